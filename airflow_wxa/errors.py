@@ -1,0 +1,202 @@
+"""What can go wrong, and who acts next.
+
+The class of an error says who acts; its text says what happened, with which values, why, what to do next, and where that is written::
+
+    WxaError                          everything we raise
+    ├── WxaSpecError                  your params, body or Connection: every problem at once, nothing was sent
+    ├── WxaTransportError             no usable answer: DNS, TLS, time-out, HTTP 5xx, not JSON, not its schema
+    ├── WxaApiError                   WeChat answered an errcode
+    │   ├── WxaBusyError              transient: the machine repeats it later
+    │   ├── WxaQuotaError             a counter is used up: wait until it resets
+    │   ├── WxaCredentialError        fix the credentials
+    │   ├── WxaPermissionError        the merchant or the console must grant something
+    │   ├── WxaPlatformSetupError     someone configures the platform
+    │   ├── WxaUnsupportedAccountError  skip this Mini Program
+    │   ├── WxaStateError             read the state, then decide
+    │   ├── WxaInputError             fix the request
+    │   └── WxaUnknownError           a code that the table lacks, or lists as unknown: shown as itself
+    └── WxaAuditRejected              the review ended against it: fix the Mini Program
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "WxaApiError",
+    "WxaAuditRejected",
+    "WxaBusyError",
+    "WxaCredentialError",
+    "WxaError",
+    "WxaInputError",
+    "WxaPermissionError",
+    "WxaPlatformSetupError",
+    "WxaQuotaError",
+    "WxaSpecError",
+    "WxaStateError",
+    "WxaTransportError",
+    "WxaUnknownError",
+    "WxaUnsupportedAccountError",
+]
+
+_VALUE_LIMIT = 400  # characters of a value that a message shows
+
+
+def shown(value: object) -> str:
+    """Return ``value`` as a message shows it: at most 400 characters, the rest counted."""
+    text = value if isinstance(value, str) else repr(value)
+    if len(text) <= _VALUE_LIMIT:
+        return text
+    return f"{text[:_VALUE_LIMIT]}… ({len(text) - _VALUE_LIMIT} more characters)"
+
+
+class WxaError(Exception):
+    """Everything this package raises; its text has five parts, a line each.
+
+    :param what: what happened, in the caller's words.
+    :param values: which values: name → value, shown as ``name value``.
+    :param why: the rule behind it.
+    :param next_step: what to do now, by names that exist here or at WeChat.
+    :param source: where that is written.
+    :param endpoint: name of the endpoint, as in :data:`airflow_wxa.api.endpoints.CATALOGUE`.
+    :param appid: the Mini Program concerned; ``None`` for the platform itself.
+    :param retryable: whether the same step may succeed later without anyone's help; default: by class.
+    """
+
+    retryable: bool = False
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        values: Mapping[str, object] | None = None,
+        why: str = "",
+        next_step: str = "",
+        source: str = "",
+        endpoint: str | None = None,
+        appid: str | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.values = dict(values or {})
+        self.why = why
+        self.next_step = next_step
+        self.source = source
+        self.endpoint = endpoint
+        self.appid = appid
+        if retryable is not None:
+            self.retryable = retryable
+
+    def __str__(self) -> str:
+        named = {"appid": self.appid} if self.appid and "appid" not in self.values else {}
+        which = ", ".join(f"{name} {shown(value)}" for name, value in (named | self.values).items())
+        parts = (which, self.why, self.next_step, self.source)
+        return "\n  ".join([self.what, *(part for part in parts if part)])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes without calling ``__init__``, whose arguments differ by class."""
+        return _rebuilt, (type(self), self.__dict__)
+
+
+def _rebuilt(cls: type[WxaError], state: dict[str, Any]) -> WxaError:
+    error = cls.__new__(cls, state["what"])
+    error.__dict__.update(state)
+    return error
+
+
+class WxaSpecError(WxaError):
+    """Params, a body or the Connection cannot be right; nothing was sent. All problems stand in :attr:`problems`.
+
+    :param what: what was refused.
+    :param problems: one line each, naming the value.
+    """
+
+    def __init__(self, what: str, problems: Sequence[str], **parts: Any) -> None:
+        super().__init__(what, **parts)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        head, *rest = super().__str__().split("\n  ")
+        return "\n  ".join([f"{head} (nothing was sent)", *(f"- {problem}" for problem in self.problems), *rest])
+
+
+class WxaTransportError(WxaError):
+    """No usable answer came: the work may or may not have been done, so a step reads the state before it repeats."""
+
+    retryable = True
+
+
+class WxaApiError(WxaError):
+    """WeChat answered an errcode other than 0.
+
+    :param errcode: WeChat's number.
+    :param errmsg: WeChat's text, without the rid.
+    :param rid: WeChat's request id, which their support can look up for 7 days; empty when it gave none.
+    """
+
+    def __init__(self, what: str, *, errcode: int, errmsg: str = "", rid: str = "", **parts: Any) -> None:
+        super().__init__(what, **parts)
+        self.errcode = errcode
+        self.errmsg = errmsg
+        self.rid = rid
+
+
+class WxaBusyError(WxaApiError):
+    """Transient at WeChat's side: the same step succeeds later."""
+
+    retryable = True
+
+
+class WxaQuotaError(WxaApiError):
+    """A counter is used up; it resets by the minute, day or month."""
+
+
+class WxaCredentialError(WxaApiError):
+    """A token, ticket or secret was refused."""
+
+
+class WxaPermissionError(WxaApiError):
+    """The merchant or a console must grant something first."""
+
+
+class WxaPlatformSetupError(WxaApiError):
+    """Someone must configure the platform: its domains, its IP list, its publication."""
+
+
+class WxaUnsupportedAccountError(WxaApiError):
+    """This kind of Mini Program cannot do it: skip it."""
+
+
+class WxaStateError(WxaApiError):
+    """The Mini Program is in another state than the call needs: read it, then decide.
+
+    Raised by steps as well, with ``errcode`` 0, when what was read back is not what the release needs.
+    """
+
+    def __init__(self, what: str, *, errcode: int = 0, **parts: Any) -> None:
+        super().__init__(what, errcode=errcode, **parts)
+
+
+class WxaInputError(WxaApiError):
+    """WeChat refused a value of the request: fix it and send it again."""
+
+
+class WxaUnknownError(WxaApiError):
+    """A code that the table lacks, or lists without a class: shown as itself, with errmsg and rid."""
+
+
+class WxaAuditRejected(WxaError):  # noqa: N818  (the review's own word)
+    """The review ended with status 1 (审核不通过).
+
+    :param reason: WeChat's text, its ``<br>`` as line breaks.
+    :param screenshot: media ids of the screenshots that the reviewer made.
+    """
+
+    def __init__(self, what: str, *, reason: str = "", screenshot: Sequence[str] = (), **parts: Any) -> None:
+        super().__init__(what, **parts)
+        self.reason = reason
+        self.screenshot = tuple(screenshot)
