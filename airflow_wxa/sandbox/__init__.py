@@ -1,0 +1,28 @@
+"""An emulated WeChat: it refuses what WeChat refuses, remembers what WeChat remembers, and answers as WeChat does.
+
+It imports nothing else of this package. A fake that is built from the client's own code agrees with its bugs.
+"""
+
+from __future__ import annotations
+
+from airflow_wxa.sandbox.app import create_app
+from airflow_wxa.sandbox.faults import Fault
+from airflow_wxa.sandbox.journal import Entry, Journal
+from airflow_wxa.sandbox.server import RunningSandbox, run, serve
+from airflow_wxa.sandbox.state import AuditPlan, MiniProgram
+from airflow_wxa.sandbox.world import Platform, Template, World
+
+__all__ = [
+    "AuditPlan",
+    "Entry",
+    "Fault",
+    "Journal",
+    "MiniProgram",
+    "Platform",
+    "RunningSandbox",
+    "Template",
+    "World",
+    "create_app",
+    "run",
+    "serve",
+]

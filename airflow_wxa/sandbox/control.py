@@ -1,0 +1,114 @@
+"""Control paths below ``/_sandbox`` and the page at ``/``; none of them is WeChat's."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import HTMLResponse, JSONResponse
+from starlette.routing import Route
+
+from airflow_wxa.sandbox.faults import Fault
+from airflow_wxa.sandbox.routes import ENDPOINTS
+
+if TYPE_CHECKING:
+    from starlette.requests import Request as HttpRequest
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from airflow_wxa.sandbox.exchange import Sandbox
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Emulated WeChat</title>
+<style>body{{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}}
+td,th{{text-align:left;padding:.2em 1em .2em 0}}</style></head><body>
+<h1>Emulated WeChat</h1>
+<p><strong>What this does not imitate:</strong> WeChat's reviewers, its rendering and its real accounts; token refresh
+and authorisation; server domains and the direct mode; staged releases, rollback and withdrawal; call limits a day or
+a minute; pushes; the time things take (here they take a number of polls). It checks what WeChat's pages and
+developers' reports say WeChat checks, and nothing here ever reaches WeChat.</p>
+<h2>Mini Programs</h2>
+<table><tr><th>appid</th><th>platform</th><th>trial</th><th>audit</th><th>online</th><th>effective domains</th></tr>
+{rows}</table>
+<h2>Control</h2>
+<table>
+<tr><td>GET /_sandbox/journal</td><td>method, path, appid, body and errcode of each call</td></tr>
+<tr><td>GET, PUT /_sandbox/world</td><td>the state, without tokens; a new state</td></tr>
+<tr><td>POST /_sandbox/faults</td><td>what goes wrong next</td></tr>
+<tr><td>POST /_sandbox/reset</td><td>back to the state it started with</td></tr>
+</table>
+<h2>Endpoints</h2>
+<ul>{endpoints}</ul>
+</body></html>
+"""
+
+
+def control_routes(sandbox: Sandbox) -> list[BaseRoute]:
+    """Return the routes that steer a sandbox; a bad request is answered HTTP 400 and ``error``."""
+
+    async def journal(http: HttpRequest) -> Response:  # noqa: ARG001
+        return JSONResponse([entry.to_json() for entry in list(sandbox.journal.entries)])
+
+    async def reset(http: HttpRequest) -> Response:  # noqa: ARG001
+        sandbox.reset()
+        return JSONResponse({"reset": True})
+
+    async def world(http: HttpRequest) -> Response:
+        if http.method == "PUT":
+            try:
+                sandbox.replace_world(await http.json())
+            except ValueError as error:
+                return _bad_request(error)
+        return JSONResponse(sandbox.world.to_json())
+
+    async def faults(http: HttpRequest) -> Response:
+        try:
+            added = _faults_of(await http.json())
+        except ValueError as error:
+            return _bad_request(error)
+        for fault in added:
+            sandbox.faults.add(fault)
+        return JSONResponse({"added": len(added)})
+
+    async def page(http: HttpRequest) -> Response:  # noqa: ARG001
+        return HTMLResponse(_page(sandbox))
+
+    return [
+        Route("/", page, methods=["GET"]),
+        Route("/_sandbox/journal", journal, methods=["GET"]),
+        Route("/_sandbox/reset", reset, methods=["POST"]),
+        Route("/_sandbox/world", world, methods=["GET", "PUT"]),
+        Route("/_sandbox/faults", faults, methods=["POST"]),
+    ]
+
+
+def _bad_request(error: ValueError) -> Response:
+    return JSONResponse({"error": str(error)}, status_code=400)
+
+
+def _faults_of(data: Any) -> list[Fault]:
+    """Read one fault or a list of them.
+
+    :raises ValueError: a name that is no field, or a value that is none for it.
+    """
+    try:
+        return [Fault(**each) for each in (data if isinstance(data, list) else [data])]
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+
+
+def _page(sandbox: Sandbox) -> str:
+    rows = []
+    for each in sandbox.world.mini_programs:
+        shown = each.shown()
+        cells = (
+            each.appid,
+            each.component_appid,
+            shown["exp_info"]["exp_version"] if "exp_info" in shown else "",
+            each.sheet.stage if each.sheet else "",
+            shown["release_info"]["release_version"] if "release_info" in shown else "",
+            ", ".join(each.effective_webviewdomain),
+        )
+        rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+    endpoints = "".join(f"<li>{each.method} {each.path}</li>" for each in ENDPOINTS.values())
+    return PAGE.format(rows="\n".join(rows), endpoints=endpoints)

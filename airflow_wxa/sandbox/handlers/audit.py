@@ -1,0 +1,120 @@
+"""Audit: the privacy scan, the submission, its status, and the month's quota."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_wxa.sandbox import errors
+from airflow_wxa.sandbox.errors import RefusalError
+from airflow_wxa.sandbox.state import STAGES, AuditStatus
+
+if TYPE_CHECKING:
+    from airflow_wxa.sandbox.gate import Answer, Body
+    from airflow_wxa.sandbox.state import AuditSheet, MiniProgram
+    from airflow_wxa.sandbox.world import World
+
+MOST_ITEMS = 5
+MOST_TAGS = 10
+TAG_LENGTH = 20
+TITLE_LENGTH = 32
+# WeChat's table marks `title` optional, yet an entry without it was answered 85010 (a developer's post).
+ITEM_FIELDS = ("first_class", "second_class", "first_id", "second_id", "title")
+
+
+def get_code_privacy_info(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
+    """Answer what the privacy scan found, 61039 before it has."""
+    account.poll_scan()
+    return {
+        "errcode": 0,
+        "errmsg": "ok",
+        "without_auth_list": list(account.without_auth_list),
+        "without_conf_list": list(account.without_conf_list),
+    }
+
+
+def submit_audit(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Open an audit sheet for the trial version and spend one of the platform's submissions."""
+    not_used = body.get("privacy_api_not_use", False)
+    if not isinstance(not_used, bool) or not isinstance(body.get("version_desc", ""), str):
+        raise RefusalError(errors.INVALID_ARGUMENTS)
+    if account.exp_info is not None and "item_list" in body:
+        _check_items(body["item_list"], account)
+    platform = world.platform_of(account)
+    trial = account.check_submittable(privacy_api_not_use=not_used, audit_rest=platform.audits_left)
+    platform.audit_rest = platform.audits_left - 1
+    auditid = world.take_auditid()
+    account.submit(trial, auditid=auditid, now=world.now())
+    return {"errcode": 0, "errmsg": "ok", "auditid": auditid}
+
+
+def _check_items(items: object, account: MiniProgram) -> None:
+    if not isinstance(items, list) or not 1 <= len(items) <= MOST_ITEMS:
+        raise RefusalError(errors.ITEM_COUNT)
+    for item in items:
+        if not isinstance(item, dict) or any(item.get(name) in (None, "") for name in ITEM_FIELDS):
+            raise RefusalError(errors.ITEM_MISSING_FIELD)
+        _check_item(item, account)
+
+
+def _check_item(item: dict[str, Any], account: MiniProgram) -> None:
+    if len(str(item["title"])) > TITLE_LENGTH:
+        raise RefusalError(errors.BAD_TITLE)
+    tags = str(item.get("tag", "")).split()
+    if len(tags) > MOST_TAGS or any(len(tag) > TAG_LENGTH for tag in tags):
+        raise RefusalError(errors.BAD_TAG)
+    if "address" in item and item["address"] not in account.trial_pages:
+        raise RefusalError(errors.BAD_PAGE_PATH)
+    usable = [(each["first_id"], each["second_id"]) for each in account.categories]
+    if (item["first_id"], item["second_id"]) not in usable:
+        raise RefusalError(errors.BAD_CATEGORY)
+
+
+def get_auditstatus(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
+    """Answer where one sheet stands; old samples name it by a string, the page by a number."""
+    auditid = str(body.get("auditid"))
+    for sheet in account.sheets:
+        if str(sheet.auditid) == auditid:
+            return {"errcode": 0, "errmsg": "ok", **_status(sheet, screenshot="screenshot")}
+    raise RefusalError(errors.INVALID_AUDITID)
+
+
+def get_latest_auditstatus(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
+    """Answer the newest sheet.
+
+    The page's table says ``screenshot``, its sample and the clients ``ScreenShot``: this is the sample's reading.
+    """
+    sheet = account.sheet
+    if sheet is None:
+        raise RefusalError(errors.NO_VALID_AUDIT)
+    return {
+        "errcode": 0,
+        "errmsg": "ok",
+        "auditid": sheet.auditid,
+        **_status(sheet, screenshot="ScreenShot"),
+        "user_version": sheet.user_version,
+        "user_desc": sheet.user_desc,
+        "submit_audit_time": sheet.submit_audit_time,
+    }
+
+
+def _status(sheet: AuditSheet, *, screenshot: str) -> dict[str, Any]:
+    status = STAGES[sheet.poll()].status
+    shown: dict[str, Any] = {"status": int(status)}
+    if status in (AuditStatus.REJECTED, AuditStatus.DELAYED):
+        shown["reason"] = sheet.plan.reason
+    if status is AuditStatus.REJECTED:
+        shown[screenshot] = sheet.plan.screenshot
+    return shown
+
+
+def queryquota(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
+    """Answer the month's numbers, which are the platform's whoever asks."""
+    platform = world.platform_of(account)
+    return {
+        "errcode": 0,
+        "errmsg": "ok",
+        "rest": platform.audits_left,
+        "limit": platform.audit_limit,
+        "speedup_rest": platform.speedup_rest,
+        "speedup_limit": platform.speedup_limit,
+    }

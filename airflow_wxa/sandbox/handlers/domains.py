@@ -1,0 +1,175 @@
+"""Business domains: the Mini Program's list, the platform's list, and what is effective."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_wxa.sandbox import errors
+from airflow_wxa.sandbox.errors import RefusalError
+from airflow_wxa.sandbox.origins import bare_host, covered, host_of_origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_wxa.sandbox.gate import Answer, Body
+    from airflow_wxa.sandbox.state import MiniProgram
+    from airflow_wxa.sandbox.world import Platform, World
+
+Origins = dict[str, str]
+"""Host to origin as it was sent: a trailing slash stays, hosts are compared."""
+
+ACTIONS = ("add", "delete", "set", "get")
+
+
+def setwebviewdomain(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Read or change the business domains of one Mini Program.
+
+    The platform list is looked at before the account: a Mini Program of an individual hears 89020 until its platform
+    has registered something, and 89231 after that.
+    """
+    action = body.get("action", "all")
+    if "action" in body and action not in ACTIONS:
+        raise RefusalError(errors.INVALID_ARGUMENTS)
+    if action != "get" or world.get_refuses:
+        _check_may_have_domains(world, account)
+    if action == "get":
+        lists = {"webviewdomain": list(account.third_webviewdomain)} if world.get_lists else {}
+        return {"errcode": 0, "errmsg": "ok", **lists}
+    registered = world.platform_of(account).registered
+    present = _by_host(account.third_webviewdomain)
+    wanted = {host: f"https://{host}" for host in registered} if action == "all" else _requested(body)
+    after = _CHANGES[action](present, wanted, registered)
+    if len(after) > world.webviewdomain_limit:
+        raise RefusalError(errors.DOMAIN_LIMIT)
+    if after.keys() == present.keys():
+        raise RefusalError(errors.DOMAINS_UNCHANGED)
+    account.third_webviewdomain = list(after.values())
+    return {"errcode": 0, "errmsg": "ok"}
+
+
+def _check_may_have_domains(world: World, account: MiniProgram) -> None:
+    if not world.platform_of(account).registered:
+        raise RefusalError(errors.PLATFORM_LIST_EMPTY)
+    if account.individual:
+        raise RefusalError(errors.INDIVIDUAL)
+
+
+def _requested(body: Body) -> Origins:
+    if "webviewdomain" not in body:
+        raise RefusalError(errors.MISSING_PARAMETER)
+    origins = body["webviewdomain"]
+    # A list that came as a string holding JSON was answered 89021 as well (a developer's post).
+    if not isinstance(origins, list) or None in map(host_of_origin, origins):
+        raise RefusalError(errors.NOT_A_PLATFORM_DOMAIN)
+    return _by_host(origins)
+
+
+def _by_host(origins: list[str]) -> Origins:
+    return {host_of_origin(origin) or "": origin for origin in origins}
+
+
+def _added(present: Origins, wanted: Origins, registered: list[str]) -> Origins:
+    _check_covered(wanted, registered)
+    return {**wanted, **present}
+
+
+def _replaced(present: Origins, wanted: Origins, registered: list[str]) -> Origins:
+    _check_covered(wanted, registered)
+    return {host: present.get(host, origin) for host, origin in wanted.items()}
+
+
+def _deleted(present: Origins, wanted: Origins, registered: list[str]) -> Origins:  # noqa: ARG001
+    # A domain that left the platform list can still be deleted, so coverage is not asked for. What happens to a list
+    # of present and absent domains is not documented; here the present ones go.
+    if wanted and present.keys().isdisjoint(wanted):
+        raise RefusalError(errors.DELETED_DOMAIN_ABSENT)
+    return {host: origin for host, origin in present.items() if host not in wanted}
+
+
+def _check_covered(wanted: Origins, registered: list[str]) -> None:
+    """Refuse the whole call for one bad domain, as in every report."""
+    if not all(covered(host, registered) for host in wanted):
+        raise RefusalError(errors.NOT_A_PLATFORM_DOMAIN)
+
+
+_CHANGES: dict[str, Callable[[Origins, Origins, list[str]], Origins]] = {
+    "all": _added,
+    "add": _added,
+    "set": _replaced,
+    "delete": _deleted,
+}
+
+
+def get_effective_webviewdomain(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
+    """Answer all four lists; they are readable for individuals too."""
+    return {
+        "errcode": 0,
+        "errmsg": "ok",
+        "mp_webviewdomain": list(account.mp_webviewdomain),
+        "third_webviewdomain": list(account.third_webviewdomain),
+        "direct_webviewdomain": list(account.direct_webviewdomain),
+        "effective_webviewdomain": list(account.effective_webviewdomain),
+    }
+
+
+def modify_wxa_jump_domain(world: World, account: Platform, body: Body) -> Answer:
+    """Read or change the platform's own list, the testing version alone or both."""
+    action, together = body.get("action"), body.get("is_modify_published_together", False)
+    if action not in ACTIONS:
+        raise RefusalError(errors.INVALID_ACTION)
+    if not isinstance(together, bool):
+        raise RefusalError(errors.INVALID_ARGUMENTS)
+    if action == "get":
+        # The one reply to `get` that a developer posted has no errcode.
+        return _platform_lists(account)
+    hosts, malformed = _platform_hosts(body)
+    unreachable = [host for host in hosts if host in account.unverifiable] if action != "delete" else []
+    usable = [host for host in hosts if host not in unreachable]
+    if unreachable and not usable:
+        raise RefusalError(errors.SYSTEM_ERROR)
+    invalid = ";".join([*malformed, *unreachable])
+    failed = {"invalid_wxa_jump_h5_domain": invalid} if invalid else {}
+    if invalid and not usable:
+        return {"errcode": 0, "errmsg": "ok", **failed}
+    _change_platform_list(world, account, action, usable, together=together)
+    return {"errcode": 0, "errmsg": "ok", **_platform_lists(account), **failed}
+
+
+def _platform_hosts(body: Body) -> tuple[list[str], list[str]]:
+    value = body.get("wxa_jump_h5_domain")
+    if value is None:
+        raise RefusalError(errors.MISSING_PARAMETER)
+    if not isinstance(value, str):
+        raise RefusalError(errors.INVALID_ARGUMENTS)
+    entries = [entry for entry in value.split(";") if entry]
+    hosts = list(dict.fromkeys(host for entry in entries if (host := bare_host(entry))))
+    return hosts, [entry for entry in entries if bare_host(entry) is None]
+
+
+def _change_platform_list(world: World, account: Platform, action: str, hosts: list[str], *, together: bool) -> None:
+    testing = _changed(account.testing, action, hosts)
+    published = account.published
+    if together and published is not None:
+        published = _changed(published, action, hosts)
+    if max(len(testing), len(published or ())) > world.platform_domain_limit:
+        raise RefusalError(errors.PLATFORM_DOMAIN_LIMIT)
+    account.testing, account.published = testing, published
+
+
+def _changed(present: list[str], action: str, hosts: list[str]) -> list[str]:
+    if action == "delete":
+        return [host for host in present if host not in hosts]
+    return list(dict.fromkeys(hosts if action == "set" else [*present, *hosts]))
+
+
+def _platform_lists(account: Platform) -> dict[str, Any]:
+    lists = {"testing_wxa_jump_h5_domain": ";".join(account.testing)}
+    if account.published is not None:
+        lists["published_wxa_jump_h5_domain"] = ";".join(account.published)
+    return lists
+
+
+def get_domain_confirmfile(world: World, account: Platform, body: Body) -> Answer:  # noqa: ARG001
+    """Answer the file that proves a domain for the platform list."""
+    name, content = account.confirm_file
+    return {"errcode": 0, "errmsg": "ok", "file_name": name, "file_content": content}

@@ -1,0 +1,318 @@
+"""What WeChat remembers about one Mini Program, and how a release moves it.
+
+A Mini Program has three slots that live apart: the **trial** version (``exp_info``), the **audit** sheet
+(``get_latest_auditstatus``) and the **online** version (``release_info``). ``commit`` writes the first,
+``submit_audit`` and the reviewers the second, ``release`` the third. Most surprises of a release come from the idea
+that they are one:
+
+* ``commit`` overwrites the trial version and starts a privacy scan. It does not touch a sheet in audit: what is being
+  reviewed is the code of the moment of ``submit_audit``, and that is what goes online.
+* ``submit_audit`` wants a trial version whose scan is over, and no other sheet in audit. A delayed sheet is in audit
+  as well: approval or rejection follows.
+* ``release`` publishes the last approved sheet, not the last commit. The newest sheet decides what it may do.
+* The trap: when a sheet is approved and somebody commits before it was released, ``release`` answers 85020 although
+  the audit status still reads 0 (reported by developers, the cause was never confirmed by WeChat:
+  https://developers.weixin.qq.com/community/develop/doc/000826c48848e06a19121731a6bc00). The sandbox takes the report
+  at its word. A commit *during* the audit has no such report, so there the documented rule holds and the reviewed
+  code is published: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_release
+* A second ``release`` after a successful one answers 85052. It says that the newest sheet is online, not that the
+  version somebody wanted is.
+* ``release`` also prunes. What the Mini Program had set for itself and what the platform had copied to it survive only
+  while the platform list covers them at that moment; a domain that left the list after it was configured works in
+  the trial version and is gone online.
+
+``STAGES`` below is this text as a table. Time passes by polls: the scan and the reviewers come nearer each time
+somebody asks, so a test needs no clock and a demo no patience.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from airflow_wxa.sandbox.errors import (
+    ALREADY_RELEASED,
+    AUDIT_QUOTA_USED_UP,
+    AUDIT_RUNNING,
+    COMMIT_FIRST,
+    NO_AUDITED_VERSION,
+    NO_COMMITTED_CODE,
+    PRIVACY_API_UNDECLARED,
+    PRIVACY_SCAN_RUNNING,
+    STATUS_NOT_RELEASABLE,
+    RefusalError,
+)
+from airflow_wxa.sandbox.origins import still_covered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class AuditStatus(IntEnum):
+    """``status`` as get_auditstatus and get_latest_auditstatus answer it."""
+
+    APPROVED = 0
+    REJECTED = 1
+    AUDITING = 2
+    WITHDRAWN = 3
+    DELAYED = 4
+
+
+class Stage(StrEnum):
+    """Where the newest audit sheet stands; finer than ``status``, which calls three of these approved."""
+
+    AUDITING = "auditing"
+    DELAYED = "delayed"
+    APPROVED = "approved"
+    OVERTAKEN = "overtaken"
+    ONLINE = "online"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class StageRule:
+    """What a stage shows and permits.
+
+    :param status: what the audit calls answer.
+    :param submit_audit: errcode of the next submit_audit, 0 when it is accepted.
+    :param release: errcode of release, 0 when it publishes.
+    :param after_commit: the stage that a commit leaves the sheet in.
+    """
+
+    status: AuditStatus
+    submit_audit: int
+    release: int
+    after_commit: Stage
+
+
+# fmt: off
+STAGES: Mapping[Stage, StageRule] = {
+    #                          status                 submit_audit   release                after commit
+    Stage.AUDITING:  StageRule(AuditStatus.AUDITING,  AUDIT_RUNNING, STATUS_NOT_RELEASABLE, Stage.AUDITING),
+    Stage.DELAYED:   StageRule(AuditStatus.DELAYED,   AUDIT_RUNNING, STATUS_NOT_RELEASABLE, Stage.DELAYED),
+    Stage.APPROVED:  StageRule(AuditStatus.APPROVED,  0,             0,                     Stage.OVERTAKEN),
+    Stage.OVERTAKEN: StageRule(AuditStatus.APPROVED,  0,             STATUS_NOT_RELEASABLE, Stage.OVERTAKEN),
+    Stage.ONLINE:    StageRule(AuditStatus.APPROVED,  0,             ALREADY_RELEASED,      Stage.ONLINE),
+    Stage.REJECTED:  StageRule(AuditStatus.REJECTED,  0,             STATUS_NOT_RELEASABLE, Stage.REJECTED),
+    Stage.WITHDRAWN: StageRule(AuditStatus.WITHDRAWN, 0,             STATUS_NOT_RELEASABLE, Stage.WITHDRAWN),
+}
+# fmt: on
+
+AuditResult = Literal["approved", "rejected", "withdrawn", "delayed_then_approved", "delayed_then_rejected"]
+AUDIT_ENDS: Mapping[AuditResult, Stage] = {
+    "approved": Stage.APPROVED,
+    "rejected": Stage.REJECTED,
+    "withdrawn": Stage.WITHDRAWN,
+    "delayed_then_approved": Stage.APPROVED,
+    "delayed_then_rejected": Stage.REJECTED,
+}
+
+
+class ExpInfo(TypedDict):
+    """The trial version, as getversioninfo shows it; ``exp_time`` in epoch seconds."""
+
+    exp_time: int
+    exp_version: str
+    exp_desc: str
+
+
+class ReleaseInfo(TypedDict):
+    """The online version, as getversioninfo shows it; ``release_time`` in epoch seconds."""
+
+    release_time: int
+    release_version: str
+    release_desc: str
+
+
+class Category(TypedDict):
+    """One line of get_category."""
+
+    first_class: str
+    second_class: str
+    first_id: int
+    second_id: int
+
+
+@dataclass(kw_only=True, slots=True)
+class AuditPlan:
+    """How the reviewers will treat what is submitted next.
+
+    :param polls: answers that still say "auditing"; 0 decides at once.
+    :param result: how it ends.
+    :param delayed_polls: answers that say "delayed" in between, for the results that begin with ``delayed``.
+    :param reason: shown while delayed and after a rejection.
+    :param screenshot: media ids joined by ``|``, shown after a rejection.
+    """
+
+    polls: int = 2
+    result: AuditResult = "approved"
+    delayed_polls: int = 1
+    reason: str = "1: the pages do not match the chosen category<br>"
+    screenshot: str = "media-id-0001|media-id-0002"
+
+    def __post_init__(self) -> None:
+        if self.result not in AUDIT_ENDS:
+            raise ValueError(f"result {self.result!r} is none of {', '.join(AUDIT_ENDS)}")
+
+    def stage_after(self, polls: int) -> Stage:
+        """Return the stage of a sheet that was asked about so many times."""
+        if polls < self.polls:
+            return Stage.AUDITING
+        if self.result.startswith("delayed") and polls < self.polls + self.delayed_polls:
+            return Stage.DELAYED
+        return AUDIT_ENDS[self.result]
+
+
+@dataclass(kw_only=True, slots=True)
+class AuditSheet:
+    """One audit sheet (审核单); ``submit_audit_time`` in epoch seconds, ``polls`` asked so far."""
+
+    auditid: int
+    user_version: str
+    user_desc: str
+    submit_audit_time: int
+    plan: AuditPlan
+    stage: Stage
+    polls: int = 0
+
+    def poll(self) -> Stage:
+        """Answer where the sheet stands, then let the reviewers come one poll nearer."""
+        answered = self.stage
+        if answered in (Stage.AUDITING, Stage.DELAYED):
+            self.polls += 1
+            self.stage = self.plan.stage_after(self.polls)
+        return answered
+
+
+def _default_categories() -> list[Category]:
+    return [{"first_class": "工具", "second_class": "备忘录", "first_id": 1, "second_id": 2}]
+
+
+@dataclass(kw_only=True, slots=True)
+class MiniProgram:
+    """One merchant's Mini Program, everything WeChat knows of it.
+
+    :param component_appid: the platform it authorised.
+    :param individual: owned by a person; setwebviewdomain answers 89231.
+    :param granted_sets: permission sets that the merchant granted; 18 is development.
+    :param mp_webviewdomain: origins its owner set on mp.weixin.qq.com.
+    :param third_webviewdomain: origins setwebviewdomain put there.
+    :param direct_webviewdomain: origins of the direct mode, which this release has no endpoint for.
+    :param effective_webviewdomain: what really opens; starts as the own list, changes at release.
+    :param scan_polls: answers of 61039 that each commit costs, by either endpoint; 0 scans at once.
+    :param scan_polls_left: of the running scan.
+    :param without_auth_list: privacy interfaces the scan found in the code and no one granted.
+    :param without_conf_list: privacy interfaces the scan found in the code and no one declared.
+    :param audit: what the reviewers will do with the next submission.
+    :param trial_pages: pages of the trial version.
+    :param sheets: all audit sheets, oldest first.
+    """
+
+    appid: str
+    component_appid: str
+    authorizer_access_token: str = field(default="", repr=False, metadata={"secret": True})
+    individual: bool = False
+    granted_sets: set[int] = field(default_factory=lambda: {18})
+    mp_webviewdomain: list[str] = field(default_factory=list)
+    third_webviewdomain: list[str] = field(default_factory=list)
+    direct_webviewdomain: list[str] = field(default_factory=list)
+    effective_webviewdomain: list[str] = field(default_factory=list)
+    scan_polls: int = 1
+    scan_polls_left: int = 0
+    without_auth_list: list[str] = field(default_factory=list)
+    without_conf_list: list[str] = field(default_factory=list)
+    audit: AuditPlan = field(default_factory=AuditPlan)
+    categories: list[Category] = field(default_factory=_default_categories)
+    exp_info: ExpInfo | None = None
+    trial_pages: list[str] = field(default_factory=list)
+    sheets: list[AuditSheet] = field(default_factory=list)
+    release_info: ReleaseInfo | None = None
+
+    def __post_init__(self) -> None:
+        self.effective_webviewdomain = self.effective_webviewdomain or list(self.mp_webviewdomain)
+
+    @property
+    def sheet(self) -> AuditSheet | None:
+        """The newest audit sheet, the one that decides."""
+        return self.sheets[-1] if self.sheets else None
+
+    def commit(self, *, user_version: str, user_desc: str, pages: list[str], now: int) -> None:
+        """Overwrite the trial version, start a scan, and overtake an approved sheet that was not released."""
+        self.exp_info = {"exp_time": now, "exp_version": user_version, "exp_desc": user_desc}
+        self.trial_pages = list(pages)
+        self.scan_polls_left = self.scan_polls
+        if self.sheet is not None:
+            self.sheet.stage = STAGES[self.sheet.stage].after_commit
+
+    def poll_scan(self) -> None:
+        """Ask about the privacy scan; each refusal brings its end one poll nearer.
+
+        :raises RefusalError: 86001 when nothing is committed, 61039 while the scan runs.
+        """
+        if self.exp_info is None:
+            raise RefusalError(NO_COMMITTED_CODE)
+        if self.scan_polls_left > 0:
+            self.scan_polls_left -= 1
+            raise RefusalError(PRIVACY_SCAN_RUNNING)
+
+    def check_submittable(self, *, privacy_api_not_use: bool, audit_rest: int) -> ExpInfo:
+        """Return the trial version that a submission would take.
+
+        :param audit_rest: submissions the platform has left this month.
+        :raises RefusalError: 85086, 61039, 61040, 85009 or 85085, asked in this order.
+        """
+        if self.exp_info is None:
+            raise RefusalError(COMMIT_FIRST)
+        self.poll_scan()
+        if (self.without_auth_list or self.without_conf_list) and not privacy_api_not_use:
+            raise RefusalError(PRIVACY_API_UNDECLARED)
+        if self.sheet is not None and STAGES[self.sheet.stage].submit_audit:
+            raise RefusalError(STAGES[self.sheet.stage].submit_audit)
+        if audit_rest <= 0:
+            raise RefusalError(AUDIT_QUOTA_USED_UP)
+        return self.exp_info
+
+    def submit(self, trial: ExpInfo, *, auditid: int, now: int) -> None:
+        """Open an audit sheet for a trial version."""
+        self.sheets.append(
+            AuditSheet(
+                auditid=auditid,
+                user_version=trial["exp_version"],
+                user_desc=trial["exp_desc"],
+                submit_audit_time=now,
+                plan=replace(self.audit),
+                stage=self.audit.stage_after(0),
+            )
+        )
+
+    def release(self, *, registered: list[str], now: int) -> None:
+        """Publish the approved sheet and drop the domains that the platform list does not cover.
+
+        :param registered: hosts of the platform list that merchants are checked against.
+        :raises RefusalError: 85019, 85020 or 85052, see the table.
+        """
+        sheet = self.sheet
+        if sheet is None:
+            raise RefusalError(NO_AUDITED_VERSION)
+        if STAGES[sheet.stage].release:
+            raise RefusalError(STAGES[sheet.stage].release)
+        sheet.stage = Stage.ONLINE
+        self.release_info = {
+            "release_time": now,
+            "release_version": sheet.user_version,
+            "release_desc": sheet.user_desc,
+        }
+        self._prune(registered)
+
+    def _prune(self, registered: list[str]) -> None:
+        self.mp_webviewdomain = still_covered(self.mp_webviewdomain, registered)
+        self.third_webviewdomain = still_covered(self.third_webviewdomain, registered)
+        every = [*self.direct_webviewdomain, *self.third_webviewdomain, *self.mp_webviewdomain]
+        self.effective_webviewdomain = list(dict.fromkeys(every))
+
+    def shown(self) -> dict[str, Any]:
+        """Return ``exp_info`` and ``release_info``; WeChat leaves out what a fresh account lacks."""
+        slots = {"exp_info": self.exp_info, "release_info": self.release_info}
+        return {name: slot for name, slot in slots.items() if slot is not None}

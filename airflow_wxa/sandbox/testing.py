@@ -1,0 +1,51 @@
+"""Pytest fixtures: ``pytest_plugins = ["airflow_wxa.sandbox.testing"]`` in a ``conftest.py`` brings them in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_wxa.sandbox.server import serve
+from airflow_wxa.sandbox.state import MiniProgram
+from airflow_wxa.sandbox.world import Platform, Template, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_wxa.sandbox.server import RunningSandbox
+
+COMPONENT_APPID = "wx00000000000000c1"
+APPID = "wx0000000000000001"
+PLATFORM_TOKEN = "platform-token-of-the-sandbox"  # noqa: S105
+MERCHANT_TOKEN = "merchant-token-of-the-sandbox"  # noqa: S105
+
+
+@pytest.fixture
+def wxa_world() -> World:
+    """Return one published platform with ``example.com``, one Mini Program and template 47; override it freely."""
+    return World(
+        platforms=[
+            Platform(
+                component_appid=COMPONENT_APPID,
+                component_access_token=PLATFORM_TOKEN,
+                testing=["example.com"],
+                published=["example.com"],
+            )
+        ],
+        mini_programs=[
+            MiniProgram(
+                appid=APPID,
+                component_appid=COMPONENT_APPID,
+                authorizer_access_token=MERCHANT_TOKEN,
+            )
+        ],
+        templates=[Template(template_id=47)],
+    )
+
+
+@pytest.fixture
+def wxa_sandbox(wxa_world: World) -> Iterator[RunningSandbox]:
+    """Serve ``wxa_world`` on a free port while the test runs."""
+    with serve(wxa_world) as running:
+        yield running
