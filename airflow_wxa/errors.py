@@ -1,6 +1,7 @@
 """What can go wrong, and who acts next.
 
-The class of an error says who acts; its text says what happened, with which values, why, what to do next, and where that is written::
+The class of an error says who acts; its text says what happened, with which values, why, what to do next, and
+where that is written::
 
     WxaError                          everything we raise
     ├── WxaSpecError                  your params, body or Connection: every problem at once, nothing was sent

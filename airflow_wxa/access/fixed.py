@@ -1,0 +1,67 @@
+"""Fixed tokens from the Connection, for trying a few Mini Programs: nothing refreshes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_wxa.api.endpoints import TokenKind
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.errors import WxaSpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_wxa.api.call import Call
+
+__all__ = ["FixedTokens"]
+
+
+class FixedTokens:
+    """A :class:`~airflow_wxa.client.tokens.TokenSource` of tokens that somebody wrote down.
+
+    :param authorizer_access_tokens: appid → merchant token.
+    :param component_access_token: the platform's token; empty when there is none.
+    """
+
+    def __init__(self, authorizer_access_tokens: Mapping[str, str], component_access_token: str = "") -> None:
+        self._merchants = {appid: Secret(token) for appid, token in authorizer_access_tokens.items()}
+        self._platform = Secret(component_access_token) if component_access_token else None
+
+    @property
+    def appids(self) -> tuple[str, ...]:
+        """The Mini Programs that have a token here, sorted."""
+        return tuple(sorted(self._merchants))
+
+    @property
+    def has_platform(self) -> bool:
+        """Whether the platform's token is here."""
+        return self._platform is not None
+
+    def token(self, call: Call) -> Secret:
+        """Return the token of the call's Mini Program, or the platform's.
+
+        :raises WxaSpecError: it is not among the fixed ones; nothing is sent.
+        """
+        platform = call.endpoint.token is TokenKind.PLATFORM
+        token = self._platform if platform else self._merchants.get(call.appid or "")
+        if token is None:
+            raise self._missing(call, platform=platform)
+        return token
+
+    async def atoken(self, call: Call) -> Secret:
+        """Return the same as :meth:`token`; nothing here blocks."""
+        return self.token(call)
+
+    def _missing(self, call: Call, *, platform: bool) -> WxaSpecError:
+        field = "component_access_token" if platform else f"authorizer_access_tokens[{call.appid!r}]"
+        known = ", ".join(self.appids) or "none"
+        return WxaSpecError(
+            f"{call.endpoint.name} not sent: the Connection has no token for it",
+            [f"extra {field} is missing" + ("" if platform else f"; tokens are there for: {known}")],
+            why="A merchant's call carries no appid, its token alone picks the Mini Program: no other token will do."
+            if not platform
+            else "The platform's own list is changed and read with the platform's token only.",
+            next_step=f"add {field} to the Connection's extra, or name another Connection",
+            endpoint=call.endpoint.name,
+            appid=call.appid,
+        )

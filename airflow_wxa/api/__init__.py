@@ -1,0 +1,19 @@
+"""WeChat as data: no Airflow, no HTTP client, no clock."""
+
+from airflow_wxa.api.call import Call, Reply, read_reply
+from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind
+from airflow_wxa.api.errcodes import Errcode, errcodes, error_for
+from airflow_wxa.api.redaction import Secret
+
+__all__ = [
+    "CATALOGUE",
+    "Call",
+    "Endpoint",
+    "Errcode",
+    "Reply",
+    "Secret",
+    "TokenKind",
+    "errcodes",
+    "error_for",
+    "read_reply",
+]

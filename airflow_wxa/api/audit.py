@@ -1,0 +1,129 @@
+"""The audit sheet (审核单): its status as a name, what WeChat says of it, and the calls."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from airflow_wxa.api.call import Call
+
+if TYPE_CHECKING:
+    from airflow_wxa.api.call import Reply
+
+__all__ = [
+    "AuditSheet",
+    "AuditStatus",
+    "get_auditstatus",
+    "get_category",
+    "get_latest_auditstatus",
+    "queryquota",
+    "read_sheet",
+    "submit_audit",
+]
+
+
+class AuditStatus(IntEnum):
+    """WeChat's numbers; 0 is success, so never test its truth."""
+
+    APPROVED = 0  # 审核成功
+    REJECTED = 1  # 审核被拒绝
+    AUDITING = 2  # 审核中
+    WITHDRAWN = 3  # 已撤回
+    DELAYED = 4  # 审核延后: not final, approved or rejected follows
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the review still runs: only one sheet a Mini Program may (85009)."""
+        return self in {AuditStatus.AUDITING, AuditStatus.DELAYED}
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSheet:
+    """What WeChat tells of a sheet.
+
+    :param auditid: as text; a number or a string on the wire.
+    :param user_version: ``""`` from ``get_auditstatus``, which does not tell it; so is ``user_desc``.
+    :param reason: why it was rejected or delayed, ``<br>`` as line breaks.
+    :param screenshot: media ids.
+    """
+
+    auditid: str
+    status: AuditStatus
+    user_version: str = ""
+    user_desc: str = ""
+    reason: str = ""
+    screenshot: tuple[str, ...] = ()
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether the sheet still leads somewhere: in audit, delayed or approved."""
+        return self.status.is_open or self.status is AuditStatus.APPROVED
+
+
+def read_sheet(reply: Reply, auditid: str = "") -> AuditSheet:
+    """Read the reply of :func:`get_auditstatus` or :func:`get_latest_auditstatus`.
+
+    :param auditid: the sheet asked for, where the answer does not repeat it.
+    """
+    answer = reply.answer
+    # get_latest_auditstatus is documented with ``screenshot`` in its table and ``ScreenShot`` in its sample.
+    screenshot = answer.get("screenshot") or answer.get("ScreenShot") or ""
+    reason = re.sub(r"<br\s*/?>", "\n", answer.get("reason") or "", flags=re.IGNORECASE)
+    return AuditSheet(
+        auditid=str(answer.get("auditid") or auditid),
+        status=AuditStatus(answer["status"]),
+        user_version=answer.get("user_version") or "",
+        user_desc=answer.get("user_desc") or "",
+        reason="\n".join(line.strip() for line in reason.splitlines() if line.strip()),
+        screenshot=tuple(media for media in screenshot.split("|") if media),
+    )
+
+
+def submit_audit(appid: str, *, version_desc: str = "", privacy_api_not_use: bool = False) -> Call:
+    """Ask WeChat to review the committed code (提交审核). Not idempotent: after a lost answer read the latest sheet.
+
+    ``item_list`` is left out, as users do: WeChat then takes the Mini Program's own categories.
+
+    :param version_desc: what changed, in words the reviewer reads; test accounts go here.
+    :param privacy_api_not_use: declare that privacy interfaces that the scan found are not used.
+    :return: a call whose reply holds ``auditid``.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_submitaudit
+    """
+    body: dict[str, Any] = {"privacy_api_not_use": privacy_api_not_use}
+    if version_desc:
+        body["version_desc"] = version_desc
+    return Call.to("submit_audit", appid, body)
+
+
+def get_auditstatus(appid: str, auditid: str) -> Call:
+    """Read one sheet: ``status``, and ``reason`` and ``screenshot`` where it was rejected or delayed.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_getauditstatus
+    """
+    return Call.to("get_auditstatus", appid, {"auditid": int(auditid) if auditid.isdecimal() else auditid})
+
+
+def get_latest_auditstatus(appid: str) -> Call:
+    """Read the latest sheet; 85058 and 85012 mean that there is none.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_getlatestauditstatus
+    """
+    return Call.to("get_latest_auditstatus", appid)
+
+
+def get_category(appid: str) -> Call:
+    """Read the categories that a submission may name: ``category_list``."""
+    return Call.to("get_category", appid)
+
+
+def queryquota(appid: str) -> Call:
+    """Read what is left of the platform's monthly budget of submissions: ``rest`` of ``limit``.
+
+    Any merchant's token will do, the numbers are the platform's.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_setcodeauditquota
+    """
+    return Call.to("queryquota", appid)

@@ -1,0 +1,170 @@
+"""A call before it leaves, and a reply after it came: JSON Schema on both sides, errcodes turned into errors."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_wxa.api.endpoints import CATALOGUE, Endpoint
+from airflow_wxa.api.errcodes import error_for, is_noop
+from airflow_wxa.api.redaction import without_secrets
+from airflow_wxa.errors import WxaSpecError, WxaTransportError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jsonschema.protocols import Validator
+
+    from airflow_wxa.api.redaction import Secret
+
+__all__ = ["MAX_ANSWER_BYTES", "Call", "Reply", "read_reply"]
+
+MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # the largest honest answer, a trial QR code, has some 100 KB
+_HTTP_OK: Final = 200
+_RID: Final = re.compile(r"\s*\brid:\s*([0-9A-Za-z-]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to WeChat, without its token.
+
+    :param endpoint: a row of the catalogue.
+    :param appid: the Mini Program whose token is used; ``None`` for a platform call.
+    :param body: JSON object of a POST; ``{}`` where WeChat wants no field (an empty body is 44002).
+    :param query: query fields besides the token.
+    """
+
+    endpoint: Endpoint
+    appid: str | None
+    body: Mapping[str, Any] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def to(cls, name: str, appid: str | None, body: Mapping[str, Any] | None = None) -> Call:
+        """Return a call to the endpoint of the catalogue with this name."""
+        return cls(CATALOGUE[name], appid, body or {})
+
+    def content(self) -> bytes | None:
+        r"""Return the checked body as UTF-8 JSON without ``\u`` escapes (they are 47002); ``None`` for a GET.
+
+        :raises WxaSpecError: the body breaks its schema; every problem is named.
+        """
+        if self.endpoint.method == "GET":
+            return None
+        validator = _validator(self.endpoint.name, "body")
+        problems = [_problem(error) for error in validator.iter_errors(self.body)]
+        if problems:
+            raise WxaSpecError(
+                f"{self.endpoint.name} not sent: its body breaks WeChat's rules",
+                problems,
+                next_step="correct the values named above and run the step again",
+                source=self.endpoint.source,
+                endpoint=self.endpoint.name,
+                appid=self.appid,
+            )
+        try:
+            return json.dumps(self.body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        except (TypeError, ValueError) as error:  # a value JSON cannot say, or half a surrogate pair
+            raise WxaSpecError(
+                f"{self.endpoint.name} not sent: its body is no JSON",
+                [f"{shown(error)} in {shown(repr(self.body))}"],
+                source=self.endpoint.source,
+                endpoint=self.endpoint.name,
+                appid=self.appid,
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that can be trusted: its errcode is 0 (also when absent) or that of a state already reached.
+
+    :param answer: the JSON object, checked by the endpoint's schema when ``errcode`` is 0.
+    :param errcode: 0, or a code of class ``noop`` such as 89019; the step decides what that means.
+    :param image: the bytes of a binary answer.
+    """
+
+    answer: Mapping[str, Any]
+    errcode: int = 0
+    image: bytes = b""
+
+    @property
+    def errmsg(self) -> str:
+        """WeChat's text; ``""`` when it gave none."""
+        return str(self.answer.get("errmsg", ""))
+
+
+def read_reply(call: Call, status: int, content: bytes, *, secrets: Sequence[Secret] = ()) -> Reply:
+    """Turn what came over HTTP into a reply.
+
+    :param status: HTTP status; WeChat answers 200 also for errors.
+    :param content: the body.
+    :param secrets: what the texts of errors must not repeat, whatever the remote side echoes.
+    :raises WxaTransportError: not an answer of WeChat, or not one of this endpoint.
+    :raises WxaApiError: an errcode other than 0, as the class that the table says.
+    """
+    if status != _HTTP_OK:
+        raise _unusable(call, f"HTTP status {status} instead of 200", content, secrets)
+    if call.endpoint.binary and not content.lstrip().startswith(b"{"):
+        if not content.startswith((b"\xff\xd8\xff", b"\x89PNG")):
+            raise _unusable(call, "neither an image nor JSON", content, secrets)
+        return Reply({}, image=content)
+    try:
+        answer = json.loads(content)
+    except (ValueError, RecursionError):
+        raise _unusable(call, "an answer that is no JSON", content, secrets) from None
+    if not isinstance(answer, dict):
+        raise _unusable(call, f"a JSON {type(answer).__name__} instead of an object", content, secrets)
+    errcode = answer.get("errcode", 0)
+    if type(errcode) is not int:
+        raise _unusable(call, f"errcode {errcode!r}, which is no integer", content, secrets)
+    if errcode == 0:
+        error = next(_validator(call.endpoint.name, "answer").iter_errors(answer), None)
+        if error is not None:
+            raise _unusable(call, f"an answer of another shape: {_problem(error)}", content, secrets)
+        return Reply(answer)
+    if is_noop(errcode, call.endpoint.path):
+        return Reply(answer, errcode)
+    errmsg = without_secrets(str(answer.get("errmsg", "")), secrets)
+    rid = _RID.search(errmsg)
+    raise error_for(
+        errcode,
+        endpoint=call.endpoint,
+        appid=call.appid,
+        errmsg=_RID.sub("", errmsg).strip(),
+        rid=rid.group(1) if rid else "",
+    )
+
+
+def _unusable(call: Call, what: str, content: bytes, secrets: Sequence[Secret]) -> WxaTransportError:
+    begin = without_secrets(content[:2000].decode("utf-8", "replace"), secrets)
+    return WxaTransportError(
+        f"{call.endpoint.name} got no usable answer: {without_secrets(what, secrets)}",
+        values={"answer": shown(begin[:200]) if content else "empty", "bytes": len(content)},
+        why="WeChat answers HTTP 200 with a JSON object; anything else comes from something in between, or is cut off",
+        next_step="nothing is known about the work: run the step again, it reads the state first; "
+        "if it stays, look at the proxy and at the Connection's host",
+        source=call.endpoint.source,
+        endpoint=call.endpoint.name,
+        appid=call.appid,
+    )
+
+
+def _problem(error: Any) -> str:
+    """Return a jsonschema error as one line that names the field and the value."""
+    where = error.json_path.removeprefix("$").removeprefix(".") or "the object"
+    said = error.schema.get("description")
+    rule = f"must be {said}" if said else error.message
+    return shown(f"{where} = {shown(repr(error.instance))}: {shown(rule)}")
+
+
+@cache
+def _validator(name: str, side: str) -> Validator:
+    """Return the compiled validator of a body or an answer, made when it is first needed."""
+    from jsonschema import Draft202012Validator  # noqa: PLC0415  (costs a third of the import time of this room)
+
+    schema = json.loads(resources.files(__package__).joinpath("schemas", f"{name}.json").read_text("utf-8"))
+    return Draft202012Validator(schema[side])

@@ -1,0 +1,216 @@
+"""Code on its way through WeChat: a version of ours and its fingerprint, what is on trial and online, the calls.
+
+The fingerprint makes every step safe to repeat: WeChat hands the description back, so whoever reads it knows whose
+version it is. ``<user_desc> [wxa:1a2b3c4d]`` is what ``commit`` sends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_wxa.api.call import Call
+from airflow_wxa.errors import WxaSpecError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_wxa.api.call import Reply
+
+__all__ = [
+    "CodeVersion",
+    "OnlineVersion",
+    "TrialVersion",
+    "VersionInfo",
+    "commit",
+    "get_code_privacy_info",
+    "get_page",
+    "get_qrcode",
+    "getversioninfo",
+    "read_version_info",
+    "release",
+    "version_problems",
+]
+
+_USER_VERSION_LIMIT: Final = 64  # characters, WeChat's
+
+
+@dataclass(frozen=True, slots=True)
+class CodeVersion:
+    """The version that a release is about: what is committed, and how it is recognised.
+
+    :param appid: the Mini Program.
+    :param template_id: digits; number and text mean the same.
+    :param user_version: 1 to 64 characters.
+    :param ext_json: the whole ext_json without ``extAppid``, which is added.
+    """
+
+    appid: str
+    template_id: str
+    user_version: str
+    ext_json: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, appid: str, template_id: int | str, user_version: str, ext_json: Mapping[str, Any] | None = None
+    ) -> CodeVersion:
+        """Check and normalise the parts.
+
+        :raises WxaSpecError: every part that cannot be right.
+        """
+        ext_json = ext_json if ext_json is not None else {}
+        problems = version_problems(appid, template_id, user_version, ext_json)
+        if problems:
+            raise WxaSpecError(
+                "this version cannot be committed",
+                problems,
+                next_step="correct the values named above",
+                source=Call.to("commit", appid).endpoint.source,
+                appid=appid,
+            )
+        return cls(appid, str(int(template_id)), user_version, dict(ext_json))
+
+    @property
+    def sent_ext_json(self) -> str:
+        """Return ext_json as it is sent: canonical JSON with ``extAppid``."""
+        whole = dict(self.ext_json) | {"extAppid": self.appid}
+        return json.dumps(whole, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """Return eight hex digits over ``template_id``, ``user_version`` and the ext_json that is sent."""
+        parts = json.dumps([self.template_id, self.user_version, self.sent_ext_json], ensure_ascii=False)
+        return hashlib.sha256(parts.encode()).hexdigest()[:8]
+
+    @property
+    def mark(self) -> str:
+        """Return the fingerprint as it stands in a description."""
+        return f"[wxa:{self.fingerprint}]"
+
+    def described(self, user_desc: str) -> str:
+        """Return the description that ``commit`` sends."""
+        return f"{user_desc} {self.mark}".lstrip()
+
+    def marked_in(self, description: str) -> bool:
+        """Tell whether ``description``, as WeChat hands it back, is one of this version."""
+        return self.mark in description
+
+
+def version_problems(appid: Any, template_id: Any, user_version: Any, ext_json: Any) -> list[str]:
+    """Return everything by which these cannot be the parts of a version; empty when they can."""
+    problems = []
+    digits = str(template_id) if not isinstance(template_id, bool) else ""
+    if not (isinstance(template_id, int | str) and re.fullmatch(r"[0-9]{1,18}", digits)):
+        problems.append(f"template_id = {shown(repr(template_id))}: must be a number or digits, from gettemplatelist")
+    if not isinstance(user_version, str) or not 1 <= len(user_version) <= _USER_VERSION_LIMIT:
+        problems.append(f"user_version = {shown(repr(user_version))}: must be a text of 1 to 64 characters")
+    if not isinstance(ext_json, dict):
+        problems.append(f"ext_json = {shown(repr(ext_json))}: must be an object; free data goes under its key ext")
+        return problems
+    if ext_json.get("extAppid", appid) != appid:
+        problems.append(
+            f"ext_json.extAppid = {shown(repr(ext_json['extAppid']))}: another Mini Program than appid = "
+            f"{shown(repr(appid))}; leave extAppid out, it is added"
+        )
+    try:
+        json.dumps(ext_json, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        problems.append(f"ext_json = {shown(repr(ext_json))}: is no JSON ({shown(error)})")
+    return problems
+
+
+@dataclass(frozen=True, slots=True)
+class TrialVersion:
+    """``exp_info``: what testers open (体验版)."""
+
+    version: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineVersion:
+    """``release_info``: what everyone opens (线上版).
+
+    :param version: ``""`` at times although something is online: then the time tells.
+    :param time: epoch seconds; 0 when WeChat left it out.
+    """
+
+    version: str
+    description: str
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class VersionInfo:
+    """What ``getversioninfo`` tells; each half is absent on a fresh account."""
+
+    trial: TrialVersion | None
+    online: OnlineVersion | None
+
+
+def read_version_info(reply: Reply) -> VersionInfo:
+    """Read the reply of :func:`getversioninfo`."""
+    exp, online = reply.answer.get("exp_info"), reply.answer.get("release_info")
+    return VersionInfo(
+        trial=TrialVersion(exp.get("exp_version", ""), exp.get("exp_desc", "")) if exp else None,
+        online=OnlineVersion(
+            online.get("release_version", ""), online.get("release_desc", ""), online.get("release_time", 0)
+        )
+        if online
+        else None,
+    )
+
+
+def getversioninfo(appid: str) -> Call:
+    """Read what is on trial and what is online.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_getversioninfo
+    """
+    return Call.to("getversioninfo", appid)
+
+
+def commit(version: CodeVersion, user_desc: str) -> Call:
+    r"""Upload code from a template: creates or overwrites the trial version and starts a privacy scan.
+
+    ``ext_json`` is a string holding JSON inside the JSON body; an object is 85048.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/en/openApi/OpenApiDoc/miniprogram-management/code-management/commit.html
+    """
+    body = {
+        "template_id": int(version.template_id),
+        "ext_json": version.sent_ext_json,
+        "user_version": version.user_version,
+        "user_desc": version.described(user_desc),
+    }
+    return Call.to("commit", version.appid, body)
+
+
+def get_page(appid: str) -> Call:
+    """Read the page paths of the committed code: ``page_list``."""
+    return Call.to("get_page", appid)
+
+
+def get_qrcode(appid: str) -> Call:
+    """Read the QR code of the trial version: the reply's ``image`` is a JPEG that testers and admins can use."""
+    return Call.to("get_qrcode", appid)
+
+
+def get_code_privacy_info(appid: str) -> Call:
+    """Read the result of the privacy scan; 61039 while it runs.
+
+    :return: a call whose reply holds ``without_auth_list`` and ``without_conf_list``, names such as ``wx.getLocation``.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_getcodeprivacyinfo
+    """
+    return Call.to("get_code_privacy_info", appid)
+
+
+def release(appid: str) -> Call:
+    """Publish the last **approved** audit, not the last commit. 85052: it is online already.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_release
+    """
+    return Call.to("release", appid)

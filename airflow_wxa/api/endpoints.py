@@ -1,0 +1,108 @@
+"""The catalogue: one row per endpoint. Adding an endpoint is adding a row and its schema in ``schemas/``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Literal
+
+__all__ = ["CATALOGUE", "Endpoint", "TokenKind"]
+
+_PAGES = "https://developers.weixin.qq.com/doc/oplatform/openApi"
+_MINI_PROGRAM = f"{_PAGES}/miniprogram-management"
+_CODE_PAGES_2019 = "wdk-docs/wxopen-docs:docs/_sources/wxapp/CodeMgr"
+
+
+class TokenKind(Enum):
+    """Whose token an endpoint wants."""
+
+    MERCHANT = "authorizer_access_token"
+    PLATFORM = "component_access_token"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One endpoint of WeChat's API, as data.
+
+    :param name: WeChat's last path segment, e.g. ``setwebviewdomain``; also the name of its schema file.
+    :param method: WeChat refuses the other one: 43001 wants GET, 43002 wants POST.
+    :param path: below the host.
+    :param token: whose token goes into the query.
+    :param writes: whether it changes anything at WeChat.
+    :param safe_to_repeat: whether sending it twice does no more than sending it once.
+    :param source: where it is described.
+    :param query_name: under which the token travels.
+    :param binary: whether success is an image instead of JSON.
+    """
+
+    name: str
+    method: Literal["GET", "POST"]
+    path: str
+    token: TokenKind
+    writes: bool
+    safe_to_repeat: bool
+    source: str
+    query_name: str = "access_token"
+    binary: bool = False
+
+
+_M, _P = TokenKind.MERCHANT, TokenKind.PLATFORM
+
+_ROWS: Final = (
+    # name, method, path, token, writes, safe to repeat, source
+    Endpoint(
+        "setwebviewdomain", "POST", "/wxa/setwebviewdomain", _M, True, True,
+        f"{_MINI_PROGRAM}/domain-management/api_modifyjumpdomain",
+    ),
+    Endpoint(
+        "get_effective_webviewdomain", "POST", "/wxa/get_effective_webviewdomain", _M, False, True,
+        f"{_MINI_PROGRAM}/domain-management/api_geteffectivejumpdomain",
+    ),
+    Endpoint(
+        "modify_wxa_jump_domain", "POST", "/cgi-bin/component/modify_wxa_jump_domain", _P, True, True,
+        f"{_PAGES}/thirdparty-management/domain-mgnt/api_modifythirdpartyjumpdomain",
+    ),
+    Endpoint(
+        "get_domain_confirmfile", "POST", "/cgi-bin/component/get_domain_confirmfile", _P, False, True,
+        f"{_PAGES}/thirdparty-management/domain-mgnt/api_getthirdpartyjumpdomainconfirmfile",
+    ),
+    # commit starts a new privacy scan each time, so a lost answer is read back, not repeated.
+    Endpoint("commit", "POST", "/wxa/commit", _M, True, False, f"{_CODE_PAGES_2019}/commit.rst.txt"),
+    Endpoint("get_page", "GET", "/wxa/get_page", _M, False, True, f"{_CODE_PAGES_2019}/get_page.rst.txt"),
+    Endpoint(
+        "get_category", "GET", "/wxa/get_category", _M, False, True, f"{_CODE_PAGES_2019}/get_category.rst.txt"
+    ),
+    Endpoint(
+        "get_qrcode", "GET", "/wxa/get_qrcode", _M, False, True, f"{_CODE_PAGES_2019}/get_qrcode.rst.txt",
+        binary=True,
+    ),
+    Endpoint(
+        "get_code_privacy_info", "GET", "/wxa/security/get_code_privacy_info", _M, False, True,
+        f"{_MINI_PROGRAM}/code-management/api_getcodeprivacyinfo",
+    ),
+    Endpoint(
+        "submit_audit", "POST", "/wxa/submit_audit", _M, True, False,
+        f"{_MINI_PROGRAM}/code-management/api_submitaudit",
+    ),
+    Endpoint(
+        "get_auditstatus", "POST", "/wxa/get_auditstatus", _M, False, True,
+        f"{_MINI_PROGRAM}/code-management/api_getauditstatus",
+    ),
+    Endpoint(
+        "get_latest_auditstatus", "GET", "/wxa/get_latest_auditstatus", _M, False, True,
+        f"{_MINI_PROGRAM}/code-management/api_getlatestauditstatus",
+    ),
+    Endpoint(
+        "queryquota", "GET", "/wxa/queryquota", _M, False, True,
+        f"{_MINI_PROGRAM}/code-management/api_setcodeauditquota",
+    ),
+    Endpoint(
+        "release", "POST", "/wxa/release", _M, True, False, f"{_MINI_PROGRAM}/code-management/api_release"
+    ),
+    Endpoint(
+        "getversioninfo", "POST", "/wxa/getversioninfo", _M, False, True,
+        f"{_MINI_PROGRAM}/code-management/api_getversioninfo",
+    ),
+)  # fmt: skip
+
+CATALOGUE: Final[dict[str, Endpoint]] = {row.name: row for row in _ROWS}

@@ -1,0 +1,283 @@
+"""A business domain (业务域名, also jump or webview domain) as a value, and both formats in which it travels.
+
+A Mini Program's list holds origins (``["https://m.example.com"]``), the platform's holds bare hosts joined by ``;``.
+
+Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyjumpdomain
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import idna
+
+from airflow_wxa.api.call import Call
+from airflow_wxa.errors import WxaSpecError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+__all__ = [
+    "ACTIONS",
+    "Action",
+    "WebviewDomain",
+    "get_domain_confirmfile",
+    "get_effective_webviewdomain",
+    "host_problems",
+    "modify_wxa_jump_domain",
+    "normalised_hosts",
+    "normalised_origins",
+    "origin_problems",
+    "parse_origins",
+    "setwebviewdomain",
+    "undone",
+    "warning_of_many",
+]
+
+Action: TypeAlias = Literal["add", "delete", "set", "get"] | None
+ACTIONS: Final[tuple[Action, ...]] = ("add", "delete", "set", "get", None)
+
+_SOURCE: Final = "https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyjumpdomain"
+_URL: Final = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):)?//(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
+_MANY: Final = 100  # the lowest of the three limits that WeChat's pages give; 89029 decides
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WebviewDomain:
+    """One business domain, normalised.
+
+    :param host: lower case, IDN as punycode, at least two labels, no port.
+    """
+
+    host: str
+
+    @property
+    def origin(self) -> str:
+        """Return the form of a Mini Program's list, without a trailing slash."""
+        return f"https://{self.host}"
+
+    @classmethod
+    def parse(cls, text: str) -> WebviewDomain:
+        """Return the domain that ``text`` names, e.g. ``https://M.Example.com/`` → ``https://m.example.com``.
+
+        :raises WxaSpecError: not an https origin of a host with at least two labels; every problem is named.
+        """
+        domain, problems = _read_origin(text)
+        if domain is None:
+            raise _refused(problems)
+        return domain
+
+    def covered_by(self, hosts: Iterable[str]) -> bool:
+        """Tell whether the platform list permits this domain: it holds the host or a parent, never a sibling."""
+        return any(self.host == host or self.host.endswith(f".{host}") for host in hosts)
+
+
+def parse_origins(texts: Iterable[Any]) -> tuple[WebviewDomain, ...]:
+    """Return the domains in sorted order, each once.
+
+    :raises WxaSpecError: all problems of all texts together.
+    """
+    read = [_read_origin(text) for text in texts]
+    problems = [problem for _, found in read for problem in found]
+    if problems:
+        raise _refused(problems)
+    return tuple(sorted({domain for domain, _ in read if domain is not None}))
+
+
+def origin_problems(text: Any) -> list[str]:
+    """Return what is wrong with ``text`` as a domain of a Mini Program's list; empty when nothing is."""
+    return _read_origin(text)[1]
+
+
+def host_problems(text: Any) -> list[str]:
+    """Return what is wrong with ``text`` as a bare host of the platform's list; empty when nothing is."""
+    if not isinstance(text, str):
+        return [f"{shown(repr(text))} is no text: write a host such as m.example.com"]
+    if "/" in text or ":" in text:
+        return [
+            f"{shown(repr(text))} is no bare host: the platform's list takes m.example.com, no scheme, port or path"
+        ]
+    return [f"{shown(repr(text))} {problem}" for problem in _read_host(text)[1]]
+
+
+def normalised_origins(entries: Iterable[Any]) -> frozenset[str]:
+    """Return WeChat's own list in the form we compare: entries may end in a slash beside others that do not."""
+    found = set()
+    for entry in entries:
+        domain, _ = _read_origin(entry)
+        found.add(domain.origin if domain else str(entry).strip().lower().rstrip("/"))
+    return frozenset(found)
+
+
+def normalised_hosts(entries: str | Iterable[str]) -> frozenset[str]:
+    """Return hosts in the form we compare; WeChat joins them by ``;``."""
+    hosts = entries.split(";") if isinstance(entries, str) else entries
+    return frozenset(_read_host(host.strip())[0] or host.strip().lower() for host in hosts if host.strip())
+
+
+def undone(
+    action: Action, wanted: Collection[WebviewDomain], actual: Collection[str], platform: Collection[str] | None = None
+) -> list[str]:
+    """Return the origins by which ``actual`` is not yet what ``action`` wants; empty when it is done.
+
+    ``add``: those that lack; ``set``: those that lack or are too many; ``delete``: those still there, exact match;
+    ``None``: hosts of the platform list that no entry has; ``get``: none.
+
+    :param actual: normalised origins.
+    :param platform: hosts of the platform list; ``None`` when it could not be read.
+    """
+    origins = {domain.origin for domain in wanted}
+    have = set(actual)
+    if action == "add":
+        left = origins - have
+    elif action == "set":
+        left = origins ^ have
+    elif action == "delete":
+        left = origins & have
+    elif action is None:
+        left = {f"https://{host}" for host in platform or ()} - have
+    else:
+        left = set()
+    return sorted(left)
+
+
+def setwebviewdomain(appid: str, action: Action, wanted: Iterable[WebviewDomain] = ()) -> Call:
+    """Change or read a Mini Program's business domains (设置业务域名).
+
+    :param action: ``None`` leaves the field out: WeChat then adds every domain of the platform list.
+    :param wanted: the domains of ``add``, ``delete`` and ``set``; an array on the wire (a string is 89021).
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyjumpdomain
+    """
+    body: dict[str, Any] = {}
+    if action is not None:
+        body["action"] = action
+    if action in {"add", "delete", "set"}:
+        body["webviewdomain"] = [domain.origin for domain in sorted(wanted)]
+    return Call.to("setwebviewdomain", appid, body)
+
+
+def get_effective_webviewdomain(appid: str) -> Call:
+    """Read which business domains a Mini Program has, by origin of the setting, and which are effective.
+
+    :return: a call whose reply holds ``mp_webviewdomain``, ``third_webviewdomain``, ``direct_webviewdomain`` and
+        ``effective_webviewdomain``, arrays of origins.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_geteffectivejumpdomain
+    """
+    return Call.to("get_effective_webviewdomain", appid)
+
+
+def modify_wxa_jump_domain(action: Literal["add", "delete", "set", "get"], hosts: Iterable[str] = ()) -> Call:
+    """Change or read the platform's own list, testing and published version together (第三方平台业务域名).
+
+    :param hosts: bare hosts.
+    :return: a call whose reply holds ``testing_…``, ``published_…`` and ``invalid_wxa_jump_h5_domain``, each hosts
+        joined by ``;`` and each absent at times: published when the platform is not published, invalid when none is.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/domain-mgnt/api_modifythirdpartyjumpdomain
+    """
+    body: dict[str, Any] = {"action": action}
+    if action != "get":
+        body["wxa_jump_h5_domain"] = ";".join(sorted(hosts))
+        # The default changes the testing version only, and merchants of a published platform are checked against
+        # the published one: reports of 89021 after an "add" fit that.
+        body["is_modify_published_together"] = True
+    return Call.to("modify_wxa_jump_domain", None, body)
+
+
+def get_domain_confirmfile() -> Call:
+    """Read the verification file that each host of the platform list has to serve at its root.
+
+    :return: a call whose reply holds ``file_name`` and ``file_content``.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/domain-mgnt/api_getthirdpartyjumpdomainconfirmfile
+    """
+    return Call.to("get_domain_confirmfile", None)
+
+
+def warning_of_many(wanted: Collection[WebviewDomain]) -> str:
+    """Return a warning when a list is longer than the lowest limit that WeChat's pages give; else ``""``."""
+    if len(wanted) <= _MANY:
+        return ""
+    return (
+        f"{len(wanted)} business domains: WeChat's pages give limits of 100, 200 and 300 a Mini Program, and 89029 "
+        "decides; one parent domain on the platform list covers its subdomains, so fewer may do"
+    )
+
+
+def _refused(problems: list[str]) -> WxaSpecError:
+    return WxaSpecError(
+        "webviewdomain refused: not every entry is a business domain",
+        problems,
+        why="a business domain is an https origin of a host name, without port, path, query or wildcard",
+        next_step="write each as https://m.example.com",
+        source=_SOURCE,
+    )
+
+
+def _read_origin(text: Any) -> tuple[WebviewDomain | None, list[str]]:
+    """Return the domain, or every reason why ``text`` is none."""
+    if not isinstance(text, str):
+        return None, [f"{shown(repr(text))} is no text: write it as https://m.example.com"]
+    name = shown(repr(text))
+    if not text.strip():
+        return None, [f"{name} is empty: write it as https://m.example.com"]
+    match = _URL.fullmatch(text)
+    if match is None:
+        return None, [f"{name} has no scheme: write https:// before the host (WeChat answers 89021 without it)"]
+    problems = []
+    if (match["scheme"] or "").lower() != "https":
+        problems.append(f"has scheme {shown(repr(match['scheme'] or ''))}: only https is allowed")
+    userinfo, _, host_port = match["authority"].rpartition("@")
+    if userinfo or "@" in match["authority"]:
+        problems.append("names a user: leave out what stands before @")
+    host, colon, _ = host_port.partition(":") if not host_port.startswith("[") else (host_port, "", "")
+    if colon:
+        problems.append("has a port: a business domain has none, not even 443")
+    problems += _rest_problems(match["rest"])
+    host, wrong = _read_host(host)
+    problems += wrong
+    if problems:
+        return None, [f"{name} {problem}" for problem in problems]
+    return WebviewDomain(host), []
+
+
+def _rest_problems(rest: str) -> list[str]:
+    """Return what follows the host and must not; one slash is dropped."""
+    before_fragment, hash_, _ = rest.partition("#")
+    path, mark, _ = before_fragment.partition("?")
+    found = ((path not in {"", "/"}, "path"), (bool(mark), "query"), (bool(hash_), "fragment"))
+    return [f"has a {part}: write the origin only" for there, part in found if there]
+
+
+def _read_host(host: str) -> tuple[str, list[str]]:
+    """Return the host in lower case and punycode, and what is wrong with it."""
+    if not host:
+        return "", ["has no host"]
+    if re.search(r"\s", host):
+        return "", ["has a blank in or beside the host"]
+    if "*" in host:
+        return "", ["has a wildcard: name the parent domain instead, it covers its subdomains on the platform list"]
+    if _is_ip(host):
+        return "", ["is an IP address: a business domain is a name"]
+    try:
+        name = idna.encode(host, uts46=True, std3_rules=True).decode("ascii").lower()
+    except (idna.IDNAError, UnicodeError) as error:
+        return "", [f"is no host name: {shown(error)}"]
+    if name.endswith(".") or "." not in name:
+        return "", ["needs a host of at least two labels, such as example.com, without a dot at the end"]
+    if _is_ip(name) or name.rpartition(".")[2].isdigit():
+        return "", ["is an IP address: a business domain is a name"]
+    return name, []
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,121 @@
+"""The client of triggers, on ``httpx``: the twin of :mod:`airflow_wxa.client.sync` but for the ``await``."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import httpx
+from tenacity import AsyncRetrying
+
+from airflow_wxa.api.call import MAX_ANSWER_BYTES, Reply, read_reply
+from airflow_wxa.client import policy
+from airflow_wxa.client.wire import JSON_HEADERS, Egress, no_answer, quiet_url_loggers, too_large, url_of
+from airflow_wxa.errors import WxaError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from airflow_wxa.api.call import Call
+    from airflow_wxa.client.tokens import TokenSource
+    from airflow_wxa.steps import Step
+
+__all__ = ["AsyncWxaClient"]
+
+T = TypeVar("T")
+
+
+class AsyncWxaClient:
+    """Carries calls and steps to WeChat and back without blocking. One per event loop.
+
+    :param egress: where to, and how.
+    :param tokens: who gives the token of each call.
+    """
+
+    def __init__(self, egress: Egress, tokens: TokenSource) -> None:
+        quiet_url_loggers()
+        self._egress = egress
+        self._tokens = tokens
+        self._http = httpx.AsyncClient(
+            headers=JSON_HEADERS,
+            timeout=egress.timeout,
+            proxy=egress.proxy,
+            verify=ssl.create_default_context(cafile=egress.ca_bundle) if egress.ca_bundle else True,
+            follow_redirects=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def run(self, step: Step[T]) -> T:
+        """Carry a step to its end and return its outcome; errors are thrown into it first.
+
+        :raises WxaError: what the step did not answer for.
+        """
+        reply: Reply | None = None
+        error: WxaError | None = None
+        while True:
+            try:
+                call = step.throw(error) if error is not None else step.send(reply)  # type: ignore[arg-type]
+            except StopIteration as stop:
+                outcome: T = stop.value
+                return outcome
+            reply = error = None
+            try:
+                reply = await self.send(call)
+            except WxaError as refused:
+                error = refused
+
+    async def send(self, call: Call) -> Reply:
+        """Send one call, again where the policy says so, and return its reply; raises as the sync twin does."""
+        content = call.content()
+        try:
+            return await self._send_once(call, content)
+        except WxaError as error:
+            if not policy.is_repeated(call, error):
+                raise
+        again = AsyncRetrying(stop=policy.STOP_AGAIN, wait=policy.WAIT, retry=policy.repeated(call), reraise=True)
+        return await again(self._send_once, call, content)
+
+    async def _send_once(self, call: Call, content: bytes | None) -> Reply:
+        token = await self._tokens.atoken(call)
+        failure = ""
+        try:
+            status, answer = await self._exchange(call, url_of(self._egress.host, call, token), content)
+        except httpx.HTTPError as error:
+            failure = _in_words(error, self._egress.timeout)
+        if failure:  # raised out here: the exception's request holds the URL, and the URL holds the token
+            raise no_answer(call, self._egress.host, failure)
+        if len(answer) > MAX_ANSWER_BYTES:
+            raise too_large(call, MAX_ANSWER_BYTES)
+        return read_reply(call, status, answer, secrets=(token,))
+
+    async def _exchange(self, call: Call, url: str, content: bytes | None) -> tuple[int, bytes]:
+        """Return status and body, the latter cut off behind the limit."""
+        answer = bytearray()
+        async with self._http.stream(call.endpoint.method, url, content=content) as response:
+            async for chunk in response.aiter_bytes():
+                answer += chunk
+                if len(answer) > MAX_ANSWER_BYTES:
+                    break
+        return response.status_code, bytes(answer)
+
+
+def _in_words(error: httpx.HTTPError, timeout: float) -> str:
+    """Return what failed without the exception's own text, which can name the URL."""
+    words = {
+        httpx.ConnectTimeout: f"no connection within {timeout} s",
+        httpx.ReadTimeout: f"no answer within {timeout} s",
+        httpx.ProxyError: "the proxy refused or could not be reached",
+    }
+    for kind, text in words.items():
+        if isinstance(error, kind):
+            return text
+    if isinstance(error, httpx.ConnectError) and "CERTIFICATE" in str(error).upper():
+        return "the TLS handshake failed: the certificate is not trusted, or not for this host"
+    return f"the connection broke ({type(error).__name__})"

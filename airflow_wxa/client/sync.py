@@ -1,0 +1,138 @@
+"""The client of workers, on ``requests``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import requests
+from requests.utils import get_environ_proxies
+from tenacity import Retrying
+
+from airflow_wxa.api.call import MAX_ANSWER_BYTES, Reply, read_reply
+from airflow_wxa.client import policy
+from airflow_wxa.client.wire import JSON_HEADERS, Egress, no_answer, quiet_url_loggers, too_large, url_of
+from airflow_wxa.errors import WxaError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from airflow_wxa.api.call import Call
+    from airflow_wxa.client.tokens import TokenSource
+    from airflow_wxa.steps import Step
+
+__all__ = ["WxaClient"]
+
+T = TypeVar("T")
+
+
+class WxaClient:
+    """Carries calls and steps to WeChat and back. One per task; not for several threads.
+
+    :param egress: where to, and how.
+    :param tokens: who gives the token of each call.
+    """
+
+    def __init__(self, egress: Egress, tokens: TokenSource) -> None:
+        quiet_url_loggers()
+        self._egress = egress
+        self._tokens = tokens
+        self._session = requests.Session()
+        self._session.headers.update(JSON_HEADERS)
+        # Proxies and certificates of the environment are read once here, not for each of thousands of requests.
+        proxy = egress.proxy
+        self._session.proxies = (
+            {"http": proxy, "https": proxy} if proxy else dict(get_environ_proxies(egress.host, no_proxy=None))
+        )
+        self._session.verify = (
+            egress.ca_bundle or self._session.merge_environment_settings(egress.host, {}, None, None, None)["verify"]
+        )
+        self._session.trust_env = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._session.close()
+
+    def run(self, step: Step[T]) -> T:
+        """Carry a step to its end and return its outcome; errors are thrown into it first.
+
+        :raises WxaError: what the step did not answer for.
+        """
+        reply: Reply | None = None
+        error: WxaError | None = None
+        while True:
+            try:
+                call = step.throw(error) if error is not None else step.send(reply)  # type: ignore[arg-type]
+            except StopIteration as stop:
+                outcome: T = stop.value
+                return outcome
+            reply = error = None
+            try:
+                reply = self.send(call)
+            except WxaError as refused:
+                error = refused
+
+    def send(self, call: Call) -> Reply:
+        """Send one call, again where the policy says so, and return its reply.
+
+        :raises WxaSpecError: the body breaks its schema, or there is no token for it; nothing was sent.
+        :raises WxaTransportError: no usable answer.
+        :raises WxaApiError: WeChat refused.
+        """
+        content = call.content()
+        try:
+            return self._send_once(call, content)
+        except WxaError as error:
+            if not policy.is_repeated(call, error):
+                raise
+        again = Retrying(stop=policy.STOP_AGAIN, wait=policy.WAIT, retry=policy.repeated(call), reraise=True)
+        return again(self._send_once, call, content)
+
+    def _send_once(self, call: Call, content: bytes | None) -> Reply:
+        token = self._tokens.token(call)
+        failure = ""
+        try:
+            status, answer = self._exchange(call, url_of(self._egress.host, call, token), content)
+        except requests.RequestException as error:
+            failure = _in_words(error, self._egress.timeout)
+        if failure:  # raised out here: the exception's text and context hold the URL, and the URL holds the token
+            raise no_answer(call, self._egress.host, failure)
+        if len(answer) > MAX_ANSWER_BYTES:
+            raise too_large(call, MAX_ANSWER_BYTES)
+        return read_reply(call, status, answer, secrets=(token,))
+
+    def _exchange(self, call: Call, url: str, content: bytes | None) -> tuple[int, bytes]:
+        """Return status and body, the latter cut off behind the limit; no redirect is followed, the URL is secret."""
+        with self._session.request(
+            call.endpoint.method,
+            url,
+            data=content,
+            timeout=self._egress.timeout,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            return response.status_code, response.raw.read(MAX_ANSWER_BYTES + 1, decode_content=True)
+
+
+def _in_words(error: requests.RequestException, timeout: float) -> str:
+    """Return what failed without the exception's own text, which names the URL."""
+    words = {
+        requests.exceptions.SSLError: "the TLS handshake failed: the certificate is not trusted, or not for this host",
+        requests.exceptions.ProxyError: "the proxy refused or could not be reached",
+        requests.exceptions.ConnectTimeout: f"no connection within {timeout} s",
+        requests.exceptions.ReadTimeout: f"no answer within {timeout} s",
+    }
+    for kind, text in words.items():
+        if isinstance(error, kind):
+            return text
+    reason = getattr(error.args[0], "reason", error.args[0]) if error.args else error
+    if type(reason).__name__ == "NameResolutionError":
+        return "the host's name could not be resolved (DNS)"
+    return f"the connection broke ({type(error).__name__})"

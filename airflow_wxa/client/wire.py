@@ -1,0 +1,129 @@
+"""What both clients share: the host that is allowed, the URL of a call, the words for a failure, quiet loggers."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlencode, urlsplit
+
+from airflow_wxa.api.redaction import without_token_queries
+from airflow_wxa.errors import WxaSpecError, WxaTransportError
+
+if TYPE_CHECKING:
+    from airflow_wxa.api.call import Call
+    from airflow_wxa.api.redaction import Secret
+
+__all__ = ["WECHAT", "Egress", "api_host", "no_answer", "quiet_url_loggers", "url_of"]
+
+WECHAT: Final = "https://api.weixin.qq.com"
+JSON_HEADERS: Final = {"Content-Type": "application/json; charset=utf-8"}
+
+
+@dataclass(frozen=True, slots=True)
+class Egress:
+    """How requests leave, as the Connection says.
+
+    :param host: scheme, host and port; see :func:`api_host`.
+    :param timeout: seconds for connect, and for each read.
+    :param proxy: URL of a proxy; ``None``: as the environment says.
+    :param ca_bundle: path of the certificates to trust; ``None``: the usual ones.
+    """
+
+    host: str = WECHAT
+    timeout: float = 10
+    proxy: str | None = field(default=None, repr=False)  # may hold a password
+    ca_bundle: str | None = None
+
+
+def api_host(host: str, *, allow_http: bool = False) -> str:
+    """Return scheme, host and port without a trailing slash; empty means WeChat's.
+
+    :param host: e.g. ``https://api.weixin.qq.com``; without a scheme https is meant.
+    :param allow_http: whether plain http to another machine is wanted after all.
+    :raises WxaSpecError: not such a URL, or plain http to a host that is not loopback: tokens ride in URLs.
+    """
+    host = host.strip().rstrip("/")
+    if not host:
+        return WECHAT
+    problems = []
+    try:
+        parts = urlsplit(host if "://" in host else f"https://{host}")
+        hostname = parts.hostname if parts.scheme in {"http", "https"} and parts.port != 0 else None
+    except ValueError:  # half an IPv6 address, or a port that is no number
+        hostname = None
+    if not hostname:
+        problems.append(f"host = {host!r}: must be scheme, host and port, e.g. {WECHAT}")
+    elif parts.path or parts.query or parts.fragment or parts.username:
+        problems.append(f"host = {host!r}: must end after the port")
+    elif parts.scheme == "http" and not (allow_http or _is_loopback(hostname)):
+        problems.append(f"host = {host!r}: plain http would send tokens readable over the network")
+    if problems:
+        raise WxaSpecError(
+            "the Connection's host is refused",
+            problems,
+            why="Tokens ride in URLs, so plain http is for loopback only, where the sandbox listens.",
+            next_step="write https://, or set extra allow_http to true if you truly mean it",
+        )
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def url_of(host: str, call: Call, token: Secret) -> str:
+    """Return the URL of a call; it holds the token, so it never leaves the room."""
+    url = f"{host}{call.endpoint.path}?{call.endpoint.query_name}={quote(token.reveal(), safe='')}"
+    return f"{url}&{urlencode(call.query, quote_via=quote)}" if call.query else url
+
+
+def no_answer(call: Call, host: str, what: str) -> WxaTransportError:
+    """Return the error for a request that brought no answer; ``what`` must not come from an exception's text."""
+    return WxaTransportError(
+        f"{call.endpoint.name} got no answer: {what}",
+        values={"host": host},
+        why="Whether WeChat did the work is not known: the request can be lost, or the answer on its way back.",
+        next_step="run the step again, it reads the state first; if it stays, check DNS, proxy, TLS and the firewall "
+        "between this worker and the host",
+        source=call.endpoint.source,
+        endpoint=call.endpoint.name,
+        appid=call.appid,
+    )
+
+
+def too_large(call: Call, limit: int) -> WxaTransportError:
+    """Return the error for an answer that was cut off because it is longer than any honest one."""
+    return WxaTransportError(
+        f"{call.endpoint.name} got no usable answer: more than {limit} bytes",
+        why="No answer of WeChat is that long; something in between answers instead.",
+        next_step="look at the proxy and at the Connection's host",
+        source=call.endpoint.source,
+        endpoint=call.endpoint.name,
+        appid=call.appid,
+    )
+
+
+class _WithoutTokens(logging.Filter):
+    """Takes the token out of a record's text: urllib3 logs URLs at DEBUG, httpx at INFO."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        clean = without_token_queries(text)
+        if clean != text:
+            record.msg, record.args = clean, None
+        return True
+
+
+_FILTER: Final = _WithoutTokens()
+_URL_LOGGERS: Final = ("urllib3.connectionpool", "urllib3.util.retry", "urllib3.poolmanager", "httpx")
+
+
+def quiet_url_loggers() -> None:
+    """Keep our query out of what the HTTP libraries log, inside and outside Airflow; calling it again does nothing."""
+    for name in _URL_LOGGERS:
+        logging.getLogger(name).addFilter(_FILTER)
+
+
+def _is_loopback(hostname: str) -> bool:
+    try:
+        return ipaddress.ip_address(hostname).is_loopback
+    except ValueError:
+        return hostname == "localhost"

@@ -1,0 +1,23 @@
+"""Operators: each runs one step; constructors only assign."""
+
+from airflow_wxa.operators.code import (
+    WxaCommitOperator,
+    WxaReleaseOperator,
+    WxaSubmitAuditOperator,
+    WxaVerifyReleaseOperator,
+)
+from airflow_wxa.operators.domains import (
+    WxaModifyPlatformDomainOperator,
+    WxaSetWebviewDomainBranchOperator,
+    WxaSetWebviewDomainOperator,
+)
+
+__all__ = [
+    "WxaCommitOperator",
+    "WxaModifyPlatformDomainOperator",
+    "WxaReleaseOperator",
+    "WxaSetWebviewDomainBranchOperator",
+    "WxaSetWebviewDomainOperator",
+    "WxaSubmitAuditOperator",
+    "WxaVerifyReleaseOperator",
+]

@@ -1,0 +1,38 @@
+"""What a release does, as generators without I/O: they yield calls, are sent replies, and return outcomes."""
+
+from airflow_wxa.steps.audit import audit_error, audit_status, submit_version
+from airflow_wxa.steps.code import commit_code, privacy_scan
+from airflow_wxa.steps.domains import configure_domains, modify_platform_domains
+from airflow_wxa.steps.outcome import (
+    AuditOutcome,
+    CommitOutcome,
+    DomainOutcome,
+    PlatformOutcome,
+    PrivacyOutcome,
+    ReleaseOutcome,
+    Step,
+    SubmitOutcome,
+)
+from airflow_wxa.steps.release import release_version, verify_release
+from airflow_wxa.steps.release_spec import ReleaseSpec
+
+__all__ = [
+    "AuditOutcome",
+    "CommitOutcome",
+    "DomainOutcome",
+    "PlatformOutcome",
+    "PrivacyOutcome",
+    "ReleaseOutcome",
+    "ReleaseSpec",
+    "Step",
+    "SubmitOutcome",
+    "audit_error",
+    "audit_status",
+    "commit_code",
+    "configure_domains",
+    "modify_platform_domains",
+    "privacy_scan",
+    "release_version",
+    "submit_version",
+    "verify_release",
+]

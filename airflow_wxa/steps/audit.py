@@ -1,0 +1,140 @@
+"""The audit: submit a version once, adopt its sheet when it is there already, and look where the review stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, cast
+
+from airflow_wxa.api.audit import get_auditstatus, queryquota, read_sheet, submit_audit
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.errcodes import error_for
+from airflow_wxa.errors import (
+    WxaApiError,
+    WxaAuditRejected,
+    WxaBusyError,
+    WxaError,
+    WxaStateError,
+    WxaTransportError,
+)
+from airflow_wxa.steps.memory import (
+    foreign_open_sheet,
+    foreign_trial,
+    read_latest_sheet,
+    read_versions,
+    superseded_by,
+)
+from airflow_wxa.steps.outcome import AuditOutcome, SubmitOutcome
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from airflow_wxa.api.audit import AuditSheet
+    from airflow_wxa.api.code import CodeVersion
+    from airflow_wxa.steps.outcome import Step
+
+__all__ = ["audit_error", "audit_status", "submit_version"]
+
+_ALREADY_RUNNING: Final = 85009
+_QUOTA_USED_UP: Final = 85085
+
+
+def submit_version(
+    version: CodeVersion, *, version_desc: str = "", privacy_api_not_use: bool = False
+) -> Step[SubmitOutcome]:
+    """Submit the trial version for audit, unless a sheet of this very version is in audit or approved: adopt it then.
+
+    :param version_desc: words for the reviewer; test accounts go here.
+    :param privacy_api_not_use: declare that privacy interfaces which the scan found are not used.
+    :raises WxaStateError: the trial version, or a sheet in audit, is somebody else's; it is named.
+    :raises WxaQuotaError: the platform's monthly audit quota is used up; nothing was submitted.
+    :raises WxaBusyError: 61039, the privacy scan has not ended.
+    """
+    before = yield from read_latest_sheet(version.appid)
+    if adopted := _adopted(version, before):
+        return adopted
+    info = yield from read_versions(version.appid)
+    if info.trial is None or not version.marked_in(info.trial.description):
+        raise foreign_trial("submit_audit", version, info)
+    if before is not None and before.status.is_open:
+        raise foreign_open_sheet("submit_audit", version, before)
+    yield from _check_quota(version.appid)
+    call = submit_audit(version.appid, version_desc=version_desc, privacy_api_not_use=privacy_api_not_use)
+    try:
+        auditid = str((yield call).answer["auditid"])
+    except (WxaTransportError, WxaBusyError, WxaStateError) as error:
+        return (yield from _after_refusal(version, error))
+    return SubmitOutcome(
+        "submitted", version.appid, version.user_version, auditid, superseded=superseded_by(version, before)
+    )
+
+
+def audit_status(appid: str, auditid: str) -> Step[AuditOutcome]:
+    """Look once where the review of a sheet stands.
+
+    :param auditid: as :func:`submit_version` returned it.
+    """
+    sheet = read_sheet((yield get_auditstatus(appid, auditid)), auditid)
+    word = cast('Literal["approved", "rejected", "withdrawn", "delayed", "auditing"]', sheet.status.name.lower())
+    return AuditOutcome(word, appid, auditid, reason=sheet.reason, screenshot=sheet.screenshot)
+
+
+def audit_error(outcome: AuditOutcome) -> WxaError | None:
+    """Return the error that a review which ended badly is for whoever cannot route on it; else ``None``."""
+    source = CATALOGUE["get_auditstatus"].source
+    if outcome.outcome == "rejected":
+        return WxaAuditRejected(
+            "the audit rejected this version (审核不通过)",
+            values={
+                "auditid": outcome.auditid,
+                "reason": outcome.reason or "none given",
+                "screenshot": ", ".join(outcome.screenshot) or "none",
+            },
+            why="A reviewer found what the reason says; the version cannot be released.",
+            next_step="fix the Mini Program or its material as the reason says, then run the release again "
+            "with a new template_id or user_version",
+            source=source,
+            endpoint="get_auditstatus",
+            appid=outcome.appid,
+            reason=outcome.reason,
+            screenshot=outcome.screenshot,
+        )
+    if outcome.outcome == "withdrawn":
+        return WxaStateError(
+            "the audit was withdrawn (已撤回) before it ended",
+            values={"auditid": outcome.auditid},
+            why="Somebody took the sheet back with /wxa/undocodeaudit or on a console.",
+            next_step="ask who withdrew it; to submit the same version again, clear the task submit_audit",
+            source=source,
+            endpoint="get_auditstatus",
+            appid=outcome.appid,
+        )
+    return None
+
+
+def _adopted(version: CodeVersion, sheet: AuditSheet | None) -> SubmitOutcome | None:
+    if sheet is None or not sheet.is_live or not version.marked_in(sheet.user_desc):
+        return None
+    return SubmitOutcome("adopted", version.appid, version.user_version, sheet.auditid)
+
+
+def _after_refusal(version: CodeVersion, error: WxaError) -> Step[SubmitOutcome]:
+    """Read the sheet after a lost answer, or after 85009: adopt ours, name a foreign one, else the error stands."""
+    sheet = yield from read_latest_sheet(version.appid)
+    if adopted := _adopted(version, sheet):
+        return adopted
+    if sheet is not None and isinstance(error, WxaApiError) and error.errcode == _ALREADY_RUNNING:
+        raise foreign_open_sheet("submit_audit", version, sheet) from error
+    raise error
+
+
+def _check_quota(appid: str) -> Step[None]:
+    """Refuse when the month's quota is used up; a quota that cannot be read stops nothing."""
+    try:
+        quota = (yield queryquota(appid)).answer
+    except WxaError:
+        return
+    if quota["rest"] > 0:
+        return
+    refused = error_for(_QUOTA_USED_UP, endpoint=CATALOGUE["submit_audit"], appid=appid)
+    refused.what = "submit_audit not sent: the platform's audit quota is used up"
+    refused.values |= {"rest": quota["rest"], "limit": quota["limit"]}
+    raise refused

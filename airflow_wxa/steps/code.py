@@ -1,0 +1,102 @@
+"""The committed code: upload a version once, and see what WeChat's privacy scan says of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from airflow_wxa.api.code import commit, get_code_privacy_info
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaInputError, WxaTransportError
+from airflow_wxa.steps.memory import (
+    foreign_open_sheet,
+    foreign_trial,
+    read_latest_sheet,
+    read_versions,
+    superseded_by,
+)
+from airflow_wxa.steps.outcome import CommitOutcome, PrivacyOutcome
+
+if TYPE_CHECKING:
+    from airflow_wxa.api.code import CodeVersion
+    from airflow_wxa.steps.outcome import Step
+
+__all__ = ["commit_code", "privacy_scan"]
+
+_SCANNING: Final = 61039
+_UNDECLARED: Final = 61040
+
+
+def commit_code(version: CodeVersion, user_desc: str) -> Step[CommitOutcome]:
+    """Upload the version, unless WeChat has it already: on trial, in audit or approved.
+
+    Committing again would start another privacy scan, and block the release of an approved sheet. A foreign trial
+    version is overwritten; a foreign sheet that is still in audit stops the step.
+
+    :param user_desc: what changed; the fingerprint is appended.
+    :raises WxaStateError: a foreign sheet is in audit, or somebody else committed at the same time: theirs is named.
+    """
+    before = yield from read_versions(version.appid)
+    sheet = yield from read_latest_sheet(version.appid)
+    on_trial = before.trial is not None and version.marked_in(before.trial.description)
+    in_review = sheet is not None and sheet.is_live and version.marked_in(sheet.user_desc)
+    if on_trial or in_review:
+        return CommitOutcome("unchanged", version.appid, version.user_version, version.fingerprint)
+    if sheet is not None and sheet.status.is_open:
+        raise foreign_open_sheet("commit", version, sheet)
+    lost: WxaTransportError | WxaBusyError | None = None
+    try:
+        yield commit(version, user_desc)
+    except (WxaTransportError, WxaBusyError) as error:
+        lost = error  # the work may have been done: read, do not repeat
+    after = yield from read_versions(version.appid)
+    if after.trial is None or not version.marked_in(after.trial.description):
+        raise lost or foreign_trial("commit", version, after)
+    return CommitOutcome(
+        "committed",
+        version.appid,
+        version.user_version,
+        version.fingerprint,
+        superseded=superseded_by(version, sheet),
+    )
+
+
+def privacy_scan(appid: str, *, privacy_api_not_use: bool = False) -> Step[PrivacyOutcome]:
+    """Look once whether the scan that the commit started has ended.
+
+    :param privacy_api_not_use: the submission will declare that what the scan found is not used, so it is no error.
+    :raises WxaInputError: privacy interfaces without declaration or right, named.
+    """
+    try:
+        answer = (yield get_code_privacy_info(appid)).answer
+    except WxaApiError as error:
+        if error.errcode == _SCANNING:
+            return PrivacyOutcome("scanning", appid)
+        if error.errcode == _UNDECLARED and privacy_api_not_use:
+            return PrivacyOutcome("clear", appid)
+        raise
+    found = PrivacyOutcome(
+        "clear",
+        appid,
+        without_auth_list=tuple(answer.get("without_auth_list", ())),
+        without_conf_list=tuple(answer.get("without_conf_list", ())),
+    )
+    if (found.without_auth_list or found.without_conf_list) and not privacy_api_not_use:
+        raise _undeclared(found)
+    return found
+
+
+def _undeclared(found: PrivacyOutcome) -> WxaInputError:
+    return WxaInputError(
+        "the privacy scan found interfaces that cannot be submitted as they are",
+        errcode=_UNDECLARED,
+        values={
+            "without right": ", ".join(found.without_auth_list) or "none",
+            "without declaration": ", ".join(found.without_conf_list) or "none",
+        },
+        why="WeChat refuses the submission with 61040 while used privacy interfaces lack a right or a declaration.",
+        next_step="declare them in requiredPrivateInfos of ext_json or apply for them, and commit again; "
+        "if the code truly does not use them, set privacy_api_not_use",
+        source=CATALOGUE["get_code_privacy_info"].source,
+        endpoint="get_code_privacy_info",
+        appid=found.appid,
+    )

@@ -1,0 +1,280 @@
+"""Business domains: a Mini Program's own list, and the platform's list that permits them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from airflow_wxa.api.call import Call
+from airflow_wxa.api.errcodes import error_for
+from airflow_wxa.api.webview_domain import (
+    get_domain_confirmfile,
+    get_effective_webviewdomain,
+    host_problems,
+    modify_wxa_jump_domain,
+    normalised_hosts,
+    normalised_origins,
+    setwebviewdomain,
+    undone,
+)
+from airflow_wxa.errors import (
+    WxaApiError,
+    WxaBusyError,
+    WxaError,
+    WxaPlatformSetupError,
+    WxaSpecError,
+    WxaStateError,
+    WxaTransportError,
+)
+from airflow_wxa.steps.outcome import DomainOutcome, PlatformOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from airflow_wxa.api.webview_domain import Action, WebviewDomain
+    from airflow_wxa.steps.outcome import Step
+
+__all__ = ["configure_domains", "modify_platform_domains", "read_effective_domains", "read_own_domains"]
+
+_ROADS: Final[Mapping[int, Literal["platform_list_empty", "individual"]]] = {
+    89020: "platform_list_empty",
+    89231: "individual",
+}
+_NOT_ON_PLATFORM: Final = 89021
+_ENDPOINT: Final = Call.to("setwebviewdomain", "").endpoint
+_PLATFORM_ENDPOINT: Final = Call.to("modify_wxa_jump_domain", None).endpoint
+
+
+def configure_domains(appid: str, action: Action, wanted: Sequence[WebviewDomain] = ()) -> Step[DomainOutcome]:
+    """Bring a Mini Program's business domains to what ``action`` wants, and read them back.
+
+    The write is sent even when the list already matches: it answers 89019 then, and it is the only probe for 89020
+    that a merchant token has. 89020 and 89231 are outcomes, on whichever call they come.
+
+    :raises WxaSpecError: domains missing where the action needs them, or given where it takes none.
+    :raises WxaPlatformSetupError: 89021, naming each host that the platform list does not cover, when that can be read.
+    :raises WxaStateError: accepted, but the list read back is not what was wanted.
+    """
+    _check_action(appid, action, wanted)
+    try:
+        before = yield from read_own_domains(appid)
+        if action == "get":
+            return _as_read(appid, before)
+        reply = yield setwebviewdomain(appid, action, wanted)
+        after = yield from read_own_domains(appid)
+    except WxaApiError as error:
+        if error.errcode in _ROADS:
+            road = _ROADS[error.errcode]
+            return DomainOutcome(road, appid, action, errcode=error.errcode, errmsg=error.errmsg)
+        if error.errcode == _NOT_ON_PLATFORM:
+            raise (yield from _uncovered(error, wanted)) from None
+        raise
+    if after is not None:
+        platform = (yield from _platform_hosts()) if action is None else None
+        _check_done(appid, action, undone(action, wanted, after, platform), after)
+    known = before is not None and after is not None
+    return DomainOutcome(
+        "unchanged" if reply.errcode else "configured",
+        appid,
+        action,
+        errcode=reply.errcode,
+        errmsg=reply.errmsg,
+        before=_sorted(before),
+        after=_sorted(after),
+        added=_sorted((after or frozenset()) - (before or frozenset())) if known else (),
+        removed=_sorted((before or frozenset()) - (after or frozenset())) if known else (),
+    )
+
+
+def read_own_domains(appid: str) -> Step[frozenset[str] | None]:
+    """Read a Mini Program's own list; ``None`` when the answer has no list: WeChat's pages do not promise one."""
+    reply = yield setwebviewdomain(appid, "get")
+    entries = reply.answer.get("webviewdomain")
+    return None if entries is None else normalised_origins(entries)
+
+
+def read_effective_domains(appid: str) -> Step[frozenset[str]]:
+    """Read the business domains that are effective online."""
+    reply = yield get_effective_webviewdomain(appid)
+    return normalised_origins(reply.answer["effective_webviewdomain"])
+
+
+def modify_platform_domains(
+    action: Literal["add", "delete", "set", "get"], hosts: Iterable[str] = ()
+) -> Step[PlatformOutcome]:
+    """Change the platform's own list, testing and published version together; every merchant is concerned.
+
+    :param hosts: bare hosts, e.g. ``m.example.com``.
+    :raises WxaSpecError: not hosts; nothing is sent.
+    :raises WxaPlatformSetupError: hosts whose verification file WeChat could not fetch: the error hands over its
+        name, its content and where to put it.
+    """
+    hosts = [hosts] if isinstance(hosts, str) else list(hosts)
+    _check_hosts(action, hosts)
+    wanted = normalised_hosts(hosts)
+    testing, published = yield from _read_platform_list()
+    before = [version for version in (testing, published) if version is not None]
+    if all(_platform_done(action, wanted, version) for version in before):
+        return PlatformOutcome("unchanged", action, _sorted(testing), _sorted(published))
+    try:
+        reply = yield modify_wxa_jump_domain(action, wanted)
+    except WxaBusyError as error:
+        raise (yield from _unverified(wanted, error)) from None
+    if invalid := normalised_hosts(reply.answer.get("invalid_wxa_jump_h5_domain", "")):
+        raise (yield from _unverified(invalid, None))
+    testing, published = yield from _read_platform_list()
+    after = testing if published is None else published
+    return PlatformOutcome(
+        "registered",
+        action,
+        _sorted(testing),
+        _sorted(published),
+        added=_sorted(after - before[-1]),
+        removed=_sorted(before[-1] - after),
+    )
+
+
+def _platform_done(action: str, wanted: frozenset[str], version: frozenset[str]) -> bool:
+    """Tell whether one version of the platform list is already as ``action`` wants it."""
+    return {
+        "get": True,
+        "add": wanted <= version,
+        "delete": not wanted & version,
+        "set": wanted == version,
+    }[action]
+
+
+def _read_platform_list() -> Step[tuple[frozenset[str], frozenset[str] | None]]:
+    """Read the testing and the published version; the latter is ``None`` while no platform version is published."""
+    reply = yield modify_wxa_jump_domain("get")
+    published = reply.answer.get("published_wxa_jump_h5_domain")
+    return (
+        normalised_hosts(reply.answer.get("testing_wxa_jump_h5_domain", "")),
+        None if published is None else normalised_hosts(published),
+    )
+
+
+def _platform_hosts() -> Step[frozenset[str] | None]:
+    """Read the platform list if the Connection can; best effort: ``None`` when it cannot, for whatever reason."""
+    try:
+        testing, published = yield from _read_platform_list()
+    except WxaError:
+        return None
+    return testing if published is None else published
+
+
+def _check_action(appid: str, action: Action, wanted: Collection[WebviewDomain]) -> None:
+    takes_domains = action in {"add", "delete", "set"}
+    if takes_domains == bool(wanted):
+        return
+    said = "left out" if action is None else repr(action)
+    if takes_domains:
+        problem = f"webviewdomain = []: action {said} needs at least one domain"
+        hint = "name the domains; to add every domain of the platform list leave the action out"
+        if action == "set":
+            hint = "an empty set would delete every domain; use delete and name them"
+    else:
+        problem = f"webviewdomain = {[domain.origin for domain in wanted]}: action {said} takes no domains"
+        hint = "leave webviewdomain empty, or use add, set or delete"
+    raise WxaSpecError(
+        "setwebviewdomain refused",
+        [problem],
+        next_step=hint,
+        source=_ENDPOINT.source,
+        endpoint=_ENDPOINT.name,
+        appid=appid,
+    )
+
+
+def _check_hosts(action: str, hosts: Collection[Any]) -> None:
+    problems = [problem for host in hosts for problem in host_problems(host)]
+    if action == "get" and hosts:
+        problems.append(f"hosts = {hosts}: action 'get' takes none")
+    if action != "get" and not hosts:
+        problems.append(f"hosts = []: action {action!r} needs at least one")
+    if action not in {"add", "delete", "set", "get"}:
+        problems.append(f"action = {action!r}: must be add, delete, set or get")
+    if problems:
+        raise WxaSpecError(
+            "modify_wxa_jump_domain refused",
+            problems,
+            next_step="write bare hosts such as m.example.com",
+            source=_PLATFORM_ENDPOINT.source,
+            endpoint=_PLATFORM_ENDPOINT.name,
+        )
+
+
+def _as_read(appid: str, before: frozenset[str] | None) -> DomainOutcome:
+    if before is None:
+        raise WxaTransportError(
+            "setwebviewdomain get: the answer has no list",
+            why="WeChat's pages do not promise webviewdomain in the answer, though clients read it; "
+            "a missing list means unknown, never empty",
+            next_step="run it again; if it stays, look at the Mini Program on mp.weixin.qq.com",
+            source=_ENDPOINT.source,
+            endpoint=_ENDPOINT.name,
+            appid=appid,
+        )
+    return DomainOutcome("unchanged", appid, "get", before=_sorted(before), after=_sorted(before))
+
+
+def _check_done(appid: str, action: Action, left: list[str], after: frozenset[str]) -> None:
+    if left:
+        raise WxaStateError(
+            "setwebviewdomain was accepted, but the list read back is not what was wanted",
+            values={"action": action or "left out", "differs by": left, "list": sorted(after)},
+            why="WeChat did not apply the whole change, or somebody else changed the list in between",
+            next_step="read the list with action get, then run the step again",
+            source=_ENDPOINT.source,
+            endpoint=_ENDPOINT.name,
+            appid=appid,
+        )
+
+
+def _uncovered(error: WxaApiError, wanted: Sequence[WebviewDomain]) -> Step[WxaApiError]:
+    """Return 89021 with each host that the platform list does not cover, or both usual causes."""
+    platform = yield from _platform_hosts()
+    explained = error_for(error.errcode, endpoint=_ENDPOINT, appid=error.appid, errmsg=error.errmsg, rid=error.rid)
+    missing = [domain.host for domain in wanted if not domain.covered_by(platform or ())]
+    if platform is not None and missing:
+        explained.values["not on the platform list"] = ", ".join(missing)
+        explained.why = "The platform list holds neither these hosts nor a parent of them (a sibling does not count)."
+        explained.next_step = (
+            "register them with WxaModifyPlatformDomainOperator (action add), or correct webviewdomain; then run again"
+        )
+    else:
+        explained.values["sent"] = ", ".join(domain.origin for domain in wanted)
+        read = "could not be read here" if platform is None else "covers all of them as read here"
+        explained.why += (
+            f" The platform list {read}; the two usual causes: a host is not registered on it (nor a parent), "
+            "or https:// is missing before it."
+        )
+    return explained
+
+
+def _unverified(hosts: Collection[str], busy: WxaBusyError | None) -> Step[WxaApiError]:
+    """Return the error for hosts that WeChat could not verify, with the file to put there when it can be read."""
+    try:
+        file = (yield get_domain_confirmfile()).answer
+        place = ", ".join(f"https://{host}/{file['file_name']}" for host in sorted(hosts))
+        handed = {"file name": file["file_name"], "file content": file["file_content"], "put it at": place}
+    except WxaError:
+        handed = {"put it at": ", ".join(f"https://{host}/" for host in sorted(hosts))}
+    values = {"hosts": ", ".join(sorted(hosts))} | handed
+    next_step = "serve exactly this content at these addresses (no byte before or after it), then run the step again"
+    if busy is not None:  # -1 says "busy" as well as "the file could not be fetched"
+        busy.values |= values
+        busy.next_step = f"{busy.next_step} If it stays, {next_step}"
+        return busy
+    return WxaPlatformSetupError(
+        "modify_wxa_jump_domain refused hosts: their verification file could not be fetched",
+        errcode=0,
+        values=values,
+        why="WeChat fetches a verification file (校验文件) from the root of each host before it registers the host",
+        next_step=next_step,
+        source=_PLATFORM_ENDPOINT.source,
+        endpoint=_PLATFORM_ENDPOINT.name,
+    )
+
+
+def _sorted(entries: frozenset[str] | None) -> Any:
+    return None if entries is None else tuple(sorted(entries))

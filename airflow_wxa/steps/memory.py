@@ -1,0 +1,85 @@
+"""WeChat is the memory: what it has of a Mini Program already, and whose it is.
+
+Three slots are independent: the trial version, the audit sheet, the online version. The fingerprint in their
+descriptions tells whether they are ours.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from airflow_wxa.api.audit import get_latest_auditstatus, read_sheet
+from airflow_wxa.api.code import getversioninfo, read_version_info
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.errors import WxaApiError, WxaStateError
+
+if TYPE_CHECKING:
+    from airflow_wxa.api.audit import AuditSheet
+    from airflow_wxa.api.code import CodeVersion, VersionInfo
+    from airflow_wxa.steps.outcome import Step
+
+__all__ = ["foreign_open_sheet", "foreign_trial", "read_latest_sheet", "read_versions", "superseded_by"]
+
+#: On get_latest_auditstatus: no valid sheet, an unknown auditid, no code committed yet. Each means: there is no sheet.
+_NO_SHEET: Final = frozenset({85058, 85012, 86001})
+
+
+def read_versions(appid: str) -> Step[VersionInfo]:
+    """Read what is on trial and what is online."""
+    return read_version_info((yield getversioninfo(appid)))
+
+
+def read_latest_sheet(appid: str) -> Step[AuditSheet | None]:
+    """Read the latest audit sheet; ``None`` when there is none."""
+    try:
+        return read_sheet((yield get_latest_auditstatus(appid)))
+    except WxaApiError as error:
+        if error.errcode in _NO_SHEET:
+            return None
+        raise
+
+
+def superseded_by(version: CodeVersion, sheet: AuditSheet | None) -> str | None:
+    """Return the ``user_version`` of a foreign sheet that has ended and that ``version`` takes the place of."""
+    if sheet is None or version.marked_in(sheet.user_desc):
+        return None
+    return sheet.user_version
+
+
+def foreign_trial(step: str, version: CodeVersion, info: VersionInfo) -> WxaStateError:
+    """Return the error that names the trial version which is not ours."""
+    theirs = info.trial
+    return WxaStateError(
+        f"{step} stopped: the trial version is not the one that this release commits",
+        values={
+            "trial version": theirs.version if theirs else "none",
+            "its description": theirs.description if theirs else "none",
+            "ours": f"{version.user_version} {version.mark}",
+        },
+        why="Somebody else committed to this Mini Program; what is submitted is always the trial version.",
+        next_step="agree with whoever committed the version named above; to go on with ours, run commit "
+        "(WxaCommitOperator) again and then submit_audit",
+        source=CATALOGUE["commit"].source,
+        endpoint=step,
+        appid=version.appid,
+    )
+
+
+def foreign_open_sheet(step: str, version: CodeVersion, sheet: AuditSheet) -> WxaStateError:
+    """Return the error that names the sheet in audit which is not ours."""
+    return WxaStateError(
+        f"{step} stopped: another version of this Mini Program is in audit",
+        values={
+            "in audit": sheet.user_version,
+            "its description": sheet.user_desc,
+            "auditid": sheet.auditid,
+            "status": sheet.status.name.lower(),
+            "ours": f"{version.user_version} {version.mark}",
+        },
+        why="WeChat keeps one open audit sheet (审核单) per appid, and this one carries another fingerprint.",
+        next_step="wait until its review ends, or have its owner withdraw it with /wxa/undocodeaudit (5 a day, 10 a "
+        "month); then run again",
+        source=CATALOGUE["get_latest_auditstatus"].source,
+        endpoint=step,
+        appid=version.appid,
+    )

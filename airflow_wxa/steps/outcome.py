@@ -1,0 +1,167 @@
+"""What a step returns: small frozen values that a release manager routes on, and that serialise to JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+
+from airflow_wxa.api.call import Call, Reply
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.errcodes import error_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_wxa.api.webview_domain import Action
+    from airflow_wxa.errors import WxaApiError
+
+__all__ = [
+    "AuditOutcome",
+    "CommitOutcome",
+    "DomainOutcome",
+    "PlatformOutcome",
+    "PrivacyOutcome",
+    "ReleaseOutcome",
+    "Step",
+    "SubmitOutcome",
+]
+
+T = TypeVar("T")
+
+#: A step: yields calls, is sent replies or has errors thrown into it, returns its outcome.
+Step: TypeAlias = Generator[Call, Reply, T]
+
+
+class _Outcome:
+    """What all outcomes share."""
+
+    __slots__ = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the outcome as plain JSON values, for XCom."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()  # type: ignore[call-overload]
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DomainOutcome(_Outcome):
+    """What became of a Mini Program's business domains.
+
+    :param outcome: ``configured``; ``unchanged``: 89019, 89022 or nothing to write; else the road of 89020 or 89231.
+    :param errcode: that of the write, or of the call that refused.
+    :param before: normalised origins, sorted; ``None`` when WeChat did not say, which is never "empty".
+    :param after: likewise, read back.
+    """
+
+    outcome: Literal["configured", "unchanged", "platform_list_empty", "individual"]
+    appid: str
+    action: Action
+    errcode: int = 0
+    errmsg: str = ""
+    before: tuple[str, ...] | None = None
+    after: tuple[str, ...] | None = None
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> DomainOutcome:
+        """Read what :meth:`to_json` wrote, as XCom hands it back."""
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+        }
+        return cls(**values)
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether the domains are as they were wanted."""
+        return self.outcome in {"configured", "unchanged"}
+
+    def as_error(self) -> WxaApiError:
+        """Return the error that this outcome is for whoever cannot route on it."""
+        return error_for(self.errcode, endpoint=CATALOGUE["setwebviewdomain"], appid=self.appid, errmsg=self.errmsg)
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformOutcome(_Outcome):
+    """The platform's own list of business domains, as hosts.
+
+    :param published: ``None`` while the platform has no published version.
+    """
+
+    outcome: Literal["registered", "unchanged"]
+    action: str
+    testing: tuple[str, ...]
+    published: tuple[str, ...] | None
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CommitOutcome(_Outcome):
+    """``unchanged``: WeChat has this version already, on trial, in audit or approved.
+
+    :param superseded: ``user_version`` of a foreign approved sheet that ours takes the place of.
+    """
+
+    outcome: Literal["committed", "unchanged"]
+    appid: str
+    user_version: str
+    fingerprint: str
+    superseded: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyOutcome(_Outcome):
+    """``scanning`` until WeChat has looked through the committed code."""
+
+    outcome: Literal["clear", "scanning"]
+    appid: str
+    without_auth_list: tuple[str, ...] = ()
+    without_conf_list: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitOutcome(_Outcome):
+    """``adopted``: a sheet of this very version was there already.
+
+    :param auditid: as text.
+    :param superseded: ``user_version`` of a foreign sheet that had ended, and that ours takes the place of.
+    """
+
+    outcome: Literal["submitted", "adopted"]
+    appid: str
+    user_version: str
+    auditid: str
+    superseded: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditOutcome(_Outcome):
+    """Where a review stands; ``delayed`` is not final.
+
+    :param reason: WeChat's words, a line each, when rejected or delayed.
+    :param screenshot: media ids.
+    """
+
+    outcome: Literal["approved", "rejected", "withdrawn", "delayed", "auditing"]
+    appid: str
+    auditid: str
+    reason: str = ""
+    screenshot: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseOutcome(_Outcome):
+    """What is online.
+
+    :param release_version: as WeChat tells it; ``""`` when it leaves it out.
+    :param effective: effective business domains, normalised and sorted; ``None`` when they could not be read.
+    """
+
+    outcome: Literal["released", "already_released"]
+    appid: str
+    release_version: str
+    effective: tuple[str, ...] | None = None

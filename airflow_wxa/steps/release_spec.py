@@ -1,0 +1,146 @@
+"""What one release is asked to do: the params of ``wxa_release``, checked as a whole before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_wxa.api.code import CodeVersion, version_problems
+from airflow_wxa.api.webview_domain import (
+    WebviewDomain,
+    host_problems,
+    normalised_hosts,
+    origin_problems,
+    parse_origins,
+)
+from airflow_wxa.errors import WxaSpecError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_wxa.api.webview_domain import Action
+
+__all__ = ["APPID_PATTERN", "DOMAIN_ACTIONS", "ReleaseSpec", "refuse", "release_problems"]
+
+APPID_PATTERN: Final = "^wx[0-9a-f]{16}$"
+#: The words of the param ``domain_action``; ``all`` leaves WeChat's field out.
+DOMAIN_ACTIONS: Final[Mapping[str, Action]] = {
+    "add": "add",
+    "set": "set",
+    "delete": "delete",
+    "get": "get",
+    "all": None,
+}
+_LISTED: Final = ("add", "set", "delete")
+_CHOICES: Final = {
+    "domain_action": tuple(DOMAIN_ACTIONS),
+    "on_platform_list_empty": ("stop", "register"),
+    "on_individual": ("release_without_domains", "stop"),
+}
+_FLAGS: Final = ("privacy_api_not_use", "approval", "release")
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSpec:
+    """A release that can be asked for.
+
+    :param wanted: the domains that ``action`` is about, sorted.
+    :param platform_hosts: what 89020 with ``register`` registers: as named, else the hosts of ``wanted``.
+    """
+
+    version: CodeVersion
+    action: Action
+    wanted: tuple[WebviewDomain, ...]
+    platform_hosts: tuple[str, ...]
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> ReleaseSpec:
+        """Read the params of a run.
+
+        :raises WxaSpecError: every problem of all params together.
+        """
+        refuse(release_problems(params))
+        wanted = parse_origins(params["webviewdomain"])
+        return cls(
+            version=CodeVersion.of(
+                params["appid"], params["template_id"], params["user_version"], params.get("ext_json") or {}
+            ),
+            action=DOMAIN_ACTIONS[params["domain_action"]],
+            wanted=wanted,
+            platform_hosts=tuple(sorted(normalised_hosts(params.get("platform_domains") or [d.host for d in wanted]))),
+        )
+
+
+def release_problems(params: Mapping[str, Any]) -> list[str]:
+    """Return everything that is wrong with the params of a run, one line each; empty when nothing is."""
+    return [*_form_problems(params), *_domain_problems(params)]
+
+
+def refuse(problems: Sequence[str]) -> None:
+    """Raise all problems together; do nothing when there are none.
+
+    :raises WxaSpecError: there are some.
+    """
+    if problems:
+        raise WxaSpecError(
+            "this release cannot be started as it was asked for",
+            problems,
+            why="Each line names a param or a Connection, and what cannot be right about it.",
+            next_step="correct all of them and trigger a new run: the params of a run do not change",
+            source="docs/explanation/domains-first.md",
+        )
+
+
+def _form_problems(params: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with single params, whatever the others say."""
+    appid = params.get("appid")
+    problems = []
+    if not isinstance(appid, str) or not re.fullmatch(APPID_PATTERN, appid):
+        problems.append(f"appid = {shown(repr(appid))}: must be wx and 16 hex digits in lower case")
+    problems += version_problems(
+        appid, params.get("template_id"), params.get("user_version"), params.get("ext_json", {})
+    )
+    for name, words in _CHOICES.items():
+        if params.get(name) not in words:
+            problems.append(f"{name} = {shown(repr(params.get(name)))}: must be one of {', '.join(words)}")
+    for name in _FLAGS:
+        if not isinstance(params.get(name), bool):
+            problems.append(f"{name} = {shown(repr(params.get(name)))}: must be true or false")
+    for name in ("user_desc", "version_desc", "platform_conn_id", "wxa_conn_id"):
+        if not isinstance(params.get(name), str | None):
+            problems.append(f"{name} = {shown(repr(params.get(name)))}: must be a text")
+    hours = params.get("audit_timeout_hours")
+    if not isinstance(hours, int | float) or isinstance(hours, bool) or not 0 < hours <= 24 * 365:
+        problems.append(f"audit_timeout_hours = {shown(repr(hours))}: must be a number of hours above 0")
+    return problems
+
+
+def _domain_problems(params: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the domains, and with params that do not fit each other."""
+    texts, action = params.get("webviewdomain"), params.get("domain_action")
+    hosts = params.get("platform_domains") or []
+    register = params.get("on_platform_list_empty") == "register"
+    problems = [
+        f"{name} = {shown(repr(value))}: must be a list"
+        for name, value in (("webviewdomain", texts), ("platform_domains", hosts))
+        if not isinstance(value, list | tuple)
+    ]
+    if problems:
+        return problems
+    problems += [f"webviewdomain: {problem}" for text in texts or () for problem in origin_problems(text)]
+    problems += [f"platform_domains: {problem}" for host in hosts for problem in host_problems(host)]
+    if action in _LISTED and not texts:
+        problems.append(f"webviewdomain = []: domain_action {action} needs at least one, such as https://m.example.com")
+    if action in {"get", "all"} and texts:
+        problems.append(f"webviewdomain = {shown(repr(texts))}: domain_action {action} takes none, leave it empty")
+    if register and action not in {"add", "set"}:
+        problems.append(f"on_platform_list_empty = 'register': goes with domain_action add or set, not {action!r}")
+    if register and hosts and not problems:
+        registered = normalised_hosts(hosts)
+        problems += [
+            f"webviewdomain: {domain.origin!r} is covered by none of platform_domains = {sorted(registered)}"
+            for domain in parse_origins(texts or ())
+            if not domain.covered_by(registered)
+        ]
+    return problems

@@ -1,0 +1,5 @@
+"""Triggers: wait without blocking until a look on the worker is worth it."""
+
+from airflow_wxa.triggers.polling import WxaAuditTrigger, WxaPrivacyScanTrigger
+
+__all__ = ["WxaAuditTrigger", "WxaPrivacyScanTrigger"]

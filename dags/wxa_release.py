@@ -1,0 +1,353 @@
+"""Release one Mini Program (小程序): business domains first, then code, audit and release.
+
+Read aloud: check what was asked for. Configure the business domains, and follow the road that WeChat's answer opens.
+Commit the code, wait for the privacy scan, submit it for audit, wait for the review. Let somebody approve. Release,
+and prove that version and domains are online.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import DAG, Label, Param, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.operators import (
+    WxaCommitOperator,
+    WxaModifyPlatformDomainOperator,
+    WxaReleaseOperator,
+    WxaSetWebviewDomainBranchOperator,
+    WxaSubmitAuditOperator,
+    WxaVerifyReleaseOperator,
+)
+from airflow_wxa.operators.failure import failing_at_once
+from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
+from airflow_wxa.steps import DomainOutcome, ReleaseSpec
+from airflow_wxa.steps.release_spec import APPID_PATTERN, DOMAIN_ACTIONS, refuse, release_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow.sdk import Context
+
+PARAMS = {
+    "appid": Param(
+        type="string", pattern=APPID_PATTERN, title="appid", description="The Mini Program: wx and 16 hex digits."
+    ),
+    "domain_action": Param(
+        "add",
+        type="string",
+        enum=list(DOMAIN_ACTIONS),
+        values_display={
+            "add": "add: add these domains",
+            "set": "set: have these and no others",
+            "delete": "delete: remove these domains",
+            "get": "get: only read them",
+            "all": "all: add every domain of the platform list",
+        },
+        description="What to do with the business domains (业务域名), before any code is uploaded.",
+    ),
+    "webviewdomain": Param(
+        [],
+        type="array",
+        items={"type": "string"},
+        description="One origin a line, such as https://m.example.com; needed for add, set and delete, else empty.",
+    ),
+    "on_platform_list_empty": Param(
+        "stop",
+        type="string",
+        enum=["stop", "register"],
+        description="When the platform has registered no business domain (89020): stop, or register platform_domains "
+        "for all merchants of the platform (only with add and set; needs a platform token).",
+    ),
+    "platform_conn_id": Param(
+        None,
+        type=["null", "string"],
+        description="Connection for that registration; empty: the same as wxa_conn_id.",
+    ),
+    "platform_domains": Param(
+        [],
+        type="array",
+        items={"type": "string"},
+        description="One bare host a line, such as example.com; empty: the hosts of webviewdomain.",
+    ),
+    "on_individual": Param(
+        "release_without_domains",
+        type="string",
+        enum=["release_without_domains", "stop"],
+        description="When an individual owns the Mini Program (89231), which cannot have business domains.",
+    ),
+    "template_id": Param(
+        type=["integer", "string"], pattern="^[0-9]+$", minimum=0, description="From gettemplatelist: digits."
+    ),
+    "user_version": Param(type="string", minLength=1, maxLength=64, description="1 to 64 characters, such as 1.4.0."),
+    "user_desc": Param(None, type=["null", "string"], description="What changed; empty: the user_version."),
+    "ext_json": Param(
+        {}, type="object", description="The whole ext_json; free data goes under its key ext; extAppid is added."
+    ),
+    "version_desc": Param(
+        "", type=["null", "string"], format="multiline", description="For the reviewer: what changed, test accounts."
+    ),
+    "privacy_api_not_use": Param(
+        default=False, type="boolean", description="Declare that privacy interfaces which the scan finds are not used."
+    ),
+    "approval": Param(default=True, type="boolean", description="Wait for somebody's approval before the release."),
+    "release": Param(default=True, type="boolean", description="Release after the audit; else the run ends there."),
+    "audit_timeout_hours": Param(
+        264,
+        type="number",
+        exclusiveMinimum=0,
+        description="How long to wait for the review; it takes up to seven working days.",
+    ),
+    "wxa_conn_id": Param("wxa_default", type="string", description="Connection of type wxa."),
+}
+
+APPROVAL_TEXT = """
+{%- set again = ti.xcom_pull(task_ids='configure_domains_again') -%}
+{%- set domains = again or ti.xcom_pull(task_ids='configure_domains') or {} -%}
+{%- set sheet = ti.xcom_pull(task_ids='submit_audit') or {} -%}
+| | |
+| --- | --- |
+| Mini Program | `{{ params.appid }}` |
+| user_version | `{{ params.user_version }}` (template {{ params.template_id }}) |
+| business domains | {{ domains.get('outcome', 'unknown') }} |
+| now | {{ (domains.get('after') or []) | join(', ') or 'none read' }} |
+| added | {{ (domains.get('added') or []) | join(', ') or 'none' }} |
+| removed | {{ (domains.get('removed') or []) | join(', ') or 'none' }} |
+| audit sheet | {{ sheet.get('auditid', 'unknown') }}, approved |
+"""
+
+
+def rendered(read: Callable[[Context], Any]) -> Any:
+    """Render a templated field by a function, with the type that it returns: Jinja would make a text of a list."""
+
+    def value(context: Context, **_: object) -> Any:
+        return read(context)
+
+    return value
+
+
+def param(name: str) -> Any:
+    """Render a templated field as the value of a param."""
+    return rendered(lambda context: context["params"][name])
+
+
+def spec(context: Context) -> ReleaseSpec:
+    """Return the params as a checked whole."""
+    with failing_at_once():
+        return ReleaseSpec.from_params(context["params"])
+
+
+def domain_outcome(context: Context) -> DomainOutcome | None:
+    """Return what became of the domains: the second try's outcome, else the first's; ``None`` when neither ran."""
+    for task_id in ("configure_domains_again", "configure_domains"):
+        if outcome := context["ti"].xcom_pull(task_ids=task_id):
+            return DomainOutcome.from_json(outcome)
+    return None
+
+
+def wanted_online(context: Context) -> list[str]:
+    """Return the domains that must be effective: those wanted, or for ``all`` those that were read back."""
+    asked, outcome = spec(context), domain_outcome(context)
+    if asked.action is None and outcome is not None:
+        return list(outcome.after or ())
+    return [domain.origin for domain in asked.wanted] if asked.action in {"add", "set"} else []
+
+
+def is_individual(context: Context) -> bool:
+    """Tell whether WeChat said that an individual owns the Mini Program."""
+    outcome = domain_outcome(context)
+    return outcome is not None and outcome.outcome == "individual"
+
+
+def only_when_platform_list_is_empty(context: Context) -> None:
+    """Skip unless 89020 came: marking the branch "success" by hand must not set off a platform-wide write."""
+    outcome = context["ti"].xcom_pull(task_ids="configure_domains")
+    if not outcome or outcome["outcome"] != "platform_list_empty":
+        raise AirflowSkipException("configure_domains was not answered 89020: nothing to register")
+    if context["params"]["on_platform_list_empty"] == "stop":
+        raise AirflowFailException(str(DomainOutcome.from_json(outcome).as_error()))
+
+
+def only_when_an_individual_owns_it(context: Context) -> None:
+    """Skip unless 89231 came on either try; fail when the params say so."""
+    outcome = domain_outcome(context)
+    if outcome is None or outcome.outcome != "individual":
+        raise AirflowSkipException("the domains were not answered 89231: not an individual's Mini Program")
+    if context["params"]["on_individual"] == "stop":
+        raise AirflowFailException(str(outcome.as_error()))
+
+
+def only_when_approval_is_wanted(context: Context) -> None:
+    """Skip when the run does not ask for approval, or does not release."""
+    if not (context["params"]["approval"] and context["params"]["release"]):
+        raise AirflowSkipException("the params ask for no approval")
+
+
+def only_when_release_is_wanted(context: Context) -> None:
+    """Skip when the run ends after the audit."""
+    if not context["params"]["release"]:
+        raise AirflowSkipException("the params ask for no release")
+
+
+with DAG(
+    dag_id="wxa_release",
+    dag_display_name="Release a Mini Program",
+    schedule=None,
+    is_paused_upon_creation=False,
+    catchup=False,
+    params=PARAMS,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+    tags=["wechat", "release"],
+    doc_md=__doc__,
+) as dag:
+    code: dict[str, Any] = {
+        "appid": "{{ params.appid }}",
+        "template_id": "{{ params.template_id }}",
+        "user_version": "{{ params.user_version }}",
+        "ext_json": param("ext_json"),
+        "wxa_conn_id": "{{ params.wxa_conn_id }}",
+    }
+    domains: dict[str, Any] = {
+        "appid": "{{ params.appid }}",
+        "action": rendered(lambda context: spec(context).action),
+        "webviewdomain": rendered(lambda context: [domain.origin for domain in spec(context).wanted]),
+        "wxa_conn_id": "{{ params.wxa_conn_id }}",
+        "individual": "individual_account",
+        "configured": "commit_code",
+    }
+
+    @task(
+        doc_md="Reports everything that is wrong with the params and the Connections at once, and calls nothing.\n\n"
+        "**Undo**: nothing to undo. **Clear** checks again; the params of a run do not change, so trigger a new one.",
+    )
+    def check_release() -> None:
+        """Report every problem at once, before the first call."""
+        params = get_current_context()["params"]
+        problems = release_problems(params)
+        problems += WxaHook(params["wxa_conn_id"]).token_problems(params["appid"])
+        if params["on_platform_list_empty"] == "register":
+            problems += WxaHook(params["platform_conn_id"] or params["wxa_conn_id"]).token_problems(None)
+        with failing_at_once():
+            refuse(problems)
+
+    configure_domains = WxaSetWebviewDomainBranchOperator(
+        task_id="configure_domains",
+        platform_list_empty="register_platform_domains",
+        doc_md="Configures the business domains and follows WeChat's answer: 0 and 89019 to the code, 89020 to the "
+        "platform's list, 89231 to the individual's road. Any other errcode fails.\n\n"
+        "**Undo**: run with domain_action delete, or set with the list in `before` of this task's XCom. **Clear** "
+        "writes again, which changes nothing that is already so. **Mark success** goes on without domains; "
+        "register_platform_domains and individual_account then skip.",
+        **domains,
+    )
+    register_platform_domains = WxaModifyPlatformDomainOperator(
+        task_id="register_platform_domains",
+        action="add",
+        hosts=rendered(lambda context: list(spec(context).platform_hosts)),
+        platform_conn_id="{{ params.platform_conn_id or params.wxa_conn_id }}",
+        pre_execute=only_when_platform_list_is_empty,
+        doc_md="Registers hosts on the platform's own list, testing and published version together: **all merchants "
+        "of the platform are concerned**. Only after 89020, and only when on_platform_list_empty is register.\n\n"
+        "**Undo**: WxaModifyPlatformDomainOperator with action delete, but other merchants' releases would lose the "
+        "hosts. **Clear** registers what lacks. **Mark success** goes on to the second try.",
+    )
+    configure_domains_again = WxaSetWebviewDomainBranchOperator(
+        task_id="configure_domains_again",
+        doc_md="The second try, after the platform's list was filled; 89020 fails now. **Undo**, **Clear** and **Mark success** as for "
+        "configure_domains.",
+        **domains,
+    )
+
+    @task(
+        trigger_rule="none_failed_min_one_success",
+        pre_execute=only_when_an_individual_owns_it,
+        doc_md="Notes that an individual owns the Mini Program (89231): it cannot have business domains, so the "
+        "release goes on without, unless on_individual is stop.\n\n"
+        "**Undo**: nothing to undo. **Clear** looks again. **Mark success** changes nothing for the tasks behind.",
+    )
+    def individual_account() -> str:
+        """Note it; whether to go on was decided before this runs."""
+        appid = get_current_context()["params"]["appid"]
+        return f"{appid} is an individual's Mini Program: it goes on without business domains"
+
+    commit_code = WxaCommitOperator(
+        task_id="commit_code",
+        user_desc="{{ params.user_desc or params.user_version }}",
+        trigger_rule="none_failed_min_one_success",
+        doc_md="Uploads the code from the template as the trial version, unless WeChat has this very version already. "
+        "A foreign version in audit stops it.\n\n"
+        "**Undo**: commit another version. **Clear** reads first and commits only what is not there. **Mark success** "
+        "goes on with whatever is on trial, which submit_audit refuses unless it is this version.",
+        **code,
+    )
+    wait_for_privacy_scan = WxaPrivacyScanSensor(
+        task_id="wait_for_privacy_scan",
+        appid="{{ params.appid }}",
+        wxa_conn_id="{{ params.wxa_conn_id }}",
+        privacy_api_not_use=param("privacy_api_not_use"),
+        doc_md="Waits about a minute for WeChat's scan of privacy interfaces (61039 while it runs).\n\n"
+        "**Undo**: nothing to undo. **Clear** looks again. **Mark success** submits at once, and 61039 may answer.",
+    )
+    submit_audit = WxaSubmitAuditOperator(
+        task_id="submit_audit",
+        version_desc="{{ params.version_desc or '' }}",
+        privacy_api_not_use=param("privacy_api_not_use"),
+        doc_md="Submits the trial version for audit, or adopts the sheet that this version has already. Each "
+        "submission costs one of the platform's monthly quota.\n\n"
+        "**Undo**: /wxa/undocodeaudit, 5 a day and 10 a month for each Mini Program. **Clear** adopts its own sheet, "
+        "so it never submits twice. **Mark success** leaves wait_for_audit without a sheet to wait for.",
+        **code,
+    )
+    wait_for_audit = WxaAuditSensor(
+        task_id="wait_for_audit",
+        appid="{{ params.appid }}",
+        auditid="{{ ti.xcom_pull(task_ids='submit_audit')['auditid'] }}",
+        wxa_conn_id="{{ params.wxa_conn_id }}",
+        timeout="{{ params.audit_timeout_hours * 3600 }}",
+        doc_md="Waits for the review, up to seven working days; a delay (4) is not the end. Rejected and withdrawn "
+        "fail with the reason.\n\n"
+        "**Undo**: nothing to undo. **Clear** waits on. **Mark success** goes on; release then refuses a sheet that is "
+        "not approved.",
+    )
+    approve_release = ApprovalOperator(
+        task_id="approve_release",
+        subject="Release {{ params.user_version }} of {{ params.appid }}?",
+        body=APPROVAL_TEXT,
+        pre_execute=only_when_approval_is_wanted,
+        doc_md="Somebody approves or rejects, under Required Actions.\n\n"
+        "**Undo**: nothing to undo. **Clear** asks again. **Mark success** releases without an approval.",
+    )
+    release = WxaReleaseOperator(
+        task_id="release",
+        trigger_rule="none_failed",
+        pre_execute=only_when_release_is_wanted,
+        doc_md="Publishes the approved sheet, if it is of this version, for everyone. WeChat drops the business "
+        "domains that the platform's list does not hold.\n\n"
+        "**Undo**: roll back with /wxa/revertcoderelease (one step), or release a fixed version. **Clear** sees what "
+        "is online and does not publish twice. **Mark success** publishes nothing; verify_release then fails.",
+        **code,
+    )
+    verify_release = WxaVerifyReleaseOperator(
+        task_id="verify_release",
+        webviewdomain=rendered(wanted_online),
+        individual=rendered(is_individual),
+        doc_md="Proves that this version is online and that the wanted domains are effective.\n\n"
+        "**Undo**: nothing to undo. **Clear** looks again. **Mark success** hides that it is not so.",
+        **code,
+    )
+
+    individual = individual_account()
+    check_release() >> configure_domains
+    configure_domains >> Label("configured (0, 89019)") >> commit_code
+    configure_domains >> Label("platform list empty (89020)") >> register_platform_domains
+    configure_domains >> Label("individual (89231)") >> individual
+    register_platform_domains >> configure_domains_again
+    configure_domains_again >> Label("configured (0, 89019)") >> commit_code
+    configure_domains_again >> Label("individual (89231)") >> individual
+    individual >> Label("without domains") >> commit_code
+    commit_code >> wait_for_privacy_scan >> submit_audit >> wait_for_audit
+    wait_for_audit >> Label("approved by WeChat") >> approve_release >> release >> verify_release
