@@ -67,7 +67,7 @@ def app_of(sandbox: Sandbox) -> FastAPI:
     async def answer(http: HttpRequest) -> Response:
         request = Request(
             method=http.method,
-            path=http.url.path,
+            path=http.scope["path"],
             token=http.query_params.get("access_token", ""),
             raw=await http.body(),
         )
@@ -103,7 +103,7 @@ async def _faulty(http: HttpRequest, answer: Answer | None, fault: Fault) -> Res
         return HTMLResponse(BAD_GATEWAY, status_code=502)
     if fault.kind == "slow":
         await _held_back(http, fault.seconds)
-    whole = _response(answer, http.url.path)
+    whole = _response(answer, http.scope["path"])
     if fault.kind in ("truncated", "empty"):
         kept = len(whole.body) // 2 if fault.kind == "truncated" else 0
         return Response(bytes(whole.body)[:kept], media_type=whole.media_type)

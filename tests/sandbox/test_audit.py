@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.sandbox import AuditPlan
+
+if TYPE_CHECKING:
+    from airflow_wxa.sandbox import MiniProgram
+    from tests.sandbox.conftest import Wechat
+
+LATEST = "/wxa/get_latest_auditstatus"
+SCAN = "/wxa/security/get_code_privacy_info"
+ITEM = {"first_class": "工具", "second_class": "备忘录", "first_id": 1, "second_id": 2, "title": "shop"}
+
+
+@pytest.fixture
+def account(wechat: Wechat) -> MiniProgram:
+    wechat.account.scan_polls = 0
+    return wechat.account
+
+
+def statuses(wechat: Wechat, polls: int) -> list[int]:
+    return [wechat.get(LATEST)["status"] for _ in range(polls)]
+
+
+@pytest.mark.parametrize("polls", [0, 1, 3])
+def test_the_scan_answers_61039_as_often_as_set(wechat: Wechat, account: MiniProgram, polls: int) -> None:
+    account.scan_polls = polls
+    wechat.commit()
+    assert [wechat.get(SCAN)["errcode"] for _ in range(polls + 1)] == [61039] * polls + [0]
+
+
+def test_submitting_while_scanning_is_answered_61039_and_the_scan_goes_on(wechat: Wechat, account: MiniProgram) -> None:
+    account.scan_polls = 1
+    wechat.commit()
+    assert wechat.submit()["errcode"] == 61039
+    assert wechat.submit()["errcode"] == 0
+
+
+def test_a_new_commit_starts_a_new_scan(wechat: Wechat, account: MiniProgram) -> None:
+    account.scan_polls = 1
+    wechat.commit()
+    wechat.get(SCAN)
+    wechat.commit()
+    assert wechat.get(SCAN)["errcode"] == 61039
+
+
+def test_nothing_committed_is_answered_86001_by_the_scan_and_85086_by_the_submission(wechat: Wechat) -> None:
+    assert wechat.get(SCAN)["errcode"] == 86001
+    assert wechat.submit()["errcode"] == 85086
+
+
+@pytest.mark.parametrize("found", ["without_auth_list", "without_conf_list"])
+def test_an_undeclared_privacy_api_is_answered_61040_unless_declared_unused(
+    wechat: Wechat, account: MiniProgram, found: str
+) -> None:
+    setattr(account, found, ["wx.getLocation"])
+    wechat.commit()
+    assert wechat.get(SCAN)[found] == ["wx.getLocation"]
+    assert wechat.submit()["errcode"] == 61040
+    assert wechat.submit(privacy_api_not_use=False)["errcode"] == 61040
+    assert wechat.submit(privacy_api_not_use=True)["errcode"] == 0
+
+
+def test_a_second_sheet_while_one_is_open_is_answered_85009(wechat: Wechat) -> None:
+    wechat.submitted(polls=9)
+    assert wechat.submit()["errcode"] == 85009
+    wechat.commit("1.5.0")
+    assert wechat.submit()["errcode"] == 85009
+    assert len(wechat.account.sheets) == 1
+
+
+def test_a_delayed_sheet_is_still_open(wechat: Wechat) -> None:
+    wechat.submitted(polls=0, result="delayed_then_approved", delayed_polls=9)
+    assert wechat.submit()["errcode"] == 85009
+
+
+def test_a_used_up_quota_is_answered_85085(wechat: Wechat, account: MiniProgram) -> None:
+    wechat.platform.audit_rest = 0
+    wechat.commit()
+    assert wechat.submit()["errcode"] == 85085
+    assert account.sheets == []
+
+
+def test_a_submission_takes_one_of_the_platforms_quota(wechat: Wechat) -> None:
+    wechat.platform.audit_limit, wechat.platform.audit_rest = 27, 8
+    wechat.submitted()
+    assert wechat.get("/wxa/queryquota") == {
+        "errcode": 0,
+        "errmsg": "ok",
+        "rest": 7,
+        "limit": 27,
+        "speedup_rest": 0,
+        "speedup_limit": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("items", "errcode"),
+    [
+        ([ITEM], 0),
+        ([ITEM] * 5, 0),
+        ([{**ITEM, "address": "pages/order/list", "tag": "shop order"}], 0),
+        ([], 85023),
+        ([ITEM] * 6, 85023),
+        ("[]", 85023),
+        (None, 85023),
+        ([{**ITEM, "title": ""}], 85010),
+        ([{key: ITEM[key] for key in ITEM if key != "title"}], 85010),
+        (["shop"], 85010),
+        ([{**ITEM, "title": "t" * 33}], 85011),
+        ([{**ITEM, "tag": "t" * 21}], 85006),
+        ([{**ITEM, "tag": "t " * 11}], 85006),
+        ([{**ITEM, "address": "pages/absent"}], 85007),
+        ([{**ITEM, "second_id": 99}], 85008),
+        ([{**ITEM, "first_id": []}], 85008),
+    ],
+)
+def test_items_are_checked_when_sent(wechat: Wechat, account: MiniProgram, items: object, errcode: int) -> None:
+    wechat.commit()
+    assert wechat.submit(item_list=items)["errcode"] == errcode
+    assert len(account.sheets) == (errcode == 0)
+
+
+@pytest.mark.parametrize("body", [{"privacy_api_not_use": "true"}, {"version_desc": 1}])
+def test_a_field_of_the_wrong_type_is_refused(wechat: Wechat, account: MiniProgram, body: Any) -> None:
+    wechat.commit()
+    assert wechat.submit(**body)["errcode"] == 40097
+    assert account.sheets == []
+
+
+@pytest.mark.parametrize(
+    ("plan", "expected"),
+    [
+        ({"polls": 0}, [0, 0]),
+        ({"polls": 2}, [2, 2, 0, 0]),
+        ({"polls": 1, "result": "rejected"}, [2, 1, 1]),
+        ({"polls": 1, "result": "withdrawn"}, [2, 3, 3]),
+        ({"polls": 1, "result": "delayed_then_approved", "delayed_polls": 2}, [2, 4, 4, 0]),
+        ({"polls": 0, "result": "delayed_then_rejected"}, [4, 1]),
+    ],
+)
+def test_the_audit_goes_as_planned(wechat: Wechat, plan: dict[str, Any], expected: list[int]) -> None:
+    wechat.submitted(**plan)
+    assert statuses(wechat, len(expected)) == expected
+
+
+def test_a_plan_without_a_known_result_is_refused() -> None:
+    lost: Any = "lost"
+    with pytest.raises(ValueError, match="result 'lost' is none of approved, "):
+        AuditPlan(result=lost)
+
+
+def test_a_rejection_shows_reason_and_screenshot_in_both_spellings(wechat: Wechat) -> None:
+    auditid = wechat.submitted(result="rejected", reason="1: no", screenshot="a|b")
+    latest = wechat.get(LATEST)
+    assert (latest["status"], latest["reason"], latest["ScreenShot"]) == (1, "1: no", "a|b")
+    assert wechat.post("/wxa/get_auditstatus", {"auditid": auditid}) == {
+        "errcode": 0,
+        "errmsg": "ok",
+        "status": 1,
+        "reason": "1: no",
+        "screenshot": "a|b",
+    }
+
+
+def test_the_latest_sheet_shows_what_was_submitted(wechat: Wechat) -> None:
+    wechat.world.clock = lambda: 1640763673
+    wechat.submitted("1.4.0")
+    assert wechat.get(LATEST) == {
+        "errcode": 0,
+        "errmsg": "ok",
+        "auditid": 400000001,
+        "status": 0,
+        "user_version": "1.4.0",
+        "user_desc": "release 1.4.0",
+        "submit_audit_time": 1640763673,
+    }
+
+
+def test_no_sheet_is_answered_85058(wechat: Wechat) -> None:
+    assert wechat.get(LATEST)["errcode"] == 85058
+    wechat.commit()
+    assert wechat.get(LATEST)["errcode"] == 85058
+
+
+def test_auditids_count_up_and_are_taken_as_number_or_text(wechat: Wechat) -> None:
+    ids = [wechat.submitted(version) for version in ("1", "2")]
+    assert ids == [400000001, 400000002]
+    assert wechat.post("/wxa/get_auditstatus", {"auditid": str(ids[0])})["status"] == 0
+
+
+@pytest.mark.parametrize("body", [{}, {"auditid": 1}, {"auditid": None}, {"auditid": []}])
+def test_an_unknown_auditid_is_answered_85012(wechat: Wechat, body: Any) -> None:
+    wechat.submitted()
+    assert wechat.post("/wxa/get_auditstatus", body)["errcode"] == 85012

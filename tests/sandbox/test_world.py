@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.sandbox import MiniProgram, Platform, World
+from airflow_wxa.sandbox.testing import MERCHANT_TOKEN, PLATFORM_TOKEN
+
+if TYPE_CHECKING:
+    from tests.sandbox.conftest import Wechat
+
+
+@pytest.fixture
+def lived_in(wechat: Wechat) -> World:
+    wechat.platform.unverifiable = {"b.org", "a.org"}
+    wechat.set_domains("add", "https://shop.example.com")
+    wechat.submitted(polls=1, result="delayed_then_approved")
+    wechat.get("/wxa/get_latest_auditstatus")
+    wechat.world.expired_tokens = {"the-expired-one"}
+    return wechat.world
+
+
+def test_a_world_comes_back_from_json_with_its_tokens(lived_in: World) -> None:
+    wire = json.dumps(lived_in.to_json(tokens=True))
+    assert World.from_json(json.loads(wire)) == lived_in
+
+
+def test_json_has_no_tokens_unless_asked(lived_in: World) -> None:
+    shown = json.dumps(lived_in.to_json())
+    assert [t for t in (MERCHANT_TOKEN, PLATFORM_TOKEN, "the-expired-one") if t in shown] == []
+    assert World.from_json(json.loads(shown)).tokens() == set()
+
+
+def test_sets_are_sorted_lists_in_json(lived_in: World) -> None:
+    assert lived_in.to_json()["platforms"][0]["unverifiable"] == ["a.org", "b.org"]
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ({"platform": []}, "World: .*'platform'"),
+        ({"clock": 1}, "World: a clock is no JSON value"),
+        ({"platforms": [{}]}, "Platform: .*component_appid"),
+        ({"platforms": [{"component_appid": "c", "unverifiable": 5}]}, "Platform: "),
+        ({"platforms": 5}, "World: "),
+        ({"mini_programs": ["wx1"]}, "MiniProgram wants an object, got str"),
+        ({"mini_programs": [{"appid": "a", "component_appid": "c", "audit": {"result": "lost"}}]}, "'lost' is none of"),
+        ({"mini_programs": [{"appid": "a", "component_appid": "c"}]}, r"without a platform: \['a'\]"),
+        ({"platforms": [{"component_appid": "c"}] * 2}, r"used twice: \['c'\]"),
+        ({"templates": [{"template_id": 1, "pages": [], "x": 1}]}, "Template: .*'x'"),
+        ([], "World wants an object, got list"),
+    ],
+)
+def test_json_that_is_no_world_is_refused_by_name(data: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        World.from_json(data)
+
+
+def test_unknown_appids_are_key_errors(wxa_world: World) -> None:
+    with pytest.raises(KeyError, match="wx9"):
+        wxa_world.mini_program("wx9")
+    with pytest.raises(KeyError, match="wx9"):
+        wxa_world.platform("wx9")
+
+
+def test_an_account_without_a_token_is_reached_by_none() -> None:
+    world = World(
+        platforms=[Platform(component_appid="c")],
+        mini_programs=[MiniProgram(appid="a", component_appid="c")],
+    )
+    assert world.owner("") is None
+    assert world.tokens() == set()
+
+
+def test_a_month_starts_with_its_whole_quota() -> None:
+    assert Platform(component_appid="c", audit_limit=27).audit_rest == 27
+    assert Platform(component_appid="c", audit_limit=27, audit_rest=0).audit_rest == 0
