@@ -99,7 +99,7 @@ class Sandbox:
         return Entry(
             seq=seq,
             method=request.method,
-            path=redacted(request.path, tokens),
+            path=request.path if request.path in ENDPOINTS else redacted(request.path, tokens),
             appid=appid,
             body=shown_body(request.raw, tokens),
             errcode=errcode,

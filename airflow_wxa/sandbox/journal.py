@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
 REDACTED = "***"
 LONGEST_TEXT = 2000
+DEEPEST = 50
 
 _SECRET_NAME = re.compile(r"(token|secret|ticket|authorization_code)$", re.IGNORECASE)
 
@@ -56,7 +58,7 @@ class Journal:
         return self.seq
 
 
-def shown_body(raw: bytes, tokens: Iterable[str]) -> Any:
+def shown_body(raw: bytes, tokens: Collection[str]) -> Any:
     """Return a body as it may be shown.
 
     :param tokens: words to take out wherever they stand, values of secret-sounding names go in any case.
@@ -66,33 +68,37 @@ def shown_body(raw: bytes, tokens: Iterable[str]) -> Any:
     text = raw.decode(errors="replace")
     try:
         value = json.loads(text)
+        every = "\n".join(_strings(value))
     except (ValueError, RecursionError):
         return redacted(text, tokens)[:LONGEST_TEXT]
-    every = "\n".join(_strings(value))
-    return _without(value, [token for token in _spellings(tokens) if token in every])
+    return _without(value, [token for token in _spellings(frozenset(tokens)) if token in every])
 
 
-def redacted(text: str, tokens: Iterable[str]) -> str:
+def redacted(text: str, tokens: Collection[str]) -> str:
     """Return a text without these tokens, plain or URL-encoded."""
-    for token in _spellings(tokens):
+    for token in _spellings(frozenset(tokens)):
         text = text.replace(token, REDACTED)
     return text
 
 
-def _spellings(tokens: Iterable[str]) -> list[str]:
-    # Longest first, or a token that begins another would leave its tail.
+@lru_cache(maxsize=4)
+def _spellings(tokens: frozenset[str]) -> list[str]:
+    # Kept, because a world of thousands of merchants asks for the same set at each call. Longest first, or a token
+    # that begins another would leave its tail.
     spelt = {spelling for token in tokens for spelling in (token, quote(token, safe="")) if spelling}
     return sorted(spelt, key=len, reverse=True)
 
 
-def _strings(value: Any) -> Iterator[str]:
+def _strings(value: Any, depth: int = 0) -> Iterator[str]:
+    if depth > DEEPEST:
+        raise ValueError("deeper than a journal has to show")
     if isinstance(value, dict):
         for name, item in value.items():
             yield name
-            yield from _strings(item)
+            yield from _strings(item, depth + 1)
     elif isinstance(value, list):
         for item in value:
-            yield from _strings(item)
+            yield from _strings(item, depth + 1)
     elif isinstance(value, str):
         yield value
 
