@@ -1,5 +1,8 @@
-"""Where tokens come from."""
+"""Where tokens come from: fixed, a company token server, or the platform's own credentials."""
 
 from airflow_wxa.access.fixed import FixedTokens
+from airflow_wxa.access.platform import PlatformCredentials
+from airflow_wxa.access.sources import FirstOf
+from airflow_wxa.access.token_server import TokenServer
 
-__all__ = ["FixedTokens"]
+__all__ = ["FirstOf", "FixedTokens", "PlatformCredentials", "TokenServer"]

@@ -37,20 +37,34 @@ class FixedTokens:
         """Whether the platform's token is here."""
         return self._platform is not None
 
+    def has(self, call: Call) -> bool:
+        """Tell whether the token of this call is here."""
+        return self._find(call) is not None
+
     def token(self, call: Call) -> Secret:
         """Return the token of the call's Mini Program, or the platform's.
 
         :raises WxaSpecError: it is not among the fixed ones; nothing is sent.
         """
-        platform = call.endpoint.token is TokenKind.PLATFORM
-        token = self._platform if platform else self._merchants.get(call.appid or "")
+        token = self._find(call)
         if token is None:
-            raise self._missing(call, platform=platform)
+            raise self._missing(call, platform=call.endpoint.token is TokenKind.PLATFORM)
         return token
+
+    def _find(self, call: Call) -> Secret | None:
+        if call.endpoint.token is TokenKind.PLATFORM:
+            return self._platform
+        return self._merchants.get(call.appid or "")
+
+    def renewed(self, call: Call, refused: Secret) -> None:
+        """Return ``None``: a fixed token has no successor."""
 
     async def atoken(self, call: Call) -> Secret:
         """Return the same as :meth:`token`; nothing here blocks."""
         return self.token(call)
+
+    async def arenewed(self, call: Call, refused: Secret) -> None:
+        """Return ``None`` as :meth:`renewed` does."""
 
     def _missing(self, call: Call, *, platform: bool) -> WxaSpecError:
         field = "component_access_token" if platform else f"authorizer_access_tokens[{call.appid!r}]"

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint
 from airflow_wxa.api.errcodes import error_for, is_noop
-from airflow_wxa.api.redaction import without_secrets
+from airflow_wxa.api.redaction import Secret, without_secrets
 from airflow_wxa.errors import WxaSpecError, WxaTransportError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from jsonschema.protocols import Validator
-
-    from airflow_wxa.api.redaction import Secret
 
 __all__ = ["MAX_ANSWER_BYTES", "Call", "Reply", "read_reply"]
 
@@ -56,7 +54,10 @@ class Call:
         if self.endpoint.method == "GET":
             return None
         validator = _validator(self.endpoint.name, "body")
-        problems = [_problem(error) for error in validator.iter_errors(self.body)]
+        body = self.body
+        if self.endpoint.holds_secrets:
+            body = {name: _revealed(value) for name, value in body.items()}
+        problems = [_problem(error, show=not self.endpoint.holds_secrets) for error in validator.iter_errors(body)]
         if problems:
             raise WxaSpecError(
                 f"{self.endpoint.name} not sent: its body breaks WeChat's rules",
@@ -67,11 +68,11 @@ class Call:
                 appid=self.appid,
             )
         try:
-            return json.dumps(self.body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+            return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         except (TypeError, ValueError) as error:  # a value JSON cannot say, or half a surrogate pair
             raise WxaSpecError(
                 f"{self.endpoint.name} not sent: its body is no JSON",
-                [f"{shown(error)} in {shown(repr(self.body))}"],
+                [f"{shown(str(error))} in {shown(repr(self.body))}"],  # a Secret's repr says nothing
                 source=self.endpoint.source,
                 endpoint=self.endpoint.name,
                 appid=self.appid,
@@ -87,7 +88,7 @@ class Reply:
     :param image: the bytes of a binary answer.
     """
 
-    answer: Mapping[str, Any]
+    answer: Mapping[str, Any] = field(repr=False)  # some answers are tokens
     errcode: int = 0
     image: bytes = b""
 
@@ -106,6 +107,7 @@ def read_reply(call: Call, status: int, content: bytes, *, secrets: Sequence[Sec
     :raises WxaTransportError: not an answer of WeChat, or not one of this endpoint.
     :raises WxaApiError: an errcode other than 0, as the class that the table says.
     """
+    secrets = [*secrets, *(value for value in call.body.values() if isinstance(value, Secret))]
     if status != _HTTP_OK:
         raise _unusable(call, f"HTTP status {status} instead of 200", content, secrets)
     if call.endpoint.binary and not content.lstrip().startswith(b"{"):
@@ -124,7 +126,12 @@ def read_reply(call: Call, status: int, content: bytes, *, secrets: Sequence[Sec
     if errcode == 0:
         error = next(_validator(call.endpoint.name, "answer").iter_errors(answer), None)
         if error is not None:
-            raise _unusable(call, f"an answer of another shape: {_problem(error)}", content, secrets)
+            raise _unusable(
+                call,
+                f"an answer of another shape: {_problem(error, secrets, show=not call.endpoint.holds_secrets)}",
+                content,
+                secrets,
+            )
         return Reply(answer)
     if is_noop(errcode, call.endpoint.path):
         return Reply(answer, errcode)
@@ -140,10 +147,14 @@ def read_reply(call: Call, status: int, content: bytes, *, secrets: Sequence[Sec
 
 
 def _unusable(call: Call, what: str, content: bytes, secrets: Sequence[Secret]) -> WxaTransportError:
-    begin = without_secrets(content[:2000].decode("utf-8", "replace"), secrets)
+    if call.endpoint.holds_secrets and content:
+        begin = "not shown, it may hold tokens"
+    else:
+        # Cleaned before it is cut: the cut could leave the half of a token, which nothing recognises any more.
+        begin = without_secrets(content.decode("utf-8", "replace"), secrets)[:200]
     return WxaTransportError(
-        f"{call.endpoint.name} got no usable answer: {without_secrets(what, secrets)}",
-        values={"answer": shown(begin[:200]) if content else "empty", "bytes": len(content)},
+        f"{call.endpoint.name} got no usable answer: {shown(without_secrets(what, secrets))}",
+        values={"answer": begin or "empty", "bytes": len(content)},
         why="WeChat answers HTTP 200 with a JSON object; anything else comes from something in between, or is cut off",
         next_step="nothing is known about the work: run the step again, it reads the state first; "
         "if it stays, look at the proxy and at the Connection's host",
@@ -153,12 +164,19 @@ def _unusable(call: Call, what: str, content: bytes, secrets: Sequence[Secret]) 
     )
 
 
-def _problem(error: Any) -> str:
-    """Return a jsonschema error as one line that names the field and the value."""
+def _problem(error: Any, secrets: Sequence[Secret] = (), *, show: bool = True) -> str:
+    """Return a jsonschema error as one line that names the field and, if it may be shown, the value."""
     where = error.json_path.removeprefix("$").removeprefix(".") or "the object"
+    if not show:
+        return f"{where}: breaks the rule {error.validator!r}"
     said = error.schema.get("description")
     rule = f"must be {said}" if said else error.message
-    return shown(f"{where} = {shown(repr(error.instance))}: {shown(rule)}")
+    value, rule = (shown(without_secrets(text, secrets)) for text in (repr(error.instance), rule))
+    return shown(f"{where} = {value}: {rule}")
+
+
+def _revealed(value: Any) -> Any:
+    return value.reveal() if isinstance(value, Secret) else value
 
 
 @cache

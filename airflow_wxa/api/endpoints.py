@@ -11,6 +11,7 @@ __all__ = ["CATALOGUE", "Endpoint", "TokenKind"]
 _PAGES = "https://developers.weixin.qq.com/doc/oplatform/openApi"
 _MINI_PROGRAM = f"{_PAGES}/miniprogram-management"
 _CODE_PAGES_2019 = "wdk-docs/wxopen-docs:docs/_sources/wxapp/CodeMgr"
+_PAGES_2019_AUTH = "wdk-docs/wxopen-docs:source/open/auth"
 
 
 class TokenKind(Enum):
@@ -18,6 +19,7 @@ class TokenKind(Enum):
 
     MERCHANT = "authorizer_access_token"
     PLATFORM = "component_access_token"
+    NONE = "no token: the body proves who asks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Endpoint:
     :param source: where it is described.
     :param query_name: under which the token travels.
     :param binary: whether success is an image instead of JSON.
+    :param holds_secrets: whether body or answer hold tokens or secrets: no text shows any of them then.
     """
 
     name: str
@@ -44,9 +47,13 @@ class Endpoint:
     source: str
     query_name: str = "access_token"
     binary: bool = False
+    holds_secrets: bool = False
 
 
-_M, _P = TokenKind.MERCHANT, TokenKind.PLATFORM
+_M, _P, _N = TokenKind.MERCHANT, TokenKind.PLATFORM, TokenKind.NONE
+
+# Both query names are in use for the token family; older pages and most clients spell this one.
+_COMPONENT: Final = "component_access_token"
 
 _ROWS: Final = (
     # name, method, path, token, writes, safe to repeat, source
@@ -102,6 +109,42 @@ _ROWS: Final = (
     Endpoint(
         "getversioninfo", "POST", "/wxa/getversioninfo", _M, False, True,
         f"{_MINI_PROGRAM}/code-management/api_getversioninfo",
+    ),
+    Endpoint(
+        "api_start_push_ticket", "POST", "/cgi-bin/component/api_start_push_ticket", _N, True, True,
+        f"{_PAGES}/ticket-token/api_startpushticket", holds_secrets=True,
+    ),
+    # Fetches are counted by the day.
+    Endpoint(
+        "api_component_token", "POST", "/cgi-bin/component/api_component_token", _N, True, False,
+        f"{_PAGES}/ticket-token/api_getcomponentaccesstoken", holds_secrets=True,
+    ),
+    Endpoint(
+        "api_create_preauthcode", "POST", "/cgi-bin/component/api_create_preauthcode", _P, False, True,
+        f"{_PAGES_2019_AUTH}/api_create_preauthcode.rst", _COMPONENT, holds_secrets=True,
+    ),
+    # A code is good for one exchange.
+    Endpoint(
+        "api_query_auth", "POST", "/cgi-bin/component/api_query_auth", _P, True, False,
+        f"{_PAGES_2019_AUTH}/api_query_auth.rst", _COMPONENT, holds_secrets=True,
+    ),
+    # The answer may rotate the refresh token: if a lost one did, the old one is refused and the list tells the new one.
+    Endpoint(
+        "api_authorizer_token", "POST", "/cgi-bin/component/api_authorizer_token", _P, True, True,
+        f"{_PAGES}/ticket-token/api_getauthorizeraccesstoken", _COMPONENT, holds_secrets=True,
+    ),
+    Endpoint(
+        "api_get_authorizer_list", "POST", "/cgi-bin/component/api_get_authorizer_list", _P, False, True,
+        "https://developers.weixin.qq.com/doc/oplatform/developers/dev/AuthorizerAccessToken", _COMPONENT,
+        holds_secrets=True,
+    ),
+    Endpoint(
+        "api_get_authorizer_info", "POST", "/cgi-bin/component/api_get_authorizer_info", _P, False, True,
+        f"{_PAGES}/authorization-management/api_getauthorizerinfo", _COMPONENT, holds_secrets=True,
+    ),
+    Endpoint(
+        "getaccountbasicinfo", "POST", "/cgi-bin/account/getaccountbasicinfo", _M, False, True,
+        f"{_MINI_PROGRAM}/basic-info-management/api_getaccountbasicinfo",
     ),
 )  # fmt: skip
 

@@ -9,14 +9,16 @@ import httpx
 from tenacity import AsyncRetrying
 
 from airflow_wxa.api.call import MAX_ANSWER_BYTES, Reply, read_reply
+from airflow_wxa.api.endpoints import TokenKind
 from airflow_wxa.client import policy
 from airflow_wxa.client.wire import JSON_HEADERS, Egress, no_answer, quiet_url_loggers, too_large, url_of
-from airflow_wxa.errors import WxaError
+from airflow_wxa.errors import WxaCredentialError, WxaError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from airflow_wxa.api.call import Call
+    from airflow_wxa.api.redaction import Secret
     from airflow_wxa.client.tokens import TokenSource
     from airflow_wxa.steps import Step
 
@@ -74,16 +76,27 @@ class AsyncWxaClient:
     async def send(self, call: Call) -> Reply:
         """Send one call, again where the policy says so, and return its reply; raises as the sync twin does."""
         content = call.content()
+        token = None if call.endpoint.token is TokenKind.NONE else await self._tokens.atoken(call)
         try:
-            return await self._send_once(call, content)
+            return await self._send_repeatedly(call, content, token)
+        except WxaCredentialError as error:
+            if token is None or not policy.wants_another_token(error):
+                raise
+            renewed = await self._tokens.arenewed(call, token)
+            if renewed is None:
+                raise
+        return await self._send_repeatedly(call, content, renewed)
+
+    async def _send_repeatedly(self, call: Call, content: bytes | None, token: Secret | None) -> Reply:
+        try:
+            return await self._send_once(call, content, token)
         except WxaError as error:
             if not policy.is_repeated(call, error):
                 raise
         again = AsyncRetrying(stop=policy.STOP_AGAIN, wait=policy.WAIT, retry=policy.repeated(call), reraise=True)
-        return await again(self._send_once, call, content)
+        return await again(self._send_once, call, content, token)
 
-    async def _send_once(self, call: Call, content: bytes | None) -> Reply:
-        token = await self._tokens.atoken(call)
+    async def _send_once(self, call: Call, content: bytes | None, token: Secret | None) -> Reply:
         failure = ""
         try:
             status, answer = await self._exchange(call, url_of(self._egress.host, call, token), content)
@@ -93,7 +106,7 @@ class AsyncWxaClient:
             raise no_answer(call, self._egress.host, failure)
         if len(answer) > MAX_ANSWER_BYTES:
             raise too_large(call, MAX_ANSWER_BYTES)
-        return read_reply(call, status, answer, secrets=(token,))
+        return read_reply(call, status, answer, secrets=[token] if token else [])
 
     async def _exchange(self, call: Call, url: str, content: bytes | None) -> tuple[int, bytes]:
         """Return status and body, the latter cut off behind the limit."""

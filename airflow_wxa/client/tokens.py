@@ -18,9 +18,21 @@ class TokenSource(Protocol):
         """Return the token.
 
         :raises WxaSpecError: this source has none for the call; nothing is sent.
+        :raises WxaError: it could not be fetched.
+        """
+        ...
+
+    def renewed(self, call: Call, refused: Secret) -> Secret | None:
+        """Return another token instead of one that WeChat refused; ``None``: this source has no other.
+
+        :raises WxaError: it could not be fetched.
         """
         ...
 
     async def atoken(self, call: Call) -> Secret:
-        """Return the token without blocking an event loop."""
+        """Return the same as :meth:`token` without blocking an event loop."""
+        ...
+
+    async def arenewed(self, call: Call, refused: Secret) -> Secret | None:
+        """Return the same as :meth:`renewed` without blocking an event loop."""
         ...

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.call import Call
     from airflow_wxa.api.redaction import Secret
 
-__all__ = ["WECHAT", "Egress", "api_host", "no_answer", "quiet_url_loggers", "url_of"]
+__all__ = ["WECHAT", "Egress", "api_host", "no_answer", "quiet_url_loggers", "too_large", "url_of"]
 
 WECHAT: Final = "https://api.weixin.qq.com"
 JSON_HEADERS: Final = {"Content-Type": "application/json; charset=utf-8"}
@@ -69,10 +69,11 @@ def api_host(host: str, *, allow_http: bool = False) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def url_of(host: str, call: Call, token: Secret) -> str:
+def url_of(host: str, call: Call, token: Secret | None) -> str:
     """Return the URL of a call; it holds the token, so it never leaves the room."""
-    url = f"{host}{call.endpoint.path}?{call.endpoint.query_name}={quote(token.reveal(), safe='')}"
-    return f"{url}&{urlencode(call.query, quote_via=quote)}" if call.query else url
+    query = dict(call.query) if token is None else {call.endpoint.query_name: token.reveal()} | dict(call.query)
+    url = f"{host}{call.endpoint.path}"
+    return f"{url}?{urlencode(query, quote_via=quote, safe='')}" if query else url
 
 
 def no_answer(call: Call, host: str, what: str) -> WxaTransportError:

@@ -1,0 +1,177 @@
+"""The token family: ticket → platform token → merchant token, authorisation links and codes, what merchants granted.
+
+Bodies and answers hold secrets, so they travel as :class:`~airflow_wxa.api.redaction.Secret` and no text shows them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import urlencode
+
+from airflow_wxa.api.call import Call
+from airflow_wxa.api.redaction import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_wxa.api.call import Reply
+
+__all__ = [
+    "RELEASE_PERMISSION_SET",
+    "Authorisation",
+    "Grant",
+    "api_authorizer_token",
+    "api_component_token",
+    "api_create_preauthcode",
+    "api_get_authorizer_info",
+    "api_get_authorizer_list",
+    "api_query_auth",
+    "api_start_push_ticket",
+    "authorisation_link",
+    "getaccountbasicinfo",
+    "read_authorisation",
+    "read_grant",
+    "read_granted",
+]
+
+#: "Development & data": all release and domain APIs. 30 is basic info and category.
+RELEASE_PERMISSION_SET: Final = 18
+_LINK: Final = "https://mp.weixin.qq.com/cgi-bin/componentloginpage"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A token that WeChat gave.
+
+    :param expires_in: seconds, counted from before the request.
+    :param refresh_token: what came along; ``None``: keep the stored one.
+    """
+
+    access_token: Secret
+    expires_in: float
+    refresh_token: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Authorisation:
+    """What an authorisation code was exchanged for.
+
+    :param granted: ids of the permission sets; merchants may grant some only.
+    """
+
+    appid: str
+    grant: Grant
+    granted: tuple[int, ...]
+
+
+def api_start_push_ticket(component_appid: str, component_appsecret: Secret) -> Call:
+    """Ask WeChat to push tickets again; idempotent. The secret's field is spelled ``component_secret`` here.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/ticket-token/api_startpushticket
+    """
+    body = {"component_appid": component_appid, "component_secret": component_appsecret}
+    return Call.to("api_start_push_ticket", None, body)
+
+
+def api_component_token(component_appid: str, component_appsecret: Secret, ticket: Secret) -> Call:
+    """Fetch the platform token; the number of fetches a day is limited.
+
+    :param ticket: the newest ``component_verify_ticket``; it lives 12 h.
+    :return: a call whose reply holds ``component_access_token`` and ``expires_in``.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/ticket-token/api_getcomponentaccesstoken
+    """
+    body = {
+        "component_appid": component_appid,
+        "component_appsecret": component_appsecret,
+        "component_verify_ticket": ticket,
+    }
+    return Call.to("api_component_token", None, body)
+
+
+def api_authorizer_token(component_appid: str, appid: str, refresh_token: Secret) -> Call:
+    """Fetch a merchant token; the answer may hold a new refresh token, and the old one dies soon then.
+
+    :return: a call whose reply :func:`read_grant` reads.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/ticket-token/api_getauthorizeraccesstoken
+    """
+    body = {
+        "component_appid": component_appid,
+        "authorizer_appid": appid,
+        "authorizer_refresh_token": refresh_token,
+    }
+    return Call.to("api_authorizer_token", None, body)
+
+
+def api_get_authorizer_list(component_appid: str, offset: int, count: int) -> Call:
+    """Read merchants with their current refresh tokens, a page of at most 500; ``""``: its code was never exchanged.
+
+    :return: a call whose reply holds ``total_count`` and ``list`` of ``authorizer_appid``, ``refresh_token``.
+    """
+    body = {"component_appid": component_appid, "offset": offset, "count": count}
+    return Call.to("api_get_authorizer_list", None, body)
+
+
+def api_create_preauthcode(component_appid: str) -> Call:
+    """Fetch the code that an authorisation link needs: ``pre_auth_code``, good for ``expires_in`` seconds."""
+    return Call.to("api_create_preauthcode", None, {"component_appid": component_appid})
+
+
+def api_query_auth(component_appid: str, authorization_code: Secret) -> Call:
+    """Exchange an authorisation code; single use, so not idempotent.
+
+    :return: a call whose reply :func:`read_authorisation` reads.
+    """
+    body = {"component_appid": component_appid, "authorization_code": authorization_code}
+    return Call.to("api_query_auth", None, body)
+
+
+def api_get_authorizer_info(component_appid: str, appid: str) -> Call:
+    """Read what a merchant is and what it granted; 61003 when it did not authorise the platform.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/authorization-management/api_getauthorizerinfo
+    """
+    body = {"component_appid": component_appid, "authorizer_appid": appid}
+    return Call.to("api_get_authorizer_info", None, body)
+
+
+def getaccountbasicinfo(appid: str) -> Call:
+    """Read whose the account is: ``principal_type`` 0 is an individual; needs permission set 30.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/basic-info-management/api_getaccountbasicinfo
+    """
+    return Call.to("getaccountbasicinfo", appid)
+
+
+def authorisation_link(component_appid: str, pre_auth_code: str, redirect_uri: str, *, appid: str = "") -> str:
+    """Return the link by which a merchant authorises the platform for a Mini Program.
+
+    :param redirect_uri: where WeChat sends the merchant back, with ``auth_code`` in the query.
+    :param appid: ask for this Mini Program only.
+    """
+    query = {
+        "component_appid": component_appid,
+        "pre_auth_code": pre_auth_code,
+        "redirect_uri": redirect_uri,
+        "auth_type": 2,  # Mini Programs only
+    }
+    return f"{_LINK}?{urlencode(query | ({'biz_appid': appid} if appid else {}))}"
+
+
+def read_grant(answer: Mapping[str, Any], name: Literal["component_access_token", "authorizer_access_token"]) -> Grant:
+    """Read a token answer; ``name`` is the field of the token."""
+    renewed = answer.get("authorizer_refresh_token")
+    return Grant(Secret(answer[name]), float(answer["expires_in"]), Secret(renewed) if renewed else None)
+
+
+def read_authorisation(reply: Reply) -> Authorisation:
+    """Read the reply of :func:`api_query_auth`."""
+    info = reply.answer["authorization_info"]
+    return Authorisation(info["authorizer_appid"], read_grant(info, "authorizer_access_token"), read_granted(info))
+
+
+def read_granted(info: Mapping[str, Any]) -> tuple[int, ...]:
+    """Read ``func_info`` of an ``authorization_info``: the ids of the permission sets, sorted."""
+    return tuple(sorted(entry["funcscope_category"]["id"] for entry in info.get("func_info", ())))

@@ -1,0 +1,69 @@
+"""Tokens and authorisations, as steps: what is fetched with what. When, and by whom, is decided in ``access``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from airflow_wxa.api.authorisation import (
+    Authorisation,
+    Grant,
+    api_authorizer_token,
+    api_component_token,
+    api_create_preauthcode,
+    api_get_authorizer_list,
+    api_query_auth,
+    authorisation_link,
+    read_authorisation,
+    read_grant,
+)
+from airflow_wxa.api.redaction import Secret
+
+if TYPE_CHECKING:
+    from airflow_wxa.steps.outcome import Step
+
+__all__ = [
+    "exchange_code",
+    "fetch_merchant_token",
+    "fetch_platform_token",
+    "list_refresh_tokens",
+    "new_authorisation_link",
+]
+
+_PAGE: Final = 500  # the largest that clients ask for
+
+
+def fetch_platform_token(component_appid: str, component_appsecret: Secret, ticket: Secret) -> Step[Grant]:
+    """Fetch a ``component_access_token`` with the newest ticket."""
+    reply = yield api_component_token(component_appid, component_appsecret, ticket)
+    return read_grant(reply.answer, "component_access_token")
+
+
+def fetch_merchant_token(component_appid: str, appid: str, refresh_token: Secret) -> Step[Grant]:
+    """Fetch an ``authorizer_access_token``; the grant may hold a new refresh token, to be stored before use."""
+    reply = yield api_authorizer_token(component_appid, appid, refresh_token)
+    return read_grant(reply.answer, "authorizer_access_token")
+
+
+def list_refresh_tokens(component_appid: str) -> Step[dict[str, Secret]]:
+    """Read the current refresh token of every merchant that has one, by appid; page by page."""
+    found: dict[str, Secret] = {}
+    offset, total = 0, 1
+    while offset < total:
+        answer = (yield api_get_authorizer_list(component_appid, offset, _PAGE)).answer
+        total = answer["total_count"]
+        offset += _PAGE
+        for entry in answer["list"]:
+            if token := entry.get("refresh_token"):
+                found[entry["authorizer_appid"]] = Secret(token)
+    return found
+
+
+def exchange_code(component_appid: str, authorization_code: Secret) -> Step[Authorisation]:
+    """Exchange an authorisation code; it is good once, whoever comes first."""
+    return read_authorisation((yield api_query_auth(component_appid, authorization_code)))
+
+
+def new_authorisation_link(component_appid: str, redirect_uri: str, *, appid: str = "") -> Step[str]:
+    """Return a fresh link by which a merchant authorises the platform; good for about ten minutes."""
+    answer = (yield api_create_preauthcode(component_appid)).answer
+    return authorisation_link(component_appid, answer["pre_auth_code"], redirect_uri, appid=appid)

@@ -1,0 +1,5 @@
+"""Our own SQL store: what must outlive a process, and be shared by all of them."""
+
+from airflow_wxa.store.store import Credential, Store
+
+__all__ = ["Credential", "Store"]

@@ -1,0 +1,114 @@
+"""Open the database: one engine a process, SQLite kept private, the schema brought up to date."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from airflow_wxa.errors import WxaSpecError, WxaTransportError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+__all__ = ["open_engine"]
+
+_BUSY_SECONDS: Final = 30
+_PRIVATE: Final = 0o600
+_MIGRATION_LOCK: Final = 0x777861  # "wxa"; any number that nobody else locks in a database of our own
+
+
+def open_engine(url: str) -> Engine:
+    """Return the engine of this process for ``url``, its schema up to date.
+
+    :raises WxaSpecError: not a URL of SQLite or PostgreSQL, or the driver is not installed.
+    :raises WxaTransportError: the database does not answer.
+    """
+    return _engine(url, os.getpid())
+
+
+@cache
+def _engine(url: str, pid: int) -> Engine:  # noqa: ARG001  (a forked child must not share its parent's connections)
+    engine = _created(url)
+    try:
+        if engine.dialect.name == "sqlite":
+            _keep_private(engine)
+        _bring_up_to_date(engine)
+    except SQLAlchemyError as error:
+        raise unreachable(engine, error) from None
+    return engine
+
+
+def unreachable(engine: Engine, error: SQLAlchemyError) -> WxaTransportError:
+    """Return the error for a store that does not answer; it shows the URL without its password."""
+    cause = str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()
+    return WxaTransportError(
+        "the store does not answer",
+        values={"store": engine.url.render_as_string(hide_password=True), "it says": cause[0] if cause else ""},
+        why="Tokens and refresh tokens live there: without it no call can be made, and none was.",
+        next_step="check [wxa] sql_alchemy_conn, and that the database runs and lets this machine in; then run again",
+    )
+
+
+def _created(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+            raise ValueError(parsed.get_backend_name())  # noqa: TRY301  (one refusal for all reasons)
+        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql")
+    except (SQLAlchemyError, ValueError, ModuleNotFoundError) as error:
+        raise WxaSpecError(
+            "the store cannot be opened",
+            [f"[wxa] sql_alchemy_conn is refused: {type(error).__name__}"],
+            why="It must be a URL of SQLite or PostgreSQL, and its driver must be installed.",
+            next_step="write postgresql+psycopg2://role@host/database (pip install 'airflow-wxa[postgres]'), or leave "
+            "it empty for the SQLite file in AIRFLOW_HOME",
+        ) from None
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_immediately)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001
+    connection.isolation_level = None  # so that "begin" is ours to say
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")  # a rotated refresh token must survive a power cut
+
+
+def _begin_immediately(connection: Connection) -> None:
+    # A transaction that reads first and writes later would fail at once when another one writes in between.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _keep_private(engine: Engine) -> None:
+    """Create the file readable by its owner only, before SQLite does it by the umask."""
+    if engine.url.database and engine.url.database != ":memory:":
+        path = Path(engine.url.database)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, _PRIVATE))
+
+
+def _bring_up_to_date(engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(resources.files(__package__).joinpath("migrations")))
+    head = ScriptDirectory.from_config(config).get_current_head()
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        if MigrationContext.configure(connection).get_current_revision() == head:
+            return
+    with engine.begin() as connection:  # one process migrates, the others wait here and then find it done
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

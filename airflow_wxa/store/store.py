@@ -1,0 +1,332 @@
+"""What the store remembers of platforms and merchants. Every row is keyed by ``component_appid``.
+
+Single flight needs no lock server: whoever wants to refresh takes a lease by compare-and-set on the row, and what it
+stores is accepted only while nobody stored anything newer. The same statements serve SQLite and PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from airflow_wxa.store.engine import open_engine, unreachable
+from airflow_wxa.store.tables import THE_PLATFORM, credential, database_now, push
+from airflow_wxa.store.vault import Vault
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from sqlalchemy import ColumnElement, Connection, Engine, Row
+
+    from airflow_wxa.api.authorisation import Authorisation, Grant
+    from airflow_wxa.api.redaction import Secret
+
+__all__ = ["Credential", "State", "Store"]
+
+#: ``authorised``; ``withdrawn``: the merchant took it back; ``refused``: WeChat refuses its refresh token.
+State = Literal["authorised", "withdrawn", "refused"]
+_PUSH_LOG_SECONDS: Final = 30 * 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A row, as it was when it was read.
+
+    :param appid: a Mini Program; ``""`` for the platform itself.
+    :param seconds_left: of the access token's life, by the database's clock; 0 without one.
+    :param lifetime: its whole life in seconds; 0 without one.
+    :param renewal: what a new access token is fetched with: refresh token, or for the platform the newest ticket.
+    :param renewal_age: seconds since it was stored; ``None`` without one.
+    :param generation: counts what was stored; a write says which one it was made from.
+    :param is_leased: whether somebody refreshes right now.
+    :param granted: ids of the permission sets; ``None`` when they are not known.
+    """
+
+    component_appid: str
+    appid: str
+    access_token: Secret | None
+    seconds_left: float
+    lifetime: float
+    renewal: Secret | None
+    renewal_age: float | None
+    generation: int
+    is_leased: bool
+    state: State
+    granted: tuple[int, ...] | None
+    user_name: str
+
+
+class Store:
+    """Credentials and pushes.
+
+    :param url: an SQLAlchemy URL of SQLite or PostgreSQL; the schema is created on first use.
+    :param keys: Fernet keys, newest first.
+    :raises WxaSpecError: URL or keys cannot be right.
+    :raises WxaTransportError: the database does not answer; so does every method.
+    """
+
+    def __init__(self, url: str, keys: Sequence[str]) -> None:
+        self._vault = Vault(keys)
+        self._url = url
+        open_engine(url)
+
+    @property
+    def _engine(self) -> Engine:
+        return open_engine(self._url)  # each time: a forked child gets one of its own
+
+    # Reading -----------------------------------------------------------------------------------------------------
+
+    def platform(self, component_appid: str) -> Credential | None:
+        """Return the platform's own row."""
+        return self.merchant(component_appid, THE_PLATFORM)
+
+    def merchant(self, component_appid: str, appid: str) -> Credential | None:
+        """Return a merchant's row."""
+        return self.merchants(component_appid, [appid]).get(appid)
+
+    def merchants(self, component_appid: str, appids: Collection[str] | None = None) -> Mapping[str, Credential]:
+        """Return rows by appid, in one query.
+
+        :param appids: whose; ``None``: all merchants of the platform.
+        """
+        wanted = credential.c.appid != THE_PLATFORM if appids is None else credential.c.appid.in_(appids)
+        query = (
+            select(credential, database_now().label("now"))
+            .where(credential.c.component_appid == component_appid, wanted)
+            .order_by(credential.c.appid)
+        )
+        with self._reading() as connection:
+            return {row.appid: self._read(row) for row in connection.execute(query)}
+
+    # Refreshing: take the lease, ask WeChat, store ---------------------------------------------------------------
+
+    def take_lease(self, seen: Credential, owner: str, seconds: float) -> bool:
+        """Become the one who refreshes, unless somebody is, or has since ``seen`` was read.
+
+        :param owner: unique for each attempt.
+        :param seconds: how long others wait for us before they take over.
+        """
+        now = database_now()
+        free = or_(
+            credential.c.lease_until.is_(None), credential.c.lease_until < now, credential.c.lease_owner == owner
+        )
+        statement = (
+            update(credential)
+            .where(_row(seen.component_appid, seen.appid), credential.c.generation == seen.generation, free)
+            .values(lease_owner=owner, lease_until=now + seconds)
+        )
+        with self._writing() as connection:
+            return connection.execute(statement).rowcount == 1
+
+    def drop_lease(self, seen: Credential, owner: str) -> None:
+        """Let others refresh; nothing was stored."""
+        with self._writing() as connection:
+            connection.execute(
+                update(credential)
+                .where(_row(seen.component_appid, seen.appid), credential.c.lease_owner == owner)
+                .values(lease_owner=None, lease_until=None)
+            )
+
+    def store_grant(self, seen: Credential, grant: Grant) -> bool:
+        """Store what WeChat gave, before it is used for the first time.
+
+        :return: whether it was stored; not when somebody stored something newer than ``seen``.
+        """
+        values: dict[str, Any] = {
+            "access_token": self._vault.lock(grant.access_token),
+            "access_expires_at": database_now() + grant.expires_in,
+            "access_lifetime": grant.expires_in,
+            "generation": seen.generation + 1,
+            "lease_owner": None,
+            "lease_until": None,
+            "state": "authorised",
+        }
+        if grant.refresh_token is not None:
+            values |= {"renewal": self._vault.lock(grant.refresh_token), "renewal_at": database_now()}
+        return self._set(seen, values)
+
+    def drop_access_token(self, seen: Credential) -> bool:
+        """Forget an access token that WeChat refused, unless somebody stored another one since."""
+        return self._set(seen, {"access_token": None, "access_expires_at": None, "generation": seen.generation + 1})
+
+    def mark(self, component_appid: str, appid: str, state: State) -> None:
+        """Note that a merchant withdrew, or that its refresh token is refused; its tokens are dropped."""
+        gone = {"access_token": None, "access_expires_at": None, "renewal": None, "renewal_at": None}
+        with self._writing() as connection:
+            connection.execute(
+                update(credential)
+                .where(_row(component_appid, appid))
+                .values(state=state, generation=credential.c.generation + 1, **gone)
+            )
+
+    def store_renewal(self, seen: Credential, renewal: Secret) -> Credential | None:
+        """Store another refresh token for a merchant whose own is refused, and return the row as it is then.
+
+        :return: ``None`` when somebody stored something newer than ``seen``.
+        """
+        values = {
+            "renewal": self._vault.lock(renewal),
+            "renewal_at": database_now(),
+            "state": "authorised",
+            "generation": seen.generation + 1,
+        }
+        return self.merchant(seen.component_appid, seen.appid) if self._set(seen, values) else None
+
+    # What arrives from outside -----------------------------------------------------------------------------------
+
+    def put_renewals(self, component_appid: str, renewals: Mapping[str, Secret]) -> None:
+        """Store refresh tokens by appid, or the platform's ticket under ``""``; access tokens are kept.
+
+        One transaction: all of them or none. A ticket is no reason to distrust a platform token that is being
+        fetched, so it does not count as a generation.
+        """
+        with self._writing() as connection:
+            for appid, secret in renewals.items():
+                step = 0 if appid == THE_PLATFORM else 1
+                self._insert_missing(connection, component_appid, appid)
+                connection.execute(
+                    update(credential)
+                    .where(_row(component_appid, appid))
+                    .values(
+                        renewal=self._vault.lock(secret),
+                        renewal_at=database_now(),
+                        state="authorised",
+                        generation=credential.c.generation + step,
+                    )
+                )
+
+    def adopt_renewals(self, component_appid: str, renewals: Mapping[str, Secret]) -> int:
+        """Store refresh tokens of merchants that are not known yet, and return how many were new."""
+        rows = [
+            {"component_appid": component_appid, "appid": appid, "generation": 0, "state": "authorised"}
+            | {"renewal": self._vault.lock(secret), "renewal_at": database_now()}
+            for appid, secret in renewals.items()
+        ]
+        with self._writing() as connection:
+            statements = (self._insert(credential).values(**row).on_conflict_do_nothing() for row in rows)
+            return sum(connection.execute(statement).rowcount for statement in statements)
+
+    def put_authorisation(self, component_appid: str, authorisation: Authorisation) -> None:
+        """Store what an exchanged authorisation code gave, whatever was there before."""
+        appid, grant = authorisation.appid, authorisation.grant
+        with self._writing() as connection:
+            self._insert_missing(connection, component_appid, appid)
+            connection.execute(
+                update(credential)
+                .where(_row(component_appid, appid))
+                .values(
+                    access_token=self._vault.lock(grant.access_token),
+                    access_expires_at=database_now() + grant.expires_in,
+                    access_lifetime=grant.expires_in,
+                    renewal=self._vault.lock(grant.refresh_token) if grant.refresh_token else None,
+                    renewal_at=database_now(),
+                    state="authorised",
+                    granted=list(authorisation.granted),
+                    generation=credential.c.generation + 1,
+                )
+            )
+
+    def note(
+        self, component_appid: str, appid: str, *, granted: Sequence[int] | None = None, user_name: str = ""
+    ) -> None:
+        """Note what is known of a merchant besides its tokens."""
+        values: dict[str, Any] = {"granted": list(granted)} if granted is not None else {}
+        values |= {"user_name": user_name} if user_name else {}
+        if values:
+            with self._writing() as connection:
+                connection.execute(update(credential).where(_row(component_appid, appid)).values(**values))
+
+    def log_push(
+        self, component_appid: str, kind: str, account: str, create_time: int, told: Mapping[str, str]
+    ) -> bool:
+        """Log a push.
+
+        :param kind: InfoType or Event.
+        :param account: appid or ``gh_…`` id that it is about.
+        :param told: what may be kept of it; never a secret.
+        :return: whether it is new; WeChat sends some twice.
+        """
+        key = {"component_appid": component_appid, "kind": kind, "account": account, "create_time": create_time}
+        with self._writing() as connection:
+            connection.execute(delete(push).where(push.c.received_at < database_now() - _PUSH_LOG_SECONDS))
+            statement = self._insert(push).values(**key, received_at=database_now(), told=dict(told))
+            return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+
+    def ensure(self, component_appid: str, appid: str = THE_PLATFORM) -> None:
+        """Make sure that there is a row to take a lease on."""
+        with self._writing() as connection:
+            self._insert_missing(connection, component_appid, appid)
+
+    def rotate_keys(self) -> int:
+        """Encrypt every secret with the first key; returns how many rows there are."""
+        columns = (credential.c.access_token, credential.c.renewal)
+        with self._writing() as connection:
+            rows = connection.execute(select(credential)).all()
+            for row in rows:
+                values = {each.name: getattr(row, each.name) for each in columns}
+                relocked = {name: self._vault.relock(value) if value else value for name, value in values.items()}
+                connection.execute(update(credential).where(_row(row.component_appid, row.appid)).values(**relocked))
+        return len(rows)
+
+    # -------------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        try:
+            with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise unreachable(self._engine, error) from None
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise unreachable(self._engine, error) from None
+
+    def _set(self, seen: Credential, values: Mapping[str, Any]) -> bool:
+        """Change a row unless it has changed since ``seen`` was read."""
+        statement = (
+            update(credential)
+            .where(_row(seen.component_appid, seen.appid), credential.c.generation == seen.generation)
+            .values(**values)
+        )
+        with self._writing() as connection:
+            return connection.execute(statement).rowcount == 1
+
+    def _insert(self, table: Any) -> Any:
+        """Return an insert that knows ``on_conflict_do_nothing``: each dialect has its own."""
+        return (postgresql if self._engine.dialect.name == "postgresql" else sqlite).insert(table)
+
+    def _insert_missing(self, connection: Connection, component_appid: str, appid: str) -> None:
+        row = {"component_appid": component_appid, "appid": appid, "generation": 0, "state": "authorised"}
+        connection.execute(self._insert(credential).values(**row).on_conflict_do_nothing())
+
+    def _read(self, row: Row[Any]) -> Credential:
+        token = self._vault.unlock(row.access_token)
+        now = float(row.now)
+        return Credential(
+            component_appid=row.component_appid,
+            appid=row.appid,
+            access_token=token,
+            seconds_left=row.access_expires_at - now if token is not None else 0.0,
+            lifetime=row.access_lifetime if token is not None else 0.0,
+            renewal=self._vault.unlock(row.renewal),
+            renewal_age=now - row.renewal_at if row.renewal is not None else None,
+            generation=row.generation,
+            is_leased=row.lease_until is not None and row.lease_until > now,
+            state=row.state,
+            granted=None if row.granted is None else tuple(row.granted),
+            user_name=row.user_name or "",
+        )
+
+
+def _row(component_appid: str, appid: str) -> ColumnElement[bool]:
+    return and_(credential.c.component_appid == component_appid, credential.c.appid == appid)

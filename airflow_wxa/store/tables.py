@@ -1,0 +1,65 @@
+"""The tables. Secrets in them are encrypted; times are epoch seconds by the database's own clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import JSON, Column, Float, Integer, MetaData, String, Table, Text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import FunctionElement
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.compiler import SQLCompiler
+
+__all__ = ["THE_PLATFORM", "credential", "database_now", "metadata", "push"]
+
+#: The appid under which a platform keeps its own row.
+THE_PLATFORM: Final = ""
+
+metadata = MetaData()
+
+credential = Table(
+    "wxa_credential",
+    metadata,
+    Column("component_appid", String(32), primary_key=True),
+    Column("appid", String(32), primary_key=True, doc="a Mini Program; empty: the platform itself"),
+    Column("access_token", Text, doc="encrypted"),
+    Column("access_expires_at", Float),
+    Column("access_lifetime", Float),
+    Column("renewal", Text, doc="encrypted: a merchant's refresh token, the platform's newest ticket"),
+    Column("renewal_at", Float, doc="when it was stored"),
+    Column("generation", Integer, nullable=False, default=0, doc="counts what was stored: compare-and-set"),
+    Column("lease_owner", String(40), doc="who refreshes right now"),
+    Column("lease_until", Float),
+    Column("state", String(16), nullable=False, default="authorised"),
+    Column("granted", JSON, doc="ids of the permission sets"),
+    Column("user_name", String(64), doc="original id gh_…, by which message pushes name a Mini Program"),
+)
+
+push = Table(
+    "wxa_push",
+    metadata,
+    Column("component_appid", String(32), primary_key=True),
+    Column("kind", String(64), primary_key=True, doc="InfoType or Event"),
+    Column("account", String(64), primary_key=True, doc="appid, or gh_… id; empty: the platform itself"),
+    Column("create_time", Integer, primary_key=True, doc="WeChat's CreateTime"),
+    Column("received_at", Float, nullable=False),
+    Column("told", JSON, doc="fields of an audit event: hints, never the truth"),
+)
+
+
+class database_now(FunctionElement[float]):  # noqa: N801  (a SQL function, spelled as SQL's are)
+    """Epoch seconds by the database's clock: machines that share a store need not agree on the time."""
+
+    inherit_cache = True
+    type = Float()
+
+
+@compiles(database_now, "sqlite")
+def _sqlite_now(element: database_now, compiler: SQLCompiler, **kwargs: Any) -> str:  # noqa: ARG001
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(database_now, "postgresql")
+def _postgresql_now(element: database_now, compiler: SQLCompiler, **kwargs: Any) -> str:  # noqa: ARG001
+    return "extract(epoch from clock_timestamp())"
