@@ -48,7 +48,7 @@ class FixedTokens:
         """
         token = self._find(call)
         if token is None:
-            raise self._missing(call, platform=call.endpoint.token is TokenKind.PLATFORM)
+            raise self.missing(call)
         return token
 
     def _find(self, call: Call) -> Secret | None:
@@ -66,7 +66,9 @@ class FixedTokens:
     async def arenewed(self, call: Call, refused: Secret) -> None:
         """Return ``None`` as :meth:`renewed` does."""
 
-    def _missing(self, call: Call, *, platform: bool) -> WxaSpecError:
+    def missing(self, call: Call) -> WxaSpecError:
+        """Return the error for a call whose token is not here."""
+        platform = call.endpoint.token is TokenKind.PLATFORM
         field = "component_access_token" if platform else f"authorizer_access_tokens[{call.appid!r}]"
         known = ", ".join(self.appids) or "none"
         return WxaSpecError(
@@ -75,7 +77,8 @@ class FixedTokens:
             why="A merchant's call carries no appid, its token alone picks the Mini Program: no other token will do."
             if not platform
             else "The platform's own list is changed and read with the platform's token only.",
-            next_step=f"add {field} to the Connection's extra, or name another Connection",
+            next_step=f"add {field} to the Connection's extra, give login and password (component_appid, "
+            "component_appsecret), or name another Connection",
             endpoint=call.endpoint.name,
             appid=call.appid,
         )

@@ -1,0 +1,201 @@
+"""Read a Connection of type ``wxa``: where requests go, where tokens come from, what pushes are checked with."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from airflow_wxa.access import FirstOf, FixedTokens, PlatformCredentials, TokenServer
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.client import Egress, api_host
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.hooks.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Connection
+
+    from airflow_wxa.client import TokenSource
+
+__all__ = ["WxaConnection", "read_connection"]
+
+_DEFAULT_TIMEOUT: Final = 10.0  # seconds
+_AES_KEY_CHARACTERS: Final = 43
+_TEXTS: Final = (
+    "component_access_token",
+    "token_url",
+    "token_url_bearer",
+    "push_token",
+    "encoding_aes_key",
+    "previous_encoding_aes_key",
+    "proxy",
+    "ca_bundle",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WxaConnection:
+    """A Connection that can be used; no field of it shows a secret.
+
+    :param component_appid: the platform; empty when only fixed tokens are used.
+    :param previous_encoding_aes_key: accepted beside the current one while WeChat changes over.
+    """
+
+    egress: Egress
+    fixed: FixedTokens
+    component_appid: str = ""
+    component_appsecret: Secret | None = None
+    token_url: str = ""
+    token_url_bearer: Secret | None = None
+    push_token: Secret | None = None
+    encoding_aes_key: Secret | None = None
+    previous_encoding_aes_key: Secret | None = field(default=None)
+
+    @property
+    def platform(self) -> PlatformCredentials | None:
+        """The platform's own credentials, one object a process; ``None`` without login and password."""
+        if not self.component_appid or self.component_appsecret is None:
+            return None
+        return _platform(self.component_appid, self.component_appsecret, self.egress)
+
+    @property
+    def has_platform_token(self) -> bool:
+        """Whether a platform token can be had."""
+        return self.fixed.has_platform or bool(self.token_url) or self.component_appsecret is not None
+
+    @property
+    def long_lived(self) -> tuple[str, ...]:
+        """The few secrets that Airflow is told to mask, raw and URL-encoded.
+
+        Tokens are not among them: there are thousands, and each registration compiles one pattern of all anew.
+        """
+        secrets = (
+            self.component_appsecret,
+            self.token_url_bearer,
+            self.push_token,
+            self.encoding_aes_key,
+            self.previous_encoding_aes_key,
+        )
+        raw = [secret.reveal() for secret in secrets if secret is not None]
+        return tuple(dict.fromkeys([*raw, *(quote(value, safe="") for value in raw)]))
+
+    @property
+    def tokens(self) -> FirstOf:
+        """Where tokens come from: fixed ones, then the token server, else the platform's credentials.
+
+        :raises WxaSpecError: the store that the credentials need cannot be opened.
+        """
+        other: TokenSource | None = None
+        if self.token_url:
+            other = TokenServer(self.token_url, self.token_url_bearer, self.component_appid, self.egress)
+        else:
+            other = self.platform
+        return FirstOf(self.fixed, other)
+
+
+@cache
+def _platform(component_appid: str, secret: Secret, egress: Egress) -> PlatformCredentials:
+    return PlatformCredentials(component_appid, secret, open_store(), egress)
+
+
+def read_connection(connection: Connection) -> WxaConnection:
+    """Read the Connection.
+
+    :raises WxaSpecError: all its problems together; no value of a secret field is shown.
+    """
+    extra: Mapping[str, Any] = connection.extra_dejson
+    problems: list[str] = []
+    merchants = _merchant_tokens(extra.get("authorizer_access_tokens"), problems)
+    texts = {name: extra.get(name) or "" for name in _TEXTS}
+    problems += [f"extra {name} must be a text" for name, value in texts.items() if not isinstance(value, str)]
+    if not problems:
+        problems += _text_problems(texts)
+    host = _checked_host(connection, extra, problems)
+    timeout = extra.get("timeout") or _DEFAULT_TIMEOUT
+    if not isinstance(timeout, int | float) or isinstance(timeout, bool) or timeout <= 0:
+        problems.append(f"extra timeout = {timeout!r}: must be a number of seconds above 0")
+    if connection.password and not connection.login:
+        problems.append("password (component_appsecret) is given, but login (component_appid) is not")
+    if problems:
+        raise WxaSpecError(
+            f"the Connection {connection.conn_id!r} is refused",
+            problems,
+            why="Tokens ride in URLs: plain http is for loopback only, and each token belongs to one appid.",
+            next_step="correct the Connection (Admin → Connections, or AIRFLOW_CONN_…)",
+            source="docs/reference/connection.md",
+        )
+    secrets = {name: Secret(texts[name]) if texts[name] else None for name in _TEXTS}
+    return WxaConnection(
+        egress=Egress(host, float(timeout), texts["proxy"] or None, texts["ca_bundle"] or None),
+        fixed=FixedTokens(merchants, texts["component_access_token"]),
+        component_appid=connection.login or "",
+        component_appsecret=Secret(connection.password) if connection.password else None,
+        token_url=texts["token_url"],
+        token_url_bearer=secrets["token_url_bearer"],
+        push_token=secrets["push_token"],
+        encoding_aes_key=secrets["encoding_aes_key"],
+        previous_encoding_aes_key=secrets["previous_encoding_aes_key"],
+    )
+
+
+def _text_problems(texts: Mapping[str, str]) -> list[str]:
+    problems = []
+    if texts["token_url"]:
+        try:
+            api_host(texts["token_url"].split("/", 3)[0] + "//" + texts["token_url"].split("/", 3)[2])
+        except (WxaSpecError, IndexError):
+            problems.append(f"extra token_url = {texts['token_url']!r}: must be an https URL, or one of loopback")
+    problems += [
+        f"extra {name} must be the 43 letters and digits that WeChat's console shows (it has {len(texts[name])})"
+        for name in ("encoding_aes_key", "previous_encoding_aes_key")
+        if texts[name] and not _is_aes_key(texts[name])
+    ]
+    return problems
+
+
+def _is_aes_key(text: str) -> bool:
+    try:
+        return len(text) == _AES_KEY_CHARACTERS and len(base64.b64decode(f"{text}=", validate=True)) == 32  # noqa: PLR2004
+    except binascii.Error:
+        return False
+
+
+def _checked_host(connection: Connection, extra: Mapping[str, Any], problems: list[str]) -> str:
+    """Return the API's host, completed by the port and the schema that a Connection given as URI holds apart."""
+    allow_http = extra.get("allow_http") or False
+    if not isinstance(allow_http, bool):
+        problems.append(f"extra allow_http = {allow_http!r}: must be true or false")
+    host = connection.host or ""
+    if host and "://" not in host and connection.schema in {"http", "https"}:
+        host = f"{connection.schema}://{host}"
+    if host and connection.port:
+        host = f"{host}:{connection.port}"
+    try:
+        return api_host(host, allow_http=allow_http is True)
+    except WxaSpecError as error:
+        problems += error.problems
+        return ""
+
+
+def _merchant_tokens(value: Any, problems: list[str]) -> Mapping[str, str]:
+    """Return appid → token; the form in the UI sends the object as a text."""
+    if isinstance(value, str) and value.strip():
+        try:
+            value = json.loads(value)
+        except ValueError:
+            problems.append("extra authorizer_access_tokens is no JSON")
+            return {}
+    if not value:
+        return {}
+    if not isinstance(value, dict):
+        problems.append(f"extra authorizer_access_tokens is a {type(value).__name__}: must be an object appid → token")
+        return {}
+    bad = sorted(str(appid) for appid, token in value.items() if not (isinstance(token, str) and token))
+    problems += [f"extra authorizer_access_tokens[{appid!r}]: must be a text" for appid in bad]
+    return value

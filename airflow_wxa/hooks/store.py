@@ -1,0 +1,53 @@
+"""Open the store that Airflow's configuration names: section ``[wxa]``, else a SQLite file in AIRFLOW_HOME."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from airflow.sdk.configuration import conf
+
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.store import Store
+
+__all__ = ["open_store", "store_url"]
+
+_ON_ONE_MACHINE: Final = frozenset({"LocalExecutor"})
+
+
+def open_store() -> Store:
+    """Return the store.
+
+    :raises WxaSpecError: SQLite although the executor spans machines; or URL or keys cannot be right.
+    :raises WxaTransportError: the database does not answer.
+    """
+    return Store(store_url(), _keys())
+
+
+def store_url() -> str:
+    """Return the store's URL, as ``[wxa] sql_alchemy_conn`` says.
+
+    :raises WxaSpecError: it says nothing, and the executor spans machines.
+    """
+    url: str = conf.get("wxa", "sql_alchemy_conn", fallback="") or ""
+    if url:
+        return url
+    executors = [name.strip() for name in conf.get("core", "executor", fallback="LocalExecutor").split(",")]
+    spanning = [name for name in executors if name.rpartition(":")[2].rpartition(".")[2] not in _ON_ONE_MACHINE]
+    if spanning:
+        raise WxaSpecError(
+            "the store cannot be a SQLite file here",
+            [f"[core] executor = {', '.join(executors)}: {', '.join(spanning)} may run tasks on other machines"],
+            why="Each machine would refresh tokens for itself, and two refreshers invalidate each other's.",
+            next_step="create a PostgreSQL database with a role of its own, and set [wxa] sql_alchemy_conn "
+            "(AIRFLOW__WXA__SQL_ALCHEMY_CONN) to it on every machine",
+            source="docs/how-to/store.md",
+        )
+    home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser().resolve()
+    return f"sqlite:///{home / 'wxa.db'}"
+
+
+def _keys() -> list[str]:
+    keys: str = conf.get("wxa", "encryption_keys", fallback="") or conf.get("core", "fernet_key", fallback="") or ""
+    return [key.strip() for key in keys.split(",") if key.strip()]
