@@ -1,0 +1,221 @@
+"""One throw-away Airflow for all tests that need one: its home is set before the import, its database made once.
+
+A ``conftest.py`` takes in what its folder needs; whoever imports this module must do so before importing Airflow.
+"""
+# ruff: noqa: PLC0415  (Airflow reads its settings when it is imported, and takes seconds: only where a test needs it)
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from airflow.sdk import DAG
+
+    from airflow_wxa.sandbox import Entry, RunningSandbox
+
+ROOT = Path(__file__).resolve().parents[1]
+DAGS = ROOT / "dags"
+
+_HOME = tempfile.TemporaryDirectory(prefix="wxa-airflow-", ignore_cleanup_errors=True)
+
+if "airflow" in sys.modules:
+    raise RuntimeError("Airflow was imported before its home was set: its settings would be this machine's")
+for _name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
+    del os.environ[_name]  # the suite says the same whatever Airflow its machine has
+os.environ |= {
+    "AIRFLOW_HOME": _HOME.name,
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+    "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+    "AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "0.01",
+    "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "0.01",
+}
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> Path:
+    """Make the metadata database; every run of the session goes there."""
+    with warnings.catch_warnings():
+        # What Airflow imports late is imported here, where the deprecations in it are not ours.
+        warnings.simplefilter("ignore")
+        import airflow.api_fastapi.core_api.routes.public.hitl
+        import airflow.api_fastapi.execution_api.app  # noqa: F401
+    from airflow.utils.db import initdb
+
+    initdb()
+    return Path(_HOME.name)
+
+
+def connection(host: str, **changes: Any) -> str:
+    """Return the Connection to a sandbox with a token for its Mini Program and its platform, as JSON.
+
+    :param changes: fields of ``extra``; ``None`` leaves one out.
+    """
+    extra = {
+        "authorizer_access_tokens": {APPID: MERCHANT_TOKEN},
+        "component_access_token": PLATFORM_TOKEN,
+    } | changes
+    kept = {name: value for name, value in extra.items() if value is not None}
+    return json.dumps({"conn_type": "wxa", "host": host, "extra": kept})
+
+
+@pytest.fixture
+def wxa_default(wxa_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
+    """Serve ``wxa_world`` behind the Connection ``wxa_default``."""
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_sandbox.url))
+    return wxa_sandbox
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """What became of a run.
+
+    :param states: task id → state; of a mapped task, the states by map index joined by commas.
+    :param xcoms: task id → what it returned; a mapped task is left out.
+    :param errors: task id → why it failed for good.
+    :param tries: task id → tries that it took.
+    """
+
+    state: str
+    states: Mapping[str, str]
+    xcoms: Mapping[str, Any]
+    errors: Mapping[str, BaseException]
+    tries: Mapping[str, int]
+
+
+def run_dag(dag: DAG, *, mark_success: str | None = None, **conf: Any) -> Run:
+    """Run a DAG to its end in this process, with retries that do not wait."""
+    errors: dict[str, BaseException] = {}
+    for task in dag.tasks:
+        task.retry_delay = timedelta(0)
+        task.on_failure_callback = [lambda context: errors.update({context["ti"].task_id: context["exception"]})]
+    with _impatient():
+        ended = dag.test(run_conf=conf, mark_success_pattern=mark_success)
+    instances = sorted(ended.get_task_instances(), key=lambda ti: ti.map_index)
+    states: dict[str, list[str]] = {}
+    for ti in instances:
+        states.setdefault(ti.task_id, []).append(str(ti.state))
+    return Run(
+        state=str(ended.state),
+        states={task_id: ",".join(each) for task_id, each in states.items()},
+        xcoms={ti.task_id: ti.xcom_pull(task_ids=ti.task_id) for ti in instances if ti.map_index < 0},
+        errors=errors,
+        tries={ti.task_id: ti.try_number for ti in instances},
+    )
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Shorten the second that ``DAG.test`` sleeps when nothing is ready: a failure costs one for each task behind."""
+    asleep = time.sleep
+    time.sleep = lambda seconds: asleep(0.01 if seconds == 1 else seconds)
+    try:
+        yield
+    finally:
+        time.sleep = asleep
+
+
+def register_dag(dag: DAG) -> DAG:
+    """Make a DAG that stands in no file of the DAGs folder known to the database, so that it can run."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+
+    DagBundlesManager().sync_bundles_to_db()
+    bag = DagBag(dag_folder=os.devnull, collect_dags=False)
+    bag.bag_dag(dag)
+    sync_bag_to_db(bag, "dags-folder", None)
+    return dag
+
+
+def load_release_dag() -> DAG:
+    """Execute the DAG file once more and return its DAG: a run leaves its params behind in the object it ran on."""
+    spec = spec_from_file_location("wxa_release", DAGS / "wxa_release.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    dag: DAG = module.dag
+    return dag
+
+
+@pytest.fixture
+def release_dag(airflow_database: Path) -> DAG:
+    """Return ``wxa_release`` as nobody has used it yet."""
+    return load_release_dag()
+
+
+@pytest.fixture
+def release(release_dag: DAG, wxa_default: RunningSandbox) -> Callable[..., Run]:
+    """Run ``wxa_release`` against the sandbox: version 1.4.0 of template 47, no approval, unless the test says so."""
+
+    def run(**params: Any) -> Run:
+        plain = {
+            "appid": APPID,
+            "webviewdomain": ["https://m.example.com"],
+            "template_id": 47,
+            "user_version": "1.4.0",
+            "approval": False,
+        }
+        return run_dag(release_dag, **plain | params)
+
+    return run
+
+
+@contextmanager
+def answering(choice: str) -> Iterator[None]:
+    """Answer the one question for a person that comes up meanwhile, by the code behind Airflow's own page."""
+    stop = threading.Event()
+    person = threading.Thread(target=_answer, args=(choice, stop), name="release-manager")
+    person.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        person.join()
+
+
+def _answer(choice: str, stop: threading.Event) -> None:
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
+    from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from airflow.utils.state import TaskInstanceState
+    from sqlalchemy import select
+
+    waiting = select(TaskInstance).where(TaskInstance.state == TaskInstanceState.AWAITING_INPUT)
+    while not stop.wait(0.05):
+        with create_session() as session:
+            if (ti := session.scalar(waiting)) is not None:
+                update_hitl_detail(
+                    dag_id=ti.dag_id,
+                    dag_run_id=ti.run_id,
+                    task_id=ti.task_id,
+                    update_hitl_detail_payload=UpdateHITLDetailPayload(chosen_options=[choice], params_input={}),
+                    user=SimpleAuthManagerUser(username="release-manager", role="admin"),
+                    session=session,
+                )
+                return
+
+
+def calls(journal: list[Entry], *paths: str) -> list[Entry]:
+    """Return the calls to these paths, in order."""
+    return [entry for entry in journal if entry.path in paths]
