@@ -50,9 +50,16 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "airflow_wxa.hooks.wxa.WxaHook",
                 "hook-name": "WeChat Mini Program platform",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port", "login", "password"],
-                    "relabeling": {"host": "API host"},
-                    "placeholders": {"host": "empty: https://api.weixin.qq.com"},
+                    "hidden-fields": ["schema", "port"],
+                    "relabeling": {
+                        "host": "API host",
+                        "login": "component_appid",
+                        "password": "component_appsecret",
+                    },
+                    "placeholders": {
+                        "host": "empty: https://api.weixin.qq.com",
+                        "login": "the platform's appid, wx…",
+                    },
                 },
                 # Hyphens in these two keys: other spellings are ignored in silence.
                 "conn-fields": _CONNECTION_FIELDS,
@@ -60,28 +67,52 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "config": {
             "wxa": {
-                "description": "How often the sensors of the WeChat provider look.",
+                "description": "The WeChat provider: how often its sensors look, and where tokens are kept.",
                 "options": {
                     "privacy_poll_seconds": _seconds_between("the privacy scan of committed code"),
                     "audit_poll_seconds": _seconds_between("the review of an audit sheet"),
+                    "sql_alchemy_conn": _secret_text(
+                        "SQLAlchemy URL of the store: PostgreSQL, a database and a role of its own. Empty: a SQLite "
+                        "file in AIRFLOW_HOME, for executors on one machine only.",
+                    ),
+                    "encryption_keys": _secret_text(
+                        "Fernet keys for the secrets in the store, newest first, joined by commas. Empty: "
+                        "[core] fernet_key.",
+                    ),
                 },
             }
         },
     }
 
 
+def _secret_field(label: str, description: str) -> dict[str, Any]:
+    return {
+        "label": label,
+        "schema": {"type": ["string", "null"], "format": "password"},
+        "description": description,
+    }
+
+
 _CONNECTION_FIELDS: dict[str, Any] = {
-    "authorizer_access_tokens": {
-        "label": "Merchant tokens",
-        "schema": {"type": ["string", "null"], "format": "password"},
-        "description": 'JSON object appid → authorizer_access_token, e.g. {"wx…": "…"}. Fixed: nothing refreshes them. '
-        "A call for an appid that is not in it fails before anything is sent.",
+    "authorizer_access_tokens": _secret_field(
+        "Fixed merchant tokens",
+        'JSON object appid → authorizer_access_token, e.g. {"wx…": "…"}, to try a few Mini Programs. Nothing refreshes '
+        "them. They come before token_url, and that before component_appid and component_appsecret.",
+    ),
+    "component_access_token": _secret_field(
+        "Fixed platform token", "To try the platform's own list of business domains. Nothing refreshes it."
+    ),
+    "token_url": {
+        "label": "Token server",
+        "schema": {"type": ["string", "null"]},
+        "description": "https URL of a company server that refreshes tokens and tells them.",
     },
-    "component_access_token": {
-        "label": "Platform token",
-        "schema": {"type": ["string", "null"], "format": "password"},
-        "description": "Fixed component_access_token, for the platform's own list of business domains.",
-    },
+    "token_url_bearer": _secret_field("Token server's bearer", "Sent to the token server as Authorization: Bearer."),
+    "push_token": _secret_field("Push token", "Message verification token (消息校验 Token), for the push receiver."),
+    "encoding_aes_key": _secret_field("EncodingAESKey", "43 characters (消息加解密 Key), for the push receiver."),
+    "previous_encoding_aes_key": _secret_field(
+        "Previous EncodingAESKey", "Accepted beside the current one while WeChat changes over."
+    ),
     "timeout": {
         "label": "Timeout (seconds)",
         "schema": {"type": ["number", "null"], "default": 10},
@@ -112,4 +143,15 @@ def _seconds_between(what: str) -> dict[str, Any]:
         "type": "float",
         "example": None,
         "default": "60",
+    }
+
+
+def _secret_text(description: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": "string",
+        "sensitive": True,
+        "example": None,
+        "default": "",
     }
