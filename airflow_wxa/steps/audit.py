@@ -121,7 +121,8 @@ def _after_refusal(version: CodeVersion, error: WxaError) -> Step[SubmitOutcome]
     sheet = yield from read_latest_sheet(version.appid)
     if adopted := _adopted(version, sheet):
         return adopted
-    if sheet is not None and isinstance(error, WxaApiError) and error.errcode == _ALREADY_RUNNING:
+    already_running = isinstance(error, WxaApiError) and error.errcode == _ALREADY_RUNNING
+    if already_running and sheet is not None and sheet.status.is_open:  # an open one of ours was adopted above
         raise foreign_open_sheet("submit_audit", version, sheet) from error
     raise error
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from airflow_wxa.api.call import Call
 from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.api.webview_domain import (
+    ACTIONS,
     get_domain_confirmfile,
     get_effective_webviewdomain,
     host_problems,
@@ -24,6 +25,7 @@ from airflow_wxa.errors import (
     WxaSpecError,
     WxaStateError,
     WxaTransportError,
+    shown,
 )
 from airflow_wxa.steps.outcome import DomainOutcome, PlatformOutcome
 
@@ -163,11 +165,15 @@ def _platform_hosts() -> Step[frozenset[str] | None]:
 
 
 def _check_action(appid: str, action: Action, wanted: Collection[WebviewDomain]) -> None:
-    takes_domains = action in {"add", "delete", "set"}
-    if takes_domains == bool(wanted):
+    known = action in ACTIONS
+    takes_domains = action in ("add", "delete", "set")
+    if known and takes_domains == bool(wanted):
         return
     said = "left out" if action is None else repr(action)
-    if takes_domains:
+    if not known:
+        problem = f"action = {shown(said)}: must be add, delete, set or get, or None"
+        hint = "correct the action; None leaves it out and adds every domain of the platform list"
+    elif takes_domains:
         problem = f"webviewdomain = []: action {said} needs at least one domain"
         hint = "name the domains; to add every domain of the platform list leave the action out"
         if action == "set":

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_wxa.api.code import CodeVersion, version_problems
+from airflow_wxa.api.code import CodeVersion, is_text, version_problems
 from airflow_wxa.api.webview_domain import (
     WebviewDomain,
     host_problems,
@@ -108,7 +108,7 @@ def _form_problems(params: Mapping[str, Any]) -> list[str]:
         if not isinstance(params.get(name), bool):
             problems.append(f"{name} = {shown(repr(params.get(name)))}: must be true or false")
     for name in ("user_desc", "version_desc", "platform_conn_id", "wxa_conn_id"):
-        if not isinstance(params.get(name), str | None):
+        if params.get(name) is not None and not is_text(params[name]):
             problems.append(f"{name} = {shown(repr(params.get(name)))}: must be a text")
     hours = params.get("audit_timeout_hours")
     if not isinstance(hours, int | float) or isinstance(hours, bool) or not 0 < hours <= 24 * 365:
@@ -132,9 +132,9 @@ def _domain_problems(params: Mapping[str, Any]) -> list[str]:
     problems += [f"platform_domains: {problem}" for host in hosts for problem in host_problems(host)]
     if action in _LISTED and not texts:
         problems.append(f"webviewdomain = []: domain_action {action} needs at least one, such as https://m.example.com")
-    if action in {"get", "all"} and texts:
+    if action in ("get", "all") and texts:
         problems.append(f"webviewdomain = {shown(repr(texts))}: domain_action {action} takes none, leave it empty")
-    if register and action not in {"add", "set"}:
+    if register and action not in ("add", "set"):
         problems.append(f"on_platform_list_empty = 'register': goes with domain_action add or set, not {action!r}")
     if register and hosts and not problems:
         registered = normalised_hosts(hosts)
