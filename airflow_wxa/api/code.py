@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from airflow_wxa.api.call import Call
 from airflow_wxa.errors import WxaSpecError, shown
@@ -30,6 +30,7 @@ __all__ = [
     "get_page",
     "get_qrcode",
     "getversioninfo",
+    "is_text",
     "read_version_info",
     "release",
     "version_problems",
@@ -99,13 +100,18 @@ class CodeVersion:
         return self.mark in description
 
 
+def is_text(value: Any) -> TypeGuard[str]:
+    """Tell whether ``value`` is a text that can be sent: UTF-8 has no form for half a surrogate pair."""
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
+
+
 def version_problems(appid: Any, template_id: Any, user_version: Any, ext_json: Any) -> list[str]:
     """Return everything by which these cannot be the parts of a version; empty when they can."""
     problems = []
     digits = str(template_id) if not isinstance(template_id, bool) else ""
     if not (isinstance(template_id, int | str) and re.fullmatch(r"[0-9]{1,18}", digits)):
         problems.append(f"template_id = {shown(repr(template_id))}: must be a number or digits, from gettemplatelist")
-    if not isinstance(user_version, str) or not 1 <= len(user_version) <= _USER_VERSION_LIMIT:
+    if not is_text(user_version) or not 1 <= len(user_version) <= _USER_VERSION_LIMIT:
         problems.append(f"user_version = {shown(repr(user_version))}: must be a text of 1 to 64 characters")
     if not isinstance(ext_json, dict):
         problems.append(f"ext_json = {shown(repr(ext_json))}: must be an object; free data goes under its key ext")
@@ -116,9 +122,9 @@ def version_problems(appid: Any, template_id: Any, user_version: Any, ext_json: 
             f"{shown(repr(appid))}; leave extAppid out, it is added"
         )
     try:
-        json.dumps(ext_json, allow_nan=False, ensure_ascii=False).encode()
+        json.dumps(ext_json, allow_nan=False, ensure_ascii=False, sort_keys=True).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        problems.append(f"ext_json = {shown(repr(ext_json))}: is no JSON ({shown(error)})")
+        problems.append(f"ext_json = {shown(repr(ext_json))}: is no JSON ({shown(str(error))})")
     return problems
 
 

@@ -100,7 +100,7 @@ def error_for(
     if row is None:
         return errors.WxaUnknownError(
             f"{endpoint.name} refused: errcode {errcode}",
-            why=f"our table of WeChat's codes does not list it; WeChat says: {errmsg or 'nothing more'}",
+            why=f"our table of WeChat's codes does not list it; WeChat says: {errors.shown(errmsg) or 'nothing more'}",
             next_step="look it up on the endpoint's page, and give the rid to WeChat's support (kept for 7 days)",
             source=endpoint.source,
             **parts,

@@ -80,6 +80,8 @@ def parse_origins(texts: Iterable[Any]) -> tuple[WebviewDomain, ...]:
 
     :raises WxaSpecError: all problems of all texts together.
     """
+    if isinstance(texts, str):  # a list that a template rendered to text, or one domain without its brackets
+        raise _refused([f"webviewdomain = {shown(repr(texts))}: must be a list of texts, not one text"])
     read = [_read_origin(text) for text in texts]
     problems = [problem for _, found in read for problem in found]
     if problems:
@@ -267,10 +269,11 @@ def _read_host(host: str) -> tuple[str, list[str]]:
     try:
         name = idna.encode(host, uts46=True, std3_rules=True).decode("ascii").lower()
     except (idna.IDNAError, UnicodeError) as error:
-        return "", [f"is no host name: {shown(error)}"]
+        return "", [f"is no host name: {shown(str(error))}"]
     if name.endswith(".") or "." not in name:
         return "", ["needs a host of at least two labels, such as example.com, without a dot at the end"]
-    if _is_ip(name) or name.rpartition(".")[2].isdigit():
+    # No top-level domain begins with a digit, and what does is read as a number: 127.1, 0x7f.0x1.
+    if _is_ip(name) or name.rpartition(".")[2][0].isdigit():
         return "", ["is an IP address: a business domain is a name"]
     return name, []
 
