@@ -1,0 +1,94 @@
+"""The audit sheet as a value, and the calls about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_wxa.api.audit import (
+    AuditSheet,
+    AuditStatus,
+    get_auditstatus,
+    get_category,
+    get_latest_auditstatus,
+    queryquota,
+    read_sheet,
+    submit_audit,
+)
+from airflow_wxa.api.call import Reply
+
+APPID = "wx0000000000000001"
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "is_open", "is_live"),
+    [
+        (0, "APPROVED", False, True),
+        (1, "REJECTED", False, False),
+        (2, "AUDITING", True, True),
+        (3, "WITHDRAWN", False, False),
+        (4, "DELAYED", True, True),
+    ],
+)
+def test_wechats_numbers_have_names(status: int, word: str, is_open: bool, is_live: bool) -> None:
+    sheet = read_sheet(Reply({"status": status}), "7")
+    assert sheet.status is AuditStatus[word]
+    assert (sheet.status.is_open, sheet.is_live) == (is_open, is_live)
+
+
+@pytest.mark.parametrize("name", ["screenshot", "ScreenShot"])
+def test_screenshots_are_read_under_both_names(name: str) -> None:
+    assert read_sheet(Reply({"status": 1, name: "m1|m2|"})).screenshot == ("m1", "m2")
+
+
+@pytest.mark.parametrize("auditid", [1234567, "1234567"])
+def test_an_auditid_is_text_whether_it_comes_as_number_or_text(auditid: Any) -> None:
+    assert read_sheet(Reply({"status": 2, "auditid": auditid})).auditid == "1234567"
+
+
+def test_an_answer_without_auditid_is_about_the_sheet_asked_for() -> None:
+    assert read_sheet(Reply({"status": 2}), "7") == AuditSheet("7", AuditStatus.AUDITING)
+
+
+@pytest.mark.parametrize(
+    ("reason", "lines"),
+    [
+        ("1: one<br>2: two<br/>", "1: one\n2: two"),
+        ("1: one<BR />  2: two", "1: one\n2: two"),
+        ("plain", "plain"),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_a_reason_is_shown_in_lines(reason: Any, lines: str) -> None:
+    assert read_sheet(Reply({"status": 1, "reason": reason})).reason == lines
+
+
+def test_nulls_are_empty_texts() -> None:
+    nulls = dict.fromkeys(("reason", "screenshot", "ScreenShot", "user_version", "user_desc"))
+    sheet = read_sheet(Reply({"status": 4, "auditid": 7, **nulls}))
+    assert sheet == AuditSheet("7", AuditStatus.DELAYED)
+
+
+@pytest.mark.parametrize(
+    ("call", "body"),
+    [
+        (submit_audit(APPID), {"privacy_api_not_use": False}),
+        (
+            submit_audit(APPID, version_desc="demo 1/1", privacy_api_not_use=True),
+            {"privacy_api_not_use": True, "version_desc": "demo 1/1"},
+        ),
+        (get_auditstatus(APPID, "1234567"), {"auditid": 1234567}),
+        (get_auditstatus(APPID, "old-id"), {"auditid": "old-id"}),
+    ],
+)
+def test_a_body_holds_what_was_said_and_nothing_else(call: Any, body: dict[str, Any]) -> None:
+    assert call.body == body
+    assert call.content()
+
+
+@pytest.mark.parametrize("make", [get_latest_auditstatus, get_category, queryquota])
+def test_a_read_without_fields_is_a_get(make: Any) -> None:
+    call = make(APPID)
+    assert (call.endpoint.method, call.appid, call.content()) == ("GET", APPID, None)

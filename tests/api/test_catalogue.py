@@ -1,0 +1,147 @@
+"""The catalogue and its schemas: every row whole, and true to samples and to the sandbox."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from airflow_wxa.api import audit, code, webview_domain
+from airflow_wxa.api.call import Call, Reply, read_reply
+from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind
+from airflow_wxa.api.errcodes import errcodes
+from airflow_wxa.errors import WxaPlatformSetupError
+from airflow_wxa.sandbox.exchange import Request, Sandbox
+from airflow_wxa.sandbox.routes import ENDPOINTS
+from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+
+if TYPE_CHECKING:
+    from airflow_wxa.sandbox import World
+
+SCHEMAS = resources.files("airflow_wxa.api").joinpath("schemas")
+SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*.json"))
+VERSION = code.CodeVersion.of(APPID, 47, "1.4.0")
+every = pytest.mark.parametrize("endpoint", CATALOGUE.values(), ids=CATALOGUE)
+
+#: A release, call by call: each answer is read by the schema of its endpoint.
+RELEASE = (
+    webview_domain.modify_wxa_jump_domain("get"),
+    webview_domain.modify_wxa_jump_domain("add", ["example.org"]),
+    webview_domain.get_domain_confirmfile(),
+    webview_domain.setwebviewdomain(APPID, "get"),
+    webview_domain.setwebviewdomain(APPID, "add", [webview_domain.WebviewDomain("m.example.com")]),
+    webview_domain.setwebviewdomain(APPID, None),
+    code.getversioninfo(APPID),
+    code.commit(VERSION, "release 1.4.0"),
+    code.get_page(APPID),
+    code.get_qrcode(APPID),
+    code.get_code_privacy_info(APPID),
+    audit.get_category(APPID),
+    audit.queryquota(APPID),
+    audit.submit_audit(APPID, version_desc="demo 1/1"),
+    audit.get_auditstatus(APPID, "400000001"),
+    audit.get_latest_auditstatus(APPID),
+    code.release(APPID),
+    code.getversioninfo(APPID),
+    webview_domain.get_effective_webviewdomain(APPID),
+)
+
+
+def schema_of(endpoint: Endpoint) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(SCHEMAS.joinpath(f"{endpoint.name}.json").read_text("utf-8"))
+    return schema
+
+
+@every
+def test_a_row_has_its_schema_with_the_halves_that_its_method_needs(endpoint: Endpoint) -> None:
+    halves = {"answer"} | ({"body"} if endpoint.method == "POST" else set())
+    assert set(schema_of(endpoint)) == halves
+
+
+@every
+def test_a_schema_is_itself_valid(endpoint: Endpoint) -> None:
+    for half in schema_of(endpoint).values():
+        Draft202012Validator.check_schema(half)
+
+
+@every
+def test_a_body_names_all_its_fields_so_that_a_slip_is_refused(endpoint: Endpoint) -> None:
+    body = schema_of(endpoint).get("body", {"maxProperties": 0})
+    assert body.get("additionalProperties") is False or body.get("maxProperties") == 0
+
+
+@every
+def test_a_row_is_named_by_the_last_segment_of_its_path(endpoint: Endpoint) -> None:
+    assert endpoint.path.rpartition("/")[2] == endpoint.name
+    assert endpoint.path.startswith("/")
+    assert endpoint.source
+    assert endpoint.query_name in {"access_token", "component_access_token"}
+
+
+@every
+def test_what_writes_and_cannot_be_sent_twice_is_said(endpoint: Endpoint) -> None:
+    if not endpoint.writes:
+        assert endpoint.safe_to_repeat
+
+
+def test_no_schema_is_without_a_row() -> None:
+    names = {path.name.removesuffix(".json") for path in SCHEMAS.iterdir() if path.name.endswith(".json")}
+    assert names == set(CATALOGUE)
+
+
+def test_the_calls_that_are_never_blindly_repeated() -> None:
+    unsafe = {name for name, row in CATALOGUE.items() if not row.safe_to_repeat}
+    assert {"commit", "submit_audit", "release"} <= unsafe
+    assert "setwebviewdomain" not in unsafe
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+def test_the_sandbox_knows_the_same_method_and_token_kind(path: str) -> None:
+    rows = [row for row in CATALOGUE.values() if row.path == path]
+    (theirs,) = [ENDPOINTS[path]]
+    for row in rows:
+        assert row.method == theirs.method
+        assert (row.token is TokenKind.PLATFORM) == (theirs.account.__name__ == "Platform")
+
+
+@pytest.mark.parametrize("path", sorted({path for row in errcodes().values() for path in row.endpoints} - {"*"}))
+def test_an_errcode_is_filed_under_a_path(path: str) -> None:
+    assert path.startswith("/")
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_a_sample_is_read(sample: Path) -> None:
+    call = Call.to(sample.name.partition(".")[0], APPID)
+    answer = json.loads(sample.read_text("utf-8"))
+    if sample.stem == "setwebviewdomain.refused":
+        with pytest.raises(WxaPlatformSetupError, match="89021"):
+            read_reply(call, 200, sample.read_bytes())
+    else:
+        assert read_reply(call, 200, sample.read_bytes()) == Reply(answer)
+
+
+@pytest.fixture
+def answers(wxa_world: World) -> list[tuple[Call, bytes]]:
+    """Return every call of a release with what the sandbox answers it."""
+    mini_program = wxa_world.mini_program(APPID)
+    mini_program.scan_polls, mini_program.audit.polls = 0, 0
+    sandbox = Sandbox.of(wxa_world)
+    answered = []
+    for call in RELEASE:
+        token = PLATFORM_TOKEN if call.endpoint.token is TokenKind.PLATFORM else MERCHANT_TOKEN
+        request = Request(method=call.endpoint.method, path=call.endpoint.path, token=token, raw=call.content() or b"")
+        answer, _ = sandbox.answer(request)
+        raw = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        answered.append((call, raw))
+    return answered
+
+
+def test_every_answer_of_the_sandbox_holds_to_the_schema_of_its_endpoint(answers: list[tuple[Call, bytes]]) -> None:
+    for call, raw in answers:
+        reply = read_reply(call, 200, raw)
+        assert reply.errcode == 0, (call.endpoint.name, raw)
+    assert {call.endpoint.path for call, _ in answers} == set(ENDPOINTS)

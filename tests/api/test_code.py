@@ -1,0 +1,192 @@
+"""A version and its fingerprint, the calls about code, and what is read back."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from airflow_wxa.api.call import Reply
+from airflow_wxa.api.code import (
+    CodeVersion,
+    OnlineVersion,
+    TrialVersion,
+    commit,
+    get_code_privacy_info,
+    get_page,
+    get_qrcode,
+    getversioninfo,
+    is_text,
+    read_version_info,
+    release,
+    version_problems,
+)
+from airflow_wxa.errors import WxaSpecError
+
+APPID, OTHER = "wx0000000000000001", "wx0000000000000002"
+VERSION = CodeVersion.of(APPID, 47, "1.4.0", {"ext": {"shop": "8016"}})
+
+
+def test_the_fingerprint_is_eight_hex_digits_at_the_end_of_the_description() -> None:
+    assert re.fullmatch(r"[0-9a-f]{8}", VERSION.fingerprint)
+    assert VERSION.described("release 1.4.0") == f"release 1.4.0 [wxa:{VERSION.fingerprint}]"
+    assert VERSION.described("") == VERSION.mark
+
+
+def test_the_fingerprint_stays_the_same_for_ever() -> None:
+    # WeChat keeps descriptions for months: another way of counting would disown every version in flight.
+    assert VERSION.fingerprint == "c174e578"
+
+
+def test_the_fingerprint_counts_the_same_however_the_version_is_written() -> None:
+    same = CodeVersion.of(APPID, "047", "1.4.0", {"ext": {"shop": "8016"}, "extAppid": APPID})
+    assert same.fingerprint == VERSION.fingerprint
+    one, two = {"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"d": 3, "c": 2}, "a": 1}
+    assert CodeVersion.of(APPID, 47, "1", one).fingerprint == CodeVersion.of(APPID, 47, "1", two).fingerprint
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        CodeVersion.of(OTHER, 47, "1.4.0", {"ext": {"shop": "8016"}}),
+        CodeVersion.of(APPID, 48, "1.4.0", {"ext": {"shop": "8016"}}),
+        CodeVersion.of(APPID, 47, "1.4.1", {"ext": {"shop": "8016"}}),
+        CodeVersion.of(APPID, 47, "1.4.0", {"ext": {"shop": "8017"}}),
+        CodeVersion.of(APPID, 47, "1.4.0"),
+    ],
+)
+def test_another_appid_template_version_or_ext_json_is_another_fingerprint(other: CodeVersion) -> None:
+    assert other.fingerprint != VERSION.fingerprint
+    assert not VERSION.marked_in(other.described("release"))
+
+
+@pytest.mark.parametrize(
+    ("description", "ours"),
+    [
+        (f"release {VERSION.mark}", True),
+        (f"{VERSION.mark} and more", True),
+        ("release", False),
+        ("", False),
+        ("release [wxa:00000000]", False),
+        (VERSION.fingerprint, False),
+    ],
+)
+def test_a_description_tells_whose_version_it_is(description: str, ours: bool) -> None:
+    assert VERSION.marked_in(description) is ours
+
+
+def test_ext_json_travels_as_canonical_text_with_the_appid_in_it() -> None:
+    version = CodeVersion.of(APPID, 47, "1", {"window": {"navigationBarTitleText": "店"}, "ext": {}})
+    assert version.sent_ext_json == (
+        '{"ext":{},"extAppid":"wx0000000000000001","window":{"navigationBarTitleText":"店"}}'
+    )
+
+
+def test_commit_sends_template_id_as_a_number_and_the_marked_description() -> None:
+    call = commit(VERSION, "release 1.4.0")
+    assert (call.endpoint.name, call.appid) == ("commit", APPID)
+    assert json.loads(call.content() or b"") == {
+        "template_id": 47,
+        "ext_json": VERSION.sent_ext_json,
+        "user_version": "1.4.0",
+        "user_desc": f"release 1.4.0 {VERSION.mark}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"template_id": "47a"}, "template_id = '47a'"),
+        ({"template_id": ""}, "template_id = ''"),
+        ({"template_id": -1}, "template_id = -1"),
+        ({"template_id": 4.7}, "template_id = 4.7"),
+        ({"template_id": True}, "template_id = True"),
+        ({"template_id": None}, "template_id = None"),
+        ({"template_id": "٤٧"}, "template_id = '٤٧'"),
+        ({"template_id": "47\n"}, "template_id = '47\\n'"),
+        ({"template_id": 10**18}, "template_id = 1000000000000000000"),
+        ({"user_version": ""}, "user_version = ''"),
+        ({"user_version": "v" * 65}, "user_version = 'vvv"),
+        ({"user_version": 1.4}, "user_version = 1.4"),
+        ({"user_version": None}, "user_version = None"),
+        ({"user_version": "1\ud800"}, "user_version = '1\\ud800'"),
+        ({"ext_json": "{}"}, "ext_json = '{}': must be an object"),
+        ({"ext_json": None}, "ext_json = None: must be an object"),
+        ({"ext_json": []}, "ext_json = []: must be an object"),
+        ({"ext_json": {"extAppid": OTHER}}, f"ext_json.extAppid = '{OTHER}': another Mini Program"),
+        ({"ext_json": {"ext": float("nan")}}, "is no JSON (Out of range float values"),
+        ({"ext_json": {"ext": {1, 2}}}, "is no JSON (Object of type set"),
+        ({"ext_json": {"ext": "\udfff"}}, "is no JSON ("),
+        ({"ext_json": {"ext": {1: "a", "b": 2}}}, "is no JSON ("),
+    ],
+)
+def test_a_part_that_cannot_be_right_is_named(parts: dict[str, Any], said: str) -> None:
+    every = {"appid": APPID, "template_id": 47, "user_version": "1.4.0", "ext_json": {}} | parts
+    (problem,) = version_problems(**every)
+    assert said in problem
+
+
+def test_ext_json_that_holds_itself_is_refused() -> None:
+    ext: dict[str, Any] = {}
+    ext["ext"] = ext
+    with pytest.raises(WxaSpecError, match="Circular"):
+        CodeVersion.of(APPID, 47, "1", ext)
+
+
+def test_all_parts_are_reported_together() -> None:
+    with pytest.raises(WxaSpecError) as raised:
+        CodeVersion.of(APPID, "x", "", {"extAppid": OTHER})
+    assert [problem.partition(" ")[0] for problem in raised.value.problems] == [
+        "template_id",
+        "user_version",
+        "ext_json.extAppid",
+    ]
+    assert raised.value.appid == APPID
+
+
+def test_unknown_keys_of_ext_json_pass() -> None:
+    assert version_problems(APPID, 47, "1", {"newInTheseDays": {"a": [1, None, True]}}) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [("text", True), ("", True), ("店", True), ("\ud800", False), (b"", False), (None, False)]
+)
+def test_a_text_is_what_utf_8_can_say(value: Any, said: bool) -> None:
+    assert is_text(value) is said
+
+
+def test_both_slots_are_read() -> None:
+    answer = {
+        "exp_info": {"exp_time": 1, "exp_version": "1.4.0", "exp_desc": "trial"},
+        "release_info": {"release_time": 2, "release_version": "1.3.0", "release_desc": "online"},
+    }
+    info = read_version_info(Reply(answer))
+    assert info.trial == TrialVersion("1.4.0", "trial")
+    assert info.online == OnlineVersion("1.3.0", "online", 2)
+
+
+def test_a_fresh_account_has_neither_slot() -> None:
+    info = read_version_info(Reply({"errcode": 0}))
+    assert (info.trial, info.online) == (None, None)
+
+
+def test_fields_that_wechat_leaves_out_are_empty_not_missing() -> None:
+    info = read_version_info(Reply({"exp_info": {"exp_time": 1}, "release_info": {"release_desc": "d"}}))
+    assert info.trial == TrialVersion("", "")
+    assert info.online == OnlineVersion("", "d", 0)
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "content"),
+    [
+        (getversioninfo(APPID), "getversioninfo", b"{}"),
+        (release(APPID), "release", b"{}"),
+        (get_page(APPID), "get_page", None),
+        (get_qrcode(APPID), "get_qrcode", None),
+        (get_code_privacy_info(APPID), "get_code_privacy_info", None),
+    ],
+)
+def test_a_call_without_fields_sends_an_empty_object_or_is_a_get(call: Any, name: str, content: bytes | None) -> None:
+    assert (call.endpoint.name, call.appid, call.content()) == (name, APPID, content)

@@ -1,0 +1,186 @@
+"""The table of WeChat's errcodes: every row, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import pytest
+
+from airflow_wxa import errors
+from airflow_wxa.api.call import Call, read_reply
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.errcodes import ERROR_CLASSES, Errcode, errcodes, error_for, is_noop
+from airflow_wxa.errors import WxaApiError, WxaStateError, WxaUnknownError
+
+APPID = "wx0000000000000001"
+RID = "6620f0a1-1b2c3d4e-5f607182"
+ROWS = list(errcodes().values())
+ERRORS = [row for row in ROWS if row.class_ not in {"ok", "noop"}]
+NOOPS = [row for row in ROWS if row.class_ == "noop"]
+EXPECTED = {
+    "transient": errors.WxaBusyError,
+    "quota": errors.WxaQuotaError,
+    "token": errors.WxaCredentialError,
+    "permission": errors.WxaPermissionError,
+    "platform_setup": errors.WxaPlatformSetupError,
+    "unsupported_account": errors.WxaUnsupportedAccountError,
+    "state": errors.WxaStateError,
+    "input": errors.WxaInputError,
+    "unknown": errors.WxaUnknownError,
+}
+named = pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.errcode}-{row.name}")
+errors_only = pytest.mark.parametrize("row", ERRORS, ids=lambda row: f"{row.errcode}-{row.name}")
+noops_only = pytest.mark.parametrize("row", NOOPS, ids=lambda row: f"{row.errcode}-{row.name}")
+
+
+def call_of(row: Errcode) -> Call:
+    """Return a call to an endpoint that answers this row, else to commit."""
+    for endpoint in CATALOGUE.values():
+        if "*" not in row.endpoints and row.answered_by(endpoint.path):
+            return Call(endpoint, APPID)
+    return Call.to("commit", APPID)
+
+
+def refusal(call: Call, errcode: int, errmsg: str = "what WeChat says") -> WxaApiError:
+    answer = {"errcode": errcode, "errmsg": f"{errmsg} rid: {RID}"}
+    with pytest.raises(WxaApiError) as raised:
+        read_reply(call, 200, json.dumps(answer).encode())
+    return raised.value
+
+
+@errors_only
+def test_a_code_raises_its_class_with_the_five_parts(row: Errcode) -> None:
+    call = call_of(row)
+    error = refusal(call, row.errcode)
+    assert type(error) is EXPECTED[row.class_]
+    what, which, why, next_step, source = str(error).split("\n  ")
+    assert what == f"{call.endpoint.name} refused: {row.name.replace('_', ' ')}"
+    assert which == f"appid {APPID}, errcode {row.errcode}, errmsg what WeChat says, rid {RID}"
+    assert why == f"{row.meaning} {row.meaning_zh}"
+    assert next_step == row.action
+    assert source == row.source
+    assert (error.errcode, error.errmsg, error.rid) == (row.errcode, "what WeChat says", RID)
+
+
+@errors_only
+def test_an_error_travels_between_processes_unchanged(row: Errcode) -> None:
+    error = refusal(call_of(row), row.errcode)
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
+    assert type(copy) is type(error)
+    assert (str(copy), copy.__dict__) == (str(error), error.__dict__)
+
+
+@errors_only
+def test_what_a_machine_may_repeat_is_said_by_class_or_row(row: Errcode) -> None:
+    by_class = EXPECTED[row.class_].retryable
+    assert refusal(call_of(row), row.errcode).retryable is (by_class if row.retryable is None else row.retryable)
+
+
+@named
+def test_a_row_says_what_it_means_and_what_to_do_in_both_languages(row: Errcode) -> None:
+    for english, chinese in ((row.meaning, row.meaning_zh), (row.action, row.action_zh)):
+        assert english[0].isascii()
+        assert english.strip() == english
+        assert any("\u4e00" <= character <= "\u9fff" for character in chinese)
+    assert row.name.replace("_", "").isalnum()
+    assert row.source
+    assert row.confidence.partition(" ")[0] in {"documented", "seen", "inferred"}
+
+
+@named
+def test_a_next_step_says_more_than_fix_it(row: Errcode) -> None:
+    assert len(row.action.split()) > 4, row.action
+    assert row.action.lower().rstrip(".") not in {"fix the request", "correct the request and try again"}
+    assert "\n" not in row.meaning + row.meaning_zh + row.action + row.source  # a part is a line
+
+
+@named
+def test_a_class_of_the_table_has_its_error(row: Errcode) -> None:
+    assert row.class_ == "ok" or row.class_ in ERROR_CLASSES
+
+
+def test_codes_and_names_are_there_once() -> None:
+    assert len({row.name for row in ROWS}) == len(ROWS)
+    assert dict(ERROR_CLASSES) == {**EXPECTED, "noop": WxaStateError}
+
+
+@noops_only
+def test_a_noop_is_a_reply_on_its_own_endpoints_and_an_error_of_state_elsewhere(row: Errcode) -> None:
+    answer = json.dumps({"errcode": row.errcode, "errmsg": "already"}).encode()
+    for endpoint in CATALOGUE.values():
+        call = Call(endpoint, APPID)
+        if row.answered_by(endpoint.path):
+            assert is_noop(row.errcode, endpoint.path)
+            assert read_reply(call, 200, answer).errcode == row.errcode
+        else:
+            with pytest.raises(WxaStateError):
+                read_reply(call, 200, answer)
+
+
+@pytest.mark.parametrize(
+    ("errcode", "endpoint", "noop"),
+    [
+        (89019, "setwebviewdomain", True),
+        (89022, "setwebviewdomain", True),
+        (85052, "release", True),
+        (85052, "commit", False),
+        (89019, "modify_wxa_jump_domain", False),
+        (89020, "setwebviewdomain", False),
+        (1234567, "release", False),
+    ],
+)
+def test_what_counts_as_done_is_said_by_code_and_endpoint(errcode: int, endpoint: str, noop: bool) -> None:
+    assert is_noop(errcode, CATALOGUE[endpoint].path) is noop
+
+
+@pytest.mark.parametrize("errcode", [1234567, -7, 89999])
+def test_an_unknown_code_is_shown_as_itself(errcode: int) -> None:
+    assert errcode not in errcodes()
+    error = refusal(Call.to("commit", APPID), errcode, "new in this world")
+    assert type(error) is WxaUnknownError
+    assert not error.retryable
+    lines = str(error).split("\n  ")
+    assert len(lines) == 5
+    assert lines[0] == f"commit refused: errcode {errcode}"
+    assert lines[1] == f"appid {APPID}, errcode {errcode}, errmsg new in this world, rid {RID}"
+    assert "new in this world" in lines[2]
+    assert lines[4] == CATALOGUE["commit"].source
+
+
+def test_a_code_without_any_text_still_says_what_it_is() -> None:
+    error = error_for(1234567, endpoint=CATALOGUE["release"])
+    assert "WeChat says: nothing more" in str(error)
+    assert str(error).split("\n  ")[1] == "errcode 1234567"
+
+
+@pytest.mark.parametrize(
+    ("errmsg", "text", "rid"),
+    [
+        ("system error rid: 6620f0a1-1b2c3d4e-5f607182", "system error", "6620f0a1-1b2c3d4e-5f607182"),
+        ("system error hint: [abc] rid: 0-1-2", "system error hint: [abc]", "0-1-2"),
+        ("rid: 0-1-2", "", "0-1-2"),
+        ("arid: nothing", "arid: nothing", ""),
+        ("", "", ""),
+    ],
+)
+def test_the_rid_is_taken_out_of_errmsg(errmsg: str, text: str, rid: str) -> None:
+    with pytest.raises(WxaApiError) as raised:
+        read_reply(Call.to("commit", APPID), 200, json.dumps({"errcode": -1, "errmsg": errmsg}).encode())
+    assert (raised.value.errmsg, raised.value.rid) == (text, rid)
+
+
+@pytest.mark.parametrize(
+    ("known", "path", "answered"),
+    [
+        (("*",), "/wxa/commit", True),
+        (("/wxa/*",), "/wxa/commit", True),
+        (("/wxa/*",), "/cgi-bin/x", False),
+        (("/wxa/commit",), "/wxa/commit", True),
+        (("/wxa/commit",), "/wxa/commit2", False),
+        ((), "/wxa/commit", False),
+    ],
+)
+def test_a_star_ends_a_prefix(known: tuple[str, ...], path: str, answered: bool) -> None:
+    row = Errcode(1, "n", "input", "m", "m", "a", "a", known, "s", "documented")
+    assert row.answered_by(path) is answered

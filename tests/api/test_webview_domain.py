@@ -1,0 +1,292 @@
+"""A business domain as a value: what is one, what covers it, and how lists of them travel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.api.webview_domain import (
+    ACTIONS,
+    WebviewDomain,
+    get_domain_confirmfile,
+    get_effective_webviewdomain,
+    host_problems,
+    modify_wxa_jump_domain,
+    normalised_hosts,
+    normalised_origins,
+    origin_problems,
+    parse_origins,
+    setwebviewdomain,
+    undone,
+    warning_of_many,
+)
+from airflow_wxa.errors import WxaSpecError
+
+if TYPE_CHECKING:
+    from airflow_wxa.api.webview_domain import Action
+
+APPID = "wx0000000000000001"
+A, B, C = (WebviewDomain(f"{name}.example.com") for name in "abc")
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("https://m.example.com", "m.example.com"),
+        ("https://m.example.com/", "m.example.com"),
+        ("HTTPS://M.Example.COM/", "m.example.com"),
+        ("https://example.com", "example.com"),
+        ("https://a.b.c.d.example.com", "a.b.c.d.example.com"),
+        ("https://a-b.example.com", "a-b.example.com"),
+        ("https://1a.example.com", "1a.example.com"),
+        ("https://例子.中国", "xn--fsqu00a.xn--fiqs8s"),
+        ("https://XN--FSQU00A.xn--fiqs8s", "xn--fsqu00a.xn--fiqs8s"),
+        ("https://Bücher.example", "xn--bcher-kva.example"),
+        ("https://m。example。com", "m.example.com"),
+    ],
+)
+def test_an_origin_is_read_and_normalised(text: str, host: str) -> None:
+    domain = WebviewDomain.parse(text)
+    assert (domain.host, domain.origin) == (host, f"https://{host}")
+    assert WebviewDomain.parse(domain.origin) == domain
+    assert origin_problems(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("m.example.com", "has no scheme: write https:// before the host"),
+        ("https:/m.example.com", "has no scheme"),
+        ("https:m.example.com", "has no scheme"),
+        ("http://m.example.com", "has scheme 'http': only https"),
+        ("wss://m.example.com", "has scheme 'wss': only https"),
+        ("//m.example.com", "has scheme '': only https"),
+        ("https://m.example.com:443", "has a port"),
+        ("https://m.example.com:", "has a port"),
+        ("https://m.example.com:8443/", "has a port"),
+        ("https://m.example.com/shop", "has a path"),
+        ("https://m.example.com//", "has a path"),
+        ("https://m.example.com?a=1", "has a query"),
+        ("https://m.example.com/?", "has a query"),
+        ("https://m.example.com#top", "has a fragment"),
+        ("https://m.example.com/#", "has a fragment"),
+        ("https://user@m.example.com", "names a user"),
+        ("https://@m.example.com", "names a user"),
+        ("https://1.2.3.4", "is an IP address"),
+        ("https://\uff11.2.3.4", "is an IP address"),
+        ("https://127.1", "is an IP address"),
+        ("https://0x7f.0x1", "is an IP address"),
+        ("https://[::1]", "is an IP address"),
+        ("https://[fe80::1%eth0]", "is an IP address"),
+        ("https://*.example.com", "has a wildcard"),
+        ("https://*", "has a wildcard"),
+        ("https://localhost", "needs a host of at least two labels"),
+        ("https://com", "needs a host of at least two labels"),
+        ("https://m.example.com.", "without a dot at the end"),
+        ("https://", "has no host"),
+        ("https:///", "has no host"),
+        ("https://m..example.com", "is no host name"),
+        ("https://.example.com", "is no host name"),
+        ("https://-m.example.com", "is no host name"),
+        ("https://m_1.example.com", "is no host name"),
+        ("https://m.example.com;n.example.com", "is no host name"),
+        ("https://m,example.com", "is no host name"),
+        (r"https://m.example.com\shop", "is no host name"),
+        ("https://%6d.example.com", "is no host name"),
+        ("https://xn--zzzzzz.com", "is no host name"),
+        ("https://" + "a" * 64 + ".example.com", "is no host name"),
+        ("https://" + "a." * 130 + "com", "is no host name"),
+        ("https://m\ud800.example.com", "is no host name"),
+        ("https://m example.com", "has a blank"),
+        (" https://m.example.com", "has no scheme"),
+        ("https://m.example.com\n", "has a blank"),
+        ("https://m.example.com\t/", "has a blank"),
+        ("", "is empty"),
+        ("  ", "is empty"),
+    ],
+)
+def test_what_is_no_business_domain_is_refused_by_name_and_reason(text: str, said: str) -> None:
+    with pytest.raises(WxaSpecError) as raised:
+        WebviewDomain.parse(text)
+    (problem,) = raised.value.problems
+    assert said in problem
+    assert problem.startswith(repr(text)[:400])
+    assert origin_problems(text) == [problem]
+
+
+@pytest.mark.parametrize("value", [None, 1, True, b"https://m.example.com", ["https://m.example.com"], {}, 1.5])
+def test_anything_but_a_text_is_refused_by_value(value: Any) -> None:
+    with pytest.raises(WxaSpecError) as raised:
+        WebviewDomain.parse(value)
+    assert raised.value.problems == (f"{value!r} is no text: write it as https://m.example.com",)
+
+
+def test_every_problem_of_one_text_is_named() -> None:
+    with pytest.raises(WxaSpecError) as raised:
+        WebviewDomain.parse("http://user@localhost:80/shop?a=1#top")
+    assert len(raised.value.problems) == 7
+
+
+def test_a_huge_text_is_refused_in_a_short_message() -> None:
+    with pytest.raises(WxaSpecError) as raised:
+        WebviewDomain.parse("https://" + "a" * 1_000_000)
+    assert len(str(raised.value)) < 2000
+    assert "more characters" in str(raised.value)
+
+
+def test_all_problems_of_a_list_are_reported_together_and_good_entries_are_not() -> None:
+    with pytest.raises(WxaSpecError) as raised:
+        parse_origins(["m.example.com", "https://good.example.com", 7, "https://1.2.3.4"])
+    assert len(raised.value.problems) == 3
+    assert "good" not in str(raised.value)
+    assert "https://developers.weixin.qq.com/" in str(raised.value)
+
+
+def test_a_list_is_sorted_and_holds_each_domain_once() -> None:
+    assert parse_origins(["https://b.example.com", "https://A.example.com/", "https://a.example.com"]) == (A, B)
+    assert parse_origins([]) == ()
+
+
+@pytest.mark.parametrize("text", ["https://m.example.com", "['https://m.example.com']"])
+def test_one_text_in_place_of_a_list_is_refused_once_and_not_by_letter(text: str) -> None:
+    with pytest.raises(WxaSpecError) as raised:
+        parse_origins(text)
+    assert raised.value.problems == (f"webviewdomain = {text!r}: must be a list of texts, not one text",)
+
+
+@pytest.mark.parametrize(
+    ("host", "platform", "covered"),
+    [
+        ("qq.com", ["qq.com"], True),
+        ("m.qq.com", ["qq.com"], True),
+        ("a.b.qq.com", ["qq.com"], True),
+        ("y.x.qq.com", ["x.qq.com"], True),
+        ("notqq.com", ["qq.com"], False),
+        ("qq.com", ["m.qq.com"], False),
+        ("a.qq.com", ["m.qq.com"], False),
+        ("qq.com.evil.com", ["qq.com"], False),
+        ("qq.com", [], False),
+        ("qq.com", ["example.com", "qq.com"], True),
+    ],
+)
+def test_a_domain_is_covered_by_itself_or_a_parent_never_by_a_sibling(
+    host: str, platform: list[str], covered: bool
+) -> None:
+    assert WebviewDomain(host).covered_by(platform) is covered
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("https://m.example.com", "is no bare host"),
+        ("m.example.com/", "is no bare host"),
+        ("m.example.com:443", "is no bare host"),
+        ("1.2.3.4", "is an IP address"),
+        ("*.example.com", "has a wildcard"),
+        ("localhost", "at least two labels"),
+        ("", "has no host"),
+        (None, "is no text"),
+        (7, "is no text"),
+    ],
+)
+def test_what_is_no_bare_host_is_refused_by_name_and_reason(host: Any, said: str) -> None:
+    (problem,) = host_problems(host)
+    assert problem.startswith(repr(host))
+    assert said in problem
+
+
+@pytest.mark.parametrize("host", ["m.example.com", "M.Example.com", "例子.中国"])
+def test_a_bare_host_has_no_problem(host: str) -> None:
+    assert host_problems(host) == []
+
+
+def test_wechats_own_lists_are_compared_without_slash_and_case() -> None:
+    entries = ["https://A.example.com/", "https://a.example.com", "https://b.example.com"]
+    assert normalised_origins(entries) == {A.origin, B.origin}
+
+
+def test_an_entry_that_is_no_origin_is_kept_as_it_is() -> None:
+    assert normalised_origins(["HTTP://Old.example.com/ "]) == {"http://old.example.com"}
+
+
+@pytest.mark.parametrize(
+    ("entries", "hosts"),
+    [
+        ("a.example.com;B.example.com", {A.host, B.host}),
+        ("a.example.com; b.example.com;", {A.host, B.host}),
+        ("", set()),
+        (["A.example.com", "例子.中国"], {A.host, "xn--fsqu00a.xn--fiqs8s"}),
+        ("Odd_One.example.com", {"odd_one.example.com"}),
+    ],
+)
+def test_platform_lists_are_read_from_either_form(entries: Any, hosts: set[str]) -> None:
+    assert normalised_hosts(entries) == hosts
+
+
+@pytest.mark.parametrize(
+    ("action", "actual", "left"),
+    [
+        ("add", {A.origin, B.origin, C.origin}, []),
+        ("add", {A.origin}, [B.origin]),
+        ("set", {A.origin, B.origin}, []),
+        ("set", {A.origin, C.origin}, [B.origin, C.origin]),
+        ("delete", {C.origin}, []),
+        ("delete", {A.origin, C.origin}, [A.origin]),
+        ("delete", {"https://sub.a.example.com"}, []),
+        ("get", set(), []),
+    ],
+)
+def test_done_means_by_action(action: Action, actual: set[str], left: list[str]) -> None:
+    assert undone(action, [A, B], actual) == left
+
+
+def test_without_action_done_means_that_the_platform_list_is_covered_as_read() -> None:
+    assert undone(None, [], {A.origin}, {A.host}) == []
+    assert undone(None, [], {A.origin}, {A.host, B.host}) == [B.origin]
+    assert undone(None, [], {A.origin}, None) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "body"),
+    [
+        ("add", {"action": "add", "webviewdomain": [A.origin, B.origin]}),
+        ("set", {"action": "set", "webviewdomain": [A.origin, B.origin]}),
+        ("delete", {"action": "delete", "webviewdomain": [A.origin, B.origin]}),
+        ("get", {"action": "get"}),
+        (None, {}),
+    ],
+)
+def test_a_mini_programs_list_travels_as_an_array_of_origins(action: Action, body: dict[str, Any]) -> None:
+    call = setwebviewdomain(APPID, action, [B, A])
+    assert (call.endpoint.name, call.appid, call.body) == ("setwebviewdomain", APPID, body)
+    assert call.content()
+
+
+def test_the_platform_list_travels_as_bare_hosts_joined_by_semicolons_and_published_together() -> None:
+    call = modify_wxa_jump_domain("add", [B.host, A.host])
+    assert call.appid is None
+    assert call.body == {
+        "action": "add",
+        "wxa_jump_h5_domain": "a.example.com;b.example.com",
+        "is_modify_published_together": True,
+    }
+    assert modify_wxa_jump_domain("get").body == {"action": "get"}
+
+
+def test_reads_without_fields_send_an_empty_object() -> None:
+    assert get_effective_webviewdomain(APPID).content() == b"{}"
+    assert get_domain_confirmfile().content() == b"{}"
+
+
+@pytest.mark.parametrize(("many", "warns"), [(0, False), (100, False), (101, True), (300, True)])
+def test_more_domains_than_the_lowest_limit_warn_and_do_not_refuse(many: int, warns: bool) -> None:
+    warning = warning_of_many([WebviewDomain(f"m{number}.example.com") for number in range(many)])
+    assert bool(warning) is warns
+    if warns:
+        assert warning.startswith(f"{many} business domains")
+        assert "89029 decides" in warning
+
+
+def test_every_action_is_known() -> None:
+    assert ACTIONS == ("add", "delete", "set", "get", None)
