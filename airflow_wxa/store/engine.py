@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -13,19 +14,63 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, event, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from collections.abc import Iterator
 
-__all__ = ["open_engine"]
+    from sqlalchemy import Connection, Engine, Table
+
+__all__ = ["Database", "open_engine"]
 
 _BUSY_SECONDS: Final = 30
 _PRIVATE: Final = 0o600
 _MIGRATION_LOCK: Final = 0x777861  # "wxa"; any number that nobody else locks in a database of our own
+
+
+class Database:
+    """A database of ours, opened anew in every process that uses it.
+
+    :param url: an SQLAlchemy URL of SQLite or PostgreSQL; the schema is created on first use.
+    :raises WxaSpecError: the URL cannot be right.
+    :raises WxaTransportError: the database does not answer; so do both methods.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        open_engine(url)
+
+    @property
+    def engine(self) -> Engine:
+        """This process's engine; asked for each time, since a forked child must get one of its own."""
+        return open_engine(self._url)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection for statements that stand alone."""
+        with self._explained(), self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a connection in a transaction, committed at the end of the block."""
+        with self._explained(), self.engine.begin() as connection:
+            yield connection
+
+    def insert(self, table: Table) -> Any:
+        """Return an insert that knows ``on_conflict_do_nothing``: each dialect has its own."""
+        return (postgresql if self.engine.dialect.name == "postgresql" else sqlite).insert(table)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            raise unreachable(self.engine, error) from None
 
 
 def open_engine(url: str) -> Engine:

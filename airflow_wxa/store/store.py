@@ -6,22 +6,19 @@ stores is accepted only while nobody stored anything newer. The same statements 
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import and_, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
 
-from airflow_wxa.store.engine import open_engine, unreachable
+from airflow_wxa.store.engine import Database
 from airflow_wxa.store.tables import THE_PLATFORM, credential, database_now, push
 from airflow_wxa.store.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Engine, Row
+    from sqlalchemy import ColumnElement, Connection, Row
 
     from airflow_wxa.api.authorisation import Authorisation, Grant
     from airflow_wxa.api.redaction import Secret
@@ -72,12 +69,7 @@ class Store:
 
     def __init__(self, url: str, keys: Sequence[str]) -> None:
         self._vault = Vault(keys)
-        self._url = url
-        open_engine(url)
-
-    @property
-    def _engine(self) -> Engine:
-        return open_engine(self._url)  # each time: a forked child gets one of its own
+        self._database = Database(url)
 
     # Reading -----------------------------------------------------------------------------------------------------
 
@@ -100,7 +92,7 @@ class Store:
             .where(credential.c.component_appid == component_appid, wanted)
             .order_by(credential.c.appid)
         )
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return {row.appid: self._read(row) for row in connection.execute(query)}
 
     # Refreshing: take the lease, ask WeChat, store ---------------------------------------------------------------
@@ -120,12 +112,12 @@ class Store:
             .where(_row(seen.component_appid, seen.appid), credential.c.generation == seen.generation, free)
             .values(lease_owner=owner, lease_until=now + seconds)
         )
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             return connection.execute(statement).rowcount == 1
 
     def drop_lease(self, seen: Credential, owner: str) -> None:
         """Let others refresh; nothing was stored."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(
                 update(credential)
                 .where(_row(seen.component_appid, seen.appid), credential.c.lease_owner == owner)
@@ -157,7 +149,7 @@ class Store:
     def mark(self, component_appid: str, appid: str, state: State) -> None:
         """Note that a merchant withdrew, or that its refresh token is refused; its tokens are dropped."""
         gone = {"access_token": None, "access_expires_at": None, "renewal": None, "renewal_at": None}
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(
                 update(credential)
                 .where(_row(component_appid, appid))
@@ -185,7 +177,7 @@ class Store:
         One transaction: all of them or none. A ticket is no reason to distrust a platform token that is being
         fetched, so it does not count as a generation.
         """
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             for appid, secret in renewals.items():
                 step = 0 if appid == THE_PLATFORM else 1
                 self._insert_missing(connection, component_appid, appid)
@@ -207,14 +199,14 @@ class Store:
             | {"renewal": self._vault.lock(secret), "renewal_at": database_now()}
             for appid, secret in renewals.items()
         ]
-        with self._writing() as connection:
-            statements = (self._insert(credential).values(**row).on_conflict_do_nothing() for row in rows)
+        with self._database.writing() as connection:
+            statements = (self._database.insert(credential).values(**row).on_conflict_do_nothing() for row in rows)
             return sum(connection.execute(statement).rowcount for statement in statements)
 
     def put_authorisation(self, component_appid: str, authorisation: Authorisation) -> None:
         """Store what an exchanged authorisation code gave, whatever was there before."""
         appid, grant = authorisation.appid, authorisation.grant
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             self._insert_missing(connection, component_appid, appid)
             connection.execute(
                 update(credential)
@@ -238,7 +230,7 @@ class Store:
         values: dict[str, Any] = {"granted": list(granted)} if granted is not None else {}
         values |= {"user_name": user_name} if user_name else {}
         if values:
-            with self._writing() as connection:
+            with self._database.writing() as connection:
                 connection.execute(update(credential).where(_row(component_appid, appid)).values(**values))
 
     def log_push(
@@ -252,20 +244,20 @@ class Store:
         :return: whether it is new; WeChat sends some twice.
         """
         key = {"component_appid": component_appid, "kind": kind, "account": account, "create_time": create_time}
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(delete(push).where(push.c.received_at < database_now() - _PUSH_LOG_SECONDS))
-            statement = self._insert(push).values(**key, received_at=database_now(), told=dict(told))
+            statement = self._database.insert(push).values(**key, received_at=database_now(), told=dict(told))
             return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
 
     def ensure(self, component_appid: str, appid: str = THE_PLATFORM) -> None:
         """Make sure that there is a row to take a lease on."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             self._insert_missing(connection, component_appid, appid)
 
     def rotate_keys(self) -> int:
         """Encrypt every secret with the first key; returns how many rows there are."""
         columns = (credential.c.access_token, credential.c.renewal)
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             rows = connection.execute(select(credential)).all()
             for row in rows:
                 values = {each.name: getattr(row, each.name) for each in columns}
@@ -275,22 +267,6 @@ class Store:
 
     # -------------------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        try:
-            with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            raise unreachable(self._engine, error) from None
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            raise unreachable(self._engine, error) from None
-
     def _set(self, seen: Credential, values: Mapping[str, Any]) -> bool:
         """Change a row unless it has changed since ``seen`` was read."""
         statement = (
@@ -298,16 +274,12 @@ class Store:
             .where(_row(seen.component_appid, seen.appid), credential.c.generation == seen.generation)
             .values(**values)
         )
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             return connection.execute(statement).rowcount == 1
-
-    def _insert(self, table: Any) -> Any:
-        """Return an insert that knows ``on_conflict_do_nothing``: each dialect has its own."""
-        return (postgresql if self._engine.dialect.name == "postgresql" else sqlite).insert(table)
 
     def _insert_missing(self, connection: Connection, component_appid: str, appid: str) -> None:
         row = {"component_appid": component_appid, "appid": appid, "generation": 0, "state": "authorised"}
-        connection.execute(self._insert(credential).values(**row).on_conflict_do_nothing())
+        connection.execute(self._database.insert(credential).values(**row).on_conflict_do_nothing())
 
     def _read(self, row: Row[Any]) -> Credential:
         token = self._vault.unlock(row.access_token)
