@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
@@ -34,17 +34,29 @@ class Call:
     :param appid: the Mini Program whose token is used; ``None`` for a platform call.
     :param body: JSON object of a POST; ``{}`` where WeChat wants no field (an empty body is 44002).
     :param query: query fields besides the token.
+    :param before: what the step had read when it decided to write; JSON, for the ledger only.
     """
 
     endpoint: Endpoint
     appid: str | None
     body: Mapping[str, Any] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
+    before: Any = None
 
     @classmethod
     def to(cls, name: str, appid: str | None, body: Mapping[str, Any] | None = None) -> Call:
         """Return a call to the endpoint of the catalogue with this name."""
         return cls(CATALOGUE[name], appid, body or {})
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes something that a release is about; reading a domain list and renewing tokens do not."""
+        endpoint = self.endpoint
+        return endpoint.writes and not endpoint.holds_secrets and self.body.get("action") != "get"
+
+    def knowing(self, before: Any) -> Call:
+        """Return the same call, with what the step had read."""
+        return replace(self, before=before)
 
     def content(self) -> bytes | None:
         r"""Return the checked body as UTF-8 JSON without ``\u`` escapes (they are 47002); ``None`` for a GET.

@@ -11,7 +11,7 @@ from sqlalchemy.sql.expression import FunctionElement
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
 
-__all__ = ["THE_PLATFORM", "credential", "database_now", "metadata", "push"]
+__all__ = ["THE_PLATFORM", "credential", "database_now", "fence", "ledger", "metadata", "outcome", "push"]
 
 #: The appid under which a platform keeps its own row.
 THE_PLATFORM: Final = ""
@@ -45,6 +45,53 @@ push = Table(
     Column("create_time", Integer, primary_key=True, doc="WeChat's CreateTime"),
     Column("received_at", Float, nullable=False),
     Column("told", JSON, doc="fields of an audit event: hints, never the truth"),
+)
+
+
+ledger = Table(
+    "wxa_ledger",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("component_appid", String(32), nullable=False),
+    Column("appid", String(32), nullable=False, index=True, doc="empty: the platform's own list"),
+    Column("endpoint", String(64), nullable=False),
+    Column("dag_id", String(250), nullable=False),
+    Column("run_id", String(250), nullable=False, index=True),
+    Column("task_id", String(250), nullable=False),
+    Column("map_index", Integer, nullable=False),
+    Column("try_number", Integer, nullable=False),
+    Column("triggered_by", String(250), nullable=False),
+    Column("sent_at", Float, nullable=False, index=True),
+    Column("before", JSON, doc="what the step had read"),
+    Column("asked", JSON, nullable=False, doc="the body"),
+    Column("answered_at", Float, doc="missing: the answer was lost, what was done is unknown"),
+    Column("errcode", Integer),
+    Column("errmsg", Text),
+    Column("rid", String(64)),
+    Column("after", JSON, doc="what the step came to"),
+    Column("resolved_by", String(250), doc="the run that found out what became of a lost answer"),
+)
+
+outcome = Table(
+    "wxa_outcome",
+    metadata,
+    Column("dag_id", String(250), primary_key=True),
+    Column("run_id", String(250), primary_key=True),
+    Column("appid", String(32), primary_key=True),
+    Column("component_appid", String(32), nullable=False),
+    Column("task_id", String(250), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("said", JSON, nullable=False, doc="the latest outcome, or the error's parts"),
+)
+
+fence = Table(
+    "wxa_fence",
+    metadata,
+    Column("component_appid", String(32), primary_key=True),
+    Column("appid", String(32), primary_key=True),
+    Column("endpoint", String(64), primary_key=True),
+    Column("attempt", String(40), nullable=False, doc="the newest; an older one may not send any more"),
+    Column("sent", Integer, nullable=False, doc="0 or 1: this attempt has been used"),
 )
 
 

@@ -1,0 +1,237 @@
+"""The ledger: who asked WeChat to change what, when, in which run, and what became of it.
+
+A row is written before each write to WeChat and completed after it. A row that was never completed reads "unknown":
+its answer was lost, and the next run that comes to an outcome on the same Mini Program resolves it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import and_, delete, func, insert, select, update
+
+from airflow_wxa.store.engine import Database
+from airflow_wxa.store.tables import THE_PLATFORM, database_now, fence, ledger, outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import ColumnElement, Connection, Row, Table
+
+    from airflow_wxa.api.call import Call
+    from airflow_wxa.errors import WxaApiError
+
+__all__ = ["Entry", "Ledger", "Who"]
+
+_BEIJING: Final = dt.timezone(dt.timedelta(hours=8))  # WeChat's days begin at its midnight
+_NOT_KEPT: Final = frozenset({"version_desc"})  # holds test accounts for the reviewer
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """On whose behalf something is written.
+
+    :param triggered_by: the user who triggered the run; ``""`` when nobody did.
+    """
+
+    dag_id: str = ""
+    run_id: str = ""
+    task_id: str = ""
+    map_index: int = -1
+    try_number: int = 0
+    triggered_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the ledger.
+
+    :param result: ``ok``, ``refused``, ``unknown``, or ``resolved`` when a later run found out.
+    :param sent_at: epoch seconds; ``answered_at`` is ``None`` when the answer was lost.
+    """
+
+    id: int
+    component_appid: str
+    appid: str
+    endpoint: str
+    who: Who
+    sent_at: float
+    before: Any
+    asked: Any
+    answered_at: float | None
+    errcode: int | None
+    errmsg: str
+    rid: str
+    after: Any
+    resolved_by: str
+    result: str
+
+
+class Ledger:
+    """Writes and reads the ledger, the outcomes and the fences.
+
+    :param url: the store's URL.
+    :raises WxaTransportError: the store does not answer; so does every method.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url)
+
+    # Before and after a write ------------------------------------------------------------------------------------
+
+    def intend(self, component_appid: str, call: Call, who: Who) -> int:
+        """Note that a call is about to be sent, and return the row's id. If this raises, it must not be sent."""
+        asked = {name: value for name, value in call.body.items() if name not in _NOT_KEPT}
+        row = {
+            "component_appid": component_appid,
+            "appid": call.appid or THE_PLATFORM,
+            "endpoint": call.endpoint.name,
+            "before": call.before,
+            "asked": asked,
+            "sent_at": database_now(),
+            **_columns(who),
+        }
+        with self._database.writing() as connection:
+            key = connection.execute(insert(ledger).values(**row)).inserted_primary_key
+            return int(key[0]) if key is not None else 0
+
+    def answered(self, entry: int, error: WxaApiError | None = None, *, errcode: int = 0) -> None:
+        """Note what WeChat answered.
+
+        :param errcode: of a reply; that of ``error`` counts otherwise.
+        """
+        said = {"errcode": errcode}
+        if error is not None:
+            said = {"errcode": error.errcode, "errmsg": error.errmsg, "rid": error.rid}
+        with self._database.writing() as connection:
+            connection.execute(update(ledger).where(ledger.c.id == entry).values(answered_at=database_now(), **said))
+
+    def settle(self, component_appid: str, appid: str, endpoint: str, who: Who, said: Mapping[str, Any]) -> None:
+        """Note the outcome that a step came to: with this run's writes, with lost ones before, and as the latest."""
+        mine = and_(ledger.c.component_appid == component_appid, ledger.c.appid == appid, ledger.c.endpoint == endpoint)
+        run = {"dag_id": who.dag_id, "run_id": who.run_id}
+        with self._database.writing() as connection:
+            connection.execute(
+                update(ledger)
+                .where(mine, ledger.c.run_id == who.run_id, ledger.c.task_id == who.task_id, ledger.c.after.is_(None))
+                .values(after=dict(said))
+            )
+            connection.execute(
+                update(ledger)
+                .where(mine, ledger.c.answered_at.is_(None), ledger.c.resolved_by.is_(None))
+                .values(resolved_by=f"{who.dag_id} {who.run_id}".strip() or "by hand")
+            )
+            if who.run_id:
+                latest = {"component_appid": component_appid, "task_id": who.task_id, "said": dict(said)}
+                key = run | {"appid": appid}
+                self._put(connection, outcome, key, {**latest, "at": database_now()})
+
+    # Fences: for calls that WeChat does not guard itself ---------------------------------------------------------
+
+    def take_fence(self, component_appid: str, appid: str, endpoint: str) -> str:
+        """Become the newest attempt to send this call, and return it; older ones may not send any more."""
+        attempt = uuid.uuid4().hex
+        key = {"component_appid": component_appid, "appid": appid, "endpoint": endpoint}
+        with self._database.writing() as connection:
+            self._put(connection, fence, key, {"attempt": attempt, "sent": 0})
+        return attempt
+
+    def pass_fence(self, attempt: str) -> bool:
+        """Tell whether this attempt may send now: it is the newest, and has not been used. To be asked just before."""
+        statement = update(fence).where(fence.c.attempt == attempt, fence.c.sent == 0).values(sent=1)
+        with self._database.writing() as connection:
+            return connection.execute(statement).rowcount == 1
+
+    # Reading and keeping -----------------------------------------------------------------------------------------
+
+    def entries(
+        self,
+        *,
+        component_appid: str | None = None,
+        appid: str | None = None,
+        run_id: str | None = None,
+        most: int = 100,
+    ) -> list[Entry]:
+        """Return rows, the newest first."""
+        wanted = {"component_appid": component_appid, "appid": appid, "run_id": run_id}
+        query = select(ledger).where(*(ledger.c[name] == value for name, value in wanted.items() if value is not None))
+        with self._database.reading() as connection:
+            return [_entry(row) for row in connection.execute(query.order_by(ledger.c.id.desc()).limit(most))]
+
+    def outcome(self, dag_id: str, run_id: str, appid: str) -> Mapping[str, Any] | None:
+        """Return the latest outcome of a Mini Program in a run."""
+        query = select(outcome.c.said).where(
+            outcome.c.dag_id == dag_id, outcome.c.run_id == run_id, outcome.c.appid == appid
+        )
+        with self._database.reading() as connection:
+            said: Mapping[str, Any] | None = connection.execute(query).scalar_one_or_none()
+            return said
+
+    def spent(self, component_appid: str, appid: str, endpoint: str, now: dt.datetime) -> tuple[int, int]:
+        """Return how often a call was accepted, or may have been, today and this month by WeChat's calendar."""
+        today = now.astimezone(_BEIJING).replace(hour=0, minute=0, second=0, microsecond=0)
+        query = select(func.count()).where(
+            ledger.c.component_appid == component_appid,
+            ledger.c.appid == appid,
+            ledger.c.endpoint == endpoint,
+            func.coalesce(ledger.c.errcode, 0) == 0,
+        )
+        with self._database.reading() as connection:
+            counts = [
+                connection.execute(query.where(ledger.c.sent_at >= start.timestamp())).scalar_one()
+                for start in (today, today.replace(day=1))
+            ]
+        return counts[0], counts[1]
+
+    def erase(self, *, older_than_days: float | None = None, appid: str | None = None) -> int:
+        """Delete rows and outcomes; returns how many rows of the ledger.
+
+        :param older_than_days: only those; ``None``: of any age.
+        :param appid: only this Mini Program's.
+        """
+        counts = []
+        with self._database.writing() as connection:
+            for table, at in ((ledger, ledger.c.sent_at), (outcome, outcome.c.at)):
+                which: list[ColumnElement[bool]] = []
+                if older_than_days is not None:
+                    which.append(at < database_now() - older_than_days * 86400)
+                if appid is not None:
+                    which.append(table.c.appid == appid)
+                counts.append(connection.execute(delete(table).where(*which)).rowcount)
+        return counts[0]
+
+    def _put(self, connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Insert a row, or replace the one with this key."""
+        statement = self._database.insert(table).values(**key, **values)
+        connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
+
+
+def _columns(who: Who) -> dict[str, Any]:
+    return {name: getattr(who, name) for name in Who.__slots__}
+
+
+def _entry(row: Row[Any]) -> Entry:
+    if row.answered_at is not None:
+        result = "refused" if row.errcode else "ok"
+    else:
+        result = "resolved" if row.resolved_by else "unknown"
+    return Entry(
+        id=row.id,
+        component_appid=row.component_appid,
+        appid=row.appid,
+        endpoint=row.endpoint,
+        who=Who(**{name: getattr(row, name) for name in Who.__slots__}),
+        sent_at=row.sent_at,
+        before=row.before,
+        asked=row.asked,
+        answered_at=row.answered_at,
+        errcode=row.errcode,
+        errmsg=row.errmsg or "",
+        rid=row.rid or "",
+        after=row.after,
+        resolved_by=row.resolved_by or "",
+        result=result,
+    )
