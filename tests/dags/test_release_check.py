@@ -1,0 +1,100 @@
+"""``check_release``: everything that is wrong at once, and nothing sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.sandbox.testing import APPID
+from tests.airflow_session import connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_wxa.sandbox import RunningSandbox
+    from tests.airflow_session import Run
+
+    Release = Callable[..., Run]
+
+
+def problems(run: Run) -> list[str]:
+    """The lines of the error that each name one problem."""
+    return [line.strip() for line in str(run.errors["check_release"]).splitlines() if line.startswith("  - ")]
+
+
+def test_nine_problems_of_params_and_connections_are_reported_at_once_and_nothing_is_sent(
+    release: Release, wxa_default: RunningSandbox
+) -> None:
+    run = release(
+        domain_action="delete",
+        webviewdomain=["http://m.example.com", "https://m.example.com/path", "localhost"],
+        on_platform_list_empty="register",
+        platform_domains=["*.example.com"],
+        ext_json={"extAppid": "wx00000000000000ff"},
+        audit_timeout_hours=1_000_000,
+        wxa_conn_id="absent",
+        platform_conn_id="absent_too",
+    )
+    found = problems(run)
+    assert len(found) == 9
+    for value in (
+        "http://m.example.com",
+        "https://m.example.com/path",
+        "localhost",
+        "*.example.com",
+        "wx00000000000000ff",
+        "1000000",
+        "'register'",
+        "Connection 'absent': does not exist",
+        "Connection 'absent_too': does not exist",
+    ):
+        assert [line for line in found if value in line], f"{value} is not named in {found}"
+    assert "nothing was sent" in str(run.errors["check_release"])
+    assert run.tries["check_release"] == 1
+    assert set(run.states.values()) == {"failed", "upstream_failed"}
+    assert wxa_default.journal == []
+
+
+@pytest.mark.parametrize(
+    ("params", "extra", "said"),
+    [
+        ({"appid": "wx00000000000000ff"}, {}, ["authorizer_access_tokens['wx00000000000000ff'] is missing"]),
+        (
+            {"on_platform_list_empty": "register"},
+            {"component_access_token": None},
+            ["component_access_token is missing"],
+        ),
+        (
+            {"appid": "wx00000000000000ff", "on_platform_list_empty": "register"},
+            {"component_access_token": None},
+            ["authorizer_access_tokens['wx00000000000000ff'] is missing", "component_access_token is missing"],
+        ),
+        ({}, {"timeout": -1, "allow_http": "yes"}, ["timeout = -1", "allow_http = 'yes'"]),
+    ],
+)
+def test_a_token_or_a_setting_that_the_connection_lacks_is_a_problem_of_the_run(
+    release: Release,
+    wxa_default: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    params: dict[str, Any],
+    extra: dict[str, Any],
+    said: list[str],
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_default.url, **extra))
+    run = release(**params)
+    found = problems(run)
+    assert len(found) == len(said)
+    for words in said:
+        assert [line for line in found if words in line], f"{words} is not named in {found}"
+    assert wxa_default.journal == []
+
+
+def test_the_platform_connection_may_be_another_one(
+    release: Release, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_default.url, component_access_token=None))
+    monkeypatch.setenv("AIRFLOW_CONN_PLATFORM", connection(wxa_default.url, authorizer_access_tokens=None))
+    run = release(on_platform_list_empty="register", platform_conn_id="platform")
+    assert run.state == "success"
+    assert {entry.appid for entry in wxa_default.journal} == {APPID}

@@ -1,0 +1,244 @@
+"""The contract of ``wxa_release`` to the letter: what users, docs and callers of the REST API rely on."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import ParamValidationError
+from airflow.serialization.serialized_objects import DagSerialization
+
+from airflow_wxa.sandbox.testing import APPID
+from tests.airflow_session import DAGS, calls, load_release_dag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow.sdk import DAG
+
+    from airflow_wxa.sandbox import RunningSandbox
+    from tests.airflow_session import Run
+
+REQUIRED = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
+
+# param → type, default
+PARAMS: dict[str, tuple[Any, Any]] = {
+    "appid": ("string", None),
+    "domain_action": ("string", "add"),
+    "webviewdomain": ("array", []),
+    "on_platform_list_empty": ("string", "stop"),
+    "platform_conn_id": (["null", "string"], None),
+    "platform_domains": ("array", []),
+    "on_individual": ("string", "release_without_domains"),
+    "template_id": (["integer", "string"], None),
+    "user_version": ("string", None),
+    "user_desc": (["null", "string"], None),
+    "ext_json": ("object", {}),
+    "version_desc": (["null", "string"], ""),
+    "privacy_api_not_use": ("boolean", False),
+    "approval": ("boolean", True),
+    "release": ("boolean", True),
+    "audit_timeout_hours": ("number", 264),
+    "wxa_conn_id": ("string", "wxa_default"),
+}
+
+# edge → label
+EDGES = {
+    ("check_release", "configure_domains"): None,
+    ("configure_domains", "commit_code"): "configured (0, 89019)",
+    ("configure_domains", "register_platform_domains"): "platform list empty (89020)",
+    ("configure_domains", "individual_account"): "individual (89231)",
+    ("register_platform_domains", "configure_domains_again"): None,
+    ("configure_domains_again", "commit_code"): "configured (0, 89019)",
+    ("configure_domains_again", "individual_account"): "individual (89231)",
+    ("individual_account", "commit_code"): "without domains",
+    ("commit_code", "wait_for_privacy_scan"): None,
+    ("wait_for_privacy_scan", "submit_audit"): None,
+    ("submit_audit", "wait_for_audit"): None,
+    ("wait_for_audit", "approve_release"): "approved by WeChat",
+    ("approve_release", "release"): None,
+    ("release", "verify_release"): None,
+}
+
+
+def serialised(dag: DAG) -> dict[str, Any]:
+    written: dict[str, Any] = DagSerialization.to_dict(dag)
+    return written
+
+
+def triggered(dag: DAG, conf: dict[str, Any]) -> dict[str, Any]:
+    """Check a conf as the server does when it creates a run; return the params of the run."""
+    params: dict[str, Any] = DagSerialization.from_dict(serialised(dag)).params.deep_merge(conf).validate()
+    return params
+
+
+def test_the_dag_imports_without_any_connection_and_is_the_only_one_of_its_file(airflow_database: object) -> None:
+    bag = DagBag(dag_folder=DAGS / "wxa_release.py")
+    assert bag.import_errors == {}
+    assert list(bag.dags) == ["wxa_release"]
+
+
+def test_it_runs_when_asked_and_is_not_paused(release_dag: DAG) -> None:
+    assert release_dag.schedule is None
+    assert release_dag.is_paused_upon_creation is False
+    assert release_dag.catchup is False
+
+
+def test_edges_and_their_labels_are_those_of_the_contract(release_dag: DAG) -> None:
+    edges = {
+        (task.task_id, below): release_dag.get_edge_info(task.task_id, below).get("label")
+        for task in release_dag.tasks
+        for below in task.downstream_task_ids
+    }
+    assert edges == EDGES
+    assert len(release_dag.tasks) == 12
+
+
+def test_retryable_errors_get_two_retries_everywhere(release_dag: DAG) -> None:
+    assert {task.retries for task in release_dag.tasks} == {2}
+
+
+def test_dag_and_tasks_carry_help_and_each_task_says_how_to_undo_it(release_dag: DAG) -> None:
+    assert "Release one Mini Program" in (release_dag.doc_md or "")
+    silent = [task.task_id for task in release_dag.tasks if "Undo" not in (task.doc_md or "")]
+    assert silent == []
+
+
+def test_params_have_the_names_types_and_defaults_of_the_contract(release_dag: DAG) -> None:
+    params = {name: release_dag.params.get_param(name) for name in release_dag.params}
+    assert {name: param.schema["type"] for name, param in params.items()} == {n: t for n, (t, _) in PARAMS.items()}
+    defaults = {name: param.resolve(suppress_exception=True) for name, param in params.items()}
+    assert defaults == {name: default for name, (_, default) in PARAMS.items()}
+    assert [name for name, param in params.items() if not param.description] == []
+
+
+@pytest.mark.parametrize("name", sorted(REQUIRED))
+def test_a_required_param_that_is_missing_is_refused_at_the_trigger(release_dag: DAG, name: str) -> None:
+    conf = {key: value for key, value in REQUIRED.items() if key != name}
+    with pytest.raises(ParamValidationError, match=name):
+        triggered(release_dag, conf)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("appid", "wx123"),
+        ("appid", "WX0000000000000001"),
+        ("domain_action", "replace"),
+        ("domain_action", None),
+        ("webviewdomain", "https://m.example.com"),
+        ("webviewdomain", [1]),
+        ("on_platform_list_empty", "ask"),
+        ("platform_conn_id", 1),
+        ("platform_domains", "example.com"),
+        ("on_individual", "ask"),
+        ("template_id", "forty-seven"),
+        ("template_id", -1),
+        ("template_id", 4.5),
+        ("user_version", ""),
+        ("user_version", "9" * 65),
+        ("user_version", 1.4),
+        ("user_desc", 1),
+        ("ext_json", "{}"),
+        ("privacy_api_not_use", "yes"),
+        ("approval", "no"),
+        ("release", 0),
+        ("audit_timeout_hours", 0),
+        ("audit_timeout_hours", "264"),
+        ("wxa_conn_id", None),
+    ],
+)
+def test_a_value_that_cannot_be_right_is_refused_at_the_trigger(release_dag: DAG, name: str, value: object) -> None:
+    with pytest.raises(ParamValidationError):
+        triggered(release_dag, REQUIRED | {name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("template_id", "47"),
+        ("template_id", 0),
+        ("user_version", "9" * 64),
+        ("user_desc", None),
+        ("version_desc", None),
+        ("ext_json", {"ext": {"shop": 7}, "unknown": [1]}),
+        ("audit_timeout_hours", 0.5),
+        *[("domain_action", action) for action in ("add", "set", "delete", "get", "all")],
+    ],
+)
+def test_what_the_contract_allows_passes_the_trigger_as_it_is(release_dag: DAG, name: str, value: object) -> None:
+    assert triggered(release_dag, REQUIRED | {name: value})[name] == value
+
+
+def test_two_parses_serialise_alike_so_that_no_parse_makes_a_new_version(release_dag: DAG) -> None:
+    assert json.dumps(serialised(release_dag), sort_keys=True) == json.dumps(
+        serialised(load_release_dag()), sort_keys=True
+    )
+
+
+def test_a_fresh_interpreter_serialises_alike(release_dag: DAG) -> None:
+    program = (
+        "import json, sys; sys.path.insert(0, sys.argv[1]); from tests.airflow_session import load_release_dag;"
+        "from airflow.serialization.serialized_objects import DagSerialization;"
+        "print(json.dumps(DagSerialization.to_dict(load_release_dag()), sort_keys=True))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", program, str(DAGS.parent)],
+        env=os.environ | {"PYTHONHASHSEED": "1"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert json.loads(shown.stdout.splitlines()[-1]) == json.loads(json.dumps(serialised(release_dag)))
+
+
+def test_params_reach_wechat_with_the_types_they_had(release: Callable[..., Run], wxa_default: RunningSandbox) -> None:
+    run = release(
+        webviewdomain=["https://b.example.com", "https://a.example.com"],
+        template_id="047",
+        user_version="1.10",
+        user_desc="{{ none of ours }}",
+        ext_json={"ext": {"number": 7, "text": "07", "flag": True, "list": ["1.10"], "none": None}},
+        version_desc="line 1\nline 2",
+        privacy_api_not_use=True,
+    )
+    assert run.state == "success"
+    (write,) = [each for each in calls(wxa_default.journal, "/wxa/setwebviewdomain") if each.body["action"] == "add"]
+    assert write.body["webviewdomain"] == ["https://a.example.com", "https://b.example.com"]
+    (commit,) = calls(wxa_default.journal, "/wxa/commit")
+    assert commit.body["template_id"] == 47
+    assert commit.body["user_version"] == "1.10"
+    assert commit.body["user_desc"].startswith("{{ none of ours }} [wxa:")
+    assert json.loads(commit.body["ext_json"]) == {
+        "extAppid": APPID,
+        "ext": {"number": 7, "text": "07", "flag": True, "list": ["1.10"], "none": None},
+    }
+    (submit,) = calls(wxa_default.journal, "/wxa/submit_audit")
+    assert submit.body == {"version_desc": "line 1\nline 2", "privacy_api_not_use": True}
+    assert run.xcoms["release"]["release_version"] == "1.10"
+
+
+def test_outcomes_travel_as_the_contract_says(release: Callable[..., Run]) -> None:
+    xcoms = release().xcoms
+    assert xcoms["configure_domains"] == {
+        "outcome": "configured",
+        "appid": APPID,
+        "action": "add",
+        "errcode": 0,
+        "errmsg": "ok",
+        "before": [],
+        "after": ["https://m.example.com"],
+        "added": ["https://m.example.com"],
+        "removed": [],
+    }
+    assert xcoms["commit_code"]["outcome"] == "committed"
+    assert xcoms["submit_audit"]["outcome"] == "submitted"
+    assert isinstance(xcoms["submit_audit"]["auditid"], str)
+    assert xcoms["wait_for_audit"]["outcome"] == "approved"
+    assert xcoms["release"]["outcome"] == "released"
+    assert xcoms["verify_release"]["effective"] == ["https://m.example.com"]

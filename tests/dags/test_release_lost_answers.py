@@ -1,0 +1,94 @@
+"""Answers that get lost, and steps that run again: nothing is lost, nothing is doubled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.sandbox import Fault
+from airflow_wxa.sandbox.testing import APPID
+from tests.airflow_session import calls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_wxa.sandbox import RunningSandbox
+    from airflow_wxa.sandbox.faults import FaultKind
+    from tests.airflow_session import Run
+
+    Release = Callable[..., Run]
+
+
+def accepted(sandbox: RunningSandbox, path: str) -> int:
+    """How many calls WeChat did the work of, whatever became of the answer."""
+    return len([entry for entry in calls(sandbox.journal, path) if entry.errcode == 0])
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "truncated"])
+@pytest.mark.parametrize("path", ["/wxa/submit_audit", "/wxa/release"])
+def test_an_answer_lost_after_the_work_leaves_one_sheet_and_one_release(
+    release: Release, wxa_default: RunningSandbox, path: str, kind: FaultKind
+) -> None:
+    wxa_default.add_fault(Fault(path=path, kind=kind))
+    run = release()
+    assert run.state == "success"
+    assert accepted(wxa_default, "/wxa/submit_audit") == 1
+    assert accepted(wxa_default, "/wxa/release") == 1
+    account = wxa_default.world.mini_program(APPID)
+    assert len(account.sheets) == 1
+    assert account.release_info is not None
+    assert account.release_info["release_version"] == "1.4.0"
+    assert run.tries["submit_audit"] == run.tries["release"] == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "task_id"),
+    [("/wxa/commit", "commit_code"), ("/wxa/submit_audit", "submit_audit"), ("/wxa/release", "release")],
+)
+def test_a_call_that_never_arrived_is_made_again_by_the_tasks_retry(
+    release: Release, wxa_default: RunningSandbox, path: str, task_id: str
+) -> None:
+    wxa_default.add_fault(Fault(path=path, kind="drop_before"))
+    run = release()
+    assert run.state == "success"
+    assert run.tries[task_id] == 2
+    assert accepted(wxa_default, path) == 1
+
+
+def test_three_tries_is_all_that_a_retryable_error_gets(release: Release, wxa_default: RunningSandbox) -> None:
+    wxa_default.add_fault(Fault(path="/wxa/commit", kind="html_502", times=5))
+    run = release()
+    assert run.tries["commit_code"] == 3
+    assert len(calls(wxa_default.journal, "/wxa/commit")) == 3
+    assert run.states["commit_code"] == "failed"
+    assert "HTTP status 502" in str(run.errors["commit_code"])
+
+
+def test_releasing_the_same_version_again_changes_nothing(release: Release, wxa_default: RunningSandbox) -> None:
+    first = release()
+    second = release()
+    assert (first.state, second.state) == ("success", "success")
+    words = {task_id: xcom["outcome"] for task_id, xcom in second.xcoms.items() if isinstance(xcom, dict)}
+    assert words["configure_domains"] == words["commit_code"] == "unchanged"
+    assert words["submit_audit"] == "adopted"
+    assert words["release"] == "already_released"
+    for path in ("/wxa/commit", "/wxa/submit_audit", "/wxa/release"):
+        assert accepted(wxa_default, path) == 1
+
+
+@pytest.mark.parametrize("params", [{"user_version": "1.5.0"}, {"ext_json": {"ext": {"shop": 8}}}])
+def test_another_version_supersedes_the_one_that_is_online(
+    release: Release, wxa_default: RunningSandbox, params: dict[str, Any]
+) -> None:
+    release()
+    run = release(**params)
+    assert run.state == "success"
+    assert run.xcoms["submit_audit"] | {"auditid": ""} == {
+        "outcome": "submitted",
+        "appid": APPID,
+        "user_version": params.get("user_version", "1.4.0"),
+        "auditid": "",
+        "superseded": "1.4.0",
+    }
+    assert accepted(wxa_default, "/wxa/release") == 2
