@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.call import Call
     from airflow_wxa.api.redaction import Secret
+    from airflow_wxa.client.observer import Observer
     from airflow_wxa.client.tokens import TokenSource
     from airflow_wxa.steps import Step
 
@@ -32,10 +33,12 @@ class WxaClient:
 
     :param egress: where to, and how.
     :param tokens: who gives the token of each call.
+    :param observer: who sees each write before it is sent and after it was answered.
     """
 
-    def __init__(self, egress: Egress, tokens: TokenSource) -> None:
+    def __init__(self, egress: Egress, tokens: TokenSource, observer: Observer | None = None) -> None:
         quiet_url_loggers()
+        self._observer = observer
         self._egress = egress
         self._tokens = tokens
         self._session = requests.Session()
@@ -89,6 +92,18 @@ class WxaClient:
         :raises WxaApiError: WeChat refused.
         """
         content = call.content()
+        if self._observer is None or not call.writes:
+            return self._send_renewing(call, content)
+        noted = self._observer.before(call)
+        try:
+            reply = self._send_renewing(call, content)
+        except WxaError as error:
+            self._observer.refused(noted, error)
+            raise
+        self._observer.answered(noted, reply)
+        return reply
+
+    def _send_renewing(self, call: Call, content: bytes | None) -> Reply:
         token = None if call.endpoint.token is TokenKind.NONE else self._tokens.token(call)
         try:
             return self._send_repeatedly(call, content, token)

@@ -103,7 +103,7 @@ class Ledger:
 
         :param errcode: of a reply; that of ``error`` counts otherwise.
         """
-        said = {"errcode": errcode}
+        said: dict[str, Any] = {"errcode": errcode}
         if error is not None:
             said = {"errcode": error.errcode, "errmsg": error.errmsg, "rid": error.rid}
         with self._database.writing() as connection:
