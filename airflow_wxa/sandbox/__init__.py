@@ -8,9 +8,10 @@ from __future__ import annotations
 from airflow_wxa.sandbox.app import create_app
 from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.journal import Entry, Journal
+from airflow_wxa.sandbox.platforms import Platform, Template
 from airflow_wxa.sandbox.server import RunningSandbox, run, serve
 from airflow_wxa.sandbox.state import AuditPlan, MiniProgram
-from airflow_wxa.sandbox.world import Platform, Template, World
+from airflow_wxa.sandbox.world import World
 
 __all__ = [
     "AuditPlan",

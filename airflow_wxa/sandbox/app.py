@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
+import httpx
 from fastapi import FastAPI
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.sandbox.faults import Fault
     from airflow_wxa.sandbox.gate import Answer
+    from airflow_wxa.sandbox.pushes import Push
     from airflow_wxa.sandbox.world import World
 
 # Any method reaches the gate, so that a wrong one is answered in WeChat's words instead of with HTTP 405.
@@ -53,6 +57,25 @@ class BrokenConnection(Response):
             pass
 
 
+class _Mail:
+    """Pushes that calls set off; they are sent beside the answers, as WeChat does."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        # The loop itself keeps no hold on a task that nobody waits for.
+        self._running: set[asyncio.Task[None]] = set()
+
+    def send_all(self) -> None:
+        while self._sandbox.world.outbox:
+            task = asyncio.create_task(self._send(self._sandbox.world.outbox.pop(0)))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def _send(self, push: Push) -> None:
+        with suppress(httpx.HTTPError):
+            await self._sandbox.push_later(push)
+
+
 def create_app(world: World) -> FastAPI:
     """Return an emulated WeChat around a world.
 
@@ -63,18 +86,25 @@ def create_app(world: World) -> FastAPI:
 
 def app_of(sandbox: Sandbox) -> FastAPI:
     """Return the app of a sandbox whose journal and faults the caller keeps in hand."""
+    mail = _Mail(sandbox)
 
     async def answer(http: HttpRequest) -> Response:
         request = Request(
             method=http.method,
             path=http.scope["path"],
             token=http.query_params.get("access_token", ""),
+            component_access_token=http.query_params.get("component_access_token", ""),
             raw=await http.body(),
         )
         answered, fault = sandbox.answer(request)
+        mail.send_all()
         if fault is not None:
-            return await _faulty(http, answered, fault)
-        return _response(answered, request.path)
+            response = await _faulty(http, answered, fault)
+        else:
+            response = _response(answered, request.path)
+        # By the world's clock, so that a caller can see its own clock run ahead or behind.
+        response.headers["Date"] = formatdate(sandbox.world.time(), usegmt=True)
+        return response
 
     routes = [*control_routes(sandbox), Route("/{path:path}", answer, methods=METHODS)]
     app = SandboxApp(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, routes=routes)

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.routes import ENDPOINTS
+from airflow_wxa.sandbox.token_control import bad_request, push_routes, token_routes
 
 if TYPE_CHECKING:
     from starlette.requests import Request as HttpRequest
@@ -18,21 +19,32 @@ if TYPE_CHECKING:
 
     from airflow_wxa.sandbox.exchange import Sandbox
 
+MOST_ROWS = 200
+
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Emulated WeChat</title>
 <style>body{{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}}
 td,th{{text-align:left;padding:.2em 1em .2em 0}}</style></head><body>
 <h1>Emulated WeChat</h1>
-<p><strong>What this does not imitate:</strong> WeChat's reviewers, its rendering and its real accounts; token refresh
-and authorisation; server domains and the direct mode; staged releases, rollback and withdrawal; call limits a day or
-a minute; pushes; the time things take (here they take a number of polls). It checks what WeChat's pages and
+<p><strong>What this does not imitate:</strong> WeChat's reviewers, its rendering and its real accounts; the page where
+a merchant authorises; server domains and the direct mode; staged releases, rollback and withdrawal; call limits a
+minute, and a day outside the token calls; the time things take (audits and scans take a number of polls, tickets come
+when they are pushed). It checks what WeChat's pages and
 developers' reports say WeChat checks, and nothing here ever reaches WeChat.</p>
 <h2>Mini Programs</h2>
+<p>{shown} of {total}</p>
 <table><tr><th>appid</th><th>platform</th><th>trial</th><th>audit</th><th>online</th><th>effective domains</th></tr>
 {rows}</table>
 <h2>Control</h2>
 <table>
 <tr><td>GET /_sandbox/journal</td><td>method, path, appid, body and errcode of each call</td></tr>
+<tr><td>GET /_sandbox/counts</td><td>number of calls by path</td></tr>
+<tr><td>GET /_sandbox/pushes</td><td>what became of each push</td></tr>
+<tr><td>POST /_sandbox/push/ticket?component_appid=…</td><td>push a new ticket</td></tr>
+<tr><td>POST /_sandbox/push/event?event=…&amp;appid=…</td><td>authorized, updateauthorized, unauthorized,
+weapp_audit_success, weapp_audit_fail, weapp_audit_delay</td></tr>
+<tr><td>POST /_sandbox/authorise?appid=…, /_sandbox/withdraw?appid=…</td><td>the same without a push</td></tr>
+<tr><td>POST /_sandbox/advance?seconds=…</td><td>let time pass</td></tr>
 <tr><td>GET, PUT /_sandbox/world</td><td>the state, without tokens; a new state</td></tr>
 <tr><td>POST /_sandbox/faults</td><td>what goes wrong next</td></tr>
 <tr><td>POST /_sandbox/reset</td><td>back to the state it started with</td></tr>
@@ -46,9 +58,6 @@ developers' reports say WeChat checks, and nothing here ever reaches WeChat.</p>
 def control_routes(sandbox: Sandbox) -> list[BaseRoute]:
     """Return the routes that steer a sandbox; a bad request is answered HTTP 400 and ``error``."""
 
-    async def journal(http: HttpRequest) -> Response:  # noqa: ARG001
-        return JSONResponse([entry.to_json() for entry in list(sandbox.journal.entries)])
-
     async def reset(http: HttpRequest) -> Response:  # noqa: ARG001
         sandbox.reset()
         return JSONResponse({"reset": True})
@@ -58,14 +67,14 @@ def control_routes(sandbox: Sandbox) -> list[BaseRoute]:
             try:
                 sandbox.replace_world(await http.json())
             except ValueError as error:
-                return _bad_request(error)
+                return bad_request(error)
         return JSONResponse(sandbox.world.to_json())
 
     async def faults(http: HttpRequest) -> Response:
         try:
             added = _faults_of(await http.json())
         except ValueError as error:
-            return _bad_request(error)
+            return bad_request(error)
         for fault in added:
             sandbox.faults.add(fault)
         return JSONResponse({"added": len(added)})
@@ -75,15 +84,26 @@ def control_routes(sandbox: Sandbox) -> list[BaseRoute]:
 
     return [
         Route("/", page, methods=["GET"]),
-        Route("/_sandbox/journal", journal, methods=["GET"]),
+        *_journal_routes(sandbox),
+        *token_routes(sandbox),
+        *push_routes(sandbox),
         Route("/_sandbox/reset", reset, methods=["POST"]),
         Route("/_sandbox/world", world, methods=["GET", "PUT"]),
         Route("/_sandbox/faults", faults, methods=["POST"]),
     ]
 
 
-def _bad_request(error: ValueError) -> Response:
-    return JSONResponse({"error": str(error)}, status_code=400)
+def _journal_routes(sandbox: Sandbox) -> list[BaseRoute]:
+    async def journal(http: HttpRequest) -> Response:  # noqa: ARG001
+        return JSONResponse([entry.to_json() for entry in list(sandbox.journal.entries)])
+
+    async def counts(http: HttpRequest) -> Response:  # noqa: ARG001
+        return JSONResponse(sandbox.journal.counts())
+
+    return [
+        Route("/_sandbox/journal", journal, methods=["GET"]),
+        Route("/_sandbox/counts", counts, methods=["GET"]),
+    ]
 
 
 def _faults_of(data: Any) -> list[Fault]:
@@ -99,7 +119,7 @@ def _faults_of(data: Any) -> list[Fault]:
 
 def _page(sandbox: Sandbox) -> str:
     rows = []
-    for each in sandbox.world.mini_programs:
+    for each in sandbox.world.mini_programs[:MOST_ROWS]:
         shown = each.shown()
         cells = (
             each.appid,
@@ -111,4 +131,5 @@ def _page(sandbox: Sandbox) -> str:
         )
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     endpoints = "".join(f"<li>{each.method} {each.path}</li>" for each in ENDPOINTS.values())
-    return PAGE.format(rows="\n".join(rows), endpoints=endpoints)
+    total = len(sandbox.world.mini_programs)
+    return PAGE.format(rows="\n".join(rows), endpoints=endpoints, shown=len(rows), total=total)

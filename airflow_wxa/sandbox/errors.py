@@ -10,21 +10,34 @@ from typing import Any
 
 SYSTEM_ERROR = -1
 INVALID_CREDENTIAL = 40001
+INVALID_APPID = 40013
 INVALID_ACTION = 40052
 INVALID_URL = 40066
 INVALID_ARGUMENTS = 40097
 MISSING_PARAMETER = 40101
+INVALID_APPSECRET = 40125
 TOKEN_MISSING = 41001
+APPID_MISSING = 41002
+APPSECRET_MISSING = 41004
+COMPONENT_APPID_MISSING = 41018
 TOKEN_EXPIRED = 42001
+PLATFORM_TOKEN_EXPIRED = 42006
 REQUIRE_GET = 43001
 REQUIRE_POST = 43002
 EMPTY_POST_DATA = 44002
+DAILY_QUOTA_REACHED = 45009
 DATA_FORMAT_ERROR = 47001
 APPID_TOKEN_MISMATCH = 49001
+NOT_AUTHORISED = 61003
 IP_NOT_REGISTERED = 61004
+TICKET_EXPIRED = 61005
+TICKET_INVALID = 61006
 SET_NOT_GRANTED = 61007
+CODE_INVALID = 61009
+CODE_EXPIRED = 61010
 NEEDS_PLATFORM_TOKEN = 61014
 NEEDS_MERCHANT_TOKEN = 61015
+REFRESH_TOKEN_INVALID = 61023
 PRIVACY_SCAN_RUNNING = 61039
 PRIVACY_API_UNDECLARED = 61040
 PLATFORM_DOMAIN_LIMIT = 65316
@@ -60,21 +73,34 @@ STANDARD_TEMPLATE_EXT_JSON = 9402203
 ERRMSG: dict[int, str] = {
     SYSTEM_ERROR: "system error",
     INVALID_CREDENTIAL: "invalid credential, access_token is invalid or not latest",
+    INVALID_APPID: "invalid appid",
     INVALID_ACTION: "invalid action name",
     INVALID_URL: "invalid url",
     INVALID_ARGUMENTS: "invalid args",
     MISSING_PARAMETER: "missing parameter",
+    INVALID_APPSECRET: "invalid appsecret",
     TOKEN_MISSING: "access_token missing",
+    APPID_MISSING: "appid missing",
+    APPSECRET_MISSING: "appsecret missing",
+    COMPONENT_APPID_MISSING: "component_appid missing",
     TOKEN_EXPIRED: "access_token expired",
+    PLATFORM_TOKEN_EXPIRED: "component_access_token expired",
     REQUIRE_GET: "require GET method",
     REQUIRE_POST: "require POST method",
     EMPTY_POST_DATA: "empty post data",
+    DAILY_QUOTA_REACHED: "reach max api daily quota limit",
     DATA_FORMAT_ERROR: "data format error",
     APPID_TOKEN_MISMATCH: "appid does not match the access_token",
+    NOT_AUTHORISED: "component is not authorized",
     IP_NOT_REGISTERED: "access clientip is not registered",
+    TICKET_EXPIRED: "component ticket is expired",
+    TICKET_INVALID: "component ticket is invalid",
     SET_NOT_GRANTED: "component is not authorized by this account",
+    CODE_INVALID: "code is invalid",
+    CODE_EXPIRED: "code is expired",
     NEEDS_PLATFORM_TOKEN: "must use component token for component api",
     NEEDS_MERCHANT_TOKEN: "must use api function token for function api",
+    REFRESH_TOKEN_INVALID: "refresh_token is invalid",
     PRIVACY_SCAN_RUNNING: "code privacy interface is not checked yet, try again later",
     PRIVACY_API_UNDECLARED: "code uses a privacy interface that is not granted or not declared",
     PLATFORM_DOMAIN_LIMIT: "domain count reach limit",

@@ -6,25 +6,36 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import httpx
+
+from airflow_wxa.sandbox.accounts import appid_of, keep_secrets
 from airflow_wxa.sandbox.errors import INVALID_URL, RefusalError, error_body
 from airflow_wxa.sandbox.faults import BEFORE_THE_WORK, Fault, FaultQueue
-from airflow_wxa.sandbox.journal import Entry, Journal, redacted, shown_body
+from airflow_wxa.sandbox.journal import Entry, Journal, shown_body
+from airflow_wxa.sandbox.pushes import Delivery, Push, deliver, deliver_later, delivered
 from airflow_wxa.sandbox.routes import ENDPOINTS
-from airflow_wxa.sandbox.world import World, appid_of, token_of
+from airflow_wxa.sandbox.world import World
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from airflow_wxa.sandbox.gate import Answer
-    from airflow_wxa.sandbox.world import Json
+    from airflow_wxa.sandbox.wire import Json
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """What WeChat sees of a call; ``token`` is empty when the query has none."""
+    """What WeChat sees of a call.
+
+    :param token: the query parameter ``access_token``, empty when absent.
+    :param component_access_token: the query parameter of this name, which the token and authorisation calls take too.
+    """
 
     method: str
     path: str
     token: str = field(repr=False)
     raw: bytes = field(repr=False)
+    component_access_token: str = field(default="", repr=False)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -32,12 +43,14 @@ class Sandbox:
     """A world, what happened in it, and what will go wrong next.
 
     :param seed: the state that a reset goes back to, tokens included.
+    :param deliveries: what became of each push, oldest first.
     """
 
     world: World
     seed: Json = field(repr=False)
     journal: Journal = field(default_factory=Journal)
     faults: FaultQueue = field(default_factory=FaultQueue)
+    deliveries: list[Delivery] = field(default_factory=list)
 
     @classmethod
     def of(cls, world: World) -> Sandbox:
@@ -45,18 +58,19 @@ class Sandbox:
         return cls(world=world, seed=world.to_json(tokens=True))
 
     def reset(self) -> None:
-        """Go back to the seed, forget the journal and the faults."""
+        """Go back to the seed, forget the journal, the pushes and the faults."""
         self.world.become(World.from_json(self.seed))
         self.journal.entries.clear()
         self.faults.waiting.clear()
+        self.deliveries.clear()
 
     def replace_world(self, data: Json) -> None:
-        """Take over another state, which becomes the seed; an account that comes without a token keeps its own.
+        """Take over another state, which becomes the seed; an account that comes without a secret keeps its own.
 
         :raises ValueError: the data are no world.
         """
         successor = World.from_json(data)
-        _keep_tokens(self.world, successor)
+        _keep_secrets(self.world, successor)
         self.world.become(successor)
         self.seed = self.world.to_json(tokens=True)
 
@@ -67,14 +81,48 @@ class Sandbox:
         """
         seq = self.journal.next_seq()
         rid = self._rid(seq, request.path)
-        owner = self.world.owner(request.token)
-        appid = None if owner is None else appid_of(owner)
-        fault = self.faults.take(request.path, appid)
+        body = shown_body(request.raw, self.world.known, (request.token, request.component_access_token))
+        appid = self._caller(request, body)
+        fault = self.faults.take(request.path, (appid, _named(body, "authorizer_appid")))
         answer = None if fault and fault.kind in BEFORE_THE_WORK else self._worked(request, rid)
         if fault and fault.kind in ("errcode_before", "errcode_after"):
             answer = error_body(fault.answered_errcode, rid)
-        self.journal.entries.append(self._entry(seq, request, appid, answer, fault))
+        self.journal.entries.append(self._entry(seq, request, appid, body, answer, fault))
         return answer, fault
+
+    def push(self, push: Push) -> httpx.Response:
+        """Send a push and write down what became of it.
+
+        :raises httpx.HTTPError: no answer within WeChat's five seconds.
+        """
+        try:
+            answered = deliver(push)
+        except httpx.HTTPError as error:
+            self.deliveries.append(delivered(push, error))
+            raise
+        self.deliveries.append(delivered(push, answered))
+        return answered
+
+    async def push_later(self, push: Push) -> httpx.Response:
+        """Do the same from within the sandbox's own server.
+
+        :raises httpx.HTTPError: no answer within WeChat's five seconds.
+        """
+        try:
+            answered = await deliver_later(push)
+        except httpx.HTTPError as error:
+            self.deliveries.append(delivered(push, error))
+            raise
+        self.deliveries.append(delivered(push, answered))
+        return answered
+
+    def _caller(self, request: Request, body: Any) -> str | None:
+        owner = self.world.owner(_token(request))
+        if owner is not None:
+            return appid_of(owner)
+        named = _named(body, "component_appid")
+        known = any(each.component_appid == named for each in self.world.platforms)
+        return named if known and not _token(request) else None
 
     def _worked(self, request: Request, rid: str) -> Answer:
         endpoint = ENDPOINTS.get(request.path)
@@ -82,7 +130,7 @@ class Sandbox:
             # WeChat's word for a path that it has no API behind; it comes before any question about the token.
             return error_body(INVALID_URL, rid)
         try:
-            return endpoint.answer(self.world, request.method, request.token, request.raw)
+            return endpoint.answer(self.world, request.method, _token(request), request.raw)
         except RefusalError as refusal:
             return error_body(refusal.errcode, rid)
 
@@ -90,30 +138,41 @@ class Sandbox:
         return f"{self.world.now() & 0xFFFFFFFF:08x}-{seq & 0xFFFFFFFF:08x}-{zlib.crc32(path.encode()):08x}"
 
     def _entry(
-        self, seq: int, request: Request, appid: str | None, answer: Answer | None, fault: Fault | None
+        self, seq: int, request: Request, appid: str | None, body: Any, answer: Answer | None, fault: Fault | None
     ) -> Entry:
-        tokens = self.world.tokens() | {request.token}
         errcode = None if answer is None else 0
         if isinstance(answer, dict):
             errcode = answer.get("errcode", 0)
+        path = request.path
+        if path not in ENDPOINTS:
+            path = self.world.known.without(path, (request.token, request.component_access_token))
         return Entry(
             seq=seq,
             method=request.method,
-            path=request.path if request.path in ENDPOINTS else redacted(request.path, tokens),
+            path=path,
             appid=appid,
-            body=shown_body(request.raw, tokens),
+            body=body,
             errcode=errcode,
-            time=self.world.clock(),
+            time=self.world.time(),
             fault=None if fault is None else fault.kind,
         )
 
 
-def _keep_tokens(before: World, after: World) -> None:
-    tokens = {appid_of(account): token_of(account) for account in before.accounts()}
-    for platform in after.platforms:
-        kept = tokens.get(platform.component_appid, "")
-        platform.component_access_token = platform.component_access_token or kept
-    for mini_program in after.mini_programs:
-        kept = tokens.get(mini_program.appid, "")
-        mini_program.authorizer_access_token = mini_program.authorizer_access_token or kept
+def _token(request: Request) -> str:
+    endpoint = ENDPOINTS.get(request.path)
+    older = request.component_access_token if endpoint is not None and endpoint.old_query_name else ""
+    return request.token or older
+
+
+def _named(body: Any, name: str) -> str | None:
+    value = body.get(name) if isinstance(body, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def _keep_secrets(before: World, after: World) -> None:
+    known = {appid_of(account): account for account in before.accounts()}
+    for account in after.accounts():
+        same = known.get(appid_of(account))
+        if type(same) is type(account):
+            keep_secrets(same, account)
     after.expired_tokens = after.expired_tokens or set(before.expired_tokens)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from airflow_wxa.sandbox.errors import SYSTEM_ERROR
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 FaultKind = Literal[
     "errcode_before",  # the errcode is answered, no work is done
@@ -18,16 +21,19 @@ FaultKind = Literal[
     "slow",  # the work is done, the answer comes after `seconds`
 ]
 BEFORE_THE_WORK: tuple[FaultKind, ...] = ("errcode_before", "drop_before", "html_502")
-ANY_PATH = "*"
+REST = "*"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
     """One fault to come.
 
-    :param path: ``/wxa/commit``, or ``*`` for any call.
-    :param appid: only for this account's token; None for anyone's.
-    :param times: how many matching calls it meets.
+    ``Fault(path="/wxa/*", kind="errcode_before", errcode=40001, times=None)`` is a WeChat that takes no merchant token
+    any more, however often it is refreshed.
+
+    :param path: ``/wxa/commit``; ``/wxa/*`` for all that begin so, ``*`` for any call.
+    :param appid: only for this account's token, or for a platform's call about it; None for anyone's.
+    :param times: how many matching calls it meets; None for all to come.
     :param errcode: what the two errcode kinds answer; None is -1.
     :param seconds: how long ``slow`` keeps the answer back.
     :raises ValueError: a kind that is none, or a number that makes no sense.
@@ -36,14 +42,14 @@ class Fault:
     path: str
     kind: FaultKind
     appid: str | None = None
-    times: int = 1
+    times: int | None = 1
     errcode: int | None = None
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
             raise ValueError(f"kind {self.kind!r} is none of {', '.join(get_args(FaultKind))}")
-        if self.times < 1 or self.seconds < 0:
+        if (self.times is not None and self.times < 1) or self.seconds < 0:
             raise ValueError(f"times {self.times} must be at least 1, seconds {self.seconds} at least 0")
 
     @property
@@ -51,24 +57,40 @@ class Fault:
         """The errcode that the two errcode kinds answer."""
         return SYSTEM_ERROR if self.errcode is None else self.errcode
 
-    def meets(self, path: str, appid: str | None) -> bool:
+    def meets(self, path: str, appids: Collection[str | None]) -> bool:
         """Tell whether a call is one of those it waits for."""
-        return self.path in (path, ANY_PATH) and self.appid in (None, appid)
+        fits = path.startswith(self.path.removesuffix(REST)) if self.path.endswith(REST) else path == self.path
+        return fits and (self.appid is None or self.appid in appids)
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A fault to come; ``left`` calls, None for all."""
+
+    fault: Fault
+    left: int | None
 
 
 @dataclass(slots=True)
 class FaultQueue:
     """The faults to come, in the order they were added; the first that fits is taken."""
 
-    waiting: list[Fault] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
 
     def add(self, fault: Fault) -> None:
         """Put a fault in, as often as it says."""
-        self.waiting.extend([fault] * fault.times)
+        self.waiting.append(Waiting(fault, fault.times))
 
-    def take(self, path: str, appid: str | None) -> Fault | None:
-        """Return the fault for a call and forget it; None when the call is answered honestly."""
-        for index, fault in enumerate(self.waiting):
-            if fault.meets(path, appid):
-                return self.waiting.pop(index)
+    def take(self, path: str, appids: Collection[str | None]) -> Fault | None:
+        """Return the fault for a call and count it; None when the call is answered honestly.
+
+        :param appids: whose token was sent, and whom the call is about.
+        """
+        for index, each in enumerate(self.waiting):
+            if each.fault.meets(path, appids):
+                if each.left is not None:
+                    each.left -= 1
+                if each.left == 0:
+                    del self.waiting[index]
+                return each.fault
         return None

@@ -13,13 +13,17 @@ import uvicorn
 
 from airflow_wxa.sandbox.app import app_of
 from airflow_wxa.sandbox.exchange import Sandbox
+from airflow_wxa.sandbox.pushes import TICKET, compose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
+    import httpx
+
     from airflow_wxa.sandbox.faults import Fault
-    from airflow_wxa.sandbox.journal import Entry
+    from airflow_wxa.sandbox.journal import Entries
+    from airflow_wxa.sandbox.pushes import Delivery, Push, PushEvent
     from airflow_wxa.sandbox.world import World
 
 LOOPBACK = "127.0.0.1"
@@ -43,8 +47,8 @@ class RunningSandbox:
         return self.sandbox.world
 
     @property
-    def journal(self) -> list[Entry]:
-        """Every call so far, oldest first."""
+    def journal(self) -> Entries:
+        """Every call so far, oldest first; ``journal.count(path)`` tells how often one was made."""
         return self.sandbox.journal.entries
 
     def add_fault(self, fault: Fault) -> None:
@@ -54,6 +58,37 @@ class RunningSandbox:
     def reset(self) -> None:
         """Go back to the state it started with."""
         self.sandbox.reset()
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """What became of every push so far, oldest first."""
+        return self.sandbox.deliveries
+
+    def compose(self, event: PushEvent, appid: str) -> Push:
+        """Let something happen and return the push that tells of it, see :func:`airflow_wxa.sandbox.pushes.compose`.
+
+        :raises KeyError: there is no such account.
+        :raises ValueError: an event that is none, or a platform without push keys or address.
+        """
+        return compose(self.world, event, appid)
+
+    def send(self, push: Push) -> httpx.Response:
+        """Send a push, once more if it was sent before, and return the receiver's answer.
+
+        :raises httpx.HTTPError: no answer within WeChat's five seconds.
+        """
+        return self.sandbox.push(push)
+
+    def push(self, event: PushEvent, appid: str) -> httpx.Response:
+        """Compose and send in one."""
+        return self.send(self.compose(event, appid))
+
+    def push_ticket(self, component_appid: str = "") -> httpx.Response:
+        """Push a new ticket.
+
+        :param component_appid: the first platform's when empty.
+        """
+        return self.push(TICKET, component_appid or self.world.platforms[0].component_appid)
 
 
 class _Server(uvicorn.Server):

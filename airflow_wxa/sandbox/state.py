@@ -48,6 +48,8 @@ from airflow_wxa.sandbox.origins import still_covered
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_wxa.sandbox.tokens import Issued
+
 
 class AuditStatus(IntEnum):
     """``status`` as get_auditstatus and get_latest_auditstatus answer it."""
@@ -208,6 +210,16 @@ class MiniProgram:
     :param audit: what the reviewers will do with the next submission.
     :param trial_pages: pages of the trial version.
     :param sheets: all audit sheets, oldest first.
+    :param authorised: False after the merchant withdrew; every call about it is answered 61003.
+    :param auth_time: epoch seconds of the authorisation.
+    :param refresh_token: what api_authorizer_token wants now; empty while no authorization code was exchanged.
+    :param replaced_refresh_tokens: earlier ones, to the epoch second that they work until.
+    :param code: an authorization code that was not exchanged yet.
+    :param code_expires_at: epoch seconds; None for a code that does not run out.
+    :param issued: access tokens, oldest first, beside the fixed ``authorizer_access_token``.
+    :param user_name: original id, ``gh_`` and twelve characters; made of the appid when empty.
+    :param principal_name: who owns it; see :attr:`owner_name` when empty.
+    :param verified: WeChat verified the owner.
     """
 
     appid: str
@@ -229,9 +241,26 @@ class MiniProgram:
     trial_pages: list[str] = field(default_factory=list)
     sheets: list[AuditSheet] = field(default_factory=list)
     release_info: ReleaseInfo | None = None
+    authorised: bool = True
+    auth_time: int = 1577836800
+    refresh_token: str = field(default="", repr=False, metadata={"secret": True})
+    replaced_refresh_tokens: dict[str, float] = field(default_factory=dict, repr=False, metadata={"secret": True})
+    code: str = field(default="", repr=False, metadata={"secret": True})
+    code_expires_at: float | None = None
+    issued: list[Issued] = field(default_factory=list, repr=False, metadata={"secret": True})
+    user_name: str = ""
+    nick_name: str = ""
+    principal_name: str = ""
+    verified: bool = False
 
     def __post_init__(self) -> None:
+        self.user_name = self.user_name or f"gh_{self.appid[-12:]}"
         self.effective_webviewdomain = self.effective_webviewdomain or list(self.mp_webviewdomain)
+
+    @property
+    def owner_name(self) -> str:
+        """``principal_name`` as WeChat shows it; every individual is called 个人."""
+        return self.principal_name or ("个人" if self.individual else f"Owner of {self.appid}")
 
     @property
     def sheet(self) -> AuditSheet | None:
@@ -274,18 +303,18 @@ class MiniProgram:
             raise RefusalError(AUDIT_QUOTA_USED_UP)
         return self.exp_info
 
-    def submit(self, trial: ExpInfo, *, auditid: int, now: int) -> None:
+    def submit(self, trial: ExpInfo, *, auditid: int, now: int) -> AuditSheet:
         """Open an audit sheet for a trial version."""
-        self.sheets.append(
-            AuditSheet(
-                auditid=auditid,
-                user_version=trial["exp_version"],
-                user_desc=trial["exp_desc"],
-                submit_audit_time=now,
-                plan=replace(self.audit),
-                stage=self.audit.stage_after(0),
-            )
+        sheet = AuditSheet(
+            auditid=auditid,
+            user_version=trial["exp_version"],
+            user_desc=trial["exp_desc"],
+            submit_audit_time=now,
+            plan=replace(self.audit),
+            stage=self.audit.stage_after(0),
         )
+        self.sheets.append(sheet)
+        return sheet
 
     def release(self, *, registered: list[str], now: int) -> None:
         """Publish the approved sheet and drop the domains that the platform list does not cover.

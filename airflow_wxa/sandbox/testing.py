@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_wxa.sandbox.platforms import Platform, Template
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.sandbox.state import MiniProgram
-from airflow_wxa.sandbox.world import Platform, Template, World
+from airflow_wxa.sandbox.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,11 @@ COMPONENT_APPID = "wx00000000000000c1"
 APPID = "wx0000000000000001"
 PLATFORM_TOKEN = "platform-token-of-the-sandbox"  # noqa: S105
 MERCHANT_TOKEN = "merchant-token-of-the-sandbox"  # noqa: S105
+COMPONENT_APPSECRET = "appsecret-of-the-sandbox"
+COMPONENT_VERIFY_TICKET = "ticket-of-the-sandbox"
+REFRESH_TOKEN = "refresh-token-of-the-sandbox"  # noqa: S105
+PUSH_TOKEN = "push-token-of-the-sandbox"  # noqa: S105
+ENCODING_AES_KEY = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ"
 
 
 @pytest.fixture
@@ -29,6 +35,10 @@ def wxa_world() -> World:
             Platform(
                 component_appid=COMPONENT_APPID,
                 component_access_token=PLATFORM_TOKEN,
+                component_appsecret=COMPONENT_APPSECRET,
+                component_verify_ticket=COMPONENT_VERIFY_TICKET,
+                push_token=PUSH_TOKEN,
+                encoding_aes_key=ENCODING_AES_KEY,
                 testing=["example.com"],
                 published=["example.com"],
             )
@@ -38,6 +48,7 @@ def wxa_world() -> World:
                 appid=APPID,
                 component_appid=COMPONENT_APPID,
                 authorizer_access_token=MERCHANT_TOKEN,
+                refresh_token=REFRESH_TOKEN,
             )
         ],
         templates=[Template(template_id=47)],

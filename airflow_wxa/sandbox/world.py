@@ -2,79 +2,30 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import Counter
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from airflow_wxa.sandbox.state import AuditPlan, AuditSheet, MiniProgram, Stage
+from airflow_wxa.sandbox import authorisation, wire
+from airflow_wxa.sandbox.accounts import Account, access_tokens, appid_of, secrets_of
+from airflow_wxa.sandbox.errors import PLATFORM_TOKEN_EXPIRED, TOKEN_EXPIRED
+from airflow_wxa.sandbox.platforms import Platform, Template
+from airflow_wxa.sandbox.redaction import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Json = dict[str, Any]
-T = TypeVar("T")
+    from airflow_wxa.sandbox.pushes import Push
+    from airflow_wxa.sandbox.state import MiniProgram
+    from airflow_wxa.sandbox.wire import Json
+
+BasicinfoMethod = Literal["any", "POST", "GET"]
 
 
-@dataclass(kw_only=True, slots=True)
-class Template:
-    """One entry of a template library.
-
-    :param pages: page paths of the package, ``pages/index/index``.
-    :param template_type: 0 ordinary, 1 standard (takes only ``extAppid``, ``ext`` and ``window``).
-    """
-
-    template_id: int
-    pages: list[str] = field(default_factory=lambda: ["pages/index/index", "pages/order/list"])
-    template_type: int = 0
-
-
-@dataclass(kw_only=True, slots=True)
-class Platform:
-    """A third-party platform (第三方平台).
-
-    :param testing: hosts of the testing version of its business-domain list.
-    :param published: hosts of the published version; None when the platform was never published.
-    :param unverifiable: hosts whose verification file cannot be fetched.
-    :param confirm_file: name and content of the verification file.
-    :param audit_limit: submissions a month.
-    :param audit_rest: submissions left this month; None starts with all of them.
-    :param ip_allowed: False answers 61004, as for a caller that is not in the IP allow list.
-    :param templates: its own library, beside what the world offers to every platform.
-    """
-
-    component_appid: str
-    component_access_token: str = field(default="", repr=False, metadata={"secret": True})
-    testing: list[str] = field(default_factory=list)
-    published: list[str] | None = field(default_factory=list)
-    unverifiable: set[str] = field(default_factory=set)
-    confirm_file: tuple[str, str] = ("AbCdEf1234.txt", "0123456789abcdef0123456789abcdef")
-    audit_limit: int = 100
-    audit_rest: int | None = None
-    speedup_limit: int = 0
-    speedup_rest: int = 0
-    ip_allowed: bool = True
-    templates: list[Template] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.audit_rest = self.audits_left
-
-    @property
-    def registered(self) -> list[str]:
-        """The list merchants are checked against.
-
-        WeChat does not write down which version counts. Developers' reports of 89021 after a change of the testing
-        version alone fit the published one, where there is one.
-        """
-        return self.testing if self.published is None else self.published
-
-    @property
-    def audits_left(self) -> int:
-        """Submissions left this month."""
-        return self.audit_limit if self.audit_rest is None else self.audit_rest
-
-
-Account = Platform | MiniProgram
+def _random() -> str:
+    return secrets.token_urlsafe(48)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -87,9 +38,14 @@ class World:
     :param get_lists: whether ``action=get`` answers ``webviewdomain``; clients read it, no page promises it.
     :param webviewdomain_limit: origins of one Mini Program before 89029 (WeChat's texts say 100, 200 and 300).
     :param platform_domain_limit: hosts of one platform list before 65316.
-    :param expired_tokens: tokens that answer 42001.
+    :param expired_tokens: tokens that answer 42001, tickets that answer 61005.
     :param next_auditid: number of the next audit sheet; they count up.
+    :param platform_expired_errcode: what a platform token answers after its time, 42001 or 42006.
+    :param basicinfo_method: how getaccountbasicinfo is called: the current page says POST, older clients use GET.
+    :param push_audit_events: whether an audit that ends or is delayed is pushed to the platform's message URL.
+    :param seconds_ahead: added to the clock, see :meth:`advance`.
     :param clock: epoch seconds of every timestamp; not part of the JSON.
+    :param generate: the unpredictable part of each issued token, ticket and code; not part of the JSON.
     """
 
     platforms: list[Platform] = field(default_factory=list)
@@ -101,8 +57,17 @@ class World:
     platform_domain_limit: int = 300
     expired_tokens: set[str] = field(default_factory=set, repr=False, metadata={"secret": True})
     next_auditid: int = 400000001
+    platform_expired_errcode: int = TOKEN_EXPIRED
+    basicinfo_method: BasicinfoMethod = "any"
+    push_audit_events: bool = False
+    seconds_ahead: float = 0
     clock: Callable[[], float] = field(default=time.time, repr=False, compare=False)
+    generate: Callable[[], str] = field(default=_random, repr=False, compare=False)
+    outbox: list[Push] = field(default_factory=list, init=False, repr=False, compare=False)
     _owners: dict[str, Account] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _coded: dict[str, MiniProgram] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _places: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _known: Redactor | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         appids = [appid_of(account) for account in self.accounts()]
@@ -111,14 +76,26 @@ class World:
         orphans = [each.appid for each in self.mini_programs if each.component_appid not in known]
         if doubled or orphans:
             raise ValueError(f"appids used twice: {doubled}; Mini Programs without a platform: {orphans}")
+        if self.basicinfo_method not in get_args(BasicinfoMethod):
+            raise ValueError(f"basicinfo_method {self.basicinfo_method!r} is none of any, POST, GET")
+        if self.platform_expired_errcode not in (TOKEN_EXPIRED, PLATFORM_TOKEN_EXPIRED):
+            raise ValueError(f"platform_expired_errcode {self.platform_expired_errcode} is neither 42001 nor 42006")
 
     def accounts(self) -> list[Account]:
         """Return every platform and every Mini Program."""
         return [*self.platforms, *self.mini_programs]
 
+    def time(self) -> float:
+        """Return the time in epoch seconds: the clock's, and what the world was advanced by."""
+        return self.clock() + self.seconds_ahead
+
     def now(self) -> int:
         """Return the time in whole epoch seconds, as WeChat stamps it."""
-        return int(self.clock())
+        return int(self.time())
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass: tickets, codes and tokens grow older."""
+        self.seconds_ahead += seconds
 
     def platform(self, component_appid: str) -> Platform:
         """Return a platform.
@@ -135,28 +112,85 @@ class World:
 
         :raises KeyError: there is none of this appid.
         """
-        for mini_program in self.mini_programs:
-            if mini_program.appid == appid:
-                return mini_program
-        raise KeyError(appid)
+        place = self._places.get(appid, -1)
+        # Tests change the list as they like, so a place counts only when the Mini Program still stands there.
+        if not 0 <= place < len(self.mini_programs) or self.mini_programs[place].appid != appid:
+            self._places = {each.appid: place for place, each in enumerate(self.mini_programs)}
+            place = self._places[appid]
+        return self.mini_programs[place]
 
     def platform_of(self, account: Account) -> Platform:
         """Return the platform that acts: the account itself, or the one a Mini Program authorised."""
         return account if isinstance(account, Platform) else self.platform(account.component_appid)
 
     def owner(self, token: str) -> Account | None:
-        """Return whose token this is now; None for an unknown or replaced one."""
+        """Return whose access token this is, dead issued ones included; None for an unknown or replaced one."""
         found = self._owners.get(token)
-        if found is None or token_of(found) != token:
+        if found is None or not self._holds(found, token):
             # Tests may set a new token at any time, so the index is rebuilt when it does not answer.
-            self._owners = {token_of(account): account for account in self.accounts()}
-            self._owners.pop("", None)
+            self._owners = {each: account for account in self.accounts() for each in access_tokens(account)}
+            self.known.add_all(self._owners)
             found = self._owners.get(token)
         return found
 
+    def _holds(self, account: Account, token: str) -> bool:
+        if token not in access_tokens(account):
+            return False
+        return isinstance(account, Platform) or self.mini_program(account.appid) is account
+
+    def note_token(self, account: Account, token: str) -> None:
+        """Remember whose a newly issued access token is."""
+        self._owners[token] = account
+
+    def account_with_code(self, code: str) -> MiniProgram | None:
+        """Return whose authorization code this is; None for an unknown or used one."""
+        found = self._coded.pop(code, None)
+        if found is None or found.code != code:
+            found = next((each for each in self.mini_programs if code and each.code == code), None)
+        return found
+
+    def authorise(self, appid: str) -> str:
+        """Let a merchant authorise its platform, and return the authorization code.
+
+        :raises KeyError: there is no Mini Program of this appid.
+        """
+        account = self.mini_program(appid)
+        code = authorisation.authorise(self, account)
+        self._coded[code] = account
+        return code
+
+    def withdraw(self, appid: str) -> None:
+        """Let a merchant withdraw its authorisation.
+
+        :raises KeyError: there is no Mini Program of this appid.
+        """
+        authorisation.withdraw(self.mini_program(appid))
+
+    def new_ticket(self, component_appid: str) -> str:
+        """Make a component_verify_ticket without pushing it.
+
+        :raises KeyError: there is no platform of this appid.
+        """
+        return authorisation.new_ticket(self, self.platform(component_appid))
+
+    def new_secret(self, prefix: str) -> str:
+        """Return a fresh token, ticket or code, which nothing will show."""
+        secret = prefix + self.generate()
+        self.known.add(secret)
+        return secret
+
+    @property
+    def known(self) -> Redactor:
+        """Everything that nothing may show: what this world was built with, and all that it issued."""
+        if self._known is None:
+            self._known = Redactor()
+            self._known.add_all(self.tokens())
+        self._known.add_all(self.expired_tokens)
+        return self._known
+
     def tokens(self) -> set[str]:
-        """Return every token this world knows, expired ones included: the words that nothing may show."""
-        current = {token_of(account) for account in self.accounts()}
+        """Return every secret this world holds now, expired ones included."""
+        current = {secret for account in self.accounts() for secret in secrets_of(account)}
         return (current | self.expired_tokens) - {""}
 
     def template(self, platform: Platform, template_id: int) -> Template | None:
@@ -170,18 +204,20 @@ class World:
         return self.next_auditid - 1
 
     def become(self, other: World) -> None:
-        """Take over the state of another world in place; the clock stays."""
+        """Take over the state of another world in place; the clock and the generator stay."""
         for each in fields(self):
-            if each.init and each.name != "clock":
+            if each.init and each.name not in wire.NO_JSON:
                 setattr(self, each.name, getattr(other, each.name))
-        self._owners = {}
+        self._owners, self._coded, self._places = {}, {}, {}
+        self.outbox.clear()
+        self.known.add_all(self.tokens())
 
     def to_json(self, *, tokens: bool = False) -> Json:
         """Return the state as JSON values, which :meth:`from_json` reads.
 
         :param tokens: include tokens, for seeding another sandbox; never set where someone may look.
         """
-        plain: Json = _plain(self, tokens=tokens)
+        plain: Json = wire.plain(self, tokens=tokens)
         return plain
 
     @classmethod
@@ -191,73 +227,9 @@ class World:
         :raises ValueError: a name that is no field, or a field that is missing.
         """
         nested: dict[str, Callable[[Any], Any]] = {
-            "platforms": lambda items: [_platform(item) for item in items],
-            "mini_programs": lambda items: [_mini_program(item) for item in items],
-            "templates": _templates,
+            "platforms": wire.platforms,
+            "mini_programs": wire.mini_programs,
+            "templates": wire.templates,
             "expired_tokens": set,
         }
-        return _build(cls, data, nested)
-
-
-def token_of(account: Account) -> str:
-    """Return the token an account answers to; empty when it has none."""
-    if isinstance(account, Platform):
-        return account.component_access_token
-    return account.authorizer_access_token
-
-
-def appid_of(account: Account) -> str:
-    """Return the appid of a platform or a Mini Program."""
-    return account.component_appid if isinstance(account, Platform) else account.appid
-
-
-def _plain(value: Any, *, tokens: bool) -> Any:
-    if is_dataclass(value):
-        shown = (
-            each
-            for each in fields(value)
-            if each.init and each.name != "clock" and (tokens or not each.metadata.get("secret"))
-        )
-        return {each.name: _plain(getattr(value, each.name), tokens=tokens) for each in shown}
-    if isinstance(value, dict):
-        return {name: _plain(item, tokens=tokens) for name, item in value.items()}
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    if isinstance(value, (list, tuple)):
-        return [_plain(item, tokens=tokens) for item in value]
-    return value
-
-
-def _build(cls: type[T], data: Any, nested: dict[str, Callable[[Any], Any]]) -> T:
-    if not isinstance(data, dict):
-        raise ValueError(f"{cls.__name__} wants an object, got {type(data).__name__}")  # noqa: TRY004
-    if "clock" in data:
-        raise ValueError(f"{cls.__name__}: a clock is no JSON value")
-    try:
-        return cls(**{name: nested.get(name, _as_is)(value) for name, value in data.items()})
-    except TypeError as error:
-        raise ValueError(f"{cls.__name__}: {error}") from error
-
-
-def _as_is(value: Any) -> Any:
-    return value
-
-
-def _templates(items: list[Json]) -> list[Template]:
-    return [_build(Template, item, {}) for item in items]
-
-
-def _platform(data: Json) -> Platform:
-    return _build(Platform, data, {"unverifiable": set, "confirm_file": tuple, "templates": _templates})
-
-
-def _mini_program(data: Json) -> MiniProgram:
-    return _build(MiniProgram, data, {"granted_sets": set, "audit": _plan, "sheets": _sheets})
-
-
-def _plan(data: Json) -> AuditPlan:
-    return _build(AuditPlan, data, {})
-
-
-def _sheets(items: list[Json]) -> list[AuditSheet]:
-    return [_build(AuditSheet, item, {"plan": _plan, "stage": Stage}) for item in items]
+        return wire.build(cls, data, nested)

@@ -5,16 +5,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_wxa.sandbox.errors import ERRMSG
-from airflow_wxa.sandbox.routes import ENDPOINTS
+from airflow_wxa.sandbox.routes import ENDPOINTS, MERCHANT_ENDPOINTS, OPEN_ENDPOINTS, PLATFORM_ENDPOINTS
 from airflow_wxa.sandbox.testing import MERCHANT_TOKEN, PLATFORM_TOKEN
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import Wechat
 
-POSTS = [path for path, endpoint in ENDPOINTS.items() if endpoint.method == "POST"]
+BASIC_INFO = "/cgi-bin/account/getaccountbasicinfo"
+POSTS = [path for path, endpoint in ENDPOINTS.items() if endpoint.method == "POST" and path != BASIC_INFO]
 GETS = [path for path, endpoint in ENDPOINTS.items() if endpoint.method == "GET"]
-MERCHANT = [path for path in ENDPOINTS if path.startswith("/wxa/")]
-PLATFORM = [path for path in ENDPOINTS if path.startswith("/cgi-bin/component/")]
+MERCHANT = [endpoint.path for endpoint in MERCHANT_ENDPOINTS]
+PLATFORM = [endpoint.path for endpoint in PLATFORM_ENDPOINTS]
+OPEN = [endpoint.path for endpoint in OPEN_ENDPOINTS]
+WITH_TOKEN = [*MERCHANT, *PLATFORM]
 CONFIRM_FILE = "/cgi-bin/component/get_domain_confirmfile"
 
 
@@ -29,18 +32,18 @@ def test_other_methods_against_post_are_answered_43002(wechat: Wechat, method: s
     assert wechat.send(method, path)["errcode"] == 43002
 
 
-@pytest.mark.parametrize("path", ENDPOINTS)
+@pytest.mark.parametrize("path", [*POSTS, *GETS])
 def test_the_method_is_asked_before_the_token(wechat: Wechat, path: str) -> None:
     wrong = "GET" if path in POSTS else "POST"
     assert wechat.send(wrong, path, token="nobody's")["errcode"] in (43001, 43002)
 
 
-@pytest.mark.parametrize("path", ENDPOINTS)
+@pytest.mark.parametrize("path", WITH_TOKEN)
 def test_unknown_token_is_answered_40001(wechat: Wechat, path: str) -> None:
     assert wechat.send(ENDPOINTS[path].method, path, token="nobody's")["errcode"] == 40001
 
 
-@pytest.mark.parametrize("path", ENDPOINTS)
+@pytest.mark.parametrize("path", WITH_TOKEN)
 def test_expired_token_is_answered_42001(wechat: Wechat, path: str) -> None:
     wechat.world.expired_tokens = {MERCHANT_TOKEN, PLATFORM_TOKEN}
     assert wechat.send(ENDPOINTS[path].method, path)["errcode"] == 42001
@@ -63,7 +66,7 @@ def test_platform_token_on_a_merchant_call_is_answered_61015(wechat: Wechat, pat
     assert wechat.send(ENDPOINTS[path].method, path, b"{}", token=PLATFORM_TOKEN)["errcode"] == 61015
 
 
-@pytest.mark.parametrize("path", ENDPOINTS)
+@pytest.mark.parametrize("path", WITH_TOKEN)
 def test_unlisted_ip_is_answered_61004_whoever_asks(wechat: Wechat, path: str) -> None:
     wechat.platform.ip_allowed = False
     wechat.account.granted_sets = set()
@@ -71,9 +74,16 @@ def test_unlisted_ip_is_answered_61004_whoever_asks(wechat: Wechat, path: str) -
 
 
 @pytest.mark.parametrize("path", MERCHANT)
-def test_missing_permission_set_18_is_answered_61007(wechat: Wechat, path: str) -> None:
-    wechat.account.granted_sets = {17, 30}
+def test_a_missing_permission_set_is_answered_61007(wechat: Wechat, path: str) -> None:
+    wechat.account.granted_sets = {17, 18} if path == BASIC_INFO else {17, 30}
     assert wechat.send(ENDPOINTS[path].method, path)["errcode"] == 61007
+
+
+@pytest.mark.parametrize("path", MERCHANT)
+def test_a_merchant_that_withdrew_is_answered_61003_before_its_sets_are_asked(wechat: Wechat, path: str) -> None:
+    wechat.world.withdraw(wechat.account.appid)
+    wechat.account.granted_sets = set()
+    assert wechat.send(ENDPOINTS[path].method, path)["errcode"] == 61003
 
 
 @pytest.mark.parametrize("path", [path for path in POSTS if path != CONFIRM_FILE])

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_wxa.sandbox import errors
 from airflow_wxa.sandbox.errors import RefusalError
-from airflow_wxa.sandbox.state import STAGES, AuditStatus
+from airflow_wxa.sandbox.pushes import announce_audit
+from airflow_wxa.sandbox.state import STAGES, AuditStatus, Stage
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox.gate import Answer, Body
@@ -43,7 +44,8 @@ def submit_audit(world: World, account: MiniProgram, body: Body) -> Answer:
     trial = account.check_submittable(privacy_api_not_use=not_used, audit_rest=platform.audits_left)
     platform.audit_rest = platform.audits_left - 1
     auditid = world.take_auditid()
-    account.submit(trial, auditid=auditid, now=world.now())
+    sheet = account.submit(trial, auditid=auditid, now=world.now())
+    announce_audit(world, account, sheet, Stage.AUDITING)
     return {"errcode": 0, "errmsg": "ok", "auditid": auditid}
 
 
@@ -69,12 +71,12 @@ def _check_item(item: dict[str, Any], account: MiniProgram) -> None:
         raise RefusalError(errors.BAD_CATEGORY)
 
 
-def get_auditstatus(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
+def get_auditstatus(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer where one sheet stands; old samples name it by a string, the page by a number."""
     auditid = str(body.get("auditid"))
     for sheet in account.sheets:
         if str(sheet.auditid) == auditid:
-            return {"errcode": 0, "errmsg": "ok", **_status(sheet, screenshot="screenshot")}
+            return {"errcode": 0, "errmsg": "ok", **_status(world, account, sheet, "screenshot")}
     raise RefusalError(errors.INVALID_AUDITID)
 
 
@@ -90,15 +92,17 @@ def get_latest_auditstatus(world: World, account: MiniProgram, body: Body) -> An
         "errcode": 0,
         "errmsg": "ok",
         "auditid": sheet.auditid,
-        **_status(sheet, screenshot="ScreenShot"),
+        **_status(world, account, sheet, "ScreenShot"),
         "user_version": sheet.user_version,
         "user_desc": sheet.user_desc,
         "submit_audit_time": sheet.submit_audit_time,
     }
 
 
-def _status(sheet: AuditSheet, *, screenshot: str) -> dict[str, Any]:
-    status = STAGES[sheet.poll()].status
+def _status(world: World, account: MiniProgram, sheet: AuditSheet, screenshot: str) -> dict[str, Any]:
+    answered = sheet.poll()
+    announce_audit(world, account, sheet, answered)
+    status = STAGES[answered].status
     shown: dict[str, Any] = {"status": int(status)}
     if status in (AuditStatus.REJECTED, AuditStatus.DELAYED):
         shown["reason"] = sheet.plan.reason

@@ -10,8 +10,9 @@ from airflow_wxa.sandbox.handlers.ext_json import checked_pages
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox.gate import Answer, Body
+    from airflow_wxa.sandbox.platforms import Template
     from airflow_wxa.sandbox.state import MiniProgram
-    from airflow_wxa.sandbox.world import Template, World
+    from airflow_wxa.sandbox.world import World
 
 USER_VERSION_LENGTH = 64
 

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_wxa.sandbox.gate import Answer, Body
+    from airflow_wxa.sandbox.platforms import Platform
     from airflow_wxa.sandbox.state import MiniProgram
-    from airflow_wxa.sandbox.world import Platform, World
+    from airflow_wxa.sandbox.world import World
 
 Origins = dict[str, str]
 """Host to origin as it was sent: a trailing slash stays, hosts are compared."""

@@ -9,7 +9,7 @@ from airflow_wxa.sandbox.errors import RefusalError
 from airflow_wxa.sandbox.gate import strict_json
 
 if TYPE_CHECKING:
-    from airflow_wxa.sandbox.world import Template
+    from airflow_wxa.sandbox.platforms import Template
 
 STANDARD_KEYS = frozenset({"extAppid", "ext", "window"})
 STANDARD_TEMPLATE = 1

@@ -1,0 +1,205 @@
+"""The token chain: ticket → platform token → authorization code → merchant token.
+
+None of these answers has an ``errcode`` when it succeeds, but api_start_push_ticket's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_wxa.sandbox import authorisation, errors
+from airflow_wxa.sandbox.errors import RefusalError
+from airflow_wxa.sandbox.platforms import API_COMPONENT_TOKEN
+from airflow_wxa.sandbox.pushes import TICKET, compose
+
+if TYPE_CHECKING:
+    from airflow_wxa.sandbox.gate import Answer, Body
+    from airflow_wxa.sandbox.platforms import Platform
+    from airflow_wxa.sandbox.state import MiniProgram
+    from airflow_wxa.sandbox.world import World
+
+COMPONENT = "/cgi-bin/component/"
+MOST_AUTHORISERS = 500
+# WeChat pushes a ticket about every ten minutes; two that did not come mean that pushing has stopped.
+TICKET_SILENCE = 1200
+BEIJING = 8 * 3600
+DAY = 86400
+
+
+def api_start_push_ticket(world: World, body: Body) -> Answer:
+    """Start pushing tickets again when they stopped; the first one follows at once."""
+    platform = _proven(world, body, "component_secret")
+    newest = max(platform.tickets.values(), default=0)
+    if world.time() - newest < TICKET_SILENCE:
+        return {"errcode": 0, "errmsg": "in a normal state"}
+    if platform.push_url:
+        world.outbox.append(compose(world, TICKET, platform.component_appid))
+    return {"errcode": 0, "errmsg": "ok"}
+
+
+def api_component_token(world: World, body: Body) -> Answer:
+    """Issue a platform token for the secret and a ticket."""
+    platform = _proven(world, body, "component_appsecret", path=API_COMPONENT_TOKEN)
+    authorisation.check_ticket(world, platform, body.get("component_verify_ticket"))
+    token = authorisation.new_access_token(world, platform)
+    return {"component_access_token": token.value, "expires_in": platform.expires_in}
+
+
+def _proven(world: World, body: Body, secret_name: str, path: str = "") -> Platform:
+    """Return the platform that a call without a token names and proves to be.
+
+    A wrong secret is 40125, as api_component_token's page has it; 40001 there is WeChat's word for tokens.
+
+    :param path: counted against the daily limit of this path.
+    """
+    component_appid = body.get("component_appid")
+    if not component_appid:
+        raise RefusalError(errors.COMPONENT_APPID_MISSING)
+    platform = next((each for each in world.platforms if each.component_appid == component_appid), None)
+    if platform is None:
+        raise RefusalError(errors.INVALID_APPID)
+    if not platform.ip_allowed:
+        raise RefusalError(errors.IP_NOT_REGISTERED)
+    _spend(world, platform, path)
+    secret = body.get(secret_name)
+    if not secret:
+        raise RefusalError(errors.APPSECRET_MISSING)
+    if secret != platform.component_appsecret:
+        raise RefusalError(errors.INVALID_APPSECRET)
+    return platform
+
+
+def api_create_preauthcode(world: World, account: Platform, body: Body) -> Answer:
+    """Make a code for the authorization link; it cannot be exchanged itself."""
+    _own_call(world, account, body, "api_create_preauthcode")
+    code = world.new_secret("preauthcode@@@")
+    return {"pre_auth_code": code, "expires_in": authorisation.PRE_AUTH_CODE_SECONDS}
+
+
+def api_query_auth(world: World, account: Platform, body: Body) -> Answer:
+    """Exchange an authorization code, once."""
+    _own_call(world, account, body, "api_query_auth")
+    merchant, token = authorisation.exchange(world, account, body.get("authorization_code"))
+    return {
+        "authorization_info": {
+            "authorizer_appid": merchant.appid,
+            "authorizer_access_token": token.value,
+            "expires_in": account.expires_in,
+            "authorizer_refresh_token": merchant.refresh_token,
+            "func_info": granted(merchant),
+        }
+    }
+
+
+def api_authorizer_token(world: World, account: Platform, body: Body) -> Answer:
+    """Issue a merchant token for a refresh token."""
+    _own_call(world, account, body, "api_authorizer_token")
+    merchant = _merchant(world, account, body)
+    token = authorisation.refresh(world, merchant, body.get("authorizer_refresh_token"))
+    return {
+        "authorizer_access_token": token.value,
+        "expires_in": account.expires_in,
+        "authorizer_refresh_token": merchant.refresh_token,
+    }
+
+
+def api_get_authorizer_list(world: World, account: Platform, body: Body) -> Answer:
+    """Answer the merchants and their current refresh tokens, a page at a time."""
+    _own_call(world, account, body, "api_get_authorizer_list")
+    offset, count = _number(body.get("offset")), _number(body.get("count"))
+    # What WeChat does with a page of more than 500 is not written down: clients ask for no more.
+    if offset < 0 or not 1 <= count <= MOST_AUTHORISERS:
+        raise RefusalError(errors.INVALID_ARGUMENTS)
+    of_platform = account.component_appid
+    all_of_them = [each for each in world.mini_programs if each.authorised and each.component_appid == of_platform]
+    page = [
+        {"authorizer_appid": each.appid, "refresh_token": each.refresh_token, "auth_time": each.auth_time}
+        for each in all_of_them[offset : offset + count]
+    ]
+    return {"total_count": len(all_of_them), "list": page}
+
+
+def api_get_authorizer_info(world: World, account: Platform, body: Body) -> Answer:
+    """Answer who a merchant is and what it granted."""
+    _own_call(world, account, body, "api_get_authorizer_info")
+    merchant = _merchant(world, account, body)
+    return {
+        "authorizer_info": _profile(merchant),
+        "authorization_info": {
+            "authorizer_appid": merchant.appid,
+            "authorizer_refresh_token": merchant.refresh_token,
+            "func_info": granted(merchant),
+        },
+    }
+
+
+def _profile(merchant: MiniProgram) -> dict[str, Any]:
+    return {
+        "nick_name": merchant.nick_name or merchant.appid,
+        "head_img": "",
+        "service_type_info": {"id": 0},
+        "verify_type_info": {"id": 0 if merchant.verified else -1},
+        "user_name": merchant.user_name,
+        "alias": "",
+        "qrcode_url": "",
+        "business_info": {"open_pay": 0, "open_shake": 0, "open_scan": 0, "open_card": 0, "open_store": 0},
+        "idc": 1,
+        "principal_name": merchant.owner_name,
+        "signature": "",
+        "MiniProgramInfo": {
+            "network": {
+                "RequestDomain": [],
+                "WsRequestDomain": [],
+                "UploadDomain": [],
+                "DownloadDomain": [],
+                "UDPDomain": [],
+                "TCPDomain": [],
+                "BizDomain": list(merchant.effective_webviewdomain),
+            },
+            "categories": [
+                {"first": each["first_class"], "second": each["second_class"]} for each in merchant.categories
+            ],
+            "visit_status": 0,
+        },
+        "register_type": 0,
+        "account_status": 1,
+        "basic_config": {"is_phone_configured": True, "is_email_configured": True},
+    }
+
+
+def granted(merchant: MiniProgram) -> list[dict[str, Any]]:
+    """Return ``func_info``: the permission sets that a merchant granted."""
+    return [{"funcscope_category": {"id": each}} for each in sorted(merchant.granted_sets)]
+
+
+def _own_call(world: World, account: Platform, body: Body, name: str) -> None:
+    """Look whether a platform speaks of itself, and count the call."""
+    component_appid = body.get("component_appid")
+    if not component_appid:
+        raise RefusalError(errors.COMPONENT_APPID_MISSING)
+    if component_appid != account.component_appid:
+        raise RefusalError(errors.INVALID_APPID)
+    _spend(world, account, COMPONENT + name)
+
+
+def _spend(world: World, platform: Platform, path: str) -> None:
+    if path and not platform.spend_call(path, day=(world.now() + BEIJING) // DAY):
+        raise RefusalError(errors.DAILY_QUOTA_REACHED)
+
+
+def _merchant(world: World, account: Platform, body: Body) -> MiniProgram:
+    appid = body.get("authorizer_appid")
+    if not appid:
+        raise RefusalError(errors.APPID_MISSING)
+    try:
+        merchant = world.mini_program(str(appid))
+    except KeyError as error:
+        raise RefusalError(errors.NOT_AUTHORISED) from error
+    if not merchant.authorised or merchant.component_appid != account.component_appid:
+        raise RefusalError(errors.NOT_AUTHORISED)
+    return merchant
+
+
+def _number(value: Any) -> int:
+    """Return a whole number as it is, and -1, which no page takes, for everything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else -1

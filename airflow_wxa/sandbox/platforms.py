@@ -1,0 +1,124 @@
+"""Third-party platforms: what one has registered, what it is called with, and how its tokens behave."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, get_args
+
+if TYPE_CHECKING:
+    from airflow_wxa.sandbox.tokens import Issued
+
+API_COMPONENT_TOKEN = "/cgi-bin/component/api_component_token"  # noqa: S105  a path
+
+Rotation = Literal["never", "each"]
+
+_ENCODING_AES_KEY = re.compile(r"[A-Za-z0-9]{43}")
+
+
+def _default_limits() -> dict[str, int]:
+    # The one figure that a platform was seen to read from WeChat's quota call.
+    return {API_COMPONENT_TOKEN: 10_000}
+
+
+@dataclass(kw_only=True, slots=True)
+class Template:
+    """One entry of a template library.
+
+    :param pages: page paths of the package, ``pages/index/index``.
+    :param template_type: 0 ordinary, 1 standard (takes only ``extAppid``, ``ext`` and ``window``).
+    """
+
+    template_id: int
+    pages: list[str] = field(default_factory=lambda: ["pages/index/index", "pages/order/list"])
+    template_type: int = 0
+
+
+@dataclass(kw_only=True, slots=True)
+class Platform:
+    """A third-party platform (第三方平台).
+
+    :param component_access_token: a fixed token, beside those that are issued.
+    :param component_appsecret: what api_component_token wants; without one it refuses every secret.
+    :param component_verify_ticket: a fixed ticket that does not run out, beside those that are pushed.
+    :param testing: hosts of the testing version of its business-domain list.
+    :param published: hosts of the published version; None when the platform was never published.
+    :param unverifiable: hosts whose verification file cannot be fetched.
+    :param confirm_file: name and content of the verification file.
+    :param audit_limit: submissions a month.
+    :param audit_rest: submissions left this month; None starts with all of them.
+    :param ip_allowed: False answers 61004, as for a caller that is not in the IP allow list.
+    :param templates: its own library, beside what the world offers to every platform.
+    :param expires_in: seconds that an issued access token lives, the platform's and its merchants'.
+    :param overlap_seconds: how long the earlier token works after a new one was issued; 0 ends it at once.
+    :param rotate_refresh_tokens: ``each`` answers every refresh with a new refresh token, ``never`` with the same one.
+    :param refresh_grace_seconds: how long a replaced refresh token still works; 0 ends it at once.
+    :param daily_limits: path to calls a day before 45009; for the calls that hand out tokens and authorisations.
+    :param calls_today: path to calls on the day of ``quota_day``.
+    :param quota_day: the day ``calls_today`` counts, in days since the epoch, Beijing time.
+    :param push_token: signs pushes (消息校验Token).
+    :param encoding_aes_key: encrypts pushes (消息加解密Key), 43 letters and digits.
+    :param push_url: where tickets and authorisation events go.
+    :param message_url: where audit events go; ``$APPID$`` stands for the Mini Program.
+    :param tickets: pushed tickets, to the epoch second of their making.
+    :param issued: access tokens, oldest first.
+    """
+
+    component_appid: str
+    component_access_token: str = field(default="", repr=False, metadata={"secret": True})
+    component_appsecret: str = field(default="", repr=False, metadata={"secret": True})
+    component_verify_ticket: str = field(default="", repr=False, metadata={"secret": True})
+    testing: list[str] = field(default_factory=list)
+    published: list[str] | None = field(default_factory=list)
+    unverifiable: set[str] = field(default_factory=set)
+    confirm_file: tuple[str, str] = ("AbCdEf1234.txt", "0123456789abcdef0123456789abcdef")
+    audit_limit: int = 100
+    audit_rest: int | None = None
+    speedup_limit: int = 0
+    speedup_rest: int = 0
+    ip_allowed: bool = True
+    templates: list[Template] = field(default_factory=list)
+    expires_in: int = 7200
+    overlap_seconds: float = 300
+    rotate_refresh_tokens: Rotation = "never"
+    refresh_grace_seconds: float = 300
+    daily_limits: dict[str, int] = field(default_factory=_default_limits)
+    calls_today: dict[str, int] = field(default_factory=dict)
+    quota_day: int = 0
+    push_token: str = field(default="", repr=False, metadata={"secret": True})
+    encoding_aes_key: str = field(default="", repr=False, metadata={"secret": True})
+    push_url: str = ""
+    message_url: str = ""
+    tickets: dict[str, float] = field(default_factory=dict, repr=False, metadata={"secret": True})
+    issued: list[Issued] = field(default_factory=list, repr=False, metadata={"secret": True})
+
+    def __post_init__(self) -> None:
+        self.audit_rest = self.audits_left
+        if self.rotate_refresh_tokens not in get_args(Rotation):
+            raise ValueError(f"rotate_refresh_tokens {self.rotate_refresh_tokens!r} is none of never, each")
+        if self.encoding_aes_key and not _ENCODING_AES_KEY.fullmatch(self.encoding_aes_key):
+            raise ValueError(f"encoding_aes_key has to be 43 letters and digits, got {len(self.encoding_aes_key)}")
+
+    @property
+    def registered(self) -> list[str]:
+        """The list merchants are checked against.
+
+        WeChat does not write down which version counts. Developers' reports of 89021 after a change of the testing
+        version alone fit the published one, where there is one.
+        """
+        return self.testing if self.published is None else self.published
+
+    @property
+    def audits_left(self) -> int:
+        """Submissions left this month."""
+        return self.audit_limit if self.audit_rest is None else self.audit_rest
+
+    def spend_call(self, path: str, *, day: int) -> bool:
+        """Count a call; False when the day's calls are used up."""
+        if day != self.quota_day:
+            self.quota_day, self.calls_today = day, {}
+        spent = self.calls_today.get(path, 0)
+        if spent >= self.daily_limits.get(path, spent + 1):
+            return False
+        self.calls_today[path] = spent + 1
+        return True

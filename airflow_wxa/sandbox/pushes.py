@@ -1,0 +1,284 @@
+"""What WeChat sends by itself: tickets, authorisation events and audit results, signed and encrypted.
+
+It is written from WeChat's description of the scheme, and from nothing of this package that decrypts:
+https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/Before_Develop/Message_encryption_and_decryption.html
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import ssl
+import struct
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, get_args
+from xml.sax.saxutils import escape
+
+import httpx
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from airflow_wxa.sandbox.authorisation import CODE_SECONDS
+from airflow_wxa.sandbox.state import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_wxa.sandbox.platforms import Platform
+    from airflow_wxa.sandbox.state import AuditSheet, MiniProgram
+    from airflow_wxa.sandbox.world import World
+
+TicketEvent = Literal["component_verify_ticket"]
+AuthorisationEvent = Literal["authorized", "updateauthorized", "unauthorized"]
+AuditEvent = Literal["weapp_audit_success", "weapp_audit_fail", "weapp_audit_delay"]
+PushEvent = TicketEvent | AuthorisationEvent | AuditEvent
+
+TICKET: TicketEvent = "component_verify_ticket"
+AUDIT_EVENTS: Mapping[Stage, AuditEvent] = {
+    Stage.APPROVED: "weapp_audit_success",
+    Stage.REJECTED: "weapp_audit_fail",
+    Stage.DELAYED: "weapp_audit_delay",
+}
+BLOCK = 32
+ANSWER_SECONDS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Envelope:
+    """An encrypted push without an address.
+
+    :param params: the query: ``signature``, ``timestamp``, ``nonce``, ``encrypt_type``, ``msg_signature``.
+    :param content: the body, XML in UTF-8.
+    """
+
+    params: dict[str, str]
+    content: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Push:
+    """One POST as WeChat makes it; sent twice, it is a duplicate.
+
+    :param event: ``InfoType`` or ``Event`` of the XML inside.
+    :param appid: whom it is about; the platform's appid for a ticket.
+    """
+
+    event: PushEvent
+    appid: str
+    url: str
+    envelope: Envelope
+
+    def request(self) -> httpx.Request:
+        """Return what is sent; a query that the address has of its own stays."""
+        url = httpx.URL(self.url).copy_merge_params(self.envelope.params)
+        return httpx.Request("POST", url, content=self.envelope.content, headers={"Content-Type": "text/xml"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """What became of a push.
+
+    :param status: of the receiver's answer; None when there was none.
+    :param answer: what the receiver answered, or why it did not; WeChat wants ``success``.
+    """
+
+    event: PushEvent
+    appid: str
+    status: int | None
+    answer: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the delivery as JSON values."""
+        return asdict(self)
+
+
+def encrypt(
+    xml: str,
+    *,
+    push_token: str,
+    encoding_aes_key: str,
+    component_appid: str,
+    timestamp: int,
+    nonce: str = "",
+    to_user_name: str = "",
+) -> Envelope:
+    """Sign and encrypt a push.
+
+    :param xml: the message.
+    :param encoding_aes_key: 43 letters and digits.
+    :param component_appid: stands at the end of the plain text, whoever the message is about.
+    :param timestamp: epoch seconds.
+    :param nonce: ten random digits when empty.
+    :param to_user_name: the original id of a Mini Program; the envelope names it instead of the platform.
+    """
+    key = base64.b64decode(f"{encoding_aes_key}=")
+    message = xml.encode()
+    plain = secrets.token_bytes(16) + struct.pack(">I", len(message)) + message + component_appid.encode()
+    missing = BLOCK - len(plain) % BLOCK
+    encryptor = Cipher(algorithms.AES(key), modes.CBC(key[:16])).encryptor()
+    cipher_text = encryptor.update(plain + bytes([missing]) * missing) + encryptor.finalize()
+    encrypted = base64.b64encode(cipher_text).decode()
+    stamp, nonce = str(timestamp), nonce or f"{secrets.randbelow(10**10):010d}"
+    address = {"ToUserName": to_user_name} if to_user_name else {"AppId": component_appid}
+    return Envelope(
+        params={
+            "signature": _sha1(push_token, stamp, nonce),
+            "timestamp": stamp,
+            "nonce": nonce,
+            "encrypt_type": "aes",
+            "msg_signature": _sha1(push_token, stamp, nonce, encrypted),
+        },
+        content=_xml({**address, "Encrypt": encrypted}, cdata=True).encode(),
+    )
+
+
+def _sha1(*words: str) -> str:
+    return hashlib.sha1("".join(sorted(words)).encode()).hexdigest()  # noqa: S324  the scheme is WeChat's
+
+
+def _xml(fields: Mapping[str, str | int], *, cdata: bool) -> str:
+    """Return one flat message; WeChat's samples have CDATA in audit events and none in authorisation events."""
+    tags = (f"<{name}>{_text(value, cdata=cdata)}</{name}>" for name, value in fields.items())
+    return f"<xml>{''.join(tags)}</xml>"
+
+
+def _text(value: str | int, *, cdata: bool) -> str:
+    if isinstance(value, int):
+        return str(value)
+    # A CDATA section cannot hold its own end, so it is cut in two there.
+    return f"<![CDATA[{value.replace(']]>', ']]]]><![CDATA[>')}]]>" if cdata else escape(value)
+
+
+def compose(world: World, event: PushEvent, appid: str) -> Push:
+    """Let something happen and return the push that tells of it.
+
+    A ticket is made; a merchant authorises (unless a code waits already) or withdraws; an audit event changes nothing.
+
+    :param appid: of the platform for a ticket, of the Mini Program for all others.
+    :raises KeyError: there is no such account.
+    :raises ValueError: an event that is none, or a platform without push keys or address.
+    """
+    if event == TICKET:
+        platform = world.platform(appid)
+        _check_reachable(platform, platform.push_url)
+        ticket = world.new_ticket(appid)
+        info: dict[str, str | int] = {"InfoType": event, "ComponentVerifyTicket": ticket}
+        return _to_platform(world, platform, event, appid, info)
+    account = world.mini_program(appid)
+    platform = world.platform_of(account)
+    if event in get_args(AuthorisationEvent):
+        _check_reachable(platform, platform.push_url)
+        info = {"InfoType": event, "AuthorizerAppid": appid, **_authorisation(world, account, event)}
+        return _to_platform(world, platform, event, appid, info)
+    if event in get_args(AuditEvent):
+        _check_reachable(platform, platform.message_url)
+        return _audit_push(world, account, event)
+    raise ValueError(f"event {event!r} is none of {', '.join(_events())}")
+
+
+def _events() -> list[str]:
+    return [event for part in (TicketEvent, AuthorisationEvent, AuditEvent) for event in get_args(part)]
+
+
+def _check_reachable(platform: Platform, url: str) -> None:
+    given = {"push_token": platform.push_token, "encoding_aes_key": platform.encoding_aes_key, "address": url}
+    missing = [name for name, value in given.items() if not value]
+    if missing:
+        raise ValueError(f"platform {platform.component_appid} cannot be pushed to without {', '.join(missing)}")
+
+
+def _authorisation(world: World, account: MiniProgram, event: str) -> dict[str, str | int]:
+    if event == "unauthorized":
+        world.withdraw(account.appid)
+        return {}
+    code = account.code or world.authorise(account.appid)
+    ends = account.code_expires_at or world.time() + CODE_SECONDS
+    return {
+        "AuthorizationCode": code,
+        "AuthorizationCodeExpiredTime": int(ends),
+        "PreAuthCode": world.new_secret("preauthcode@@@"),
+    }
+
+
+def _to_platform(world: World, platform: Platform, event: PushEvent, appid: str, info: dict[str, str | int]) -> Push:
+    root: dict[str, str | int] = {"AppId": platform.component_appid, "CreateTime": world.now()}
+    envelope = _encrypted(world, platform, _xml({**root, **info}, cdata=False))
+    return Push(event=event, appid=appid, url=platform.push_url, envelope=envelope)
+
+
+def _audit_push(world: World, account: MiniProgram, event: PushEvent) -> Push:
+    platform, now = world.platform_of(account), world.now()
+    plan = account.sheet.plan if account.sheet else account.audit
+    details: dict[str, dict[str, str | int]] = {
+        "weapp_audit_success": {"SuccTime": now},
+        "weapp_audit_fail": {"Reason": plan.reason, "FailTime": now, "ScreenShot": plan.screenshot},
+        "weapp_audit_delay": {"Reason": plan.reason, "DelayTime": now},
+    }
+    root: dict[str, str | int] = {
+        "ToUserName": account.user_name,
+        "FromUserName": "o-system-account",
+        "CreateTime": now,
+        "MsgType": "event",
+        "Event": event,
+    }
+    xml = _xml({**root, **details[event]}, cdata=True)
+    envelope = _encrypted(world, platform, xml, to_user_name=account.user_name)
+    url = platform.message_url.replace("$APPID$", account.appid)
+    return Push(event=event, appid=account.appid, url=url, envelope=envelope)
+
+
+def _encrypted(world: World, platform: Platform, xml: str, *, to_user_name: str = "") -> Envelope:
+    return encrypt(
+        xml,
+        push_token=platform.push_token,
+        encoding_aes_key=platform.encoding_aes_key,
+        component_appid=platform.component_appid,
+        timestamp=world.now(),
+        to_user_name=to_user_name,
+    )
+
+
+def announce_audit(world: World, account: MiniProgram, sheet: AuditSheet, before: Stage) -> None:
+    """Queue the event of an audit sheet that moved, when the world says so and somebody listens."""
+    event = AUDIT_EVENTS.get(sheet.stage)
+    if world.push_audit_events and sheet.stage != before and event and world.platform_of(account).message_url:
+        world.outbox.append(compose(world, event, account.appid))
+
+
+def deliver(push: Push) -> httpx.Response:
+    """Send a push and return what the receiver answered.
+
+    :raises httpx.HTTPError: no answer within WeChat's five seconds.
+    """
+    with httpx.Client(**_client_options()) as client:
+        return client.send(push.request())
+
+
+async def deliver_later(push: Push) -> httpx.Response:
+    """Send a push without holding up the calls that come in meanwhile, the receiver's own among them.
+
+    :raises httpx.HTTPError: no answer within WeChat's five seconds.
+    """
+    async with httpx.AsyncClient(**_client_options()) as client:
+        return await client.send(push.request())
+
+
+def _client_options() -> dict[str, Any]:
+    # A proxy of the machine's environment is for its own way out; WeChat would not take it.
+    return {"verify": _trusted(), "trust_env": False, "timeout": ANSWER_SECONDS}
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    # Reading the certificates takes longer than a push.
+    return ssl.create_default_context()
+
+
+def delivered(push: Push, answered: httpx.Response | httpx.HTTPError) -> Delivery:
+    """Return what is written down about a push."""
+    if isinstance(answered, httpx.HTTPError):
+        # The text of an error may hold the address with its query.
+        return Delivery(event=push.event, appid=push.appid, status=None, answer=type(answered).__name__)
+    text = answered.text[:200]
+    return Delivery(event=push.event, appid=push.appid, status=answered.status_code, answer=text)
