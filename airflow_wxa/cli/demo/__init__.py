@@ -1,0 +1,1 @@
+"""A real Airflow that releases six Mini Programs against an emulated WeChat."""

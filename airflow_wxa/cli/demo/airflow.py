@@ -1,0 +1,211 @@
+"""A real Airflow for a few minutes: its own home, database and processes, on free ports of this machine.
+
+The components are started one by one and not by ``airflow standalone``, which leaves processes behind when it is
+asked to end. Their log servers are off: they would listen on all interfaces, and on one machine nobody needs them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import time
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import token_bytes, token_urlsafe
+from typing import TYPE_CHECKING, Final
+
+import httpx
+
+import airflow_wxa
+from airflow_wxa.cli.demo.processes import ProcessSessions
+from airflow_wxa.cli.demo.rest import AirflowApi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_wxa.cli.demo.processes import Component
+
+LOOPBACK: Final = "127.0.0.1"
+START_SECONDS: Final = 150.0
+LOOK_SECONDS: Final = 0.25
+
+MIGRATE: Final = ("db", "migrate")
+COMPONENTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "api-server": ("api-server",),
+    "dag-processor": ("dag-processor",),
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
+}
+#: Names in ``/monitor/health`` of the components that have no address of their own.
+HEALTH: Final[Mapping[str, str]] = {
+    "dag-processor": "dag_processor",
+    "scheduler": "scheduler",
+    "triggerer": "triggerer",
+}
+
+#: What makes an Airflow of one machine and a few runs quick; nothing here changes what it does.
+TUNING: Final[Mapping[str, str]] = {
+    "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+    "AIRFLOW__CORE__PARALLELISM": "4",
+    "AIRFLOW__API__WORKERS": "1",
+    "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+}
+
+
+class AirflowStartError(Exception):
+    """The Airflow did not come up; the text says which component, its last lines, and what to do."""
+
+
+def dags_folder() -> Path:
+    """Return where the packaged DAGs are: inside the package of a wheel, beside it in a checkout.
+
+    :raises FileNotFoundError: neither is there.
+    """
+    package = Path(airflow_wxa.__file__).parent
+    for folder in (package / "example_dags", package.parent / "dags"):
+        if (folder / "wxa_release.py").is_file():
+            return folder
+    raise FileNotFoundError(f"no wxa_release.py in {package / 'example_dags'} or {package.parent / 'dags'}")
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on now."""
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def _fresh_keys() -> dict[str, str]:
+    """Return keys of one Airflow: its components have to share them."""
+    return {
+        "AIRFLOW__CORE__FERNET_KEY": urlsafe_b64encode(token_bytes(32)).decode(),
+        "AIRFLOW__API__SECRET_KEY": token_urlsafe(32),
+        "AIRFLOW__API_AUTH__JWT_SECRET": token_urlsafe(64),
+    }
+
+
+def _quiet(component: str, state: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(slots=True)
+class ThrowawayAirflow:
+    """API server, scheduler, DAG processor and triggerer in ``home``, until :meth:`stop`.
+
+    Whoever is on this machine may operate it: everybody is an admin, on loopback only.
+
+    :param home: an existing empty directory; its removal is the caller's.
+    :param environment: what the components see besides the settings of this module: Connections above all.
+    :param dags: the DAGs are copied into ``home``, so that nothing is written beside the original.
+    :param port: of the API server; 0 picks a free one.
+    :param debug: log at DEBUG level.
+    :param tell: called with a component's name and ``starting``, then ``up``.
+    """
+
+    home: Path
+    environment: Mapping[str, str]
+    dags: Path = field(default_factory=dags_folder)
+    port: int = 0
+    debug: bool = False
+    tell: Callable[[str, str], object] = _quiet
+    processes: ProcessSessions = field(init=False)
+    _keys: Mapping[str, str] = field(init=False, default_factory=_fresh_keys, repr=False)
+    _api: AirflowApi | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.processes = ProcessSessions(cwd=self.home)
+        self.port = self.port or free_port()
+
+    @property
+    def url(self) -> str:
+        """The user interface's address, without a slash at the end."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def api(self) -> AirflowApi:
+        """Its REST API, once :meth:`start` has returned."""
+        if self._api is None:
+            raise RuntimeError("this Airflow was not started")
+        return self._api
+
+    def start(self, *dag_ids: str, patience: float = START_SECONDS) -> None:
+        """Create the database, start the components, and wait until they are healthy and know the DAGs.
+
+        :param patience: seconds for all of it.
+        :raises AirflowStartError: a component ended, or the time is over.
+        """
+        deadline = time.monotonic() + patience
+        shutil.copytree(self.dags, self.home / "dags", ignore=shutil.ignore_patterns("__pycache__"))
+        database = self._spawn("database", MIGRATE)
+        self._await(lambda: database.process.poll() == 0, database, deadline)
+        self.tell("database", "up")
+        started = {name: self._spawn(name, arguments) for name, arguments in COMPONENTS.items()}
+        self._await(self._logged_in, started["api-server"], deadline)
+        self.tell("api-server", "up")
+        for name, key in HEALTH.items():
+            self._await(lambda key=key: self.api.health().get(key) == "healthy", started[name], deadline)  # type: ignore[misc]
+            self.tell(name, "up")
+        for dag_id in dag_ids:
+            self._await(lambda dag_id=dag_id: self.api.knows(dag_id), started["dag-processor"], deadline)  # type: ignore[misc]
+            self.tell(dag_id, "up")
+
+    def stop(self) -> None:
+        """End every process that :meth:`start` started, and what these started; safe at any moment."""
+        if self._api is not None:
+            self._api.close()
+        self.processes.stop()
+
+    def component_env(self) -> dict[str, str]:
+        """Return the whole environment of a component: nothing of another Airflow leaks into this one."""
+        kept = {name: value for name, value in os.environ.items() if not name.lstrip("_").startswith("AIRFLOW_")}
+        # A proxy of this machine must not be asked for the sandbox, nor for the execution API.
+        direct = {name: ",".join(filter(None, (kept.get(name), LOOPBACK))) for name in ("no_proxy", "NO_PROXY")}
+        return {**kept, **direct, **TUNING, **self._settings(), **self._keys, **self.environment}
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.home / "dags"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__API__HOST": LOOPBACK,
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG" if self.debug else "INFO",
+        }
+
+    def _spawn(self, name: str, arguments: tuple[str, ...]) -> Component:
+        self.tell(name, "starting")
+        command = (sys.executable, "-m", "airflow", *arguments)
+        return self.processes.start(name, command, self.component_env(), self.home / f"{name}.out")
+
+    def _await(self, is_so: Callable[[], bool], component: Component, deadline: float) -> None:
+        """Wait for a condition that ``component`` is to bring about, as long as all of them live."""
+        while not is_so():
+            for each in self.processes.components:
+                if each.process.poll():
+                    raise _not_up(each, f"ended with exit code {each.process.returncode}")
+            if time.monotonic() > deadline:
+                raise _not_up(component, "was not ready in time")
+            time.sleep(LOOK_SECONDS)
+
+    def _logged_in(self) -> bool:
+        try:
+            self._api = AirflowApi.login(self.url)
+        except httpx.HTTPError:
+            return False
+        return True
+
+
+def _not_up(component: Component, what: str) -> AirflowStartError:
+    return AirflowStartError(
+        f"Airflow's {component.name} {what}\n"
+        f"  its last lines:\n{component.last_lines()}\n"
+        "  run it again; with --home DIR all its logs stay there for a look, with --debug they say more"
+    )

@@ -1,0 +1,101 @@
+"""``airflow-wxa errcode``: what WeChat's numbers mean, who acts, and what to do next."""
+
+from __future__ import annotations
+
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from airflow_wxa.api.errcodes import ERROR_CLASSES, Errcode, errcodes
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import RenderableType
+
+WHO_ACTS: Final[Mapping[str, str]] = {
+    "ok": "nobody: it worked",
+    "noop": "nobody: what was wanted already holds",
+    "transient": "the machine: it repeats the call later",
+    "quota": "the clock: a counter has to reset first",
+    "token": "whoever keeps the credentials",
+    "permission": "the merchant, or whoever may use the console, has to grant something",
+    "platform_setup": "whoever configures the third-party platform",
+    "unsupported_account": "nobody can: leave this Mini Program out",
+    "state": "whoever releases: read the state, then decide",
+    "input": "whoever wrote the request",
+    "unknown": "whoever releases, with the rid in hand",
+}
+LABEL_WIDTH: Final = 11
+NOT_LISTED: Final = (
+    "{code} is not in the table. It may still be WeChat's: search the endpoint's page on "
+    "https://developers.weixin.qq.com/doc/oplatform/ for it, and give the rid of the answer to their support."
+)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print each code.
+
+    :return: 0, or 1 when the table lacks one of them.
+    """
+    return explain(arguments.codes, Console())
+
+
+def explain(codes: Sequence[int], console: Console) -> int:
+    """Print each code on a console; see :func:`run`."""
+    missing = 0
+    for number, code in enumerate(codes):
+        if number:
+            console.print()
+        row = errcodes().get(code)
+        if row is None:
+            console.print(NOT_LISTED.format(code=code), style="yellow", highlight=False)
+            missing = 1
+        else:
+            console.print(sheet(row))
+            console.print(*sources(row), sep="\n", soft_wrap=True)
+    return missing
+
+
+def sheet(row: Errcode) -> RenderableType:
+    """Return a row of the table as it is shown."""
+    raises = ERROR_CLASSES[row.class_].__name__ if row.class_ in ERROR_CLASSES and row.class_ != "noop" else "no error"
+    table = Table(
+        title=Text.assemble((str(row.errcode), "bold"), "  ", row.name.replace("_", " ")),
+        title_justify="left",
+        title_style="",
+        show_header=False,
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in (
+        ("class", f"{row.class_} ({raises})"),
+        ("who acts", WHO_ACTS[row.class_]),
+        ("meaning", row.meaning),
+        ("含义", row.meaning_zh),
+        ("next step", row.action),
+        ("下一步", row.action_zh),
+        ("endpoints", ", ".join(_shown(path) for path in row.endpoints) or "none of a release"),
+    ):
+        table.add_row(name, Text(text))
+    return table
+
+
+def sources(row: Errcode) -> list[Text]:
+    """Return where a row was written down, a line each; not in the table, which would break long addresses."""
+    labels = chain(["source"], repeat(""))
+    return [
+        Text.assemble((label.ljust(LABEL_WIDTH), "dim"), source)
+        for label, source in zip(labels, row.source.split("; "), strict=False)
+    ]
+
+
+def _shown(path: str) -> str:
+    return "any" if path == "*" else path
