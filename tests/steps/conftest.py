@@ -1,0 +1,132 @@
+"""Steps driven by hand: WeChat is a script of plain values."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from airflow_wxa.api.call import Call, read_reply
+from airflow_wxa.api.code import CodeVersion
+from airflow_wxa.errors import WxaError, WxaTransportError
+from airflow_wxa.sandbox.testing import APPID
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_wxa.api.call import Reply
+    from airflow_wxa.steps import Step
+
+    Answer = dict[str, Any] | int | WxaError
+
+T = TypeVar("T")
+
+
+class Script:
+    """What each endpoint answers, in order, and what it was asked.
+
+    An answer is a JSON object, an errcode, or an error that the client raises instead. Bodies and answers go through
+    the same checks as over HTTP.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    @property
+    def asked(self) -> list[str]:
+        """Return the endpoints in the order they were asked."""
+        return [call.endpoint.name for call in self.calls]
+
+    def bodies(self, endpoint: str) -> list[dict[str, Any]]:
+        """Return what was sent to one endpoint."""
+        return [dict(call.body) for call in self.calls if call.endpoint.name == endpoint]
+
+    def play(self, step: Step[T], **answers: Sequence[Answer]) -> T:
+        """Carry the step to its end; every answer of the script must have been asked for by then.
+
+        :param answers: endpoint name → what it answers, call by call.
+        """
+        left = {endpoint: list(said) for endpoint, said in answers.items()}
+        try:
+            return self._carry(step, left)
+        finally:
+            assert {endpoint: said for endpoint, said in left.items() if said} == {}, "answers nobody asked for"
+
+    def _carry(self, step: Step[T], left: dict[str, list[Answer]]) -> T:
+        reply: Any = None
+        error: WxaError | None = None
+        while True:
+            try:
+                call = step.throw(error) if error else step.send(reply)
+            except StopIteration as stop:
+                outcome: T = stop.value
+                return outcome
+            reply = error = None
+            try:
+                reply = self._answer(call, left)
+            except WxaError as refused:
+                error = refused
+
+    def _answer(self, call: Call, left: dict[str, list[Answer]]) -> Reply:
+        call.content()
+        self.calls.append(call)
+        said = left.get(call.endpoint.name)
+        assert said, f"the script has no answer for {call.endpoint.name} {call.body}"
+        return _reply(call, said.pop(0))
+
+
+def _reply(call: Call, said: Answer) -> Reply:
+    if isinstance(said, WxaError):
+        raise said
+    answer = {"errcode": said, "errmsg": "said WeChat rid: 0-1-2"} if isinstance(said, int) else said
+    return read_reply(call, 200, json.dumps(answer).encode())
+
+
+@pytest.fixture
+def script() -> Script:
+    """Return an empty script."""
+    return Script()
+
+
+@pytest.fixture
+def lost() -> WxaTransportError:
+    """Return what a client raises when no answer came: the work may have been done."""
+    return WxaTransportError("got no answer: the connection broke")
+
+
+@pytest.fixture
+def version() -> CodeVersion:
+    """Return the version that the release under test is about."""
+    return CodeVersion.of(APPID, 47, "1.4.0", {"ext": {"shop": "8016"}})
+
+
+class Slots:
+    """What WeChat would say of versions and sheets, ours and foreign ones."""
+
+    def __init__(self, version: CodeVersion) -> None:
+        self.ours = {"user_version": version.user_version, "user_desc": version.described("release 1.4.0")}
+        self.foreign = {"user_version": "9.9.9", "user_desc": "their release [wxa:0badcafe]"}
+
+    def versions(self, trial: dict[str, str] | None = None, online: dict[str, str] | None = None) -> dict[str, Any]:
+        """Return an answer of getversioninfo."""
+        info: dict[str, Any] = {"errcode": 0}
+        if trial:
+            info["exp_info"] = {"exp_version": trial["user_version"], "exp_desc": trial["user_desc"], "exp_time": 1}
+        if online:
+            info["release_info"] = {
+                "release_version": online["user_version"],
+                "release_desc": online["user_desc"],
+                "release_time": 2,
+            }
+        return info
+
+    def sheet(self, whose: dict[str, str], status: int, auditid: int = 1234567) -> dict[str, Any]:
+        """Return an answer of get_latest_auditstatus."""
+        return {"errcode": 0, "auditid": auditid, "status": status, **whose}
+
+
+@pytest.fixture
+def slots(version: CodeVersion) -> Slots:
+    """Return answers about our version and a foreign one."""
+    return Slots(version)

@@ -1,0 +1,292 @@
+"""Submitting: one sheet, ours, adopted where it is there already; then where its review stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.errors import (
+    WxaAuditRejected,
+    WxaBusyError,
+    WxaInputError,
+    WxaQuotaError,
+    WxaStateError,
+    WxaTransportError,
+)
+from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.steps import AuditOutcome, audit_error, audit_status, submit_version
+
+if TYPE_CHECKING:
+    from airflow_wxa.api.code import CodeVersion
+    from tests.steps.conftest import Script, Slots
+
+APPROVED, REJECTED, AUDITING, WITHDRAWN, DELAYED = range(5)
+NO_SHEET = 85058
+QUOTA = {"errcode": 0, "rest": 8, "limit": 27}
+ACCEPTED = {"errcode": 0, "auditid": 1234567}
+
+
+def test_our_trial_is_submitted_and_the_auditid_is_text(script: Script, slots: Slots, version: CodeVersion) -> None:
+    outcome = script.play(
+        submit_version(version, version_desc="demo 1/1", privacy_api_not_use=True),
+        get_latest_auditstatus=[NO_SHEET],
+        getversioninfo=[slots.versions(slots.ours)],
+        queryquota=[QUOTA],
+        submit_audit=[ACCEPTED],
+    )
+    assert outcome.to_json() == {
+        "outcome": "submitted",
+        "appid": APPID,
+        "user_version": "1.4.0",
+        "auditid": "1234567",
+        "superseded": None,
+    }
+    assert script.bodies("submit_audit") == [{"version_desc": "demo 1/1", "privacy_api_not_use": True}]
+
+
+@pytest.mark.parametrize("status", [AUDITING, DELAYED, APPROVED])
+def test_a_sheet_that_carries_our_fingerprint_is_adopted(
+    script: Script, slots: Slots, version: CodeVersion, status: int
+) -> None:
+    outcome = script.play(
+        submit_version(version), get_latest_auditstatus=[slots.sheet(slots.ours, status, auditid=777)]
+    )
+    assert (outcome.outcome, outcome.auditid) == ("adopted", "777")
+    assert script.asked == ["get_latest_auditstatus"]
+
+
+@pytest.mark.parametrize("status", [REJECTED, WITHDRAWN])
+def test_our_sheet_that_ended_badly_is_submitted_anew(
+    script: Script, slots: Slots, version: CodeVersion, status: int
+) -> None:
+    outcome = script.play(
+        submit_version(version),
+        get_latest_auditstatus=[slots.sheet(slots.ours, status)],
+        getversioninfo=[slots.versions(slots.ours)],
+        queryquota=[QUOTA],
+        submit_audit=[ACCEPTED],
+    )
+    assert (outcome.outcome, outcome.superseded) == ("submitted", None)
+
+
+@pytest.mark.parametrize("status", [APPROVED, REJECTED, WITHDRAWN])
+def test_a_foreign_sheet_that_has_ended_is_superseded_and_named(
+    script: Script, slots: Slots, version: CodeVersion, status: int
+) -> None:
+    outcome = script.play(
+        submit_version(version),
+        get_latest_auditstatus=[slots.sheet(slots.foreign, status)],
+        getversioninfo=[slots.versions(slots.ours)],
+        queryquota=[QUOTA],
+        submit_audit=[ACCEPTED],
+    )
+    assert (outcome.outcome, outcome.superseded) == ("submitted", "9.9.9")
+
+
+@pytest.mark.parametrize("status", [AUDITING, DELAYED])
+def test_a_foreign_sheet_in_audit_stops_the_submission_and_is_named(
+    script: Script, slots: Slots, version: CodeVersion, status: int
+) -> None:
+    with pytest.raises(WxaStateError, match="submit_audit stopped: another version of this Mini Program") as raised:
+        script.play(
+            submit_version(version),
+            get_latest_auditstatus=[slots.sheet(slots.foreign, status)],
+            getversioninfo=[slots.versions(slots.ours)],
+        )
+    assert "in audit 9.9.9" in str(raised.value)
+    assert not raised.value.retryable
+
+
+@pytest.mark.parametrize("whose", [None, "foreign"])
+def test_only_a_trial_with_our_fingerprint_is_submitted(
+    script: Script, slots: Slots, version: CodeVersion, whose: str | None
+) -> None:
+    trial = slots.versions(slots.foreign if whose else None)
+    with pytest.raises(WxaStateError, match="submit_audit stopped: the trial version is not the one") as raised:
+        script.play(submit_version(version), get_latest_auditstatus=[NO_SHEET], getversioninfo=[trial])
+    assert ("trial version 9.9.9" if whose else "trial version none") in str(raised.value)
+    assert "submit_audit" not in script.asked
+
+
+@pytest.mark.parametrize("rest", [0, -1])
+def test_a_used_up_quota_stops_before_the_submission(
+    script: Script, slots: Slots, version: CodeVersion, rest: int
+) -> None:
+    with pytest.raises(WxaQuotaError, match="submit_audit not sent") as raised:
+        script.play(
+            submit_version(version),
+            get_latest_auditstatus=[NO_SHEET],
+            getversioninfo=[slots.versions(slots.ours)],
+            queryquota=[QUOTA | {"rest": rest}],
+        )
+    assert raised.value.errcode == 85085
+    assert f"rest {rest}, limit 27" in str(raised.value)
+    assert "submit_audit" not in script.asked
+
+
+@pytest.mark.parametrize("said", [-1, 48001, {"errcode": 0, "rest": 8, "limit": 27}])
+def test_a_quota_that_cannot_be_read_stops_nothing(
+    script: Script, slots: Slots, version: CodeVersion, said: int
+) -> None:
+    outcome = script.play(
+        submit_version(version),
+        get_latest_auditstatus=[NO_SHEET],
+        getversioninfo=[slots.versions(slots.ours)],
+        queryquota=[said],
+        submit_audit=[ACCEPTED],
+    )
+    assert outcome.outcome == "submitted"
+
+
+def test_85085_on_the_submission_itself_is_a_quota_error(script: Script, slots: Slots, version: CodeVersion) -> None:
+    with pytest.raises(WxaQuotaError, match="submit_audit refused"):
+        script.play(
+            submit_version(version),
+            get_latest_auditstatus=[NO_SHEET],
+            getversioninfo=[slots.versions(slots.ours)],
+            queryquota=[QUOTA],
+            submit_audit=[85085],
+        )
+
+
+def test_after_a_lost_answer_our_sheet_is_adopted(
+    script: Script, slots: Slots, version: CodeVersion, lost: WxaTransportError
+) -> None:
+    outcome = script.play(
+        submit_version(version),
+        get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.ours, AUDITING)],
+        getversioninfo=[slots.versions(slots.ours)],
+        queryquota=[QUOTA],
+        submit_audit=[lost],
+    )
+    assert (outcome.outcome, outcome.auditid) == ("adopted", "1234567")
+    assert script.asked.count("submit_audit") == 1
+
+
+@pytest.mark.parametrize("sheet", [None, "foreign", "ours rejected"])
+def test_a_submission_that_was_lost_before_its_work_is_a_transport_error(
+    script: Script, slots: Slots, version: CodeVersion, lost: WxaTransportError, sheet: str | None
+) -> None:
+    sheets: dict[str | None, Any] = {
+        None: NO_SHEET,
+        "foreign": slots.sheet(slots.foreign, AUDITING),
+        "ours rejected": slots.sheet(slots.ours, REJECTED),
+    }
+    with pytest.raises(WxaTransportError) as raised:
+        script.play(
+            submit_version(version),
+            get_latest_auditstatus=[NO_SHEET, sheets[sheet]],
+            getversioninfo=[slots.versions(slots.ours)],
+            queryquota=[QUOTA],
+            submit_audit=[lost],
+        )
+    assert raised.value is lost
+
+
+def test_85009_for_our_own_sheet_is_adopted(script: Script, slots: Slots, version: CodeVersion) -> None:
+    outcome = script.play(
+        submit_version(version),
+        get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.ours, AUDITING)],
+        getversioninfo=[slots.versions(slots.ours)],
+        queryquota=[QUOTA],
+        submit_audit=[85009],
+    )
+    assert outcome.outcome == "adopted"
+
+
+def test_85009_for_a_foreign_sheet_names_it(script: Script, slots: Slots, version: CodeVersion) -> None:
+    with pytest.raises(WxaStateError, match=r"in audit 9\.9\.9") as raised:
+        script.play(
+            submit_version(version),
+            get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.foreign, AUDITING)],
+            getversioninfo=[slots.versions(slots.ours)],
+            queryquota=[QUOTA],
+            submit_audit=[85009],
+        )
+    assert isinstance(raised.value.__cause__, WxaStateError)
+    assert raised.value.__cause__.errcode == 85009
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_85009_without_an_open_sheet_stands_as_itself(
+    script: Script, slots: Slots, version: CodeVersion, ended: bool
+) -> None:
+    # Reported once by a developer: 85009 from submit_audit and 85058 from get_latest_auditstatus together.
+    with pytest.raises(WxaStateError, match="errcode 85009"):
+        script.play(
+            submit_version(version),
+            get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.ours, REJECTED) if ended else NO_SHEET],
+            getversioninfo=[slots.versions(slots.ours)],
+            queryquota=[QUOTA],
+            submit_audit=[85009],
+        )
+
+
+@pytest.mark.parametrize(("errcode", "cls"), [(61039, WxaBusyError), (-1, WxaBusyError), (85086, WxaStateError)])
+def test_a_refusal_of_the_moment_is_read_back_and_then_raised(
+    script: Script, slots: Slots, version: CodeVersion, errcode: int, cls: type[WxaStateError | WxaBusyError]
+) -> None:
+    with pytest.raises(cls) as raised:
+        script.play(
+            submit_version(version),
+            get_latest_auditstatus=[NO_SHEET, NO_SHEET],
+            getversioninfo=[slots.versions(slots.ours)],
+            queryquota=[QUOTA],
+            submit_audit=[errcode],
+        )
+    assert raised.value.errcode == errcode
+
+
+def test_a_submission_that_someone_must_fix_is_raised_at_once(
+    script: Script, slots: Slots, version: CodeVersion
+) -> None:
+    with pytest.raises(WxaInputError, match="61040"):
+        script.play(
+            submit_version(version),
+            get_latest_auditstatus=[NO_SHEET],
+            getversioninfo=[slots.versions(slots.ours)],
+            queryquota=[QUOTA],
+            submit_audit=[61040],
+        )
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [(0, "approved"), (1, "rejected"), (2, "auditing"), (3, "withdrawn"), (4, "delayed")],
+)
+def test_a_review_is_looked_at_once(script: Script, status: int, word: str) -> None:
+    answer = {"errcode": 0, "status": status, "reason": "1: one<br>2: two", "ScreenShot": "m1|m2"}
+    outcome = script.play(audit_status(APPID, "1234567"), get_auditstatus=[answer])
+    assert outcome.to_json() == {
+        "outcome": word,
+        "appid": APPID,
+        "auditid": "1234567",
+        "reason": "1: one\n2: two",
+        "screenshot": ["m1", "m2"],
+    }
+    assert script.bodies("get_auditstatus") == [{"auditid": 1234567}]
+
+
+def test_a_rejection_is_an_error_that_carries_reason_and_screenshots() -> None:
+    error = audit_error(AuditOutcome("rejected", APPID, "7", reason="1: wrong category", screenshot=("m1", "m2")))
+    assert isinstance(error, WxaAuditRejected)
+    assert (error.reason, error.screenshot, error.appid) == ("1: wrong category", ("m1", "m2"), APPID)
+    assert "auditid 7, reason 1: wrong category, screenshot m1, m2" in str(error)
+    assert not error.retryable
+
+
+def test_a_rejection_without_words_says_so() -> None:
+    assert "reason none given, screenshot none" in str(audit_error(AuditOutcome("rejected", APPID, "7")))
+
+
+def test_a_withdrawal_is_an_error_of_state() -> None:
+    error = audit_error(AuditOutcome("withdrawn", APPID, "7"))
+    assert isinstance(error, WxaStateError)
+    assert "auditid 7" in str(error)
+    assert "undocodeaudit" in str(error)
+
+
+@pytest.mark.parametrize("word", ["approved", "delayed", "auditing"])
+def test_a_review_that_goes_well_or_goes_on_is_no_error(word: str) -> None:
+    assert audit_error(AuditOutcome(word, APPID, "7")) is None  # type: ignore[arg-type]

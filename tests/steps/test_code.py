@@ -1,0 +1,270 @@
+"""Committing: once, ours, and never over somebody's running audit; then the privacy scan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.errors import WxaBusyError, WxaInputError, WxaPermissionError, WxaStateError, WxaTransportError
+from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.steps import commit_code, privacy_scan
+
+if TYPE_CHECKING:
+    from airflow_wxa.api.code import CodeVersion
+    from tests.steps.conftest import Script, Slots
+
+APPROVED, REJECTED, AUDITING, WITHDRAWN, DELAYED = range(5)
+NO_SHEET = 85058
+
+
+def test_a_fresh_mini_program_is_committed_to_and_read_back(script: Script, slots: Slots, version: CodeVersion) -> None:
+    outcome = script.play(
+        commit_code(version, "release 1.4.0"),
+        getversioninfo=[slots.versions(), slots.versions(slots.ours)],
+        get_latest_auditstatus=[NO_SHEET],
+        commit=[0],
+    )
+    assert outcome.to_json() == {
+        "outcome": "committed",
+        "appid": APPID,
+        "user_version": "1.4.0",
+        "fingerprint": version.fingerprint,
+        "superseded": None,
+    }
+    assert script.asked == ["getversioninfo", "get_latest_auditstatus", "commit", "getversioninfo"]
+    assert script.bodies("commit")[0]["user_desc"] == f"release 1.4.0 [wxa:{version.fingerprint}]"
+
+
+def test_a_foreign_trial_before_our_commit_is_overwritten(script: Script, slots: Slots, version: CodeVersion) -> None:
+    outcome = script.play(
+        commit_code(version, "release 1.4.0"),
+        getversioninfo=[slots.versions(slots.foreign, slots.foreign), slots.versions(slots.ours, slots.foreign)],
+        get_latest_auditstatus=[NO_SHEET],
+        commit=[0],
+    )
+    assert outcome.outcome == "committed"
+
+
+def test_a_foreign_trial_after_our_commit_stops_and_is_named(
+    script: Script, slots: Slots, version: CodeVersion
+) -> None:
+    with pytest.raises(WxaStateError, match="commit stopped") as raised:
+        script.play(
+            commit_code(version, "release 1.4.0"),
+            getversioninfo=[slots.versions(), slots.versions(slots.foreign)],
+            get_latest_auditstatus=[NO_SHEET],
+            commit=[0],
+        )
+    assert not raised.value.retryable
+    assert "trial version 9.9.9, its description their release [wxa:0badcafe]" in str(raised.value)
+    assert f"ours 1.4.0 {version.mark}" in str(raised.value)
+
+
+def test_no_trial_at_all_after_our_commit_stops(script: Script, slots: Slots, version: CodeVersion) -> None:
+    with pytest.raises(WxaStateError, match="trial version none"):
+        script.play(
+            commit_code(version, ""),
+            getversioninfo=[slots.versions(), slots.versions()],
+            get_latest_auditstatus=[NO_SHEET],
+            commit=[0],
+        )
+
+
+def test_our_trial_is_not_committed_again(script: Script, slots: Slots, version: CodeVersion) -> None:
+    outcome = script.play(
+        commit_code(version, "another text, the same version"),
+        getversioninfo=[slots.versions(slots.ours)],
+        get_latest_auditstatus=[NO_SHEET],
+    )
+    assert outcome.outcome == "unchanged"
+    assert "commit" not in script.asked
+
+
+@pytest.mark.parametrize("status", [AUDITING, DELAYED, APPROVED])
+def test_our_live_sheet_is_not_disturbed_by_another_commit(
+    script: Script, slots: Slots, version: CodeVersion, status: int
+) -> None:
+    outcome = script.play(
+        commit_code(version, "release 1.4.0"),
+        getversioninfo=[slots.versions(slots.foreign)],
+        get_latest_auditstatus=[slots.sheet(slots.ours, status)],
+    )
+    assert outcome.outcome == "unchanged"
+
+
+@pytest.mark.parametrize("status", [REJECTED, WITHDRAWN])
+def test_our_ended_sheet_does_not_keep_us_from_committing(
+    script: Script, slots: Slots, version: CodeVersion, status: int
+) -> None:
+    outcome = script.play(
+        commit_code(version, "release 1.4.0"),
+        getversioninfo=[slots.versions(), slots.versions(slots.ours)],
+        get_latest_auditstatus=[slots.sheet(slots.ours, status)],
+        commit=[0],
+    )
+    assert (outcome.outcome, outcome.superseded) == ("committed", None)
+
+
+@pytest.mark.parametrize(("status", "word"), [(AUDITING, "auditing"), (DELAYED, "delayed")])
+def test_a_foreign_sheet_in_audit_stops_before_the_commit_and_is_named(
+    script: Script, slots: Slots, version: CodeVersion, status: int, word: str
+) -> None:
+    with pytest.raises(WxaStateError, match="commit stopped: another version of this Mini Program is in audit") as it:
+        script.play(
+            commit_code(version, "release 1.4.0"),
+            getversioninfo=[slots.versions()],
+            get_latest_auditstatus=[slots.sheet(slots.foreign, status)],
+        )
+    assert "commit" not in script.asked
+    assert f"in audit 9.9.9, its description their release [wxa:0badcafe], auditid 1234567, status {word}" in str(
+        it.value
+    )
+
+
+@pytest.mark.parametrize("status", [APPROVED, REJECTED, WITHDRAWN])
+def test_a_foreign_sheet_that_has_ended_is_superseded_and_named(
+    script: Script, slots: Slots, version: CodeVersion, status: int
+) -> None:
+    outcome = script.play(
+        commit_code(version, "release 1.4.0"),
+        getversioninfo=[slots.versions(), slots.versions(slots.ours)],
+        get_latest_auditstatus=[slots.sheet(slots.foreign, status)],
+        commit=[0],
+    )
+    assert (outcome.outcome, outcome.superseded) == ("committed", "9.9.9")
+
+
+def test_a_lost_answer_is_read_back_instead_of_committed_again(
+    script: Script, slots: Slots, version: CodeVersion, lost: WxaTransportError
+) -> None:
+    outcome = script.play(
+        commit_code(version, "release 1.4.0"),
+        getversioninfo=[slots.versions(), slots.versions(slots.ours)],
+        get_latest_auditstatus=[NO_SHEET],
+        commit=[lost],
+    )
+    assert outcome.outcome == "committed"
+    assert script.asked.count("commit") == 1
+
+
+@pytest.mark.parametrize("whose", [None, "foreign"])
+def test_a_commit_that_was_lost_before_its_work_is_a_transport_error(
+    script: Script, slots: Slots, version: CodeVersion, lost: WxaTransportError, whose: str | None
+) -> None:
+    trial = slots.versions(slots.foreign if whose else None)
+    with pytest.raises(WxaTransportError) as raised:
+        script.play(
+            commit_code(version, "release 1.4.0"),
+            getversioninfo=[trial, trial],
+            get_latest_auditstatus=[NO_SHEET],
+            commit=[lost],
+        )
+    assert raised.value is lost
+
+
+@pytest.mark.parametrize("errcode", [-1, 9402202])
+def test_a_busy_wechat_may_have_done_the_work_so_it_is_read(
+    script: Script, slots: Slots, version: CodeVersion, errcode: int
+) -> None:
+    outcome = script.play(
+        commit_code(version, "release 1.4.0"),
+        getversioninfo=[slots.versions(), slots.versions(slots.ours)],
+        get_latest_auditstatus=[NO_SHEET],
+        commit=[errcode],
+    )
+    assert outcome.outcome == "committed"
+
+
+def test_a_busy_wechat_that_did_nothing_is_repeated_by_the_task(
+    script: Script, slots: Slots, version: CodeVersion
+) -> None:
+    with pytest.raises(WxaBusyError) as raised:
+        script.play(
+            commit_code(version, "release 1.4.0"),
+            getversioninfo=[slots.versions(), slots.versions()],
+            get_latest_auditstatus=[NO_SHEET],
+            commit=[-1],
+        )
+    assert raised.value.retryable
+
+
+def test_a_refused_commit_is_not_read_back(script: Script, slots: Slots, version: CodeVersion) -> None:
+    with pytest.raises(WxaInputError, match="85014"):
+        script.play(
+            commit_code(version, "release 1.4.0"),
+            getversioninfo=[slots.versions()],
+            get_latest_auditstatus=[NO_SHEET],
+            commit=[85014],
+        )
+
+
+@pytest.mark.parametrize("errcode", [85058, 85012, 86001])
+def test_three_codes_say_that_there_is_no_sheet(
+    script: Script, slots: Slots, version: CodeVersion, errcode: int
+) -> None:
+    outcome = script.play(
+        commit_code(version, "release 1.4.0"),
+        getversioninfo=[slots.versions(slots.ours)],
+        get_latest_auditstatus=[errcode],
+    )
+    assert outcome.outcome == "unchanged"
+
+
+def test_any_other_code_for_the_sheet_is_an_error(script: Script, slots: Slots, version: CodeVersion) -> None:
+    with pytest.raises(WxaPermissionError, match="86000"):
+        script.play(
+            commit_code(version, "release 1.4.0"), getversioninfo=[slots.versions()], get_latest_auditstatus=[86000]
+        )
+
+
+CLEAR = {"errcode": 0, "without_auth_list": [], "without_conf_list": []}
+
+
+@pytest.mark.parametrize("answer", [CLEAR, {"errcode": 0}, {"without_auth_list": []}])
+def test_a_scan_without_findings_is_clear(script: Script, answer: dict[str, Any]) -> None:
+    outcome = script.play(privacy_scan(APPID), get_code_privacy_info=[answer])
+    assert outcome.to_json() == {
+        "outcome": "clear",
+        "appid": APPID,
+        "without_auth_list": [],
+        "without_conf_list": [],
+    }
+
+
+def test_61039_means_that_the_scan_still_runs(script: Script) -> None:
+    assert script.play(privacy_scan(APPID), get_code_privacy_info=[61039]).outcome == "scanning"
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"without_auth_list": ["wx.getLocation"]}, "without right wx.getLocation, without declaration none"),
+        ({"without_conf_list": ["wx.chooseAddress"]}, "without right none, without declaration wx.chooseAddress"),
+    ],
+)
+def test_findings_are_named_before_the_submission_is_refused_for_them(
+    script: Script, found: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(WxaInputError) as raised:
+        script.play(privacy_scan(APPID), get_code_privacy_info=[CLEAR | found])
+    assert raised.value.errcode == 61040
+    assert said in str(raised.value)
+    assert "requiredPrivateInfos" in str(raised.value)
+
+
+def test_findings_that_are_declared_unused_are_shown_and_no_error(script: Script) -> None:
+    found = CLEAR | {"without_auth_list": ["wx.getLocation"]}
+    outcome = script.play(privacy_scan(APPID, privacy_api_not_use=True), get_code_privacy_info=[found])
+    assert (outcome.outcome, outcome.without_auth_list) == ("clear", ("wx.getLocation",))
+
+
+def test_61040_is_clear_only_when_the_interfaces_are_declared_unused(script: Script) -> None:
+    assert script.play(privacy_scan(APPID, privacy_api_not_use=True), get_code_privacy_info=[61040]).outcome == "clear"
+    with pytest.raises(WxaInputError, match="61040"):
+        script.play(privacy_scan(APPID), get_code_privacy_info=[61040])
+
+
+def test_any_other_code_of_the_scan_is_an_error(script: Script) -> None:
+    with pytest.raises(WxaBusyError):
+        script.play(privacy_scan(APPID, privacy_api_not_use=True), get_code_privacy_info=[-1])

@@ -1,0 +1,165 @@
+"""The params of a run, checked as a whole before anything is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_wxa.api.webview_domain import WebviewDomain
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.steps import ReleaseSpec
+from airflow_wxa.steps.release_spec import refuse, release_problems
+
+PARAMS: dict[str, Any] = {
+    "appid": APPID,
+    "domain_action": "add",
+    "webviewdomain": ["https://m.example.com"],
+    "on_platform_list_empty": "stop",
+    "platform_conn_id": None,
+    "platform_domains": [],
+    "on_individual": "release_without_domains",
+    "template_id": 47,
+    "user_version": "1.4.0",
+    "user_desc": None,
+    "ext_json": {},
+    "version_desc": "",
+    "privacy_api_not_use": False,
+    "approval": True,
+    "release": True,
+    "audit_timeout_hours": 264,
+    "wxa_conn_id": "wxa_default",
+}
+
+
+def test_good_params_become_a_release() -> None:
+    spec = ReleaseSpec.from_params(PARAMS | {"webviewdomain": ["https://N.example.com/", "https://m.example.com"]})
+    assert spec.action == "add"
+    assert spec.wanted == (WebviewDomain("m.example.com"), WebviewDomain("n.example.com"))
+    assert spec.platform_hosts == ("m.example.com", "n.example.com")
+    assert (spec.version.appid, spec.version.template_id, spec.version.user_version) == (APPID, "47", "1.4.0")
+
+
+@pytest.mark.parametrize(("word", "action"), [("add", "add"), ("set", "set"), ("delete", "delete")])
+def test_an_action_of_the_form_is_wechats_own(word: str, action: str) -> None:
+    assert ReleaseSpec.from_params(PARAMS | {"domain_action": word}).action == action
+
+
+@pytest.mark.parametrize(("word", "action"), [("get", "get"), ("all", None)])
+def test_get_and_all_take_no_domains(word: str, action: str | None) -> None:
+    spec = ReleaseSpec.from_params(PARAMS | {"domain_action": word, "webviewdomain": []})
+    assert (spec.action, spec.wanted, spec.platform_hosts) == (action, (), ())
+
+
+def test_named_platform_hosts_are_registered_instead_of_the_wanted_ones() -> None:
+    params = PARAMS | {"on_platform_list_empty": "register", "platform_domains": ["Example.com"]}
+    assert ReleaseSpec.from_params(params).platform_hosts == ("example.com",)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"template_id": "47"},
+        {"user_desc": "发布"},
+        {"audit_timeout_hours": 0.5},
+        {"webviewdomain": ("https://m.example.com",)},
+        {"ext_json": {"ext": {"shop": "8016"}, "extAppid": APPID}},
+        {"platform_domains": None},
+        {"domain_action": "set", "on_platform_list_empty": "register"},
+    ],
+)
+def test_what_can_be_right_passes(changes: dict[str, Any]) -> None:
+    assert release_problems(PARAMS | changes) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"appid": "wx123"}, "appid = 'wx123': must be wx and 16 hex digits"),
+        ({"appid": APPID.upper()}, "appid = 'WX0000000000000001'"),
+        ({"appid": f"{APPID}\n"}, "appid = 'wx0000000000000001\\n'"),
+        ({"appid": None}, "appid = None"),
+        ({"appid": 7}, "appid = 7"),
+        ({"domain_action": "replace"}, "domain_action = 'replace': must be one of add, set, delete, get, all"),
+        ({"domain_action": None}, "domain_action = None: must be one of"),
+        ({"domain_action": ["add"]}, "domain_action = ['add']: must be one of"),
+        ({"on_platform_list_empty": "maybe"}, "on_platform_list_empty = 'maybe': must be one of stop, register"),
+        ({"on_individual": True}, "on_individual = True: must be one of release_without_domains, stop"),
+        ({"template_id": "latest"}, "template_id = 'latest'"),
+        ({"template_id": None}, "template_id = None"),
+        ({"user_version": ""}, "user_version = ''"),
+        ({"user_version": "v" * 65}, "user_version = 'vvv"),
+        ({"user_version": "\ud800"}, "user_version = '\\ud800'"),
+        ({"user_desc": 7}, "user_desc = 7: must be a text"),
+        ({"user_desc": "\ud800"}, "user_desc = '\\ud800': must be a text"),
+        ({"version_desc": []}, "version_desc = []: must be a text"),
+        ({"platform_conn_id": 1}, "platform_conn_id = 1: must be a text"),
+        ({"wxa_conn_id": {}}, "wxa_conn_id = {}: must be a text"),
+        ({"ext_json": "{}"}, "ext_json = '{}': must be an object"),
+        ({"ext_json": {"extAppid": "wx0000000000000002"}}, "ext_json.extAppid = 'wx0000000000000002'"),
+        ({"privacy_api_not_use": "false"}, "privacy_api_not_use = 'false': must be true or false"),
+        ({"approval": None}, "approval = None: must be true or false"),
+        ({"release": 1}, "release = 1: must be true or false"),
+        ({"audit_timeout_hours": 0}, "audit_timeout_hours = 0: must be a number of hours above 0"),
+        ({"audit_timeout_hours": -1}, "audit_timeout_hours = -1"),
+        ({"audit_timeout_hours": "264"}, "audit_timeout_hours = '264'"),
+        ({"audit_timeout_hours": True}, "audit_timeout_hours = True"),
+        ({"audit_timeout_hours": float("nan")}, "audit_timeout_hours = nan"),
+        ({"audit_timeout_hours": float("inf")}, "audit_timeout_hours = inf"),
+        ({"webviewdomain": "https://m.example.com"}, "webviewdomain = 'https://m.example.com': must be a list"),
+        ({"webviewdomain": None}, "webviewdomain = None: must be a list"),
+        ({"webviewdomain": ["m.example.com"]}, "webviewdomain: 'm.example.com' has no scheme"),
+        ({"webviewdomain": []}, "webviewdomain = []: domain_action add needs at least one"),
+        ({"domain_action": "get"}, "webviewdomain = ['https://m.example.com']: domain_action get takes none"),
+        ({"domain_action": "all"}, "webviewdomain = ['https://m.example.com']: domain_action all takes none"),
+        ({"platform_domains": "example.com"}, "platform_domains = 'example.com': must be a list"),
+        ({"platform_domains": ["https://example.com"]}, "platform_domains: 'https://example.com' is no bare host"),
+        (
+            {"domain_action": "delete", "on_platform_list_empty": "register"},
+            "on_platform_list_empty = 'register': goes with domain_action add or set, not 'delete'",
+        ),
+        (
+            {"on_platform_list_empty": "register", "platform_domains": ["other.com"]},
+            "webviewdomain: 'https://m.example.com' is covered by none of platform_domains = ['other.com']",
+        ),
+    ],
+)
+def test_a_param_that_cannot_be_right_is_named_with_its_value(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(WxaSpecError, match="this release cannot be started") as raised:
+        ReleaseSpec.from_params(PARAMS | changes)
+    (problem,) = raised.value.problems
+    assert problem.startswith(said)
+
+
+@pytest.mark.parametrize("name", [name for name in PARAMS if name not in {"user_desc", "version_desc", "ext_json"}])
+def test_a_param_that_lacks_is_named_unless_it_has_a_default(name: str) -> None:
+    left = {key: value for key, value in PARAMS.items() if key != name}
+    problems = release_problems(left)
+    if name in {"platform_conn_id", "platform_domains", "wxa_conn_id"}:
+        assert problems == []
+    else:
+        assert any(problem.startswith(name) for problem in problems)
+
+
+def test_every_problem_is_reported_at_once() -> None:
+    with pytest.raises(WxaSpecError) as raised:
+        ReleaseSpec.from_params({})
+    named = {problem.partition(" ")[0] for problem in raised.value.problems}
+    assert named == {
+        "appid",
+        "template_id",
+        "user_version",
+        "domain_action",
+        "on_platform_list_empty",
+        "on_individual",
+        "privacy_api_not_use",
+        "approval",
+        "release",
+        "audit_timeout_hours",
+        "webviewdomain",
+    }
+
+
+def test_nothing_to_refuse_is_no_error() -> None:
+    refuse([])
