@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.authorisation import Authorisation, Grant
     from airflow_wxa.api.redaction import Secret
 
-__all__ = ["Credential", "State", "Store"]
+__all__ = ["Credential", "LoggedPush", "State", "Store"]
 
 #: ``authorised``; ``withdrawn``: the merchant took it back; ``refused``: WeChat refuses its refresh token.
 State = Literal["authorised", "withdrawn", "refused"]
@@ -56,6 +56,24 @@ class Credential:
     state: State
     granted: tuple[int, ...] | None
     user_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedPush:
+    """What is kept of a push.
+
+    :param kind: InfoType or Event.
+    :param account: appid or ``gh_…`` id that it is about.
+    :param create_time: when WeChat made it, epoch seconds.
+    :param age: seconds since it came.
+    :param told: fields of an audit event: hints, never the truth.
+    """
+
+    kind: str
+    account: str
+    create_time: int
+    age: float
+    told: Mapping[str, str]
 
 
 class Store:
@@ -148,13 +166,8 @@ class Store:
 
     def mark(self, component_appid: str, appid: str, state: State) -> None:
         """Note that a merchant withdrew, or that its refresh token is refused; its tokens are dropped."""
-        gone = {"access_token": None, "access_expires_at": None, "renewal": None, "renewal_at": None}
         with self._database.writing() as connection:
-            connection.execute(
-                update(credential)
-                .where(_row(component_appid, appid))
-                .values(state=state, generation=credential.c.generation + 1, **gone)
-            )
+            _mark(connection, component_appid, appid, state)
 
     def store_renewal(self, seen: Credential, renewal: Secret) -> Credential | None:
         """Store another refresh token for a merchant whose own is refused, and return the row as it is then.
@@ -172,25 +185,11 @@ class Store:
     # What arrives from outside -----------------------------------------------------------------------------------
 
     def put_renewals(self, component_appid: str, renewals: Mapping[str, Secret]) -> None:
-        """Store refresh tokens by appid, or the platform's ticket under ``""``; access tokens are kept.
-
-        One transaction: all of them or none. A ticket is no reason to distrust a platform token that is being
-        fetched, so it does not count as a generation.
-        """
+        """Store refresh tokens by appid, or the platform's ticket under ``""``: all or none; access tokens are kept."""
         with self._database.writing() as connection:
             for appid, secret in renewals.items():
-                step = 0 if appid == THE_PLATFORM else 1
                 self._insert_missing(connection, component_appid, appid)
-                connection.execute(
-                    update(credential)
-                    .where(_row(component_appid, appid))
-                    .values(
-                        renewal=self._vault.lock(secret),
-                        renewal_at=database_now(),
-                        state="authorised",
-                        generation=credential.c.generation + step,
-                    )
-                )
+                self._put_renewal(connection, component_appid, appid, secret)
 
     def adopt_renewals(self, component_appid: str, renewals: Mapping[str, Secret]) -> int:
         """Store refresh tokens of merchants that are not known yet, and return how many were new."""
@@ -234,20 +233,53 @@ class Store:
                 connection.execute(update(credential).where(_row(component_appid, appid)).values(**values))
 
     def log_push(
-        self, component_appid: str, kind: str, account: str, create_time: int, told: Mapping[str, str]
+        self,
+        component_appid: str,
+        kind: str,
+        account: str,
+        create_time: int,
+        told: Mapping[str, str],
+        *,
+        ticket: Secret | None = None,
+        withdrawn: bool = False,
     ) -> bool:
-        """Log a push.
+        """Log a push and do what it says, both or neither: a push that is logged will be dropped when it is repeated.
+
+        Pushes overtake each other: nothing is done when a later one about the same account is in the log.
 
         :param kind: InfoType or Event.
         :param account: appid or ``gh_…`` id that it is about.
         :param told: what may be kept of it; never a secret.
+        :param ticket: becomes the platform's newest.
+        :param withdrawn: mark the merchant ``account`` as withdrawn.
         :return: whether it is new; WeChat sends some twice.
         """
         key = {"component_appid": component_appid, "kind": kind, "account": account, "create_time": create_time}
         with self._database.writing() as connection:
-            connection.execute(delete(push).where(push.c.received_at < database_now() - _PUSH_LOG_SECONDS))
             statement = self._database.insert(push).values(**key, received_at=database_now(), told=dict(told))
-            return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+            if connection.execute(statement.on_conflict_do_nothing()).rowcount != 1:
+                return False
+            if ticket is not None:
+                # Tickets come every ten minutes, which is when old pushes are forgotten.
+                connection.execute(delete(push).where(push.c.received_at < database_now() - _PUSH_LOG_SECONDS))
+                self._insert_missing(connection, component_appid, THE_PLATFORM)
+            if (ticket is not None or withdrawn) and _is_latest(connection, component_appid, account, create_time):
+                if ticket is not None:
+                    self._put_renewal(connection, component_appid, THE_PLATFORM, ticket)
+                else:
+                    _mark(connection, component_appid, account, "withdrawn")
+            return True
+
+    def pushes(self, component_appid: str, kinds: Collection[str]) -> list[LoggedPush]:
+        """Return the pushes of these kinds of the last 30 days, the latest first."""
+        query = (
+            select(push, (database_now() - push.c.received_at).label("age"))
+            .where(push.c.component_appid == component_appid, push.c.kind.in_(kinds))
+            .order_by(push.c.create_time.desc(), push.c.account)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+        return [LoggedPush(row.kind, row.account, row.create_time, row.age, row.told or {}) for row in rows]
 
     def ensure(self, component_appid: str, appid: str = THE_PLATFORM) -> None:
         """Make sure that there is a row to take a lease on."""
@@ -281,6 +313,20 @@ class Store:
         row = {"component_appid": component_appid, "appid": appid, "generation": 0, "state": "authorised"}
         connection.execute(self._database.insert(credential).values(**row).on_conflict_do_nothing())
 
+    def _put_renewal(self, connection: Connection, component_appid: str, appid: str, renewal: Secret) -> None:
+        # A ticket is no reason to distrust a platform token that is being fetched: it does not count as a generation.
+        step = 0 if appid == THE_PLATFORM else 1
+        connection.execute(
+            update(credential)
+            .where(_row(component_appid, appid))
+            .values(
+                renewal=self._vault.lock(renewal),
+                renewal_at=database_now(),
+                state="authorised",
+                generation=credential.c.generation + step,
+            )
+        )
+
     def _read(self, row: Row[Any]) -> Credential:
         token = self._vault.unlock(row.access_token)
         now = float(row.now)
@@ -302,3 +348,24 @@ class Store:
 
 def _row(component_appid: str, appid: str) -> ColumnElement[bool]:
     return and_(credential.c.component_appid == component_appid, credential.c.appid == appid)
+
+
+def _mark(connection: Connection, component_appid: str, appid: str, state: State) -> None:
+    gone = {"access_token": None, "access_expires_at": None, "renewal": None, "renewal_at": None}
+    connection.execute(
+        update(credential)
+        .where(_row(component_appid, appid))
+        .values(state=state, generation=credential.c.generation + 1, **gone)
+    )
+
+
+def _is_latest(connection: Connection, component_appid: str, account: str, create_time: int) -> bool:
+    """Tell whether no later push about this account is logged; ``account`` is the appid of a row.
+
+    The row is locked first: then a push that is being applied at the same moment is either seen here, or sees ours.
+    """
+    connection.execute(select(credential.c.appid).where(_row(component_appid, account)).with_for_update())
+    later = select(push.c.create_time).where(
+        push.c.component_appid == component_appid, push.c.account == account, push.c.create_time > create_time
+    )
+    return connection.execute(later.limit(1)).first() is None
