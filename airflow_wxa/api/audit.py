@@ -20,6 +20,7 @@ __all__ = [
     "get_latest_auditstatus",
     "queryquota",
     "read_sheet",
+    "reason_lines",
     "submit_audit",
 ]
 
@@ -70,15 +71,20 @@ def read_sheet(reply: Reply, auditid: str = "") -> AuditSheet:
     answer = reply.answer
     # get_latest_auditstatus is documented with ``screenshot`` in its table and ``ScreenShot`` in its sample.
     screenshot = answer.get("screenshot") or answer.get("ScreenShot") or ""
-    reason = re.sub(r"<br\s*/?>", "\n", answer.get("reason") or "", flags=re.IGNORECASE)
     return AuditSheet(
         auditid=str(answer.get("auditid") or auditid),
         status=AuditStatus(answer["status"]),
         user_version=answer.get("user_version") or "",
         user_desc=answer.get("user_desc") or "",
-        reason="\n".join(line.strip() for line in reason.splitlines() if line.strip()),
+        reason=reason_lines(answer.get("reason") or ""),
         screenshot=tuple(media for media in screenshot.split("|") if media),
     )
+
+
+def reason_lines(reason: str) -> str:
+    """Return WeChat's reason with its ``<br>`` as line breaks, without empty lines."""
+    broken = re.sub(r"<br\s*/?>", "\n", reason, flags=re.IGNORECASE)
+    return "\n".join(line.strip() for line in broken.splitlines() if line.strip())
 
 
 def submit_audit(appid: str, *, version_desc: str = "", privacy_api_not_use: bool = False) -> Call:

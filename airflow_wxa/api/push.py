@@ -1,0 +1,366 @@
+"""What WeChat pushes: signed, encrypted envelopes around XML, and what that XML says.
+
+Nothing of an envelope is believed before its signature is checked, and nothing of its content before it is decrypted
+and found to be addressed to the platform. A refusal says why, and repeats nothing of what came.
+
+Source: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/Before_Develop/Message_encryption_and_decryption.html
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+from xml.etree.ElementTree import ParseError
+
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES256
+from cryptography.hazmat.primitives.ciphers.modes import CBC
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from airflow_wxa.api.audit import reason_lines
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.errors import WxaError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "MAX_PUSH_BYTES",
+    "AuditResult",
+    "Authorised",
+    "Envelope",
+    "Ignored",
+    "PushKeys",
+    "PushRefusedError",
+    "Refusal",
+    "Ticket",
+    "Unauthorised",
+    "Updated",
+    "decrypt",
+    "encrypt",
+    "read_authorisation_event",
+    "read_message_event",
+]
+
+MAX_PUSH_BYTES: Final = 64 * 1024  # a ticket is under 1 KiB, an audit event with its reason a few
+_FRESH_SECONDS: Final = 600
+_AES_BLOCK: Final = 16
+_PADDED_TO: Final = 32  # bytes: WeChat pads to the length of the key, not to AES's block
+_RANDOM: Final = 16  # bytes in front of the content, which make equal contents differ
+_LENGTH: Final = 4  # bytes of the content's length, big-endian
+_EPOCH_LIMIT: Final = 2**31  # seconds: what an integer column takes
+_ACCOUNT_LIMIT: Final = 64  # characters
+_APPID: Final = re.compile(r"wx[0-9a-f]{16}")
+_SECONDS: Final = re.compile(r"[0-9]{1,10}")
+# WeChat's own sample of a refused audit closes this one element with a misspelled tag.
+_MISSPELLED: Final = re.compile(r"(<ScreenShot>[^<]*)</[A-Za-z]+>")
+
+
+class Refusal(StrEnum):
+    """Why a push is refused; these words are counted and logged, and nothing else of the push."""
+
+    OVERSIZED = "oversized"
+    MALFORMED = "malformed"
+    SIGNATURE = "signature"
+    STALE = "stale"
+    KEY = "key"
+    APPID = "appid"
+
+
+#: Refusal → the rule, and what to do.
+_WORDS: Final[Mapping[Refusal, tuple[str, str]]] = {
+    Refusal.OVERSIZED: (
+        f"A push is at most {MAX_PUSH_BYTES // 1024} KiB.",
+        "it is none of WeChat's; if a forwarder wraps pushes, let it send body and query as they came",
+    ),
+    Refusal.MALFORMED: (
+        "A push is XML around base64, and its content XML with the fields that WeChat documents.",
+        "choose the encrypted mode (安全模式) in WeChat's console; a forwarder must send the body as it came",
+    ),
+    Refusal.SIGNATURE: (
+        "msg_signature is the SHA-1 of push token, timestamp, nonce and Encrypt.",
+        "compare extra push_token with 消息校验Token in WeChat's console; if they are equal, the push is forged",
+    ),
+    Refusal.STALE: (
+        f"A push is good for {_FRESH_SECONDS // 60} minutes, so that a recorded one cannot be played again.",
+        "set this machine's clock (NTP); a forwarder must not hold pushes back",
+    ),
+    Refusal.KEY: (
+        "It was encrypted with neither encoding_aes_key nor previous_encoding_aes_key.",
+        "compare extra encoding_aes_key with 消息加解密Key in WeChat's console; the old one: previous_encoding_aes_key",
+    ),
+    Refusal.APPID: (
+        "It is addressed to another platform, or its URL names another Mini Program than its content.",
+        "compare login with the platform's appid, and the appid in the URL with the Mini Program",
+    ),
+}
+
+
+class PushRefusedError(WxaError):
+    """A push that is not believed; its text says why and what to do, never what came.
+
+    :param reason: why.
+    """
+
+    def __init__(self, reason: Refusal) -> None:
+        why, next_step = _WORDS[reason]
+        super().__init__(f"push refused: {reason}", why=why, next_step=next_step, source="docs/how-to/pushes.md")
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class PushKeys:
+    """What the pushes of one platform are checked and decrypted with.
+
+    :param token: 消息校验Token.
+    :param encoding_aes_key: 消息加解密Key, 43 letters and digits.
+    :param previous_encoding_aes_key: WeChat may use it for a while after a change.
+    """
+
+    component_appid: str
+    token: Secret
+    encoding_aes_key: Secret
+    previous_encoding_aes_key: Secret | None = None
+
+    @property
+    def aes_keys(self) -> list[bytes]:
+        """The keys themselves, 32 bytes each, the current one first."""
+        both = (self.encoding_aes_key, self.previous_encoding_aes_key)
+        return [base64.b64decode(f"{key.reveal()}=") for key in both if key is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A push as it travels.
+
+    :param msg_signature: of the query, as ``timestamp`` (epoch seconds) and ``nonce``.
+    :param body: XML that holds ``Encrypt``.
+    """
+
+    msg_signature: str = field(repr=False)
+    timestamp: str
+    nonce: str
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """``component_verify_ticket``, about every ten minutes; the newest one fetches the platform token.
+
+    :param create_time: when WeChat made it, epoch seconds; so in all of these.
+    """
+
+    create_time: int
+    ticket: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Authorised:
+    """``authorized``: a merchant authorised the platform; the code is exchanged once for its first tokens."""
+
+    create_time: int
+    appid: str
+    authorization_code: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Updated(Authorised):
+    """``updateauthorized``: a merchant granted other permission sets; a code comes along as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthorised:
+    """``unauthorized``: a merchant withdrew; its tokens are worthless."""
+
+    create_time: int
+    appid: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditResult:
+    """An audit ended or is delayed: a hint to ask WeChat, since the push names no ``auditid``.
+
+    :param user_name: original id ``gh_…`` of the Mini Program.
+    :param event: ``weapp_audit_success``, ``weapp_audit_fail``, or ``weapp_audit_delay``, which is not final.
+    :param reason: WeChat's text, its ``<br>`` as line breaks; ``""`` for success.
+    :param screenshot: media ids.
+    """
+
+    create_time: int
+    user_name: str
+    event: str
+    reason: str = ""
+    screenshot: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Anything else that WeChat sends: it is answered, and nothing is done."""
+
+
+def decrypt(keys: PushKeys, envelope: Envelope, *, now: float) -> str:
+    """Open an envelope.
+
+    :param now: epoch seconds, to refuse what is older or newer than ten minutes.
+    :return: the XML inside, for :func:`read_authorisation_event` or :func:`read_message_event`.
+    :raises PushRefusedError: it is not WeChat's, not for this platform, or not of now.
+    """
+    if len(envelope.body) > MAX_PUSH_BYTES:
+        raise PushRefusedError(Refusal.OVERSIZED)
+    encrypted = _fields(_text(envelope.body)).get("Encrypt", "")
+    expected = _signature(keys.token, envelope.timestamp, envelope.nonce, encrypted)
+    # As bytes: compare_digest refuses texts beyond ASCII, and the query may hold any.
+    if not hmac.compare_digest(expected.encode(), envelope.msg_signature.encode()):
+        raise PushRefusedError(Refusal.SIGNATURE)
+    # After the signature: so "stale" tells of a clock or a replay, and not of anybody who knocks.
+    if not _SECONDS.fullmatch(envelope.timestamp) or abs(now - int(envelope.timestamp)) > _FRESH_SECONDS:
+        raise PushRefusedError(Refusal.STALE)
+    return _text(_opened(keys, _ciphertext(encrypted)))
+
+
+def encrypt(keys: PushKeys, text: str, *, timestamp: int, nonce: str) -> Envelope:
+    """Seal XML as WeChat does, with the current key.
+
+    :param timestamp: epoch seconds.
+    """
+    content = text.encode()
+    plain = os.urandom(_RANDOM) + len(content).to_bytes(_LENGTH, "big") + content + keys.component_appid.encode()
+    pad = _PADDED_TO - len(plain) % _PADDED_TO
+    encryptor = _cipher(keys.aes_keys[0]).encryptor()
+    encrypted = base64.b64encode(encryptor.update(plain + bytes([pad]) * pad) + encryptor.finalize()).decode()
+    body = f"<xml><AppId><![CDATA[{keys.component_appid}]]></AppId><Encrypt><![CDATA[{encrypted}]]></Encrypt></xml>"
+    signature = _signature(keys.token, str(timestamp), nonce, encrypted)
+    return Envelope(signature, str(timestamp), nonce, body.encode())
+
+
+def read_authorisation_event(text: str, component_appid: str) -> Ticket | Authorised | Unauthorised | Ignored:
+    """Read what came to the authorisation event URL.
+
+    :raises PushRefusedError: fields are missing or impossible, or it speaks of another platform.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/ThirdParty/token/authorize_event.html
+    """
+    fields = _fields(text)
+    kind = fields.get("InfoType")
+    if kind not in {"component_verify_ticket", "authorized", "updateauthorized", "unauthorized"}:
+        return Ignored()
+    if fields.get("AppId") != component_appid:
+        raise PushRefusedError(Refusal.APPID)
+    create_time = _create_time(fields)
+    if kind == "component_verify_ticket":
+        return Ticket(create_time, Secret(_needed(fields, "ComponentVerifyTicket")))
+    appid = _needed(fields, "AuthorizerAppid")
+    if not _APPID.fullmatch(appid):
+        raise PushRefusedError(Refusal.MALFORMED)
+    if kind == "unauthorized":
+        return Unauthorised(create_time, appid)
+    code = Secret(_needed(fields, "AuthorizationCode"))
+    return Authorised(create_time, appid, code) if kind == "authorized" else Updated(create_time, appid, code)
+
+
+def read_message_event(text: str) -> AuditResult | Ignored:
+    """Read what came to the message and event URL. Texts of a Mini Program's visitors come there too: not for us.
+
+    :raises PushRefusedError: fields are missing or impossible.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/code/audit_event.html
+    """
+    fields = _fields(_MISSPELLED.sub(r"\1</ScreenShot>", text))
+    event = fields.get("Event")
+    if event not in {"weapp_audit_success", "weapp_audit_fail", "weapp_audit_delay"}:
+        return Ignored()
+    user_name = _needed(fields, "ToUserName")
+    if len(user_name) > _ACCOUNT_LIMIT:
+        raise PushRefusedError(Refusal.MALFORMED)
+    return AuditResult(
+        create_time=_create_time(fields),
+        user_name=user_name,
+        event=event,
+        reason=reason_lines(fields.get("Reason", "")),
+        screenshot=tuple(media for media in fields.get("ScreenShot", "").split("|") if media),
+    )
+
+
+def _signature(token: Secret, timestamp: str, nonce: str, encrypted: str) -> str:
+    """Return SHA-1 over the four, sorted as texts: WeChat's choice."""
+    joined = "".join(sorted([token.reveal(), timestamp, nonce, encrypted]))
+    return hashlib.sha1(joined.encode()).hexdigest()  # noqa: S324
+
+
+def _fields(text: str) -> dict[str, str]:
+    """Return tag → text of the root's children."""
+    try:
+        root = fromstring(text, forbid_dtd=True)
+    except (ParseError, DefusedXmlException):
+        raise PushRefusedError(Refusal.MALFORMED) from None
+    return {child.tag: child.text or "" for child in root}
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise PushRefusedError(Refusal.MALFORMED) from None
+
+
+def _ciphertext(encrypted: str) -> bytes:
+    try:
+        ciphertext = base64.b64decode(encrypted, validate=True)
+    except (binascii.Error, ValueError):  # ValueError: characters beyond ASCII
+        raise PushRefusedError(Refusal.MALFORMED) from None
+    if not ciphertext or len(ciphertext) % _PADDED_TO:
+        raise PushRefusedError(Refusal.MALFORMED)
+    return ciphertext
+
+
+def _opened(keys: PushKeys, ciphertext: bytes) -> bytes:
+    """Return the content, decrypted with the first key that fits."""
+    reason = Refusal.KEY
+    for key in keys.aes_keys:
+        decryptor = _cipher(key).decryptor()
+        parts = _taken_apart(decryptor.update(ciphertext) + decryptor.finalize())
+        if parts is None:
+            continue
+        content, appid = parts
+        if hmac.compare_digest(appid, keys.component_appid.encode()):
+            return content
+        reason = Refusal.APPID
+    raise PushRefusedError(reason)
+
+
+def _taken_apart(plain: bytes) -> tuple[bytes, bytes] | None:
+    """Return content and appid; ``None`` when padding or length are impossible: another key, or tampering."""
+    pad = plain[-1]
+    if not 1 <= pad <= _PADDED_TO or plain[-pad:] != bytes([pad]) * pad:
+        return None
+    plain = plain[:-pad]
+    begin = _RANDOM + _LENGTH
+    end = begin + int.from_bytes(plain[_RANDOM:begin], "big")
+    if not begin < end < len(plain):
+        return None
+    return plain[begin:end], plain[end:]
+
+
+def _cipher(key: bytes) -> Cipher[CBC]:
+    return Cipher(AES256(key), CBC(key[:_AES_BLOCK]))
+
+
+def _needed(fields: Mapping[str, str], name: str) -> str:
+    if not (value := fields.get(name, "").strip()):
+        raise PushRefusedError(Refusal.MALFORMED)
+    return value
+
+
+def _create_time(fields: Mapping[str, str]) -> int:
+    text = _needed(fields, "CreateTime")
+    if not _SECONDS.fullmatch(text) or int(text) >= _EPOCH_LIMIT:
+        raise PushRefusedError(Refusal.MALFORMED)
+    return int(text)

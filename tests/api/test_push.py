@@ -1,0 +1,365 @@
+"""Envelopes of pushes: opened when they are WeChat's, for us and of now; and what is read from them."""
+
+from __future__ import annotations
+
+import base64
+import os
+import random
+import re
+import string
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
+
+import pytest
+from wechatpy.crypto import WeChatCrypto  # type: ignore[import-untyped]
+
+from airflow_wxa.api import push
+from airflow_wxa.api.push import (
+    MAX_PUSH_BYTES,
+    AuditResult,
+    Authorised,
+    Envelope,
+    Ignored,
+    PushKeys,
+    PushRefusedError,
+    Refusal,
+    Ticket,
+    Unauthorised,
+    Updated,
+    decrypt,
+    encrypt,
+    read_authorisation_event,
+    read_message_event,
+)
+from airflow_wxa.api.redaction import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOW = 1_488_856_741
+PLATFORM = "wx00000000000000c1"
+APPID = "wx0000000000000001"
+TOKEN = "push-token"
+AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+OTHER_KEY = AES_KEY[::-1]
+KEYS = PushKeys(PLATFORM, Secret(TOKEN), Secret(AES_KEY))
+TEXT = f"<xml><AppId>{PLATFORM}</AppId><Reason>名称不符 & more</Reason></xml>".replace("&", "&amp;")
+
+
+def sealed(text: str = TEXT, keys: PushKeys = KEYS) -> Envelope:
+    return encrypt(keys, text, timestamp=NOW, nonce="nonce")
+
+
+def refusal(envelope: Envelope, keys: PushKeys = KEYS, now: float = NOW) -> Refusal:
+    with pytest.raises(PushRefusedError) as refused:
+        decrypt(keys, envelope, now=now)
+    return refused.value.reason
+
+
+def signed(encrypted: str) -> Envelope:
+    """Return an envelope that only the push token was needed for."""
+    body = f"<xml><Encrypt>{encrypted}</Encrypt></xml>".encode()
+    return Envelope(push._signature(KEYS.token, str(NOW), "n", encrypted), str(NOW), "n", body)
+
+
+def signed_plain(plain: bytes) -> Envelope:
+    """Return an envelope around bytes that stand as they are before AES."""
+    encryptor = push._cipher(KEYS.aes_keys[0]).encryptor()
+    return signed(base64.b64encode(encryptor.update(plain) + encryptor.finalize()).decode())
+
+
+def padded(content: bytes, *, pad: int | None = None) -> bytes:
+    count = 32 - len(content) % 32 if pad is None else pad
+    return content + bytes([count]) * count
+
+
+# Against another implementation -----------------------------------------------------------------------------------
+
+
+def random_push(chance: random.Random) -> tuple[str, str, str, str, str]:
+    """Return token, EncodingAESKey, platform, nonce and XML; lengths meet every padding."""
+    key = base64.b64encode(chance.randbytes(32)).decode()[:43]
+    key = re.sub(r"[+/]", "x", key)
+    letters = string.ascii_letters + "审核通过原因𠮷<&>\n"
+    content = "".join(chance.choice(letters) for _ in range(chance.randrange(1, 400)))
+    xml = f"<xml><Content>{escape(content)}</Content></xml>"
+    token = "".join(chance.choice(string.ascii_letters) for _ in range(chance.randrange(3, 32)))
+    return token, key, f"wx{chance.getrandbits(64):016x}", str(chance.getrandbits(40)), xml
+
+
+def test_a_thousand_pushes_that_wechatpy_encrypted_are_opened() -> None:
+    chance = random.Random(1)  # noqa: S311
+    for _ in range(1000):
+        token, key, platform, nonce, xml = random_push(chance)
+        body = WeChatCrypto(token, key, platform).encrypt_message(xml, nonce, str(NOW))
+        signature = re.search(r"<MsgSignature><!\[CDATA\[(\w+)", body)
+        assert signature is not None
+        envelope = Envelope(signature[1], str(NOW), nonce, body.encode())
+        assert decrypt(PushKeys(platform, Secret(token), Secret(key)), envelope, now=NOW) == xml
+
+
+def test_a_thousand_pushes_that_we_encrypted_are_opened_by_wechatpy() -> None:
+    chance = random.Random(2)  # noqa: S311
+    for _ in range(1000):
+        token, key, platform, nonce, xml = random_push(chance)
+        envelope = encrypt(PushKeys(platform, Secret(token), Secret(key)), xml, timestamp=NOW, nonce=nonce)
+        opened = WeChatCrypto(token, key, platform).decrypt_message(
+            envelope.body.decode(), envelope.msg_signature, envelope.timestamp, envelope.nonce
+        )
+        assert opened == xml
+
+
+# Keys and time ----------------------------------------------------------------------------------------------------
+
+
+def test_the_previous_key_still_opens() -> None:
+    changed = PushKeys(PLATFORM, Secret(TOKEN), Secret(OTHER_KEY), Secret(AES_KEY))
+    assert decrypt(changed, sealed(), now=NOW) == TEXT
+    assert decrypt(changed, sealed(keys=changed), now=NOW) == TEXT
+
+
+def test_two_envelopes_of_one_content_differ() -> None:
+    assert sealed().body != sealed().body
+
+
+@pytest.mark.parametrize("age", [-600, 0, 600])
+def test_a_push_of_the_last_or_next_ten_minutes_is_good(age: int) -> None:
+    assert decrypt(KEYS, sealed(), now=NOW + age) == TEXT
+
+
+@pytest.mark.parametrize("age", [-601, 601, 86400])
+def test_an_older_or_newer_push_is_stale(age: int) -> None:
+    assert refusal(sealed(), now=NOW + age) is Refusal.STALE
+
+
+@pytest.mark.parametrize("timestamp", ["", "now", "-1", "1e9", "\uff11\uff14\uff18", "1488856741.5", "9" * 5000])
+def test_a_signed_timestamp_that_is_no_time_is_stale(timestamp: str) -> None:
+    encrypted = re.search(rb"<Encrypt><!\[CDATA\[(.+?)\]\]", sealed().body)
+    assert encrypted is not None
+    signature = push._signature(KEYS.token, timestamp, "nonce", encrypted[1].decode())
+    assert refusal(replace(sealed(), timestamp=timestamp, msg_signature=signature, body=b"")) is Refusal.MALFORMED
+    body = b"<xml><Encrypt>" + encrypted[1] + b"</Encrypt></xml>"
+    assert refusal(Envelope(signature, timestamp, "nonce", body)) is Refusal.STALE
+
+
+# Tampering --------------------------------------------------------------------------------------------------------
+
+
+def test_every_byte_of_the_ciphertext_is_guarded() -> None:
+    envelope = sealed()
+    begin = envelope.body.index(b"<Encrypt><![CDATA[") + len(b"<Encrypt><![CDATA[")
+    for position in range(begin, envelope.body.index(b"]]></Encrypt>")):
+        changed = bytearray(envelope.body)
+        changed[position] = ord("A") if changed[position] != ord("A") else ord("B")
+        assert refusal(replace(envelope, body=bytes(changed))) is Refusal.SIGNATURE
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"msg_signature": ""},
+        {"msg_signature": "0" * 40},
+        {"msg_signature": "签名"},
+        {"msg_signature": sealed().msg_signature.upper()},
+        {"timestamp": str(NOW + 1)},
+        {"timestamp": ""},
+        {"nonce": "other"},
+        {"nonce": ""},
+        {"body": b"<xml></xml>"},
+        {"body": b"<xml><Encrypt></Encrypt></xml>"},
+    ],
+)
+def test_a_changed_part_breaks_the_signature(changes: dict[str, Any]) -> None:
+    assert refusal(replace(sealed(), **changes)) is Refusal.SIGNATURE
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        (PushKeys(PLATFORM, Secret("other"), Secret(AES_KEY)), Refusal.SIGNATURE),
+        (PushKeys(PLATFORM, Secret(TOKEN), Secret(OTHER_KEY)), Refusal.KEY),
+        (PushKeys(PLATFORM, Secret(TOKEN), Secret(OTHER_KEY), Secret(OTHER_KEY)), Refusal.KEY),
+        (PushKeys("wx00000000000000c2", Secret(TOKEN), Secret(AES_KEY)), Refusal.APPID),
+    ],
+)
+def test_a_push_for_others_says_which_setting_differs(keys: PushKeys, reason: Refusal) -> None:
+    assert refusal(sealed(), keys) is reason
+
+
+GOOD = os.urandom(16) + len(TEXT.encode()).to_bytes(4, "big") + TEXT.encode() + PLATFORM.encode()
+
+
+def test_the_plain_form_that_the_next_tests_bend_is_good() -> None:
+    assert decrypt(KEYS, signed_plain(padded(GOOD)), now=NOW) == TEXT
+
+
+@pytest.mark.parametrize(
+    ("plain", "reason"),
+    [
+        (padded(GOOD)[:-1] + b"\x00", Refusal.KEY),
+        (padded(GOOD)[:-1] + b"\x21", Refusal.KEY),
+        (padded(GOOD)[:-2] + b"\x00" + padded(GOOD)[-1:], Refusal.KEY),
+        (bytes([32]) * 32, Refusal.KEY),
+        (padded(b"short"), Refusal.KEY),
+        (padded(GOOD[:16] + (2**32 - 1).to_bytes(4, "big") + GOOD[20:]), Refusal.KEY),
+        (padded(GOOD[:16] + (0).to_bytes(4, "big") + GOOD[20:]), Refusal.KEY),
+        (padded(GOOD[:16] + (len(GOOD) - 20).to_bytes(4, "big") + GOOD[20:]), Refusal.KEY),
+        (padded(GOOD[:16] + len(TEXT.encode()).to_bytes(4, "little") + GOOD[20:]), Refusal.KEY),
+        (padded(GOOD[:16] + (len(TEXT.encode()) - 1).to_bytes(4, "big") + GOOD[20:]), Refusal.APPID),
+        (padded(GOOD[: -len(PLATFORM)] + b"wx00000000000000c2"), Refusal.APPID),
+        (padded(GOOD + b"\x00"), Refusal.APPID),
+        (padded(GOOD[:20] + b"\xff" * len(TEXT.encode()) + PLATFORM.encode()), Refusal.MALFORMED),
+    ],
+)
+def test_a_signed_push_with_an_impossible_inside_is_refused(plain: bytes, reason: Refusal) -> None:
+    assert refusal(signed_plain(plain)) is reason
+
+
+@pytest.mark.parametrize("encrypted", ["", "!", "AAAA", "é", base64.b64encode(b"x" * 16).decode(), "A" * 43 + "= "])
+def test_a_signed_push_that_is_no_ciphertext_is_malformed(encrypted: str) -> None:
+    assert refusal(signed(encrypted)) is Refusal.MALFORMED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"\xff\xfe\x00",
+        b"<xml><Encrypt>abc</xml>",
+        b"<xml>" * 3,
+        b'<!DOCTYPE xml [<!ENTITY a "b">]><xml><Encrypt>&a;</Encrypt></xml>',
+        b'<!DOCTYPE xml SYSTEM "file:///etc/hostname"><xml><Encrypt>x</Encrypt></xml>',
+        "<xml/>".encode("utf-16"),
+    ],
+)
+def test_a_body_that_is_no_plain_xml_is_malformed(body: bytes) -> None:
+    assert refusal(replace(sealed(), body=body)) is Refusal.MALFORMED
+
+
+def test_a_body_beyond_the_limit_is_not_parsed() -> None:
+    assert refusal(replace(sealed(), body=b"<" * (MAX_PUSH_BYTES + 1))) is Refusal.OVERSIZED
+
+
+def test_elements_nested_by_the_thousand_do_no_harm() -> None:
+    assert refusal(replace(sealed(), body=b"<a>" * 9000 + b"</a>" * 9000)) is Refusal.SIGNATURE
+
+
+# What is said -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", Refusal)
+def test_a_refusal_names_rule_and_remedy_and_nothing_of_the_push(reason: Refusal) -> None:
+    lines = str(PushRefusedError(reason)).splitlines()
+    assert lines[0] == f"push refused: {reason}"
+    assert len(lines) == 4
+
+
+def test_nothing_shows_a_secret() -> None:
+    ticket = Ticket(NOW, Secret("canary-ticket"))
+    shown = repr([KEYS, sealed(), ticket, Authorised(NOW, APPID, Secret("canary-code"))])
+    assert [secret for secret in (TOKEN, AES_KEY, "canary", "Encrypt") if secret in shown] == []
+
+
+# What is read -----------------------------------------------------------------------------------------------------
+
+
+def xml(**fields: object) -> str:
+    return "<xml>" + "".join(f"<{name}>{value}</{name}>" for name, value in fields.items()) + "</xml>"
+
+
+def event(kind: str, **fields: object) -> str:
+    return xml(AppId=PLATFORM, CreateTime=NOW, InfoType=kind, **fields)
+
+
+CODE = {"AuthorizerAppid": APPID, "AuthorizationCode": "code@@@1", "PreAuthCode": "pre"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (event("component_verify_ticket", ComponentVerifyTicket="ticket@@@1"), Ticket(NOW, Secret("ticket@@@1"))),
+        (event("authorized", **CODE), Authorised(NOW, APPID, Secret("code@@@1"))),
+        (event("updateauthorized", **CODE), Updated(NOW, APPID, Secret("code@@@1"))),
+        (event("unauthorized", AuthorizerAppid=APPID), Unauthorised(NOW, APPID)),
+        (event("notify_third_fasteregister", appid=APPID), Ignored()),
+        (event("order_path_audit_result_notify"), Ignored()),
+        (xml(InfoType="something new"), Ignored()),
+        (xml(), Ignored()),
+    ],
+)
+def test_an_authorisation_event_is_read(text: str, said: object) -> None:
+    read = read_authorisation_event(text, PLATFORM)
+    assert read == said
+    assert type(read) is type(said)
+
+
+GH = "gh_000000000001"
+
+
+def audit(kind: str, **fields: object) -> str:
+    return xml(ToUserName=f"<![CDATA[{GH}]]>", CreateTime=NOW, MsgType="event", Event=kind, **fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (audit("weapp_audit_success", SuccTime=NOW), AuditResult(NOW, GH, "weapp_audit_success")),
+        (
+            audit(
+                "weapp_audit_fail",
+                Reason="<![CDATA[1: name<br>2: <b>page</b><br/>]]>",
+                FailTime=NOW,
+                ScreenShot="mediaA|mediaB|",
+            ),
+            AuditResult(NOW, GH, "weapp_audit_fail", "1: name\n2: <b>page</b>", ("mediaA", "mediaB")),
+        ),
+        (
+            audit("weapp_audit_delay", Reason="needs more time", DelayTime=NOW),
+            AuditResult(NOW, GH, "weapp_audit_delay", "needs more time"),
+        ),
+        (
+            audit("weapp_audit_fail", ScreenShot="mediaA").replace("</ScreenShot>", "</SceenShot>"),
+            AuditResult(NOW, GH, "weapp_audit_fail", "", ("mediaA",)),
+        ),
+        (audit("user_enter_tempsession"), Ignored()),
+        (xml(ToUserName=GH, MsgType="text", Content="hello"), Ignored()),
+    ],
+)
+def test_a_message_event_is_read(text: str, said: object) -> None:
+    assert read_message_event(text) == said
+
+
+def test_what_a_visitor_writes_never_becomes_a_ticket() -> None:
+    assert read_message_event(event("component_verify_ticket", ComponentVerifyTicket="forged")) == Ignored()
+
+
+def from_authorisation_url(text: str) -> object:
+    return read_authorisation_event(text, PLATFORM)
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "reason"),
+    [
+        (from_authorisation_url, event("unauthorized"), Refusal.MALFORMED),
+        (from_authorisation_url, event("unauthorized", AuthorizerAppid="../x"), Refusal.MALFORMED),
+        (from_authorisation_url, event("authorized", AuthorizerAppid=APPID), Refusal.MALFORMED),
+        (from_authorisation_url, event("component_verify_ticket"), Refusal.MALFORMED),
+        (from_authorisation_url, event("component_verify_ticket", ComponentVerifyTicket=" "), Refusal.MALFORMED),
+        (from_authorisation_url, event("unauthorized").replace(PLATFORM, APPID), Refusal.APPID),
+        (from_authorisation_url, xml(InfoType="unauthorized", AuthorizerAppid=APPID), Refusal.APPID),
+        (from_authorisation_url, event("unauthorized").replace(str(NOW), "soon"), Refusal.MALFORMED),
+        (from_authorisation_url, event("unauthorized").replace(str(NOW), str(2**31)), Refusal.MALFORMED),
+        (from_authorisation_url, event("unauthorized").replace(str(NOW), "-1"), Refusal.MALFORMED),
+        (from_authorisation_url, "not xml", Refusal.MALFORMED),
+        (read_message_event, audit("weapp_audit_fail").replace(GH, ""), Refusal.MALFORMED),
+        (read_message_event, audit("weapp_audit_fail").replace(GH, "g" * 65), Refusal.MALFORMED),
+        (read_message_event, audit("weapp_audit_fail").replace(str(NOW), "1" * 11), Refusal.MALFORMED),
+        (read_message_event, audit("weapp_audit_fail") + "<more/>", Refusal.MALFORMED),
+    ],
+)
+def test_an_event_with_impossible_fields_is_refused(read: Callable[[str], object], text: str, reason: Refusal) -> None:
+    with pytest.raises(PushRefusedError) as refused:
+        read(text)
+    assert refused.value.reason is reason
