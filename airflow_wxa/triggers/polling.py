@@ -9,6 +9,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_wxa.errors import WxaError
@@ -61,7 +62,12 @@ class _PollingTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look every ``poll_seconds`` until the outcome is final, refused, or the time is over."""
-        async with await WxaHook(self.wxa_conn_id).aget_conn() as client:
+        try:
+            connected = await WxaHook(self.wxa_conn_id).aget_conn()
+        except (WxaError, AirflowNotFoundException):
+            yield self._event("refused")  # the sensor meets the same error, where its text is seen
+            return
+        async with connected as client:
             while time.time() < self.end_time:
                 await asyncio.sleep(min(self.poll_seconds, max(0.0, self.end_time - time.time())))
                 try:
@@ -129,7 +135,7 @@ def woken_by(event: Any) -> tuple[str, float]:
 
     :raises ValueError: not an event of these triggers.
     """
-    if isinstance(event, dict) and event.get("status") in {"final", "refused", "timeout"}:
+    if isinstance(event, dict) and event.get("status") in ("final", "refused", "timeout"):
         end_time = event.get("end_time")
         if isinstance(end_time, int | float):
             return event["status"], float(end_time)
