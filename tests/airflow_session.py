@@ -16,6 +16,7 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,8 @@ for _name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
 os.environ |= {
     "AIRFLOW_HOME": _HOME.name,
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-    "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+    # Empty, because DAG.test parses and serialises the whole folder anew for each run.
+    "AIRFLOW__CORE__DAGS_FOLDER": str(Path(_HOME.name, "dags")),
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
     "AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "0.01",
     "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "0.01",
@@ -51,8 +53,13 @@ os.environ |= {
 
 
 @pytest.fixture(scope="session")
-def airflow_database() -> Path:
-    """Make the metadata database; every run of the session goes there."""
+def airflow_database() -> None:
+    """Make the metadata database, which knows ``wxa_release``; every run of the session goes there."""
+    _make_database()
+
+
+@cache  # each conftest that takes in the fixture above has it once more
+def _make_database() -> None:
     with warnings.catch_warnings():
         # What Airflow imports late is imported here, where the deprecations in it are not ours.
         warnings.simplefilter("ignore")
@@ -61,7 +68,8 @@ def airflow_database() -> Path:
     from airflow.utils.db import initdb
 
     initdb()
-    return Path(_HOME.name)
+    Path(_HOME.name, "dags").mkdir()
+    register_dag(load_release_dag())
 
 
 def connection(host: str, **changes: Any) -> str:
@@ -157,7 +165,7 @@ def load_release_dag() -> DAG:
 
 
 @pytest.fixture
-def release_dag(airflow_database: Path) -> DAG:
+def release_dag(airflow_database: None) -> DAG:
     """Return ``wxa_release`` as nobody has used it yet."""
     return load_release_dag()
 

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
+
+from airflow_wxa.errors import WxaTransportError
+from airflow_wxa.operators import WxaCommitOperator, WxaSubmitAuditOperator
+from airflow_wxa.sandbox import AuditPlan, Fault
+from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
+from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
+from tests.airflow_session import calls, register_dag, run_dag
+
+if TYPE_CHECKING:
+    from airflow_wxa.sandbox import MiniProgram, RunningSandbox
+
+VERSION = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
+SCAN = "/wxa/security/get_code_privacy_info"
+STATUS = "/wxa/get_auditstatus"
+
+
+@pytest.fixture(autouse=True)
+def account(airflow_database: None, wxa_default: RunningSandbox) -> MiniProgram:
+    """Return the Mini Program, its code committed and its scan over."""
+    account = wxa_default.world.mini_program(APPID)
+    account.scan_polls = 0
+    WxaCommitOperator(**VERSION).execute({})
+    return account
+
+
+def submitted(account: MiniProgram, **plan: Any) -> str:
+    account.audit = AuditPlan(**{"polls": 0} | plan)
+    auditid: str = WxaSubmitAuditOperator(**VERSION).execute({})["auditid"]
+    return auditid
+
+
+def audit(auditid: str, **fields: Any) -> WxaAuditSensor:
+    return WxaAuditSensor(task_id="wait", appid=APPID, auditid=auditid, **fields)
+
+
+def scan(**fields: Any) -> WxaPrivacyScanSensor:
+    return WxaPrivacyScanSensor(task_id="wait", appid=APPID, **fields)
+
+
+def test_a_final_status_is_returned_at_the_first_look_without_deferring(
+    account: MiniProgram, wxa_default: RunningSandbox
+) -> None:
+    auditid = submitted(account)
+    assert audit(auditid).execute({}) == {
+        "outcome": "approved",
+        "appid": APPID,
+        "auditid": auditid,
+        "reason": "",
+        "screenshot": [],
+    }
+    assert scan().execute({})["outcome"] == "clear"
+    assert len(calls(wxa_default.journal, STATUS)) == len(calls(wxa_default.journal, SCAN)) == 1
+
+
+def test_a_running_audit_defers_to_its_trigger_with_an_absolute_end(account: MiniProgram) -> None:
+    auditid = submitted(account, polls=5)
+    with pytest.raises(TaskDeferred) as deferred:
+        audit(auditid, timeout=60).execute({})
+    trigger = deferred.value.trigger
+    assert isinstance(trigger, WxaAuditTrigger)
+    assert (trigger.appid, trigger.auditid, trigger.poll_seconds) == (APPID, auditid, 0.01)
+    assert trigger.end_time == pytest.approx(time.time() + 60, abs=5)
+    assert deferred.value.method_name == "execute_complete"
+
+
+def test_a_running_scan_defers_to_its_trigger(account: MiniProgram) -> None:
+    account.scan_polls_left = 3
+    with pytest.raises(TaskDeferred) as deferred:
+        scan(privacy_api_not_use=True, poke_interval=7).execute({})
+    trigger = deferred.value.trigger
+    assert isinstance(trigger, WxaPrivacyScanTrigger)
+    assert (trigger.privacy_api_not_use, trigger.poll_seconds) == (True, 7)
+
+
+def test_a_delayed_audit_keeps_waiting(account: MiniProgram) -> None:
+    auditid = submitted(account, result="delayed_then_approved", delayed_polls=2)
+    with pytest.raises(TaskDeferred):
+        audit(auditid).execute({})
+    with pytest.raises(TaskDeferred):
+        audit(auditid).execute_complete({}, {"status": "final", "end_time": time.time() + 60})
+    assert audit(auditid).execute({})["outcome"] == "approved"
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ("rejected", r"(?s)rejected this version.*the pages do not match the chosen category.*media-id-0001"),
+        ("withdrawn", "the audit was withdrawn"),
+    ],
+)
+def test_a_review_that_ended_badly_fails_at_once_with_its_reason(
+    account: MiniProgram, deferrable: bool, result: str, said: str
+) -> None:
+    auditid = submitted(account, result=result)
+    with pytest.raises(AirflowFailException, match=said):
+        audit(auditid, deferrable=deferrable).execute({})
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize("leniency", ["soft_fail", "never_fail"])
+def test_a_sensor_that_may_fail_softly_skips(account: MiniProgram, deferrable: bool, leniency: str) -> None:
+    auditid = submitted(account, result="rejected")
+    with pytest.raises(AirflowSkipException):
+        audit(auditid, deferrable=deferrable, **{leniency: True}).execute({})
+
+
+def test_a_soft_failure_skips_after_waiting_too(account: MiniProgram) -> None:
+    auditid = submitted(account, result="rejected")
+    sensor = audit(auditid, soft_fail=True)
+    event = {"status": "final", "end_time": time.time() + 60}
+    with pytest.raises(AirflowSkipException):
+        sensor.resume_execution("execute_complete", {"event": event}, {})
+
+
+def test_without_deferring_it_pokes_until_the_end(account: MiniProgram, wxa_default: RunningSandbox) -> None:
+    auditid = submitted(account, polls=3)
+    assert audit(auditid, deferrable=False).execute({})["outcome"] == "approved"
+    assert len(calls(wxa_default.journal, STATUS)) == 4
+
+
+def test_without_deferring_it_can_give_its_slot_back(account: MiniProgram) -> None:
+    class Ti:
+        """A task instance in its first poke."""
+
+        def get_first_reschedule_date(self, context: object) -> None:
+            """It was not rescheduled yet."""
+
+    auditid = submitted(account, polls=3)
+    with pytest.raises(AirflowRescheduleException):
+        audit(auditid, deferrable=False, mode="reschedule", poke_interval=30).execute({"ti": Ti()})
+
+
+def test_without_deferring_the_timeout_is_airflows(account: MiniProgram) -> None:
+    auditid = submitted(account, polls=50)
+    with pytest.raises(AirflowSensorTimeout):
+        audit(auditid, deferrable=False, timeout="0.02").execute({})
+
+
+def test_the_timeout_says_that_nothing_is_lost_and_what_to_do(account: MiniProgram) -> None:
+    auditid = submitted(account, polls=5)
+    with pytest.raises(AirflowSensorTimeout) as over:
+        audit(auditid).execute_complete({}, {"status": "timeout", "end_time": time.time()})
+    assert str(over.value).splitlines() == [
+        "wait waited until its time was over",
+        f"  appid {APPID}, last status auditing",
+        "  nothing is lost: WeChat goes on, and so can this run",
+        "  clear this task to wait on, with a longer timeout if need be",
+    ]
+
+
+def test_an_audit_that_ended_in_the_last_moment_is_no_timeout(account: MiniProgram) -> None:
+    auditid = submitted(account)
+    event = {"status": "timeout", "end_time": time.time()}
+    assert audit(auditid).execute_complete({}, event)["outcome"] == "approved"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        "final",
+        {},
+        {"status": "success", "end_time": 1.0},
+        {"status": "final"},
+        {"status": "final", "end_time": "soon"},
+        {"status": ["final"], "end_time": 1.0},
+    ],
+)
+def test_an_unknown_event_is_refused_before_anything_is_asked(
+    account: MiniProgram, wxa_default: RunningSandbox, event: object
+) -> None:
+    with pytest.raises(ValueError, match="not an event of a Wxa trigger"):
+        audit("400000001").execute_complete({}, event)
+    assert calls(wxa_default.journal, STATUS) == []
+
+
+def test_a_status_that_cannot_be_read_is_left_to_the_retries(account: MiniProgram, wxa_default: RunningSandbox) -> None:
+    auditid = submitted(account)
+    wxa_default.add_fault(Fault(path=STATUS, kind="html_502", times=3))
+    with pytest.raises(WxaTransportError, match="HTTP status 502"):
+        audit(auditid).execute({})
+
+
+def test_a_sheet_that_does_not_exist_fails_at_once() -> None:
+    with pytest.raises(AirflowFailException, match="errcode 85012"):
+        audit("1").execute({})
+
+
+@pytest.mark.parametrize("finding", ["without_auth_list", "without_conf_list"])
+def test_undeclared_privacy_interfaces_fail_unless_the_submission_declares_them_unused(
+    account: MiniProgram, finding: str
+) -> None:
+    setattr(account, finding, ["wx.getLocation"])
+    with pytest.raises(AirflowFailException, match=r"wx\.getLocation"):
+        scan().execute({})
+    assert scan(privacy_api_not_use=True).execute({})[finding] == ["wx.getLocation"]
+
+
+def test_timeout_and_auditid_are_templates(account: MiniProgram) -> None:
+    auditid = submitted(account, polls=2)
+    with DAG("waits", schedule=None, params={"auditid": auditid, "hours": 0.5}) as dag:
+        WxaAuditSensor(
+            task_id="wait",
+            appid=APPID,
+            auditid="{{ params.auditid }}",
+            timeout="{{ params.hours * 3600 }}",
+        )
+    run = run_dag(register_dag(dag))
+    assert run.state == "success"
+    assert run.xcoms["wait"]["auditid"] == auditid
+
+
+def test_a_run_that_waits_too_long_fails_without_a_retry(account: MiniProgram) -> None:
+    auditid = submitted(account, polls=10_000)
+    with DAG("waits_too_long", schedule=None, default_args={"retries": 2}) as dag:
+        WxaAuditSensor(task_id="wait", appid=APPID, auditid=auditid, timeout=0.05)
+    run = run_dag(register_dag(dag))
+    assert run.states == {"wait": "failed"}
+    assert run.tries == {"wait": 1}
+    assert "clear this task to wait on" in str(run.errors["wait"])
+
+
+def test_the_poll_interval_is_the_option_unless_the_task_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__AUDIT_POLL_SECONDS", "12.5")
+    assert audit("1").poke_interval == 12.5
+    assert audit("1", poke_interval=3).poke_interval == 3
+    monkeypatch.delenv("AIRFLOW__WXA__AUDIT_POLL_SECONDS")
+    assert audit("1").poke_interval == 60.0
