@@ -9,6 +9,7 @@ from airflow_wxa.sandbox.app import create_app
 from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.journal import Entry, Journal
 from airflow_wxa.sandbox.platforms import Platform, Template
+from airflow_wxa.sandbox.pushes import Envelope, Push, encrypt
 from airflow_wxa.sandbox.server import RunningSandbox, run, serve
 from airflow_wxa.sandbox.state import AuditPlan, MiniProgram
 from airflow_wxa.sandbox.world import World
@@ -16,14 +17,17 @@ from airflow_wxa.sandbox.world import World
 __all__ = [
     "AuditPlan",
     "Entry",
+    "Envelope",
     "Fault",
     "Journal",
     "MiniProgram",
     "Platform",
+    "Push",
     "RunningSandbox",
     "Template",
     "World",
     "create_app",
+    "encrypt",
     "run",
     "serve",
 ]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import suppress
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
-import httpx
 from fastapi import FastAPI
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.sandbox.faults import Fault
     from airflow_wxa.sandbox.gate import Answer
-    from airflow_wxa.sandbox.pushes import Push
+    from airflow_wxa.sandbox.pushes import Delivery
     from airflow_wxa.sandbox.world import World
 
 # Any method reaches the gate, so that a wrong one is answered in WeChat's words instead of with HTTP 405.
@@ -63,17 +61,13 @@ class _Mail:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         # The loop itself keeps no hold on a task that nobody waits for.
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[Delivery]] = set()
 
     def send_all(self) -> None:
         while self._sandbox.world.outbox:
-            task = asyncio.create_task(self._send(self._sandbox.world.outbox.pop(0)))
+            task = asyncio.create_task(self._sandbox.push_beside(self._sandbox.world.outbox.pop(0)))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
-
-    async def _send(self, push: Push) -> None:
-        with suppress(httpx.HTTPError):
-            await self._sandbox.push_later(push)
 
 
 def create_app(world: World) -> FastAPI:

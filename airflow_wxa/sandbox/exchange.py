@@ -12,7 +12,7 @@ from airflow_wxa.sandbox.accounts import appid_of, keep_secrets
 from airflow_wxa.sandbox.errors import INVALID_URL, RefusalError, error_body
 from airflow_wxa.sandbox.faults import BEFORE_THE_WORK, Fault, FaultQueue
 from airflow_wxa.sandbox.journal import Entry, Journal, shown_body
-from airflow_wxa.sandbox.pushes import Delivery, Push, deliver, deliver_later, delivered
+from airflow_wxa.sandbox.pushes import Delivery, Push, deliver, deliver_beside, delivered
 from airflow_wxa.sandbox.routes import ENDPOINTS
 from airflow_wxa.sandbox.world import World
 
@@ -98,23 +98,21 @@ class Sandbox:
         try:
             answered = deliver(push)
         except httpx.HTTPError as error:
-            self.deliveries.append(delivered(push, error))
+            self._note(push, error)
             raise
-        self.deliveries.append(delivered(push, answered))
+        self._note(push, answered)
         return answered
 
-    async def push_later(self, push: Push) -> httpx.Response:
-        """Do the same from within the sandbox's own server.
-
-        :raises httpx.HTTPError: no answer within WeChat's five seconds.
-        """
+    async def push_beside(self, push: Push) -> Delivery:
+        """Send a push from within the sandbox's own server, which goes on answering meanwhile."""
         try:
-            answered = await deliver_later(push)
+            return self._note(push, await deliver_beside(push))
         except httpx.HTTPError as error:
-            self.deliveries.append(delivered(push, error))
-            raise
-        self.deliveries.append(delivered(push, answered))
-        return answered
+            return self._note(push, error)
+
+    def _note(self, push: Push, answered: httpx.Response | httpx.HTTPError) -> Delivery:
+        self.deliveries.append(delivered(push, answered, self.world.known))
+        return self.deliveries[-1]
 
     def _caller(self, request: Request, body: Any) -> str | None:
         owner = self.world.owner(_token(request))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_wxa.sandbox.platforms import Platform
+    from airflow_wxa.sandbox.redaction import Redactor
     from airflow_wxa.sandbox.state import AuditSheet, MiniProgram
     from airflow_wxa.sandbox.world import World
 
@@ -42,6 +43,7 @@ AUDIT_EVENTS: Mapping[Stage, AuditEvent] = {
 }
 BLOCK = 32
 ANSWER_SECONDS = 5.0
+LONGEST_ANSWER = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,7 +159,7 @@ def compose(world: World, event: PushEvent, appid: str) -> Push:
 
     :param appid: of the platform for a ticket, of the Mini Program for all others.
     :raises KeyError: there is no such account.
-    :raises ValueError: an event that is none, or a platform without push keys or address.
+    :raises ValueError: the event is none, or the platform has no push keys or no address.
     """
     if event == TICKET:
         platform = world.platform(appid)
@@ -181,9 +183,14 @@ def _events() -> list[str]:
     return [event for part in (TicketEvent, AuthorisationEvent, AuditEvent) for event in get_args(part)]
 
 
-def _check_reachable(platform: Platform, url: str) -> None:
+def missing_for(platform: Platform, url: str) -> list[str]:
+    """Return what a platform lacks to be pushed to at an address: keys, or the address itself."""
     given = {"push_token": platform.push_token, "encoding_aes_key": platform.encoding_aes_key, "address": url}
-    missing = [name for name, value in given.items() if not value]
+    return [name for name, value in given.items() if not value]
+
+
+def _check_reachable(platform: Platform, url: str) -> None:
+    missing = missing_for(platform, url)
     if missing:
         raise ValueError(f"platform {platform.component_appid} cannot be pushed to without {', '.join(missing)}")
 
@@ -240,9 +247,11 @@ def _encrypted(world: World, platform: Platform, xml: str, *, to_user_name: str 
 
 
 def announce_audit(world: World, account: MiniProgram, sheet: AuditSheet, before: Stage) -> None:
-    """Queue the event of an audit sheet that moved, when the world says so and somebody listens."""
-    event = AUDIT_EVENTS.get(sheet.stage)
-    if world.push_audit_events and sheet.stage != before and event and world.platform_of(account).message_url:
+    """Queue the event of an audit sheet that moved, when the world says so and the platform can be reached."""
+    event, platform = AUDIT_EVENTS.get(sheet.stage), world.platform_of(account)
+    if not world.push_audit_events or event is None or sheet.stage == before:
+        return
+    if not missing_for(platform, platform.message_url):
         world.outbox.append(compose(world, event, account.appid))
 
 
@@ -255,7 +264,7 @@ def deliver(push: Push) -> httpx.Response:
         return client.send(push.request())
 
 
-async def deliver_later(push: Push) -> httpx.Response:
+async def deliver_beside(push: Push) -> httpx.Response:
     """Send a push without holding up the calls that come in meanwhile, the receiver's own among them.
 
     :raises httpx.HTTPError: no answer within WeChat's five seconds.
@@ -275,10 +284,13 @@ def _trusted() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def delivered(push: Push, answered: httpx.Response | httpx.HTTPError) -> Delivery:
-    """Return what is written down about a push."""
+def delivered(push: Push, answered: httpx.Response | httpx.HTTPError, known: Redactor) -> Delivery:
+    """Return what is written down about a push.
+
+    :param known: secrets that a receiver's answer may echo.
+    """
     if isinstance(answered, httpx.HTTPError):
         # The text of an error may hold the address with its query.
         return Delivery(event=push.event, appid=push.appid, status=None, answer=type(answered).__name__)
-    text = answered.text[:200]
+    text = known.hide(answered.text)[:LONGEST_ANSWER]
     return Delivery(event=push.event, appid=push.appid, status=answered.status_code, answer=text)

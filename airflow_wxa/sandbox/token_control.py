@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import httpx
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
@@ -82,8 +81,5 @@ async def _pushed(sandbox: Sandbox, event: Any, appid: str) -> Response:
         push = compose(sandbox.world, event, appid)
     except (KeyError, ValueError) as error:
         return bad_request(error)
-    try:
-        answered = await sandbox.push_later(push)
-    except httpx.HTTPError as error:
-        return JSONResponse({"error": f"no answer from the receiver: {type(error).__name__}"}, status_code=502)
-    return JSONResponse({"status": answered.status_code, "answer": answered.text[:200]})
+    delivery = await sandbox.push_beside(push)
+    return JSONResponse(delivery.to_json(), status_code=502 if delivery.status is None else 200)

@@ -58,7 +58,7 @@ def build(cls: type[T], data: Any, nested: dict[str, Callable[[Any], Any]]) -> T
         raise ValueError(f"{cls.__name__} wants an object, got {type(data).__name__}")  # noqa: TRY004
     functions = [name for name in NO_JSON if name in data]
     if functions:
-        raise ValueError(f"{cls.__name__}: a {functions[0]} is no JSON value")
+        raise ValueError(f"{cls.__name__}: {functions[0]} is no JSON value")
     try:
         return cls(**{name: nested.get(name, _as_is)(value) for name, value in data.items()})
     except TypeError as error:

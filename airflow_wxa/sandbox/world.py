@@ -119,6 +119,14 @@ class World:
             place = self._places[appid]
         return self.mini_programs[place]
 
+    def _contains(self, account: Account) -> bool:
+        if isinstance(account, Platform):
+            return any(account is each for each in self.platforms)
+        try:
+            return self.mini_program(account.appid) is account
+        except KeyError:
+            return False
+
     def platform_of(self, account: Account) -> Platform:
         """Return the platform that acts: the account itself, or the one a Mini Program authorised."""
         return account if isinstance(account, Platform) else self.platform(account.component_appid)
@@ -126,17 +134,12 @@ class World:
     def owner(self, token: str) -> Account | None:
         """Return whose access token this is, dead issued ones included; None for an unknown or replaced one."""
         found = self._owners.get(token)
-        if found is None or not self._holds(found, token):
+        if found is None or token not in access_tokens(found) or not self._contains(found):
             # Tests may set a new token at any time, so the index is rebuilt when it does not answer.
             self._owners = {each: account for account in self.accounts() for each in access_tokens(account)}
             self.known.add_all(self._owners)
             found = self._owners.get(token)
         return found
-
-    def _holds(self, account: Account, token: str) -> bool:
-        if token not in access_tokens(account):
-            return False
-        return isinstance(account, Platform) or self.mini_program(account.appid) is account
 
     def note_token(self, account: Account, token: str) -> None:
         """Remember whose a newly issued access token is."""

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -10,11 +13,17 @@ from airflow_wxa.sandbox.exchange import Request, Sandbox
 from airflow_wxa.sandbox.testing import (  # noqa: F401  the fixtures under test serve these tests too
     APPID,
     COMPONENT_APPID,
+    COMPONENT_APPSECRET,
+    COMPONENT_VERIFY_TICKET,
     MERCHANT_TOKEN,
     PLATFORM_TOKEN,
+    REFRESH_TOKEN,
     wxa_sandbox,
     wxa_world,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Wechat:
@@ -43,6 +52,25 @@ class Wechat:
     def post(self, path: str, body: object) -> Any:
         return self.send("POST", path, json.dumps(body).encode())
 
+    def component(self, name: str, *, token: str = "", **body: object) -> Any:
+        whole = {"component_appid": COMPONENT_APPID, **body}
+        return self.send("POST", f"/cgi-bin/component/{name}", json.dumps(whole).encode(), token=token)
+
+    def platform_token(self, **changes: object) -> Any:
+        proof = {
+            "component_appsecret": COMPONENT_APPSECRET,
+            "component_verify_ticket": COMPONENT_VERIFY_TICKET,
+        }
+        return self.component("api_component_token", **{**proof, **changes})
+
+    def refresh(self, refresh_token: str = REFRESH_TOKEN, **changes: object) -> Any:
+        body = {"authorizer_appid": APPID, "authorizer_refresh_token": refresh_token}
+        return self.component("api_authorizer_token", **{**body, **changes})
+
+    def quota_errcode(self, token: str) -> int:
+        errcode: int = self.send("GET", "/wxa/queryquota", token=token)["errcode"]
+        return errcode
+
     def set_domains(self, action: str, *origins: Any) -> int:
         errcode: int = self.post("/wxa/setwebviewdomain", {"action": action, "webviewdomain": list(origins)})["errcode"]
         return errcode
@@ -70,3 +98,52 @@ class Wechat:
 @pytest.fixture
 def wechat(wxa_world: World) -> Wechat:  # noqa: F811
     return Wechat(wxa_world)
+
+
+class Receiver:
+    """A push receiver: keeps what came, answers ``success``."""
+
+    def __init__(self) -> None:
+        self.came = threading.Semaphore(0)
+        self.paths: list[str] = []
+        self.queries: list[dict[str, str]] = []
+        self.bodies: list[str] = []
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                parts = urlsplit(self.path)
+                receiver.paths.append(parts.path)
+                receiver.queries.append(dict(parse_qsl(parts.query)))
+                receiver.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"success")
+                receiver.came.release()
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        return Handler
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    thread = threading.Thread(target=receiver.server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield receiver
+    receiver.server.shutdown()
+    receiver.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def pushing_world(wxa_world: World, receiver: Receiver) -> World:  # noqa: F811
+    wxa_world.platforms[0].push_url = f"{receiver.url}/auth?tenant=7"
+    wxa_world.platforms[0].message_url = f"{receiver.url}/message/$APPID$"
+    return wxa_world

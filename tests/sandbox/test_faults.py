@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.sandbox import RunningSandbox, World
     from airflow_wxa.sandbox.faults import FaultKind
+    from tests.sandbox.conftest import Wechat
 
     Commit = Callable[..., requests.Response]
 
@@ -145,3 +146,23 @@ def test_an_in_process_client_gets_the_broken_connection_as_an_error(wxa_world: 
     with pytest.raises(ConnectionAbortedError):
         asyncio.run(commit())
     assert wxa_world.mini_program(APPID).exp_info is not None
+
+
+def test_a_fault_without_an_end_answers_40001_however_often_the_token_is_refreshed(wechat: Wechat) -> None:
+    wechat.sandbox.faults.add(Fault(path="/wxa/*", kind="errcode_before", errcode=40001, times=None))
+    tokens = [wechat.refresh()["authorizer_access_token"] for _ in range(5)]
+    assert [wechat.quota_errcode(token) for token in tokens] == [40001] * 5
+
+
+def test_a_fault_for_one_merchant_meets_its_refresh(wechat: Wechat) -> None:
+    path = "/cgi-bin/component/api_authorizer_token"
+    wechat.sandbox.faults.add(Fault(path=path, kind="errcode_before", errcode=45009, appid=APPID))
+    assert wechat.refresh(authorizer_appid="wx9")["errcode"] == 61003
+    assert [wechat.refresh().get("errcode", 0) for _ in range(2)] == [45009, 0]
+
+
+def test_a_dropped_answer_leaves_the_refresh_token_rotated(wechat: Wechat) -> None:
+    wechat.platform.rotate_refresh_tokens, wechat.platform.refresh_grace_seconds = "each", 0
+    wechat.sandbox.faults.add(Fault(path="/cgi-bin/component/api_authorizer_token", kind="drop_after"))
+    wechat.refresh()
+    assert wechat.refresh()["errcode"] == 61023

@@ -6,8 +6,18 @@ from urllib.parse import quote
 
 import pytest
 
+from airflow_wxa.sandbox import MiniProgram
 from airflow_wxa.sandbox.exchange import Request
-from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from airflow_wxa.sandbox.testing import (
+    APPID,
+    COMPONENT_APPID,
+    COMPONENT_APPSECRET,
+    ENCODING_AES_KEY,
+    MERCHANT_TOKEN,
+    PLATFORM_TOKEN,
+    PUSH_TOKEN,
+    REFRESH_TOKEN,
+)
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import Wechat
@@ -92,3 +102,97 @@ def test_no_repr_shows_a_token(wechat: Wechat) -> None:
     shown = repr((wechat.world, wechat.sandbox, request))
     secrets = (CANARY, MERCHANT_TOKEN, PLATFORM_TOKEN, "the-expired-one")
     assert [secret for secret in secrets if secret in shown] == []
+
+
+def issued(wechat: Wechat) -> list[str]:
+    code = wechat.world.authorise(APPID)
+    info = wechat.component("api_query_auth", authorization_code=code)["authorization_info"]
+    return [
+        code,
+        wechat.world.new_ticket(COMPONENT_APPID),
+        info["authorizer_access_token"],
+        info["authorizer_refresh_token"],
+        wechat.platform_token()["component_access_token"],
+        wechat.component("api_create_preauthcode")["pre_auth_code"],
+    ]
+
+
+def test_nothing_that_was_issued_is_written_down_even_after_it_died(wechat: Wechat) -> None:
+    wechat.platform.rotate_refresh_tokens = "each"
+    secrets = [*issued(wechat), COMPONENT_APPSECRET, ENCODING_AES_KEY, PUSH_TOKEN, REFRESH_TOKEN]
+    wechat.refresh(secrets[3])
+    wechat.world.withdraw(APPID)
+    wechat.sandbox.reset()
+    for secret in secrets:
+        wechat.post(
+            "/wxa/commit", {"user_desc": f"<{secret}>", "ext_json": json.dumps({"url": quote(secret, safe="")})}
+        )
+        wechat.send("POST", "/wxa/commit", f"no json {secret}{secret}".encode())
+        wechat.send("GET", f"/wxa/{secret}")
+    written = json.dumps([entry.to_json() for entry in wechat.sandbox.journal.entries])
+    spellings = {spelling for secret in secrets for spelling in (secret, quote(secret, safe=""))}
+    assert [spelling for spelling in spellings if spelling in written] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "authorization_code",
+        "auth_code",
+        "pre_auth_code",
+        "component_verify_ticket",
+        "authorizer_refresh_token",
+        "AESKey",
+    ],
+)
+def test_values_of_secret_names_are_never_written_down(wechat: Wechat, name: str) -> None:
+    wechat.post("/wxa/commit", {name: "someone-else's", "errcode": 5})
+    assert wechat.sandbox.journal.entries[-1].body == {name: "***", "errcode": 5}
+
+
+def test_a_secret_that_begins_another_leaves_no_tail(wechat: Wechat) -> None:
+    wechat.account.authorizer_access_token, wechat.account.refresh_token = "long-secret", "long-secret-and-more"
+    wechat.post("/wxa/commit", {"user_desc": "a long-secret-and-more b long-secret c long-secre"})
+    assert wechat.sandbox.journal.entries[-1].body == {"user_desc": "a *** b *** c long-secre"}
+
+
+def test_a_secret_shorter_than_most_is_found_too(wechat: Wechat) -> None:
+    wechat.account.refresh_token = "r#1"
+    wechat.post("/wxa/commit", {"r#1": ["xr#1x", "r%231"]})
+    assert wechat.sandbox.journal.entries[-1].body == {"***": ["x***x", "***"]}
+
+
+def test_calls_are_counted_by_path_and_by_what_the_body_names(wechat: Wechat) -> None:
+    wechat.refresh()
+    wechat.refresh(authorizer_appid="wx9")
+    wechat.get("/wxa/queryquota")
+    path, journal = "/cgi-bin/component/api_authorizer_token", wechat.sandbox.journal
+    assert (journal.count(path), journal.count(path, authorizer_appid=APPID)) == (2, 1)
+    assert journal.counts() == {path: 2, "/wxa/queryquota": 1}
+    assert (journal.entries.count(path), journal.entries.count(journal.entries[0])) == (2, 1)
+    assert journal.count("/wxa/queryquota", authorizer_appid=APPID) == 0
+
+
+def test_a_call_without_a_token_is_its_platforms(wechat: Wechat) -> None:
+    for token, appid in (("", COMPONENT_APPID), ("", "wx9"), ("nobody's", COMPONENT_APPID)):
+        raw = json.dumps({"component_appid": appid}).encode()
+        wechat.sandbox.answer(
+            Request(method="POST", path="/cgi-bin/component/api_component_token", token=token, raw=raw)
+        )
+    assert [entry.appid for entry in wechat.sandbox.journal.entries] == [COMPONENT_APPID, None, None]
+
+
+def test_a_dead_token_still_tells_whose_it_was(wechat: Wechat) -> None:
+    wechat.platform.overlap_seconds = 0
+    dead = wechat.refresh()["authorizer_access_token"]
+    wechat.refresh()
+    assert wechat.quota_errcode(dead) == 40001
+    assert wechat.sandbox.journal.entries[-1].appid == APPID
+
+
+def test_a_token_of_an_account_that_left_the_world_is_nobodys(wechat: Wechat) -> None:
+    wechat.get("/wxa/queryquota")
+    wechat.world.mini_programs.clear()
+    assert wechat.quota_errcode(MERCHANT_TOKEN) == 40001
+    wechat.world.mini_programs.append(MiniProgram(appid=APPID, component_appid=COMPONENT_APPID))
+    assert wechat.quota_errcode(MERCHANT_TOKEN) == 40001

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_wxa.sandbox import MiniProgram, Platform, World
-from airflow_wxa.sandbox.testing import MERCHANT_TOKEN, PLATFORM_TOKEN
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN, REFRESH_TOKEN
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import Wechat
@@ -19,6 +19,11 @@ def lived_in(wechat: Wechat) -> World:
     wechat.submitted(polls=1, result="delayed_then_approved")
     wechat.get("/wxa/get_latest_auditstatus")
     wechat.world.expired_tokens = {"the-expired-one"}
+    wechat.platform.rotate_refresh_tokens = "each"
+    wechat.world.new_ticket(COMPONENT_APPID)
+    wechat.platform_token()
+    wechat.refresh()
+    wechat.world.authorise(APPID)
     return wechat.world
 
 
@@ -29,7 +34,8 @@ def test_a_world_comes_back_from_json_with_its_tokens(lived_in: World) -> None:
 
 def test_json_has_no_tokens_unless_asked(lived_in: World) -> None:
     shown = json.dumps(lived_in.to_json())
-    assert [t for t in (MERCHANT_TOKEN, PLATFORM_TOKEN, "the-expired-one") if t in shown] == []
+    assert {MERCHANT_TOKEN, PLATFORM_TOKEN, REFRESH_TOKEN, "the-expired-one"} < lived_in.tokens()
+    assert [token for token in lived_in.tokens() if token in shown] == []
     assert World.from_json(json.loads(shown)).tokens() == set()
 
 
@@ -41,7 +47,8 @@ def test_sets_are_sorted_lists_in_json(lived_in: World) -> None:
     ("data", "text"),
     [
         ({"platform": []}, "World: .*'platform'"),
-        ({"clock": 1}, "World: a clock is no JSON value"),
+        ({"clock": 1}, "World: clock is no JSON value"),
+        ({"generate": "x"}, "World: generate is no JSON value"),
         ({"platforms": [{}]}, "Platform: .*component_appid"),
         ({"platforms": [{"component_appid": "c", "unverifiable": 5}]}, "Platform: "),
         ({"platforms": 5}, "World: "),
@@ -77,3 +84,26 @@ def test_an_account_without_a_token_is_reached_by_none() -> None:
 def test_a_month_starts_with_its_whole_quota() -> None:
     assert Platform(component_appid="c", audit_limit=27).audit_rest == 27
     assert Platform(component_appid="c", audit_limit=27, audit_rest=0).audit_rest == 0
+
+
+def test_another_state_keeps_every_secret_it_came_without(wechat: Wechat) -> None:
+    issued = wechat.refresh()["authorizer_access_token"]
+    shown = wechat.world.to_json()
+    wechat.sandbox.replace_world(shown)
+    assert [wechat.quota_errcode(token) for token in (issued, MERCHANT_TOKEN)] == [0, 0]
+    assert "errcode" not in wechat.platform_token()
+    assert "errcode" not in wechat.refresh()
+
+
+def test_a_reset_forgets_what_was_issued_and_the_time_that_passed(wechat: Wechat) -> None:
+    issued = wechat.refresh()["authorizer_access_token"]
+    wechat.world.advance(100)
+    wechat.sandbox.reset()
+    assert (wechat.quota_errcode(issued), wechat.world.seconds_ahead) == (40001, 0)
+
+
+def test_a_mini_program_that_took_anothers_place_is_found(wechat: Wechat) -> None:
+    assert wechat.world.mini_program(APPID).nick_name == ""
+    successor = MiniProgram(appid=APPID, component_appid=COMPONENT_APPID, nick_name="next")
+    wechat.world.mini_programs = [MiniProgram(appid="wx9", component_appid=COMPONENT_APPID), successor]
+    assert wechat.world.mini_program(APPID) is successor

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_wxa.sandbox import authorisation, errors
 from airflow_wxa.sandbox.errors import RefusalError
 from airflow_wxa.sandbox.platforms import API_COMPONENT_TOKEN
-from airflow_wxa.sandbox.pushes import TICKET, compose
+from airflow_wxa.sandbox.pushes import TICKET, compose, missing_for
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox.gate import Answer, Body
@@ -32,7 +32,7 @@ def api_start_push_ticket(world: World, body: Body) -> Answer:
     newest = max(platform.tickets.values(), default=0)
     if world.time() - newest < TICKET_SILENCE:
         return {"errcode": 0, "errmsg": "in a normal state"}
-    if platform.push_url:
+    if not missing_for(platform, platform.push_url):
         world.outbox.append(compose(world, TICKET, platform.component_appid))
     return {"errcode": 0, "errmsg": "ok"}
 

@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import httpx
+import pytest
+import requests
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from airflow_wxa.sandbox import Platform, encrypt
+from airflow_wxa.sandbox.pushes import compose, deliver
+from airflow_wxa.sandbox.testing import (
+    APPID,
+    COMPONENT_APPID,
+    COMPONENT_APPSECRET,
+    ENCODING_AES_KEY,
+    MERCHANT_TOKEN,
+    PUSH_TOKEN,
+)
+
+if TYPE_CHECKING:
+    from airflow_wxa.sandbox import RunningSandbox, World
+    from tests.sandbox.conftest import Receiver, Wechat
+
+
+def fields(xml: str) -> dict[str, str]:
+    return {each.tag: each.text or "" for each in ET.fromstring(xml)}  # noqa: S314  our own XML
+
+
+def sha1(*words: str) -> str:
+    return hashlib.sha1("".join(sorted(words)).encode()).hexdigest()  # noqa: S324
+
+
+def decrypted(encrypted: str) -> bytes:
+    key = base64.b64decode(ENCODING_AES_KEY + "=")
+    decryptor = Cipher(algorithms.AES(key), modes.CBC(key[:16])).decryptor()
+    return decryptor.update(base64.b64decode(encrypted)) + decryptor.finalize()
+
+
+def message(content: str) -> tuple[str, str]:
+    plain = decrypted(fields(content)["Encrypt"])
+    assert (len(plain) % 32, plain[-1] in range(1, 33)) == (0, True)
+    assert plain[-plain[-1] :] == bytes([plain[-1]]) * plain[-1]
+    plain = plain[: -plain[-1]]
+    length = int.from_bytes(plain[16:20], "big")
+    return plain[20 : 20 + length].decode(), plain[20 + length :].decode()
+
+
+def sealed(xml: str, **changes: Any) -> Any:
+    options = {
+        "push_token": PUSH_TOKEN,
+        "encoding_aes_key": ENCODING_AES_KEY,
+        "component_appid": COMPONENT_APPID,
+        "timestamp": 1640763902,
+    }
+    return encrypt(xml, **{**options, **changes})
+
+
+@pytest.fixture
+def wxa_world(pushing_world: World) -> World:
+    return pushing_world
+
+
+@pytest.mark.parametrize("length", range(65))
+def test_every_length_is_padded_to_blocks_of_32(length: int) -> None:
+    assert message(sealed("x" * length).content.decode()) == ("x" * length, COMPONENT_APPID)
+
+
+def test_the_length_is_counted_in_bytes() -> None:
+    assert message(sealed("<a>审核]]></a>").content.decode())[0] == "<a>审核]]></a>"
+
+
+def test_signatures_are_sha1_over_the_sorted_words() -> None:
+    envelope = sealed("<xml/>", nonce="0000000042")
+    words = (PUSH_TOKEN, "1640763902", "0000000042")
+    encrypted = fields(envelope.content.decode())["Encrypt"]
+    assert envelope.params == {
+        "signature": sha1(*words),
+        "timestamp": "1640763902",
+        "nonce": "0000000042",
+        "encrypt_type": "aes",
+        "msg_signature": sha1(*words, encrypted),
+    }
+
+
+def test_two_encryptions_of_one_message_differ() -> None:
+    first, second = (sealed("<xml/>") for _ in range(2))
+    assert first.content != second.content
+    assert first.params["nonce"] != second.params["nonce"]
+
+
+def test_the_envelope_names_the_platform_or_the_mini_program() -> None:
+    assert fields(sealed("").content.decode())["AppId"] == COMPONENT_APPID
+    merchants = fields(sealed("", to_user_name="gh_1").content.decode())
+    assert (merchants["ToUserName"], "AppId" in merchants) == ("gh_1", False)
+
+
+def test_a_pushed_ticket_gets_a_platform_token(wxa_sandbox: RunningSandbox, receiver: Receiver) -> None:
+    answer = wxa_sandbox.push_ticket(COMPONENT_APPID)
+    assert (answer.status_code, answer.text, receiver.paths) == (200, "success", ["/auth"])
+    assert receiver.queries[0]["tenant"] == "7"
+    xml, appid = message(receiver.bodies[0])
+    info = fields(xml)
+    assert (info["AppId"], info["InfoType"], appid) == (COMPONENT_APPID, "component_verify_ticket", COMPONENT_APPID)
+    body = {
+        "component_appid": COMPONENT_APPID,
+        "component_appsecret": COMPONENT_APPSECRET,
+        "component_verify_ticket": info["ComponentVerifyTicket"],
+    }
+    url = f"{wxa_sandbox.url}/cgi-bin/component/api_component_token"
+    assert "component_access_token" in requests.post(url, json=body, timeout=5).json()
+
+
+def test_the_same_push_can_be_sent_twice(wxa_sandbox: RunningSandbox, receiver: Receiver) -> None:
+    push = wxa_sandbox.compose("component_verify_ticket", COMPONENT_APPID)
+    wxa_sandbox.send(push)
+    wxa_sandbox.send(push)
+    assert receiver.bodies[0] == receiver.bodies[1]
+    assert receiver.queries[0] == receiver.queries[1]
+
+
+@pytest.mark.parametrize("event", ["authorized", "updateauthorized"])
+def test_an_authorisation_event_carries_a_code_that_works(wechat: Wechat, receiver: Receiver, event: Any) -> None:
+    wechat.world.clock = lambda: 1640763902.0
+    deliver(compose(wechat.world, event, APPID))
+    info = fields(message(receiver.bodies[0])[0])
+    assert (info["InfoType"], info["AuthorizerAppid"], info["CreateTime"]) == (event, APPID, "1640763902")
+    assert info["AuthorizationCodeExpiredTime"] == "1640767502"
+    assert info["PreAuthCode"]
+    answer = wechat.component("api_query_auth", authorization_code=info["AuthorizationCode"])
+    assert answer["authorization_info"]["authorizer_appid"] == APPID
+
+
+def test_an_authorised_event_names_the_code_that_waits(wxa_sandbox: RunningSandbox, receiver: Receiver) -> None:
+    code = wxa_sandbox.world.authorise(APPID)
+    wxa_sandbox.push("authorized", APPID)
+    assert fields(message(receiver.bodies[0])[0])["AuthorizationCode"] == code
+
+
+def test_an_unauthorised_event_comes_with_the_withdrawal(wxa_sandbox: RunningSandbox, receiver: Receiver) -> None:
+    wxa_sandbox.push("unauthorized", APPID)
+    info = fields(message(receiver.bodies[0])[0])
+    assert (info["InfoType"], info["AuthorizerAppid"], "AuthorizationCode" in info) == ("unauthorized", APPID, False)
+    assert not wxa_sandbox.world.mini_program(APPID).authorised
+
+
+@pytest.mark.parametrize(
+    ("event", "names"),
+    [
+        ("weapp_audit_success", {"SuccTime"}),
+        ("weapp_audit_fail", {"FailTime", "Reason", "ScreenShot"}),
+        ("weapp_audit_delay", {"DelayTime", "Reason"}),
+    ],
+)
+def test_an_audit_event_goes_to_the_message_url(
+    wxa_sandbox: RunningSandbox, receiver: Receiver, event: Any, names: set[str]
+) -> None:
+    wxa_sandbox.push(event, APPID)
+    user_name = wxa_sandbox.world.mini_program(APPID).user_name
+    assert receiver.paths == [f"/message/{APPID}"]
+    assert fields(receiver.bodies[0])["ToUserName"] == user_name
+    xml, appid = message(receiver.bodies[0])
+    info = fields(xml)
+    assert (info["Event"], info["MsgType"], info["ToUserName"], appid) == (event, "event", user_name, COMPONENT_APPID)
+    assert info.keys() - {"ToUserName", "FromUserName", "CreateTime", "MsgType", "Event"} == names
+    assert info.get("Reason", "<br>").endswith("<br>")
+
+
+@pytest.mark.parametrize(
+    ("plan", "events"),
+    [
+        ({"polls": 0}, ["weapp_audit_success"]),
+        ({"polls": 2, "result": "rejected"}, ["weapp_audit_fail"]),
+        ({"polls": 1, "result": "delayed_then_approved"}, ["weapp_audit_delay", "weapp_audit_success"]),
+        ({"polls": 1, "result": "withdrawn"}, []),
+    ],
+)
+@pytest.mark.parametrize("setting", [True, False])
+def test_an_audit_that_moves_is_announced_when_the_world_says_so(
+    wechat: Wechat, setting: bool, plan: dict[str, Any], events: list[str]
+) -> None:
+    wechat.world.push_audit_events = setting
+    auditid = wechat.submitted(**plan)
+    for _ in range(4):
+        wechat.get("/wxa/get_latest_auditstatus")
+        wechat.post("/wxa/get_auditstatus", {"auditid": auditid})
+    assert [push.event for push in wechat.world.outbox] == (events if setting else [])
+
+
+def test_nothing_is_announced_to_a_platform_that_cannot_be_reached(wechat: Wechat) -> None:
+    wechat.world.push_audit_events, wechat.platform.message_url = True, ""
+    wechat.submitted(polls=0)
+    assert wechat.world.outbox == []
+
+
+def test_a_call_that_sets_off_a_push_is_followed_by_it(wxa_sandbox: RunningSandbox, receiver: Receiver) -> None:
+    url = f"{wxa_sandbox.url}/cgi-bin/component/api_start_push_ticket"
+    body = {"component_appid": COMPONENT_APPID, "component_secret": COMPONENT_APPSECRET}
+    assert requests.post(url, json=body, timeout=5).json()["errmsg"] == "ok"
+    assert receiver.came.acquire(timeout=5)
+    assert fields(message(receiver.bodies[0])[0])["InfoType"] == "component_verify_ticket"
+
+
+def test_events_are_pushed_over_http(wxa_sandbox: RunningSandbox, receiver: Receiver) -> None:
+    base = f"{wxa_sandbox.url}/_sandbox"
+    ticket = requests.post(f"{base}/push/ticket", params={"component_appid": COMPONENT_APPID}, timeout=5)
+    event = requests.post(f"{base}/push/event", params={"event": "unauthorized", "appid": APPID}, timeout=5)
+    assert (ticket.json()["answer"], event.json()["answer"], len(receiver.bodies)) == ("success", "success", 2)
+    told = requests.get(f"{base}/pushes", timeout=5).json()
+    assert [(each["event"], each["status"]) for each in told] == [
+        ("component_verify_ticket", 200),
+        ("unauthorized", 200),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("push/ticket?component_appid=wx9", "no account 'wx9'"),
+        ("push/ticket", "no account ''"),
+        ("push/event?event=authorized&appid=wx9", "no account 'wx9'"),
+        (f"push/event?event=exploded&appid={APPID}", "'exploded' is none of component_verify_ticket, authorized"),
+        ("authorise?appid=wx9", "no account 'wx9'"),
+        ("withdraw", "no account ''"),
+        ("advance?seconds=soon", "soon"),
+    ],
+)
+def test_a_control_request_that_makes_no_sense_is_answered_http_400(
+    wxa_sandbox: RunningSandbox, path: str, text: str
+) -> None:
+    answer = requests.post(f"{wxa_sandbox.url}/_sandbox/{path}", timeout=5)
+    assert answer.status_code == 400
+    assert text in answer.json()["error"]
+
+
+def test_a_receiver_that_is_not_there_is_an_error_and_is_written_down(wxa_sandbox: RunningSandbox) -> None:
+    wxa_sandbox.world.platforms[0].push_url = "http://127.0.0.1:9/"
+    with pytest.raises(httpx.ConnectError):
+        wxa_sandbox.push_ticket()
+    url = f"{wxa_sandbox.url}/_sandbox/push/ticket?component_appid={COMPONENT_APPID}"
+    assert requests.post(url, timeout=5).status_code == 502
+    assert [(each.status, each.answer) for each in wxa_sandbox.deliveries] == [(None, "ConnectError")] * 2
+
+
+@pytest.mark.parametrize("name", ["push_token", "encoding_aes_key", "push_url"])
+def test_a_platform_that_cannot_be_pushed_to_says_what_it_lacks(wechat: Wechat, name: str) -> None:
+    setattr(wechat.platform, name, "")
+    shown = "address" if name == "push_url" else name
+    with pytest.raises(ValueError, match=f"{COMPONENT_APPID} cannot be pushed to without {shown}$"):
+        compose(wechat.world, "component_verify_ticket", COMPONENT_APPID)
+
+
+@pytest.mark.parametrize("key", ["short", "a" * 44, "a" * 42 + "="])
+def test_an_aes_key_that_is_none_is_refused_without_being_shown(key: str) -> None:
+    with pytest.raises(ValueError, match=rf"43 letters and digits, got {len(key)}$"):
+        Platform(component_appid="c", encoding_aes_key=key)
+
+
+def test_people_authorise_withdraw_and_let_time_pass_over_http(wxa_sandbox: RunningSandbox) -> None:
+    base, account = f"{wxa_sandbox.url}/_sandbox", wxa_sandbox.world.mini_program(APPID)
+    requests.post(f"{base}/withdraw", params={"appid": APPID}, timeout=5)
+    assert not account.authorised
+    answer = requests.post(f"{base}/authorise", params={"appid": APPID}, timeout=5).json()
+    assert (answer["auth_code"], answer["expires_in"], account.authorised) == (account.code, 3600, True)
+    before = wxa_sandbox.world.time()
+    requests.post(f"{base}/advance", params={"seconds": "7200"}, timeout=5)
+    assert wxa_sandbox.world.time() - before >= 7200
+
+
+def test_no_push_shows_what_it_carries(wxa_sandbox: RunningSandbox) -> None:
+    wxa_sandbox.push_ticket()
+    wxa_sandbox.push("authorized", APPID)
+    push = wxa_sandbox.compose("component_verify_ticket", COMPONENT_APPID)
+    shown = repr((push, push.request(), wxa_sandbox.deliveries, wxa_sandbox.world, wxa_sandbox.sandbox))
+    hidden = wxa_sandbox.world.tokens()
+    assert len(hidden) > 8
+    assert [word for word in hidden if word in shown] == []
+    assert re.search(r"msg_signature=[0-9a-f]{40}", str(push.request().url))
+
+
+def test_both_query_names_take_a_platform_token_in_the_token_family(wxa_sandbox: RunningSandbox) -> None:
+    token = wxa_sandbox.world.platforms[0].component_access_token
+    url, body = f"{wxa_sandbox.url}/cgi-bin/component/api_create_preauthcode", {"component_appid": COMPONENT_APPID}
+    for name in ("access_token", "component_access_token"):
+        assert "pre_auth_code" in requests.post(url, params={name: token}, json=body, timeout=5).json()
+    errcodes = [
+        requests.post(url, params=params, json=body, timeout=5).json()["errcode"]
+        for params in ({}, {"component_access_token": "x"}, {"component_access_token": MERCHANT_TOKEN})
+    ]
+    assert errcodes == [41001, 40001, 61014]
+
+
+def test_answers_are_dated_by_the_worlds_clock(wxa_sandbox: RunningSandbox) -> None:
+    wxa_sandbox.world.clock = lambda: 1640763902.0
+    answer = requests.get(f"{wxa_sandbox.url}/wxa/queryquota", timeout=5)
+    assert answer.headers["date"] == "Wed, 29 Dec 2021 07:45:02 GMT"
