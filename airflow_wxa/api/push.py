@@ -16,7 +16,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 from xml.etree.ElementTree import ParseError
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -155,9 +155,10 @@ class Envelope:
 class Ticket:
     """``component_verify_ticket``, about every ten minutes; the newest one fetches the platform token.
 
-    :param create_time: when WeChat made it, epoch seconds; so in all of these.
+    :param create_time: when WeChat made it, epoch seconds; so in all of these. ``kind`` is WeChat's name of it.
     """
 
+    kind: ClassVar[str] = "component_verify_ticket"
     create_time: int
     ticket: Secret
 
@@ -166,6 +167,7 @@ class Ticket:
 class Authorised:
     """``authorized``: a merchant authorised the platform; the code is exchanged once for its first tokens."""
 
+    kind: ClassVar[str] = "authorized"
     create_time: int
     appid: str
     authorization_code: Secret
@@ -175,11 +177,14 @@ class Authorised:
 class Updated(Authorised):
     """``updateauthorized``: a merchant granted other permission sets; a code comes along as well."""
 
+    kind: ClassVar[str] = "updateauthorized"
+
 
 @dataclass(frozen=True, slots=True)
 class Unauthorised:
     """``unauthorized``: a merchant withdrew; its tokens are worthless."""
 
+    kind: ClassVar[str] = "unauthorized"
     create_time: int
     appid: str
 
@@ -215,7 +220,7 @@ def decrypt(keys: PushKeys, envelope: Envelope, *, now: float) -> str:
     """
     if len(envelope.body) > MAX_PUSH_BYTES:
         raise PushRefusedError(Refusal.OVERSIZED)
-    encrypted = _fields(_text(envelope.body)).get("Encrypt", "")
+    encrypted = _needed(_fields(_text(envelope.body)), "Encrypt")
     expected = _signature(keys.token, envelope.timestamp, envelope.nonce, encrypted)
     # As bytes: compare_digest refuses texts beyond ASCII, and the query may hold any.
     if not hmac.compare_digest(expected.encode(), envelope.msg_signature.encode()):
@@ -250,20 +255,20 @@ def read_authorisation_event(text: str, component_appid: str) -> Ticket | Author
     """
     fields = _fields(text)
     kind = fields.get("InfoType")
-    if kind not in {"component_verify_ticket", "authorized", "updateauthorized", "unauthorized"}:
+    if kind not in {each.kind for each in (Ticket, Authorised, Updated, Unauthorised)}:
         return Ignored()
     if fields.get("AppId") != component_appid:
         raise PushRefusedError(Refusal.APPID)
     create_time = _create_time(fields)
-    if kind == "component_verify_ticket":
+    if kind == Ticket.kind:
         return Ticket(create_time, Secret(_needed(fields, "ComponentVerifyTicket")))
     appid = _needed(fields, "AuthorizerAppid")
     if not _APPID.fullmatch(appid):
         raise PushRefusedError(Refusal.MALFORMED)
-    if kind == "unauthorized":
+    if kind == Unauthorised.kind:
         return Unauthorised(create_time, appid)
     code = Secret(_needed(fields, "AuthorizationCode"))
-    return Authorised(create_time, appid, code) if kind == "authorized" else Updated(create_time, appid, code)
+    return Authorised(create_time, appid, code) if kind == Authorised.kind else Updated(create_time, appid, code)
 
 
 def read_message_event(text: str) -> AuditResult | Ignored:

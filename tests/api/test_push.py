@@ -166,8 +166,6 @@ def test_every_byte_of_the_ciphertext_is_guarded() -> None:
         {"timestamp": ""},
         {"nonce": "other"},
         {"nonce": ""},
-        {"body": b"<xml></xml>"},
-        {"body": b"<xml><Encrypt></Encrypt></xml>"},
     ],
 )
 def test_a_changed_part_breaks_the_signature(changes: dict[str, Any]) -> None:
@@ -216,7 +214,7 @@ def test_a_signed_push_with_an_impossible_inside_is_refused(plain: bytes, reason
     assert refusal(signed_plain(plain)) is reason
 
 
-@pytest.mark.parametrize("encrypted", ["", "!", "AAAA", "é", base64.b64encode(b"x" * 16).decode(), "A" * 43 + "= "])
+@pytest.mark.parametrize("encrypted", ["", "!", "AAAA", "é", base64.b64encode(b"x" * 16).decode(), "AAA A" * 10])
 def test_a_signed_push_that_is_no_ciphertext_is_malformed(encrypted: str) -> None:
     assert refusal(signed(encrypted)) is Refusal.MALFORMED
 
@@ -229,6 +227,9 @@ def test_a_signed_push_that_is_no_ciphertext_is_malformed(encrypted: str) -> Non
         b"\xff\xfe\x00",
         b"<xml><Encrypt>abc</xml>",
         b"<xml>" * 3,
+        b"<xml></xml>",
+        b"<xml><Encrypt></Encrypt></xml>",
+        b"<xml><InfoType>component_verify_ticket</InfoType></xml>",
         b'<!DOCTYPE xml [<!ENTITY a "b">]><xml><Encrypt>&a;</Encrypt></xml>',
         b'<!DOCTYPE xml SYSTEM "file:///etc/hostname"><xml><Encrypt>x</Encrypt></xml>',
         "<xml/>".encode("utf-16"),
@@ -243,7 +244,7 @@ def test_a_body_beyond_the_limit_is_not_parsed() -> None:
 
 
 def test_elements_nested_by_the_thousand_do_no_harm() -> None:
-    assert refusal(replace(sealed(), body=b"<a>" * 9000 + b"</a>" * 9000)) is Refusal.SIGNATURE
+    assert refusal(replace(sealed(), body=b"<a>" * 9000 + b"</a>" * 9000)) is Refusal.MALFORMED
 
 
 # What is said -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,117 @@
+"""The push receiver: two routes that WeChat's servers call, and whoever else finds them.
+
+``POST /{wxa_conn_id}/authorisation`` takes tickets and authorisation events, ``POST /{wxa_conn_id}/message/{appid}``
+audit results. There is no login: a push proves itself by its signature, and what does not is answered 403 without a
+word. A push that another receiver forwards is taken as it is, if query and body are those that WeChat sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from anyio import CapacityLimiter, fail_after, to_thread
+from fastapi import FastAPI, Request, Response
+from starlette.background import BackgroundTask
+from starlette.requests import ClientDisconnect
+
+from airflow_wxa.api.push import MAX_PUSH_BYTES, Envelope
+from airflow_wxa.hooks.store import open_store as open_configured_store
+from airflow_wxa.plugins.connections import PushConnections
+from airflow_wxa.plugins.reception import REFUSED, UNAVAILABLE, Answer, Reception
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_wxa.store import Store
+
+__all__ = ["create_receiver"]
+
+# WeChat waits five seconds for an answer: what takes longer is better refused and sent again.
+_BODY_SECONDS: Final = 4.0
+_QUEUE_SECONDS: Final = 4.0
+# Threads of our own: a flood of pushes must not take those that serve Airflow's pages, nor a slow exchange of codes
+# those that take pushes.
+_THREADS: Final = 8
+_THREADS_AFTERWARDS: Final = 2
+_CONN_ID: Final = re.compile(r"[\w.-]{1,200}", re.ASCII)
+_APPID: Final = re.compile(r"wx[0-9a-f]{16}")
+
+
+def create_receiver(
+    connections: PushConnections | None = None,
+    *,
+    open_store: Callable[[], Store] = open_configured_store,
+    clock: Callable[[], float] = time.time,
+) -> FastAPI:
+    """Return the receiver as an app; ``app.state.refusals`` counts what it refused.
+
+    :param connections: which Connections there are; default: Airflow's.
+    :param open_store: opens the store; default: the one that Airflow's configuration names.
+    :param clock: epoch seconds.
+    """
+    # No pages that describe it: they would be as public as its routes.
+    app = FastAPI(title="WeChat push receiver", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    desk = _Desk(Reception(connections or PushConnections(), open_store, clock))
+    app.state.refusals = desk.reception.refusals
+
+    @app.post("/{wxa_conn_id}/authorisation")
+    async def authorisation(wxa_conn_id: str, request: Request) -> Response:
+        return await desk.serve(wxa_conn_id, None, request)
+
+    @app.post("/{wxa_conn_id}/message/{appid}")
+    async def message(wxa_conn_id: str, appid: str, request: Request) -> Response:
+        return await desk.serve(wxa_conn_id, appid, request)
+
+    return app
+
+
+class _Desk:
+    """Carries requests to the reception and its answers back, without blocking the event loop."""
+
+    def __init__(self, reception: Reception) -> None:
+        self.reception = reception
+        self._threads = CapacityLimiter(_THREADS)
+        self._threads_afterwards = CapacityLimiter(_THREADS_AFTERWARDS)
+
+    async def serve(self, wxa_conn_id: str, appid: str | None, request: Request) -> Response:
+        if not _CONN_ID.fullmatch(wxa_conn_id) or (appid is not None and not _APPID.fullmatch(appid)):
+            self.reception.refusals.count("", "connection")
+            return self._response(REFUSED)
+        envelope = _envelope(request.query_params, await _body(request))
+        take = partial(self.reception.take, wxa_conn_id, appid, envelope)
+        try:
+            with fail_after(_QUEUE_SECONDS):  # only waiting for a thread can end so; what has begun is finished
+                answer = await to_thread.run_sync(take, limiter=self._threads)
+        except TimeoutError:
+            self.reception.refusals.count("", "busy")
+            answer = UNAVAILABLE
+        return self._response(answer)
+
+    def _response(self, answer: Answer) -> Response:
+        afterwards = answer.afterwards
+        background = None
+        if afterwards is not None:
+            background = BackgroundTask(partial(to_thread.run_sync, afterwards, limiter=self._threads_afterwards))
+        return Response(answer.text, answer.status, media_type="text/plain", background=background)
+
+
+async def _body(request: Request) -> bytes:
+    """Return the body, cut off behind the limit or when it takes too long: what is cut off is refused later."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk[: MAX_PUSH_BYTES + 1 - len(body)]
+                if len(body) > MAX_PUSH_BYTES:
+                    break
+    except (TimeoutError, ClientDisconnect):
+        body.clear()
+    return bytes(body)
+
+
+def _envelope(query: Mapping[str, str], body: bytes) -> Envelope:
+    return Envelope(query.get("msg_signature", ""), query.get("timestamp", ""), query.get("nonce", ""), body)

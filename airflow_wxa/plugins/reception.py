@@ -1,0 +1,151 @@
+"""What is done with a push: who may send it, what it changes, and what is answered."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from airflow_wxa.api.push import (
+    AuditResult,
+    Authorised,
+    Ignored,
+    PushRefusedError,
+    Refusal,
+    Ticket,
+    Unauthorised,
+    decrypt,
+    read_authorisation_event,
+    read_message_event,
+)
+from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
+from airflow_wxa.plugins.refusals import REFUSED_KIND, WINDOW_SECONDS, Refusals
+from airflow_wxa.steps.authorisation import exchange_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_wxa.api.push import Envelope
+    from airflow_wxa.plugins.connections import PushConnection, PushConnections
+    from airflow_wxa.store import Store
+
+__all__ = ["DONE", "REFUSED", "UNAVAILABLE", "Answer", "Reception"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the sender is told.
+
+    :param status: HTTP status.
+    :param text: ``success``, or nothing.
+    :param afterwards: what is done once the answer is out.
+    """
+
+    status: int
+    text: str = ""
+    afterwards: Callable[[], None] | None = None
+
+
+DONE: Final = Answer(200, "success")
+#: One and the same for whatever is not believed, so that nobody can find out which Connections there are.
+REFUSED: Final = Answer(403)
+#: The push is good, and can be sent again.
+UNAVAILABLE: Final = Answer(503)
+
+
+class Reception:
+    """Takes pushes; every method blocks.
+
+    :param connections: which Connections there are.
+    :param open_store: opens the store, when a push has turned out to be good.
+    :param clock: epoch seconds.
+    """
+
+    def __init__(
+        self, connections: PushConnections, open_store: Callable[[], Store], clock: Callable[[], float] = time.time
+    ) -> None:
+        self.refusals = Refusals()
+        self._connections = connections
+        self._open_store = open_store
+        self._clock = clock
+
+    def take(self, wxa_conn_id: str, appid: str | None, envelope: Envelope) -> Answer:
+        """Take a push.
+
+        :param appid: the Mini Program that the message URL names; ``None``: it came to the authorisation event URL.
+        """
+        found = self._connections.find(wxa_conn_id)
+        if found is None:
+            self.refusals.count("", "connection")
+            return REFUSED
+        try:
+            text = decrypt(found.keys, envelope, now=self._clock())
+            return self._taken_message(found, appid, text) if appid else self._taken_event(found, text)
+        except PushRefusedError as refused:
+            is_noted = self.refusals.count(wxa_conn_id, refused.reason)
+            return Answer(403, afterwards=partial(self._note, found, refused.reason)) if is_noted else REFUSED
+        except (WxaTransportError, WxaSpecError) as error:
+            self.refusals.count(wxa_conn_id, "store")
+            log.warning("push not taken, it may be sent again: %s", error.what)
+            return UNAVAILABLE
+
+    def _taken_event(self, found: PushConnection, text: str) -> Answer:
+        platform = found.keys.component_appid
+        event = read_authorisation_event(text, platform)
+        if isinstance(event, Ignored):
+            return DONE
+        store = self._open_store()
+        if isinstance(event, Ticket):
+            store.log_push(platform, event.kind, "", event.create_time, {}, ticket=event.ticket)
+            return DONE
+        withdrawn = isinstance(event, Unauthorised)
+        is_new = store.log_push(platform, event.kind, event.appid, event.create_time, {}, withdrawn=withdrawn)
+        if isinstance(event, Authorised) and is_new:
+            return Answer(200, DONE.text, afterwards=partial(self._exchange, found, event))
+        return DONE
+
+    def _taken_message(self, found: PushConnection, appid: str, text: str) -> Answer:
+        event = read_message_event(text)
+        if isinstance(event, AuditResult):
+            store, platform = self._open_store(), found.keys.component_appid
+            seen = store.merchant(platform, appid)
+            # The signature covers the content and not the URL: so the content's own name of the Mini Program counts.
+            if seen is not None and seen.user_name not in {"", event.user_name}:
+                raise PushRefusedError(Refusal.APPID)
+            told = {"appid": appid, "reason": event.reason, "screenshot": "|".join(event.screenshot)}
+            is_new = store.log_push(platform, event.event, event.user_name, event.create_time, told)
+            if is_new and seen is not None and not seen.user_name:
+                store.note(platform, appid, user_name=event.user_name)
+        return DONE
+
+    def _exchange(self, found: PushConnection, event: Authorised) -> None:
+        """Exchange the authorisation code; WeChat waits five seconds for an answer, so this comes after it."""
+        # A token server refreshes this platform's tokens: the code is good once, and it is the server's.
+        platform = None if found.connection.token_url else found.connection.platform
+        if platform is None:
+            log.info("%s authorised the platform; its code is left to whoever holds the tokens", event.appid)
+            return
+        try:
+            authorisation = platform.client.run(exchange_code(platform.component_appid, event.authorization_code))
+            platform.store.put_authorisation(platform.component_appid, authorisation)
+        except WxaError as error:
+            log.warning(
+                "the authorisation of %s was not exchanged: %s; if WeChat lists no refresh token for it either, "
+                "the merchant must authorise again (airflow wxa authorise)",
+                event.appid,
+                error.what,
+            )
+        else:
+            log.info("%s authorised the platform, permission sets %s", event.appid, list(authorisation.granted))
+
+    def _note(self, found: PushConnection, reason: Refusal) -> None:
+        """Let the doctor know, once in ten minutes."""
+        window = int(self._clock()) // WINDOW_SECONDS * WINDOW_SECONDS
+        try:
+            self._open_store().log_push(found.keys.component_appid, REFUSED_KIND, reason, window, {})
+        except (WxaTransportError, WxaSpecError) as error:
+            log.warning("refused pushes are not noted: %s", error.what)
