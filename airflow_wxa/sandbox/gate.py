@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from airflow_wxa.sandbox import errors
@@ -82,11 +83,13 @@ class OpenEndpoint:
     """A path that is called without a token: the body says who calls, and its secret proves it.
 
     :param handle: answers a call whose body is JSON, or raises :class:`RefusalError`.
+    :param account: whose token it wants: nobody's.
     """
 
     path: str
     handle: Callable[[World, Body], Answer]
     method: str = "POST"
+    account: type[None] = NoneType
     old_query_name: bool = False
 
     def answer(self, world: World, method: str, token: str, raw: bytes) -> Answer:  # noqa: ARG002

@@ -133,6 +133,8 @@ class World:
 
     def owner(self, token: str) -> Account | None:
         """Return whose access token this is, dead issued ones included; None for an unknown or replaced one."""
+        if not token:
+            return None
         found = self._owners.get(token)
         if found is None or token not in access_tokens(found) or not self._contains(found):
             # Tests may set a new token at any time, so the index is rebuilt when it does not answer.

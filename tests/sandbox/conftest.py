@@ -101,9 +101,10 @@ def wechat(wxa_world: World) -> Wechat:  # noqa: F811
 
 
 class Receiver:
-    """A push receiver: keeps what came, answers ``success``."""
+    """A push receiver: keeps what came, answers ``success`` unless told otherwise."""
 
     def __init__(self) -> None:
+        self.answer = "success"
         self.came = threading.Semaphore(0)
         self.paths: list[str] = []
         self.queries: list[dict[str, str]] = []
@@ -122,7 +123,7 @@ class Receiver:
                 receiver.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 self.send_response(200)
                 self.end_headers()
-                self.wfile.write(b"success")
+                self.wfile.write(receiver.answer.encode())
                 receiver.came.release()
 
             def log_message(self, *args: object) -> None:

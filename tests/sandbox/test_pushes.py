@@ -246,6 +246,14 @@ def test_a_receiver_that_is_not_there_is_an_error_and_is_written_down(wxa_sandbo
     assert [(each.status, each.answer) for each in wxa_sandbox.deliveries] == [(None, "ConnectError")] * 2
 
 
+def test_an_answer_that_echoes_a_secret_is_written_down_without_it(
+    wxa_sandbox: RunningSandbox, receiver: Receiver
+) -> None:
+    receiver.answer = f"got {MERCHANT_TOKEN}"
+    assert wxa_sandbox.push_ticket().text == f"got {MERCHANT_TOKEN}"
+    assert wxa_sandbox.deliveries[0].answer == "got ***"
+
+
 @pytest.mark.parametrize("name", ["push_token", "encoding_aes_key", "push_url"])
 def test_a_platform_that_cannot_be_pushed_to_says_what_it_lacks(wechat: Wechat, name: str) -> None:
     setattr(wechat.platform, name, "")
