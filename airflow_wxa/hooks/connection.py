@@ -114,10 +114,9 @@ def read_connection(connection: Connection) -> WxaConnection:
     merchants = _merchant_tokens(extra.get("authorizer_access_tokens"), problems)
     texts = {name: extra.get(name) or "" for name in _TEXTS}
     problems += [f"extra {name} must be a text" for name, value in texts.items() if not isinstance(value, str)]
-    if not problems:
-        problems += _text_problems(texts)
+    problems += _text_problems({name: value if isinstance(value, str) else "" for name, value in texts.items()})
     host = _checked_host(connection, extra, problems)
-    timeout = extra.get("timeout") or _DEFAULT_TIMEOUT
+    timeout = _DEFAULT_TIMEOUT if extra.get("timeout") in (None, "") else extra["timeout"]
     if not isinstance(timeout, int | float) or isinstance(timeout, bool) or timeout <= 0:
         problems.append(f"extra timeout = {timeout!r}: must be a number of seconds above 0")
     if connection.password and not connection.login:
@@ -185,9 +184,9 @@ def _checked_host(connection: Connection, extra: Mapping[str, Any], problems: li
 
 def _merchant_tokens(value: Any, problems: list[str]) -> Mapping[str, str]:
     """Return appid → token; the form in the UI sends the object as a text."""
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = json.loads(value) if value.strip() else None
         except ValueError:
             problems.append("extra authorizer_access_tokens is no JSON")
             return {}
