@@ -1,0 +1,115 @@
+"""What Airflow discovers: the Connection type with its form, the sections of the configuration, the lists."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+from airflow_wxa.get_provider_info import get_provider_info
+from tests.airflow_session import airflow_database  # noqa: F401  a fixture; and it must come before Airflow
+
+if TYPE_CHECKING:
+    from airflow.api_fastapi.core_api.datamodels.connections import ConnectionHookMetaData
+    from airflow.providers_manager import ProvidersManager
+
+FIELDS = {
+    "authorizer_access_tokens",
+    "component_access_token",
+    "token_url",
+    "token_url_bearer",
+    "push_token",
+    "encoding_aes_key",
+    "previous_encoding_aes_key",
+    "timeout",
+    "proxy",
+    "ca_bundle",
+    "allow_http",
+}
+NO_SECRETS = {"token_url", "timeout", "proxy", "ca_bundle", "allow_http"}
+
+
+@pytest.fixture
+def manager(airflow_database: None) -> ProvidersManager:  # noqa: F811
+    from airflow.providers_manager import ProvidersManager  # noqa: PLC0415  (Airflow's home must be set first)
+
+    return ProvidersManager()
+
+
+@pytest.fixture
+def form(airflow_database: None) -> ConnectionHookMetaData:  # noqa: F811
+    """Return what the page of Airflow's Connections asks its server for."""
+    from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService  # noqa: PLC0415  (as above)
+
+    (form,) = [each for each in HookMetaService.hook_meta_data() if each.connection_type == "wxa"]
+    return form
+
+
+def test_the_metadata_keep_airflows_schema() -> None:
+    schema = json.loads(files("airflow").joinpath("provider_info.schema.json").read_text("utf-8"))
+    jsonschema.validate(get_provider_info(), schema)
+
+
+@pytest.mark.parametrize("kind", ["operators", "sensors", "hooks", "triggers"])
+def test_every_module_of_the_metadata_exists(kind: str) -> None:
+    modules = [module for entry in get_provider_info()[kind] for module in entry["python-modules"]]
+    assert modules
+    for module in modules:
+        assert importlib.import_module(module).__all__
+
+
+def test_the_providers_manager_lists_it_and_its_hook(manager: ProvidersManager) -> None:
+    assert "airflow-wxa" in manager.providers
+    (hook,) = [each for each in manager.iter_connection_type_hook_ui_metadata() if each.connection_type == "wxa"]
+    assert hook.hook_class_name == "airflow_wxa.hooks.wxa.WxaHook"
+    assert hook.hook_name == "WeChat Mini Program platform"
+
+
+def test_the_form_shows_every_field_of_the_connection_and_hides_the_secret_ones(form: ConnectionHookMetaData) -> None:
+    fields = form.extra_fields or {}
+    assert set(fields) == FIELDS
+    assert {
+        name for name, field in fields.items() if field["schema"].get("format") == "password"
+    } == FIELDS - NO_SECRETS
+    assert [name for name, field in fields.items() if not field["description"]] == []
+
+
+def test_the_form_names_the_standard_fields_by_what_they_hold(form: ConnectionHookMetaData) -> None:
+    standard = form.standard_fields
+    assert standard is not None
+    assert standard.host is not None
+    assert standard.host.title == "API host"
+    hidden = {name for name in ("login", "password", "host", "port", "url_schema") if getattr(standard, name).hidden}
+    assert hidden == {"port", "url_schema"}
+
+
+def test_the_options_have_defaults_that_airflow_reads(manager: ProvidersManager) -> None:
+    options: dict[str, Any] = dict(manager.provider_configs)["airflow-wxa"]["wxa"]["options"]
+    assert set(options) >= {"privacy_poll_seconds", "audit_poll_seconds"}
+    for name in ("privacy_poll_seconds", "audit_poll_seconds"):
+        assert (options[name]["type"], options[name]["default"]) == ("float", "60")
+
+
+def airflow(*arguments: str) -> str:
+    program = "from airflow.__main__ import main; main()"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__WXA__")}
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *arguments], env=environment, check=True, capture_output=True, text=True
+    )
+    return ended.stdout
+
+
+def test_airflows_list_of_providers_names_this_one() -> None:
+    providers = json.loads(airflow("providers", "list", "--output", "json"))
+    assert [each["package_name"] for each in providers if "wxa" in each["package_name"]] == ["airflow-wxa"]
+
+
+def test_airflow_reads_the_default_of_an_option() -> None:
+    assert airflow("config", "get-value", "wxa", "audit_poll_seconds").split() == ["60"]
