@@ -126,12 +126,7 @@ def read_reply(call: Call, status: int, content: bytes, *, secrets: Sequence[Sec
         if not content.startswith((b"\xff\xd8\xff", b"\x89PNG")):
             raise _unusable(call, "neither an image nor JSON", content, secrets)
         return Reply({}, image=content)
-    try:
-        answer = json.loads(content)
-    except (ValueError, RecursionError):
-        raise _unusable(call, "an answer that is no JSON", content, secrets) from None
-    if not isinstance(answer, dict):
-        raise _unusable(call, f"a JSON {type(answer).__name__} instead of an object", content, secrets)
+    answer = _object_in(content, call, secrets)
     errcode = answer.get("errcode", 0)
     if type(errcode) is not int:
         raise _unusable(call, f"errcode {errcode!r}, which is no integer", content, secrets)
@@ -156,6 +151,20 @@ def read_reply(call: Call, status: int, content: bytes, *, secrets: Sequence[Sec
         errmsg=_RID.sub("", errmsg).strip(),
         rid=rid.group(1) if rid else "",
     )
+
+
+def _object_in(content: bytes, call: Call, secrets: Sequence[Secret]) -> dict[str, Any]:
+    """Return the JSON object that an answer is."""
+    is_json = True
+    try:
+        answer = json.loads(content)
+    except (ValueError, RecursionError):
+        is_json = False
+    if not is_json:  # raised out here: the exception would stay in the error's context, with the whole answer in it
+        raise _unusable(call, "an answer that is no JSON", content, secrets)
+    if not isinstance(answer, dict):
+        raise _unusable(call, f"a JSON {type(answer).__name__} instead of an object", content, secrets)
+    return answer
 
 
 def _unusable(call: Call, what: str, content: bytes, secrets: Sequence[Secret]) -> WxaTransportError:

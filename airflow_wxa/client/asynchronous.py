@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -11,7 +12,16 @@ from tenacity import AsyncRetrying
 from airflow_wxa.api.call import MAX_ANSWER_BYTES, Reply, read_reply
 from airflow_wxa.api.endpoints import TokenKind
 from airflow_wxa.client import policy
-from airflow_wxa.client.wire import JSON_HEADERS, Egress, no_answer, quiet_url_loggers, too_large, url_of
+from airflow_wxa.client.wire import (
+    JSON_HEADERS,
+    NO_NAME,
+    NO_TLS,
+    Egress,
+    no_answer,
+    quiet_url_loggers,
+    too_large,
+    url_of,
+)
 from airflow_wxa.errors import WxaCredentialError, WxaError
 
 if TYPE_CHECKING:
@@ -100,7 +110,7 @@ class AsyncWxaClient:
         failure = ""
         try:
             status, answer = await self._exchange(call, url_of(self._egress.host, call, token), content)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the latter two: a host that is no name
             failure = _in_words(error, self._egress.timeout)
         if failure:  # raised out here: the exception's request holds the URL, and the URL holds the token
             raise no_answer(call, self._egress.host, failure)
@@ -119,7 +129,7 @@ class AsyncWxaClient:
         return response.status_code, bytes(answer)
 
 
-def _in_words(error: httpx.HTTPError, timeout: float) -> str:
+def _in_words(error: Exception, timeout: float) -> str:
     """Return what failed without the exception's own text, which can name the URL."""
     words = {
         httpx.ConnectTimeout: f"no connection within {timeout} s",
@@ -129,6 +139,11 @@ def _in_words(error: httpx.HTTPError, timeout: float) -> str:
     for kind, text in words.items():
         if isinstance(error, kind):
             return text
-    if isinstance(error, httpx.ConnectError) and "CERTIFICATE" in str(error).upper():
-        return "the TLS handshake failed: the certificate is not trusted, or not for this host"
+    cause: BaseException | None = error
+    while cause is not None:  # httpx says "ConnectError" of all of these
+        if isinstance(cause, ssl.SSLError):
+            return NO_TLS
+        if isinstance(cause, socket.gaierror):
+            return NO_NAME
+        cause = cause.__cause__ or cause.__context__
     return f"the connection broke ({type(error).__name__})"

@@ -7,11 +7,21 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import requests
 from requests.utils import get_environ_proxies
 from tenacity import Retrying
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from airflow_wxa.api.call import MAX_ANSWER_BYTES, Reply, read_reply
 from airflow_wxa.api.endpoints import TokenKind
 from airflow_wxa.client import policy
-from airflow_wxa.client.wire import JSON_HEADERS, Egress, no_answer, quiet_url_loggers, too_large, url_of
+from airflow_wxa.client.wire import (
+    JSON_HEADERS,
+    NO_NAME,
+    NO_TLS,
+    Egress,
+    no_answer,
+    quiet_url_loggers,
+    too_large,
+    url_of,
+)
 from airflow_wxa.errors import WxaCredentialError, WxaError
 
 if TYPE_CHECKING:
@@ -28,6 +38,16 @@ __all__ = ["WxaClient"]
 T = TypeVar("T")
 
 
+class _Straight(requests.Session):
+    """A session that has no eyes for redirects.
+
+    Even where requests does not follow one, it reads the whole body and takes the Location apart, whatever is there.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return ``None``: the answer leads nowhere."""
+
+
 class WxaClient:
     """Carries calls and steps to WeChat and back. One per task; not for several threads.
 
@@ -41,7 +61,7 @@ class WxaClient:
         self._observer = observer
         self._egress = egress
         self._tokens = tokens
-        self._session = requests.Session()
+        self._session = _Straight()
         self._session.headers.update(JSON_HEADERS)
         # Proxies and certificates of the environment are read once here, not for each of thousands of requests.
         proxy = egress.proxy
@@ -128,7 +148,7 @@ class WxaClient:
         failure = ""
         try:
             status, answer = self._exchange(call, url_of(self._egress.host, call, token), content)
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:  # the latter while the body is read
             failure = _in_words(error, self._egress.timeout)
         if failure:  # raised out here: the exception's text and context hold the URL, and the URL holds the token
             raise no_answer(call, self._egress.host, failure)
@@ -149,18 +169,19 @@ class WxaClient:
             return response.status_code, response.raw.read(MAX_ANSWER_BYTES + 1, decode_content=True)
 
 
-def _in_words(error: requests.RequestException, timeout: float) -> str:
+def _in_words(error: requests.RequestException | HTTPError, timeout: float) -> str:
     """Return what failed without the exception's own text, which names the URL."""
-    words = {
-        requests.exceptions.SSLError: "the TLS handshake failed: the certificate is not trusted, or not for this host",
+    words: dict[type[Exception], str] = {
+        requests.exceptions.SSLError: NO_TLS,
         requests.exceptions.ProxyError: "the proxy refused or could not be reached",
         requests.exceptions.ConnectTimeout: f"no connection within {timeout} s",
         requests.exceptions.ReadTimeout: f"no answer within {timeout} s",
+        ReadTimeoutError: f"no whole answer within {timeout} s",
     }
     for kind, text in words.items():
         if isinstance(error, kind):
             return text
     reason = getattr(error.args[0], "reason", error.args[0]) if error.args else error
     if type(reason).__name__ == "NameResolutionError":
-        return "the host's name could not be resolved (DNS)"
+        return NO_NAME
     return f"the connection broke ({type(error).__name__})"

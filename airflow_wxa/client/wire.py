@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode, urlsplit
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["WECHAT", "Egress", "api_host", "no_answer", "quiet_url_loggers", "too_large", "url_of"]
 
 WECHAT: Final = "https://api.weixin.qq.com"
+# An underscore is no host name by the book, and common inside companies. Behind the bar: an IPv6 address.
+_LABEL: Final = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOSTNAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?|[0-9a-f]*:[0-9a-f:.]+(?:%\w+)?")
+NO_NAME: Final = "the host's name could not be resolved (DNS)"
+NO_TLS: Final = "the TLS handshake failed: no TLS there, or a certificate that is not trusted or not for this host"
 JSON_HEADERS: Final = {"Content-Type": "application/json; charset=utf-8"}
 
 
@@ -44,7 +50,7 @@ def api_host(host: str, *, allow_http: bool = False) -> str:
     :param allow_http: whether plain http to another machine is wanted after all.
     :raises WxaSpecError: not such a URL, or plain http to a host that is not loopback: tokens ride in URLs.
     """
-    host = host.strip().rstrip("/")
+    host = host.strip()
     if not host:
         return WECHAT
     problems = []
@@ -53,10 +59,10 @@ def api_host(host: str, *, allow_http: bool = False) -> str:
         hostname = parts.hostname if parts.scheme in {"http", "https"} and parts.port != 0 else None
     except ValueError:  # half an IPv6 address, or a port that is no number
         hostname = None
-    if not hostname:
+    if not hostname or not _HOSTNAME.fullmatch(hostname):
         problems.append(f"host = {host!r}: must be scheme, host and port, e.g. {WECHAT}")
-    elif parts.path or parts.query or parts.fragment or parts.username:
-        problems.append(f"host = {host!r}: must end after the port")
+    elif parts.path not in {"", "/"} or parts.query or parts.fragment or "@" in parts.netloc:
+        problems.append(f"host = {host!r}: must be scheme, host and port and nothing else")
     elif parts.scheme == "http" and not (allow_http or _is_loopback(hostname)):
         problems.append(f"host = {host!r}: plain http would send tokens readable over the network")
     if problems:
@@ -114,7 +120,14 @@ class _WithoutTokens(logging.Filter):
 
 
 _FILTER: Final = _WithoutTokens()
-_URL_LOGGERS: Final = ("urllib3.connectionpool", "urllib3.util.retry", "urllib3.poolmanager", "httpx")
+_URL_LOGGERS: Final = (
+    "urllib3.connectionpool",
+    "urllib3.util.retry",
+    "urllib3.poolmanager",
+    "httpx",
+    "httpcore.http11",  # logs the headers of answers, and a redirect's Location can repeat our URL
+    "httpcore.proxy",
+)
 
 
 def quiet_url_loggers() -> None:

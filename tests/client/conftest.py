@@ -1,0 +1,142 @@
+"""Both clients behind one face, and a server that answers whatever a test tells it to."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+from tenacity import wait_none
+
+from airflow_wxa.access.fixed import FixedTokens
+from airflow_wxa.client import AsyncWxaClient, Egress, WxaClient, policy
+from airflow_wxa.sandbox.testing import APPID
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterator
+
+    from airflow_wxa.api.call import Call, Reply
+    from airflow_wxa.client import TokenSource
+    from airflow_wxa.sandbox import World
+    from airflow_wxa.steps import Step
+
+T = TypeVar("T")
+# Their letters survive any URL encoding, so a text that lacks "canary" holds neither token in any spelling.
+CANARY = "canary+merchant/token=0123456789"
+CANARY_PLATFORM = "canary+platform/token=0123456789"
+
+
+@dataclass
+class Twins:
+    """One of the two clients, made anew for each piece of work."""
+
+    kind: str
+    tokens: TokenSource
+
+    def send(self, egress: Egress, call: Call) -> Reply:
+        """Send one call."""
+        reply: Reply = self._work(egress, lambda client: client.send(call))
+        return reply
+
+    def run(self, egress: Egress, step: Step[T]) -> T:
+        """Carry one step to its end."""
+        outcome: T = self._work(egress, lambda client: client.run(step))
+        return outcome
+
+    def _work(self, egress: Egress, work: Callable[[Any], Any]) -> Any:
+        if self.kind == "requests":
+            with WxaClient(egress, self.tokens) as client:
+                return work(client)
+
+        async def carry() -> Any:
+            async with AsyncWxaClient(egress, self.tokens) as client:
+                return await work(client)
+
+        return asyncio.run(carry())
+
+
+@pytest.fixture(params=["requests", "httpx"])
+def twins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Twins:
+    """Return either client, with canary tokens, without waits between attempts."""
+    monkeypatch.setattr(policy, "WAIT", wait_none())
+    return Twins(request.param, FixedTokens({APPID: CANARY}, CANARY_PLATFORM))
+
+
+@pytest.fixture
+def wxa_world(wxa_world: World) -> World:
+    """Return the usual world, which takes the canary tokens."""
+    wxa_world.mini_programs[0].authorizer_access_token = CANARY
+    wxa_world.platforms[0].component_access_token = CANARY_PLATFORM
+    return wxa_world
+
+
+@dataclass
+class Elsewhere:
+    """Something that answers in WeChat's place.
+
+    :param url: scheme, host and port.
+    :param answer: status, headers and body of every answer; ``{url}`` in a body becomes the path and query asked for.
+    :param requests: method, path with query, and body of each request.
+    """
+
+    url: str
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b'{"errcode":0,"errmsg":"ok"}'
+    requests: list[tuple[str, str, bytes]] = field(default_factory=list)
+    tls: ssl.SSLContext | None = None
+
+    def behind(self, tls: ssl.SSLContext) -> None:
+        """Speak TLS from now on, under the name ``localhost``."""
+        self.tls = tls
+        self.url = self.url.replace("http://127.0.0.1", "https://localhost")
+
+    def answers(self, status: int, body: bytes, **headers: str) -> None:
+        """Set what is answered from now on; a header's ``_`` stands for ``-``."""
+        self.status, self.body = status, body
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Elsewhere]:
+    """Serve fixed answers on a free port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            told.requests.append((self.command, self.path, body))
+            self.send_response(told.status)
+            content = told.body.replace(b"{url}", self.path.encode())
+            headers = {"Content-Length": str(len(content)), "Connection": "close"} | told.headers
+            for name, value in headers.items():
+                self.send_header(name, value.replace("{url}", self.path))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = answer  # noqa: N815  the names that the library looks for
+
+        def log_message(self, *_args: object) -> None:
+            """Keep quiet."""
+
+    class Server(ThreadingHTTPServer):
+        def finish_request(self, request: Any, client_address: Any) -> None:
+            if told.tls is not None:
+                with told.tls.wrap_socket(request, server_side=True) as encrypted:
+                    super().finish_request(encrypted, client_address)
+            else:
+                super().finish_request(request, client_address)
+
+        def handle_error(self, *_args: object) -> None:
+            """Let a client go that has read enough."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        told = Elsewhere(f"http://127.0.0.1:{server.server_port}")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield told
+        server.shutdown()
+        thread.join()

@@ -1,0 +1,208 @@
+"""No token leaves through an error, its causes, a traceback, a repr or a log line, whatever goes wrong."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import socket
+import ssl
+import traceback
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from airflow_wxa.api.call import Call
+from airflow_wxa.api.code import release
+from airflow_wxa.client import Egress
+from airflow_wxa.client.wire import quiet_url_loggers
+from airflow_wxa.errors import WxaError, WxaTransportError
+from airflow_wxa.sandbox import Fault
+from airflow_wxa.sandbox.testing import APPID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from airflow_wxa.sandbox import RunningSandbox
+    from airflow_wxa.sandbox.faults import FaultKind
+    from tests.client.conftest import Elsewhere, Twins
+
+#: A safe call, so that the road through the repetitions is searched as well.
+CALLS = [release(APPID), Call.to("getversioninfo", APPID)]
+
+
+@pytest.fixture(autouse=True)
+def nothing_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Log everything at DEBUG, and find no token in it afterwards."""
+    caplog.set_level(logging.DEBUG)
+    yield
+    logged = "\n".join(repr(record.__dict__) + record.getMessage() for record in caplog.get_records("call"))
+    assert "canary" not in logged
+
+
+def everything_of(error: BaseException) -> str:
+    """Return all that an error and its whole chain show: texts, arguments, attributes, traceback without locals."""
+    shown = ["".join(traceback.format_exception(error))]
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is not None:
+            shown += [str(each), repr(each), repr(each.args), repr(getattr(each, "__dict__", {}))]
+            shown += [repr(getattr(each, "__notes__", []))]
+            waiting += [each.__cause__, each.__context__]
+    return "\n".join(shown)
+
+
+def failure(twins: Twins, egress: Egress, call: Call) -> WxaError:
+    with pytest.raises(WxaError) as raised:
+        twins.send(egress, call)
+    shown = everything_of(raised.value)
+    assert "canary" not in shown
+    assert pickle.dumps(raised.value).find(b"canary") == -1
+    return raised.value
+
+
+@pytest.fixture(params=CALLS, ids=lambda call: call.endpoint.name)
+def call(request: pytest.FixtureRequest) -> Call:
+    wanted: Call = request.param
+    return wanted
+
+
+@pytest.mark.parametrize(
+    "kind", ["drop_before", "drop_after", "html_502", "truncated", "empty", "errcode_before", "errcode_after"]
+)
+def test_no_fault_of_the_sandbox_shows_the_token(
+    twins: Twins, wxa_sandbox: RunningSandbox, call: Call, kind: FaultKind
+) -> None:
+    wxa_sandbox.add_fault(Fault(path="*", kind=kind, times=3))
+    failure(twins, Egress(wxa_sandbox.url), call)
+    assert "canary" not in repr(wxa_sandbox.journal)
+
+
+def test_no_time_out_shows_the_token(twins: Twins, wxa_sandbox: RunningSandbox, call: Call) -> None:
+    wxa_sandbox.add_fault(Fault(path="*", kind="slow", seconds=60, times=3))
+    failure(twins, Egress(wxa_sandbox.url, timeout=0.05), call)
+
+
+def test_no_refused_connection_shows_the_token(twins: Twins, call: Call) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    failure(twins, Egress(f"http://127.0.0.1:{port}"), call)
+
+
+def test_no_missing_name_shows_the_token(twins: Twins, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(*_args: Any, **_options: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
+    failure(twins, Egress("https://wechat.invalid"), call)
+
+
+@pytest.mark.parametrize("host", ["https://" + "a" * 64 + ".com", "https://xn--zz.com", "https://exa mple.com"])
+def test_no_host_that_is_none_shows_the_token(twins: Twins, host: str) -> None:
+    failure(twins, Egress(host, timeout=1), release(APPID))
+
+
+ECHO = b"<html>GET {url} failed; the same again: {url}</html>"
+
+
+@pytest.mark.parametrize("status", [200, 302, 403, 502])
+def test_a_proxy_page_that_echoes_the_url_does_not_leak_it(
+    twins: Twins, elsewhere: Elsewhere, call: Call, status: int
+) -> None:
+    elsewhere.answers(status, ECHO, Location="{url}", X_Asked="{url}")
+    error = failure(twins, Egress(elsewhere.url), call)
+    assert isinstance(error, WxaTransportError)
+    assert "access_token=***" in str(error)
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"errcode":-1,"errmsg":"{url}"}', b'{"errcode":1234567,"errmsg":"{url}"}', b'{"errcode":"{url}"}']
+)
+def test_an_answer_that_echoes_the_url_does_not_leak_it(
+    twins: Twins, elsewhere: Elsewhere, call: Call, body: bytes
+) -> None:
+    elsewhere.answers(200, body)
+    failure(twins, Egress(elsewhere.url), call)
+
+
+@pytest.mark.parametrize("headers", [{"Content_Length": "9999"}, {"Content_Encoding": "gzip"}])
+def test_a_body_that_breaks_off_does_not_leak_the_url(
+    twins: Twins, elsewhere: Elsewhere, call: Call, headers: dict[str, str]
+) -> None:
+    elsewhere.answers(200, ECHO, **headers)
+    failure(twins, Egress(elsewhere.url), call)
+
+
+def test_a_success_logs_no_token_either(twins: Twins, wxa_sandbox: RunningSandbox) -> None:
+    reply = twins.send(Egress(wxa_sandbox.url), CALLS[1])
+    assert "canary" not in repr(reply) + repr(CALLS[1]) + repr(twins.tokens)
+
+
+@pytest.mark.parametrize("name", ["urllib3.connectionpool", "httpx"])
+def test_the_libraries_still_log_their_calls_only_without_the_token(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        quiet_url_loggers()
+    logger = logging.getLogger(name)
+    logger.debug('"POST %s HTTP/1.1"', "/wxa/release?access_token=canary%2B&path=a")
+    logger.info("nothing to hide in %s", "here")
+    assert [record.getMessage() for record in caplog.records] == [
+        '"POST /wxa/release?access_token=***&path=a HTTP/1.1"',
+        "nothing to hide in here",
+    ]
+    assert len(logger.filters) == 1
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return key and self-signed certificate of ``localhost`` in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + signed.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@pytest.fixture
+def elsewhere_tls(elsewhere: Elsewhere, certificate: Path) -> Elsewhere:
+    """Return the server of fixed answers, behind TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    elsewhere.behind(context)
+    return elsewhere
+
+
+def test_a_certificate_that_is_not_trusted_is_no_answer(twins: Twins, elsewhere_tls: Elsewhere, call: Call) -> None:
+    error = failure(twins, Egress(elsewhere_tls.url), call)
+    assert "the TLS handshake failed" in str(error)
+    assert elsewhere_tls.requests == []
+
+
+def test_a_certificate_of_the_connections_own_bundle_is_trusted(
+    twins: Twins, elsewhere_tls: Elsewhere, certificate: Path
+) -> None:
+    assert twins.send(Egress(elsewhere_tls.url, ca_bundle=str(certificate)), release(APPID)).errcode == 0
+
+
+def test_a_certificate_of_another_host_is_no_answer(twins: Twins, elsewhere_tls: Elsewhere, certificate: Path) -> None:
+    url = elsewhere_tls.url.replace("localhost", "127.0.0.1")
+    error = failure(twins, Egress(url, ca_bundle=str(certificate)), release(APPID))
+    assert "the TLS handshake failed" in str(error)

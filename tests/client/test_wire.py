@@ -1,0 +1,102 @@
+"""Which hosts a Connection may name, and how a call's URL is written."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_wxa.api.call import Call
+from airflow_wxa.api.code import release
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.client import Egress, api_host
+from airflow_wxa.client.wire import url_of
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.sandbox.testing import APPID
+
+
+@pytest.mark.parametrize(
+    ("written", "host"),
+    [
+        ("", "https://api.weixin.qq.com"),
+        ("  ", "https://api.weixin.qq.com"),
+        ("api.weixin.qq.com", "https://api.weixin.qq.com"),
+        ("https://api.weixin.qq.com/", "https://api.weixin.qq.com"),
+        (" https://gateway.example.com:8443 ", "https://gateway.example.com:8443"),
+        ("https://wechat_proxy", "https://wechat_proxy"),
+        ("http://127.0.0.1:8099", "http://127.0.0.1:8099"),
+        ("http://127.0.0.1:8099/", "http://127.0.0.1:8099"),
+        ("http://127.9.9.9", "http://127.9.9.9"),
+        ("http://localhost:8099", "http://localhost:8099"),
+        ("http://[::1]:8099", "http://[::1]:8099"),
+    ],
+)
+def test_a_host_is_scheme_host_and_port(written: str, host: str) -> None:
+    assert api_host(written) == host
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "http://api.weixin.qq.com",
+        "http://10.0.0.1:8099",
+        "http://0.0.0.0",
+        "http://127.1",
+        "http://localhost.example.com",
+        "http://127.0.0.1.example.com",
+        "http://[fe80::1]",
+    ],
+)
+def test_plain_http_to_another_machine_is_refused_unless_it_is_asked_for(host: str) -> None:
+    with pytest.raises(WxaSpecError, match="plain http would send tokens readable") as raised:
+        api_host(host)
+    assert repr(host) in str(raised.value)
+    assert "allow_http" in str(raised.value)
+    assert api_host(host, allow_http=True) == host
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "ftp://api.weixin.qq.com",
+        "https://",
+        "https:///wxa",
+        "://host",
+        "http://[::1",
+        "https://host:port",
+        "https://host:0",
+        "https://host:70000",
+        "https://ho st",
+        "https://*.example.com",
+        "https://a..b",
+        "https://.a",
+        "https://" + "a" * 64 + ".com",
+        "https://h\u00f6st\ud800",
+    ],
+)
+def test_what_is_no_url_of_a_host_is_refused(host: str) -> None:
+    with pytest.raises(WxaSpecError) as raised:
+        api_host(host, allow_http=True)
+    assert raised.value.problems == (f"host = {host!r}: must be scheme, host and port, e.g. https://api.weixin.qq.com",)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["https://h/wxa", "https://h?a=1", "https://h#top", "https://user@h", "https://:word@h", "https://h//"],
+)
+def test_what_comes_beside_scheme_host_and_port_is_refused(host: str) -> None:
+    with pytest.raises(WxaSpecError, match="must be scheme, host and port and nothing else"):
+        api_host(host)
+
+
+def test_a_url_carries_the_token_encoded_and_the_query_behind_it() -> None:
+    token = Secret("a+b/c=d e")
+    assert url_of("https://h", release(APPID), token) == "https://h/wxa/release?access_token=a%2Bb%2Fc%3Dd%20e"
+    call = Call(release(APPID).endpoint, APPID, query={"path": "a/b?c=1&d"})
+    assert url_of("https://h", call, token).endswith("&path=a%2Fb%3Fc%3D1%26d")
+
+
+def test_a_url_without_token_and_query_ends_after_the_path() -> None:
+    assert url_of("https://h", release(APPID), None) == "https://h/wxa/release"
+
+
+def test_a_proxy_that_may_hold_a_password_is_not_shown() -> None:
+    assert "secret" not in repr(Egress(proxy="http://user:secret@proxy"))
