@@ -1,0 +1,107 @@
+"""``airflow-wxa receiver``: the push receiver alone, for where Airflow's API server must not face the internet."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+from rich.console import Console
+
+from airflow_wxa.errors import WxaSpecError, WxaTransportError
+from airflow_wxa.hooks.store import open_store
+from airflow_wxa.plugins.connections import PushConnections, read_push_connection
+from airflow_wxa.plugins.receiver import create_receiver
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Collection
+
+    from airflow_wxa.plugins.connections import PushConnection
+
+_BACKLOG: Final = 2048
+_AT_ONCE: Final = 1000  # connections; whoever comes on top is told 503, so that a flood cannot take all memory
+_STOP_SECONDS: Final = 5
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve ``arguments.conn_id`` on ``arguments.host`` and ``arguments.port`` until Ctrl-C.
+
+    :return: 0, or 1 when a Connection takes no pushes, the store cannot be right, or the address cannot be bound.
+    """
+    console = Console(stderr=True)
+    # As Airflow's own commands do: only so are Connections looked up in its database, besides environment and backend.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    if problems := _problems(arguments.conn_id):
+        console.print("\n".join(problems), style="red", markup=False, highlight=False)
+        return 1
+    try:
+        listener = _bound(arguments.host, arguments.port)
+    except OSError as error:
+        console.print(
+            f"cannot listen on {arguments.host}, port {arguments.port}: {error}\nchoose another one with --port, "
+            "0 for a free one",
+            style="red",
+            markup=False,
+        )
+        return 1
+    with listener, suppress(KeyboardInterrupt):
+        _introduce(console, arguments.conn_id, listener)
+        _serve(arguments.conn_id, listener)
+    return 0
+
+
+def _problems(wxa_conn_ids: Collection[str]) -> list[str]:
+    """Return what cannot be right; a store that does not answer may yet come up, and pushes wait for it."""
+    problems = [
+        f"the Connection {wxa_conn_id!r} takes no pushes: it must exist, be of type wxa, and hold login, "
+        "extra push_token and extra encoding_aes_key"
+        for wxa_conn_id in wxa_conn_ids
+        if read_push_connection(wxa_conn_id) is None
+    ]
+    try:
+        open_store()
+    except WxaSpecError as error:
+        problems.append(str(error))
+    except WxaTransportError as error:
+        logging.getLogger(__name__).warning("%s", error)
+    return problems
+
+
+def _read_one_of(wxa_conn_ids: Collection[str], wxa_conn_id: str) -> PushConnection | None:
+    return read_push_connection(wxa_conn_id) if wxa_conn_id in wxa_conn_ids else None
+
+
+def _introduce(console: Console, wxa_conn_ids: Collection[str], listener: socket.socket) -> None:
+    host, port = listener.getsockname()[:2]
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    for wxa_conn_id in wxa_conn_ids:
+        lines = (f"{url}/{wxa_conn_id}/authorisation", f"{url}/{wxa_conn_id}/message/$APPID$")
+        console.print("\n".join(lines), soft_wrap=True, markup=False, highlight=False)
+
+
+def _serve(wxa_conn_ids: Collection[str], listener: socket.socket) -> None:
+    app = create_receiver(PushConnections(partial(_read_one_of, wxa_conn_ids)))
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        proxy_headers=False,
+        server_header=False,
+        ws="none",
+        lifespan="off",
+        limit_concurrency=_AT_ONCE,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG)

@@ -1,0 +1,2 @@
+from tests.airflow_session import airflow_database  # noqa: F401  a fixture
+from tests.plugins.receiving import receiver, store  # noqa: F401  fixtures

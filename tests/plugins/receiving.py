@@ -1,0 +1,127 @@
+"""A receiver on a store of its own, for Connections that stand in the test."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import uvicorn
+from airflow.sdk import Connection
+from cryptography.fernet import Fernet
+
+from airflow_wxa.api.push import Envelope, PushKeys, encrypt
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.hooks.connection import read_connection
+from airflow_wxa.plugins.connections import PushConnection, PushConnections
+from airflow_wxa.plugins.receiver import create_receiver
+from airflow_wxa.sandbox.testing import COMPONENT_APPID, ENCODING_AES_KEY, PUSH_TOKEN
+from airflow_wxa.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+    from pathlib import Path
+
+    from fastapi import FastAPI
+
+NOW = 1_488_856_741
+KEYS = PushKeys(COMPONENT_APPID, Secret(PUSH_TOKEN), Secret(ENCODING_AES_KEY))
+
+
+def xml(**fields: object) -> str:
+    return "<xml>" + "".join(f"<{name}>{value}</{name}>" for name, value in fields.items()) + "</xml>"
+
+
+def ticket(value: str = "ticket@@@1", at: int = NOW) -> str:
+    return xml(AppId=COMPONENT_APPID, CreateTime=at, InfoType="component_verify_ticket", ComponentVerifyTicket=value)
+
+
+def query(envelope: Envelope) -> dict[str, str]:
+    return {
+        "timestamp": envelope.timestamp,
+        "nonce": envelope.nonce,
+        "encrypt_type": "aes",
+        "msg_signature": envelope.msg_signature,
+    }
+
+
+def push_connection(**extra: Any) -> PushConnection:
+    fields = {"push_token": PUSH_TOKEN, "encoding_aes_key": ENCODING_AES_KEY} | extra
+    read = read_connection(
+        Connection(conn_id="wxa_default", conn_type="wxa", login=COMPONENT_APPID, extra=json.dumps(fields))
+    )
+    return PushConnection(KEYS, read)
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """A receiver in this process, at the time ``NOW``, for the Connection ``wxa_default``."""
+
+    store: Store
+    app: FastAPI
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        content: bytes | AsyncIterator[bytes] = b"",
+        params: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        return asyncio.run(self._request(method, path, content, params))
+
+    async def _request(
+        self, method: str, path: str, content: bytes | AsyncIterator[bytes], params: Mapping[str, str] | None
+    ) -> httpx.Response:
+        transport = httpx.ASGITransport(self.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://receiver") as client:
+            return await client.request(method, path, content=content, params=params)
+
+    def send(self, path: str, text: str, *, keys: PushKeys = KEYS, timestamp: int = NOW) -> httpx.Response:
+        envelope = encrypt(keys, text, timestamp=timestamp, nonce="n")
+        return self.request("POST", path, envelope.body, query(envelope))
+
+    def event(self, text: str, **changes: Any) -> httpx.Response:
+        return self.send("/wxa_default/authorisation", text, **changes)
+
+    @property
+    def refused(self) -> Mapping[tuple[str, str], int]:
+        counts: Mapping[tuple[str, str], int] = self.app.state.refusals.counts
+        return counts
+
+    @property
+    def ticket(self) -> str | None:
+        seen = self.store.platform(COMPONENT_APPID)
+        return seen.renewal.reveal() if seen is not None and seen.renewal is not None else None
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(f"sqlite:///{tmp_path / 'wxa.db'}", [Fernet.generate_key().decode()])
+
+
+@pytest.fixture
+def receiver(store: Store) -> Receiver:
+    connections = PushConnections({"wxa_default": push_connection()}.get)
+    return Receiver(store, create_receiver(connections, open_store=lambda: store, clock=lambda: NOW))
+
+
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """Serve an app on a free port while the block runs, and give its URL."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="off", ws="none"))
+    thread = threading.Thread(target=server.run, name="receiver")
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
