@@ -1,0 +1,121 @@
+"""From the emulated WeChat to the store and back: its own encoder, real HTTP, Airflow's Connection."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.fernet import Fernet
+
+from airflow_wxa.hooks.store import open_store
+from airflow_wxa.plugins.receiver import create_receiver
+from airflow_wxa.sandbox.testing import (
+    APPID,
+    COMPONENT_APPID,
+    COMPONENT_APPSECRET,
+    ENCODING_AES_KEY,
+    PUSH_TOKEN,
+)
+from tests.plugins.receiving import served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from airflow_wxa.sandbox import RunningSandbox
+    from airflow_wxa.store import Credential
+
+
+@pytest.fixture
+def pushing(
+    wxa_sandbox: RunningSandbox, airflow_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RunningSandbox]:
+    """A sandbox whose platform pushes to a receiver that Airflow's settings describe."""
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")
+    monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", Fernet.generate_key().decode())
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_sandbox))
+    platform = wxa_sandbox.world.platforms[0]
+    with served(create_receiver()) as url:
+        platform.push_url = f"{url}/wxa_default/authorisation"
+        platform.message_url = f"{url}/wxa_default/message/$APPID$"
+        yield wxa_sandbox
+
+
+def connection(sandbox: RunningSandbox, **extra: str) -> str:
+    return json.dumps(
+        {
+            "conn_type": "wxa",
+            "host": sandbox.url,
+            "login": COMPONENT_APPID,
+            "password": COMPONENT_APPSECRET,
+            "extra": {"push_token": PUSH_TOKEN, "encoding_aes_key": ENCODING_AES_KEY} | extra,
+        }
+    )
+
+
+def stored() -> Mapping[str, Credential]:
+    return open_store().merchants(COMPONENT_APPID)
+
+
+def test_a_pushed_ticket_reaches_the_store(pushing: RunningSandbox) -> None:
+    assert pushing.push_ticket().text == "success"
+    seen = open_store().platform(COMPONENT_APPID)
+    assert seen is not None
+    assert seen.renewal is not None
+    assert seen.renewal.reveal() in pushing.world.platforms[0].tickets
+
+
+@pytest.mark.parametrize("event", ["authorized", "updateauthorized"])
+def test_an_authorisation_ends_with_tokens_in_the_store(pushing: RunningSandbox, event: str) -> None:
+    pushing.push_ticket()
+    push = pushing.compose(event, APPID)  # type: ignore[arg-type]
+    assert [pushing.send(push).text, pushing.send(push).text] == ["success", "success"]
+    wait_for_exchange()
+    seen = stored()[APPID]
+    assert (seen.state, seen.renewal is not None, bool(seen.granted)) == ("authorised", True, True)
+    assert pushing.journal.count("/cgi-bin/component/api_query_auth") == 1
+
+
+def test_a_code_that_cannot_be_exchanged_is_answered_and_logged(
+    pushing: RunningSandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert pushing.push("authorized", APPID).text == "success"  # no ticket came before
+    for _ in range(200):
+        if "was not exchanged" in caplog.text:
+            break
+        time.sleep(0.02)
+    assert f"the authorisation of {APPID} was not exchanged: api_component_token not sent" in caplog.text
+    assert "queryauthcode" not in caplog.text
+
+
+def test_a_code_is_left_to_the_company_token_server(pushing: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(pushing, token_url="https://tokens.example.com/t"))
+    pushing.push_ticket()
+    assert pushing.push("authorized", APPID).text == "success"
+    time.sleep(0.2)
+    assert pushing.journal.count("/cgi-bin/component/api_query_auth") == 0
+
+
+def test_a_withdrawal_is_marked(pushing: RunningSandbox) -> None:
+    pushing.push_ticket()
+    pushing.push("authorized", APPID)
+    wait_for_exchange()
+    assert pushing.push("unauthorized", APPID).text == "success"
+    assert stored()[APPID].state == "withdrawn"
+
+
+@pytest.mark.parametrize("event", ["weapp_audit_success", "weapp_audit_fail", "weapp_audit_delay"])
+def test_an_audit_event_is_kept(pushing: RunningSandbox, event: str) -> None:
+    assert pushing.push(event, APPID).text == "success"  # type: ignore[arg-type]
+    (kept,) = open_store().pushes(COMPONENT_APPID, [event])
+    assert kept.told["appid"] == APPID
+
+
+def wait_for_exchange() -> None:
+    for _ in range(200):
+        if APPID in stored():
+            return
+        time.sleep(0.02)
+    raise AssertionError("the code was not exchanged")
