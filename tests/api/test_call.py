@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from airflow_wxa.api.call import Call, Reply
-from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.api.call import Call, Reply, read_reply
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.errors import WxaSpecError, WxaTransportError
 
 APPID = "wx0000000000000001"
 COMMIT = {"template_id": 47, "ext_json": "{}", "user_version": "1", "user_desc": "d"}
@@ -82,6 +83,39 @@ def test_a_body_is_raw_utf_8_without_escapes_and_blanks() -> None:
     assert "发布 \U0001f600".encode() in content
     assert b"\\u" not in content
     assert json.loads(content)["user_desc"] == "发布 \U0001f600"
+
+
+PLATFORM_TOKEN = Call.to(
+    "api_component_token",
+    None,
+    {
+        "component_appid": "wx00000000000000c1",
+        "component_appsecret": Secret("canary-secret"),
+        "component_verify_ticket": Secret("canary-ticket"),
+    },
+)
+
+
+def test_a_secret_is_revealed_on_the_wire_and_nowhere_else() -> None:
+    assert b"canary-secret" in (PLATFORM_TOKEN.content() or b"")
+    assert "canary" not in repr(PLATFORM_TOKEN)
+
+
+@pytest.mark.parametrize("value", [Secret(""), "canary\ud800", ["canary"]])
+def test_a_bad_body_that_holds_secrets_is_named_by_field_only(value: Any) -> None:
+    body = {**PLATFORM_TOKEN.body, "component_verify_ticket": value, "surplus": Secret("canary")}
+    with pytest.raises(WxaSpecError) as raised:
+        Call.to("api_component_token", None, body).content()
+    assert "canary" not in str(raised.value)
+    assert "api_component_token not sent" in str(raised.value)
+
+
+@pytest.mark.parametrize("content", [b"<html>canary-secret</html>", b'{"errcode":0,"echo":"canary-ticket"}', b""])
+def test_a_bad_answer_that_may_hold_secrets_is_not_shown(content: bytes) -> None:
+    with pytest.raises(WxaTransportError) as raised:
+        read_reply(PLATFORM_TOKEN, 200, content)
+    assert "canary" not in str(raised.value) + repr(raised.value.__dict__)
+    assert f"bytes {len(content)}" in str(raised.value)
 
 
 def test_a_get_has_no_content() -> None:
