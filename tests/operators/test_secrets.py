@@ -1,0 +1,279 @@
+"""Tokens of calls that fail, looked for wherever something is written: logs, exceptions with all they hold, output."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import threading
+import time
+import traceback
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus, unquote, urlsplit
+
+import pytest
+import structlog
+from airflow.sdk.exceptions import AirflowException
+from tenacity import wait_none
+
+from airflow_wxa.client import policy
+from airflow_wxa.errors import WxaError
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.operators import (
+    WxaCommitOperator,
+    WxaModifyPlatformDomainOperator,
+    WxaReleaseOperator,
+    WxaSetWebviewDomainBranchOperator,
+    WxaSetWebviewDomainOperator,
+    WxaSubmitAuditOperator,
+    WxaVerifyReleaseOperator,
+)
+from airflow_wxa.sandbox import Fault
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
+from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
+from airflow_wxa.triggers import WxaAuditTrigger
+from tests.airflow_session import connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_wxa.sandbox import RunningSandbox
+
+# Characters that URLs encode, so that each spelling is another text.
+MERCHANT = "canary/merchant+token=&secret 令牌"
+PLATFORM = "canary/platform+token=&secret 令牌"
+SPELLINGS = [spell(token) for token in (MERCHANT, PLATFORM) for spell in (str, lambda t: quote(t, safe=""), quote_plus)]
+
+DOMAINS = {"task_id": "t", "appid": APPID, "action": "add", "webviewdomain": ["https://m.example.com"]}
+VERSION = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
+OPERATORS = [
+    WxaSetWebviewDomainOperator(**DOMAINS),
+    WxaSetWebviewDomainBranchOperator(**DOMAINS, configured="a"),
+    WxaModifyPlatformDomainOperator(task_id="t", action="add", hosts=["m.example.org"]),
+    WxaCommitOperator(**VERSION),
+    WxaSubmitAuditOperator(**VERSION),
+    WxaReleaseOperator(**VERSION),
+    WxaVerifyReleaseOperator(**VERSION),
+    WxaPrivacyScanSensor(task_id="t", appid=APPID),
+    WxaAuditSensor(task_id="t", appid=APPID, auditid="400000001"),
+]
+
+
+def everything_of(error: BaseException | None) -> Iterator[str]:
+    """Yield all that an exception says and holds, and those behind it."""
+    while error is not None:
+        yield from ("".join(traceback.format_exception(error)), str(error), repr(error), repr(error.args))
+        yield repr(vars(error))
+        error = error.__cause__ or error.__context__
+
+
+def shown_in(text: str) -> list[str]:
+    return [spelling for spelling in SPELLINGS if spelling in text]
+
+
+class Overheard:
+    """Collects every record of Python's logging, of every logger, at every level, as plain text."""
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.handler = logging.Handler(logging.NOTSET)
+        self.handler.emit = self.take  # type: ignore[method-assign]
+
+    def take(self, record: logging.LogRecord) -> None:
+        self.text += [record.getMessage(), repr(record.__dict__)]
+
+
+@pytest.fixture
+def overheard() -> Iterator[Overheard]:
+    overheard = Overheard()
+    names = ["", "urllib3", "urllib3.connectionpool", "httpx", "httpcore", "airflow", "airflow_wxa", "airflow.task"]
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    logging.getLogger().addHandler(overheard.handler)
+    with structlog.testing.capture_logs() as structured:
+        yield overheard
+        overheard.text += [repr(entry) for entry in structured]
+    logging.getLogger().removeHandler(overheard.handler)
+    for name, level in before.items():
+        logging.getLogger(name).setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def canaries(airflow_database: None, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the sandbox and the Connection tokens whose every spelling is unmistakable."""
+    wxa_default.world.mini_program(APPID).authorizer_access_token = MERCHANT
+    wxa_default.world.platform(COMPONENT_APPID).component_access_token = PLATFORM
+    use(monkeypatch, wxa_default.url)
+
+
+def use(monkeypatch: pytest.MonkeyPatch, host: str, **changes: Any) -> None:
+    tokens = {"authorizer_access_tokens": {APPID: MERCHANT}, "component_access_token": PLATFORM}
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(host, **tokens | changes))
+
+
+def nobody_listens(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    use(monkeypatch, f"http://127.0.0.1:{port}")
+
+
+def the_proxy_is_gone(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, sandbox.url, proxy="http://127.0.0.1:9")
+
+
+def the_host_speaks_no_tls(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, sandbox.url.replace("http://", "https://"))
+
+
+def the_answer_is_slow(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox.add_fault(Fault(path="*", kind="slow", seconds=1, times=200))
+    use(monkeypatch, sandbox.url, timeout=0.02)
+
+
+def faulty(kind: Any, errcode: int | None = None) -> Callable[[RunningSandbox, pytest.MonkeyPatch], None]:
+    def arrange(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        sandbox.add_fault(Fault(path="*", kind=kind, errcode=errcode, times=200))
+
+    return arrange
+
+
+def tokens_are_refused(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox.world.expired_tokens = {MERCHANT, PLATFORM}
+
+
+TROUBLES = {
+    "refused connection": nobody_listens,
+    "proxy gone": the_proxy_is_gone,
+    "no TLS": the_host_speaks_no_tls,
+    "timeout": the_answer_is_slow,
+    "dropped": faulty("drop_before"),
+    "HTML 502": faulty("html_502"),
+    "truncated": faulty("truncated"),
+    "empty": faulty("empty"),
+    "busy": faulty("errcode_before", -1),
+    "61007": faulty("errcode_before", 61007),
+    "unknown errcode": faulty("errcode_before", 987654),
+    "expired": tokens_are_refused,
+}
+
+
+class EchoingGateway(BaseHTTPRequestHandler):
+    """Something in between that answers with the URL it was asked for, as it came and decoded."""
+
+    def answer(self) -> None:
+        status, content = self.server.answer_to(f"{self.path} {unquote(self.path)} {urlsplit(self.path).query}")  # type: ignore[attr-defined]
+        self.send_response(status)
+        self.send_header("Location", self.path)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = answer  # noqa: N815  (the library's names)
+
+    def log_message(self, *arguments: object) -> None:
+        """Write nothing: what the gateway itself logs is not ours."""
+
+
+ECHOES = {
+    "502": lambda url: (502, f"<html>no upstream for {url}</html>".encode()),
+    "302": lambda url: (302, url.encode()),
+    "HTML 200": lambda url: (200, f"<html>{url}</html>".encode()),
+    "errmsg": lambda url: (200, json.dumps({"errcode": 61007, "errmsg": f"not authorised: {url} rid: 1-2"}).encode()),
+    "unknown errcode": lambda url: (200, json.dumps({"errcode": 987654, "errmsg": url}, ensure_ascii=False).encode()),
+    "another shape": lambda url: (200, json.dumps({"errcode": url}).encode()),
+    "schema": lambda url: (
+        200,
+        json.dumps(
+            {
+                name: {"url": url}
+                for name in ("exp_info", "auditid", "status", "webviewdomain", "testing_wxa_jump_h5_domain")
+            }
+            | {"without_auth_list": url}
+        ).encode(),
+    ),
+}
+
+
+@contextmanager
+def echoing(echo: str) -> Iterator[str]:
+    """Run the gateway; yield its URL."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), EchoingGateway) as server:
+        server.answer_to = ECHOES[echo]  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repeat at once what the client repeats."""
+    monkeypatch.setattr(policy, "WAIT", wait_none())
+
+
+def fail_everything(shown: list[str]) -> None:
+    """Let every operator and sensor fail, and the test of the Connection too; collect all that is said."""
+    for operator in OPERATORS:
+        with pytest.raises((AirflowException, WxaError)) as error:
+            operator.execute({})
+        shown += everything_of(error.value)
+    works, said = WxaHook().test_connection()
+    assert not works
+    shown.append(said)
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+def test_no_failing_task_repeats_a_token_that_it_was_answered(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    overheard: Overheard,
+    no_waiting: None,
+    echo: str,
+) -> None:
+    shown: list[str] = []
+    with echoing(echo) as url:
+        use(monkeypatch, url)
+        fail_everything(shown)
+    assert any("access_token=***" in line for line in overheard.text), "the log of URLs was not overheard"
+    assert shown_in("\n".join([*shown, *capsys.readouterr(), *overheard.text])) == []
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_no_failing_task_shows_a_token(
+    wxa_default: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    overheard: Overheard,
+    no_waiting: None,
+    trouble: str,
+) -> None:
+    TROUBLES[trouble](wxa_default, monkeypatch)
+    shown: list[str] = []
+    fail_everything(shown)
+    assert shown_in("\n".join([*shown, *capsys.readouterr(), *overheard.text])) == []
+
+
+@pytest.mark.parametrize("trouble", ["refused connection", "timeout", "HTML 502", "61007"])
+def test_no_failing_trigger_shows_a_token(
+    wxa_default: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    overheard: Overheard,
+    no_waiting: None,
+    trouble: str,
+) -> None:
+    TROUBLES[trouble](wxa_default, monkeypatch)
+    trigger = WxaAuditTrigger(
+        appid=APPID, auditid="1", wxa_conn_id="wxa_default", poll_seconds=0.01, end_time=time.time() + 0.3
+    )
+
+    async def events() -> list[Any]:
+        return [event.payload async for event in trigger.run()]
+
+    shown = [repr(asyncio.run(events())), repr(trigger.serialize()), repr(vars(trigger))]
+    assert shown_in("\n".join([*shown, *capsys.readouterr(), *overheard.text])) == []
