@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 LOOPBACK: Final = "127.0.0.1"
 SANDBOX_PORT: Final = 8099
 LAST_PORT: Final = 65535
+INTERRUPTED: Final = 130  # what a shell expects after Ctrl-C
 
 #: Subcommand → module; imported when it is used, so that ``errcode`` answers at once.
 MODULES: Final[Mapping[str, str]] = {
@@ -38,8 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     :raises SystemExit: argparse refuses the words (2), or was asked for help or the version (0).
     """
     arguments = parser().parse_args(argv)
-    module = cast("CommandModule", import_module(MODULES[arguments.command]))
-    return module.run(arguments)
+    try:
+        module = cast("CommandModule", import_module(MODULES[arguments.command]))
+        return module.run(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def parser() -> argparse.ArgumentParser:

@@ -30,24 +30,24 @@ def run(arguments: argparse.Namespace) -> int:
 
     :return: 0, or 1 when the world cannot be read or the address cannot be bound.
     """
-    console = Console()
     try:
         world = World.from_json(json.loads(arguments.world.read_text("utf-8"))) if arguments.world else default_world()
     except (OSError, ValueError) as error:
-        console.print(f"the world of {arguments.world} cannot be read: {error}", style="red", markup=False)
-        return 1
-    announce = partial(introduce, console=console, source=arguments.world)
+        return _refused(f"the world of {arguments.world} cannot be read: {error}")
+    announce = partial(introduce, console=Console(), source=arguments.world)
     try:
         serve_until_ctrl_c(world, arguments.host, arguments.port, announce=announce)
     except OSError as error:
-        console.print(
-            f"cannot listen on {arguments.host}, port {arguments.port}: {error}\nchoose another one with --port, "
-            "0 for a free one",
-            style="red",
-            markup=False,
+        return _refused(
+            f"cannot listen on {arguments.host}, port {arguments.port}: {error}\n"
+            "  choose another one with --port, 0 for a free one"
         )
-        return 1
     return 0
+
+
+def _refused(why: str) -> int:
+    Console(stderr=True).print(why, style="red", markup=False, highlight=False, soft_wrap=True)
+    return 1
 
 
 def default_world() -> World:

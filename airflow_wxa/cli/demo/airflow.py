@@ -13,6 +13,7 @@ import sys
 import time
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from secrets import token_bytes, token_urlsafe
 from typing import TYPE_CHECKING, Final
@@ -141,6 +142,7 @@ class ThrowawayAirflow:
         """
         deadline = time.monotonic() + patience
         shutil.copytree(self.dags, self.home / "dags", ignore=shutil.ignore_patterns("__pycache__"))
+        self._temporary.mkdir()
         database = self._spawn("database", MIGRATE)
         self._await(lambda: database.process.poll() == 0, database, deadline)
         self.tell("database", "up")
@@ -148,10 +150,10 @@ class ThrowawayAirflow:
         self._await(self._logged_in, started["api-server"], deadline)
         self.tell("api-server", "up")
         for name, key in HEALTH.items():
-            self._await(lambda key=key: self.api.health().get(key) == "healthy", started[name], deadline)  # type: ignore[misc]
+            self._await(partial(self._is_healthy, key), started[name], deadline)
             self.tell(name, "up")
         for dag_id in dag_ids:
-            self._await(lambda dag_id=dag_id: self.api.knows(dag_id), started["dag-processor"], deadline)  # type: ignore[misc]
+            self._await(partial(self.api.knows, dag_id), started["dag-processor"], deadline)
             self.tell(dag_id, "up")
 
     def stop(self) -> None:
@@ -167,9 +169,14 @@ class ThrowawayAirflow:
         direct = {name: ",".join(filter(None, (kept.get(name), LOOPBACK))) for name in ("no_proxy", "NO_PROXY")}
         return {**kept, **direct, **TUNING, **self._settings(), **self._keys, **self.environment}
 
+    @property
+    def _temporary(self) -> Path:
+        return self.home / "tmp"
+
     def _settings(self) -> dict[str, str]:
         return {
             "AIRFLOW_HOME": str(self.home),
+            "TMPDIR": str(self._temporary),  # what a killed process leaves there goes with the home
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.home / "dags"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
@@ -201,6 +208,9 @@ class ThrowawayAirflow:
         except httpx.HTTPError:
             return False
         return True
+
+    def _is_healthy(self, key: str) -> bool:
+        return self.api.health().get(key) == "healthy"
 
 
 def _not_up(component: Component, what: str) -> AirflowStartError:

@@ -132,7 +132,7 @@ def home_of(options: Options) -> Iterator[Path]:
         options.home.mkdir(parents=True, exist_ok=True)
         yield options.home.resolve()
         return
-    home = Path(tempfile.mkdtemp(prefix="airflow-wxa-demo-"))
+    home = Path(tempfile.mkdtemp(prefix="wxa-demo-"))
     try:
         yield home
     finally:

@@ -63,7 +63,7 @@ def read_row(api: AirflowApi, story: Story, *, run_state: str, effective: Sequen
     :param run_state: the run's, which the caller has.
     :param effective: the domains that open at WeChat now, which Airflow cannot know of a run that stopped.
     """
-    tasks = {task.task_id: task for task in api.task_instances(DAG_ID, story.word)}
+    tasks = {task.task_id: task for task in in_order(story, api.task_instances(DAG_ID, story.word))}
     domains = [outcome for task_id in _DOMAIN_TASKS if (outcome := _returned(api, story, tasks.get(task_id)))]
     verified = _returned(api, story, tasks.get("verify_release"))
     failed = next((task for task in tasks.values() if task.state == "failed"), None)
@@ -78,6 +78,12 @@ def read_row(api: AirflowApi, story: Story, *, run_state: str, effective: Sequen
         effective=tuple(sorted(effective)),
     )
     return Row(story=story, seen=seen, error=error)
+
+
+def in_order(story: Story, tasks: Sequence[TaskInstance]) -> list[TaskInstance]:
+    """Return tasks in the order in which the story has them, which is the DAG's."""
+    places = {task_id: place for place, task_id in enumerate(story.must_end.task_states)}
+    return sorted(tasks, key=lambda task: places.get(task.task_id, len(places)))
 
 
 def errcode_in(error: str) -> int | None:

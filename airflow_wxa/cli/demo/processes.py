@@ -74,6 +74,8 @@ class ProcessSessions:
                 time.sleep(LOOK_SECONDS)
             while self._signal(signal.SIGKILL):
                 time.sleep(LOOK_SECONDS)
+            for component in self.components:
+                component.process.wait()
             self.components.clear()
 
     def pids(self) -> list[int]:
@@ -103,7 +105,6 @@ def _session(pid: int) -> int | None:
 def _is_ended(pid: int) -> bool:
     """Tell whether a process is gone, or a zombie that only waits for its parent."""
     try:
-        status: str = psutil.Process(pid).status()
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
-    return status == psutil.STATUS_ZOMBIE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from airflow_wxa.cli.demo.endings import in_order
 from airflow_wxa.cli.demo.stories import DAG_ID
 
 if TYPE_CHECKING:
@@ -56,10 +57,7 @@ class Releases:
         return {story.word: states.get(story.word, "") for story in self._stories}
 
     def _look(self, story: Story) -> None:
-        order = {task_id: place for place, task_id in enumerate(story.must_end.task_states)}
-        tasks = sorted(
-            self._api.task_instances(DAG_ID, story.word), key=lambda task: order.get(task.task_id, len(order))
-        )
+        tasks = in_order(story, self._api.task_instances(DAG_ID, story.word))
         current = current_task(tasks)
         if current is not None and self._told.get(story.word) != (current.task_id, current.state):
             self._told[story.word] = (current.task_id, current.state)
@@ -76,7 +74,7 @@ class Releases:
 def current_task(tasks: Sequence[TaskInstance]) -> TaskInstance | None:
     """Return the task that a run is at: one under way, else the failed one, else the last that came to an end.
 
-    :param tasks: in the order of the DAG.
+    :param tasks: as :func:`~airflow_wxa.cli.demo.endings.in_order` has them.
     """
     begun = [task for task in tasks if task.state not in NOT_BEGUN]
     under_way = [task for task in begun if task.state not in FINAL]

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import airflow_wxa
+from airflow_wxa.cli.demo import airflow as launcher
+from airflow_wxa.cli.demo.airflow import AirflowStartError, ThrowawayAirflow, dags_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOREIGN = {
+    "AIRFLOW_HOME": "/elsewhere",
+    "AIRFLOW_CONFIG": "/elsewhere/airflow.cfg",
+    "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+    "AIRFLOW__CORE__FERNET_KEY": "theirs",
+    "AIRFLOW__SECRETS__BACKEND": "somebody.elses.Backend",
+    "AIRFLOW_CONN_WXA_DEFAULT": "wxa://real.example.com",
+    "AIRFLOW_VAR_COLOUR": "red",
+    "_AIRFLOW_PROCESS_CONTEXT": "server",
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+def test_nothing_of_another_airflow_leaks_into_this_one(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in FOREIGN.items():
+        monkeypatch.setenv(name, value)
+    environment = ThrowawayAirflow(home, {"AIRFLOW_CONN_WXA_SECOND": "{}"}).component_env()
+    assert [name for name, value in FOREIGN.items() if environment.get(name) == value] == []
+    assert environment["AIRFLOW_HOME"] == str(home)
+    assert environment["AIRFLOW_CONN_WXA_SECOND"] == "{}"
+
+
+def test_all_components_share_keys_and_no_two_airflows_do(home: Path) -> None:
+    one, other = ThrowawayAirflow(home, {}), ThrowawayAirflow(home, {})
+    assert one.component_env() == one.component_env()
+    for name in ("AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET"):
+        assert one.component_env()[name] != other.component_env()[name]
+        assert one.component_env()[name] not in repr(one)
+
+
+def test_a_proxy_is_not_asked_for_this_machine(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "intranet.example.com")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    environment = ThrowawayAirflow(home, {}).component_env()
+    assert (environment["no_proxy"], environment["NO_PROXY"]) == ("intranet.example.com,127.0.0.1", "127.0.0.1")
+
+
+def test_it_listens_on_loopback_and_logs_as_it_is_told(home: Path) -> None:
+    environment = ThrowawayAirflow(home, {}, port=18081, debug=True).component_env()
+    assert (environment["AIRFLOW__API__HOST"], environment["AIRFLOW__API__PORT"]) == ("127.0.0.1", "18081")
+    assert environment["AIRFLOW__LOGGING__LOGGING_LEVEL"] == "DEBUG"
+    assert ThrowawayAirflow(home, {}).component_env()["AIRFLOW__LOGGING__LOGGING_LEVEL"] == "INFO"
+
+
+@pytest.mark.parametrize("folder", ["airflow_wxa/example_dags", "dags"])
+def test_the_dags_are_found_in_a_wheel_and_in_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / folder / "wxa_release.py").touch()
+    monkeypatch.setattr(airflow_wxa, "__file__", str(tmp_path / "airflow_wxa" / "__init__.py"))
+    assert dags_folder() == tmp_path / folder
+
+
+def test_dags_that_are_nowhere_are_an_error_that_names_both_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(airflow_wxa, "__file__", str(tmp_path / "airflow_wxa" / "__init__.py"))
+    with pytest.raises(FileNotFoundError, match=r"example_dags or .*dags$"):
+        dags_folder()
+
+
+def test_a_component_that_ends_is_named_with_its_last_lines(home: Path, no_airflow: Path) -> None:
+    airflow = ThrowawayAirflow(home, {})
+    with pytest.raises(AirflowStartError, match=r"database ended with exit code 3[\s\S]*no space left on device"):
+        airflow.start("wxa_release")
+    airflow.stop()
+    assert airflow.processes.pids() == []
+
+
+def test_a_component_that_is_never_ready_is_given_up(home: Path, no_airflow: Path) -> None:
+    no_airflow.write_text("import sys, time\nif 'db' not in sys.argv: time.sleep(60)\n", "utf-8")
+    told: list[tuple[str, str]] = []
+    airflow = ThrowawayAirflow(home, {}, tell=lambda name, state: told.append((name, state)))
+    with pytest.raises(AirflowStartError, match="api-server was not ready in time"):
+        airflow.start("wxa_release", patience=1.5)
+    assert len(airflow.processes.pids()) == len(launcher.COMPONENTS)
+    airflow.stop()
+    assert airflow.processes.pids() == []
+    assert told == [("database", "starting"), ("database", "up"), *((name, "starting") for name in launcher.COMPONENTS)]
+
+
+def test_before_it_has_started_it_has_no_api(home: Path) -> None:
+    with pytest.raises(RuntimeError, match="was not started"):
+        _ = ThrowawayAirflow(home, {}).api

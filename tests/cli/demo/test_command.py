@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from io import StringIO
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from airflow_wxa.cli.demo.command import Options, home_of, run_demo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HANGING = "import time\nprint('ready', flush=True)\ntime.sleep(60)\n"
+DEMO = [sys.executable, "-c", "from airflow_wxa.cli.main import main; raise SystemExit(main())", "demo"]
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory below which a demo makes its temporary home."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
+def demo(options: Options) -> tuple[int, str]:
+    sink = StringIO()
+    exit_code = run_demo(options, Console(file=sink, width=120))
+    return exit_code, sink.getvalue()
+
+
+def test_a_home_that_holds_something_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "airflow.db").write_text("precious", "utf-8")
+    exit_code, shown = demo(Options(home=tmp_path))
+    assert exit_code == 2
+    assert "must be absent or an empty directory" in shown
+    assert [(path.name, path.read_text("utf-8")) for path in tmp_path.iterdir()] == [("airflow.db", "precious")]
+
+
+def test_all_problems_of_the_options_are_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    assert len(Options(home=file, json=tmp_path / "absent" / "rows.json").problems) == 2
+    assert len(Options(json=tmp_path).problems) == 1
+    assert Options(home=tmp_path / "new", json=tmp_path / "rows.json").problems == []
+
+
+def test_a_temporary_home_goes_and_one_that_was_asked_for_stays(temporary: Path, tmp_path: Path) -> None:
+    with home_of(Options()) as home:
+        (home / "airflow.db").touch()
+        assert home.parent == temporary
+    assert list(temporary.iterdir()) == []
+    with home_of(Options(home=tmp_path / "deep" / "home")) as home:
+        pass
+    assert home.is_dir()
+
+
+def test_an_airflow_that_does_not_start_makes_exit_code_1_and_leaves_nothing(temporary: Path, no_airflow: Path) -> None:
+    exit_code, shown = demo(Options())
+    assert exit_code == 1
+    assert "Airflow's database ended with exit code 3" in shown
+    assert "no space left on device" in shown
+    assert "--home DIR" in shown
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_start_leaves_nothing(temporary: Path, no_airflow: Path, signum: signal.Signals) -> None:
+    no_airflow.write_text(HANGING, "utf-8")
+    with subprocess.Popen(DEMO, stdout=subprocess.PIPE, env=dict(os.environ), text=True) as process:
+        assert process.stdout is not None
+        assert any("database starting" in line for line in process.stdout)
+        process.send_signal(signum)
+        shown, _ = process.communicate(timeout=20)
+    assert process.returncode == 128 + signum
+    assert f"interrupted ({signum.name})" in shown
+    assert list(temporary.iterdir()) == []

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from airflow_wxa.cli.demo.processes import ProcessSessions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Start = Callable[[str], None]
+
+# As Airflow does with a task: a child in a process group of its own, which outlives its parent.
+ORPHAN = """
+import os, signal, time
+if os.fork() == 0:
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+STUBBORN = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(60)
+"""
+POLITE = 'import time; print("ready", flush=True); time.sleep(60)'
+
+
+@pytest.fixture
+def sessions(tmp_path: Path) -> Iterator[ProcessSessions]:
+    started = ProcessSessions(cwd=tmp_path)
+    yield started
+    started.stop(patience=0)
+
+
+@pytest.fixture
+def start(sessions: ProcessSessions, tmp_path: Path) -> Start:
+    """Start a program and wait until it says that it is ready."""
+
+    def started(program: str) -> None:
+        output = tmp_path / f"{len(sessions.components)}.out"
+        sessions.start("program", [sys.executable, "-c", program], {}, output)
+        deadline = time.monotonic() + 10
+        while "ready" not in output.read_text("utf-8"):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    return started
+
+
+@pytest.mark.parametrize("program", [POLITE, STUBBORN, ORPHAN])
+def test_nothing_is_left_of_a_program(sessions: ProcessSessions, start: Start, program: str) -> None:
+    start(program)
+    pids = sessions.pids()
+    assert pids
+    sessions.stop(patience=0.1)
+    assert (sessions.pids(), sessions.components) == ([], [])
+    assert [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"] == []
+
+
+def test_a_program_that_ends_when_it_is_asked_is_not_waited_for(sessions: ProcessSessions, start: Start) -> None:
+    start(POLITE)
+    began = time.monotonic()
+    sessions.stop(patience=30)
+    assert time.monotonic() - began < 5
+
+
+def test_a_program_has_a_session_of_its_own(sessions: ProcessSessions, start: Start) -> None:
+    start(POLITE)
+    assert os.getsid(sessions.components[0].process.pid) != os.getsid(0)
+
+
+def test_stopping_nothing_is_fine(sessions: ProcessSessions) -> None:
+    sessions.stop()
+
+
+def test_the_last_lines_are_kept_for_whom_they_may_help(sessions: ProcessSessions, tmp_path: Path) -> None:
+    program = "for line in range(30): print('line', line)"
+    component = sessions.start("program", [sys.executable, "-c", program], {}, tmp_path / "out")
+    component.process.wait(10)
+    assert component.last_lines(2) == "line 28\nline 29"
+
+
+def test_a_signal_does_not_come_between_start_and_note(
+    sessions: ProcessSessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = __import__("subprocess").Popen
+
+    def interrupted_start(*args: object, **kwargs: object) -> object:
+        process = started(*args, **kwargs)
+        signal.raise_signal(signal.SIGINT)
+        return process
+
+    monkeypatch.setattr("airflow_wxa.cli.demo.processes.subprocess.Popen", interrupted_start)
+    with pytest.raises(KeyboardInterrupt):
+        sessions.start("program", [sys.executable, "-c", POLITE], {}, tmp_path / "out")
+    assert len(sessions.components) == 1

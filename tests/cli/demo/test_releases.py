@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_wxa.cli.demo.releases import Releases, current_task
+from airflow_wxa.cli.demo.rest import AirflowApi, TaskInstance
+from airflow_wxa.cli.demo.stories import STORIES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+PLAIN, UNCHANGED = STORIES[:2]
+
+
+class ScriptedAirflow(AirflowApi):
+    """Runs that go from one picture to the next each time somebody looks.
+
+    :param scripts: run id → states of ``approve_release``, one a look; a run ends after its last.
+    """
+
+    def __init__(self, scripts: dict[str, list[str]]) -> None:
+        self.scripts = scripts
+        self.looks = dict.fromkeys(scripts, 0)
+        self.triggered: list[tuple[str, bool]] = []
+        self.approved: list[str] = []
+
+    def trigger(self, _dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
+        self.triggered.append((run_id, conf["approval"]))
+
+    def run_states(self, _dag_id: str) -> dict[str, str]:
+        return {
+            run_id: "running" if self.looks[run_id] < len(states) - 1 else "success"
+            for run_id, states in self.scripts.items()
+        }
+
+    def task_instances(self, _dag_id: str, run_id: str) -> list[TaskInstance]:
+        place = min(self.looks[run_id], len(self.scripts[run_id]) - 1)
+        self.looks[run_id] += 1
+        return [TaskInstance("approve_release", self.scripts[run_id][place], 1)]
+
+    def approve(self, _dag_id: str, run_id: str, task_id: str) -> None:
+        self.approved.append(f"{run_id}/{task_id} at look {self.looks[run_id]}")
+
+
+def nobody(*_told: object) -> None:
+    """Is told everything, and does nothing."""
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let half a second pass with each look, without waiting."""
+    now = [0.0]
+    monkeypatch.setattr("airflow_wxa.cli.demo.releases.time.sleep", lambda seconds: now.append(now[-1] + seconds))
+    monkeypatch.setattr("airflow_wxa.cli.demo.releases.time.monotonic", lambda: now[-1])
+
+
+def test_all_runs_are_started_before_any_is_watched() -> None:
+    airflow = ScriptedAirflow({"plain": ["running", "success"], "unchanged": ["success"]})
+    states = Releases(airflow, (PLAIN, UNCHANGED), nobody).run()
+    assert airflow.triggered == [("plain", True), ("unchanged", False)]
+    assert states == {"plain": "success", "unchanged": "success"}
+
+
+def test_an_approval_is_given_only_after_a_while() -> None:
+    airflow = ScriptedAirflow({"plain": ["awaiting_input"] * 6 + ["success"]})
+    Releases(airflow, (PLAIN,), nobody).run()
+    assert airflow.approved[0] == "plain/approve_release at look 5"
+
+
+def test_nothing_is_approved_that_does_not_ask() -> None:
+    airflow = ScriptedAirflow({"plain": ["running"] * 8 + ["success"]})
+    Releases(airflow, (PLAIN,), nobody).run()
+    assert airflow.approved == []
+
+
+def test_a_state_is_told_once() -> None:
+    told: list[tuple[str, str, str]] = []
+    airflow = ScriptedAirflow({"plain": ["queued", "queued", "running", "success"]})
+    Releases(airflow, (PLAIN,), lambda story, task_id, state: told.append((story.word, task_id, state))).run()
+    assert told == [("plain", "approve_release", state) for state in ("queued", "running", "success")]
+
+
+def test_runs_that_never_end_are_left_as_they_are() -> None:
+    airflow = ScriptedAirflow({"plain": ["running"] * 100, "unchanged": ["success"]})
+    states = Releases(airflow, (PLAIN, UNCHANGED), nobody).run(patience=5)
+    assert states == {"plain": "running", "unchanged": "success"}
+
+
+@pytest.mark.parametrize(
+    ("states", "current"),
+    [
+        ("", None),
+        ("success", 0),
+        ("success running", 1),
+        ("success skipped scheduled", 2),
+        ("success failed upstream_failed", 1),
+        ("success skipped", 0),
+        ("success success", 1),
+        ("success deferred", 1),
+    ],
+)
+def test_the_current_task_is_the_one_under_way_or_the_one_that_ended_it(states: str, current: int | None) -> None:
+    tasks = [TaskInstance(f"task_{place}", state, 1) for place, state in enumerate(states.split())]
+    assert current_task(tasks) == (None if current is None else tasks[current])

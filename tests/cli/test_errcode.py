@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from airflow_wxa.api.errcodes import errcodes
+from airflow_wxa.cli.errcode import WHO_ACTS, explain
+
+
+def explained(*codes: int, width: int = 100) -> tuple[int, str]:
+    sink = StringIO()
+    exit_code = explain(codes, Console(file=sink, width=width))
+    return exit_code, sink.getvalue()
+
+
+def squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+@pytest.mark.parametrize("code", sorted(errcodes()))
+def test_every_row_is_told_in_full(code: int) -> None:
+    row = errcodes()[code]
+    exit_code, shown = explained(code)
+    assert exit_code == 0
+    told = squeezed(shown)
+    parts = (row.meaning, row.meaning_zh, row.action, row.action_zh, WHO_ACTS[row.class_])
+    assert [part for part in parts if squeezed(part) not in told] == []
+    assert [source for source in row.source.split("; ") if source not in shown] == []  # whole, to be clicked
+
+
+def test_a_row_names_class_and_endpoints() -> None:
+    _, shown = explained(89020)
+    assert "platform_setup (WxaPlatformSetupError)" in shown
+    assert "/wxa/setwebviewdomain" in shown
+
+
+def test_a_code_that_is_no_error_is_told_so() -> None:
+    assert "noop (no error)" in explained(89019)[1]
+
+
+def test_a_code_that_the_table_lacks_makes_exit_code_1() -> None:
+    exit_code, shown = explained(89020, 123456)
+    assert exit_code == 1
+    assert "123456 is not in the table" in shown
+    assert "/wxa/setwebviewdomain" in shown

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import subprocess
+import sys
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from rich.console import Console
+
+from airflow_wxa.cli.main import main
+from airflow_wxa.cli.sandbox import connection, default_world, introduce
+from airflow_wxa.sandbox import RunningSandbox, serve
+from airflow_wxa.sandbox.exchange import Sandbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_wxa.sandbox import World
+
+VARIABLE = "export AIRFLOW_CONN_WXA_DEFAULT="
+
+
+def introduced(running: RunningSandbox, source: Path | None = None) -> str:
+    sink = StringIO()
+    introduce(running, console=Console(file=sink, width=80), source=source)
+    return sink.getvalue()
+
+
+def pasted(shown: str) -> Any:
+    (line,) = [line for line in shown.splitlines() if line.startswith(VARIABLE)]
+    (value,) = shlex.split(line.removeprefix(VARIABLE))
+    return json.loads(value)
+
+
+def test_the_connection_that_is_printed_reaches_every_mini_program() -> None:
+    with serve(default_world()) as running:
+        values = pasted(introduced(running))
+        assert values["conn_type"] == "wxa"
+        for token in values["extra"]["authorizer_access_tokens"].values():
+            answer = requests.post(
+                f"{values['host']}/wxa/getversioninfo", params={"access_token": token}, json={}, timeout=5
+            )
+            assert answer.json()["errcode"] == 0
+        assert [entry.appid for entry in running.journal] == list(values["extra"]["authorizer_access_tokens"])
+
+
+def test_where_the_journal_is_is_said() -> None:
+    with serve(default_world()) as running:
+        assert f"{running.url}/_sandbox/journal" in introduced(running)
+
+
+def test_tokens_of_a_world_that_somebody_brought_are_not_shown(wxa_world: World, tmp_path: Path) -> None:
+    with serve(wxa_world) as running:
+        shown = introduced(running, tmp_path / "world.json")
+    assert "world.json" in shown.replace("\n", "")
+    assert [token for token in wxa_world.tokens() if token in shown] == []
+    assert VARIABLE not in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "allow_http"), [("http://127.0.0.1:8099", None), ("http://[::1]:1", None), ("http://0.0.0.0:8099", True)]
+)
+def test_plain_http_is_allowed_only_where_it_must_be(url: str, allow_http: bool | None) -> None:
+    running = RunningSandbox(url=url, sandbox=Sandbox.of(default_world()))
+    assert json.loads(connection(running))["extra"].get("allow_http") is allow_http
+
+
+def test_it_serves_until_ctrl_c() -> None:
+    command = [sys.executable, "-c", "from airflow_wxa.cli.main import main; raise SystemExit(main())"]
+    words = ["sandbox", "--port", "0"]
+    with subprocess.Popen([*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        shown = ""
+        while VARIABLE not in shown:
+            shown += process.stdout.readline()
+        assert requests.get(f"{pasted(shown)['host']}/_sandbox/journal", timeout=5).json() == []
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.parametrize("content", ["{", '{"platform": []}', "[]", None])
+def test_a_world_that_cannot_be_read_makes_exit_code_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None
+) -> None:
+    file = tmp_path / "world.json"
+    if content is not None:
+        file.write_text(content, "utf-8")
+    assert main(["sandbox", "--port", "0", "--world", str(file)]) == 1
+    assert f"the world of {file} cannot be read: " in capsys.readouterr().err
+
+
+def test_a_port_in_use_makes_exit_code_1_and_names_the_way_out(capsys: pytest.CaptureFixture[str]) -> None:
+    with serve(default_world()) as running:
+        assert main(["sandbox", "--port", running.url.rpartition(":")[2]]) == 1
+    shown = capsys.readouterr().err
+    assert "in use" in shown
+    assert "--port" in shown

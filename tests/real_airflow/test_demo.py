@@ -1,0 +1,174 @@
+"""The demo on a real Airflow, as a user starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
+
+import psutil
+import pytest
+
+from airflow_wxa.cli.demo.journal import first_calls
+from airflow_wxa.cli.demo.stories import CALLS, STORIES
+from airflow_wxa.sandbox import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LIMIT_SECONDS = 180
+LEAVE_SECONDS = 30
+# One for each platform and each Mini Program; their characters look different in a URL.
+CANARIES = [f"canary/{number}+token=of&the%demo" for number in range(1, 9)]
+DEMO_WITH_CANARIES = """
+import sys
+from pathlib import Path
+from rich.console import Console
+from airflow_wxa.cli.demo.command import Options, run_demo
+home, rows, *canaries = sys.argv[1:]
+options = Options(home=Path(home), json=Path(rows), debug=True)
+sys.exit(run_demo(options, Console(width=120), new_token=iter(canaries).__next__))
+"""
+
+
+class Demo:
+    """What a finished demo left on purpose."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home, self.rows = folder / "home", folder / "rows.json"
+        command = [sys.executable, "-c", DEMO_WITH_CANARIES, str(self.home), str(self.rows), *CANARIES]
+        started = time.monotonic()
+        # What another Airflow on this machine has set must change nothing.
+        foreign = {"AIRFLOW__CORE__EXECUTOR": "NoSuchExecutor", "AIRFLOW_CONN_WXA_DEFAULT": "wxa://nowhere.invalid"}
+        finished = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, env={**os.environ, **foreign}
+        )
+        self.seconds = time.monotonic() - started
+        self.exit_code = finished.returncode
+        self.output = finished.stdout
+
+    @property
+    def answer(self) -> Any:
+        return json.loads(self.rows.read_text("utf-8"))
+
+    @property
+    def journal(self) -> list[Entry]:
+        return [Entry(**entry) for entry in self.answer["journal"]]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    return Demo(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.mark.real_airflow
+def test_six_releases_end_as_written_down_within_three_minutes(demo: Demo) -> None:
+    assert demo.exit_code == 0, demo.output.decode()
+    assert [(row["story"], row["differences"]) for row in demo.answer["rows"]] == [(each.word, []) for each in STORIES]
+    assert demo.seconds < LIMIT_SECONDS
+
+
+@pytest.mark.real_airflow
+def test_each_row_is_shown_with_what_airflow_says(demo: Demo) -> None:
+    shown = demo.output.decode()
+    for row in demo.answer["rows"]:
+        assert row["appid"] in shown
+        assert row["seen"]["run_state"] in shown
+    assert "6 of 6 ended as written down" in shown
+
+
+@pytest.mark.real_airflow
+def test_the_reason_of_a_rejection_is_read_from_airflow(demo: Demo) -> None:
+    (rejected,) = [row for row in demo.answer["rows"] if row["story"] == "rejected"]
+    assert "1: the pages do not match the chosen category" in rejected["error"]
+
+
+@pytest.mark.real_airflow
+def test_domains_come_before_code_audit_and_release(demo: Demo) -> None:
+    called = {story.word: first_calls(demo.journal, story.appid) for story in STORIES}
+    assert called == {
+        "plain": CALLS,
+        "unchanged": CALLS,
+        "register": CALLS,
+        "individual": CALLS,
+        "unregistered": CALLS[:1],
+        "rejected": CALLS[:3],
+    }
+
+
+@pytest.mark.real_airflow
+def test_no_token_is_in_any_file_or_line_at_debug_level(demo: Demo) -> None:
+    files = [path for path in demo.home.rglob("*") if path.is_file()] + [demo.rows]
+    assert len(files) > 50
+    assert b" [debug " in (demo.home / "scheduler.out").read_bytes()
+    spellings = {spelling for canary in CANARIES for spelling in _spellings(canary)}
+    leaks = {
+        (str(path), spelling)
+        for path, content in [*((path, path.read_bytes()) for path in files), ("output", demo.output)]
+        for spelling in spellings
+        if spelling in content
+    }
+    assert leaks == set()
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "abc", "abcd"])
+@pytest.mark.parametrize("canary", CANARIES)
+def test_a_token_inside_another_text_is_found_in_every_spelling(canary: str, before: str) -> None:
+    text = f"{before}{canary} and more"
+    spelt = [text.encode(), quote(text).encode(), quote_plus(text).encode(), b64encode(text.encode())]
+    found = [any(spelling in content for spelling in _spellings(canary)) for content in spelt]
+    assert found == [True] * len(spelt)
+
+
+def _spellings(canary: str) -> Iterator[bytes]:
+    raw = canary.encode()
+    yield from {raw, quote(canary, safe="").encode(), quote_plus(canary).encode(), quote(canary).encode()}
+    yield json.dumps(canary).replace("/", "\\/").strip('"').encode()
+    for before in range(3):  # base64 of a longer text looks different at each of three offsets
+        encoded = b64encode(b"\0" * before + raw)
+        yield encoded[4:-8]  # what its neighbours have no part in
+
+
+@pytest.mark.real_airflow
+@pytest.mark.parametrize(
+    ("signum", "moment"),
+    [
+        (signal.SIGINT, "scheduler starting"),
+        (signal.SIGINT, "commit_code running"),
+        (signal.SIGTERM, "commit_code running"),
+    ],
+)
+def test_an_interrupted_demo_leaves_no_process_and_no_directory(
+    tmp_path: Path, signum: signal.Signals, moment: str
+) -> None:
+    command = [sys.executable, "-c", "from airflow_wxa.cli.main import main; raise SystemExit(main())", "demo"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
+        assert process.stdout is not None
+        assert any(moment in line for line in process.stdout)
+        (home,) = tmp_path.iterdir()
+        assert _processes_in(home) != []
+        process.send_signal(signum)
+        process.communicate(timeout=LEAVE_SECONDS)
+    assert process.returncode == 128 + signum
+    assert _processes_in(home) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def _processes_in(home: Path) -> list[psutil.Process]:
+    """Return the processes that work in a directory; one that was removed since has ``(deleted)`` behind its name."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if str(home) in process.cwd():
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
