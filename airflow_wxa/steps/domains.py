@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from airflow_wxa.api.call import Call
@@ -113,25 +114,25 @@ def modify_platform_domains(
     hosts = [hosts] if isinstance(hosts, str) else list(hosts)
     _check_hosts(action, hosts)
     wanted = normalised_hosts(hosts)
-    testing, published = yield from _read_platform_list()
-    before = [version for version in (testing, published) if version is not None]
-    if all(_platform_done(action, wanted, version) for version in before):
-        return PlatformOutcome("unchanged", action, _sorted(testing), _sorted(published))
+    before = yield from _read_platform_list()
+    if before.known and all(_platform_done(action, wanted, version) for version in before.known):
+        return PlatformOutcome("unchanged", action, _sorted(before.testing), _sorted(before.published))
     try:
         reply = yield modify_wxa_jump_domain(action, wanted)
     except WxaBusyError as error:
         raise (yield from _unverified(wanted, error)) from None
     if invalid := normalised_hosts(reply.answer.get("invalid_wxa_jump_h5_domain", "")):
         raise (yield from _unverified(invalid, None))
-    testing, published = yield from _read_platform_list()
-    after = testing if published is None else published
+    after = yield from _read_platform_list()
+    if not all(_platform_done(action, wanted, version) for version in after.known):
+        raise _platform_differs(action, wanted, after)
     return PlatformOutcome(
         "registered",
         action,
-        _sorted(testing),
-        _sorted(published),
-        added=_sorted(after - before[-1]),
-        removed=_sorted(before[-1] - after),
+        _sorted(after.testing),
+        _sorted(after.published),
+        added=_sorted(after.hosts - before.hosts),
+        removed=_sorted(before.hosts - after.hosts),
     )
 
 
@@ -145,23 +146,37 @@ def _platform_done(action: str, wanted: frozenset[str], version: frozenset[str])
     }[action]
 
 
-def _read_platform_list() -> Step[tuple[frozenset[str], frozenset[str] | None]]:
-    """Read the testing and the published version; the latter is ``None`` while no platform version is published."""
-    reply = yield modify_wxa_jump_domain("get")
-    published = reply.answer.get("published_wxa_jump_h5_domain")
-    return (
-        normalised_hosts(reply.answer.get("testing_wxa_jump_h5_domain", "")),
-        None if published is None else normalised_hosts(published),
-    )
+@dataclass(frozen=True, slots=True)
+class _PlatformList:
+    """Both versions of the platform list; ``None`` for one that WeChat did not tell."""
+
+    testing: frozenset[str] | None
+    published: frozenset[str] | None
+
+    @property
+    def known(self) -> list[frozenset[str]]:
+        return [version for version in (self.testing, self.published) if version is not None]
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The version that merchants are checked against: the published one, where there is one."""
+        return self.known[-1] if self.known else frozenset()
+
+
+def _read_platform_list() -> Step[_PlatformList]:
+    """Read both versions; the published one is absent while no platform version is published."""
+    answer = (yield modify_wxa_jump_domain("get")).answer
+    names = ("testing_wxa_jump_h5_domain", "published_wxa_jump_h5_domain")
+    return _PlatformList(*(normalised_hosts(answer[name]) if name in answer else None for name in names))
 
 
 def _platform_hosts() -> Step[frozenset[str] | None]:
     """Read the platform list if the Connection can; best effort: ``None`` when it cannot, for whatever reason."""
     try:
-        testing, published = yield from _read_platform_list()
+        platform = yield from _read_platform_list()
     except WxaError:
         return None
-    return testing if published is None else published
+    return platform.hosts if platform.known else None
 
 
 def _check_action(appid: str, action: Action, wanted: Collection[WebviewDomain]) -> None:
@@ -207,6 +222,26 @@ def _check_hosts(action: str, hosts: Collection[Any]) -> None:
             source=_PLATFORM_ENDPOINT.source,
             endpoint=_PLATFORM_ENDPOINT.name,
         )
+
+
+def _platform_differs(action: str, wanted: frozenset[str], after: _PlatformList) -> WxaStateError:
+    return WxaStateError(
+        "modify_wxa_jump_domain was accepted, but the list read back is not what was wanted",
+        values={
+            "action": action,
+            "hosts": ", ".join(sorted(wanted)),
+            "testing": _shown_list(after.testing),
+            "published": _shown_list(after.published),
+        },
+        why="WeChat did not apply the whole change, or somebody else changed the list in between.",
+        next_step="read the list with action get (WxaModifyPlatformDomainOperator), then run the step again",
+        source=_PLATFORM_ENDPOINT.source,
+        endpoint=_PLATFORM_ENDPOINT.name,
+    )
+
+
+def _shown_list(entries: frozenset[str] | None) -> str:
+    return "unknown" if entries is None else ", ".join(sorted(entries)) or "none"
 
 
 def _as_read(appid: str, before: frozenset[str] | None) -> DomainOutcome:

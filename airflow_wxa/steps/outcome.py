@@ -88,12 +88,13 @@ class DomainOutcome(_Outcome):
 class PlatformOutcome(_Outcome):
     """The platform's own list of business domains, as hosts.
 
+    :param testing: ``None`` when WeChat did not tell.
     :param published: ``None`` while the platform has no published version.
     """
 
     outcome: Literal["registered", "unchanged"]
     action: str
-    testing: tuple[str, ...]
+    testing: tuple[str, ...] | None
     published: tuple[str, ...] | None
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_wxa.errors import WxaBusyError, WxaPlatformSetupError, WxaSpecError, WxaTransportError
+from airflow_wxa.errors import WxaBusyError, WxaPlatformSetupError, WxaSpecError, WxaStateError, WxaTransportError
 from airflow_wxa.steps import modify_platform_domains
 
 if TYPE_CHECKING:
@@ -176,3 +176,25 @@ def test_all_problems_are_reported_together(script: Script) -> None:
     with pytest.raises(WxaSpecError) as raised:
         script.play(modify_platform_domains("replace", ["https://b.com", ""]))  # type: ignore[arg-type]
     assert len(raised.value.problems) == 3
+
+
+def test_an_accepted_change_that_does_not_show_is_an_error_with_both_lists(script: Script) -> None:
+    with pytest.raises(WxaStateError, match="list read back is not what was wanted") as caught:
+        script.play(
+            modify_platform_domains("add", ["m.example.com"]),
+            modify_wxa_jump_domain=[
+                {"testing_wxa_jump_h5_domain": "", "published_wxa_jump_h5_domain": ""},
+                {"errcode": 0},
+                {"testing_wxa_jump_h5_domain": "m.example.com", "published_wxa_jump_h5_domain": ""},
+            ],
+        )
+
+    assert "testing m.example.com, published none" in str(caught.value)
+
+
+def test_a_list_that_wechat_does_not_tell_is_unknown_never_empty(script: Script) -> None:
+    outcome = script.play(
+        modify_platform_domains("delete", ["m.example.com"]), modify_wxa_jump_domain=[{"errcode": 0}] * 3
+    )
+
+    assert (outcome.outcome, outcome.testing, outcome.published) == ("registered", None, None)
