@@ -25,12 +25,14 @@ APPID = "wx0000000000000001"
 FIXED_ANSWER_SERVER = """
 import asyncio
 BODY = b'{"errcode":0,"errmsg":"ok"}'
-ANSWER = b"HTTP/1.1 200 OK\\r\\nContent-Type: application/json\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (len(BODY), BODY)
+HEAD = b"HTTP/1.1 200 OK\\r\\nContent-Type: application/json\\r\\nContent-Length: "
+ANSWER = HEAD + b"%d\\r\\n\\r\\n%s" % (len(BODY), BODY)
 async def serve(reader, writer):
     try:
         while True:
             head = await reader.readuntil(b"\\r\\n\\r\\n")
-            length = next(int(line[15:]) for line in head.lower().split(b"\\r\\n") if line.startswith(b"content-length:"))
+            lines = head.lower().split(b"\\r\\n")
+            length = next(int(line[15:]) for line in lines if line.startswith(b"content-length:"))
             await reader.readexactly(length)
             writer.write(ANSWER)
     except asyncio.IncompleteReadError:
