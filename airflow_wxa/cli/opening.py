@@ -1,0 +1,117 @@
+"""What every command on a Connection begins with: Connection, store, platform; and how it ends when we refuse."""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow.sdk.exceptions import AirflowNotFoundException
+from rich.console import Console
+
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.errors import WxaError, WxaSpecError
+from airflow_wxa.hooks.connection import read_connection
+from airflow_wxa.hooks.wxa import WxaHook
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from airflow.sdk import Connection
+
+    from airflow_wxa.access import PlatformCredentials
+
+__all__ = ["STDIN", "explained", "open_connection", "open_platform", "read_secret", "read_text", "say"]
+
+STDIN = "-"
+
+
+def explained(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """Let a command print what we refuse, without a traceback, and end with 1."""
+
+    @functools.wraps(run)
+    def explaining(arguments: argparse.Namespace) -> int:
+        try:
+            return run(arguments)
+        except WxaError as error:
+            say(str(error), style="red")
+            return 1
+
+    return explaining
+
+
+def say(text: str, *, style: str = "") -> None:
+    """Print a text for people on standard error, so that standard output holds the result alone."""
+    Console(stderr=True).print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def open_connection(wxa_conn_id: str) -> Connection:
+    """Return a Connection, from whatever place Airflow keeps it in.
+
+    :raises WxaSpecError: there is none of this id.
+    """
+    # As airflow connections get does: without it only environment variables and secrets backends are asked.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    try:
+        return WxaHook.get_connection(wxa_conn_id)
+    except AirflowNotFoundException:
+        raise WxaSpecError(
+            f"there is no Connection {wxa_conn_id!r}",
+            [f"wxa_conn_id = {wxa_conn_id!r}: neither environment, secrets backend nor Airflow's database knows it"],
+            next_step="create it under Admin → Connections with type wxa, set "
+            f"AIRFLOW_CONN_{wxa_conn_id.upper()}, or name another one with --wxa-conn-id",
+            source="docs/reference/connection.md",
+        ) from None
+
+
+def open_platform(wxa_conn_id: str) -> tuple[PlatformCredentials, Secret]:
+    """Return the platform that a Connection names, on the store that Airflow's configuration names, and its secret.
+
+    :raises WxaSpecError: no such Connection, or it names no platform, or the store cannot be opened.
+    :raises WxaTransportError: the store does not answer.
+    """
+    read = read_connection(open_connection(wxa_conn_id))
+    platform = read.platform
+    if platform is None or read.component_appsecret is None:
+        raise WxaSpecError(
+            f"the Connection {wxa_conn_id!r} names no platform",
+            ["login (component_appid) or password (component_appsecret) is empty"],
+            why="Merchants, tickets and keys belong to a platform; fixed tokens and token servers have no store.",
+            next_step="fill login and password in, or name another Connection with --wxa-conn-id",
+            source="docs/reference/connection.md",
+        )
+    return platform, read.component_appsecret
+
+
+def read_text(source: str) -> str:
+    """Return what a file holds; ``-`` is standard input. A byte order mark, as spreadsheets write it, is dropped.
+
+    :raises WxaSpecError: the file cannot be read, or is no UTF-8.
+    """
+    try:
+        content = sys.stdin.buffer.read() if source == STDIN else Path(source).read_bytes()
+        return content.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+        raise WxaSpecError(f"{source} cannot be read", [f"{reason}"], next_step="name a text file, or - ") from None
+
+
+def read_secret(source: str, what: str) -> Secret:
+    """Return a secret from a file or standard input; at a terminal it is asked for, and not shown.
+
+    :param what: its name, for the question and the refusal.
+    :raises WxaSpecError: nothing, or more than one word.
+    """
+    asked = source == STDIN and sys.stdin.isatty()
+    text = (getpass.getpass(f"{what}: ") if asked else read_text(source)).strip()
+    if not text or len(text.split()) != 1:
+        raise WxaSpecError(
+            f"{what} refused",
+            ["it is empty" if not text else "it holds blanks or line breaks"],
+            next_step=f"give the {what} alone, without quotes",
+        )
+    return Secret(text)
