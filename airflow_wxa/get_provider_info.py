@@ -65,6 +65,7 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": _CONNECTION_FIELDS,
             }
         ],
+        "cli": ["airflow_wxa.cli.airflow_group.get_wxa_cli_commands"],
         "config": {
             "wxa": {
                 "description": "The WeChat provider: how often its sensors look, and where tokens are kept.",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from airflow_wxa import __version__
+from airflow_wxa.cli.connected import COMMANDS, add_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ MODULES: Final[Mapping[str, str]] = {
     "demo": "airflow_wxa.cli.demo.command",
     "sandbox": "airflow_wxa.cli.sandbox",
     "errcode": "airflow_wxa.cli.errcode",
+    **{command.name: command.module for command in COMMANDS},
 }
 
 
@@ -56,6 +58,8 @@ def parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_sandbox(commands)
     _add_errcode(commands)
+    for command in COMMANDS:
+        add_command(commands, command)
     return whole
 
 
