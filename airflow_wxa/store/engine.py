@@ -49,6 +49,12 @@ class Database:
         """This process's engine; asked for each time, since a forked child must get one of its own."""
         return open_engine(self._url)
 
+    @property
+    def file(self) -> Path | None:
+        """The file of SQLite; ``None`` for a server."""
+        url = self.engine.url
+        return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection for statements that stand alone."""

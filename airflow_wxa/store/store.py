@@ -17,6 +17,7 @@ from airflow_wxa.store.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
 
     from sqlalchemy import ColumnElement, Connection, Row
 
@@ -88,6 +89,11 @@ class Store:
     def __init__(self, url: str, keys: Sequence[str]) -> None:
         self._vault = Vault(keys)
         self._database = Database(url)
+
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; ``None`` when the store is a database server."""
+        return self._database.file
 
     # Reading -----------------------------------------------------------------------------------------------------
 
