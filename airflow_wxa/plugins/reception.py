@@ -21,8 +21,10 @@ from airflow_wxa.api.push import (
     read_message_event,
 )
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
+from airflow_wxa.plugins.joint_log import JointLog
 from airflow_wxa.plugins.refusals import REFUSED_KIND, WINDOW_SECONDS, Refusals
 from airflow_wxa.steps.authorisation import exchange_code
+from airflow_wxa.store import NewPush
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +73,7 @@ class Reception:
         self.refusals = Refusals()
         self._connections = connections
         self._open_store = open_store
+        self._log = JointLog(open_store)
         self._clock = clock
 
     def take(self, wxa_conn_id: str, appid: str | None, envelope: Envelope) -> Answer:
@@ -98,12 +101,11 @@ class Reception:
         event = read_authorisation_event(text, platform)
         if isinstance(event, Ignored):
             return DONE
-        store = self._open_store()
         if isinstance(event, Ticket):
-            store.log_push(platform, event.kind, "", event.create_time, {}, ticket=event.ticket)
+            self._log.log(NewPush(platform, event.kind, "", event.create_time, ticket=event.ticket))
             return DONE
         withdrawn = isinstance(event, Unauthorised)
-        is_new = store.log_push(platform, event.kind, event.appid, event.create_time, {}, withdrawn=withdrawn)
+        is_new = self._log.log(NewPush(platform, event.kind, event.appid, event.create_time, withdrawn=withdrawn))
         if isinstance(event, Authorised) and is_new:
             return Answer(200, DONE.text, afterwards=partial(self._exchange, found, event))
         return DONE
@@ -117,7 +119,7 @@ class Reception:
             if seen is not None and seen.user_name not in {"", event.user_name}:
                 raise PushRefusedError(Refusal.APPID)
             told = {"appid": appid, "reason": event.reason, "screenshot": "|".join(event.screenshot)}
-            is_new = store.log_push(platform, event.event, event.user_name, event.create_time, told)
+            is_new = self._log.log(NewPush(platform, event.event, event.user_name, event.create_time, told))
             if is_new and seen is not None and not seen.user_name:
                 store.note(platform, appid, user_name=event.user_name)
         return DONE
@@ -146,6 +148,6 @@ class Reception:
         """Let the doctor know, once in ten minutes."""
         window = int(self._clock()) // WINDOW_SECONDS * WINDOW_SECONDS
         try:
-            self._open_store().log_push(found.keys.component_appid, REFUSED_KIND, reason, window, {})
+            self._log.log(NewPush(found.keys.component_appid, REFUSED_KIND, reason, window))
         except (WxaTransportError, WxaSpecError) as error:
             log.warning("refused pushes are not noted: %s", error.what)

@@ -1,5 +1,6 @@
 """Our own SQL store: what must outlive a process, and be shared by all of them."""
 
+from airflow_wxa.store.pushes import LoggedPush, NewPush
 from airflow_wxa.store.store import Credential, Store
 
-__all__ = ["Credential", "Store"]
+__all__ = ["Credential", "LoggedPush", "NewPush", "Store"]

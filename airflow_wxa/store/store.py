@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from sqlalchemy import and_, delete, or_, select, update
 
 from airflow_wxa.store.engine import Database
+from airflow_wxa.store.pushes import LoggedPush
 from airflow_wxa.store.tables import THE_PLATFORM, credential, database_now, push
 from airflow_wxa.store.vault import Vault
 
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.authorisation import Authorisation, Grant
     from airflow_wxa.api.redaction import Secret
+    from airflow_wxa.store.pushes import NewPush
 
-__all__ = ["Credential", "LoggedPush", "State", "Store"]
+__all__ = ["Credential", "State", "Store"]
 
 #: ``authorised``; ``withdrawn``: the merchant took it back; ``refused``: WeChat refuses its refresh token.
 State = Literal["authorised", "withdrawn", "refused"]
@@ -57,24 +59,6 @@ class Credential:
     state: State
     granted: tuple[int, ...] | None
     user_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedPush:
-    """What is kept of a push.
-
-    :param kind: InfoType or Event.
-    :param account: appid or ``gh_…`` id that it is about.
-    :param create_time: when WeChat made it, epoch seconds.
-    :param age: seconds since it came.
-    :param told: fields of an audit event: hints, never the truth.
-    """
-
-    kind: str
-    account: str
-    create_time: int
-    age: float
-    told: Mapping[str, str]
 
 
 class Store:
@@ -167,13 +151,20 @@ class Store:
         return self._set(seen, values)
 
     def drop_access_token(self, seen: Credential) -> bool:
-        """Forget an access token that WeChat refused, unless somebody stored another one since."""
-        return self._set(seen, {"access_token": None, "access_expires_at": None, "generation": seen.generation + 1})
+        """Forget an access token that WeChat refused, unless somebody stored another one since.
 
-    def mark(self, component_appid: str, appid: str, state: State) -> None:
-        """Note that a merchant withdrew, or that its refresh token is refused; its tokens are dropped."""
+        The generation stays: whoever is fetching the next one may hold a rotated refresh token, which must be stored.
+        """
+        return self._set(seen, {"access_token": None, "access_expires_at": None})
+
+    def mark(self, component_appid: str, appid: str, state: State, *, generation: int | None = None) -> bool:
+        """Note that a merchant withdrew, or that its refresh token is refused; its tokens are dropped.
+
+        :param generation: only while this is the row's; ``None``: whatever was stored since.
+        :return: whether it was noted.
+        """
         with self._database.writing() as connection:
-            _mark(connection, component_appid, appid, state)
+            return _mark(connection, component_appid, appid, state, generation)
 
     def store_renewal(self, seen: Credential, renewal: Secret) -> Credential | None:
         """Store another refresh token for a merchant whose own is refused, and return the row as it is then.
@@ -193,7 +184,7 @@ class Store:
     def put_renewals(self, component_appid: str, renewals: Mapping[str, Secret]) -> None:
         """Store refresh tokens by appid, or the platform's ticket under ``""``: all or none; access tokens are kept."""
         with self._database.writing() as connection:
-            for appid, secret in renewals.items():
+            for appid, secret in sorted(renewals.items()):  # one order: two imports at once must not deadlock
                 self._insert_missing(connection, component_appid, appid)
                 self._put_renewal(connection, component_appid, appid, secret)
 
@@ -238,43 +229,38 @@ class Store:
             with self._database.writing() as connection:
                 connection.execute(update(credential).where(_row(component_appid, appid)).values(**values))
 
-    def log_push(
-        self,
-        component_appid: str,
-        kind: str,
-        account: str,
-        create_time: int,
-        told: Mapping[str, str],
-        *,
-        ticket: Secret | None = None,
-        withdrawn: bool = False,
-    ) -> bool:
-        """Log a push and do what it says, both or neither: a push that is logged will be dropped when it is repeated.
+    def log_push(self, new: NewPush) -> bool:
+        """Log a push, see :meth:`log_pushes`, and return whether it is new."""
+        return self.log_pushes([new])[0]
+
+    def log_pushes(self, new: Sequence[NewPush]) -> list[bool]:
+        """Log pushes and do what they say, all or nothing: a push that is logged will be dropped when it is repeated.
 
         Pushes overtake each other: nothing is done when a later one about the same account is in the log.
 
-        :param kind: InfoType or Event.
-        :param account: appid or ``gh_…`` id that it is about.
-        :param told: what may be kept of it; never a secret.
-        :param ticket: becomes the platform's newest.
-        :param withdrawn: mark the merchant ``account`` as withdrawn.
-        :return: whether it is new; WeChat sends some twice.
+        :return: whether each is new; WeChat sends some twice.
         """
-        key = {"component_appid": component_appid, "kind": kind, "account": account, "create_time": create_time}
+        # In one order everywhere: two processes that log the same pushes must not wait for each other.
+        order = sorted(range(len(new)), key=lambda at: (new[at].account, new[at].create_time, new[at].kind))
+        are_new = [False] * len(new)
         with self._database.writing() as connection:
-            statement = self._database.insert(push).values(**key, received_at=database_now(), told=dict(told))
-            if connection.execute(statement.on_conflict_do_nothing()).rowcount != 1:
-                return False
-            if ticket is not None:
-                # Tickets come every ten minutes, which is when old pushes are forgotten.
-                connection.execute(delete(push).where(push.c.received_at < database_now() - _PUSH_LOG_SECONDS))
-                self._insert_missing(connection, component_appid, THE_PLATFORM)
-            if (ticket is not None or withdrawn) and _is_latest(connection, component_appid, account, create_time):
-                if ticket is not None:
-                    self._put_renewal(connection, component_appid, THE_PLATFORM, ticket)
-                else:
-                    _mark(connection, component_appid, account, "withdrawn")
-            return True
+            for at in order:
+                are_new[at] = self._log(connection, new[at])
+        return are_new
+
+    def _log(self, connection: Connection, new: NewPush) -> bool:
+        statement = self._database.insert(push).values(**new.key, received_at=database_now(), told=dict(new.told))
+        if connection.execute(statement.on_conflict_do_nothing()).rowcount != 1:
+            return False
+        if new.ticket is not None:
+            # Tickets come every ten minutes, which is when old pushes are forgotten.
+            connection.execute(delete(push).where(push.c.received_at < database_now() - _PUSH_LOG_SECONDS))
+            self._insert_missing(connection, new.component_appid, THE_PLATFORM)
+            if _is_latest(connection, new):
+                self._put_renewal(connection, new.component_appid, THE_PLATFORM, new.ticket)
+        elif new.withdrawn and _is_latest(connection, new):
+            _mark(connection, new.component_appid, new.account, "withdrawn")
+        return True
 
     def pushes(self, component_appid: str, kinds: Collection[str]) -> list[LoggedPush]:
         """Return the pushes of these kinds of the last 30 days, the latest first."""
@@ -296,7 +282,8 @@ class Store:
         """Encrypt every secret with the first key; returns how many rows there are."""
         columns = (credential.c.access_token, credential.c.renewal)
         with self._database.writing() as connection:
-            rows = connection.execute(select(credential)).all()
+            # Locked, or a refresh token that is rotated at this moment would be overwritten by its predecessor.
+            rows = connection.execute(select(credential).with_for_update()).all()
             for row in rows:
                 values = {each.name: getattr(row, each.name) for each in columns}
                 relocked = {name: self._vault.relock(value) if value else value for name, value in values.items()}
@@ -356,22 +343,29 @@ def _row(component_appid: str, appid: str) -> ColumnElement[bool]:
     return and_(credential.c.component_appid == component_appid, credential.c.appid == appid)
 
 
-def _mark(connection: Connection, component_appid: str, appid: str, state: State) -> None:
-    gone = {"access_token": None, "access_expires_at": None, "renewal": None, "renewal_at": None}
-    connection.execute(
-        update(credential)
-        .where(_row(component_appid, appid))
-        .values(state=state, generation=credential.c.generation + 1, **gone)
-    )
+def _mark(
+    connection: Connection, component_appid: str, appid: str, state: State, generation: int | None = None
+) -> bool:
+    gone: dict[str, Any] = dict.fromkeys(("access_token", "access_expires_at", "renewal", "renewal_at"))
+    gone |= dict.fromkeys(("lease_owner", "lease_until"))  # what is being fetched will not be stored
+    statement = update(credential).where(_row(component_appid, appid))
+    if generation is not None:
+        statement = statement.where(credential.c.generation == generation)
+    change = statement.values(state=state, generation=credential.c.generation + 1, **gone)
+    return connection.execute(change).rowcount == 1
 
 
-def _is_latest(connection: Connection, component_appid: str, account: str, create_time: int) -> bool:
-    """Tell whether no later push about this account is logged; ``account`` is the appid of a row.
+def _is_latest(connection: Connection, new: NewPush) -> bool:
+    """Tell whether no later push about this account is logged.
 
-    The row is locked first: then a push that is being applied at the same moment is either seen here, or sees ours.
+    The account's row is locked first: then a push that is being applied at the same moment is either seen here, or
+    sees ours.
     """
-    connection.execute(select(credential.c.appid).where(_row(component_appid, account)).with_for_update())
+    row = _row(new.component_appid, new.account)
+    connection.execute(select(credential.c.appid).where(row).with_for_update())
     later = select(push.c.create_time).where(
-        push.c.component_appid == component_appid, push.c.account == account, push.c.create_time > create_time
+        push.c.component_appid == new.component_appid,
+        push.c.account == new.account,
+        push.c.create_time > new.create_time,
     )
     return connection.execute(later.limit(1)).first() is None

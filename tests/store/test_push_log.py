@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.fernet import Fernet
 
 from airflow_wxa.api.authorisation import Authorisation, Grant
 from airflow_wxa.api.redaction import Secret
-from airflow_wxa.store import Store
+from airflow_wxa.store import NewPush, Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,10 @@ TICKET = "component_verify_ticket"
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(f"sqlite:///{tmp_path / 'wxa.db'}", [Fernet.generate_key().decode()])
+
+
+def log(store: Store, *parts: Any, **said: Any) -> bool:
+    return store.log_push(NewPush(*parts, **said))
 
 
 def ticket_of(store: Store) -> str | None:
@@ -41,25 +45,25 @@ def authorise(store: Store) -> None:
 
 
 def test_a_ticket_is_stored_with_its_push(store: Store) -> None:
-    assert store.log_push(PLATFORM, TICKET, "", 100, {}, ticket=Secret("first"))
+    assert log(store, PLATFORM, TICKET, "", 100, ticket=Secret("first"))
     assert ticket_of(store) == "first"
 
 
 def test_a_later_ticket_replaces_an_earlier_one(store: Store) -> None:
-    store.log_push(PLATFORM, TICKET, "", 100, {}, ticket=Secret("first"))
-    store.log_push(PLATFORM, TICKET, "", 700, {}, ticket=Secret("second"))
+    log(store, PLATFORM, TICKET, "", 100, ticket=Secret("first"))
+    log(store, PLATFORM, TICKET, "", 700, ticket=Secret("second"))
     assert ticket_of(store) == "second"
 
 
 def test_an_earlier_ticket_that_arrives_late_replaces_nothing(store: Store) -> None:
-    store.log_push(PLATFORM, TICKET, "", 700, {}, ticket=Secret("second"))
-    assert store.log_push(PLATFORM, TICKET, "", 100, {}, ticket=Secret("first"))
+    log(store, PLATFORM, TICKET, "", 700, ticket=Secret("second"))
+    assert log(store, PLATFORM, TICKET, "", 100, ticket=Secret("first"))
     assert ticket_of(store) == "second"
 
 
 def test_a_ticket_of_another_platform_overtakes_nothing(store: Store) -> None:
-    store.log_push("wx00000000000000c2", TICKET, "", 700, {}, ticket=Secret("theirs"))
-    store.log_push(PLATFORM, TICKET, "", 100, {}, ticket=Secret("ours"))
+    log(store, "wx00000000000000c2", TICKET, "", 700, ticket=Secret("theirs"))
+    log(store, PLATFORM, TICKET, "", 100, ticket=Secret("ours"))
     assert ticket_of(store) == "ours"
 
 
@@ -67,13 +71,13 @@ def test_a_ticket_does_not_disturb_a_token_that_is_being_fetched(store: Store) -
     store.ensure(PLATFORM)
     before = store.platform(PLATFORM)
     assert before is not None
-    store.log_push(PLATFORM, TICKET, "", 100, {}, ticket=Secret("first"))
+    log(store, PLATFORM, TICKET, "", 100, ticket=Secret("first"))
     assert store.store_grant(before, Grant(Secret("token"), 7200))
 
 
 def test_a_withdrawal_drops_the_tokens(store: Store) -> None:
     authorise(store)
-    assert store.log_push(PLATFORM, "unauthorized", APPID, 100, {}, withdrawn=True)
+    assert log(store, PLATFORM, "unauthorized", APPID, 100, withdrawn=True)
     seen = store.merchant(PLATFORM, APPID)
     assert seen is not None
     assert (seen.state, seen.access_token, seen.renewal) == ("withdrawn", None, None)
@@ -81,31 +85,47 @@ def test_a_withdrawal_drops_the_tokens(store: Store) -> None:
 
 def test_a_withdrawal_that_is_repeated_after_a_new_authorisation_is_dropped(store: Store) -> None:
     authorise(store)
-    store.log_push(PLATFORM, "unauthorized", APPID, 100, {}, withdrawn=True)
+    log(store, PLATFORM, "unauthorized", APPID, 100, withdrawn=True)
     authorise(store)
-    assert not store.log_push(PLATFORM, "unauthorized", APPID, 100, {}, withdrawn=True)
+    assert not log(store, PLATFORM, "unauthorized", APPID, 100, withdrawn=True)
     assert state_of(store) == "authorised"
 
 
 def test_a_withdrawal_that_arrives_behind_a_later_authorisation_changes_nothing(store: Store) -> None:
-    store.log_push(PLATFORM, "authorized", APPID, 200, {})
+    log(store, PLATFORM, "authorized", APPID, 200)
     authorise(store)
-    assert store.log_push(PLATFORM, "unauthorized", APPID, 100, {}, withdrawn=True)
+    assert log(store, PLATFORM, "unauthorized", APPID, 100, withdrawn=True)
     assert state_of(store) == "authorised"
 
 
 def test_a_withdrawal_of_a_stranger_makes_no_row(store: Store) -> None:
-    assert store.log_push(PLATFORM, "unauthorized", APPID, 100, {}, withdrawn=True)
+    assert log(store, PLATFORM, "unauthorized", APPID, 100, withdrawn=True)
     assert store.merchants(PLATFORM) == {}
 
 
 def test_hints_are_kept_and_read_the_latest_first(store: Store) -> None:
-    store.log_push(PLATFORM, "weapp_audit_delay", "gh_1", 100, {"reason": "wait"})
-    store.log_push(PLATFORM, "weapp_audit_success", "gh_1", 200, {})
-    store.log_push(PLATFORM, "authorized", APPID, 300, {})
+    log(store, PLATFORM, "weapp_audit_delay", "gh_1", 100, told={"reason": "wait"})
+    log(store, PLATFORM, "weapp_audit_success", "gh_1", 200)
+    log(store, PLATFORM, "authorized", APPID, 300)
     kept = store.pushes(PLATFORM, ["weapp_audit_delay", "weapp_audit_success"])
     assert [(push.kind, push.create_time, push.told) for push in kept] == [
         ("weapp_audit_success", 200, {}),
         ("weapp_audit_delay", 100, {"reason": "wait"}),
     ]
     assert 0 <= kept[0].age < 60
+
+
+def test_pushes_that_are_logged_together_are_told_apart(store: Store) -> None:
+    audit = NewPush(PLATFORM, "weapp_audit_success", "gh_1", 200)
+    old = NewPush(PLATFORM, TICKET, "", 100, ticket=Secret("first"))
+    new = NewPush(PLATFORM, TICKET, "", 700, ticket=Secret("second"))
+    store.log_push(audit)
+    assert store.log_pushes([new, audit, old]) == [True, False, True]
+    assert ticket_of(store) == "second"
+
+
+def test_of_pushes_that_are_logged_together_all_fail_or_none(store: Store) -> None:
+    impossible = NewPush(PLATFORM, TICKET, "", 2**70, ticket=Secret("second"))
+    with pytest.raises(Exception, match="large"):
+        store.log_pushes([NewPush(PLATFORM, TICKET, "", 100, ticket=Secret("first")), impossible])
+    assert ticket_of(store) is None
