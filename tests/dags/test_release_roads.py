@@ -246,6 +246,21 @@ def test_a_second_89020_after_the_registration_fails(release: Release, wxa_defau
     assert "89020" in str(run.errors["configure_domains_again"])
 
 
+def test_a_registration_that_lacks_the_verification_file_hands_it_over(
+    release: Release, wxa_default: RunningSandbox
+) -> None:
+    platform_list_is_empty(wxa_default)
+    platform = wxa_default.world.platform(COMPONENT_APPID)
+    platform.unverifiable = {"m.example.com"}
+    run = release(on_platform_list_empty="register")
+    assert written(run) == "SS FU U UUUU UUU failed"
+    # WeChat answers -1 then, as it does when it is busy: so it is tried as often as any other task.
+    assert run.tries["register_platform_domains"] == 3
+    name, content = platform.confirm_file
+    for words in (f"file name {name}", f"file content {content}", f"https://m.example.com/{name}"):
+        assert words in str(run.errors["register_platform_domains"])
+
+
 @pytest.mark.parametrize("params", [REGISTER, REGISTER | {"on_individual": "stop"}])
 def test_marking_the_branch_success_writes_nothing_platform_wide(
     release: Release, wxa_default: RunningSandbox, params: dict[str, Any]
