@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LOOPBACK: Final = "127.0.0.1"
 SANDBOX_PORT: Final = 8099
+RECEIVER_PORT: Final = 8098
 LAST_PORT: Final = 65535
 INTERRUPTED: Final = 130  # what a shell expects after Ctrl-C
 
@@ -23,6 +24,7 @@ MODULES: Final[Mapping[str, str]] = {
     "demo": "airflow_wxa.cli.demo.command",
     "sandbox": "airflow_wxa.cli.sandbox",
     "errcode": "airflow_wxa.cli.errcode",
+    "receiver": "airflow_wxa.cli.receiver",
     **{command.name: command.module for command in COMMANDS},
 }
 
@@ -58,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_sandbox(commands)
     _add_errcode(commands)
+    _add_receiver(commands)
     for command in COMMANDS:
         add_command(commands, command)
     return whole
@@ -105,6 +108,31 @@ def _add_errcode(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     about = "Say what an errcode of WeChat means, who acts, and what to do next, in English and Chinese."
     errcode = commands.add_parser("errcode", help="explain errcodes of WeChat", description=about)
     errcode.add_argument("codes", type=int, nargs="+", metavar="CODE", help="such as 89020, or -1")
+
+
+def _add_receiver(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    about = (
+        "Take WeChat's pushes until Ctrl-C, as the receiver in Airflow's API server does: for where that server must "
+        "not face the internet. TLS is the reverse proxy's."
+    )
+    receiver = commands.add_parser(
+        "receiver", help="take WeChat's pushes, without Airflow's API server", description=about
+    )
+    receiver.add_argument("--host", default=LOOPBACK, help="address to listen on (default: %(default)s)")
+    receiver.add_argument(
+        "--port",
+        type=port,
+        default=RECEIVER_PORT,
+        metavar="N",
+        help="port to listen on, 0 for a free one (default: %(default)s)",
+    )
+    receiver.add_argument(
+        "--conn-id",
+        nargs="+",
+        default=["wxa_default"],
+        metavar="ID",
+        help="Connections that pushes are taken for (default: wxa_default)",
+    )
 
 
 def port(text: str) -> int:

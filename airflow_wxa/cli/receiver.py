@@ -36,7 +36,6 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     # As Airflow's own commands do: only so are Connections looked up in its database, besides environment and backend.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     if problems := _problems(arguments.conn_id):
         console.print("\n".join(problems), style="red", markup=False, highlight=False)
         return 1
