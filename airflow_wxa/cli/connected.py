@@ -122,8 +122,10 @@ COMMANDS: Final[tuple[Command, ...]] = (
             Argument("--restart", "ask WeChat to push tickets again (api_start_push_ticket)", {"action": "store_true"}),
             Argument(
                 "--import",
-                f"import a ticket from a file{_FILE_OR_STDIN}; never an argument, which others could read",
-                {"metavar": "FILE", "dest": "import_from", "nargs": "?", "const": "-"},
+                "import a ticket from a file, or without one from standard input; never as an argument, which others "
+                "could read",
+                # Airflow's Arg knows no const: without a file the value is None, without the flag it is "".
+                {"metavar": "FILE", "dest": "import_from", "nargs": "?", "default": ""},
             ),
         ),
     ),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import getpass
+import logging
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow.cli.utils import redirect_stdout_log_handlers_to_stderr
 from airflow.sdk.exceptions import AirflowNotFoundException
 from rich.console import Console
 
@@ -35,6 +37,8 @@ def explained(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Na
 
     @functools.wraps(run)
     def explaining(arguments: argparse.Namespace) -> int:
+        redirect_stdout_log_handlers_to_stderr()  # standard output holds the result alone, as with airflow … -o json
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # that the store was created is no news
         try:
             return run(arguments)
         except WxaError as error:

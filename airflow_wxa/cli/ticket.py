@@ -8,7 +8,7 @@ from rich.console import Console
 
 from airflow_wxa.api.authorisation import api_start_push_ticket
 from airflow_wxa.cli.durations import in_words
-from airflow_wxa.cli.opening import explained, open_platform, read_secret
+from airflow_wxa.cli.opening import STDIN, explained, open_platform, read_secret
 from airflow_wxa.store.tables import THE_PLATFORM
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     platform, secret = open_platform(arguments.wxa_conn_id)
     console = Console(highlight=False)
-    if arguments.import_from is not None:
-        import_ticket(platform, read_secret(arguments.import_from, "component_verify_ticket"))
+    if arguments.import_from != "":
+        import_ticket(platform, read_secret(arguments.import_from or STDIN, "component_verify_ticket"))
     if arguments.restart:
         reply = platform.client.send(api_start_push_ticket(platform.component_appid, secret))
         console.print(f"WeChat was asked to push tickets again and says: {reply.errmsg}", markup=False)

@@ -196,8 +196,16 @@ class Patient:
         self.check_is_wechat()
         if not self.read.has_platform_token:
             raise NotLookedAtError("the Connection has no platform token")
+        self._check_can_fetch()
         client = self.client
         return _attempted(lambda: client.run(modify_platform_domains("get")))
+
+    def _check_can_fetch(self) -> None:
+        if self.read.fixed.has_platform or self.read.token_url:
+            return
+        row = self.platform_row
+        if row is None or (row.renewal is None and row.seconds_left <= 0):
+            raise NotLookedAtError("there is no ticket to fetch a platform token with")
 
     @property
     def platform_errors(self) -> list[WxaError]:

@@ -146,7 +146,7 @@ def _check_was_tried(patient: Patient) -> None:
 
     :raises NotLookedAtError: they were not: no token was asked for, or something before them was refused.
     """
-    if refusal(patient.platform_errors, *_TICKET) and patient.platform_row and patient.platform_row.renewal:
+    if refusal(patient.platform_errors, *_TICKET):
         return  # the ticket is looked at after them
     before = patient.platform_row
     if isinstance(patient.platform_list_or_error, WxaError):

@@ -56,7 +56,7 @@ def no_ticket(patient: Patient) -> Iterator[Seen]:
             "point the authorisation event URL (授权事件接收URL) at the push receiver, then airflow wxa ticket "
             "--restart; or take one over with airflow wxa ticket --import",
         )
-    elif error := refusal(patient.platform_errors, _TICKET_INVALID):
+    elif error := refusal(_platform_errors(patient), _TICKET_INVALID):
         yield Seen.in_error(error)
 
 
@@ -64,7 +64,7 @@ def no_ticket(patient: Patient) -> Iterator[Seen]:
 def old_ticket(patient: Patient) -> Iterator[Seen]:
     """Look at the ticket's age: it lives 12 hours, and WeChat pushes one about every ten minutes."""
     age = _ticket_age(patient)
-    if age >= TICKET_SECONDS or refusal(patient.platform_errors, _TICKET_EXPIRED):
+    if age >= TICKET_SECONDS or refusal(_platform_errors(patient), _TICKET_EXPIRED):
         yield Seen(
             "the newest component_verify_ticket has run out",
             f"component_appid {patient.read.component_appid}, it came {in_words(age)} ago and lives 12 h",
@@ -84,6 +84,14 @@ def ticket_pushes(patient: Patient) -> Iterator[Seen]:
             f"{in_words(TICKET_SECONDS - age)} more",
             "look whether pushes reach the receiver, then airflow wxa ticket --restart",
         )
+
+
+def _platform_errors(patient: Patient) -> list[WxaError]:
+    """Return what WeChat said of the ticket, if it could be asked; the age shows in the store alone."""
+    try:
+        return patient.platform_errors
+    except NotLookedAtError:
+        return []
 
 
 def _ticket_age(patient: Patient) -> float:
