@@ -73,11 +73,12 @@ class Receiver:
         content: bytes | AsyncIterator[bytes] = b"",
         params: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        return asyncio.run(self._request(method, path, content, params))
+        return asyncio.run(self.arequest(method, path, content, params))
 
-    async def _request(
+    async def arequest(
         self, method: str, path: str, content: bytes | AsyncIterator[bytes], params: Mapping[str, str] | None
     ) -> httpx.Response:
+        """Return the answer; what is done afterwards is done by then."""
         transport = httpx.ASGITransport(self.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://receiver") as client:
             return await client.request(method, path, content=content, params=params)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_wxa.api.authorisation import Authorisation, Grant
-from airflow_wxa.api.push import MAX_PUSH_BYTES, PushKeys
+from airflow_wxa.api.push import MAX_PUSH_BYTES, PushKeys, encrypt
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaTransportError
+from airflow_wxa.plugins import receiver as module
 from airflow_wxa.plugins.connections import PushConnections
 from airflow_wxa.plugins.receiver import create_receiver
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, ENCODING_AES_KEY, PUSH_TOKEN
-from tests.plugins.receiving import NOW, Receiver, push_connection, ticket, xml
+from tests.plugins.receiving import KEYS, NOW, Receiver, push_connection, query, ticket, xml
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -246,3 +249,39 @@ def test_no_log_line_holds_a_ticket_or_key(
     receiver.event(ticket("canary-ticket"))
     homeless.event(ticket("canary-ticket"))
     assert [word for word in ("canary", PUSH_TOKEN, ENCODING_AES_KEY) if word in caplog.text] == []
+
+
+# Those who take their time ----------------------------------------------------------------------------------------
+
+
+def test_a_body_that_does_not_come_is_waited_for_a_few_seconds_only(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_BODY_SECONDS", 0.05)
+
+    async def stuck() -> AsyncIterator[bytes]:
+        yield b"<xml>"
+        await asyncio.sleep(60)
+
+    assert receiver.request("POST", EVENTS, stuck()).status_code == 403
+    assert receiver.refused == {("wxa_default", "malformed"): 1}
+
+
+def test_a_push_that_no_thread_is_free_for_may_be_sent_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_THREADS", 1)
+    monkeypatch.setattr(module, "_QUEUE_SECONDS", 0.05)
+    connections = PushConnections({"wxa_default": push_connection()}.get)
+
+    def slow() -> Store:
+        time.sleep(0.3)
+        return store
+
+    receiver = Receiver(store, create_receiver(connections, open_store=slow, clock=lambda: NOW))
+
+    async def two() -> list[int]:
+        envelopes = [encrypt(KEYS, ticket(at=NOW + number), timestamp=NOW, nonce="n") for number in range(2)]
+        sending = [receiver.arequest("POST", EVENTS, each.body, query(each)) for each in envelopes]
+        return sorted(answer.status_code for answer in await asyncio.gather(*sending))
+
+    assert asyncio.run(two()) == [200, 503]
+    assert receiver.refused == {("", "busy"): 1}
