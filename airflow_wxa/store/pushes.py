@@ -34,6 +34,11 @@ class NewPush:
     withdrawn: bool = False
 
     @property
+    def acts(self) -> bool:
+        """Whether it changes the row of its account."""
+        return self.ticket is not None or self.withdrawn
+
+    @property
     def key(self) -> dict[str, str | int]:
         """What makes two pushes the same."""
         names = ("component_appid", "kind", "account", "create_time")

@@ -240,10 +240,16 @@ class Store:
 
         :return: whether each is new; WeChat sends some twice.
         """
-        # In one order everywhere: two processes that log the same pushes must not wait for each other.
-        order = sorted(range(len(new)), key=lambda at: (new[at].account, new[at].create_time, new[at].kind))
+        # Rows first, then entries, both in one order everywhere: two processes that log the same pushes at the same
+        # moment must not wait for each other.
+        order = sorted(range(len(new)), key=lambda at: tuple(map(str, new[at].key.values())))
         are_new = [False] * len(new)
         with self._database.writing() as connection:
+            for component_appid, account in sorted({(each.component_appid, each.account) for each in new if each.acts}):
+                if account == THE_PLATFORM:
+                    self._insert_missing(connection, component_appid, THE_PLATFORM)
+                row = _row(component_appid, account)
+                connection.execute(select(credential.c.appid).where(row).with_for_update())
             for at in order:
                 are_new[at] = self._log(connection, new[at])
         return are_new
@@ -254,8 +260,8 @@ class Store:
             return False
         if new.ticket is not None:
             # Tickets come every ten minutes, which is when old pushes are forgotten.
-            connection.execute(delete(push).where(push.c.received_at < database_now() - _PUSH_LOG_SECONDS))
-            self._insert_missing(connection, new.component_appid, THE_PLATFORM)
+            is_old = push.c.received_at < database_now() - _PUSH_LOG_SECONDS
+            connection.execute(delete(push).where(push.c.component_appid == new.component_appid, is_old))
             if _is_latest(connection, new):
                 self._put_renewal(connection, new.component_appid, THE_PLATFORM, new.ticket)
         elif new.withdrawn and _is_latest(connection, new):
@@ -358,11 +364,8 @@ def _mark(
 def _is_latest(connection: Connection, new: NewPush) -> bool:
     """Tell whether no later push about this account is logged.
 
-    The account's row is locked first: then a push that is being applied at the same moment is either seen here, or
-    sees ours.
+    The account's row is locked by now: a push that is applied at the same moment was either seen, or will see ours.
     """
-    row = _row(new.component_appid, new.account)
-    connection.execute(select(credential.c.appid).where(row).with_for_update())
     later = select(push.c.create_time).where(
         push.c.component_appid == new.component_appid,
         push.c.account == new.account,

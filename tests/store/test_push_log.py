@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,6 +128,21 @@ def test_pushes_that_are_logged_together_are_told_apart(store: Store) -> None:
 
 def test_of_pushes_that_are_logged_together_all_fail_or_none(store: Store) -> None:
     impossible = NewPush(PLATFORM, TICKET, "", 2**70, ticket=Secret("second"))
-    with pytest.raises(Exception, match="large"):
+    with pytest.raises(Exception, match=r"large|range"):
         store.log_pushes([NewPush(PLATFORM, TICKET, "", 100, ticket=Secret("first")), impossible])
     assert ticket_of(store) is None
+
+
+def test_pushes_that_race_end_with_the_newest_ticket(store: Store) -> None:
+    tickets = [NewPush(PLATFORM, TICKET, "", at, ticket=Secret(str(at))) for at in range(60)]
+    withdrawals = [NewPush(PLATFORM, "unauthorized", f"wx{at}", at, withdrawn=True) for at in range(20)]
+
+    def receive(seed: int) -> int:
+        pushes = tickets + withdrawals
+        random.Random(seed).shuffle(pushes)  # noqa: S311
+        together = sum(sum(store.log_pushes(pushes[begin : begin + 10])) for begin in range(0, 50, 10))
+        return together + sum(store.log_push(push) for push in pushes[50:])
+
+    with ThreadPoolExecutor(4) as receivers:
+        assert sum(receivers.map(receive, range(4))) == 80
+    assert ticket_of(store) == "59"
