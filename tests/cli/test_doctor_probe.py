@@ -1,0 +1,146 @@
+"""What one request without a token tells of a host."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ssl
+import threading
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, ClassVar
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from airflow_wxa.cli.doctor.probe import probed
+from airflow_wxa.client import Egress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NOW = dt.datetime.now(dt.UTC)
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Answers every POST with what the test says."""
+
+    status = 200
+    content = b""
+    headers_sent: ClassVar[dict[str, str]] = {}
+
+    def do_POST(self) -> None:
+        self.send_response_only(self.status)
+        for name, value in self.headers_sent.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+        self.wfile.write(self.content)
+
+    def log_message(self, *said: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[HTTPServer]:
+    handler = type("Handler", (Answers,), {})
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def url(server: HTTPServer, scheme: str = "http") -> str:
+    return f"{scheme}://127.0.0.1:{server.server_port}"
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "is_wechats"),
+    [
+        (200, b'{"errcode":41001,"errmsg":"access_token missing"}', True),
+        (200, b"<html>log in, please</html>", False),
+        (200, b'{"status":"ok"}', False),
+        (200, b'{"errcode":"41001"}', False),
+        (200, b"[41001]", False),
+        (200, b"\xff\xfe", False),
+        (200, b"", False),
+        (302, b'{"errcode":41001}', False),
+        (404, b'{"errcode":41001}', False),
+        (502, b"<html>Bad Gateway</html>", False),
+    ],
+)
+def test_only_json_with_an_errcode_is_wechats(
+    server: HTTPServer, status: int, content: bytes, is_wechats: bool
+) -> None:
+    server.RequestHandlerClass.status = status  # type: ignore[attr-defined]
+    server.RequestHandlerClass.content = content  # type: ignore[attr-defined]
+    probe = probed(Egress(url(server)))
+    assert (probe.failure, probe.is_wechats) == (None, is_wechats)
+    assert str(status) in probe.said
+
+
+@pytest.mark.parametrize(
+    ("headers", "skew"),
+    [
+        ({}, None),
+        ({"Date": "yesterday"}, None),
+        ({"Date": formatdate(NOW.timestamp() - 600, usegmt=True)}, 600),
+        ({"Date": formatdate(NOW.timestamp() + 600, usegmt=True)}, -600),
+    ],
+)
+def test_the_clock_is_compared_with_the_date_of_the_answer(
+    server: HTTPServer, headers: dict[str, str], skew: float | None
+) -> None:
+    server.RequestHandlerClass.headers_sent = headers  # type: ignore[attr-defined]
+    seen = probed(Egress(url(server))).skew
+    assert seen is None if skew is None else seen == pytest.approx(skew, abs=60)
+
+
+def test_a_certificate_that_is_not_trusted_is_no_tls(server: HTTPServer, tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    refused = probed(Egress(url(server, "https")))
+    assert refused.failure == "tls"
+    assert "self-signed certificate" in refused.said
+    assert probed(Egress(url(server, "https"), ca_bundle=str(certificate))).failure is None
+
+
+def test_a_missing_ca_bundle_is_named(server: HTTPServer, tmp_path: Path) -> None:
+    probe = probed(Egress(url(server, "https"), ca_bundle=str(tmp_path / "missing.pem")))
+    assert probe.failure == "tls"
+    assert "missing.pem" in probe.said
+
+
+def test_a_proxy_that_nobody_runs_is_named() -> None:
+    assert probed(Egress("https://api.weixin.qq.com", proxy="http://127.0.0.1:1")).failure == "proxy"
+
+
+def self_signed(folder: Path) -> Path:
+    """Return a file with a key and a certificate for 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a test")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(NOW - dt.timedelta(days=1))
+        .not_valid_after(NOW + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "both.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    return file
