@@ -30,10 +30,9 @@ from airflow_wxa.sandbox.testing import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import SetUp
-
     from airflow_wxa.cli.doctor.examination import Examination
     from airflow_wxa.sandbox import Platform
+    from tests.cli.healthy import SetUp
 
 NOBODY = "wx00000000000000ff"
 

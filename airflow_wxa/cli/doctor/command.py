@@ -55,7 +55,7 @@ def show(examination: Examination, console: Console) -> None:
             console.print(_listed(title, style, lines))
     errors = sum(each.level is Level.ERROR for each in examination.findings)
     warnings = len(examination.findings) - errors
-    verdict = f"{errors} errors, {warnings} warnings" if examination.findings else "nothing found"
+    verdict = f"errors: {errors}, warnings: {warnings}" if examination.findings else "nothing found"
     console.print(f"\n{verdict}", style="bold red" if errors else "bold yellow" if warnings else "bold green")
 
 

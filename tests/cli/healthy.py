@@ -1,0 +1,130 @@
+"""A healthy set-up on the sandbox: platform credentials, a ticket, a store with one merchant."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import Connection
+from cryptography.fernet import Fernet
+
+from airflow_wxa.access import PlatformCredentials
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.cli.doctor.examination import Examination, examined
+from airflow_wxa.cli.doctor.patient import Patient
+from airflow_wxa.cli.doctor.rules import RULES
+from airflow_wxa.cli.main import main
+from airflow_wxa.client import Egress
+from airflow_wxa.hooks.connection import _platform
+from airflow_wxa.sandbox.testing import (
+    APPID,
+    COMPONENT_APPID,
+    COMPONENT_APPSECRET,
+    COMPONENT_VERIFY_TICKET,
+    ENCODING_AES_KEY,
+    PUSH_TOKEN,
+    REFRESH_TOKEN,
+)
+from airflow_wxa.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from airflow_wxa.sandbox import RunningSandbox, World
+
+
+@dataclass
+class SetUp:
+    """What a user has set up; a test spoils one part of it.
+
+    :param appids: Mini Programs that the doctor is asked about.
+    """
+
+    running: RunningSandbox
+    file: Path
+    login: str = COMPONENT_APPID
+    password: str = COMPONENT_APPSECRET
+    host: str = ""
+    extra: dict[str, Any] = field(
+        default_factory=lambda: {"push_token": PUSH_TOKEN, "encoding_aes_key": ENCODING_AES_KEY, "timeout": 5}
+    )
+    keys: list[str] = field(default_factory=lambda: [Fernet.generate_key().decode()])
+    store_url: str = ""
+    appids: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.store_url = self.store_url or f"sqlite:///{self.file}"
+
+    @property
+    def world(self) -> World:
+        return self.running.world
+
+    @property
+    def connection(self) -> Connection:
+        return Connection(
+            conn_id="wxa_default",
+            conn_type="wxa",
+            host=self.host or self.running.url,
+            login=self.login,
+            password=self.password,
+            extra=json.dumps(self.extra),
+        )
+
+    @property
+    def platform(self) -> PlatformCredentials:
+        """Other credentials than the doctor's: those of a worker."""
+        egress = Egress(self.running.url, 5)
+        return PlatformCredentials(self.login, Secret(self.password), self.open_store(), egress)
+
+    def open_store(self) -> Store:
+        return Store(self.store_url, self.keys)
+
+    def examined(self) -> Examination:
+        with Patient(self.connection, self.open_store, self.appids) as patient:
+            return examined(patient, RULES)
+
+
+@pytest.fixture
+def set_up(wxa_sandbox: RunningSandbox, tmp_path: Path) -> SetUp:
+    """Return a set-up in which nothing is wrong: one merchant that granted the sets 18 and 30."""
+    set_up = SetUp(wxa_sandbox, tmp_path / "wxa.db")
+    wxa_sandbox.world.mini_programs[0].granted_sets = {18, 30}
+    store = set_up.open_store()
+    store.put_renewals(COMPONENT_APPID, {"": Secret(COMPONENT_VERIFY_TICKET), APPID: Secret(REFRESH_TOKEN)})
+    return set_up
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(
+    set_up: SetUp, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Ended]]:
+    """Return what runs ``airflow-wxa`` on the set-up: its words, and what stands on its standard input."""
+    connection = set_up.connection
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection.as_json())
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", set_up.store_url)
+    monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", ",".join(set_up.keys))
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "test")  # Airflow's own database is not asked
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*words: str, stdin: str | bytes = "") -> Ended:
+        content = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+        code = main(words)
+        out, err = capsys.readouterr()
+        return Ended(code, out, err)
+
+    yield run
+    _platform.cache_clear()  # a port may come back, with another world behind it

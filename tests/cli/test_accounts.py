@@ -1,0 +1,205 @@
+"""Merchants are listed without a token, and imported from WeChat's list or from a CSV."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_wxa.api.audit import queryquota
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.cli.accounts import import_list
+from airflow_wxa.cli.merchants_csv import read_merchants
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.sandbox import MiniProgram
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, REFRESH_TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.healthy import Ended, SetUp
+
+OTHER = "wx0000000000000002"
+THIRD = "wx0000000000000003"
+
+
+def add(set_up: SetUp, appid: str, refresh_token: str) -> MiniProgram:
+    account = MiniProgram(appid=appid, component_appid=COMPONENT_APPID, refresh_token=refresh_token)
+    set_up.world.mini_programs.append(account)
+    return account
+
+
+def stored(set_up: SetUp, appid: str) -> str | None:
+    row = set_up.open_store().merchant(COMPONENT_APPID, appid)
+    return row.renewal.reveal() if row is not None and row.renewal is not None else None
+
+
+# Listing --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_merchant_is_listed_with_state_and_ages_and_without_a_token(
+    set_up: SetUp, command: Callable[..., Ended]
+) -> None:
+    worker = set_up.platform
+    worker.client.send(queryquota(APPID))
+    worker.client.close()
+    set_up.open_store().note(COMPONENT_APPID, APPID, granted=[18, 30])
+    ended = command("accounts", "--json")
+    (row,) = json.loads(ended.out)
+    assert row | {"access_token_seconds_left": 7200} == {
+        "appid": APPID,
+        "state": "authorised",
+        "granted": [18, 30],
+        "access_token_age": pytest.approx(0, abs=5),
+        "access_token_seconds_left": 7200,
+        "refresh_token_age": pytest.approx(0, abs=5),
+    }
+    assert REFRESH_TOKEN not in ended.out + ended.err
+    assert set_up.world.mini_programs[0].issued[-1].value not in ended.out + ended.err
+
+
+@pytest.mark.parametrize(
+    ("granted", "shown"),
+    [(None, "not read"), ([18, 30], "18, 30"), ([17], "17 (18 missing)"), ([], "none (18 missing)")],
+)
+def test_the_table_tells_what_is_granted(
+    set_up: SetUp, command: Callable[..., Ended], granted: list[int] | None, shown: str
+) -> None:
+    set_up.open_store().note(COMPONENT_APPID, APPID, granted=granted)
+    ended = command("accounts")
+    assert ended.code == 0
+    assert APPID in ended.out
+    assert shown in ended.out
+
+
+def test_a_platform_without_merchants_says_how_to_get_them(set_up: SetUp, command: Callable[..., Ended]) -> None:
+    with closing(sqlite3.connect(set_up.file)) as connection, connection:
+        connection.execute("delete from wxa_credential where appid != ''")
+    assert "has no merchant in the store: --import-list" in command("accounts").out
+    assert json.loads(command("accounts", "--json").out) == []
+
+
+# From WeChat's list ---------------------------------------------------------------------------------------------------
+
+
+def test_the_list_brings_new_merchants_and_newer_refresh_tokens(set_up: SetUp, command: Callable[..., Ended]) -> None:
+    set_up.world.mini_programs[0].refresh_token = "rotated"
+    add(set_up, OTHER, "of-another")
+    add(set_up, THIRD, "")  # its code was never exchanged
+    ended = command("accounts", "--import-list")
+    assert "1 new, 1 changed, 0 as they were" in ended.err
+    assert (stored(set_up, APPID), stored(set_up, OTHER), stored(set_up, THIRD)) == ("rotated", "of-another", None)
+
+
+def test_importing_the_list_again_changes_nothing(set_up: SetUp) -> None:
+    add(set_up, OTHER, "of-another")
+    platform = set_up.platform
+    import_list(platform)
+    again = import_list(platform)
+    platform.client.close()
+    assert (again.new, again.changed, again.same, again.not_listed) == (0, 0, 2, ())
+
+
+def test_merchants_that_the_list_lacks_are_named_and_kept(set_up: SetUp) -> None:
+    set_up.open_store().put_renewals(COMPONENT_APPID, {OTHER: Secret("gone")})
+    platform = set_up.platform
+    imported = import_list(platform)
+    platform.client.close()
+    assert imported.not_listed == (OTHER,)
+    assert stored(set_up, OTHER) == "gone"
+
+
+def test_a_row_that_changes_while_the_list_is_read_is_kept(set_up: SetUp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list was read before another process stored what it was given: that is newer."""
+    set_up.world.mini_programs[0].refresh_token = "on-the-list"
+    platform = set_up.platform
+    read = platform.client.run
+
+    def read_and_be_overtaken(step: object) -> object:
+        listed = read(step)  # type: ignore[arg-type]
+        set_up.open_store().put_renewals(COMPONENT_APPID, {APPID: Secret("newer")})
+        return listed
+
+    monkeypatch.setattr(platform.client, "run", read_and_be_overtaken)
+    assert import_list(platform).changed == 0
+    platform.client.close()
+    assert stored(set_up, APPID) == "newer"
+
+
+# What is granted ------------------------------------------------------------------------------------------------------
+
+
+def test_granted_sets_are_read_and_a_withdrawal_is_noted(set_up: SetUp, command: Callable[..., Ended]) -> None:
+    add(set_up, OTHER, "of-another").authorised = False
+    set_up.open_store().put_renewals(COMPONENT_APPID, {OTHER: Secret("of-another")})
+    ended = command("accounts", "--read-granted", "--json")
+    assert "1 merchants have withdrawn" in ended.err
+    rows = {row["appid"]: (row["state"], row["granted"]) for row in json.loads(ended.out)}
+    assert rows == {APPID: ("authorised", [18, 30]), OTHER: ("withdrawn", None)}
+    row = set_up.open_store().merchant(COMPONENT_APPID, APPID)
+    assert row is not None
+    assert row.user_name == "gh_000000000001"
+
+
+# From a CSV -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["file", "stdin"])
+def test_a_csv_is_imported(set_up: SetUp, command: Callable[..., Ended], source: str) -> None:
+    content = f"\ufeffnickname,appid,refresh_token\r\n商户,{OTHER},first\r\n,{THIRD},second\r\n".encode()
+    file = set_up.file.with_name("merchants.csv")
+    file.write_bytes(content)
+    ended = command("accounts", "--import-csv", str(file) if source == "file" else "-", stdin=content)
+    assert (ended.code, "imported: 2 merchants" in ended.err) == (0, True)
+    assert (stored(set_up, OTHER), stored(set_up, THIRD)) == ("first", "second")
+
+
+BAD_FILES = {
+    "empty": ("", ["no column appid", "no column refresh_token"]),
+    "wrong separator": (f"appid;refresh_token\n{OTHER};canary-token\n", ["no column appid"]),
+    "no merchant": ("appid,refresh_token\n", ["no merchant"]),
+    "bad appid": (f"appid,refresh_token\n{OTHER.upper()},canary-token\n", ["line 2: appid 'WX0"]),
+    "no appid": ("appid,refresh_token\n,canary-token\n", ["line 2: appid ''"]),
+    "no token": (f"appid,refresh_token\n{OTHER},\n", ["line 2: refresh_token is empty"]),
+    "short line": (f"appid,refresh_token\n{OTHER}\n", ["line 2: refresh_token is empty"]),
+    "blank in the token": (f"appid,refresh_token\n{OTHER},canary-token x\n", ["line 2: refresh_token holds blanks"]),
+    "twice": (f"appid,refresh_token\n{OTHER},canary-token\n{OTHER},b\n", ["line 3: appid", "twice"]),
+    "too many cells": (f"appid,refresh_token\n{OTHER},canary-token,x\n", ["line 2: there are more cells"]),
+    "open quote": (f'appid,refresh_token\n{OTHER},"canary-token\n', ["line"]),
+    "several": (f"appid,refresh_token\nx,\n{OTHER},a b\n", ["line 2: appid 'x'", "line 2: refresh_token", "line 3:"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_every_problem_of_a_csv_is_named_and_nothing_is_stored(
+    set_up: SetUp, command: Callable[..., Ended], name: str
+) -> None:
+    content, problems = BAD_FILES[name]
+    ended = command("accounts", "--import-csv", "-", stdin=content)
+    assert (ended.code, ended.out) == (1, "")
+    assert [problem for problem in problems if problem not in ended.err] == []
+    assert "canary-token" not in ended.err
+    assert "Traceback" not in ended.err
+    assert set_up.open_store().merchants(COMPONENT_APPID).keys() == {APPID}
+
+
+def test_many_problems_are_counted() -> None:
+    lines = "".join(f"{number},t\n" for number in range(100))
+    with pytest.raises(WxaSpecError, match="and 80 more"):
+        read_merchants(f"appid,refresh_token\n{lines}")
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"\xff\xfeappid", "no UTF-8"), (None, "No such file")])
+def test_a_file_that_cannot_be_read_is_named(
+    set_up: SetUp, command: Callable[..., Ended], content: bytes | None, reason: str
+) -> None:
+    file = set_up.file.with_name("merchants.csv")
+    if content is not None:
+        file.write_bytes(content)
+    ended = command("accounts", "--import-csv", str(file))
+    assert ended.code == 1
+    assert f"{file} cannot be read" in ended.err
+    assert reason in ended.err

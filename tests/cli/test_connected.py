@@ -1,0 +1,107 @@
+"""One definition of each command, for our own program and for Airflow's."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from airflow.cli.cli_config import ActionCommand, GroupCommand
+
+from airflow_wxa.cli.airflow_group import get_wxa_cli_commands
+from airflow_wxa.cli.connected import COMMANDS
+from airflow_wxa.cli.doctor.rules import RULES
+from airflow_wxa.get_provider_info import get_provider_info
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.healthy import Ended, SetUp
+
+NAMES = [command.name for command in COMMANDS]
+
+
+def test_the_provider_declares_the_group() -> None:
+    assert get_provider_info()["cli"] == ["airflow_wxa.cli.airflow_group.get_wxa_cli_commands"]
+    (group,) = get_wxa_cli_commands()
+    assert isinstance(group, GroupCommand)
+    assert (group.name, [each.name for each in group.subcommands]) == ("wxa", NAMES)
+
+
+def test_airflow_takes_every_argument_as_it_is_defined() -> None:
+    (group,) = get_wxa_cli_commands()
+    assert isinstance(group, GroupCommand)
+    for defined, given in zip(COMMANDS, group.subcommands, strict=True):
+        assert isinstance(given, ActionCommand)
+        assert [each.flags for each in given.args] == [(each.flag,) for each in defined.arguments]
+
+
+def test_declaring_the_group_imports_neither_hooks_nor_operators() -> None:
+    said = python(
+        "import sys, airflow.cli.cli_config; from airflow_wxa.cli.airflow_group import get_wxa_cli_commands; "
+        "get_wxa_cli_commands(); print(sorted(n for n in sys.modules if n.startswith('airflow_wxa.')))"
+    )
+    ours = {"airflow_wxa.cli", "airflow_wxa.cli.airflow_group", "airflow_wxa.cli.connected"}
+    assert set(ast.literal_eval(said)) <= ours | {"airflow_wxa.get_provider_info"}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "rotate-keys"])  # which needs no Connection
+def test_a_missing_connection_is_said_without_a_traceback(command: Callable[..., Ended], name: str) -> None:
+    ended = command(name, "--wxa-conn-id", "wxa_missing", *(["--code", "c"] if name == "authorise" else []))
+    assert (ended.code, ended.out) == (1, "")
+    assert "there is no Connection 'wxa_missing'" in ended.err
+    assert "AIRFLOW_CONN_WXA_MISSING" in ended.err
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("name", ["accounts", "ticket"])
+def test_a_connection_without_a_platform_is_said(
+    command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", '{"conn_type": "wxa"}')
+    ended = command(name)
+    assert ended.code == 1
+    assert "names no platform" in ended.err
+
+
+def test_the_doctor_prints_a_table_and_what_it_could_not_look_at(set_up: SetUp, command: Callable[..., Ended]) -> None:
+    set_up.world.platforms[0].audit_rest = 0
+    ended = command("doctor")
+    assert ended.code == 1
+    assert [part for part in ("audit_quota", "服务商助手", "Not looked at", "errors: 1") if part not in ended.out] == []
+
+
+def test_the_doctor_finds_nothing_in_a_healthy_set_up(command: Callable[..., Ended]) -> None:
+    ended = command("doctor")
+    assert (ended.code, "nothing found" in ended.out) == (0, True)
+
+
+def test_airflow_lists_the_commands_and_runs_the_doctor(set_up: SetUp) -> None:
+    environment = os.environ | {
+        "AIRFLOW_CONN_WXA_DEFAULT": set_up.connection.as_json(),
+        "AIRFLOW__WXA__SQL_ALCHEMY_CONN": set_up.store_url,
+        "AIRFLOW__WXA__ENCRYPTION_KEYS": ",".join(set_up.keys),
+    }
+    listed = airflow("wxa", "--help", environment=environment)
+    assert [name for name in NAMES if f" {name} " not in listed.stdout.replace("\n", " ")] == []
+    ended = airflow("wxa", "doctor", "--json", environment=environment)
+    told = json.loads(ended.stdout)
+    assert (ended.returncode, told["findings"]) == (0, [])
+    rules = {*told["looked_at"], *(each["rule"] for each in told["not_looked_at"])}
+    assert rules == {each.key for each in RULES}
+    set_up.world.platforms[0].audit_rest = 0
+    assert airflow("wxa", "doctor", "--json", environment=environment).returncode == 1
+
+
+def airflow(*words: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-m", "airflow", *words]
+    return subprocess.run(program, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def python(program: str) -> str:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout.strip().splitlines()[-1]
