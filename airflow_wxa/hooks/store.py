@@ -30,7 +30,7 @@ def store_url() -> str:
 
     :raises WxaSpecError: it says nothing, and the executor spans machines.
     """
-    url: str = conf.get("wxa", "sql_alchemy_conn", fallback="") or ""
+    url: str = (conf.get("wxa", "sql_alchemy_conn", fallback="") or "").strip()  # …_CMD brings a line break along
     if url:
         return url
     executors = [name.strip() for name in conf.get("core", "executor", fallback="LocalExecutor").split(",")]

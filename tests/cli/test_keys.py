@@ -40,3 +40,11 @@ def test_a_store_of_another_key_is_refused_without_a_traceback(
     assert (ended.code, ended.out) == (1, "")
     assert "another key" in ended.err
     assert key not in ended.err
+
+
+def test_a_line_break_behind_the_url_is_dropped(
+    set_up: SetUp, command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that tells the URL, as ``…_CMD`` names one, ends its line."""
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"{set_up.store_url}\n")
+    assert command("rotate-keys").code == 0
