@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -17,6 +17,7 @@ from sqlalchemy import create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
+from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_random
 
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
 
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 __all__ = ["Database", "open_engine"]
 
 _BUSY_SECONDS: Final = 30
+_WHILE_LOCKED: Final = Retrying(
+    retry=retry_if_exception_message(match="database is locked"),
+    stop=stop_after_delay(_BUSY_SECONDS),
+    wait=wait_random(0.01, 0.1),
+    reraise=True,
+)
 _PRIVATE: Final = 0o600
 _MIGRATION_LOCK: Final = 0x777861  # "wxa"; any number that nobody else locks in a database of our own
 
@@ -95,19 +102,31 @@ def _engine(url: str, pid: int) -> Engine:  # noqa: ARG001  (a forked child must
         if engine.dialect.name == "sqlite":
             _keep_private(engine)
         _bring_up_to_date(engine)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, OSError) as error:  # OSError: the file, or its folder, is not ours
         raise unreachable(engine, error) from None
     return engine
 
 
-def unreachable(engine: Engine, error: SQLAlchemyError) -> WxaTransportError:
+def unreachable(engine: Engine, error: SQLAlchemyError | OSError) -> WxaTransportError:
     """Return the error for a store that does not answer; it shows the URL without its password."""
-    cause = str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()
+    # No query either: drivers take a password there as well.
+    url = engine.url.set(query={}).render_as_string(hide_password=True)
+    said = getattr(error, "orig", None) or getattr(error, "strerror", None) or type(error).__name__
+    cause = str(said).strip().splitlines()
     return WxaTransportError(
         "the store does not answer",
-        values={"store": engine.url.render_as_string(hide_password=True), "it says": cause[0] if cause else ""},
+        values={"store": url, "it says": cause[0] if cause else ""},
         why="Tokens and refresh tokens live there: without it no call can be made, and none was.",
         next_step="check [wxa] sql_alchemy_conn, and that the database runs and lets this machine in; then run again",
+    )
+
+
+def _newer(engine: Engine, revision: str | None) -> WxaSpecError:
+    return WxaSpecError(
+        "the store cannot be opened: a newer version of this package has changed it",
+        [f"{engine.url.database}: its schema is revision {revision!r}, which this version does not know"],
+        why="An older version does not know what the newer one keeps where.",
+        next_step="install the same version of airflow-wxa on every machine, or restore the store's backup",
     )
 
 
@@ -134,13 +153,16 @@ def _created(url: str) -> Engine:
 def _prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001
     connection.isolation_level = None  # so that "begin" is ours to say
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
-    connection.execute("PRAGMA journal_mode = WAL")
+    # Processes that make the file at the same moment refuse each other here at once, whatever busy_timeout says.
+    _WHILE_LOCKED(connection.execute, "PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # a rotated refresh token must survive a power cut
 
 
 def _begin_immediately(connection: Connection) -> None:
     # A transaction that reads first and writes later would fail at once when another one writes in between.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    # Statements that stand alone get no transaction: they would wait for whoever writes, and make writers wait.
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _keep_private(engine: Engine) -> None:
@@ -148,16 +170,21 @@ def _keep_private(engine: Engine) -> None:
     if engine.url.database and engine.url.database != ":memory:":
         path = Path(engine.url.database)
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, _PRIVATE))
+        # Never opened when it exists: closing it would take away the locks of connections that this process has.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _PRIVATE))
 
 
 def _bring_up_to_date(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(resources.files(__package__).joinpath("migrations")))
-    head = ScriptDirectory.from_config(config).get_current_head()
+    scripts = ScriptDirectory.from_config(config)
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-        if MigrationContext.configure(connection).get_current_revision() == head:
-            return
+        revision = MigrationContext.configure(connection).get_current_revision()
+    if revision == scripts.get_current_head():
+        return
+    if revision is not None and revision not in {each.revision for each in scripts.walk_revisions()}:
+        raise _newer(engine, revision)
     with engine.begin() as connection:  # one process migrates, the others wait here and then find it done
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+import pytest
+from cryptography.fernet import Fernet
+
+from airflow_wxa.store import Store
+from tests.store.databases import store_url  # noqa: F401  a fixture
+
+KEY = Fernet.generate_key().decode()
+
+
+@pytest.fixture
+def store(store_url: str) -> Store:  # noqa: F811  the fixture above
+    return Store(store_url, [KEY])

@@ -1,0 +1,133 @@
+"""The databases that every test of store and access runs on: SQLite, and PostgreSQL where it is installed."""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from airflow_wxa.store.engine import open_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROLE: Final = "airflow"
+START_SECONDS: Final = 30
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Postgresql:
+    """A PostgreSQL server of the tests' own; it ends with them."""
+
+    port: int
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg2://{ROLE}@127.0.0.1:{self.port}/{database}"
+
+    def administer(self, statement: str) -> None:
+        engine = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Return the URL of an empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'wxa.db'}"
+    else:
+        yield from new_postgresql_database()
+
+
+def new_postgresql_database() -> Iterator[str]:
+    """Give the URL of an empty PostgreSQL database; without PostgreSQL leave the test out, in CI fail it."""
+    server = _postgresql()
+    if isinstance(server, str):
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(server)
+    name = f"wxa_{next(_numbers)}"
+    server.administer(f"CREATE DATABASE {name} STRATEGY file_copy")
+    url = server.url(name)
+    yield url
+    open_engine(url).dispose()
+    server.administer(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@cache
+def _postgresql() -> Postgresql | str:
+    """Start the server once for all tests; return why there is none otherwise."""
+    programs = _programs()
+    if programs is None:
+        return "PostgreSQL is not installed (Debian: apt-get install postgresql)"
+    try:
+        import psycopg2  # noqa: F401, PLC0415  (the extra that users of PostgreSQL install)
+    except ModuleNotFoundError:
+        return "psycopg2 is not installed (pip install 'airflow-wxa[postgres]')"
+    # PostgreSQL refuses to run as root, as containers do.
+    user = "postgres" if os.geteuid() == 0 else None
+    home = Path(tempfile.mkdtemp(prefix="wxa-postgresql-"))
+    if user is not None:
+        shutil.chown(home, user, user)
+    data, port = home / "data", _free_port()
+    made = [programs / "initdb", "-D", data, "-A", "trust", "-U", ROLE, "--no-sync", "-E", "UTF8", "--locale=C"]
+    subprocess.run(made, user=user, cwd=home, check=True, capture_output=True)
+    options = {"fsync": "off", "unix_socket_directories": "", "max_connections": "300", "listen_addresses": "127.0.0.1"}
+    command: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(port)]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen(command, user=user, cwd=home, stdout=log, stderr=log)
+    atexit.register(_stop, process, home)
+    _wait_for(port, process, home / "log")
+    return Postgresql(port)
+
+
+def _programs() -> Path | None:
+    """Return where initdb and postgres are; Debian keeps them out of PATH."""
+    found = shutil.which("initdb")
+    candidates = [Path(found).resolve().parent] if found else []
+    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((each for each in candidates if (each / "postgres").exists()), None)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + START_SECONDS
+    engine = create_engine(Postgresql(port).url("postgres"))
+    while process.poll() is None and time.monotonic() < until:
+        try:
+            engine.connect().close()
+        except Exception:  # noqa: BLE001  (whatever it is, it is not ready)
+            time.sleep(0.05)
+        else:
+            engine.dispose()
+            return
+    raise RuntimeError(f"PostgreSQL did not start: {log.read_text(errors='replace')}")
+
+
+def _stop(process: subprocess.Popen[bytes], home: Path) -> None:
+    process.send_signal(signal.SIGINT)  # "fast": clients are cut off
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    shutil.rmtree(home, ignore_errors=True)

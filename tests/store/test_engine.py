@@ -1,0 +1,240 @@
+"""How the database is opened: private, by many at once, with a schema that is up to date, and what is said if not."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import multiprocessing
+import os
+import stat
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from cryptography.fernet import Fernet
+from sqlalchemy import event, select, text
+from sqlalchemy.exc import OperationalError
+
+from airflow_wxa.errors import WxaSpecError, WxaTransportError
+from airflow_wxa.store import Store
+from airflow_wxa.store.engine import Database, _bring_up_to_date, open_engine, unreachable
+from airflow_wxa.store.tables import credential, metadata
+from tests.store.processes import together
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PLATFORM = "wx00000000000000c1"
+KEY = Fernet.generate_key().decode()
+PROCESSES = 16
+COUNT_TABLES = {
+    "sqlite": "SELECT count(*) FROM sqlite_master WHERE name LIKE 'wxa%'",
+    "postgresql": "SELECT count(*) FROM pg_tables WHERE tablename LIKE 'wxa%'",
+}
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
+
+
+# Privacy ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_file_and_its_side_files_are_private_whatever_the_umask(tmp_path: Path, open_umask: None) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'wxa.db'}", [KEY])
+    store.ensure(PLATFORM)
+    assert modes(tmp_path) == {"wxa.db": 0o600, "wxa.db-wal": 0o600, "wxa.db-shm": 0o600}
+
+
+def test_the_file_is_private_before_anything_is_in_it(
+    tmp_path: Path, open_umask: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, int]] = []
+    monkeypatch.setattr("airflow_wxa.store.engine._bring_up_to_date", lambda _: seen.append(modes(tmp_path)))
+    open_engine(f"sqlite:///{tmp_path / 'wxa.db'}")
+    assert seen == [{"wxa.db": 0o600}]
+
+
+def test_a_missing_folder_is_made(tmp_path: Path) -> None:
+    Store(f"sqlite:///{tmp_path / 'home' / 'wxa.db'}", [KEY])
+    assert modes(tmp_path / "home")["wxa.db"] == 0o600
+
+
+def test_a_store_in_memory_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_engine("sqlite:///:memory:").dispose()
+    assert not list(tmp_path.iterdir())
+
+
+# Schema ----------------------------------------------------------------------------------------------------------
+
+
+def test_tables_and_migrations_agree(store_url: str) -> None:
+    with open_engine(store_url).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_migrations_can_be_undone_and_done_again(store_url: str) -> None:
+    engine = open_engine(store_url)
+    config = Config()
+    config.set_main_option("script_location", "airflow_wxa.store:migrations")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        assert connection.execute(text(COUNT_TABLES[engine.dialect.name])).scalar_one() == 0
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    Store(store_url, [KEY]).ensure(PLATFORM)
+
+
+def first_use(url: str) -> str:
+    Store(url, [KEY]).ensure(PLATFORM)
+    return "opened"
+
+
+def test_sixteen_processes_open_a_new_store_at_the_same_time(store_url: str) -> None:
+    assert together(PROCESSES, first_use, store_url) == ["opened"] * PROCESSES
+
+
+def test_threads_that_open_a_new_store_at_the_same_time_all_can(store_url: str) -> None:
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(first_use, [store_url] * 8)) == ["opened"] * 8
+
+
+def test_a_store_that_is_up_to_date_is_opened_without_a_migration(store_url: str) -> None:
+    engine = open_engine(store_url)
+    statements: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    _bring_up_to_date(engine)
+    assert not [each for each in statements if "CREATE" in each or "UPDATE" in each or "BEGIN" in each]
+
+
+def test_a_store_of_a_newer_version_is_refused(store_url: str) -> None:
+    engine = open_engine(store_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(WxaSpecError, match=r"newer version[\s\S]*'9999'[\s\S]*same version of airflow-wxa"):
+        _bring_up_to_date(engine)
+
+
+# Readers and writers ---------------------------------------------------------------------------------------------
+
+
+def test_readers_do_not_wait_for_a_writer(store_url: str) -> None:
+    store = Store(store_url, [KEY])
+    with Database(store_url).writing() as connection:
+        connection.execute(credential.insert().values(component_appid=PLATFORM, appid="", generation=0, state=""))
+        begin = time.perf_counter()
+        assert store.merchants(PLATFORM) == {}
+        assert time.perf_counter() - begin < 1
+
+
+def test_a_writer_waits_for_another_and_loses_nothing(store_url: str) -> None:
+    store = Store(store_url, [KEY])
+    store.ensure(PLATFORM)
+    threads = [threading.Thread(target=_count_up, args=[store_url, 20]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seen = store.platform(PLATFORM)
+    assert seen is not None
+    assert seen.generation == 80
+
+
+def _count_up(url: str, times: int) -> None:
+    for _ in range(times):
+        with Database(url).writing() as connection:
+            now = connection.execute(select(credential.c.generation).with_for_update()).scalar_one()
+            connection.execute(credential.update().values(generation=now + 1))
+
+
+def test_what_fails_in_a_transaction_leaves_nothing(store_url: str) -> None:
+    store = Store(store_url, [KEY])
+    with pytest.raises(ZeroDivisionError), Database(store_url).writing() as connection:  # noqa: PT012  one transaction
+        connection.execute(credential.insert().values(component_appid=PLATFORM, appid="", generation=0, state=""))
+        raise ZeroDivisionError
+    assert store.platform(PLATFORM) is None
+
+
+def test_an_engine_belongs_to_one_process(store_url: str) -> None:
+    store = Store(store_url, [KEY])
+    store.ensure(PLATFORM)
+    ours = id(store._database.engine)
+    context = multiprocessing.get_context("fork")
+    with concurrent.futures.ProcessPoolExecutor(1, context) as pool:
+        theirs, seen = pool.submit(_look, store_url).result(30)
+    assert (theirs != ours, seen) == (True, True)
+    assert store.platform(PLATFORM) is not None  # and ours still works
+
+
+def _look(url: str) -> tuple[int, bool]:
+    store = Store(url, [KEY])
+    return id(store._database.engine), store.platform(PLATFORM) is not None
+
+
+# What is said ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg2://wxa:hidden-pw@127.0.0.1:1/wxa",
+        "postgresql+psycopg2://wxa@127.0.0.1:1/wxa?password=hidden-pw",
+    ],
+)
+def test_a_database_that_does_not_answer_is_named_without_its_password(url: str) -> None:
+    pytest.importorskip("psycopg2")
+    with pytest.raises(WxaTransportError, match=r"does not answer[\s\S]*127.0.0.1:1/wxa[\s\S]*refused") as error:
+        Store(url, [KEY])
+    assert error.value.retryable
+    assert "hidden-pw" not in f"{error.value} {error.value!r} {vars(error.value)}"
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "wxa.db").mkdir()
+    with pytest.raises(WxaTransportError, match=r"wxa\.db, it says unable to open"):
+        Store(f"sqlite:///{tmp_path / 'wxa.db'}", [KEY])
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "wxa.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(WxaTransportError, match="not a database"):
+        Store(f"sqlite:///{tmp_path / 'wxa.db'}", [KEY])
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://wxa:hidden-pw@host/wxa", "no url: hidden-pw", "postgresql+nodriver://u:hidden-pw@h/d"]
+)
+def test_a_url_that_cannot_be_right_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(WxaSpecError, match="sql_alchemy_conn is refused") as error:
+        Store(url, [KEY])
+    assert "hidden-pw" not in str(error.value)
+
+
+def test_an_error_of_the_database_shows_no_parameter(store_url: str) -> None:
+    database = Database(store_url)
+    with pytest.raises(WxaTransportError) as error, database.writing() as connection:
+        connection.execute(text("SELECT :value FROM missing"), {"value": "hidden-value"})
+    assert "missing" in str(error.value)
+    assert "hidden-value" not in str(error.value)
+
+
+def test_the_first_line_of_what_the_driver_says_is_enough(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'wxa.db'}")
+    error = unreachable(engine, OperationalError("SELECT 1", None, Exception("first line\nsecond line")))
+    assert error.values["it says"] == "first line"
