@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import and_, case, delete, or_, select, update
 
 from airflow_wxa.store.engine import Database
 from airflow_wxa.store.pushes import LoggedPush
@@ -184,20 +184,15 @@ class Store:
     def put_renewals(self, component_appid: str, renewals: Mapping[str, Secret]) -> None:
         """Store refresh tokens by appid, or the platform's ticket under ``""``: all or none; access tokens are kept."""
         with self._database.writing() as connection:
-            for appid, secret in sorted(renewals.items()):  # one order: two imports at once must not deadlock
-                self._insert_missing(connection, component_appid, appid)
-                self._put_renewal(connection, component_appid, appid, secret)
+            self._put_renewals(connection, component_appid, renewals)
 
     def adopt_renewals(self, component_appid: str, renewals: Mapping[str, Secret]) -> int:
         """Store refresh tokens of merchants that are not known yet, and return how many were new."""
-        rows = [
-            {"component_appid": component_appid, "appid": appid, "generation": 0, "state": "authorised"}
-            | {"renewal": self._vault.lock(secret), "renewal_at": database_now()}
-            for appid, secret in renewals.items()
-        ]
+        if not renewals:
+            return 0
+        statement = self._renewal_inserted().on_conflict_do_nothing().returning(credential.c.appid)
         with self._database.writing() as connection:
-            statements = (self._database.insert(credential).values(**row).on_conflict_do_nothing() for row in rows)
-            return sum(connection.execute(statement).rowcount for statement in statements)
+            return len(connection.execute(statement, self._renewal_rows(component_appid, renewals)).all())
 
     def put_authorisation(self, component_appid: str, authorisation: Authorisation) -> None:
         """Store what an exchanged authorisation code gave, whatever was there before."""
@@ -263,7 +258,7 @@ class Store:
             is_old = push.c.received_at < database_now() - _PUSH_LOG_SECONDS
             connection.execute(delete(push).where(push.c.component_appid == new.component_appid, is_old))
             if _is_latest(connection, new):
-                self._put_renewal(connection, new.component_appid, THE_PLATFORM, new.ticket)
+                self._put_renewals(connection, new.component_appid, {THE_PLATFORM: new.ticket})
         elif new.withdrawn and _is_latest(connection, new):
             _mark(connection, new.component_appid, new.account, "withdrawn")
         return True
@@ -287,9 +282,10 @@ class Store:
     def rotate_keys(self) -> int:
         """Encrypt every secret with the first key; returns how many rows there are."""
         columns = (credential.c.access_token, credential.c.renewal)
+        # Locked, or a refresh token that is rotated at this moment would be overwritten by its predecessor.
+        query = select(credential).order_by(credential.c.component_appid, credential.c.appid).with_for_update()
         with self._database.writing() as connection:
-            # Locked, or a refresh token that is rotated at this moment would be overwritten by its predecessor.
-            rows = connection.execute(select(credential).with_for_update()).all()
+            rows = connection.execute(query).all()
             for row in rows:
                 values = {each.name: getattr(row, each.name) for each in columns}
                 relocked = {name: self._vault.relock(value) if value else value for name, value in values.items()}
@@ -312,19 +308,29 @@ class Store:
         row = {"component_appid": component_appid, "appid": appid, "generation": 0, "state": "authorised"}
         connection.execute(self._database.insert(credential).values(**row).on_conflict_do_nothing())
 
-    def _put_renewal(self, connection: Connection, component_appid: str, appid: str, renewal: Secret) -> None:
+    def _put_renewals(self, connection: Connection, component_appid: str, renewals: Mapping[str, Secret]) -> None:
+        if not renewals:
+            return
         # A ticket is no reason to distrust a platform token that is being fetched: it does not count as a generation.
-        step = 0 if appid == THE_PLATFORM else 1
-        connection.execute(
-            update(credential)
-            .where(_row(component_appid, appid))
-            .values(
-                renewal=self._vault.lock(renewal),
-                renewal_at=database_now(),
-                state="authorised",
-                generation=credential.c.generation + step,
-            )
+        step = case((credential.c.appid == THE_PLATFORM, 0), else_=1)
+        insert = self._renewal_inserted()
+        replaced = {name: insert.excluded[name] for name in ("renewal", "renewal_at", "state")}
+        statement = insert.on_conflict_do_update(
+            index_elements=[credential.c.component_appid, credential.c.appid],
+            set_={**replaced, "generation": credential.c.generation + step},
         )
+        connection.execute(statement, self._renewal_rows(component_appid, renewals))
+
+    def _renewal_inserted(self) -> Any:
+        """Return an insert of rows as :meth:`_renewal_rows` gives them: statement by statement, thousands take long."""
+        return self._database.insert(credential).values(generation=0, state="authorised", renewal_at=database_now())
+
+    def _renewal_rows(self, component_appid: str, renewals: Mapping[str, Secret]) -> list[dict[str, str]]:
+        # Sorted, so that two imports at once lock the rows in one order.
+        return [
+            {"component_appid": component_appid, "appid": appid, "renewal": self._vault.lock(secret)}
+            for appid, secret in sorted(renewals.items(), key=lambda item: item[0])
+        ]
 
     def _read(self, row: Row[Any]) -> Credential:
         token = self._vault.unlock(row.access_token)

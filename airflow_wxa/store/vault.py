@@ -54,14 +54,20 @@ class Vault:
         try:
             return Secret(self._fernet.decrypt(locked.encode()).decode())
         except InvalidToken:
-            raise WxaSpecError(
-                "the store cannot be read: a secret in it was written with another key",
-                ["none of the encryption keys opens it"],
-                why="Secrets in the store are encrypted; the key they were written with must stay among the keys.",
-                next_step="put the former key behind the new one in [wxa] encryption_keys, then run "
-                "airflow wxa rotate-keys",
-            ) from None
+            raise _another_key() from None
 
     def relock(self, locked: str) -> str:
-        """Return the same secret locked with the first key."""
-        return self._fernet.rotate(locked.encode()).decode()
+        """Return the same secret locked with the first key; raises as :meth:`unlock` does."""
+        try:
+            return self._fernet.rotate(locked.encode()).decode()
+        except InvalidToken:
+            raise _another_key() from None
+
+
+def _another_key() -> WxaSpecError:
+    return WxaSpecError(
+        "the store cannot be read: a secret in it was written with another key",
+        ["none of the encryption keys opens it"],
+        why="Secrets in the store are encrypted; the key they were written with must stay among the keys.",
+        next_step="put the former key behind the new one in [wxa] encryption_keys, then run airflow wxa rotate-keys",
+    )

@@ -1,0 +1,157 @@
+"""Secrets rest encrypted, and keys can be replaced while everybody goes on working."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import select
+
+from airflow_wxa.api.authorisation import Authorisation, Grant
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.store import Store
+from airflow_wxa.store.engine import open_engine
+from airflow_wxa.store.tables import credential
+from airflow_wxa.store.vault import Vault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PLATFORM = "wx00000000000000c1"
+APPID = "wx0000000000000001"
+CANARIES = {name: f"canary+{name}/ö=&%" for name in ("access", "refresh", "ticket", "healed")}
+OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
+
+
+def forms(secret: str) -> set[bytes]:
+    """Return what a search for the secret must look for."""
+    raw = secret.encode()
+    escaped = json.dumps(secret)[1:-1].encode()
+    # Base64 of the secret inside a longer text begins at any of three places of a triple.
+    encoded = {base64.b64encode(b"x" * lead + raw)[4:-4] for lead in (0, 1, 2)}
+    return {raw, escaped, quote(secret, safe="").encode(), raw.hex().encode(), *encoded}
+
+
+def filled(url: str, keys: list[str]) -> Store:
+    store = Store(url, keys)
+    grant = Grant(Secret(CANARIES["access"]), 7200, Secret(CANARIES["refresh"]))
+    store.put_authorisation(PLATFORM, Authorisation(APPID, grant, (18,)))
+    store.put_renewals(PLATFORM, {"": Secret(CANARIES["ticket"]), "wx0000000000000002": Secret("x")})
+    second = store.merchant(PLATFORM, "wx0000000000000002")
+    assert second is not None
+    assert store.store_renewal(second, Secret(CANARIES["healed"])) is not None
+    return store
+
+
+def at_rest(url: str) -> list[str]:
+    with open_engine(url).connect() as connection:
+        rows = connection.execute(select(credential.c.access_token, credential.c.renewal)).all()
+    return [value for row in rows for value in row if value is not None]
+
+
+def test_no_byte_of_the_files_tells_a_secret(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'wxa.db'}"
+    filled(url, [OLD])
+    for file in tmp_path.iterdir():
+        content = file.read_bytes()
+        for secret in CANARIES.values():
+            assert not [form for form in forms(secret) if form in content], file.name
+    assert {file.name for file in tmp_path.iterdir()} >= {"wxa.db", "wxa.db-wal"}
+
+
+def test_no_value_in_the_database_tells_a_secret(store_url: str) -> None:
+    filled(store_url, [OLD])
+    with open_engine(store_url).connect() as connection:
+        text = repr(connection.execute(select(credential)).all()).encode()
+    for secret in CANARIES.values():
+        assert not [form for form in forms(secret) if form in text]
+
+
+def test_the_same_secret_rests_differently_each_time() -> None:
+    vault = Vault([OLD])
+    assert vault.lock(Secret("same")) != vault.lock(Secret("same"))
+
+
+def test_a_new_key_before_the_old_one_reads_everything(store_url: str) -> None:
+    filled(store_url, [OLD])
+    seen = Store(store_url, [NEW, OLD]).merchant(PLATFORM, APPID)
+    assert seen is not None
+    assert seen.renewal == Secret(CANARIES["refresh"])
+
+
+def test_after_rotation_the_old_key_can_be_removed(store_url: str) -> None:
+    filled(store_url, [OLD])
+    assert Store(store_url, [NEW, OLD]).rotate_keys() == 3
+    seen = Store(store_url, [NEW]).merchants(PLATFORM, ["", APPID, "wx0000000000000002"])
+    secrets = [seen[APPID].access_token, *(each.renewal for each in seen.values())]
+    assert {secret.reveal() for secret in secrets if secret is not None} == set(CANARIES.values())
+    with pytest.raises(WxaSpecError, match="written with another key"):
+        Store(store_url, [OLD]).merchant(PLATFORM, APPID)
+
+
+def test_rotation_changes_no_generation_and_keeps_a_refresh_under_way(store_url: str) -> None:
+    store = filled(store_url, [OLD])
+    seen = store.merchant(PLATFORM, APPID)
+    assert seen is not None
+    store.take_lease(seen, "me", 30)
+    Store(store_url, [NEW, OLD]).rotate_keys()
+    assert store.store_grant(seen, Grant(Secret("next"), 7200))
+
+
+def test_rotation_overwrites_no_token_that_is_stored_at_the_same_time(
+    store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = filled(store_url, [OLD])
+    rotating = Store(store_url, [NEW, OLD])
+    seen = store.merchant(PLATFORM, APPID)
+    assert seen is not None
+    stored: list[bool] = []
+    refresher = threading.Thread(
+        target=lambda: stored.append(store.store_grant(seen, Grant(Secret("next"), 7200, Secret("rotated"))))
+    )
+    relock = rotating._vault.relock
+
+    def relock_slowly(locked: str) -> str:
+        if refresher.ident is None:  # all rows have been read: now somebody stores a newer token
+            refresher.start()
+            refresher.join(0.3)
+        return relock(locked)
+
+    monkeypatch.setattr(rotating._vault, "relock", relock_slowly)
+    rotating.rotate_keys()
+    refresher.join()
+    after = rotating.merchant(PLATFORM, APPID)
+    assert stored == [True]
+    assert after is not None
+    assert after.renewal == Secret("rotated")
+
+
+def test_another_key_is_named_as_the_reason(store_url: str) -> None:
+    filled(store_url, [OLD])
+    store = Store(store_url, [NEW])
+    for work in (lambda: store.merchant(PLATFORM, APPID), store.rotate_keys):
+        with pytest.raises(WxaSpecError, match=r"another key[\s\S]*encryption_keys[\s\S]*rotate-keys") as error:
+            work()
+        assert NEW not in str(error.value)
+
+
+def test_a_failed_rotation_changes_nothing(store_url: str) -> None:
+    filled(store_url, [OLD])
+    before = at_rest(store_url)
+    with pytest.raises(WxaSpecError):
+        Store(store_url, [NEW]).rotate_keys()
+    assert at_rest(store_url) == before
+
+
+@pytest.mark.parametrize("keys", [[], ["short"], [OLD, "ключ"], [OLD[:-4]]])
+def test_keys_that_are_none_are_refused_without_being_shown(keys: list[str], tmp_path: Path) -> None:
+    with pytest.raises(WxaSpecError, match="encryption keys are refused") as error:
+        Store(f"sqlite:///{tmp_path / 'wxa.db'}", keys)
+    assert not [key for key in keys if key in str(error.value)]
+    assert not list(tmp_path.iterdir())
