@@ -94,6 +94,15 @@ PARAMS = {
     "privacy_api_not_use": Param(
         default=False, type="boolean", description="Declare that privacy interfaces which the scan finds are not used."
     ),
+    "audit_quota_reserve": Param(
+        0, type="integer", minimum=0, description="Do not submit when the platform has only this many submissions left."
+    ),
+    "withdraw_foreign_audit": Param(
+        default=False,
+        type="boolean",
+        description="Withdraw somebody else's version that is in audit, instead of stopping: 5 a day, 10 a month for "
+        "each Mini Program.",
+    ),
     "approval": Param(default=True, type="boolean", description="Wait for somebody's approval before the release."),
     "release": Param(default=True, type="boolean", description="Release after the audit; else the run ends there."),
     "audit_timeout_hours": Param(
@@ -152,9 +161,21 @@ def domain_outcome(context: Context) -> DomainOutcome | None:
 def wanted_online(context: Context) -> list[str]:
     """Return the domains that must be effective: those wanted, or for ``all`` those that were read back."""
     asked, outcome = spec(context), domain_outcome(context)
+    if outcome is not None and outcome.outcome == "individual":
+        return []
     if asked.action is None and outcome is not None:
         return list(outcome.after or ())
     return [domain.origin for domain in asked.wanted] if asked.action in {"add", "set"} else []
+
+
+def submitted(context: Context) -> str:
+    """Return the auditid that submit_audit came to; ``""`` when it did not run."""
+    return str((context["ti"].xcom_pull(task_ids="submit_audit") or {}).get("auditid", ""))
+
+
+def released_at(context: Context) -> int:
+    """Return when release published; 0 when it did not run, or WeChat did not tell."""
+    return int((context["ti"].xcom_pull(task_ids="release") or {}).get("release_time", 0))
 
 
 def is_individual(context: Context) -> bool:
@@ -257,8 +278,8 @@ with DAG(
     )
     configure_domains_again = WxaSetWebviewDomainBranchOperator(
         task_id="configure_domains_again",
-        doc_md="The second try, after the platform's list was filled; 89020 fails now. **Undo**, **Clear** and **Mark success** as for "
-        "configure_domains.",
+        doc_md="The second try, after the platform's list was filled; 89020 fails now. **Undo**, **Clear** and **Mark "
+        "success** as for configure_domains.",
         **domains,
     )
 
@@ -277,6 +298,7 @@ with DAG(
     commit_code = WxaCommitOperator(
         task_id="commit_code",
         user_desc="{{ params.user_desc or params.user_version }}",
+        withdraw_foreign_audit=param("withdraw_foreign_audit"),
         trigger_rule="none_failed_min_one_success",
         doc_md="Uploads the code from the template as the trial version, unless WeChat has this very version already. "
         "A foreign version in audit stops it.\n\n"
@@ -296,6 +318,8 @@ with DAG(
         task_id="submit_audit",
         version_desc="{{ params.version_desc or '' }}",
         privacy_api_not_use=param("privacy_api_not_use"),
+        quota_reserve=param("audit_quota_reserve"),
+        withdraw_foreign_audit=param("withdraw_foreign_audit"),
         doc_md="Submits the trial version for audit, or adopts the sheet that this version has already. Each "
         "submission costs one of the platform's monthly quota.\n\n"
         "**Undo**: /wxa/undocodeaudit, 5 a day and 10 a month for each Mini Program. **Clear** adopts its own sheet, "
@@ -305,7 +329,7 @@ with DAG(
     wait_for_audit = WxaAuditSensor(
         task_id="wait_for_audit",
         appid="{{ params.appid }}",
-        auditid="{{ ti.xcom_pull(task_ids='submit_audit')['auditid'] }}",
+        auditid=rendered(submitted),
         wxa_conn_id="{{ params.wxa_conn_id }}",
         timeout="{{ params.audit_timeout_hours * 3600 }}",
         doc_md="Waits for the review, up to seven working days; a delay (4) is not the end. Rejected and withdrawn "
@@ -323,6 +347,8 @@ with DAG(
     )
     release = WxaReleaseOperator(
         task_id="release",
+        webviewdomain=rendered(wanted_online),
+        auditid=rendered(submitted),
         trigger_rule="none_failed",
         pre_execute=only_when_release_is_wanted,
         doc_md="Publishes the approved sheet, if it is of this version, for everyone. WeChat drops the business "
@@ -335,6 +361,7 @@ with DAG(
         task_id="verify_release",
         webviewdomain=rendered(wanted_online),
         individual=rendered(is_individual),
+        released_at=rendered(released_at),
         doc_md="Proves that this version is online and that the wanted domains are effective.\n\n"
         "**Undo**: nothing to undo. **Clear** looks again. **Mark success** hides that it is not so.",
         **code,

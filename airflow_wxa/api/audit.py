@@ -22,6 +22,7 @@ __all__ = [
     "read_sheet",
     "reason_lines",
     "submit_audit",
+    "undocodeaudit",
 ]
 
 
@@ -118,6 +119,14 @@ def get_latest_auditstatus(appid: str) -> Call:
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_getlatestauditstatus
     """
     return Call.to("get_latest_auditstatus", appid)
+
+
+def undocodeaudit(appid: str) -> Call:
+    """Withdraw the sheet in audit (撤回审核): 5 a day from midnight and 10 a month for each Mini Program; 87013 beyond.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_undoaudit
+    """
+    return Call.to("undocodeaudit", appid)
 
 
 def get_category(appid: str) -> Call:

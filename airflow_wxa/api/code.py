@@ -18,6 +18,7 @@ from airflow_wxa.errors import WxaSpecError, shown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_wxa.api.audit import AuditSheet
     from airflow_wxa.api.call import Reply
 
 __all__ = [
@@ -94,6 +95,16 @@ class CodeVersion:
     def described(self, user_desc: str) -> str:
         """Return the description that ``commit`` sends."""
         return f"{user_desc} {self.mark}".lstrip()
+
+    def is_sheet(self, sheet: AuditSheet, noted_auditid: str = "") -> bool:
+        """Tell whether an audit sheet is of this version.
+
+        :param noted_auditid: what our own submission was answered: where WeChat leaves the description out, the sheet
+            is ours if it has this number and our ``user_version``.
+        """
+        if sheet.user_desc:
+            return self.marked_in(sheet.user_desc)
+        return sheet.auditid == noted_auditid != "" and sheet.user_version == self.user_version
 
     def marked_in(self, description: str) -> bool:
         """Tell whether ``description``, as WeChat hands it back, is one of this version."""

@@ -35,6 +35,7 @@ class Endpoint:
     :param source: where it is described.
     :param query_name: under which the token travels.
     :param binary: whether success is an image instead of JSON.
+    :param fenced: whether WeChat lets it be done twice without telling, so that only the newest attempt may send it.
     :param holds_secrets: whether body or answer hold tokens or secrets: no text shows any of them then.
     """
 
@@ -47,6 +48,7 @@ class Endpoint:
     source: str
     query_name: str = "access_token"
     binary: bool = False
+    fenced: bool = False
     holds_secrets: bool = False
 
 
@@ -98,6 +100,11 @@ _ROWS: Final = (
     Endpoint(
         "get_latest_auditstatus", "GET", "/wxa/get_latest_auditstatus", _M, False, True,
         f"{_MINI_PROGRAM}/code-management/api_getlatestauditstatus",
+    ),
+    # A GET that changes state: 5 a day and 10 a month, so never sent twice by mistake.
+    Endpoint(
+        "undocodeaudit", "GET", "/wxa/undocodeaudit", _M, True, False,
+        f"{_MINI_PROGRAM}/code-management/api_undoaudit", fenced=True,
     ),
     Endpoint(
         "queryquota", "GET", "/wxa/queryquota", _M, False, True,

@@ -41,6 +41,7 @@ class Errcode:
 
     :param class_: ``ok``, ``noop`` or a key of :data:`ERROR_CLASSES`.
     :param endpoints: paths that answer it; ``*`` ends a prefix, alone it means any; none: outside the release.
+    :param source: pages and files, the best first, joined by ``; ``; an error names the first.
     :param retryable: whether a later repetition helps though the class says otherwise; ``None``: as the class.
     """
 
@@ -109,7 +110,7 @@ def error_for(
         f"{endpoint.name} refused: {row.name.replace('_', ' ')}",
         why=f"{row.meaning} {row.meaning_zh}",
         next_step=row.action,
-        source=row.source,
+        source=row.source.partition("; ")[0],
         retryable=row.retryable,
         **parts,
     )

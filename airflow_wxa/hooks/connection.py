@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from airflow_wxa.access import FirstOf, FixedTokens, PlatformCredentials, TokenServer
-from airflow_wxa.api.redaction import Secret
+from airflow_wxa.api.redaction import Secret, without_credentials
 from airflow_wxa.client import Egress, api_host
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_store
@@ -73,9 +74,10 @@ class WxaConnection:
     def long_lived(self) -> tuple[str, ...]:
         """The few secrets that Airflow is told to mask, raw and URL-encoded.
 
-        Tokens are not among them: there are thousands, and each registration compiles one pattern of all anew.
+        Merchants' tokens are not among them: there are thousands, and each registration compiles one pattern of all.
         """
         secrets = (
+            self.fixed.platform,
             self.component_appsecret,
             self.token_url_bearer,
             self.push_token,
@@ -117,7 +119,7 @@ def read_connection(connection: Connection) -> WxaConnection:
     problems += _text_problems({name: value if isinstance(value, str) else "" for name, value in texts.items()})
     host = _checked_host(connection, extra, problems)
     timeout = _DEFAULT_TIMEOUT if extra.get("timeout") in (None, "") else extra["timeout"]
-    if not isinstance(timeout, int | float) or isinstance(timeout, bool) or timeout <= 0:
+    if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 < timeout < math.inf:
         problems.append(f"extra timeout = {timeout!r}: must be a number of seconds above 0")
     if connection.password and not connection.login:
         problems.append("password (component_appsecret) is given, but login (component_appid) is not")
@@ -149,7 +151,8 @@ def _text_problems(texts: Mapping[str, str]) -> list[str]:
         try:
             api_host(texts["token_url"].split("/", 3)[0] + "//" + texts["token_url"].split("/", 3)[2])
         except (WxaSpecError, IndexError):
-            problems.append(f"extra token_url = {texts['token_url']!r}: must be an https URL, or one of loopback")
+            said = without_credentials(texts["token_url"])
+            problems.append(f"extra token_url = {said!r}: must be an https URL, or one of loopback")
     problems += [
         f"extra {name} must be the 43 letters and digits that WeChat's console shows (it has {len(texts[name])})"
         for name in ("encoding_aes_key", "previous_encoding_aes_key")

@@ -9,9 +9,9 @@ from typing import Final
 from airflow.sdk.configuration import conf
 
 from airflow_wxa.errors import WxaSpecError
-from airflow_wxa.store import Store
+from airflow_wxa.store import Ledger, Store
 
-__all__ = ["open_store", "store_url"]
+__all__ = ["open_ledger", "open_store", "store_url"]
 
 _ON_ONE_MACHINE: Final = frozenset({"LocalExecutor"})
 
@@ -25,13 +25,18 @@ def open_store() -> Store:
     return Store(store_url(), _keys())
 
 
+def open_ledger() -> Ledger:
+    """Return the ledger, which rests in the store's database; raises as :func:`open_store` does."""
+    return Ledger(store_url())
+
+
 def store_url() -> str:
     """Return the store's URL, as ``[wxa] sql_alchemy_conn`` says.
 
-    :raises WxaSpecError: it says nothing, and the executor spans machines.
+    :raises WxaSpecError: it says nothing or names a SQLite file, and the executor spans machines.
     """
     url: str = (conf.get("wxa", "sql_alchemy_conn", fallback="") or "").strip()  # …_CMD brings a line break along
-    if url:
+    if url and not url.startswith("sqlite"):
         return url
     executors = [name.strip() for name in conf.get("core", "executor", fallback="LocalExecutor").split(",")]
     spanning = [name for name in executors if name.rpartition(":")[2].rpartition(".")[2] not in _ON_ONE_MACHINE]
@@ -44,6 +49,8 @@ def store_url() -> str:
             "(AIRFLOW__WXA__SQL_ALCHEMY_CONN) to it on every machine",
             source="docs/how-to/store.md",
         )
+    if url:
+        return url
     home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser().resolve()
     return f"sqlite:///{home / 'wxa.db'}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from airflow.sdk import BaseHook
@@ -14,6 +15,8 @@ from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.client import AsyncWxaClient, WxaClient
 from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.hooks.connection import read_connection
+from airflow_wxa.hooks.recorder import Recorder, current_who
+from airflow_wxa.hooks.store import open_ledger
 
 if TYPE_CHECKING:
     from airflow_wxa.hooks.connection import WxaConnection
@@ -23,6 +26,8 @@ __all__ = ["WxaHook"]
 
 T = TypeVar("T")
 
+_WITHDRAWALS_A_DAY: Final = 5
+_WITHDRAWALS_A_MONTH: Final = 10
 _TRIED_MERCHANTS: Final = 3  # so that testing a Connection stays quick
 _masked: Final[set[str]] = set()
 
@@ -48,7 +53,7 @@ class WxaHook(BaseHook):
         :raises WxaSpecError: the Connection cannot be right; every problem is named.
         """
         read = self.read()
-        return WxaClient(read.egress, read.tokens)
+        return WxaClient(read.egress, read.tokens, self._recorder(read))
 
     def read(self) -> WxaConnection:
         """Return the Connection as it was read.
@@ -67,13 +72,36 @@ class WxaHook(BaseHook):
             await amask_secret(secret)
         return AsyncWxaClient(read.egress, await asyncio.to_thread(lambda: read.tokens))
 
-    def run(self, step: Step[T]) -> T:
-        """Carry a step to its end with a client of its own, and return its outcome.
+    def run(self, step: Step[T], *, fenced: tuple[str, str] | None = None) -> T:
+        """Carry a step to its end with a client of its own, and return its outcome, which is recorded.
 
+        Each write is noted in the ledger before it is sent; if it cannot be noted, it is not sent.
+
+        :param fenced: appid and endpoint of a call that only the newest attempt may send, if the step may come to it.
         :raises WxaError: what the step did not answer for.
         """
-        with self.get_conn() as client:
-            return client.run(step)
+        read = self.read()
+        recorder = self._recorder(read)
+        if fenced is not None:
+            recorder.take_fence(*fenced)
+        with WxaClient(read.egress, read.tokens, recorder) as client:
+            try:
+                outcome = client.run(step)
+            except WxaError as error:
+                recorder.failed(error)
+                raise
+        recorder.settled(outcome)
+        return outcome
+
+    def withdrawals_left(self, appid: str) -> int:
+        """Return how often the sheet of a Mini Program may still be withdrawn, as far as the ledger knows."""
+        read = self.read()
+        day, month = open_ledger().spent(read.component_appid, appid, "undocodeaudit", dt.datetime.now(dt.UTC))
+        return min(_WITHDRAWALS_A_DAY - day, _WITHDRAWALS_A_MONTH - month)
+
+    @staticmethod
+    def _recorder(read: WxaConnection) -> Recorder:
+        return Recorder(open_ledger, read.component_appid, current_who())
 
     def token_problems(self, appid: str | None) -> list[str]:
         """Return why the Connection has no token for ``appid`` (``None``: for the platform), without any call."""

@@ -14,12 +14,14 @@ from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.failure import failing_at_once
-from airflow_wxa.steps import commit_code, release_version, submit_version, verify_release
+from airflow_wxa.steps import Submission, commit_code, release_version, submit_version, verify_release
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
+
+    from airflow_wxa.steps import Step
 
 __all__ = ["WxaCommitOperator", "WxaReleaseOperator", "WxaSubmitAuditOperator", "WxaVerifyReleaseOperator"]
 
@@ -56,9 +58,13 @@ class _VersionOperator(BaseOperator):
     def _version(self) -> CodeVersion:
         return CodeVersion.of(self.appid, self.template_id, self.user_version, self.ext_json)
 
-    @property
-    def _hook(self) -> WxaHook:
-        return WxaHook(self.wxa_conn_id)
+    def _run(self, step: Step[Any], *, withdraws: bool = False) -> dict[str, Any]:
+        fenced = (self.appid, "undocodeaudit") if withdraws else None
+        outcome: dict[str, Any] = WxaHook(self.wxa_conn_id).run(step, fenced=fenced).to_json()
+        return outcome
+
+    def _withdrawals_left(self, asked: bool) -> int | None:
+        return WxaHook(self.wxa_conn_id).withdrawals_left(self.appid) if asked else None
 
 
 class WxaCommitOperator(_VersionOperator):
@@ -67,21 +73,29 @@ class WxaCommitOperator(_VersionOperator):
     Returns ``{"outcome": "committed|unchanged", "appid", "user_version", "fingerprint", "superseded"}``.
 
     :param user_desc: what changed; the fingerprint is appended; empty: the ``user_version`` (templated).
+    :param withdraw_foreign_audit: withdraw a foreign sheet that is in audit instead of stopping, while the Mini
+        Program has withdrawals left: 5 a day, 10 a month (templated).
 
     Source: https://developers.weixin.qq.com/doc/oplatform/en/openApi/OpenApiDoc/miniprogram-management/code-management/commit.html
     """
 
-    template_fields: Sequence[str] = (*_VersionOperator.template_fields, "user_desc")
+    template_fields: Sequence[str] = (*_VersionOperator.template_fields, "user_desc", "withdraw_foreign_audit")
 
-    def __init__(self, *, user_desc: str = "", **kwargs: Any) -> None:
+    def __init__(self, *, user_desc: str = "", withdraw_foreign_audit: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.user_desc = user_desc
+        self.withdraw_foreign_audit = withdraw_foreign_audit
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
         with failing_at_once():
             version = self._version()
-            return self._hook.run(commit_code(version, self.user_desc or version.user_version)).to_json()
+            step = commit_code(
+                version,
+                self.user_desc or version.user_version,
+                withdrawals_left=self._withdrawals_left(self.withdraw_foreign_audit),
+            )
+            return self._run(step, withdraws=self.withdraw_foreign_audit)
 
 
 class WxaSubmitAuditOperator(_VersionOperator):
@@ -91,38 +105,77 @@ class WxaSubmitAuditOperator(_VersionOperator):
 
     :param version_desc: words for the reviewer; test accounts go here (templated).
     :param privacy_api_not_use: declare that privacy interfaces which the scan found are not used (templated).
+    :param quota_reserve: refuse when the platform's submissions left this month are down to this (templated).
+    :param withdraw_foreign_audit: as for :class:`WxaCommitOperator` (templated).
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_submitaudit
     """
 
-    template_fields: Sequence[str] = (*_VersionOperator.template_fields, "version_desc", "privacy_api_not_use")
+    template_fields: Sequence[str] = (
+        *_VersionOperator.template_fields,
+        "version_desc",
+        "privacy_api_not_use",
+        "quota_reserve",
+        "withdraw_foreign_audit",
+    )
 
-    def __init__(self, *, version_desc: str = "", privacy_api_not_use: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        version_desc: str = "",
+        privacy_api_not_use: bool = False,
+        quota_reserve: int = 0,
+        withdraw_foreign_audit: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.version_desc = version_desc
         self.privacy_api_not_use = privacy_api_not_use
+        self.quota_reserve = quota_reserve
+        self.withdraw_foreign_audit = withdraw_foreign_audit
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
+        noted = context.get("task_state_store")  # outlives a retry, unlike XCom
         with failing_at_once():
-            step = submit_version(
-                self._version(), version_desc=self.version_desc, privacy_api_not_use=self.privacy_api_not_use
+            how = Submission(
+                version_desc=self.version_desc,
+                privacy_api_not_use=self.privacy_api_not_use,
+                quota_reserve=self.quota_reserve,
+                noted_auditid=str(noted.get("auditid") or "") if noted else "",
+                withdrawals_left=self._withdrawals_left(self.withdraw_foreign_audit),
             )
-            return self._hook.run(step).to_json()
+            outcome = self._run(submit_version(self._version(), how), withdraws=self.withdraw_foreign_audit)
+        if noted:
+            noted.set("auditid", outcome["auditid"])
+        return outcome
 
 
 class WxaReleaseOperator(_VersionOperator):
     """Publish the version if its sheet is the latest and approved; once, also after a lost answer.
 
-    Returns ``{"outcome": "released|already_released", "appid", "release_version", "effective"}``.
+    Just before, the wanted domains are looked for on the Mini Program's own list and, when the Connection can read
+    it, on the platform's: one that the release would drop stops it. Returns ``{"outcome": "released|already_released",
+    "appid", "release_version", "release_time", "effective"}``.
+
+    :param webviewdomain: origins that must be effective afterwards (templated).
+    :param auditid: of the submission, needed only where WeChat leaves descriptions out (templated).
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_release
     """
 
+    template_fields: Sequence[str] = (*_VersionOperator.template_fields, "webviewdomain", "auditid")
+
+    def __init__(self, *, webviewdomain: Sequence[str] = (), auditid: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.webviewdomain = webviewdomain
+        self.auditid = auditid
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
         with failing_at_once():
-            return self._hook.run(release_version(self._version())).to_json()
+            wanted = parse_origins(self.webviewdomain or ())
+            return self._run(release_version(self._version(), wanted, noted_auditid=self.auditid or ""))
 
 
 class WxaVerifyReleaseOperator(_VersionOperator):
@@ -132,17 +185,24 @@ class WxaVerifyReleaseOperator(_VersionOperator):
 
     :param webviewdomain: origins that must be effective (templated).
     :param individual: no domain proof, an individual's Mini Program cannot have any (templated).
+    :param released_at: epoch seconds of the release, needed where WeChat leaves ``release_version`` out (templated).
     """
 
-    template_fields: Sequence[str] = (*_VersionOperator.template_fields, "webviewdomain", "individual")
+    template_fields: Sequence[str] = (*_VersionOperator.template_fields, "webviewdomain", "individual", "released_at")
 
-    def __init__(self, *, webviewdomain: Sequence[str] = (), individual: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, *, webviewdomain: Sequence[str] = (), individual: bool = False, released_at: int = 0, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.webviewdomain = webviewdomain
         self.individual = individual
+        self.released_at = released_at
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
         with failing_at_once():
             wanted = parse_origins(self.webviewdomain or ())
-            return self._hook.run(verify_release(self._version(), wanted, individual=self.individual)).to_json()
+            step = verify_release(
+                self._version(), wanted, individual=self.individual, released_at=int(self.released_at or 0)
+            )
+            return self._run(step)

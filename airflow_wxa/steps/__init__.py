@@ -1,6 +1,6 @@
 """What a release does, as generators without I/O: they yield calls, are sent replies, and return outcomes."""
 
-from airflow_wxa.steps.audit import audit_error, audit_status, submit_version
+from airflow_wxa.steps.audit import Submission, audit_error, audit_status, submit_version
 from airflow_wxa.steps.code import commit_code, privacy_scan
 from airflow_wxa.steps.domains import configure_domains, modify_platform_domains
 from airflow_wxa.steps.outcome import (
@@ -25,6 +25,7 @@ __all__ = [
     "ReleaseOutcome",
     "ReleaseSpec",
     "Step",
+    "Submission",
     "SubmitOutcome",
     "audit_error",
     "audit_status",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from airflow_wxa.api.audit import get_auditstatus, queryquota, read_sheet, submit_audit
@@ -12,12 +13,15 @@ from airflow_wxa.errors import (
     WxaAuditRejected,
     WxaBusyError,
     WxaError,
+    WxaInputError,
     WxaStateError,
     WxaTransportError,
 )
+from airflow_wxa.steps.code import undeclared_interfaces
 from airflow_wxa.steps.memory import (
     foreign_open_sheet,
     foreign_trial,
+    make_way,
     read_latest_sheet,
     read_versions,
     superseded_by,
@@ -31,37 +35,56 @@ if TYPE_CHECKING:
     from airflow_wxa.api.code import CodeVersion
     from airflow_wxa.steps.outcome import Step
 
-__all__ = ["audit_error", "audit_status", "submit_version"]
+__all__ = ["Submission", "audit_error", "audit_status", "submit_version"]
 
 _ALREADY_RUNNING: Final = 85009
 _QUOTA_USED_UP: Final = 85085
+_UNDECLARED: Final = 61040
 
 
-def submit_version(
-    version: CodeVersion, *, version_desc: str = "", privacy_api_not_use: bool = False
-) -> Step[SubmitOutcome]:
-    """Submit the trial version for audit, unless a sheet of this very version is in audit or approved: adopt it then.
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """How a version is submitted, besides the version itself.
 
     :param version_desc: words for the reviewer; test accounts go here.
     :param privacy_api_not_use: declare that privacy interfaces which the scan found are not used.
+    :param quota_reserve: keep this many of the platform's monthly submissions for others.
+    :param noted_auditid: of an earlier submission of this version, where WeChat leaves the description out.
+    :param withdrawals_left: withdraw a foreign sheet that is in audit while there are some; ``None``: never.
+    """
+
+    version_desc: str = ""
+    privacy_api_not_use: bool = False
+    quota_reserve: int = 0
+    noted_auditid: str = ""
+    withdrawals_left: int | None = None
+
+
+def submit_version(version: CodeVersion, how: Submission = Submission()) -> Step[SubmitOutcome]:
+    """Submit the trial version for audit, unless a sheet of this very version is in audit or approved: adopt it then.
+
     :raises WxaStateError: the trial version, or a sheet in audit, is somebody else's; it is named.
-    :raises WxaQuotaError: the platform's monthly audit quota is used up; nothing was submitted.
+    :raises WxaQuotaError: the platform's monthly audit quota is down to the reserve; nothing was submitted.
     :raises WxaBusyError: 61039, the privacy scan has not ended.
+    :raises WxaInputError: 61040, with the privacy interfaces that lack a right or a declaration.
     """
     before = yield from read_latest_sheet(version.appid)
-    if adopted := _adopted(version, before):
+    if adopted := _adopted(version, before, how):
         return adopted
     info = yield from read_versions(version.appid)
     if info.trial is None or not version.marked_in(info.trial.description):
         raise foreign_trial("submit_audit", version, info)
     if before is not None and before.status.is_open:
-        raise foreign_open_sheet("submit_audit", version, before)
-    yield from _check_quota(version.appid)
-    call = submit_audit(version.appid, version_desc=version_desc, privacy_api_not_use=privacy_api_not_use)
+        before = yield from make_way("submit_audit", version, before, how.withdrawals_left)
+    yield from _check_quota(version.appid, how.quota_reserve)
+    call = submit_audit(version.appid, version_desc=how.version_desc, privacy_api_not_use=how.privacy_api_not_use)
     try:
-        auditid = str((yield call).answer["auditid"])
-    except (WxaTransportError, WxaBusyError, WxaStateError) as error:
-        return (yield from _after_refusal(version, error))
+        auditid = str((yield call.knowing(_latest(before))).answer["auditid"])
+    except (WxaTransportError, WxaBusyError, WxaStateError, WxaInputError) as error:
+        return (yield from _after_refusal(version, how, error))
+    sheet = yield from read_latest_sheet(version.appid)
+    if sheet is not None and sheet.auditid == auditid and sheet.user_desc and not version.is_sheet(sheet):
+        raise foreign_open_sheet("submit_audit", version, sheet)  # they committed between our look and our submission
     return SubmitOutcome(
         "submitted", version.appid, version.user_version, auditid, superseded=superseded_by(version, before)
     )
@@ -110,16 +133,23 @@ def audit_error(outcome: AuditOutcome) -> WxaError | None:
     return None
 
 
-def _adopted(version: CodeVersion, sheet: AuditSheet | None) -> SubmitOutcome | None:
-    if sheet is None or not sheet.is_live or not version.marked_in(sheet.user_desc):
+def _latest(sheet: AuditSheet | None) -> dict[str, str] | None:
+    """Return the latest sheet as the ledger notes it."""
+    return None if sheet is None else {"auditid": sheet.auditid, "user_version": sheet.user_version}
+
+
+def _adopted(version: CodeVersion, sheet: AuditSheet | None, how: Submission) -> SubmitOutcome | None:
+    if sheet is None or not sheet.is_live or not version.is_sheet(sheet, how.noted_auditid):
         return None
     return SubmitOutcome("adopted", version.appid, version.user_version, sheet.auditid)
 
 
-def _after_refusal(version: CodeVersion, error: WxaError) -> Step[SubmitOutcome]:
+def _after_refusal(version: CodeVersion, how: Submission, error: WxaError) -> Step[SubmitOutcome]:
     """Read the sheet after a lost answer, or after 85009: adopt ours, name a foreign one, else the error stands."""
+    if isinstance(error, WxaInputError):
+        raise (yield from undeclared_interfaces(error)) if error.errcode == _UNDECLARED else error
     sheet = yield from read_latest_sheet(version.appid)
-    if adopted := _adopted(version, sheet):
+    if adopted := _adopted(version, sheet, how):
         return adopted
     already_running = isinstance(error, WxaApiError) and error.errcode == _ALREADY_RUNNING
     if already_running and sheet is not None and sheet.status.is_open:  # an open one of ours was adopted above
@@ -127,15 +157,17 @@ def _after_refusal(version: CodeVersion, error: WxaError) -> Step[SubmitOutcome]
     raise error
 
 
-def _check_quota(appid: str) -> Step[None]:
-    """Refuse when the month's quota is used up; a quota that cannot be read stops nothing."""
+def _check_quota(appid: str, reserve: int) -> Step[None]:
+    """Refuse when the month's quota is down to the reserve; a quota that cannot be read stops nothing."""
     try:
         quota = (yield queryquota(appid)).answer
     except WxaError:
         return
-    if quota["rest"] > 0:
+    if quota["rest"] > reserve:
         return
     refused = error_for(_QUOTA_USED_UP, endpoint=CATALOGUE["submit_audit"], appid=appid)
-    refused.what = "submit_audit not sent: the platform's audit quota is used up"
-    refused.values |= {"rest": quota["rest"], "limit": quota["limit"]}
+    refused.what = "submit_audit not sent: the platform's audit quota is " + (
+        "used up" if not reserve else "at the reserve"
+    )
+    refused.values |= {"rest": quota["rest"], "limit": quota["limit"], "reserve": reserve}
     raise refused

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from airflow_wxa.api.code import commit, get_code_privacy_info
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaInputError, WxaTransportError
+from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaInputError, WxaTransportError
 from airflow_wxa.steps.memory import (
-    foreign_open_sheet,
     foreign_trial,
+    make_way,
     read_latest_sheet,
     read_versions,
     superseded_by,
@@ -20,32 +21,36 @@ if TYPE_CHECKING:
     from airflow_wxa.api.code import CodeVersion
     from airflow_wxa.steps.outcome import Step
 
-__all__ = ["commit_code", "privacy_scan"]
+__all__ = ["commit_code", "privacy_scan", "undeclared_interfaces"]
 
 _SCANNING: Final = 61039
 _UNDECLARED: Final = 61040
 
 
-def commit_code(version: CodeVersion, user_desc: str) -> Step[CommitOutcome]:
+def commit_code(
+    version: CodeVersion, user_desc: str, *, noted_auditid: str = "", withdrawals_left: int | None = None
+) -> Step[CommitOutcome]:
     """Upload the version, unless WeChat has it already: on trial, in audit or approved.
 
     Committing again would start another privacy scan, and block the release of an approved sheet. A foreign trial
     version is overwritten; a foreign sheet that is still in audit stops the step.
 
     :param user_desc: what changed; the fingerprint is appended.
+    :param noted_auditid: of an earlier submission of this version, where WeChat leaves the description out.
+    :param withdrawals_left: withdraw a foreign sheet that is in audit while there are some; ``None``: never.
     :raises WxaStateError: a foreign sheet is in audit, or somebody else committed at the same time: theirs is named.
     """
     before = yield from read_versions(version.appid)
     sheet = yield from read_latest_sheet(version.appid)
     on_trial = before.trial is not None and version.marked_in(before.trial.description)
-    in_review = sheet is not None and sheet.is_live and version.marked_in(sheet.user_desc)
+    in_review = sheet is not None and sheet.is_live and version.is_sheet(sheet, noted_auditid)
     if on_trial or in_review:
         return CommitOutcome("unchanged", version.appid, version.user_version, version.fingerprint)
     if sheet is not None and sheet.status.is_open:
-        raise foreign_open_sheet("commit", version, sheet)
+        sheet = yield from make_way("commit", version, sheet, withdrawals_left)
     lost: WxaTransportError | WxaBusyError | None = None
     try:
-        yield commit(version, user_desc)
+        yield commit(version, user_desc).knowing({"trial": asdict(before.trial) if before.trial else None})
     except (WxaTransportError, WxaBusyError) as error:
         lost = error  # the work may have been done: read, do not repeat
     after = yield from read_versions(version.appid)
@@ -83,6 +88,15 @@ def privacy_scan(appid: str, *, privacy_api_not_use: bool = False) -> Step[Priva
     if (found.without_auth_list or found.without_conf_list) and not privacy_api_not_use:
         raise _undeclared(found)
     return found
+
+
+def undeclared_interfaces(refused: WxaApiError) -> Step[WxaApiError]:
+    """Return the error for a submission that was answered 61040, with the interfaces that the scan tells of."""
+    try:
+        yield from privacy_scan(refused.appid or "")
+    except WxaError as error:
+        return error if isinstance(error, WxaInputError) else refused
+    return refused
 
 
 def _undeclared(found: PrivacyOutcome) -> WxaInputError:

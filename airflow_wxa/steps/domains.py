@@ -36,7 +36,13 @@ if TYPE_CHECKING:
     from airflow_wxa.api.webview_domain import Action, WebviewDomain
     from airflow_wxa.steps.outcome import Step
 
-__all__ = ["configure_domains", "modify_platform_domains", "read_effective_domains", "read_own_domains"]
+__all__ = [
+    "configure_domains",
+    "modify_platform_domains",
+    "read_effective_domains",
+    "read_own_domains",
+    "read_platform_hosts",
+]
 
 _ROADS: Final[Mapping[int, Literal["platform_list_empty", "individual"]]] = {
     89020: "platform_list_empty",
@@ -62,7 +68,7 @@ def configure_domains(appid: str, action: Action, wanted: Sequence[WebviewDomain
         before = yield from read_own_domains(appid)
         if action == "get":
             return _as_read(appid, before)
-        reply = yield setwebviewdomain(appid, action, wanted)
+        reply = yield setwebviewdomain(appid, action, wanted).knowing(_sorted(before))
         after = yield from read_own_domains(appid)
     except WxaApiError as error:
         if error.errcode in _ROADS:
@@ -72,7 +78,7 @@ def configure_domains(appid: str, action: Action, wanted: Sequence[WebviewDomain
             raise (yield from _uncovered(error, wanted)) from None
         raise
     if after is not None:
-        platform = (yield from _platform_hosts()) if action is None else None
+        platform = (yield from read_platform_hosts()) if action is None else None
         _check_done(appid, action, undone(action, wanted, after, platform), after)
     known = before is not None and after is not None
     return DomainOutcome(
@@ -118,7 +124,7 @@ def modify_platform_domains(
     if before.known and all(_platform_done(action, wanted, version) for version in before.known):
         return PlatformOutcome("unchanged", action, _sorted(before.testing), _sorted(before.published))
     try:
-        reply = yield modify_wxa_jump_domain(action, wanted)
+        reply = yield modify_wxa_jump_domain(action, wanted).knowing(before.to_json())
     except WxaBusyError as error:
         raise (yield from _unverified(wanted, error)) from None
     if invalid := normalised_hosts(reply.answer.get("invalid_wxa_jump_h5_domain", "")):
@@ -153,6 +159,9 @@ class _PlatformList:
     testing: frozenset[str] | None
     published: frozenset[str] | None
 
+    def to_json(self) -> dict[str, Any]:
+        return {"testing": _sorted(self.testing), "published": _sorted(self.published)}
+
     @property
     def known(self) -> list[frozenset[str]]:
         return [version for version in (self.testing, self.published) if version is not None]
@@ -170,7 +179,7 @@ def _read_platform_list() -> Step[_PlatformList]:
     return _PlatformList(*(normalised_hosts(answer[name]) if name in answer else None for name in names))
 
 
-def _platform_hosts() -> Step[frozenset[str] | None]:
+def read_platform_hosts() -> Step[frozenset[str] | None]:
     """Read the platform list if the Connection can; best effort: ``None`` when it cannot, for whatever reason."""
     try:
         platform = yield from _read_platform_list()
@@ -273,7 +282,7 @@ def _check_done(appid: str, action: Action, left: list[str], after: frozenset[st
 
 def _uncovered(error: WxaApiError, wanted: Sequence[WebviewDomain]) -> Step[WxaApiError]:
     """Return 89021 with each host that the platform list does not cover, or both usual causes."""
-    platform = yield from _platform_hosts()
+    platform = yield from read_platform_hosts()
     explained = error_for(error.errcode, endpoint=_ENDPOINT, appid=error.appid, errmsg=error.errmsg, rid=error.rid)
     missing = [domain.host for domain in wanted if not domain.covered_by(platform or ())]
     if platform is not None and missing:

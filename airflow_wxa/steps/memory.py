@@ -6,22 +6,25 @@ descriptions tells whether they are ours.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from airflow_wxa.api.audit import get_latest_auditstatus, read_sheet
+from airflow_wxa.api.audit import get_latest_auditstatus, read_sheet, undocodeaudit
 from airflow_wxa.api.code import getversioninfo, read_version_info
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.errors import WxaApiError, WxaStateError
+from airflow_wxa.api.errcodes import error_for
+from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaStateError, WxaTransportError
 
 if TYPE_CHECKING:
     from airflow_wxa.api.audit import AuditSheet
     from airflow_wxa.api.code import CodeVersion, VersionInfo
     from airflow_wxa.steps.outcome import Step
 
-__all__ = ["foreign_open_sheet", "foreign_trial", "read_latest_sheet", "read_versions", "superseded_by"]
+__all__ = ["foreign_open_sheet", "foreign_trial", "make_way", "read_latest_sheet", "read_versions", "superseded_by"]
 
 #: On get_latest_auditstatus: no valid sheet, an unknown auditid, no code committed yet. Each means: there is no sheet.
 _NO_SHEET: Final = frozenset({85058, 85012, 86001})
+_WITHDRAWALS_USED_UP: Final = 87013
 
 
 def read_versions(appid: str) -> Step[VersionInfo]:
@@ -41,9 +44,30 @@ def read_latest_sheet(appid: str) -> Step[AuditSheet | None]:
 
 def superseded_by(version: CodeVersion, sheet: AuditSheet | None) -> str | None:
     """Return the ``user_version`` of a foreign sheet that has ended and that ``version`` takes the place of."""
-    if sheet is None or version.marked_in(sheet.user_desc):
+    if sheet is None or version.is_sheet(sheet):
         return None
     return sheet.user_version
+
+
+def make_way(
+    step: str, version: CodeVersion, sheet: AuditSheet, withdrawals_left: int | None
+) -> Step[AuditSheet | None]:
+    """Withdraw a foreign sheet in audit, if that was asked for, and return the latest sheet as it is then.
+
+    :param withdrawals_left: what is left of the Mini Program's withdrawals; ``None``: nobody asked to withdraw.
+    :raises WxaStateError: nobody asked, or the sheet is in audit all the same; it is named.
+    :raises WxaQuotaError: the withdrawals are used up; nothing was sent.
+    """
+    if withdrawals_left is None:
+        raise foreign_open_sheet(step, version, sheet)
+    if withdrawals_left <= 0:
+        raise _no_withdrawal_left(version, sheet)
+    with suppress(WxaTransportError, WxaBusyError):  # it may be withdrawn all the same: read, do not repeat
+        yield undocodeaudit(version.appid).knowing({"in audit": sheet.user_version, "auditid": sheet.auditid})
+    after = yield from read_latest_sheet(version.appid)
+    if after is not None and after.status.is_open:
+        raise foreign_open_sheet(step, version, after)
+    return after
 
 
 def foreign_trial(step: str, version: CodeVersion, info: VersionInfo) -> WxaStateError:
@@ -77,9 +101,16 @@ def foreign_open_sheet(step: str, version: CodeVersion, sheet: AuditSheet) -> Wx
             "ours": f"{version.user_version} {version.mark}",
         },
         why="WeChat keeps one open audit sheet (审核单) per appid, and this one carries another fingerprint.",
-        next_step="wait until its review ends, or have its owner withdraw it with /wxa/undocodeaudit (5 a day, 10 a "
-        "month); then run again",
+        next_step="wait until its review ends, or agree with its owner and set withdraw_foreign_audit (5 a day, 10 a "
+        "month for each Mini Program); then run again",
         source=CATALOGUE["get_latest_auditstatus"].source,
         endpoint=step,
         appid=version.appid,
     )
+
+
+def _no_withdrawal_left(version: CodeVersion, sheet: AuditSheet) -> WxaApiError:
+    error = error_for(_WITHDRAWALS_USED_UP, endpoint=CATALOGUE["undocodeaudit"], appid=version.appid)
+    error.what = "undocodeaudit not sent: this Mini Program's withdrawals are used up"
+    error.values |= {"in audit": sheet.user_version, "auditid": sheet.auditid}
+    return error

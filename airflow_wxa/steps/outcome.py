@@ -159,10 +159,12 @@ class ReleaseOutcome(_Outcome):
     """What is online.
 
     :param release_version: as WeChat tells it; ``""`` when it leaves it out.
+    :param release_time: epoch seconds; 0 when it leaves it out.
     :param effective: effective business domains, normalised and sorted; ``None`` when they could not be read.
     """
 
     outcome: Literal["released", "already_released"]
     appid: str
     release_version: str
+    release_time: int = 0
     effective: tuple[str, ...] | None = None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal
 
 from airflow_wxa.api.audit import AuditStatus
 from airflow_wxa.api.code import release
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaBusyError, WxaError, WxaStateError, WxaTransportError
-from airflow_wxa.steps.domains import read_effective_domains, read_own_domains
-from airflow_wxa.steps.memory import read_latest_sheet, read_versions
+from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
+from airflow_wxa.steps.memory import foreign_trial, read_latest_sheet, read_versions
 from airflow_wxa.steps.outcome import ReleaseOutcome
 
 if TYPE_CHECKING:
@@ -23,58 +24,122 @@ if TYPE_CHECKING:
 __all__ = ["release_version", "verify_release"]
 
 
-def release_version(version: CodeVersion) -> Step[ReleaseOutcome]:
+def release_version(
+    version: CodeVersion, wanted: Collection[WebviewDomain] = (), *, noted_auditid: str = ""
+) -> Step[ReleaseOutcome]:
     """Publish the version, if its sheet is the latest and approved; not twice, also after a lost answer.
 
-    85052 says that the latest approved sheet is online already. It is success only when that version is ours.
+    Just before, the wanted domains are looked for on the Mini Program's own list and, when it can be read, on the
+    platform's: one that the release would drop stops it. 85052 says that the latest approved sheet is online already;
+    it is success only when that version is ours.
 
-    :raises WxaStateError: the latest sheet is not ours, or not approved; or another version is online after all.
+    :param wanted: domains that must be effective afterwards.
+    :param noted_auditid: of our submission, where WeChat leaves the description out.
+    :raises WxaStateError: the latest sheet is not ours, or not approved; a wanted domain would be dropped, or needs a
+        new version; or another version is online after all. Each is named.
     """
-    sheet = yield from read_latest_sheet(version.appid)
-    _check_sheet(version, sheet)
     before = (yield from read_versions(version.appid)).online
     if before is not None and version.marked_in(before.description):
+        yield from _effective_proof(version, wanted)
         return (yield from _outcome("already_released", version, before))
+    yield from _guard_domains(version, wanted)
+    sheet = yield from read_latest_sheet(version.appid)  # the last look before the write
+    _check_sheet(version, sheet, noted_auditid)
     refused = 0
     lost: WxaTransportError | WxaBusyError | None = None
     try:
-        refused = (yield release(version.appid)).errcode
+        refused = (yield release(version.appid).knowing(asdict(before) if before else None)).errcode
     except (WxaTransportError, WxaBusyError) as error:
         lost = error  # it may have been published: read, do not repeat
+    except WxaStateError as error:
+        raise (yield from _winner(version, error)) from None
     online = (yield from read_versions(version.appid)).online
     if lost is not None and online == before:
         raise lost
-    if online is None or not _is_ours(version, online):
+    if online is None or not _is_ours(version, online, since=before.time + 1 if before else 1):
         raise _another_online("release", version, online)
+    if refused:
+        yield from _effective_proof(version, wanted)
     return (yield from _outcome("already_released" if refused else "released", version, online))
 
 
 def verify_release(
-    version: CodeVersion, wanted: Collection[WebviewDomain] = (), *, individual: bool = False
+    version: CodeVersion, wanted: Collection[WebviewDomain] = (), *, individual: bool = False, released_at: int = 0
 ) -> Step[ReleaseOutcome]:
     """Prove that the version is online and that the wanted domains are effective.
 
     :param individual: no domain proof: an individual's Mini Program cannot have any.
+    :param released_at: epoch seconds of our release, where WeChat leaves ``release_version`` out; 0: not known.
     :raises WxaStateError: another version is online, or a wanted domain is not effective; all are named.
     """
     online = (yield from read_versions(version.appid)).online
-    if online is None or not _is_ours(version, online):
+    if online is None or not _is_ours(version, online, since=released_at):
         raise _another_online("verify_release", version, online)
     if individual:
-        return ReleaseOutcome("released", version.appid, online.version)
+        return ReleaseOutcome("released", version.appid, online.version, online.time)
+    effective = yield from _effective_proof(version, wanted)
+    return ReleaseOutcome("released", version.appid, online.version, online.time, effective=tuple(sorted(effective)))
+
+
+def _effective_proof(version: CodeVersion, wanted: Collection[WebviewDomain]) -> Step[frozenset[str]]:
+    """Return the effective domains; raise when a wanted one is not among them."""
     effective = yield from read_effective_domains(version.appid)
     missing = sorted({domain.origin for domain in wanted} - effective)
     if missing:
         own = yield from _own_if_known(version.appid)
         raise _domains_missing(version, missing, effective, own)
-    return ReleaseOutcome("released", version.appid, online.version, effective=tuple(sorted(effective)))
+    return effective
 
 
-def _is_ours(version: CodeVersion, online: OnlineVersion) -> bool:
-    """Tell whether the online version is ours; ``release_version`` came back empty once, then the mark decides."""
-    if "[wxa:" in online.description or not online.version:
+def _guard_domains(version: CodeVersion, wanted: Collection[WebviewDomain]) -> Step[None]:
+    """Stop when a wanted domain is not configured any more, or when the release would drop it."""
+    if not wanted:
+        return
+    own = yield from read_own_domains(version.appid)
+    platform = yield from read_platform_hosts()
+    gone = [domain.origin for domain in wanted if own is not None and domain.origin not in own]
+    dropped = [domain.origin for domain in wanted if platform is not None and not domain.covered_by(platform)]
+    if not gone and not dropped:
+        return
+    raise WxaStateError(
+        "release not sent: it would leave wanted business domains offline",
+        values={
+            "not configured": ", ".join(gone) or "none",
+            "not on the platform list": ", ".join(dropped) or "none",
+            "configured": "unknown" if own is None else ", ".join(sorted(own)) or "none",
+            "platform list": "unknown" if platform is None else ", ".join(sorted(platform)) or "none",
+        },
+        why="Somebody changed a list since the domains were configured. At release WeChat keeps only domains that "
+        "the platform's list still holds; pages of the others would not open any more.",
+        next_step="register them on the platform list again (WxaModifyPlatformDomainOperator), clear configure_domains "
+        "of this run, then this task",
+        source=CATALOGUE["setwebviewdomain"].source,
+        endpoint="release",
+        appid=version.appid,
+    )
+
+
+def _winner(version: CodeVersion, refused: WxaStateError) -> Step[WxaStateError]:
+    """Return the error for a release that WeChat's state refused: somebody's newer commit is named if there is one."""
+    info = yield from read_versions(version.appid)
+    if info.trial is not None and not version.marked_in(info.trial.description):
+        winner = foreign_trial("release", version, info)
+        winner.errcode, winner.errmsg, winner.rid = refused.errcode, refused.errmsg, refused.rid
+        winner.values |= {"errcode": refused.errcode, "rid": refused.rid}
+        return winner
+    return refused
+
+
+def _is_ours(version: CodeVersion, online: OnlineVersion, *, since: int = 0) -> bool:
+    """Tell whether the online version is ours.
+
+    ``release_version`` came back empty once: then what went online at our release or later is ours.
+    """
+    if "[wxa:" in online.description:
         return version.marked_in(online.description)
-    return online.version == version.user_version
+    if online.version:
+        return online.version == version.user_version
+    return online.time >= since > 0
 
 
 def _outcome(
@@ -85,7 +150,7 @@ def _outcome(
         effective = tuple(sorted((yield from read_effective_domains(version.appid))))
     except WxaError:
         effective = None
-    return ReleaseOutcome(word, version.appid, online.version, effective=effective)
+    return ReleaseOutcome(word, version.appid, online.version, online.time, effective=effective)
 
 
 def _own_if_known(appid: str) -> Step[frozenset[str] | None]:
@@ -95,10 +160,10 @@ def _own_if_known(appid: str) -> Step[frozenset[str] | None]:
         return None
 
 
-def _check_sheet(version: CodeVersion, sheet: AuditSheet | None) -> None:
-    if sheet is not None and sheet.status is AuditStatus.APPROVED and version.marked_in(sheet.user_desc):
+def _check_sheet(version: CodeVersion, sheet: AuditSheet | None, noted_auditid: str) -> None:
+    ours = sheet is not None and version.is_sheet(sheet, noted_auditid)
+    if sheet is not None and ours and sheet.status is AuditStatus.APPROVED:
         return
-    ours = sheet is not None and version.marked_in(sheet.user_desc)
     raise WxaStateError(
         "release not sent: "
         + (

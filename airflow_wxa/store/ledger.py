@@ -109,6 +109,11 @@ class Ledger:
         with self._database.writing() as connection:
             connection.execute(update(ledger).where(ledger.c.id == entry).values(answered_at=database_now(), **said))
 
+    def forget(self, entry: int) -> None:
+        """Take an intent back: the call was refused on our side, nothing was sent."""
+        with self._database.writing() as connection:
+            connection.execute(delete(ledger).where(ledger.c.id == entry))
+
     def settle(self, component_appid: str, appid: str, endpoint: str, who: Who, said: Mapping[str, Any]) -> None:
         """Note the outcome that a step came to: with this run's writes, with lost ones before, and as the latest."""
         mine = and_(ledger.c.component_appid == component_appid, ledger.c.appid == appid, ledger.c.endpoint == endpoint)

@@ -41,6 +41,8 @@ PARAMS: dict[str, tuple[Any, Any]] = {
     "ext_json": ("object", {}),
     "version_desc": (["null", "string"], ""),
     "privacy_api_not_use": ("boolean", False),
+    "audit_quota_reserve": ("integer", 0),
+    "withdraw_foreign_audit": ("boolean", False),
     "approval": ("boolean", True),
     "release": ("boolean", True),
     "audit_timeout_hours": ("number", 264),

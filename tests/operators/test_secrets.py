@@ -203,11 +203,13 @@ def echoing(echo: str) -> Iterator[str]:
     """Run the gateway; yield its URL."""
     with ThreadingHTTPServer(("127.0.0.1", 0), EchoingGateway) as server:
         server.answer_to = ECHOES[echo]  # type: ignore[attr-defined]
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.fixture
