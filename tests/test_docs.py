@@ -1,0 +1,64 @@
+"""The docs are held to the code: what exists is documented, what is linked exists."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from airflow_wxa.get_provider_info import get_provider_info
+from airflow_wxa.sandbox.control import PAGE
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def exported(package: str) -> list[str]:
+    """Return ``__all__`` of a package without importing it: that would import Airflow."""
+    tree = ast.parse((ROOT / "airflow_wxa" / package / "__init__.py").read_text("utf-8"))
+    (names,) = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    ]
+    return list(names)
+
+
+def page(path: str) -> str:
+    return (ROOT / path).read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", [*exported("operators"), *exported("sensors")])
+def test_every_operator_and_sensor_stands_in_the_readme(name: str) -> None:
+    assert f"`{name}`" in page("README.md")
+
+
+@pytest.mark.parametrize("name", get_provider_info()["connection-types"][0]["conn-fields"])
+def test_every_field_of_the_connection_is_documented(name: str) -> None:
+    assert f"`{name}`" in page("docs/reference/connection.md")
+
+
+@pytest.mark.parametrize("name", get_provider_info()["config"]["wxa"]["options"])
+def test_every_option_of_the_configuration_is_documented(name: str) -> None:
+    assert f"`{name}`" in page("docs/reference/connection.md")
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"/_sandbox/[a-z/]+", PAGE))))
+def test_every_control_path_of_the_sandbox_is_documented(path: str) -> None:
+    assert path in page("docs/reference/sandbox.md")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_inside_the_docs_leads_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text("utf-8"))
+
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("source", sorted((ROOT / "airflow_wxa").rglob("*.py")), ids=lambda path: path.stem)
+def test_every_page_that_an_error_names_exists(source: Path) -> None:
+    named = re.findall(r"docs/[a-z/-]+\.md", source.read_text("utf-8"))
+
+    assert [name for name in named if not (ROOT / name).exists()] == []
