@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 START_SECONDS: Final = 60
-PRELOADED: Final = ["airflow_wxa.access", "airflow_wxa.store", "airflow_wxa.steps", "psycopg2"]
+# What the children import, the module of the tests and pytest itself included: read once instead of by each.
+PRELOADED: Final = ["pytest", "psycopg2", "airflow_wxa.access", "airflow_wxa.sandbox", "airflow_wxa.steps"]
 
 
 @cache

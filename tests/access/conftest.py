@@ -1,0 +1,1 @@
+from tests.store.databases import store_url  # noqa: F401  a fixture

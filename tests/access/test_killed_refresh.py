@@ -1,0 +1,113 @@
+"""A refresh that is killed anywhere loses nothing: the next call succeeds, and needs no person."""
+
+from __future__ import annotations
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import requests
+from sqlalchemy import event
+
+from airflow_wxa.sandbox import serve
+from tests.access.platforms import APPSECRET, AUTHORIZER_TOKEN, LIST, REFRESH, Recipe, world_of
+from tests.store.processes import fork_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from airflow_wxa.access import PlatformCredentials
+
+MOST_POSITIONS = 100
+STORE_METHODS = ("merchant", "take_lease", "drop_lease", "store_grant", "drop_access_token", "store_renewal")
+
+
+class Steps:
+    """Counts the steps of a refresh, writes their names down, and ends the process at one of them."""
+
+    def __init__(self, log: Path, fatal: int | None) -> None:
+        self.log = log
+        self.fatal = fatal
+        self.taken = 0
+
+    def take(self, name: str) -> None:
+        self.taken += 1
+        with self.log.open("a") as log:
+            log.write(f"{name}\n")
+        if self.taken == self.fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **named: Any) -> Any:
+            self.take(f"before {name}")
+            result = work(*arguments, **named)
+            self.take(f"after {name}")
+            return result
+
+        return counted
+
+    def watch(self, credentials: PlatformCredentials) -> None:
+        """Count every method of the store, every commit and every request."""
+        for name in STORE_METHODS:
+            setattr(credentials.store, name, self.around(f"store.{name}", getattr(credentials.store, name)))
+        engine = credentials.store._database.engine
+        event.listen(engine, "commit", lambda _: self.take("before a commit"))
+        send = requests.Session.send
+
+        def sent(session: requests.Session, request: requests.PreparedRequest, **named: Any) -> requests.Response:
+            path = (request.path_url or "").partition("?")[0].rpartition("/")[2]
+            response: requests.Response = self.around(path, send)(session, request, **named)
+            return response
+
+        requests.Session.send = sent  # type: ignore[method-assign]  # this process ends soon
+
+
+def refresh(recipe: Recipe, log: Path, fatal: int | None) -> None:
+    credentials = recipe.credentials()
+    Steps(log, fatal).watch(credentials)
+    assert credentials.client.send(recipe.merchant_call).errcode == 0
+
+
+def call(recipe: Recipe) -> None:
+    assert recipe.client().send(recipe.merchant_call).errcode == 0
+
+
+def in_a_process(work: Callable[..., None], *arguments: Any) -> int | None:
+    process = fork_server().Process(target=work, args=arguments)
+    process.start()
+    process.join(60)
+    return process.exitcode
+
+
+def test_a_killed_refresh_costs_nothing_wherever_it_was_killed(store_url: str, tmp_path: Path) -> None:
+    with serve(world_of(MOST_POSITIONS)) as sandbox:
+        recipes = [Recipe(sandbox.url, store_url, number, 0.2) for number in range(1, MOST_POSITIONS + 1)]
+        first = recipes[0].imported().expired().expired("")
+        assert in_a_process(refresh, first, tmp_path / "undisturbed", None) == 0
+        positions = (tmp_path / "undisturbed").read_text().splitlines()
+        assert 10 < len(positions) < MOST_POSITIONS
+
+        def killed_at(number: int) -> str:
+            recipe = recipes[number].imported().expired().expired("")
+            log = tmp_path / f"killed at {number}"
+            assert in_a_process(refresh, recipe, log, number) == -signal.SIGKILL
+            assert log.read_text().splitlines() == positions[:number]
+            assert in_a_process(call, recipe) == 0, positions[number - 1]
+            stored, current = recipe.seen().renewal, sandbox.world.mini_program(recipe.appid).refresh_token
+            assert stored is not None
+            assert stored.reveal() == current != REFRESH
+            listed = sandbox.journal.count(LIST, component_appid=recipe.component_appid)
+            asked = sandbox.journal.count(AUTHORIZER_TOKEN, authorizer_appid=recipe.appid)
+            return f"{number:3} {positions[number - 1]:32} asked {asked}, list read {listed}"
+
+        with ThreadPoolExecutor(4) as pool:
+            told = list(pool.map(killed_at, range(1, len(positions) + 1)))
+    print("\nkilled at, and what it took until the next call had succeeded:", *told, sep="\n")
+    lost = [line for line in told if "list read 1" in line]
+    between = positions.index("before a commit", positions.index("after api_authorizer_token"))
+    # The answer that held the rotated refresh token is lost from its arrival until it is committed.
+    assert len(lost) == between - positions.index("after api_authorizer_token") + 1
+    assert all("list read 0" in line for line in told if line not in lost)
+    assert APPSECRET not in "".join(told)

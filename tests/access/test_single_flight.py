@@ -1,0 +1,119 @@
+"""Many processes want the same token at the same moment: one of them asks WeChat."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_wxa.sandbox import serve
+from airflow_wxa.store.tables import credential
+from tests.access.platforms import AUTHORIZER_TOKEN, COMPONENT_TOKEN, LIST, Recipe, world_of
+from tests.store.processes import together
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_wxa.sandbox import RunningSandbox
+
+PROCESSES = 64
+
+
+@pytest.fixture
+def sandbox() -> Iterator[RunningSandbox]:
+    with serve(world_of(2)) as running:
+        yield running
+
+
+@pytest.fixture
+def recipe(sandbox: RunningSandbox, store_url: str) -> Recipe:
+    return Recipe(sandbox.url, store_url).imported()
+
+
+def call_merchant(recipe: Recipe) -> int:
+    return recipe.client().send(recipe.merchant_call).errcode
+
+
+def call_platform(recipe: Recipe) -> int:
+    return recipe.client().send(recipe.platform_call).errcode
+
+
+def test_sixty_four_processes_on_an_expired_merchant_token_make_one_refresh(
+    sandbox: RunningSandbox, recipe: Recipe
+) -> None:
+    recipe.expired()
+    assert together(PROCESSES, call_merchant, recipe) == [0] * PROCESSES
+    assert sandbox.journal.count(AUTHORIZER_TOKEN) == 1
+    assert sandbox.journal.count(COMPONENT_TOKEN) == 1
+    assert sandbox.journal.count("/wxa/getversioninfo") == PROCESSES
+
+
+def test_sixty_four_processes_on_an_expired_platform_token_make_one_refresh(
+    sandbox: RunningSandbox, recipe: Recipe
+) -> None:
+    recipe.expired("")
+    assert together(PROCESSES, call_platform, recipe) == [0] * PROCESSES
+    assert sandbox.journal.count(COMPONENT_TOKEN) == 1
+
+
+def test_sixteen_processes_whose_token_was_replaced_by_somebody_make_one_refresh(
+    sandbox: RunningSandbox, recipe: Recipe
+) -> None:
+    call_merchant(recipe)
+    sandbox.world.mini_programs[0].issued.clear()  # what everybody remembers is not the latest any more: 40001
+    assert together(16, call_merchant, recipe) == [0] * 16
+    assert sandbox.journal.count(AUTHORIZER_TOKEN) == 2
+
+
+def test_threads_of_one_process_make_one_refresh(sandbox: RunningSandbox, recipe: Recipe) -> None:
+    credentials = recipe.expired().credentials()
+    with ThreadPoolExecutor(12) as pool:
+        tokens = list(pool.map(lambda _: credentials.token(recipe.merchant_call), range(12)))
+    assert len({token.reveal() for token in tokens}) == 1
+    assert sandbox.journal.count(AUTHORIZER_TOKEN) == 1
+
+
+def test_threads_whose_token_was_refused_make_one_refresh(sandbox: RunningSandbox, recipe: Recipe) -> None:
+    credentials = recipe.credentials()
+    refused = credentials.token(recipe.merchant_call)
+    with ThreadPoolExecutor(12) as pool:
+        tokens = list(pool.map(lambda _: credentials.renewed(recipe.merchant_call, refused), range(12)))
+    assert refused not in tokens
+    assert len({token.reveal() for token in tokens}) == 1
+    assert sandbox.journal.count(AUTHORIZER_TOKEN) == 2
+
+
+def test_processes_that_know_no_refresh_token_read_the_list_and_all_succeed(
+    sandbox: RunningSandbox, store_url: str
+) -> None:
+    recipe = Recipe(sandbox.url, store_url, number=2)
+    Recipe(sandbox.url, store_url, number=2).imported()
+    with recipe.store()._database.writing() as connection:
+        connection.execute(credential.delete().where(credential.c.appid == recipe.appid))
+    assert together(16, call_merchant, recipe) == [0] * 16
+    assert sandbox.journal.count(AUTHORIZER_TOKEN) == 1
+    assert sandbox.journal.count(LIST) == 1
+
+
+def test_an_early_renewal_keeps_nobody_waiting(sandbox: RunningSandbox, recipe: Recipe) -> None:
+    first = recipe.credentials().token(recipe.merchant_call)
+    recipe.ageing(300)
+    seen = recipe.seen()
+    assert recipe.store().take_lease(seen, "somebody else", 30)
+    assert recipe.credentials().token(recipe.merchant_call) == first
+    assert sandbox.journal.count(AUTHORIZER_TOKEN) == 1
+
+
+def test_whoever_waits_gets_the_token_as_soon_as_it_is_stored(sandbox: RunningSandbox, recipe: Recipe) -> None:
+    seen = recipe.expired().seen()
+    assert recipe.store().take_lease(seen, "somebody else", 30)
+    got: list[int] = []
+    waiting = threading.Thread(target=lambda: got.append(call_merchant(recipe)))
+    waiting.start()
+    waiting.join(0.2)
+    assert got == []
+    recipe.store().drop_lease(seen, "somebody else")
+    waiting.join(10)
+    assert got == [0]
