@@ -18,6 +18,7 @@ __all__ = [
     "get_auditstatus",
     "get_category",
     "get_latest_auditstatus",
+    "get_material",
     "queryquota",
     "read_sheet",
     "reason_lines",
@@ -127,6 +128,16 @@ def undocodeaudit(appid: str) -> Call:
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_undoaudit
     """
     return Call.to("undocodeaudit", appid)
+
+
+def get_material(appid: str, media_id: str) -> Call:
+    """Read a screenshot that the reviewer made: the reply's ``image`` is its bytes. 40007: no such material.
+
+    :param media_id: one of :attr:`AuditSheet.screenshot`.
+
+    Source: https://developers.weixin.qq.com/doc/offiaccount/Asset_Management/Getting_Permanent_Assets.html
+    """
+    return Call.to("get_material", appid, {"media_id": media_id})
 
 
 def get_category(appid: str) -> Call:

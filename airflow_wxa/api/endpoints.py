@@ -106,6 +106,11 @@ _ROWS: Final = (
         "undocodeaudit", "GET", "/wxa/undocodeaudit", _M, True, False,
         f"{_MINI_PROGRAM}/code-management/api_undoaudit", fenced=True,
     ),
+    # Screenshots of a rejected sheet are permanent material of the Mini Program.
+    Endpoint(
+        "get_material", "POST", "/cgi-bin/material/get_material", _M, False, True,
+        "https://developers.weixin.qq.com/doc/offiaccount/Asset_Management/Getting_Permanent_Assets.html", binary=True,
+    ),
     Endpoint(
         "queryquota", "GET", "/wxa/queryquota", _M, False, True,
         f"{_MINI_PROGRAM}/code-management/api_setcodeauditquota",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Any method reaches the gate, so that a wrong one is answered in WeChat's words instead of with HTTP 405.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
-QRCODE_PATH = "/wxa/get_qrcode"
+PICTURES = {"/wxa/get_qrcode": "QRCode.jpg", "/cgi-bin/material/get_material": "screenshot.jpg"}
 TRANSPORT = "airflow_wxa.sandbox.transport"
 
 
@@ -108,10 +108,10 @@ def app_of(sandbox: Sandbox) -> FastAPI:
 
 def _response(answer: Answer | None, path: str) -> Response:
     if isinstance(answer, bytes):
-        headers = {"Content-disposition": "attachment; filename=QRCode.jpg"}
+        headers = {"Content-disposition": f"attachment; filename={PICTURES[path]}"}
         return Response(answer, media_type="image/jpeg", headers=headers)
-    # Errors of the one binary call were seen as text/plain, by a client that looks for it.
-    media_type = "text/plain" if path == QRCODE_PATH else "application/json; encoding=utf-8"
+    # Errors of a binary call were seen as text/plain, by a client that looks for it.
+    media_type = "text/plain" if path in PICTURES else "application/json; encoding=utf-8"
     return Response(_wire(answer), media_type=media_type)
 
 

@@ -27,7 +27,7 @@ PAGE = """<!doctype html>
 td,th{{text-align:left;padding:.2em 1em .2em 0}}</style></head><body>
 <h1>Emulated WeChat</h1>
 <p><strong>What this does not imitate:</strong> WeChat's reviewers, its rendering and its real accounts; the page where
-a merchant authorises; server domains and the direct mode; staged releases, rollback and withdrawal; call limits a
+a merchant authorises; server domains and the direct mode; staged releases and rollback; call limits a
 minute, and a day outside the token calls; the time things take (audits and scans take a number of polls, tickets come
 when they are pushed). It checks what WeChat's pages and
 developers' reports say WeChat checks, and nothing here ever reaches WeChat.</p>

@@ -10,6 +10,7 @@ from typing import Any
 
 SYSTEM_ERROR = -1
 INVALID_CREDENTIAL = 40001
+INVALID_MEDIA_ID = 40007
 INVALID_APPID = 40013
 INVALID_ACTION = 40052
 INVALID_URL = 40066
@@ -62,6 +63,8 @@ NO_VALID_AUDIT = 85058
 AUDIT_QUOTA_USED_UP = 85085
 COMMIT_FIRST = 85086
 NO_COMMITTED_CODE = 86001
+NOTHING_TO_WITHDRAW = 87012
+WITHDRAWALS_USED_UP = 87013
 DOMAINS_UNCHANGED = 89019
 PLATFORM_LIST_EMPTY = 89020
 NOT_A_PLATFORM_DOMAIN = 89021
@@ -73,6 +76,7 @@ STANDARD_TEMPLATE_EXT_JSON = 9402203
 ERRMSG: dict[int, str] = {
     SYSTEM_ERROR: "system error",
     INVALID_CREDENTIAL: "invalid credential, access_token is invalid or not latest",
+    INVALID_MEDIA_ID: "invalid media_id",
     INVALID_APPID: "invalid appid",
     INVALID_ACTION: "invalid action name",
     INVALID_URL: "invalid url",
@@ -125,6 +129,8 @@ ERRMSG: dict[int, str] = {
     AUDIT_QUOTA_USED_UP: "submit audit reach limit, please try later",
     COMMIT_FIRST: "must commit before submit audit",
     NO_COMMITTED_CODE: "not exist third-party code",
+    NOTHING_TO_WITHDRAW: "the version cannot be reverted",
+    WITHDRAWALS_USED_UP: "undo submit audit reach limit",
     DOMAINS_UNCHANGED: "webview domain not changed!",
     PLATFORM_LIST_EMPTY: "open's webview domain is null! Need to set open's webview domain first!",
     NOT_A_PLATFORM_DOMAIN: "request domain is not open's webview domain!",

@@ -36,6 +36,8 @@ MERCHANT_ENDPOINTS = (
     _merchant("POST", "/wxa/submit_audit", audit.submit_audit),
     _merchant("POST", "/wxa/get_auditstatus", audit.get_auditstatus),
     _merchant("GET", "/wxa/get_latest_auditstatus", audit.get_latest_auditstatus),
+    _merchant("GET", "/wxa/undocodeaudit", audit.undocodeaudit),
+    _merchant("POST", "/cgi-bin/material/get_material", audit.get_material),
     _merchant("GET", "/wxa/queryquota", audit.queryquota),
     _merchant("POST", "/wxa/release", code.release),
     _merchant("POST", "/wxa/getversioninfo", code.getversioninfo),

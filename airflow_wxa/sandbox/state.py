@@ -15,6 +15,9 @@ that they are one:
   https://developers.weixin.qq.com/community/develop/doc/000826c48848e06a19121731a6bc00). The sandbox takes the report
   at its word. A commit *during* the audit has no such report, so there the documented rule holds and the reviewed
   code is published: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_release
+* ``undocodeaudit`` takes a sheet in audit back, 5 times a day and 10 times a month by Beijing's calendar. What it
+  answers when nothing is in audit is written nowhere. 87012 is the one code besides the quota's (87013) that was seen
+  from it, so that is what the sandbox says; it does not count as a withdrawal.
 * A second ``release`` after a successful one answers 85052. It says that the newest sheet is online, not that the
   version somebody wanted is.
 * ``release`` also prunes. What the Mini Program had set for itself and what the platform had copied to it survive only
@@ -27,6 +30,7 @@ somebody asks, so a test needs no clock and a demo no patience.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
@@ -38,9 +42,11 @@ from airflow_wxa.sandbox.errors import (
     COMMIT_FIRST,
     NO_AUDITED_VERSION,
     NO_COMMITTED_CODE,
+    NOTHING_TO_WITHDRAW,
     PRIVACY_API_UNDECLARED,
     PRIVACY_SCAN_RUNNING,
     STATUS_NOT_RELEASABLE,
+    WITHDRAWALS_USED_UP,
     RefusalError,
 )
 from airflow_wxa.sandbox.origins import still_covered
@@ -49,6 +55,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_wxa.sandbox.tokens import Issued
+
+
+BEIJING = dt.timezone(dt.timedelta(hours=8))
+WITHDRAWALS_A_DAY = 5
+WITHDRAWALS_A_MONTH = 10
 
 
 class AuditStatus(IntEnum):
@@ -210,6 +221,7 @@ class MiniProgram:
     :param audit: what the reviewers will do with the next submission.
     :param trial_pages: pages of the trial version.
     :param sheets: all audit sheets, oldest first.
+    :param withdrawals: epoch seconds of each sheet that was taken back.
     :param authorised: False after the merchant withdrew; every call about it is answered 61003.
     :param auth_time: epoch seconds of the authorisation.
     :param refresh_token: what api_authorizer_token wants now; empty while no authorization code was exchanged.
@@ -240,6 +252,7 @@ class MiniProgram:
     exp_info: ExpInfo | None = None
     trial_pages: list[str] = field(default_factory=list)
     sheets: list[AuditSheet] = field(default_factory=list)
+    withdrawals: list[float] = field(default_factory=list)
     release_info: ReleaseInfo | None = None
     authorised: bool = True
     auth_time: int = 1577836800
@@ -315,6 +328,21 @@ class MiniProgram:
         )
         self.sheets.append(sheet)
         return sheet
+
+    def withdraw_audit(self, *, now: float) -> None:
+        """Take the sheet in audit back.
+
+        :raises RefusalError: 87012 when nothing is in audit, 87013 when the day's or the month's are used up.
+        """
+        sheet = self.sheet
+        if sheet is None or sheet.stage not in (Stage.AUDITING, Stage.DELAYED):
+            raise RefusalError(NOTHING_TO_WITHDRAW)
+        today = dt.datetime.fromtimestamp(now, BEIJING).replace(hour=0, minute=0, second=0, microsecond=0)
+        spent = [sum(at >= since.timestamp() for at in self.withdrawals) for since in (today, today.replace(day=1))]
+        if spent[0] >= WITHDRAWALS_A_DAY or spent[1] >= WITHDRAWALS_A_MONTH:
+            raise RefusalError(WITHDRAWALS_USED_UP)
+        self.withdrawals.append(now)
+        sheet.stage = Stage.WITHDRAWN
 
     def release(self, *, registered: list[str], now: int) -> None:
         """Publish the approved sheet and drop the domains that the platform list does not cover.

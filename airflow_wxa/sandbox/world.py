@@ -15,13 +15,16 @@ from airflow_wxa.sandbox.platforms import Platform, Template
 from airflow_wxa.sandbox.redaction import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from airflow_wxa.sandbox.pushes import Push
     from airflow_wxa.sandbox.state import MiniProgram
     from airflow_wxa.sandbox.wire import Json
 
 BasicinfoMethod = Literal["any", "POST", "GET"]
+
+#: Fields that developers saw missing or empty, and the settings may leave out.
+MAY_BE_LEFT_OUT = frozenset({"exp_desc", "user_desc", "release_desc", "release_version"})
 
 
 def _random() -> str:
@@ -42,6 +45,10 @@ class World:
     :param next_auditid: number of the next audit sheet; they count up.
     :param platform_expired_errcode: what a platform token answers after its time, 42001 or 42006.
     :param basicinfo_method: how getaccountbasicinfo is called: the current page says POST, older clients use GET.
+    :param leaves_out: fields of getversioninfo and get_latest_auditstatus that the answers lack: ``exp_desc``,
+        ``user_desc``, ``release_desc``, ``release_version``. The last came back empty once
+        (https://developers.weixin.qq.com/community/develop/doc/00064898180538e0c771f4b5c6b800), the rest are promised
+        by no page.
     :param push_audit_events: whether an audit that ends or is delayed is pushed to the platform's message URL.
     :param seconds_ahead: added to the clock, see :meth:`advance`.
     :param clock: epoch seconds of every timestamp; not part of the JSON.
@@ -59,6 +66,7 @@ class World:
     next_auditid: int = 400000001
     platform_expired_errcode: int = TOKEN_EXPIRED
     basicinfo_method: BasicinfoMethod = "any"
+    leaves_out: set[str] = field(default_factory=set)
     push_audit_events: bool = False
     seconds_ahead: float = 0
     clock: Callable[[], float] = field(default=time.time, repr=False, compare=False)
@@ -78,6 +86,8 @@ class World:
             raise ValueError(f"appids used twice: {doubled}; Mini Programs without a platform: {orphans}")
         if self.basicinfo_method not in get_args(BasicinfoMethod):
             raise ValueError(f"basicinfo_method {self.basicinfo_method!r} is none of any, POST, GET")
+        if unknown := sorted(self.leaves_out - MAY_BE_LEFT_OUT):
+            raise ValueError(f"leaves_out {unknown} are none of {', '.join(sorted(MAY_BE_LEFT_OUT))}")
         if self.platform_expired_errcode not in (TOKEN_EXPIRED, PLATFORM_TOKEN_EXPIRED):
             raise ValueError(f"platform_expired_errcode {self.platform_expired_errcode} is neither 42001 nor 42006")
 
@@ -203,6 +213,10 @@ class World:
         library = (*platform.templates, *self.templates)
         return next((each for each in library if each.template_id == template_id), None)
 
+    def without_left_out(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields of an answer that this world tells."""
+        return {name: value for name, value in told.items() if name not in self.leaves_out}
+
     def take_auditid(self) -> int:
         """Return the next audit sheet's number."""
         self.next_auditid += 1
@@ -236,5 +250,6 @@ class World:
             "mini_programs": wire.mini_programs,
             "templates": wire.templates,
             "expired_tokens": set,
+            "leaves_out": set,
         }
         return wire.build(cls, data, nested)

@@ -12,11 +12,14 @@ from airflow_wxa.api.audit import (
     get_auditstatus,
     get_category,
     get_latest_auditstatus,
+    get_material,
     queryquota,
     read_sheet,
     submit_audit,
+    undocodeaudit,
 )
-from airflow_wxa.api.call import Reply
+from airflow_wxa.api.call import Reply, read_reply
+from airflow_wxa.errors import WxaInputError
 
 APPID = "wx0000000000000001"
 
@@ -81,6 +84,7 @@ def test_nulls_are_empty_texts() -> None:
         ),
         (get_auditstatus(APPID, "1234567"), {"auditid": 1234567}),
         (get_auditstatus(APPID, "old-id"), {"auditid": "old-id"}),
+        (get_material(APPID, "media-1"), {"media_id": "media-1"}),
     ],
 )
 def test_a_body_holds_what_was_said_and_nothing_else(call: Any, body: dict[str, Any]) -> None:
@@ -88,7 +92,21 @@ def test_a_body_holds_what_was_said_and_nothing_else(call: Any, body: dict[str, 
     assert call.content()
 
 
-@pytest.mark.parametrize("make", [get_latest_auditstatus, get_category, queryquota])
-def test_a_read_without_fields_is_a_get(make: Any) -> None:
+@pytest.mark.parametrize("make", [get_latest_auditstatus, get_category, queryquota, undocodeaudit])
+def test_a_call_without_fields_is_a_get(make: Any) -> None:
     call = make(APPID)
     assert (call.endpoint.method, call.appid, call.content()) == ("GET", APPID, None)
+
+
+def test_a_withdrawal_is_a_write_although_it_is_a_get_and_only_the_newest_attempt_may_send_it() -> None:
+    call = undocodeaudit(APPID)
+    assert call.writes
+    assert call.endpoint.fenced
+    assert not call.endpoint.safe_to_repeat
+
+
+def test_a_screenshot_is_an_image_and_an_unknown_one_an_error() -> None:
+    call = get_material(APPID, "media-1")
+    assert read_reply(call, 200, b"\x89PNG rest").image == b"\x89PNG rest"
+    with pytest.raises(WxaInputError, match="40007"):
+        read_reply(call, 200, b'{"errcode":40007,"errmsg":"invalid media_id"}')

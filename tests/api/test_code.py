@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from airflow_wxa.api.audit import AuditSheet, AuditStatus
 from airflow_wxa.api.call import Reply
 from airflow_wxa.api.code import (
     CodeVersion,
@@ -75,6 +76,27 @@ def test_another_appid_template_version_or_ext_json_is_another_fingerprint(other
 )
 def test_a_description_tells_whose_version_it_is(description: str, ours: bool) -> None:
     assert VERSION.marked_in(description) is ours
+
+
+@pytest.mark.parametrize(
+    ("sheet", "noted", "ours"),
+    [
+        ({"user_desc": f"release {VERSION.mark}", "user_version": "1.4.0"}, "", True),
+        ({"user_desc": "release [wxa:00000000]", "user_version": "1.4.0"}, "7", False),
+        ({"user_desc": "", "user_version": "1.4.0"}, "7", True),
+        ({"user_desc": "", "user_version": "1.4.0"}, "8", False),
+        ({"user_desc": "", "user_version": "1.4.0"}, "", False),
+        ({"user_desc": "", "user_version": "9.9.9"}, "7", False),
+    ],
+)
+def test_a_sheet_without_description_is_ours_only_by_its_noted_number_and_our_user_version(
+    sheet: dict[str, str], noted: str, ours: bool
+) -> None:
+    assert VERSION.is_sheet(AuditSheet("7", AuditStatus.AUDITING, **sheet), noted) is ours
+
+
+def test_a_sheet_without_any_number_is_not_ours_for_want_of_a_noted_one() -> None:
+    assert not VERSION.is_sheet(AuditSheet("", AuditStatus.AUDITING, user_version="1.4.0"), "")
 
 
 def test_ext_json_travels_as_canonical_text_with_the_appid_in_it() -> None:

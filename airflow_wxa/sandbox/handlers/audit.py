@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_wxa.sandbox import errors
 from airflow_wxa.sandbox.errors import RefusalError
+from airflow_wxa.sandbox.pictures import ONE_GREY_PIXEL
 from airflow_wxa.sandbox.pushes import announce_audit
 from airflow_wxa.sandbox.state import STAGES, AuditStatus, Stage
 
@@ -88,15 +89,14 @@ def get_latest_auditstatus(world: World, account: MiniProgram, body: Body) -> An
     sheet = account.sheet
     if sheet is None:
         raise RefusalError(errors.NO_VALID_AUDIT)
-    return {
-        "errcode": 0,
-        "errmsg": "ok",
+    told = {
         "auditid": sheet.auditid,
         **_status(world, account, sheet, "ScreenShot"),
         "user_version": sheet.user_version,
         "user_desc": sheet.user_desc,
         "submit_audit_time": sheet.submit_audit_time,
     }
+    return {"errcode": 0, "errmsg": "ok", **world.without_left_out(told)}
 
 
 def _status(world: World, account: MiniProgram, sheet: AuditSheet, screenshot: str) -> dict[str, Any]:
@@ -109,6 +109,21 @@ def _status(world: World, account: MiniProgram, sheet: AuditSheet, screenshot: s
     if status is AuditStatus.REJECTED:
         shown[screenshot] = sheet.plan.screenshot
     return shown
+
+
+def undocodeaudit(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
+    """Take the sheet in audit back."""
+    account.withdraw_audit(now=world.time())
+    return {"errcode": 0, "errmsg": "ok"}
+
+
+def get_material(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
+    """Answer a screenshot of a rejected sheet as a JPEG; no other material exists here."""
+    rejected = [sheet for sheet in account.sheets if sheet.stage is Stage.REJECTED]
+    screenshots = [media for sheet in rejected for media in sheet.plan.screenshot.split("|") if media]
+    if body.get("media_id") not in screenshots:
+        raise RefusalError(errors.INVALID_MEDIA_ID)
+    return ONE_GREY_PIXEL
 
 
 def queryquota(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_wxa.sandbox import errors
 from airflow_wxa.sandbox.errors import RefusalError
 from airflow_wxa.sandbox.handlers.ext_json import checked_pages
+from airflow_wxa.sandbox.pictures import ONE_GREY_PIXEL
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox.gate import Answer, Body
@@ -15,16 +16,6 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox.world import World
 
 USER_VERSION_LENGTH = 64
-
-# A complete baseline JPEG of one grey pixel, written out by hand: quantisation, frame, two Huffman tables, scan.
-TRIAL_QRCODE = (
-    bytes.fromhex("ffd8 ffdb004300")
-    + bytes([1]) * 64
-    + bytes.fromhex("ffc0000b080001000101011100")
-    + bytes.fromhex("ffc4001400 01000000000000000000000000000000 00")
-    + bytes.fromhex("ffc4001410 01000000000000000000000000000000 00")
-    + bytes.fromhex("ffda0008010100003f00 3f ffd9")
-)
 
 
 def commit(world: World, account: MiniProgram, body: Body) -> Answer:
@@ -71,12 +62,13 @@ def get_qrcode(world: World, account: MiniProgram, body: Body) -> Answer:  # noq
     """Answer the QR code of the trial version as a JPEG; -1 is the failure that WeChat's page shows."""
     if account.exp_info is None:
         raise RefusalError(errors.SYSTEM_ERROR)
-    return TRIAL_QRCODE
+    return ONE_GREY_PIXEL
 
 
 def getversioninfo(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
     """Answer the trial and the online version."""
-    return {"errcode": 0, "errmsg": "ok", **account.shown()}
+    shown = {name: world.without_left_out(slot) for name, slot in account.shown().items()}
+    return {"errcode": 0, "errmsg": "ok", **shown}
 
 
 def release(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
