@@ -33,6 +33,11 @@ class FixedTokens:
         return tuple(sorted(self._merchants))
 
     @property
+    def platform(self) -> Secret | None:
+        """The platform's token, if it is here."""
+        return self._platform
+
+    @property
     def has_platform(self) -> bool:
         """Whether the platform's token is here."""
         return self._platform is not None

@@ -16,7 +16,7 @@ import requests
 from jsonschema import Draft202012Validator
 
 from airflow_wxa.api.endpoints import TokenKind
-from airflow_wxa.api.redaction import Secret
+from airflow_wxa.api.redaction import Secret, without_credentials
 from airflow_wxa.errors import WxaTransportError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _ANSWER: Final = Draft202012Validator(
         },
     }
 )
-_EARLY: Final = 30.0  # seconds before the end when it is asked again
+_EARLY: Final = 30.0  # seconds before the end when it is asked again; a tenth of the life where that is shorter
 
 
 class TokenServer:
@@ -87,40 +87,55 @@ class TokenServer:
         query |= {"kind": call.endpoint.token.value, "component_appid": self._component_appid}
         if call.endpoint.token is TokenKind.MERCHANT:
             query["appid"] = whose
+        begin = time.monotonic()
         status, answer = self._got(call, query)
         if status != requests.codes.ok or not _ANSWER.is_valid(answer):
             raise self._useless(call, f"HTTP status {status}, or not the JSON that its documentation promises")
         if answer["appid"] != whose:
             raise self._useless(call, f"it answered about {answer['appid']!r} instead of {whose!r}")
         token = Secret(answer["access_token"])
-        self._known[whose] = (token, time.monotonic() + answer["expires_in"] - _EARLY)
+        life = answer["expires_in"]
+        self._known[whose] = (token, begin + life - min(_EARLY, life / 10))
         return token
 
     def _got(self, call: Call, query: dict[str, str]) -> tuple[int, Any]:
-        headers = {"Authorization": f"Bearer {self._bearer.reveal()}"} if self._bearer else {}
-        failure = ""
+        proxy = self._egress.proxy
         try:
             response = requests.get(
                 self._url,
                 params=query,
-                headers=headers,
+                auth=self._signed,
                 timeout=self._egress.timeout,
+                proxies={"http": proxy, "https": proxy} if proxy else None,
                 verify=self._egress.ca_bundle or True,
                 allow_redirects=False,
             )
-            return response.status_code, response.json()
-        except ValueError:  # requests' JSON error is one
-            return response.status_code, None
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:  # ValueError: a bearer that no header can hold
             failure = type(error).__name__
+        else:
+            return response.status_code, _json(response)
+        # Raised out here: the exception's text may quote the header, and the header holds the bearer.
         raise self._useless(call, f"no answer ({failure})")
+
+    def _signed(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        # As auth and not as a header, because an entry in .netrc would replace the header.
+        if self._bearer is not None:
+            request.prepare_headers({**request.headers, "Authorization": f"Bearer {self._bearer.reveal()}"})
+        return request
 
     def _useless(self, call: Call, what: str) -> WxaTransportError:
         return WxaTransportError(
             f"{call.endpoint.name} not sent: the token server gave no token",
-            values={"token_url": self._url, "it did": what},
+            values={"token_url": without_credentials(self._url), "it did": what},
             why="The Connection's extra token_url names where tokens come from, and a token is never guessed.",
             next_step="ask whoever runs that server; docs/reference/connection.md says what it must answer",
             endpoint=call.endpoint.name,
             appid=call.appid,
         )
+
+
+def _json(response: requests.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return None

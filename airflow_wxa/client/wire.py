@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from airflow_wxa.api.redaction import without_token_queries
+from airflow_wxa.api.redaction import without_credentials, without_token_queries
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
 
 if TYPE_CHECKING:
@@ -54,17 +54,18 @@ def api_host(host: str, *, allow_http: bool = False) -> str:
     if not host:
         return WECHAT
     problems = []
+    said = f"host = {without_credentials(host)!r}"
     try:
         parts = urlsplit(host if "://" in host else f"https://{host}")
         hostname = parts.hostname if parts.scheme in {"http", "https"} and parts.port != 0 else None
     except ValueError:  # half an IPv6 address, or a port that is no number
         hostname = None
     if not hostname or not _HOSTNAME.fullmatch(hostname):
-        problems.append(f"host = {host!r}: must be scheme, host and port, e.g. {WECHAT}")
+        problems.append(f"{said}: must be scheme, host and port, e.g. {WECHAT}")
     elif parts.path not in {"", "/"} or parts.query or parts.fragment or "@" in parts.netloc:
-        problems.append(f"host = {host!r}: must be scheme, host and port and nothing else")
+        problems.append(f"{said}: must be scheme, host and port and nothing else")
     elif parts.scheme == "http" and not (allow_http or _is_loopback(hostname)):
-        problems.append(f"host = {host!r}: plain http would send tokens readable over the network")
+        problems.append(f"{said}: plain http would send tokens readable over the network")
     if problems:
         raise WxaSpecError(
             "the Connection's host is refused",
