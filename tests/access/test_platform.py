@@ -1,0 +1,356 @@
+"""Platform credentials: renewed early, healed once, and told in words when only a person can help."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+import time
+from concurrent.futures import ProcessPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from tenacity import wait_none
+
+from airflow_wxa.api.authorisation import Authorisation, Grant
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.client import AsyncWxaClient, Egress, policy
+from airflow_wxa.errors import WxaCredentialError, WxaPermissionError, WxaTransportError
+from airflow_wxa.sandbox import Fault, serve
+from tests.access.platforms import AUTHORIZER_TOKEN, COMPONENT_TOKEN, LIST, TICKET, Recipe, world_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_wxa.sandbox import RunningSandbox
+
+VERSION_INFO = "/wxa/getversioninfo"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[RunningSandbox]:
+    with serve(world_of(2)) as running:
+        yield running
+
+
+@pytest.fixture
+def recipe(sandbox: RunningSandbox, store_url: str, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    monkeypatch.setattr(policy, "WAIT", wait_none())
+    return Recipe(sandbox.url, store_url, lease_seconds=1).imported()
+
+
+def counts(sandbox: RunningSandbox) -> tuple[int, int, int]:
+    """Return how often the platform's token, a merchant's token and the list were asked for."""
+    return tuple(sandbox.journal.count(path) for path in (COMPONENT_TOKEN, AUTHORIZER_TOKEN, LIST))  # type: ignore[return-value]
+
+
+# The chain -------------------------------------------------------------------------------------------------------
+
+
+def test_a_call_fetches_what_it_needs_and_later_ones_nothing(sandbox: RunningSandbox, recipe: Recipe) -> None:
+    client = recipe.client()
+    for _ in range(3):
+        client.send(recipe.merchant_call)
+        client.send(recipe.platform_call)
+    assert counts(sandbox) == (1, 1, 0)
+
+
+def test_another_process_takes_the_tokens_from_the_store(sandbox: RunningSandbox, recipe: Recipe) -> None:
+    for _ in range(2):
+        recipe.client().send(recipe.merchant_call)
+    assert counts(sandbox) == (1, 1, 0)
+
+
+def test_two_platforms_in_one_store_use_their_own_tokens(sandbox: RunningSandbox, recipe: Recipe) -> None:
+    second = Recipe(sandbox.url, recipe.store_url, 2).imported()
+    for each in (recipe, second, recipe, second):
+        each.client().send(each.merchant_call)
+        each.client().send(each.platform_call)
+    callers = {(entry.path, entry.appid) for entry in sandbox.journal if entry.path == VERSION_INFO}
+    assert callers == {(VERSION_INFO, recipe.appid), (VERSION_INFO, second.appid)}
+    assert counts(sandbox) == (2, 2, 0)
+
+
+def test_many_tokens_are_known_after_one_look(sandbox: RunningSandbox, recipe: Recipe) -> None:
+    recipe.client().send(recipe.merchant_call)
+    credentials = recipe.credentials()
+    credentials.preload([recipe.appid, "wx0000000000000009"])
+    credentials.store = None  # type: ignore[assignment]  # no second look
+    assert credentials.token(recipe.merchant_call).reveal()
+
+
+# Renewal ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seconds_left", "refreshes"), [(700, 1), (500, 2), (3, 2), (-1, 2)])
+def test_a_token_is_renewed_before_its_end(
+    sandbox: RunningSandbox, recipe: Recipe, seconds_left: float, refreshes: int
+) -> None:
+    recipe.client().send(recipe.merchant_call)
+    recipe.ageing(seconds_left)
+    recipe.client().send(recipe.merchant_call)
+    assert sandbox.journal.count(AUTHORIZER_TOKEN) == refreshes
+
+
+@pytest.mark.parametrize("expires_in", [4, 60])
+def test_a_short_life_does_not_mean_a_refresh_for_each_call(store_url: str, expires_in: int) -> None:
+    with serve(world_of(expires_in=expires_in)) as sandbox:
+        client = Recipe(sandbox.url, store_url).imported().client()
+        for _ in range(5):
+            client.send(Recipe(sandbox.url, store_url).merchant_call)
+        assert counts(sandbox) == (1, 1, 0)
+
+
+def test_a_renewal_that_fails_early_leaves_the_old_token_in_use(
+    sandbox: RunningSandbox, recipe: Recipe, caplog: pytest.LogCaptureFixture
+) -> None:
+    recipe.client().send(recipe.merchant_call)
+    recipe.ageing(300)
+    sandbox.add_fault(Fault(path=AUTHORIZER_TOKEN, kind="errcode_before", errcode=45009, times=None))
+    for _ in range(3):
+        assert recipe.client().send(recipe.merchant_call).errcode == 0
+    assert "not renewed early" in caplog.text
+    assert sandbox.journal.count(AUTHORIZER_TOKEN) == 2  # one failed, the others did not ask again at once
+
+
+def test_an_early_renewal_without_a_ticket_leaves_the_old_platform_token_in_use(
+    sandbox: RunningSandbox, recipe: Recipe
+) -> None:
+    recipe.client().send(recipe.platform_call)
+    recipe.ageing(300, "")
+    sandbox.world.expired_tokens.add(TICKET)
+    assert recipe.client().send(recipe.platform_call).errcode == 0
+
+
+def test_a_renewal_that_fails_when_the_old_token_is_over_says_why(sandbox: RunningSandbox, recipe: Recipe) -> None:
+    recipe.expired()
+    sandbox.add_fault(Fault(path=AUTHORIZER_TOKEN, kind="drop_before", times=3))
+    with pytest.raises(WxaTransportError, match="api_authorizer_token got no answer"):
+        recipe.client().send(recipe.merchant_call)
+    assert not recipe.seen().is_leased
+    assert recipe.client().send(recipe.merchant_call).errcode == 0
+
+
+def test_a_machine_whose_clock_is_wrong_renews_no_sooner_or_later(recipe: Recipe, sandbox: RunningSandbox) -> None:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context) as pool:
+        for skew in (-3600, 3600, 0):
+            assert pool.submit(_call_with_skew, recipe, skew).result(60) == 0
+    assert counts(sandbox) == (1, 1, 0)
+
+
+def _call_with_skew(recipe: Recipe, skew: float) -> int:
+    now = time.time
+    time.time = lambda: now() + skew
+    try:
+        return recipe.client().send(recipe.merchant_call).errcode
+    finally:
+        time.time = now
+
+
+# Refused tokens --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("errcode", [40001, 40014, 42001])
+def test_a_refused_token_is_renewed_once_and_the_call_repeated_once(
+    sandbox: RunningSandbox, recipe: Recipe, errcode: int
+) -> None:
+    sandbox.add_fault(Fault(path=VERSION_INFO, kind="errcode_before", errcode=errcode))
+    assert recipe.client().send(recipe.merchant_call).errcode == 0
+    assert (sandbox.journal.count(VERSION_INFO), sandbox.journal.count(AUTHORIZER_TOKEN)) == (2, 2)
+
+
+def test_a_token_that_somebody_renewed_already_is_not_renewed_again(sandbox: RunningSandbox, recipe: Recipe) -> None:
+    stale = recipe.credentials()
+    refused = stale.token(recipe.merchant_call)
+    recipe.ageing(-1)
+    newer = recipe.credentials().token(recipe.merchant_call)
+    assert stale.renewed(recipe.merchant_call, refused) == newer
+    assert sandbox.journal.count(AUTHORIZER_TOKEN) == 2
+
+
+def test_a_refused_platform_token_is_renewed_in_the_middle_of_a_refresh(
+    sandbox: RunningSandbox, recipe: Recipe
+) -> None:
+    recipe.expired("").ageing(7000, "")
+    assert recipe.client().send(recipe.merchant_call).errcode == 0
+    assert counts(sandbox) == (1, 2, 0)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_wechat_that_always_answers_40001_is_asked_twice_and_refreshed_for_once(
+    sandbox: RunningSandbox, recipe: Recipe, asynchronous: bool
+) -> None:
+    sandbox.add_fault(Fault(path="/wxa/*", kind="errcode_before", errcode=40001, times=None))
+    recipe.credentials().token(recipe.merchant_call)
+    for number in (1, 2, 3):
+        with pytest.raises(WxaCredentialError, match="airflow wxa doctor") as error:
+            asyncio.run(send_async(recipe)) if asynchronous else recipe.client().send(recipe.merchant_call)
+        assert error.value.errcode == 40001
+        assert sandbox.journal.count(VERSION_INFO) == 2 * number
+        assert counts(sandbox) == (1, 1 + number, 0)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_wechat_that_answers_40001_to_everything_ends_soon(
+    sandbox: RunningSandbox, recipe: Recipe, asynchronous: bool
+) -> None:
+    sandbox.add_fault(Fault(path="*", kind="errcode_before", errcode=40001, times=None))
+    for number in (1, 2, 3):
+        with pytest.raises(WxaCredentialError, match="airflow wxa doctor"):
+            asyncio.run(send_async(recipe)) if asynchronous else recipe.client().send(recipe.merchant_call)
+        assert len(sandbox.journal) == number  # the first request of the chain, and no other
+
+
+async def send_async(recipe: Recipe) -> int:
+    async with AsyncWxaClient(Egress(recipe.host, recipe.timeout), recipe.credentials()) as client:
+        return (await client.send(recipe.merchant_call)).errcode
+
+
+# Healing ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_dead_refresh_token_is_healed_from_the_list_once(sandbox: RunningSandbox, recipe: Recipe) -> None:
+    sandbox.world.mini_programs[0].refresh_token = "changed elsewhere"
+    assert recipe.client().send(recipe.merchant_call).errcode == 0
+    assert counts(sandbox) == (1, 2, 1)
+    stored = recipe.seen().renewal
+    assert stored is not None
+    assert stored.reveal() == sandbox.world.mini_programs[0].refresh_token
+
+
+def test_a_refresh_token_that_the_list_cannot_mend_needs_the_merchant(sandbox: RunningSandbox, recipe: Recipe) -> None:
+    sandbox.add_fault(Fault(path=AUTHORIZER_TOKEN, kind="errcode_before", errcode=61023, times=None))
+    for _ in range(2):
+        with pytest.raises(WxaCredentialError, match=rf"authorise[\s\S]*--appid {recipe.appid}[\s\S]*link") as error:
+            recipe.client().send(recipe.merchant_call)
+        assert (error.value.errcode, error.value.retryable) == (61023, False)
+        assert recipe.seen().state == "refused"
+    assert counts(sandbox) == (1, 2, 2)
+
+
+def test_an_unknown_merchant_is_adopted_from_the_list_with_all_others(sandbox: RunningSandbox, store_url: str) -> None:
+    world = world_of()
+    world.mini_programs += [
+        type(world.mini_programs[0])(
+            appid=f"wx{number:016x}", component_appid=world.platforms[0].component_appid, refresh_token=f"r{number}"
+        )
+        for number in range(100, 1300)
+    ]
+    with serve(world) as running:
+        recipe = Recipe(running.url, store_url)
+        recipe.store().put_renewals(recipe.component_appid, {"": Secret(TICKET)})
+        assert recipe.client().send(recipe.merchant_call).errcode == 0
+        assert len(recipe.store().merchants(recipe.component_appid)) == 1201
+        assert running.journal.count(LIST) == 3
+
+
+def test_a_merchant_that_never_authorised_is_named_with_the_link(recipe: Recipe, sandbox: RunningSandbox) -> None:
+    sandbox.world.withdraw(recipe.appid)
+    recipe.store().mark(recipe.component_appid, recipe.appid, "refused")
+    with pytest.raises(WxaCredentialError, match=r"No refresh token is stored[\s\S]*airflow wxa authorise"):
+        recipe.client().send(recipe.merchant_call)
+
+
+def test_a_merchant_that_withdrew_is_marked_and_stays_so(sandbox: RunningSandbox, recipe: Recipe) -> None:
+    sandbox.world.withdraw(recipe.appid)
+    sandbox.add_fault(Fault(path=AUTHORIZER_TOKEN, kind="errcode_before", errcode=61003))
+    for _ in range(2):
+        with pytest.raises(WxaPermissionError, match="airflow wxa authorise") as error:
+            recipe.client().send(recipe.merchant_call)
+        assert error.value.errcode == 61003
+        assert recipe.seen().state == "withdrawn"
+
+
+def test_a_merchant_that_authorises_during_a_hopeless_refresh_keeps_what_it_got(
+    sandbox: RunningSandbox, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    credentials = recipe.credentials()
+    sandbox.world.withdraw(recipe.appid)
+    run, authorised = credentials.client.run, []
+
+    def run_slowly(step: object) -> object:
+        result = run(step)  # type: ignore[arg-type]
+        if isinstance(result, dict) and not authorised:  # the list has been read: now the merchant authorises
+            authorised.append(sandbox.world.authorise(recipe.appid))
+            grant = Grant(Secret("fresh"), 7200, Secret("fresh refresh"))
+            recipe.store().put_authorisation(recipe.component_appid, Authorisation(recipe.appid, grant, (18,)))
+        return result
+
+    monkeypatch.setattr(credentials.client, "run", run_slowly)
+    sandbox.add_fault(Fault(path=AUTHORIZER_TOKEN, kind="errcode_before", errcode=61023))
+    assert credentials.token(recipe.merchant_call) == Secret("fresh")
+    assert recipe.seen().state == "authorised"
+
+
+# Tickets ---------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_ticket_nothing_is_sent_and_three_ways_to_one_are_named(
+    sandbox: RunningSandbox, store_url: str
+) -> None:
+    recipe = Recipe(sandbox.url, store_url)
+    with pytest.raises(WxaCredentialError, match=r"no component_verify_ticket[\s\S]*--restart[\s\S]*--import"):
+        recipe.client().send(recipe.platform_call)
+    assert len(sandbox.journal) == 0
+
+
+@pytest.mark.parametrize(("errcode", "words"), [(61005, r"12 hours[\s\S]*--restart"), (61006, r"--import")])
+def test_a_ticket_that_is_refused_says_how_to_get_another(
+    sandbox: RunningSandbox, recipe: Recipe, errcode: int, words: str
+) -> None:
+    if errcode == 61005:
+        sandbox.world.expired_tokens.add(TICKET)
+    else:
+        recipe.store().put_renewals(recipe.component_appid, {"": Secret("damaged")})
+    with pytest.raises(WxaCredentialError, match=words) as error:
+        recipe.client().send(recipe.merchant_call)
+    assert error.value.errcode == errcode
+
+
+# Processes, threads and event loops ------------------------------------------------------------------------------
+
+
+def test_a_forked_process_opens_a_connection_of_its_own(recipe: Recipe) -> None:
+    credentials = recipe.credentials()
+    credentials.token(recipe.merchant_call)
+    _forked["credentials"] = credentials
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+        theirs = pool.submit(_client_id).result(30)
+    assert theirs != id(credentials.client)
+    assert credentials.client is credentials.client
+
+
+_forked: dict[str, object] = {}
+
+
+def _client_id() -> int:
+    return id(_forked["credentials"].client)  # type: ignore[attr-defined]
+
+
+def test_an_event_loop_goes_on_while_a_token_is_fetched(sandbox: RunningSandbox, recipe: Recipe) -> None:
+    sandbox.add_fault(Fault(path=AUTHORIZER_TOKEN, kind="slow", seconds=0.3))
+
+    async def beats_while_waiting() -> int:
+        fetching = asyncio.create_task(recipe.credentials().atoken(recipe.merchant_call))
+        beats = 0
+        while not fetching.done():
+            await asyncio.sleep(0.01)
+            beats += 1
+        await fetching
+        return beats
+
+    assert asyncio.run(beats_while_waiting()) > 10
+
+
+def test_a_refresher_that_never_ends_is_waited_for_and_then_named(recipe: Recipe, sandbox: RunningSandbox) -> None:
+    impatient = Recipe(recipe.host, recipe.store_url, lease_seconds=0.1)
+    assert recipe.store().take_lease(recipe.seen(), "somebody else", 30)
+    with pytest.raises(WxaTransportError, match=r"another process has been refreshing[\s\S]*lease of 0 s"):
+        impatient.client().send(impatient.merchant_call)
+
+
+def test_nothing_is_logged_but_what_a_person_reads(recipe: Recipe, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    recipe.client().send(recipe.merchant_call)
+    assert "access_token=***" in caplog.text

@@ -1,0 +1,71 @@
+"""No secret of the whole chain shows in an error, a repr, a log record or the store, whatever goes wrong."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import traceback
+from itertools import count
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+from tenacity import wait_none
+
+from airflow_wxa.client import policy
+from airflow_wxa.errors import WxaError
+from airflow_wxa.sandbox import Fault, serve
+from tests.access.platforms import Recipe, world_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_wxa.sandbox.faults import FaultKind
+
+KINDS: list[FaultKind] = ["errcode_before", "errcode_after", "drop_before", "drop_after", "html_502", "truncated"]
+PATHS = ["/cgi-bin/component/api_component_token", "/cgi-bin/component/api_authorizer_token", "/wxa/getversioninfo"]
+CANARY = "canary"
+
+
+def forms() -> list[str]:
+    """Return every spelling of the mark that each secret carries: plain, in hexadecimal, in base64 at any place."""
+    mark = CANARY.encode()
+    in_base64 = [base64.b64encode(b"x" * lead + mark)[4 if lead else 0 : -4].decode() for lead in (0, 1, 2)]
+    return [CANARY, quote(CANARY), json.dumps(CANARY)[1:-1], mark.hex(), *(each for each in in_base64 if len(each) > 3)]
+
+
+def shown(error: BaseException | None) -> str:
+    """Return all that a log could tell of an error: its chain, its attributes, its traceback."""
+    told = []
+    while error is not None:
+        told += [str(error), repr(error), repr(vars(error)), *traceback.format_exception(error)]
+        error = error.__cause__ or error.__context__
+    return "".join(told)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_fails_tells_no_secret(
+    path: str, kind: FaultKind, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "WAIT", wait_none())
+    caplog.set_level(logging.DEBUG)
+    world, numbers = world_of(), count()
+    world.generate = lambda: f"{CANARY}+issued/{next(numbers)}"
+    with serve(world) as sandbox:
+        recipe = Recipe(sandbox.url, f"sqlite:///{tmp_path / 'wxa.db'}").imported()
+        recipe.client().send(recipe.merchant_call)
+        recipe.expired().expired("")
+        sandbox.add_fault(Fault(path=path, kind=kind, times=None))
+        credentials = recipe.credentials()
+        with pytest.raises(WxaError) as error:
+            credentials.client.send(recipe.merchant_call)
+    kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    text = shown(error.value) + caplog.text + repr(vars(credentials)) + repr(recipe.seen()) + kept.decode("latin-1")
+    assert not [form for form in forms() if form in text]
+
+
+def test_a_search_finds_what_it_looks_for() -> None:
+    for lead in range(3):
+        assert [form for form in forms() if form in base64.b64encode(b"x" * lead + b"canary+issued").decode()]
