@@ -11,9 +11,8 @@ from tenacity import AsyncRetrying
 
 from airflow_wxa.api.call import MAX_ANSWER_BYTES, Reply, read_reply
 from airflow_wxa.api.endpoints import TokenKind
-from airflow_wxa.client import policy
+from airflow_wxa.client import policy, pool
 from airflow_wxa.client.wire import (
-    JSON_HEADERS,
     NO_NAME,
     NO_TLS,
     Egress,
@@ -38,7 +37,10 @@ T = TypeVar("T")
 
 
 class AsyncWxaClient:
-    """Carries calls and steps to WeChat and back without blocking. One per event loop.
+    """Carries calls and steps to WeChat and back without blocking, inside ``async with``.
+
+    All clients of one event loop that leave the same way share one pool of connections. A client may be entered
+    several times at once: the pool stays open until all have left.
 
     :param egress: where to, and how.
     :param tokens: who gives the token of each call.
@@ -48,21 +50,16 @@ class AsyncWxaClient:
         quiet_url_loggers()
         self._egress = egress
         self._tokens = tokens
-        self._http = httpx.AsyncClient(
-            headers=JSON_HEADERS,
-            timeout=egress.timeout,
-            proxy=egress.proxy,
-            verify=ssl.create_default_context(cafile=egress.ca_bundle) if egress.ca_bundle else True,
-            follow_redirects=False,
-        )
+        self._entered: pool.Pool | None = None
 
     async def __aenter__(self) -> Self:
+        self._entered = pool.join(self._egress)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._http.aclose()
+        await pool.leave(self._egress, self._pool)
 
     async def run(self, step: Step[T]) -> T:
         """Carry a step to its end and return its outcome; errors are thrown into it first.
@@ -121,12 +118,19 @@ class AsyncWxaClient:
     async def _exchange(self, call: Call, url: str, content: bytes | None) -> tuple[int, bytes]:
         """Return status and body, the latter cut off behind the limit."""
         answer = bytearray()
-        async with self._http.stream(call.endpoint.method, url, content=content) as response:
+        http = self._pool.http
+        async with self._pool.turn, http.stream(call.endpoint.method, url, content=content) as response:
             async for chunk in response.aiter_bytes():
                 answer += chunk
                 if len(answer) > MAX_ANSWER_BYTES:
                     break
         return response.status_code, bytes(answer)
+
+    @property
+    def _pool(self) -> pool.Pool:
+        if self._entered is None:
+            raise RuntimeError("an AsyncWxaClient is used inside its `async with` block only")
+        return self._entered
 
 
 def _in_words(error: Exception, timeout: float) -> str:

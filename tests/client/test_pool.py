@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_wxa.access.fixed import FixedTokens
+from airflow_wxa.api.code import getversioninfo
+from airflow_wxa.client import AsyncWxaClient, Egress, pool
+from airflow_wxa.sandbox.testing import APPID
+from tests.client.conftest import CANARY
+
+if TYPE_CHECKING:
+    from airflow_wxa.sandbox import RunningSandbox
+
+TOKENS = FixedTokens({APPID: CANARY})
+
+
+def client(egress: Egress) -> AsyncWxaClient:
+    return AsyncWxaClient(egress, TOKENS)
+
+
+def test_clients_of_one_loop_share_a_pool_for_each_way_out() -> None:
+    here, there = Egress("http://127.0.0.1:1"), Egress("http://127.0.0.1:1", timeout=3)
+
+    async def pools() -> list[pool.Pool]:
+        async with client(here) as one, client(here) as another, client(there) as third:
+            return [one._pool, another._pool, third._pool]
+
+    one, another, third = asyncio.run(pools())
+    assert one is another
+    assert one is not third
+
+
+def test_the_last_to_leave_closes_the_pool_and_the_next_gets_a_new_one() -> None:
+    egress = Egress("http://127.0.0.1:1")
+
+    async def closed_and_renewed() -> tuple[list[bool], bool]:
+        seen = []
+        async with client(egress) as one:
+            first = one._pool
+            async with one, client(egress):
+                pass
+            seen.append(first.http.is_closed)
+        seen.append(first.http.is_closed)
+        async with client(egress) as one:
+            return seen, one._pool is first
+
+    assert asyncio.run(closed_and_renewed()) == ([False, True], False)
+    assert not pool._pools
+
+
+def test_each_loop_has_a_pool_of_its_own() -> None:
+    async def mine() -> pool.Pool:
+        async with client(Egress()) as one:
+            return one._pool
+
+    assert asyncio.run(mine()) is not asyncio.run(mine())
+
+
+def test_a_burst_queues_up_instead_of_failing(wxa_sandbox: RunningSandbox) -> None:
+    """More calls at once than connections, and a time-out that is shorter than the queue."""
+    most, calls = 0, 400
+
+    async def burst() -> None:
+        nonlocal most
+        async with client(Egress(wxa_sandbox.url, timeout=2)) as one:
+
+            async def look() -> None:
+                nonlocal most
+                await one.send(getversioninfo(APPID))
+                most = max(most, len(one._pool.http._transport._pool.connections))  # type: ignore[attr-defined]
+
+            await asyncio.gather(*(look() for _ in range(calls)))
+
+    asyncio.run(burst())
+    assert wxa_sandbox.journal.count("/wxa/getversioninfo") == calls
+    assert 1 < most <= pool._MOST_CONNECTIONS
+
+
+def test_a_client_outside_its_block_says_so() -> None:
+    with pytest.raises(RuntimeError, match="inside its `async with` block"):
+        asyncio.run(client(Egress()).send(getversioninfo(APPID)))
