@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 
 from airflow_wxa.api.authorisation import Authorisation, Grant
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.store import NewPush, Store
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 PLATFORM = "wx00000000000000c1"
 APPID = "wx0000000000000001"
 TICKET = "component_verify_ticket"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(f"sqlite:///{tmp_path / 'wxa.db'}", [Fernet.generate_key().decode()])
 
 
 def log(store: Store, *parts: Any, **said: Any) -> bool:
