@@ -6,14 +6,13 @@ descriptions tells whether they are ours.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from airflow_wxa.api.audit import get_latest_auditstatus, read_sheet, undocodeaudit
 from airflow_wxa.api.code import getversioninfo, read_version_info
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import error_for
-from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaStateError, WxaTransportError
+from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateError, WxaTransportError
 
 if TYPE_CHECKING:
     from airflow_wxa.api.audit import AuditSheet
@@ -55,19 +54,25 @@ def make_way(
     """Withdraw a foreign sheet in audit, if that was asked for, and return the latest sheet as it is then.
 
     :param withdrawals_left: what is left of the Mini Program's withdrawals; ``None``: nobody asked to withdraw.
-    :raises WxaStateError: nobody asked, or the sheet is in audit all the same; it is named.
-    :raises WxaQuotaError: the withdrawals are used up; nothing was sent.
+    :raises WxaStateError: nobody asked, or another sheet is in audit by now; it is named.
+    :raises WxaQuotaError: the withdrawals are used up; nothing was sent if we knew.
+    :raises WxaError: what the withdrawal was refused for, while the sheet is in audit all the same.
     """
     if withdrawals_left is None:
         raise foreign_open_sheet(step, version, sheet)
     if withdrawals_left <= 0:
         raise _no_withdrawal_left(version, sheet)
-    with suppress(WxaTransportError, WxaBusyError):  # it may be withdrawn all the same: read, do not repeat
+    refused: WxaError | None = None
+    try:
         yield undocodeaudit(version.appid).knowing({"in audit": sheet.user_version, "auditid": sheet.auditid})
+    except (WxaTransportError, WxaBusyError, WxaStateError) as error:
+        refused = error  # it may be out of audit all the same: read, do not repeat
     after = yield from read_latest_sheet(version.appid)
-    if after is not None and after.status.is_open:
-        raise foreign_open_sheet(step, version, after)
-    return after
+    if after is None or not after.status.is_open:
+        return after
+    if refused is not None and after.auditid == sheet.auditid:
+        raise refused
+    raise foreign_open_sheet(step, version, after)
 
 
 def foreign_trial(step: str, version: CodeVersion, info: VersionInfo) -> WxaStateError:
@@ -77,10 +82,12 @@ def foreign_trial(step: str, version: CodeVersion, info: VersionInfo) -> WxaStat
         f"{step} stopped: the trial version is not the one that this release commits",
         values={
             "trial version": theirs.version if theirs else "none",
-            "its description": theirs.description if theirs else "none",
+            "its description": theirs.description or "left out" if theirs else "none",
             "ours": f"{version.user_version} {version.mark}",
         },
-        why="Somebody else committed to this Mini Program; what is submitted is always the trial version.",
+        why="Somebody else committed to this Mini Program; what is submitted is always the trial version."
+        if theirs is None or theirs.description
+        else "WeChat left the description out, so nothing proves whose version it is, whatever it is called.",
         next_step="agree with whoever committed the version named above; to go on with ours, run commit "
         "(WxaCommitOperator) again and then submit_audit",
         source=CATALOGUE["commit"].source,

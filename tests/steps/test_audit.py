@@ -15,7 +15,7 @@ from airflow_wxa.errors import (
     WxaTransportError,
 )
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import AuditOutcome, audit_error, audit_status, submit_version
+from airflow_wxa.steps import AuditOutcome, Submission, audit_error, audit_status, submit_version
 
 if TYPE_CHECKING:
     from airflow_wxa.api.code import CodeVersion
@@ -29,8 +29,8 @@ ACCEPTED = {"errcode": 0, "auditid": 1234567}
 
 def test_our_trial_is_submitted_and_the_auditid_is_text(script: Script, slots: Slots, version: CodeVersion) -> None:
     outcome = script.play(
-        submit_version(version, version_desc="demo 1/1", privacy_api_not_use=True),
-        get_latest_auditstatus=[NO_SHEET],
+        submit_version(version, Submission(version_desc="demo 1/1", privacy_api_not_use=True)),
+        get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.ours, AUDITING)],
         getversioninfo=[slots.versions(slots.ours)],
         queryquota=[QUOTA],
         submit_audit=[ACCEPTED],
@@ -43,6 +43,13 @@ def test_our_trial_is_submitted_and_the_auditid_is_text(script: Script, slots: S
         "superseded": None,
     }
     assert script.bodies("submit_audit") == [{"version_desc": "demo 1/1", "privacy_api_not_use": True}]
+    assert script.asked == [
+        "get_latest_auditstatus",
+        "getversioninfo",
+        "queryquota",
+        "submit_audit",
+        "get_latest_auditstatus",
+    ]
 
 
 @pytest.mark.parametrize("status", [AUDITING, DELAYED, APPROVED])
@@ -62,7 +69,7 @@ def test_our_sheet_that_ended_badly_is_submitted_anew(
 ) -> None:
     outcome = script.play(
         submit_version(version),
-        get_latest_auditstatus=[slots.sheet(slots.ours, status)],
+        get_latest_auditstatus=[slots.sheet(slots.ours, status), slots.sheet(slots.ours, AUDITING)],
         getversioninfo=[slots.versions(slots.ours)],
         queryquota=[QUOTA],
         submit_audit=[ACCEPTED],
@@ -76,7 +83,7 @@ def test_a_foreign_sheet_that_has_ended_is_superseded_and_named(
 ) -> None:
     outcome = script.play(
         submit_version(version),
-        get_latest_auditstatus=[slots.sheet(slots.foreign, status)],
+        get_latest_auditstatus=[slots.sheet(slots.foreign, status), slots.sheet(slots.ours, AUDITING)],
         getversioninfo=[slots.versions(slots.ours)],
         queryquota=[QUOTA],
         submit_audit=[ACCEPTED],
@@ -131,7 +138,7 @@ def test_a_quota_that_cannot_be_read_stops_nothing(
 ) -> None:
     outcome = script.play(
         submit_version(version),
-        get_latest_auditstatus=[NO_SHEET],
+        get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.ours, AUDITING)],
         getversioninfo=[slots.versions(slots.ours)],
         queryquota=[said],
         submit_audit=[ACCEPTED],
@@ -238,17 +245,146 @@ def test_a_refusal_of_the_moment_is_read_back_and_then_raised(
     assert raised.value.errcode == errcode
 
 
+CLEAR = {"errcode": 0, "without_auth_list": [], "without_conf_list": []}
+
+
 def test_a_submission_that_someone_must_fix_is_raised_at_once(
     script: Script, slots: Slots, version: CodeVersion
 ) -> None:
-    with pytest.raises(WxaInputError, match="61040"):
+    with pytest.raises(WxaInputError, match="85010"):
+        script.play(
+            submit_version(version),
+            get_latest_auditstatus=[NO_SHEET],
+            getversioninfo=[slots.versions(slots.ours)],
+            queryquota=[QUOTA],
+            submit_audit=[85010],
+        )
+    assert script.asked[-1] == "submit_audit"
+
+
+def test_61040_on_the_submission_names_the_interfaces(script: Script, slots: Slots, version: CodeVersion) -> None:
+    with pytest.raises(WxaInputError, match=r"wx\.getLocation") as raised:
         script.play(
             submit_version(version),
             get_latest_auditstatus=[NO_SHEET],
             getversioninfo=[slots.versions(slots.ours)],
             queryquota=[QUOTA],
             submit_audit=[61040],
+            get_code_privacy_info=[CLEAR | {"without_conf_list": ["wx.getLocation"]}],
         )
+    assert raised.value.errcode == 61040
+
+
+@pytest.mark.parametrize("said", [CLEAR, -1, 61039, WxaTransportError("lost")])
+def test_61040_stands_as_itself_where_the_scan_tells_no_interface(
+    script: Script, slots: Slots, version: CodeVersion, said: Any
+) -> None:
+    with pytest.raises(WxaInputError, match="submit_audit refused") as raised:
+        script.play(
+            submit_version(version),
+            get_latest_auditstatus=[NO_SHEET],
+            getversioninfo=[slots.versions(slots.ours)],
+            queryquota=[QUOTA],
+            submit_audit=[61040],
+            get_code_privacy_info=[said],
+        )
+    assert raised.value.errcode == 61040
+
+
+@pytest.mark.parametrize("rest", [5, 4, 0])
+def test_a_quota_at_the_reserve_is_kept_for_others(
+    script: Script, slots: Slots, version: CodeVersion, rest: int
+) -> None:
+    with pytest.raises(WxaQuotaError, match="submit_audit not sent: the platform's audit quota is at the") as raised:
+        script.play(
+            submit_version(version, Submission(quota_reserve=5)),
+            get_latest_auditstatus=[NO_SHEET],
+            getversioninfo=[slots.versions(slots.ours)],
+            queryquota=[QUOTA | {"rest": rest}],
+        )
+    assert f"rest {rest}, limit 27, reserve 5" in str(raised.value)
+    assert "submit_audit" not in script.asked
+
+
+def test_one_above_the_reserve_is_submitted(script: Script, slots: Slots, version: CodeVersion) -> None:
+    outcome = script.play(
+        submit_version(version, Submission(quota_reserve=7)),
+        get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.ours, AUDITING)],
+        getversioninfo=[slots.versions(slots.ours)],
+        queryquota=[QUOTA],
+        submit_audit=[ACCEPTED],
+    )
+    assert outcome.outcome == "submitted"
+
+
+def test_a_commit_that_came_between_our_look_and_our_submission_is_named(
+    script: Script, slots: Slots, version: CodeVersion
+) -> None:
+    with pytest.raises(WxaStateError, match=r"submit_audit stopped.*\n.*in audit 9\.9\.9"):
+        script.play(
+            submit_version(version),
+            get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.foreign, AUDITING)],
+            getversioninfo=[slots.versions(slots.ours)],
+            queryquota=[QUOTA],
+            submit_audit=[ACCEPTED],
+        )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [NO_SHEET, {"auditid": 7654321}, {"user_desc": ""}],
+    ids=["no sheet yet", "another number", "no description"],
+)
+def test_a_sheet_that_cannot_be_compared_yet_is_taken_by_the_number_we_were_answered(
+    script: Script, slots: Slots, version: CodeVersion, said: Any
+) -> None:
+    sheet = said if isinstance(said, int) else slots.sheet(slots.foreign, AUDITING) | said
+    outcome = script.play(
+        submit_version(version),
+        get_latest_auditstatus=[NO_SHEET, sheet],
+        getversioninfo=[slots.versions(slots.ours)],
+        queryquota=[QUOTA],
+        submit_audit=[ACCEPTED],
+    )
+    assert (outcome.outcome, outcome.auditid) == ("submitted", "1234567")
+
+
+def nameless(slots: Slots, status: int) -> dict[str, Any]:
+    """Return our sheet as a WeChat that leaves descriptions out shows it."""
+    return slots.sheet(slots.ours | {"user_desc": ""}, status)
+
+
+@pytest.mark.parametrize("status", [AUDITING, DELAYED, APPROVED])
+def test_a_sheet_without_description_is_adopted_by_its_noted_number(
+    script: Script, slots: Slots, version: CodeVersion, status: int
+) -> None:
+    how = Submission(noted_auditid="1234567")
+    outcome = script.play(submit_version(version, how), get_latest_auditstatus=[nameless(slots, status)])
+    assert (outcome.outcome, outcome.auditid) == ("adopted", "1234567")
+
+
+@pytest.mark.parametrize("noted", ["", "7654321"])
+def test_a_sheet_without_description_that_nobody_noted_stops(
+    script: Script, slots: Slots, version: CodeVersion, noted: str
+) -> None:
+    with pytest.raises(WxaStateError, match=r"in audit 1\.4\.0"):
+        script.play(
+            submit_version(version, Submission(noted_auditid=noted)),
+            get_latest_auditstatus=[nameless(slots, AUDITING)],
+            getversioninfo=[slots.versions(slots.ours)],
+        )
+
+
+def test_a_trial_version_without_description_is_not_submitted_whatever_it_is_called(
+    script: Script, slots: Slots, version: CodeVersion
+) -> None:
+    with pytest.raises(WxaStateError, match="its description left out") as raised:
+        script.play(
+            submit_version(version),
+            get_latest_auditstatus=[NO_SHEET],
+            getversioninfo=[slots.versions(slots.ours | {"user_desc": ""})],
+        )
+    assert "nothing proves whose version it is" in str(raised.value)
 
 
 @pytest.mark.parametrize(

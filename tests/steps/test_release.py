@@ -39,9 +39,12 @@ def test_our_approved_sheet_is_published_and_read_back(script: Script, slots: Sl
         "outcome": "released",
         "appid": APPID,
         "release_version": "1.4.0",
+        "release_time": 2,
         "effective": [A.origin, B.origin],
     }
     assert script.bodies("release") == [{}]
+    sent = script.asked.index("release")
+    assert script.asked[sent - 1] == "get_latest_auditstatus"  # the last look before the write
 
 
 @pytest.mark.parametrize("said", [-1, WxaTransportError("lost")])
@@ -61,9 +64,8 @@ def test_effective_domains_that_cannot_be_read_fail_no_release(
 def test_what_is_online_already_is_not_published_again(script: Script, slots: Slots, version: CodeVersion) -> None:
     outcome = script.play(
         release_version(version),
-        get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
         getversioninfo=[slots.versions(None, slots.ours)],
-        get_effective_webviewdomain=[effective()],
+        get_effective_webviewdomain=[effective(), effective()],
     )
     assert (outcome.outcome, outcome.release_version, outcome.effective) == ("already_released", "1.4.0", ())
     assert "release" not in script.asked
@@ -76,7 +78,11 @@ def test_our_sheet_that_is_not_approved_is_not_published(
     script: Script, slots: Slots, version: CodeVersion, status: int, word: str
 ) -> None:
     with pytest.raises(WxaStateError, match="release not sent: the audit sheet of this version is not") as raised:
-        script.play(release_version(version), get_latest_auditstatus=[slots.sheet(slots.ours, status)])
+        script.play(
+            release_version(version),
+            getversioninfo=[slots.versions()],
+            get_latest_auditstatus=[slots.sheet(slots.ours, status)],
+        )
     assert f"status {word}" in str(raised.value)
     assert "WxaAuditSensor" in str(raised.value)
 
@@ -87,10 +93,10 @@ def test_only_a_sheet_with_our_fingerprint_is_published(
 ) -> None:
     sheet = slots.sheet(slots.foreign, APPROVED) if said == "foreign" else said
     with pytest.raises(WxaStateError, match="release not sent: the latest audit sheet is not of this") as raised:
-        script.play(release_version(version), get_latest_auditstatus=[sheet])
+        script.play(release_version(version), getversioninfo=[slots.versions()], get_latest_auditstatus=[sheet])
     assert ("latest sheet 9.9.9" if said == "foreign" else "latest sheet none") in str(raised.value)
     assert "WxaCommitOperator" in str(raised.value)
-    assert script.asked == ["get_latest_auditstatus"]
+    assert "release" not in script.asked
 
 
 @pytest.mark.parametrize("before", [None, "foreign"])
@@ -153,11 +159,13 @@ def test_another_version_that_went_online_while_our_answer_was_lost_is_named(
 def test_85052_is_success_when_ours_is_online(script: Script, slots: Slots, version: CodeVersion) -> None:
     plain = {"user_version": "1.4.0", "user_desc": ""}
     outcome = script.play(
-        release_version(version),
+        release_version(version, [A]),
+        setwebviewdomain=[own(A)],
+        modify_wxa_jump_domain=[platform("example.com")],
         get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
         getversioninfo=[slots.versions(None, plain), slots.versions(None, plain)],
         release=[85052],
-        get_effective_webviewdomain=[effective(A)],
+        get_effective_webviewdomain=[effective(A), effective(A)],
     )
     assert outcome.outcome == "already_released"
 
@@ -175,23 +183,40 @@ def test_85052_is_an_error_of_state_when_another_version_is_online(
 
 
 @pytest.mark.parametrize("errcode", [85019, 85020])
+@pytest.mark.parametrize("trial", [None, "ours"])
 def test_a_refused_release_is_raised_as_itself(
-    script: Script, slots: Slots, version: CodeVersion, errcode: int
+    script: Script, slots: Slots, version: CodeVersion, errcode: int, trial: str | None
 ) -> None:
-    with pytest.raises(WxaStateError, match=str(errcode)):
+    with pytest.raises(WxaStateError, match=f"release refused.*\n.*errcode {errcode}"):
         script.play(
             release_version(version),
             get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-            getversioninfo=[slots.versions()],
+            getversioninfo=[slots.versions(), slots.versions(slots.ours if trial else None)],
             release=[errcode],
         )
 
 
-@pytest.mark.parametrize("online", [None, "foreign", "nameless"])
+@pytest.mark.parametrize("errcode", [85019, 85020])
+def test_a_release_that_a_newer_commit_blocks_names_the_newer_commit(
+    script: Script, slots: Slots, version: CodeVersion, errcode: int
+) -> None:
+    # Developers report 85020 for an approved version when somebody committed before it was released.
+    with pytest.raises(WxaStateError, match=r"release stopped.*\n.*trial version 9\.9\.9") as raised:
+        script.play(
+            release_version(version),
+            get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
+            getversioninfo=[slots.versions(), slots.versions(slots.foreign)],
+            release=[errcode],
+        )
+    assert raised.value.errcode == errcode
+    assert f"errcode {errcode}, rid 0-1-2" in str(raised.value)
+
+
+@pytest.mark.parametrize("online", [None, "foreign"])
 def test_an_accepted_release_after_which_ours_is_not_online_is_an_error(
     script: Script, slots: Slots, version: CodeVersion, online: str | None
 ) -> None:
-    whose = {None: None, "foreign": slots.foreign, "nameless": {"user_version": "", "user_desc": ""}}[online]
+    whose = slots.foreign if online else None
     with pytest.raises(WxaStateError, match="another version is online than the one released"):
         script.play(
             release_version(version),
@@ -199,6 +224,60 @@ def test_an_accepted_release_after_which_ours_is_not_online_is_an_error(
             getversioninfo=[slots.versions(), slots.versions(None, whose)],
             release=[0],
         )
+
+
+NAMELESS = {"user_version": "", "user_desc": ""}
+
+
+def at(online: dict[str, Any], seconds: int) -> dict[str, Any]:
+    """Return an answer of getversioninfo whose online version went online at this time."""
+    return online | {"release_info": online["release_info"] | {"release_time": seconds}}
+
+
+@pytest.mark.parametrize("before", [None, NAMELESS, "foreign"])
+def test_an_empty_release_version_is_ours_when_it_went_online_by_our_release(
+    script: Script, slots: Slots, version: CodeVersion, before: Any
+) -> None:
+    # release_version came back empty once (a developer's post).
+    theirs = slots.foreign if before == "foreign" else before
+    outcome = script.play(
+        release_version(version),
+        get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
+        getversioninfo=[slots.versions(None, theirs), at(slots.versions(None, NAMELESS), 3)],
+        release=[0],
+        get_effective_webviewdomain=[effective()],
+    )
+    assert (outcome.outcome, outcome.release_version, outcome.release_time) == ("released", "", 3)
+
+
+def test_an_empty_release_version_from_before_our_release_is_not_ours(
+    script: Script, slots: Slots, version: CodeVersion
+) -> None:
+    nameless = slots.versions(None, NAMELESS)
+    with pytest.raises(WxaStateError, match="another version is online than the one released"):
+        script.play(
+            release_version(version),
+            get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
+            getversioninfo=[nameless, nameless],
+            release=[85052],
+        )
+
+
+@pytest.mark.parametrize(("released_at", "ours"), [(2, True), (1, True), (3, False), (0, False)])
+def test_verify_takes_an_empty_release_version_for_ours_by_the_time_of_our_release(
+    script: Script, slots: Slots, version: CodeVersion, released_at: int, ours: bool
+) -> None:
+    def step() -> Any:
+        return script.play(
+            verify_release(version, individual=True, released_at=released_at),
+            getversioninfo=[slots.versions(None, NAMELESS)],
+        )
+
+    if ours:
+        assert step().outcome == "released"
+    else:
+        with pytest.raises(WxaStateError, match="verify_release stopped: another version"):
+            step()
 
 
 def test_an_empty_release_version_is_ours_when_its_description_carries_the_fingerprint(
@@ -214,6 +293,73 @@ def test_an_empty_release_version_is_ours_when_its_description_carries_the_finge
         get_effective_webviewdomain=[effective()],
     )
     assert (outcome.outcome, outcome.release_version) == ("released", "")
+
+
+def platform(*hosts: str) -> dict[str, Any]:
+    return {"errcode": 0, "published_wxa_jump_h5_domain": ";".join(hosts)}
+
+
+@pytest.mark.parametrize("platform_said", [platform("example.com"), {"errcode": 0}, -1, 61007])
+@pytest.mark.parametrize("own_said", [own(A, B), {"errcode": 0}])
+def test_domains_that_are_on_both_lists_as_far_as_they_can_be_read_are_released(
+    script: Script, slots: Slots, version: CodeVersion, own_said: Any, platform_said: Any
+) -> None:
+    outcome = script.play(
+        release_version(version, [A, B]),
+        setwebviewdomain=[own_said],
+        modify_wxa_jump_domain=[platform_said],
+        get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
+        getversioninfo=[slots.versions(), slots.versions(None, slots.ours)],
+        release=[0],
+        get_effective_webviewdomain=[effective(A, B)],
+    )
+    assert outcome.outcome == "released"
+
+
+@pytest.mark.parametrize(
+    ("own_said", "platform_said", "missing", "lists"),
+    [
+        (own(A, B), platform("a.example.com"), ("none", B.origin), (f"{A.origin}, {B.origin}", "a.example.com")),
+        (own(A), platform("example.com"), (B.origin, "none"), (A.origin, "example.com")),
+        (own(), 61007, (f"{A.origin}, {B.origin}", "none"), ("none", "unknown")),
+        ({"errcode": 0}, platform(), ("none", f"{A.origin}, {B.origin}"), ("unknown", "none")),
+    ],
+)
+def test_a_wanted_domain_that_the_release_would_leave_offline_stops_it_and_is_named(
+    script: Script, slots: Slots, version: CodeVersion, own_said: Any, platform_said: Any, missing: Any, lists: Any
+) -> None:
+    with pytest.raises(WxaStateError, match="release not sent: it would leave wanted business domains") as raised:
+        script.play(
+            release_version(version, [A, B]),
+            setwebviewdomain=[own_said],
+            modify_wxa_jump_domain=[platform_said],
+            getversioninfo=[slots.versions()],
+        )
+    text = str(raised.value)
+    assert f"not configured {missing[0]}, not on the platform list {missing[1]}, " in text
+    assert f"configured {lists[0]}, platform list {lists[1]}\n" in text
+    assert "release" not in script.asked
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_ours_that_is_online_without_a_wanted_domain_needs_a_new_version(
+    script: Script, slots: Slots, version: CodeVersion, refused: bool
+) -> None:
+    plain = {"user_version": "1.4.0", "user_desc": ""}
+    asked = {
+        "setwebviewdomain": [own(A), own(A)],
+        "modify_wxa_jump_domain": [-1],
+        "get_latest_auditstatus": [slots.sheet(slots.ours, APPROVED)],
+        "getversioninfo": [slots.versions(None, plain), slots.versions(None, plain)],
+        "release": [85052],
+    }
+    online_already = {"setwebviewdomain": [own(A)], "getversioninfo": [slots.versions(None, slots.ours)]}
+    with pytest.raises(WxaStateError, match="these domains need a new version"):
+        script.play(
+            release_version(version, [A]),
+            get_effective_webviewdomain=[effective()],
+            **(asked if refused else online_already),
+        )
 
 
 def test_verify_proves_version_and_effective_domains(script: Script, slots: Slots, version: CodeVersion) -> None:
