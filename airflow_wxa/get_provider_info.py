@@ -23,7 +23,11 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": "WeChat third-party platform",
-                "python-modules": ["airflow_wxa.operators.domains", "airflow_wxa.operators.code"],
+                "python-modules": [
+                    "airflow_wxa.operators.domains",
+                    "airflow_wxa.operators.code",
+                    "airflow_wxa.operators.approval",
+                ],
             }
         ],
         "sensors": [
@@ -68,7 +72,7 @@ def get_provider_info() -> dict[str, Any]:
         "cli": ["airflow_wxa.cli.airflow_group.get_wxa_cli_commands"],
         "config": {
             "wxa": {
-                "description": "The WeChat provider: how often its sensors look, and where tokens are kept.",
+                "description": "The WeChat provider: how often its sensors look, where tokens and screenshots are kept.",
                 "options": {
                     "privacy_poll_seconds": _seconds_between("the privacy scan of committed code"),
                     "audit_poll_seconds": _seconds_between("the review of an audit sheet"),
@@ -80,6 +84,7 @@ def get_provider_info() -> dict[str, Any]:
                         "Fernet keys for the secrets in the store, newest first, joined by commas. Empty: "
                         "[core] fernet_key.",
                     ),
+                    "screenshot_dir": _SCREENSHOT_DIR,
                 },
             }
         },
@@ -134,6 +139,16 @@ _CONNECTION_FIELDS: dict[str, Any] = {
         "schema": {"type": ["boolean", "null"], "default": False},
         "description": "Tokens ride in URLs: plain http is refused unless the host is loopback, or this is set.",
     },
+}
+
+
+_SCREENSHOT_DIR: dict[str, Any] = {
+    "description": "Folder, on the worker, for the screenshots of rejected reviews: <appid>/<auditid>/<n>.jpg below "
+    "it, for the owner's eyes only. Empty: wxa-screenshots in AIRFLOW_HOME.",
+    "version_added": "0.1.0",
+    "type": "string",
+    "example": None,
+    "default": "",
 }
 
 

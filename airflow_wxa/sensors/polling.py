@@ -9,8 +9,10 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
+from airflow_wxa.errors import WxaAuditRejected
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.failure import failing_at_once
+from airflow_wxa.sensors.screenshots import save_screenshots
 from airflow_wxa.steps import audit_error, audit_status, privacy_scan
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
 from airflow_wxa.triggers.polling import woken_by
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_wxa.errors import WxaError
     from airflow_wxa.steps import AuditOutcome, PrivacyOutcome
     from airflow_wxa.triggers.polling import _PollingTrigger
 
@@ -97,7 +100,6 @@ class _PollingSensor(BaseSensorOperator):
         if not looked.is_done and not is_over:
             self.defer(
                 trigger=self.trigger_class(
-                    appid=self.appid,
                     wxa_conn_id=self.wxa_conn_id,
                     poll_seconds=self.poke_interval,
                     end_time=end_time,
@@ -142,15 +144,19 @@ class WxaPrivacyScanSensor(_PollingSensor):
         return WxaHook(self.wxa_conn_id).run(privacy_scan(self.appid, privacy_api_not_use=self.privacy_api_not_use))
 
     def trigger_arguments(self) -> dict[str, Any]:
-        """Return the declaration."""
-        return {"privacy_api_not_use": self.privacy_api_not_use}
+        """Return the Mini Program and the declaration."""
+        return {"appid": self.appid, "privacy_api_not_use": self.privacy_api_not_use}
 
 
 class WxaAuditSensor(_PollingSensor):
     """Wait until the review of a sheet has ended; it can take seven working days.
 
+    Waiting in the triggerer, it looks after ``poke_interval``, then ever more rarely, down to every quarter of an hour;
+    a push about the Mini Program that the push receiver took makes it look within seconds.
+
     Returns ``{"outcome": "approved", "appid", "auditid", "reason", "screenshot"}``; a rejected or withdrawn sheet
-    fails with its reason.
+    fails with its reason. Screenshots of a rejected one are saved below ``[wxa] screenshot_dir``, and the error names
+    the files.
 
     :param auditid: as :class:`~airflow_wxa.operators.WxaSubmitAuditOperator` returned it (templated).
 
@@ -169,9 +175,24 @@ class WxaAuditSensor(_PollingSensor):
         """Look once at the sheet."""
         outcome = WxaHook(self.wxa_conn_id).run(audit_status(self.appid, self.auditid))
         if error := audit_error(outcome):
-            raise error
+            raise self._with_lines(error, outcome)
         return outcome
 
     def trigger_arguments(self) -> dict[str, Any]:
         """Return the sheet."""
-        return {"auditid": self.auditid}
+        return {"sheets": [{"appid": self.appid, "auditid": self.auditid}]}
+
+    def _with_lines(self, error: WxaError, outcome: AuditOutcome) -> WxaError:
+        """Give the error's text a line for each of the reasons, and for each screenshot, which is saved."""
+        if not isinstance(error, WxaAuditRejected):
+            return error
+        screenshots = save_screenshots(outcome, WxaHook(self.wxa_conn_id).run)
+        error.values = {"auditid": outcome.auditid}
+        error.why = "\n  ".join(
+            [
+                "the reviewer's reason:",
+                *(f"  {line}" for line in outcome.reason.splitlines() or ["none given"]),
+                *(f"screenshot {media_id}: {where}" for media_id, where in screenshots.items()),
+            ]
+        )
+        return error

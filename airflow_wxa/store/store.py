@@ -263,11 +263,14 @@ class Store:
             _mark(connection, new.component_appid, new.account, "withdrawn")
         return True
 
-    def pushes(self, component_appid: str, kinds: Collection[str]) -> list[LoggedPush]:
-        """Return the pushes of these kinds of the last 30 days, the latest first."""
+    def pushes(
+        self, component_appid: str, kinds: Collection[str], *, seconds: float = _PUSH_LOG_SECONDS
+    ) -> list[LoggedPush]:
+        """Return the pushes of these kinds that came in the last ``seconds``, the latest first."""
+        is_recent = push.c.received_at > database_now() - seconds
         query = (
             select(push, (database_now() - push.c.received_at).label("age"))
-            .where(push.c.component_appid == component_appid, push.c.kind.in_(kinds))
+            .where(push.c.component_appid == component_appid, push.c.kind.in_(kinds), is_recent)
             .order_by(push.c.create_time.desc(), push.c.account)
         )
         with self._database.reading() as connection:

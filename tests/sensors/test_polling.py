@@ -41,6 +41,8 @@ def account(airflow_database: None, wxa_default: RunningSandbox) -> MiniProgram:
 def submitted(account: MiniProgram, **plan: Any) -> str:
     account.audit = AuditPlan(**{"polls": 0} | plan)
     auditid: str = WxaSubmitAuditOperator(**VERSION).execute({})["auditid"]
+    sheet = account.sheets[-1]
+    sheet.polls, sheet.stage = 0, sheet.plan.stage_after(0)  # the submission looked at its sheet, too
     return auditid
 
 
@@ -73,7 +75,8 @@ def test_a_running_audit_defers_to_its_trigger_with_an_absolute_end(account: Min
         audit(auditid, timeout=60).execute({})
     trigger = deferred.value.trigger
     assert isinstance(trigger, WxaAuditTrigger)
-    assert (trigger.appid, trigger.auditid, trigger.poll_seconds) == (APPID, auditid, 0.01)
+    assert trigger.sheets == [{"appid": APPID, "auditid": auditid}]
+    assert trigger.poll_seconds == 0.01
     assert trigger.end_time == pytest.approx(time.time() + 60, abs=5)
     assert deferred.value.method_name == "execute_complete"
 

@@ -35,14 +35,15 @@ def account(airflow_database: None, wxa_default: RunningSandbox) -> MiniProgram:
 def submitted(account: MiniProgram, **plan: Any) -> str:
     account.audit = AuditPlan(**{"polls": 0} | plan)
     auditid: str = WxaSubmitAuditOperator(**VERSION).execute({})["auditid"]
+    sheet = account.sheets[-1]
+    sheet.polls, sheet.stage = 0, sheet.plan.stage_after(0)  # the submission looked at its sheet, too
     return auditid
 
 
 def waiting_on(auditid: str, seconds: float = 30, **fields: Any) -> WxaAuditTrigger:
     return WxaAuditTrigger(
         **{
-            "appid": APPID,
-            "auditid": auditid,
+            "sheets": [{"appid": APPID, "auditid": auditid}],
             "wxa_conn_id": "wxa_default",
             "poll_seconds": 0.01,
             "end_time": time.time() + seconds,

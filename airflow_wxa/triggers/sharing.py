@@ -1,0 +1,136 @@
+"""What the waits of one event loop share: a look-up of each Connection, its client, and the watcher of pushes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
+
+from airflow_wxa.errors import WxaError
+from airflow_wxa.hooks.connection import read_connection
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.triggers.hints import PushWatcher
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from airflow.sdk import Connection
+
+    from airflow_wxa.client import AsyncWxaClient
+    from airflow_wxa.hooks.connection import WxaConnection
+
+__all__ = ["NO_CONNECTION", "SharedConnection", "shared_connection"]
+
+log = logging.getLogger(__name__)
+
+#: What a look-up raises when there is no such Connection, or Airflow does not give it.
+NO_CONNECTION: Final = (AirflowException, AirflowRuntimeError)
+_KNOWN_SECONDS: Final = 30.0  # a Connection that was corrected is noticed after this
+_FAILED_SECONDS: Final = 5.0
+
+
+class SharedConnection:
+    """One Connection in one event loop, looked up once in a while for all who wait with it.
+
+    :param watcher: of the loop.
+    """
+
+    def __init__(self, wxa_conn_id: str, watcher: PushWatcher) -> None:
+        self.watcher = watcher
+        self.users = 0
+        self._hook = WxaHook(wxa_conn_id)
+        self._one_at_a_time = asyncio.Lock()
+        self._seen: Connection | None = None
+        self._read: WxaConnection | None = None
+        self._client: AsyncWxaClient | None = None
+        self._failure: Exception | None = None
+        self._good_until = 0.0
+
+    @property
+    def component_appid(self) -> str:
+        """The platform; empty when the Connection names none, or was not looked up yet."""
+        return self._read.component_appid if self._read is not None else ""
+
+    async def client(self) -> AsyncWxaClient:
+        """Return the client, to be entered for each look: the Connection may be another one at the next.
+
+        :raises WxaError: the Connection cannot be right, or the store that it needs does not answer.
+        :raises AirflowException: there is none; any of :data:`NO_CONNECTION`.
+        """
+        async with self._one_at_a_time:
+            if time.monotonic() >= self._good_until:
+                await self._look_up()
+            if self._failure is not None:
+                raise self._failure.with_traceback(None)
+            assert self._client is not None  # noqa: S101  (a look-up ends with one or the other)
+            return self._client
+
+    async def preload(self, appids: Sequence[str]) -> None:
+        """Look the stored tokens of many Mini Programs up in one query; without it each look does so by itself."""
+        read = self._read
+        if read is None or read.token_url:
+            return
+        try:
+            platform = await asyncio.to_thread(lambda: read.platform)
+            if platform is not None:
+                await asyncio.to_thread(platform.preload, appids)
+        except WxaError as error:
+            log.info("tokens are looked up one by one: %s", error.what)
+
+    async def close(self) -> None:
+        """Leave the connections to whoever else uses them."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.__aexit__(None, None, None)
+
+    async def _look_up(self) -> None:
+        self._failure = None
+        try:
+            seen = await self._hook.aget_connection(self._hook.wxa_conn_id)
+            if self._client is None or seen != self._seen:
+                self._read = read_connection(seen)
+                client = await self._hook.aget_conn()
+                await self.close()
+                self._client = await client.__aenter__()
+                self._seen = seen
+        except (WxaError, *NO_CONNECTION) as error:
+            self._failure = error
+        self._good_until = time.monotonic() + (_FAILED_SECONDS if self._failure else _KNOWN_SECONDS)
+
+
+class _Loop:
+    """What one event loop keeps."""
+
+    def __init__(self) -> None:
+        self.watcher = PushWatcher()
+        self.connections: dict[str, SharedConnection] = {}
+
+
+_loops: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop]] = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def shared_connection(wxa_conn_id: str) -> AsyncIterator[SharedConnection]:
+    """Give the running loop's Connection of this id while the block runs; the last to leave closes its client."""
+    loop = asyncio.get_running_loop()
+    here = _loops.get(loop)
+    if here is None:
+        here = _loops[loop] = _Loop()
+    shared = here.connections.get(wxa_conn_id)
+    if shared is None:
+        shared = here.connections[wxa_conn_id] = SharedConnection(wxa_conn_id, here.watcher)
+    shared.users += 1
+    try:
+        yield shared
+    finally:
+        shared.users -= 1
+        if not shared.users:
+            del here.connections[wxa_conn_id]
+            if not here.connections:
+                _loops.pop(loop, None)
+            await shared.close()
