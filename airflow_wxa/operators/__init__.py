@@ -1,5 +1,6 @@
 """Operators: each runs one step; constructors only assign."""
 
+from airflow_wxa.operators.approval import WxaApproveReleaseOperator
 from airflow_wxa.operators.code import (
     WxaCommitOperator,
     WxaReleaseOperator,
@@ -13,6 +14,7 @@ from airflow_wxa.operators.domains import (
 )
 
 __all__ = [
+    "WxaApproveReleaseOperator",
     "WxaCommitOperator",
     "WxaModifyPlatformDomainOperator",
     "WxaReleaseOperator",

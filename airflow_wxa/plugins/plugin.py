@@ -1,26 +1,34 @@
 """The plugin that Airflow finds by its entry point.
 
-Every task's process loads the plugins, and needs none of what is mounted here: so the app is imported and built by
-the first request, in the API server.
+Every task's process loads the plugins, and needs none of what is mounted here: so an app is imported and built by
+its first request, in the API server.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
+
+from airflow_wxa.trial_link import TRIAL_PREFIX
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import Receive, Scope, Send
 
-__all__ = ["PUSH_PREFIX", "PushReceiver", "WxaPlugin"]
+__all__ = ["PUSH_PREFIX", "PushReceiver", "TrialQrcodes", "WxaPlugin"]
 
 PUSH_PREFIX = "/wxa/push"
 
 
-class PushReceiver:
-    """The push receiver as an ASGI app; it is public by design, so it is an app of its own that does nothing else."""
+class _BuiltOnDemand:
+    """An ASGI app that its first request builds.
+
+    :cvar factory: module and name of the function that builds it.
+    """
+
+    factory: ClassVar[tuple[str, str]]
 
     def __init__(self) -> None:
         self._app: FastAPI | None = None
@@ -28,16 +36,28 @@ class PushReceiver:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
         if self._app is None:
-            from airflow_wxa.plugins.receiver import create_receiver  # noqa: PLC0415  (see the module's docstring)
-
-            self._app = create_receiver()
+            module, name = self.factory
+            self._app = getattr(import_module(module), name)()
         await self._app(scope, receive, send)
 
 
+class PushReceiver(_BuiltOnDemand):
+    """The push receiver; it is public by design, so it is an app of its own that does nothing else."""
+
+    factory = ("airflow_wxa.plugins.receiver", "create_receiver")
+
+
+class TrialQrcodes(_BuiltOnDemand):
+    """Trial versions' QR codes, for whoever may see the release's runs."""
+
+    factory = ("airflow_wxa.plugins.trial", "create_trial_qrcodes")
+
+
 class WxaPlugin(AirflowPlugin):
-    """Mounts the push receiver."""
+    """Mounts the push receiver and the QR codes."""
 
     name = "wxa"
     fastapi_apps: list[dict[str, Any]] = [  # noqa: RUF012  (Airflow declares it so)
         {"app": PushReceiver(), "url_prefix": PUSH_PREFIX, "name": "WeChat push receiver"},
+        {"app": TrialQrcodes(), "url_prefix": TRIAL_PREFIX, "name": "WeChat trial QR codes"},
     ]

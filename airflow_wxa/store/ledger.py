@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from airflow_wxa.api.call import Call
     from airflow_wxa.errors import WxaApiError
 
-__all__ = ["Entry", "Ledger", "Who"]
+__all__ = ["APPROVAL", "Entry", "Ledger", "Who"]
+
+#: Under this name stand people's decisions, among the endpoints of WeChat that are written to.
+APPROVAL: Final = "approve_release"
 
 _BEIJING: Final = dt.timezone(dt.timedelta(hours=8))  # WeChat's days begin at its midnight
 _NOT_KEPT: Final = frozenset({"version_desc"})  # holds test accounts for the reviewer
@@ -117,7 +120,6 @@ class Ledger:
     def settle(self, component_appid: str, appid: str, endpoint: str, who: Who, said: Mapping[str, Any]) -> None:
         """Note the outcome that a step came to: with this run's writes, with lost ones before, and as the latest."""
         mine = and_(ledger.c.component_appid == component_appid, ledger.c.appid == appid, ledger.c.endpoint == endpoint)
-        run = {"dag_id": who.dag_id, "run_id": who.run_id}
         with self._database.writing() as connection:
             connection.execute(
                 update(ledger)
@@ -129,10 +131,27 @@ class Ledger:
                 .where(mine, ledger.c.answered_at.is_(None), ledger.c.resolved_by.is_(None))
                 .values(resolved_by=f"{who.dag_id} {who.run_id}".strip() or "by hand")
             )
-            if who.run_id:
-                latest = {"component_appid": component_appid, "task_id": who.task_id, "said": dict(said)}
-                key = run | {"appid": appid}
-                self._put(connection, outcome, key, {**latest, "at": database_now()})
+            self._keep_latest(connection, component_appid, appid, who, said)
+
+    def decided(self, component_appid: str, appid: str, who: Who, said: Mapping[str, Any]) -> None:
+        """Note what a person decided, as a complete row of ``approve_release`` and as the latest outcome.
+
+        :param said: who decided what, when and why.
+        """
+        row = {
+            "component_appid": component_appid,
+            "appid": appid,
+            "endpoint": APPROVAL,
+            "asked": {},
+            "sent_at": database_now(),
+            "answered_at": database_now(),
+            "errcode": 0,
+            "after": dict(said),
+            **_columns(who),
+        }
+        with self._database.writing() as connection:
+            connection.execute(insert(ledger).values(**row))
+            self._keep_latest(connection, component_appid, appid, who, said)
 
     # Fences: for calls that WeChat does not guard itself ---------------------------------------------------------
 
@@ -207,6 +226,15 @@ class Ledger:
                     which.append(table.c.appid == appid)
                 counts.append(connection.execute(delete(table).where(*which)).rowcount)
         return counts[0]
+
+    def _keep_latest(
+        self, connection: Connection, component_appid: str, appid: str, who: Who, said: Mapping[str, Any]
+    ) -> None:
+        """Keep the latest outcome of a Mini Program in a run; what was done outside of a run has none."""
+        if who.run_id:
+            latest = {"component_appid": component_appid, "task_id": who.task_id, "said": dict(said)}
+            key = {"dag_id": who.dag_id, "run_id": who.run_id, "appid": appid}
+            self._put(connection, outcome, key, {**latest, "at": database_now()})
 
     def _put(self, connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Insert a row, or replace the one with this key."""

@@ -8,7 +8,8 @@ import sys
 from importlib.metadata import entry_points
 from typing import Any
 
-from airflow_wxa.plugins.plugin import PUSH_PREFIX, PushReceiver, WxaPlugin
+from airflow_wxa.plugins.plugin import PUSH_PREFIX, PushReceiver, TrialQrcodes, WxaPlugin
+from airflow_wxa.trial_link import TRIAL_PREFIX
 
 LOADED = """
 import sys
@@ -23,7 +24,10 @@ assert not heavy, heavy
 def test_airflow_finds_the_plugin_by_its_entry_point() -> None:
     (found,) = entry_points(group="airflow.plugins", name="wxa")
     assert found.load() is WxaPlugin
-    assert [(app["url_prefix"], type(app["app"])) for app in WxaPlugin.fastapi_apps] == [(PUSH_PREFIX, PushReceiver)]
+    assert [(app["url_prefix"], type(app["app"])) for app in WxaPlugin.fastapi_apps] == [
+        (PUSH_PREFIX, PushReceiver),
+        (TRIAL_PREFIX, TrialQrcodes),
+    ]
 
 
 def test_a_process_that_only_loads_the_plugin_imports_no_web_framework() -> None:
