@@ -16,6 +16,7 @@ from airflow_wxa.client.wire import (
     NO_NAME,
     NO_TLS,
     Egress,
+    check_ca_bundle,
     no_answer,
     quiet_url_loggers,
     too_large,
@@ -48,6 +49,7 @@ class AsyncWxaClient:
 
     def __init__(self, egress: Egress, tokens: TokenSource) -> None:
         quiet_url_loggers()
+        check_ca_bundle(egress)
         self._egress = egress
         self._tokens = tokens
         self._entered: pool.Pool | None = None

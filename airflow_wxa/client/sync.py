@@ -17,6 +17,7 @@ from airflow_wxa.client.wire import (
     NO_NAME,
     NO_TLS,
     Egress,
+    check_ca_bundle,
     no_answer,
     quiet_url_loggers,
     too_large,
@@ -58,6 +59,7 @@ class WxaClient:
 
     def __init__(self, egress: Egress, tokens: TokenSource, observer: Observer | None = None) -> None:
         quiet_url_loggers()
+        check_ca_bundle(egress)
         self._observer = observer
         self._egress = egress
         self._tokens = tokens

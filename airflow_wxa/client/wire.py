@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 import logging
 import re
+import socket
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.call import Call
     from airflow_wxa.api.redaction import Secret
 
-__all__ = ["WECHAT", "Egress", "api_host", "no_answer", "quiet_url_loggers", "too_large", "url_of"]
+__all__ = ["WECHAT", "Egress", "api_host", "check_ca_bundle", "no_answer", "quiet_url_loggers", "too_large", "url_of"]
 
 WECHAT: Final = "https://api.weixin.qq.com"
 # An underscore is no host name by the book, and common inside companies. Behind the bar: an IPv6 address.
@@ -74,6 +76,19 @@ def api_host(host: str, *, allow_http: bool = False) -> str:
             next_step="write https://, or set extra allow_http to true if you truly mean it",
         )
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def check_ca_bundle(egress: Egress) -> None:
+    """Look for the certificates where the Connection says they are, on this machine.
+
+    :raises WxaSpecError: there is no such file or folder.
+    """
+    if egress.ca_bundle and not Path(egress.ca_bundle).exists():
+        raise WxaSpecError(
+            "the Connection's certificates are refused",
+            [f"extra ca_bundle = {egress.ca_bundle!r}: the ca_bundle cannot be read on {socket.gethostname()}"],
+            next_step="put the file there on every worker, or leave ca_bundle empty for the usual certificates",
+        )
 
 
 def url_of(host: str, call: Call, token: Secret | None) -> str:

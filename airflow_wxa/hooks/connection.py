@@ -18,13 +18,13 @@ from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Connection
 
     from airflow_wxa.client import TokenSource
 
-__all__ = ["WxaConnection", "read_connection"]
+__all__ = ["WxaConnection", "read_connection", "unknown_connection"]
 
 _DEFAULT_TIMEOUT: Final = 10.0  # seconds
 _AES_KEY_CHARACTERS: Final = 43
@@ -111,8 +111,11 @@ def read_connection(connection: Connection) -> WxaConnection:
 
     :raises WxaSpecError: all its problems together; no value of a secret field is shown.
     """
-    extra: Mapping[str, Any] = connection.extra_dejson
+    extra: Any = connection.extra_dejson
     problems: list[str] = []
+    if not isinstance(extra, dict):
+        problems.append(f"extra is a JSON {type(extra).__name__}: must be an object")
+        extra = {}
     merchants = _merchant_tokens(extra.get("authorizer_access_tokens"), problems)
     texts = {name: extra.get(name) or "" for name in _TEXTS}
     problems += [f"extra {name} must be a text" for name, value in texts.items() if not isinstance(value, str)]
@@ -124,13 +127,7 @@ def read_connection(connection: Connection) -> WxaConnection:
     if connection.password and not connection.login:
         problems.append("password (component_appsecret) is given, but login (component_appid) is not")
     if problems:
-        raise WxaSpecError(
-            f"the Connection {connection.conn_id!r} is refused",
-            problems,
-            why="Tokens ride in URLs: plain http is for loopback only, and each token belongs to one appid.",
-            next_step="correct the Connection (Admin → Connections, or AIRFLOW_CONN_…)",
-            source="docs/reference/connection.md",
-        )
+        raise _refused(connection.conn_id, problems)
     secrets = {name: Secret(texts[name]) if texts[name] else None for name in _TEXTS}
     return WxaConnection(
         egress=Egress(host, float(timeout), texts["proxy"] or None, texts["ca_bundle"] or None),
@@ -142,6 +139,21 @@ def read_connection(connection: Connection) -> WxaConnection:
         push_token=secrets["push_token"],
         encoding_aes_key=secrets["encoding_aes_key"],
         previous_encoding_aes_key=secrets["previous_encoding_aes_key"],
+    )
+
+
+def unknown_connection(conn_id: str) -> WxaSpecError:
+    """Return the error for a Connection that Airflow does not know."""
+    return _refused(conn_id, ["does not exist"])
+
+
+def _refused(conn_id: str, problems: Sequence[str]) -> WxaSpecError:
+    return WxaSpecError(
+        f"the Connection {conn_id!r} is refused",
+        problems,
+        why="Tokens ride in URLs: plain http is for loopback only, and each token belongs to one appid.",
+        next_step="correct the Connection (Admin → Connections, or AIRFLOW_CONN_…)",
+        source="docs/reference/connection.md",
     )
 
 

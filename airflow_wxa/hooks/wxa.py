@@ -14,7 +14,7 @@ from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.client import AsyncWxaClient, WxaClient
 from airflow_wxa.errors import WxaError, WxaSpecError
-from airflow_wxa.hooks.connection import read_connection
+from airflow_wxa.hooks.connection import read_connection, unknown_connection
 from airflow_wxa.hooks.recorder import Recorder, current_who
 from airflow_wxa.hooks.store import open_ledger
 
@@ -58,16 +58,24 @@ class WxaHook(BaseHook):
     def read(self) -> WxaConnection:
         """Return the Connection as it was read.
 
-        :raises WxaSpecError: it cannot be right; every problem is named.
+        :raises WxaSpecError: it does not exist, or cannot be right; every problem is named.
         """
-        read = read_connection(self.get_connection(self.wxa_conn_id))
+        try:
+            connection = self.get_connection(self.wxa_conn_id)
+        except AirflowNotFoundException:
+            raise unknown_connection(self.wxa_conn_id) from None
+        read = read_connection(connection)
         for secret in _not_masked_yet(read):
             mask_secret(secret)
         return read
 
     async def aget_conn(self) -> AsyncWxaClient:
         """Return an async client, to be used as a context manager; raises as :meth:`get_conn` does."""
-        read = read_connection(await self.aget_connection(self.wxa_conn_id))
+        try:
+            connection = await self.aget_connection(self.wxa_conn_id)
+        except AirflowNotFoundException:
+            raise unknown_connection(self.wxa_conn_id) from None
+        read = read_connection(connection)
         for secret in _not_masked_yet(read):
             await amask_secret(secret)
         return AsyncWxaClient(read.egress, await asyncio.to_thread(lambda: read.tokens))
@@ -107,8 +115,6 @@ class WxaHook(BaseHook):
         """Return why the Connection has no token for ``appid`` (``None``: for the platform), without any call."""
         try:
             tokens = self.read().tokens
-        except AirflowNotFoundException:
-            return [f"Connection {self.wxa_conn_id!r}: does not exist"]
         except WxaSpecError as error:
             return [f"Connection {self.wxa_conn_id!r}: {problem}" for problem in error.problems]
         call = getversioninfo(appid) if appid is not None else modify_wxa_jump_domain("get")

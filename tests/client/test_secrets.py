@@ -19,7 +19,7 @@ from airflow_wxa.api.call import Call
 from airflow_wxa.api.code import release
 from airflow_wxa.client import Egress
 from airflow_wxa.client.wire import quiet_url_loggers
-from airflow_wxa.errors import WxaError, WxaTransportError
+from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import APPID
 
@@ -150,6 +150,7 @@ def test_the_libraries_still_log_their_calls_only_without_the_token(
     for _ in range(2):
         quiet_url_loggers()
     logger = logging.getLogger(name)
+    caplog.set_level(logging.DEBUG, logger=name)  # Airflow's logging, where it is set up, quiets some
     logger.debug('"POST %s HTTP/1.1"', "/wxa/release?access_token=canary%2B&path=a")
     logger.info("nothing to hide in %s", "here")
     assert [record.getMessage() for record in caplog.records] == [
@@ -200,6 +201,11 @@ def test_a_certificate_of_the_connections_own_bundle_is_trusted(
     twins: Twins, elsewhere_tls: Elsewhere, certificate: Path
 ) -> None:
     assert twins.send(Egress(elsewhere_tls.url, ca_bundle=str(certificate)), release(APPID)).errcode == 0
+
+
+def test_a_bundle_that_is_not_there_is_refused_before_anything_is_sent(twins: Twins, tmp_path: Path) -> None:
+    with pytest.raises(WxaSpecError, match=r"absent\.pem.*cannot be read"):
+        twins.send(Egress("https://localhost:9", ca_bundle=str(tmp_path / "absent.pem")), release(APPID))
 
 
 def test_a_certificate_of_another_host_is_no_answer(twins: Twins, elsewhere_tls: Elsewhere, certificate: Path) -> None:

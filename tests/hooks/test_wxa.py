@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 import pytest
 from airflow.sdk import Connection
-from airflow.sdk.exceptions import AirflowNotFoundException
 
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
@@ -165,9 +164,17 @@ def test_a_step_runs_with_a_client_of_its_own(wxa_default: RunningSandbox) -> No
 
 
 def test_a_connection_that_does_not_exist_is_named() -> None:
-    with pytest.raises(AirflowNotFoundException, match="absent"):
+    with pytest.raises(WxaSpecError, match="'absent' is refused") as refused:
         WxaHook("absent").get_conn()
+    with pytest.raises(WxaSpecError, match="does not exist"):
+        asyncio.run(WxaHook("absent").aget_conn())
+    assert refused.value.problems == ("does not exist",)
     assert WxaHook("absent").token_problems(APPID) == ["Connection 'absent': does not exist"]
+
+
+def test_an_extra_that_is_no_object_is_refused() -> None:
+    with pytest.raises(WxaSpecError, match="extra is a JSON list: must be an object"):
+        read_connection(Connection(conn_id="wxa_default", conn_type="wxa", extra='["canary"]'))
 
 
 def test_token_problems_make_no_call(wxa_default: RunningSandbox) -> None:
