@@ -117,7 +117,7 @@ def test_a_killed_refresh_costs_nothing_wherever_it_was_killed(store_url: str, t
             asked = sandbox.journal.count(AUTHORIZER_TOKEN, authorizer_appid=recipe.appid)
             return f"{number:3} {positions[number - 1]:32} asked {asked}, list read {listed}"
 
-        with ThreadPoolExecutor(4) as pool:
+        with ThreadPoolExecutor(8) as pool:
             told = list(pool.map(killed_at, range(1, len(positions) + 1)))
     print("\nkilled at, and what it took until the next call had succeeded:", *told, sep="\n")
     if known != REFRESH:  # the list is read in any case
