@@ -5,11 +5,12 @@ This module imports nothing but argparse, so that asking for help costs nothing.
 
 from __future__ import annotations
 
+import argparse
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping
 
 __all__ = ["COMMANDS", "Argument", "Command", "add_command"]
@@ -49,6 +50,25 @@ _CONNECTION: Final = Argument(
 )
 _JSON: Final = Argument("--json", "write JSON instead of a table", {"action": "store_true"})
 _FILE_OR_STDIN: Final = "; - is standard input"
+
+
+def _rows(text: str) -> int:
+    """Read a number of rows."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows: 1 or more")
+    return int(text)
+
+
+def _days(text: str) -> float:
+    """Read a number of days."""
+    try:
+        days = float(text)
+    except ValueError:
+        days = math.nan
+    if not 0 <= days < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days: 0 or more")
+    return days
+
 
 COMMANDS: Final[tuple[Command, ...]] = (
     Command(
@@ -136,6 +156,28 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Encrypt every secret in the store with the first of [wxa] encryption_keys; run it after a key was put in "
         "front, and take the old one out afterwards.",
         (_CONNECTION,),
+    ),
+    Command(
+        "ledger",
+        "airflow_wxa.cli.ledger",
+        "show, export or erase what was written to WeChat: who, when, in which run, with which result",
+        "Show the ledger: a row for each write to WeChat and each decision about a release, the newest first. It is "
+        "one for all Connections, in the store.",
+        (
+            Argument("--appid", "only this Mini Program", {"metavar": "APPID"}),
+            Argument("--run-id", "only this run", {"metavar": "ID"}),
+            Argument("--component-appid", "only this platform", {"metavar": "APPID"}),
+            Argument("--most", "how many rows (default: 50 in a table, else all)", {"metavar": "N", "type": _rows}),
+            _JSON,
+            Argument("--csv", "write CSV to FILE; - is standard output", {"metavar": "FILE"}),
+            Argument(
+                "--erase",
+                "erase rows and outcomes: those of --appid, those --older-than so many days, or both together",
+                {"action": "store_true"},
+            ),
+            Argument("--older-than", "with --erase: age in days", {"metavar": "DAYS", "type": _days}),
+            Argument("--yes", "with --erase: do not ask", {"action": "store_true"}),
+        ),
     ),
 )
 

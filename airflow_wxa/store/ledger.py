@@ -1,7 +1,7 @@
 """The ledger: who asked WeChat to change what, when, in which run, and what became of it.
 
-A row is written before each write to WeChat and completed after it. A row that was never completed reads "unknown":
-its answer was lost, and the next run that comes to an outcome on the same Mini Program resolves it.
+A row is written before each write to WeChat and completed after it. A row that was never completed reads "unknown", and
+so does one that was answered -1: whether the work was done is not known, and the next run that comes to an outcome on the same Mini Program resolves it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 
 from airflow_wxa.store.engine import Database
 from airflow_wxa.store.tables import THE_PLATFORM, database_now, fence, ledger, outcome
@@ -30,6 +30,7 @@ __all__ = ["APPROVAL", "Entry", "Ledger", "Who"]
 APPROVAL: Final = "approve_release"
 
 _BEIJING: Final = dt.timezone(dt.timedelta(hours=8))  # WeChat's days begin at its midnight
+_SYSTEM_ERROR: Final = -1  # answered before the work and after it
 _NOT_KEPT: Final = frozenset({"version_desc"})  # holds test accounts for the reviewer
 
 
@@ -52,7 +53,7 @@ class Who:
 class Entry:
     """A row of the ledger.
 
-    :param result: ``ok``, ``refused``, ``unknown``, or ``resolved`` when a later run found out.
+    :param result: ``ok``, ``refused``, ``unknown`` (no answer, or -1), or ``resolved`` when a later step found out.
     :param sent_at: epoch seconds; ``answered_at`` is ``None`` when the answer was lost.
     """
 
@@ -117,8 +118,13 @@ class Ledger:
         with self._database.writing() as connection:
             connection.execute(delete(ledger).where(ledger.c.id == entry))
 
-    def settle(self, component_appid: str, appid: str, endpoint: str, who: Who, said: Mapping[str, Any]) -> None:
-        """Note the outcome that a step came to: with this run's writes, with lost ones before, and as the latest."""
+    def settle(
+        self, component_appid: str, appid: str, endpoint: str, who: Who, said: Mapping[str, Any], *, found_out: bool
+    ) -> None:
+        """Note what a step came to: with this run's writes, and as the latest.
+
+        :param found_out: it tells what became of lost answers as well, this run's and earlier ones.
+        """
         mine = and_(ledger.c.component_appid == component_appid, ledger.c.appid == appid, ledger.c.endpoint == endpoint)
         with self._database.writing() as connection:
             connection.execute(
@@ -126,11 +132,12 @@ class Ledger:
                 .where(mine, ledger.c.run_id == who.run_id, ledger.c.task_id == who.task_id, ledger.c.after.is_(None))
                 .values(after=dict(said))
             )
-            connection.execute(
-                update(ledger)
-                .where(mine, ledger.c.answered_at.is_(None), ledger.c.resolved_by.is_(None))
-                .values(resolved_by=f"{who.dag_id} {who.run_id}".strip() or "by hand")
-            )
+            if found_out:
+                connection.execute(
+                    update(ledger)
+                    .where(mine, _unclear(), ledger.c.resolved_by.is_(None))
+                    .values(resolved_by=f"{who.dag_id} {who.run_id}".strip() or "by hand")
+                )
             self._keep_latest(connection, component_appid, appid, who, said)
 
     def decided(self, component_appid: str, appid: str, who: Who, said: Mapping[str, Any]) -> None:
@@ -177,9 +184,12 @@ class Ledger:
         component_appid: str | None = None,
         appid: str | None = None,
         run_id: str | None = None,
-        most: int = 100,
+        most: int | None = 100,
     ) -> list[Entry]:
-        """Return rows, the newest first."""
+        """Return rows, the newest first.
+
+        :param most: how many; ``None``: all.
+        """
         wanted = {"component_appid": component_appid, "appid": appid, "run_id": run_id}
         query = select(ledger).where(*(ledger.c[name] == value for name, value in wanted.items() if value is not None))
         with self._database.reading() as connection:
@@ -201,7 +211,7 @@ class Ledger:
             ledger.c.component_appid == component_appid,
             ledger.c.appid == appid,
             ledger.c.endpoint == endpoint,
-            func.coalesce(ledger.c.errcode, 0) == 0,
+            or_(_unclear(), ledger.c.errcode == 0),
         )
         with self._database.reading() as connection:
             counts = [
@@ -246,8 +256,13 @@ def _columns(who: Who) -> dict[str, Any]:
     return {name: getattr(who, name) for name in Who.__slots__}
 
 
+def _unclear() -> ColumnElement[bool]:
+    """Pick rows of which nobody can say whether WeChat did the work: the answer was lost, or it was -1."""
+    return or_(ledger.c.answered_at.is_(None), ledger.c.errcode == _SYSTEM_ERROR)
+
+
 def _entry(row: Row[Any]) -> Entry:
-    if row.answered_at is not None:
+    if row.answered_at is not None and row.errcode != _SYSTEM_ERROR:
         result = "refused" if row.errcode else "ok"
     else:
         result = "resolved" if row.resolved_by else "unknown"

@@ -1,0 +1,169 @@
+"""The ledger on the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_wxa.api.code import release
+from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
+from airflow_wxa.cli.main import main
+from airflow_wxa.errors import WxaStateError
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
+from airflow_wxa.store import Ledger, Who
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.healthy import Ended, SetUp
+
+OTHER = "wx0000000000000002"
+WHO = Who(dag_id="wxa_release", run_id="manual__1", task_id="release", try_number=1, triggered_by="lin")
+
+
+@pytest.fixture
+def ledger(set_up: SetUp) -> Ledger:
+    """Return a ledger with a row of each kind; the newest is somebody's decision."""
+    ledger = Ledger(set_up.store_url)
+    ledger.answered(ledger.intend(COMPONENT_APPID, release(APPID), WHO))
+    ledger.settle(COMPONENT_APPID, APPID, "release", WHO, {"outcome": "released"})
+    refusal = WxaStateError("refused", errcode=85020, errmsg="=cmd()", rid="r-1")
+    ledger.answered(ledger.intend(COMPONENT_APPID, release(OTHER), WHO), refusal)
+    ledger.intend("wx00000000000000c2", modify_wxa_jump_domain("add", ["example.com"]), Who())
+    said = {"outcome": "rejected", "by": "[bold]wu", "why": "pay page"}
+    ledger.decided(COMPONENT_APPID, APPID, Who(run_id="manual__2", task_id="approve_release"), said)
+    return ledger
+
+
+def test_the_table_says_who_did_what_with_which_result_the_newest_first(
+    ledger: Ledger, command: Callable[..., Ended]
+) -> None:
+    ended = command("ledger")
+    assert (ended.code, ended.err) == (0, "")
+    rows = [" ".join(line.split()[2:]) for line in ended.out.splitlines()[1:]]
+    assert rows == [
+        f"[bold]wu manual__2 approve_release {APPID} approve_release 0 ok: rejected",
+        "by hand (platform list) modify_wxa_jump_domain unknown",
+        f"lin manual__1 release {OTHER} release 85020 refused",
+        f"lin manual__1 release {APPID} release 0 ok: released",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        (["--appid", APPID], 2),
+        (["--run-id", "manual__1"], 2),
+        (["--component-appid", COMPONENT_APPID], 3),
+        (["--most", "1"], 1),
+        (["--appid", APPID, "--run-id", "manual__2"], 1),
+        (["--appid", "wx00000000000000ff"], 0),
+    ],
+)
+def test_filters_narrow_it_down(ledger: Ledger, command: Callable[..., Ended], options: list[str], count: int) -> None:
+    assert len(json.loads(command("ledger", "--json", *options).out)) == count
+
+
+def test_an_empty_ledger_says_so(set_up: SetUp, command: Callable[..., Ended]) -> None:
+    assert command("ledger").out == "The ledger holds no such row.\n"
+    assert json.loads(command("ledger", "--json").out) == []
+    assert command("ledger", "--csv", "-").out == "\n"
+
+
+def test_json_holds_all_there_is(ledger: Ledger, command: Callable[..., Ended]) -> None:
+    newest, lost, refused, _ = json.loads(command("ledger", "--json").out)
+    assert (newest["after"]["why"], newest["result"]) == ("pay page", "ok")
+    assert (lost["result"], lost["answered_at"], lost["asked"]["action"]) == ("unknown", None, "add")
+    assert (refused["errmsg"], refused["rid"], refused["triggered_by"]) == ("=cmd()", "r-1", "lin")
+    assert refused["sent_at"].endswith("+00:00")
+
+
+def test_an_export_holds_more_rows_than_a_table(set_up: SetUp, command: Callable[..., Ended]) -> None:
+    ledger = Ledger(set_up.store_url)
+    for _ in range(120):
+        ledger.decided(COMPONENT_APPID, APPID, WHO, {})
+    assert len(command("ledger").out.splitlines()) == 51
+    assert len(json.loads(command("ledger", "--json").out)) == 120
+
+
+def test_csv_is_no_formula_for_a_spreadsheet(ledger: Ledger, command: Callable[..., Ended], tmp_path: Path) -> None:
+    ended = command("ledger", "--csv", str(tmp_path / "ledger.csv"))
+    assert (ended.code, ended.out) == (0, "")
+    written = (tmp_path / "ledger.csv").read_text("utf-8")
+    rows = list(csv.DictReader(io.StringIO(written)))
+    assert [row["errmsg"] for row in rows] == ["", "", "'=cmd()", ""]
+    assert json.loads(rows[0]["after"])["by"] == "[bold]wu"
+    assert command("ledger", "--csv", "-").out == written
+
+
+def test_a_file_that_cannot_be_written_is_named(ledger: Ledger, command: Callable[..., Ended], tmp_path: Path) -> None:
+    ended = command("ledger", "--csv", str(tmp_path))
+    assert ended.code == 1
+    assert f"{tmp_path} cannot be written" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        (["--appid", APPID], 2),
+        (["--older-than", "0"], 0),
+        (["--older-than", "1"], 4),
+        (["--older-than", "0.5", "--appid", APPID], 4),
+    ],
+)
+@pytest.mark.parametrize("asked", [False, True])
+def test_erasing_leaves_the_rest(
+    ledger: Ledger, command: Callable[..., Ended], options: list[str], left: int, asked: bool
+) -> None:
+    ended = command("ledger", "--erase", *options, *([] if asked else ["--yes"]), stdin="y\n" if asked else "")
+    assert ended.code == 0
+    assert f"{4 - left} rows of" in ended.out
+    assert ("cannot be brought back" in ended.err) == asked
+    assert len(ledger.entries()) == left
+
+
+@pytest.mark.parametrize("stdin", ["", "n\n", "\n", "maybe\n"])
+def test_nothing_is_erased_without_a_yes(ledger: Ledger, command: Callable[..., Ended], stdin: str) -> None:
+    ended = command("ledger", "--erase", "--older-than", "0", stdin=stdin)
+    assert (ended.code, ended.out) == (1, "")
+    assert len(ledger.entries()) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--erase"], "--erase: needs --older-than or --appid"),
+        (["--erase", "--older-than", "1", "--run-id", "r", "--most", "3"], "--most: does not go with --erase"),
+        (["--older-than", "3"], "--older-than: goes with --erase"),
+        (["--yes"], "--yes: goes with --erase"),
+        (["--json", "--csv", "x"], "--json and --csv: one of them"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    ledger: Ledger, command: Callable[..., Ended], options: list[str], said: str
+) -> None:
+    ended = command("ledger", *options)
+    assert (ended.code, ended.out) == (1, "")
+    assert said in ended.err
+    assert len(ledger.entries()) == 4
+
+
+@pytest.mark.parametrize("words", [["--most", "0"], ["--most", "x"], ["--older-than", "-1"], ["--older-than", "nan"]])
+def test_numbers_that_are_none_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["ledger", *words])
+    assert "is no number of" in capsys.readouterr().err
+
+
+def test_a_store_that_is_down_is_said_without_a_traceback(
+    command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path}")
+    ended = command("ledger")
+    assert (ended.code, ended.out) == (1, "")
+    assert "Traceback" not in ended.err
