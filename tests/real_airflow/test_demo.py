@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
@@ -16,7 +17,8 @@ import psutil
 import pytest
 
 from airflow_wxa.cli.demo.journal import first_calls
-from airflow_wxa.cli.demo.stories import CALLS, STORIES
+from airflow_wxa.cli.demo.ledger import read_ledger
+from airflow_wxa.cli.demo.stories import CALLS, FIRST_PLATFORM, SECOND_PLATFORM, STORIES
 from airflow_wxa.sandbox import Entry
 
 if TYPE_CHECKING:
@@ -25,16 +27,26 @@ if TYPE_CHECKING:
 
 LIMIT_SECONDS = 180
 LEAVE_SECONDS = 30
-# One for each platform and each Mini Program; their characters look different in a URL.
-CANARIES = [f"canary/{number}+token=of&the%demo" for number in range(1, 9)]
+# Each secret of the demo holds one of these two; the first looks different in a URL. An AES key has no such characters.
+CANARY = "canary+secret=of&the%demo/"
+AES_CANARY = "canaryAesKeyOfTheDemo"
 DEMO_WITH_CANARIES = """
-import sys
+import json, sys
+from itertools import count
 from pathlib import Path
 from rich.console import Console
 from airflow_wxa.cli.demo.command import Options, run_demo
-home, rows, *canaries = sys.argv[1:]
+from airflow_wxa.cli.demo.worlds import demo_world
+home, rows, secrets, canary, aes_canary = sys.argv[1:]
+numbers = count(10)
+world = demo_world(
+    lambda: f"{next(numbers)}{canary}{next(numbers)}",
+    lambda: f"{next(numbers)}{aes_canary}{next(numbers)}".ljust(43, "A"),
+)
 options = Options(home=Path(home), json=Path(rows), debug=True)
-sys.exit(run_demo(options, Console(width=120), new_token=iter(canaries).__next__))
+exit_code = run_demo(options, Console(width=120), world=world)
+Path(secrets).write_text(json.dumps(sorted(world.tokens())), "utf-8")
+sys.exit(exit_code)
 """
 
 
@@ -42,8 +54,9 @@ class Demo:
     """What a finished demo left on purpose."""
 
     def __init__(self, folder: Path) -> None:
-        self.home, self.rows = folder / "home", folder / "rows.json"
-        command = [sys.executable, "-c", DEMO_WITH_CANARIES, str(self.home), str(self.rows), *CANARIES]
+        self.home, self.rows, self._secrets = folder / "home", folder / "rows.json", folder / "secrets.json"
+        files = [str(self.home), str(self.rows), str(self._secrets)]
+        command = [sys.executable, "-c", DEMO_WITH_CANARIES, *files, CANARY, AES_CANARY]
         started = time.monotonic()
         # What another Airflow on this machine has set must change nothing.
         foreign = {"AIRFLOW__CORE__EXECUTOR": "NoSuchExecutor", "AIRFLOW_CONN_WXA_DEFAULT": "wxa://nowhere.invalid"}
@@ -61,6 +74,11 @@ class Demo:
     @property
     def journal(self) -> list[Entry]:
         return [Entry(**entry) for entry in self.answer["journal"]]
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every secret that the world held at the end, issued ones among them."""
+        return list(json.loads(self._secrets.read_text("utf-8")))
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +122,63 @@ def test_domains_come_before_code_audit_and_release(demo: Demo) -> None:
 
 
 @pytest.mark.real_airflow
-def test_no_token_is_in_any_file_or_line_at_debug_level(demo: Demo) -> None:
+def test_tickets_come_encrypted_through_the_receiver_in_the_api_server(demo: Demo) -> None:
+    pushed = [(each["event"], each["appid"], each["status"], each["answer"]) for each in demo.answer["deliveries"]]
+    assert [each for each in pushed if each[2] is not None] == [
+        ("component_verify_ticket", FIRST_PLATFORM, 200, "success"),
+        ("component_verify_ticket", SECOND_PLATFORM, 200, "success"),
+    ]
+    said = (demo.home / "api-server.out").read_text("utf-8")
+    for conn_id in ("wxa_default", "wxa_second"):
+        assert f"/wxa/push/{conn_id}/authorisation" in said
+
+
+@pytest.mark.real_airflow
+def test_no_token_is_asked_for_twice(demo: Demo) -> None:
+    asked = Counter(
+        (entry.path.rpartition("/")[2], entry.body.get("authorizer_appid", entry.appid))
+        for entry in demo.journal
+        if entry.path.endswith(("/api_component_token", "/api_authorizer_token"))
+    )
+    platforms = {("api_component_token", appid): 1 for appid in (FIRST_PLATFORM, SECOND_PLATFORM)}
+    assert asked == platforms | {("api_authorizer_token", story.appid): 1 for story in STORIES}
+
+
+@pytest.mark.real_airflow
+def test_the_ledger_holds_one_audit_and_one_release_of_each_released_mini_program(demo: Demo) -> None:
+    taken = Counter(
+        (row.appid, row.endpoint)
+        for row in read_ledger(demo.home)
+        if row.endpoint in ("submit_audit", "release") and row.result == "ok"
+    )
+    assert taken == {
+        ("wx1000000000000001", "submit_audit"): 1,
+        ("wx1000000000000001", "release"): 1,
+        ("wx1000000000000002", "submit_audit"): 1,
+        ("wx1000000000000002", "release"): 1,
+        ("wx2000000000000001", "submit_audit"): 1,
+        ("wx2000000000000001", "release"): 1,
+        ("wx1000000000000003", "submit_audit"): 1,
+        ("wx1000000000000003", "release"): 1,
+        ("wx1000000000000005", "submit_audit"): 1,
+    }
+
+
+@pytest.mark.real_airflow
+def test_every_secret_of_the_demo_is_a_canary(demo: Demo) -> None:
+    assert [secret for secret in demo.secrets if CANARY not in secret and AES_CANARY not in secret] == []
+    # Of a platform its secret, push token, AES key, ticket and token; of a Mini Program both its tokens and the
+    # refresh token before.
+    assert len(demo.secrets) == 5 * 2 + 3 * len(STORIES)
+
+
+@pytest.mark.real_airflow
+def test_no_secret_is_in_any_file_or_line_at_debug_level(demo: Demo) -> None:
     files = [path for path in demo.home.rglob("*") if path.is_file()] + [demo.rows]
     assert len(files) > 50
+    assert {"airflow.db", "wxa.db"} <= {path.name for path in files}
     assert b" [debug " in (demo.home / "scheduler.out").read_bytes()
-    spellings = {spelling for canary in CANARIES for spelling in _spellings(canary)}
+    spellings = {spelling for canary in (CANARY, AES_CANARY) for spelling in _spellings(canary)}
     leaks = {
         (str(path), spelling)
         for path, content in [*((path, path.read_bytes()) for path in files), ("output", demo.output)]
@@ -119,10 +189,18 @@ def test_no_token_is_in_any_file_or_line_at_debug_level(demo: Demo) -> None:
 
 
 @pytest.mark.parametrize("before", ["", "a", "ab", "abc", "abcd"])
-@pytest.mark.parametrize("canary", CANARIES)
-def test_a_token_inside_another_text_is_found_in_every_spelling(canary: str, before: str) -> None:
+@pytest.mark.parametrize("canary", [CANARY, AES_CANARY])
+def test_a_secret_inside_another_text_is_found_in_every_spelling(canary: str, before: str) -> None:
     text = f"{before}{canary} and more"
-    spelt = [text.encode(), quote(text).encode(), quote_plus(text).encode(), b64encode(text.encode())]
+    spelt = [
+        text.encode(),
+        quote(text).encode(),
+        quote_plus(text).encode(),
+        b64encode(text.encode()),
+        urlsafe_b64encode(text.encode()),
+        json.dumps(text).encode(),
+        json.dumps(text).replace("/", "\\/").encode(),
+    ]
     found = [any(spelling in content for spelling in _spellings(canary)) for content in spelt]
     assert found == [True] * len(spelt)
 
@@ -132,8 +210,8 @@ def _spellings(canary: str) -> Iterator[bytes]:
     yield from {raw, quote(canary, safe="").encode(), quote_plus(canary).encode(), quote(canary).encode()}
     yield json.dumps(canary).replace("/", "\\/").strip('"').encode()
     for before in range(3):  # base64 of a longer text looks different at each of three offsets
-        encoded = b64encode(b"\0" * before + raw)
-        yield encoded[4:-8]  # what its neighbours have no part in
+        encoded = b64encode(b"\0" * before + raw)[4:-8]  # what its neighbours have no part in
+        yield from {encoded, encoded.translate(bytes.maketrans(b"+/", b"-_"))}
 
 
 @pytest.mark.real_airflow

@@ -10,7 +10,6 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
@@ -18,22 +17,24 @@ from rich.console import Console
 from airflow_wxa.cli.demo.airflow import AirflowStartError, ThrowawayAirflow
 from airflow_wxa.cli.demo.endings import read_row
 from airflow_wxa.cli.demo.interruption import Interrupted, interruptible, uninterrupted
+from airflow_wxa.cli.demo.ledger import read_ledger
 from airflow_wxa.cli.demo.progress import progress_on
 from airflow_wxa.cli.demo.releases import Releases
 from airflow_wxa.cli.demo.report import Report, show
 from airflow_wxa.cli.demo.stories import DAG_ID, STORIES
+from airflow_wxa.cli.demo.tickets import TicketNotTakenError, push_tickets
 from airflow_wxa.cli.demo.worlds import connections, demo_world
 from airflow_wxa.sandbox import serve
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from airflow_wxa.cli.demo.progress import Progress
+    from airflow_wxa.sandbox import World
 
 #: Seconds between two looks; WeChat's sensors look once a minute, an emulated one need not be waited for.
 POLLS: Final = {"AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "1", "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "1"}
-TOKEN_BYTES: Final = 24
 FILE_WIDTH: Final = 120
 REFUSED: Final = 2
 SIGNAL_EXIT: Final = 128
@@ -69,43 +70,46 @@ def run(arguments: argparse.Namespace) -> int:
     return run_demo(options, _console())
 
 
-def run_demo(options: Options, console: Console, *, new_token: Callable[[], str] | None = None) -> int:
+def run_demo(options: Options, console: Console, *, world: World | None = None) -> int:
     """Run the demo; see :func:`run`.
 
-    :param new_token: makes the tokens of platforms and Mini Programs; default: random ones for each demo.
+    :param world: of :func:`~airflow_wxa.cli.demo.worlds.demo_world`; default: one with random secrets.
     """
     if options.problems:
         console.print(*options.problems, sep="\n", style="red", markup=False)
         return REFUSED
     try:
         with interruptible(), home_of(options) as home:
-            report = play(options, home, progress_on(console, STORIES), new_token or _random_token)
+            report = play(options, home, progress_on(console, STORIES), world or demo_world())
     except Interrupted as interrupted:
         console.print(f"interrupted ({interrupted}): everything it had started is ended", style="yellow")
         return SIGNAL_EXIT + interrupted.signum
-    except AirflowStartError as error:
+    except (AirflowStartError, TicketNotTakenError) as error:
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     if options.json is not None:
         options.json.write_text(json.dumps(report.to_json(), ensure_ascii=False, indent=1) + "\n", "utf-8")
     show(report, console)
     if options.home is not None:
-        console.print(f"  AIRFLOW_HOME is kept in {options.home}: logs, airflow.db, sandbox-journal.json", markup=False)
+        kept = "logs, airflow.db, wxa.db, sandbox-journal.json"
+        console.print(f"  AIRFLOW_HOME is kept in {options.home}: {kept}", markup=False)
     return report.exit_code
 
 
-def play(options: Options, home: Path, progress: Progress, new_token: Callable[[], str]) -> Report:
+def play(options: Options, home: Path, progress: Progress, world: World) -> Report:
     """Start everything in ``home``, release, read what came of it, and end everything.
 
     :raises AirflowStartError: Airflow did not come up.
+    :raises TicketNotTakenError: the push receiver in it refused a ticket.
     """
     started = time.monotonic()
-    with progress, serve(demo_world(new_token)) as sandbox:
+    with progress, serve(world) as sandbox:
         environment = connections(sandbox) | POLLS
         airflow = ThrowawayAirflow(home, environment, port=options.port, debug=options.debug, tell=progress.component)
         progress.note(f"Emulated WeChat at {sandbox.url}, Airflow at {airflow.url}")
         try:
             airflow.start(DAG_ID)
+            push_tickets(sandbox, airflow.url, progress.note)
             states = Releases(airflow.api, STORIES, progress.release).run()
             rows = [
                 read_row(
@@ -118,7 +122,13 @@ def play(options: Options, home: Path, progress: Progress, new_token: Callable[[
             ]
         finally:
             airflow.stop()
-        report = Report(rows=rows, journal=list(sandbox.journal), seconds=time.monotonic() - started)
+        report = Report(
+            rows=rows,
+            journal=list(sandbox.journal),
+            deliveries=list(sandbox.deliveries),
+            ledger=read_ledger(home),
+            seconds=time.monotonic() - started,
+        )
     (home / "sandbox-journal.json").write_text(
         json.dumps([entry.to_json() for entry in report.journal], ensure_ascii=False, indent=1), "utf-8"
     )
@@ -146,10 +156,6 @@ def _console() -> Console:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = FILE_WIDTH
     return console
-
-
-def _random_token() -> str:
-    return token_urlsafe(TOKEN_BYTES)
 
 
 def _is_empty(folder: Path) -> bool:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DAG_ID: Final = "wxa_release"
+FIRST_PLATFORM: Final = "wx100000000000000f"
+SECOND_PLATFORM: Final = "wx200000000000000f"
 TEMPLATE_ID: Final = 47
 USER_VERSION: Final = "1.4.0"
 WANTED: Final = "https://m.example.com"
@@ -49,12 +51,16 @@ class Story:
     :param word: the story in one word; it names the run as well.
     :param params: of the run, besides those that all have.
     :param calls: which of the four calls that change something WeChat must have heard, in their first order.
+    :param noted: which audits and releases that WeChat took must stand in the ledger, each once.
+    :param component_appid: the platform that the Mini Program has authorised.
     """
 
     word: str
     appid: str
     params: Mapping[str, Any]
     calls: tuple[str, ...]
+    noted: tuple[str, ...]
+    component_appid: str = FIRST_PLATFORM
     must_end: Ending = field(repr=False)
 
     @property
@@ -91,6 +97,7 @@ STORIES: Final = (
         appid="wx1000000000000001",
         params={"approval": True},
         calls=CALLS,
+        noted=(SUBMIT, RELEASE),
         must_end=Ending(
             road=("configured",),
             outcome="released",
@@ -106,6 +113,7 @@ STORIES: Final = (
         appid="wx1000000000000002",
         params={},
         calls=CALLS,
+        noted=(SUBMIT, RELEASE),
         must_end=Ending(
             road=("unchanged",),
             outcome="released",
@@ -119,13 +127,14 @@ STORIES: Final = (
     Story(
         word="register",
         appid="wx2000000000000001",
+        component_appid=SECOND_PLATFORM,
         params={
             "on_platform_list_empty": "register",
             "platform_domains": ["example.com"],
-            "platform_conn_id": "wxa_second_platform",
             "wxa_conn_id": "wxa_second",
         },
         calls=CALLS,
+        noted=(SUBMIT, RELEASE),
         must_end=Ending(
             road=("platform_list_empty", "registered", "configured"),
             outcome="released",
@@ -149,6 +158,7 @@ STORIES: Final = (
         appid="wx1000000000000003",
         params={},
         calls=CALLS,
+        noted=(SUBMIT, RELEASE),
         must_end=Ending(
             road=("individual",),
             outcome="released",
@@ -172,6 +182,7 @@ STORIES: Final = (
         appid="wx1000000000000004",
         params={"webviewdomain": [WANTED, UNREGISTERED]},
         calls=(SET,),
+        noted=(),
         must_end=Ending(
             road=(),
             outcome="stopped at configure_domains",
@@ -200,6 +211,7 @@ STORIES: Final = (
         appid="wx1000000000000005",
         params={},
         calls=(SET, COMMIT, SUBMIT),
+        noted=(SUBMIT,),
         must_end=Ending(
             road=("configured",),
             outcome="stopped at wait_for_audit",

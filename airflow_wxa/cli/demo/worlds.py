@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import secrets
+import string
+from typing import TYPE_CHECKING, Any, Final
 
-from airflow_wxa.cli.demo.stories import REASON, STORIES, TEMPLATE_ID, UNREGISTERED, WANTED
+from airflow_wxa.cli.demo.stories import (
+    FIRST_PLATFORM,
+    REASON,
+    SECOND_PLATFORM,
+    STORIES,
+    TEMPLATE_ID,
+    UNREGISTERED,
+    WANTED,
+)
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World
 
 if TYPE_CHECKING:
@@ -13,34 +23,66 @@ if TYPE_CHECKING:
 
     from airflow_wxa.sandbox import RunningSandbox
 
-FIRST_PLATFORM = "wx100000000000000f"
-SECOND_PLATFORM = "wx200000000000000f"
 #: Set by its owner on mp.weixin.qq.com, not on the platform's list: the release of "plain" drops it.
-RETIRED = "https://old.example.net"
+RETIRED: Final = "https://old.example.net"
+
+#: Connection → the platform whose credentials it holds, and whose pushes come under its name.
+CONNECTIONS: Final[Mapping[str, str]] = {"wxa_default": FIRST_PLATFORM, "wxa_second": SECOND_PLATFORM}
+
+_SECRET_BYTES: Final = 24
+_AES_KEY_CHARACTERS: Final = 43
 
 
-def demo_world(new_token: Callable[[], str]) -> World:
+def _random_secret() -> str:
+    return secrets.token_urlsafe(_SECRET_BYTES)
+
+
+def _random_aes_key() -> str:
+    alphabet = string.ascii_letters + string.digits
+    return "".join(secrets.choice(alphabet) for _ in range(_AES_KEY_CHARACTERS))
+
+
+def demo_world(
+    new_secret: Callable[[], str] = _random_secret, new_aes_key: Callable[[], str] = _random_aes_key
+) -> World:
     """Return the world in which every story can end as it must.
 
-    :param new_token: called once for each platform and each Mini Program.
+    No account has a fixed token: a platform gets its ticket by a push and its token for the ticket, a Mini Program's
+    token costs its refresh token, which is another one afterwards.
+
+    :param new_secret: makes each platform's secret and push token, each first refresh token, and the unpredictable
+        part of every ticket and token that is issued.
+    :param new_aes_key: makes each platform's encoding_aes_key, 43 letters and digits.
     """
-    filled = Platform(
-        component_appid=FIRST_PLATFORM,
-        component_access_token=new_token(),
-        testing=["example.com"],
-        published=["example.com"],
-    )
-    empty = Platform(component_appid=SECOND_PLATFORM, component_access_token=new_token())
+
+    def platform(component_appid: str, *registered: str) -> Platform:
+        return Platform(
+            component_appid=component_appid,
+            component_appsecret=new_secret(),
+            push_token=new_secret(),
+            encoding_aes_key=new_aes_key(),
+            rotate_refresh_tokens="each",
+            refresh_grace_seconds=0,
+            testing=list(registered),
+            published=list(registered),
+        )
+
     circumstances = _circumstances()
     mini_programs = [
         MiniProgram(
             appid=story.appid,
-            authorizer_access_token=new_token(),
-            **{"component_appid": FIRST_PLATFORM, **circumstances[story.word]},
+            component_appid=story.component_appid,
+            refresh_token=new_secret(),
+            **circumstances[story.word],
         )
         for story in STORIES
     ]
-    return World(platforms=[filled, empty], mini_programs=mini_programs, templates=[Template(template_id=TEMPLATE_ID)])
+    return World(
+        platforms=[platform(FIRST_PLATFORM, "example.com"), platform(SECOND_PLATFORM)],
+        mini_programs=mini_programs,
+        templates=[Template(template_id=TEMPLATE_ID)],
+        generate=new_secret,
+    )
 
 
 def _circumstances() -> Mapping[str, dict[str, Any]]:
@@ -49,7 +91,7 @@ def _circumstances() -> Mapping[str, dict[str, Any]]:
     return {
         "plain": {"mp_webviewdomain": [RETIRED]},
         "unchanged": {"third_webviewdomain": [WANTED], "effective_webviewdomain": [WANTED], **at_once},
-        "register": {"component_appid": SECOND_PLATFORM, **at_once},
+        "register": at_once,
         "individual": {"individual": True, **at_once},
         "unregistered": {"mp_webviewdomain": [UNREGISTERED]},
         "rejected": {"scan_polls": 0, "audit": AuditPlan(polls=1, result="rejected", reason=REASON)},
@@ -57,30 +99,20 @@ def _circumstances() -> Mapping[str, dict[str, Any]]:
 
 
 def connections(sandbox: RunningSandbox) -> dict[str, str]:
-    """Return the environment variables of three Connections to a sandbox of :func:`demo_world`.
-
-    The platform-wide write of the second platform has a Connection of its own: whoever may release one merchant
-    need not thereby be able to change the list of all.
-    """
-    first, second = sandbox.world.platforms
+    """Return the environment variables of the Connections to a sandbox of :func:`demo_world`."""
     return {
-        "AIRFLOW_CONN_WXA_DEFAULT": _connection(
-            sandbox,
-            authorizer_access_tokens=_merchants(sandbox.world, first),
-            component_access_token=first.component_access_token,
-        ),
-        "AIRFLOW_CONN_WXA_SECOND": _connection(sandbox, authorizer_access_tokens=_merchants(sandbox.world, second)),
-        "AIRFLOW_CONN_WXA_SECOND_PLATFORM": _connection(sandbox, component_access_token=second.component_access_token),
+        f"AIRFLOW_CONN_{conn_id.upper()}": _connection(sandbox.url, sandbox.world.platform(component_appid))
+        for conn_id, component_appid in CONNECTIONS.items()
     }
 
 
-def _merchants(world: World, platform: Platform) -> dict[str, str]:
-    return {
-        each.appid: each.authorizer_access_token
-        for each in world.mini_programs
-        if each.component_appid == platform.component_appid
-    }
-
-
-def _connection(sandbox: RunningSandbox, **extra: Any) -> str:
-    return json.dumps({"conn_type": "wxa", "host": sandbox.url, "extra": extra})
+def _connection(host: str, platform: Platform) -> str:
+    return json.dumps(
+        {
+            "conn_type": "wxa",
+            "host": host,
+            "login": platform.component_appid,
+            "password": platform.component_appsecret,
+            "extra": {"push_token": platform.push_token, "encoding_aes_key": platform.encoding_aes_key},
+        }
+    )

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from airflow_wxa.cli.demo.command import Options, home_of, run_demo
+from airflow_wxa.cli.demo.tickets import TicketNotTakenError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +68,18 @@ def test_an_airflow_that_does_not_start_makes_exit_code_1_and_leaves_nothing(tem
     assert "Airflow's database ended with exit code 3" in shown
     assert "no space left on device" in shown
     assert "--home DIR" in shown
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_ticket_that_is_not_taken_makes_exit_code_1_and_leaves_nothing(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise TicketNotTakenError("the push receiver in Airflow's API server answered HTTP 403")
+
+    monkeypatch.setattr("airflow_wxa.cli.demo.command.play", refused)
+    exit_code, shown = demo(Options())
+    assert (exit_code, shown) == (1, "the push receiver in Airflow's API server answered HTTP 403\n")
     assert list(temporary.iterdir()) == []
 
 

@@ -4,8 +4,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_wxa.cli.demo.journal import first_calls, order_problems
-from airflow_wxa.cli.demo.stories import CALLS, STORIES
+from airflow_wxa.cli.demo.journal import (
+    MERCHANT_TOKEN,
+    PLATFORM_TOKEN,
+    first_calls,
+    merchant_requests,
+    order_problems,
+    platform_requests,
+    token_problems,
+)
+from airflow_wxa.cli.demo.stories import CALLS, FIRST_PLATFORM, STORIES
 from airflow_wxa.sandbox import Entry
 
 if TYPE_CHECKING:
@@ -56,3 +64,29 @@ def test_a_stopped_mini_program_must_not_have_committed() -> None:
     assert order_problems(entries_of(stopped.appid, ["setwebviewdomain"]), [stopped]) == []
     (problem,) = order_problems(entries_of(stopped.appid, ["setwebviewdomain", "commit"]), [stopped])
     assert "must be setwebviewdomain" in problem
+
+
+def test_each_token_that_is_asked_for_once_is_as_it_must_be(token_requests: list[Entry]) -> None:
+    assert token_problems(token_requests, STORIES) == []
+    assert platform_requests(token_requests, FIRST_PLATFORM) == 1
+    assert merchant_requests(token_requests, APPID) == 1
+
+
+@pytest.mark.parametrize(
+    ("lost", "problem"),
+    [
+        (0, "wx100000000000000f: api_component_token asked 0 times; must be 1"),
+        (1, "wx200000000000000f: api_component_token asked 0 times; must be 1"),
+        (2, "plain (wx1000000000000001): api_authorizer_token asked 0 times; must be 1"),
+        (7, "rejected (wx1000000000000005): api_authorizer_token asked 0 times; must be 1"),
+    ],
+)
+def test_a_token_that_nobody_asked_for_is_named(token_requests: list[Entry], lost: int, problem: str) -> None:
+    assert token_problems([*token_requests[:lost], *token_requests[lost + 1 :]], STORIES) == [problem]
+
+
+@pytest.mark.parametrize("path", [PLATFORM_TOKEN, MERCHANT_TOKEN])
+def test_every_further_request_is_named(token_requests: list[Entry], path: str) -> None:
+    further = [entry for entry in token_requests if entry.path == path]
+    problems = token_problems(token_requests + further + further, STORIES)
+    assert [problem.partition(" asked ")[2] for problem in problems] == ["3 times; must be 1"] * len(further)

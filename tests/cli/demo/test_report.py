@@ -11,21 +11,29 @@ from rich.console import Console
 from airflow_wxa.cli.demo.report import Report, show
 
 if TYPE_CHECKING:
+    from airflow_wxa import sandbox, store
     from airflow_wxa.cli.demo.endings import Row
-    from airflow_wxa.sandbox import Entry
+    from airflow_wxa.sandbox.pushes import Delivery
 
 URL = "https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_getauditstatus"
 
 
 @pytest.fixture
-def report(rows: list[Row], journal: list[Entry]) -> Report:
-    return Report(rows=rows, journal=journal, seconds=48.6)
+def report(
+    rows: list[Row], journal: list[sandbox.Entry], deliveries: list[Delivery], ledger: list[store.Entry]
+) -> Report:
+    return Report(rows=rows, journal=journal, deliveries=deliveries, ledger=ledger, seconds=48.6)
 
 
 def shown(report: Report, width: int = 120) -> str:
     sink = StringIO()
     show(report, Console(file=sink, width=width))
     return sink.getvalue()
+
+
+def unbroken(text: str) -> str:
+    """Return a text without the line ends that the width of a terminal has made."""
+    return " ".join(text.split())
 
 
 def other(report: Report, **seen: str) -> Report:
@@ -51,6 +59,40 @@ def test_another_order_of_calls_makes_exit_code_1(report: Report) -> None:
     backwards = replace(report, journal=report.journal[::-1])
     assert backwards.exit_code == 1
     assert "✗ order of calls, plain (wx1000000000000001): called release < submit_audit < " in shown(backwards)
+
+
+def test_what_holds_besides_the_rows_is_told_with_its_counts(report: Report) -> None:
+    told = unbroken(shown(report))
+    assert (
+        "✓ Tickets: pushed encrypted, accepted by the receiver in Airflow's API server; for each platform one" in told
+    )
+    assert "api_component_token (2), for each Mini Program one api_authorizer_token (6)." in told
+    assert "✓ The provider's ledger: one accepted submit_audit and one accepted release for each released" in told
+
+
+def test_a_ticket_that_was_not_taken_makes_exit_code_1(report: Report) -> None:
+    first, second = report.deliveries
+    refused = replace(report, deliveries=[first, replace(second, status=403, answer="")])
+    assert refused.exit_code == 1
+    assert "✗ tickets and tokens, wx200000000000000f: no ticket was taken" in shown(refused)
+
+
+def test_a_ticket_that_was_taken_at_the_second_attempt_is_taken(report: Report) -> None:
+    lost = replace(report.deliveries[0], status=None, answer="ReadTimeout")
+    assert replace(report, deliveries=[lost, *report.deliveries]).exit_code == 0
+
+
+def test_a_token_that_was_asked_for_twice_makes_exit_code_1(report: Report) -> None:
+    twice = replace(report, journal=[report.journal[0], *report.journal])
+    assert twice.exit_code == 1
+    assert "wx100000000000000f: api_component_token asked 2 times; must be 1" in shown(twice)
+
+
+def test_a_second_release_in_the_ledger_makes_exit_code_1(report: Report) -> None:
+    (release,) = [row for row in report.ledger if (row.endpoint, row.appid) == ("release", "wx1000000000000001")]
+    twice = replace(report, ledger=[*report.ledger, release])
+    assert twice.exit_code == 1
+    assert "✗ ledger, plain (wx1000000000000001): holds submit_audit, release, release; must be" in shown(twice)
 
 
 @pytest.mark.parametrize("width", [100, 120, 140])
@@ -84,4 +126,6 @@ def test_the_json_says_for_each_row_what_was_seen_and_what_must_be(report: Repor
     assert (told["exit_code"], told["seconds"], len(told["rows"])) == (1, 48.6, 6)
     assert told["rows"][0]["seen"] == told["rows"][0]["must_be"]
     assert told["rows"][5]["differences"] == ["run_state must be failed, is success"]
-    assert [entry["path"] for entry in told["journal"][:2]] == ["/wxa/setwebviewdomain", "/wxa/commit"]
+    assert [told[f"{what}_problems"] for what in ("ticket", "order", "ledger")] == [[], [], []]
+    assert [entry["path"] for entry in told["journal"][8:10]] == ["/wxa/setwebviewdomain", "/wxa/commit"]
+    assert [delivery["answer"] for delivery in told["deliveries"]] == ["success", "success"]

@@ -11,9 +11,9 @@ from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.exchange import Sandbox
 
 
-def numbered_tokens() -> RunningSandbox:
+def numbered_secrets() -> RunningSandbox:
     numbers = count(1)
-    world = demo_world(lambda: f"token-{next(numbers)}")
+    world = demo_world(lambda: f"secret-{next(numbers)}", lambda: f"{next(numbers):043d}")
     return RunningSandbox(url="http://127.0.0.1:1", sandbox=Sandbox.of(world))
 
 
@@ -44,21 +44,40 @@ def test_a_story_that_ends_released_made_all_four_calls() -> None:
     assert [each.must_end.outcome == "released" for each in STORIES] == [each.calls == CALLS for each in STORIES]
 
 
-def test_every_platform_and_mini_program_gets_a_token_of_its_own() -> None:
-    assert len(numbered_tokens().world.tokens()) == len(STORIES) + 2
+def test_what_the_ledger_must_hold_are_the_audits_and_releases_that_were_called() -> None:
+    assert [each.noted for each in STORIES] == [
+        tuple(call for call in each.calls if call in ("submit_audit", "release")) for each in STORIES
+    ]
 
 
-def test_each_run_finds_its_tokens_in_its_connections() -> None:
-    running = numbered_tokens()
-    extras = {name: json.loads(value)["extra"] for name, value in connections(running).items()}
+def test_every_platform_has_three_secrets_of_its_own_and_every_mini_program_one() -> None:
+    world = numbered_secrets().world
+    assert len(world.tokens()) == 3 * len(world.platforms) + len(STORIES)
+
+
+def test_no_account_has_a_token_that_was_not_asked_for() -> None:
+    world = demo_world()
+    assert [each.component_access_token + each.component_verify_ticket for each in world.platforms] == ["", ""]
+    assert {each.authorizer_access_token for each in world.mini_programs} == {""}
+
+
+def test_two_demos_have_no_secret_in_common() -> None:
+    assert demo_world().tokens() & demo_world().tokens() == set()
+
+
+def test_each_run_finds_its_platform_in_its_connection() -> None:
+    running = numbered_secrets()
+    by_name = {name: json.loads(value) for name, value in connections(running).items()}
     for story in STORIES:
-        merchant = extras[f"AIRFLOW_CONN_{story.conf.get('wxa_conn_id', 'wxa_default').upper()}"]
-        token = running.world.mini_program(story.appid).authorizer_access_token
-        assert merchant["authorizer_access_tokens"][story.appid] == token
-        if platform := story.conf.get("platform_conn_id"):
-            assert extras[f"AIRFLOW_CONN_{platform.upper()}"]["component_access_token"]
+        found = by_name[f"AIRFLOW_CONN_{story.conf.get('wxa_conn_id', 'wxa_default').upper()}"]
+        platform = running.world.platform(running.world.mini_program(story.appid).component_appid)
+        assert (found["login"], found["password"]) == (platform.component_appid, platform.component_appsecret)
+        assert found["extra"] == {
+            "push_token": platform.push_token,
+            "encoding_aes_key": platform.encoding_aes_key,
+        }
 
 
-def test_the_platform_wide_write_has_a_connection_without_any_merchant() -> None:
-    extra = json.loads(connections(numbered_tokens())["AIRFLOW_CONN_WXA_SECOND_PLATFORM"])["extra"]
-    assert list(extra) == ["component_access_token"]
+def test_refresh_tokens_are_replaced_at_each_refresh() -> None:
+    platforms = demo_world().platforms
+    assert [(each.rotate_refresh_tokens, each.refresh_grace_seconds) for each in platforms] == [("each", 0)] * 2
