@@ -31,7 +31,7 @@ def ledger(set_up: SetUp) -> Ledger:
     """Return a ledger with a row of each kind; the newest is somebody's decision."""
     ledger = Ledger(set_up.store_url)
     ledger.answered(ledger.intend(COMPONENT_APPID, release(APPID), WHO))
-    ledger.settle(COMPONENT_APPID, APPID, "release", WHO, {"outcome": "released"})
+    ledger.settle(COMPONENT_APPID, APPID, "release", WHO, {"outcome": "released"}, found_out=True)
     refusal = WxaStateError("refused", errcode=85020, errmsg="=cmd()", rid="r-1")
     ledger.answered(ledger.intend(COMPONENT_APPID, release(OTHER), WHO), refusal)
     ledger.intend("wx00000000000000c2", modify_wxa_jump_domain("add", ["example.com"]), Who())
