@@ -60,13 +60,14 @@ def build(cls: type[T], data: Any, nested: dict[str, Callable[[Any], Any]]) -> T
     if functions:
         raise ValueError(f"{cls.__name__}: {functions[0]} is no JSON value")
     try:
-        return cls(**{name: nested.get(name, _as_is)(value) for name, value in data.items()})
+        return cls(**{name: nested.get(name, _own)(value) for name, value in data.items()})
     except TypeError as error:
         raise ValueError(f"{cls.__name__}: {error}") from error
 
 
-def _as_is(value: Any) -> Any:
-    return value
+def _own(value: Any) -> Any:
+    """Return a value that may be changed: the JSON is a reset's seed, and stays what it was."""
+    return value.copy() if isinstance(value, (list, dict)) else value
 
 
 def templates(items: list[Json]) -> list[Template]:

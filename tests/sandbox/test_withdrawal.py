@@ -75,3 +75,10 @@ def test_the_eleventh_withdrawal_of_a_month_is_answered_87013_until_the_next(wec
     assert wechat.get(UNDO)["errcode"] == 87013
     at(wechat, 4, 1, 0, 0)
     assert wechat.get(UNDO)["errcode"] == 0
+
+
+def test_a_reset_forgets_withdrawals_time_and_again(wechat: Wechat) -> None:
+    for _ in range(3):
+        assert withdrawn(wechat, 5) == [0] * 5
+        wechat.sandbox.reset()
+        assert wechat.account.withdrawals == []
