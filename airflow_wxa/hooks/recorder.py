@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import get_current_context
-
 from airflow_wxa.errors import WxaApiError, WxaError, WxaSpecError, WxaStateError
 from airflow_wxa.store import Who
 
@@ -29,13 +27,14 @@ class Recorder:
     :param who: on whose behalf.
     """
 
-    #: Outcome's class → the endpoint that brings it about.
-    ENDPOINTS: ClassVar[Mapping[str, str]] = {
-        "DomainOutcome": "setwebviewdomain",
-        "PlatformOutcome": "modify_wxa_jump_domain",
-        "CommitOutcome": "commit",
-        "SubmitOutcome": "submit_audit",
-        "ReleaseOutcome": "release",
+    #: Outcome's class → the endpoints whose lost answers it tells about: once ours is submitted, nothing of somebody
+    #: else's is in audit any more, so that a lost withdrawal is found out as well.
+    ENDPOINTS: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "DomainOutcome": ("setwebviewdomain",),
+        "PlatformOutcome": ("modify_wxa_jump_domain",),
+        "CommitOutcome": ("commit",),
+        "SubmitOutcome": ("undocodeaudit", "submit_audit"),
+        "ReleaseOutcome": ("release",),
     }
 
     def __init__(self, open_ledger: Callable[[], Ledger], component_appid: str, who: Who) -> None:
@@ -75,9 +74,8 @@ class Recorder:
 
     def settled(self, outcome: Any) -> None:
         """Note what the step came to."""
-        endpoint = self.ENDPOINTS.get(type(outcome).__name__)
-        if endpoint is not None:
-            self._settle(getattr(outcome, "appid", ""), endpoint, outcome.to_json())
+        for endpoint in self.ENDPOINTS.get(type(outcome).__name__, ()):
+            self._settle(getattr(outcome, "appid", ""), endpoint, outcome.to_json(), found_out=True)
 
     def failed(self, error: WxaError) -> None:
         """Note why the step stopped; ledger rows of lost answers stay unknown."""
@@ -85,10 +83,12 @@ class Recorder:
             return
         appid, endpoint = self._wrote
         said = {"outcome": "stopped", "what": error.what, "next_step": error.next_step}
-        self._settle(appid, endpoint, said | {"errcode": getattr(error, "errcode", None)})
+        self._settle(appid, endpoint, said | {"errcode": getattr(error, "errcode", None)}, found_out=False)
 
-    def _settle(self, appid: str, endpoint: str, said: Mapping[str, Any]) -> None:
-        self._keep(lambda ledger: ledger.settle(self._component_appid, appid, endpoint, self._who, said))
+    def _settle(self, appid: str, endpoint: str, said: Mapping[str, Any], *, found_out: bool) -> None:
+        self._keep(
+            lambda ledger: ledger.settle(self._component_appid, appid, endpoint, self._who, said, found_out=found_out)
+        )
 
     def _pass_fence(self, ledger: Ledger, call: Call) -> None:
         attempt = self._attempts.get((call.appid or "", call.endpoint.name))
@@ -112,6 +112,8 @@ class Recorder:
 
 def current_who() -> Who:
     """Return the running task, for the ledger; outside a task nobody."""
+    from airflow.sdk import get_current_context  # noqa: PLC0415  (the rest keeps a ledger without Airflow)
+
     try:
         context = get_current_context()
     except (RuntimeError, LookupError):

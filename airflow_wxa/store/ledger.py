@@ -1,7 +1,8 @@
 """The ledger: who asked WeChat to change what, when, in which run, and what became of it.
 
 A row is written before each write to WeChat and completed after it. A row that was never completed reads "unknown", and
-so does one that was answered -1: whether the work was done is not known, and the next run that comes to an outcome on the same Mini Program resolves it.
+so does one that was answered -1: whether the work was done is not known, and the next run that comes to an outcome on
+the same Mini Program resolves it.
 """
 
 from __future__ import annotations
