@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tenacity import wait_none
+
+from airflow_wxa.client import policy
+from tests.airflow_session import airflow_database, release, release_dag, wxa_default  # noqa: F401  fixtures
+from tests.chaos.witness import Witness, contested_world
+
+if TYPE_CHECKING:
+    from airflow_wxa.sandbox import World
+
+
+@pytest.fixture
+def wxa_world() -> World:
+    """Return the world in which a release uses every endpoint."""
+    return contested_world()
+
+
+@pytest.fixture
+def witness(monkeypatch: pytest.MonkeyPatch) -> Witness:
+    """Return who sees what really happens at WeChat."""
+    witness = Witness()
+    witness.watch(monkeypatch)
+    return witness
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client's own repeats follow at once."""
+    monkeypatch.setattr(policy, "WAIT", wait_none())

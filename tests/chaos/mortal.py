@@ -1,0 +1,68 @@
+"""A release in a process of its own that can be told when to die."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Literal
+
+from airflow_wxa.access.fixed import FixedTokens
+from airflow_wxa.client import Egress, WxaClient
+from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from airflow_wxa.store import Ledger
+from tests.chaos.releasing import Plan, Recorded, carried, withdrawals_left
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+    from airflow_wxa.api.call import Call
+    from airflow_wxa.hooks.recorder import Recorder
+
+    Moment = Literal["before", "after"]
+
+
+class Mortal:
+    """Counts exchanges over all clients of a process, and kills it at one of them.
+
+    :param at: the exchange, from 0; -1: none.
+    """
+
+    def __init__(self, moment: Moment, at: int) -> None:
+        self.moment = moment
+        self.at = at
+        self.asked = 0
+
+    def passes(self, moment: Moment) -> None:
+        """Go on, or die as by SIGKILL: nothing is cleaned up, nobody is told."""
+        if (self.moment, self.at) == (moment, self.asked):
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.asked += moment == "after"
+
+
+class MortalClient(WxaClient):
+    """A client that may die before an exchange, or after it, before anyone hears of the answer."""
+
+    def __init__(self, url: str, recorder: Recorder, mortal: Mortal) -> None:
+        super().__init__(Egress(url), FixedTokens({APPID: MERCHANT_TOKEN}, PLATFORM_TOKEN), recorder)
+        self._mortal = mortal
+
+    def _exchange(self, call: Call, url: str, content: bytes | None) -> tuple[int, bytes]:
+        self._mortal.passes("before")
+        answered = super()._exchange(call, url, content)
+        self._mortal.passes("after")
+        return answered
+
+
+def release(url: str, store_url: str, moment: Moment, at: int) -> None:
+    """Release as the DAG does, with the ledger on; ends in an error unless the version is released and verified."""
+    mortal = Mortal(moment, at)
+    plan = Plan(withdrawals_left=withdrawals_left(Ledger(store_url)))
+    carried(plan, Recorded(store_url, lambda recorder: MortalClient(url, recorder, mortal)))
+
+
+def ended(process: BaseProcess) -> int:
+    """Let a process run to its end, and return how it ended: 0, or minus the signal."""
+    process.start()
+    process.join(60)
+    assert process.exitcode is not None
+    return process.exitcode

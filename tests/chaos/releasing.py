@@ -1,0 +1,167 @@
+"""A whole release at the level of steps: the tasks of ``wxa_release``, and how Airflow tries them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_wxa.api.code import CodeVersion
+from airflow_wxa.api.webview_domain import WebviewDomain
+from airflow_wxa.errors import WxaError
+from airflow_wxa.hooks.recorder import Recorder
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
+from airflow_wxa.steps import (
+    Submission,
+    audit_error,
+    audit_status,
+    commit_code,
+    configure_domains,
+    modify_platform_domains,
+    privacy_scan,
+    release_version,
+    submit_version,
+    verify_release,
+)
+from airflow_wxa.store import Ledger, Who
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from airflow_wxa.client import WxaClient
+    from airflow_wxa.steps import ReleaseOutcome, Step
+
+VERSION: Final = CodeVersion.of(APPID, 47, "1.4.0")
+TRIES: Final = 3  # the first, and the DAG's two retries
+_STILL_OPEN: Final = frozenset({"auditing", "delayed"})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is to release.
+
+    :param withdrawals_left: withdraw a foreign sheet that is in audit; ``None``: never.
+    """
+
+    version: CodeVersion = VERSION
+    wanted: tuple[WebviewDomain, ...] = (WebviewDomain("m.example.com"),)
+    withdrawals_left: int | None = None
+
+    @property
+    def description(self) -> str:
+        return self.version.described(f"release {self.version.user_version}")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task of the DAG: its step is made anew for each try."""
+
+    task_id: str
+    make: Callable[[], Step[Any]]
+
+
+def tasks(plan: Plan) -> Generator[Task, Any, ReleaseOutcome]:
+    """Yield the tasks of a release, be sent their outcomes, and return the last one's."""
+    version, wanted, left = plan.version, plan.wanted, plan.withdrawals_left
+    domains = yield Task("configure_domains", lambda: configure_domains(APPID, "add", wanted))
+    if domains.outcome == "platform_list_empty":
+        hosts = [domain.host for domain in wanted]
+        yield Task("register_platform_domains", lambda: modify_platform_domains("add", hosts))
+        yield Task("configure_domains_again", lambda: configure_domains(APPID, "add", wanted))
+    user_desc = f"release {version.user_version}"
+    yield Task("commit_code", lambda: commit_code(version, user_desc, withdrawals_left=left))
+    while (yield Task("wait_for_privacy_scan", lambda: privacy_scan(APPID))).outcome != "clear":
+        pass
+    how = Submission(version_desc="demo 1/1", withdrawals_left=left)
+    auditid = (yield Task("submit_audit", lambda: submit_version(version, how))).auditid
+    review = yield Task("wait_for_audit", lambda: audit_status(APPID, auditid))
+    while review.outcome in _STILL_OPEN:
+        review = yield Task("wait_for_audit", lambda: audit_status(APPID, auditid))
+    if (ended_badly := audit_error(review)) is not None:
+        raise ended_badly
+    released = yield Task("release", lambda: release_version(version, wanted, noted_auditid=auditid))
+    outcome: ReleaseOutcome = yield Task(
+        "verify_release", lambda: verify_release(version, wanted, released_at=released.release_time)
+    )
+    return outcome
+
+
+def carried(plan: Plan, work: Callable[[Task, int], Any]) -> ReleaseOutcome:
+    """Carry a release to its end; a task whose error may be repeated is tried three times, as by Airflow.
+
+    :param work: does one try of a task, and returns its outcome.
+    :raises WxaError: what stopped the run.
+    """
+    flow = tasks(plan)
+    outcome: Any = None
+    while True:
+        try:
+            task = flow.send(outcome)
+        except StopIteration as stop:
+            released: ReleaseOutcome = stop.value
+            return released
+        outcome = _tried(task, work)
+
+
+def _tried(task: Task, work: Callable[[Task, int], Any]) -> Any:
+    for try_number in range(1, TRIES):
+        try:
+            return work(task, try_number)
+        except WxaError as error:
+            if not error.retryable:
+                raise
+    return work(task, TRIES)
+
+
+def as_one_step(plan: Plan) -> Step[ReleaseOutcome]:
+    """Return a release as the calls that it makes, one by one, for whoever wants to stand between them."""
+    flow = tasks(plan)
+    outcome: Any = None
+    while True:
+        try:
+            task = flow.send(outcome)
+        except StopIteration as stop:
+            released: ReleaseOutcome = stop.value
+            return released
+        outcome = yield from _tried_step(task)
+
+
+def _tried_step(task: Task) -> Step[Any]:
+    for _ in range(1, TRIES):
+        try:
+            return (yield from task.make())
+        except WxaError as error:
+            if not error.retryable:
+                raise
+    return (yield from task.make())
+
+
+class Recorded:
+    """Tries tasks as the hook does: every write in the ledger, withdrawals behind a fence.
+
+    :param client_of: makes a client that the recorder observes.
+    """
+
+    def __init__(self, store_url: str, client_of: Callable[[Recorder], WxaClient], run_id: str = "manual__1") -> None:
+        self._store_url = store_url
+        self._client_of = client_of
+        self._run_id = run_id
+
+    def __call__(self, task: Task, try_number: int) -> Any:
+        who = Who("wxa_release", self._run_id, task.task_id, try_number=try_number, triggered_by="release-manager")
+        recorder = Recorder(lambda: Ledger(self._store_url), COMPONENT_APPID, who)
+        if task.task_id in {"commit_code", "submit_audit"}:
+            recorder.take_fence(APPID, "undocodeaudit")
+        with self._client_of(recorder) as client:
+            try:
+                outcome = client.run(task.make())
+            except WxaError as error:
+                recorder.failed(error)
+                raise
+        recorder.settled(outcome)
+        return outcome
+
+
+def withdrawals_left(ledger: Ledger) -> int:
+    """Return what the hook would say is left of today's withdrawals."""
+    return 5 - ledger.spent(COMPONENT_APPID, APPID, "undocodeaudit", dt.datetime.now(dt.UTC))[0]
