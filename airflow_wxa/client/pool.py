@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
 import httpx
 
 from airflow_wxa.client.wire import JSON_HEADERS
+from airflow_wxa.errors import WxaSpecError
 
 if TYPE_CHECKING:
     from airflow_wxa.client.wire import Egress
@@ -44,11 +46,15 @@ _pools: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Egress, Pool]]] 
 
 
 def join(egress: Egress) -> Pool:
-    """Return the running loop's pool for this way out; whoever joins must :func:`leave`."""
-    pools = _pools.setdefault(asyncio.get_running_loop(), {})
-    pool = pools.get(egress)
+    """Return the running loop's pool for this way out; whoever joins must :func:`leave`.
+
+    :raises WxaSpecError: what ``ca_bundle`` names holds no certificates.
+    """
+    loop = asyncio.get_running_loop()
+    pool = _pools.get(loop, {}).get(egress)
     if pool is None:
-        pool = pools[egress] = Pool(_opened(egress), asyncio.Semaphore(_MOST_CONNECTIONS))
+        pool = Pool(_opened(egress), asyncio.Semaphore(_MOST_CONNECTIONS))
+        _pools.setdefault(loop, {})[egress] = pool
     pool.users += 1
     return pool
 
@@ -76,6 +82,22 @@ def _opened(egress: Egress) -> httpx.AsyncClient:
             keepalive_expiry=_KEPT_SECONDS,
         ),
         proxy=egress.proxy,
-        verify=ssl.create_default_context(cafile=egress.ca_bundle) if egress.ca_bundle else True,
+        verify=_trusting(egress.ca_bundle) if egress.ca_bundle else True,
         follow_redirects=False,
+    )
+
+
+def _trusting(ca_bundle: str) -> ssl.SSLContext:
+    """Return a context that trusts the certificates of a file or a folder."""
+    is_folder = Path(ca_bundle).is_dir()
+    try:
+        return ssl.create_default_context(
+            cafile=None if is_folder else ca_bundle, capath=ca_bundle if is_folder else None
+        )
+    except OSError as error:  # ssl.SSLError is one
+        failure = error.strerror or type(error).__name__
+    raise WxaSpecError(
+        "the Connection's certificates are refused",
+        [f"extra ca_bundle = {ca_bundle!r}: {failure}"],
+        next_step="name a PEM file or a folder of certificates, or leave ca_bundle empty for the usual ones",
     )

@@ -82,7 +82,7 @@ class _PollingTrigger(BaseTrigger):
                 return dict.fromkeys(looks, "refused")
         if len(looks) > 1:
             await connection.preload(list(looks))
-        mentions = Mentions(self.log.info)
+        mentions = Mentions(self.log.log)
         with ExitStack() as hints:
             platform = connection.component_appid if self.heeds_pushes else ""
             async with asyncio.TaskGroup() as group:

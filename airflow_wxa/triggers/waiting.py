@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -30,18 +31,18 @@ _MENTIONED: Final = 256  # texts that are remembered
 class Mentions:
     """Says each thing once in a quarter of an hour: a wait of days looks hundreds of times.
 
-    :param say: takes the text.
+    :param say: takes a level of :mod:`logging` and the text.
     """
 
-    def __init__(self, say: Callable[[str], object]) -> None:
+    def __init__(self, say: Callable[[int, str], object]) -> None:
         self._say = say
         self._said: TTLCache[str, bool] = TTLCache(_MENTIONED, _MENTIONED_SECONDS)
 
-    def mention(self, text: str) -> None:
+    def mention(self, text: str, level: int = logging.INFO) -> None:
         """Say it, unless it was said a moment ago."""
         if text not in self._said:
             self._said[text] = True
-            self._say(text)
+            self._say(level, text)
 
 
 class Wait:
@@ -91,7 +92,7 @@ class Wait:
             # A counter that is used up resets by the minute or the day, and this wait lasts days.
             if not (error.retryable or isinstance(error, WxaQuotaError)):
                 return "refused"
-            self._mentions.mention(f"still waiting for {self._appid}: {error.what}")
+            self._mentions.mention(f"still waiting for {self._appid}: {error.what}", logging.WARNING)
             return "waiting"
         self._mentions.mention(f"{self._appid}: {outcome.outcome}")
         return "waiting" if outcome.outcome in self._pending else "final"

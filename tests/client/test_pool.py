@@ -8,10 +8,13 @@ import pytest
 from airflow_wxa.access.fixed import FixedTokens
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.client import AsyncWxaClient, Egress, pool
+from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.sandbox.testing import APPID
 from tests.client.conftest import CANARY
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow_wxa.sandbox import RunningSandbox
 
 TOKENS = FixedTokens({APPID: CANARY})
@@ -61,7 +64,7 @@ def test_each_loop_has_a_pool_of_its_own() -> None:
 
 def test_a_burst_queues_up_instead_of_failing(wxa_sandbox: RunningSandbox) -> None:
     """More calls at once than connections, and a time-out that is shorter than the queue."""
-    most, calls = 0, 400
+    most, calls = 0, 150
 
     async def burst() -> None:
         nonlocal most
@@ -77,6 +80,26 @@ def test_a_burst_queues_up_instead_of_failing(wxa_sandbox: RunningSandbox) -> No
     asyncio.run(burst())
     assert wxa_sandbox.journal.count("/wxa/getversioninfo") == calls
     assert 1 < most <= pool._MOST_CONNECTIONS
+
+
+def test_certificates_that_are_none_are_refused_and_leave_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+
+    async def enter() -> None:
+        async with client(Egress(ca_bundle=str(tmp_path / "ca.pem"))):
+            pass
+
+    with pytest.raises(WxaSpecError, match=r"ca_bundle = .*ca\.pem"):
+        asyncio.run(enter())
+    assert not pool._pools
+
+
+def test_a_folder_of_certificates_is_taken(tmp_path: Path) -> None:
+    async def enter() -> bool:
+        async with client(Egress(ca_bundle=str(tmp_path))) as one:
+            return one._pool.http.is_closed
+
+    assert not asyncio.run(enter())
 
 
 def test_a_client_outside_its_block_says_so() -> None:

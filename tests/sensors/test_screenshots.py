@@ -1,0 +1,140 @@
+"""What a rejected review's error says: a line for each reason, and for each screenshot, which lies in a file."""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_wxa.errors import WxaTransportError
+from airflow_wxa.sandbox import AuditPlan, Fault
+from airflow_wxa.sandbox.state import AuditSheet, Stage
+from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.sensors import WxaAuditSensor
+from airflow_wxa.sensors.screenshots import save_screenshots, screenshot_dir
+from airflow_wxa.steps import AuditOutcome
+from tests.airflow_session import calls
+
+if TYPE_CHECKING:
+    from airflow_wxa.sandbox import RunningSandbox
+    from airflow_wxa.steps import Step
+
+AUDITID = "400000007"
+MATERIAL = "/cgi-bin/material/get_material"
+REASON = "1: the pages do not match<br>2: no login for the reviewer<br />"
+JPEG, PNG = b"\xff\xd8\xff the rest", b"\x89PNG the rest"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder that ``[wxa] screenshot_dir`` names; it is not there yet."""
+    named = tmp_path / "below" / "screenshots"
+    monkeypatch.setenv("AIRFLOW__WXA__SCREENSHOT_DIR", str(named))
+    return named
+
+
+@pytest.fixture
+def rejected(wxa_default: RunningSandbox) -> RunningSandbox:
+    """Serve a Mini Program whose sheet was rejected with two screenshots."""
+    sheet = AuditSheet(
+        auditid=int(AUDITID),
+        user_version="1.4.0",
+        user_desc="",
+        submit_audit_time=0,
+        plan=AuditPlan(result="rejected", reason=REASON, screenshot="media-a|media-b"),
+        stage=Stage.REJECTED,
+    )
+    wxa_default.world.mini_program(APPID).sheets.append(sheet)
+    return wxa_default
+
+
+def text_of_rejection() -> str:
+    with pytest.raises(AirflowFailException) as failed:
+        WxaAuditSensor(task_id="wait", appid=APPID, auditid=AUDITID).execute({})
+    return str(failed.value)
+
+
+def test_the_error_has_a_line_for_each_reason_and_each_file(rejected: RunningSandbox, folder: Path) -> None:
+    assert text_of_rejection().splitlines()[:7] == [
+        "the audit rejected this version (审核不通过)",
+        f"  appid {APPID}, auditid {AUDITID}",
+        "  the reviewer's reason:",
+        "    1: the pages do not match",
+        "    2: no login for the reviewer",
+        f"  screenshot media-a: {folder / APPID / AUDITID / '1.jpg'}",
+        f"  screenshot media-b: {folder / APPID / AUDITID / '2.jpg'}",
+    ]
+
+
+def test_the_files_are_what_wechat_sent_and_for_the_owner_only(rejected: RunningSandbox, folder: Path) -> None:
+    text_of_rejection()
+    files = sorted((folder / APPID / AUDITID).iterdir())
+    assert [file.name for file in files] == ["1.jpg", "2.jpg"]
+    assert all(file.read_bytes().startswith(b"\xff\xd8\xff") for file in files)
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / APPID, folder / APPID / AUDITID)}
+    assert modes == {0o700}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_a_screenshot_that_cannot_be_fetched_hides_neither_the_rejection_nor_the_others(
+    rejected: RunningSandbox, folder: Path
+) -> None:
+    rejected.add_fault(Fault(path=MATERIAL, kind="errcode_before", errcode=48001))
+    text = text_of_rejection()
+    assert "rejected this version" in text
+    assert re.search(r"screenshot media-a: not fetched: get_material refused: .+", text)
+    assert f"screenshot media-b: {folder / APPID / AUDITID / '2.jpg'}" in text
+
+
+def test_a_folder_that_cannot_be_made_does_not_hide_the_rejection(rejected: RunningSandbox, folder: Path) -> None:
+    folder.parent.write_text("a file stands in the way")
+    text = text_of_rejection()
+    assert "rejected this version" in text
+    assert "media-a: not saved: " in text
+
+
+def test_a_second_look_saves_the_same_files(rejected: RunningSandbox, folder: Path) -> None:
+    assert text_of_rejection() == text_of_rejection()
+    assert len(list((folder / APPID / AUDITID).iterdir())) == 2
+
+
+def test_a_review_that_was_not_rejected_fetches_nothing(rejected: RunningSandbox) -> None:
+    rejected.world.mini_program(APPID).sheets[-1].stage = Stage.WITHDRAWN
+    with pytest.raises(AirflowFailException, match="withdrawn"):
+        WxaAuditSensor(task_id="wait", appid=APPID, auditid=AUDITID).execute({})
+    assert calls(rejected.journal, MATERIAL) == []
+
+
+def outcome(*screenshot: str, auditid: str = AUDITID) -> AuditOutcome:
+    return AuditOutcome("rejected", APPID, auditid, reason="", screenshot=screenshot)
+
+
+def test_a_png_is_named_one(folder: Path) -> None:
+    def run(_: Step[dict[str, bytes | str]]) -> dict[str, bytes | str]:
+        return {"a": PNG, "b": JPEG}
+
+    saved = save_screenshots(outcome("a", "b"), run)
+    assert [Path(path).name for path in saved.values()] == ["1.png", "2.jpg"]
+
+
+def test_an_id_never_leads_out_of_the_folder(folder: Path) -> None:
+    [path] = save_screenshots(outcome("a", auditid="../../../etc"), lambda _: {"a": JPEG}).values()
+    assert Path(path).resolve().is_relative_to(folder / APPID)
+
+
+def test_a_connection_that_is_gone_by_now_is_told_for_each(folder: Path) -> None:
+    def run(_: Step[dict[str, bytes | str]]) -> dict[str, bytes | str]:
+        raise WxaTransportError("the store does not answer")
+
+    told = save_screenshots(outcome("a", "b"), run)
+    assert told == dict.fromkeys(("a", "b"), "not fetched: the store does not answer")
+
+
+def test_without_the_option_they_lie_in_airflow_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("AIRFLOW__WXA__SCREENSHOT_DIR")
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    assert screenshot_dir() == tmp_path / "wxa-screenshots"

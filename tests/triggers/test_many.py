@@ -1,0 +1,184 @@
+"""One trigger that waits for several Mini Programs, pushes that wake it, and what it says of looks that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk._shared.module_loading import import_string
+from cryptography.fernet import Fernet
+
+from airflow_wxa.sandbox import AuditPlan, Fault, MiniProgram
+from airflow_wxa.sandbox.state import AuditSheet, Stage
+from airflow_wxa.sandbox.testing import COMPONENT_APPID
+from airflow_wxa.store import NewPush, Store
+from airflow_wxa.triggers import WxaAuditTrigger, hints
+from airflow_wxa.triggers.waiting import Mentions
+from tests.airflow_session import calls
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_wxa.sandbox import RunningSandbox, World
+
+APPIDS = [f"wx00000000000001{number:02d}" for number in range(3)]
+AUDITID = 400000007
+STATUS = "/wxa/get_auditstatus"
+
+
+def mini_program(appid: str, **plan: Any) -> MiniProgram:
+    """Return one whose sheet is in audit."""
+    sheet = AuditSheet(
+        auditid=AUDITID,
+        user_version="1.4.0",
+        user_desc="",
+        submit_audit_time=0,
+        plan=AuditPlan(**{"polls": 10_000} | plan),
+        stage=Stage.AUDITING,
+    )
+    return MiniProgram(
+        appid=appid, component_appid=COMPONENT_APPID, authorizer_access_token=f"token-of-{appid}", sheets=[sheet]
+    )
+
+
+@pytest.fixture
+def wxa_world(wxa_world: World) -> World:
+    """Return the usual world with three Mini Programs more."""
+    wxa_world.mini_programs += [mini_program(appid) for appid in APPIDS]
+    return wxa_world
+
+
+@pytest.fixture(autouse=True)
+def wechat(wxa_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
+    """Serve it behind a Connection that names the platform and holds the tokens."""
+    extra = {"authorizer_access_tokens": {appid: f"token-of-{appid}" for appid in APPIDS}}
+    found = {"conn_type": "wxa", "host": wxa_sandbox.url, "login": COMPONENT_APPID, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(found))
+    return wxa_sandbox
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Return the store that ``[wxa]`` names."""
+    url, key = f"sqlite:///{tmp_path / 'wxa.db'}", Fernet.generate_key().decode()
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", url)
+    monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", key)
+    return Store(url, [key])
+
+
+def waiting_on(*appids: str, seconds: float = 30, poll_seconds: float = 0.01) -> WxaAuditTrigger:
+    sheets = [{"appid": appid, "auditid": str(AUDITID)} for appid in appids]
+    end_time = time.time() + seconds
+    return WxaAuditTrigger(sheets=sheets, wxa_conn_id="wxa_default", poll_seconds=poll_seconds, end_time=end_time)
+
+
+async def event_of(trigger: WxaAuditTrigger) -> dict[str, Any]:
+    [event] = [event.payload async for event in trigger.run()]
+    found: dict[str, Any] = event
+    return found
+
+
+def event(trigger: WxaAuditTrigger) -> dict[str, Any]:
+    return asyncio.run(event_of(trigger))
+
+
+def decide(world: World, appid: str, stage: Stage) -> None:
+    world.mini_program(appid).sheets[-1].stage = stage
+
+
+def test_the_event_comes_when_every_review_has_ended_and_names_appids_and_words_only(wxa_world: World) -> None:
+    for appid, stage in zip(APPIDS, (Stage.APPROVED, Stage.REJECTED, Stage.WITHDRAWN), strict=True):
+        decide(wxa_world, appid, stage)
+    trigger = waiting_on(*APPIDS)
+    words = dict.fromkeys(APPIDS, "final")
+    assert event(trigger) == {"status": "final", "end_time": trigger.end_time, "appids": words}
+
+
+def test_a_review_that_goes_on_holds_the_event_back_until_the_time_is_over(
+    wechat: RunningSandbox, wxa_world: World
+) -> None:
+    decide(wxa_world, APPIDS[0], Stage.APPROVED)
+    decide(wxa_world, APPIDS[1], Stage.DELAYED)
+    told = event(waiting_on(*APPIDS, seconds=0.3))
+    assert told["status"] == "timeout"
+    assert told["appids"] == dict(zip(APPIDS, ("final", "waiting", "waiting"), strict=True))
+    assert len([each for each in calls(wechat.journal, STATUS) if each.appid == APPIDS[0]]) == 1
+
+
+def test_one_that_no_look_helps_does_not_end_the_wait_for_the_others(wxa_world: World) -> None:
+    decide(wxa_world, APPIDS[0], Stage.APPROVED)
+    wxa_world.mini_program(APPIDS[1]).authorised = False
+    told = event(waiting_on(*APPIDS[:2]))
+    assert (told["status"], told["appids"]) == ("refused", {APPIDS[0]: "final", APPIDS[1]: "refused"})
+
+
+def test_a_restarted_trigger_waits_for_the_same_sheets_until_the_same_end() -> None:
+    path, arguments = waiting_on(*APPIDS).serialize()
+    again = import_string(path)(**json.loads(json.dumps(arguments)))
+    assert again.serialize() == (path, arguments)
+
+
+def test_two_sheets_of_one_mini_program_are_refused() -> None:
+    with pytest.raises(ValueError, match="two of one Mini Program"):
+        waiting_on(APPIDS[0], APPIDS[0])
+
+
+def test_a_push_wakes_a_wait_that_would_sleep_for_an_hour(
+    wxa_world: World, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hints, "_EVERY_SECONDS", 0.05)
+    appid = APPIDS[0]
+
+    async def pushed() -> float:
+        wait = asyncio.create_task(event_of(waiting_on(appid, seconds=7200, poll_seconds=36_000)))
+        await asyncio.sleep(0.2)
+        decide(wxa_world, appid, Stage.APPROVED)
+        new = NewPush(COMPONENT_APPID, "weapp_audit_success", "gh_1", int(time.time()), {"appid": appid})
+        await asyncio.to_thread(store.log_push, new)
+        begin = time.monotonic()
+        assert (await wait)["status"] == "final"
+        return time.monotonic() - begin
+
+    assert asyncio.run(pushed()) < 5
+
+
+def test_a_push_before_its_time_is_only_a_hint(
+    wechat: RunningSandbox, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hints, "_EVERY_SECONDS", 0.05)
+    store.log_push(NewPush(COMPONENT_APPID, "weapp_audit_success", "gh_1", 1, {"appid": APPIDS[0]}))
+    assert event(waiting_on(APPIDS[0], seconds=0.5, poll_seconds=36_000))["status"] == "timeout"
+    assert len(calls(wechat.journal, STATUS)) == 1
+
+
+def test_a_store_out_of_reach_is_no_reason_to_stop_polling(wxa_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", "postgresql+psycopg2://nobody@127.0.0.1:1/wxa")
+    monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", Fernet.generate_key().decode())
+    decide(wxa_world, APPIDS[0], Stage.APPROVED)
+    assert event(waiting_on(APPIDS[0]))["status"] == "final"
+
+
+@pytest.mark.parametrize("errcode", [45009, 45011])
+def test_a_counter_that_is_used_up_is_waited_for(wechat: RunningSandbox, wxa_world: World, errcode: int) -> None:
+    decide(wxa_world, APPIDS[0], Stage.APPROVED)
+    wechat.add_fault(Fault(path=STATUS, kind="errcode_before", errcode=errcode, times=2))
+    assert event(waiting_on(APPIDS[0]))["status"] == "final"
+    assert len(calls(wechat.journal, STATUS)) == 3
+
+
+def test_the_same_failure_is_told_once_in_a_while(wechat: RunningSandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    wechat.add_fault(Fault(path=STATUS, kind="errcode_before", errcode=45011, times=1000))
+    event(waiting_on(APPIDS[0], seconds=0.3))
+    assert len(calls(wechat.journal, STATUS)) > 2
+    assert capsys.readouterr().out.count(f"still waiting for {APPIDS[0]}") == 1
+
+
+def test_a_mention_is_not_repeated_and_another_one_is_made() -> None:
+    said: list[str] = []
+    mentions = Mentions(lambda _level, text: said.append(text))
+    for text in ("auditing", "auditing", "delayed", "auditing"):
+        mentions.mention(text)
+    assert said == ["auditing", "delayed"]
