@@ -10,12 +10,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Label, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators import (
+    WxaApproveReleaseOperator,
     WxaCommitOperator,
     WxaModifyPlatformDomainOperator,
     WxaReleaseOperator,
@@ -24,13 +24,12 @@ from airflow_wxa.operators import (
     WxaVerifyReleaseOperator,
 )
 from airflow_wxa.operators.failure import failing_at_once
+from airflow_wxa.operators.rendering import param, rendered
 from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
 from airflow_wxa.steps import DomainOutcome, ReleaseSpec
 from airflow_wxa.steps.release_spec import APPID_PATTERN, DOMAIN_ACTIONS, refuse, release_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow.sdk import Context
 
 PARAMS = {
@@ -104,6 +103,13 @@ PARAMS = {
         "each Mini Program.",
     ),
     "approval": Param(default=True, type="boolean", description="Wait for somebody's approval before the release."),
+    "approvers": Param(
+        [],
+        type="array",
+        items={"type": "string", "minLength": 1},
+        description="Ids of the Airflow users who may approve, one a line; empty: whoever may edit the run.",
+    ),
+    "approver_must_differ": Param(default=False, type="boolean", description="Not by whoever triggers this run."),
     "release": Param(default=True, type="boolean", description="Release after the audit; else the run ends there."),
     "audit_timeout_hours": Param(
         264,
@@ -113,35 +119,6 @@ PARAMS = {
     ),
     "wxa_conn_id": Param("wxa_default", type="string", description="Connection of type wxa."),
 }
-
-APPROVAL_TEXT = """
-{%- set again = ti.xcom_pull(task_ids='configure_domains_again') -%}
-{%- set domains = again or ti.xcom_pull(task_ids='configure_domains') or {} -%}
-{%- set sheet = ti.xcom_pull(task_ids='submit_audit') or {} -%}
-| | |
-| --- | --- |
-| Mini Program | `{{ params.appid }}` |
-| user_version | `{{ params.user_version }}` (template {{ params.template_id }}) |
-| business domains | {{ domains.get('outcome', 'unknown') }} |
-| now | {{ (domains.get('after') or []) | join(', ') or 'none read' }} |
-| added | {{ (domains.get('added') or []) | join(', ') or 'none' }} |
-| removed | {{ (domains.get('removed') or []) | join(', ') or 'none' }} |
-| audit sheet | {{ sheet.get('auditid', 'unknown') }}, approved |
-"""
-
-
-def rendered(read: Callable[[Context], Any]) -> Any:
-    """Render a templated field by a function, with the type that it returns: Jinja would make a text of a list."""
-
-    def value(context: Context, **_: object) -> Any:
-        return read(context)
-
-    return value
-
-
-def param(name: str) -> Any:
-    """Render a templated field as the value of a param."""
-    return rendered(lambda context: context["params"][name])
 
 
 def spec(context: Context) -> ReleaseSpec:
@@ -171,6 +148,17 @@ def wanted_online(context: Context) -> list[str]:
 def submitted(context: Context) -> str:
     """Return the auditid that submit_audit came to; ``""`` when it did not run."""
     return str((context["ti"].xcom_pull(task_ids="submit_audit") or {}).get("auditid", ""))
+
+
+def outcomes(context: Context) -> dict[str, Any]:
+    """Return what the approval shows: what became of domains, code, submission and review."""
+    domains, pull = domain_outcome(context), context["ti"].xcom_pull
+    return {
+        "domains": domains.to_json() if domains else None,
+        "commit": pull(task_ids="commit_code"),
+        "submit": pull(task_ids="submit_audit"),
+        "audit": pull(task_ids="wait_for_audit"),
+    }
 
 
 def released_at(context: Context) -> int:
@@ -209,9 +197,21 @@ def only_when_approval_is_wanted(context: Context) -> None:
 
 
 def only_when_release_is_wanted(context: Context) -> None:
-    """Skip when the run ends after the audit."""
+    """Skip when the run ends after the audit; fail when it needs an approval and has none.
+
+    Marking approve_release "success" by hand is no approval: nobody could tell who approved, or whether they may.
+    """
     if not context["params"]["release"]:
         raise AirflowSkipException("the params ask for no release")
+    decision = context["ti"].xcom_pull(task_ids="approve_release") or {}
+    if context["params"]["approval"] and decision.get("outcome") != "approved":
+        raise AirflowFailException(
+            "release not sent: this run asks for an approval, and there is none\n"
+            f"  appid {context['params']['appid']}, approve_release {decision.get('outcome', 'not answered')}\n"
+            "  a task that is marked success by hand approves nothing\n"
+            "  clear approve_release and let somebody approve\n"
+            "  docs/how-to/rescue.md"
+        )
 
 
 with DAG(
@@ -243,7 +243,9 @@ with DAG(
 
     @task(
         doc_md="Reports everything that is wrong with the params and the Connections at once, and calls nothing.\n\n"
-        "**Undo**: nothing to undo. **Clear** checks again; the params of a run do not change, so trigger a new one.",
+        "**Undo**: nothing to undo. **Clear** checks again; the params of a run do not change, so trigger a new one. "
+        "**Mark success** goes on, and the tasks behind refuse what they cannot do. **Mark failed** ends the run; "
+        "nothing was sent.",
     )
     def check_release() -> None:
         """Report every problem at once, before the first call."""
@@ -261,8 +263,9 @@ with DAG(
         doc_md="Configures the business domains and follows WeChat's answer: 0 and 89019 to the code, 89020 to the "
         "platform's list, 89231 to the individual's road. Any other errcode fails.\n\n"
         "**Undo**: run with domain_action delete, or set with the list in `before` of this task's XCom. **Clear** "
-        "writes again, which changes nothing that is already so. **Mark success** goes on without domains; "
-        "register_platform_domains and individual_account then skip.",
+        "writes again, which changes nothing that is already so. **Mark success** goes on without domains: "
+        "register_platform_domains and individual_account skip, so nothing platform-wide is written, and release or "
+        "verify_release fails if a wanted domain lacks. **Mark failed** ends the run; what was written stays.",
         **domains,
     )
     register_platform_domains = WxaModifyPlatformDomainOperator(
@@ -274,12 +277,14 @@ with DAG(
         doc_md="Registers hosts on the platform's own list, testing and published version together: **all merchants "
         "of the platform are concerned**. Only after 89020, and only when on_platform_list_empty is register.\n\n"
         "**Undo**: WxaModifyPlatformDomainOperator with action delete, but other merchants' releases would lose the "
-        "hosts. **Clear** registers what lacks. **Mark success** goes on to the second try.",
+        "hosts. **Clear** registers what lacks. **Mark success** writes nothing and goes on to the second try: right "
+        "after somebody registered the hosts by hand. **Mark failed** ends the run; what was registered stays.",
     )
     configure_domains_again = WxaSetWebviewDomainBranchOperator(
         task_id="configure_domains_again",
-        doc_md="The second try, after the platform's list was filled; 89020 fails now. **Undo**, **Clear** and **Mark "
-        "success** as for configure_domains.",
+        doc_md="The second try, after the platform's list was filled; 89020 fails now.\n\n"
+        "**Undo**, **Clear** and **Mark failed** as for configure_domains. **Mark success** goes on without domains; "
+        "release or verify_release fails if a wanted one lacks.",
         **domains,
     )
 
@@ -288,7 +293,8 @@ with DAG(
         pre_execute=only_when_an_individual_owns_it,
         doc_md="Notes that an individual owns the Mini Program (89231): it cannot have business domains, so the "
         "release goes on without, unless on_individual is stop.\n\n"
-        "**Undo**: nothing to undo. **Clear** looks again. **Mark success** changes nothing for the tasks behind.",
+        "**Undo**: nothing to undo. **Clear** looks again. **Mark success** goes on without domains, also where "
+        "on_individual is stop. **Mark failed** ends the run before any code is uploaded.",
     )
     def individual_account() -> str:
         """Note it; whether to go on was decided before this runs."""
@@ -303,7 +309,8 @@ with DAG(
         doc_md="Uploads the code from the template as the trial version, unless WeChat has this very version already. "
         "A foreign version in audit stops it.\n\n"
         "**Undo**: commit another version. **Clear** reads first and commits only what is not there. **Mark success** "
-        "goes on with whatever is on trial, which submit_audit refuses unless it is this version.",
+        "goes on with whatever is on trial, which submit_audit refuses unless it is this version. **Mark failed** ends "
+        "the run; a trial version stays, only testers see it.",
         **code,
     )
     wait_for_privacy_scan = WxaPrivacyScanSensor(
@@ -312,7 +319,8 @@ with DAG(
         wxa_conn_id="{{ params.wxa_conn_id }}",
         privacy_api_not_use=param("privacy_api_not_use"),
         doc_md="Waits about a minute for WeChat's scan of privacy interfaces (61039 while it runs).\n\n"
-        "**Undo**: nothing to undo. **Clear** looks again. **Mark success** submits at once, and 61039 may answer.",
+        "**Undo**: nothing to undo. **Clear** looks again. **Mark success** submits at once, and WeChat refuses that "
+        "while it scans (61039); nothing is lost. **Mark failed** ends the run; the scan goes on.",
     )
     submit_audit = WxaSubmitAuditOperator(
         task_id="submit_audit",
@@ -323,7 +331,8 @@ with DAG(
         doc_md="Submits the trial version for audit, or adopts the sheet that this version has already. Each "
         "submission costs one of the platform's monthly quota.\n\n"
         "**Undo**: /wxa/undocodeaudit, 5 a day and 10 a month for each Mini Program. **Clear** adopts its own sheet, "
-        "so it never submits twice. **Mark success** leaves wait_for_audit without a sheet to wait for.",
+        "so it never submits twice. **Mark success** submits nothing and leaves wait_for_audit without a sheet to wait "
+        "for: clear this task instead. **Mark failed** ends the run; a submitted sheet goes on, and Clear adopts it.",
         **code,
     )
     wait_for_audit = WxaAuditSensor(
@@ -335,15 +344,22 @@ with DAG(
         doc_md="Waits for the review, up to seven working days; a delay (4) is not the end. Rejected and withdrawn "
         "fail with the reason.\n\n"
         "**Undo**: nothing to undo. **Clear** waits on. **Mark success** goes on; release then refuses a sheet that is "
-        "not approved.",
+        "not approved. **Mark failed** stops waiting; the review goes on, and Clear takes it up again.",
     )
-    approve_release = ApprovalOperator(
+    approve_release = WxaApproveReleaseOperator(
         task_id="approve_release",
-        subject="Release {{ params.user_version }} of {{ params.appid }}?",
-        body=APPROVAL_TEXT,
+        appid="{{ params.appid }}",
+        template_id="{{ params.template_id }}",
+        user_version="{{ params.user_version }}",
+        outcomes=rendered(outcomes),
+        approvers=param("approvers"),
+        approver_must_differ=param("approver_must_differ"),
+        wxa_conn_id="{{ params.wxa_conn_id }}",
         pre_execute=only_when_approval_is_wanted,
-        doc_md="Somebody approves or rejects, under Required Actions.\n\n"
-        "**Undo**: nothing to undo. **Clear** asks again. **Mark success** releases without an approval.",
+        doc_md="Somebody approves or rejects, under Required Actions; who, when and why is kept in the ledger.\n\n"
+        "**Undo**: until release has run, clear this task and reject. **Clear** asks again, also after a rejection. "
+        "**Mark success** is no approval: release fails and says so; to release without one, trigger a run with "
+        "approval false. **Mark failed** ends the run; the approved sheet stays, and Clear asks again.",
     )
     release = WxaReleaseOperator(
         task_id="release",
@@ -354,7 +370,9 @@ with DAG(
         doc_md="Publishes the approved sheet, if it is of this version, for everyone. WeChat drops the business "
         "domains that the platform's list does not hold.\n\n"
         "**Undo**: roll back with /wxa/revertcoderelease (one step), or release a fixed version. **Clear** sees what "
-        "is online and does not publish twice. **Mark success** publishes nothing; verify_release then fails.",
+        "is online and does not publish twice; after a rejection it stays skipped, clear approve_release. **Mark "
+        "success** publishes nothing; verify_release then fails. **Mark failed** ends the run and takes nothing back: "
+        "what is online stays online.",
         **code,
     )
     verify_release = WxaVerifyReleaseOperator(
@@ -363,7 +381,8 @@ with DAG(
         individual=rendered(is_individual),
         released_at=rendered(released_at),
         doc_md="Proves that this version is online and that the wanted domains are effective.\n\n"
-        "**Undo**: nothing to undo. **Clear** looks again. **Mark success** hides that it is not so.",
+        "**Undo**: nothing to undo. **Clear** looks again. **Mark success** makes the run green without the proof. "
+        "**Mark failed** makes it red; what is online stays online.",
         **code,
     )
 

@@ -94,7 +94,8 @@ class WxaApproveReleaseOperator(ApprovalOperator):
         wxa_conn_id: str = WxaHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(subject="Release?", params={"comment": Param(None, **self.COMMENT)}, **kwargs)
+        kwargs["params"] = {"comment": Param(None, **self.COMMENT)}  # Airflow has put the DAG's there: not asked here
+        super().__init__(subject="Release?", **kwargs)
         self.appid = appid
         self.template_id = template_id
         self.user_version = user_version

@@ -44,6 +44,8 @@ PARAMS: dict[str, tuple[Any, Any]] = {
     "audit_quota_reserve": ("integer", 0),
     "withdraw_foreign_audit": ("boolean", False),
     "approval": ("boolean", True),
+    "approvers": ("array", []),
+    "approver_must_differ": ("boolean", False),
     "release": ("boolean", True),
     "audit_timeout_hours": ("number", 264),
     "wxa_conn_id": ("string", "wxa_default"),
@@ -108,9 +110,10 @@ def test_retryable_errors_get_two_retries_everywhere(release_dag: DAG) -> None:
     assert {task.retries for task in release_dag.tasks} == {2}
 
 
-def test_dag_and_tasks_carry_help_and_each_task_says_how_to_undo_it(release_dag: DAG) -> None:
+def test_dag_and_tasks_carry_help_and_each_task_says_how_to_undo_clear_and_mark_it(release_dag: DAG) -> None:
     assert "Release one Mini Program" in (release_dag.doc_md or "")
-    silent = [task.task_id for task in release_dag.tasks if "Undo" not in (task.doc_md or "")]
+    said = ("**Undo**", "**Clear**", "**Mark success**", "**Mark failed**")
+    silent = [(task.task_id, word) for task in release_dag.tasks for word in said if word not in (task.doc_md or "")]
     assert silent == []
 
 
@@ -152,6 +155,10 @@ def test_a_required_param_that_is_missing_is_refused_at_the_trigger(release_dag:
         ("ext_json", "{}"),
         ("privacy_api_not_use", "yes"),
         ("approval", "no"),
+        ("approvers", "wu"),
+        ("approvers", [""]),
+        ("approvers", [7]),
+        ("approver_must_differ", "yes"),
         ("release", 0),
         ("audit_timeout_hours", 0),
         ("audit_timeout_hours", "264"),
@@ -173,6 +180,7 @@ def test_a_value_that_cannot_be_right_is_refused_at_the_trigger(release_dag: DAG
         ("version_desc", None),
         ("ext_json", {"ext": {"shop": 7}, "unknown": [1]}),
         ("audit_timeout_hours", 0.5),
+        ("approvers", ["wu", "7"]),
         *[("domain_action", action) for action in ("add", "set", "delete", "get", "all")],
     ],
 )

@@ -267,11 +267,12 @@ def test_marking_the_branch_success_writes_nothing_platform_wide(
 ) -> None:
     platform_list_is_empty(wxa_default)
     run = release(mark_success="configure_domains", **params)
-    # Without domains nothing proves them online, so the run ends with the truth: released, but not verified.
-    assert written(run) == "SS -- - SSSS -SF failed"
+    # The wanted domains are not there, so the release stops before it would leave them offline.
+    assert written(run) == "SS -- - SSSS -FU failed"
     assert "configure_domains" not in {task_id for task_id, xcom in run.xcoms.items() if xcom}
-    assert calls(wxa_default.journal, PLATFORM_LIST) == []
-    assert "business domains are not effective" in str(run.errors["verify_release"])
+    assert platform_writes(wxa_default) == []
+    assert calls(wxa_default.journal, "/wxa/release") == []
+    assert "errcode 89020" in str(run.errors["release"])
 
 
 def test_marking_the_release_success_publishes_nothing_and_verify_release_says_so(
