@@ -91,8 +91,10 @@ def run_demo(options: Options, console: Console, *, world: World | None = None) 
         options.json.write_text(json.dumps(report.to_json(), ensure_ascii=False, indent=1) + "\n", "utf-8")
     show(report, console)
     if options.home is not None:
-        kept = "logs, airflow.db, wxa.db, sandbox-journal.json"
-        console.print(f"  AIRFLOW_HOME is kept in {options.home}: {kept}", markup=False)
+        kept = f"is kept in {options.home}: logs, airflow.db, wxa.db, sandbox-journal.json"
+    else:
+        kept = "is removed, with the screenshots named above; --home DIR keeps it"
+    console.print(f"  AIRFLOW_HOME {kept}", markup=False)
     return report.exit_code
 
 

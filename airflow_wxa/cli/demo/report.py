@@ -110,7 +110,7 @@ def table(rows: Sequence[Row], width: int) -> Table:
     """
     shown = Table(title=TITLE, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     shown.add_column("Mini Program", no_wrap=True)
-    shown.add_column("Road taken", min_width=12)
+    shown.add_column("Road taken", min_width=12, max_width=12)
     shown.add_column("Outcome", min_width=17, max_width=17)
     shown.add_column("Errcode", justify="right", no_wrap=True)
     if width >= WIDE:
