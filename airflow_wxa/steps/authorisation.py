@@ -50,8 +50,8 @@ def list_refresh_tokens(component_appid: str) -> Step[dict[str, Secret]]:
     offset, total = 0, 1
     while offset < total:
         answer = (yield api_get_authorizer_list(component_appid, offset, _PAGE)).answer
-        total = answer["total_count"]
-        offset += _PAGE
+        total = answer["total_count"] if answer["list"] else 0  # an empty page is the end, whatever is counted
+        offset += len(answer["list"])  # not the count asked for: a page may be capped lower
         for entry in answer["list"]:
             if token := entry.get("refresh_token"):
                 found[entry["authorizer_appid"]] = Secret(token)
