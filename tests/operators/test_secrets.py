@@ -271,7 +271,10 @@ def test_no_failing_trigger_shows_a_token(
 ) -> None:
     TROUBLES[trouble](wxa_default, monkeypatch)
     trigger = WxaAuditTrigger(
-        appid=APPID, auditid="1", wxa_conn_id="wxa_default", poll_seconds=0.01, end_time=time.time() + 0.3
+        sheets=[{"appid": APPID, "auditid": "1"}],
+        wxa_conn_id="wxa_default",
+        poll_seconds=0.01,
+        end_time=time.time() + 0.3,
     )
 
     async def events() -> list[Any]:
