@@ -71,12 +71,12 @@ def submit_version(version: CodeVersion, how: Submission = Submission()) -> Step
     before = yield from read_latest_sheet(version.appid)
     if adopted := _adopted(version, before, how):
         return adopted
-    info = yield from read_versions(version.appid)
+    yield from _check_quota(version.appid, how.quota_reserve)  # before anything is withdrawn for it
+    info = yield from read_versions(version.appid)  # the last look before the write: what is on trial is submitted
     if info.trial is None or not version.marked_in(info.trial.description):
         raise foreign_trial("submit_audit", version, info)
     if before is not None and before.status.is_open:
         before = yield from make_way("submit_audit", version, before, how.withdrawals_left)
-    yield from _check_quota(version.appid, how.quota_reserve)
     call = submit_audit(version.appid, version_desc=how.version_desc, privacy_api_not_use=how.privacy_api_not_use)
     try:
         auditid = str((yield call.knowing(_latest(before))).answer["auditid"])
@@ -152,7 +152,7 @@ def _after_refusal(version: CodeVersion, how: Submission, error: WxaError) -> St
     if adopted := _adopted(version, sheet, how):
         return adopted
     already_running = isinstance(error, WxaApiError) and error.errcode == _ALREADY_RUNNING
-    if already_running and sheet is not None and sheet.status.is_open:  # an open one of ours was adopted above
+    if already_running and sheet is not None and not version.is_sheet(sheet, how.noted_auditid):
         raise foreign_open_sheet("submit_audit", version, sheet) from error
     raise error
 

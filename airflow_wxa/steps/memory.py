@@ -97,9 +97,10 @@ def foreign_trial(step: str, version: CodeVersion, info: VersionInfo) -> WxaStat
 
 
 def foreign_open_sheet(step: str, version: CodeVersion, sheet: AuditSheet) -> WxaStateError:
-    """Return the error that names the sheet in audit which is not ours."""
+    """Return the error that names the sheet which is not ours and in audit, or was when WeChat refused for it."""
+    when = "is in audit" if sheet.status.is_open else "was in audit a moment ago"
     return WxaStateError(
-        f"{step} stopped: another version of this Mini Program is in audit",
+        f"{step} stopped: another version of this Mini Program {when}",
         values={
             "in audit": sheet.user_version,
             "its description": sheet.user_desc,

@@ -173,18 +173,29 @@ def _check_sheet(version: CodeVersion, sheet: AuditSheet | None, noted_auditid: 
         ),
         values={
             "latest sheet": sheet.user_version if sheet else "none",
+            "auditid": sheet.auditid if sheet else "none",
             "its description": sheet.user_desc if sheet else "none",
             "status": sheet.status.name.lower() if sheet else "none",
             "ours": f"{version.user_version} {version.mark}",
         },
         why="release publishes the last approved sheet, whoever submitted it.",
-        next_step="wait with WxaAuditSensor until it is approved"
-        if ours
-        else "run commit (WxaCommitOperator) and submit_audit (WxaSubmitAuditOperator) for this version first",
+        next_step=_after_a_wrong_sheet(sheet if ours else None, noted_auditid),
         source=CATALOGUE["release"].source,
         endpoint="release",
         appid=version.appid,
     )
+
+
+def _after_a_wrong_sheet(ours: AuditSheet | None, noted_auditid: str) -> str:
+    """Return what to do about the latest sheet.
+
+    :param ours: the sheet, if it is of this version.
+    """
+    if ours is None:
+        return "run commit (WxaCommitOperator) and submit_audit (WxaSubmitAuditOperator) for this version first"
+    if noted_auditid and ours.auditid != noted_auditid:
+        return "this version was submitted once more: clear submit_audit and what follows, it adopts the newer sheet"
+    return "wait with WxaAuditSensor until it is approved"
 
 
 def _another_online(step: str, version: CodeVersion, online: OnlineVersion | None) -> WxaStateError:

@@ -45,8 +45,8 @@ def test_our_trial_is_submitted_and_the_auditid_is_text(script: Script, slots: S
     assert script.bodies("submit_audit") == [{"version_desc": "demo 1/1", "privacy_api_not_use": True}]
     assert script.asked == [
         "get_latest_auditstatus",
-        "getversioninfo",
         "queryquota",
+        "getversioninfo",
         "submit_audit",
         "get_latest_auditstatus",
     ]
@@ -99,6 +99,7 @@ def test_a_foreign_sheet_in_audit_stops_the_submission_and_is_named(
         script.play(
             submit_version(version),
             get_latest_auditstatus=[slots.sheet(slots.foreign, status)],
+            queryquota=[QUOTA],
             getversioninfo=[slots.versions(slots.ours)],
         )
     assert "in audit 9.9.9" in str(raised.value)
@@ -111,7 +112,12 @@ def test_only_a_trial_with_our_fingerprint_is_submitted(
 ) -> None:
     trial = slots.versions(slots.foreign if whose else None)
     with pytest.raises(WxaStateError, match="submit_audit stopped: the trial version is not the one") as raised:
-        script.play(submit_version(version), get_latest_auditstatus=[NO_SHEET], getversioninfo=[trial])
+        script.play(
+            submit_version(version),
+            get_latest_auditstatus=[NO_SHEET],
+            queryquota=[QUOTA],
+            getversioninfo=[trial],
+        )
     assert ("trial version 9.9.9" if whose else "trial version none") in str(raised.value)
     assert "submit_audit" not in script.asked
 
@@ -124,7 +130,6 @@ def test_a_used_up_quota_stops_before_the_submission(
         script.play(
             submit_version(version),
             get_latest_auditstatus=[NO_SHEET],
-            getversioninfo=[slots.versions(slots.ours)],
             queryquota=[QUOTA | {"rest": rest}],
         )
     assert raised.value.errcode == 85085
@@ -202,11 +207,17 @@ def test_85009_for_our_own_sheet_is_adopted(script: Script, slots: Slots, versio
     assert outcome.outcome == "adopted"
 
 
-def test_85009_for_a_foreign_sheet_names_it(script: Script, slots: Slots, version: CodeVersion) -> None:
-    with pytest.raises(WxaStateError, match=r"in audit 9\.9\.9") as raised:
+@pytest.mark.parametrize(
+    ("status", "when"),
+    [(AUDITING, "is in audit"), (DELAYED, "is in audit"), (APPROVED, "was in audit"), (WITHDRAWN, "was in audit")],
+)
+def test_85009_for_a_foreign_sheet_names_it_also_when_its_review_has_just_ended(
+    script: Script, slots: Slots, version: CodeVersion, status: int, when: str
+) -> None:
+    with pytest.raises(WxaStateError, match=rf"another version .* {when}(.|\n)*in audit 9\.9\.9") as raised:
         script.play(
             submit_version(version),
-            get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.foreign, AUDITING)],
+            get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.foreign, status)],
             getversioninfo=[slots.versions(slots.ours)],
             queryquota=[QUOTA],
             submit_audit=[85009],
@@ -299,7 +310,6 @@ def test_a_quota_at_the_reserve_is_kept_for_others(
         script.play(
             submit_version(version, Submission(quota_reserve=5)),
             get_latest_auditstatus=[NO_SHEET],
-            getversioninfo=[slots.versions(slots.ours)],
             queryquota=[QUOTA | {"rest": rest}],
         )
     assert f"rest {rest}, limit 27, reserve 5" in str(raised.value)
@@ -371,6 +381,7 @@ def test_a_sheet_without_description_that_nobody_noted_stops(
         script.play(
             submit_version(version, Submission(noted_auditid=noted)),
             get_latest_auditstatus=[nameless(slots, AUDITING)],
+            queryquota=[QUOTA],
             getversioninfo=[slots.versions(slots.ours)],
         )
 
@@ -382,6 +393,7 @@ def test_a_trial_version_without_description_is_not_submitted_whatever_it_is_cal
         script.play(
             submit_version(version),
             get_latest_auditstatus=[NO_SHEET],
+            queryquota=[QUOTA],
             getversioninfo=[slots.versions(slots.ours | {"user_desc": ""})],
         )
     assert "nothing proves whose version it is" in str(raised.value)

@@ -87,6 +87,22 @@ def test_our_sheet_that_is_not_approved_is_not_published(
     assert "WxaAuditSensor" in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("noted", "hint"), [("", "WxaAuditSensor"), ("1234567", "WxaAuditSensor"), ("7", "adopts the newer sheet")]
+)
+def test_a_newer_sheet_of_our_own_version_is_told_from_the_one_that_was_waited_for(
+    script: Script, slots: Slots, version: CodeVersion, noted: str, hint: str
+) -> None:
+    with pytest.raises(WxaStateError, match="the audit sheet of this version is not approved") as raised:
+        script.play(
+            release_version(version, noted_auditid=noted),
+            getversioninfo=[slots.versions()],
+            get_latest_auditstatus=[slots.sheet(slots.ours, AUDITING)],
+        )
+    assert "auditid 1234567" in str(raised.value)
+    assert hint in raised.value.next_step
+
+
 @pytest.mark.parametrize("said", ["foreign", 85058])
 def test_only_a_sheet_with_our_fingerprint_is_published(
     script: Script, slots: Slots, version: CodeVersion, said: Any

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 APPROVED, REJECTED, AUDITING, WITHDRAWN, DELAYED = range(5)
 NO_SHEET = 85058
+QUOTA = {"errcode": 0, "rest": 8, "limit": 27}
 
 
 def commits(version: CodeVersion, left: int | None) -> Step[Any]:
@@ -40,7 +41,7 @@ def rest_of(make: Make, slots: Slots) -> dict[str, list[Any]]:
         return {"getversioninfo": [slots.versions(), slots.versions(slots.ours)], "commit": [0]}
     return {
         "getversioninfo": [slots.versions(slots.ours)],
-        "queryquota": [{"errcode": 0, "rest": 8, "limit": 27}],
+        "queryquota": [QUOTA],
         "submit_audit": [{"errcode": 0, "auditid": 7}],
     }
 
@@ -51,7 +52,9 @@ def sheets(make: Make, slots: Slots, *said: Any) -> list[Any]:
 
 
 def reads_before(make: Make, slots: Slots) -> dict[str, list[Any]]:
-    return {"getversioninfo": [slots.versions() if make is commits else slots.versions(slots.ours)]}
+    if make is commits:
+        return {"getversioninfo": [slots.versions()]}
+    return {"getversioninfo": [slots.versions(slots.ours)], "queryquota": [QUOTA]}
 
 
 @both
@@ -84,6 +87,29 @@ def test_used_up_withdrawals_are_not_tried(
         )
     assert raised.value.errcode == 87013
     assert "in audit 9.9.9, auditid 1234567" in str(raised.value)
+
+
+def test_nothing_is_withdrawn_for_a_submission_that_the_quota_does_not_allow(
+    script: Script, slots: Slots, version: CodeVersion
+) -> None:
+    with pytest.raises(WxaQuotaError, match="submit_audit not sent"):
+        script.play(
+            submits(version, 5),
+            get_latest_auditstatus=[slots.sheet(slots.foreign, AUDITING)],
+            queryquota=[QUOTA | {"rest": 0}],
+        )
+
+
+def test_nothing_is_withdrawn_when_our_version_is_not_on_trial(
+    script: Script, slots: Slots, version: CodeVersion
+) -> None:
+    with pytest.raises(WxaStateError, match="the trial version is not the one"):
+        script.play(
+            submits(version, 5),
+            get_latest_auditstatus=[slots.sheet(slots.foreign, AUDITING)],
+            queryquota=[QUOTA],
+            getversioninfo=[slots.versions(slots.foreign)],
+        )
 
 
 @both
