@@ -1,0 +1,197 @@
+"""Two runs, two versions, one Mini Program, calls interleaved at random: nobody publishes the other's."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from airflow_wxa.api.call import read_reply
+from airflow_wxa.api.code import CodeVersion
+from airflow_wxa.api.endpoints import TokenKind
+from airflow_wxa.errors import WxaError, WxaStateError
+from airflow_wxa.sandbox import AuditPlan
+from airflow_wxa.sandbox.exchange import Request, Sandbox
+from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from tests.chaos.releasing import Plan, as_one_step
+from tests.chaos.witness import Witness, contested_world
+
+if TYPE_CHECKING:
+    from airflow_wxa.api.call import Call, Reply
+    from airflow_wxa.steps import Step
+
+pytestmark = pytest.mark.chaos
+
+INTERLEAVINGS: Final = 200
+MOST_CALLS: Final = 400
+MOST_POSITIONS: Final = 24  # a run makes fewer calls
+SEED: Final = 20260101
+
+
+@dataclass
+class Run:
+    """A run that is carried call by call.
+
+    :param published: descriptions of what went online by its own release calls.
+    :param submitted: descriptions of the sheets that its own submissions opened.
+    """
+
+    plan: Plan
+    sandbox: Sandbox
+    witness: Witness
+    published: list[str] = field(default_factory=list)
+    submitted: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    ended: Any = None
+
+    def __post_init__(self) -> None:
+        self._step: Step[Any] = as_one_step(self.plan)
+        self._next: Call | None = self._step.send(None)  # type: ignore[arg-type]
+
+    @property
+    def next_endpoint(self) -> str:
+        """What it asks next; ``""`` when it has ended."""
+        return "" if self._next is None else self._next.endpoint.name
+
+    def submitted_by_the_other(self, other: Run) -> bool:
+        """Tell whether the other's submission took this run's version, which then has two sheets.
+
+        WeChat submits whatever is on trial. The other one stops and names this version; this one sees a newer sheet
+        of its own.
+        """
+        return self.plan.description in other.submitted
+
+    def go_on(self) -> None:
+        """Send the next call and give the answer to the run."""
+        assert self._next is not None
+        self.asked.append(self.next_endpoint)
+        assert len(self.asked) < MOST_CALLS, "it goes round in circles"
+        published, submitted = len(self.witness.published), len(self.witness.submitted)
+        try:
+            reply, error = self._answer(self._next), None
+        except WxaError as refused:
+            reply, error = None, refused
+        self.published += [description for description, _ in self.witness.published[published:]]
+        self.submitted += self.witness.submitted[submitted:]
+        self._next = None
+        try:
+            self._next = self._step.throw(error) if error is not None else self._step.send(reply)  # type: ignore[arg-type]
+        except StopIteration as stop:
+            self.ended = stop.value
+        except WxaError as stop:
+            self.ended = stop
+
+    def _answer(self, call: Call) -> Reply:
+        token = PLATFORM_TOKEN if call.endpoint.token is TokenKind.PLATFORM else MERCHANT_TOKEN
+        request = Request(method=call.endpoint.method, path=call.endpoint.path, token=token, raw=call.content() or b"")
+        answer, _ = self.sandbox.answer(request)
+        return read_reply(call, 200, json.dumps(answer).encode())
+
+
+def two_runs(witness: Witness, rng: random.Random) -> tuple[Run, Run]:
+    """Return two runs on a Mini Program of which nothing is known, with reviewers in a hurry or not."""
+    world = contested_world()
+    account = world.mini_program(APPID)
+    account.sheets.clear()
+    account.scan_polls = rng.randint(0, 2)
+    account.audit = AuditPlan(polls=rng.randint(1, 3))
+    sandbox = Sandbox.of(world)
+    witness.forget()
+    first, second = (Plan(CodeVersion.of(APPID, 47, version)) for version in ("1.4.0", "1.5.0"))
+    return Run(first, sandbox, witness), Run(second, sandbox, witness)
+
+
+def interleave(runs: tuple[Run, Run], rng: random.Random) -> None:
+    """Carry both to their ends: one starts ahead, then turns of one or more calls, evenly or in favour of one."""
+    ahead, favour, longest = rng.randint(0, 30), rng.choice([0.2, 0.5, 0.5, 0.8]), rng.choice([1, 1, 2, 4])
+    late = rng.randrange(2)
+    turn, left = runs[1 - late], ahead
+    while any(run.next_endpoint for run in runs):
+        if left <= 0 or not turn.next_endpoint:
+            turn, left = runs[rng.random() < favour], rng.randint(1, longest)
+            continue
+        turn.go_on()
+        left -= 1
+
+
+def assert_stopped_fairly(run: Run, other: Run, seed: int) -> None:
+    """Hold a stop to what it has to say: a state, and whose version was in the way."""
+    assert isinstance(run.ended, WxaStateError), f"interleaving {seed}: {run.ended}"
+    assert run.ended.next_step
+    if not run.submitted_by_the_other(other):
+        assert other.plan.version.user_version in str(run.ended), f"interleaving {seed}: {run.ended}"
+
+
+def test_two_runs_never_publish_each_others_version_and_the_loser_names_the_winner(witness: Witness) -> None:
+    ends: Counter[str] = Counter()
+    for seed in range(INTERLEAVINGS):
+        rng = random.Random(SEED + seed)  # noqa: S311  reproducible, no secret
+        runs = two_runs(witness, rng)
+        interleave(runs, rng)
+        losers = [(run, other) for run, other in (runs, runs[::-1]) if isinstance(run.ended, WxaError)]
+        for run in runs:
+            assert run.published in ([], [run.plan.description]), f"interleaving {seed}"
+        for run, other in losers:
+            assert_stopped_fairly(run, other, seed)
+            ends[f"stopped in {run.ended.endpoint}"] += 1
+        ends[f"{2 - len(losers)} of 2 released and verified"] += 1
+    print(f"\n{INTERLEAVINGS} interleavings, 0 versions published by the other's run; {dict(ends)}")
+
+
+def ahead(run: Run, calls: int) -> bool:
+    """Carry a run by so many calls; tell whether it had as many left."""
+    for _ in range(calls):
+        if not run.next_endpoint:
+            return False
+        run.go_on()
+    return True
+
+
+def calls_before_release(witness: Witness) -> int:
+    """Return how many calls a run makes before it releases, when nobody interferes."""
+    run, _ = two_runs(witness, random.Random(SEED))  # noqa: S311  reproducible, no secret
+    while run.next_endpoint != "release":
+        run.go_on()
+    return len(run.asked)
+
+
+def around_the_last_look(witness: Witness, calls: int, before: int, inside: int) -> tuple[Run, Run] | None:
+    """Return two runs, the one about to release, the other with so many calls before and after the one's last look.
+
+    :param calls: that the one makes before it releases, the last look included.
+    :return: ``None`` when the other has not that many, or the one has stopped.
+    """
+    one, other = two_runs(witness, random.Random(SEED))  # noqa: S311  reproducible, no secret
+    there = ahead(one, calls - 1) and ahead(other, before) and ahead(one, 1) and ahead(other, inside)
+    return (one, other) if there and one.next_endpoint == "release" else None
+
+
+def test_the_one_window_that_wechat_leaves_open_takes_a_whole_review_between_two_calls(witness: Witness) -> None:
+    """``release`` has no condition: it publishes the latest approved sheet, whosever that is by then.
+
+    The run looks at the sheet as the last thing before it releases. Only if the other one submits and is approved
+    between these two calls is its version published; the run then says whose version went online.
+    """
+    calls = calls_before_release(witness)
+    windows: list[list[str]] = []
+    positions = 0
+    for before, inside in itertools.product(range(MOST_POSITIONS), repeat=2):
+        runs = around_the_last_look(witness, calls, before, inside)
+        if runs is None:
+            continue
+        positions += 1
+        one, other = runs
+        ahead(one, MOST_CALLS // 2)
+        if one.published not in ([], [one.plan.description]):
+            windows.append(other.asked[before:])
+            assert isinstance(one.ended, WxaStateError)
+            assert other.plan.version.user_version in str(one.ended)
+    assert windows, "no position is inside the window: the sandbox is kinder than WeChat"
+    assert all("submit_audit" in window for window in windows)
+    print(f"\n{positions} positions around the last look, {len(windows)} of them inside the window that WeChat leaves:")
+    print(f"the other submitted and was approved between our look and our release, at least by {min(windows, key=len)}")
