@@ -1,0 +1,228 @@
+"""Airflow as it runs on several machines: Celery workers, Redis, PostgreSQL, the platform's own credentials.
+
+The launcher of the demo starts the components; what makes a cluster of them is added here by environment variables.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import create_engine, text
+
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.cli.demo.airflow import LOOPBACK, ThrowawayAirflow, free_port
+from airflow_wxa.cli.demo.interruption import interruptible, uninterrupted
+from airflow_wxa.cli.demo.stories import DAG_ID
+from airflow_wxa.sandbox.testing import COMPONENT_APPID, COMPONENT_APPSECRET, COMPONENT_VERIFY_TICKET
+from airflow_wxa.store import Ledger, Store
+from airflow_wxa.store.tables import THE_PLATFORM
+from tests.store.databases import new_postgresql_database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_wxa.cli.demo.processes import Component
+    from airflow_wxa.sandbox import RunningSandbox
+
+REDIS: Final = "redis-server"
+WORKER: Final = "worker"
+DISTRIBUTIONS: Final = ("apache-airflow-providers-celery", "apache-airflow-providers-postgres", "redis")
+WORKER_SECONDS: Final = 60.0
+LOOK_SECONDS: Final = 0.1
+TASK_TITLE: Final = "airflow worker -- "  # how a task process calls itself; the id of its task instance follows
+#: Seconds that the client waits for an answer: longer than the slowest one here.
+ANSWER_SECONDS: Final = 90
+
+#: Airflow's own words for "soon noticed"; by default five minutes pass before a task whose worker died is missed.
+IMPATIENCE: Final = {
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
+    "AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "1",
+    "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "1",
+}
+#: A cluster policy: the minute between two tries is not what is looked at here.
+POLICY: Final = """
+from datetime import timedelta
+
+def task_policy(task):
+    task.retry_delay = timedelta(seconds=1)
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cluster:
+    """A running Airflow, the emulated WeChat that it releases on, and its store.
+
+    :param ledger: of the store that all processes share.
+    """
+
+    airflow: ThrowawayAirflow
+    sandbox: RunningSandbox
+    ledger: Ledger
+
+    def start_worker(self) -> Component:
+        """Start a Celery worker; it may take some seconds until it is ready."""
+        others = sum(each.name.startswith(WORKER) for each in self.airflow.processes.components)
+        name = f"{WORKER}-{others + 1}"
+        options = ("--concurrency", "2", "--celery-hostname", f"{name}@%h", "--skip-serve-logs")
+        return self._start(name, "celery", "worker", *options, "--without-gossip", "--without-mingle")
+
+    def await_workers(self, *workers: Component) -> None:
+        """Wait until workers take tasks.
+
+        :raises AssertionError: one ended, or is not ready in time; the text holds its last lines.
+        """
+        deadline = time.monotonic() + WORKER_SECONDS
+        for worker in workers:
+            while b" ready." not in worker.output.read_bytes():
+                lives = worker.process.poll() is None and time.monotonic() < deadline
+                assert lives, f"{worker.name} is not ready:\n{worker.last_lines()}"
+                time.sleep(LOOK_SECONDS)
+
+    def restart_triggerer(self) -> None:
+        """Kill the triggerer with all that it started, as a lost container does, and start another one."""
+        old = next(each for each in reversed(self.airflow.processes.components) if each.name.startswith("triggerer"))
+        for process in self._processes_of(old):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        old.process.wait()
+        self._start(f"{old.name}-again", "triggerer", "--skip-serve-logs")
+
+    def task_process(self) -> tuple[Component, psutil.Process] | None:
+        """Return the process that carries out a task, and the worker that started it; ``None`` when there is none."""
+        for worker in [each for each in self.airflow.processes.components if each.name.startswith(WORKER)]:
+            for process in self._processes_of(worker):
+                with suppress(psutil.NoSuchProcess):
+                    if " ".join(process.cmdline()).startswith(TASK_TITLE):
+                        return worker, process
+        return None
+
+    def _start(self, name: str, *arguments: str) -> Component:
+        command = (sys.executable, "-m", "airflow", *arguments)
+        env, output = self.airflow.component_env(), self.airflow.home / f"{name}.out"
+        return self.airflow.processes.start(name, command, env, output)
+
+    def _processes_of(self, component: Component) -> list[psutil.Process]:
+        found = []
+        for pid in self.airflow.processes.pids():
+            with suppress(ProcessLookupError, psutil.NoSuchProcess):
+                if os.getsid(pid) == component.process.pid:
+                    found.append(psutil.Process(pid))
+        return found
+
+
+def kill_alone(component: Component) -> None:
+    """Kill the main process of a component, and nothing that it started."""
+    component.process.send_signal(signal.SIGKILL)
+    component.process.wait()
+
+
+def lives(process: psutil.Process) -> bool:
+    """Tell whether a process runs; one that has ended stays in the table until somebody asks for it."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+@contextmanager
+def running_cluster(sandbox: RunningSandbox) -> Iterator[Cluster]:
+    """Run Redis, Airflow's components and two Celery workers; the store knows nothing but the platform's ticket.
+
+    Where Redis, PostgreSQL or Celery is not installed the test is left out; in CI it fails.
+    """
+    _leave_out_unless_installed()
+    with interruptible(), ExitStack() as stack:
+        store_url = stack.enter_context(contextmanager(new_postgresql_database)())
+        metadata_url = _new_database_beside(store_url)
+        home = Path(tempfile.mkdtemp(prefix="wxa-distributed-"))
+        stack.callback(_remove, home)
+        key, redis_port = Fernet.generate_key().decode(), free_port()
+        environment = (
+            _environment(metadata_url, redis_port)
+            | IMPATIENCE
+            | {
+                "AIRFLOW__WXA__SQL_ALCHEMY_CONN": store_url,
+                "AIRFLOW__WXA__ENCRYPTION_KEYS": key,
+                "AIRFLOW_CONN_WXA_DEFAULT": _connection(sandbox),
+            }
+        )
+        Store(store_url, [key]).put_renewals(COMPONENT_APPID, {THE_PLATFORM: Secret(COMPONENT_VERIFY_TICKET)})
+        _write_policy(home)
+        airflow = ThrowawayAirflow(home, environment, tell=_told_since(time.monotonic()))
+        stack.callback(airflow.stop)
+        redis = (REDIS, "--bind", LOOPBACK, "--port", str(redis_port), "--save", "", "--dir", str(home))
+        airflow.processes.start("redis", redis, os.environ, home / "redis.out")
+        airflow.start(DAG_ID)
+        cluster = Cluster(airflow=airflow, sandbox=sandbox, ledger=Ledger(store_url))
+        cluster.await_workers(cluster.start_worker(), cluster.start_worker())
+        yield cluster
+
+
+def _leave_out_unless_installed() -> None:
+    lacking = [REDIS] if shutil.which(REDIS) is None else []
+    lacking += [name for name in DISTRIBUTIONS if not any(distributions(name=name))]
+    if lacking:
+        how = "apt-get install redis-server, pip install 'airflow-wxa[distributed]'"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"not installed: {', '.join(lacking)} ({how})")
+
+
+def _new_database_beside(url: str, name: str = "airflow") -> str:
+    """Return the URL of an empty database on the same server, which takes it along when it ends."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return engine.url.set(database=name).render_as_string()
+
+
+def _environment(metadata_url: str, redis_port: int) -> dict[str, str]:
+    """Return what turns an Airflow of one machine into one of several."""
+    return {
+        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata_url,
+        "AIRFLOW__CELERY__BROKER_URL": f"redis://{LOOPBACK}:{redis_port}/0",
+        "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{metadata_url}",
+    }
+
+
+def _connection(sandbox: RunningSandbox) -> str:
+    credentials = {"login": COMPONENT_APPID, "password": COMPONENT_APPSECRET}
+    return json.dumps({"conn_type": "wxa", "host": sandbox.url, **credentials, "extra": {"timeout": ANSWER_SECONDS}})
+
+
+def _write_policy(home: Path) -> None:
+    policy = home / "config" / "airflow_local_settings.py"
+    policy.parent.mkdir()
+    policy.write_text(POLICY, "utf-8")
+
+
+def _told_since(began: float) -> Callable[[str, str], object]:
+    """Return what prints how the start goes on."""
+
+    def tell(component: str, state: str) -> None:
+        if state == "up":
+            print(f"  {time.monotonic() - began:6.1f} s  {component} is up")
+
+    return tell
+
+
+def _remove(home: Path) -> None:
+    with uninterrupted():
+        shutil.rmtree(home)
