@@ -18,7 +18,7 @@ from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.store import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from airflow_wxa.store import LoggedPush, Store
 
@@ -34,27 +34,33 @@ _LOOK_BACK_SECONDS: Final = 60.0
 
 
 class Hint:
-    """What wakes one wait."""
+    """What hurries one wait."""
 
     def __init__(self) -> None:
-        self._told = asyncio.Event()
         self._heard: set[tuple[str, int]] = set()
+        self._is_told = False
+        self._cut: asyncio.Timeout | None = None
 
     def tell(self, push: LoggedPush) -> None:
-        """Wake the wait, once for each push."""
-        if (key := (push.kind, push.create_time)) not in self._heard:
-            self._heard.add(key)
-            self._told.set()
+        """Hurry the wait, once for each push."""
+        if (key := (push.kind, push.create_time)) in self._heard:
+            return
+        self._heard.add(key)
+        if self._cut is not None and not self._is_told:
+            self._cut.reschedule(asyncio.get_running_loop().time())
+        self._is_told = True
 
-    async def within(self, seconds: float) -> bool:
-        """Sleep, and tell whether a push ended the sleep early."""
+    async def cuts_short(self, waiting: Awaitable[object]) -> bool:
+        """Await, and tell whether a push ended it early, or had come before."""
         try:
-            async with asyncio.timeout(seconds):
-                await self._told.wait()
+            async with asyncio.timeout(0 if self._is_told else None) as self._cut:
+                await waiting
         except TimeoutError:
-            return False
-        self._told.clear()
-        return True
+            self._is_told = False
+            return True
+        finally:
+            self._cut = None
+        return False
 
 
 class PushWatcher:

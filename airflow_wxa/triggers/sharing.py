@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 NO_CONNECTION: Final = (AirflowException, AirflowRuntimeError)
 _KNOWN_SECONDS: Final = 30.0  # a Connection that was corrected is noticed after this
 _FAILED_SECONDS: Final = 5.0
+_POLLS_AT_ONCE: Final = 24  # fewer than the connections that a pool has
 
 
 class SharedConnection:
@@ -42,6 +43,8 @@ class SharedConnection:
 
     def __init__(self, wxa_conn_id: str, watcher: PushWatcher) -> None:
         self.watcher = watcher
+        #: Held by looks that nothing hurries, so that those which a push asked for find a free connection.
+        self.polls = asyncio.Semaphore(_POLLS_AT_ONCE)
         self.users = 0
         self._hook = WxaHook(wxa_conn_id)
         self._one_at_a_time = asyncio.Lock()

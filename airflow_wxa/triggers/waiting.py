@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING, Final, Literal
@@ -72,15 +73,30 @@ class Wait:
         self._mentions = mentions
 
     async def until_over(self, rhythm: Rhythm, hint: Hint) -> Word:
-        """Look after each pause, or when a push says that it is worth it."""
-        while (left := self._end_time - time.time()) > 0:
-            if await hint.within(min(rhythm.pause(), left)):
+        """Look after each pause, or when a push says that it is worth it; a look is cut off where the time ends."""
+        try:
+            async with asyncio.timeout(self._end_time - time.time()):
+                return await self._until_ended(rhythm, hint)
+        except TimeoutError:
+            return "waiting"
+
+    async def _until_ended(self, rhythm: Rhythm, hint: Hint) -> Word:
+        word: Word = "waiting"
+        while word == "waiting":
+            if await hint.cuts_short(self._turn_after(rhythm.pause())):
                 rhythm.restart()
-            elif time.time() >= self._end_time:
-                break
-            if (word := await self._looked()) != "waiting":
-                return word
-        return "waiting"
+                word = await self._looked()
+            else:
+                try:
+                    word = await self._looked()
+                finally:
+                    self._connection.polls.release()
+        return word
+
+    async def _turn_after(self, seconds: float) -> None:
+        """Sleep, then queue up; a push that comes meanwhile ends either."""
+        await asyncio.sleep(seconds)
+        await self._connection.polls.acquire()
 
     async def _looked(self) -> Word:
         try:

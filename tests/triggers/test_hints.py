@@ -10,15 +10,13 @@ from cryptography.fernet import Fernet
 
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from airflow_wxa.store import NewPush, Store
+from airflow_wxa.store import LoggedPush, NewPush, Store
 from airflow_wxa.triggers import hints
-from airflow_wxa.triggers.hints import PushWatcher
+from airflow_wxa.triggers.hints import Hint, PushWatcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from airflow_wxa.triggers.hints import Hint
 
 OTHER = "wx0000000000000002"
 UNREACHABLE = WxaTransportError("the store does not answer")
@@ -41,7 +39,7 @@ def push(store: Store, appid: str = APPID, kind: str = "weapp_audit_success", at
 
 async def woken(hint: Hint) -> bool:
     """Tell whether it is woken within a few questions to the store."""
-    return await hint.within(0.5)
+    return await hint.cuts_short(asyncio.sleep(0.5))
 
 
 def test_a_push_wakes_whoever_waits_for_that_mini_program(store: Store) -> None:
@@ -66,6 +64,19 @@ def test_each_push_wakes_once(store: Store, kind: str) -> None:
     assert asyncio.run(twice()) == [True, False, True]
 
 
+def test_pushes_in_a_row_and_a_push_during_a_look_hurry_the_wait_once(store: Store) -> None:
+    async def hurried() -> list[bool]:
+        hint = Hint()
+        pushes = [LoggedPush("weapp_audit_success", "gh_1", at, 0, {}) for at in range(3)]
+        for each in pushes[:2]:  # nobody sleeps yet
+            hint.tell(each)
+        seen = [await hint.cuts_short(asyncio.sleep(5)), await hint.cuts_short(asyncio.sleep(0.01))]
+        asyncio.get_running_loop().call_later(0.01, lambda: [hint.tell(each) for each in pushes])
+        return [*seen, await hint.cuts_short(asyncio.sleep(5)), await hint.cuts_short(asyncio.sleep(0.01))]
+
+    assert asyncio.run(hurried()) == [True, False, True, False]
+
+
 def test_a_push_that_came_just_before_the_wait_counts(store: Store) -> None:
     push(store)
 
@@ -84,7 +95,7 @@ def test_pushes_of_another_kind_or_platform_wake_nobody(store: Store, component_
 
     async def wait() -> bool:
         with PushWatcher(lambda: store).hint(COMPONENT_APPID, APPID) as hint:
-            return await hint.within(0.1)
+            return await hint.cuts_short(asyncio.sleep(0.1))
 
     assert not asyncio.run(wait())
 
@@ -96,7 +107,7 @@ def test_all_waits_of_a_platform_take_one_question(store: Store, monkeypatch: py
     async def wait() -> None:
         watcher = PushWatcher(lambda: store)
         with watcher.hint(COMPONENT_APPID, APPID), watcher.hint(COMPONENT_APPID, OTHER) as hint:
-            await hint.within(0.1)
+            await hint.cuts_short(asyncio.sleep(0.1))
 
     asyncio.run(wait())
     assert {platform for platform, _ in asked} == {COMPONENT_APPID}
@@ -134,7 +145,7 @@ def test_a_store_that_cannot_be_opened_is_left_alone(store: Store) -> None:
 
     async def wait() -> bool:
         with PushWatcher(failing(errors, store)).hint(COMPONENT_APPID, APPID) as hint:
-            return await hint.within(0.1)
+            return await hint.cuts_short(asyncio.sleep(0.1))
 
     assert not asyncio.run(wait())
     assert errors == [UNREACHABLE]
@@ -144,7 +155,7 @@ def test_without_a_platform_nothing_is_watched(store: Store) -> None:
     async def wait() -> object:
         watcher = PushWatcher(failing([UNREACHABLE], store))
         with watcher.hint("", APPID) as hint:
-            await hint.within(0.01)
+            await hint.cuts_short(asyncio.sleep(0.01))
             return watcher._task
 
     assert asyncio.run(wait()) is None

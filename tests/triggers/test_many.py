@@ -15,7 +15,7 @@ from airflow_wxa.sandbox import AuditPlan, Fault, MiniProgram
 from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import COMPONENT_APPID
 from airflow_wxa.store import NewPush, Store
-from airflow_wxa.triggers import WxaAuditTrigger, hints
+from airflow_wxa.triggers import WxaAuditTrigger, hints, sharing
 from airflow_wxa.triggers.waiting import Mentions
 from tests.airflow_session import calls
 
@@ -143,6 +143,24 @@ def test_a_push_wakes_a_wait_that_would_sleep_for_an_hour(
         return time.monotonic() - begin
 
     assert asyncio.run(pushed()) < 5
+
+
+def test_a_push_overtakes_polls_that_queue_up(
+    wechat: RunningSandbox, wxa_world: World, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hints, "_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(sharing, "_POLLS_AT_ONCE", 0)  # no poll ever gets its turn
+    store.log_push(NewPush(COMPONENT_APPID, "weapp_audit_success", "gh_1", 1, {"appid": APPIDS[0]}))
+    decide(wxa_world, APPIDS[0], Stage.APPROVED)
+    told = event(waiting_on(*APPIDS[:2], seconds=1, poll_seconds=0.3))
+    assert told["appids"] == {APPIDS[0]: "final", APPIDS[1]: "waiting"}
+
+
+def test_a_look_that_hangs_does_not_outlast_the_end(wechat: RunningSandbox) -> None:
+    wechat.add_fault(Fault(path=STATUS, kind="slow", seconds=5, times=10))
+    begin = time.monotonic()
+    assert event(waiting_on(APPIDS[0], seconds=0.5))["status"] == "timeout"
+    assert time.monotonic() - begin < 4
 
 
 def test_a_push_before_its_time_is_only_a_hint(
