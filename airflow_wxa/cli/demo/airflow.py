@@ -109,7 +109,7 @@ class ThrowawayAirflow:
     """
 
     home: Path
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)  # holds tokens
     dags: Path = field(default_factory=dags_folder)
     port: int = 0
     debug: bool = False

@@ -47,6 +47,10 @@ def test_all_components_share_keys_and_no_two_airflows_do(home: Path) -> None:
         assert one.component_env()[name] not in repr(one)
 
 
+def test_a_connection_is_not_in_what_it_shows_of_itself(home: Path) -> None:
+    assert "a token" not in repr(ThrowawayAirflow(home, {"AIRFLOW_CONN_WXA_DEFAULT": "a token"}))
+
+
 def test_a_proxy_is_not_asked_for_this_machine(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "intranet.example.com")
     monkeypatch.delenv("NO_PROXY", raising=False)
