@@ -72,7 +72,7 @@ def get_provider_info() -> dict[str, Any]:
         "cli": ["airflow_wxa.cli.airflow_group.get_wxa_cli_commands"],
         "config": {
             "wxa": {
-                "description": "The WeChat provider: how often its sensors look, where tokens and screenshots are kept.",
+                "description": "The WeChat provider: how often sensors look, where tokens and screenshots are kept.",
                 "options": {
                     "privacy_poll_seconds": _seconds_between("the privacy scan of committed code"),
                     "audit_poll_seconds": _seconds_between("the review of an audit sheet"),
@@ -124,11 +124,9 @@ _CONNECTION_FIELDS: dict[str, Any] = {
         "schema": {"type": ["number", "null"], "default": 10},
         "description": "For connecting, and for each read.",
     },
-    "proxy": {
-        "label": "Proxy",
-        "schema": {"type": ["string", "null"]},
-        "description": "URL of the proxy; empty: as the worker's environment says.",
-    },
+    "proxy": _secret_field(
+        "Proxy", "URL of the proxy, user and password included; empty: as the worker's environment says."
+    ),
     "ca_bundle": {
         "label": "CA bundle",
         "schema": {"type": ["string", "null"]},

@@ -33,7 +33,7 @@ FIELDS = {
     "ca_bundle",
     "allow_http",
 }
-NO_SECRETS = {"token_url", "timeout", "proxy", "ca_bundle", "allow_http"}
+NO_SECRETS = {"token_url", "timeout", "ca_bundle", "allow_http"}  # a proxy may want a password
 
 
 @pytest.fixture

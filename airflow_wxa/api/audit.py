@@ -50,6 +50,7 @@ class AuditSheet:
     :param user_version: ``""`` from ``get_auditstatus``, which does not tell it; so is ``user_desc``.
     :param reason: why it was rejected or delayed, ``<br>`` as line breaks.
     :param screenshot: media ids.
+    :param submit_audit_time: epoch seconds; 0 where WeChat does not tell.
     """
 
     auditid: str
@@ -58,6 +59,7 @@ class AuditSheet:
     user_desc: str = ""
     reason: str = ""
     screenshot: tuple[str, ...] = ()
+    submit_audit_time: int = 0
 
     @property
     def is_live(self) -> bool:
@@ -80,6 +82,7 @@ def read_sheet(reply: Reply, auditid: str = "") -> AuditSheet:
         user_desc=answer.get("user_desc") or "",
         reason=reason_lines(answer.get("reason") or ""),
         screenshot=tuple(media for media in screenshot.split("|") if media),
+        submit_audit_time=answer.get("submit_audit_time") or 0,
     )
 
 

@@ -43,6 +43,8 @@ class AsyncWxaClient:
     All clients of one event loop that leave the same way share one pool of connections. A client may be entered
     several times at once: the pool stays open until all have left.
 
+    It is for waits, which only read: unlike its sync twin it has no observer, and keeps no ledger of what it writes.
+
     :param egress: where to, and how.
     :param tokens: who gives the token of each call.
     """

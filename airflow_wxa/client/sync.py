@@ -114,19 +114,19 @@ class WxaClient:
         :raises WxaApiError: WeChat refused.
         """
         content = call.content()
+        token = None if call.endpoint.token is TokenKind.NONE else self._tokens.token(call)
         if self._observer is None or not call.writes:
-            return self._send_renewing(call, content)
+            return self._send_renewing(call, content, token)
         noted = self._observer.before(call)
         try:
-            reply = self._send_renewing(call, content)
+            reply = self._send_renewing(call, content, token)
         except WxaError as error:
             self._observer.refused(noted, error)
             raise
         self._observer.answered(noted, reply)
         return reply
 
-    def _send_renewing(self, call: Call, content: bytes | None) -> Reply:
-        token = None if call.endpoint.token is TokenKind.NONE else self._tokens.token(call)
+    def _send_renewing(self, call: Call, content: bytes | None, token: Secret | None) -> Reply:
         try:
             return self._send_repeatedly(call, content, token)
         except WxaCredentialError as error:

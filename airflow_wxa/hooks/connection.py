@@ -52,7 +52,7 @@ class WxaConnection:
     fixed: FixedTokens
     component_appid: str = ""
     component_appsecret: Secret | None = None
-    token_url: str = ""
+    token_url: str = field(default="", repr=False)  # a query in it may hold a key
     token_url_bearer: Secret | None = None
     push_token: Secret | None = None
     encoding_aes_key: Secret | None = None

@@ -74,8 +74,9 @@ class Recorder:
 
     def settled(self, outcome: Any) -> None:
         """Note what the step came to."""
+        found_out = getattr(outcome, "after", ()) is not None  # a list that WeChat did not tell finds nothing out
         for endpoint in self.ENDPOINTS.get(type(outcome).__name__, ()):
-            self._settle(getattr(outcome, "appid", ""), endpoint, outcome.to_json(), found_out=True)
+            self._settle(getattr(outcome, "appid", ""), endpoint, outcome.to_json(), found_out=found_out)
 
     def failed(self, error: WxaError) -> None:
         """Note why the step stopped; ledger rows of lost answers stay unknown."""

@@ -26,6 +26,7 @@ __all__ = ["WxaHook"]
 
 T = TypeVar("T")
 
+_WITHDRAWAL: Final = "undocodeaudit"
 _WITHDRAWALS_A_DAY: Final = 5
 _WITHDRAWALS_A_MONTH: Final = 10
 _TRIED_MERCHANTS: Final = 3  # so that testing a Connection stays quick
@@ -46,6 +47,7 @@ class WxaHook(BaseHook):
     def __init__(self, wxa_conn_id: str = default_conn_name) -> None:
         super().__init__()
         self.wxa_conn_id = wxa_conn_id
+        self._fenced: Recorder | None = None  # has taken a fence for the next step
 
     def get_conn(self) -> WxaClient:
         """Return a client; close it, or use it as a context manager.
@@ -80,18 +82,15 @@ class WxaHook(BaseHook):
             await amask_secret(secret)
         return AsyncWxaClient(read.egress, await asyncio.to_thread(lambda: read.tokens))
 
-    def run(self, step: Step[T], *, fenced: tuple[str, str] | None = None) -> T:
+    def run(self, step: Step[T]) -> T:
         """Carry a step to its end with a client of its own, and return its outcome, which is recorded.
 
         Each write is noted in the ledger before it is sent; if it cannot be noted, it is not sent.
 
-        :param fenced: appid and endpoint of a call that only the newest attempt may send, if the step may come to it.
         :raises WxaError: what the step did not answer for.
         """
         read = self.read()
-        recorder = self._recorder(read)
-        if fenced is not None:
-            recorder.take_fence(*fenced)
+        recorder, self._fenced = self._fenced or self._recorder(read), None
         with WxaClient(read.egress, read.tokens, recorder) as client:
             try:
                 outcome = client.run(step)
@@ -102,9 +101,15 @@ class WxaHook(BaseHook):
         return outcome
 
     def withdrawals_left(self, appid: str) -> int:
-        """Return how often the sheet of a Mini Program may still be withdrawn, as far as the ledger knows."""
+        """Return how often the sheet of a Mini Program may still be withdrawn, as far as the ledger knows.
+
+        From here on the next step that this hook runs is the newest attempt to withdraw it, and the only one that may:
+        so two attempts do not count the same budget.
+        """
         read = self.read()
-        day, month = open_ledger().spent(read.component_appid, appid, "undocodeaudit", dt.datetime.now(dt.UTC))
+        self._fenced = self._recorder(read)
+        self._fenced.take_fence(appid, _WITHDRAWAL)
+        day, month = open_ledger().spent(read.component_appid, appid, _WITHDRAWAL, dt.datetime.now(dt.UTC))
         return min(_WITHDRAWALS_A_DAY - day, _WITHDRAWALS_A_MONTH - month)
 
     @staticmethod

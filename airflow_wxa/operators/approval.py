@@ -125,8 +125,9 @@ class WxaApproveReleaseOperator(ApprovalOperator):
             self.process_trigger_event_error(event)
         decision = self._decision(context, event)
         # A rejection raises as soon as it has skipped, and a returned value is lost then: push first.
-        context["ti"].xcom_push(key="return_value", value=asdict(decision))
+        # But note first: an approval that could not be noted must not be found there.
         self._note(decision)
+        context["ti"].xcom_push(key="return_value", value=asdict(decision))
         if decision.outcome == "refused":
             with failing_at_once():
                 raise self._refusal(
@@ -159,9 +160,9 @@ class WxaApproveReleaseOperator(ApprovalOperator):
 
     def _note(self, decision: Decision) -> None:
         """Note the decision in the ledger; without that an approval does not count, all else may do without."""
-        component_appid = WxaHook(self.wxa_conn_id).read().component_appid
         self.log.info("%s by %s at %s", decision.outcome, decision.by or "nobody in time", decision.at)
         try:
+            component_appid = WxaHook(self.wxa_conn_id).read().component_appid
             open_ledger().decided(component_appid, self.appid, current_who(), asdict(decision))
         except WxaError as error:
             if decision.outcome == "approved":

@@ -6,6 +6,7 @@ fingerprint over them: so each can run again at any point, alone or beside anoth
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -58,13 +59,16 @@ class _VersionOperator(BaseOperator):
     def _version(self) -> CodeVersion:
         return CodeVersion.of(self.appid, self.template_id, self.user_version, self.ext_json)
 
-    def _run(self, step: Step[Any], *, withdraws: bool = False) -> dict[str, Any]:
-        fenced = (self.appid, "undocodeaudit") if withdraws else None
-        outcome: dict[str, Any] = WxaHook(self.wxa_conn_id).run(step, fenced=fenced).to_json()
+    @cached_property
+    def _hook(self) -> WxaHook:
+        return WxaHook(self.wxa_conn_id)  # one for both: what it counted is what it may withdraw
+
+    def _run(self, step: Step[Any]) -> dict[str, Any]:
+        outcome: dict[str, Any] = self._hook.run(step).to_json()
         return outcome
 
     def _withdrawals_left(self, asked: bool) -> int | None:
-        return WxaHook(self.wxa_conn_id).withdrawals_left(self.appid) if asked else None
+        return self._hook.withdrawals_left(self.appid) if asked else None
 
 
 class WxaCommitOperator(_VersionOperator):
@@ -95,7 +99,7 @@ class WxaCommitOperator(_VersionOperator):
                 self.user_desc or version.user_version,
                 withdrawals_left=self._withdrawals_left(self.withdraw_foreign_audit),
             )
-            return self._run(step, withdraws=self.withdraw_foreign_audit)
+            return self._run(step)
 
 
 class WxaSubmitAuditOperator(_VersionOperator):
@@ -145,7 +149,7 @@ class WxaSubmitAuditOperator(_VersionOperator):
                 noted_auditid=str(noted.get("auditid") or "") if noted else "",
                 withdrawals_left=self._withdrawals_left(self.withdraw_foreign_audit),
             )
-            outcome = self._run(submit_version(self._version(), how), withdraws=self.withdraw_foreign_audit)
+            outcome = self._run(submit_version(self._version(), how))
         if noted:
             noted.set("auditid", outcome["auditid"])
         return outcome

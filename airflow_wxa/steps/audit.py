@@ -77,6 +77,8 @@ def submit_version(version: CodeVersion, how: Submission = Submission()) -> Step
         raise foreign_trial("submit_audit", version, info)
     if before is not None and before.status.is_open:
         before = yield from make_way("submit_audit", version, before, how.withdrawals_left)
+        if adopted := _adopted(version, before, how):
+            return adopted
     call = submit_audit(version.appid, version_desc=how.version_desc, privacy_api_not_use=how.privacy_api_not_use)
     try:
         auditid = str((yield call.knowing(_latest(before))).answer["auditid"])

@@ -18,6 +18,7 @@ from airflow_wxa.steps.memory import (
 from airflow_wxa.steps.outcome import CommitOutcome, PrivacyOutcome
 
 if TYPE_CHECKING:
+    from airflow_wxa.api.audit import AuditSheet
     from airflow_wxa.api.code import CodeVersion
     from airflow_wxa.steps.outcome import Step
 
@@ -27,27 +28,26 @@ _SCANNING: Final = 61039
 _UNDECLARED: Final = 61040
 
 
-def commit_code(
-    version: CodeVersion, user_desc: str, *, noted_auditid: str = "", withdrawals_left: int | None = None
-) -> Step[CommitOutcome]:
+def commit_code(version: CodeVersion, user_desc: str, *, withdrawals_left: int | None = None) -> Step[CommitOutcome]:
     """Upload the version, unless WeChat has it already: on trial, in audit or approved.
 
     Committing again would start another privacy scan, and block the release of an approved sheet. A foreign trial
     version is overwritten; a foreign sheet that is still in audit stops the step.
 
     :param user_desc: what changed; the fingerprint is appended.
-    :param noted_auditid: of an earlier submission of this version, where WeChat leaves the description out.
     :param withdrawals_left: withdraw a foreign sheet that is in audit while there are some; ``None``: never.
     :raises WxaStateError: a foreign sheet is in audit, or somebody else committed at the same time: theirs is named.
     """
     before = yield from read_versions(version.appid)
     sheet = yield from read_latest_sheet(version.appid)
     on_trial = before.trial is not None and version.marked_in(before.trial.description)
-    in_review = sheet is not None and sheet.is_live and version.is_sheet(sheet, noted_auditid)
-    if on_trial or in_review:
-        return CommitOutcome("unchanged", version.appid, version.user_version, version.fingerprint)
+    unchanged = CommitOutcome("unchanged", version.appid, version.user_version, version.fingerprint)
+    if on_trial or _in_review(version, sheet):
+        return unchanged
     if sheet is not None and sheet.status.is_open:
         sheet = yield from make_way("commit", version, sheet, withdrawals_left)
+        if _in_review(version, sheet):
+            return unchanged
     lost: WxaTransportError | WxaBusyError | None = None
     try:
         yield commit(version, user_desc).knowing({"trial": asdict(before.trial) if before.trial else None})
@@ -63,6 +63,10 @@ def commit_code(
         version.fingerprint,
         superseded=superseded_by(version, sheet),
     )
+
+
+def _in_review(version: CodeVersion, sheet: AuditSheet | None) -> bool:
+    return sheet is not None and sheet.is_live and version.is_sheet(sheet)
 
 
 def privacy_scan(appid: str, *, privacy_api_not_use: bool = False) -> Step[PrivacyOutcome]:

@@ -53,12 +53,15 @@ def make_way(
 ) -> Step[AuditSheet | None]:
     """Withdraw a foreign sheet in audit, if that was asked for, and return the latest sheet as it is then.
 
+    That may be one of ours: a newer attempt has submitted it meanwhile.
+
     :param withdrawals_left: what is left of the Mini Program's withdrawals; ``None``: nobody asked to withdraw.
     :raises WxaStateError: nobody asked, or another sheet is in audit by now; it is named.
     :raises WxaQuotaError: the withdrawals are used up; nothing was sent if we knew.
     :raises WxaError: what the withdrawal was refused for, while the sheet is in audit all the same.
     """
-    if withdrawals_left is None:
+    may_be_ours = not sheet.user_desc and sheet.user_version == version.user_version
+    if withdrawals_left is None or may_be_ours:  # without a description nothing proves whose it is
         raise foreign_open_sheet(step, version, sheet)
     if withdrawals_left <= 0:
         raise _no_withdrawal_left(version, sheet)
@@ -68,7 +71,7 @@ def make_way(
     except (WxaTransportError, WxaBusyError, WxaStateError) as error:
         refused = error  # it may be out of audit all the same: read, do not repeat
     after = yield from read_latest_sheet(version.appid)
-    if after is None or not after.status.is_open:
+    if after is None or not after.status.is_open or version.is_sheet(after):
         return after
     if refused is not None and after.auditid == sheet.auditid:
         raise refused

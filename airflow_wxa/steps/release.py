@@ -56,7 +56,12 @@ def release_version(
     online = (yield from read_versions(version.appid)).online
     if lost is not None and online == before:
         raise lost
-    if online is None or not _is_ours(version, online, since=before.time + 1 if before else 1):
+    since = before.time + 1 if before else 1
+    if refused and sheet is not None and sheet.submit_audit_time:
+        since = (
+            sheet.submit_audit_time
+        )  # 85052: our sheet is what is online, released at any time since it was submitted
+    if online is None or not _is_ours(version, online, since=since):
         raise _another_online("release", version, online)
     if refused:
         yield from _effective_proof(version, wanted)

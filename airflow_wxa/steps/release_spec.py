@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from airflow_wxa.api.code import CodeVersion, is_text, version_problems
 from airflow_wxa.api.webview_domain import (
@@ -17,7 +17,7 @@ from airflow_wxa.api.webview_domain import (
 from airflow_wxa.errors import WxaSpecError, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_wxa.api.webview_domain import Action
 
@@ -33,12 +33,7 @@ DOMAIN_ACTIONS: Final[Mapping[str, Action]] = {
     "all": None,
 }
 _LISTED: Final = ("add", "set", "delete")
-_CHOICES: Final = {
-    "domain_action": tuple(DOMAIN_ACTIONS),
-    "on_platform_list_empty": ("stop", "register"),
-    "on_individual": ("release_without_domains", "stop"),
-}
-_FLAGS: Final = ("privacy_api_not_use", "approval", "release")
+_LONGEST_WAIT: Final = 24 * 365  # hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +96,59 @@ def _form_problems(params: Mapping[str, Any]) -> list[str]:
     problems += version_problems(
         appid, params.get("template_id"), params.get("user_version"), params.get("ext_json", {})
     )
-    for name, words in _CHOICES.items():
-        if params.get(name) not in words:
-            problems.append(f"{name} = {shown(repr(params.get(name)))}: must be one of {', '.join(words)}")
-    for name in _FLAGS:
-        if not isinstance(params.get(name), bool):
-            problems.append(f"{name} = {shown(repr(params.get(name)))}: must be true or false")
-    for name in ("user_desc", "version_desc", "platform_conn_id", "wxa_conn_id"):
-        if params.get(name) is not None and not is_text(params[name]):
-            problems.append(f"{name} = {shown(repr(params.get(name)))}: must be a text")
-    hours = params.get("audit_timeout_hours")
-    if not isinstance(hours, int | float) or isinstance(hours, bool) or not 0 < hours <= 24 * 365:
-        problems.append(f"audit_timeout_hours = {shown(repr(hours))}: must be a number of hours above 0")
+    for name, (fits, rule) in _RULES.items():
+        if not fits(params.get(name)):
+            problems.append(f"{name} = {shown(repr(params.get(name)))}: must be {rule}")
     return problems
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_Rule: TypeAlias = "tuple[Callable[[Any], bool], str]"
+
+
+def _choice(*words: str) -> _Rule:
+    return (lambda value: value in words), f"one of {', '.join(words)}"
+
+
+_FLAG: Final[_Rule] = _is_flag, "true or false"
+_OTHER_FLAG: Final[_Rule] = (lambda value: value is None or _is_flag(value)), "true or false"
+_TEXT: Final[_Rule] = (lambda value: value is None or is_text(value)), "a text"
+#: Param → what it has to be; those that may be left out take ``None``.
+_RULES: Final[Mapping[str, _Rule]] = {
+    "domain_action": _choice(*DOMAIN_ACTIONS),
+    "on_platform_list_empty": _choice("stop", "register"),
+    "on_individual": _choice("release_without_domains", "stop"),
+    "privacy_api_not_use": _FLAG,
+    "approval": _FLAG,
+    "release": _FLAG,
+    "withdraw_foreign_audit": _OTHER_FLAG,
+    "approver_must_differ": _OTHER_FLAG,
+    "approvers": (
+        lambda value: (
+            value is None or (isinstance(value, list | tuple) and all(is_text(each) and each for each in value))
+        ),
+        "a list of user ids",
+    ),
+    "audit_quota_reserve": (
+        lambda value: value is None or (_is_number(value) and value == int(value) >= 0),
+        "a whole number, 0 or more",
+    ),
+    "user_desc": _TEXT,
+    "version_desc": _TEXT,
+    "platform_conn_id": _TEXT,
+    "wxa_conn_id": _TEXT,
+    "audit_timeout_hours": (
+        lambda value: _is_number(value) and 0 < value <= _LONGEST_WAIT,
+        f"a number of hours above 0, at most {_LONGEST_WAIT}",
+    ),
+}
 
 
 def _domain_problems(params: Mapping[str, Any]) -> list[str]:

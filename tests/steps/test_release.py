@@ -455,3 +455,18 @@ def test_verify_does_not_guess_when_the_effective_domains_cannot_be_read(
             getversioninfo=[slots.versions(None, slots.ours)],
             get_effective_webviewdomain=[61007],
         )
+
+
+def test_85052_without_a_version_is_ours_when_it_went_online_after_our_sheet_was_submitted(
+    script: Script, slots: Slots, version: CodeVersion
+) -> None:
+    nameless = slots.versions(None, NAMELESS)
+    submitted = slots.sheet(slots.ours, APPROVED) | {"submit_audit_time": 1}
+    outcome = script.play(
+        release_version(version),
+        get_latest_auditstatus=[submitted],
+        getversioninfo=[nameless, nameless],
+        release=[85052],
+        get_effective_webviewdomain=[effective(), effective()],
+    )
+    assert outcome.outcome == "already_released"

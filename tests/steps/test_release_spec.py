@@ -101,7 +101,7 @@ def test_what_can_be_right_passes(changes: dict[str, Any]) -> None:
         ({"privacy_api_not_use": "false"}, "privacy_api_not_use = 'false': must be true or false"),
         ({"approval": None}, "approval = None: must be true or false"),
         ({"release": 1}, "release = 1: must be true or false"),
-        ({"audit_timeout_hours": 0}, "audit_timeout_hours = 0: must be a number of hours above 0"),
+        ({"audit_timeout_hours": 0}, "audit_timeout_hours = 0: must be a number of hours above 0, at most 8760"),
         ({"audit_timeout_hours": -1}, "audit_timeout_hours = -1"),
         ({"audit_timeout_hours": "264"}, "audit_timeout_hours = '264'"),
         ({"audit_timeout_hours": True}, "audit_timeout_hours = True"),

@@ -208,3 +208,26 @@ def test_a_withdrawal_that_someone_must_permit_is_raised_at_once(
             undocodeaudit=[61007],
             **reads_before(make, slots),
         )
+
+
+@both
+def test_a_sheet_that_may_be_ours_is_never_withdrawn(
+    make: Make, script: Script, slots: Slots, version: CodeVersion
+) -> None:
+    undescribed = slots.sheet(slots.ours | {"user_desc": ""}, AUDITING)
+    with pytest.raises(WxaStateError, match="is in audit"):
+        script.play(make(version, 5), get_latest_auditstatus=[undescribed], **reads_before(make, slots))
+    assert "undocodeaudit" not in script.asked
+
+
+@both
+def test_a_sheet_of_ours_that_a_newer_attempt_submitted_meanwhile_is_kept(
+    make: Make, script: Script, slots: Slots, version: CodeVersion
+) -> None:
+    outcome = script.play(
+        make(version, 5),
+        get_latest_auditstatus=[slots.sheet(slots.foreign, AUDITING), slots.sheet(slots.ours, AUDITING)],
+        undocodeaudit=[0],
+        **reads_before(make, slots),
+    )
+    assert outcome.outcome in {"unchanged", "adopted"}
