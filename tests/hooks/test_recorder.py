@@ -1,0 +1,268 @@
+"""The recorder: what cannot be noted is not sent; what was sent is noted, whatever became of the answer."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.access.fixed import FixedTokens
+from airflow_wxa.api.audit import submit_audit, undocodeaudit
+from airflow_wxa.api.code import CodeVersion, commit, getversioninfo, release
+from airflow_wxa.api.webview_domain import WebviewDomain, modify_wxa_jump_domain, setwebviewdomain
+from airflow_wxa.client import Egress, WxaClient
+from airflow_wxa.errors import WxaSpecError, WxaStateError, WxaTransportError
+from airflow_wxa.hooks.recorder import Recorder, current_who
+from airflow_wxa.sandbox import AuditPlan, Fault
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from airflow_wxa.steps import (
+    AuditOutcome,
+    CommitOutcome,
+    DomainOutcome,
+    PlatformOutcome,
+    ReleaseOutcome,
+    SubmitOutcome,
+    commit_code,
+)
+from airflow_wxa.store import Ledger, Who
+from tests.store.databases import store_url  # noqa: F401  a fixture
+
+if TYPE_CHECKING:
+    from airflow_wxa.api.call import Call
+    from airflow_wxa.sandbox import RunningSandbox
+    from airflow_wxa.store import Entry
+
+VERSION = CodeVersion.of(APPID, 47, "1.4.0")
+COMMIT = commit(VERSION, "release 1.4.0")
+WHO = Who("wxa_release", "manual__1", "commit_code", try_number=1)
+NEXT_TRY = Who("wxa_release", "manual__1", "commit_code", try_number=2)
+
+
+@pytest.fixture
+def ledger(store_url: str) -> Ledger:  # noqa: F811
+    return Ledger(store_url)
+
+
+class Bench:
+    """Clients of one sandbox, each observed by a recorder that keeps one ledger."""
+
+    def __init__(self, running: RunningSandbox, ledger: Ledger) -> None:
+        self.running = running
+        self.ledger = ledger
+        self.seen_while_sending: list[str] = []
+
+    def recorder(self, who: Who = WHO) -> Recorder:
+        return Recorder(lambda: self.ledger, COMPONENT_APPID, who)
+
+    def withdrawing(self, who: Who = WHO) -> Recorder:
+        """Return the recorder of the newest attempt to withdraw."""
+        recorder = self.recorder(who)
+        recorder.take_fence(APPID, "undocodeaudit")
+        return recorder
+
+    def client(self, recorder: Recorder | None = None, **tokens: str) -> WxaClient:
+        bench = self
+
+        class Watched(WxaClient):
+            def _exchange(self, call: Call, url: str, content: bytes | None) -> tuple[int, bytes]:
+                bench.seen_while_sending = [entry.result for entry in bench.ledger.entries()]
+                return super()._exchange(call, url, content)
+
+        source = FixedTokens(tokens or {APPID: MERCHANT_TOKEN}, PLATFORM_TOKEN)
+        return Watched(Egress(self.running.url, timeout=5), source, recorder or self.recorder())
+
+    def only(self) -> Entry:
+        (entry,) = self.ledger.entries()
+        return entry
+
+    def asked(self, path: str) -> int:
+        return self.running.journal.count(path)
+
+
+@pytest.fixture
+def bench(wxa_sandbox: RunningSandbox, ledger: Ledger) -> Bench:
+    return Bench(wxa_sandbox, ledger)
+
+
+def test_a_write_is_noted_before_it_is_sent_and_completed_after_it(bench: Bench) -> None:
+    bench.client().send(COMMIT.knowing({"trial": None}))
+    assert bench.seen_while_sending == ["unknown"]
+    entry = bench.only()
+    assert (entry.result, entry.errcode, entry.appid, entry.endpoint) == ("ok", 0, APPID, "commit")
+    assert (entry.who, entry.before) == (WHO, {"trial": None})
+    assert entry.asked["user_desc"] == VERSION.described("release 1.4.0")
+
+
+@pytest.mark.parametrize("call", [getversioninfo(APPID), setwebviewdomain(APPID, "get"), modify_wxa_jump_domain("get")])
+def test_a_read_is_not_noted(bench: Bench, call: Call) -> None:
+    bench.client().send(call)
+    assert bench.ledger.entries() == []
+
+
+def test_a_noop_is_noted_as_done_with_its_errcode(bench: Bench) -> None:
+    for _ in range(2):
+        bench.client().send(setwebviewdomain(APPID, "add", [WebviewDomain("m.example.com")]))
+    assert [(entry.errcode, entry.result) for entry in bench.ledger.entries()] == [(89019, "ok"), (0, "ok")]
+
+
+def test_a_refusal_is_noted_with_its_rid(bench: Bench) -> None:
+    with pytest.raises(WxaStateError, match="85019"):
+        bench.client().send(release(APPID))
+    entry = bench.only()
+    assert (entry.result, entry.errcode) == ("refused", 85019)
+    assert entry.rid
+
+
+def test_what_was_never_sent_for_want_of_a_token_is_forgotten(bench: Bench) -> None:
+    with pytest.raises(WxaSpecError, match="commit not sent"):
+        bench.client(wx0000000000000009="another's").send(COMMIT)
+    assert bench.ledger.entries() == []
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "truncated", "html_502"])
+def test_a_lost_answer_reads_unknown_until_the_next_try_finds_out(bench: Bench, kind: Any) -> None:
+    bench.running.add_fault(Fault(path="/wxa/commit", kind=kind))
+    with pytest.raises(WxaTransportError):
+        bench.client().send(COMMIT)
+    assert (bench.only().result, bench.only().errcode) == ("unknown", None)
+    recorder = bench.recorder(NEXT_TRY)
+    recorder.settled(bench.client(recorder).run(commit_code(VERSION, "release 1.4.0")))
+    assert bench.ledger.entries()[-1].result == "resolved"
+    assert bench.ledger.entries()[-1].resolved_by == "wxa_release manual__1"
+
+
+# The store fails
+
+
+def failing() -> Ledger:
+    raise WxaTransportError("the store does not answer")
+
+
+def test_a_write_that_cannot_be_noted_is_not_sent(bench: Bench) -> None:
+    recorder = Recorder(failing, COMPONENT_APPID, WHO)
+    with pytest.raises(WxaTransportError, match="the store does not answer"):
+        bench.client(recorder).send(COMMIT)
+    assert bench.asked("/wxa/commit") == 0
+
+
+def test_reads_need_no_store(bench: Bench) -> None:
+    assert bench.client(Recorder(failing, COMPONENT_APPID, WHO)).send(getversioninfo(APPID)).errcode == 0
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_store_that_fails_after_the_work_is_told_about_and_hides_no_answer(
+    bench: Bench, caplog: pytest.LogCaptureFixture, accepted: bool
+) -> None:
+    opened = iter([bench.ledger])
+    recorder = Recorder(lambda: next(opened, None) or failing(), COMPONENT_APPID, WHO)
+    with caplog.at_level(logging.WARNING):
+        if accepted:
+            assert bench.client(recorder).send(COMMIT).errcode == 0
+        else:
+            with pytest.raises(WxaStateError, match="85019"):
+                bench.client(recorder).send(release(APPID))
+    assert "not noted in the ledger, the next run finds out: the store does not answer" in caplog.text
+    assert bench.only().result == "unknown"
+
+
+# Fences
+
+
+def in_audit(bench: Bench) -> None:
+    """Put somebody else's version into audit."""
+    account = bench.running.world.mini_program(APPID)
+    account.scan_polls, account.audit = 0, AuditPlan(polls=99)
+    theirs = FixedTokens({APPID: MERCHANT_TOKEN}, PLATFORM_TOKEN)
+    with WxaClient(Egress(bench.running.url), theirs) as client:
+        client.send(commit(CodeVersion.of(APPID, 47, "9.9.9"), "theirs"))
+    account.submit(account.check_submittable(privacy_api_not_use=False, audit_rest=9), auditid=7, now=1)
+
+
+def test_an_older_attempt_may_not_withdraw_any_more(bench: Bench) -> None:
+    in_audit(bench)
+    older, newer = bench.withdrawing(), bench.withdrawing(NEXT_TRY)
+    with pytest.raises(WxaStateError, match="a newer attempt of the same task is under way"):
+        bench.client(older).run(commit_code(VERSION, "release 1.4.0", withdrawals_left=5))
+    assert bench.asked("/wxa/undocodeaudit") == 0
+    assert bench.ledger.entries() == []
+    assert bench.client(newer).run(commit_code(VERSION, "release 1.4.0", withdrawals_left=5)).superseded == "9.9.9"
+
+
+def test_an_attempt_withdraws_once(bench: Bench) -> None:
+    in_audit(bench)
+    recorder = bench.withdrawing()
+    bench.client(recorder).send(undocodeaudit(APPID))
+    with pytest.raises(WxaStateError, match="undocodeaudit not sent"):
+        bench.client(recorder).send(undocodeaudit(APPID))
+    assert bench.asked("/wxa/undocodeaudit") == 1
+
+
+def test_a_call_that_needs_a_fence_is_not_sent_without_one(bench: Bench) -> None:
+    in_audit(bench)
+    with pytest.raises(WxaStateError, match="undocodeaudit not sent"):
+        bench.client().send(undocodeaudit(APPID))
+    assert bench.asked("/wxa/undocodeaudit") == 0
+
+
+def test_a_fence_that_cannot_be_taken_stops_before_the_first_call() -> None:
+    with pytest.raises(WxaTransportError, match="the store does not answer"):
+        Recorder(failing, COMPONENT_APPID, WHO).take_fence(APPID, "undocodeaudit")
+
+
+# Outcomes
+
+
+@pytest.mark.parametrize(
+    ("outcome", "endpoints"),
+    [
+        (DomainOutcome("configured", APPID, "add", after=()), {"setwebviewdomain"}),
+        (DomainOutcome("configured", APPID, "add", after=None), set()),
+        (CommitOutcome("committed", APPID, "1.4.0", "1a2b3c4d"), {"commit"}),
+        (SubmitOutcome("submitted", APPID, "1.4.0", "7"), {"submit_audit", "undocodeaudit"}),
+        (ReleaseOutcome("released", APPID, "1.4.0"), {"release"}),
+        (PlatformOutcome("registered", "add", None, None), {"modify_wxa_jump_domain"}),
+        (AuditOutcome("approved", APPID, "7"), set()),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_outcome_resolves_the_lost_answers_that_it_tells_about(
+    ledger: Ledger, outcome: Any, endpoints: set[str]
+) -> None:
+    calls = [COMMIT, release(APPID), undocodeaudit(APPID), setwebviewdomain(APPID, None)]
+    calls += [submit_audit(APPID), modify_wxa_jump_domain("add", ["m.example.com"])]
+    for call in calls:
+        ledger.intend(COMPONENT_APPID, call, WHO)
+    Recorder(lambda: ledger, COMPONENT_APPID, WHO).settled(outcome)
+    assert {entry.endpoint for entry in ledger.entries() if entry.result == "resolved"} == endpoints
+    appid = getattr(outcome, "appid", "")
+    noted = None if isinstance(outcome, AuditOutcome) else outcome.to_json()
+    assert ledger.outcome("wxa_release", "manual__1", appid) == noted
+
+
+def test_a_stop_after_a_write_is_noted_with_what_to_do_and_leaves_lost_answers_unknown(bench: Bench) -> None:
+    bench.running.add_fault(Fault(path="/wxa/commit", kind="drop_before"))
+    recorder = bench.recorder()
+    with pytest.raises(WxaTransportError):
+        bench.client(recorder).send(COMMIT)
+    recorder.failed(WxaStateError("commit stopped", next_step="ask", endpoint="commit", appid=APPID))
+    said = {"outcome": "stopped", "what": "commit stopped", "next_step": "ask", "errcode": 0}
+    assert (bench.only().after, bench.only().result) == (said, "unknown")
+    assert bench.ledger.outcome("wxa_release", "manual__1", APPID) == said
+
+
+def test_a_failure_that_is_tried_again_is_no_outcome(bench: Bench) -> None:
+    recorder = bench.recorder()
+    bench.client(recorder).send(COMMIT)
+    recorder.failed(WxaTransportError("lost"))
+    assert bench.only().after is None
+
+
+def test_a_stop_before_any_write_is_no_row(bench: Bench) -> None:
+    bench.recorder().failed(WxaStateError("commit stopped"))
+    assert bench.ledger.entries() == []
+    assert bench.ledger.outcome("wxa_release", "manual__1", APPID) is None
+
+
+def test_outside_of_a_task_nobody_is_named() -> None:
+    assert current_who() == Who()

@@ -1,0 +1,330 @@
+"""The ledger: intent before, result after, and what a lost answer reads like until somebody finds out."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import update
+
+from airflow_wxa.api.audit import submit_audit, undocodeaudit
+from airflow_wxa.api.code import release
+from airflow_wxa.api.errcodes import error_for
+from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
+from airflow_wxa.errors import WxaTransportError
+from airflow_wxa.store import Ledger, Who
+from airflow_wxa.store.tables import ledger as rows
+
+if TYPE_CHECKING:
+    from airflow_wxa.api.call import Call
+    from airflow_wxa.store import Entry
+
+PLATFORM, OTHER_PLATFORM = "wx00000000000000c1", "wx00000000000000c2"
+APPID, OTHER = "wx0000000000000001", "wx0000000000000002"
+WHO = Who("wxa_release", "manual__1", "release", try_number=1, triggered_by="release-manager")
+NEXT_RUN = Who("wxa_release", "manual__2", "release", try_number=1)
+BEIJING = dt.timezone(dt.timedelta(hours=8))
+
+
+@pytest.fixture
+def ledger(store_url: str) -> Ledger:
+    return Ledger(store_url)
+
+
+def intend(ledger: Ledger, call: Call | None = None, who: Who = WHO, platform: str = PLATFORM) -> int:
+    return ledger.intend(platform, call or release(APPID), who)
+
+
+def only(ledger: Ledger) -> Entry:
+    (entry,) = ledger.entries()
+    return entry
+
+
+def test_an_intent_says_who_asks_for_what_and_knows_what(ledger: Ledger) -> None:
+    began = time.time()
+    key = intend(ledger, release(APPID).knowing({"version": "1.3.0"}))
+    entry = only(ledger)
+    assert (entry.id, entry.component_appid, entry.appid, entry.endpoint) == (key, PLATFORM, APPID, "release")
+    assert (entry.who, entry.before, entry.asked) == (WHO, {"version": "1.3.0"}, {})
+    assert began - 5 < entry.sent_at < time.time() + 5
+    assert (entry.answered_at, entry.errcode, entry.after, entry.result) == (None, None, None, "unknown")
+
+
+def test_an_answer_completes_its_own_row_only(ledger: Ledger) -> None:
+    first, second = intend(ledger), intend(ledger)
+    ledger.answered(first)
+    by_id = {entry.id: entry for entry in ledger.entries()}
+    assert (by_id[first].result, by_id[first].errcode) == ("ok", 0)
+    assert by_id[first].answered_at is not None
+    assert by_id[second].result == "unknown"
+
+
+def test_a_refusal_keeps_errcode_errmsg_and_rid(ledger: Ledger) -> None:
+    error = error_for(85020, endpoint=release(APPID).endpoint, appid=APPID, errmsg="status not allowed", rid="0-1-2")
+    ledger.answered(intend(ledger), error)
+    entry = only(ledger)
+    assert (entry.result, entry.errcode, entry.errmsg, entry.rid) == ("refused", 85020, "status not allowed", "0-1-2")
+
+
+def test_a_refusal_without_words_is_a_refusal(ledger: Ledger) -> None:
+    ledger.answered(intend(ledger), error_for(85020, endpoint=release(APPID).endpoint))
+    assert (only(ledger).result, only(ledger).errmsg) == ("refused", "")
+
+
+@pytest.mark.parametrize("errcode", [85052, 89019])
+def test_what_is_so_already_is_done_and_not_refused(ledger: Ledger, errcode: int) -> None:
+    ledger.answered(intend(ledger), errcode=errcode)
+    assert (only(ledger).result, only(ledger).errcode) == ("ok", errcode)
+
+
+def test_minus_1_says_nothing_about_the_work_and_reads_unknown(ledger: Ledger) -> None:
+    ledger.answered(intend(ledger), error_for(-1, endpoint=release(APPID).endpoint, errmsg="system error"))
+    assert (only(ledger).result, only(ledger).errcode) == ("unknown", -1)
+
+
+def test_what_was_refused_on_our_side_is_forgotten(ledger: Ledger) -> None:
+    kept, forgotten = intend(ledger), intend(ledger)
+    ledger.forget(forgotten)
+    assert [entry.id for entry in ledger.entries()] == [kept]
+
+
+def test_version_desc_is_not_kept_it_holds_test_accounts(ledger: Ledger) -> None:
+    intend(ledger, submit_audit(APPID, version_desc="demo account 1/1"))
+    assert only(ledger).asked == {"privacy_api_not_use": False}
+
+
+def test_a_write_to_the_platforms_own_list_is_nobodys_mini_program(ledger: Ledger) -> None:
+    intend(ledger, modify_wxa_jump_domain("add", ["m.example.com"]))
+    assert only(ledger).appid == ""
+
+
+# Lost answers
+
+
+def settled(ledger: Ledger, who: Who = NEXT_RUN, *, found_out: bool = True, **other: str) -> None:
+    key = {"component_appid": PLATFORM, "appid": APPID, "endpoint": "release"} | other
+    ledger.settle(**key, who=who, said={"outcome": "already_released"}, found_out=found_out)
+
+
+def lost(ledger: Ledger, errcode: int | None) -> None:
+    """Note a write whose answer was lost, or was -1."""
+    key = intend(ledger)
+    if errcode is not None:
+        ledger.answered(key, error_for(errcode, endpoint=release(APPID).endpoint))
+
+
+@pytest.mark.parametrize("errcode", [None, -1])
+def test_a_lost_answer_is_resolved_by_the_run_that_finds_out(ledger: Ledger, errcode: int | None) -> None:
+    lost(ledger, errcode)
+    settled(ledger)
+    assert (only(ledger).result, only(ledger).resolved_by) == ("resolved", "wxa_release manual__2")
+    assert only(ledger).errcode == errcode
+
+
+def test_who_first_found_out_stays_named(ledger: Ledger) -> None:
+    lost(ledger, None)
+    settled(ledger)
+    settled(ledger, Who("wxa_release", "manual__3", "release"))
+    assert only(ledger).resolved_by == "wxa_release manual__2"
+
+
+def test_a_hand_that_finds_out_is_named_as_such(ledger: Ledger) -> None:
+    lost(ledger, None)
+    settled(ledger, Who())
+    assert only(ledger).resolved_by == "by hand"
+
+
+@pytest.mark.parametrize(
+    "other", [{"component_appid": OTHER_PLATFORM}, {"appid": OTHER}, {"endpoint": "commit"}], ids=str
+)
+def test_only_the_same_call_on_the_same_mini_program_is_resolved(ledger: Ledger, other: dict[str, str]) -> None:
+    lost(ledger, None)
+    settled(ledger, **other)
+    assert only(ledger).result == "unknown"
+
+
+def test_a_step_that_stopped_without_finding_out_resolves_nothing(ledger: Ledger) -> None:
+    lost(ledger, None)
+    settled(ledger, WHO, found_out=False)
+    assert (only(ledger).result, only(ledger).after) == ("unknown", {"outcome": "already_released"})
+
+
+def test_an_answer_that_comes_after_all_counts_more_than_what_others_found_out(ledger: Ledger) -> None:
+    key = intend(ledger)
+    settled(ledger)
+    ledger.answered(key)
+    assert only(ledger).result == "ok"
+
+
+# Outcomes
+
+
+def test_an_outcome_stands_with_the_writes_of_its_own_task_and_run(ledger: Ledger) -> None:
+    mine = intend(ledger)
+    another_task = intend(ledger, who=Who("wxa_release", "manual__1", "release_again"))
+    another_run = intend(ledger, who=NEXT_RUN)
+    for key in (mine, another_task, another_run):
+        ledger.answered(key)
+    settled(ledger, WHO)
+    after = {entry.id: entry.after for entry in ledger.entries()}
+    assert after == {mine: {"outcome": "already_released"}, another_task: None, another_run: None}
+
+
+def test_the_latest_outcome_of_a_run_takes_the_place_of_the_one_before(ledger: Ledger) -> None:
+    for word in ("committed", "submitted"):
+        ledger.settle(PLATFORM, APPID, "commit", WHO, {"outcome": word}, found_out=True)
+    assert ledger.outcome("wxa_release", "manual__1", APPID) == {"outcome": "submitted"}
+    assert ledger.outcome("wxa_release", "manual__1", OTHER) is None
+    assert ledger.outcome("wxa_release", "manual__2", APPID) is None
+
+
+def test_what_was_done_outside_of_a_run_has_no_outcome(ledger: Ledger) -> None:
+    ledger.settle(PLATFORM, APPID, "commit", Who(), {"outcome": "committed"}, found_out=True)
+    assert ledger.outcome("", "", APPID) is None
+
+
+def test_a_decision_is_a_complete_row_and_the_latest_outcome(ledger: Ledger) -> None:
+    said = {"outcome": "rejected", "by": "release-manager", "why": "not on a Friday"}
+    ledger.decided(PLATFORM, APPID, WHO, said)
+    entry = only(ledger)
+    assert (entry.endpoint, entry.result, entry.after, entry.who) == ("approve_release", "ok", said, WHO)
+    assert ledger.outcome("wxa_release", "manual__1", APPID) == said
+
+
+# Fences
+
+
+def test_only_the_newest_attempt_passes_and_only_once(ledger: Ledger) -> None:
+    older, newer = (ledger.take_fence(PLATFORM, APPID, "undocodeaudit") for _ in range(2))
+    assert not ledger.pass_fence(older)
+    assert ledger.pass_fence(newer)
+    assert not ledger.pass_fence(newer)
+    assert not ledger.pass_fence(older)
+
+
+def test_fences_of_other_calls_mini_programs_and_platforms_stand_apart(ledger: Ledger) -> None:
+    attempts = [
+        ledger.take_fence(*key)
+        for key in (
+            (PLATFORM, APPID, "undocodeaudit"),
+            (PLATFORM, APPID, "revertcoderelease"),
+            (PLATFORM, OTHER, "undocodeaudit"),
+            (OTHER_PLATFORM, APPID, "undocodeaudit"),
+        )
+    ]
+    assert len(set(attempts)) == 4
+    assert all(ledger.pass_fence(attempt) for attempt in attempts)
+
+
+def test_an_attempt_that_nobody_made_does_not_pass(ledger: Ledger) -> None:
+    assert not ledger.pass_fence("made up")
+
+
+# Budgets
+
+
+def sent(ledger: Ledger, *moment: int) -> None:
+    """Note a withdrawal at a moment of 2026 in Beijing: month, day, hour, minute."""
+    key = intend(ledger, undocodeaudit(APPID))
+    ledger.answered(key)
+    move(ledger, key, dt.datetime(2026, *moment, tzinfo=BEIJING))  # type: ignore[arg-type,misc]
+
+
+def move(ledger: Ledger, key: int, moment: dt.datetime) -> None:
+    with ledger._database.writing() as connection:
+        connection.execute(update(rows).where(rows.c.id == key).values(sent_at=moment.timestamp()))
+
+
+@pytest.mark.parametrize(
+    ("now", "spent"),
+    [
+        ((3, 15, 0, 0), (1, 3)),
+        ((3, 15, 23, 59), (1, 3)),
+        ((3, 16, 0, 0), (0, 3)),
+        ((3, 14, 23, 59), (2, 3)),  # what was sent later than now is counted, which is on the safe side
+        ((4, 1, 0, 0), (0, 0)),
+    ],
+)
+def test_withdrawals_are_counted_by_beijings_days_and_months(
+    ledger: Ledger, now: tuple[int, ...], spent: tuple[int, int]
+) -> None:
+    for moment in ((2, 28, 23, 59), (3, 1, 0, 0), (3, 14, 23, 59), (3, 15, 0, 0)):
+        sent(ledger, *moment)
+    asked_at = dt.datetime(2026, *now, tzinfo=BEIJING).astimezone(dt.UTC)  # type: ignore[arg-type,misc]
+    assert ledger.spent(PLATFORM, APPID, "undocodeaudit", asked_at) == spent
+
+
+@pytest.mark.parametrize(("errcode", "counted"), [(0, 1), (None, 1), (-1, 1), (87013, 0), (61007, 0)])
+def test_a_withdrawal_counts_unless_it_is_known_that_it_was_refused(
+    ledger: Ledger, errcode: int | None, counted: int
+) -> None:
+    key = intend(ledger, undocodeaudit(APPID))
+    if errcode is not None:
+        error = error_for(errcode, endpoint=undocodeaudit(APPID).endpoint) if errcode else None
+        ledger.answered(key, error)
+    now = dt.datetime.now(dt.UTC)
+    assert ledger.spent(PLATFORM, APPID, "undocodeaudit", now) == (counted, counted)
+    assert ledger.spent(PLATFORM, OTHER, "undocodeaudit", now) == (0, 0)
+    assert ledger.spent(OTHER_PLATFORM, APPID, "undocodeaudit", now) == (0, 0)
+    assert ledger.spent(PLATFORM, APPID, "release", now) == (0, 0)
+
+
+# Reading and erasing
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({}, 4),
+        ({"component_appid": PLATFORM}, 3),
+        ({"appid": APPID}, 3),
+        ({"run_id": "manual__2"}, 1),
+        ({"appid": OTHER, "run_id": "manual__2"}, 0),
+        ({"most": 2}, 2),
+        ({"most": None}, 4),
+    ],
+)
+def test_rows_are_read_by_platform_mini_program_and_run(ledger: Ledger, wanted: dict[str, Any], found: int) -> None:
+    intend(ledger)
+    intend(ledger, release(OTHER))
+    intend(ledger, who=NEXT_RUN)
+    intend(ledger, platform=OTHER_PLATFORM)
+    assert len(ledger.entries(**wanted)) == found
+
+
+def test_the_newest_row_comes_first(ledger: Ledger) -> None:
+    keys = [intend(ledger) for _ in range(3)]
+    assert [entry.id for entry in ledger.entries()] == keys[::-1]
+    assert [entry.id for entry in ledger.entries(most=1)] == keys[-1:]
+
+
+def test_old_rows_are_erased_and_young_ones_stay(ledger: Ledger) -> None:
+    old, young = intend(ledger), intend(ledger)
+    move(ledger, old, dt.datetime.now(dt.UTC) - dt.timedelta(days=31))
+    assert ledger.erase(older_than_days=30) == 1
+    assert [entry.id for entry in ledger.entries()] == [young]
+
+
+def test_one_mini_programs_rows_and_outcomes_are_erased_and_the_others_stay(ledger: Ledger) -> None:
+    for appid in (APPID, OTHER):
+        intend(ledger, release(appid))
+        ledger.settle(PLATFORM, appid, "release", WHO, {"outcome": "released"}, found_out=True)
+    assert ledger.erase(appid=APPID) == 1
+    assert [entry.appid for entry in ledger.entries()] == [OTHER]
+    assert ledger.outcome("wxa_release", "manual__1", APPID) is None
+    assert ledger.outcome("wxa_release", "manual__1", OTHER) == {"outcome": "released"}
+
+
+def test_all_is_erased_when_nothing_narrows_it(ledger: Ledger) -> None:
+    intend(ledger)
+    intend(ledger, release(OTHER))
+    assert ledger.erase() == 2
+    assert ledger.entries() == []
+
+
+def test_a_store_that_cannot_be_opened_says_so(tmp_path: Any) -> None:
+    (tmp_path / "wxa.db").mkdir()
+    with pytest.raises(WxaTransportError, match="the store does not answer"):
+        Ledger(f"sqlite:///{tmp_path / 'wxa.db'}")
