@@ -116,7 +116,8 @@ def unreachable(engine: Engine, error: SQLAlchemyError | OSError) -> WxaTranspor
     return WxaTransportError(
         "the store does not answer",
         values={"store": url, "it says": cause[0] if cause else ""},
-        why="Tokens and refresh tokens live there: without it no call can be made, and none was.",
+        why="Tokens and the ledger of writes live there: a call whose token cannot be read, or a write that cannot be "
+        "noted beforehand, is not sent.",
         next_step="check [wxa] sql_alchemy_conn, and that the database runs and lets this machine in; then run again",
     )
 

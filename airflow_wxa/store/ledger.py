@@ -264,9 +264,8 @@ def _unclear() -> ColumnElement[bool]:
 
 def _entry(row: Row[Any]) -> Entry:
     if row.answered_at is not None and row.errcode != _SYSTEM_ERROR:
-        result = (
-            "ok" if row.errmsg is None else "refused"
-        )  # 89019 and 85052 say that it is so already, which is no error
+        # By the text that only an error brings: 89019 and 85052 say that it is so already.
+        result = "ok" if row.errmsg is None else "refused"
     else:
         result = "resolved" if row.resolved_by else "unknown"
     return Entry(

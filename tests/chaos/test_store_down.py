@@ -126,7 +126,7 @@ def test_a_store_that_is_down_lets_no_write_out_and_a_rerun_finishes_when_it_is_
     Ledger(url)  # the store was made long ago
     with pytest.raises(WxaTransportError, match="the store does not answer") as raised:
         release.run(down, task_id)
-    assert "without it no" in raised.value.why
+    assert "a write that cannot be noted beforehand, is not sent" in raised.value.why
     assert raised.value.next_step
     assert release.writes() == WRITING.index(task_id) + (task_id in {"submit_audit", "release"})
     release.run()
