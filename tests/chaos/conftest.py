@@ -10,7 +10,21 @@ from tests.airflow_session import airflow_database, release, release_dag, wxa_de
 from tests.chaos.witness import Witness, contested_world
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_wxa.sandbox import World
+
+
+@pytest.fixture(scope="session")
+def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Return what prints figures past pytest's capture, which keeps Airflow's log back."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def printed(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(text)
+
+    return printed
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from tests.chaos.witness import THE_TIME, end_state
 from tests.store.processes import fork_server
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from airflow_wxa.sandbox import RunningSandbox
@@ -78,7 +79,7 @@ def undisturbed(deaths: Deaths) -> tuple[dict[str, Any], int]:
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_release_killed_at_any_call_is_finished_by_a_fresh_process(
-    deaths: Deaths, undisturbed: tuple[dict[str, Any], int], moment: Moment
+    deaths: Deaths, undisturbed: tuple[dict[str, Any], int], moment: Moment, say: Callable[[str], None]
 ) -> None:
     end, calls = undisturbed
     lost: Counter[str] = Counter()
@@ -99,8 +100,8 @@ def test_a_release_killed_at_any_call_is_finished_by_a_fresh_process(
         assert deaths.unknown() == []
         assert all(entry.result == "resolved" for entry in deaths.ledger.entries(most=None) if entry.id in ids(unknown))
     assert set(lost) == set(WRITES)
-    print(f"\nkilled {moment} each of {calls} calls: {calls} of {calls} finished as an undisturbed release;", end=" ")
-    print(f"{lost.total()} writes were unknown after the kill, all were resolved afterwards")
+    say(f"\nkilled {moment} each of {calls} calls: {calls} of {calls} finished as an undisturbed release; ")
+    say(f"{lost.total()} writes were unknown after the kill, all were resolved afterwards")
 
 
 def ids(entries: list[Entry]) -> set[int]:

@@ -14,7 +14,7 @@ from tests.chaos.releasing import Plan, carried
 from tests.chaos.witness import THE_TIME, end_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from airflow_wxa.sandbox import RunningSandbox
     from tests.chaos.releasing import Task
@@ -61,15 +61,15 @@ class Matrix:
 
 
 @pytest.fixture(scope="module")
-def matrix() -> Iterator[Matrix]:
+def matrix(say: Callable[[str], None]) -> Iterator[Matrix]:
     """Collect the cells of all tests, and print them at the end."""
     matrix = Matrix()
     yield matrix
     cells = [results for row in matrix.cells.values() for results in row.values()]
     total = sum(results.total() for results in cells)
     released = sum(results["released"] for results in cells)
-    print("\n".join(matrix.lines()))
-    print(f"\n{total} cells: {released} released, {total - released} stopped and released by the rerun")
+    say("\n".join(matrix.lines()))
+    say(f"\n{total} cells: {released} released, {total - released} stopped and released by the rerun")
 
 
 class Bench:

@@ -22,6 +22,8 @@ from tests.chaos.releasing import Plan, as_one_step
 from tests.chaos.witness import Witness, contested_world
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.steps import Step
 
@@ -127,7 +129,9 @@ def assert_stopped_fairly(run: Run, other: Run, seed: int) -> None:
         assert other.plan.version.user_version in str(run.ended), f"interleaving {seed}: {run.ended}"
 
 
-def test_two_runs_never_publish_each_others_version_and_the_loser_names_the_winner(witness: Witness) -> None:
+def test_two_runs_never_publish_each_others_version_and_the_loser_names_the_winner(
+    witness: Witness, say: Callable[[str], None]
+) -> None:
     ends: Counter[str] = Counter()
     for seed in range(INTERLEAVINGS):
         rng = random.Random(SEED + seed)  # noqa: S311  reproducible, no secret
@@ -140,7 +144,7 @@ def test_two_runs_never_publish_each_others_version_and_the_loser_names_the_winn
             assert_stopped_fairly(run, other, seed)
             ends[f"stopped in {run.ended.endpoint}"] += 1
         ends[f"{2 - len(losers)} of 2 released and verified"] += 1
-    print(f"\n{INTERLEAVINGS} interleavings, 0 versions published by the other's run; {dict(ends)}")
+    say(f"\n{INTERLEAVINGS} interleavings, 0 versions published by the other's run; {dict(ends)}")
 
 
 def ahead(run: Run, calls: int) -> bool:
@@ -171,7 +175,9 @@ def around_the_last_look(witness: Witness, calls: int, before: int, inside: int)
     return (one, other) if there and one.next_endpoint == "release" else None
 
 
-def test_the_one_window_that_wechat_leaves_open_takes_a_whole_review_between_two_calls(witness: Witness) -> None:
+def test_the_one_window_that_wechat_leaves_open_takes_a_whole_review_between_two_calls(
+    witness: Witness, say: Callable[[str], None]
+) -> None:
     """``release`` has no condition: it publishes the latest approved sheet, whosever that is by then.
 
     The run looks at the sheet as the last thing before it releases. Only if the other one submits and is approved
@@ -193,5 +199,5 @@ def test_the_one_window_that_wechat_leaves_open_takes_a_whole_review_between_two
             assert other.plan.version.user_version in str(one.ended)
     assert windows, "no position is inside the window: the sandbox is kinder than WeChat"
     assert all("submit_audit" in window for window in windows)
-    print(f"\n{positions} positions around the last look, {len(windows)} of them inside the window that WeChat leaves:")
-    print(f"the other submitted and was approved between our look and our release, at least by {min(windows, key=len)}")
+    say(f"\n{positions} positions around the last look, {len(windows)} of them inside the window that WeChat leaves:")
+    say(f"the other submitted and was approved between our look and our release, at least by {min(windows, key=len)}")
