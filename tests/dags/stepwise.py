@@ -7,13 +7,14 @@ and Mark in between, so that two runs can be interleaved and a run can be rescue
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.sandbox.testing import APPID
-from tests.airflow_session import load_release_dag
+from tests.airflow_session import answering, load_release_dag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,6 +99,14 @@ class Stepwise:
                 if (ready and {ti.task_id for ti in ready} == {until}) or (waiting and not ready):
                     break
             return str(run.state)
+
+    def be_answered(self, choice: str) -> None:
+        """Let somebody answer the question that this run waits with; it is the only one that may wait then."""
+        deadline = time.monotonic() + 30
+        with answering(choice):
+            while self.states["approve_release"] == "awaiting_input":
+                assert time.monotonic() < deadline, "nobody answered"
+                time.sleep(0.02)
 
     def clear(self, task_id: str, *, downstream: bool = True) -> None:
         """Press Clear, with the tasks behind it, as the button proposes."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_wxa.sandbox import AuditPlan
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from tests.airflow_session import answering, calls
+from tests.airflow_session import calls
 from tests.dags.stepwise import Stepwise
 
 if TYPE_CHECKING:
@@ -87,8 +86,7 @@ def test_clearing_release_sees_that_it_is_online(wxa_default: RunningSandbox) ->
 def test_clearing_a_rejected_approval_asks_again() -> None:
     run = Stepwise({"approval": True})
     run.go_on()
-    with answering("Reject"):
-        wait_for_answer(run)
+    run.be_answered("Reject")
     assert run.go_on() == "success"
     assert run.states["release"] == "skipped"
     run.clear("release")
@@ -96,15 +94,9 @@ def test_clearing_a_rejected_approval_asks_again() -> None:
     assert run.states["release"] == "skipped", "a rejection holds until somebody is asked again"
     run.clear("approve_release")
     assert run.go_on() == "running"
-    with answering("Approve"):
-        wait_for_answer(run)
+    run.be_answered("Approve")
     assert run.go_on() == "success"
     assert run.states["release"] == run.states["verify_release"] == "success"
-
-
-def wait_for_answer(run: Stepwise) -> None:
-    while run.states["approve_release"] == "awaiting_input":
-        time.sleep(0.02)
 
 
 # Mark success -------------------------------------------------------------------------------------------------------
