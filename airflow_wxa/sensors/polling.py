@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
@@ -62,13 +63,13 @@ class _PollingSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self.timeout = timeout  # behind super(): a template is no number yet
 
+    @abstractmethod
     def look(self) -> AuditOutcome | PrivacyOutcome:
         """Look once; raise what cannot be waited for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def trigger_arguments(self) -> dict[str, Any]:
         """Return what the trigger wants besides what all want."""
-        raise NotImplementedError
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once, for a sensor that is not deferrable."""

@@ -6,6 +6,7 @@ So nothing that WeChat said travels through the database, and the text of an err
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -53,9 +54,9 @@ class _PollingTrigger(BaseTrigger):
         self.poll_seconds = poll_seconds
         self.end_time = end_time
 
+    @abstractmethod
     def looks(self) -> dict[str, Look]:
         """Return, by appid, what makes the step that looks once."""
-        raise NotImplementedError
 
     def arguments(self) -> dict[str, Any]:
         """Return what ``__init__`` takes; no secret among it."""
