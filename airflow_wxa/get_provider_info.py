@@ -6,6 +6,8 @@ from typing import Any
 
 __all__ = ["get_provider_info"]
 
+_INTEGRATION = "WeChat third-party platform"
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata, in the shape of Airflow's ``provider_info.schema.json``."""
@@ -15,39 +17,15 @@ def get_provider_info() -> dict[str, Any]:
         "description": "Release WeChat Mini Programs: business domains first, then code, audit and release.",
         "integrations": [
             {
-                "integration-name": "WeChat third-party platform",
+                "integration-name": _INTEGRATION,
                 "external-doc-url": "https://developers.weixin.qq.com/doc/oplatform/",
                 "tags": ["service"],
             }
         ],
-        "operators": [
-            {
-                "integration-name": "WeChat third-party platform",
-                "python-modules": [
-                    "airflow_wxa.operators.domains",
-                    "airflow_wxa.operators.code",
-                    "airflow_wxa.operators.approval",
-                ],
-            }
-        ],
-        "sensors": [
-            {
-                "integration-name": "WeChat third-party platform",
-                "python-modules": ["airflow_wxa.sensors.polling"],
-            }
-        ],
-        "hooks": [
-            {
-                "integration-name": "WeChat third-party platform",
-                "python-modules": ["airflow_wxa.hooks.wxa"],
-            }
-        ],
-        "triggers": [
-            {
-                "integration-name": "WeChat third-party platform",
-                "python-modules": ["airflow_wxa.triggers.polling"],
-            }
-        ],
+        "operators": _modules("operators.domains", "operators.code", "operators.approval"),
+        "sensors": _modules("sensors.polling"),
+        "hooks": _modules("hooks.wxa"),
+        "triggers": _modules("triggers.polling"),
         "connection-types": [
             {
                 "connection-type": "wxa",
@@ -89,6 +67,10 @@ def get_provider_info() -> dict[str, Any]:
             }
         },
     }
+
+
+def _modules(*names: str) -> list[dict[str, Any]]:
+    return [{"integration-name": _INTEGRATION, "python-modules": [f"airflow_wxa.{name}" for name in names]}]
 
 
 def _secret_field(label: str, description: str) -> dict[str, Any]:
