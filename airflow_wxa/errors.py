@@ -16,7 +16,8 @@ where that is written::
     │   ├── WxaStateError             read the state, then decide
     │   ├── WxaInputError             fix the request
     │   └── WxaUnknownError           a code that the table lacks, or lists as unknown: shown as itself
-    └── WxaAuditRejected              the review ended against it: fix the Mini Program
+    ├── WxaAuditRejected              the review ended against it: fix the Mini Program
+    └── PushRefusedError              a push that cannot be trusted, see :mod:`airflow_wxa.api.push`
 """
 
 from __future__ import annotations

@@ -76,7 +76,11 @@ _ROWS: Final = (
         f"{_PAGES}/thirdparty-management/domain-mgnt/api_getthirdpartyjumpdomainconfirmfile",
     ),
     # commit starts a new privacy scan each time, so a lost answer is read back, not repeated.
-    Endpoint("commit", "POST", "/wxa/commit", _M, True, False, f"{_CODE_PAGES_2019}/commit.rst.txt"),
+    Endpoint(
+        "commit", "POST", "/wxa/commit", _M, True, False,
+        "https://developers.weixin.qq.com/doc/oplatform/en/openApi/OpenApiDoc/miniprogram-management/code-management/"
+        "commit.html",
+    ),
     Endpoint("get_page", "GET", "/wxa/get_page", _M, False, True, f"{_CODE_PAGES_2019}/get_page.rst.txt"),
     Endpoint(
         "get_category", "GET", "/wxa/get_category", _M, False, True, f"{_CODE_PAGES_2019}/get_category.rst.txt"
