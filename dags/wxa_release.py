@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Label, Param, get_current_context, task
+from airflow.sdk import DAG, Label, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_wxa.hooks.wxa import WxaHook
@@ -25,100 +25,13 @@ from airflow_wxa.operators import (
 )
 from airflow_wxa.operators.failure import failing_at_once
 from airflow_wxa.operators.rendering import param, rendered
+from airflow_wxa.release_form import release_params
 from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
 from airflow_wxa.steps import DomainOutcome, ReleaseSpec
-from airflow_wxa.steps.release_spec import APPID_PATTERN, DOMAIN_ACTIONS, refuse, release_problems
+from airflow_wxa.steps.release_spec import refuse, release_problems
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-PARAMS = {
-    "appid": Param(
-        type="string", pattern=APPID_PATTERN, title="appid", description="The Mini Program: wx and 16 hex digits."
-    ),
-    "domain_action": Param(
-        "add",
-        type="string",
-        enum=list(DOMAIN_ACTIONS),
-        values_display={
-            "add": "add: add these domains",
-            "set": "set: have these and no others",
-            "delete": "delete: remove these domains",
-            "get": "get: only read them",
-            "all": "all: add every domain of the platform list",
-        },
-        description="What to do with the business domains (业务域名), before any code is uploaded.",
-    ),
-    "webviewdomain": Param(
-        [],
-        type="array",
-        items={"type": "string"},
-        description="One origin a line, such as https://m.example.com; needed for add, set and delete, else empty.",
-    ),
-    "on_platform_list_empty": Param(
-        "stop",
-        type="string",
-        enum=["stop", "register"],
-        description="When the platform has registered no business domain (89020): stop, or register platform_domains "
-        "for all merchants of the platform (only with add and set; needs a platform token).",
-    ),
-    "platform_conn_id": Param(
-        None,
-        type=["null", "string"],
-        description="Connection for that registration; empty: the same as wxa_conn_id.",
-    ),
-    "platform_domains": Param(
-        [],
-        type="array",
-        items={"type": "string"},
-        description="One bare host a line, such as example.com; empty: the hosts of webviewdomain.",
-    ),
-    "on_individual": Param(
-        "release_without_domains",
-        type="string",
-        enum=["release_without_domains", "stop"],
-        description="When an individual owns the Mini Program (89231), which cannot have business domains.",
-    ),
-    "template_id": Param(
-        type=["integer", "string"], pattern="^[0-9]+$", minimum=0, description="From gettemplatelist: digits."
-    ),
-    "user_version": Param(type="string", minLength=1, maxLength=64, description="1 to 64 characters, such as 1.4.0."),
-    "user_desc": Param(None, type=["null", "string"], description="What changed; empty: the user_version."),
-    "ext_json": Param(
-        {}, type="object", description="The whole ext_json; free data goes under its key ext; extAppid is added."
-    ),
-    "version_desc": Param(
-        "", type=["null", "string"], format="multiline", description="For the reviewer: what changed, test accounts."
-    ),
-    "privacy_api_not_use": Param(
-        default=False, type="boolean", description="Declare that privacy interfaces which the scan finds are not used."
-    ),
-    "audit_quota_reserve": Param(
-        0, type="integer", minimum=0, description="Do not submit when the platform has only this many submissions left."
-    ),
-    "withdraw_foreign_audit": Param(
-        default=False,
-        type="boolean",
-        description="Withdraw somebody else's version that is in audit, instead of stopping: 5 a day, 10 a month for "
-        "each Mini Program.",
-    ),
-    "approval": Param(default=True, type="boolean", description="Wait for somebody's approval before the release."),
-    "approvers": Param(
-        [],
-        type="array",
-        items={"type": "string", "minLength": 1},
-        description="Ids of the Airflow users who may approve, one a line; empty: whoever may edit the run.",
-    ),
-    "approver_must_differ": Param(default=False, type="boolean", description="Not by whoever triggers this run."),
-    "release": Param(default=True, type="boolean", description="Release after the audit; else the run ends there."),
-    "audit_timeout_hours": Param(
-        264,
-        type="number",
-        exclusiveMinimum=0,
-        description="How long to wait for the review; it takes up to seven working days.",
-    ),
-    "wxa_conn_id": Param("wxa_default", type="string", description="Connection of type wxa."),
-}
 
 
 def spec(context: Context) -> ReleaseSpec:
@@ -220,7 +133,7 @@ with DAG(
     schedule=None,
     is_paused_upon_creation=False,
     catchup=False,
-    params=PARAMS,
+    params=release_params(),
     default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
     tags=["wechat", "release"],
     doc_md=__doc__,
