@@ -156,9 +156,10 @@ with DAG(
 
     @task(
         doc_md="Reports everything that is wrong with the params and the Connections at once, and calls nothing.\n\n"
-        "**Undo**: nothing to undo. **Clear** checks again; the params of a run do not change, so trigger a new one. "
-        "**Mark success** goes on, and the tasks behind refuse what they cannot do. **Mark failed** ends the run; "
-        "nothing was sent.",
+        "- **Undo**: nothing to undo.\n"
+        "- **Clear**: checks again; the params of a run do not change, so trigger a new one.\n"
+        "- **Mark success**: goes on, and the tasks behind refuse what they cannot do.\n"
+        "- **Mark failed**: ends the run; nothing was sent.",
     )
     def check_release() -> None:
         """Report every problem at once, before the first call."""
@@ -175,10 +176,11 @@ with DAG(
         platform_list_empty="register_platform_domains",
         doc_md="Configures the business domains and follows WeChat's answer: 0 and 89019 to the code, 89020 to the "
         "platform's list, 89231 to the individual's road. Any other errcode fails.\n\n"
-        "**Undo**: run with domain_action delete, or set with the list in `before` of this task's XCom. **Clear** "
-        "writes again, which changes nothing that is already so. **Mark success** goes on without domains: "
-        "register_platform_domains and individual_account skip, so nothing platform-wide is written, and release or "
-        "verify_release fails if a wanted domain lacks. **Mark failed** ends the run; what was written stays.",
+        "- **Undo**: run with domain_action delete, or set with the list in `before` of this task's XCom.\n"
+        "- **Clear**: writes again, which changes nothing that is already so.\n"
+        "- **Mark success**: goes on without domains: register_platform_domains and individual_account skip, so "
+        "nothing platform-wide is written, and release or verify_release fails if a wanted domain lacks.\n"
+        "- **Mark failed**: ends the run; what was written stays.",
         **domains,
     )
     register_platform_domains = WxaModifyPlatformDomainOperator(
@@ -187,17 +189,20 @@ with DAG(
         hosts=rendered(lambda context: list(spec(context).platform_hosts)),
         platform_conn_id="{{ params.platform_conn_id or params.wxa_conn_id }}",
         pre_execute=only_when_platform_list_is_empty,
-        doc_md="Registers hosts on the platform's own list, testing and published version together: **all merchants "
-        "of the platform are concerned**. Only after 89020, and only when on_platform_list_empty is register.\n\n"
-        "**Undo**: WxaModifyPlatformDomainOperator with action delete, but other merchants' releases would lose the "
-        "hosts. **Clear** registers what lacks. **Mark success** writes nothing and goes on to the second try: right "
-        "after somebody registered the hosts by hand. **Mark failed** ends the run; what was registered stays.",
+        doc_md="Registers hosts on the platform's own list, testing and published version together: **all merchants of "
+        "the platform are concerned**. Only after 89020, and only when on_platform_list_empty is register.\n\n"
+        "- **Undo**: WxaModifyPlatformDomainOperator with action delete, but other merchants' releases would "
+        "lose the hosts.\n"
+        "- **Clear**: registers what lacks.\n"
+        "- **Mark success**: writes nothing and goes on to the second try: right after somebody registered the "
+        "hosts by hand.\n"
+        "- **Mark failed**: ends the run; what was registered stays.",
     )
     configure_domains_again = WxaSetWebviewDomainBranchOperator(
         task_id="configure_domains_again",
         doc_md="The second try, after the platform's list was filled; 89020 fails now.\n\n"
-        "**Undo**, **Clear** and **Mark failed** as for configure_domains. **Mark success** goes on without domains; "
-        "release or verify_release fails if a wanted one lacks.",
+        "- **Undo**, **Clear**, **Mark failed**: as for configure_domains.\n"
+        "- **Mark success**: goes on without domains; release or verify_release fails if a wanted one lacks.",
         **domains,
     )
 
@@ -206,8 +211,10 @@ with DAG(
         pre_execute=only_when_an_individual_owns_it,
         doc_md="Notes that an individual owns the Mini Program (89231): it cannot have business domains, so the "
         "release goes on without, unless on_individual is stop.\n\n"
-        "**Undo**: nothing to undo. **Clear** looks again. **Mark success** goes on without domains, also where "
-        "on_individual is stop. **Mark failed** ends the run before any code is uploaded.",
+        "- **Undo**: nothing to undo.\n"
+        "- **Clear**: looks again.\n"
+        "- **Mark success**: goes on without domains, also where on_individual is stop.\n"
+        "- **Mark failed**: ends the run before any code is uploaded.",
     )
     def individual_account() -> str:
         """Note it; whether to go on was decided before this runs."""
@@ -221,9 +228,11 @@ with DAG(
         trigger_rule="none_failed_min_one_success",
         doc_md="Uploads the code from the template as the trial version, unless WeChat has this very version already. "
         "A foreign version in audit stops it.\n\n"
-        "**Undo**: commit another version. **Clear** reads first and commits only what is not there. **Mark success** "
-        "goes on with whatever is on trial, which submit_audit refuses unless it is this version. **Mark failed** ends "
-        "the run; a trial version stays, only testers see it.",
+        "- **Undo**: commit another version.\n"
+        "- **Clear**: reads first and commits only what is not there.\n"
+        "- **Mark success**: goes on with whatever is on trial, which submit_audit refuses unless it is this "
+        "version.\n"
+        "- **Mark failed**: ends the run; a trial version stays, only testers see it.",
         **code,
     )
     wait_for_privacy_scan = WxaPrivacyScanSensor(
@@ -232,8 +241,10 @@ with DAG(
         wxa_conn_id="{{ params.wxa_conn_id }}",
         privacy_api_not_use=param("privacy_api_not_use"),
         doc_md="Waits about a minute for WeChat's scan of privacy interfaces (61039 while it runs).\n\n"
-        "**Undo**: nothing to undo. **Clear** looks again. **Mark success** submits at once, and WeChat refuses that "
-        "while it scans (61039); nothing is lost. **Mark failed** ends the run; the scan goes on.",
+        "- **Undo**: nothing to undo.\n"
+        "- **Clear**: looks again.\n"
+        "- **Mark success**: submits at once, and WeChat refuses that while it scans (61039); nothing is lost.\n"
+        "- **Mark failed**: ends the run; the scan goes on.",
     )
     submit_audit = WxaSubmitAuditOperator(
         task_id="submit_audit",
@@ -243,9 +254,11 @@ with DAG(
         withdraw_foreign_audit=param("withdraw_foreign_audit"),
         doc_md="Submits the trial version for audit, or adopts the sheet that this version has already. Each "
         "submission costs one of the platform's monthly quota.\n\n"
-        "**Undo**: /wxa/undocodeaudit, 5 a day and 10 a month for each Mini Program. **Clear** adopts its own sheet, "
-        "so it never submits twice. **Mark success** submits nothing and leaves wait_for_audit without a sheet to wait "
-        "for: clear this task instead. **Mark failed** ends the run; a submitted sheet goes on, and Clear adopts it.",
+        "- **Undo**: /wxa/undocodeaudit, 5 a day and 10 a month for each Mini Program.\n"
+        "- **Clear**: adopts its own sheet, so it never submits twice.\n"
+        "- **Mark success**: submits nothing and leaves wait_for_audit without a sheet to wait for: clear this "
+        "task instead.\n"
+        "- **Mark failed**: ends the run; a submitted sheet goes on, and Clear adopts it.",
         **code,
     )
     wait_for_audit = WxaAuditSensor(
@@ -256,8 +269,10 @@ with DAG(
         timeout="{{ params.audit_timeout_hours * 3600 }}",
         doc_md="Waits for the review, up to seven working days; a delay (4) is not the end. Rejected and withdrawn "
         "fail with the reason.\n\n"
-        "**Undo**: nothing to undo. **Clear** waits on. **Mark success** goes on; release then refuses a sheet that is "
-        "not approved. **Mark failed** stops waiting; the review goes on, and Clear takes it up again.",
+        "- **Undo**: nothing to undo.\n"
+        "- **Clear**: waits on.\n"
+        "- **Mark success**: goes on; release then refuses a sheet that is not approved.\n"
+        "- **Mark failed**: stops waiting; the review goes on, and Clear takes it up again.",
     )
     approve_release = WxaApproveReleaseOperator(
         task_id="approve_release",
@@ -270,9 +285,11 @@ with DAG(
         wxa_conn_id="{{ params.wxa_conn_id }}",
         pre_execute=only_when_approval_is_wanted,
         doc_md="Somebody approves or rejects, under Required Actions; who, when and why is kept in the ledger.\n\n"
-        "**Undo**: until release has run, clear this task and reject. **Clear** asks again, also after a rejection. "
-        "**Mark success** is no approval: release fails and says so; to release without one, trigger a run with "
-        "approval false. **Mark failed** ends the run; the approved sheet stays, and Clear asks again.",
+        "- **Undo**: until release has run, clear this task and reject.\n"
+        "- **Clear**: asks again, also after a rejection.\n"
+        "- **Mark success**: is no approval: release fails and says so; to release without one, trigger a run "
+        "with approval false.\n"
+        "- **Mark failed**: ends the run; the approved sheet stays, and Clear asks again.",
     )
     release = WxaReleaseOperator(
         task_id="release",
@@ -282,10 +299,11 @@ with DAG(
         pre_execute=only_when_release_is_wanted,
         doc_md="Publishes the approved sheet, if it is of this version, for everyone. WeChat drops the business "
         "domains that the platform's list does not hold.\n\n"
-        "**Undo**: roll back with /wxa/revertcoderelease (one step), or release a fixed version. **Clear** sees what "
-        "is online and does not publish twice; after a rejection it stays skipped, clear approve_release. **Mark "
-        "success** publishes nothing; verify_release then fails. **Mark failed** ends the run and takes nothing back: "
-        "what is online stays online.",
+        "- **Undo**: roll back with /wxa/revertcoderelease (one step), or release a fixed version.\n"
+        "- **Clear**: sees what is online and does not publish twice; after a rejection it stays skipped, clear "
+        "approve_release.\n"
+        "- **Mark success**: publishes nothing; verify_release then fails.\n"
+        "- **Mark failed**: ends the run and takes nothing back: what is online stays online.",
         **code,
     )
     verify_release = WxaVerifyReleaseOperator(
@@ -294,8 +312,10 @@ with DAG(
         individual=rendered(is_individual),
         released_at=rendered(released_at),
         doc_md="Proves that this version is online and that the wanted domains are effective.\n\n"
-        "**Undo**: nothing to undo. **Clear** looks again. **Mark success** makes the run green without the proof. "
-        "**Mark failed** makes it red; what is online stays online.",
+        "- **Undo**: nothing to undo.\n"
+        "- **Clear**: looks again.\n"
+        "- **Mark success**: makes the run green without the proof.\n"
+        "- **Mark failed**: makes it red; what is online stays online.",
         **code,
     )
 

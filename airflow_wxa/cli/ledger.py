@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from airflow_wxa.store import Entry, Ledger
 
 _ROWS_OF_A_TABLE: Final = 50
+_WIDTH_OF_A_PIPE: Final = 200
 _STYLES: Final = {"ok": "green", "refused": "red", "unknown": "yellow", "resolved": "dim"}
 _FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -58,7 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.json:
         sys.stdout.write(json.dumps([as_json(entry) for entry in entries], ensure_ascii=False, indent=2) + "\n")
     else:
-        show(entries, Console())
+        # At a terminal the long columns fold; in a pipe nothing knows how wide the end is.
+        show(entries, Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE))
     return 0
 
 
@@ -146,7 +148,12 @@ def show(entries: Sequence[Entry], console: Console) -> None:
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for header in ("time (UTC)", "who", "run", "task", "Mini Program", "call", "errcode", "result"):
-        table.add_column(header, overflow="fold", justify="right" if header == "errcode" else "left")
+        table.add_column(
+            header,
+            overflow="fold",
+            no_wrap=header in {"time (UTC)", "Mini Program", "errcode"},
+            justify="right" if header == "errcode" else "left",
+        )
     for entry in entries:
         cells = (
             _iso(entry.sent_at)[:19].replace("T", " "),
