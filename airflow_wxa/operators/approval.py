@@ -162,8 +162,6 @@ class WxaApproveReleaseOperator(ApprovalOperator):
         """Note the decision in the ledger; without that an approval does not count, all else may do without."""
         self.log.info("%s by %s at %s", decision.outcome, decision.by or "nobody in time", decision.at)
         try:
-            self.log.info("%s by %s at %s", decision.outcome, decision.by or "nobody in time", decision.at)
-        try:
             component_appid = WxaHook(self.wxa_conn_id).read().component_appid
             open_ledger().decided(component_appid, self.appid, current_who(), asdict(decision))
         except WxaError as error:
