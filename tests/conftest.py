@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import signal
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 pytest_plugins = ["airflow_wxa.sandbox.testing"]
 
@@ -33,3 +34,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.
         for item in items:
             if item.get_closest_marker(marker):
                 item.add_marker(skip)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_as_in_a_terminal() -> Iterator[None]:
+    """Take the signals that a suite started in the background inherits as ignored; tests send them to themselves."""
+    ours = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL, signal.SIGTERM: signal.SIG_DFL}
+    before = {each: signal.signal(each, handler) for each, handler in ours.items()}
+    yield
+    for each, handler in before.items():
+        signal.signal(each, handler)
