@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -101,7 +102,8 @@ def _engine(url: str, pid: int) -> Engine:  # noqa: ARG001  (a forked child must
     try:
         if engine.dialect.name == "sqlite":
             _keep_private(engine)
-        _bring_up_to_date(engine)
+        with _quiet_migrations():
+            _bring_up_to_date(engine)
     except (SQLAlchemyError, OSError) as error:  # OSError: the file, or its folder, is not ours
         raise unreachable(engine, error) from None
     return engine
@@ -174,6 +176,18 @@ def _keep_private(engine: Engine) -> None:
         # Never opened when it exists: closing it would take away the locks of connections that this process has.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _PRIVATE))
+
+
+@contextmanager
+def _quiet_migrations() -> Iterator[None]:
+    """Keep Alembic's "Context impl …" out of each task's log; Airflow's own migrations go on telling."""
+    logger = logging.getLogger("alembic.runtime.migration")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _bring_up_to_date(engine: Engine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import logging
 import multiprocessing
 import os
 import stat
@@ -70,6 +71,12 @@ def test_the_file_is_private_before_anything_is_in_it(
 def test_a_missing_folder_is_made(tmp_path: Path) -> None:
     Store(f"sqlite:///{tmp_path / 'home' / 'wxa.db'}", [KEY])
     assert modes(tmp_path / "home")["wxa.db"] == 0o600
+
+
+def test_opening_says_nothing_in_a_tasks_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    open_engine(f"sqlite:///{tmp_path / 'quiet.db'}")
+    assert caplog.records == []
 
 
 def test_a_store_in_memory_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
