@@ -1,9 +1,9 @@
 """Search what a run of the suite left behind for the sandbox's secrets, in every spelling.
 
-``pytest --basetemp=DIR; python -m tests.canaries DIR`` prints how much was searched and each hit, and exits 1 when there
-are any: stores, databases, exports, logs in files. Log lines at DEBUG are searched by the tests that overhear them, since
-Airflow replaces the handlers of a run as soon as it sets up its own logging. Inputs that a test writes for a command to read (worlds,
-CSV files, tickets) hold secrets by design: name what to leave out with ``--inputs``.
+``pytest --basetemp=DIR; python -m tests.canaries DIR`` prints how much was searched and each hit, and exits 1 when
+there are any: stores, databases, exports, logs in files. Log lines at DEBUG are searched by the tests that overhear
+them, since Airflow replaces the handlers of a run when it sets up its own logging. Inputs that a test writes for a
+command to read (worlds, CSV files, tickets) hold secrets by design: name what to leave out with ``--inputs``.
 """
 
 from __future__ import annotations
