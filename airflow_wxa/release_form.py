@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from airflow.sdk import Param
 
-from airflow_wxa.steps.release_spec import APPID_PATTERN, DOMAIN_ACTIONS
+from airflow_wxa.api.appid import APPID_PATTERN
+from airflow_wxa.steps.release_spec import DOMAIN_ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

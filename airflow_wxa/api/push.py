@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.audit import reason_lines
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaError
@@ -58,7 +59,6 @@ _RANDOM: Final = 16  # bytes in front of the content, which make equal contents 
 _LENGTH: Final = 4  # bytes of the content's length, big-endian
 _EPOCH_LIMIT: Final = 2**31  # seconds: what an integer column takes
 _ACCOUNT_LIMIT: Final = 64  # characters
-_APPID: Final = re.compile(r"wx[0-9a-f]{16}")
 _SECONDS: Final = re.compile(r"[0-9]{1,10}")
 # WeChat's own sample of a refused audit closes this one element with a misspelled tag.
 _MISSPELLED: Final = re.compile(r"(<ScreenShot>[^<]*)</[A-Za-z]+>")
@@ -263,7 +263,7 @@ def read_authorisation_event(text: str, component_appid: str) -> Ticket | Author
     if kind == Ticket.kind:
         return Ticket(create_time, Secret(_needed(fields, "ComponentVerifyTicket")))
     appid = _needed(fields, "AuthorizerAppid")
-    if not _APPID.fullmatch(appid):
+    if not APPID.fullmatch(appid):
         raise PushRefusedError(Refusal.MALFORMED)
     if kind == Unauthorised.kind:
         return Unauthorised(create_time, appid)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from typing import TYPE_CHECKING, Final
 
+from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaSpecError
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "read_merchants"]
 
 COLUMNS: Final = ("appid", "refresh_token")
-_APPID: Final = re.compile(r"wx[0-9a-f]{16}")
 _SHOWN: Final = 20  # problems; a file with the wrong separator has as many as lines
 
 
@@ -47,7 +46,7 @@ def read_merchants(text: str) -> dict[str, Secret]:
 def _row_problems(row: Mapping[str, str | None], before: Iterable[str]) -> list[str]:
     appid, token = row["appid"] or "", row["refresh_token"] or ""
     problems = []
-    if not _APPID.fullmatch(appid):
+    if not APPID.fullmatch(appid):
         problems.append(f"appid {appid!r} is not wx and 16 hex digits in lower case")
     elif appid in before:
         problems.append(f"appid {appid} stands there twice")

@@ -18,6 +18,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect
 
+from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.push import MAX_PUSH_BYTES, Envelope
 from airflow_wxa.hooks.store import open_store as open_configured_store
 from airflow_wxa.plugins.connections import PushConnections
@@ -38,7 +39,6 @@ _QUEUE_SECONDS: Final = 4.0
 _THREADS: Final = 8
 _THREADS_AFTERWARDS: Final = 2
 _CONN_ID: Final = re.compile(r"[\w.-]{1,200}", re.ASCII)
-_APPID: Final = re.compile(r"wx[0-9a-f]{16}")
 
 
 def create_receiver(
@@ -78,7 +78,7 @@ class _Desk:
         self._threads_afterwards = CapacityLimiter(_THREADS_AFTERWARDS)
 
     async def serve(self, wxa_conn_id: str, appid: str | None, request: Request) -> Response:
-        if not _CONN_ID.fullmatch(wxa_conn_id) or (appid is not None and not _APPID.fullmatch(appid)):
+        if not _CONN_ID.fullmatch(wxa_conn_id) or (appid is not None and not APPID.fullmatch(appid)):
             self.reception.refusals.count("", "connection")
             return self._response(REFUSED)
         envelope = _envelope(request.query_params, await _body(request))

@@ -16,10 +16,10 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from fastapi import Depends, FastAPI, Response
 from fastapi.responses import HTMLResponse
 
+from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.code import get_qrcode
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.steps.release_spec import APPID_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,7 @@ def create_trial_qrcodes() -> FastAPI:
 
 
 def _qrcode(wxa_conn_id: str, appid: str) -> Response:
-    if not re.fullmatch(APPID_PATTERN, appid):
+    if not APPID.fullmatch(appid):
         return _refused(404, f"{appid} is no appid: wx and 16 hex digits")
     hook = WxaHook(wxa_conn_id)
     try:

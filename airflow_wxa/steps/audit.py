@@ -39,7 +39,6 @@ __all__ = ["Submission", "audit_error", "audit_status", "submit_version"]
 
 _ALREADY_RUNNING: Final = 85009
 _QUOTA_USED_UP: Final = 85085
-_UNDECLARED: Final = 61040
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +148,7 @@ def _adopted(version: CodeVersion, sheet: AuditSheet | None, how: Submission) ->
 def _after_refusal(version: CodeVersion, how: Submission, error: WxaError) -> Step[SubmitOutcome]:
     """Read the sheet after a lost answer, or after 85009: adopt ours, name a foreign one, else the error stands."""
     if isinstance(error, WxaInputError):
-        raise (yield from undeclared_interfaces(error)) if error.errcode == _UNDECLARED else error
+        raise (yield from undeclared_interfaces(error))
     sheet = yield from read_latest_sheet(version.appid)
     if adopted := _adopted(version, sheet, how):
         return adopted

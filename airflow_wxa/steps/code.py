@@ -95,7 +95,9 @@ def privacy_scan(appid: str, *, privacy_api_not_use: bool = False) -> Step[Priva
 
 
 def undeclared_interfaces(refused: WxaApiError) -> Step[WxaApiError]:
-    """Return the error for a submission that was answered 61040, with the interfaces that the scan tells of."""
+    """Return the error for a refused submission; for 61040 with the interfaces that the scan tells of."""
+    if refused.errcode != _UNDECLARED:
+        return refused
     try:
         yield from privacy_scan(refused.appid or "")
     except WxaError as error:

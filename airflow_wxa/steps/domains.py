@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from airflow_wxa.api.call import Call
+from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.api.webview_domain import (
     ACTIONS,
@@ -49,8 +49,8 @@ _ROADS: Final[Mapping[int, Literal["platform_list_empty", "individual"]]] = {
     89231: "individual",
 }
 _NOT_ON_PLATFORM: Final = 89021
-_ENDPOINT: Final = Call.to("setwebviewdomain", "").endpoint
-_PLATFORM_ENDPOINT: Final = Call.to("modify_wxa_jump_domain", None).endpoint
+_ENDPOINT: Final = CATALOGUE["setwebviewdomain"]
+_PLATFORM_ENDPOINT: Final = CATALOGUE["modify_wxa_jump_domain"]
 
 
 def configure_domains(appid: str, action: Action, wanted: Sequence[WebviewDomain] = ()) -> Step[DomainOutcome]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.code import CodeVersion, is_text, version_problems
 from airflow_wxa.api.webview_domain import (
     WebviewDomain,
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.webview_domain import Action
 
-__all__ = ["APPID_PATTERN", "DOMAIN_ACTIONS", "ReleaseSpec", "refuse", "release_problems"]
+__all__ = ["DOMAIN_ACTIONS", "ReleaseSpec", "refuse", "release_problems"]
 
-APPID_PATTERN: Final = "^wx[0-9a-f]{16}$"
 #: The words of the param ``domain_action``; ``all`` leaves WeChat's field out.
 DOMAIN_ACTIONS: Final[Mapping[str, Action]] = {
     "add": "add",
@@ -91,7 +90,7 @@ def _form_problems(params: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with single params, whatever the others say."""
     appid = params.get("appid")
     problems = []
-    if not isinstance(appid, str) or not re.fullmatch(APPID_PATTERN, appid):
+    if not isinstance(appid, str) or not APPID.fullmatch(appid):
         problems.append(f"appid = {shown(repr(appid))}: must be wx and 16 hex digits in lower case")
     problems += version_problems(
         appid, params.get("template_id"), params.get("user_version"), params.get("ext_json", {})
