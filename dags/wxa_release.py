@@ -123,7 +123,7 @@ def only_when_release_is_wanted(context: Context) -> None:
             f"  appid {context['params']['appid']}, approve_release {decision.get('outcome', 'not answered')}\n"
             "  a task that is marked success by hand approves nothing\n"
             "  clear approve_release and let somebody approve\n"
-            "  docs/how-to/rescue.md"
+            "  airflow-wxa docs rescue"
         )
 
 

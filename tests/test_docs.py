@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from airflow_wxa.cli.docs import pages
 from airflow_wxa.get_provider_info import get_provider_info
 from airflow_wxa.sandbox.control import PAGE
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SOURCES = [path.read_text("utf-8") for room in ("airflow_wxa", "dags") for path in (ROOT / room).rglob("*.py")]
 
 
 def exported(package: str) -> list[str]:
@@ -57,8 +59,16 @@ def test_every_link_inside_the_docs_leads_somewhere(path: Path) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("source", sorted((ROOT / "airflow_wxa").rglob("*.py")), ids=lambda path: path.stem)
-def test_every_page_that_an_error_names_exists(source: Path) -> None:
-    named = re.findall(r"docs/[a-z/-]+\.md", source.read_text("utf-8"))
+def test_what_the_code_cites_is_a_page_of_the_docs_command() -> None:
+    cited = {name for text in SOURCES for name in re.findall(r"airflow-wxa docs ([a-z-]+)", text)}
 
-    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert cited >= {"rescue", "connection"}
+    assert cited - pages().keys() == set()
+
+
+def test_the_code_cites_no_file_that_the_wheel_lacks() -> None:
+    assert [name for text in SOURCES for name in re.findall(r"docs/[a-z/-]+\.md", text)] == []
+
+
+def test_every_page_has_a_name_of_its_own() -> None:
+    assert len(pages()) == len(PAGES) - 1  # all but the README

@@ -128,7 +128,7 @@ class TokenServer:
             f"{call.endpoint.name} not sent: the token server gave no token",
             values={"token_url": without_credentials(self._url), "it did": what},
             why="The Connection's extra token_url names where tokens come from, and a token is never guessed.",
-            next_step="ask whoever runs that server; docs/reference/connection.md says what it must answer",
+            next_step="ask whoever runs that server; airflow-wxa docs connection says what it must answer",
             endpoint=call.endpoint.name,
             appid=call.appid,
         )

@@ -112,7 +112,7 @@ class PushRefusedError(WxaError):
 
     def __init__(self, reason: Refusal) -> None:
         why, next_step = _WORDS[reason]
-        super().__init__(f"push refused: {reason}", why=why, next_step=next_step, source="docs/how-to/pushes.md")
+        super().__init__(f"push refused: {reason}", why=why, next_step=next_step, source="airflow-wxa docs pushes")
         self.reason = reason
 
 

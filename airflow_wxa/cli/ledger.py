@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
             "the ledger was left as it is",
             problems,
             next_step="name what to show, or what to erase",
-            source="docs/how-to/ledger.md",
+            source="airflow-wxa docs ledger",
         )
     ledger = open_ledger()
     if arguments.erase:

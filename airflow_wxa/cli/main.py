@@ -24,6 +24,7 @@ MODULES: Final[Mapping[str, str]] = {
     "demo": "airflow_wxa.cli.demo.command",
     "sandbox": "airflow_wxa.cli.sandbox",
     "errcode": "airflow_wxa.cli.errcode",
+    "docs": "airflow_wxa.cli.docs",
     "receiver": "airflow_wxa.cli.receiver",
     **{command.name: command.module for command in COMMANDS},
 }
@@ -60,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_sandbox(commands)
     _add_errcode(commands)
+    _add_docs(commands)
     _add_receiver(commands)
     for command in COMMANDS:
         add_command(commands, command)
@@ -108,6 +110,12 @@ def _add_errcode(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     about = "Say what an errcode of WeChat means, who acts, and what to do next, in English and Chinese."
     errcode = commands.add_parser("errcode", help="explain errcodes of WeChat", description=about)
     errcode.add_argument("codes", type=int, nargs="+", metavar="CODE", help="such as 89020, or -1")
+
+
+def _add_docs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    about = "Print a page of the documentation; without a name, list the pages."
+    docs = commands.add_parser("docs", help="print the documentation", description=about)
+    docs.add_argument("page", nargs="?", metavar="PAGE", help="such as rescue")
 
 
 def _add_receiver(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

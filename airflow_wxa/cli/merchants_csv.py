@@ -66,5 +66,5 @@ def _refused(problems: list[str]) -> WxaSpecError:
         problems[:_SHOWN] + ([f"and {rest} more"] if rest > 0 else []),
         why="An import is all or nothing, so that it can be repeated after the file was corrected.",
         next_step=f"write a header {','.join(COLUMNS)} and one merchant a line, separated by commas",
-        source="docs/how-to/credentials.md",
+        source="airflow-wxa docs credentials",
     )

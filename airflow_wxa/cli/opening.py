@@ -68,7 +68,7 @@ def open_connection(wxa_conn_id: str) -> Connection:
             [f"wxa_conn_id = {wxa_conn_id!r}: neither environment, secrets backend nor Airflow's database knows it"],
             next_step="create it under Admin → Connections with type wxa, set "
             f"AIRFLOW_CONN_{wxa_conn_id.upper()}, or name another one with --wxa-conn-id",
-            source="docs/reference/connection.md",
+            source="airflow-wxa docs connection",
         ) from None
 
 
@@ -86,7 +86,7 @@ def open_platform(wxa_conn_id: str) -> tuple[PlatformCredentials, Secret]:
             ["login (component_appid) or password (component_appsecret) is empty"],
             why="Merchants, tickets and keys belong to a platform; fixed tokens and token servers have no store.",
             next_step="fill login and password in, or name another Connection with --wxa-conn-id",
-            source="docs/reference/connection.md",
+            source="airflow-wxa docs connection",
         )
     return platform, read.component_appsecret
 

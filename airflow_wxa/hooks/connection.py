@@ -153,7 +153,7 @@ def _refused(conn_id: str, problems: Sequence[str]) -> WxaSpecError:
         problems,
         why="Tokens ride in URLs: plain http is for loopback only, and each token belongs to one appid.",
         next_step="correct the Connection (Admin → Connections, or AIRFLOW_CONN_…)",
-        source="docs/reference/connection.md",
+        source="airflow-wxa docs connection",
     )
 
 

@@ -47,7 +47,7 @@ def store_url() -> str:
             why="Each machine would refresh tokens for itself, and two refreshers invalidate each other's.",
             next_step="create a PostgreSQL database with a role of its own, and set [wxa] sql_alchemy_conn "
             "(AIRFLOW__WXA__SQL_ALCHEMY_CONN) to it on every machine",
-            source="docs/how-to/store.md",
+            source="airflow-wxa docs store",
         )
     if url:
         return url

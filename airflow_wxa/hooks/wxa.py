@@ -36,7 +36,7 @@ _masked: Final[set[str]] = set()
 class WxaHook(BaseHook):
     """Talks to WeChat's third-party platform API for one Airflow Connection of type ``wxa``.
 
-    :param wxa_conn_id: the Connection; its fields are described in ``docs/reference/connection.md``.
+    :param wxa_conn_id: the Connection; its fields are described in ``airflow-wxa docs connection``.
     """
 
     conn_name_attr = "wxa_conn_id"

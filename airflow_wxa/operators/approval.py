@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["WxaApproveReleaseOperator"]
 
 _DOMAINS_SHOWN: Final = 40
-_HOW_TO: Final = "docs/how-to/approve.md"
+_HOW_TO: Final = "airflow-wxa docs approve"
 
 
 @dataclass(frozen=True, slots=True)

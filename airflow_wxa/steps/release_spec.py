@@ -82,7 +82,7 @@ def refuse(problems: Sequence[str]) -> None:
             problems,
             why="Each line names a param or a Connection, and what cannot be right about it.",
             next_step="correct all of them and trigger a new run: the params of a run do not change",
-            source="docs/explanation/domains-first.md",
+            source="airflow-wxa docs domains-first",
         )
 
 

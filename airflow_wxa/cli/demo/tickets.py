@@ -70,5 +70,5 @@ def _not_taken(address: str, what: str) -> TicketNotTakenError:
     return TicketNotTakenError(
         f"the push receiver in Airflow's API server {what}\n"
         f"  the ticket was pushed to {address}\n"
-        "  run it again with --home DIR: api-server.out there names the reason, and docs/how-to/pushes.md explains it"
+        "  run it again with --home DIR: api-server.out there names the reason, and airflow-wxa docs pushes explains it"
     )

@@ -126,7 +126,7 @@ def two_refreshers(patient: Patient) -> Iterator[Seen]:
                 f"{f'appid {death.appid}' if death.appid else 'the platform token'}, fetched "
                 f"{in_words(death.age)} ago, good for {in_words(death.seconds_left)} more",
                 "find the other program (an older system, a second Airflow with a store of its own) and stop it, or "
-                "let it take its tokens from one place with us (docs/how-to/credentials.md)",
+                "let it take its tokens from one place with us (airflow-wxa docs credentials)",
             )
 
 

@@ -41,7 +41,7 @@ def store_file(patient: Patient) -> Iterator[Seen]:
             yield Seen(
                 "others on this machine may open the store's file",
                 f"{path}, mode {mode:04o}",
-                f"chmod 600 {path}; if others may have copied it, rotate the keys (docs/how-to/credentials.md)",
+                f"chmod 600 {path}; if others may have copied it, rotate the keys (airflow-wxa docs credentials)",
             )
 
 
