@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -23,6 +24,7 @@ from airflow_wxa.client.wire import (
     url_of,
 )
 from airflow_wxa.errors import WxaCredentialError, WxaError
+from airflow_wxa.steps import Pause
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -66,7 +68,7 @@ class AsyncWxaClient:
         await pool.leave(self._egress, self._pool)
 
     async def run(self, step: Step[T]) -> T:
-        """Carry a step to its end and return its outcome; errors are thrown into it first.
+        """Carry a step to its end and return its outcome: errors are thrown into it, its pauses are slept.
 
         :raises WxaError: what the step did not answer for.
         """
@@ -74,13 +76,16 @@ class AsyncWxaClient:
         error: WxaError | None = None
         while True:
             try:
-                call = step.throw(error) if error is not None else step.send(reply)  # type: ignore[arg-type]
+                wish = step.throw(error) if error is not None else step.send(reply)  # type: ignore[arg-type]
             except StopIteration as stop:
                 outcome: T = stop.value
                 return outcome
             reply = error = None
+            if isinstance(wish, Pause):
+                await asyncio.sleep(wish.seconds)
+                continue
             try:
-                reply = await self.send(call)
+                reply = await self.send(wish)
             except WxaError as refused:
                 error = refused
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import requests
@@ -24,6 +25,7 @@ from airflow_wxa.client.wire import (
     url_of,
 )
 from airflow_wxa.errors import WxaCredentialError, WxaError
+from airflow_wxa.steps import Pause
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -88,7 +90,7 @@ class WxaClient:
         self._session.close()
 
     def run(self, step: Step[T]) -> T:
-        """Carry a step to its end and return its outcome; errors are thrown into it first.
+        """Carry a step to its end and return its outcome: errors are thrown into it, its pauses are slept.
 
         :raises WxaError: what the step did not answer for.
         """
@@ -96,13 +98,16 @@ class WxaClient:
         error: WxaError | None = None
         while True:
             try:
-                call = step.throw(error) if error is not None else step.send(reply)  # type: ignore[arg-type]
+                wish = step.throw(error) if error is not None else step.send(reply)  # type: ignore[arg-type]
             except StopIteration as stop:
                 outcome: T = stop.value
                 return outcome
             reply = error = None
+            if isinstance(wish, Pause):
+                time.sleep(wish.seconds)
+                continue
             try:
-                reply = self.send(call)
+                reply = self.send(wish)
             except WxaError as refused:
                 error = refused
 

@@ -20,6 +20,7 @@ __all__ = [
     "AuditOutcome",
     "CommitOutcome",
     "DomainOutcome",
+    "Pause",
     "PlatformOutcome",
     "PrivacyOutcome",
     "ReleaseOutcome",
@@ -29,8 +30,19 @@ __all__ = [
 
 T = TypeVar("T")
 
-#: A step: yields calls, is sent replies or has errors thrown into it, returns its outcome.
-Step: TypeAlias = Generator[Call, Reply, T]
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A step yields it to wait before it reads again; its driver sleeps, then sends ``None``.
+
+    :param seconds: how long.
+    """
+
+    seconds: float
+
+
+#: A step: yields calls and pauses, is sent replies or has errors thrown into it, returns its outcome.
+Step: TypeAlias = Generator[Call | Pause, Reply, T]
 
 
 class _Outcome:

@@ -18,6 +18,7 @@ from airflow_wxa.errors import WxaError, WxaStateError
 from airflow_wxa.sandbox import AuditPlan
 from airflow_wxa.sandbox.exchange import Request, Sandbox
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from airflow_wxa.steps import Pause
 from tests.chaos.releasing import Plan, as_one_step
 from tests.chaos.witness import Witness, contested_world
 
@@ -53,7 +54,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self._step: Step[Any] = as_one_step(self.plan)
-        self._next: Call | None = self._step.send(None)  # type: ignore[arg-type]
+        self._next: Call | None = self._unpaused(self._step.send(None))  # type: ignore[arg-type]
 
     @property
     def next_endpoint(self) -> str:
@@ -82,11 +83,18 @@ class Run:
         self.submitted += self.witness.submitted[submitted:]
         self._next = None
         try:
-            self._next = self._step.throw(error) if error is not None else self._step.send(reply)  # type: ignore[arg-type]
+            wish = self._step.throw(error) if error is not None else self._step.send(reply)  # type: ignore[arg-type]
+            self._next = self._unpaused(wish)
         except StopIteration as stop:
             self.ended = stop.value
         except WxaError as stop:
             self.ended = stop
+
+    def _unpaused(self, wish: Call | Pause) -> Call:
+        """Return the next call; a pause is over at once."""
+        while isinstance(wish, Pause):
+            wish = next(self._step)
+        return wish
 
     def _answer(self, call: Call) -> Reply:
         token = PLATFORM_TOKEN if call.endpoint.token is TokenKind.PLATFORM else MERCHANT_TOKEN

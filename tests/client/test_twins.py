@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,11 +19,12 @@ from airflow_wxa.client import Egress, asynchronous, sync
 from airflow_wxa.errors import WxaBusyError, WxaCredentialError, WxaSpecError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from airflow_wxa.steps import configure_domains
+from airflow_wxa.steps import Pause, configure_domains
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
     from airflow_wxa.sandbox.faults import FaultKind
+    from airflow_wxa.steps import Step
     from tests.client.conftest import Elsewhere, Twins
 
 VERSION = CodeVersion.of(APPID, 47, "1.4.0")
@@ -44,6 +46,18 @@ def test_a_call_arrives_with_method_path_body_and_the_token_of_its_appid(
     assert (first.method, first.path, first.appid) == ("POST", "/wxa/setwebviewdomain", APPID)
     assert first.body == {"action": "add", "webviewdomain": ["https://m.example.com"]}
     assert (second.path, second.appid) == ("/cgi-bin/component/get_domain_confirmfile", COMPONENT_APPID)
+
+
+def test_a_pause_of_a_step_is_slept_between_its_calls(twins: Twins, wxa_sandbox: RunningSandbox) -> None:
+    def looks_twice() -> Step[float]:
+        began = time.monotonic()
+        yield SAFE[0]
+        yield Pause(0.05)
+        yield SAFE[0]
+        return time.monotonic() - began
+
+    assert twins.run(Egress(wxa_sandbox.url), looks_twice()) >= 0.05
+    assert len(wxa_sandbox.journal) == 2
 
 
 def test_a_get_has_no_body_and_a_query_is_encoded_once(twins: Twins, elsewhere: Elsewhere) -> None:

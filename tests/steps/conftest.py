@@ -11,6 +11,7 @@ from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.errors import WxaError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.steps import Pause
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ class Script:
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.pauses: list[float] = []
 
     @property
     def asked(self) -> list[str]:
@@ -58,13 +60,16 @@ class Script:
         error: WxaError | None = None
         while True:
             try:
-                call = step.throw(error) if error else step.send(reply)
+                wish = step.throw(error) if error else step.send(reply)
             except StopIteration as stop:
                 outcome: T = stop.value
                 return outcome
             reply = error = None
+            if isinstance(wish, Pause):
+                self.pauses.append(wish.seconds)
+                continue
             try:
-                reply = self._answer(call, left)
+                reply = self._answer(wish, left)
             except WxaError as refused:
                 error = refused
 
