@@ -6,29 +6,41 @@ So nothing that WeChat said travels through the database, and the text of an err
 from __future__ import annotations
 
 import asyncio
+import logging
+import random
+import time
 from abc import abstractmethod
-from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+from cachetools import TTLCache
 
-from airflow_wxa.errors import WxaError
+from airflow_wxa.errors import WxaError, WxaQuotaError
 from airflow_wxa.steps import AuditOutcome, PrivacyOutcome, audit_status, privacy_scan
-from airflow_wxa.triggers.rhythm import LONGEST_PAUSE, Rhythm
 from airflow_wxa.triggers.sharing import NO_CONNECTION, shared_connection
-from airflow_wxa.triggers.waiting import Mentions, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
     from airflow_wxa.steps import Step
+    from airflow_wxa.store import LoggedPush
     from airflow_wxa.triggers.sharing import SharedConnection
-    from airflow_wxa.triggers.waiting import Word
 
     Look = Callable[[], Step[AuditOutcome | PrivacyOutcome]]
 
-__all__ = ["WxaAuditTrigger", "WxaPrivacyScanTrigger", "woken_by"]
+__all__ = ["ThrottledLog", "WxaAuditTrigger", "WxaPrivacyScanTrigger", "backoff", "woken_by"]
+
+#: Of one Mini Program. ``final``: it ended. ``refused``: no look helps any more. ``waiting``: the time is over.
+WaitState = Literal["final", "refused", "waiting"]
+
+#: State of a Mini Program → status of an event that tells of such a one; the first that fits counts.
+_STATUS_OF_EVENT: Final[Mapping[WaitState, str]] = {"waiting": "timeout", "refused": "refused", "final": "final"}
+_LONGEST_PAUSE: Final = 900.0  # seconds: a review takes hours or days
+_GROWTH: Final = 1.5
+_SHORTEST: Final = 0.75  # of a pause that jitter cut
+_LOGGED_SECONDS: Final = 900.0
+_LOGGED_TEXTS: Final = 256  # that are remembered
 
 
 class _PollingTrigger(BaseTrigger):
@@ -69,10 +81,10 @@ class _PollingTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look until every Mini Program's wait is over: its outcome is final, it is refused, or the time is over."""
         async with shared_connection(self.wxa_conn_id) as connection:
-            words = await self._words(connection)
-        yield self._event(words)
+            states = await self._wait_for_all(connection)
+        yield self._event(states)
 
-    async def _words(self, connection: SharedConnection) -> Mapping[str, Word]:
+    async def _wait_for_all(self, connection: SharedConnection) -> Mapping[str, WaitState]:
         looks = self.looks()
         try:
             await connection.client()
@@ -83,33 +95,20 @@ class _PollingTrigger(BaseTrigger):
                 return dict.fromkeys(looks, "refused")
         if len(looks) > 1:
             await connection.preload(list(looks))
-        mentions = Mentions(self.log.log)
-        with ExitStack() as hints:
-            platform = connection.component_appid if self.heeds_pushes else ""
-            async with asyncio.TaskGroup() as group:
-                tasks = {
-                    appid: group.create_task(
-                        Wait(
-                            connection, appid, look, pending=self.pending, end_time=self.end_time, mentions=mentions
-                        ).until_over(
-                            Rhythm(self.poll_seconds, self.longest_pause),
-                            hints.enter_context(connection.watcher.hint(platform, appid)),
-                        )
-                    )
-                    for appid, look in looks.items()
-                }
+        throttled = ThrottledLog(self.log.log)
+        async with asyncio.TaskGroup() as group:
+            tasks = {
+                appid: group.create_task(_Wait(self, connection, appid, look, throttled).until_over())
+                for appid, look in looks.items()
+            }
         return {appid: task.result() for appid, task in tasks.items()}
 
-    def _event(self, words: Mapping[str, Word]) -> TriggerEvent:
-        status = next((status for word, status in _WORST_FIRST.items() if word in words.values()), "final")
+    def _event(self, states: Mapping[str, WaitState]) -> TriggerEvent:
+        status = next((status for state, status in _STATUS_OF_EVENT.items() if state in states.values()), "final")
         payload: dict[str, Any] = {"status": status, "end_time": self.end_time}
-        if len(words) > 1:
-            payload["appids"] = dict(words)
+        if len(states) > 1:
+            payload["appids"] = dict(states)
         return TriggerEvent(payload)  # type: ignore[no-untyped-call]
-
-
-#: Word of a Mini Program → status of an event that holds such a one.
-_WORST_FIRST: Mapping[Word, str] = {"waiting": "timeout", "refused": "refused"}
 
 
 class WxaPrivacyScanTrigger(_PollingTrigger):
@@ -147,7 +146,7 @@ class WxaAuditTrigger(_PollingTrigger):
     """
 
     pending = frozenset({"auditing", "delayed"})
-    longest_pause = LONGEST_PAUSE
+    longest_pause = _LONGEST_PAUSE
     heeds_pushes = True
 
     def __init__(self, *, sheets: Iterable[Mapping[str, str]], **kwargs: Any) -> None:
@@ -170,8 +169,119 @@ def woken_by(event: Any) -> tuple[str, float]:
 
     :raises ValueError: not an event of these triggers.
     """
-    if isinstance(event, dict) and event.get("status") in ("final", "refused", "timeout"):
+    if isinstance(event, dict) and event.get("status") in _STATUS_OF_EVENT.values():
         end_time = event.get("end_time")
         if isinstance(end_time, int | float):
             return event["status"], float(end_time)
     raise ValueError(f"not an event of a Wxa trigger: {event!r}")
+
+
+class _Wait:
+    """The wait for one Mini Program: sleep, look, and again, until there is nothing left to wait for."""
+
+    def __init__(
+        self, trigger: _PollingTrigger, connection: SharedConnection, appid: str, look: Look, throttled: ThrottledLog
+    ) -> None:
+        self._trigger = trigger
+        self._connection = connection
+        self._appid = appid
+        self._look = look
+        self._log = throttled.log
+        self._seen_pushes: set[tuple[str, int]] = set()
+        self._is_pushed = False
+        self._pause: asyncio.Timeout | None = None
+
+    async def until_over(self) -> WaitState:
+        """Look after each pause, or when a push says that it is worth it; a look is cut off where the time ends."""
+        platform = self._connection.component_appid if self._trigger.heeds_pushes else ""
+        with self._connection.watcher.watching(platform, self._appid, self.on_push):
+            try:
+                async with asyncio.timeout(self._trigger.end_time - time.time()):
+                    return await self._until_ended()
+            except TimeoutError:
+                return "waiting"
+
+    def on_push(self, push: LoggedPush) -> None:
+        """Look at once, one time for each push."""
+        if (key := (push.kind, push.create_time)) in self._seen_pushes:
+            return
+        self._seen_pushes.add(key)
+        if self._pause is not None and not self._is_pushed:
+            self._pause.reschedule(asyncio.get_running_loop().time())
+        self._is_pushed = True
+
+    async def _until_ended(self) -> WaitState:
+        state: WaitState = "waiting"
+        pauses = self._backoff()
+        while state == "waiting":
+            if await self._is_pushed_during(next(pauses)):
+                pauses = self._backoff()  # something is about to happen
+                state = await self._looked()
+            else:
+                try:
+                    state = await self._looked()
+                finally:
+                    self._connection.polls.release()
+        return state
+
+    def _backoff(self) -> Iterator[float]:
+        return backoff(self._trigger.poll_seconds, self._trigger.longest_pause)
+
+    async def _is_pushed_during(self, pause: float) -> bool:
+        """Sleep, then queue up for a turn to poll; a push ends both, and needs no turn."""
+        try:
+            async with asyncio.timeout(0 if self._is_pushed else None) as self._pause:
+                await asyncio.sleep(pause)
+                await self._connection.polls.acquire()
+        except TimeoutError:
+            self._is_pushed = False
+            return True
+        finally:
+            self._pause = None
+        return False
+
+    async def _looked(self) -> WaitState:
+        try:
+            async with await self._connection.client() as client:
+                outcome = await client.run(self._look())
+        except NO_CONNECTION:
+            return "refused"
+        except WxaError as error:
+            # A counter that is used up resets by the minute or the day, and this wait lasts days.
+            if not (error.retryable or isinstance(error, WxaQuotaError)):
+                return "refused"
+            self._log(logging.WARNING, f"still waiting for {self._appid}: {error.what}")
+            return "waiting"
+        self._log(logging.INFO, f"{self._appid}: {outcome.outcome}")
+        return "waiting" if outcome.outcome in self._trigger.pending else "final"
+
+
+def backoff(first: float, longest: float) -> Iterator[float]:
+    """Yield the seconds of each pause: they grow by half, from ``first`` to ``longest``, cut by chance.
+
+    Thousands of waits must not look at the same moment. The first pause is cut anywhere, since after a restart of the
+    triggerer all waits begin at once; the others by up to a quarter.
+
+    :param longest: at most ``first``: pauses do not grow.
+    """
+    seconds, shortest = first, 0.0
+    while True:
+        yield seconds * random.uniform(shortest, 1)  # noqa: S311  (spreads load, guards nothing)
+        seconds, shortest = min(seconds * _GROWTH, max(first, longest)), _SHORTEST
+
+
+class ThrottledLog:
+    """Logs each text once in a quarter of an hour: a wait of days looks hundreds of times.
+
+    :param log: takes a level of :mod:`logging` and the text.
+    """
+
+    def __init__(self, log: Callable[[int, str], object]) -> None:
+        self._log = log
+        self._logged: TTLCache[str, bool] = TTLCache(_LOGGED_TEXTS, _LOGGED_SECONDS)
+
+    def log(self, level: int, text: str) -> None:
+        """Log it, unless it was logged a moment ago."""
+        if text not in self._logged:
+            self._logged[text] = True
+            self._log(level, text)

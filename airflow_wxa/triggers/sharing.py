@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.connection import read_connection
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.triggers.hints import PushWatcher
+from airflow_wxa.triggers.push_watcher import PushWatcher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

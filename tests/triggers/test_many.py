@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,10 @@ from cryptography.fernet import Fernet
 from airflow_wxa.sandbox import AuditPlan, Fault, MiniProgram
 from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import COMPONENT_APPID
-from airflow_wxa.store import NewPush, Store
-from airflow_wxa.triggers import WxaAuditTrigger, hints, sharing
-from airflow_wxa.triggers.waiting import Mentions
+from airflow_wxa.store import LoggedPush, NewPush, Store
+from airflow_wxa.triggers import WxaAuditTrigger, push_watcher, sharing
+from airflow_wxa.triggers.polling import ThrottledLog, _Wait
+from airflow_wxa.triggers.sharing import shared_connection
 from tests.airflow_session import calls
 
 if TYPE_CHECKING:
@@ -89,12 +91,12 @@ def decide(world: World, appid: str, stage: Stage) -> None:
     world.mini_program(appid).sheets[-1].stage = stage
 
 
-def test_the_event_comes_when_every_review_has_ended_and_names_appids_and_words_only(wxa_world: World) -> None:
+def test_the_event_comes_when_every_review_has_ended_and_names_appids_and_states_only(wxa_world: World) -> None:
     for appid, stage in zip(APPIDS, (Stage.APPROVED, Stage.REJECTED, Stage.WITHDRAWN), strict=True):
         decide(wxa_world, appid, stage)
     trigger = waiting_on(*APPIDS)
-    words = dict.fromkeys(APPIDS, "final")
-    assert event(trigger) == {"status": "final", "end_time": trigger.end_time, "appids": words}
+    states = dict.fromkeys(APPIDS, "final")
+    assert event(trigger) == {"status": "final", "end_time": trigger.end_time, "appids": states}
 
 
 def test_a_review_that_goes_on_holds_the_event_back_until_the_time_is_over(
@@ -129,7 +131,7 @@ def test_two_sheets_of_one_mini_program_are_refused() -> None:
 def test_a_push_wakes_a_wait_that_would_sleep_for_an_hour(
     wxa_world: World, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hints, "_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(push_watcher, "_EVERY_SECONDS", 0.05)
     appid = APPIDS[0]
 
     async def pushed() -> float:
@@ -148,12 +150,27 @@ def test_a_push_wakes_a_wait_that_would_sleep_for_an_hour(
 def test_a_push_overtakes_polls_that_queue_up(
     wechat: RunningSandbox, wxa_world: World, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hints, "_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(push_watcher, "_EVERY_SECONDS", 0.05)
     monkeypatch.setattr(sharing, "_POLLS_AT_ONCE", 0)  # no poll ever gets its turn
     store.log_push(NewPush(COMPONENT_APPID, "weapp_audit_success", "gh_1", 1, {"appid": APPIDS[0]}))
     decide(wxa_world, APPIDS[0], Stage.APPROVED)
     told = event(waiting_on(*APPIDS[:2], seconds=1, poll_seconds=0.3))
     assert told["appids"] == {APPIDS[0]: "final", APPIDS[1]: "waiting"}
+
+
+def test_pushes_in_a_row_and_a_push_during_a_look_hurry_the_wait_once() -> None:
+    pushes = [LoggedPush("weapp_audit_success", "gh_1", at, 0, {}) for at in range(3)]
+
+    async def hurried() -> list[bool]:
+        async with shared_connection("wxa_default") as connection:
+            wait = _Wait(waiting_on(APPIDS[0]), connection, APPIDS[0], lambda: None, ThrottledLog(print))  # type: ignore[arg-type,return-value]
+            for each in pushes[:2]:  # nobody sleeps yet
+                wait.on_push(each)
+            seen = [await wait._is_pushed_during(5), await wait._is_pushed_during(0.01)]
+            asyncio.get_running_loop().call_later(0.01, lambda: [wait.on_push(each) for each in pushes])
+            return [*seen, await wait._is_pushed_during(5), await wait._is_pushed_during(0.01)]
+
+    assert asyncio.run(hurried()) == [True, False, True, False]
 
 
 def test_a_look_that_hangs_does_not_outlast_the_end(wechat: RunningSandbox) -> None:
@@ -166,7 +183,7 @@ def test_a_look_that_hangs_does_not_outlast_the_end(wechat: RunningSandbox) -> N
 def test_a_push_before_its_time_is_only_a_hint(
     wechat: RunningSandbox, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hints, "_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(push_watcher, "_EVERY_SECONDS", 0.05)
     store.log_push(NewPush(COMPONENT_APPID, "weapp_audit_success", "gh_1", 1, {"appid": APPIDS[0]}))
     assert event(waiting_on(APPIDS[0], seconds=0.5, poll_seconds=36_000))["status"] == "timeout"
     assert len(calls(wechat.journal, STATUS)) == 1
@@ -194,9 +211,9 @@ def test_the_same_failure_is_told_once_in_a_while(wechat: RunningSandbox, capsys
     assert capsys.readouterr().out.count(f"still waiting for {APPIDS[0]}") == 1
 
 
-def test_a_mention_is_not_repeated_and_another_one_is_made() -> None:
-    said: list[str] = []
-    mentions = Mentions(lambda _level, text: said.append(text))
+def test_a_text_is_logged_once_and_another_one_is_logged_too() -> None:
+    logged: list[str] = []
+    throttled = ThrottledLog(lambda _level, text: logged.append(text))
     for text in ("auditing", "auditing", "delayed", "auditing"):
-        mentions.mention(text)
-    assert said == ["auditing", "delayed"]
+        throttled.log(logging.INFO, text)
+    assert logged == ["auditing", "delayed"]

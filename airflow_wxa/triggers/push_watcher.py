@@ -1,4 +1,4 @@
-"""Pushes cut a wait short: one watcher of an event loop asks the store for all waits, and wakes those that are meant.
+"""Pushes cut waits short: one watcher of an event loop asks the store for all waits, and tells those that are meant.
 
 A push is a hint: it names a Mini Program, and whoever waits for that one looks at once. Polling stays the truth, so a
 store that is missing or does not answer costs nothing but time.
@@ -18,11 +18,13 @@ from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.store import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     from airflow_wxa.store import LoggedPush, Store
 
-__all__ = ["Hint", "PushWatcher"]
+    OnPush = Callable[[LoggedPush], None]
+
+__all__ = ["PushWatcher"]
 
 log = logging.getLogger(__name__)
 
@@ -31,36 +33,6 @@ _EVERY_SECONDS: Final = 5.0
 # Each question reaches back over the one before: a push that was being written then is not lost, nor is one that
 # came between the sensor's look and the start of its trigger.
 _LOOK_BACK_SECONDS: Final = 60.0
-
-
-class Hint:
-    """What hurries one wait."""
-
-    def __init__(self) -> None:
-        self._heard: set[tuple[str, int]] = set()
-        self._is_told = False
-        self._cut: asyncio.Timeout | None = None
-
-    def tell(self, push: LoggedPush) -> None:
-        """Hurry the wait, once for each push."""
-        if (key := (push.kind, push.create_time)) in self._heard:
-            return
-        self._heard.add(key)
-        if self._cut is not None and not self._is_told:
-            self._cut.reschedule(asyncio.get_running_loop().time())
-        self._is_told = True
-
-    async def cuts_short(self, waiting: Awaitable[object]) -> bool:
-        """Await, and tell whether a push ended it early, or had come before."""
-        try:
-            async with asyncio.timeout(0 if self._is_told else None) as self._cut:
-                await waiting
-        except TimeoutError:
-            self._is_told = False
-            return True
-        finally:
-            self._cut = None
-        return False
 
 
 class PushWatcher:
@@ -72,28 +44,27 @@ class PushWatcher:
     def __init__(self, open_store: Callable[[], Store] = open_store) -> None:
         self._open_store = open_store
         self._store: Store | None = None
-        self._waits: dict[str, dict[str, set[Hint]]] = {}  # component_appid → appid → who waits
+        self._waits: dict[str, dict[str, set[OnPush]]] = {}  # component_appid → appid → who waits
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
-    def hint(self, component_appid: str, appid: str) -> Iterator[Hint]:
-        """Give what a push about this Mini Program sets while the block runs.
+    def watching(self, component_appid: str, appid: str, on_push: OnPush) -> Iterator[None]:
+        """Tell of pushes about a Mini Program while the block runs; of each several times.
 
         :param component_appid: empty: the Connection names no platform, so that no push can be told apart.
         """
-        hint = Hint()
         if not component_appid:
-            yield hint
+            yield
             return
-        meant = self._waits.setdefault(component_appid, {}).setdefault(appid, set())
-        meant.add(hint)
+        waits = self._waits.setdefault(component_appid, {}).setdefault(appid, set())
+        waits.add(on_push)
         if self._task is None:
             # In a context of its own: Airflow would file its log under the trigger that happened to come first.
             self._task = asyncio.create_task(self._watch(), name="wxa-push-watcher", context=Context())
         try:
-            yield hint
+            yield
         finally:
-            meant.discard(hint)
+            waits.discard(on_push)
             self._tidy(component_appid, appid)
 
     def _tidy(self, component_appid: str, appid: str) -> None:
@@ -142,5 +113,5 @@ class PushWatcher:
         for component_appid, told in pushes.items():
             platform = self._waits.get(component_appid, {})
             for push in told:
-                for hint in platform.get(push.told.get("appid", ""), ()):
-                    hint.tell(push)
+                for on_push in platform.get(push.told.get("appid", ""), ()):
+                    on_push(push)
