@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.call import Call
 
@@ -24,7 +24,11 @@ __all__ = [
     "reason_lines",
     "submit_audit",
     "undocodeaudit",
+    "withdrawals_left",
 ]
+
+_WITHDRAWALS_A_DAY: Final = 5  # from midnight, Beijing's
+_WITHDRAWALS_A_MONTH: Final = 10
 
 
 class AuditStatus(IntEnum):
@@ -131,6 +135,11 @@ def undocodeaudit(appid: str) -> Call:
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_undoaudit
     """
     return Call.to("undocodeaudit", appid)
+
+
+def withdrawals_left(today: int, this_month: int) -> int:
+    """Return how many withdrawals of a Mini Program are left after so many; 0 or less: WeChat answers 87013."""
+    return min(_WITHDRAWALS_A_DAY - today, _WITHDRAWALS_A_MONTH - this_month)
 
 
 def get_material(appid: str, media_id: str) -> Call:

@@ -108,12 +108,12 @@ def as_json(entry: Entry) -> dict[str, Any]:
         "errcode": entry.errcode,
         "errmsg": entry.errmsg,
         "rid": entry.rid,
-        "dag_id": entry.who.dag_id,
-        "run_id": entry.who.run_id,
-        "task_id": entry.who.task_id,
-        "map_index": entry.who.map_index,
-        "try_number": entry.who.try_number,
-        "triggered_by": entry.who.triggered_by,
+        "dag_id": entry.task.dag_id,
+        "run_id": entry.task.run_id,
+        "task_id": entry.task.task_id,
+        "map_index": entry.task.map_index,
+        "try_number": entry.task.try_number,
+        "triggered_by": entry.task.triggered_by,
         "resolved_by": entry.resolved_by,
         "before": entry.before,
         "asked": entry.asked,
@@ -158,8 +158,8 @@ def show(entries: Sequence[Entry], console: Console) -> None:
         cells = (
             _iso(entry.sent_at)[:19].replace("T", " "),
             _who(entry),
-            entry.who.run_id or "by hand",
-            entry.who.task_id,
+            entry.task.run_id or "by hand",
+            entry.task.task_id,
             entry.appid or "(platform list)",
             entry.endpoint,
             "" if entry.errcode is None else str(entry.errcode),
@@ -172,7 +172,7 @@ def show(entries: Sequence[Entry], console: Console) -> None:
 def _who(entry: Entry) -> str:
     """Return who decided, or who triggered the run."""
     decided = entry.after.get("by") if isinstance(entry.after, dict) else None
-    return str(decided or entry.who.triggered_by or "")
+    return str(decided or entry.task.triggered_by or "")
 
 
 def _result(entry: Entry) -> str:

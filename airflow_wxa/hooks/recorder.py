@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_wxa.errors import WxaApiError, WxaError, WxaSpecError, WxaStateError
-from airflow_wxa.store import Who
+from airflow_wxa.store import TaskRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.store import Ledger
 
-__all__ = ["Recorder", "current_who"]
+__all__ = ["Recorder", "current_task"]
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,9 @@ class Recorder:
 
     :param open_ledger: opens it; called only when there is something to write.
     :param component_appid: the platform.
-    :param who: on whose behalf.
+    :param task: on whose behalf.
+    :param fence: the attempt that :meth:`Ledger.take_fence` gave before the step's first look; without one, no call
+        that WeChat does not guard is sent.
     """
 
     #: Outcome's class → the endpoints whose lost answers it tells about: once ours is submitted, nothing of somebody
@@ -37,17 +39,12 @@ class Recorder:
         "ReleaseOutcome": ("release",),
     }
 
-    def __init__(self, open_ledger: Callable[[], Ledger], component_appid: str, who: Who) -> None:
+    def __init__(self, open_ledger: Callable[[], Ledger], component_appid: str, task: TaskRef, fence: str = "") -> None:
         self._open_ledger = open_ledger
         self._component_appid = component_appid
-        self._who = who
-        self._attempts: dict[tuple[str, str], str] = {}
+        self._task = task
+        self._fence = fence
         self._wrote: tuple[str, str] | None = None  # appid and endpoint of the latest write
-
-    def take_fence(self, appid: str, endpoint: str) -> None:
-        """Become the newest attempt of a call that WeChat does not guard; to be done before the step's first look."""
-        attempt = self._open_ledger().take_fence(self._component_appid, appid, endpoint)
-        self._attempts[appid, endpoint] = attempt
 
     def before(self, call: Call) -> int:
         """Note the intent.
@@ -59,7 +56,7 @@ class Recorder:
         if call.endpoint.fenced:
             self._pass_fence(ledger, call)
         self._wrote = (call.appid or "", call.endpoint.name)
-        return ledger.intend(self._component_appid, call, self._who)
+        return ledger.intend(self._component_appid, call, self._task)
 
     def answered(self, noted: int, reply: Reply) -> None:
         """Note that WeChat did it."""
@@ -74,9 +71,9 @@ class Recorder:
 
     def settled(self, outcome: Any) -> None:
         """Note what the step came to."""
-        found_out = getattr(outcome, "after", ()) is not None  # a list that WeChat did not tell finds nothing out
+        resolves = getattr(outcome, "after", ()) is not None  # a list that WeChat did not tell finds nothing out
         for endpoint in self.ENDPOINTS.get(type(outcome).__name__, ()):
-            self._settle(getattr(outcome, "appid", ""), endpoint, outcome.to_json(), found_out=found_out)
+            self._settle(getattr(outcome, "appid", ""), endpoint, outcome.to_json(), resolves=resolves)
 
     def failed(self, error: WxaError) -> None:
         """Note why the step stopped; ledger rows of lost answers stay unknown."""
@@ -84,16 +81,15 @@ class Recorder:
             return
         appid, endpoint = self._wrote
         said = {"outcome": "stopped", "what": error.what, "next_step": error.next_step}
-        self._settle(appid, endpoint, said | {"errcode": getattr(error, "errcode", None)}, found_out=False)
+        self._settle(appid, endpoint, said | {"errcode": getattr(error, "errcode", None)}, resolves=False)
 
-    def _settle(self, appid: str, endpoint: str, said: Mapping[str, Any], *, found_out: bool) -> None:
+    def _settle(self, appid: str, endpoint: str, said: Mapping[str, Any], *, resolves: bool) -> None:
         self._keep(
-            lambda ledger: ledger.settle(self._component_appid, appid, endpoint, self._who, said, found_out=found_out)
+            lambda ledger: ledger.settle(self._component_appid, appid, endpoint, self._task, said, resolves=resolves)
         )
 
     def _pass_fence(self, ledger: Ledger, call: Call) -> None:
-        attempt = self._attempts.get((call.appid or "", call.endpoint.name))
-        if attempt is None or not ledger.pass_fence(attempt):
+        if not ledger.pass_fence(self._fence, self._component_appid, call.appid or "", call.endpoint.name):
             raise WxaStateError(
                 f"{call.endpoint.name} not sent: a newer attempt of the same task is under way",
                 why="WeChat does not guard this call, so only the newest attempt may send it, and only once.",
@@ -111,16 +107,16 @@ class Recorder:
             log.warning("not noted in the ledger, the next run finds out: %s", error)
 
 
-def current_who() -> Who:
+def current_task() -> TaskRef:
     """Return the running task, for the ledger; outside a task nobody."""
     from airflow.sdk import get_current_context  # noqa: PLC0415  (the rest keeps a ledger without Airflow)
 
     try:
         context = get_current_context()
     except (RuntimeError, LookupError):
-        return Who()
+        return TaskRef()
     ti, run = context["ti"], context["dag_run"]
-    return Who(
+    return TaskRef(
         dag_id=ti.dag_id,
         run_id=ti.run_id,
         task_id=ti.task_id,

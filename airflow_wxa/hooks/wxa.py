@@ -10,12 +10,13 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import amask_secret, mask_secret
 
+from airflow_wxa.api.audit import undocodeaudit, withdrawals_left
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.client import AsyncWxaClient, WxaClient
 from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.hooks.connection import read_connection, unknown_connection
-from airflow_wxa.hooks.recorder import Recorder, current_who
+from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.hooks.store import open_ledger
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ __all__ = ["WxaHook"]
 
 T = TypeVar("T")
 
-_WITHDRAWAL: Final = "undocodeaudit"
-_WITHDRAWALS_A_DAY: Final = 5
-_WITHDRAWALS_A_MONTH: Final = 10
 _TRIED_MERCHANTS: Final = 3  # so that testing a Connection stays quick
 _masked: Final[set[str]] = set()
 
@@ -47,7 +45,6 @@ class WxaHook(BaseHook):
     def __init__(self, wxa_conn_id: str = default_conn_name) -> None:
         super().__init__()
         self.wxa_conn_id = wxa_conn_id
-        self._fenced: Recorder | None = None  # has taken a fence for the next step
 
     def get_conn(self) -> WxaClient:
         """Return a client; close it, or use it as a context manager.
@@ -82,15 +79,16 @@ class WxaHook(BaseHook):
             await amask_secret(secret)
         return AsyncWxaClient(read.egress, await asyncio.to_thread(lambda: read.tokens))
 
-    def run(self, step: Step[T]) -> T:
+    def run(self, step: Step[T], *, fence: str = "") -> T:
         """Carry a step to its end with a client of its own, and return its outcome, which is recorded.
 
         Each write is noted in the ledger before it is sent; if it cannot be noted, it is not sent.
 
+        :param fence: what :meth:`fence_withdrawal` gave, for a step that may withdraw a sheet.
         :raises WxaError: what the step did not answer for.
         """
         read = self.read()
-        recorder, self._fenced = self._fenced or self._recorder(read), None
+        recorder = self._recorder(read, fence)
         with WxaClient(read.egress, read.tokens, recorder) as client:
             try:
                 outcome = client.run(step)
@@ -100,21 +98,19 @@ class WxaHook(BaseHook):
         recorder.settled(outcome)
         return outcome
 
-    def withdrawals_left(self, appid: str) -> int:
-        """Return how often the sheet of a Mini Program may still be withdrawn, as far as the ledger knows.
+    def fence_withdrawal(self, appid: str) -> tuple[str, int]:
+        """Return a fence for :meth:`run`, and how often the sheet of a Mini Program may still be withdrawn.
 
-        From here on the next step that this hook runs is the newest attempt to withdraw it, and the only one that may:
-        so two attempts do not count the same budget.
+        Only a step that is run with the newest fence may withdraw: so two attempts do not count the same budget.
         """
-        read = self.read()
-        self._fenced = self._recorder(read)
-        self._fenced.take_fence(appid, _WITHDRAWAL)
-        day, month = open_ledger().spent(read.component_appid, appid, _WITHDRAWAL, dt.datetime.now(dt.UTC))
-        return min(_WITHDRAWALS_A_DAY - day, _WITHDRAWALS_A_MONTH - month)
+        component_appid, ledger = self.read().component_appid, open_ledger()
+        withdrawal = (component_appid, appid, undocodeaudit(appid).endpoint.name)
+        fence = ledger.take_fence(*withdrawal)
+        return fence, withdrawals_left(*ledger.spent(*withdrawal, dt.datetime.now(dt.UTC)))
 
     @staticmethod
-    def _recorder(read: WxaConnection) -> Recorder:
-        return Recorder(open_ledger, read.component_appid, current_who())
+    def _recorder(read: WxaConnection, fence: str = "") -> Recorder:
+        return Recorder(open_ledger, read.component_appid, current_task(), fence)
 
     def token_problems(self, appid: str | None) -> list[str]:
         """Return why the Connection has no token for ``appid`` (``None``: for the platform), without any call."""

@@ -11,7 +11,7 @@ from airflow.sdk import Param
 from airflow.sdk.configuration import conf
 
 from airflow_wxa.errors import WxaError, shown
-from airflow_wxa.hooks.recorder import current_who
+from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.failure import failing_at_once
@@ -163,7 +163,7 @@ class WxaApproveReleaseOperator(ApprovalOperator):
         self.log.info("%s by %s at %s", decision.outcome, decision.by or "nobody in time", decision.at)
         try:
             component_appid = WxaHook(self.wxa_conn_id).read().component_appid
-            open_ledger().decided(component_appid, self.appid, current_who(), asdict(decision))
+            open_ledger().decided(component_appid, self.appid, current_task(), asdict(decision))
         except WxaError as error:
             if decision.outcome == "approved":
                 raise

@@ -6,7 +6,6 @@ fingerprint over them: so each can run again at any point, alone or beside anoth
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -59,16 +58,12 @@ class _VersionOperator(BaseOperator):
     def _version(self) -> CodeVersion:
         return CodeVersion.of(self.appid, self.template_id, self.user_version, self.ext_json)
 
-    @cached_property
-    def _hook(self) -> WxaHook:
-        return WxaHook(self.wxa_conn_id)  # one for both: what it counted is what it may withdraw
-
-    def _run(self, step: Step[Any]) -> dict[str, Any]:
-        outcome: dict[str, Any] = self._hook.run(step).to_json()
+    def _run(self, step: Step[Any], fence: str = "") -> dict[str, Any]:
+        outcome: dict[str, Any] = WxaHook(self.wxa_conn_id).run(step, fence=fence).to_json()
         return outcome
 
-    def _withdrawals_left(self, asked: bool) -> int | None:
-        return self._hook.withdrawals_left(self.appid) if asked else None
+    def _fence_withdrawal(self, asked: bool) -> tuple[str, int | None]:
+        return WxaHook(self.wxa_conn_id).fence_withdrawal(self.appid) if asked else ("", None)
 
 
 class WxaCommitOperator(_VersionOperator):
@@ -94,12 +89,9 @@ class WxaCommitOperator(_VersionOperator):
         """Run the step; see the class for what is returned."""
         with failing_at_once():
             version = self._version()
-            step = commit_code(
-                version,
-                self.user_desc or version.user_version,
-                withdrawals_left=self._withdrawals_left(self.withdraw_foreign_audit),
-            )
-            return self._run(step)
+            fence, left = self._fence_withdrawal(self.withdraw_foreign_audit)
+            user_desc = self.user_desc or version.user_version
+            return self._run(commit_code(version, user_desc, withdrawals_left=left), fence)
 
 
 class WxaSubmitAuditOperator(_VersionOperator):
@@ -142,14 +134,15 @@ class WxaSubmitAuditOperator(_VersionOperator):
         """Run the step; see the class for what is returned."""
         noted = context.get("task_state_store")  # outlives a retry, unlike XCom
         with failing_at_once():
+            fence, left = self._fence_withdrawal(self.withdraw_foreign_audit)
             how = Submission(
                 version_desc=self.version_desc,
                 privacy_api_not_use=self.privacy_api_not_use,
                 quota_reserve=self.quota_reserve,
                 noted_auditid=str(noted.get("auditid") or "") if noted else "",
-                withdrawals_left=self._withdrawals_left(self.withdraw_foreign_audit),
+                withdrawals_left=left,
             )
-            outcome = self._run(submit_version(self._version(), how))
+            outcome = self._run(submit_version(self._version(), how), fence)
         if noted:
             noted.set("auditid", outcome["auditid"])
         return outcome

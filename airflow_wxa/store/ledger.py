@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.call import Call
     from airflow_wxa.errors import WxaApiError
 
-__all__ = ["APPROVAL", "Entry", "Ledger", "Who"]
+__all__ = ["APPROVAL", "Entry", "Ledger", "TaskRef"]
 
 #: Under this name stand people's decisions, among the endpoints of WeChat that are written to.
 APPROVAL: Final = "approve_release"
@@ -36,8 +36,8 @@ _NOT_KEPT: Final = frozenset({"version_desc"})  # holds test accounts for the re
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
-    """On whose behalf something is written.
+class TaskRef:
+    """The try of a task on whose behalf something is written; all fields empty: by hand.
 
     :param triggered_by: the user who triggered the run; ``""`` when nobody did.
     """
@@ -62,7 +62,7 @@ class Entry:
     component_appid: str
     appid: str
     endpoint: str
-    who: Who
+    task: TaskRef
     sent_at: float
     before: Any
     asked: Any
@@ -87,7 +87,7 @@ class Ledger:
 
     # Before and after a write ------------------------------------------------------------------------------------
 
-    def intend(self, component_appid: str, call: Call, who: Who) -> int:
+    def intend(self, component_appid: str, call: Call, task: TaskRef) -> int:
         """Note that a call is about to be sent, and return the row's id. If this raises, it must not be sent."""
         asked = {name: value for name, value in call.body.items() if name not in _NOT_KEPT}
         row = {
@@ -97,7 +97,7 @@ class Ledger:
             "before": call.before,
             "asked": asked,
             "sent_at": database_now(),
-            **_columns(who),
+            **_columns(task),
         }
         with self._database.writing() as connection:
             key = connection.execute(insert(ledger).values(**row)).inserted_primary_key
@@ -120,28 +120,28 @@ class Ledger:
             connection.execute(delete(ledger).where(ledger.c.id == entry))
 
     def settle(
-        self, component_appid: str, appid: str, endpoint: str, who: Who, said: Mapping[str, Any], *, found_out: bool
+        self, component_appid: str, appid: str, endpoint: str, task: TaskRef, said: Mapping[str, Any], *, resolves: bool
     ) -> None:
         """Note what a step came to: with this run's writes, and as the latest.
 
-        :param found_out: it tells what became of lost answers as well, this run's and earlier ones.
+        :param resolves: it tells what became of lost answers as well, this run's and earlier ones.
         """
         mine = and_(ledger.c.component_appid == component_appid, ledger.c.appid == appid, ledger.c.endpoint == endpoint)
         with self._database.writing() as connection:
             connection.execute(
                 update(ledger)
-                .where(mine, ledger.c.run_id == who.run_id, ledger.c.task_id == who.task_id, ledger.c.after.is_(None))
+                .where(mine, ledger.c.run_id == task.run_id, ledger.c.task_id == task.task_id, ledger.c.after.is_(None))
                 .values(after=dict(said))
             )
-            if found_out:
+            if resolves:
                 connection.execute(
                     update(ledger)
                     .where(mine, _unclear(), ledger.c.resolved_by.is_(None))
-                    .values(resolved_by=f"{who.dag_id} {who.run_id}".strip() or "by hand")
+                    .values(resolved_by=f"{task.dag_id} {task.run_id}".strip() or "by hand")
                 )
-            self._keep_latest(connection, component_appid, appid, who, said)
+            self._keep_latest(connection, component_appid, appid, task, said)
 
-    def decided(self, component_appid: str, appid: str, who: Who, said: Mapping[str, Any]) -> None:
+    def decided(self, component_appid: str, appid: str, task: TaskRef, said: Mapping[str, Any]) -> None:
         """Note what a person decided, as a complete row of ``approve_release`` and as the latest outcome.
 
         :param said: who decided what, when and why.
@@ -155,11 +155,11 @@ class Ledger:
             "answered_at": database_now(),
             "errcode": 0,
             "after": dict(said),
-            **_columns(who),
+            **_columns(task),
         }
         with self._database.writing() as connection:
             connection.execute(insert(ledger).values(**row))
-            self._keep_latest(connection, component_appid, appid, who, said)
+            self._keep_latest(connection, component_appid, appid, task, said)
 
     # Fences: for calls that WeChat does not guard itself ---------------------------------------------------------
 
@@ -171,9 +171,15 @@ class Ledger:
             self._put(connection, fence, key, {"attempt": attempt, "sent": 0})
         return attempt
 
-    def pass_fence(self, attempt: str) -> bool:
+    def pass_fence(self, attempt: str, component_appid: str, appid: str, endpoint: str) -> bool:
         """Tell whether this attempt may send now: it is the newest, and has not been used. To be asked just before."""
-        statement = update(fence).where(fence.c.attempt == attempt, fence.c.sent == 0).values(sent=1)
+        newest = (
+            fence.c.component_appid == component_appid,
+            fence.c.appid == appid,
+            fence.c.endpoint == endpoint,
+            fence.c.attempt == attempt,
+        )
+        statement = update(fence).where(*newest, fence.c.sent == 0).values(sent=1)
         with self._database.writing() as connection:
             return connection.execute(statement).rowcount == 1
 
@@ -239,12 +245,12 @@ class Ledger:
         return counts[0]
 
     def _keep_latest(
-        self, connection: Connection, component_appid: str, appid: str, who: Who, said: Mapping[str, Any]
+        self, connection: Connection, component_appid: str, appid: str, task: TaskRef, said: Mapping[str, Any]
     ) -> None:
         """Keep the latest outcome of a Mini Program in a run; what was done outside of a run has none."""
-        if who.run_id:
-            latest = {"component_appid": component_appid, "task_id": who.task_id, "said": dict(said)}
-            key = {"dag_id": who.dag_id, "run_id": who.run_id, "appid": appid}
+        if task.run_id:
+            latest = {"component_appid": component_appid, "task_id": task.task_id, "said": dict(said)}
+            key = {"dag_id": task.dag_id, "run_id": task.run_id, "appid": appid}
             self._put(connection, outcome, key, {**latest, "at": database_now()})
 
     def _put(self, connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
@@ -253,8 +259,8 @@ class Ledger:
         connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
 
 
-def _columns(who: Who) -> dict[str, Any]:
-    return {name: getattr(who, name) for name in Who.__slots__}
+def _columns(task: TaskRef) -> dict[str, Any]:
+    return {name: getattr(task, name) for name in TaskRef.__slots__}
 
 
 def _unclear() -> ColumnElement[bool]:
@@ -273,7 +279,7 @@ def _entry(row: Row[Any]) -> Entry:
         component_appid=row.component_appid,
         appid=row.appid,
         endpoint=row.endpoint,
-        who=Who(**{name: getattr(row, name) for name in Who.__slots__}),
+        task=TaskRef(**{name: getattr(row, name) for name in TaskRef.__slots__}),
         sent_at=row.sent_at,
         before=row.before,
         asked=row.asked,

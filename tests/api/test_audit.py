@@ -17,6 +17,7 @@ from airflow_wxa.api.audit import (
     read_sheet,
     submit_audit,
     undocodeaudit,
+    withdrawals_left,
 )
 from airflow_wxa.api.call import Reply, read_reply
 from airflow_wxa.errors import WxaInputError
@@ -110,3 +111,8 @@ def test_a_screenshot_is_an_image_and_an_unknown_one_an_error() -> None:
     assert read_reply(call, 200, b"\x89PNG rest").image == b"\x89PNG rest"
     with pytest.raises(WxaInputError, match="40007"):
         read_reply(call, 200, b'{"errcode":40007,"errmsg":"invalid media_id"}')
+
+
+@pytest.mark.parametrize(("spent", "left"), [((0, 0), 5), ((2, 9), 1), ((5, 5), 0), ((0, 11), -1)])
+def test_withdrawals_are_bounded_by_the_day_and_by_the_month(spent: tuple[int, int], left: int) -> None:
+    assert withdrawals_left(*spent) == left

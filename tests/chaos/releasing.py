@@ -23,7 +23,7 @@ from airflow_wxa.steps import (
     submit_version,
     verify_release,
 )
-from airflow_wxa.store import Ledger, Who
+from airflow_wxa.store import Ledger, TaskRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -148,10 +148,10 @@ class Recorded:
         self._run_id = run_id
 
     def __call__(self, task: Task, try_number: int) -> Any:
-        who = Who("wxa_release", self._run_id, task.task_id, try_number=try_number, triggered_by="release-manager")
-        recorder = Recorder(lambda: Ledger(self._store_url), COMPONENT_APPID, who)
-        if task.task_id in {"commit_code", "submit_audit"}:
-            recorder.take_fence(APPID, "undocodeaudit")
+        ref = TaskRef("wxa_release", self._run_id, task.task_id, try_number=try_number, triggered_by="release-manager")
+        may_withdraw = task.task_id in {"commit_code", "submit_audit"}
+        fence = Ledger(self._store_url).take_fence(COMPONENT_APPID, APPID, "undocodeaudit") if may_withdraw else ""
+        recorder = Recorder(lambda: Ledger(self._store_url), COMPONENT_APPID, ref, fence)
         with self._client_of(recorder) as client:
             try:
                 outcome = client.run(task.make())

@@ -77,8 +77,8 @@ def test_a_passing_fault_is_lived_through(
     assert_released_once(wxa_sandbox, witness)
     entries = ledger.entries()
     assert {entry.result for entry in entries} <= {"ok", "resolved"}
-    assert {entry.who.dag_id for entry in entries} == {"wxa_release"}
-    assert {entry.who.task_id for entry in entries} >= {"commit_code", "submit_audit", "release"}
+    assert {entry.task.dag_id for entry in entries} == {"wxa_release"}
+    assert {entry.task.task_id for entry in entries} >= {"commit_code", "submit_audit", "release"}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.cli.main import main
 from airflow_wxa.errors import WxaStateError
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from airflow_wxa.store import Ledger, Who
+from airflow_wxa.store import Ledger, TaskRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from tests.cli.healthy import Ended, SetUp
 
 OTHER = "wx0000000000000002"
-WHO = Who(dag_id="wxa_release", run_id="manual__1", task_id="release", try_number=1, triggered_by="lin")
+TASK = TaskRef(dag_id="wxa_release", run_id="manual__1", task_id="release", try_number=1, triggered_by="lin")
 
 
 @pytest.fixture
 def ledger(set_up: SetUp) -> Ledger:
     """Return a ledger with a row of each kind; the newest is somebody's decision."""
     ledger = Ledger(set_up.store_url)
-    ledger.answered(ledger.intend(COMPONENT_APPID, release(APPID), WHO))
-    ledger.settle(COMPONENT_APPID, APPID, "release", WHO, {"outcome": "released"}, found_out=True)
+    ledger.answered(ledger.intend(COMPONENT_APPID, release(APPID), TASK))
+    ledger.settle(COMPONENT_APPID, APPID, "release", TASK, {"outcome": "released"}, resolves=True)
     refusal = WxaStateError("refused", errcode=85020, errmsg="=cmd()", rid="r-1")
-    ledger.answered(ledger.intend(COMPONENT_APPID, release(OTHER), WHO), refusal)
-    ledger.intend("wx00000000000000c2", modify_wxa_jump_domain("add", ["example.com"]), Who())
+    ledger.answered(ledger.intend(COMPONENT_APPID, release(OTHER), TASK), refusal)
+    ledger.intend("wx00000000000000c2", modify_wxa_jump_domain("add", ["example.com"]), TaskRef())
     said = {"outcome": "rejected", "by": "[bold]wu", "why": "pay page"}
-    ledger.decided(COMPONENT_APPID, APPID, Who(run_id="manual__2", task_id="approve_release"), said)
+    ledger.decided(COMPONENT_APPID, APPID, TaskRef(run_id="manual__2", task_id="approve_release"), said)
     return ledger
 
 
@@ -86,7 +86,7 @@ def test_json_holds_all_there_is(ledger: Ledger, command: Callable[..., Ended]) 
 def test_an_export_holds_more_rows_than_a_table(set_up: SetUp, command: Callable[..., Ended]) -> None:
     ledger = Ledger(set_up.store_url)
     for _ in range(120):
-        ledger.decided(COMPONENT_APPID, APPID, WHO, {})
+        ledger.decided(COMPONENT_APPID, APPID, TASK, {})
     assert len(command("ledger").out.splitlines()) == 51
     assert len(json.loads(command("ledger", "--json").out)) == 120
 

@@ -38,7 +38,7 @@ def test_a_rejection_releases_nothing_and_outcome_and_ledger_say_who_and_when(wx
     assert (states["approve_release"], states["release"], states["verify_release"]) == ("success", "skipped", "skipped")
     assert calls(wxa_default.journal, "/wxa/release") == []
     (entry,) = decisions(run)
-    assert (entry.appid, entry.who.triggered_by, entry.who.task_id) == (APPID, "lin", "approve_release")
+    assert (entry.appid, entry.task.triggered_by, entry.task.task_id) == (APPID, "lin", "approve_release")
     assert (entry.after["outcome"], entry.after["by"]) == ("rejected", APPROVER)
     assert open_ledger().outcome("wxa_release", run.run_id, APPID) == entry.after == run.xcom("approve_release")
 

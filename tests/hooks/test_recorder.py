@@ -13,7 +13,7 @@ from airflow_wxa.api.code import CodeVersion, commit, getversioninfo, release
 from airflow_wxa.api.webview_domain import WebviewDomain, modify_wxa_jump_domain, setwebviewdomain
 from airflow_wxa.client import Egress, WxaClient
 from airflow_wxa.errors import WxaSpecError, WxaStateError, WxaTransportError
-from airflow_wxa.hooks.recorder import Recorder, current_who
+from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.sandbox import AuditPlan, Fault
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from airflow_wxa.steps import (
@@ -25,7 +25,7 @@ from airflow_wxa.steps import (
     SubmitOutcome,
     commit_code,
 )
-from airflow_wxa.store import Ledger, Who
+from airflow_wxa.store import Ledger, TaskRef
 from tests.store.databases import store_url  # noqa: F401  a fixture
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 VERSION = CodeVersion.of(APPID, 47, "1.4.0")
 COMMIT = commit(VERSION, "release 1.4.0")
-WHO = Who("wxa_release", "manual__1", "commit_code", try_number=1)
-NEXT_TRY = Who("wxa_release", "manual__1", "commit_code", try_number=2)
+TASK = TaskRef("wxa_release", "manual__1", "commit_code", try_number=1)
+NEXT_TRY = TaskRef("wxa_release", "manual__1", "commit_code", try_number=2)
 
 
 @pytest.fixture
@@ -52,14 +52,12 @@ class Bench:
         self.ledger = ledger
         self.seen_while_sending: list[str] = []
 
-    def recorder(self, who: Who = WHO) -> Recorder:
-        return Recorder(lambda: self.ledger, COMPONENT_APPID, who)
+    def recorder(self, task: TaskRef = TASK, fence: str = "") -> Recorder:
+        return Recorder(lambda: self.ledger, COMPONENT_APPID, task, fence)
 
-    def withdrawing(self, who: Who = WHO) -> Recorder:
+    def withdrawing(self, task: TaskRef = TASK) -> Recorder:
         """Return the recorder of the newest attempt to withdraw."""
-        recorder = self.recorder(who)
-        recorder.take_fence(APPID, "undocodeaudit")
-        return recorder
+        return self.recorder(task, self.ledger.take_fence(COMPONENT_APPID, APPID, "undocodeaudit"))
 
     def client(self, recorder: Recorder | None = None, **tokens: str) -> WxaClient:
         bench = self
@@ -90,7 +88,7 @@ def test_a_write_is_noted_before_it_is_sent_and_completed_after_it(bench: Bench)
     assert bench.seen_while_sending == ["unknown"]
     entry = bench.only()
     assert (entry.result, entry.errcode, entry.appid, entry.endpoint) == ("ok", 0, APPID, "commit")
-    assert (entry.who, entry.before) == (WHO, {"trial": None})
+    assert (entry.task, entry.before) == (TASK, {"trial": None})
     assert entry.asked["user_desc"] == VERSION.described("release 1.4.0")
 
 
@@ -140,14 +138,14 @@ def failing() -> Ledger:
 
 
 def test_a_write_that_cannot_be_noted_is_not_sent(bench: Bench) -> None:
-    recorder = Recorder(failing, COMPONENT_APPID, WHO)
+    recorder = Recorder(failing, COMPONENT_APPID, TASK)
     with pytest.raises(WxaTransportError, match="the store does not answer"):
         bench.client(recorder).send(COMMIT)
     assert bench.asked("/wxa/commit") == 0
 
 
 def test_reads_need_no_store(bench: Bench) -> None:
-    assert bench.client(Recorder(failing, COMPONENT_APPID, WHO)).send(getversioninfo(APPID)).errcode == 0
+    assert bench.client(Recorder(failing, COMPONENT_APPID, TASK)).send(getversioninfo(APPID)).errcode == 0
 
 
 @pytest.mark.parametrize("accepted", [True, False])
@@ -155,7 +153,7 @@ def test_a_store_that_fails_after_the_work_is_told_about_and_hides_no_answer(
     bench: Bench, caplog: pytest.LogCaptureFixture, accepted: bool
 ) -> None:
     opened = iter([bench.ledger])
-    recorder = Recorder(lambda: next(opened, None) or failing(), COMPONENT_APPID, WHO)
+    recorder = Recorder(lambda: next(opened, None) or failing(), COMPONENT_APPID, TASK)
     with caplog.at_level(logging.WARNING):
         if accepted:
             assert bench.client(recorder).send(COMMIT).errcode == 0
@@ -205,9 +203,12 @@ def test_a_call_that_needs_a_fence_is_not_sent_without_one(bench: Bench) -> None
     assert bench.asked("/wxa/undocodeaudit") == 0
 
 
-def test_a_fence_that_cannot_be_taken_stops_before_the_first_call() -> None:
-    with pytest.raises(WxaTransportError, match="the store does not answer"):
-        Recorder(failing, COMPONENT_APPID, WHO).take_fence(APPID, "undocodeaudit")
+def test_a_fence_of_one_mini_program_opens_nothing_for_another(bench: Bench) -> None:
+    in_audit(bench)
+    other = bench.ledger.take_fence(COMPONENT_APPID, "wx0000000000000009", "undocodeaudit")
+    with pytest.raises(WxaStateError, match="undocodeaudit not sent"):
+        bench.client(bench.recorder(fence=other)).send(undocodeaudit(APPID))
+    assert bench.asked("/wxa/undocodeaudit") == 0
 
 
 # Outcomes
@@ -232,8 +233,8 @@ def test_an_outcome_resolves_the_lost_answers_that_it_tells_about(
     calls = [COMMIT, release(APPID), undocodeaudit(APPID), setwebviewdomain(APPID, None)]
     calls += [submit_audit(APPID), modify_wxa_jump_domain("add", ["m.example.com"])]
     for call in calls:
-        ledger.intend(COMPONENT_APPID, call, WHO)
-    Recorder(lambda: ledger, COMPONENT_APPID, WHO).settled(outcome)
+        ledger.intend(COMPONENT_APPID, call, TASK)
+    Recorder(lambda: ledger, COMPONENT_APPID, TASK).settled(outcome)
     assert {entry.endpoint for entry in ledger.entries() if entry.result == "resolved"} == endpoints
     appid = getattr(outcome, "appid", "")
     noted = None if isinstance(outcome, AuditOutcome) else outcome.to_json()
@@ -265,4 +266,4 @@ def test_a_stop_before_any_write_is_no_row(bench: Bench) -> None:
 
 
 def test_outside_of_a_task_nobody_is_named() -> None:
-    assert current_who() == Who()
+    assert current_task() == TaskRef()

@@ -14,7 +14,7 @@ from airflow_wxa.api.code import release
 from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.errors import WxaTransportError
-from airflow_wxa.store import Ledger, Who
+from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.tables import ledger as rows
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 PLATFORM, OTHER_PLATFORM = "wx00000000000000c1", "wx00000000000000c2"
 APPID, OTHER = "wx0000000000000001", "wx0000000000000002"
-WHO = Who("wxa_release", "manual__1", "release", try_number=1, triggered_by="release-manager")
-NEXT_RUN = Who("wxa_release", "manual__2", "release", try_number=1)
+TASK = TaskRef("wxa_release", "manual__1", "release", try_number=1, triggered_by="release-manager")
+NEXT_RUN = TaskRef("wxa_release", "manual__2", "release", try_number=1)
 BEIJING = dt.timezone(dt.timedelta(hours=8))
 
 
@@ -33,8 +33,8 @@ def ledger(store_url: str) -> Ledger:
     return Ledger(store_url)
 
 
-def intend(ledger: Ledger, call: Call | None = None, who: Who = WHO, platform: str = PLATFORM) -> int:
-    return ledger.intend(platform, call or release(APPID), who)
+def intend(ledger: Ledger, call: Call | None = None, task: TaskRef = TASK, platform: str = PLATFORM) -> int:
+    return ledger.intend(platform, call or release(APPID), task)
 
 
 def only(ledger: Ledger) -> Entry:
@@ -47,7 +47,7 @@ def test_an_intent_says_who_asks_for_what_and_knows_what(ledger: Ledger) -> None
     key = intend(ledger, release(APPID).knowing({"version": "1.3.0"}))
     entry = only(ledger)
     assert (entry.id, entry.component_appid, entry.appid, entry.endpoint) == (key, PLATFORM, APPID, "release")
-    assert (entry.who, entry.before, entry.asked) == (WHO, {"version": "1.3.0"}, {})
+    assert (entry.task, entry.before, entry.asked) == (TASK, {"version": "1.3.0"}, {})
     assert began - 5 < entry.sent_at < time.time() + 5
     assert (entry.answered_at, entry.errcode, entry.after, entry.result) == (None, None, None, "unknown")
 
@@ -103,9 +103,9 @@ def test_a_write_to_the_platforms_own_list_is_nobodys_mini_program(ledger: Ledge
 # Lost answers
 
 
-def settled(ledger: Ledger, who: Who = NEXT_RUN, *, found_out: bool = True, **other: str) -> None:
+def settled(ledger: Ledger, task: TaskRef = NEXT_RUN, *, resolves: bool = True, **other: str) -> None:
     key = {"component_appid": PLATFORM, "appid": APPID, "endpoint": "release"} | other
-    ledger.settle(**key, who=who, said={"outcome": "already_released"}, found_out=found_out)
+    ledger.settle(**key, task=task, said={"outcome": "already_released"}, resolves=resolves)
 
 
 def lost(ledger: Ledger, errcode: int | None) -> None:
@@ -126,13 +126,13 @@ def test_a_lost_answer_is_resolved_by_the_run_that_finds_out(ledger: Ledger, err
 def test_who_first_found_out_stays_named(ledger: Ledger) -> None:
     lost(ledger, None)
     settled(ledger)
-    settled(ledger, Who("wxa_release", "manual__3", "release"))
+    settled(ledger, TaskRef("wxa_release", "manual__3", "release"))
     assert only(ledger).resolved_by == "wxa_release manual__2"
 
 
 def test_a_hand_that_finds_out_is_named_as_such(ledger: Ledger) -> None:
     lost(ledger, None)
-    settled(ledger, Who())
+    settled(ledger, TaskRef())
     assert only(ledger).resolved_by == "by hand"
 
 
@@ -147,7 +147,7 @@ def test_only_the_same_call_on_the_same_mini_program_is_resolved(ledger: Ledger,
 
 def test_a_step_that_stopped_without_finding_out_resolves_nothing(ledger: Ledger) -> None:
     lost(ledger, None)
-    settled(ledger, WHO, found_out=False)
+    settled(ledger, TASK, resolves=False)
     assert (only(ledger).result, only(ledger).after) == ("unknown", {"outcome": "already_released"})
 
 
@@ -163,33 +163,33 @@ def test_an_answer_that_comes_after_all_counts_more_than_what_others_found_out(l
 
 def test_an_outcome_stands_with_the_writes_of_its_own_task_and_run(ledger: Ledger) -> None:
     mine = intend(ledger)
-    another_task = intend(ledger, who=Who("wxa_release", "manual__1", "release_again"))
-    another_run = intend(ledger, who=NEXT_RUN)
+    another_task = intend(ledger, task=TaskRef("wxa_release", "manual__1", "release_again"))
+    another_run = intend(ledger, task=NEXT_RUN)
     for key in (mine, another_task, another_run):
         ledger.answered(key)
-    settled(ledger, WHO)
+    settled(ledger, TASK)
     after = {entry.id: entry.after for entry in ledger.entries()}
     assert after == {mine: {"outcome": "already_released"}, another_task: None, another_run: None}
 
 
 def test_the_latest_outcome_of_a_run_takes_the_place_of_the_one_before(ledger: Ledger) -> None:
     for word in ("committed", "submitted"):
-        ledger.settle(PLATFORM, APPID, "commit", WHO, {"outcome": word}, found_out=True)
+        ledger.settle(PLATFORM, APPID, "commit", TASK, {"outcome": word}, resolves=True)
     assert ledger.outcome("wxa_release", "manual__1", APPID) == {"outcome": "submitted"}
     assert ledger.outcome("wxa_release", "manual__1", OTHER) is None
     assert ledger.outcome("wxa_release", "manual__2", APPID) is None
 
 
 def test_what_was_done_outside_of_a_run_has_no_outcome(ledger: Ledger) -> None:
-    ledger.settle(PLATFORM, APPID, "commit", Who(), {"outcome": "committed"}, found_out=True)
+    ledger.settle(PLATFORM, APPID, "commit", TaskRef(), {"outcome": "committed"}, resolves=True)
     assert ledger.outcome("", "", APPID) is None
 
 
 def test_a_decision_is_a_complete_row_and_the_latest_outcome(ledger: Ledger) -> None:
     said = {"outcome": "rejected", "by": "release-manager", "why": "not on a Friday"}
-    ledger.decided(PLATFORM, APPID, WHO, said)
+    ledger.decided(PLATFORM, APPID, TASK, said)
     entry = only(ledger)
-    assert (entry.endpoint, entry.result, entry.after, entry.who) == ("approve_release", "ok", said, WHO)
+    assert (entry.endpoint, entry.result, entry.after, entry.task) == ("approve_release", "ok", said, TASK)
     assert ledger.outcome("wxa_release", "manual__1", APPID) == said
 
 
@@ -197,29 +197,28 @@ def test_a_decision_is_a_complete_row_and_the_latest_outcome(ledger: Ledger) -> 
 
 
 def test_only_the_newest_attempt_passes_and_only_once(ledger: Ledger) -> None:
-    older, newer = (ledger.take_fence(PLATFORM, APPID, "undocodeaudit") for _ in range(2))
-    assert not ledger.pass_fence(older)
-    assert ledger.pass_fence(newer)
-    assert not ledger.pass_fence(newer)
-    assert not ledger.pass_fence(older)
+    key = (PLATFORM, APPID, "undocodeaudit")
+    older, newer = (ledger.take_fence(*key) for _ in range(2))
+    assert not ledger.pass_fence(older, *key)
+    assert ledger.pass_fence(newer, *key)
+    assert not ledger.pass_fence(newer, *key)
+    assert not ledger.pass_fence(older, *key)
 
 
 def test_fences_of_other_calls_mini_programs_and_platforms_stand_apart(ledger: Ledger) -> None:
-    attempts = [
-        ledger.take_fence(*key)
-        for key in (
-            (PLATFORM, APPID, "undocodeaudit"),
-            (PLATFORM, APPID, "revertcoderelease"),
-            (PLATFORM, OTHER, "undocodeaudit"),
-            (OTHER_PLATFORM, APPID, "undocodeaudit"),
-        )
-    ]
-    assert len(set(attempts)) == 4
-    assert all(ledger.pass_fence(attempt) for attempt in attempts)
+    keys = (
+        (PLATFORM, APPID, "undocodeaudit"),
+        (PLATFORM, APPID, "revertcoderelease"),
+        (PLATFORM, OTHER, "undocodeaudit"),
+        (OTHER_PLATFORM, APPID, "undocodeaudit"),
+    )
+    attempts = [ledger.take_fence(*key) for key in keys]
+    assert not ledger.pass_fence(attempts[0], *keys[1])
+    assert all(ledger.pass_fence(attempt, *key) for attempt, key in zip(attempts, keys, strict=True))
 
 
 def test_an_attempt_that_nobody_made_does_not_pass(ledger: Ledger) -> None:
-    assert not ledger.pass_fence("made up")
+    assert not ledger.pass_fence("made up", PLATFORM, APPID, "undocodeaudit")
 
 
 # Budgets
@@ -289,7 +288,7 @@ def test_a_withdrawal_counts_unless_it_is_known_that_it_was_refused(
 def test_rows_are_read_by_platform_mini_program_and_run(ledger: Ledger, wanted: dict[str, Any], found: int) -> None:
     intend(ledger)
     intend(ledger, release(OTHER))
-    intend(ledger, who=NEXT_RUN)
+    intend(ledger, task=NEXT_RUN)
     intend(ledger, platform=OTHER_PLATFORM)
     assert len(ledger.entries(**wanted)) == found
 
@@ -310,7 +309,7 @@ def test_old_rows_are_erased_and_young_ones_stay(ledger: Ledger) -> None:
 def test_one_mini_programs_rows_and_outcomes_are_erased_and_the_others_stay(ledger: Ledger) -> None:
     for appid in (APPID, OTHER):
         intend(ledger, release(appid))
-        ledger.settle(PLATFORM, appid, "release", WHO, {"outcome": "released"}, found_out=True)
+        ledger.settle(PLATFORM, appid, "release", TASK, {"outcome": "released"}, resolves=True)
     assert ledger.erase(appid=APPID) == 1
     assert [entry.appid for entry in ledger.entries()] == [OTHER]
     assert ledger.outcome("wxa_release", "manual__1", APPID) is None

@@ -31,7 +31,7 @@ def noted(appid: str, endpoint: str, *, errcode: int = 0, is_answered: bool = Tr
         component_appid=FIRST_PLATFORM,
         appid=appid,
         endpoint=endpoint,
-        who=store.Who(),
+        task=store.TaskRef(),
         sent_at=0.0,
         before=None,
         asked={},

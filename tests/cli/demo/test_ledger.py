@@ -7,7 +7,7 @@ import pytest
 from airflow_wxa.api.code import release
 from airflow_wxa.cli.demo.ledger import FILE, ledger_problems, read_ledger
 from airflow_wxa.cli.demo.stories import STORIES
-from airflow_wxa.store import Entry, Ledger, Who
+from airflow_wxa.store import Entry, Ledger, TaskRef
 from tests.cli.demo.conftest import noted
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def test_what_a_rejected_mini_program_must_not_have_done_is_named(rows: list[Ent
 def test_the_ledger_is_read_from_the_store_in_the_home_oldest_first(tmp_path: Path) -> None:
     ledger = Ledger(f"sqlite:///{tmp_path / FILE}")
     for story in STORIES[:2]:
-        ledger.answered(ledger.intend(story.component_appid, release(story.appid), Who(run_id=story.word)))
+        ledger.answered(ledger.intend(story.component_appid, release(story.appid), TaskRef(run_id=story.word)))
     read = read_ledger(tmp_path)
-    assert [(row.appid, row.who.run_id, row.result) for row in read] == [
+    assert [(row.appid, row.task.run_id, row.result) for row in read] == [
         (story.appid, story.word, "ok") for story in STORIES[:2]
     ]
 
