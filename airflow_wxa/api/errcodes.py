@@ -20,6 +20,35 @@ if TYPE_CHECKING:
 
 __all__ = ["ERROR_CLASSES", "Errcode", "errcodes", "error_for", "is_noop"]
 
+# The codes that code names, by their name in the table.
+SYSTEM_ERROR: Final = -1
+INVALID_CREDENTIAL: Final = 40001
+INVALID_APPID: Final = 40013
+INVALID_ACCESS_TOKEN: Final = 40014
+INVALID_APPSECRET: Final = 40125
+APPSECRET_MISSING: Final = 41004
+COMPONENT_APPID_MISSING: Final = 41018
+ACCESS_TOKEN_EXPIRED: Final = 42001
+COMPONENT_ACCESS_TOKEN_EXPIRED: Final = 42006
+ACCOUNT_NOT_AUTHORIZED: Final = 61003
+CLIENT_IP_NOT_REGISTERED_COMPONENT: Final = 61004
+COMPONENT_TICKET_EXPIRED: Final = 61005
+COMPONENT_TICKET_INVALID: Final = 61006
+PERMISSION_SET_NOT_GRANTED: Final = 61007
+INVALID_COMPONENT: Final = 61011
+REFRESH_TOKEN_INVALID: Final = 61023
+PRIVACY_CHECK_RUNNING: Final = 61039
+PRIVACY_API_MISSING_RIGHT_OR_DECLARATION: Final = 61040
+AUDIT_ALREADY_RUNNING: Final = 85009
+INVALID_AUDIT_ID: Final = 85012
+NO_VALID_AUDIT_ID: Final = 85058
+AUDIT_QUOTA_REACHED: Final = 85085
+NO_COMMITTED_CODE: Final = 86001
+UNDO_QUOTA_REACHED: Final = 87013
+PLATFORM_WEBVIEW_DOMAIN_EMPTY: Final = 89020
+WEBVIEW_DOMAIN_NOT_ON_PLATFORM: Final = 89021
+INDIVIDUAL_NOT_SUPPORTED: Final = 89231
+
 ERROR_CLASSES: Final[Mapping[str, type[errors.WxaApiError]]] = {
     "transient": errors.WxaBusyError,
     "quota": errors.WxaQuotaError,
@@ -82,34 +111,47 @@ def is_noop(errcode: int, path: str) -> bool:
 
 
 def error_for(
-    errcode: int, *, endpoint: Endpoint, appid: str | None = None, errmsg: str = "", rid: str = ""
+    errcode: int,
+    *,
+    endpoint: Endpoint,
+    appid: str | None = None,
+    errmsg: str = "",
+    rid: str = "",
+    what: str = "",
+    values: Mapping[str, object] | None = None,
+    why: str = "",
+    next_step: str = "",
 ) -> errors.WxaApiError:
     """Return the error that the table makes of ``errcode``; a code that it lacks is shown as itself.
 
     :param errmsg: WeChat's text without the rid.
+    :param what: instead of the table's words; so are ``why`` and ``next_step``, where the caller knows more.
+    :param values: shown behind errcode, errmsg and rid.
     """
     row = errcodes().get(errcode)
-    values = {"errcode": errcode, "errmsg": errmsg, "rid": rid}
+    said = {"errcode": errcode, "errmsg": errmsg, "rid": rid}
     parts: dict[str, Any] = {
         "errcode": errcode,
         "errmsg": errmsg,
         "rid": rid,
-        "values": {name: value for name, value in values.items() if value != ""},
+        "values": {name: value for name, value in said.items() if value != ""} | dict(values or {}),
         "endpoint": endpoint.name,
         "appid": appid,
     }
     if row is None:
         return errors.WxaUnknownError(
-            f"{endpoint.name} refused: errcode {errcode}",
-            why=f"our table of WeChat's codes does not list it; WeChat says: {errors.shown(errmsg) or 'nothing more'}",
-            next_step="look it up on the endpoint's page, and give the rid to WeChat's support (kept for 7 days)",
+            what or f"{endpoint.name} refused: errcode {errcode}",
+            why=why
+            or f"our table of WeChat's codes does not list it; WeChat says: {errors.shown(errmsg) or 'nothing more'}",
+            next_step=next_step
+            or "look it up on the endpoint's page, and give the rid to WeChat's support (kept for 7 days)",
             source=endpoint.source,
             **parts,
         )
     return ERROR_CLASSES[row.class_](
-        f"{endpoint.name} refused: {row.name.replace('_', ' ')}",
-        why=f"{row.meaning} {row.meaning_zh}",
-        next_step=row.action,
+        what or f"{endpoint.name} refused: {row.name.replace('_', ' ')}",
+        why=why or f"{row.meaning} {row.meaning_zh}",
+        next_step=next_step or row.action,
         source=row.source.partition("; ")[0],
         retryable=row.retryable,
         **parts,

@@ -32,8 +32,8 @@ __all__ = [
     "normalised_origins",
     "origin_problems",
     "parse_origins",
+    "remaining",
     "setwebviewdomain",
-    "undone",
     "warning_of_many",
 ]
 
@@ -120,7 +120,7 @@ def normalised_hosts(entries: str | Iterable[str]) -> frozenset[str]:
     return frozenset(_read_host(host.strip())[0] or host.strip().lower() for host in hosts if host.strip())
 
 
-def undone(
+def remaining(
     action: Action, wanted: Collection[WebviewDomain], actual: Collection[str], platform: Collection[str] | None = None
 ) -> list[str]:
     """Return the origins by which ``actual`` is not yet what ``action`` wants; empty when it is done.

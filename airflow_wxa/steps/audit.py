@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from airflow_wxa.api.audit import get_auditstatus, queryquota, read_sheet, submit_audit
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.api.errcodes import error_for
+from airflow_wxa.api.errcodes import AUDIT_ALREADY_RUNNING, AUDIT_QUOTA_REACHED, error_for
 from airflow_wxa.errors import (
     WxaApiError,
     WxaAuditRejected,
@@ -18,15 +18,15 @@ from airflow_wxa.errors import (
     WxaTransportError,
 )
 from airflow_wxa.steps.code import undeclared_interfaces
-from airflow_wxa.steps.memory import (
+from airflow_wxa.steps.outcome import AuditOutcome, SubmitOutcome
+from airflow_wxa.steps.remote_state import (
     foreign_open_sheet,
     foreign_trial,
-    make_way,
     read_latest_sheet,
     read_versions,
     superseded_by,
+    withdraw_foreign_sheet,
 )
-from airflow_wxa.steps.outcome import AuditOutcome, SubmitOutcome
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from airflow_wxa.steps.outcome import Step
 
 __all__ = ["Submission", "audit_error", "audit_status", "submit_version"]
-
-_ALREADY_RUNNING: Final = 85009
-_QUOTA_USED_UP: Final = 85085
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ def submit_version(version: CodeVersion, how: Submission = Submission()) -> Step
     if info.trial is None or not version.marked_in(info.trial.description):
         raise foreign_trial("submit_audit", version, info)
     if before is not None and before.status.is_open:
-        before = yield from make_way("submit_audit", version, before, how.withdrawals_left)
+        before = yield from withdraw_foreign_sheet("submit_audit", version, before, how.withdrawals_left)
         if adopted := _adopted(version, before, how):
             return adopted
     call = submit_audit(version.appid, version_desc=how.version_desc, privacy_api_not_use=how.privacy_api_not_use)
@@ -152,7 +149,7 @@ def _after_refusal(version: CodeVersion, how: Submission, error: WxaError) -> St
     sheet = yield from read_latest_sheet(version.appid)
     if adopted := _adopted(version, sheet, how):
         return adopted
-    already_running = isinstance(error, WxaApiError) and error.errcode == _ALREADY_RUNNING
+    already_running = isinstance(error, WxaApiError) and error.errcode == AUDIT_ALREADY_RUNNING
     if already_running and sheet is not None and not version.is_sheet(sheet, how.noted_auditid):
         raise foreign_open_sheet("submit_audit", version, sheet) from error
     raise error
@@ -166,9 +163,10 @@ def _check_quota(appid: str, reserve: int) -> Step[None]:
         return
     if quota["rest"] > reserve:
         return
-    refused = error_for(_QUOTA_USED_UP, endpoint=CATALOGUE["submit_audit"], appid=appid)
-    refused.what = "submit_audit not sent: the platform's audit quota is " + (
-        "used up" if not reserve else "at the reserve"
+    raise error_for(
+        AUDIT_QUOTA_REACHED,
+        endpoint=CATALOGUE["submit_audit"],
+        appid=appid,
+        what=f"submit_audit not sent: the platform's audit quota is {'at the reserve' if reserve else 'used up'}",
+        values={"rest": quota["rest"], "limit": quota["limit"], "reserve": reserve},
     )
-    refused.values |= {"rest": quota["rest"], "limit": quota["limit"], "reserve": reserve}
-    raise refused

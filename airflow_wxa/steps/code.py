@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from airflow_wxa.api.code import commit, get_code_privacy_info
 from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.errcodes import PRIVACY_API_MISSING_RIGHT_OR_DECLARATION, PRIVACY_CHECK_RUNNING
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaInputError, WxaTransportError
-from airflow_wxa.steps.memory import (
+from airflow_wxa.steps.outcome import CommitOutcome, PrivacyOutcome
+from airflow_wxa.steps.remote_state import (
     foreign_trial,
-    make_way,
     read_latest_sheet,
     read_versions,
     superseded_by,
+    withdraw_foreign_sheet,
 )
-from airflow_wxa.steps.outcome import CommitOutcome, PrivacyOutcome
 
 if TYPE_CHECKING:
     from airflow_wxa.api.audit import AuditSheet
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from airflow_wxa.steps.outcome import Step
 
 __all__ = ["commit_code", "privacy_scan", "undeclared_interfaces"]
-
-_SCANNING: Final = 61039
-_UNDECLARED: Final = 61040
 
 
 def commit_code(version: CodeVersion, user_desc: str, *, withdrawals_left: int | None = None) -> Step[CommitOutcome]:
@@ -45,7 +43,7 @@ def commit_code(version: CodeVersion, user_desc: str, *, withdrawals_left: int |
     if on_trial or _in_review(version, sheet):
         return unchanged
     if sheet is not None and sheet.status.is_open:
-        sheet = yield from make_way("commit", version, sheet, withdrawals_left)
+        sheet = yield from withdraw_foreign_sheet("commit", version, sheet, withdrawals_left)
         if _in_review(version, sheet):
             return unchanged
     lost: WxaTransportError | WxaBusyError | None = None
@@ -78,9 +76,9 @@ def privacy_scan(appid: str, *, privacy_api_not_use: bool = False) -> Step[Priva
     try:
         answer = (yield get_code_privacy_info(appid)).answer
     except WxaApiError as error:
-        if error.errcode == _SCANNING:
+        if error.errcode == PRIVACY_CHECK_RUNNING:
             return PrivacyOutcome("scanning", appid)
-        if error.errcode == _UNDECLARED and privacy_api_not_use:
+        if error.errcode == PRIVACY_API_MISSING_RIGHT_OR_DECLARATION and privacy_api_not_use:
             return PrivacyOutcome("clear", appid)
         raise
     found = PrivacyOutcome(
@@ -96,7 +94,7 @@ def privacy_scan(appid: str, *, privacy_api_not_use: bool = False) -> Step[Priva
 
 def undeclared_interfaces(refused: WxaApiError) -> Step[WxaApiError]:
     """Return the error for a refused submission; for 61040 with the interfaces that the scan tells of."""
-    if refused.errcode != _UNDECLARED:
+    if refused.errcode != PRIVACY_API_MISSING_RIGHT_OR_DECLARATION:
         return refused
     try:
         yield from privacy_scan(refused.appid or "")
@@ -108,7 +106,7 @@ def undeclared_interfaces(refused: WxaApiError) -> Step[WxaApiError]:
 def _undeclared(found: PrivacyOutcome) -> WxaInputError:
     return WxaInputError(
         "the privacy scan found interfaces that cannot be submitted as they are",
-        errcode=_UNDECLARED,
+        errcode=PRIVACY_API_MISSING_RIGHT_OR_DECLARATION,
         values={
             "without right": ", ".join(found.without_auth_list) or "none",
             "without declaration": ", ".join(found.without_conf_list) or "none",

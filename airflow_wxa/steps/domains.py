@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.api.errcodes import error_for
+from airflow_wxa.api.errcodes import (
+    INDIVIDUAL_NOT_SUPPORTED,
+    PLATFORM_WEBVIEW_DOMAIN_EMPTY,
+    WEBVIEW_DOMAIN_NOT_ON_PLATFORM,
+    error_for,
+)
 from airflow_wxa.api.webview_domain import (
     ACTIONS,
     get_domain_confirmfile,
@@ -15,8 +20,8 @@ from airflow_wxa.api.webview_domain import (
     modify_wxa_jump_domain,
     normalised_hosts,
     normalised_origins,
+    remaining,
     setwebviewdomain,
-    undone,
 )
 from airflow_wxa.errors import (
     WxaApiError,
@@ -45,10 +50,9 @@ __all__ = [
 ]
 
 _ROADS: Final[Mapping[int, Literal["platform_list_empty", "individual"]]] = {
-    89020: "platform_list_empty",
-    89231: "individual",
+    PLATFORM_WEBVIEW_DOMAIN_EMPTY: "platform_list_empty",
+    INDIVIDUAL_NOT_SUPPORTED: "individual",
 }
-_NOT_ON_PLATFORM: Final = 89021
 _ENDPOINT: Final = CATALOGUE["setwebviewdomain"]
 _PLATFORM_ENDPOINT: Final = CATALOGUE["modify_wxa_jump_domain"]
 
@@ -74,12 +78,12 @@ def configure_domains(appid: str, action: Action, wanted: Sequence[WebviewDomain
         if error.errcode in _ROADS:
             road = _ROADS[error.errcode]
             return DomainOutcome(road, appid, action, errcode=error.errcode, errmsg=error.errmsg)
-        if error.errcode == _NOT_ON_PLATFORM:
+        if error.errcode == WEBVIEW_DOMAIN_NOT_ON_PLATFORM:
             raise (yield from _uncovered(error, wanted)) from None
         raise
     if after is not None:
         platform = (yield from read_platform_hosts()) if action is None else None
-        _check_done(appid, action, undone(action, wanted, after, platform), after)
+        _check_done(appid, action, remaining(action, wanted, after, platform), after)
     known = before is not None and after is not None
     return DomainOutcome(
         "unchanged" if reply.errcode else "configured",
@@ -284,22 +288,30 @@ def _check_done(appid: str, action: Action, left: list[str], after: frozenset[st
 def _uncovered(error: WxaApiError, wanted: Sequence[WebviewDomain]) -> Step[WxaApiError]:
     """Return 89021 with each host that the platform list does not cover, or both usual causes."""
     platform = yield from read_platform_hosts()
-    explained = error_for(error.errcode, endpoint=_ENDPOINT, appid=error.appid, errmsg=error.errmsg, rid=error.rid)
     missing = [domain.host for domain in wanted if not domain.covered_by(platform or ())]
     if platform is not None and missing:
-        explained.values["not on the platform list"] = ", ".join(missing)
-        explained.why = "The platform list holds neither these hosts nor a parent of them (a sibling does not count)."
-        explained.next_step = (
-            "register them with WxaModifyPlatformDomainOperator (action add), or correct webviewdomain; then run again"
+        return error_for(
+            error.errcode,
+            endpoint=_ENDPOINT,
+            appid=error.appid,
+            errmsg=error.errmsg,
+            rid=error.rid,
+            values={"not on the platform list": ", ".join(missing)},
+            why="The platform list holds neither these hosts nor a parent of them (a sibling does not count).",
+            next_step="register them with WxaModifyPlatformDomainOperator (action add), or correct webviewdomain; "
+            "then run again",
         )
-    else:
-        explained.values["sent"] = ", ".join(domain.origin for domain in wanted)
-        read = "could not be read here" if platform is None else "covers all of them as read here"
-        explained.why += (
-            f" The platform list {read}; the two usual causes: a host is not registered on it (nor a parent), "
-            "or https:// is missing before it."
-        )
-    return explained
+    read = "could not be read here" if platform is None else "covers all of them as read here"
+    return error_for(
+        error.errcode,
+        endpoint=_ENDPOINT,
+        appid=error.appid,
+        errmsg=error.errmsg,
+        rid=error.rid,
+        values={"sent": ", ".join(domain.origin for domain in wanted)},
+        why=f"{error.why} The platform list {read}; the two usual causes: a host is not registered on it "
+        "(nor a parent), or https:// is missing before it.",
+    )
 
 
 def _unverified(hosts: Collection[str], busy: WxaBusyError | None) -> Step[WxaApiError]:
@@ -313,9 +325,14 @@ def _unverified(hosts: Collection[str], busy: WxaBusyError | None) -> Step[WxaAp
     values = {"hosts": ", ".join(sorted(hosts))} | handed
     next_step = "serve exactly this content at these addresses (no byte before or after it), then run the step again"
     if busy is not None:  # -1 says "busy" as well as "the file could not be fetched"
-        busy.values |= values
-        busy.next_step = f"{busy.next_step} If it stays, {next_step}"
-        return busy
+        return error_for(
+            busy.errcode,
+            endpoint=_PLATFORM_ENDPOINT,
+            errmsg=busy.errmsg,
+            rid=busy.rid,
+            values=values,
+            next_step=f"{busy.next_step} If it stays, {next_step}",
+        )
     return WxaPlatformSetupError(
         "modify_wxa_jump_domain refused hosts: their verification file could not be fetched",
         errcode=0,

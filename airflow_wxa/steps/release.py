@@ -10,8 +10,8 @@ from airflow_wxa.api.code import release
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaBusyError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
-from airflow_wxa.steps.memory import foreign_trial, read_latest_sheet, read_versions
 from airflow_wxa.steps.outcome import ReleaseOutcome
+from airflow_wxa.steps.remote_state import foreign_trial, read_latest_sheet, read_versions
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -52,7 +52,7 @@ def release_version(
     except (WxaTransportError, WxaBusyError) as error:
         lost = error  # it may have been published: read, do not repeat
     except WxaStateError as error:
-        raise (yield from _winner(version, error)) from None
+        raise (yield from _named_if_foreign(version, error)) from None
     online = (yield from read_versions(version.appid)).online
     if lost is not None and online == before:
         raise lost
@@ -124,14 +124,11 @@ def _guard_domains(version: CodeVersion, wanted: Collection[WebviewDomain]) -> S
     )
 
 
-def _winner(version: CodeVersion, refused: WxaStateError) -> Step[WxaStateError]:
-    """Return the error for a release that WeChat's state refused: somebody's newer commit is named if there is one."""
+def _named_if_foreign(version: CodeVersion, refused: WxaStateError) -> Step[WxaStateError]:
+    """Return the error for a release that WeChat refused; somebody's newer commit is named if there is one."""
     info = yield from read_versions(version.appid)
     if info.trial is not None and not version.marked_in(info.trial.description):
-        winner = foreign_trial("release", version, info)
-        winner.errcode, winner.errmsg, winner.rid = refused.errcode, refused.errmsg, refused.rid
-        winner.values |= {"errcode": refused.errcode, "rid": refused.rid}
-        return winner
+        return foreign_trial("release", version, info, refused)
     return refused
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import pickle
 
@@ -184,3 +185,17 @@ def test_the_rid_is_taken_out_of_errmsg(errmsg: str, text: str, rid: str) -> Non
 def test_a_star_ends_a_prefix(known: tuple[str, ...], path: str, answered: bool) -> None:
     row = Errcode(1, "n", "input", "m", "m", "a", "a", known, "s", "documented")
     assert row.answered_by(path) is answered
+
+
+def test_a_code_that_code_names_has_the_name_of_the_table() -> None:
+    module = vars(inspect.getmodule(Errcode))
+    named = {name: value for name, value in module.items() if name.isupper() and type(value) is int}
+    assert named
+    assert named == {errcodes()[value].name.upper(): value for value in named.values()}
+
+
+def test_what_a_caller_knows_better_stands_in_the_error_from_the_start() -> None:
+    error = error_for(
+        85085, endpoint=CATALOGUE["submit_audit"], what="not sent", values={"rest": 0}, why="why", next_step="wait"
+    )
+    assert str(error).split("\n  ")[:4] == ["not sent", "errcode 85085, rest 0", "why", "wait"]

@@ -17,8 +17,8 @@ from airflow_wxa.api.webview_domain import (
     normalised_origins,
     origin_problems,
     parse_origins,
+    remaining,
     setwebviewdomain,
-    undone,
     warning_of_many,
 )
 from airflow_wxa.errors import WxaSpecError
@@ -238,13 +238,13 @@ def test_platform_lists_are_read_from_either_form(entries: Any, hosts: set[str])
     ],
 )
 def test_done_means_by_action(action: Action, actual: set[str], left: list[str]) -> None:
-    assert undone(action, [A, B], actual) == left
+    assert remaining(action, [A, B], actual) == left
 
 
 def test_without_action_done_means_that_the_platform_list_is_covered_as_read() -> None:
-    assert undone(None, [], {A.origin}, {A.host}) == []
-    assert undone(None, [], {A.origin}, {A.host, B.host}) == [B.origin]
-    assert undone(None, [], {A.origin}, None) == []
+    assert remaining(None, [], {A.origin}, {A.host}) == []
+    assert remaining(None, [], {A.origin}, {A.host, B.host}) == [B.origin]
+    assert remaining(None, [], {A.origin}, None) == []
 
 
 @pytest.mark.parametrize(

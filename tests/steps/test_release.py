@@ -225,7 +225,7 @@ def test_a_release_that_a_newer_commit_blocks_names_the_newer_commit(
             release=[errcode],
         )
     assert raised.value.errcode == errcode
-    assert f"errcode {errcode}, rid 0-1-2" in str(raised.value)
+    assert f"errcode {errcode}, errmsg said WeChat, rid 0-1-2" in str(raised.value)
 
 
 @pytest.mark.parametrize("online", [None, "foreign"])

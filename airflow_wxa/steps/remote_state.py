@@ -1,7 +1,7 @@
-"""WeChat is the memory: what it has of a Mini Program already, and whose it is.
+"""What WeChat has of a Mini Program already, and whose it is.
 
-Three slots are independent: the trial version, the audit sheet, the online version. The fingerprint in their
-descriptions tells whether they are ours.
+Trial version, audit sheet and online version are independent of each other. The fingerprint in their descriptions
+tells whether they are ours.
 """
 
 from __future__ import annotations
@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Final
 from airflow_wxa.api.audit import get_latest_auditstatus, read_sheet, undocodeaudit
 from airflow_wxa.api.code import getversioninfo, read_version_info
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.api.errcodes import error_for
+from airflow_wxa.api.errcodes import (
+    INVALID_AUDIT_ID,
+    NO_COMMITTED_CODE,
+    NO_VALID_AUDIT_ID,
+    UNDO_QUOTA_REACHED,
+    error_for,
+)
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateError, WxaTransportError
 
 if TYPE_CHECKING:
@@ -19,11 +25,17 @@ if TYPE_CHECKING:
     from airflow_wxa.api.code import CodeVersion, VersionInfo
     from airflow_wxa.steps.outcome import Step
 
-__all__ = ["foreign_open_sheet", "foreign_trial", "make_way", "read_latest_sheet", "read_versions", "superseded_by"]
+__all__ = [
+    "foreign_open_sheet",
+    "foreign_trial",
+    "read_latest_sheet",
+    "read_versions",
+    "superseded_by",
+    "withdraw_foreign_sheet",
+]
 
-#: On get_latest_auditstatus: no valid sheet, an unknown auditid, no code committed yet. Each means: there is no sheet.
-_NO_SHEET: Final = frozenset({85058, 85012, 86001})
-_WITHDRAWALS_USED_UP: Final = 87013
+#: On get_latest_auditstatus each of these means that there is no sheet.
+_NO_SHEET: Final = frozenset({NO_VALID_AUDIT_ID, INVALID_AUDIT_ID, NO_COMMITTED_CODE})
 
 
 def read_versions(appid: str) -> Step[VersionInfo]:
@@ -48,7 +60,7 @@ def superseded_by(version: CodeVersion, sheet: AuditSheet | None) -> str | None:
     return sheet.user_version
 
 
-def make_way(
+def withdraw_foreign_sheet(
     step: str, version: CodeVersion, sheet: AuditSheet, withdrawals_left: int | None
 ) -> Step[AuditSheet | None]:
     """Withdraw a foreign sheet in audit, if that was asked for, and return the latest sheet as it is then.
@@ -78,15 +90,22 @@ def make_way(
     raise foreign_open_sheet(step, version, after)
 
 
-def foreign_trial(step: str, version: CodeVersion, info: VersionInfo) -> WxaStateError:
-    """Return the error that names the trial version which is not ours."""
+def foreign_trial(
+    step: str, version: CodeVersion, info: VersionInfo, refused: WxaStateError | None = None
+) -> WxaStateError:
+    """Return the error that names the trial version which is not ours.
+
+    :param refused: what WeChat answered because of it.
+    """
     theirs = info.trial
+    said = {"errcode": refused.errcode, "errmsg": refused.errmsg, "rid": refused.rid} if refused else {}
     return WxaStateError(
         f"{step} stopped: the trial version is not the one that this release commits",
         values={
             "trial version": theirs.version if theirs else "none",
             "its description": theirs.description or "left out" if theirs else "none",
             "ours": f"{version.user_version} {version.mark}",
+            **said,
         },
         why="Somebody else committed to this Mini Program; what is submitted is always the trial version."
         if theirs is None or theirs.description
@@ -96,6 +115,9 @@ def foreign_trial(step: str, version: CodeVersion, info: VersionInfo) -> WxaStat
         source=CATALOGUE["commit"].source,
         endpoint=step,
         appid=version.appid,
+        errcode=refused.errcode if refused else 0,
+        errmsg=refused.errmsg if refused else "",
+        rid=refused.rid if refused else "",
     )
 
 
@@ -121,7 +143,10 @@ def foreign_open_sheet(step: str, version: CodeVersion, sheet: AuditSheet) -> Wx
 
 
 def _no_withdrawal_left(version: CodeVersion, sheet: AuditSheet) -> WxaApiError:
-    error = error_for(_WITHDRAWALS_USED_UP, endpoint=CATALOGUE["undocodeaudit"], appid=version.appid)
-    error.what = "undocodeaudit not sent: this Mini Program's withdrawals are used up"
-    error.values |= {"in audit": sheet.user_version, "auditid": sheet.auditid}
-    return error
+    return error_for(
+        UNDO_QUOTA_REACHED,
+        endpoint=CATALOGUE["undocodeaudit"],
+        appid=version.appid,
+        what="undocodeaudit not sent: this Mini Program's withdrawals are used up",
+        values={"in audit": sheet.user_version, "auditid": sheet.auditid},
+    )
