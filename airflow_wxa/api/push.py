@@ -12,7 +12,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import os
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -46,7 +45,6 @@ __all__ = [
     "Unauthorised",
     "Updated",
     "decrypt",
-    "encrypt",
     "read_authorisation_event",
     "read_message_event",
 ]
@@ -229,21 +227,6 @@ def decrypt(keys: PushKeys, envelope: Envelope, *, now: float) -> str:
     if not _SECONDS.fullmatch(envelope.timestamp) or abs(now - int(envelope.timestamp)) > _FRESH_SECONDS:
         raise PushRefusedError(Refusal.STALE)
     return _text(_opened(keys, _ciphertext(encrypted)))
-
-
-def encrypt(keys: PushKeys, text: str, *, timestamp: int, nonce: str) -> Envelope:
-    """Seal XML as WeChat does, with the current key.
-
-    :param timestamp: epoch seconds.
-    """
-    content = text.encode()
-    plain = os.urandom(_RANDOM) + len(content).to_bytes(_LENGTH, "big") + content + keys.component_appid.encode()
-    pad = _PADDED_TO - len(plain) % _PADDED_TO
-    encryptor = _cipher(keys.aes_keys[0]).encryptor()
-    encrypted = base64.b64encode(encryptor.update(plain + bytes([pad]) * pad) + encryptor.finalize()).decode()
-    body = f"<xml><AppId><![CDATA[{keys.component_appid}]]></AppId><Encrypt><![CDATA[{encrypted}]]></Encrypt></xml>"
-    signature = _signature(keys.token, str(timestamp), nonce, encrypted)
-    return Envelope(signature, str(timestamp), nonce, body.encode())
 
 
 def read_authorisation_event(text: str, component_appid: str) -> Ticket | Authorised | Unauthorised | Ignored:

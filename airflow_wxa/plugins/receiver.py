@@ -22,7 +22,7 @@ from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.push import MAX_PUSH_BYTES, Envelope
 from airflow_wxa.hooks.store import open_store as open_configured_store
 from airflow_wxa.plugins.connections import PushConnections
-from airflow_wxa.plugins.reception import REFUSED, UNAVAILABLE, Answer, Reception
+from airflow_wxa.plugins.push_handler import REFUSED, UNAVAILABLE, Answer, PushHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,48 +55,38 @@ def create_receiver(
     """
     # No pages that describe it: they would be as public as its routes.
     app = FastAPI(title="WeChat push receiver", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    desk = _Desk(Reception(connections or PushConnections(), open_store, clock))
-    app.state.refusals = desk.reception.refusals
+    handler = PushHandler(connections or PushConnections(), open_store, clock)
+    app.state.refusals = handler.refusals
+    threads, threads_afterwards = CapacityLimiter(_THREADS), CapacityLimiter(_THREADS_AFTERWARDS)
+
+    async def answer_to(wxa_conn_id: str, appid: str | None, request: Request) -> Answer:
+        if not _CONN_ID.fullmatch(wxa_conn_id) or (appid is not None and not APPID.fullmatch(appid)):
+            handler.refusals.count("", "connection")
+            return REFUSED
+        handle = partial(handler.handle, wxa_conn_id, appid, _envelope(request.query_params, await _body(request)))
+        try:
+            with fail_after(_QUEUE_SECONDS):  # only waiting for a thread can end so; what has begun is finished
+                return await to_thread.run_sync(handle, limiter=threads)
+        except TimeoutError:
+            handler.refusals.count("", "busy")
+            return UNAVAILABLE
+
+    async def respond(wxa_conn_id: str, appid: str | None, request: Request) -> Response:
+        answer = await answer_to(wxa_conn_id, appid, request)
+        background = None
+        if answer.afterwards is not None:
+            background = BackgroundTask(partial(to_thread.run_sync, answer.afterwards, limiter=threads_afterwards))
+        return Response(answer.text, answer.status, media_type="text/plain", background=background)
 
     @app.post("/{wxa_conn_id}/authorisation")
     async def authorisation(wxa_conn_id: str, request: Request) -> Response:
-        return await desk.serve(wxa_conn_id, None, request)
+        return await respond(wxa_conn_id, None, request)
 
     @app.post("/{wxa_conn_id}/message/{appid}")
     async def message(wxa_conn_id: str, appid: str, request: Request) -> Response:
-        return await desk.serve(wxa_conn_id, appid, request)
+        return await respond(wxa_conn_id, appid, request)
 
     return app
-
-
-class _Desk:
-    """Carries requests to the reception and its answers back, without blocking the event loop."""
-
-    def __init__(self, reception: Reception) -> None:
-        self.reception = reception
-        self._threads = CapacityLimiter(_THREADS)
-        self._threads_afterwards = CapacityLimiter(_THREADS_AFTERWARDS)
-
-    async def serve(self, wxa_conn_id: str, appid: str | None, request: Request) -> Response:
-        if not _CONN_ID.fullmatch(wxa_conn_id) or (appid is not None and not APPID.fullmatch(appid)):
-            self.reception.refusals.count("", "connection")
-            return self._response(REFUSED)
-        envelope = _envelope(request.query_params, await _body(request))
-        take = partial(self.reception.take, wxa_conn_id, appid, envelope)
-        try:
-            with fail_after(_QUEUE_SECONDS):  # only waiting for a thread can end so; what has begun is finished
-                answer = await to_thread.run_sync(take, limiter=self._threads)
-        except TimeoutError:
-            self.reception.refusals.count("", "busy")
-            answer = UNAVAILABLE
-        return self._response(answer)
-
-    def _response(self, answer: Answer) -> Response:
-        afterwards = answer.afterwards
-        background = None
-        if afterwards is not None:
-            background = BackgroundTask(partial(to_thread.run_sync, afterwards, limiter=self._threads_afterwards))
-        return Response(answer.text, answer.status, media_type="text/plain", background=background)
 
 
 async def _body(request: Request) -> bytes:

@@ -16,13 +16,14 @@ import uvicorn
 from airflow.sdk import Connection
 from cryptography.fernet import Fernet
 
-from airflow_wxa.api.push import Envelope, PushKeys, encrypt
+from airflow_wxa.api.push import Envelope, PushKeys
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.hooks.connection import read_connection
 from airflow_wxa.plugins.connections import PushConnection, PushConnections
 from airflow_wxa.plugins.receiver import create_receiver
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, ENCODING_AES_KEY, PUSH_TOKEN
 from airflow_wxa.store import Store
+from tests.sealing import sealed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -84,7 +85,7 @@ class Receiver:
             return await client.request(method, path, content=content, params=params)
 
     def send(self, path: str, text: str, *, keys: PushKeys = KEYS, timestamp: int = NOW) -> httpx.Response:
-        envelope = encrypt(keys, text, timestamp=timestamp, nonce="n")
+        envelope = sealed(keys, text, timestamp=timestamp)
         return self.request("POST", path, envelope.body, query(envelope))
 
     def event(self, text: str, **changes: Any) -> httpx.Response:

@@ -18,10 +18,10 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from cryptography.fernet import Fernet
 
-from airflow_wxa.api.push import encrypt
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, ENCODING_AES_KEY, PUSH_TOKEN
 from airflow_wxa.store import Store
 from tests.plugins.receiving import KEYS, query, ticket, xml
+from tests.sealing import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,7 +58,7 @@ def requests_of(url: str, now: int) -> list[bytes]:
     for number in range(RATE * SECONDS):
         turn = number - 1 if number % 10 == 9 else number
         path, text = push_of(turn, now)
-        envelope = encrypt(KEYS, text, timestamp=now, nonce=str(number))
+        envelope = sealed(KEYS, text, timestamp=now, nonce=str(number))
         head = f"POST {target.path}/{path}?{urlencode(query(envelope))} HTTP/1.1\r\nHost: {target.netloc}\r\n"
         length = f"Connection: close\r\nContent-Length: {len(envelope.body)}\r\n\r\n"
         made.append(f"{head}{length}".encode() + envelope.body)

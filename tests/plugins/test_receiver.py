@@ -8,16 +8,19 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import select
 
 from airflow_wxa.api.authorisation import Authorisation, Grant
-from airflow_wxa.api.push import MAX_PUSH_BYTES, PushKeys, encrypt
+from airflow_wxa.api.push import MAX_PUSH_BYTES, PushKeys
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.plugins import receiver as module
 from airflow_wxa.plugins.connections import PushConnections
 from airflow_wxa.plugins.receiver import create_receiver
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, ENCODING_AES_KEY, PUSH_TOKEN
+from airflow_wxa.store.tables import push
 from tests.plugins.receiving import KEYS, NOW, Receiver, push_connection, query, ticket, xml
+from tests.sealing import sealed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -198,12 +201,12 @@ def test_there_is_nothing_to_get(receiver: Receiver, path: str) -> None:
     assert "123" not in answer.text
 
 
-def test_refusals_are_noted_for_the_doctor_once_in_ten_minutes(receiver: Receiver) -> None:
+def test_nothing_of_a_refused_push_is_stored(receiver: Receiver) -> None:
     for _ in range(3):
         receiver.event(ticket(), keys=OTHERS)
     receiver.event(ticket(), timestamp=NOW - 3600)
-    noted = receiver.store.pushes(COMPONENT_APPID, ["refused"])
-    assert sorted(push.account for push in noted) == ["signature", "stale"]
+    with receiver.store._database.reading() as connection:
+        assert connection.execute(select(push)).all() == []
     assert receiver.refused == {("wxa_default", "signature"): 3, ("wxa_default", "stale"): 1}
 
 
@@ -279,7 +282,7 @@ def test_a_push_that_no_thread_is_free_for_may_be_sent_again(store: Store, monke
     receiver = Receiver(store, create_receiver(connections, open_store=slow, clock=lambda: NOW))
 
     async def two() -> list[int]:
-        envelopes = [encrypt(KEYS, ticket(at=NOW + number), timestamp=NOW, nonce="n") for number in range(2)]
+        envelopes = [sealed(KEYS, ticket(at=NOW + number), timestamp=NOW) for number in range(2)]
         sending = [receiver.arequest("POST", EVENTS, each.body, query(each)) for each in envelopes]
         return sorted(answer.status_code for answer in await asyncio.gather(*sending))
 

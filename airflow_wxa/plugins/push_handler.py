@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -22,20 +24,21 @@ from airflow_wxa.api.push import (
 )
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.plugins.joint_log import JointLog
-from airflow_wxa.plugins.refusals import REFUSED_KIND, WINDOW_SECONDS, Refusals
 from airflow_wxa.steps.authorisation import exchange_code
 from airflow_wxa.store import NewPush
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from airflow_wxa.api.push import Envelope
     from airflow_wxa.plugins.connections import PushConnection, PushConnections
     from airflow_wxa.store import Store
 
-__all__ = ["DONE", "REFUSED", "UNAVAILABLE", "Answer", "Reception"]
+__all__ = ["DONE", "REFUSED", "UNAVAILABLE", "Answer", "PushHandler", "RefusalCounter"]
 
 log = logging.getLogger(__name__)
+
+_LOG_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ REFUSED: Final = Answer(403)
 UNAVAILABLE: Final = Answer(503)
 
 
-class Reception:
+class PushHandler:
     """Takes pushes; every method blocks.
 
     :param connections: which Connections there are.
@@ -70,14 +73,14 @@ class Reception:
     def __init__(
         self, connections: PushConnections, open_store: Callable[[], Store], clock: Callable[[], float] = time.time
     ) -> None:
-        self.refusals = Refusals()
+        self.refusals = RefusalCounter()
         self._connections = connections
         self._open_store = open_store
         self._log = JointLog(open_store)
         self._clock = clock
 
-    def take(self, wxa_conn_id: str, appid: str | None, envelope: Envelope) -> Answer:
-        """Take a push.
+    def handle(self, wxa_conn_id: str, appid: str | None, envelope: Envelope) -> Answer:
+        """Take a push, or refuse it.
 
         :param appid: the Mini Program that the message URL names; ``None``: it came to the authorisation event URL.
         """
@@ -89,8 +92,8 @@ class Reception:
             text = decrypt(found.keys, envelope, now=self._clock())
             return self._taken_message(found, appid, text) if appid else self._taken_event(found, text)
         except PushRefusedError as refused:
-            is_noted = self.refusals.count(wxa_conn_id, refused.reason)
-            return Answer(403, afterwards=partial(self._note, found, refused.reason)) if is_noted else REFUSED
+            self.refusals.count(wxa_conn_id, refused.reason)
+            return REFUSED
         except (WxaTransportError, WxaSpecError) as error:
             self.refusals.count(wxa_conn_id, "store")
             log.warning("push not taken, it may be sent again: %s", error.what)
@@ -144,10 +147,37 @@ class Reception:
         else:
             log.info("%s authorised the platform, permission sets %s", event.appid, list(authorisation.granted))
 
-    def _note(self, found: PushConnection, reason: Refusal) -> None:
-        """Let the doctor know, once in ten minutes."""
-        window = int(self._clock()) // WINDOW_SECONDS * WINDOW_SECONDS
-        try:
-            self._log.log(NewPush(found.keys.component_appid, REFUSED_KIND, reason, window))
-        except (WxaTransportError, WxaSpecError) as error:
-            log.warning("refused pushes are not noted: %s", error.what)
+
+class RefusalCounter:
+    """Counts refused pushes by Connection and reason, and logs each such pair at most once a minute.
+
+    Anybody may send to the receiver, so what a refusal costs is bounded; of what came not a word is kept.
+
+    :param clock: seconds, for the pace.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._logged: dict[tuple[str, str], float] = {}
+
+    @property
+    def counts(self) -> Mapping[tuple[str, str], int]:
+        """Connection and reason → how many in this process; the Connection is ``""`` where none was meant."""
+        with self._lock:
+            return dict(self._counts)
+
+    def count(self, wxa_conn_id: str, reason: str) -> None:
+        """Count one.
+
+        :param wxa_conn_id: a Connection that exists, else ``""``: ids that somebody made up are not collected.
+        """
+        key, now = (wxa_conn_id, reason), self._clock()
+        with self._lock:
+            self._counts[key] += 1
+            total = self._counts[key]
+            is_logged = now - self._logged.get(key, float("-inf")) >= _LOG_SECONDS
+            self._logged |= {key: now} if is_logged else {}
+        if is_logged:
+            log.warning("push refused: %s (Connection %s, %d so far)", reason, wxa_conn_id or "unknown", total)
