@@ -23,21 +23,13 @@ from airflow_wxa.operators import (
     WxaSubmitAuditOperator,
     WxaVerifyReleaseOperator,
 )
-from airflow_wxa.operators.failure import failing_at_once
-from airflow_wxa.operators.rendering import param, rendered
-from airflow_wxa.release_form import release_params
+from airflow_wxa.release import read_release, refuse
+from airflow_wxa.release.dag import failing_at_once, param, release_params, release_spec, rendered
 from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
-from airflow_wxa.steps import DomainOutcome, ReleaseSpec
-from airflow_wxa.steps.release_spec import refuse, release_problems
+from airflow_wxa.steps import DomainOutcome
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-
-def spec(context: Context) -> ReleaseSpec:
-    """Return the params as a checked whole."""
-    with failing_at_once():
-        return ReleaseSpec.from_params(context["params"])
 
 
 def domain_outcome(context: Context) -> DomainOutcome | None:
@@ -50,7 +42,7 @@ def domain_outcome(context: Context) -> DomainOutcome | None:
 
 def wanted_online(context: Context) -> list[str]:
     """Return the domains that must be effective: those wanted, or for ``all`` those that were read back."""
-    asked, outcome = spec(context), domain_outcome(context)
+    asked, outcome = release_spec(context), domain_outcome(context)
     if outcome is not None and outcome.outcome == "individual":
         return []
     if asked.action is None and outcome is not None:
@@ -147,8 +139,8 @@ with DAG(
     }
     domains: dict[str, Any] = {
         "appid": "{{ params.appid }}",
-        "action": rendered(lambda context: spec(context).action),
-        "webviewdomain": rendered(lambda context: [domain.origin for domain in spec(context).wanted]),
+        "action": rendered(lambda context: release_spec(context).action),
+        "webviewdomain": rendered(lambda context: [domain.origin for domain in release_spec(context).wanted]),
         "wxa_conn_id": "{{ params.wxa_conn_id }}",
         "individual": "individual_account",
         "configured": "commit_code",
@@ -164,7 +156,7 @@ with DAG(
     def check_release() -> None:
         """Report every problem at once, before the first call."""
         params = get_current_context()["params"]
-        problems = release_problems(params)
+        _, problems = read_release(params)
         problems += WxaHook(params["wxa_conn_id"]).token_problems(params["appid"])
         if params["on_platform_list_empty"] == "register":
             problems += WxaHook(params["platform_conn_id"] or params["wxa_conn_id"]).token_problems(None)
@@ -186,7 +178,7 @@ with DAG(
     register_platform_domains = WxaModifyPlatformDomainOperator(
         task_id="register_platform_domains",
         action="add",
-        hosts=rendered(lambda context: list(spec(context).platform_hosts)),
+        hosts=rendered(lambda context: list(release_spec(context).platform_hosts)),
         platform_conn_id="{{ params.platform_conn_id or params.wxa_conn_id }}",
         pre_execute=only_when_platform_list_is_empty,
         doc_md="Registers hosts on the platform's own list, testing and published version together: **all merchants of "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from jsonschema.protocols import Validator
 
-__all__ = ["MAX_ANSWER_BYTES", "Call", "Reply", "read_reply"]
+__all__ = ["MAX_ANSWER_BYTES", "Call", "Reply", "body_schema", "read_reply"]
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # the largest honest answer, a trial QR code, has some 100 KB
 _HTTP_OK: Final = 200
@@ -200,10 +200,21 @@ def _revealed(value: Any) -> Any:
     return value.reveal() if isinstance(value, Secret) else value
 
 
+def body_schema(name: str) -> Mapping[str, Any]:
+    """Return the JSON Schema of an endpoint's body; each field's ``description`` follows "must be"."""
+    return _schemas(name)["body"]
+
+
+@cache
+def _schemas(name: str) -> Mapping[str, Mapping[str, Any]]:
+    file = resources.files(__package__).joinpath("schemas", f"{name}.json")
+    schemas: Mapping[str, Mapping[str, Any]] = json.loads(file.read_text("utf-8"))
+    return schemas
+
+
 @cache
 def _validator(name: str, side: str) -> Validator:
     """Return the compiled validator of a body or an answer, made when it is first needed."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415  (costs a third of the import time of this room)
 
-    schema = json.loads(resources.files(__package__).joinpath("schemas", f"{name}.json").read_text("utf-8"))
-    return Draft202012Validator(schema[side])
+    return Draft202012Validator(_schemas(name)[side])

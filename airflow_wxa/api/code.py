@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
-from airflow_wxa.api.call import Call
+from airflow_wxa.api.call import Call, body_schema
 from airflow_wxa.errors import WxaSpecError, shown
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ __all__ = [
     "version_problems",
 ]
 
-_USER_VERSION_LIMIT: Final = 64  # characters, WeChat's
+_USER_VERSION: Final = body_schema("commit")["properties"]["user_version"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class CodeVersion:
 
     :param appid: the Mini Program.
     :param template_id: digits; number and text mean the same.
-    :param user_version: 1 to 64 characters.
+    :param user_version: any text that WeChat takes as a version's name.
     :param ext_json: the whole ext_json without ``extAppid``, which is added.
     """
 
@@ -122,8 +122,8 @@ def version_problems(appid: Any, template_id: Any, user_version: Any, ext_json: 
     digits = str(template_id) if not isinstance(template_id, bool) else ""
     if not (isinstance(template_id, int | str) and re.fullmatch(r"[0-9]{1,18}", digits)):
         problems.append(f"template_id = {shown(repr(template_id))}: must be a number or digits, from gettemplatelist")
-    if not is_text(user_version) or not 1 <= len(user_version) <= _USER_VERSION_LIMIT:
-        problems.append(f"user_version = {shown(repr(user_version))}: must be a text of 1 to 64 characters")
+    if not is_text(user_version) or not 1 <= len(user_version) <= _USER_VERSION["maxLength"]:
+        problems.append(f"user_version = {shown(repr(user_version))}: must be {_USER_VERSION['description']}")
     if not isinstance(ext_json, dict):
         problems.append(f"ext_json = {shown(repr(ext_json))}: must be an object; free data goes under its key ext")
         return problems

@@ -26,12 +26,12 @@ __all__ = [
     "WebviewDomain",
     "get_domain_confirmfile",
     "get_effective_webviewdomain",
-    "host_problems",
     "modify_wxa_jump_domain",
     "normalised_hosts",
     "normalised_origins",
-    "origin_problems",
     "parse_origins",
+    "read_hosts",
+    "read_origins",
     "remaining",
     "setwebviewdomain",
     "warning_of_many",
@@ -82,27 +82,24 @@ def parse_origins(texts: Iterable[Any]) -> tuple[WebviewDomain, ...]:
     """
     if isinstance(texts, str):  # a list that a template rendered to text, or one domain without its brackets
         raise _refused([f"webviewdomain = {shown(repr(texts))}: must be a list of texts, not one text"])
-    read = [_read_origin(text) for text in texts]
-    problems = [problem for _, found in read for problem in found]
+    domains, problems = read_origins(texts)
     if problems:
         raise _refused(problems)
-    return tuple(sorted({domain for domain, _ in read if domain is not None}))
+    return domains
 
 
-def origin_problems(text: Any) -> list[str]:
-    """Return what is wrong with ``text`` as a domain of a Mini Program's list; empty when nothing is."""
-    return _read_origin(text)[1]
+def read_origins(texts: Iterable[Any]) -> tuple[tuple[WebviewDomain, ...], list[str]]:
+    """Return the domains in sorted order, each once, and what is wrong with the texts that name none."""
+    read = [_read_origin(text) for text in texts]
+    domains = {domain for domain, _ in read if domain is not None}
+    return tuple(sorted(domains)), [problem for _, problems in read for problem in problems]
 
 
-def host_problems(text: Any) -> list[str]:
-    """Return what is wrong with ``text`` as a bare host of the platform's list; empty when nothing is."""
-    if not isinstance(text, str):
-        return [f"{shown(repr(text))} is no text: write a host such as m.example.com"]
-    if "/" in text or ":" in text:
-        return [
-            f"{shown(repr(text))} is no bare host: the platform's list takes m.example.com, no scheme, port or path"
-        ]
-    return [f"{shown(repr(text))} {problem}" for problem in _read_host(text)[1]]
+def read_hosts(texts: Iterable[Any]) -> tuple[tuple[str, ...], list[str]]:
+    """Return bare hosts of the platform's list, sorted, each once, and what is wrong with the texts that are none."""
+    read = [_read_bare_host(text) for text in texts]
+    hosts = {host for host, problems in read if not problems}
+    return tuple(sorted(hosts)), [problem for _, problems in read for problem in problems]
 
 
 def normalised_origins(entries: Iterable[Any]) -> frozenset[str]:
@@ -246,6 +243,16 @@ def _read_origin(text: Any) -> tuple[WebviewDomain | None, list[str]]:
     if problems:
         return None, [f"{name} {problem}" for problem in problems]
     return WebviewDomain(host), []
+
+
+def _read_bare_host(text: Any) -> tuple[str, list[str]]:
+    if not isinstance(text, str):
+        return "", [f"{shown(repr(text))} is no text: write a host such as m.example.com"]
+    if "/" in text or ":" in text:
+        why = "is no bare host: the platform's list takes m.example.com, no scheme, port or path"
+        return "", [f"{shown(repr(text))} {why}"]
+    host, problems = _read_host(text)
+    return host, [f"{shown(repr(text))} {problem}" for problem in problems]
 
 
 def _rest_problems(rest: str) -> list[str]:

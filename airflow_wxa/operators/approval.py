@@ -14,7 +14,7 @@ from airflow_wxa.errors import WxaError, shown
 from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.failure import failing_at_once
+from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.trial_link import trial_link
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from airflow.sdk import BaseOperator
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.failure import failing_at_once
+from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.steps import Submission, commit_code, release_version, submit_version, verify_release
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class _VersionOperator(BaseOperator):
 
     :param appid: the Mini Program (templated).
     :param template_id: number or digits (templated).
-    :param user_version: 1 to 64 characters (templated).
+    :param user_version: the name of the version (templated).
     :param ext_json: the whole ext_json; ``extAppid`` is added (templated).
     :param wxa_conn_id: the Connection (templated).
     """

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow_wxa.api.webview_domain import parse_origins, warning_of_many
 from airflow_wxa.errors import WxaApiError
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.failure import failing_at_once
+from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.steps import configure_domains, modify_platform_domains
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, A
 
 from airflow_wxa.errors import WxaAuditRejected
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.failure import failing_at_once
+from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.sensors.screenshots import save_screenshots
 from airflow_wxa.steps import audit_error, audit_status, privacy_scan
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger

@@ -15,7 +15,6 @@ from airflow_wxa.steps.outcome import (
     SubmitOutcome,
 )
 from airflow_wxa.steps.release import release_version, verify_release
-from airflow_wxa.steps.release_spec import ReleaseSpec
 
 __all__ = [
     "AuditOutcome",
@@ -25,7 +24,6 @@ __all__ = [
     "PlatformOutcome",
     "PrivacyOutcome",
     "ReleaseOutcome",
-    "ReleaseSpec",
     "Step",
     "Submission",
     "SubmitOutcome",

@@ -16,10 +16,10 @@ from airflow_wxa.api.webview_domain import (
     ACTIONS,
     get_domain_confirmfile,
     get_effective_webviewdomain,
-    host_problems,
     modify_wxa_jump_domain,
     normalised_hosts,
     normalised_origins,
+    read_hosts,
     remaining,
     setwebviewdomain,
 )
@@ -122,8 +122,7 @@ def modify_platform_domains(
         name, its content and where to put it.
     """
     hosts = [hosts] if isinstance(hosts, str) else list(hosts)
-    _check_hosts(action, hosts)
-    wanted = normalised_hosts(hosts)
+    wanted = _checked_hosts(action, hosts)
     before = yield from _read_platform_list()
     known_to_be_done = before.known and all(_platform_done(action, wanted, version) for version in before.known)
     if action == "get" or known_to_be_done:
@@ -220,8 +219,8 @@ def _check_action(appid: str, action: Action, wanted: Collection[WebviewDomain])
     )
 
 
-def _check_hosts(action: str, hosts: Collection[Any]) -> None:
-    problems = [problem for host in hosts for problem in host_problems(host)]
+def _checked_hosts(action: str, hosts: Collection[Any]) -> frozenset[str]:
+    wanted, problems = read_hosts(hosts)
     if action == "get" and hosts:
         problems.append(f"hosts = {hosts}: action 'get' takes none")
     if action != "get" and not hosts:
@@ -236,6 +235,7 @@ def _check_hosts(action: str, hosts: Collection[Any]) -> None:
             source=_PLATFORM_ENDPOINT.source,
             endpoint=_PLATFORM_ENDPOINT.name,
         )
+    return frozenset(wanted)
 
 
 def _platform_differs(action: str, wanted: frozenset[str], after: _PlatformList) -> WxaStateError:

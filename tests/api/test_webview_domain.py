@@ -11,12 +11,12 @@ from airflow_wxa.api.webview_domain import (
     WebviewDomain,
     get_domain_confirmfile,
     get_effective_webviewdomain,
-    host_problems,
     modify_wxa_jump_domain,
     normalised_hosts,
     normalised_origins,
-    origin_problems,
     parse_origins,
+    read_hosts,
+    read_origins,
     remaining,
     setwebviewdomain,
     warning_of_many,
@@ -50,7 +50,7 @@ def test_an_origin_is_read_and_normalised(text: str, host: str) -> None:
     domain = WebviewDomain.parse(text)
     assert (domain.host, domain.origin) == (host, f"https://{host}")
     assert WebviewDomain.parse(domain.origin) == domain
-    assert origin_problems(text) == []
+    assert read_origins([text])[1] == []
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_what_is_no_business_domain_is_refused_by_name_and_reason(text: str, sai
     (problem,) = raised.value.problems
     assert said in problem
     assert problem.startswith(repr(text)[:400])
-    assert origin_problems(text) == [problem]
+    assert read_origins([text]) == ((), [problem])
 
 
 @pytest.mark.parametrize("value", [None, 1, True, b"https://m.example.com", ["https://m.example.com"], {}, 1.5])
@@ -191,14 +191,14 @@ def test_a_domain_is_covered_by_itself_or_a_parent_never_by_a_sibling(
     ],
 )
 def test_what_is_no_bare_host_is_refused_by_name_and_reason(host: Any, said: str) -> None:
-    (problem,) = host_problems(host)
+    (problem,) = read_hosts([host])[1]
     assert problem.startswith(repr(host))
     assert said in problem
 
 
 @pytest.mark.parametrize("host", ["m.example.com", "M.Example.com", "例子.中国"])
 def test_a_bare_host_has_no_problem(host: str) -> None:
-    assert host_problems(host) == []
+    assert read_hosts([host])[1] == []
 
 
 def test_wechats_own_lists_are_compared_without_slash_and_case() -> None:

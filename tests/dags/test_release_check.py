@@ -32,7 +32,7 @@ def test_nine_problems_of_params_and_connections_are_reported_at_once_and_nothin
         on_platform_list_empty="register",
         platform_domains=["*.example.com"],
         ext_json={"extAppid": "wx00000000000000ff"},
-        audit_timeout_hours=1_000_000,
+        template_id="4" * 19,
         wxa_conn_id="absent",
         platform_conn_id="absent_too",
     )
@@ -44,7 +44,7 @@ def test_nine_problems_of_params_and_connections_are_reported_at_once_and_nothin
         "localhost",
         "*.example.com",
         "wx00000000000000ff",
-        "1000000",
+        "4" * 19,
         "'register'",
         "Connection 'absent': does not exist",
         "Connection 'absent_too': does not exist",

@@ -8,28 +8,15 @@ import pytest
 
 from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.release import FIELDS, ReleaseSpec, read_release, refuse
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import ReleaseSpec
-from airflow_wxa.steps.release_spec import refuse, release_problems
 
+#: The others have defaults.
 PARAMS: dict[str, Any] = {
     "appid": APPID,
-    "domain_action": "add",
     "webviewdomain": ["https://m.example.com"],
-    "on_platform_list_empty": "stop",
-    "platform_conn_id": None,
-    "platform_domains": [],
-    "on_individual": "release_without_domains",
     "template_id": 47,
     "user_version": "1.4.0",
-    "user_desc": None,
-    "ext_json": {},
-    "version_desc": "",
-    "privacy_api_not_use": False,
-    "approval": True,
-    "release": True,
-    "audit_timeout_hours": 264,
-    "wxa_conn_id": "wxa_default",
 }
 
 
@@ -63,14 +50,13 @@ def test_named_platform_hosts_are_registered_instead_of_the_wanted_ones() -> Non
         {"template_id": "47"},
         {"user_desc": "发布"},
         {"audit_timeout_hours": 0.5},
-        {"webviewdomain": ("https://m.example.com",)},
         {"ext_json": {"ext": {"shop": "8016"}, "extAppid": APPID}},
-        {"platform_domains": None},
+        {"no_field_of_ours": 7},
         {"domain_action": "set", "on_platform_list_empty": "register"},
     ],
 )
 def test_what_can_be_right_passes(changes: dict[str, Any]) -> None:
-    assert release_problems(PARAMS | changes) == []
+    assert read_release(PARAMS | changes)[1] == []
 
 
 @pytest.mark.parametrize(
@@ -132,33 +118,24 @@ def test_a_param_that_cannot_be_right_is_named_with_its_value(changes: dict[str,
     assert problem.startswith(said)
 
 
-@pytest.mark.parametrize("name", [name for name in PARAMS if name not in {"user_desc", "version_desc", "ext_json"}])
-def test_a_param_that_lacks_is_named_unless_it_has_a_default(name: str) -> None:
-    left = {key: value for key, value in PARAMS.items() if key != name}
-    problems = release_problems(left)
-    if name in {"platform_conn_id", "platform_domains", "wxa_conn_id"}:
-        assert problems == []
-    else:
-        assert any(problem.startswith(name) for problem in problems)
-
-
-def test_every_problem_is_reported_at_once() -> None:
-    with pytest.raises(WxaSpecError) as raised:
-        ReleaseSpec.from_params({})
-    named = {problem.partition(" ")[0] for problem in raised.value.problems}
-    assert named == {
-        "appid",
-        "template_id",
-        "user_version",
-        "domain_action",
-        "on_platform_list_empty",
-        "on_individual",
-        "privacy_api_not_use",
-        "approval",
-        "release",
-        "audit_timeout_hours",
-        "webviewdomain",
+def test_what_is_left_out_has_its_default_and_what_has_none_is_named() -> None:
+    left_out = ReleaseSpec.from_params(PARAMS).params
+    assert {name: left_out[name] for name in FIELDS if name not in PARAMS} == {
+        name: field.default for name, field in FIELDS.items() if name not in PARAMS
     }
+    _, problems = read_release({"domain_action": "get"})
+    assert [problem.partition(" ")[0] for problem in problems] == ["appid", "template_id", "user_version"]
+
+
+def test_a_default_is_nobody_elses() -> None:
+    ReleaseSpec.from_params(PARAMS).params["approvers"].append("lin")
+    assert ReleaseSpec.from_params(PARAMS).params["approvers"] == []
+
+
+def test_every_problem_is_reported_at_once_and_begins_with_the_name_of_its_field() -> None:
+    with pytest.raises(WxaSpecError) as raised:
+        ReleaseSpec.from_params(dict.fromkeys(FIELDS, object()))
+    assert {problem.partition(" ")[0] for problem in raised.value.problems} == set(FIELDS)
 
 
 def test_nothing_to_refuse_is_no_error() -> None:

@@ -1,0 +1,97 @@
+"""What DAGs need beside the operators: the form of a release, and fields that keep their type.
+
+::
+
+    with DAG("our_release", schedule=None, params=release_params()):
+        WxaCommitOperator(
+            task_id="commit_code",
+            appid=param("appid"),
+            template_id=param("template_id"),
+            user_version=param("user_version"),
+            ext_json=rendered(lambda context: shop_settings(context["params"]["appid"])),
+        )
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import Param
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_wxa.errors import WxaError
+from airflow_wxa.release.fields import FIELDS
+from airflow_wxa.release.spec import ReleaseSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow.sdk import Context
+
+    from airflow_wxa.release.fields import Field
+
+__all__ = ["failing_at_once", "param", "release_params", "release_spec", "rendered"]
+
+_READ: Final = "wxa_release_spec"
+
+
+def release_params() -> dict[str, Param]:
+    """Return the params of a release, as ``DAG(params=…)`` takes them."""
+    return {name: _param(field) for name, field in FIELDS.items()}
+
+
+def release_spec(context: Context) -> ReleaseSpec:
+    """Return what the params of this run ask for; a task reads and checks them once, however often it asks.
+
+    :raises AirflowFailException: they cannot be right; every problem is named.
+    """
+    kept: dict[str, Any] = context  # type: ignore[assignment]  # one for the whole task
+    if _READ not in kept:
+        with failing_at_once():
+            kept[_READ] = ReleaseSpec.from_params(context["params"])
+    spec: ReleaseSpec = kept[_READ]
+    return spec
+
+
+def rendered(read: Callable[[Context], Any]) -> Any:
+    """Render a templated field by a function of the context, with the type that it returns.
+
+    Jinja would make a text of a list, a number or an object.
+    """
+
+    def value(context: Context, **_: object) -> Any:
+        return read(context)
+
+    return value
+
+
+def param(name: str) -> Any:
+    """Render a templated field as the value of a param, with its type."""
+    return rendered(lambda context: context["params"][name])
+
+
+@contextmanager
+def failing_at_once() -> Iterator[None]:
+    """Turn a ``WxaError`` that no repetition helps into ``AirflowFailException``, with its whole text.
+
+    What a person must fix fails without retry; what may pass by itself is left to the retries.
+    """
+    try:
+        yield
+    except WxaError as error:
+        if error.retryable:
+            raise
+        raise AirflowFailException(str(error)) from error
+
+
+def _param(field: Field) -> Param:
+    more: dict[str, Any] = dict(field.schema)
+    if not field.required:
+        more["default"] = deepcopy(field.default)
+    if field.choices:
+        more["values_display"] = dict(field.choices)
+    if field.section:
+        more["section"] = field.section
+    return Param(title=field.title, description=field.help, **more)

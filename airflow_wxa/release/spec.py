@@ -1,0 +1,124 @@
+"""What one release is asked to do, read once and checked as a whole before anything is sent."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_wxa.api.appid import APPID
+from airflow_wxa.api.code import CodeVersion, version_problems
+from airflow_wxa.api.webview_domain import read_hosts, read_origins
+from airflow_wxa.errors import WxaSpecError, shown
+from airflow_wxa.release.fields import DOMAIN_ACTIONS, FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_wxa.api.webview_domain import Action, WebviewDomain
+
+__all__ = ["ReleaseSpec", "read_release", "refuse"]
+
+_VERSION: Final = ("appid", "template_id", "user_version", "ext_json")
+_DOMAINS: Final = ("webviewdomain", "platform_domains")
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSpec:
+    """A release that can be asked for.
+
+    :param version: what is committed.
+    :param action: WeChat's, for ``domain_action``.
+    :param wanted: the domains that ``action`` is about, sorted.
+    :param platform_hosts: what 89020 with ``register`` registers: as named, else the hosts of ``wanted``.
+    :param params: every field by its name, with the defaults of those that were left out.
+    """
+
+    version: CodeVersion
+    action: Action
+    wanted: tuple[WebviewDomain, ...]
+    platform_hosts: tuple[str, ...]
+    params: Mapping[str, Any]
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> ReleaseSpec:
+        """Read the params of a run.
+
+        :raises WxaSpecError: every problem of all params together.
+        """
+        spec, problems = read_release(params)
+        if spec is None:
+            raise _refusal(problems)
+        return spec
+
+
+def read_release(params: Mapping[str, Any]) -> tuple[ReleaseSpec | None, list[str]]:
+    """Read what a release is asked to do.
+
+    :param params: by the names of :data:`~airflow_wxa.release.FIELDS`; a field that is left out has its default, a
+        key that is no field is not looked at.
+    :return: the release, and everything that is wrong with it: a line each, which begins with the name of the field.
+        There is no release when there is a problem.
+    """
+    asked = {name: params.get(name, deepcopy(field.default)) for name, field in FIELDS.items()}
+    plain = [field for name, field in FIELDS.items() if name not in (*_VERSION, *_DOMAINS)]
+    problems = [problem for field in plain for problem in field.problems(asked[field.name])]
+    if not isinstance(asked["appid"], str) or not APPID.fullmatch(asked["appid"]):
+        problems.append(f"appid = {shown(repr(asked['appid']))}: must be {FIELDS['appid'].must}")
+    problems += version_problems(*(asked[name] for name in _VERSION))
+    wanted, hosts, wrong = _read_domains(asked)
+    problems += wrong
+    if problems:
+        return None, problems
+    return ReleaseSpec(
+        version=CodeVersion(asked["appid"], str(int(asked["template_id"])), asked["user_version"], asked["ext_json"]),
+        action=DOMAIN_ACTIONS[asked["domain_action"]],
+        wanted=wanted,
+        platform_hosts=hosts or tuple(domain.host for domain in wanted),
+        params=asked,
+    ), []
+
+
+def refuse(problems: Sequence[str]) -> None:
+    """Raise all problems together; do nothing when there are none.
+
+    :raises WxaSpecError: there are some.
+    """
+    if problems:
+        raise _refusal(problems)
+
+
+def _refusal(problems: Sequence[str]) -> WxaSpecError:
+    return WxaSpecError(
+        "this release cannot be started as it was asked for",
+        problems,
+        why="Each line names a param or a Connection, and what cannot be right about it.",
+        next_step="correct all of them and trigger a new run: the params of a run do not change",
+        source="airflow-wxa docs release",
+    )
+
+
+def _read_domains(asked: Mapping[str, Any]) -> tuple[tuple[WebviewDomain, ...], tuple[str, ...], list[str]]:
+    """Return the wanted domains and the hosts to register, and what is wrong with them or does not fit together."""
+    no_lists = [name for name in _DOMAINS if not isinstance(asked[name], list)]
+    if no_lists:
+        return (), (), [problem for name in no_lists for problem in FIELDS[name].problems(asked[name])]
+    texts, hosts = (asked[name] for name in _DOMAINS)
+    action, register = asked["domain_action"], asked["on_platform_list_empty"] == "register"
+    wanted, wrong_origins = read_origins(texts)
+    registered, wrong_hosts = read_hosts(hosts)
+    problems = [f"webviewdomain: {problem}" for problem in wrong_origins]
+    problems += [f"platform_domains: {problem}" for problem in wrong_hosts]
+    if action in ("add", "set", "delete") and not texts:
+        problems.append(f"webviewdomain = []: domain_action {action} needs at least one, such as https://m.example.com")
+    if action in ("get", "all") and texts:
+        problems.append(f"webviewdomain = {shown(repr(texts))}: domain_action {action} takes none, leave it empty")
+    if register and action not in ("add", "set"):
+        problems.append(f"on_platform_list_empty = 'register': goes with domain_action add or set, not {action!r}")
+    if register and hosts and not problems:
+        problems += [
+            f"webviewdomain: {domain.origin!r} is covered by none of platform_domains = {list(registered)}"
+            for domain in wanted
+            if not domain.covered_by(registered)
+        ]
+    return wanted, registered, problems

@@ -1,0 +1,1 @@
+from tests.airflow_session import airflow_database, release, release_dag, wxa_default  # noqa: F401  fixtures

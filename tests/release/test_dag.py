@@ -1,0 +1,70 @@
+"""What DAGs of one's own are given: the form, fields that keep their type, errors that end a task."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_wxa.errors import WxaSpecError, WxaTransportError
+from airflow_wxa.release.dag import failing_at_once, param, release_params, release_spec, rendered
+from airflow_wxa.release.fields import FIELDS
+from airflow_wxa.sandbox.testing import APPID
+from tests.airflow_session import ROOT, register_dag, run_dag
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_wxa.errors import WxaError
+    from airflow_wxa.sandbox import RunningSandbox
+
+
+def context(**params: Any) -> Context:
+    required = {"appid": APPID, "template_id": 47, "user_version": "1.4.0", "webviewdomain": ["https://m.example.com"]}
+    return {"params": required | params}  # type: ignore[return-value]
+
+
+def test_the_form_has_every_field_in_order_and_is_new_each_time() -> None:
+    once, again = release_params(), release_params()
+    assert list(once) == list(FIELDS)
+    once["webviewdomain"].value.append("https://m.example.com")
+    assert again["webviewdomain"].resolve() == []
+    assert FIELDS["webviewdomain"].default == []
+
+
+@pytest.mark.parametrize("value", [["a"], {"a": 1}, 1.5, None, True, "1.10"])
+def test_a_param_keeps_its_type_when_a_field_is_rendered(value: object) -> None:
+    assert param("user_desc")(context(user_desc=value), jinja_env=None) is value
+    assert rendered(lambda each: each["params"]["user_desc"])(context=context(user_desc=value)) is value
+
+
+def test_a_task_reads_its_release_once() -> None:
+    here = context()
+    assert release_spec(here) is release_spec(here)
+    assert release_spec(here).wanted[0].origin == "https://m.example.com"
+
+
+def test_a_release_that_cannot_be_asked_for_fails_without_retry_and_names_everything() -> None:
+    with pytest.raises(AirflowFailException, match=r"appid = 'wx1'[\s\S]*webviewdomain = \[\]"):
+        release_spec(context(appid="wx1", webviewdomain=[]))
+
+
+@pytest.mark.parametrize(
+    ("error", "ends_as"),
+    [(WxaSpecError("no", []), AirflowFailException), (WxaTransportError("lost"), WxaTransportError)],
+)
+def test_only_an_error_that_may_pass_is_left_to_the_retries(error: WxaError, ends_as: type[Exception]) -> None:
+    with pytest.raises(ends_as), failing_at_once():
+        raise error
+
+
+def test_the_dag_of_the_reference_page_runs(airflow_database: object, wxa_default: RunningSandbox) -> None:
+    page = (ROOT / "docs" / "reference" / "release.md").read_text("utf-8")
+    (source,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(source, "release.md", "exec"), names)  # noqa: S102  (our own page)
+    run = run_dag(register_dag(names["dag"]), **context()["params"])
+    assert set(run.states.values()) == {"success"}
+    assert run.xcoms["commit_code"]["outcome"] == "committed"
