@@ -6,16 +6,16 @@ import asyncio
 import json
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
 
-from airflow_wxa.sandbox.control import control_routes
-from airflow_wxa.sandbox.exchange import Request, Sandbox
+from airflow_wxa.sandbox.control import CONTROL, control_routes
+from airflow_wxa.sandbox.exchange import Sandbox
+from airflow_wxa.sandbox.gate import Request
 
 if TYPE_CHECKING:
-    from starlette.requests import Request as HttpRequest
     from starlette.types import Receive, Scope, Send
 
     from airflow_wxa.sandbox.faults import Fault
@@ -23,87 +23,66 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox.pushes import Delivery
     from airflow_wxa.sandbox.world import World
 
-# Any method reaches the gate, so that a wrong one is answered in WeChat's words instead of with HTTP 405.
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 PICTURES = {"/wxa/get_qrcode": "QRCode.jpg", "/cgi-bin/material/get_material": "screenshot.jpg"}
-TRANSPORT = "airflow_wxa.sandbox.transport"
 
 
-class SandboxApp(FastAPI):
-    """FastAPI with one layer outside all others, which finds the connection that a fault may have to break."""
+class SandboxApp:
+    """An emulated WeChat.
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Remember the connection under a name in the scope; servers other than uvicorn have none to offer."""
-        scope[TRANSPORT] = getattr(getattr(send, "__self__", None), "transport", None)
-        await super().__call__(scope, receive, send)
+    WeChat's paths are answered without a router and without middleware: a suite makes thousands of calls, and any
+    method on any path has to be answered in WeChat's words.
 
-
-class BrokenConnection(Response):
-    """No answer: the connection is aborted, the client sees it reset or closed."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        """Abort and wait until the server has noticed.
-
-        :raises ConnectionAbortedError: the server shows no connection; an in-process client gets this error.
-        """
-        transport = scope.get(TRANSPORT)
-        if transport is None:
-            raise ConnectionAbortedError("the sandbox was told to break this connection")
-        transport.abort()
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-
-class _Mail:
-    """Pushes that calls set off; they are sent beside the answers, as WeChat does."""
+    :param sandbox: the world, and the journal and faults that the caller keeps in hand.
+    """
 
     def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+        self.sandbox = sandbox
+        self._control = Starlette(routes=control_routes(sandbox))
         # The loop itself keeps no hold on a task that nobody waits for.
-        self._running: set[asyncio.Task[Delivery]] = set()
+        self._pushing: set[asyncio.Task[Delivery]] = set()
 
-    def send_all(self) -> None:
-        while self._sandbox.world.outbox:
-            task = asyncio.create_task(self._sandbox.push_beside(self._sandbox.world.outbox.pop(0)))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        path = scope["path"]
+        if path == "/" or path.startswith(CONTROL):
+            await self._control(scope, receive, send)
+            return
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        request = Request(method=scope["method"], path=path, query=query, raw=await _body(receive))
+        answer, fault = self.sandbox.answer(request)
+        self._push_all()
+        response = _response(answer, path) if fault is None else await _faulty(answer, fault, path, receive)
+        if response is None:
+            await _break(receive, send)
+            return
+        # By the world's clock, so that a caller can see its own clock run ahead or behind.
+        response.headers["Date"] = formatdate(self.sandbox.world.time(), usegmt=True)
+        await response(scope, receive, send)
+
+    def _push_all(self) -> None:
+        """Send what calls set off beside the answers, as WeChat does."""
+        while self.sandbox.world.outbox:
+            task = asyncio.create_task(self.sandbox.push_beside(self.sandbox.world.outbox.pop(0)))
+            self._pushing.add(task)
+            task.add_done_callback(self._pushing.discard)
 
 
-def create_app(world: World) -> FastAPI:
+def create_app(world: World) -> SandboxApp:
     """Return an emulated WeChat around a world.
 
     :param world: changed in place by calls; its state now is what a reset goes back to.
     """
-    return app_of(Sandbox.of(world))
+    return SandboxApp(Sandbox.of(world))
 
 
-def app_of(sandbox: Sandbox) -> FastAPI:
-    """Return the app of a sandbox whose journal and faults the caller keeps in hand."""
-    mail = _Mail(sandbox)
-
-    async def answer(http: HttpRequest) -> Response:
-        request = Request(
-            method=http.method,
-            path=http.scope["path"],
-            token=http.query_params.get("access_token", ""),
-            component_access_token=http.query_params.get("component_access_token", ""),
-            raw=await http.body(),
-        )
-        answered, fault = sandbox.answer(request)
-        mail.send_all()
-        if fault is not None:
-            response = await _faulty(http, answered, fault)
-        else:
-            response = _response(answered, request.path)
-        # By the world's clock, so that a caller can see its own clock run ahead or behind.
-        response.headers["Date"] = formatdate(sandbox.world.time(), usegmt=True)
-        return response
-
-    routes = [*control_routes(sandbox), Route("/{path:path}", answer, methods=METHODS)]
-    app = SandboxApp(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, routes=routes)
-    app.state.sandbox = sandbox
-    return app
+async def _body(receive: Receive) -> bytes:
+    chunks = []
+    while True:
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(chunks)
 
 
 def _response(answer: Answer | None, path: str) -> Response:
@@ -120,25 +99,43 @@ def _wire(answer: Any) -> bytes:
     return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
-async def _faulty(http: HttpRequest, answer: Answer | None, fault: Fault) -> Response:
+async def _faulty(answer: Answer | None, fault: Fault, path: str, receive: Receive) -> Response | None:
+    """Return the answer as a fault leaves it; None when the connection is to break."""
     if fault.kind in ("drop_before", "drop_after"):
-        return BrokenConnection()
+        return None
     if fault.kind == "html_502":
         return HTMLResponse(BAD_GATEWAY, status_code=502)
     if fault.kind == "slow":
-        await _held_back(http, fault.seconds)
-    whole = _response(answer, http.scope["path"])
+        await _held_back(receive, fault.seconds)
+    whole = _response(answer, path)
     if fault.kind in ("truncated", "empty"):
         kept = len(whole.body) // 2 if fault.kind == "truncated" else 0
         return Response(bytes(whole.body)[:kept], media_type=whole.media_type)
     return whole
 
 
-async def _held_back(http: HttpRequest, seconds: float) -> None:
+async def _break(receive: Receive, send: Send) -> None:
+    """Abort the connection, so that the client sees it reset or closed, and wait until the server has noticed.
+
+    :raises ConnectionAbortedError: the server shows no connection; an in-process client gets this error.
+    """
+    # What uvicorn passes as `send` is a method of the object that holds the connection; other servers offer none.
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    if transport is None:
+        raise ConnectionAbortedError("the sandbox was told to break this connection")
+    transport.abort()
+    await _disconnected(receive)
+
+
+async def _held_back(receive: Receive, seconds: float) -> None:
     """Wait, but no longer than the client does."""
     try:
         async with asyncio.timeout(seconds):
-            while (await http.receive())["type"] != "http.disconnect":
-                pass
+            await _disconnected(receive)
     except TimeoutError:
         return
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -9,8 +9,9 @@ from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 
 from airflow_wxa.sandbox.faults import Fault
-from airflow_wxa.sandbox.routes import ENDPOINTS
-from airflow_wxa.sandbox.token_control import bad_request, push_routes, token_routes
+from airflow_wxa.sandbox.handlers import ENDPOINTS
+from airflow_wxa.sandbox.pushes import TICKET, compose
+from airflow_wxa.sandbox.tokens import CODE_SECONDS
 
 if TYPE_CHECKING:
     from starlette.requests import Request as HttpRequest
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox.exchange import Sandbox
 
 MOST_ROWS = 200
+CONTROL = "/_sandbox/"
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Emulated WeChat</title>
@@ -67,14 +69,14 @@ def control_routes(sandbox: Sandbox) -> list[BaseRoute]:
             try:
                 sandbox.replace_world(await http.json())
             except ValueError as error:
-                return bad_request(error)
+                return _bad_request(error)
         return JSONResponse(sandbox.world.to_json())
 
     async def faults(http: HttpRequest) -> Response:
         try:
             added = _faults_of(await http.json())
         except ValueError as error:
-            return bad_request(error)
+            return _bad_request(error)
         for fault in added:
             sandbox.faults.add(fault)
         return JSONResponse({"added": len(added)})
@@ -85,8 +87,8 @@ def control_routes(sandbox: Sandbox) -> list[BaseRoute]:
     return [
         Route("/", page, methods=["GET"]),
         *_journal_routes(sandbox),
-        *token_routes(sandbox),
-        *push_routes(sandbox),
+        *_token_routes(sandbox),
+        *_push_routes(sandbox),
         Route("/_sandbox/reset", reset, methods=["POST"]),
         Route("/_sandbox/world", world, methods=["GET", "PUT"]),
         Route("/_sandbox/faults", faults, methods=["POST"]),
@@ -104,6 +106,73 @@ def _journal_routes(sandbox: Sandbox) -> list[BaseRoute]:
         Route("/_sandbox/journal", journal, methods=["GET"]),
         Route("/_sandbox/counts", counts, methods=["GET"]),
     ]
+
+
+def _token_routes(sandbox: Sandbox) -> list[BaseRoute]:
+    """Return the routes that authorise, withdraw and let time pass; a bad request is answered HTTP 400."""
+
+    async def authorise(http: HttpRequest) -> Response:
+        try:
+            code = sandbox.world.authorise(http.query_params.get("appid", ""))
+        except KeyError as error:
+            return _bad_request(error)
+        # What the merchant's browser brings along when it is sent back: for the caller's eyes, as at WeChat.
+        return JSONResponse({"auth_code": code, "expires_in": CODE_SECONDS})
+
+    async def withdraw(http: HttpRequest) -> Response:
+        try:
+            sandbox.world.withdraw(http.query_params.get("appid", ""))
+        except KeyError as error:
+            return _bad_request(error)
+        return JSONResponse({"withdrawn": True})
+
+    async def advance(http: HttpRequest) -> Response:
+        try:
+            sandbox.world.advance(float(http.query_params.get("seconds", "")))
+        except ValueError as error:
+            return _bad_request(error)
+        return JSONResponse({"now": sandbox.world.now()})
+
+    return [
+        Route("/_sandbox/authorise", authorise, methods=["POST"]),
+        Route("/_sandbox/withdraw", withdraw, methods=["POST"]),
+        Route("/_sandbox/advance", advance, methods=["POST"]),
+    ]
+
+
+def _push_routes(sandbox: Sandbox) -> list[BaseRoute]:
+    """Return the routes that push; a receiver that does not answer is HTTP 502."""
+
+    async def push_ticket(http: HttpRequest) -> Response:
+        return await _pushed(sandbox, TICKET, http.query_params.get("component_appid", ""))
+
+    async def push_event(http: HttpRequest) -> Response:
+        event, appid = http.query_params.get("event", ""), http.query_params.get("appid", "")
+        return await _pushed(sandbox, event, appid)
+
+    async def pushes(http: HttpRequest) -> Response:  # noqa: ARG001
+        return JSONResponse([each.to_json() for each in list(sandbox.deliveries)])
+
+    return [
+        Route("/_sandbox/push/ticket", push_ticket, methods=["POST"]),
+        Route("/_sandbox/push/event", push_event, methods=["POST"]),
+        Route("/_sandbox/pushes", pushes, methods=["GET"]),
+    ]
+
+
+def _bad_request(error: ValueError | KeyError) -> Response:
+    """Return the answer to a control request that makes no sense."""
+    text = f"there is no account {error}" if isinstance(error, KeyError) else str(error)
+    return JSONResponse({"error": text}, status_code=400)
+
+
+async def _pushed(sandbox: Sandbox, event: Any, appid: str) -> Response:
+    try:
+        push = compose(sandbox.world, event, appid)
+    except (KeyError, ValueError) as error:
+        return _bad_request(error)
+    delivery = await sandbox.push_beside(push)
+    return JSONResponse(delivery.to_json(), status_code=502 if delivery.status is None else 200)
 
 
 def _faults_of(data: Any) -> list[Fault]:

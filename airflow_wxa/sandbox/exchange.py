@@ -8,34 +8,18 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from airflow_wxa.sandbox.accounts import appid_of, keep_secrets
-from airflow_wxa.sandbox.errors import INVALID_URL, RefusalError, error_body
+from airflow_wxa.sandbox.errors import Errcode, RefusalError, error_body
 from airflow_wxa.sandbox.faults import BEFORE_THE_WORK, Fault, FaultQueue
+from airflow_wxa.sandbox.handlers import ENDPOINTS
 from airflow_wxa.sandbox.journal import Entry, Journal, shown_body
 from airflow_wxa.sandbox.pushes import Delivery, Push, deliver, deliver_beside, delivered
-from airflow_wxa.sandbox.routes import ENDPOINTS
 from airflow_wxa.sandbox.world import World
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from airflow_wxa.sandbox.gate import Answer
+    from airflow_wxa.sandbox.gate import Answer, Request
     from airflow_wxa.sandbox.wire import Json
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
-    """What WeChat sees of a call.
-
-    :param token: the query parameter ``access_token``, empty when absent.
-    :param component_access_token: the query parameter of this name, which the token and authorisation calls take too.
-    """
-
-    method: str
-    path: str
-    token: str = field(repr=False)
-    raw: bytes = field(repr=False)
-    component_access_token: str = field(default="", repr=False)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -70,7 +54,12 @@ class Sandbox:
         :raises ValueError: the data are no world.
         """
         successor = World.from_json(data)
-        _keep_secrets(self.world, successor)
+        before = {account.appid: account for account in self.world.accounts()}
+        for account in successor.accounts():
+            same = before.get(account.appid)
+            if type(same) is type(account):
+                account.keep_secrets_of(same)
+        successor.expired_tokens = successor.expired_tokens or set(self.world.expired_tokens)
         self.world.become(successor)
         self.seed = self.world.to_json(tokens=True)
 
@@ -81,7 +70,7 @@ class Sandbox:
         """
         seq = self.journal.next_seq()
         rid = self._rid(seq, request.path)
-        body = shown_body(request.raw, self.world.known, (request.token, request.component_access_token))
+        body = shown_body(request.raw, self.world.known, request.tokens)
         appid = self._caller(request, body)
         fault = self.faults.take(request.path, (appid, _named(body, "authorizer_appid")))
         answer = None if fault and fault.kind in BEFORE_THE_WORK else self._worked(request, rid)
@@ -115,20 +104,21 @@ class Sandbox:
         return self.deliveries[-1]
 
     def _caller(self, request: Request, body: Any) -> str | None:
-        owner = self.world.owner(_token(request))
-        if owner is not None:
-            return appid_of(owner)
+        endpoint = ENDPOINTS.get(request.path)
+        token = endpoint.token(request) if endpoint else request.query.get("access_token", "")
+        if owner := self.world.owner(token):
+            return owner.appid
         named = _named(body, "component_appid")
         known = any(each.component_appid == named for each in self.world.platforms)
-        return named if known and not _token(request) else None
+        return named if known and not token else None
 
     def _worked(self, request: Request, rid: str) -> Answer:
         endpoint = ENDPOINTS.get(request.path)
         if endpoint is None:
             # WeChat's word for a path that it has no API behind; it comes before any question about the token.
-            return error_body(INVALID_URL, rid)
+            return error_body(Errcode.INVALID_URL, rid)
         try:
-            return endpoint.answer(self.world, request.method, _token(request), request.raw)
+            return endpoint.answer(self.world, request)
         except RefusalError as refusal:
             return error_body(refusal.errcode, rid)
 
@@ -143,7 +133,7 @@ class Sandbox:
             errcode = answer.get("errcode", 0)
         path = request.path
         if path not in ENDPOINTS:
-            path = self.world.known.without(path, (request.token, request.component_access_token))
+            path = self.world.known.without(path, request.tokens)
         return Entry(
             seq=seq,
             method=request.method,
@@ -156,21 +146,6 @@ class Sandbox:
         )
 
 
-def _token(request: Request) -> str:
-    endpoint = ENDPOINTS.get(request.path)
-    older = request.component_access_token if endpoint is not None and endpoint.old_query_name else ""
-    return request.token or older
-
-
 def _named(body: Any, name: str) -> str | None:
     value = body.get(name) if isinstance(body, dict) else None
     return value if isinstance(value, str) else None
-
-
-def _keep_secrets(before: World, after: World) -> None:
-    known = {appid_of(account): account for account in before.accounts()}
-    for account in after.accounts():
-        same = known.get(appid_of(account))
-        if type(same) is type(account):
-            keep_secrets(same, account)
-    after.expired_tokens = after.expired_tokens or set(before.expired_tokens)

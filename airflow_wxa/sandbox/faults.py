@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
-from airflow_wxa.sandbox.errors import SYSTEM_ERROR
+from airflow_wxa.sandbox.errors import Errcode
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -55,7 +55,7 @@ class Fault:
     @property
     def answered_errcode(self) -> int:
         """The errcode that the two errcode kinds answer."""
-        return SYSTEM_ERROR if self.errcode is None else self.errcode
+        return Errcode.SYSTEM_ERROR if self.errcode is None else self.errcode
 
     def meets(self, path: str, appids: Collection[str | None]) -> bool:
         """Tell whether a call is one of those it waits for."""

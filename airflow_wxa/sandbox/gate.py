@@ -1,4 +1,4 @@
-"""What WeChat asks of every call before its endpoint looks at it, in WeChat's order.
+"""What WeChat asks of every call before its endpoint looks at it, in WeChat's order, and which path has which endpoint.
 
 method (43001, 43002) → token present (41001) → token valid (42001, 40001) → token of the right kind (61014, 61015) →
 IP list (61004) → authorisation (61003) → permission set (61007) → body present (44002) → body is JSON (47001).
@@ -7,123 +7,157 @@ IP list (61004) → authorisation (61003) → permission set (61007) → body pr
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from types import NoneType
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from airflow_wxa.sandbox import errors
-from airflow_wxa.sandbox.errors import RefusalError
+from airflow_wxa.sandbox.errors import Errcode, RefusalError
 from airflow_wxa.sandbox.platforms import Platform
 from airflow_wxa.sandbox.state import MiniProgram
-from airflow_wxa.sandbox.tokens import errcode_of
+from airflow_wxa.sandbox.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
-    from airflow_wxa.sandbox.accounts import Account
-    from airflow_wxa.sandbox.world import World
+    from airflow_wxa.sandbox.world import AnyAccount
 
 DEVELOPMENT_SET = 18
+TOKEN_NAMES = ("access_token", "component_access_token")
 
 Body = dict[str, Any]
 Answer = dict[str, Any] | bytes
-AccountT = TypeVar("AccountT", Platform, MiniProgram)
+MerchantHandler = Callable[[World, MiniProgram, Body], Answer]
+PlatformHandler = Callable[[World, Platform, Body], Answer]
+OpenHandler = Callable[[World, Body], Answer]
+AnyHandlerT = TypeVar("AnyHandlerT", bound=Callable[..., Answer])
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What WeChat sees of a call.
+
+    :param query: the query parameters, tokens included.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    raw: bytes = field(default=b"", repr=False)
+
+    @property
+    def tokens(self) -> list[str]:
+        """Every token that came along, under either name."""
+        return [self.query[name] for name in TOKEN_NAMES if self.query.get(name)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Endpoint(Generic[AccountT]):
+class Endpoint:
     """One path of WeChat's API.
 
-    :param account: whose token it wants.
-    :param handle: answers a call that passed the gate, or raises :class:`RefusalError`; bytes are a JPEG.
+    :param handle: answers a call that passed the gate, or raises :class:`RefusalError`; bytes are a JPEG. The body of
+        a GET is its query without tokens.
+    :param account: whose token it wants: a platform's, a Mini Program's, or None where the body itself says who calls
+        and proves it.
     :param empty_body: whether a POST without a body is accepted.
     :param permission_set: the set that a merchant has to have granted.
     :param old_query_name: whether the token is taken from ``component_access_token`` as well.
-    :param methods: the methods that this world accepts; None for ``method`` alone.
+    :param methods: the methods that a world accepts; None for ``method`` alone.
     """
 
     path: str
     method: str
-    account: type[AccountT]
-    handle: Callable[[World, AccountT, Body], Answer]
+    handle: Callable[..., Answer]
+    account: type[Platform | MiniProgram] | None
     empty_body: bool = False
     permission_set: int = DEVELOPMENT_SET
     old_query_name: bool = False
     methods: Callable[[World], tuple[str, ...]] | None = None
 
-    def answer(self, world: World, method: str, token: str, raw: bytes) -> Answer:
+    def answer(self, world: World, request: Request) -> Answer:
         """Take a call through the gate and let the endpoint answer it.
 
-        :param token: as the query brought it, empty when absent.
-        :param raw: the body as it came.
         :raises RefusalError: at the first question that the call fails.
         """
-        check_method(method, self.methods(world) if self.methods else (self.method,))
-        account = self._admitted(world, valid_owner(world, token))
-        if method == "GET" or (self.empty_body and not raw):
-            return self.handle(world, account, {})
-        return self.handle(world, account, parsed(raw))
+        accepted = self.methods(world) if self.methods else (self.method,)
+        if request.method not in accepted:
+            raise RefusalError(Errcode.REQUIRE_POST if "POST" in accepted else Errcode.REQUIRE_GET)
+        if self.account is None:
+            return self.handle(world, self._body(request))
+        account = self._admitted(world, valid_owner(world, self.token(request)))
+        return self.handle(world, account, self._body(request))
 
-    def _admitted(self, world: World, account: Account) -> AccountT:
-        if not isinstance(account, self.account):
+    def token(self, request: Request) -> str:
+        """Return the token of a call, from where this endpoint looks for it; empty when there is none."""
+        older = request.query.get("component_access_token", "") if self.old_query_name else ""
+        return request.query.get("access_token", "") or older
+
+    def _admitted(self, world: World, account: AnyAccount) -> AnyAccount:
+        if not isinstance(account, self.account or ()):
             wants_platform = self.account is Platform
-            raise RefusalError(errors.NEEDS_PLATFORM_TOKEN if wants_platform else errors.NEEDS_MERCHANT_TOKEN)
+            raise RefusalError(Errcode.NEEDS_PLATFORM_TOKEN if wants_platform else Errcode.NEEDS_MERCHANT_TOKEN)
         if not world.platform_of(account).ip_allowed:
-            raise RefusalError(errors.IP_NOT_REGISTERED)
+            raise RefusalError(Errcode.IP_NOT_REGISTERED)
         if isinstance(account, MiniProgram):
             if not account.authorised:
-                raise RefusalError(errors.NOT_AUTHORISED)
+                raise RefusalError(Errcode.NOT_AUTHORISED)
             if self.permission_set not in account.granted_sets:
-                raise RefusalError(errors.SET_NOT_GRANTED)
+                raise RefusalError(Errcode.SET_NOT_GRANTED)
         return account
 
+    def _body(self, request: Request) -> Body:
+        if request.method == "GET":
+            return {name: value for name, value in request.query.items() if name not in TOKEN_NAMES}
+        return {} if self.empty_body and not request.raw else parsed(request.raw)
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OpenEndpoint:
-    """A path that is called without a token: the body says who calls, and its secret proves it.
 
-    :param handle: answers a call whose body is JSON, or raises :class:`RefusalError`.
-    :param account: whose token it wants: nobody's.
+ENDPOINTS: dict[str, Endpoint] = {}
+
+
+def merchant_call(method: str, path: str, **more: Any) -> Callable[[MerchantHandler], MerchantHandler]:
+    """Declare the handler of a call with a merchant's token.
+
+    :param more: what else :class:`Endpoint` takes.
     """
-
-    path: str
-    handle: Callable[[World, Body], Answer]
-    method: str = "POST"
-    account: type[None] = NoneType
-    old_query_name: bool = False
-
-    def answer(self, world: World, method: str, token: str, raw: bytes) -> Answer:  # noqa: ARG002
-        """Let the endpoint answer a call, whatever token came along.
-
-        :raises RefusalError: at the first question that the call fails.
-        """
-        check_method(method, (self.method,))
-        return self.handle(world, parsed(raw))
+    return _declared(method, path, MiniProgram, more)
 
 
-def check_method(method: str, accepted: tuple[str, ...]) -> None:
-    """Look whether a call was made as its page says.
-
-    :raises RefusalError: 43002 where POST is accepted, 43001 where only GET is.
-    """
-    if method not in accepted:
-        raise RefusalError(errors.REQUIRE_POST if "POST" in accepted else errors.REQUIRE_GET)
+def platform_call(path: str, **more: Any) -> Callable[[PlatformHandler], PlatformHandler]:
+    """Declare the handler of a POST with a platform's token."""
+    return _declared("POST", path, Platform, more)
 
 
-def valid_owner(world: World, token: str) -> Account:
+def open_call(path: str) -> Callable[[OpenHandler], OpenHandler]:
+    """Declare the handler of a POST that needs no token."""
+    return _declared("POST", path, None, {})
+
+
+def _declared(method: str, path: str, account: Any, more: dict[str, Any]) -> Callable[[AnyHandlerT], AnyHandlerT]:
+    def declare(handle: AnyHandlerT) -> AnyHandlerT:
+        ENDPOINTS[path] = Endpoint(path=path, method=method, account=account, handle=handle, **more)
+        return handle
+
+    return declare
+
+
+def ok(**told: Any) -> Answer:
+    """Return an answer that says ``errcode`` 0."""
+    return {"errcode": 0, "errmsg": "ok", **told}
+
+
+def valid_owner(world: World, token: str) -> AnyAccount:
     """Return whose token it is.
 
     :raises RefusalError: 41001 without one, 42001 (or what the world says for a platform's) for an expired one, 40001
         for any other that is not current.
     """
     if not token:
-        raise RefusalError(errors.TOKEN_MISSING)
+        raise RefusalError(Errcode.TOKEN_MISSING)
     owner, expired = world.owner(token), token in world.expired_tokens
     if owner is None:
-        raise RefusalError(errors.TOKEN_EXPIRED if expired else errors.INVALID_CREDENTIAL)
-    errcode = errors.TOKEN_EXPIRED if expired else errcode_of(owner.issued, token, world.time())
-    if errcode == errors.TOKEN_EXPIRED and isinstance(owner, Platform):
-        errcode = world.platform_expired_errcode
+        raise RefusalError(Errcode.TOKEN_EXPIRED if expired else Errcode.INVALID_CREDENTIAL)
+    errcode = Errcode.TOKEN_EXPIRED if expired else owner.errcode_of(token, world.time())
+    if errcode == Errcode.TOKEN_EXPIRED and isinstance(owner, Platform) and world.platform_expired_errcode == 42006:  # noqa: PLR2004
+        errcode = Errcode.PLATFORM_TOKEN_EXPIRED
     if errcode:
         raise RefusalError(errcode)
     return owner
@@ -135,13 +169,13 @@ def parsed(raw: bytes) -> Body:
     :raises RefusalError: 44002 when there is none, 47001 when it is no JSON object in UTF-8.
     """
     if not raw:
-        raise RefusalError(errors.EMPTY_POST_DATA)
+        raise RefusalError(Errcode.EMPTY_POST_DATA)
     try:
         body = strict_json(raw.decode())
     except (ValueError, RecursionError) as error:
-        raise RefusalError(errors.DATA_FORMAT_ERROR) from error
+        raise RefusalError(Errcode.DATA_FORMAT_ERROR) from error
     if not isinstance(body, dict):
-        raise RefusalError(errors.DATA_FORMAT_ERROR)
+        raise RefusalError(Errcode.DATA_FORMAT_ERROR)
     return body
 
 

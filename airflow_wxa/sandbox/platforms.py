@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import ClassVar, Literal
 
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox.tokens import Issued
+from airflow_wxa.sandbox.tokens import Account, Issued
+from airflow_wxa.sandbox.wire import STRICT, SortedSet
 
 API_COMPONENT_TOKEN = "/cgi-bin/component/api_component_token"  # noqa: S105  a path
 
@@ -29,13 +29,14 @@ class Template:
     :param template_type: 0 ordinary, 1 standard (takes only ``extAppid``, ``ext`` and ``window``).
     """
 
+    __pydantic_config__: ClassVar = STRICT
     template_id: int
     pages: list[str] = field(default_factory=lambda: ["pages/index/index", "pages/order/list"])
     template_type: int = 0
 
 
 @dataclass(kw_only=True, slots=True)
-class Platform:
+class Platform(Account):
     """A third-party platform (第三方平台).
 
     :param component_access_token: a fixed token, beside those that are issued.
@@ -64,13 +65,14 @@ class Platform:
     :param issued: access tokens, oldest first.
     """
 
+    __pydantic_config__: ClassVar = STRICT
     component_appid: str
     component_access_token: str = field(default="", repr=False, metadata={"secret": True})
     component_appsecret: str = field(default="", repr=False, metadata={"secret": True})
     component_verify_ticket: str = field(default="", repr=False, metadata={"secret": True})
     testing: list[str] = field(default_factory=list)
     published: list[str] | None = field(default_factory=list)
-    unverifiable: set[str] = field(default_factory=set)
+    unverifiable: SortedSet[str] = field(default_factory=set)
     confirm_file: tuple[str, str] = ("AbCdEf1234.txt", "0123456789abcdef0123456789abcdef")
     audit_limit: int = 100
     audit_rest: int | None = None
@@ -94,10 +96,18 @@ class Platform:
 
     def __post_init__(self) -> None:
         self.audit_rest = self.audits_left
-        if self.rotate_refresh_tokens not in get_args(Rotation):
-            raise ValueError(f"rotate_refresh_tokens {self.rotate_refresh_tokens!r} is none of never, each")
         if self.encoding_aes_key and not _ENCODING_AES_KEY.fullmatch(self.encoding_aes_key):
             raise ValueError(f"encoding_aes_key has to be 43 letters and digits, got {len(self.encoding_aes_key)}")
+
+    @property
+    def appid(self) -> str:
+        """``component_appid``, under the name that every account has."""
+        return self.component_appid
+
+    @property
+    def fixed_token(self) -> str:
+        """``component_access_token``."""
+        return self.component_access_token
 
     @property
     def registered(self) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from airflow_wxa.sandbox.app import app_of
+from airflow_wxa.sandbox.app import SandboxApp
 from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.pushes import TICKET, compose
 
@@ -189,7 +189,7 @@ def _url(listener: socket.socket) -> str:
 def _server(sandbox: Sandbox, listener: socket.socket) -> _Server:
     # No access log: its lines would carry the tokens of the query.
     config = uvicorn.Config(
-        app_of(sandbox),
+        SandboxApp(sandbox),
         fd=listener.fileno(),
         lifespan="off",
         ws="none",

@@ -33,28 +33,17 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_wxa.sandbox.errors import (
-    ALREADY_RELEASED,
-    AUDIT_QUOTA_USED_UP,
-    AUDIT_RUNNING,
-    COMMIT_FIRST,
-    NO_AUDITED_VERSION,
-    NO_COMMITTED_CODE,
-    NOTHING_TO_WITHDRAW,
-    PRIVACY_API_UNDECLARED,
-    PRIVACY_SCAN_RUNNING,
-    STATUS_NOT_RELEASABLE,
-    WITHDRAWALS_USED_UP,
-    RefusalError,
-)
+from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
+
+from airflow_wxa.sandbox.errors import Errcode, RefusalError
 from airflow_wxa.sandbox.origins import still_covered
+from airflow_wxa.sandbox.tokens import Account, Issued
+from airflow_wxa.sandbox.wire import STRICT, SortedSet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from airflow_wxa.sandbox.tokens import Issued
 
 
 BEIJING = dt.timezone(dt.timedelta(hours=8))
@@ -89,27 +78,28 @@ class StageRule:
     """What a stage shows and permits.
 
     :param status: what the audit calls answer.
-    :param submit_audit: errcode of the next submit_audit, 0 when it is accepted.
-    :param release: errcode of release, 0 when it publishes.
+    :param submit_audit: how the next submit_audit is refused; None when it is accepted.
+    :param release: how release is refused; None when it publishes.
     :param after_commit: the stage that a commit leaves the sheet in.
     """
 
     status: AuditStatus
-    submit_audit: int
-    release: int
+    submit_audit: Errcode | None
+    release: Errcode | None
     after_commit: Stage
 
 
 # fmt: off
+_RUNNING, _NOT_NOW, _DONE = Errcode.AUDIT_RUNNING, Errcode.STATUS_NOT_RELEASABLE, Errcode.ALREADY_RELEASED
 STAGES: Mapping[Stage, StageRule] = {
-    #                          status                 submit_audit   release                after commit
-    Stage.AUDITING:  StageRule(AuditStatus.AUDITING,  AUDIT_RUNNING, STATUS_NOT_RELEASABLE, Stage.AUDITING),
-    Stage.DELAYED:   StageRule(AuditStatus.DELAYED,   AUDIT_RUNNING, STATUS_NOT_RELEASABLE, Stage.DELAYED),
-    Stage.APPROVED:  StageRule(AuditStatus.APPROVED,  0,             0,                     Stage.OVERTAKEN),
-    Stage.OVERTAKEN: StageRule(AuditStatus.APPROVED,  0,             STATUS_NOT_RELEASABLE, Stage.OVERTAKEN),
-    Stage.ONLINE:    StageRule(AuditStatus.APPROVED,  0,             ALREADY_RELEASED,      Stage.ONLINE),
-    Stage.REJECTED:  StageRule(AuditStatus.REJECTED,  0,             STATUS_NOT_RELEASABLE, Stage.REJECTED),
-    Stage.WITHDRAWN: StageRule(AuditStatus.WITHDRAWN, 0,             STATUS_NOT_RELEASABLE, Stage.WITHDRAWN),
+    #                          status                 submit_audit  release    after commit
+    Stage.AUDITING:  StageRule(AuditStatus.AUDITING,  _RUNNING,     _NOT_NOW,  Stage.AUDITING),
+    Stage.DELAYED:   StageRule(AuditStatus.DELAYED,   _RUNNING,     _NOT_NOW,  Stage.DELAYED),
+    Stage.APPROVED:  StageRule(AuditStatus.APPROVED,  None,         None,      Stage.OVERTAKEN),
+    Stage.OVERTAKEN: StageRule(AuditStatus.APPROVED,  None,         _NOT_NOW,  Stage.OVERTAKEN),
+    Stage.ONLINE:    StageRule(AuditStatus.APPROVED,  None,         _DONE,     Stage.ONLINE),
+    Stage.REJECTED:  StageRule(AuditStatus.REJECTED,  None,         _NOT_NOW,  Stage.REJECTED),
+    Stage.WITHDRAWN: StageRule(AuditStatus.WITHDRAWN, None,         _NOT_NOW,  Stage.WITHDRAWN),
 }
 # fmt: on
 
@@ -159,15 +149,12 @@ class AuditPlan:
     :param screenshot: media ids joined by ``|``, shown after a rejection.
     """
 
+    __pydantic_config__: ClassVar = STRICT
     polls: int = 2
     result: AuditResult = "approved"
     delayed_polls: int = 1
     reason: str = "1: the pages do not match the chosen category<br>"
     screenshot: str = "media-id-0001|media-id-0002"
-
-    def __post_init__(self) -> None:
-        if self.result not in AUDIT_ENDS:
-            raise ValueError(f"result {self.result!r} is none of {', '.join(AUDIT_ENDS)}")
 
     def stage_after(self, polls: int) -> Stage:
         """Return the stage of a sheet that was asked about so many times."""
@@ -182,6 +169,7 @@ class AuditPlan:
 class AuditSheet:
     """One audit sheet (审核单); ``submit_audit_time`` in epoch seconds, ``polls`` asked so far."""
 
+    __pydantic_config__: ClassVar = STRICT
     auditid: int
     user_version: str
     user_desc: str
@@ -204,7 +192,7 @@ def _default_categories() -> list[Category]:
 
 
 @dataclass(kw_only=True, slots=True)
-class MiniProgram:
+class MiniProgram(Account):
     """One merchant's Mini Program, everything WeChat knows of it.
 
     :param component_appid: the platform it authorised.
@@ -234,11 +222,12 @@ class MiniProgram:
     :param verified: WeChat verified the owner.
     """
 
+    __pydantic_config__: ClassVar = STRICT
     appid: str
     component_appid: str
     authorizer_access_token: str = field(default="", repr=False, metadata={"secret": True})
     individual: bool = False
-    granted_sets: set[int] = field(default_factory=lambda: {18})
+    granted_sets: SortedSet[int] = field(default_factory=lambda: {18})
     mp_webviewdomain: list[str] = field(default_factory=list)
     third_webviewdomain: list[str] = field(default_factory=list)
     direct_webviewdomain: list[str] = field(default_factory=list)
@@ -271,6 +260,11 @@ class MiniProgram:
         self.effective_webviewdomain = self.effective_webviewdomain or list(self.mp_webviewdomain)
 
     @property
+    def fixed_token(self) -> str:
+        """``authorizer_access_token``."""
+        return self.authorizer_access_token
+
+    @property
     def owner_name(self) -> str:
         """``principal_name`` as WeChat shows it; every individual is called 个人."""
         return self.principal_name or ("个人" if self.individual else f"Owner of {self.appid}")
@@ -294,10 +288,10 @@ class MiniProgram:
         :raises RefusalError: 86001 when nothing is committed, 61039 while the scan runs.
         """
         if self.exp_info is None:
-            raise RefusalError(NO_COMMITTED_CODE)
+            raise RefusalError(Errcode.NO_COMMITTED_CODE)
         if self.scan_polls_left > 0:
             self.scan_polls_left -= 1
-            raise RefusalError(PRIVACY_SCAN_RUNNING)
+            raise RefusalError(Errcode.PRIVACY_SCAN_RUNNING)
 
     def check_submittable(self, *, privacy_api_not_use: bool, audit_rest: int) -> ExpInfo:
         """Return the trial version that a submission would take.
@@ -306,14 +300,14 @@ class MiniProgram:
         :raises RefusalError: 85086, 61039, 61040, 85009 or 85085, asked in this order.
         """
         if self.exp_info is None:
-            raise RefusalError(COMMIT_FIRST)
+            raise RefusalError(Errcode.COMMIT_FIRST)
         self.poll_scan()
         if (self.without_auth_list or self.without_conf_list) and not privacy_api_not_use:
-            raise RefusalError(PRIVACY_API_UNDECLARED)
-        if self.sheet is not None and STAGES[self.sheet.stage].submit_audit:
-            raise RefusalError(STAGES[self.sheet.stage].submit_audit)
+            raise RefusalError(Errcode.PRIVACY_API_UNDECLARED)
+        if self.sheet is not None and (running := STAGES[self.sheet.stage].submit_audit):
+            raise RefusalError(running)
         if audit_rest <= 0:
-            raise RefusalError(AUDIT_QUOTA_USED_UP)
+            raise RefusalError(Errcode.AUDIT_QUOTA_USED_UP)
         return self.exp_info
 
     def submit(self, trial: ExpInfo, *, auditid: int, now: int) -> AuditSheet:
@@ -336,11 +330,11 @@ class MiniProgram:
         """
         sheet = self.sheet
         if sheet is None or sheet.stage not in (Stage.AUDITING, Stage.DELAYED):
-            raise RefusalError(NOTHING_TO_WITHDRAW)
+            raise RefusalError(Errcode.NOTHING_TO_WITHDRAW)
         today = dt.datetime.fromtimestamp(now, BEIJING).replace(hour=0, minute=0, second=0, microsecond=0)
         spent = [sum(at >= since.timestamp() for at in self.withdrawals) for since in (today, today.replace(day=1))]
         if spent[0] >= WITHDRAWALS_A_DAY or spent[1] >= WITHDRAWALS_A_MONTH:
-            raise RefusalError(WITHDRAWALS_USED_UP)
+            raise RefusalError(Errcode.WITHDRAWALS_USED_UP)
         self.withdrawals.append(now)
         sheet.stage = Stage.WITHDRAWN
 
@@ -352,9 +346,9 @@ class MiniProgram:
         """
         sheet = self.sheet
         if sheet is None:
-            raise RefusalError(NO_AUDITED_VERSION)
-        if STAGES[sheet.stage].release:
-            raise RefusalError(STAGES[sheet.stage].release)
+            raise RefusalError(Errcode.NO_AUDITED_VERSION)
+        if errcode := STAGES[sheet.stage].release:
+            raise RefusalError(errcode)
         sheet.stage = Stage.ONLINE
         self.release_info = {
             "release_time": now,

@@ -5,33 +5,34 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
+from collections.abc import Callable  # noqa: TC003  pydantic reads the annotations
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_wxa.sandbox import authorisation, wire
-from airflow_wxa.sandbox.accounts import Account, access_tokens, appid_of, secrets_of
-from airflow_wxa.sandbox.errors import PLATFORM_TOKEN_EXPIRED, TOKEN_EXPIRED
+from pydantic import TypeAdapter
+
+from airflow_wxa.sandbox import tokens, wire
+from airflow_wxa.sandbox.journal import Redactor
 from airflow_wxa.sandbox.platforms import Platform, Template
-from airflow_wxa.sandbox.redaction import Redactor
+from airflow_wxa.sandbox.state import MiniProgram
+from airflow_wxa.sandbox.wire import STRICT, Json, SortedSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from airflow_wxa.sandbox.pushes import Push
-    from airflow_wxa.sandbox.state import MiniProgram
-    from airflow_wxa.sandbox.wire import Json
 
+AnyAccount = Platform | MiniProgram
 BasicinfoMethod = Literal["any", "POST", "GET"]
-
-#: Fields that developers saw missing or empty, and the settings may leave out.
-MAY_BE_LEFT_OUT = frozenset({"exp_desc", "user_desc", "release_desc", "release_version"})
+MayBeLeftOut = Literal["exp_desc", "user_desc", "release_desc", "release_version"]
 
 
 def _random() -> str:
     return secrets.token_urlsafe(48)
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(kw_only=True)
 class World:
     """Everything the sandbox remembers, changed by calls and by tests alike.
 
@@ -55,6 +56,7 @@ class World:
     :param generate: the unpredictable part of each issued token, ticket and code; not part of the JSON.
     """
 
+    __pydantic_config__: ClassVar = STRICT
     platforms: list[Platform] = field(default_factory=list)
     mini_programs: list[MiniProgram] = field(default_factory=list)
     templates: list[Template] = field(default_factory=list)
@@ -62,36 +64,30 @@ class World:
     get_lists: bool = True
     webviewdomain_limit: int = 300
     platform_domain_limit: int = 300
-    expired_tokens: set[str] = field(default_factory=set, repr=False, metadata={"secret": True})
+    expired_tokens: SortedSet[str] = field(default_factory=set, repr=False, metadata={"secret": True})
     next_auditid: int = 400000001
-    platform_expired_errcode: int = TOKEN_EXPIRED
+    platform_expired_errcode: Literal[42001, 42006] = 42001
     basicinfo_method: BasicinfoMethod = "any"
-    leaves_out: set[str] = field(default_factory=set)
+    leaves_out: SortedSet[MayBeLeftOut] = field(default_factory=set)
     push_audit_events: bool = False
     seconds_ahead: float = 0
     clock: Callable[[], float] = field(default=time.time, repr=False, compare=False)
     generate: Callable[[], str] = field(default=_random, repr=False, compare=False)
-    outbox: list[Push] = field(default_factory=list, init=False, repr=False, compare=False)
-    _owners: dict[str, Account] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _coded: dict[str, MiniProgram] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _places: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _known: Redactor | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        appids = [appid_of(account) for account in self.accounts()]
+        appids = [account.appid for account in self.accounts()]
         doubled = sorted(appid for appid, times in Counter(appids).items() if times > 1)
         known = {platform.component_appid for platform in self.platforms}
         orphans = [each.appid for each in self.mini_programs if each.component_appid not in known]
         if doubled or orphans:
             raise ValueError(f"appids used twice: {doubled}; Mini Programs without a platform: {orphans}")
-        if self.basicinfo_method not in get_args(BasicinfoMethod):
-            raise ValueError(f"basicinfo_method {self.basicinfo_method!r} is none of any, POST, GET")
-        if unknown := sorted(self.leaves_out - MAY_BE_LEFT_OUT):
-            raise ValueError(f"leaves_out {unknown} are none of {', '.join(sorted(MAY_BE_LEFT_OUT))}")
-        if self.platform_expired_errcode not in (TOKEN_EXPIRED, PLATFORM_TOKEN_EXPIRED):
-            raise ValueError(f"platform_expired_errcode {self.platform_expired_errcode} is neither 42001 nor 42006")
+        self.outbox: list[Push] = []
+        self._owners: dict[str, AnyAccount] = {}
+        self._coded: dict[str, MiniProgram] = {}
+        self._places: dict[str, int] = {}
+        self._known: Redactor | None = None
 
-    def accounts(self) -> list[Account]:
+    def accounts(self) -> list[AnyAccount]:
         """Return every platform and every Mini Program."""
         return [*self.platforms, *self.mini_programs]
 
@@ -129,7 +125,7 @@ class World:
             place = self._places[appid]
         return self.mini_programs[place]
 
-    def _contains(self, account: Account) -> bool:
+    def _contains(self, account: AnyAccount) -> bool:
         if isinstance(account, Platform):
             return any(account is each for each in self.platforms)
         try:
@@ -137,23 +133,23 @@ class World:
         except KeyError:
             return False
 
-    def platform_of(self, account: Account) -> Platform:
+    def platform_of(self, account: AnyAccount) -> Platform:
         """Return the platform that acts: the account itself, or the one a Mini Program authorised."""
         return account if isinstance(account, Platform) else self.platform(account.component_appid)
 
-    def owner(self, token: str) -> Account | None:
+    def owner(self, token: str) -> AnyAccount | None:
         """Return whose access token this is, dead issued ones included; None for an unknown or replaced one."""
         if not token:
             return None
         found = self._owners.get(token)
-        if found is None or token not in access_tokens(found) or not self._contains(found):
+        if found is None or token not in found.access_tokens() or not self._contains(found):
             # Tests may set a new token at any time, so the index is rebuilt when it does not answer.
-            self._owners = {each: account for account in self.accounts() for each in access_tokens(account)}
+            self._owners = {each: account for account in self.accounts() for each in account.access_tokens()}
             self.known.add_all(self._owners)
             found = self._owners.get(token)
         return found
 
-    def note_token(self, account: Account, token: str) -> None:
+    def note_token(self, account: AnyAccount, token: str) -> None:
         """Remember whose a newly issued access token is."""
         self._owners[token] = account
 
@@ -170,23 +166,23 @@ class World:
         :raises KeyError: there is no Mini Program of this appid.
         """
         account = self.mini_program(appid)
-        code = authorisation.authorise(self, account)
+        code = tokens.authorise(self, account)
         self._coded[code] = account
         return code
 
     def withdraw(self, appid: str) -> None:
-        """Let a merchant withdraw its authorisation.
+        """Let a merchant withdraw its tokens.
 
         :raises KeyError: there is no Mini Program of this appid.
         """
-        authorisation.withdraw(self.mini_program(appid))
+        tokens.withdraw(self.mini_program(appid))
 
     def new_ticket(self, component_appid: str) -> str:
         """Make a component_verify_ticket without pushing it.
 
         :raises KeyError: there is no platform of this appid.
         """
-        return authorisation.new_ticket(self, self.platform(component_appid))
+        return tokens.new_ticket(self, self.platform(component_appid))
 
     def new_secret(self, prefix: str) -> str:
         """Return a fresh token, ticket or code, which nothing will show."""
@@ -205,7 +201,7 @@ class World:
 
     def tokens(self) -> set[str]:
         """Return every secret this world holds now, expired ones included."""
-        current = {secret for account in self.accounts() for secret in secrets_of(account)}
+        current = {secret for account in self.accounts() for secret in account.secrets()}
         return (current | self.expired_tokens) - {""}
 
     def template(self, platform: Platform, template_id: int) -> Template | None:
@@ -225,7 +221,7 @@ class World:
     def become(self, other: World) -> None:
         """Take over the state of another world in place; the clock and the generator stay."""
         for each in fields(self):
-            if each.init and each.name not in wire.NO_JSON:
+            if each.name not in FUNCTIONS:
                 setattr(self, each.name, getattr(other, each.name))
         self._owners, self._coded, self._places = {}, {}, {}
         self.outbox.clear()
@@ -236,20 +232,35 @@ class World:
 
         :param tokens: include tokens, for seeding another sandbox; never set where someone may look.
         """
-        plain: Json = wire.plain(self, tokens=tokens)
+        left_out = dict.fromkeys(FUNCTIONS, True) if tokens else _hidden()
+        plain: Json = _adapter().dump_python(self, mode="json", exclude=left_out)
         return plain
 
     @classmethod
     def from_json(cls, data: Json) -> World:
         """Build a world from JSON values.
 
-        :raises ValueError: a name that is no field, or a field that is missing.
+        :raises ValueError: a name that is no field, a field that is missing, or a value that is none for it.
         """
-        nested: dict[str, Callable[[Any], Any]] = {
-            "platforms": wire.platforms,
-            "mini_programs": wire.mini_programs,
-            "templates": wire.templates,
-            "expired_tokens": set,
-            "leaves_out": set,
-        }
-        return wire.build(cls, data, nested)
+        if functions := [name for name in FUNCTIONS if name in data]:
+            raise ValueError(f"{functions[0]} is no JSON value")
+        return wire.read(_adapter(), data)
+
+
+FUNCTIONS = ("clock", "generate")
+
+
+@cache
+def _adapter() -> TypeAdapter[World]:
+    return TypeAdapter(World)
+
+
+@cache
+def _hidden() -> dict[str, Any]:
+    """Return what is left out of a state that someone may look at."""
+    hidden: dict[Any, dict[str, Any]] = {
+        cls: {each.name: True for each in fields(cls) if each.metadata.get("secret")}
+        for cls in (World, Platform, MiniProgram)
+    }
+    lists = {"platforms": {"__all__": hidden[Platform]}, "mini_programs": {"__all__": hidden[MiniProgram]}}
+    return {**dict.fromkeys(FUNCTIONS, True), **hidden[World], **lists}

@@ -6,12 +6,12 @@ import json
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from airflow_wxa.access.fixed import FixedTokens
 from airflow_wxa.client import Egress, WxaClient
 from airflow_wxa.sandbox import Fault
-from airflow_wxa.sandbox.exchange import Request
+from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 
 if TYPE_CHECKING:
@@ -88,10 +88,8 @@ class FaultyClient(WxaClient):
 
 def answered_at_once(sandbox: Sandbox, call: Call, url: str, content: bytes | None) -> tuple[int, bytes]:
     """Return what the sandbox answers, without a connection."""
-    query = parse_qs(urlsplit(url).query)
-    request = Request(
-        method=call.endpoint.method, path=call.endpoint.path, token=query["access_token"][0], raw=content or b""
-    )
+    query = parse_qsl(urlsplit(url).query)
+    request = Request(call.endpoint.method, call.endpoint.path, dict(query), content or b"")
     answer, _ = sandbox.answer(request)
     return 200, answer if isinstance(answer, bytes) else json.dumps(answer).encode()
 

@@ -16,7 +16,8 @@ from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.endpoints import TokenKind
 from airflow_wxa.errors import WxaError, WxaStateError
 from airflow_wxa.sandbox import AuditPlan
-from airflow_wxa.sandbox.exchange import Request, Sandbox
+from airflow_wxa.sandbox.exchange import Sandbox
+from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from airflow_wxa.steps import Pause
 from tests.chaos.releasing import Plan, as_one_step
@@ -98,7 +99,12 @@ class Run:
 
     def _answer(self, call: Call) -> Reply:
         token = PLATFORM_TOKEN if call.endpoint.token is TokenKind.PLATFORM else MERCHANT_TOKEN
-        request = Request(method=call.endpoint.method, path=call.endpoint.path, token=token, raw=call.content() or b"")
+        request = Request(
+            method=call.endpoint.method,
+            path=call.endpoint.path,
+            query={"access_token": token},
+            raw=call.content() or b"",
+        )
         answer, _ = self.sandbox.answer(request)
         return read_reply(call, 200, json.dumps(answer).encode())
 

@@ -14,7 +14,6 @@ from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.cli.doctor.rules import RULES
 from airflow_wxa.sandbox import Fault, MiniProgram
-from airflow_wxa.sandbox.authorisation import new_access_token
 from airflow_wxa.sandbox.testing import (
     APPID,
     COMPONENT_APPID,
@@ -26,6 +25,7 @@ from airflow_wxa.sandbox.testing import (
     PUSH_TOKEN,
     REFRESH_TOKEN,
 )
+from airflow_wxa.sandbox.tokens import new_access_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable

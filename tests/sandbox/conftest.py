@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, World
-from airflow_wxa.sandbox.exchange import Request, Sandbox
+from airflow_wxa.sandbox.exchange import Sandbox
+from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.testing import (  # noqa: F401  the fixtures under test serve these tests too
     APPID,
     COMPONENT_APPID,
@@ -43,7 +44,7 @@ class Wechat:
 
     def send(self, method: str, path: str, raw: bytes = b"", *, token: str = "") -> Any:
         kind = PLATFORM_TOKEN if path.startswith("/cgi-bin/component/") else MERCHANT_TOKEN
-        answer, _ = self.sandbox.answer(Request(method=method, path=path, token=token or kind, raw=raw))
+        answer, _ = self.sandbox.answer(Request(method, path, {"access_token": token or kind}, raw))
         return answer
 
     def get(self, path: str) -> Any:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_wxa.sandbox import MiniProgram, Platform, World
+from airflow_wxa.sandbox import MiniProgram, Platform
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, REFRESH_TOKEN
 
 if TYPE_CHECKING:
@@ -141,9 +141,3 @@ def test_unknown_merchants_are_key_errors(wechat: Wechat) -> None:
     for act in (wechat.world.authorise, wechat.world.withdraw, wechat.world.new_ticket):
         with pytest.raises(KeyError, match="wx9"):
             act("wx9")
-
-
-@pytest.mark.parametrize("setting", [{"basicinfo_method": "PUT"}, {"platform_expired_errcode": 40001}])
-def test_a_setting_that_is_none_is_refused(setting: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"is none of|is neither"):
-        World(**setting)

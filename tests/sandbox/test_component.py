@@ -248,8 +248,3 @@ def test_a_refresh_token_that_is_none_is_answered_61023(wechat: Wechat, refresh_
 def test_an_account_whose_code_was_never_exchanged_has_nothing_to_refresh(wechat: Wechat) -> None:
     wechat.account.refresh_token = ""
     assert wechat.refresh("")["errcode"] == 61023
-
-
-def test_a_rotation_that_is_none_is_refused(wechat: Wechat) -> None:
-    with pytest.raises(ValueError, match="'sometimes' is none of never, each"):
-        type(wechat.platform)(component_appid="c", rotate_refresh_tokens="sometimes")  # type: ignore[arg-type]

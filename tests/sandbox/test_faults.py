@@ -137,7 +137,7 @@ def test_a_fault_that_makes_no_sense_is_refused(changes: dict[str, Any]) -> None
 
 def test_an_in_process_client_gets_the_broken_connection_as_an_error(wxa_world: World) -> None:
     app = create_app(wxa_world)
-    app.state.sandbox.faults.add(Fault(path="*", kind="drop_after"))
+    app.sandbox.faults.add(Fault(path="*", kind="drop_after"))
 
     async def commit() -> None:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://wechat") as client:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from airflow_wxa.sandbox import MiniProgram
-from airflow_wxa.sandbox.exchange import Request
+from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.testing import (
     APPID,
     COMPONENT_APPID,
@@ -97,7 +97,7 @@ def test_a_body_that_is_no_json_or_too_deep_is_written_down_as_text_in_short(wec
 
 def test_no_repr_shows_a_token(wechat: Wechat) -> None:
     wechat.world.expired_tokens = {"the-expired-one"}
-    request = Request(method="POST", path="/wxa/release", token=CANARY, raw=CANARY.encode())
+    request = Request("POST", "/wxa/release", {"access_token": CANARY}, CANARY.encode())
     wechat.get("/wxa/queryquota")
     shown = repr((wechat.world, wechat.sandbox, request))
     secrets = (CANARY, MERCHANT_TOKEN, PLATFORM_TOKEN, "the-expired-one")
@@ -177,7 +177,9 @@ def test_a_call_without_a_token_is_its_platforms(wechat: Wechat) -> None:
     for token, appid in (("", COMPONENT_APPID), ("", "wx9"), ("nobody's", COMPONENT_APPID)):
         raw = json.dumps({"component_appid": appid}).encode()
         wechat.sandbox.answer(
-            Request(method="POST", path="/cgi-bin/component/api_component_token", token=token, raw=raw)
+            Request(
+                method="POST", path="/cgi-bin/component/api_component_token", query={"access_token": token}, raw=raw
+            )
         )
     assert [entry.appid for entry in wechat.sandbox.journal.entries] == [COMPONENT_APPID, None, None]
 

@@ -25,10 +25,5 @@ def test_a_field_that_the_world_leaves_out_is_missing_from_its_answer_and_no_oth
     assert told() == everything - {name}
 
 
-def test_leaving_out_what_was_always_there_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"leaves_out \['status'\] are none of exp_desc, release_desc"):
-        World(leaves_out={"status"})
-
-
 def test_what_is_left_out_survives_json() -> None:
     assert World.from_json(World(leaves_out={"user_desc"}).to_json()).leaves_out == {"user_desc"}

@@ -11,7 +11,8 @@ import pytest
 import requests
 
 from airflow_wxa.sandbox import MiniProgram, Platform, RunningSandbox, World
-from airflow_wxa.sandbox.exchange import Request, Sandbox
+from airflow_wxa.sandbox.exchange import Sandbox
+from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN, REFRESH_TOKEN
 
 MANY = 10_000
@@ -41,7 +42,7 @@ def large() -> Sandbox:
 
 def post(sandbox: Sandbox, path: str, token: str, **body: object) -> Any:
     raw = json.dumps(body).encode()
-    return sandbox.answer(Request(method="POST", path=path, token=token, raw=raw))[0]
+    return sandbox.answer(Request("POST", path, {"access_token": token}, raw))[0]
 
 
 def best_milliseconds(sandbox: Sandbox, path: str, token: str, **body: object) -> float:

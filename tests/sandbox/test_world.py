@@ -46,18 +46,18 @@ def test_sets_are_sorted_lists_in_json(lived_in: World) -> None:
 @pytest.mark.parametrize(
     ("data", "text"),
     [
-        ({"platform": []}, "World: .*'platform'"),
-        ({"clock": 1}, "World: clock is no JSON value"),
-        ({"generate": "x"}, "World: generate is no JSON value"),
-        ({"platforms": [{}]}, "Platform: .*component_appid"),
-        ({"platforms": [{"component_appid": "c", "unverifiable": 5}]}, "Platform: "),
-        ({"platforms": 5}, "World: "),
-        ({"mini_programs": ["wx1"]}, "MiniProgram wants an object, got str"),
-        ({"mini_programs": [{"appid": "a", "component_appid": "c", "audit": {"result": "lost"}}]}, "'lost' is none of"),
+        ({"platform": []}, "platform: Unexpected"),
+        ({"clock": 1}, "clock is no JSON value"),
+        ({"generate": "x"}, "generate is no JSON value"),
+        ({"platforms": [{}]}, "platforms.0.component_appid: Field required"),
+        ({"platforms": [{"component_appid": "c", "unverifiable": 5}]}, "platforms.0.unverifiable: "),
+        ({"platforms": [{"component_appid": "c", "rotate_refresh_tokens": "sometimes"}]}, "'never' or 'each'"),
+        ({"platforms": 5, "leaves_out": ["status"]}, "platforms: .*; leaves_out.0: .*'exp_desc', 'user_desc'"),
+        ({"mini_programs": [{"appid": "a", "component_appid": "c", "audit": {"result": "lost"}}]}, "audit.result: "),
         ({"mini_programs": [{"appid": "a", "component_appid": "c"}]}, r"without a platform: \['a'\]"),
         ({"platforms": [{"component_appid": "c"}] * 2}, r"used twice: \['c'\]"),
-        ({"templates": [{"template_id": 1, "pages": [], "x": 1}]}, "Template: .*'x'"),
-        ([], "World wants an object, got list"),
+        ({"expired_tokens": {"canary": 1}}, r"^expired_tokens: Input should be a valid set$"),
+        ([], "state: Input should be a dictionary"),
     ],
 )
 def test_json_that_is_no_world_is_refused_by_name(data: Any, text: str) -> None:

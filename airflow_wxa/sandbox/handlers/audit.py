@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_wxa.sandbox import errors
-from airflow_wxa.sandbox.errors import RefusalError
+from airflow_wxa.sandbox.errors import Errcode, RefusalError
+from airflow_wxa.sandbox.gate import merchant_call, ok
 from airflow_wxa.sandbox.pictures import ONE_GREY_PIXEL
 from airflow_wxa.sandbox.pushes import announce_audit
 from airflow_wxa.sandbox.state import STAGES, AuditStatus, Stage
@@ -23,22 +23,19 @@ TITLE_LENGTH = 32
 ITEM_FIELDS = ("first_class", "second_class", "first_id", "second_id", "title")
 
 
-def get_code_privacy_info(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
+@merchant_call("GET", "/wxa/security/get_code_privacy_info")
+def get_code_privacy_info(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer what the privacy scan found, 61039 before it has."""
     account.poll_scan()
-    return {
-        "errcode": 0,
-        "errmsg": "ok",
-        "without_auth_list": list(account.without_auth_list),
-        "without_conf_list": list(account.without_conf_list),
-    }
+    return ok(without_auth_list=account.without_auth_list, without_conf_list=account.without_conf_list)
 
 
+@merchant_call("POST", "/wxa/submit_audit")
 def submit_audit(world: World, account: MiniProgram, body: Body) -> Answer:
     """Open an audit sheet for the trial version and spend one of the platform's submissions."""
     not_used = body.get("privacy_api_not_use", False)
     if not isinstance(not_used, bool) or not isinstance(body.get("version_desc", ""), str):
-        raise RefusalError(errors.INVALID_ARGUMENTS)
+        raise RefusalError(Errcode.INVALID_ARGUMENTS)
     if account.exp_info is not None and "item_list" in body:
         _check_items(body["item_list"], account)
     platform = world.platform_of(account)
@@ -47,48 +44,50 @@ def submit_audit(world: World, account: MiniProgram, body: Body) -> Answer:
     auditid = world.take_auditid()
     sheet = account.submit(trial, auditid=auditid, now=world.now())
     announce_audit(world, account, sheet, Stage.AUDITING)
-    return {"errcode": 0, "errmsg": "ok", "auditid": auditid}
+    return ok(auditid=auditid)
 
 
 def _check_items(items: object, account: MiniProgram) -> None:
     if not isinstance(items, list) or not 1 <= len(items) <= MOST_ITEMS:
-        raise RefusalError(errors.ITEM_COUNT)
+        raise RefusalError(Errcode.ITEM_COUNT)
     for item in items:
         if not isinstance(item, dict) or any(item.get(name) in (None, "") for name in ITEM_FIELDS):
-            raise RefusalError(errors.ITEM_MISSING_FIELD)
+            raise RefusalError(Errcode.ITEM_MISSING_FIELD)
         _check_item(item, account)
 
 
 def _check_item(item: dict[str, Any], account: MiniProgram) -> None:
     if len(str(item["title"])) > TITLE_LENGTH:
-        raise RefusalError(errors.BAD_TITLE)
+        raise RefusalError(Errcode.BAD_TITLE)
     tags = str(item.get("tag", "")).split()
     if len(tags) > MOST_TAGS or any(len(tag) > TAG_LENGTH for tag in tags):
-        raise RefusalError(errors.BAD_TAG)
+        raise RefusalError(Errcode.BAD_TAG)
     if "address" in item and item["address"] not in account.trial_pages:
-        raise RefusalError(errors.BAD_PAGE_PATH)
+        raise RefusalError(Errcode.BAD_PAGE_PATH)
     usable = [(each["first_id"], each["second_id"]) for each in account.categories]
     if (item["first_id"], item["second_id"]) not in usable:
-        raise RefusalError(errors.BAD_CATEGORY)
+        raise RefusalError(Errcode.BAD_CATEGORY)
 
 
+@merchant_call("POST", "/wxa/get_auditstatus")
 def get_auditstatus(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer where one sheet stands; old samples name it by a string, the page by a number."""
     auditid = str(body.get("auditid"))
     for sheet in account.sheets:
         if str(sheet.auditid) == auditid:
-            return {"errcode": 0, "errmsg": "ok", **_status(world, account, sheet, "screenshot")}
-    raise RefusalError(errors.INVALID_AUDITID)
+            return ok(**_status(world, account, sheet, "screenshot"))
+    raise RefusalError(Errcode.INVALID_AUDITID)
 
 
-def get_latest_auditstatus(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
+@merchant_call("GET", "/wxa/get_latest_auditstatus")
+def get_latest_auditstatus(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer the newest sheet.
 
     The page's table says ``screenshot``, its sample and the clients ``ScreenShot``: this is the sample's reading.
     """
     sheet = account.sheet
     if sheet is None:
-        raise RefusalError(errors.NO_VALID_AUDIT)
+        raise RefusalError(Errcode.NO_VALID_AUDIT)
     told = {
         "auditid": sheet.auditid,
         **_status(world, account, sheet, "ScreenShot"),
@@ -96,7 +95,7 @@ def get_latest_auditstatus(world: World, account: MiniProgram, body: Body) -> An
         "user_desc": sheet.user_desc,
         "submit_audit_time": sheet.submit_audit_time,
     }
-    return {"errcode": 0, "errmsg": "ok", **world.without_left_out(told)}
+    return ok(**world.without_left_out(told))
 
 
 def _status(world: World, account: MiniProgram, sheet: AuditSheet, screenshot: str) -> dict[str, Any]:
@@ -111,29 +110,30 @@ def _status(world: World, account: MiniProgram, sheet: AuditSheet, screenshot: s
     return shown
 
 
-def undocodeaudit(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
+@merchant_call("GET", "/wxa/undocodeaudit")
+def undocodeaudit(world: World, account: MiniProgram, body: Body) -> Answer:
     """Take the sheet in audit back."""
     account.withdraw_audit(now=world.time())
-    return {"errcode": 0, "errmsg": "ok"}
+    return ok()
 
 
-def get_material(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
+@merchant_call("POST", "/cgi-bin/material/get_material")
+def get_material(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer a screenshot of a rejected sheet as a JPEG; no other material exists here."""
     rejected = [sheet for sheet in account.sheets if sheet.stage is Stage.REJECTED]
     screenshots = [media for sheet in rejected for media in sheet.plan.screenshot.split("|") if media]
     if body.get("media_id") not in screenshots:
-        raise RefusalError(errors.INVALID_MEDIA_ID)
+        raise RefusalError(Errcode.INVALID_MEDIA_ID)
     return ONE_GREY_PIXEL
 
 
-def queryquota(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
+@merchant_call("GET", "/wxa/queryquota")
+def queryquota(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer the month's numbers, which are the platform's whoever asks."""
     platform = world.platform_of(account)
-    return {
-        "errcode": 0,
-        "errmsg": "ok",
-        "rest": platform.audits_left,
-        "limit": platform.audit_limit,
-        "speedup_rest": platform.speedup_rest,
-        "speedup_limit": platform.speedup_limit,
-    }
+    return ok(
+        rest=platform.audits_left,
+        limit=platform.audit_limit,
+        speedup_rest=platform.speedup_rest,
+        speedup_limit=platform.speedup_limit,
+    )

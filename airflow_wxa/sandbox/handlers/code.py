@@ -1,12 +1,11 @@
-"""Code: commit, what the trial version holds, the versions, and release."""
+"""Code: commit with its ``ext_json`` (a string that holds JSON), the trial version, the versions, and release."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from airflow_wxa.sandbox import errors
-from airflow_wxa.sandbox.errors import RefusalError
-from airflow_wxa.sandbox.handlers.ext_json import checked_pages
+from airflow_wxa.sandbox.errors import Errcode, RefusalError
+from airflow_wxa.sandbox.gate import merchant_call, ok, strict_json
 from airflow_wxa.sandbox.pictures import ONE_GREY_PIXEL
 
 if TYPE_CHECKING:
@@ -16,22 +15,25 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox.world import World
 
 USER_VERSION_LENGTH = 64
+STANDARD_KEYS = frozenset({"extAppid", "ext", "window"})
+STANDARD_TEMPLATE = 1
 
 
+@merchant_call("POST", "/wxa/commit")
 def commit(world: World, account: MiniProgram, body: Body) -> Answer:
     """Make a template the trial version."""
     for name in ("template_id", "ext_json", "user_version", "user_desc"):
         if name not in body:
-            raise RefusalError(errors.MISSING_PARAMETER)
+            raise RefusalError(Errcode.MISSING_PARAMETER)
     user_version, user_desc = body["user_version"], body["user_desc"]
     if not isinstance(user_version, str) or not 1 <= len(user_version) <= USER_VERSION_LENGTH:
-        raise RefusalError(errors.INVALID_ARGUMENTS)
+        raise RefusalError(Errcode.INVALID_ARGUMENTS)
     if not isinstance(user_desc, str):
-        raise RefusalError(errors.INVALID_ARGUMENTS)
+        raise RefusalError(Errcode.INVALID_ARGUMENTS)
     template = _template(world, account, body["template_id"])
     pages = checked_pages(body["ext_json"], template, account.appid)
     account.commit(user_version=user_version, user_desc=user_desc, pages=pages, now=world.now())
-    return {"errcode": 0, "errmsg": "ok"}
+    return ok()
 
 
 def _template(world: World, account: MiniProgram, template_id: object) -> Template:
@@ -42,36 +44,121 @@ def _template(world: World, account: MiniProgram, template_id: object) -> Templa
     if isinstance(template_id, int) and not isinstance(template_id, bool):
         template = world.template(world.platform_of(account), template_id)
     if template is None:
-        raise RefusalError(errors.TEMPLATE_NOT_EXIST)
+        raise RefusalError(Errcode.TEMPLATE_NOT_EXIST)
     return template
 
 
-def get_page(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
+@merchant_call("GET", "/wxa/get_page")
+def get_page(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer the pages of the committed code."""
     if account.exp_info is None:
-        raise RefusalError(errors.NO_COMMITTED_CODE)
-    return {"errcode": 0, "errmsg": "ok", "page_list": list(account.trial_pages)}
+        raise RefusalError(Errcode.NO_COMMITTED_CODE)
+    return ok(page_list=account.trial_pages)
 
 
-def get_category(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
+@merchant_call("GET", "/wxa/get_category")
+def get_category(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer the categories that an audit may name."""
-    return {"errcode": 0, "errmsg": "ok", "category_list": [dict(each) for each in account.categories]}
+    return ok(category_list=account.categories)
 
 
-def get_qrcode(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
+@merchant_call("GET", "/wxa/get_qrcode")
+def get_qrcode(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer the QR code of the trial version as a JPEG; -1 is the failure that WeChat's page shows."""
     if account.exp_info is None:
-        raise RefusalError(errors.SYSTEM_ERROR)
+        raise RefusalError(Errcode.SYSTEM_ERROR)
     return ONE_GREY_PIXEL
 
 
-def getversioninfo(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
+@merchant_call("POST", "/wxa/getversioninfo")
+def getversioninfo(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer the trial and the online version."""
     shown = {name: world.without_left_out(slot) for name, slot in account.shown().items()}
-    return {"errcode": 0, "errmsg": "ok", **shown}
+    return ok(**shown)
 
 
-def release(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
+@merchant_call("POST", "/wxa/release")
+def release(world: World, account: MiniProgram, body: Body) -> Answer:
     """Publish the approved version."""
     account.release(registered=world.platform_of(account).registered, now=world.now())
-    return {"errcode": 0, "errmsg": "ok"}
+    return ok()
+
+
+def checked_pages(ext_json: object, template: Template, appid: str) -> list[str]:
+    """Return the pages that the trial version will have.
+
+    :param ext_json: as it came; anything but a string is refused, an object above all.
+    :param appid: the account that the token stands for.
+    :raises RefusalError: 85048, 85013, 49001, 9402203, 85045, 85046 or 85047.
+    """
+    ext = _parsed(ext_json)
+    if ext.get("extAppid", appid) != appid:
+        raise RefusalError(Errcode.APPID_TOKEN_MISMATCH)
+    if template.template_type == STANDARD_TEMPLATE and not ext.keys() <= STANDARD_KEYS:
+        raise RefusalError(Errcode.STANDARD_TEMPLATE_EXT_JSON)
+    pages = _pages(ext, template)
+    _check_paths(_page_settings(ext), template.pages)
+    _check_paths(_subpackage_pages(ext), template.pages)
+    _check_tab_bar(ext, pages)
+    return pages
+
+
+def _parsed(ext_json: object) -> dict[str, Any]:
+    if not isinstance(ext_json, str):
+        raise RefusalError(Errcode.EXT_JSON_UNPARSABLE)
+    try:
+        ext = strict_json(ext_json)
+    except (ValueError, RecursionError) as error:
+        raise RefusalError(Errcode.EXT_JSON_UNPARSABLE) from error
+    if not isinstance(ext, dict):
+        raise RefusalError(Errcode.INVALID_EXT_JSON)
+    return ext
+
+
+def _pages(ext: dict[str, Any], template: Template) -> list[str]:
+    """Return ``pages`` of ext_json, which replace the template's and may only choose among them."""
+    if "pages" not in ext:
+        return list(template.pages)
+    pages = _list(ext["pages"])
+    if not pages:
+        raise RefusalError(Errcode.PAGES_EMPTY)
+    _check_paths(pages, template.pages)
+    return list(pages)
+
+
+def _page_settings(ext: dict[str, Any]) -> list[Any]:
+    settings = ext.get("extPages", {})
+    if not isinstance(settings, dict):
+        raise RefusalError(Errcode.INVALID_EXT_JSON)
+    return list(settings)
+
+
+def _subpackage_pages(ext: dict[str, Any]) -> list[Any]:
+    paths: list[Any] = []
+    for package in _list(ext.get("subpackages", [])):
+        if not isinstance(package, dict) or not isinstance(package.get("root"), str):
+            raise RefusalError(Errcode.INVALID_EXT_JSON)
+        root = package["root"].strip("/")
+        paths += [f"{root}/{page}" for page in _list(package.get("pages", []))]
+    return paths
+
+
+def _check_tab_bar(ext: dict[str, Any], pages: list[str]) -> None:
+    tab_bar = ext.get("tabBar", {})
+    if not isinstance(tab_bar, dict):
+        raise RefusalError(Errcode.INVALID_EXT_JSON)
+    for entry in _list(tab_bar.get("list", [])):
+        if not isinstance(entry, dict) or not entry.get("pagePath"):
+            raise RefusalError(Errcode.TABBAR_PATH_MISSING)
+        _check_paths([entry["pagePath"]], pages)
+
+
+def _check_paths(paths: list[Any], known: list[str]) -> None:
+    if not all(path in known for path in paths):
+        raise RefusalError(Errcode.EXT_JSON_PATH_NOT_EXIST)
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise RefusalError(Errcode.INVALID_EXT_JSON)
+    return value

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_wxa.sandbox import errors
-from airflow_wxa.sandbox.errors import RefusalError
+from airflow_wxa.sandbox.errors import Errcode, RefusalError
+from airflow_wxa.sandbox.gate import merchant_call, ok, platform_call
 from airflow_wxa.sandbox.origins import bare_host, covered, host_of_origin
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ Origins = dict[str, str]
 ACTIONS = ("add", "delete", "set", "get")
 
 
+@merchant_call("POST", "/wxa/setwebviewdomain")
 def setwebviewdomain(world: World, account: MiniProgram, body: Body) -> Answer:
     """Read or change the business domains of one Mini Program.
 
@@ -30,38 +31,37 @@ def setwebviewdomain(world: World, account: MiniProgram, body: Body) -> Answer:
     """
     action = body.get("action", "all")
     if "action" in body and action not in ACTIONS:
-        raise RefusalError(errors.INVALID_ARGUMENTS)
+        raise RefusalError(Errcode.INVALID_ARGUMENTS)
     if action != "get" or world.get_refuses:
         _check_may_have_domains(world, account)
     if action == "get":
-        lists = {"webviewdomain": list(account.third_webviewdomain)} if world.get_lists else {}
-        return {"errcode": 0, "errmsg": "ok", **lists}
+        return ok(webviewdomain=account.third_webviewdomain) if world.get_lists else ok()
     registered = world.platform_of(account).registered
     present = _by_host(account.third_webviewdomain)
     wanted = {host: f"https://{host}" for host in registered} if action == "all" else _requested(body)
     after = _CHANGES[action](present, wanted, registered)
     if len(after) > world.webviewdomain_limit:
-        raise RefusalError(errors.DOMAIN_LIMIT)
+        raise RefusalError(Errcode.DOMAIN_LIMIT)
     if after.keys() == present.keys():
-        raise RefusalError(errors.DOMAINS_UNCHANGED)
+        raise RefusalError(Errcode.DOMAINS_UNCHANGED)
     account.third_webviewdomain = list(after.values())
-    return {"errcode": 0, "errmsg": "ok"}
+    return ok()
 
 
 def _check_may_have_domains(world: World, account: MiniProgram) -> None:
     if not world.platform_of(account).registered:
-        raise RefusalError(errors.PLATFORM_LIST_EMPTY)
+        raise RefusalError(Errcode.PLATFORM_LIST_EMPTY)
     if account.individual:
-        raise RefusalError(errors.INDIVIDUAL)
+        raise RefusalError(Errcode.INDIVIDUAL)
 
 
 def _requested(body: Body) -> Origins:
     if "webviewdomain" not in body:
-        raise RefusalError(errors.MISSING_PARAMETER)
+        raise RefusalError(Errcode.MISSING_PARAMETER)
     origins = body["webviewdomain"]
     # A list that came as a string holding JSON was answered 89021 as well (a developer's post).
     if not isinstance(origins, list) or None in map(host_of_origin, origins):
-        raise RefusalError(errors.NOT_A_PLATFORM_DOMAIN)
+        raise RefusalError(Errcode.NOT_A_PLATFORM_DOMAIN)
     return _by_host(origins)
 
 
@@ -79,18 +79,18 @@ def _replaced(present: Origins, wanted: Origins, registered: list[str]) -> Origi
     return {host: present.get(host, origin) for host, origin in wanted.items()}
 
 
-def _deleted(present: Origins, wanted: Origins, registered: list[str]) -> Origins:  # noqa: ARG001
+def _deleted(present: Origins, wanted: Origins, registered: list[str]) -> Origins:
     # A domain that left the platform list can still be deleted, so coverage is not asked for. What happens to a list
     # of present and absent domains is not documented; here the present ones go.
     if wanted and present.keys().isdisjoint(wanted):
-        raise RefusalError(errors.DELETED_DOMAIN_ABSENT)
+        raise RefusalError(Errcode.DELETED_DOMAIN_ABSENT)
     return {host: origin for host, origin in present.items() if host not in wanted}
 
 
 def _check_covered(wanted: Origins, registered: list[str]) -> None:
     """Refuse the whole call for one bad domain, as in every report."""
     if not all(covered(host, registered) for host in wanted):
-        raise RefusalError(errors.NOT_A_PLATFORM_DOMAIN)
+        raise RefusalError(Errcode.NOT_A_PLATFORM_DOMAIN)
 
 
 _CHANGES: dict[str, Callable[[Origins, Origins, list[str]], Origins]] = {
@@ -101,25 +101,25 @@ _CHANGES: dict[str, Callable[[Origins, Origins, list[str]], Origins]] = {
 }
 
 
-def get_effective_webviewdomain(world: World, account: MiniProgram, body: Body) -> Answer:  # noqa: ARG001
+@merchant_call("POST", "/wxa/get_effective_webviewdomain")
+def get_effective_webviewdomain(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer all four lists; they are readable for individuals too."""
-    return {
-        "errcode": 0,
-        "errmsg": "ok",
-        "mp_webviewdomain": list(account.mp_webviewdomain),
-        "third_webviewdomain": list(account.third_webviewdomain),
-        "direct_webviewdomain": list(account.direct_webviewdomain),
-        "effective_webviewdomain": list(account.effective_webviewdomain),
-    }
+    return ok(
+        mp_webviewdomain=account.mp_webviewdomain,
+        third_webviewdomain=account.third_webviewdomain,
+        direct_webviewdomain=account.direct_webviewdomain,
+        effective_webviewdomain=account.effective_webviewdomain,
+    )
 
 
+@platform_call("/cgi-bin/component/modify_wxa_jump_domain")
 def modify_wxa_jump_domain(world: World, account: Platform, body: Body) -> Answer:
     """Read or change the platform's own list, the testing version alone or both."""
     action, together = body.get("action"), body.get("is_modify_published_together", False)
     if action not in ACTIONS:
-        raise RefusalError(errors.INVALID_ACTION)
+        raise RefusalError(Errcode.INVALID_ACTION)
     if not isinstance(together, bool):
-        raise RefusalError(errors.INVALID_ARGUMENTS)
+        raise RefusalError(Errcode.INVALID_ARGUMENTS)
     if action == "get":
         # The one reply to `get` that a developer posted has no errcode.
         return _platform_lists(account)
@@ -127,21 +127,21 @@ def modify_wxa_jump_domain(world: World, account: Platform, body: Body) -> Answe
     unreachable = [host for host in hosts if host in account.unverifiable] if action != "delete" else []
     usable = [host for host in hosts if host not in unreachable]
     if unreachable and not usable:
-        raise RefusalError(errors.SYSTEM_ERROR)
+        raise RefusalError(Errcode.SYSTEM_ERROR)
     invalid = ";".join([*malformed, *unreachable])
     failed = {"invalid_wxa_jump_h5_domain": invalid} if invalid else {}
     if invalid and not usable:
-        return {"errcode": 0, "errmsg": "ok", **failed}
+        return ok(**failed)
     _change_platform_list(world, account, action, usable, together=together)
-    return {"errcode": 0, "errmsg": "ok", **_platform_lists(account), **failed}
+    return ok(**_platform_lists(account), **failed)
 
 
 def _platform_hosts(body: Body) -> tuple[list[str], list[str]]:
     value = body.get("wxa_jump_h5_domain")
     if value is None:
-        raise RefusalError(errors.MISSING_PARAMETER)
+        raise RefusalError(Errcode.MISSING_PARAMETER)
     if not isinstance(value, str):
-        raise RefusalError(errors.INVALID_ARGUMENTS)
+        raise RefusalError(Errcode.INVALID_ARGUMENTS)
     entries = [entry for entry in value.split(";") if entry]
     hosts = list(dict.fromkeys(host for entry in entries if (host := bare_host(entry))))
     return hosts, [entry for entry in entries if bare_host(entry) is None]
@@ -153,7 +153,7 @@ def _change_platform_list(world: World, account: Platform, action: str, hosts: l
     if together and published is not None:
         published = _changed(published, action, hosts)
     if max(len(testing), len(published or ())) > world.platform_domain_limit:
-        raise RefusalError(errors.PLATFORM_DOMAIN_LIMIT)
+        raise RefusalError(Errcode.PLATFORM_DOMAIN_LIMIT)
     account.testing, account.published = testing, published
 
 
@@ -170,7 +170,8 @@ def _platform_lists(account: Platform) -> dict[str, Any]:
     return lists
 
 
-def get_domain_confirmfile(world: World, account: Platform, body: Body) -> Answer:  # noqa: ARG001
+@platform_call("/cgi-bin/component/get_domain_confirmfile", empty_body=True)
+def get_domain_confirmfile(world: World, account: Platform, body: Body) -> Answer:
     """Answer the file that proves a domain for the platform list."""
     name, content = account.confirm_file
-    return {"errcode": 0, "errmsg": "ok", "file_name": name, "file_content": content}
+    return ok(file_name=name, file_content=content)

@@ -1,14 +1,15 @@
-"""The token chain: ticket → platform token → authorization code → merchant token.
+"""Accounts: the chain ticket → platform token → authorization code → merchant token, and who owns a Mini Program.
 
-None of these answers has an ``errcode`` when it succeeds, but api_start_push_ticket's.
+None of the answers in the chain has an ``errcode`` when it succeeds, but api_start_push_ticket's.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_wxa.sandbox import authorisation, errors
-from airflow_wxa.sandbox.errors import RefusalError
+from airflow_wxa.sandbox import tokens
+from airflow_wxa.sandbox.errors import Errcode, RefusalError
+from airflow_wxa.sandbox.gate import merchant_call, ok, open_call, platform_call
 from airflow_wxa.sandbox.platforms import API_COMPONENT_TOKEN
 from airflow_wxa.sandbox.pushes import TICKET, compose, missing_for
 
@@ -24,8 +25,12 @@ MOST_AUTHORISERS = 500
 TICKET_SILENCE = 1200
 BEIJING = 8 * 3600
 DAY = 86400
+BASIC_INFO_SET = 30
+MINI_PROGRAM = 3
+INDIVIDUAL, ENTERPRISE = 0, 1
 
 
+@open_call(COMPONENT + "api_start_push_ticket")
 def api_start_push_ticket(world: World, body: Body) -> Answer:
     """Start pushing tickets again when they stopped; the first one follows at once."""
     platform = _proven(world, body, "component_secret")
@@ -34,14 +39,15 @@ def api_start_push_ticket(world: World, body: Body) -> Answer:
         return {"errcode": 0, "errmsg": "in a normal state"}
     if not missing_for(platform, platform.push_url):
         world.outbox.append(compose(world, TICKET, platform.component_appid))
-    return {"errcode": 0, "errmsg": "ok"}
+    return ok()
 
 
+@open_call(API_COMPONENT_TOKEN)
 def api_component_token(world: World, body: Body) -> Answer:
     """Issue a platform token for the secret and a ticket."""
     platform = _proven(world, body, "component_appsecret", path=API_COMPONENT_TOKEN)
-    authorisation.check_ticket(world, platform, body.get("component_verify_ticket"))
-    token = authorisation.new_access_token(world, platform)
+    tokens.check_ticket(world, platform, body.get("component_verify_ticket"))
+    token = tokens.new_access_token(world, platform)
     return {"component_access_token": token.value, "expires_in": platform.expires_in}
 
 
@@ -54,32 +60,34 @@ def _proven(world: World, body: Body, secret_name: str, path: str = "") -> Platf
     """
     component_appid = body.get("component_appid")
     if not component_appid:
-        raise RefusalError(errors.COMPONENT_APPID_MISSING)
+        raise RefusalError(Errcode.COMPONENT_APPID_MISSING)
     platform = next((each for each in world.platforms if each.component_appid == component_appid), None)
     if platform is None:
-        raise RefusalError(errors.INVALID_APPID)
+        raise RefusalError(Errcode.INVALID_APPID)
     if not platform.ip_allowed:
-        raise RefusalError(errors.IP_NOT_REGISTERED)
+        raise RefusalError(Errcode.IP_NOT_REGISTERED)
     _spend(world, platform, path)
     secret = body.get(secret_name)
     if not secret:
-        raise RefusalError(errors.APPSECRET_MISSING)
+        raise RefusalError(Errcode.APPSECRET_MISSING)
     if secret != platform.component_appsecret:
-        raise RefusalError(errors.INVALID_APPSECRET)
+        raise RefusalError(Errcode.INVALID_APPSECRET)
     return platform
 
 
+@platform_call(COMPONENT + "api_create_preauthcode", old_query_name=True)
 def api_create_preauthcode(world: World, account: Platform, body: Body) -> Answer:
     """Make a code for the authorization link; it cannot be exchanged itself."""
     _own_call(world, account, body, "api_create_preauthcode")
     code = world.new_secret("preauthcode@@@")
-    return {"pre_auth_code": code, "expires_in": authorisation.PRE_AUTH_CODE_SECONDS}
+    return {"pre_auth_code": code, "expires_in": tokens.PRE_AUTH_CODE_SECONDS}
 
 
+@platform_call(COMPONENT + "api_query_auth", old_query_name=True)
 def api_query_auth(world: World, account: Platform, body: Body) -> Answer:
     """Exchange an authorization code, once."""
     _own_call(world, account, body, "api_query_auth")
-    merchant, token = authorisation.exchange(world, account, body.get("authorization_code"))
+    merchant, token = tokens.exchange(world, account, body.get("authorization_code"))
     return {
         "authorization_info": {
             "authorizer_appid": merchant.appid,
@@ -91,11 +99,12 @@ def api_query_auth(world: World, account: Platform, body: Body) -> Answer:
     }
 
 
+@platform_call(COMPONENT + "api_authorizer_token", old_query_name=True)
 def api_authorizer_token(world: World, account: Platform, body: Body) -> Answer:
     """Issue a merchant token for a refresh token."""
     _own_call(world, account, body, "api_authorizer_token")
     merchant = _merchant(world, account, body)
-    token = authorisation.refresh(world, merchant, body.get("authorizer_refresh_token"))
+    token = tokens.refresh(world, merchant, body.get("authorizer_refresh_token"))
     return {
         "authorizer_access_token": token.value,
         "expires_in": account.expires_in,
@@ -103,13 +112,14 @@ def api_authorizer_token(world: World, account: Platform, body: Body) -> Answer:
     }
 
 
+@platform_call(COMPONENT + "api_get_authorizer_list", old_query_name=True)
 def api_get_authorizer_list(world: World, account: Platform, body: Body) -> Answer:
     """Answer the merchants and their current refresh tokens, a page at a time."""
     _own_call(world, account, body, "api_get_authorizer_list")
     offset, count = _number(body.get("offset")), _number(body.get("count"))
     # What WeChat does with a page of more than 500 is not written down: clients ask for no more.
     if offset < 0 or not 1 <= count <= MOST_AUTHORISERS:
-        raise RefusalError(errors.INVALID_ARGUMENTS)
+        raise RefusalError(Errcode.INVALID_ARGUMENTS)
     of_platform = account.component_appid
     all_of_them = [each for each in world.mini_programs if each.authorised and each.component_appid == of_platform]
     page = [
@@ -119,6 +129,7 @@ def api_get_authorizer_list(world: World, account: Platform, body: Body) -> Answ
     return {"total_count": len(all_of_them), "list": page}
 
 
+@platform_call(COMPONENT + "api_get_authorizer_info", old_query_name=True)
 def api_get_authorizer_info(world: World, account: Platform, body: Body) -> Answer:
     """Answer who a merchant is and what it granted."""
     _own_call(world, account, body, "api_get_authorizer_info")
@@ -176,30 +187,62 @@ def _own_call(world: World, account: Platform, body: Body, name: str) -> None:
     """Look whether a platform speaks of itself, and count the call."""
     component_appid = body.get("component_appid")
     if not component_appid:
-        raise RefusalError(errors.COMPONENT_APPID_MISSING)
+        raise RefusalError(Errcode.COMPONENT_APPID_MISSING)
     if component_appid != account.component_appid:
-        raise RefusalError(errors.INVALID_APPID)
+        raise RefusalError(Errcode.INVALID_APPID)
     _spend(world, account, COMPONENT + name)
 
 
 def _spend(world: World, platform: Platform, path: str) -> None:
     if path and not platform.spend_call(path, day=(world.now() + BEIJING) // DAY):
-        raise RefusalError(errors.DAILY_QUOTA_REACHED)
+        raise RefusalError(Errcode.DAILY_QUOTA_REACHED)
 
 
 def _merchant(world: World, account: Platform, body: Body) -> MiniProgram:
     appid = body.get("authorizer_appid")
     if not appid:
-        raise RefusalError(errors.APPID_MISSING)
+        raise RefusalError(Errcode.APPID_MISSING)
     try:
         merchant = world.mini_program(str(appid))
     except KeyError as error:
-        raise RefusalError(errors.NOT_AUTHORISED) from error
+        raise RefusalError(Errcode.NOT_AUTHORISED) from error
     if not merchant.authorised or merchant.component_appid != account.component_appid:
-        raise RefusalError(errors.NOT_AUTHORISED)
+        raise RefusalError(Errcode.NOT_AUTHORISED)
     return merchant
 
 
 def _number(value: Any) -> int:
     """Return a whole number as it is, and -1, which no page takes, for everything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) else -1
+
+
+def accepted_methods(world: World) -> tuple[str, ...]:
+    """Return how getaccountbasicinfo may be called in this world."""
+    return ("POST", "GET") if world.basicinfo_method == "any" else (world.basicinfo_method,)
+
+
+@merchant_call(
+    "POST",
+    "/cgi-bin/account/getaccountbasicinfo",
+    empty_body=True,
+    permission_set=BASIC_INFO_SET,
+    methods=accepted_methods,
+)
+def getaccountbasicinfo(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Answer what kind of owner it is: the one certain way to know an individual beforehand."""
+    return {
+        "errcode": 0,
+        "errmsg": "ok",
+        "appid": account.appid,
+        "account_type": MINI_PROGRAM,
+        "principal_type": INDIVIDUAL if account.individual else ENTERPRISE,
+        "principal_name": account.owner_name,
+        "realname_status": 1,
+        "wx_verify_info": {
+            "qualification_verify": account.verified,
+            "naming_verify": account.verified,
+        },
+        "signature_info": {"signature": "", "modify_used_count": 0, "modify_quota": 5},
+        "head_image_info": {"head_image_url": "", "modify_used_count": 0, "modify_quota": 5},
+        "nickname": account.nick_name or account.appid,
+    }
