@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow.cli.utils import redirect_stdout_log_handlers_to_stderr
 from airflow.sdk.exceptions import AirflowNotFoundException
 from rich.console import Console
 
@@ -37,7 +36,9 @@ def explained(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Na
 
     @functools.wraps(run)
     def explaining(arguments: argparse.Namespace) -> int:
-        redirect_stdout_log_handlers_to_stderr()  # standard output holds the result alone, as with airflow … -o json
+        for handler in logging.getLogger().handlers:  # standard output holds the result alone: … -o json
+            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
+                handler.setStream(sys.stderr)
         logging.getLogger("alembic").setLevel(logging.WARNING)  # that the store was created is no news
         try:
             return run(arguments)

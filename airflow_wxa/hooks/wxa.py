@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
-from airflow.sdk.log import amask_secret, mask_secret
+from airflow.sdk.log import mask_secret
 
 from airflow_wxa.api.audit import undocodeaudit, withdrawals_left
 from airflow_wxa.api.code import getversioninfo
@@ -19,7 +19,18 @@ from airflow_wxa.hooks.connection import read_connection, unknown_connection
 from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.hooks.store import open_ledger
 
+try:
+    from airflow.sdk.log import amask_secret
+except ImportError:  # Airflow 3.2, whose mask_secret may be called in an event loop: it masks in this process at least
+
+    async def amask_secret(secret: JsonValue, name: str | None = None) -> None:
+        """Mask a secret in this process."""
+        mask_secret(secret, name)
+
+
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from airflow_wxa.hooks.connection import WxaConnection
     from airflow_wxa.steps import Step
 

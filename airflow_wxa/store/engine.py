@@ -105,7 +105,11 @@ def _engine(url: str, pid: int) -> Engine:  # noqa: ARG001  (a forked child must
         with _quiet_migrations():
             _bring_up_to_date(engine)
     except (SQLAlchemyError, OSError) as error:  # OSError: the file, or its folder, is not ours
+        engine.dispose()
         raise unreachable(engine, error) from None
+    except WxaSpecError:
+        engine.dispose()
+        raise
     return engine
 
 
