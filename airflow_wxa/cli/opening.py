@@ -1,17 +1,20 @@
-"""What every command on a Connection begins with: Connection, store, platform; and how it ends when we refuse."""
+"""What every command under ``airflow wxa`` shares: opening what it works on, printing, and ending in a sentence."""
 
 from __future__ import annotations
 
 import functools
 import getpass
+import io
 import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
+from airflow.cli.simple_table import AirflowConsole
 from airflow.sdk.exceptions import AirflowNotFoundException
 from rich.console import Console
+from rich.markup import escape
 
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaError, WxaSpecError
@@ -20,38 +23,98 @@ from airflow_wxa.hooks.wxa import WxaHook
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from airflow.sdk import Connection
 
     from airflow_wxa.access import PlatformCredentials
 
-__all__ = ["STDIN", "explained", "open_connection", "open_platform", "read_secret", "read_text", "say"]
+__all__ = [
+    "STDIN",
+    "TICKET_SECONDS",
+    "command",
+    "in_words",
+    "is_structured",
+    "open_connection",
+    "open_platform",
+    "print_rows",
+    "print_value",
+    "read_secret",
+    "read_text",
+    "say",
+]
 
-STDIN = "-"
+STDIN: Final = "-"
+TICKET_SECONDS: Final = 12 * 3600  # how long a component_verify_ticket lives
+_UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60))
+_INTERRUPTED: Final = 130  # what a shell expects after Ctrl-C
 
 
-def explained(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
-    """Let a command print what we refuse, without a traceback, and end with 1."""
+def command(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], None]:
+    """Make a command of a function: what we refuse is said without a traceback, the exit code is raised.
+
+    :param run: returns the exit code; Airflow ignores what a command returns.
+    """
 
     @functools.wraps(run)
-    def explaining(arguments: argparse.Namespace) -> int:
+    def running(arguments: argparse.Namespace) -> None:
         for handler in logging.getLogger().handlers:  # standard output holds the result alone: … -o json
             if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
                 handler.setStream(sys.stderr)
         logging.getLogger("alembic").setLevel(logging.WARNING)  # that the store was created is no news
+        for stream in (sys.stdout, sys.stderr):  # what a terminal cannot show is no reason to stop
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        if getattr(arguments, "json", False):
+            arguments.output = "json"
         try:
-            return run(arguments)
+            code = run(arguments)
         except WxaError as error:
             say(str(error), style="red")
-            return 1
+            code = 1
+        except KeyboardInterrupt:
+            code = _INTERRUPTED
+        if code:
+            raise SystemExit(code)
 
-    return explaining
+    return running
 
 
 def say(text: str, *, style: str = "") -> None:
     """Print a text for people on standard error, so that standard output holds the result alone."""
     Console(stderr=True).print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def is_structured(output: str) -> bool:
+    """Tell whether ``--output`` asks for what programs read."""
+    return output in {"json", "yaml"}
+
+
+def print_value(value: Any, output: str) -> None:
+    """Print a JSON value as ``json`` or ``yaml``."""
+    console = AirflowConsole()
+    (console.print_as_yaml if output == "yaml" else console.print_as_json)(value)
+
+
+def print_rows(rows: Iterable[Mapping[str, Any]], output: str) -> None:
+    """Print rows as Airflow's own commands do: ``table``, ``plain``, ``json``, ``yaml``.
+
+    Airflow makes texts of numbers on the way to JSON; here they stay numbers.
+    """
+    if is_structured(output):
+        print_value([dict(row) for row in rows], output)
+        return
+    shown = escape if output == "table" else str  # rich would take a name in brackets for markup
+    texts = [{name: "" if cell is None else shown(str(cell)) for name, cell in row.items()} for row in rows]
+    AirflowConsole(highlight=False).print_as(texts, output)
+
+
+def in_words(seconds: float) -> str:
+    """Return a duration in the largest unit of which there are at least two: ``95 min``, ``30 h``, ``12 d``."""
+    for name, size in _UNITS:
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {name}"
+    return f"{max(seconds, 0):.0f} s"
 
 
 def open_connection(wxa_conn_id: str) -> Connection:

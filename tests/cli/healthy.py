@@ -13,9 +13,8 @@ from cryptography.fernet import Fernet
 
 from airflow_wxa.access import PlatformCredentials
 from airflow_wxa.api.redaction import Secret
-from airflow_wxa.cli.doctor.examination import Examination, examined
-from airflow_wxa.cli.doctor.patient import Patient
-from airflow_wxa.cli.doctor.rules import RULES
+from airflow_wxa.cli.doctor.facts import collect
+from airflow_wxa.cli.doctor.rules import Report, judge
 from airflow_wxa.cli.main import main
 from airflow_wxa.client import Egress
 from airflow_wxa.hooks.connection import _platform
@@ -83,9 +82,8 @@ class SetUp:
     def open_store(self) -> Store:
         return Store(self.store_url, self.keys)
 
-    def examined(self) -> Examination:
-        with Patient(self.connection, self.open_store, self.appids) as patient:
-            return examined(patient, RULES)
+    def report(self) -> Report:
+        return judge(collect(self.connection, self.open_store, self.appids))
 
 
 @pytest.fixture
@@ -122,7 +120,10 @@ def command(
     def run(*words: str, stdin: str | bytes = "") -> Ended:
         content = stdin.encode() if isinstance(stdin, str) else stdin
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
-        code = main(words)
+        try:
+            code: Any = main(words)
+        except SystemExit as ended:
+            code = ended.code
         out, err = capsys.readouterr()
         return Ended(code, out, err)
 

@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet
 
 from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.cli.doctor.command import to_json
 from airflow_wxa.cli.doctor.rules import RULES
 from airflow_wxa.sandbox import Fault, MiniProgram
 from airflow_wxa.sandbox.testing import (
@@ -30,7 +31,7 @@ from airflow_wxa.sandbox.tokens import new_access_token
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_wxa.cli.doctor.examination import Examination
+    from airflow_wxa.cli.doctor.rules import Report
     from airflow_wxa.sandbox import Platform
     from tests.cli.healthy import SetUp
 
@@ -243,13 +244,13 @@ def test_fault_is_named_with_its_fix_and_nothing_else_is_found(name: str, set_up
     case = FAULTS[name]
     case.spoil(set_up)
 
-    examination = set_up.examined()
+    report = set_up.report()
 
-    assert [(each.rule, each.level.value) for each in examination.findings] == [(case.rule, case.level)]
-    finding = examination.findings[0]
+    assert [(rule.key, rule.level) for rule, _ in report.findings] == [(case.rule, case.level)]
+    _, finding = report.findings[0]
     assert [part for part in case.says if part not in f"{finding.what} {finding.which}"] == []
     assert case.fix in finding.fix
-    assert examination.exit_code == (case.level == "error")
+    assert report.exit_code == (case.level == "error")
 
 
 def test_every_rule_has_a_fault_that_it_finds() -> None:
@@ -260,7 +261,7 @@ def test_every_rule_has_a_fault_that_it_finds() -> None:
 
 
 def test_a_healthy_set_up_has_no_finding_when_new_and_when_used(set_up: SetUp) -> None:
-    new, used = set_up.examined(), set_up.examined()
+    new, used = set_up.report(), set_up.report()
     assert (new.findings, used.findings) == ([], [])
     assert (new.exit_code, used.exit_code) == (0, 0)
     assert not_looked_at(new) == {
@@ -278,7 +279,7 @@ def test_our_own_renewal_is_no_second_refresher(set_up: SetUp, overlap: int, rot
     worker.client.send(queryquota(APPID))
     sql("update wxa_credential set access_expires_at = access_expires_at - 7000")(set_up)
     worker.client.close()
-    assert set_up.examined().findings == []
+    assert set_up.report().findings == []
 
 
 def test_a_token_that_ran_out_is_no_second_refresher(set_up: SetUp) -> None:
@@ -288,12 +289,12 @@ def test_a_token_that_ran_out_is_no_second_refresher(set_up: SetUp) -> None:
     sql("update wxa_credential set access_expires_at = access_expires_at - 7190")(set_up)
     for account in (set_up.world.platforms[0], set_up.world.mini_programs[0]):
         account.issued[-1].expires_at = 0
-    assert set_up.examined().findings == []
+    assert set_up.report().findings == []
 
 
 def test_a_company_without_set_30_is_no_individual(set_up: SetUp) -> None:
     merchant(granted_sets={18})(set_up)
-    assert set_up.examined().findings == []
+    assert set_up.report().findings == []
 
 
 def test_fixed_tokens_alone_are_a_healthy_set_up(set_up: SetUp) -> None:
@@ -304,24 +305,24 @@ def test_fixed_tokens_alone_are_a_healthy_set_up(set_up: SetUp) -> None:
         "timeout": 5,
     }
     set_up.keys = []  # the store is not opened
-    examination = set_up.examined()
-    assert examination.findings == []
-    assert "store" in not_looked_at(examination)
+    report = set_up.report()
+    assert report.findings == []
+    assert "store" in not_looked_at(report)
 
 
 def test_a_merchant_who_withdrew_is_looked_at_only_when_named(set_up: SetUp) -> None:
     withdraws(set_up)
     set_up.open_store().mark(COMPONENT_APPID, APPID, "withdrawn")
-    assert set_up.examined().findings == []
+    assert set_up.report().findings == []
     set_up.appids = [APPID]
-    assert [each.rule for each in set_up.examined().findings] == ["not_authorised"]
+    assert rules_that_found(set_up) == ["not_authorised"]
 
 
 # What looking costs ---------------------------------------------------------------------------------------------------
 
 
 def test_looking_writes_nothing_and_asks_everything_once(set_up: SetUp) -> None:
-    set_up.examined()
+    set_up.report()
     assert [entry.path.rpartition("/")[2] for entry in set_up.running.journal] == [
         "getversioninfo",  # without a token
         "api_component_token",
@@ -340,13 +341,13 @@ def test_three_merchants_of_many_are_looked_at(set_up: SetUp) -> None:
         MiniProgram(appid=appid, component_appid=COMPONENT_APPID, refresh_token=f"refresh-{appid}") for appid in many
     ]
     set_up.open_store().put_renewals(COMPONENT_APPID, {appid: Secret(f"refresh-{appid}") for appid in many})
-    assert set_up.examined().findings == []
+    assert set_up.report().findings == []
     assert set_up.running.journal.count("/wxa/queryquota") == 3
 
 
 def test_a_stranger_gets_no_row_in_the_store(set_up: SetUp) -> None:
     set_up.appids = [NOBODY]
-    assert [(each.rule, NOBODY in each.which) for each in set_up.examined().findings] == [("not_authorised", True)]
+    assert [(rule.key, NOBODY in found.which) for rule, found in set_up.report().findings] == [("not_authorised", True)]
     assert set_up.open_store().merchant(COMPONENT_APPID, NOBODY) is None
 
 
@@ -362,7 +363,7 @@ def test_faults_of_different_parts_are_all_found(set_up: SetUp) -> None:
         "pushes stopped 5 h ago",
     ):
         FAULTS[name].spoil(set_up)
-    assert [each.rule for each in set_up.examined().findings] == [
+    assert rules_that_found(set_up) == [
         "push_keys",
         "store_file",
         "ticket_pushes",
@@ -373,7 +374,7 @@ def test_faults_of_different_parts_are_all_found(set_up: SetUp) -> None:
 
 def test_without_a_host_nothing_behind_it_is_looked_at(set_up: SetUp) -> None:
     nobody_listens(set_up)
-    reasons = not_looked_at(set_up.examined())
+    reasons = not_looked_at(set_up.report())
     assert {reasons[key] for key in ("wrong_host", "clock", "platform_token", "not_authorised", "audit_quota")} == {
         "the host does not answer"
     }
@@ -381,18 +382,22 @@ def test_without_a_host_nothing_behind_it_is_looked_at(set_up: SetUp) -> None:
 
 def test_without_a_ticket_nothing_that_needs_a_token_counts_as_fine(set_up: SetUp) -> None:
     FAULTS["no ticket"].spoil(set_up)
-    examination = set_up.examined()
-    assert not {each.key for each in examination.fine} & {"ip_allow_list", "component_appsecret", "audit_quota"}
+    report = set_up.report()
+    assert not {each.key for each in report.fine} & {"ip_allow_list", "component_appsecret", "audit_quota"}
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_no_secret_is_shown(name: str, set_up: SetUp) -> None:
     FAULTS[name].spoil(set_up)
-    shown = str(set_up.examined().to_json())
+    shown = str(to_json(set_up.report()))
     secrets = [COMPONENT_APPSECRET, COMPONENT_VERIFY_TICKET, REFRESH_TOKEN, PUSH_TOKEN, ENCODING_AES_KEY, *set_up.keys]
     secrets += [each.value for each in set_up.world.platforms[0].issued + set_up.world.mini_programs[0].issued]
     assert [secret for secret in secrets if secret in shown] == []
 
 
-def not_looked_at(examination: Examination) -> dict[str, str]:
-    return {each.key: reason for each, reason in examination.not_looked_at.items()}
+def rules_that_found(set_up: SetUp) -> list[str]:
+    return [rule.key for rule, _ in set_up.report().findings]
+
+
+def not_looked_at(report: Report) -> dict[str, str]:
+    return {each.key: reason for each, reason in report.not_looked_at.items()}

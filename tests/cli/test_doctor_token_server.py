@@ -52,23 +52,23 @@ def with_token_server(set_up: SetUp) -> Iterator[SetUp]:
 
 def test_a_healthy_set_up_has_no_finding(with_token_server: SetUp) -> None:
     with_token_server.appids = [APPID]
-    examination = with_token_server.examined()
-    assert examination.findings == []
-    reasons = {each.key: reason for each, reason in examination.not_looked_at.items()}
+    report = with_token_server.report()
+    assert report.findings == []
+    reasons = {each.key: reason for each, reason in report.not_looked_at.items()}
     assert {reasons[key] for key in ("store", "no_ticket", "component_appsecret", "two_refreshers")} == {
         "tokens come from the token server"
     }
 
 
 def test_merchants_are_looked_at_only_when_named(with_token_server: SetUp) -> None:
-    examination = with_token_server.examined()
-    assert examination.findings == []
-    reasons = {each.key: reason for each, reason in examination.not_looked_at.items()}
+    report = with_token_server.report()
+    assert report.findings == []
+    reasons = {each.key: reason for each, reason in report.not_looked_at.items()}
     assert reasons["not_authorised"] == "no merchant is known: name one with --appid, or import them"
 
 
 def test_a_server_that_tells_no_token_is_found(with_token_server: SetUp) -> None:
     with_token_server.extra["token_url"] = "http://127.0.0.1:1/tokens"
-    (finding,) = with_token_server.examined().findings
-    assert finding.rule == "platform_token"
+    ((rule, finding),) = with_token_server.report().findings
+    assert rule.key == "platform_token"
     assert "the token server gave no token" in finding.what

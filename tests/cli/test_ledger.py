@@ -45,7 +45,7 @@ def test_the_table_says_who_did_what_with_which_result_the_newest_first(
 ) -> None:
     ended = command("ledger")
     assert (ended.code, ended.err) == (0, "")
-    rows = [" ".join(line.split()[2:]) for line in ended.out.splitlines()[1:]]
+    rows = [" ".join(line.replace("|", " ").split()[2:]) for line in ended.out.splitlines()[2:] if line.strip()]
     assert rows == [
         f"[bold]wu manual__2 approve_release {APPID} approve_release 0 ok: rejected",
         "by hand (platform list) modify_wxa_jump_domain unknown",
@@ -70,7 +70,7 @@ def test_filters_narrow_it_down(ledger: Ledger, command: Callable[..., Ended], o
 
 
 def test_an_empty_ledger_says_so(set_up: SetUp, command: Callable[..., Ended]) -> None:
-    assert command("ledger").out == "The ledger holds no such row.\n"
+    assert command("ledger").err == "The ledger holds no such row.\n"
     assert json.loads(command("ledger", "--json").out) == []
     assert command("ledger", "--csv", "-").out == "\n"
 
@@ -87,7 +87,7 @@ def test_an_export_holds_more_rows_than_a_table(set_up: SetUp, command: Callable
     ledger = Ledger(set_up.store_url)
     for _ in range(120):
         ledger.decided(COMPONENT_APPID, APPID, TASK, {})
-    assert len(command("ledger").out.splitlines()) == 51
+    assert command("ledger").out.count("approve_release") == 50
     assert len(json.loads(command("ledger", "--json").out)) == 120
 
 
@@ -157,7 +157,7 @@ def test_options_that_do_not_go_together_are_refused(
 def test_numbers_that_are_none_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["ledger", *words])
-    assert "is no number of" in capsys.readouterr().err
+    assert words[1] in capsys.readouterr().err
 
 
 def test_a_store_that_is_down_is_said_without_a_traceback(

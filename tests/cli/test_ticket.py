@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_wxa.cli.durations import in_words
+from airflow_wxa.cli.opening import in_words
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, COMPONENT_APPSECRET
 
 if TYPE_CHECKING:

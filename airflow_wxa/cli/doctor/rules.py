@@ -1,0 +1,587 @@
+"""What the doctor looks for: a function a rule, in the order in which one needs what another found out."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+from airflow_wxa.api.authorisation import RELEASE_PERMISSION_SET, read_granted
+from airflow_wxa.api.call import Reply
+from airflow_wxa.cli.doctor.facts import Facts, Merchant, Unknown, known, refusal
+from airflow_wxa.cli.opening import TICKET_SECONDS, in_words
+from airflow_wxa.errors import WxaApiError, WxaError
+from airflow_wxa.steps import PlatformOutcome
+from airflow_wxa.store.tables import THE_PLATFORM
+
+__all__ = ["RULES", "Finding", "Report", "Rule", "judge"]
+
+Level: TypeAlias = Literal["error", "warning"]  # it fails now, or is in the open; it works, and somebody should know
+
+_SKEW_SECONDS: Final = 300  # half of the ten minutes by which the receiver refuses a push as a replay
+_PUSHES_STOPPED_SECONDS: Final = 3 * 3600  # a ticket comes every ten minutes; by then it is no short disturbance
+_NAMED: Final = 5  # appids of a long list
+_NO_ANSWER: Final = ("dns", "connection", "proxy")
+_WRONG_APPID: Final = (40013, 41018, 61011)
+_WRONG_SECRET: Final = (40125, 41004)
+_NOT_A_SECRET: Final = 40001  # of a token everywhere; of the secret where no token is sent
+_IP: Final = 61004
+_TICKET_EXPIRED, _TICKET_INVALID = 61005, 61006
+_NOT_AUTHORISED, _NOT_VALID, _NOT_GRANTED = 61003, 61023, 61007
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule found.
+
+    :param what: what is wrong, in a sentence.
+    :param which: the values: host, appid, errcode.
+    :param fix: what to do.
+    """
+
+    what: str
+    which: str
+    fix: str
+
+    @classmethod
+    def of(cls, error: WxaError) -> Finding:
+        """Return an error as its own text puts it."""
+        values = ({"appid": error.appid} if error.appid else {}) | error.values
+        problems = "; ".join(getattr(error, "problems", ()))
+        which = ", ".join(f"{name} {value}" for name, value in values.items())
+        return cls(f"{error.what}: {problems}" if problems else error.what, which, error.next_step)
+
+
+Check: TypeAlias = Callable[[Facts], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing that is looked at.
+
+    :param key: what machines match on.
+    :param name: what people read.
+    :param check: yields what is wrong; raises :class:`~airflow_wxa.cli.doctor.facts.Unknown` when it cannot tell.
+    """
+
+    key: str
+    name: str
+    level: Level
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of looking, each in the order of the rules.
+
+    :param fine: rules that looked and found nothing.
+    :param not_looked_at: rules that could not look, and why.
+    """
+
+    findings: Sequence[tuple[Rule, Finding]]
+    fine: Sequence[Rule]
+    not_looked_at: Mapping[Rule, str]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when nothing of level error was found."""
+        return int(any(rule.level == "error" for rule, _ in self.findings))
+
+
+RULES: Final[list[Rule]] = []
+
+
+def rule(name: str, level: Level = "error") -> Callable[[Check], Check]:
+    """Put a function behind the rules that stand above it; its name is the key."""
+
+    def listed(check: Check) -> Check:
+        RULES.append(Rule(check.__name__, name, level, check))
+        return check
+
+    return listed
+
+
+def judge(facts: Facts) -> Report:
+    """Let every rule look; what one had found before it got stuck is a finding all the same."""
+    findings: list[tuple[Rule, Finding]] = []
+    fine: list[Rule] = []
+    not_looked_at: dict[Rule, str] = {}
+    for each in RULES:
+        before = len(findings)
+        reason = None
+        try:
+            for finding in each.check(facts):
+                findings.append((each, finding))  # noqa: PERF401  what came before an exception counts
+        except Unknown as unknown:
+            reason = unknown.reason
+        if len(findings) == before:
+            if reason is None:
+                fine.append(each)
+            else:
+                not_looked_at[each] = reason
+    return Report(findings, fine, not_looked_at)
+
+
+# The Connection, and the way to its host ------------------------------------------------------------------------------
+
+
+@rule("Connection")
+def connection(facts: Facts) -> Iterator[Finding]:
+    """Look for fields that cannot be right, and for any source of tokens at all."""
+    if facts.parts.other_refusal is not None:
+        yield Finding.of(facts.parts.other_refusal)
+        return
+    read = facts.connection
+    if not isinstance(read, Unknown) and not read.has_platform_token and not read.fixed.appids:
+        yield Finding(
+            "the Connection names no source of tokens",
+            "login, password, token_url and authorizer_access_tokens are empty",
+            "fill in login and password (component_appid, component_appsecret); to try a few Mini Programs, extra "
+            "authorizer_access_tokens (appid → token)",
+        )
+
+
+@rule("plain http")
+def plain_http(facts: Facts) -> Iterator[Finding]:
+    """Look for plain http to another machine: tokens ride in URLs, everybody on the way could read them."""
+    if facts.parts.is_plain_http:
+        permitted = "; extra allow_http permits it" if facts.parts.allows_http else ""
+        yield Finding(
+            "tokens would travel readable over the network",
+            f"host {facts.parts.host}{permitted}",
+            "write https:// in the Connection's host and take allow_http out; plain http is for loopback only",
+        )
+
+
+@rule("push keys")
+def push_keys(facts: Facts) -> Iterator[Finding]:
+    """Look at the keys of the push receiver: without them no ticket and no authorisation event can be opened."""
+    parts = facts.parts
+    if parts.push_refusal is not None:
+        yield Finding(
+            "a key of the push receiver cannot be right",
+            "; ".join(parts.push_refusal.problems),
+            "copy 消息加解密Key (43 letters and digits) and 消息校验Token from the platform's page on "
+            "open.weixin.qq.com into extra encoding_aes_key and push_token",
+        )
+        return
+    if not parts.push_fields:
+        raise Unknown("the Connection has no push keys")
+    if missing := sorted({"push_token", "encoding_aes_key"} - parts.push_fields):
+        yield Finding(
+            "the push receiver refuses every push: half of its keys is missing",
+            f"extra {', '.join(missing)} is empty",
+            "copy 消息校验Token and 消息加解密Key from the platform's page on open.weixin.qq.com",
+        )
+
+
+@rule("DNS")
+def dns(facts: Facts) -> Iterator[Finding]:
+    """Look whether the host's name resolves; behind a proxy, the proxy resolves it."""
+    if known(facts.probe).failure == "dns":
+        yield Finding(
+            "the host's name cannot be resolved",
+            f"host {_host(facts)}",
+            "look for a typing error in the Connection's host; else let this machine reach a name server, or set "
+            "extra proxy",
+        )
+
+
+@rule("connection to the host")
+def unreachable(facts: Facts) -> Iterator[Finding]:
+    """Look whether the host, or the proxy before it, takes connections from this machine."""
+    probe = known(facts.probe)
+    if probe.failure == "dns":
+        raise Unknown("the host's name cannot be resolved")
+    if probe.failure in _NO_ANSWER:
+        proxy = ", extra proxy is set" if known(facts.connection).egress.proxy else ""
+        yield Finding(
+            "the host cannot be reached",
+            f"host {_host(facts)}: {probe.said}{proxy}",
+            "open the firewall from every worker, the triggerer and this machine to the host, or correct extra proxy, "
+            "HTTPS_PROXY and NO_PROXY",
+        )
+
+
+@rule("TLS")
+def tls(facts: Facts) -> Iterator[Finding]:
+    """Look whether an https host speaks TLS and shows a certificate that this machine trusts."""
+    probe = known(facts.probe)
+    if probe.failure in _NO_ANSWER:
+        raise Unknown("the host does not answer")
+    if probe.failure == "tls":
+        yield Finding(
+            "no TLS connection to the host",
+            f"host {_host(facts)}: {probe.said}",
+            "correct host and port; behind a proxy that opens TLS, name its certificates in extra ca_bundle; for the "
+            "sandbox write http://",
+        )
+    elif _host(facts).startswith("http://"):
+        raise Unknown("the host is plain http")
+
+
+@rule("host")
+def wrong_host(facts: Facts) -> Iterator[Finding]:
+    """Look whether the host is a URL, and whether WeChat's API answers there, not a login page or a proxy."""
+    if facts.parts.host_refusal is not None:
+        yield Finding(
+            "the host is no address of an API",
+            "; ".join(facts.parts.host_refusal.problems),
+            "empty the Connection's host, which means https://api.weixin.qq.com, or write scheme, host and port",
+        )
+    elif not facts.answer.is_wechats:
+        yield Finding(
+            "the host answers, but not as WeChat's API does",
+            f"host {_host(facts)}: {facts.answer.said}",
+            "empty the Connection's host, which means https://api.weixin.qq.com; if it is right, look at the proxy "
+            "that answers in its place",
+        )
+
+
+@rule("clock")
+def clock(facts: Facts) -> Iterator[Finding]:
+    """Compare this machine's clock with the host's: pushes ten minutes off are refused as replays."""
+    skew = facts.answer.skew
+    if skew is None:
+        raise Unknown("the host's answer has no Date")
+    if abs(skew) >= _SKEW_SECONDS:
+        yield Finding(
+            f"this machine's clock is {in_words(abs(skew))} {'ahead' if skew > 0 else 'behind'}",
+            f"compared with the Date of {_host(facts)}",
+            "switch time synchronisation on (timedatectl set-ntp true, or chrony) on every machine of Airflow",
+        )
+
+
+def _host(facts: Facts) -> str:
+    return known(facts.connection).egress.host
+
+
+# The store, and the ticket in it --------------------------------------------------------------------------------------
+
+
+@rule("store")
+def store(facts: Facts) -> Iterator[Finding]:
+    """Look whether the database of tokens answers, and whether our keys open what is in it."""
+    opened = known(facts.store)
+    if isinstance(opened, WxaError):
+        yield Finding.of(opened)
+
+
+@rule("store file")
+def store_file(facts: Facts) -> Iterator[Finding]:
+    """Look who may open the file of an SQLite store: a copy and the key together are every merchant."""
+    if isinstance(facts.store, WxaError):
+        raise Unknown("the store cannot be read")
+    file = known(facts.store).file
+    if file is None:
+        raise Unknown("the store is a database server")
+    for path in (file.with_name(f"{file.name}{suffix}") for suffix in ("", "-wal", "-shm")):
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            yield Finding(
+                "others on this machine may open the store's file",
+                f"{path}, mode {mode:04o}",
+                f"chmod 600 {path}; if others may have copied it, rotate the keys (airflow-wxa docs credentials)",
+            )
+
+
+@rule("ticket")
+def no_ticket(facts: Facts) -> Iterator[Finding]:
+    """Look for a component_verify_ticket: without one no platform token can be fetched."""
+    row = known(facts.rows).get(THE_PLATFORM)
+    if row is None or row.renewal is None:
+        yield Finding(
+            "no component_verify_ticket has arrived yet",
+            f"component_appid {known(facts.connection).component_appid}",
+            "point the authorisation event URL (授权事件接收URL) at the push receiver, then airflow wxa ticket "
+            "--restart; or take one over with airflow wxa ticket --import",
+        )
+    elif error := _ticket_refusal(facts, _TICKET_INVALID):
+        yield Finding.of(error)
+
+
+@rule("age of the ticket")
+def old_ticket(facts: Facts) -> Iterator[Finding]:
+    """Look at the ticket's age: it lives 12 hours, and WeChat pushes one about every ten minutes."""
+    age = _ticket_age(facts)
+    if age >= TICKET_SECONDS or _ticket_refusal(facts, _TICKET_EXPIRED):
+        yield Finding(
+            "the newest component_verify_ticket has run out",
+            f"component_appid {known(facts.connection).component_appid}, it came {in_words(age)} ago and lives 12 h",
+            "let the authorisation event URL (授权事件接收URL) reach the push receiver and answer success, then "
+            "airflow wxa ticket --restart; or take one over with airflow wxa ticket --import",
+        )
+
+
+@rule("pushes of tickets", "warning")
+def ticket_pushes(facts: Facts) -> Iterator[Finding]:
+    """Notice that pushes have stopped before the last ticket runs out."""
+    age = _ticket_age(facts)
+    if _PUSHES_STOPPED_SECONDS <= age < TICKET_SECONDS:
+        yield Finding(
+            "no component_verify_ticket has come for hours; WeChat pushes one about every ten minutes",
+            f"component_appid {known(facts.connection).component_appid}, the newest came {in_words(age)} ago and is "
+            f"good for {in_words(TICKET_SECONDS - age)} more",
+            "look whether pushes reach the receiver, then airflow wxa ticket --restart",
+        )
+
+
+def _ticket_refusal(facts: Facts, errcode: int) -> WxaApiError | None:
+    """Return what WeChat said of the ticket, if it could be asked; the age shows in the store alone."""
+    return None if isinstance(facts.platform_list, Unknown) else refusal(facts.platform_errors, errcode)
+
+
+def _ticket_age(facts: Facts) -> float:
+    row = known(facts.rows).get(THE_PLATFORM)
+    if row is None or row.renewal_age is None:
+        raise Unknown("there is no ticket")
+    return row.renewal_age
+
+
+# The platform ---------------------------------------------------------------------------------------------------------
+
+
+@rule("IP allow list")
+def ip_allow_list(facts: Facts) -> Iterator[Finding]:
+    """Look for 61004: WeChat takes calls only from addresses on the platform's list."""
+    if error := refusal(facts.errors, _IP):
+        yield Finding(
+            "WeChat does not take calls from this machine's address (61004)",
+            Finding.of(error).which,
+            "add the egress IP of every worker, of the triggerer and of this machine to the IP allow list (IP白名单) "
+            "on the platform's page of open.weixin.qq.com, or send calls through one fixed address (extra proxy)",
+        )
+
+
+@rule("component_appid")
+def component_appid(facts: Facts) -> Iterator[Finding]:
+    """Look whether the login is the platform's appid; that shows only when a platform token is fetched."""
+    known(facts.store)
+    if error := refusal(facts.platform_errors, *_WRONG_APPID):
+        yield Finding(
+            "WeChat knows no platform of this component_appid",
+            f"login {known(facts.connection).component_appid}, errcode {error.errcode}",
+            "copy the AppID of the platform's page on open.weixin.qq.com into the Connection's login; it is not the "
+            "appid of a Mini Program",
+        )
+        return
+    _check_was_fetched(facts)
+
+
+@rule("component_appsecret")
+def component_appsecret(facts: Facts) -> Iterator[Finding]:
+    """Look whether the password is the current secret; that shows only when a platform token is fetched."""
+    known(facts.store)
+    if error := _secret_refusal(facts):
+        yield Finding(
+            "WeChat refuses the component_appsecret",
+            f"login {known(facts.connection).component_appid}, errcode {error.errcode}",
+            "copy AppSecret of the platform's page on open.weixin.qq.com into the Connection's password; if it was "
+            "reset there, every program that uses it needs the new one",
+        )
+        return
+    _check_was_fetched(facts)
+
+
+@rule("platform token")
+def platform_token(facts: Facts) -> Iterator[Finding]:
+    """Look whether the platform token opens the platform's own calls, after one renewal at the latest."""
+    for error in facts.platform_errors:
+        told = (*_WRONG_APPID, *_WRONG_SECRET, _TICKET_EXPIRED, _TICKET_INVALID, _IP)
+        if refusal([error], *told) or _secret_refusal(facts):
+            raise Unknown("no platform token could be fetched")
+        yield Finding.of(error)
+
+
+@rule("platform list")
+def platform_list_empty(facts: Facts) -> Iterator[Finding]:
+    """Look for an empty platform list: merchants may have only domains that it covers."""
+    listed = _platform_list(facts)
+    registered = listed.testing if listed.published is None else listed.published
+    if registered is None:
+        raise Unknown("WeChat does not tell the lists")
+    if not registered:
+        yield Finding(
+            "the platform has registered no business domain: every release that sets one ends with 89020",
+            "the published list is empty" if listed.published is not None else "the testing list is empty",
+            "register the hosts: wxa_release with on_platform_list_empty=register, or "
+            "WxaModifyPlatformDomainOperator; serve the verification file on each host first",
+        )
+
+
+@rule("testing and published list", "warning")
+def platform_lists_differ(facts: Facts) -> Iterator[Finding]:
+    """Compare the two lists: merchants are checked against the published one, changes land in the testing one."""
+    listed = _platform_list(facts)
+    if listed.published is None or listed.testing is None:
+        raise Unknown("the platform is not published, or WeChat tells one list only")
+    testing, published = set(listed.testing), set(listed.published)
+    if testing != published:
+        sides = (("testing", testing - published), ("published", published - testing))
+        yield Finding(
+            "the testing and the published list of business domains differ",
+            "; ".join(f"{name} only: {', '.join(sorted(hosts))}" for name, hosts in sides if hosts),
+            "publish the platform anew on open.weixin.qq.com, or write both together with "
+            "WxaModifyPlatformDomainOperator",
+        )
+
+
+def _platform_list(facts: Facts) -> PlatformOutcome:
+    if isinstance(facts.platform_list, WxaError):
+        raise Unknown("the platform token does not work")
+    return known(facts.platform_list)
+
+
+def _secret_refusal(facts: Facts) -> WxaApiError | None:
+    error = refusal(facts.platform_errors, *_WRONG_SECRET, _NOT_A_SECRET)
+    if error is not None and error.errcode == _NOT_A_SECRET and error.endpoint != "api_component_token":
+        return None
+    return error
+
+
+def _check_was_fetched(facts: Facts) -> None:
+    """Make sure that login and password were proved.
+
+    :raises Unknown: no platform token was asked for, or something before them was refused.
+    """
+    if refusal(facts.platform_errors, _TICKET_EXPIRED, _TICKET_INVALID):
+        return  # the ticket is looked at after them
+    if facts.platform_errors:
+        raise Unknown("no platform token could be fetched, for another reason")
+    if not facts.fetched:
+        row = known(facts.rows).get(THE_PLATFORM)
+        left = in_words(row.seconds_left) if row is not None else "while"
+        raise Unknown(f"the stored platform token is good for another {left}")
+
+
+# Merchants ------------------------------------------------------------------------------------------------------------
+
+
+@rule("authorisation")
+def not_authorised(facts: Facts) -> Iterator[Finding]:
+    """Look whether each merchant has authorised the platform, and not withdrawn."""
+    for merchant in known(facts.merchants):
+        if refusal(merchant.errors, _NOT_AUTHORISED):
+            yield Finding(
+                "the merchant has not authorised the platform, or has withdrawn",
+                f"appid {merchant.appid}, errcode {_NOT_AUTHORISED}",
+                f"let the merchant open the link that airflow wxa authorise --appid {merchant.appid} --redirect-uri … "
+                "prints; if it was to be another platform's, correct the Connection",
+            )
+
+
+@rule("refresh token")
+def refresh_token(facts: Facts) -> Iterator[Finding]:
+    """Look for refused refresh tokens for which WeChat's own list tells no other: only the merchant can help."""
+    merchants = known(facts.merchants)
+    for merchant in merchants:
+        if refusal(merchant.errors, _NOT_VALID):
+            yield Finding(
+                "WeChat refuses the merchant's refresh token, and its list tells no other",
+                f"appid {merchant.appid}, errcode {_NOT_VALID}",
+                f"let the merchant authorise again: airflow wxa authorise --appid {merchant.appid} --redirect-uri … "
+                "prints the link",
+            )
+    asked = {merchant.appid for merchant in merchants}
+    rows = {} if isinstance(facts.rows, Unknown) else facts.rows
+    if others := [appid for appid, row in rows.items() if row.state == "refused" and appid not in asked]:
+        rest = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+        yield Finding(
+            f"{len(others)} merchants are marked in the store: their refresh tokens were refused",
+            ", ".join(others[:_NAMED]) + rest,
+            "airflow wxa accounts --import-list takes over what WeChat tells now; whoever stays refused must authorise "
+            "again (airflow wxa authorise)",
+        )
+
+
+@rule("permission set 18")
+def permission_set_18(facts: Facts) -> Iterator[Finding]:
+    """Look for permission set 18, which domains, code, audit and release all belong to."""
+    for merchant in known(facts.merchants):
+        granted = _granted(merchant)
+        if refusal(merchant.errors, _NOT_GRANTED) or (granted is not None and RELEASE_PERMISSION_SET not in granted):
+            shown = "none" if granted == () else ", ".join(map(str, granted or ())) or "unknown"
+            yield Finding(
+                "the merchant has not granted permission set 18 (development and data)",
+                f"appid {merchant.appid}, granted: {shown}",
+                f"let the merchant authorise again and tick set 18 (开发管理与数据分析): airflow wxa authorise --appid "
+                f"{merchant.appid} --redirect-uri … prints the link",
+            )
+
+
+@rule("individual's account", "warning")
+def individual(facts: Facts) -> Iterator[Finding]:
+    """Look whose account it is: an individual's Mini Program can have no business domains (89231)."""
+    told = {merchant.appid: _how_individual(merchant) for merchant in known(facts.merchants)}
+    if all(how is None for how in told.values()):
+        raise Unknown("WeChat does not tell us whose account it is")
+    for appid, how in told.items():
+        if how:
+            yield Finding(
+                "the Mini Program belongs to an individual: it can have no business domains (89231)",
+                f"appid {appid}, {how}",
+                "release it without domains (on_individual=release_without_domains), or let the merchant move it to a "
+                "company",
+            )
+
+
+@rule("merchant token")
+def merchant_token(facts: Facts) -> Iterator[Finding]:
+    """Look whether each merchant's token opens a harmless call, after one renewal at the latest."""
+    told = (_NOT_AUTHORISED, _NOT_VALID, _NOT_GRANTED, _IP)
+    for merchant in known(facts.merchants):
+        for error in merchant.errors:
+            if not refusal([error], *told):
+                yield Finding.of(error)
+
+
+@rule("audit quota")
+def audit_quota(facts: Facts) -> Iterator[Finding]:
+    """Look at the platform's budget of submissions a month, which any merchant's token reads."""
+    answers = [each.quota.answer for each in known(facts.merchants) if isinstance(each.quota, Reply)]
+    if not answers:
+        raise Unknown("no merchant's token works")
+    if answers[0]["rest"] <= 0:
+        yield Finding(
+            "the platform's audit quota is used up: submit_audit is refused with 85085",
+            f"0 of {answers[0]['limit']} submissions left this month, for all merchants together",
+            "apply for temporary quota in the Mini Program 服务商助手, or wait for the next month",
+        )
+
+
+@rule("two refreshers")
+def two_refreshers(facts: Facts) -> Iterator[Finding]:
+    """Look for tokens of ours that are refused though they should live: another program fetched newer ones."""
+    rows = known(facts.rows)
+    asked = [THE_PLATFORM] if isinstance(facts.platform_list, PlatformOutcome) else []
+    if not isinstance(facts.merchants, Unknown):
+        asked += [merchant.appid for merchant in facts.merchants if not merchant.errors]
+    if not any((row := rows.get(appid)) and row.access_token for appid in asked):
+        raise Unknown("no token of ours was in the store before that works now")
+    for death in facts.early_deaths:
+        if death.appid in asked:
+            yield Finding(
+                "a token of ours died early: another program fetches tokens for the same account",
+                f"{f'appid {death.appid}' if death.appid else 'the platform token'}, fetched "
+                f"{in_words(death.age)} ago, good for {in_words(death.seconds_left)} more",
+                "find the other program (an older system, a second Airflow with a store of its own) and stop it, or "
+                "let it take its tokens from one place with us (airflow-wxa docs credentials)",
+            )
+
+
+def _granted(merchant: Merchant) -> tuple[int, ...] | None:
+    """Return what is granted; ``None`` when it is not known: WeChat leaves the part out at times."""
+    info: Any = merchant.info.answer.get("authorization_info") if isinstance(merchant.info, Reply) else None
+    return read_granted(info) if info and "func_info" in info else None
+
+
+def _how_individual(merchant: Merchant) -> str | None:
+    """Return by what it is seen that an individual owns it; ``""``: a company does; ``None``: not known."""
+    if isinstance(merchant.account, Reply):
+        return "principal_type 0" if merchant.account.answer["principal_type"] == 0 else ""
+    if not isinstance(merchant.info, Reply):
+        return None
+    info = merchant.info.answer["authorizer_info"]
+    unverified = (info.get("verify_type_info") or {}).get("id") == -1
+    return "principal_name 个人, not verified" if unverified and info.get("principal_name") == "个人" else ""
