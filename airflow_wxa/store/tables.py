@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import JSON, Column, Float, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Column, Float, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
 
-__all__ = ["THE_PLATFORM", "credential", "database_now", "fence", "ledger", "metadata", "outcome", "push"]
+__all__ = [
+    "THE_PLATFORM",
+    "credential",
+    "database_now",
+    "fence",
+    "fleet_app",
+    "fleet_pace",
+    "fleet_run",
+    "ledger",
+    "metadata",
+    "outcome",
+    "push",
+]
 
 #: The appid under which a platform keeps its own row.
 THE_PLATFORM: Final = ""
@@ -92,6 +104,58 @@ fence = Table(
     Column("endpoint", String(64), primary_key=True),
     Column("attempt", String(40), nullable=False, doc="the newest; an older one may not send any more"),
     Column("sent", Integer, nullable=False, doc="0 or 1: this attempt has been used"),
+)
+
+fleet_run = Table(
+    "wxa_fleet_run",
+    metadata,
+    Column("dag_id", String(250), primary_key=True),
+    Column("run_id", String(250), primary_key=True, index=True),
+    Column("component_appid", String(32), nullable=False, index=True),
+    Column("loaded_at", Float, nullable=False),
+    Column("manifest", JSON, nullable=False, doc="what all its Mini Programs share"),
+    Column("digest", String(64), nullable=False, doc="of the manifest, its Mini Programs and their order included"),
+    Column("plan_digest", String(64), nullable=False, doc="of the plan; what is approved"),
+    Column("audits_granted", Integer, nullable=False, doc="submissions that this run may make"),
+    Column("stopped_by", String(250)),
+    Column("stopped_at", Float),
+    Column("ended_at", Float, doc="what it holds of the audit quota is free from then on"),
+)
+
+fleet_app = Table(
+    "wxa_fleet_app",
+    metadata,
+    Column("dag_id", String(250), primary_key=True),
+    Column("run_id", String(250), primary_key=True),
+    Column("position", Integer, primary_key=True, doc="in the manifest; the priority"),
+    Column("appid", String(32), nullable=False),
+    Column("wave", String(16), nullable=False),
+    Column("shard", Integer, nullable=False),
+    Column("given", JSON, nullable=False, doc="what the manifest gives this one Mini Program"),
+    Column("plan", JSON),
+    Column("carrier", String(32), nullable=False, doc="wave/shard that brings it up to its submission"),
+    Column("audit_grant", String(8), nullable=False, doc="empty: needs none; waiting, held, spent"),
+    Column("done", String(32), nullable=False, doc="the last task that is done with it"),
+    Column("individual", Integer, nullable=False, doc="1: 89231 was answered"),
+    Column("auditid", String(32), nullable=False),
+    Column("submitted_at", Float),
+    Column("again_at", Float, doc="not to be tried before"),
+    Column("tries", Integer, nullable=False, doc="of the task that has it now"),
+    Column("stage", String(64), nullable=False, doc="task id that had it last"),
+    Column("outcome", String(16), doc="missing: not ended"),
+    Column("errcode", Integer),
+    Column("what", Text, nullable=False),
+    Column("next_step", Text, nullable=False),
+)
+Index("ix_wxa_fleet_app_shard", fleet_app.c.run_id, fleet_app.c.carrier, fleet_app.c.outcome)
+
+fleet_pace = Table(
+    "wxa_fleet_pace",
+    metadata,
+    Column("component_appid", String(32), primary_key=True),
+    Column("endpoint", String(64), primary_key=True),
+    Column("held_until", Float, nullable=False, doc="not to be called before"),
+    Column("errcode", Integer, nullable=False, doc="what taught it"),
 )
 
 

@@ -1,0 +1,149 @@
+"""Read YAML, and JSON which is a part of it, so that each value knows its line.
+
+Plain values are read as YAML 1.2 and JSON read them. PyYAML by itself follows YAML 1.1, which makes ``047``
+thirty-nine, ``10:00`` six hundred and ``no`` a flag.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+__all__ = ["LocatedDict", "LocatedList", "Problem", "read_document"]
+
+_MOST_NESTED: Final = 100
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast
+_PREFIX: Final = "tag:yaml.org,2002:"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong, and where.
+
+    :param file: as the caller named it.
+    :param line: counted from 1; 0: the file as a whole.
+    :param text: what is wrong, and how to mend it.
+    """
+
+    file: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.text}" if self.line else f"{self.file}: {self.text}"
+
+
+class LocatedDict(dict[str, Any]):
+    """A mapping that knows its own line, and in :attr:`lines` that of each key."""
+
+    __slots__ = ("line", "lines")
+
+    def __init__(self, line: int) -> None:
+        super().__init__()
+        self.line = line
+        self.lines: dict[str, int] = {}
+
+
+class LocatedList(list[Any]):
+    """A sequence that knows its own line, and in :attr:`lines` that of each entry."""
+
+    __slots__ = ("line", "lines")
+
+    def __init__(self, line: int) -> None:
+        super().__init__()
+        self.line = line
+        self.lines: list[int] = []
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """Knows the plain values of JSON and no others."""
+
+    yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012  (PyYAML's own attribute)
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("null", r"~|null|Null|NULL|", "~nN"),
+    ("int", r"-?(?:0|[1-9][0-9]*)", "-0123456789"),
+    ("float", r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", "-0123456789"),
+):
+    _Loader.add_implicit_resolver(_PREFIX + _tag, re.compile(rf"(?:{_pattern})\Z"), [*_first, ""])
+
+
+def read_document(text: str, file: str) -> tuple[Any, list[Problem]]:
+    """Return the one document that a text holds, and what is wrong with it as YAML.
+
+    Mappings are :class:`LocatedDict`, sequences :class:`LocatedList`; ``None`` when nothing could be read.
+    """
+    reader = _Reader(file)
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+        value = reader.value(node, 0) if node is not None else None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        return None, [Problem(file, mark.line + 1 if mark else 0, f"is no YAML: {error.problem or error.context}")]
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # a character that YAML does not take
+        return None, [Problem(file, 0, f"is no YAML: {getattr(error, 'reason', None) or type(error).__name__}")]
+    return value, reader.problems
+
+
+class _Reader:
+    """Makes values of nodes."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._seen: set[int] = set()
+        self.problems: list[Problem] = []
+
+    def value(self, node: Any, depth: int) -> Any:
+        if depth > _MOST_NESTED:
+            self._refuse(node, f"is nested more than {_MOST_NESTED} deep")
+            return None
+        if id(node) in self._seen:  # a few lines of them can stand for gigabytes
+            self._refuse(node, "an alias (*name) points here: write the value again where it is needed")
+            return None
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        self._seen.add(id(node))
+        return self._mapping(node, depth) if isinstance(node, yaml.MappingNode) else self._sequence(node, depth)
+
+    def _mapping(self, node: Any, depth: int) -> LocatedDict:
+        found = LocatedDict(node.start_mark.line + 1)
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._refuse(key_node, "a name must be a text")
+                continue
+            key = key_node.value
+            if key in found:
+                self._refuse(key_node, f"{key!r} stands twice, first in line {found.lines[key]}: keep one")
+                continue
+            found[key] = self.value(value_node, depth + 1)
+            found.lines[key] = key_node.start_mark.line + 1
+        return found
+
+    def _sequence(self, node: Any, depth: int) -> LocatedList:
+        found = LocatedList(node.start_mark.line + 1)
+        for each in node.value:
+            found.append(self.value(each, depth + 1))
+            found.lines.append(each.start_mark.line + 1)
+        return found
+
+    def _scalar(self, node: Any) -> Any:
+        kind = node.tag.removeprefix(_PREFIX)
+        text: str = node.value
+        if kind == "str":
+            return text
+        if kind == "null":
+            return None
+        if kind == "bool":
+            return text.lower() == "true"
+        if kind in {"int", "float"} and not node.style:  # not where somebody wrote !!int before a quoted text
+            return int(text) if kind == "int" else float(text)
+        self._refuse(node, f"has the tag {node.tag!r}: only plain texts, numbers, flags, lists and mappings are taken")
+        return None
+
+    def _refuse(self, node: Any, text: str) -> None:
+        self.problems.append(Problem(self._file, node.start_mark.line + 1, text))

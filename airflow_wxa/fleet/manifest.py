@@ -1,0 +1,346 @@
+"""The manifest of a fleet: read, checked as a whole, every problem with its file and line.
+
+What it may hold stands in ``manifest.schema.json``, which editors complete it with.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from airflow_wxa.api.appid import APPID
+from airflow_wxa.errors import WxaSpecError, shown
+from airflow_wxa.fleet.located import LocatedDict, LocatedList, Problem, read_document
+from airflow_wxa.fleet.schema import RELEASE_FIELDS, SCHEMA_FILE
+from airflow_wxa.release import FIELDS, read_release
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from jsonschema.protocols import Validator
+
+__all__ = ["App", "Manifest", "Sources", "read_manifest"]
+
+_MOST_PROBLEMS: Final = 200  # that an error lists; the rest is counted
+_INLINE: Final = "manifest"
+
+
+class Sources(Protocol):
+    """Where a manifest's files and merchants come from."""
+
+    def read(self, name: str) -> str:
+        """Return the text of a file.
+
+        :raises WxaSpecError: there is no such file, or it may not be read.
+        """
+        ...
+
+    def authorised(self) -> Sequence[str]:
+        """Return the Mini Programs that authorised the platform, as far as the store knows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A Mini Program of a manifest.
+
+    :param given: what the manifest gives this one, instead of what it gives all.
+    """
+
+    appid: str
+    given: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest that can be used.
+
+    :param common: all of it but ``apps``, as JSON.
+    :param apps: in order; the order is the priority.
+    """
+
+    common: Mapping[str, Any]
+    apps: tuple[App, ...]
+
+    @property
+    def digest(self) -> str:
+        """Return a text that tells it from any other manifest."""
+        whole = hashlib.sha256(_canonical(self.common))
+        for app in self.apps:
+            whole.update(_canonical([app.appid, app.given]))
+        return whole.hexdigest()
+
+
+def read_manifest(text: str, sources: Sources, *, fixed: Collection[str] = ()) -> Manifest:
+    """Read a manifest: YAML, JSON, or one line that names a file of the sources.
+
+    :param fixed: names that the DAG has decided; a manifest that gives one is refused.
+    :raises WxaSpecError: every problem together, each with file and line.
+    """
+    file = _INLINE
+    stripped = text.strip()
+    if stripped and "\n" not in stripped and stripped[0] not in "{[" and ": " not in stripped:
+        file, text = stripped, sources.read(stripped)
+    document, problems = read_document(text, file)
+    reader = _ManifestReader(file, sources, fixed, problems)
+    manifest = reader.read(document)
+    if reader.problems:
+        raise _refusal(reader.problems)
+    return manifest
+
+
+def _refusal(problems: Sequence[Problem]) -> WxaSpecError:
+    listed = [str(each) for each in sorted(problems, key=lambda each: (each.file, each.line))]
+    more = len(listed) - _MOST_PROBLEMS
+    return WxaSpecError(
+        "the manifest cannot be used as it is",
+        [*listed[:_MOST_PROBLEMS], *([f"and {more} more"] if more > 0 else [])],
+        why="Each line names file and line of a value, and what cannot be right about it.",
+        next_step="correct them, look with airflow wxa fleet check FILE, and trigger a new run",
+        source="airflow-wxa docs fleets",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A Mini Program as a manifest writes it.
+
+    :param lines: of the fields.
+    """
+
+    file: str
+    line: int
+    given: dict[str, Any]
+    lines: Mapping[str, int] = field(default_factory=dict)
+
+
+class _ManifestReader:
+    """Reads one manifest and collects what is wrong with it."""
+
+    def __init__(self, file: str, sources: Sources, fixed: Collection[str], problems: list[Problem]) -> None:
+        self._file = file
+        self._sources = sources
+        self._fixed = fixed
+        self._seen: set[tuple[str, int, str]] = {(each.file, each.line, each.text) for each in problems}
+        self.problems = problems
+
+    def read(self, document: Any) -> Manifest:
+        if not isinstance(document, LocatedDict):
+            if not self.problems:
+                self._say(1, "must be a mapping with release and apps, see airflow-wxa docs fleets")
+            return Manifest({}, ())
+        self._check_shape(document)
+        release = document.get("release")
+        release = release if isinstance(release, LocatedDict) else LocatedDict(document.line)
+        for name in sorted(set(release) & set(self._fixed)):
+            self._say(release.lines[name], f"release.{name}: the DAG has decided it, take it out")
+        self._check_window(document.get("window"))
+        apps = tuple(self._checked(release, self._app_entries(document.get("apps"))))
+        if not apps and not self.problems:
+            self._say(document.lines["apps"], "apps: names no Mini Program")
+        return Manifest({name: _plain(value) for name, value in document.items() if name != "apps"}, apps)
+
+    # Shape -------------------------------------------------------------------------------------------------------
+
+    def _check_shape(self, document: LocatedDict) -> None:
+        """Check everything by the schema but what is checked for each Mini Program: its entry, and what all share."""
+        thin = dict(document)
+        if isinstance(thin.get("apps"), list):
+            thin["apps"] = ["wx0123456789abcdef"]
+        if isinstance(thin.get("release"), LocatedDict):
+            thin["release"] = {name: value for name, value in thin["release"].items() if name not in RELEASE_FIELDS}
+        for error in _validator().iter_errors(thin):
+            for line, text in _shape_problems(error, document):
+                self._say(line, text)
+
+    def _check_window(self, window: Any) -> None:
+        if not isinstance(window, LocatedDict):
+            return
+        begin, end, zone = window.get("from"), window.get("to"), window.get("time_zone", "Asia/Shanghai")
+        if isinstance(begin, str) and isinstance(end, str) and begin >= end:
+            self._say(window.lines["to"], f"window.to = {shown(repr(end))}: must be later than from = {begin!r}")
+        if not isinstance(zone, str):
+            return
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            zone = shown(repr(zone))
+            self._say(window.lines["time_zone"], f"window.time_zone = {zone}: is no time zone, such as Asia/Shanghai")
+
+    # Mini Programs -----------------------------------------------------------------------------------------------
+
+    def _app_entries(self, apps: Any) -> Iterator[_Entry]:
+        if isinstance(apps, LocatedList):
+            for entry, line in zip(apps, apps.lines, strict=True):
+                if isinstance(entry, LocatedDict):
+                    yield _Entry(self._file, line, dict(entry), entry.lines)
+                else:
+                    yield _Entry(self._file, line, {"appid": entry})
+        elif isinstance(apps, LocatedDict) and isinstance(apps.get("csv"), str):
+            yield from self._csv_entries(apps["csv"], apps.lines["csv"])
+        elif isinstance(apps, LocatedDict) and apps.get("authorised") is True:
+            excluded = apps.get("exclude") or ()
+            for appid in self._sources.authorised():
+                if appid not in excluded:
+                    yield _Entry(self._file, apps.line, {"appid": appid})
+
+    def _csv_entries(self, name: str, line: int) -> Iterator[_Entry]:
+        try:
+            text = self._sources.read(name)
+        except WxaSpecError as error:
+            self._say(line, f"apps.csv = {shown(repr(name))}: {'; '.join(error.problems)}")
+            return
+        rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        names = [each.strip() for each in rows.fieldnames or ()]
+        if unknown := [each for each in names if each not in ("appid", *RELEASE_FIELDS)]:
+            self._say(1, "; ".join(_unknown(each, ("appid", *RELEASE_FIELDS)) for each in unknown), name)
+        if "appid" not in names:
+            self._say(1, "has no column appid", name)
+        if unknown or "appid" not in names:
+            return
+        try:
+            for row in rows:
+                if None in row or None in row.values():
+                    self._say(rows.line_num, f"has another number of fields than the first line ({len(names)})", name)
+                    continue
+                cells = dict(zip(names, row.values(), strict=True))
+                yield _Entry(name, rows.line_num, self._typed(name, rows.line_num, cells))
+        except csv.Error as error:
+            self._say(rows.line_num, f"is no CSV: {error}", name)
+
+    def _typed(self, file: str, line: int, row: Mapping[str, str]) -> dict[str, Any]:
+        """Return a row with each cell as the type of its field; an empty cell gives nothing."""
+        found: dict[str, Any] = {}
+        for name, text in row.items():
+            if not text.strip():
+                continue
+            value, ok = _cell(name, text.strip())
+            if ok:
+                found[name] = value
+            else:
+                self._say(line, f"{name} = {shown(repr(text))}: must be {FIELDS[name].must}, as JSON", file)
+        return found
+
+    def _checked(self, release: LocatedDict, entries: Iterator[_Entry]) -> Iterator[App]:
+        """Yield the Mini Programs; note what is wrong with them."""
+        lines: dict[str, int] = {}
+        for entry in entries:
+            appid = entry.given.pop("appid", None)
+            if not isinstance(appid, str) or not APPID.fullmatch(appid):
+                text = f"appid = {shown(repr(appid))}: must be {FIELDS['appid'].must}"
+                self._say(entry.lines.get("appid", entry.line), text, entry.file)
+            elif appid in lines:
+                text = f"appid = {appid!r}: stands twice, first in line {lines[appid]}; keep one"
+                self._say(entry.line, text, entry.file)
+            else:
+                lines[appid] = entry.line
+                self._check_app(release, appid, entry)
+                yield App(appid, _plain(entry.given))
+
+    def _check_app(self, release: LocatedDict, appid: str, entry: _Entry) -> None:
+        for name in entry.given:
+            if name not in RELEASE_FIELDS or name in self._fixed:
+                self._say(entry.lines.get(name, entry.line), self._misplaced(name), entry.file)
+        asked = {name: value for name, value in {**release, **entry.given}.items() if name in RELEASE_FIELDS}
+        for problem in read_release({**asked, "appid": appid})[1]:
+            name = re.split(r"[ .:]", problem, maxsplit=1)[0]
+            if isinstance(asked.get(name), int | float) and name == "user_version":
+                problem += "; write it in quotes"  # noqa: PLW2901
+            if name in entry.given:
+                self._say(entry.lines.get(name, entry.line), problem, entry.file)
+            else:
+                self._say(release.lines.get(name, release.line), f"release.{problem}")
+
+    def _misplaced(self, name: str) -> str:
+        if name in self._fixed:
+            return f"{name}: the DAG has decided it, take it out"
+        return _unknown(name, ("appid", *RELEASE_FIELDS))
+
+    def _say(self, line: int, text: str, file: str = "") -> None:
+        problem = Problem(file or self._file, line, text)
+        key = (problem.file, problem.line, problem.text)
+        if key not in self._seen:
+            self._seen.add(key)
+            self.problems.append(problem)
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    """Return what is wrong with a name that has no place here."""
+    if name in FIELDS and FIELDS[name].of_run:
+        return f"{name}: belongs to the run or the whole fleet, not here; take it out"
+    close = get_close_matches(name, known, 1)
+    hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+    return f"{shown(repr(name))}: is no field of a manifest here; {hint}"
+
+
+def _cell(name: str, text: str) -> tuple[Any, bool]:
+    """Return the value that a cell of CSV stands for, and whether it stands for one."""
+    types = FIELDS[name].schema.get("type", "string")
+    types = {types} if isinstance(types, str) else set(types)
+    if "array" in types and not text.startswith("["):
+        return [each for each in text.replace(";", " ").split() if each], True
+    if "string" in types:
+        return text, True
+    try:
+        return json.loads(text), True
+    except ValueError:
+        return None, False
+
+
+def _shape_problems(error: Any, document: LocatedDict) -> Iterator[tuple[int, str]]:
+    """Yield line and text of what the schema finds."""
+    path = list(error.absolute_path)
+    line, lines = _place(document, path)
+    name = ".".join(map(str, path))
+    if error.validator == "additionalProperties":
+        known = list(error.schema["properties"])
+        for each in error.instance:
+            if each not in known:
+                yield lines.get(each, line), f"{name}.{_unknown(each, known)}" if name else _unknown(each, known)
+    elif error.validator == "required":
+        lacking = [each for each in error.validator_value if each not in error.instance]
+        yield line, f"{name or 'the manifest'}: lacks {', '.join(lacking)}"
+    else:
+        must = FIELDS[name].must if name in FIELDS else error.schema.get("description") or error.message
+        yield line, f"{name} = {shown(repr(error.instance))}: must be {must[:1].lower()}{must[1:]}"
+
+
+def _place(document: LocatedDict, path: Sequence[Any]) -> tuple[int, Mapping[str, int]]:
+    """Return the line of the value at a path, and the lines of its fields."""
+    line, here = document.line, document
+    for key in path:
+        if isinstance(here, LocatedDict):
+            line = here.lines.get(key, line)
+        elif isinstance(here, LocatedList):
+            line = here.lines[key]
+        here = here[key]
+    return line, here.lines if isinstance(here, LocatedDict) else {}
+
+
+def _plain(value: Any) -> Any:
+    """Return the value without lines."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@cache
+def _validator() -> Validator:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415  (takes long to import)
+
+    return Draft202012Validator(json.loads(resources.files(__package__).joinpath(SCHEMA_FILE).read_text("utf-8")))

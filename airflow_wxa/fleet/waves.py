@@ -1,0 +1,96 @@
+"""Waves of release: which Mini Program is in which, in which shard of it, and when the next wave may begin."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ["PLAN_STAGE", "WAVES", "Wave", "WaveCount", "places", "read_waves", "wave_counts"]
+
+WAVES: Final = ("canary", "early", "rest")
+#: The stage of a Mini Program that its plan had blocked already.
+PLAN_STAGE: Final = "plan_release"
+_FAILED_PERCENT: Final = {"canary": 0.0, "early": 5.0, "rest": 100.0}
+_BAD: Final = frozenset({"failed", "rejected", "blocked"})
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """One wave as the manifest asks for it.
+
+    :param apps: how many Mini Programs; ``None``: by percent, and without that all that are left.
+    :param percent: of the whole fleet, rounded up.
+    :param max_failed_percent: of the wave; when more failed, the next wave does not begin.
+    """
+
+    name: str
+    apps: int | None
+    percent: float | None
+    max_failed_percent: float
+
+    def size(self, fleet: int, left: int) -> int:
+        """Return how many of a fleet it takes.
+
+        :param left: how many earlier waves have left.
+        """
+        if self.name == WAVES[-1]:
+            return left
+        wanted = self.apps if self.apps is not None else math.ceil(fleet * (self.percent or 0) / 100)
+        return min(wanted, left)
+
+
+def read_waves(asked: Mapping[str, Any]) -> tuple[Wave, ...]:
+    """Return the three waves; one that the manifest leaves out is empty, and ``rest`` takes what is left."""
+    found = []
+    for name in WAVES:
+        each = asked.get(name) or {}
+        limit = each.get("max_failed_percent", _FAILED_PERCENT[name])
+        found.append(Wave(name, each.get("apps"), each.get("percent"), float(limit)))
+    return tuple(found)
+
+
+def places(waves: Iterable[Wave], fleet: int, shard_size: int) -> Iterator[tuple[str, int]]:
+    """Yield wave and shard number of each Mini Program, in the manifest's order."""
+    left = fleet
+    for wave in waves:
+        size = wave.size(fleet, left)
+        left -= size
+        yield from ((wave.name, at // shard_size) for at in range(size))
+
+
+@dataclass(slots=True)
+class WaveCount:
+    """What became of a wave so far.
+
+    :param failed: ``failed``, ``rejected``, and ``blocked`` unless the plan had it so.
+    """
+
+    total: int = 0
+    released: int = 0
+    failed: int = 0
+    unended: int = 0
+
+    @property
+    def failed_percent(self) -> float:
+        """Of all its Mini Programs."""
+        return 100 * self.failed / self.total if self.total else 0.0
+
+
+def wave_counts(counts: Iterable[tuple[str, str, str | None, int | None, int]]) -> dict[str, WaveCount]:
+    """Return what became of each wave.
+
+    :param counts: how many there are by wave, stage, outcome and errcode.
+    """
+    found = {name: WaveCount() for name in WAVES}
+    for wave, stage, outcome, _, count in counts:
+        here = found[wave]
+        here.total += count
+        here.released += count if outcome == "released" else 0
+        here.unended += count if outcome is None else 0
+        if outcome in _BAD and not (outcome == "blocked" and stage == PLAN_STAGE):
+            here.failed += count
+    return found

@@ -1,0 +1,367 @@
+"""What the store remembers of fleets: a row for each Mini Program of a run, the audit quota, the stop, the pace.
+
+The rows are what a run's tasks share. A shard that dies leaves them as they are, and whoever takes it up goes on from
+there; what was really done stands at WeChat, and the steps look there first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
+
+from airflow_wxa.store.engine import Database
+from airflow_wxa.store.tables import database_now, fleet_app, fleet_pace, fleet_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sqlalchemy import ColumnElement, Connection, Table
+
+__all__ = ["FleetApp", "FleetRun", "Fleets", "NewApp", "RunKey", "Word"]
+
+#: What becomes of a Mini Program.
+Word = Literal["released", "rejected", "blocked", "pending", "no_quota", "not_reached", "failed"]
+
+_READ_AT_ONCE: Final = 500  # rows
+_HELD_SECONDS: Final = 31 * 86400.0  # the audit quota is the month's
+_CHANGES: TypeAlias = "Mapping[int, Mapping[str, Any]]"
+
+
+@dataclass(frozen=True, slots=True)
+class RunKey:
+    """A run of a fleet's DAG."""
+
+    dag_id: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FleetRun:
+    """A run, as it was when it was read.
+
+    :param manifest: what all its Mini Programs share.
+    :param digest: of the manifest.
+    :param plan_digest: of the plan; ``""``: there is none yet.
+    :param audits_granted: submissions that it may make.
+    :param stopped_by: who stopped it; ``None``: nobody.
+    """
+
+    dag_id: str
+    run_id: str
+    component_appid: str
+    manifest: Mapping[str, Any]
+    digest: str
+    plan_digest: str
+    audits_granted: int
+    stopped_by: str | None
+
+    @property
+    def key(self) -> RunKey:
+        """What names it."""
+        return RunKey(self.dag_id, self.run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class NewApp:
+    """A Mini Program of a manifest.
+
+    :param given: what the manifest gives this one.
+    """
+
+    appid: str
+    wave: str
+    shard: int
+    given: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FleetApp:
+    """A Mini Program of a run, as it was when it was read.
+
+    :param position: in the manifest; the priority.
+    :param plan: ``None`` before there is one.
+    :param carrier: ``wave/shard`` that brings it up to its submission; not its own when it took somebody's quota over.
+    :param audit_grant: ``""`` needs none; ``waiting`` for quota, ``held``, or ``spent``.
+    :param done: the last task that is done with it.
+    :param submitted_at: epoch seconds.
+    :param again_at: epoch seconds before which it is not tried again.
+    :param tries: how often the task that has it now has tried.
+    :param stage: task id that had it last.
+    :param outcome: ``None`` while it has not ended.
+    """
+
+    position: int
+    appid: str
+    wave: str
+    shard: int
+    given: Mapping[str, Any]
+    plan: Mapping[str, Any] | None
+    carrier: str
+    audit_grant: str
+    done: str
+    individual: int
+    auditid: str
+    submitted_at: float | None
+    again_at: float | None
+    tries: int
+    stage: str
+    outcome: Word | None
+    errcode: int | None
+    what: str
+    next_step: str
+
+
+_APP_COLUMNS: Final = tuple(fleet_app.c[each.name] for each in fields(FleetApp))
+_RUN_COLUMNS: Final = tuple(fleet_run.c[each.name] for each in fields(FleetRun))
+
+
+class Fleets:
+    """Writes and reads fleets.
+
+    :param url: the store's URL.
+    :raises WxaTransportError: the store does not answer; so does every method.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url)
+
+    # Runs --------------------------------------------------------------------------------------------------------
+
+    def load(
+        self, key: RunKey, component_appid: str, manifest: Mapping[str, Any], digest: str, apps: Sequence[NewApp]
+    ) -> bool:
+        """Keep what a run is asked to do; what is there of another manifest goes, what is there of this one stays.
+
+        :param digest: tells one manifest from another.
+        :return: whether it was written.
+        """
+        row = {
+            "dag_id": key.dag_id,
+            "run_id": key.run_id,
+            "component_appid": component_appid,
+            "manifest": dict(manifest),
+            "digest": digest,
+        }
+        with self._database.writing() as connection:
+            known = connection.execute(select(fleet_run.c.digest).where(_of(fleet_run, key))).scalar_one_or_none()
+            if known == digest:
+                return False
+            connection.execute(delete(fleet_app).where(_of(fleet_app, key)))
+            connection.execute(delete(fleet_run).where(_of(fleet_run, key)))
+            connection.execute(
+                insert(fleet_run).values(**row, plan_digest="", audits_granted=0, loaded_at=database_now())
+            )
+            if apps:
+                connection.execute(insert(fleet_app), [_new_row(key, at, app) for at, app in enumerate(apps)])
+        return True
+
+    def run(self, key: RunKey) -> FleetRun | None:
+        """Return a run; ``None``: nothing was loaded for it."""
+        return next(iter(self._runs(_of(fleet_run, key))), None)
+
+    def runs_named(self, run_id: str) -> list[FleetRun]:
+        """Return the runs with this id, of whatever DAG."""
+        return self._runs(fleet_run.c.run_id == run_id)
+
+    def stop(self, key: RunKey, by: str) -> None:
+        """Let no further write of this run start."""
+        self._change_run(key, stopped_by=by, stopped_at=database_now())
+
+    def end(self, key: RunKey) -> None:
+        """Give back what the run still holds of the audit quota."""
+        self._change_run(key, ended_at=database_now())
+
+    def _runs(self, which: ColumnElement[bool]) -> list[FleetRun]:
+        with self._database.reading() as connection:
+            return [FleetRun(*row) for row in connection.execute(select(*_RUN_COLUMNS).where(which))]
+
+    def _change_run(self, key: RunKey, **values: Any) -> None:
+        with self._database.writing() as connection:
+            connection.execute(update(fleet_run).where(_of(fleet_run, key)).values(**values))
+
+    # Mini Programs -----------------------------------------------------------------------------------------------
+
+    def apps(self, key: RunKey, *which: ColumnElement[bool]) -> Iterator[FleetApp]:
+        """Yield a run's Mini Programs in the manifest's order, some hundreds in memory at a time."""
+        position, last = fleet_app.c.position, -1
+        query = select(*_APP_COLUMNS).where(_of(fleet_app, key), *which).order_by(position).limit(_READ_AT_ONCE)
+        while True:
+            with self._database.reading() as connection:
+                rows = connection.execute(query.where(position > last)).all()
+            for row in rows:
+                yield FleetApp(*row)
+            if len(rows) < _READ_AT_ONCE:
+                return
+            last = rows[-1].position
+
+    def carried(self, key: RunKey, carrier: str) -> list[FleetApp]:
+        """Return what a shard brings up to its submission and has not ended."""
+        return list(self.apps(key, fleet_app.c.carrier == carrier, fleet_app.c.outcome.is_(None)))
+
+    def in_wave(self, key: RunKey, wave: str, shard: int) -> list[FleetApp]:
+        """Return what a shard of a wave releases and has not ended."""
+        mine = and_(fleet_app.c.wave == wave, fleet_app.c.shard == shard)
+        return list(self.apps(key, mine, fleet_app.c.outcome.is_(None)))
+
+    def change(self, key: RunKey, changes: _CHANGES) -> None:
+        """Change rows by position, all in one transaction."""
+        with self._database.writing() as connection:
+            _change(connection, key, changes)
+
+    def planned(self, key: RunKey, plan_digest: str) -> None:
+        """Note which plan the run has."""
+        self._change_run(key, plan_digest=plan_digest)
+
+    def reopen(self, key: RunKey, which: ColumnElement[bool], stage: str) -> None:
+        """Take up again what ended badly at this task; a submission needs a grant anew."""
+        badly = fleet_app.c.outcome.in_(("blocked", "failed", "pending", "not_reached"))
+        again = {"tries": 0, "again_at": None, "errcode": None, "what": "", "next_step": ""}
+        ungranted = and_(fleet_app.c.audit_grant == "", fleet_app.c.done.in_(("configure_domains", "commit_code")))
+        rows = and_(_of(fleet_app, key), which, fleet_app.c.stage == stage, badly)
+        with self._database.writing() as connection:
+            if stage in {"commit_code", "submit_audit"}:
+                waiting = {**again, "outcome": "no_quota", "audit_grant": "waiting"}
+                connection.execute(update(fleet_app).where(rows, ungranted).values(**waiting))
+            connection.execute(update(fleet_app).where(rows).values(outcome=None, **again))
+
+    def end_rest(self, key: RunKey, which: ColumnElement[bool], outcome: Word, what: str, next_step: str) -> int:
+        """End whatever has not ended, and return how many."""
+        open_ = and_(_of(fleet_app, key), which, fleet_app.c.outcome.is_(None))
+        statement = update(fleet_app).where(open_).values(outcome=outcome, what=what, next_step=next_step)
+        with self._database.writing() as connection:
+            return connection.execute(statement).rowcount
+
+    def counts(self, key: RunKey) -> list[tuple[str, str, str | None, int | None, int]]:
+        """Return how many there are by wave, stage, outcome and errcode."""
+        by = (fleet_app.c.wave, fleet_app.c.stage, fleet_app.c.outcome, fleet_app.c.errcode)
+        query = select(*by, func.count()).where(_of(fleet_app, key)).group_by(*by)
+        with self._database.reading() as connection:
+            return [tuple(row) for row in connection.execute(query)]
+
+    # The audit quota ---------------------------------------------------------------------------------------------
+
+    def held_elsewhere(self, key: RunKey, component_appid: str) -> int:
+        """Return how many submissions other runs of this platform hold and have not made."""
+        with self._database.reading() as connection:
+            return _held_elsewhere(connection, key, component_appid)
+
+    def open_quota(self, key: RunKey, component_appid: str, usable: int, held_before: int) -> int:
+        """Grant submissions in the manifest's order; returns how many Mini Programs have to do without.
+
+        :param usable: what the platform has left, without the reserve.
+        :param held_before: what others held when ``usable`` was read.
+        """
+        with self._database.writing() as connection:
+            platform = select(fleet_run.c.run_id).where(fleet_run.c.component_appid == component_appid)
+            connection.execute(platform.order_by(fleet_run.c.dag_id, fleet_run.c.run_id).with_for_update())
+            held = max(held_before, _held_elsewhere(connection, key, component_appid))
+            spent = _count(connection, key, fleet_app.c.audit_grant == "spent")
+            granted = spent + max(0, usable - held)
+            connection.execute(update(fleet_run).where(_of(fleet_run, key)).values(audits_granted=granted))
+            waiting = and_(_of(fleet_app, key), fleet_app.c.audit_grant == "waiting", fleet_app.c.outcome.is_(None))
+            connection.execute(update(fleet_app).where(waiting).values(outcome="no_quota"))
+            self._grant(connection, key, None)
+            return _count(connection, key, fleet_app.c.outcome == "no_quota")
+
+    def pass_on(self, key: RunKey, changes: _CHANGES, carrier: str) -> list[FleetApp]:
+        """End Mini Programs that will not submit, and return those that what they held goes to, now this shard's.
+
+        :param changes: by position.
+        """
+        given_back = {position: {"audit_grant": "", **values} for position, values in changes.items()}
+        with self._database.writing() as connection:
+            connection.execute(select(fleet_run.c.run_id).where(_of(fleet_run, key)).with_for_update())
+            _change(connection, key, given_back)
+            return self._grant(connection, key, carrier)
+
+    def _grant(self, connection: Connection, key: RunKey, carrier: str | None) -> list[FleetApp]:
+        """Grant what is free to those that wait, in order."""
+        query = select(fleet_run.c.audits_granted).where(_of(fleet_run, key))
+        most: int = connection.execute(query).scalar_one()
+        free = most - _count(connection, key, fleet_app.c.audit_grant.in_(("held", "spent")))
+        if free <= 0:
+            return []
+        waiting = and_(_of(fleet_app, key), fleet_app.c.audit_grant == "waiting", fleet_app.c.outcome == "no_quota")
+        query_next = select(*_APP_COLUMNS).where(waiting).order_by(fleet_app.c.position).limit(free)
+        chosen = [FleetApp(*row) for row in connection.execute(query_next)]
+        values: dict[str, Any] = {"audit_grant": "held", "outcome": None, "what": "", "next_step": ""}
+        if carrier is not None:
+            values["carrier"] = carrier
+        _change(connection, key, {each.position: values for each in chosen})
+        return [FleetApp(**{f.name: getattr(each, f.name) for f in fields(FleetApp)} | values) for each in chosen]
+
+    # The pace ----------------------------------------------------------------------------------------------------
+
+    def hold(self, component_appid: str, endpoint: str, until: float, errcode: int) -> None:
+        """Let nobody call an endpoint before a time, epoch seconds; a later time stands."""
+        row = {"component_appid": component_appid, "endpoint": endpoint, "held_until": until, "errcode": errcode}
+        statement = self._database.insert(fleet_pace).values(**row)
+        later = fleet_pace.c.held_until < until
+        with self._database.writing() as connection:
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["component_appid", "endpoint"],
+                    set_={"held_until": until, "errcode": errcode},
+                    where=later,
+                )
+            )
+
+    def held(self, component_appid: str) -> dict[str, tuple[float, int]]:
+        """Return until when which endpoint is not to be called, and what taught it."""
+        query = select(fleet_pace).where(fleet_pace.c.component_appid == component_appid)
+        with self._database.reading() as connection:
+            return {row.endpoint: (row.held_until, row.errcode) for row in connection.execute(query)}
+
+
+def _of(table: Table, key: RunKey) -> ColumnElement[bool]:
+    return and_(table.c.dag_id == key.dag_id, table.c.run_id == key.run_id)
+
+
+def _new_row(key: RunKey, position: int, app: NewApp) -> dict[str, Any]:
+    return {
+        "dag_id": key.dag_id,
+        "run_id": key.run_id,
+        "position": position,
+        "appid": app.appid,
+        "wave": app.wave,
+        "shard": app.shard,
+        "given": dict(app.given),
+        "carrier": f"{app.wave}/{app.shard}",
+        "audit_grant": "",
+        "done": "",
+        "individual": 0,
+        "auditid": "",
+        "tries": 0,
+        "stage": "load_manifest",
+        "what": "",
+        "next_step": "",
+    }
+
+
+def _change(connection: Connection, key: RunKey, changes: _CHANGES) -> None:
+    """Change rows by position, those that change in the same columns with one statement."""
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for position, values in changes.items():
+        alike.setdefault(tuple(sorted(values)), []).append({"at": position, **values})
+    for names, rows in alike.items():
+        if names:
+            statement = update(fleet_app).where(_of(fleet_app, key), fleet_app.c.position == bindparam("at"))
+            connection.execute(statement.values({name: bindparam(name) for name in names}), rows)
+
+
+def _count(connection: Connection, key: RunKey, which: ColumnElement[bool]) -> int:
+    return connection.execute(select(func.count()).where(_of(fleet_app, key), which)).scalar_one()
+
+
+def _held_elsewhere(connection: Connection, key: RunKey, component_appid: str) -> int:
+    others = and_(
+        fleet_run.c.component_appid == component_appid,
+        fleet_run.c.ended_at.is_(None),
+        fleet_run.c.loaded_at > database_now() - _HELD_SECONDS,
+        or_(fleet_run.c.dag_id != key.dag_id, fleet_run.c.run_id != key.run_id),
+    )
+    same = and_(fleet_app.c.dag_id == fleet_run.c.dag_id, fleet_app.c.run_id == fleet_run.c.run_id)
+    query = select(func.count()).where(others, same, fleet_app.c.audit_grant == "held")
+    return connection.execute(query).scalar_one()

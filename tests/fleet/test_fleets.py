@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
+from airflow_wxa.store.tables import fleet_app
+from tests.store.databases import store_url  # noqa: F401  a fixture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PLATFORM = "wx00000000000000c1"
+KEY, OTHER = RunKey("wxa_fleet_release", "one"), RunKey("wxa_fleet_release", "two")
+
+
+@pytest.fixture
+def fleets(store_url: str) -> Fleets:  # noqa: F811
+    return Fleets(store_url)
+
+
+def load(fleets: Fleets, count: int, key: RunKey = KEY, shard: int = 2) -> None:
+    apps = [NewApp(f"wx{number:016x}", "rest", number // shard, {}) for number in range(count)]
+    fleets.load(key, PLATFORM, {}, f"of {count}", apps)
+    waiting: dict[str, Any] = {"audit_grant": "waiting", "done": "configure_domains"}
+    fleets.change(key, dict.fromkeys(range(count), waiting))
+
+
+def held(fleets: Fleets, key: RunKey = KEY) -> list[int]:
+    return [app.position for app in fleets.apps(key, fleet_app.c.audit_grant == "held")]
+
+
+def test_what_was_loaded_is_read_in_order(fleets: Fleets) -> None:
+    load(fleets, 1234)
+    assert [app.position for app in fleets.apps(KEY)] == list(range(1234))
+
+
+def test_the_same_manifest_leaves_progress_alone_and_another_one_does_not(fleets: Fleets) -> None:
+    load(fleets, 3)
+    fleets.change(KEY, {1: {"outcome": "released"}})
+    assert not fleets.load(KEY, PLATFORM, {}, "of 3", [NewApp("wx1", "rest", 0, {})])
+    assert next(iter(fleets.apps(KEY, fleet_app.c.outcome.is_not(None)))).position == 1
+    assert fleets.load(KEY, PLATFORM, {}, "other", [NewApp("wx1", "rest", 0, {})])
+    assert [app.outcome for app in fleets.apps(KEY)] == [None]
+
+
+def test_grants_go_by_the_order_and_the_rest_has_no_quota(fleets: Fleets) -> None:
+    load(fleets, 5)
+    assert fleets.open_quota(KEY, PLATFORM, usable=3, held_before=0) == 2
+    assert held(fleets) == [0, 1, 2]
+    assert [app.outcome for app in fleets.apps(KEY)] == [None, None, None, "no_quota", "no_quota"]
+
+
+def test_what_another_run_holds_is_not_granted_twice(fleets: Fleets) -> None:
+    load(fleets, 5)
+    load(fleets, 5, OTHER)
+    fleets.open_quota(KEY, PLATFORM, usable=6, held_before=fleets.held_elsewhere(KEY, PLATFORM))
+    fleets.open_quota(OTHER, PLATFORM, usable=6, held_before=fleets.held_elsewhere(OTHER, PLATFORM))
+    assert (held(fleets), held(fleets, OTHER)) == ([0, 1, 2, 3, 4], [0])
+
+
+def test_what_an_ended_run_held_is_free(fleets: Fleets) -> None:
+    load(fleets, 5)
+    load(fleets, 5, OTHER)
+    fleets.open_quota(KEY, PLATFORM, usable=5, held_before=0)
+    fleets.end(KEY)
+    fleets.open_quota(OTHER, PLATFORM, usable=5, held_before=fleets.held_elsewhere(OTHER, PLATFORM))
+    assert len(held(fleets, OTHER)) == 5
+
+
+def test_a_gate_that_is_cleared_counts_what_was_spent(fleets: Fleets) -> None:
+    load(fleets, 5)
+    fleets.open_quota(KEY, PLATFORM, usable=3, held_before=0)
+    fleets.change(KEY, {0: {"audit_grant": "spent"}})
+    assert fleets.open_quota(KEY, PLATFORM, usable=2, held_before=0) == 2
+    assert held(fleets) == [1, 2]
+
+
+def test_what_one_gives_back_goes_to_the_next_and_to_the_shard_that_gave_it(fleets: Fleets) -> None:
+    load(fleets, 6)
+    fleets.open_quota(KEY, PLATFORM, usable=3, held_before=0)
+    (taken,) = fleets.pass_on(KEY, {1: {"outcome": "blocked"}}, "rest/0")
+    assert (taken.position, taken.carrier, taken.outcome) == (3, "rest/0", None)
+    assert [app.position for app in fleets.carried(KEY, "rest/0")] == [0, 3]
+    assert held(fleets) == [0, 2, 3]
+
+
+def test_shards_that_give_back_at_the_same_moment_neither_lose_nor_double_a_grant(fleets: Fleets) -> None:
+    load(fleets, 40)
+    fleets.open_quota(KEY, PLATFORM, usable=20, held_before=0)
+
+    def give_back(position: int) -> Sequence[int]:
+        return [app.position for app in fleets.pass_on(KEY, {position: {"outcome": "failed"}}, f"rest/{position}")]
+
+    with ThreadPoolExecutor(4) as threads:
+        passed = [position for taken in threads.map(give_back, range(0, 20, 2)) for position in taken]
+    assert sorted(passed) == list(range(20, 30))
+    assert len(held(fleets)) == 20
+
+
+def test_what_failed_is_taken_up_again_with_a_grant_of_its_own(fleets: Fleets) -> None:
+    load(fleets, 4)
+    fleets.open_quota(KEY, PLATFORM, usable=2, held_before=0)
+    fleets.pass_on(KEY, {0: {"outcome": "blocked", "stage": "commit_code"}}, "rest/0")
+    fleets.reopen(KEY, fleet_app.c.carrier == "rest/0", "commit_code")
+    assert held(fleets) == [1, 2]
+    assert next(fleets.apps(KEY)).outcome == "no_quota"
+    fleets.pass_on(KEY, {1: {"outcome": "blocked", "stage": "commit_code"}}, "rest/0")
+    assert held(fleets) == [0, 2]
+
+
+def test_a_hold_is_the_latest_for_all_shards(fleets: Fleets) -> None:
+    fleets.hold(PLATFORM, "commit", 100.0, 45011)
+    fleets.hold(PLATFORM, "commit", 50.0, 9402202)
+    assert fleets.held(PLATFORM) == {"commit": (100.0, 45011)}
+    assert fleets.held("wx00000000000000c2") == {}
+
+
+def test_a_stop_names_who(fleets: Fleets) -> None:
+    load(fleets, 1)
+    fleets.stop(KEY, "lin")
+    (run,) = fleets.runs_named("one")
+    assert (run.key, run.stopped_by) == (KEY, "lin")
+    assert fleets.run(OTHER) is None

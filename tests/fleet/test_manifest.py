@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+from importlib import resources
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.fleet.manifest import Manifest, read_manifest
+from airflow_wxa.fleet.schema import manifest_schema
+
+FIRST, SECOND, THIRD = (f"wx000000000000000{number}" for number in "123")
+RELEASE = 'release: {template_id: 47, user_version: "1.4.0", webviewdomain: [https://m.example.com]}\n'
+
+
+class Files:
+    """Sources that hold these files, and three merchants."""
+
+    def __init__(self, **files: str) -> None:
+        self.files = files
+
+    def read(self, name: str) -> str:
+        if name not in self.files:
+            raise WxaSpecError("not read", ["no such file below the manifest folder"])
+        return self.files[name]
+
+    def authorised(self) -> list[str]:
+        return [FIRST, SECOND, THIRD]
+
+
+def read(text: str, fixed: tuple[str, ...] = (), **files: str) -> Manifest:
+    return read_manifest(text, Files(**files), fixed=fixed)
+
+
+def problems(text: str, fixed: tuple[str, ...] = (), **files: str) -> list[str]:
+    with pytest.raises(WxaSpecError) as refused:
+        read(text, fixed, **files)
+    return list(refused.value.problems)
+
+
+def test_the_packaged_schema_is_the_one_that_the_table_makes() -> None:
+    packaged = json.loads(resources.files("airflow_wxa.fleet").joinpath("manifest.schema.json").read_text("utf-8"))
+    assert packaged == manifest_schema()
+
+
+def test_the_schema_is_a_schema_and_takes_its_own_example() -> None:
+    Draft202012Validator.check_schema(manifest_schema())
+    Draft202012Validator(manifest_schema()).validate(manifest_schema()["examples"][0])
+
+
+def test_the_order_stays_and_a_mini_program_can_have_values_of_its_own() -> None:
+    manifest = read(f"{RELEASE}apps:\n  - {SECOND}\n  - {{appid: {FIRST}, ext_json: {{ext: {{shop: '7'}}}}}}\n")
+    assert [app.appid for app in manifest.apps] == [SECOND, FIRST]
+    assert manifest.apps[1].given == {"ext_json": {"ext": {"shop": "7"}}}
+    assert manifest.common["release"]["template_id"] == 47
+
+
+def test_json_is_read_as_well() -> None:
+    whole = {"release": {"template_id": 47, "user_version": "1", "domain_action": "get"}, "apps": [FIRST]}
+    assert read(json.dumps(whole, indent=1)).common == {"release": whole["release"]}
+    assert read(json.dumps(whole)).apps[0].appid == FIRST
+
+
+def test_one_line_names_a_file() -> None:
+    assert len(read("sale.yaml", **{"sale.yaml": f"{RELEASE}apps: [{FIRST}]"}).apps) == 1
+    assert problems("other.yaml") == ["no such file below the manifest folder"]
+
+
+def test_all_problems_come_at_once_with_file_and_line() -> None:
+    text = f"""release:
+  template_id: x
+  user_version: 3.2
+  approval: false
+  webviewdoman: []
+  webviewdomain: [http://m.example.com]
+apps:
+  - {FIRST}
+  - {FIRST}
+  - wx01
+  - {{appid: {SECOND}, user_version: "", colour: red}}
+waves: {{canary: {{apps: 5, percent: 3}}, early: {{percent: 200}}}}
+window: {{from: "10:00", to: "09:00", time_zone: Mars/North}}
+pace: {{concurrency: 0}}
+audit_quota_reserve: -1
+"""
+    found = problems("sale.yaml", **{"sale.yaml": text})
+    lines = sorted({int(each.split(":")[1]) for each in found})
+    assert all(each.startswith("sale.yaml:") for each in found)
+    assert lines == [2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 14, 15]
+    assert any("did you mean webviewdomain?" in each for each in found)
+    assert any("write it in quotes" in each for each in found)
+
+
+def test_what_is_wrong_for_all_is_said_once() -> None:
+    apps = "\n".join(f"  - wx{number:016x}" for number in range(50))
+    (found,) = problems(f"release:\n  template_id: 47\n  user_version: {'x' * 65}\n  domain_action: get\napps:\n{apps}")
+    assert found.startswith(f"manifest:3: release.user_version = '{'x' * 65}': must be ")
+
+
+@pytest.mark.parametrize("name", ["approval", "approvers", "wxa_conn_id", "platform_conn_id", "release"])
+def test_what_belongs_to_a_run_is_refused(name: str) -> None:
+    plain = "  template_id: 47\n  user_version: a\n  domain_action: get\n"
+    (found,) = problems(f"release:\n{plain}  {name}: x\napps: [{FIRST}]")
+    assert found == f"manifest:5: release.{name}: belongs to the run or the whole fleet, not here; take it out"
+
+
+def test_what_the_dag_has_decided_is_refused_for_all_and_for_one() -> None:
+    text = f"{RELEASE}apps:\n  - {{appid: {FIRST}, template_id: 48}}\n"
+    assert problems(text, fixed=("template_id",)) == [
+        "manifest:1: release.template_id: the DAG has decided it, take it out",
+        "manifest:3: template_id: the DAG has decided it, take it out",
+    ]
+
+
+def test_a_csv_gives_each_its_own() -> None:
+    first = f'{FIRST},https://a.example.com https://b.example.com,"{{""ext"":{{}}}}"'
+    table = f"appid,webviewdomain,ext_json\n{first}\n{SECOND},,\n"
+    manifest = read(f"{RELEASE}apps: {{csv: shops.csv}}", **{"shops.csv": table})
+    assert manifest.apps[0].given == {
+        "webviewdomain": ["https://a.example.com", "https://b.example.com"],
+        "ext_json": {"ext": {}},
+    }
+    assert manifest.apps[1].given == {}
+
+
+def test_a_csv_is_refused_by_its_own_lines() -> None:
+    table = f"appid,privacy_api_not_use\n{FIRST},perhaps\n{SECOND},true,x\nwx01,\n"
+    found = problems(f"{RELEASE}apps: {{csv: shops.csv}}", **{"shops.csv": table})
+    assert [each.split(": ")[0] for each in found] == ["shops.csv:2", "shops.csv:3", "shops.csv:4"]
+
+
+def test_all_authorised_ones_but_those_excluded() -> None:
+    manifest = read(f"{RELEASE}apps: {{authorised: true, exclude: [{SECOND}]}}")
+    assert [app.appid for app in manifest.apps] == [FIRST, THIRD]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: 1\na: 2", "'a' stands twice, first in line 2: keep one"),
+        ("a: &x [1]\nb: *x", "an alias"),
+        ("a: !!binary aaaa", "has the tag"),
+        ("a: [1", "is no YAML"),
+        ("a: 1\n---\nb: 1", "is no YAML"),
+        ("a: \x07", "is no YAML"),
+        ("", "must be a mapping"),
+        ("[" * 2000, "is no YAML"),
+    ],
+)
+def test_yaml_that_cannot_be_taken_is_refused_in_a_sentence(text: str, problem: str) -> None:
+    assert any(problem in each for each in problems(f"\n{text}"))
+
+
+def test_plain_values_mean_what_json_means() -> None:
+    release = "template_id: 047, user_version: 1.4.0, user_desc: no, domain_action: get"
+    asked = read(f"release: {{{release}}}\napps: [{FIRST}]").common["release"]
+    assert asked == {"template_id": "047", "user_version": "1.4.0", "user_desc": "no", "domain_action": "get"}
+
+
+def test_an_error_shows_no_more_than_the_line_that_is_wrong() -> None:
+    found = problems(f"secret: of another file\n{RELEASE}apps: [{FIRST}]")
+    assert "another file" not in "".join(found)
+
+
+def test_the_digest_tells_manifests_apart() -> None:
+    one, other = (read(f"{RELEASE}apps: [{apps}]") for apps in (f"{FIRST}, {SECOND}", f"{SECOND}, {FIRST}"))
+    assert one.digest == read(f"{RELEASE}apps: [{FIRST}, {SECOND}]").digest != other.digest
