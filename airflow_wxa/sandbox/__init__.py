@@ -8,6 +8,7 @@ from __future__ import annotations
 from airflow_wxa.sandbox.app import create_app
 from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.journal import Entry, Journal
+from airflow_wxa.sandbox.loose import Looseness
 from airflow_wxa.sandbox.platforms import Platform, Template
 from airflow_wxa.sandbox.pushes import Envelope, Push, encrypt
 from airflow_wxa.sandbox.server import RunningSandbox, run, serve
@@ -20,6 +21,7 @@ __all__ = [
     "Envelope",
     "Fault",
     "Journal",
+    "Looseness",
     "MiniProgram",
     "Platform",
     "Push",

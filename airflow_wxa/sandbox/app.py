@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox.pushes import Delivery
     from airflow_wxa.sandbox.world import World
 
+COMMIT = "/wxa/commit"
 BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 PICTURES = {"/wxa/get_qrcode": "QRCode.jpg", "/cgi-bin/material/get_material": "screenshot.jpg"}
 
@@ -50,15 +50,27 @@ class SandboxApp:
             return
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         request = Request(method=scope["method"], path=path, query=query, raw=await _body(receive))
-        answer, fault = self.sandbox.answer(request)
+        answer, fault = await self._answered(request)
         self._push_all()
-        response = _response(answer, path) if fault is None else await _faulty(answer, fault, path, receive)
+        whole = _response(self.sandbox.encode(request, answer), path, picture=isinstance(answer, bytes))
+        response = whole if fault is None else await _faulty(whole, fault, receive)
         if response is None:
             await _break(receive, send)
             return
         # By the world's clock, so that a caller can see its own clock run ahead or behind.
         response.headers["Date"] = formatdate(self.sandbox.world.time(), usegmt=True)
         await response(scope, receive, send)
+
+    async def _answered(self, request: Request) -> tuple[Answer | None, Fault | None]:
+        """Answer a call after as long as the world says, other calls beside it."""
+        world, commits = self.sandbox.world, int(request.path == COMMIT)
+        world.commits_under_way += commits
+        try:
+            if seconds := world.latency.get(request.path, world.latency.get("*", 0)):
+                await asyncio.sleep(seconds)
+            return self.sandbox.answer(request)
+        finally:
+            world.commits_under_way -= commits
 
     def _push_all(self) -> None:
         """Send what calls set off beside the answers, as WeChat does."""
@@ -85,21 +97,15 @@ async def _body(receive: Receive) -> bytes:
             return b"".join(chunks)
 
 
-def _response(answer: Answer | None, path: str) -> Response:
-    if isinstance(answer, bytes):
+def _response(wire: bytes, path: str, *, picture: bool) -> Response:
+    if picture:
         headers = {"Content-disposition": f"attachment; filename={PICTURES[path]}"}
-        return Response(answer, media_type="image/jpeg", headers=headers)
+        return Response(wire, media_type="image/jpeg", headers=headers)
     # Errors of a binary call were seen as text/plain, by a client that looks for it.
-    media_type = "text/plain" if path in PICTURES else "application/json; encoding=utf-8"
-    return Response(_wire(answer), media_type=media_type)
+    return Response(wire, media_type="text/plain" if path in PICTURES else "application/json; encoding=utf-8")
 
 
-def _wire(answer: Any) -> bytes:
-    # WeChat answers raw UTF-8; a lone surrogate that a caller smuggled in becomes a question mark.
-    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
-
-
-async def _faulty(answer: Answer | None, fault: Fault, path: str, receive: Receive) -> Response | None:
+async def _faulty(whole: Response, fault: Fault, receive: Receive) -> Response | None:
     """Return the answer as a fault leaves it; None when the connection is to break."""
     if fault.kind in ("drop_before", "drop_after"):
         return None
@@ -107,7 +113,6 @@ async def _faulty(answer: Answer | None, fault: Fault, path: str, receive: Recei
         return HTMLResponse(BAD_GATEWAY, status_code=502)
     if fault.kind == "slow":
         await _held_back(receive, fault.seconds)
-    whole = _response(answer, path)
     if fault.kind in ("truncated", "empty"):
         kept = len(whole.body) // 2 if fault.kind == "truncated" else 0
         return Response(bytes(whole.body)[:kept], media_type=whole.media_type)

@@ -1,204 +1,198 @@
-"""Control paths below ``/_sandbox`` and the page at ``/``; none of them is WeChat's."""
+"""Control paths below ``/_sandbox/``, for people and tests; none of them is WeChat's."""
 
 from __future__ import annotations
 
-from html import escape
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+from urllib.parse import parse_qsl
 
-from starlette.responses import HTMLResponse, JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from airflow_wxa.sandbox.faults import Fault
-from airflow_wxa.sandbox.handlers import ENDPOINTS
-from airflow_wxa.sandbox.pushes import TICKET, compose
+from airflow_wxa.sandbox.page import page
+from airflow_wxa.sandbox.pushes import TICKET, announce_audit, compose
+from airflow_wxa.sandbox.state import AuditResult
 from airflow_wxa.sandbox.tokens import CODE_SECONDS
 
 if TYPE_CHECKING:
     from starlette.requests import Request as HttpRequest
-    from starlette.responses import Response
-    from starlette.routing import BaseRoute
 
     from airflow_wxa.sandbox.exchange import Sandbox
 
-MOST_ROWS = 200
 CONTROL = "/_sandbox/"
 
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Emulated WeChat</title>
-<style>body{{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}}
-td,th{{text-align:left;padding:.2em 1em .2em 0}}</style></head><body>
-<h1>Emulated WeChat</h1>
-<p><strong>What this does not imitate:</strong> WeChat's reviewers, its rendering and its real accounts; the page where
-a merchant authorises; server domains and the direct mode; staged releases and rollback; call limits a
-minute, and a day outside the token calls; the time things take (audits and scans take a number of polls, tickets come
-when they are pushed). It checks what WeChat's pages and
-developers' reports say WeChat checks, and nothing here ever reaches WeChat.</p>
-<h2>Mini Programs</h2>
-<p>{shown} of {total}</p>
-<table><tr><th>appid</th><th>platform</th><th>trial</th><th>audit</th><th>online</th><th>effective domains</th></tr>
-{rows}</table>
-<h2>Control</h2>
-<table>
-<tr><td>GET /_sandbox/journal</td><td>method, path, appid, body and errcode of each call</td></tr>
-<tr><td>GET /_sandbox/counts</td><td>number of calls by path</td></tr>
-<tr><td>GET /_sandbox/pushes</td><td>what became of each push</td></tr>
-<tr><td>POST /_sandbox/push/ticket?component_appid=…</td><td>push a new ticket</td></tr>
-<tr><td>POST /_sandbox/push/event?event=…&amp;appid=…</td><td>authorized, updateauthorized, unauthorized,
-weapp_audit_success, weapp_audit_fail, weapp_audit_delay</td></tr>
-<tr><td>POST /_sandbox/authorise?appid=…, /_sandbox/withdraw?appid=…</td><td>the same without a push</td></tr>
-<tr><td>POST /_sandbox/advance?seconds=…</td><td>let time pass</td></tr>
-<tr><td>GET, PUT /_sandbox/world</td><td>the state, without tokens; a new state</td></tr>
-<tr><td>POST /_sandbox/faults</td><td>what goes wrong next</td></tr>
-<tr><td>POST /_sandbox/reset</td><td>back to the state it started with</td></tr>
-</table>
-<h2>Endpoints</h2>
-<ul>{endpoints}</ul>
-</body></html>
-"""
+Act = Callable[["Sandbox", "HttpRequest"], Awaitable[Any]]
 
 
-def control_routes(sandbox: Sandbox) -> list[BaseRoute]:
-    """Return the routes that steer a sandbox; a bad request is answered HTTP 400 and ``error``."""
+@dataclass(frozen=True, slots=True)
+class ControlPath:
+    """One control path.
 
-    async def reset(http: HttpRequest) -> Response:  # noqa: ARG001
-        sandbox.reset()
-        return JSONResponse({"reset": True})
+    :param methods: separated by blanks.
+    :param query: the parameters it takes, as its page shows them.
+    :param does: one line for people.
+    :param act: returns what is answered as JSON, or a whole response; a KeyError or ValueError is answered HTTP 400.
+    """
 
-    async def world(http: HttpRequest) -> Response:
-        if http.method == "PUT":
+    methods: str
+    path: str
+    query: str
+    does: str
+    act: Act
+
+    def route(self, sandbox: Sandbox) -> Route:
+        """Return the route that does this to a sandbox."""
+
+        async def endpoint(http: HttpRequest) -> Response:
             try:
-                sandbox.replace_world(await http.json())
-            except ValueError as error:
-                return _bad_request(error)
-        return JSONResponse(sandbox.world.to_json())
+                told = await self.act(sandbox, http)
+            except (KeyError, ValueError) as error:
+                text = f"there is no account {error}" if isinstance(error, KeyError) else str(error)
+                return JSONResponse({"error": text}, status_code=400)
+            if "back" in http.query_params:
+                return RedirectResponse("/", status_code=303)
+            return told if isinstance(told, Response) else JSONResponse(told)
 
-    async def faults(http: HttpRequest) -> Response:
-        try:
-            added = _faults_of(await http.json())
-        except ValueError as error:
-            return _bad_request(error)
-        for fault in added:
-            sandbox.faults.add(fault)
-        return JSONResponse({"added": len(added)})
-
-    async def page(http: HttpRequest) -> Response:  # noqa: ARG001
-        return HTMLResponse(_page(sandbox))
-
-    return [
-        Route("/", page, methods=["GET"]),
-        *_journal_routes(sandbox),
-        *_token_routes(sandbox),
-        *_push_routes(sandbox),
-        Route("/_sandbox/reset", reset, methods=["POST"]),
-        Route("/_sandbox/world", world, methods=["GET", "PUT"]),
-        Route("/_sandbox/faults", faults, methods=["POST"]),
-    ]
+        return Route(self.path, endpoint, methods=self.methods.split())
 
 
-def _journal_routes(sandbox: Sandbox) -> list[BaseRoute]:
-    async def journal(http: HttpRequest) -> Response:  # noqa: ARG001
-        return JSONResponse([entry.to_json() for entry in list(sandbox.journal.entries)])
-
-    async def counts(http: HttpRequest) -> Response:  # noqa: ARG001
-        return JSONResponse(sandbox.journal.counts())
-
-    return [
-        Route("/_sandbox/journal", journal, methods=["GET"]),
-        Route("/_sandbox/counts", counts, methods=["GET"]),
-    ]
+CONTROLS: list[ControlPath] = []
 
 
-def _token_routes(sandbox: Sandbox) -> list[BaseRoute]:
-    """Return the routes that authorise, withdraw and let time pass; a bad request is answered HTTP 400."""
+def control_routes(sandbox: Sandbox) -> list[Route]:
+    """Return the page and the routes that steer a sandbox; a bad request is answered HTTP 400 and ``error``."""
 
-    async def authorise(http: HttpRequest) -> Response:
-        try:
-            code = sandbox.world.authorise(http.query_params.get("appid", ""))
-        except KeyError as error:
-            return _bad_request(error)
-        # What the merchant's browser brings along when it is sent back: for the caller's eyes, as at WeChat.
-        return JSONResponse({"auth_code": code, "expires_in": CODE_SECONDS})
+    async def shown(http: HttpRequest) -> Response:
+        controls = [(f"{each.methods.replace(' ', ', ')} {each.path}{each.query}", each.does) for each in CONTROLS]
+        return HTMLResponse(page(sandbox.world, controls))
 
-    async def withdraw(http: HttpRequest) -> Response:
-        try:
-            sandbox.world.withdraw(http.query_params.get("appid", ""))
-        except KeyError as error:
-            return _bad_request(error)
-        return JSONResponse({"withdrawn": True})
-
-    async def advance(http: HttpRequest) -> Response:
-        try:
-            sandbox.world.advance(float(http.query_params.get("seconds", "")))
-        except ValueError as error:
-            return _bad_request(error)
-        return JSONResponse({"now": sandbox.world.now()})
-
-    return [
-        Route("/_sandbox/authorise", authorise, methods=["POST"]),
-        Route("/_sandbox/withdraw", withdraw, methods=["POST"]),
-        Route("/_sandbox/advance", advance, methods=["POST"]),
-    ]
+    return [Route("/", shown, methods=["GET"]), *(each.route(sandbox) for each in CONTROLS)]
 
 
-def _push_routes(sandbox: Sandbox) -> list[BaseRoute]:
-    """Return the routes that push; a receiver that does not answer is HTTP 502."""
+def _control(methods: str, path: str, does: str, query: str = "") -> Callable[[Act], Act]:
+    def declare(act: Act) -> Act:
+        CONTROLS.append(ControlPath(methods, CONTROL + path, query, does, act))
+        return act
 
-    async def push_ticket(http: HttpRequest) -> Response:
-        return await _pushed(sandbox, TICKET, http.query_params.get("component_appid", ""))
-
-    async def push_event(http: HttpRequest) -> Response:
-        event, appid = http.query_params.get("event", ""), http.query_params.get("appid", "")
-        return await _pushed(sandbox, event, appid)
-
-    async def pushes(http: HttpRequest) -> Response:  # noqa: ARG001
-        return JSONResponse([each.to_json() for each in list(sandbox.deliveries)])
-
-    return [
-        Route("/_sandbox/push/ticket", push_ticket, methods=["POST"]),
-        Route("/_sandbox/push/event", push_event, methods=["POST"]),
-        Route("/_sandbox/pushes", pushes, methods=["GET"]),
-    ]
+    return declare
 
 
-def _bad_request(error: ValueError | KeyError) -> Response:
-    """Return the answer to a control request that makes no sense."""
-    text = f"there is no account {error}" if isinstance(error, KeyError) else str(error)
-    return JSONResponse({"error": text}, status_code=400)
+@_control("GET", "journal", "method, path, appid, body, errcode and unknown request fields of each call")
+async def _journal(sandbox: Sandbox, http: HttpRequest) -> Any:
+    return [entry.to_json() for entry in list(sandbox.journal.entries)]
+
+
+@_control("GET", "counts", "number of calls by path")
+async def _counts(sandbox: Sandbox, http: HttpRequest) -> Any:
+    return sandbox.journal.counts()
+
+
+@_control("GET PUT", "world", "the state, without tokens; a new state")
+async def _world(sandbox: Sandbox, http: HttpRequest) -> Any:
+    if http.method == "PUT":
+        sandbox.replace_world(await http.json())
+    return sandbox.world.to_json()
+
+
+@_control("GET PUT", "loose", "how answers stray from WeChat's pages; for one Mini Program with appid", "?appid=…")
+async def _loose(sandbox: Sandbox, http: HttpRequest) -> Any:
+    data = await http.json() if http.method == "PUT" else None
+    return sandbox.loosen(data, appid=http.query_params.get("appid", ""))
+
+
+@_control("POST", "faults", "what goes wrong next: a fault or a list of them")
+async def _faults(sandbox: Sandbox, http: HttpRequest) -> Any:
+    data = await http.json()
+    try:
+        added = [Fault(**each) for each in (data if isinstance(data, list) else [data])]
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    for fault in added:
+        sandbox.faults.add(fault)
+    return {"added": len(added)}
+
+
+@_control("POST", "reset", "back to the state it started with")
+async def _reset(sandbox: Sandbox, http: HttpRequest) -> Any:
+    sandbox.reset()
+    return {"reset": True}
+
+
+@_control("POST", "advance", "let time pass", "?seconds=…")
+async def _advance(sandbox: Sandbox, http: HttpRequest) -> Any:
+    sandbox.world.advance(float(http.query_params.get("seconds", "")))
+    return {"now": sandbox.world.now()}
+
+
+@_control("POST", "decide", "end an audit: approved or rejected", "?appid=…&result=…&reason=…")
+async def _decide(sandbox: Sandbox, http: HttpRequest) -> Any:
+    given = dict(http.query_params) | await _form(http)
+    account = sandbox.world.mini_program(given.get("appid", ""))
+    before = account.decide(given.get("result", ""), reason=given.get("reason", ""))
+    sheet = account.sheets[-1]
+    announce_audit(sandbox.world, account, sheet, before)
+    return {"auditid": sheet.auditid, "stage": sheet.stage}
+
+
+@_control(
+    "POST",
+    "mini_program",
+    "make it an individual's (true, false); what becomes of audits to come: by_hand, approved, rejected, withdrawn, "
+    "delayed_then_approved, delayed_then_rejected",
+    "?appid=…&individual=…&audit=…",
+)
+async def _mini_program(sandbox: Sandbox, http: HttpRequest) -> Any:
+    given = http.query_params
+    account = sandbox.world.mini_program(given.get("appid", ""))
+    individual, audit = given.get("individual", ""), given.get("audit", "")
+    if individual not in ("", "true", "false") or (audit and audit not in get_args(AuditResult)):
+        raise ValueError(f"individual {individual!r} has to be true or false, audit {audit!r} one of its results")
+    account.individual = individual == "true" if individual else account.individual
+    account.audit.result = audit or account.audit.result  # type: ignore[assignment]
+    return {"individual": account.individual, "audit": account.audit.result}
+
+
+@_control("POST", "authorise", "a merchant authorises, without a push", "?appid=…")
+async def _authorise(sandbox: Sandbox, http: HttpRequest) -> Any:
+    code = sandbox.world.authorise(http.query_params.get("appid", ""))
+    # What the merchant's browser brings along when it is sent back: for the caller's eyes, as at WeChat.
+    return {"auth_code": code, "expires_in": CODE_SECONDS}
+
+
+@_control("POST", "withdraw", "a merchant withdraws, without a push", "?appid=…")
+async def _withdraw(sandbox: Sandbox, http: HttpRequest) -> Any:
+    sandbox.world.withdraw(http.query_params.get("appid", ""))
+    return {"withdrawn": True}
+
+
+@_control("POST", "push/ticket", "push a new ticket", "?component_appid=…")
+async def _push_ticket(sandbox: Sandbox, http: HttpRequest) -> Any:
+    return await _pushed(sandbox, TICKET, http.query_params.get("component_appid", ""))
+
+
+@_control(
+    "POST",
+    "push/event",
+    "push authorized, updateauthorized, unauthorized, weapp_audit_success, weapp_audit_fail or weapp_audit_delay",
+    "?event=…&appid=…",
+)
+async def _push_event(sandbox: Sandbox, http: HttpRequest) -> Any:
+    return await _pushed(sandbox, http.query_params.get("event", ""), http.query_params.get("appid", ""))
+
+
+@_control("GET", "pushes", "what became of each push")
+async def _pushes(sandbox: Sandbox, http: HttpRequest) -> Any:
+    return [each.to_json() for each in list(sandbox.deliveries)]
 
 
 async def _pushed(sandbox: Sandbox, event: Any, appid: str) -> Response:
-    try:
-        push = compose(sandbox.world, event, appid)
-    except (KeyError, ValueError) as error:
-        return _bad_request(error)
-    delivery = await sandbox.push_beside(push)
+    """Push, and answer HTTP 502 when the receiver does not answer."""
+    delivery = await sandbox.push_beside(compose(sandbox.world, event, appid))
     return JSONResponse(delivery.to_json(), status_code=502 if delivery.status is None else 200)
 
 
-def _faults_of(data: Any) -> list[Fault]:
-    """Read one fault or a list of them.
-
-    :raises ValueError: a name that is no field, or a value that is none for it.
-    """
-    try:
-        return [Fault(**each) for each in (data if isinstance(data, list) else [data])]
-    except TypeError as error:
-        raise ValueError(str(error)) from error
-
-
-def _page(sandbox: Sandbox) -> str:
-    rows = []
-    for each in sandbox.world.mini_programs[:MOST_ROWS]:
-        shown = each.shown()
-        cells = (
-            each.appid,
-            each.component_appid,
-            shown["exp_info"]["exp_version"] if "exp_info" in shown else "",
-            each.sheet.stage if each.sheet else "",
-            shown["release_info"]["release_version"] if "release_info" in shown else "",
-            ", ".join(each.effective_webviewdomain),
-        )
-        rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
-    endpoints = "".join(f"<li>{each.method} {each.path}</li>" for each in ENDPOINTS.values())
-    total = len(sandbox.world.mini_programs)
-    return PAGE.format(rows="\n".join(rows), endpoints=endpoints, shown=len(rows), total=total)
+async def _form(http: HttpRequest) -> dict[str, str]:
+    """Return what a form of the page sent."""
+    return dict(parse_qsl((await http.body()).decode(errors="replace")))

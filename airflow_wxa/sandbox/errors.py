@@ -75,7 +75,9 @@ class Errcode(IntEnum):
     NO_VALID_AUDIT = 85058, "no valid audit_id exist"
     AUDIT_QUOTA_USED_UP = 85085, "submit audit reach limit, please try later"
     COMMIT_FIRST = 85086, "must commit before submit audit"
+    UGC_DECLARE_MISSING = 85094, "ugc_declare is required"
     NO_COMMITTED_CODE = 86001, "not exist third-party code"
+    PROFILE_INCOMPLETE = 86002, "nickname, avatar or introduction is not set"
     NOTHING_TO_WITHDRAW = 87012, "the version cannot be reverted"
     WITHDRAWALS_USED_UP = 87013, "undo submit audit reach limit"
     DOMAINS_UNCHANGED = 89019, "webview domain not changed!"
@@ -84,15 +86,19 @@ class Errcode(IntEnum):
     DELETED_DOMAIN_ABSENT = 89022, "delete domain is not exist!"
     DOMAIN_LIMIT = 89029, "webview domain count is more than 100!"
     INDIVIDUAL = 89231, "individual mini program is not supported"
+    CONCURRENT_LIMIT = 9402202, "concurrent limit"
     STANDARD_TEMPLATE_EXT_JSON = 9402203, "standard template only supports extAppid, ext and window in ext_json"
 
 
 class RefusalError(Exception):
-    """WeChat refuses the call; nothing was changed."""
+    """WeChat refuses the call; nothing was changed.
 
-    def __init__(self, errcode: Errcode) -> None:
+    :param told: fields that stand beside the errcode.
+    """
+
+    def __init__(self, errcode: Errcode, **told: Any) -> None:
         super().__init__(errcode)
-        self.errcode = errcode
+        self.errcode, self.told = errcode, told
 
 
 def error_body(errcode: int, rid: str) -> dict[str, Any]:

@@ -7,19 +7,27 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import httpx
+from pydantic import TypeAdapter
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, error_body
 from airflow_wxa.sandbox.faults import BEFORE_THE_WORK, Fault, FaultQueue
 from airflow_wxa.sandbox.handlers import ENDPOINTS
 from airflow_wxa.sandbox.journal import Entry, Journal, shown_body
+from airflow_wxa.sandbox.loose import LooseAnswer, Looseness, encoded, respelt
 from airflow_wxa.sandbox.pushes import Delivery, Push, deliver, deliver_beside, delivered
+from airflow_wxa.sandbox.wire import read
 from airflow_wxa.sandbox.world import World
 
 if TYPE_CHECKING:
     from typing import Any
 
     from airflow_wxa.sandbox.gate import Answer, Request
+    from airflow_wxa.sandbox.state import MiniProgram
     from airflow_wxa.sandbox.wire import Json
+    from airflow_wxa.sandbox.world import AnyAccount
+
+
+_LOOSENESS = TypeAdapter(Looseness)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -63,6 +71,20 @@ class Sandbox:
         self.world.become(successor)
         self.seed = self.world.to_json(tokens=True)
 
+    def loosen(self, data: Json | None = None, *, appid: str = "") -> Json:
+        """Set how answers stray from WeChat's pages, and return how they do now.
+
+        :param data: settings of :class:`Looseness`; None changes nothing.
+        :param appid: of one Mini Program; empty for the world.
+        :raises KeyError: there is no such Mini Program.
+        :raises ValueError: a setting that is none.
+        """
+        place: World | MiniProgram = self.world.mini_program(appid) if appid else self.world
+        if data is not None:
+            place.loose = read(_LOOSENESS, data)
+        shown: Json = _LOOSENESS.dump_python(place.loose or self.world.loose, mode="json")
+        return shown
+
     def answer(self, request: Request) -> tuple[Answer | None, Fault | None]:
         """Answer a call and write it down.
 
@@ -77,7 +99,21 @@ class Sandbox:
         if fault and fault.kind in ("errcode_before", "errcode_after"):
             answer = error_body(fault.answered_errcode, rid)
         self.journal.entries.append(self._entry(seq, request, appid, body, answer, fault))
+        if isinstance(answer, dict) and (how := self._spelling(request)):
+            answer = respelt(answer, how)
         return answer, fault
+
+    def encode(self, request: Request, answer: Answer | None) -> bytes:
+        """Return an answer as it goes over the wire."""
+        return answer if isinstance(answer, bytes) else encoded(answer, self._spelling(request))
+
+    def _spelling(self, request: Request) -> set[LooseAnswer]:
+        return self.world.looseness(self._owner(request)).answers
+
+    def _owner(self, request: Request) -> AnyAccount | None:
+        endpoint = ENDPOINTS.get(request.path)
+        token = endpoint.token(request) if endpoint else request.query.get("access_token", "")
+        return self.world.owner(token)
 
     def push(self, push: Push) -> httpx.Response:
         """Send a push and write down what became of it.
@@ -104,13 +140,11 @@ class Sandbox:
         return self.deliveries[-1]
 
     def _caller(self, request: Request, body: Any) -> str | None:
-        endpoint = ENDPOINTS.get(request.path)
-        token = endpoint.token(request) if endpoint else request.query.get("access_token", "")
-        if owner := self.world.owner(token):
+        if owner := self._owner(request):
             return owner.appid
         named = _named(body, "component_appid")
         known = any(each.component_appid == named for each in self.world.platforms)
-        return named if known and not token else None
+        return named if known and not request.tokens else None
 
     def _worked(self, request: Request, rid: str) -> Answer:
         endpoint = ENDPOINTS.get(request.path)
@@ -120,7 +154,7 @@ class Sandbox:
         try:
             return endpoint.answer(self.world, request)
         except RefusalError as refusal:
-            return error_body(refusal.errcode, rid)
+            return {**error_body(refusal.errcode, rid), **refusal.told}
 
     def _rid(self, seq: int, path: str) -> str:
         return f"{self.world.now() & 0xFFFFFFFF:08x}-{seq & 0xFFFFFFFF:08x}-{zlib.crc32(path.encode()):08x}"
@@ -131,8 +165,8 @@ class Sandbox:
         errcode = None if answer is None else 0
         if isinstance(answer, dict):
             errcode = answer.get("errcode", 0)
-        path = request.path
-        if path not in ENDPOINTS:
+        path, endpoint = request.path, ENDPOINTS.get(request.path)
+        if endpoint is None:
             path = self.world.known.without(path, request.tokens)
         return Entry(
             seq=seq,
@@ -143,6 +177,7 @@ class Sandbox:
             errcode=errcode,
             time=self.world.time(),
             fault=None if fault is None else fault.kind,
+            unknown_fields=endpoint.unknown_fields(body) if endpoint else [],
         )
 
 

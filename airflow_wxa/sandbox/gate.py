@@ -58,6 +58,8 @@ class Endpoint:
         a GET is its query without tokens.
     :param account: whose token it wants: a platform's, a Mini Program's, or None where the body itself says who calls
         and proves it.
+    :param fields: the request fields that it knows.
+    :param writes: whether it changes what reads show.
     :param empty_body: whether a POST without a body is accepted.
     :param permission_set: the set that a merchant has to have granted.
     :param old_query_name: whether the token is taken from ``component_access_token`` as well.
@@ -68,6 +70,8 @@ class Endpoint:
     method: str
     handle: Callable[..., Answer]
     account: type[Platform | MiniProgram] | None
+    fields: frozenset[str] = frozenset()
+    writes: bool = False
     empty_body: bool = False
     permission_set: int = DEVELOPMENT_SET
     old_query_name: bool = False
@@ -84,12 +88,20 @@ class Endpoint:
         if self.account is None:
             return self.handle(world, self._body(request))
         account = self._admitted(world, valid_owner(world, self.token(request)))
-        return self.handle(world, account, self._body(request))
+        body = self._body(request)
+        if not self.writes:
+            return self.handle(world, account, body)
+        with world.writing(account):
+            return self.handle(world, account, body)
 
     def token(self, request: Request) -> str:
         """Return the token of a call, from where this endpoint looks for it; empty when there is none."""
         older = request.query.get("component_access_token", "") if self.old_query_name else ""
         return request.query.get("access_token", "") or older
+
+    def unknown_fields(self, body: Any) -> list[str]:
+        """Return the fields of a request that this endpoint does not know."""
+        return sorted(body.keys() - self.fields) if isinstance(body, dict) else []
 
     def _admitted(self, world: World, account: AnyAccount) -> AnyAccount:
         if not isinstance(account, self.account or ()):
@@ -113,27 +125,33 @@ class Endpoint:
 ENDPOINTS: dict[str, Endpoint] = {}
 
 
-def merchant_call(method: str, path: str, **more: Any) -> Callable[[MerchantHandler], MerchantHandler]:
+def merchant_call(
+    method: str, path: str, fields: str = "", **more: Any
+) -> Callable[[MerchantHandler], MerchantHandler]:
     """Declare the handler of a call with a merchant's token.
 
+    :param fields: names of its request fields, separated by blanks.
     :param more: what else :class:`Endpoint` takes.
     """
-    return _declared(method, path, MiniProgram, more)
+    return _declared(method, path, MiniProgram, fields, more)
 
 
-def platform_call(path: str, **more: Any) -> Callable[[PlatformHandler], PlatformHandler]:
+def platform_call(path: str, fields: str = "", **more: Any) -> Callable[[PlatformHandler], PlatformHandler]:
     """Declare the handler of a POST with a platform's token."""
-    return _declared("POST", path, Platform, more)
+    return _declared("POST", path, Platform, fields, more)
 
 
-def open_call(path: str) -> Callable[[OpenHandler], OpenHandler]:
+def open_call(path: str, fields: str) -> Callable[[OpenHandler], OpenHandler]:
     """Declare the handler of a POST that needs no token."""
-    return _declared("POST", path, None, {})
+    return _declared("POST", path, None, fields, {})
 
 
-def _declared(method: str, path: str, account: Any, more: dict[str, Any]) -> Callable[[AnyHandlerT], AnyHandlerT]:
+def _declared(
+    method: str, path: str, account: Any, fields: str, more: dict[str, Any]
+) -> Callable[[AnyHandlerT], AnyHandlerT]:
     def declare(handle: AnyHandlerT) -> AnyHandlerT:
-        ENDPOINTS[path] = Endpoint(path=path, method=method, account=account, handle=handle, **more)
+        known = frozenset(fields.split())
+        ENDPOINTS[path] = Endpoint(path=path, method=method, account=account, handle=handle, fields=known, **more)
         return handle
 
     return declare

@@ -34,6 +34,7 @@ class Entry:
         work was done and no errcode was answered.
     :param time: epoch seconds by the world's clock.
     :param fault: the kind of the fault that was put in, None for an honest answer.
+    :param unknown_fields: request fields that the endpoint does not know; WeChat ignores them.
     """
 
     seq: int
@@ -44,6 +45,7 @@ class Entry:
     errcode: int | None
     time: float
     fault: str | None = None
+    unknown_fields: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry as JSON values."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_wxa.sandbox.tokens import Account, Issued
 from airflow_wxa.sandbox.wire import STRICT, SortedSet
+
+if TYPE_CHECKING:
+    from airflow_wxa.sandbox.loose import Lag
 
 API_COMPONENT_TOKEN = "/cgi-bin/component/api_component_token"  # noqa: S105  a path
 
@@ -117,6 +120,17 @@ class Platform(Account):
         version alone fit the published one, where there is one.
         """
         return self.testing if self.published is None else self.published
+
+    def readable(self) -> dict[Lag, Any]:
+        """Return copies of everything that a read may show late."""
+        return {"platform_list": self.lists()}
+
+    def lists(self) -> dict[str, str]:
+        """Return both versions of the list as modify_wxa_jump_domain answers them."""
+        lists = {"testing_wxa_jump_h5_domain": ";".join(self.testing)}
+        if self.published is not None:
+            lists["published_wxa_jump_h5_domain"] = ";".join(self.published)
+        return lists
 
     @property
     def audits_left(self) -> int:

@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError
+from airflow_wxa.sandbox.loose import Lag, Looseness  # noqa: TC001  pydantic reads the annotations
 from airflow_wxa.sandbox.origins import still_covered
 from airflow_wxa.sandbox.tokens import Account, Issued
 from airflow_wxa.sandbox.wire import STRICT, SortedSet
@@ -103,14 +104,18 @@ STAGES: Mapping[Stage, StageRule] = {
 }
 # fmt: on
 
-AuditResult = Literal["approved", "rejected", "withdrawn", "delayed_then_approved", "delayed_then_rejected"]
+AuditResult = Literal["by_hand", "approved", "rejected", "withdrawn", "delayed_then_approved", "delayed_then_rejected"]
 AUDIT_ENDS: Mapping[AuditResult, Stage] = {
+    "by_hand": Stage.AUDITING,
     "approved": Stage.APPROVED,
     "rejected": Stage.REJECTED,
     "withdrawn": Stage.WITHDRAWN,
     "delayed_then_approved": Stage.APPROVED,
     "delayed_then_rejected": Stage.REJECTED,
 }
+
+
+IN_AUDIT = (Stage.AUDITING, Stage.DELAYED)
 
 
 class ExpInfo(TypedDict):
@@ -143,7 +148,7 @@ class AuditPlan:
     """How the reviewers will treat what is submitted next.
 
     :param polls: answers that still say "auditing"; 0 decides at once.
-    :param result: how it ends.
+    :param result: how it ends; ``by_hand`` keeps it in audit until :meth:`MiniProgram.decide`.
     :param delayed_polls: answers that say "delayed" in between, for the results that begin with ``delayed``.
     :param reason: shown while delayed and after a rejection.
     :param screenshot: media ids joined by ``|``, shown after a rejection.
@@ -167,7 +172,10 @@ class AuditPlan:
 
 @dataclass(kw_only=True, slots=True)
 class AuditSheet:
-    """One audit sheet (审核单); ``submit_audit_time`` in epoch seconds, ``polls`` asked so far."""
+    """One audit sheet (审核单); ``submit_audit_time`` in epoch seconds, ``polls`` asked so far.
+
+    :param unseen: how many more questions are answered as if there were no such sheet.
+    """
 
     __pydantic_config__: ClassVar = STRICT
     auditid: int
@@ -177,11 +185,12 @@ class AuditSheet:
     plan: AuditPlan
     stage: Stage
     polls: int = 0
+    unseen: int = 0
 
     def poll(self) -> Stage:
         """Answer where the sheet stands, then let the reviewers come one poll nearer."""
         answered = self.stage
-        if answered in (Stage.AUDITING, Stage.DELAYED):
+        if answered in IN_AUDIT:
             self.polls += 1
             self.stage = self.plan.stage_after(self.polls)
         return answered
@@ -208,6 +217,7 @@ class MiniProgram(Account):
     :param without_conf_list: privacy interfaces the scan found in the code and no one declared.
     :param audit: what the reviewers will do with the next submission.
     :param trial_pages: pages of the trial version.
+    :param direct_commit: whether the trial version was uploaded with ``directCommit``, which cannot be submitted.
     :param sheets: all audit sheets, oldest first.
     :param withdrawals: epoch seconds of each sheet that was taken back.
     :param authorised: False after the merchant withdrew; every call about it is answered 61003.
@@ -220,6 +230,8 @@ class MiniProgram(Account):
     :param user_name: original id, ``gh_`` and twelve characters; made of the appid when empty.
     :param principal_name: who owns it; see :attr:`owner_name` when empty.
     :param verified: WeChat verified the owner.
+    :param api_permission: False for an account without API permission: api_query_auth answers no tokens.
+    :param loose: how answers about it stray from WeChat's pages; None as the world does.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -240,6 +252,7 @@ class MiniProgram(Account):
     categories: list[Category] = field(default_factory=_default_categories)
     exp_info: ExpInfo | None = None
     trial_pages: list[str] = field(default_factory=list)
+    direct_commit: bool = False
     sheets: list[AuditSheet] = field(default_factory=list)
     withdrawals: list[float] = field(default_factory=list)
     release_info: ReleaseInfo | None = None
@@ -254,6 +267,8 @@ class MiniProgram(Account):
     nick_name: str = ""
     principal_name: str = ""
     verified: bool = False
+    api_permission: bool = True
+    loose: Looseness | None = None
 
     def __post_init__(self) -> None:
         self.user_name = self.user_name or f"gh_{self.appid[-12:]}"
@@ -274,10 +289,12 @@ class MiniProgram(Account):
         """The newest audit sheet, the one that decides."""
         return self.sheets[-1] if self.sheets else None
 
-    def commit(self, *, user_version: str, user_desc: str, pages: list[str], now: int) -> None:
+    def commit(
+        self, *, user_version: str, user_desc: str, pages: list[str], now: int, direct_commit: bool = False
+    ) -> None:
         """Overwrite the trial version, start a scan, and overtake an approved sheet that was not released."""
         self.exp_info = {"exp_time": now, "exp_version": user_version, "exp_desc": user_desc}
-        self.trial_pages = list(pages)
+        self.trial_pages, self.direct_commit = list(pages), direct_commit
         self.scan_polls_left = self.scan_polls
         if self.sheet is not None:
             self.sheet.stage = STAGES[self.sheet.stage].after_commit
@@ -299,7 +316,7 @@ class MiniProgram(Account):
         :param audit_rest: submissions the platform has left this month.
         :raises RefusalError: 85086, 61039, 61040, 85009 or 85085, asked in this order.
         """
-        if self.exp_info is None:
+        if self.exp_info is None or self.direct_commit:
             raise RefusalError(Errcode.COMMIT_FIRST)
         self.poll_scan()
         if (self.without_auth_list or self.without_conf_list) and not privacy_api_not_use:
@@ -310,7 +327,7 @@ class MiniProgram(Account):
             raise RefusalError(Errcode.AUDIT_QUOTA_USED_UP)
         return self.exp_info
 
-    def submit(self, trial: ExpInfo, *, auditid: int, now: int) -> AuditSheet:
+    def submit(self, trial: ExpInfo, *, auditid: int, now: int, unseen: int = 0) -> AuditSheet:
         """Open an audit sheet for a trial version."""
         sheet = AuditSheet(
             auditid=auditid,
@@ -319,9 +336,24 @@ class MiniProgram(Account):
             submit_audit_time=now,
             plan=replace(self.audit),
             stage=self.audit.stage_after(0),
+            unseen=unseen,
         )
         self.sheets.append(sheet)
         return sheet
+
+    def decide(self, result: str, *, reason: str = "") -> Stage:
+        """Let a reviewer approve or reject what is in audit, whatever its plan was.
+
+        :param reason: shown after a rejection; empty keeps the plan's.
+        :return: the stage the sheet was in.
+        :raises ValueError: nothing is in audit, or the result is neither approved nor rejected.
+        """
+        ends = {"approved": Stage.APPROVED, "rejected": Stage.REJECTED}
+        if result not in ends or self.sheet is None or self.sheet.stage not in IN_AUDIT:
+            raise ValueError(f"{self.appid}: result {result!r} has to be approved or rejected, and a sheet in audit")
+        before, self.sheet.stage = self.sheet.stage, ends[result]
+        self.sheet.plan.reason = reason or self.sheet.plan.reason
+        return before
 
     def withdraw_audit(self, *, now: float) -> None:
         """Take the sheet in audit back.
@@ -329,7 +361,7 @@ class MiniProgram(Account):
         :raises RefusalError: 87012 when nothing is in audit, 87013 when the day's or the month's are used up.
         """
         sheet = self.sheet
-        if sheet is None or sheet.stage not in (Stage.AUDITING, Stage.DELAYED):
+        if sheet is None or sheet.stage not in IN_AUDIT:
             raise RefusalError(Errcode.NOTHING_TO_WITHDRAW)
         today = dt.datetime.fromtimestamp(now, BEIJING).replace(hour=0, minute=0, second=0, microsecond=0)
         spent = [sum(at >= since.timestamp() for at in self.withdrawals) for since in (today, today.replace(day=1))]
@@ -363,7 +395,21 @@ class MiniProgram(Account):
         every = [*self.direct_webviewdomain, *self.third_webviewdomain, *self.mp_webviewdomain]
         self.effective_webviewdomain = list(dict.fromkeys(every))
 
-    def shown(self) -> dict[str, Any]:
-        """Return ``exp_info`` and ``release_info``; WeChat leaves out what a fresh account lacks."""
-        slots = {"exp_info": self.exp_info, "release_info": self.release_info}
-        return {name: slot for name, slot in slots.items() if slot is not None}
+    def readable(self) -> dict[Lag, Any]:
+        """Return copies of everything that a read may show late."""
+        return {
+            "domains": list(self.third_webviewdomain),
+            "effective_domains": self.domain_lists(),
+            "trial_version": self.exp_info,
+            "audit_sheet": [replace(each) for each in self.sheets],
+            "online_version": self.release_info,
+        }
+
+    def domain_lists(self) -> dict[str, list[str]]:
+        """Return the four lists of get_effective_webviewdomain."""
+        return {
+            "mp_webviewdomain": list(self.mp_webviewdomain),
+            "third_webviewdomain": list(self.third_webviewdomain),
+            "direct_webviewdomain": list(self.direct_webviewdomain),
+            "effective_webviewdomain": list(self.effective_webviewdomain),
+        }

@@ -6,23 +6,26 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable  # noqa: TC003  pydantic reads the annotations
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import TypeAdapter
 
 from airflow_wxa.sandbox import tokens, wire
 from airflow_wxa.sandbox.journal import Redactor
+from airflow_wxa.sandbox.loose import Lag, Looseness, Replicas
 from airflow_wxa.sandbox.platforms import Platform, Template
 from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.sandbox.wire import STRICT, Json, SortedSet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from airflow_wxa.sandbox.pushes import Push
 
+T = TypeVar("T")
 AnyAccount = Platform | MiniProgram
 BasicinfoMethod = Literal["any", "POST", "GET"]
 MayBeLeftOut = Literal["exp_desc", "user_desc", "release_desc", "release_version"]
@@ -51,6 +54,8 @@ class World:
         (https://developers.weixin.qq.com/community/develop/doc/00064898180538e0c771f4b5c6b800), the rest are promised
         by no page.
     :param push_audit_events: whether an audit that ends or is delayed is pushed to the platform's message URL.
+    :param loose: how the world strays from WeChat's pages; a Mini Program may have a looseness of its own.
+    :param latency: path to the seconds an answer takes, ``*`` for every other path.
     :param seconds_ahead: added to the clock, see :meth:`advance`.
     :param clock: epoch seconds of every timestamp; not part of the JSON.
     :param generate: the unpredictable part of each issued token, ticket and code; not part of the JSON.
@@ -70,6 +75,8 @@ class World:
     basicinfo_method: BasicinfoMethod = "any"
     leaves_out: SortedSet[MayBeLeftOut] = field(default_factory=set)
     push_audit_events: bool = False
+    loose: Looseness = field(default_factory=Looseness)
+    latency: dict[str, float] = field(default_factory=dict)
     seconds_ahead: float = 0
     clock: Callable[[], float] = field(default=time.time, repr=False, compare=False)
     generate: Callable[[], str] = field(default=_random, repr=False, compare=False)
@@ -86,6 +93,8 @@ class World:
         self._coded: dict[str, MiniProgram] = {}
         self._places: dict[str, int] = {}
         self._known: Redactor | None = None
+        self._replicas = Replicas()
+        self.commits_under_way = 0
 
     def accounts(self) -> list[AnyAccount]:
         """Return every platform and every Mini Program."""
@@ -209,9 +218,32 @@ class World:
         library = (*platform.templates, *self.templates)
         return next((each for each in library if each.template_id == template_id), None)
 
-    def without_left_out(self, told: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the fields of an answer that this world tells."""
-        return {name: value for name, value in told.items() if name not in self.leaves_out}
+    def looseness(self, account: AnyAccount | None) -> Looseness:
+        """Return how answers to an account stray from WeChat's pages."""
+        own = account.loose if isinstance(account, MiniProgram) else None
+        return own or self.loose
+
+    def read(self, account: AnyAccount, kind: Lag, state: T) -> T:
+        """Return what a read shows of an account: its state, or the one from before the last write."""
+        return self._replicas.read(account.appid, kind, state)
+
+    @contextmanager
+    def writing(self, account: AnyAccount) -> Iterator[None]:
+        """Let the coming reads lag behind what the block changes, as far as the looseness says."""
+        lag = self.looseness(account).lag
+        before = account.readable() if lag else {}
+        yield
+        if lag:
+            self._replicas.lag_behind(account.appid, before, account.readable(), lag)
+
+    def told(self, account: MiniProgram, slot: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what answers tell of a version or a sheet: without what is left out, descriptions cut off."""
+        longest = self.looseness(account).longest_desc
+        return {
+            name: value[:longest] if name.endswith("_desc") else value
+            for name, value in slot.items()
+            if name not in self.leaves_out
+        }
 
     def take_auditid(self) -> int:
         """Return the next audit sheet's number."""
@@ -223,7 +255,7 @@ class World:
         for each in fields(self):
             if each.name not in FUNCTIONS:
                 setattr(self, each.name, getattr(other, each.name))
-        self._owners, self._coded, self._places = {}, {}, {}
+        self._owners, self._coded, self._places, self._replicas = {}, {}, {}, Replicas()
         self.outbox.clear()
         self.known.add_all(self.tokens())
 

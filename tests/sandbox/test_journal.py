@@ -40,6 +40,7 @@ def test_calls_are_written_down_in_order(wechat: Wechat) -> None:
         "errcode": 0,
         "time": 1640763902.5,
         "fault": None,
+        "unknown_fields": [],
     }
     assert (second["seq"], second["appid"], second["body"], second["errcode"]) == (2, COMPONENT_APPID, None, 0)
     assert (third["method"], third["errcode"]) == ("GET", -1)

@@ -30,7 +30,7 @@ MINI_PROGRAM = 3
 INDIVIDUAL, ENTERPRISE = 0, 1
 
 
-@open_call(COMPONENT + "api_start_push_ticket")
+@open_call(COMPONENT + "api_start_push_ticket", "component_appid component_secret")
 def api_start_push_ticket(world: World, body: Body) -> Answer:
     """Start pushing tickets again when they stopped; the first one follows at once."""
     platform = _proven(world, body, "component_secret")
@@ -42,7 +42,7 @@ def api_start_push_ticket(world: World, body: Body) -> Answer:
     return ok()
 
 
-@open_call(API_COMPONENT_TOKEN)
+@open_call(API_COMPONENT_TOKEN, "component_appid component_appsecret component_verify_ticket")
 def api_component_token(world: World, body: Body) -> Answer:
     """Issue a platform token for the secret and a ticket."""
     platform = _proven(world, body, "component_appsecret", path=API_COMPONENT_TOKEN)
@@ -75,7 +75,7 @@ def _proven(world: World, body: Body, secret_name: str, path: str = "") -> Platf
     return platform
 
 
-@platform_call(COMPONENT + "api_create_preauthcode", old_query_name=True)
+@platform_call(COMPONENT + "api_create_preauthcode", "component_appid", old_query_name=True)
 def api_create_preauthcode(world: World, account: Platform, body: Body) -> Answer:
     """Make a code for the authorization link; it cannot be exchanged itself."""
     _own_call(world, account, body, "api_create_preauthcode")
@@ -83,23 +83,26 @@ def api_create_preauthcode(world: World, account: Platform, body: Body) -> Answe
     return {"pre_auth_code": code, "expires_in": tokens.PRE_AUTH_CODE_SECONDS}
 
 
-@platform_call(COMPONENT + "api_query_auth", old_query_name=True)
+@platform_call(COMPONENT + "api_query_auth", "component_appid authorization_code", old_query_name=True)
 def api_query_auth(world: World, account: Platform, body: Body) -> Answer:
     """Exchange an authorization code, once."""
     _own_call(world, account, body, "api_query_auth")
     merchant, token = tokens.exchange(world, account, body.get("authorization_code"))
-    return {
-        "authorization_info": {
-            "authorizer_appid": merchant.appid,
-            "authorizer_access_token": token.value,
-            "expires_in": account.expires_in,
-            "authorizer_refresh_token": merchant.refresh_token,
-            "func_info": granted(merchant),
-        }
+    tokens_of = {
+        "authorizer_access_token": token.value,
+        "expires_in": account.expires_in,
+        "authorizer_refresh_token": merchant.refresh_token,
     }
+    told = tokens_of if merchant.api_permission else {}
+    info = {"authorizer_appid": merchant.appid, **told, "func_info": granted(merchant)}
+    return {"authorization_info": info}
 
 
-@platform_call(COMPONENT + "api_authorizer_token", old_query_name=True)
+@platform_call(
+    COMPONENT + "api_authorizer_token",
+    "component_appid authorizer_appid authorizer_refresh_token",
+    old_query_name=True,
+)
 def api_authorizer_token(world: World, account: Platform, body: Body) -> Answer:
     """Issue a merchant token for a refresh token."""
     _own_call(world, account, body, "api_authorizer_token")
@@ -112,7 +115,7 @@ def api_authorizer_token(world: World, account: Platform, body: Body) -> Answer:
     }
 
 
-@platform_call(COMPONENT + "api_get_authorizer_list", old_query_name=True)
+@platform_call(COMPONENT + "api_get_authorizer_list", "component_appid offset count", old_query_name=True)
 def api_get_authorizer_list(world: World, account: Platform, body: Body) -> Answer:
     """Answer the merchants and their current refresh tokens, a page at a time."""
     _own_call(world, account, body, "api_get_authorizer_list")
@@ -129,7 +132,7 @@ def api_get_authorizer_list(world: World, account: Platform, body: Body) -> Answ
     return {"total_count": len(all_of_them), "list": page}
 
 
-@platform_call(COMPONENT + "api_get_authorizer_info", old_query_name=True)
+@platform_call(COMPONENT + "api_get_authorizer_info", "component_appid authorizer_appid", old_query_name=True)
 def api_get_authorizer_info(world: World, account: Platform, body: Body) -> Answer:
     """Answer who a merchant is and what it granted."""
     _own_call(world, account, body, "api_get_authorizer_info")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError
 from airflow_wxa.sandbox.gate import merchant_call, ok
+from airflow_wxa.sandbox.loose import UNNAMED_STATUS
 from airflow_wxa.sandbox.pictures import ONE_GREY_PIXEL
 from airflow_wxa.sandbox.pushes import announce_audit
 from airflow_wxa.sandbox.state import STAGES, AuditStatus, Stage
@@ -30,7 +31,11 @@ def get_code_privacy_info(world: World, account: MiniProgram, body: Body) -> Ans
     return ok(without_auth_list=account.without_auth_list, without_conf_list=account.without_conf_list)
 
 
-@merchant_call("POST", "/wxa/submit_audit")
+SUBMIT_FIELDS = """item_list preview_info version_desc feedback_info feedback_stuff ugc_declare privacy_api_not_use
+order_path"""
+
+
+@merchant_call("POST", "/wxa/submit_audit", SUBMIT_FIELDS, writes=True)
 def submit_audit(world: World, account: MiniProgram, body: Body) -> Answer:
     """Open an audit sheet for the trial version and spend one of the platform's submissions."""
     not_used = body.get("privacy_api_not_use", False)
@@ -38,11 +43,15 @@ def submit_audit(world: World, account: MiniProgram, body: Body) -> Answer:
         raise RefusalError(Errcode.INVALID_ARGUMENTS)
     if account.exp_info is not None and "item_list" in body:
         _check_items(body["item_list"], account)
-    platform = world.platform_of(account)
+    loose, platform = world.looseness(account), world.platform_of(account)
+    if loose.unfilled:
+        raise RefusalError(Errcode.PROFILE_INCOMPLETE if loose.unfilled - {"category"} else Errcode.BAD_CATEGORY)
+    if loose.needs_ugc_declare and not body.get("ugc_declare"):
+        raise RefusalError(Errcode.UGC_DECLARE_MISSING)
     trial = account.check_submittable(privacy_api_not_use=not_used, audit_rest=platform.audits_left)
     platform.audit_rest = platform.audits_left - 1
     auditid = world.take_auditid()
-    sheet = account.submit(trial, auditid=auditid, now=world.now())
+    sheet = account.submit(trial, auditid=auditid, now=world.now(), unseen=loose.unseen_after_submit)
     announce_audit(world, account, sheet, Stage.AUDITING)
     return ok(auditid=auditid)
 
@@ -69,14 +78,15 @@ def _check_item(item: dict[str, Any], account: MiniProgram) -> None:
         raise RefusalError(Errcode.BAD_CATEGORY)
 
 
-@merchant_call("POST", "/wxa/get_auditstatus")
+@merchant_call("POST", "/wxa/get_auditstatus", "auditid")
 def get_auditstatus(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer where one sheet stands; old samples name it by a string, the page by a number."""
     auditid = str(body.get("auditid"))
-    for sheet in account.sheets:
-        if str(sheet.auditid) == auditid:
+    for sheet in world.read(account, "audit_sheet", account.sheets):
+        if str(sheet.auditid) == auditid and not _still_unseen(sheet):
             return ok(**_status(world, account, sheet, "screenshot"))
-    raise RefusalError(Errcode.INVALID_AUDITID)
+    status = {"status": int(AuditStatus.AUDITING)} if world.looseness(account).status_beside_85012 else {}
+    raise RefusalError(Errcode.INVALID_AUDITID, **status)
 
 
 @merchant_call("GET", "/wxa/get_latest_auditstatus")
@@ -85,24 +95,35 @@ def get_latest_auditstatus(world: World, account: MiniProgram, body: Body) -> An
 
     The page's table says ``screenshot``, its sample and the clients ``ScreenShot``: this is the sample's reading.
     """
-    sheet = account.sheet
-    if sheet is None:
+    sheets = world.read(account, "audit_sheet", account.sheets)
+    if not sheets or _still_unseen(sheets[-1]):
         raise RefusalError(Errcode.NO_VALID_AUDIT)
-    told = {
+    sheet = sheets[-1]
+    slot = {
         "auditid": sheet.auditid,
         **_status(world, account, sheet, "ScreenShot"),
         "user_version": sheet.user_version,
         "user_desc": sheet.user_desc,
         "submit_audit_time": sheet.submit_audit_time,
     }
-    return ok(**world.without_left_out(told))
+    return ok(**world.told(account, slot))
+
+
+def _still_unseen(sheet: AuditSheet) -> bool:
+    """Tell whether a sheet is asked about too early, and count the question."""
+    sheet.unseen = max(sheet.unseen - 1, -1)
+    return sheet.unseen >= 0
 
 
 def _status(world: World, account: MiniProgram, sheet: AuditSheet, screenshot: str) -> dict[str, Any]:
-    answered = sheet.poll()
-    announce_audit(world, account, sheet, answered)
+    answered = sheet.stage
+    # A copy of a sheet that a read shows late does not come nearer to its end.
+    if any(sheet is each for each in account.sheets):
+        sheet.poll()
+        announce_audit(world, account, sheet, answered)
     status = STAGES[answered].status
-    shown: dict[str, Any] = {"status": int(status)}
+    unnamed = status is AuditStatus.AUDITING and "unnamed_status" in world.looseness(account).answers
+    shown: dict[str, Any] = {"status": UNNAMED_STATUS if unnamed else int(status)}
     if status in (AuditStatus.REJECTED, AuditStatus.DELAYED):
         shown["reason"] = sheet.plan.reason
     if status is AuditStatus.REJECTED:
@@ -110,14 +131,18 @@ def _status(world: World, account: MiniProgram, sheet: AuditSheet, screenshot: s
     return shown
 
 
-@merchant_call("GET", "/wxa/undocodeaudit")
+@merchant_call("GET", "/wxa/undocodeaudit", writes=True)
 def undocodeaudit(world: World, account: MiniProgram, body: Body) -> Answer:
     """Take the sheet in audit back."""
-    account.withdraw_audit(now=world.time())
+    try:
+        account.withdraw_audit(now=world.time())
+    except RefusalError as refusal:
+        if refusal.errcode is not Errcode.NOTHING_TO_WITHDRAW or not world.looseness(account).undo_of_nothing:
+            raise
     return ok()
 
 
-@merchant_call("POST", "/cgi-bin/material/get_material")
+@merchant_call("POST", "/cgi-bin/material/get_material", "media_id")
 def get_material(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer a screenshot of a rejected sheet as a JPEG; no other material exists here."""
     rejected = [sheet for sheet in account.sheets if sheet.stage is Stage.REJECTED]

@@ -19,9 +19,12 @@ STANDARD_KEYS = frozenset({"extAppid", "ext", "window"})
 STANDARD_TEMPLATE = 1
 
 
-@merchant_call("POST", "/wxa/commit")
+@merchant_call("POST", "/wxa/commit", "template_id ext_json user_version user_desc", writes=True)
 def commit(world: World, account: MiniProgram, body: Body) -> Answer:
     """Make a template the trial version."""
+    most = world.looseness(account).commits_at_once
+    if most is not None and world.commits_under_way > most:
+        raise RefusalError(Errcode.CONCURRENT_LIMIT)
     for name in ("template_id", "ext_json", "user_version", "user_desc"):
         if name not in body:
             raise RefusalError(Errcode.MISSING_PARAMETER)
@@ -31,8 +34,14 @@ def commit(world: World, account: MiniProgram, body: Body) -> Answer:
     if not isinstance(user_desc, str):
         raise RefusalError(Errcode.INVALID_ARGUMENTS)
     template = _template(world, account, body["template_id"])
-    pages = checked_pages(body["ext_json"], template, account.appid)
-    account.commit(user_version=user_version, user_desc=user_desc, pages=pages, now=world.now())
+    ext = parsed_ext_json(body["ext_json"])
+    account.commit(
+        user_version=user_version,
+        user_desc=user_desc,
+        pages=checked_pages(ext, template, account.appid),
+        now=world.now(),
+        direct_commit=ext.get("directCommit") is True,
+    )
     return ok()
 
 
@@ -53,7 +62,8 @@ def get_page(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer the pages of the committed code."""
     if account.exp_info is None:
         raise RefusalError(Errcode.NO_COMMITTED_CODE)
-    return ok(page_list=account.trial_pages)
+    # A version that was uploaded with directCommit was seen without pages (a developer's post).
+    return ok(page_list=[] if account.direct_commit else account.trial_pages)
 
 
 @merchant_call("GET", "/wxa/get_category")
@@ -62,7 +72,7 @@ def get_category(world: World, account: MiniProgram, body: Body) -> Answer:
     return ok(category_list=account.categories)
 
 
-@merchant_call("GET", "/wxa/get_qrcode")
+@merchant_call("GET", "/wxa/get_qrcode", "path")
 def get_qrcode(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer the QR code of the trial version as a JPEG; -1 is the failure that WeChat's page shows."""
     if account.exp_info is None:
@@ -73,25 +83,27 @@ def get_qrcode(world: World, account: MiniProgram, body: Body) -> Answer:
 @merchant_call("POST", "/wxa/getversioninfo")
 def getversioninfo(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer the trial and the online version."""
-    shown = {name: world.without_left_out(slot) for name, slot in account.shown().items()}
-    return ok(**shown)
+    slots = {
+        "exp_info": world.read(account, "trial_version", account.exp_info),
+        "release_info": world.read(account, "online_version", account.release_info),
+    }
+    # WeChat leaves out what a fresh account lacks.
+    return ok(**{name: world.told(account, slot) for name, slot in slots.items() if slot})
 
 
-@merchant_call("POST", "/wxa/release")
+@merchant_call("POST", "/wxa/release", writes=True)
 def release(world: World, account: MiniProgram, body: Body) -> Answer:
     """Publish the approved version."""
     account.release(registered=world.platform_of(account).registered, now=world.now())
     return ok()
 
 
-def checked_pages(ext_json: object, template: Template, appid: str) -> list[str]:
+def checked_pages(ext: dict[str, Any], template: Template, appid: str) -> list[str]:
     """Return the pages that the trial version will have.
 
-    :param ext_json: as it came; anything but a string is refused, an object above all.
     :param appid: the account that the token stands for.
-    :raises RefusalError: 85048, 85013, 49001, 9402203, 85045, 85046 or 85047.
+    :raises RefusalError: 85013, 49001, 9402203, 85045, 85046 or 85047.
     """
-    ext = _parsed(ext_json)
     if ext.get("extAppid", appid) != appid:
         raise RefusalError(Errcode.APPID_TOKEN_MISMATCH)
     if template.template_type == STANDARD_TEMPLATE and not ext.keys() <= STANDARD_KEYS:
@@ -103,7 +115,11 @@ def checked_pages(ext_json: object, template: Template, appid: str) -> list[str]
     return pages
 
 
-def _parsed(ext_json: object) -> dict[str, Any]:
+def parsed_ext_json(ext_json: object) -> dict[str, Any]:
+    """Return ``ext_json`` as an object; anything but a string that holds one is refused, an object above all.
+
+    :raises RefusalError: 85048, or 85013 when it holds something else.
+    """
     if not isinstance(ext_json, str):
         raise RefusalError(Errcode.EXT_JSON_UNPARSABLE)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError
 from airflow_wxa.sandbox.gate import merchant_call, ok, platform_call
@@ -22,7 +22,7 @@ Origins = dict[str, str]
 ACTIONS = ("add", "delete", "set", "get")
 
 
-@merchant_call("POST", "/wxa/setwebviewdomain")
+@merchant_call("POST", "/wxa/setwebviewdomain", "action webviewdomain", writes=True)
 def setwebviewdomain(world: World, account: MiniProgram, body: Body) -> Answer:
     """Read or change the business domains of one Mini Program.
 
@@ -35,7 +35,8 @@ def setwebviewdomain(world: World, account: MiniProgram, body: Body) -> Answer:
     if action != "get" or world.get_refuses:
         _check_may_have_domains(world, account)
     if action == "get":
-        return ok(webviewdomain=account.third_webviewdomain) if world.get_lists else ok()
+        own = world.read(account, "domains", account.third_webviewdomain)
+        return ok(webviewdomain=own) if world.get_lists else ok()
     registered = world.platform_of(account).registered
     present = _by_host(account.third_webviewdomain)
     wanted = {host: f"https://{host}" for host in registered} if action == "all" else _requested(body)
@@ -104,15 +105,14 @@ _CHANGES: dict[str, Callable[[Origins, Origins, list[str]], Origins]] = {
 @merchant_call("POST", "/wxa/get_effective_webviewdomain")
 def get_effective_webviewdomain(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer all four lists; they are readable for individuals too."""
-    return ok(
-        mp_webviewdomain=account.mp_webviewdomain,
-        third_webviewdomain=account.third_webviewdomain,
-        direct_webviewdomain=account.direct_webviewdomain,
-        effective_webviewdomain=account.effective_webviewdomain,
-    )
+    return ok(**world.read(account, "effective_domains", account.domain_lists()))
 
 
-@platform_call("/cgi-bin/component/modify_wxa_jump_domain")
+@platform_call(
+    "/cgi-bin/component/modify_wxa_jump_domain",
+    "action wxa_jump_h5_domain is_modify_published_together",
+    writes=True,
+)
 def modify_wxa_jump_domain(world: World, account: Platform, body: Body) -> Answer:
     """Read or change the platform's own list, the testing version alone or both."""
     action, together = body.get("action"), body.get("is_modify_published_together", False)
@@ -122,7 +122,7 @@ def modify_wxa_jump_domain(world: World, account: Platform, body: Body) -> Answe
         raise RefusalError(Errcode.INVALID_ARGUMENTS)
     if action == "get":
         # The one reply to `get` that a developer posted has no errcode.
-        return _platform_lists(account)
+        return dict(world.read(account, "platform_list", account.lists()))
     hosts, malformed = _platform_hosts(body)
     unreachable = [host for host in hosts if host in account.unverifiable] if action != "delete" else []
     usable = [host for host in hosts if host not in unreachable]
@@ -133,7 +133,7 @@ def modify_wxa_jump_domain(world: World, account: Platform, body: Body) -> Answe
     if invalid and not usable:
         return ok(**failed)
     _change_platform_list(world, account, action, usable, together=together)
-    return ok(**_platform_lists(account), **failed)
+    return ok(**account.lists(), **failed)
 
 
 def _platform_hosts(body: Body) -> tuple[list[str], list[str]]:
@@ -161,13 +161,6 @@ def _changed(present: list[str], action: str, hosts: list[str]) -> list[str]:
     if action == "delete":
         return [host for host in present if host not in hosts]
     return list(dict.fromkeys(hosts if action == "set" else [*present, *hosts]))
-
-
-def _platform_lists(account: Platform) -> dict[str, Any]:
-    lists = {"testing_wxa_jump_h5_domain": ";".join(account.testing)}
-    if account.published is not None:
-        lists["published_wxa_jump_h5_domain"] = ";".join(account.published)
-    return lists
 
 
 @platform_call("/cgi-bin/component/get_domain_confirmfile", empty_body=True)

@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, get_args
+
+import pytest
+import requests
+
+from airflow_wxa.sandbox import Looseness, MiniProgram, World
+from airflow_wxa.sandbox.gate import Request
+from airflow_wxa.sandbox.loose import Lag, LooseAnswer
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_wxa.sandbox import RunningSandbox
+    from tests.sandbox.conftest import Wechat
+
+SET, EFFECTIVE, PLATFORM_LIST = (
+    "/wxa/setwebviewdomain",
+    "/wxa/get_effective_webviewdomain",
+    "/cgi-bin/component/modify_wxa_jump_domain",
+)
+VERSIONS, LATEST = "/wxa/getversioninfo", "/wxa/get_latest_auditstatus"
+
+
+def own(wechat: Wechat) -> Any:
+    return wechat.post(SET, {"action": "get"})["webviewdomain"]
+
+
+def effective(wechat: Wechat) -> Any:
+    return wechat.post(EFFECTIVE, {})["effective_webviewdomain"]
+
+
+def platform_list(wechat: Wechat) -> Any:
+    return wechat.post(PLATFORM_LIST, {"action": "get"})["published_wxa_jump_h5_domain"]
+
+
+def register(wechat: Wechat) -> Any:
+    whole = {"action": "add", "wxa_jump_h5_domain": "a.org", "is_modify_published_together": True}
+    return wechat.post(PLATFORM_LIST, whole)
+
+
+def trial(wechat: Wechat) -> Any:
+    return wechat.post(VERSIONS, {}).get("exp_info")
+
+
+def online(wechat: Wechat) -> Any:
+    return wechat.post(VERSIONS, {}).get("release_info")
+
+
+def sheet(wechat: Wechat) -> Any:
+    return wechat.get(LATEST).get("auditid")
+
+
+WRITES: dict[Lag, tuple[Callable[[Wechat], Any], Callable[[Wechat], Any]]] = {
+    "domains": (lambda wechat: wechat.set_domains("add", "https://example.com"), own),
+    "effective_domains": (lambda wechat: wechat.release(), effective),
+    "platform_list": (register, platform_list),
+    "trial_version": (lambda wechat: wechat.commit("2"), trial),
+    "audit_sheet": (lambda wechat: wechat.submit(), sheet),
+    "online_version": (lambda wechat: wechat.release(), online),
+}
+
+
+def ready(wechat: Wechat, kind: Lag) -> None:
+    """Bring a Mini Program to where the write is accepted."""
+    if kind in ("effective_domains", "online_version"):
+        wechat.set_domains("add", "https://example.com")
+        wechat.submitted()
+    elif kind == "audit_sheet":
+        wechat.account.scan_polls = 0
+        wechat.commit()
+
+
+@pytest.mark.parametrize("reads", [1, 3])
+@pytest.mark.parametrize("kind", get_args(Lag))
+def test_so_many_reads_behind_a_write_show_the_state_before_it(wechat: Wechat, kind: Lag, reads: int) -> None:
+    write, read = WRITES[kind]
+    ready(wechat, kind)
+    before = read(wechat)
+    wechat.world.loose.lag = {kind: reads}
+    write(wechat)
+    shown = [read(wechat) for _ in range(reads + 1)]
+    assert shown[:-1] == [before] * reads
+    assert shown[-1] != before
+
+
+@pytest.mark.parametrize("kind", get_args(Lag))
+def test_a_refused_write_leaves_no_lag(wechat: Wechat, kind: Lag) -> None:
+    write, read = WRITES[kind]
+    ready(wechat, kind)
+    write(wechat)
+    after = read(wechat)
+    wechat.world.loose.lag = {kind: 3}
+    if kind != "trial_version":  # a commit is never the same
+        write(wechat)
+    assert read(wechat) == after
+
+
+def test_a_withdrawn_sheet_still_reads_as_in_audit_and_comes_no_nearer_to_its_end(wechat: Wechat) -> None:
+    wechat.submitted(polls=1)
+    wechat.world.loose.lag = {"audit_sheet": 3}
+    assert wechat.get("/wxa/undocodeaudit")["errcode"] == 0
+    assert [wechat.get(LATEST)["status"] for _ in range(4)] == [2, 2, 2, 3]
+
+
+def test_a_lag_is_over_after_a_reset(wechat: Wechat) -> None:
+    wechat.world.loose.lag = {"domains": 3}
+    wechat.set_domains("add", "https://example.com")
+    wechat.sandbox.reset()
+    wechat.set_domains("add", "https://example.com")
+    assert own(wechat) == ["https://example.com"]
+
+
+def test_a_new_sheet_is_unseen_by_both_questions_for_a_while(wechat: Wechat) -> None:
+    wechat.world.loose = Looseness(unseen_after_submit=2, status_beside_85012=True)
+    auditid = wechat.submitted(polls=9)
+    first = wechat.post("/wxa/get_auditstatus", {"auditid": auditid})
+    assert (first["errcode"], first["status"]) == (85012, 2)
+    assert wechat.get(LATEST)["errcode"] == 85058
+    assert (wechat.get(LATEST)["errcode"], wechat.get(LATEST)["status"]) == (0, 2)
+
+
+def test_undo_with_nothing_in_audit_may_answer_0(wechat: Wechat) -> None:
+    assert wechat.get("/wxa/undocodeaudit")["errcode"] == 87012
+    wechat.world.loose.undo_of_nothing = True
+    assert wechat.get("/wxa/undocodeaudit")["errcode"] == 0
+    assert wechat.account.withdrawals == []
+
+
+@pytest.mark.parametrize(
+    ("unfilled", "errcode"), [("name", 86002), ("avatar", 86002), ("introduction", 86002), ("category", 85008)]
+)
+def test_an_unfilled_profile_cannot_be_submitted(wechat: Wechat, unfilled: Any, errcode: int) -> None:
+    wechat.account.loose = Looseness(unfilled={unfilled})
+    wechat.commit()
+    assert wechat.submit()["errcode"] == errcode
+    assert wechat.account.sheets == []
+
+
+def test_ugc_declare_can_be_asked_of_anyone(wechat: Wechat) -> None:
+    wechat.account.scan_polls = 0
+    wechat.world.loose.needs_ugc_declare = True
+    wechat.commit()
+    assert wechat.submit()["errcode"] == 85094
+    assert wechat.submit(ugc_declare={"scene": [0]})["errcode"] == 0
+
+
+def test_an_upload_with_direct_commit_cannot_be_submitted_and_has_no_pages(wechat: Wechat) -> None:
+    wechat.account.scan_polls = 0
+    wechat.commit(ext_json='{"directCommit":true}')
+    assert wechat.submit()["errcode"] == 85086
+    assert wechat.get("/wxa/get_page")["page_list"] == []
+    wechat.commit()
+    assert wechat.submit()["errcode"] == 0
+
+
+def test_a_description_comes_back_cut_off(wechat: Wechat) -> None:
+    wechat.world.loose.longest_desc = 7
+    wechat.submitted()
+    wechat.release()
+    info = wechat.post(VERSIONS, {})
+    assert {info["exp_info"]["exp_desc"], info["release_info"]["release_desc"]} == {"release"}
+    assert wechat.get(LATEST)["user_desc"] == "release"
+
+
+def test_an_account_without_api_permission_is_answered_no_tokens(wechat: Wechat) -> None:
+    wechat.account.api_permission = False
+    info = wechat.component("api_query_auth", authorization_code=wechat.world.authorise(APPID))["authorization_info"]
+    assert set(info) == {"authorizer_appid", "func_info"}
+
+
+def test_commits_beyond_those_that_fit_are_answered_9402202(wxa_sandbox: RunningSandbox) -> None:
+    wxa_sandbox.world.loose.commits_at_once = 2
+    wxa_sandbox.world.latency = {"/wxa/commit": 0.2}
+    body = {"template_id": 47, "ext_json": "{}", "user_version": "1", "user_desc": "d"}
+
+    def commit(_: int) -> int:
+        url = f"{wxa_sandbox.url}/wxa/commit?access_token={MERCHANT_TOKEN}"
+        errcode: int = requests.post(url, json=body, timeout=10).json()["errcode"]
+        return errcode
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(commit, range(6))) == [0, 0] + [9402202] * 4
+    assert commit(0) == 0
+
+
+def wire(wechat: Wechat, how: LooseAnswer, path: str = LATEST, body: object = None) -> bytes:
+    wechat.world.loose.answers = {how}
+    raw = b"" if body is None else json.dumps(body).encode()
+    method = "GET" if body is None else "POST"
+    request = Request(method, path, {"access_token": MERCHANT_TOKEN}, raw)
+    return wechat.sandbox.encode(request, wechat.sandbox.answer(request)[0])
+
+
+def test_every_spelling_holds_the_same_facts(wechat: Wechat) -> None:
+    """Python's own parser is given what each spelling needs, and nothing else differs."""
+    wechat.submitted(version="14", polls=99)
+    plain = json.loads(wire(wechat, "extra_fields"))
+    told = {how: wire(wechat, how) for how in get_args(LooseAnswer)}
+
+    def read(how: LooseAnswer, encoding: str = "utf-8", errors: str = "strict") -> Any:
+        return json.loads(told[how].decode(encoding, errors), strict=False)
+
+    assert plain.pop("extra") == {"trace": [1.5, None, {"signature": ""}]}
+    assert read("no_errcode") == {name: value for name, value in plain.items() if name not in ("errcode", "errmsg")}
+    assert read("text_errcode") == {**plain, "errcode": "0"}
+    assert read("text_numbers")["auditid"] == "400000001"
+    assert read("number_texts") == {**plain, "user_version": 14}
+    assert read("unnamed_status") == {**plain, "status": 5}
+    assert read("bom", "utf-8-sig") == plain
+    assert read("duplicate_keys") == plain
+    assert told["duplicate_keys"].count(b'"auditid"') == 2
+    assert read("bad_byte", errors="replace") == {**plain, "errmsg": "ok�"}
+    assert read("control_characters") == {**plain, "errmsg": "ok\n\x01"}
+    assert b"\n\x01" in told["control_characters"]
+
+
+def test_domains_are_spelt_as_they_were_seen(wechat: Wechat) -> None:
+    wechat.set_domains("add", "https://example.com")
+    both = {"slashes", "upper_case", "stray_entries", "schemes"}
+    wechat.world.loose.answers = both  # type: ignore[assignment]
+    assert own(wechat) == ["HTTPS://EXAMPLE.COM/", "-"]
+    assert platform_list(wechat) == "HTTPS://EXAMPLE.COM/;-"
+
+
+def test_what_is_empty_may_be_null_or_an_object(wechat: Wechat) -> None:
+    wechat.world.loose.answers = {"null"}
+    assert (own(wechat), effective(wechat)) == (None, None)
+    wechat.world.loose.answers = {"null", "empty_objects"}
+    assert (own(wechat), effective(wechat)) == ({}, {})
+
+
+def test_a_release_may_come_back_without_its_version(wechat: Wechat) -> None:
+    wechat.submitted()
+    wechat.release()
+    wechat.world.loose.answers = {"empty_release"}
+    assert {name: value for name, value in online(wechat).items() if name != "release_time"} == {
+        "release_version": "",
+        "release_desc": "",
+    }
+
+
+def test_a_refusal_may_have_its_errcode_as_text_and_the_journal_keeps_the_number(wechat: Wechat) -> None:
+    wechat.world.loose.answers = {"text_errcode", "no_errcode"}
+    assert wechat.get(LATEST)["errcode"] == "85058"
+    assert wechat.sandbox.journal.entries[-1].errcode == 85058
+
+
+def test_a_mini_program_is_loose_alone(wechat: Wechat) -> None:
+    other = MiniProgram(appid="wx9", component_appid=COMPONENT_APPID, authorizer_access_token="other")
+    other.loose = Looseness(answers={"text_errcode"})
+    wechat.world.mini_programs.append(other)
+    assert wechat.send("GET", LATEST, token="other")["errcode"] == "85058"
+    assert wechat.get(LATEST)["errcode"] == 85058
+
+
+def test_looseness_survives_json_and_a_reset_goes_back_to_the_seed() -> None:
+    world = World(loose=Looseness.everything(lag=2))
+    assert World.from_json(world.to_json()) == world
+
+
+def test_looseness_is_set_while_it_runs(wxa_sandbox: RunningSandbox) -> None:
+    url = f"{wxa_sandbox.url}/_sandbox/loose"
+    set_now = requests.put(url, json={"lag": {"domains": 2}, "answers": ["bom"]}, timeout=5).json()
+    assert (set_now["lag"], set_now["answers"]) == ({"domains": 2}, ["bom"])
+    requests.put(url, params={"appid": APPID}, json={"answers": []}, timeout=5)
+    assert requests.get(url, params={"appid": APPID}, timeout=5).json()["lag"] == {}
+    assert requests.get(url, timeout=5).json() == set_now
+    refused = requests.put(url, json={"answers": ["polite"], "lag": {"audits": 1}}, timeout=5)
+    assert (refused.status_code, "answers" in refused.json()["error"]) == (400, True)
+    assert requests.get(url, params={"appid": "wx9"}, timeout=5).status_code == 400
+
+
+def test_unknown_request_fields_are_named_in_the_journal(wechat: Wechat) -> None:
+    wechat.post(SET, {"action": "get", "webviewdomains": [], "appid": APPID})
+    wechat.post(SET, {"action": "get"})
+    assert [entry.unknown_fields for entry in wechat.sandbox.journal.entries] == [["appid", "webviewdomains"], []]
