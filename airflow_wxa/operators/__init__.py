@@ -8,7 +8,9 @@ from airflow_wxa.operators.code import (
     WxaVerifyReleaseOperator,
 )
 from airflow_wxa.operators.domains import (
+    WxaIndividualAccountOperator,
     WxaModifyPlatformDomainOperator,
+    WxaRegisterPlatformDomainOperator,
     WxaSetWebviewDomainBranchOperator,
     WxaSetWebviewDomainOperator,
 )
@@ -16,7 +18,9 @@ from airflow_wxa.operators.domains import (
 __all__ = [
     "WxaApproveReleaseOperator",
     "WxaCommitOperator",
+    "WxaIndividualAccountOperator",
     "WxaModifyPlatformDomainOperator",
+    "WxaRegisterPlatformDomainOperator",
     "WxaReleaseOperator",
     "WxaSetWebviewDomainBranchOperator",
     "WxaSetWebviewDomainOperator",

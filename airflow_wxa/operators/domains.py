@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from airflow.sdk import BaseOperator, BranchMixIn
 from airflow.sdk.exceptions import AirflowSkipException
@@ -11,7 +11,7 @@ from airflow_wxa.api.webview_domain import parse_origins, warning_of_many
 from airflow_wxa.errors import WxaApiError
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.release.dag import failing_at_once
-from airflow_wxa.steps import configure_domains, modify_platform_domains
+from airflow_wxa.steps import DomainOutcome, configure_domains, modify_platform_domains
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -19,13 +19,19 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_wxa.api.webview_domain import Action
-    from airflow_wxa.steps import DomainOutcome
 
 __all__ = [
+    "BRANCHES",
+    "WxaIndividualAccountOperator",
     "WxaModifyPlatformDomainOperator",
+    "WxaRegisterPlatformDomainOperator",
     "WxaSetWebviewDomainBranchOperator",
     "WxaSetWebviewDomainOperator",
+    "domain_outcome",
 ]
+
+#: Task ids of the two tries to configure domains.
+BRANCHES: Final = ("configure_domains", "configure_domains_again")
 
 
 class WxaSetWebviewDomainOperator(BaseOperator):
@@ -163,3 +169,96 @@ class WxaModifyPlatformDomainOperator(BaseOperator):
         """Run the step; see the class for what is returned."""
         with failing_at_once():
             return WxaHook(self.platform_conn_id).run(modify_platform_domains(self.action, self.hosts)).to_json()
+
+
+class WxaRegisterPlatformDomainOperator(WxaModifyPlatformDomainOperator):
+    """Register hosts for all merchants after 89020, where that was asked for; skipped after any other answer.
+
+    Behind :class:`WxaSetWebviewDomainBranchOperator`, on its road ``platform_list_empty``. It looks at the branch's
+    outcome itself: whoever marks the branch "success" must not set off a platform-wide write.
+
+    :param hosts: bare hosts; empty: those of ``webviewdomain`` (templated).
+    :param webviewdomain: origins (templated).
+    :param on_platform_list_empty: ``"register"``, or ``"stop"``: fail with 89020 (templated).
+    :param branch_task_id: the branch.
+    """
+
+    template_fields: Sequence[str] = ("hosts", "webviewdomain", "on_platform_list_empty", "platform_conn_id")
+
+    def __init__(
+        self,
+        *,
+        branch_task_id: str,
+        webviewdomain: Sequence[str] = (),
+        on_platform_list_empty: Literal["stop", "register"] = "stop",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(action="add", **kwargs)
+        self.branch_task_id = branch_task_id
+        self.webviewdomain = webviewdomain
+        self.on_platform_list_empty = on_platform_list_empty
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Register, unless the branch was answered something else."""
+        outcome = _outcome_of(context, self.branch_task_id)
+        if outcome is None or outcome.outcome != "platform_list_empty":
+            raise AirflowSkipException(f"{self.branch_task_id} was not answered 89020: nothing to register")
+        with failing_at_once():
+            if self.on_platform_list_empty == "stop":
+                raise outcome.as_error()
+            self.hosts = self.hosts or [domain.host for domain in parse_origins(self.webviewdomain)]
+        return super().execute(context)
+
+
+class WxaIndividualAccountOperator(BaseOperator):
+    """Note that an individual owns the Mini Program (89231), and go on or fail; skipped after any other answer.
+
+    Behind :class:`WxaSetWebviewDomainBranchOperator`, on its road ``individual``; it looks at the outcome itself.
+
+    :param appid: the Mini Program (templated).
+    :param on_individual: ``"release_without_domains"``, or ``"stop"``: fail with 89231 (templated).
+    :param branch_task_ids: the first try, and the second one after the platform's list was filled.
+    """
+
+    template_fields: Sequence[str] = ("appid", "on_individual")
+
+    def __init__(
+        self,
+        *,
+        appid: str,
+        branch_task_ids: tuple[str, str] = BRANCHES,
+        on_individual: Literal["release_without_domains", "stop"] = "release_without_domains",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.appid = appid
+        self.branch_task_ids = branch_task_ids
+        self.on_individual = on_individual
+
+    def execute(self, context: Context) -> str:
+        """Note it, unless the branch was answered something else."""
+        outcome = domain_outcome(context, *self.branch_task_ids)
+        if outcome is None or outcome.outcome != "individual":
+            raise AirflowSkipException("the domains were not answered 89231: not an individual's Mini Program")
+        with failing_at_once():
+            if self.on_individual == "stop":
+                raise outcome.as_error()
+        return f"{self.appid} is an individual's Mini Program: it goes on without business domains"
+
+
+def domain_outcome(
+    context: Context, configure_domains: str = BRANCHES[0], configure_domains_again: str = BRANCHES[1]
+) -> DomainOutcome | None:
+    """Return what became of the domains; ``None`` when neither try ran.
+
+    The second try counts only where the first was answered 89020: what it returned before a Clear is still there.
+    """
+    first = _outcome_of(context, configure_domains)
+    if first is None or first.outcome != "platform_list_empty":
+        return first
+    return _outcome_of(context, configure_domains_again) or first
+
+
+def _outcome_of(context: Context, task_id: str) -> DomainOutcome | None:
+    returned = context["ti"].xcom_pull(task_ids=task_id)
+    return DomainOutcome.from_json(returned) if returned else None

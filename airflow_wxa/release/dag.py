@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_wxa.errors import WxaError
+from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.release.fields import FIELDS
 from airflow_wxa.release.spec import ReleaseSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from airflow.sdk import Context
 
@@ -37,9 +37,23 @@ __all__ = ["failing_at_once", "param", "release_params", "release_spec", "render
 _READ: Final = "wxa_release_spec"
 
 
-def release_params() -> dict[str, Param]:
-    """Return the params of a release, as ``DAG(params=…)`` takes them."""
-    return {name: _param(field) for name, field in FIELDS.items()}
+def release_params(fixed: Mapping[str, Any] | None = None) -> dict[str, Param]:
+    """Return the params of a release, as ``DAG(params=…)`` takes them.
+
+    :param fixed: param → the value that it has in every run: it is not in the form, and any other value is refused.
+    :raises WxaSpecError: ``fixed`` names no param, or a value that cannot be right.
+    """
+    fixed = fixed or {}
+    problems = [f"{name} = {value!r}: is no param of a release" for name, value in fixed.items() if name not in FIELDS]
+    problems += [problem for name, field in FIELDS.items() if name in fixed for problem in field.problems(fixed[name])]
+    if problems:
+        raise WxaSpecError(
+            "these params of a release cannot be fixed",
+            problems,
+            next_step="correct fixed in the DAG file",
+            source="airflow-wxa docs release",
+        )
+    return {name: _param(field, fixed) for name, field in FIELDS.items()}
 
 
 def release_spec(context: Context) -> ReleaseSpec:
@@ -86,9 +100,11 @@ def failing_at_once() -> Iterator[None]:
         raise AirflowFailException(str(error)) from error
 
 
-def _param(field: Field) -> Param:
+def _param(field: Field, fixed: Mapping[str, Any]) -> Param:
     more: dict[str, Any] = dict(field.schema)
-    if not field.required:
+    if field.name in fixed:
+        more["default"] = more["const"] = deepcopy(fixed[field.name])  # a constant is hidden by the form
+    elif not field.required:
         more["default"] = deepcopy(field.default)
     if field.choices:
         more["values_display"] = dict(field.choices)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow.models.dagrun import DagRun
+    from airflow.sdk import DAG
     from sqlalchemy.orm import Session
 
 _PLAIN: Final[Mapping[str, Any]] = {
@@ -50,17 +51,10 @@ class Stepwise:
     def __post_init__(self) -> None:
         from airflow.models.dagrun import get_or_create_dagrun
         from airflow.sdk import timezone
-        from airflow.serialization.serialized_objects import DagSerialization
         from airflow.utils.session import create_session
         from airflow.utils.types import DagRunTriggeredByType
 
-        self._dag = load_release_dag()
-        for task in self._dag.tasks:
-            task.retry_delay = timedelta(0)
-            task.on_failure_callback = [
-                lambda context: self.errors.update({context["ti"].task_id: context["exception"]})
-            ]
-        self._scheduled = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(self._dag))
+        self.follow(load_release_dag())
         self.run_id = f"stepwise-{next(_numbers)}"
         now = timezone.utcnow()
         with create_session() as session:
@@ -76,6 +70,18 @@ class Stepwise:
                 start_date=now,
                 session=session,
             )
+
+    def follow(self, dag: DAG) -> None:
+        """Go on with this DAG, as after an edit of its file."""
+        from airflow.serialization.serialized_objects import DagSerialization
+
+        self._dag = dag
+        for task in dag.tasks:
+            task.retry_delay = timedelta(0)
+            task.on_failure_callback = [
+                lambda context: self.errors.update({context["ti"].task_id: context["exception"]})
+            ]
+        self._scheduled = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
 
     def go_on(self, *, until: str | None = None) -> str:
         """Run what can run, and return the state of the run.

@@ -7,25 +7,23 @@ asked to end. Their log servers are off: they would listen on all interfaces, an
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import sys
 import time
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from secrets import token_bytes, token_urlsafe
 from typing import TYPE_CHECKING, Final
 
 import httpx
 
-import airflow_wxa
 from airflow_wxa.cli.demo.processes import ProcessSessions
 from airflow_wxa.cli.demo.rest import AirflowApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from airflow_wxa.cli.demo.processes import Component
 
@@ -58,20 +56,12 @@ TUNING: Final[Mapping[str, str]] = {
 }
 
 
+#: As everybody writes it into the DAGs folder.
+DAGS: Final = {"wxa_release.py": "from airflow_wxa.dags.wxa_release import release_dag\n\ndag = release_dag()\n"}
+
+
 class AirflowStartError(Exception):
     """The Airflow did not come up; the text says which component, its last lines, and what to do."""
-
-
-def dags_folder() -> Path:
-    """Return where the packaged DAGs are: inside the package of a wheel, beside it in a checkout.
-
-    :raises FileNotFoundError: neither is there.
-    """
-    package = Path(airflow_wxa.__file__).parent
-    for folder in (package / "example_dags", package.parent / "dags"):
-        if (folder / "wxa_release.py").is_file():
-            return folder
-    raise FileNotFoundError(f"no wxa_release.py in {package / 'example_dags'} or {package.parent / 'dags'}")
 
 
 def free_port() -> int:
@@ -102,7 +92,7 @@ class ThrowawayAirflow:
 
     :param home: an existing empty directory; its removal is the caller's.
     :param environment: what the components see besides the settings of this module: Connections above all.
-    :param dags: the DAGs are copied into ``home``, so that nothing is written beside the original.
+    :param dags: what its DAGs folder holds: name of a file → its text.
     :param port: of the API server; 0 picks a free one.
     :param debug: log at DEBUG level.
     :param tell: called with a component's name and ``starting``, then ``up``.
@@ -110,7 +100,7 @@ class ThrowawayAirflow:
 
     home: Path
     environment: Mapping[str, str] = field(repr=False)  # holds tokens
-    dags: Path = field(default_factory=dags_folder)
+    dags: Mapping[str, str] = field(default_factory=DAGS.copy)
     port: int = 0
     debug: bool = False
     tell: Callable[[str, str], object] = _quiet
@@ -141,7 +131,9 @@ class ThrowawayAirflow:
         :raises AirflowStartError: a component ended, or the time is over.
         """
         deadline = time.monotonic() + patience
-        shutil.copytree(self.dags, self.home / "dags", ignore=shutil.ignore_patterns("__pycache__"))
+        (self.home / "dags").mkdir()
+        for name, text in self.dags.items():
+            (self.home / "dags" / name).write_text(text, "utf-8")
         self._temporary.mkdir()
         database = self._spawn("database", MIGRATE)
         self._await(lambda: database.process.poll() == 0, database, deadline)

@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import airflow_wxa
 from airflow_wxa.cli.demo import airflow as launcher
-from airflow_wxa.cli.demo.airflow import AirflowStartError, ThrowawayAirflow, dags_folder
+from airflow_wxa.cli.demo.airflow import AirflowStartError, ThrowawayAirflow
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,24 +62,6 @@ def test_it_listens_on_loopback_and_logs_as_it_is_told(home: Path) -> None:
     assert (environment["AIRFLOW__API__HOST"], environment["AIRFLOW__API__PORT"]) == ("127.0.0.1", "18081")
     assert environment["AIRFLOW__LOGGING__LOGGING_LEVEL"] == "DEBUG"
     assert ThrowawayAirflow(home, {}).component_env()["AIRFLOW__LOGGING__LOGGING_LEVEL"] == "INFO"
-
-
-@pytest.mark.parametrize("folder", ["airflow_wxa/example_dags", "dags"])
-def test_the_dags_are_found_in_a_wheel_and_in_a_checkout(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
-) -> None:
-    (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / folder / "wxa_release.py").touch()
-    monkeypatch.setattr(airflow_wxa, "__file__", str(tmp_path / "airflow_wxa" / "__init__.py"))
-    assert dags_folder() == tmp_path / folder
-
-
-def test_dags_that_are_nowhere_are_an_error_that_names_both_places(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(airflow_wxa, "__file__", str(tmp_path / "airflow_wxa" / "__init__.py"))
-    with pytest.raises(FileNotFoundError, match=r"example_dags or .*dags$"):
-        dags_folder()
 
 
 def test_a_component_that_ends_is_named_with_its_last_lines(home: Path, no_airflow: Path) -> None:

@@ -1,0 +1,202 @@
+"""Release one Mini Program (小程序): business domains first, then code, audit and release.
+
+Read aloud: check what was asked for. Configure the business domains, and follow the road that WeChat's answer opens.
+Commit the code, wait for the privacy scan, submit it for audit, wait for the review. Let somebody approve. Release,
+and prove that version and domains are online.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, Label, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from airflow_wxa.dags.task_help import add_help
+from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.operators import (
+    WxaApproveReleaseOperator,
+    WxaCommitOperator,
+    WxaReleaseOperator,
+    WxaSubmitAuditOperator,
+    WxaVerifyReleaseOperator,
+)
+from airflow_wxa.operators.domains import domain_outcome
+from airflow_wxa.release import read_release, refuse
+from airflow_wxa.release.dag import failing_at_once, param, release_params, release_spec, rendered
+from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Context
+
+
+def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None = None, **dag_kwargs: Any) -> DAG:
+    """Return the DAG that releases one Mini Program.
+
+    :param fixed: param → the value that it has in every run: it is not in the form, and a run that is triggered with
+        another value is refused.
+    :param dag_kwargs: what else ``DAG`` takes; ``default_args`` and ``params`` are added to those that are here.
+    :raises WxaSpecError: ``fixed`` names no param, or a value that cannot be right.
+    """
+    default_args = {"retries": 2, "retry_delay": timedelta(minutes=1)} | dag_kwargs.pop("default_args", {})
+    params = dag_kwargs.pop("params", {}) | release_params(fixed or {})
+    plain: dict[str, Any] = {
+        "dag_display_name": "Release a Mini Program",
+        "is_paused_upon_creation": False,
+        "catchup": False,
+        "tags": ["wechat", "release"],
+        "doc_md": __doc__,
+    }
+    schedule = dag_kwargs.pop("schedule", None)
+    with DAG(dag_id, schedule=schedule, default_args=default_args, params=params, **plain | dag_kwargs) as dag:
+        of_appid: dict[str, Any] = {"appid": param("appid"), "wxa_conn_id": param("wxa_conn_id")}
+        code = of_appid | {name: param(name) for name in ("template_id", "user_version", "ext_json")}
+
+        commit_code = WxaCommitOperator(
+            task_id="commit_code",
+            user_desc=param("user_desc"),
+            withdraw_foreign_audit=param("withdraw_foreign_audit"),
+            **code,
+        )
+        configure_domains = webview_domain_gate(
+            action=rendered(lambda context: release_spec(context).action),
+            webviewdomain=rendered(lambda context: [domain.origin for domain in release_spec(context).wanted]),
+            platform_domains=rendered(lambda context: list(release_spec(context).platform_hosts)),
+            on_platform_list_empty=param("on_platform_list_empty"),
+            on_individual=param("on_individual"),
+            platform_conn_id=rendered(platform_conn_id),
+            then=commit_code,
+            group_id=None,
+            **of_appid,
+        )
+        wait_for_privacy_scan = WxaPrivacyScanSensor(
+            task_id="wait_for_privacy_scan", privacy_api_not_use=param("privacy_api_not_use"), **of_appid
+        )
+        submit_audit = WxaSubmitAuditOperator(
+            task_id="submit_audit",
+            version_desc=rendered(lambda context: context["params"]["version_desc"] or ""),
+            privacy_api_not_use=param("privacy_api_not_use"),
+            quota_reserve=param("audit_quota_reserve"),
+            withdraw_foreign_audit=param("withdraw_foreign_audit"),
+            **code,
+        )
+        wait_for_audit = WxaAuditSensor(
+            task_id="wait_for_audit",
+            auditid=rendered(submitted),
+            timeout=rendered(lambda context: context["params"]["audit_timeout_hours"] * 3600),
+            **of_appid,
+        )
+        approve_release = WxaApproveReleaseOperator(
+            task_id="approve_release",
+            template_id=param("template_id"),
+            user_version=param("user_version"),
+            outcomes=rendered(outcomes),
+            approvers=param("approvers"),
+            approver_must_differ=param("approver_must_differ"),
+            pre_execute=only_when_approval_is_wanted,
+            **of_appid,
+        )
+        release = WxaReleaseOperator(
+            task_id="release",
+            webviewdomain=rendered(wanted_online),
+            auditid=rendered(submitted),
+            trigger_rule="none_failed",
+            pre_execute=only_when_release_is_wanted,
+            **code,
+        )
+        verify_release = WxaVerifyReleaseOperator(
+            task_id="verify_release",
+            webviewdomain=rendered(wanted_online),
+            individual=rendered(is_individual),
+            released_at=rendered(released_at),
+            **code,
+        )
+
+        check_release() >> configure_domains
+        commit_code >> wait_for_privacy_scan >> submit_audit >> wait_for_audit
+        wait_for_audit >> Label("approved by WeChat") >> approve_release >> release >> verify_release
+    add_help(*dag.tasks)
+    return dag
+
+
+@task
+def check_release() -> None:
+    """Report every problem at once, before the first call."""
+    params = get_current_context()["params"]
+    _, problems = read_release(params)
+    problems += WxaHook(params["wxa_conn_id"]).token_problems(params["appid"])
+    if params["on_platform_list_empty"] == "register":
+        problems += WxaHook(platform_conn_id(get_current_context())).token_problems(None)
+    with failing_at_once():
+        refuse(problems)
+
+
+def platform_conn_id(context: Context) -> str:
+    """Return the Connection for platform-wide writes."""
+    params = context["params"]
+    return str(params["platform_conn_id"] or params["wxa_conn_id"])
+
+
+def wanted_online(context: Context) -> list[str]:
+    """Return the domains that must be effective: those wanted, or for ``all`` those that were read back."""
+    asked, outcome = release_spec(context), domain_outcome(context)
+    if outcome is not None and outcome.outcome == "individual":
+        return []
+    if asked.action is None and outcome is not None:
+        return list(outcome.after or ())
+    return [domain.origin for domain in asked.wanted] if asked.action in {"add", "set"} else []
+
+
+def submitted(context: Context) -> str:
+    """Return the auditid that submit_audit came to; ``""`` when it did not run."""
+    return str((context["ti"].xcom_pull(task_ids="submit_audit") or {}).get("auditid", ""))
+
+
+def outcomes(context: Context) -> dict[str, Any]:
+    """Return what the approval shows: what became of domains, code, submission and review."""
+    domains, pull = domain_outcome(context), context["ti"].xcom_pull
+    return {
+        "domains": domains.to_json() if domains else None,
+        "commit": pull(task_ids="commit_code"),
+        "submit": pull(task_ids="submit_audit"),
+        "audit": pull(task_ids="wait_for_audit"),
+    }
+
+
+def released_at(context: Context) -> int:
+    """Return when release published; 0 when it did not run, or WeChat did not tell."""
+    return int((context["ti"].xcom_pull(task_ids="release") or {}).get("release_time", 0))
+
+
+def is_individual(context: Context) -> bool:
+    """Tell whether WeChat said that an individual owns the Mini Program."""
+    outcome = domain_outcome(context)
+    return outcome is not None and outcome.outcome == "individual"
+
+
+def only_when_approval_is_wanted(context: Context) -> None:
+    """Skip when the run does not ask for approval, or does not release."""
+    if not (context["params"]["approval"] and context["params"]["release"]):
+        raise AirflowSkipException("the params ask for no approval")
+
+
+def only_when_release_is_wanted(context: Context) -> None:
+    """Skip when the run ends after the audit; fail when it needs an approval and has none.
+
+    Marking approve_release "success" by hand is no approval: nobody could tell who approved, or whether they may.
+    """
+    if not context["params"]["release"]:
+        raise AirflowSkipException("the params ask for no release")
+    decision = context["ti"].xcom_pull(task_ids="approve_release") or {}
+    if context["params"]["approval"] and decision.get("outcome") != "approved":
+        raise AirflowFailException(
+            "release not sent: this run asks for an approval, and there is none\n"
+            f"  appid {context['params']['appid']}, approve_release {decision.get('outcome', 'not answered')}\n"
+            "  a task that is marked success by hand approves nothing\n"
+            "  clear approve_release and let somebody approve\n"
+            "  airflow-wxa docs rescue"
+        )
