@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from typing import TYPE_CHECKING, Final
@@ -22,6 +23,12 @@ LEFT_OUT: Final = {
     "chaos": "kills processes for minutes",
     "load": "thousands of Mini Programs, takes minutes",
 }
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Spread the whole fast suite over the cores; a part of it, and what is measured, runs in one process."""
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    return (os.cpu_count() or 1) if whole and not config.option.markexpr and not config.option.collectonly else 0
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:

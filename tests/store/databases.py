@@ -47,19 +47,27 @@ class Postgresql:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Return the URL of an empty database."""
+    """Return the URL of an empty database; of PostgreSQL it is a schema, which is made in no time."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'wxa.db'}"
     else:
-        yield from new_postgresql_database()
+        server, name = _running(), f"wxa_{next(_numbers)}"
+        server.administer(f"CREATE SCHEMA {name}")
+        url = f"{server.url('postgres')}?options=-csearch_path%3D{name}"
+        yield url
+        open_engine(url).dispose()  # the schema stays, and goes with its server
+
+
+def _running() -> Postgresql:
+    server = _postgresql()
+    if isinstance(server, str):
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(server)
+    return server
 
 
 def new_postgresql_database() -> Iterator[str]:
     """Give the URL of an empty PostgreSQL database; without PostgreSQL leave the test out, in CI fail it."""
-    server = _postgresql()
-    if isinstance(server, str):
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(server)
-    name = f"wxa_{next(_numbers)}"
+    server, name = _running(), f"wxa_{next(_numbers)}"
     server.administer(f"CREATE DATABASE {name} STRATEGY file_copy")
     url = server.url(name)
     yield url

@@ -35,7 +35,7 @@ KEY = Fernet.generate_key().decode()
 PROCESSES = 16
 COUNT_TABLES = {
     "sqlite": "SELECT count(*) FROM sqlite_master WHERE name LIKE 'wxa%'",
-    "postgresql": "SELECT count(*) FROM pg_tables WHERE tablename LIKE 'wxa%'",
+    "postgresql": "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename LIKE 'wxa%'",
 }
 
 
