@@ -14,12 +14,15 @@ from airflow_wxa.sandbox.pushes import Envelope, Push, encrypt
 from airflow_wxa.sandbox.server import RunningSandbox, run, serve
 from airflow_wxa.sandbox.state import AuditPlan, MiniProgram
 from airflow_wxa.sandbox.world import World
+from airflow_wxa.sandbox.worlds import Fleet, Introduction, default_world, seeded_fleet
 
 __all__ = [
     "AuditPlan",
     "Entry",
     "Envelope",
     "Fault",
+    "Fleet",
+    "Introduction",
     "Journal",
     "Looseness",
     "MiniProgram",
@@ -29,7 +32,9 @@ __all__ = [
     "Template",
     "World",
     "create_app",
+    "default_world",
     "encrypt",
     "run",
+    "seeded_fleet",
     "serve",
 ]

@@ -79,9 +79,10 @@ def _control(methods: str, path: str, does: str, query: str = "") -> Callable[[A
     return declare
 
 
-@_control("GET", "journal", "method, path, appid, body, errcode and unknown request fields of each call")
+@_control("GET", "journal", "method, path, appid, body, errcode and unknown fields of each call", "?after=…")
 async def _journal(sandbox: Sandbox, http: HttpRequest) -> Any:
-    return [entry.to_json() for entry in list(sandbox.journal.entries)]
+    after = int(http.query_params.get("after", "0"))
+    return [entry.to_json() for entry in list(sandbox.journal.entries) if entry.seq > after]
 
 
 @_control("GET", "counts", "number of calls by path")

@@ -52,7 +52,7 @@ class Sandbox:
     def reset(self) -> None:
         """Go back to the seed, forget the journal, the pushes and the faults."""
         self.world.become(World.from_json(self.seed))
-        self.journal.entries.clear()
+        self.journal.clear()
         self.faults.waiting.clear()
         self.deliveries.clear()
 
@@ -98,7 +98,7 @@ class Sandbox:
         answer = None if fault and fault.kind in BEFORE_THE_WORK else self._worked(request, rid)
         if fault and fault.kind in ("errcode_before", "errcode_after"):
             answer = error_body(fault.answered_errcode, rid)
-        self.journal.entries.append(self._entry(seq, request, appid, body, answer, fault))
+        self.journal.add(self._entry(seq, request, appid, body, answer, fault), keep=self.world.journal_keeps)
         if isinstance(answer, dict) and (how := self._spelling(request)):
             answer = respelt(answer, how)
         return answer, fault

@@ -72,10 +72,29 @@ class Entries(list[Entry]):
 
 @dataclass(slots=True)
 class Journal:
-    """All calls since the start or the last reset; control paths are no calls."""
+    """The calls since the start or the last reset; control paths are no calls.
+
+    :param totals: number of calls by path, those that are no longer kept included.
+    """
 
     entries: Entries = field(default_factory=Entries)
+    totals: Counter[str] = field(default_factory=Counter)
     seq: int = 0
+
+    def add(self, entry: Entry, *, keep: int) -> None:
+        """Write a call down, and forget the oldest now and then.
+
+        :param keep: calls that are kept at least; up to a tenth more are.
+        """
+        self.totals[entry.path] += 1
+        self.entries.append(entry)
+        if len(self.entries) > keep + keep // 10:
+            del self.entries[: len(self.entries) - keep]
+
+    def clear(self) -> None:
+        """Forget all calls."""
+        self.entries.clear()
+        self.totals.clear()
 
     def count(self, path: str, **named: object) -> int:
         """Return how often a path was called, see :meth:`Entries.count`."""
@@ -83,7 +102,7 @@ class Journal:
 
     def counts(self) -> dict[str, int]:
         """Return the number of calls of each path that was called."""
-        return dict(Counter(each.path for each in self.entries))
+        return dict(self.totals)
 
     def next_seq(self) -> int:
         """Return the number of the call that is being answered; it goes on counting after a reset."""

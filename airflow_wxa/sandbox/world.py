@@ -56,6 +56,7 @@ class World:
     :param push_audit_events: whether an audit that ends or is delayed is pushed to the platform's message URL.
     :param loose: how the world strays from WeChat's pages; a Mini Program may have a looseness of its own.
     :param latency: path to the seconds an answer takes, ``*`` for every other path.
+    :param journal_keeps: calls that the journal keeps, the newest; its counts are of all calls.
     :param seconds_ahead: added to the clock, see :meth:`advance`.
     :param clock: epoch seconds of every timestamp; not part of the JSON.
     :param generate: the unpredictable part of each issued token, ticket and code; not part of the JSON.
@@ -77,6 +78,7 @@ class World:
     push_audit_events: bool = False
     loose: Looseness = field(default_factory=Looseness)
     latency: dict[str, float] = field(default_factory=dict)
+    journal_keeps: int = 100_000
     seconds_ahead: float = 0
     clock: Callable[[], float] = field(default=time.time, repr=False, compare=False)
     generate: Callable[[], str] = field(default=_random, repr=False, compare=False)

@@ -13,14 +13,11 @@ import requests
 from rich.console import Console
 
 from airflow_wxa.cli.main import main
-from airflow_wxa.cli.sandbox import connection, default_world, introduce
-from airflow_wxa.sandbox import RunningSandbox, serve
-from airflow_wxa.sandbox.exchange import Sandbox
+from airflow_wxa.cli.sandbox import introduce
+from airflow_wxa.sandbox import RunningSandbox, World, default_world, serve
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from airflow_wxa.sandbox import World
 
 VARIABLE = "export AIRFLOW_CONN_WXA_DEFAULT="
 
@@ -62,12 +59,22 @@ def test_tokens_of_a_world_that_somebody_brought_are_not_shown(wxa_world: World,
     assert VARIABLE not in shown
 
 
-@pytest.mark.parametrize(
-    ("url", "allow_http"), [("http://127.0.0.1:8099", None), ("http://[::1]:1", None), ("http://0.0.0.0:8099", True)]
-)
-def test_plain_http_is_allowed_only_where_it_must_be(url: str, allow_http: bool | None) -> None:
-    running = RunningSandbox(url=url, sandbox=Sandbox.of(default_world()))
-    assert json.loads(connection(running))["extra"].get("allow_http") is allow_http
+def test_a_world_that_holds_no_tokens_is_not_said_to_hold_them(tmp_path: Path) -> None:
+    world = World.from_json(default_world().to_json())
+    with serve(world) as running:
+        assert "holds no tokens" in " ".join(introduced(running, tmp_path / "world.json").split())
+
+
+def test_what_is_shown_is_enough_for_a_release() -> None:
+    with serve(default_world()) as running:
+        shown = introduced(running)
+    (command,) = [line for line in shown.splitlines() if line.startswith("airflow dags trigger wxa_release --conf ")]
+    conf = json.loads(shlex.split(command)[-1])
+    assert conf["template_id"] == 47
+    assert conf["appid"] in pasted(shown)["extra"]["authorizer_access_tokens"]
+    assert [
+        token for token in ("sandbox-token-1", "sandbox-platform-token", "Templates: 47") if token not in shown
+    ] == []
 
 
 def test_it_serves_until_ctrl_c() -> None:

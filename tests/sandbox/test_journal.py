@@ -199,3 +199,12 @@ def test_a_token_of_an_account_that_left_the_world_is_nobodys(wechat: Wechat) ->
     assert wechat.quota_errcode(MERCHANT_TOKEN) == 40001
     wechat.world.mini_programs.append(MiniProgram(appid=APPID, component_appid=COMPONENT_APPID))
     assert wechat.quota_errcode(MERCHANT_TOKEN) == 40001
+
+
+def test_the_journal_forgets_the_oldest_calls_and_goes_on_counting(wechat: Wechat) -> None:
+    wechat.world.journal_keeps = 10
+    for _ in range(25):
+        wechat.get("/wxa/queryquota")
+    assert 10 <= len(wechat.sandbox.journal.entries) <= 11
+    assert wechat.sandbox.journal.entries[-1].seq == 25
+    assert wechat.sandbox.journal.counts() == {"/wxa/queryquota": 25}

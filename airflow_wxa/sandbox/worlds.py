@@ -1,0 +1,182 @@
+"""Worlds to start with: a small one to try, a fleet made from a seed; and what a person has to know of one."""
+
+from __future__ import annotations
+
+import json
+import random
+import shlex
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from airflow_wxa.sandbox.faults import Fault
+from airflow_wxa.sandbox.loose import Looseness
+from airflow_wxa.sandbox.platforms import Platform, Template
+from airflow_wxa.sandbox.state import AuditPlan, MiniProgram
+from airflow_wxa.sandbox.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_wxa.sandbox.faults import FaultKind
+
+# Tokens of these worlds are made up and open nothing but a sandbox, so they may be printed.
+PLATFORM_APPID = "wx10000000000000aa"
+TEMPLATE_ID = 47
+
+Kind = Literal["ordinary", "individual", "unauthorised", "rejected", "lost_answer"]
+LOST: tuple[FaultKind, ...] = ("drop_before", "drop_after", "html_502", "truncated", "empty")
+WRITES = ("/wxa/setwebviewdomain", "/wxa/commit", "/wxa/submit_audit", "/wxa/release")
+
+
+def default_world() -> World:
+    """Return a platform that has registered ``example.com``, and three Mini Programs on different roads."""
+    own: dict[str, Any] = {"component_appid": PLATFORM_APPID}
+    platform = Platform(
+        component_appid=PLATFORM_APPID,
+        component_access_token="sandbox-platform-token",  # noqa: S106  made up, opens this sandbox only
+        testing=["example.com"],
+        published=["example.com"],
+    )
+    first, second, third = (
+        MiniProgram(appid=f"wx100000000000000{number}", authorizer_access_token=f"sandbox-token-{number}", **own)
+        for number in (1, 2, 3)
+    )
+    second.third_webviewdomain = ["https://m.example.com"]
+    third.individual = True
+    return World(
+        platforms=[platform], mini_programs=[first, second, third], templates=[Template(template_id=TEMPLATE_ID)]
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fleet:
+    """Many Mini Programs of one platform, each of one kind.
+
+    :param faults: answers that will be lost; for :meth:`RunningSandbox.add_fault`.
+    :param kinds: appid to what it is, in the order of the world.
+    """
+
+    world: World
+    faults: list[Fault]
+    kinds: dict[str, Kind]
+
+    def of_kind(self, kind: Kind) -> list[str]:
+        """Return the appids of one kind."""
+        return [appid for appid, each in self.kinds.items() if each == kind]
+
+
+def seeded_fleet(
+    size: int,
+    *,
+    seed: int = 0,
+    shares: Mapping[Kind, float] | None = None,
+    audit_polls: int = 1,
+    loose: Looseness | None = None,
+    cold: bool = False,
+) -> Fleet:
+    """Make a fleet; the same seed makes the same one.
+
+    :param shares: part of the fleet that is of a kind; the rest is ordinary. A lost answer is one write whose answer
+        is lost, before or after its work.
+    :param audit_polls: questions that each audit takes.
+    :param cold: no tokens but those that the platform's secret and ticket lead to.
+    """
+    rng = random.Random(seed)  # noqa: S311  a seed is the purpose
+    appids = [f"wx{number:016x}" for number in range(1, size + 1)]
+    kinds = _placed(appids, shares or {}, rng)
+    platform = Platform(
+        component_appid=PLATFORM_APPID,
+        component_access_token="" if cold else "sandbox-platform-token",
+        component_appsecret="sandbox-appsecret",
+        component_verify_ticket="sandbox-ticket",
+        testing=["example.com"],
+        published=["example.com"],
+        audit_limit=max(100, 2 * size),
+    )
+    mini_programs = [_member(appid, kind, cold=cold, audit_polls=audit_polls) for appid, kind in kinds.items()]
+    faults = [
+        Fault(path=rng.choice(WRITES), kind=rng.choice(LOST), appid=appid)
+        for appid, kind in kinds.items()
+        if kind == "lost_answer"
+    ]
+    world = World(
+        platforms=[platform],
+        mini_programs=mini_programs,
+        templates=[Template(template_id=TEMPLATE_ID)],
+        loose=loose or Looseness(),
+    )
+    return Fleet(world=world, faults=faults, kinds=kinds)
+
+
+def _placed(appids: list[str], shares: Mapping[Kind, float], rng: random.Random) -> dict[str, Kind]:
+    shuffled = rng.sample(appids, len(appids))
+    placed: dict[str, Kind] = {}
+    for kind, share in shares.items():
+        count = round(share * len(appids))
+        placed |= dict.fromkeys(shuffled[:count], kind)
+        shuffled = shuffled[count:]
+    return {appid: placed.get(appid, "ordinary") for appid in appids}
+
+
+def _member(appid: str, kind: Kind, *, cold: bool, audit_polls: int) -> MiniProgram:
+    account = MiniProgram(
+        appid=appid,
+        component_appid=PLATFORM_APPID,
+        authorizer_access_token="" if cold else f"sandbox-token-{appid}",
+        refresh_token=f"refreshtoken@@@{appid}",
+        individual=kind == "individual",
+        audit=AuditPlan(polls=audit_polls, result="rejected" if kind == "rejected" else "approved"),
+    )
+    account.authorised = kind != "unauthorised"
+    return account
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Introduction:
+    """What a person has to know of a sandbox that runs, tokens included.
+
+    :param template_ids: that ``commit`` accepts.
+    :param tokens: appid to fixed token, of every Mini Program that has one.
+    :param connection: JSON for ``AIRFLOW_CONN_WXA_DEFAULT``.
+    :param conf: params with which ``wxa_release`` releases the first Mini Program.
+    """
+
+    url: str
+    component_appid: str
+    platform_token: str = field(repr=False)
+    tokens: dict[str, str] = field(repr=False)
+    template_ids: list[int]
+    connection: str = field(repr=False)
+    conf: dict[str, Any]
+
+    @property
+    def command(self) -> str:
+        """A command that starts a release of the first Mini Program, ready to paste."""
+        return f"airflow dags trigger wxa_release --conf {shlex.quote(json.dumps(self.conf))}"
+
+    @classmethod
+    def of(cls, world: World, url: str) -> Introduction:
+        """Introduce a world that is served at a URL, by its first platform."""
+        platform = world.platforms[0]
+        tokens = {each.appid: each.fixed_token for each in world.mini_programs if each.fixed_token}
+        extra: dict[str, Any] = {"authorizer_access_tokens": tokens, "component_access_token": platform.fixed_token}
+        if not ip_address(urlsplit(url).hostname or "").is_loopback:
+            extra["allow_http"] = True
+        templates = [each.template_id for each in (*platform.templates, *world.templates)]
+        conf: dict[str, Any] = {
+            "appid": next((each.appid for each in world.mini_programs), ""),
+            "webviewdomain": [f"https://m.{host}" for host in platform.registered[:1]],
+            "template_id": next(iter(templates), TEMPLATE_ID),
+            "user_version": "1.0.0",
+        }
+        return cls(
+            url=url,
+            component_appid=platform.component_appid,
+            platform_token=platform.fixed_token,
+            tokens=tokens,
+            template_ids=templates,
+            connection=json.dumps({"conn_type": "wxa", "host": url, "extra": extra}),
+            conf=conf,
+        )

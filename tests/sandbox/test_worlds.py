@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_wxa.sandbox import Introduction, World, default_world, seeded_fleet
+
+if TYPE_CHECKING:
+    from airflow_wxa.sandbox.worlds import Kind
+
+SHARES: dict[Kind, float] = {"individual": 0.03, "unauthorised": 0.02, "rejected": 0.05, "lost_answer": 0.01}
+
+
+def test_a_seed_makes_the_same_fleet_again_and_another_seed_another() -> None:
+    first, again, other = (seeded_fleet(200, seed=seed, shares=SHARES) for seed in (7, 7, 8))
+    assert (first.world, first.faults, first.kinds) == (again.world, again.faults, again.kinds)
+    assert first.kinds != other.kinds
+
+
+def test_a_fleet_holds_as_many_of_each_kind_as_its_shares_say_and_they_are_that() -> None:
+    fleet = seeded_fleet(1000, shares=SHARES)
+    assert Counter(fleet.kinds.values()) == {
+        "ordinary": 890,
+        "individual": 30,
+        "unauthorised": 20,
+        "rejected": 50,
+        "lost_answer": 10,
+    }
+    of = fleet.world.mini_program
+    assert all(of(appid).individual for appid in fleet.of_kind("individual"))
+    assert not any(of(appid).authorised for appid in fleet.of_kind("unauthorised"))
+    assert {of(appid).audit.result for appid in fleet.of_kind("rejected")} == {"rejected"}
+    assert [fault.appid for fault in fleet.faults] == fleet.of_kind("lost_answer")
+
+
+def test_a_cold_fleet_has_no_token_that_works_and_every_way_to_one() -> None:
+    world = seeded_fleet(3, cold=True).world
+    assert [account.access_tokens() for account in world.accounts()] == [[], [], [], []]
+    assert all(each.refresh_token for each in world.mini_programs)
+    assert world.platforms[0].component_appsecret
+
+
+@pytest.mark.parametrize(
+    ("url", "allow_http"), [("http://127.0.0.1:8099", None), ("http://[::1]:1", None), ("http://0.0.0.0:8099", True)]
+)
+def test_plain_http_is_allowed_only_where_it_must_be(url: str, allow_http: bool | None) -> None:
+    connection = json.loads(Introduction.of(default_world(), url).connection)
+    assert connection["extra"].get("allow_http") is allow_http
+
+
+def test_an_introduction_shows_no_token_in_its_repr() -> None:
+    world: World = default_world()
+    shown = repr(Introduction.of(world, "http://127.0.0.1:1"))
+    assert [token for token in world.tokens() if token in shown] == []
