@@ -22,7 +22,7 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["service"],
             }
         ],
-        "operators": _modules("operators.domains", "operators.code", "operators.approval"),
+        "operators": _modules("operators.domains", "operators.code", "operators.audit", "operators.approval"),
         "sensors": _modules("sensors.polling"),
         "hooks": _modules("hooks.wxa"),
         "triggers": _modules("triggers.polling"),

@@ -37,6 +37,7 @@ class Recorder:
         "CommitOutcome": ("commit",),
         "SubmitOutcome": ("undocodeaudit", "submit_audit"),
         "ReleaseOutcome": ("release",),
+        "AuditOutcome": ("get_auditstatus",),  # no write: where the review stands is kept as the run's latest outcome
     }
 
     def __init__(self, open_ledger: Callable[[], Ledger], component_appid: str, task: TaskRef, fence: str = "") -> None:

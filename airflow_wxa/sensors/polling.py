@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from airflow.sdk import BaseSensorOperator, PokeReturnValue
+from airflow.sdk import BaseSensorOperator
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
-from airflow_wxa.errors import WxaAuditRejected
+from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.sensors.screenshots import save_screenshots
 from airflow_wxa.steps import audit_error, audit_status, privacy_scan
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
-from airflow_wxa.triggers.polling import woken_by
+from airflow_wxa.triggers.polling import LONGEST_PAUSE, STATUS_OF_EVENT, clock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from airflow.sdk import Context
 
@@ -29,7 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WxaAuditSensor", "WxaPrivacyScanSensor"]
 
-_HOUR = 3600.0
+_HOUR: Final = 3600.0
+_DEADLINE: Final = "wxa_deadline"
 
 
 class _PollingSensor(BaseSensorOperator):
@@ -37,8 +41,9 @@ class _PollingSensor(BaseSensorOperator):
 
     :param appid: the Mini Program (templated).
     :param wxa_conn_id: the Connection (templated).
-    :param deferrable: wait in the triggerer; else in the worker, as ``mode`` says.
-    :param timeout: seconds from the first look (templated).
+    :param deferrable: wait in the triggerer, whatever ``[operators] default_deferrable`` says; else in the worker, as
+        ``mode`` says.
+    :param timeout: seconds from the first look, or a ``timedelta`` (templated). A retry keeps the end, Clear renews it.
     :param poke_interval: seconds between two looks; default: the option of section ``[wxa]``.
     """
 
@@ -71,54 +76,94 @@ class _PollingSensor(BaseSensorOperator):
     def trigger_arguments(self) -> dict[str, Any]:
         """Return what the trigger wants besides what all want."""
 
-    def poke(self, context: Context) -> PokeReturnValue:
-        """Look once, for a sensor that is not deferrable."""
-        with failing_at_once():
-            outcome = self.look()
-        return PokeReturnValue(self._is_final(outcome), xcom_value=outcome.to_json())
+    @abstractmethod
+    def in_words(self, outcome: Any) -> str:
+        """Return what is true now, for the log."""
+
+    def finish(self, context: Context, outcome: Any) -> dict[str, Any]:
+        """Act on a final outcome, and return it; raise what a release cannot go on with."""
+        self.log.info(self.in_words(outcome))
+        status: dict[str, Any] = outcome.to_json()
+        return status
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look at once, and wait if it is not the end yet; returns the last status."""
-        self.timeout = float(self.timeout)
-        if not self.deferrable:
-            status: dict[str, Any] = super().execute(context)
-            return status
-        try:
-            return self._wait_or_return(context, time.time() + self.timeout)
-        except AirflowFailException as error:
-            if self.soft_fail or self.never_fail:
-                raise AirflowSkipException(str(error)) from error
-            raise
+        with failing_at_once():
+            self.timeout = _seconds(self.timeout)
+        self._end_time = self._deadline(context)
+        with self._failing_softly():
+            if self.deferrable:
+                return self._finish_or_defer(context)
+            super().execute(context)
+            return self.finish(context, self._seen)
 
     def execute_complete(self, context: Context, event: Any) -> dict[str, Any]:
         """Look again when the trigger woke the task: what WeChat says now is what counts."""
-        status, end_time = woken_by(event)
-        return self._wait_or_return(context, end_time, is_over=status == "timeout")
+        status, self._end_time, cause = _read(event)
+        if status == "timeout":
+            self._end_time = 0.0  # by the triggerer's clock, which may be ahead of this one
+        self.timeout = _seconds(self.timeout)
+        if status == "unusable" and not self.poke(context):
+            with failing_at_once():
+                raise _unusable(self.wxa_conn_id, cause)
+        # WeChat told the worker what it refuses the triggerer: so the worker looks, but not in a circle without pause.
+        interval = max(self.poke_interval, LONGEST_PAUSE) if status == "refused" else self.poke_interval
+        return self._finish_or_defer(context, interval)
 
-    def _wait_or_return(self, context: Context, end_time: float, *, is_over: bool = False) -> dict[str, Any]:
-        looked = self.poke(context)
-        status: dict[str, Any] = looked.xcom_value or {}
-        if not looked.is_done and not is_over:
+    def poke(self, context: Context) -> bool:
+        """Look once, and tell whether the wait is over; Airflow calls it for a sensor that is not deferrable."""
+        with failing_at_once():
+            self._seen = self.look()
+        if self._seen.outcome not in self.trigger_class.pending:
+            return True
+        if time.time() < self._end_time:
+            return False
+        raise AirflowSensorTimeout(
+            f"{self.task_id} waited until its time was over\n"
+            f"  appid {self.appid}, last status {self._seen.outcome}\n"
+            "  nothing is lost: WeChat goes on, and so can this run\n"
+            "  clear this task to wait on, with a longer timeout if need be"
+        )
+
+    def _finish_or_defer(self, context: Context, interval: float | None = None) -> dict[str, Any]:
+        interval = self.poke_interval if interval is None else interval
+        if not self.poke(context):
+            since, until = clock(self._end_time - self.timeout), clock(self._end_time)
+            words = self.in_words(self._seen)
+            self.log.info("%s; waiting since %s, next look within %g s, until %s", words, since, interval, until)
             self.defer(
                 trigger=self.trigger_class(
                     wxa_conn_id=self.wxa_conn_id,
-                    poll_seconds=self.poke_interval,
-                    end_time=end_time,
+                    poll_seconds=interval,
+                    end_time=self._end_time,
                     **self.trigger_arguments(),
                 ),
                 method_name="execute_complete",
             )
-        if not looked.is_done:
-            raise AirflowSensorTimeout(
-                f"{self.task_id} waited until its time was over\n"
-                f"  appid {self.appid}, last status {status.get('outcome')}\n"
-                "  nothing is lost: WeChat goes on, and so can this run\n"
-                "  clear this task to wait on, with a longer timeout if need be"
-            )
-        return status
+        return self.finish(context, self._seen)
 
-    def _is_final(self, outcome: AuditOutcome | PrivacyOutcome) -> bool:
-        return outcome.outcome not in self.trigger_class.pending
+    def _deadline(self, context: Context) -> float:
+        """Return when the wait ends, epoch seconds; Airflow before 3.3 keeps nothing for a retry."""
+        end_time: float = time.time() + self.timeout
+        store = context.get("task_state_store")
+        if store is None:
+            return end_time
+        kept: Any = store.get(_DEADLINE)
+        max_tries = context["ti"].max_tries
+        if isinstance(kept, dict) and kept["max_tries"] == max_tries:  # Clear gives more tries, a retry does not
+            return float(kept["end_time"])
+        store.set(_DEADLINE, {"max_tries": max_tries, "end_time": end_time})
+        return end_time
+
+    @contextmanager
+    def _failing_softly(self) -> Iterator[None]:
+        """Skip where ``soft_fail`` or ``never_fail`` say so; Airflow does it for what wakes from a trigger."""
+        try:
+            yield
+        except (AirflowFailException, AirflowSensorTimeout) as error:
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
 
 
 class WxaPrivacyScanSensor(_PollingSensor):
@@ -148,6 +193,14 @@ class WxaPrivacyScanSensor(_PollingSensor):
         """Return the Mini Program and the declaration."""
         return {"appid": self.appid, "privacy_api_not_use": self.privacy_api_not_use}
 
+    def in_words(self, outcome: PrivacyOutcome) -> str:
+        """Return how far the scan is."""
+        if outcome.outcome == "scanning":
+            return f"WeChat scans the code of {outcome.appid} for privacy interfaces"
+        found = sorted({*outcome.without_auth_list, *outcome.without_conf_list})
+        unused = f"declared as not used: {', '.join(found)}" if found else "nothing lacks right or declaration"
+        return f"the privacy scan of {outcome.appid} is over, {unused}"
+
 
 class WxaAuditSensor(_PollingSensor):
     """Wait until the review of a sheet has ended; it can take seven working days.
@@ -156,8 +209,8 @@ class WxaAuditSensor(_PollingSensor):
     a push about the Mini Program that the push receiver took makes it look within seconds.
 
     Returns ``{"outcome": "approved", "appid", "auditid", "reason", "screenshot"}``; a rejected or withdrawn sheet
-    fails with its reason. Screenshots of a rejected one are saved below ``[wxa] screenshot_dir``, and the error names
-    the files.
+    leaves the same in XCom and in the store, and fails with its reason. Screenshots of a rejected one are saved below
+    ``[wxa] screenshot_dir``, and the error names the files.
 
     :param auditid: as :class:`~airflow_wxa.operators.WxaSubmitAuditOperator` returned it (templated).
 
@@ -174,26 +227,77 @@ class WxaAuditSensor(_PollingSensor):
 
     def look(self) -> AuditOutcome:
         """Look once at the sheet."""
-        outcome = WxaHook(self.wxa_conn_id).run(audit_status(self.appid, self.auditid))
-        if error := audit_error(outcome):
-            raise self._with_lines(error, outcome)
-        return outcome
+        return WxaHook(self.wxa_conn_id).run(audit_status(self.appid, self.auditid))
 
     def trigger_arguments(self) -> dict[str, Any]:
         """Return the sheet."""
         return {"sheets": [{"appid": self.appid, "auditid": self.auditid}]}
 
-    def _with_lines(self, error: WxaError, outcome: AuditOutcome) -> WxaError:
-        """Give the error's text a line for each of the reasons, and for each screenshot, which is saved."""
-        if not isinstance(error, WxaAuditRejected):
-            return error
-        screenshots = save_screenshots(outcome, WxaHook(self.wxa_conn_id).run)
-        error.values = {"auditid": outcome.auditid}
-        error.why = "\n  ".join(
-            [
-                "the reviewer's reason:",
-                *(f"  {line}" for line in outcome.reason.splitlines() or ["none given"]),
-                *(f"screenshot {media_id}: {where}" for media_id, where in screenshots.items()),
-            ]
-        )
-        return error
+    def in_words(self, outcome: AuditOutcome) -> str:
+        """Return where the review stands."""
+        reason = f": {' '.join(outcome.reason.split())}" if outcome.reason else ""
+        return f"sheet {outcome.auditid} of {outcome.appid} is {_AUDIT_WORDS[outcome.outcome]}{reason}"
+
+    def finish(self, context: Context, outcome: AuditOutcome) -> dict[str, Any]:
+        """Return the outcome of an approved sheet; fail with the reason of any other."""
+        if error := self.ending_error(outcome):
+            context["ti"].xcom_push(key="return_value", value=outcome.to_json())
+            with failing_at_once():
+                raise error
+        return super().finish(context, outcome)
+
+    def ending_error(self, outcome: AuditOutcome) -> WxaError | None:
+        """Return the error that a rejected or withdrawn sheet is; a reviewer's screenshots are saved, and named."""
+        return audit_error(outcome, save_screenshots(outcome, WxaHook(self.wxa_conn_id).run))
+
+
+_AUDIT_WORDS: Final = {
+    "auditing": "in audit",
+    "delayed": "in audit, delayed",
+    "approved": "approved",
+    "rejected": "rejected",
+    "withdrawn": "withdrawn",
+}
+
+
+def _read(event: Any) -> tuple[str, float, str]:
+    """Return status, end time and cause of a trigger's event.
+
+    :raises ValueError: not an event of these triggers.
+    """
+    if isinstance(event, dict) and event.get("status") in STATUS_OF_EVENT.values():
+        end_time, cause = event.get("end_time"), event.get("cause", "")
+        if isinstance(end_time, int | float):
+            return event["status"], float(end_time), str(cause)
+    raise ValueError(f"not an event of a Wxa trigger: {event!r}")
+
+
+def _seconds(timeout: Any) -> float:
+    """Return a timeout in seconds.
+
+    :raises WxaSpecError: it is none.
+    """
+    if isinstance(timeout, timedelta):
+        return timeout.total_seconds()
+    try:
+        seconds = math.nan if isinstance(timeout, bool) else float(timeout)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if 0 <= seconds < math.inf:
+        return seconds
+    raise WxaSpecError(
+        "the wait does not begin",
+        [f"timeout = {timeout!r}: must be seconds, 0 or more, or a timedelta"],
+        next_step="correct the task's timeout",
+    )
+
+
+def _unusable(wxa_conn_id: str, cause: str) -> WxaSpecError:
+    return WxaSpecError(
+        "the triggerer cannot use this Connection",
+        [f"Connection {wxa_conn_id!r}: {cause}"],
+        why="A deferred task waits in the triggerer, which reads Connection, store and certificates for itself. This "
+        "worker can use the Connection.",
+        next_step="give the triggerer what the workers have: Connection or secrets backend, section [wxa], files; then "
+        "clear this task. Or let it wait in the worker: deferrable=False",
+    )

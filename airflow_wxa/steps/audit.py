@@ -29,6 +29,7 @@ from airflow_wxa.steps.remote_state import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Literal
 
     from airflow_wxa.api.audit import AuditSheet
@@ -98,18 +99,25 @@ def audit_status(appid: str, auditid: str) -> Step[AuditOutcome]:
     return AuditOutcome(word, appid, auditid, reason=sheet.reason, screenshot=sheet.screenshot)
 
 
-def audit_error(outcome: AuditOutcome) -> WxaError | None:
-    """Return the error that a review which ended badly is for whoever cannot route on it; else ``None``."""
+def audit_error(outcome: AuditOutcome, screenshots: Mapping[str, str] | None = None) -> WxaError | None:
+    """Return the error that a review which ended badly is for whoever cannot route on it; else ``None``.
+
+    :param screenshots: media id → where the reviewer's screenshot was saved; ``None``: it was not.
+    """
     source = CATALOGUE["get_auditstatus"].source
     if outcome.outcome == "rejected":
+        if screenshots is None:
+            screenshots = dict.fromkeys(outcome.screenshot, "get_material has it")
         return WxaAuditRejected(
             "the audit rejected this version (审核不通过)",
-            values={
-                "auditid": outcome.auditid,
-                "reason": outcome.reason or "none given",
-                "screenshot": ", ".join(outcome.screenshot) or "none",
-            },
-            why="A reviewer found what the reason says; the version cannot be released.",
+            values={"auditid": outcome.auditid},
+            why="\n  ".join(
+                [
+                    "the reviewer's reason:",
+                    *(f"  {line}" for line in outcome.reason.splitlines() or ["none given"]),
+                    *(f"screenshot {media_id}: {where}" for media_id, where in screenshots.items()),
+                ]
+            ),
             next_step="fix the Mini Program or its material as the reason says, then run the release again "
             "with a new template_id or user_version",
             source=source,

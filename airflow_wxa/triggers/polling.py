@@ -6,6 +6,7 @@ So nothing that WeChat said travels through the database, and the text of an err
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import logging
 import random
 import time
@@ -16,9 +17,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from cachetools import TTLCache
 
-from airflow_wxa.errors import WxaError, WxaQuotaError
+from airflow_wxa.errors import WxaError, WxaQuotaError, WxaSpecError
 from airflow_wxa.steps import AuditOutcome, PrivacyOutcome, audit_status, privacy_scan
-from airflow_wxa.triggers.sharing import NO_CONNECTION, shared_connection
+from airflow_wxa.triggers.sharing import shared_connection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,14 +30,30 @@ if TYPE_CHECKING:
 
     Look = Callable[[], Step[AuditOutcome | PrivacyOutcome]]
 
-__all__ = ["ThrottledLog", "WxaAuditTrigger", "WxaPrivacyScanTrigger", "backoff", "woken_by"]
+__all__ = [
+    "LONGEST_PAUSE",
+    "STATUS_OF_EVENT",
+    "ThrottledLog",
+    "WaitState",
+    "WxaAuditTrigger",
+    "WxaPrivacyScanTrigger",
+    "backoff",
+    "clock",
+]
 
-#: Of one Mini Program. ``final``: it ended. ``refused``: no look helps any more. ``waiting``: the time is over.
-WaitState = Literal["final", "refused", "waiting"]
+#: Of one Mini Program. ``final``: it ended. ``refused``: WeChat refuses to tell. ``unusable``: this triggerer cannot
+#: ask, nothing was sent. ``waiting``: the time is over.
+WaitState = Literal["final", "refused", "unusable", "waiting"]
 
 #: State of a Mini Program → status of an event that tells of such a one; the first that fits counts.
-_STATUS_OF_EVENT: Final[Mapping[WaitState, str]] = {"waiting": "timeout", "refused": "refused", "final": "final"}
-_LONGEST_PAUSE: Final = 900.0  # seconds: a review takes hours or days
+STATUS_OF_EVENT: Final[Mapping[WaitState, str]] = {
+    "waiting": "timeout",
+    "unusable": "unusable",
+    "refused": "refused",
+    "final": "final",
+}
+#: Seconds: a review takes hours or days.
+LONGEST_PAUSE: Final = 900.0
 _GROWTH: Final = 1.5
 _SHORTEST: Final = 0.75  # of a pause that jitter cut
 _LOGGED_SECONDS: Final = 900.0
@@ -81,34 +98,33 @@ class _PollingTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look until every Mini Program's wait is over: its outcome is final, it is refused, or the time is over."""
         async with shared_connection(self.wxa_conn_id) as connection:
-            states = await self._wait_for_all(connection)
-        yield self._event(states)
+            states, cause = await self._wait_for_all(connection)
+        payload: dict[str, Any] = {"status": _status(states), "end_time": self.end_time}
+        payload |= {"cause": cause} if cause else {}
+        payload |= {"appids": dict(states)} if len(states) > 1 else {}
+        yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
-    async def _wait_for_all(self, connection: SharedConnection) -> Mapping[str, WaitState]:
+    async def _wait_for_all(self, connection: SharedConnection) -> tuple[Mapping[str, WaitState], str]:
+        """Return what became of each, and why this triggerer could not ask for one; ``""``: it could."""
         looks = self.looks()
         try:
-            await connection.client()
-        except NO_CONNECTION:  # the sensor meets the same error, where its text is seen
-            return dict.fromkeys(looks, "refused")
-        except WxaError as error:
-            if not error.retryable:
-                return dict.fromkeys(looks, "refused")
+            await connection.client_with_patience()
+        except WxaSpecError as error:
+            return dict.fromkeys(looks, "unusable"), "; ".join(error.problems)
+        except WxaError:  # the store does not answer yet
+            pass
         if len(looks) > 1:
             await connection.preload(list(looks))
         throttled = ThrottledLog(self.log.log)
+        waits = [_Wait(self, connection, appid, look, throttled) for appid, look in looks.items()]
         async with asyncio.TaskGroup() as group:
-            tasks = {
-                appid: group.create_task(_Wait(self, connection, appid, look, throttled).until_over())
-                for appid, look in looks.items()
-            }
-        return {appid: task.result() for appid, task in tasks.items()}
+            tasks = {wait.appid: group.create_task(wait.until_over()) for wait in waits}
+        cause = next((wait.cause for wait in waits if wait.cause), "")
+        return {appid: task.result() for appid, task in tasks.items()}, cause
 
-    def _event(self, states: Mapping[str, WaitState]) -> TriggerEvent:
-        status = next((status for state, status in _STATUS_OF_EVENT.items() if state in states.values()), "final")
-        payload: dict[str, Any] = {"status": status, "end_time": self.end_time}
-        if len(states) > 1:
-            payload["appids"] = dict(states)
-        return TriggerEvent(payload)  # type: ignore[no-untyped-call]
+    def about(self, appid: str) -> str:
+        """Return what the log calls the wait for a Mini Program."""
+        return appid
 
 
 class WxaPrivacyScanTrigger(_PollingTrigger):
@@ -146,7 +162,7 @@ class WxaAuditTrigger(_PollingTrigger):
     """
 
     pending = frozenset({"auditing", "delayed"})
-    longest_pause = _LONGEST_PAUSE
+    longest_pause = LONGEST_PAUSE
     heeds_pushes = True
 
     def __init__(self, *, sheets: Iterable[Mapping[str, str]], **kwargs: Any) -> None:
@@ -159,32 +175,34 @@ class WxaAuditTrigger(_PollingTrigger):
         """Return the look at each sheet."""
         return {each["appid"]: partial(audit_status, each["appid"], each["auditid"]) for each in self.sheets}
 
+    def about(self, appid: str) -> str:
+        """Return the sheet's number and whose it is."""
+        return next(f"sheet {each['auditid']} of {appid}" for each in self.sheets if each["appid"] == appid)
+
     def arguments(self) -> dict[str, Any]:
         """Return what ``__init__`` takes."""
         return super().arguments() | {"sheets": self.sheets}
 
 
-def woken_by(event: Any) -> tuple[str, float]:
-    """Return status and end time of an event.
-
-    :raises ValueError: not an event of these triggers.
-    """
-    if isinstance(event, dict) and event.get("status") in _STATUS_OF_EVENT.values():
-        end_time = event.get("end_time")
-        if isinstance(end_time, int | float):
-            return event["status"], float(end_time)
-    raise ValueError(f"not an event of a Wxa trigger: {event!r}")
+def _status(states: Mapping[str, WaitState]) -> str:
+    return next(status for state, status in STATUS_OF_EVENT.items() if state in {*states.values(), "final"})
 
 
 class _Wait:
-    """The wait for one Mini Program: sleep, look, and again, until there is nothing left to wait for."""
+    """The wait for one Mini Program: sleep, look, and again, until there is nothing left to wait for.
+
+    :ivar cause: why this triggerer cannot ask; ``""``: it can.
+    """
 
     def __init__(
         self, trigger: _PollingTrigger, connection: SharedConnection, appid: str, look: Look, throttled: ThrottledLog
     ) -> None:
+        self.appid = appid
+        self.cause = ""
         self._trigger = trigger
         self._connection = connection
-        self._appid = appid
+        self._about = trigger.about(appid)
+        self._said = "waiting"
         self._look = look
         self._log = throttled.log
         self._seen_pushes: set[tuple[str, int]] = set()
@@ -194,7 +212,7 @@ class _Wait:
     async def until_over(self) -> WaitState:
         """Look after each pause, or when a push says that it is worth it; a look is cut off where the time ends."""
         platform = self._connection.component_appid if self._trigger.heeds_pushes else ""
-        with self._connection.watcher.watching(platform, self._appid, self.on_push):
+        with self._connection.watcher.watching(platform, self.appid, self.on_push):
             try:
                 async with asyncio.timeout(self._trigger.end_time - time.time()):
                     return await self._until_ended()
@@ -214,7 +232,9 @@ class _Wait:
         state: WaitState = "waiting"
         pauses = self._backoff()
         while state == "waiting":
-            if await self._is_pushed_during(next(pauses)):
+            pause = next(pauses)
+            self._log(logging.INFO, f"{self._about}: {self._said}", f"; next look at {clock(time.time() + pause)}")
+            if await self._is_pushed_during(pause):
                 pauses = self._backoff()  # something is about to happen
                 state = await self._looked()
             else:
@@ -242,17 +262,17 @@ class _Wait:
 
     async def _looked(self) -> WaitState:
         try:
-            async with await self._connection.client() as client:
+            async with await self._connection.client_with_patience() as client:
                 outcome = await client.run(self._look())
-        except NO_CONNECTION:
-            return "refused"
+        except WxaSpecError as error:
+            self.cause = "; ".join(error.problems)
+            return "unusable"
         except WxaError as error:
             # A counter that is used up resets by the minute or the day, and this wait lasts days.
-            if not (error.retryable or isinstance(error, WxaQuotaError)):
-                return "refused"
-            self._log(logging.WARNING, f"still waiting for {self._appid}: {error.what}")
-            return "waiting"
-        self._log(logging.INFO, f"{self._appid}: {outcome.outcome}")
+            is_worth_waiting = error.retryable or isinstance(error, WxaQuotaError)
+            self._log(logging.WARNING, f"{self._about}: {error.what}", "; waits on" if is_worth_waiting else "")
+            return "waiting" if is_worth_waiting else "refused"
+        self._said = outcome.outcome
         return "waiting" if outcome.outcome in self._trigger.pending else "final"
 
 
@@ -280,8 +300,16 @@ class ThrottledLog:
         self._log = log
         self._logged: TTLCache[str, bool] = TTLCache(_LOGGED_TEXTS, _LOGGED_SECONDS)
 
-    def log(self, level: int, text: str) -> None:
-        """Log it, unless it was logged a moment ago."""
+    def log(self, level: int, text: str, more: str = "") -> None:
+        """Log it, unless it was logged a moment ago.
+
+        :param more: is logged behind it, and does not count when texts are compared.
+        """
         if text not in self._logged:
             self._logged[text] = True
-            self._log(level, text)
+            self._log(level, f"{text}{more}")
+
+
+def clock(at: float) -> str:
+    """Return epoch seconds as the log shows a time."""
+    return dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
-from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
+from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException, AirflowRuntimeError
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from airflow_wxa.errors import WxaError
-from airflow_wxa.hooks.connection import read_connection
+from airflow_wxa.errors import WxaError, WxaSpecError
+from airflow_wxa.hooks.connection import read_connection, unknown_connection
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.triggers.push_watcher import PushWatcher
 
@@ -24,14 +25,15 @@ if TYPE_CHECKING:
     from airflow_wxa.client import AsyncWxaClient
     from airflow_wxa.hooks.connection import WxaConnection
 
-__all__ = ["NO_CONNECTION", "SharedConnection", "shared_connection"]
+__all__ = ["SharedConnection", "shared_connection"]
 
 log = logging.getLogger(__name__)
 
-#: What a look-up raises when there is no such Connection, or Airflow does not give it.
-NO_CONNECTION: Final = (AirflowException, AirflowRuntimeError)
 _KNOWN_SECONDS: Final = 30.0  # a Connection that was corrected is noticed after this
 _FAILED_SECONDS: Final = 5.0
+# A secrets backend that is down for a moment looks like a Connection that is not there, and must end no wait of days.
+_PATIENCE_SECONDS: Final = 20.0
+_PATIENCE_ONCE_USABLE_SECONDS: Final = 600.0
 _POLLS_AT_ONCE: Final = 24  # fewer than the connections that a pool has
 
 
@@ -51,7 +53,7 @@ class SharedConnection:
         self._seen: Connection | None = None
         self._read: WxaConnection | None = None
         self._client: AsyncWxaClient | None = None
-        self._failure: Exception | None = None
+        self._failure: WxaError | None = None
         self._good_until = 0.0
 
     @property
@@ -62,8 +64,8 @@ class SharedConnection:
     async def client(self) -> AsyncWxaClient:
         """Return the client, to be entered for each look: the Connection may be another one at the next.
 
-        :raises WxaError: the Connection cannot be right, or the store that it needs does not answer.
-        :raises AirflowException: there is none; any of :data:`NO_CONNECTION`.
+        :raises WxaSpecError: this process cannot use the Connection: it is not there, or cannot be right here.
+        :raises WxaTransportError: the store that it needs does not answer.
         """
         async with self._one_at_a_time:
             if time.monotonic() >= self._good_until:
@@ -72,6 +74,17 @@ class SharedConnection:
                 raise self._failure.with_traceback(None)
             assert self._client is not None  # noqa: S101  (a look-up ends with one or the other)
             return self._client
+
+    async def client_with_patience(self) -> AsyncWxaClient:
+        """Return the same; a Connection that cannot be used is looked up again for a while, longer if it once could."""
+        patience = _PATIENCE_SECONDS if self._seen is None else _PATIENCE_ONCE_USABLE_SECONDS
+        again = AsyncRetrying(
+            stop=stop_after_delay(patience),
+            wait=wait_fixed(_FAILED_SECONDS),
+            retry=retry_if_exception_type(WxaSpecError),
+            reraise=True,
+        )
+        return await again(self.client)
 
     async def preload(self, appids: Sequence[str]) -> None:
         """Look the stored tokens of many Mini Programs up in one query; without it each look does so by itself."""
@@ -94,16 +107,26 @@ class SharedConnection:
     async def _look_up(self) -> None:
         self._failure = None
         try:
-            seen = await self._hook.aget_connection(self._hook.wxa_conn_id)
+            seen = await self._connection()
             if self._client is None or seen != self._seen:
                 self._read = read_connection(seen)
                 client = await self._hook.aget_conn()
                 await self.close()
                 self._client = await client.__aenter__()
                 self._seen = seen
-        except (WxaError, *NO_CONNECTION) as error:
+        except WxaError as error:
             self._failure = error
         self._good_until = time.monotonic() + (_FAILED_SECONDS if self._failure else _KNOWN_SECONDS)
+
+    async def _connection(self) -> Connection:
+        conn_id = self._hook.wxa_conn_id
+        try:
+            return await self._hook.aget_connection(conn_id)
+        except AirflowNotFoundException:
+            raise unknown_connection(conn_id) from None
+        except (AirflowException, AirflowRuntimeError) as error:  # a text of Airflow's may hold anything
+            failure = type(error).__name__
+        raise WxaSpecError(f"the Connection {conn_id!r} cannot be looked up", [f"Airflow says {failure}"])
 
 
 class _Loop:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,12 +14,15 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
     TaskDeferred,
 )
+from sqlalchemy import select
 
 from airflow_wxa.errors import WxaTransportError
+from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.operators import WxaCommitOperator, WxaSubmitAuditOperator
 from airflow_wxa.sandbox import AuditPlan, Fault
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
+from airflow_wxa.store.tables import outcome
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
 from tests.airflow_session import calls, register_dag, run_dag
 
@@ -51,7 +56,51 @@ def audit(auditid: str, **fields: Any) -> WxaAuditSensor:
 
 
 def scan(**fields: Any) -> WxaPrivacyScanSensor:
-    return WxaPrivacyScanSensor(task_id="wait", appid=APPID, **fields)
+    return WxaPrivacyScanSensor(**{"task_id": "wait", "appid": APPID} | fields)
+
+
+class Kept(dict[str, Any]):
+    """What ``task_state_store`` keeps."""
+
+    set = dict.__setitem__
+
+
+class Ti:
+    """A task instance in its first poke.
+
+    :param max_tries: Clear adds to it, a retry does not.
+    """
+
+    def __init__(self, max_tries: int = 2) -> None:
+        self.max_tries = max_tries
+        self.pushed: dict[str, Any] = {}
+
+    def get_first_reschedule_date(self, context: object) -> None:
+        """It was not rescheduled yet."""
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+
+def Context(ti: Ti | None = None, **more: Any) -> Any:  # noqa: N802  (stands for Airflow's)
+    return {"ti": ti or Ti()} | more
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what the sensors log."""
+    lines: list[str] = []
+
+    class Log:
+        def info(self, text: str, *values: object) -> None:
+            lines.append(text % values)
+
+        def warning(self, text: str) -> None:
+            """Airflow says that this is no task runner."""
+
+    for sensor in (WxaAuditSensor, WxaPrivacyScanSensor):
+        monkeypatch.setattr(sensor, "log", Log())
+    return lines
 
 
 def test_a_final_status_is_returned_at_the_first_look_without_deferring(
@@ -111,8 +160,11 @@ def test_a_review_that_ended_badly_fails_at_once_with_its_reason(
     account: MiniProgram, deferrable: bool, result: str, said: str
 ) -> None:
     auditid = submitted(account, result=result)
+    context = Context()
     with pytest.raises(AirflowFailException, match=said):
-        audit(auditid, deferrable=deferrable).execute({})
+        audit(auditid, deferrable=deferrable).execute(context)
+    pushed = context["ti"].pushed["return_value"]
+    assert (pushed["outcome"], pushed["auditid"]) == (result, auditid)
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
@@ -120,7 +172,7 @@ def test_a_review_that_ended_badly_fails_at_once_with_its_reason(
 def test_a_sensor_that_may_fail_softly_skips(account: MiniProgram, deferrable: bool, leniency: str) -> None:
     auditid = submitted(account, result="rejected")
     with pytest.raises(AirflowSkipException):
-        audit(auditid, deferrable=deferrable, **{leniency: True}).execute({})
+        audit(auditid, deferrable=deferrable, **{leniency: True}).execute(Context())
 
 
 def test_a_soft_failure_skips_after_waiting_too(account: MiniProgram) -> None:
@@ -128,7 +180,7 @@ def test_a_soft_failure_skips_after_waiting_too(account: MiniProgram) -> None:
     sensor = audit(auditid, soft_fail=True)
     event = {"status": "final", "end_time": time.time() + 60}
     with pytest.raises(AirflowSkipException):
-        sensor.resume_execution("execute_complete", {"event": event}, {})
+        sensor.resume_execution("execute_complete", {"event": event}, Context())
 
 
 def test_without_deferring_it_pokes_until_the_end(account: MiniProgram, wxa_default: RunningSandbox) -> None:
@@ -138,21 +190,103 @@ def test_without_deferring_it_pokes_until_the_end(account: MiniProgram, wxa_defa
 
 
 def test_without_deferring_it_can_give_its_slot_back(account: MiniProgram) -> None:
-    class Ti:
-        """A task instance in its first poke."""
-
-        def get_first_reschedule_date(self, context: object) -> None:
-            """It was not rescheduled yet."""
-
     auditid = submitted(account, polls=3)
     with pytest.raises(AirflowRescheduleException):
-        audit(auditid, deferrable=False, mode="reschedule", poke_interval=30).execute({"ti": Ti()})
+        audit(auditid, deferrable=False, mode="reschedule", poke_interval=30).execute(Context())
 
 
-def test_without_deferring_the_timeout_is_airflows(account: MiniProgram) -> None:
-    auditid = submitted(account, polls=50)
-    with pytest.raises(AirflowSensorTimeout):
-        audit(auditid, deferrable=False, timeout="0.02").execute({})
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_without_deferring_it_ends_at_the_same_time_with_the_same_words(account: MiniProgram, mode: str) -> None:
+    sensor = audit(submitted(account, polls=50), deferrable=False, timeout="0.1", mode=mode)
+    with pytest.raises(AirflowSensorTimeout, match="clear this task to wait on"):
+        poked_until_over(sensor, Context(task_state_store=Kept()))
+
+
+def poked_until_over(sensor: WxaAuditSensor, context: Any) -> None:
+    while True:
+        try:
+            sensor.execute(context)
+        except AirflowRescheduleException:
+            time.sleep(0.02)
+
+
+@pytest.mark.parametrize("timeout", [timedelta(minutes=2), 120, 120.0, "120", "120.0"])
+def test_a_timeout_is_seconds_or_a_timedelta(account: MiniProgram, timeout: Any) -> None:
+    auditid = submitted(account, polls=5)
+    with pytest.raises(TaskDeferred) as deferred:
+        audit(auditid, timeout=timeout).execute({})
+    assert deferred.value.trigger.end_time == pytest.approx(time.time() + 120, abs=5)
+
+
+@pytest.mark.parametrize("timeout", ["soon", "", "None", None, True, "-1", -1, "nan", "inf", [60]])
+def test_a_timeout_that_is_none_is_refused_by_name_before_anything_is_asked(
+    account: MiniProgram, wxa_default: RunningSandbox, timeout: Any
+) -> None:
+    with pytest.raises(AirflowFailException, match="timeout = "):
+        audit("400000001", timeout=timeout).execute({})
+    assert calls(wxa_default.journal, STATUS) == []
+
+
+def test_a_retry_keeps_the_end_and_clear_renews_it(account: MiniProgram) -> None:
+    auditid, store, ends = submitted(account, polls=50), Kept(), []
+    for max_tries in (2, 2, 4):
+        with pytest.raises(TaskDeferred) as deferred:
+            audit(auditid).execute(Context(Ti(max_tries), task_state_store=store))
+        ends.append(deferred.value.trigger.end_time)
+    assert ends[0] == ends[1] < ends[2]
+
+
+@pytest.mark.parametrize("default_deferrable", ["True", "False"])
+def test_it_is_deferrable_whatever_airflows_default_is(
+    monkeypatch: pytest.MonkeyPatch, default_deferrable: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", default_deferrable)
+    assert audit("1").deferrable
+    assert not audit("1", deferrable=False).deferrable
+    with DAG("waits", schedule=None, default_args={"deferrable": False}):
+        assert not audit("1").deferrable
+        assert not scan(task_id="scan").deferrable
+
+
+def test_a_triggerer_that_cannot_use_the_connection_ends_the_task_with_the_cause(account: MiniProgram) -> None:
+    auditid = submitted(account, polls=5)
+    event = {"status": "unusable", "end_time": time.time() + 60, "cause": "does not exist"}
+    with pytest.raises(AirflowFailException) as failed:
+        audit(auditid).execute_complete({}, event)
+    assert str(failed.value).splitlines()[:2] == [
+        "the triggerer cannot use this Connection (nothing was sent)",
+        "  - Connection 'wxa_default': does not exist",
+    ]
+
+
+def test_a_review_that_has_ended_counts_whatever_ails_the_triggerer(account: MiniProgram) -> None:
+    auditid = submitted(account)
+    event = {"status": "unusable", "end_time": time.time() + 60, "cause": "does not exist"}
+    assert audit(auditid).execute_complete({}, event)["outcome"] == "approved"
+
+
+def test_a_look_that_wechat_refuses_the_triggerer_alone_makes_no_circle_without_pause(account: MiniProgram) -> None:
+    auditid = submitted(account, polls=5)
+    with pytest.raises(TaskDeferred) as deferred:
+        audit(auditid).execute_complete({}, {"status": "refused", "end_time": time.time() + 3600})
+    assert deferred.value.trigger.poll_seconds == 900
+
+
+def test_the_log_says_which_sheet_since_when_and_when_it_looks_next(account: MiniProgram, logged: list[str]) -> None:
+    auditid = submitted(account, polls=5)
+    with pytest.raises(TaskDeferred):
+        audit(auditid, timeout=3600, poke_interval=60).execute({})
+    time_ = r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+    words = f"sheet {auditid} of {APPID} is in audit; waiting since {time_}, next look within 60 s, until {time_}"
+    assert re.fullmatch(words, logged[-1])
+
+
+def test_the_last_line_says_what_is_true_now(account: MiniProgram, logged: list[str]) -> None:
+    auditid = submitted(account)
+    scan().execute({})
+    assert logged[-1] == f"the privacy scan of {APPID} is over, nothing lacks right or declaration"
+    audit(auditid).execute({})
+    assert logged[-1] == f"sheet {auditid} of {APPID} is approved"
 
 
 def test_the_timeout_says_that_nothing_is_lost_and_what_to_do(account: MiniProgram) -> None:
@@ -237,6 +371,21 @@ def test_a_run_that_waits_too_long_fails_without_a_retry(account: MiniProgram) -
     assert run.states == {"wait": "failed"}
     assert run.tries == {"wait": 1}
     assert "clear this task to wait on" in str(run.errors["wait"])
+
+
+@pytest.mark.parametrize("result", ["rejected", "withdrawn"])
+def test_a_review_that_ended_badly_leaves_its_outcome_in_xcom_and_store(account: MiniProgram, result: str) -> None:
+    auditid = submitted(account, result=result, polls=2)
+    with DAG("waits_in_vain", schedule=None) as dag:
+        audit(auditid)
+    run = run_dag(register_dag(dag))
+    assert run.states == {"wait": "failed"}
+    assert (run.xcoms["wait"]["outcome"], run.xcoms["wait"]["auditid"]) == (result, auditid)
+    with open_ledger()._database.reading() as connection:
+        query = select(outcome).where(outcome.c.dag_id == "waits_in_vain").order_by(outcome.c.at.desc())
+        latest = connection.execute(query).first()
+    assert latest is not None
+    assert (latest.task_id, latest.said) == ("wait", run.xcoms["wait"])
 
 
 def test_the_poll_interval_is_the_option_unless_the_task_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

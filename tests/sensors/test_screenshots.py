@@ -52,9 +52,16 @@ def rejected(wxa_default: RunningSandbox) -> RunningSandbox:
     return wxa_default
 
 
+class Ti:
+    """A task instance that keeps nothing."""
+
+    def xcom_push(self, key: str, value: object) -> None:
+        """Drop it."""
+
+
 def text_of_rejection() -> str:
     with pytest.raises(AirflowFailException) as failed:
-        WxaAuditSensor(task_id="wait", appid=APPID, auditid=AUDITID).execute({})
+        WxaAuditSensor(task_id="wait", appid=APPID, auditid=AUDITID).execute({"ti": Ti()})
     return str(failed.value)
 
 
@@ -105,7 +112,7 @@ def test_a_second_look_saves_the_same_files(rejected: RunningSandbox, folder: Pa
 def test_a_review_that_was_not_rejected_fetches_nothing(rejected: RunningSandbox) -> None:
     rejected.world.mini_program(APPID).sheets[-1].stage = Stage.WITHDRAWN
     with pytest.raises(AirflowFailException, match="withdrawn"):
-        WxaAuditSensor(task_id="wait", appid=APPID, auditid=AUDITID).execute({})
+        WxaAuditSensor(task_id="wait", appid=APPID, auditid=AUDITID).execute({"ti": Ti()})
     assert calls(rejected.journal, MATERIAL) == []
 
 

@@ -420,12 +420,18 @@ def test_a_rejection_is_an_error_that_carries_reason_and_screenshots() -> None:
     error = audit_error(AuditOutcome("rejected", APPID, "7", reason="1: wrong category", screenshot=("m1", "m2")))
     assert isinstance(error, WxaAuditRejected)
     assert (error.reason, error.screenshot, error.appid) == ("1: wrong category", ("m1", "m2"), APPID)
-    assert "auditid 7, reason 1: wrong category, screenshot m1, m2" in str(error)
+    assert str(error).splitlines()[1:6] == [
+        f"  appid {APPID}, auditid 7",
+        "  the reviewer's reason:",
+        "    1: wrong category",
+        "  screenshot m1: get_material has it",
+        "  screenshot m2: get_material has it",
+    ]
     assert not error.retryable
 
 
 def test_a_rejection_without_words_says_so() -> None:
-    assert "reason none given, screenshot none" in str(audit_error(AuditOutcome("rejected", APPID, "7")))
+    assert "    none given" in str(audit_error(AuditOutcome("rejected", APPID, "7"))).splitlines()
 
 
 def test_a_withdrawal_is_an_error_of_state() -> None:

@@ -204,11 +204,19 @@ def test_a_counter_that_is_used_up_is_waited_for(wechat: RunningSandbox, wxa_wor
     assert len(calls(wechat.journal, STATUS)) == 3
 
 
+def test_the_log_says_which_sheet_and_when_it_looks_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(ThrottledLog, "log", lambda _self, _level, text, more="": told.append(f"{text}{more}"))
+    event(waiting_on(APPIDS[0], seconds=0.3, poll_seconds=0.1))
+    assert told[0].startswith(f"sheet {AUDITID} of {APPIDS[0]}: waiting; next look at 20")
+    assert told[1].startswith(f"sheet {AUDITID} of {APPIDS[0]}: auditing; next look at 20")
+
+
 def test_the_same_failure_is_told_once_in_a_while(wechat: RunningSandbox, capsys: pytest.CaptureFixture[str]) -> None:
     wechat.add_fault(Fault(path=STATUS, kind="errcode_before", errcode=45011, times=1000))
     event(waiting_on(APPIDS[0], seconds=0.3))
     assert len(calls(wechat.journal, STATUS)) > 2
-    assert capsys.readouterr().out.count(f"still waiting for {APPIDS[0]}") == 1
+    assert capsys.readouterr().out.count(f"sheet {AUDITID} of {APPIDS[0]}: get_auditstatus") == 1
 
 
 def test_a_text_is_logged_once_and_another_one_is_logged_too() -> None:
@@ -217,3 +225,6 @@ def test_a_text_is_logged_once_and_another_one_is_logged_too() -> None:
     for text in ("auditing", "auditing", "delayed", "auditing"):
         throttled.log(logging.INFO, text)
     assert logged == ["auditing", "delayed"]
+    throttled.log(logging.INFO, "approved", "; next look at one")
+    throttled.log(logging.INFO, "approved", "; next look at two")
+    assert logged[2:] == ["approved; next look at one"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from airflow.sdk._shared.module_loading import import_string
 from airflow_wxa.operators import WxaCommitOperator, WxaSubmitAuditOperator
 from airflow_wxa.sandbox import AuditPlan, Fault
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
+from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger, sharing
 from tests.airflow_session import calls, connection
 
 if TYPE_CHECKING:
@@ -58,10 +59,11 @@ def scanning(seconds: float = 30) -> WxaPrivacyScanTrigger:
 
 
 def events(trigger: WxaAuditTrigger | WxaPrivacyScanTrigger) -> list[Any]:
-    async def collect() -> list[Any]:
-        return [event.payload async for event in trigger.run()]
+    return asyncio.run(collected(trigger))
 
-    return asyncio.run(collect())
+
+async def collected(trigger: WxaAuditTrigger | WxaPrivacyScanTrigger) -> list[Any]:
+    return [event.payload async for event in trigger.run()]
 
 
 @pytest.mark.parametrize(
@@ -88,15 +90,73 @@ def test_what_cannot_be_waited_for_wakes_the_task(account: MiniProgram) -> None:
     assert [event["status"] for event in events(waiting_on("1"))] == ["refused"]
 
 
-@pytest.mark.parametrize("spoilt", [None, connection("http://wechat.example.com"), "wxa://"])
-def test_a_connection_that_was_spoilt_meanwhile_wakes_the_task(
-    account: MiniProgram, monkeypatch: pytest.MonkeyPatch, spoilt: str | None
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a Connection that cannot be used up at once."""
+    for name in ("_KNOWN_SECONDS", "_FAILED_SECONDS", "_PATIENCE_SECONDS", "_PATIENCE_ONCE_USABLE_SECONDS"):
+        monkeypatch.setattr(sharing, name, 0)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "cause"),
+    [
+        (None, "does not exist"),
+        (connection("http://wechat.example.com"), "plain http"),
+        (connection("https://wechat.example.com", ca_bundle="/absent.pem"), "ca_bundle"),
+        (connection("https://wechat.example.com", authorizer_access_tokens={}), "is missing"),
+    ],
+)
+@pytest.mark.usefixtures("impatient")
+def test_a_connection_that_cannot_be_used_here_ends_the_wait_with_its_cause(
+    account: MiniProgram, monkeypatch: pytest.MonkeyPatch, spoilt: str | None, cause: str
 ) -> None:
     trigger = waiting_on(submitted(account))
     monkeypatch.delenv("AIRFLOW_CONN_WXA_DEFAULT")
     if spoilt:
         monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", spoilt)
-    assert [event["status"] for event in events(trigger)] == ["refused"]
+    [event] = events(trigger)
+    assert event["status"] == "unusable"
+    assert cause in event["cause"]
+    assert MERCHANT_TOKEN not in json.dumps(event)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_connection_that_is_spoilt_meanwhile_ends_the_wait_too(
+    account: MiniProgram, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigger = waiting_on(submitted(account, polls=10_000), poll_seconds=0.05)
+
+    async def spoilt() -> list[Any]:
+        wait = asyncio.create_task(collected(trigger))
+        await asyncio.sleep(0.5)
+        assert calls(wxa_default.journal, STATUS)
+        monkeypatch.delenv("AIRFLOW_CONN_WXA_DEFAULT")
+        return await wait
+
+    assert [event["status"] for event in asyncio.run(spoilt())] == ["unusable"]
+
+
+def test_a_connection_that_comes_back_ends_no_wait(account: MiniProgram, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "_FAILED_SECONDS", 0.05)
+    trigger, right = waiting_on(submitted(account)), os.environ["AIRFLOW_CONN_WXA_DEFAULT"]
+    monkeypatch.delenv("AIRFLOW_CONN_WXA_DEFAULT")
+
+    async def back() -> list[Any]:
+        wait = asyncio.create_task(collected(trigger))
+        await asyncio.sleep(0.2)
+        monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", right)
+        return await wait
+
+    assert [event["status"] for event in asyncio.run(back())] == ["final"]
+
+
+def test_what_wechat_refuses_never_says_that_the_triggerer_is_at_fault(
+    account: MiniProgram, wxa_default: RunningSandbox
+) -> None:
+    trigger = waiting_on(submitted(account))
+    wxa_default.add_fault(Fault(path=STATUS, kind="errcode_before", errcode=61004))
+    [event] = events(trigger)
+    assert (event["status"], "cause" in event) == ("refused", False)
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "html_502", "truncated", "errcode_before"])

@@ -1,0 +1,62 @@
+"""Wait for a review, and follow the road that its end opens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BranchMixIn
+
+from airflow_wxa.sensors import WxaAuditSensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_wxa.steps import AuditOutcome
+
+__all__ = ["WxaAuditBranchOperator"]
+
+
+class WxaAuditBranchOperator(WxaAuditSensor, BranchMixIn):
+    """Wait until the review of a sheet has ended, as the sensor does, then follow its end; returns the last status.
+
+    Not inside a mapped task group: Airflow runs every branch there for every map index (apache/airflow#67265).
+
+    :param approved: task id or ids to follow when the review approved the version.
+    :param rejected: when it rejected it; the log holds reason and screenshots. ``None``: fail with them.
+    :param withdrawn: when somebody took the sheet back; ``None``: fail.
+    :raises ValueError: ``soft_fail`` or ``never_fail``: Airflow would take the branching itself for a failure.
+    """
+
+    inherits_from_skipmixin: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        approved: str | Sequence[str],
+        rejected: str | Sequence[str] | None = None,
+        withdrawn: str | Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.approved = approved
+        self.rejected = rejected
+        self.withdrawn = withdrawn
+        if self.soft_fail or self.never_fail:
+            raise ValueError(f"{self.task_id}: soft_fail and never_fail go with WxaAuditSensor, not with a branch")
+
+    def finish(self, context: Context, outcome: AuditOutcome) -> dict[str, Any]:
+        """Keep the outcome, and branch; fail where the DAG gives no road."""
+        roads = {"approved": self.approved, "rejected": self.rejected, "withdrawn": self.withdrawn}
+        road = roads[outcome.outcome]
+        if road is None:
+            return super().finish(context, outcome)
+        if error := self.ending_error(outcome):
+            self.log.warning("%s", error)
+        self.log.info(self.in_words(outcome))
+        status: dict[str, Any] = outcome.to_json()
+        # do_branch raises as soon as it skips something, and a returned value is lost then: push first.
+        context["ti"].xcom_push(key="return_value", value=status)
+        self.do_branch(context, road)
+        return status

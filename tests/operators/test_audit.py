@@ -1,0 +1,67 @@
+"""The review's end as a road: approved, rejected, withdrawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.bases.operator import BaseOperator
+
+from airflow_wxa.operators import WxaAuditBranchOperator, WxaCommitOperator, WxaSubmitAuditOperator
+from airflow_wxa.sandbox import AuditPlan
+from airflow_wxa.sandbox.testing import APPID
+from tests.airflow_session import Run, register_dag, run_dag
+
+if TYPE_CHECKING:
+    from airflow_wxa.sandbox import RunningSandbox
+
+VERSION = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
+
+
+class Nothing(BaseOperator):
+    """Does nothing."""
+
+    def execute(self, context: Any) -> None:
+        """Do it."""
+
+
+def routed(wxa_default: RunningSandbox, result: str, polls: int = 2, **fields: Any) -> Run:
+    """Run a DAG whose review ends so, with a task at the end of each road."""
+    account = wxa_default.world.mini_program(APPID)
+    account.scan_polls, account.audit = 0, AuditPlan(polls=polls, result=result, reason="1: no login")
+    WxaCommitOperator(**VERSION).execute({})
+    auditid = WxaSubmitAuditOperator(**VERSION).execute({})["auditid"]
+    roads = {"approved": "go_on", "rejected": "tell_the_shop", "withdrawn": ["ask", "tell_the_shop"]} | fields
+    with DAG("routed", schedule=None) as dag:
+        wait = WxaAuditBranchOperator(task_id="wait", appid=APPID, auditid=auditid, **roads)
+        wait >> [Nothing(task_id=task_id) for task_id in ("go_on", "tell_the_shop", "ask")]
+    return run_dag(register_dag(dag))
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize(
+    ("result", "followed"),
+    [("approved", {"go_on"}), ("rejected", {"tell_the_shop"}), ("withdrawn", {"ask", "tell_the_shop"})],
+)
+def test_each_end_of_a_review_opens_its_road(
+    airflow_database: None, wxa_default: RunningSandbox, result: str, followed: set[str], deferrable: bool
+) -> None:
+    run = routed(wxa_default, result, deferrable=deferrable)
+    assert run.state == "success"
+    assert {task_id for task_id, state in run.states.items() if state == "success"} == {"wait", *followed}
+    assert {state for task_id, state in run.states.items() if task_id not in {"wait", *followed}} == {"skipped"}
+    assert run.xcoms["wait"]["outcome"] == result
+
+
+def test_an_end_without_a_road_fails_with_its_reason(airflow_database: None, wxa_default: RunningSandbox) -> None:
+    run = routed(wxa_default, "rejected", rejected=None)
+    assert run.states["wait"] == "failed"
+    assert "1: no login" in str(run.errors["wait"])
+    assert run.xcoms["wait"]["outcome"] == "rejected"
+
+
+@pytest.mark.parametrize("leniency", ["soft_fail", "never_fail"])
+def test_a_branch_that_would_skip_itself_is_refused(leniency: str) -> None:
+    with pytest.raises(ValueError, match="go with WxaAuditSensor"):
+        WxaAuditBranchOperator(task_id="wait", appid=APPID, auditid="1", approved="a", **{leniency: True})
