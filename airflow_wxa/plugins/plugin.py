@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["PUSH_PREFIX", "PushReceiver", "TrialQrcodes", "WxaPlugin"]
 
 PUSH_PREFIX = "/wxa/push"
+BOARD_PREFIX = "/wxa/board"
 
 
 class _BuiltOnDemand:
@@ -53,6 +54,12 @@ class TrialQrcodes(_BuiltOnDemand):
     factory = ("airflow_wxa.plugins.trial", "create_trial_qrcodes")
 
 
+class Board(_BuiltOnDemand):
+    """The page for release managers."""
+
+    factory = ("airflow_wxa.plugins.board.app", "create_board")
+
+
 class WxaPlugin(AirflowPlugin):
     """Mounts the push receiver and the QR codes."""
 
@@ -60,4 +67,21 @@ class WxaPlugin(AirflowPlugin):
     fastapi_apps: list[dict[str, Any]] = [  # noqa: RUF012  (Airflow declares it so)
         {"app": PushReceiver(), "url_prefix": PUSH_PREFIX, "name": "WeChat push receiver"},
         {"app": TrialQrcodes(), "url_prefix": TRIAL_PREFIX, "name": "WeChat trial QR codes"},
+        {"app": Board(), "url_prefix": BOARD_PREFIX, "name": "Mini Programs"},
+    ]
+    external_views: list[dict[str, Any]] = [  # noqa: RUF012  (as above)
+        {
+            "name": "Mini Programs 小程序",
+            "href": f"{BOARD_PREFIX}/",
+            "url_route": "wxa-board",
+            "destination": "nav",
+            "nav_top_level": True,
+            "icon": f"{BOARD_PREFIX}/static/board.svg",
+        },
+        {
+            "name": "Mini Programs",
+            "href": f"{BOARD_PREFIX}/?dag_id={{DAG_ID}}&run_id={{RUN_ID}}",
+            "url_route": "wxa-run",
+            "destination": "dag_run",
+        },
     ]

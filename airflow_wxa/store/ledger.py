@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, delete, func, insert, or_, select, update
 
 from airflow_wxa.store.engine import Database
+from airflow_wxa.store.mini_programs import keep_mini_program
 from airflow_wxa.store.tables import THE_PLATFORM, database_now, fence, ledger, outcome
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.call import Call
     from airflow_wxa.errors import WxaApiError
 
-__all__ = ["APPROVAL", "Entry", "Ledger", "TaskRef"]
+__all__ = ["APPROVAL", "Entry", "Ledger", "Outcome", "TaskRef"]
 
 #: Under this name stand people's decisions, among the endpoints of WeChat that are written to.
 APPROVAL: Final = "approve_release"
@@ -73,6 +74,20 @@ class Entry:
     after: Any
     resolved_by: str
     result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a Mini Program came to in a run.
+
+    :param at: epoch seconds.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    at: float
+    said: Mapping[str, Any]
 
 
 class Ledger:
@@ -211,6 +226,13 @@ class Ledger:
             said: Mapping[str, Any] | None = connection.execute(query).scalar_one_or_none()
             return said
 
+    def outcomes(self, component_appid: str, appid: str, *, most: int = 50) -> list[Outcome]:
+        """Return a Mini Program's latest outcome in each run, the newest first."""
+        query = select(outcome).where(outcome.c.component_appid == component_appid, outcome.c.appid == appid)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(outcome.c.at.desc()).limit(most))
+            return [Outcome(row.dag_id, row.run_id, row.task_id, row.at, row.said) for row in rows]
+
     def spent(self, component_appid: str, appid: str, endpoint: str, now: dt.datetime) -> tuple[int, int]:
         """Return how often a call was accepted, or may have been, today and this month by WeChat's calendar."""
         today = now.astimezone(_BEIJING).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -252,6 +274,8 @@ class Ledger:
             latest = {"component_appid": component_appid, "task_id": task.task_id, "said": dict(said)}
             key = {"dag_id": task.dag_id, "run_id": task.run_id, "appid": appid}
             self._put(connection, outcome, key, {**latest, "at": database_now()})
+            if appid != THE_PLATFORM:
+                keep_mini_program(self._database, connection, component_appid, appid, task, said)
 
     def _put(self, connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Insert a row, or replace the one with this key."""

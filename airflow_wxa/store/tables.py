@@ -21,6 +21,7 @@ __all__ = [
     "fleet_run",
     "ledger",
     "metadata",
+    "mini_program",
     "outcome",
     "push",
 ]
@@ -156,6 +157,28 @@ fleet_pace = Table(
     Column("endpoint", String(64), primary_key=True),
     Column("held_until", Float, nullable=False, doc="not to be called before"),
     Column("errcode", Integer, nullable=False, doc="what taught it"),
+)
+
+mini_program = Table(
+    "wxa_mini_program",
+    metadata,
+    Column("component_appid", String(32), primary_key=True),
+    Column("appid", String(32), primary_key=True),
+    Column("dag_id", String(250), primary_key=True),
+    Column("run_id", String(250), nullable=False),
+    Column("task_id", String(250), nullable=False),
+    Column("at", Float, nullable=False, index=True),
+    Column("outcome", String(32), nullable=False),
+    Column("errcode", Integer, nullable=False),
+    Column("who", String(32), nullable=False, doc="who must act"),
+    Column("what", Text, nullable=False),
+    Column("next_step", Text, nullable=False),
+    Column("wave", String(64), nullable=False),
+    Column("name", String(250), doc="the merchant's; missing: not known, like the columns below"),
+    Column("user_version", String(64)),
+    Column("auditid", String(64)),
+    Column("online_version", String(64)),
+    Column("online_at", Float),
 )
 
 

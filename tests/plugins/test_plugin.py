@@ -8,7 +8,7 @@ import sys
 from importlib.metadata import entry_points
 from typing import Any
 
-from airflow_wxa.plugins.plugin import PUSH_PREFIX, PushReceiver, TrialQrcodes, WxaPlugin
+from airflow_wxa.plugins.plugin import BOARD_PREFIX, PUSH_PREFIX, Board, PushReceiver, TrialQrcodes, WxaPlugin
 from airflow_wxa.trial_link import TRIAL_PREFIX
 
 LOADED = """
@@ -27,6 +27,7 @@ def test_airflow_finds_the_plugin_by_its_entry_point() -> None:
     assert [(app["url_prefix"], type(app["app"])) for app in WxaPlugin.fastapi_apps] == [
         (PUSH_PREFIX, PushReceiver),
         (TRIAL_PREFIX, TrialQrcodes),
+        (BOARD_PREFIX, Board),
     ]
 
 

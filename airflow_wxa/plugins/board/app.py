@@ -1,0 +1,93 @@
+"""The board's app, mounted in Airflow's API server: pages that show the store and change nothing.
+
+Everything is read from the store, never from WeChat. A person sees the Mini Programs whose DAG's runs they may see.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.core_api.security import GetUserDep  # noqa: TC002  (FastAPI reads the annotations)
+from anyio import CapacityLimiter, to_thread
+from fastapi import FastAPI, HTTPException, Request, Response
+
+from airflow_wxa.plugins.board.languages import chosen
+from airflow_wxa.plugins.board.pages import HEADERS, Pages, Reader
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+
+    from airflow_wxa.plugins.board.languages import Language
+
+__all__ = ["create_board"]
+
+# Threads of our own: whoever loads this page must not take those that serve Airflow's pages.
+_THREADS: Final = 4
+_LANGUAGE_COOKIE: Final = "wxa_language"
+_STATIC: Final[Mapping[str, str]] = {
+    "board.css": "text/css",
+    "board.js": "text/javascript",
+    "board.svg": "image/svg+xml",
+}
+
+
+def create_board() -> FastAPI:
+    """Return the app; each of its routes but the style sheet's asks for a login."""
+    app = FastAPI(title="Mini Programs", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_with_auth_manager)
+    pages = Pages()
+    threads = CapacityLimiter(_THREADS)
+
+    async def serve(page: Callable[..., Response], request: Request, user: BaseUser, *arguments: Any) -> Response:
+        reader = Reader(user, _language(request), request.scope.get("root_path", ""), request)
+        response: Response = await to_thread.run_sync(pages.answered, page, reader, arguments, limiter=threads)
+        if asked := request.query_params.get("lang"):
+            response.set_cookie(_LANGUAGE_COOKIE, chosen(asked, None, "").code, samesite="lax", httponly=True)
+        return response
+
+    @app.get("/")
+    async def mini_programs(request: Request, user: GetUserDep) -> Response:
+        return await serve(pages.mini_programs, request, user)
+
+    @app.get("/mini-programs.csv")
+    async def mini_programs_csv(request: Request, user: GetUserDep) -> Response:
+        return await serve(pages.mini_programs_csv, request, user)
+
+    @app.get("/mini-program/{appid}")
+    async def mini_program(request: Request, user: GetUserDep, appid: str) -> Response:
+        return await serve(pages.mini_program, request, user, appid)
+
+    @app.get("/errcodes")
+    async def all_errcodes(request: Request, user: GetUserDep) -> Response:
+        return await serve(pages.errcodes, request, user)
+
+    @app.get("/errcode/{code}")
+    async def errcode(request: Request, user: GetUserDep, code: int) -> Response:
+        return await serve(pages.errcode, request, user, code)
+
+    @app.get("/static/{name}")
+    async def static(name: str) -> Response:
+        if name not in _STATIC:
+            raise HTTPException(404)
+        content = resources.files(__package__).joinpath("static", name).read_text("utf-8")
+        return Response(content, media_type=_STATIC[name], headers=dict(HEADERS) | {"Cache-Control": "max-age=300"})
+
+    return app
+
+
+@asynccontextmanager
+async def _with_auth_manager(app: FastAPI) -> AsyncIterator[None]:
+    app.state.auth_manager = get_auth_manager()  # Airflow's own dependencies look for it in the app that serves
+    yield
+
+
+def _language(request: Request) -> Language:
+    return chosen(
+        request.query_params.get("lang"),
+        request.cookies.get(_LANGUAGE_COOKIE),
+        request.headers.get("accept-language", ""),
+    )

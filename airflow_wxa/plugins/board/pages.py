@@ -1,0 +1,335 @@
+"""Each page of the board as a function of its reader."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
+
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from airflow_wxa.api.appid import APPID
+from airflow_wxa.api.errcodes import errcodes
+from airflow_wxa.errors import WxaError
+from airflow_wxa.hooks.store import open_ledger, store_url
+from airflow_wxa.plugins.board.access import may_edit_runs, may_see_runs, readable
+from airflow_wxa.plugins.board.languages import LANGUAGES, Language
+from airflow_wxa.plugins.board.views import domain_table
+from airflow_wxa.store.mini_programs import SORTS, MiniProgram, MiniPrograms, Wanted, outcome_word, who_acts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+    from fastapi import Request, Response
+
+__all__ = ["HEADERS", "Pages", "Reader"]
+
+log = logging.getLogger(__name__)
+
+_ENTRIES_SHOWN: Final = 100
+HEADERS: Final[Mapping[str, str]] = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+_CSV: Final = (
+    "appid", "name", "outcome", "who", "errcode", "what", "next_step", "user_version", "auditid", "online_version",
+    "wave", "dag_id", "run_id", "task_id",
+)  # fmt: skip
+#: Columns of the table → whether it can be sorted by them.
+_COLUMNS: Final = (
+    ("appid", True), ("online_version", True), ("outcome", True), ("errcode", True), ("who", True),
+    ("next_step", False), ("run", False),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who looks, in which language, and from where.
+
+    :param base: the path that the app is mounted at.
+    """
+
+    user: BaseUser
+    language: Language
+    base: str
+    request: Request
+
+    def word(self, key: str, **values: object) -> str:
+        """Return a text in the reader's language."""
+        return self.language.text(key, **values)
+
+
+class _NotShownError(Exception):
+    """A page that is not there for this person.
+
+    :param key: of the text that says why.
+    """
+
+    def __init__(self, status: int, key: str) -> None:
+        super().__init__(key)
+        self.status = status
+        self.key = key
+
+
+class Pages:
+    """Each page as a function of its reader, run in a thread."""
+
+    def __init__(self) -> None:
+        self._templates = Environment(
+            loader=PackageLoader("airflow_wxa.plugins.board"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters |= {"iso": _iso, "minute": _minute}
+
+    def answered(self, page: Callable[..., Response], reader: Reader, arguments: tuple[Any, ...]) -> Response:
+        """Return a page, or the one that says why it is not shown."""
+        if not may_see_runs(reader.user, None):
+            return self._refusal(reader, 403, "refused.no_runs")
+        try:
+            return page(reader, *arguments)
+        except _NotShownError as refused:
+            return self._refusal(reader, refused.status, refused.key)
+        except WxaError:
+            log.exception("the board could not read the store")
+            return self._refusal(reader, 503, "refused.store")
+
+    def mini_programs(self, reader: Reader) -> Response:
+        """Show where each Mini Program stands."""
+        store, dag_ids = self._readable(reader)
+        wanted = _wanted(reader.request)
+        rows, total = store.page(dag_ids, wanted)
+        first = (wanted.page - 1) * wanted.page_size
+        return self._page(
+            reader,
+            "mini_programs.html",
+            title=reader.word("mini_programs"),
+            section="mini_programs",
+            heading=wanted.run_id or reader.word("mini_programs"),
+            rows=[_shown(row, reader.language) for row in rows],
+            counts=store.counts(dag_ids, replace(Wanted(), dag_id=wanted.dag_id, run_id=wanted.run_id)),
+            outcomes=store.outcomes(dag_ids),
+            query=wanted,
+            columns=_COLUMNS,
+            first=min(first + 1, total),
+            last=first + len(rows),
+            total=total,
+        )
+
+    def mini_programs_csv(self, reader: Reader) -> Response:
+        """Return the same, whole, as CSV."""
+        store, dag_ids = self._readable(reader)
+        text = io.StringIO()
+        lines = csv.writer(text)
+        lines.writerow(_CSV)
+        for row in store.all(dag_ids, _wanted(reader.request)):
+            lines.writerow([_cell(getattr(row, name)) for name in _CSV])
+        headers = dict(HEADERS) | {"Content-Disposition": 'attachment; filename="mini-programs.csv"'}
+        return PlainTextResponse(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+
+    def mini_program(self, reader: Reader, appid: str) -> Response:
+        """Show one Mini Program: domains, versions, audit, runs and ledger."""
+        store, dag_ids = self._readable(reader)
+        row = store.of(appid, dag_ids) if APPID.fullmatch(appid) else None
+        if row is None:
+            raise _NotShownError(404, "refused.unknown")
+        ledger = open_ledger()
+        entries = [
+            each
+            for each in ledger.entries(component_appid=row.component_appid, appid=appid, most=_ENTRIES_SHOWN)
+            if each.task.dag_id in dag_ids
+        ]
+        outcomes = [each for each in ledger.outcomes(row.component_appid, appid) if each.dag_id in dag_ids]
+        platform = ledger.entries(component_appid=row.component_appid, appid="", most=_ENTRIES_SHOWN)
+        shown = _shown(row, reader.language)
+        return self._page(
+            reader,
+            "mini_program.html",
+            title=row.name or appid,
+            section="mini_programs",
+            row=shown,
+            auditid=row.auditid,
+            approval=_approval(entries),
+            trigger_url=_trigger_url(row) if may_edit_runs(reader.user, row.dag_id) else "",
+            domains=domain_table(entries, platform, [(each.at, each.said) for each in outcomes]),
+            reason=next((str(each.said["reason"]) for each in outcomes if each.said.get("reason")), ""),
+            screenshots=[],
+            runs=[_run(each.dag_id, each.run_id, each.said, each.at) for each in outcomes],
+            entries=[_entry(each) for each in entries],
+        )
+
+    def errcodes(self, reader: Reader) -> Response:
+        """Show WeChat's table."""
+        text = reader.request.query_params.get("q", "")[:100]
+        rows = [
+            {"errcode": row.errcode, "meaning": _meaning(row, reader), "who": who_acts("stopped", row.errcode)}
+            for row in errcodes().values()
+            if row.errcode and _matches(text, str(row.errcode), row.name, row.meaning, row.meaning_zh)
+        ]
+        return self._page(reader, "errcodes.html", title=reader.word("errcodes"), section="errcodes", rows=rows, q=text)
+
+    def errcode(self, reader: Reader, code: int) -> Response:
+        """Show one errcode: what it means, who acts, what to do."""
+        row = errcodes().get(code)
+        if row is None:
+            raise _NotShownError(404, "refused.errcode")
+        store, dag_ids = self._readable(reader)
+        _, concerned = store.page(dag_ids, Wanted(errcode=code, page_size=1))
+        return self._page(
+            reader,
+            "errcode.html",
+            title=str(code),
+            section="errcodes",
+            row=row,
+            meaning=_meaning(row, reader),
+            action=row.action_zh if reader.language.code == "zh" else row.action,
+            who=who_acts("stopped", code),
+            sources=row.source.split("; "),
+            concerned=concerned,
+        )
+
+    def _readable(self, reader: Reader) -> tuple[MiniPrograms, frozenset[str]]:
+        store = MiniPrograms(store_url())
+        return store, readable(reader.user, store.dag_ids())
+
+    def _refusal(self, reader: Reader, status: int, key: str) -> Response:
+        return self._page(
+            reader, "refusal.html", status, title=reader.word("refused.title"), section="", text=reader.word(key)
+        )
+
+    def _page(self, reader: Reader, template: str, status: int = 200, **values: Any) -> Response:
+        query = dict(reader.request.query_params)
+        content = self._templates.get_template(template).render(
+            t=reader.word,
+            language=reader.language,
+            languages=LANGUAGES,
+            base=reader.base,
+            kept=[(name, value) for name, value in query.items() if name != "lang"],
+            link=_Linker(reader.base, query),
+            **values,
+        )
+        return HTMLResponse(content, status, headers=dict(HEADERS))
+
+
+@dataclass(frozen=True, slots=True)
+class _Linker:
+    """Makes the addresses of this page with something changed."""
+
+    base: str
+    query: Mapping[str, str]
+
+    def __call__(self, path: str = "/", **changes: Any) -> str:
+        changed = {**self.query, **changes}
+        kept = {name: value for name, value in changed.items() if value not in (None, "") and name != "lang"}
+        return f"{self.base}{path}{'?' + urlencode(kept) if kept else ''}"
+
+
+def _wanted(request: Request) -> Wanted:
+    """Read what was asked for; what cannot be read counts as not asked for."""
+    query = request.query_params
+    texts: dict[str, Any] = {name: query.get(name, "")[:250] for name in ("who", "outcome", "wave", "dag_id", "run_id")}
+    sort = query.get("sort", "at")
+    return Wanted(
+        text=query.get("q", "")[:100],
+        errcode=_number(query.get("errcode")),
+        sort=sort if sort in SORTS else "at",
+        descending=bool(query.get("desc")) or "sort" not in query,
+        page=min(max(_number(query.get("page")) or 1, 1), 1_000_000),
+        **texts,
+    )
+
+
+def _number(text: str | None) -> int | None:
+    try:
+        number = int(text or "")
+    except ValueError:
+        return None
+    return number if abs(number) < 2**31 else None
+
+
+def _shown(row: MiniProgram, language: Language) -> dict[str, Any]:
+    """Return a row as the templates show it: what to do in the reader's language, as far as it is known there."""
+    known = errcodes().get(row.errcode) if row.errcode else None
+    texts = {"what": row.what, "next_step": row.next_step}
+    if known and language.code == "zh":
+        texts = {"what": known.meaning_zh, "next_step": known.action_zh}
+    values = {name: getattr(row, name) for name in MiniProgram.__slots__}
+    return values | texts | {"run_url": _run_url(row.dag_id, row.run_id)}
+
+
+def _run(dag_id: str, run_id: str, said: Mapping[str, Any], at: float) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "run_url": _run_url(dag_id, run_id),
+        "outcome": outcome_word(said),
+        "at": at,
+    }
+
+
+def _entry(entry: Any) -> dict[str, Any]:
+    task = entry.task
+    return {
+        "sent_at": entry.sent_at,
+        "endpoint": entry.endpoint,
+        "result": entry.result,
+        "errcode": entry.errcode,
+        "dag_id": task.dag_id,
+        "run_id": task.run_id,
+        "task_id": task.task_id,
+        "triggered_by": task.triggered_by,
+    }
+
+
+def _approval(entries: list[Any]) -> dict[str, Any] | None:
+    for entry in entries:
+        said = entry.after
+        if entry.endpoint == "approve_release" and isinstance(said, dict) and "by" in said:
+            return {
+                "outcome": said.get("outcome", "other"),
+                "by": said["by"],
+                "why": said.get("why"),
+                "at": entry.sent_at,
+            }
+    return None
+
+
+def _meaning(row: Any, reader: Reader) -> str:
+    meaning: str = row.meaning_zh if reader.language.code == "zh" else row.meaning
+    return meaning
+
+
+def _matches(text: str, *texts: str) -> bool:
+    return not text or any(text.lower() in each.lower() for each in texts)
+
+
+def _run_url(dag_id: str, run_id: str) -> str:
+    return f"/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+
+
+def _trigger_url(row: MiniProgram) -> str:
+    return f"/dags/{quote(row.dag_id, safe='')}"
+
+
+def _cell(value: object) -> object:
+    """Return a value that no spreadsheet takes for a formula."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} and not text.lstrip("-").isdigit() else text
+
+
+def _iso(at: float | str) -> str:
+    return at if isinstance(at, str) else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
+def _minute(at: float | str) -> str:
+    return _iso(at)[:16].replace("T", " ")

@@ -1,0 +1,114 @@
+"""What the pages show, read from the store: plain values for the templates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_wxa.api.webview_domain import WebviewDomain
+from airflow_wxa.errors import WxaSpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from airflow_wxa.store import Entry
+
+__all__ = ["DomainList", "DomainTable", "Origin", "domain_table"]
+
+_LISTS: Final = ("wanted", "own", "platform", "effective")
+
+
+@dataclass(frozen=True, slots=True)
+class DomainList:
+    """One of the four lists.
+
+    :param at: epoch seconds of when it was read, or asked for; ``None``: never.
+    """
+
+    name: str
+    at: float | None
+    origins: Collection[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A domain and the lists that hold it: ``yes``, ``no`` or ``unknown`` each."""
+
+    text: str
+    marks: tuple[str, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Tell whether the lists that are known disagree."""
+        return len({mark for mark in self.marks if mark != "unknown"}) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class DomainTable:
+    """The lists side by side."""
+
+    lists: tuple[DomainList, ...]
+    origins: tuple[Origin, ...]
+
+
+def domain_table(entries: Iterable[Entry], platform: Iterable[Entry], outcomes: Sequence[Any]) -> DomainTable:
+    """Return the four lists as they were read last.
+
+    :param entries: the Mini Program's rows of the ledger, the newest first; ``platform``: the platform's.
+    :param outcomes: ``(at, said)`` of its latest outcomes, the newest first.
+    """
+    lists = {
+        "wanted": _wanted(entries),
+        "own": _own(entries),
+        "platform": _platform(platform),
+        "effective": _effective(outcomes),
+    }
+    shown = tuple(DomainList(name, *lists[name]) for name in _LISTS)
+    texts = sorted({text for each in shown if each.name != "platform" for text in each.origins or ()})
+    return DomainTable(shown, tuple(Origin(text, tuple(_mark(text, each) for each in shown)) for text in texts))
+
+
+_List = tuple[float | None, "Collection[str] | None"]
+
+
+def _wanted(entries: Iterable[Entry]) -> _List:
+    for entry in entries:
+        if entry.endpoint == "setwebviewdomain" and entry.asked.get("action") in ("add", "set"):
+            return entry.sent_at, list(entry.asked.get("webviewdomain") or ())
+    return None, None
+
+
+def _own(entries: Iterable[Entry]) -> _List:
+    for entry in entries:
+        if entry.endpoint == "setwebviewdomain" and isinstance(entry.after, dict):
+            known = entry.after.get("after")
+            if known is not None:
+                return entry.sent_at, known
+    return None, None
+
+
+def _platform(entries: Iterable[Entry]) -> _List:
+    for entry in entries:
+        if entry.endpoint == "modify_wxa_jump_domain" and isinstance(entry.after, dict):
+            known = entry.after.get("published")
+            if known is not None:
+                return entry.sent_at, known
+    return None, None
+
+
+def _effective(outcomes: Sequence[Any]) -> _List:
+    for at, said in outcomes:
+        if said.get("effective") is not None:
+            return at, said["effective"]
+    return None, None
+
+
+def _mark(text: str, which: DomainList) -> str:
+    if which.origins is None:
+        return "unknown"
+    if which.name != "platform":
+        return "yes" if text in which.origins else "no"
+    try:
+        return "yes" if WebviewDomain.parse(text).covered_by(frozenset(which.origins)) else "no"
+    except WxaSpecError:
+        return "unknown"

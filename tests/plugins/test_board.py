@@ -1,0 +1,212 @@
+"""The board: for whoever may see the runs, row by row, in their language, and without side effects."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import re
+import string
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from airflow_wxa.plugins.board.languages import LANGUAGES, chosen
+from airflow_wxa.plugins.plugin import BOARD_PREFIX
+from airflow_wxa.store import Ledger, TaskRef
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PLATFORM = "wx00000000000000c1"
+STUCK, ONLINE, ELSEWHERE = "wx00000000000000a1", "wx00000000000000a2", "wx00000000000000a3"
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+TEMPLATES = Path(__file__).parents[2] / "airflow_wxa" / "plugins" / "board" / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """Airflow's own app, asked without a network."""
+
+    app: Any
+
+    def get(self, path: str, role: str | None = "viewer", **headers: str) -> httpx.Response:
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(app=self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://airflow") as client:
+                return await client.get(f"{BOARD_PREFIX}{path}", headers=_login(role) | headers)
+
+        return asyncio.run(ask())
+
+
+def _login(role: str | None) -> dict[str, str]:
+    from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415  takes seconds
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser  # noqa: PLC0415
+
+    if role == "":
+        return {}
+    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="lin", role=role))
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture(scope="module")
+def airflow(airflow_database: None) -> Iterator[Browser]:
+    from airflow.api_fastapi.app import create_app, purge_cached_app  # noqa: PLC0415  takes seconds
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "signs-the-logins-of-this-test" * 3)
+        yield Browser(create_app(apps="core"))
+        purge_cached_app()
+
+
+@pytest.fixture
+def board(airflow: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Browser:
+    """Return it over a store with one Mini Program that is stuck, one online, and one of another team's DAG."""
+    url = f"sqlite:///{tmp_path / 'wxa.db'}"
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", url)
+    ledger = Ledger(url)
+    _settle(ledger, STUCK, "wxa_release", outcome="stopped", errcode=89021, what=HOSTILE, next_step="=1+1")
+    _settle(ledger, ONLINE, "wxa_release", outcome="released", release_version="1.4.0", release_time=1_700_000_000)
+    _settle(ledger, ELSEWHERE, "team_b", outcome="submitted", user_version="2.0.0", auditid="4711")
+    return airflow
+
+
+def _settle(ledger: Ledger, appid: str, dag_id: str, **said: Any) -> None:
+    task = TaskRef(dag_id=dag_id, run_id=f"run_of_{appid}", task_id="release")
+    ledger.settle(PLATFORM, appid, "release", task, {"appid": appid, **said}, resolves=False)
+
+
+@pytest.fixture
+def team_a(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let everybody see the runs of ``wxa_release`` only; simple auth's roles know no single DAG."""
+    from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415  as above
+
+    manager = type(get_auth_manager())
+    asked = manager.is_authorized_dag
+
+    def is_authorized_dag(self: Any, *, details: Any = None, **parts: Any) -> bool:
+        return (details is None or details.id == "wxa_release") and asked(self, details=details, **parts)
+
+    monkeypatch.setattr(manager, "is_authorized_dag", is_authorized_dag)
+
+
+PAGES = ["/", "/mini-programs.csv", f"/mini-program/{STUCK}", "/errcodes", "/errcode/89021"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize(("role", "status"), [("", 401), (None, 403), ("viewer", 200), ("user", 200)])
+def test_a_page_is_for_whoever_may_see_runs(board: Browser, path: str, role: str | None, status: int) -> None:
+    assert board.get(path, role).status_code == status
+
+
+def test_a_manager_sees_the_rows_of_their_dags_only(board: Browser, team_a: None) -> None:
+    shown = board.get("/").text
+    assert STUCK in shown
+    assert ELSEWHERE not in shown
+    assert ELSEWHERE not in board.get("/mini-programs.csv").text
+    assert board.get(f"/mini-program/{ELSEWHERE}").status_code == 404
+    assert board.get(f"/mini-program/{STUCK}").status_code == 200
+
+
+def test_a_row_says_who_must_act_on_what(board: Browser) -> None:
+    row = _row(board.get("/").text, STUCK)
+    assert "Platform team" in row
+    assert f'href="{BOARD_PREFIX}/errcode/89021"' in row
+    assert "1.4.0" in _row(board.get("/").text, ONLINE)
+
+
+def _row(page: str, appid: str) -> str:
+    (row,) = [part for part in page.split("<tr>") if f"/mini-program/{appid}" in part]
+    return row
+
+
+@pytest.mark.parametrize(
+    ("query", "appids"),
+    [
+        ("who=platform_team", {STUCK}),
+        ("outcome=released", {ONLINE}),
+        ("errcode=89021", {STUCK}),
+        ("q=2.0.0", {ELSEWHERE}),
+        ("q=%25", set()),
+        ("run_id=run_of_wx00000000000000a3&dag_id=team_b", {ELSEWHERE}),
+        ("errcode=nonsense&page=-4&sort=who%3Bdrop", {STUCK, ONLINE, ELSEWHERE}),
+        ("wave=no-such-wave", set()),
+    ],
+)
+def test_a_filter_finds(board: Browser, query: str, appids: set[str]) -> None:
+    found = set(re.findall(r"/mini-program/(wx[0-9a-f]{16})", board.get(f"/?{query}").text))
+    assert found == appids
+
+
+def test_no_remote_text_acts(board: Browser) -> None:
+    for path in ("/", f"/mini-program/{STUCK}", f"/?q={HOSTILE}"):
+        answer = board.get(path)
+        assert "<script>alert" not in answer.text
+        assert "<img src=x" not in answer.text
+        assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_no_cell_is_a_formula(board: Browser) -> None:
+    rows = list(csv.DictReader(io.StringIO(board.get("/mini-programs.csv").text)))
+    assert {row["next_step"] for row in rows if row["appid"] == STUCK} == {"'=1+1"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "word"),
+    [
+        ({}, "Mini Programs"),
+        ({"Accept-Language": "zh-CN,zh;q=0.9"}, "小程序"),
+        ({"Cookie": "wxa_language=zh"}, "小程序"),
+    ],
+)
+def test_a_page_is_in_the_readers_language(board: Browser, headers: dict[str, str], word: str) -> None:
+    assert f"<h1>{word}</h1>" in board.get("/", **headers).text
+
+
+def test_the_switch_is_remembered(board: Browser) -> None:
+    answer = board.get("/?lang=zh-CN")
+    assert "<h1>小程序</h1>" in answer.text
+    assert answer.headers["set-cookie"].startswith("wxa_language=zh;")
+
+
+def test_what_to_do_about_an_errcode_is_in_the_readers_language(board: Browser) -> None:
+    english, chinese = board.get("/errcode/89021").text, board.get("/errcode/89021?lang=zh").text
+    assert re.search(r"[\u4e00-\u9fff]{8}", chinese)
+    assert "Platform team" in english
+    assert board.get("/errcode/4711").status_code == 404
+
+
+def test_a_store_that_does_not_answer_says_so(board: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", "postgresql+psycopg2://nobody@127.0.0.1:1/none")
+    answer = board.get("/")
+    assert answer.status_code == 503
+    assert "127.0.0.1:1" not in answer.text
+
+
+def test_each_text_is_in_each_language_with_the_same_values() -> None:
+    english, *others = [language.texts() for language in LANGUAGES]
+    for other in others:
+        assert other.keys() == english.keys()
+        assert {key: _fields(text) for key, text in other.items()} == {key: _fields(english[key]) for key in other}
+
+
+def _fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_each_text_that_a_page_names_is_there() -> None:
+    texts = LANGUAGES[0].texts()
+    for path in TEMPLATES.glob("*.html"):
+        named = re.findall(r"""t\(\s*["']([a-z_.]+)["']\s*[,)]""", path.read_text("utf-8"))
+        assert [key for key in named if key not in texts] == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept", "accepted", "code"),
+    [(None, None, "de, en;q=0.5", "en"), (None, None, "", "en"), (None, "zh", "en", "zh"), ("en", "zh", "zh", "en")],
+)
+def test_the_reader_decides_before_the_browser(asked: str | None, kept: str | None, accepted: str, code: str) -> None:
+    assert chosen(asked, kept, accepted).code == code
