@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_wxa.api.answers import integer_in
 from airflow_wxa.api.call import Call
+from airflow_wxa.errors import shown
 
 if TYPE_CHECKING:
     from airflow_wxa.api.call import Reply
@@ -27,6 +30,7 @@ __all__ = [
     "withdrawals_left",
 ]
 
+_log = logging.getLogger(__name__)
 _WITHDRAWALS_A_DAY: Final = 5  # from midnight, Beijing's
 _WITHDRAWALS_A_MONTH: Final = 10
 
@@ -81,13 +85,22 @@ def read_sheet(reply: Reply, auditid: str = "") -> AuditSheet:
     screenshot = answer.get("screenshot") or answer.get("ScreenShot") or ""
     return AuditSheet(
         auditid=str(answer.get("auditid") or auditid),
-        status=AuditStatus(answer["status"]),
+        status=_status_in(answer["status"]),
         user_version=answer.get("user_version") or "",
         user_desc=answer.get("user_desc") or "",
         reason=reason_lines(answer.get("reason") or ""),
         screenshot=tuple(media for media in screenshot.split("|") if media),
         submit_audit_time=answer.get("submit_audit_time") or 0,
     )
+
+
+def _status_in(said: int | str) -> AuditStatus:
+    """Return the status that WeChat's number names; one that no page names is taken for a review that goes on."""
+    number = integer_in(said)
+    if number in set(AuditStatus):
+        return AuditStatus(number)
+    _log.warning("an audit status that none of WeChat's pages names is read as 2 (auditing): status %s", shown(said))
+    return AuditStatus.AUDITING
 
 
 def reason_lines(reason: str) -> str:

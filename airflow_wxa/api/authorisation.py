@@ -37,6 +37,7 @@ __all__ = [
 
 #: "Development & data": all release and domain APIs. 30 is basic info and category.
 RELEASE_PERMISSION_SET: Final = 18
+_LIFETIME: Final = 7200  # seconds, of both kinds of token, where the answer does not say
 _LINK: Final = "https://mp.weixin.qq.com/cgi-bin/componentloginpage"
 
 
@@ -57,12 +58,15 @@ class Grant:
 class Authorisation:
     """What an authorisation code was exchanged for.
 
-    :param granted: ids of the permission sets; merchants may grant some only.
+    :param grant: ``None`` when WeChat gave no token: it does so for an account without API permission.
+    :param granted: ids of the permission sets, merchants may grant some only; ``None`` when WeChat did not say.
+    :param refresh_token: what came without a grant; a grant holds its own.
     """
 
     appid: str
-    grant: Grant
-    granted: tuple[int, ...]
+    grant: Grant | None
+    granted: tuple[int, ...] | None
+    refresh_token: Secret | None = None
 
 
 def api_start_push_ticket(component_appid: str, component_appsecret: Secret) -> Call:
@@ -162,14 +166,22 @@ def authorisation_link(component_appid: str, pre_auth_code: str, redirect_uri: s
 
 def read_grant(answer: Mapping[str, Any], name: Literal["component_access_token", "authorizer_access_token"]) -> Grant:
     """Read a token answer; ``name`` is the field of the token."""
-    renewed = answer.get("authorizer_refresh_token")
-    return Grant(Secret(answer[name]), float(answer["expires_in"]), Secret(renewed) if renewed else None)
+    expires_in = answer.get("expires_in", _LIFETIME)
+    return Grant(Secret(answer[name]), float(expires_in), _refresh_token_in(answer))
 
 
 def read_authorisation(reply: Reply) -> Authorisation:
     """Read the reply of :func:`api_query_auth`."""
     info = reply.answer["authorization_info"]
-    return Authorisation(info["authorizer_appid"], read_grant(info, "authorizer_access_token"), read_granted(info))
+    granted = read_granted(info) if "func_info" in info else None
+    if "authorizer_access_token" not in info:
+        return Authorisation(info["authorizer_appid"], None, granted, _refresh_token_in(info))
+    return Authorisation(info["authorizer_appid"], read_grant(info, "authorizer_access_token"), granted)
+
+
+def _refresh_token_in(answer: Mapping[str, Any]) -> Secret | None:
+    token = answer.get("authorizer_refresh_token")
+    return Secret(token) if token else None
 
 
 def read_granted(info: Mapping[str, Any]) -> tuple[int, ...]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_wxa.api.answers import fields_understood, integer_in, parsed
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint
 from airflow_wxa.api.errcodes import error_for, is_noop
 from airflow_wxa.api.redaction import Secret, without_secrets
@@ -24,6 +26,10 @@ __all__ = ["MAX_ANSWER_BYTES", "Call", "Reply", "body_schema", "read_reply"]
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # the largest honest answer, a trial QR code, has some 100 KB
 _HTTP_OK: Final = 200
 _RID: Final = re.compile(r"\s*\brid:\s*([0-9A-Za-z-]+)")
+_NOT_WECHATS: Final = (
+    "WeChat answers HTTP 200 with a JSON object; anything else comes from something in between, or is cut off"
+)
+_NO_RESULT: Final = "Without this field the answer does not tell what was asked; all others may be missing."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Call:
         """
         if self.endpoint.method == "GET":
             return None
-        validator = _validator(self.endpoint.name, "body")
+        validator = _validator(self.endpoint.name)
         body = self.body
         if self.endpoint.holds_secrets:
             body = {name: _revealed(value) for name, value in body.items()}
@@ -95,7 +101,7 @@ class Call:
 class Reply:
     """An answer that can be trusted: its errcode is 0 (also when absent) or that of a state already reached.
 
-    :param answer: the JSON object, checked by the endpoint's schema when ``errcode`` is 0.
+    :param answer: the JSON object; fields that the endpoint's schema names have its types, or are left out.
     :param errcode: 0, or a code of class ``noop`` such as 89019; the step decides what that means.
     :param image: the bytes of a binary answer.
     """
@@ -107,7 +113,8 @@ class Reply:
     @property
     def errmsg(self) -> str:
         """WeChat's text; ``""`` when it gave none."""
-        return str(self.answer.get("errmsg", ""))
+        errmsg = self.answer.get("errmsg")
+        return "" if errmsg is None else str(errmsg)
 
 
 def read_reply(call: Call, status: int, content: bytes, *, secrets: Sequence[Secret] = ()) -> Reply:
@@ -116,33 +123,30 @@ def read_reply(call: Call, status: int, content: bytes, *, secrets: Sequence[Sec
     :param status: HTTP status; WeChat answers 200 also for errors.
     :param content: the body.
     :param secrets: what the texts of errors must not repeat, whatever the remote side echoes.
-    :raises WxaTransportError: not an answer of WeChat, or not one of this endpoint.
+    :raises WxaTransportError: not an answer of WeChat, or one without a field that no step can do without.
     :raises WxaApiError: an errcode other than 0, as the class that the table says.
     """
     secrets = [*secrets, *(value for value in call.body.values() if isinstance(value, Secret))]
     if status != _HTTP_OK:
         raise _unusable(call, f"HTTP status {status} instead of 200", content, secrets)
-    if call.endpoint.binary and not content.lstrip().startswith(b"{"):
+    if call.endpoint.binary and not content.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{"):
         if not content.startswith((b"\xff\xd8\xff", b"\x89PNG")):
             raise _unusable(call, "neither an image nor JSON", content, secrets)
         return Reply({}, image=content)
     answer = _object_in(content, call, secrets)
-    errcode = answer.get("errcode", 0)
-    if type(errcode) is not int:
-        raise _unusable(call, f"errcode {errcode!r}, which is no integer", content, secrets)
-    if errcode == 0:
-        error = next(_validator(call.endpoint.name, "answer").iter_errors(answer), None)
-        if error is not None:
-            raise _unusable(
-                call,
-                f"an answer of another shape: {_problem(error, secrets, show=not call.endpoint.holds_secrets)}",
-                content,
-                secrets,
-            )
-        return Reply(answer)
-    if is_noop(errcode, call.endpoint.path):
-        return Reply(answer, errcode)
-    errmsg = without_secrets(str(answer.get("errmsg", "")), secrets)
+    said = answer.get("errcode")
+    errcode = 0 if said in (None, "") else integer_in(said)
+    if errcode is None:
+        raise _unusable(call, f"errcode {said!r}, which is no number", content, secrets, why=_NO_RESULT)
+    schema = _schemas(call.endpoint.name)["answer"]
+    clean = str if call.endpoint.holds_secrets else partial(without_secrets, secrets=secrets)
+    reply = Reply(fields_understood(answer, schema, clean), errcode)
+    if errcode == 0 and (lacking := _lacking(reply.answer, schema)):
+        instead = f": {lacking} = {answer[lacking]!r}" if lacking in answer and not call.endpoint.holds_secrets else ""
+        raise _unusable(call, f"an answer without {lacking}{instead}", content, secrets, why=_NO_RESULT)
+    if errcode == 0 or is_noop(errcode, call.endpoint.path):
+        return reply
+    errmsg = without_secrets(reply.errmsg, secrets)
     rid = _RID.search(errmsg)
     raise error_for(
         errcode,
@@ -153,11 +157,18 @@ def read_reply(call: Call, status: int, content: bytes, *, secrets: Sequence[Sec
     )
 
 
+def _lacking(answer: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    """Return what an answer cannot do without and lacks; ``""`` when it lacks nothing."""
+    if "not" in schema:  # success is no JSON here
+        return str(schema["description"])
+    return next((name for name in schema.get("required", ()) if name not in answer), "")
+
+
 def _object_in(content: bytes, call: Call, secrets: Sequence[Secret]) -> dict[str, Any]:
     """Return the JSON object that an answer is."""
     is_json = True
     try:
-        answer = json.loads(content)
+        answer = parsed(content)
     except (ValueError, RecursionError):
         is_json = False
     if not is_json:  # raised out here: the exception would stay in the error's context, with the whole answer in it
@@ -167,7 +178,9 @@ def _object_in(content: bytes, call: Call, secrets: Sequence[Secret]) -> dict[st
     return answer
 
 
-def _unusable(call: Call, what: str, content: bytes, secrets: Sequence[Secret]) -> WxaTransportError:
+def _unusable(
+    call: Call, what: str, content: bytes, secrets: Sequence[Secret], *, why: str = _NOT_WECHATS
+) -> WxaTransportError:
     if call.endpoint.holds_secrets and content:
         begin = "not shown, it may hold tokens"
     else:
@@ -176,7 +189,7 @@ def _unusable(call: Call, what: str, content: bytes, secrets: Sequence[Secret]) 
     return WxaTransportError(
         f"{call.endpoint.name} got no usable answer: {shown(without_secrets(what, secrets))}",
         values={"answer": begin or "empty", "bytes": len(content)},
-        why="WeChat answers HTTP 200 with a JSON object; anything else comes from something in between, or is cut off",
+        why=why,
         next_step="nothing is known about the work: run the step again, it reads the state first; "
         "if it stays, look at the proxy and at the Connection's host",
         source=call.endpoint.source,
@@ -185,15 +198,14 @@ def _unusable(call: Call, what: str, content: bytes, secrets: Sequence[Secret]) 
     )
 
 
-def _problem(error: Any, secrets: Sequence[Secret] = (), *, show: bool = True) -> str:
+def _problem(error: Any, *, show: bool) -> str:
     """Return a jsonschema error as one line that names the field and, if it may be shown, the value."""
     where = error.json_path.removeprefix("$").removeprefix(".") or "the object"
     if not show:
         return f"{where}: breaks the rule {error.validator!r}"
     said = error.schema.get("description")
     rule = f"must be {said}" if said else error.message
-    value, rule = (shown(without_secrets(text, secrets)) for text in (repr(error.instance), rule))
-    return shown(f"{where} = {value}: {rule}")
+    return shown(f"{where} = {shown(repr(error.instance))}: {shown(rule)}")
 
 
 def _revealed(value: Any) -> Any:
@@ -213,8 +225,8 @@ def _schemas(name: str) -> Mapping[str, Mapping[str, Any]]:
 
 
 @cache
-def _validator(name: str, side: str) -> Validator:
-    """Return the compiled validator of a body or an answer, made when it is first needed."""
+def _validator(name: str) -> Validator:
+    """Return the compiled validator of a body, made when it is first needed."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415  (costs a third of the import time of this room)
 
-    return Draft202012Validator(_schemas(name)[side])
+    return Draft202012Validator(_schemas(name)["body"])

@@ -34,9 +34,12 @@ __all__ = [
     "is_text",
     "read_version_info",
     "release",
+    "user_desc_problems",
     "version_problems",
 ]
 
+_MARK: Final = re.compile(r"\[wxa:([0-9a-f]{8})\]")
+_MARK_BEGINS: Final = "[wxa:"
 _USER_VERSION: Final = body_schema("commit")["properties"]["user_version"]
 
 
@@ -96,24 +99,68 @@ class CodeVersion:
         """Return the description that ``commit`` sends."""
         return f"{user_desc} {self.mark}".lstrip()
 
-    def is_sheet(self, sheet: AuditSheet, noted_auditid: str = "") -> bool:
+    def is_ours(self, user_version: str, description: str, *, noted: bool = False) -> bool:
+        """Tell whether what WeChat has on trial, in audit or online is this version.
+
+        It is when the last mark of the description is ours, and so is ``user_version``. ``""``: WeChat left it out.
+
+        :param noted: whether something else than the description, which is left out, says that it is.
+        """
+        if user_version and user_version != self.user_version:
+            return False
+        marks = _MARK.findall(description)
+        return marks[-1:] == [self.fingerprint] if description.strip() else noted
+
+    def is_trial(self, trial: TrialVersion | None) -> bool:
+        """Tell whether a trial version is this version."""
+        return trial is not None and self.is_ours(trial.version, trial.description)
+
+    def is_sheet(self, sheet: AuditSheet | None, noted_auditid: str = "") -> bool:
         """Tell whether an audit sheet is of this version.
 
-        :param noted_auditid: what our own submission was answered: where WeChat leaves the description out, the sheet
-            is ours if it has this number and our ``user_version``.
+        :param noted_auditid: what our own submission was answered: a sheet without description is known by it.
         """
-        if sheet.user_desc:
-            return self.marked_in(sheet.user_desc)
-        return sheet.auditid == noted_auditid != "" and sheet.user_version == self.user_version
+        noted = sheet is not None and sheet.auditid == noted_auditid != ""
+        return sheet is not None and self.is_ours(sheet.user_version, sheet.user_desc, noted=noted)
 
-    def marked_in(self, description: str) -> bool:
-        """Tell whether ``description``, as WeChat hands it back, is one of this version."""
-        return self.mark in description
+    def is_online(self, online: OnlineVersion | None, *, since: int = 0) -> bool:
+        """Tell whether an online version is this version.
+
+        :param since: epoch seconds: one without description and ``user_version`` is ours if it went online at this
+            time or later; 0: never. Both came back empty once.
+
+        Source: https://developers.weixin.qq.com/community/develop/doc/00064898180538e0c771f4b5c6b800
+        """
+        noted = online is not None and (online.version != "" or online.time >= since > 0)
+        return online is not None and self.is_ours(online.version, online.description, noted=noted)
+
+    def is_cut_off(self, user_version: str, description: str, sent: str = "") -> bool:
+        """Tell whether a description seems to be ours, cut off by WeChat: it ends within our mark.
+
+        :param sent: the description as it was sent, if that is known; then it may also end before the mark.
+        """
+        left = description.rstrip(" .…")
+        within_mark = any(left.endswith(self.mark[:length]) for length in range(2, len(self.mark)))
+        before_mark = left != "" and sent.startswith(left)
+        return user_version in ("", self.user_version) and (within_mark or before_mark)
 
 
 def is_text(value: Any) -> TypeGuard[str]:
     """Tell whether ``value`` is a text that can be sent: UTF-8 has no form for half a surrogate pair."""
     return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def user_desc_problems(user_desc: Any) -> list[str]:
+    """Return what is wrong with a description of one's own; empty when nothing is.
+
+    A description copied from WeChat ends in the mark of the version that it was made for.
+    """
+    if not is_text(user_desc):
+        return [f"user_desc = {shown(repr(user_desc))}: must be a text"]
+    if _MARK_BEGINS in user_desc:
+        problem = f"holds {_MARK_BEGINS}, by which a release recognises its version; leave it out, commit appends it"
+        return [f"user_desc = {shown(repr(user_desc))}: {problem}"]
+    return []
 
 
 def version_problems(appid: Any, template_id: Any, user_version: Any, ext_json: Any) -> list[str]:
@@ -141,10 +188,14 @@ def version_problems(appid: Any, template_id: Any, user_version: Any, ext_json: 
 
 @dataclass(frozen=True, slots=True)
 class TrialVersion:
-    """``exp_info``: what testers open (体验版)."""
+    """``exp_info``: what testers open (体验版).
+
+    :param time: epoch seconds; 0 when WeChat left it out.
+    """
 
     version: str
     description: str
+    time: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +223,9 @@ def read_version_info(reply: Reply) -> VersionInfo:
     """Read the reply of :func:`getversioninfo`."""
     exp, online = reply.answer.get("exp_info"), reply.answer.get("release_info")
     return VersionInfo(
-        trial=TrialVersion(exp.get("exp_version", ""), exp.get("exp_desc", "")) if exp else None,
+        trial=TrialVersion(exp.get("exp_version", ""), exp.get("exp_desc", ""), exp.get("exp_time", 0))
+        if exp
+        else None,
         online=OnlineVersion(
             online.get("release_version", ""), online.get("release_desc", ""), online.get("release_time", 0)
         )

@@ -8,6 +8,7 @@ Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-manag
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -40,8 +41,12 @@ __all__ = [
 Action: TypeAlias = Literal["add", "delete", "set", "get"] | None
 ACTIONS: Final[tuple[Action, ...]] = ("add", "delete", "set", "get", None)
 
+_log = logging.getLogger(__name__)
 _SOURCE: Final = "https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyjumpdomain"
 _URL: Final = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):)?//(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
+_JOINTS: Final = re.compile(r"[;,\s]+")
+_ODD_HOST: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.[a-z][a-z0-9-]*")
+_SCHEME: Final = re.compile(r"^(?:https?:)?//", re.IGNORECASE)
 _MANY: Final = 100  # the lowest of the three limits that WeChat's pages give; 89029 decides
 
 
@@ -102,19 +107,31 @@ def read_hosts(texts: Iterable[Any]) -> tuple[tuple[str, ...], list[str]]:
     return tuple(sorted(hosts)), [problem for _, problems in read for problem in problems]
 
 
-def normalised_origins(entries: Iterable[Any]) -> frozenset[str]:
-    """Return WeChat's own list in the form we compare: entries may end in a slash beside others that do not."""
-    found = set()
-    for entry in entries:
-        domain, _ = _read_origin(entry)
-        found.add(domain.origin if domain else str(entry).strip().lower().rstrip("/"))
-    return frozenset(found)
+def normalised_origins(entries: str | Iterable[str]) -> frozenset[str]:
+    """Return the origins that a list of WeChat's means, see :func:`normalised_hosts`."""
+    return frozenset(WebviewDomain(host).origin for host in normalised_hosts(entries))
 
 
 def normalised_hosts(entries: str | Iterable[str]) -> frozenset[str]:
-    """Return hosts in the form we compare; WeChat joins them by ``;``."""
-    hosts = entries.split(";") if isinstance(entries, str) else entries
-    return frozenset(_read_host(host.strip())[0] or host.strip().lower() for host in hosts if host.strip())
+    """Return the hosts that a list of WeChat's means; a text is joined by ``;``.
+
+    Entries come with and without a scheme, with a slash at the end, in upper case. One that means no host is warned of
+    and covers nothing.
+
+    Source: https://developers.weixin.qq.com/community/develop/doc/0008aaf95d8de04ec684e0d0b66c00
+    """
+    texts = _JOINTS.split(entries) if isinstance(entries, str) else entries
+    found = {text: _host_meant(text) for text in texts if text.strip()}
+    for text in [text for text, host in found.items() if not host]:
+        _log.warning("an entry of WeChat's list of domains means no host, so it covers nothing: %s", shown(repr(text)))
+    return frozenset(host for host in found.values() if host)
+
+
+def _host_meant(entry: str) -> str:
+    """Return the host that an entry of WeChat's lists means; ``""``: none."""
+    host = _SCHEME.sub("", entry.strip()).rstrip("/").removesuffix(":443").removesuffix(".").lower()
+    # An underscore is no host name by the book, but WeChat may list what it would not take from us.
+    return _read_host(host)[0] or (host if _ODD_HOST.fullmatch(host) else "")
 
 
 def remaining(

@@ -161,7 +161,7 @@ def _note_granted(platform: PlatformCredentials) -> int:
             # One platform was seen to get no authorization_info: then nothing is known; that is not "nothing granted".
             info = answer.get("authorization_info") or {}
             granted = read_granted(info) if "func_info" in info else None
-            user_name = answer["authorizer_info"].get("user_name", "")
+            user_name = answer.get("authorizer_info", {}).get("user_name", "")
             platform.store.note(platform.component_appid, appid, granted=granted, user_name=user_name)
     return withdrawn
 
@@ -221,15 +221,22 @@ def authorise(arguments: argparse.Namespace) -> int:
     given = platform.client.run(exchange_code(platform.component_appid, secret))
     platform.store.put_authorisation(platform.component_appid, given)
     _print(
-        f"{given.appid} has authorised {platform.component_appid}; its tokens are in the store. "
-        f"Permission sets: {', '.join(map(str, given.granted)) or 'none'}"
+        f"{given.appid} has authorised {platform.component_appid}; what WeChat gave is in the store. "
+        f"Permission sets: {', '.join(map(str, given.granted or ())) or 'none'}"
     )
     problems = []
     if arguments.appid and given.appid != arguments.appid:
         problems.append(
             f"the code was {given.appid}'s, not {arguments.appid}'s: {arguments.appid} has yet to authorise."
         )
-    if RELEASE_PERMISSION_SET not in given.granted:
+    if given.grant is None:
+        problems.append(
+            f"WeChat gave no token of {given.appid}, as it does for an account without API permission: "
+            "nothing can be released before it has one."
+        )
+    if given.granted is None:
+        problems.append(f"WeChat did not say what {given.appid} granted: airflow wxa accounts --read-granted asks.")
+    elif RELEASE_PERMISSION_SET not in given.granted:
         problems.append(
             f"{given.appid} did not grant permission set {RELEASE_PERMISSION_SET} (development and data), "
             "without which nothing can be released: let the merchant open a new link and tick it."

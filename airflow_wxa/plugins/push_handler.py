@@ -145,7 +145,7 @@ class PushHandler:
                 error.what,
             )
         else:
-            log.info("%s authorised the platform, permission sets %s", event.appid, list(authorisation.granted))
+            log.info("%s authorised the platform, permission sets %s", event.appid, list(authorisation.granted or ()))
 
 
 class RefusalCounter:

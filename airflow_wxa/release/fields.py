@@ -139,7 +139,13 @@ _FIELDS: Final = (
         help=f"Such as 1.4.0: {_COMMIT['user_version']['description']}.",
         required=True,
     ),
-    _text(name="user_desc", title="What changed (user_desc)", help="What changed; empty: the user_version."),
+    Field(
+        name="user_desc",
+        title="What changed (user_desc)",
+        help="What changed; empty: the user_version.",
+        schema={"type": ["null", "string"], "not": {"type": "string", "pattern": r"\[wxa:"}},
+        must="a text without [wxa:, by which a release recognises its version: commit appends that part",
+    ),
     _text(
         name="version_desc",
         title="For the reviewer (version_desc)",

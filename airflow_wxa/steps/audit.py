@@ -70,7 +70,7 @@ def submit_version(version: CodeVersion, how: Submission = Submission()) -> Step
         return adopted
     yield from _check_quota(version.appid, how.quota_reserve)  # before anything is withdrawn for it
     info = yield from read_versions(version.appid)  # the last look before the write: what is on trial is submitted
-    if info.trial is None or not version.marked_in(info.trial.description):
+    if not version.is_trial(info.trial):
         raise foreign_trial("submit_audit", version, info)
     if before is not None and before.status.is_open:
         before = yield from withdraw_foreign_sheet("submit_audit", version, before, how.withdrawals_left)
@@ -82,8 +82,9 @@ def submit_version(version: CodeVersion, how: Submission = Submission()) -> Step
     except (WxaTransportError, WxaBusyError, WxaStateError, WxaInputError) as error:
         return (yield from _after_refusal(version, how, error))
     sheet = yield from read_latest_sheet(version.appid)
-    if sheet is not None and sheet.auditid == auditid and sheet.user_desc and not version.is_sheet(sheet):
-        raise foreign_open_sheet("submit_audit", version, sheet)  # they committed between our look and our submission
+    if sheet is not None and sheet.auditid == auditid and not version.is_sheet(sheet, auditid):
+        # They committed between our look and our submission.
+        raise foreign_open_sheet("submit_audit", version, sheet, sent=info.trial.description if info.trial else "")
     return SubmitOutcome(
         "submitted", version.appid, version.user_version, auditid, superseded=superseded_by(version, before)
     )
@@ -147,7 +148,17 @@ def _latest(sheet: AuditSheet | None) -> dict[str, str] | None:
 def _adopted(version: CodeVersion, sheet: AuditSheet | None, how: Submission) -> SubmitOutcome | None:
     if sheet is None or not sheet.is_live or not version.is_sheet(sheet, how.noted_auditid):
         return None
-    return SubmitOutcome("adopted", version.appid, version.user_version, sheet.auditid)
+    auditid = sheet.auditid or how.noted_auditid
+    if not auditid:
+        raise WxaTransportError(
+            "submit_audit stopped: the sheet of this version is there, but WeChat left its auditid out",
+            why="Without auditid nobody can ask how the review of this sheet goes on.",
+            next_step="run the step again; if it stays, look at the sheet on mp.weixin.qq.com",
+            source=CATALOGUE["get_latest_auditstatus"].source,
+            endpoint="get_latest_auditstatus",
+            appid=version.appid,
+        )
+    return SubmitOutcome("adopted", version.appid, version.user_version, auditid)
 
 
 def _after_refusal(version: CodeVersion, how: Submission, error: WxaError) -> Step[SubmitOutcome]:
@@ -169,12 +180,12 @@ def _check_quota(appid: str, reserve: int) -> Step[None]:
         quota = (yield queryquota(appid)).answer
     except WxaError:
         return
-    if quota["rest"] > reserve:
+    if "rest" not in quota or quota["rest"] > reserve:
         return
     raise error_for(
         AUDIT_QUOTA_REACHED,
         endpoint=CATALOGUE["submit_audit"],
         appid=appid,
         what=f"submit_audit not sent: the platform's audit quota is {'at the reserve' if reserve else 'used up'}",
-        values={"rest": quota["rest"], "limit": quota["limit"], "reserve": reserve},
+        values={"rest": quota["rest"], "limit": quota.get("limit", "unknown"), "reserve": reserve},
     )

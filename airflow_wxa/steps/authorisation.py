@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from airflow_wxa.api.authorisation import (
@@ -47,15 +48,16 @@ def fetch_merchant_token(component_appid: str, appid: str, refresh_token: Secret
 def list_refresh_tokens(component_appid: str) -> Step[dict[str, Secret]]:
     """Read the current refresh token of every merchant that has one, by appid; page by page."""
     found: dict[str, Secret] = {}
-    offset, total = 0, 1
-    while offset < total:
+    offset = 0
+    while True:
         answer = (yield api_get_authorizer_list(component_appid, offset, _PAGE)).answer
-        total = answer["total_count"] if answer["list"] else 0  # an empty page is the end, whatever is counted
-        offset += len(answer["list"])  # not the count asked for: a page may be capped lower
-        for entry in answer["list"]:
-            if token := entry.get("refresh_token"):
-                found[entry["authorizer_appid"]] = Secret(token)
-    return found
+        page = answer["list"]
+        for entry in page:
+            if entry.keys() >= {"authorizer_appid", "refresh_token"}:
+                found[entry["authorizer_appid"]] = Secret(entry["refresh_token"])
+        offset += len(page)  # not the count asked for: a page may be capped lower
+        if not page or offset >= answer.get("total_count", math.inf):  # an empty page is the end, whatever is counted
+            return found
 
 
 def exchange_code(component_appid: str, authorization_code: Secret) -> Step[Authorisation]:

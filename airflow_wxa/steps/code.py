@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from airflow_wxa.api.code import commit, get_code_privacy_info
+from airflow_wxa.api.code import commit, get_code_privacy_info, user_desc_problems
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import PRIVACY_API_MISSING_RIGHT_OR_DECLARATION, PRIVACY_CHECK_RUNNING
-from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaInputError, WxaTransportError
+from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaInputError, WxaSpecError, WxaTransportError
 from airflow_wxa.steps.outcome import CommitOutcome, PrivacyOutcome
 from airflow_wxa.steps.remote_state import (
     foreign_trial,
@@ -34,11 +34,13 @@ def commit_code(version: CodeVersion, user_desc: str, *, withdrawals_left: int |
 
     :param user_desc: what changed; the fingerprint is appended.
     :param withdrawals_left: withdraw a foreign sheet that is in audit while there are some; ``None``: never.
+    :raises WxaSpecError: ``user_desc`` holds a mark; nothing was sent.
     :raises WxaStateError: a foreign sheet is in audit, or somebody else committed at the same time: theirs is named.
     """
+    _check_user_desc(version.appid, user_desc)
     before = yield from read_versions(version.appid)
     sheet = yield from read_latest_sheet(version.appid)
-    on_trial = before.trial is not None and version.marked_in(before.trial.description)
+    on_trial = version.is_trial(before.trial)
     unchanged = CommitOutcome("unchanged", version.appid, version.user_version, version.fingerprint)
     if on_trial or _in_review(version, sheet):
         return unchanged
@@ -52,8 +54,8 @@ def commit_code(version: CodeVersion, user_desc: str, *, withdrawals_left: int |
     except (WxaTransportError, WxaBusyError) as error:
         lost = error  # the work may have been done: read, do not repeat
     after = yield from read_versions(version.appid)
-    if after.trial is None or not version.marked_in(after.trial.description):
-        raise lost or foreign_trial("commit", version, after)
+    if not version.is_trial(after.trial):
+        raise lost or foreign_trial("commit", version, after, sent=version.described(user_desc))
     return CommitOutcome(
         "committed",
         version.appid,
@@ -61,6 +63,19 @@ def commit_code(version: CodeVersion, user_desc: str, *, withdrawals_left: int |
         version.fingerprint,
         superseded=superseded_by(version, sheet),
     )
+
+
+def _check_user_desc(appid: str, user_desc: str) -> None:
+    if problems := user_desc_problems(user_desc):
+        raise WxaSpecError(
+            "this version cannot be committed",
+            problems,
+            why="A pasted description made two releases take each other's version for their own.",
+            next_step="correct user_desc and run the step again",
+            source=CATALOGUE["commit"].source,
+            endpoint="commit",
+            appid=appid,
+        )
 
 
 def _in_review(version: CodeVersion, sheet: AuditSheet | None) -> bool:

@@ -30,7 +30,6 @@ from airflow_wxa.errors import (
     WxaPlatformSetupError,
     WxaSpecError,
     WxaStateError,
-    WxaTransportError,
     shown,
 )
 from airflow_wxa.steps.outcome import DomainOutcome, PlatformOutcome
@@ -71,7 +70,7 @@ def configure_domains(appid: str, action: Action, wanted: Sequence[WebviewDomain
     try:
         before = yield from read_own_domains(appid)
         if action == "get":
-            return _as_read(appid, before)
+            return DomainOutcome("unchanged", appid, "get", before=_sorted(before), after=_sorted(before))
         reply = yield setwebviewdomain(appid, action, wanted).knowing(_sorted(before))
         after = yield from read_own_domains(appid)
     except WxaApiError as error:
@@ -105,10 +104,11 @@ def read_own_domains(appid: str) -> Step[frozenset[str] | None]:
     return None if entries is None else normalised_origins(entries)
 
 
-def read_effective_domains(appid: str) -> Step[frozenset[str]]:
-    """Read the business domains that are effective online."""
+def read_effective_domains(appid: str) -> Step[frozenset[str] | None]:
+    """Read the business domains that are effective online; ``None`` when WeChat did not say."""
     reply = yield get_effective_webviewdomain(appid)
-    return normalised_origins(reply.answer["effective_webviewdomain"])
+    entries = reply.answer.get("effective_webviewdomain")
+    return None if entries is None else normalised_origins(entries)
 
 
 def modify_platform_domains(
@@ -258,20 +258,6 @@ def _shown_list(entries: frozenset[str] | None) -> str:
     return "unknown" if entries is None else ", ".join(sorted(entries)) or "none"
 
 
-def _as_read(appid: str, before: frozenset[str] | None) -> DomainOutcome:
-    if before is None:
-        raise WxaTransportError(
-            "setwebviewdomain get: the answer has no list",
-            why="WeChat's pages do not promise webviewdomain in the answer, though clients read it; "
-            "a missing list means unknown, never empty",
-            next_step="run it again; if it stays, look at the Mini Program on mp.weixin.qq.com",
-            source=_ENDPOINT.source,
-            endpoint=_ENDPOINT.name,
-            appid=appid,
-        )
-    return DomainOutcome("unchanged", appid, "get", before=_sorted(before), after=_sorted(before))
-
-
 def _check_done(appid: str, action: Action, left: list[str], after: frozenset[str]) -> None:
     if left:
         raise WxaStateError(
@@ -318,10 +304,11 @@ def _unverified(hosts: Collection[str], busy: WxaBusyError | None) -> Step[WxaAp
     """Return the error for hosts that WeChat could not verify, with the file to put there when it can be read."""
     try:
         file = (yield get_domain_confirmfile()).answer
-        place = ", ".join(f"https://{host}/{file['file_name']}" for host in sorted(hosts))
-        handed = {"file name": file["file_name"], "file content": file["file_content"], "put it at": place}
     except WxaError:
-        handed = {"put it at": ", ".join(f"https://{host}/" for host in sorted(hosts))}
+        file = {}
+    name = file.get("file_name", "")
+    handed = {"file name": name, "file content": file.get("file_content", "")} if name else {}
+    handed["put it at"] = ", ".join(f"https://{host}/{name}" for host in sorted(hosts))
     values = {"hosts": ", ".join(sorted(hosts))} | handed
     next_step = "serve exactly this content at these addresses (no byte before or after it), then run the step again"
     if busy is not None:  # -1 says "busy" as well as "the file could not be fetched"

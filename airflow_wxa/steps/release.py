@@ -11,7 +11,7 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaBusyError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
 from airflow_wxa.steps.outcome import ReleaseOutcome
-from airflow_wxa.steps.remote_state import foreign_trial, read_latest_sheet, read_versions
+from airflow_wxa.steps.remote_state import cut_off, foreign_trial, read_latest_sheet, read_versions
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -39,7 +39,7 @@ def release_version(
         new version; or another version is online after all. Each is named.
     """
     before = (yield from read_versions(version.appid)).online
-    if before is not None and version.marked_in(before.description):
+    if before is not None and version.is_ours(before.version, before.description):
         yield from _effective_proof(version, wanted)
         return (yield from _outcome("already_released", version, before))
     yield from _guard_domains(version, wanted)
@@ -61,7 +61,7 @@ def release_version(
         since = (
             sheet.submit_audit_time
         )  # 85052: our sheet is what is online, released at any time since it was submitted
-    if online is None or not _is_ours(version, online, since=since):
+    if online is None or not version.is_online(online, since=since):
         raise _another_online("release", version, online)
     if refused:
         yield from _effective_proof(version, wanted)
@@ -78,17 +78,21 @@ def verify_release(
     :raises WxaStateError: another version is online, or a wanted domain is not effective; all are named.
     """
     online = (yield from read_versions(version.appid)).online
-    if online is None or not _is_ours(version, online, since=released_at):
+    if online is None or not version.is_online(online, since=released_at):
         raise _another_online("verify_release", version, online)
     if individual:
         return ReleaseOutcome("released", version.appid, online.version, online.time)
     effective = yield from _effective_proof(version, wanted)
-    return ReleaseOutcome("released", version.appid, online.version, online.time, effective=tuple(sorted(effective)))
+    return ReleaseOutcome("released", version.appid, online.version, online.time, effective=_sorted(effective))
 
 
-def _effective_proof(version: CodeVersion, wanted: Collection[WebviewDomain]) -> Step[frozenset[str]]:
+def _effective_proof(version: CodeVersion, wanted: Collection[WebviewDomain]) -> Step[frozenset[str] | None]:
     """Return the effective domains; raise when a wanted one is not among them."""
     effective = yield from read_effective_domains(version.appid)
+    if effective is None:
+        if wanted:
+            raise _effective_unsaid(version)
+        return None
     missing = sorted({domain.origin for domain in wanted} - effective)
     if missing:
         own = yield from _own_if_known(version.appid)
@@ -127,21 +131,9 @@ def _guard_domains(version: CodeVersion, wanted: Collection[WebviewDomain]) -> S
 def _named_if_foreign(version: CodeVersion, refused: WxaStateError) -> Step[WxaStateError]:
     """Return the error for a release that WeChat refused; somebody's newer commit is named if there is one."""
     info = yield from read_versions(version.appid)
-    if info.trial is not None and not version.marked_in(info.trial.description):
+    if info.trial is not None and not version.is_trial(info.trial):
         return foreign_trial("release", version, info, refused)
     return refused
-
-
-def _is_ours(version: CodeVersion, online: OnlineVersion, *, since: int = 0) -> bool:
-    """Tell whether the online version is ours.
-
-    ``release_version`` came back empty once: then what went online at our release or later is ours.
-    """
-    if "[wxa:" in online.description:
-        return version.marked_in(online.description)
-    if online.version:
-        return online.version == version.user_version
-    return online.time >= since > 0
 
 
 def _outcome(
@@ -149,10 +141,25 @@ def _outcome(
 ) -> Step[ReleaseOutcome]:
     """Return the outcome with the effective domains as far as they can be read."""
     try:
-        effective = tuple(sorted((yield from read_effective_domains(version.appid))))
+        effective = yield from read_effective_domains(version.appid)
     except WxaError:
         effective = None
-    return ReleaseOutcome(word, version.appid, online.version, online.time, effective=effective)
+    return ReleaseOutcome(word, version.appid, online.version, online.time, effective=_sorted(effective))
+
+
+def _sorted(entries: frozenset[str] | None) -> tuple[str, ...] | None:
+    return None if entries is None else tuple(sorted(entries))
+
+
+def _effective_unsaid(version: CodeVersion) -> WxaTransportError:
+    return WxaTransportError(
+        "verify_release stopped: WeChat did not say which business domains are effective",
+        why="The answer lacks effective_webviewdomain, which proves that wanted domains open.",
+        next_step="run the step again; if it stays, open a page of each domain in the Mini Program",
+        source=CATALOGUE["get_effective_webviewdomain"].source,
+        endpoint="get_effective_webviewdomain",
+        appid=version.appid,
+    )
 
 
 def _own_if_known(appid: str) -> Step[frozenset[str] | None]:
@@ -163,9 +170,11 @@ def _own_if_known(appid: str) -> Step[frozenset[str] | None]:
 
 
 def _check_sheet(version: CodeVersion, sheet: AuditSheet | None, noted_auditid: str) -> None:
-    ours = sheet is not None and version.is_sheet(sheet, noted_auditid)
+    ours = version.is_sheet(sheet, noted_auditid)
     if sheet is not None and ours and sheet.status is AuditStatus.APPROVED:
         return
+    if sheet is not None and not ours and version.is_cut_off(sheet.user_version, sheet.user_desc):
+        raise cut_off("release", version, sheet.user_desc)
     raise WxaStateError(
         "release not sent: "
         + (
@@ -201,6 +210,8 @@ def _after_a_wrong_sheet(ours: AuditSheet | None, noted_auditid: str) -> str:
 
 
 def _another_online(step: str, version: CodeVersion, online: OnlineVersion | None) -> WxaStateError:
+    if online is not None and version.is_cut_off(online.version, online.description):
+        return cut_off(step, version, online.description)
     return WxaStateError(
         f"{step} stopped: another version is online than the one released",
         values={

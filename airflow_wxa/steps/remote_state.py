@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_wxa.steps.outcome import Step
 
 __all__ = [
+    "cut_off",
     "foreign_open_sheet",
     "foreign_trial",
     "read_latest_sheet",
@@ -72,7 +73,9 @@ def withdraw_foreign_sheet(
     :raises WxaQuotaError: the withdrawals are used up; nothing was sent if we knew.
     :raises WxaError: what the withdrawal was refused for, while the sheet is in audit all the same.
     """
-    may_be_ours = not sheet.user_desc and sheet.user_version == version.user_version
+    may_be_ours = (not sheet.user_desc and sheet.user_version in ("", version.user_version)) or version.is_cut_off(
+        sheet.user_version, sheet.user_desc
+    )
     if withdrawals_left is None or may_be_ours:  # without a description nothing proves whose it is
         raise foreign_open_sheet(step, version, sheet)
     if withdrawals_left <= 0:
@@ -91,13 +94,16 @@ def withdraw_foreign_sheet(
 
 
 def foreign_trial(
-    step: str, version: CodeVersion, info: VersionInfo, refused: WxaStateError | None = None
+    step: str, version: CodeVersion, info: VersionInfo, refused: WxaStateError | None = None, *, sent: str = ""
 ) -> WxaStateError:
     """Return the error that names the trial version which is not ours.
 
     :param refused: what WeChat answered because of it.
+    :param sent: the description of our own commit, if it is known.
     """
     theirs = info.trial
+    if theirs is not None and version.is_cut_off(theirs.version, theirs.description, sent):
+        return cut_off(step, version, theirs.description)
     said = {"errcode": refused.errcode, "errmsg": refused.errmsg, "rid": refused.rid} if refused else {}
     return WxaStateError(
         f"{step} stopped: the trial version is not the one that this release commits",
@@ -121,14 +127,19 @@ def foreign_trial(
     )
 
 
-def foreign_open_sheet(step: str, version: CodeVersion, sheet: AuditSheet) -> WxaStateError:
-    """Return the error that names the sheet which is not ours and in audit, or was when WeChat refused for it."""
+def foreign_open_sheet(step: str, version: CodeVersion, sheet: AuditSheet, *, sent: str = "") -> WxaStateError:
+    """Return the error that names the sheet which is not ours and in audit, or was when WeChat refused for it.
+
+    :param sent: the description of our own commit, if it is known.
+    """
+    if version.is_cut_off(sheet.user_version, sheet.user_desc, sent):
+        return cut_off(step, version, sheet.user_desc)
     when = "is in audit" if sheet.status.is_open else "was in audit a moment ago"
     return WxaStateError(
         f"{step} stopped: another version of this Mini Program {when}",
         values={
-            "in audit": sheet.user_version,
-            "its description": sheet.user_desc,
+            "in audit": sheet.user_version or "left out",
+            "its description": sheet.user_desc or "left out",
             "auditid": sheet.auditid,
             "status": sheet.status.name.lower(),
             "ours": f"{version.user_version} {version.mark}",
@@ -137,6 +148,24 @@ def foreign_open_sheet(step: str, version: CodeVersion, sheet: AuditSheet) -> Wx
         next_step="wait until its review ends, or agree with its owner and set withdraw_foreign_audit (5 a day, 10 a "
         "month for each Mini Program); then run again",
         source=CATALOGUE["get_latest_auditstatus"].source,
+        endpoint=step,
+        appid=version.appid,
+    )
+
+
+def cut_off(step: str, version: CodeVersion, description: str) -> WxaStateError:
+    """Return the error for a description that WeChat handed back cut off."""
+    longest = max(len(description) - len(version.described("x")) + 1, 0)
+    return WxaStateError(
+        f"{step} stopped: WeChat cut the description off, and with it the mark that proves whose version it is",
+        values={
+            "its description": description,
+            "characters": len(description),
+            "ours": f"{version.user_version} {version.mark}",
+        },
+        why="The mark stands at the end of the description; a version without it is never taken for ours.",
+        next_step=f"trigger a new release with a user_desc of at most {longest} characters",
+        source=CATALOGUE["commit"].source,
         endpoint=step,
         appid=version.appid,
     )

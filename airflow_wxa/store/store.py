@@ -195,24 +195,23 @@ class Store:
             return len(connection.execute(statement, self._renewal_rows(component_appid, renewals)).all())
 
     def put_authorisation(self, component_appid: str, authorisation: Authorisation) -> None:
-        """Store what an exchanged authorisation code gave, whatever was there before."""
+        """Store what an exchanged authorisation code gave; what it did not give stays as it was."""
         appid, grant = authorisation.appid, authorisation.grant
+        refresh_token = authorisation.refresh_token if grant is None else grant.refresh_token
+        values: dict[str, Any] = {"state": "authorised", "generation": credential.c.generation + 1}
+        if grant is not None:
+            values |= {
+                "access_token": self._vault.lock(grant.access_token),
+                "access_expires_at": database_now() + grant.expires_in,
+                "access_lifetime": grant.expires_in,
+            }
+        if refresh_token is not None:
+            values |= {"renewal": self._vault.lock(refresh_token), "renewal_at": database_now()}
+        if authorisation.granted is not None:
+            values["granted"] = list(authorisation.granted)
         with self._database.writing() as connection:
             self._insert_missing(connection, component_appid, appid)
-            connection.execute(
-                update(credential)
-                .where(_row(component_appid, appid))
-                .values(
-                    access_token=self._vault.lock(grant.access_token),
-                    access_expires_at=database_now() + grant.expires_in,
-                    access_lifetime=grant.expires_in,
-                    renewal=self._vault.lock(grant.refresh_token) if grant.refresh_token else None,
-                    renewal_at=database_now(),
-                    state="authorised",
-                    granted=list(authorisation.granted),
-                    generation=credential.c.generation + 1,
-                )
-            )
+            connection.execute(update(credential).where(_row(component_appid, appid)).values(**values))
 
     def note(
         self, component_appid: str, appid: str, *, granted: Sequence[int] | None = None, user_name: str = ""

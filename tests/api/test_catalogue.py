@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from airflow_wxa.api import audit, code, webview_domain
-from airflow_wxa.api.call import Call, Reply, read_reply
+from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.errors import WxaPlatformSetupError
@@ -131,7 +131,8 @@ def test_a_sample_is_read(sample: Path) -> None:
         with pytest.raises(WxaPlatformSetupError, match="89021"):
             read_reply(call, 200, sample.read_bytes())
     else:
-        assert read_reply(call, 200, sample.read_bytes()) == Reply(answer)
+        read = read_reply(call, 200, sample.read_bytes()).answer
+        assert read == answer | ({"auditid": str(answer["auditid"])} if "auditid" in answer else {})
 
 
 @pytest.fixture

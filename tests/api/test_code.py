@@ -22,6 +22,7 @@ from airflow_wxa.api.code import (
     is_text,
     read_version_info,
     release,
+    user_desc_problems,
     version_problems,
 )
 from airflow_wxa.errors import WxaSpecError
@@ -60,7 +61,7 @@ def test_the_fingerprint_counts_the_same_however_the_version_is_written() -> Non
 )
 def test_another_appid_template_version_or_ext_json_is_another_fingerprint(other: CodeVersion) -> None:
     assert other.fingerprint != VERSION.fingerprint
-    assert not VERSION.marked_in(other.described("release"))
+    assert not VERSION.is_ours("", other.described("release"))
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,10 @@ def test_another_appid_template_version_or_ext_json_is_another_fingerprint(other
     [
         (f"release {VERSION.mark}", True),
         (f"{VERSION.mark} and more", True),
+        (f"[wxa:00000000] pasted {VERSION.mark}", True),
+        (f"{VERSION.mark} pasted [wxa:00000000]", False),
+        (f"{VERSION.mark} pasted [wxa:0000]", True),
+        (VERSION.mark.upper(), False),
         ("release", False),
         ("", False),
         ("release [wxa:00000000]", False),
@@ -75,7 +80,50 @@ def test_another_appid_template_version_or_ext_json_is_another_fingerprint(other
     ],
 )
 def test_a_description_tells_whose_version_it_is(description: str, ours: bool) -> None:
-    assert VERSION.marked_in(description) is ours
+    assert VERSION.is_ours("1.4.0", description) is ours
+    assert VERSION.is_trial(TrialVersion("1.4.0", description)) is ours
+    assert VERSION.is_sheet(AuditSheet("7", AuditStatus.APPROVED, "1.4.0", description)) is ours
+    assert VERSION.is_online(OnlineVersion("1.4.0", description, 1)) is (ours or description == "")
+
+
+@pytest.mark.parametrize(("user_version", "ours"), [("1.4.0", True), ("", True), ("1.4", False), ("9.9.9", False)])
+def test_our_mark_with_another_version_is_not_ours(user_version: str, ours: bool) -> None:
+    description = VERSION.described("release")
+    assert VERSION.is_ours(user_version, description) is ours
+    assert VERSION.is_trial(TrialVersion(user_version, description)) is ours
+    assert VERSION.is_sheet(AuditSheet("7", AuditStatus.APPROVED, user_version, description), "7") is ours
+    assert VERSION.is_online(OnlineVersion(user_version, description, 9), since=1) is ours
+
+
+@pytest.mark.parametrize("description", ["by hand", "release [wxa:00000000]", "release [wxa:"])
+def test_our_version_number_with_other_content_is_not_ours(description: str) -> None:
+    assert not VERSION.is_trial(TrialVersion("1.4.0", description))
+    assert not VERSION.is_sheet(AuditSheet("7", AuditStatus.APPROVED, "1.4.0", description), "7")
+    assert not VERSION.is_online(OnlineVersion("1.4.0", description, 9), since=1)
+
+
+def test_nothing_is_ours_where_nothing_is() -> None:
+    assert (VERSION.is_trial(None), VERSION.is_sheet(None, "7"), VERSION.is_online(None, since=1)) == (False,) * 3
+
+
+@pytest.mark.parametrize(("length", "cut"), [(4, False), (9, False), (10, True), (21, True)])
+def test_a_description_that_ends_within_our_mark_is_cut_off(length: int, cut: bool) -> None:
+    sent = VERSION.described("release")
+    assert VERSION.is_cut_off("1.4.0", sent[:length]) is cut
+    assert VERSION.is_cut_off("1.4.0", sent[:length] + "…") is cut
+    assert VERSION.is_cut_off("1.4.0", sent[:length], sent)
+    assert not VERSION.is_cut_off("9.9.9", sent[:length], sent)
+
+
+@pytest.mark.parametrize("user_desc", ["", "release", "[wxa", "WXA: [1]", "发布 \U0001f600"])
+def test_a_description_of_ones_own_is_any_text(user_desc: str) -> None:
+    assert user_desc_problems(user_desc) == []
+
+
+@pytest.mark.parametrize("user_desc", [VERSION.mark, "spring sale [wxa:00000000] again", "[wxa:", "half \ud800", 7])
+def test_a_description_that_holds_a_mark_is_refused(user_desc: Any) -> None:
+    (problem,) = user_desc_problems(user_desc)
+    assert problem.startswith("user_desc = ")
 
 
 @pytest.mark.parametrize(
@@ -185,7 +233,7 @@ def test_both_slots_are_read() -> None:
         "release_info": {"release_time": 2, "release_version": "1.3.0", "release_desc": "online"},
     }
     info = read_version_info(Reply(answer))
-    assert info.trial == TrialVersion("1.4.0", "trial")
+    assert info.trial == TrialVersion("1.4.0", "trial", 1)
     assert info.online == OnlineVersion("1.3.0", "online", 2)
 
 
@@ -196,7 +244,7 @@ def test_a_fresh_account_has_neither_slot() -> None:
 
 def test_fields_that_wechat_leaves_out_are_empty_not_missing() -> None:
     info = read_version_info(Reply({"exp_info": {"exp_time": 1}, "release_info": {"release_desc": "d"}}))
-    assert info.trial == TrialVersion("", "")
+    assert info.trial == TrialVersion("", "", 1)
     assert info.online == OnlineVersion("", "d", 0)
 
 

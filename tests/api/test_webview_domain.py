@@ -206,8 +206,26 @@ def test_wechats_own_lists_are_compared_without_slash_and_case() -> None:
     assert normalised_origins(entries) == {A.origin, B.origin}
 
 
-def test_an_entry_that_is_no_origin_is_kept_as_it_is() -> None:
-    assert normalised_origins(["HTTP://Old.example.com/ "]) == {"http://old.example.com"}
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "a.example.com", "https://a.example.com", "HTTPS://A.Example.com/", "http://a.example.com", "//a.example.com",
+        " a.example.com ", "a.example.com/", "a.example.com//", "https://a.example.com:443/", "a.example.com.",
+    ],
+)  # fmt: skip
+def test_an_entry_of_either_list_means_its_host_however_it_is_written(entry: str) -> None:
+    assert normalised_hosts(entry) == normalised_hosts([entry]) == {A.host}
+    assert normalised_origins(entry) == normalised_origins([entry]) == {A.origin}
+    assert A.covered_by(normalised_hosts([entry]))
+
+
+@pytest.mark.parametrize("entry", ["*.example.com", "127.0.0.1", "https://", "localhost", "a.example.com/path", "☃"])
+def test_an_entry_that_means_no_host_is_warned_of_and_covers_nothing(
+    entry: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert normalised_hosts([entry, "b.example.com"]) == {B.host}
+    assert normalised_origins([entry, "b.example.com"]) == {B.origin}
+    assert [repr(entry) in record.getMessage() for record in caplog.records] == [True, True]
 
 
 @pytest.mark.parametrize(

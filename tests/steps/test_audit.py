@@ -342,7 +342,7 @@ def test_a_commit_that_came_between_our_look_and_our_submission_is_named(
 
 @pytest.mark.parametrize(
     "said",
-    [NO_SHEET, {"auditid": 7654321}, {"user_desc": ""}],
+    [NO_SHEET, {"auditid": 7654321}, {"user_desc": "", "user_version": "1.4.0"}],
     ids=["no sheet yet", "another number", "no description"],
 )
 def test_a_sheet_that_cannot_be_compared_yet_is_taken_by_the_number_we_were_answered(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from airflow_wxa.api import Secret
-from airflow_wxa.steps.authorisation import list_refresh_tokens
+from airflow_wxa.steps.authorisation import exchange_code, fetch_platform_token, list_refresh_tokens
 
 if TYPE_CHECKING:
     from tests.steps.conftest import Script
@@ -35,3 +37,45 @@ def test_a_merchant_whose_code_was_never_exchanged_has_no_token(script: Script) 
     unexchanged = {"total_count": 1, "list": [{"authorizer_appid": "wx1", "refresh_token": ""}]}
 
     assert script.play(list_refresh_tokens(PLATFORM), api_get_authorizer_list=[unexchanged]) == {}
+
+
+@pytest.mark.parametrize("total", [None, "2", {}])
+def test_a_total_that_wechat_does_not_count_is_read_to_the_empty_page(script: Script, total: Any) -> None:
+    pages = [page(2, 1) | {"total_count": total}, page(2, 2) | {"total_count": total}, page(2) | {"total_count": total}]
+    found = script.play(list_refresh_tokens(PLATFORM), api_get_authorizer_list=pages[: 2 if total == "2" else 3])
+
+    assert list(found) == ["wx1", "wx2"]
+
+
+INFO = {"authorizer_appid": "wx1", "func_info": [{"funcscope_category": {"id": 18}}]}
+
+
+@pytest.mark.parametrize(
+    ("said", "token", "refresh_token"),
+    [
+        ({}, None, None),
+        ({"authorizer_access_token": None, "authorizer_refresh_token": ""}, None, None),
+        ({"authorizer_refresh_token": "r"}, None, Secret("r")),
+        ({"authorizer_access_token": "t"}, Secret("t"), None),
+        ({"authorizer_access_token": "t", "authorizer_refresh_token": "r"}, Secret("t"), Secret("r")),
+    ],
+)
+def test_an_authorisation_without_tokens_keeps_what_it_says_else(
+    script: Script, said: dict[str, Any], token: Secret | None, refresh_token: Secret | None
+) -> None:
+    answer = {"authorization_info": INFO | said}
+    found = script.play(exchange_code(PLATFORM, Secret("code")), api_query_auth=[answer])
+
+    assert (found.appid, found.granted) == ("wx1", (18,))
+    assert (found.grant.access_token if found.grant else None) == token
+    assert (found.grant or found).refresh_token == refresh_token
+
+
+@pytest.mark.parametrize(("said", "seconds"), [(None, 7200), ("3600", 3600), ({}, 7200), (60, 60)])
+def test_a_token_that_does_not_say_how_long_it_lives_lives_as_the_pages_say(
+    script: Script, said: Any, seconds: int
+) -> None:
+    answer = {"component_access_token": "t", "expires_in": said}
+    grant = script.play(fetch_platform_token(PLATFORM, Secret("s"), Secret("t")), api_component_token=[answer])
+
+    assert grant.expires_in == seconds

@@ -540,12 +540,13 @@ def merchant_token(facts: Facts) -> Iterator[Finding]:
 def audit_quota(facts: Facts) -> Iterator[Finding]:
     """Look at the platform's budget of submissions a month, which any merchant's token reads."""
     answers = [each.quota.answer for each in known(facts.merchants) if isinstance(each.quota, Reply)]
+    answers = [answer for answer in answers if "rest" in answer]
     if not answers:
         raise Unknown("no merchant's token works")
     if answers[0]["rest"] <= 0:
         yield Finding(
             "the platform's audit quota is used up: submit_audit is refused with 85085",
-            f"0 of {answers[0]['limit']} submissions left this month, for all merchants together",
+            f"0 of {answers[0].get('limit', 'unknown')} submissions left this month, for all merchants together",
             "apply for temporary quota in the Mini Program 服务商助手, or wait for the next month",
         )
 
@@ -578,10 +579,10 @@ def _granted(merchant: Merchant) -> tuple[int, ...] | None:
 
 def _how_individual(merchant: Merchant) -> str | None:
     """Return by what it is seen that an individual owns it; ``""``: a company does; ``None``: not known."""
-    if isinstance(merchant.account, Reply):
+    if isinstance(merchant.account, Reply) and "principal_type" in merchant.account.answer:
         return "principal_type 0" if merchant.account.answer["principal_type"] == 0 else ""
     if not isinstance(merchant.info, Reply):
         return None
-    info = merchant.info.answer["authorizer_info"]
-    unverified = (info.get("verify_type_info") or {}).get("id") == -1
+    info = merchant.info.answer.get("authorizer_info", {})
+    unverified = info.get("verify_type_info", {}).get("id") == -1
     return "principal_name 个人, not verified" if unverified and info.get("principal_name") == "个人" else ""

@@ -1,0 +1,113 @@
+"""Answers as WeChat really writes them: looser than its pages say, read by the types that a schema names.
+
+Absent, ``null`` and, where a list is meant, ``{}`` say nothing. Digits as text are numbers where a number is meant,
+and numbers are text where text is meant. What cannot be understood is left out, as if WeChat had not said it; then the
+schema's ``required`` decides whether a step can do without.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["fields_understood", "integer_in", "parsed", "understood"]
+
+_DIGITS: Final = re.compile(r"\s*([+-]?[0-9]{1,18})(?:\.0*)?\s*", re.ASCII)
+
+
+class _Float(float):
+    """A float that keeps how it was written: the version 1.40 is not 1.4."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+def parsed(content: bytes) -> Any:
+    """Return what JSON says, read as clients in the wild do.
+
+    Control characters inside texts, a byte order mark and duplicate keys (the last counts) are no failure; bytes that
+    are no UTF-8 become �.
+
+    :raises ValueError: no JSON. So does RecursionError.
+    """
+    return json.loads(content.decode("utf-8-sig", "replace"), strict=False, parse_float=_Float)
+
+
+def fields_understood(
+    fields: Mapping[str, Any], schema: Mapping[str, Any], clean: Callable[[str], str] = str
+) -> dict[str, Any]:
+    """Return the fields that say something: those that ``schema`` names as its types, the others as they are.
+
+    :param clean: takes out of a text what must not be repeated.
+    """
+    named = schema.get("properties", {})
+    read = {name: understood(value, named.get(name, {}), clean) for name, value in fields.items()}
+    return {name: value for name, value in read.items() if value is not None}
+
+
+def understood(value: Any, schema: Mapping[str, Any], clean: Callable[[str], str] = str) -> Any:
+    """Return ``value`` as the type that ``schema`` names; ``None``: not said, or not understood.
+
+    :param schema: JSON Schema; of its words ``type``, ``properties``, ``items``, ``required`` and ``minLength`` count.
+        Of several types the first counts that the value can be.
+    """
+    kinds = schema.get("type")
+    if kinds is None or value is None:
+        return value
+    for kind in [kinds] if isinstance(kinds, str) else kinds:
+        read = _READERS[kind](value, schema, clean)
+        if read is not None:
+            return read
+    return None
+
+
+def integer_in(value: Any) -> int | None:
+    """Return the whole number that ``value`` is, also as digits; ``None`` when it is none."""
+    if isinstance(value, str):
+        digits = _DIGITS.fullmatch(value)
+        return int(digits[1]) if digits else None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _integer(value: Any, *_: Any) -> int | None:
+    return integer_in(value)
+
+
+def _string(value: Any, schema: Mapping[str, Any], clean: Callable[[str], str]) -> str | None:
+    if isinstance(value, _Float):
+        value = value.text
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
+    return clean(value) if isinstance(value, str) and len(value) >= schema.get("minLength", 0) else None
+
+
+def _array(value: Any, schema: Mapping[str, Any], clean: Callable[[str], str]) -> list[Any] | None:
+    if not isinstance(value, list):
+        return None
+    entries = (understood(entry, schema.get("items", {}), clean) for entry in value)
+    return [entry for entry in entries if entry is not None]
+
+
+def _object(value: Any, schema: Mapping[str, Any], clean: Callable[[str], str]) -> dict[str, Any] | None:
+    if not isinstance(value, dict):
+        return None
+    said = fields_understood(value, schema, clean)
+    return said if said.keys() >= set(schema.get("required", ())) else None
+
+
+_READERS: Final[Mapping[str, Callable[[Any, Mapping[str, Any], Callable[[str], str]], Any]]] = {
+    "integer": _integer,
+    "string": _string,
+    "array": _array,
+    "object": _object,
+}
