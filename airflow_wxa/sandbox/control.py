@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.page import page
+from airflow_wxa.sandbox.pictures import qrcode
 from airflow_wxa.sandbox.pushes import TICKET, announce_audit, compose
 from airflow_wxa.sandbox.state import AuditResult
 from airflow_wxa.sandbox.tokens import CODE_SECONDS
@@ -153,6 +154,14 @@ async def _mini_program(sandbox: Sandbox, http: HttpRequest) -> Any:
     account.individual = individual == "true" if individual else account.individual
     account.audit.result = audit or account.audit.result  # type: ignore[assignment]
     return {"individual": account.individual, "audit": account.audit.result}
+
+
+@_control("GET", "qrcode", "the QR code of a trial version, as get_qrcode answers it", "?appid=…")
+async def _qrcode(sandbox: Sandbox, http: HttpRequest) -> Any:
+    account = sandbox.world.mini_program(http.query_params.get("appid", ""))
+    if account.exp_info is None:
+        raise ValueError(f"{account.appid} has no trial version")
+    return Response(qrcode(f"{account.appid} {account.exp_info['exp_version']}"), media_type="image/jpeg")
 
 
 @_control("POST", "authorise", "a merchant authorises, without a push", "?appid=…")

@@ -26,7 +26,7 @@ It checks what WeChat's pages and developers' reports say WeChat checks, and not
 <h2>Mini Programs</h2>
 <p>{shown} of {total}</p>
 <table><tr><th>appid</th><th>owner</th>
-<th>trial</th><th>audit</th><th>online</th><th>effective domains</th><th></th></tr>
+<th>trial</th><th>audit</th><th>online</th><th>effective domains</th><th></th><th></th></tr>
 {rows}</table>
 <h2>Control</h2>
 <table>{controls}</table>
@@ -67,7 +67,9 @@ def _row(account: MiniProgram) -> str:
         ", ".join(account.effective_webviewdomain),
     )
     shown = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    return f"<tr>{shown}<td>{_actions(account)}</td></tr>"
+    source = f"/_sandbox/qrcode?appid={escape(account.appid)}"
+    picture = f'<img src="{source}" width="82" alt="trial QR code">' if account.exp_info else ""
+    return f"<tr>{shown}<td>{picture}</td><td>{_actions(account)}</td></tr>"
 
 
 def _actions(account: MiniProgram) -> str:

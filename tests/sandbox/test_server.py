@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -151,14 +150,12 @@ def test_the_page_opens_with_what_it_does_not_imitate_and_escapes_the_rest(
     assert "&lt;script&gt;" in page
 
 
-def test_start_and_stop_are_quick_and_quiet(
+def test_start_and_stop_are_quiet(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], wxa_world: World
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    started = time.monotonic()
     with serve(wxa_world) as running, requests.Session() as session:
         session.get(f"{running.url}/wxa/queryquota", params={"access_token": MERCHANT_TOKEN})
-    assert time.monotonic() - started < 2  # about 0.25 s on an idle machine
     assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
     assert capfd.readouterr() == ("", "")
 

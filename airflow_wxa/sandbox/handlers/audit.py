@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_wxa.sandbox.errors import Errcode, RefusalError
 from airflow_wxa.sandbox.gate import merchant_call, ok
 from airflow_wxa.sandbox.loose import UNNAMED_STATUS
-from airflow_wxa.sandbox.pictures import ONE_GREY_PIXEL
+from airflow_wxa.sandbox.pictures import screenshot
 from airflow_wxa.sandbox.pushes import announce_audit
 from airflow_wxa.sandbox.state import STAGES, AuditStatus, Stage
 
@@ -149,7 +149,7 @@ def get_material(world: World, account: MiniProgram, body: Body) -> Answer:
     screenshots = [media for sheet in rejected for media in sheet.plan.screenshot.split("|") if media]
     if body.get("media_id") not in screenshots:
         raise RefusalError(Errcode.INVALID_MEDIA_ID)
-    return ONE_GREY_PIXEL
+    return screenshot()
 
 
 @merchant_call("GET", "/wxa/queryquota")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError
 from airflow_wxa.sandbox.gate import merchant_call, ok, strict_json
-from airflow_wxa.sandbox.pictures import ONE_GREY_PIXEL
+from airflow_wxa.sandbox.pictures import qrcode
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox.gate import Answer, Body
@@ -77,7 +77,7 @@ def get_qrcode(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer the QR code of the trial version as a JPEG; -1 is the failure that WeChat's page shows."""
     if account.exp_info is None:
         raise RefusalError(Errcode.SYSTEM_ERROR)
-    return ONE_GREY_PIXEL
+    return qrcode(" ".join([account.appid, account.exp_info["exp_version"], body.get("path", "")]).strip())
 
 
 @merchant_call("POST", "/wxa/getversioninfo")
