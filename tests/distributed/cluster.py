@@ -25,8 +25,8 @@ from sqlalchemy import create_engine, text
 
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.cli.demo.airflow import LOOPBACK, ThrowawayAirflow, free_port
-from airflow_wxa.cli.demo.interruption import interruptible, uninterrupted
-from airflow_wxa.cli.demo.stories import DAG_ID
+from airflow_wxa.cli.demo.processes import interruptible, uninterrupted
+from airflow_wxa.cli.demo.releases import DAG_ID
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, COMPONENT_APPSECRET, COMPONENT_VERIFY_TICKET
 from airflow_wxa.store import Ledger, Store
 from airflow_wxa.store.tables import THE_PLATFORM
@@ -213,12 +213,11 @@ def _write_policy(home: Path) -> None:
     policy.write_text(POLICY, "utf-8")
 
 
-def _told_since(began: float) -> Callable[[str, str], object]:
+def _told_since(began: float) -> Callable[[str], object]:
     """Return what prints how the start goes on."""
 
-    def tell(component: str, state: str) -> None:
-        if state == "up":
-            print(f"  {time.monotonic() - began:6.1f} s  {component} is up")
+    def tell(text: str) -> None:
+        print(f"  {time.monotonic() - began:6.1f} s  {text}")
 
     return tell
 

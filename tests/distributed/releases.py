@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from airflow_wxa.cli.demo.stories import DAG_ID, TEMPLATE_ID, USER_VERSION, WANTED
+from airflow_wxa.cli.demo.releases import DAG_ID, TEMPLATE_ID, USER_VERSION, WANTED
 from airflow_wxa.sandbox.testing import COMPONENT_APPID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_wxa.cli.demo.rest import TaskInstance
+    from airflow_wxa.cli.demo.airflow import TaskInstance
     from airflow_wxa.sandbox import Entry, MiniProgram
     from tests.distributed.cluster import Cluster
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from airflow_wxa.cli.demo.stories import TEMPLATE_ID
+from airflow_wxa.cli.demo.releases import TEMPLATE_ID
 from airflow_wxa.sandbox import AuditPlan, Fault, MiniProgram, Platform, Template, World, serve
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, COMPONENT_APPSECRET, COMPONENT_VERIFY_TICKET, REFRESH_TOKEN
 from tests.distributed.cluster import kill_alone, lives, running_cluster

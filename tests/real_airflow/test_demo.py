@@ -16,9 +16,8 @@ from urllib.parse import quote, quote_plus
 import psutil
 import pytest
 
-from airflow_wxa.cli.demo.journal import first_calls
-from airflow_wxa.cli.demo.ledger import read_ledger
-from airflow_wxa.cli.demo.stories import CALLS, FIRST_PLATFORM, SECOND_PLATFORM, STORIES
+from airflow_wxa.cli.demo.command import read_ledger
+from airflow_wxa.cli.demo.releases import CALLS, FIRST_PLATFORM, RELEASES, SECOND_PLATFORM
 from airflow_wxa.sandbox import Entry
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ from itertools import count
 from pathlib import Path
 from rich.console import Console
 from airflow_wxa.cli.demo.command import Options, run_demo
-from airflow_wxa.cli.demo.worlds import demo_world
+from airflow_wxa.cli.demo.releases import demo_world
 home, rows, secrets, canary, aes_canary = sys.argv[1:]
 numbers = count(10)
 world = demo_world(
@@ -89,7 +88,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 @pytest.mark.real_airflow
 def test_six_releases_end_as_written_down_within_three_minutes(demo: Demo) -> None:
     assert demo.exit_code == 0, demo.output.decode()
-    assert [(row["story"], row["differences"]) for row in demo.answer["rows"]] == [(each.word, []) for each in STORIES]
+    assert [(row["story"], row["differences"]) for row in demo.answer["rows"]] == [(each.word, []) for each in RELEASES]
     assert demo.seconds < LIMIT_SECONDS
 
 
@@ -110,7 +109,11 @@ def test_the_reason_of_a_rejection_is_read_from_airflow(demo: Demo) -> None:
 
 @pytest.mark.real_airflow
 def test_domains_come_before_code_audit_and_release(demo: Demo) -> None:
-    called = {story.word: first_calls(demo.journal, story.appid) for story in STORIES}
+    named = {
+        each.word: [entry.path.rpartition("/")[2] for entry in demo.journal if entry.appid == each.appid]
+        for each in RELEASES
+    }
+    called = {word: tuple(dict.fromkeys(name for name in names if name in CALLS)) for word, names in named.items()}
     assert called == {
         "plain": CALLS,
         "unchanged": CALLS,
@@ -141,7 +144,7 @@ def test_no_token_is_asked_for_twice(demo: Demo) -> None:
         if entry.path.endswith(("/api_component_token", "/api_authorizer_token"))
     )
     platforms = {("api_component_token", appid): 1 for appid in (FIRST_PLATFORM, SECOND_PLATFORM)}
-    assert asked == platforms | {("api_authorizer_token", story.appid): 1 for story in STORIES}
+    assert asked == platforms | {("api_authorizer_token", each.appid): 1 for each in RELEASES}
 
 
 @pytest.mark.real_airflow
@@ -169,7 +172,7 @@ def test_every_secret_of_the_demo_is_a_canary(demo: Demo) -> None:
     assert [secret for secret in demo.secrets if CANARY not in secret and AES_CANARY not in secret] == []
     # Of a platform its secret, push token, AES key, ticket and token; of a Mini Program both its tokens and the
     # refresh token before.
-    assert len(demo.secrets) == 5 * 2 + 3 * len(STORIES)
+    assert len(demo.secrets) == 5 * 2 + 3 * len(RELEASES)
 
 
 @pytest.mark.real_airflow

@@ -1,4 +1,4 @@
-"""A real Airflow for a few minutes: its own home, database and processes, on free ports of this machine.
+"""A real Airflow for a few minutes: its own home, database and processes, on free ports of this machine; and its API.
 
 The components are started one by one and not by ``airflow standalone``, which leaves processes behind when it is
 asked to end. Their log servers are off: they would listen on all interfaces, and on one machine nobody needs them.
@@ -14,12 +14,13 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from functools import partial
 from secrets import token_bytes, token_urlsafe
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import quote
 
 import httpx
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from airflow_wxa.cli.demo.processes import ProcessSessions
-from airflow_wxa.cli.demo.rest import AirflowApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,9 +28,21 @@ if TYPE_CHECKING:
 
     from airflow_wxa.cli.demo.processes import Component
 
+__all__ = [
+    "LOOPBACK",
+    "AirflowApi",
+    "AirflowStartError",
+    "TaskInstance",
+    "ThrowawayAirflow",
+    "free_port",
+]
+
 LOOPBACK: Final = "127.0.0.1"
 START_SECONDS: Final = 150.0
 LOOK_SECONDS: Final = 0.25
+TIMEOUT_SECONDS: Final = 20.0
+PATIENCE_SECONDS: Final = 30.0
+PAGE_SIZE: Final = 100
 
 MIGRATE: Final = ("db", "migrate")
 COMPONENTS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -64,6 +77,128 @@ class AirflowStartError(Exception):
     """The Airflow did not come up; the text says which component, its last lines, and what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class TaskInstance:
+    """One task of one run.
+
+    :param state: Airflow's word; ``""`` while the task has none.
+    """
+
+    task_id: str
+    state: str
+    try_number: int
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Tell whether a repetition helps: SQLite makes a busy Airflow answer some requests with HTTP 500."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.is_server_error
+    return isinstance(error, httpx.TransportError)
+
+
+class AirflowApi:
+    """Airflow's REST API, as far as somebody who starts runs and watches them needs it.
+
+    What is sent may be sent twice: runs have ids of ours, and what was answered already counts as answered.
+
+    :param client: with base URL and token.
+    """
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    @classmethod
+    def login(cls, url: str, account: Mapping[str, str] | None = None) -> Self:
+        """Return a client of an Airflow.
+
+        :param url: scheme, host and port.
+        :param account: ``username`` and ``password``; ``None`` where everybody is an admin.
+        :raises httpx.HTTPError: it does not answer, or not so.
+        """
+        with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as plain:
+            place = f"{url}/auth/token"
+            answer = plain.get(place) if account is None else plain.post(place, json=dict(account))
+            token = answer.raise_for_status().json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        base_url = f"{url}/api/v2"
+        return cls(httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False))
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
+    def health(self) -> dict[str, str]:
+        """Return component → ``healthy`` or ``unhealthy``; one that has not reported yet is left out."""
+        parts = self._get("/monitor/health").items()
+        return {name: part["status"] for name, part in parts if part and part.get("status")}
+
+    def knows(self, dag_id: str) -> bool:
+        """Tell whether the DAG can be triggered."""
+        return self._get(f"/dags/{dag_id}") is not None
+
+    def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
+        """Start a run, unless it was started already."""
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
+        self._send("POST", f"/dags/{dag_id}/dagRuns", body)
+
+    def run_states(self, dag_id: str) -> dict[str, str]:
+        """Return run id → state, of the DAG's first 100 runs."""
+        runs = self._get(f"/dags/{dag_id}/dagRuns", limit=PAGE_SIZE)["dag_runs"]
+        return {run["dag_run_id"]: run["state"] for run in runs}
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
+        """Return the tasks of a run."""
+        answer = self._get(f"{_run(dag_id, run_id)}/taskInstances", limit=PAGE_SIZE)
+        return [
+            TaskInstance(each["task_id"], each["state"] or "", each["try_number"]) for each in answer["task_instances"]
+        ]
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """Return what a task returned; ``None`` when it returned nothing."""
+        entry = self._get(f"{_run(dag_id, run_id)}/taskInstances/{task_id}/xcomEntries/return_value")
+        return entry["value"] if entry else None
+
+    def error_text(self, dag_id: str, run_id: str, task: TaskInstance) -> str:
+        """Return the text of the exception that a task's last try ended with, from its log; ``""`` for none."""
+        path = f"{_run(dag_id, run_id)}/taskInstances/{task.task_id}/logs/{task.try_number}"
+        answer = self._get(path, full_content="true")
+        raised = [event["error_detail"][0] for event in (answer or {}).get("content", ()) if event.get("error_detail")]
+        return str(raised[-1]["exc_value"]) if raised else ""
+
+    def approve(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Answer an approval, unless somebody did."""
+        path = f"{_run(dag_id, run_id)}/taskInstances/{task_id}/-1/hitlDetails"
+        self._send("PATCH", path, {"chosen_options": ["Approve"], "params_input": {}})
+
+    def _get(self, path: str, **params: str | int) -> Any:
+        """Return the JSON; ``None`` for what does not exist."""
+        return self._request("GET", path, missing_is=httpx.codes.NOT_FOUND, params=params)
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any]) -> None:
+        self._request(method, path, missing_is=httpx.codes.CONFLICT, json=body)
+
+    @retry(
+        retry=retry_if_exception(_may_pass),
+        stop=stop_after_delay(PATIENCE_SECONDS),
+        wait=wait_fixed(0.5),
+        reraise=True,
+    )
+    def _request(self, method: str, path: str, *, missing_is: int, **content: Any) -> Any:
+        """Return the JSON of an answer.
+
+        :param missing_is: the status that is no error: ``None`` is returned.
+        :raises httpx.HTTPError: another refusal, or no answer for half a minute.
+        """
+        answer = self._client.request(method, path, headers={"Accept": "application/json"}, **content)
+        if answer.status_code == missing_is:
+            return None
+        return answer.raise_for_status().json()
+
+
+def _run(dag_id: str, run_id: str) -> str:
+    return f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
+
+
 def free_port() -> int:
     """Return a port of the loopback interface that nobody listens on now."""
     with socket.create_server((LOOPBACK, 0)) as listener:
@@ -80,10 +215,6 @@ def _fresh_keys() -> dict[str, str]:
     }
 
 
-def _quiet(component: str, state: str) -> None:
-    """Tell nobody."""
-
-
 @dataclass(slots=True)
 class ThrowawayAirflow:
     """API server, scheduler, DAG processor and triggerer in ``home``, until :meth:`stop`.
@@ -95,7 +226,7 @@ class ThrowawayAirflow:
     :param dags: what its DAGs folder holds: name of a file → its text.
     :param port: of the API server; 0 picks a free one.
     :param debug: log at DEBUG level.
-    :param tell: called with a component's name and ``starting``, then ``up``.
+    :param tell: called with a line when a component starts, and when it is up.
     """
 
     home: Path
@@ -103,7 +234,7 @@ class ThrowawayAirflow:
     dags: Mapping[str, str] = field(default_factory=DAGS.copy)
     port: int = 0
     debug: bool = False
-    tell: Callable[[str, str], object] = _quiet
+    tell: Callable[[str], object] = str
     processes: ProcessSessions = field(init=False)
     _keys: Mapping[str, str] = field(init=False, default_factory=_fresh_keys, repr=False)
     _api: AirflowApi | None = field(init=False, default=None)
@@ -137,16 +268,16 @@ class ThrowawayAirflow:
         self._temporary.mkdir()
         database = self._spawn("database", MIGRATE)
         self._await(lambda: database.process.poll() == 0, database, deadline)
-        self.tell("database", "up")
+        self.tell("database up")
         started = {name: self._spawn(name, arguments) for name, arguments in COMPONENTS.items()}
         self._await(self._logged_in, started["api-server"], deadline)
-        self.tell("api-server", "up")
+        self.tell("api-server up")
         for name, key in HEALTH.items():
             self._await(partial(self._is_healthy, key), started[name], deadline)
-            self.tell(name, "up")
+            self.tell(f"{name} up")
         for dag_id in dag_ids:
             self._await(partial(self.api.knows, dag_id), started["dag-processor"], deadline)
-            self.tell(dag_id, "up")
+            self.tell(f"{dag_id} up")
 
     def stop(self) -> None:
         """End every process that :meth:`start` started, and what these started; safe at any moment."""
@@ -180,7 +311,7 @@ class ThrowawayAirflow:
         }
 
     def _spawn(self, name: str, arguments: tuple[str, ...]) -> Component:
-        self.tell(name, "starting")
+        self.tell(f"{name} starting")
         command = (sys.executable, "-m", "airflow", *arguments)
         return self.processes.start(name, command, self.component_env(), self.home / f"{name}.out")
 

@@ -12,32 +12,42 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import httpx
 from rich.console import Console
+from sqlalchemy import URL
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from airflow_wxa.cli.demo.airflow import AirflowStartError, ThrowawayAirflow
-from airflow_wxa.cli.demo.endings import read_row
-from airflow_wxa.cli.demo.interruption import Interrupted, interruptible, uninterrupted
-from airflow_wxa.cli.demo.ledger import read_ledger
-from airflow_wxa.cli.demo.progress import progress_on
-from airflow_wxa.cli.demo.releases import Releases
-from airflow_wxa.cli.demo.report import Report, show
-from airflow_wxa.cli.demo.stories import DAG_ID, STORIES
-from airflow_wxa.cli.demo.tickets import TicketNotTakenError, push_tickets
-from airflow_wxa.cli.demo.worlds import connections, demo_world
+from airflow_wxa.cli.demo.processes import Interrupted, interruptible, uninterrupted
+from airflow_wxa.cli.demo.releases import CONNECTIONS, DAG_ID, RELEASES, connections, demo_world
+from airflow_wxa.cli.demo.report import Report, read_row, show
+from airflow_wxa.cli.demo.watch import release, telling
 from airflow_wxa.sandbox import serve
+from airflow_wxa.sandbox.pushes import TICKET
+from airflow_wxa.store import Ledger
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from airflow_wxa.cli.demo.progress import Progress
-    from airflow_wxa.sandbox import World
+    from airflow_wxa import store
+    from airflow_wxa.sandbox import Push, RunningSandbox, World
+
+__all__ = ["Options", "PushRefusedError", "read_ledger", "run", "run_demo"]
 
 #: Seconds between two looks; WeChat's sensors look once a minute, an emulated one need not be waited for.
 POLLS: Final = {"AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "1", "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "1"}
 FILE_WIDTH: Final = 120
 REFUSED: Final = 2
 SIGNAL_EXIT: Final = 128
+#: Where the plugin mounts the receiver. Written down once more, because importing the plugin imports Airflow, which
+#: would make a home for itself on this machine.
+PUSH_PREFIX: Final = "/wxa/push"
+ATTEMPTS: Final = 5
+
+
+class PushRefusedError(Exception):
+    """The push receiver did not answer ``success`` to a ticket; the text says what it answered, and where to look."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,18 +83,18 @@ def run(arguments: argparse.Namespace) -> int:
 def run_demo(options: Options, console: Console, *, world: World | None = None) -> int:
     """Run the demo; see :func:`run`.
 
-    :param world: of :func:`~airflow_wxa.cli.demo.worlds.demo_world`; default: one with random secrets.
+    :param world: of :func:`~airflow_wxa.cli.demo.releases.demo_world`; default: one with random secrets.
     """
     if options.problems:
         console.print(*options.problems, sep="\n", style="red", markup=False)
         return REFUSED
     try:
         with interruptible(), home_of(options) as home:
-            report = play(options, home, progress_on(console, STORIES), world or demo_world())
+            report = play(options, home, console, world or demo_world())
     except Interrupted as interrupted:
         console.print(f"interrupted ({interrupted}): everything it had started is ended", style="yellow")
         return SIGNAL_EXIT + interrupted.signum
-    except (AirflowStartError, TicketNotTakenError) as error:
+    except (AirflowStartError, PushRefusedError) as error:
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     if options.json is not None:
@@ -98,29 +108,29 @@ def run_demo(options: Options, console: Console, *, world: World | None = None) 
     return report.exit_code
 
 
-def play(options: Options, home: Path, progress: Progress, world: World) -> Report:
+def play(options: Options, home: Path, console: Console, world: World) -> Report:
     """Start everything in ``home``, release, read what came of it, and end everything.
 
     :raises AirflowStartError: Airflow did not come up.
-    :raises TicketNotTakenError: the push receiver in it refused a ticket.
+    :raises PushRefusedError: the push receiver in it refused a ticket.
     """
     started = time.monotonic()
-    with progress, serve(world) as sandbox:
+    with telling(console) as tell, serve(world) as sandbox:
         environment = connections(sandbox) | POLLS
-        airflow = ThrowawayAirflow(home, environment, port=options.port, debug=options.debug, tell=progress.component)
-        progress.note(f"Emulated WeChat at {sandbox.url}, Airflow at {airflow.url}")
+        airflow = ThrowawayAirflow(home, environment, port=options.port, debug=options.debug, tell=tell)
+        tell(f"Emulated WeChat at {sandbox.url}, Airflow at {airflow.url}")
         try:
             airflow.start(DAG_ID)
-            push_tickets(sandbox, airflow.url, progress.note)
-            states = Releases(airflow.api, STORIES, progress.release).run()
+            push_tickets(sandbox, airflow.url, tell)
+            states = release(airflow.api, RELEASES, tell)
             rows = [
                 read_row(
                     airflow.api,
-                    story,
-                    run_state=states[story.word],
-                    effective=sandbox.world.mini_program(story.appid).effective_webviewdomain,
+                    each,
+                    run_state=states[each.word],
+                    effective=sandbox.world.mini_program(each.appid).effective_webviewdomain,
                 )
-                for story in STORIES
+                for each in RELEASES
             ]
         finally:
             airflow.stop()
@@ -135,6 +145,52 @@ def play(options: Options, home: Path, progress: Progress, world: World) -> Repo
         json.dumps([entry.to_json() for entry in report.journal], ensure_ascii=False, indent=1), "utf-8"
     )
     return report
+
+
+def push_tickets(sandbox: RunningSandbox, airflow_url: str, tell: Callable[[str], object]) -> None:
+    """Let WeChat push a ticket, signed and encrypted, to each platform's address in Airflow's API server.
+
+    :raises PushRefusedError: another answer than HTTP 200 ``success``, or none: no run could get a token.
+    """
+    for conn_id, component_appid in CONNECTIONS.items():
+        platform = sandbox.world.platform(component_appid)
+        platform.push_url = f"{airflow_url}{PUSH_PREFIX}/{conn_id}/authorisation"
+        try:
+            answer = _sent(sandbox, sandbox.compose(TICKET, component_appid))
+            said = f"answered HTTP {answer.status_code} {answer.text}".rstrip()
+        except httpx.TransportError as error:
+            said = f"did not answer ({type(error).__name__})"
+        if said != "answered HTTP 200 success":
+            raise PushRefusedError(
+                f"the push receiver in Airflow's API server {said}\n"
+                f"  the ticket was pushed to {platform.push_url}\n"
+                "  run it again with --home DIR: api-server.out there names the reason, and airflow-wxa docs pushes "
+                "explains it"
+            )
+        tell(f"ticket of {component_appid} pushed to {platform.push_url}: HTTP 200 success")
+
+
+# The first push lets the API server build the receiver and make the store: a busy machine may need longer for it than
+# WeChat waits for an answer. WeChat pushes once more then, and so is done here.
+@retry(
+    retry=retry_if_exception_type(httpx.TransportError),
+    stop=stop_after_attempt(ATTEMPTS),
+    wait=wait_fixed(1),
+    reraise=True,
+)
+def _sent(sandbox: RunningSandbox, push: Push) -> httpx.Response:
+    return sandbox.send(push)
+
+
+def read_ledger(home: Path) -> list[store.Entry]:
+    """Return the ledger in the store of an AIRFLOW_HOME; empty when there is none.
+
+    :raises WxaTransportError: the store does not answer.
+    """
+    file = home / "wxa.db"
+    return (
+        Ledger(URL.create("sqlite", database=str(file)).render_as_string()).entries(most=None) if file.is_file() else []
+    )
 
 
 @contextmanager

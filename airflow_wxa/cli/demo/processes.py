@@ -1,4 +1,4 @@
-"""The processes of a throw-away Airflow, and everything that they start.
+"""The processes of a throw-away Airflow and everything that they start; and signals at moments where nothing gets lost.
 
 A component is started as the leader of a session of its own. Airflow puts each task into a process group of its own,
 so ending the component's group would leave running tasks behind as orphans; none of its processes leaves the session,
@@ -10,20 +10,72 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import psutil  # type: ignore[import-untyped]
 
-from airflow_wxa.cli.demo.interruption import uninterrupted
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+    from types import FrameType
 
-PATIENCE_SECONDS = 4.0
-LOOK_SECONDS = 0.05
+__all__ = ["Component", "Interrupted", "ProcessSessions", "interruptible", "uninterrupted"]
+
+SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+PATIENCE_SECONDS: Final = 4.0
+LOOK_SECONDS: Final = 0.05
+
+
+class Interrupted(KeyboardInterrupt):
+    """Somebody asked the program to end.
+
+    :param signum: the signal; a shell expects 128 and this number as the exit code.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.signum = signum
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise :class:`Interrupted` on the first signal; later ones are ignored, so that cleaning up is not cut short."""
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        raise Interrupted(signum)
+
+    # SIGINT is taken even where a shell has it ignored (a command started with "&"): whoever sends it means it.
+    # SIGHUP stays ignored under nohup.
+    taken = [each for each in SIGNALS if each == signal.SIGINT or signal.getsignal(each) is not signal.SIG_IGN]
+    before = {each: signal.signal(each, interrupt) for each in taken}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Keep signals back until the block is over: between starting a process and writing down that it runs."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are handled in the main thread only
+        return
+    received: list[int] = []
+    before = {each: signal.signal(each, lambda signum, _: received.append(signum)) for each in SIGNALS}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+    if received:
+        signal.raise_signal(received[0])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,28 +135,19 @@ class ProcessSessions:
         for component in self.components:
             component.process.poll()  # a child that ended stays in the table until somebody asks
         sessions = {component.process.pid for component in self.components}
-        return [pid for pid in psutil.pids() if _session(pid) in sessions and not _is_ended(pid)]
+        return [pid for pid in psutil.pids() if _lives_in(pid, sessions)]
 
     def _signal(self, signum: int) -> list[int]:
         alive = self.pids()
         for pid in alive:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(pid, signum)
-            except ProcessLookupError:
-                continue
         return alive
 
 
-def _session(pid: int) -> int | None:
+def _lives_in(pid: int, sessions: set[int]) -> bool:
+    """Tell whether a process belongs to one of the sessions and is more than a zombie that waits for its parent."""
     try:
-        return os.getsid(pid)
-    except (ProcessLookupError, PermissionError):
-        return None
-
-
-def _is_ended(pid: int) -> bool:
-    """Tell whether a process is gone, or a zombie that only waits for its parent."""
-    try:
-        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
+        return os.getsid(pid) in sessions and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+        return False

@@ -1,82 +1,232 @@
-"""Six runs of ``wxa_release``: started together, watched to their end, and approved where a person would."""
+"""What the demo releases: six Mini Programs, how each must end, and the emulated WeChat in which that can happen."""
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Final
+import json
+import secrets
+import string
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
-from airflow_wxa.cli.demo.endings import in_order
-from airflow_wxa.cli.demo.stories import DAG_ID
+from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
 
-    from airflow_wxa.cli.demo.rest import AirflowApi, TaskInstance
-    from airflow_wxa.cli.demo.stories import Story
+    from airflow_wxa.sandbox import RunningSandbox
 
-LOOK_SECONDS: Final = 0.5
-RELEASE_SECONDS: Final = 240.0
-APPROVAL: Final = "approve_release"
-#: Nobody answers faster than this, and Airflow 3.3 does not expect it: an answer that comes before the scheduler has
-#: noticed that the task went to wait makes it take the task for lost, and repeat it a minute later.
-THINKING_SECONDS: Final = 2.0
-FINAL: Final = frozenset({"success", "failed"})
-NOT_BEGUN: Final = frozenset({"", "upstream_failed", "skipped"})
+__all__ = ["CALLS", "CONNECTIONS", "DAG_ID", "RELEASES", "TASKS", "DemoRelease", "connections", "demo_world"]
+
+DAG_ID: Final = "wxa_release"
+FIRST_PLATFORM: Final = "wx100000000000000f"
+SECOND_PLATFORM: Final = "wx200000000000000f"
+TEMPLATE_ID: Final = 47
+USER_VERSION: Final = "1.4.0"
+WANTED: Final = "https://m.example.com"
+UNREGISTERED: Final = "https://shop.example.net"
+
+#: Connection → the platform whose credentials it holds, and whose pushes come under its name.
+CONNECTIONS: Final[Mapping[str, str]] = {"wxa_default": FIRST_PLATFORM, "wxa_second": SECOND_PLATFORM}
+CALLS: Final = ("setwebviewdomain", "commit", "submit_audit", "release")
+TASKS: Final = (
+    "check_release",
+    "configure_domains",
+    "register_platform_domains",
+    "configure_domains_again",
+    "individual_account",
+    "commit_code",
+    "wait_for_privacy_scan",
+    "submit_audit",
+    "wait_for_audit",
+    "approve_release",
+    "release",
+    "verify_release",
+)
+_REGISTER: Final = ("register_platform_domains", "configure_domains_again")
 
 
-class Releases:
-    """The runs of some stories in one Airflow.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DemoRelease:
+    """One Mini Program, and how its release must end.
 
-    :param tell: called with a story, its current task and that task's state, whenever they change.
+    :param word: the release in one word; it names the run as well.
+    :param params: of the run, besides those that all have.
+    :param about: what is special about the Mini Program at WeChat.
+    :param road: what the domain tasks come to, in their order.
+    :param errcode: what the first domain call is answered.
+    :param skipped: tasks that are skipped.
+    :param stopped_at: the task that fails; ``""``: it is released.
+    :param next_step: words of what the failed task tells to do.
+    :param effective: the business domains that open for users afterwards.
     """
 
-    def __init__(self, api: AirflowApi, stories: Sequence[Story], tell: Callable[[Story, str, str], object]) -> None:
-        self._api = api
-        self._stories = stories
-        self._tell = tell
-        self._told: dict[str, tuple[str, str]] = {}
-        self._asked_at: dict[str, float] = {}
+    word: str
+    appid: str
+    component_appid: str = FIRST_PLATFORM
+    params: Mapping[str, Any] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
+    road: tuple[str, ...] = ("configured",)
+    errcode: int = 0
+    skipped: tuple[str, ...] = ()
+    stopped_at: str = ""
+    next_step: str = "released"
+    effective: tuple[str, ...] = (WANTED,)
 
-    def run(self, patience: float = RELEASE_SECONDS) -> dict[str, str]:
-        """Start them all and watch until the last has ended.
+    @property
+    def conf(self) -> dict[str, Any]:
+        """What the run is triggered with."""
+        shared = {"template_id": TEMPLATE_ID, "user_version": USER_VERSION, "user_desc": f"demo: {self.word}"}
+        return {"appid": self.appid, "webviewdomain": [WANTED], **shared, "approval": False, **self.params}
 
-        :param patience: seconds after which runs that still go on are left as they are.
-        :return: story → state of its run.
-        """
-        deadline = time.monotonic() + patience
-        for story in self._stories:
-            self._api.trigger(DAG_ID, story.word, story.conf)
-        states: dict[str, str] = {}
-        watched = list(self._stories)
-        while watched and time.monotonic() < deadline:
-            time.sleep(LOOK_SECONDS)
-            states = self._api.run_states(DAG_ID)
-            for story in watched:
-                self._look(story)
-            watched = [story for story in watched if states.get(story.word) not in FINAL]
-        return {story.word: states.get(story.word, "") for story in self._stories}
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """Which of :data:`CALLS` WeChat must have heard, in their order."""
+        return CALLS[: {"configure_domains": 1, "wait_for_audit": 3}.get(self.stopped_at, len(CALLS))]
 
-    def _look(self, story: Story) -> None:
-        tasks = in_order(story, self._api.task_instances(DAG_ID, story.word))
-        current = current_task(tasks)
-        if current is not None and self._told.get(story.word) != (current.task_id, current.state):
-            self._told[story.word] = (current.task_id, current.state)
-            self._tell(story, current.task_id, current.state)
-        if any(task.task_id == APPROVAL and task.state == "awaiting_input" for task in tasks):
-            self._approve_in_time(story)
-
-    def _approve_in_time(self, story: Story) -> None:
-        asked_at = self._asked_at.setdefault(story.word, time.monotonic())
-        if time.monotonic() - asked_at >= THINKING_SECONDS:
-            self._api.approve(DAG_ID, story.word, APPROVAL)
+    @property
+    def must_be(self) -> dict[str, Any]:
+        """How it must end, as :class:`~airflow_wxa.cli.demo.report.Row` tells how it ended."""
+        stop = TASKS.index(self.stopped_at) if self.stopped_at else len(TASKS)
+        states = ["success"] * stop + ["failed"] * bool(self.stopped_at)
+        states += ["upstream_failed"] * (len(TASKS) - len(states))
+        return {
+            "road": list(self.road),
+            "outcome": f"stopped at {self.stopped_at}" if self.stopped_at else "released",
+            "errcode": self.errcode,
+            "next_step": self.next_step,
+            "run_state": "failed" if self.stopped_at else "success",
+            "task_states": dict(zip(TASKS, states, strict=True)) | dict.fromkeys(self.skipped, "skipped"),
+            "effective": list(self.effective),
+        }
 
 
-def current_task(tasks: Sequence[TaskInstance]) -> TaskInstance | None:
-    """Return the task that a run is at: one under way, else the failed one, else the last that came to an end.
+_AT_ONCE: Final = {"scan_polls": 0, "audit": AuditPlan(polls=0)}  # one wait of each kind is enough for a demo
 
-    :param tasks: as :func:`~airflow_wxa.cli.demo.endings.in_order` has them.
+RELEASES: Final = (
+    DemoRelease(
+        word="plain",
+        appid="wx1000000000000001",
+        params={"approval": True},
+        about={"mp_webviewdomain": ["https://old.example.net"]},  # set by its owner; the release drops it
+        skipped=(*_REGISTER, "individual_account"),
+    ),
+    DemoRelease(
+        word="unchanged",
+        appid="wx1000000000000002",
+        about={"third_webviewdomain": [WANTED], "effective_webviewdomain": [WANTED], **_AT_ONCE},
+        road=("unchanged",),
+        errcode=89019,
+        skipped=(*_REGISTER, "individual_account", "approve_release"),
+    ),
+    DemoRelease(
+        word="register",
+        appid="wx2000000000000001",
+        component_appid=SECOND_PLATFORM,
+        params={
+            "on_platform_list_empty": "register",
+            "platform_domains": ["example.com"],
+            "wxa_conn_id": "wxa_second",
+        },
+        about=_AT_ONCE,
+        road=("platform_list_empty", "registered", "configured"),
+        errcode=89020,
+        skipped=("individual_account", "approve_release"),
+    ),
+    DemoRelease(
+        word="individual",
+        appid="wx1000000000000003",
+        about={"individual": True, **_AT_ONCE},
+        road=("individual",),
+        errcode=89231,
+        skipped=(*_REGISTER, "approve_release"),
+        effective=(),
+    ),
+    DemoRelease(
+        word="unregistered",
+        appid="wx1000000000000004",
+        params={"webviewdomain": [WANTED, UNREGISTERED]},
+        about={"mp_webviewdomain": [UNREGISTERED]},
+        road=(),
+        errcode=89021,
+        stopped_at="configure_domains",
+        next_step="register them",
+        effective=(UNREGISTERED,),
+    ),
+    DemoRelease(
+        word="rejected",
+        appid="wx1000000000000005",
+        about={
+            "scan_polls": 0,
+            "audit": AuditPlan(polls=1, result="rejected", reason="1: the pages do not match the chosen category"),
+        },
+        skipped=(*_REGISTER, "individual_account"),
+        stopped_at="wait_for_audit",
+        next_step="fix the Mini Program",
+        effective=(),
+    ),
+)
+
+
+def _new_secret() -> str:
+    return secrets.token_urlsafe(24)
+
+
+def _new_aes_key() -> str:
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(43))
+
+
+def demo_world(new_secret: Callable[[], str] = _new_secret, new_aes_key: Callable[[], str] = _new_aes_key) -> World:
+    """Return the world in which every release can end as it must.
+
+    No account has a fixed token: a platform gets its ticket by a push and its token for the ticket, a Mini Program's
+    token costs its refresh token, which is another one afterwards.
+
+    :param new_secret: makes each platform's secret and push token, each first refresh token, and the unpredictable
+        part of every ticket and token that is issued.
+    :param new_aes_key: makes each platform's encoding_aes_key, 43 letters and digits.
     """
-    begun = [task for task in tasks if task.state not in NOT_BEGUN]
-    under_way = [task for task in begun if task.state not in FINAL]
-    failed = [task for task in begun if task.state == "failed"]
-    return next(iter(under_way or failed or begun[-1:]), None)
+
+    def platform(component_appid: str, *registered: str) -> Platform:
+        return Platform(
+            component_appid=component_appid,
+            component_appsecret=new_secret(),
+            push_token=new_secret(),
+            encoding_aes_key=new_aes_key(),
+            rotate_refresh_tokens="each",
+            refresh_grace_seconds=0,
+            testing=list(registered),
+            published=list(registered),
+        )
+
+    return World(
+        platforms=[platform(FIRST_PLATFORM, "example.com"), platform(SECOND_PLATFORM)],
+        mini_programs=[
+            MiniProgram(
+                appid=each.appid,
+                component_appid=each.component_appid,
+                refresh_token=new_secret(),
+                **deepcopy(dict(each.about)),
+            )
+            for each in RELEASES
+        ],
+        templates=[Template(template_id=TEMPLATE_ID)],
+        generate=new_secret,
+    )
+
+
+def connections(sandbox: RunningSandbox) -> dict[str, str]:
+    """Return the environment variables of the Connections to a sandbox of :func:`demo_world`."""
+    found = {}
+    for conn_id, component_appid in CONNECTIONS.items():
+        platform = sandbox.world.platform(component_appid)
+        found[f"AIRFLOW_CONN_{conn_id.upper()}"] = json.dumps(
+            {
+                "conn_type": "wxa",
+                "host": sandbox.url,
+                "login": platform.component_appid,
+                "password": platform.component_appsecret,
+                "extra": {"push_token": platform.push_token, "encoding_aes_key": platform.encoding_aes_key},
+            }
+        )
+    return found

@@ -1,7 +1,9 @@
-"""What the demo prints at its end."""
+"""How the demo's runs ended, read back from Airflow; how that differs from what must be; and what is printed of it."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,16 +12,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from airflow_wxa.cli.demo.journal import (
-    PLATFORM_REQUESTS,
-    merchant_requests,
-    order_problems,
-    platform_requests,
-    token_problems,
-)
-from airflow_wxa.cli.demo.ledger import ledger_problems
-from airflow_wxa.cli.demo.progress import STYLES
-from airflow_wxa.cli.demo.tickets import taken
+from airflow_wxa.cli.demo.releases import CALLS, CONNECTIONS, DAG_ID, RELEASES
+from airflow_wxa.cli.demo.watch import in_order
+from airflow_wxa.sandbox.pushes import TICKET
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +22,113 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from airflow_wxa import sandbox, store
-    from airflow_wxa.cli.demo.endings import Row
-    from airflow_wxa.cli.demo.stories import Story
+    from airflow_wxa.cli.demo.airflow import AirflowApi
+    from airflow_wxa.cli.demo.releases import DemoRelease
     from airflow_wxa.sandbox.pushes import Delivery
 
-TITLE: Final = "Six releases, as Airflow tells them"
-WIDE: Final = 92
+__all__ = ["Report", "Row", "read_row", "show"]
+
+_DOMAIN_TASKS: Final = ("configure_domains", "register_platform_domains", "configure_domains_again")
+_ONCE: Final = ("submit_audit", "release")
+_TOKENS: Final = ("api_component_token", "api_authorizer_token")
+_TAKEN: Final = (TICKET, 200, "success")
+_LINES_WITH_NEXT_STEP: Final = 3
+_WIDE: Final = 92
+_STYLES: Final = {"success": "green", "failed": "red"}
+_CHECKS: Final = {
+    "tickets and tokens": (
+        "Tickets: pushed encrypted, accepted by the receiver in Airflow's API server; for each platform one "
+        f"api_component_token ({len(CONNECTIONS)}), for each Mini Program one api_authorizer_token ({len(RELEASES)})."
+    ),
+    "order of calls": (
+        "The sandbox's journal: setwebviewdomain before commit before submit_audit before release, for each; "
+        "none came further than it may."
+    ),
+    "ledger": (
+        "The provider's ledger: one accepted submit_audit and one accepted release for each released Mini Program, "
+        "no other release."
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One Mini Program of the demo.
+
+    :param seen: what came of it, as :attr:`~airflow_wxa.cli.demo.releases.DemoRelease.must_be` says what must.
+    :param error: the whole text that the failed task ended with; empty when none failed.
+    """
+
+    release: DemoRelease
+    seen: dict[str, Any]
+    error: str = ""
+
+    @property
+    def differences(self) -> list[str]:
+        """What is not as it must be, a line each."""
+        must = _flat(self.release.must_be)
+        seen = _flat(self.seen)
+        if must["next_step"] in str(seen["next_step"]):
+            must["next_step"] = seen["next_step"]
+        names = [name for name in must | seen if must.get(name) != seen.get(name)]
+        return [f"{name} must be {must.get(name)}, is {seen.get(name)}" for name in names]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row as JSON values."""
+        return {
+            "story": self.release.word,
+            "appid": self.release.appid,
+            "seen": self.seen,
+            "must_be": self.release.must_be,
+            "error": self.error,
+            "differences": self.differences,
+        }
+
+
+def read_row(api: AirflowApi, release: DemoRelease, *, run_state: str, effective: Sequence[str]) -> Row:
+    """Read from Airflow how a run ended.
+
+    :param run_state: the run's, which the caller has.
+    :param effective: the domains that open at WeChat now, which Airflow cannot know of a run that stopped.
+    """
+    tasks = in_order(api.task_instances(DAG_ID, release.word))
+    states = {task.task_id: task.state for task in tasks}
+
+    def returned(task_id: str) -> Any:
+        return api.xcom(DAG_ID, release.word, task_id) if states.get(task_id) == "success" else None
+
+    domains = [outcome for outcome in map(returned, _DOMAIN_TASKS) if outcome]
+    failed = next((task for task in tasks if task.state == "failed"), None)
+    error = api.error_text(DAG_ID, release.word, failed) if failed else ""
+    if failed:
+        outcome = f"stopped at {failed.task_id}"
+    else:
+        outcome = (returned("verify_release") or {}).get("outcome", "not finished")
+    named = re.search(r"\berrcode (-?\d+)", error)
+    refused = int(named[1]) if named else None
+    seen = {
+        "road": [each["outcome"] for each in domains],
+        "outcome": outcome,
+        "errcode": domains[0].get("errcode") if domains else refused,
+        "next_step": _next_step(error) if failed else outcome,
+        "run_state": run_state,
+        "task_states": states,
+        "effective": sorted(effective),
+    }
+    return Row(release=release, seen=seen, error=error)
+
+
+def _next_step(error: str) -> str:
+    """Return the next step of an error's text: it stands before the source, which is the last line."""
+    lines = [line.strip() for line in error.splitlines() if line.strip()]
+    return lines[-2] if len(lines) >= _LINES_WITH_NEXT_STEP else "see the task's log"
+
+
+def _flat(ending: dict[str, Any]) -> dict[str, Any]:
+    """Return an ending with the state of each task beside the rest, and lists as people read them."""
+    rest = {name: value for name, value in ending.items() if name != "task_states"}
+    shown = {name: " → ".join(value) or "empty" if isinstance(value, list) else value for name, value in rest.items()}
+    return shown | {f"task {task_id}": state for task_id, state in ending["task_states"].items()}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +137,7 @@ class Report:
 
     :param journal: every call, oldest first.
     :param deliveries: what became of every push, oldest first.
-    :param ledger: the provider's own account of its writes, oldest first.
+    :param ledger: the provider's own account of its writes.
     :param seconds: from the start of the demo to the last row.
     """
 
@@ -52,128 +148,119 @@ class Report:
     seconds: float
 
     @property
-    def stories(self) -> list[Story]:
-        """What was to come of each row."""
-        return [row.story for row in self.rows]
-
-    @property
-    def ticket_problems(self) -> list[str]:
-        """Which platform's ticket was not taken, and whose token was not asked for exactly once."""
-        tickets = {component_appid: taken(self.deliveries, component_appid) for component_appid in PLATFORM_REQUESTS}
-        missing = [f"{component_appid}: no ticket was taken" for component_appid, times in tickets.items() if not times]
-        return missing + token_problems(self.journal, self.stories)
-
-    @property
-    def order_problems(self) -> list[str]:
-        """What is wrong with the order of calls."""
-        return order_problems(self.journal, self.stories)
-
-    @property
-    def ledger_problems(self) -> list[str]:
-        """What is wrong with the ledger."""
-        return ledger_problems(self.ledger, self.stories)
+    def problems(self) -> dict[str, list[str]]:
+        """What does not hold besides the rows, by what it is about."""
+        return {
+            "tickets and tokens": self._ticket_problems(),
+            "order of calls": self._order_problems(),
+            "ledger": self._ledger_problems(),
+        }
 
     @property
     def exit_code(self) -> int:
         """0 exactly when every row ended as it must, and tickets, calls and ledger are as they must be."""
-        problems = self.ticket_problems + self.order_problems + self.ledger_problems
-        return int(bool(problems) or any(row.differences for row in self.rows))
+        return int(any(self.problems.values()) or any(row.differences for row in self.rows))
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON values, without any token."""
+        tickets, order, ledger = self.problems.values()
         return {
             "exit_code": self.exit_code,
             "seconds": round(self.seconds, 1),
             "rows": [row.to_json() for row in self.rows],
-            "ticket_problems": self.ticket_problems,
-            "order_problems": self.order_problems,
-            "ledger_problems": self.ledger_problems,
+            "ticket_problems": tickets,
+            "order_problems": order,
+            "ledger_problems": ledger,
             "journal": [entry.to_json() for entry in self.journal],
             "deliveries": [delivery.to_json() for delivery in self.deliveries],
         }
 
+    def _ticket_problems(self) -> list[str]:
+        """Return whose ticket was not taken, and whose token was not asked for exactly once: it lives two hours."""
+        taken = {each.appid for each in self.deliveries if (each.event, each.status, each.answer) == _TAKEN}
+        paths = [(entry.path.rpartition("/")[2], entry.body or {}, entry.appid) for entry in self.journal]
+        asked = Counter((name, body.get("authorizer_appid", appid)) for name, body, appid in paths if name in _TOKENS)
+        once = [("api_component_token", platform) for platform in CONNECTIONS.values()]
+        once += [("api_authorizer_token", row.release.appid) for row in self.rows]
+        return [f"{platform}: no ticket was taken" for platform in CONNECTIONS.values() if platform not in taken] + [
+            f"{appid}: {name} asked {asked[name, appid]} times; must be 1"
+            for name, appid in once
+            if asked[name, appid] != 1
+        ]
+
+    def _order_problems(self) -> list[str]:
+        """Return whose calls came in another order, or further than they may: no commit after a refused domain."""
+        problems = []
+        for row in self.rows:
+            names = [entry.path.rpartition("/")[2] for entry in self.journal if entry.appid == row.release.appid]
+            called = tuple(dict.fromkeys(name for name in names if name in CALLS))
+            if called != row.release.calls:
+                must = " < ".join(row.release.calls)
+                problems.append(f"{row.release.word}: called {' < '.join(called) or 'none'}; must be {must}")
+        return problems
+
+    def _ledger_problems(self) -> list[str]:
+        """Return whose audits and releases that WeChat took do not stand in the ledger once."""
+        problems = []
+        for row in self.rows:
+            of_it = [entry for entry in self.ledger if entry.appid == row.release.appid and entry.result == "ok"]
+            noted = sorted(entry.endpoint for entry in of_it if entry.endpoint in _ONCE)
+            must = sorted(call for call in row.release.calls if call in _ONCE)
+            if noted != must:
+                problems.append(f"{row.release.word}: holds {', '.join(noted) or 'none'}; must be {', '.join(must)}")
+        return problems
+
 
 def show(report: Report, console: Console) -> None:
     """Print the table, what the failed tasks say, what holds besides, and what is not as it must be."""
-    console.print(table(report.rows, console.width))
+    console.print(_table(report.rows, console.width))
     for row in report.rows:
         if row.error:
             _show_error(row, console)
-    _show_checks(report, console)
-    _show_differences(report, console)
+    for about, problems in report.problems.items():
+        if not problems:
+            console.print(f"[green]✓[/] {_CHECKS[about]}", highlight=False)
+        for problem in problems:
+            console.print(Text(f"✗ {about}, {problem}", "red"))
+    differing = [row for row in report.rows if row.differences]
+    for row in differing:
+        console.print(Text(f"✗ {row.release.word} ({row.release.appid}) did not end as it must:", "red"))
+        console.print(Text("\n".join(f"    {difference}" for difference in row.differences)))
+    ended = f"{len(report.rows) - len(differing)} of {len(report.rows)} ended as written down"
+    mark = "[red]✗[/]" if differing else "[green]✓[/]"
+    console.print(f"{mark} {ended}, in {report.seconds:.0f} s.", highlight=False)
 
 
-def table(rows: Sequence[Row], width: int) -> Table:
-    """Return the rows as they are shown.
-
-    :param width: columns of the terminal; a narrow one leaves the next step to the error texts below the table.
-    """
-    shown = Table(title=TITLE, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+def _table(rows: Sequence[Row], width: int) -> Table:
+    """Return the rows as they are shown; a narrow terminal leaves the next step to the error texts below the table."""
+    shown = Table(
+        title="Six releases, as Airflow tells them", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     shown.add_column("Mini Program", no_wrap=True)
     shown.add_column("Road taken", min_width=12, max_width=12)
     shown.add_column("Outcome", min_width=17, max_width=17)
     shown.add_column("Errcode", justify="right", no_wrap=True)
-    if width >= WIDE:
+    if width >= _WIDE:
         shown.add_column("Next step", overflow="fold")
     shown.add_column("Run", no_wrap=True)
     for row in rows:
-        seen = row.seen
+        seen, style = row.seen, _STYLES.get(row.seen["run_state"], "")
         shown.add_row(
-            Text.assemble(row.story.appid, "\n", (row.story.word, "bold")),
-            Text("\n→ ".join(word.replace("_", " ") for word in seen.road) or "none"),
-            Text(seen.outcome, STYLES.get(seen.run_state, "")),
-            Text("none" if seen.errcode is None else str(seen.errcode)),
-            *([Text(seen.next_step)] if width >= WIDE else []),
-            Text(seen.run_state, STYLES.get(seen.run_state, "")),
+            Text.assemble(row.release.appid, "\n", (row.release.word, "bold")),
+            Text("\n→ ".join(word.replace("_", " ") for word in seen["road"]) or "none"),
+            Text(seen["outcome"], style),
+            Text("none" if seen["errcode"] is None else str(seen["errcode"])),
+            *([Text(seen["next_step"])] if width >= _WIDE else []),
+            Text(seen["run_state"], style),
         )
     return shown
 
 
 def _show_error(row: Row, console: Console) -> None:
-    console.print(Text.assemble((row.story.word, "bold"), " stopped; its task says:"))
+    console.print(Text.assemble((row.release.word, "bold"), " stopped; its task says:"))
     for line in row.error.splitlines():
         if "://" in line:  # an address that is broken into lines can be neither clicked nor copied
             console.print(Text(f"  {line}", "dim"), soft_wrap=True)
         else:
             console.print(Padding(Text(line.strip(), "dim"), (0, 0, 0, 4 if line.startswith(" ") else 2)))
     console.print()
-
-
-def _show_checks(report: Report, console: Console) -> None:
-    merchants = sum(merchant_requests(report.journal, story.appid) for story in report.stories)
-    platforms = sum(platform_requests(report.journal, component_appid) for component_appid in PLATFORM_REQUESTS)
-    tickets = (
-        "Tickets: pushed encrypted, accepted by the receiver in Airflow's API server; for each platform one "
-        f"api_component_token ({platforms}), for each Mini Program one api_authorizer_token ({merchants})."
-    )
-    order = (
-        "The sandbox's journal: setwebviewdomain before commit before submit_audit before release, for each; "
-        "none came further than it may."
-    )
-    ledger = (
-        "The provider's ledger: one accepted submit_audit and one accepted release for each released Mini Program, "
-        "no other release."
-    )
-    _show_check(console, tickets, "tickets and tokens", report.ticket_problems)
-    _show_check(console, order, "order of calls", report.order_problems)
-    _show_check(console, ledger, "ledger", report.ledger_problems)
-
-
-def _show_check(console: Console, holds: str, about: str, problems: Sequence[str]) -> None:
-    if not problems:
-        console.print(f"[green]✓[/] {holds}", highlight=False)
-    for problem in problems:
-        console.print(Text(f"✗ {about}, {problem}", "red"))
-
-
-def _show_differences(report: Report, console: Console) -> None:
-    differing = [row for row in report.rows if row.differences]
-    for row in differing:
-        console.print(Text(f"✗ {row.story.word} ({row.story.appid}) did not end as it must:", "red"))
-        for difference in row.differences:
-            console.print(Text(f"    {difference}"))
-    ended = len(report.rows) - len(differing)
-    mark = "[red]✗[/]" if differing else "[green]✓[/]"
-    console.print(
-        f"{mark} {ended} of {len(report.rows)} ended as written down, in {report.seconds:.0f} s.", highlight=False
-    )

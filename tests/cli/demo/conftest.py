@@ -1,4 +1,4 @@
-"""Made-up endings of the stories, and an Airflow that is none."""
+"""Made-up endings of the six releases, and an Airflow that is none."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_wxa import store
-from airflow_wxa.cli.demo.endings import Row
-from airflow_wxa.cli.demo.journal import MERCHANT_TOKEN, PLATFORM_TOKEN
-from airflow_wxa.cli.demo.stories import FIRST_PLATFORM, SECOND_PLATFORM, STORIES
+from airflow_wxa.cli.demo.releases import FIRST_PLATFORM, RELEASES, SECOND_PLATFORM
+from airflow_wxa.cli.demo.report import Report, Row
 from airflow_wxa.sandbox import Entry
 from airflow_wxa.sandbox.pushes import Delivery
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+PLATFORM_TOKEN = "/cgi-bin/component/api_component_token"
+MERCHANT_TOKEN = "/cgi-bin/component/api_authorizer_token"
 PLATFORMS = (FIRST_PLATFORM, SECOND_PLATFORM)
 
 
@@ -47,22 +48,22 @@ def noted(appid: str, endpoint: str, *, errcode: int = 0, is_answered: bool = Tr
 
 @pytest.fixture
 def rows() -> list[Row]:
-    """All stories, each ended as it must."""
-    return [Row(story=story, seen=story.must_end) for story in STORIES]
+    """All releases, each ended as it must."""
+    return [Row(release=each, seen=each.must_be) for each in RELEASES]
 
 
 @pytest.fixture
 def token_requests() -> list[Entry]:
     """The requests for tokens: one of each platform, one of each Mini Program."""
     return [entry_of(PLATFORM_TOKEN, appid, {"component_appid": appid}) for appid in PLATFORMS] + [
-        entry_of(MERCHANT_TOKEN, story.component_appid, {"authorizer_appid": story.appid}) for story in STORIES
+        entry_of(MERCHANT_TOKEN, each.component_appid, {"authorizer_appid": each.appid}) for each in RELEASES
     ]
 
 
 @pytest.fixture
 def journal(token_requests: list[Entry]) -> list[Entry]:
-    """The calls of all stories, in their order."""
-    return token_requests + [entry_of(f"/wxa/{call}", story.appid) for story in STORIES for call in story.calls]
+    """The calls of all releases, in their order."""
+    return token_requests + [entry_of(f"/wxa/{call}", each.appid) for each in RELEASES for call in each.calls]
 
 
 @pytest.fixture
@@ -73,8 +74,14 @@ def deliveries() -> list[Delivery]:
 
 @pytest.fixture
 def ledger() -> list[store.Entry]:
-    """The rows of all stories: every call that changed something was taken."""
-    return [noted(story.appid, call) for story in STORIES for call in story.calls]
+    """The rows of all releases: every call that changed something was taken."""
+    return [noted(each.appid, call) for each in RELEASES for call in each.calls]
+
+
+@pytest.fixture
+def report(rows: list[Row], journal: list[Entry], deliveries: list[Delivery], ledger: list[store.Entry]) -> Report:
+    """Everything as it must be."""
+    return Report(rows=rows, journal=journal, deliveries=deliveries, ledger=ledger, seconds=48.6)
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from airflow_wxa.cli.demo.command import Options, home_of, run_demo
-from airflow_wxa.cli.demo.tickets import TicketNotTakenError
+from airflow_wxa.cli.demo.command import Options, PushRefusedError, home_of, run_demo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +74,7 @@ def test_a_ticket_that_is_not_taken_makes_exit_code_1_and_leaves_nothing(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object) -> None:
-        raise TicketNotTakenError("the push receiver in Airflow's API server answered HTTP 403")
+        raise PushRefusedError("the push receiver in Airflow's API server answered HTTP 403")
 
     monkeypatch.setattr("airflow_wxa.cli.demo.command.play", refused)
     exit_code, shown = demo(Options())

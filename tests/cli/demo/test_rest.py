@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from airflow_wxa.cli.demo.rest import AirflowApi, TaskInstance
+from airflow_wxa.cli.demo.airflow import AirflowApi, TaskInstance
 
 if TYPE_CHECKING:
     from collections.abc import Callable

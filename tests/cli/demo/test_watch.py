@@ -1,18 +1,20 @@
 from __future__ import annotations
 
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
-from airflow_wxa.cli.demo.releases import Releases, current_task
-from airflow_wxa.cli.demo.rest import AirflowApi, TaskInstance
-from airflow_wxa.cli.demo.stories import STORIES
+from airflow_wxa.cli.demo.airflow import AirflowApi, TaskInstance
+from airflow_wxa.cli.demo.releases import RELEASES
+from airflow_wxa.cli.demo.watch import current_task, release, telling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-PLAIN, UNCHANGED = STORIES[:2]
+PLAIN, UNCHANGED = RELEASES[:2]
 
 
 class ScriptedAirflow(AirflowApi):
@@ -45,47 +47,43 @@ class ScriptedAirflow(AirflowApi):
         self.approved.append(f"{run_id}/{task_id} at look {self.looks[run_id]}")
 
 
-def nobody(*_told: object) -> None:
-    """Is told everything, and does nothing."""
-
-
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let half a second pass with each look, without waiting."""
     now = [0.0]
-    monkeypatch.setattr("airflow_wxa.cli.demo.releases.time.sleep", lambda seconds: now.append(now[-1] + seconds))
-    monkeypatch.setattr("airflow_wxa.cli.demo.releases.time.monotonic", lambda: now[-1])
+    monkeypatch.setattr("airflow_wxa.cli.demo.watch.time.sleep", lambda seconds: now.append(now[-1] + seconds))
+    monkeypatch.setattr("airflow_wxa.cli.demo.watch.time.monotonic", lambda: now[-1])
 
 
 def test_all_runs_are_started_before_any_is_watched() -> None:
     airflow = ScriptedAirflow({"plain": ["running", "success"], "unchanged": ["success"]})
-    states = Releases(airflow, (PLAIN, UNCHANGED), nobody).run()
+    states = release(airflow, (PLAIN, UNCHANGED), str)
     assert airflow.triggered == [("plain", True), ("unchanged", False)]
     assert states == {"plain": "success", "unchanged": "success"}
 
 
 def test_an_approval_is_given_only_after_a_while() -> None:
     airflow = ScriptedAirflow({"plain": ["awaiting_input"] * 6 + ["success"]})
-    Releases(airflow, (PLAIN,), nobody).run()
+    release(airflow, (PLAIN,), str)
     assert airflow.approved[0] == "plain/approve_release at look 5"
 
 
 def test_nothing_is_approved_that_does_not_ask() -> None:
     airflow = ScriptedAirflow({"plain": ["running"] * 8 + ["success"]})
-    Releases(airflow, (PLAIN,), nobody).run()
+    release(airflow, (PLAIN,), str)
     assert airflow.approved == []
 
 
-def test_a_state_is_told_once() -> None:
-    told: list[tuple[str, str, str]] = []
-    airflow = ScriptedAirflow({"plain": ["queued", "queued", "running", "success"]})
-    Releases(airflow, (PLAIN,), lambda story, task_id, state: told.append((story.word, task_id, state))).run()
-    assert told == [("plain", "approve_release", state) for state in ("queued", "running", "success")]
+def test_a_state_is_told_once_unless_the_task_waits_for_its_turn_or_ended_well() -> None:
+    told: list[str] = []
+    airflow = ScriptedAirflow({"plain": ["queued", "running", "running", "deferred", "success"]})
+    release(airflow, (PLAIN,), told.append)
+    assert told == ["plain: approve_release running", "plain: approve_release deferred"]
 
 
 def test_runs_that_never_end_are_left_as_they_are() -> None:
     airflow = ScriptedAirflow({"plain": ["running"] * 100, "unchanged": ["success"]})
-    states = Releases(airflow, (PLAIN, UNCHANGED), nobody).run(patience=5)
+    states = release(airflow, (PLAIN, UNCHANGED), str, patience=5)
     assert states == {"plain": "running", "unchanged": "success"}
 
 
@@ -105,3 +103,15 @@ def test_runs_that_never_end_are_left_as_they_are() -> None:
 def test_the_current_task_is_the_one_under_way_or_the_one_that_ended_it(states: str, current: int | None) -> None:
     tasks = [TaskInstance(f"task_{place}", state, 1) for place, state in enumerate(states.split())]
     assert current_task(tasks) == (None if current is None else tasks[current])
+
+
+def test_a_file_gets_a_line_for_each_event_and_no_control_characters() -> None:
+    sink = StringIO()
+    with telling(Console(file=sink)) as tell:
+        tell("scheduler starting")
+        tell("plain: commit_code running")
+    assert [line.partition(" s  ")[2] for line in sink.getvalue().splitlines()] == [
+        "scheduler starting",
+        "plain: commit_code running",
+    ]
+    assert "\x1b" not in sink.getvalue()

@@ -1,19 +1,18 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from airflow_wxa.cli.demo.endings import Row, errcode_in, next_step_in, read_row
-from airflow_wxa.cli.demo.rest import AirflowApi
-from airflow_wxa.cli.demo.stories import STORIES
+from airflow_wxa.cli.demo.airflow import AirflowApi
+from airflow_wxa.cli.demo.releases import RELEASES
+from airflow_wxa.cli.demo.report import Row, read_row
 
 if TYPE_CHECKING:
-    from airflow_wxa.cli.demo.stories import Story
+    from airflow_wxa.cli.demo.releases import DemoRelease
 
-PLAIN, UNREGISTERED = STORIES[0], STORIES[4]
+PLAIN, UNREGISTERED = RELEASES[0], RELEASES[4]
 REFUSAL = (
     "setwebviewdomain refused: webview domain not on platform\n"
     "  appid wx1000000000000004, errcode 89021, rid 6b05\n"
@@ -23,11 +22,11 @@ REFUSAL = (
 )
 
 
-def airflow_that_ended(story: Story, outcomes: dict[str, Any], error: str = "") -> AirflowApi:
+def airflow_that_ended(release: DemoRelease, outcomes: dict[str, Any], error: str = "") -> AirflowApi:
     """An Airflow in which a story's tasks are in the states that it must end with, in no order."""
     tasks = [
         {"task_id": task_id, "state": state, "try_number": 1}
-        for task_id, state in sorted(story.must_end.task_states.items())
+        for task_id, state in sorted(release.must_be["task_states"].items())
     ]
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -47,49 +46,49 @@ def test_a_release_is_read_back_from_what_its_tasks_returned() -> None:
     outcomes = {"configure_domains": {"outcome": "configured", "errcode": 0}, "verify_release": {"outcome": "released"}}
     api = airflow_that_ended(PLAIN, outcomes)
     row = read_row(api, PLAIN, run_state="success", effective=["https://m.example.com"])
-    assert (row.seen, row.error, row.differences) == (PLAIN.must_end, "", [])
+    assert (row.seen, row.error, row.differences) == (PLAIN.must_be, "", [])
 
 
 def test_a_refusal_is_read_back_from_the_failed_tasks_error() -> None:
     api = airflow_that_ended(UNREGISTERED, {}, REFUSAL)
     row = read_row(api, UNREGISTERED, run_state="failed", effective=["https://shop.example.net"])
-    assert (row.seen.outcome, row.seen.errcode, row.seen.road) == ("stopped at configure_domains", 89021, ())
-    assert row.seen.next_step == "register them with WxaModifyPlatformDomainOperator"
+    assert (row.seen["outcome"], row.seen["errcode"], row.seen["road"]) == ("stopped at configure_domains", 89021, [])
+    assert row.seen["next_step"] == "register them with WxaModifyPlatformDomainOperator"
     assert (row.error, row.differences) == (REFUSAL, [])
 
 
 def test_the_states_are_shown_in_the_order_of_the_dag() -> None:
     row = read_row(airflow_that_ended(PLAIN, {}), PLAIN, run_state="success", effective=[])
-    assert list(row.seen.task_states) == list(PLAIN.must_end.task_states)
-    assert row.seen.outcome == "not finished"
+    assert list(row.seen["task_states"]) == list(PLAIN.must_be["task_states"])
+    assert row.seen["outcome"] == "not finished"
 
 
 @pytest.mark.parametrize(
     ("seen", "difference"),
     [
-        ({"road": ("unchanged",)}, "road must be configured, is unchanged"),
-        ({"road": ()}, "road must be configured, is empty"),
+        ({"road": ["unchanged"]}, "road must be configured, is unchanged"),
+        ({"road": []}, "road must be configured, is empty"),
         ({"outcome": "stopped at release"}, "outcome must be released, is stopped at release"),
         ({"errcode": 89019}, "errcode must be 0, is 89019"),
         ({"errcode": None}, "errcode must be 0, is None"),
-        ({"next_step": "ask WeChat"}, "next_step does not speak of 'released': 'ask WeChat'"),
+        ({"next_step": "ask WeChat"}, "next_step must be released, is ask WeChat"),
         ({"run_state": "failed"}, "run_state must be success, is failed"),
-        ({"effective": ()}, "effective must be https://m.example.com, is empty"),
+        ({"effective": []}, "effective must be https://m.example.com, is empty"),
         (
-            {"task_states": {**PLAIN.must_end.task_states, "release": "failed"}},
+            {"task_states": {**PLAIN.must_be["task_states"], "release": "failed"}},
             "task release must be success, is failed",
         ),
-        ({"task_states": {**PLAIN.must_end.task_states, "extra": "success"}}, "task extra must be absent, is success"),
-        ({"task_states": {**PLAIN.must_end.task_states, "release": ""}}, "task release must be success, is absent"),
+        ({"task_states": {**PLAIN.must_be["task_states"], "extra": "success"}}, "task extra must be None, is success"),
+        ({"task_states": {**PLAIN.must_be["task_states"], "release": ""}}, "task release must be success, is "),
     ],
 )
 def test_each_field_that_differs_is_named(seen: dict[str, Any], difference: str) -> None:
-    assert Row(story=PLAIN, seen=replace(PLAIN.must_end, **seen)).differences == [difference]
+    assert Row(release=PLAIN, seen=PLAIN.must_be | seen).differences == [difference]
 
 
 def test_all_differences_are_named_together() -> None:
-    seen = replace(PLAIN.must_end, run_state="failed", errcode=1, outcome="not finished")
-    assert len(Row(story=PLAIN, seen=seen).differences) == 3
+    seen = PLAIN.must_be | {"run_state": "failed", "errcode": 1, "outcome": "not finished"}
+    assert len(Row(release=PLAIN, seen=seen).differences) == 3
 
 
 @pytest.mark.parametrize(
@@ -97,9 +96,11 @@ def test_all_differences_are_named_together() -> None:
     [(REFUSAL, 89021), ("refused\n  errcode -1, rid x", -1), ("an errcode of ours", None), ("", None)],
 )
 def test_the_errcode_is_the_one_that_the_error_names(error: str, errcode: int | None) -> None:
-    assert errcode_in(error) == errcode
+    row = read_row(airflow_that_ended(UNREGISTERED, {}, error), UNREGISTERED, run_state="failed", effective=[])
+    assert row.seen["errcode"] == errcode
 
 
 @pytest.mark.parametrize("error", ["", "KeyError: 'x'", "two\nlines"])
 def test_an_error_without_a_next_step_leads_to_the_log(error: str) -> None:
-    assert next_step_in(error) == "see the task's log"
+    row = read_row(airflow_that_ended(UNREGISTERED, {}, error), UNREGISTERED, run_state="failed", effective=[])
+    assert row.seen["next_step"] == "see the task's log"

@@ -6,8 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import airflow_wxa
-from airflow_wxa.cli.demo.stories import CALLS, STORIES
-from airflow_wxa.cli.demo.worlds import connections, demo_world
+from airflow_wxa.cli.demo.releases import RELEASES, TASKS, connections, demo_world
 from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.exchange import Sandbox
 
@@ -18,8 +17,8 @@ def numbered_secrets() -> RunningSandbox:
     return RunningSandbox(url="http://127.0.0.1:1", sandbox=Sandbox.of(world))
 
 
-def test_the_stories_are_six_roads_of_six_mini_programs() -> None:
-    assert [(each.word, each.must_end.errcode) for each in STORIES] == [
+def test_the_releases_are_six_roads_of_six_mini_programs() -> None:
+    assert [(each.word, each.must_be["errcode"]) for each in RELEASES] == [
         ("plain", 0),
         ("unchanged", 89019),
         ("register", 89020),
@@ -27,34 +26,54 @@ def test_the_stories_are_six_roads_of_six_mini_programs() -> None:
         ("unregistered", 89021),
         ("rejected", 0),
     ]
-    assert len({each.appid for each in STORIES}) == len(STORIES)
+    assert len({each.appid for each in RELEASES}) == len(RELEASES)
 
 
-def test_every_story_knows_the_same_tasks() -> None:
-    assert len({frozenset(each.must_end.task_states) for each in STORIES}) == 1
+def test_the_tasks_are_the_dags() -> None:
     folder = Path(airflow_wxa.__file__).parent / "dags"
     sources = [(folder / name).read_text("utf-8") for name in ("wxa_release.py", "webview_domain_gate.py")]
     named = {task_id for source in sources for task_id in re.findall(r'task_id="(\w+)"', source)} | {"check_release"}
-    assert set(STORIES[0].must_end.task_states) == named
+    assert set(TASKS) == named
 
 
 def test_only_the_plain_release_asks_a_person() -> None:
-    assert [each.word for each in STORIES if each.conf["approval"]] == ["plain"]
+    assert [each.word for each in RELEASES if each.conf["approval"]] == ["plain"]
 
 
-def test_a_story_that_ends_released_made_all_four_calls() -> None:
-    assert [each.must_end.outcome == "released" for each in STORIES] == [each.calls == CALLS for each in STORIES]
-
-
-def test_what_the_ledger_must_hold_are_the_audits_and_releases_that_were_called() -> None:
-    assert [each.noted for each in STORIES] == [
-        tuple(call for call in each.calls if call in ("submit_audit", "release")) for each in STORIES
+def test_a_stopped_release_made_the_calls_before_its_stop() -> None:
+    assert [(each.word, len(each.calls)) for each in RELEASES if each.stopped_at] == [
+        ("unregistered", 1),
+        ("rejected", 3),
     ]
+    assert {len(each.calls) for each in RELEASES if not each.stopped_at} == {4}
+
+
+def test_what_comes_behind_a_failed_task_is_upstream_failed() -> None:
+    states = RELEASES[5].must_be["task_states"]
+    assert states == {
+        "check_release": "success",
+        "configure_domains": "success",
+        "register_platform_domains": "skipped",
+        "configure_domains_again": "skipped",
+        "individual_account": "skipped",
+        "commit_code": "success",
+        "wait_for_privacy_scan": "success",
+        "submit_audit": "success",
+        "wait_for_audit": "failed",
+        "approve_release": "upstream_failed",
+        "release": "upstream_failed",
+        "verify_release": "upstream_failed",
+    }
+
+
+def test_one_demo_leaves_nothing_in_the_world_of_the_next() -> None:
+    demo_world().mini_programs[0].mp_webviewdomain.clear()
+    assert demo_world().mini_programs[0].mp_webviewdomain == ["https://old.example.net"]
 
 
 def test_every_platform_has_three_secrets_of_its_own_and_every_mini_program_one() -> None:
     world = numbered_secrets().world
-    assert len(world.tokens()) == 3 * len(world.platforms) + len(STORIES)
+    assert len(world.tokens()) == 3 * len(world.platforms) + len(RELEASES)
 
 
 def test_no_account_has_a_token_that_was_not_asked_for() -> None:
@@ -70,9 +89,9 @@ def test_two_demos_have_no_secret_in_common() -> None:
 def test_each_run_finds_its_platform_in_its_connection() -> None:
     running = numbered_secrets()
     by_name = {name: json.loads(value) for name, value in connections(running).items()}
-    for story in STORIES:
-        found = by_name[f"AIRFLOW_CONN_{story.conf.get('wxa_conn_id', 'wxa_default').upper()}"]
-        platform = running.world.platform(running.world.mini_program(story.appid).component_appid)
+    for each in RELEASES:
+        found = by_name[f"AIRFLOW_CONN_{each.conf.get('wxa_conn_id', 'wxa_default').upper()}"]
+        platform = running.world.platform(running.world.mini_program(each.appid).component_appid)
         assert (found["login"], found["password"]) == (platform.component_appid, platform.component_appsecret)
         assert found["extra"] == {
             "push_token": platform.push_token,
