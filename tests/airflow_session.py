@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 DAGS = ROOT / "dags"
 
-_HOME = tempfile.TemporaryDirectory(prefix="wxa-airflow-", ignore_cleanup_errors=True)
+# In memory where there is such a place: Airflow commits often, and each commit waits for the disk.
+_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+_HOME = tempfile.TemporaryDirectory(prefix="wxa-airflow-", dir=_MEMORY, ignore_cleanup_errors=True)
 
 if "airflow" in sys.modules:
     raise RuntimeError("Airflow was imported before its home was set: its settings would be this machine's")
@@ -69,7 +72,20 @@ def _make_database() -> None:
 
     initdb()
     Path(_HOME.name, "dags").mkdir()
+    _check_each_schema_once()
     register_dag(load_release_dag())
+
+
+def _check_each_schema_once() -> None:
+    """Remember which schemas are valid: Airflow checks that of every param anew whenever it reads a value."""
+    check, valid = Draft202012Validator.check_schema, set[str]()
+
+    def checked(schema: Mapping[str, Any], **kwargs: Any) -> None:
+        if (text := json.dumps(schema, sort_keys=True)) not in valid:
+            check(schema, **kwargs)
+            valid.add(text)
+
+    Draft202012Validator.check_schema = checked
 
 
 def connection(host: str, **changes: Any) -> str:
