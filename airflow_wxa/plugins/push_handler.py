@@ -23,7 +23,6 @@ from airflow_wxa.api.push import (
     read_message_event,
 )
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
-from airflow_wxa.plugins.joint_log import JointLog
 from airflow_wxa.steps.authorisation import exchange_code
 from airflow_wxa.store import NewPush
 
@@ -76,7 +75,6 @@ class PushHandler:
         self.refusals = RefusalCounter()
         self._connections = connections
         self._open_store = open_store
-        self._log = JointLog(open_store)
         self._clock = clock
 
     def handle(self, wxa_conn_id: str, appid: str | None, envelope: Envelope) -> Answer:
@@ -105,10 +103,12 @@ class PushHandler:
         if isinstance(event, Ignored):
             return DONE
         if isinstance(event, Ticket):
-            self._log.log(NewPush(platform, event.kind, "", event.create_time, ticket=event.ticket))
+            self._open_store().log_push(NewPush(platform, event.kind, "", event.create_time, ticket=event.ticket))
             return DONE
         withdrawn = isinstance(event, Unauthorised)
-        is_new = self._log.log(NewPush(platform, event.kind, event.appid, event.create_time, withdrawn=withdrawn))
+        is_new = self._open_store().log_push(
+            NewPush(platform, event.kind, event.appid, event.create_time, withdrawn=withdrawn)
+        )
         if isinstance(event, Authorised) and is_new:
             return Answer(200, DONE.text, afterwards=partial(self._exchange, found, event))
         return DONE
@@ -122,7 +122,7 @@ class PushHandler:
             if seen is not None and seen.user_name not in {"", event.user_name}:
                 raise PushRefusedError(Refusal.APPID)
             told = {"appid": appid, "reason": event.reason, "screenshot": "|".join(event.screenshot)}
-            is_new = self._log.log(NewPush(platform, event.event, event.user_name, event.create_time, told))
+            is_new = store.log_push(NewPush(platform, event.event, event.user_name, event.create_time, told))
             if is_new and seen is not None and not seen.user_name:
                 store.note(platform, appid, user_name=event.user_name)
         return DONE

@@ -224,34 +224,25 @@ class Store:
                 connection.execute(update(credential).where(_row(component_appid, appid)).values(**values))
 
     def log_push(self, new: NewPush) -> bool:
-        """Log a push, see :meth:`log_pushes`, and return whether it is new."""
-        return self.log_pushes([new])[0]
-
-    def log_pushes(self, new: Sequence[NewPush]) -> list[bool]:
-        """Log pushes and do what they say, all or nothing: a push that is logged will be dropped when it is repeated.
+        """Log a push and do what it says, all or nothing: a push that is logged will be dropped when it is repeated.
 
         Pushes overtake each other: nothing is done when a later one about the same account is in the log.
 
-        :return: whether each is new; WeChat sends some twice.
+        :return: whether it is new; WeChat sends some twice.
         """
-        # Rows first, then entries, both in one order everywhere: two processes that log the same pushes at the same
-        # moment must not wait for each other.
-        order = sorted(range(len(new)), key=lambda at: tuple(map(str, new[at].key.values())))
-        are_new = [False] * len(new)
         with self._database.writing() as connection:
-            for component_appid, account in sorted({(each.component_appid, each.account) for each in new if each.acts}):
-                if account == THE_PLATFORM:
-                    self._insert_missing(connection, component_appid, THE_PLATFORM)
-                row = _row(component_appid, account)
+            if new.acts:  # one at a time for each account: whoever comes second sees the first one's entry
+                if new.account == THE_PLATFORM:
+                    self._insert_missing(connection, new.component_appid, THE_PLATFORM)
+                row = _row(new.component_appid, new.account)
                 connection.execute(select(credential.c.appid).where(row).with_for_update())
-            for at in order:
-                are_new[at] = self._log(connection, new[at])
-        return are_new
+            entry = self._database.insert(push).values(**new.key, received_at=database_now(), told=dict(new.told))
+            if connection.execute(entry.on_conflict_do_nothing()).rowcount != 1:
+                return False
+            self._act_on(connection, new)
+            return True
 
-    def _log(self, connection: Connection, new: NewPush) -> bool:
-        statement = self._database.insert(push).values(**new.key, received_at=database_now(), told=dict(new.told))
-        if connection.execute(statement.on_conflict_do_nothing()).rowcount != 1:
-            return False
+    def _act_on(self, connection: Connection, new: NewPush) -> None:
         if new.ticket is not None:
             # Tickets come every ten minutes, which is when old pushes are forgotten.
             is_old = push.c.received_at < database_now() - _PUSH_LOG_SECONDS
@@ -260,7 +251,6 @@ class Store:
                 self._put_renewals(connection, new.component_appid, {THE_PLATFORM: new.ticket})
         elif new.withdrawn and _is_latest(connection, new):
             _mark(connection, new.component_appid, new.account, "withdrawn")
-        return True
 
     def pushes(
         self, component_appid: str, kinds: Collection[str], *, seconds: float = _PUSH_LOG_SECONDS

@@ -108,20 +108,12 @@ def test_hints_are_kept_and_read_the_latest_first(store: Store) -> None:
     assert 0 <= kept[0].age < 60
 
 
-def test_pushes_that_are_logged_together_are_told_apart(store: Store) -> None:
-    audit = NewPush(PLATFORM, "weapp_audit_success", "gh_1", 200)
-    old = NewPush(PLATFORM, TICKET, "", 100, ticket=Secret("first"))
-    new = NewPush(PLATFORM, TICKET, "", 700, ticket=Secret("second"))
-    store.log_push(audit)
-    assert store.log_pushes([new, audit, old]) == [True, False, True]
-    assert ticket_of(store) == "second"
-
-
-def test_of_pushes_that_are_logged_together_all_fail_or_none(store: Store) -> None:
-    impossible = NewPush(PLATFORM, TICKET, "", 2**70, ticket=Secret("second"))
-    with pytest.raises(Exception, match=r"large|range"):
-        store.log_pushes([NewPush(PLATFORM, TICKET, "", 100, ticket=Secret("first")), impossible])
-    assert ticket_of(store) is None
+def test_a_push_whose_work_fails_is_not_logged(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "_put_renewals", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            log(store, PLATFORM, TICKET, "", 100, ticket=Secret("first"))
+    assert log(store, PLATFORM, TICKET, "", 100, ticket=Secret("first"))
 
 
 def test_pushes_that_race_end_with_the_newest_ticket(store: Store) -> None:
@@ -131,8 +123,7 @@ def test_pushes_that_race_end_with_the_newest_ticket(store: Store) -> None:
     def receive(seed: int) -> int:
         pushes = tickets + withdrawals
         random.Random(seed).shuffle(pushes)  # noqa: S311
-        together = sum(sum(store.log_pushes(pushes[begin : begin + 10])) for begin in range(0, 50, 10))
-        return together + sum(store.log_push(push) for push in pushes[50:])
+        return sum(store.log_push(push) for push in pushes)
 
     with ThreadPoolExecutor(4) as receivers:
         assert sum(receivers.map(receive, range(4))) == 80
