@@ -62,6 +62,7 @@ def get_provider_info() -> dict[str, Any]:
                         "Fernet keys for the secrets in the store, newest first, joined by commas. Empty: "
                         "[core] fernet_key.",
                     ),
+                    "push_conn_ids": _PUSH_CONN_IDS,
                     "screenshot_dir": _SCREENSHOT_DIR,
                 },
             }
@@ -122,6 +123,13 @@ _CONNECTION_FIELDS: dict[str, Any] = {
 }
 
 
+_PUSH_CONN_IDS: dict[str, Any] = {
+    "description": "Ids of the Connections that pushes may come for, joined by commas; no other id is looked up.",
+    "version_added": "0.1.0",
+    "type": "string",
+    "example": "wxa_default,wxa_second",
+    "default": "wxa_default",
+}
 _SCREENSHOT_DIR: dict[str, Any] = {
     "description": "Folder, on the worker, for the screenshots of rejected reviews: <appid>/<auditid>/<n>.jpg below "
     "it, for the owner's eyes only. Empty: wxa-screenshots in AIRFLOW_HOME.",

@@ -58,6 +58,8 @@ _LENGTH: Final = 4  # bytes of the content's length, big-endian
 _EPOCH_LIMIT: Final = 2**31  # seconds: what an integer column takes
 _ACCOUNT_LIMIT: Final = 64  # characters
 _SECONDS: Final = re.compile(r"[0-9]{1,10}")
+# What XML 1.0 cannot hold, and a visitor can type.
+_NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 # WeChat's own sample of a refused audit closes this one element with a misspelled tag.
 _MISSPELLED: Final = re.compile(r"(<ScreenShot>[^<]*)</[A-Za-z]+>")
 
@@ -88,7 +90,7 @@ _WORDS: Final[Mapping[Refusal, tuple[str, str]]] = {
         "compare extra push_token with 消息校验Token in WeChat's console; if they are equal, the push is forged",
     ),
     Refusal.STALE: (
-        f"A push is good for {_FRESH_SECONDS // 60} minutes, so that a recorded one cannot be played again.",
+        f"By its timestamp and by its CreateTime a push is good for {_FRESH_SECONDS // 60} minutes, against replays.",
         "set this machine's clock (NTP); a forwarder must not hold pushes back",
     ),
     Refusal.KEY: (
@@ -224,15 +226,18 @@ def decrypt(keys: PushKeys, envelope: Envelope, *, now: float) -> str:
     if not hmac.compare_digest(expected.encode(), envelope.msg_signature.encode()):
         raise PushRefusedError(Refusal.SIGNATURE)
     # After the signature: so "stale" tells of a clock or a replay, and not of anybody who knocks.
-    if not _SECONDS.fullmatch(envelope.timestamp) or abs(now - int(envelope.timestamp)) > _FRESH_SECONDS:
+    if not _SECONDS.fullmatch(envelope.timestamp) or not _is_fresh(int(envelope.timestamp), now):
         raise PushRefusedError(Refusal.STALE)
-    return _text(_opened(keys, _ciphertext(encrypted)))
+    return _opened(keys, _ciphertext(encrypted)).decode(errors="replace")  # a visitor's text may be anything
 
 
-def read_authorisation_event(text: str, component_appid: str) -> Ticket | Authorised | Unauthorised | Ignored:
+def read_authorisation_event(
+    text: str, component_appid: str, *, now: float
+) -> Ticket | Authorised | Unauthorised | Ignored:
     """Read what came to the authorisation event URL.
 
-    :raises PushRefusedError: fields are missing or impossible, or it speaks of another platform.
+    :param now: epoch seconds, to refuse what was made more than ten minutes ago or ahead.
+    :raises PushRefusedError: fields are missing or impossible, it speaks of another platform, or it is not of now.
 
     Source: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/ThirdParty/token/authorize_event.html
     """
@@ -242,7 +247,7 @@ def read_authorisation_event(text: str, component_appid: str) -> Ticket | Author
         return Ignored()
     if fields.get("AppId") != component_appid:
         raise PushRefusedError(Refusal.APPID)
-    create_time = _create_time(fields)
+    create_time = _create_time(fields, now)
     if kind == Ticket.kind:
         return Ticket(create_time, Secret(_needed(fields, "ComponentVerifyTicket")))
     appid = _needed(fields, "AuthorizerAppid")
@@ -254,22 +259,32 @@ def read_authorisation_event(text: str, component_appid: str) -> Ticket | Author
     return Authorised(create_time, appid, code) if kind == Authorised.kind else Updated(create_time, appid, code)
 
 
-def read_message_event(text: str) -> AuditResult | Ignored:
+def read_message_event(text: str, *, now: float) -> AuditResult | Ignored:
     """Read what came to the message and event URL. Texts of a Mini Program's visitors come there too: not for us.
 
-    :raises PushRefusedError: fields are missing or impossible.
+    Such a text cannot make a message malformed: what cannot be read is ignored, as the text itself is.
+
+    :param now: epoch seconds, to refuse what was made more than ten minutes ago or ahead.
+    :raises PushRefusedError: fields are missing or impossible, or it is not of now.
 
     Source: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/code/audit_event.html
     """
-    fields = _fields(_MISSPELLED.sub(r"\1</ScreenShot>", text))
+    try:
+        fields = _fields(_MISSPELLED.sub(r"\1</ScreenShot>", _NO_XML.sub("", text)))
+    except PushRefusedError:
+        return Ignored()
     event = fields.get("Event")
-    if event not in {"weapp_audit_success", "weapp_audit_fail", "weapp_audit_delay"}:
+    if fields.get("MsgType") != "event" or event not in {
+        "weapp_audit_success",
+        "weapp_audit_fail",
+        "weapp_audit_delay",
+    }:
         return Ignored()
     user_name = _needed(fields, "ToUserName")
     if len(user_name) > _ACCOUNT_LIMIT:
         raise PushRefusedError(Refusal.MALFORMED)
     return AuditResult(
-        create_time=_create_time(fields),
+        create_time=_create_time(fields, now),
         user_name=user_name,
         event=event,
         reason=reason_lines(fields.get("Reason", "")),
@@ -284,12 +299,12 @@ def _signature(token: Secret, timestamp: str, nonce: str, encrypted: str) -> str
 
 
 def _fields(text: str) -> dict[str, str]:
-    """Return tag → text of the root's children."""
+    """Return tag → text of the root's children; the first of a tag counts, the others may be a visitor's."""
     try:
         root = fromstring(text, forbid_dtd=True)
     except (ParseError, DefusedXmlException):
         raise PushRefusedError(Refusal.MALFORMED) from None
-    return {child.tag: child.text or "" for child in root}
+    return {child.tag: child.text or "" for child in reversed(root)}
 
 
 def _text(content: bytes) -> str:
@@ -347,8 +362,15 @@ def _needed(fields: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _create_time(fields: Mapping[str, str]) -> int:
+def _create_time(fields: Mapping[str, str], now: float) -> int:
+    """Return when WeChat made it. A signature holds timestamp and nonce sorted, so that one can pass for the other."""
     text = _needed(fields, "CreateTime")
     if not _SECONDS.fullmatch(text) or int(text) >= _EPOCH_LIMIT:
         raise PushRefusedError(Refusal.MALFORMED)
+    if not _is_fresh(int(text), now):
+        raise PushRefusedError(Refusal.STALE)
     return int(text)
+
+
+def _is_fresh(seconds: int, now: float) -> bool:
+    return abs(now - seconds) <= _FRESH_SECONDS

@@ -6,11 +6,11 @@ import logging
 import os
 import socket
 from contextlib import suppress
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 from rich.console import Console
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
 from airflow_wxa.hooks.store import open_store
@@ -19,13 +19,13 @@ from airflow_wxa.plugins.receiver import create_receiver
 
 if TYPE_CHECKING:
     import argparse
+    import asyncio
     from collections.abc import Collection
-
-    from airflow_wxa.plugins.connections import PushConnection
 
 _BACKLOG: Final = 2048
 _AT_ONCE: Final = 1000  # connections; whoever comes on top is told 503, so that a flood cannot take all memory
 _STOP_SECONDS: Final = 5
+_IDLE_SECONDS: Final = 15.0  # a push is sent in one go; uvicorn itself waits for a first request for ever
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -61,7 +61,7 @@ def _problems(wxa_conn_ids: Collection[str]) -> list[str]:
         f"the Connection {wxa_conn_id!r} takes no pushes: it must exist, be of type wxa, and hold login, "
         "extra push_token and extra encoding_aes_key"
         for wxa_conn_id in wxa_conn_ids
-        if read_push_connection(wxa_conn_id) is None
+        if not _takes_pushes(wxa_conn_id)
     ]
     try:
         open_store()
@@ -72,8 +72,11 @@ def _problems(wxa_conn_ids: Collection[str]) -> list[str]:
     return problems
 
 
-def _read_one_of(wxa_conn_ids: Collection[str], wxa_conn_id: str) -> PushConnection | None:
-    return read_push_connection(wxa_conn_id) if wxa_conn_id in wxa_conn_ids else None
+def _takes_pushes(wxa_conn_id: str) -> bool:
+    try:
+        return read_push_connection(wxa_conn_id) is not None
+    except WxaTransportError:
+        return False
 
 
 def _introduce(console: Console, wxa_conn_ids: Collection[str], listener: socket.socket) -> None:
@@ -85,9 +88,10 @@ def _introduce(console: Console, wxa_conn_ids: Collection[str], listener: socket
 
 
 def _serve(wxa_conn_ids: Collection[str], listener: socket.socket) -> None:
-    app = create_receiver(PushConnections(partial(_read_one_of, wxa_conn_ids)))
+    app = create_receiver(PushConnections(wxa_conn_ids))
     config = uvicorn.Config(
         app,
+        http=_ImpatientProtocol,
         access_log=False,
         log_config=None,
         log_level="warning",
@@ -99,6 +103,23 @@ def _serve(wxa_conn_ids: Collection[str], listener: socket.socket) -> None:
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
     uvicorn.Server(config).run(sockets=[listener])
+
+
+class _ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # which one depends on what is installed
+    """Drops a connection that brings no whole request head in time: a thousand such would shut everybody else out."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Give the connection its time."""
+        super().connection_made(transport)
+        self.loop.call_later(_IDLE_SECONDS, self._drop_if_idle, None)
+
+    def _drop_if_idle(self, seen: Any) -> None:
+        """Drop it when there was no request since ``seen``, the latest one a moment ago."""
+        is_idle = self.cycle is seen and (seen is None or seen.response_complete)
+        if is_idle:
+            self.transport.close()
+        elif not self.transport.is_closing():
+            self.loop.call_later(_IDLE_SECONDS, self._drop_if_idle, self.cycle)
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -1,31 +1,32 @@
-"""Which Connections exist for the push receiver: those of type ``wxa`` that hold what pushes are checked with."""
+"""The Connections that pushes may come for: those that ``[wxa] push_conn_ids`` lists."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from airflow.sdk.exceptions import AirflowException
-from cachetools import TTLCache
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
 
 from airflow_wxa.api.push import PushKeys
-from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.errors import WxaSpecError, WxaTransportError
 from airflow_wxa.hooks.wxa import WxaHook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from airflow_wxa.hooks.connection import WxaConnection
 
-__all__ = ["PushConnection", "PushConnections", "read_push_connection"]
+__all__ = ["PushConnection", "PushConnections", "push_conn_ids", "read_push_connection"]
 
 log = logging.getLogger(__name__)
 
 _KNOWN_SECONDS: Final = 30.0  # a changed key is noticed after this
-_UNKNOWN_SECONDS: Final = 5.0  # a new Connection after this
-_KEPT: Final = 512  # of each kind
+_FAILED_SECONDS: Final = 5.0  # a new Connection after this
+_LOOK_UP_SECONDS: Final = 3.0  # that a push waits for a look-up which another one began
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,35 +42,68 @@ class PushConnection:
 
 
 class PushConnections:
-    """Connections by id, looked up once in a while.
+    """Connections by id, each looked up once in a while, one look-up at a time.
 
-    What is unknown is remembered apart: whoever knocks with made-up ids pushes no real Connection out.
+    Anybody may send to the receiver: so an id that is not listed is never looked up in a backend that may be slow, cost
+    money, or keep an audit log.
 
+    :param conn_ids: the ids that exist for the receiver; default: ``[wxa] push_conn_ids``.
     :param read: looks one up.
     """
 
-    def __init__(self, read: Callable[[str], PushConnection | None] | None = None) -> None:
+    def __init__(
+        self, conn_ids: Iterable[str] | None = None, read: Callable[[str], PushConnection | None] | None = None
+    ) -> None:
         self._read = read or read_push_connection
-        self._lock = threading.Lock()
-        self._known: TTLCache[str, PushConnection] = TTLCache(_KEPT, _KNOWN_SECONDS)
-        self._unknown: TTLCache[str, bool] = TTLCache(_KEPT, _UNKNOWN_SECONDS)
+        self._locks = {each: threading.Lock() for each in (push_conn_ids() if conn_ids is None else conn_ids)}
+        #: Id → until when what was found is good, and what that was.
+        self._found: dict[str, tuple[float, PushConnection | WxaTransportError | None]] = {}
+
+    def is_listed(self, wxa_conn_id: str) -> bool:
+        """Tell whether an id exists for the receiver."""
+        return wxa_conn_id in self._locks
 
     def find(self, wxa_conn_id: str) -> PushConnection | None:
-        """Return the Connection; ``None`` when there is none that pushes may come for."""
-        with self._lock:
-            if (known := self._known.get(wxa_conn_id)) is not None or wxa_conn_id in self._unknown:
-                return known
-        found = self._read(wxa_conn_id)  # outside the lock: a slow look-up holds up nobody else's pushes
-        with self._lock:
-            if found is None:
-                self._unknown[wxa_conn_id] = True
-            else:
-                self._known[wxa_conn_id] = found
+        """Return the Connection; ``None``: it is not listed, or takes no pushes.
+
+        :raises WxaTransportError: it could not be looked up.
+        """
+        lock = self._locks.get(wxa_conn_id)
+        if lock is None:
+            return None
+        if not lock.acquire(timeout=_LOOK_UP_SECONDS):
+            raise WxaTransportError(f"the look-up of the Connection {wxa_conn_id!r} takes its time")
+        try:
+            until, found = self._found.get(wxa_conn_id, (0.0, None))
+            if time.monotonic() >= until:
+                found = self._looked_up(wxa_conn_id)
+                seconds = _KNOWN_SECONDS if isinstance(found, PushConnection) else _FAILED_SECONDS
+                self._found[wxa_conn_id] = (time.monotonic() + seconds, found)
+        finally:
+            lock.release()
+        if isinstance(found, WxaTransportError):
+            raise found.with_traceback(None)
         return found
+
+    def _looked_up(self, wxa_conn_id: str) -> PushConnection | WxaTransportError | None:
+        try:
+            return self._read(wxa_conn_id)
+        except WxaTransportError as error:
+            return error
+
+
+def push_conn_ids() -> list[str]:
+    """Return the ids that ``[wxa] push_conn_ids`` lists."""
+    listed: str = conf.get("wxa", "push_conn_ids", fallback="") or WxaHook.default_conn_name
+    return [each.strip() for each in listed.split(",") if each.strip()]
 
 
 def read_push_connection(wxa_conn_id: str) -> PushConnection | None:
-    """Look a Connection up in Airflow; ``None`` when it is not of type ``wxa``, or lacks what pushes need."""
+    """Look a Connection up in Airflow; ``None``: it is not of type ``wxa``, or lacks what pushes need.
+
+    :raises WxaTransportError: there is none, or Airflow does not give it. Airflow says the same of a secrets backend
+        that does not answer and of a Connection that does not exist.
+    """
     hook = WxaHook(wxa_conn_id)
     try:
         if hook.get_connection(wxa_conn_id).conn_type != hook.conn_type:
@@ -78,9 +112,11 @@ def read_push_connection(wxa_conn_id: str) -> PushConnection | None:
     except WxaSpecError as error:
         log.warning("no pushes for the Connection %s: %s", wxa_conn_id, "; ".join(error.problems))
         return None
-    except AirflowException:  # there is none, or the secrets backend denies it
-        return None
-    if not read.component_appid or read.push_token is None or read.encoding_aes_key is None:
-        return None
-    keys = PushKeys(read.component_appid, read.push_token, read.encoding_aes_key, read.previous_encoding_aes_key)
-    return PushConnection(keys, read)
+    except (AirflowException, AirflowRuntimeError) as error:
+        failure = type(error).__name__  # a text of Airflow's may hold anything
+    else:
+        if not read.component_appid or read.push_token is None or read.encoding_aes_key is None:
+            return None
+        keys = PushKeys(read.component_appid, read.push_token, read.encoding_aes_key, read.previous_encoding_aes_key)
+        return PushConnection(keys, read)
+    raise WxaTransportError(f"the Connection {wxa_conn_id!r} could not be looked up", values={"Airflow says": failure})

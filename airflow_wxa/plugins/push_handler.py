@@ -82,24 +82,31 @@ class PushHandler:
 
         :param appid: the Mini Program that the message URL names; ``None``: it came to the authorisation event URL.
         """
-        found = self._connections.find(wxa_conn_id)
+        try:
+            found = self._connections.find(wxa_conn_id)
+        except WxaTransportError as error:
+            return self._unavailable(wxa_conn_id, "connection look-up", error)
         if found is None:
             self.refusals.count("", "connection")
             return REFUSED
         try:
-            text = decrypt(found.keys, envelope, now=self._clock())
-            return self._taken_message(found, appid, text) if appid else self._taken_event(found, text)
+            now = self._clock()
+            text = decrypt(found.keys, envelope, now=now)
+            return self._taken_message(found, appid, text, now) if appid else self._taken_event(found, text, now)
         except PushRefusedError as refused:
             self.refusals.count(wxa_conn_id, refused.reason)
             return REFUSED
         except (WxaTransportError, WxaSpecError) as error:
-            self.refusals.count(wxa_conn_id, "store")
-            log.warning("push not taken, it may be sent again: %s", error.what)
-            return UNAVAILABLE
+            return self._unavailable(wxa_conn_id, "store", error)
 
-    def _taken_event(self, found: PushConnection, text: str) -> Answer:
+    def _unavailable(self, wxa_conn_id: str, reason: str, error: WxaError) -> Answer:
+        if self.refusals.count(wxa_conn_id, reason):
+            log.warning("pushes are not taken, they may be sent again: %s", error)
+        return UNAVAILABLE
+
+    def _taken_event(self, found: PushConnection, text: str, now: float) -> Answer:
         platform = found.keys.component_appid
-        event = read_authorisation_event(text, platform)
+        event = read_authorisation_event(text, platform, now=now)
         if isinstance(event, Ignored):
             return DONE
         if isinstance(event, Ticket):
@@ -113,8 +120,8 @@ class PushHandler:
             return Answer(200, DONE.text, afterwards=partial(self._exchange, found, event))
         return DONE
 
-    def _taken_message(self, found: PushConnection, appid: str, text: str) -> Answer:
-        event = read_message_event(text)
+    def _taken_message(self, found: PushConnection, appid: str, text: str, now: float) -> Answer:
+        event = read_message_event(text, now=now)
         if isinstance(event, AuditResult):
             store, platform = self._open_store(), found.keys.component_appid
             seen = store.merchant(platform, appid)
@@ -168,10 +175,10 @@ class RefusalCounter:
         with self._lock:
             return dict(self._counts)
 
-    def count(self, wxa_conn_id: str, reason: str) -> None:
-        """Count one.
+    def count(self, wxa_conn_id: str, reason: str) -> bool:
+        """Count one, and tell whether it was logged.
 
-        :param wxa_conn_id: a Connection that exists, else ``""``: ids that somebody made up are not collected.
+        :param wxa_conn_id: a Connection that is listed, else ``""``: ids that somebody made up are not collected.
         """
         key, now = (wxa_conn_id, reason), self._clock()
         with self._lock:
@@ -181,3 +188,4 @@ class RefusalCounter:
             self._logged |= {key: now} if is_logged else {}
         if is_logged:
             log.warning("push refused: %s (Connection %s, %d so far)", reason, wxa_conn_id or "unknown", total)
+        return is_logged

@@ -8,7 +8,6 @@ word. A push that another receiver forwards is taken as it is, if query and body
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -38,7 +37,6 @@ _QUEUE_SECONDS: Final = 4.0
 # those that take pushes.
 _THREADS: Final = 8
 _THREADS_AFTERWARDS: Final = 2
-_CONN_ID: Final = re.compile(r"[\w.-]{1,200}", re.ASCII)
 
 
 def create_receiver(
@@ -55,12 +53,13 @@ def create_receiver(
     """
     # No pages that describe it: they would be as public as its routes.
     app = FastAPI(title="WeChat push receiver", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    handler = PushHandler(connections or PushConnections(), open_store, clock)
+    listed = connections or PushConnections()
+    handler = PushHandler(listed, open_store, clock)
     app.state.refusals = handler.refusals
     threads, threads_afterwards = CapacityLimiter(_THREADS), CapacityLimiter(_THREADS_AFTERWARDS)
 
     async def answer_to(wxa_conn_id: str, appid: str | None, request: Request) -> Answer:
-        if not _CONN_ID.fullmatch(wxa_conn_id) or (appid is not None and not APPID.fullmatch(appid)):
+        if not listed.is_listed(wxa_conn_id) or (appid is not None and not APPID.fullmatch(appid)):
             handler.refusals.count("", "connection")
             return REFUSED
         handle = partial(handler.handle, wxa_conn_id, appid, _envelope(request.query_params, await _body(request)))

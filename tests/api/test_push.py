@@ -192,7 +192,6 @@ def test_the_plain_form_that_the_next_tests_bend_is_good() -> None:
         (padded(GOOD[:16] + (len(TEXT.encode()) - 1).to_bytes(4, "big") + GOOD[20:]), Refusal.APPID),
         (padded(GOOD[: -len(PLATFORM)] + b"wx00000000000000c2"), Refusal.APPID),
         (padded(GOOD + b"\x00"), Refusal.APPID),
-        (padded(GOOD[:20] + b"\xff" * len(TEXT.encode()) + PLATFORM.encode()), Refusal.MALFORMED),
     ],
 )
 def test_a_signed_push_with_an_impossible_inside_is_refused(plain: bytes, reason: Refusal) -> None:
@@ -276,7 +275,7 @@ CODE = {"AuthorizerAppid": APPID, "AuthorizationCode": "code@@@1", "PreAuthCode"
     ],
 )
 def test_an_authorisation_event_is_read(text: str, said: object) -> None:
-    read = read_authorisation_event(text, PLATFORM)
+    read = read_authorisation_event(text, PLATFORM, now=NOW)
     assert read == said
     assert type(read) is type(said)
 
@@ -314,15 +313,63 @@ def audit(kind: str, **fields: object) -> str:
     ],
 )
 def test_a_message_event_is_read(text: str, said: object) -> None:
-    assert read_message_event(text) == said
+    assert read_message_event(text, now=NOW) == said
 
 
 def test_what_a_visitor_writes_never_becomes_a_ticket() -> None:
-    assert read_message_event(event("component_verify_ticket", ComponentVerifyTicket="forged")) == Ignored()
+    assert from_message_url(event("component_verify_ticket", ComponentVerifyTicket="forged")) == Ignored()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\x00\x08\x0b",
+        "\ufffd\uffff",
+        "]]> & <b>",
+        "]]></Content><MsgType>event</MsgType><Event>weapp_audit_success</Event><Content><![CDATA[",
+        '<!DOCTYPE a [<!ENTITY b "c">]>&b;',
+        "<ScreenShot>a</b>",
+        "weapp_audit_fail",
+    ],
+)
+@pytest.mark.parametrize("cdata", ["<![CDATA[{}]]>", "{}"])
+def test_whatever_a_visitor_writes_is_ignored(content: str, cdata: str) -> None:
+    fields = {"ToUserName": GH, "CreateTime": NOW, "MsgType": "text", "Content": cdata.format(content)}
+    assert from_message_url(xml(**fields)) == Ignored()
+
+
+def test_bytes_that_are_no_text_do_not_refuse_a_visitors_message() -> None:
+    plain = xml(ToUserName=GH, MsgType="text", Content="x").encode().replace(b"x</", b"\xff\xfe</")
+    content = os.urandom(16) + len(plain).to_bytes(4, "big") + plain + PLATFORM.encode()
+    assert from_message_url(decrypt(KEYS, signed_plain(padded(content)), now=NOW)) == Ignored()
+
+
+def test_a_reason_with_characters_that_xml_cannot_hold_is_read() -> None:
+    read = from_message_url(audit("weapp_audit_fail", Reason="<![CDATA[no\x08 login]]>"))
+    assert isinstance(read, AuditResult)
+    assert read.reason == "no login"
+
+
+@pytest.mark.parametrize("age", [-601, 601, 30 * 86400])
+def test_a_push_is_as_old_as_its_content_says(age: int) -> None:
+    """Timestamp and nonce are signed in sorted order: a nonce that is a time of today can pass for the timestamp."""
+    now = NOW + age
+    recorded = sealing.sealed(KEYS, event("unauthorized", AuthorizerAppid=APPID), timestamp=NOW, nonce=str(now))
+    replayed = replace(recorded, timestamp=recorded.nonce, nonce=recorded.timestamp)
+    with pytest.raises(PushRefusedError) as refused:
+        read_authorisation_event(decrypt(KEYS, replayed, now=now), PLATFORM, now=now)
+    assert refused.value.reason is Refusal.STALE
+    with pytest.raises(PushRefusedError) as refused:
+        read_message_event(audit("weapp_audit_fail"), now=now)
+    assert refused.value.reason is Refusal.STALE
+
+
+def from_message_url(text: str) -> object:
+    return read_message_event(text, now=NOW)
 
 
 def from_authorisation_url(text: str) -> object:
-    return read_authorisation_event(text, PLATFORM)
+    return read_authorisation_event(text, PLATFORM, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -339,10 +386,9 @@ def from_authorisation_url(text: str) -> object:
         (from_authorisation_url, event("unauthorized").replace(str(NOW), str(2**31)), Refusal.MALFORMED),
         (from_authorisation_url, event("unauthorized").replace(str(NOW), "-1"), Refusal.MALFORMED),
         (from_authorisation_url, "not xml", Refusal.MALFORMED),
-        (read_message_event, audit("weapp_audit_fail").replace(GH, ""), Refusal.MALFORMED),
-        (read_message_event, audit("weapp_audit_fail").replace(GH, "g" * 65), Refusal.MALFORMED),
-        (read_message_event, audit("weapp_audit_fail").replace(str(NOW), "1" * 11), Refusal.MALFORMED),
-        (read_message_event, audit("weapp_audit_fail") + "<more/>", Refusal.MALFORMED),
+        (from_message_url, audit("weapp_audit_fail").replace(GH, ""), Refusal.MALFORMED),
+        (from_message_url, audit("weapp_audit_fail").replace(GH, "g" * 65), Refusal.MALFORMED),
+        (from_message_url, audit("weapp_audit_fail").replace(str(NOW), "1" * 11), Refusal.MALFORMED),
     ],
 )
 def test_an_event_with_impossible_fields_is_refused(read: Callable[[str], object], text: str, reason: Refusal) -> None:

@@ -109,14 +109,15 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def receiver(store: Store) -> Receiver:
-    connections = PushConnections({"wxa_default": push_connection()}.get)
+    connections = PushConnections(["wxa_default"], {"wxa_default": push_connection()}.get)
     return Receiver(store, create_receiver(connections, open_store=lambda: store, clock=lambda: NOW))
 
 
 @contextmanager
-def served(app: Any) -> Iterator[str]:
+def served(app: Any, **options: Any) -> Iterator[str]:
     """Serve an app on a free port while the block runs, and give its URL."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="off", ws="none"))
+    quiet = {"port": 0, "log_config": None, "access_log": False, "lifespan": "off", "ws": "none"}
+    server = uvicorn.Server(uvicorn.Config(app, **(quiet | options)))
     thread = threading.Thread(target=server.run, name="receiver")
     thread.start()
     while not server.started:

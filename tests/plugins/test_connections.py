@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.plugins import connections
-from airflow_wxa.plugins.connections import PushConnection, PushConnections, read_push_connection
+from airflow_wxa.plugins.connections import PushConnection, PushConnections, push_conn_ids, read_push_connection
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, ENCODING_AES_KEY, PUSH_TOKEN
 from tests.plugins.receiving import push_connection
 
@@ -54,33 +58,76 @@ def test_any_other_connection_is_not_there(monkeypatch: pytest.MonkeyPatch, chan
     assert read(monkeypatch, **changes) is None
 
 
-def test_no_connection_is_no_error() -> None:
-    assert read_push_connection("nobody") is None
+def test_a_connection_that_airflow_does_not_give_may_be_there_in_a_moment() -> None:
+    with pytest.raises(WxaTransportError, match="AirflowNotFoundException"):
+        read_push_connection("nobody")
 
 
-def test_a_connection_is_looked_up_once_in_a_while() -> None:
-    asked: list[str] = []
+@pytest.mark.parametrize(
+    ("option", "listed"), [(None, ["wxa_default"]), ("", ["wxa_default"]), ("one, two,", ["one", "two"])]
+)
+def test_the_option_lists_the_connections(
+    monkeypatch: pytest.MonkeyPatch, option: str | None, listed: list[str]
+) -> None:
+    if option is not None:
+        monkeypatch.setenv("AIRFLOW__WXA__PUSH_CONN_IDS", option)
+    assert push_conn_ids() == listed
 
-    def look_up(wxa_conn_id: str) -> PushConnection | None:
-        asked.append(wxa_conn_id)
-        return push_connection() if wxa_conn_id == "wxa_default" else None
 
-    found = PushConnections(look_up)
+class LookUp:
+    """Looks Connections up, slowly."""
+
+    def __init__(self, seconds: float = 0.0, *found: PushConnection | WxaTransportError | None) -> None:
+        self.asked: list[str] = []
+        self._seconds = seconds
+        self._found = iter(found) if found else repeat(push_connection())
+
+    def __call__(self, wxa_conn_id: str) -> PushConnection | None:
+        self.asked.append(wxa_conn_id)
+        time.sleep(self._seconds)
+        found = next(self._found)
+        if isinstance(found, WxaTransportError):
+            raise found
+        return found
+
+
+def test_a_connection_is_looked_up_once_in_a_while_and_only_if_it_is_listed() -> None:
+    look_up = LookUp()
+    found = PushConnections(["wxa_default"], look_up)
     for _ in range(3):
         assert found.find("wxa_default") is not None
         assert found.find("nobody") is None
-    assert asked == ["wxa_default", "nobody"]
+    assert look_up.asked == ["wxa_default"]
 
 
-def test_made_up_ids_push_no_connection_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "_KEPT", 3)
-    asked: list[str] = []
+def test_threads_share_one_look_up() -> None:
+    look_up = LookUp(0.1)
+    found = PushConnections(["wxa_default"], look_up)
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(found.find, ["wxa_default"] * 8))
+    assert len(look_up.asked) == 1
 
-    def look_up(wxa_conn_id: str) -> PushConnection | None:
-        asked.append(wxa_conn_id)
-        return push_connection() if wxa_conn_id == "wxa_default" else None
 
-    found = PushConnections(look_up)
-    for wxa_conn_id in ("wxa_default", *map(str, range(10)), "wxa_default"):
-        found.find(wxa_conn_id)
-    assert asked.count("wxa_default") == 1
+def test_a_look_up_that_hangs_holds_nobody_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_LOOK_UP_SECONDS", 0.01)
+    found = PushConnections(["wxa_default"], LookUp(0.5))
+    with ThreadPoolExecutor(1) as threads:
+        hanging = threads.submit(found.find, "wxa_default")
+        time.sleep(0.1)
+        with pytest.raises(WxaTransportError, match="takes its time"):
+            found.find("wxa_default")
+        assert hanging.result() is not None
+
+
+def test_what_failed_is_looked_up_again_soon_and_not_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    failure = WxaTransportError("could not be looked up")
+    look_up = LookUp(0.0, failure, None, push_connection())
+    found = PushConnections(["wxa_default"], look_up)
+    for _ in range(3):
+        with pytest.raises(WxaTransportError):
+            found.find("wxa_default")
+    assert len(look_up.asked) == 1
+    monkeypatch.setattr(connections, "_FAILED_SECONDS", 0)
+    found._found.clear()
+    assert found.find("wxa_default") is None
+    assert found.find("wxa_default") is not None

@@ -69,7 +69,7 @@ def requests_of(url: str, now: int) -> list[bytes]:
 def push_of(turn: int, now: int) -> tuple[str, str]:
     appid = f"wx{turn:016x}"
     if turn % 5 == 1:
-        return "authorisation", ticket(f"ticket@@@{turn}", at=now + turn)
+        return "authorisation", ticket(f"ticket@@@{turn}", at=now - 500 + turn // 5)
     if turn % 5 == 2:
         withdrawal = {"InfoType": "unauthorized", "AuthorizerAppid": appid}
         return "authorisation", xml(AppId=COMPONENT_APPID, CreateTime=now, **withdrawal)

@@ -121,7 +121,7 @@ def test_what_is_not_for_us_is_answered_and_ignored(receiver: Receiver, path: st
 def test_a_push_with_the_previous_key_is_taken(store: Store) -> None:
     changed = PushKeys(COMPONENT_APPID, Secret(PUSH_TOKEN), Secret(ENCODING_AES_KEY[::-1]), Secret(ENCODING_AES_KEY))
     found = push_connection()
-    connections = PushConnections({"wxa_default": type(found)(changed, found.connection)}.get)
+    connections = PushConnections(["wxa_default"], {"wxa_default": type(found)(changed, found.connection)}.get)
     app = create_receiver(connections, open_store=lambda: store, clock=lambda: NOW)
     assert Receiver(store, app).event(ticket()).text == "success"
 
@@ -221,6 +221,29 @@ def test_a_refusal_is_logged_by_its_reason_only(receiver: Receiver, caplog: pyte
     ]
 
 
+def test_a_look_up_that_failed_asks_for_the_push_again(store: Store) -> None:
+    def unavailable(_: str) -> None:
+        raise WxaTransportError("the Connection 'wxa_default' could not be looked up")
+
+    app = create_receiver(PushConnections(["wxa_default"], unavailable), open_store=lambda: store, clock=lambda: NOW)
+    receiver = Receiver(store, app)
+    assert receiver.event(ticket()).status_code == 503
+    assert receiver.refused == {("wxa_default", "connection look-up"): 1}
+
+
+def test_a_connection_that_is_not_listed_costs_neither_look_up_nor_body(store: Store) -> None:
+    asked: list[str] = []
+    connections = PushConnections(["wxa_default"], asked.append)
+    receiver = Receiver(store, create_receiver(connections, open_store=lambda: store, clock=lambda: NOW))
+
+    async def stuck() -> AsyncIterator[bytes]:
+        yield b"<xml>"
+        await asyncio.sleep(60)
+
+    assert receiver.request("POST", "/elsewhere/authorisation", stuck()).status_code == 403
+    assert asked == []
+
+
 # The store is down ------------------------------------------------------------------------------------------------
 
 
@@ -230,7 +253,7 @@ def unreachable() -> Store:
 
 @pytest.fixture
 def homeless(store: Store) -> Receiver:
-    connections = PushConnections({"wxa_default": push_connection()}.get)
+    connections = PushConnections(["wxa_default"], {"wxa_default": push_connection()}.get)
     return Receiver(store, create_receiver(connections, open_store=unreachable, clock=lambda: NOW))
 
 
@@ -273,7 +296,7 @@ def test_a_body_that_does_not_come_is_waited_for_a_few_seconds_only(
 def test_a_push_that_no_thread_is_free_for_may_be_sent_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_THREADS", 1)
     monkeypatch.setattr(module, "_QUEUE_SECONDS", 0.05)
-    connections = PushConnections({"wxa_default": push_connection()}.get)
+    connections = PushConnections(["wxa_default"], {"wxa_default": push_connection()}.get)
 
     def slow() -> Store:
         time.sleep(0.3)
