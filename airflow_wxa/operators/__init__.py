@@ -1,6 +1,7 @@
 """Operators: each runs one step; constructors only assign."""
 
-from airflow_wxa.operators.approval import WxaApproveReleaseOperator
+from airflow_wxa.operators.approval import WxaApprovalOperator
+from airflow_wxa.operators.approve_release import WxaApproveReleaseOperator
 from airflow_wxa.operators.audit import WxaAuditBranchOperator
 from airflow_wxa.operators.code import (
     WxaCommitOperator,
@@ -17,6 +18,7 @@ from airflow_wxa.operators.domains import (
 )
 
 __all__ = [
+    "WxaApprovalOperator",
     "WxaApproveReleaseOperator",
     "WxaAuditBranchOperator",
     "WxaCommitOperator",

@@ -1,79 +1,73 @@
-"""The one question of a release that a person answers: whether this version, with these domains, goes online."""
+"""The question that a person answers before something goes ahead, and the decision that is read from the ledger.
+
+What was decided is read where nobody but this package writes. An XCom and the state of a task can be set by whoever may
+edit a run, so they decide nothing.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
+import logging
 import re
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+import unicodedata
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
-from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from airflow_wxa.errors import WxaError, shown
+from airflow_wxa.errors import WxaError, WxaStateError, shown
 from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.release.dag import failing_at_once
-from airflow_wxa.trial_link import trial_link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
 
-__all__ = ["WxaApproveReleaseOperator"]
+__all__ = ["Subject", "WxaApprovalOperator", "as_code", "as_text", "note_refusal", "require_approval"]
 
-_DOMAINS_SHOWN: Final = 40
 _HOW_TO: Final = "airflow-wxa docs approve"
+_ASKED: Final = "asked"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What a person decided.
+class Subject:
+    """What a person is asked about.
 
-    :param outcome: ``refused``: an approval that does not count, from whoever triggered the run.
-    :param by: the person's name; ``""`` when a time-out decided.
-    :param at: ISO 8601, UTC.
-    :param why: the comment, shortened; nobody checks it.
+    :param question: one line.
+    :param about: what the decision names, as JSON: whoever carries it out has to carry out exactly this.
+    :param markdown: everything that is needed to decide.
     """
 
-    outcome: Literal["approved", "rejected", "refused"]
-    appid: str
-    user_version: str
-    by: str
-    at: str
-    why: str
+    question: str
+    about: Mapping[str, Any]
+    markdown: str
 
 
-class WxaApproveReleaseOperator(ApprovalOperator):
-    """Ask a person whether to release, under Required Actions, with everything that is needed to decide.
+class WxaApprovalOperator(ApprovalOperator):
+    """Ask a person, under Required Actions, and keep the decision in the ledger.
 
-    The question shows the business domains before and after, the version, what it takes the place of, the result of
-    the audit, and a link to the trial version's QR code. Approve goes on; Reject skips the tasks directly behind.
-    Returns ``{"outcome": "approved|rejected", "appid", "user_version", "by", "at", "why"}``, which is also noted in
-    the ledger; an approval that cannot be noted does not count. Not inside a mapped task group: a rejection skips
-    nothing there (apache/airflow#67265).
+    Approve goes on; Reject skips the tasks directly behind. Returns ``{"outcome": "approved|rejected", "appid", …,
+    "by", "at", "why"}`` with what the subject names; the task that carries it out reads the same from the ledger
+    (:func:`require_approval`). An approval that cannot be noted does not count; asking again voids an earlier one. Not
+    inside a mapped task group: a rejection skips nothing there (apache/airflow#67265).
 
-    :param appid: the Mini Program (templated).
-    :param template_id: number or digits (templated).
-    :param user_version: what would go online (templated).
-    :param outcomes: what the tasks before returned, under the keys ``domains``, ``commit``, ``submit`` and ``audit``;
-        what is missing is shown as not known (templated).
     :param approvers: ids of the users who may answer; empty: whoever may edit the run (templated).
     :param approver_must_differ: an approval by whoever triggered the run fails (templated).
+    :param approval_timeout_hours: how long to wait; ``None``: for ever. What ran out fails without retry, and Clear
+        asks again (templated).
     :param wxa_conn_id: the Connection (templated).
     """
 
-    template_fields: Sequence[str] = (
-        "appid",
-        "template_id",
-        "user_version",
-        "outcomes",
-        "approvers",
-        "approver_must_differ",
-        "wxa_conn_id",
-    )
+    template_fields: Sequence[str] = ("approvers", "approver_must_differ", "approval_timeout_hours", "wxa_conn_id")
+    #: The Mini Program that it is about; the platform where a subclass sets none.
+    appid: str = ""
     COMMENT: ClassVar[Mapping[str, Any]] = {
         # A text alone would be a required field, and an empty required field disables both buttons.
         "type": ["null", "string"],
@@ -85,118 +79,190 @@ class WxaApproveReleaseOperator(ApprovalOperator):
     def __init__(
         self,
         *,
-        appid: str,
-        template_id: int | str,
-        user_version: str,
-        outcomes: Mapping[str, Mapping[str, Any] | None] | None = None,
         approvers: Sequence[str] = (),
         approver_must_differ: bool = False,
+        approval_timeout_hours: float | None = None,
         wxa_conn_id: str = WxaHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         kwargs["params"] = {"comment": Param(None, **self.COMMENT)}  # Airflow has put the DAG's there: not asked here
-        super().__init__(subject="Release?", **kwargs)
-        self.appid = appid
-        self.template_id = template_id
-        self.user_version = user_version
-        self.outcomes = outcomes
+        super().__init__(subject="Approve?", **kwargs)
         self.approvers = approvers
         self.approver_must_differ = approver_must_differ
+        self.approval_timeout_hours = approval_timeout_hours
         self.wxa_conn_id = wxa_conn_id
 
+    @abstractmethod
+    def ask_about(self, context: Context) -> Subject:
+        """Return what is asked; called when the question is put."""
+
     def execute(self, context: Context) -> Any:
-        """Ask, and wait for the answer without taking a worker."""
+        """Note that it is asked, and wait for the answer without taking a worker."""
         approvers = list(dict.fromkeys(self.approvers or ()))
-        if self.approver_must_differ and approvers and set(approvers) == {_triggered_by(context)}:
-            with failing_at_once():
-                raise self._refusal(
-                    "release not asked about: nobody could approve it",
-                    "trigger the run with approvers that name somebody else, or let one of them trigger it",
+        with failing_at_once():
+            if self.approver_must_differ and approvers and set(approvers) == {_triggered_by(context)}:
+                raise WxaError(
+                    f"{self.task_id} not asked: nobody could approve it",
+                    values={"approvers": ", ".join(approvers)},
+                    why="approver_must_differ is set: whoever triggers a run does not approve it.",
+                    next_step="trigger the run with approvers that name somebody else, or let one of them trigger it",
+                    source=_HOW_TO,
                 )
-        self.subject = f"Release {self.user_version} of {self.appid}?"
-        outcomes = self.outcomes or {}
-        self.body = "\n\n".join([self._facts(outcomes, _triggered_by(context)), _domain_diff(outcomes.get("domains"))])
+            subject = self.ask_about(context)
+            self._note({"outcome": _ASKED, **subject.about})
+        self.subject, self.body = subject.question, subject.markdown
         self.assigned_users = [{"id": each, "name": each} for each in approvers] or None
+        if self.approval_timeout_hours is not None:
+            self.response_timeout = dt.timedelta(hours=self.approval_timeout_hours)
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Note the decision, then go on or skip."""
+        """Note the decision on what was asked, then go on or skip."""
         if "error" in event:
-            self.process_trigger_event_error(event)
-        decision = self._decision(context, event)
+            self._expire(event)
         # A rejection raises as soon as it has skipped, and a returned value is lost then: push first.
         # But note first: an approval that could not be noted must not be found there.
-        self._note(decision)
-        context["ti"].xcom_push(key="return_value", value=asdict(decision))
-        if decision.outcome == "refused":
-            with failing_at_once():
-                raise self._refusal(
-                    f"approval refused: {decision.by} triggered this run",
-                    "clear this task and let somebody else approve",
-                )
+        decision = self._noted(context, self._decision(context, event))
+        context["ti"].xcom_push(key="return_value", value=decision)
+        if decision["outcome"] == "refused":
+            raise AirflowFailException(str(self._refusal(decision["by"])))
         # REST lets an answer pass that chooses nothing: it approves nothing.
-        chosen = self.APPROVE if decision.outcome == "approved" else self.REJECT
+        chosen = self.APPROVE if decision["outcome"] == "approved" else self.REJECT
         super().execute_complete(context, event | {"chosen_options": [chosen]})
-        return asdict(decision)
+        return decision
 
     def validate_params_input(self, params_input: Mapping[str, Any]) -> None:
         """Take whatever comes: REST checks no comment, and a wrong one must not cost the answer."""
 
-    def _decision(self, context: Context, event: Mapping[str, Any]) -> Decision:
+    def _decision(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what was decided; ``refused``: an approval of somebody who may not approve."""
         user = event.get("responded_by_user") or {}
-        outcome: Literal["approved", "rejected", "refused"]
+        person = {str(user[key]) for key in ("id", "name") if user.get(key)}
         outcome = "approved" if event["chosen_options"] == [self.APPROVE] else "rejected"
-        person = {user.get("id"), user.get("name")}
-        if outcome == "approved" and self.approver_must_differ and _triggered_by(context) in person:
+        is_trigger = self.approver_must_differ and _triggered_by(context) in person
+        is_named = not self.approvers or str(user.get("id")) in set(self.approvers)
+        if outcome == "approved" and (is_trigger or not is_named):
             outcome = "refused"
-        return Decision(
-            outcome,
-            self.appid,
-            self.user_version,
-            by=str(user.get("name") or user.get("id") or ""),
-            at=event["responded_at"].isoformat(),
-            why=_comment(event.get("params_input")),
-        )
+        return {
+            "outcome": outcome,
+            "appid": self.appid,
+            "by": str(user.get("name") or user.get("id") or ""),
+            "at": event["responded_at"].isoformat(),
+            "why": _comment(event.get("params_input")),
+        }
 
-    def _note(self, decision: Decision) -> None:
-        """Note the decision in the ledger; without that an approval does not count, all else may do without."""
-        self.log.info("%s by %s at %s", decision.outcome, decision.by or "nobody in time", decision.at)
+    def _noted(self, context: Context, decision: dict[str, Any]) -> dict[str, Any]:
+        """Note the decision in the ledger; without that an approval does not count, a rejection may do without."""
+        self.log.info("%s by %s at %s", decision["outcome"], decision["by"] or "nobody in time", decision["at"])
         try:
-            component_appid = WxaHook(self.wxa_conn_id).read().component_appid
-            open_ledger().decided(component_appid, self.appid, current_task(), asdict(decision))
+            decision |= self._asked_about(context)
+            self._note(decision)
         except WxaError as error:
-            if decision.outcome == "approved":
+            if decision["outcome"] == "approved":
                 raise
             self.log.warning("the decision is not in the ledger: %s", error)
+        return decision
 
-    def _refusal(self, what: str, next_step: str) -> WxaError:
+    def _asked_about(self, context: Context) -> Mapping[str, Any]:
+        """Return what was asked about: as it was shown, whatever this task would show by now."""
+        task = current_task()
+        asked = open_ledger().decision(self._component_appid(), self.appid, task, task.task_id)
+        if asked is None:  # it was put by a version of this package that did not note it
+            return self.ask_about(context).about
+        return {name: value for name, value in asked.items() if name != "outcome"}
+
+    def _expire(self, event: dict[str, Any]) -> None:
+        if event["error_type"] != "timeout":
+            self.process_trigger_event_error(event)
+        with failing_at_once():
+            self._note({"outcome": "expired", "appid": self.appid})
+            raise WxaError(
+                f"{self.task_id}: nobody answered in time",
+                values={"approval_timeout_hours": self.approval_timeout_hours},
+                why="The wait for an answer was bounded; nothing was carried out.",
+                next_step="clear this task: it asks again",
+                source=_HOW_TO,
+                appid=self.appid,
+            )
+
+    def _refusal(self, by: str) -> WxaError:
         return WxaError(
-            what,
-            values={"user_version": self.user_version},
-            why="approver_must_differ is set: whoever triggers a run does not approve its release.",
-            next_step=next_step,
+            f"approval refused: {by} may not approve this",
+            values={"approvers": ", ".join(self.approvers) or "whoever may edit the run"},
+            why="approver_must_differ is set and they triggered this run, or approvers does not name them.",
+            next_step="clear this task and let somebody else approve",
             source=_HOW_TO,
             appid=self.appid,
         )
 
-    def _facts(self, outcomes: Mapping[str, Mapping[str, Any] | None], triggered_by: str) -> str:
-        """Return the table above the domains."""
-        commit, submit, audit = (outcomes.get(name) or {} for name in ("commit", "submit", "audit"))
-        superseded = [
-            _code(each) for each in dict.fromkeys([commit.get("superseded"), submit.get("superseded")]) if each
-        ]
-        link = trial_link(str(conf.get("api", "base_url", fallback="") or ""), self.wxa_conn_id, self.appid)
-        rows = {
-            "Mini Program": _code(self.appid),
-            "version": f"{_code(self.user_version)} from template {_code(self.template_id)}",
-            "takes the place of": ", ".join(superseded) or "nothing that waited",
-            "audit": f"{_plain(audit.get('outcome', 'not known'))}, sheet {_code(submit.get('auditid', 'not known'))}",
-            "try it": f"[QR code of the trial version]({link}), for testers and admins of the Mini Program",
-            "triggered by": _code(triggered_by) if triggered_by else "nobody by name",
-        }
-        if reason := audit.get("reason"):
-            rows["the reviewer said"] = _plain(reason)
-        return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {text} |" for name, text in rows.items())])
+    def _note(self, said: Mapping[str, Any]) -> None:
+        open_ledger().decided(self._component_appid(), self.appid, current_task(), said)
+
+    def _component_appid(self) -> str:
+        return WxaHook(self.wxa_conn_id).read().component_appid
+
+
+def require_approval(approval_task_id: str, *, appid: str, about: Mapping[str, Any], wxa_conn_id: str) -> None:
+    """Return if a person approved exactly this, by the latest decision of a task of this run in the ledger.
+
+    An attempt that is refused is noted in the ledger as well.
+
+    :param approval_task_id: a :class:`WxaApprovalOperator` of this run.
+    :param about: what is to be carried out, by the names of :attr:`Subject.about`.
+    :raises AirflowSkipException: it was rejected.
+    :raises WxaStateError: nobody was asked, nobody has answered, or something else was approved.
+    """
+    task = current_task()
+    decision = open_ledger().decision(WxaHook(wxa_conn_id).read().component_appid, appid, task, approval_task_id) or {}
+    outcome = decision.get("outcome", "never asked")
+    differs = [name for name, value in about.items() if decision.get(name) != value]
+    if outcome == "approved" and not differs:
+        return
+    error = WxaStateError(
+        f"{task.task_id} not carried out: "
+        + ("something else was approved" if outcome == "approved" else "nobody has approved it"),
+        values={approval_task_id: outcome}
+        | {name: f"{about[name]!r}, approved was {decision.get(name)!r}" for name in differs if outcome == "approved"},
+        why="The latest decision in the ledger counts. A task that is marked success, or an XCom that somebody wrote, "
+        "approves nothing.",
+        next_step=f"clear {approval_task_id} and let somebody approve",
+        source=_HOW_TO,
+        appid=appid,
+    )
+    note_refusal(error, appid=appid, wxa_conn_id=wxa_conn_id)
+    if outcome == "rejected":
+        raise AirflowSkipException(f"{approval_task_id}: rejected by {decision.get('by')}: {decision.get('why')}")
+    raise error
+
+
+def note_refusal(error: WxaError, *, appid: str, wxa_conn_id: str) -> None:
+    """Note in the ledger that something was not sent for want of a right to it; the refusal holds without the note."""
+    said = {"outcome": "stopped", "what": error.what, "next_step": error.next_step}
+    try:
+        component_appid = WxaHook(wxa_conn_id).read().component_appid
+        open_ledger().decided(component_appid, appid, current_task(), said, refused=str(error))
+    except WxaError as not_noted:
+        log.warning("the refusal is not in the ledger: %s", not_noted)
+
+
+def as_code(text: object) -> str:
+    """Return a text as code in a cell of a Markdown table, whatever it holds."""
+    line = _one_line(text)
+    # A backslash before a pipe cannot be said in a code span of a table, nor can a backtick.
+    return as_text(line) if set(line) & set("`|\\") else f"`{line}`"
+
+
+def as_text(text: object) -> str:
+    """Return a text in a cell of a Markdown table, its own Markdown and HTML taken literally."""
+    return re.sub(r"[!-/:-@\[-`{-~]", lambda mark: f"&#{ord(mark[0])};", _one_line(text))
+
+
+def _one_line(text: object) -> str:
+    """Return a text in one line, with characters named that cannot be seen or that turn the direction of others."""
+    line = " ".join(str(text).split())
+    return shown(
+        "".join(f"⟨U+{ord(each):04X}⟩" if unicodedata.category(each) in {"Cc", "Cf", "Cs"} else each for each in line)
+    )
 
 
 def _triggered_by(context: Context) -> str:
@@ -210,40 +276,3 @@ def _comment(params_input: Any) -> str:
         return ""
     text = "".join(each for each in str(said) if each.isprintable() or each in "\n\t")
     return shown(text.strip())
-
-
-def _domain_diff(domains: Mapping[str, Any] | None) -> str:
-    """Return the business domains before and after as a diff."""
-    head = "### Business domains (业务域名)\n\n"
-    if not domains:
-        return f"{head}Not known: no task of this run configured them."
-    if domains.get("outcome") == "individual":
-        return f"{head}None: an individual owns this Mini Program, it cannot have any (89231)."
-    before, after = domains.get("before"), domains.get("after")
-    if after is None:
-        return f"{head}WeChat did not say what they are now; release looks again before it publishes."
-    lines = [(" " if each in (before or after) else "+", each) for each in after]
-    lines += [("-", each) for each in before or () if each not in after]
-    lines.sort(key=lambda line: (line[0] == " ", line[1]))  # what changed comes first
-    rest = len(lines) - _DOMAINS_SHOWN
-    said = [f"{mark} {_fenced(each)}" for mark, each in lines[:_DOMAINS_SHOWN]]
-    said += [f"  … and {rest} more"] if rest > 0 else []
-    counts = f"{'?' if before is None else len(before)} before, {len(after)} after"
-    added, removed = (sum(mark == sign for mark, _ in lines) for sign in "+-")
-    changed = "not known what changed" if before is None else f"{added} added, {removed} removed"
-    return "\n".join([f"{head}{counts}: {changed}.", "", "```diff", *said, "```"])
-
-
-def _fenced(text: object) -> str:
-    """Return a text as one line of a code block that it cannot end."""
-    return " ".join(str(text).split()).replace("`", "'")
-
-
-def _code(text: object) -> str:
-    """Return a text as code in a cell of a Markdown table, whatever it holds."""
-    return f"`{shown(_fenced(text)).replace('|', chr(92) + '|')}`"
-
-
-def _plain(text: object) -> str:
-    """Return a text in a cell of a Markdown table, its own Markdown and HTML taken literally."""
-    return re.sub(r"([^\w\s])", r"\\\1", shown(" ".join(str(text).split())), flags=re.ASCII)

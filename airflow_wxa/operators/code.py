@@ -13,6 +13,8 @@ from airflow.sdk import BaseOperator
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.operators.approval import require_approval
+from airflow_wxa.operators.approve_release import release_named
 from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.steps import Submission, commit_code, release_version, submit_version, verify_release
 
@@ -156,23 +158,42 @@ class WxaReleaseOperator(_VersionOperator):
     "appid", "release_version", "release_time", "effective"}``.
 
     :param webviewdomain: origins that must be effective afterwards (templated).
-    :param auditid: of the submission, needed only where WeChat leaves descriptions out (templated).
+    :param auditid: of the submission; needed with ``approval_task_id``, and where WeChat leaves descriptions out
+        (templated).
+    :param approval_task_id: a :class:`WxaApproveReleaseOperator` of this run: only what its latest decision in the
+        ledger approves is published, and a rejection skips. ``None``: nobody is asked. A run whose DAG has a param
+        ``approval`` needs no decision where that is false.
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_release
     """
 
     template_fields: Sequence[str] = (*_VersionOperator.template_fields, "webviewdomain", "auditid")
 
-    def __init__(self, *, webviewdomain: Sequence[str] = (), auditid: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        webviewdomain: Sequence[str] = (),
+        auditid: str = "",
+        approval_task_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.webviewdomain = webviewdomain
         self.auditid = auditid
+        self.approval_task_id = approval_task_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
         with failing_at_once():
+            version, auditid = self._version(), self.auditid or ""
             wanted = parse_origins(self.webviewdomain or ())
-            return self._run(release_version(self._version(), wanted, noted_auditid=self.auditid or ""))
+            approved_auditid = ""
+            if self.approval_task_id is not None and _is_approval_wanted(context):
+                about = release_named(version, auditid, wanted)
+                require_approval(self.approval_task_id, appid=self.appid, about=about, wxa_conn_id=self.wxa_conn_id)
+                approved_auditid = auditid or "not known"
+            step = release_version(version, wanted, noted_auditid=auditid, approved_auditid=approved_auditid)
+            return self._run(step)
 
 
 class WxaVerifyReleaseOperator(_VersionOperator):
@@ -203,3 +224,8 @@ class WxaVerifyReleaseOperator(_VersionOperator):
                 self._version(), wanted, individual=self.individual, released_at=int(self.released_at or 0)
             )
             return self._run(step)
+
+
+def _is_approval_wanted(context: Context) -> bool:
+    """Tell whether this run needs an approval; a key of its conf that the DAG does not declare decides nothing."""
+    return not ("approval" in context["dag"].params and context["params"]["approval"] is False)

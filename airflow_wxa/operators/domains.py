@@ -8,8 +8,9 @@ from airflow.sdk import BaseOperator, BranchMixIn
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_wxa.api.webview_domain import parse_origins, warning_of_many
-from airflow_wxa.errors import WxaApiError
+from airflow_wxa.errors import WxaApiError, WxaStateError
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.operators.approval import note_refusal
 from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.steps import DomainOutcome, configure_domains, modify_platform_domains
 
@@ -175,7 +176,8 @@ class WxaRegisterPlatformDomainOperator(WxaModifyPlatformDomainOperator):
     """Register hosts for all merchants after 89020, where that was asked for; skipped after any other answer.
 
     Behind :class:`WxaSetWebviewDomainBranchOperator`, on its road ``platform_list_empty``. It looks at the branch's
-    outcome itself: whoever marks the branch "success" must not set off a platform-wide write.
+    outcome itself, and at the platform's list just before it writes: a published list that holds other hosts fails, and
+    is left as it is. So neither a branch that somebody marks "success" nor an XCom that somebody writes adds to it.
 
     :param hosts: bare hosts; empty: those of ``webviewdomain`` (templated).
     :param webviewdomain: origins (templated).
@@ -206,8 +208,13 @@ class WxaRegisterPlatformDomainOperator(WxaModifyPlatformDomainOperator):
         with failing_at_once():
             if self.on_platform_list_empty == "stop":
                 raise outcome.as_error()
-            self.hosts = self.hosts or [domain.host for domain in parse_origins(self.webviewdomain)]
-        return super().execute(context)
+            hosts = self.hosts or [domain.host for domain in parse_origins(self.webviewdomain)]
+            try:
+                step = modify_platform_domains("add", hosts, only_if_empty=True)
+                return WxaHook(self.platform_conn_id).run(step).to_json()
+            except WxaStateError as error:
+                note_refusal(error, appid=outcome.appid, wxa_conn_id=self.platform_conn_id)
+                raise
 
 
 class WxaIndividualAccountOperator(BaseOperator):
@@ -261,4 +268,4 @@ def domain_outcome(
 
 def _outcome_of(context: Context, task_id: str) -> DomainOutcome | None:
     returned = context["ti"].xcom_pull(task_ids=task_id)
-    return DomainOutcome.from_json(returned) if returned else None
+    return DomainOutcome.from_json(returned) if isinstance(returned, dict) else None

@@ -260,6 +260,15 @@ _FIELDS: Final = (
         section=_APPROVAL,
         of_run=True,
     ),
+    Field(
+        name="approval_timeout_hours",
+        schema={"type": ["null", "number"], "exclusiveMinimum": 0, "maximum": _LONGEST_WAIT},
+        must=f"a number of hours above 0, at most {_LONGEST_WAIT}, or null",
+        title="Hours to wait for the approval",
+        help="How long to wait for an approval; empty: for ever. What ran out fails, and Clear asks again.",
+        section=_APPROVAL,
+        of_run=True,
+    ),
     _text(
         name="wxa_conn_id",
         nullable=False,

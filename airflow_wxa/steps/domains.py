@@ -112,12 +112,15 @@ def read_effective_domains(appid: str) -> Step[frozenset[str] | None]:
 
 
 def modify_platform_domains(
-    action: Literal["add", "delete", "set", "get"], hosts: Iterable[str] = ()
+    action: Literal["add", "delete", "set", "get"], hosts: Iterable[str] = (), *, only_if_empty: bool = False
 ) -> Step[PlatformOutcome]:
     """Change the platform's own list, testing and published version together; every merchant is concerned.
 
     :param hosts: bare hosts, e.g. ``m.example.com``.
+    :param only_if_empty: write nothing where merchants are already checked against other hosts than these.
     :raises WxaSpecError: not hosts; nothing is sent.
+    :raises WxaStateError: ``only_if_empty``, and the published list holds others; or the list read back is not what
+        was wanted.
     :raises WxaPlatformSetupError: hosts whose verification file WeChat could not fetch: the error hands over its
         name, its content and where to put it.
     """
@@ -125,6 +128,10 @@ def modify_platform_domains(
     wanted = _checked_hosts(action, hosts)
     before = yield from _read_platform_list()
     known_to_be_done = before.known and all(_platform_done(action, wanted, version) for version in before.known)
+    if only_if_empty and before.published:
+        if not wanted <= before.published:
+            raise _not_empty(wanted, before)
+        known_to_be_done = True
     if action == "get" or known_to_be_done:
         return PlatformOutcome("unchanged", action, _sorted(before.testing), _sorted(before.published))
     try:
@@ -249,6 +256,23 @@ def _platform_differs(action: str, wanted: frozenset[str], after: _PlatformList)
         },
         why="WeChat did not apply the whole change, or somebody else changed the list in between.",
         next_step="read the list with action get (WxaModifyPlatformDomainOperator), then run the step again",
+        source=_PLATFORM_ENDPOINT.source,
+        endpoint=_PLATFORM_ENDPOINT.name,
+    )
+
+
+def _not_empty(wanted: frozenset[str], before: _PlatformList) -> WxaStateError:
+    return WxaStateError(
+        "modify_wxa_jump_domain not sent: the platform list is not empty",
+        values={
+            "to register": ", ".join(sorted(wanted)),
+            "published": _shown_list(before.published),
+            "testing": _shown_list(before.testing),
+        },
+        why="Hosts are registered for all merchants only while there are none at all (89020). This list was filled "
+        "meanwhile, or 89020 never came.",
+        next_step="if a host is missing, register it with WxaModifyPlatformDomainOperator (action add); then clear "
+        "configure_domains",
         source=_PLATFORM_ENDPOINT.source,
         endpoint=_PLATFORM_ENDPOINT.name,
     )

@@ -25,7 +25,11 @@ __all__ = ["release_version", "verify_release"]
 
 
 def release_version(
-    version: CodeVersion, wanted: Collection[WebviewDomain] = (), *, noted_auditid: str = ""
+    version: CodeVersion,
+    wanted: Collection[WebviewDomain] = (),
+    *,
+    noted_auditid: str = "",
+    approved_auditid: str = "",
 ) -> Step[ReleaseOutcome]:
     """Publish the version, if its sheet is the latest and approved; not twice, also after a lost answer.
 
@@ -35,6 +39,7 @@ def release_version(
 
     :param wanted: domains that must be effective afterwards.
     :param noted_auditid: of our submission, where WeChat leaves the description out.
+    :param approved_auditid: the only sheet that may be published; ``""``: whichever is the latest of this version.
     :raises WxaStateError: the latest sheet is not ours, or not approved; a wanted domain would be dropped, or needs a
         new version; or another version is online after all. Each is named.
     """
@@ -44,7 +49,7 @@ def release_version(
         return (yield from _outcome("already_released", version, before))
     yield from _guard_domains(version, wanted)
     sheet = yield from read_latest_sheet(version.appid)  # the last look before the write
-    _check_sheet(version, sheet, noted_auditid)
+    _check_sheet(version, sheet, noted_auditid, approved_auditid)
     refused = 0
     lost: WxaTransportError | WxaBusyError | None = None
     try:
@@ -169,19 +174,20 @@ def _own_if_known(appid: str) -> Step[frozenset[str] | None]:
         return None
 
 
-def _check_sheet(version: CodeVersion, sheet: AuditSheet | None, noted_auditid: str) -> None:
+def _check_sheet(version: CodeVersion, sheet: AuditSheet | None, noted_auditid: str, approved_auditid: str) -> None:
     ours = version.is_sheet(sheet, noted_auditid)
-    if sheet is not None and ours and sheet.status is AuditStatus.APPROVED:
-        return
+    what = "the latest audit sheet is not of this version"
+    if sheet is not None and ours:
+        if sheet.auditid != (approved_auditid or sheet.auditid):
+            what = f"sheet {approved_auditid} was approved, and it is not the latest any more"
+        elif sheet.status is not AuditStatus.APPROVED:
+            what = "the audit sheet of this version is not approved"
+        else:
+            return
     if sheet is not None and not ours and version.is_cut_off(sheet.user_version, sheet.user_desc):
         raise cut_off("release", version, sheet.user_desc)
     raise WxaStateError(
-        "release not sent: "
-        + (
-            "the audit sheet of this version is not approved"
-            if ours
-            else "the latest audit sheet is not of this version"
-        ),
+        f"release not sent: {what}",
         values={
             "latest sheet": sheet.user_version if sheet else "none",
             "auditid": sheet.auditid if sheet else "none",
@@ -190,7 +196,7 @@ def _check_sheet(version: CodeVersion, sheet: AuditSheet | None, noted_auditid: 
             "ours": f"{version.user_version} {version.mark}",
         },
         why="release publishes the last approved sheet, whoever submitted it.",
-        next_step=_after_a_wrong_sheet(sheet if ours else None, noted_auditid),
+        next_step=_after_a_wrong_sheet(sheet if ours else None, approved_auditid or noted_auditid),
         source=CATALOGUE["release"].source,
         endpoint="release",
         appid=version.appid,

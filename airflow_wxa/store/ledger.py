@@ -156,10 +156,13 @@ class Ledger:
                 )
             self._keep_latest(connection, component_appid, appid, task, said)
 
-    def decided(self, component_appid: str, appid: str, task: TaskRef, said: Mapping[str, Any]) -> None:
-        """Note what a person decided, as a complete row of ``approve_release`` and as the latest outcome.
+    def decided(
+        self, component_appid: str, appid: str, task: TaskRef, said: Mapping[str, Any], *, refused: str = ""
+    ) -> None:
+        """Note what a person was asked or decided, as a complete row of ``approve_release`` and as the latest outcome.
 
         :param said: who decided what, when and why.
+        :param refused: why a task did not carry something out, in place of a decision.
         """
         row = {
             "component_appid": component_appid,
@@ -169,6 +172,7 @@ class Ledger:
             "sent_at": database_now(),
             "answered_at": database_now(),
             "errcode": 0,
+            "errmsg": refused or None,
             "after": dict(said),
             **_columns(task),
         }
@@ -216,6 +220,26 @@ class Ledger:
         query = select(ledger).where(*(ledger.c[name] == value for name, value in wanted.items() if value is not None))
         with self._database.reading() as connection:
             return [_entry(row) for row in connection.execute(query.order_by(ledger.c.id.desc()).limit(most))]
+
+    def decision(
+        self, component_appid: str, appid: str, task: TaskRef, approval_task_id: str
+    ) -> Mapping[str, Any] | None:
+        """Return what was asked or decided last in another task of this run; ``None``: nobody was asked.
+
+        A run that somebody else triggered under the same id, after this one was deleted, is another run.
+        """
+        query = select(ledger.c.after).where(
+            ledger.c.component_appid == component_appid,
+            ledger.c.appid == appid,
+            ledger.c.endpoint == APPROVAL,
+            ledger.c.dag_id == task.dag_id,
+            ledger.c.run_id == task.run_id,
+            ledger.c.task_id == approval_task_id,
+            ledger.c.triggered_by == task.triggered_by,
+        )
+        with self._database.reading() as connection:
+            said: Mapping[str, Any] | None = connection.execute(query.order_by(ledger.c.id.desc()).limit(1)).scalar()
+            return said
 
     def outcome(self, dag_id: str, run_id: str, appid: str) -> Mapping[str, Any] | None:
         """Return the latest outcome of a Mini Program in a run."""

@@ -144,6 +144,31 @@ class Stepwise:
         with create_session() as session:
             return self._run(session).get_task_instance(task_id, session=session).xcom_pull(task_ids=task_id)
 
+    def write_xcom(self, task_id: str, value: Any, *, key: str = "return_value") -> None:
+        """Write an XCom, as whoever may edit the run can."""
+        from airflow.models.xcom import XComModel
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            run = self._run(session)
+            XComModel.set(
+                key,
+                value,
+                dag_id=run.dag_id,
+                task_id=task_id,
+                run_id=self.run_id,
+                map_index=-1,
+                serialize=False,  # as a task's own
+                session=session,
+            )
+
+    def tries(self, task_id: str) -> int:
+        """Return how often a task was tried."""
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            return int(self._run(session).get_task_instance(task_id, session=session).try_number)
+
     def _run(self, session: Session) -> DagRun:
         from airflow.models.dagrun import DagRun
         from sqlalchemy import select

@@ -46,6 +46,7 @@ PARAMS: dict[str, tuple[Any, Any]] = {
     "approval": ("boolean", True),
     "approvers": ("array", []),
     "approver_must_differ": ("boolean", False),
+    "approval_timeout_hours": (["null", "number"], None),
     "release": ("boolean", True),
     "audit_timeout_hours": ("number", 264),
     "wxa_conn_id": ("string", "wxa_default"),

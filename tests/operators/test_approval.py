@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput
 
-from airflow_wxa.errors import WxaTransportError
+from airflow_wxa.api.code import CodeVersion
+from airflow_wxa.errors import WxaStateError, WxaTransportError
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.operators import WxaApproveReleaseOperator
+from airflow_wxa.operators.approval import as_code, as_text, require_approval
+from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import APPID
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ DOMAINS = {
     "before": ["https://a.example.com", "https://b.example.com"],
     "after": ["https://b.example.com", "https://c.example.com"],
 }
-OUTCOMES = {
+OUTCOMES: dict[str, Any] = {
     "domains": DOMAINS,
     "commit": {"outcome": "committed", "superseded": "1.3.9"},
     "submit": {"outcome": "submitted", "auditid": "460001", "superseded": None},
@@ -52,7 +55,8 @@ class Xcoms:
 
 def operator(**fields: Any) -> WxaApproveReleaseOperator:
     plain: dict[str, Any] = {"task_id": "approve_release", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
-    return WxaApproveReleaseOperator(**plain | {"outcomes": OUTCOMES} | fields)
+    shown = {"auditid": "460001", "webviewdomain": DOMAINS["after"], "user_desc": "spring sale", "outcomes": OUTCOMES}
+    return WxaApproveReleaseOperator(**plain | shown | fields)
 
 
 def context(*, triggered_by: str | None = "lin") -> Any:
@@ -90,6 +94,8 @@ def test_the_question_shows_what_is_needed_to_decide(monkeypatch: pytest.MonkeyP
         f"| Mini Program | `{APPID}` |",
         "| version | `1.4.0` from template `47` |",
         "| takes the place of | `1.3.9` |",
+        "| what changed | spring sale |",
+        "| online now | nothing: this would be the first release |",
         "| audit | approved, sheet `460001` |",
         "| triggered by | `lin` |",
         "2 before, 2 after: 1 added, 1 removed.",
@@ -116,6 +122,14 @@ def test_the_comment_is_optional_so_that_both_buttons_work(monkeypatch: pytest.M
         ({"outcome": "configured", "before": ["https://a.example.com"], "after": None}, "WeChat did not say"),
         ({"outcome": "unchanged", "before": [], "after": []}, "0 before, 0 after: 0 added, 0 removed."),
         (
+            {"outcome": "configured", "before": [], "after": ["https://a.example.com", "https://b.example.com"]},
+            "0 before, 2 after: 2 added, 0 removed.\n\n```diff\n+ https://a.example.com\n+ https://b.example.com\n```",
+        ),
+        (
+            {"outcome": "configured", "before": ["https://a.example.com"], "after": []},
+            "1 before, 0 after: 0 added, 1 removed.\n\n```diff\n- https://a.example.com\n```",
+        ),
+        (
             {"outcome": "configured", "before": [], "after": [f"https://{n:03}.example.com" for n in range(100)]},
             "… and 60 more",
         ),
@@ -128,17 +142,46 @@ def test_domains_are_shown_as_far_as_they_are_known(
 
 
 def test_a_run_whose_tasks_left_no_outcome_is_asked_about_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    body = asked(monkeypatch, operator(outcomes=None), triggered_by=None)["body"]
+    body = asked(monkeypatch, operator(outcomes=None, auditid=""), triggered_by=None)["body"]
     assert "| audit | not known, sheet `not known` |" in body
     assert "| triggered by | nobody by name |" in body
 
 
-def test_what_others_wrote_is_shown_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    wild = "`x` | [y](https://evil.example) <img src=z>\n# 1"
-    outcomes = {"commit": {"superseded": wild}, "audit": {"outcome": "delayed", "reason": wild}}
-    lines = asked(monkeypatch, operator(outcomes=outcomes))["body"].splitlines()
-    assert r"| takes the place of | `'x' \| [y](https://evil.example) <img src=z> # 1` |" in lines
-    assert r"| the reviewer said | \`x\` \| \[y\]\(https\:\/\/evil\.example\) \<img src\=z\> \# 1 |" in lines
+@pytest.mark.parametrize(
+    ("said", "code", "text"),
+    [
+        ("plain 1.3", "`plain 1.3`", "plain 1&#46;3"),
+        ("发布「新版」", "`发布「新版」`", "发布「新版」"),
+        ("a|b", "a&#124;b", "a&#124;b"),
+        ("a\\|b", "a&#92;&#124;b", "a&#92;&#124;b"),
+        ("`x`", "&#96;x&#96;", "&#96;x&#96;"),
+        ("<b>_1_</b>\n# 2", "`<b>_1_</b> # 2`", "&#60;b&#62;&#95;1&#95;&#60;&#47;b&#62; &#35; 2"),
+        ("1.4\u202e.0", "`1.4⟨U+202E⟩.0`", "1&#46;4⟨U&#43;202E⟩&#46;0"),
+        ("a\u200b\x00b", "`a⟨U+200B⟩⟨U+0000⟩b`", "a⟨U&#43;200B⟩⟨U&#43;0000⟩b"),
+    ],
+)
+def test_what_others_wrote_stays_in_its_cell_and_shows_as_it_is(said: str, code: str, text: str) -> None:
+    assert (as_code(said), as_text(said)) == (code, text)
+
+
+def test_the_question_shows_name_and_online_version_as_wechat_tells_them_now(
+    monkeypatch: pytest.MonkeyPatch, wxa_default: RunningSandbox
+) -> None:
+    account = wxa_default.world.mini_program(APPID)
+    account.nick_name = "Tea|House"
+    account.granted_sets = {*account.granted_sets, 30}
+    account.release_info = {"release_version": "1.3.0", "release_desc": "old", "release_time": 1_777_777_777}
+    lines = asked(monkeypatch, operator())["body"].splitlines()
+    assert f"| Mini Program | Tea&#124;House `{APPID}` |" in lines
+    assert "| online now | `1.3.0` since 2026-05-03 11:09 (UTC+8) |" in lines
+
+
+def test_what_wechat_does_not_say_stops_no_question(
+    monkeypatch: pytest.MonkeyPatch, wxa_default: RunningSandbox
+) -> None:
+    for path in ("/wxa/getversioninfo", "/cgi-bin/component/api_get_authorizer_info"):
+        wxa_default.add_fault(Fault(path=path, kind="errcode_before", errcode=48001))
+    assert "| online now | not known |" in asked(monkeypatch, operator())["body"].splitlines()
 
 
 @pytest.mark.parametrize(
@@ -158,6 +201,9 @@ def test_an_approval_is_returned_and_stands_in_the_ledger_with_who_when_and_why(
         "outcome": "approved",
         "appid": APPID,
         "user_version": "1.4.0",
+        "fingerprint": CodeVersion.of(APPID, 47, "1.4.0").fingerprint,
+        "auditid": "460001",
+        "domains": ["https://b.example.com", "https://c.example.com"],
         "by": "wu",
         "at": "2026-05-04T03:02:01+00:00",
         "why": "looks right",
@@ -230,3 +276,39 @@ def test_an_approval_that_cannot_be_noted_does_not_count(monkeypatch: pytest.Mon
     with pytest.raises(WxaTransportError):
         operator().execute_complete(context(), answer())
     assert operator().execute_complete(context(), answer("Reject"))["outcome"] == "rejected"
+
+
+def test_the_decision_is_about_what_was_shown_whatever_the_task_would_show_by_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked(monkeypatch, operator())
+    decision = operator(webviewdomain=[], auditid="460002").execute_complete(context(), answer())
+    assert (decision["auditid"], decision["domains"]) == ("460001", DOMAINS["after"])
+
+
+def test_asking_again_voids_an_earlier_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+    operator().execute_complete(context(), answer())
+    asked(monkeypatch, operator())
+    assert [entry.after["outcome"] for entry in open_ledger().entries()] == ["asked", "approved"]
+    with pytest.raises(WxaStateError, match="nobody has approved it"):
+        require_approval("", appid=APPID, about={}, wxa_conn_id="wxa_default")
+
+
+def test_an_answer_of_somebody_who_is_not_an_approver_does_not_count() -> None:
+    with pytest.raises(AirflowFailException, match="chen may not approve this"):
+        operator(approvers=["wu"]).execute_complete(context(), answer(by="chen"))
+
+
+def test_a_question_that_cannot_be_noted_is_not_put(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path}")
+    with pytest.raises(WxaTransportError):
+        operator().execute(context())
+
+
+def test_an_approval_that_ran_out_fails_without_retry_and_says_to_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = operator(approval_timeout_hours=0.5)
+    asked(monkeypatch, task)
+    assert task.response_timeout == dt.timedelta(minutes=30)
+    with pytest.raises(AirflowFailException, match=r"nobody answered in time[\s\S]*clear this task"):
+        task.execute_complete(context(), {"error": "timed out", "error_type": "timeout"})
+    assert open_ledger().entries()[0].after["outcome"] == "expired"

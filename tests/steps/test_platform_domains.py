@@ -198,3 +198,26 @@ def test_a_list_that_wechat_does_not_tell_is_unknown_never_empty(script: Script)
     )
 
     assert (outcome.outcome, outcome.testing, outcome.published) == ("registered", None, None)
+
+
+@pytest.mark.parametrize(
+    ("testing", "published", "writes"),
+    [("", "", 1), ("", None, 1), ("a.com", None, 1), ("a.com;b.com", "b.com;c.com", 0)],
+)
+def test_only_an_empty_list_is_filled_and_one_that_holds_all_is_left_as_it_is(
+    script: Script, testing: str, published: str | None, writes: int
+) -> None:
+    filled = [{"errcode": 0}, lists("b.com", published and "b.com" if published != "" else "b.com")]
+    outcome = script.play(
+        modify_platform_domains("add", ["b.com"], only_if_empty=True),
+        modify_wxa_jump_domain=[lists(testing, published), *filled[: 2 * writes]],
+    )
+    assert outcome.outcome == ("registered" if writes else "unchanged")
+
+
+def test_a_list_that_holds_other_hosts_is_not_written_and_named(script: Script) -> None:
+    with pytest.raises(WxaStateError, match=r"not empty[\s\S]*published a.com, c.com"):
+        script.play(
+            modify_platform_domains("add", ["b.com"], only_if_empty=True),
+            modify_wxa_jump_domain=[lists("", "a.com;c.com")],
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -191,6 +192,18 @@ def test_a_decision_is_a_complete_row_and_the_latest_outcome(ledger: Ledger) -> 
     entry = only(ledger)
     assert (entry.endpoint, entry.result, entry.after, entry.task) == ("approve_release", "ok", said, TASK)
     assert ledger.outcome("wxa_release", "manual__1", APPID) == said
+
+
+def test_the_latest_decision_of_a_task_of_this_very_run_is_found(ledger: Ledger) -> None:
+    asking = replace(TASK, task_id="approve")
+    for task, outcome in [(asking, "asked"), (asking, "approved"), (replace(asking, run_id="other"), "rejected")]:
+        ledger.decided(PLATFORM, APPID, task, {"outcome": outcome})
+    ledger.decided(PLATFORM, APPID, TASK, {"outcome": "stopped"}, refused="nobody approved it")
+
+    assert ledger.decision(PLATFORM, APPID, TASK, "approve") == {"outcome": "approved"}
+    assert ledger.decision(PLATFORM, APPID, replace(TASK, triggered_by="somebody else"), "approve") is None
+    assert ledger.decision(PLATFORM, OTHER, TASK, "approve") is None
+    assert ledger.entries()[0].result == "refused"
 
 
 # Fences
