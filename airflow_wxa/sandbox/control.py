@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from airflow_wxa.sandbox.audit import AuditResult
 from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.page import page
 from airflow_wxa.sandbox.pictures import qrcode
 from airflow_wxa.sandbox.pushes import TICKET, announce_audit, compose
-from airflow_wxa.sandbox.state import AuditResult
 from airflow_wxa.sandbox.tokens import CODE_SECONDS
 
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox.world import AnyAccount
 
 
+MOST_REFUSALS = 1000
 _LOOSENESS = TypeAdapter(Looseness)
 
 
@@ -154,7 +155,15 @@ class Sandbox:
         try:
             return endpoint.answer(self.world, request)
         except RefusalError as refusal:
+            self._note_refusal(request, rid)
             return {**error_body(refusal.errcode, rid), **refusal.told}
+
+    def _note_refusal(self, request: Request, rid: str) -> None:
+        """Keep what a look-up by ``rid`` answers, for the newest refusals."""
+        refused = self.world.refused
+        refused[rid] = {"invoke_time": self.world.now(), "request_url": request.path, "client_ip": "127.0.0.1"}
+        if len(refused) > MOST_REFUSALS:
+            del refused[next(iter(refused))]
 
     def _rid(self, seq: int, path: str) -> str:
         return f"{self.world.now() & 0xFFFFFFFF:08x}-{seq & 0xFFFFFFFF:08x}-{zlib.crc32(path.encode()):08x}"

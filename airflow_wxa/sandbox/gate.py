@@ -28,6 +28,7 @@ Body = dict[str, Any]
 Answer = dict[str, Any] | bytes
 MerchantHandler = Callable[[World, MiniProgram, Body], Answer]
 PlatformHandler = Callable[[World, Platform, Body], Answer]
+AnyHandler = Callable[[World, Any, Body], Answer]
 OpenHandler = Callable[[World, Body], Answer]
 AnyHandlerT = TypeVar("AnyHandlerT", bound=Callable[..., Answer])
 
@@ -56,12 +57,13 @@ class Endpoint:
 
     :param handle: answers a call that passed the gate, or raises :class:`RefusalError`; bytes are a JPEG. The body of
         a GET is its query without tokens.
-    :param account: whose token it wants: a platform's, a Mini Program's, or None where the body itself says who calls
-        and proves it.
+    :param account: whose token it wants: class of a platform, of a Mini Program, both, or None where the body itself
+        says who calls and proves it.
     :param fields: the request fields that it knows.
     :param writes: whether it changes what reads show.
     :param empty_body: whether a POST without a body is accepted.
-    :param permission_set: the set that a merchant has to have granted.
+    :param permission_set: the set that a merchant has to have granted; None for none.
+    :param media: whether the body is no JSON but an upload, which the handler gets as ``media``.
     :param old_query_name: whether the token is taken from ``component_access_token`` as well.
     :param methods: the methods that a world accepts; None for ``method`` alone.
     """
@@ -69,11 +71,12 @@ class Endpoint:
     path: str
     method: str
     handle: Callable[..., Answer]
-    account: type[Platform | MiniProgram] | None
+    account: Any
     fields: frozenset[str] = frozenset()
     writes: bool = False
     empty_body: bool = False
-    permission_set: int = DEVELOPMENT_SET
+    permission_set: int | None = DEVELOPMENT_SET
+    media: bool = False
     old_query_name: bool = False
     methods: Callable[[World], tuple[str, ...]] | None = None
 
@@ -87,7 +90,8 @@ class Endpoint:
             raise RefusalError(Errcode.REQUIRE_POST if "POST" in accepted else Errcode.REQUIRE_GET)
         if self.account is None:
             return self.handle(world, self._body(request))
-        account = self._admitted(world, valid_owner(world, self.token(request)))
+        account = valid_owner(world, self.token(request))
+        self._check_admitted(world, account)
         body = self._body(request)
         if not self.writes:
             return self.handle(world, account, body)
@@ -103,8 +107,8 @@ class Endpoint:
         """Return the fields of a request that this endpoint does not know."""
         return sorted(body.keys() - self.fields) if isinstance(body, dict) else []
 
-    def _admitted(self, world: World, account: AnyAccount) -> AnyAccount:
-        if not isinstance(account, self.account or ()):
+    def _check_admitted(self, world: World, account: AnyAccount) -> None:
+        if not isinstance(account, self.account):
             wants_platform = self.account is Platform
             raise RefusalError(Errcode.NEEDS_PLATFORM_TOKEN if wants_platform else Errcode.NEEDS_MERCHANT_TOKEN)
         if not world.platform_of(account).ip_allowed:
@@ -112,13 +116,14 @@ class Endpoint:
         if isinstance(account, MiniProgram):
             if not account.authorised:
                 raise RefusalError(Errcode.NOT_AUTHORISED)
-            if self.permission_set not in account.granted_sets:
+            if self.permission_set is not None and self.permission_set not in account.granted_sets:
                 raise RefusalError(Errcode.SET_NOT_GRANTED)
-        return account
 
     def _body(self, request: Request) -> Body:
         if request.method == "GET":
             return {name: value for name, value in request.query.items() if name not in TOKEN_NAMES}
+        if self.media and request.raw:
+            return {"media": request.raw}
         return {} if self.empty_body and not request.raw else parsed(request.raw)
 
 
@@ -136,9 +141,16 @@ def merchant_call(
     return _declared(method, path, MiniProgram, fields, more)
 
 
-def platform_call(path: str, fields: str = "", **more: Any) -> Callable[[PlatformHandler], PlatformHandler]:
-    """Declare the handler of a POST with a platform's token."""
-    return _declared("POST", path, Platform, fields, more)
+def platform_call(
+    path: str, fields: str = "", method: str = "POST", **more: Any
+) -> Callable[[PlatformHandler], PlatformHandler]:
+    """Declare the handler of a call with a platform's token."""
+    return _declared(method, path, Platform, fields, more)
+
+
+def quota_call(path: str, fields: str, **more: Any) -> Callable[[AnyHandler], AnyHandler]:
+    """Declare the handler of a POST that either kind of token may make, whatever sets were granted."""
+    return _declared("POST", path, Platform | MiniProgram, fields, {"permission_set": None, **more})
 
 
 def open_call(path: str, fields: str) -> Callable[[OpenHandler], OpenHandler]:

@@ -81,6 +81,7 @@ class Looseness:
     :param commits_at_once: commits under way in all the world beyond which the next is answered 9402202; None for
         any number. Calls are under way for ``World.latency``.
     :param needs_ugc_declare: whether ``submit_audit`` without ``ugc_declare`` is answered 85094.
+    :param needs_privacy_guide: whether ``submit_audit`` without a privacy guide is answered 85086, as was seen once.
     :param unfilled: what the merchant has not filled in: 86002, for the category 85008.
     :param longest_desc: characters of ``exp_desc``, ``user_desc`` and ``release_desc`` that answers keep; None for all.
     """
@@ -93,6 +94,7 @@ class Looseness:
     undo_of_nothing: bool = False
     commits_at_once: int | None = None
     needs_ugc_declare: bool = False
+    needs_privacy_guide: bool = False
     unfilled: SortedSet[Unfilled] = field(default_factory=set)
     longest_desc: int | None = None
 

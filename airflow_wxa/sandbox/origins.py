@@ -28,6 +28,28 @@ def host_of_origin(value: object) -> str | None:
     return match[1] if match else None
 
 
+ServerDomains = dict[str, list[str]]
+"""Server domains by kind."""
+
+#: Kind of server domain → its scheme.
+SERVER_KINDS = {
+    "requestdomain": "https",
+    "wsrequestdomain": "wss",
+    "uploaddomain": "https",
+    "downloaddomain": "https",
+    "udpdomain": "udp",
+    "tcpdomain": "tcp",
+}
+# A server domain may carry a port, and then only that port works.
+_SERVER = re.compile(rf"(https|wss|udp|tcp)://({_HOST})(?::\d{{1,5}})?/?")
+
+
+def host_of_server(value: object, scheme: str) -> str | None:
+    """Return the lower-case host of a server domain; None when it is none of this scheme."""
+    match = _SERVER.fullmatch(value.lower()) if isinstance(value, str) else None
+    return match[2] if match and match[1] == scheme else None
+
+
 def bare_host(value: str) -> str | None:
     """Return the host of a platform-list entry in lower case; None when it carries more than a host."""
     host = value.lower()
@@ -43,6 +65,11 @@ def covered(host: str, registered: Iterable[str]) -> bool:
 
 
 def still_covered(origins: Iterable[str], registered: Iterable[str]) -> list[str]:
-    """Return the origins that a platform list permits, in their order."""
+    """Return the business or server domains that a platform list permits, in their order."""
     entries = list(registered)
-    return [origin for origin in origins if covered(host_of_origin(origin) or "", entries)]
+    return [origin for origin in origins if covered(_host_of(origin), entries)]
+
+
+def _host_of(origin: str) -> str:
+    match = _SERVER.fullmatch(origin.lower())
+    return match[2] if match else ""

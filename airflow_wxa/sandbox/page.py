@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from airflow_wxa.sandbox.audit import IN_AUDIT
 from airflow_wxa.sandbox.handlers import ENDPOINTS
-from airflow_wxa.sandbox.state import IN_AUDIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,10 +35,10 @@ It checks what WeChat's pages and developers' reports say WeChat checks, and not
 </body></html>
 """
 
-NOT_IMITATED = """WeChat's reviewers, its rendering and its real accounts; the page where a merchant authorises; server
-domains and the direct mode; staged releases and rollback; call limits a minute, and a day outside the token calls; the
-time things take (audits and scans take a number of polls, tickets come when they are pushed); replicas and other
-looseness unless it is switched on (<code>/_sandbox/loose</code>)."""
+NOT_IMITATED = """WeChat's reviewers, its rendering and its real accounts; the page where a merchant authorises; code
+that is uploaded, and media that are looked at; call limits a minute, and a day outside the token calls; the time things
+take (audits and scans take a number of polls, tickets come when they are pushed). Replicas and other looseness are
+switched on with <code>/_sandbox/loose</code>, latency with the world's <code>latency</code>."""
 
 
 def page(world: World, controls: Iterable[tuple[str, str]]) -> str:

@@ -28,14 +28,32 @@ def _default_limits() -> dict[str, int]:
 class Template:
     """One entry of a template library.
 
+    :param draft_id: the draft it was made of.
+    :param create_time: epoch seconds.
     :param pages: page paths of the package, ``pages/index/index``.
     :param template_type: 0 ordinary, 1 standard (takes only ``extAppid``, ``ext`` and ``window``).
     """
 
     __pydantic_config__: ClassVar = STRICT
     template_id: int
+    draft_id: int = 0
+    user_version: str = "1.0.0"
+    user_desc: str = ""
+    create_time: int = 1577836800
     pages: list[str] = field(default_factory=lambda: ["pages/index/index", "pages/order/list"])
     template_type: int = 0
+
+
+@dataclass(kw_only=True, slots=True)
+class Draft:
+    """One uploaded draft (草稿); ``create_time`` in epoch seconds."""
+
+    __pydantic_config__: ClassVar = STRICT
+    draft_id: int
+    user_version: str = "1.0.0"
+    user_desc: str = ""
+    create_time: int = 1577836800
+    pages: list[str] = field(default_factory=lambda: ["pages/index/index", "pages/order/list"])
 
 
 @dataclass(kw_only=True, slots=True)
@@ -53,6 +71,14 @@ class Platform(Account):
     :param audit_rest: submissions left this month; None starts with all of them.
     :param ip_allowed: False answers 61004, as for a caller that is not in the IP allow list.
     :param templates: its own library, beside what the world offers to every platform.
+    :param drafts: what its developers uploaded, which addtotemplate takes.
+    :param most_templates: templates of its own before 85065; the real capacity was not found.
+    :param server_testing: hosts of the testing version of its server-domain list.
+    :param server_published: hosts of the published version; None when the platform was never published.
+    :param server_changes: epoch seconds of each accepted change of its server domains.
+    :param quota_resets: epoch seconds of each clear_quota.
+    :param without_icp: hosts that lack an ICP filing.
+    :param bound_to_many: hosts that too many Mini Programs have in direct mode already.
     :param expires_in: seconds that an issued access token lives, the platform's and its merchants'.
     :param overlap_seconds: how long the earlier token works after a new one was issued; 0 ends it at once.
     :param rotate_refresh_tokens: ``each`` answers every refresh with a new refresh token, ``never`` with the same one.
@@ -83,6 +109,14 @@ class Platform(Account):
     speedup_rest: int = 0
     ip_allowed: bool = True
     templates: list[Template] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
+    most_templates: int = 200
+    server_testing: list[str] = field(default_factory=list)
+    server_published: list[str] | None = field(default_factory=list)
+    server_changes: list[float] = field(default_factory=list)
+    quota_resets: list[float] = field(default_factory=list)
+    without_icp: SortedSet[str] = field(default_factory=set)
+    bound_to_many: SortedSet[str] = field(default_factory=set)
     expires_in: int = 7200
     overlap_seconds: float = 300
     rotate_refresh_tokens: Rotation = "never"
@@ -121,16 +155,22 @@ class Platform(Account):
         """
         return self.testing if self.published is None else self.published
 
+    @property
+    def server_hosts(self) -> list[str]:
+        """The list of server domains that merchants are checked against."""
+        return self.server_testing if self.server_published is None else self.server_published
+
     def readable(self) -> dict[Lag, Any]:
         """Return copies of everything that a read may show late."""
         return {"platform_list": self.lists()}
 
     def lists(self) -> dict[str, str]:
         """Return both versions of the list as modify_wxa_jump_domain answers them."""
-        lists = {"testing_wxa_jump_h5_domain": ";".join(self.testing)}
-        if self.published is not None:
-            lists["published_wxa_jump_h5_domain"] = ";".join(self.published)
-        return lists
+        return _both("wxa_jump_h5_domain", self.testing, self.published)
+
+    def server_lists(self) -> dict[str, str]:
+        """Return both versions of the list as modify_wxa_server_domain answers them."""
+        return _both("wxa_server_domain", self.server_testing, self.server_published)
 
     @property
     def audits_left(self) -> int:
@@ -146,3 +186,10 @@ class Platform(Account):
             return False
         self.calls_today[path] = spent + 1
         return True
+
+
+def _both(field: str, testing: list[str], published: list[str] | None) -> dict[str, str]:
+    lists = {f"testing_{field}": ";".join(testing)}
+    if published is not None:
+        lists[f"published_{field}"] = ";".join(published)
+    return lists

@@ -24,180 +24,41 @@ that they are one:
   while the platform list covers them at that moment; a domain that left the list after it was configured works in
   the trial version and is gone online.
 
-``STAGES`` below is this text as a table. Time passes by polls: the scan and the reviewers come nearer each time
-somebody asks, so a test needs no clock and a demo no patience.
+* A staged release shows the approved sheet to a part of the users, and the part only rises; while it runs, nothing can
+  be rolled back. Whether ``release`` finishes it is not documented; here it does.
+* ``revertcoderelease`` brings an earlier online version back, once: the list is empty afterwards, and the sheet that
+  was rolled back still reads as released. What becomes of the domains is not documented; here they stay.
+
+``STAGES`` of :mod:`airflow_wxa.sandbox.audit` is this text as a table. Time passes by polls: the scan and the reviewers
+come nearer each time somebody asks, so a test needs no clock and a demo no patience.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, field, replace
-from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
-
+from airflow_wxa.sandbox.audit import IN_AUDIT, STAGES, AuditPlan, AuditSheet, Stage
 from airflow_wxa.sandbox.errors import Errcode, RefusalError
 from airflow_wxa.sandbox.loose import Lag, Looseness  # noqa: TC001  pydantic reads the annotations
-from airflow_wxa.sandbox.origins import still_covered
+from airflow_wxa.sandbox.origins import SERVER_KINDS, ServerDomains, still_covered
 from airflow_wxa.sandbox.tokens import Account, Issued
+from airflow_wxa.sandbox.versions import (
+    Category,
+    ExpInfo,
+    GrayPlan,
+    OnlineVersion,
+    ReleaseInfo,
+    default_categories,
+    no_gray_plan,
+    spent,
+)
 from airflow_wxa.sandbox.wire import STRICT, SortedSet
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
-BEIJING = dt.timezone(dt.timedelta(hours=8))
 WITHDRAWALS_A_DAY = 5
 WITHDRAWALS_A_MONTH = 10
-
-
-class AuditStatus(IntEnum):
-    """``status`` as get_auditstatus and get_latest_auditstatus answer it."""
-
-    APPROVED = 0
-    REJECTED = 1
-    AUDITING = 2
-    WITHDRAWN = 3
-    DELAYED = 4
-
-
-class Stage(StrEnum):
-    """Where the newest audit sheet stands; finer than ``status``, which calls three of these approved."""
-
-    AUDITING = "auditing"
-    DELAYED = "delayed"
-    APPROVED = "approved"
-    OVERTAKEN = "overtaken"
-    ONLINE = "online"
-    REJECTED = "rejected"
-    WITHDRAWN = "withdrawn"
-
-
-@dataclass(frozen=True, slots=True)
-class StageRule:
-    """What a stage shows and permits.
-
-    :param status: what the audit calls answer.
-    :param submit_audit: how the next submit_audit is refused; None when it is accepted.
-    :param release: how release is refused; None when it publishes.
-    :param after_commit: the stage that a commit leaves the sheet in.
-    """
-
-    status: AuditStatus
-    submit_audit: Errcode | None
-    release: Errcode | None
-    after_commit: Stage
-
-
-# fmt: off
-_RUNNING, _NOT_NOW, _DONE = Errcode.AUDIT_RUNNING, Errcode.STATUS_NOT_RELEASABLE, Errcode.ALREADY_RELEASED
-STAGES: Mapping[Stage, StageRule] = {
-    #                          status                 submit_audit  release    after commit
-    Stage.AUDITING:  StageRule(AuditStatus.AUDITING,  _RUNNING,     _NOT_NOW,  Stage.AUDITING),
-    Stage.DELAYED:   StageRule(AuditStatus.DELAYED,   _RUNNING,     _NOT_NOW,  Stage.DELAYED),
-    Stage.APPROVED:  StageRule(AuditStatus.APPROVED,  None,         None,      Stage.OVERTAKEN),
-    Stage.OVERTAKEN: StageRule(AuditStatus.APPROVED,  None,         _NOT_NOW,  Stage.OVERTAKEN),
-    Stage.ONLINE:    StageRule(AuditStatus.APPROVED,  None,         _DONE,     Stage.ONLINE),
-    Stage.REJECTED:  StageRule(AuditStatus.REJECTED,  None,         _NOT_NOW,  Stage.REJECTED),
-    Stage.WITHDRAWN: StageRule(AuditStatus.WITHDRAWN, None,         _NOT_NOW,  Stage.WITHDRAWN),
-}
-# fmt: on
-
-AuditResult = Literal["by_hand", "approved", "rejected", "withdrawn", "delayed_then_approved", "delayed_then_rejected"]
-AUDIT_ENDS: Mapping[AuditResult, Stage] = {
-    "by_hand": Stage.AUDITING,
-    "approved": Stage.APPROVED,
-    "rejected": Stage.REJECTED,
-    "withdrawn": Stage.WITHDRAWN,
-    "delayed_then_approved": Stage.APPROVED,
-    "delayed_then_rejected": Stage.REJECTED,
-}
-
-
-IN_AUDIT = (Stage.AUDITING, Stage.DELAYED)
-
-
-class ExpInfo(TypedDict):
-    """The trial version, as getversioninfo shows it; ``exp_time`` in epoch seconds."""
-
-    exp_time: int
-    exp_version: str
-    exp_desc: str
-
-
-class ReleaseInfo(TypedDict):
-    """The online version, as getversioninfo shows it; ``release_time`` in epoch seconds."""
-
-    release_time: int
-    release_version: str
-    release_desc: str
-
-
-class Category(TypedDict):
-    """One line of get_category."""
-
-    first_class: str
-    second_class: str
-    first_id: int
-    second_id: int
-
-
-@dataclass(kw_only=True, slots=True)
-class AuditPlan:
-    """How the reviewers will treat what is submitted next.
-
-    :param polls: answers that still say "auditing"; 0 decides at once.
-    :param result: how it ends; ``by_hand`` keeps it in audit until :meth:`MiniProgram.decide`.
-    :param delayed_polls: answers that say "delayed" in between, for the results that begin with ``delayed``.
-    :param reason: shown while delayed and after a rejection.
-    :param screenshot: media ids joined by ``|``, shown after a rejection.
-    """
-
-    __pydantic_config__: ClassVar = STRICT
-    polls: int = 2
-    result: AuditResult = "approved"
-    delayed_polls: int = 1
-    reason: str = "1: the pages do not match the chosen category<br>"
-    screenshot: str = "media-id-0001|media-id-0002"
-
-    def stage_after(self, polls: int) -> Stage:
-        """Return the stage of a sheet that was asked about so many times."""
-        if polls < self.polls:
-            return Stage.AUDITING
-        if self.result.startswith("delayed") and polls < self.polls + self.delayed_polls:
-            return Stage.DELAYED
-        return AUDIT_ENDS[self.result]
-
-
-@dataclass(kw_only=True, slots=True)
-class AuditSheet:
-    """One audit sheet (审核单); ``submit_audit_time`` in epoch seconds, ``polls`` asked so far.
-
-    :param unseen: how many more questions are answered as if there were no such sheet.
-    """
-
-    __pydantic_config__: ClassVar = STRICT
-    auditid: int
-    user_version: str
-    user_desc: str
-    submit_audit_time: int
-    plan: AuditPlan
-    stage: Stage
-    polls: int = 0
-    unseen: int = 0
-
-    def poll(self) -> Stage:
-        """Answer where the sheet stands, then let the reviewers come one poll nearer."""
-        answered = self.stage
-        if answered in IN_AUDIT:
-            self.polls += 1
-            self.stage = self.plan.stage_after(self.polls)
-        return answered
-
-
-def _default_categories() -> list[Category]:
-    return [{"first_class": "工具", "second_class": "备忘录", "first_id": 1, "second_id": 2}]
+MOST_VERSIONS = 5
+ALL_USERS = 100
 
 
 @dataclass(kw_only=True, slots=True)
@@ -209,7 +70,7 @@ class MiniProgram(Account):
     :param granted_sets: permission sets that the merchant granted; 18 is development.
     :param mp_webviewdomain: origins its owner set on mp.weixin.qq.com.
     :param third_webviewdomain: origins setwebviewdomain put there.
-    :param direct_webviewdomain: origins of the direct mode, which this release has no endpoint for.
+    :param direct_webviewdomain: origins of the direct mode.
     :param effective_webviewdomain: what really opens; starts as the own list, changes at release.
     :param scan_polls: answers of 61039 that each commit costs, by either endpoint; 0 scans at once.
     :param scan_polls_left: of the running scan.
@@ -220,6 +81,18 @@ class MiniProgram(Account):
     :param direct_commit: whether the trial version was uploaded with ``directCommit``, which cannot be submitted.
     :param sheets: all audit sheets, oldest first.
     :param withdrawals: epoch seconds of each sheet that was taken back.
+    :param app_version: number of the online version; each release counts it up.
+    :param versions: earlier online versions that can be rolled back to, newest first.
+    :param gray: the staged release.
+    :param serving: False while its visit status is closed.
+    :param mp_domain: server domains by kind (``requestdomain``, …), as the four lists of business domains.
+    :param domain_changes: epoch seconds of each accepted change of server domains or direct ones.
+    :param quota_resets: epoch seconds of each clear_quota.
+    :param privacy: privacy guides by ``privacy_ver``, ``1`` live and ``2`` in development.
+    :param privacy_keys: what the committed code collects, ``Location``.
+    :param privacy_apis: privacy interfaces that were applied for.
+    :param testers: WeChat ids.
+    :param support_version: the lowest base library.
     :param authorised: False after the merchant withdrew; every call about it is answered 61003.
     :param auth_time: epoch seconds of the authorisation.
     :param refresh_token: what api_authorizer_token wants now; empty while no authorization code was exchanged.
@@ -249,13 +122,28 @@ class MiniProgram(Account):
     without_auth_list: list[str] = field(default_factory=list)
     without_conf_list: list[str] = field(default_factory=list)
     audit: AuditPlan = field(default_factory=AuditPlan)
-    categories: list[Category] = field(default_factory=_default_categories)
+    categories: list[Category] = field(default_factory=default_categories)
     exp_info: ExpInfo | None = None
     trial_pages: list[str] = field(default_factory=list)
     direct_commit: bool = False
     sheets: list[AuditSheet] = field(default_factory=list)
     withdrawals: list[float] = field(default_factory=list)
     release_info: ReleaseInfo | None = None
+    app_version: int = 100
+    versions: list[OnlineVersion] = field(default_factory=list)
+    gray: GrayPlan = field(default_factory=no_gray_plan)
+    serving: bool = True
+    mp_domain: ServerDomains = field(default_factory=dict)
+    third_domain: ServerDomains = field(default_factory=dict)
+    direct_domain: ServerDomains = field(default_factory=dict)
+    effective_domain: ServerDomains = field(default_factory=dict)
+    domain_changes: list[float] = field(default_factory=list)
+    quota_resets: list[float] = field(default_factory=list)
+    privacy: dict[str, dict[str, Any]] = field(default_factory=dict)
+    privacy_keys: list[str] = field(default_factory=list)
+    privacy_apis: list[str] = field(default_factory=list)
+    testers: list[str] = field(default_factory=list)
+    support_version: str = "1.0.0"
     authorised: bool = True
     auth_time: int = 1577836800
     refresh_token: str = field(default="", repr=False, metadata={"secret": True})
@@ -362,18 +250,18 @@ class MiniProgram(Account):
         """
         sheet = self.sheet
         if sheet is None or sheet.stage not in IN_AUDIT:
-            raise RefusalError(Errcode.NOTHING_TO_WITHDRAW)
-        today = dt.datetime.fromtimestamp(now, BEIJING).replace(hour=0, minute=0, second=0, microsecond=0)
-        spent = [sum(at >= since.timestamp() for at in self.withdrawals) for since in (today, today.replace(day=1))]
-        if spent[0] >= WITHDRAWALS_A_DAY or spent[1] >= WITHDRAWALS_A_MONTH:
+            raise RefusalError(Errcode.NOT_REVERTIBLE)
+        today, month = spent(self.withdrawals, now, by="day"), spent(self.withdrawals, now)
+        if today >= WITHDRAWALS_A_DAY or month >= WITHDRAWALS_A_MONTH:
             raise RefusalError(Errcode.WITHDRAWALS_USED_UP)
         self.withdrawals.append(now)
         sheet.stage = Stage.WITHDRAWN
 
-    def release(self, *, registered: list[str], now: int) -> None:
+    def release(self, *, registered: list[str], server_hosts: list[str], now: int) -> None:
         """Publish the approved sheet and drop the domains that the platform list does not cover.
 
         :param registered: hosts of the platform list that merchants are checked against.
+        :param server_hosts: the same for server domains.
         :raises RefusalError: 85019, 85020 or 85052, see the table.
         """
         sheet = self.sheet
@@ -382,14 +270,75 @@ class MiniProgram(Account):
         if errcode := STAGES[sheet.stage].release:
             raise RefusalError(errcode)
         sheet.stage = Stage.ONLINE
+        if self.release_info is not None:
+            earlier: OnlineVersion = {
+                "app_version": self.app_version,
+                "user_version": self.release_info["release_version"],
+                "user_desc": self.release_info["release_desc"],
+                "commit_time": self.release_info["release_time"],
+            }
+            self.versions = [earlier, *self.versions][:MOST_VERSIONS]
+        self.app_version += 1
+        if self.gray["status"] == 1:
+            self.gray = {**self.gray, "status": 3, "gray_percentage": ALL_USERS}
         self.release_info = {
             "release_time": now,
             "release_version": sheet.user_version,
             "release_desc": sheet.user_desc,
         }
-        self._prune(registered)
+        self._prune(registered, server_hosts)
+        if "2" in self.privacy:
+            self.privacy["1"] = self.privacy["2"]
 
-    def _prune(self, registered: list[str]) -> None:
+    def roll_back(self, app_version: int | None, *, now: int) -> None:
+        """Bring an earlier online version back, the one before when none is named.
+
+        :raises RefusalError: 87011 while a staged release runs, 87012 when there is none to go back to.
+        """
+        if self.gray["status"] == 1:
+            raise RefusalError(Errcode.GRAY_RELEASE_RUNNING)
+        found = [each for each in self.versions if app_version in (None, each["app_version"])]
+        if not found:
+            raise RefusalError(Errcode.NOT_REVERTIBLE)
+        back, self.versions = found[0], []
+        self.app_version = back["app_version"]
+        self.release_info = {
+            "release_time": now,
+            "release_version": back["user_version"],
+            "release_desc": back["user_desc"],
+        }
+
+    def release_gray(self, plan: GrayPlan) -> None:
+        """Start a staged release, or raise its part.
+
+        :raises RefusalError: 85079, 85080, 85081 or 85082.
+        """
+        percentage, first = plan["gray_percentage"], plan["support_debuger_first"] or plan["support_experiencer_first"]
+        if self.release_info is None:
+            raise RefusalError(Errcode.NO_ONLINE_RELEASE)
+        if self.sheet is None or self.sheet.stage is not Stage.APPROVED:
+            raise RefusalError(Errcode.COMMIT_NOT_APPROVED)
+        if not 0 <= percentage <= ALL_USERS or (percentage == 0 and not first):
+            raise RefusalError(Errcode.BAD_GRAY_PERCENTAGE)
+        if self.gray["status"] == 1 and percentage <= self.gray["gray_percentage"]:
+            raise RefusalError(Errcode.GRAY_PERCENTAGE_TOO_LOW)
+        self.gray = plan
+
+    def server_lists(self) -> dict[str, dict[str, list[str]]]:
+        """Return the four lists of get_effective_domain, each with every kind."""
+        return {
+            name: {kind: list(getattr(self, name).get(kind, ())) for kind in SERVER_KINDS}
+            for name in ("mp_domain", "third_domain", "direct_domain", "effective_domain")
+        }
+
+    def _prune(self, registered: list[str], server_hosts: list[str]) -> None:
+        for name in ("mp_domain", "third_domain"):
+            kept = {kind: still_covered(values, server_hosts) for kind, values in getattr(self, name).items()}
+            setattr(self, name, kept)
+        parts = (self.direct_domain, self.third_domain, self.mp_domain)
+        self.effective_domain = {
+            kind: list(dict.fromkeys(value for part in parts for value in part.get(kind, ()))) for kind in SERVER_KINDS
+        }
         self.mp_webviewdomain = still_covered(self.mp_webviewdomain, registered)
         self.third_webviewdomain = still_covered(self.third_webviewdomain, registered)
         every = [*self.direct_webviewdomain, *self.third_webviewdomain, *self.mp_webviewdomain]

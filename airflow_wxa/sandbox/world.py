@@ -97,6 +97,7 @@ class World:
         self._known: Redactor | None = None
         self._replicas = Replicas()
         self.commits_under_way = 0
+        self.refused: dict[str, dict[str, Any]] = {}
 
     def accounts(self) -> list[AnyAccount]:
         """Return every platform and every Mini Program."""

@@ -11,6 +11,7 @@ import pytest
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, World
 from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.gate import Request
+from airflow_wxa.sandbox.handlers import ENDPOINTS
 from airflow_wxa.sandbox.testing import (  # noqa: F401  the fixtures under test serve these tests too
     APPID,
     COMPONENT_APPID,
@@ -42,13 +43,15 @@ class Wechat:
     def platform(self) -> Platform:
         return self.world.platform(COMPONENT_APPID)
 
-    def send(self, method: str, path: str, raw: bytes = b"", *, token: str = "") -> Any:
-        kind = PLATFORM_TOKEN if path.startswith("/cgi-bin/component/") else MERCHANT_TOKEN
-        answer, _ = self.sandbox.answer(Request(method, path, {"access_token": token or kind}, raw))
+    def send(self, method: str, path: str, raw: bytes = b"", *, token: str = "", query: Any = None) -> Any:
+        endpoint = ENDPOINTS.get(path)
+        kind = PLATFORM_TOKEN if endpoint and endpoint.account is Platform else MERCHANT_TOKEN
+        whole = {"access_token": token or kind, **(query or {})}
+        answer, _ = self.sandbox.answer(Request(method, path, whole, raw))
         return answer
 
-    def get(self, path: str) -> Any:
-        return self.send("GET", path)
+    def get(self, path: str, **query: str) -> Any:
+        return self.send("GET", path, query=query)
 
     def post(self, path: str, body: object) -> Any:
         return self.send("POST", path, json.dumps(body).encode())

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from airflow_wxa.sandbox.gate import ENDPOINTS
-from airflow_wxa.sandbox.handlers import accounts, audit, code, domains
+from airflow_wxa.sandbox.handlers import accounts, audit, code, domains, rollout, server_domains, settings, templates
 
-__all__ = ["ENDPOINTS", "accounts", "audit", "code", "domains"]
+__all__ = [
+    "ENDPOINTS",
+    "accounts",
+    "audit",
+    "code",
+    "domains",
+    "rollout",
+    "server_domains",
+    "settings",
+    "templates",
+]

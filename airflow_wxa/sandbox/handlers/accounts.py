@@ -33,7 +33,7 @@ INDIVIDUAL, ENTERPRISE = 0, 1
 @open_call(COMPONENT + "api_start_push_ticket", "component_appid component_secret")
 def api_start_push_ticket(world: World, body: Body) -> Answer:
     """Start pushing tickets again when they stopped; the first one follows at once."""
-    platform = _proven(world, body, "component_secret")
+    platform = proven(world, body, "component_secret")
     newest = max(platform.tickets.values(), default=0)
     if world.time() - newest < TICKET_SILENCE:
         return {"errcode": 0, "errmsg": "in a normal state"}
@@ -45,13 +45,13 @@ def api_start_push_ticket(world: World, body: Body) -> Answer:
 @open_call(API_COMPONENT_TOKEN, "component_appid component_appsecret component_verify_ticket")
 def api_component_token(world: World, body: Body) -> Answer:
     """Issue a platform token for the secret and a ticket."""
-    platform = _proven(world, body, "component_appsecret", path=API_COMPONENT_TOKEN)
+    platform = proven(world, body, "component_appsecret", path=API_COMPONENT_TOKEN)
     tokens.check_ticket(world, platform, body.get("component_verify_ticket"))
     token = tokens.new_access_token(world, platform)
     return {"component_access_token": token.value, "expires_in": platform.expires_in}
 
 
-def _proven(world: World, body: Body, secret_name: str, path: str = "") -> Platform:
+def proven(world: World, body: Body, secret_name: str, path: str = "") -> Platform:
     """Return the platform that a call without a token names and proves to be.
 
     A wrong secret is 40125, as api_component_token's page has it; 40001 there is WeChat's word for tokens.

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_wxa.sandbox.audit import STAGES, AuditStatus, Stage
 from airflow_wxa.sandbox.errors import Errcode, RefusalError
 from airflow_wxa.sandbox.gate import merchant_call, ok
 from airflow_wxa.sandbox.loose import UNNAMED_STATUS
 from airflow_wxa.sandbox.pictures import screenshot
 from airflow_wxa.sandbox.pushes import announce_audit
-from airflow_wxa.sandbox.state import STAGES, AuditStatus, Stage
 
 if TYPE_CHECKING:
+    from airflow_wxa.sandbox.audit import AuditSheet
     from airflow_wxa.sandbox.gate import Answer, Body
-    from airflow_wxa.sandbox.state import AuditSheet, MiniProgram
+    from airflow_wxa.sandbox.state import MiniProgram
     from airflow_wxa.sandbox.world import World
 
 MOST_ITEMS = 5
@@ -46,6 +47,8 @@ def submit_audit(world: World, account: MiniProgram, body: Body) -> Answer:
     loose, platform = world.looseness(account), world.platform_of(account)
     if loose.unfilled:
         raise RefusalError(Errcode.PROFILE_INCOMPLETE if loose.unfilled - {"category"} else Errcode.BAD_CATEGORY)
+    if loose.needs_privacy_guide and not account.privacy:
+        raise RefusalError(Errcode.COMMIT_FIRST)
     if loose.needs_ugc_declare and not body.get("ugc_declare"):
         raise RefusalError(Errcode.UGC_DECLARE_MISSING)
     trial = account.check_submittable(privacy_api_not_use=not_used, audit_rest=platform.audits_left)
@@ -137,7 +140,7 @@ def undocodeaudit(world: World, account: MiniProgram, body: Body) -> Answer:
     try:
         account.withdraw_audit(now=world.time())
     except RefusalError as refusal:
-        if refusal.errcode is not Errcode.NOTHING_TO_WITHDRAW or not world.looseness(account).undo_of_nothing:
+        if refusal.errcode is not Errcode.NOT_REVERTIBLE or not world.looseness(account).undo_of_nothing:
             raise
     return ok()
 

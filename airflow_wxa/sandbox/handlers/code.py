@@ -94,7 +94,8 @@ def getversioninfo(world: World, account: MiniProgram, body: Body) -> Answer:
 @merchant_call("POST", "/wxa/release", writes=True)
 def release(world: World, account: MiniProgram, body: Body) -> Answer:
     """Publish the approved version."""
-    account.release(registered=world.platform_of(account).registered, now=world.now())
+    platform = world.platform_of(account)
+    account.release(registered=platform.registered, server_hosts=platform.server_hosts, now=world.now())
     return ok()
 
 

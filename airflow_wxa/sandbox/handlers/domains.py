@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError
 from airflow_wxa.sandbox.gate import merchant_call, ok, platform_call
 from airflow_wxa.sandbox.origins import bare_host, covered, host_of_origin
+from airflow_wxa.sandbox.versions import spent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 Origins = dict[str, str]
 """Host to origin as it was sent: a trailing slash stays, hosts are compared."""
 
+MOST_SERVER_DOMAINS = 1000
+CHANGES_A_MONTH = 50
 ACTIONS = ("add", "delete", "set", "get")
 
 
@@ -108,59 +112,138 @@ def get_effective_webviewdomain(world: World, account: MiniProgram, body: Body) 
     return ok(**world.read(account, "effective_domains", account.domain_lists()))
 
 
+@merchant_call("POST", "/wxa/setwebviewdomain_directly", "action webviewdomain", writes=True)
+def setwebviewdomain_directly(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Read or change the business domains of the direct mode, effective after a release.
+
+    A ``set`` of what is effective already makes it ineffective until the next release.
+    """
+    action, platform = body.get("action"), world.platform_of(account)
+    if action not in ACTIONS:
+        raise RefusalError(Errcode.INVALID_ARGUMENTS)
+    if action == "get":
+        return ok(webviewdomain=account.direct_webviewdomain)
+    if account.individual:
+        raise RefusalError(Errcode.INDIVIDUAL)
+    wanted, present = _requested(body), _by_host(account.direct_webviewdomain)
+    if action != "delete" and not platform.unverifiable.isdisjoint(wanted):
+        raise RefusalError(Errcode.CONFIRM_FILE_UNREADABLE)
+    if action != "delete" and not platform.bound_to_many.isdisjoint(wanted):
+        raise RefusalError(Errcode.BOUND_TO_TOO_MANY)
+    kept = (
+        {}
+        if action == "set"
+        else {host: each for host, each in present.items() if action == "add" or host not in wanted}
+    )
+    after = kept if action == "delete" else {**wanted, **kept}
+    if len(after) > world.webviewdomain_limit:
+        raise RefusalError(Errcode.DOMAIN_LIMIT)
+    if action == "set":
+        live = account.effective_webviewdomain
+        account.effective_webviewdomain = [each for each in live if each not in account.direct_webviewdomain]
+    account.direct_webviewdomain = list(after.values())
+    return ok(webviewdomain=account.direct_webviewdomain)
+
+
+@merchant_call("POST", "/wxa/get_webviewdomain_confirmfile")
+def get_webviewdomain_confirmfile(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Answer the file that proves a domain for the direct mode, one a Mini Program."""
+    return ok(file_name=f"{account.appid[-10:]}.txt", file_content=account.appid[::-1])
+
+
 @platform_call(
     "/cgi-bin/component/modify_wxa_jump_domain",
     "action wxa_jump_h5_domain is_modify_published_together",
     writes=True,
 )
 def modify_wxa_jump_domain(world: World, account: Platform, body: Body) -> Answer:
-    """Read or change the platform's own list, the testing version alone or both."""
-    action, together = body.get("action"), body.get("is_modify_published_together", False)
-    if action not in ACTIONS:
-        raise RefusalError(Errcode.INVALID_ACTION)
-    if not isinstance(together, bool):
-        raise RefusalError(Errcode.INVALID_ARGUMENTS)
-    if action == "get":
+    """Read or change the platform's own list of business domains, the testing version alone or both."""
+    if body.get("action") == "get":
         # The one reply to `get` that a developer posted has no errcode.
         return dict(world.read(account, "platform_list", account.lists()))
-    hosts, malformed = _platform_hosts(body)
-    unreachable = [host for host in hosts if host in account.unverifiable] if action != "delete" else []
-    usable = [host for host in hosts if host not in unreachable]
+    change = _PlatformChange.of(body, "wxa_jump_h5_domain")
+    unreachable = [host for host in change.hosts if host in account.unverifiable and change.action != "delete"]
+    usable = [host for host in change.hosts if host not in unreachable]
     if unreachable and not usable:
         raise RefusalError(Errcode.SYSTEM_ERROR)
-    invalid = ";".join([*malformed, *unreachable])
-    failed = {"invalid_wxa_jump_h5_domain": invalid} if invalid else {}
-    if invalid and not usable:
+    failed = change.invalid(unreachable)
+    if failed and not usable:
         return ok(**failed)
-    _change_platform_list(world, account, action, usable, together=together)
+    limit = world.platform_domain_limit
+    account.testing, account.published = change.applied(account.testing, account.published, usable, limit)
     return ok(**account.lists(), **failed)
 
 
-def _platform_hosts(body: Body) -> tuple[list[str], list[str]]:
-    value = body.get("wxa_jump_h5_domain")
-    if value is None:
-        raise RefusalError(Errcode.MISSING_PARAMETER)
-    if not isinstance(value, str):
-        raise RefusalError(Errcode.INVALID_ARGUMENTS)
-    entries = [entry for entry in value.split(";") if entry]
-    hosts = list(dict.fromkeys(host for entry in entries if (host := bare_host(entry))))
-    return hosts, [entry for entry in entries if bare_host(entry) is None]
+@platform_call(
+    "/cgi-bin/component/modify_wxa_server_domain",
+    "action wxa_server_domain is_modify_published_together",
+    writes=True,
+)
+def modify_wxa_server_domain(world: World, account: Platform, body: Body) -> Answer:
+    """Read or change the platform's own list of server domains, 50 times a month."""
+    if body.get("action") == "get":
+        return dict(account.server_lists())
+    change = _PlatformChange.of(body, "wxa_server_domain")
+    if change.together and account.server_published is None:
+        raise RefusalError(Errcode.PLATFORM_UNPUBLISHED)
+    failed = change.invalid([])
+    if failed and not change.hosts:
+        return ok(**failed)
+    lists = account.server_testing, account.server_published
+    changed = change.applied(*lists, change.hosts, MOST_SERVER_DOMAINS)
+    if changed != lists:
+        if spent(account.server_changes, world.time()) >= CHANGES_A_MONTH:
+            raise RefusalError(Errcode.PLATFORM_CHANGES_USED_UP)
+        account.server_changes.append(world.time())
+    account.server_testing, account.server_published = changed
+    return ok(**account.server_lists(), **failed)
 
 
-def _change_platform_list(world: World, account: Platform, action: str, hosts: list[str], *, together: bool) -> None:
-    testing = _changed(account.testing, action, hosts)
-    published = account.published
-    if together and published is not None:
-        published = _changed(published, action, hosts)
-    if max(len(testing), len(published or ())) > world.platform_domain_limit:
-        raise RefusalError(Errcode.PLATFORM_DOMAIN_LIMIT)
-    account.testing, account.published = testing, published
+@dataclass(frozen=True, slots=True)
+class _PlatformChange:
+    """What a platform asks of one of its lists: hosts in one text, joined by ``;``."""
 
+    field: str
+    action: str
+    together: bool
+    hosts: list[str]
+    malformed: list[str]
 
-def _changed(present: list[str], action: str, hosts: list[str]) -> list[str]:
-    if action == "delete":
-        return [host for host in present if host not in hosts]
-    return list(dict.fromkeys(hosts if action == "set" else [*present, *hosts]))
+    @classmethod
+    def of(cls, body: Body, field: str) -> _PlatformChange:
+        action, together, value = body.get("action"), body.get("is_modify_published_together", False), body.get(field)
+        if action not in ACTIONS:
+            raise RefusalError(Errcode.INVALID_ACTION)
+        if not isinstance(together, bool):
+            raise RefusalError(Errcode.INVALID_ARGUMENTS)
+        if value is None:
+            raise RefusalError(Errcode.MISSING_PARAMETER)
+        if not isinstance(value, str):
+            raise RefusalError(Errcode.INVALID_ARGUMENTS)
+        entries = [entry for entry in value.split(";") if entry]
+        hosts = list(dict.fromkeys(host for entry in entries if (host := bare_host(entry))))
+        return cls(field, str(action), together, hosts, [entry for entry in entries if bare_host(entry) is None])
+
+    def invalid(self, more: list[str]) -> dict[str, str]:
+        """Return the field that names what was not taken; without any there is none."""
+        named = ";".join([*self.malformed, *more])
+        return {f"invalid_{self.field}": named} if named else {}
+
+    def applied(
+        self, testing: list[str], published: list[str] | None, hosts: list[str], limit: int
+    ) -> tuple[list[str], list[str] | None]:
+        """Return both versions of the list after the change."""
+        testing = self._changed(testing, hosts)
+        if self.together and published is not None:
+            published = self._changed(published, hosts)
+        if max(len(testing), len(published or ())) > limit:
+            raise RefusalError(Errcode.PLATFORM_DOMAIN_LIMIT)
+        return testing, published
+
+    def _changed(self, present: list[str], hosts: list[str]) -> list[str]:
+        if self.action == "delete":
+            return [host for host in present if host not in hosts]
+        return list(dict.fromkeys(hosts if self.action == "set" else [*present, *hosts]))
 
 
 @platform_call("/cgi-bin/component/get_domain_confirmfile", empty_body=True)

@@ -1,0 +1,163 @@
+"""What is set around a release: privacy guide, testers, base library, media, and call quotas."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from airflow_wxa.sandbox.errors import Errcode, RefusalError
+from airflow_wxa.sandbox.gate import ENDPOINTS, merchant_call, ok, open_call, quota_call
+from airflow_wxa.sandbox.handlers.accounts import proven
+from airflow_wxa.sandbox.platforms import Platform
+from airflow_wxa.sandbox.versions import spent
+
+if TYPE_CHECKING:
+    from airflow_wxa.sandbox.gate import Answer, Body
+    from airflow_wxa.sandbox.state import MiniProgram
+    from airflow_wxa.sandbox.world import AnyAccount, World
+
+CONTACTS = ("contact_email", "contact_phone", "contact_qq", "contact_weixin")
+LIVE, DEVELOPMENT = 1, 2
+RESETS_A_MONTH = 10
+CALLS_A_DAY = 10_000
+
+
+@merchant_call("POST", "/cgi-bin/component/setprivacysetting", "privacy_ver owner_setting setting_list", writes=True)
+def setprivacysetting(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Write a privacy guide: the one in development, live after the next release, or the live one's contacts."""
+    owner, version = body.get("owner_setting"), body.get("privacy_ver", DEVELOPMENT)
+    if version not in (LIVE, DEVELOPMENT) or not isinstance(owner, dict):
+        raise RefusalError(Errcode.INVALID_ARGUMENTS)
+    if not any(owner.get(name) for name in CONTACTS):
+        raise RefusalError(Errcode.OWNER_SETTING_MISSING)
+    if not owner.get("notice_method"):
+        raise RefusalError(Errcode.NOTICE_METHOD_MISSING)
+    if ("setting_list" in body) != (version == DEVELOPMENT):
+        raise RefusalError(Errcode.INVALID_ARGUMENTS)
+    if version == LIVE and "1" not in account.privacy:
+        raise RefusalError(Errcode.NO_LIVE_PRIVACY)
+    before = account.privacy.get(str(version), {})
+    settings = body.get("setting_list", before.get("setting_list", []))
+    account.privacy[str(version)] = {
+        "owner_setting": owner,
+        "setting_list": settings,
+        "update_time": world.now(),
+    }
+    return ok()
+
+
+@merchant_call("POST", "/cgi-bin/component/getprivacysetting", "privacy_ver")
+def getprivacysetting(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Answer a privacy guide and what the committed code uses."""
+    guide = account.privacy.get(str(body.get("privacy_ver", DEVELOPMENT)), {})
+    return ok(
+        code_exist=int(account.exp_info is not None),
+        privacy_list=account.privacy_keys,
+        setting_list=[{**each, "privacy_label": ""} for each in guide.get("setting_list", [])],
+        update_time=guide.get("update_time", 0),
+        owner_setting=guide.get("owner_setting", {}),
+        privacy_desc={"privacy_desc_list": []},
+        sdk_privacy_info_list=[],
+    )
+
+
+@merchant_call("POST", "/wxa/security/apply_privacy_interface", "api_name content url_list pic_list video_list")
+def apply_privacy_interface(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Apply for a privacy interface; it stays under review."""
+    name = body.get("api_name")
+    if not isinstance(name, str) or not name or not body.get("content"):
+        raise RefusalError(Errcode.INVALID_ARGUMENTS)
+    if name in account.privacy_apis:
+        raise RefusalError(Errcode.PRIVACY_API_UNDER_REVIEW)
+    account.privacy_apis.append(name)
+    return ok(audit_id=world.take_auditid())
+
+
+@merchant_call("POST", "/wxa/bind_tester", "wechatid", writes=True)
+def bind_tester(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Add a tester."""
+    wechatid = body.get("wechatid")
+    if not isinstance(wechatid, str) or not wechatid:
+        raise RefusalError(Errcode.TESTER_NOT_FOUND)
+    if wechatid in account.testers:
+        raise RefusalError(Errcode.TESTER_ALREADY_BOUND)
+    account.testers.append(wechatid)
+    return ok(userstr=_userstr(wechatid))
+
+
+def _userstr(wechatid: str) -> str:
+    return hashlib.sha256(wechatid.encode()).hexdigest()[:28]
+
+
+@merchant_call("POST", "/cgi-bin/wxopen/setweappsupportversion", "version", writes=True)
+def setweappsupportversion(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Set the lowest base library."""
+    version = body.get("version")
+    if not isinstance(version, str) or not all(part.isdigit() for part in version.split(".")):
+        raise RefusalError(Errcode.BAD_SUPPORT_VERSION)
+    account.support_version = version
+    return ok()
+
+
+@merchant_call("POST", "/wxa/uploadmedia", media=True)
+def uploadmedia(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Take a picture or a video for ``preview_info``; nothing looks at it."""
+    raw: bytes = body["media"]
+    if b"filename=" not in raw:
+        raise RefusalError(Errcode.DATA_FORMAT_ERROR)
+    kind = "video" if b"Content-Type: video/" in raw else "image"
+    return ok(type=kind, mediaid=f"media-{hashlib.sha256(raw).hexdigest()[:16]}")
+
+
+@quota_call("/cgi-bin/clear_quota", "appid", writes=True)
+def clear_quota(world: World, account: AnyAccount, body: Body) -> Answer:
+    """Begin the day's call counts anew, ten times a month."""
+    if body.get("appid") != account.appid:
+        raise RefusalError(Errcode.INVALID_APPID)
+    return _reset(world, account)
+
+
+@open_call("/cgi-bin/component/clear_quota/v2", "component_appid appsecret appid")
+def clear_quota_by_appsecret(world: World, body: Body) -> Answer:
+    """Do the same without a token, for the platform or for one of its merchants."""
+    platform = proven(world, body, "appsecret")
+    named = body.get("appid") or platform.appid
+    merchants = [each for each in world.mini_programs if each.component_appid == platform.appid]
+    accounts: list[AnyAccount] = [platform, *merchants]
+    account = next((each for each in accounts if each.appid == named), None)
+    if account is None:
+        raise RefusalError(Errcode.INVALID_APPID)
+    return _reset(world, account)
+
+
+def _reset(world: World, account: AnyAccount) -> Answer:
+    if spent(account.quota_resets, world.time()) >= RESETS_A_MONTH:
+        raise RefusalError(Errcode.QUOTA_RESETS_USED_UP)
+    account.quota_resets.append(world.time())
+    if isinstance(account, Platform):
+        account.calls_today = {}
+    return ok()
+
+
+@quota_call("/cgi-bin/openapi/quota/get", "cgi_path")
+def quota_get(world: World, account: AnyAccount, body: Body) -> Answer:
+    """Answer how often a path may be called a day, and was."""
+    path = body.get("cgi_path")
+    endpoint = ENDPOINTS.get(path) if isinstance(path, str) else None
+    if endpoint is None:
+        raise RefusalError(Errcode.BAD_CGI_PATH)
+    if not isinstance(account, endpoint.account or Platform):
+        raise RefusalError(Errcode.QUOTA_TOKEN_MISMATCH)
+    platform = world.platform_of(account)
+    limit = platform.daily_limits.get(endpoint.path, CALLS_A_DAY)
+    used = platform.calls_today.get(endpoint.path, 0)
+    return ok(quota={"daily_limit": limit, "used": used, "remain": limit - used})
+
+
+@quota_call("/cgi-bin/openapi/rid/get", "rid")
+def rid_get(world: World, account: AnyAccount, body: Body) -> Answer:
+    """Answer what is known of a call that was refused, by the ``rid`` of its errmsg."""
+    known: dict[str, Any] | None = world.refused.get(str(body.get("rid")))
+    if known is None:
+        raise RefusalError(Errcode.RID_NOT_FOUND)
+    return ok(request=known)
