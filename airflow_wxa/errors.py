@@ -69,6 +69,8 @@ class WxaError(Exception):
     """
 
     retryable: bool = False
+    #: The text as the end of a task's log tells it; empty: the five parts.
+    told: str = ""
 
     def __init__(
         self,
@@ -94,10 +96,13 @@ class WxaError(Exception):
             self.retryable = retryable
 
     def __str__(self) -> str:
+        return self.told or "\n  ".join(self._lines())
+
+    def _lines(self) -> list[str]:
         named = {"appid": self.appid} if self.appid and "appid" not in self.values else {}
         which = ", ".join(f"{name} {shown(value)}" for name, value in (named | self.values).items())
         parts = (which, self.why, self.next_step, self.source)
-        return "\n  ".join([self.what, *(part for part in parts if part)])
+        return [self.what, *(part for part in parts if part)]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel between processes without calling ``__init__``, whose arguments differ by class."""
@@ -121,9 +126,9 @@ class WxaSpecError(WxaError):
         super().__init__(what, **parts)
         self.problems = tuple(problems)
 
-    def __str__(self) -> str:
-        head, *rest = super().__str__().split("\n  ")
-        return "\n  ".join([f"{head} (nothing was sent)", *(f"- {problem}" for problem in self.problems), *rest])
+    def _lines(self) -> list[str]:
+        head, *rest = super()._lines()
+        return [f"{head} (nothing was sent)", *(f"- {problem}" for problem in self.problems), *rest]
 
 
 class WxaTransportError(WxaError):

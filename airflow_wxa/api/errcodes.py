@@ -150,9 +150,9 @@ def error_for(
         )
     return ERROR_CLASSES[row.class_](
         what or f"{endpoint.name} refused: {row.name.replace('_', ' ')}",
-        why=why or f"{row.meaning} {row.meaning_zh}",
+        why=why or row.meaning,
         next_step=next_step or row.action,
-        source=row.source.partition("; ")[0],
+        source=next((each for each in row.source.split("; ") if each.startswith("https://")), endpoint.source),
         retryable=row.retryable,
         **parts,
     )

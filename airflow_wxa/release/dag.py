@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_wxa.api.chinese import both_languages
 from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.release.fields import FIELDS
 from airflow_wxa.release.spec import ReleaseSpec
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from airflow_wxa.release.fields import Field
 
 __all__ = ["failing_at_once", "param", "release_params", "release_spec", "rendered"]
+
+log = logging.getLogger(__name__)
 
 _READ: Final = "wxa_release_spec"
 
@@ -90,14 +94,17 @@ def param(name: str) -> Any:
 def failing_at_once() -> Iterator[None]:
     """Turn a ``WxaError`` that no repetition helps into ``AirflowFailException``, with its whole text.
 
-    What a person must fix fails without retry; what may pass by itself is left to the retries.
+    What a person must fix fails without retry; what may pass by itself is left to the retries. The text is in English
+    and Chinese, and what led to it is logged at DEBUG: whoever reads a failed task sees what happened, once.
     """
     try:
         yield
     except WxaError as error:
+        log.debug("what led to the failure", exc_info=True)
+        error.told = both_languages(error)
         if error.retryable:
-            raise
-        raise AirflowFailException(str(error)) from error
+            raise error.with_traceback(None) from None
+        raise AirflowFailException(error.told) from None
 
 
 def _param(field: Field, fixed: Mapping[str, Any]) -> Param:

@@ -65,16 +65,21 @@ def text_of_rejection() -> str:
     return str(failed.value)
 
 
+def unwrapped(text: str) -> str:
+    return " ".join(text.split())
+
+
 def test_the_error_has_a_line_for_each_reason_and_each_file(rejected: RunningSandbox, folder: Path) -> None:
-    assert text_of_rejection().splitlines()[:7] == [
+    text = text_of_rejection()
+    assert text.splitlines()[:5] == [
         "the audit rejected this version (审核不通过)",
         f"  appid {APPID}, auditid {AUDITID}",
         "  the reviewer's reason:",
         "    1: the pages do not match",
         "    2: no login for the reviewer",
-        f"  screenshot media-a: {folder / APPID / AUDITID / '1.jpg'}",
-        f"  screenshot media-b: {folder / APPID / AUDITID / '2.jpg'}",
     ]
+    assert f"screenshot media-a: {folder / APPID / AUDITID / '1.jpg'}" in unwrapped(text)
+    assert f"screenshot media-b: {folder / APPID / AUDITID / '2.jpg'}" in unwrapped(text)
 
 
 def test_the_files_are_what_wechat_sent_and_for_the_owner_only(rejected: RunningSandbox, folder: Path) -> None:
@@ -91,7 +96,7 @@ def test_a_screenshot_that_cannot_be_fetched_hides_neither_the_rejection_nor_the
     rejected: RunningSandbox, folder: Path
 ) -> None:
     rejected.add_fault(Fault(path=MATERIAL, kind="errcode_before", errcode=48001))
-    text = text_of_rejection()
+    text = unwrapped(text_of_rejection())
     assert "rejected this version" in text
     assert re.search(r"screenshot media-a: not fetched: get_material refused: .+", text)
     assert f"screenshot media-b: {folder / APPID / AUDITID / '2.jpg'}" in text
@@ -99,7 +104,7 @@ def test_a_screenshot_that_cannot_be_fetched_hides_neither_the_rejection_nor_the
 
 def test_a_folder_that_cannot_be_made_does_not_hide_the_rejection(rejected: RunningSandbox, folder: Path) -> None:
     folder.parent.write_text("a file stands in the way")
-    text = text_of_rejection()
+    text = unwrapped(text_of_rejection())
     assert "rejected this version" in text
     assert "media-a: not saved: " in text
 
