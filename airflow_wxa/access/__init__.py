@@ -2,7 +2,6 @@
 
 from airflow_wxa.access.fixed import FixedTokens
 from airflow_wxa.access.platform import PlatformCredentials
-from airflow_wxa.access.sources import FirstOf
 from airflow_wxa.access.token_server import TokenServer
 
-__all__ = ["FirstOf", "FixedTokens", "PlatformCredentials", "TokenServer"]
+__all__ = ["FixedTokens", "PlatformCredentials", "TokenServer"]

@@ -2,88 +2,89 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
-from airflow_wxa.api.endpoints import TokenKind
+from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaSpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
-    from airflow_wxa.api.call import Call
+    from airflow_wxa.client import TokenSource
 
 __all__ = ["FixedTokens"]
 
 
 class FixedTokens:
-    """A :class:`~airflow_wxa.client.tokens.TokenSource` of tokens that somebody wrote down.
+    """A :class:`~airflow_wxa.client.TokenSource`: tokens that somebody wrote down, before those of another source.
 
     :param authorizer_access_tokens: appid → merchant token.
     :param component_access_token: the platform's token; empty when there is none.
+    :param other: asked for what is not here; ``None``: nobody else has tokens.
     """
 
-    def __init__(self, authorizer_access_tokens: Mapping[str, str], component_access_token: str = "") -> None:
-        self._merchants = {appid: Secret(token) for appid, token in authorizer_access_tokens.items()}
-        self._platform = Secret(component_access_token) if component_access_token else None
+    def __init__(
+        self,
+        authorizer_access_tokens: Mapping[str, str],
+        component_access_token: str = "",
+        other: TokenSource | None = None,
+    ) -> None:
+        tokens = {**authorizer_access_tokens, THE_PLATFORM: component_access_token}
+        self._tokens = {owner: Secret(token) for owner, token in tokens.items() if token}
+        self.other = other
+
+    def before(self, other: TokenSource | None) -> FixedTokens:
+        """Return the same tokens, before those of another source."""
+        both = copy(self)
+        both.other = other
+        return both
 
     @property
     def appids(self) -> tuple[str, ...]:
         """The Mini Programs that have a token here, sorted."""
-        return tuple(sorted(self._merchants))
+        return tuple(sorted(self._tokens.keys() - {THE_PLATFORM}))
 
     @property
     def platform(self) -> Secret | None:
         """The platform's token, if it is here."""
-        return self._platform
+        return self._tokens.get(THE_PLATFORM)
 
-    @property
-    def has_platform(self) -> bool:
-        """Whether the platform's token is here."""
-        return self._platform is not None
+    def known(self, owner: str) -> Secret | None:
+        """Return the token of this owner, if it is here, or the other source knows it."""
+        token = self._tokens.get(owner)
+        return token if token is not None or self.other is None else self.other.known(owner)
 
-    def has(self, call: Call) -> bool:
-        """Tell whether the token of this call is here."""
-        return self._find(call) is not None
+    def token(self, owner: str, refused: Sequence[Secret] = ()) -> Secret:
+        """Return the token of this owner, also a refused one: nothing refreshes it.
 
-    def token(self, call: Call) -> Secret:
-        """Return the token of the call's Mini Program, or the platform's.
-
-        :raises WxaSpecError: it is not among the fixed ones; nothing is sent.
+        :raises WxaSpecError: nobody has one; nothing is sent.
         """
-        token = self._find(call)
-        if token is None:
-            raise self.missing(call)
-        return token
+        token = self._tokens.get(owner)
+        if token is not None:
+            return token
+        if self.other is None:
+            raise self.missing(owner)
+        return self.other.token(owner, refused)
 
-    def _find(self, call: Call) -> Secret | None:
-        if call.endpoint.token is TokenKind.PLATFORM:
-            return self._platform
-        return self._merchants.get(call.appid or "")
+    def preload(self, owners: Collection[str]) -> None:
+        """Let the other source get those of its own at hand."""
+        if self.other is not None:
+            self.other.preload([owner for owner in owners if owner not in self._tokens])
 
-    def renewed(self, call: Call, refused: Secret) -> None:
-        """Return ``None``: a fixed token has no successor."""
-
-    async def atoken(self, call: Call) -> Secret:
-        """Return the same as :meth:`token`; nothing here blocks."""
-        return self.token(call)
-
-    async def arenewed(self, call: Call, refused: Secret) -> None:
-        """Return ``None`` as :meth:`renewed` does."""
-
-    def missing(self, call: Call) -> WxaSpecError:
-        """Return the error for a call whose token is not here."""
-        platform = call.endpoint.token is TokenKind.PLATFORM
-        field = "component_access_token" if platform else f"authorizer_access_tokens[{call.appid!r}]"
+    def missing(self, owner: str) -> WxaSpecError:
+        """Return the error for an owner whose token is not here."""
+        platform = owner == THE_PLATFORM
+        field = "component_access_token" if platform else f"authorizer_access_tokens[{owner!r}]"
         known = ", ".join(self.appids) or "none"
         return WxaSpecError(
-            f"{call.endpoint.name} not sent: the Connection has no token for it",
+            f"no token: the Connection has none for {'the platform' if platform else owner}",
             [f"extra {field} is missing" + ("" if platform else f"; tokens are there for: {known}")],
             why="A merchant's call carries no appid, its token alone picks the Mini Program: no other token will do."
             if not platform
             else "The platform's own list is changed and read with the platform's token only.",
             next_step=f"add {field} to the Connection's extra, give login and password (component_appid, "
             "component_appsecret), or name another Connection",
-            endpoint=call.endpoint.name,
-            appid=call.appid,
+            appid=owner or None,
         )

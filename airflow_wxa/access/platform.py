@@ -1,34 +1,54 @@
 """Platform credentials: ticket → platform token → merchant token, each refreshed once for all processes.
 
-A token is looked up in this process, then in the store. When it has run out, or soon will, one process takes a lease
-on its row and asks WeChat; the others wait, or use the old token while it is good. What WeChat gave is stored before
-it is used, so that a killed process loses nothing that ``api_get_authorizer_list`` cannot tell.
+What the store knows of an owner (a merchant, or the platform itself) puts it into one of these states::
+
+    state     its access token lives       its renewal            what a call does
+    ────────  ───────────────────────────  ─────────────────────  ───────────────────────────────────────────────────
+    good      for 10 minutes or more (1)   whatever               takes it; no look at the store until then
+    ageing    for 5 seconds or more        whatever               one process refreshes it, the others take it
+    spent     not, or WeChat refused it    known                  one process refreshes it, the others wait
+    unknown   not                          none                   as spent, with what api_get_authorizer_list tells;
+                                                                  the platform: 61006, a ticket must come
+    lost      not                          refused or withdrawn   61023 or 61003 without a request; as unknown again
+                                           10 minutes ago or less after that, in case that the merchant's new
+                                                                  authorisation was never told to us
+
+    (1) or a tenth of its life, where that is shorter
+
+The renewal is the newest ticket of a platform, the refresh token of a merchant. Whoever refreshes holds a lease on the
+row. What WeChat gives is stored before it is used, so that a killed process loses nothing that
+``api_get_authorizer_list`` cannot tell.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import threading
 import time
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from airflow_wxa.api.endpoints import CATALOGUE, TokenKind
-from airflow_wxa.api.errcodes import error_for
+from airflow_wxa.api.appid import THE_PLATFORM
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.errcodes import (
+    ACCOUNT_NOT_AUTHORIZED,
+    COMPONENT_TICKET_INVALID,
+    REFRESH_TOKEN_INVALID,
+    error_for,
+)
 from airflow_wxa.client import WxaClient
 from airflow_wxa.errors import WxaApiError, WxaError, WxaTransportError
 from airflow_wxa.steps.authorisation import fetch_merchant_token, fetch_platform_token, list_refresh_tokens
-from airflow_wxa.store.tables import THE_PLATFORM
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from airflow_wxa.api.authorisation import Grant
-    from airflow_wxa.api.call import Call
     from airflow_wxa.api.redaction import Secret
     from airflow_wxa.client import Egress
+    from airflow_wxa.steps import Step
     from airflow_wxa.store import Credential, Store
     from airflow_wxa.store.store import State
 
@@ -37,16 +57,15 @@ __all__ = ["PlatformCredentials"]
 log = logging.getLogger(__name__)
 
 _ATTEMPTS: Final = 3  # of the client, for one token request
-_PATIENCE: Final = 3  # leases
+_LEASES_WAITED: Final = 3
 _RENEW_EARLY: Final = 600.0  # seconds before the end; a tenth of the life where that is shorter
 _STILL_GOOD: Final = 5.0  # seconds that a token must have left to be sent
-_NOT_VALID: Final = 61023
-_NOT_AUTHORISED: Final = 61003
-_NO_TICKET: Final = 61006
+_LOST: Final = 600.0  # seconds that a refusal is remembered
+_LIST_KEPT: Final = 60.0  # seconds that a list serves others
 
 
 class PlatformCredentials:
-    """A :class:`~airflow_wxa.client.tokens.TokenSource` on the credentials of one platform.
+    """A :class:`~airflow_wxa.client.TokenSource` on the credentials of one platform.
 
     :param component_appid: the platform.
     :param component_appsecret: its secret.
@@ -54,6 +73,7 @@ class PlatformCredentials:
     :param egress: how the token requests leave.
     :param lease_seconds: how long others wait for a refresher that says nothing any more, because it was killed;
         by default a little longer than all attempts of one request wait for their answers.
+    :param sleep: takes seconds.
     """
 
     def __init__(
@@ -64,14 +84,19 @@ class PlatformCredentials:
         egress: Egress,
         *,
         lease_seconds: float | None = None,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.component_appid = component_appid
         self.store = store
         self._secret = component_appsecret
         self._egress = egress
         self._lease_seconds = lease_seconds or _ATTEMPTS * egress.timeout + 5
-        self._known: dict[str, tuple[Secret, float]] = {}  # appid → token, monotonic time until when it is sent
+        self._sleep = sleep
+        self._known: dict[str, tuple[Secret, float]] = {}  # owner → token, monotonic time until when it is sent
+        self._fetched: dict[str, Secret] = {}  # owner → the latest that this process fetched
         self._threads = threading.local()
+        self._listing = threading.Lock()
+        self._list: tuple[float, Mapping[str, Secret]] = (-_LIST_KEPT, {})  # monotonic time, refresh tokens by appid
 
     @property
     def client(self) -> WxaClient:
@@ -81,204 +106,197 @@ class PlatformCredentials:
         """
         process, client = getattr(self._threads, "client", (0, None))
         if client is None or process != os.getpid():
-            client = WxaClient(self._egress, self)
+            client = WxaClient(self._egress, self, sleep=self._sleep)
             self._threads.client = (os.getpid(), client)
         found: WxaClient = client
         return found
 
-    def token(self, call: Call) -> Secret:
-        """Return a token that is good for some time.
+    def known(self, owner: str) -> Secret | None:
+        """Return the token of a good owner that this process has looked up before."""
+        token, until = self._known.get(owner, (None, 0.0))
+        return token if time.monotonic() < until else None
+
+    def preload(self, owners: Collection[str]) -> None:
+        """Look the stored tokens of many up in one query; those that are good are known then."""
+        try:
+            for row in self.store.merchants(self.component_appid, owners).values():
+                self._good(row)
+        except WxaError as error:
+            log.info("tokens are looked up one by one: %s", error.what)
+
+    def token(self, owner: str, refused: Sequence[Secret] = ()) -> Secret:
+        """Return a token by the table above; one that was refused counts as none.
 
         :raises WxaCredentialError: no ticket, secret or refresh token that WeChat takes; the text says what to do.
         :raises WxaPermissionError: the merchant has withdrawn its authorisation.
         :raises WxaTransportError: WeChat or the store does not answer.
         """
-        appid = _whose(call)
-        return self._remembered(appid) or self._fresh(appid)
-
-    def renewed(self, call: Call, refused: Secret) -> Secret:
-        """Return another token than the one that WeChat refused, which is forgotten if it is still the current one."""
-        return self._fresh(_whose(call), refused)
-
-    async def atoken(self, call: Call) -> Secret:
-        """Return the same as :meth:`token`; the store and WeChat are asked in a thread."""
-        token = self._remembered(_whose(call))
-        return token if token is not None else await asyncio.to_thread(self.token, call)
-
-    async def arenewed(self, call: Call, refused: Secret) -> Secret:
-        """Return the same as :meth:`renewed`, in a thread."""
-        return await asyncio.to_thread(self.renewed, call, refused)
-
-    def preload(self, appids: Collection[str]) -> None:
-        """Look the tokens of many Mini Programs up in one query; those that are good are known then."""
-        for seen in self.store.merchants(self.component_appid, appids).values():
-            self._good(seen)
-
-    # -------------------------------------------------------------------------------------------------------------
-
-    def _remembered(self, appid: str) -> Secret | None:
-        known = self._known.get(appid)
-        return known[0] if known is not None and time.monotonic() < known[1] else None
-
-    def _fresh(self, appid: str, refused: Secret | None = None) -> Secret:
-        """Return the stored token while it is good and not ``refused``; refresh it, or wait for whoever does."""
-        owner = uuid.uuid4().hex
-        give_up = time.monotonic() + _PATIENCE * self._lease_seconds
-        pause = 0.02
+        known = self.known(owner)
+        if known is not None and known not in refused:
+            return known
+        attempt, pause = uuid.uuid4().hex, 0.02
+        give_up = time.monotonic() + _LEASES_WAITED * self._lease_seconds
         while time.monotonic() < give_up:
-            seen = self._seen(appid)
-            if refused is not None and seen.access_token == refused:
-                self.store.drop_access_token(seen)
+            row = self._row(owner)
+            if row.access_token in refused:
+                if len(refused) > 1 and self._fetched.get(owner) == row.access_token:
+                    return refused[-1]  # just fetched for this call: another one would be refused as well
+                self.store.drop_access_token(row)
                 continue
-            if (token := self._good(seen)) is not None:
-                return token
-            usable = seen.access_token if seen.seconds_left > _STILL_GOOD else None
-            if not seen.is_leased and self.store.take_lease(seen, owner, self._lease_seconds):
-                if (token := self._refreshed(seen, owner, usable)) is not None:
+            if (good := self._good(row)) is not None:
+                return good
+            usable = row.access_token if row.seconds_left > _STILL_GOOD else None
+            if usable is None and row.lost_for is not None and row.lost_for < _LOST:
+                raise _must_authorise(row)
+            if not row.is_leased and self.store.take_lease(row, attempt, self._lease_seconds):
+                if (token := self._refreshed_or(usable, row, attempt)) is not None:
                     return token
             elif usable is not None:
                 return usable
             else:
-                time.sleep(pause)
+                self._sleep(pause)
                 pause = min(pause * 1.5, 0.25)
-        raise WxaTransportError(
-            "no token: another process has been refreshing it for too long",
-            values={"component_appid": self.component_appid, "appid": appid or "the platform itself"},
-            why=f"Whoever refreshes holds a lease of {self._lease_seconds:.0f} s in the store; "
-            "it was taken again and again.",
-            next_step="run again; if it stays, look for a worker whose requests to WeChat time out",
-            appid=appid or None,
-        )
+        raise _waited_too_long(self.component_appid, owner, self._lease_seconds)
 
-    def _seen(self, appid: str) -> Credential:
-        seen = self.store.merchant(self.component_appid, appid)
-        if seen is None:
-            self.store.ensure(self.component_appid, appid)
-            seen = self.store.merchants(self.component_appid, [appid])[appid]
-        return seen
-
-    def _good(self, seen: Credential) -> Secret | None:
-        """Return the token unless it is time to renew it, and remember it until then."""
-        until_renewal = seen.seconds_left - min(_RENEW_EARLY, seen.lifetime / 10)
-        if seen.access_token is None or until_renewal <= 0:
-            return None
-        self._known[seen.appid] = (seen.access_token, time.monotonic() + until_renewal)
-        return seen.access_token
-
-    def _refreshed(self, seen: Credential, owner: str, usable: Secret | None) -> Secret | None:
-        """Ask WeChat and store what it gives; ``None`` when somebody stored something newer meanwhile."""
+    def _refreshed_or(self, usable: Secret | None, row: Credential, attempt: str) -> Secret | None:
         try:
-            begin = time.monotonic()
-            current, grant = self._asked(seen, owner)
-            stored = self.store.store_grant(current, _counted_from(begin, grant))
-        except _OvertakenError:
-            stored = False
+            token = self._refreshed(row, attempt)
         except WxaError as error:
             if usable is None:
-                self.store.drop_lease(seen, owner)
+                self.store.drop_lease(row, attempt)
                 raise
             # Our lease is left to run out: until then nobody asks again, call after call, for what is not urgent.
-            log.warning("token of %s not renewed early, the old one is still good: %s", seen.appid, error.what)
+            log.warning("token of %s not renewed early, the old one is still good: %s", row.appid, error.what)
             return usable
-        if not stored:
-            self.store.drop_lease(seen, owner)
-            return None
-        return self._good(self._seen(seen.appid)) or grant.access_token
+        if token is None:
+            self.store.drop_lease(row, attempt)
+        return token
 
-    def _asked(self, seen: Credential, owner: str) -> tuple[Credential, Grant]:
-        """Return what WeChat gives, and the row that it was asked for with.
-
-        :raises _OvertakenError: somebody stored something newer.
-        """
-        if seen.appid == THE_PLATFORM:
-            if seen.renewal is None:
+    def _refreshed(self, row: Credential, attempt: str) -> Secret | None:
+        """Ask WeChat for a token, store it, and return it; ``None``: somebody stored something newer, look again."""
+        if row.appid == THE_PLATFORM:
+            if row.renewal is None:
                 raise _no_ticket(self.component_appid)
-            return seen, self.client.run(fetch_platform_token(self.component_appid, self._secret, seen.renewal))
-        if self._remembered(THE_PLATFORM) is None:
-            self._fresh(THE_PLATFORM)
-            self._hold(seen, owner)  # that may have taken longer than our lease
-        was_healed = seen.renewal is None
-        current = self._healed(seen, owner) if was_healed else seen
-        try:
-            return current, self._merchant_token(current)
-        except WxaApiError as error:
-            if error.errcode == _NOT_AUTHORISED:
-                self._give_up(current, "withdrawn")
-            if error.errcode != _NOT_VALID:
-                raise
-        if was_healed:
-            self._give_up(current, "refused")
-            raise _must_authorise(current)
-        current = self._healed(current, owner)
-        return current, self._merchant_token(current)
-
-    def _merchant_token(self, seen: Credential) -> Grant:
-        assert seen.renewal is not None  # noqa: S101  (both callers made sure)
-        return self.client.run(fetch_merchant_token(self.component_appid, seen.appid, seen.renewal))
-
-    def _healed(self, seen: Credential, owner: str) -> Credential:
-        """Return the row with the refresh token that ``api_get_authorizer_list`` tells.
-
-        :raises WxaApiError: it tells none, or the one that was just refused: only the merchant can help.
-        """
-        self._hold(seen, owner)
-        listed = self.client.run(list_refresh_tokens(self.component_appid))
-        if seen.renewal is None:  # unknown so far: then others are too, and one look at the list serves them all
-            self.store.adopt_renewals(self.component_appid, listed)
-        current = listed.get(seen.appid)
-        if current is None or current == seen.renewal:
-            if seen.state == "authorised":
-                self._give_up(seen, "refused")
-            raise _must_authorise(seen)
-        healed = self.store.store_renewal(seen, current)
-        if healed is None:
-            raise _OvertakenError
-        self._hold(healed, owner)
-        return healed
-
-    def _hold(self, seen: Credential, owner: str) -> None:
-        if not self.store.take_lease(seen, owner, self._lease_seconds):
-            raise _OvertakenError
-
-    def _give_up(self, seen: Credential, state: State) -> None:
+            return self._stored(row, fetch_platform_token(self.component_appid, self._secret, row.renewal))
+        self.token(THE_PLATFORM)
+        withdrawn = None
+        for renewal in self._renewals(row):
+            held = self._with(renewal, row, attempt)
+            if held is None:
+                return None
+            row = held
+            try:
+                return self._stored(row, fetch_merchant_token(self.component_appid, row.appid, renewal))
+            except WxaApiError as error:
+                if error.errcode == ACCOUNT_NOT_AUTHORIZED:
+                    withdrawn = error
+                    break
+                if error.errcode != REFRESH_TOKEN_INVALID:
+                    raise
+        state: State = "withdrawn" if withdrawn or row.state == "withdrawn" else "refused"
         # A merchant that authorised again meanwhile must not lose what it was just given.
-        if not self.store.mark(self.component_appid, seen.appid, state, generation=seen.generation):
-            raise _OvertakenError
+        if not self.store.mark(self.component_appid, row.appid, state, generation=row.generation):
+            return None
+        raise withdrawn or _must_authorise(row)
+
+    def _with(self, renewal: Secret, row: Credential, attempt: str) -> Credential | None:
+        """Return the row with this refresh token, once it is stored, and our lease as long as at its beginning."""
+        held = row if renewal == row.renewal else self.store.store_renewal(row, renewal)
+        return held if held is not None and self.store.take_lease(held, attempt, self._lease_seconds) else None
+
+    def _renewals(self, row: Credential) -> Iterator[Secret]:
+        """Yield the refresh token of a row, and after that, or without one, what the platform's list tells instead."""
+        if row.renewal is not None:
+            yield row.renewal
+        current = self._listed(row).get(row.appid)
+        if current is not None and current != row.renewal:
+            yield current
+
+    def _listed(self, row: Credential) -> Mapping[str, Secret]:
+        """Return the refresh tokens by appid; one look at the list serves all who come within a minute.
+
+        Only a list that is newer than a refusal can tell that there is no other token than the refused one.
+        """
+        asked_at = time.monotonic()
+        with self._listing:
+            listed_at, listed = self._list
+            tells = row.renewal is None or listed.get(row.appid) != row.renewal
+            if listed_at < asked_at - (_LIST_KEPT if tells else 0):
+                listed_at, listed = time.monotonic(), self.client.run(list_refresh_tokens(self.component_appid))
+                self._list = (listed_at, listed)
+                if row.renewal is None:  # unknown so far: then others are too
+                    self.store.adopt_renewals(self.component_appid, listed)
+            return listed
+
+    def _stored(self, row: Credential, step: Step[Grant]) -> Secret | None:
+        """Return the token that a step fetches, once it is stored; its life counts from before the request."""
+        begin = time.monotonic()
+        grant = self.client.run(step)
+        grant = replace(grant, expires_in=max(0.0, grant.expires_in - (time.monotonic() - begin)))
+        if not self.store.store_grant(row, grant):
+            return None
+        self._fetched[row.appid] = grant.access_token
+        self._keep(row.appid, grant.access_token, grant.expires_in, grant.expires_in)
+        return grant.access_token
+
+    def _good(self, row: Credential) -> Secret | None:
+        """Return the token unless it is time to renew it, and keep it at hand until then."""
+        if row.access_token is not None and self._keep(row.appid, row.access_token, row.seconds_left, row.lifetime):
+            return row.access_token
+        return None
+
+    def _keep(self, owner: str, token: Secret, seconds_left: float, lifetime: float) -> bool:
+        until_renewal = seconds_left - min(_RENEW_EARLY, lifetime / 10)
+        if until_renewal > 0:
+            self._known[owner] = (token, time.monotonic() + until_renewal)
+        return until_renewal > 0
+
+    def _row(self, owner: str) -> Credential:
+        row = self.store.merchant(self.component_appid, owner)
+        if row is None:
+            self.store.ensure(self.component_appid, owner)
+            row = self.store.merchants(self.component_appid, [owner])[owner]
+        return row
 
 
-class _OvertakenError(Exception):
-    """Somebody stored something newer, or refreshes by now: look at the row again."""
-
-
-def _whose(call: Call) -> str:
-    return THE_PLATFORM if call.endpoint.token is TokenKind.PLATFORM else call.appid or THE_PLATFORM
-
-
-def _counted_from(begin: float, grant: Grant) -> Grant:
-    """Return the grant with its life counted from before the request."""
-    return type(grant)(grant.access_token, max(0.0, grant.expires_in - (time.monotonic() - begin)), grant.refresh_token)
+def _waited_too_long(component_appid: str, owner: str, lease_seconds: float) -> WxaTransportError:
+    return WxaTransportError(
+        "no token: another process has been refreshing it for too long",
+        values={"component_appid": component_appid, "appid": owner or "the platform itself"},
+        why=f"Whoever refreshes holds a lease of {lease_seconds:.0f} s in the store; it was taken again and again.",
+        next_step="run again; if it stays, look for a worker whose requests to WeChat time out",
+        appid=owner or None,
+    )
 
 
 def _no_ticket(component_appid: str) -> WxaApiError:
-    error = error_for(_NO_TICKET, endpoint=CATALOGUE["api_component_token"])
-    error.what = "api_component_token not sent: no component_verify_ticket has arrived yet"
-    error.values = {"component_appid": component_appid}
-    error.why = "WeChat pushes a ticket about every ten minutes to the authorisation event URL; none is in the store."
-    error.next_step = (
-        "point that URL at the push receiver (airflow wxa doctor shows it), ask for one with airflow wxa ticket "
-        "--restart, or import one with airflow wxa ticket --import"
+    return error_for(
+        COMPONENT_TICKET_INVALID,
+        endpoint=CATALOGUE["api_component_token"],
+        what="api_component_token not sent: no component_verify_ticket has arrived yet",
+        values={"component_appid": component_appid},
+        why="WeChat pushes a ticket about every ten minutes to the authorisation event URL; none is in the store.",
+        next_step="point that URL at the push receiver (airflow wxa doctor shows it), ask for one with airflow wxa "
+        "ticket --restart, or import one with airflow wxa ticket --import",
     )
-    return error
 
 
-def _must_authorise(seen: Credential) -> WxaApiError:
-    errcode = _NOT_AUTHORISED if seen.state == "withdrawn" else _NOT_VALID
-    error = error_for(errcode, endpoint=CATALOGUE["api_authorizer_token"], appid=seen.appid)
-    error.what = "no token: the merchant must authorise the platform again"
-    error.values = {"component_appid": seen.component_appid, "errcode": errcode}
-    known = "The stored refresh token is refused" if seen.renewal is not None else "No refresh token is stored"
-    error.why = f"{known}, and api_get_authorizer_list tells no other that WeChat takes."
-    error.next_step = (
-        f"airflow wxa authorise --appid {seen.appid} prints a fresh link (good for ten minutes) for the merchant"
+def _must_authorise(row: Credential) -> WxaApiError:
+    errcode = ACCOUNT_NOT_AUTHORIZED if row.state == "withdrawn" else REFRESH_TOKEN_INVALID
+    if row.lost_for is not None and row.lost_for < _LOST:
+        why = (
+            f"WeChat said so {row.lost_for:.0f} s ago; api_get_authorizer_list is asked again {_LOST:.0f} s after that."
+        )
+    else:
+        known = "The stored refresh token is refused" if row.renewal is not None else "No refresh token is stored"
+        why = f"{known}, and api_get_authorizer_list tells no other that WeChat takes."
+    return error_for(
+        errcode,
+        endpoint=CATALOGUE["api_authorizer_token"],
+        appid=row.appid,
+        what="no token: the merchant must authorise the platform again",
+        values={"component_appid": row.component_appid, "errcode": errcode},
+        why=why,
+        next_step=f"airflow wxa authorise --appid {row.appid} prints a fresh link (good for ten minutes) for the "
+        "merchant",
     )
-    return error

@@ -8,19 +8,23 @@ one asked for (the platform's for the platform token) and ``expires_in`` the sec
 
 from __future__ import annotations
 
-import asyncio
+import json
 import time
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode, urlsplit
 
-import requests
 from jsonschema import Draft202012Validator
 
+from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.endpoints import TokenKind
 from airflow_wxa.api.redaction import Secret, without_credentials
+from airflow_wxa.client.delivery import Request
+from airflow_wxa.client.sync import Http
 from airflow_wxa.errors import WxaTransportError
 
 if TYPE_CHECKING:
-    from airflow_wxa.api.call import Call
+    from collections.abc import Collection, Sequence
+
     from airflow_wxa.client import Egress
 
 __all__ = ["TokenServer"]
@@ -36,11 +40,12 @@ _ANSWER: Final = Draft202012Validator(
         },
     }
 )
+_HTTP_OK: Final = 200
 _EARLY: Final = 30.0  # seconds before the end when it is asked again; a tenth of the life where that is shorter
 
 
 class TokenServer:
-    """A :class:`~airflow_wxa.client.tokens.TokenSource` that asks a server of the company.
+    """A :class:`~airflow_wxa.client.TokenSource` that asks a server of the company.
 
     :param url: https, or loopback; see the module for what it answers.
     :param bearer: sent as ``Authorization: Bearer``.
@@ -48,94 +53,67 @@ class TokenServer:
     :param egress: time-out, proxy and certificates.
     """
 
-    def __init__(self, url: str, bearer: Secret | None, component_appid: str, egress: Egress) -> None:
+    def __init__(self, url: Secret, bearer: Secret | None, component_appid: str, egress: Egress) -> None:
         self._url = url
         self._bearer = bearer
         self._component_appid = component_appid
         self._egress = egress
         self._known: dict[str, tuple[Secret, float]] = {}
 
-    def token(self, call: Call) -> Secret:
-        """Return the token; the server is asked when the known one has run out.
+    def known(self, owner: str) -> Secret | None:
+        """Return the token that the server told, until shortly before its end."""
+        token, until = self._known.get(owner, (None, 0.0))
+        return token if time.monotonic() < until else None
+
+    def token(self, owner: str, refused: Sequence[Secret] = ()) -> Secret:
+        """Return the token; the server is asked when none is known, or it was refused.
 
         :raises WxaTransportError: it does not answer, or not about the appid that was asked for.
         """
-        token, until = self._known.get(self._whose(call), (None, 0.0))
-        if token is not None and time.monotonic() < until:
-            return token
-        return self._asked(call)
-
-    def renewed(self, call: Call, refused: Secret) -> Secret | None:
-        """Return another token than the one that WeChat refused; ``None`` when the server still tells that one."""
-        self._known.pop(self._whose(call), None)
-        token = self._asked(call, refused="1")
-        return None if token == refused else token
-
-    async def atoken(self, call: Call) -> Secret:
-        """Return the same as :meth:`token`, in a thread."""
-        return await asyncio.to_thread(self.token, call)
-
-    async def arenewed(self, call: Call, refused: Secret) -> Secret | None:
-        """Return the same as :meth:`renewed`, in a thread."""
-        return await asyncio.to_thread(self.renewed, call, refused)
-
-    def _whose(self, call: Call) -> str:
-        return self._component_appid if call.endpoint.token is TokenKind.PLATFORM else call.appid or ""
-
-    def _asked(self, call: Call, **query: str) -> Secret:
-        whose = self._whose(call)
-        query |= {"kind": call.endpoint.token.value, "component_appid": self._component_appid}
-        if call.endpoint.token is TokenKind.MERCHANT:
-            query["appid"] = whose
+        known = self.known(owner)
+        if known is not None and known not in refused:
+            return known
+        merchant, asked = owner != THE_PLATFORM, owner or self._component_appid
+        kind = TokenKind.MERCHANT if merchant else TokenKind.PLATFORM
+        query = {"kind": kind.value, "component_appid": self._component_appid}
+        query |= ({"appid": owner} if merchant else {}) | ({"refused": "1"} if refused else {})
         begin = time.monotonic()
-        status, answer = self._got(call, query)
-        if status != requests.codes.ok or not _ANSWER.is_valid(answer):
-            raise self._useless(call, f"HTTP status {status}, or not the JSON that its documentation promises")
-        if answer["appid"] != whose:
-            raise self._useless(call, f"it answered about {answer['appid']!r} instead of {whose!r}")
-        token = Secret(answer["access_token"])
-        life = answer["expires_in"]
-        self._known[whose] = (token, begin + life - min(_EARLY, life / 10))
+        token, life = self._told(asked, query)
+        self._known[owner] = (token, begin + life - min(_EARLY, life / 10))
         return token
 
-    def _got(self, call: Call, query: dict[str, str]) -> tuple[int, Any]:
-        proxy = self._egress.proxy
-        try:
-            response = requests.get(
-                self._url,
-                params=query,
-                auth=self._signed,
-                timeout=self._egress.timeout,
-                proxies={"http": proxy, "https": proxy} if proxy else None,
-                verify=self._egress.ca_bundle or True,
-                allow_redirects=False,
+    def preload(self, owners: Collection[str]) -> None:
+        """Do nothing: the server is asked one by one."""
+
+    def _told(self, asked: str, query: dict[str, str]) -> tuple[Secret, float]:
+        """Return the token of this appid, and the seconds that it still lives."""
+        url = self._url.reveal()
+        headers = {} if self._bearer is None else {"Authorization": f"Bearer {self._bearer.reveal()}"}
+        with Http(self._egress, url) as http:
+            answer = http.send(
+                Request("GET", f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(query)}", headers=headers)
             )
-        except (requests.RequestException, ValueError) as error:  # ValueError: a bearer that no header can hold
-            failure = type(error).__name__
-        else:
-            return response.status_code, _json(response)
-        # Raised out here: the exception's text may quote the header, and the header holds the bearer.
-        raise self._useless(call, f"no answer ({failure})")
+        told = _json(answer.content)
+        if answer.failure:
+            raise self._useless(asked, answer.failure)
+        if answer.status != _HTTP_OK or not _ANSWER.is_valid(told):
+            raise self._useless(asked, f"HTTP status {answer.status}, or not the JSON that its documentation promises")
+        if told["appid"] != asked:
+            raise self._useless(asked, f"it answered about {told['appid']!r} instead of {asked!r}")
+        return Secret(told["access_token"]), told["expires_in"]
 
-    def _signed(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        # As auth and not as a header, because an entry in .netrc would replace the header.
-        if self._bearer is not None:
-            request.prepare_headers({**request.headers, "Authorization": f"Bearer {self._bearer.reveal()}"})
-        return request
-
-    def _useless(self, call: Call, what: str) -> WxaTransportError:
+    def _useless(self, asked: str, what: str) -> WxaTransportError:
         return WxaTransportError(
-            f"{call.endpoint.name} not sent: the token server gave no token",
-            values={"token_url": without_credentials(self._url), "it did": what},
+            "the token server gave no token",
+            values={"token_url": without_credentials(self._url.reveal()), "it did": what},
             why="The Connection's extra token_url names where tokens come from, and a token is never guessed.",
             next_step="ask whoever runs that server; airflow-wxa docs connection says what it must answer",
-            endpoint=call.endpoint.name,
-            appid=call.appid,
+            appid=asked,
         )
 
 
-def _json(response: requests.Response) -> Any:
+def _json(content: bytes) -> Any:
     try:
-        return response.json()
+        return json.loads(content)
     except ValueError:
         return None

@@ -11,7 +11,8 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.answers import fields_understood, integer_in, parsed
-from airflow_wxa.api.endpoints import CATALOGUE, Endpoint
+from airflow_wxa.api.appid import THE_PLATFORM
+from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind
 from airflow_wxa.api.errcodes import error_for, is_noop
 from airflow_wxa.api.redaction import Secret, without_secrets
 from airflow_wxa.errors import WxaSpecError, WxaTransportError, shown
@@ -59,6 +60,24 @@ class Call:
         """Whether it changes something that a release is about; reading a domain list and renewing tokens do not."""
         endpoint = self.endpoint
         return endpoint.writes and not endpoint.holds_secrets and self.body.get("action") != "get"
+
+    @property
+    def owner(self) -> str | None:
+        """Whose token it wants: an appid, or :data:`THE_PLATFORM`; ``None``: no token, the body proves who asks.
+
+        :raises WxaSpecError: a merchant's call without an appid; another token must not take its place.
+        """
+        if self.endpoint.token is not TokenKind.MERCHANT:
+            return THE_PLATFORM if self.endpoint.token is TokenKind.PLATFORM else None
+        if not self.appid:
+            raise WxaSpecError(
+                f"{self.endpoint.name} not sent: it names no Mini Program",
+                [f"appid = {self.appid!r}"],
+                why="A merchant's call carries no appid, its token alone picks the Mini Program.",
+                next_step="name the Mini Program's appid",
+                endpoint=self.endpoint.name,
+            )
+        return self.appid
 
     def knowing(self, before: Any) -> Call:
         """Return the same call, with what the step had read."""

@@ -1,145 +1,241 @@
-"""The client of triggers, on ``httpx``: the twin of :mod:`airflow_wxa.client.sync` but for the ``await``."""
+"""The client of triggers and fleets, on ``httpx``: the twin of :mod:`airflow_wxa.client.sync` but for the ``await``."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import ssl
-from typing import TYPE_CHECKING, Self, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import httpx
-from tenacity import AsyncRetrying
 
-from airflow_wxa.api.call import MAX_ANSWER_BYTES, Reply, read_reply
-from airflow_wxa.api.endpoints import TokenKind
-from airflow_wxa.client import policy, pool
-from airflow_wxa.client.wire import (
-    NO_NAME,
-    NO_TLS,
-    Egress,
-    check_ca_bundle,
-    no_answer,
-    quiet_url_loggers,
-    too_large,
-    url_of,
-)
-from airflow_wxa.errors import WxaCredentialError, WxaError
-from airflow_wxa.steps import Pause
+from airflow_wxa.api.call import MAX_ANSWER_BYTES
+from airflow_wxa.client.delivery import Answer, Deliverer, Note, Request, TokenOf
+from airflow_wxa.client.per_loop import PerLoop
+from airflow_wxa.client.wire import NO_NAME, NO_PROXY, NO_TLS, check_ca_bundle, quiet_url_loggers
+from airflow_wxa.errors import WxaError, WxaSpecError
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from airflow_wxa.api.call import Call
+    from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.api.redaction import Secret
-    from airflow_wxa.client.tokens import TokenSource
-    from airflow_wxa.steps import Step
+    from airflow_wxa.client.delivery import Delivery, Observer, TokenSource
+    from airflow_wxa.client.wire import Egress
+    from airflow_wxa.steps import Pause, Step
 
 __all__ = ["AsyncWxaClient"]
 
 T = TypeVar("T")
+
+# httpcore goes over all its connections for every request: more would cost more than they bring.
+_MOST_CONNECTIONS: Final = 32
+_KEPT_SECONDS: Final = 30.0
+_LOOK_UPS: Final = 16
 
 
 class AsyncWxaClient:
     """Carries calls and steps to WeChat and back without blocking, inside ``async with``.
 
     All clients of one event loop that leave the same way share one pool of connections. A client may be entered
-    several times at once: the pool stays open until all have left.
-
-    It is for waits, which only read: unlike its sync twin it has no observer, and keeps no ledger of what it writes.
+    several times at once: the pool stays open until all have left. What many tasks note at the same moment, the
+    observer gets together.
 
     :param egress: where to, and how.
     :param tokens: who gives the token of each call.
+    :param observer: who sees each write before it is sent and after it was answered, and how a step ended.
+    :param sleep: takes seconds.
     """
 
-    def __init__(self, egress: Egress, tokens: TokenSource) -> None:
+    def __init__(
+        self,
+        egress: Egress,
+        tokens: TokenSource,
+        observer: Observer | None = None,
+        *,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
         quiet_url_loggers()
         check_ca_bundle(egress)
         self._egress = egress
         self._tokens = tokens
-        self._entered: pool.Pool | None = None
+        self._observer = observer
+        self._sleep = sleep
+        self._pool: _Pool | None = None
+        self._batches: dict[Callable[..., Any], _Batches] = {}
 
     async def __aenter__(self) -> Self:
-        self._entered = pool.join(self._egress)
+        self._pool = _pools.join(self._egress)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await pool.leave(self._egress, self._pool)
+    async def __aexit__(self, *raised: object) -> None:
+        await _pools.leave(self._egress)
 
     async def run(self, step: Step[T]) -> T:
-        """Carry a step to its end and return its outcome: errors are thrown into it, its pauses are slept.
+        """Carry a step to its end and return its outcome; errors are thrown into it first.
 
         :raises WxaError: what the step did not answer for.
         """
-        reply: Reply | None = None
+        return await self._carry(Deliverer(self._egress.host, self._observer).step(step))
+
+    async def send(self, call: Call) -> Reply:
+        """Send one call, again where that is safe, and return its reply; raises as the sync twin does."""
+        return await self._carry(Deliverer(self._egress.host, self._observer).call(call))
+
+    async def preload(self, appids: Collection[str]) -> None:
+        """Get the tokens of many Mini Programs at hand together; without it each call does so by itself."""
+        await asyncio.to_thread(self._tokens.preload, appids)
+
+    async def _carry(self, delivery: Delivery[T]) -> T:
+        result: Any = None
         error: WxaError | None = None
         while True:
             try:
-                wish = step.throw(error) if error is not None else step.send(reply)  # type: ignore[arg-type]
+                wanted = delivery.throw(error) if error is not None else delivery.send(result)
             except StopIteration as stop:
-                outcome: T = stop.value
-                return outcome
-            reply = error = None
-            if isinstance(wish, Pause):
-                await asyncio.sleep(wish.seconds)
-                continue
+                carried: T = stop.value
+                return carried
+            result = error = None
             try:
-                reply = await self.send(wish)
+                result = await self._done(wanted)
             except WxaError as refused:
                 error = refused
 
-    async def send(self, call: Call) -> Reply:
-        """Send one call, again where the policy says so, and return its reply; raises as the sync twin does."""
-        content = call.content()
-        token = None if call.endpoint.token is TokenKind.NONE else await self._tokens.atoken(call)
-        try:
-            return await self._send_repeatedly(call, content, token)
-        except WxaCredentialError as error:
-            if token is None or not policy.wants_another_token(error):
-                raise
-            renewed = await self._tokens.arenewed(call, token)
-            if renewed is None:
-                raise
-        return await self._send_repeatedly(call, content, renewed)
+    async def _done(self, wanted: Request | TokenOf | Note | Pause) -> Any:
+        match wanted:
+            case Request():
+                return await self._answered(wanted)
+            case TokenOf(owner, refused):
+                return await self._token(owner, refused)
+            case Note(write, what):
+                return await self._batches.setdefault(write, _Batches(write)).add(what)
+        return await self._sleep(wanted.seconds)
 
-    async def _send_repeatedly(self, call: Call, content: bytes | None, token: Secret | None) -> Reply:
-        try:
-            return await self._send_once(call, content, token)
-        except WxaError as error:
-            if not policy.is_repeated(call, error):
-                raise
-        again = AsyncRetrying(stop=policy.STOP_AGAIN, wait=policy.WAIT, retry=policy.repeated(call), reraise=True)
-        return await again(self._send_once, call, content, token)
-
-    async def _send_once(self, call: Call, content: bytes | None, token: Secret | None) -> Reply:
-        failure = ""
-        try:
-            status, answer = await self._exchange(call, url_of(self._egress.host, call, token), content)
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the latter two: a host that is no name
-            failure = _in_words(error, self._egress.timeout)
-        if failure:  # raised out here: the exception's request holds the URL, and the URL holds the token
-            raise no_answer(call, self._egress.host, failure)
-        if len(answer) > MAX_ANSWER_BYTES:
-            raise too_large(call, MAX_ANSWER_BYTES)
-        return read_reply(call, status, answer, secrets=[token] if token else [])
-
-    async def _exchange(self, call: Call, url: str, content: bytes | None) -> tuple[int, bytes]:
-        """Return status and body, the latter cut off behind the limit."""
-        answer = bytearray()
-        http = self._pool.http
-        async with self._pool.turn, http.stream(call.endpoint.method, url, content=content) as response:
-            async for chunk in response.aiter_bytes():
-                answer += chunk
-                if len(answer) > MAX_ANSWER_BYTES:
-                    break
-        return response.status_code, bytes(answer)
+    async def _token(self, owner: str, refused: Sequence[Secret]) -> Secret:
+        known = self._tokens.known(owner)
+        if known is not None and known not in refused:
+            return known
+        look_up = partial(self._tokens.token, owner, refused)
+        return await asyncio.get_running_loop().run_in_executor(self._entered.look_ups, look_up)
 
     @property
-    def _pool(self) -> pool.Pool:
-        if self._entered is None:
+    def _entered(self) -> _Pool:
+        if self._pool is None:
             raise RuntimeError("an AsyncWxaClient is used inside its `async with` block only")
-        return self._entered
+        return self._pool
+
+    async def _answered(self, request: Request) -> Answer:
+        """Send, and return the answer, cut off behind the limit."""
+        pool, content = self._entered, bytearray()
+        try:
+            async with (
+                pool.turn,
+                pool.http.stream(
+                    request.method, request.url, content=request.content, headers=request.headers
+                ) as response,
+            ):
+                async for chunk in response.aiter_bytes():
+                    content += chunk
+                    if len(content) > MAX_ANSWER_BYTES:
+                        break
+                return Answer(response.status_code, bytes(content))
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the latter two: a host that is no name
+            return Answer(failure=_in_words(error, self._egress.timeout))
+
+
+class _Batches:
+    """Hands what tasks note to the observer, in a thread; what comes while one batch is written is the next."""
+
+    def __init__(self, write: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
+        self._write = write
+        self._turn = asyncio.Lock()
+        self._waiting: list[tuple[Any, asyncio.Future[Any]]] = []
+
+    async def add(self, what: Any) -> Any:
+        """Return what the observer returned for ``what``, or raise what it raised."""
+        mine: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((what, mine))
+        async with self._turn:
+            if self._waiting and not mine.done():
+                batch, self._waiting = self._waiting, []
+                # Shielded: whoever is cancelled here must not take the others along.
+                await asyncio.shield(asyncio.create_task(self._written(batch)))
+        return await mine
+
+    async def _written(self, batch: list[tuple[Any, asyncio.Future[Any]]]) -> None:
+        try:
+            results = await asyncio.to_thread(self._write, [what for what, _ in batch])
+        except WxaError as error:
+            if len(batch) == 1:
+                _settle(batch[0][1], error)
+            else:  # one of them may be at fault: the others must not pay for it
+                for each in batch:
+                    await self._written([each])
+            return
+        for (_, future), result in zip(batch, results, strict=True):
+            _settle(future, result)
+
+
+def _settle(future: asyncio.Future[Any], result: Any) -> None:
+    if future.done():  # cancelled
+        return
+    if isinstance(result, WxaError):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
+
+
+class _Pool:
+    """Connections of one event loop to one host.
+
+    A client of its own for each of thousands of waits would hold a pool each, read the certificates each time, and
+    open a connection for every look.
+    """
+
+    def __init__(self, egress: Egress) -> None:
+        self.http = httpx.AsyncClient(
+            timeout=httpx.Timeout(egress.timeout, pool=None),
+            limits=httpx.Limits(
+                max_connections=_MOST_CONNECTIONS,
+                max_keepalive_connections=_MOST_CONNECTIONS,
+                keepalive_expiry=_KEPT_SECONDS,
+            ),
+            proxy=egress.proxy,
+            verify=_trusting(egress.ca_bundle) if egress.ca_bundle else True,
+            follow_redirects=False,
+        )
+        #: Held while a request is under way. Those that wait for a connection queue up here, where waiting costs
+        #: nothing and never ends in a ``PoolTimeout``.
+        self.turn = asyncio.Semaphore(_MOST_CONNECTIONS)
+        #: Where tokens are looked up and refreshed: so many at once, and the loop's own threads stay free.
+        self.look_ups = ThreadPoolExecutor(_LOOK_UPS, "wxa-tokens")
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        self.look_ups.shutdown(wait=False)
+        await self.http.aclose()
+
+
+_pools: Final[PerLoop[Egress, _Pool]] = PerLoop(_Pool)
+
+
+def _trusting(ca_bundle: str) -> ssl.SSLContext:
+    """Return a context that trusts the certificates of a file or a folder."""
+    is_folder = Path(ca_bundle).is_dir()
+    try:
+        return ssl.create_default_context(
+            cafile=None if is_folder else ca_bundle, capath=ca_bundle if is_folder else None
+        )
+    except OSError as error:  # ssl.SSLError is one
+        failure = error.strerror or type(error).__name__
+    raise WxaSpecError(
+        "the Connection's certificates are refused",
+        [f"extra ca_bundle = {ca_bundle!r}: {failure}"],
+        next_step="name a PEM file or a folder of certificates, or leave ca_bundle empty for the usual ones",
+    )
 
 
 def _in_words(error: Exception, timeout: float) -> str:
@@ -147,7 +243,7 @@ def _in_words(error: Exception, timeout: float) -> str:
     words = {
         httpx.ConnectTimeout: f"no connection within {timeout} s",
         httpx.ReadTimeout: f"no answer within {timeout} s",
-        httpx.ProxyError: "the proxy refused or could not be reached",
+        httpx.ProxyError: NO_PROXY,
     }
     for kind, text in words.items():
         if isinstance(error, kind):

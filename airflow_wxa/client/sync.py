@@ -3,45 +3,108 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import requests
 from requests.utils import get_environ_proxies
-from tenacity import Retrying
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from airflow_wxa.api.call import MAX_ANSWER_BYTES, Reply, read_reply
-from airflow_wxa.api.endpoints import TokenKind
-from airflow_wxa.client import policy
-from airflow_wxa.client.wire import (
-    JSON_HEADERS,
-    NO_NAME,
-    NO_TLS,
-    Egress,
-    check_ca_bundle,
-    no_answer,
-    quiet_url_loggers,
-    too_large,
-    url_of,
-)
-from airflow_wxa.errors import WxaCredentialError, WxaError
-from airflow_wxa.steps import Pause
+from airflow_wxa.api.call import MAX_ANSWER_BYTES
+from airflow_wxa.client.delivery import Answer, Deliverer, Note, Request, TokenOf
+from airflow_wxa.client.wire import NO_NAME, NO_PROXY, NO_TLS, check_ca_bundle, quiet_url_loggers
+from airflow_wxa.errors import WxaError
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Callable
 
-    from airflow_wxa.api.call import Call
-    from airflow_wxa.api.redaction import Secret
-    from airflow_wxa.client.observer import Observer
-    from airflow_wxa.client.tokens import TokenSource
-    from airflow_wxa.steps import Step
+    from airflow_wxa.api.call import Call, Reply
+    from airflow_wxa.client.delivery import Delivery, Observer, TokenSource
+    from airflow_wxa.client.wire import Egress
+    from airflow_wxa.steps import Pause, Step
 
-__all__ = ["WxaClient"]
+__all__ = ["Http", "WxaClient"]
 
 T = TypeVar("T")
 
 
-class _Straight(requests.Session):
+class WxaClient:
+    """Carries calls and steps to WeChat and back. One per task; not for several threads.
+
+    :param egress: where to, and how.
+    :param tokens: who gives the token of each call.
+    :param observer: who sees each write before it is sent and after it was answered, and how a step ended.
+    :param sleep: takes seconds.
+    """
+
+    def __init__(
+        self,
+        egress: Egress,
+        tokens: TokenSource,
+        observer: Observer | None = None,
+        *,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        quiet_url_loggers()
+        check_ca_bundle(egress)
+        self._egress = egress
+        self._tokens = tokens
+        self._observer = observer
+        self._sleep = sleep
+        self._http = Http(egress, egress.host)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+    def run(self, step: Step[T]) -> T:
+        """Carry a step to its end and return its outcome; errors are thrown into it first.
+
+        :raises WxaError: what the step did not answer for.
+        """
+        return self._carry(Deliverer(self._egress.host, self._observer).step(step))
+
+    def send(self, call: Call) -> Reply:
+        """Send one call, again where that is safe, and return its reply.
+
+        :raises WxaSpecError: the body breaks its schema, or there is no token for it; nothing was sent.
+        :raises WxaTransportError: no usable answer.
+        :raises WxaApiError: WeChat refused.
+        """
+        return self._carry(Deliverer(self._egress.host, self._observer).call(call))
+
+    def _carry(self, delivery: Delivery[T]) -> T:
+        result: Any = None
+        error: WxaError | None = None
+        while True:
+            try:
+                wanted = delivery.throw(error) if error is not None else delivery.send(result)
+            except StopIteration as stop:
+                carried: T = stop.value
+                return carried
+            result = error = None
+            try:
+                result = self._done(wanted)
+            except WxaError as refused:
+                error = refused
+
+    def _done(self, wanted: Request | TokenOf | Note | Pause) -> Any:
+        match wanted:
+            case Request():
+                return self._http.send(wanted)
+            case TokenOf(owner, refused):
+                return self._tokens.token(owner, refused)
+            case Note(write, what):
+                return write([what])[0]
+        return self._sleep(wanted.seconds)
+
+
+class _NoRedirects(requests.Session):
     """A session that has no eyes for redirects.
 
     Even where requests does not follow one, it reads the whole body and takes the Location apart, whatever is there.
@@ -51,136 +114,55 @@ class _Straight(requests.Session):
         """Return ``None``: the answer leads nowhere."""
 
 
-class WxaClient:
-    """Carries calls and steps to WeChat and back. One per task; not for several threads.
+class Http:
+    """Sends requests on connections of its own.
 
-    :param egress: where to, and how.
-    :param tokens: who gives the token of each call.
-    :param observer: who sees each write before it is sent and after it was answered.
+    :param egress: how they leave.
+    :param url: where to; by its host the environment names proxy and certificates.
     """
 
-    def __init__(self, egress: Egress, tokens: TokenSource, observer: Observer | None = None) -> None:
-        quiet_url_loggers()
-        check_ca_bundle(egress)
-        self._observer = observer
-        self._egress = egress
-        self._tokens = tokens
-        self._session = _Straight()
-        self._session.headers.update(JSON_HEADERS)
-        # Proxies and certificates of the environment are read once here, not for each of thousands of requests.
+    def __init__(self, egress: Egress, url: str) -> None:
+        self._timeout = egress.timeout
+        self._session = session = _NoRedirects()
+        # Read once here, not for each of thousands of requests.
         proxy = egress.proxy
-        self._session.proxies = (
-            {"http": proxy, "https": proxy} if proxy else dict(get_environ_proxies(egress.host, no_proxy=None))
-        )
-        self._session.verify = (
-            egress.ca_bundle or self._session.merge_environment_settings(egress.host, {}, None, None, None)["verify"]
-        )
-        self._session.trust_env = False
+        session.proxies = {"http": proxy, "https": proxy} if proxy else dict(get_environ_proxies(url, no_proxy=None))
+        session.verify = egress.ca_bundle or session.merge_environment_settings(url, {}, None, None, None)["verify"]
+        session.trust_env = False
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def close(self) -> None:
         """Give the connections back."""
         self._session.close()
 
-    def run(self, step: Step[T]) -> T:
-        """Carry a step to its end and return its outcome: errors are thrown into it, its pauses are slept.
-
-        :raises WxaError: what the step did not answer for.
-        """
-        reply: Reply | None = None
-        error: WxaError | None = None
-        while True:
-            try:
-                wish = step.throw(error) if error is not None else step.send(reply)  # type: ignore[arg-type]
-            except StopIteration as stop:
-                outcome: T = stop.value
-                return outcome
-            reply = error = None
-            if isinstance(wish, Pause):
-                time.sleep(wish.seconds)
-                continue
-            try:
-                reply = self.send(wish)
-            except WxaError as refused:
-                error = refused
-
-    def send(self, call: Call) -> Reply:
-        """Send one call, again where the policy says so, and return its reply.
-
-        :raises WxaSpecError: the body breaks its schema, or there is no token for it; nothing was sent.
-        :raises WxaTransportError: no usable answer.
-        :raises WxaApiError: WeChat refused.
-        """
-        content = call.content()
-        token = None if call.endpoint.token is TokenKind.NONE else self._tokens.token(call)
-        if self._observer is None or not call.writes:
-            return self._send_renewing(call, content, token)
-        noted = self._observer.before(call)
+    def send(self, request: Request) -> Answer:
+        """Send, and return the answer, cut off behind the limit; no redirect is followed, the URL is secret."""
         try:
-            reply = self._send_renewing(call, content, token)
-        except WxaError as error:
-            self._observer.refused(noted, error)
-            raise
-        self._observer.answered(noted, reply)
-        return reply
-
-    def _send_renewing(self, call: Call, content: bytes | None, token: Secret | None) -> Reply:
-        try:
-            return self._send_repeatedly(call, content, token)
-        except WxaCredentialError as error:
-            if token is None or not policy.wants_another_token(error):
-                raise
-            renewed = self._tokens.renewed(call, token)
-            if renewed is None:
-                raise
-        return self._send_repeatedly(call, content, renewed)
-
-    def _send_repeatedly(self, call: Call, content: bytes | None, token: Secret | None) -> Reply:
-        try:
-            return self._send_once(call, content, token)
-        except WxaError as error:
-            if not policy.is_repeated(call, error):
-                raise
-        again = Retrying(stop=policy.STOP_AGAIN, wait=policy.WAIT, retry=policy.repeated(call), reraise=True)
-        return again(self._send_once, call, content, token)
-
-    def _send_once(self, call: Call, content: bytes | None, token: Secret | None) -> Reply:
-        failure = ""
-        try:
-            status, answer = self._exchange(call, url_of(self._egress.host, call, token), content)
-        except (requests.RequestException, HTTPError) as error:  # the latter while the body is read
-            failure = _in_words(error, self._egress.timeout)
-        if failure:  # raised out here: the exception's text and context hold the URL, and the URL holds the token
-            raise no_answer(call, self._egress.host, failure)
-        if len(answer) > MAX_ANSWER_BYTES:
-            raise too_large(call, MAX_ANSWER_BYTES)
-        return read_reply(call, status, answer, secrets=[token] if token else [])
-
-    def _exchange(self, call: Call, url: str, content: bytes | None) -> tuple[int, bytes]:
-        """Return status and body, the latter cut off behind the limit; no redirect is followed, the URL is secret."""
-        with self._session.request(
-            call.endpoint.method,
-            url,
-            data=content,
-            timeout=self._egress.timeout,
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            return response.status_code, response.raw.read(MAX_ANSWER_BYTES + 1, decode_content=True)
+            with self._session.request(
+                request.method,
+                request.url,
+                data=request.content,
+                headers=request.headers,
+                timeout=self._timeout,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return Answer(response.status_code, response.raw.read(MAX_ANSWER_BYTES + 1, decode_content=True))
+        except (requests.RequestException, HTTPError, ValueError) as error:
+            # HTTPError: while the body is read. ValueError: a header that none can be.
+            return Answer(failure=_in_words(error, self._timeout))
 
 
-def _in_words(error: requests.RequestException | HTTPError, timeout: float) -> str:
+def _in_words(error: Exception, timeout: float) -> str:
     """Return what failed without the exception's own text, which names the URL."""
     words: dict[type[Exception], str] = {
         requests.exceptions.SSLError: NO_TLS,
-        requests.exceptions.ProxyError: "the proxy refused or could not be reached",
+        requests.exceptions.ProxyError: NO_PROXY,
         requests.exceptions.ConnectTimeout: f"no connection within {timeout} s",
         requests.exceptions.ReadTimeout: f"no answer within {timeout} s",
         ReadTimeoutError: f"no whole answer within {timeout} s",

@@ -25,8 +25,8 @@ WECHAT: Final = "https://api.weixin.qq.com"
 _LABEL: Final = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOSTNAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?|[0-9a-f]*:[0-9a-f:.]+(?:%\w+)?")
 NO_NAME: Final = "the host's name could not be resolved (DNS)"
+NO_PROXY: Final = "the proxy refused or could not be reached"
 NO_TLS: Final = "the TLS handshake failed: no TLS there, or a certificate that is not trusted or not for this host"
-JSON_HEADERS: Final = {"Content-Type": "application/json; charset=utf-8"}
 
 
 @dataclass(frozen=True, slots=True)

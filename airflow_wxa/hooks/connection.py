@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from airflow_wxa.access import FirstOf, FixedTokens, PlatformCredentials, TokenServer
+from airflow_wxa.access import FixedTokens, PlatformCredentials, TokenServer
 from airflow_wxa.api.redaction import Secret, without_credentials
 from airflow_wxa.client import Egress, api_host
 from airflow_wxa.errors import WxaSpecError
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
-    from airflow_wxa.client import TokenSource
 
 __all__ = ["WxaConnection", "read_connection", "unknown_connection"]
 
@@ -52,7 +51,7 @@ class WxaConnection:
     fixed: FixedTokens
     component_appid: str = ""
     component_appsecret: Secret | None = None
-    token_url: str = field(default="", repr=False)  # a query in it may hold a key
+    token_url: Secret | None = None  # a query in it may hold a key
     token_url_bearer: Secret | None = None
     push_token: Secret | None = None
     encoding_aes_key: Secret | None = None
@@ -66,9 +65,16 @@ class WxaConnection:
         return _platform(self.component_appid, self.component_appsecret, self.egress)
 
     @property
+    def token_server(self) -> TokenServer | None:
+        """The company's token server; ``None`` without ``token_url``."""
+        if self.token_url is None:
+            return None
+        return TokenServer(self.token_url, self.token_url_bearer, self.component_appid, self.egress)
+
+    @property
     def has_platform_token(self) -> bool:
         """Whether a platform token can be had."""
-        return self.fixed.has_platform or bool(self.token_url) or self.component_appsecret is not None
+        return bool(self.fixed.platform or self.token_url or self.component_appsecret)
 
     @property
     def long_lived(self) -> tuple[str, ...]:
@@ -88,17 +94,12 @@ class WxaConnection:
         return tuple(dict.fromkeys([*raw, *(quote(value, safe="") for value in raw)]))
 
     @property
-    def tokens(self) -> FirstOf:
+    def tokens(self) -> FixedTokens:
         """Where tokens come from: fixed ones, then the token server, else the platform's credentials.
 
         :raises WxaSpecError: the store that the credentials need cannot be opened.
         """
-        other: TokenSource | None = None
-        if self.token_url:
-            other = TokenServer(self.token_url, self.token_url_bearer, self.component_appid, self.egress)
-        else:
-            other = self.platform
-        return FirstOf(self.fixed, other)
+        return self.fixed.before(self.token_server or self.platform)
 
 
 @cache
@@ -134,11 +135,11 @@ def read_connection(connection: Connection) -> WxaConnection:
         fixed=FixedTokens(merchants, texts["component_access_token"]),
         component_appid=connection.login or "",
         component_appsecret=Secret(connection.password) if connection.password else None,
-        token_url=texts["token_url"],
-        token_url_bearer=secrets["token_url_bearer"],
-        push_token=secrets["push_token"],
-        encoding_aes_key=secrets["encoding_aes_key"],
-        previous_encoding_aes_key=secrets["previous_encoding_aes_key"],
+        **{
+            name: value
+            for name, value in secrets.items()
+            if name not in {"proxy", "ca_bundle", "component_access_token"}
+        },
     )
 
 

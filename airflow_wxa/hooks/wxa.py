@@ -10,6 +10,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
+from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.audit import undocodeaudit, withdrawals_left
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
@@ -63,7 +64,7 @@ class WxaHook(BaseHook):
         :raises WxaSpecError: the Connection cannot be right; every problem is named.
         """
         read = self.read()
-        return WxaClient(read.egress, read.tokens, self._recorder(read))
+        return self._client(read)
 
     def read(self) -> WxaConnection:
         """Return the Connection as it was read.
@@ -88,7 +89,8 @@ class WxaHook(BaseHook):
         read = read_connection(connection)
         for secret in _not_masked_yet(read):
             await amask_secret(secret)
-        return AsyncWxaClient(read.egress, await asyncio.to_thread(lambda: read.tokens))
+        recorder = Recorder(open_ledger, read.component_appid, current_task())
+        return AsyncWxaClient(read.egress, await asyncio.to_thread(lambda: read.tokens), recorder)
 
     def run(self, step: Step[T], *, fence: str = "") -> T:
         """Carry a step to its end with a client of its own, and return its outcome, which is recorded.
@@ -99,15 +101,8 @@ class WxaHook(BaseHook):
         :raises WxaError: what the step did not answer for.
         """
         read = self.read()
-        recorder = self._recorder(read, fence)
-        with WxaClient(read.egress, read.tokens, recorder) as client:
-            try:
-                outcome = client.run(step)
-            except WxaError as error:
-                recorder.failed(error)
-                raise
-        recorder.settled(outcome)
-        return outcome
+        with self._client(read, fence) as client:
+            return client.run(step)
 
     def fence_withdrawal(self, appid: str) -> tuple[str, int]:
         """Return a fence for :meth:`run`, and how often the sheet of a Mini Program may still be withdrawn.
@@ -120,8 +115,8 @@ class WxaHook(BaseHook):
         return fence, withdrawals_left(*ledger.spent(*withdrawal, dt.datetime.now(dt.UTC)))
 
     @staticmethod
-    def _recorder(read: WxaConnection, fence: str = "") -> Recorder:
-        return Recorder(open_ledger, read.component_appid, current_task(), fence)
+    def _client(read: WxaConnection, fence: str = "") -> WxaClient:
+        return WxaClient(read.egress, read.tokens, Recorder(open_ledger, read.component_appid, current_task(), fence))
 
     def token_problems(self, appid: str | None) -> list[str]:
         """Return why the Connection has no token for ``appid`` (``None``: for the platform), without any call."""
@@ -129,10 +124,10 @@ class WxaHook(BaseHook):
             tokens = self.read().tokens
         except WxaSpecError as error:
             return [f"Connection {self.wxa_conn_id!r}: {problem}" for problem in error.problems]
-        call = getversioninfo(appid) if appid is not None else modify_wxa_jump_domain("get")
-        if tokens.source_of(call) is tokens.fixed and not tokens.fixed.has(call):
-            return [f"Connection {self.wxa_conn_id!r}: {problem}" for problem in tokens.fixed.missing(call).problems]
-        return []
+        owner = THE_PLATFORM if appid is None else appid
+        if tokens.other is not None or tokens.known(owner) is not None:
+            return []
+        return [f"Connection {self.wxa_conn_id!r}: {problem}" for problem in tokens.missing(owner).problems]
 
     def test_connection(self) -> tuple[bool, str]:
         """Read something harmless with each kind of token, and say in one sentence what works."""

@@ -12,21 +12,23 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
+from airflow_wxa.api.appid import THE_PLATFORM
+from airflow_wxa.errors import WxaStateError
 from airflow_wxa.store.engine import Database
 from airflow_wxa.store.mini_programs import keep_mini_program
-from airflow_wxa.store.tables import THE_PLATFORM, database_now, fence, ledger, outcome
+from airflow_wxa.store.tables import database_now, fence, ledger, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Row, Table
 
     from airflow_wxa.api.call import Call
     from airflow_wxa.errors import WxaApiError
 
-__all__ = ["APPROVAL", "Entry", "Ledger", "Outcome", "TaskRef"]
+__all__ = ["APPROVAL", "Entry", "Ledger", "Outcome", "Result", "TaskRef"]
 
 #: Under this name stand people's decisions, among the endpoints of WeChat that are written to.
 APPROVAL: Final = "approve_release"
@@ -49,6 +51,21 @@ class TaskRef:
     map_index: int = -1
     try_number: int = 0
     triggered_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a step came to.
+
+    :param endpoint: that it wrote to, or would have.
+    :param said: the outcome, or why it stopped, as JSON.
+    :param resolves: it tells what became of lost answers as well, this run's and earlier ones.
+    """
+
+    appid: str
+    endpoint: str
+    said: Mapping[str, Any]
+    resolves: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,59 +119,69 @@ class Ledger:
 
     # Before and after a write ------------------------------------------------------------------------------------
 
-    def intend(self, component_appid: str, call: Call, task: TaskRef) -> int:
-        """Note that a call is about to be sent, and return the row's id. If this raises, it must not be sent."""
-        asked = {name: value for name, value in call.body.items() if name not in _NOT_KEPT}
-        row = {
-            "component_appid": component_appid,
-            "appid": call.appid or THE_PLATFORM,
-            "endpoint": call.endpoint.name,
-            "before": call.before,
-            "asked": asked,
-            "sent_at": database_now(),
-            **_columns(task),
-        }
-        with self._database.writing() as connection:
-            key = connection.execute(insert(ledger).values(**row)).inserted_primary_key
-            return int(key[0]) if key is not None else 0
+    def intend(self, component_appid: str, calls: Sequence[Call], task: TaskRef, fence: str = "") -> list[int]:
+        """Note that calls are about to be sent, all or none, and return the rows' ids.
 
-    def answered(self, entry: int, error: WxaApiError | None = None, *, errcode: int = 0) -> None:
+        :param fence: see :meth:`take_fence`.
+        :raises WxaStateError: a call that WeChat does not guard, and ``fence`` is not its newest, or was used.
+        :raises WxaError: they are not noted; none of them may be sent.
+        """
+        rows = [
+            {
+                "component_appid": component_appid,
+                "appid": call.appid or THE_PLATFORM,
+                "endpoint": call.endpoint.name,
+                "before": call.before,
+                "asked": {name: value for name, value in call.body.items() if name not in _NOT_KEPT},
+                **_columns(task),
+            }
+            for call in calls
+        ]
+        noted = insert(ledger).values(sent_at=database_now()).returning(ledger.c.id, sort_by_parameter_order=True)
+        with self._database.writing() as connection:
+            for call in calls:
+                if call.endpoint.fenced:
+                    _pass_fence(connection, component_appid, call, fence)
+            return list(connection.execute(noted, rows).scalars())
+
+    def answered(self, answers: Mapping[int, int | WxaApiError]) -> None:
         """Note what WeChat answered.
 
-        :param errcode: of a reply; that of ``error`` counts otherwise.
+        :param answers: id of the row → errcode of the reply, or the error.
         """
-        said: dict[str, Any] = {"errcode": errcode}
-        if error is not None:
-            said = {"errcode": error.errcode, "errmsg": error.errmsg, "rid": error.rid}
+        rows = [
+            {"entry": entry, "errcode": said, "errmsg": None, "rid": None}
+            if isinstance(said, int)
+            else {"entry": entry, "errcode": said.errcode, "errmsg": said.errmsg, "rid": said.rid}
+            for entry, said in answers.items()
+        ]
+        statement = update(ledger).where(ledger.c.id == bindparam("entry")).values(answered_at=database_now())
         with self._database.writing() as connection:
-            connection.execute(update(ledger).where(ledger.c.id == entry).values(answered_at=database_now(), **said))
+            connection.execute(statement, rows)
 
-    def forget(self, entry: int) -> None:
-        """Take an intent back: the call was refused on our side, nothing was sent."""
+    def forget(self, entries: Collection[int]) -> None:
+        """Take intents back: the calls were refused on our side, nothing was sent."""
         with self._database.writing() as connection:
-            connection.execute(delete(ledger).where(ledger.c.id == entry))
+            connection.execute(delete(ledger).where(ledger.c.id.in_(entries)))
 
-    def settle(
-        self, component_appid: str, appid: str, endpoint: str, task: TaskRef, said: Mapping[str, Any], *, resolves: bool
-    ) -> None:
-        """Note what a step came to: with this run's writes, and as the latest.
-
-        :param resolves: it tells what became of lost answers as well, this run's and earlier ones.
-        """
-        mine = and_(ledger.c.component_appid == component_appid, ledger.c.appid == appid, ledger.c.endpoint == endpoint)
+    def settle(self, component_appid: str, task: TaskRef, results: Sequence[Result]) -> None:
+        """Note what steps of a task came to: with its writes, and as the latest."""
         with self._database.writing() as connection:
-            connection.execute(
-                update(ledger)
-                .where(mine, ledger.c.run_id == task.run_id, ledger.c.task_id == task.task_id, ledger.c.after.is_(None))
-                .values(after=dict(said))
-            )
-            if resolves:
-                connection.execute(
-                    update(ledger)
-                    .where(mine, _unclear(), ledger.c.resolved_by.is_(None))
-                    .values(resolved_by=f"{task.dag_id} {task.run_id}".strip() or "by hand")
+            for result in results:
+                same = and_(
+                    ledger.c.component_appid == component_appid,
+                    ledger.c.appid == result.appid,
+                    ledger.c.endpoint == result.endpoint,
                 )
-            self._keep_latest(connection, component_appid, appid, task, said)
+                mine = and_(same, ledger.c.run_id == task.run_id, ledger.c.task_id == task.task_id)
+                connection.execute(update(ledger).where(mine, ledger.c.after.is_(None)).values(after=dict(result.said)))
+                if result.resolves:
+                    connection.execute(
+                        update(ledger)
+                        .where(same, _unclear(), ledger.c.resolved_by.is_(None))
+                        .values(resolved_by=f"{task.dag_id} {task.run_id}".strip() or "by hand")
+                    )
+                self._keep_latest(connection, component_appid, result.appid, task, result.said)
 
     def decided(
         self, component_appid: str, appid: str, task: TaskRef, said: Mapping[str, Any], *, refused: str = ""
@@ -183,24 +210,15 @@ class Ledger:
     # Fences: for calls that WeChat does not guard itself ---------------------------------------------------------
 
     def take_fence(self, component_appid: str, appid: str, endpoint: str) -> str:
-        """Become the newest attempt to send this call, and return it; older ones may not send any more."""
+        """Become the newest attempt to send this call, and return its fence for :meth:`intend`.
+
+        Taken before the first look at what the call is about; those who took one earlier may not send any more.
+        """
         attempt = uuid.uuid4().hex
         key = {"component_appid": component_appid, "appid": appid, "endpoint": endpoint}
         with self._database.writing() as connection:
             self._put(connection, fence, key, {"attempt": attempt, "sent": 0})
         return attempt
-
-    def pass_fence(self, attempt: str, component_appid: str, appid: str, endpoint: str) -> bool:
-        """Tell whether this attempt may send now: it is the newest, and has not been used. To be asked just before."""
-        newest = (
-            fence.c.component_appid == component_appid,
-            fence.c.appid == appid,
-            fence.c.endpoint == endpoint,
-            fence.c.attempt == attempt,
-        )
-        statement = update(fence).where(*newest, fence.c.sent == 0).values(sent=1)
-        with self._database.writing() as connection:
-            return connection.execute(statement).rowcount == 1
 
     # Reading and keeping -----------------------------------------------------------------------------------------
 
@@ -309,6 +327,26 @@ class Ledger:
 
 def _columns(task: TaskRef) -> dict[str, Any]:
     return {name: getattr(task, name) for name in TaskRef.__slots__}
+
+
+def _pass_fence(connection: Connection, component_appid: str, call: Call, attempt: str) -> None:
+    """Use the fence of a call up."""
+    newest = update(fence).where(
+        fence.c.component_appid == component_appid,
+        fence.c.appid == (call.appid or THE_PLATFORM),
+        fence.c.endpoint == call.endpoint.name,
+        fence.c.attempt == attempt,
+        fence.c.sent == 0,
+    )
+    if connection.execute(newest.values(sent=1)).rowcount != 1:
+        raise WxaStateError(
+            f"{call.endpoint.name} not sent: a newer attempt of the same task is under way",
+            why="WeChat does not guard this call, so only the newest attempt may send it, and only once.",
+            next_step="leave it to the newer attempt; look at this task's other tries",
+            source=call.endpoint.source,
+            endpoint=call.endpoint.name,
+            appid=call.appid,
+        )
 
 
 def _unclear() -> ColumnElement[bool]:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import and_, case, delete, or_, select, update
 
+from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.store.engine import Database
 from airflow_wxa.store.pushes import LoggedPush
-from airflow_wxa.store.tables import THE_PLATFORM, credential, database_now, push
+from airflow_wxa.store.tables import credential, database_now, push
 from airflow_wxa.store.vault import Vault
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Credential:
     :param lifetime: its whole life in seconds; 0 without one.
     :param renewal: what a new access token is fetched with: refresh token, or for the platform the newest ticket.
     :param renewal_age: seconds since it was stored; ``None`` without one.
+    :param lost_for: seconds since WeChat refused a merchant's renewal, or it withdrew; ``None``: it did not.
     :param generation: counts what was stored; a write says which one it was made from.
     :param is_leased: whether somebody refreshes right now.
     :param granted: ids of the permission sets; ``None`` when they are not known.
@@ -54,6 +56,7 @@ class Credential:
     lifetime: float
     renewal: Secret | None
     renewal_age: float | None
+    lost_for: float | None
     generation: int
     is_leased: bool
     state: State
@@ -335,6 +338,7 @@ class Store:
             lifetime=row.access_lifetime if token is not None else 0.0,
             renewal=self._vault.unlock(row.renewal),
             renewal_age=now - row.renewal_at if row.renewal is not None else None,
+            lost_for=now - row.renewal_at if row.state != "authorised" and row.renewal_at is not None else None,
             generation=row.generation,
             is_leased=row.lease_until is not None and row.lease_until > now,
             state=row.state,
@@ -350,7 +354,8 @@ def _row(component_appid: str, appid: str) -> ColumnElement[bool]:
 def _mark(
     connection: Connection, component_appid: str, appid: str, state: State, generation: int | None = None
 ) -> bool:
-    gone: dict[str, Any] = dict.fromkeys(("access_token", "access_expires_at", "renewal", "renewal_at"))
+    gone: dict[str, Any] = dict.fromkeys(("access_token", "access_expires_at", "renewal"))
+    gone["renewal_at"] = database_now()
     gone |= dict.fromkeys(("lease_owner", "lease_until"))  # what is being fetched will not be stored
     statement = update(credential).where(_row(component_appid, appid))
     if generation is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, Column, Float, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
+
+from airflow_wxa.api.appid import THE_PLATFORM
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
@@ -26,9 +28,6 @@ __all__ = [
     "push",
 ]
 
-#: The appid under which a platform keeps its own row.
-THE_PLATFORM: Final = ""
-
 metadata = MetaData()
 
 credential = Table(
@@ -40,7 +39,7 @@ credential = Table(
     Column("access_expires_at", Float),
     Column("access_lifetime", Float),
     Column("renewal", Text, doc="encrypted: a merchant's refresh token, the platform's newest ticket"),
-    Column("renewal_at", Float, doc="when it was stored"),
+    Column("renewal_at", Float, doc="when it was stored, or refused"),
     Column("generation", Integer, nullable=False, default=0, doc="counts what was stored: compare-and-set"),
     Column("lease_owner", String(40), doc="who refreshes right now"),
     Column("lease_until", Float),

@@ -108,13 +108,13 @@ class _PollingTrigger(BaseTrigger):
         """Return what became of each, and why this triggerer could not ask for one; ``""``: it could."""
         looks = self.looks()
         try:
-            await connection.client_with_patience()
+            client = await connection.client_with_patience()
+            if len(looks) > 1:
+                await client.preload(looks)
         except WxaSpecError as error:
             return dict.fromkeys(looks, "unusable"), "; ".join(error.problems)
         except WxaError:  # the store does not answer yet
             pass
-        if len(looks) > 1:
-            await connection.preload(list(looks))
         throttled = ThrottledLog(self.log.log)
         waits = [_Wait(self, connection, appid, look, throttled) for appid, look in looks.items()]
         async with asyncio.TaskGroup() as group:

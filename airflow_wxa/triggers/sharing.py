@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException, AirflowRuntimeError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from airflow_wxa.client.per_loop import PerLoop
 from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.hooks.connection import read_connection, unknown_connection
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.triggers.push_watcher import PushWatcher
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from airflow.sdk import Connection
 
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from airflow_wxa.hooks.connection import WxaConnection
 
 __all__ = ["SharedConnection", "shared_connection"]
-
-log = logging.getLogger(__name__)
 
 _KNOWN_SECONDS: Final = 30.0  # a Connection that was corrected is noticed after this
 _FAILED_SECONDS: Final = 5.0
@@ -38,16 +35,13 @@ _POLLS_AT_ONCE: Final = 24  # fewer than the connections that a pool has
 
 
 class SharedConnection:
-    """One Connection in one event loop, looked up once in a while for all who wait with it.
+    """One Connection in one event loop, looked up once in a while for all who wait with it."""
 
-    :param watcher: of the loop.
-    """
-
-    def __init__(self, wxa_conn_id: str, watcher: PushWatcher) -> None:
-        self.watcher = watcher
+    def __init__(self, wxa_conn_id: str) -> None:
+        #: Of the loop, whatever the Connection.
+        self.watcher = _watchers.setdefault(asyncio.get_running_loop(), PushWatcher())
         #: Held by looks that nothing hurries, so that those which a push asked for find a free connection.
         self.polls = asyncio.Semaphore(_POLLS_AT_ONCE)
-        self.users = 0
         self._hook = WxaHook(wxa_conn_id)
         self._one_at_a_time = asyncio.Lock()
         self._seen: Connection | None = None
@@ -86,19 +80,7 @@ class SharedConnection:
         )
         return await again(self.client)
 
-    async def preload(self, appids: Sequence[str]) -> None:
-        """Look the stored tokens of many Mini Programs up in one query; without it each look does so by itself."""
-        read = self._read
-        if read is None or read.token_url:
-            return
-        try:
-            platform = await asyncio.to_thread(lambda: read.platform)
-            if platform is not None:
-                await asyncio.to_thread(platform.preload, appids)
-        except WxaError as error:
-            log.info("tokens are looked up one by one: %s", error.what)
-
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Leave the connections to whoever else uses them."""
         client, self._client = self._client, None
         if client is not None:
@@ -111,7 +93,7 @@ class SharedConnection:
             if self._client is None or seen != self._seen:
                 self._read = read_connection(seen)
                 client = await self._hook.aget_conn()
-                await self.close()
+                await self.aclose()
                 self._client = await client.__aenter__()
                 self._seen = seen
         except WxaError as error:
@@ -129,34 +111,10 @@ class SharedConnection:
         raise WxaSpecError(f"the Connection {conn_id!r} cannot be looked up", [f"Airflow says {failure}"])
 
 
-class _Loop:
-    """What one event loop keeps."""
-
-    def __init__(self) -> None:
-        self.watcher = PushWatcher()
-        self.connections: dict[str, SharedConnection] = {}
+_watchers: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, PushWatcher]] = WeakKeyDictionary()
+_connections: Final[PerLoop[str, SharedConnection]] = PerLoop(SharedConnection)
 
 
-_loops: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop]] = WeakKeyDictionary()
-
-
-@asynccontextmanager
-async def shared_connection(wxa_conn_id: str) -> AsyncIterator[SharedConnection]:
+def shared_connection(wxa_conn_id: str) -> AbstractAsyncContextManager[SharedConnection]:
     """Give the running loop's Connection of this id while the block runs; the last to leave closes its client."""
-    loop = asyncio.get_running_loop()
-    here = _loops.get(loop)
-    if here is None:
-        here = _loops[loop] = _Loop()
-    shared = here.connections.get(wxa_conn_id)
-    if shared is None:
-        shared = here.connections[wxa_conn_id] = SharedConnection(wxa_conn_id, here.watcher)
-    shared.users += 1
-    try:
-        yield shared
-    finally:
-        shared.users -= 1
-        if not shared.users:
-            del here.connections[wxa_conn_id]
-            if not here.connections:
-                _loops.pop(loop, None)
-            await shared.close()
+    return _connections.using(wxa_conn_id)

@@ -111,6 +111,17 @@ class Recipe:
         self.store().put_renewals(self.component_appid, {"": Secret(TICKET), self.appid: Secret(REFRESH)})
         return self
 
+    def refused(self, seconds_ago: float) -> Recipe:
+        """Let WeChat have refused the merchant's refresh token some time ago."""
+        self.store().mark(self.component_appid, self.appid, "refused")
+        with self.store()._database.writing() as connection:
+            connection.execute(
+                update(credential)
+                .where(credential.c.component_appid == self.component_appid, credential.c.appid == self.appid)
+                .values(renewal_at=credential.c.renewal_at - seconds_ago)
+            )
+        return self
+
     def expired(self, appid: str | None = None) -> Recipe:
         """Put an access token into the store whose time is over."""
         self.ageing(-1, appid)

@@ -10,11 +10,10 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from tenacity import wait_none
 
 from airflow_wxa.api.authorisation import Authorisation, Grant
 from airflow_wxa.api.redaction import Secret
-from airflow_wxa.client import AsyncWxaClient, Egress, policy
+from airflow_wxa.client import AsyncWxaClient, Egress, delivery
 from airflow_wxa.errors import WxaCredentialError, WxaPermissionError, WxaTransportError
 from airflow_wxa.sandbox import Fault, serve
 from tests.access.platforms import AUTHORIZER_TOKEN, COMPONENT_TOKEN, LIST, TICKET, Recipe, world_of
@@ -22,6 +21,7 @@ from tests.access.platforms import AUTHORIZER_TOKEN, COMPONENT_TOKEN, LIST, TICK
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from airflow_wxa.access import PlatformCredentials
     from airflow_wxa.sandbox import RunningSandbox
 
 VERSION_INFO = "/wxa/getversioninfo"
@@ -35,7 +35,7 @@ def sandbox() -> Iterator[RunningSandbox]:
 
 @pytest.fixture
 def recipe(sandbox: RunningSandbox, store_url: str, monkeypatch: pytest.MonkeyPatch) -> Recipe:
-    monkeypatch.setattr(policy, "WAIT", wait_none())
+    monkeypatch.setattr(delivery, "PAUSES", (0, 0))
     return Recipe(sandbox.url, store_url, lease_seconds=1).imported()
 
 
@@ -76,7 +76,7 @@ def test_many_tokens_are_known_after_one_look(sandbox: RunningSandbox, recipe: R
     credentials = recipe.credentials()
     credentials.preload([recipe.appid, "wx0000000000000009"])
     credentials.store = None  # type: ignore[assignment]  # no second look
-    assert credentials.token(recipe.merchant_call).reveal()
+    assert credentials.token(recipe.appid).reveal()
 
 
 # Renewal ---------------------------------------------------------------------------------------------------------
@@ -162,11 +162,26 @@ def test_a_refused_token_is_renewed_once_and_the_call_repeated_once(
 
 def test_a_token_that_somebody_renewed_already_is_not_renewed_again(sandbox: RunningSandbox, recipe: Recipe) -> None:
     stale = recipe.credentials()
-    refused = stale.token(recipe.merchant_call)
+    refused = stale.token(recipe.appid)
     recipe.ageing(-1)
-    newer = recipe.credentials().token(recipe.merchant_call)
-    assert stale.renewed(recipe.merchant_call, refused) == newer
+    newer = recipe.credentials().token(recipe.appid)
+    assert stale.token(recipe.appid, [refused]) == newer
     assert sandbox.journal.count(AUTHORIZER_TOKEN) == 2
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_process_that_holds_the_token_before_last_gets_one_refresh_too(
+    sandbox: RunningSandbox, recipe: Recipe, asynchronous: bool
+) -> None:
+    stale = recipe.credentials()
+    stale.token(recipe.appid)
+    recipe.ageing(-1)
+    recipe.credentials().token(recipe.appid)
+    sandbox.world.mini_programs[0].issued.clear()  # somebody else fetched a third one: both are dead
+    assert (
+        asyncio.run(send_async(recipe, stale)) if asynchronous else stale.client.send(recipe.merchant_call).errcode
+    ) == 0
+    assert sandbox.journal.count(AUTHORIZER_TOKEN) == 3
 
 
 def test_a_refused_platform_token_is_renewed_in_the_middle_of_a_refresh(
@@ -182,7 +197,7 @@ def test_a_wechat_that_always_answers_40001_is_asked_twice_and_refreshed_for_onc
     sandbox: RunningSandbox, recipe: Recipe, asynchronous: bool
 ) -> None:
     sandbox.add_fault(Fault(path="/wxa/*", kind="errcode_before", errcode=40001, times=None))
-    recipe.credentials().token(recipe.merchant_call)
+    recipe.credentials().token(recipe.appid)
     for number in (1, 2, 3):
         with pytest.raises(WxaCredentialError, match="airflow wxa doctor") as error:
             asyncio.run(send_async(recipe)) if asynchronous else recipe.client().send(recipe.merchant_call)
@@ -202,8 +217,8 @@ def test_a_wechat_that_answers_40001_to_everything_ends_soon(
         assert len(sandbox.journal) == number  # the first request of the chain, and no other
 
 
-async def send_async(recipe: Recipe) -> int:
-    async with AsyncWxaClient(Egress(recipe.host, recipe.timeout), recipe.credentials()) as client:
+async def send_async(recipe: Recipe, credentials: PlatformCredentials | None = None) -> int:
+    async with AsyncWxaClient(Egress(recipe.host, recipe.timeout), credentials or recipe.credentials()) as client:
         return (await client.send(recipe.merchant_call)).errcode
 
 
@@ -226,7 +241,7 @@ def test_a_refresh_token_that_the_list_cannot_mend_needs_the_merchant(sandbox: R
             recipe.client().send(recipe.merchant_call)
         assert (error.value.errcode, error.value.retryable) == (61023, False)
         assert recipe.seen().state == "refused"
-    assert counts(sandbox) == (1, 2, 2)
+    assert counts(sandbox) == (1, 1, 1)
 
 
 def test_an_unknown_merchant_is_adopted_from_the_list_with_all_others(sandbox: RunningSandbox, store_url: str) -> None:
@@ -247,9 +262,39 @@ def test_an_unknown_merchant_is_adopted_from_the_list_with_all_others(sandbox: R
 
 def test_a_merchant_that_never_authorised_is_named_with_the_link(recipe: Recipe, sandbox: RunningSandbox) -> None:
     sandbox.world.withdraw(recipe.appid)
-    recipe.store().mark(recipe.component_appid, recipe.appid, "refused")
+    recipe.refused(601)
     with pytest.raises(WxaCredentialError, match=r"No refresh token is stored[\s\S]*airflow wxa authorise"):
         recipe.client().send(recipe.merchant_call)
+    assert sandbox.journal.count(LIST) == 1
+
+
+def test_a_refusal_is_remembered_for_ten_minutes_and_then_looked_at_again(
+    sandbox: RunningSandbox, recipe: Recipe
+) -> None:
+    recipe.refused(590)
+    with pytest.raises(WxaCredentialError, match=r"WeChat said so 59\d s ago[\s\S]*airflow wxa authorise"):
+        recipe.client().send(recipe.merchant_call)
+    assert len(sandbox.journal) == 0
+    recipe.refused(601)
+    assert recipe.client().send(recipe.merchant_call).errcode == 0  # authorised again, and nobody told us
+    assert sandbox.journal.count(LIST) == 1
+
+
+def test_one_look_at_the_list_serves_all_who_are_not_on_it(sandbox: RunningSandbox, recipe: Recipe) -> None:
+    credentials = recipe.credentials()
+    for number in range(100, 110):
+        with pytest.raises(WxaCredentialError, match="authorise the platform again"):
+            credentials.token(f"wx{number:016x}")
+    assert sandbox.journal.count(LIST) == 1
+
+
+def test_a_list_from_before_a_refusal_says_nothing_about_it(sandbox: RunningSandbox, recipe: Recipe) -> None:
+    credentials = recipe.credentials()
+    with pytest.raises(WxaCredentialError):
+        credentials.token("wx0000000000000100")  # reads the list, which still tells the merchant's refresh token
+    sandbox.world.mini_programs[0].refresh_token = "changed elsewhere"
+    assert credentials.token(recipe.appid)
+    assert sandbox.journal.count(LIST) == 2
 
 
 def test_a_merchant_that_withdrew_is_marked_and_stays_so(sandbox: RunningSandbox, recipe: Recipe) -> None:
@@ -279,7 +324,7 @@ def test_a_merchant_that_authorises_during_a_hopeless_refresh_keeps_what_it_got(
 
     monkeypatch.setattr(credentials.client, "run", run_slowly)
     sandbox.add_fault(Fault(path=AUTHORIZER_TOKEN, kind="errcode_before", errcode=61023))
-    assert credentials.token(recipe.merchant_call) == Secret("fresh")
+    assert credentials.token(recipe.appid) == Secret("fresh")
     assert recipe.seen().state == "authorised"
 
 
@@ -313,7 +358,7 @@ def test_a_ticket_that_is_refused_says_how_to_get_another(
 
 def test_a_forked_process_opens_a_connection_of_its_own(recipe: Recipe) -> None:
     credentials = recipe.credentials()
-    credentials.token(recipe.merchant_call)
+    credentials.token(recipe.appid)
     _forked["credentials"] = credentials
     with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
         theirs = pool.submit(_client_id).result(30)
@@ -332,7 +377,7 @@ def test_an_event_loop_goes_on_while_a_token_is_fetched(sandbox: RunningSandbox,
     sandbox.add_fault(Fault(path=AUTHORIZER_TOKEN, kind="slow", seconds=0.3))
 
     async def beats_while_waiting() -> int:
-        fetching = asyncio.create_task(recipe.credentials().atoken(recipe.merchant_call))
+        fetching = asyncio.create_task(send_async(recipe))
         beats = 0
         while not fetching.done():
             await asyncio.sleep(0.01)

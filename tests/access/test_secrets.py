@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
-from tenacity import wait_none
 
-from airflow_wxa.client import policy
+from airflow_wxa.client import delivery
 from airflow_wxa.errors import WxaError
 from airflow_wxa.sandbox import Fault, serve
 from tests.access.platforms import Recipe, world_of
@@ -49,7 +48,7 @@ def shown(error: BaseException | None) -> str:
 def test_whatever_fails_tells_no_secret(
     path: str, kind: FaultKind, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policy, "WAIT", wait_none())
+    monkeypatch.setattr(delivery, "PAUSES", (0, 0))
     caplog.set_level(logging.DEBUG)
     world, numbers = world_of(), count()
     world.generate = lambda: f"{CANARY}+issued/{next(numbers)}"

@@ -70,16 +70,16 @@ def test_sixteen_processes_whose_token_was_replaced_by_somebody_make_one_refresh
 def test_threads_of_one_process_make_one_refresh(sandbox: RunningSandbox, recipe: Recipe) -> None:
     credentials = recipe.expired().credentials()
     with ThreadPoolExecutor(12) as pool:
-        tokens = list(pool.map(lambda _: credentials.token(recipe.merchant_call), range(12)))
+        tokens = list(pool.map(lambda _: credentials.token(recipe.appid), range(12)))
     assert len({token.reveal() for token in tokens}) == 1
     assert sandbox.journal.count(AUTHORIZER_TOKEN) == 1
 
 
 def test_threads_whose_token_was_refused_make_one_refresh(sandbox: RunningSandbox, recipe: Recipe) -> None:
     credentials = recipe.credentials()
-    refused = credentials.token(recipe.merchant_call)
+    refused = credentials.token(recipe.appid)
     with ThreadPoolExecutor(12) as pool:
-        tokens = list(pool.map(lambda _: credentials.renewed(recipe.merchant_call, refused), range(12)))
+        tokens = list(pool.map(lambda _: credentials.token(recipe.appid, [refused]), range(12)))
     assert refused not in tokens
     assert len({token.reveal() for token in tokens}) == 1
     assert sandbox.journal.count(AUTHORIZER_TOKEN) == 2
@@ -98,11 +98,11 @@ def test_processes_that_know_no_refresh_token_read_the_list_and_all_succeed(
 
 
 def test_an_early_renewal_keeps_nobody_waiting(sandbox: RunningSandbox, recipe: Recipe) -> None:
-    first = recipe.credentials().token(recipe.merchant_call)
+    first = recipe.credentials().token(recipe.appid)
     recipe.ageing(300)
     seen = recipe.seen()
     assert recipe.store().take_lease(seen, "somebody else", 30)
-    assert recipe.credentials().token(recipe.merchant_call) == first
+    assert recipe.credentials().token(recipe.appid) == first
     assert sandbox.journal.count(AUTHORIZER_TOKEN) == 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,12 +10,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from airflow_wxa.access import FirstOf, FixedTokens, TokenServer
+from airflow_wxa.access import FixedTokens, TokenServer
+from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.api.redaction import Secret
-from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.client import Egress, WxaClient
-from airflow_wxa.errors import WxaCredentialError, WxaSpecError, WxaTransportError
+from airflow_wxa.errors import WxaCredentialError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
 
 BEARER = "bearer+canary"
-MERCHANT, PLATFORM = getversioninfo(APPID), modify_wxa_jump_domain("get")
+MERCHANT, PLATFORM, CALL = APPID, THE_PLATFORM, getversioninfo(APPID)
 
 
 class Company:
@@ -57,7 +56,7 @@ class Company:
 
     def source(self, bearer: str | None = BEARER, url: str = "", **egress: Any) -> TokenServer:
         secret = Secret(bearer) if bearer else None
-        return TokenServer(url or self.url, secret, COMPONENT_APPID, Egress("http://127.0.0.1:1", 5, **egress))
+        return TokenServer(Secret(url or self.url), secret, COMPONENT_APPID, Egress("http://127.0.0.1:1", 5, **egress))
 
 
 @pytest.fixture
@@ -104,7 +103,7 @@ def test_a_refused_token_is_told_to_the_server_and_replaced(company: Company) ->
     source = company.source()
     refused = source.token(MERCHANT)
     company.answer["access_token"] = "another"
-    assert source.renewed(MERCHANT, refused) == Secret("another")
+    assert source.token(MERCHANT, [refused]) == Secret("another")
     assert company.asked[1]["refused"] == "1"
     assert source.token(MERCHANT) == Secret("another")
 
@@ -114,7 +113,7 @@ def test_a_server_that_insists_on_a_refused_token_ends_the_call(company: Company
         WxaClient(Egress(wxa_sandbox.url), company.source()) as client,
         pytest.raises(WxaCredentialError, match="40001"),
     ):
-        client.send(MERCHANT)
+        client.send(CALL)
     assert len(wxa_sandbox.journal) == 1
     assert len(company.asked) == 2
 
@@ -122,7 +121,7 @@ def test_a_server_that_insists_on_a_refused_token_ends_the_call(company: Company
 def test_its_token_carries_a_call(company: Company, wxa_sandbox: RunningSandbox) -> None:
     company.answer["access_token"] = MERCHANT_TOKEN
     with WxaClient(Egress(wxa_sandbox.url), company.source()) as client:
-        assert client.send(MERCHANT).errcode == 0
+        assert client.send(CALL).errcode == 0
 
 
 @pytest.mark.parametrize(
@@ -181,34 +180,17 @@ def test_a_server_that_does_not_answer_is_named_without_what_its_url_hides(compa
     assert error.value.retryable
 
 
-def test_an_event_loop_asks_in_a_thread(company: Company) -> None:
-    async def both() -> tuple[Secret, Secret | None]:
-        source = company.source()
-        token = await source.atoken(MERCHANT)
-        company.answer["access_token"] = "another"
-        return token, await source.arenewed(MERCHANT, token)
-
-    assert asyncio.run(both()) == (Secret("told"), Secret("another"))
-
-
 # The order of sources --------------------------------------------------------------------------------------------
 
 
 def test_a_fixed_token_comes_before_the_server(company: Company) -> None:
-    tokens = FirstOf(FixedTokens({"wx0000000000000009": "fixed"}), company.source())
-    assert tokens.token(getversioninfo("wx0000000000000009")) == Secret("fixed")
+    tokens = FixedTokens({"wx0000000000000009": "fixed"}).before(company.source())
+    assert tokens.token("wx0000000000000009") == Secret("fixed")
     assert company.asked == []
     assert tokens.token(MERCHANT) == Secret("told")
 
 
 def test_a_fixed_token_has_no_successor_even_when_the_server_has(company: Company) -> None:
-    tokens = FirstOf(FixedTokens({APPID: "fixed"}), company.source())
-    assert tokens.renewed(MERCHANT, Secret("fixed")) is None
-    assert asyncio.run(tokens.arenewed(MERCHANT, Secret("fixed"))) is None
+    tokens = FixedTokens({APPID: "fixed"}).before(company.source())
+    assert tokens.token(MERCHANT, [Secret("fixed")]) == Secret("fixed")
     assert company.asked == []
-
-
-def test_without_another_source_the_missing_fixed_token_is_named() -> None:
-    tokens = FirstOf(FixedTokens({}), None)
-    with pytest.raises(WxaSpecError, match="authorizer_access_tokens"):
-        asyncio.run(tokens.atoken(MERCHANT))

@@ -3,9 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tenacity import wait_none
 
-from airflow_wxa.client import policy
+from airflow_wxa.client import delivery
 from tests.airflow_session import airflow_database, release, release_dag, wxa_default  # noqa: F401  fixtures
 from tests.chaos.witness import Witness, contested_world
 
@@ -44,4 +43,4 @@ def witness(monkeypatch: pytest.MonkeyPatch) -> Witness:
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client's own repeats follow at once."""
-    monkeypatch.setattr(policy, "WAIT", wait_none())
+    monkeypatch.setattr(delivery, "PAUSES", (0, 0))

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from airflow_wxa.access.fixed import FixedTokens
+from airflow_wxa.api.redaction import Secret
 from airflow_wxa.client import Egress, WxaClient
-from airflow_wxa.sandbox import Fault
-from airflow_wxa.sandbox.gate import Request
+from airflow_wxa.client.delivery import Answer
+from airflow_wxa.sandbox import Fault, gate
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 
 if TYPE_CHECKING:
-    from airflow_wxa.api.call import Call
-    from airflow_wxa.api.redaction import Secret
-    from airflow_wxa.sandbox import RunningSandbox
+    from collections.abc import Sequence
+
+    from airflow_wxa.client.delivery import Request
+    from airflow_wxa.sandbox import RunningSandbox, World
     from airflow_wxa.sandbox.exchange import Sandbox
 
 TIMEOUT: Final = 0.3  # seconds
@@ -54,44 +56,56 @@ class Trouble:
     endpoint: str = ""
     asked: int = 0
 
-    def strikes(self, call: Call) -> bool:
+    def strikes(self, endpoint: str) -> bool:
         """Count an exchange, and tell whether it goes wrong."""
         self.asked += 1
-        return self.at == self.asked - 1 or self.endpoint == call.endpoint.name
+        return self.at == self.asked - 1 or self.endpoint == endpoint
 
 
 class Renewing(FixedTokens):
-    """Tokens of platform credentials: a refused one is fetched anew (here it is the same again)."""
+    """Tokens that WeChat gives anew when it refused them."""
 
-    def renewed(self, call: Call, refused: Secret) -> Secret:  # type: ignore[override]  # noqa: ARG002  (the protocol's)
-        return refused
+    def __init__(self, world: World) -> None:
+        super().__init__({APPID: MERCHANT_TOKEN}, PLATFORM_TOKEN)
+        self._world = world
+
+    def token(self, owner: str, refused: Sequence[Secret] = ()) -> Secret:
+        if refused:
+            fresh = f"{refused[-1].reveal()}+"
+            self._tokens[owner] = Secret(fresh)
+            if owner:
+                self._world.mini_program(owner).authorizer_access_token = fresh
+            else:
+                self._world.platforms[0].component_access_token = fresh
+        return super().token(owner)
 
 
 class FaultyClient(WxaClient):
     """See the module."""
 
     def __init__(self, running: RunningSandbox, trouble: Trouble) -> None:
-        tokens = Renewing({APPID: MERCHANT_TOKEN}, PLATFORM_TOKEN)
-        super().__init__(Egress(running.url, timeout=TIMEOUT), tokens)
-        self._running = running
-        self._trouble = trouble
+        super().__init__(Egress(running.url, timeout=TIMEOUT), Renewing(running.world))
+        send = self._http.send
 
-    def _exchange(self, call: Call, url: str, content: bytes | None) -> tuple[int, bytes]:
-        if not self._trouble.strikes(call):
-            return answered_at_once(self._running.sandbox, call, url, content)
-        if self._trouble.fault == REFUSED:
-            nobody = f"http://127.0.0.1:{_closed_port()}"
-            return super()._exchange(call, url.replace(self._running.url, nobody), content)
-        self._running.add_fault(Fault(path=call.endpoint.path, **FAULTS[self._trouble.fault]))
-        return super()._exchange(call, url, content)
+        def send_or_fail(request: Request) -> Answer:
+            path = urlsplit(request.url).path
+            if not trouble.strikes(path.rpartition("/")[2]):
+                return answered_at_once(running.sandbox, request)
+            if trouble.fault == REFUSED:
+                nobody = f"http://127.0.0.1:{_closed_port()}"
+                return send(replace(request, url=request.url.replace(running.url, nobody)))
+            running.add_fault(Fault(path=path, **FAULTS[trouble.fault]))
+            return send(request)
+
+        self._http.send = send_or_fail  # type: ignore[method-assign]
 
 
-def answered_at_once(sandbox: Sandbox, call: Call, url: str, content: bytes | None) -> tuple[int, bytes]:
+def answered_at_once(sandbox: Sandbox, request: Request) -> Answer:
     """Return what the sandbox answers, without a connection."""
-    query = parse_qsl(urlsplit(url).query)
-    request = Request(call.endpoint.method, call.endpoint.path, dict(query), content or b"")
-    answer, _ = sandbox.answer(request)
-    return 200, answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+    url = urlsplit(request.url)
+    asked = gate.Request(request.method, url.path, dict(parse_qsl(url.query)), request.content or b"")
+    answer, _ = sandbox.answer(asked)
+    return Answer(200, answer if isinstance(answer, bytes) else json.dumps(answer).encode())
 
 
 def _closed_port() -> int:

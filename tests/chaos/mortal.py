@@ -15,7 +15,7 @@ from tests.chaos.releasing import Plan, Recorded, carried, withdrawals_left
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
-    from airflow_wxa.api.call import Call
+    from airflow_wxa.client.delivery import Answer, Request
     from airflow_wxa.hooks.recorder import Recorder
 
     Moment = Literal["before", "after"]
@@ -44,13 +44,15 @@ class MortalClient(WxaClient):
 
     def __init__(self, url: str, recorder: Recorder, mortal: Mortal) -> None:
         super().__init__(Egress(url), FixedTokens({APPID: MERCHANT_TOKEN}, PLATFORM_TOKEN), recorder)
-        self._mortal = mortal
+        send = self._http.send
 
-    def _exchange(self, call: Call, url: str, content: bytes | None) -> tuple[int, bytes]:
-        self._mortal.passes("before")
-        answered = super()._exchange(call, url, content)
-        self._mortal.passes("after")
-        return answered
+        def send_or_die(request: Request) -> Answer:
+            mortal.passes("before")
+            answered = send(request)
+            mortal.passes("after")
+            return answered
+
+        self._http.send = send_or_die  # type: ignore[method-assign]
 
 
 def release(url: str, store_url: str, moment: Moment, at: int) -> None:

@@ -153,13 +153,7 @@ class Recorded:
         fence = Ledger(self._store_url).take_fence(COMPONENT_APPID, APPID, "undocodeaudit") if may_withdraw else ""
         recorder = Recorder(lambda: Ledger(self._store_url), COMPONENT_APPID, ref, fence)
         with self._client_of(recorder) as client:
-            try:
-                outcome = client.run(task.make())
-            except WxaError as error:
-                recorder.failed(error)
-                raise
-        recorder.settled(outcome)
-        return outcome
+            return client.run(task.make())
 
 
 def withdrawals_left(ledger: Ledger) -> int:

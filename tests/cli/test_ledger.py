@@ -14,7 +14,7 @@ from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.cli.main import main
 from airflow_wxa.errors import WxaStateError
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from airflow_wxa.store import Ledger, TaskRef
+from airflow_wxa.store import Ledger, Result, TaskRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,11 +30,11 @@ TASK = TaskRef(dag_id="wxa_release", run_id="manual__1", task_id="release", try_
 def ledger(set_up: SetUp) -> Ledger:
     """Return a ledger with a row of each kind; the newest is somebody's decision."""
     ledger = Ledger(set_up.store_url)
-    ledger.answered(ledger.intend(COMPONENT_APPID, release(APPID), TASK))
-    ledger.settle(COMPONENT_APPID, APPID, "release", TASK, {"outcome": "released"}, resolves=True)
+    ledger.answered(dict.fromkeys(ledger.intend(COMPONENT_APPID, [release(APPID)], TASK), 0))
+    ledger.settle(COMPONENT_APPID, TASK, [Result(APPID, "release", {"outcome": "released"})])
     refusal = WxaStateError("refused", errcode=85020, errmsg="=cmd()", rid="r-1")
-    ledger.answered(ledger.intend(COMPONENT_APPID, release(OTHER), TASK), refusal)
-    ledger.intend("wx00000000000000c2", modify_wxa_jump_domain("add", ["example.com"]), TaskRef())
+    ledger.answered(dict.fromkeys(ledger.intend(COMPONENT_APPID, [release(OTHER)], TASK), refusal))
+    ledger.intend("wx00000000000000c2", [modify_wxa_jump_domain("add", ["example.com"])], TaskRef())
     said = {"outcome": "rejected", "by": "[bold]wu", "why": "pay page"}
     ledger.decided(COMPONENT_APPID, APPID, TaskRef(run_id="manual__2", task_id="approve_release"), said)
     return ledger

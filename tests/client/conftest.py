@@ -9,10 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
-from tenacity import wait_none
 
 from airflow_wxa.access.fixed import FixedTokens
-from airflow_wxa.client import AsyncWxaClient, Egress, WxaClient, policy
+from airflow_wxa.client import AsyncWxaClient, Egress, WxaClient, delivery
 from airflow_wxa.sandbox.testing import APPID
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class Twins:
 @pytest.fixture(params=["requests", "httpx"])
 def twins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Twins:
     """Return either client, with canary tokens, without waits between attempts."""
-    monkeypatch.setattr(policy, "WAIT", wait_none())
+    monkeypatch.setattr(delivery, "PAUSES", (0, 0))
     return Twins(request.param, FixedTokens({APPID: CANARY}, CANARY_PLATFORM))
 
 

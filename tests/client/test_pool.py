@@ -7,7 +7,7 @@ import pytest
 
 from airflow_wxa.access.fixed import FixedTokens
 from airflow_wxa.api.code import getversioninfo
-from airflow_wxa.client import AsyncWxaClient, Egress, pool
+from airflow_wxa.client import AsyncWxaClient, Egress, asynchronous
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.sandbox.testing import APPID
 from tests.client.conftest import CANARY
@@ -27,9 +27,9 @@ def client(egress: Egress) -> AsyncWxaClient:
 def test_clients_of_one_loop_share_a_pool_for_each_way_out() -> None:
     here, there = Egress("http://127.0.0.1:1"), Egress("http://127.0.0.1:1", timeout=3)
 
-    async def pools() -> list[pool.Pool]:
+    async def pools() -> list[asynchronous._Pool]:
         async with client(here) as one, client(here) as another, client(there) as third:
-            return [one._pool, another._pool, third._pool]
+            return [one._entered, another._entered, third._entered]
 
     one, another, third = asyncio.run(pools())
     assert one is another
@@ -42,22 +42,22 @@ def test_the_last_to_leave_closes_the_pool_and_the_next_gets_a_new_one() -> None
     async def closed_and_renewed() -> tuple[list[bool], bool]:
         seen = []
         async with client(egress) as one:
-            first = one._pool
+            first = one._entered
             async with one, client(egress):
                 pass
             seen.append(first.http.is_closed)
         seen.append(first.http.is_closed)
         async with client(egress) as one:
-            return seen, one._pool is first
+            return seen, one._entered is first
 
     assert asyncio.run(closed_and_renewed()) == ([False, True], False)
-    assert not pool._pools
+    assert not asynchronous._pools._loops
 
 
 def test_each_loop_has_a_pool_of_its_own() -> None:
-    async def mine() -> pool.Pool:
+    async def mine() -> asynchronous._Pool:
         async with client(Egress()) as one:
-            return one._pool
+            return one._entered
 
     assert asyncio.run(mine()) is not asyncio.run(mine())
 
@@ -73,13 +73,13 @@ def test_a_burst_queues_up_instead_of_failing(wxa_sandbox: RunningSandbox) -> No
             async def look() -> None:
                 nonlocal most
                 await one.send(getversioninfo(APPID))
-                most = max(most, len(one._pool.http._transport._pool.connections))  # type: ignore[attr-defined]
+                most = max(most, len(one._entered.http._transport._pool.connections))  # type: ignore[attr-defined]
 
             await asyncio.gather(*(look() for _ in range(calls)))
 
     asyncio.run(burst())
     assert wxa_sandbox.journal.count("/wxa/getversioninfo") == calls
-    assert 1 < most <= pool._MOST_CONNECTIONS
+    assert 1 < most <= asynchronous._MOST_CONNECTIONS
 
 
 def test_certificates_that_are_none_are_refused_and_leave_nothing_behind(tmp_path: Path) -> None:
@@ -91,13 +91,13 @@ def test_certificates_that_are_none_are_refused_and_leave_nothing_behind(tmp_pat
 
     with pytest.raises(WxaSpecError, match=r"ca_bundle = .*ca\.pem"):
         asyncio.run(enter())
-    assert not pool._pools
+    assert not asynchronous._pools._loops
 
 
 def test_a_folder_of_certificates_is_taken(tmp_path: Path) -> None:
     async def enter() -> bool:
         async with client(Egress(ca_bundle=str(tmp_path))) as one:
-            return one._pool.http.is_closed
+            return one._entered.http.is_closed
 
     assert not asyncio.run(enter())
 

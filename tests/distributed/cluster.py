@@ -23,13 +23,13 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import create_engine, text
 
+from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.cli.demo.airflow import LOOPBACK, ThrowawayAirflow, free_port
 from airflow_wxa.cli.demo.processes import interruptible, uninterrupted
 from airflow_wxa.cli.demo.releases import DAG_ID
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, COMPONENT_APPSECRET, COMPONENT_VERIFY_TICKET
 from airflow_wxa.store import Ledger, Store
-from airflow_wxa.store.tables import THE_PLATFORM
 from tests.store.databases import new_postgresql_database
 
 if TYPE_CHECKING:

@@ -30,6 +30,7 @@ from tests.store.databases import store_url  # noqa: F401  a fixture
 
 if TYPE_CHECKING:
     from airflow_wxa.api.call import Call
+    from airflow_wxa.client.delivery import Answer, Request
     from airflow_wxa.sandbox import RunningSandbox
     from airflow_wxa.store import Entry
 
@@ -60,15 +61,16 @@ class Bench:
         return self.recorder(task, self.ledger.take_fence(COMPONENT_APPID, APPID, "undocodeaudit"))
 
     def client(self, recorder: Recorder | None = None, **tokens: str) -> WxaClient:
-        bench = self
-
-        class Watched(WxaClient):
-            def _exchange(self, call: Call, url: str, content: bytes | None) -> tuple[int, bytes]:
-                bench.seen_while_sending = [entry.result for entry in bench.ledger.entries()]
-                return super()._exchange(call, url, content)
-
         source = FixedTokens(tokens or {APPID: MERCHANT_TOKEN}, PLATFORM_TOKEN)
-        return Watched(Egress(self.running.url, timeout=5), source, recorder or self.recorder())
+        client = WxaClient(Egress(self.running.url, timeout=5), source, recorder or self.recorder())
+        send = client._http.send
+
+        def watched(request: Request) -> Answer:
+            self.seen_while_sending = [entry.result for entry in self.ledger.entries()]
+            return send(request)
+
+        client._http.send = watched  # type: ignore[method-assign]
+        return client
 
     def only(self) -> Entry:
         (entry,) = self.ledger.entries()
@@ -113,7 +115,7 @@ def test_a_refusal_is_noted_with_its_rid(bench: Bench) -> None:
 
 
 def test_what_was_never_sent_for_want_of_a_token_is_forgotten(bench: Bench) -> None:
-    with pytest.raises(WxaSpecError, match="commit not sent"):
+    with pytest.raises(WxaSpecError, match="no token"):
         bench.client(wx0000000000000009="another's").send(COMMIT)
     assert bench.ledger.entries() == []
 
@@ -124,8 +126,7 @@ def test_a_lost_answer_reads_unknown_until_the_next_try_finds_out(bench: Bench, 
     with pytest.raises(WxaTransportError):
         bench.client().send(COMMIT)
     assert (bench.only().result, bench.only().errcode) == ("unknown", None)
-    recorder = bench.recorder(NEXT_TRY)
-    recorder.settled(bench.client(recorder).run(commit_code(VERSION, "release 1.4.0")))
+    bench.client(bench.recorder(NEXT_TRY)).run(commit_code(VERSION, "release 1.4.0"))
     assert bench.ledger.entries()[-1].result == "resolved"
     assert bench.ledger.entries()[-1].resolved_by == "wxa_release manual__1"
 
@@ -232,12 +233,11 @@ def test_an_outcome_resolves_the_lost_answers_that_it_tells_about(
 ) -> None:
     calls = [COMMIT, release(APPID), undocodeaudit(APPID), setwebviewdomain(APPID, None)]
     calls += [submit_audit(APPID), modify_wxa_jump_domain("add", ["m.example.com"])]
-    for call in calls:
-        ledger.intend(COMPONENT_APPID, call, TASK)
-    Recorder(lambda: ledger, COMPONENT_APPID, TASK).settled(outcome)
+    ledger.intend(COMPONENT_APPID, calls, TASK, ledger.take_fence(COMPONENT_APPID, APPID, "undocodeaudit"))
+    Recorder(lambda: ledger, COMPONENT_APPID, TASK).ended([(None, outcome)])
     assert {entry.endpoint for entry in ledger.entries() if entry.result == "resolved"} == endpoints
     appid = getattr(outcome, "appid", "")
-    noted = None if isinstance(outcome, AuditOutcome) else outcome.to_json()
+    noted = outcome.to_json()
     assert ledger.outcome("wxa_release", "manual__1", appid) == noted
 
 
@@ -246,7 +246,7 @@ def test_a_stop_after_a_write_is_noted_with_what_to_do_and_leaves_lost_answers_u
     recorder = bench.recorder()
     with pytest.raises(WxaTransportError):
         bench.client(recorder).send(COMMIT)
-    recorder.failed(WxaStateError("commit stopped", next_step="ask", endpoint="commit", appid=APPID))
+    recorder.ended([(COMMIT, WxaStateError("commit stopped", next_step="ask", endpoint="commit", appid=APPID))])
     said = {"outcome": "stopped", "what": "commit stopped", "next_step": "ask", "errcode": 0}
     assert (bench.only().after, bench.only().result) == (said, "unknown")
     assert bench.ledger.outcome("wxa_release", "manual__1", APPID) == said
@@ -255,12 +255,12 @@ def test_a_stop_after_a_write_is_noted_with_what_to_do_and_leaves_lost_answers_u
 def test_a_failure_that_is_tried_again_is_no_outcome(bench: Bench) -> None:
     recorder = bench.recorder()
     bench.client(recorder).send(COMMIT)
-    recorder.failed(WxaTransportError("lost"))
+    recorder.ended([(COMMIT, WxaTransportError("lost"))])
     assert bench.only().after is None
 
 
 def test_a_stop_before_any_write_is_no_row(bench: Bench) -> None:
-    bench.recorder().failed(WxaStateError("commit stopped"))
+    bench.recorder().ended([(None, WxaStateError("commit stopped"))])
     assert bench.ledger.entries() == []
     assert bench.ledger.outcome("wxa_release", "manual__1", APPID) is None
 

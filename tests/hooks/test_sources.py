@@ -35,7 +35,7 @@ def of(extra: dict[str, Any] | None = None, **fields: Any) -> WxaConnection:
 
 def test_fixed_tokens_alone_leave_no_other_source() -> None:
     tokens = of({"authorizer_access_tokens": {APPID: "token"}}).tokens
-    assert (tokens.fixed.appids, tokens.other) == ((APPID,), None)
+    assert (tokens.appids, tokens.other) == ((APPID,), None)
 
 
 def test_a_token_url_is_chosen_before_platform_credentials() -> None:

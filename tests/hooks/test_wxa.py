@@ -124,7 +124,7 @@ def test_defaults_are_ten_seconds_and_the_environments_egress() -> None:
 def test_merchant_tokens_come_as_an_object_or_as_the_text_of_the_form(tokens: Any) -> None:
     fixed = read_connection(of(extra={"authorizer_access_tokens": tokens})).fixed
     assert fixed.appids == (APPID,)
-    assert fixed.token(getversioninfo(APPID)).reveal() == MERCHANT_TOKEN
+    assert fixed.token(APPID).reveal() == MERCHANT_TOKEN
 
 
 @pytest.mark.parametrize("tokens", [None, "", " ", {}, "{}"])

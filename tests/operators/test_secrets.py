@@ -17,9 +17,8 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 import pytest
 import structlog
 from airflow.sdk.exceptions import AirflowException
-from tenacity import wait_none
 
-from airflow_wxa.client import policy
+from airflow_wxa.client import delivery
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators import (
@@ -213,7 +212,7 @@ def echoing(echo: str) -> Iterator[str]:
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Repeat at once what the client repeats."""
-    monkeypatch.setattr(policy, "WAIT", wait_none())
+    monkeypatch.setattr(delivery, "PAUSES", (0, 0))
 
 
 def fail_everything(shown: list[str]) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
-from tenacity import wait_none
 
 from airflow_wxa.access.fixed import FixedTokens
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.webview_domain import WebviewDomain
-from airflow_wxa.client import Egress, WxaClient, policy
+from airflow_wxa.client import Egress, WxaClient, delivery
 from airflow_wxa.errors import WxaBusyError, WxaTransportError
 from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
@@ -39,11 +38,11 @@ WRITES = ["setwebviewdomain", "commit", "submit_audit", "release"]
 
 @pytest.fixture
 def client(wxa_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[WxaClient]:
-    monkeypatch.setattr(policy, "WAIT", wait_none())
+    monkeypatch.setattr(delivery, "PAUSES", (0, 0))
     tokens = FixedTokens({APPID: MERCHANT_TOKEN}, PLATFORM_TOKEN)
     with WxaClient(Egress(wxa_sandbox.url), tokens) as client:
         # A kept connection waits 40 ms for each answer: the sandbox's listener leaves Nagle's algorithm on.
-        client._session.headers["Connection"] = "close"
+        client._http._session.headers["Connection"] = "close"
         yield client
 
 

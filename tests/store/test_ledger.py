@@ -14,8 +14,8 @@ from airflow_wxa.api.audit import submit_audit, undocodeaudit
 from airflow_wxa.api.code import release
 from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
-from airflow_wxa.errors import WxaTransportError
-from airflow_wxa.store import Ledger, TaskRef
+from airflow_wxa.errors import WxaStateError, WxaTransportError
+from airflow_wxa.store import Ledger, Result, TaskRef
 from airflow_wxa.store.tables import ledger as rows
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def ledger(store_url: str) -> Ledger:
 
 
 def intend(ledger: Ledger, call: Call | None = None, task: TaskRef = TASK, platform: str = PLATFORM) -> int:
-    return ledger.intend(platform, call or release(APPID), task)
+    return ledger.intend(platform, [call or release(APPID)], task)[0]
 
 
 def only(ledger: Ledger) -> Entry:
@@ -55,7 +55,7 @@ def test_an_intent_says_who_asks_for_what_and_knows_what(ledger: Ledger) -> None
 
 def test_an_answer_completes_its_own_row_only(ledger: Ledger) -> None:
     first, second = intend(ledger), intend(ledger)
-    ledger.answered(first)
+    ledger.answered({first: 0})
     by_id = {entry.id: entry for entry in ledger.entries()}
     assert (by_id[first].result, by_id[first].errcode) == ("ok", 0)
     assert by_id[first].answered_at is not None
@@ -64,30 +64,30 @@ def test_an_answer_completes_its_own_row_only(ledger: Ledger) -> None:
 
 def test_a_refusal_keeps_errcode_errmsg_and_rid(ledger: Ledger) -> None:
     error = error_for(85020, endpoint=release(APPID).endpoint, appid=APPID, errmsg="status not allowed", rid="0-1-2")
-    ledger.answered(intend(ledger), error)
+    ledger.answered({intend(ledger): error})
     entry = only(ledger)
     assert (entry.result, entry.errcode, entry.errmsg, entry.rid) == ("refused", 85020, "status not allowed", "0-1-2")
 
 
 def test_a_refusal_without_words_is_a_refusal(ledger: Ledger) -> None:
-    ledger.answered(intend(ledger), error_for(85020, endpoint=release(APPID).endpoint))
+    ledger.answered({intend(ledger): error_for(85020, endpoint=release(APPID).endpoint)})
     assert (only(ledger).result, only(ledger).errmsg) == ("refused", "")
 
 
 @pytest.mark.parametrize("errcode", [85052, 89019])
 def test_what_is_so_already_is_done_and_not_refused(ledger: Ledger, errcode: int) -> None:
-    ledger.answered(intend(ledger), errcode=errcode)
+    ledger.answered({intend(ledger): errcode})
     assert (only(ledger).result, only(ledger).errcode) == ("ok", errcode)
 
 
 def test_minus_1_says_nothing_about_the_work_and_reads_unknown(ledger: Ledger) -> None:
-    ledger.answered(intend(ledger), error_for(-1, endpoint=release(APPID).endpoint, errmsg="system error"))
+    ledger.answered({intend(ledger): error_for(-1, endpoint=release(APPID).endpoint, errmsg="system error")})
     assert (only(ledger).result, only(ledger).errcode) == ("unknown", -1)
 
 
 def test_what_was_refused_on_our_side_is_forgotten(ledger: Ledger) -> None:
     kept, forgotten = intend(ledger), intend(ledger)
-    ledger.forget(forgotten)
+    ledger.forget([forgotten])
     assert [entry.id for entry in ledger.entries()] == [kept]
 
 
@@ -106,14 +106,15 @@ def test_a_write_to_the_platforms_own_list_is_nobodys_mini_program(ledger: Ledge
 
 def settled(ledger: Ledger, task: TaskRef = NEXT_RUN, *, resolves: bool = True, **other: str) -> None:
     key = {"component_appid": PLATFORM, "appid": APPID, "endpoint": "release"} | other
-    ledger.settle(**key, task=task, said={"outcome": "already_released"}, resolves=resolves)
+    platform = key.pop("component_appid")
+    ledger.settle(platform, task, [Result(**key, said={"outcome": "already_released"}, resolves=resolves)])
 
 
 def lost(ledger: Ledger, errcode: int | None) -> None:
     """Note a write whose answer was lost, or was -1."""
     key = intend(ledger)
     if errcode is not None:
-        ledger.answered(key, error_for(errcode, endpoint=release(APPID).endpoint))
+        ledger.answered({key: error_for(errcode, endpoint=release(APPID).endpoint)})
 
 
 @pytest.mark.parametrize("errcode", [None, -1])
@@ -155,7 +156,7 @@ def test_a_step_that_stopped_without_finding_out_resolves_nothing(ledger: Ledger
 def test_an_answer_that_comes_after_all_counts_more_than_what_others_found_out(ledger: Ledger) -> None:
     key = intend(ledger)
     settled(ledger)
-    ledger.answered(key)
+    ledger.answered({key: 0})
     assert only(ledger).result == "ok"
 
 
@@ -167,7 +168,7 @@ def test_an_outcome_stands_with_the_writes_of_its_own_task_and_run(ledger: Ledge
     another_task = intend(ledger, task=TaskRef("wxa_release", "manual__1", "release_again"))
     another_run = intend(ledger, task=NEXT_RUN)
     for key in (mine, another_task, another_run):
-        ledger.answered(key)
+        ledger.answered({key: 0})
     settled(ledger, TASK)
     after = {entry.id: entry.after for entry in ledger.entries()}
     assert after == {mine: {"outcome": "already_released"}, another_task: None, another_run: None}
@@ -175,14 +176,14 @@ def test_an_outcome_stands_with_the_writes_of_its_own_task_and_run(ledger: Ledge
 
 def test_the_latest_outcome_of_a_run_takes_the_place_of_the_one_before(ledger: Ledger) -> None:
     for word in ("committed", "submitted"):
-        ledger.settle(PLATFORM, APPID, "commit", TASK, {"outcome": word}, resolves=True)
+        ledger.settle(PLATFORM, TASK, [Result(APPID, "commit", {"outcome": word})])
     assert ledger.outcome("wxa_release", "manual__1", APPID) == {"outcome": "submitted"}
     assert ledger.outcome("wxa_release", "manual__1", OTHER) is None
     assert ledger.outcome("wxa_release", "manual__2", APPID) is None
 
 
 def test_what_was_done_outside_of_a_run_has_no_outcome(ledger: Ledger) -> None:
-    ledger.settle(PLATFORM, APPID, "commit", TaskRef(), {"outcome": "committed"}, resolves=True)
+    ledger.settle(PLATFORM, TaskRef(), [Result(APPID, "commit", {"outcome": "committed"})])
     assert ledger.outcome("", "", APPID) is None
 
 
@@ -209,29 +210,44 @@ def test_the_latest_decision_of_a_task_of_this_very_run_is_found(ledger: Ledger)
 # Fences
 
 
-def test_only_the_newest_attempt_passes_and_only_once(ledger: Ledger) -> None:
-    key = (PLATFORM, APPID, "undocodeaudit")
-    older, newer = (ledger.take_fence(*key) for _ in range(2))
-    assert not ledger.pass_fence(older, *key)
-    assert ledger.pass_fence(newer, *key)
-    assert not ledger.pass_fence(newer, *key)
-    assert not ledger.pass_fence(older, *key)
+WITHDRAWAL = undocodeaudit(APPID)
 
 
-def test_fences_of_other_calls_mini_programs_and_platforms_stand_apart(ledger: Ledger) -> None:
-    keys = (
-        (PLATFORM, APPID, "undocodeaudit"),
-        (PLATFORM, APPID, "revertcoderelease"),
-        (PLATFORM, OTHER, "undocodeaudit"),
-        (OTHER_PLATFORM, APPID, "undocodeaudit"),
+def is_noted(ledger: Ledger, fence: str, call: Call = WITHDRAWAL, platform: str = PLATFORM) -> bool:
+    """Tell whether the ledger lets a call be sent; what it refuses leaves no row."""
+    before = len(ledger.entries())
+    try:
+        ledger.intend(platform, [release(APPID), call], TASK, fence)
+    except WxaStateError:
+        assert len(ledger.entries()) == before
+        return False
+    return True
+
+
+def test_only_the_newest_attempt_may_send_and_only_once(ledger: Ledger) -> None:
+    older, newer = (ledger.take_fence(PLATFORM, APPID, "undocodeaudit") for _ in range(2))
+    assert [is_noted(ledger, fence) for fence in (older, newer, newer, older, "", "made up")] == [
+        False, True, False, False, False, False,
+    ]  # fmt: skip
+
+
+def test_fences_of_mini_programs_and_platforms_stand_apart(ledger: Ledger) -> None:
+    mine, others, elsewhere = (
+        ledger.take_fence(platform, appid, "undocodeaudit")
+        for platform, appid in ((PLATFORM, APPID), (PLATFORM, OTHER), (OTHER_PLATFORM, APPID))
     )
-    attempts = [ledger.take_fence(*key) for key in keys]
-    assert not ledger.pass_fence(attempts[0], *keys[1])
-    assert all(ledger.pass_fence(attempt, *key) for attempt, key in zip(attempts, keys, strict=True))
+    assert not is_noted(ledger, others)
+    assert not is_noted(ledger, elsewhere)
+    assert is_noted(ledger, mine)
+    assert is_noted(ledger, others, undocodeaudit(OTHER))
+    assert is_noted(ledger, elsewhere, platform=OTHER_PLATFORM)
 
 
-def test_an_attempt_that_nobody_made_does_not_pass(ledger: Ledger) -> None:
-    assert not ledger.pass_fence("made up", PLATFORM, APPID, "undocodeaudit")
+def test_many_intents_are_noted_in_their_order(ledger: Ledger) -> None:
+    calls = [release(f"wx{number:016x}") for number in range(2500)]
+    ids = ledger.intend(PLATFORM, calls, TASK)
+    appids = {entry.id: entry.appid for entry in ledger.entries(most=None)}
+    assert [appids[each] for each in ids] == [call.appid for call in calls]
 
 
 # Budgets
@@ -240,7 +256,7 @@ def test_an_attempt_that_nobody_made_does_not_pass(ledger: Ledger) -> None:
 def sent(ledger: Ledger, *moment: int) -> None:
     """Note a withdrawal at a moment of 2026 in Beijing: month, day, hour, minute."""
     key = intend(ledger, undocodeaudit(APPID))
-    ledger.answered(key)
+    ledger.answered({key: 0})
     move(ledger, key, dt.datetime(2026, *moment, tzinfo=BEIJING))  # type: ignore[arg-type,misc]
 
 
@@ -275,7 +291,7 @@ def test_a_withdrawal_counts_unless_it_is_known_that_it_was_refused(
     key = intend(ledger, undocodeaudit(APPID))
     if errcode is not None:
         error = error_for(errcode, endpoint=undocodeaudit(APPID).endpoint) if errcode else None
-        ledger.answered(key, error)
+        ledger.answered({key: error or 0})
     now = dt.datetime.now(dt.UTC)
     assert ledger.spent(PLATFORM, APPID, "undocodeaudit", now) == (counted, counted)
     assert ledger.spent(PLATFORM, OTHER, "undocodeaudit", now) == (0, 0)
@@ -322,7 +338,7 @@ def test_old_rows_are_erased_and_young_ones_stay(ledger: Ledger) -> None:
 def test_one_mini_programs_rows_and_outcomes_are_erased_and_the_others_stay(ledger: Ledger) -> None:
     for appid in (APPID, OTHER):
         intend(ledger, release(appid))
-        ledger.settle(PLATFORM, appid, "release", TASK, {"outcome": "released"}, resolves=True)
+        ledger.settle(PLATFORM, TASK, [Result(appid, "release", {"outcome": "released"})])
     assert ledger.erase(appid=APPID) == 1
     assert [entry.appid for entry in ledger.entries()] == [OTHER]
     assert ledger.outcome("wxa_release", "manual__1", APPID) is None

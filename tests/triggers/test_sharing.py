@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_wxa.api.code import getversioninfo
-from airflow_wxa.client import pool
+from airflow_wxa.client import asynchronous
 from airflow_wxa.errors import WxaCredentialError, WxaError, WxaSpecError
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.sandbox.testing import APPID
@@ -99,7 +99,7 @@ def test_a_corrected_connection_is_noticed_without_a_restart(
     before, corrected = after(lambda: monkeypatch.setenv(VARIABLE, right), monkeypatch)
     assert isinstance(before, WxaCredentialError)
     assert corrected is None
-    assert not pool._pools
+    assert not asynchronous._pools._loops
 
 
 def test_a_connection_that_was_spoilt_is_refused_until_it_is_right_again(
@@ -109,7 +109,7 @@ def test_a_connection_that_was_spoilt_is_refused_until_it_is_right_again(
     before, refused = after(lambda: monkeypatch.setenv(VARIABLE, spoilt), monkeypatch)
     assert before is None
     assert isinstance(refused, WxaSpecError)
-    assert not pool._pools
+    assert not asynchronous._pools._loops
 
 
 def test_a_connection_that_stays_keeps_its_client(wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ def test_a_look_that_is_under_way_outlives_a_change(
             await client.send(getversioninfo(APPID))
 
     asyncio.run(overtaken())
-    assert not pool._pools
+    assert not asynchronous._pools._loops
 
 
 def test_nothing_is_left_when_the_last_has_left(wxa_default: RunningSandbox) -> None:
@@ -150,5 +150,5 @@ def test_nothing_is_left_when_the_last_has_left(wxa_default: RunningSandbox) -> 
         await one()
 
     asyncio.run(cancelled())
-    assert not sharing._loops
-    assert not pool._pools
+    assert not sharing._connections._loops
+    assert not asynchronous._pools._loops

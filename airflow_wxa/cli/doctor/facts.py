@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow.sdk import Connection
 
-from airflow_wxa.access import FirstOf, PlatformCredentials, TokenServer
+from airflow_wxa.access import PlatformCredentials
 from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.authorisation import api_get_authorizer_info, getaccountbasicinfo
-from airflow_wxa.api.endpoints import TokenKind
 from airflow_wxa.cli.doctor.probe import Probe, probed
 from airflow_wxa.client import WxaClient
 from airflow_wxa.errors import WxaApiError, WxaError, WxaSpecError
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.api.redaction import Secret
-    from airflow_wxa.client import TokenSource
     from airflow_wxa.store import Credential, Store
 
 __all__ = ["EarlyDeath", "Facts", "Merchant", "Unknown", "collect", "known", "refusal"]
@@ -184,10 +182,8 @@ def collect(connection: Connection, open_store: Callable[[], Store], appids: Seq
         if read.component_appsecret is not None and not isinstance(store, WxaError | Unknown):
             credentials = WatchedCredentials(read.component_appid, read.component_appsecret, store, read.egress)
             opened.callback(credentials.client.close)
-        source: TokenSource | None = credentials
-        if read.token_url:
-            source = TokenServer(read.token_url, read.token_url_bearer, read.component_appid, read.egress)
-        client = opened.enter_context(WxaClient(read.egress, FirstOf(read.fixed, source)))
+        tokens = read.fixed.before(read.token_server or credentials)
+        client = opened.enter_context(WxaClient(read.egress, tokens))
         platform_list = _platform_list(client, read, probe, rows)
         return Facts(
             parts=parts,
@@ -210,16 +206,15 @@ class WatchedCredentials(PlatformCredentials):
         super().__init__(*given)
         self.early_deaths: list[EarlyDeath] = []
 
-    def renewed(self, call: Call, refused: Secret) -> Secret:
-        """Return another token; the refused one is looked at first.
+    def token(self, owner: str, refused: Sequence[Secret] = ()) -> Secret:
+        """Return a token; one that was refused is looked at first.
 
         Only a token that is still the store's counts: one that our own processes replaced meanwhile died rightly.
         """
-        appid = THE_PLATFORM if call.endpoint.token is TokenKind.PLATFORM else call.appid or THE_PLATFORM
-        seen = self.store.merchant(self.component_appid, appid)
-        if seen is not None and seen.access_token == refused and seen.seconds_left > _SURELY_ALIVE:
-            self.early_deaths.append(EarlyDeath(appid, seen.lifetime - seen.seconds_left, seen.seconds_left))
-        return super().renewed(call, refused)
+        seen = self.store.merchant(self.component_appid, owner) if refused else None
+        if seen is not None and seen.access_token in refused and seen.seconds_left > _SURELY_ALIVE:
+            self.early_deaths.append(EarlyDeath(owner, seen.lifetime - seen.seconds_left, seen.seconds_left))
+        return super().token(owner, refused)
 
 
 def _read(connection: Connection) -> tuple[Parts, WxaConnection | None]:
@@ -296,7 +291,7 @@ def _platform_list(
         return unfit
     if not read.has_platform_token:
         return Unknown("the Connection has no platform token")
-    if not read.fixed.has_platform and not read.token_url:
+    if not read.fixed.platform and not read.token_url:
         if isinstance(rows, Unknown):
             return rows
         row = rows.get(THE_PLATFORM)

@@ -1,0 +1,223 @@
+"""How a call and a step are delivered: what is repeated, when a token is renewed, what is noted. Without any I/O.
+
+A delivery is a generator, as a step is: it yields what it wants done, is sent the result or has the error thrown into
+it, and returns what it was for. Both clients carry deliveries; all that they add is how to send and how to sleep.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
+
+from airflow_wxa.api.call import MAX_ANSWER_BYTES, read_reply
+from airflow_wxa.api.errcodes import (
+    ACCESS_TOKEN_EXPIRED,
+    COMPONENT_ACCESS_TOKEN_EXPIRED,
+    INVALID_ACCESS_TOKEN,
+    INVALID_CREDENTIAL,
+    SYSTEM_ERROR,
+)
+from airflow_wxa.client.wire import no_answer, too_large, url_of
+from airflow_wxa.errors import WxaApiError, WxaCredentialError, WxaError, WxaTransportError
+from airflow_wxa.steps.outcome import Pause
+
+if TYPE_CHECKING:
+    from airflow_wxa.api.call import Call, Reply
+    from airflow_wxa.api.redaction import Secret
+    from airflow_wxa.steps import Step
+
+__all__ = ["Answer", "Deliverer", "Delivery", "Note", "Observer", "Request", "TokenOf", "TokenSource"]
+
+T = TypeVar("T")
+
+#: A token that WeChat does not take (any more); 40001 also says that it is not the latest.
+_TOKEN_REFUSED: Final = frozenset(
+    {INVALID_CREDENTIAL, INVALID_ACCESS_TOKEN, ACCESS_TOKEN_EXPIRED, COMPONENT_ACCESS_TOKEN_EXPIRED}
+)
+_JSON: Final = {"Content-Type": "application/json; charset=utf-8"}
+#: The longest pauses before a second and a third attempt, in seconds.
+PAUSES: Final = (0.25, 0.5)
+#: Tokens that a call is sent with: the one at hand, the one that another process stored since, and a fresh one.
+_MOST_TOKENS: Final = 3
+
+
+class TokenSource(Protocol):
+    """Gives tokens by their owner: the appid of a merchant, ``""`` for the platform; never by anything else."""
+
+    def known(self, owner: str) -> Secret | None:
+        """Return a token that is at hand; no I/O."""
+        ...
+
+    def token(self, owner: str, refused: Sequence[Secret] = ()) -> Secret:
+        """Return a token; may block.
+
+        :param refused: those that WeChat refused for this very call. One of them is returned when there is no other.
+        :raises WxaSpecError: this source has none; nothing is sent.
+        :raises WxaError: it could not be fetched.
+        """
+        ...
+
+    def preload(self, owners: Collection[str]) -> None:
+        """Get the tokens of many at hand together; may block, raises nothing: a call meets what went wrong."""
+        ...
+
+
+class Observer(Protocol):
+    """Sees every write before and after, and how each step ended; takes what happens at one moment together."""
+
+    def before(self, calls: Sequence[Call]) -> Sequence[int]:
+        """Note that ``calls`` are about to be sent, all or none, and return what each is noted as.
+
+        :raises WxaError: they cannot be noted; then they are not sent.
+        """
+        ...
+
+    def after(self, answers: Sequence[tuple[int, Reply | WxaError]]) -> Sequence[None]:
+        """Note what became of them: done, refused, or the answer is lost; must not raise."""
+        ...
+
+    def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> Sequence[None]:
+        """Note the outcome of steps, or the error that stopped them, beside the last write of each; must not raise."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Send this, and return the :class:`Answer`. What may hold a secret has no ``repr``."""
+
+    method: str
+    url: str = field(repr=False)
+    content: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back.
+
+    :param failure: why nothing did, in our words: a library's own can hold the URL.
+    """
+
+    status: int = 0
+    content: bytes = field(default=b"", repr=False)
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenOf:
+    """Get the token of ``owner``, see :meth:`TokenSource.token`."""
+
+    owner: str
+    refused: tuple[Secret, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Give ``what`` to this method of the observer, alone or together with others."""
+
+    write: Callable[[Sequence[Any]], Sequence[Any]]
+    what: Any
+
+
+Delivery: TypeAlias = Generator[Request | TokenOf | Note | Pause, Any, T]
+
+
+class Deliverer:
+    """Delivers one call or one step.
+
+    :param host: of the API.
+    :param observer: who sees the writes.
+    """
+
+    def __init__(self, host: str, observer: Observer | None) -> None:
+        self._host = host
+        self._observer = observer
+        self._wrote: Call | None = None
+
+    def step(self, step: Step[T]) -> Delivery[T]:
+        """Carry a step to its end; errors are thrown into it first."""
+        try:
+            outcome = yield from self._carried(step)
+        except WxaError as error:
+            if self._observer is not None:
+                yield Note(self._observer.ended, (self._wrote, error))
+            raise
+        if self._observer is not None:
+            yield Note(self._observer.ended, (self._wrote, outcome))
+        return outcome
+
+    def call(self, call: Call) -> Delivery[Reply]:
+        """Send one call; a write is noted before and after."""
+        content = call.content()
+        token = None if call.owner is None else (yield TokenOf(call.owner))
+        if self._observer is None or not call.writes:
+            return (yield from self._renewing(call, content, token))
+        noted = yield Note(self._observer.before, call)
+        self._wrote = call
+        try:
+            reply = yield from self._renewing(call, content, token)
+        except WxaError as error:
+            yield Note(self._observer.after, (noted, error))
+            raise
+        yield Note(self._observer.after, (noted, reply))
+        return reply
+
+    def _carried(self, step: Step[T]) -> Delivery[T]:
+        reply: Any = None
+        error: WxaError | None = None
+        while True:
+            try:
+                wanted = step.throw(error) if error is not None else step.send(reply)
+            except StopIteration as stop:
+                outcome: T = stop.value
+                return outcome
+            reply = error = None
+            try:
+                reply = (yield wanted) if isinstance(wanted, Pause) else (yield from self.call(wanted))
+            except WxaError as refused:
+                error = refused
+
+    def _renewing(self, call: Call, content: bytes | None, token: Secret | None) -> Delivery[Reply]:
+        """Send a call, also a write, with another token when WeChat refused the one before it did anything."""
+        refused: tuple[Secret, ...] = ()
+        while True:
+            try:
+                return (yield from self._repeating(call, content, token))
+            except WxaCredentialError as error:
+                if call.owner is None or token is None or error.errcode not in _TOKEN_REFUSED:
+                    raise
+                refused = (*refused, token)
+                token = (yield TokenOf(call.owner, refused)) if len(refused) < _MOST_TOKENS else token
+                if token in refused:
+                    raise
+
+    def _repeating(self, call: Call, content: bytes | None, token: Secret | None) -> Delivery[Reply]:
+        for longest in PAUSES:
+            try:
+                return (yield from self._once(call, content, token))
+            except WxaError as error:
+                if not _is_repeated(call, error):
+                    raise
+            yield Pause(random.uniform(0, longest))  # noqa: S311  (so that many do not come back at one moment)
+        return (yield from self._once(call, content, token))
+
+    def _once(self, call: Call, content: bytes | None, token: Secret | None) -> Delivery[Reply]:
+        answer = yield Request(call.endpoint.method, url_of(self._host, call, token), content, _JSON)
+        if answer.failure:
+            raise no_answer(call, self._host, answer.failure)
+        if len(answer.content) > MAX_ANSWER_BYTES:
+            raise too_large(call, MAX_ANSWER_BYTES)
+        return read_reply(call, answer.status, answer.content, secrets=[token] if token else [])
+
+
+def _is_repeated(call: Call, error: WxaError) -> bool:
+    """Tell whether the same call is sent again: it is safe to, and its answer was lost or "busy" (-1).
+
+    ``commit``, ``submit_audit`` and ``release`` are never repeated blindly: their step reads the state and decides.
+    61039 and the like are for sensors to wait on.
+    """
+    lost = isinstance(error, WxaTransportError)
+    busy = isinstance(error, WxaApiError) and error.errcode == SYSTEM_ERROR
+    return call.endpoint.safe_to_repeat and (lost or busy)

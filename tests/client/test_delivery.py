@@ -1,0 +1,211 @@
+"""What a delivery wants done, and when: driven with plain values, without a client."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.api.authorisation import api_component_token
+from airflow_wxa.api.code import CodeVersion, commit, getversioninfo
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
+from airflow_wxa.client.delivery import Answer, Deliverer, Note, Request, TokenOf
+from airflow_wxa.errors import WxaCredentialError, WxaError, WxaStateError, WxaTransportError
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
+from airflow_wxa.steps import Pause
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_wxa.api.call import Call, Reply
+    from airflow_wxa.client.delivery import Delivery
+    from airflow_wxa.steps import Step
+
+READ = getversioninfo(APPID)
+WRITE = commit(CodeVersion.of(APPID, 47, "1.4.0"), "release")
+DONE = Answer(200, b'{"errcode":0,"errmsg":"ok"}')
+LOST = Answer(failure="the connection broke")
+
+
+def refused(errcode: int) -> Answer:
+    return Answer(200, json.dumps({"errcode": errcode, "errmsg": "no"}).encode())
+
+
+class Watcher:
+    """An observer that writes nothing down."""
+
+    def before(self, calls: Sequence[Call]) -> list[int]:
+        raise NotImplementedError
+
+    def after(self, answers: Sequence[tuple[int, Reply | WxaError]]) -> list[None]:
+        raise NotImplementedError
+
+    def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> list[None]:
+        raise NotImplementedError
+
+
+WATCHER = Watcher()
+
+
+class Carrier:
+    """Does what a delivery wants: hands tokens and answers out in turn, and keeps what was wanted."""
+
+    def __init__(self, *answers: Answer | WxaError, tokens: Sequence[str] = ("first", "second", "third")) -> None:
+        self.answers = iter(answers)
+        self.tokens = iter(map(Secret, tokens))
+        self.wanted: list[Any] = []
+
+    def carry(self, delivery: Delivery[Any]) -> Any:
+        result: Any = None
+        while True:
+            try:
+                wanted = delivery.throw(result) if isinstance(result, WxaError) else delivery.send(result)
+            except StopIteration as stop:
+                return stop.value
+            self.wanted.append(wanted)
+            result = self._done(wanted)
+
+    def _done(self, wanted: Any) -> Any:
+        if isinstance(wanted, TokenOf):
+            return next(self.tokens)
+        if isinstance(wanted, Note):
+            return 7 if wanted.write == WATCHER.before else None
+        return next(self.answers) if isinstance(wanted, Request) else None
+
+    @property
+    def kinds(self) -> list[str]:
+        return [type(each).__name__ for each in self.wanted]
+
+
+def send(carrier: Carrier, call: Call, observer: Watcher | None = None) -> Any:
+    return carrier.carry(Deliverer("https://h", observer).call(call))
+
+
+# Tokens
+
+
+@pytest.mark.parametrize(
+    ("call", "owner"),
+    [
+        (READ, APPID),
+        (modify_wxa_jump_domain("get"), ""),
+        (api_component_token(COMPONENT_APPID, Secret("s"), Secret("t")), None),
+    ],
+)
+def test_a_token_is_asked_for_by_its_owner_alone(call: Call, owner: str | None) -> None:
+    carrier = Carrier(refused(85004))
+    with pytest.raises(WxaError):
+        send(carrier, call)
+    asked = [each for each in carrier.wanted if isinstance(each, TokenOf)]
+    assert asked == ([] if owner is None else [TokenOf(owner)])
+
+
+@pytest.mark.parametrize("errcode", [40001, 40014, 42001, 42006])
+@pytest.mark.parametrize("call", [READ, WRITE])
+def test_a_refused_token_is_replaced_also_for_a_write(call: Call, errcode: int) -> None:
+    carrier = Carrier(refused(errcode), Answer(200, b'{"errcode":0,"release_info":{}}'))
+    send(carrier, call)
+    assert carrier.kinds == ["TokenOf", "Request", "TokenOf", "Request"]
+    assert carrier.wanted[2] == TokenOf(APPID, (Secret("first"),))
+
+
+def test_a_token_that_another_process_stored_may_be_dead_as_well() -> None:
+    carrier = Carrier(refused(40001), refused(40001), DONE)
+    send(carrier, WRITE)
+    assert carrier.wanted[4] == TokenOf(APPID, (Secret("first"), Secret("second")))
+
+
+def test_three_refused_tokens_are_enough() -> None:
+    carrier = Carrier(*[refused(40001)] * 9)
+    with pytest.raises(WxaCredentialError, match="40001"):
+        send(carrier, WRITE)
+    assert carrier.kinds.count("Request") == 3
+
+
+def test_a_source_that_gives_the_refused_token_again_has_no_other() -> None:
+    carrier = Carrier(refused(40001), tokens=["same", "same"])
+    with pytest.raises(WxaCredentialError, match="40001"):
+        send(carrier, READ)
+    assert carrier.kinds == ["TokenOf", "Request", "TokenOf"]
+
+
+# Repetition
+
+
+def test_a_safe_call_is_repeated_after_pauses_that_grow() -> None:
+    carrier = Carrier(LOST, refused(-1), LOST)
+    with pytest.raises(WxaTransportError):
+        send(carrier, READ)
+    assert carrier.kinds == ["TokenOf", "Request", "Pause", "Request", "Pause", "Request"]
+    first, second = (each.seconds for each in carrier.wanted if isinstance(each, Pause))
+    assert (0 <= first <= 0.25, 0 <= second <= 0.5) == (True, True)
+
+
+@pytest.mark.parametrize("answer", [LOST, refused(-1), Answer(502, b"<html>")])
+def test_an_unsafe_call_is_sent_once(answer: Answer) -> None:
+    carrier = Carrier(answer)
+    with pytest.raises(WxaError):
+        send(carrier, WRITE)
+    assert carrier.kinds == ["TokenOf", "Request"]
+
+
+# Notes
+
+
+def test_a_write_is_noted_before_it_is_sent_and_after_it_was_answered() -> None:
+    carrier = Carrier(DONE)
+    reply = send(carrier, WRITE, WATCHER)
+    assert carrier.kinds == ["TokenOf", "Note", "Request", "Note"]
+    before, after = (each for each in carrier.wanted if isinstance(each, Note))
+    assert (before, after) == (Note(WATCHER.before, WRITE), Note(WATCHER.after, (7, reply)))
+
+
+def test_a_lost_answer_is_noted_as_such() -> None:
+    carrier = Carrier(LOST)
+    with pytest.raises(WxaTransportError) as raised:
+        send(carrier, WRITE, WATCHER)
+    assert carrier.wanted[-1] == Note(WATCHER.after, (7, raised.value))
+
+
+def test_a_read_is_not_noted() -> None:
+    carrier = Carrier(Answer(200, b'{"errcode":0}'))
+    send(carrier, READ, WATCHER)
+    assert "Note" not in carrier.kinds
+
+
+def writing(ends_in: WxaError | str) -> Step[str]:
+    yield READ
+    yield Pause(3)
+    yield WRITE
+    yield READ
+    if isinstance(ends_in, WxaError):
+        raise ends_in
+    return ends_in
+
+
+def test_the_end_of_a_step_is_noted_beside_its_last_write() -> None:
+    carrier = Carrier(Answer(200, b'{"errcode":0}'), DONE, Answer(200, b'{"errcode":0}'), tokens="abc")
+    assert carrier.carry(Deliverer("https://h", WATCHER).step(writing("outcome"))) == "outcome"
+    assert carrier.wanted[-1] == Note(WATCHER.ended, (WRITE, "outcome"))
+    assert Pause(3) in carrier.wanted
+
+
+def test_why_a_step_stopped_is_noted_and_raised() -> None:
+    stopped = WxaStateError("stopped")
+    carrier = Carrier(Answer(200, b'{"errcode":0}'), DONE, Answer(200, b'{"errcode":0}'), tokens="abc")
+    with pytest.raises(WxaStateError, match="stopped"):
+        carrier.carry(Deliverer("https://h", WATCHER).step(writing(stopped)))
+    assert carrier.wanted[-1] == Note(WATCHER.ended, (WRITE, stopped))
+
+
+def test_a_write_that_could_not_be_noted_was_none() -> None:
+    delivery = Deliverer("https://h", WATCHER).step(writing("outcome"))
+    carrier = Carrier(Answer(200, b'{"errcode":0}'), tokens="abc")
+    store_fails = WxaTransportError("the store does not answer")
+    do = carrier._done
+    carrier._done = lambda wanted: store_fails if wanted == Note(WATCHER.before, WRITE) else do(wanted)  # type: ignore[method-assign]
+    with pytest.raises(WxaTransportError, match="the store does not answer"):
+        carrier.carry(delivery)
+    assert carrier.wanted[-1] == Note(WATCHER.ended, (None, store_fails))

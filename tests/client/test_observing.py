@@ -1,0 +1,145 @@
+"""Both clients tell their observer alike; what many tasks note at one moment reaches it together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.access import FixedTokens
+from airflow_wxa.api.code import CodeVersion, commit, getversioninfo, release
+from airflow_wxa.client import AsyncWxaClient, Egress, WxaClient
+from airflow_wxa.errors import WxaError, WxaStateError
+from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
+from airflow_wxa.steps import Pause, commit_code
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_wxa.api.call import Call, Reply
+    from airflow_wxa.sandbox import RunningSandbox, World
+    from airflow_wxa.steps import Step
+
+VERSION = CodeVersion.of(APPID, 47, "1.4.0")
+
+
+@pytest.fixture
+def wxa_world(wxa_world: World) -> World:
+    """Return the usual world with its usual token."""
+    wxa_world.mini_programs[0].authorizer_access_token = MERCHANT_TOKEN
+    return wxa_world
+
+
+class Notebook:
+    """An observer that keeps the batches it was given; it takes its time, as a database does.
+
+    :param refuses: the endpoint of calls that it lets nobody send.
+    """
+
+    def __init__(self, refuses: str = "") -> None:
+        self.refuses = refuses
+        self.batches: list[int] = []
+        self.told: list[tuple[str, Any]] = []
+
+    def before(self, calls: Sequence[Call]) -> list[int]:
+        time.sleep(0.02)
+        self.batches.append(len(calls))
+        if self.refuses in {call.endpoint.name for call in calls}:
+            raise WxaStateError(f"{self.refuses} not sent")
+        self.told += [("before", call.endpoint.name) for call in calls]
+        return list(range(len(calls)))
+
+    def after(self, answers: Sequence[tuple[int, Reply | WxaError]]) -> list[None]:
+        self.told += [("after", getattr(answer, "errcode", None)) for _, answer in answers]
+        return [None] * len(answers)
+
+    def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> list[None]:
+        self.told += [("ended", getattr(end, "outcome", type(end).__name__)) for _, end in steps]
+        return [None] * len(steps)
+
+
+TOKENS = FixedTokens({APPID: MERCHANT_TOKEN})
+
+
+@pytest.mark.parametrize("kind", ["requests", "httpx"])
+def test_both_tell_of_a_write_and_of_the_end_of_its_step(kind: str, wxa_sandbox: RunningSandbox) -> None:
+    notebook, egress = Notebook(), Egress(wxa_sandbox.url)
+
+    async def carry() -> None:
+        async with AsyncWxaClient(egress, TOKENS, notebook) as client:
+            await client.run(commit_code(VERSION, "release"))
+
+    if kind == "httpx":
+        asyncio.run(carry())
+    else:
+        with WxaClient(egress, TOKENS, notebook) as client:
+            client.run(commit_code(VERSION, "release"))
+    assert notebook.told == [("before", "commit"), ("after", 0), ("ended", "committed")]
+
+
+def test_hundreds_of_intents_are_noted_in_a_few_batches_before_any_is_sent(wxa_sandbox: RunningSandbox) -> None:
+    notebook = Notebook()
+
+    async def commits() -> None:
+        async with AsyncWxaClient(Egress(wxa_sandbox.url), TOKENS, notebook) as client:
+            await asyncio.gather(*(client.send(commit(VERSION, "release")) for _ in range(300)), return_exceptions=True)
+
+    asyncio.run(commits())
+    assert sum(notebook.batches) == 300
+    assert len(notebook.batches) <= 5
+    assert len([each for each in notebook.told if each[0] == "after"]) == 300
+
+
+def test_a_call_that_may_not_be_sent_stops_none_that_was_noted_with_it(wxa_sandbox: RunningSandbox) -> None:
+    notebook = Notebook(refuses="release")
+
+    async def both() -> list[Any]:
+        async with AsyncWxaClient(Egress(wxa_sandbox.url), TOKENS, notebook) as client:
+            calls = [commit(VERSION, "release"), release(APPID), commit(VERSION, "release")]
+            return await asyncio.gather(*(client.send(call) for call in calls), return_exceptions=True)
+
+    first, stopped, last = asyncio.run(both())
+    assert isinstance(stopped, WxaStateError)
+    assert (first.errcode, last.errcode) == (0, 0)
+    assert wxa_sandbox.journal.count("/wxa/release") == 0
+
+
+def test_who_is_cancelled_takes_nobody_along(wxa_sandbox: RunningSandbox) -> None:
+    notebook = Notebook()
+
+    async def cancel_the_first() -> list[Any]:
+        async with AsyncWxaClient(Egress(wxa_sandbox.url), TOKENS, notebook) as client:
+            tasks = [asyncio.create_task(client.send(commit(VERSION, "release"))) for _ in range(6)]
+            await asyncio.sleep(0.01)  # the first batch is being written, the next is waiting
+            tasks[0].cancel()
+            tasks[5].cancel()
+            return await asyncio.gather(*tasks, return_exceptions=True)
+
+    results = asyncio.run(asyncio.wait_for(cancel_the_first(), 10))
+    assert [type(each).__name__ for each in results] == ["CancelledError", *["Reply"] * 4, "CancelledError"]
+
+
+@pytest.mark.parametrize("kind", ["requests", "httpx"])
+def test_sleep_is_whatever_it_is_told_to_be(kind: str, wxa_sandbox: RunningSandbox) -> None:
+    slept: list[float] = []
+
+    def pausing() -> Step[str]:
+        yield Pause(3600)
+        yield getversioninfo(APPID)
+        return "done"
+
+    async def carry() -> None:
+        async def sleep(seconds: float) -> None:
+            slept.append(seconds)
+
+        async with AsyncWxaClient(Egress(wxa_sandbox.url), TOKENS, sleep=sleep) as client:
+            await client.run(pausing())
+
+    if kind == "httpx":
+        asyncio.run(carry())
+    else:
+        with WxaClient(Egress(wxa_sandbox.url), TOKENS, sleep=slept.append) as client:
+            client.run(pausing())
+    assert slept == [3600]
