@@ -131,8 +131,9 @@ _PUSH_CONN_IDS: dict[str, Any] = {
     "default": "wxa_default",
 }
 _SCREENSHOT_DIR: dict[str, Any] = {
-    "description": "Folder, on the worker, for the screenshots of rejected reviews: <appid>/<auditid>/<n>.jpg below "
-    "it, for the owner's eyes only. Empty: wxa-screenshots in AIRFLOW_HOME.",
+    "description": "Folder on the worker, or URL of an object storage as ObjectStoragePath takes it, for the "
+    "screenshots of rejected reviews: <appid>/<auditid>/<n>.jpg below it. A folder is made for the owner's eyes only. "
+    "Empty: wxa-screenshots in AIRFLOW_HOME.",
     "version_added": "0.1.0",
     "type": "string",
     "example": None,

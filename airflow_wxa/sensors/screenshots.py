@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,8 @@ from airflow_wxa.errors import WxaError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow.sdk import ObjectStoragePath
+
     from airflow_wxa.steps import AuditOutcome, Step
 
 __all__ = ["save_screenshots", "screenshot_dir"]
@@ -25,9 +28,13 @@ _PNG: Final = b"\x89PNG"
 _NO_NAME: Final = re.compile(r"[^0-9A-Za-z_-]")
 
 
-def screenshot_dir() -> Path:
-    """Return the folder that ``[wxa] screenshot_dir`` names, else one in AIRFLOW_HOME."""
+def screenshot_dir() -> Path | ObjectStoragePath:
+    """Return the folder or object storage that ``[wxa] screenshot_dir`` names, else a folder in AIRFLOW_HOME."""
     named: str = (conf.get("wxa", "screenshot_dir", fallback="") or "").strip()
+    if "://" in named:
+        from airflow.sdk import ObjectStoragePath  # noqa: PLC0415  (takes a while, and few need it)
+
+        return ObjectStoragePath(named)
     home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow")
     return (Path(named) if named else home / "wxa-screenshots").expanduser().resolve()
 
@@ -35,9 +42,10 @@ def screenshot_dir() -> Path:
 def save_screenshots(
     outcome: AuditOutcome, run: Callable[[Step[dict[str, bytes | str]]], dict[str, bytes | str]]
 ) -> dict[str, str]:
-    """Fetch the screenshots of a sheet and save them as ``<folder>/<appid>/<auditid>/<n>.jpg``, readable by the owner.
+    """Fetch the screenshots of a sheet and save them as ``<folder>/<appid>/<auditid>/<n>.jpg``.
 
-    Nothing is raised: why one is missing is told in its place.
+    In a folder they are readable by the owner, and no link leads them elsewhere. Nothing is raised: why one is missing
+    is told in its place.
 
     :param run: carries the step that fetches them.
     :return: media id → path, or the reason why there is none.
@@ -48,9 +56,11 @@ def save_screenshots(
         fetched = run(_fetched(outcome))
     except WxaError as error:
         return dict.fromkeys(outcome.screenshot, f"not fetched: {error.what}")
-    folder = screenshot_dir() / _as_name(outcome.appid) / _as_name(outcome.auditid)
+    below = (_as_name(outcome.appid), _as_name(outcome.auditid))
     return {
-        media_id: _saved(folder, number, found) if isinstance(found, bytes) else f"not fetched: {found}"
+        media_id: _saved((*below, f"{number}.{_kind(found)}"), found)
+        if isinstance(found, bytes)
+        else f"not fetched: {found}"
         for number, (media_id, found) in enumerate(fetched.items(), 1)
     }
 
@@ -66,16 +76,44 @@ def _fetched(outcome: AuditOutcome) -> Step[dict[str, bytes | str]]:
     return found
 
 
-def _saved(folder: Path, number: int, image: bytes) -> str:
-    path = folder / f"{number}.{'png' if image.startswith(_PNG) else 'jpg'}"
+def _saved(parts: tuple[str, ...], image: bytes) -> str:
+    """Save below ``screenshot_dir``; return where, or why not."""
+    named = "screenshot_dir"
     try:
-        for each in (folder.parent.parent, folder.parent, folder):
-            each.mkdir(_PRIVATE_DIR, parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE_FILE), "wb") as file:
-            file.write(image)
+        folder = screenshot_dir()
+        path = folder.joinpath(*parts)
+        named = str(path)
+        if isinstance(folder, Path):
+            _write_below(folder, parts, image)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(image)
     except OSError as error:
-        return f"not saved: {path}: {error.strerror}"
-    return str(path)
+        return f"not saved: {named}: {error.strerror or type(error).__name__}"
+    except Exception as error:  # noqa: BLE001  (each object storage has errors of its own, whose text may hold a key)
+        return f"not saved: {named}: {type(error).__name__}"
+    return named
+
+
+def _write_below(folder: Path, parts: tuple[str, ...], content: bytes) -> None:
+    """Write a file below a folder, through no link that somebody may have left there."""
+    folder.mkdir(_PRIVATE_DIR, parents=True, exist_ok=True)
+    at = os.open(folder, os.O_DIRECTORY)
+    try:
+        for part in parts[:-1]:
+            with suppress(FileExistsError):
+                os.mkdir(part, _PRIVATE_DIR, dir_fd=at)
+            at, outer = os.open(part, os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at), at
+            os.close(outer)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        with os.fdopen(os.open(parts[-1], flags, _PRIVATE_FILE, dir_fd=at), "wb") as file:
+            file.write(content)
+    finally:
+        os.close(at)
+
+
+def _kind(image: bytes | str) -> str:
+    return "png" if isinstance(image, bytes) and image.startswith(_PNG) else "jpg"
 
 
 def _as_name(text: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from airflow.sdk import ObjectStoragePath
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_wxa.errors import WxaTransportError
@@ -105,6 +106,39 @@ def test_a_screenshot_that_cannot_be_fetched_hides_neither_the_rejection_nor_the
 def test_a_folder_that_cannot_be_made_does_not_hide_the_rejection(rejected: RunningSandbox, folder: Path) -> None:
     folder.parent.write_text("a file stands in the way")
     text = unwrapped(text_of_rejection())
+    assert "rejected this version" in text
+    assert "media-a: not saved: " in text
+
+
+@pytest.mark.parametrize("linked", ["appid", "auditid", "file"])
+def test_a_link_that_somebody_left_leads_nowhere(
+    rejected: RunningSandbox, folder: Path, tmp_path: Path, linked: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept").write_bytes(b"kept")
+    where = {"appid": folder / APPID, "auditid": folder / APPID / AUDITID, "file": folder / APPID / AUDITID / "1.jpg"}
+    where[linked].parent.mkdir(parents=True)
+    where[linked].symlink_to(elsewhere / "kept" if linked == "file" else elsewhere)
+    text = text_of_rejection()
+    assert f"media-a: not saved: {folder / APPID / AUDITID / '1.jpg'}: " in text
+    assert [(file.name, file.read_bytes()) for file in elsewhere.iterdir()] == [("kept", b"kept")]
+
+
+def test_screenshots_go_to_object_storage_as_well(rejected: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__SCREENSHOT_DIR", "memory://shots/wxa")
+    path = ObjectStoragePath(f"memory://shots/wxa/{APPID}/{AUDITID}/1.jpg")
+    assert f"screenshot media-a: {path}" in text_of_rejection()
+    assert path.read_bytes().startswith(b"\xff\xd8\xff")
+
+
+@pytest.mark.parametrize("url", ["nowhere://shots", "memory://"])
+def test_object_storage_that_does_not_work_does_not_hide_the_rejection(
+    rejected: RunningSandbox, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__SCREENSHOT_DIR", url)
+    monkeypatch.setattr(ObjectStoragePath, "write_bytes", lambda *_: 1 / 0)
+    text = text_of_rejection()
     assert "rejected this version" in text
     assert "media-a: not saved: " in text
 
