@@ -26,6 +26,7 @@ Lag = Literal[
     "domains",  # setwebviewdomain with action get
     "effective_domains",  # get_effective_webviewdomain
     "platform_list",  # modify_wxa_jump_domain with action get
+    "platform_check",  # what setwebviewdomain is checked against
     "trial_version",  # exp_info of getversioninfo
     "audit_sheet",  # get_auditstatus and get_latest_auditstatus
     "online_version",  # release_info of getversioninfo

@@ -162,7 +162,7 @@ class Platform(Account):
 
     def readable(self) -> dict[Lag, Any]:
         """Return copies of everything that a read may show late."""
-        return {"platform_list": self.lists()}
+        return {"platform_list": self.lists(), "platform_check": list(self.registered)}
 
     def lists(self) -> dict[str, str]:
         """Return both versions of the list as modify_wxa_jump_domain answers them."""

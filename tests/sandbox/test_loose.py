@@ -43,6 +43,10 @@ def register(wechat: Wechat) -> Any:
     return wechat.post(PLATFORM_LIST, whole)
 
 
+def covers(wechat: Wechat) -> Any:
+    return wechat.set_domains("add", "https://a.org") != 89021
+
+
 def trial(wechat: Wechat) -> Any:
     return wechat.post(VERSIONS, {}).get("exp_info")
 
@@ -59,6 +63,7 @@ WRITES: dict[Lag, tuple[Callable[[Wechat], Any], Callable[[Wechat], Any]]] = {
     "domains": (lambda wechat: wechat.set_domains("add", "https://example.com"), own),
     "effective_domains": (lambda wechat: wechat.release(), effective),
     "platform_list": (register, platform_list),
+    "platform_check": (register, covers),
     "trial_version": (lambda wechat: wechat.commit("2"), trial),
     "audit_sheet": (lambda wechat: wechat.submit(), sheet),
     "online_version": (lambda wechat: wechat.release(), online),

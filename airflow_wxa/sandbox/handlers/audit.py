@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_wxa.sandbox.audit import STAGES, AuditStatus, Stage
+from airflow_wxa.sandbox.audit import IN_AUDIT, STAGES, AuditStatus, Stage
 from airflow_wxa.sandbox.errors import Errcode, RefusalError
 from airflow_wxa.sandbox.gate import merchant_call, ok
 from airflow_wxa.sandbox.loose import UNNAMED_STATUS
@@ -165,3 +165,21 @@ def queryquota(world: World, account: MiniProgram, body: Body) -> Answer:
         speedup_rest=platform.speedup_rest,
         speedup_limit=platform.speedup_limit,
     )
+
+
+@merchant_call("POST", "/wxa/speedupaudit", "auditid", writes=True)
+def speedupaudit(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Let the reviewers decide at the next question."""
+    platform, auditid = world.platform_of(account), str(body.get("auditid"))
+    sheet = next((each for each in account.sheets if str(each.auditid) == auditid), None)
+    if sheet is None:
+        raise RefusalError(Errcode.INVALID_AUDITID)
+    if sheet.stage not in IN_AUDIT:
+        raise RefusalError(Errcode.SPEEDUP_NOT_IN_QUEUE)
+    if sheet.sped_up:
+        raise RefusalError(Errcode.SPEEDUP_ALREADY)
+    if platform.speedup_rest <= 0:
+        raise RefusalError(Errcode.SPEEDUP_QUOTA)
+    platform.speedup_rest -= 1
+    sheet.sped_up, sheet.plan.polls = True, sheet.polls + 1
+    return ok()

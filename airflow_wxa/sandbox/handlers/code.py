@@ -1,20 +1,24 @@
-"""Code: commit with its ``ext_json`` (a string that holds JSON), the trial version, the versions, and release."""
+"""Code: templates, commit with its ``ext_json`` (a string that holds JSON), versions, release, rollback."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError
-from airflow_wxa.sandbox.gate import merchant_call, ok, strict_json
+from airflow_wxa.sandbox.gate import merchant_call, ok, platform_call, strict_json
 from airflow_wxa.sandbox.pictures import qrcode
+from airflow_wxa.sandbox.platforms import Template
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox.gate import Answer, Body
-    from airflow_wxa.sandbox.platforms import Template
+    from airflow_wxa.sandbox.platforms import Draft, Platform
     from airflow_wxa.sandbox.state import MiniProgram
     from airflow_wxa.sandbox.world import World
 
 USER_VERSION_LENGTH = 64
+GRAY_FIELDS = "gray_percentage support_debuger_first support_experiencer_first"
+SOURCE = {"source_miniprogram_appid": "wx0000000000000009", "source_miniprogram": "Template dev"}
 STANDARD_KEYS = frozenset({"extAppid", "ext", "window"})
 STANDARD_TEMPLATE = 1
 
@@ -97,6 +101,120 @@ def release(world: World, account: MiniProgram, body: Body) -> Answer:
     platform = world.platform_of(account)
     account.release(registered=platform.registered, server_hosts=platform.server_hosts, now=world.now())
     return ok()
+
+
+@merchant_call("POST", "/wxa/grayrelease", GRAY_FIELDS, writes=True)
+def grayrelease(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Show the approved version to a part of the users."""
+    percentage = body.get("gray_percentage")
+    if not isinstance(percentage, int) or isinstance(percentage, bool):
+        raise RefusalError(Errcode.BAD_GRAY_PERCENTAGE)
+    account.release_gray(
+        {
+            "status": 1,
+            "create_timestamp": world.now(),
+            "gray_percentage": percentage,
+            "support_debuger_first": body.get("support_debuger_first") is True,
+            "support_experiencer_first": body.get("support_experiencer_first") is True,
+        }
+    )
+    return ok()
+
+
+@merchant_call("GET", "/wxa/getgrayreleaseplan")
+def getgrayreleaseplan(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Answer how far a staged release is."""
+    return ok(gray_release_plan=account.gray)
+
+
+@merchant_call("GET", "/wxa/revertgrayrelease", writes=True)
+def revertgrayrelease(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Cancel a staged release; what is answered without one is written nowhere, here it is 87012."""
+    if account.gray["status"] != 1:
+        raise RefusalError(Errcode.NOT_REVERTIBLE)
+    account.gray = {**account.gray, "status": 4}
+    return ok()
+
+
+@merchant_call("GET", "/wxa/revertcoderelease", "action app_version", writes=True)
+def revertcoderelease(world: World, account: MiniProgram, body: Body) -> Answer:
+    """List the versions that can be rolled back to, or roll back: without ``action`` it is done at once."""
+    if body.get("action") == "get_history_version":
+        return ok(version_list=account.versions)
+    app_version = body.get("app_version", "")
+    if app_version and not (app_version.isascii() and app_version.isdigit()):
+        raise RefusalError(Errcode.INVALID_ARGUMENTS)
+    account.roll_back(int(app_version) if app_version else None, now=world.now())
+    return ok()
+
+
+@merchant_call("POST", "/wxa/change_visitstatus", "action", writes=True)
+def change_visitstatus(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Open or close the online version to visitors."""
+    if body.get("action") not in ("open", "close"):
+        raise RefusalError(Errcode.BAD_VISIT_ACTION)
+    account.serving = body["action"] == "open"
+    return ok()
+
+
+@merchant_call("POST", "/wxa/getvisitstatus")
+def getvisitstatus(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Answer 1 while it serves, 0 while it is suspended."""
+    return ok(status=int(account.serving))
+
+
+@platform_call("/wxa/gettemplatedraftlist", method="GET")
+def gettemplatedraftlist(world: World, account: Platform, body: Body) -> Answer:
+    """Answer the drafts that developers uploaded."""
+    return ok(draft_list=[{**_shown(each), **SOURCE, "developer": "dev"} for each in account.drafts])
+
+
+@platform_call("/wxa/gettemplatelist", "template_type", method="GET")
+def gettemplatelist(world: World, account: Platform, body: Body) -> Answer:
+    """Answer the templates, all or of one type; the type stands in the query."""
+    kinds = (body["template_type"],) if "template_type" in body else ("0", "1")
+    if not set(kinds) <= {"0", "1"}:
+        raise RefusalError(Errcode.INVALID_ARGUMENTS)
+    library = [each for each in (*account.templates, *world.templates) if str(each.template_type) in kinds]
+    return ok(template_list=[_listed(each) for each in library])
+
+
+@platform_call("/wxa/addtotemplate", "draft_id template_type", writes=True)
+def addtotemplate(world: World, account: Platform, body: Body) -> Answer:
+    """Make a template of a draft; the answer does not tell which, and a second call makes a second one."""
+    draft = next((each for each in account.drafts if each.draft_id == body.get("draft_id")), None)
+    kind = body.get("template_type", 0)
+    if draft is None:
+        raise RefusalError(Errcode.TEMPLATE_NOT_FOUND)
+    if kind not in (0, 1):
+        raise RefusalError(Errcode.INVALID_ARGUMENTS)
+    if len(account.templates) >= account.most_templates:
+        raise RefusalError(Errcode.TEMPLATE_LIBRARY_FULL)
+    newest = max((each.template_id for each in (*account.templates, *world.templates)), default=0)
+    told = {**asdict(draft), "create_time": world.now()}
+    account.templates = [*account.templates, Template(template_id=newest + 1, template_type=kind, **told)]
+    return ok()
+
+
+@platform_call("/wxa/deletetemplate", "template_id", writes=True)
+def deletetemplate(world: World, account: Platform, body: Body) -> Answer:
+    """Take a template out of the library."""
+    left = [each for each in account.templates if each.template_id != body.get("template_id")]
+    if len(left) == len(account.templates):
+        raise RefusalError(Errcode.TEMPLATE_NOT_FOUND)
+    account.templates = left
+    return ok()
+
+
+def _shown(each: Draft | Template) -> dict[str, Any]:
+    names = ("draft_id", "user_version", "user_desc", "create_time")
+    return {name: getattr(each, name) for name in names}
+
+
+def _listed(each: Template) -> dict[str, Any]:
+    audit = {"audit_scene": 0, "audit_status": 3, "reason": ""} if each.template_type else {}
+    kind = {"template_id": each.template_id, "template_type": each.template_type, "category_list": []}
+    return {**_shown(each), **SOURCE, **kind, **audit}
 
 
 def checked_pages(ext: dict[str, Any], template: Template, appid: str) -> list[str]:

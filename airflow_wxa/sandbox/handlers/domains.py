@@ -36,12 +36,13 @@ def setwebviewdomain(world: World, account: MiniProgram, body: Body) -> Answer:
     action = body.get("action", "all")
     if "action" in body and action not in ACTIONS:
         raise RefusalError(Errcode.INVALID_ARGUMENTS)
+    platform = world.platform_of(account)
+    registered = world.read(platform, "platform_check", platform.registered)
     if action != "get" or world.get_refuses:
-        _check_may_have_domains(world, account)
+        _check_may_have_domains(account, registered)
     if action == "get":
         own = world.read(account, "domains", account.third_webviewdomain)
         return ok(webviewdomain=own) if world.get_lists else ok()
-    registered = world.platform_of(account).registered
     present = _by_host(account.third_webviewdomain)
     wanted = {host: f"https://{host}" for host in registered} if action == "all" else _requested(body)
     after = _CHANGES[action](present, wanted, registered)
@@ -53,8 +54,8 @@ def setwebviewdomain(world: World, account: MiniProgram, body: Body) -> Answer:
     return ok()
 
 
-def _check_may_have_domains(world: World, account: MiniProgram) -> None:
-    if not world.platform_of(account).registered:
+def _check_may_have_domains(account: MiniProgram, registered: list[str]) -> None:
+    if not registered:
         raise RefusalError(Errcode.PLATFORM_LIST_EMPTY)
     if account.individual:
         raise RefusalError(Errcode.INDIVIDUAL)
