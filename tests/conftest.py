@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import signal
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,8 @@ LEFT_OUT: Final = {
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Spread the whole fast suite over the cores; a part of it, and what is measured, runs in one process."""
+    # One seed for all processes of a run: what they collect must be the same, also where a set gives the order.
+    os.environ.setdefault("PYTHONHASHSEED", str(secrets.randbelow(2**32)))
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     return (os.cpu_count() or 1) if whole and not config.option.markexpr and not config.option.collectonly else 0
 

@@ -13,7 +13,7 @@ from airflow_wxa.cli.main import MODULES, UNLISTED
 REFERENCE = (Path(__file__).parents[2] / "docs/reference/cli.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", [*MODULES, *UNLISTED])
+@pytest.mark.parametrize("name", sorted({*MODULES, *UNLISTED}))
 def test_every_command_is_in_the_reference(name: str) -> None:
     assert f"| `{name}` |" in REFERENCE
 
