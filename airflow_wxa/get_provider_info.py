@@ -22,10 +22,12 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["service"],
             }
         ],
-        "operators": _modules("operators.domains", "operators.code", "operators.audit", "operators.approval"),
+        "operators": _modules(
+            "operators.domains", "operators.code", "operators.audit", "operators.approval", "operators.fleet"
+        ),
         "sensors": _modules("sensors.polling"),
         "hooks": _modules("hooks.wxa"),
-        "triggers": _modules("triggers.polling"),
+        "triggers": _modules("triggers.polling", "triggers.fleet"),
         "connection-types": [
             {
                 "connection-type": "wxa",
@@ -64,6 +66,7 @@ def get_provider_info() -> dict[str, Any]:
                     ),
                     "push_conn_ids": _PUSH_CONN_IDS,
                     "screenshot_dir": _SCREENSHOT_DIR,
+                    "manifest_folder": _MANIFEST_FOLDER,
                 },
             }
         },
@@ -137,6 +140,16 @@ _SCREENSHOT_DIR: dict[str, Any] = {
     "version_added": "0.1.0",
     "type": "string",
     "example": None,
+    "default": "",
+}
+
+
+_MANIFEST_FOLDER: dict[str, Any] = {
+    "description": "Folder, or prefix of object storage, below which manifests of fleets and the files that they name "
+    "are read. Empty: none is read; a manifest is given as a text.",
+    "version_added": "0.1.0",
+    "type": "string",
+    "example": "s3://conn_id@bucket/manifests",
     "default": "",
 }
 

@@ -14,13 +14,15 @@ from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand,
 if TYPE_CHECKING:
     from airflow.cli.cli_config import CLICommand
 
-__all__ = ["WXA_COMMANDS", "get_wxa_cli_commands"]
+__all__ = ["FLEET_COMMANDS", "WXA_COMMANDS", "get_wxa_cli_commands"]
 
 
 def get_wxa_cli_commands() -> list[CLICommand]:
     """Return the group ``wxa``."""
     about = "Release WeChat Mini Programs: credentials, merchants, the ledger, and what is wrong"
-    return [GroupCommand(name="wxa", help=about, subcommands=WXA_COMMANDS)]
+    about_fleet = "look at manifests and runs of many Mini Programs, and stop them"
+    fleet = GroupCommand(name="fleet", help=about_fleet, subcommands=FLEET_COMMANDS)
+    return [GroupCommand(name="wxa", help=about, subcommands=(*WXA_COMMANDS, fleet))]
 
 
 def _days(text: str) -> float:
@@ -51,6 +53,68 @@ _CONNECTION: Final = _arg(
     "--wxa-conn-id", "id of the Connection (default: wxa_default)", metavar="ID", default="wxa_default"
 )
 _JSON: Final = _switch("--json", "the same as --output json")
+_MANIFEST: Final = _arg("manifest", "YAML or JSON; a CSV file that it names stands beside it", metavar="FILE")
+_RUN_ID: Final = _arg("run_id", "as the run's page shows it", metavar="RUN_ID")
+_DAG_ID: Final = _arg("--dag-id", "where several DAGs have a run of this id", metavar="ID")
+
+FLEET_COMMANDS: Final = (
+    _command(
+        "check",
+        "fleet.check",
+        "say whether a manifest can be used",
+        "Read a manifest and report everything that is wrong with it, with file and line; nothing is sent.",
+        _MANIFEST,
+        _arg(
+            "--shard-size",
+            "Mini Programs in a shard (default: 200)",
+            metavar="N",
+            type=positive_int(allow_zero=False),  # type: ignore[no-untyped-call]
+            default=200,
+        ),
+        _CONNECTION,
+        ARG_OUTPUT,
+        _JSON,
+    ),
+    _command(
+        "plan",
+        "fleet.plan",
+        "say what would be done with each Mini Program of a manifest",
+        "Read what WeChat has of each Mini Program and say what would be done, and why; nothing is written.",
+        _MANIFEST,
+        _switch("--all", "show all in a table, not only the first and unusual ones"),
+        _CONNECTION,
+        ARG_OUTPUT,
+        _JSON,
+    ),
+    _command(
+        "status",
+        "fleet.status",
+        "show what became of each Mini Program of a run",
+        "Show how a run stands: by wave, by outcome and errcode, and what to look at first; as JSON or CSV, each Mini "
+        "Program.",
+        _RUN_ID,
+        _DAG_ID,
+        ARG_OUTPUT,
+        _JSON,
+        _arg("--csv", "write CSV to FILE; - is standard output", metavar="FILE"),
+    ),
+    _command(
+        "stop",
+        "fleet.stop",
+        "stop a run: running calls finish, no new write starts",
+        "Stop a run. Running calls finish, no new write starts; what was not reached says so.",
+        _RUN_ID,
+        _DAG_ID,
+    ),
+    _command(
+        "rerun",
+        "fleet.rerun",
+        "print the manifest of what is unfinished in a run",
+        "Print the manifest of what is unfinished, to trigger another run with.",
+        _RUN_ID,
+        _DAG_ID,
+    ),
+)
 
 WXA_COMMANDS: Final = (
     _command(

@@ -24,7 +24,7 @@ from airflow_wxa.fleet.schema import RELEASE_FIELDS, SCHEMA_FILE
 from airflow_wxa.release import FIELDS, read_release
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from jsonschema.protocols import Validator
 
@@ -80,18 +80,19 @@ class Manifest:
         return whole.hexdigest()
 
 
-def read_manifest(text: str, sources: Sources, *, fixed: Collection[str] = ()) -> Manifest:
+def read_manifest(text: str, sources: Sources, *, fixed: Mapping[str, Any] | None = None, file: str = "") -> Manifest:
     """Read a manifest: YAML, JSON, or one line that names a file of the sources.
 
-    :param fixed: names that the DAG has decided; a manifest that gives one is refused.
+    :param fixed: field of a release → the value that the DAG has decided; a manifest that gives one is refused.
+    :param file: what the text was read from, if it was.
     :raises WxaSpecError: every problem together, each with file and line.
     """
-    file = _INLINE
     stripped = text.strip()
-    if stripped and "\n" not in stripped and stripped[0] not in "{[" and ": " not in stripped:
+    if not file and stripped and "\n" not in stripped and stripped[0] not in "{[" and ": " not in stripped:
         file, text = stripped, sources.read(stripped)
+    file = file or _INLINE
     document, problems = read_document(text, file)
-    reader = _ManifestReader(file, sources, fixed, problems)
+    reader = _ManifestReader(file, sources, fixed or {}, problems)
     manifest = reader.read(document)
     if reader.problems:
         raise _refusal(reader.problems)
@@ -126,7 +127,7 @@ class _Entry:
 class _ManifestReader:
     """Reads one manifest and collects what is wrong with it."""
 
-    def __init__(self, file: str, sources: Sources, fixed: Collection[str], problems: list[Problem]) -> None:
+    def __init__(self, file: str, sources: Sources, fixed: Mapping[str, Any], problems: list[Problem]) -> None:
         self._file = file
         self._sources = sources
         self._fixed = fixed
@@ -147,7 +148,8 @@ class _ManifestReader:
         apps = tuple(self._checked(release, self._app_entries(document.get("apps"))))
         if not apps and not self.problems:
             self._say(document.lines["apps"], "apps: names no Mini Program")
-        return Manifest({name: _plain(value) for name, value in document.items() if name != "apps"}, apps)
+        common = {name: _plain(value) for name, value in document.items() if name != "apps"}
+        return Manifest({**common, "release": {**_plain(release), **self._fixed}}, apps)
 
     # Shape -------------------------------------------------------------------------------------------------------
 
@@ -251,7 +253,7 @@ class _ManifestReader:
             if name not in RELEASE_FIELDS or name in self._fixed:
                 self._say(entry.lines.get(name, entry.line), self._misplaced(name), entry.file)
         asked = {name: value for name, value in {**release, **entry.given}.items() if name in RELEASE_FIELDS}
-        for problem in read_release({**asked, "appid": appid})[1]:
+        for problem in read_release({**asked, **self._fixed, "appid": appid})[1]:
             name = re.split(r"[ .:]", problem, maxsplit=1)[0]
             if isinstance(asked.get(name), int | float) and name == "user_version":
                 problem += "; write it in quotes"  # noqa: PLW2901

@@ -1,10 +1,14 @@
 """The JSON Schema of a manifest, made of the table of what a release can be asked for.
 
-``manifest.schema.json`` beside this module is what :func:`manifest_schema` returns; a test holds it to that.
+``manifest.schema.json`` beside this module is what :func:`manifest_schema` returns, and a test holds it to that::
+
+    python -m airflow_wxa.fleet.schema > airflow_wxa/fleet/manifest.schema.json
 """
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.appid import APPID_PATTERN
@@ -177,3 +181,6 @@ _EXAMPLE: Final = {
     },
     "pace": {"concurrency": 16, "commit": 4},
 }
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(manifest_schema(), indent=2, ensure_ascii=False) + "\n")

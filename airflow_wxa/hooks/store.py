@@ -10,8 +10,9 @@ from airflow.sdk.configuration import conf
 
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.store import Ledger, Store
+from airflow_wxa.store.fleets import Fleets
 
-__all__ = ["open_ledger", "open_store", "store_url"]
+__all__ = ["open_fleets", "open_ledger", "open_store", "store_url"]
 
 _ON_ONE_MACHINE: Final = frozenset({"LocalExecutor"})
 
@@ -28,6 +29,11 @@ def open_store() -> Store:
 def open_ledger() -> Ledger:
     """Return the ledger, which rests in the store's database; raises as :func:`open_store` does."""
     return Ledger(store_url())
+
+
+def open_fleets() -> Fleets:
+    """Return the fleets, which rest in the store's database; raises as :func:`open_store` does."""
+    return Fleets(store_url())
 
 
 def store_url() -> str:

@@ -19,7 +19,7 @@ from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.sensors.screenshots import save_screenshots
 from airflow_wxa.steps import audit_error, audit_status, privacy_scan
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
-from airflow_wxa.triggers.polling import LONGEST_PAUSE, STATUS_OF_EVENT, clock
+from airflow_wxa.triggers.polling import LONGEST_PAUSE, STATUS_OF_EVENT, clock, unusable_connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,7 +105,7 @@ class _PollingSensor(BaseSensorOperator):
         self.timeout = _seconds(self.timeout)
         if status == "unusable" and not self.poke(context):
             with failing_at_once():
-                raise _unusable(self.wxa_conn_id, cause)
+                raise unusable_connection(self.wxa_conn_id, cause)
         # WeChat told the worker what it refuses the triggerer: so the worker looks, but not in a circle without pause.
         interval = max(self.poke_interval, LONGEST_PAUSE) if status == "refused" else self.poke_interval
         return self._finish_or_defer(context, interval)
@@ -289,15 +289,4 @@ def _seconds(timeout: Any) -> float:
         "the wait does not begin",
         [f"timeout = {timeout!r}: must be seconds, 0 or more, or a timedelta"],
         next_step="correct the task's timeout",
-    )
-
-
-def _unusable(wxa_conn_id: str, cause: str) -> WxaSpecError:
-    return WxaSpecError(
-        "the triggerer cannot use this Connection",
-        [f"Connection {wxa_conn_id!r}: {cause}"],
-        why="A deferred task waits in the triggerer, which reads Connection, store and certificates for itself. This "
-        "worker can use the Connection.",
-        next_step="give the triggerer what the workers have: Connection or secrets backend, section [wxa], files; then "
-        "clear this task. Or let it wait in the worker: deferrable=False",
     )

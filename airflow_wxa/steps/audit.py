@@ -45,14 +45,15 @@ class Submission:
 
     :param version_desc: words for the reviewer; test accounts go here.
     :param privacy_api_not_use: declare that privacy interfaces which the scan found are not used.
-    :param quota_reserve: keep this many of the platform's monthly submissions for others.
+    :param quota_reserve: keep this many of the platform's monthly submissions for others; ``None``: somebody has
+        looked that there are enough.
     :param noted_auditid: of an earlier submission of this version, where WeChat leaves the description out.
     :param withdrawals_left: withdraw a foreign sheet that is in audit while there are some; ``None``: never.
     """
 
     version_desc: str = ""
     privacy_api_not_use: bool = False
-    quota_reserve: int = 0
+    quota_reserve: int | None = 0
     noted_auditid: str = ""
     withdrawals_left: int | None = None
 
@@ -68,7 +69,8 @@ def submit_version(version: CodeVersion, how: Submission = Submission()) -> Step
     before = yield from read_latest_sheet(version.appid)
     if adopted := _adopted(version, before, how):
         return adopted
-    yield from _check_quota(version.appid, how.quota_reserve)  # before anything is withdrawn for it
+    if how.quota_reserve is not None:
+        yield from _check_quota(version.appid, how.quota_reserve)  # before anything is withdrawn for it
     info = yield from read_versions(version.appid)  # the last look before the write: what is on trial is submitted
     if not version.is_trial(info.trial):
         raise foreign_trial("submit_audit", version, info)

@@ -56,12 +56,15 @@ _ENDPOINT: Final = CATALOGUE["setwebviewdomain"]
 _PLATFORM_ENDPOINT: Final = CATALOGUE["modify_wxa_jump_domain"]
 
 
-def configure_domains(appid: str, action: Action, wanted: Sequence[WebviewDomain] = ()) -> Step[DomainOutcome]:
+def configure_domains(
+    appid: str, action: Action, wanted: Sequence[WebviewDomain] = (), *, skip_equal: bool = False
+) -> Step[DomainOutcome]:
     """Bring a Mini Program's business domains to what ``action`` wants, and read them back.
 
     The write is sent even when the list already matches: it answers 89019 then, and it is the only probe for 89020
     that a merchant token has. 89020 and 89231 are outcomes, on whichever call they come.
 
+    :param skip_equal: send no write when the list matches: somebody has looked that the platform's is not empty.
     :raises WxaSpecError: domains missing where the action needs them, or given where it takes none.
     :raises WxaPlatformSetupError: 89021, naming each host that the platform list does not cover, when that can be read.
     :raises WxaStateError: accepted, but the list read back is not what was wanted.
@@ -71,6 +74,8 @@ def configure_domains(appid: str, action: Action, wanted: Sequence[WebviewDomain
         before = yield from read_own_domains(appid)
         if action == "get":
             return DomainOutcome("unchanged", appid, "get", before=_sorted(before), after=_sorted(before))
+        if skip_equal and action is not None and before is not None and not remaining(action, wanted, before):
+            return DomainOutcome("unchanged", appid, action, before=_sorted(before), after=_sorted(before))
         reply = yield setwebviewdomain(appid, action, wanted).knowing(_sorted(before))
         after = yield from read_own_domains(appid)
     except WxaApiError as error:

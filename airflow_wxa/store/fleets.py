@@ -196,14 +196,12 @@ class Fleets:
                 return
             last = rows[-1].position
 
-    def carried(self, key: RunKey, carrier: str) -> list[FleetApp]:
-        """Return what a shard brings up to its submission and has not ended."""
-        return list(self.apps(key, fleet_app.c.carrier == carrier, fleet_app.c.outcome.is_(None)))
-
-    def in_wave(self, key: RunKey, wave: str, shard: int) -> list[FleetApp]:
-        """Return what a shard of a wave releases and has not ended."""
-        mine = and_(fleet_app.c.wave == wave, fleet_app.c.shard == shard)
-        return list(self.apps(key, mine, fleet_app.c.outcome.is_(None)))
+    def shards(self, key: RunKey, wave: str) -> list[int]:
+        """Return the numbers of a wave's shards."""
+        mine = and_(_of(fleet_app, key), fleet_app.c.wave == wave)
+        query = select(fleet_app.c.shard).where(mine).distinct().order_by(fleet_app.c.shard)
+        with self._database.reading() as connection:
+            return list(connection.execute(query).scalars())
 
     def change(self, key: RunKey, changes: _CHANGES) -> None:
         """Change rows by position, all in one transaction."""

@@ -39,6 +39,7 @@ __all__ = [
     "WxaPrivacyScanTrigger",
     "backoff",
     "clock",
+    "unusable_connection",
 ]
 
 #: Of one Mini Program. ``final``: it ended. ``refused``: WeChat refuses to tell. ``unusable``: this triggerer cannot
@@ -186,6 +187,18 @@ class WxaAuditTrigger(_PollingTrigger):
 
 def _status(states: Mapping[str, WaitState]) -> str:
     return next(status for state, status in STATUS_OF_EVENT.items() if state in {*states.values(), "final"})
+
+
+def unusable_connection(wxa_conn_id: str, cause: str) -> WxaSpecError:
+    """Return the error for a wait that the triggerer cannot keep, while the worker can."""
+    return WxaSpecError(
+        "the triggerer cannot use this Connection",
+        [f"Connection {wxa_conn_id!r}: {cause}"],
+        why="A deferred task waits in the triggerer, which reads Connection, store and certificates for itself. This "
+        "worker can use the Connection.",
+        next_step="give the triggerer what the workers have: Connection or secrets backend, section [wxa], files; then "
+        "clear this task. Or let it wait in the worker: deferrable=False",
+    )
 
 
 class _Wait:

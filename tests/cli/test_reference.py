@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_wxa.cli.airflow_group import WXA_COMMANDS
+from airflow_wxa.cli.airflow_group import FLEET_COMMANDS, WXA_COMMANDS
 from airflow_wxa.cli.doctor.rules import RULES
 from airflow_wxa.cli.main import MODULES, UNLISTED
 
@@ -18,9 +18,10 @@ def test_every_command_is_in_the_reference(name: str) -> None:
     assert f"| `{name}` |" in REFERENCE
 
 
-@pytest.mark.parametrize("command", WXA_COMMANDS, ids=lambda command: command.name)
+@pytest.mark.parametrize("command", [*WXA_COMMANDS, *FLEET_COMMANDS], ids=lambda command: command.name)
 def test_every_option_is_in_its_section(command: object) -> None:
-    section = REFERENCE.partition(f"## `{command.name}`")[2].partition("\n## ")[0]  # type: ignore[attr-defined]
+    group = "fleet " if command in FLEET_COMMANDS else ""
+    section = REFERENCE.partition(f"## `{group}{command.name}`")[2].partition("\n## ")[0]  # type: ignore[attr-defined]
     flags = {flag for arg in command.args for flag in arg.flags if flag.startswith("--")} - {"--wxa-conn-id"}  # type: ignore[attr-defined]
     assert {flag for flag in flags if flag not in section} == set()
 

@@ -83,7 +83,8 @@ def test_what_one_gives_back_goes_to_the_next_and_to_the_shard_that_gave_it(flee
     fleets.open_quota(KEY, PLATFORM, usable=3, held_before=0)
     (taken,) = fleets.pass_on(KEY, {1: {"outcome": "blocked"}}, "rest/0")
     assert (taken.position, taken.carrier, taken.outcome) == (3, "rest/0", None)
-    assert [app.position for app in fleets.carried(KEY, "rest/0")] == [0, 3]
+    mine = (fleet_app.c.carrier == "rest/0", fleet_app.c.outcome.is_(None))
+    assert [app.position for app in fleets.apps(KEY, *mine)] == [0, 3]
     assert held(fleets) == [0, 2, 3]
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from importlib import resources
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -29,11 +30,11 @@ class Files:
         return [FIRST, SECOND, THIRD]
 
 
-def read(text: str, fixed: tuple[str, ...] = (), **files: str) -> Manifest:
+def read(text: str, fixed: dict[str, Any] | None = None, **files: str) -> Manifest:
     return read_manifest(text, Files(**files), fixed=fixed)
 
 
-def problems(text: str, fixed: tuple[str, ...] = (), **files: str) -> list[str]:
+def problems(text: str, fixed: dict[str, Any] | None = None, **files: str) -> list[str]:
     with pytest.raises(WxaSpecError) as refused:
         read(text, fixed, **files)
     return list(refused.value.problems)
@@ -41,7 +42,7 @@ def problems(text: str, fixed: tuple[str, ...] = (), **files: str) -> list[str]:
 
 def test_the_packaged_schema_is_the_one_that_the_table_makes() -> None:
     packaged = json.loads(resources.files("airflow_wxa.fleet").joinpath("manifest.schema.json").read_text("utf-8"))
-    assert packaged == manifest_schema()
+    assert packaged == manifest_schema(), "python -m airflow_wxa.fleet.schema > airflow_wxa/fleet/manifest.schema.json"
 
 
 def test_the_schema_is_a_schema_and_takes_its_own_example() -> None:
@@ -107,10 +108,15 @@ def test_what_belongs_to_a_run_is_refused(name: str) -> None:
 
 def test_what_the_dag_has_decided_is_refused_for_all_and_for_one() -> None:
     text = f"{RELEASE}apps:\n  - {{appid: {FIRST}, template_id: 48}}\n"
-    assert problems(text, fixed=("template_id",)) == [
+    assert problems(text, fixed={"template_id": 49}) == [
         "manifest:1: release.template_id: the DAG has decided it, take it out",
         "manifest:3: template_id: the DAG has decided it, take it out",
     ]
+
+
+def test_what_the_dag_has_decided_is_asked_for_all() -> None:
+    text = f"release: {{user_version: a, domain_action: get}}\napps: [{FIRST}]"
+    assert read(text, fixed={"template_id": 49}).common["release"]["template_id"] == 49
 
 
 def test_a_csv_gives_each_its_own() -> None:

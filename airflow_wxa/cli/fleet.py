@@ -1,0 +1,207 @@
+"""``airflow wxa fleet …``: look at a manifest, its plan and a run; stop one, and get the manifest of the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from airflow_wxa.cli.opening import command, is_structured, open_connection, open_platform, print_rows, read_text, say
+from airflow_wxa.client import AsyncWxaClient
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.fleet.manifest import read_manifest
+from airflow_wxa.fleet.pace import Pace
+from airflow_wxa.fleet.plan import Totals, plan_all
+from airflow_wxa.fleet.summary import OUTCOME_FIELDS, Summary, outcome_of, outcomes_csv, rerun_manifest
+from airflow_wxa.fleet.waves import WAVES, places, read_waves, wave_counts
+from airflow_wxa.hooks.connection import read_connection
+from airflow_wxa.hooks.manifests import ManifestSources
+from airflow_wxa.hooks.store import open_fleets
+from airflow_wxa.release import ReleaseSpec
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from airflow_wxa.fleet.manifest import Manifest
+    from airflow_wxa.fleet.plan import AppPlan
+    from airflow_wxa.store.fleets import FleetRun, Fleets
+
+__all__ = ["check", "plan", "rerun", "status", "stop"]
+
+_SHOWN_IN_TABLE = 50
+
+
+class _BesideFile:
+    """Sources of a manifest that stands in a file: other files beside it, merchants of a Connection's platform."""
+
+    def __init__(self, folder: Path, wxa_conn_id: str) -> None:
+        self._folder = folder
+        self._wxa_conn_id = wxa_conn_id
+
+    def read(self, name: str) -> str:
+        return read_text(str(self._folder / name))
+
+    def authorised(self) -> Sequence[str]:
+        platform, _ = open_platform(self._wxa_conn_id)
+        return ManifestSources(platform.component_appid).authorised()
+
+
+@command
+def check(arguments: argparse.Namespace) -> int:
+    """Say whether a manifest can be used, and how its waves come out; calls nothing."""
+    manifest = _read(arguments)
+    waves = read_waves(manifest.common.get("waves") or {})
+    where = list(places(waves, len(manifest.apps), arguments.shard_size))
+    rows = [
+        {
+            "wave": wave.name,
+            "Mini Programs": sum(name == wave.name for name, _ in where),
+            "shards": len({place for place in where if place[0] == wave.name}),
+            "max_failed_percent": wave.max_failed_percent,
+        }
+        for wave in waves
+    ]
+    print_rows(rows, arguments.output)
+    return 0
+
+
+@command
+def plan(arguments: argparse.Namespace) -> int:
+    """Say what would be done with each Mini Program, and what that comes to; only reads."""
+    manifest = _read(arguments)
+    release: Mapping[str, Any] = manifest.common["release"]
+    found: dict[int, AppPlan] = {}
+    read = read_connection(open_connection(arguments.wxa_conn_id))
+
+    def asked() -> Iterator[tuple[int, ReleaseSpec]]:
+        for position, app in enumerate(manifest.apps):
+            yield position, ReleaseSpec.from_params({**release, **app.given, "appid": app.appid})
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("planning", total=len(manifest.apps))
+
+        def save(plans: Mapping[int, AppPlan]) -> None:
+            found.update(plans)
+            progress.update(bar, completed=len(found))
+
+        async def planned() -> None:
+            async with AsyncWxaClient(read.egress, read.tokens) as client:
+                await plan_all(asked(), client, Pace(manifest.common), save)
+
+        asyncio.run(planned())
+    rows = [_plan_row(app.appid, found[position]) for position, app in enumerate(manifest.apps)]
+    shown = rows if is_structured(arguments.output) or arguments.all else _unusual_first(rows)[:_SHOWN_IN_TABLE]
+    print_rows(shown, arguments.output)
+    say(str(Totals.of((app.appid, found[position]) for position, app in enumerate(manifest.apps))))
+    return 0
+
+
+@command
+def status(arguments: argparse.Namespace) -> int:
+    """Show what became of each Mini Program of a run so far."""
+    fleets, run = _run(arguments)
+    if arguments.csv:
+        lines = outcomes_csv(run, fleets.apps(run.key))
+        if arguments.csv == "-":
+            sys.stdout.writelines(lines)
+        else:
+            with Path(arguments.csv).open("w", encoding="utf-8", newline="") as file:
+                file.writelines(lines)
+        return 0
+    if is_structured(arguments.output):
+        print_rows((outcome_of(run, app) for app in fleets.apps(run.key)), arguments.output)
+        return 0
+    counts = wave_counts(fleets.counts(run.key))
+    print_rows([{"wave": name, **_shown_count(counts[name])} for name in WAVES], arguments.output)
+    summary = Summary.of(fleets.apps(run.key))
+    say(str(summary))
+    for errcode, (count, next_step) in sorted(summary.errcodes.items()):
+        say(f"errcode {errcode}, {count} times: {next_step}")
+    if summary.worst:
+        columns = [name for name in OUTCOME_FIELDS if name not in ("user_version", "auditid")]
+        print_rows([{name: outcome_of(run, app)[name] for name in columns} for app in summary.worst], arguments.output)
+    return 0
+
+
+@command
+def stop(arguments: argparse.Namespace) -> int:
+    """Let running calls finish, and no new write start."""
+    fleets, run = _run(arguments)
+    if run.stopped_by is None:
+        fleets.stop(run.key, getpass.getuser())
+    say(
+        f"{run.run_id} of {run.dag_id} stops: running calls finish, no new write starts.\n"
+        f"airflow wxa fleet rerun {run.run_id} prints the manifest of what is unfinished."
+    )
+    return 0
+
+
+@command
+def rerun(arguments: argparse.Namespace) -> int:
+    """Print the manifest of what is unfinished."""
+    fleets, run = _run(arguments)
+    text = rerun_manifest(run, fleets.apps(run.key))
+    if not text:
+        say("Every Mini Program of this run is finished.")
+    sys.stdout.write(text)
+    return 0
+
+
+def _read(arguments: argparse.Namespace) -> Manifest:
+    path = Path(arguments.manifest)
+    text = read_text(str(path))
+    beside = _BesideFile(path.parent, arguments.wxa_conn_id)
+    return read_manifest(text, beside, file=str(path))
+
+
+def _run(arguments: argparse.Namespace) -> tuple[Fleets, FleetRun]:
+    """Return the run that the command names.
+
+    :raises WxaSpecError: the store knows none, or several DAGs have one of this id.
+    """
+    fleets = open_fleets()
+    runs = [run for run in fleets.runs_named(arguments.run_id) if arguments.dag_id in (None, run.dag_id)]
+    if len(runs) != 1:
+        dags = ", ".join(run.dag_id for run in runs)
+        raise WxaSpecError(
+            f"no one run {arguments.run_id!r}",
+            [
+                f"several DAGs have one: {dags}"
+                if runs
+                else "the store knows none of this id: load_manifest has not run"
+            ],
+            next_step="name the DAG with --dag-id" if runs else "copy the run id from the run's page",
+            source="airflow-wxa docs fleets",
+        )
+    return fleets, runs[0]
+
+
+def _plan_row(appid: str, plan: AppPlan) -> dict[str, Any]:
+    return {
+        "appid": appid,
+        "steps": " ".join(plan.steps),
+        "why": plan.why,
+        "add": " ".join(plan.add),
+        "remove": " ".join(plan.remove),
+        "errcode": plan.blocked.get("errcode"),
+        "next_step": plan.blocked.get("next_step", ""),
+    }
+
+
+def _unusual_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: "commit" in row["steps"])
+
+
+def _shown_count(count: Any) -> dict[str, Any]:
+    return {
+        "Mini Programs": count.total,
+        "released": count.released,
+        "failed": count.failed,
+        "not ended": count.unended,
+    }

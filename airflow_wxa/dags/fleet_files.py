@@ -1,0 +1,48 @@
+"""The files that a fleet leaves beside Airflow's logs: what became of each Mini Program, and the rerun manifest."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING
+
+from airflow.sdk import ObjectStoragePath
+from airflow.sdk.configuration import conf
+
+from airflow_wxa.fleet.summary import outcomes_csv, rerun_manifest
+
+if TYPE_CHECKING:
+    from airflow_wxa.store.fleets import FleetRun, Fleets
+
+__all__ = ["write_files"]
+
+log = logging.getLogger(__name__)
+
+
+def write_files(run: FleetRun, fleets: Fleets) -> dict[str, str]:
+    """Write both, and return where; without a place to write to there are none, and the log says so."""
+    folder = _log_folder() / "wxa_fleet" / _safe(run.dag_id) / _safe(run.run_id)
+    written = {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        outcomes = folder / "outcomes.csv"
+        with outcomes.open("w", encoding="utf-8", newline="") as file:  # type: ignore[no-untyped-call]
+            file.writelines(outcomes_csv(run, fleets.apps(run.key)))
+        written["outcomes"] = str(outcomes)
+        if text := rerun_manifest(run, fleets.apps(run.key)):
+            rerun = folder / "rerun.yaml"
+            rerun.write_text(text, encoding="utf-8")
+            written["rerun manifest"] = str(rerun)
+    except (OSError, ValueError, ImportError) as error:
+        log.warning("no files beside the logs, below %s: %s", folder, error)
+    return written
+
+
+def _log_folder() -> ObjectStoragePath:
+    remote = conf.get("logging", "remote_base_log_folder", fallback="")
+    is_remote = conf.getboolean("logging", "remote_logging", fallback=False) and "://" in remote
+    return ObjectStoragePath(remote if is_remote else conf.get("logging", "base_log_folder"))
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^\w.:+-]", "_", name)

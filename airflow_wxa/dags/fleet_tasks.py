@@ -1,0 +1,284 @@
+"""What the tasks of :mod:`airflow_wxa.dags.wxa_fleet_release` do, those of shards aside."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from airflow_wxa.api.audit import queryquota
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.errcodes import PLATFORM_WEBVIEW_DOMAIN_EMPTY, error_for
+from airflow_wxa.client import AsyncWxaClient
+from airflow_wxa.dags.fleet_files import write_files
+from airflow_wxa.errors import WxaError, WxaSpecError
+from airflow_wxa.fleet.manifest import read_manifest
+from airflow_wxa.fleet.pace import Pace
+from airflow_wxa.fleet.plan import AppPlan, Totals, plan_all, plan_digest
+from airflow_wxa.fleet.shard import spec_of
+from airflow_wxa.fleet.summary import Summary
+from airflow_wxa.fleet.waves import WAVES, places, read_waves, wave_counts
+from airflow_wxa.hooks.manifests import ManifestSources
+from airflow_wxa.hooks.store import open_fleets
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.operators.fleet import fleet_run, run_key
+from airflow_wxa.release.dag import failing_at_once
+from airflow_wxa.steps import configure_domains
+from airflow_wxa.steps.domains import read_platform_hosts
+from airflow_wxa.store.fleets import NewApp
+from airflow_wxa.store.tables import fleet_app
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Context
+
+    from airflow_wxa.hooks.connection import WxaConnection
+    from airflow_wxa.store.fleets import FleetRun, Fleets
+
+__all__ = [
+    "approve_plan",
+    "check_platform_list",
+    "domain_gate",
+    "fleet_result",
+    "load_manifest",
+    "only_when_the_list_is_empty",
+    "plan_release",
+    "platform_conn_id",
+    "platform_hosts",
+    "summarize",
+    "wave_gate",
+]
+
+log = logging.getLogger(__name__)
+
+_MOST_SHARDS: Final = 1024  # Airflow's [core] max_map_length
+_ASKED_FOR_QUOTA: Final = 5
+
+
+@task
+def load_manifest(fixed: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Check the manifest as a whole and keep it, and return its shards; nothing is sent."""
+    context = get_current_context()
+    params = context["params"]
+    read = WxaHook(params["wxa_conn_id"]).read()
+    with failing_at_once():
+        manifest = read_manifest(params["manifest"], ManifestSources(read.component_appid), fixed=fixed)
+        where = list(places(read_waves(manifest.common.get("waves") or {}), len(manifest.apps), params["shard_size"]))
+        shards = list(dict.fromkeys(where))
+        _check_shards(len(shards), len(manifest.apps))
+        apps = [NewApp(app.appid, *place, app.given) for app, place in zip(manifest.apps, where, strict=True)]
+        open_fleets().load(run_key(context), read.component_appid, manifest.common, manifest.digest, apps)
+    log.info("%d Mini Programs in %d shards", len(apps), len(shards))
+    return [{"wave": wave, "number": number} for wave, number in shards]
+
+
+def _check_shards(shards: int, apps: int) -> None:
+    if shards > _MOST_SHARDS:
+        least = -(-apps // (_MOST_SHARDS - len(WAVES)))
+        raise WxaSpecError(
+            "the fleet cannot be spread so thin",
+            [f"shard_size: {apps} Mini Programs make {shards} shards, and Airflow maps {_MOST_SHARDS} at most"],
+            next_step=f"trigger a new run with a shard_size of {least} or more",
+            source="airflow-wxa docs fleets",
+        )
+
+
+@task
+def plan_release() -> dict[str, Any]:
+    """Read what WeChat has of each Mini Program, and keep what is to be done with it; returns what that comes to."""
+    context = get_current_context()
+    with failing_at_once():
+        fleets, run = open_fleets(), fleet_run(context)
+        asyncio.run(_planned(fleets, run, WxaHook(context["params"]["wxa_conn_id"]).read()))
+        fleets.planned(run.key, plan_digest(fleets.apps(run.key)))
+    totals = Totals.of((app.appid, AppPlan.from_json(app.plan)) for app in fleets.apps(run.key) if app.plan)
+    log.info("%s", totals)
+    return {"apps": totals.apps, "steps": totals.steps, "calls": totals.calls}
+
+
+async def _planned(fleets: Fleets, run: FleetRun, read: WxaConnection) -> None:
+    def save(plans: Mapping[int, AppPlan]) -> None:
+        values = {position: {"stage": "plan_release", **plan.values} for position, plan in plans.items()}
+        fleets.change(run.key, values)
+
+    pace = Pace(run.manifest, fleets, run)
+    unplanned = fleets.apps(run.key, fleet_app.c.done == "", fleet_app.c.outcome.is_(None))
+    async with AsyncWxaClient(read.egress, read.tokens) as client:
+        await plan_all(((app.position, spec_of(run, app)) for app in unplanned), client, pace, save)
+
+
+@task
+def approve_plan() -> None:
+    """Let somebody approve the plan."""
+    if not get_current_context()["params"]["approval"]:
+        raise AirflowSkipException("the params ask for no approval")
+    raise AirflowFailException("approval of plans is not there yet: trigger the run with approval false")
+
+
+@task.branch(trigger_rule="none_failed")
+def check_platform_list() -> str:
+    """Follow the platform's list: registered hosts, or none (89020)."""
+    context = get_current_context()
+    with failing_at_once():
+        run = fleet_run(context)
+        if not _list_is_empty(context, run):
+            return "configure_domains"
+        if _platform(run).get("on_platform_list_empty") != "register":
+            raise error_for(PLATFORM_WEBVIEW_DOMAIN_EMPTY, endpoint=CATALOGUE["setwebviewdomain"])
+    return "register_platform_domains"
+
+
+def _list_is_empty(context: Context, run: FleetRun) -> bool:
+    """Tell whether the platform has registered no host; without a platform token the first Mini Program is tried."""
+    if run.manifest["release"].get("domain_action") == "get":
+        return False
+    hosts = WxaHook(platform_conn_id(context)).run(read_platform_hosts())
+    if hosts is not None:
+        return not hosts
+    hook = WxaHook(context["params"]["wxa_conn_id"])
+    for app in open_fleets().apps(run.key, fleet_app.c.outcome.is_(None)):
+        spec = spec_of(run, app)
+        outcome = hook.run(configure_domains(app.appid, spec.action, spec.wanted))
+        if outcome.outcome != "individual":
+            return outcome.outcome == "platform_list_empty"
+    return False
+
+
+def platform_conn_id(context: Context) -> str:
+    """Return the Connection for platform-wide writes."""
+    return str(context["params"]["platform_conn_id"] or context["params"]["wxa_conn_id"])
+
+
+def platform_hosts(context: Context) -> list[str]:
+    """Return the hosts to register: as the manifest names them, else those of all wanted domains."""
+    run = fleet_run(context)
+    if hosts := _platform(run).get("platform_domains"):
+        return list(hosts)
+    return sorted({host for app in open_fleets().apps(run.key) for host in spec_of(run, app).platform_hosts})
+
+
+def only_when_the_list_is_empty(context: Context) -> None:
+    """Skip unless the manifest asks to register; a branch that is marked successful must set off nothing."""
+    if _platform(fleet_run(context)).get("on_platform_list_empty") != "register":
+        raise AirflowSkipException("the manifest does not ask to register hosts")
+
+
+def _platform(run: FleetRun) -> Mapping[str, Any]:
+    return run.manifest.get("platform") or {}
+
+
+@task(trigger_rule="all_done_min_one_success")
+def domain_gate() -> list[dict[str, Any]]:
+    """Grant what is left of the month's audit quota, in the manifest's order; returns the shards of the first wave."""
+    context = get_current_context()
+    hook = WxaHook(context["params"]["wxa_conn_id"])
+    with failing_at_once():
+        fleets, run = open_fleets(), fleet_run(context)
+        held = fleets.held_elsewhere(run.key, run.component_appid)
+        usable = _quota(hook, fleets, run) - run.manifest.get("audit_quota_reserve", 0)
+        without = fleets.open_quota(run.key, run.component_appid, usable, held)
+    log.info("%d submissions are left this month without the reserve; %d Mini Programs have no quota", usable, without)
+    return _shards(fleets, run, WAVES[0])
+
+
+def _shards(fleets: Fleets, run: FleetRun, wave: str) -> list[dict[str, Any]]:
+    return [{"wave": wave, "number": number} for number in fleets.shards(run.key, wave)]
+
+
+def _quota(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int:
+    """Return what is left of the month's quota; any healthy merchant's token will do.
+
+    :raises WxaError: none of the first Mini Programs can tell.
+    """
+    refused: WxaError | None = None
+    healthy = fleets.apps(run.key, fleet_app.c.outcome.is_(None))
+    for _, app in zip(range(_ASKED_FOR_QUOTA), healthy, strict=False):
+        try:
+            with hook.get_conn() as client:
+                return int(client.send(queryquota(app.appid)).answer["rest"])
+        except WxaError as error:
+            refused = error
+    if refused is not None:
+        raise refused
+    return 0  # nobody is left who could submit
+
+
+@task
+def wave_gate(wave: str) -> list[dict[str, Any]]:
+    """Stop here when too many of this wave failed, or the run was stopped; else return the next wave's shards.
+
+    Returned rather than looked up there: what a task is mapped over must come from the task right before it, so that
+    a wave which may not begin has no shards.
+    """
+    with failing_at_once():
+        fleets, run = open_fleets(), fleet_run(get_current_context())
+    problem = gate_problem(fleets, run, wave)
+    if problem:
+        raise AirflowFailException(problem)
+    return _shards(fleets, run, WAVES[WAVES.index(wave) + 1])
+
+
+def gate_problem(fleets: Fleets, run: FleetRun, wave: str) -> str:
+    """Return why the next wave must not begin; ``""``: it may."""
+    if run.stopped_by is not None:
+        return f"the run was stopped by {run.stopped_by or 'somebody'}: the next wave does not begin"
+    count = wave_counts(fleets.counts(run.key))[wave]
+    limit = next(each.max_failed_percent for each in read_waves(run.manifest.get("waves") or {}) if each.name == wave)
+    if count.unended:
+        return f"{wave}: {count.unended} of {count.total} have not ended, a shard was lost: clear it, then this task"
+    if count.failed_percent <= limit:
+        return ""
+    return (
+        f"{wave}: {count.failed} of {count.total} failed ({count.failed_percent:.1f}%), "
+        f"more than max_failed_percent {limit:g}: the next wave does not begin\n"
+        f"  airflow wxa fleet status {run.run_id} shows which, and why\n"
+        f"  airflow wxa fleet rerun {run.run_id} prints the manifest of what is unfinished: run it to go on"
+    )
+
+
+@task(trigger_rule="all_done")
+def summarize() -> dict[str, Any]:
+    """Say what became of the fleet; write a CSV file and the manifest of what is unfinished."""
+    with failing_at_once():
+        fleets, run = open_fleets(), fleet_run(get_current_context())
+        _end_rest(fleets, run)
+        fleets.end(run.key)
+        summary = Summary.of(fleets.apps(run.key))
+        files = write_files(run, fleets)
+    log.info("%s", summary)
+    for errcode, (count, next_step) in sorted(summary.errcodes.items(), key=lambda each: -each[1][0]):
+        log.info("errcode %d, %d times: %s", errcode, count, next_step)
+    for name, where in files.items():
+        log.info("%s: %s", name, where)
+    worst = "; ".join(f"{app.appid} {app.outcome}: {app.what}" for app in summary.worst)
+    log.info("look at these first: %s", worst or "none")
+    return {"outcomes": dict(summary.outcomes), "files": files}
+
+
+def _end_rest(fleets: Fleets, run: FleetRun) -> None:
+    """End what no task will take up any more."""
+    stopped = run.stopped_by is not None
+    why = f"the run was stopped by {run.stopped_by}" if stopped else "a gate, or a lost shard, came first"
+    go_on = f"airflow wxa fleet rerun {run.run_id} prints the manifest of what is unfinished"
+    fleets.end_rest(run.key, fleet_app.c.position >= 0, "not_reached", why, go_on)
+
+
+@task
+def fleet_result() -> dict[str, int]:
+    """Make the run's state true."""
+    context = get_current_context()
+    with failing_at_once():
+        fleets, run = open_fleets(), fleet_run(context)
+    outcomes: dict[str, int] = {}
+    for _, _, outcome, _, count in fleets.counts(run.key):
+        outcomes[outcome or "goes on"] = outcomes.get(outcome or "goes on", 0) + count
+    problems = [problem for wave in WAVES if (problem := gate_problem(fleets, run, wave))]
+    if not problems and outcomes.get("not_reached"):
+        problems.append(f"{outcomes['not_reached']} Mini Programs were not reached: a shard was lost")
+    if problems:
+        raise AirflowFailException("\n".join(problems))
+    return outcomes

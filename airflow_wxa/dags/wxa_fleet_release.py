@@ -1,0 +1,130 @@
+"""Release many Mini Programs (小程序) by one manifest: domains for all, code early, release in waves.
+
+Read aloud: load the manifest. Plan what is to be done with each Mini Program, and let somebody approve the plan. Look
+at the platform's list of business domains. Configure the domains of all, before any code. Grant what is left of the
+audit quota in the manifest's order, commit, submit. Release the canaries as their reviews end; when they went well the
+early ones; then the rest. Sum up.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, Label, Param
+
+from airflow_wxa.dags.fleet_tasks import (
+    approve_plan,
+    check_platform_list,
+    domain_gate,
+    fleet_result,
+    load_manifest,
+    only_when_the_list_is_empty,
+    plan_release,
+    platform_conn_id,
+    platform_hosts,
+    summarize,
+    wave_gate,
+)
+from airflow_wxa.fleet.schema import RELEASE_FIELDS
+from airflow_wxa.operators import WxaModifyPlatformDomainOperator
+from airflow_wxa.operators.fleet import WxaFleetShardOperator
+from airflow_wxa.release.dag import release_params, rendered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+__all__ = ["fleet_release_dag"]
+
+_OF_RUN = ("approval", "approvers", "approver_must_differ", "wxa_conn_id", "platform_conn_id")
+#: All that could run has run, and something did: a shard that is lost does not hold up the others.
+_AFTER_SHARDS = "all_done_min_one_success"
+
+
+def fleet_release_dag(
+    dag_id: str = "wxa_fleet_release", *, fixed: Mapping[str, Any] | None = None, **dag_kwargs: Any
+) -> DAG:
+    """Return the DAG that releases many Mini Programs.
+
+    :param fixed: param of the run, or field of a release → the value that it has in every run: it is not in the form,
+        and a run or a manifest that gives it another value is refused.
+    :param dag_kwargs: what else ``DAG`` takes; ``default_args`` and ``params`` are added to those that are here.
+    :raises WxaSpecError: ``fixed`` names neither, or a value that cannot be right.
+    """
+    fixed = fixed or {}
+    default_args = {"retries": 2, "retry_delay": timedelta(minutes=1)} | dag_kwargs.pop("default_args", {})
+    params = dag_kwargs.pop("params", {}) | _params(fixed)
+    plain: dict[str, Any] = {
+        "dag_display_name": "Release many Mini Programs",
+        "is_paused_upon_creation": False,
+        "catchup": False,
+        "tags": ["wechat", "release"],
+        "doc_md": __doc__,
+    }
+    schedule = dag_kwargs.pop("schedule", None)
+    with DAG(dag_id, schedule=schedule, default_args=default_args, params=params, **plain | dag_kwargs) as dag:
+        shards_loaded = load_manifest({name: fixed[name] for name in RELEASE_FIELDS if name in fixed})
+        platform_list = check_platform_list()
+        register = WxaModifyPlatformDomainOperator(
+            task_id="register_platform_domains",
+            action="add",
+            hosts=rendered(platform_hosts),
+            platform_conn_id=rendered(platform_conn_id),
+            pre_execute=only_when_the_list_is_empty,
+        )
+        configure_domains = _mapped("configure_domains", shards_loaded, "none_failed_min_one_success")
+        commit_code = _mapped("commit_code", shards_loaded, "all_success")
+        submit_audit = _mapped("submit_audit", shards_loaded, _AFTER_SHARDS)
+        granted = domain_gate()
+        release_canary = _mapped("release_canary", granted, _AFTER_SHARDS)
+        canary_gate = wave_gate.override(task_id="canary_gate", trigger_rule=_AFTER_SHARDS)("canary")
+        release_early = _mapped("release_early", canary_gate, "all_success")
+        early_gate = wave_gate.override(task_id="early_gate", trigger_rule=_AFTER_SHARDS)("early")
+        release_rest = _mapped("release_rest", early_gate, "all_success")
+
+        shards_loaded >> plan_release() >> approve_plan() >> platform_list
+        platform_list >> Label("ready") >> configure_domains
+        platform_list >> Label("platform list empty (89020)") >> register >> configure_domains
+        configure_domains >> granted >> commit_code >> submit_audit
+        submit_audit >> release_canary >> canary_gate >> release_early >> early_gate >> release_rest
+        submit_audit >> canary_gate >> early_gate  # a wave may be empty
+        release_rest >> summarize() >> fleet_result()
+    return dag
+
+
+def _mapped(task_id: str, shards: Any, trigger_rule: str) -> MappedOperator:
+    """Return a task that is mapped over shards, which another one returns."""
+    return WxaFleetShardOperator.partial(
+        task_id=task_id,
+        trigger_rule=trigger_rule,
+        wxa_conn_id="{{ params.wxa_conn_id }}",
+        map_index_template="{{ task.shard['wave'] }} {{ task.shard['number'] + 1 }}",
+    ).expand(shard=shards)
+
+
+def _params(fixed: Mapping[str, Any]) -> dict[str, Param]:
+    """Return the params of a run: what a manifest does not say."""
+    own: dict[str, dict[str, Any]] = {
+        "manifest": {
+            "type": "string",
+            "format": "multiline",
+            "minLength": 1,
+            "title": "Manifest",
+            "description": "YAML or JSON, or one line that names a file below [wxa] manifest_folder.",
+        },
+        "shard_size": {
+            "default": 200,
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 2000,
+            "title": "Mini Programs in a shard",
+            "description": "How many one task does.",
+        },
+    }
+    of_release = release_params({name: value for name, value in fixed.items() if name not in own})
+    for name in own.keys() & fixed.keys():
+        own[name] |= {"default": fixed[name], "const": fixed[name]}
+    params = {name: Param(**each) for name, each in own.items()} | {name: of_release[name] for name in _OF_RUN}
+    return {name: params[name] for name in ("manifest", "approval", "shard_size", *_OF_RUN[1:])}

@@ -1,0 +1,167 @@
+"""How fast a shard calls WeChat, and when it stops: what one shard is taught holds for all of them.
+
+45011 is a limit by the minute, 45009 one by the day, 9402202 says that too many commits run at once. Whoever is
+refused so notes it in the store, and no shard calls that endpoint before its time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import random
+import time
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from airflow_wxa.api.call import Call
+from airflow_wxa.errors import WxaApiError, WxaError
+from airflow_wxa.steps import Pause
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from airflow_wxa.api.call import Reply
+    from airflow_wxa.steps import Step
+    from airflow_wxa.store.fleets import FleetRun, Fleets
+
+__all__ = ["HeldError", "Pace", "StoppedError"]
+
+T = TypeVar("T")
+
+_BY_THE_MINUTE: Final = 45011
+_BY_THE_DAY: Final = 45009
+_TOO_MANY_AT_ONCE: Final = 9402202
+_BEIJING: Final = dt.timezone(dt.timedelta(hours=8))  # WeChat's days begin at its midnight
+_SLEPT_OUT: Final = 65.0  # seconds: a longer hold is left to the caller
+_LOOK_SECONDS: Final = 1.0
+_TURN_SECONDS: Final = 0.05
+
+
+class HeldError(Exception):
+    """WeChat takes no such call before a time.
+
+    :param until: epoch seconds.
+    """
+
+    def __init__(self, endpoint: str, until: float) -> None:
+        super().__init__(f"{endpoint} is held until {until:.0f}")
+        self.until = until
+
+
+class StoppedError(Exception):
+    """The run was stopped: no new write starts."""
+
+
+class Pace:
+    """The pace of one shard.
+
+    :param manifest: says how much is done at a time.
+    :param fleets: where all shards note what they were taught; ``None``: there is no run.
+    """
+
+    def __init__(self, manifest: Mapping[str, Any], fleets: Fleets | None = None, run: FleetRun | None = None) -> None:
+        self._fleets = fleets
+        self._run = run
+        asked: Mapping[str, int] = manifest.get("pace") or {}
+        self.concurrency = asked.get("concurrency", 16)
+        self._at_once = {"commit": asked.get("commit", 4)}
+        self._under_way: dict[str, int] = {}
+        self._held: dict[str, float] = {}
+        self._taught: dict[str, tuple[float, int]] = {}  # not in the store yet
+        self.is_stopped = run is not None and run.stopped_by is not None
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Look once a second, while the block runs, what other shards were taught and whether the run was stopped."""
+        watch = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await watch
+            with suppress(WxaError):
+                await asyncio.to_thread(self._teach)
+
+    def paced(self, step: Step[T]) -> Step[T]:
+        """Carry a step, and let each of its calls wait for its turn.
+
+        :raises HeldError: the turn is too far away, or WeChat has just refused the call by a limit.
+        :raises StoppedError: a write of a run that was stopped.
+        """
+        answer: Any = None
+        error: WxaError | None = None
+        while True:
+            try:
+                wanted = step.throw(error) if error is not None else step.send(answer)
+            except StopIteration as stop:
+                outcome: T = stop.value
+                return outcome
+            answer = error = None
+            try:
+                answer = (yield from self._sent(wanted)) if isinstance(wanted, Call) else (yield wanted)
+            except WxaError as refused:
+                error = refused
+
+    def _sent(self, call: Call) -> Step[Reply]:
+        name = call.endpoint.name
+        while (seconds := self._wait(call)) > 0:
+            yield Pause(seconds)
+        self._under_way[name] = self._under_way.get(name, 0) + 1
+        try:
+            return (yield call)
+        except WxaApiError as error:
+            until = _held_until(error.errcode, time.time())
+            if until is None:
+                raise
+            # Refused before any work was done: the step need not look what became of it.
+            self._held[name] = max(until, self._held.get(name, 0.0))
+            self._taught[name] = (self._held[name], error.errcode)
+            raise HeldError(name, until) from error
+        finally:
+            self._under_way[name] -= 1
+
+    def _wait(self, call: Call) -> float:
+        """Return the seconds to wait before looking again whether a call may be sent; 0: it may."""
+        if call.writes and self.is_stopped:
+            raise StoppedError
+        name = call.endpoint.name
+        held = self._held.get(name, 0.0) - time.time()
+        if held > _SLEPT_OUT:
+            raise HeldError(name, self._held[name])
+        if held > 0:
+            return min(held, _LOOK_SECONDS) + random.uniform(0, _TURN_SECONDS)  # noqa: S311  (spreads load)
+        is_full = self._under_way.get(name, 0) >= self._at_once.get(name, self._under_way.get(name, 0) + 1)
+        return _TURN_SECONDS if is_full else 0.0
+
+    async def _watch(self) -> None:
+        while True:
+            with suppress(WxaError):  # the store is away: the next note of a write says so
+                await asyncio.to_thread(self._look)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _look(self) -> None:
+        if self._fleets is None or self._run is None:
+            return
+        self._teach()
+        for name, (until, _) in self._fleets.held(self._run.component_appid).items():
+            self._held[name] = max(until, self._held.get(name, 0.0))
+        run = self._fleets.run(self._run.key)
+        self.is_stopped = run is None or run.stopped_by is not None
+
+    def _teach(self) -> None:
+        while self._taught and self._fleets is not None and self._run is not None:
+            name, (until, errcode) = self._taught.popitem()
+            self._fleets.hold(self._run.component_appid, name, until, errcode)
+
+
+def _held_until(errcode: int, now: float) -> float | None:
+    """Return when a call that was refused so may be sent again; ``None``: that is no question of time."""
+    if errcode == _BY_THE_MINUTE:
+        return now - now % 60 + 60
+    if errcode == _BY_THE_DAY:
+        midnight = dt.datetime.fromtimestamp(now, _BEIJING).replace(hour=0, minute=0, second=0, microsecond=0)
+        return (midnight + dt.timedelta(days=1)).timestamp()
+    if errcode == _TOO_MANY_AT_ONCE:
+        return now + random.uniform(1, 3)  # noqa: S311  (spreads load, guards nothing)
+    return None

@@ -1,0 +1,260 @@
+"""The plan: what will be done with each Mini Program, and why, by a few reads; and what that comes to."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_wxa.api.webview_domain import remaining
+from airflow_wxa.errors import WxaApiError, WxaError
+from airflow_wxa.fleet.pace import HeldError, StoppedError
+from airflow_wxa.fleet.stages import ending
+from airflow_wxa.steps.domains import read_own_domains
+from airflow_wxa.steps.remote_state import foreign_open_sheet, read_latest_sheet, read_versions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from airflow_wxa.api.audit import AuditSheet
+    from airflow_wxa.api.code import VersionInfo
+    from airflow_wxa.client import AsyncWxaClient
+    from airflow_wxa.fleet.pace import Pace
+    from airflow_wxa.release import ReleaseSpec
+    from airflow_wxa.steps import Step
+    from airflow_wxa.store.fleets import FleetApp
+
+__all__ = ["AppPlan", "Totals", "plan_all", "plan_app", "plan_digest"]
+
+_PLATFORM_LIST_EMPTY: Final = 89020
+_INDIVIDUAL: Final = 89231
+#: About how many calls each takes.
+_CALLS: Final = {
+    "configure": 3,
+    "commit": 4,
+    "submit": 5,
+    "adopt": 1,
+    "wait": 3,
+    "release": 8,
+    "nothing": 4,
+    "blocked": 0,
+}
+_AT_ONCE: Final = 200
+_RETRY_SECONDS: Final = (1.0, 5.0, 20.0)
+_LONG_WAY: Final = ("configure", "commit", "submit", "wait", "release")
+_UNUSUAL: Final = frozenset({"adopt", "nothing", "blocked"})
+
+
+@dataclass(frozen=True, slots=True)
+class AppPlan:
+    """What will be done with one Mini Program.
+
+    :param steps: of ``configure``, ``commit``, ``submit``, ``wait``, ``adopt``, ``release``; or ``nothing``, or
+        ``blocked``.
+    :param why: in a sentence.
+    :param before: its own business domains now; ``None``: not known.
+    :param add: domains it does not have and will; ``remove`` those it will not have any more.
+    :param individual: 89231 was answered.
+    :param blocked: columns of its row when it cannot go on.
+    """
+
+    steps: tuple[str, ...]
+    why: str
+    before: tuple[str, ...] | None = None
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    individual: bool = False
+    blocked: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, plan: Mapping[str, Any]) -> AppPlan:
+        """Read what :attr:`values` wrote as ``plan``."""
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in plan.items()
+        }
+        return cls(**values)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Columns of the Mini Program's row."""
+        plan = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        del plan["blocked"], plan["individual"]
+        grant = "waiting" if "submit" in self.steps else ""
+        return {"plan": plan, "audit_grant": grant, "individual": int(self.individual), **self.blocked}
+
+
+def plan_app(spec: ReleaseSpec) -> Step[AppPlan]:
+    """Read what WeChat has of a Mini Program, and say what is to be done.
+
+    :raises WxaError: it could not be read, and may be later.
+    """
+    try:
+        info = yield from read_versions(spec.version.appid)
+        sheet = yield from read_latest_sheet(spec.version.appid)
+        own, individual = yield from _own_domains(spec)
+    except WxaError as error:
+        if error.retryable:
+            raise
+        return AppPlan(("blocked",), error.what, blocked=ending(error))
+    if individual is not None and spec.params["on_individual"] == "stop":
+        return AppPlan(("blocked",), individual.what, blocked=ending(individual))
+    steps, why = _code_steps(spec, info, sheet)
+    if steps == ("blocked",) and sheet is not None:
+        return AppPlan(steps, why, blocked=ending(foreign_open_sheet("plan_release", spec.version, sheet)))
+    return _with_domains(spec, steps, why, own, individual=individual is not None)
+
+
+def _own_domains(spec: ReleaseSpec) -> Step[tuple[frozenset[str] | None, WxaApiError | None]]:
+    """Return the own list if it can be read, and the error of an individual's Mini Program if it is one."""
+    try:
+        return (yield from read_own_domains(spec.version.appid)), None
+    except WxaApiError as error:
+        if error.errcode == _PLATFORM_LIST_EMPTY:
+            return None, None
+        if error.errcode == _INDIVIDUAL:
+            return None, error
+        raise
+
+
+def _code_steps(spec: ReleaseSpec, info: VersionInfo, sheet: AuditSheet | None) -> tuple[tuple[str, ...], str]:
+    version = spec.version
+    if version.is_online(info.online):
+        return ("nothing",), "this version is online"
+    if sheet is not None and sheet.is_live and version.is_sheet(sheet):
+        if sheet.status.is_open:
+            return ("adopt", "wait", "release"), f"sheet {sheet.auditid} of this version is in audit"
+        return ("adopt", "release"), f"sheet {sheet.auditid} of this version is approved"
+    if sheet is not None and sheet.status.is_open:
+        if not spec.params["withdraw_foreign_audit"]:
+            return ("blocked",), f"another version is in audit: {sheet.user_version}"
+        return ("commit", "submit", "wait", "release"), f"withdraws {sheet.user_version}, which is in audit"
+    if version.is_trial(info.trial):
+        return ("submit", "wait", "release"), "this version is on trial"
+    trial = info.trial.version if info.trial is not None else "none"
+    return ("commit", "submit", "wait", "release"), f"trial version: {trial}"
+
+
+def _with_domains(
+    spec: ReleaseSpec, steps: tuple[str, ...], why: str, own: frozenset[str] | None, *, individual: bool
+) -> AppPlan:
+    before = None if own is None else tuple(sorted(own))
+    if individual:
+        return AppPlan(steps, f"{why}; an individual's: without business domains", individual=True)
+    if spec.action == "get":
+        return AppPlan(steps, why, before)
+    wanted = {domain.origin for domain in spec.wanted}
+    have = own or frozenset()
+    add = wanted - have if spec.action in {"add", "set"} else frozenset()
+    remove = {"set": have - wanted, "delete": have & wanted}.get(spec.action or "", frozenset())
+    is_done = own is not None and spec.action is not None and not remaining(spec.action, spec.wanted, own)
+    if not is_done:
+        steps = ("configure", *(step for step in steps if step != "nothing"))
+        steps = steps if steps != ("configure",) else ("configure", "release")
+    return AppPlan(steps, why, before, tuple(sorted(add)), tuple(sorted(remove)))
+
+
+async def plan_all(
+    apps: Iterable[tuple[int, ReleaseSpec]],
+    client: AsyncWxaClient,
+    pace: Pace,
+    save: Callable[[Mapping[int, AppPlan]], None],
+) -> None:
+    """Plan many Mini Programs, so many at a time as the pace says, and save the plans by the hundred.
+
+    :param apps: position and what is asked for; read as it is needed, in a thread.
+    :param save: takes plans by position; may block.
+    :raises StoppedError: the run was stopped.
+    """
+    source, turn = iter(apps), asyncio.Lock()
+    planned: dict[int, AppPlan] = {}
+
+    async def worker() -> None:
+        while not pace.is_stopped:
+            async with turn:
+                if not todo:
+                    todo.extend(await asyncio.to_thread(lambda: list(islice(source, _AT_ONCE))))
+                if not todo:
+                    return
+                position, spec = todo.popleft()
+            planned[position] = await _planned(spec, client, pace)
+            if len(planned) >= _AT_ONCE:
+                await saved()
+
+    async def saved() -> None:
+        plans = dict(planned)
+        planned.clear()
+        await asyncio.to_thread(save, plans)
+
+    todo: deque[tuple[int, ReleaseSpec]] = deque()
+    async with pace.watching(), asyncio.TaskGroup() as group:
+        for _ in range(pace.concurrency):
+            group.create_task(worker())
+    await saved()
+    if pace.is_stopped:
+        raise StoppedError
+
+
+async def _planned(spec: ReleaseSpec, client: AsyncWxaClient, pace: Pace) -> AppPlan:
+    """Plan one Mini Program; what cannot be read after some tries is planned the long way, and why is said."""
+    for pause in (*_RETRY_SECONDS, None):
+        try:
+            return await client.run(pace.paced(plan_app(spec)))
+        except HeldError as held:
+            await asyncio.sleep(max(0.0, held.until - time.time()))
+        except WxaError as error:
+            if pause is None:
+                return AppPlan(_LONG_WAY, f"could not be read: {error.what}")
+            await asyncio.sleep(pause)
+    return AppPlan(_LONG_WAY, "could not be read: WeChat takes no more calls")
+
+
+def plan_digest(apps: Iterable[FleetApp]) -> str:
+    """Return a text that tells a plan from any other one."""
+    whole = hashlib.sha256()
+    for app in apps:
+        whole.update(json.dumps([app.appid, app.given, app.plan, app.outcome], sort_keys=True).encode())
+    return whole.hexdigest()
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a plan comes to.
+
+    :param steps: how many Mini Programs by what is done with them.
+    :param unusual: the first of those that are not released the long way, with why.
+    """
+
+    apps: int = 0
+    steps: dict[str, int] = field(default_factory=dict)
+    calls: int = 0
+    domains_added: int = 0
+    domains_removed: int = 0
+    unusual: list[tuple[str, str]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, plans: Iterable[tuple[str, AppPlan]], most_unusual: int = 20) -> Totals:
+        """Count plans by appid."""
+        totals = cls()
+        for appid, plan in plans:
+            totals.apps += 1
+            for step in plan.steps:
+                totals.steps[step] = totals.steps.get(step, 0) + 1
+                totals.calls += _CALLS[step]
+            totals.domains_added += bool(plan.add)
+            totals.domains_removed += bool(plan.remove)
+            if _UNUSUAL & set(plan.steps) and len(totals.unusual) < most_unusual:
+                totals.unusual.append((appid, plan.why))
+        return totals
+
+    def __str__(self) -> str:
+        steps = ", ".join(f"{step} {count}" for step, count in self.steps.items())
+        return (
+            f"{self.apps} Mini Programs: {steps}\n"
+            f"business domains are added to {self.domains_added} and removed from {self.domains_removed}\n"
+            f"submissions needed: {self.steps.get('submit', 0)}; about {self.calls} calls"
+        )

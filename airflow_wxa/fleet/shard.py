@@ -1,0 +1,263 @@
+"""One shard of a fleet: its Mini Programs, driven concurrently through one task.
+
+A pass tries each Mini Program that has not ended, once. One that fails costs nobody else. What is done stands in the
+store soon after, and at WeChat at once: a shard that dies is run again and goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from airflow_wxa.errors import WxaError
+from airflow_wxa.fleet import stages
+from airflow_wxa.fleet.pace import HeldError, Pace, StoppedError
+from airflow_wxa.fleet.stages import COMMIT, CONFIGURE, SUBMIT, Progress, ending
+from airflow_wxa.fleet.window import opens_at
+from airflow_wxa.release import ReleaseSpec
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping
+
+    from airflow_wxa.client import AsyncWxaClient
+    from airflow_wxa.steps import Step
+    from airflow_wxa.store.fleets import FleetApp, FleetRun, Fleets, RunKey
+
+__all__ = ["Shard", "Wake", "spec_of"]
+
+log = logging.getLogger(__name__)
+
+#: Seconds before the second, third, … try of a Mini Program that failed and may be tried again.
+RETRY_SECONDS: Final = (2.0, 15.0, 60.0)
+_SLEPT_OUT: Final = 20.0  # seconds: a longer wait is deferred
+_SCAN_GIVEN_UP: Final = 3600.0  # seconds
+_SAVE_SECONDS: Final = 0.25
+
+_StageStep: TypeAlias = Callable[["FleetApp", ReleaseSpec], "Step[Progress]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """What a shard waits for when its task defers.
+
+    :param at: epoch seconds when it goes on whatever happened.
+    :param sheets: appid and auditid of those in audit.
+    """
+
+    at: float
+    sheets: tuple[tuple[str, str], ...] = ()
+
+
+def spec_of(run: FleetRun, app: FleetApp) -> ReleaseSpec:
+    """Return what a Mini Program's release is asked to do.
+
+    :raises WxaSpecError: it cannot be right; the manifest was checked when it was loaded.
+    """
+    return ReleaseSpec.from_params({**run.manifest["release"], **app.given, "appid": app.appid})
+
+
+class Shard:
+    """One task of a shard.
+
+    :param task_id: of the task: ``configure_domains``, ``commit_code``, ``submit_audit``, or ``release_`` and the wave.
+    :param carrier: ``wave/number``.
+    :param scan_seconds: between two looks at a privacy scan.
+    """
+
+    def __init__(
+        self, fleets: Fleets, run: FleetRun, client: AsyncWxaClient, task_id: str, carrier: str, scan_seconds: float
+    ) -> None:
+        self._fleets = fleets
+        self._run = run
+        self._client = client
+        self._task_id = task_id
+        self._carrier = carrier
+        self._scan_seconds = scan_seconds
+        self._pace = Pace(run.manifest, fleets, run)
+        self._rows = _Rows(fleets, run.key)
+        self._todo: deque[FleetApp] = deque()
+        self._later: list[FleetApp] = []
+        self._in_audit: list[FleetApp] = []
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the run was stopped."""
+        return self._pace.is_stopped
+
+    async def work(self, apps: Iterable[FleetApp]) -> Wake | None:
+        """Bring Mini Programs on as far as they come; ``None``: this task is done with all of them."""
+        due = time.time() + _SLEPT_OUT
+        for app in apps:
+            (self._later if (app.again_at or 0.0) > due else self._todo).append(app)
+        async with self._pace.watching(), self._rows.saving():
+            while self._todo and not self.is_stopped:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(min(self._pace.concurrency, len(self._todo))):
+                        group.create_task(self._worker())
+                await self._slept_out()
+        return None if self.is_stopped else self._wake()
+
+    async def _worker(self) -> None:
+        while self._todo and not self.is_stopped:
+            await self._bring_on(self._todo.popleft())
+
+    async def _slept_out(self) -> None:
+        """Take up again what is due soon, when it is due."""
+        due = [app for app in self._later if (app.again_at or 0.0) < time.time() + _SLEPT_OUT]
+        if due:
+            await asyncio.sleep(max(0.0, min(app.again_at or 0.0 for app in due) - time.time()))
+            self._later = [app for app in self._later if app not in due]
+            self._todo.extend(due)
+
+    def _wake(self) -> Wake | None:
+        if not self._later and not self._in_audit:
+            return None
+        deadlines = [self._deadline(app) for app in self._in_audit]
+        at = min([*(app.again_at or 0.0 for app in self._later), *deadlines])
+        return Wake(at, tuple((app.appid, app.auditid) for app in self._in_audit))
+
+    # One Mini Program --------------------------------------------------------------------------------------------
+
+    async def _bring_on(self, app: FleetApp) -> None:
+        """Run the steps that this task has for a Mini Program, and note how far they came."""
+        try:
+            for step in self._steps(app):
+                progress = await self._client.run(self._pace.paced(step(app, spec_of(self._run, app))))
+                app = self._noted(app, progress.values)
+                if progress.scans:
+                    self._wait_for_scan(app)
+                    return
+                if progress.in_audit:
+                    await self._wait_for_audit(app)
+                    return
+                if step is stages.look and not self._window_is_open(app):
+                    return
+        except StoppedError:
+            return
+        except HeldError as held:
+            self._try_later(app, held.until)
+        except WxaError as error:
+            await self._failed(app, error)
+        else:
+            self._noted(app, {"done": self._task_id, "stage": self._task_id, "tries": 0, "again_at": None})
+
+    def _steps(self, app: FleetApp) -> Sequence[_StageStep]:
+        if self._task_id == CONFIGURE:
+            return [stages.configure]
+        if not app.done:  # its shard of configure_domains was lost: no code before the domains
+            return []
+        if self._task_id == COMMIT:
+            return [stages.commit]
+        if self._task_id == SUBMIT:
+            # A grant that was passed on comes here for one whose code nobody committed.
+            return [stages.submit] if app.done == COMMIT else [stages.commit, stages.submit]
+        return [stages.look, stages.publish]
+
+    def _noted(self, app: FleetApp, values: Mapping[str, Any]) -> FleetApp:
+        changes = dict(values)
+        if changes.get("auditid") and not app.submitted_at:
+            changes["submitted_at"] = time.time()
+        if "what" in changes and app.what:
+            changes["what"] = f"{app.what}; {changes['what']}"
+        self._rows.change(app.position, changes)
+        return replace(app, **changes)
+
+    def _try_later(self, app: FleetApp, at: float, **values: Any) -> None:
+        self._later.append(self._noted(app, {"again_at": at, "stage": self._task_id, **values}))
+
+    def _wait_for_scan(self, app: FleetApp) -> None:
+        self._try_later(app, time.time() + self._scan_seconds)
+
+    async def _wait_for_audit(self, app: FleetApp) -> None:
+        if time.time() < self._deadline(app):
+            self._in_audit.append(app)
+            return
+        hours = self._run.manifest.get("audit_timeout_hours", 264)
+        self._noted(
+            app,
+            {
+                "outcome": "pending",
+                "stage": self._task_id,
+                "what": f"its review has not ended after {hours:g} hours",
+                "next_step": "WeChat goes on: run the rerun manifest later, it adopts the sheet",
+            },
+        )
+
+    def _deadline(self, app: FleetApp) -> float:
+        hours: float = self._run.manifest.get("audit_timeout_hours", 264)
+        return (app.submitted_at or time.time()) + 3600 * hours
+
+    def _window_is_open(self, app: FleetApp) -> bool:
+        """Tell whether a release may happen now; else it waits for the window."""
+        now = time.time()
+        opens = opens_at(self._run.manifest.get("window"), now)
+        if opens > now:
+            self._try_later(app, opens)
+        return opens <= now
+
+    async def _failed(self, app: FleetApp, error: WxaError) -> None:
+        if error.retryable and app.tries < len(RETRY_SECONDS):
+            log.info("%s: %s; tried again", app.appid, error.what)
+            self._try_later(app, time.time() + RETRY_SECONDS[app.tries], tries=app.tries + 1)
+            return
+        values = {**ending(error), "stage": self._task_id}
+        log.warning("%s %s: %s", app.appid, values["outcome"], error.what)
+        if app.audit_grant == "held" and not _may_have_submitted(error):
+            await self._pass_on(app, values)
+        elif values["outcome"] == "no_quota" and app.audit_grant == "":
+            # Its plan saw a sheet of this version that is gone by now.
+            await self._pass_on(app, {**values, "audit_grant": "waiting", "done": CONFIGURE})
+        else:
+            self._noted(app, values)
+
+    async def _pass_on(self, app: FleetApp, values: Mapping[str, Any]) -> None:
+        """End a Mini Program, and go on with those that its part of the audit quota goes to."""
+        await self._rows.save()
+        taken = await asyncio.to_thread(self._fleets.pass_on, self._run.key, {app.position: values}, self._carrier)
+        for each in taken:
+            log.info("%s: its submission goes to %s", app.appid, each.appid)
+        self._todo.extend(taken)
+
+
+def _may_have_submitted(error: WxaError) -> bool:
+    """Tell whether a submission of the quota may be spent although the step did not see it."""
+    return error.retryable and error.endpoint == "submit_audit"
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Changes of rows, saved together a few times a second."""
+
+    fleets: Fleets
+    key: RunKey
+    _changes: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def change(self, position: int, values: Mapping[str, Any]) -> None:
+        self._changes.setdefault(position, {}).update(values)
+
+    @asynccontextmanager
+    async def saving(self) -> AsyncIterator[None]:
+        """Save while the block runs, and all of it at the end."""
+        saver = asyncio.create_task(self._save_on())
+        try:
+            yield
+        finally:
+            saver.cancel()
+            await asyncio.gather(saver, return_exceptions=True)
+            await self.save()
+
+    async def save(self) -> None:
+        changes, self._changes = self._changes, {}
+        if changes:
+            await asyncio.shield(asyncio.to_thread(self.fleets.change, self.key, changes))
+
+    async def _save_on(self) -> None:
+        while True:
+            await asyncio.sleep(_SAVE_SECONDS)
+            await self.save()

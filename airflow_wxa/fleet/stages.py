@@ -1,0 +1,151 @@
+"""What each task of a fleet does with one Mini Program: the steps of a single release, put together.
+
+Steps hold no clock and do no I/O; :mod:`airflow_wxa.fleet.shard` carries them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_wxa.errors import WxaAuditRejected, WxaError, WxaQuotaError
+from airflow_wxa.steps import (
+    Submission,
+    audit_error,
+    audit_status,
+    commit_code,
+    configure_domains,
+    privacy_scan,
+    release_version,
+    submit_version,
+    verify_release,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_wxa.release import ReleaseSpec
+    from airflow_wxa.steps import Step
+    from airflow_wxa.store.fleets import FleetApp, Word
+
+__all__ = ["COMMIT", "CONFIGURE", "SUBMIT", "Progress", "commit", "configure", "ending", "look", "publish", "submit"]
+
+CONFIGURE: Final = "configure_domains"
+COMMIT: Final = "commit_code"
+SUBMIT: Final = "submit_audit"
+_QUOTA_USED_UP: Final = 85085
+_ALL_OF_IT: Final = 10**9  # a reserve that no quota is above: nothing is submitted
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a step came.
+
+    :param outcomes: of the single release's steps.
+    :param values: columns of the Mini Program's row that change.
+    :param scans: its code is being scanned: look again soon.
+    :param in_audit: its review has not ended.
+    """
+
+    outcomes: tuple[Any, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    scans: bool = False
+    in_audit: bool = False
+
+
+def configure(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
+    """Bring the business domains to what is wanted; a list that is so already is not written.
+
+    :raises WxaError: 89231 where ``on_individual`` is ``stop``, 89020, and whatever the step raises.
+    """
+    if app.individual and spec.params["on_individual"] != "stop":
+        return Progress()
+    outcome = yield from configure_domains(app.appid, spec.action, spec.wanted, skip_equal=True)
+    if outcome.outcome == "individual" and spec.params["on_individual"] != "stop":
+        return Progress((outcome,), {"individual": 1})
+    if not outcome.is_done:
+        raise outcome.as_error()
+    planned = (app.plan or {}).get("before")
+    changed = planned is not None and outcome.before is not None and list(outcome.before) != planned
+    return Progress((outcome,), _planned_again("its business domains had changed") if changed else {})
+
+
+def commit(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
+    """Upload the code of a Mini Program that may submit; one that needs no submission is left as it is."""
+    if app.audit_grant != "held":
+        return Progress()
+    outcome = yield from commit_code(spec.version, _user_desc(spec))
+    was_planned = "commit" in (app.plan or {}).get("steps", ())
+    changed = was_planned and outcome.outcome == "unchanged"
+    return Progress((outcome,), _planned_again("its code had been committed meanwhile") if changed else {})
+
+
+def submit(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
+    """Submit the version once its scan has ended, or adopt its sheet.
+
+    :raises WxaQuotaError: 85085 without a grant, when there is no sheet to adopt; nothing is submitted then.
+    """
+    is_granted = app.audit_grant == "held"
+    if not is_granted and "adopt" not in (app.plan or {}).get("steps", ()):  # it is online
+        return Progress()
+    not_use = spec.params["privacy_api_not_use"]
+    if is_granted:
+        scan = yield from privacy_scan(app.appid, privacy_api_not_use=not_use)
+        if scan.outcome == "scanning":
+            return Progress(scans=True)
+    how = Submission(
+        version_desc=spec.params["version_desc"] or "",
+        privacy_api_not_use=not_use,
+        quota_reserve=None if is_granted else _ALL_OF_IT,
+        noted_auditid=app.auditid,
+    )
+    outcome = yield from submit_version(spec.version, how)
+    values: dict[str, Any] = {"auditid": outcome.auditid, "audit_grant": "spent" if is_granted else ""}
+    if is_granted and outcome.outcome == "adopted" and not app.auditid:
+        values |= _planned_again("a sheet of this version was there")
+    return Progress((outcome,), values)
+
+
+def look(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:  # noqa: ARG001  (as the others take)
+    """Look where the review stands.
+
+    :raises WxaAuditRejected: it ended so.
+    :raises WxaStateError: the sheet was withdrawn.
+    """
+    if not app.auditid:  # online already
+        return Progress()
+    outcome = yield from audit_status(app.appid, app.auditid)
+    if error := audit_error(outcome):
+        raise error
+    return Progress(in_audit=outcome.outcome != "approved")
+
+
+def publish(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
+    """Release the approved version, and prove that it and its domains are online."""
+    wanted = spec.wanted if spec.action in {"add", "set"} and not app.individual else ()
+    outcome = yield from release_version(spec.version, wanted, noted_auditid=app.auditid)
+    yield from verify_release(spec.version, wanted, individual=bool(app.individual), released_at=outcome.release_time)
+    steps = (app.plan or {}).get("steps", ())
+    changed = outcome.outcome == "already_released" and "nothing" not in steps
+    return Progress((outcome,), {"outcome": "released", **(_planned_again("it was online already") if changed else {})})
+
+
+def ending(error: WxaError) -> dict[str, Any]:
+    """Return what an error makes of a Mini Program when nothing is tried again."""
+    errcode = getattr(error, "errcode", None) or None
+    word: Word = "failed" if error.retryable else "blocked"
+    if isinstance(error, WxaAuditRejected):
+        word = "rejected"
+    elif isinstance(error, WxaQuotaError) and errcode == _QUOTA_USED_UP:
+        word = "no_quota"
+    values = "; ".join(f"{name} {value}" for name, value in error.values.items() if name not in {"errcode", "rid"})
+    what = f"{error.what} ({values})" if values else error.what
+    return {"outcome": word, "errcode": errcode, "what": what, "next_step": error.next_step}
+
+
+def _user_desc(spec: ReleaseSpec) -> str:
+    return spec.params["user_desc"] or spec.version.user_version
+
+
+def _planned_again(why: str) -> dict[str, Any]:
+    return {"what": f"planned again: {why}"}

@@ -1,0 +1,104 @@
+"""What became of a fleet: the outcome of each Mini Program, the counts, and the manifest of what is unfinished."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from airflow_wxa.store.fleets import FleetApp, FleetRun
+
+__all__ = ["OUTCOME_FIELDS", "Summary", "outcome_of", "outcomes_csv", "rerun_manifest"]
+
+OUTCOME_FIELDS: Final = (
+    "appid",
+    "outcome",
+    "stage",
+    "wave",
+    "errcode",
+    "what",
+    "next_step",
+    "user_version",
+    "auditid",
+)
+#: Outcomes, the worst first.
+_WORST_FIRST: Final = ("failed", "blocked", "rejected", "pending", "no_quota", "not_reached")
+_FINISHED: Final = frozenset({"released", "rejected"})
+_FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r")
+_NAMED: Final = 10
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def outcome_of(run: FleetRun, app: FleetApp) -> dict[str, Any]:
+    """Return what became of a Mini Program, as JSON values; ``outcome`` is ``None`` while it has not ended."""
+    user_version = app.given.get("user_version", run.manifest["release"].get("user_version"))
+    return {name: getattr(app, name, None) for name in OUTCOME_FIELDS} | {"user_version": user_version}
+
+
+def outcomes_csv(run: FleetRun, apps: Iterable[FleetApp]) -> Iterator[str]:
+    """Yield the lines of a CSV file; a spreadsheet takes no cell of it for a formula."""
+    for row in ({name: name for name in OUTCOME_FIELDS}, *(), *(_cells(outcome_of(run, app)) for app in apps)):
+        line = io.StringIO()
+        csv.DictWriter(line, OUTCOME_FIELDS).writerow(row)
+        yield line.getvalue()
+
+
+def rerun_manifest(run: FleetRun, apps: Iterable[FleetApp]) -> str:
+    """Return the manifest of what is unfinished; ``""`` when nothing is.
+
+    A rejected version is finished: it needs a fix, and another ``user_version`` or ``template_id``.
+    """
+    left = [
+        {"appid": app.appid, **app.given} if app.given else app.appid for app in apps if app.outcome not in _FINISHED
+    ]
+    if not left:
+        return ""
+    release, *rest = run.manifest.items()
+    whole = dict([release, ("apps", left), *rest])
+    return str(yaml.dump(whole, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
+
+
+@dataclass(slots=True)
+class Summary:
+    """What became of a fleet.
+
+    :param outcomes: how many by outcome; ``goes on``: not ended.
+    :param errcodes: how many by errcode, with what to do.
+    :param worst: a few that somebody should look at first.
+    """
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    errcodes: dict[int, tuple[int, str]] = field(default_factory=dict)
+    worst: list[FleetApp] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, apps: Iterable[FleetApp]) -> Summary:
+        """Count."""
+        summary = cls()
+        kept: dict[str, list[FleetApp]] = {outcome: [] for outcome in _WORST_FIRST}
+        for app in apps:
+            summary.outcomes[app.outcome or "goes on"] += 1
+            if app.errcode:
+                count, _ = summary.errcodes.get(app.errcode, (0, ""))
+                summary.errcodes[app.errcode] = (count + 1, app.next_step)
+            if app.outcome in kept and len(kept[app.outcome]) < _NAMED:
+                kept[app.outcome].append(app)
+        summary.worst = [app for outcome in _WORST_FIRST for app in kept[outcome]][:_NAMED]
+        return summary
+
+    def __str__(self) -> str:
+        return ", ".join(f"{count} {outcome}" for outcome, count in self.outcomes.most_common())
+
+
+def _cells(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_SIGNS) else value
+        for name, value in row.items()
+    }

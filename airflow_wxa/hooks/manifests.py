@@ -1,0 +1,90 @@
+"""Where a manifest's files and merchants come from, as Airflow's configuration and the store say."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+from airflow.sdk import ObjectStoragePath
+from airflow.sdk.configuration import conf
+
+from airflow_wxa.errors import WxaSpecError, shown
+from airflow_wxa.hooks.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["ManifestSources"]
+
+_MOST_BYTES: Final = 32 * 1024 * 1024
+_DEVELOPMENT_SET: Final = 18
+
+
+class ManifestSources:
+    """Files below ``[wxa] manifest_folder``, and the merchants that the store knows.
+
+    :param component_appid: the platform.
+    :param folder: a folder, or a prefix of object storage; default: as configured.
+    """
+
+    def __init__(self, component_appid: str, folder: str | None = None) -> None:
+        self._component_appid = component_appid
+        self._folder = (conf.get("wxa", "manifest_folder", fallback="") or "") if folder is None else folder
+
+    def read(self, name: str) -> str:
+        """Return the text of a file.
+
+        :raises WxaSpecError: no folder is configured, the name leads out of it, there is no such file, or it is no
+            text. What it holds is not shown.
+        """
+        parts = PurePosixPath(name).parts
+        if not self._folder:
+            raise self._refused("no manifest_folder is configured, so no file is read", name)
+        if self._folder.startswith("file:"):
+            raise self._refused("manifest_folder must be a folder or a prefix of object storage, not file:", name)
+        if "://" in name or name.startswith(("/", "~")) or ".." in parts or not parts or "\\" in name:
+            raise self._refused("must be the name of a file below manifest_folder", name)
+        folder = ObjectStoragePath(self._folder)
+        path = folder.joinpath(*parts)
+        try:
+            if path.protocol in ("", "file") and not _is_below(str(path.path), str(folder.path)):
+                raise self._refused("leads out of manifest_folder", name)
+            with path.open("rb") as file:  # type: ignore[no-untyped-call]
+                content: bytes = file.read(_MOST_BYTES + 1)
+        except (OSError, ValueError, ImportError) as error:
+            raise self._refused(f"cannot be read ({type(error).__name__})", name) from None
+        if len(content) > _MOST_BYTES:
+            raise self._refused(f"is larger than {_MOST_BYTES // 1024**2} MiB", name)
+        try:
+            return content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise self._refused(f"is no UTF-8 text (byte {error.start})", name) from None
+
+    def authorised(self) -> Sequence[str]:
+        """Return the Mini Programs that authorised the platform and granted development (permission set 18).
+
+        Official accounts cannot grant it; where it is not known what was granted, the plan finds out.
+        """
+        merchants = open_store().merchants(self._component_appid)
+        return [
+            appid
+            for appid, each in merchants.items()
+            if each.state == "authorised" and (each.granted is None or _DEVELOPMENT_SET in each.granted)
+        ]
+
+    @staticmethod
+    def _refused(problem: str, name: str) -> WxaSpecError:
+        return WxaSpecError(
+            "a file of the manifest was not read",
+            [f"{shown(name)}: {problem}"],
+            why="Whoever may trigger a run must not be able to read other files of the worker with it.",
+            next_step="put the file below [wxa] manifest_folder (AIRFLOW__WXA__MANIFEST_FOLDER) and name it from there",
+            source="airflow-wxa docs fleets",
+        )
+
+
+def _is_below(path: str, folder: str) -> bool:
+    """Tell whether a file is below a folder, symbolic links followed."""
+    from pathlib import Path  # noqa: PLC0415  (of this machine only)
+
+    return Path(path).resolve().is_relative_to(Path(folder).resolve())

@@ -1,0 +1,132 @@
+"""One task of a shard of a fleet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.configuration import conf
+
+from airflow_wxa.client import AsyncWxaClient
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.fleet.shard import Shard
+from airflow_wxa.hooks.store import open_fleets
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.release.dag import failing_at_once
+from airflow_wxa.store.fleets import RunKey
+from airflow_wxa.store.tables import fleet_app
+from airflow_wxa.triggers.fleet import WxaFleetTrigger
+from airflow_wxa.triggers.polling import LONGEST_PAUSE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_wxa.fleet.shard import Wake
+    from airflow_wxa.hooks.connection import WxaConnection
+    from airflow_wxa.store.fleets import FleetApp, FleetRun, Fleets
+
+__all__ = ["WxaFleetShardOperator", "fleet_run", "run_key"]
+
+_RELEASE: Final = "release_"
+
+
+class WxaFleetShardOperator(BaseOperator):
+    """Do with the Mini Programs of one shard what this task is for, concurrently; wait for all of them together.
+
+    Which it is says the task id: ``configure_domains``, ``commit_code``, ``submit_audit``, or ``release_`` and a wave.
+    One Mini Program that fails does not fail the task; what became of each stands in the store
+    (``airflow wxa fleet status RUN_ID``). Returns how many there are by outcome.
+
+    :param shard: ``{"wave": …, "number": …}``.
+    :param wxa_conn_id: the Connection (templated).
+    """
+
+    template_fields: Sequence[str] = ("wxa_conn_id",)
+
+    def __init__(
+        self, *, shard: Mapping[str, Any], wxa_conn_id: str = WxaHook.default_conn_name, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.shard = shard
+        self.wxa_conn_id = wxa_conn_id
+
+    @property
+    def _carrier(self) -> str:
+        return f"{self.shard['wave']}/{self.shard['number']}"
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Take up what has not ended, and what ended badly at this task."""
+        with failing_at_once():
+            fleets, run = open_fleets(), fleet_run(context)
+            fleets.reopen(run.key, self._mine, self.task_id)
+            if not self._releases:
+                fleets.pass_on(run.key, {}, self._carrier)  # what reopened may have a grant again
+        return self._worked(context)
+
+    def execute_complete(self, context: Context, event: Any) -> dict[str, int]:
+        """Go on after a wait."""
+        return self._worked(context)
+
+    @property
+    def _releases(self) -> bool:
+        return self.task_id.startswith(_RELEASE)
+
+    @property
+    def _mine(self) -> Any:
+        if self._releases:
+            return (fleet_app.c.wave == self.shard["wave"]) & (fleet_app.c.shard == self.shard["number"])
+        return fleet_app.c.carrier == self._carrier
+
+    def _worked(self, context: Context, *, is_refused: bool = False) -> dict[str, int]:
+        with failing_at_once():
+            fleets, run = open_fleets(), fleet_run(context)
+            apps = list(fleets.apps(run.key, self._mine, fleet_app.c.outcome.is_(None)))
+            wake = asyncio.run(self._driven(fleets, run, apps, WxaHook(self.wxa_conn_id).read()))
+        if wake is not None:
+            seconds = conf.getfloat("wxa", "audit_poll_seconds", fallback=60.0)
+            trigger = self._trigger(run, wake, max(seconds, LONGEST_PAUSE) if is_refused else seconds)
+            self.defer(trigger=trigger, method_name="execute_complete")
+        outcomes: Counter[str] = Counter(app.outcome or "goes on" for app in fleets.apps(run.key, self._mine))
+        return dict(outcomes)
+
+    async def _driven(
+        self, fleets: Fleets, run: FleetRun, apps: Sequence[FleetApp], read: WxaConnection
+    ) -> Wake | None:
+        scan_seconds = conf.getfloat("wxa", "privacy_poll_seconds", fallback=60.0)
+        async with AsyncWxaClient(read.egress, read.tokens) as client:
+            return await Shard(fleets, run, client, self.task_id, self._carrier, scan_seconds).work(apps)
+
+    def _trigger(self, run: FleetRun, wake: Wake, poll_seconds: float) -> WxaFleetTrigger:
+        return WxaFleetTrigger(
+            dag_id=run.dag_id,
+            run_id=run.run_id,
+            wxa_conn_id=self.wxa_conn_id,
+            poll_seconds=poll_seconds,
+            end_time=wake.at,
+            sheets=[{"appid": appid, "auditid": auditid} for appid, auditid in wake.sheets],
+        )
+
+
+def run_key(context: Context) -> RunKey:
+    """Return what names the running run."""
+    return RunKey(context["ti"].dag_id, context["ti"].run_id)
+
+
+def fleet_run(context: Context) -> FleetRun:
+    """Return what the store has of the running run.
+
+    :raises WxaSpecError: nothing.
+    """
+    run = open_fleets().run(run_key(context))
+    if run is None:
+        raise WxaSpecError(
+            "the store knows no Mini Programs of this run",
+            [f"run {context['ti'].run_id!r}: load_manifest has not run, or its rows were erased"],
+            next_step="clear load_manifest and what follows",
+            source="airflow-wxa docs fleets",
+        )
+    return run

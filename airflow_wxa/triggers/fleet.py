@@ -1,0 +1,100 @@
+"""Wait for a whole shard of a fleet in one trigger."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.triggers.base import TriggerEvent
+
+from airflow_wxa.errors import WxaError
+from airflow_wxa.hooks.store import open_fleets
+from airflow_wxa.steps import audit_status
+from airflow_wxa.store.fleets import RunKey
+from airflow_wxa.triggers.polling import WxaAuditTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from airflow_wxa.steps import AuditOutcome, Step
+    from airflow_wxa.triggers.polling import Look
+
+__all__ = ["WxaFleetTrigger"]
+
+_SETTLE_SECONDS: Final = 300.0
+_STOP_SECONDS: Final = 3.0
+
+
+class WxaFleetTrigger(WxaAuditTrigger):
+    """Waits until a shard has something to do.
+
+    That is when the reviews of all its sheets have ended, five minutes after the first that did, at ``end_time``, or
+    when its run is stopped. The event says nothing: the task looks itself.
+
+    :param dag_id: of the run.
+    :param sheets: may be none: then it is a wait until ``end_time``.
+    :param settle_seconds: from the first result until the event, so that results which come together wake a task once.
+    """
+
+    def __init__(self, *, dag_id: str, run_id: str, settle_seconds: float = _SETTLE_SECONDS, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dag_id = dag_id
+        self.run_id = run_id
+        self.settle_seconds = settle_seconds
+        self._has_result = asyncio.Event()
+        self._reviews: dict[str, Any] = {}
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what ``__init__`` takes."""
+        mine = {"dag_id": self.dag_id, "run_id": self.run_id, "settle_seconds": self.settle_seconds}
+        return super().arguments() | mine
+
+    def looks(self) -> dict[str, Look]:
+        """Return the look at each sheet."""
+        return {each["appid"]: partial(self._look, each["appid"], each["auditid"]) for each in self.sheets}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, then say so."""
+        ends = [asyncio.create_task(each) for each in (self._slept(), self._settled(), self._stopped())]
+        if self.sheets:
+            ends.append(asyncio.create_task(self._reviewed()))
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in ends:
+                each.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
+        yield TriggerEvent(self._reviews or {"status": "final", "end_time": self.end_time})  # type: ignore[no-untyped-call]
+
+    def _look(self, appid: str, auditid: str) -> Step[AuditOutcome]:
+        outcome = yield from audit_status(appid, auditid)
+        if outcome.outcome not in self.pending:
+            self._has_result.set()
+        return outcome
+
+    async def _slept(self) -> None:
+        await asyncio.sleep(self.end_time - time.time())
+
+    async def _settled(self) -> None:
+        await self._has_result.wait()
+        await asyncio.sleep(self.settle_seconds)
+
+    async def _reviewed(self) -> None:
+        async for event in super().run():
+            payload = event.payload
+            # By appid it says nothing that the task does not look at itself, and is as long as the shard.
+            self._reviews = {name: value for name, value in payload.items() if name != "appids"}
+            return
+
+    async def _stopped(self) -> None:
+        key = RunKey(self.dag_id, self.run_id)
+        while True:
+            try:
+                run = await asyncio.to_thread(lambda: open_fleets().run(key))
+            except WxaError:
+                run = None
+            if run is not None and run.stopped_by is not None:
+                return
+            await asyncio.sleep(_STOP_SECONDS)

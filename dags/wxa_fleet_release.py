@@ -1,0 +1,11 @@
+"""Release many Mini Programs: put this file into the DAGs folder.
+
+``fleet_release_dag`` takes ``dag_id``, what ``DAG`` takes, and ``fixed``: values that whoever triggers a run, or writes
+a manifest, cannot change::
+
+    dag = fleet_release_dag(fixed={"approval": True, "approvers": ["lin"], "domain_action": "set"})
+"""
+
+from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
+
+dag = fleet_release_dag()

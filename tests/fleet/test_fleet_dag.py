@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
+from airflow_wxa.hooks.store import open_fleets
+from airflow_wxa.sandbox.server import serve
+from airflow_wxa.store.tables import fleet_run
+from tests.airflow_session import register_dag, run_dag
+from tests.fleet.fleets import fleet_connection, fleet_world, manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from airflow_wxa.sandbox.server import RunningSandbox
+    from airflow_wxa.sandbox.world import World
+    from airflow_wxa.store.fleets import FleetApp
+    from tests.airflow_session import Run
+
+WAVES = {"canary": {"apps": 2}, "early": {"apps": 3}}
+
+
+class Fleet:
+    """A running emulated WeChat, and the DAG on it."""
+
+    def __init__(self, sandbox: RunningSandbox, world: World) -> None:
+        self.sandbox, self.world = sandbox, world
+        self.dag = register_dag(fleet_release_dag())
+
+    def release(self, text: str, **params: Any) -> Run:
+        return run_dag(self.dag, **{"approval": False, "shard_size": 2, "manifest": text} | params)
+
+    @property
+    def apps(self) -> list[FleetApp]:
+        """What became of each in the latest run."""
+        fleets = open_fleets()
+        return list(fleets.apps(fleets._runs(fleet_run.c.run_id != "")[-1].key))
+
+
+@pytest.fixture
+def fleet(airflow_database: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
+    with ExitStack() as stack:
+
+        def start(count: int, **world: Any) -> Fleet:
+            made = fleet_world(count, **world)
+            running = stack.enter_context(serve(made))
+            monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", fleet_connection(running.url, count))
+            monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")
+            return Fleet(running, made)
+
+        yield start
+
+
+def test_a_fleet_is_released_in_waves(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(9)
+    run = here.release(manifest(9, waves=WAVES))
+    assert (run.state, run.xcoms["fleet_result"]) == ("success", {"released": 9})
+    assert run.states["configure_domains"].count("success") == 5
+    released = [each.appid for each in here.sandbox.journal if each.path == "/wxa/release"]
+    order = [app.appid for app in here.apps]
+    assert [sorted(released[a:b]) for a, b in ((0, 2), (2, 5), (5, 9))] == [order[0:2], order[2:5], order[5:9]]
+
+
+def test_a_bad_canary_stops_the_rest(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(9)
+    here.world.mini_programs[1].audit.result = "rejected"
+    run = here.release(manifest(9, waves=WAVES))
+    assert run.state == "failed"
+    assert run.states["canary_gate"] == "failed"
+    assert "canary: 1 of 2 failed (50.0%)" in str(run.errors["fleet_result"])
+    assert here.sandbox.journal.count("/wxa/release") == 1
+    assert [app.outcome for app in here.apps] == ["released", "rejected", *["not_reached"] * 7]
+
+
+def test_an_empty_platform_list_stops_or_is_filled(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(3, testing=[], published=[])
+    run = here.release(manifest(3))
+    assert (run.state, run.states["check_platform_list"]) == ("failed", "failed")
+    assert "89020" in str(run.errors["check_platform_list"])
+    platform = {"on_platform_list_empty": "register", "platform_domains": ["example.com"]}
+    run = here.release(manifest(3, platform=platform))
+    assert (run.state, run.states["register_platform_domains"]) == ("success", "success")
+
+
+def test_what_is_wrong_with_a_manifest_fails_before_anything_is_sent(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(2)
+    run = here.release("release: {template_id: x}\napps: [wx1]")
+    assert run.states["load_manifest"] == "failed"
+    assert "manifest:2: appid = 'wx1'" in str(run.errors["load_manifest"])
+    assert here.sandbox.journal == []

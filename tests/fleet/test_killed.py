@@ -1,0 +1,61 @@
+"""A shard's process is killed in each stage, and run again: nothing is sent twice that must not be, and all finish."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_wxa.sandbox import seeded_fleet
+from airflow_wxa.sandbox.server import serve
+from tests.fleet.driving import Drive
+from tests.fleet.test_outcomes import manifest, tokens
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_wxa.sandbox.server import RunningSandbox
+
+STAGES = {
+    "configure_domains": "/wxa/setwebviewdomain",
+    "commit_code": "/wxa/commit",
+    "submit_audit": "/wxa/submit_audit",
+    "release_rest": "/wxa/release",
+}
+
+
+def run_stage(drive: Drive, stage: str) -> None:
+    drive.stage(stage)
+
+
+def kill_in(drive: Drive, stage: str, wechat: RunningSandbox, calls: int) -> None:
+    """Run a stage in a process of its own, and kill it after so many writes of it."""
+    process = multiprocessing.get_context("spawn").Process(target=run_stage, args=(drive, stage))
+    process.start()
+    while wechat.journal.count(STAGES[stage]) < calls:
+        time.sleep(0.002)
+        assert process.is_alive()
+    process.kill()
+    process.join()
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_killed_shard_goes_on(stage: str, tmp_path: Path) -> None:
+    fleet = seeded_fleet(30, seed=2)
+    fleet.world.latency = {"*": 0.01}
+    with serve(fleet.world) as wechat:
+        drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", wechat.url, tokens(fleet))
+        drive.load(manifest(fleet))
+        drive.plan()
+        for each, path in STAGES.items():
+            if each == "commit_code":
+                drive.gate()
+            if each == stage:
+                kill_in(drive, each, wechat, wechat.journal.count(path) + 8)
+            drive.released("rest") if each == "release_rest" else drive.stage(each)
+        assert {app.outcome for app in drive.apps().values()} == {"released"}
+        for path in ("/wxa/submit_audit", "/wxa/release"):
+            assert wechat.journal.count(path) == len(fleet.kinds), path

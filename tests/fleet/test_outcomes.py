@@ -1,0 +1,72 @@
+"""What becomes of each kind of Mini Program; which kind is where says the sandbox's generator, not this package."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from airflow_wxa.fleet import shard
+from airflow_wxa.sandbox import seeded_fleet
+from airflow_wxa.sandbox.loose import Looseness
+from airflow_wxa.sandbox.server import serve
+from tests.fleet.driving import Drive
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_wxa.sandbox.worlds import Fleet, Kind
+
+SHARES: dict[Kind, float] = {"individual": 0.03, "unauthorised": 0.02, "rejected": 0.05, "lost_answer": 0.01}
+EXPECTED: dict[Kind, tuple[str, int | None]] = {
+    "ordinary": ("released", None),
+    "individual": ("released", None),  # without business domains
+    "unauthorised": ("blocked", 61003),
+    "rejected": ("rejected", None),
+    "lost_answer": ("released", None),
+}
+LAGS = ("domains", "trial_version", "audit_sheet", "online_version", "effective_domains")
+ANSWERS = ("no_errcode", "text_numbers", "extra_fields", "slashes", "upper_case", "control_characters", "bom")
+
+
+def manifest(fleet: Fleet, **changes: object) -> str:
+    release = {
+        "template_id": 47,
+        "user_version": "3.2.0",
+        "domain_action": "set",
+        "webviewdomain": ["https://m.example.com"],
+    }
+    return yaml.safe_dump({"release": release, "apps": list(fleet.kinds), **changes})
+
+
+def tokens(fleet: Fleet) -> dict[str, str]:
+    return {each.appid: each.fixed_token for each in fleet.world.mini_programs}
+
+
+@pytest.mark.parametrize(
+    "size",
+    [200, pytest.param(2000, marks=pytest.mark.load)],
+)
+def test_each_mini_program_ends_as_its_kind_must(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shard, "RETRY_SECONDS", (0.01, 0.02, 0.04))
+    loose = Looseness()
+    fleet = seeded_fleet(size, seed=11, shares=SHARES, loose=loose)
+    with serve(fleet.world) as wechat:
+        for fault in fleet.faults:
+            wechat.add_fault(fault)
+        drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", wechat.url, tokens(fleet))
+        drive.load(manifest(fleet, waves={"canary": {"apps": 5}, "early": {"percent": 10}}), shard_size=50)
+        drive.submitted()
+        drive.released()
+    found = {appid: (app.outcome, app.errcode) for appid, app in drive.apps().items()}
+    wrong = {
+        appid: (kind, found[appid], drive.apps()[appid].what)
+        for appid, kind in fleet.kinds.items()
+        if found[appid] != EXPECTED[kind]
+    }
+    assert wrong == {}
+    assert Counter(outcome for outcome, _ in found.values())["released"] == sum(
+        EXPECTED[kind][0] == "released" for kind in fleet.kinds.values()
+    )

@@ -1,0 +1,42 @@
+"""The month's audit quota is handed out in the manifest's order, and what one does not use goes to the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_wxa.sandbox import seeded_fleet
+from airflow_wxa.sandbox.faults import Fault
+from airflow_wxa.sandbox.server import serve
+from tests.fleet.driving import Drive
+from tests.fleet.test_outcomes import manifest, tokens
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REST, RESERVE, FLEET = 30, 2, 50  # the issue's 300, 20 and 500, a tenth
+GRANTED = REST - RESERVE
+
+
+def test_as_many_are_submitted_as_the_quota_has_the_first_that_could_be(tmp_path: Path) -> None:
+    fleet = seeded_fleet(FLEET, seed=5)
+    fleet.world.platforms[0].audit_rest = REST
+    appids = list(fleet.kinds)
+    no_right, no_code = appids[3], appids[10]
+    fleet.world.mini_program(no_right).granted_sets = set()
+    with serve(fleet.world) as wechat:
+        wechat.add_fault(Fault(path="/wxa/commit", kind="errcode_before", errcode=85013, appid=no_code, times=None))
+        drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", wechat.url, tokens(fleet))
+        drive.load(manifest(fleet, audit_quota_reserve=RESERVE), shard_size=5)
+        drive.submitted(usable=REST - RESERVE, parallel=True)
+        drive.released()
+    journal = wechat.journal
+    submitted = [each.appid for each in journal if each.path == "/wxa/submit_audit" and each.errcode == 0]
+    could = [appid for appid in appids if appid not in (no_right, no_code)][:GRANTED]
+    assert sorted(submitted) == sorted(could)
+    assert not [each for each in journal if each.errcode == 85085]
+    committed = {each.appid for each in journal if each.path == "/wxa/commit"}
+    assert committed == {*could, no_code}
+    outcomes = {appid: app.outcome for appid, app in drive.apps().items()}
+    assert [appid for appid, outcome in outcomes.items() if outcome == "released"] == could
+    assert [appid for appid, outcome in outcomes.items() if outcome == "no_quota"] == appids[-(FLEET - GRANTED - 2) :]
+    assert (outcomes[no_right], outcomes[no_code]) == ("blocked", "blocked")
