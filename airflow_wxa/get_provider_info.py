@@ -34,7 +34,7 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "airflow_wxa.hooks.wxa.WxaHook",
                 "hook-name": "WeChat Mini Program platform",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port"],
+                    "hidden-fields": ["schema"],
                     "relabeling": {
                         "host": "API host",
                         "login": "component_appid",
@@ -42,6 +42,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "placeholders": {
                         "host": "empty: https://api.weixin.qq.com",
+                        "port": "empty: as the host says",
                         "login": "the platform's appid, wx…",
                     },
                 },

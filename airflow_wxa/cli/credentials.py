@@ -20,6 +20,7 @@ from airflow_wxa.api.redaction import Secret
 from airflow_wxa.cli.opening import (
     STDIN,
     TICKET_SECONDS,
+    check_appids,
     command,
     in_words,
     is_structured,
@@ -212,6 +213,7 @@ def authorise(arguments: argparse.Namespace) -> int:
             why="A merchant opens the link first; the code comes back with it, as auth_code.",
             next_step="--redirect-uri prints the link, --code exchanges the code",
         )
+    check_appids([arguments.appid] if arguments.appid else [])
     platform, _ = open_platform(arguments.wxa_conn_id)
     if uri:
         say("good for about ten minutes; the merchant opens it in a browser and scans the code with WeChat")

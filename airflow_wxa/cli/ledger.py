@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["ledger"]
 
 _ROWS_OF_A_TABLE: Final = 50
+_MOST_ROWS: Final = 2**31  # no database takes any number
 _NOT_WITH_ERASE: Final = ("run_id", "component_appid", "most", "json", "csv")
 _FORMULA_SIGNS: Final = tuple("=+-@\t\r＝＋－＠")  # noqa: RUF001  spreadsheets take the wide ones as well
 
@@ -50,7 +51,7 @@ def ledger(arguments: argparse.Namespace) -> int:
         component_appid=arguments.component_appid,
         appid=arguments.appid,
         run_id=arguments.run_id,
-        most=arguments.most or (None if is_export else _ROWS_OF_A_TABLE),
+        most=min(arguments.most or 0, _MOST_ROWS) or (None if is_export else _ROWS_OF_A_TABLE),
     )
     if arguments.csv:
         _write_csv(entries, arguments.csv)

@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from rich.console import Console
 from rich.markup import escape
 
+from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.hooks.connection import read_connection
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "STDIN",
     "TICKET_SECONDS",
+    "check_appids",
     "command",
     "in_words",
     "is_structured",
@@ -58,26 +60,54 @@ def command(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Name
 
     @functools.wraps(run)
     def running(arguments: argparse.Namespace) -> None:
-        for handler in logging.getLogger().handlers:  # standard output holds the result alone: … -o json
-            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
-                handler.setStream(sys.stderr)
-        logging.getLogger("alembic").setLevel(logging.WARNING)  # that the store was created is no news
-        for stream in (sys.stdout, sys.stderr):  # what a terminal cannot show is no reason to stop
-            if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="backslashreplace")
+        _prepare_streams()
         if getattr(arguments, "json", False):
             arguments.output = "json"
         try:
+            _check_texts(arguments)
             code = run(arguments)
         except WxaError as error:
             say(str(error), style="red")
             code = 1
         except KeyboardInterrupt:
             code = _INTERRUPTED
+        except BrokenPipeError:  # … | head; what is left in the buffer must not be tried again at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 1
         if code:
             raise SystemExit(code)
 
     return running
+
+
+def _prepare_streams() -> None:
+    """Keep standard output for the result alone (… -o json), and let no character that a terminal lacks stop it."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
+            handler.setStream(sys.stderr)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # that the store was created is no news
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _check_texts(arguments: argparse.Namespace) -> None:
+    """Look whether each text is one: a shell passes any bytes.
+
+    :raises WxaSpecError: one is no UTF-8.
+    """
+    given = [(name, value) for name, value in vars(arguments).items() if isinstance(value, str)]
+    problems = [f"{name} = {value!r}: is no UTF-8" for name, value in given if not _is_utf8(value)]
+    if problems:
+        raise WxaSpecError("the command was not run", problems, next_step="correct it, and look at the terminal's LANG")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def say(text: str, *, style: str = "") -> None:
@@ -117,6 +147,18 @@ def in_words(seconds: float) -> str:
     return f"{max(seconds, 0):.0f} s"
 
 
+def check_appids(appids: Iterable[str]) -> None:
+    """Look whether each can be an appid.
+
+    :raises WxaSpecError: one cannot.
+    """
+    problems = [
+        f"--appid {appid}: is not wx and 16 hex digits in lower case" for appid in appids if not APPID.fullmatch(appid)
+    ]
+    if problems:
+        raise WxaSpecError("no such Mini Program", problems, next_step="copy the appid from mp.weixin.qq.com")
+
+
 def open_connection(wxa_conn_id: str) -> Connection:
     """Return a Connection, from whatever place Airflow keeps it in.
 
@@ -127,11 +169,15 @@ def open_connection(wxa_conn_id: str) -> Connection:
     try:
         return WxaHook.get_connection(wxa_conn_id)
     except AirflowNotFoundException:
+        variable = f"AIRFLOW_CONN_{wxa_conn_id.upper()}"
+        problem = "neither environment, secrets backend nor Airflow's database knows it"
+        if os.environ.get(variable):
+            problem = f"{variable} is set, but holds neither JSON of a Connection nor its URI (it is not shown)"
         raise WxaSpecError(
             f"there is no Connection {wxa_conn_id!r}",
-            [f"wxa_conn_id = {wxa_conn_id!r}: neither environment, secrets backend nor Airflow's database knows it"],
-            next_step="create it under Admin → Connections with type wxa, set "
-            f"AIRFLOW_CONN_{wxa_conn_id.upper()}, or name another one with --wxa-conn-id",
+            [f"wxa_conn_id = {wxa_conn_id!r}: {problem}"],
+            next_step=f"create it under Admin → Connections with type wxa, set {variable}, or name another one with "
+            "--wxa-conn-id",
             source="airflow-wxa docs connection",
         ) from None
 

@@ -45,9 +45,12 @@ class SetUp:
 
     running: RunningSandbox
     file: Path
+    monkeypatch: pytest.MonkeyPatch
     login: str = COMPONENT_APPID
     password: str = COMPONENT_APPSECRET
     host: str = ""
+    conn_type: str = "wxa"
+    raw_extra: str = ""
     extra: dict[str, Any] = field(
         default_factory=lambda: {"push_token": PUSH_TOKEN, "encoding_aes_key": ENCODING_AES_KEY, "timeout": 5}
     )
@@ -66,11 +69,11 @@ class SetUp:
     def connection(self) -> Connection:
         return Connection(
             conn_id="wxa_default",
-            conn_type="wxa",
+            conn_type=self.conn_type,
             host=self.host or self.running.url,
             login=self.login,
             password=self.password,
-            extra=json.dumps(self.extra),
+            extra=self.raw_extra or json.dumps(self.extra),
         )
 
     @property
@@ -87,9 +90,10 @@ class SetUp:
 
 
 @pytest.fixture
-def set_up(wxa_sandbox: RunningSandbox, tmp_path: Path) -> SetUp:
+def set_up(wxa_sandbox: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SetUp:
     """Return a set-up in which nothing is wrong: one merchant that granted the sets 18 and 30."""
-    set_up = SetUp(wxa_sandbox, tmp_path / "wxa.db")
+    set_up = SetUp(wxa_sandbox, tmp_path / "wxa.db", monkeypatch)
+    monkeypatch.setenv("AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES", "colour, encoding_aes_key")
     wxa_sandbox.world.mini_programs[0].granted_sets = {18, 30}
     store = set_up.open_store()
     store.put_renewals(COMPONENT_APPID, {"": Secret(COMPONENT_VERIFY_TICKET), APPID: Secret(REFRESH_TOKEN)})

@@ -50,6 +50,25 @@ def test_a_missing_connection_is_said_without_a_traceback(command: Callable[...,
     assert "Traceback" not in ended.err
 
 
+def test_a_connection_that_cannot_be_read_is_told_from_one_that_is_missing(
+    command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", '{"password": "canary-secret"')
+    ended = command("doctor")
+    assert ended.code == 1
+    assert "AIRFLOW_CONN_WXA_DEFAULT is set, but holds neither" in ended.err
+    assert "canary-secret" not in ended.err
+
+
+@pytest.mark.parametrize("name", ["doctor", "authorise"])
+def test_what_can_be_no_appid_is_refused_before_anything_is_asked(
+    set_up: SetUp, command: Callable[..., Ended], name: str
+) -> None:
+    ended = command(name, "--appid", "wx123", *(["--code", "c"] if name == "authorise" else []))
+    assert (ended.code, len(set_up.running.journal)) == (1, 0)
+    assert "--appid wx123: is not wx and 16 hex digits" in ended.err
+
+
 @pytest.mark.parametrize("name", ["accounts", "ticket"])
 def test_a_connection_without_a_platform_is_said(
     command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, name: str

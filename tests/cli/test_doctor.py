@@ -81,6 +81,10 @@ def nobody_listens(set_up: SetUp) -> None:
     set_up.host = "http://127.0.0.1:1"
 
 
+def shown_key(set_up: SetUp) -> None:
+    set_up.monkeypatch.delenv("AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES")
+
+
 def tls_to_plain_http(set_up: SetUp) -> None:
     set_up.host = set_up.running.url.replace("http://", "https://")
 
@@ -150,8 +154,17 @@ class Case:
 
 
 FAULTS = {
+    "another type": Case(field("conn_type", "http"), "conn_type", ("of type http",), "wxa"),
+    "extra is no object": Case(field("raw_extra", "[1]"), "connection", ("no JSON object",), "object"),
+    "extra is no JSON": Case(field("raw_extra", "{"), "connection", ("no JSON object",), "object"),
+    "AES key is shown": Case(
+        shown_key, "shown_secrets", ("extra encoding_aes_key",), "sensitive_var_conn_names", "warning"
+    ),
+    "no list of merchants": Case(
+        fault("/cgi-bin/component/api_get_authorizer_list", 48001), "authorizer_list", ("48001",), "authorise again"
+    ),
     "no such URL": Case(field("host", "https://"), "wrong_host", ("no address",), "https://api.weixin.qq.com"),
-    "nobody listens": Case(nobody_listens, "unreachable", ("127.0.0.1:1",), "firewall"),
+    "nobody listens": Case(nobody_listens, "unreachable", ("127.0.0.1:1",), "airflow-wxa sandbox"),
     "no TLS": Case(tls_to_plain_http, "tls", ("speaks no TLS",), "host and port"),
     "no DNS": Case(field("host", "https://nowhere.invalid"), "dns", ("nowhere.invalid",), "typing error"),
     "plain http": Case(field("host", "http://api.weixin.qq.com"), "plain_http", ("api.weixin.qq.com",), "https://"),
@@ -327,6 +340,7 @@ def test_looking_writes_nothing_and_asks_everything_once(set_up: SetUp) -> None:
         "getversioninfo",  # without a token
         "api_component_token",
         "modify_wxa_jump_domain",
+        "api_get_authorizer_list",
         "api_get_authorizer_info",
         "api_authorizer_token",
         "queryquota",

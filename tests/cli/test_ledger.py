@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -158,6 +160,28 @@ def test_numbers_that_are_none_are_refused(words: list[str], capsys: pytest.Capt
     with pytest.raises(SystemExit, match="2"):
         main(["ledger", *words])
     assert words[1] in capsys.readouterr().err
+
+
+def test_more_rows_than_a_database_can_count_are_all_rows(ledger: Ledger, command: Callable[..., Ended]) -> None:
+    assert len(json.loads(command("ledger", "--json", "--most", "9" * 30).out)) == 4
+
+
+def test_bytes_that_are_no_text_are_refused(command: Callable[..., Ended]) -> None:
+    ended = command("ledger", "--run-id", "\udcff")
+    assert (ended.code, ended.out) == (1, "")
+    assert "run_id = '\\udcff': is no UTF-8" in ended.err
+
+
+def test_a_reader_that_leaves_early_is_no_traceback(ledger: Ledger, command: Callable[..., Ended]) -> None:
+    for _ in range(2000):
+        ledger.decided(COMPONENT_APPID, APPID, TASK, {"why": "x" * 100})
+    program = "from airflow_wxa.cli.main import main; main(['ledger', '--csv', '-'])"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr is not None
+        assert b"Traceback" not in process.stderr.read()
 
 
 def test_a_store_that_is_down_is_said_without_a_traceback(

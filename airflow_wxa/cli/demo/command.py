@@ -94,6 +94,9 @@ def run_demo(options: Options, console: Console, *, world: World | None = None) 
     except Interrupted as interrupted:
         console.print(f"interrupted ({interrupted}): everything it had started is ended", style="yellow")
         return SIGNAL_EXIT + interrupted.signum
+    except OSError as error:
+        console.print(f"{error.filename}: {error.strerror}", style="red", markup=False)
+        return 1
     except (AirflowStartError, PushRefusedError) as error:
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 1

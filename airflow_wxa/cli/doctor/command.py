@@ -8,7 +8,7 @@ from rich.console import Console
 
 from airflow_wxa.cli.doctor.facts import collect
 from airflow_wxa.cli.doctor.rules import Report, judge
-from airflow_wxa.cli.opening import command, is_structured, open_connection, print_rows, print_value
+from airflow_wxa.cli.opening import check_appids, command, is_structured, open_connection, print_rows, print_value
 from airflow_wxa.hooks.store import open_store
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def doctor(arguments: argparse.Namespace) -> int:
 
     :return: 0 when nothing of level error was found, else 1.
     """
+    check_appids(arguments.appid)
     report = judge(collect(open_connection(arguments.wxa_conn_id), open_store, arguments.appid))
     told = {"wxa_conn_id": arguments.wxa_conn_id, **to_json(report)}
     if is_structured(arguments.output):

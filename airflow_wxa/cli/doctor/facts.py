@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow.sdk import Connection
+from airflow.sdk.configuration import conf
 
 from airflow_wxa.access import PlatformCredentials
 from airflow_wxa.api.audit import queryquota
-from airflow_wxa.api.authorisation import api_get_authorizer_info, getaccountbasicinfo
+from airflow_wxa.api.authorisation import api_get_authorizer_info, api_get_authorizer_list, getaccountbasicinfo
 from airflow_wxa.cli.doctor.probe import Probe, probed
 from airflow_wxa.client import WxaClient
 from airflow_wxa.errors import WxaApiError, WxaError, WxaSpecError
@@ -33,7 +34,9 @@ T = TypeVar("T")
 _ASKED: Final = 3  # merchants, when none is named: it stays quick with ten thousand of them
 _NOT_AUTHORISED: Final = 61003
 _SURELY_ALIVE: Final = 60.0  # seconds left: no rounding and no slow network explains a refusal
-_PUSH_FIELDS: Final = frozenset({"push_token", "encoding_aes_key", "previous_encoding_aes_key"})
+_AES_KEYS: Final = ("encoding_aes_key", "previous_encoding_aes_key")
+_PUSH_FIELDS: Final = frozenset({"push_token", *_AES_KEYS})
+CONN_TYPE: Final = "wxa"
 
 
 class Unknown(Exception):  # noqa: N818  it stands in a fact's place first, and is raised by known() only
@@ -104,6 +107,7 @@ class Parts:
     :param host_refusal: why the host cannot be right, whether plain http is permitted or not.
     :param push_refusal: why the keys of the push receiver cannot be right.
     :param push_fields: which of them are filled.
+    :param shown_secrets: keys of the push receiver that Airflow shows to whoever may read Connections.
     :param other_refusal: why login, password, tokens, token server or egress cannot be right.
     """
 
@@ -113,32 +117,38 @@ class Parts:
     host_refusal: WxaSpecError | None
     push_refusal: WxaSpecError | None
     push_fields: frozenset[str]
+    shown_secrets: tuple[str, ...]
     other_refusal: WxaSpecError | None
 
 
 _NO_CONNECTION: Final = Unknown("the Connection cannot be used")
+_OTHER_TYPE: Final = Unknown("the Connection is of another type")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
     """Everything that was found out.
 
+    :param conn_type: of the Connection; of another one than ``wxa`` nothing else is looked at.
     :param connection: as it is used, without push keys that are refused.
     :param probe: what came of a request without a token.
     :param store: where tokens are kept, or why it cannot be read.
     :param rows: what the store knew by appid before anything was asked; the platform's row is at ``""``.
     :param fetched: whether a platform token was fetched for what was asked.
     :param platform_list: the platform's domains, the harmless call that shows whether the platform token works.
+    :param authorizer_list: of ``api_get_authorizer_list``, by which a lost refresh token is found again.
     :param merchants: at least one.
     """
 
-    parts: Parts
+    conn_type: str
+    parts: Parts | Unknown = _OTHER_TYPE
     connection: WxaConnection | Unknown = _NO_CONNECTION
     probe: Probe | Unknown = _NO_CONNECTION
     store: Store | WxaError | Unknown = _NO_CONNECTION
     rows: Mapping[str, Credential] | Unknown = _NO_CONNECTION
     fetched: bool = False
     platform_list: PlatformOutcome | WxaError | Unknown = _NO_CONNECTION
+    authorizer_list: Reply | WxaError | Unknown = _NO_CONNECTION
     merchants: tuple[Merchant, ...] | Unknown = _NO_CONNECTION
     early_deaths: Sequence[EarlyDeath] = field(default=())
 
@@ -172,9 +182,11 @@ def collect(connection: Connection, open_store: Callable[[], Store], appids: Seq
     :param open_store: opens the store; called only when tokens come from it.
     :param appids: Mini Programs to look at; none: three that the store, or the Connection, knows.
     """
+    if connection.conn_type != CONN_TYPE:
+        return Facts(conn_type=connection.conn_type or "")
     parts, read = _read(connection)
     if read is None:
-        return Facts(parts=parts)
+        return Facts(conn_type=CONN_TYPE, parts=parts)
     probe = probed(read.egress)
     store, rows = _store(read, open_store)
     with ExitStack() as opened:
@@ -186,12 +198,14 @@ def collect(connection: Connection, open_store: Callable[[], Store], appids: Seq
         client = opened.enter_context(WxaClient(read.egress, tokens))
         platform_list = _platform_list(client, read, probe, rows)
         return Facts(
+            conn_type=CONN_TYPE,
             parts=parts,
             connection=read,
             probe=probe,
             store=store,
             rows=rows,
             platform_list=platform_list,
+            authorizer_list=_authorizer_list(client, read, rows, platform_list),
             merchants=_merchants(client, read, probe, platform_list, appids or _known_appids(read, rows)),
             fetched=credentials is not None
             and _token(credentials.store.platform(read.component_appid)) != _before(rows),
@@ -218,13 +232,14 @@ class WatchedCredentials(PlatformCredentials):
 
 
 def _read(connection: Connection) -> tuple[Parts, WxaConnection | None]:
-    extra: dict[str, Any] = dict(connection.extra_dejson)
+    given: Any = connection.extra_dejson
+    extra: dict[str, Any] = given if isinstance(given, dict) else {}
     place = {"host": connection.host, "schema": connection.schema, "port": connection.port}
     account = {"login": connection.login, "password": connection.password}
 
     def attempt(names: Collection[str], fields: Mapping[str, Any], **more: Any) -> WxaConnection | WxaSpecError:
         chosen = {name: value for name, value in extra.items() if name in names} | more
-        part = Connection(conn_id=connection.conn_id, conn_type="wxa", extra=json.dumps(chosen), **fields)
+        part = Connection(conn_id=connection.conn_id, conn_type=CONN_TYPE, extra=json.dumps(chosen), **fields)
         try:
             return read_connection(part)
         except WxaSpecError as error:
@@ -243,12 +258,31 @@ def _read(connection: Connection) -> tuple[Parts, WxaConnection | None]:
         host_refusal=host_refusal,
         push_refusal=push_refusal,
         push_fields=frozenset(name for name in _PUSH_FIELDS if extra.get(name)),
-        other_refusal=refused(
-            others - ({"allow_http"} if isinstance(extra.get("allow_http"), bool) else set()), account
-        ),
+        shown_secrets=tuple(name for name in _AES_KEYS if extra.get(name) and not _is_hidden(name)),
+        other_refusal=_refused_extra(connection)
+        or refused(others - ({"allow_http"} if isinstance(extra.get("allow_http"), bool) else set()), account),
     )
     read = attempt(others if push_refusal else extra.keys(), place | account)
-    return parts, None if isinstance(read, WxaSpecError) else read
+    return parts, None if isinstance(read, WxaSpecError) or _refused_extra(connection) else read
+
+
+def _refused_extra(connection: Connection) -> WxaSpecError | None:
+    """Return why the extra is no object at all."""
+    try:
+        extra = json.loads(connection.extra or "{}")
+    except ValueError:
+        extra = None
+    if isinstance(extra, dict):
+        return None
+    return WxaSpecError("the Connection's extra is no JSON object", (), next_step="write {} or an object there")
+
+
+def _is_hidden(name: str) -> bool:
+    """Tell whether Airflow hides a field of an extra; its own list names tokens and secrets, and not this one."""
+    if not conf.getboolean("core", "hide_sensitive_var_conn_fields", fallback=True):
+        return False
+    own = str(conf.get("core", "sensitive_var_conn_names", fallback="") or "").lower()
+    return any(part.strip() in name for part in own.split(",") if part.strip())
 
 
 def _store(
@@ -298,6 +332,21 @@ def _platform_list(
         if row is None or (row.renewal is None and row.seconds_left <= 0):
             return Unknown("there is no ticket to fetch a platform token with")
     return _attempted(lambda: client.run(modify_platform_domains("get")))
+
+
+def _authorizer_list(
+    client: WxaClient,
+    read: WxaConnection,
+    rows: Mapping[str, Credential] | Unknown,
+    platform_list: PlatformOutcome | WxaError | Unknown,
+) -> Reply | WxaError | Unknown:
+    if isinstance(rows, Unknown):
+        return rows
+    if isinstance(platform_list, Unknown):
+        return platform_list
+    if isinstance(platform_list, WxaError):
+        return Unknown("the platform token does not work")
+    return _attempted(lambda: client.send(api_get_authorizer_list(read.component_appid, 0, 1)))
 
 
 def _known_appids(read: WxaConnection, rows: Mapping[str, Credential] | Unknown) -> Sequence[str]:

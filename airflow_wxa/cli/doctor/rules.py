@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from airflow_wxa.api.authorisation import RELEASE_PERMISSION_SET, read_granted
 from airflow_wxa.api.call import Reply
-from airflow_wxa.cli.doctor.facts import Facts, Merchant, Unknown, known, refusal
+from airflow_wxa.cli.doctor.facts import CONN_TYPE, Facts, Merchant, Unknown, known, refusal
 from airflow_wxa.cli.opening import TICKET_SECONDS, in_words
 from airflow_wxa.errors import WxaApiError, WxaError
 from airflow_wxa.steps import PlatformOutcome
@@ -126,11 +126,24 @@ def judge(facts: Facts) -> Report:
 # The Connection, and the way to its host ------------------------------------------------------------------------------
 
 
+@rule("type of the Connection")
+def conn_type(facts: Facts) -> Iterator[Finding]:
+    """Look at the type: of another one nothing is read, since its fields mean something else."""
+    if facts.conn_type != CONN_TYPE:
+        yield Finding(
+            f"the Connection is of type {facts.conn_type or 'none'}, not {CONN_TYPE}",
+            f"conn_type {facts.conn_type or 'empty'}",
+            "choose WeChat Mini Program platform as its type (Admin → Connections; conn_type wxa), or name another "
+            "Connection with --wxa-conn-id",
+        )
+
+
 @rule("Connection")
 def connection(facts: Facts) -> Iterator[Finding]:
     """Look for fields that cannot be right, and for any source of tokens at all."""
-    if facts.parts.other_refusal is not None:
-        yield Finding.of(facts.parts.other_refusal)
+    parts = known(facts.parts)
+    if parts.other_refusal is not None:
+        yield Finding.of(parts.other_refusal)
         return
     read = facts.connection
     if not isinstance(read, Unknown) and not read.has_platform_token and not read.fixed.appids:
@@ -145,11 +158,12 @@ def connection(facts: Facts) -> Iterator[Finding]:
 @rule("plain http")
 def plain_http(facts: Facts) -> Iterator[Finding]:
     """Look for plain http to another machine: tokens ride in URLs, everybody on the way could read them."""
-    if facts.parts.is_plain_http:
-        permitted = "; extra allow_http permits it" if facts.parts.allows_http else ""
+    parts = known(facts.parts)
+    if parts.is_plain_http:
+        permitted = "; extra allow_http permits it" if parts.allows_http else ""
         yield Finding(
             "tokens would travel readable over the network",
-            f"host {facts.parts.host}{permitted}",
+            f"host {parts.host}{permitted}",
             "write https:// in the Connection's host and take allow_http out; plain http is for loopback only",
         )
 
@@ -157,7 +171,7 @@ def plain_http(facts: Facts) -> Iterator[Finding]:
 @rule("push keys")
 def push_keys(facts: Facts) -> Iterator[Finding]:
     """Look at the keys of the push receiver: without them no ticket and no authorisation event can be opened."""
-    parts = facts.parts
+    parts = known(facts.parts)
     if parts.push_refusal is not None:
         yield Finding(
             "a key of the push receiver cannot be right",
@@ -173,6 +187,20 @@ def push_keys(facts: Facts) -> Iterator[Finding]:
             "the push receiver refuses every push: half of its keys is missing",
             f"extra {', '.join(missing)} is empty",
             "copy 消息校验Token and 消息加解密Key from the platform's page on open.weixin.qq.com",
+        )
+
+
+@rule("hidden keys", "warning")
+def shown_secrets(facts: Facts) -> Iterator[Finding]:
+    """Look for keys of the push receiver that Airflow's API and pages show: they open and forge pushes."""
+    if not known(facts.parts).push_fields:
+        raise Unknown("the Connection has no push keys")
+    if shown := known(facts.parts).shown_secrets:
+        yield Finding(
+            "Airflow shows a key of the push receiver to everybody who may read Connections",
+            f"extra {', '.join(shown)}",
+            "add encoding_aes_key to [core] sensitive_var_conn_names "
+            "(AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES=encoding_aes_key) on every machine of Airflow",
         )
 
 
@@ -196,11 +224,14 @@ def unreachable(facts: Facts) -> Iterator[Finding]:
         raise Unknown("the host's name cannot be resolved")
     if probe.failure in _NO_ANSWER:
         proxy = ", extra proxy is set" if known(facts.connection).egress.proxy else ""
+        here = "//127." in _host(facts) or "//localhost" in _host(facts) or "//[::1]" in _host(facts)
         yield Finding(
-            "the host cannot be reached",
+            "nothing answers on this machine at the Connection's host" if here else "the host cannot be reached",
             f"host {_host(facts)}: {probe.said}{proxy}",
-            "open the firewall from every worker, the triggerer and this machine to the host, or correct extra proxy, "
-            "HTTPS_PROXY and NO_PROXY",
+            "start the sandbox again (airflow-wxa sandbox), or correct the Connection's host and its port"
+            if here
+            else "open the firewall from every worker, the triggerer and this machine to the host, or correct extra "
+            "proxy, HTTPS_PROXY and NO_PROXY",
         )
 
 
@@ -224,10 +255,11 @@ def tls(facts: Facts) -> Iterator[Finding]:
 @rule("host")
 def wrong_host(facts: Facts) -> Iterator[Finding]:
     """Look whether the host is a URL, and whether WeChat's API answers there, not a login page or a proxy."""
-    if facts.parts.host_refusal is not None:
+    parts = known(facts.parts)
+    if parts.host_refusal is not None:
         yield Finding(
             "the host is no address of an API",
-            "; ".join(facts.parts.host_refusal.problems),
+            "; ".join(parts.host_refusal.problems),
             "empty the Connection's host, which means https://api.weixin.qq.com, or write scheme, host and port",
         )
     elif not facts.answer.is_wechats:
@@ -453,6 +485,18 @@ def _check_was_fetched(facts: Facts) -> None:
         row = known(facts.rows).get(THE_PLATFORM)
         left = in_words(row.seconds_left) if row is not None else "while"
         raise Unknown(f"the stored platform token is good for another {left}")
+
+
+@rule("list of merchants")
+def authorizer_list(facts: Facts) -> Iterator[Finding]:
+    """Look whether api_get_authorizer_list answers: a refresh token that is refused is looked up there."""
+    answer = known(facts.authorizer_list)
+    if isinstance(answer, WxaError):
+        yield Finding(
+            "WeChat does not tell the list of merchants: a refresh token that gets lost cannot be found again",
+            Finding.of(answer).which,
+            f"{answer.next_step}; until it answers, a refused merchant has to authorise again (airflow wxa authorise)",
+        )
 
 
 # Merchants ------------------------------------------------------------------------------------------------------------

@@ -51,6 +51,11 @@ def test_all_problems_of_the_options_are_told_at_once(tmp_path: Path) -> None:
     assert Options(home=tmp_path / "new", json=tmp_path / "rows.json").problems == []
 
 
+def test_a_home_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert demo(Options(home=tmp_path / "file" / "home")) == (1, f"{tmp_path / 'file' / 'home'}: Not a directory\n")
+
+
 def test_a_temporary_home_goes_and_one_that_was_asked_for_stays(temporary: Path, tmp_path: Path) -> None:
     with home_of(Options()) as home:
         (home / "airflow.db").touch()
