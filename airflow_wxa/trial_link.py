@@ -6,16 +6,18 @@ Every task's process loads the plugin, so this imports nothing of ours.
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 __all__ = ["TRIAL_PREFIX", "trial_link"]
 
 TRIAL_PREFIX: Final = "/wxa/trial"
 
 
-def trial_link(base_url: str, wxa_conn_id: str, appid: str) -> str:
+def trial_link(base_url: str, wxa_conn_id: str, appid: str, *, dag_id: str, run_id: str) -> str:
     """Return the address.
 
     :param base_url: of Airflow's API server; ``""``: relative to wherever the link is shown.
+    :param dag_id: with ``run_id`` the run that links there: whoever may see it may see the picture.
     """
-    return f"{base_url.rstrip('/')}{TRIAL_PREFIX}/{quote(wxa_conn_id, safe='')}/{quote(appid, safe='')}"
+    path = f"{TRIAL_PREFIX}/{quote(wxa_conn_id, safe='')}/{quote(appid, safe='')}"
+    return f"{base_url.rstrip('/')}{path}?{urlencode({'dag_id': dag_id, 'run_id': run_id})}"

@@ -97,7 +97,8 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
         """Return the table above the domains."""
         commit, submit, audit = (outcomes.get(name) or {} for name in ("commit", "submit", "audit"))
         superseded = dict.fromkeys([commit.get("superseded"), submit.get("superseded")])
-        link = trial_link(str(conf.get("api", "base_url", fallback="") or ""), self.wxa_conn_id, self.appid)
+        base_url, ti = str(conf.get("api", "base_url", fallback="") or ""), context["ti"]
+        link = trial_link(base_url, self.wxa_conn_id, self.appid, dag_id=ti.dag_id, run_id=ti.run_id)
         triggered_by = getattr(context["dag_run"], "triggering_user_name", None)
         rows = {
             "Mini Program": f"{self._name()} {as_code(self.appid)}".lstrip(),

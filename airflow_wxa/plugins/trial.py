@@ -1,33 +1,43 @@
 """Trial versions' QR codes, so that whoever approves a release can look at it first.
 
-``GET /{wxa_conn_id}/{appid}`` asks WeChat for the picture each time; it changes nothing. Whoever may see runs of
-``wxa_release`` may see it; to open the trial version takes a tester or admin of the Mini Program.
+``GET /{wxa_conn_id}/{appid}?dag_id=…&run_id=…`` asks WeChat for the picture each time; it changes nothing. Whoever may
+see runs of that DAG may see the pictures of the Mini Programs that the ledger knows from that run; to open the trial
+version takes a tester or admin of the Mini Program.
+
+The API server is a guest's: few pictures are fetched at once, each by one attempt with a short deadline, and no thread
+that serves Airflow's pages waits for WeChat.
 """
 
 from __future__ import annotations
 
-import re
+import asyncio
+from functools import partial
 from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import requires_access_dag
-from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, FastAPI, Response
 from fastapi.responses import HTMLResponse
 
 from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.code import get_qrcode
-from airflow_wxa.errors import WxaError
+from airflow_wxa.client import AsyncWxaClient
+from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
+from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["create_trial_qrcodes"]
 
-_DAG_ID: Final = "wxa_release"
-_CONN_ID: Final = re.compile(r"[\w.-]{1,200}", re.ASCII)
+T = TypeVar("T")
+
+_AT_ONCE: Final = 4
+_SECONDS: Final = 5.0  # for all: waiting for a turn, Connection, token, picture
 _PNG: Final = b"\x89PNG"
 # A picture of now is no picture of tomorrow; and what WeChat sends is shown as what we say it is, as nothing else.
 _HEADERS: Final[Mapping[str, str]] = {
@@ -40,30 +50,50 @@ _HEADERS: Final[Mapping[str, str]] = {
 def create_trial_qrcodes() -> FastAPI:
     """Return the app; each of its routes asks for a login."""
     app = FastAPI(title="WeChat trial QR codes", docs_url=None, redoc_url=None, openapi_url=None)
-    may_read_runs = Depends(requires_access_dag("GET", DagAccessEntity.RUN, param_dag_id=_DAG_ID))
+    turns, threads = asyncio.Semaphore(_AT_ONCE), CapacityLimiter(_AT_ONCE)
 
-    @app.get("/{wxa_conn_id}/{appid}", dependencies=[may_read_runs])
-    def qrcode(wxa_conn_id: str, appid: str) -> Response:
-        return _qrcode(wxa_conn_id, appid)
+    async def in_thread(work: Callable[[], T]) -> T:
+        return await to_thread.run_sync(work, limiter=threads, abandon_on_cancel=True)
+
+    async def answer(wxa_conn_id: str, appid: str, dag_id: str, run_id: str) -> Response:
+        if not APPID.fullmatch(appid):
+            return _refused(404, f"{appid} is no appid: wx and 16 hex digits")
+        # Before the Connection and any token: a made-up appid must not reach the secrets backend, nor leave a row.
+        if await in_thread(lambda: open_ledger().outcome(dag_id, run_id, appid)) is None:
+            return _refused(404, f"run {run_id} of {dag_id} did nothing with {appid}")
+        client = await in_thread(partial(_client, wxa_conn_id))
+        async with client:
+            image = (await client.send(get_qrcode(appid))).image
+        media_type = "image/png" if image.startswith(_PNG) else "image/jpeg"
+        return Response(image, media_type=media_type, headers=dict(_HEADERS))
+
+    @app.get("/{wxa_conn_id}/{appid}", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))])
+    async def qrcode(wxa_conn_id: str, appid: str, dag_id: str, run_id: str) -> Response:
+        try:
+            async with asyncio.timeout(_SECONDS), turns:
+                return await answer(wxa_conn_id, appid, dag_id, run_id)
+        except TimeoutError:
+            return _refused(504, f"get_qrcode: no picture within {_SECONDS:g} seconds, try again later")
+        except WxaError as error:
+            return _refused(404 if isinstance(error, WxaSpecError) else 502, str(error))
 
     return app
 
 
-def _qrcode(wxa_conn_id: str, appid: str) -> Response:
-    if not APPID.fullmatch(appid):
-        return _refused(404, f"{appid} is no appid: wx and 16 hex digits")
+def _client(wxa_conn_id: str) -> AsyncWxaClient:
     hook = WxaHook(wxa_conn_id)
     try:
-        if not _CONN_ID.fullmatch(wxa_conn_id) or hook.get_connection(wxa_conn_id).conn_type != hook.conn_type:
-            return _refused(404, f"there is no Connection {wxa_conn_id} of type {hook.conn_type}")
-        with hook.get_conn() as client:
-            image = client.send(get_qrcode(appid)).image
-    except AirflowNotFoundException:
-        return _refused(404, f"there is no Connection {wxa_conn_id} of type {hook.conn_type}")
-    except WxaError as error:
-        return _refused(502, str(error))
-    media_type = "image/png" if image.startswith(_PNG) else "image/jpeg"
-    return Response(image, media_type=media_type, headers=dict(_HEADERS))
+        is_ours = hook.get_connection(wxa_conn_id).conn_type == hook.conn_type
+    except (AirflowException, AirflowRuntimeError):
+        is_ours = False
+    if not is_ours:
+        raise WxaSpecError("get_qrcode", [f"there is no Connection {wxa_conn_id} of type {hook.conn_type}"])
+    read = hook.read()
+    return AsyncWxaClient(read.egress, read.tokens, sleep=_no_second_attempt)
+
+
+async def _no_second_attempt(_seconds: float) -> None:
+    raise WxaTransportError("get_qrcode: no usable answer, and WeChat is asked once", next_step="try again later")
 
 
 def _refused(status: int, text: str) -> Response:

@@ -45,6 +45,7 @@ class Xcoms:
     """A task instance, as far as the operator uses it."""
 
     id = "0198c0de-0000-7000-8000-000000000000"
+    dag_id, run_id = "wxa_release", "manual (by hand)"
 
     def __init__(self) -> None:
         self.pushed: dict[str, Any] = {}
@@ -104,7 +105,8 @@ def test_the_question_shows_what_is_needed_to_decide(monkeypatch: pytest.MonkeyP
         "  https://b.example.com",
     ):
         assert line in question["body"].splitlines()
-    assert f"(https://airflow.example.com/team/wxa/trial/wxa_default/{APPID})" in question["body"]
+    run = "dag_id=wxa_release&run_id=manual+%28by+hand%29"
+    assert f"(https://airflow.example.com/team/wxa/trial/wxa_default/{APPID}?{run})" in question["body"]
 
 
 def test_the_comment_is_optional_so_that_both_buttons_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,70 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
-import httpx
 import pytest
+from sqlalchemy import select
 
+from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.sandbox import Fault
-from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from airflow_wxa.store import TaskRef
+from airflow_wxa.store.tables import credential
 from airflow_wxa.trial_link import TRIAL_PREFIX, trial_link
 from tests.airflow_session import connection
+from tests.plugins.api_server import ApiServer, headers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from airflow_wxa.sandbox import RunningSandbox
 
-PAGE = trial_link("", "wxa_default", APPID)
-
-
-@dataclass(frozen=True, slots=True)
-class ApiServer:
-    """Airflow's own app, asked without a network."""
-
-    app: Any
-
-    def request(self, method: str, path: str, **parts: Any) -> httpx.Response:
-        async def ask() -> httpx.Response:
-            transport = httpx.ASGITransport(app=self.app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://airflow") as client:
-                return await client.request(method, path, **parts)
-
-        return asyncio.run(ask())
-
-    def get(self, path: str, headers: dict[str, str]) -> httpx.Response:
-        return self.request("GET", path, headers=headers)
-
-
-@pytest.fixture(scope="module")
-def api_server(airflow_database: None) -> Iterator[ApiServer]:
-    """Return it with the plugin as Airflow found it, and a login for everything."""
-    from airflow.api_fastapi.app import create_app, purge_cached_app  # noqa: PLC0415  takes seconds
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "signs-the-logins-of-this-test" * 3)
-        yield ApiServer(create_app(apps="core"))
-        purge_cached_app()
+TASK = TaskRef("our_release", "manual__2026-11-26T01:00:00+00:00", "wait_for_audit")
+RUN = {"dag_id": TASK.dag_id, "run_id": TASK.run_id}
+PAGE = trial_link("", "wxa_default", APPID, **RUN)
 
 
 @pytest.fixture
 def wxa_default(wxa_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_sandbox.url))
     monkeypatch.setenv("AIRFLOW_CONN_ELSEWHERE", json.dumps({"conn_type": "http", "host": wxa_sandbox.url}))
+    open_ledger().decided("", APPID, TASK, {"outcome": "asked"})
     wxa_sandbox.world.mini_program(APPID).exp_info = {"exp_version": "1.4.0", "exp_desc": "", "exp_time": 1}
     return wxa_sandbox
-
-
-def headers(role: str | None) -> dict[str, str]:
-    from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415  as above
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser  # noqa: PLC0415
-
-    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="lin", role=role))
-    return {"Authorization": f"Bearer {token}"}
 
 
 def test_whoever_may_see_the_runs_sees_the_picture(api_server: ApiServer, wxa_default: RunningSandbox) -> None:
@@ -88,12 +55,15 @@ def test_nobody_else_does_and_wechat_is_not_asked(
 @pytest.mark.parametrize(
     "path",
     [
-        "/wxa_default/wx1",
-        "/wxa_default/WX0000000000000001",
-        f"/absent/{APPID}",
-        f"/elsewhere/{APPID}",
-        f"/a%20b/{APPID}",
-        "/wxa_default/%3Cscript%3E",
+        f"/wxa_default/wx1?{urlencode(RUN)}",
+        f"/wxa_default/WX0000000000000001?{urlencode(RUN)}",
+        f"/absent/{APPID}?{urlencode(RUN)}",
+        f"/elsewhere/{APPID}?{urlencode(RUN)}",
+        f"/a%20b/{APPID}?{urlencode(RUN)}",
+        f"/wxa_default/%3Cscript%3E?{urlencode(RUN)}",
+        f"/wxa_default/{APPID[:-1]}2?{urlencode(RUN)}",
+        f"/wxa_default/{APPID}?{urlencode(RUN | {'dag_id': 'another'})}",
+        f"/wxa_default/{APPID}?{urlencode(RUN | {'run_id': 'another'})}",
         "/docs",
         "/openapi.json",
     ],
@@ -112,6 +82,52 @@ def test_it_only_reads(api_server: ApiServer, wxa_default: RunningSandbox, metho
     assert api_server.request(method, PAGE, headers=headers("admin")).status_code == 405
 
 
+def test_without_a_run_nobody_can_tell_who_may_see_it(api_server: ApiServer, wxa_default: RunningSandbox) -> None:
+    assert api_server.get(PAGE.partition("?")[0], headers=headers("admin")).status_code == 422
+    assert wxa_default.journal == []
+
+
+def test_the_rights_are_those_on_the_dag_that_links_there(
+    api_server: ApiServer, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415  as above
+
+    asked: list[Any] = []
+    monkeypatch.setattr(
+        type(get_auth_manager()), "is_authorized_dag", lambda _, **question: asked.append(question["details"].id)
+    )
+    assert api_server.get(PAGE, headers=headers("viewer")).status_code == 403
+    assert (asked, wxa_default.journal) == ([TASK.dag_id], [])
+
+
+def test_made_up_appids_leave_no_rows(api_server: ApiServer, wxa_default: RunningSandbox) -> None:
+    with_platform = {"conn_type": "wxa", "host": wxa_default.url, "login": COMPONENT_APPID, "password": "secret"}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(with_platform))
+        for number in range(5):
+            page = trial_link("", "wxa_default", f"wx000000000000ff{number:02d}", **RUN)
+            assert api_server.get(page, headers=headers("viewer")).status_code == 404
+    with open_ledger()._database.reading() as connection:
+        rows = connection.execute(select(credential.c.appid).where(credential.c.appid.startswith("wx000000000000ff")))
+        assert rows.all() == []
+
+
+def test_it_is_asked_once(api_server: ApiServer, wxa_default: RunningSandbox) -> None:
+    wxa_default.add_fault(Fault(path="/wxa/get_qrcode", kind="html_502", times=None))
+    assert api_server.get(PAGE, headers=headers("viewer")).status_code == 502
+    assert len(wxa_default.journal) == 1
+
+
+def test_a_silent_wechat_is_given_up_soon(
+    api_server: ApiServer, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_wxa.plugins.trial._SECONDS", 0.5)
+    wxa_default.add_fault(Fault(path="/wxa/get_qrcode", kind="slow", seconds=3, times=1))
+    answer = api_server.get(PAGE, headers=headers("viewer"))
+    assert answer.status_code == 504
+    assert answer.elapsed.total_seconds() < 3
+
+
 @pytest.mark.parametrize("kind", ["errcode_before", "html_502", "drop_before"])
 def test_an_error_is_shown_as_text_without_a_token(
     api_server: ApiServer, wxa_default: RunningSandbox, kind: str
@@ -125,4 +141,4 @@ def test_an_error_is_shown_as_text_without_a_token(
 
 
 def test_it_stands_beside_the_push_receiver(api_server: ApiServer) -> None:
-    assert api_server.request("POST", "/wxa/push/wxa_default/authorisation", content=b"<xml/>").status_code == 403
+    assert api_server.request("POST", "/wxa/push/nobody/authorisation", content=b"<xml/>").status_code == 403
