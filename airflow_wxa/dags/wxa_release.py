@@ -65,7 +65,7 @@ def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None 
             **code,
         )
         configure_domains = webview_domain_gate(
-            action=rendered(lambda context: release_spec(context).action),
+            action=rendered(lambda context: release_spec(context).params["domain_action"]),
             webviewdomain=rendered(lambda context: [domain.origin for domain in release_spec(context).wanted]),
             platform_domains=rendered(lambda context: list(release_spec(context).platform_hosts)),
             on_platform_list_empty=param("on_platform_list_empty"),
@@ -80,7 +80,7 @@ def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None 
         )
         submit_audit = WxaSubmitAuditOperator(
             task_id="submit_audit",
-            version_desc=rendered(lambda context: context["params"]["version_desc"] or ""),
+            version_desc=param("version_desc"),
             privacy_api_not_use=param("privacy_api_not_use"),
             quota_reserve=param("audit_quota_reserve"),
             withdraw_foreign_audit=param("withdraw_foreign_audit"),

@@ -16,18 +16,21 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 
+from airflow_wxa.api import values
 from airflow_wxa.errors import WxaError, WxaStateError, shown
 from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.release.dag import failing_at_once
+from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
+
+    from airflow_wxa.api.values import Reader
 
 __all__ = ["Subject", "WxaApprovalOperator", "as_code", "as_text", "note_refusal", "require_approval"]
 
@@ -50,7 +53,7 @@ class Subject:
     markdown: str
 
 
-class WxaApprovalOperator(ApprovalOperator):
+class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
     """Ask a person, under Required Actions, and keep the decision in the ledger.
 
     Approve goes on; Reject skips the tasks directly behind. Returns ``{"outcome": "approved|rejected", "appid", …,
@@ -65,7 +68,12 @@ class WxaApprovalOperator(ApprovalOperator):
     :param wxa_conn_id: the Connection (templated).
     """
 
-    template_fields: Sequence[str] = ("approvers", "approver_must_differ", "approval_timeout_hours", "wxa_conn_id")
+    reads: ClassVar[Mapping[str, Reader]] = {
+        "approvers": values.texts,
+        "approver_must_differ": values.flag,
+        "approval_timeout_hours": values.optional(values.number),
+        "wxa_conn_id": values.named,
+    }
     #: The Mini Program that it is about; the platform where a subclass sets none.
     appid: str = ""
     COMMENT: ClassVar[Mapping[str, Any]] = {
@@ -98,7 +106,8 @@ class WxaApprovalOperator(ApprovalOperator):
 
     def execute(self, context: Context) -> Any:
         """Note that it is asked, and wait for the answer without taking a worker."""
-        approvers = list(dict.fromkeys(self.approvers or ()))
+        self.read_fields()
+        approvers = list(dict.fromkeys(self.approvers))
         with failing_at_once():
             if self.approver_must_differ and approvers and set(approvers) == {_triggered_by(context)}:
                 raise WxaError(
@@ -118,6 +127,7 @@ class WxaApprovalOperator(ApprovalOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Note the decision on what was asked, then go on or skip."""
+        self.read_fields()
         if "error" in event:
             self._expire(event)
         # A rejection raises as soon as it has skipped, and a returned value is lost then: push first.
@@ -125,7 +135,8 @@ class WxaApprovalOperator(ApprovalOperator):
         decision = self._noted(context, self._decision(context, event))
         context["ti"].xcom_push(key="return_value", value=decision)
         if decision["outcome"] == "refused":
-            raise AirflowFailException(str(self._refusal(decision["by"])))
+            with failing_at_once():
+                raise self._refusal(decision["by"])
         # REST lets an answer pass that chooses nothing: it approves nothing.
         chosen = self.APPROVE if decision["outcome"] == "approved" else self.REJECT
         super().execute_complete(context, event | {"chosen_options": [chosen]})

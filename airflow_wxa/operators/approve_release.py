@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.sdk.configuration import conf
 
+from airflow_wxa.api import values
 from airflow_wxa.api.authorisation import api_get_authorizer_info, getaccountbasicinfo
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.webview_domain import parse_origins
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_wxa.api.values import Reader
     from airflow_wxa.api.webview_domain import WebviewDomain
     from airflow_wxa.steps import Step
 
@@ -48,17 +50,17 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
         what is missing is shown as not known (templated).
     """
 
-    template_fields: Sequence[str] = (
-        "appid",
-        "template_id",
-        "user_version",
-        "ext_json",
-        "user_desc",
-        "auditid",
-        "webviewdomain",
-        "outcomes",
-        *WxaApprovalOperator.template_fields,
-    )
+    reads: ClassVar[Mapping[str, Reader]] = {
+        "appid": values.appid,
+        "template_id": values.digits,
+        "user_version": values.named,
+        "ext_json": values.optional(values.json_object),
+        "user_desc": values.text,
+        "auditid": values.digits,
+        "webviewdomain": values.texts,
+        "outcomes": values.optional(values.json_object),
+        **WxaApprovalOperator.reads,
+    }
 
     def __init__(
         self,
@@ -89,7 +91,7 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
         outcomes = self.outcomes or {}
         return Subject(
             f"Release {self.user_version} of {self.appid}?",
-            release_named(version, self.auditid, parse_origins(self.webviewdomain or ())),
+            release_named(version, self.auditid, parse_origins(self.webviewdomain)),
             "\n\n".join([self._facts(outcomes, context), _domain_diff(outcomes.get("domains"))]),
         )
 

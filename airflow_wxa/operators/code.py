@@ -6,16 +6,17 @@ fingerprint over them: so each can run again at any point, alone or beside anoth
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
+from airflow_wxa.api import values
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import require_approval
 from airflow_wxa.operators.approve_release import release_named
-from airflow_wxa.release.dag import failing_at_once
+from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.steps import Submission, commit_code, release_version, submit_version, verify_release
 
 if TYPE_CHECKING:
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_wxa.api.values import Reader
     from airflow_wxa.steps import Step
 
 __all__ = ["WxaCommitOperator", "WxaReleaseOperator", "WxaSubmitAuditOperator", "WxaVerifyReleaseOperator"]
 
 
-class _VersionOperator(BaseOperator):
+class _VersionOperator(TemplatedFields, BaseOperator):
     """What the four share: the version they are about.
 
     :param appid: the Mini Program (templated).
@@ -38,7 +40,13 @@ class _VersionOperator(BaseOperator):
     :param wxa_conn_id: the Connection (templated).
     """
 
-    template_fields: Sequence[str] = ("appid", "template_id", "user_version", "ext_json", "wxa_conn_id")
+    reads: ClassVar[Mapping[str, Reader]] = {
+        "appid": values.appid,
+        "template_id": values.digits,
+        "user_version": values.named,
+        "ext_json": values.optional(values.json_object),
+        "wxa_conn_id": values.named,
+    }
 
     def __init__(
         self,
@@ -80,7 +88,11 @@ class WxaCommitOperator(_VersionOperator):
     Source: https://developers.weixin.qq.com/doc/oplatform/en/openApi/OpenApiDoc/miniprogram-management/code-management/commit.html
     """
 
-    template_fields: Sequence[str] = (*_VersionOperator.template_fields, "user_desc", "withdraw_foreign_audit")
+    reads: ClassVar[Mapping[str, Reader]] = {
+        **_VersionOperator.reads,
+        "user_desc": values.text,
+        "withdraw_foreign_audit": values.flag,
+    }
 
     def __init__(self, *, user_desc: str = "", withdraw_foreign_audit: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -89,6 +101,7 @@ class WxaCommitOperator(_VersionOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
+        self.read_fields()
         with failing_at_once():
             version = self._version()
             fence, left = self._fence_withdrawal(self.withdraw_foreign_audit)
@@ -109,13 +122,13 @@ class WxaSubmitAuditOperator(_VersionOperator):
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_submitaudit
     """
 
-    template_fields: Sequence[str] = (
-        *_VersionOperator.template_fields,
-        "version_desc",
-        "privacy_api_not_use",
-        "quota_reserve",
-        "withdraw_foreign_audit",
-    )
+    reads: ClassVar[Mapping[str, Reader]] = {
+        **_VersionOperator.reads,
+        "version_desc": values.text,
+        "privacy_api_not_use": values.flag,
+        "quota_reserve": values.whole,
+        "withdraw_foreign_audit": values.flag,
+    }
 
     def __init__(
         self,
@@ -134,6 +147,7 @@ class WxaSubmitAuditOperator(_VersionOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
+        self.read_fields()
         noted = context.get("task_state_store")  # outlives a retry, unlike XCom
         with failing_at_once():
             fence, left = self._fence_withdrawal(self.withdraw_foreign_audit)
@@ -167,7 +181,11 @@ class WxaReleaseOperator(_VersionOperator):
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_release
     """
 
-    template_fields: Sequence[str] = (*_VersionOperator.template_fields, "webviewdomain", "auditid")
+    reads: ClassVar[Mapping[str, Reader]] = {
+        **_VersionOperator.reads,
+        "webviewdomain": values.texts,
+        "auditid": values.digits,
+    }
 
     def __init__(
         self,
@@ -184,9 +202,10 @@ class WxaReleaseOperator(_VersionOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
+        self.read_fields()
         with failing_at_once():
-            version, auditid = self._version(), self.auditid or ""
-            wanted = parse_origins(self.webviewdomain or ())
+            version, auditid = self._version(), self.auditid
+            wanted = parse_origins(self.webviewdomain)
             approved_auditid = ""
             if self.approval_task_id is not None and _is_approval_wanted(context):
                 about = release_named(version, auditid, wanted)
@@ -206,7 +225,12 @@ class WxaVerifyReleaseOperator(_VersionOperator):
     :param released_at: epoch seconds of the release, needed where WeChat leaves ``release_version`` out (templated).
     """
 
-    template_fields: Sequence[str] = (*_VersionOperator.template_fields, "webviewdomain", "individual", "released_at")
+    reads: ClassVar[Mapping[str, Reader]] = {
+        **_VersionOperator.reads,
+        "webviewdomain": values.texts,
+        "individual": values.flag,
+        "released_at": values.whole,
+    }
 
     def __init__(
         self, *, webviewdomain: Sequence[str] = (), individual: bool = False, released_at: int = 0, **kwargs: Any
@@ -218,11 +242,10 @@ class WxaVerifyReleaseOperator(_VersionOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
+        self.read_fields()
         with failing_at_once():
-            wanted = parse_origins(self.webviewdomain or ())
-            step = verify_release(
-                self._version(), wanted, individual=self.individual, released_at=int(self.released_at or 0)
-            )
+            wanted = parse_origins(self.webviewdomain)
+            step = verify_release(self._version(), wanted, individual=self.individual, released_at=self.released_at)
             return self._run(step)
 
 

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from airflow.sdk import BaseOperator, BranchMixIn
 from airflow.sdk.exceptions import AirflowSkipException
 
+from airflow_wxa.api import values
 from airflow_wxa.api.webview_domain import parse_origins, warning_of_many
 from airflow_wxa.errors import WxaApiError, WxaStateError
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import note_refusal
-from airflow_wxa.release.dag import failing_at_once
+from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.steps import DomainOutcome, configure_domains, modify_platform_domains
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from airflow.sdk import Context
 
+    from airflow_wxa.api.values import Reader
     from airflow_wxa.api.webview_domain import Action
 
 __all__ = [
@@ -31,11 +33,12 @@ __all__ = [
     "domain_outcome",
 ]
 
+_ALL: Final = "all"  # WeChat's action is left out
 #: Task ids of the two tries to configure domains.
 BRANCHES: Final = ("configure_domains", "configure_domains_again")
 
 
-class WxaSetWebviewDomainOperator(BaseOperator):
+class WxaSetWebviewDomainOperator(TemplatedFields, BaseOperator):
     """Bring a Mini Program's business domains (业务域名) to what ``action`` wants.
 
     Returns the domain outcome: ``{"outcome", "appid", "action", "errcode", "errmsg", "before", "after", "added",
@@ -43,7 +46,7 @@ class WxaSetWebviewDomainOperator(BaseOperator):
 
     :param appid: the Mini Program (templated).
     :param action: ``"add"``, ``"delete"``, ``"set"``, ``"get"``, or ``None``: WeChat then adds every domain of the
-        platform list (templated).
+        platform list. A template says that with the word ``all`` (templated).
     :param webviewdomain: origins such as ``https://m.example.com``; needed by add, delete and set (templated).
     :param skip_on_errcode: errcodes that skip the task instead of failing it.
     :param wxa_conn_id: the Connection (templated).
@@ -51,7 +54,12 @@ class WxaSetWebviewDomainOperator(BaseOperator):
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyjumpdomain
     """
 
-    template_fields: Sequence[str] = ("appid", "action", "webviewdomain", "wxa_conn_id")
+    reads: ClassVar[Mapping[str, Reader]] = {
+        "appid": values.appid,
+        "action": values.choice("add", "delete", "set", "get", _ALL),
+        "webviewdomain": values.texts,
+        "wxa_conn_id": values.named,
+    }
 
     def __init__(
         self,
@@ -65,13 +73,15 @@ class WxaSetWebviewDomainOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.appid = appid
-        self.action = action
+        # Only who writes None leaves the action out: a template that renders to nothing must not add every domain.
+        self.action = _ALL if action is None else action
         self.webviewdomain = webviewdomain
         self.skip_on_errcode = skip_on_errcode
         self.wxa_conn_id = wxa_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
+        self.read_fields()
         with failing_at_once():
             outcome = self._configure()
             if not outcome.is_done:
@@ -80,11 +90,12 @@ class WxaSetWebviewDomainOperator(BaseOperator):
 
     def _configure(self) -> DomainOutcome:
         """Run the step, and skip where the caller said so."""
-        wanted = parse_origins(self.webviewdomain or ())
+        wanted = parse_origins(self.webviewdomain)
+        action: Any = None if self.action == _ALL else self.action
         if warning := warning_of_many(wanted):
             self.log.warning(warning)
         try:
-            outcome = WxaHook(self.wxa_conn_id).run(configure_domains(self.appid, self.action, wanted))
+            outcome = WxaHook(self.wxa_conn_id).run(configure_domains(self.appid, action, wanted))
         except WxaApiError as error:
             self._skip_on(error.errcode, error)
             raise
@@ -125,6 +136,7 @@ class WxaSetWebviewDomainBranchOperator(WxaSetWebviewDomainOperator, BranchMixIn
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step, keep its outcome, and branch."""
+        self.read_fields()
         roads = {"platform_list_empty": self.platform_list_empty, "individual": self.individual}
         with failing_at_once():
             outcome = self._configure()
@@ -137,7 +149,7 @@ class WxaSetWebviewDomainBranchOperator(WxaSetWebviewDomainOperator, BranchMixIn
         return outcome.to_json()
 
 
-class WxaModifyPlatformDomainOperator(BaseOperator):
+class WxaModifyPlatformDomainOperator(TemplatedFields, BaseOperator):
     """Change or read the platform's own list of business domains; every merchant of the platform is concerned.
 
     Testing and published version are changed together. Returns ``{"outcome", "action", "testing", "published",
@@ -151,7 +163,11 @@ class WxaModifyPlatformDomainOperator(BaseOperator):
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/domain-mgnt/api_modifythirdpartyjumpdomain
     """
 
-    template_fields: Sequence[str] = ("hosts", "action", "platform_conn_id")
+    reads: ClassVar[Mapping[str, Reader]] = {
+        "hosts": values.texts,
+        "action": values.choice("add", "delete", "set", "get"),
+        "platform_conn_id": values.named,
+    }
 
     def __init__(
         self,
@@ -168,6 +184,7 @@ class WxaModifyPlatformDomainOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
+        self.read_fields()
         with failing_at_once():
             return WxaHook(self.platform_conn_id).run(modify_platform_domains(self.action, self.hosts)).to_json()
 
@@ -185,7 +202,12 @@ class WxaRegisterPlatformDomainOperator(WxaModifyPlatformDomainOperator):
     :param branch_task_id: the branch.
     """
 
-    template_fields: Sequence[str] = ("hosts", "webviewdomain", "on_platform_list_empty", "platform_conn_id")
+    reads: ClassVar[Mapping[str, Reader]] = {
+        "hosts": values.texts,
+        "webviewdomain": values.texts,
+        "on_platform_list_empty": values.choice("stop", "register"),
+        "platform_conn_id": values.named,
+    }
 
     def __init__(
         self,
@@ -202,6 +224,7 @@ class WxaRegisterPlatformDomainOperator(WxaModifyPlatformDomainOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Register, unless the branch was answered something else."""
+        self.read_fields()
         outcome = _outcome_of(context, self.branch_task_id)
         if outcome is None or outcome.outcome != "platform_list_empty":
             raise AirflowSkipException(f"{self.branch_task_id} was not answered 89020: nothing to register")
@@ -217,7 +240,7 @@ class WxaRegisterPlatformDomainOperator(WxaModifyPlatformDomainOperator):
                 raise
 
 
-class WxaIndividualAccountOperator(BaseOperator):
+class WxaIndividualAccountOperator(TemplatedFields, BaseOperator):
     """Note that an individual owns the Mini Program (89231), and go on or fail; skipped after any other answer.
 
     Behind :class:`WxaSetWebviewDomainBranchOperator`, on its road ``individual``; it looks at the outcome itself.
@@ -227,7 +250,10 @@ class WxaIndividualAccountOperator(BaseOperator):
     :param branch_task_ids: the first try, and the second one after the platform's list was filled.
     """
 
-    template_fields: Sequence[str] = ("appid", "on_individual")
+    reads: ClassVar[Mapping[str, Reader]] = {
+        "appid": values.appid,
+        "on_individual": values.choice("release_without_domains", "stop"),
+    }
 
     def __init__(
         self,
@@ -244,6 +270,7 @@ class WxaIndividualAccountOperator(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Note it, unless the branch was answered something else."""
+        self.read_fields()
         outcome = domain_outcome(context, *self.branch_task_ids)
         if outcome is None or outcome.outcome != "individual":
             raise AirflowSkipException("the domains were not answered 89231: not an individual's Mini Program")

@@ -17,13 +17,13 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_wxa.api.chinese import both_languages
-from airflow_wxa.errors import WxaError, WxaSpecError
+from airflow_wxa.errors import WxaError, WxaSpecError, shown
 from airflow_wxa.release.fields import FIELDS
 from airflow_wxa.release.spec import ReleaseSpec
 
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_wxa.api.values import Reader
     from airflow_wxa.release.fields import Field
 
-__all__ = ["failing_at_once", "param", "release_params", "release_spec", "rendered"]
+__all__ = ["TemplatedFields", "failing_at_once", "param", "release_params", "release_spec", "rendered"]
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,41 @@ def rendered(read: Callable[[Context], Any]) -> Any:
 def param(name: str) -> Any:
     """Render a templated field as the value of a param, with its type."""
     return rendered(lambda context: context["params"][name])
+
+
+class TemplatedFields:
+    """An operator or sensor that says what each of its templated fields is, and reads them before it does anything.
+
+    A template means what it renders to, as text and with ``render_template_as_native_obj``: ``"False"`` is false.
+    """
+
+    #: Templated field → its reader, see :mod:`airflow_wxa.api.values`.
+    reads: ClassVar[Mapping[str, Reader]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.template_fields = tuple(cls.reads)  # type: ignore[attr-defined]
+
+    def read_fields(self) -> None:
+        """Give each templated field the type that it has.
+
+        :raises AirflowFailException: fields that are no such thing; every one is named with its value.
+        """
+        problems = []
+        for name, read in self.reads.items():
+            value = getattr(self, name)
+            try:
+                setattr(self, name, read(value))
+            except ValueError as must:
+                problems.append(f"{name} = {shown(repr(value))}: must be {must}")
+        if problems:
+            with failing_at_once():
+                raise WxaSpecError(
+                    f"{getattr(self, 'task_id', 'this task')}: templated fields cannot be what they were rendered to",
+                    problems,
+                    next_step="correct the templates in the DAG file, or what they are rendered from",
+                    source="airflow-wxa docs release",
+                )
 
 
 @contextmanager

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import time
 from abc import abstractmethod
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
-from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.api import values
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.release.dag import failing_at_once
+from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.sensors.screenshots import save_screenshots
 from airflow_wxa.steps import audit_error, audit_status, privacy_scan
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
 from airflow_wxa.triggers.polling import LONGEST_PAUSE, STATUS_OF_EVENT, clock, unusable_connection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
 
     from airflow.sdk import Context
 
+    from airflow_wxa.api.values import Reader
     from airflow_wxa.errors import WxaError
     from airflow_wxa.steps import AuditOutcome, PrivacyOutcome
     from airflow_wxa.triggers.polling import _PollingTrigger
@@ -36,7 +35,7 @@ _HOUR: Final = 3600.0
 _DEADLINE: Final = "wxa_deadline"
 
 
-class _PollingSensor(BaseSensorOperator):
+class _PollingSensor(TemplatedFields, BaseSensorOperator):
     """What the sensors share.
 
     :param appid: the Mini Program (templated).
@@ -47,7 +46,11 @@ class _PollingSensor(BaseSensorOperator):
     :param poke_interval: seconds between two looks; default: the option of section ``[wxa]``.
     """
 
-    template_fields: Sequence[str] = ("appid", "wxa_conn_id", "timeout")
+    reads: ClassVar[Mapping[str, Reader]] = {
+        "appid": values.appid,
+        "wxa_conn_id": values.named,
+        "timeout": values.seconds,
+    }
     #: Option of section ``[wxa]`` with the default of ``poke_interval``.
     poll_option: ClassVar[str]
     trigger_class: ClassVar[type[_PollingTrigger]]
@@ -88,8 +91,7 @@ class _PollingSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look at once, and wait if it is not the end yet; returns the last status."""
-        with failing_at_once():
-            self.timeout = _seconds(self.timeout)
+        self.read_fields()
         self._end_time = self._deadline(context)
         with self._failing_softly():
             if self.deferrable:
@@ -102,7 +104,7 @@ class _PollingSensor(BaseSensorOperator):
         status, self._end_time, cause = _read(event)
         if status == "timeout":
             self._end_time = 0.0  # by the triggerer's clock, which may be ahead of this one
-        self.timeout = _seconds(self.timeout)
+        self.read_fields()
         if status == "unusable" and not self.poke(context):
             with failing_at_once():
                 raise unusable_connection(self.wxa_conn_id, cause)
@@ -177,7 +179,7 @@ class WxaPrivacyScanSensor(_PollingSensor):
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_getcodeprivacyinfo
     """
 
-    template_fields: Sequence[str] = (*_PollingSensor.template_fields, "privacy_api_not_use")
+    reads: ClassVar[Mapping[str, Reader]] = {**_PollingSensor.reads, "privacy_api_not_use": values.flag}
     poll_option = "privacy_poll_seconds"
     trigger_class = WxaPrivacyScanTrigger
 
@@ -217,7 +219,7 @@ class WxaAuditSensor(_PollingSensor):
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_getauditstatus
     """
 
-    template_fields: Sequence[str] = (*_PollingSensor.template_fields, "auditid")
+    reads: ClassVar[Mapping[str, Reader]] = {**_PollingSensor.reads, "auditid": values.digits}
     poll_option = "audit_poll_seconds"
     trigger_class = WxaAuditTrigger
 
@@ -270,23 +272,3 @@ def _read(event: Any) -> tuple[str, float, str]:
         if isinstance(end_time, int | float):
             return event["status"], float(end_time), str(cause)
     raise ValueError(f"not an event of a Wxa trigger: {event!r}")
-
-
-def _seconds(timeout: Any) -> float:
-    """Return a timeout in seconds.
-
-    :raises WxaSpecError: it is none.
-    """
-    if isinstance(timeout, timedelta):
-        return timeout.total_seconds()
-    try:
-        seconds = math.nan if isinstance(timeout, bool) else float(timeout)
-    except (TypeError, ValueError):
-        seconds = math.nan
-    if 0 <= seconds < math.inf:
-        return seconds
-    raise WxaSpecError(
-        "the wait does not begin",
-        [f"timeout = {timeout!r}: must be seconds, 0 or more, or a timedelta"],
-        next_step="correct the task's timeout",
-    )

@@ -97,7 +97,7 @@ def test_a_domain_that_is_not_effective_fails_the_proof_and_is_named() -> None:
         {"template_id": "forty-seven"},
         {"user_version": ""},
         {"ext_json": {"extAppid": "wx00000000000000ff"}},
-        {"template_id": True, "user_version": "9" * 65},
+        {"template_id": "4" * 19, "user_version": "9" * 65},
     ],
 )
 @pytest.mark.parametrize("operator", [WxaCommitOperator, WxaSubmitAuditOperator, WxaReleaseOperator])

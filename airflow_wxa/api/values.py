@@ -1,0 +1,163 @@
+"""One reading of values that come as themselves or as text: Jinja makes ``"False"`` of a flag, and a list a text.
+
+Each reader returns the value, the same when it is read again, or raises ``ValueError`` with what it must be.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from airflow_wxa.api.appid import APPID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "Reader",
+    "appid",
+    "choice",
+    "digits",
+    "flag",
+    "json_object",
+    "named",
+    "number",
+    "optional",
+    "seconds",
+    "text",
+    "texts",
+    "whole",
+]
+
+Reader: TypeAlias = "Callable[[Any], Any]"
+
+_NOTHING: Final = "None"  # what Jinja makes of nothing
+_NO_ENTRIES: Final = ("", _NOTHING, "True", "False")
+_FLAGS: Final = {"true": True, "false": False}
+_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+def flag(value: Any) -> bool:
+    """Read ``True``, ``False``, or either as text."""
+    read = _FLAGS.get(value.strip().lower()) if isinstance(value, str) else value
+    if not isinstance(read, bool):
+        raise ValueError("true or false")  # noqa: TRY004  (one class for all that does not fit)
+    return read
+
+
+def number(value: Any) -> float:
+    """Read a number, 0 or more."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError("a number, 0 or more")
+    return float(value)
+
+
+def whole(value: Any) -> int:
+    """Read a whole number, 0 or more."""
+    try:
+        read = number(value)
+    except ValueError:
+        read = math.nan
+    if read != read // 1:
+        raise ValueError("a whole number, 0 or more")
+    return int(read)
+
+
+def seconds(value: Any) -> float:
+    """Read a number of seconds, 0 or more, or a ``timedelta``."""
+    try:
+        return number(value.total_seconds() if isinstance(value, timedelta) else value)
+    except ValueError:
+        raise ValueError("seconds, 0 or more, or a timedelta") from None
+
+
+def text(value: Any) -> str:
+    """Read a text; ``None`` is the empty one, and a whole number the text that it was before it was rendered."""
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str) or value == _NOTHING:
+        raise ValueError("a text; param() keeps one that is empty")
+    return value
+
+
+def named(value: Any) -> str:
+    """Read a text that is not empty, as it was written: of ``1.4`` and ``1_4`` native rendering makes numbers."""
+    if not isinstance(value, str) or value.strip() in {"", _NOTHING}:
+        raise ValueError("a text; native rendering makes a number of 1.4, which param() does not")
+    return value
+
+
+def appid(value: Any) -> str:
+    """Read an appid."""
+    if not isinstance(value, str) or not APPID.fullmatch(value):
+        raise ValueError("wx and 16 hex digits in lower case")
+    return value
+
+
+def digits(value: Any) -> str:
+    """Read an id of digits, such as an ``auditid``; ``None`` and the empty text: there is none."""
+    read = "" if value is None else value
+    if isinstance(read, int) and not isinstance(read, bool):
+        read = str(read)
+    if not isinstance(read, str) or not re.fullmatch(r"[0-9]*", read):
+        raise ValueError("digits")
+    return read
+
+
+def texts(value: Any) -> list[str]:
+    """Read a list of texts, or one text as a list of one; a list that was rendered to text is the list."""
+    read = _literal(value, "[") if isinstance(value, str) else value
+    if read in _NO_ENTRIES or (isinstance(read, str) and read.startswith("{")):
+        read = None
+    if isinstance(read, str) or (isinstance(read, int) and not isinstance(read, bool)):
+        read = [read]
+    if not isinstance(read, list | tuple | set | frozenset):
+        raise ValueError("a list of texts")  # noqa: TRY004
+    items = [str(each) if type(each) is int else each for each in read]
+    if not all(isinstance(each, str) and each.strip() for each in items):
+        raise ValueError("a list of texts")
+    return items
+
+
+def json_object(value: Any) -> dict[str, Any]:
+    """Read an object, or one that was rendered to text."""
+    read = _literal(value, "{") if isinstance(value, str) else value
+    if not isinstance(read, dict):
+        raise ValueError("an object")  # noqa: TRY004
+    return read
+
+
+def optional(read: Reader) -> Reader:
+    """Return a reader that leaves ``None`` as it is."""
+    return lambda value: None if value is None else read(value)
+
+
+def choice(*words: str) -> Reader:
+    """Return the reader of one of these words."""
+
+    def read(value: Any) -> str:
+        if value not in words:
+            raise ValueError(f"one of {', '.join(words)}")
+        return str(value)
+
+    return read
+
+
+def _literal(rendered: str, begin: str) -> Any:
+    """Return what a text that begins so stands for, as JSON or as Python writes it; any other text as it is."""
+    if not rendered.strip().startswith(begin):
+        return rendered
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return parse(rendered.strip())
+        except (ValueError, SyntaxError, RecursionError):
+            continue
+    return None

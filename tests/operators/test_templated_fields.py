@@ -1,0 +1,184 @@
+"""Every templated field of every operator and sensor, with text and with native rendering."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_wxa import operators, sensors
+from airflow_wxa.operators import WxaSetWebviewDomainOperator
+from airflow_wxa.sandbox.testing import APPID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_wxa.sandbox import RunningSandbox
+
+CLASSES = [
+    getattr(package, name)
+    for package in (operators, sensors)
+    for name in package.__all__
+    if name != "WxaApprovalOperator"  # abstract
+]
+#: What each class needs besides.
+RIGHT: Final[dict[str, Any]] = {
+    "appid": APPID,
+    "template_id": 47,
+    "user_version": "1.4.0",
+    "auditid": "460001",
+    "action": "get",
+    "configured": "behind",
+    "approved": "behind",
+    "branch_task_id": "branch",
+    "webviewdomain": ["https://m.example.com"],
+    "hosts": ["m.example.com"],
+}
+#: What a param of a run may hold.
+VALUES: Final = [True, False, "", [], ["a"], {"a": 1}, None, 1.4, 7, "x"]
+REFUSED: Final = object()
+
+
+def flag(value: Any) -> Any:
+    return {"True": True, "False": False}.get(str(value), REFUSED)
+
+
+def text(value: Any) -> Any:
+    if value is None:
+        return ""
+    return str(value) if (isinstance(value, str) and value != "None") or type(value) is int else REFUSED
+
+
+def named(value: Any) -> Any:
+    return value if isinstance(value, str) and value not in {"", "None"} else REFUSED
+
+
+def digits(value: Any) -> Any:
+    return (
+        {None: "", "": "", 7: "7", "7": "7"}.get(value, REFUSED) if type(value) in {str, int, type(None)} else REFUSED
+    )
+
+
+def number(value: Any) -> Any:
+    return {"7": 7.0, "1.4": 1.4}.get(str(value), REFUSED)
+
+
+def whole(value: Any) -> Any:
+    return 7 if str(value) == "7" else REFUSED
+
+
+def texts(value: Any) -> Any:
+    if value in ("[]", []):
+        return []
+    if value in ("['a']", ["a"]):
+        return ["a"]
+    return {"x": ["x"], "7": ["7"], "1.4": ["1.4"]}.get(str(value), REFUSED) if type(value) in {str, int} else REFUSED
+
+
+def json_object(value: Any) -> Any:
+    return {"a": 1} if str(value) == "{'a': 1}" else REFUSED
+
+
+def or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else read(value)
+
+
+def refused(value: Any) -> Any:
+    return REFUSED
+
+
+#: Field → what it comes to, told by what it was rendered to; none of the values is an appid, or a word of a choice.
+COMES_TO: Final[dict[str, Callable[[Any], Any]]] = {
+    **dict.fromkeys(["withdraw_foreign_audit", "privacy_api_not_use", "individual", "approver_must_differ"], flag),
+    **dict.fromkeys(["user_desc", "version_desc"], text),
+    **dict.fromkeys(["user_version", "wxa_conn_id", "platform_conn_id"], named),
+    **dict.fromkeys(["template_id", "auditid"], digits),
+    **dict.fromkeys(["quota_reserve", "released_at"], whole),
+    **dict.fromkeys(["webviewdomain", "hosts", "approvers"], texts),
+    **dict.fromkeys(["ext_json", "outcomes"], or_none(json_object)),
+    **dict.fromkeys(["appid", "action", "on_platform_list_empty", "on_individual"], refused),
+    "timeout": number,
+    "approval_timeout_hours": or_none(number),
+}
+
+
+def task(cls: Any, *, native: bool = False, **fields: Any) -> Any:
+    """Return a task of this class with the fields that it needs and these."""
+    accepted = {name for base in cls.__mro__ for name in getattr(base.__init__, "__annotations__", ())}
+    accepted -= {"action"} - set(cls.reads)  # a subclass may know it
+    with DAG("templated", schedule=None, render_template_as_native_obj=native):
+        return cls(task_id="task", **{name: value for name, value in RIGHT.items() if name in accepted} | fields)
+
+
+def rendered(cls: Any, field: str, value: Any, *, native: bool) -> tuple[Any, Any]:
+    """Return a task whose field is a template of this value, and what that was rendered to."""
+    each = task(cls, native=native, **{field: "{{ params.value }}"})
+    each.render_template_fields({"params": {"value": value}})
+    return each, getattr(each, field)
+
+
+def cases(cls: Any) -> Iterator[tuple[str, Any, bool]]:
+    return ((field, value, native) for field in cls.reads for value in VALUES for native in (False, True))
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_a_template_means_what_it_renders_to_or_is_refused_by_name(cls: Any, airflow_database: object) -> None:
+    assert set(cls.template_fields) == set(cls.reads)
+    for field, value, native in cases(cls):
+        each, was_rendered_to = rendered(cls, field, value, native=native)
+        wanted = COMES_TO[field](was_rendered_to)
+        where = f"{field} = {value!r}, rendered to {was_rendered_to!r}"
+        if wanted is REFUSED:
+            with pytest.raises(AirflowFailException, match=rf"- {field} = "):
+                each.read_fields()
+            continue
+        each.read_fields()
+        assert getattr(each, field) == wanted, where
+        assert type(getattr(each, field)) is type(wanted), where
+        each.read_fields()
+        assert getattr(each, field) == wanted, f"{where}: read twice"
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_nothing_is_sent_for_a_field_that_is_wrong(cls: Any, wxa_default: RunningSandbox) -> None:
+    for field, value, native in cases(cls):
+        each, was_rendered_to = rendered(cls, field, value, native=native)
+        if COMES_TO[field](was_rendered_to) is REFUSED:
+            with pytest.raises(AirflowFailException, match="nothing was sent"):
+                each.execute({})
+    assert wxa_default.journal == []
+
+
+def test_every_wrong_field_is_named_at_once(airflow_database: object) -> None:
+    each = task(operators.WxaSubmitAuditOperator, privacy_api_not_use="yes", quota_reserve="-1", user_version=1.4)
+    with pytest.raises(AirflowFailException) as raised:
+        each.read_fields()
+    for line in (
+        "user_version = 1.4: must be a text",
+        "privacy_api_not_use = 'yes': must be true or false",
+        "quota_reserve = '-1': must be a whole number, 0 or more",
+    ):
+        assert f"- {line}" in str(raised.value)
+
+
+@pytest.mark.parametrize("nothing", ["", "None", None])
+def test_only_none_in_the_dag_file_leaves_the_action_out(airflow_database: object, nothing: str | None) -> None:
+    literal = task(WxaSetWebviewDomainOperator, action=None)
+    literal.read_fields()
+    assert literal.action == "all"
+    for native in (False, True):
+        each, _ = rendered(WxaSetWebviewDomainOperator, "action", nothing, native=native)
+        with pytest.raises(AirflowFailException, match=r"action = .*: must be one of add, delete, set, get, all"):
+            each.read_fields()
+
+
+def test_a_list_that_json_wrote_is_that_list_and_one_text_a_list_of_one(airflow_database: object) -> None:
+    for said, wanted in [
+        ('["https://a.example.com", "https://b.example.com"]', ["https://a.example.com", "https://b.example.com"]),
+        ("https://a.example.com", ["https://a.example.com"]),
+    ]:
+        each = task(WxaSetWebviewDomainOperator, action="add", webviewdomain=said)
+        each.read_fields()
+        assert each.webviewdomain == wanted
