@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import PLATFORM_WEBVIEW_DOMAIN_EMPTY, error_for
 from airflow_wxa.client import AsyncWxaClient
 from airflow_wxa.dags.fleet_files import write_files
-from airflow_wxa.errors import WxaError, WxaSpecError
+from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import AppPlan, Totals, plan_all, plan_digest
@@ -24,9 +23,10 @@ from airflow_wxa.fleet.waves import WAVES, places, read_waves, wave_counts
 from airflow_wxa.hooks.manifests import ManifestSources
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.fleet import fleet_run, run_key
+from airflow_wxa.operators.approve_plan import audit_quota, require_approved_plan
+from airflow_wxa.operators.fleet_run import fleet_run, run_key
 from airflow_wxa.release.dag import failing_at_once
-from airflow_wxa.steps import configure_domains
+from airflow_wxa.steps import configure_domains, modify_platform_domains
 from airflow_wxa.steps.domains import read_platform_hosts
 from airflow_wxa.store.fleets import NewApp
 from airflow_wxa.store.tables import fleet_app
@@ -40,15 +40,13 @@ if TYPE_CHECKING:
     from airflow_wxa.store.fleets import FleetRun, Fleets
 
 __all__ = [
-    "approve_plan",
     "check_platform_list",
     "domain_gate",
     "fleet_result",
     "load_manifest",
-    "only_when_the_list_is_empty",
+    "only_when_approval_is_wanted",
     "plan_release",
-    "platform_conn_id",
-    "platform_hosts",
+    "register_platform_domains",
     "summarize",
     "wave_gate",
 ]
@@ -56,7 +54,6 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _MOST_SHARDS: Final = 1024  # Airflow's [core] max_map_length
-_ASKED_FOR_QUOTA: Final = 5
 
 
 @task
@@ -111,12 +108,10 @@ async def _planned(fleets: Fleets, run: FleetRun, read: WxaConnection) -> None:
         await plan_all(((app.position, spec_of(run, app)) for app in unplanned), client, pace, save)
 
 
-@task
-def approve_plan() -> None:
-    """Let somebody approve the plan."""
-    if not get_current_context()["params"]["approval"]:
+def only_when_approval_is_wanted(context: Context) -> None:
+    """Skip when the run asks for no approval."""
+    if not context["params"]["approval"]:
         raise AirflowSkipException("the params ask for no approval")
-    raise AirflowFailException("approval of plans is not there yet: trigger the run with approval false")
 
 
 @task.branch(trigger_rule="none_failed")
@@ -125,6 +120,7 @@ def check_platform_list() -> str:
     context = get_current_context()
     with failing_at_once():
         run = fleet_run(context)
+        require_approved_plan(context, run)
         if not _list_is_empty(context, run):
             return "configure_domains"
         if _platform(run).get("on_platform_list_empty") != "register":
@@ -136,7 +132,7 @@ def _list_is_empty(context: Context, run: FleetRun) -> bool:
     """Tell whether the platform has registered no host; without a platform token the first Mini Program is tried."""
     if run.manifest["release"].get("domain_action") == "get":
         return False
-    hosts = WxaHook(platform_conn_id(context)).run(read_platform_hosts())
+    hosts = WxaHook(_platform_conn_id(context)).run(read_platform_hosts())
     if hosts is not None:
         return not hosts
     hook = WxaHook(context["params"]["wxa_conn_id"])
@@ -148,23 +144,29 @@ def _list_is_empty(context: Context, run: FleetRun) -> bool:
     return False
 
 
-def platform_conn_id(context: Context) -> str:
+def _platform_conn_id(context: Context) -> str:
     """Return the Connection for platform-wide writes."""
     return str(context["params"]["platform_conn_id"] or context["params"]["wxa_conn_id"])
 
 
-def platform_hosts(context: Context) -> list[str]:
+@task
+def register_platform_domains() -> dict[str, Any]:
+    """Register hosts for all merchants of the platform, if the manifest asks for it and the list is empty still."""
+    context = get_current_context()
+    with failing_at_once():
+        run = fleet_run(context)
+        require_approved_plan(context, run)
+        if _platform(run).get("on_platform_list_empty") != "register":
+            raise AirflowSkipException("the manifest does not ask to register hosts")
+        step = modify_platform_domains("add", _hosts(run), only_if_empty=True)
+        return WxaHook(_platform_conn_id(context)).run(step).to_json()
+
+
+def _hosts(run: FleetRun) -> list[str]:
     """Return the hosts to register: as the manifest names them, else those of all wanted domains."""
-    run = fleet_run(context)
     if hosts := _platform(run).get("platform_domains"):
         return list(hosts)
     return sorted({host for app in open_fleets().apps(run.key) for host in spec_of(run, app).platform_hosts})
-
-
-def only_when_the_list_is_empty(context: Context) -> None:
-    """Skip unless the manifest asks to register; a branch that is marked successful must set off nothing."""
-    if _platform(fleet_run(context)).get("on_platform_list_empty") != "register":
-        raise AirflowSkipException("the manifest does not ask to register hosts")
 
 
 def _platform(run: FleetRun) -> Mapping[str, Any]:
@@ -178,8 +180,9 @@ def domain_gate() -> list[dict[str, Any]]:
     hook = WxaHook(context["params"]["wxa_conn_id"])
     with failing_at_once():
         fleets, run = open_fleets(), fleet_run(context)
+        require_approved_plan(context, run)
         held = fleets.held_elsewhere(run.key, run.component_appid)
-        usable = _quota(hook, fleets, run) - run.manifest.get("audit_quota_reserve", 0)
+        usable = audit_quota(hook, fleets, run) - run.manifest.get("audit_quota_reserve", 0)
         without = fleets.open_quota(run.key, run.component_appid, usable, held)
     log.info("%d submissions are left this month without the reserve; %d Mini Programs have no quota", usable, without)
     return _shards(fleets, run, WAVES[0])
@@ -189,24 +192,6 @@ def _shards(fleets: Fleets, run: FleetRun, wave: str) -> list[dict[str, Any]]:
     return [{"wave": wave, "number": number} for number in fleets.shards(run.key, wave)]
 
 
-def _quota(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int:
-    """Return what is left of the month's quota; any healthy merchant's token will do.
-
-    :raises WxaError: none of the first Mini Programs can tell.
-    """
-    refused: WxaError | None = None
-    healthy = fleets.apps(run.key, fleet_app.c.outcome.is_(None))
-    for _, app in zip(range(_ASKED_FOR_QUOTA), healthy, strict=False):
-        try:
-            with hook.get_conn() as client:
-                return int(client.send(queryquota(app.appid)).answer["rest"])
-        except WxaError as error:
-            refused = error
-    if refused is not None:
-        raise refused
-    return 0  # nobody is left who could submit
-
-
 @task
 def wave_gate(wave: str) -> list[dict[str, Any]]:
     """Stop here when too many of this wave failed, or the run was stopped; else return the next wave's shards.
@@ -214,8 +199,10 @@ def wave_gate(wave: str) -> list[dict[str, Any]]:
     Returned rather than looked up there: what a task is mapped over must come from the task right before it, so that
     a wave which may not begin has no shards.
     """
+    context = get_current_context()
     with failing_at_once():
-        fleets, run = open_fleets(), fleet_run(get_current_context())
+        fleets, run = open_fleets(), fleet_run(context)
+        require_approved_plan(context, run)
     problem = gate_problem(fleets, run, wave)
     if problem:
         raise AirflowFailException(problem)
@@ -273,6 +260,7 @@ def fleet_result() -> dict[str, int]:
     context = get_current_context()
     with failing_at_once():
         fleets, run = open_fleets(), fleet_run(context)
+        require_approved_plan(context, run)
     outcomes: dict[str, int] = {}
     for _, _, outcome, _, count in fleets.counts(run.key):
         outcomes[outcome or "goes on"] = outcomes.get(outcome or "goes on", 0) + count

@@ -14,22 +14,20 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, Label, Param
 
 from airflow_wxa.dags.fleet_tasks import (
-    approve_plan,
     check_platform_list,
     domain_gate,
     fleet_result,
     load_manifest,
-    only_when_the_list_is_empty,
+    only_when_approval_is_wanted,
     plan_release,
-    platform_conn_id,
-    platform_hosts,
+    register_platform_domains,
     summarize,
     wave_gate,
 )
 from airflow_wxa.fleet.schema import RELEASE_FIELDS
-from airflow_wxa.operators import WxaModifyPlatformDomainOperator
+from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.operators.fleet import WxaFleetShardOperator
-from airflow_wxa.release.dag import release_params, rendered
+from airflow_wxa.release.dag import param, release_params
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,30 +64,30 @@ def fleet_release_dag(
     schedule = dag_kwargs.pop("schedule", None)
     with DAG(dag_id, schedule=schedule, default_args=default_args, params=params, **plain | dag_kwargs) as dag:
         shards_loaded = load_manifest({name: fixed[name] for name in RELEASE_FIELDS if name in fixed})
-        platform_list = check_platform_list()
-        register = WxaModifyPlatformDomainOperator(
-            task_id="register_platform_domains",
-            action="add",
-            hosts=rendered(platform_hosts),
-            platform_conn_id=rendered(platform_conn_id),
-            pre_execute=only_when_the_list_is_empty,
+        approve_plan = WxaApprovePlanOperator(
+            task_id="approve_plan",
+            approvers=param("approvers"),
+            approver_must_differ=param("approver_must_differ"),
+            wxa_conn_id=param("wxa_conn_id"),
+            pre_execute=only_when_approval_is_wanted,
         )
+        platform_list = check_platform_list()
+        register = register_platform_domains()
         configure_domains = _mapped("configure_domains", shards_loaded, "none_failed_min_one_success")
         commit_code = _mapped("commit_code", shards_loaded, "all_success")
         submit_audit = _mapped("submit_audit", shards_loaded, _AFTER_SHARDS)
         granted = domain_gate()
         release_canary = _mapped("release_canary", granted, _AFTER_SHARDS)
-        canary_gate = wave_gate.override(task_id="canary_gate", trigger_rule=_AFTER_SHARDS)("canary")
+        canary_gate = wave_gate.override(task_id="canary_gate", trigger_rule="none_failed")("canary")
         release_early = _mapped("release_early", canary_gate, "all_success")
-        early_gate = wave_gate.override(task_id="early_gate", trigger_rule=_AFTER_SHARDS)("early")
+        early_gate = wave_gate.override(task_id="early_gate", trigger_rule="none_failed")("early")
         release_rest = _mapped("release_rest", early_gate, "all_success")
 
-        shards_loaded >> plan_release() >> approve_plan() >> platform_list
+        shards_loaded >> plan_release() >> approve_plan >> platform_list
         platform_list >> Label("ready") >> configure_domains
         platform_list >> Label("platform list empty (89020)") >> register >> configure_domains
         configure_domains >> granted >> commit_code >> submit_audit
         submit_audit >> release_canary >> canary_gate >> release_early >> early_gate >> release_rest
-        submit_audit >> canary_gate >> early_gate  # a wave may be empty
         release_rest >> summarize() >> fleet_result()
     return dag
 

@@ -178,6 +178,7 @@ async def plan_all(
             async with turn:
                 if not todo:
                     todo.extend(await asyncio.to_thread(lambda: list(islice(source, _AT_ONCE))))
+                    await client.preload([spec.version.appid for _, spec in todo])
                 if not todo:
                     return
                 position, spec = todo.popleft()

@@ -25,11 +25,12 @@ from airflow_wxa.release import ReleaseSpec
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
 
-    from airflow_wxa.client import AsyncWxaClient
+    from airflow_wxa.api.call import Call
+    from airflow_wxa.client import AsyncWxaClient, Observer
     from airflow_wxa.steps import Step
     from airflow_wxa.store.fleets import FleetApp, FleetRun, Fleets, RunKey
 
-__all__ = ["Shard", "Wake", "spec_of"]
+__all__ = ["OutcomesOf", "Shard", "Wake", "spec_of"]
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,7 @@ class Shard:
         due = time.time() + _SLEPT_OUT
         for app in apps:
             (self._later if (app.again_at or 0.0) > due else self._todo).append(app)
+        await self._client.preload([app.appid for app in self._todo])
         async with self._pace.watching(), self._rows.saving():
             while self._todo and not self.is_stopped:
                 async with asyncio.TaskGroup() as group:
@@ -261,3 +263,18 @@ class _Rows:
         while True:
             await asyncio.sleep(_SAVE_SECONDS)
             await self.save()
+
+
+class OutcomesOf:
+    """An observer that hands on the outcomes of the steps which a Mini Program's progress is made of."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self.before, self.after = observer.before, observer.after
+
+    def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> Sequence[None]:
+        """Note each outcome."""
+        each = [(wrote, end) for wrote, whole in steps for end in getattr(whole, "outcomes", (whole,))]
+        if each:
+            self._observer.ended(each)
+        return [None] * len(steps)

@@ -10,15 +10,16 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
 
 from airflow_wxa.client import AsyncWxaClient
-from airflow_wxa.errors import WxaSpecError
-from airflow_wxa.fleet.shard import Shard
-from airflow_wxa.hooks.store import open_fleets
+from airflow_wxa.fleet.shard import OutcomesOf, Shard
+from airflow_wxa.hooks.recorder import Recorder, current_task
+from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.operators.approve_plan import require_approved_plan
+from airflow_wxa.operators.fleet_run import fleet_run
 from airflow_wxa.release.dag import failing_at_once
-from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.tables import fleet_app
 from airflow_wxa.triggers.fleet import WxaFleetTrigger
-from airflow_wxa.triggers.polling import LONGEST_PAUSE
+from airflow_wxa.triggers.polling import LONGEST_PAUSE, unusable_connection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_wxa.hooks.connection import WxaConnection
     from airflow_wxa.store.fleets import FleetApp, FleetRun, Fleets
 
-__all__ = ["WxaFleetShardOperator", "fleet_run", "run_key"]
+__all__ = ["WxaFleetShardOperator"]
 
 _RELEASE: Final = "release_"
 
@@ -62,14 +63,20 @@ class WxaFleetShardOperator(BaseOperator):
         """Take up what has not ended, and what ended badly at this task."""
         with failing_at_once():
             fleets, run = open_fleets(), fleet_run(context)
+            require_approved_plan(context, run)
             fleets.reopen(run.key, self._mine, self.task_id)
             if not self._releases:
                 fleets.pass_on(run.key, {}, self._carrier)  # what reopened may have a grant again
         return self._worked(context)
 
-    def execute_complete(self, context: Context, event: Any) -> dict[str, int]:
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, int]:
         """Go on after a wait."""
-        return self._worked(context)
+        with failing_at_once():
+            if event.get("status") == "unusable":
+                raise unusable_connection(self.wxa_conn_id, str(event.get("cause", "")))
+            require_approved_plan(context, fleet_run(context))
+        # WeChat told the worker what it refuses the triggerer: the worker looks, but not in a circle without pause.
+        return self._worked(context, is_refused=event.get("status") == "refused")
 
     @property
     def _releases(self) -> bool:
@@ -97,7 +104,8 @@ class WxaFleetShardOperator(BaseOperator):
         self, fleets: Fleets, run: FleetRun, apps: Sequence[FleetApp], read: WxaConnection
     ) -> Wake | None:
         scan_seconds = conf.getfloat("wxa", "privacy_poll_seconds", fallback=60.0)
-        async with AsyncWxaClient(read.egress, read.tokens) as client:
+        recorder = OutcomesOf(Recorder(open_ledger, read.component_appid, current_task()))
+        async with AsyncWxaClient(read.egress, read.tokens, recorder) as client:
             return await Shard(fleets, run, client, self.task_id, self._carrier, scan_seconds).work(apps)
 
     def _trigger(self, run: FleetRun, wake: Wake, poll_seconds: float) -> WxaFleetTrigger:
@@ -109,24 +117,3 @@ class WxaFleetShardOperator(BaseOperator):
             end_time=wake.at,
             sheets=[{"appid": appid, "auditid": auditid} for appid, auditid in wake.sheets],
         )
-
-
-def run_key(context: Context) -> RunKey:
-    """Return what names the running run."""
-    return RunKey(context["ti"].dag_id, context["ti"].run_id)
-
-
-def fleet_run(context: Context) -> FleetRun:
-    """Return what the store has of the running run.
-
-    :raises WxaSpecError: nothing.
-    """
-    run = open_fleets().run(run_key(context))
-    if run is None:
-        raise WxaSpecError(
-            "the store knows no Mini Programs of this run",
-            [f"run {context['ti'].run_id!r}: load_manifest has not run, or its rows were erased"],
-            next_step="clear load_manifest and what follows",
-            source="airflow-wxa docs fleets",
-        )
-    return run

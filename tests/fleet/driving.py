@@ -55,7 +55,7 @@ class Drive:
 
     def client(self) -> AsyncWxaClient:
         tokens = FixedTokens(self.tokens, self.platform_token)
-        return AsyncWxaClient(Egress(self.url), tokens)
+        return AsyncWxaClient(Egress(self.url), tokens, self.observer)
 
     def load(self, manifest: str, shard_size: int = 200) -> None:
         read = read_manifest(manifest, Files())

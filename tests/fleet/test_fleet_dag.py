@@ -9,7 +9,7 @@ from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.store.tables import fleet_run
-from tests.airflow_session import register_dag, run_dag
+from tests.airflow_session import answering, register_dag, run_dag
 from tests.fleet.fleets import fleet_connection, fleet_world, manifest
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def test_an_empty_platform_list_stops_or_is_filled(fleet: Callable[..., Fleet]) 
     assert "89020" in str(run.errors["check_platform_list"])
     platform = {"on_platform_list_empty": "register", "platform_domains": ["example.com"]}
     run = here.release(manifest(3, platform=platform))
-    assert (run.state, run.states["register_platform_domains"]) == ("success", "success")
+    assert (run.state, run.states["register_platform_domains"]) == ("success", "success"), (run.errors, run.states)
 
 
 def test_what_is_wrong_with_a_manifest_fails_before_anything_is_sent(fleet: Callable[..., Fleet]) -> None:
@@ -92,3 +92,37 @@ def test_what_is_wrong_with_a_manifest_fails_before_anything_is_sent(fleet: Call
     assert run.states["load_manifest"] == "failed"
     assert "manifest:2: appid = 'wx1'" in str(run.errors["load_manifest"])
     assert here.sandbox.journal == []
+
+
+def test_an_approved_plan_is_carried_out(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(3)
+    with answering("Approve"):
+        run = here.release(manifest(3), approval=True)
+    assert (run.state, run.xcoms["fleet_result"]) == ("success", {"released": 3}), (run.errors, run.states)
+    assert run.xcoms["approve_plan"]["outcome"] == "approved"
+
+
+def test_a_rejected_plan_writes_nothing(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(3)
+    with answering("Reject"):
+        run = here.release(manifest(3), approval=True)
+    behind = run.states.keys() - {"load_manifest", "plan_release", "approve_plan", "summarize"}
+    assert {state for task_id in behind for state in run.states[task_id].split(",")} == {"skipped"}
+    assert {app.outcome for app in here.apps} == {"not_reached"}
+    assert run.state == "success"
+    assert not [each for each in here.sandbox.journal if each.path in ("/wxa/commit", "/wxa/submit_audit")]
+
+
+def test_an_approval_that_is_marked_successful_approves_nothing(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(3)
+    run = here.release(manifest(3), approval=True, mark_success="approve_plan")
+    assert run.states["check_platform_list"] == "failed"
+    assert "nobody has approved it" in str(run.errors["check_platform_list"])
+
+
+def test_a_shard_waits_for_its_reviews_in_one_trigger(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(4, audit_polls=4)
+    run = here.release(manifest(4), shard_size=4)
+    assert (run.state, run.xcoms["fleet_result"]) == ("success", {"released": 4})
+    polls = here.sandbox.journal.count("/wxa/get_auditstatus")
+    assert polls > 8

@@ -1,0 +1,115 @@
+"""The approval of a fleet's plan: whether this is done with these Mini Programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_wxa.api.appid import THE_PLATFORM
+from airflow_wxa.api.audit import queryquota
+from airflow_wxa.errors import WxaError
+from airflow_wxa.fleet.plan import AppPlan, Totals
+from airflow_wxa.fleet.waves import WAVES, wave_counts
+from airflow_wxa.hooks.store import open_fleets
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.operators.approval import Subject, WxaApprovalOperator, as_code, as_text, require_approval
+from airflow_wxa.operators.fleet_run import fleet_run
+from airflow_wxa.store.tables import fleet_app
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_wxa.store.fleets import FleetRun, Fleets
+
+__all__ = ["WxaApprovePlanOperator", "audit_quota", "require_approved_plan"]
+
+_TASK_ID: Final = "approve_plan"
+_ASKED_FOR_QUOTA: Final = 5
+_CALL_SECONDS: Final = 0.1  # of WeChat, about
+
+
+class WxaApprovePlanOperator(WxaApprovalOperator):
+    """Ask a person whether to carry out the plan of a fleet, with what it comes to and the unusual ones.
+
+    The decision names the plan, and no task of the run writes anything for another one.
+    """
+
+    def ask_about(self, context: Context) -> Subject:
+        """Return what the plan comes to."""
+        fleets, run = open_fleets(), fleet_run(context)
+        totals = Totals.of((app.appid, AppPlan.from_json(app.plan)) for app in fleets.apps(run.key) if app.plan)
+        rest = _rest_or_none(WxaHook(self.wxa_conn_id), fleets, run)
+        return Subject(
+            question=f"Release {run.manifest['release'].get('user_version', '')} on {totals.apps} Mini Programs?",
+            about=_about(run),
+            markdown="\n\n".join([_facts(fleets, run, totals, rest), _unusual(totals)]),
+        )
+
+
+def require_approved_plan(context: Context, run: FleetRun) -> None:
+    """Return if this run asks for no approval, or its plan as it is was approved, by the ledger.
+
+    :raises AirflowSkipException: it was rejected.
+    :raises WxaStateError: nobody has answered, or another plan was approved.
+    """
+    if context["params"]["approval"]:
+        conn_id = context["params"]["wxa_conn_id"]
+        require_approval(_TASK_ID, appid=THE_PLATFORM, about=_about(run), wxa_conn_id=conn_id)
+
+
+def audit_quota(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int:
+    """Return what the platform has left of the month's submissions; any healthy merchant's token will do.
+
+    :raises WxaError: none of the first Mini Programs can tell.
+    """
+    refused: WxaError | None = None
+    healthy = fleets.apps(run.key, fleet_app.c.outcome.is_(None))
+    for _, app in zip(range(_ASKED_FOR_QUOTA), healthy, strict=False):
+        try:
+            with hook.get_conn() as client:
+                return int(client.send(queryquota(app.appid)).answer["rest"])
+        except WxaError as error:
+            refused = error
+    if refused is not None:
+        raise refused
+    return 0  # nobody is left who could submit
+
+
+def _about(run: FleetRun) -> dict[str, Any]:
+    return {"plan": run.plan_digest}
+
+
+def _rest_or_none(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int | None:
+    try:
+        return audit_quota(hook, fleets, run)
+    except WxaError:
+        return None
+
+
+def _facts(fleets: Fleets, run: FleetRun, totals: Totals, rest: int | None) -> str:
+    release = run.manifest["release"]
+    needed, reserve = totals.steps.get("submit", 0), run.manifest.get("audit_quota_reserve", 0)
+    quota = "WeChat did not say" if rest is None else f"{rest} left this month, {reserve} of them kept back"
+    without = 0 if rest is None else max(0, needed - max(0, rest - reserve))
+    quota += f"; **{without} Mini Programs will have no quota**" if without else ""
+    concurrency = (run.manifest.get("pace") or {}).get("concurrency", 16)
+    minutes = totals.calls * _CALL_SECONDS / concurrency / 60
+    waves = wave_counts(fleets.counts(run.key))
+    rows = {
+        "version": f"{as_code(release.get('user_version', 'each its own'))} from template "
+        f"{as_code(release.get('template_id', 'each its own'))}",
+        "what changed": as_text(release.get("user_desc") or "not said"),
+        "Mini Programs": f"{totals.apps}: " + ", ".join(f"{name} {waves[name].total}" for name in WAVES),
+        "what is done": ", ".join(f"{step} {count}" for step, count in totals.steps.items()),
+        "business domains": f"added to {totals.domains_added}, removed from {totals.domains_removed}",
+        "submissions": f"{needed} needed; {quota}",
+        "calls": f"about {totals.calls}, {minutes:.0f} minutes in one shard at a time; reviews take days",
+        "all of them": as_code(f"airflow wxa fleet status {run.run_id} --output json"),
+    }
+    return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {text} |" for name, text in rows.items())])
+
+
+def _unusual(totals: Totals) -> str:
+    if not totals.unusual:
+        return "Nothing unusual: each goes the whole way."
+    lines = [f"| {as_code(appid)} | {as_text(why)} |" for appid, why in totals.unusual]
+    return "\n".join(["### Unusual ones, the first of them", "", "| Mini Program | why |", "| --- | --- |", *lines])
