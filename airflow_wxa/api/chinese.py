@@ -54,7 +54,7 @@ def both_languages(error: WxaError) -> str:
     texts = [error.what, *getattr(error, "problems", ()), *error.why.splitlines(), error.next_step]
     chinese = [twin for text in texts if (twin := in_chinese(text)) and twin != text]
     lines = [*english, *chinese, *([error.source] if error.source else [])]
-    return "\n  ".join(piece for line in lines for piece in _wrapped(line))
+    return "\n  ".join("\n    ".join(_wrapped(line)) for line in lines)  # what goes on stands further in
 
 
 @cache

@@ -82,6 +82,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="AIRFLOW_HOME, empty or absent: it is kept for a look (default: a temporary one)",
     )
+    demo.add_argument(
+        "--keep",
+        action="store_true",
+        help="leave both up until Ctrl-C: one release waits at its approval, one was rejected, one met 89021",
+    )
     demo.add_argument("--debug", action="store_true", help="let Airflow log at DEBUG level")
     demo.add_argument(
         "--port", type=_port, default=0, metavar="N", help="port of Airflow's user interface (default: a free one)"

@@ -6,6 +6,7 @@ asked to end. Their log servers are off: they would listen on all interfaces, an
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -13,6 +14,7 @@ import time
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from secrets import token_bytes, token_urlsafe
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
@@ -20,11 +22,11 @@ from urllib.parse import quote
 import httpx
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
+import airflow_wxa
 from airflow_wxa.cli.demo.processes import ProcessSessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from airflow_wxa.cli.demo.processes import Component
 
@@ -34,6 +36,7 @@ __all__ = [
     "AirflowStartError",
     "TaskInstance",
     "ThrowawayAirflow",
+    "every_dag",
     "free_port",
 ]
 
@@ -74,7 +77,16 @@ DAGS: Final = {"wxa_release.py": "from airflow_wxa.dags.wxa_release import relea
 
 
 class AirflowStartError(Exception):
-    """The Airflow did not come up; the text says which component, its last lines, and what to do."""
+    """A component is not up, or not any more; the text says which, its last lines, and what to do."""
+
+
+def every_dag() -> dict[str, str]:
+    """Return the text of a DAGs folder that holds every DAG of the package."""
+    texts = {}
+    for path in sorted((Path(airflow_wxa.__file__).parent / "dags").glob("wxa_*.py")):
+        function = f"{path.stem.removeprefix('wxa_')}_dag"
+        texts[path.name] = f"from airflow_wxa.dags.{path.stem} import {function}\n\ndag = {function}()\n"
+    return texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,12 +231,13 @@ def _fresh_keys() -> dict[str, str]:
 class ThrowawayAirflow:
     """API server, scheduler, DAG processor and triggerer in ``home``, until :meth:`stop`.
 
-    Whoever is on this machine may operate it: everybody is an admin, on loopback only.
+    It listens on loopback only. Without an account whoever is on this machine may operate it: everybody is an admin.
 
     :param home: an existing empty directory; its removal is the caller's.
     :param environment: what the components see besides the settings of this module: Connections above all.
     :param dags: what its DAGs folder holds: name of a file → its text.
     :param port: of the API server; 0 picks a free one.
+    :param account: ``username`` and ``password`` of its only user, an admin.
     :param debug: log at DEBUG level.
     :param tell: called with a line when a component starts, and when it is up.
     """
@@ -233,6 +246,7 @@ class ThrowawayAirflow:
     environment: Mapping[str, str] = field(repr=False)  # holds tokens
     dags: Mapping[str, str] = field(default_factory=DAGS.copy)
     port: int = 0
+    account: Mapping[str, str] | None = field(default=None, repr=False)
     debug: bool = False
     tell: Callable[[str], object] = str
     processes: ProcessSessions = field(init=False)
@@ -266,6 +280,9 @@ class ThrowawayAirflow:
         for name, text in self.dags.items():
             (self.home / "dags" / name).write_text(text, "utf-8")
         self._temporary.mkdir()
+        if self.account is not None:
+            self._passwords.touch(0o600)
+            self._passwords.write_text(json.dumps({self.account["username"]: self.account["password"]}), "utf-8")
         database = self._spawn("database", MIGRATE)
         self._await(lambda: database.process.poll() == 0, database, deadline)
         self.tell("database up")
@@ -296,13 +313,20 @@ class ThrowawayAirflow:
     def _temporary(self) -> Path:
         return self.home / "tmp"
 
+    @property
+    def _passwords(self) -> Path:
+        return self.home / "passwords.json"
+
     def _settings(self) -> dict[str, str]:
-        return {
+        everybody = {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": str(self.account is None)}
+        if self.account is not None:
+            everybody["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] = f"{self.account['username']}:admin"
+            everybody["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"] = str(self._passwords)
+        return everybody | {
             "AIRFLOW_HOME": str(self.home),
             "TMPDIR": str(self._temporary),  # what a killed process leaves there goes with the home
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.home / "dags"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__API__HOST": LOOPBACK,
             "AIRFLOW__API__PORT": str(self.port),
@@ -318,16 +342,23 @@ class ThrowawayAirflow:
     def _await(self, is_so: Callable[[], bool], component: Component, deadline: float) -> None:
         """Wait for a condition that ``component`` is to bring about, as long as all of them live."""
         while not is_so():
-            for each in self.processes.components:
-                if each.process.poll():
-                    raise _not_up(each, f"ended with exit code {each.process.returncode}")
+            self.check_lives()
             if time.monotonic() > deadline:
                 raise _not_up(component, "was not ready in time")
             time.sleep(LOOK_SECONDS)
 
+    def check_lives(self) -> None:
+        """Look whether every component still runs.
+
+        :raises AirflowStartError: one has failed.
+        """
+        for each in self.processes.components:
+            if each.process.poll():
+                raise _not_up(each, f"ended with exit code {each.process.returncode}")
+
     def _logged_in(self) -> bool:
         try:
-            self._api = AirflowApi.login(self.url)
+            self._api = AirflowApi.login(self.url, self.account)
         except httpx.HTTPError:
             return False
         return True

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,7 +18,7 @@ from rich.console import Console
 from sqlalchemy import URL
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
-from airflow_wxa.cli.demo.airflow import AirflowStartError, ThrowawayAirflow
+from airflow_wxa.cli.demo.airflow import AirflowStartError, ThrowawayAirflow, every_dag
 from airflow_wxa.cli.demo.processes import Interrupted, interruptible, uninterrupted
 from airflow_wxa.cli.demo.releases import CONNECTIONS, DAG_ID, RELEASES, connections, demo_world
 from airflow_wxa.cli.demo.report import Report, read_row, show
@@ -28,7 +29,7 @@ from airflow_wxa.store import Ledger
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from airflow_wxa import store
     from airflow_wxa.sandbox import Push, RunningSandbox, World
@@ -58,6 +59,7 @@ class Options:
     home: Path | None = None
     debug: bool = False
     port: int = 0
+    keep: bool = False
 
     @property
     def problems(self) -> list[str]:
@@ -73,10 +75,12 @@ class Options:
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo as the command line says.
 
-    :return: 0 when everything ended as it must, 1 when not, 2 for options that cannot be, 128 and the signal's number
-        when it was interrupted.
+    :return: 0 when everything ended as it must, or was kept until Ctrl-C; 1 when not, 2 for options that cannot be, 128
+        and the signal's number when it was interrupted.
     """
-    options = Options(json=arguments.json, home=arguments.home, debug=arguments.debug, port=arguments.port)
+    options = Options(
+        json=arguments.json, home=arguments.home, debug=arguments.debug, port=arguments.port, keep=arguments.keep
+    )
     return run_demo(options, _console())
 
 
@@ -90,6 +94,8 @@ def run_demo(options: Options, console: Console, *, world: World | None = None) 
         return REFUSED
     try:
         with interruptible(), home_of(options) as home:
+            if options.keep:
+                return keep(options, home, console, world or demo_world())
             report = play(options, home, console, world or demo_world())
     except Interrupted as interrupted:
         console.print(f"interrupted ({interrupted}): everything it had started is ended", style="yellow")
@@ -148,6 +154,59 @@ def play(options: Options, home: Path, console: Console, world: World) -> Report
         json.dumps([entry.to_json() for entry in report.journal], ensure_ascii=False, indent=1), "utf-8"
     )
     return report
+
+
+def keep(options: Options, home: Path, console: Console, world: World) -> int:
+    """Start everything, leave one release at its approval, and serve until Ctrl-C.
+
+    :return: 0.
+    :raises AirflowStartError: Airflow did not come up, or a component of it has failed.
+    :raises PushRefusedError: the push receiver in it refused a ticket.
+    """
+    account = {"username": "admin", "password": secrets.token_urlsafe(9)}
+    with serve(world) as sandbox:
+        environment = connections(sandbox) | POLLS
+        airflow = ThrowawayAirflow(
+            home, environment, every_dag(), port=options.port, account=account, debug=options.debug
+        )
+        try:
+            with telling(console) as tell:
+                airflow.tell = tell
+                airflow.start(DAG_ID)
+                push_tickets(sandbox, airflow.url, tell)
+                release(airflow.api, RELEASES, tell, approves=False)
+            console.print(_kept(airflow, account, sandbox), markup=False, highlight=False, soft_wrap=True)
+            with suppress(Interrupted):
+                while True:
+                    airflow.check_lives()
+                    time.sleep(1)
+        finally:
+            airflow.stop()
+    console.print("Airflow and the emulated WeChat are ended")
+    return 0
+
+
+def _kept(airflow: ThrowawayAirflow, account: Mapping[str, str], sandbox: RunningSandbox) -> str:
+    """Return what a person needs who looks around."""
+    shown = {
+        "plain": "waits at its approval",
+        "rejected": "its audit was rejected",
+        "unregistered": "89021: a domain that the platform has not registered",
+    }
+    runs = [f"  {word:13} {what:53} {airflow.url}/dags/{DAG_ID}/runs/{word}" for word, what in shown.items()]
+    lines = [
+        "",
+        f"Airflow          {airflow.url}/  user {account['username']}, password {account['password']}",
+        f"Emulated WeChat  {sandbox.url}/  its page approves and rejects audits",
+        "",
+        *runs,
+        "",
+        f"Ready to trigger: {', '.join(name.removesuffix('.py') for name in airflow.dags)}. For {DAG_ID}, for example:",
+        json.dumps(RELEASES[1].conf | {"user_version": "1.5.0", "user_desc": "by hand", "approval": True}),
+        "",
+        "Ctrl-C ends both.",
+    ]
+    return "\n".join(lines)
 
 
 def push_tickets(sandbox: RunningSandbox, airflow_url: str, tell: Callable[[str], object]) -> None:

@@ -150,7 +150,7 @@ RELEASES: Final = (
         road=(),
         errcode=89021,
         stopped_at="configure_domains",
-        next_step="register them",
+        next_step="Register missing hosts",
         effective=(UNREGISTERED,),
     ),
     DemoRelease(

@@ -32,7 +32,7 @@ _DOMAIN_TASKS: Final = ("configure_domains", "register_platform_domains", "confi
 _ONCE: Final = ("submit_audit", "release")
 _TOKENS: Final = ("api_component_token", "api_authorizer_token")
 _TAKEN: Final = (TICKET, 200, "success")
-_LINES_WITH_NEXT_STEP: Final = 3
+_IDEOGRAPHS: Final = re.compile("[\u2e80-\u9fff\uff00-\uffef]")
 _WIDE: Final = 92
 _STYLES: Final = {"success": "green", "failed": "red"}
 _CHECKS: Final = {
@@ -119,9 +119,10 @@ def read_row(api: AirflowApi, release: DemoRelease, *, run_state: str, effective
 
 
 def _next_step(error: str) -> str:
-    """Return the next step of an error's text: it stands before the source, which is the last line."""
-    lines = [line.strip() for line in error.splitlines() if line.strip()]
-    return lines[-2] if len(lines) >= _LINES_WITH_NEXT_STEP else "see the task's log"
+    """Return the next step of an error's text: the last English line before the Chinese ones, or before the source."""
+    lines = [line.strip() for line in re.sub(r"\n {4,}", " ", error).splitlines()]  # what was wrapped stands further in
+    end = next((place for place, line in enumerate(lines) if _IDEOGRAPHS.search(line)), len(lines) - 1)
+    return lines[end - 1] if end > 1 else "see the task's log"
 
 
 def _flat(ending: dict[str, Any]) -> dict[str, Any]:
@@ -262,5 +263,6 @@ def _show_error(row: Row, console: Console) -> None:
         if "://" in line:  # an address that is broken into lines can be neither clicked nor copied
             console.print(Text(f"  {line}", "dim"), soft_wrap=True)
         else:
-            console.print(Padding(Text(line.strip(), "dim"), (0, 0, 0, 4 if line.startswith(" ") else 2)))
+            indent = len(line) - len(line.lstrip()) + 2
+            console.print(Padding(Text(line.strip(), "dim"), (0, 0, 0, indent)))
     console.print()

@@ -45,11 +45,13 @@ def release(
     releases: Sequence[DemoRelease],
     tell: Callable[[str], object],
     *,
+    approves: bool = True,
     patience: float = RELEASE_SECONDS,
 ) -> dict[str, str]:
     """Start all runs and watch until the last has ended.
 
     :param tell: called with a line when a run comes to another task, or its task into another state.
+    :param approves: whether an approval is given; else a run that waits for one counts as ended.
     :param patience: seconds after which runs that still go on are left as they are.
     :return: word of a release → state of its run.
     """
@@ -59,6 +61,7 @@ def release(
     states: dict[str, str] = {}
     told: dict[str, tuple[str, str]] = {}
     asked_at: dict[str, float] = {}
+    waiting: set[str] = set()
     watched = list(releases)
     while watched and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
@@ -72,9 +75,11 @@ def release(
                     tell(f"{each.word}: {current.task_id} {current.state}")
             if any(task.task_id == APPROVAL and task.state == "awaiting_input" for task in tasks):
                 since = asked_at.setdefault(each.word, time.monotonic())
-                if time.monotonic() - since >= THINKING_SECONDS:
+                if not approves:
+                    waiting.add(each.word)
+                elif time.monotonic() - since >= THINKING_SECONDS:
                     api.approve(DAG_ID, each.word, APPROVAL)
-        watched = [each for each in watched if states.get(each.word) not in FINAL]
+        watched = [each for each in watched if states.get(each.word) not in FINAL and each.word not in waiting]
     return {each.word: states.get(each.word, "") for each in releases}
 
 

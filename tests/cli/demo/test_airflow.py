@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+import airflow_wxa
 from airflow_wxa.cli.demo import airflow as launcher
-from airflow_wxa.cli.demo.airflow import AirflowStartError, ThrowawayAirflow
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from airflow_wxa.cli.demo.airflow import AirflowStartError, ThrowawayAirflow, every_dag
 
 FOREIGN = {
     "AIRFLOW_HOME": "/elsewhere",
@@ -62,6 +60,23 @@ def test_it_listens_on_loopback_and_logs_as_it_is_told(home: Path) -> None:
     assert (environment["AIRFLOW__API__HOST"], environment["AIRFLOW__API__PORT"]) == ("127.0.0.1", "18081")
     assert environment["AIRFLOW__LOGGING__LOGGING_LEVEL"] == "DEBUG"
     assert ThrowawayAirflow(home, {}).component_env()["AIRFLOW__LOGGING__LOGGING_LEVEL"] == "INFO"
+
+
+def test_an_account_is_its_only_user_and_its_password_is_in_a_file_of_its_own(home: Path) -> None:
+    airflow = ThrowawayAirflow(home, {}, account={"username": "lin", "password": "of-lin"})
+    environment = airflow.component_env()
+    assert environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS"] == "False"
+    assert environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] == "lin:admin"
+    assert "of-lin" not in repr(airflow) + str(environment)
+    assert ThrowawayAirflow(home, {}).component_env()["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS"] == "True"
+
+
+def test_every_dag_is_written_as_the_dags_folder_of_a_checkout_has_it() -> None:
+    folder = Path(airflow_wxa.__file__).parents[1] / "dags"
+    texts = every_dag()
+    assert texts.keys() == {path.name for path in folder.glob("*.py")}
+    for name, text in texts.items():
+        assert (folder / name).read_text("utf-8").endswith(text)
 
 
 def test_a_component_that_ends_is_named_with_its_last_lines(home: Path, no_airflow: Path) -> None:

@@ -163,5 +163,6 @@ def test_the_ledger_is_read_from_the_store_in_the_home(tmp_path: Path) -> None:
     assert read_ledger(tmp_path) == []
     assert list(tmp_path.iterdir()) == []  # a home without a store gets none
     ledger = Ledger(f"sqlite:///{tmp_path / 'wxa.db'}")
-    ledger.answered(ledger.intend(PLAIN.component_appid, release(PLAIN.appid), TaskRef(run_id="plain")))
+    noted_rows = ledger.intend(PLAIN.component_appid, [release(PLAIN.appid)], TaskRef(run_id="plain"))
+    ledger.answered(dict.fromkeys(noted_rows, 0))
     assert [(row.appid, row.task.run_id, row.result) for row in read_ledger(tmp_path)] == [(PLAIN.appid, "plain", "ok")]

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from airflow_wxa.api.chinese import both_languages
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.errcodes import errcodes, error_for
 from airflow_wxa.cli.demo.airflow import AirflowApi
 from airflow_wxa.cli.demo.releases import RELEASES
 from airflow_wxa.cli.demo.report import Row, read_row
@@ -17,7 +20,7 @@ REFUSAL = (
     "setwebviewdomain refused: webview domain not on platform\n"
     "  appid wx1000000000000004, errcode 89021, rid 6b05\n"
     "  The platform list holds neither these hosts nor a parent of them.\n"
-    "  register them with WxaModifyPlatformDomainOperator\n"
+    "  Register missing hosts with WxaModifyPlatformDomainOperator\n"
     "  https://developers.weixin.qq.com/doc"
 )
 
@@ -53,7 +56,7 @@ def test_a_refusal_is_read_back_from_the_failed_tasks_error() -> None:
     api = airflow_that_ended(UNREGISTERED, {}, REFUSAL)
     row = read_row(api, UNREGISTERED, run_state="failed", effective=["https://shop.example.net"])
     assert (row.seen["outcome"], row.seen["errcode"], row.seen["road"]) == ("stopped at configure_domains", 89021, [])
-    assert row.seen["next_step"] == "register them with WxaModifyPlatformDomainOperator"
+    assert row.seen["next_step"] == "Register missing hosts with WxaModifyPlatformDomainOperator"
     assert (row.error, row.differences) == (REFUSAL, [])
 
 
@@ -98,6 +101,12 @@ def test_all_differences_are_named_together() -> None:
 def test_the_errcode_is_the_one_that_the_error_names(error: str, errcode: int | None) -> None:
     row = read_row(airflow_that_ended(UNREGISTERED, {}, error), UNREGISTERED, run_state="failed", effective=[])
     assert row.seen["errcode"] == errcode
+
+
+def test_the_next_step_is_read_in_english_and_in_one_piece() -> None:
+    error = both_languages(error_for(89021, endpoint=CATALOGUE["setwebviewdomain"], appid="wx1000000000000004"))
+    row = read_row(airflow_that_ended(UNREGISTERED, {}, error), UNREGISTERED, run_state="failed", effective=[])
+    assert row.seen["next_step"] == errcodes()[89021].action
 
 
 @pytest.mark.parametrize("error", ["", "KeyError: 'x'", "two\nlines"])

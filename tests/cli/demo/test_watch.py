@@ -68,6 +68,12 @@ def test_an_approval_is_given_only_after_a_while() -> None:
     assert airflow.approved[0] == "plain/approve_release at look 5"
 
 
+def test_a_run_that_is_left_at_its_approval_counts_as_ended() -> None:
+    airflow = ScriptedAirflow({"plain": ["running", "awaiting_input", "awaiting_input"], "unchanged": ["success"]})
+    assert release(airflow, (PLAIN, UNCHANGED), str, approves=False) == {"plain": "running", "unchanged": "success"}
+    assert airflow.approved == []
+
+
 def test_nothing_is_approved_that_does_not_ask() -> None:
     airflow = ScriptedAirflow({"plain": ["running"] * 8 + ["success"]})
     release(airflow, (PLAIN,), str)
