@@ -42,6 +42,7 @@ class Call:
     :param body: JSON object of a POST; ``{}`` where WeChat wants no field (an empty body is 44002).
     :param query: query fields besides the token.
     :param before: what the step had read when it decided to write; JSON, for the ledger only.
+    :param fingerprint: of the version that it is about; for the ledger only.
     """
 
     endpoint: Endpoint
@@ -49,6 +50,7 @@ class Call:
     body: Mapping[str, Any] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     before: Any = None
+    fingerprint: str = ""
 
     @classmethod
     def to(cls, name: str, appid: str | None, body: Mapping[str, Any] | None = None) -> Call:
@@ -79,9 +81,9 @@ class Call:
             )
         return self.appid
 
-    def knowing(self, before: Any) -> Call:
-        """Return the same call, with what the step had read."""
-        return replace(self, before=before)
+    def knowing(self, before: Any, fingerprint: str = "") -> Call:
+        """Return the same call, with what the step had read, and of which version it is."""
+        return replace(self, before=before, fingerprint=fingerprint)
 
     def content(self) -> bytes | None:
         r"""Return the checked body as UTF-8 JSON without ``\u`` escapes (they are 47002); ``None`` for a GET.

@@ -3,6 +3,7 @@
 from airflow_wxa.steps.audit import Submission, audit_error, audit_status, submit_version
 from airflow_wxa.steps.code import commit_code, privacy_scan
 from airflow_wxa.steps.domains import configure_domains, modify_platform_domains
+from airflow_wxa.steps.lag import LAG_SECONDS, AcceptedWrites
 from airflow_wxa.steps.outcome import (
     AuditOutcome,
     CommitOutcome,
@@ -17,6 +18,8 @@ from airflow_wxa.steps.outcome import (
 from airflow_wxa.steps.release import release_version, verify_release
 
 __all__ = [
+    "LAG_SECONDS",
+    "AcceptedWrites",
     "AuditOutcome",
     "CommitOutcome",
     "DomainOutcome",

@@ -18,13 +18,18 @@ from airflow_wxa.errors import (
     WxaTransportError,
 )
 from airflow_wxa.steps.code import undeclared_interfaces
+from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
 from airflow_wxa.steps.outcome import AuditOutcome, SubmitOutcome
 from airflow_wxa.steps.remote_state import (
+    NO_SHEET,
     foreign_open_sheet,
     foreign_trial,
     read_latest_sheet,
-    read_versions,
+    read_trial,
+    sheet_as_noted,
     superseded_by,
+    trial_as_noted,
+    trial_lags,
     withdraw_foreign_sheet,
 )
 
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.audit import AuditSheet
     from airflow_wxa.api.code import CodeVersion
+    from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
 __all__ = ["Submission", "audit_error", "audit_status", "submit_version"]
@@ -58,32 +64,51 @@ class Submission:
     withdrawals_left: int | None = None
 
 
-def submit_version(version: CodeVersion, how: Submission = Submission()) -> Step[SubmitOutcome]:
+def submit_version(
+    version: CodeVersion, how: Submission = Submission(), *, accepted: AcceptedWrites = NOTHING_ACCEPTED
+) -> Step[SubmitOutcome]:
     """Submit the trial version for audit, unless a sheet of this very version is in audit or approved: adopt it then.
 
+    A sheet that WeChat gave a number but does not show yet is waited for by :func:`audit_status`.
+
+    :param accepted: of this version; a submission of it that is not seen yet is adopted by its auditid.
+    :raises WxaBusyError: the trial version still is the one from before our commit.
     :raises WxaStateError: the trial version, or a sheet in audit, is somebody else's; it is named.
     :raises WxaQuotaError: the platform's monthly audit quota is down to the reserve; nothing was submitted.
     :raises WxaBusyError: 61039, the privacy scan has not ended.
     :raises WxaInputError: 61040, with the privacy interfaces that lack a right or a declaration.
     """
-    before = yield from read_latest_sheet(version.appid)
-    if adopted := _adopted(version, before, how):
+    noted_auditid = how.noted_auditid or accepted.auditid
+
+    def lags(sheet: AuditSheet | None) -> bool:
+        seen = version.is_sheet(sheet, noted_auditid) or (sheet is not None and sheet.auditid == accepted.auditid)
+        return accepted.auditid != "" and not seen and accepted.explains("submit_audit", sheet_as_noted(sheet))
+
+    before = yield from read_past_lag(lambda: read_latest_sheet(version.appid), lags)
+    if adopted := _adopted(version, before, noted_auditid):
         return adopted
+    if lags(before):
+        return SubmitOutcome("adopted", version.appid, version.user_version, accepted.auditid)
     if how.quota_reserve is not None:
         yield from _check_quota(version.appid, how.quota_reserve)  # before anything is withdrawn for it
-    info = yield from read_versions(version.appid)  # the last look before the write: what is on trial is submitted
+    info = yield from read_trial(version, accepted)  # the last look before the write: what is on trial is submitted
+    if trial_lags(version, info, accepted):
+        raise still_lagging("submit_audit", "commit", version.appid, trial_as_noted(info))
     if not version.is_trial(info.trial):
         raise foreign_trial("submit_audit", version, info)
     if before is not None and before.status.is_open:
-        before = yield from withdraw_foreign_sheet("submit_audit", version, before, how.withdrawals_left)
-        if adopted := _adopted(version, before, how):
+        before = yield from withdraw_foreign_sheet("submit_audit", version, before, how.withdrawals_left, accepted)
+        if adopted := _adopted(version, before, noted_auditid):
             return adopted
     call = submit_audit(version.appid, version_desc=how.version_desc, privacy_api_not_use=how.privacy_api_not_use)
     try:
-        auditid = str((yield call.knowing(_latest(before))).answer["auditid"])
+        auditid = str((yield call.knowing(sheet_as_noted(before), version.fingerprint)).answer["auditid"])
     except (WxaTransportError, WxaBusyError, WxaStateError, WxaInputError) as error:
-        return (yield from _after_refusal(version, how, error))
-    sheet = yield from read_latest_sheet(version.appid)
+        return (yield from _after_refusal(version, noted_auditid, error))
+    sheet = yield from read_past_lag(
+        lambda: read_latest_sheet(version.appid),
+        lambda sheet: sheet_as_noted(sheet) == sheet_as_noted(before) and (sheet is None or sheet.auditid != auditid),
+    )
     if sheet is not None and sheet.auditid == auditid and not version.is_sheet(sheet, auditid):
         # They committed between our look and our submission.
         raise foreign_open_sheet("submit_audit", version, sheet, sent=info.trial.description if info.trial else "")
@@ -92,12 +117,30 @@ def submit_version(version: CodeVersion, how: Submission = Submission()) -> Step
     )
 
 
-def audit_status(appid: str, auditid: str) -> Step[AuditOutcome]:
+def audit_status(appid: str, auditid: str, *, just_submitted: bool = False) -> Step[AuditOutcome]:
     """Look once where the review of a sheet stands.
 
+    Where WeChat says that it does not know the sheet, the latest one is asked for: either call was seen to know less
+    than the other, and both not to know a sheet that was submitted minutes ago.
+
     :param auditid: as :func:`submit_version` returned it.
+    :param just_submitted: our submission was accepted within the last ten minutes; a sheet that neither call knows is
+        in audit then.
+    :raises WxaInputError: 85012; neither call knows the sheet.
+
+    Source: https://developers.weixin.qq.com/community/personal/oCJUsw84V3TNHyqtviFpXVETsm78/follow
     """
-    sheet = read_sheet((yield get_auditstatus(appid, auditid)), auditid)
+    try:
+        sheet = read_sheet((yield get_auditstatus(appid, auditid)), auditid)
+    except WxaApiError as error:
+        if error.errcode not in NO_SHEET:
+            raise
+        latest = yield from read_latest_sheet(appid)
+        if latest is None or latest.auditid != auditid:
+            if just_submitted:
+                return AuditOutcome("auditing", appid, auditid)
+            raise _unknown_sheet(error, auditid, latest) from None
+        sheet = latest
     word = cast('Literal["approved", "rejected", "withdrawn", "delayed", "auditing"]', sheet.status.name.lower())
     return AuditOutcome(word, appid, auditid, reason=sheet.reason, screenshot=sheet.screenshot)
 
@@ -142,15 +185,24 @@ def audit_error(outcome: AuditOutcome, screenshots: Mapping[str, str] | None = N
     return None
 
 
-def _latest(sheet: AuditSheet | None) -> dict[str, str] | None:
-    """Return the latest sheet as the ledger notes it."""
-    return None if sheet is None else {"auditid": sheet.auditid, "user_version": sheet.user_version}
+def _unknown_sheet(refused: WxaApiError, auditid: str, latest: AuditSheet | None) -> WxaApiError:
+    return error_for(
+        refused.errcode,
+        endpoint=CATALOGUE["get_auditstatus"],
+        appid=refused.appid,
+        errmsg=refused.errmsg,
+        rid=refused.rid,
+        what=f"get_auditstatus refused: WeChat does not know the sheet {auditid}",
+        values={"get_latest_auditstatus": f"sheet {latest.auditid}" if latest else "no sheet"},
+        why="Both calls were asked; a sheet that was submitted a moment ago is waited for ten minutes before this.",
+        next_step="look at the sheet on mp.weixin.qq.com; to submit the version again, clear the task submit_audit",
+    )
 
 
-def _adopted(version: CodeVersion, sheet: AuditSheet | None, how: Submission) -> SubmitOutcome | None:
-    if sheet is None or not sheet.is_live or not version.is_sheet(sheet, how.noted_auditid):
+def _adopted(version: CodeVersion, sheet: AuditSheet | None, noted_auditid: str) -> SubmitOutcome | None:
+    if sheet is None or not sheet.is_live or not version.is_sheet(sheet, noted_auditid):
         return None
-    auditid = sheet.auditid or how.noted_auditid
+    auditid = sheet.auditid or noted_auditid
     if not auditid:
         raise WxaTransportError(
             "submit_audit stopped: the sheet of this version is there, but WeChat left its auditid out",
@@ -163,15 +215,28 @@ def _adopted(version: CodeVersion, sheet: AuditSheet | None, how: Submission) ->
     return SubmitOutcome("adopted", version.appid, version.user_version, auditid)
 
 
-def _after_refusal(version: CodeVersion, how: Submission, error: WxaError) -> Step[SubmitOutcome]:
+def _after_refusal(version: CodeVersion, noted_auditid: str, error: WxaError) -> Step[SubmitOutcome]:
     """Read the sheet after a lost answer, or after 85009: adopt ours, name a foreign one, else the error stands."""
     if isinstance(error, WxaInputError):
         raise (yield from undeclared_interfaces(error))
-    sheet = yield from read_latest_sheet(version.appid)
-    if adopted := _adopted(version, sheet, how):
-        return adopted
     already_running = isinstance(error, WxaApiError) and error.errcode == AUDIT_ALREADY_RUNNING
-    if already_running and sheet is not None and not version.is_sheet(sheet, how.noted_auditid):
+
+    def lags(sheet: AuditSheet | None) -> bool:
+        return already_running and (sheet is None or not sheet.status.is_open)
+
+    sheet = yield from read_past_lag(lambda: read_latest_sheet(version.appid), lags)
+    if adopted := _adopted(version, sheet, noted_auditid):
+        return adopted
+    if lags(sheet):
+        shown = (
+            "no sheet"
+            if sheet is None
+            else f"{sheet.user_version} (sheet {sheet.auditid}), {sheet.status.name.lower()}"
+        )
+        raise still_lagging(
+            "submit_audit", "submit_audit (85009: a sheet is in audit)", version.appid, shown
+        ) from error
+    if already_running and sheet is not None and not version.is_sheet(sheet, noted_auditid):
         raise foreign_open_sheet("submit_audit", version, sheet) from error
     raise error
 

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from airflow_wxa.api.code import commit, get_code_privacy_info, user_desc_problems
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import PRIVACY_API_MISSING_RIGHT_OR_DECLARATION, PRIVACY_CHECK_RUNNING
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaInputError, WxaSpecError, WxaTransportError
+from airflow_wxa.steps.lag import NOTHING_ACCEPTED, still_lagging
 from airflow_wxa.steps.outcome import CommitOutcome, PrivacyOutcome
 from airflow_wxa.steps.remote_state import (
     foreign_trial,
     read_latest_sheet,
-    read_versions,
+    read_trial,
     superseded_by,
+    trial_as_noted,
+    trial_lags,
     withdraw_foreign_sheet,
 )
 
 if TYPE_CHECKING:
     from airflow_wxa.api.audit import AuditSheet
     from airflow_wxa.api.code import CodeVersion
+    from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
 __all__ = ["commit_code", "privacy_scan", "undeclared_interfaces"]
 
 
-def commit_code(version: CodeVersion, user_desc: str, *, withdrawals_left: int | None = None) -> Step[CommitOutcome]:
+def commit_code(
+    version: CodeVersion,
+    user_desc: str,
+    *,
+    withdrawals_left: int | None = None,
+    accepted: AcceptedWrites = NOTHING_ACCEPTED,
+) -> Step[CommitOutcome]:
     """Upload the version, unless WeChat has it already: on trial, in audit or approved.
 
     Committing again would start another privacy scan, and block the release of an approved sheet. A foreign trial
@@ -34,27 +43,34 @@ def commit_code(version: CodeVersion, user_desc: str, *, withdrawals_left: int |
 
     :param user_desc: what changed; the fingerprint is appended.
     :param withdrawals_left: withdraw a foreign sheet that is in audit while there are some; ``None``: never.
+    :param accepted: of this version; a commit of it is not sent again while the trial version is the one from before.
+    :raises WxaBusyError: the trial version still is the one from before an accepted commit.
     :raises WxaSpecError: ``user_desc`` holds a mark; nothing was sent.
     :raises WxaStateError: a foreign sheet is in audit, or somebody else committed at the same time: theirs is named.
     """
     _check_user_desc(version.appid, user_desc)
-    before = yield from read_versions(version.appid)
+    before = yield from read_trial(version, accepted)
     sheet = yield from read_latest_sheet(version.appid)
-    on_trial = version.is_trial(before.trial)
     unchanged = CommitOutcome("unchanged", version.appid, version.user_version, version.fingerprint)
-    if on_trial or _in_review(version, sheet):
+    if version.is_trial(before.trial) or _in_review(version, sheet):
         return unchanged
+    if trial_lags(version, before, accepted):
+        raise still_lagging("commit", "commit", version.appid, trial_as_noted(before))
     if sheet is not None and sheet.status.is_open:
-        sheet = yield from withdraw_foreign_sheet("commit", version, sheet, withdrawals_left)
+        sheet = yield from withdraw_foreign_sheet("commit", version, sheet, withdrawals_left, accepted)
         if _in_review(version, sheet):
             return unchanged
     lost: WxaTransportError | WxaBusyError | None = None
+    noted = trial_as_noted(before)
     try:
-        yield commit(version, user_desc).knowing({"trial": asdict(before.trial) if before.trial else None})
+        yield commit(version, user_desc).knowing(noted, version.fingerprint)
+        accepted = accepted.with_write("commit", noted)
     except (WxaTransportError, WxaBusyError) as error:
         lost = error  # the work may have been done: read, do not repeat
-    after = yield from read_versions(version.appid)
+    after = yield from read_trial(version, accepted)
     if not version.is_trial(after.trial):
+        if lost is None and trial_lags(version, after, accepted):
+            raise still_lagging("commit", "commit", version.appid, trial_as_noted(after))
         raise lost or foreign_trial("commit", version, after, sent=version.described(user_desc))
     return CommitOutcome(
         "committed",

@@ -32,12 +32,15 @@ from airflow_wxa.errors import (
     WxaStateError,
     shown,
 )
+from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
 from airflow_wxa.steps.outcome import DomainOutcome, PlatformOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from airflow_wxa.api.call import Reply
     from airflow_wxa.api.webview_domain import Action, WebviewDomain
+    from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
 __all__ = [
@@ -57,7 +60,12 @@ _PLATFORM_ENDPOINT: Final = CATALOGUE["modify_wxa_jump_domain"]
 
 
 def configure_domains(
-    appid: str, action: Action, wanted: Sequence[WebviewDomain] = (), *, skip_equal: bool = False
+    appid: str,
+    action: Action,
+    wanted: Sequence[WebviewDomain] = (),
+    *,
+    skip_equal: bool = False,
+    accepted: AcceptedWrites = NOTHING_ACCEPTED,
 ) -> Step[DomainOutcome]:
     """Bring a Mini Program's business domains to what ``action`` wants, and read them back.
 
@@ -65,6 +73,8 @@ def configure_domains(
     that a merchant token has. 89020 and 89231 are outcomes, on whichever call they come.
 
     :param skip_equal: send no write when the list matches: somebody has looked that the platform's is not empty.
+    :param accepted: of this Mini Program and of the platform.
+    :raises WxaBusyError: the list read back, or the platform list, still is as it was before an accepted write.
     :raises WxaSpecError: domains missing where the action needs them, or given where it takes none.
     :raises WxaPlatformSetupError: 89021, naming each host that the platform list does not cover, when that can be read.
     :raises WxaStateError: accepted, but the list read back is not what was wanted.
@@ -76,8 +86,16 @@ def configure_domains(
             return DomainOutcome("unchanged", appid, "get", before=_sorted(before), after=_sorted(before))
         if skip_equal and action is not None and before is not None and not remaining(action, wanted, before):
             return DomainOutcome("unchanged", appid, action, before=_sorted(before), after=_sorted(before))
-        reply = yield setwebviewdomain(appid, action, wanted).knowing(_sorted(before))
-        after = yield from read_own_domains(appid)
+        reply = yield from _written(appid, action, wanted, before, accepted)
+        platform = (yield from read_platform_hosts()) if action is None else None
+        seen = accepted.with_write("setwebviewdomain", _sorted(before))
+
+        def lags(after: frozenset[str] | None) -> bool:
+            # A list that was not told before the write may be the one from before it.
+            is_old = before is None or seen.explains("setwebviewdomain", _sorted(after))
+            return after is not None and is_old and remaining(action, wanted, after, platform) != []
+
+        after = yield from read_past_lag(lambda: read_own_domains(appid), lags)
     except WxaApiError as error:
         if error.errcode in _ROADS:
             road = _ROADS[error.errcode]
@@ -85,8 +103,9 @@ def configure_domains(
         if error.errcode == WEBVIEW_DOMAIN_NOT_ON_PLATFORM:
             raise (yield from _uncovered(error, wanted)) from None
         raise
+    if lags(after):
+        raise still_lagging("setwebviewdomain", "setwebviewdomain", appid, _sorted(after))
     if after is not None:
-        platform = (yield from read_platform_hosts()) if action is None else None
         _check_done(appid, action, remaining(action, wanted, after, platform), after)
     known = before is not None and after is not None
     return DomainOutcome(
@@ -100,6 +119,34 @@ def configure_domains(
         added=_sorted((after or frozenset()) - (before or frozenset())) if known else (),
         removed=_sorted((before or frozenset()) - (after or frozenset())) if known else (),
     )
+
+
+def _written(
+    appid: str,
+    action: Action,
+    wanted: Sequence[WebviewDomain],
+    before: frozenset[str] | None,
+    accepted: AcceptedWrites,
+) -> Step[Reply]:
+    """Send the write, again while WeChat does not see yet what was registered on the platform list a moment ago."""
+    registered = {
+        PLATFORM_WEBVIEW_DOMAIN_EMPTY: bool(accepted.registered),
+        WEBVIEW_DOMAIN_NOT_ON_PLATFORM: bool(accepted.registered)
+        and all(domain.covered_by(accepted.registered) for domain in wanted),
+    }
+
+    def write() -> Step[Reply | WxaApiError]:
+        try:
+            return (yield setwebviewdomain(appid, action, wanted).knowing(_sorted(before)))
+        except WxaApiError as error:
+            if not registered.get(error.errcode, False):
+                raise
+            return error
+
+    reply = yield from read_past_lag(write, lambda said: isinstance(said, WxaApiError))
+    if isinstance(reply, WxaApiError):
+        raise still_lagging("setwebviewdomain", "modify_wxa_jump_domain", appid, f"errcode {reply.errcode}") from reply
+    return reply
 
 
 def read_own_domains(appid: str) -> Step[frozenset[str] | None]:
@@ -117,7 +164,11 @@ def read_effective_domains(appid: str) -> Step[frozenset[str] | None]:
 
 
 def modify_platform_domains(
-    action: Literal["add", "delete", "set", "get"], hosts: Iterable[str] = (), *, only_if_empty: bool = False
+    action: Literal["add", "delete", "set", "get"],
+    hosts: Iterable[str] = (),
+    *,
+    only_if_empty: bool = False,
+    accepted: AcceptedWrites = NOTHING_ACCEPTED,
 ) -> Step[PlatformOutcome]:
     """Change the platform's own list, testing and published version together; every merchant is concerned.
 
@@ -126,6 +177,7 @@ def modify_platform_domains(
     :raises WxaSpecError: not hosts; nothing is sent.
     :raises WxaStateError: ``only_if_empty``, and the published list holds others; or the list read back is not what
         was wanted.
+    :raises WxaBusyError: the list read back still is as it was before an accepted write.
     :raises WxaPlatformSetupError: hosts whose verification file WeChat could not fetch: the error hands over its
         name, its content and where to put it.
     """
@@ -145,7 +197,22 @@ def modify_platform_domains(
         raise (yield from _unverified(wanted, error)) from None
     if invalid := normalised_hosts(reply.answer.get("invalid_wxa_jump_h5_domain", "")):
         raise (yield from _unverified(invalid, None))
-    after = yield from _read_platform_list()
+    seen = accepted.with_write("modify_wxa_jump_domain", before.to_json())
+
+    def lags(after: _PlatformList) -> bool:
+        versions = {"testing": after.testing, "published": after.published}
+        undone = {
+            part: hosts
+            for part, hosts in versions.items()
+            if hosts is not None and not _platform_done(action, wanted, hosts)
+        }
+        return undone != {} and all(
+            seen.explains("modify_wxa_jump_domain", _sorted(hosts), part) for part, hosts in undone.items()
+        )
+
+    after = yield from read_past_lag(_read_platform_list, lags)
+    if lags(after):
+        raise still_lagging("modify_wxa_jump_domain", "modify_wxa_jump_domain", None, after.to_json())
     if not all(_platform_done(action, wanted, version) for version in after.known):
         raise _platform_differs(action, wanted, after)
     return PlatformOutcome(
@@ -188,6 +255,12 @@ class _PlatformList:
         return self.known[-1] if self.known else frozenset()
 
 
+def _is_old(platform: _PlatformList, accepted: AcceptedWrites) -> bool:
+    """Tell whether the version that merchants are checked against is one from before an accepted write."""
+    part = "testing" if platform.published is None else "published"
+    return accepted.explains("modify_wxa_jump_domain", _sorted(platform.hosts), part)
+
+
 def _read_platform_list() -> Step[_PlatformList]:
     """Read both versions; the published one is absent while no platform version is published."""
     answer = (yield modify_wxa_jump_domain("get")).answer
@@ -195,12 +268,24 @@ def _read_platform_list() -> Step[_PlatformList]:
     return _PlatformList(*(normalised_hosts(answer[name]) if name in answer else None for name in names))
 
 
-def read_platform_hosts() -> Step[frozenset[str] | None]:
-    """Read the platform list if the Connection can; best effort: ``None`` when it cannot, for whatever reason."""
+def read_platform_hosts(
+    wanted: Collection[WebviewDomain] = (), accepted: AcceptedWrites = NOTHING_ACCEPTED
+) -> Step[frozenset[str] | None]:
+    """Read the platform list if the Connection can; best effort: ``None`` when it cannot, for whatever reason.
+
+    :param wanted: read past lag while one of these is not covered.
+    :raises WxaBusyError: one is not covered, and the list still is as it was before an accepted write.
+    """
+
+    def lags(platform: _PlatformList) -> bool:
+        return _is_old(platform, accepted) and not all(domain.covered_by(platform.hosts) for domain in wanted)
+
     try:
-        platform = yield from _read_platform_list()
+        platform = yield from read_past_lag(_read_platform_list, lags)
     except WxaError:
         return None
+    if lags(platform):
+        raise still_lagging("release", "modify_wxa_jump_domain", None, _sorted(platform.hosts))
     return platform.hosts if platform.known else None
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from airflow_wxa.api.audit import AuditStatus
+from airflow_wxa.api.audit import AuditStatus, get_auditstatus, read_sheet
 from airflow_wxa.api.code import release
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.errors import WxaBusyError, WxaError, WxaStateError, WxaTransportError
+from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
+from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
 from airflow_wxa.steps.outcome import ReleaseOutcome
-from airflow_wxa.steps.remote_state import cut_off, foreign_trial, read_latest_sheet, read_versions
+from airflow_wxa.steps.remote_state import cut_off, foreign_trial, read_latest_sheet, read_versions, sheet_as_noted
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
     from airflow_wxa.api.audit import AuditSheet
     from airflow_wxa.api.code import CodeVersion, OnlineVersion
     from airflow_wxa.api.webview_domain import WebviewDomain
+    from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
 __all__ = ["release_version", "verify_release"]
+
+
+_NOT_APPROVED: Final = "the audit sheet of this version is not approved"
 
 
 def release_version(
@@ -30,6 +35,7 @@ def release_version(
     *,
     noted_auditid: str = "",
     approved_auditid: str = "",
+    accepted: AcceptedWrites = NOTHING_ACCEPTED,
 ) -> Step[ReleaseOutcome]:
     """Publish the version, if its sheet is the latest and approved; not twice, also after a lost answer.
 
@@ -40,77 +46,172 @@ def release_version(
     :param wanted: domains that must be effective afterwards.
     :param noted_auditid: of our submission, where WeChat leaves the description out.
     :param approved_auditid: the only sheet that may be published; ``""``: whichever is the latest of this version.
+    :param accepted: of this version, its Mini Program and the platform; a release of it is not sent again.
+    :raises WxaBusyError: what an accepted write has changed still is as it was before.
     :raises WxaStateError: the latest sheet is not ours, or not approved; a wanted domain would be dropped, or needs a
         new version; or another version is online after all. Each is named.
     """
-    before = (yield from read_versions(version.appid)).online
-    if before is not None and version.is_ours(before.version, before.description):
-        yield from _effective_proof(version, wanted)
+    before = yield from _read_online(version, accepted)
+    if before is not None and _is_done(version, before, accepted):
+        yield from _effective_proof(version, wanted, accepted)
         return (yield from _outcome("already_released", version, before))
-    yield from _guard_domains(version, wanted)
-    sheet = yield from read_latest_sheet(version.appid)  # the last look before the write
-    _check_sheet(version, sheet, noted_auditid, approved_auditid)
+    if _online_lags(version, before, accepted):
+        raise still_lagging("release", "release", version.appid, _online_as_noted(before))
+    yield from _guard_domains(version, wanted, accepted)
+    noted = _noted(before, (yield from _effective_if_known(version.appid)) if wanted else None)
+    sheet = yield from _releasable_sheet(version, noted_auditid, approved_auditid, accepted)  # the last look
     refused = 0
     lost: WxaTransportError | WxaBusyError | None = None
     try:
-        refused = (yield release(version.appid).knowing(asdict(before) if before else None)).errcode
+        refused = (yield release(version.appid).knowing(noted, version.fingerprint)).errcode
     except (WxaTransportError, WxaBusyError) as error:
         lost = error  # it may have been published: read, do not repeat
     except WxaStateError as error:
         raise (yield from _named_if_foreign(version, error)) from None
-    online = (yield from read_versions(version.appid)).online
+    since = before.time + 1 if before else 1
+    if refused and sheet.submit_audit_time:
+        since = sheet.submit_audit_time  # 85052: our sheet is online, released at any time since it was submitted
+    if lost is None and not (refused and version.is_online(before, since=since)):
+        accepted = accepted.with_write("release", noted)
+    online = yield from _read_online(version, accepted, since=since)
     if lost is not None and online == before:
         raise lost
-    since = before.time + 1 if before else 1
-    if refused and sheet is not None and sheet.submit_audit_time:
-        since = (
-            sheet.submit_audit_time
-        )  # 85052: our sheet is what is online, released at any time since it was submitted
     if online is None or not version.is_online(online, since=since):
-        raise _another_online("release", version, online)
+        raise _not_online("release", version, online, accepted, refused=refused)
     if refused:
-        yield from _effective_proof(version, wanted)
+        yield from _effective_proof(version, wanted, accepted)
     return (yield from _outcome("already_released" if refused else "released", version, online))
 
 
 def verify_release(
-    version: CodeVersion, wanted: Collection[WebviewDomain] = (), *, individual: bool = False, released_at: int = 0
+    version: CodeVersion,
+    wanted: Collection[WebviewDomain] = (),
+    *,
+    individual: bool = False,
+    released_at: int = 0,
+    accepted: AcceptedWrites = NOTHING_ACCEPTED,
 ) -> Step[ReleaseOutcome]:
     """Prove that the version is online and that the wanted domains are effective.
 
     :param individual: no domain proof: an individual's Mini Program cannot have any.
     :param released_at: epoch seconds of our release, where WeChat leaves ``release_version`` out; 0: not known.
+    :param accepted: of this version.
+    :raises WxaBusyError: what is online, or effective, still is as it was before an accepted release.
     :raises WxaStateError: another version is online, or a wanted domain is not effective; all are named.
     """
-    online = (yield from read_versions(version.appid)).online
+    online = yield from _read_online(version, accepted, since=released_at)
     if online is None or not version.is_online(online, since=released_at):
-        raise _another_online("verify_release", version, online)
+        raise _not_online("verify_release", version, online, accepted)
     if individual:
         return ReleaseOutcome("released", version.appid, online.version, online.time)
-    effective = yield from _effective_proof(version, wanted)
+    effective = yield from _effective_proof(version, wanted, accepted)
     return ReleaseOutcome("released", version.appid, online.version, online.time, effective=_sorted(effective))
 
 
-def _effective_proof(version: CodeVersion, wanted: Collection[WebviewDomain]) -> Step[frozenset[str] | None]:
+def _read_online(version: CodeVersion, accepted: AcceptedWrites, *, since: int = 0) -> Step[OnlineVersion | None]:
+    """Read the online version past lag."""
+    info = yield from read_past_lag(
+        lambda: read_versions(version.appid),
+        lambda info: not version.is_online(info.online, since=since) and _online_lags(version, info.online, accepted),
+    )
+    return info.online
+
+
+def _online_lags(version: CodeVersion, online: OnlineVersion | None, accepted: AcceptedWrites) -> bool:
+    """Tell whether the online version is one from before an accepted release of this version."""
+    by_mark = online is not None and version.is_ours(online.version, online.description)
+    return not by_mark and accepted.explains("release", _online_as_noted(online), "online")
+
+
+def _is_done(version: CodeVersion, online: OnlineVersion, accepted: AcceptedWrites) -> bool:
+    """Tell whether this version is online before anything is sent.
+
+    Without description it is when a release of it was accepted and something else is online since.
+    """
+    if version.is_ours(online.version, online.description):
+        return True
+    was_released = "release" in accepted.before and not _online_lags(version, online, accepted)
+    return was_released and version.is_online(online, since=1)
+
+
+def _noted(online: OnlineVersion | None, effective: frozenset[str] | None) -> dict[str, Any]:
+    """Return what the ledger holds of the state before a release."""
+    return {"online": _online_as_noted(online), "effective": _sorted(effective)}
+
+
+def _online_as_noted(online: OnlineVersion | None) -> dict[str, Any] | None:
+    return asdict(online) if online else None
+
+
+def _releasable_sheet(
+    version: CodeVersion, noted_auditid: str, approved_auditid: str, accepted: AcceptedWrites
+) -> Step[AuditSheet]:
+    """Return the latest sheet, which is of this version and approved."""
+
+    def lags(sheet: AuditSheet | None) -> bool:
+        return not version.is_sheet(sheet, noted_auditid) and accepted.explains("submit_audit", sheet_as_noted(sheet))
+
+    sheet = yield from read_past_lag(lambda: read_latest_sheet(version.appid), lags)
+    if lags(sheet):
+        raise still_lagging("release", "submit_audit", version.appid, sheet_as_noted(sheet) or "no sheet")
+    if sheet is not None and version.is_sheet(sheet, noted_auditid) and sheet.status.is_open:
+        sheet = yield from _approved_if_either_says_so(version.appid, sheet, noted_auditid)
+    return _checked_sheet(version, sheet, noted_auditid, approved_auditid)
+
+
+def _approved_if_either_says_so(appid: str, sheet: AuditSheet, noted_auditid: str) -> Step[AuditSheet]:
+    """Return a sheet of ours in audit as ``get_auditstatus`` has it, which may know more than the latest call."""
+    try:
+        said = read_sheet((yield get_auditstatus(appid, sheet.auditid or noted_auditid)))
+    except WxaError:
+        return sheet
+    return replace(sheet, status=said.status)
+
+
+def _effective_if_known(appid: str) -> Step[frozenset[str] | None]:
+    try:
+        return (yield from read_effective_domains(appid))
+    except WxaError:
+        return None
+
+
+def _effective_proof(
+    version: CodeVersion, wanted: Collection[WebviewDomain], accepted: AcceptedWrites
+) -> Step[frozenset[str] | None]:
     """Return the effective domains; raise when a wanted one is not among them."""
-    effective = yield from read_effective_domains(version.appid)
+    origins = {domain.origin for domain in wanted}
+
+    def lags(effective: frozenset[str] | None) -> bool:
+        is_old = accepted.explains("release", _sorted(effective), "effective")
+        return effective is not None and is_old and not origins <= effective
+
+    effective = yield from read_past_lag(lambda: read_effective_domains(version.appid), lags)
+    if lags(effective):
+        raise still_lagging("verify_release", "release", version.appid, _sorted(effective))
     if effective is None:
         if wanted:
             raise _effective_unsaid(version)
         return None
-    missing = sorted({domain.origin for domain in wanted} - effective)
+    missing = sorted(origins - effective)
     if missing:
         own = yield from _own_if_known(version.appid)
         raise _domains_missing(version, missing, effective, own)
     return effective
 
 
-def _guard_domains(version: CodeVersion, wanted: Collection[WebviewDomain]) -> Step[None]:
+def _guard_domains(version: CodeVersion, wanted: Collection[WebviewDomain], accepted: AcceptedWrites) -> Step[None]:
     """Stop when a wanted domain is not configured any more, or when the release would drop it."""
     if not wanted:
         return
-    own = yield from read_own_domains(version.appid)
-    platform = yield from read_platform_hosts()
+
+    def lags(own: frozenset[str] | None) -> bool:
+        is_old = accepted.explains("setwebviewdomain", _sorted(own))
+        return own is not None and is_old and not {domain.origin for domain in wanted} <= own
+
+    own = yield from read_past_lag(lambda: read_own_domains(version.appid), lags)
+    if lags(own):
+        raise still_lagging("release", "setwebviewdomain", version.appid, _sorted(own))
+    platform = yield from read_platform_hosts(wanted, accepted)
     gone = [domain.origin for domain in wanted if own is not None and domain.origin not in own]
     dropped = [domain.origin for domain in wanted if platform is not None and not domain.covered_by(platform)]
     if not gone and not dropped:
@@ -145,10 +246,7 @@ def _outcome(
     word: Literal["released", "already_released"], version: CodeVersion, online: OnlineVersion
 ) -> Step[ReleaseOutcome]:
     """Return the outcome with the effective domains as far as they can be read."""
-    try:
-        effective = yield from read_effective_domains(version.appid)
-    except WxaError:
-        effective = None
+    effective = yield from _effective_if_known(version.appid)
     return ReleaseOutcome(word, version.appid, online.version, online.time, effective=_sorted(effective))
 
 
@@ -174,16 +272,18 @@ def _own_if_known(appid: str) -> Step[frozenset[str] | None]:
         return None
 
 
-def _check_sheet(version: CodeVersion, sheet: AuditSheet | None, noted_auditid: str, approved_auditid: str) -> None:
+def _checked_sheet(
+    version: CodeVersion, sheet: AuditSheet | None, noted_auditid: str, approved_auditid: str
+) -> AuditSheet:
     ours = version.is_sheet(sheet, noted_auditid)
     what = "the latest audit sheet is not of this version"
     if sheet is not None and ours:
         if sheet.auditid != (approved_auditid or sheet.auditid):
             what = f"sheet {approved_auditid} was approved, and it is not the latest any more"
         elif sheet.status is not AuditStatus.APPROVED:
-            what = "the audit sheet of this version is not approved"
+            what = _NOT_APPROVED
         else:
-            return
+            return sheet
     if sheet is not None and not ours and version.is_cut_off(sheet.user_version, sheet.user_desc):
         raise cut_off("release", version, sheet.user_desc)
     raise WxaStateError(
@@ -200,6 +300,7 @@ def _check_sheet(version: CodeVersion, sheet: AuditSheet | None, noted_auditid: 
         source=CATALOGUE["release"].source,
         endpoint="release",
         appid=version.appid,
+        retryable=what == _NOT_APPROVED and sheet is not None and sheet.status.is_open,
     )
 
 
@@ -215,7 +316,15 @@ def _after_a_wrong_sheet(ours: AuditSheet | None, noted_auditid: str) -> str:
     return "wait with WxaAuditSensor until it is approved"
 
 
-def _another_online(step: str, version: CodeVersion, online: OnlineVersion | None) -> WxaStateError:
+def _not_online(
+    step: str, version: CodeVersion, online: OnlineVersion | None, accepted: AcceptedWrites, *, refused: int = 0
+) -> WxaApiError:
+    """Return the error that names what is online.
+
+    :param refused: 85052, which says that our sheet was released already: then a replica may lag.
+    """
+    if _online_lags(version, online, accepted) and not refused:
+        return still_lagging(step, "release", version.appid, _online_as_noted(online))
     if online is not None and version.is_cut_off(online.version, online.description):
         return cut_off(step, version, online.description)
     return WxaStateError(
@@ -225,11 +334,15 @@ def _another_online(step: str, version: CodeVersion, online: OnlineVersion | Non
             "its description": online.description if online else "none",
             "ours": f"{version.user_version} {version.mark}",
         },
-        why="Somebody else released, or rolled back, this Mini Program.",
+        why="Somebody else released, or rolled back, this Mini Program."
+        if not refused
+        else "WeChat says that ours was released already (85052): somebody rolled it back, or a replica still lags.",
         next_step="agree with whoever released the version named above; to publish ours, run the release again",
         source=CATALOGUE["getversioninfo"].source,
         endpoint=step,
         appid=version.appid,
+        errcode=refused,
+        retryable=bool(refused),
     )
 
 

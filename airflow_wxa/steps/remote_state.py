@@ -6,7 +6,8 @@ tells whether they are ours.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.audit import get_latest_auditstatus, read_sheet, undocodeaudit
 from airflow_wxa.api.code import getversioninfo, read_version_info
@@ -19,24 +20,31 @@ from airflow_wxa.api.errcodes import (
     error_for,
 )
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateError, WxaTransportError
+from airflow_wxa.steps.lag import read_past_lag, still_lagging
 
 if TYPE_CHECKING:
     from airflow_wxa.api.audit import AuditSheet
     from airflow_wxa.api.code import CodeVersion, VersionInfo
+    from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
 __all__ = [
+    "NO_SHEET",
     "cut_off",
     "foreign_open_sheet",
     "foreign_trial",
     "read_latest_sheet",
+    "read_trial",
     "read_versions",
+    "sheet_as_noted",
     "superseded_by",
+    "trial_as_noted",
+    "trial_lags",
     "withdraw_foreign_sheet",
 ]
 
 #: On get_latest_auditstatus each of these means that there is no sheet.
-_NO_SHEET: Final = frozenset({NO_VALID_AUDIT_ID, INVALID_AUDIT_ID, NO_COMMITTED_CODE})
+NO_SHEET: Final = frozenset({NO_VALID_AUDIT_ID, INVALID_AUDIT_ID, NO_COMMITTED_CODE})
 
 
 def read_versions(appid: str) -> Step[VersionInfo]:
@@ -49,9 +57,31 @@ def read_latest_sheet(appid: str) -> Step[AuditSheet | None]:
     try:
         return read_sheet((yield get_latest_auditstatus(appid)))
     except WxaApiError as error:
-        if error.errcode in _NO_SHEET:
+        if error.errcode in NO_SHEET:
             return None
         raise
+
+
+def read_trial(version: CodeVersion, accepted: AcceptedWrites) -> Step[VersionInfo]:
+    """Read the versions past lag of the trial version."""
+    return (
+        yield from read_past_lag(lambda: read_versions(version.appid), lambda info: trial_lags(version, info, accepted))
+    )
+
+
+def trial_lags(version: CodeVersion, info: VersionInfo, accepted: AcceptedWrites) -> bool:
+    """Tell whether the trial version is one from before an accepted commit of this version."""
+    return not version.is_trial(info.trial) and accepted.explains("commit", trial_as_noted(info))
+
+
+def trial_as_noted(info: VersionInfo) -> dict[str, Any]:
+    """Return the trial version as the ledger holds it."""
+    return {"trial": asdict(info.trial) if info.trial else None}
+
+
+def sheet_as_noted(sheet: AuditSheet | None) -> dict[str, str] | None:
+    """Return a sheet as the ledger holds it; its status is left out, since it changes by itself."""
+    return None if sheet is None else {"auditid": sheet.auditid, "user_version": sheet.user_version}
 
 
 def superseded_by(version: CodeVersion, sheet: AuditSheet | None) -> str | None:
@@ -62,13 +92,15 @@ def superseded_by(version: CodeVersion, sheet: AuditSheet | None) -> str | None:
 
 
 def withdraw_foreign_sheet(
-    step: str, version: CodeVersion, sheet: AuditSheet, withdrawals_left: int | None
+    step: str, version: CodeVersion, sheet: AuditSheet, withdrawals_left: int | None, accepted: AcceptedWrites
 ) -> Step[AuditSheet | None]:
     """Withdraw a foreign sheet in audit, if that was asked for, and return the latest sheet as it is then.
 
-    That may be one of ours: a newer attempt has submitted it meanwhile.
+    That may be one of ours: a newer attempt has submitted it meanwhile. A withdrawal is spent once for each sheet: the
+    latest sheet was seen in audit after one was accepted, and a second one was accepted, too.
 
     :param withdrawals_left: what is left of the Mini Program's withdrawals; ``None``: nobody asked to withdraw.
+    :raises WxaBusyError: its withdrawal was accepted a moment ago, and it still reads in audit.
     :raises WxaStateError: nobody asked, or another sheet is in audit by now; it is named.
     :raises WxaQuotaError: the withdrawals are used up; nothing was sent if we knew.
     :raises WxaError: what the withdrawal was refused for, while the sheet is in audit all the same.
@@ -78,14 +110,26 @@ def withdraw_foreign_sheet(
     )
     if withdrawals_left is None or may_be_ours:  # without a description nothing proves whose it is
         raise foreign_open_sheet(step, version, sheet)
-    if withdrawals_left <= 0:
-        raise _no_withdrawal_left(version, sheet)
+    noted = {"in audit": sheet.user_version, "auditid": sheet.auditid}
     refused: WxaError | None = None
-    try:
-        yield undocodeaudit(version.appid).knowing({"in audit": sheet.user_version, "auditid": sheet.auditid})
-    except (WxaTransportError, WxaBusyError, WxaStateError) as error:
-        refused = error  # it may be out of audit all the same: read, do not repeat
-    after = yield from read_latest_sheet(version.appid)
+    is_recent = True
+    if sheet.auditid and sheet.auditid in accepted.withdrawn:
+        is_recent = accepted.explains("undocodeaudit", noted)
+    elif withdrawals_left <= 0:
+        raise _no_withdrawal_left(version, sheet)
+    else:
+        try:
+            yield undocodeaudit(version.appid).knowing(noted)
+        except (WxaTransportError, WxaBusyError, WxaStateError) as error:
+            refused = error  # it may be out of audit all the same: read, do not repeat
+
+    def lags(after: AuditSheet | None) -> bool:
+        same = after is not None and after.status.is_open and after.auditid == sheet.auditid
+        return same and refused is None and not version.is_sheet(after)
+
+    after = yield from read_past_lag(lambda: read_latest_sheet(version.appid), lags)
+    if lags(after) and is_recent:
+        raise still_lagging(step, "undocodeaudit", version.appid, f"sheet {sheet.auditid} in audit")
     if after is None or not after.status.is_open or version.is_sheet(after):
         return after
     if refused is not None and after.auditid == sheet.auditid:

@@ -61,11 +61,11 @@ def test_a_foreign_trial_after_our_commit_stops_and_is_named(
     assert f"ours 1.4.0 {version.mark}" in str(raised.value)
 
 
-def test_no_trial_at_all_after_our_commit_stops(script: Script, slots: Slots, version: CodeVersion) -> None:
+def test_no_trial_where_one_was_before_our_commit_stops(script: Script, slots: Slots, version: CodeVersion) -> None:
     with pytest.raises(WxaStateError, match="trial version none"):
         script.play(
             commit_code(version, ""),
-            getversioninfo=[slots.versions(), slots.versions()],
+            getversioninfo=[slots.versions(slots.foreign), slots.versions()],
             get_latest_auditstatus=[NO_SHEET],
             commit=[0],
         )

@@ -185,11 +185,11 @@ def test_an_accepted_change_that_does_not_show_is_an_error_with_both_lists(scrip
             modify_wxa_jump_domain=[
                 {"testing_wxa_jump_h5_domain": "", "published_wxa_jump_h5_domain": ""},
                 {"errcode": 0},
-                {"testing_wxa_jump_h5_domain": "m.example.com", "published_wxa_jump_h5_domain": ""},
+                {"testing_wxa_jump_h5_domain": "m.example.com", "published_wxa_jump_h5_domain": "b.example.com"},
             ],
         )
 
-    assert "testing m.example.com, published none" in str(caught.value)
+    assert "testing m.example.com, published b.example.com" in str(caught.value)
 
 
 def test_a_list_that_wechat_does_not_tell_is_unknown_never_empty(script: Script) -> None:

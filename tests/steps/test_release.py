@@ -82,7 +82,9 @@ def test_our_sheet_that_is_not_approved_is_not_published(
             release_version(version),
             getversioninfo=[slots.versions()],
             get_latest_auditstatus=[slots.sheet(slots.ours, status)],
+            get_auditstatus=[{"status": status}] if status in (AUDITING, DELAYED) else [],
         )
+    assert raised.value.retryable is (status in (AUDITING, DELAYED))
     assert f"status {word}" in str(raised.value)
     assert "WxaAuditSensor" in str(raised.value)
 
@@ -98,6 +100,7 @@ def test_a_newer_sheet_of_our_own_version_is_told_from_the_one_that_was_waited_f
             release_version(version, noted_auditid=noted),
             getversioninfo=[slots.versions()],
             get_latest_auditstatus=[slots.sheet(slots.ours, AUDITING)],
+            get_auditstatus=[-1],
         )
     assert "auditid 1234567" in str(raised.value)
     assert hint in raised.value.next_step
@@ -181,7 +184,7 @@ def test_85052_is_success_when_ours_is_online(script: Script, slots: Slots, vers
         get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
         getversioninfo=[slots.versions(None, plain), slots.versions(None, plain)],
         release=[85052],
-        get_effective_webviewdomain=[effective(A), effective(A)],
+        get_effective_webviewdomain=[effective(A), effective(A), effective(A)],
     )
     assert outcome.outcome == "already_released"
 
@@ -189,13 +192,15 @@ def test_85052_is_success_when_ours_is_online(script: Script, slots: Slots, vers
 def test_85052_is_an_error_of_state_when_another_version_is_online(
     script: Script, slots: Slots, version: CodeVersion
 ) -> None:
-    with pytest.raises(WxaStateError, match=r"release stopped.*\n  .*online 9\.9\.9"):
+    with pytest.raises(WxaStateError, match=r"release stopped.*\n  .*online 9\.9\.9") as raised:
         script.play(
             release_version(version),
             get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-            getversioninfo=[slots.versions(None, slots.foreign), slots.versions(None, slots.foreign)],
+            getversioninfo=[slots.versions(None, slots.foreign)] * 7,
             release=[85052],
         )
+    assert raised.value.retryable  # the replica may lag
+    assert sum(script.pauses) == 30
 
 
 @pytest.mark.parametrize("errcode", [85019, 85020])
@@ -233,11 +238,12 @@ def test_an_accepted_release_after_which_ours_is_not_online_is_an_error(
     script: Script, slots: Slots, version: CodeVersion, online: str | None
 ) -> None:
     whose = slots.foreign if online else None
+    before = None if online else slots.foreign
     with pytest.raises(WxaStateError, match="another version is online than the one released"):
         script.play(
             release_version(version),
             get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-            getversioninfo=[slots.versions(), slots.versions(None, whose)],
+            getversioninfo=[slots.versions(None, before), slots.versions(None, whose)],
             release=[0],
         )
 
@@ -274,7 +280,7 @@ def test_an_empty_release_version_from_before_our_release_is_not_ours(
         script.play(
             release_version(version),
             get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-            getversioninfo=[nameless, nameless],
+            getversioninfo=[nameless] * 7,
             release=[85052],
         )
 
@@ -327,7 +333,7 @@ def test_domains_that_are_on_both_lists_as_far_as_they_can_be_read_are_released(
         get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
         getversioninfo=[slots.versions(), slots.versions(None, slots.ours)],
         release=[0],
-        get_effective_webviewdomain=[effective(A, B)],
+        get_effective_webviewdomain=[effective(), effective(A, B)],
     )
     assert outcome.outcome == "released"
 
@@ -373,7 +379,7 @@ def test_ours_that_is_online_without_a_wanted_domain_needs_a_new_version(
     with pytest.raises(WxaStateError, match="these domains need a new version"):
         script.play(
             release_version(version, [A]),
-            get_effective_webviewdomain=[effective()],
+            get_effective_webviewdomain=[effective()] * (1 + refused),
             **(asked if refused else online_already),
         )
 

@@ -1,0 +1,102 @@
+"""Lag: a read soon after a write may come from a replica that still shows the state from before it.
+
+Such a read is nobody else's work, so nothing is sent again for it and nobody is blamed: the step asks for pauses and
+reads again. Only a state that is neither the one from before nor ours is somebody else's.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from airflow_wxa.errors import WxaBusyError
+from airflow_wxa.steps.outcome import Pause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from airflow_wxa.steps.outcome import Step
+
+__all__ = ["LAG_SECONDS", "NOTHING_ACCEPTED", "AcceptedWrites", "read_past_lag", "still_lagging"]
+
+S = TypeVar("S")
+
+#: For how long after an accepted write the state from before it is taken for lag.
+LAG_SECONDS: Final = 600.0
+_PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 15.0)  # seconds, half a minute in all
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedWrites:
+    """What the ledger knows of writes of ours that WeChat accepted within the last ten minutes.
+
+    :param before: endpoint → the states that were read before its writes, as the ledger holds them.
+    :param submitted: auditid of each submission, the newest first → for how many seconds it may still be unseen.
+    :param registered: hosts that were added to the platform list.
+    :param withdrawn: auditids of sheets that were withdrawn, however long ago.
+    """
+
+    before: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    submitted: Mapping[str, float] = field(default_factory=dict)
+    registered: frozenset[str] = frozenset()
+    withdrawn: frozenset[str] = frozenset()
+
+    @property
+    def auditid(self) -> str:
+        """The newest submission's; ``""``: none."""
+        return next(iter(self.submitted), "")
+
+    def explains(self, endpoint: str, state: Any, part: str = "") -> bool:
+        """Tell whether a state is one from before an accepted write.
+
+        :param state: in the form in which a step notes it.
+        :param part: of what the step noted, if it noted several things.
+        """
+        befores = self.before.get(endpoint, ())
+        if part:
+            befores = [before[part] for before in befores if isinstance(before, dict) and part in before]
+        return _as_json(state) in befores
+
+    def with_write(self, endpoint: str, before: Any) -> AcceptedWrites:
+        """Return the same, and one more write."""
+        return replace(self, before={**self.before, endpoint: [*self.before.get(endpoint, ()), _as_json(before)]})
+
+
+#: Also where nobody keeps a ledger.
+NOTHING_ACCEPTED: Final = AcceptedWrites()
+
+
+def read_past_lag(read: Callable[[], Step[S]], lags: Callable[[S], bool]) -> Step[S]:
+    """Read until the state does not lag, at most half a minute; return what was read last, which may lag still."""
+    state = yield from read()
+    for seconds in _PAUSES:
+        if not lags(state):
+            break
+        yield Pause(seconds)
+        state = yield from read()
+    return state
+
+
+def still_lagging(step: str, endpoint: str, appid: str | None, shown: object) -> WxaBusyError:
+    """Return the error for a read that still shows the state from before a write when half a minute is over.
+
+    :param endpoint: which was written to.
+    :param shown: what is still shown.
+    """
+    return WxaBusyError(
+        f"{step} stopped for now: WeChat accepted {endpoint}, but still shows the state from before it",
+        errcode=0,
+        values={"shown": shown, "read again for": f"{sum(_PAUSES):g} s"},
+        why="A replica of WeChat's lags behind the write; it is nobody else's work, and nothing was sent again for it.",
+        next_step="let the task's retries go on, or clear the task: it sends nothing twice; "
+        f"{LAG_SECONDS / 60:g} minutes after the write it decides from what WeChat shows",
+        source="airflow-wxa docs rescue",
+        endpoint=step,
+        appid=appid,
+    )
+
+
+def _as_json(state: Any) -> Any:
+    """Return a state as the ledger hands it back."""
+    return json.loads(json.dumps(state))
