@@ -61,8 +61,11 @@ class Recorder:
         said = {noted: answer.errcode if isinstance(answer, Reply) else answer for noted, answer in answers}
         answered = {noted: each for noted, each in said.items() if isinstance(each, int | WxaApiError)}
         unsent = [noted for noted, each in said.items() if isinstance(each, WxaSpecError)]
+        auditids = {
+            noted: str(answer.answer.get("auditid", "")) for noted, answer in answers if isinstance(answer, Reply)
+        }
         if answered:
-            self._keep(lambda ledger: ledger.answered(answered))
+            self._keep(lambda ledger: ledger.answered(answered, auditids))
         if unsent:
             self._keep(lambda ledger: ledger.forget(unsent))
         return [None] * len(answers)

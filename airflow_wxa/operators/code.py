@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_wxa.api.values import Reader
-    from airflow_wxa.steps import Step
+    from airflow_wxa.steps import AcceptedWrites, Step
 
 __all__ = ["WxaCommitOperator", "WxaReleaseOperator", "WxaSubmitAuditOperator", "WxaVerifyReleaseOperator"]
 
@@ -72,6 +72,9 @@ class _VersionOperator(TemplatedFields, BaseOperator):
         outcome: dict[str, Any] = WxaHook(self.wxa_conn_id).run(step, fence=fence).to_json()
         return outcome
 
+    def _accepted(self, version: CodeVersion) -> AcceptedWrites:
+        return WxaHook(self.wxa_conn_id).accepted_writes(version.appid, version.fingerprint)
+
     def _fence_withdrawal(self, asked: bool) -> tuple[str, int | None]:
         return WxaHook(self.wxa_conn_id).fence_withdrawal(self.appid) if asked else ("", None)
 
@@ -106,7 +109,8 @@ class WxaCommitOperator(_VersionOperator):
             version = self._version()
             fence, left = self._fence_withdrawal(self.withdraw_foreign_audit)
             user_desc = self.user_desc or version.user_version
-            return self._run(commit_code(version, user_desc, withdrawals_left=left), fence)
+            step = commit_code(version, user_desc, withdrawals_left=left, accepted=self._accepted(version))
+            return self._run(step, fence)
 
 
 class WxaSubmitAuditOperator(_VersionOperator):
@@ -158,7 +162,8 @@ class WxaSubmitAuditOperator(_VersionOperator):
                 noted_auditid=str(noted.get("auditid") or "") if noted else "",
                 withdrawals_left=left,
             )
-            outcome = self._run(submit_version(self._version(), how), fence)
+            version = self._version()
+            outcome = self._run(submit_version(version, how, accepted=self._accepted(version)), fence)
         if noted:
             noted.set("auditid", outcome["auditid"])
         return outcome
@@ -211,7 +216,13 @@ class WxaReleaseOperator(_VersionOperator):
                 about = release_named(version, auditid, wanted)
                 require_approval(self.approval_task_id, appid=self.appid, about=about, wxa_conn_id=self.wxa_conn_id)
                 approved_auditid = auditid or "not known"
-            step = release_version(version, wanted, noted_auditid=auditid, approved_auditid=approved_auditid)
+            step = release_version(
+                version,
+                wanted,
+                noted_auditid=auditid,
+                approved_auditid=approved_auditid,
+                accepted=self._accepted(version),
+            )
             return self._run(step)
 
 
@@ -244,8 +255,14 @@ class WxaVerifyReleaseOperator(_VersionOperator):
         """Run the step; see the class for what is returned."""
         self.read_fields()
         with failing_at_once():
-            wanted = parse_origins(self.webviewdomain)
-            step = verify_release(self._version(), wanted, individual=self.individual, released_at=self.released_at)
+            version = self._version()
+            step = verify_release(
+                version,
+                parse_origins(self.webviewdomain),
+                individual=self.individual,
+                released_at=self.released_at,
+                accepted=self._accepted(version),
+            )
             return self._run(step)
 
 

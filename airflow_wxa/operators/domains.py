@@ -95,7 +95,9 @@ class WxaSetWebviewDomainOperator(TemplatedFields, BaseOperator):
         if warning := warning_of_many(wanted):
             self.log.warning(warning)
         try:
-            outcome = WxaHook(self.wxa_conn_id).run(configure_domains(self.appid, action, wanted))
+            hook = WxaHook(self.wxa_conn_id)
+            accepted = hook.accepted_writes(self.appid)
+            outcome = hook.run(configure_domains(self.appid, action, wanted, accepted=accepted))
         except WxaApiError as error:
             self._skip_on(error.errcode, error)
             raise
@@ -186,7 +188,9 @@ class WxaModifyPlatformDomainOperator(TemplatedFields, BaseOperator):
         """Run the step; see the class for what is returned."""
         self.read_fields()
         with failing_at_once():
-            return WxaHook(self.platform_conn_id).run(modify_platform_domains(self.action, self.hosts)).to_json()
+            hook = WxaHook(self.platform_conn_id)
+            step = modify_platform_domains(self.action, self.hosts, accepted=hook.accepted_writes())
+            return hook.run(step).to_json()
 
 
 class WxaRegisterPlatformDomainOperator(WxaModifyPlatformDomainOperator):
@@ -233,8 +237,10 @@ class WxaRegisterPlatformDomainOperator(WxaModifyPlatformDomainOperator):
                 raise outcome.as_error()
             hosts = self.hosts or [domain.host for domain in parse_origins(self.webviewdomain)]
             try:
-                step = modify_platform_domains("add", hosts, only_if_empty=True)
-                return WxaHook(self.platform_conn_id).run(step).to_json()
+                hook = WxaHook(self.platform_conn_id)
+                accepted = hook.accepted_writes()
+                step = modify_platform_domains("add", hosts, only_if_empty=True, accepted=accepted)
+                return hook.run(step).to_json()
             except WxaStateError as error:
                 note_refusal(error, appid=outcome.appid, wxa_conn_id=self.platform_conn_id)
                 raise

@@ -229,11 +229,15 @@ class WxaAuditSensor(_PollingSensor):
 
     def look(self) -> AuditOutcome:
         """Look once at the sheet."""
-        return WxaHook(self.wxa_conn_id).run(audit_status(self.appid, self.auditid))
+        hook = WxaHook(self.wxa_conn_id)
+        unseen_seconds = hook.accepted_writes(self.appid).submitted.get(str(self.auditid), 0.0)
+        self._seen_by = time.time() + unseen_seconds if unseen_seconds else 0.0
+        return hook.run(audit_status(self.appid, self.auditid, just_submitted=unseen_seconds > 0))
 
     def trigger_arguments(self) -> dict[str, Any]:
         """Return the sheet."""
-        return {"sheets": [{"appid": self.appid, "auditid": self.auditid}]}
+        seen_by = {"seen_by": self._seen_by} if self._seen_by else {}
+        return {"sheets": [{"appid": self.appid, "auditid": self.auditid, **seen_by}]}
 
     def in_words(self, outcome: AuditOutcome) -> str:
         """Return where the review stands."""

@@ -3,7 +3,7 @@
 from airflow_wxa.steps.audit import Submission, audit_error, audit_status, submit_version
 from airflow_wxa.steps.code import commit_code, privacy_scan
 from airflow_wxa.steps.domains import configure_domains, modify_platform_domains
-from airflow_wxa.steps.lag import LAG_SECONDS, AcceptedWrites
+from airflow_wxa.steps.lag import LAG_SECONDS, NOTHING_ACCEPTED, AcceptedWrites
 from airflow_wxa.steps.outcome import (
     AuditOutcome,
     CommitOutcome,
@@ -19,6 +19,7 @@ from airflow_wxa.steps.release import release_version, verify_release
 
 __all__ = [
     "LAG_SECONDS",
+    "NOTHING_ACCEPTED",
     "AcceptedWrites",
     "AuditOutcome",
     "CommitOutcome",

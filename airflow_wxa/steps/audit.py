@@ -89,8 +89,7 @@ def submit_version(
         return adopted
     if lags(before):
         return SubmitOutcome("adopted", version.appid, version.user_version, accepted.auditid)
-    if how.quota_reserve is not None:
-        yield from _check_quota(version.appid, how.quota_reserve)  # before anything is withdrawn for it
+    yield from _check_quota(version.appid, how.quota_reserve)  # before anything is withdrawn for it
     info = yield from read_trial(version, accepted)  # the last look before the write: what is on trial is submitted
     if trial_lags(version, info, accepted):
         raise still_lagging("submit_audit", "commit", version.appid, trial_as_noted(info))
@@ -241,8 +240,10 @@ def _after_refusal(version: CodeVersion, noted_auditid: str, error: WxaError) ->
     raise error
 
 
-def _check_quota(appid: str, reserve: int) -> Step[None]:
+def _check_quota(appid: str, reserve: int | None) -> Step[None]:
     """Refuse when the month's quota is down to the reserve; a quota that cannot be read stops nothing."""
+    if reserve is None:
+        return
     try:
         quota = (yield queryquota(appid)).answer
     except WxaError:

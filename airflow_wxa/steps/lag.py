@@ -29,12 +29,12 @@ _PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 15.0)  # seconds, half a minute in all
 
 @dataclass(frozen=True, slots=True)
 class AcceptedWrites:
-    """What the ledger knows of writes of ours that WeChat accepted within the last ten minutes.
+    """What the ledger knows of a run's writes that WeChat accepted within the last ten minutes.
 
     :param before: endpoint → the states that were read before its writes, as the ledger holds them.
     :param submitted: auditid of each submission, the newest first → for how many seconds it may still be unseen.
     :param registered: hosts that were added to the platform list.
-    :param withdrawn: auditids of sheets that were withdrawn, however long ago.
+    :param withdrawn: auditids of sheets that the run withdrew, however long ago.
     """
 
     before: Mapping[str, Sequence[Any]] = field(default_factory=dict)

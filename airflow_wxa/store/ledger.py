@@ -73,6 +73,7 @@ class Entry:
     """A row of the ledger.
 
     :param result: ``ok``, ``refused``, ``unknown`` (no answer, or -1), or ``resolved`` when a later step found out.
+    :param fingerprint: of the version that it was about; ``auditid`` is what a submission was answered.
     :param sent_at: epoch seconds; ``answered_at`` is ``None`` when the answer was lost.
     """
 
@@ -91,6 +92,8 @@ class Entry:
     after: Any
     resolved_by: str
     result: str
+    fingerprint: str = ""
+    auditid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ class Ledger:
                 "appid": call.appid or THE_PLATFORM,
                 "endpoint": call.endpoint.name,
                 "before": call.before,
+                "fingerprint": call.fingerprint or None,
                 "asked": {name: value for name, value in call.body.items() if name not in _NOT_KEPT},
                 **_columns(task),
             }
@@ -144,15 +148,16 @@ class Ledger:
                     _pass_fence(connection, component_appid, call, fence)
             return list(connection.execute(noted, rows).scalars())
 
-    def answered(self, answers: Mapping[int, int | WxaApiError]) -> None:
+    def answered(self, answers: Mapping[int, int | WxaApiError], auditids: Mapping[int, str] | None = None) -> None:
         """Note what WeChat answered.
 
         :param answers: id of the row → errcode of the reply, or the error.
+        :param auditids: id of the row of a submission → what it was answered.
         """
         rows = [
-            {"entry": entry, "errcode": said, "errmsg": None, "rid": None}
+            {"entry": entry, "errcode": said, "errmsg": None, "rid": None, "auditid": (auditids or {}).get(entry)}
             if isinstance(said, int)
-            else {"entry": entry, "errcode": said.errcode, "errmsg": said.errmsg, "rid": said.rid}
+            else {"entry": entry, "errcode": said.errcode, "errmsg": said.errmsg, "rid": said.rid, "auditid": None}
             for entry, said in answers.items()
         ]
         statement = update(ledger).where(ledger.c.id == bindparam("entry")).values(answered_at=database_now())
@@ -291,6 +296,39 @@ class Ledger:
             ]
         return counts[0], counts[1]
 
+    def accepted(self, component_appid: str, appid: str, task: TaskRef, *, seconds: float) -> list[tuple[Entry, float]]:
+        """Return the writes of a run that WeChat accepted lately, the newest first, and how long ago in seconds.
+
+        :param appid: of this Mini Program, and of the platform's list.
+        """
+        ago = database_now() - ledger.c.answered_at
+        query = select(ledger, ago.label("ago")).where(
+            ledger.c.component_appid == component_appid,
+            ledger.c.appid.in_((appid, THE_PLATFORM)),
+            ledger.c.dag_id == task.dag_id,
+            ledger.c.run_id == task.run_id,
+            ledger.c.errcode == 0,
+            ledger.c.endpoint != APPROVAL,
+            ago < seconds,
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(ledger.c.id.desc()))
+            return [(_entry(row), row.ago) for row in rows]
+
+    def withdrawn(self, component_appid: str, appid: str, task: TaskRef) -> frozenset[str]:
+        """Return the auditids of a Mini Program's sheets whose withdrawal WeChat accepted in a run."""
+        query = select(ledger.c.before).where(
+            ledger.c.component_appid == component_appid,
+            ledger.c.appid == appid,
+            ledger.c.dag_id == task.dag_id,
+            ledger.c.run_id == task.run_id,
+            ledger.c.endpoint == "undocodeaudit",
+            ledger.c.errcode == 0,
+        )
+        with self._database.reading() as connection:
+            noted = connection.execute(query).scalars()
+            return frozenset(before["auditid"] for before in noted if before and before.get("auditid"))
+
     def erase(self, *, older_than_days: float | None = None, appid: str | None = None) -> int:
         """Delete rows and outcomes; returns how many rows of the ledger.
 
@@ -376,4 +414,6 @@ def _entry(row: Row[Any]) -> Entry:
         after=row.after,
         resolved_by=row.resolved_by or "",
         result=result,
+        fingerprint=row.fingerprint or "",
+        auditid=row.auditid or "",
     )

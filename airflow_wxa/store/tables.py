@@ -82,6 +82,8 @@ ledger = Table(
     Column("rid", String(64)),
     Column("after", JSON, doc="what the step came to"),
     Column("resolved_by", String(250), doc="the run that found out what became of a lost answer"),
+    Column("fingerprint", String(16), doc="of the version that was committed, submitted or released"),
+    Column("auditid", String(64), doc="that a submission was answered"),
 )
 
 outcome = Table(

@@ -158,7 +158,8 @@ class WxaAuditTrigger(_PollingTrigger):
     store, makes the trigger look at once.
 
     :param sheets: ``{"appid", "auditid"}`` each, one sheet a Mini Program; the event of several tells, under
-        ``appids``, which are ``final``, which ``refused``, and which still ``waiting``.
+        ``appids``, which are ``final``, which ``refused``, and which still ``waiting``. ``seen_by`` (epoch seconds) may
+        stand beside them: until then WeChat may not know the sheet yet.
     :raises ValueError: two sheets of one Mini Program.
     """
 
@@ -166,15 +167,15 @@ class WxaAuditTrigger(_PollingTrigger):
     longest_pause = LONGEST_PAUSE
     heeds_pushes = True
 
-    def __init__(self, *, sheets: Iterable[Mapping[str, str]], **kwargs: Any) -> None:
+    def __init__(self, *, sheets: Iterable[Mapping[str, Any]], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.sheets: Sequence[dict[str, str]] = [dict(sheet) for sheet in sheets]
+        self.sheets: Sequence[dict[str, Any]] = [dict(sheet) for sheet in sheets]
         if len(self.looks()) < len(self.sheets):
             raise ValueError("sheets: two of one Mini Program, which has one sheet in audit at a time")
 
     def looks(self) -> dict[str, Look]:
         """Return the look at each sheet."""
-        return {each["appid"]: partial(audit_status, each["appid"], each["auditid"]) for each in self.sheets}
+        return {each["appid"]: partial(_look_at, each) for each in self.sheets}
 
     def about(self, appid: str) -> str:
         """Return the sheet's number and whose it is."""
@@ -183,6 +184,11 @@ class WxaAuditTrigger(_PollingTrigger):
     def arguments(self) -> dict[str, Any]:
         """Return what ``__init__`` takes."""
         return super().arguments() | {"sheets": self.sheets}
+
+
+def _look_at(sheet: Mapping[str, Any]) -> Step[AuditOutcome]:
+    just_submitted = time.time() < sheet.get("seen_by", 0.0)
+    return audit_status(sheet["appid"], sheet["auditid"], just_submitted=just_submitted)
 
 
 def _status(states: Mapping[str, WaitState]) -> str:

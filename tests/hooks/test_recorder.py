@@ -237,8 +237,7 @@ def test_an_outcome_resolves_the_lost_answers_that_it_tells_about(
     Recorder(lambda: ledger, COMPONENT_APPID, TASK).ended([(None, outcome)])
     assert {entry.endpoint for entry in ledger.entries() if entry.result == "resolved"} == endpoints
     appid = getattr(outcome, "appid", "")
-    noted = outcome.to_json()
-    assert ledger.outcome("wxa_release", "manual__1", appid) == noted
+    assert ledger.outcome("wxa_release", "manual__1", appid) == outcome.to_json()
 
 
 def test_a_stop_after_a_write_is_noted_with_what_to_do_and_leaves_lost_answers_unknown(bench: Bench) -> None:

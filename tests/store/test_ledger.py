@@ -35,7 +35,9 @@ def ledger(store_url: str) -> Ledger:
 
 
 def intend(ledger: Ledger, call: Call | None = None, task: TaskRef = TASK, platform: str = PLATFORM) -> int:
-    return ledger.intend(platform, [call or release(APPID)], task)[0]
+    call = call or release(APPID)
+    fence = ledger.take_fence(platform, call.appid or "", call.endpoint.name) if call.endpoint.fenced else ""
+    return ledger.intend(platform, [call], task, fence)[0]
 
 
 def only(ledger: Ledger) -> Entry:
