@@ -23,7 +23,12 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "operators": _modules(
-            "operators.domains", "operators.code", "operators.audit", "operators.approval", "operators.fleet"
+            "operators.domains",
+            "operators.code",
+            "operators.audit",
+            "operators.approval",
+            "operators.platform_domains",
+            "operators.fleet",
         ),
         "sensors": _modules("sensors.polling"),
         "hooks": _modules("hooks.wxa"),
@@ -50,6 +55,7 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": _CONNECTION_FIELDS,
             }
         ],
+        "extra-links": ["airflow_wxa.links.VerificationFileLink"],
         "cli": ["airflow_wxa.cli.airflow_group.get_wxa_cli_commands"],
         "config": {
             "wxa": {

@@ -16,14 +16,22 @@ from airflow_wxa.operators.domains import (
     WxaSetWebviewDomainBranchOperator,
     WxaSetWebviewDomainOperator,
 )
+from airflow_wxa.operators.platform_domains import (
+    WxaApprovePlatformDomainOperator,
+    WxaChangePlatformDomainOperator,
+    WxaReadPlatformDomainOperator,
+)
 
 __all__ = [
     "WxaApprovalOperator",
+    "WxaApprovePlatformDomainOperator",
     "WxaApproveReleaseOperator",
     "WxaAuditBranchOperator",
+    "WxaChangePlatformDomainOperator",
     "WxaCommitOperator",
     "WxaIndividualAccountOperator",
     "WxaModifyPlatformDomainOperator",
+    "WxaReadPlatformDomainOperator",
     "WxaRegisterPlatformDomainOperator",
     "WxaReleaseOperator",
     "WxaSetWebviewDomainBranchOperator",

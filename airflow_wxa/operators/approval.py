@@ -32,7 +32,15 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.values import Reader
 
-__all__ = ["Subject", "WxaApprovalOperator", "as_code", "as_text", "note_refusal", "require_approval"]
+__all__ = [
+    "Subject",
+    "WxaApprovalOperator",
+    "as_code",
+    "as_text",
+    "is_approval_wanted",
+    "note_refusal",
+    "require_approval",
+]
 
 _HOW_TO: Final = "airflow-wxa docs approve"
 _ASKED: Final = "asked"
@@ -244,6 +252,11 @@ def require_approval(approval_task_id: str, *, appid: str, about: Mapping[str, A
     if outcome == "rejected":
         raise AirflowSkipException(f"{approval_task_id}: rejected by {decision.get('by')}: {decision.get('why')}")
     raise error
+
+
+def is_approval_wanted(context: Context) -> bool:
+    """Tell whether this run needs an approval; a key of its conf that the DAG does not declare decides nothing."""
+    return not ("approval" in context["dag"].params and context["params"]["approval"] is False)
 
 
 def note_refusal(error: WxaError, *, appid: str, wxa_conn_id: str) -> None:

@@ -14,7 +14,7 @@ from airflow_wxa.api import values
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.approval import require_approval
+from airflow_wxa.operators.approval import is_approval_wanted, require_approval
 from airflow_wxa.operators.approve_release import release_named
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.steps import Submission, commit_code, release_version, submit_version, verify_release
@@ -212,7 +212,7 @@ class WxaReleaseOperator(_VersionOperator):
             version, auditid = self._version(), self.auditid
             wanted = parse_origins(self.webviewdomain)
             approved_auditid = ""
-            if self.approval_task_id is not None and _is_approval_wanted(context):
+            if self.approval_task_id is not None and is_approval_wanted(context):
                 about = release_named(version, auditid, wanted)
                 require_approval(self.approval_task_id, appid=self.appid, about=about, wxa_conn_id=self.wxa_conn_id)
                 approved_auditid = auditid or "not known"
@@ -264,8 +264,3 @@ class WxaVerifyReleaseOperator(_VersionOperator):
                 accepted=self._accepted(version),
             )
             return self._run(step)
-
-
-def _is_approval_wanted(context: Context) -> bool:
-    """Tell whether this run needs an approval; a key of its conf that the DAG does not declare decides nothing."""
-    return not ("approval" in context["dag"].params and context["params"]["approval"] is False)

@@ -361,8 +361,7 @@ def _not_empty(wanted: frozenset[str], before: _PlatformList) -> WxaStateError:
         },
         why="Hosts are registered for all merchants only while there are none at all (89020). This list was filled "
         "meanwhile, or 89020 never came.",
-        next_step="if a host is missing, register it with WxaModifyPlatformDomainOperator (action add); then clear "
-        "configure_domains",
+        next_step="if a host is missing, register it with the DAG wxa_platform_domains; then clear configure_domains",
         source=_PLATFORM_ENDPOINT.source,
         endpoint=_PLATFORM_ENDPOINT.name,
     )
@@ -398,8 +397,7 @@ def _uncovered(error: WxaApiError, wanted: Sequence[WebviewDomain]) -> Step[WxaA
             rid=error.rid,
             values={"not on the platform list": ", ".join(missing)},
             why="The platform list holds neither these hosts nor a parent of them (a sibling does not count).",
-            next_step="register them with WxaModifyPlatformDomainOperator (action add), or correct webviewdomain; "
-            "then run again",
+            next_step="register them with the DAG wxa_platform_domains, or correct webviewdomain; then run again",
         )
     read = "could not be read here" if platform is None else "covers all of them as read here"
     return error_for(

@@ -226,7 +226,7 @@ def _guard_domains(version: CodeVersion, wanted: Collection[WebviewDomain], acce
         },
         why="Somebody changed a list since the domains were configured. At release WeChat keeps only domains that "
         "the platform's list still holds; pages of the others would not open any more.",
-        next_step="register them on the platform list again (WxaModifyPlatformDomainOperator), clear configure_domains "
+        next_step="register them on the platform list again (DAG wxa_platform_domains), clear configure_domains "
         "of this run, then this task",
         source=CATALOGUE["setwebviewdomain"].source,
         endpoint="release",
@@ -361,7 +361,7 @@ def _domains_missing(
         if not configured
         else "Domains that were configured after the release become effective with the next release only.",
         next_step="these domains need a new version: register them on the platform list "
-        "(WxaModifyPlatformDomainOperator), configure them, then release a new user_version",
+        "(DAG wxa_platform_domains), configure them, then release a new user_version",
         source=CATALOGUE["get_effective_webviewdomain"].source,
         endpoint="verify_release",
         appid=version.appid,

@@ -29,12 +29,14 @@ RIGHT: Final[dict[str, Any]] = {
     "template_id": 47,
     "user_version": "1.4.0",
     "auditid": "460001",
-    "action": "get",
+    "action": "add",
     "configured": "behind",
     "approved": "behind",
     "branch_task_id": "branch",
     "webviewdomain": ["https://m.example.com"],
     "hosts": ["m.example.com"],
+    "approval_task_id": "approve",
+    "read": {"a": 1},
 }
 #: What a param of a run may hold.
 VALUES: Final = [True, False, "", [], ["a"], {"a": 1}, None, 1.4, 7, "x"]
@@ -99,6 +101,7 @@ COMES_TO: Final[dict[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(["webviewdomain", "hosts", "approvers"], texts),
     **dict.fromkeys(["ext_json", "outcomes"], or_none(json_object)),
     **dict.fromkeys(["appid", "action", "on_platform_list_empty", "on_individual"], refused),
+    "read": json_object,
     "timeout": number,
     "approval_timeout_hours": or_none(number),
 }

@@ -17,6 +17,7 @@ import pytest
 from airflow_wxa.plugins.board.languages import LANGUAGES, chosen
 from airflow_wxa.plugins.plugin import BOARD_PREFIX
 from airflow_wxa.store import Ledger, TaskRef
+from airflow_wxa.store.ledger import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,7 @@ def board(airflow: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def _settle(ledger: Ledger, appid: str, dag_id: str, **said: Any) -> None:
     task = TaskRef(dag_id=dag_id, run_id=f"run_of_{appid}", task_id="release")
-    ledger.settle(PLATFORM, appid, "release", task, {"appid": appid, **said}, resolves=False)
+    ledger.settle(PLATFORM, task, [Result(appid, "release", {"appid": appid, **said}, resolves=False)])
 
 
 @pytest.fixture

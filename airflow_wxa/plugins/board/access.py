@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+from airflow.models.xcom import XComModel
+from airflow.utils.session import create_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
-__all__ = ["may_edit_runs", "may_see_runs", "readable"]
+__all__ = ["may_edit_runs", "may_see_runs", "may_see_xcoms", "readable", "returned"]
 
 
 def readable(user: BaseUser, dag_ids: Iterable[str]) -> frozenset[str]:
@@ -27,8 +29,23 @@ def may_see_runs(user: BaseUser, dag_id: str | None) -> bool:
     )
 
 
+def may_see_xcoms(user: BaseUser, dag_id: str) -> bool:
+    """Tell whether the person may see what a DAG's tasks returned."""
+    return get_auth_manager().is_authorized_dag(
+        method="GET", user=user, access_entity=DagAccessEntity.XCOM, details=DagDetails(id=dag_id)
+    )
+
+
 def may_edit_runs(user: BaseUser, dag_id: str) -> bool:
     """Tell whether the person may start runs of a DAG."""
     return get_auth_manager().is_authorized_dag(
         method="POST", user=user, access_entity=DagAccessEntity.RUN, details=DagDetails(id=dag_id)
     )
+
+
+def returned(dag_id: str, run_id: str, task_id: str) -> Any:
+    """Return what a task of a run returned; ``None`` when it returned nothing."""
+    with create_session() as session:
+        query = XComModel.get_many(run_id=run_id, dag_ids=dag_id, task_ids=task_id, key="return_value", limit=1)
+        row = session.scalars(query).first()
+        return XComModel.deserialize_value(row) if row is not None else None

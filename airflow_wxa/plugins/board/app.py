@@ -69,14 +69,19 @@ def create_board() -> FastAPI:
     async def errcode(request: Request, user: GetUserDep, code: int) -> Response:
         return await serve(pages.errcode, request, user, code)
 
-    @app.get("/static/{name}")
-    async def static(name: str) -> Response:
-        if name not in _STATIC:
-            raise HTTPException(404)
-        content = resources.files(__package__).joinpath("static", name).read_text("utf-8")
-        return Response(content, media_type=_STATIC[name], headers=dict(HEADERS) | {"Cache-Control": "max-age=300"})
+    @app.get("/verification-file")
+    async def verification_file(request: Request, user: GetUserDep, dag_id: str, run_id: str, task_id: str) -> Response:
+        return await serve(pages.verification_file, request, user, dag_id, run_id, task_id)
 
+    app.add_api_route("/static/{name}", _static)
     return app
+
+
+async def _static(name: str) -> Response:
+    if name not in _STATIC:
+        raise HTTPException(404)
+    content = resources.files(__package__).joinpath("static", name).read_text("utf-8")
+    return Response(content, media_type=_STATIC[name], headers=dict(HEADERS) | {"Cache-Control": "max-age=300"})
 
 
 @asynccontextmanager

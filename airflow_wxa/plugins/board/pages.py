@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +18,7 @@ from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.store import open_ledger, store_url
-from airflow_wxa.plugins.board.access import may_edit_runs, may_see_runs, readable
+from airflow_wxa.plugins.board.access import may_edit_runs, may_see_runs, may_see_xcoms, readable, returned
 from airflow_wxa.plugins.board.languages import LANGUAGES, Language
 from airflow_wxa.plugins.board.views import domain_table
 from airflow_wxa.store.mini_programs import SORTS, MiniProgram, MiniPrograms, Wanted, outcome_word, who_acts
@@ -33,6 +34,7 @@ __all__ = ["HEADERS", "Pages", "Reader"]
 log = logging.getLogger(__name__)
 
 _ENTRIES_SHOWN: Final = 100
+_FILE_NAME: Final = re.compile(r"[\w.-]{1,100}", re.ASCII)
 HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
@@ -168,6 +170,18 @@ class Pages:
             runs=[_run(each.dag_id, each.run_id, each.said, each.at) for each in outcomes],
             entries=[_entry(each) for each in entries],
         )
+
+    def verification_file(self, reader: Reader, dag_id: str, run_id: str, task_id: str) -> Response:
+        """Return the verification file that a task has read, as a download."""
+        if not may_see_xcoms(reader.user, dag_id):
+            return self._refusal(reader, 403, "refused.no_runs")
+        read = returned(dag_id, run_id, task_id)
+        file: Any = (read.get("verification_file") if isinstance(read, dict) else None) or {}
+        name = str(file.get("file_name", "")) if isinstance(file, dict) else ""
+        if not _FILE_NAME.fullmatch(name):
+            raise _NotShownError(404, "refused.file")
+        headers = dict(HEADERS) | {"Content-Disposition": f'attachment; filename="{name}"'}
+        return PlainTextResponse(str(file["file_content"]), headers=headers)
 
     def errcodes(self, reader: Reader) -> Response:
         """Show WeChat's table."""

@@ -1,0 +1,110 @@
+"""Change the platform's own list of business domains (平台业务域名): look, ask, write, and read it back.
+
+The way out of 89020 and 89021: a Mini Program can only have domains whose host, or a parent of it, the platform has
+registered. Testing and published version of the list are changed together, for **all merchants of the platform**.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Context, Param
+from airflow.sdk.exceptions import AirflowSkipException
+
+from airflow_wxa.dags.task_help import add_help
+from airflow_wxa.operators import (
+    WxaApprovePlatformDomainOperator,
+    WxaChangePlatformDomainOperator,
+    WxaReadPlatformDomainOperator,
+)
+from airflow_wxa.release.dag import param, release_params, rendered
+
+__all__ = ["platform_domains_dag"]
+
+
+def platform_domains_dag(dag_id: str = "wxa_platform_domains", **dag_kwargs: Any) -> DAG:
+    """Return the DAG that changes the platform's list.
+
+    :param dag_kwargs: what else ``DAG`` takes; ``default_args`` are added to those that are here.
+    """
+    default_args = {"retries": 2, "retry_delay": timedelta(minutes=1)} | dag_kwargs.pop("default_args", {})
+    plain: dict[str, Any] = {
+        "dag_display_name": "Change the platform's business domains",
+        "is_paused_upon_creation": False,
+        "catchup": False,
+        "max_active_runs": 100,
+        "tags": ["wechat", "domains"],
+        "doc_md": __doc__,
+    }
+    schedule = dag_kwargs.pop("schedule", None)
+    with DAG(dag_id, schedule=schedule, default_args=default_args, params=_params(), **plain | dag_kwargs) as dag:
+        change: dict[str, Any] = {
+            "action": param("action"),
+            "hosts": param("hosts"),
+            "platform_conn_id": param("platform_conn_id"),
+        }
+        read_platform_domains = WxaReadPlatformDomainOperator(task_id="read_platform_domains", **change)
+        approve_change = WxaApprovePlatformDomainOperator(
+            task_id="approve_change",
+            read=rendered(lambda context: context["ti"].xcom_pull(task_ids="read_platform_domains")),
+            approvers=param("approvers"),
+            approver_must_differ=param("approver_must_differ"),
+            wxa_conn_id=param("platform_conn_id"),
+            pre_execute=_only_when_approval_is_wanted,
+        )
+        modify_platform_domains = WxaChangePlatformDomainOperator(
+            task_id="modify_platform_domains",
+            approval_task_id="approve_change",
+            trigger_rule="none_failed",
+            **change,
+        )
+        read_platform_domains >> approve_change >> modify_platform_domains
+    add_help(*dag.tasks)
+    return dag
+
+
+def _params() -> dict[str, Param]:
+    """Return the form's params; those about approvals are those of a release."""
+    of_release = release_params()
+    return {
+        "action": Param(
+            "add",
+            type="string",
+            enum=["add", "delete", "set"],
+            values_display={
+                "add": "add: register these hosts",
+                "delete": "delete: remove these hosts, for all merchants",
+                "set": "set: have these hosts and no others, for all merchants",
+            },
+            title="What to do with the platform's list",
+            description="Testing and published version are changed together.",
+        ),
+        "hosts": Param(
+            type="array",
+            items={"type": "string"},
+            minItems=1,
+            title="Hosts",
+            description="One bare host a line, such as m.example.com; it covers its subdomains, never a sibling.",
+        ),
+        "approval": Param(
+            default=True,
+            type="boolean",
+            title="Ask for approval",
+            description="Wait for somebody's approval before the list is changed.",
+        ),
+        "approvers": of_release["approvers"],
+        "approver_must_differ": of_release["approver_must_differ"],
+        "platform_conn_id": Param(
+            "wxa_default",
+            type="string",
+            title="Connection for the platform (platform_conn_id)",
+            description="Connection of type wxa with a platform token.",
+            section="Connections",
+        ),
+    }
+
+
+def _only_when_approval_is_wanted(context: Context) -> None:
+    if not context["params"]["approval"]:
+        raise AirflowSkipException("the params ask for no approval")
