@@ -180,23 +180,16 @@ def _as_json(row: Credential) -> dict[str, Any]:
     }
 
 
-def _as_text(row: Credential) -> dict[str, str]:
-    """Return a merchant as people read it."""
-    granted, token = "not read", "none yet"
+def _as_text(row: Credential) -> dict[str, Any]:
+    """Return a merchant as people read it: the same, with durations in words."""
+    texts = {
+        name: in_words(value) if name.endswith(("_age", "_left")) and value is not None else value
+        for name, value in _as_json(row).items()
+    }
     if row.granted is not None:
         missing = "" if RELEASE_PERMISSION_SET in row.granted else f" ({RELEASE_PERMISSION_SET} missing)"
-        granted = (", ".join(map(str, row.granted)) or "none") + missing
-    if row.access_token is not None:
-        left = f"{in_words(row.seconds_left)} left" if row.seconds_left > 0 else "run out"
-        token = f"{in_words(row.lifetime - row.seconds_left)} old, {left}"
-    renewal = "none" if row.renewal_age is None else f"{in_words(row.renewal_age)} old"
-    return {
-        "appid": row.appid,
-        "state": row.state,
-        "granted": granted,
-        "access_token": token,
-        "refresh_token": renewal,
-    }
+        texts["granted"] = (", ".join(map(str, row.granted)) or "none") + missing
+    return texts
 
 
 @command

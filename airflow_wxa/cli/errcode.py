@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
@@ -55,26 +54,22 @@ def explain(codes: Sequence[int], console: Console) -> int:
         if row is None:
             console.print(NOT_LISTED.format(code=code), style="yellow", highlight=False)
             missing = 1
-        else:
-            console.print(sheet(row))
-            console.print(*sources(row), sep="\n", soft_wrap=True)
+            continue
+        console.print(Text.assemble((str(row.errcode), "bold"), "  ", row.name.replace("_", " ")))
+        console.print(sheet(row))
+        for place, source in enumerate(row.source.split("; ")):  # not in the table, which would break long addresses
+            label = "" if place else "source"
+            console.print(Text.assemble((label.ljust(LABEL_WIDTH), "dim"), source), soft_wrap=True)
     return missing
 
 
 def sheet(row: Errcode) -> RenderableType:
-    """Return a row of the table as it is shown."""
+    """Return a row of the table as it is shown, without its sources."""
     raises = ERROR_CLASSES[row.class_].__name__ if row.class_ in ERROR_CLASSES and row.class_ != "noop" else "no error"
-    table = Table(
-        title=Text.assemble((str(row.errcode), "bold"), "  ", row.name.replace("_", " ")),
-        title_justify="left",
-        title_style="",
-        show_header=False,
-        box=None,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-    )
+    table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
+    endpoints = ", ".join("any" if path == "*" else path for path in row.endpoints)
     for name, text in (
         ("class", f"{row.class_} ({raises})"),
         ("who acts", WHO_ACTS[row.class_]),
@@ -82,20 +77,7 @@ def sheet(row: Errcode) -> RenderableType:
         ("含义", row.meaning_zh),
         ("next step", row.action),
         ("下一步", row.action_zh),
-        ("endpoints", ", ".join(_shown(path) for path in row.endpoints) or "none of a release"),
+        ("endpoints", endpoints or "none of a release"),
     ):
         table.add_row(name, Text(text))
     return table
-
-
-def sources(row: Errcode) -> list[Text]:
-    """Return where a row was written down, a line each; not in the table, which would break long addresses."""
-    labels = chain(["source"], repeat(""))
-    return [
-        Text.assemble((label.ljust(LABEL_WIDTH), "dim"), source)
-        for label, source in zip(labels, row.source.split("; "), strict=False)
-    ]
-
-
-def _shown(path: str) -> str:
-    return "any" if path == "*" else path

@@ -62,7 +62,7 @@ def test_a_merchant_is_listed_with_state_and_ages_and_without_a_token(
 
 @pytest.mark.parametrize(
     ("granted", "shown"),
-    [(None, "not read"), ([18, 30], "18, 30"), ([17], "17 (18 missing)"), ([], "none (18 missing)")],
+    [(None, "authorised"), ([18, 30], "18, 30"), ([17], "17 (18 missing)"), ([], "none (18 missing)")],
 )
 def test_the_table_tells_what_is_granted(
     set_up: SetUp, command: Callable[..., Ended], granted: list[int] | None, shown: str

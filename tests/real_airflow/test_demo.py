@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from urllib.parse import quote, quote_plus
 import psutil
 import pytest
 
+from airflow_wxa.cli.demo.airflow import AirflowApi, every_dag
 from airflow_wxa.cli.demo.command import read_ledger
 from airflow_wxa.cli.demo.releases import CALLS, FIRST_PLATFORM, RELEASES, SECOND_PLATFORM
 from airflow_wxa.sandbox import Entry
@@ -240,6 +242,46 @@ def test_an_interrupted_demo_leaves_no_process_and_no_directory(
         process.communicate(timeout=LEAVE_SECONDS)
     assert process.returncode == 128 + signum
     assert _processes_in(home) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.real_airflow
+def test_a_kept_demo_can_be_looked_at_until_ctrl_c(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "from airflow_wxa.cli.main import main; raise SystemExit(main())",
+        "demo",
+        "--keep",
+    ]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
+        assert process.stdout is not None
+        shown = ""
+        for line in process.stdout:
+            shown += line
+            if "Ctrl-C ends both" in line:
+                break
+        told = re.search(r"Airflow +(http\S+)/ +user (\w+), password (\S+)", shown)
+        assert told, shown
+        api = AirflowApi.login(told[1], {"username": told[2], "password": told[3]})
+        states = api.run_states("wxa_release")
+        asked = {task.task_id: task.state for task in api.task_instances("wxa_release", "plain")}
+        known = [api.knows(name.removesuffix(".py")) for name in every_dag()]
+        api.close()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=LEAVE_SECONDS)
+    assert {each.word: states[each.word] for each in RELEASES} == {
+        "plain": "running",
+        "unchanged": "success",
+        "register": "success",
+        "individual": "success",
+        "unregistered": "failed",
+        "rejected": "failed",
+    }
+    assert asked["approve_release"] == "awaiting_input"
+    assert all(known)
+    assert process.returncode == 0
     assert list(tmp_path.iterdir()) == []
 
 

@@ -390,30 +390,26 @@ def ip_allow_list(facts: Facts) -> Iterator[Finding]:
 def component_appid(facts: Facts) -> Iterator[Finding]:
     """Look whether the login is the platform's appid; that shows only when a platform token is fetched."""
     known(facts.store)
-    if error := refusal(facts.platform_errors, *_WRONG_APPID):
-        yield Finding(
-            "WeChat knows no platform of this component_appid",
-            f"login {known(facts.connection).component_appid}, errcode {error.errcode}",
-            "copy the AppID of the platform's page on open.weixin.qq.com into the Connection's login; it is not the "
-            "appid of a Mini Program",
-        )
-        return
-    _check_was_fetched(facts)
+    yield from _credential(
+        facts,
+        refusal(facts.platform_errors, *_WRONG_APPID),
+        "WeChat knows no platform of this component_appid",
+        "copy the AppID of the platform's page on open.weixin.qq.com into the Connection's login; it is not the "
+        "appid of a Mini Program",
+    )
 
 
 @rule("component_appsecret")
 def component_appsecret(facts: Facts) -> Iterator[Finding]:
     """Look whether the password is the current secret; that shows only when a platform token is fetched."""
     known(facts.store)
-    if error := _secret_refusal(facts):
-        yield Finding(
-            "WeChat refuses the component_appsecret",
-            f"login {known(facts.connection).component_appid}, errcode {error.errcode}",
-            "copy AppSecret of the platform's page on open.weixin.qq.com into the Connection's password; if it was "
-            "reset there, every program that uses it needs the new one",
-        )
-        return
-    _check_was_fetched(facts)
+    yield from _credential(
+        facts,
+        _secret_refusal(facts),
+        "WeChat refuses the component_appsecret",
+        "copy AppSecret of the platform's page on open.weixin.qq.com into the Connection's password; if it was "
+        "reset there, every program that uses it needs the new one",
+    )
 
 
 @rule("platform token")
@@ -472,16 +468,18 @@ def _secret_refusal(facts: Facts) -> WxaApiError | None:
     return error
 
 
-def _check_was_fetched(facts: Facts) -> None:
-    """Make sure that login and password were proved.
+def _credential(facts: Facts, error: WxaApiError | None, what: str, fix: str) -> Iterator[Finding]:
+    """Yield the refusal of login or password, or make sure that both were proved.
 
     :raises Unknown: no platform token was asked for, or something before them was refused.
     """
-    if refusal(facts.platform_errors, _TICKET_EXPIRED, _TICKET_INVALID):
+    if error:
+        yield Finding(what, f"login {known(facts.connection).component_appid}, errcode {error.errcode}", fix)
+    elif refusal(facts.platform_errors, _TICKET_EXPIRED, _TICKET_INVALID):
         return  # the ticket is looked at after them
-    if facts.platform_errors:
+    elif facts.platform_errors:
         raise Unknown("no platform token could be fetched, for another reason")
-    if not facts.fetched:
+    elif not facts.fetched:
         row = known(facts.rows).get(THE_PLATFORM)
         left = in_words(row.seconds_left) if row is not None else "while"
         raise Unknown(f"the stored platform token is good for another {left}")
