@@ -9,10 +9,12 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.answers import integer_in
-from airflow_wxa.api.call import Call
+from airflow_wxa.api.call import Call, body_schema
 from airflow_wxa.errors import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_wxa.api.call import Reply
 
 __all__ = [
@@ -109,18 +111,31 @@ def reason_lines(reason: str) -> str:
     return "\n".join(line.strip() for line in broken.splitlines() if line.strip())
 
 
-def submit_audit(appid: str, *, version_desc: str = "", privacy_api_not_use: bool = False) -> Call:
+#: Further fields of a submission: that of one param, ``audit_form``.
+AUDIT_FORM: Final = tuple(
+    name for name in body_schema("submit_audit")["properties"] if name not in {"version_desc", "privacy_api_not_use"}
+)
+
+
+def submit_audit(
+    appid: str,
+    *,
+    version_desc: str = "",
+    privacy_api_not_use: bool = False,
+    form: Mapping[str, Any] | None = None,
+) -> Call:
     """Ask WeChat to review the committed code (提交审核). Not idempotent: after a lost answer read the latest sheet.
 
-    ``item_list`` is left out, as users do: WeChat then takes the Mini Program's own categories.
+    Without ``item_list`` WeChat takes the Mini Program's own categories.
 
     :param version_desc: what changed, in words the reviewer reads; test accounts go here.
     :param privacy_api_not_use: declare that privacy interfaces that the scan found are not used.
+    :param form: further fields by WeChat's names, see :data:`AUDIT_FORM`.
     :return: a call whose reply holds ``auditid``.
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_submitaudit
     """
-    body: dict[str, Any] = {"privacy_api_not_use": privacy_api_not_use}
+    body: dict[str, Any] = {**(form or {}), "privacy_api_not_use": privacy_api_not_use}
     if version_desc:
         body["version_desc"] = version_desc
     return Call.to("submit_audit", appid, body)

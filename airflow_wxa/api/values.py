@@ -23,6 +23,7 @@ __all__ = [
     "choice",
     "digits",
     "flag",
+    "json_list",
     "json_object",
     "named",
     "number",
@@ -125,6 +126,14 @@ def texts(value: Any) -> list[str]:
     if not all(isinstance(each, str) and each.strip() for each in items):
         raise ValueError("a list of texts")
     return items
+
+
+def json_list(value: Any) -> list[Any]:
+    """Read a list, or one that was rendered to text."""
+    read = _literal(value, "[") if isinstance(value, str) else value
+    if not isinstance(read, list):
+        raise ValueError("a list")  # noqa: TRY004
+    return read
 
 
 def json_object(value: Any) -> dict[str, Any]:

@@ -8,11 +8,13 @@ and prove that version and domains are online.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Label, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.dags.task_help import add_help
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
 from airflow_wxa.hooks.wxa import WxaHook
@@ -82,6 +84,7 @@ def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None 
             task_id="submit_audit",
             version_desc=param("version_desc"),
             privacy_api_not_use=param("privacy_api_not_use"),
+            **{name: rendered(partial(in_audit_form, name)) for name in AUDIT_FORM},
             quota_reserve=param("audit_quota_reserve"),
             withdraw_foreign_audit=param("withdraw_foreign_audit"),
             **code,
@@ -150,6 +153,11 @@ def wanted_online(context: Context) -> list[str]:
     if asked.action is None and outcome is not None:
         return list(outcome.after or ())
     return [domain.origin for domain in asked.wanted] if asked.action in {"add", "set"} else []
+
+
+def in_audit_form(name: str, context: Context) -> Any:
+    """Return a field of the param ``audit_form``; ``None`` when it was left out."""
+    return context["params"]["audit_form"].get(name)
 
 
 def submitted(context: Context) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 
 from airflow_wxa.api import values
+from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.hooks.wxa import WxaHook
@@ -120,6 +121,13 @@ class WxaSubmitAuditOperator(_VersionOperator):
 
     :param version_desc: words for the reviewer; test accounts go here (templated).
     :param privacy_api_not_use: declare that privacy interfaces which the scan found are not used (templated).
+    :param item_list: one to five entries, each with ``first_class``, ``second_class``, ``first_id`` and ``second_id``
+        from ``get_category``; ``None``: the Mini Program's own categories (templated).
+    :param preview_info: ``video_id_list`` and ``pic_id_list`` from ``/wxa/uploadmedia`` (templated).
+    :param feedback_info: after a rejection: what was mended, up to 200 characters (templated).
+    :param feedback_stuff: after a rejection: up to five media ids with ``|`` between them (templated).
+    :param ugc_declare: what users can publish, and how it is checked; 85094 asks for it (templated).
+    :param order_path: page of the order centre (templated).
     :param quota_reserve: refuse when the platform's submissions left this month are down to this (templated).
     :param withdraw_foreign_audit: as for :class:`WxaCommitOperator` (templated).
 
@@ -130,15 +138,27 @@ class WxaSubmitAuditOperator(_VersionOperator):
         **_VersionOperator.reads,
         "version_desc": values.text,
         "privacy_api_not_use": values.flag,
+        "item_list": values.optional(values.json_list),
+        "preview_info": values.optional(values.json_object),
+        "feedback_info": values.text,
+        "feedback_stuff": values.text,
+        "ugc_declare": values.optional(values.json_object),
+        "order_path": values.text,
         "quota_reserve": values.whole,
         "withdraw_foreign_audit": values.flag,
     }
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (WeChat's own fields)
         self,
         *,
         version_desc: str = "",
         privacy_api_not_use: bool = False,
+        item_list: Sequence[Mapping[str, Any]] | None = None,
+        preview_info: Mapping[str, Any] | None = None,
+        feedback_info: str = "",
+        feedback_stuff: str = "",
+        ugc_declare: Mapping[str, Any] | None = None,
+        order_path: str = "",
         quota_reserve: int = 0,
         withdraw_foreign_audit: bool = False,
         **kwargs: Any,
@@ -146,6 +166,12 @@ class WxaSubmitAuditOperator(_VersionOperator):
         super().__init__(**kwargs)
         self.version_desc = version_desc
         self.privacy_api_not_use = privacy_api_not_use
+        self.item_list = item_list
+        self.preview_info = preview_info
+        self.feedback_info = feedback_info
+        self.feedback_stuff = feedback_stuff
+        self.ugc_declare = ugc_declare
+        self.order_path = order_path
         self.quota_reserve = quota_reserve
         self.withdraw_foreign_audit = withdraw_foreign_audit
 
@@ -158,6 +184,7 @@ class WxaSubmitAuditOperator(_VersionOperator):
             how = Submission(
                 version_desc=self.version_desc,
                 privacy_api_not_use=self.privacy_api_not_use,
+                form={name: value for name in AUDIT_FORM if (value := getattr(self, name)) not in (None, "")},
                 quota_reserve=self.quota_reserve,
                 noted_auditid=str(noted.get("auditid") or "") if noted else "",
                 withdrawals_left=left,

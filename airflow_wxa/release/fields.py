@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from airflow_wxa.api.appid import APPID_PATTERN
+from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.api.call import body_schema
 from airflow_wxa.errors import shown
 
@@ -69,10 +70,15 @@ class Field:
     of_run: bool = False
 
     def problems(self, value: Any) -> list[str]:
-        """Return what is wrong with a value, whatever the other fields say; empty when nothing is."""
-        if _validator(self.name).is_valid(value) and _is_json(value):
-            return []
-        return [f"{self.name} = {shown(repr(value))}: must be {self.must}"]
+        """Return what is wrong with a value, whatever the other fields say, each with its path."""
+        problems = []
+        for error in _validator(self.name).iter_errors(value):
+            inner = dict(cast("Mapping[str, Any]", error.schema)).get("description")  # a field's own stands in ``must``
+            said = f"{error.json_path.removeprefix('$')} = {shown(repr(error.instance))}: must be {inner or self.must}"
+            problems.append(self.name + said)
+        if not problems and not _is_json(value):
+            return [f"{self.name} = {shown(repr(value))}: must be {self.must}"]
+        return list(dict.fromkeys(problems))  # a value can break several rules that one sentence says
 
 
 def _choice(*, choices: Mapping[str, str], **more: Any) -> Field:
@@ -212,6 +218,19 @@ _FIELDS: Final = (
         title="Privacy interfaces are not used (privacy_api_not_use)",
         help="Declare that privacy interfaces which the scan finds are not used.",
         default=False,
+        section=_CODE,
+    ),
+    Field(
+        name="audit_form",
+        schema={
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {name: body_schema("submit_audit")["properties"][name] for name in AUDIT_FORM},
+        },
+        must=f"an object of {', '.join(AUDIT_FORM)}",
+        title="More for the review (audit_form)",
+        help=f"Further fields of submit_audit, by WeChat's names: {', '.join(AUDIT_FORM)}.",
+        default={},
         section=_CODE,
     ),
     Field(

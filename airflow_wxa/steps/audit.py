@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_wxa.api.audit import get_auditstatus, queryquota, read_sheet, submit_audit
 from airflow_wxa.api.endpoints import CATALOGUE
@@ -51,6 +51,7 @@ class Submission:
 
     :param version_desc: words for the reviewer; test accounts go here.
     :param privacy_api_not_use: declare that privacy interfaces which the scan found are not used.
+    :param form: further fields of ``submit_audit`` by WeChat's names.
     :param quota_reserve: keep this many of the platform's monthly submissions for others; ``None``: somebody has
         looked that there are enough.
     :param noted_auditid: of an earlier submission of this version, where WeChat leaves the description out.
@@ -59,6 +60,7 @@ class Submission:
 
     version_desc: str = ""
     privacy_api_not_use: bool = False
+    form: Mapping[str, Any] = field(default_factory=dict)
     quota_reserve: int | None = 0
     noted_auditid: str = ""
     withdrawals_left: int | None = None
@@ -73,11 +75,16 @@ def submit_version(
 
     :param accepted: of this version; a submission of it that is not seen yet is adopted by its auditid.
     :raises WxaBusyError: the trial version still is the one from before our commit.
+    :raises WxaSpecError: fields of the form that break WeChat's rules; every one is named with its path.
     :raises WxaStateError: the trial version, or a sheet in audit, is somebody else's; it is named.
     :raises WxaQuotaError: the platform's monthly audit quota is down to the reserve; nothing was submitted.
     :raises WxaBusyError: 61039, the privacy scan has not ended.
     :raises WxaInputError: 61040, with the privacy interfaces that lack a right or a declaration.
     """
+    call = submit_audit(
+        version.appid, version_desc=how.version_desc, privacy_api_not_use=how.privacy_api_not_use, form=how.form
+    )
+    call.content()  # a form that WeChat cannot take is refused before the first look
     noted_auditid = how.noted_auditid or accepted.auditid
 
     def lags(sheet: AuditSheet | None) -> bool:
@@ -99,7 +106,6 @@ def submit_version(
         before = yield from withdraw_foreign_sheet("submit_audit", version, before, how.withdrawals_left, accepted)
         if adopted := _adopted(version, before, noted_auditid):
             return adopted
-    call = submit_audit(version.appid, version_desc=how.version_desc, privacy_api_not_use=how.privacy_api_not_use)
     try:
         auditid = str((yield call.knowing(sheet_as_noted(before), version.fingerprint)).answer["auditid"])
     except (WxaTransportError, WxaBusyError, WxaStateError, WxaInputError) as error:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
 from airflow_wxa.api.appid import THE_PLATFORM
+from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.errors import WxaStateError
 from airflow_wxa.store.engine import Database
 from airflow_wxa.store.mini_programs import keep_mini_program
@@ -35,7 +36,7 @@ APPROVAL: Final = "approve_release"
 
 _BEIJING: Final = dt.timezone(dt.timedelta(hours=8))  # WeChat's days begin at its midnight
 _SYSTEM_ERROR: Final = -1  # answered before the work and after it
-_NOT_KEPT: Final = frozenset({"version_desc"})  # holds test accounts for the reviewer
+_NOT_KEPT: Final = frozenset({"version_desc", *AUDIT_FORM})  # hold test accounts, addresses, media for the reviewer
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 
+from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import DAGS, calls, load_release_dag
 
@@ -41,6 +42,7 @@ PARAMS: dict[str, tuple[Any, Any]] = {
     "ext_json": ("object", {}),
     "version_desc": (["null", "string"], ""),
     "privacy_api_not_use": ("boolean", False),
+    "audit_form": ("object", {}),
     "audit_quota_reserve": ("integer", 0),
     "withdraw_foreign_audit": ("boolean", False),
     "approval": ("boolean", True),
@@ -257,3 +259,42 @@ def test_outcomes_travel_as_the_contract_says(release: Callable[..., Run]) -> No
     assert xcoms["wait_for_audit"]["outcome"] == "approved"
     assert xcoms["release"]["outcome"] == "released"
     assert xcoms["verify_release"]["effective"] == ["https://m.example.com"]
+
+
+AUDIT_FORM = {
+    "item_list": [
+        {
+            "first_class": "IT",
+            "second_class": "tools",
+            "first_id": 1,
+            "second_id": 2,
+            "title": "shop",
+            "tag": "tea shop",
+        }
+    ],
+    "preview_info": {"pic_id_list": ["media-1"]},
+    "feedback_info": "the pay page opens now",
+    "feedback_stuff": "media-2|media-3",
+    "ugc_declare": {"scene": [1, 4], "method": [1], "has_audit_team": 1, "audit_desc": "two people"},
+    "order_path": "pages/orders",
+}
+
+
+def test_the_audit_form_arrives_at_the_wire_field_by_field_and_the_ledger_keeps_none_of_it(
+    release: Callable[..., Run], wxa_default: RunningSandbox
+) -> None:
+    wxa_default.world.mini_program(APPID).categories = [
+        {"first_class": "IT", "second_class": "tools", "third_class": "", "first_id": 1, "second_id": 2, "third_id": 0}
+    ]
+    run = release(audit_form=AUDIT_FORM, version_desc="log in as tea / tea")
+    assert run.state == "success"
+    (submit,) = calls(wxa_default.journal, "/wxa/submit_audit")
+    assert submit.body == AUDIT_FORM | {"privacy_api_not_use": False, "version_desc": "log in as tea / tea"}
+    kept = [entry.asked for entry in open_ledger().entries(appid=APPID) if entry.endpoint == "submit_audit"]
+    assert kept[0] == {"privacy_api_not_use": False}
+
+
+def test_a_key_that_the_audit_form_lacks_is_refused_at_the_trigger(release_dag: DAG) -> None:
+    for form in ({"items": []}, {"version_desc": "v"}, {"item_list": [{}]}):
+        with pytest.raises(ParamValidationError, match="audit_form"):
+            triggered(release_dag, REQUIRED | {"audit_form": form})

@@ -79,6 +79,10 @@ def texts(value: Any) -> Any:
     return {"x": ["x"], "7": ["7"], "1.4": ["1.4"]}.get(str(value), REFUSED) if type(value) in {str, int} else REFUSED
 
 
+def json_list(value: Any) -> Any:
+    return {"[]": [], "['a']": ["a"]}.get(str(value), REFUSED)
+
+
 def json_object(value: Any) -> Any:
     return {"a": 1} if str(value) == "{'a': 1}" else REFUSED
 
@@ -94,14 +98,15 @@ def refused(value: Any) -> Any:
 #: Field → what it comes to, told by what it was rendered to; none of the values is an appid, or a word of a choice.
 COMES_TO: Final[dict[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(["withdraw_foreign_audit", "privacy_api_not_use", "individual", "approver_must_differ"], flag),
-    **dict.fromkeys(["user_desc", "version_desc"], text),
+    **dict.fromkeys(["user_desc", "version_desc", "feedback_info", "feedback_stuff", "order_path"], text),
     **dict.fromkeys(["user_version", "wxa_conn_id", "platform_conn_id"], named),
     **dict.fromkeys(["template_id", "auditid"], digits),
     **dict.fromkeys(["quota_reserve", "released_at"], whole),
     **dict.fromkeys(["webviewdomain", "hosts", "approvers"], texts),
-    **dict.fromkeys(["ext_json", "outcomes"], or_none(json_object)),
+    **dict.fromkeys(["ext_json", "outcomes", "preview_info", "ugc_declare"], or_none(json_object)),
     **dict.fromkeys(["appid", "action", "on_platform_list_empty", "on_individual"], refused),
     "read": json_object,
+    "item_list": or_none(json_list),
     "timeout": number,
     "approval_timeout_hours": or_none(number),
 }

@@ -140,3 +140,37 @@ def test_every_problem_is_reported_at_once_and_begins_with_the_name_of_its_field
 
 def test_nothing_to_refuse_is_no_error() -> None:
     refuse([])
+
+
+ITEM = {"first_class": "IT", "second_class": "tools", "first_id": 1, "second_id": 2}
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"item_list": []}, "audit_form.item_list = []: must be a list of one to five entries"),
+        ({"item_list": [ITEM] * 6}, "audit_form.item_list = ["),
+        ({"item_list": [ITEM, {"first_id": 1}]}, "audit_form.item_list[1] = {'first_id': 1}: must be an entry with"),
+        ({"item_list": [ITEM | {"first_id": "1"}]}, "audit_form.item_list[0].first_id = '1': must be an id"),
+        ({"item_list": [ITEM | {"tag": "a " * 11}]}, "audit_form.item_list[0].tag = "),
+        ({"item_list": [ITEM | {"title": "t" * 33}]}, "audit_form.item_list[0].title = "),
+        ({"item_list": [ITEM | {"fourth_id": 1}]}, "audit_form.item_list[0] = "),
+        ({"preview_info": {"pic_id_list": "media"}}, "audit_form.preview_info.pic_id_list = 'media': must be a list"),
+        (
+            {"preview_info": {"pics": []}},
+            "audit_form.preview_info = {'pics': []}: must be an object with video_id_list",
+        ),
+        ({"feedback_info": "f" * 201}, "audit_form.feedback_info = "),
+        ({"feedback_stuff": "a|b|c|d|e|f"}, "audit_form.feedback_stuff = 'a|b|c|d|e|f': must be one to five media ids"),
+        ({"ugc_declare": {"scene": [6]}}, "audit_form.ugc_declare.scene[0] = 6: must be 0 none"),
+        ({"ugc_declare": {"method": [0]}}, "audit_form.ugc_declare.method[0] = 0: must be 1"),
+        ({"ugc_declare": {"has_audit_team": True}}, "audit_form.ugc_declare.has_audit_team = True: must be 0 or 1"),
+        ({"order_path": ""}, "audit_form.order_path = ''"),
+        ({"version_desc": "v"}, "audit_form = {'version_desc': 'v'}: must be an object of item_list"),
+        ({"privacy_api_not_use": True}, "audit_form = {'privacy_api_not_use': True}: must be an object of item_list"),
+        ([], "audit_form = []: must be an object"),
+    ],
+)
+def test_each_wrong_field_of_the_audit_form_is_refused_with_its_path(form: Any, said: str) -> None:
+    _, problems = read_release(PARAMS | {"audit_form": form})
+    assert [problem for problem in problems if problem.startswith(said)]
