@@ -108,7 +108,8 @@ class Looseness:
         settings: dict[str, Any] = {
             # Nothing can be told from a release without a version.
             "answers": set(get_args(LooseAnswer)) - {"empty_release"},
-            "lag": dict.fromkeys(get_args(Lag), lag),
+            # What a check sees late cannot be told from what is wrong, so it is asked for alone.
+            "lag": {kind: lag for kind in get_args(Lag) if kind != "platform_check"},
             "unseen_after_submit": lag,
             "status_beside_85012": True,
             "undo_of_nothing": True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +17,7 @@ from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_wxa.client.delivery import Request
+    from airflow_wxa.client.delivery import Observer, Request
     from airflow_wxa.sandbox import RunningSandbox, World
     from airflow_wxa.sandbox.exchange import Sandbox
 
@@ -83,8 +82,9 @@ class Renewing(FixedTokens):
 class FaultyClient(WxaClient):
     """See the module."""
 
-    def __init__(self, running: RunningSandbox, trouble: Trouble) -> None:
-        super().__init__(Egress(running.url, timeout=TIMEOUT), Renewing(running.world))
+    def __init__(self, running: RunningSandbox, trouble: Trouble, observer: Observer | None = None) -> None:
+        tokens = Renewing(running.world)
+        super().__init__(Egress(running.url, timeout=TIMEOUT), tokens, observer, sleep=lambda _: None)
         send = self._http.send
 
         def send_or_fail(request: Request) -> Answer:
@@ -105,7 +105,7 @@ def answered_at_once(sandbox: Sandbox, request: Request) -> Answer:
     url = urlsplit(request.url)
     asked = gate.Request(request.method, url.path, dict(parse_qsl(url.query)), request.content or b"")
     answer, _ = sandbox.answer(asked)
-    return Answer(200, answer if isinstance(answer, bytes) else json.dumps(answer).encode())
+    return Answer(200, sandbox.encode(asked, answer))
 
 
 def _closed_port() -> int:

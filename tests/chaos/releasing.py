@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_wxa.api.call import Call, Reply
 from airflow_wxa.api.code import CodeVersion
-from airflow_wxa.api.webview_domain import WebviewDomain
+from airflow_wxa.api.webview_domain import WebviewDomain, normalised_hosts
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.recorder import Recorder
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.steps import (
+    LAG_SECONDS,
+    NOTHING_ACCEPTED,
+    AcceptedWrites,
     Submission,
     audit_error,
     audit_status,
@@ -26,10 +30,10 @@ from airflow_wxa.steps import (
 from airflow_wxa.store import Ledger, TaskRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
     from airflow_wxa.client import WxaClient
-    from airflow_wxa.steps import ReleaseOutcome, Step
+    from airflow_wxa.steps import AuditOutcome, ReleaseOutcome, Step
 
 VERSION: Final = CodeVersion.of(APPID, 47, "1.4.0")
 TRIES: Final = 3  # the first, and the DAG's two retries
@@ -60,39 +64,80 @@ class Task:
     make: Callable[[], Step[Any]]
 
 
-def tasks(plan: Plan) -> Generator[Task, Any, ReleaseOutcome]:
+class Memory:
+    """What the ledger knows of a run's accepted writes, kept in memory: the client's observer."""
+
+    def __init__(self) -> None:
+        self.accepted = NOTHING_ACCEPTED
+        self._calls: list[Call] = []
+
+    def before(self, calls: Sequence[Call]) -> Sequence[int]:
+        self._calls += calls
+        return range(len(self._calls) - len(calls), len(self._calls))
+
+    def after(self, answers: Sequence[tuple[int, Reply | WxaError]]) -> Sequence[None]:
+        for noted, answer in answers:
+            if isinstance(answer, Reply) and answer.errcode == 0:
+                self.accepted = _known(self.accepted, self._calls[noted], answer)
+        return [None] * len(answers)
+
+    def audit_status(self, auditid: str) -> Step[AuditOutcome]:
+        return audit_status(APPID, auditid, just_submitted=auditid in self.accepted.submitted)
+
+    def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> Sequence[None]:
+        return [None] * len(steps)
+
+
+def _known(accepted: AcceptedWrites, call: Call, reply: Reply) -> AcceptedWrites:
+    """Return what a run knows after one more accepted write, as the hook tells it from the ledger."""
+    accepted = accepted.with_write(call.endpoint.name, call.before)
+    match call.endpoint.name:
+        case "submit_audit":
+            return replace(accepted, submitted={str(reply.answer["auditid"]): LAG_SECONDS, **accepted.submitted})
+        case "modify_wxa_jump_domain":
+            return replace(accepted, registered=normalised_hosts(call.body["wxa_jump_h5_domain"]))
+        case "undocodeaudit":
+            return replace(accepted, withdrawn=accepted.withdrawn | {call.before["auditid"]})
+    return accepted
+
+
+def tasks(plan: Plan, memory: Memory) -> Generator[Task, Any, ReleaseOutcome]:
     """Yield the tasks of a release, be sent their outcomes, and return the last one's."""
     version, wanted, left = plan.version, plan.wanted, plan.withdrawals_left
-    domains = yield Task("configure_domains", lambda: configure_domains(APPID, "add", wanted))
+    domains = yield Task("configure_domains", lambda: configure_domains(APPID, "add", wanted, accepted=memory.accepted))
     if domains.outcome == "platform_list_empty":
         hosts = [domain.host for domain in wanted]
-        yield Task("register_platform_domains", lambda: modify_platform_domains("add", hosts))
-        yield Task("configure_domains_again", lambda: configure_domains(APPID, "add", wanted))
+        yield Task("register_platform_domains", lambda: modify_platform_domains("add", hosts, accepted=memory.accepted))
+        yield Task("configure_domains_again", lambda: configure_domains(APPID, "add", wanted, accepted=memory.accepted))
     user_desc = f"release {version.user_version}"
-    yield Task("commit_code", lambda: commit_code(version, user_desc, withdrawals_left=left))
+    yield Task("commit_code", lambda: commit_code(version, user_desc, withdrawals_left=left, accepted=memory.accepted))
     while (yield Task("wait_for_privacy_scan", lambda: privacy_scan(APPID))).outcome != "clear":
         pass
     how = Submission(version_desc="demo 1/1", withdrawals_left=left)
-    auditid = (yield Task("submit_audit", lambda: submit_version(version, how))).auditid
-    review = yield Task("wait_for_audit", lambda: audit_status(APPID, auditid))
+    auditid = (yield Task("submit_audit", lambda: submit_version(version, how, accepted=memory.accepted))).auditid
+    review = yield Task("wait_for_audit", lambda: memory.audit_status(auditid))
     while review.outcome in _STILL_OPEN:
-        review = yield Task("wait_for_audit", lambda: audit_status(APPID, auditid))
+        review = yield Task("wait_for_audit", lambda: memory.audit_status(auditid))
     if (ended_badly := audit_error(review)) is not None:
         raise ended_badly
-    released = yield Task("release", lambda: release_version(version, wanted, noted_auditid=auditid))
+    released = yield Task(
+        "release", lambda: release_version(version, wanted, noted_auditid=auditid, accepted=memory.accepted)
+    )
     outcome: ReleaseOutcome = yield Task(
-        "verify_release", lambda: verify_release(version, wanted, released_at=released.release_time)
+        "verify_release",
+        lambda: verify_release(version, wanted, released_at=released.release_time, accepted=memory.accepted),
     )
     return outcome
 
 
-def carried(plan: Plan, work: Callable[[Task, int], Any]) -> ReleaseOutcome:
+def carried(plan: Plan, work: Callable[[Task, int], Any], memory: Memory | None = None) -> ReleaseOutcome:
     """Carry a release to its end; a task whose error may be repeated is tried three times, as by Airflow.
 
     :param work: does one try of a task, and returns its outcome.
+    :param memory: of the run; ``None``: it knows of no accepted write.
     :raises WxaError: what stopped the run.
     """
-    flow = tasks(plan)
+    flow = tasks(plan, memory or Memory())
     outcome: Any = None
     while True:
         try:
@@ -113,9 +158,9 @@ def _tried(task: Task, work: Callable[[Task, int], Any]) -> Any:
     return work(task, TRIES)
 
 
-def as_one_step(plan: Plan) -> Step[ReleaseOutcome]:
+def as_one_step(plan: Plan, memory: Memory) -> Step[ReleaseOutcome]:
     """Return a release as the calls that it makes, one by one, for whoever wants to stand between them."""
-    flow = tasks(plan)
+    flow = tasks(plan, memory)
     outcome: Any = None
     while True:
         try:

@@ -10,13 +10,13 @@ import pytest
 from airflow_wxa.errors import WxaError
 from airflow_wxa.sandbox.testing import APPID
 from tests.chaos.faulty import FAULTS, FaultyClient, Trouble
-from tests.chaos.releasing import Plan, carried
-from tests.chaos.witness import THE_TIME, end_state
+from tests.chaos.releasing import Memory, Plan, carried
+from tests.chaos.witness import THE_TIME, WORLDS, end_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airflow_wxa.sandbox import RunningSandbox
+    from airflow_wxa.sandbox import RunningSandbox, World
     from tests.chaos.releasing import Task
     from tests.chaos.witness import Witness
 
@@ -43,14 +43,29 @@ ENDPOINTS: Final = (
 )
 
 
+@pytest.fixture(params=WORLDS)
+def world(request: pytest.FixtureRequest) -> str:
+    """Return the name of the world."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def wxa_world(world: str, wxa_world: World) -> World:
+    wxa_world.loose = WORLDS[world]
+    return wxa_world
+
+
 class Matrix:
-    """What became of each cell, by endpoint and fault."""
+    """What became of each cell, by endpoint and fault, and in total by world."""
 
     def __init__(self) -> None:
         self.cells: dict[str, dict[str, Counter[str]]] = {}
+        self.totals: dict[str, Counter[str]] = {}
 
-    def note(self, span: str, endpoint: str, fault: str, result: str) -> None:
-        self.cells.setdefault(f"{fault}, {span}", {}).setdefault(endpoint, Counter())[result] += 1
+    def note(self, world: str, span: str, endpoint: str, fault: str, result: str) -> None:
+        self.totals.setdefault(world, Counter())["released" if result == "released" else "stopped"] += 1
+        self.cells.setdefault(f"{world} world, {fault}, {span}", {}).setdefault(endpoint, Counter())[result] += 1
 
     def lines(self) -> Iterator[str]:
         for fault, row in self.cells.items():
@@ -65,11 +80,10 @@ def matrix(say: Callable[[str], None]) -> Iterator[Matrix]:
     """Collect the cells of all tests, and print them at the end."""
     matrix = Matrix()
     yield matrix
-    cells = [results for row in matrix.cells.values() for results in row.values()]
-    total = sum(results.total() for results in cells)
-    released = sum(results["released"] for results in cells)
     say("\n".join(matrix.lines()))
-    say(f"\n{total} cells: {released} released, {total - released} stopped and released by the rerun")
+    for world, ended in matrix.totals.items():
+        released, stopped = ended["released"], ended["stopped"]
+        say(f"\n{world} world, {ended.total()} cells: {released} released, {stopped} stopped and released by the rerun")
 
 
 class Bench:
@@ -79,15 +93,19 @@ class Bench:
         self.running = running
         self.witness = witness
 
-    def run(self, trouble: Trouble) -> list[str]:
-        """Run one release, and return the endpoints it asked, in order."""
+    def run(self, trouble: Trouble, memory: Memory | None = None) -> list[str]:
+        """Run one release, and return the endpoints it asked, in order.
+
+        :param memory: of an earlier try of the same run.
+        """
+        memory = memory or Memory()
 
         def work(task: Task, try_number: int) -> object:
-            with FaultyClient(self.running, trouble) as client:
+            with FaultyClient(self.running, trouble, memory) as client:
                 return client.run(task.make())
 
         first = len(self.running.journal)
-        carried(PLAN, work)
+        carried(PLAN, work, memory)
         return [entry.path.rpartition("/")[2] for entry in self.running.journal[first:]]
 
     def begin(self) -> None:
@@ -97,15 +115,15 @@ class Bench:
     def cell(self, trouble: Trouble) -> str:
         """Run one cell: a release in trouble, and after a stop one without. Return how the first ended."""
         self.begin()
-        result = "released"
+        result, memory = "released", Memory()
         try:
-            self.run(trouble)
+            self.run(trouble, memory)
         except WxaError as stop:
             assert_explained(stop)
             result = f"stop({type(stop).__name__})"
             self.assert_nothing_wrong_is_online()
             self.running.sandbox.faults.waiting.clear()
-            self.run(Trouble(NO_TROUBLE))
+            self.run(Trouble(NO_TROUBLE), memory)
         self.assert_released_once()
         return result
 
@@ -154,15 +172,15 @@ def test_an_undisturbed_release_asks_every_endpoint_and_again_changes_nothing(
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_at_any_one_call_doubles_nothing_and_a_rerun_finishes(
-    bench: Bench, undisturbed: list[str], matrix: Matrix, fault: str
+    bench: Bench, undisturbed: list[str], matrix: Matrix, fault: str, world: str
 ) -> None:
     for at, endpoint in enumerate(undisturbed):
-        matrix.note("once", endpoint, fault, bench.cell(Trouble(fault, at=at)))
+        matrix.note(world, "once", endpoint, fault, bench.cell(Trouble(fault, at=at)))
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_an_endpoint_that_stays_broken_doubles_nothing_and_a_rerun_finishes(
-    bench: Bench, matrix: Matrix, fault: str
+    bench: Bench, matrix: Matrix, fault: str, world: str
 ) -> None:
     for endpoint in ENDPOINTS:
-        matrix.note("lasting", endpoint, fault, bench.cell(Trouble(fault, endpoint=endpoint)))
+        matrix.note(world, "lasting", endpoint, fault, bench.cell(Trouble(fault, endpoint=endpoint)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, World
+from airflow_wxa.sandbox import AuditPlan, Looseness, MiniProgram, Platform, World
 from airflow_wxa.sandbox.audit import AuditSheet, Stage
 from airflow_wxa.sandbox.platforms import Template
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pytest
 
 THE_TIME = 1_767_225_600.0  # worlds whose clocks stand still can be compared
+#: A world that answers as WeChat's pages say, and one as the real WeChat was seen to.
+WORLDS = {"strict": Looseness(), "loose": Looseness.everything(lag=2)}
 FOREIGN = "their release [wxa:0badcafe]"
 
 
