@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from cryptography.fernet import Fernet
 
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
@@ -24,6 +25,7 @@ from tests.sealing import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.load
 
@@ -90,10 +92,12 @@ def test_pictures_that_never_come_hold_no_page_up(url: str, monkeypatch: pytest.
     assert slowest < min(pictures)[0]
 
 
-def test_made_up_pushes_cost_no_look_ups(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_made_up_pushes_cost_no_look_ups(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     extra = {"push_token": PUSH_TOKEN, "encoding_aes_key": ENCODING_AES_KEY}
     platform = {"conn_type": "wxa", "login": COMPONENT_APPID, "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(platform))
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")
+    monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", Fernet.generate_key().decode())
     look_up, asked = WxaHook.get_connection, list[str]()
 
     def slow(conn_id: str) -> Any:
