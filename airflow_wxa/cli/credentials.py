@@ -16,6 +16,7 @@ from airflow_wxa.api.authorisation import (
     api_start_push_ticket,
     read_granted,
 )
+from airflow_wxa.api.errcodes import ACCOUNT_NOT_AUTHORIZED
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.cli.opening import (
     STDIN,
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 
 __all__ = ["accounts", "authorise", "import_list", "read_merchants", "rotate_keys", "ticket"]
 
-_NOT_AUTHORISED: Final = 61003
 _COLUMNS: Final = ("appid", "refresh_token")
 _PROBLEMS_SHOWN: Final = 20  # a file with the wrong separator has as many as lines
 
@@ -154,7 +154,7 @@ def _note_granted(platform: PlatformCredentials) -> int:
             try:
                 answer = platform.client.send(api_get_authorizer_info(platform.component_appid, appid)).answer
             except WxaPermissionError as error:
-                if error.errcode != _NOT_AUTHORISED:
+                if error.errcode != ACCOUNT_NOT_AUTHORIZED:
                     raise
                 platform.store.mark(platform.component_appid, appid, "withdrawn")
                 withdrawn += 1

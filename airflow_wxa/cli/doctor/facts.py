@@ -13,6 +13,7 @@ from airflow.sdk.configuration import conf
 from airflow_wxa.access import PlatformCredentials
 from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.authorisation import api_get_authorizer_info, api_get_authorizer_list, getaccountbasicinfo
+from airflow_wxa.api.errcodes import ACCOUNT_NOT_AUTHORIZED
 from airflow_wxa.cli.doctor.probe import Probe, probed
 from airflow_wxa.client import WxaClient
 from airflow_wxa.errors import WxaApiError, WxaError, WxaSpecError
@@ -32,7 +33,6 @@ __all__ = ["EarlyDeath", "Facts", "Merchant", "Unknown", "collect", "known", "re
 T = TypeVar("T")
 
 _ASKED: Final = 3  # merchants, when none is named: it stays quick with ten thousand of them
-_NOT_AUTHORISED: Final = 61003
 _SURELY_ALIVE: Final = 60.0  # seconds left: no rounding and no slow network explains a refusal
 _AES_KEYS: Final = ("encoding_aes_key", "previous_encoding_aes_key")
 _PUSH_FIELDS: Final = frozenset({"push_token", *_AES_KEYS})
@@ -380,7 +380,7 @@ def _merchant(client: WxaClient, component_appid: str, appid: str) -> Merchant:
         return _attempted(lambda: client.send(call))
 
     info = sent(api_get_authorizer_info(component_appid, appid)) if component_appid else None
-    if isinstance(info, WxaApiError) and info.errcode == _NOT_AUTHORISED:
+    if isinstance(info, WxaApiError) and info.errcode == ACCOUNT_NOT_AUTHORIZED:
         # Asking for its token would make a row in the store for somebody who is no merchant of ours.
         return Merchant(appid, info)
     quota = sent(queryquota(appid))

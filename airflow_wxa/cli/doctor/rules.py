@@ -9,6 +9,20 @@ from typing import Any, Final, Literal, TypeAlias
 
 from airflow_wxa.api.authorisation import RELEASE_PERMISSION_SET, read_granted
 from airflow_wxa.api.call import Reply
+from airflow_wxa.api.errcodes import (
+    ACCOUNT_NOT_AUTHORIZED,
+    APPSECRET_MISSING,
+    CLIENT_IP_NOT_REGISTERED_COMPONENT,
+    COMPONENT_APPID_MISSING,
+    COMPONENT_TICKET_EXPIRED,
+    COMPONENT_TICKET_INVALID,
+    INVALID_APPID,
+    INVALID_APPSECRET,
+    INVALID_COMPONENT,
+    INVALID_CREDENTIAL,
+    PERMISSION_SET_NOT_GRANTED,
+    REFRESH_TOKEN_INVALID,
+)
 from airflow_wxa.cli.doctor.facts import CONN_TYPE, Facts, Merchant, Unknown, known, refusal
 from airflow_wxa.cli.opening import TICKET_SECONDS, in_words
 from airflow_wxa.errors import WxaApiError, WxaError
@@ -23,12 +37,9 @@ _SKEW_SECONDS: Final = 300  # half of the ten minutes by which the receiver refu
 _PUSHES_STOPPED_SECONDS: Final = 3 * 3600  # a ticket comes every ten minutes; by then it is no short disturbance
 _NAMED: Final = 5  # appids of a long list
 _NO_ANSWER: Final = ("dns", "connection", "proxy")
-_WRONG_APPID: Final = (40013, 41018, 61011)
-_WRONG_SECRET: Final = (40125, 41004)
-_NOT_A_SECRET: Final = 40001  # of a token everywhere; of the secret where no token is sent
-_IP: Final = 61004
-_TICKET_EXPIRED, _TICKET_INVALID = 61005, 61006
-_NOT_AUTHORISED, _NOT_VALID, _NOT_GRANTED = 61003, 61023, 61007
+_WRONG_APPID: Final = (INVALID_APPID, COMPONENT_APPID_MISSING, INVALID_COMPONENT)
+_WRONG_SECRET: Final = (INVALID_APPSECRET, APPSECRET_MISSING)
+_TICKET: Final = (COMPONENT_TICKET_EXPIRED, COMPONENT_TICKET_INVALID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +235,7 @@ def unreachable(facts: Facts) -> Iterator[Finding]:
         raise Unknown("the host's name cannot be resolved")
     if probe.failure in _NO_ANSWER:
         proxy = ", extra proxy is set" if known(facts.connection).egress.proxy else ""
-        here = "//127." in _host(facts) or "//localhost" in _host(facts) or "//[::1]" in _host(facts)
+        here = _host(facts).startswith("http://") and not known(facts.parts).is_plain_http  # loopback
         yield Finding(
             "nothing answers on this machine at the Connection's host" if here else "the host cannot be reached",
             f"host {_host(facts)}: {probe.said}{proxy}",
@@ -329,7 +340,7 @@ def no_ticket(facts: Facts) -> Iterator[Finding]:
             "point the authorisation event URL (授权事件接收URL) at the push receiver, then airflow wxa ticket "
             "--restart; or take one over with airflow wxa ticket --import",
         )
-    elif error := _ticket_refusal(facts, _TICKET_INVALID):
+    elif error := _ticket_refusal(facts, COMPONENT_TICKET_INVALID):
         yield Finding.of(error)
 
 
@@ -337,7 +348,7 @@ def no_ticket(facts: Facts) -> Iterator[Finding]:
 def old_ticket(facts: Facts) -> Iterator[Finding]:
     """Look at the ticket's age: it lives 12 hours, and WeChat pushes one about every ten minutes."""
     age = _ticket_age(facts)
-    if age >= TICKET_SECONDS or _ticket_refusal(facts, _TICKET_EXPIRED):
+    if age >= TICKET_SECONDS or _ticket_refusal(facts, COMPONENT_TICKET_EXPIRED):
         yield Finding(
             "the newest component_verify_ticket has run out",
             f"component_appid {known(facts.connection).component_appid}, it came {in_words(age)} ago and lives 12 h",
@@ -377,7 +388,7 @@ def _ticket_age(facts: Facts) -> float:
 @rule("IP allow list")
 def ip_allow_list(facts: Facts) -> Iterator[Finding]:
     """Look for 61004: WeChat takes calls only from addresses on the platform's list."""
-    if error := refusal(facts.errors, _IP):
+    if error := refusal(facts.errors, CLIENT_IP_NOT_REGISTERED_COMPONENT):
         yield Finding(
             "WeChat does not take calls from this machine's address (61004)",
             Finding.of(error).which,
@@ -416,7 +427,7 @@ def component_appsecret(facts: Facts) -> Iterator[Finding]:
 def platform_token(facts: Facts) -> Iterator[Finding]:
     """Look whether the platform token opens the platform's own calls, after one renewal at the latest."""
     for error in facts.platform_errors:
-        told = (*_WRONG_APPID, *_WRONG_SECRET, _TICKET_EXPIRED, _TICKET_INVALID, _IP)
+        told = (*_WRONG_APPID, *_WRONG_SECRET, *_TICKET, CLIENT_IP_NOT_REGISTERED_COMPONENT)
         if refusal([error], *told) or _secret_refusal(facts):
             raise Unknown("no platform token could be fetched")
         yield Finding.of(error)
@@ -462,8 +473,9 @@ def _platform_list(facts: Facts) -> PlatformOutcome:
 
 
 def _secret_refusal(facts: Facts) -> WxaApiError | None:
-    error = refusal(facts.platform_errors, *_WRONG_SECRET, _NOT_A_SECRET)
-    if error is not None and error.errcode == _NOT_A_SECRET and error.endpoint != "api_component_token":
+    error = refusal(facts.platform_errors, *_WRONG_SECRET, INVALID_CREDENTIAL)
+    # 40001 is of a token everywhere, and of the secret where no token is sent.
+    if error is not None and error.errcode == INVALID_CREDENTIAL and error.endpoint != "api_component_token":
         return None
     return error
 
@@ -475,7 +487,7 @@ def _credential(facts: Facts, error: WxaApiError | None, what: str, fix: str) ->
     """
     if error:
         yield Finding(what, f"login {known(facts.connection).component_appid}, errcode {error.errcode}", fix)
-    elif refusal(facts.platform_errors, _TICKET_EXPIRED, _TICKET_INVALID):
+    elif refusal(facts.platform_errors, *_TICKET):
         return  # the ticket is looked at after them
     elif facts.platform_errors:
         raise Unknown("no platform token could be fetched, for another reason")
@@ -504,10 +516,10 @@ def authorizer_list(facts: Facts) -> Iterator[Finding]:
 def not_authorised(facts: Facts) -> Iterator[Finding]:
     """Look whether each merchant has authorised the platform, and not withdrawn."""
     for merchant in known(facts.merchants):
-        if refusal(merchant.errors, _NOT_AUTHORISED):
+        if refusal(merchant.errors, ACCOUNT_NOT_AUTHORIZED):
             yield Finding(
                 "the merchant has not authorised the platform, or has withdrawn",
-                f"appid {merchant.appid}, errcode {_NOT_AUTHORISED}",
+                f"appid {merchant.appid}, errcode {ACCOUNT_NOT_AUTHORIZED}",
                 f"let the merchant open the link that airflow wxa authorise --appid {merchant.appid} --redirect-uri … "
                 "prints; if it was to be another platform's, correct the Connection",
             )
@@ -518,10 +530,10 @@ def refresh_token(facts: Facts) -> Iterator[Finding]:
     """Look for refused refresh tokens for which WeChat's own list tells no other: only the merchant can help."""
     merchants = known(facts.merchants)
     for merchant in merchants:
-        if refusal(merchant.errors, _NOT_VALID):
+        if refusal(merchant.errors, REFRESH_TOKEN_INVALID):
             yield Finding(
                 "WeChat refuses the merchant's refresh token, and its list tells no other",
-                f"appid {merchant.appid}, errcode {_NOT_VALID}",
+                f"appid {merchant.appid}, errcode {REFRESH_TOKEN_INVALID}",
                 f"let the merchant authorise again: airflow wxa authorise --appid {merchant.appid} --redirect-uri … "
                 "prints the link",
             )
@@ -542,7 +554,9 @@ def permission_set_18(facts: Facts) -> Iterator[Finding]:
     """Look for permission set 18, which domains, code, audit and release all belong to."""
     for merchant in known(facts.merchants):
         granted = _granted(merchant)
-        if refusal(merchant.errors, _NOT_GRANTED) or (granted is not None and RELEASE_PERMISSION_SET not in granted):
+        if refusal(merchant.errors, PERMISSION_SET_NOT_GRANTED) or (
+            granted is not None and RELEASE_PERMISSION_SET not in granted
+        ):
             shown = "none" if granted == () else ", ".join(map(str, granted or ())) or "unknown"
             yield Finding(
                 "the merchant has not granted permission set 18 (development and data)",
@@ -571,7 +585,12 @@ def individual(facts: Facts) -> Iterator[Finding]:
 @rule("merchant token")
 def merchant_token(facts: Facts) -> Iterator[Finding]:
     """Look whether each merchant's token opens a harmless call, after one renewal at the latest."""
-    told = (_NOT_AUTHORISED, _NOT_VALID, _NOT_GRANTED, _IP)
+    told = (
+        ACCOUNT_NOT_AUTHORIZED,
+        REFRESH_TOKEN_INVALID,
+        PERMISSION_SET_NOT_GRANTED,
+        CLIENT_IP_NOT_REGISTERED_COMPONENT,
+    )
     for merchant in known(facts.merchants):
         for error in merchant.errors:
             if not refusal([error], *told):
