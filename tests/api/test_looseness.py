@@ -1,0 +1,217 @@
+"""Every field of every answer, loosened in every way: nothing stops a release but what it cannot do without."""
+
+from __future__ import annotations
+
+import copy
+import json
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.api.audit import AuditStatus
+from airflow_wxa.api.call import Call, read_reply
+from airflow_wxa.api.code import CodeVersion
+from airflow_wxa.api.endpoints import CATALOGUE, TokenKind
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.errors import WxaError
+from airflow_wxa.sandbox.exchange import Sandbox
+from airflow_wxa.sandbox.gate import Request
+from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from airflow_wxa.steps import Pause
+from airflow_wxa.steps.authorisation import (
+    exchange_code,
+    fetch_merchant_token,
+    fetch_platform_token,
+    list_refresh_tokens,
+    new_authorisation_link,
+)
+from tests.chaos.releasing import Memory, Plan, as_one_step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from airflow_wxa.sandbox import World
+    from airflow_wxa.steps import Step
+
+PAGE = Path(__file__).resolve().parents[2] / "docs/reference/answers.md"
+PLATFORM = "wx00000000000000c1"
+ABSENT = object()
+#: What a field is replaced by; where a value stays itself, it is spelt as the other type.
+LOOSE: Mapping[str, Callable[[Any], Any]] = {
+    "absent": lambda _: ABSENT,
+    "null": lambda _: None,
+    "empty object": lambda _: {},
+    "text for number": lambda value: str(value) if isinstance(value, int) else value,
+    "number for text": lambda value: int(value) if isinstance(value, str) and value.isdigit() else value,
+    "unnamed value": lambda value: 77 if value == AuditStatus.AUDITING else value,
+}
+MOST_CALLS = 300
+
+
+def needed() -> dict[str, list[str]]:
+    """Return, by endpoint, the fields that the page lists; ``errcode`` stands under ``""``."""
+    rows = [line.split("`")[1] for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| `")]
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        endpoint, _, path = row.rpartition(".") if row.count(".") < 2 else (row.split(".")[0], "", row.split(".", 1)[1])
+        found.setdefault(endpoint, []).append(path)
+    return found
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    text = resources.files("airflow_wxa.api").joinpath("schemas", f"{name}.json").read_text("utf-8")
+    answer: dict[str, Any] = json.loads(text)["answer"]
+    return answer
+
+
+def fields(schema: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield the path of every field below an answer; entries of lists are loosened as a whole."""
+    for name, field in schema.get("properties", {}).items():
+        yield (name,)
+        yield from ((name, *below) for below in fields(field))
+
+
+MATRIX = [
+    (name, path, how)
+    for name in CATALOGUE
+    if "not" not in schema_of(name)
+    for path in [("errcode",), ("errmsg",), *fields(schema_of(name))]
+    for how in LOOSE
+    if how != "unnamed value" or path[-1] == "status"
+]
+
+
+def loosened(answer: Any, path: tuple[str, ...], how: str) -> Any:
+    """Return the answer with one field spelt otherwise; one that does not hold it as it is."""
+    changed = copy.deepcopy(answer)
+    place = changed
+    for name in path[:-1]:
+        place = place.get(name) if isinstance(place, dict) else None
+    if not isinstance(place, dict) or path[-1] not in place:
+        return changed
+    value = LOOSE[how](place[path[-1]])
+    if value is ABSENT:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return changed
+
+
+def carry(step: Step[Any], answer: Callable[[Call], Any], memory: Memory) -> Any:
+    """Carry a step; pauses are over at once, writes are noted as in the ledger."""
+    reply, error = None, None
+    for _ in range(MOST_CALLS):
+        try:
+            wish = step.throw(error) if error is not None else step.send(reply)  # type: ignore[arg-type]
+        except StopIteration as stop:
+            return stop.value
+        reply = error = None
+        if isinstance(wish, Pause):
+            continue
+        wish.content()
+        try:
+            reply = read_reply(wish, 200, json.dumps(answer(wish)).encode())
+        except WxaError as refused:
+            error = refused
+        if wish.writes:
+            memory.after([(memory.before([wish])[0], error or reply)])
+    raise AssertionError("it goes round in circles")
+
+
+def stop_of(step: Step[Any], answer: Callable[[Call], Any], memory: Memory) -> WxaError | None:
+    """Return what stops a step; ``None``: nothing does."""
+    try:
+        carry(step, answer, memory)
+    except WxaError as stopped:
+        return stopped
+    return None
+
+
+def is_needed(name: str, path: tuple[str, ...]) -> bool:
+    """Tell whether the page lists a field, or one below it."""
+    dotted = ".".join(path)
+    return path == ("errcode",) or any(
+        each == dotted or each.startswith(f"{dotted}.") for each in needed().get(name, ())
+    )
+
+
+#: 14 is a version that can be spelt as a number.
+PLAN = Plan(version=CodeVersion.of(APPID, 47, "14"))
+
+
+@pytest.mark.parametrize(("name", "path", "how"), [row for row in MATRIX if not CATALOGUE[row[0]].holds_secrets])
+def test_a_release_stops_only_for_what_it_cannot_do_without(
+    wxa_world: World, name: str, path: tuple[str, ...], how: str
+) -> None:
+    sandbox = Sandbox.of(wxa_world)
+    asked: list[str] = []
+
+    def answer(call: Call) -> Any:
+        token = PLATFORM_TOKEN if call.endpoint.token is TokenKind.PLATFORM else MERCHANT_TOKEN
+        request = Request(
+            method=call.endpoint.method,
+            path=call.endpoint.path,
+            query={"access_token": token},
+            raw=call.content() or b"",
+        )
+        asked.append(call.endpoint.name)
+        said, _ = sandbox.answer(request)
+        return loosened(said, path, how) if call.endpoint.name == name else said
+
+    memory = Memory()
+    stopped = stop_of(as_one_step(PLAN, memory), answer, memory)
+    assert stopped is None or is_needed(name, path), stopped
+    assert stopped is None or how not in {"text for number", "number for text"}
+    assert all(asked.count(once) <= 1 for once in ("commit", "submit_audit", "release")), asked
+
+
+INFO = {
+    "authorizer_appid": "wx1",
+    "authorizer_access_token": "1",
+    "expires_in": 7200,
+    "authorizer_refresh_token": "2",
+    "func_info": [{"funcscope_category": {"id": 18}}],
+}
+SECRET = Secret("secret")
+TOKENS: dict[str, tuple[Callable[[], Step[Any]], Any]] = {
+    "api_component_token": (
+        lambda: fetch_platform_token(PLATFORM, SECRET, SECRET),
+        {"component_access_token": "1", "expires_in": 7200},
+    ),
+    "api_authorizer_token": (lambda: fetch_merchant_token(PLATFORM, "wx1", SECRET), INFO),
+    "api_create_preauthcode": (
+        lambda: new_authorisation_link(PLATFORM, "https://example.com"),
+        {"pre_auth_code": "1", "expires_in": 600},
+    ),
+    "api_get_authorizer_list": (
+        lambda: list_refresh_tokens(PLATFORM),
+        {"total_count": 1, "list": [{"authorizer_appid": "wx1", "refresh_token": "2", "auth_time": 3}]},
+    ),
+    "api_query_auth": (lambda: exchange_code(PLATFORM, SECRET), {"authorization_info": INFO}),
+}
+
+
+@pytest.mark.parametrize(("name", "path", "how"), [row for row in MATRIX if row[0] in TOKENS])
+def test_a_token_is_refused_only_for_what_it_cannot_do_without(name: str, path: tuple[str, ...], how: str) -> None:
+    make, said = TOKENS[name]
+    pages = iter([{"errcode": 0, "errmsg": "ok"} | said])
+
+    def answer(call: Call) -> Any:
+        empty = {"errcode": 0, "list": [], "total_count": 0}
+        return loosened(next(pages, empty), path, how)
+
+    stopped = stop_of(make(), answer, Memory())
+    appid = path == ("authorization_info", "authorizer_appid")
+    assert stopped is None or ((is_needed(name, path) or appid) and stopped.retryable), stopped
+
+
+def test_the_page_lists_every_field_that_a_schema_requires_and_a_dozen_at_most() -> None:
+    listed = {(endpoint, field) for endpoint, names in needed().items() for field in names}
+    required = {(name, field) for name in CATALOGUE for field in schema_of(name).get("required", ())}
+    assert required <= listed
+    assert len(listed) <= 12
+    for line in PAGE.read_text("utf-8").splitlines():
+        if line.startswith("| `"):
+            assert line.rpartition(" | ")[2].strip(" |")
