@@ -50,6 +50,7 @@ def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None 
         "dag_display_name": "Release a Mini Program",
         "is_paused_upon_creation": False,
         "catchup": False,
+        "max_active_runs": 10_000,  # a run waits for a review for days, and a waiting run costs nothing
         "tags": ["wechat", "release"],
         "doc_md": __doc__,
     }

@@ -99,6 +99,10 @@ def _text(*, nullable: bool = True, **more: Any) -> Field:
     return Field(schema={"type": ["null", "string"] if nullable else "string"}, must="a text", **more)
 
 
+def _without_words(name: str) -> dict[str, Any]:
+    return {key: value for key, value in _COMMIT[name].items() if key != "description"}
+
+
 # In the order of the form.
 _FIELDS: Final = (
     Field(
@@ -126,12 +130,14 @@ _FIELDS: Final = (
         schema={"type": "array", "items": {"type": "string"}},
         must="a list of origins",
         title="Business domains (webviewdomain)",
-        help="One origin a line, such as https://m.example.com; needed for add, set and delete, else empty.",
+        help="One origin a line, such as https://m.example.com. add, set and delete need at least one: with an empty "
+        "list they are refused, nothing is sent. get and all take none; all adds every domain of the platform list.",
         default=[],
     ),
     Field(
         name="template_id",
-        schema={key: value for key, value in _COMMIT["template_id"].items() if key != "description"},
+        # A text first and an example: else the form shows six lines for it, or a spinner.
+        schema={**_without_words("template_id"), "type": ["string", "integer"], "examples": ["47"]},
         must=_COMMIT["template_id"]["description"],
         title="Template (template_id)",
         help="From gettemplatelist: digits.",
@@ -139,7 +145,7 @@ _FIELDS: Final = (
     ),
     Field(
         name="user_version",
-        schema={key: value for key, value in _COMMIT["user_version"].items() if key != "description"},
+        schema=_without_words("user_version"),
         must=_COMMIT["user_version"]["description"],
         title="Version (user_version)",
         help=f"Such as 1.4.0: {_COMMIT['user_version']['description']}.",
@@ -152,10 +158,12 @@ _FIELDS: Final = (
         schema={"type": ["null", "string"], "not": {"type": "string", "pattern": r"\[wxa:"}},
         must="a text without [wxa:, by which a release recognises its version: commit appends that part",
     ),
-    _text(
+    Field(
         name="version_desc",
+        schema={"type": ["null", "string"], "format": "multiline"},
+        must="a text",
         title="For the reviewer (version_desc)",
-        help="For the reviewer: what changed, test accounts.",
+        help="For the reviewer: what changed, test accounts. Whoever may see the run can read it.",
         default="",
     ),
     _flag(

@@ -36,7 +36,7 @@ PARAMS: dict[str, tuple[Any, Any]] = {
     "platform_conn_id": (["null", "string"], None),
     "platform_domains": ("array", []),
     "on_individual": ("string", "release_without_domains"),
-    "template_id": (["integer", "string"], None),
+    "template_id": (["string", "integer"], None),
     "user_version": ("string", None),
     "user_desc": (["null", "string"], None),
     "ext_json": ("object", {}),
@@ -97,6 +97,17 @@ def test_it_runs_when_asked_and_is_not_paused(release_dag: DAG) -> None:
     assert release_dag.schedule is None
     assert release_dag.is_paused_upon_creation is False
     assert release_dag.catchup is False
+
+
+def test_as_many_runs_as_there_are_releases_may_wait_at_once(release_dag: DAG) -> None:
+    assert release_dag.max_active_runs >= 1_000
+
+
+def test_every_param_has_a_title_that_keeps_wechats_name_in_sight(release_dag: DAG) -> None:
+    titles = {name: release_dag.params.get_param(name).schema.get("title") for name in release_dag.params}
+    assert [name for name, title in titles.items() if not title] == []
+    for name in ("appid", "webviewdomain", "template_id", "user_version", "user_desc", "version_desc", "ext_json"):
+        assert name in titles[name]
 
 
 def test_edges_and_their_labels_are_those_of_the_contract(release_dag: DAG) -> None:
