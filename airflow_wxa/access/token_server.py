@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.endpoints import TokenKind
-from airflow_wxa.api.redaction import Secret, without_credentials
+from airflow_wxa.api.redaction import Secret
 from airflow_wxa.client.delivery import Request
 from airflow_wxa.client.sync import Http
 from airflow_wxa.errors import WxaTransportError
@@ -78,15 +78,18 @@ class TokenServer:
         query = {"kind": kind.value, "component_appid": self._component_appid}
         query |= ({"appid": owner} if merchant else {}) | ({"refused": "1"} if refused else {})
         begin = time.monotonic()
-        token, life = self._told(asked, query)
+        told = self._told(asked, query)
+        if isinstance(told, str):  # raised out here: in there, URL, bearer and answer are spelled out
+            raise self._useless(asked, told)
+        token, life = told
         self._known[owner] = (token, begin + life - min(_EARLY, life / 10))
         return token
 
     def preload(self, owners: Collection[str]) -> None:
         """Do nothing: the server is asked one by one."""
 
-    def _told(self, asked: str, query: dict[str, str]) -> tuple[Secret, float]:
-        """Return the token of this appid, and the seconds that it still lives."""
+    def _told(self, asked: str, query: dict[str, str]) -> tuple[Secret, float] | str:
+        """Return the token of this appid and the seconds that it still lives, or why there is none."""
         url = self._url.reveal()
         headers = {} if self._bearer is None else {"Authorization": f"Bearer {self._bearer.reveal()}"}
         with Http(self._egress, url) as http:
@@ -95,17 +98,17 @@ class TokenServer:
             )
         told = _json(answer.content)
         if answer.failure:
-            raise self._useless(asked, answer.failure)
+            return answer.failure
         if answer.status != _HTTP_OK or not _ANSWER.is_valid(told):
-            raise self._useless(asked, f"HTTP status {answer.status}, or not the JSON that its documentation promises")
+            return f"HTTP status {answer.status}, or not the JSON that its documentation promises"
         if told["appid"] != asked:
-            raise self._useless(asked, f"it answered about {told['appid']!r} instead of {asked!r}")
+            return f"it answered about {told['appid']!r} instead of {asked!r}"
         return Secret(told["access_token"]), told["expires_in"]
 
     def _useless(self, asked: str, what: str) -> WxaTransportError:
         return WxaTransportError(
             "the token server gave no token",
-            values={"token_url": without_credentials(self._url.reveal()), "it did": what},
+            values={"token_url": urlsplit(self._url.reveal()).hostname, "it did": what},
             why="The Connection's extra token_url names where tokens come from, and a token is never guessed.",
             next_step="ask whoever runs that server; airflow-wxa docs connection says what it must answer",
             appid=asked,

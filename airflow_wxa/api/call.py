@@ -15,14 +15,14 @@ from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind
 from airflow_wxa.api.errcodes import error_for, is_noop
 from airflow_wxa.api.redaction import Secret, without_secrets
-from airflow_wxa.errors import WxaSpecError, WxaTransportError, shown
+from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from jsonschema.protocols import Validator
 
-__all__ = ["MAX_ANSWER_BYTES", "Call", "Reply", "body_schema", "read_reply"]
+__all__ = ["MAX_ANSWER_BYTES", "Call", "Reply", "body_schema", "read_reply", "reply_or_error"]
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # the largest honest answer, a trial QR code, has some 100 KB
 _HTTP_OK: Final = 200
@@ -90,6 +90,12 @@ class Call:
 
         :raises WxaSpecError: the body breaks its schema; every problem is named.
         """
+        content = self._encoded()  # raised out here: in there, the body is spelled out
+        if isinstance(content, WxaSpecError):
+            raise content
+        return content
+
+    def _encoded(self) -> bytes | WxaSpecError | None:
         if self.endpoint.method == "GET":
             return None
         validator = _validator(self.endpoint.name)
@@ -98,7 +104,7 @@ class Call:
             body = {name: _revealed(value) for name, value in body.items()}
         problems = [_problem(error, show=not self.endpoint.holds_secrets) for error in validator.iter_errors(body)]
         if problems:
-            raise WxaSpecError(
+            return WxaSpecError(
                 f"{self.endpoint.name} not sent: its body breaks WeChat's rules",
                 problems,
                 next_step="correct the values named above and run the step again",
@@ -109,13 +115,13 @@ class Call:
         try:
             return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         except (TypeError, ValueError) as error:  # a value JSON cannot say, or half a surrogate pair
-            raise WxaSpecError(
+            return WxaSpecError(
                 f"{self.endpoint.name} not sent: its body is no JSON",
                 [f"{shown(str(error))} in {shown(repr(self.body))}"],  # a Secret's repr says nothing
                 source=self.endpoint.source,
                 endpoint=self.endpoint.name,
                 appid=self.appid,
-            ) from None
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,29 +153,39 @@ def read_reply(call: Call, status: int, content: bytes, *, secrets: Sequence[Sec
     :raises WxaTransportError: not an answer of WeChat, or one without a field that no step can do without.
     :raises WxaApiError: an errcode other than 0, as the class that the table says.
     """
+    reply = reply_or_error(call, status, content, secrets=secrets)
+    if isinstance(reply, WxaError):
+        raise reply
+    return reply
+
+
+def reply_or_error(call: Call, status: int, content: bytes, *, secrets: Sequence[Secret] = ()) -> Reply | WxaError:
+    """Return the same as :func:`read_reply`, errors too: raised in here, their frames would hold the answer."""
     secrets = [*secrets, *(value for value in call.body.values() if isinstance(value, Secret))]
     if status != _HTTP_OK:
-        raise _unusable(call, f"HTTP status {status} instead of 200", content, secrets)
+        return _unusable(call, f"HTTP status {status} instead of 200", content, secrets)
     if call.endpoint.binary and not content.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{"):
         if not content.startswith((b"\xff\xd8\xff", b"\x89PNG")):
-            raise _unusable(call, "neither an image nor JSON", content, secrets)
+            return _unusable(call, "neither an image nor JSON", content, secrets)
         return Reply({}, image=content)
     answer = _object_in(content, call, secrets)
+    if isinstance(answer, WxaError):
+        return answer
     said = answer.get("errcode")
     errcode = 0 if said in (None, "") else integer_in(said)
     if errcode is None:
-        raise _unusable(call, f"errcode {said!r}, which is no number", content, secrets, why=_NO_RESULT)
+        return _unusable(call, f"errcode {said!r}, which is no number", content, secrets, why=_NO_RESULT)
     schema = _schemas(call.endpoint.name)["answer"]
     clean = str if call.endpoint.holds_secrets else partial(without_secrets, secrets=secrets)
     reply = Reply(fields_understood(answer, schema, clean), errcode)
     if errcode == 0 and (lacking := _lacking(reply.answer, schema)):
         instead = f": {lacking} = {answer[lacking]!r}" if lacking in answer and not call.endpoint.holds_secrets else ""
-        raise _unusable(call, f"an answer without {lacking}{instead}", content, secrets, why=_NO_RESULT)
+        return _unusable(call, f"an answer without {lacking}{instead}", content, secrets, why=_NO_RESULT)
     if errcode == 0 or is_noop(errcode, call.endpoint.path):
         return reply
     errmsg = without_secrets(reply.errmsg, secrets)
     rid = _RID.search(errmsg)
-    raise error_for(
+    return error_for(
         errcode,
         endpoint=call.endpoint,
         appid=call.appid,
@@ -185,17 +201,17 @@ def _lacking(answer: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     return next((name for name in schema.get("required", ()) if name not in answer), "")
 
 
-def _object_in(content: bytes, call: Call, secrets: Sequence[Secret]) -> dict[str, Any]:
+def _object_in(content: bytes, call: Call, secrets: Sequence[Secret]) -> dict[str, Any] | WxaError:
     """Return the JSON object that an answer is."""
     is_json = True
     try:
         answer = parsed(content)
     except (ValueError, RecursionError):
         is_json = False
-    if not is_json:  # raised out here: the exception would stay in the error's context, with the whole answer in it
-        raise _unusable(call, "an answer that is no JSON", content, secrets)
+    if not is_json:
+        return _unusable(call, "an answer that is no JSON", content, secrets)
     if not isinstance(answer, dict):
-        raise _unusable(call, f"a JSON {type(answer).__name__} instead of an object", content, secrets)
+        return _unusable(call, f"a JSON {type(answer).__name__} instead of an object", content, secrets)
     return answer
 
 

@@ -15,7 +15,15 @@ import httpx
 from airflow_wxa.api.call import MAX_ANSWER_BYTES
 from airflow_wxa.client.delivery import Answer, Deliverer, Note, Request, TokenOf
 from airflow_wxa.client.per_loop import PerLoop
-from airflow_wxa.client.wire import NO_NAME, NO_PROXY, NO_TLS, check_ca_bundle, quiet_url_loggers
+from airflow_wxa.client.wire import (
+    NO_NAME,
+    NO_PROXY,
+    NO_TLS,
+    check_ca_bundle,
+    in_flight,
+    is_loopback,
+    quiet_url_loggers,
+)
 from airflow_wxa.errors import WxaError, WxaSpecError
 
 if TYPE_CHECKING:
@@ -131,19 +139,22 @@ class AsyncWxaClient:
         """Send, and return the answer, cut off behind the limit."""
         pool, content = self._entered, bytearray()
         try:
-            async with (
-                pool.turn,
-                pool.http.stream(
-                    request.method, request.url, content=request.content, headers=request.headers
-                ) as response,
-            ):
-                async for chunk in response.aiter_bytes():
-                    content += chunk
-                    if len(content) > MAX_ANSWER_BYTES:
-                        break
-                return Answer(response.status_code, bytes(content))
+            with in_flight():
+                async with (
+                    pool.turn,
+                    pool.http.stream(
+                        request.method, request.url, content=request.content, headers=request.headers
+                    ) as response,
+                ):
+                    async for chunk in response.aiter_bytes():
+                        content += chunk
+                        if len(content) > MAX_ANSWER_BYTES:
+                            break
+                    return Answer(response.status_code, bytes(content))
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the latter two: a host that is no name
             return Answer(failure=_in_words(error, self._egress.timeout))
+        except BaseException as error:  # noqa: BLE001  (the library's frames hold the URL, and the URL holds the token)
+            raise error.with_traceback(None) from None
 
 
 class _Batches:
@@ -203,7 +214,8 @@ class _Pool:
                 max_keepalive_connections=_MOST_CONNECTIONS,
                 keepalive_expiry=_KEPT_SECONDS,
             ),
-            proxy=egress.proxy,
+            proxy=None if is_loopback(egress.host) else egress.proxy,
+            trust_env=not is_loopback(egress.host),  # a proxy would look for it on its own machine
             verify=_trusting(egress.ca_bundle) if egress.ca_bundle else True,
             follow_redirects=False,
         )

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
-from airflow_wxa.api.call import MAX_ANSWER_BYTES, read_reply
+from airflow_wxa.api.call import MAX_ANSWER_BYTES, reply_or_error
 from airflow_wxa.api.errcodes import (
     ACCESS_TOKEN_EXPIRED,
     COMPONENT_ACCESS_TOKEN_EXPIRED,
@@ -150,14 +150,14 @@ class Deliverer:
 
     def call(self, call: Call) -> Delivery[Reply]:
         """Send one call; a write is noted before and after."""
-        content = call.content()
+        request = Request(call.endpoint.method, "", call.content(), _JSON)
         token = None if call.owner is None else (yield TokenOf(call.owner))
         if self._observer is None or not call.writes:
-            return (yield from self._renewing(call, content, token))
+            return (yield from self._renewing(call, request, token))
         noted = yield Note(self._observer.before, call)
         self._wrote = call
         try:
-            reply = yield from self._renewing(call, content, token)
+            reply = yield from self._renewing(call, request, token)
         except WxaError as error:
             yield Note(self._observer.after, (noted, error))
             raise
@@ -179,12 +179,12 @@ class Deliverer:
             except WxaError as refused:
                 error = refused
 
-    def _renewing(self, call: Call, content: bytes | None, token: Secret | None) -> Delivery[Reply]:
+    def _renewing(self, call: Call, request: Request, token: Secret | None) -> Delivery[Reply]:
         """Send a call, also a write, with another token when WeChat refused the one before it did anything."""
         refused: tuple[Secret, ...] = ()
         while True:
             try:
-                return (yield from self._repeating(call, content, token))
+                return (yield from self._repeating(call, request, token))
             except WxaCredentialError as error:
                 if call.owner is None or token is None or error.errcode not in _TOKEN_REFUSED:
                     raise
@@ -193,23 +193,26 @@ class Deliverer:
                 if token in refused:
                     raise
 
-    def _repeating(self, call: Call, content: bytes | None, token: Secret | None) -> Delivery[Reply]:
+    def _repeating(self, call: Call, request: Request, token: Secret | None) -> Delivery[Reply]:
         for longest in PAUSES:
             try:
-                return (yield from self._once(call, content, token))
+                return (yield from self._once(call, request, token))
             except WxaError as error:
                 if not _is_repeated(call, error):
                     raise
             yield Pause(random.uniform(0, longest))  # noqa: S311  (so that many do not come back at one moment)
-        return (yield from self._once(call, content, token))
+        return (yield from self._once(call, request, token))
 
-    def _once(self, call: Call, content: bytes | None, token: Secret | None) -> Delivery[Reply]:
-        answer = yield Request(call.endpoint.method, url_of(self._host, call, token), content, _JSON)
+    def _once(self, call: Call, request: Request, token: Secret | None) -> Delivery[Reply]:
+        answer = yield replace(request, url=url_of(self._host, call, token))
         if answer.failure:
             raise no_answer(call, self._host, answer.failure)
         if len(answer.content) > MAX_ANSWER_BYTES:
             raise too_large(call, MAX_ANSWER_BYTES)
-        return read_reply(call, answer.status, answer.content, secrets=[token] if token else [])
+        reply = reply_or_error(call, answer.status, answer.content, secrets=[token] if token else [])
+        if isinstance(reply, WxaError):
+            raise reply
+        return reply
 
 
 def _is_repeated(call: Call, error: WxaError) -> bool:

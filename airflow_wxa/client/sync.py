@@ -11,7 +11,15 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from airflow_wxa.api.call import MAX_ANSWER_BYTES
 from airflow_wxa.client.delivery import Answer, Deliverer, Note, Request, TokenOf
-from airflow_wxa.client.wire import NO_NAME, NO_PROXY, NO_TLS, check_ca_bundle, quiet_url_loggers
+from airflow_wxa.client.wire import (
+    NO_NAME,
+    NO_PROXY,
+    NO_TLS,
+    check_ca_bundle,
+    in_flight,
+    is_loopback,
+    quiet_url_loggers,
+)
 from airflow_wxa.errors import WxaError
 
 if TYPE_CHECKING:
@@ -125,8 +133,12 @@ class Http:
         self._timeout = egress.timeout
         self._session = session = _NoRedirects()
         # Read once here, not for each of thousands of requests.
-        proxy = egress.proxy
-        session.proxies = {"http": proxy, "https": proxy} if proxy else dict(get_environ_proxies(url, no_proxy=None))
+        if is_loopback(url):  # a proxy would look for it on its own machine
+            session.proxies = {}
+        elif egress.proxy:
+            session.proxies = {"http": egress.proxy, "https": egress.proxy}
+        else:
+            session.proxies = dict(get_environ_proxies(url, no_proxy=None))
         session.verify = egress.ca_bundle or session.merge_environment_settings(url, {}, None, None, None)["verify"]
         session.trust_env = False
 
@@ -143,19 +155,25 @@ class Http:
     def send(self, request: Request) -> Answer:
         """Send, and return the answer, cut off behind the limit; no redirect is followed, the URL is secret."""
         try:
-            with self._session.request(
-                request.method,
-                request.url,
-                data=request.content,
-                headers=request.headers,
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                in_flight(),
+                self._session.request(
+                    request.method,
+                    request.url,
+                    data=request.content,
+                    headers=request.headers,
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 return Answer(response.status_code, response.raw.read(MAX_ANSWER_BYTES + 1, decode_content=True))
         except (requests.RequestException, HTTPError, ValueError) as error:
             # HTTPError: while the body is read. ValueError: a header that none can be.
             return Answer(failure=_in_words(error, self._timeout))
+        except BaseException as error:  # noqa: BLE001  (raised again)
+            # A task's time-out strikes anywhere. The libraries' frames hold the URL, and the URL holds the token.
+            raise error.with_traceback(None) from None
 
 
 def _in_words(error: Exception, timeout: float) -> str:

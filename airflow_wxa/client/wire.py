@@ -6,19 +6,34 @@ import ipaddress
 import logging
 import re
 import socket
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from airflow_wxa.api.redaction import without_credentials, without_token_queries
+from airflow_wxa.api.redaction import without_token_queries
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow_wxa.api.call import Call
     from airflow_wxa.api.redaction import Secret
 
-__all__ = ["WECHAT", "Egress", "api_host", "check_ca_bundle", "no_answer", "quiet_url_loggers", "too_large", "url_of"]
+__all__ = [
+    "WECHAT",
+    "Egress",
+    "api_host",
+    "check_ca_bundle",
+    "in_flight",
+    "is_loopback",
+    "no_answer",
+    "quiet_url_loggers",
+    "too_large",
+    "url_of",
+]
 
 WECHAT: Final = "https://api.weixin.qq.com"
 # An underscore is no host name by the book, and common inside companies. Behind the bar: an IPv6 address.
@@ -56,14 +71,14 @@ def api_host(host: str, *, allow_http: bool = False) -> str:
     if not host:
         return WECHAT
     problems = []
-    said = f"host = {without_credentials(host)!r}"
     try:
         parts = urlsplit(host if "://" in host else f"https://{host}")
         hostname = parts.hostname if parts.scheme in {"http", "https"} and parts.port != 0 else None
     except ValueError:  # half an IPv6 address, or a port that is no number
-        hostname = None
+        parts, hostname = urlsplit(""), None
+    said = f"host {hostname}"  # and nothing else of it: a password can stand anywhere in what was pasted here
     if not hostname or not _HOSTNAME.fullmatch(hostname):
-        problems.append(f"{said}: must be scheme, host and port, e.g. {WECHAT}")
+        problems.append(f"host (not shown, {len(host)} characters): must be scheme, host and port, e.g. {WECHAT}")
     elif parts.path not in {"", "/"} or parts.query or parts.fragment or "@" in parts.netloc:
         problems.append(f"{said}: must be scheme, host and port and nothing else")
     elif parts.scheme == "http" and not (allow_http or _is_loopback(hostname)):
@@ -124,10 +139,28 @@ def too_large(call: Call, limit: int) -> WxaTransportError:
     )
 
 
+_IN_FLIGHT: Final = ContextVar("a request of ours is under way", default=False)
+
+
+@contextmanager
+def in_flight() -> Iterator[None]:
+    """Keep the HTTP libraries quiet at DEBUG in the block."""
+    before = _IN_FLIGHT.set(True)
+    try:
+        yield
+    finally:
+        _IN_FLIGHT.reset(before)
+
+
 class _WithoutTokens(logging.Filter):
-    """Takes the token out of a record's text: urllib3 logs URLs at DEBUG, httpx at INFO."""
+    """Takes tokens out of what the HTTP libraries log, and drops what they tell at DEBUG of a request of ours.
+
+    urllib3 and httpcore tell URLs and headers there, httpx tells URLs at INFO.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno <= logging.DEBUG and _IN_FLIGHT.get():
+            return False
         text = record.getMessage()
         clean = without_token_queries(text)
         if clean != text:
@@ -137,12 +170,17 @@ class _WithoutTokens(logging.Filter):
 
 _FILTER: Final = _WithoutTokens()
 _URL_LOGGERS: Final = (
+    "urllib3.connection",
     "urllib3.connectionpool",
-    "urllib3.util.retry",
     "urllib3.poolmanager",
+    "urllib3.response",
+    "urllib3.util.retry",
     "httpx",
-    "httpcore.http11",  # logs the headers of answers, and a redirect's Location can repeat our URL
+    "httpcore.connection",
+    "httpcore.http11",  # the headers of answers, and a redirect's Location can repeat our URL
+    "httpcore.http2",
     "httpcore.proxy",
+    "httpcore.socks",
 )
 
 
@@ -150,6 +188,14 @@ def quiet_url_loggers() -> None:
     """Keep our query out of what the HTTP libraries log, inside and outside Airflow; calling it again does nothing."""
     for name in _URL_LOGGERS:
         logging.getLogger(name).addFilter(_FILTER)
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL names this machine."""
+    try:
+        return _is_loopback(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
 
 
 def _is_loopback(hostname: str) -> bool:

@@ -9,10 +9,10 @@ import math
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from airflow_wxa.access import FixedTokens, PlatformCredentials, TokenServer
-from airflow_wxa.api.redaction import Secret, without_credentials
+from airflow_wxa.api.redaction import Secret
 from airflow_wxa.client import Egress, api_host
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_store
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
 
-__all__ = ["WxaConnection", "read_connection", "unknown_connection"]
+__all__ = ["WxaConnection", "connection_or_error", "read_connection", "unknown_connection"]
 
 _DEFAULT_TIMEOUT: Final = 10.0  # seconds
 _AES_KEY_CHARACTERS: Final = 43
+_FLAGS: Final = {"true": True, "1": True, "false": False, "0": False, "": False}
 _TEXTS: Final = (
     "component_access_token",
     "token_url",
@@ -112,6 +113,16 @@ def read_connection(connection: Connection) -> WxaConnection:
 
     :raises WxaSpecError: all its problems together; no value of a secret field is shown.
     """
+    read = connection_or_error(connection)
+    if isinstance(read, WxaSpecError):
+        raise read
+    return read
+
+
+def connection_or_error(connection: Connection) -> WxaConnection | WxaSpecError:
+    """Return the same as :func:`read_connection`, the error too: raised in here, its frame would hold the secrets."""
+    if connection.conn_type != "wxa":  # before anything of it is quoted: it may be anybody's
+        return _refused(connection.conn_id, [f"its type is {connection.conn_type!r}: must be 'wxa'"])
     extra: Any = connection.extra_dejson
     problems: list[str] = []
     if not isinstance(extra, dict):
@@ -122,16 +133,14 @@ def read_connection(connection: Connection) -> WxaConnection:
     problems += [f"extra {name} must be a text" for name, value in texts.items() if not isinstance(value, str)]
     problems += _text_problems({name: value if isinstance(value, str) else "" for name, value in texts.items()})
     host = _checked_host(connection, extra, problems)
-    timeout = _DEFAULT_TIMEOUT if extra.get("timeout") in (None, "") else extra["timeout"]
-    if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 < timeout < math.inf:
-        problems.append(f"extra timeout = {timeout!r}: must be a number of seconds above 0")
+    timeout = _seconds(extra.get("timeout"), problems)
     if connection.password and not connection.login:
         problems.append("password (component_appsecret) is given, but login (component_appid) is not")
     if problems:
-        raise _refused(connection.conn_id, problems)
+        return _refused(connection.conn_id, problems)
     secrets = {name: Secret(texts[name]) if texts[name] else None for name in _TEXTS}
     return WxaConnection(
-        egress=Egress(host, float(timeout), texts["proxy"] or None, texts["ca_bundle"] or None),
+        egress=Egress(host, timeout, texts["proxy"] or None, texts["ca_bundle"] or None),
         fixed=FixedTokens(merchants, texts["component_access_token"]),
         component_appid=connection.login or "",
         component_appsecret=Secret(connection.password) if connection.password else None,
@@ -164,14 +173,35 @@ def _text_problems(texts: Mapping[str, str]) -> list[str]:
         try:
             api_host(texts["token_url"].split("/", 3)[0] + "//" + texts["token_url"].split("/", 3)[2])
         except (WxaSpecError, IndexError):
-            said = without_credentials(texts["token_url"])
-            problems.append(f"extra token_url = {said!r}: must be an https URL, or one of loopback")
+            problems.append(f"extra token_url{_host_in(texts['token_url'])}: must be an https URL, or one of loopback")
     problems += [
         f"extra {name} must be the 43 letters and digits that WeChat's console shows (it has {len(texts[name])})"
         for name in ("encoding_aes_key", "previous_encoding_aes_key")
         if texts[name] and not _is_aes_key(texts[name])
     ]
     return problems
+
+
+def _host_in(url: str) -> str:
+    """Return the host's name as a refusal shows it, and nothing else of the URL."""
+    try:
+        hostname = urlsplit(url).hostname
+    except ValueError:
+        hostname = None
+    return f" (host {hostname})" if hostname else ""
+
+
+def _seconds(value: Any, problems: list[str]) -> float:
+    """Return the time-out; a Connection given as URI holds it as a text."""
+    if value in (None, ""):
+        return _DEFAULT_TIMEOUT
+    try:
+        seconds = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        problems.append(f"extra timeout = {value!r}: must be a number of seconds above 0")
+    return seconds
 
 
 def _is_aes_key(text: str) -> bool:
@@ -183,9 +213,10 @@ def _is_aes_key(text: str) -> bool:
 
 def _checked_host(connection: Connection, extra: Mapping[str, Any], problems: list[str]) -> str:
     """Return the API's host, completed by the port and the schema that a Connection given as URI holds apart."""
-    allow_http = extra.get("allow_http") or False
-    if not isinstance(allow_http, bool):
-        problems.append(f"extra allow_http = {allow_http!r}: must be true or false")
+    said = extra.get("allow_http")
+    allow_http = _FLAGS.get(str("" if said is None else said).strip().lower())  # as text in a Connection given as URI
+    if allow_http is None:
+        problems.append(f"extra allow_http = {said!r}: must be true or false")
     host = connection.host or ""
     if host and "://" not in host and connection.schema in {"http", "https"}:
         host = f"{connection.schema}://{host}"

@@ -8,6 +8,7 @@ from typing import Final
 
 from airflow.sdk.configuration import conf
 
+from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.store import Ledger, Store
 from airflow_wxa.store.fleets import Fleets
@@ -23,12 +24,12 @@ def open_store() -> Store:
     :raises WxaSpecError: SQLite although the executor spans machines; or URL or keys cannot be right.
     :raises WxaTransportError: the database does not answer.
     """
-    return Store(store_url(), _keys())
+    return Store(Secret(store_url()), _keys())
 
 
 def open_ledger() -> Ledger:
     """Return the ledger, which rests in the store's database; raises as :func:`open_store` does."""
-    return Ledger(store_url())
+    return Ledger(Secret(store_url()))
 
 
 def open_fleets() -> Fleets:
@@ -61,6 +62,6 @@ def store_url() -> str:
     return f"sqlite:///{home / 'wxa.db'}"
 
 
-def _keys() -> list[str]:
+def _keys() -> list[Secret]:
     keys: str = conf.get("wxa", "encryption_keys", fallback="") or conf.get("core", "fernet_key", fallback="") or ""
-    return [key.strip() for key in keys.split(",") if key.strip()]
+    return [Secret(key.strip()) for key in keys.split(",") if key.strip()]

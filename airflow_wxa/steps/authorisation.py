@@ -20,6 +20,7 @@ from airflow_wxa.api.authorisation import (
 from airflow_wxa.api.redaction import Secret
 
 if TYPE_CHECKING:
+    from airflow_wxa.api.call import Reply
     from airflow_wxa.steps.outcome import Step
 
 __all__ = [
@@ -50,14 +51,20 @@ def list_refresh_tokens(component_appid: str) -> Step[dict[str, Secret]]:
     found: dict[str, Secret] = {}
     offset = 0
     while True:
-        answer = (yield api_get_authorizer_list(component_appid, offset, _PAGE)).answer
-        page = answer["list"]
-        for entry in page:
-            if entry.keys() >= {"authorizer_appid", "refresh_token"}:
-                found[entry["authorizer_appid"]] = Secret(entry["refresh_token"])
-        offset += len(page)  # not the count asked for: a page may be capped lower
-        if not page or offset >= answer.get("total_count", math.inf):  # an empty page is the end, whatever is counted
+        reply = yield api_get_authorizer_list(component_appid, offset, _PAGE)
+        found |= _refresh_tokens(reply)  # apart: an error on the next page would tell what this function holds
+        length = len(reply.answer["list"])
+        offset += length  # not the count asked for: a page may be capped lower
+        if not length or offset >= reply.answer.get("total_count", math.inf):  # an empty page is the end in any case
             return found
+
+
+def _refresh_tokens(reply: Reply) -> dict[str, Secret]:
+    return {
+        entry["authorizer_appid"]: Secret(entry["refresh_token"])
+        for entry in reply.answer["list"]
+        if entry.keys() >= {"authorizer_appid", "refresh_token"}
+    }
 
 
 def exchange_code(component_appid: str, authorization_code: Secret) -> Step[Authorisation]:

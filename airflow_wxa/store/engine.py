@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_random
 
+from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
 
 if TYPE_CHECKING:
@@ -43,14 +44,15 @@ _MIGRATION_LOCK: Final = 0x777861  # "wxa"; any number that nobody else locks in
 class Database:
     """A database of ours, opened anew in every process that uses it.
 
-    :param url: an SQLAlchemy URL of SQLite or PostgreSQL; the schema is created on first use.
+    :param url: an SQLAlchemy URL of SQLite or PostgreSQL; the schema is created on first use. A password in it stays
+        out of tracebacks that show variables when it comes as a :class:`~airflow_wxa.api.redaction.Secret`.
     :raises WxaSpecError: the URL cannot be right.
     :raises WxaTransportError: the database does not answer; so do both methods.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        open_engine(url)
+    def __init__(self, url: str | Secret) -> None:
+        self._url = url if isinstance(url, Secret) else Secret(url)
+        _ = self.engine
 
     @property
     def engine(self) -> Engine:
@@ -87,17 +89,17 @@ class Database:
             raise unreachable(self.engine, error) from None
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str | Secret) -> Engine:
     """Return the engine of this process for ``url``, its schema up to date.
 
     :raises WxaSpecError: not a URL of SQLite or PostgreSQL, or the driver is not installed.
     :raises WxaTransportError: the database does not answer.
     """
-    return _engine(url, os.getpid())
+    return _engine(url if isinstance(url, Secret) else Secret(url), os.getpid())
 
 
 @cache
-def _engine(url: str, pid: int) -> Engine:  # noqa: ARG001  (a forked child must not share its parent's connections)
+def _engine(url: Secret, pid: int) -> Engine:  # noqa: ARG001  (a forked child must not share its parent's connections)
     engine = _created(url)
     try:
         if engine.dialect.name == "sqlite":
@@ -137,9 +139,9 @@ def _newer(engine: Engine, revision: str | None) -> WxaSpecError:
     )
 
 
-def _created(url: str) -> Engine:
+def _created(url: Secret) -> Engine:
     try:
-        parsed = make_url(url)
+        parsed = make_url(url.reveal())
         if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
             raise ValueError(parsed.get_backend_name())  # noqa: TRY301  (one refusal for all reasons)
         engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Table
 
+    from airflow_wxa.api.redaction import Secret
+
 __all__ = ["FleetApp", "FleetRun", "Fleets", "NewApp", "RunKey", "Word"]
 
 #: What becomes of a Mini Program.
@@ -124,7 +126,7 @@ class Fleets:
     :raises WxaTransportError: the store does not answer; so does every method.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | Secret) -> None:
         self._database = Database(url)
 
     # Runs --------------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Row, Table
 
     from airflow_wxa.api.call import Call
+    from airflow_wxa.api.redaction import Secret
     from airflow_wxa.errors import WxaApiError
 
 __all__ = ["APPROVAL", "Entry", "Ledger", "Outcome", "Result", "TaskRef"]
@@ -118,7 +119,7 @@ class Ledger:
     :raises WxaTransportError: the store does not answer; so does every method.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | Secret) -> None:
         self._database = Database(url)
 
     # Before and after a write ------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
+    from airflow_wxa.api.redaction import Secret
     from airflow_wxa.store.ledger import TaskRef
 
 __all__ = ["SORTS", "WHO", "MiniProgram", "MiniPrograms", "Wanted", "keep_mini_program", "outcome_word", "who_acts"]
@@ -165,7 +166,7 @@ class MiniPrograms:
     :raises WxaTransportError: the store does not answer; so does every method.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | Secret) -> None:
         self._database = Database(url)
 
     def dag_ids(self) -> set[str]:

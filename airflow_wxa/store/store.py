@@ -73,7 +73,7 @@ class Store:
     :raises WxaTransportError: the database does not answer; so does every method.
     """
 
-    def __init__(self, url: str, keys: Sequence[str]) -> None:
+    def __init__(self, url: str | Secret, keys: Sequence[str | Secret]) -> None:
         self._vault = Vault(keys)
         self._database = Database(url)
 

@@ -22,12 +22,12 @@ class Vault:
     :raises WxaSpecError: no key, or something that is none; keys are not shown.
     """
 
-    def __init__(self, keys: Sequence[str]) -> None:
+    def __init__(self, keys: Sequence[str | Secret]) -> None:
         problems = [] if keys else ["there is no key"]
         fernets = []
         for number, key in enumerate(keys, start=1):
             try:
-                fernets.append(Fernet(key))
+                fernets.append(Fernet(key.reveal() if isinstance(key, Secret) else key))
             except ValueError:
                 problems.append(f"key {number} of {len(keys)} is not 32 bytes as URL-safe base64")
         if problems:

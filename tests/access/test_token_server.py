@@ -174,7 +174,7 @@ def test_the_connections_proxy_is_used(company: Company) -> None:
 
 def test_a_server_that_does_not_answer_is_named_without_what_its_url_hides(company: Company) -> None:
     url = "http://user:canary@127.0.0.1:1/token?key=canary"
-    with pytest.raises(WxaTransportError, match=r"127\.0\.0\.1:1/token[\s\S]*ConnectionError") as error:
+    with pytest.raises(WxaTransportError, match=r"127\.0\.0\.1[\s\S]*the connection broke") as error:
         company.source(url=url).token(MERCHANT)
     assert "canary" not in f"{error.value} {error.value.__context__!r}"
     assert error.value.retryable

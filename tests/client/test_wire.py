@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from airflow_wxa.api.call import Call
@@ -48,7 +50,7 @@ def test_a_host_is_scheme_host_and_port(written: str, host: str) -> None:
 def test_plain_http_to_another_machine_is_refused_unless_it_is_asked_for(host: str) -> None:
     with pytest.raises(WxaSpecError, match="plain http would send tokens readable") as raised:
         api_host(host)
-    assert repr(host) in str(raised.value)
+    assert f"host {urlsplit(host).hostname}: " in str(raised.value)
     assert "allow_http" in str(raised.value)
     assert api_host(host, allow_http=True) == host
 
@@ -75,7 +77,8 @@ def test_plain_http_to_another_machine_is_refused_unless_it_is_asked_for(host: s
 def test_what_is_no_url_of_a_host_is_refused(host: str) -> None:
     with pytest.raises(WxaSpecError) as raised:
         api_host(host, allow_http=True)
-    assert raised.value.problems == (f"host = {host!r}: must be scheme, host and port, e.g. https://api.weixin.qq.com",)
+    said = f"host (not shown, {len(host)} characters): must be scheme, host and port, e.g. https://api.weixin.qq.com"
+    assert raised.value.problems == (said,)
 
 
 @pytest.mark.parametrize(

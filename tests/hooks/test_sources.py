@@ -76,13 +76,13 @@ def test_the_few_long_lived_secrets_are_masked_raw_and_url_encoded() -> None:
         ("", {"token_url": "http://tokens.example.com/t?key=canary"}),
     ],
 )
-def test_a_refused_url_is_shown_without_password_and_query(host: str, extra: dict[str, str]) -> None:
-    with pytest.raises(WxaSpecError, match=r"\*\*\*") as error:
+def test_of_a_refused_url_at_most_the_hosts_name_is_shown(host: str, extra: dict[str, str]) -> None:
+    with pytest.raises(WxaSpecError, match=r"host (api|tokens)\.example\.com|host \(not shown") as error:
         of(extra, host=host)
     assert "canary" not in str(error.value)
 
 
-@pytest.mark.parametrize("timeout", ["10", 0, -1, True, float("nan"), float("inf"), []])
+@pytest.mark.parametrize("timeout", ["ten", 0, -1, True, float("nan"), float("inf"), []])
 def test_a_timeout_that_is_no_number_of_seconds_is_refused(timeout: object) -> None:
     with pytest.raises(WxaSpecError, match="extra timeout"):
         of({"timeout": timeout})

@@ -8,8 +8,10 @@ from urllib.parse import quote
 import pytest
 from airflow.sdk import Connection
 
+from airflow_wxa.access import TokenServer
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
+from airflow_wxa.client import Egress
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.connection import read_connection
 from airflow_wxa.hooks.wxa import WxaHook
@@ -49,20 +51,20 @@ def test_everything_that_is_wrong_with_a_connection_is_said_at_once() -> None:
             "component_access_token": [CANARY],
             "proxy": 1,
             "timeout": 0,
-            "allow_http": "yes",
+            "allow_http": "perhaps",
             "token_url": "http://tokens.example.com",
             "encoding_aes_key": CANARY,
         },
     )
     for words in (
-        "http://api.example.com/path",
+        "host api.example.com",
         "authorizer_access_tokens['wx2']",
         "authorizer_access_tokens['wx3']",
         "component_access_token must be a text",
         "proxy must be a text",
         "timeout = 0",
-        "allow_http = 'yes'",
-        "token_url = 'http://tokens.example.com'",
+        "allow_http = 'perhaps'",
+        "token_url (host tokens.example.com)",
         "encoding_aes_key must be the 43 letters",
     ):
         assert [problem for problem in problems if words in problem], f"{words} is not named in {problems}"
@@ -84,10 +86,34 @@ def test_merchant_tokens_of_another_shape_are_refused_without_being_shown(tokens
     assert said in problem
 
 
-@pytest.mark.parametrize("timeout", [0, -1, True, False, "10", [1]])
+@pytest.mark.parametrize("timeout", [0, -1, True, False, "ten", "0", [1]])
 def test_a_timeout_that_is_no_number_of_seconds_is_refused(timeout: Any) -> None:
     (problem,) = refused(extra={"timeout": timeout})
     assert repr(timeout) in problem
+
+
+@pytest.mark.parametrize(("said", "flag"), [("true", True), ("False", False), ("1", True), ("0", False), (" ", False)])
+def test_what_a_uri_holds_as_text_is_read_as_what_it_means(said: str, flag: bool) -> None:
+    fields = {"host": "http://api.example.com", "extra": {"timeout": "2.5", "allow_http": said}}
+    if flag:
+        assert read_connection(of(**fields)).egress == Egress("http://api.example.com", 2.5)
+    else:
+        assert "plain http" in refused(**fields)[0]
+
+
+def test_a_connection_of_another_type_is_refused_before_anything_of_it_is_quoted() -> None:
+    of_another = Connection(conn_id="c", conn_type="postgres", host=CANARY, extra=json.dumps({"timeout": CANARY}))
+    with pytest.raises(WxaSpecError, match="its type is 'postgres': must be 'wxa'") as error:
+        read_connection(of_another)
+    assert CANARY not in str(error.value)
+
+
+def test_testing_a_connection_asks_no_token_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TokenServer, "token", lambda *_: pytest.fail("the token server was asked"))
+    monkeypatch.setattr(WxaHook, "get_connection", lambda *_: of(extra={"token_url": "https://tokens.example.com/t"}))
+    worked, said = WxaHook().test_connection()
+    assert worked
+    assert "token server is not asked here" in said
 
 
 @pytest.mark.parametrize(
@@ -96,7 +122,7 @@ def test_a_timeout_that_is_no_number_of_seconds_is_refused(timeout: Any) -> None
 )
 def test_a_host_that_cannot_be_or_would_show_tokens_is_refused(host: str) -> None:
     (problem,) = refused(host=host)
-    assert repr(host.rstrip("/")) in problem
+    assert problem.startswith(("host api.example.com: must", "host api.example.com: plain http", "host (not shown, "))
 
 
 @pytest.mark.parametrize(

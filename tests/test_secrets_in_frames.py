@@ -1,0 +1,363 @@
+"""What error trackers keep of a traceback shows no secret: variables of every frame, by Sentry's SDK and by rich.
+
+Each failure is met as its caller meets it, with marked secrets wherever one can be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sentry_sdk
+from rich.console import Console
+from rich.traceback import Traceback
+from sentry_sdk.scrubber import EventScrubber
+from sqlalchemy import text
+
+from airflow_wxa.access import FixedTokens, PlatformCredentials, TokenServer
+from airflow_wxa.api.authorisation import Grant, api_component_token
+from airflow_wxa.api.code import getversioninfo, release
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.client import AsyncWxaClient, Egress, WxaClient, delivery
+from airflow_wxa.errors import WxaError
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.sandbox import Fault, MiniProgram, Platform, World, serve
+from airflow_wxa.steps.authorisation import exchange_code, list_refresh_tokens
+from airflow_wxa.store import Ledger, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from airflow_wxa.sandbox import RunningSandbox
+
+APPID, COMPONENT_APPID = "wx0000000000000001", "wx000000000000c0de"
+KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+CANARY = "canary"
+APPSECRET, TICKET, REFRESH = (f"{CANARY}-{name}" for name in ("appsecret", "ticket", "refresh"))
+MERCHANT_TOKEN, PLATFORM_TOKEN, BEARER = (f"{CANARY}-{name}" for name in ("merchant", "platform", "bearer"))
+DATABASE = f"postgresql+psycopg2://wxa:{CANARY}-database@127.0.0.1:1/wxa?password={CANARY}-too"
+NOWHERE = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[RunningSandbox]:
+    world = World(
+        platforms=[
+            Platform(
+                component_appid=COMPONENT_APPID,
+                component_appsecret=APPSECRET,
+                component_verify_ticket=TICKET,
+                component_access_token=PLATFORM_TOKEN,
+            )
+        ],
+        mini_programs=[
+            MiniProgram(
+                appid=f"wx{number:016x}",
+                component_appid=COMPONENT_APPID,
+                refresh_token=f"{REFRESH}-{number}",
+                authorizer_access_token=f"{MERCHANT_TOKEN}{'' if number == 1 else number}",
+            )
+            for number in range(1, 700)
+        ],
+    )
+    world.generate = lambda: f"{CANARY}-issued"
+    with serve(world) as running:
+        yield running
+
+
+class Scene:
+    """What the failures need.
+
+    :param folder: for files.
+    """
+
+    def __init__(self, sandbox: RunningSandbox, folder: Path) -> None:
+        self.sandbox = sandbox
+        self.folder = folder
+        self.egress = Egress(sandbox.url, timeout=2)
+        self.fixed = FixedTokens({APPID: MERCHANT_TOKEN}, PLATFORM_TOKEN)
+
+    def fail(self, path: str = "*", kind: Any = "html_502", **fault: Any) -> None:
+        self.sandbox.add_fault(Fault(path=path, kind=kind, times=None, **fault))
+
+    def send(self, call: Any, egress: Egress | None = None) -> None:
+        with WxaClient(egress or self.egress, self.fixed) as client:
+            client.send(call)
+
+    def run(self, step: Any) -> None:
+        with WxaClient(self.egress, self.fixed) as client:
+            client.run(step)
+
+    def asend(self, call: Any, egress: Egress | None = None) -> None:
+        async def carry() -> None:
+            async with AsyncWxaClient(egress or self.egress, self.fixed) as client:
+                await client.send(call)
+
+        asyncio.run(carry())
+
+    def store(self, key: str = KEY) -> Store:
+        return Store(f"sqlite:///{self.folder / 'wxa.db'}", [key])
+
+    def credentials(self) -> PlatformCredentials:
+        store = self.store()
+        store.put_renewals(COMPONENT_APPID, {"": Secret(TICKET), APPID: Secret(f"{REFRESH}-1")})
+        return PlatformCredentials(COMPONENT_APPID, Secret(APPSECRET), store, self.egress, sleep=lambda _: None)
+
+    def token_server(self, url: str) -> TokenServer:
+        return TokenServer(Secret(url), Secret(BEARER), COMPONENT_APPID, self.egress)
+
+
+def no_connection(scene: Scene) -> None:
+    scene.send(release(APPID), Egress(NOWHERE))
+
+
+def no_connection_async(scene: Scene) -> None:
+    scene.asend(release(APPID), Egress(NOWHERE))
+
+
+def an_error_page(scene: Scene) -> None:
+    scene.fail()
+    scene.send(getversioninfo(APPID))
+
+
+def an_answer_that_breaks_off(scene: Scene) -> None:
+    scene.fail(kind="truncated")
+    scene.asend(getversioninfo(APPID))
+
+
+def an_errcode(scene: Scene) -> None:
+    scene.send(release(APPID))
+
+
+def a_refused_token(scene: Scene) -> None:
+    scene.fail(kind="errcode_before", errcode=40001)
+    scene.asend(release(APPID))
+
+
+def a_name_that_is_none(scene: Scene) -> None:
+    scene.send(release(APPID), Egress("https://" + "a" * 64 + ".com"))
+
+
+def a_proxy_that_is_not_there(scene: Scene) -> None:
+    scene.send(release(APPID), Egress("https://wechat.invalid", proxy=f"http://user:{CANARY}@127.0.0.1:1"))
+
+
+class _Alarm(Exception):  # noqa: N818  (as Airflow's time-out of a task strikes: anywhere)
+    pass
+
+
+def the_tasks_time_out(scene: Scene) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+
+        def strike(*_: object) -> None:
+            raise _Alarm
+
+        before = signal.signal(signal.SIGALRM, strike)
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        try:
+            scene.send(release(APPID), Egress(f"http://127.0.0.1:{silent.getsockname()[1]}"))
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+
+def a_secret_that_breaks_its_schema(scene: Scene) -> None:
+    scene.send(api_component_token(COMPONENT_APPID, Secret(APPSECRET), Secret("")))
+
+
+def a_lost_platform_token(scene: Scene) -> None:
+    scene.fail("/cgi-bin/component/api_component_token", "truncated")
+    scene.credentials().token("")
+
+
+def a_refused_refresh_token(scene: Scene) -> None:
+    scene.fail("/cgi-bin/component/api_authorizer_token", "errcode_before", errcode=61023)
+    scene.credentials().token(APPID)
+
+
+def a_lost_merchant_token(scene: Scene) -> None:
+    scene.fail("/cgi-bin/component/api_authorizer_token", "drop_after")
+    scene.credentials().token(APPID)
+
+
+def the_second_page_of_a_list(scene: Scene) -> None:
+    step = list_refresh_tokens(COMPONENT_APPID)
+    with WxaClient(scene.egress, scene.fixed) as client:
+        reply = client.send(next(step))  # type: ignore[arg-type]
+        scene.fail()
+        try:
+            client.send(step.send(reply))  # type: ignore[arg-type]
+        except WxaError as error:
+            step.throw(error)
+
+
+def a_code_that_is_none(scene: Scene) -> None:
+    scene.run(exchange_code(COMPONENT_APPID, Secret(f"{CANARY}-code")))
+
+
+def a_token_server_that_is_not_there(scene: Scene) -> None:
+    scene.token_server(f"{NOWHERE}/token?key={CANARY}").token(APPID)
+
+
+def a_token_server_that_says_something_else(scene: Scene) -> None:
+    scene.fail("*", "errcode_before", errcode=0)
+    scene.token_server(f"{scene.sandbox.url}/wxa/getversioninfo?access_token={MERCHANT_TOKEN}").token(APPID)
+
+
+def hook(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> WxaHook:
+    extra = {"authorizer_access_tokens": {APPID: MERCHANT_TOKEN}, "push_token": f"{CANARY}-push"}
+    said = {"conn_type": "wxa", "login": COMPONENT_APPID, "password": APPSECRET, "extra": extra} | fields
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_FRAMES", json.dumps(said))
+    return WxaHook("wxa_frames")
+
+
+def a_connection_that_cannot_be_right(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    hook(monkeypatch, host=f"http://user:{CANARY}@example.com/{CANARY}").run(list_refresh_tokens(COMPONENT_APPID))
+
+
+def a_connection_of_another_type(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    hook(monkeypatch, conn_type="postgres", host=f"{CANARY}.example.com").get_conn()
+
+
+def a_connection_in_an_event_loop(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    asyncio.run(hook(monkeypatch, host=f"ftp://{CANARY}").aget_conn())
+
+
+def a_database_that_is_not_there(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", DATABASE)
+    _ = hook(monkeypatch).read().tokens
+
+
+def keys_that_are_none(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", f"{CANARY}-key")
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{scene.folder / 'keys.db'}")
+    _ = hook(monkeypatch, login="wx00000000000000c2").read().tokens
+
+
+def a_row_of_another_key(scene: Scene) -> None:
+    scene.credentials()
+    scene.store("OTg3NjU0MzIxMDk4NzY1NDMyMTA5ODc2NTQzMjEwOTg=").merchants(COMPONENT_APPID)
+
+
+def a_table_that_is_gone(scene: Scene) -> None:
+    store = scene.credentials().store
+    row = store.merchant(COMPONENT_APPID, APPID)
+    assert row is not None
+    with store._database.writing() as connection:
+        connection.execute(text("DROP TABLE wxa_credential"))
+    store.store_grant(row, Grant(Secret(MERCHANT_TOKEN), 7200, Secret(REFRESH)))
+
+
+def a_ledger_that_does_not_answer(scene: Scene) -> None:
+    (scene.folder / "ledger.db").mkdir()
+    Ledger(f"sqlite:///{scene.folder / 'ledger.db'}")
+
+
+FAILURES: list[Callable[..., None]] = [
+    no_connection,
+    no_connection_async,
+    an_error_page,
+    an_answer_that_breaks_off,
+    an_errcode,
+    a_refused_token,
+    a_name_that_is_none,
+    a_proxy_that_is_not_there,
+    the_tasks_time_out,
+    a_secret_that_breaks_its_schema,
+    a_lost_platform_token,
+    a_refused_refresh_token,
+    a_lost_merchant_token,
+    the_second_page_of_a_list,
+    a_code_that_is_none,
+    a_token_server_that_is_not_there,
+    a_token_server_that_says_something_else,
+    a_connection_that_cannot_be_right,
+    a_connection_of_another_type,
+    a_connection_in_an_event_loop,
+    a_database_that_is_not_there,
+    keys_that_are_none,
+    a_row_of_another_key,
+    a_table_that_is_gone,
+    a_ledger_that_does_not_answer,
+]
+
+
+class Kept(sentry_sdk.Transport):
+    """Keeps what would be sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.envelopes: list[Any] = []
+
+    def capture_envelope(self, envelope: Any) -> None:
+        self.envelopes.append(envelope)
+
+
+def kept_by_sentry(error: BaseException) -> str:
+    """Return the event that Sentry's SDK would send, all variables with it."""
+    kept = Kept()
+    client = sentry_sdk.Client(
+        dsn="http://key@127.0.0.1:1/1",
+        transport=kept,
+        default_integrations=False,
+        include_local_variables=True,
+        max_value_length=100_000,
+        event_scrubber=EventScrubber(denylist=[], pii_denylist=[]),  # it hides by the names of variables
+    )
+    with sentry_sdk.new_scope() as scope:
+        scope.set_client(client)
+        scope.capture_exception(error)
+    (envelope,) = kept.envelopes
+    return json.dumps([item.payload.json for item in envelope.items], default=repr)
+
+
+def shown_by_rich(error: BaseException) -> str:
+    console = Console(width=400, file=io.StringIO())
+    traceback = Traceback.from_exception(
+        type(error), error, error.__traceback__, show_locals=True, locals_max_string=None, locals_max_length=None
+    )
+    with console.capture() as captured:
+        console.print(traceback)
+    return captured.get()
+
+
+def trimmed(error: BaseException) -> BaseException:
+    """Return the error without the frames of this file, which name the marked secrets in plain text."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    return error.with_traceback(trace)
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.__name__)
+def test_no_frame_shows_a_secret(
+    failure: Callable[..., None], sandbox: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "PAUSES", (0, 0))
+    scene = Scene(sandbox, tmp_path)
+    arguments = (scene, monkeypatch) if "monkeypatch" in failure.__code__.co_varnames[:2] else (scene,)
+    with pytest.raises((WxaError, _Alarm)) as raised:
+        failure(*arguments)
+    error = trimmed(raised.value)
+    kept = kept_by_sentry(error) + shown_by_rich(error)
+    assert "vars" in kept
+    at = kept.find(CANARY)
+    assert at == -1, kept[max(0, at - 1500) : at + 200]
+
+
+def test_a_search_finds_what_a_frame_holds() -> None:
+    def held() -> None:
+        password = f"{CANARY}-held"
+        raise WxaError(f"{len(password)} characters")
+
+    with ThreadPoolExecutor(1) as pool, pytest.raises(WxaError) as raised:
+        pool.submit(held).result()
+    assert CANARY in kept_by_sentry(raised.value)
+    assert CANARY in shown_by_rich(raised.value)
