@@ -22,7 +22,7 @@ from airflow_wxa.cli.demo.airflow import AirflowStartError, ThrowawayAirflow, ev
 from airflow_wxa.cli.demo.processes import Interrupted, interruptible, uninterrupted
 from airflow_wxa.cli.demo.releases import CONNECTIONS, DAG_ID, RELEASES, connections, demo_world
 from airflow_wxa.cli.demo.report import Report, read_row, show
-from airflow_wxa.cli.demo.watch import release, telling
+from airflow_wxa.cli.demo.watch import current_task, in_order, release, telling
 from airflow_wxa.sandbox import serve
 from airflow_wxa.sandbox.pushes import TICKET
 from airflow_wxa.store import Ledger
@@ -67,6 +67,8 @@ class Options:
         found = []
         if self.json is not None and (self.json.is_dir() or not self.json.absolute().parent.is_dir()):
             found.append(f"--json {self.json}: no file can be written there")
+        if self.json is not None and self.keep:
+            found.append("--json and --keep: one of them")
         if self.home is not None and self.home.exists() and not (self.home.is_dir() and _is_empty(self.home)):
             found.append(f"--home {self.home}: must be absent or an empty directory")
         return found
@@ -188,12 +190,12 @@ def keep(options: Options, home: Path, console: Console, world: World) -> int:
 
 def _kept(airflow: ThrowawayAirflow, account: Mapping[str, str], sandbox: RunningSandbox) -> str:
     """Return what a person needs who looks around."""
-    shown = {
-        "plain": "waits at its approval",
-        "rejected": "its audit was rejected",
-        "unregistered": "89021: a domain that the platform has not registered",
-    }
-    runs = [f"  {word:13} {what:53} {airflow.url}/dags/{DAG_ID}/runs/{word}" for word, what in shown.items()]
+    runs = []
+    for each in RELEASES:
+        task = current_task(in_order(airflow.api.task_instances(DAG_ID, each.word)))
+        stands = f"{task.task_id} {task.state}" if task else "not begun"
+        errcode = f" ({each.errcode})" if each.stopped_at and each.errcode else ""
+        runs.append(f"  {each.word:13} {stands + errcode:33} {airflow.url}/dags/{DAG_ID}/runs/{each.word}")
     lines = [
         "",
         f"Airflow          {airflow.url}/  user {account['username']}, password {account['password']}",

@@ -48,6 +48,7 @@ def test_all_problems_of_the_options_are_told_at_once(tmp_path: Path) -> None:
     file.touch()
     assert len(Options(home=file, json=tmp_path / "absent" / "rows.json").problems) == 2
     assert len(Options(json=tmp_path).problems) == 1
+    assert Options(json=tmp_path / "rows.json", keep=True).problems == ["--json and --keep: one of them"]
     assert Options(home=tmp_path / "new", json=tmp_path / "rows.json").problems == []
 
 
