@@ -81,7 +81,7 @@ def configure_domains(
     """
     _check_action(appid, action, wanted)
     try:
-        before = yield from read_own_domains(appid)
+        before = yield from _read_before(appid, action, accepted)
         if action == "get":
             return DomainOutcome("unchanged", appid, "get", before=_sorted(before), after=_sorted(before))
         if skip_equal and action is not None and before is not None and not remaining(action, wanted, before):
@@ -119,6 +119,16 @@ def configure_domains(
         added=_sorted((after or frozenset()) - (before or frozenset())) if known else (),
         removed=_sorted((before or frozenset()) - (after or frozenset())) if known else (),
     )
+
+
+def _read_before(appid: str, action: Action, accepted: AcceptedWrites) -> Step[frozenset[str] | None]:
+    """Read a Mini Program's own list; ``None`` while WeChat does not see yet what was registered a moment ago."""
+    try:
+        return (yield from read_own_domains(appid))
+    except WxaApiError as error:
+        if action == "get" or error.errcode != PLATFORM_WEBVIEW_DOMAIN_EMPTY or not accepted.registered:
+            raise
+        return None  # the write that follows is sent until it is seen
 
 
 def _written(
