@@ -26,6 +26,7 @@ __all__ = ["MAX_ANSWER_BYTES", "Call", "Reply", "body_schema", "read_reply", "re
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # the largest honest answer, a trial QR code, has some 100 KB
 _HTTP_OK: Final = 200
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]+")
 _RID: Final = re.compile(r"\s*\brid:\s*([0-9A-Za-z-]+)")
 _NOT_WECHATS: Final = (
     "WeChat answers HTTP 200 with a JSON object; anything else comes from something in between, or is cut off"
@@ -183,7 +184,8 @@ def reply_or_error(call: Call, status: int, content: bytes, *, secrets: Sequence
         return _unusable(call, f"an answer without {lacking}{instead}", content, secrets, why=_NO_RESULT)
     if errcode == 0 or is_noop(errcode, call.endpoint.path):
         return reply
-    errmsg = without_secrets(reply.errmsg, secrets)
+    # Raw line ends and control characters come inside texts; an error has a line for each of its parts.
+    errmsg = _CONTROLS.sub(" ", without_secrets(reply.errmsg, secrets))
     rid = _RID.search(errmsg)
     return error_for(
         errcode,

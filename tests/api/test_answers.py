@@ -125,6 +125,12 @@ def test_what_can_be_understood_is_taken_in(name: str, content: bytes, read: dic
     assert (reply.answer, reply.errcode) == (read, 0)
 
 
+def test_an_errmsg_with_line_ends_inside_stays_on_one_line_of_the_error() -> None:
+    content = b'{"errcode":85009,"errmsg":"already\n\x01under audit rid: 1-2-3"}'
+    with pytest.raises(WxaStateError, match=r"errmsg already under audit, rid 1-2-3\n"):
+        read_reply(Call.to("submit_audit", "wx1"), 200, content)
+
+
 def test_an_errcode_in_digits_refuses_whatever_else_the_answer_holds() -> None:
     with pytest.raises(WxaApiError, match="85012") as raised:
         read_reply(Call.to("get_auditstatus", APPID), 200, b'{"errcode":"85012","errmsg":null,"status":0}')
