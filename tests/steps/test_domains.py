@@ -215,7 +215,7 @@ def test_89021_names_each_host_that_the_platform_list_does_not_cover(
     assert raised.value.values["not on the platform list"] == named
     assert raised.value.errcode == 89021
     assert (raised.value.errmsg, raised.value.rid) == ("said WeChat", "0-1-2")
-    assert "WxaModifyPlatformDomainOperator" in str(raised.value)
+    assert "wxa_platform_domains" in str(raised.value)
 
 
 @pytest.mark.parametrize(
