@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fields_understood", "integer_in", "parsed", "understood"]
 
+_AROUND: Final = "\ufeff \t\r\n\x00"  # a C string's end among them
 _DIGITS: Final = re.compile(r"\s*([+-]?[0-9]{1,18})(?:\.0*)?\s*", re.ASCII)
 
 
@@ -33,12 +34,13 @@ class _Float(float):
 def parsed(content: bytes) -> Any:
     """Return what JSON says, read as clients in the wild do.
 
-    Control characters inside texts, a byte order mark and duplicate keys (the last counts) are no failure; bytes that
-    are no UTF-8 become �.
+    Control characters inside texts and at either end, a byte order mark and duplicate keys (the last counts) are no
+    failure; bytes that are no UTF-8 become �.
 
     :raises ValueError: no JSON. So does RecursionError.
     """
-    return json.loads(content.decode("utf-8-sig", "replace"), strict=False, parse_float=_Float)
+    text = content.decode("utf-8-sig", "replace").strip(_AROUND)
+    return json.loads(text, strict=False, parse_float=_Float)
 
 
 def fields_understood(

@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 _MARK: Final = re.compile(r"\[wxa:([0-9a-f]{8})\]")
+_NUMBER: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?", re.ASCII)
 _MARK_BEGINS: Final = "[wxa:"
 _USER_VERSION: Final = body_schema("commit")["properties"]["user_version"]
 
@@ -106,10 +107,11 @@ class CodeVersion:
 
         :param noted: whether something else than the description, which is left out, says that it is.
         """
-        if user_version and user_version != self.user_version:
-            return False
-        marks = _MARK.findall(description)
-        return marks[-1:] == [self.fingerprint] if description.strip() else noted
+        unsaid, same = user_version == "", user_version.strip() == self.user_version.strip()
+        if not description.strip():
+            return noted and (unsaid or same)
+        is_marked = _MARK.findall(description)[-1:] == [self.fingerprint]
+        return is_marked and (unsaid or same or _is_same_number(user_version, self.user_version))
 
     def is_trial(self, trial: TrialVersion | None) -> bool:
         """Tell whether a trial version is this version."""
@@ -143,6 +145,11 @@ class CodeVersion:
         within_mark = any(left.endswith(self.mark[:length]) for length in range(2, len(self.mark)))
         before_mark = left != "" and sent.startswith(left)
         return user_version in ("", self.user_version) and (within_mark or before_mark)
+
+
+def _is_same_number(one: str, other: str) -> bool:
+    """Tell whether both are one number: WeChat's 1.4 may be what is left of the text 1.40."""
+    return _NUMBER.fullmatch(one) is not None and _NUMBER.fullmatch(other) is not None and float(one) == float(other)
 
 
 def is_text(value: Any) -> TypeGuard[str]:

@@ -82,6 +82,7 @@ LOOSE = [
     ("release", b'{"errcode":0.0}', {"errcode": 0.0}),
     ("release", b'{"errcode":85052,"errcode":0}', {"errcode": 0}),
     ("release", b'\xef\xbb\xbf{"errcode":0}', {"errcode": 0}),
+    ("release", b'\r\n{"errcode":0}\n\x00', {"errcode": 0}),
     ("release", b'{"errcode":0,"errmsg":"a\nb\tc\x00"}', {"errcode": 0, "errmsg": "a\nb\tc\x00"}),
     ("release", b'{"errcode":0,"errmsg":"\xff"}', {"errcode": 0, "errmsg": "\ufffd"}),
     ("submit_audit", b'{"auditid":7}', {"auditid": "7"}),

@@ -95,6 +95,15 @@ def test_our_mark_with_another_version_is_not_ours(user_version: str, ours: bool
     assert VERSION.is_online(OnlineVersion(user_version, description, 9), since=1) is ours
 
 
+@pytest.mark.parametrize(
+    ("said", "ours"), [("1.4", True), ("1.40 ", True), ("01.4", True), ("1.5", False), ("1.4.0", False)]
+)
+def test_a_version_that_came_back_as_a_number_is_ours_by_its_mark_only(said: str, ours: bool) -> None:
+    version = CodeVersion.of(APPID, 47, "1.40")
+    assert version.is_ours(said, version.described("release")) is ours
+    assert version.is_ours(said, "", noted=True) is (said.strip() == "1.40")
+
+
 @pytest.mark.parametrize("description", ["by hand", "release [wxa:00000000]", "release [wxa:"])
 def test_our_version_number_with_other_content_is_not_ours(description: str) -> None:
     assert not VERSION.is_trial(TrialVersion("1.4.0", description))

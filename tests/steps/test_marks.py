@@ -1,0 +1,103 @@
+"""Whose a version is: forged and pasted marks, other content, cut-off descriptions. None of them is ever published."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.errors import WxaSpecError, WxaStateError
+from airflow_wxa.steps import commit_code, release_version, submit_version, verify_release
+
+if TYPE_CHECKING:
+    from airflow_wxa.api.code import CodeVersion
+    from tests.steps.conftest import Script, Slots
+
+APPROVED, _, AUDITING, _, _ = range(5)
+NO_SHEET, QUOTA = 85058, {"errcode": 0, "rest": 8, "limit": 27}
+
+
+@pytest.fixture(params=["pasted behind ours", "other content", "our mark, other version", "by hand"])
+def forged(request: pytest.FixtureRequest, version: CodeVersion) -> dict[str, str]:
+    """Return a version that is not ours, though much of it is."""
+    ours = version.described("release 1.4.0")
+    return {
+        "pasted behind ours": {"user_version": "1.4.0", "user_desc": f"{ours} [wxa:0badcafe]"},
+        "other content": {"user_version": "1.4.0", "user_desc": "release 1.4.0 [wxa:0badcafe]"},
+        "our mark, other version": {"user_version": "9.9.9", "user_desc": ours},
+        "by hand": {"user_version": "1.4.0", "user_desc": "release 1.4.0"},
+    }[request.param]
+
+
+def named(error: WxaStateError, forged: dict[str, str]) -> bool:
+    return all(part in str(error) for part in forged.values())
+
+
+def test_a_forged_trial_is_not_submitted(
+    script: Script, slots: Slots, version: CodeVersion, forged: dict[str, str]
+) -> None:
+    with pytest.raises(WxaStateError) as raised:
+        script.play(
+            submit_version(version),
+            get_latest_auditstatus=[NO_SHEET],
+            queryquota=[QUOTA],
+            getversioninfo=[slots.versions(forged)],
+        )
+    assert named(raised.value, forged)
+
+
+def test_a_forged_sheet_is_neither_adopted_nor_published(
+    script: Script, slots: Slots, version: CodeVersion, forged: dict[str, str]
+) -> None:
+    with pytest.raises(WxaStateError) as raised:
+        script.play(
+            release_version(version, noted_auditid="1234567"),
+            getversioninfo=[slots.versions()],
+            get_latest_auditstatus=[slots.sheet(forged, APPROVED)],
+        )
+    assert named(raised.value, forged)
+
+
+def test_a_forged_online_version_is_no_proof(
+    script: Script, slots: Slots, version: CodeVersion, forged: dict[str, str]
+) -> None:
+    with pytest.raises(WxaStateError) as raised:
+        script.play(verify_release(version, released_at=1), getversioninfo=[slots.versions(None, forged)])
+    assert named(raised.value, forged)
+
+
+def test_a_mark_in_a_description_of_ones_own_is_refused_before_anything_is_sent(
+    script: Script, version: CodeVersion
+) -> None:
+    with pytest.raises(WxaSpecError, match=r"holds \[wxa:"):
+        script.play(commit_code(version, version.described("pasted from WeChat's console")))
+    assert script.calls == []
+
+
+@pytest.mark.parametrize("kept", [13, 17, 25])
+def test_a_description_that_comes_back_cut_off_says_so_and_what_to_shorten(
+    script: Script, slots: Slots, version: CodeVersion, kept: int
+) -> None:
+    cut: dict[str, Any] = slots.ours | {"user_desc": slots.ours["user_desc"][:kept]}
+    with pytest.raises(WxaStateError, match="WeChat cut the description off") as raised:
+        script.play(
+            commit_code(version, "release 1.4.0"),
+            getversioninfo=[slots.versions(), slots.versions(cut)],
+            get_latest_auditstatus=[NO_SHEET],
+            commit=[0],
+        )
+    assert not raised.value.retryable
+    assert f"at most {max(kept - 15, 0)} characters" in raised.value.next_step
+
+
+def test_a_sheet_with_a_cut_off_description_is_not_withdrawn(
+    script: Script, slots: Slots, version: CodeVersion
+) -> None:
+    cut = slots.ours | {"user_desc": slots.ours["user_desc"][:-3]}
+    with pytest.raises(WxaStateError, match="WeChat cut the description off"):
+        script.play(
+            commit_code(version, "release 1.4.0", withdrawals_left=5),
+            getversioninfo=[slots.versions()],
+            get_latest_auditstatus=[slots.sheet(cut, AUDITING)],
+        )
+    assert "undocodeaudit" not in script.asked
