@@ -93,7 +93,8 @@ def _results(wrote: Call | None, end: Any) -> list[Result]:
         resolves = getattr(end, "after", ()) is not None  # a list that WeChat did not tell finds nothing out
         endpoints = ENDPOINTS.get(type(end).__name__, ())
         return [Result(getattr(end, "appid", ""), endpoint, end.to_json(), resolves) for endpoint in endpoints]
-    if wrote is None or end.retryable:
+    appid = wrote.appid if wrote else end.appid
+    if end.retryable or (wrote is None and not appid):
         return []
     said = {
         "outcome": "stopped",
@@ -101,7 +102,8 @@ def _results(wrote: Call | None, end: Any) -> list[Result]:
         "next_step": end.next_step,
         "errcode": getattr(end, "errcode", None),
     }
-    return [Result(wrote.appid or THE_PLATFORM, wrote.endpoint.name, said, resolves=False)]
+    endpoint = wrote.endpoint.name if wrote else ""  # what stopped at a read wrote nothing, and is stuck all the same
+    return [Result(appid or THE_PLATFORM, endpoint, said, resolves=False)]
 
 
 def current_task() -> TaskRef:

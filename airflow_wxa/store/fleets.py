@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
 from airflow_wxa.store.engine import Database
+from airflow_wxa.store.ledger import TaskRef
+from airflow_wxa.store.mini_programs import keep_mini_programs, row_of
 from airflow_wxa.store.tables import database_now, fleet_app, fleet_pace, fleet_run
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.redaction import Secret
 
-__all__ = ["FleetApp", "FleetRun", "Fleets", "NewApp", "RunKey", "Word"]
+__all__ = ["FleetApp", "FleetLook", "FleetRun", "Fleets", "NewApp", "RunKey", "Word"]
 
 #: What becomes of a Mini Program.
 Word = Literal["released", "rejected", "blocked", "pending", "no_quota", "not_reached", "failed"]
@@ -63,6 +65,20 @@ class FleetRun:
     def key(self) -> RunKey:
         """What names it."""
         return RunKey(self.dag_id, self.run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetLook:
+    """A run at a glance.
+
+    :param at: epoch seconds of when its manifest was loaded.
+    """
+
+    dag_id: str
+    run_id: str
+    at: float
+    total: int
+    released: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +173,7 @@ class Fleets:
             )
             if apps:
                 connection.execute(insert(fleet_app), [_new_row(key, at, app) for at, app in enumerate(apps)])
+            self._show(connection, key)
         return True
 
     def run(self, key: RunKey) -> FleetRun | None:
@@ -166,6 +183,20 @@ class Fleets:
     def runs_named(self, run_id: str) -> list[FleetRun]:
         """Return the runs with this id, of whatever DAG."""
         return self._runs(fleet_run.c.run_id == run_id)
+
+    def latest(self, most: int = 50) -> list[FleetLook]:
+        """Return the latest runs of all DAGs, the newest first, each with how many it holds and has released."""
+        mine = and_(fleet_app.c.dag_id == fleet_run.c.dag_id, fleet_app.c.run_id == fleet_run.c.run_id)
+        apps = select(func.count()).where(mine)
+        query = select(
+            fleet_run.c.dag_id,
+            fleet_run.c.run_id,
+            fleet_run.c.loaded_at,
+            apps.scalar_subquery(),
+            apps.where(fleet_app.c.outcome == "released").scalar_subquery(),
+        ).order_by(fleet_run.c.loaded_at.desc())
+        with self._database.reading() as connection:
+            return [FleetLook(*row) for row in connection.execute(query.limit(most))]
 
     def stop(self, key: RunKey, by: str) -> None:
         """Let no further write of this run start."""
@@ -207,8 +238,11 @@ class Fleets:
 
     def change(self, key: RunKey, changes: _CHANGES) -> None:
         """Change rows by position, all in one transaction."""
+        ended = [position for position, values in changes.items() if values.get("outcome")]
         with self._database.writing() as connection:
             _change(connection, key, changes)
+            if ended:
+                self._show(connection, key, fleet_app.c.position.in_(ended))
 
     def planned(self, key: RunKey, plan_digest: str) -> None:
         """Note which plan the run has."""
@@ -231,7 +265,9 @@ class Fleets:
         open_ = and_(_of(fleet_app, key), which, fleet_app.c.outcome.is_(None))
         statement = update(fleet_app).where(open_).values(outcome=outcome, what=what, next_step=next_step)
         with self._database.writing() as connection:
-            return connection.execute(statement).rowcount
+            count = connection.execute(statement).rowcount
+            self._show(connection, key, which, fleet_app.c.outcome == outcome)
+        return count
 
     def counts(self, key: RunKey) -> list[tuple[str, str, str | None, int | None, int]]:
         """Return how many there are by wave, stage, outcome and errcode."""
@@ -239,6 +275,23 @@ class Fleets:
         query = select(*by, func.count()).where(_of(fleet_app, key)).group_by(*by)
         with self._database.reading() as connection:
             return [tuple(row) for row in connection.execute(query)]
+
+    def _show(self, connection: Connection, key: RunKey, *which: ColumnElement[bool]) -> None:
+        """Keep where Mini Programs of a run stand, for the board."""
+        run = connection.execute(select(*_RUN_COLUMNS).where(_of(fleet_run, key))).one()
+        apps = connection.execute(select(*_APP_COLUMNS).where(_of(fleet_app, key), *which))
+        common = run.manifest.get("release", {}).get("user_version")
+        rows = [
+            row_of(
+                run.component_appid,
+                app.appid,
+                TaskRef(dag_id=key.dag_id, run_id=key.run_id, task_id=app.stage),
+                {name: getattr(app, name) for name in ("outcome", "errcode", "what", "next_step", "wave", "auditid")}
+                | {"user_version": app.given.get("user_version", common)},
+            )
+            for app in apps
+        ]
+        keep_mini_programs(self._database, connection, rows)
 
     # The audit quota ---------------------------------------------------------------------------------------------
 
@@ -263,6 +316,7 @@ class Fleets:
             waiting = and_(_of(fleet_app, key), fleet_app.c.audit_grant == "waiting", fleet_app.c.outcome.is_(None))
             connection.execute(update(fleet_app).where(waiting).values(outcome="no_quota"))
             self._grant(connection, key, None)
+            self._show(connection, key, fleet_app.c.outcome == "no_quota")
             return _count(connection, key, fleet_app.c.outcome == "no_quota")
 
     def pass_on(self, key: RunKey, changes: _CHANGES, carrier: str) -> list[FleetApp]:
@@ -274,6 +328,7 @@ class Fleets:
         with self._database.writing() as connection:
             connection.execute(select(fleet_run.c.run_id).where(_of(fleet_run, key)).with_for_update())
             _change(connection, key, given_back)
+            self._show(connection, key, fleet_app.c.position.in_(list(changes)))
             return self._grant(connection, key, carrier)
 
     def _grant(self, connection: Connection, key: RunKey, carrier: str | None) -> list[FleetApp]:

@@ -15,14 +15,25 @@ from airflow_wxa.store.engine import Database
 from airflow_wxa.store.tables import database_now, mini_program
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
     from airflow_wxa.api.redaction import Secret
     from airflow_wxa.store.ledger import TaskRef
 
-__all__ = ["SORTS", "WHO", "MiniProgram", "MiniPrograms", "Wanted", "keep_mini_program", "outcome_word", "who_acts"]
+__all__ = [
+    "SORTS",
+    "WHO",
+    "MiniProgram",
+    "MiniPrograms",
+    "Wanted",
+    "keep_mini_program",
+    "keep_mini_programs",
+    "outcome_word",
+    "row_of",
+    "who_acts",
+]
 
 #: Who may have to act, those first whom a release waits for longest.
 WHO: Final = ("release_manager", "merchant", "platform_team", "wechat", "nobody")
@@ -119,31 +130,55 @@ def who_acts(outcome: str, errcode: int) -> str:
 def keep_mini_program(
     database: Database, connection: Connection, component_appid: str, appid: str, task: TaskRef, said: Mapping[str, Any]
 ) -> None:
-    """Keep an outcome as where the Mini Program stands; what it does not say of the online version stays."""
-    outcome, errcode = outcome_word(said), int(said.get("errcode") or 0)
-    online = said.get("release_version") or (said.get("user_version") if outcome in _ONLINE else None)
-    row = {
+    """Keep an outcome as where the Mini Program stands; what it does not say of versions and wave stays."""
+    keep_mini_programs(database, connection, [row_of(component_appid, appid, task, said)])
+
+
+def keep_mini_programs(database: Database, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Keep where many stand, each row as :func:`row_of` makes it."""
+    if not rows:
+        return
+    statement = database.insert(mini_program).values(at=database_now())
+    new = {name: statement.excluded[name] for name in (*_SAID, "run_id", "task_id", "at")}
+    kept = {name: func.coalesce(statement.excluded[name], mini_program.c[name]) for name in _KNOWN}
+    keys = ["component_appid", "appid", "dag_id"]
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_={**new, **kept}), list(rows))
+
+
+def row_of(component_appid: str, appid: str, task: TaskRef, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of an outcome."""
+    return {**_key(component_appid, appid, task), **_columns(said)}
+
+
+def _key(component_appid: str, appid: str, task: TaskRef) -> dict[str, Any]:
+    return {
+        "component_appid": component_appid,
+        "appid": appid,
+        "dag_id": task.dag_id,
         "run_id": task.run_id,
         "task_id": task.task_id,
-        "at": database_now(),
+    }
+
+
+#: Columns that each outcome says anew.
+_SAID: Final = ("outcome", "errcode", "who", "what", "next_step")
+#: Columns that stay where an outcome does not say them.
+_KNOWN: Final = ("name", "user_version", "auditid", "wave", "online_version", "online_at")
+
+
+def _columns(said: Mapping[str, Any]) -> dict[str, Any]:
+    outcome, errcode = outcome_word(said), int(said.get("errcode") or 0)
+    online = said.get("release_version") or (said.get("user_version") if outcome in _ONLINE else None)
+    known = {name: said.get(name) or None for name in ("name", "user_version", "auditid", "wave")}
+    return known | {
         "outcome": outcome,
         "errcode": errcode,
         "who": who_acts(outcome, errcode),
         "what": _text(said, "what"),
         "next_step": _text(said, "next_step"),
-        "wave": _text(said, "wave"),
-    }
-    known = {
-        "name": said.get("name") or None,
-        "user_version": said.get("user_version") or None,
-        "auditid": said.get("auditid") or None,
         "online_version": online or None,
         "online_at": said.get("release_time") or None,
     }
-    key = {"component_appid": component_appid, "appid": appid, "dag_id": task.dag_id}
-    statement = database.insert(mini_program).values(**key, **row, **known)
-    kept = {name: func.coalesce(statement.excluded[name], mini_program.c[name]) for name in known}
-    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_={**row, **kept}))
 
 
 _ONLINE: Final = frozenset({"released", "already_released"})
@@ -249,5 +284,5 @@ def _where(dag_ids: Collection[str], wanted: Wanted) -> list[ColumnElement[bool]
 
 def _mini_program(row: Row[Any]) -> MiniProgram:
     values = {name: getattr(row, name) for name in MiniProgram.__slots__}
-    texts = ("name", "user_version", "auditid", "online_version")
+    texts = ("name", "user_version", "auditid", "wave", "online_version")
     return MiniProgram(**values | {name: values[name] or "" for name in texts})

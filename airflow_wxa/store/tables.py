@@ -174,7 +174,7 @@ mini_program = Table(
     Column("who", String(32), nullable=False, doc="who must act"),
     Column("what", Text, nullable=False),
     Column("next_step", Text, nullable=False),
-    Column("wave", String(64), nullable=False),
+    Column("wave", String(64)),
     Column("name", String(250), doc="the merchant's; missing: not known, like the columns below"),
     Column("user_version", String(64)),
     Column("auditid", String(64)),

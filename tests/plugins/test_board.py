@@ -17,6 +17,7 @@ import pytest
 from airflow_wxa.plugins.board.languages import LANGUAGES, chosen
 from airflow_wxa.plugins.plugin import BOARD_PREFIX
 from airflow_wxa.store import Ledger, TaskRef
+from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from airflow_wxa.store.ledger import Result
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 PLATFORM = "wx00000000000000c1"
 STUCK, ONLINE, ELSEWHERE = "wx00000000000000a1", "wx00000000000000a2", "wx00000000000000a3"
+RELEASED, BLOCKED, UNDER_WAY = "wx00000000000000b1", "wx00000000000000b2", "wx00000000000000b3"
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 TEMPLATES = Path(__file__).parents[2] / "airflow_wxa" / "plugins" / "board" / "templates"
 
@@ -72,7 +74,22 @@ def board(airflow: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     _settle(ledger, STUCK, "wxa_release", outcome="stopped", errcode=89021, what=HOSTILE, next_step="=1+1")
     _settle(ledger, ONLINE, "wxa_release", outcome="released", release_version="1.4.0", release_time=1_700_000_000)
     _settle(ledger, ELSEWHERE, "team_b", outcome="submitted", user_version="2.0.0", auditid="4711")
+    _fleet(url)
     return airflow
+
+
+def _fleet(url: str) -> None:
+    """Load a fleet of three: one released, one blocked, one under way."""
+    fleets, key = Fleets(url), RunKey("wxa_fleet_release", "spring")
+    waves = [("canary", RELEASED), ("canary", BLOCKED), ("rest", UNDER_WAY)]
+    fleets.load(
+        key,
+        PLATFORM,
+        {"release": {"user_version": "3.2.0"}},
+        "digest",
+        [NewApp(appid, wave, 0, {}) for wave, appid in waves],
+    )
+    fleets.change(key, {0: {"outcome": "released"}, 1: {"outcome": "blocked", "errcode": 61007, "what": "refused"}})
 
 
 def _settle(ledger: Ledger, appid: str, dag_id: str, **said: Any) -> None:
@@ -94,7 +111,8 @@ def team_a(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manager, "is_authorized_dag", is_authorized_dag)
 
 
-PAGES = ["/", "/mini-programs.csv", f"/mini-program/{STUCK}", "/errcodes", "/errcode/89021"]
+FLEET = "/fleet?dag_id=wxa_fleet_release&run_id=spring"
+PAGES = ["/", "/mini-programs.csv", f"/mini-program/{STUCK}", "/fleets", FLEET, "/errcodes", "/errcode/89021"]
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -128,18 +146,36 @@ def _row(page: str, appid: str) -> str:
     ("query", "appids"),
     [
         ("who=platform_team", {STUCK}),
-        ("outcome=released", {ONLINE}),
+        ("outcome=released&dag_id=x", {ONLINE, RELEASED}),
+        ("wave=canary", {RELEASED, BLOCKED}),
+        ("who=merchant", {BLOCKED}),
+        ("q=3.2.0&outcome=other", {UNDER_WAY}),
         ("errcode=89021", {STUCK}),
         ("q=2.0.0", {ELSEWHERE}),
         ("q=%25", set()),
         ("run_id=run_of_wx00000000000000a3&dag_id=team_b", {ELSEWHERE}),
-        ("errcode=nonsense&page=-4&sort=who%3Bdrop", {STUCK, ONLINE, ELSEWHERE}),
+        ("errcode=nonsense&page=-4&sort=who%3Bdrop", {STUCK, ONLINE, ELSEWHERE, RELEASED, BLOCKED, UNDER_WAY}),
         ("wave=no-such-wave", set()),
     ],
 )
 def test_a_filter_finds(board: Browser, query: str, appids: set[str]) -> None:
     found = set(re.findall(r"/mini-program/(wx[0-9a-f]{16})", board.get(f"/?{query}").text))
     assert found == appids
+
+
+def test_a_fleet_shows_its_waves_what_stopped_and_how_to_stop_it(board: Browser) -> None:
+    assert "spring" in board.get("/fleets").text
+    shown = board.get(FLEET).text
+    assert "2 of 2 done" in shown
+    assert "0 of 1 done" in shown
+    assert f'href="{BOARD_PREFIX}/errcode/61007"' in shown
+    assert "airflow wxa fleet stop spring" in shown
+    assert board.get("/fleet?dag_id=wxa_fleet_release&run_id=none").status_code == 404
+
+
+def test_a_fleet_is_for_whoever_may_see_its_dag(board: Browser, team_a: None) -> None:
+    assert board.get(FLEET).status_code == 404
+    assert "spring" not in board.get("/fleets").text
 
 
 def test_no_remote_text_acts(board: Browser) -> None:

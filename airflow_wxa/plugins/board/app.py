@@ -6,6 +6,7 @@ Everything is read from the store, never from WeChat. A person sees the Mini Pro
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,8 +20,6 @@ from airflow_wxa.plugins.board.pages import HEADERS, Pages, Reader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
-
-    from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
     from airflow_wxa.plugins.board.languages import Language
 
@@ -39,42 +38,34 @@ _STATIC: Final[Mapping[str, str]] = {
 def create_board() -> FastAPI:
     """Return the app; each of its routes but the style sheet's asks for a login."""
     app = FastAPI(title="Mini Programs", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_with_auth_manager)
-    pages = Pages()
-    threads = CapacityLimiter(_THREADS)
+    pages, threads = Pages(), CapacityLimiter(_THREADS)
+    routes = {
+        "/": pages.mini_programs,
+        "/mini-programs.csv": pages.mini_programs_csv,
+        "/mini-program/{appid}": pages.mini_program,
+        "/fleets": pages.fleets,
+        "/fleet": pages.fleet,
+        "/errcodes": pages.errcodes,
+        "/errcode/{code}": pages.errcode,
+        "/verification-file": pages.verification_file,
+    }
+    for path, page in routes.items():
+        app.add_api_route(path, _served(partial(pages.answered, page), threads))
+    app.add_api_route("/static/{name}", _static)
+    return app
 
-    async def serve(page: Callable[..., Response], request: Request, user: BaseUser, *arguments: Any) -> Response:
+
+def _served(page: Callable[[Reader], Response], threads: CapacityLimiter) -> Callable[..., Any]:
+    """Return a route that makes a page in a thread, and remembers the language that was switched to."""
+
+    async def serve(request: Request, user: GetUserDep) -> Response:
         reader = Reader(user, _language(request), request.scope.get("root_path", ""), request)
-        response: Response = await to_thread.run_sync(pages.answered, page, reader, arguments, limiter=threads)
+        response: Response = await to_thread.run_sync(page, reader, limiter=threads)
         if asked := request.query_params.get("lang"):
             response.set_cookie(_LANGUAGE_COOKIE, chosen(asked, None, "").code, samesite="lax", httponly=True)
         return response
 
-    @app.get("/")
-    async def mini_programs(request: Request, user: GetUserDep) -> Response:
-        return await serve(pages.mini_programs, request, user)
-
-    @app.get("/mini-programs.csv")
-    async def mini_programs_csv(request: Request, user: GetUserDep) -> Response:
-        return await serve(pages.mini_programs_csv, request, user)
-
-    @app.get("/mini-program/{appid}")
-    async def mini_program(request: Request, user: GetUserDep, appid: str) -> Response:
-        return await serve(pages.mini_program, request, user, appid)
-
-    @app.get("/errcodes")
-    async def all_errcodes(request: Request, user: GetUserDep) -> Response:
-        return await serve(pages.errcodes, request, user)
-
-    @app.get("/errcode/{code}")
-    async def errcode(request: Request, user: GetUserDep, code: int) -> Response:
-        return await serve(pages.errcode, request, user, code)
-
-    @app.get("/verification-file")
-    async def verification_file(request: Request, user: GetUserDep, dag_id: str, run_id: str, task_id: str) -> Response:
-        return await serve(pages.verification_file, request, user, dag_id, run_id, task_id)
-
-    app.add_api_route("/static/{name}", _static)
-    return app
+    return serve
 
 
 async def _static(name: str) -> Response:

@@ -6,6 +6,7 @@ import csv
 import io
 import logging
 import re
+import shlex
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -15,12 +16,14 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from airflow_wxa.api.appid import APPID
+from airflow_wxa.api.chinese import in_chinese
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.store import open_ledger, store_url
 from airflow_wxa.plugins.board.access import may_edit_runs, may_see_runs, may_see_xcoms, readable, returned
 from airflow_wxa.plugins.board.languages import LANGUAGES, Language
-from airflow_wxa.plugins.board.views import domain_table
+from airflow_wxa.plugins.board.views import domain_table, waves_of
+from airflow_wxa.store.fleets import Fleets, RunKey
 from airflow_wxa.store.mini_programs import SORTS, MiniProgram, MiniPrograms, Wanted, outcome_word, who_acts
 
 if TYPE_CHECKING:
@@ -65,6 +68,10 @@ class Reader:
     base: str
     request: Request
 
+    def asked(self, name: str) -> str:
+        """Return a value of the address, ``""`` when it is not there."""
+        return str(self.request.path_params.get(name) or self.request.query_params.get(name, ""))
+
     def word(self, key: str, **values: object) -> str:
         """Return a text in the reader's language."""
         return self.language.text(key, **values)
@@ -95,12 +102,12 @@ class Pages:
         )
         self._templates.filters |= {"iso": _iso, "minute": _minute}
 
-    def answered(self, page: Callable[..., Response], reader: Reader, arguments: tuple[Any, ...]) -> Response:
+    def answered(self, page: Callable[[Reader], Response], reader: Reader) -> Response:
         """Return a page, or the one that says why it is not shown."""
         if not may_see_runs(reader.user, None):
             return self._refusal(reader, 403, "refused.no_runs")
         try:
-            return page(reader, *arguments)
+            return page(reader)
         except _NotShownError as refused:
             return self._refusal(reader, refused.status, refused.key)
         except WxaError:
@@ -140,8 +147,9 @@ class Pages:
         headers = dict(HEADERS) | {"Content-Disposition": 'attachment; filename="mini-programs.csv"'}
         return PlainTextResponse(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
-    def mini_program(self, reader: Reader, appid: str) -> Response:
+    def mini_program(self, reader: Reader) -> Response:
         """Show one Mini Program: domains, versions, audit, runs and ledger."""
+        appid = reader.asked("appid")
         store, dag_ids = self._readable(reader)
         row = store.of(appid, dag_ids) if APPID.fullmatch(appid) else None
         if row is None:
@@ -171,8 +179,9 @@ class Pages:
             entries=[_entry(each) for each in entries],
         )
 
-    def verification_file(self, reader: Reader, dag_id: str, run_id: str, task_id: str) -> Response:
+    def verification_file(self, reader: Reader) -> Response:
         """Return the verification file that a task has read, as a download."""
+        dag_id, run_id, task_id = (reader.asked(name) for name in ("dag_id", "run_id", "task_id"))
         if not may_see_xcoms(reader.user, dag_id):
             return self._refusal(reader, 403, "refused.no_runs")
         read = returned(dag_id, run_id, task_id)
@@ -182,6 +191,42 @@ class Pages:
             raise _NotShownError(404, "refused.file")
         headers = dict(HEADERS) | {"Content-Disposition": f'attachment; filename="{name}"'}
         return PlainTextResponse(str(file["file_content"]), headers=headers)
+
+    def fleets(self, reader: Reader) -> Response:
+        """Show the latest fleets."""
+        runs = [each for each in Fleets(store_url()).latest() if may_see_runs(reader.user, each.dag_id)]
+        return self._page(reader, "fleets.html", title=reader.word("fleets"), section="fleets", runs=runs)
+
+    def fleet(self, reader: Reader) -> Response:
+        """Show one fleet: waves, errcodes, and the commands that stop it and go on."""
+        dag_id, run_id = reader.asked("dag_id"), reader.asked("run_id")
+        if not may_see_runs(reader.user, dag_id):
+            raise _NotShownError(404, "refused.fleet")
+        counts = Fleets(store_url()).counts(RunKey(dag_id, run_id))
+        if not counts:
+            raise _NotShownError(404, "refused.fleet")
+        waves, codes = waves_of(counts)
+        known = [(errcodes().get(code), code, count) for code, count in codes.most_common()]
+        return self._page(
+            reader,
+            "fleet.html",
+            title=run_id,
+            section="fleets",
+            dag_id=dag_id,
+            run_id=run_id,
+            run_arg=shlex.quote(run_id),
+            run_url=_run_url(dag_id, run_id),
+            waves=waves,
+            errcodes=[
+                {
+                    "errcode": code,
+                    "count": count,
+                    "meaning": _meaning(row, reader) if row else "",
+                    "action": _action(row, reader) if row else "",
+                }
+                for row, code, count in known
+            ],
+        )
 
     def errcodes(self, reader: Reader) -> Response:
         """Show WeChat's table."""
@@ -193,10 +238,11 @@ class Pages:
         ]
         return self._page(reader, "errcodes.html", title=reader.word("errcodes"), section="errcodes", rows=rows, q=text)
 
-    def errcode(self, reader: Reader, code: int) -> Response:
+    def errcode(self, reader: Reader) -> Response:
         """Show one errcode: what it means, who acts, what to do."""
-        row = errcodes().get(code)
-        if row is None:
+        code = _number(reader.asked("code"))
+        row = errcodes().get(code) if code else None
+        if row is None or code is None:
             raise _NotShownError(404, "refused.errcode")
         store, dag_ids = self._readable(reader)
         _, concerned = store.page(dag_ids, Wanted(errcode=code, page_size=1))
@@ -207,7 +253,7 @@ class Pages:
             section="errcodes",
             row=row,
             meaning=_meaning(row, reader),
-            action=row.action_zh if reader.language.code == "zh" else row.action,
+            action=_action(row, reader),
             who=who_acts("stopped", code),
             sources=row.source.split("; "),
             concerned=concerned,
@@ -274,10 +320,11 @@ def _number(text: str | None) -> int | None:
 
 def _shown(row: MiniProgram, language: Language) -> dict[str, Any]:
     """Return a row as the templates show it: what to do in the reader's language, as far as it is known there."""
-    known = errcodes().get(row.errcode) if row.errcode else None
     texts = {"what": row.what, "next_step": row.next_step}
-    if known and language.code == "zh":
-        texts = {"what": known.meaning_zh, "next_step": known.action_zh}
+    if language.code == "zh":
+        known = errcodes().get(row.errcode) if row.errcode else None
+        fallback = {"what": known.meaning_zh, "next_step": known.action_zh} if known else texts
+        texts = {name: in_chinese(text) or fallback[name] for name, text in texts.items()}
     values = {name: getattr(row, name) for name in MiniProgram.__slots__}
     return values | texts | {"run_url": _run_url(row.dag_id, row.run_id)}
 
@@ -321,6 +368,11 @@ def _approval(entries: list[Any]) -> dict[str, Any] | None:
 def _meaning(row: Any, reader: Reader) -> str:
     meaning: str = row.meaning_zh if reader.language.code == "zh" else row.meaning
     return meaning
+
+
+def _action(row: Any, reader: Reader) -> str:
+    action: str = row.action_zh if reader.language.code == "zh" else row.action
+    return action
 
 
 def _matches(text: str, *texts: str) -> bool:

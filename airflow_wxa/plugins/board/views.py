@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.webview_domain import WebviewDomain
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
 
     from airflow_wxa.store import Entry
 
-__all__ = ["DomainList", "DomainTable", "Origin", "domain_table"]
+__all__ = ["DomainList", "DomainTable", "Origin", "Wave", "domain_table", "waves_of"]
 
+_WAVES: Final = ("canary", "early", "rest")
 _LISTS: Final = ("wanted", "own", "platform", "effective")
 
 
@@ -112,3 +114,36 @@ def _mark(text: str, which: DomainList) -> str:
         return "yes" if WebviewDomain.parse(text).covered_by(frozenset(which.origins)) else "no"
     except WxaSpecError:
         return "unknown"
+
+
+@dataclass(slots=True)
+class Wave:
+    """How far a wave of a fleet has come.
+
+    :param outcomes: how many by outcome, of those that have ended.
+    """
+
+    name: str
+    total: int = 0
+    done: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+
+def waves_of(
+    counts: Iterable[tuple[str, str, str | None, int | None, int]],
+) -> tuple[list[Wave], Counter[int]]:
+    """Return a run's waves, and how many Mini Programs stopped with which errcode.
+
+    :param counts: how many by wave, stage, outcome and errcode.
+    """
+    waves = {name: Wave(name) for name in _WAVES}
+    errcodes: Counter[int] = Counter()
+    for name, _, outcome, errcode, count in counts:
+        wave = waves.setdefault(name, Wave(name))
+        wave.total += count
+        if outcome is not None:
+            wave.done += count
+            wave.outcomes[outcome] += count
+        if errcode:
+            errcodes[errcode] += count
+    return [wave for wave in waves.values() if wave.total], errcodes

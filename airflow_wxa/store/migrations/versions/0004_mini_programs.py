@@ -24,7 +24,7 @@ def upgrade() -> None:
         sa.Column("who", sa.String(32), nullable=False),
         sa.Column("what", sa.Text, nullable=False),
         sa.Column("next_step", sa.Text, nullable=False),
-        sa.Column("wave", sa.String(64), nullable=False),
+        sa.Column("wave", sa.String(64)),
         sa.Column("name", sa.String(250)),
         sa.Column("user_version", sa.String(64)),
         sa.Column("auditid", sa.String(64)),
