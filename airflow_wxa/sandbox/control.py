@@ -270,10 +270,15 @@ def _row(account: MiniProgram) -> str:
 
 
 def _actions(account: MiniProgram) -> str:
-    """Return buttons: approve and reject while something is in audit, individual or company at any time."""
+    """Return buttons: approve and reject while something is in audit; whose it is and who decides at any time."""
     appid, other = escape(account.appid), "false" if account.individual else "true"
-    kind = "company" if account.individual else "individual"
-    actions = [_button(f"mini_program?appid={appid}&amp;individual={other}", f"make it a {kind}'s")]
+    kind = "a company's" if account.individual else "an individual's"
+    by_hand = account.audit.result == "by_hand"
+    audits = ("approved", "approve audits by themselves") if by_hand else ("by_hand", "decide audits by hand")
+    actions = [
+        _button(f"mini_program?appid={appid}&amp;individual={other}", f"make it {kind}"),
+        _button(f"mini_program?appid={appid}&amp;audit={audits[0]}", audits[1]),
+    ]
     if account.sheet and account.sheet.stage in IN_AUDIT:
         actions += [
             _button(f"decide?appid={appid}&amp;result=approved", "approve"),

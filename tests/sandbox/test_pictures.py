@@ -96,7 +96,10 @@ def test_a_person_sees_the_qr_code_and_decides_on_the_page(wxa_sandbox: RunningS
 def test_a_mini_program_becomes_an_individuals_and_its_audits_wait(wxa_sandbox: RunningSandbox) -> None:
     url = f"{wxa_sandbox.url}/_sandbox/mini_program"
     params = {"appid": APPID, "individual": "true", "audit": "by_hand"}
+    page = f"{wxa_sandbox.url}/"
+    assert "decide audits by hand" in requests.get(page, timeout=5).text
     assert requests.post(url, params=params, timeout=5).json() == {"individual": True, "audit": "by_hand"}
+    assert "approve audits by themselves" in requests.get(page, timeout=5).text
     for wrong in ({"individual": "yes"}, {"audit": "lost"}, {"appid": "wx9"}):
         assert requests.post(url, params={**params, **wrong}, timeout=5).status_code == 400
     account = wxa_sandbox.world.mini_program(APPID)
