@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client": _VALUES,
     "access": _HTTP | {"store"},
     "fleet": _HTTP | {"release", "store"},
-    "hooks": _HTTP | {"store", "access"},
+    "hooks": _HTTP | {"store", "access", "release"},
     "links": {"errors", "api"},
     "notifications": _AIRFLOW,
     "triggers": _AIRFLOW,

@@ -19,6 +19,7 @@ from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.hooks.connection import connection_or_error, unknown_connection
 from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.hooks.store import open_ledger
+from airflow_wxa.hooks.taskflow import ReleaseSteps
 from airflow_wxa.steps import LAG_SECONDS, NOTHING_ACCEPTED, AcceptedWrites
 
 try:
@@ -45,7 +46,7 @@ _TRIED_MERCHANTS: Final = 3  # so that testing a Connection stays quick
 _masked: Final[set[str]] = set()
 
 
-class WxaHook(BaseHook):
+class WxaHook(ReleaseSteps, BaseHook):
     """Talks to WeChat's third-party platform API for one Airflow Connection of type ``wxa``.
 
     :param wxa_conn_id: the Connection; its fields are described in ``airflow-wxa docs connection``.

@@ -59,6 +59,7 @@ class _VersionOperator(TemplatedFields, BaseOperator):
         wxa_conn_id: str = WxaHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
+        kwargs.setdefault("multiple_outputs", True)  # so that submit.output["auditid"] is an XCom of its own
         super().__init__(**kwargs)
         self.appid = appid
         self.template_id = template_id

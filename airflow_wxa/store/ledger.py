@@ -378,6 +378,15 @@ def _pass_fence(connection: Connection, component_appid: str, call: Call, attemp
         fence.c.attempt == attempt,
         fence.c.sent == 0,
     )
+    if not attempt:
+        raise WxaStateError(
+            f"{call.endpoint.name} not sent: by itself, nothing counts it or keeps two attempts apart",
+            why="WeChat does not guard this call, so only a step sends it, behind a fence in the ledger.",
+            next_step="use WxaHook.commit or .submit_audit, or their operators, with withdraw_foreign_audit=True",
+            source=call.endpoint.source,
+            endpoint=call.endpoint.name,
+            appid=call.appid,
+        )
     if connection.execute(newest.values(sent=1)).rowcount != 1:
         raise WxaStateError(
             f"{call.endpoint.name} not sent: a newer attempt of the same task is under way",

@@ -1,0 +1,147 @@
+"""What a release does, as methods of the hook: for TaskFlow, where the operators' arguments are in the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_wxa.api.code import CodeVersion
+from airflow_wxa.api.webview_domain import parse_origins
+from airflow_wxa.release.dag import failing_at_once
+from airflow_wxa.steps import (
+    Submission,
+    audit_status,
+    commit_code,
+    configure_domains,
+    release_version,
+    submit_version,
+    verify_release,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_wxa.api.webview_domain import Action
+    from airflow_wxa.steps import Step
+    from airflow_wxa.steps.lag import AcceptedWrites
+
+__all__ = ["ReleaseSteps"]
+
+
+class ReleaseSteps:
+    """The steps of a release: each keeps the ledger and returns its outcome as a plain dict, as the operators do.
+
+    What a person must fix fails the task without retry (``AirflowFailException``); what may pass by itself is left to
+    the task's retries. A version is named by ``template_id``, ``user_version`` and ``ext_json``, in each step alike.
+    """
+
+    if TYPE_CHECKING:
+
+        def run(self, step: Step[Any], *, fence: str = "") -> Any: ...  # noqa: D102
+        def fence_withdrawal(self, appid: str) -> tuple[str, int]: ...  # noqa: D102
+        def accepted_writes(self, appid: str = "", fingerprint: str = "") -> AcceptedWrites: ...  # noqa: D102
+
+    def configure_domains(self, appid: str, action: Action, webviewdomain: Sequence[str] = ()) -> dict[str, Any]:
+        """Bring the business domains to what ``action`` wants; ``platform_list_empty`` and ``individual`` are outcomes.
+
+        :param action: ``"add"``, ``"set"``, ``"delete"``, ``"get"``, or ``None``: WeChat adds every platform domain.
+        :param webviewdomain: origins.
+        """
+        with failing_at_once():
+            wanted = parse_origins(webviewdomain)
+            step = configure_domains(appid, action, wanted, accepted=self.accepted_writes(appid))
+            return self._outcome(step)
+
+    def commit(
+        self,
+        appid: str,
+        template_id: int | str,
+        user_version: str,
+        *,
+        user_desc: str = "",
+        ext_json: Mapping[str, Any] | None = None,
+        withdraw_foreign_audit: bool = False,
+    ) -> dict[str, Any]:
+        """Upload code from a template as the trial version, unless WeChat has this version already."""
+        with failing_at_once():
+            version = CodeVersion.of(appid, template_id, user_version, ext_json)
+            fence, left = self.fence_withdrawal(appid) if withdraw_foreign_audit else ("", None)
+            accepted = self.accepted_writes(appid, version.fingerprint)
+            step = commit_code(version, user_desc or user_version, withdrawals_left=left, accepted=accepted)
+            return self._outcome(step, fence)
+
+    def submit_audit(
+        self,
+        appid: str,
+        template_id: int | str,
+        user_version: str,
+        *,
+        ext_json: Mapping[str, Any] | None = None,
+        version_desc: str = "",
+        privacy_api_not_use: bool = False,
+        audit_form: Mapping[str, Any] | None = None,
+        quota_reserve: int = 0,
+        withdraw_foreign_audit: bool = False,
+    ) -> dict[str, Any]:
+        """Submit the trial version for audit (提交审核), or adopt the sheet that this version has already.
+
+        :param audit_form: further fields of ``submit_audit`` by WeChat's names.
+        """
+        with failing_at_once():
+            version = CodeVersion.of(appid, template_id, user_version, ext_json)
+            fence, left = self.fence_withdrawal(appid) if withdraw_foreign_audit else ("", None)
+            how = Submission(
+                version_desc=version_desc,
+                privacy_api_not_use=privacy_api_not_use,
+                form=audit_form or {},
+                quota_reserve=quota_reserve,
+                withdrawals_left=left,
+            )
+            accepted = self.accepted_writes(appid, version.fingerprint)
+            return self._outcome(submit_version(version, how, accepted=accepted), fence)
+
+    def audit_status(self, appid: str, auditid: str) -> dict[str, Any]:
+        """Look once where the review stands; also rejected and withdrawn are outcomes, to be routed on."""
+        with failing_at_once():
+            just_submitted = str(auditid) in self.accepted_writes(appid).submitted
+            return self._outcome(audit_status(appid, str(auditid), just_submitted=just_submitted))
+
+    def release(
+        self,
+        appid: str,
+        template_id: int | str,
+        user_version: str,
+        *,
+        ext_json: Mapping[str, Any] | None = None,
+        webviewdomain: Sequence[str] = (),
+        auditid: str = "",
+    ) -> dict[str, Any]:
+        """Publish the version if its sheet is the latest and approved; nobody is asked, see the operator for that."""
+        with failing_at_once():
+            version = CodeVersion.of(appid, template_id, user_version, ext_json)
+            accepted = self.accepted_writes(appid, version.fingerprint)
+            wanted = parse_origins(webviewdomain)
+            return self._outcome(release_version(version, wanted, noted_auditid=str(auditid), accepted=accepted))
+
+    def verify_release(
+        self,
+        appid: str,
+        template_id: int | str,
+        user_version: str,
+        *,
+        ext_json: Mapping[str, Any] | None = None,
+        webviewdomain: Sequence[str] = (),
+        individual: bool = False,
+        released_at: int = 0,
+    ) -> dict[str, Any]:
+        """Prove that the version is online and that the wanted business domains are effective."""
+        with failing_at_once():
+            version = CodeVersion.of(appid, template_id, user_version, ext_json)
+            accepted = self.accepted_writes(appid, version.fingerprint)
+            wanted = parse_origins(webviewdomain)
+            return self._outcome(
+                verify_release(version, wanted, individual=individual, released_at=released_at, accepted=accepted)
+            )
+
+    def _outcome(self, step: Step[Any], fence: str = "") -> dict[str, Any]:
+        outcome: dict[str, Any] = self.run(step, fence=fence).to_json()
+        return outcome
