@@ -182,11 +182,12 @@ def _effective_proof(
     origins = {domain.origin for domain in wanted}
 
     def lags(effective: frozenset[str] | None) -> bool:
-        is_old = accepted.explains("release", _sorted(effective), "effective")
-        return effective is not None and is_old and not origins <= effective
+        if effective is None:  # an empty list was seen as null: the list from before may be one
+            return bool(origins)
+        return accepted.explains("release", _sorted(effective), "effective") and not origins <= effective
 
     effective = yield from read_past_lag(lambda: read_effective_domains(version.appid), lags)
-    if lags(effective):
+    if effective is not None and lags(effective):
         raise still_lagging("verify_release", "release", version.appid, _sorted(effective))
     if effective is None:
         if wanted:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_wxa.api.webview_domain import WebviewDomain
-from airflow_wxa.errors import WxaBusyError, WxaInputError, WxaPlatformSetupError, WxaStateError
+from airflow_wxa.errors import WxaBusyError, WxaInputError, WxaPlatformSetupError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import (
     NOTHING_ACCEPTED,
@@ -313,3 +313,25 @@ def test_a_withdrawal_is_spent_once_a_sheet(script: Script, slots: Slots, versio
             get_latest_auditstatus=[slots.sheet(slots.foreign, AUDITING)] * (READS + 1),
         )
     assert "undocodeaudit" not in script.asked
+
+
+def test_effective_domains_that_are_not_said_at_first_are_read_again(
+    script: Script, slots: Slots, version: CodeVersion
+) -> None:
+    outcome = script.play(
+        verify_release(version, [A]),
+        getversioninfo=[slots.versions(None, slots.ours)],
+        get_effective_webviewdomain=[{"effective_webviewdomain": None}, {"errcode": 0}, effective(A)],
+    )
+    assert outcome.effective == (A.origin,)
+
+
+def test_effective_domains_that_are_never_said_are_left_to_a_retry(
+    script: Script, slots: Slots, version: CodeVersion
+) -> None:
+    with pytest.raises(WxaTransportError, match="did not say which business domains are effective"):
+        script.play(
+            verify_release(version, [A]),
+            getversioninfo=[slots.versions(None, slots.ours)],
+            get_effective_webviewdomain=[{"errcode": 0}] * READS,
+        )
