@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -27,7 +28,7 @@ from airflow_wxa.client.wire import (
 from airflow_wxa.errors import WxaError, WxaSpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 
     from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.api.redaction import Secret
@@ -39,7 +40,6 @@ __all__ = ["AsyncWxaClient"]
 
 T = TypeVar("T")
 
-# httpcore goes over all its connections for every request: more would cost more than they bring.
 _MOST_CONNECTIONS: Final = 32
 _KEPT_SECONDS: Final = 30.0
 _LOOK_UPS: Final = 16
@@ -140,17 +140,16 @@ class AsyncWxaClient:
         pool, content = self._entered, bytearray()
         try:
             with in_flight():
-                async with (
-                    pool.turn,
-                    pool.http.stream(
-                        request.method, request.url, content=request.content, headers=request.headers
-                    ) as response,
-                ):
-                    async for chunk in response.aiter_bytes():
-                        content += chunk
-                        if len(content) > MAX_ANSWER_BYTES:
-                            break
-                    return Answer(response.status_code, bytes(content))
+                async with pool.turn:
+                    with pool.connection() as http:
+                        async with http.stream(
+                            request.method, request.url, content=request.content, headers=request.headers
+                        ) as response:
+                            async for chunk in response.aiter_bytes():
+                                content += chunk
+                                if len(content) > MAX_ANSWER_BYTES:
+                                    break
+                            return Answer(response.status_code, bytes(content))
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the latter two: a host that is no name
             return Answer(failure=_in_words(error, self._egress.timeout))
         except BaseException as error:  # noqa: BLE001  (the library's frames hold the URL, and the URL holds the token)
@@ -207,28 +206,46 @@ class _Pool:
     """
 
     def __init__(self, egress: Egress) -> None:
-        self.http = httpx.AsyncClient(
-            timeout=httpx.Timeout(egress.timeout, pool=None),
-            limits=httpx.Limits(
-                max_connections=_MOST_CONNECTIONS,
-                max_keepalive_connections=_MOST_CONNECTIONS,
-                keepalive_expiry=_KEPT_SECONDS,
-            ),
-            proxy=None if is_loopback(egress.host) else egress.proxy,
-            trust_env=not is_loopback(egress.host),  # a proxy would look for it on its own machine
-            verify=_trusting(egress.ca_bundle) if egress.ca_bundle else True,
-            follow_redirects=False,
-        )
+        #: Each holds one connection: httpcore goes over all connections of a client for every request, which costs
+        #: more than the request itself. The one that was used last is used next, so that few stay open.
+        self.https: list[httpx.AsyncClient] = []
+        self._idle: list[httpx.AsyncClient] = []
+        self._egress = egress
+        self._verify = _trusting(egress.ca_bundle) if egress.ca_bundle else httpx.create_ssl_context()
         #: Held while a request is under way. Those that wait for a connection queue up here, where waiting costs
         #: nothing and never ends in a ``PoolTimeout``.
         self.turn = asyncio.Semaphore(_MOST_CONNECTIONS)
         #: Where tokens are looked up and refreshed: so many at once, and the loop's own threads stay free.
         self.look_ups = ThreadPoolExecutor(_LOOK_UPS, "wxa-tokens")
 
+    @contextmanager
+    def connection(self) -> Iterator[httpx.AsyncClient]:
+        """Give a connection that nobody else uses while the block runs."""
+        if not self._idle:
+            self._idle.append(self._opened())
+        http = self._idle.pop()
+        try:
+            yield http
+        finally:
+            self._idle.append(http)
+
     async def aclose(self) -> None:
         """Close all connections."""
         self.look_ups.shutdown(wait=False)
-        await self.http.aclose()
+        for http in self.https:
+            await http.aclose()
+
+    def _opened(self) -> httpx.AsyncClient:
+        http = httpx.AsyncClient(
+            timeout=httpx.Timeout(self._egress.timeout, pool=None),
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEPT_SECONDS),
+            proxy=None if is_loopback(self._egress.host) else self._egress.proxy,
+            trust_env=not is_loopback(self._egress.host),  # a proxy would look for it on its own machine
+            verify=self._verify,
+            follow_redirects=False,
+        )
+        self.https.append(http)
+        return http
 
 
 _pools: Final[PerLoop[Egress, _Pool]] = PerLoop(_Pool)

@@ -12,13 +12,13 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import JSON, and_, bindparam, delete, func, insert, or_, select, update
 
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.errors import WxaStateError
 from airflow_wxa.store.engine import Database
-from airflow_wxa.store.mini_programs import keep_mini_program
+from airflow_wxa.store.mini_programs import keep_mini_programs, row_of
 from airflow_wxa.store.tables import database_now, fence, ledger, outcome
 
 if TYPE_CHECKING:
@@ -173,22 +173,21 @@ class Ledger:
 
     def settle(self, component_appid: str, task: TaskRef, results: Sequence[Result]) -> None:
         """Note what steps of a task came to: with its writes, and as the latest."""
-        with self._database.writing() as connection:
-            for result in results:
-                same = and_(
-                    ledger.c.component_appid == component_appid,
-                    ledger.c.appid == result.appid,
-                    ledger.c.endpoint == result.endpoint,
-                )
-                mine = and_(same, ledger.c.run_id == task.run_id, ledger.c.task_id == task.task_id)
-                connection.execute(update(ledger).where(mine, ledger.c.after.is_(None)).values(after=dict(result.said)))
-                if result.resolves:
-                    connection.execute(
-                        update(ledger)
-                        .where(same, _unclear(), ledger.c.resolved_by.is_(None))
-                        .values(resolved_by=f"{task.dag_id} {task.run_id}".strip() or "by hand")
-                    )
-                self._keep_latest(connection, component_appid, result.appid, task, result.said)
+        rows = [{"whose": each.appid, "where": each.endpoint, "said": dict(each.said)} for each in results]
+        resolving = [{"whose": each.appid, "where": each.endpoint} for each in results if each.resolves]
+        same = and_(
+            ledger.c.component_appid == component_appid,
+            ledger.c.appid == bindparam("whose"),
+            ledger.c.endpoint == bindparam("where"),
+        )
+        mine = and_(same, ledger.c.run_id == task.run_id, ledger.c.task_id == task.task_id, ledger.c.after.is_(None))
+        unclear = and_(same, _unclear(), ledger.c.resolved_by.is_(None))
+        by = f"{task.dag_id} {task.run_id}".strip() or "by hand"
+        with self._database.writing() as connection:  # a statement for all: fleets settle many together
+            connection.execute(update(ledger).where(mine).values(after=bindparam("said", type_=JSON)), rows)
+            if resolving:
+                connection.execute(update(ledger).where(unclear).values(resolved_by=by), resolving)
+            self._keep_latest(connection, component_appid, task, {each.appid: each.said for each in results})
 
     def decided(
         self, component_appid: str, appid: str, task: TaskRef, said: Mapping[str, Any], *, refused: str = ""
@@ -212,7 +211,7 @@ class Ledger:
         }
         with self._database.writing() as connection:
             connection.execute(insert(ledger).values(**row))
-            self._keep_latest(connection, component_appid, appid, task, said)
+            self._keep_latest(connection, component_appid, task, {appid: said})
 
     # Fences: for calls that WeChat does not guard itself ---------------------------------------------------------
 
@@ -349,15 +348,21 @@ class Ledger:
         return counts[0]
 
     def _keep_latest(
-        self, connection: Connection, component_appid: str, appid: str, task: TaskRef, said: Mapping[str, Any]
+        self, connection: Connection, component_appid: str, task: TaskRef, latest: Mapping[str, Mapping[str, Any]]
     ) -> None:
-        """Keep the latest outcome of a Mini Program in a run; what was done outside of a run has none."""
-        if task.run_id:
-            latest = {"component_appid": component_appid, "task_id": task.task_id, "said": dict(said)}
-            key = {"dag_id": task.dag_id, "run_id": task.run_id, "appid": appid}
-            self._put(connection, outcome, key, {**latest, "at": database_now()})
-            if appid != THE_PLATFORM:
-                keep_mini_program(self._database, connection, component_appid, appid, task, said)
+        """Keep the latest outcomes of Mini Programs in a run, by appid; what was done outside of a run has none."""
+        if not task.run_id or not latest:
+            return
+        key = {"dag_id": task.dag_id, "run_id": task.run_id}
+        rows = [{**key, "appid": appid, "said": dict(said)} for appid, said in latest.items()]
+        fixed = {"component_appid": component_appid, "task_id": task.task_id, "at": database_now()}
+        statement = self._database.insert(outcome).values(**fixed)
+        replaced = {**fixed, "said": statement.excluded.said}
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["dag_id", "run_id", "appid"], set_=replaced), rows
+        )
+        of_appids = [row_of(component_appid, appid, task, said) for appid, said in latest.items() if appid]
+        keep_mini_programs(self._database, connection, of_appids)
 
     def _put(self, connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Insert a row, or replace the one with this key."""

@@ -28,7 +28,6 @@ __all__ = [
     "MiniProgram",
     "MiniPrograms",
     "Wanted",
-    "keep_mini_program",
     "keep_mini_programs",
     "outcome_word",
     "row_of",
@@ -125,13 +124,6 @@ def who_acts(outcome: str, errcode: int) -> str:
         return "nobody"
     row = errcodes().get(errcode)
     return _BY_CLASS.get(row.class_ if row and errcode else "", "release_manager")
-
-
-def keep_mini_program(
-    database: Database, connection: Connection, component_appid: str, appid: str, task: TaskRef, said: Mapping[str, Any]
-) -> None:
-    """Keep an outcome as where the Mini Program stands; what it does not say of versions and wave stays."""
-    keep_mini_programs(database, connection, [row_of(component_appid, appid, task, said)])
 
 
 def keep_mini_programs(database: Database, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

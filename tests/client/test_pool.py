@@ -43,15 +43,27 @@ def test_the_last_to_leave_closes_the_pool_and_the_next_gets_a_new_one() -> None
         seen = []
         async with client(egress) as one:
             first = one._entered
+            with first.connection() as http:
+                pass
             async with one, client(egress):
                 pass
-            seen.append(first.http.is_closed)
-        seen.append(first.http.is_closed)
+            seen.append(http.is_closed)
+        seen.append(http.is_closed)
         async with client(egress) as one:
             return seen, one._entered is first
 
     assert asyncio.run(closed_and_renewed()) == ([False, True], False)
     assert not asynchronous._pools._loops
+
+
+def test_one_after_the_other_uses_the_same_connection_again(wxa_sandbox: RunningSandbox) -> None:
+    async def opened() -> int:
+        async with client(Egress(wxa_sandbox.url)) as one:
+            for _ in range(5):
+                await one.send(getversioninfo(APPID))
+            return len(one._entered.https)
+
+    assert asyncio.run(opened()) == 1
 
 
 def test_each_loop_has_a_pool_of_its_own() -> None:
@@ -73,7 +85,7 @@ def test_a_burst_queues_up_instead_of_failing(wxa_sandbox: RunningSandbox) -> No
             async def look() -> None:
                 nonlocal most
                 await one.send(getversioninfo(APPID))
-                most = max(most, len(one._entered.http._transport._pool.connections))  # type: ignore[attr-defined]
+                most = max(most, len(one._entered.https))
 
             await asyncio.gather(*(look() for _ in range(calls)))
 
@@ -97,7 +109,8 @@ def test_certificates_that_are_none_are_refused_and_leave_nothing_behind(tmp_pat
 def test_a_folder_of_certificates_is_taken(tmp_path: Path) -> None:
     async def enter() -> bool:
         async with client(Egress(ca_bundle=str(tmp_path))) as one:
-            return one._entered.http.is_closed
+            with one._entered.connection() as http:
+                return http.is_closed
 
     assert not asyncio.run(enter())
 

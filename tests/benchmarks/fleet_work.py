@@ -1,0 +1,221 @@
+"""One way of doing a fleet's work, in a process of its own; prints seconds, CPU seconds and memory as JSON.
+
+    python -m tests.benchmarks.fleet_work WAY COUNT URL STORE
+
+Each way reads, writes and reads again the business domains of so many Mini Programs: three calls each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from sqlalchemy import bindparam, update
+from wechatpy import WeChatClient
+
+from airflow_wxa.access import FixedTokens, PlatformCredentials
+from airflow_wxa.api.authorisation import Authorisation, Grant
+from airflow_wxa.api.code import getversioninfo
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.client import AsyncWxaClient, Egress
+from airflow_wxa.fleet.pace import Pace
+from airflow_wxa.fleet.plan import plan_all
+from airflow_wxa.fleet.shard import OutcomesOf, Shard, spec_of
+from airflow_wxa.hooks.recorder import Recorder
+from airflow_wxa.store import Ledger, Store, TaskRef
+from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
+from airflow_wxa.store.tables import credential, fleet_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PLATFORM = "wx00000000000000c1"
+FERNET_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+KEY = RunKey("wxa_fleet_release", "measured")
+AT_ONCE = 16
+SHARD = 200
+WANTED = ["https://m.example.com"]
+RELEASE = {"template_id": 47, "user_version": "1.4.0", "domain_action": "set", "webviewdomain": WANTED}
+
+
+def appid(number: int) -> str:
+    return f"wx{number:016x}"
+
+
+def token(number: int) -> str:
+    return f"token-of-{appid(number)}-{'x' * 120}"
+
+
+def bodies() -> list[dict[str, Any]]:
+    return [{"action": "get"}, {"action": "set", "webviewdomain": WANTED}, {"action": "get"}]
+
+
+# Ours: rows, tokens and ledger in the store -----------------------------------------------------------------------
+
+
+def filled(store_url: str, count: int, *, cold: bool = False) -> tuple[Fleets, Store]:
+    """Return a store that knows a run and, unless it is cold, a token of each Mini Program."""
+    fleets, store = Fleets(store_url), Store(store_url, [FERNET_KEY])
+    apps = [NewApp(appid(number), "rest", number // SHARD, {}) for number in range(count)]
+    fleets.load(KEY, PLATFORM, {"release": RELEASE, "pace": {"concurrency": AT_ONCE}}, "measured", apps)
+    store.put_renewals(
+        PLATFORM, {"": Secret("ticket")} | {app.appid: Secret(f"refreshtoken@@@{app.appid}") for app in apps}
+    )
+    if not cold:
+        grant = Grant(Secret("platform-token"), 7200, Secret("ticket"))
+        store.put_authorisation(PLATFORM, Authorisation("", grant, ()))
+        rows = [{"at": appid(number), "locked": store._vault.lock(Secret(token(number)))} for number in range(count)]
+        statement = (
+            update(credential)
+            .where(credential.c.component_appid == PLATFORM, credential.c.appid == bindparam("at"))
+            .values(access_token=bindparam("locked"), access_expires_at=time.time() + 7200, access_lifetime=7200.0)
+        )
+        with store._database.writing() as connection:
+            connection.execute(statement, rows)
+    return fleets, store
+
+
+def ours(count: int, url: str, store_url: str) -> Callable[[], None]:
+    fleets, store = filled(store_url, count)
+    run = fleets.run(KEY)
+    assert run is not None
+    egress = Egress(url)
+    task = TaskRef("wxa_fleet_release", "measured", "configure_domains")
+    recorder = OutcomesOf(Recorder(lambda: Ledger(store_url), PLATFORM, task))
+
+    async def shard(number: int) -> None:
+        apps = list(fleets.apps(KEY, fleet_app.c.carrier == f"rest/{number}"))
+        tokens = FixedTokens({}, "", PlatformCredentials(PLATFORM, Secret("appsecret"), store, egress))
+        async with AsyncWxaClient(egress, tokens, recorder) as client:
+            await Shard(fleets, run, client, "configure_domains", f"rest/{number}", 60.0).work(apps)
+
+    def work() -> None:
+        for number in fleets.shards(KEY, "rest"):
+            asyncio.run(shard(number))
+
+    return work
+
+
+def plan(count: int, url: str, store_url: str) -> Callable[[], None]:
+    fleets, store = filled(store_url, count)
+    run = fleets.run(KEY)
+    assert run is not None
+    egress = Egress(url)
+
+    def save(plans: Mapping[int, Any]) -> None:
+        fleets.change(KEY, {at: each.values for at, each in plans.items()})
+
+    async def planned() -> None:
+        tokens = FixedTokens({}, "", PlatformCredentials(PLATFORM, Secret("appsecret"), store, egress))
+        asked = ((app.position, spec_of(run, app)) for app in fleets.apps(KEY))
+        async with AsyncWxaClient(egress, tokens) as client:
+            await plan_all(asked, client, Pace(run.manifest, fleets, run), save)
+
+    return lambda: asyncio.run(planned())
+
+
+def cold(count: int, url: str, store_url: str) -> Callable[[], None]:
+    _, store = filled(store_url, count, cold=True)
+    egress = Egress(url)
+
+    async def fetched() -> None:
+        tokens = FixedTokens({}, "", PlatformCredentials(PLATFORM, Secret("appsecret"), store, egress))
+        async with AsyncWxaClient(egress, tokens) as client:
+            turn = asyncio.Semaphore(AT_ONCE)
+
+            async def one(number: int) -> None:
+                async with turn:
+                    await client.send(getversioninfo(appid(number)))
+
+            await asyncio.gather(*(one(number) for number in range(count)))
+
+    return lambda: asyncio.run(fetched())
+
+
+# The others -------------------------------------------------------------------------------------------------------
+
+
+def bare_httpx(count: int, url: str, store_url: str) -> Callable[[], None]:
+    async def gathered() -> None:
+        turn = asyncio.Semaphore(AT_ONCE)
+        limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
+        async with httpx.AsyncClient(limits=limits) as http:
+
+            async def one(number: int) -> None:
+                async with turn:
+                    for body in bodies():
+                        query = {"access_token": token(number)}
+                        (await http.post(f"{url}/wxa/setwebviewdomain", params=query, json=body)).json()
+
+            await asyncio.gather(*(one(number) for number in range(count)))
+
+    return lambda: asyncio.run(gathered())
+
+
+def bare_plan(count: int, url: str, store_url: str) -> Callable[[], None]:
+    async def gathered() -> None:
+        turn = asyncio.Semaphore(AT_ONCE)
+        async with httpx.AsyncClient() as http:
+
+            async def one(number: int) -> None:
+                query = {"access_token": token(number)}
+                async with turn:
+                    (await http.post(f"{url}/wxa/getversioninfo", params=query, json={})).json()
+                    (await http.get(f"{url}/wxa/get_latest_auditstatus", params=query)).json()
+                    (await http.post(f"{url}/wxa/setwebviewdomain", params=query, json={"action": "get"})).json()
+
+            await asyncio.gather(*(one(number) for number in range(count)))
+
+    return lambda: asyncio.run(gathered())
+
+
+def wechatpy_threads(count: int, url: str, store_url: str) -> Callable[[], None]:
+    def one(number: int) -> None:
+        client = WeChatClient("appid", "secret", access_token=token(number))
+        client.API_BASE_URL = f"{url}/"
+        client.session.set("appid_access_token", token(number), 7200)
+        client.expires_at = int(time.time()) + 7200
+        for body in bodies():
+            client.post("wxa/setwebviewdomain", data=body)
+
+    def work() -> None:
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            list(threads.map(one, range(count)))
+
+    return work
+
+
+WAYS = {
+    "ours": ours,
+    "httpx": bare_httpx,
+    "wechatpy": wechatpy_threads,
+    "plan": plan,
+    "bare plan": bare_plan,
+    "cold": cold,
+}
+
+
+def main(way: str, count: str, url: str, store_url: str) -> None:
+    work = WAYS[way](int(count), url, store_url)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    cpu, began = time.process_time(), time.perf_counter()
+    work()
+    said = {
+        "seconds": time.perf_counter() - began,
+        "cpu": time.process_time() - cpu,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "before_mib": before,
+    }
+    sys.stdout.write(json.dumps(said) + "\n")
+
+
+if __name__ == "__main__":
+    os.environ.pop("HTTP_PROXY", None)
+    main(*sys.argv[1:])

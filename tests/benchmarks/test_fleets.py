@@ -1,0 +1,134 @@
+"""What a fleet costs beside other ways of making the same calls; prints a table, writes JSON, draws the growth.
+
+pytest -m benchmark tests/benchmarks/test_fleets.py -s          # a tenth, as CI runs it
+WXA_BENCHMARK=full pytest -m benchmark tests/benchmarks/test_fleets.py -s
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.benchmarks.fleet_server import LATENCY, counted, fleet_server
+from tests.benchmarks.growth import drawn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.benchmark
+
+IS_FULL = os.environ.get("WXA_BENCHMARK") == "full"
+SMALL = 1000 if IS_FULL else 100
+SIZES = (100, 1000, 10_000) if IS_FULL else (100, 1000)
+ROUNDS = 3
+CALLS = 3
+FOLDER = Path(os.environ.get("WXA_BENCHMARK_FOLDER", "build/benchmarks"))
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with fleet_server() as running:
+        yield running
+
+
+def measured(way: str, count: int, url: str, folder: Path) -> dict[str, Any]:
+    """Run one way in a process of its own."""
+    httpx.get(f"{url}/reset")
+    store = folder / f"{time.monotonic_ns()}.db"
+    command = [sys.executable, "-m", "tests.benchmarks.fleet_work", way, str(count), url, f"sqlite:///{store}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said | {"way": way, "count": count, **counted(url)}
+
+
+def told(name: str, rows: list[dict[str, Any]]) -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / f"{name}.json").write_text(json.dumps(rows, indent=2) + "\n")
+    print(f"\n{'way':10} {'count':>6} {'seconds':>8} {'CPU s':>7} {'ms each':>8} {'peak MiB':>9}")
+    for row in rows:
+        each = 1000 * row["seconds"] / row["count"]
+        print(
+            f"{row['way']:10} {row['count']:6} {row['seconds']:8.2f} {row['cpu']:7.2f} {each:8.2f} "
+            f"{row['peak_mib']:9.0f}"
+        )
+
+
+def test_a_shard_costs_little_more_than_bare_httpx_and_does_not_grow(url: str, tmp_path: Path) -> None:
+    rows = []
+    for count in SIZES:
+        for _ in range(ROUNDS if count <= SMALL or count == SIZES[-1] else 1):  # interleaved: neighbours come and go
+            rows += [measured(way, count, url, tmp_path) for way in ("httpx", "wechatpy", "ours")]
+    told("fleet_growth", rows)
+    drawn(rows, FOLDER / "fleet_growth.svg")
+    assert all(row["counts"]["/wxa/setwebviewdomain"] == CALLS * row["count"] for row in rows)
+
+    def median(way: str, count: int, figure: str) -> float:
+        return statistics.median(row[figure] for row in rows if (row["way"], row["count"]) == (way, count))
+
+    largest = SIZES[-1]
+    ratio = median("ours", largest, "seconds") / median("httpx", largest, "seconds")
+    more_cpu = 1000 * (median("ours", largest, "cpu") - median("httpx", largest, "cpu")) / largest / CALLS
+    growth = (median("ours", largest, "seconds") / largest) / (median("ours", SMALL, "seconds") / SMALL)
+    memory = median("ours", largest, "peak_mib") - median("ours", SMALL, "peak_mib")
+    print(
+        f"ours against bare httpx at {largest}: {ratio:.2f} of its time, {more_cpu:+.2f} ms of CPU a call; "
+        f"from {SMALL} to {largest}: {growth:.2f} of the time each, {memory:+.0f} MiB"
+    )
+    assert ratio <= 1.3
+    assert more_cpu <= 1.0
+    assert 0.8 <= growth <= 1.2
+    assert memory < 20
+
+
+def test_a_plan_holds_its_concurrency_and_costs_little_more_than_its_calls(url: str, tmp_path: Path) -> None:
+    count = SIZES[-1]
+    rows = [measured(way, count, url, tmp_path) for way in ("bare plan", "plan")]
+    told("fleet_plan", rows)
+    bare, planned = rows
+    more_cpu = 1000 * (planned["cpu"] - bare["cpu"]) / count / CALLS
+    print(f"plan of {count}: {more_cpu:+.2f} ms of CPU a call above bare httpx, {planned['most_under_way']} at once")
+    assert planned["most_under_way"] == 16
+    assert planned["peak_mib"] < 500
+    assert more_cpu <= 1.0
+
+
+def test_a_manifest_of_ten_thousand_is_checked_quickly(tmp_path: Path) -> None:
+    count = SIZES[-1]
+    entry = "  - {{appid: wx{0:016x}, webviewdomain: [https://s{0}.example.com], ext_json: {{ext: {{n: '{0}'}}}}}}"
+    lines = [entry.format(number) for number in range(count)]
+    head = "release: {template_id: 47, user_version: 3.2.0, domain_action: set}\napps:\n"
+    (tmp_path / "manifest.yaml").write_text(head + "\n".join(lines) + "\n")
+    program = (
+        "import sys, time; from pathlib import Path; from airflow_wxa.fleet.manifest import read_manifest\n"
+        "text = Path(sys.argv[1]).read_text(); began = time.process_time()\n"
+        "print(len(read_manifest(text, None).apps), time.process_time() - began)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "manifest.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    apps, seconds = done.stdout.split()
+    print(f"\nmanifest of {apps}: checked in {float(seconds):.2f} s of CPU")
+    assert int(apps) == count
+    assert float(seconds) < 5
+
+
+def test_a_cold_fleet_refreshes_each_token_once(tmp_path: Path) -> None:
+    count = SIZES[-1]
+    with fleet_server(0.05) as url:
+        row = measured("cold", count, url, tmp_path)
+    told("fleet_cold_tokens", [row])
+    assert row["counts"]["/cgi-bin/component/api_authorizer_token"] == count
+    assert row["seconds"] <= 60 * count / 10_000 or not IS_FULL
+
+
+def test_the_latency_is_what_the_figures_are_about() -> None:
+    assert LATENCY == 0.02
