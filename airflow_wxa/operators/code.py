@@ -71,8 +71,10 @@ class _VersionOperator(TemplatedFields, BaseOperator):
         return CodeVersion.of(self.appid, self.template_id, self.user_version, self.ext_json)
 
     def _run(self, step: Step[Any], fence: str = "") -> dict[str, Any]:
-        outcome: dict[str, Any] = WxaHook(self.wxa_conn_id).run(step, fence=fence).to_json()
-        return outcome
+        outcome = WxaHook(self.wxa_conn_id).run(step, fence=fence)
+        self.log.info(outcome.in_words())
+        returned: dict[str, Any] = outcome.to_json()
+        return returned
 
     def _accepted(self, version: CodeVersion) -> AcceptedWrites:
         return WxaHook(self.wxa_conn_id).accepted_writes(version.appid, version.fingerprint)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.values import Reader
     from airflow_wxa.api.webview_domain import Action
+    from airflow_wxa.steps import PlatformOutcome
 
 __all__ = [
     "BRANCHES",
@@ -103,6 +104,7 @@ class WxaSetWebviewDomainOperator(TemplatedFields, BaseOperator):
             raise
         if outcome.errcode:
             self._skip_on(outcome.errcode, outcome.errmsg)
+        self.log.info(outcome.in_words())
         return outcome
 
     def _skip_on(self, errcode: int, said: object) -> None:
@@ -190,7 +192,11 @@ class WxaModifyPlatformDomainOperator(TemplatedFields, BaseOperator):
         with failing_at_once():
             hook = WxaHook(self.platform_conn_id)
             step = modify_platform_domains(self.action, self.hosts, accepted=hook.accepted_writes())
-            return hook.run(step).to_json()
+            return self._told(hook.run(step))
+
+    def _told(self, outcome: PlatformOutcome) -> dict[str, Any]:
+        self.log.info(outcome.in_words())
+        return outcome.to_json()
 
 
 class WxaRegisterPlatformDomainOperator(WxaModifyPlatformDomainOperator):
@@ -240,7 +246,7 @@ class WxaRegisterPlatformDomainOperator(WxaModifyPlatformDomainOperator):
                 hook = WxaHook(self.platform_conn_id)
                 accepted = hook.accepted_writes()
                 step = modify_platform_domains("add", hosts, only_if_empty=True, accepted=accepted)
-                return hook.run(step).to_json()
+                return self._told(hook.run(step))
             except WxaStateError as error:
                 note_refusal(error, appid=outcome.appid, wxa_conn_id=self.platform_conn_id)
                 raise

@@ -104,6 +104,12 @@ class TemplatedFields:
         super().__init_subclass__(**kwargs)
         cls.template_fields = tuple(cls.reads)  # type: ignore[attr-defined]
 
+    def pre_execute(self, context: Any) -> None:
+        """Name a mapped task's instances by their Mini Programs, unless the DAG names them otherwise."""
+        super().pre_execute(context)  # type: ignore[misc]  # the operator's, beside which this class stands
+        if "appid" in self.reads and context.get("map_index_template") is None:
+            context["map_index_template"] = str(getattr(self, "appid", ""))
+
     def read_fields(self) -> None:
         """Give each templated field the type that it has.
 

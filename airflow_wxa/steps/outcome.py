@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 from airflow_wxa.api.call import Call, Reply
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import error_for
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from airflow_wxa.api.webview_domain import Action
     from airflow_wxa.errors import WxaApiError
@@ -91,6 +92,17 @@ class DomainOutcome(_Outcome):
         """Tell whether the domains are as they were wanted."""
         return self.outcome in {"configured", "unchanged"}
 
+    def in_words(self) -> str:
+        """Return what is now true, in a sentence."""
+        if self.outcome == "platform_list_empty":
+            return f"the platform has registered no business domain: {self.appid} cannot have any yet (89020)"
+        if self.outcome == "individual":
+            return f"{self.appid} is an individual's Mini Program: it cannot have business domains (89231)"
+        after = "WeChat did not say which" if self.after is None else _listed(self.after)
+        changed = f"{len(self.added)} added, {len(self.removed)} removed" if self.before is not None else "changed"
+        said = "as before" if self.outcome == "unchanged" else changed
+        return f"business domains of {self.appid}: {after} ({said})"
+
     def as_error(self) -> WxaApiError:
         """Return the error that this outcome is for whoever cannot route on it."""
         return error_for(self.errcode, endpoint=CATALOGUE["setwebviewdomain"], appid=self.appid, errmsg=self.errmsg)
@@ -111,6 +123,12 @@ class PlatformOutcome(_Outcome):
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
 
+    def in_words(self) -> str:
+        """Return what is now true, in a sentence."""
+        published = "no published version" if self.published is None else _listed(self.published)
+        said = "as before" if self.outcome == "unchanged" else f"{len(self.added)} added, {len(self.removed)} removed"
+        return f"the platform's list, for all its merchants: {published} ({said})"
+
 
 @dataclass(frozen=True, slots=True)
 class CommitOutcome(_Outcome):
@@ -124,6 +142,11 @@ class CommitOutcome(_Outcome):
     user_version: str
     fingerprint: str
     superseded: str | None = None
+
+    def in_words(self) -> str:
+        """Return what is now true, in a sentence."""
+        said = "is the trial version" if self.outcome == "committed" else "was there already, nothing was uploaded"
+        return f"{self.user_version} of {self.appid} {said} (fingerprint {self.fingerprint})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +172,11 @@ class SubmitOutcome(_Outcome):
     user_version: str
     auditid: str
     superseded: str | None = None
+
+    def in_words(self) -> str:
+        """Return what is now true, in a sentence."""
+        said = "is submitted for audit" if self.outcome == "submitted" else "was submitted before, its sheet is adopted"
+        return f"{self.user_version} of {self.appid} {said}: sheet {self.auditid}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,3 +208,20 @@ class ReleaseOutcome(_Outcome):
     release_version: str
     release_time: int = 0
     effective: tuple[str, ...] | None = None
+
+    def in_words(self) -> str:
+        """Return what is now true, in a sentence; times are WeChat's, UTC+8."""
+        version = self.release_version or "the released version"
+        at = dt.datetime.fromtimestamp(self.release_time, _BEIJING) if self.release_time else None
+        since = f" since {at:%Y-%m-%d %H:%M} (UTC+8)" if at else ""
+        domains = "could not be read" if self.effective is None else _listed(self.effective)
+        return f"{version} of {self.appid} is online{since}; effective business domains: {domains}"
+
+
+_BEIJING: Final = dt.timezone(dt.timedelta(hours=8))
+_LISTED: Final = 10
+
+
+def _listed(entries: Sequence[str]) -> str:
+    more = f" and {len(entries) - _LISTED} more" if len(entries) > _LISTED else ""
+    return f"{', '.join(entries[:_LISTED]) or 'none'}{more}"

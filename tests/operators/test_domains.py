@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -122,6 +123,13 @@ def test_a_list_of_many_domains_warns(capsys: pytest.CaptureFixture[str]) -> Non
     assert "101 business domains" in capsys.readouterr().out
 
 
+def test_the_last_line_says_what_is_now_true(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(WxaSetWebviewDomainOperator, "log", SimpleNamespace(info=told.append, warning=told.append))
+    configure()
+    assert told[-1].startswith(f"business domains of {APPID}: https://")
+
+
 def branch_dag(name: str, **roads: Any) -> DAG:
     with DAG(name, schedule=None) as dag:
         branch = WxaSetWebviewDomainBranchOperator(
@@ -180,6 +188,7 @@ def test_the_plain_operator_maps_over_mini_programs(
         WxaSetWebviewDomainOperator.partial(task_id="reads", action="get").expand(appid=[APPID, APPID])
     run = run_dag(register_dag(dag))
     assert run.states == {"each": "success,success,success", "reads": "success,success"}
+    assert names_of_instances("mapped") == {APPID}
     writes = [entry.body for entry in calls(wxa_default.journal, SET) if entry.body.get("action") != "get"]
     assert sorted(writes, key=str) == sorted(
         [
@@ -189,6 +198,15 @@ def test_the_plain_operator_maps_over_mini_programs(
         ],
         key=str,
     )
+
+
+def names_of_instances(dag_id: str) -> set[str | None]:
+    from airflow.models.taskinstance import TaskInstance  # noqa: PLC0415  (Airflow is set up first)
+    from airflow.utils.session import create_session  # noqa: PLC0415
+    from sqlalchemy import select  # noqa: PLC0415
+
+    with create_session() as session:
+        return {each.rendered_map_index for each in session.scalars(select(TaskInstance).filter_by(dag_id=dag_id))}
 
 
 @pytest.mark.parametrize(
