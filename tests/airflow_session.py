@@ -49,6 +49,7 @@ os.environ |= {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     # Empty, because DAG.test parses and serialises the whole folder anew for each run.
     "AIRFLOW__CORE__DAGS_FOLDER": str(Path(_HOME.name, "dags")),
+    "AIRFLOW__API_AUTH__JWT_SECRET": "only for the tests of this suite, " * 2,
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
     "AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "0.01",
     "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "0.01",

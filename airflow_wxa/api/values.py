@@ -28,6 +28,7 @@ __all__ = [
     "named",
     "number",
     "optional",
+    "positive",
     "seconds",
     "text",
     "texts",
@@ -57,6 +58,14 @@ def number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise ValueError("a number, 0 or more")
     return float(value)
+
+
+def positive(value: Any) -> float:
+    """Read a number above 0."""
+    read = number(value)
+    if not read:
+        raise ValueError("a number above 0")
+    return read
 
 
 def whole(value: Any) -> int:

@@ -79,7 +79,7 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
     reads: ClassVar[Mapping[str, Reader]] = {
         "approvers": values.texts,
         "approver_must_differ": values.flag,
-        "approval_timeout_hours": values.optional(values.number),
+        "approval_timeout_hours": values.optional(values.positive),
         "wxa_conn_id": values.named,
     }
     #: The Mini Program that it is about; the platform where a subclass sets none.

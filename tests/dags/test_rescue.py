@@ -108,6 +108,7 @@ def test_a_mark_of_success_does_no_work_and_the_run_says_so(
     wxa_default: RunningSandbox, task_id: str, stopped: str, said: str
 ) -> None:
     account(wxa_default).scan_polls = 0
+    account(wxa_default).audit = AuditPlan(polls=9)  # more looks than a run takes before it waits
     run = Stepwise({})
     run.go_on(until=task_id)
     run.mark(task_id, "success")
@@ -193,7 +194,7 @@ def test_marking_the_approval_success_approves_nothing(wxa_default: RunningSandb
     run.go_on(until="approve_release")
     run.mark("approve_release", "success")
     assert run.go_on() == "failed"
-    assert "this run asks for an approval, and there is none" in str(run.errors["release"])
+    assert "nobody has approved it" in str(run.errors["release"])
     assert accepted(wxa_default)["/wxa/release"] == 0
 
 

@@ -307,6 +307,12 @@ def test_a_question_that_cannot_be_noted_is_not_put(monkeypatch: pytest.MonkeyPa
         operator().execute(context())
 
 
+@pytest.mark.parametrize("hours", [0, "0", -1])
+def test_a_wait_that_is_over_before_it_begins_is_refused(hours: Any) -> None:
+    with pytest.raises(AirflowFailException, match=r"approval_timeout_hours = .*: must be a number"):
+        operator(approval_timeout_hours=hours).execute(context())
+
+
 def test_an_approval_that_ran_out_fails_without_retry_and_says_to_clear(monkeypatch: pytest.MonkeyPatch) -> None:
     task = operator(approval_timeout_hours=0.5)
     asked(monkeypatch, task)

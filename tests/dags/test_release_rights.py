@@ -1,0 +1,143 @@
+"""What users try with the REST API who may not approve: nothing is released, and no platform list is written."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+import pytest
+import uvicorn
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+from airflow_wxa.cli.demo.airflow import free_port
+from airflow_wxa.dags.wxa_release import release_dag
+from airflow_wxa.hooks.store import open_ledger
+from airflow_wxa.sandbox.testing import APPID
+from tests.airflow_session import calls, register_dag
+from tests.dags.stepwise import Stepwise
+from tests.dags.test_release_approval import approved_by_hand
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from airflow_wxa.sandbox import RunningSandbox
+
+pytestmark = pytest.mark.usefixtures("airflow_database", "wxa_default")
+
+PLATFORM_LIST: Final = "/cgi-bin/component/modify_wxa_jump_domain"
+FORBIDDEN: Final = 403
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[httpx.Client]:
+    """Airflow's own REST API, with the simple auth manager."""
+    from airflow.api_fastapi.app import create_app  # noqa: PLC0415  (Airflow's home is set by then)
+
+    port = free_port()
+    api = uvicorn.Server(uvicorn.Config(create_app(apps="core"), port=port, log_level="error", lifespan="on"))
+    thread = threading.Thread(target=api.run, name="airflow-api")
+    thread.start()
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
+        while not api.started:
+            assert thread.is_alive(), "the API did not come up"
+            time.sleep(0.05)
+        yield client
+    api.should_exit = True
+    thread.join()
+
+
+def token_of(role: str) -> str:
+    """Return the token of a user who is named as their role."""
+    from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415  (as above)
+
+    token: str = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=role, role=role.upper()))
+    return token
+
+
+class Attacker:
+    """A user with a role, who tries things with one run."""
+
+    def __init__(self, server: httpx.Client, run: Stepwise, role: str) -> None:
+        self._server, self._run, self._headers = server, run, {"Authorization": f"Bearer {token_of(role)}"}
+        self.statuses: list[tuple[str, int]] = []
+
+    def __call__(self, what: str, method: str, path: str, body: Mapping[str, Any]) -> None:
+        run = f"/api/v2/dags/wxa_release/dagRuns/{self._run.run_id}/taskInstances"
+        url = path if path.startswith("/api") else f"{run}/{path}"
+        answer = self._server.request(method, url, json=dict(body), headers=self._headers)
+        self.statuses.append((what, answer.status_code))
+
+    def forge(self, task_id: str, value: Any, key: str = "return_value") -> None:
+        body = {"value": value, "map_index": -1}
+        self(f"change {key} of {task_id}", "PATCH", f"{task_id}/xcomEntries/{key}", body)
+        self(f"write {key} of {task_id}", "POST", f"{task_id}/xcomEntries", {"key": key, **body})
+
+    def mark(self, task_id: str) -> None:
+        self(f"mark {task_id} success", "PATCH", task_id, {"new_state": "success"})
+
+    def clear(self, task_id: str) -> None:
+        body = {"dry_run": False, "dag_run_id": self._run.run_id, "task_ids": [task_id], "only_failed": False}
+        self(f"clear {task_id}", "POST", "/api/v2/dags/wxa_release/clearTaskInstances", body)
+
+    def answer(self) -> None:
+        body = {"chosen_options": ["Approve"], "params_input": {}}
+        self("answer in place of an approver", "PATCH", "approve_release/-1/hitlDetails", body)
+
+
+def forged_89020() -> dict[str, Any]:
+    return {
+        "outcome": "platform_list_empty",
+        "appid": APPID,
+        "action": "add",
+        "errcode": 89020,
+        "errmsg": "",
+        "before": None,
+        "after": None,
+        "added": [],
+        "removed": [],
+    }
+
+
+@pytest.mark.parametrize("role", ["viewer", "user", "op"])
+def test_no_role_releases_what_nobody_approved_or_writes_a_platform_list_that_is_not_empty(
+    server: httpx.Client, wxa_default: RunningSandbox, role: str
+) -> None:
+    asked = {"approval": True, "approvers": ["wu"], "on_platform_list_empty": "register", "platform_domains": []}
+    run = Stepwise(asked | {"platform_domains": ["m.example.com", "new.example.com"]}, triggered_by=role)
+    assert run.go_on() == "running"
+    attacker = Attacker(server, run, role)
+    approval = approved_by_hand(run)
+
+    attacker.answer()
+    attacker.forge("approve_release", approval)
+    attacker.mark("approve_release")
+    run.go_on()
+    attacker.forge("approve_release", approval)
+    attacker.forge("approve_release", {"skipped": []}, key="skipmixin_key")
+    attacker.clear("release")
+    run.go_on()
+    attacker.forge("configure_domains", forged_89020())
+    attacker.forge("configure_domains", {"skipped": []}, key="skipmixin_key")
+    attacker.clear("register_platform_domains")
+    run.go_on()
+    run.mark("approve_release", "failed")  # no question of this run may wait for the answer to another's
+
+    print(role, *attacker.statuses, sep="\n")
+    assert calls(wxa_default.journal, "/wxa/release") == []
+    assert [each for each in calls(wxa_default.journal, PLATFORM_LIST) if each.body["action"] != "get"] == []
+    refused = {each.task.task_id for each in open_ledger().entries(run_id=run.run_id) if each.result == "refused"}
+    tried = {what for what, status in attacker.statuses if status < 300}
+    assert refused == (set() if role == "viewer" else {"release", "register_platform_domains"})
+    assert (tried == set()) == (role == "viewer")
+    assert dict(attacker.statuses)["answer in place of an approver"] == FORBIDDEN
+
+
+def test_a_trigger_with_another_value_than_the_fixed_one_gets_400(server: httpx.Client) -> None:
+    register_dag(release_dag("wxa_fixed", fixed={"approval": True, "approvers": ["wu"]}))
+    admin = {"Authorization": f"Bearer {token_of('admin')}"}
+    conf = {"appid": APPID, "template_id": 47, "user_version": "1.4.0", "webviewdomain": [], "approval": False}
+    body = {"logical_date": None, "conf": conf}
+    answer = server.post("/api/v2/dags/wxa_fixed/dagRuns", json=body, headers=admin)
+    assert (answer.status_code, "param approval" in answer.json()["detail"]) == (400, True)
