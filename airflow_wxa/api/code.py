@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.call import Reply
 
 __all__ = [
+    "AdoptedVersion",
     "CodeVersion",
     "OnlineVersion",
     "TrialVersion",
@@ -61,12 +62,31 @@ class CodeVersion:
 
     @classmethod
     def of(
-        cls, appid: str, template_id: int | str, user_version: str, ext_json: Mapping[str, Any] | None = None
+        cls,
+        appid: str,
+        template_id: int | str | None,
+        user_version: str | None,
+        ext_json: Mapping[str, Any] | None = None,
+        adopt_trial: Mapping[str, Any] | None = None,
     ) -> CodeVersion:
         """Check and normalise the parts.
 
+        :param adopt_trial: in place of ``template_id`` and ``ext_json``: ``user_version`` and ``user_desc`` of a trial
+            version that another tool uploaded, see :class:`AdoptedVersion`.
         :raises WxaSpecError: every part that cannot be right.
         """
+        if adopt_trial is not None:
+            problems = _adoption_problems(template_id, user_version, ext_json, adopt_trial)
+            if problems:
+                raise WxaSpecError(
+                    "this trial version cannot be adopted",
+                    problems,
+                    why="Nothing but version and description says whose trial version it is.",
+                    next_step="name user_version and user_desc as getversioninfo shows them",
+                    source="airflow-wxa docs own-uploads",
+                    appid=appid,
+                )
+            return AdoptedVersion(appid, "", adopt_trial["user_version"], user_desc=adopt_trial["user_desc"].strip())
         ext_json = ext_json if ext_json is not None else {}
         problems = version_problems(appid, template_id, user_version, ext_json)
         if problems:
@@ -77,7 +97,7 @@ class CodeVersion:
                 source=Call.to("commit", appid).endpoint.source,
                 appid=appid,
             )
-        return cls(appid, str(int(template_id)), user_version, dict(ext_json))
+        return CodeVersion(appid, str(int(template_id or 0)), str(user_version), dict(ext_json))
 
     @property
     def sent_ext_json(self) -> str:
@@ -145,6 +165,72 @@ class CodeVersion:
         within_mark = any(left.endswith(self.mark[:length]) for length in range(2, len(self.mark)))
         before_mark = left != "" and sent.startswith(left)
         return user_version in ("", self.user_version) and (within_mark or before_mark)
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptedVersion(CodeVersion):
+    """A trial version that another tool uploaded, and that somebody says is theirs.
+
+    It carries no fingerprint: it is known by version and description, both as WeChat shows them, and its sheet by the
+    ``auditid`` besides. Whoever uploads other code under the same two names is not told apart.
+
+    :param user_desc: the whole description.
+    """
+
+    user_desc: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Return eight hex digits over version and description, for the ledger; WeChat never sees them."""
+        parts = json.dumps(["adopted", self.user_version, self.user_desc], ensure_ascii=False)
+        return hashlib.sha256(parts.encode()).hexdigest()[:8]
+
+    @property
+    def mark(self) -> str:
+        """Return the description, by which it is known."""
+        return repr(self.user_desc)
+
+    def is_ours(self, user_version: str, description: str, *, noted: bool = False) -> bool:
+        """Tell whether version and description are these; one that WeChat left out has to be noted elsewhere."""
+        is_same = user_version.strip() == self.user_version.strip() or (noted and user_version == "")
+        return is_same and (description.strip() == self.user_desc or (noted and not description.strip()))
+
+    def is_sheet(self, sheet: AuditSheet | None, noted_auditid: str = "") -> bool:
+        """Tell whether an audit sheet is of this version: the noted one, or one in audit; there is only one of these.
+
+        An older sheet that was approved under the same names may be of other code.
+        """
+        if sheet is None or not (sheet.status.is_open or sheet.auditid == noted_auditid != ""):
+            return False
+        return self.is_ours(sheet.user_version, sheet.user_desc, noted=sheet.auditid == noted_auditid != "")
+
+    def is_cut_off(self, user_version: str, description: str, sent: str = "") -> bool:  # noqa: ARG002  (as above)
+        """Return false: the description is told as WeChat shows it."""
+        return False
+
+
+def _adoption_problems(template_id: Any, user_version: Any, ext_json: Any, adopt_trial: Any) -> list[str]:
+    """Return everything by which a trial version cannot be adopted so; empty when it can."""
+    beside = {"template_id": template_id, "ext_json": ext_json}
+    problems = [
+        f"{name} = {shown(repr(value))}: is of no use with adopt_trial, which takes its place"
+        for name, value in beside.items()
+        if value not in (None, "", {})
+    ]
+    if not isinstance(adopt_trial, dict):
+        return [*problems, f"adopt_trial = {shown(repr(adopt_trial))}: must be an object of user_version and user_desc"]
+    unknown = sorted(str(name) for name in adopt_trial.keys() - {"user_version", "user_desc"})
+    problems += [f"adopt_trial.{name}: is neither user_version nor user_desc" for name in unknown]
+    for name in ("user_version", "user_desc"):
+        value = adopt_trial.get(name)
+        if not is_text(value) or not value.strip():
+            problems.append(f"adopt_trial.{name} = {shown(repr(value))}: must be a text, not empty")
+        elif name == "user_desc" and _MARK_BEGINS in value:
+            what = f"holds {_MARK_BEGINS}, so a release of this package uploaded it"
+            problems.append(f"adopt_trial.user_desc = {shown(repr(value))}: {what}; name its template_id and ext_json")
+    if user_version not in (None, "", adopt_trial.get("user_version")):
+        problems.append(f"user_version = {shown(repr(user_version))}: is another one than adopt_trial.user_version")
+    return problems
 
 
 def _is_same_number(one: str, other: str) -> bool:

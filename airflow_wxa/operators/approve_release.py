@@ -9,9 +9,9 @@ from airflow.sdk.configuration import conf
 
 from airflow_wxa.api import values
 from airflow_wxa.api.authorisation import api_get_authorizer_info, getaccountbasicinfo
-from airflow_wxa.api.code import CodeVersion
+from airflow_wxa.api.code import AdoptedVersion, CodeVersion
 from airflow_wxa.api.webview_domain import parse_origins
-from airflow_wxa.errors import WxaError
+from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import Subject, WxaApprovalOperator, as_code, as_text
 from airflow_wxa.steps.remote_state import read_versions
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.webview_domain import WebviewDomain
     from airflow_wxa.steps import Step
 
-__all__ = ["WxaApproveReleaseOperator", "release_named"]
+__all__ = ["WxaApproveReleaseOperator", "check_auditid", "release_named"]
 
 _DOMAINS_SHOWN: Final = 40
 _BEIJING: Final = dt.timezone(dt.timedelta(hours=8))
@@ -36,13 +36,16 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
     """Ask a person whether to release, with everything that is needed to decide.
 
     The question shows the business domains before and after, the version, what is online now, the result of the audit,
-    and a link to the trial version's QR code. The decision names version, fingerprint, audit sheet and domains, and
-    :class:`WxaReleaseOperator` with ``approval_task_id`` publishes nothing else.
+    and a link to the trial version's QR code. The decision names version, fingerprint (of an adopted version: its
+    description), audit sheet and domains, and :class:`WxaReleaseOperator` with ``approval_task_id`` publishes nothing
+    else.
 
     :param appid: the Mini Program (templated).
     :param template_id: number or digits (templated).
     :param user_version: what would go online (templated).
     :param ext_json: as for :class:`WxaCommitOperator` (templated).
+    :param adopt_trial: in place of ``template_id`` and ``ext_json``: ``{"user_version", "user_desc"}`` of a trial
+        version that another tool uploaded; ``auditid`` is needed then (templated).
     :param user_desc: what changed (templated).
     :param auditid: of the sheet that would be published (templated).
     :param webviewdomain: origins that must be effective afterwards (templated).
@@ -53,8 +56,9 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
     reads: ClassVar[Mapping[str, Reader]] = {
         "appid": values.appid,
         "template_id": values.digits,
-        "user_version": values.named,
+        "user_version": values.optional(values.named),
         "ext_json": values.optional(values.json_object),
+        "adopt_trial": values.optional(values.json_object),
         "user_desc": values.text,
         "auditid": values.digits,
         "webviewdomain": values.texts,
@@ -66,9 +70,10 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
         self,
         *,
         appid: str,
-        template_id: int | str,
-        user_version: str,
+        template_id: int | str | None = None,
+        user_version: str | None = None,
         ext_json: Mapping[str, Any] | None = None,
+        adopt_trial: Mapping[str, Any] | None = None,
         user_desc: str | None = None,
         auditid: str = "",
         webviewdomain: Sequence[str] = (),
@@ -80,6 +85,7 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
         self.template_id = template_id
         self.user_version = user_version
         self.ext_json = ext_json
+        self.adopt_trial = adopt_trial
         self.user_desc = user_desc
         self.auditid = auditid
         self.webviewdomain = webviewdomain
@@ -87,15 +93,16 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
 
     def ask_about(self, context: Context) -> Subject:
         """Return the version, its sheet and its domains, with what WeChat says about the Mini Program now."""
-        version = CodeVersion.of(self.appid, self.template_id, self.user_version, self.ext_json)
+        version = CodeVersion.of(self.appid, self.template_id, self.user_version, self.ext_json, self.adopt_trial)
+        check_auditid(version, self.auditid)
         outcomes = self.outcomes or {}
         return Subject(
-            f"Release {self.user_version} of {self.appid}?",
+            f"Release {version.user_version} of {self.appid}?",
             release_named(version, self.auditid, parse_origins(self.webviewdomain)),
-            "\n\n".join([self._facts(outcomes, context), _domain_diff(outcomes.get("domains"))]),
+            "\n\n".join([self._facts(version, outcomes, context), _domain_diff(outcomes.get("domains"))]),
         )
 
-    def _facts(self, outcomes: Mapping[str, Mapping[str, Any] | None], context: Context) -> str:
+    def _facts(self, version: CodeVersion, outcomes: Mapping[str, Mapping[str, Any] | None], context: Context) -> str:
         """Return the table above the domains."""
         commit, submit, audit = (outcomes.get(name) or {} for name in ("commit", "submit", "audit"))
         superseded = dict.fromkeys([commit.get("superseded"), submit.get("superseded")])
@@ -104,8 +111,8 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
         triggered_by = getattr(context["dag_run"], "triggering_user_name", None)
         rows = {
             "Mini Program": f"{self._name()} {as_code(self.appid)}".lstrip(),
-            "version": f"{as_code(self.user_version)} from template {as_code(self.template_id)}",
-            "what changed": as_text(self.user_desc or self.user_version),
+            "version": _origin(version),
+            "what changed": as_text(self.user_desc or version.user_version),
             "online now": self._best_effort(_online(self.appid)) or "not known",
             "takes the place of": ", ".join(as_code(each) for each in superseded if each),
             "audit": f"{as_text(audit.get('outcome', 'not known'))}, sheet {as_code(self.auditid or 'not known')}",
@@ -132,12 +139,35 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
 
 def release_named(version: CodeVersion, auditid: str, wanted: Iterable[WebviewDomain]) -> dict[str, Any]:
     """Return what an approval of a release names, and what its release must then be."""
+    adopted = version if isinstance(version, AdoptedVersion) else None
     return {
         "user_version": version.user_version,
-        "fingerprint": version.fingerprint,
+        **({"user_desc": adopted.user_desc} if adopted else {"fingerprint": version.fingerprint}),
         "auditid": auditid,
         "domains": [domain.origin for domain in wanted],
     }
+
+
+def check_auditid(version: CodeVersion, auditid: str) -> None:
+    """Return if what is known is enough to tell the sheet of this version from an older one.
+
+    :raises WxaSpecError: an adopted version without auditid.
+    """
+    if isinstance(version, AdoptedVersion) and not auditid:
+        raise WxaSpecError(
+            "release not sent: nothing tells which audit sheet is of the adopted version",
+            ["auditid = '': must be that of the submission"],
+            why="An adopted version carries no fingerprint: an older sheet may bear the same version and description.",
+            next_step='pass the auditid on: auditid=submit.output["auditid"] of the WxaSubmitAuditOperator',
+            source="airflow-wxa docs own-uploads",
+            appid=version.appid,
+        )
+
+
+def _origin(version: CodeVersion) -> str:
+    if isinstance(version, AdoptedVersion):
+        return f"{as_code(version.user_version)}, uploaded by another tool as: {as_text(version.user_desc)}"
+    return f"{as_code(version.user_version)} from template {as_code(version.template_id)}"
 
 
 def _nickname_by_platform(component_appid: str, appid: str) -> Step[str]:

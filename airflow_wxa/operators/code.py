@@ -1,7 +1,8 @@
 """Operators for code: commit, submit, release, and the proof afterwards.
 
 Each is told the version by ``template_id``, ``user_version`` and ``ext_json``, and recognises it at WeChat by the
-fingerprint over them: so each can run again at any point, alone or beside another run.
+fingerprint over them: so each can run again at any point, alone or beside another run. What another tool uploaded is
+named by ``adopt_trial`` instead, by all behind the upload alike.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import is_approval_wanted, require_approval
-from airflow_wxa.operators.approve_release import release_named
+from airflow_wxa.operators.approve_release import check_auditid, release_named
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.steps import Submission, commit_code, release_version, submit_version, verify_release
 
@@ -53,8 +54,8 @@ class _VersionOperator(TemplatedFields, BaseOperator):
         self,
         *,
         appid: str,
-        template_id: int | str,
-        user_version: str,
+        template_id: int | str | None,
+        user_version: str | None,
         ext_json: Mapping[str, Any] | None = None,
         wxa_conn_id: str = WxaHook.default_conn_name,
         **kwargs: Any,
@@ -81,6 +82,34 @@ class _VersionOperator(TemplatedFields, BaseOperator):
 
     def _fence_withdrawal(self, asked: bool) -> tuple[str, int | None]:
         return WxaHook(self.wxa_conn_id).fence_withdrawal(self.appid) if asked else ("", None)
+
+
+class _AdoptingOperator(_VersionOperator):
+    """What the three behind the upload share: they also take a version that another tool uploaded.
+
+    :param adopt_trial: in place of ``template_id`` and ``ext_json``: ``{"user_version", "user_desc"}`` of the trial
+        version, as WeChat shows them (templated).
+    """
+
+    reads: ClassVar[Mapping[str, Reader]] = {
+        **_VersionOperator.reads,
+        "user_version": values.optional(values.named),
+        "adopt_trial": values.optional(values.json_object),
+    }
+
+    def __init__(
+        self,
+        *,
+        template_id: int | str | None = None,
+        user_version: str | None = None,
+        adopt_trial: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(template_id=template_id, user_version=user_version, **kwargs)
+        self.adopt_trial = adopt_trial
+
+    def _version(self) -> CodeVersion:
+        return CodeVersion.of(self.appid, self.template_id, self.user_version, self.ext_json, self.adopt_trial)
 
 
 class WxaCommitOperator(_VersionOperator):
@@ -117,7 +146,7 @@ class WxaCommitOperator(_VersionOperator):
             return self._run(step, fence)
 
 
-class WxaSubmitAuditOperator(_VersionOperator):
+class WxaSubmitAuditOperator(_AdoptingOperator):
     """Submit the trial version for audit (提交审核), or adopt the sheet that this version has already.
 
     Returns ``{"outcome": "submitted|adopted", "appid", "user_version", "auditid", "superseded"}``.
@@ -138,7 +167,7 @@ class WxaSubmitAuditOperator(_VersionOperator):
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {
-        **_VersionOperator.reads,
+        **_AdoptingOperator.reads,
         "version_desc": values.text,
         "privacy_api_not_use": values.flag,
         "item_list": values.optional(values.json_list),
@@ -199,7 +228,7 @@ class WxaSubmitAuditOperator(_VersionOperator):
         return outcome
 
 
-class WxaReleaseOperator(_VersionOperator):
+class WxaReleaseOperator(_AdoptingOperator):
     """Publish the version if its sheet is the latest and approved; once, also after a lost answer.
 
     Just before, the wanted domains are looked for on the Mini Program's own list and, when the Connection can read
@@ -207,8 +236,8 @@ class WxaReleaseOperator(_VersionOperator):
     "appid", "release_version", "release_time", "effective"}``.
 
     :param webviewdomain: origins that must be effective afterwards (templated).
-    :param auditid: of the submission; needed with ``approval_task_id``, and where WeChat leaves descriptions out
-        (templated).
+    :param auditid: of the submission; needed with ``approval_task_id``, with ``adopt_trial``, and where WeChat leaves
+        descriptions out (templated).
     :param approval_task_id: a :class:`WxaApproveReleaseOperator` of this run: only what its latest decision in the
         ledger approves is published, and a rejection skips. ``None``: nobody is asked. A run whose DAG has a param
         ``approval`` needs no decision where that is false.
@@ -217,7 +246,7 @@ class WxaReleaseOperator(_VersionOperator):
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {
-        **_VersionOperator.reads,
+        **_AdoptingOperator.reads,
         "webviewdomain": values.texts,
         "auditid": values.digits,
     }
@@ -240,6 +269,7 @@ class WxaReleaseOperator(_VersionOperator):
         self.read_fields()
         with failing_at_once():
             version, auditid = self._version(), self.auditid
+            check_auditid(version, auditid)
             wanted = parse_origins(self.webviewdomain)
             approved_auditid = ""
             if self.approval_task_id is not None and is_approval_wanted(context):
@@ -256,7 +286,7 @@ class WxaReleaseOperator(_VersionOperator):
             return self._run(step)
 
 
-class WxaVerifyReleaseOperator(_VersionOperator):
+class WxaVerifyReleaseOperator(_AdoptingOperator):
     """Prove that the version is online and that the wanted business domains are effective.
 
     Returns the same as :class:`WxaReleaseOperator`.
@@ -267,7 +297,7 @@ class WxaVerifyReleaseOperator(_VersionOperator):
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {
-        **_VersionOperator.reads,
+        **_AdoptingOperator.reads,
         "webviewdomain": values.texts,
         "individual": values.flag,
         "released_at": values.whole,

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from airflow_wxa.api.audit import AuditStatus, get_auditstatus, read_sheet
-from airflow_wxa.api.code import release
+from airflow_wxa.api.code import AdoptedVersion, release
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
@@ -128,7 +128,8 @@ def _is_done(version: CodeVersion, online: OnlineVersion, accepted: AcceptedWrit
 
     Without description it is when a release of it was accepted and something else is online since.
     """
-    if version.is_ours(online.version, online.description):
+    by_name = isinstance(version, AdoptedVersion)  # the one online may be older: WeChat answers 85052 if it is not
+    if not by_name and version.is_ours(online.version, online.description):
         return True
     was_released = "release" in accepted.before and not _online_lags(version, online, accepted)
     return was_released and version.is_online(online, since=1)
@@ -311,7 +312,7 @@ def _after_a_wrong_sheet(ours: AuditSheet | None, noted_auditid: str) -> str:
     :param ours: the sheet, if it is of this version.
     """
     if ours is None:
-        return "run commit (WxaCommitOperator) and submit_audit (WxaSubmitAuditOperator) for this version first"
+        return "submit this version first (WxaSubmitAuditOperator; before it WxaCommitOperator, unless it is adopted)"
     if noted_auditid and ours.auditid != noted_auditid:
         return "this version was submitted once more: clear submit_audit and what follows, it adopts the newer sheet"
     return "wait with WxaAuditSensor until it is approved"

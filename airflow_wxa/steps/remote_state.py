@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.audit import get_latest_auditstatus, read_sheet, undocodeaudit
-from airflow_wxa.api.code import getversioninfo, read_version_info
+from airflow_wxa.api.code import AdoptedVersion, getversioninfo, read_version_info
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import (
     INVALID_AUDIT_ID,
@@ -160,7 +160,9 @@ def foreign_trial(
         why="Somebody else committed to this Mini Program; what is submitted is always the trial version."
         if theirs is None or theirs.description
         else "WeChat left the description out, so nothing proves whose version it is, whatever it is called.",
-        next_step="agree with whoever committed the version named above; to go on with ours, run commit "
+        next_step="upload ours once more, or set adopt_trial to what is on trial if that is what you mean"
+        if isinstance(version, AdoptedVersion)
+        else "agree with whoever committed the version named above; to go on with ours, run commit "
         "(WxaCommitOperator) again and then submit_audit",
         source=CATALOGUE["commit"].source,
         endpoint=step,

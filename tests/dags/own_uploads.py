@@ -1,0 +1,26 @@
+"""Two releases of code from a pipeline of one's own: from its draft, and from a trial version that it uploaded."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG
+
+from airflow_wxa.operators import (
+    WxaApproveReleaseOperator,
+    WxaReleaseOperator,
+    WxaSubmitAuditOperator,
+    WxaVerifyReleaseOperator,
+)
+from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
+
+APPID = "wx0000000000000001"
+TRIAL = {"appid": APPID, "adopt_trial": {"user_version": "1.4.0", "user_desc": "checkout, build 812"}}
+
+with DAG("release_adopted_trial", schedule=None) as release_adopted_trial:
+    scan = WxaPrivacyScanSensor(task_id="wait_for_privacy_scan", appid=APPID)
+    submit = WxaSubmitAuditOperator(task_id="submit_audit", **TRIAL)
+    auditid = submit.output["auditid"]
+    audit = WxaAuditSensor(task_id="wait_for_audit", appid=APPID, auditid=auditid)
+    approve = WxaApproveReleaseOperator(task_id="approve_release", auditid=auditid, **TRIAL)
+    release = WxaReleaseOperator(task_id="release", auditid=auditid, approval_task_id="approve_release", **TRIAL)
+    verify = WxaVerifyReleaseOperator(task_id="verify_release", **TRIAL)
+    scan >> submit >> audit >> approve >> release >> verify

@@ -1,0 +1,131 @@
+"""The how-to's DAGs release code of a pipeline of one's own, and nothing that only looks like it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_wxa.hooks.store import open_ledger
+from airflow_wxa.operators import (
+    WxaApproveReleaseOperator,
+    WxaReleaseOperator,
+    WxaSubmitAuditOperator,
+    WxaVerifyReleaseOperator,
+)
+from airflow_wxa.sandbox import AuditPlan
+from airflow_wxa.sandbox.testing import APPID
+from tests.airflow_session import ROOT, answering, calls, register_dag, run_dag
+
+if TYPE_CHECKING:
+    from airflow_wxa.sandbox import RunningSandbox
+    from airflow_wxa.sandbox.state import MiniProgram
+
+pytestmark = pytest.mark.usefixtures("airflow_database")
+OURS = {"user_version": "1.4.0", "user_desc": "checkout, build 812"}
+
+
+def uploaded(wechat: RunningSandbox, **upload: Any) -> MiniProgram:
+    """Return the Mini Program, after another tool has uploaded its trial version."""
+    account = wechat.world.mini_program(APPID)
+    account.scan_polls, account.audit = 0, AuditPlan(polls=0)
+    account.commit(**OURS | {"pages": ["pages/index/index"], "now": 1_760_000_000, "direct_commit": False} | upload)
+    return account
+
+
+def run(operator: type[Any], **fields: Any) -> Any:
+    return operator(**{"task_id": "t", "appid": APPID, "adopt_trial": OURS} | fields).execute({})
+
+
+def test_the_how_to_shows_the_dags_that_these_tests_run() -> None:
+    dags = (ROOT / "tests/dags/own_uploads.py").read_text("utf-8")
+    shown = (ROOT / "docs/how-to/own-uploads.md").read_text("utf-8")
+    assert f"```python\n{dags}```\n" in shown
+
+
+def test_an_adopted_trial_version_is_released_and_its_approval_names_it(wxa_default: RunningSandbox) -> None:
+    from tests.dags.own_uploads import release_adopted_trial  # noqa: PLC0415  (Airflow's home is set by now)
+
+    account = uploaded(wxa_default)
+    with answering("Approve"):
+        ended = run_dag(register_dag(release_adopted_trial))
+    assert ended.errors == {}
+    assert set(ended.states.values()) == {"success"}
+    assert account.release_info is not None
+    assert account.release_info["release_desc"] == OURS["user_desc"]
+    asked = {name: ended.xcoms["approve_release"][name] for name in ("user_version", "user_desc", "auditid")}
+    assert asked == {**OURS, "auditid": ended.xcoms["submit_audit"]["auditid"]}
+    assert calls(wxa_default.journal, "/wxa/commit") == []
+    run_id = open_ledger().entries(most=1)[0].task.run_id
+    assert {row.endpoint for row in open_ledger().entries(run_id=run_id)} >= {"submit_audit", "release"}
+
+
+@pytest.mark.parametrize("theirs", [{"user_version": "1.4.1"}, {"user_desc": "checkout, build 813"}, {"user_desc": ""}])
+def test_another_version_or_description_is_somebody_elses(wxa_default: RunningSandbox, theirs: dict[str, str]) -> None:
+    uploaded(wxa_default, **theirs)
+    with pytest.raises(AirflowFailException, match="the trial version is not the one") as raised:
+        run(WxaSubmitAuditOperator)
+    assert "set adopt_trial to what is on trial" in str(raised.value)
+    assert calls(wxa_default.journal, "/wxa/submit_audit") == []
+
+
+def test_an_older_approved_sheet_under_the_same_names_is_not_published(wxa_default: RunningSandbox) -> None:
+    uploaded(wxa_default)
+    old = run(WxaSubmitAuditOperator)["auditid"]
+    uploaded(wxa_default, now=1_760_000_500)
+    with pytest.raises(AirflowFailException, match="the latest audit sheet is not of this version"):
+        run(WxaReleaseOperator, auditid="999")
+    new = run(WxaSubmitAuditOperator)
+    assert (new["outcome"], new["auditid"] == old) == ("submitted", False)
+    with pytest.raises(AirflowFailException, match="the latest audit sheet is not of this version"):
+        run(WxaReleaseOperator, auditid=old)
+    assert calls(wxa_default.journal, "/wxa/release") == []
+
+
+def test_a_version_of_the_same_names_online_before_does_not_count_as_released(wxa_default: RunningSandbox) -> None:
+    for outcome in ("released", "released"):
+        uploaded(wxa_default)
+        auditid = run(WxaSubmitAuditOperator)["auditid"]
+        assert run(WxaReleaseOperator, auditid=auditid)["outcome"] == outcome
+        assert run(WxaVerifyReleaseOperator)["release_version"] == "1.4.0"
+    assert run(WxaReleaseOperator, auditid=auditid)["outcome"] == "already_released"
+
+
+def test_a_sheet_in_audit_is_adopted_after_a_lost_answer(wxa_default: RunningSandbox) -> None:
+    uploaded(wxa_default).audit = AuditPlan(polls=9)
+    submitted = run(WxaSubmitAuditOperator)
+    again = run(WxaSubmitAuditOperator)
+    assert (again["outcome"], again["auditid"]) == ("adopted", submitted["auditid"])
+
+
+def test_what_carries_a_mark_cannot_be_adopted(wxa_default: RunningSandbox) -> None:
+    marked = OURS | {"user_desc": "spring [wxa:1a2b3c4d]"}
+    uploaded(wxa_default, **marked)
+    with pytest.raises(AirflowFailException, match="name its template_id and ext_json"):
+        run(WxaSubmitAuditOperator, adopt_trial=marked)
+    assert wxa_default.journal == []
+
+
+def test_every_problem_of_an_adoption_is_named_at_once(wxa_default: RunningSandbox) -> None:
+    with pytest.raises(AirflowFailException) as raised:
+        run(WxaSubmitAuditOperator, adopt_trial={"user_desc": " ", "desc": "x"}, template_id=47, ext_json={"ext": {}})
+    for line in ("template_id = ", "ext_json = ", "adopt_trial.desc: ", "adopt_trial.user_version = None", "user_desc"):
+        assert f"- {line}" in str(raised.value) or f"- adopt_trial.{line}" in str(raised.value)
+
+
+@pytest.mark.parametrize("cls", [WxaReleaseOperator, WxaApproveReleaseOperator])
+def test_without_auditid_nothing_adopted_is_asked_about_or_published(
+    wxa_default: RunningSandbox, cls: type[Any]
+) -> None:
+    uploaded(wxa_default)
+    with pytest.raises(AirflowFailException, match="nothing tells which audit sheet"):
+        run(cls)
+    assert wxa_default.journal == []
+
+
+def test_an_upload_with_direct_commit_cannot_be_submitted_and_the_error_says_so(wxa_default: RunningSandbox) -> None:
+    uploaded(wxa_default, direct_commit=True)
+    with pytest.raises(AirflowFailException, match="85086") as raised:
+        run(WxaSubmitAuditOperator)
+    assert "directCommit" in str(raised.value)
