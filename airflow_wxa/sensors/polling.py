@@ -12,9 +12,9 @@ from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
 from airflow_wxa.api import values
+from airflow_wxa.hooks.screenshots import save_screenshots
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
-from airflow_wxa.sensors.screenshots import save_screenshots
 from airflow_wxa.steps import audit_error, audit_status, privacy_scan
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
 from airflow_wxa.triggers.polling import LONGEST_PAUSE, STATUS_OF_EVENT, clock, unusable_connection

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import re
 import string
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from airflow_wxa.plugins.board.languages import LANGUAGES, chosen
@@ -21,48 +18,13 @@ from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from airflow_wxa.store.ledger import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.plugins.browser import Browser
 
 PLATFORM = "wx00000000000000c1"
 STUCK, ONLINE, ELSEWHERE = "wx00000000000000a1", "wx00000000000000a2", "wx00000000000000a3"
 RELEASED, BLOCKED, UNDER_WAY = "wx00000000000000b1", "wx00000000000000b2", "wx00000000000000b3"
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 TEMPLATES = Path(__file__).parents[2] / "airflow_wxa" / "plugins" / "board" / "templates"
-
-
-@dataclass(frozen=True, slots=True)
-class Browser:
-    """Airflow's own app, asked without a network."""
-
-    app: Any
-
-    def get(self, path: str, role: str | None = "viewer", **headers: str) -> httpx.Response:
-        async def ask() -> httpx.Response:
-            transport = httpx.ASGITransport(app=self.app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://airflow") as client:
-                return await client.get(f"{BOARD_PREFIX}{path}", headers=_login(role) | headers)
-
-        return asyncio.run(ask())
-
-
-def _login(role: str | None) -> dict[str, str]:
-    from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415  takes seconds
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser  # noqa: PLC0415
-
-    if role == "":
-        return {}
-    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="lin", role=role))
-    return {"Authorization": f"Bearer {token}"}
-
-
-@pytest.fixture(scope="module")
-def airflow(airflow_database: None) -> Iterator[Browser]:
-    from airflow.api_fastapi.app import create_app, purge_cached_app  # noqa: PLC0415  takes seconds
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "signs-the-logins-of-this-test" * 3)
-        yield Browser(create_app(apps="core"))
-        purge_cached_app()
 
 
 @pytest.fixture

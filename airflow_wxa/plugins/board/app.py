@@ -43,6 +43,7 @@ def create_board() -> FastAPI:
         "/": pages.mini_programs,
         "/mini-programs.csv": pages.mini_programs_csv,
         "/mini-program/{appid}": pages.mini_program,
+        "/mini-program/{appid}/screenshot/{auditid}/{number}": pages.screenshot,
         "/fleets": pages.fleets,
         "/fleet": pages.fleet,
         "/errcodes": pages.errcodes,

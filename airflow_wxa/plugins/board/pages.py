@@ -12,17 +12,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
-from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.chinese import in_chinese
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.errors import WxaError
+from airflow_wxa.hooks.screenshots import read_screenshot
 from airflow_wxa.hooks.store import open_ledger, store_url
 from airflow_wxa.plugins.board.access import may_edit_runs, may_see_runs, may_see_xcoms, readable, returned
 from airflow_wxa.plugins.board.languages import LANGUAGES, Language
-from airflow_wxa.plugins.board.views import domain_table, waves_of
+from airflow_wxa.plugins.board.views import domain_table, rejection_of, waves_of
 from airflow_wxa.store.fleets import Fleets, RunKey
 from airflow_wxa.store.mini_programs import SORTS, MiniProgram, MiniPrograms, Wanted, outcome_word, who_acts
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
-    from fastapi import Request, Response
+    from fastapi import Request
 
 __all__ = ["HEADERS", "Pages", "Reader"]
 
@@ -173,11 +174,24 @@ class Pages:
             approval=_approval(entries),
             trigger_url=_trigger_url(row) if may_edit_runs(reader.user, row.dag_id) else "",
             domains=domain_table(entries, platform, [(each.at, each.said) for each in outcomes]),
-            reason=next((str(each.said["reason"]) for each in outcomes if each.said.get("reason")), ""),
-            screenshots=[],
+            rejection=rejection_of(outcomes),
             runs=[_run(each.dag_id, each.run_id, each.said, each.at) for each in outcomes],
             entries=[_entry(each) for each in entries],
         )
+
+    def screenshot(self, reader: Reader) -> Response:
+        """Return a reviewer's screenshot of a sheet that a DAG of the reader's has waited for."""
+        appid, auditid, number = (reader.asked(name) for name in ("appid", "auditid", "number"))
+        store, dag_ids = self._readable(reader)
+        row = store.of(appid, dag_ids) if APPID.fullmatch(appid) else None
+        outcomes = open_ledger().outcomes(row.component_appid, appid) if row else []
+        rejected = [rejection_of([each]) for each in outcomes if each.dag_id in dag_ids]
+        known = [each for each in rejected if each and each["auditid"] == auditid and number in each["screenshots"]]
+        found = read_screenshot(appid, auditid, int(number)) if known else None
+        if found is None:
+            raise _NotShownError(404, "refused.screenshot")
+        image, media_type = found
+        return Response(image, media_type=media_type, headers=dict(HEADERS))
 
     def verification_file(self, reader: Reader) -> Response:
         """Return the verification file that a task has read, as a download."""

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
     from airflow_wxa.store import Entry
 
-__all__ = ["DomainList", "DomainTable", "Origin", "Wave", "domain_table", "waves_of"]
+__all__ = ["DomainList", "DomainTable", "Origin", "Wave", "domain_table", "rejection_of", "waves_of"]
 
 _WAVES: Final = ("canary", "early", "rest")
+_SCREENSHOTS_SHOWN: Final = 20
 _LISTS: Final = ("wanted", "own", "platform", "effective")
 
 
@@ -147,3 +148,16 @@ def waves_of(
         if errcode:
             errcodes[errcode] += count
     return [wave for wave in waves.values() if wave.total], errcodes
+
+
+def rejection_of(outcomes: Iterable[Any]) -> dict[str, Any] | None:
+    """Return the reviewer's latest words, and the numbers of the screenshots that belong to them."""
+    for each in outcomes:
+        if each.said.get("reason"):
+            media_ids = each.said.get("screenshot") or ()
+            return {
+                "reason": str(each.said["reason"]),
+                "auditid": str(each.said.get("auditid", "")),
+                "screenshots": [str(number) for number, _ in enumerate(media_ids, 1)][:_SCREENSHOTS_SHOWN],
+            }
+    return None

@@ -1,10 +1,12 @@
-"""Save the screenshots that a reviewer made of what is wrong, for a rejected sheet's error to name them."""
+"""A reviewer's screenshots of what is wrong: saved for a rejected sheet's error to name them, read for the board."""
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-from contextlib import suppress
+import stat
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,17 +16,22 @@ from airflow_wxa.api.audit import get_material
 from airflow_wxa.errors import WxaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from airflow.sdk import ObjectStoragePath
 
     from airflow_wxa.steps import AuditOutcome, Step
 
-__all__ = ["save_screenshots", "screenshot_dir"]
+__all__ = ["MOST_BYTES", "read_screenshot", "save_screenshots", "screenshot_dir"]
+
+log = logging.getLogger(__name__)
 
 _PRIVATE_DIR: Final = 0o700  # a merchant's pages before anyone may see them
 _PRIVATE_FILE: Final = 0o600
 _PNG: Final = b"\x89PNG"
+_JPEG: Final = b"\xff\xd8\xff"
+#: A larger file is not read.
+MOST_BYTES: Final = 5 * 2**20
 _NO_NAME: Final = re.compile(r"[^0-9A-Za-z_-]")
 
 
@@ -65,6 +72,33 @@ def save_screenshots(
     }
 
 
+def read_screenshot(appid: str, auditid: str, number: int) -> tuple[bytes, str] | None:
+    """Return a saved screenshot and its media type; ``None``: there is none that is a picture of a sensible size.
+
+    :param number: from 1, in the order of the sheet's media ids.
+    """
+    for media_type, kind, begins in (("image/jpeg", "jpg", _JPEG), ("image/png", "png", _PNG)):
+        content = _read((_as_name(appid), _as_name(auditid), f"{number:d}.{kind}"))
+        if content.startswith(begins) and len(content) <= MOST_BYTES:
+            return content, media_type
+    return None
+
+
+def _read(parts: tuple[str, ...]) -> bytes:
+    try:
+        folder = screenshot_dir()
+        if isinstance(folder, Path):
+            return _read_below(folder, parts)
+        with folder.joinpath(*parts).open("rb") as file:  # type: ignore[no-untyped-call]
+            content: bytes = file.read(MOST_BYTES + 1)
+            return content
+    except OSError:
+        return b""
+    except Exception as error:  # noqa: BLE001  (as in _saved)
+        log.warning("a screenshot could not be read from object storage: %s", type(error).__name__)
+        return b""
+
+
 def _fetched(outcome: AuditOutcome) -> Step[dict[str, bytes | str]]:
     """Fetch each screenshot: its bytes, or why there are none."""
     found: dict[str, bytes | str] = {}
@@ -98,16 +132,33 @@ def _saved(parts: tuple[str, ...], image: bytes) -> str:
 def _write_below(folder: Path, parts: tuple[str, ...], content: bytes) -> None:
     """Write a file below a folder, through no link that somebody may have left there."""
     folder.mkdir(_PRIVATE_DIR, parents=True, exist_ok=True)
-    at = os.open(folder, os.O_DIRECTORY)
-    try:
-        for part in parts[:-1]:
-            with suppress(FileExistsError):
-                os.mkdir(part, _PRIVATE_DIR, dir_fd=at)
-            at, outer = os.open(part, os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at), at
-            os.close(outer)
+    with _opened(folder, parts[:-1], make=True) as at:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         with os.fdopen(os.open(parts[-1], flags, _PRIVATE_FILE, dir_fd=at), "wb") as file:
             file.write(content)
+
+
+def _read_below(folder: Path, parts: tuple[str, ...]) -> bytes:
+    """Read a file below a folder: one that lies there itself, as far as one byte more than is wanted."""
+    with _opened(folder, parts[:-1], make=False) as at:
+        # Whatever else stands there, a pipe for one, must not be waited for.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+        with os.fdopen(os.open(parts[-1], flags, dir_fd=at), "rb") as file:
+            return file.read(MOST_BYTES + 1) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+
+
+@contextmanager
+def _opened(folder: Path, parts: tuple[str, ...], *, make: bool) -> Iterator[int]:
+    """Open a folder below another, step by step, so that no link leads elsewhere."""
+    at = os.open(folder, os.O_DIRECTORY)
+    try:
+        for part in parts:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(part, _PRIVATE_DIR, dir_fd=at)
+            at, outer = os.open(part, os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at), at
+            os.close(outer)
+        yield at
     finally:
         os.close(at)
 

@@ -12,11 +12,11 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_wxa.errors import WxaTransportError
+from airflow_wxa.hooks.screenshots import save_screenshots, screenshot_dir
 from airflow_wxa.sandbox import AuditPlan, Fault
 from airflow_wxa.sandbox.audit import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.sensors import WxaAuditSensor
-from airflow_wxa.sensors.screenshots import save_screenshots, screenshot_dir
 from airflow_wxa.steps import AuditOutcome
 from tests.airflow_session import calls
 
@@ -121,7 +121,7 @@ def test_a_link_that_somebody_left_leads_nowhere(
     where[linked].parent.mkdir(parents=True)
     where[linked].symlink_to(elsewhere / "kept" if linked == "file" else elsewhere)
     text = text_of_rejection()
-    assert f"media-a: not saved: {folder / APPID / AUDITID / '1.jpg'}: " in text
+    assert f"media-a: not saved: {folder / APPID / AUDITID / '1.jpg'}: " in unwrapped(text)
     assert [(file.name, file.read_bytes()) for file in elsewhere.iterdir()] == [("kept", b"kept")]
 
 

@@ -1,0 +1,273 @@
+"""What WeChat or a merchant wrote acts on no page of the board, and no secret and no foreign file stands there."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_wxa.api.webview_domain import setwebviewdomain
+from airflow_wxa.errors import WxaApiError
+from airflow_wxa.hooks.screenshots import MOST_BYTES
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.store import Ledger, TaskRef
+from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
+from airflow_wxa.store.ledger import Result
+from tests.canaries import CANARIES, spellings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_wxa.api.call import Call
+    from airflow_wxa.sandbox import RunningSandbox
+    from tests.plugins.browser import Browser
+
+PLATFORM = "wx00000000000000c1"
+PAYLOADS = [
+    "<script>alert(1)</script>",
+    "</script><script>alert(1)</script>",
+    "<ScRiPt/src=//evil.example/x.js>",
+    "<img src=x onerror=alert(1)>",
+    '"><img src=x onerror=alert(1)>',
+    "'><img src=x onerror=alert(1)>",
+    '" autofocus onfocus=alert(1) x="',
+    "' onmouseover='alert(1)",
+    "x onclick=alert(1) y",
+    "<svg onload=alert(1)>",
+    "<svg><script>alert&#40;1&#41;</script></svg>",
+    "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
+    "</title><script>alert(1)</script>",
+    "</textarea><script>alert(1)</script>",
+    "--><script>alert(1)</script><!--",
+    "<![CDATA[<script>alert(1)</script>]]>",
+    "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
+    '<a href="javascript:alert(1)">here</a>',
+    "javascript:alert(1)",
+    "data:text/html,<script>alert(1)</script>",
+    "<base href=//evil.example/>",
+    "<meta http-equiv=refresh content=0;url=//evil.example/>",
+    "<link rel=stylesheet href=//evil.example/x.css>",
+    "<form action=//evil.example/><button>go</button></form>",
+    "<details open ontoggle=alert(1)>",
+    "{{ 7 * 7 }}{% include '/etc/passwd' %}",
+    "{text.__class__.__mro__}",
+    "\u2028<img/src/onerror=alert(1)>\u2029",
+    "\x08<scr\x0bipt>alert(1)</scr\x0bipt>",
+    "&lt;script&gt;alert(1)&lt;/script&gt;<plaintext>",
+    "<?xml version='1.0'?><x:script xmlns:x='http://www.w3.org/1999/xhtml'>alert(1)</x:script>",
+]  # fmt: skip
+TAGS = {
+    "a", "blockquote", "body", "br", "button", "code", "dd", "div", "dl", "dt", "em", "form", "h1", "h2", "head",
+    "header", "html", "img", "input", "label", "li", "link", "main", "meta", "meter", "nav", "ol", "option", "p", "pre",
+    "script", "section", "select", "small", "span", "strong", "table", "tbody", "td", "th", "thead", "time", "title",
+    "tr", "ul",
+}  # fmt: skip
+
+
+class Elements(HTMLParser):
+    """Collects what a browser would make of a page: elements, attributes, and the text between them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.others: list[str] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def handle_comment(self, data: str) -> None:
+        self.others.append(data)
+
+    handle_pi = handle_comment
+    unknown_decl = handle_comment
+
+
+@pytest.fixture
+def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    named = f"sqlite:///{tmp_path / 'wxa.db'}"
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", named)
+    return named
+
+
+def _asking(text: str) -> Call:
+    return replace(setwebviewdomain(APPID, "get"), body={"action": "set", "webviewdomain": [text]})
+
+
+def _hostile(url: str, text: str) -> None:
+    """Fill every text that WeChat or a merchant can set, and those of Airflow that a person chooses."""
+    ledger = Ledger(url)
+    task = TaskRef(dag_id=text, run_id=text, task_id=text, triggered_by=text)
+    (noted,) = ledger.intend(PLATFORM, [_asking(text)], task)
+    ledger.answered({noted: WxaApiError("refused", errcode=89021, errmsg=text, rid=text)})
+    ledger.decided(PLATFORM, APPID, task, {"outcome": "approved", "by": text, "why": text})
+    texts = ("what", "next_step", "reason", "user_version", "auditid", "name", "wave", "release_version")
+    said = {"outcome": text, **dict.fromkeys(texts, text), "screenshot": [text], "effective": [text]}
+    listed = {"after": [text], "published": [text], "files": [text]}
+    results = [Result(APPID, "setwebviewdomain", {**said, **listed, "errcode": 89021}, resolves=False)]
+    ledger.settle(PLATFORM, task, results)
+    fleets, key = Fleets(url), RunKey(text, text)
+    fleets.load(key, PLATFORM, {"release": {"user_version": text}}, "digest", [NewApp(APPID, text, 0, {"name": text})])
+    fleets.change(key, {0: {"outcome": "blocked", "errcode": 61007, "what": text}})
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_no_text_of_somebody_else_acts(airflow: Browser, url: str, payload: str) -> None:
+    _hostile(url, payload)
+    language = "zh" if PAYLOADS.index(payload) % 2 else "en"
+    run = urlencode({"dag_id": payload, "run_id": payload})
+    pages = ["/", f"/?{urlencode({'q': payload, 'wave': payload, 'outcome': payload, payload: payload})}"]
+    pages += [
+        f"/?{run}",
+        f"/mini-program/{APPID}",
+        "/fleets",
+        f"/fleet?{run}",
+        f"/errcodes?{urlencode({'q': payload})}",
+    ]
+    for path in pages:
+        answer = airflow.get(path, **{"Accept-Language": language})
+        assert answer.status_code == 200, path
+        made = Elements(answer.text)
+        _assert_ours(made)
+        if path != pages[1]:
+            assert payload.split(maxsplit=1)[0][:5] in made.text or "errcodes" in path, path
+
+
+def _assert_ours(made: Elements) -> None:
+    assert {tag for tag, _ in made.elements} <= TAGS
+    assert made.others == []
+    for tag, attributes in made.elements:
+        assert not [name for name in attributes if name.startswith("on") or name in {"style", "srcdoc", "formaction"}]
+        for name in {"href", "src", "action"} & attributes.keys():
+            address = str(attributes[name])
+            assert address.startswith(("/", "#")), (tag, address)
+            assert not address.startswith("//"), (tag, address)
+        assert tag != "meta" or "http-equiv" not in attributes
+    assert [attributes["src"] for tag, attributes in made.elements if tag == "script"] == ["/wxa/board/static/board.js"]
+
+
+def test_no_secret_is_in_any_response(
+    airflow: Browser, url: str, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = TaskRef(dag_id="wxa_release", run_id="spring", task_id="commit_code")
+    monkeypatch.setattr("airflow_wxa.hooks.wxa.current_task", lambda: task)
+    hook = WxaHook()
+    hook.configure_domains(APPID, "get")
+    with pytest.raises(AirflowFailException, match="template not exist"):
+        hook.commit(APPID, 404, "1.0")
+    pages = ["/", "/mini-programs.csv", f"/mini-program/{APPID}", "/fleets", "/errcodes"]
+    found = [airflow.get(path).content for path in pages]
+    assert APPID.encode() in found[0]
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"postgresql+psycopg2://u:{CANARIES[0]}@127.0.0.1:1/none")
+    found.append(airflow.get("/").content)
+    wanted = [form for secret in CANARIES for form in spellings(secret)]
+    assert [form for form in wanted for content in found if form in content] == []
+
+
+AUDITID, JPEG = "400000007", b"\xff\xd8\xff the rest"
+PICTURE = f"/mini-program/{APPID}/screenshot/{AUDITID}"
+
+
+@pytest.fixture
+def pictures(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of a rejected sheet with two screenshots."""
+    monkeypatch.setenv("AIRFLOW__WXA__SCREENSHOT_DIR", str(tmp_path / "shots"))
+    said = {"outcome": "rejected", "auditid": AUDITID, "reason": "no", "screenshot": ["a", "b"]}
+    task = TaskRef(dag_id="wxa_release", run_id="spring", task_id="wait_for_audit")
+    Ledger(url).settle(PLATFORM, task, [Result(APPID, "", said, resolves=False)])
+    folder = tmp_path / "shots" / APPID / AUDITID
+    folder.mkdir(parents=True)
+    (folder / "1.jpg").write_bytes(JPEG)
+    (folder / "3.jpg").write_bytes(JPEG)
+    return folder
+
+
+def test_a_rejection_shows_its_pictures(airflow: Browser, pictures: Path) -> None:
+    sources = [
+        each["src"] for tag, each in Elements(airflow.get(f"/mini-program/{APPID}").text).elements if tag == "img"
+    ]
+    assert sources == [f"/wxa/board{PICTURE}/1", f"/wxa/board{PICTURE}/2"]
+    answer = airflow.get(f"{PICTURE}/1")
+    assert (answer.status_code, answer.content) == (200, JPEG)
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    (pictures / "2.png").write_bytes(b"\x89PNG the rest")
+    assert airflow.get(f"{PICTURE}/2").headers["content-type"] == "image/png"
+
+
+def test_a_picture_is_for_whoever_may_see_the_dag(
+    airflow: Browser, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415  takes seconds
+
+    assert (airflow.get(f"{PICTURE}/1", "").status_code, airflow.get(f"{PICTURE}/1", None).status_code) == (401, 403)
+
+    def is_authorized_dag(self: Any, *, details: Any = None, **_: Any) -> bool:
+        return details is None or details.id != "wxa_release"
+
+    monkeypatch.setattr(type(get_auth_manager()), "is_authorized_dag", is_authorized_dag)
+    assert airflow.get(f"{PICTURE}/1").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{PICTURE}/3",  # lies there, and belongs to no media id of the sheet
+        f"{PICTURE}/01",
+        f"{PICTURE}/1.jpg",
+        f"{PICTURE}/..%2f..%2f..%2fwxa.db",
+        f"/mini-program/{APPID}/screenshot/..%2f{AUDITID}/1",
+        f"/mini-program/{APPID}/screenshot/400000008/1",
+        f"/mini-program/wx00000000000000a9/screenshot/{AUDITID}/1",
+        f"/mini-program/..%2f{APPID}/screenshot/{AUDITID}/1",
+    ],
+)
+def test_nothing_else_is_served(airflow: Browser, pictures: Path, path: str) -> None:
+    assert airflow.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("content", [b"<svg onload=alert(1)>", b"", b"GIF89a", JPEG + bytes(MOST_BYTES)])
+def test_only_pictures_of_a_sensible_size_are_served(airflow: Browser, pictures: Path, content: bytes) -> None:
+    (pictures / "1.jpg").write_bytes(content)
+    assert airflow.get(f"{PICTURE}/1").status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "pipe", "nothing"])
+def test_no_link_is_followed_and_nothing_is_waited_for(
+    airflow: Browser, pictures: Path, tmp_path: Path, kind: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "1.jpg").write_bytes(JPEG)
+    (pictures / "1.jpg").unlink()
+    if kind == "file":
+        (pictures / "1.jpg").symlink_to(elsewhere / "1.jpg")
+    elif kind == "folder":
+        (pictures / "3.jpg").unlink()
+        pictures.rmdir()
+        pictures.symlink_to(elsewhere)
+    elif kind == "pipe":
+        os.mkfifo(pictures / "1.jpg")
+    assert airflow.get(f"{PICTURE}/1").status_code == 404
+
+
+def test_pictures_in_object_storage_are_shown_as_well(
+    airflow: Browser, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__SCREENSHOT_DIR", f"file://{tmp_path / 'bucket'}")
+    assert airflow.get(f"{PICTURE}/1").status_code == 404
+    path = tmp_path / "bucket" / APPID / AUDITID / "1.jpg"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(JPEG)
+    assert airflow.get(f"{PICTURE}/1").content == JPEG
