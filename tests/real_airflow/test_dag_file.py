@@ -1,0 +1,60 @@
+"""Two lines in a DAGs folder are one ``wxa_release``, however the package was installed and whatever Airflow adds."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.real_airflow
+
+ROOT = Path(__file__).parents[2]
+LINES = "from airflow_wxa.dags.wxa_release import release_dag\n\ndag = release_dag()\n"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of a wheel, as an install lays them down."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
+    subprocess.run(build, check=True, timeout=300)
+    (built,) = folder.glob("*.whl")
+    with zipfile.ZipFile(built) as archive:
+        archive.extractall(folder / "installed")
+    return folder / "installed"
+
+
+@pytest.mark.parametrize("load_examples", ["True", "False"])
+@pytest.mark.parametrize("installed", ["wheel", "checkout"])
+def test_there_is_one_wxa_release(wheel: Path, tmp_path: Path, installed: str, load_examples: str) -> None:
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "wxa_release.py").write_text(LINES, "utf-8")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")} | {
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": load_examples,
+        "PYTHONPATH": str(wheel if installed == "wheel" else ROOT),
+    }
+
+    def airflow(*arguments: str) -> str:
+        command = [sys.executable, "-m", "airflow", *arguments]
+        run = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr[-3000:]
+        return run.stdout
+
+    airflow("db", "migrate")
+    airflow("dags", "reserialize")
+    listed = airflow("dags", "list", "--output", "json", "--columns", "dag_id,fileloc,bundle_name")
+    dags = json.loads(listed[listed.index("[{") :])
+    ours = [dag for dag in dags if dag["dag_id"].startswith("wxa_")]
+    assert [(dag["dag_id"], dag["bundle_name"]) for dag in ours] == [("wxa_release", "dags-folder")]
+    assert (len(dags) > 1) == (load_examples == "True")
+    where = "import airflow_wxa; print(airflow_wxa.__file__)"
+    shown = subprocess.run(
+        [sys.executable, "-c", where], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.startswith(environment["PYTHONPATH"])
