@@ -14,7 +14,7 @@ from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand,
 if TYPE_CHECKING:
     from airflow.cli.cli_config import CLICommand
 
-__all__ = ["FLEET_COMMANDS", "WXA_COMMANDS", "get_wxa_cli_commands"]
+__all__ = ["DB_COMMANDS", "FLEET_COMMANDS", "WXA_COMMANDS", "get_wxa_cli_commands"]
 
 
 def get_wxa_cli_commands() -> list[CLICommand]:
@@ -22,7 +22,8 @@ def get_wxa_cli_commands() -> list[CLICommand]:
     about = "Release WeChat Mini Programs: credentials, merchants, the ledger, and what is wrong"
     about_fleet = "look at manifests and runs of many Mini Programs, and stop them"
     fleet = GroupCommand(name="fleet", help=about_fleet, subcommands=FLEET_COMMANDS)
-    return [GroupCommand(name="wxa", help=about, subcommands=(*WXA_COMMANDS, fleet))]
+    store = GroupCommand(name="db", help="the store's database", subcommands=DB_COMMANDS)
+    return [GroupCommand(name="wxa", help=about, subcommands=(*WXA_COMMANDS, fleet, store))]
 
 
 def _days(text: str) -> float:
@@ -113,6 +114,17 @@ FLEET_COMMANDS: Final = (
         "Print the manifest of what is unfinished, to trigger another run with.",
         _RUN_ID,
         _DAG_ID,
+    ),
+)
+
+DB_COMMANDS: Final = (
+    _command(
+        "migrate",
+        "db.migrate_store",
+        "bring the store's schema up to date",
+        "Create the store's schema, or add what this version of airflow-wxa needs; run it once, on any machine, before "
+        "or after the package is upgraded. What waits goes on: an older version works with a newer schema, a newer one "
+        "is retried until this has run.",
     ),
 )
 

@@ -40,7 +40,8 @@ def open_fleets() -> Fleets:
 def store_url() -> str:
     """Return the store's URL, as ``[wxa] sql_alchemy_conn`` says.
 
-    :raises WxaSpecError: it says nothing or names a SQLite file, and the executor spans machines.
+    :raises WxaSpecError: it says nothing or names a SQLite file, and the executor spans machines; or it says nothing in
+        a Kubernetes pod, whose files are its own whatever ``[core] executor`` says there.
     """
     url: str = (conf.get("wxa", "sql_alchemy_conn", fallback="") or "").strip()  # …_CMD brings a line break along
     if url and not url.startswith("sqlite"):
@@ -48,18 +49,26 @@ def store_url() -> str:
     executors = [name.strip() for name in conf.get("core", "executor", fallback="LocalExecutor").split(",")]
     spanning = [name for name in executors if name.rpartition(":")[2].rpartition(".")[2] not in _ON_ONE_MACHINE]
     if spanning:
-        raise WxaSpecError(
-            "the store cannot be a SQLite file here",
-            [f"[core] executor = {', '.join(executors)}: {', '.join(spanning)} may run tasks on other machines"],
-            why="Each machine would refresh tokens for itself, and two refreshers invalidate each other's.",
-            next_step="create a PostgreSQL database with a role of its own, and set [wxa] sql_alchemy_conn "
-            "(AIRFLOW__WXA__SQL_ALCHEMY_CONN) to it on every machine",
-            source="airflow-wxa docs store",
-        )
+        raise _no_file(f"[core] executor = {', '.join(executors)}: {', '.join(spanning)} may run tasks elsewhere")
+    if not url and os.environ.get("KUBERNETES_SERVICE_HOST"):
+        raise _no_file("this is a Kubernetes pod: its files end with it, and no other pod sees them")
     if url:
         return url
     home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser().resolve()
     return f"sqlite:///{home / 'wxa.db'}"
+
+
+def _no_file(problem: str) -> WxaSpecError:
+    return WxaSpecError(
+        "the store cannot be a SQLite file here",
+        [problem],
+        why="Each machine would keep a ledger, approvals and tokens of its own: a decision would not be found, a "
+        "budget be spent twice, a token be refreshed by two who end each other's. It holds for fixed tokens, too.",
+        next_step="create a PostgreSQL database with a role of its own, and set [wxa] sql_alchemy_conn "
+        "(AIRFLOW__WXA__SQL_ALCHEMY_CONN) to it on every machine; a single pod that keeps its files names them there: "
+        "sqlite:////path/on/a/volume/wxa.db",
+        source="airflow-wxa docs store",
+    )
 
 
 def _keys() -> list[Secret]:

@@ -1,4 +1,9 @@
-"""Open the database: one engine a process, SQLite kept private, the schema brought up to date."""
+"""Open the database: one engine a process, SQLite kept private, the schema created or checked.
+
+Workers of two versions share a store while an upgrade rolls through. So a worker creates the schema of an empty
+database and changes no other: ``airflow wxa db migrate`` does. Migrations only add, so that an older version goes on
+with a newer schema; a newer version waits for the migration, by an error that is retried.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +26,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_random
 
 from airflow_wxa.api.redaction import Secret
-from airflow_wxa.errors import WxaSpecError, WxaTransportError
+from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import Connection, Engine, Table
 
-__all__ = ["Database", "open_engine"]
+__all__ = ["VERSION_TABLE", "Database", "migrate", "open_engine"]
 
 _BUSY_SECONDS: Final = 30
 _WHILE_LOCKED: Final = Retrying(
@@ -38,6 +43,8 @@ _WHILE_LOCKED: Final = Retrying(
     reraise=True,
 )
 _PRIVATE: Final = 0o600
+#: Not Alembic's usual name: the stores of the first version keep theirs there, and that version refuses a newer one.
+VERSION_TABLE: Final = "alembic_version_wxa"
 _MIGRATION_LOCK: Final = 0x777861  # "wxa"; any number that nobody else locks in a database of our own
 
 
@@ -101,18 +108,40 @@ def open_engine(url: str | Secret) -> Engine:
 @cache
 def _engine(url: Secret, pid: int) -> Engine:  # noqa: ARG001  (a forked child must not share its parent's connections)
     engine = _created(url)
-    try:
+    with _closed_if_refused(engine), _quiet_migrations():
         if engine.dialect.name == "sqlite":
             _keep_private(engine)
-        with _quiet_migrations():
-            _bring_up_to_date(engine)
+        _check_schema(engine)
+    return engine
+
+
+def migrate(url: str | Secret) -> tuple[str, str]:
+    """Bring a store's schema up to date, and return its revision before (``""``: it was empty) and after.
+
+    Others may go on working meanwhile, also with an older version of this package.
+
+    :raises WxaSpecError: as :func:`open_engine`.
+    :raises WxaTransportError: the database does not answer.
+    """
+    engine = _created(url)
+    with _closed_if_refused(engine), _quiet_migrations():
+        if engine.dialect.name == "sqlite":
+            _keep_private(engine)
+        revisions = _upgrade(engine, only_empty=False)
+    engine.dispose()
+    return revisions
+
+
+@contextmanager
+def _closed_if_refused(engine: Engine) -> Iterator[None]:
+    try:
+        yield
     except (SQLAlchemyError, OSError) as error:  # OSError: the file, or its folder, is not ours
         engine.dispose()
         raise unreachable(engine, error) from None
-    except WxaSpecError:
+    except WxaError:
         engine.dispose()
         raise
-    return engine
 
 
 def unreachable(engine: Engine, error: SQLAlchemyError | OSError) -> WxaTransportError:
@@ -130,28 +159,43 @@ def unreachable(engine: Engine, error: SQLAlchemyError | OSError) -> WxaTranspor
     )
 
 
-def _newer(engine: Engine, revision: str | None) -> WxaSpecError:
-    return WxaSpecError(
-        "the store cannot be opened: a newer version of this package has changed it",
-        [f"{engine.url.database}: its schema is revision {revision!r}, which this version does not know"],
-        why="An older version does not know what the newer one keeps where.",
-        next_step="install the same version of airflow-wxa on every machine, or restore the store's backup",
+def _older(engine: Engine, revision: str, wanted: str) -> WxaTransportError:
+    return WxaTransportError(
+        "the store's schema is older than this version of airflow-wxa",
+        values={"store": engine.url.database, "its revision": revision, "wanted": wanted},
+        why="A task does not change a schema that others work with. Nothing was sent.",
+        next_step="run airflow wxa db migrate once; what waits or is retried goes on by itself then",
+        source="airflow-wxa docs store",
     )
 
 
-def _created(url: Secret) -> Engine:
+def _foreign(engine: Engine, revision: str) -> WxaSpecError:
+    return WxaSpecError(
+        "the store cannot be opened: its database belongs to another program",
+        [f"{engine.url.database}: its alembic_version is {revision!r}, which airflow-wxa never had"],
+        why="Secrets, and the migrations that keep them, must not share a database with what others read and change.",
+        next_step="create a database of its own for [wxa] sql_alchemy_conn",
+        source="airflow-wxa docs store",
+    )
+
+
+def _created(url: str | Secret) -> Engine:
     try:
-        parsed = make_url(url.reveal())
-        if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
-            raise ValueError(parsed.get_backend_name())  # noqa: TRY301  (one refusal for all reasons)
-        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql")
+        parsed = make_url(url.reveal() if isinstance(url, Secret) else url)
+        backend = parsed.get_backend_name()
+        # A URI could name a file that is not private, or none at all.
+        if backend not in {"sqlite", "postgresql"} or (parsed.database or "").startswith("file:"):
+            raise ValueError(backend)  # noqa: TRY301  (one refusal for all reasons)
+        engine = create_engine(parsed, pool_pre_ping=backend == "postgresql")
     except (SQLAlchemyError, ValueError, ModuleNotFoundError) as error:
         raise WxaSpecError(
             "the store cannot be opened",
             [f"[wxa] sql_alchemy_conn is refused: {type(error).__name__}"],
-            why="It must be a URL of SQLite or PostgreSQL, and its driver must be installed.",
+            why="It must be a URL of PostgreSQL, or of SQLite with the path of a file (not file:…), and its driver "
+            "must be installed.",
             next_step="write postgresql+psycopg2://role@host/database (pip install 'airflow-wxa[postgres]'), or leave "
             "it empty for the SQLite file in AIRFLOW_HOME",
+            source="airflow-wxa docs store",
         ) from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
@@ -196,18 +240,52 @@ def _quiet_migrations() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _bring_up_to_date(engine: Engine) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(resources.files(__package__).joinpath("migrations")))
-    scripts = ScriptDirectory.from_config(config)
+def _check_schema(engine: Engine) -> None:
+    """Create the schema of an empty database, go on with ours or a newer one, refuse an older one for now."""
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-        revision = MigrationContext.configure(connection).get_current_revision()
-    if revision == scripts.get_current_head():
-        return
-    if revision is not None and revision not in {each.revision for each in scripts.walk_revisions()}:
-        raise _newer(engine, revision)
-    with engine.begin() as connection:  # one process migrates, the others wait here and then find it done
+        revision = _revision(connection)
+    if not revision:
+        _upgrade(engine, only_empty=True)
+    elif revision < (wanted := _head()):
+        raise _older(engine, revision, wanted)
+
+
+def _upgrade(engine: Engine, *, only_empty: bool) -> tuple[str, str]:
+    """Migrate, and return the revision before and after; one process does, the others wait and find it done."""
+    config = _config()
+    with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+        before, wanted = _revision(connection), _head()
+        if before >= wanted or (before and only_empty):
+            return before, before
         config.attributes["connection"] = connection
+        if before:
+            command.stamp(config, before)  # under our own name: it may be known under Alembic's only
         command.upgrade(config, "head")
+    return before, wanted
+
+
+def _revision(connection: Connection) -> str:
+    """Return the schema's revision, ``""`` for an empty database. Ours have four digits and count up.
+
+    :raises WxaSpecError: the schema is another program's.
+    """
+    revision = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+    if revision is None:
+        revision = MigrationContext.configure(connection).get_current_revision()
+        known = {each.revision for each in ScriptDirectory.from_config(_config()).walk_revisions()}
+        if revision is not None and revision not in known:
+            raise _foreign(connection.engine, revision)
+    return revision or ""
+
+
+@cache
+def _head() -> str:
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(resources.files(__package__).joinpath("migrations")))
+    return config

@@ -32,6 +32,8 @@ __all__ = ["Credential", "State", "Store"]
 #: ``authorised``; ``withdrawn``: the merchant took it back; ``refused``: WeChat refuses its refresh token.
 State = Literal["authorised", "withdrawn", "refused"]
 _PUSH_LOG_SECONDS: Final = 30 * 86400
+#: Whatever timeout a Connection sets, nobody waits longer than this for one who was killed while refreshing.
+LONGEST_LEASE_SECONDS: Final = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,11 @@ class Credential:
     state: State
     granted: tuple[int, ...] | None
     user_name: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The row's key."""
+        return self.component_appid, self.appid
 
 
 class Store:
@@ -112,16 +119,16 @@ class Store:
         """Become the one who refreshes, unless somebody is, or has since ``seen`` was read.
 
         :param owner: unique for each attempt.
-        :param seconds: how long others wait for us before they take over.
+        :param seconds: how long others wait for us before they take over; ten minutes at most.
         """
-        now = database_now()
-        free = or_(
-            credential.c.lease_until.is_(None), credential.c.lease_until < now, credential.c.lease_owner == owner
-        )
+        now, until = database_now(), credential.c.lease_until
+        # Later than anybody may ask for: the database's clock was set back meanwhile.
+        is_absurd = until > now + LONGEST_LEASE_SECONDS
+        free = or_(until.is_(None), until < now, is_absurd, credential.c.lease_owner == owner)
         statement = (
             update(credential)
             .where(_row(seen.component_appid, seen.appid), credential.c.generation == seen.generation, free)
-            .values(lease_owner=owner, lease_until=now + seconds)
+            .values(lease_owner=owner, lease_until=now + min(seconds, LONGEST_LEASE_SECONDS))
         )
         with self._database.writing() as connection:
             return connection.execute(statement).rowcount == 1
@@ -141,7 +148,7 @@ class Store:
         :return: whether it was stored; not when somebody stored something newer than ``seen``.
         """
         values: dict[str, Any] = {
-            "access_token": self._vault.lock(grant.access_token),
+            "access_token": self._vault.lock(grant.access_token, *seen.key, "access_token"),
             "access_expires_at": database_now() + grant.expires_in,
             "access_lifetime": grant.expires_in,
             "generation": seen.generation + 1,
@@ -150,7 +157,8 @@ class Store:
             "state": "authorised",
         }
         if grant.refresh_token is not None:
-            values |= {"renewal": self._vault.lock(grant.refresh_token), "renewal_at": database_now()}
+            renewal = self._vault.lock(grant.refresh_token, *seen.key, "renewal")
+            values |= {"renewal": renewal, "renewal_at": database_now()}
         return self._set(seen, values)
 
     def drop_access_token(self, seen: Credential) -> bool:
@@ -175,7 +183,7 @@ class Store:
         :return: ``None`` when somebody stored something newer than ``seen``.
         """
         values = {
-            "renewal": self._vault.lock(renewal),
+            "renewal": self._vault.lock(renewal, *seen.key, "renewal"),
             "renewal_at": database_now(),
             "state": "authorised",
             "generation": seen.generation + 1,
@@ -204,12 +212,13 @@ class Store:
         values: dict[str, Any] = {"state": "authorised", "generation": credential.c.generation + 1}
         if grant is not None:
             values |= {
-                "access_token": self._vault.lock(grant.access_token),
+                "access_token": self._vault.lock(grant.access_token, component_appid, appid, "access_token"),
                 "access_expires_at": database_now() + grant.expires_in,
                 "access_lifetime": grant.expires_in,
             }
         if refresh_token is not None:
-            values |= {"renewal": self._vault.lock(refresh_token), "renewal_at": database_now()}
+            renewal = self._vault.lock(refresh_token, component_appid, appid, "renewal")
+            values |= {"renewal": renewal, "renewal_at": database_now()}
         if authorisation.granted is not None:
             values["granted"] = list(authorisation.granted)
         with self._database.writing() as connection:
@@ -282,12 +291,17 @@ class Store:
         with self._database.writing() as connection:
             rows = connection.execute(query).all()
             for row in rows:
-                values = {each.name: getattr(row, each.name) for each in columns}
-                relocked = {name: self._vault.relock(value) if value else value for name, value in values.items()}
+                relocked = {each.name: self._relocked(row, each.name) for each in columns}
                 connection.execute(update(credential).where(_row(row.component_appid, row.appid)).values(**relocked))
         return len(rows)
 
     # -------------------------------------------------------------------------------------------------------------
+
+    def _relocked(self, row: Row[Any], column: str) -> str | None:
+        """Return what rests in a column, locked with the first key and bound to its place."""
+        place = (row.component_appid, row.appid, column)
+        secret = self._vault.unlock(getattr(row, column), *place)
+        return None if secret is None else self._vault.lock(secret, *place)
 
     def _set(self, seen: Credential, values: Mapping[str, Any]) -> bool:
         """Change a row unless it has changed since ``seen`` was read."""
@@ -323,12 +337,16 @@ class Store:
     def _renewal_rows(self, component_appid: str, renewals: Mapping[str, Secret]) -> list[dict[str, str]]:
         # Sorted, so that two imports at once lock the rows in one order.
         return [
-            {"component_appid": component_appid, "appid": appid, "renewal": self._vault.lock(secret)}
+            {
+                "component_appid": component_appid,
+                "appid": appid,
+                "renewal": self._vault.lock(secret, component_appid, appid, "renewal"),
+            }
             for appid, secret in sorted(renewals.items(), key=lambda item: item[0])
         ]
 
     def _read(self, row: Row[Any]) -> Credential:
-        token = self._vault.unlock(row.access_token)
+        token = self._vault.unlock(row.access_token, row.component_appid, row.appid, "access_token")
         now = float(row.now)
         return Credential(
             component_appid=row.component_appid,
@@ -336,11 +354,11 @@ class Store:
             access_token=token,
             seconds_left=row.access_expires_at - now if token is not None else 0.0,
             lifetime=row.access_lifetime if token is not None else 0.0,
-            renewal=self._vault.unlock(row.renewal),
+            renewal=self._vault.unlock(row.renewal, row.component_appid, row.appid, "renewal"),
             renewal_age=now - row.renewal_at if row.renewal is not None else None,
             lost_for=now - row.renewal_at if row.state != "authorised" and row.renewal_at is not None else None,
             generation=row.generation,
-            is_leased=row.lease_until is not None and row.lease_until > now,
+            is_leased=row.lease_until is not None and now < row.lease_until <= now + LONGEST_LEASE_SECONDS,
             state=row.state,
             granted=None if row.granted is None else tuple(row.granted),
             user_name=row.user_name or "",

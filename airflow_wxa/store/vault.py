@@ -1,8 +1,15 @@
-"""Encryption of what rests in the store: Fernet, with keys that rotate."""
+"""Encryption of what rests in the store: Fernet, with keys that rotate.
+
+Whoever may write to the database could copy one merchant's ciphertext into another's row. So ciphertext is bound to its
+place, in the eight bytes that Fernet signs for a time: a hash of the place with the highest bit set. A time has that
+bit not set, so what an older version wrote, which is bound to no place, stays readable; and that version can read ours.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import base64
+import hashlib
+from typing import TYPE_CHECKING, Final
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -13,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["Vault"]
+
+_BOUND: Final = 1 << 63
 
 
 class Vault:
@@ -40,28 +49,43 @@ class Vault:
             )
         self._fernet = MultiFernet(fernets)
 
-    def lock(self, secret: Secret) -> str:
-        """Return the secret as it rests."""
-        return self._fernet.encrypt(secret.reveal().encode()).decode()
+    def lock(self, secret: Secret, *place: str) -> str:
+        """Return the secret as it rests in one place.
 
-    def unlock(self, locked: str | None) -> Secret | None:
-        """Return what rests, ``None`` for nothing.
+        :param place: what names it: the keys of the row, the column.
+        """
+        return self._fernet.encrypt_at_time(secret.reveal().encode(), _bound_to(place)).decode()
 
-        :raises WxaSpecError: it was written with a key that is not among ours.
+    def unlock(self, locked: str | None, *place: str) -> Secret | None:
+        """Return what rests in a place, ``None`` for nothing.
+
+        :raises WxaSpecError: it was written with a key that is not among ours, or for another place.
         """
         if locked is None:
             return None
         try:
-            return Secret(self._fernet.decrypt(locked.encode()).decode())
+            secret = Secret(self._fernet.decrypt(locked.encode()).decode())
         except InvalidToken:
             raise _another_key() from None
+        written_for = int.from_bytes(base64.urlsafe_b64decode(locked)[1:9], "big")
+        if written_for >= _BOUND and written_for != _bound_to(place):
+            raise _another_place(place)
+        return secret
 
-    def relock(self, locked: str) -> str:
-        """Return the same secret locked with the first key; raises as :meth:`unlock` does."""
-        try:
-            return self._fernet.rotate(locked.encode()).decode()
-        except InvalidToken:
-            raise _another_key() from None
+
+def _bound_to(place: Sequence[str]) -> int:
+    return _BOUND | int.from_bytes(hashlib.sha256("\0".join(place).encode()).digest()[:8], "big")
+
+
+def _another_place(place: Sequence[str]) -> WxaSpecError:
+    return WxaSpecError(
+        "the store cannot be read: a secret in it was written for another place",
+        [f"{' '.join(each or 'the platform' for each in place)}: holds what was encrypted for another row or column"],
+        why="Ciphertext is bound to its row and column: one that was copied could hand a Mini Program another's token.",
+        next_step="find out who changed the store's tables, then import the refresh token anew with airflow wxa "
+        "accounts --import-list",
+        source="airflow-wxa docs store",
+    )
 
 
 def _another_key() -> WxaSpecError:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_wxa.cli.airflow_group import FLEET_COMMANDS, WXA_COMMANDS
+from airflow_wxa.cli.airflow_group import DB_COMMANDS, FLEET_COMMANDS, WXA_COMMANDS
 from airflow_wxa.cli.doctor.rules import RULES
 from airflow_wxa.cli.main import MODULES, UNLISTED
 
@@ -18,7 +18,7 @@ def test_every_command_is_in_the_reference(name: str) -> None:
     assert f"| `{name}` |" in REFERENCE
 
 
-@pytest.mark.parametrize("command", [*WXA_COMMANDS, *FLEET_COMMANDS], ids=lambda command: command.name)
+@pytest.mark.parametrize("command", [*WXA_COMMANDS, *FLEET_COMMANDS, *DB_COMMANDS], ids=lambda command: command.name)
 def test_every_option_is_in_its_section(command: object) -> None:
     group = "fleet " if command in FLEET_COMMANDS else ""
     section = REFERENCE.partition(f"## `{group}{command.name}`")[2].partition("\n## ")[0]  # type: ignore[attr-defined]

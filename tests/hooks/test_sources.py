@@ -110,6 +110,16 @@ def test_a_file_is_refused_when_the_executor_spans_machines(
         store_url()
 
 
+def test_in_a_kubernetes_pod_a_file_must_be_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "LocalExecutor")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.delenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", raising=False)
+    with pytest.raises(WxaSpecError, match=r"Kubernetes pod[\s\S]*fixed tokens, too[\s\S]*PostgreSQL"):
+        store_url()
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", "sqlite:////volume/wxa.db")
+    assert store_url() == "sqlite:////volume/wxa.db"
+
+
 def test_a_database_server_serves_any_executor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
     monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", "postgresql+psycopg2://wxa@db/wxa")

@@ -88,10 +88,14 @@ def filled_store(url: str, key: str) -> Store:
         {
             "component_appid": COMPONENT_APPID,
             "appid": appid_of(number),
-            "access_token": store._vault.lock(Secret(token_of(number))),
+            "access_token": store._vault.lock(
+                Secret(token_of(number)), COMPONENT_APPID, appid_of(number), "access_token"
+            ),
             "access_expires_at": expires_at,
             "access_lifetime": 7200.0,
-            "renewal": store._vault.lock(Secret(f"refresh-token-{number}")),
+            "renewal": store._vault.lock(
+                Secret(f"refresh-token-{number}"), COMPONENT_APPID, appid_of(number), "renewal"
+            ),
             "renewal_at": time.time(),
             "generation": 1,
             "state": "authorised",

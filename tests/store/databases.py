@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from sqlalchemy import create_engine, text
 
+from airflow_wxa.errors import WxaError
 from airflow_wxa.store.engine import open_engine
 
 if TYPE_CHECKING:
@@ -55,7 +57,8 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         server.administer(f"CREATE SCHEMA {name}")
         url = f"{server.url('postgres')}?options=-csearch_path%3D{name}"
         yield url
-        open_engine(url).dispose()  # the schema stays, and goes with its server
+        with suppress(WxaError):
+            open_engine(url).dispose()  # the schema stays, and goes with its server
 
 
 def _running() -> Postgresql:

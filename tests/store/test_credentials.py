@@ -6,11 +6,11 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from airflow_wxa.api.authorisation import Authorisation, Grant
 from airflow_wxa.api.redaction import Secret
-from airflow_wxa.store.tables import credential
+from airflow_wxa.store.tables import credential, database_now
 
 if TYPE_CHECKING:
     from airflow_wxa.store import Credential, Store
@@ -137,6 +137,21 @@ def test_a_lease_runs_out(store: Store) -> None:
     time.sleep(0.06)
     assert not row(store).is_leased
     assert store.take_lease(seen, "you", 30)
+
+
+def test_a_lease_lasts_ten_minutes_at_most(store: Store) -> None:
+    store.take_lease(row(store), "me", 1e9)
+    with store._database.reading() as connection:
+        left = connection.execute(select(func.max(credential.c.lease_until) - database_now())).scalar_one()
+    assert left <= 600
+
+
+def test_a_lease_from_before_the_clock_was_set_back_holds_nobody_up(store: Store) -> None:
+    store.take_lease(row(store), "me", 30)
+    with store._database.writing() as connection:
+        connection.execute(credential.update().values(lease_until=credential.c.lease_until + 86400))
+    assert not row(store).is_leased
+    assert store.take_lease(row(store), "you", 30)
 
 
 def test_a_lease_is_given_back_by_its_owner_only(store: Store) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from airflow_wxa.api.authorisation import Authorisation, Grant
 from airflow_wxa.api.redaction import Secret
@@ -75,7 +75,7 @@ def test_no_value_in_the_database_tells_a_secret(store_url: str) -> None:
 
 def test_the_same_secret_rests_differently_each_time() -> None:
     vault = Vault([OLD])
-    assert vault.lock(Secret("same")) != vault.lock(Secret("same"))
+    assert vault.lock(Secret("same"), "place") != vault.lock(Secret("same"), "place")
 
 
 def test_a_new_key_before_the_old_one_reads_everything(store_url: str) -> None:
@@ -115,21 +115,51 @@ def test_rotation_overwrites_no_token_that_is_stored_at_the_same_time(
     refresher = threading.Thread(
         target=lambda: stored.append(store.store_grant(seen, Grant(Secret("next"), 7200, Secret("rotated"))))
     )
-    relock = rotating._vault.relock
+    lock = rotating._vault.lock
 
-    def relock_slowly(locked: str) -> str:
+    def lock_slowly(secret: Secret, *place: str) -> str:
         if refresher.ident is None:  # all rows have been read: now somebody stores a newer token
             refresher.start()
             refresher.join(0.3)
-        return relock(locked)
+        return lock(secret, *place)
 
-    monkeypatch.setattr(rotating._vault, "relock", relock_slowly)
+    monkeypatch.setattr(rotating._vault, "lock", lock_slowly)
     rotating.rotate_keys()
     refresher.join()
     after = rotating.merchant(PLATFORM, APPID)
     assert stored == [True]
     assert after is not None
     assert after.renewal == Secret("rotated")
+
+
+def test_ciphertext_that_was_copied_to_another_row_or_column_is_refused(store_url: str) -> None:
+    store = filled(store_url, [OLD])
+    theirs = select(credential.c.renewal).where(credential.c.appid == "wx0000000000000002").scalar_subquery()
+    for values in ({"renewal": theirs}, {"access_token": credential.c.renewal}):
+        with store._database.writing() as connection:
+            connection.execute(update(credential).where(credential.c.appid == APPID).values(**values))
+        with pytest.raises(WxaSpecError, match=rf"another place[\s\S]*{APPID} {next(iter(values))}: holds"):
+            store.merchant(PLATFORM, APPID)
+
+
+def test_what_an_older_version_wrote_is_read_and_bound_when_keys_rotate(store_url: str) -> None:
+    store = filled(store_url, [OLD])
+    unbound = Fernet(OLD).encrypt(b"written before there were places").decode()
+    with store._database.writing() as connection:
+        connection.execute(update(credential).where(credential.c.appid == APPID).values(renewal=unbound))
+    seen = store.merchant(PLATFORM, APPID)
+    assert seen is not None
+    assert seen.renewal == Secret("written before there were places")
+    store.rotate_keys()
+    bound = at_rest(store_url)
+    assert unbound not in bound
+    with pytest.raises(WxaSpecError, match="another place"):
+        store._vault.unlock(bound[0], "elsewhere")
+
+
+def test_an_older_version_reads_what_this_one_wrote(store_url: str) -> None:
+    filled(store_url, [OLD])
+    assert {Fernet(OLD).decrypt(value.encode()).decode() for value in at_rest(store_url)} >= set(CANARIES.values())
 
 
 def test_another_key_is_named_as_the_reason(store_url: str) -> None:

@@ -17,12 +17,21 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from cryptography.fernet import Fernet
-from sqlalchemy import event, select, text
+from sqlalchemy import event, inspect, select, text
 from sqlalchemy.exc import OperationalError
 
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
 from airflow_wxa.store import Store
-from airflow_wxa.store.engine import Database, _bring_up_to_date, open_engine, unreachable
+from airflow_wxa.store.engine import (
+    VERSION_TABLE,
+    Database,
+    _check_schema,
+    _created,
+    _engine,
+    migrate,
+    open_engine,
+    unreachable,
+)
 from airflow_wxa.store.tables import credential, metadata
 from tests.store.processes import together
 
@@ -63,7 +72,7 @@ def test_the_file_is_private_before_anything_is_in_it(
     tmp_path: Path, open_umask: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[dict[str, int]] = []
-    monkeypatch.setattr("airflow_wxa.store.engine._bring_up_to_date", lambda _: seen.append(modes(tmp_path)))
+    monkeypatch.setattr("airflow_wxa.store.engine._check_schema", lambda _: seen.append(modes(tmp_path)))
     open_engine(f"sqlite:///{tmp_path / 'wxa.db'}")
     assert seen == [{"wxa.db": 0o600}]
 
@@ -90,7 +99,7 @@ def test_a_store_in_memory_makes_no_file(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_tables_and_migrations_agree(store_url: str) -> None:
     with open_engine(store_url).connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "version_table": VERSION_TABLE})
         assert compare_metadata(context, metadata) == []
 
 
@@ -126,16 +135,31 @@ def test_a_store_that_is_up_to_date_is_opened_without_a_migration(store_url: str
     engine = open_engine(store_url)
     statements: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
-    _bring_up_to_date(engine)
+    _check_schema(engine)
     assert not [each for each in statements if "CREATE" in each or "UPDATE" in each or "BEGIN" in each]
 
 
-def test_a_store_of_a_newer_version_is_refused(store_url: str) -> None:
-    engine = open_engine(store_url)
+def test_a_store_of_a_newer_version_is_used_as_it_is(store_url: str) -> None:
+    with open_engine(store_url).begin() as connection:
+        connection.execute(text("UPDATE alembic_version_wxa SET version_num = '9999'"))
+        connection.execute(text("ALTER TABLE wxa_credential ADD COLUMN what_is_new TEXT"))
+    _engine.cache_clear()
+    Store(store_url, [KEY]).ensure(PLATFORM)
+    assert migrate(store_url) == ("9999", "9999")
+
+
+def test_a_database_of_another_program_is_refused(store_url: str, tmp_path: Path) -> None:
+    engine = _created(store_url)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(WxaSpecError, match=r"newer version[\s\S]*'9999'[\s\S]*same version of airflow-wxa"):
-        _bring_up_to_date(engine)
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
+        connection.execute(text("INSERT INTO alembic_version VALUES ('a1b2c3d4e5f6')"))
+        before = inspect(connection).get_table_names()
+    for work in (open_engine, migrate):
+        with pytest.raises(WxaSpecError, match=r"another program[\s\S]*'a1b2c3d4e5f6'[\s\S]*database of its own"):
+            work(store_url)
+    with engine.connect() as connection:
+        assert inspect(connection).get_table_names() == before
+    engine.dispose()
 
 
 # Readers and writers ---------------------------------------------------------------------------------------------
@@ -225,7 +249,13 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://wxa:hidden-pw@host/wxa", "no url: hidden-pw", "postgresql+nodriver://u:hidden-pw@h/d"]
+    "url",
+    [
+        "mysql://wxa:hidden-pw@host/wxa",
+        "sqlite:///file:wxa.db?mode=memory&uri=true&hidden-pw",
+        "no url: hidden-pw",
+        "postgresql+nodriver://u:hidden-pw@h/d",
+    ],
 )
 def test_a_url_that_cannot_be_right_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(WxaSpecError, match="sql_alchemy_conn is refused") as error:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from alembic import context
 
+from airflow_wxa.store.engine import VERSION_TABLE
 from airflow_wxa.store.tables import metadata
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata, version_table=VERSION_TABLE)
 context.run_migrations()

@@ -1,0 +1,126 @@
+"""A store of the first version under this one, and that version's statements beside this one's schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import inspect, text
+
+from airflow_wxa.api.authorisation import Grant
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.errors import WxaTransportError
+from airflow_wxa.store import Ledger, Result, Store, TaskRef
+from airflow_wxa.store.engine import _created, _engine, _head, migrate
+from airflow_wxa.store.tables import THE_PLATFORM, metadata
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+PLATFORM = "wx00000000000000c1"
+IN_AUDIT, LOST = "wx0000000000000001", "wx0000000000000002"
+STATEMENTS = Path(__file__).with_name("store_0002.sql").read_text("utf-8")
+
+
+@pytest.fixture
+def first_store(store_url: str) -> str:
+    """Return the URL of a store that the first version made and filled."""
+    engine = _created(store_url)
+    with engine.begin() as connection:
+        for statement in STATEMENTS.split(";\n"):
+            if statement.strip():
+                connection.exec_driver_sql(statement.replace("%", "%%"))
+    engine.dispose()
+    return store_url
+
+
+def tables(url: str) -> dict[str, set[str]]:
+    """Return the columns of each table."""
+    engine = _created(url)
+    found = inspect(engine)
+    columns = {name: {column["name"] for column in found.get_columns(name)} for name in found.get_table_names()}
+    engine.dispose()
+    return columns
+
+
+def test_this_version_waits_for_the_migration_and_changes_nothing_meanwhile(first_store: str) -> None:
+    before = tables(first_store)
+    for opened in (lambda: Store(first_store, [KEY]), lambda: Ledger(first_store)):
+        with pytest.raises(WxaTransportError, match=r"older than this version[\s\S]*airflow wxa db migrate") as refused:
+            opened()
+        assert refused.value.retryable
+    assert tables(first_store) == before
+    migrate(first_store)
+    assert Store(first_store, [KEY]).platform(PLATFORM) is not None  # the same process, without a restart
+
+
+def test_nothing_is_lost_by_the_migration(first_store: str) -> None:
+    assert migrate(first_store) == ("0002", _head())
+    assert migrate(first_store) == (_head(), _head())
+    store, ledger = Store(first_store, [KEY]), Ledger(first_store)
+    rows = store.merchants(PLATFORM)
+    assert {appid: row.renewal for appid, row in rows.items()} == {
+        IN_AUDIT: Secret("refresh one, rotated"),
+        LOST: Secret("refresh two"),
+    }
+    assert rows[IN_AUDIT].access_token == Secret("access one")
+    told = [(entry.appid, entry.endpoint, entry.result) for entry in ledger.entries()]
+    assert told == [
+        (LOST, "approve_release", "ok"),
+        (LOST, "release", "unknown"),
+        (IN_AUDIT, "submit_audit", "ok"),
+        (IN_AUDIT, "undocodeaudit", "ok"),
+    ]
+    assert (ledger.outcome("wxa_release", "manual__1", IN_AUDIT) or {})["auditid"] == "1234567"
+
+
+def test_what_waited_goes_on(first_store: str) -> None:
+    migrate(first_store)
+    store, ledger = Store(first_store, [KEY]), Ledger(first_store)
+    seen = store.merchants(PLATFORM)[IN_AUDIT]
+    assert store.take_lease(seen, "me", 30)
+    assert store.store_grant(seen, Grant(Secret("access two"), 7200, Secret("refresh three")))
+    task = TaskRef("wxa_release", "manual__2", "release", -1, 2, "lin")
+    ledger.settle(PLATFORM, task, [Result(LOST, "release", {"outcome": "released"}, resolves=True)])
+    assert {entry.result for entry in ledger.entries(appid=LOST)} == {"ok", "resolved"}
+
+
+def test_a_store_that_is_new_and_one_that_was_migrated_are_alike(first_store: str, tmp_path: Path) -> None:
+    migrate(first_store)
+    new = f"sqlite:///{tmp_path / 'new.db'}"
+    assert migrate(new) == ("", _head())
+    assert tables(first_store) == tables(new) | {"alembic_version": {"version_num"}}
+    assert set(metadata.tables) < set(tables(new))
+
+
+def test_the_first_version_goes_on_beside_this_schema(first_store: str) -> None:
+    migrate(first_store)
+    engine = _created(first_store)
+    with engine.connect() as connection:  # it looks there, and refuses what it does not know
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "0002"
+    _insert_as_the_first_version_does(engine)
+    engine.dispose()
+    _engine.cache_clear()
+    assert Store(first_store, [KEY]).merchant("wx00000000000000c2", THE_PLATFORM) is not None
+    assert len(Ledger(first_store).entries()) == 8
+
+
+def _insert_as_the_first_version_does(engine: Engine) -> None:
+    """Replay what it wrote, for another platform and other runs: columns that it does not know must not be missed."""
+    with engine.begin() as connection:
+        for statement in STATEMENTS.split(";\n"):
+            if statement.startswith('INSERT INTO "wxa_'):
+                other = statement.replace(PLATFORM, "wx00000000000000c2").replace("manual__", "later__")
+                for number in "1234":
+                    other = other.replace(f'"wxa_ledger" VALUES({number},', f'"wxa_ledger" VALUES(10{number},')
+                connection.exec_driver_sql(_with_its_columns(other).replace("%", "%%"))
+
+
+def _with_its_columns(statement: str) -> str:
+    """Name the columns of the first version in an insert."""
+    table = statement.split('"')[1]
+    lines = STATEMENTS.partition(f"CREATE TABLE {table} (\n")[2].partition("\n);")[0].splitlines()
+    names = [line.split()[0] for line in lines if not line.strip().startswith(("PRIMARY", "CONSTRAINT"))]
+    return statement.replace(" VALUES", f" ({', '.join(names)}) VALUES", 1)
