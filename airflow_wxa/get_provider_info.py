@@ -55,7 +55,10 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": _CONNECTION_FIELDS,
             }
         ],
-        "extra-links": ["airflow_wxa.links.VerificationFileLink"],
+        "extra-links": [
+            f"airflow_wxa.links.{name}"
+            for name in ("VerificationFileLink", "WxaErrcodeLink", "WxaMiniProgramLink", "WxaTrialQrcodeLink")
+        ],
         "cli": ["airflow_wxa.cli.airflow_group.get_wxa_cli_commands"],
         "config": {
             "wxa": {

@@ -6,14 +6,72 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from airflow.sdk import BaseOperatorLink
+from airflow.sdk.configuration import conf
+
+from airflow_wxa.api.appid import APPID
+from airflow_wxa.trial_link import BOARD_PREFIX, trial_link
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
 
-__all__ = ["VERIFICATION_FILE", "VerificationFileLink"]
+__all__ = [
+    "VERIFICATION_FILE",
+    "VerificationFileLink",
+    "WxaErrcodeLink",
+    "WxaMiniProgramLink",
+    "WxaTrialQrcodeLink",
+    "api_base_url",
+    "errcode_page",
+]
 
-VERIFICATION_FILE: Final = "/wxa/board/verification-file"
+VERIFICATION_FILE: Final = f"{BOARD_PREFIX}/verification-file"
+
+
+def api_base_url() -> str:
+    """Return the API server's address, as far as this process knows it; ``""``: links are relative to it."""
+    return (conf.get("api", "base_url", fallback="") or "").rstrip("/")
+
+
+def errcode_page(errcode: int) -> str:
+    """Return the address of the board's page about an errcode."""
+    return f"{api_base_url()}{BOARD_PREFIX}/errcode/{errcode}"
+
+
+class WxaMiniProgramLink(BaseOperatorLink):
+    """Leads to the task's Mini Program on the board."""
+
+    name = "Mini Program 小程序"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002
+        """Return the address; ``""``: the task is about none, or its template was not rendered."""
+        appid = getattr(operator, "appid", None)
+        known = isinstance(appid, str) and APPID.fullmatch(appid)
+        return f"{api_base_url()}{BOARD_PREFIX}/mini-program/{appid}" if known else ""
+
+
+class WxaTrialQrcodeLink(BaseOperatorLink):
+    """Leads to the QR code of the trial version (体验版)."""
+
+    name = "Trial version 体验版"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the address; ``""`` as for the Mini Program."""
+        appid, wxa_conn_id = getattr(operator, "appid", None), getattr(operator, "wxa_conn_id", None)
+        if not (isinstance(appid, str) and APPID.fullmatch(appid) and isinstance(wxa_conn_id, str)):
+            return ""
+        return trial_link(api_base_url(), wxa_conn_id, appid, dag_id=ti_key.dag_id, run_id=ti_key.run_id)
+
+
+class WxaErrcodeLink(BaseOperatorLink):
+    """Leads to what to do about the errcode that the task failed with."""
+
+    name = "What to do 怎么办"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002
+        """Return the address; ``""``: no errcode stopped the task."""
+        errcode = getattr(operator, "failed_errcode", 0)
+        return errcode_page(errcode) if errcode else ""
 
 
 class VerificationFileLink(BaseOperatorLink):

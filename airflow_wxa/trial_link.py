@@ -1,4 +1,4 @@
-"""The address of a trial version's QR code: the approval links there, the plugin serves it.
+"""Where the plugin serves the board and a trial version's QR code: tasks link there.
 
 Every task's process loads the plugin, so this imports nothing of ours.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import quote, urlencode
 
-__all__ = ["TRIAL_PREFIX", "trial_link"]
+__all__ = ["BOARD_PREFIX", "TRIAL_PREFIX", "trial_link"]
 
+BOARD_PREFIX: Final = "/wxa/board"
 TRIAL_PREFIX: Final = "/wxa/trial"
 
 

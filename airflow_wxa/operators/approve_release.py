@@ -5,14 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from airflow.sdk.configuration import conf
-
 from airflow_wxa.api import values
 from airflow_wxa.api.authorisation import api_get_authorizer_info, getaccountbasicinfo
 from airflow_wxa.api.code import AdoptedVersion, CodeVersion
 from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.links import WxaTrialQrcodeLink, api_base_url
 from airflow_wxa.operators.approval import Subject, WxaApprovalOperator, as_code, as_text
 from airflow_wxa.steps.remote_state import read_versions
 from airflow_wxa.trial_link import trial_link
@@ -65,6 +64,7 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
         "outcomes": values.optional(values.json_object),
         **WxaApprovalOperator.reads,
     }
+    operator_extra_links = (*WxaApprovalOperator.operator_extra_links, WxaTrialQrcodeLink())
 
     def __init__(
         self,
@@ -106,8 +106,8 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
         """Return the table above the domains."""
         commit, submit, audit = (outcomes.get(name) or {} for name in ("commit", "submit", "audit"))
         superseded = dict.fromkeys([commit.get("superseded"), submit.get("superseded")])
-        base_url, ti = str(conf.get("api", "base_url", fallback="") or ""), context["ti"]
-        link = trial_link(base_url, self.wxa_conn_id, self.appid, dag_id=ti.dag_id, run_id=ti.run_id)
+        ti = context["ti"]
+        link = trial_link(api_base_url(), self.wxa_conn_id, self.appid, dag_id=ti.dag_id, run_id=ti.run_id)
         triggered_by = getattr(context["dag_run"], "triggering_user_name", None)
         rows = {
             "Mini Program": f"{self._name()} {as_code(self.appid)}".lstrip(),

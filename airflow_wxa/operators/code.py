@@ -16,6 +16,7 @@ from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.links import WxaTrialQrcodeLink
 from airflow_wxa.operators.approval import is_approval_wanted, require_approval
 from airflow_wxa.operators.approve_release import check_auditid, release_named
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
@@ -49,6 +50,7 @@ class _VersionOperator(TemplatedFields, BaseOperator):
         "ext_json": values.optional(values.json_object),
         "wxa_conn_id": values.named,
     }
+    operator_extra_links = (*TemplatedFields.operator_extra_links, WxaTrialQrcodeLink())
 
     def __init__(
         self,

@@ -48,7 +48,7 @@ class WxaReadPlatformDomainOperator(TemplatedFields, BaseOperator):
         "hosts": values.texts,
         "platform_conn_id": values.named,
     }
-    operator_extra_links = (VerificationFileLink(),)
+    operator_extra_links = (*TemplatedFields.operator_extra_links, VerificationFileLink())
 
     def __init__(
         self,

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
-from airflow_wxa.trial_link import TRIAL_PREFIX
+from airflow_wxa.trial_link import BOARD_PREFIX, TRIAL_PREFIX
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import Receive, Scope, Send
 
-__all__ = ["PUSH_PREFIX", "PushReceiver", "TrialQrcodes", "WxaPlugin"]
+__all__ = ["BOARD_PREFIX", "PUSH_PREFIX", "PushReceiver", "TrialQrcodes", "WxaPlugin"]
 
 PUSH_PREFIX = "/wxa/push"
-BOARD_PREFIX = "/wxa/board"
 
 
 class _BuiltOnDemand:

@@ -15,15 +15,17 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from airflow.sdk import Param
+from airflow.sdk import Param, get_current_context
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_wxa.api.chinese import both_languages
+from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.errors import WxaError, WxaSpecError, shown
+from airflow_wxa.links import WxaErrcodeLink, WxaMiniProgramLink, api_base_url, errcode_page
 from airflow_wxa.release.fields import FIELDS
 from airflow_wxa.release.spec import ReleaseSpec
 
@@ -99,6 +101,7 @@ class TemplatedFields:
 
     #: Templated field → its reader, see :mod:`airflow_wxa.api.values`.
     reads: ClassVar[Mapping[str, Reader]]
+    operator_extra_links: Any = (WxaMiniProgramLink(), WxaErrcodeLink())
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -137,16 +140,27 @@ def failing_at_once() -> Iterator[None]:
     """Turn a ``WxaError`` that no repetition helps into ``AirflowFailException``, with its whole text.
 
     What a person must fix fails without retry; what may pass by itself is left to the retries. The text is in English
-    and Chinese, and what led to it is logged at DEBUG: whoever reads a failed task sees what happened, once.
+    and Chinese, names the errcode's page of the board where ``[api] base_url`` is set, and what led to it is logged at
+    DEBUG: whoever reads a failed task sees what happened, once.
     """
     try:
         yield
     except WxaError as error:
         log.debug("what led to the failure", exc_info=True)
-        error.told = both_languages(error)
+        error.told = both_languages(error) + _noted_errcode(error)
         if error.retryable:
             raise error.with_traceback(None) from None
         raise AirflowFailException(error.told) from None
+
+
+def _noted_errcode(error: WxaError) -> str:
+    """Tell the running task its errcode, for the link beside it, and return the line that names its page."""
+    errcode = getattr(error, "errcode", 0)
+    if not errcode or errcode not in errcodes():
+        return ""
+    with suppress(RuntimeError, LookupError):  # outside a task nobody shows links
+        get_current_context()["task"].failed_errcode = errcode  # type: ignore[union-attr]
+    return f"\n  {errcode_page(errcode)}" if api_base_url() else ""
 
 
 def _param(field: Field, fixed: Mapping[str, Any]) -> Param:

@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, A
 from airflow_wxa.api import values
 from airflow_wxa.hooks.screenshots import save_screenshots
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.links import WxaTrialQrcodeLink
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.steps import audit_error, audit_status, privacy_scan
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
@@ -220,6 +221,7 @@ class WxaAuditSensor(_PollingSensor):
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {**_PollingSensor.reads, "auditid": values.digits}
+    operator_extra_links = (*TemplatedFields.operator_extra_links, WxaTrialQrcodeLink())
     poll_option = "audit_poll_seconds"
     trigger_class = WxaAuditTrigger
 
