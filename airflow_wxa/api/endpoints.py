@@ -10,6 +10,7 @@ __all__ = ["CATALOGUE", "Endpoint", "TokenKind"]
 
 _PAGES = "https://developers.weixin.qq.com/doc/oplatform/openApi"
 _MINI_PROGRAM = f"{_PAGES}/miniprogram-management"
+_TEMPLATES = f"{_PAGES}/thirdparty-management/template-management"
 _CODE_PAGES_2019 = "wdk-docs/wxopen-docs:docs/_sources/wxapp/CodeMgr"
 _PAGES_2019_AUTH = "wdk-docs/wxopen-docs:source/open/auth"
 
@@ -75,6 +76,15 @@ _ROWS: Final = (
         "get_domain_confirmfile", "POST", "/cgi-bin/component/get_domain_confirmfile", _P, False, True,
         f"{_PAGES}/thirdparty-management/domain-mgnt/api_getthirdpartyjumpdomainconfirmfile",
     ),
+    Endpoint(
+        "gettemplatedraftlist", "GET", "/wxa/gettemplatedraftlist", _P, False, True,
+        f"{_TEMPLATES}/api_gettemplatedraftlist",
+    ),
+    Endpoint(
+        "gettemplatelist", "GET", "/wxa/gettemplatelist", _P, False, True, f"{_TEMPLATES}/api_gettemplatelist"
+    ),
+    # A second one makes a second template, so a lost answer is read back.
+    Endpoint("addtotemplate", "POST", "/wxa/addtotemplate", _P, True, False, f"{_TEMPLATES}/api_addtotemplate"),
     # commit starts a new privacy scan each time, so a lost answer is read back, not repeated.
     Endpoint(
         "commit", "POST", "/wxa/commit", _M, True, False,

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 ENDPOINTS: Final[Mapping[str, tuple[str, ...]]] = {
     "DomainOutcome": ("setwebviewdomain",),
     "PlatformOutcome": ("modify_wxa_jump_domain",),
+    "TemplateOutcome": ("addtotemplate",),
     "CommitOutcome": ("commit",),
     "SubmitOutcome": ("undocodeaudit", "submit_audit"),
     "ReleaseOutcome": ("release",),

@@ -21,8 +21,10 @@ from airflow_wxa.operators.platform_domains import (
     WxaChangePlatformDomainOperator,
     WxaReadPlatformDomainOperator,
 )
+from airflow_wxa.operators.templates import WxaAddToTemplateOperator
 
 __all__ = [
+    "WxaAddToTemplateOperator",
     "WxaApprovalOperator",
     "WxaApprovePlatformDomainOperator",
     "WxaApproveReleaseOperator",

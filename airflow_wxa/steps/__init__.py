@@ -14,8 +14,10 @@ from airflow_wxa.steps.outcome import (
     ReleaseOutcome,
     Step,
     SubmitOutcome,
+    TemplateOutcome,
 )
 from airflow_wxa.steps.release import release_version, verify_release
+from airflow_wxa.steps.templates import add_to_template
 
 __all__ = [
     "LAG_SECONDS",
@@ -31,6 +33,8 @@ __all__ = [
     "Step",
     "Submission",
     "SubmitOutcome",
+    "TemplateOutcome",
+    "add_to_template",
     "audit_error",
     "audit_status",
     "commit_code",

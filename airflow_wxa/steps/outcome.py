@@ -27,6 +27,7 @@ __all__ = [
     "ReleaseOutcome",
     "Step",
     "SubmitOutcome",
+    "TemplateOutcome",
 ]
 
 T = TypeVar("T")
@@ -128,6 +129,22 @@ class PlatformOutcome(_Outcome):
         published = "no published version" if self.published is None else _listed(self.published)
         said = "as before" if self.outcome == "unchanged" else f"{len(self.added)} added, {len(self.removed)} removed"
         return f"the platform's list, for all its merchants: {published} ({said})"
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateOutcome(_Outcome):
+    """A template of the platform's library; ``unchanged``: it was made of its draft before."""
+
+    outcome: Literal["added", "unchanged"]
+    template_id: int
+    draft_id: int
+    user_version: str
+    user_desc: str
+
+    def in_words(self) -> str:
+        """Return what is now true, in a sentence."""
+        said = "is" if self.outcome == "added" else "was already"
+        return f"{self.user_version} (draft {self.draft_id}) {said} template {self.template_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from airflow_wxa.api import audit, code, webview_domain
+from airflow_wxa.api import audit, code, templates, webview_domain
 from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind
 from airflow_wxa.api.errcodes import errcodes
@@ -20,6 +20,7 @@ from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.handlers import ENDPOINTS
 from airflow_wxa.sandbox.handlers.accounts import BASIC_INFO_SET
+from airflow_wxa.sandbox.platforms import Draft
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ RELEASE = (
     webview_domain.setwebviewdomain(APPID, "get"),
     webview_domain.setwebviewdomain(APPID, "add", [webview_domain.WebviewDomain("m.example.com")]),
     webview_domain.setwebviewdomain(APPID, None),
+    templates.gettemplatedraftlist(),
+    templates.addtotemplate(12),
+    templates.gettemplatelist(),
     code.getversioninfo(APPID),
     code.commit(VERSION, "release 1.4.0"),
     code.get_page(APPID),
@@ -139,6 +143,7 @@ def answers(wxa_world: World) -> list[tuple[Call, bytes]]:
     mini_program.scan_polls = 0
     # The first sheet is withdrawn, the second rejected with a screenshot, the third released.
     plans = iter([AuditPlan(polls=9), AuditPlan(polls=0, result="rejected", screenshot="media-1"), AuditPlan(polls=0)])
+    wxa_world.platforms[0].drafts = [Draft(draft_id=12)]
     mini_program.granted_sets.add(BASIC_INFO_SET)
     sandbox = Sandbox.of(wxa_world)
     answered = []

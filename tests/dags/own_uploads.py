@@ -5,7 +5,9 @@ from __future__ import annotations
 from airflow.sdk import DAG
 
 from airflow_wxa.operators import (
+    WxaAddToTemplateOperator,
     WxaApproveReleaseOperator,
+    WxaCommitOperator,
     WxaReleaseOperator,
     WxaSubmitAuditOperator,
     WxaVerifyReleaseOperator,
@@ -13,6 +15,20 @@ from airflow_wxa.operators import (
 from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
 
 APPID = "wx0000000000000001"
+
+with DAG("release_draft", schedule=None) as release_draft:
+    add = WxaAddToTemplateOperator(task_id="add_to_template", user_version="1.4.0", user_desc="checkout, build 812")
+    code = {"appid": APPID, "template_id": add.output["template_id"], "user_version": "1.4.0"}
+    commit = WxaCommitOperator(task_id="commit_code", user_desc="checkout", **code)
+    scan = WxaPrivacyScanSensor(task_id="wait_for_privacy_scan", appid=APPID)
+    submit = WxaSubmitAuditOperator(task_id="submit_audit", **code)
+    auditid = submit.output["auditid"]
+    audit = WxaAuditSensor(task_id="wait_for_audit", appid=APPID, auditid=auditid)
+    approve = WxaApproveReleaseOperator(task_id="approve_release", auditid=auditid, **code)
+    release = WxaReleaseOperator(task_id="release", auditid=auditid, approval_task_id="approve_release", **code)
+    verify = WxaVerifyReleaseOperator(task_id="verify_release", **code)
+    add >> commit >> scan >> submit >> audit >> approve >> release >> verify
+
 TRIAL = {"appid": APPID, "adopt_trial": {"user_version": "1.4.0", "user_desc": "checkout, build 812"}}
 
 with DAG("release_adopted_trial", schedule=None) as release_adopted_trial:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.operators import (
+    WxaAddToTemplateOperator,
     WxaApproveReleaseOperator,
     WxaReleaseOperator,
     WxaSubmitAuditOperator,
     WxaVerifyReleaseOperator,
 )
-from airflow_wxa.sandbox import AuditPlan
+from airflow_wxa.sandbox import AuditPlan, Fault
+from airflow_wxa.sandbox.platforms import Draft
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import ROOT, answering, calls, register_dag, run_dag
 
 if TYPE_CHECKING:
-    from airflow_wxa.sandbox import RunningSandbox
+    from airflow_wxa.sandbox import Platform, RunningSandbox
     from airflow_wxa.sandbox.state import MiniProgram
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
@@ -59,6 +63,76 @@ def test_an_adopted_trial_version_is_released_and_its_approval_names_it(wxa_defa
     assert calls(wxa_default.journal, "/wxa/commit") == []
     run_id = open_ledger().entries(most=1)[0].task.run_id
     assert {row.endpoint for row in open_ledger().entries(run_id=run_id)} >= {"submit_audit", "release"}
+
+
+def with_drafts(wechat: RunningSandbox, *drafts: Draft) -> Platform:
+    """Return the platform, after a pipeline has uploaded these drafts."""
+    platform = wechat.world.platforms[0]
+    platform.drafts = list(drafts)
+    return platform
+
+
+def add(**fields: Any) -> Any:
+    return WxaAddToTemplateOperator(task_id="t", **fields).execute({})
+
+
+def test_a_draft_is_released_and_cleared_runs_find_its_template(wxa_default: RunningSandbox) -> None:
+    from tests.dags.own_uploads import release_draft  # noqa: PLC0415  (Airflow's home is set by now)
+
+    platform = with_drafts(wxa_default, Draft(draft_id=11), Draft(draft_id=12, **OURS))
+    account = wxa_default.world.mini_program(APPID)
+    account.scan_polls, account.audit = 0, AuditPlan(polls=0)
+    with answering("Approve"):
+        ended = run_dag(register_dag(release_draft))
+    assert ended.errors == {}
+    assert set(ended.states.values()) == {"success"}
+    (template,) = platform.templates
+    assert ended.xcoms["add_to_template"]["template_id"] == template.template_id
+    assert calls(wxa_default.journal, "/wxa/commit")[0].body["template_id"] == template.template_id
+    assert account.release_info is not None
+    assert account.release_info["release_version"] == "1.4.0"
+    assert add(user_desc=OURS["user_desc"])["outcome"] == "unchanged"
+    assert len(platform.templates) == 1
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "html_502"])
+def test_a_lost_answer_makes_no_second_template(wxa_default: RunningSandbox, kind: Any) -> None:
+    platform = with_drafts(wxa_default, Draft(draft_id=12, **OURS))
+    wxa_default.add_fault(Fault(path="/wxa/addtotemplate", kind=kind))
+    with patch("time.sleep"):
+        try:
+            added = add(**OURS)
+        except WxaTransportError:
+            assert platform.templates == []
+            added = add(**OURS)
+    (template,) = platform.templates
+    assert added["template_id"] == template.template_id
+
+
+def test_a_draft_uploaded_anew_under_the_same_id_is_a_template_of_its_own(wxa_default: RunningSandbox) -> None:
+    platform = with_drafts(wxa_default, Draft(draft_id=12, **OURS))
+    first = add(**OURS)["template_id"]
+    platform.drafts = [Draft(draft_id=12, **OURS, create_time=wxa_default.world.now() + 60)]
+    wxa_default.world.advance(120)
+    assert add(**OURS)["template_id"] != first
+
+
+@pytest.mark.parametrize(
+    ("drafts", "fields", "said"),
+    [
+        ([], {"user_version": "1.4.0"}, "there is no draft at all"),
+        ([11], {"user_version": "1.5.0"}, "draft 11: user_version = '1.4.0'"),
+        ([11, 12], {"user_version": "1.4.0"}, "2 of the drafts is the one meant"),
+        ([11], {}, "neither user_version nor user_desc"),
+    ],
+)
+def test_a_draft_that_is_not_told_exactly_is_not_added(
+    wxa_default: RunningSandbox, drafts: list[int], fields: dict[str, str], said: str
+) -> None:
+    with_drafts(wxa_default, *(Draft(draft_id=each, **OURS) for each in drafts))
+    with pytest.raises(AirflowFailException, match=said):
+        add(**fields)
+    assert calls(wxa_default.journal, "/wxa/addtotemplate") == []
 
 
 @pytest.mark.parametrize("theirs", [{"user_version": "1.4.1"}, {"user_desc": "checkout, build 813"}, {"user_desc": ""}])

@@ -101,7 +101,7 @@ COMES_TO: Final[dict[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(["user_desc", "version_desc", "feedback_info", "feedback_stuff", "order_path"], text),
     **dict.fromkeys(["user_version", "wxa_conn_id", "platform_conn_id"], named),
     **dict.fromkeys(["template_id", "auditid"], digits),
-    **dict.fromkeys(["quota_reserve", "released_at"], whole),
+    **dict.fromkeys(["quota_reserve", "released_at", "template_type"], whole),
     **dict.fromkeys(["webviewdomain", "hosts", "approvers"], texts),
     **dict.fromkeys(["ext_json", "outcomes", "preview_info", "ugc_declare", "adopt_trial"], or_none(json_object)),
     **dict.fromkeys(["appid", "action", "on_platform_list_empty", "on_individual"], refused),
@@ -113,9 +113,11 @@ COMES_TO: Final[dict[str, Callable[[Any], Any]]] = {
 
 
 def comes_to(cls: Any, field: str, value: Any) -> Any:
-    """Return what a field comes to; with ``adopt_trial``, nobody needs to name the version besides."""
+    """Return what a field comes to; not every class needs a version."""
     read = COMES_TO[field]
-    return (or_none(read) if field == "user_version" and "adopt_trial" in cls.reads else read)(value)
+    if field == "user_version":
+        read = text if "template_type" in cls.reads else or_none(named) if "adopt_trial" in cls.reads else named
+    return read(value)
 
 
 def task(cls: Any, *, native: bool = False, **fields: Any) -> Any:

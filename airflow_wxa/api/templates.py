@@ -1,0 +1,108 @@
+"""The platform's template library: drafts (草稿) that developers uploaded, and templates that ``commit`` takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_wxa.api.call import Call
+
+if TYPE_CHECKING:
+    from airflow_wxa.api.call import Reply
+
+__all__ = [
+    "Draft",
+    "Template",
+    "addtotemplate",
+    "gettemplatedraftlist",
+    "gettemplatelist",
+    "read_drafts",
+    "read_templates",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a developer uploaded.
+
+    :param create_time: epoch seconds; 0 where WeChat does not tell.
+    """
+
+    draft_id: int
+    user_version: str
+    user_desc: str
+    create_time: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What ``commit`` takes.
+
+    :param draft_id: of the draft that it was made of; 0 where WeChat does not tell.
+    :param template_type: 0 ordinary, 1 standard.
+    :param create_time: epoch seconds at which it was made; 0 where WeChat does not tell.
+    """
+
+    template_id: int
+    user_version: str
+    user_desc: str
+    draft_id: int = 0
+    template_type: int = 0
+    create_time: int = 0
+
+    def is_made_of(self, draft: Draft) -> bool:
+        """Tell whether it was made of a draft as it is now: not before that was uploaded."""
+        names = (self.user_version, self.user_desc) == (draft.user_version, draft.user_desc)
+        is_older = 0 < self.create_time < draft.create_time
+        return names and not is_older and self.draft_id in (0, draft.draft_id)
+
+
+def gettemplatedraftlist() -> Call:
+    """Read the drafts, which :func:`read_drafts` reads.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/template-management/api_gettemplatedraftlist
+    """
+    return Call.to("gettemplatedraftlist", None)
+
+
+def gettemplatelist() -> Call:
+    """Read the templates of both types, which :func:`read_templates` reads.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/template-management/api_gettemplatelist
+    """
+    return Call.to("gettemplatelist", None)
+
+
+def addtotemplate(draft_id: int, template_type: int = 0) -> Call:
+    """Make a template of a draft. The answer does not tell which, and a second call makes a second one.
+
+    :param template_type: 0 ordinary, 1 standard.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/template-management/api_addtotemplate
+    """
+    return Call.to("addtotemplate", None, {"draft_id": draft_id, "template_type": template_type})
+
+
+def read_drafts(reply: Reply) -> list[Draft]:
+    """Read the reply of :func:`gettemplatedraftlist`."""
+    return [
+        Draft(each["draft_id"], each.get("user_version", ""), each.get("user_desc", ""), each.get("create_time", 0))
+        for each in reply.answer.get("draft_list", ())
+        if "draft_id" in each
+    ]
+
+
+def read_templates(reply: Reply) -> list[Template]:
+    """Read the reply of :func:`gettemplatelist`."""
+    return [
+        Template(
+            each["template_id"],
+            each.get("user_version", ""),
+            each.get("user_desc", ""),
+            each.get("draft_id", 0),
+            each.get("template_type", 0),
+            each.get("create_time", 0),
+        )
+        for each in reply.answer.get("template_list", ())
+        if "template_id" in each
+    ]

@@ -1,0 +1,109 @@
+"""The template library: make a template of a draft, once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.templates import (
+    addtotemplate,
+    gettemplatedraftlist,
+    gettemplatelist,
+    read_drafts,
+    read_templates,
+)
+from airflow_wxa.errors import WxaBusyError, WxaSpecError, WxaTransportError
+from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
+from airflow_wxa.steps.outcome import TemplateOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_wxa.api.templates import Draft, Template
+    from airflow_wxa.steps.lag import AcceptedWrites
+    from airflow_wxa.steps.outcome import Step
+
+__all__ = ["add_to_template"]
+
+_STEP = "addtotemplate"
+
+
+def add_to_template(
+    user_version: str = "",
+    user_desc: str = "",
+    *,
+    template_type: int = 0,
+    accepted: AcceptedWrites = NOTHING_ACCEPTED,
+) -> Step[TemplateOutcome]:
+    """Make a template of the one draft of this version and description, unless there is one of it.
+
+    A second call would make a second template, so it is not repeated: after a lost answer the templates are read.
+
+    :param user_version: of the draft; ``""``: any; so for ``user_desc``, but one of the two is needed.
+    :param template_type: 0 ordinary, 1 standard.
+    :param accepted: of this run; a draft that WeChat took is not sent again while its template is not seen.
+    :raises WxaSpecError: no draft, or several, are of this version and description; nothing was sent.
+    :raises WxaBusyError: WeChat took the draft, and its template is not seen yet.
+    """
+    draft = _picked((yield from _drafts()), user_version, user_desc)
+    noted = {"draft_id": draft.draft_id, "template_type": template_type}
+    was_accepted = accepted.explains(_STEP, noted)
+
+    def made(library: Sequence[Template]) -> Template | None:
+        of_draft = [each for each in library if each.template_type == template_type and each.is_made_of(draft)]
+        return max(of_draft, key=lambda each: each.template_id, default=None)
+
+    template = made((yield from read_past_lag(_library, lambda library: was_accepted and made(library) is None)))
+    if template is not None:
+        return _outcome("unchanged", template, draft)
+    if was_accepted:
+        raise still_lagging(_STEP, _STEP, None, f"no template of draft {draft.draft_id}")
+    lost: WxaTransportError | WxaBusyError | None = None
+    try:
+        yield addtotemplate(draft.draft_id, template_type).knowing(noted)
+    except (WxaTransportError, WxaBusyError) as error:
+        lost = error  # the template may be there: read, do not repeat
+    template = made((yield from read_past_lag(_library, lambda library: made(library) is None)))
+    if template is None:
+        raise lost or still_lagging(_STEP, _STEP, None, f"no template of draft {draft.draft_id}")
+    return _outcome("added", template, draft)
+
+
+def _drafts() -> Step[list[Draft]]:
+    return read_drafts((yield gettemplatedraftlist()))
+
+
+def _library() -> Step[list[Template]]:
+    return read_templates((yield gettemplatelist()))
+
+
+def _picked(drafts: Sequence[Draft], user_version: str, user_desc: str) -> Draft:
+    wanted = {"user_version": user_version, "user_desc": user_desc}
+    named = {name: value for name, value in wanted.items() if value}
+    fitting = [each for each in drafts if all(getattr(each, name) == value for name, value in named.items())]
+    if named and len(fitting) == 1:
+        return fitting[0]
+    listed = [
+        f"draft {each.draft_id}: user_version = {each.user_version!r}, user_desc = {each.user_desc!r}"
+        for each in (fitting or drafts)
+    ]
+    said = ", ".join(f"{name} = {value!r}" for name, value in named.items()) or "neither user_version nor user_desc"
+    raise WxaSpecError(
+        f"addtotemplate not sent: {len(fitting) if named else 'not one'} of the drafts is the one meant",
+        [f"asked for: {said}", *(listed or ["there is no draft at all"])],
+        why="A template is made of one draft; which one is told by its version and description, as they were uploaded.",
+        next_step="name user_version and user_desc of one draft; upload it with a description of its own if two "
+        "are alike",
+        source=CATALOGUE["gettemplatedraftlist"].source,
+        endpoint="gettemplatedraftlist",
+    )
+
+
+def _outcome(word: str, template: Template, draft: Draft) -> TemplateOutcome:
+    return TemplateOutcome(
+        "added" if word == "added" else "unchanged",
+        template.template_id,
+        draft.draft_id,
+        template.user_version,
+        template.user_desc,
+    )
