@@ -1,0 +1,135 @@
+"""A real Airflow, an emulated WeChat and a headless Chromium: what release managers see, looked at as they do.
+
+Debian's Chromium is driven; Playwright's own build is not needed. Screenshots are kept in ``build/browser``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
+from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+    from airflow_wxa.sandbox import RunningSandbox
+
+PLATFORM: Final = "wx00000000000000c1"
+PLAIN: Final = "wx00000000000000a1"
+REJECTED: Final = "wx00000000000000a2"
+UNREGISTERED: Final = "wx00000000000000a3"
+TOKEN: Final = "browser-token"
+REASON: Final = "1: the pages do not match the chosen category"
+SCREENSHOTS: Final = Path("build/browser")
+POLLS: Final = {"AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "1", "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "1"}
+DAGS: Final = {
+    path.name: path.read_text("utf-8")
+    for path in (Path(__file__).parents[2] / "dags").glob("*.py")
+    if path.name in ("wxa_release.py", "wxa_platform_domains.py")
+}
+PATIENCE: Final = 90_000  # milliseconds, of a busy machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What a test looks at."""
+
+    airflow: ThrowawayAirflow
+    sandbox: RunningSandbox
+
+    def release(self, run_id: str, appid: str, **params: Any) -> None:
+        """Start a release by REST."""
+        self.airflow.api.trigger("wxa_release", run_id, release_of(appid, **params))
+
+
+def release_of(appid: str, **params: Any) -> dict[str, Any]:
+    """Return the params of a release."""
+    plain = {"webviewdomain": ["https://m.example.com"], "template_id": 47, "user_version": "1.4.0"}
+    return {"appid": appid, **plain, **params}
+
+
+def world() -> World:
+    """Return one platform and three Mini Programs; what is waited for is there at the first look."""
+
+    def mini_program(appid: str, **fields: Any) -> MiniProgram:
+        at_once: dict[str, Any] = {"scan_polls": 0, "audit": AuditPlan(polls=0), **fields}
+        return MiniProgram(appid=appid, component_appid=PLATFORM, authorizer_access_token=f"{TOKEN}-{appid}", **at_once)
+
+    platform = Platform(
+        component_appid=PLATFORM, component_access_token=TOKEN, testing=["example.com"], published=["example.com"]
+    )
+    rejected = AuditPlan(polls=0, result="rejected", reason=REASON)
+    return World(
+        platforms=[platform],
+        mini_programs=[mini_program(PLAIN), mini_program(REJECTED, audit=rejected), mini_program(UNREGISTERED)],
+        templates=[Template(template_id=47)],
+    )
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Start both once; ending them is what the fixture waits for."""
+    with serve(world()) as sandbox:
+        tokens = {appid: f"{TOKEN}-{appid}" for appid in (PLAIN, REJECTED, UNREGISTERED)}
+        connection = {
+            "conn_type": "wxa",
+            "host": sandbox.url,
+            "login": PLATFORM,
+            "extra": {"component_access_token": TOKEN, "authorizer_access_tokens": tokens},
+        }
+        environment = {"AIRFLOW_CONN_WXA_DEFAULT": json.dumps(connection), **POLLS}
+        airflow = ThrowawayAirflow(tmp_path_factory.mktemp("airflow"), environment, DAGS)
+        try:
+            airflow.start("wxa_release", "wxa_platform_domains", patience=300)
+            yield Stage(airflow=airflow, sandbox=sandbox)
+        finally:
+            airflow.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Debian's Chromium."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415  (only these tests need it)
+
+    chromium = shutil.which("chromium")
+    assert chromium, "no chromium on this machine: apt-get install chromium"
+    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-quic", *quiet]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def language() -> str:
+    """The browser's language; a test asks for another one by ``parametrize``."""
+    return "en"
+
+
+@pytest.fixture
+def page(browser: Browser, stage: Stage, language: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """Open a page that is logged in, and keep a screenshot of how it looked at the end."""
+    context = browser.new_context(base_url=stage.airflow.url, viewport={"width": 1440, "height": 1000}, locale=language)
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    yield page
+    picture(page, request.node.name)
+    context.close()
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a screenshot."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{re.sub(r'[^A-Za-z0-9_-]+', '_', name)}.png", full_page=True)
