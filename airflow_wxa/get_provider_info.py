@@ -28,6 +28,7 @@ def get_provider_info() -> dict[str, Any]:
             "operators.audit",
             "operators.approval",
             "operators.platform_domains",
+            "operators.rollback",
             "operators.fleet",
         ),
         "sensors": _modules("sensors.polling"),

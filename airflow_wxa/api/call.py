@@ -26,6 +26,7 @@ __all__ = ["MAX_ANSWER_BYTES", "Call", "Reply", "body_schema", "read_reply", "re
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # the largest honest answer, a trial QR code, has some 100 KB
 _HTTP_OK: Final = 200
+_READING: Final = ("get", "get_history_version")  # of domain lists, and of versions to roll back to
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]+")
 _RID: Final = re.compile(r"\s*\brid:\s*([0-9A-Za-z-]+)")
 _NOT_WECHATS: Final = (
@@ -59,10 +60,15 @@ class Call:
         return cls(CATALOGUE[name], appid, body or {})
 
     @property
+    def only_reads(self) -> bool:
+        """Whether its ``action`` says that it only reads, whatever else its endpoint does."""
+        return self.body.get("action", self.query.get("action")) in _READING
+
+    @property
     def writes(self) -> bool:
-        """Whether it changes something that a release is about; reading a domain list and renewing tokens do not."""
+        """Whether it changes something that a release is about; reading a list and renewing tokens do not."""
         endpoint = self.endpoint
-        return endpoint.writes and not endpoint.holds_secrets and self.body.get("action") != "get"
+        return endpoint.writes and not endpoint.holds_secrets and not self.only_reads
 
     @property
     def owner(self) -> str | None:

@@ -132,6 +132,11 @@ _ROWS: Final = (
     Endpoint(
         "release", "POST", "/wxa/release", _M, True, False, f"{_MINI_PROGRAM}/code-management/api_release"
     ),
+    # A GET that changes state, at once; without its query field action or app_version it goes one step back.
+    Endpoint(
+        "revertcoderelease", "GET", "/wxa/revertcoderelease", _M, True, False,
+        f"{_MINI_PROGRAM}/code-management/api_revertcoderelease", fenced=True,
+    ),
     Endpoint(
         "getversioninfo", "POST", "/wxa/getversioninfo", _M, False, True,
         f"{_MINI_PROGRAM}/code-management/api_getversioninfo",

@@ -223,4 +223,4 @@ def _is_repeated(call: Call, error: WxaError) -> bool:
     """
     lost = isinstance(error, WxaTransportError)
     busy = isinstance(error, WxaApiError) and error.errcode == SYSTEM_ERROR
-    return call.endpoint.safe_to_repeat and (lost or busy)
+    return (call.endpoint.safe_to_repeat or call.only_reads) and (lost or busy)

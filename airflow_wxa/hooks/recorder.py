@@ -30,6 +30,7 @@ ENDPOINTS: Final[Mapping[str, tuple[str, ...]]] = {
     "CommitOutcome": ("commit",),
     "SubmitOutcome": ("undocodeaudit", "submit_audit"),
     "ReleaseOutcome": ("release",),
+    "RollbackOutcome": ("revertcoderelease",),
     "AuditOutcome": ("get_auditstatus",),  # no write: where the review stands is kept as the run's latest outcome
 }
 

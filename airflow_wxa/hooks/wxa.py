@@ -102,12 +102,19 @@ class WxaHook(ReleaseSteps, BaseHook):
 
         Each write is noted in the ledger before it is sent; if it cannot be noted, it is not sent.
 
-        :param fence: what :meth:`fence_withdrawal` gave, for a step that may withdraw a sheet.
+        :param fence: what :meth:`fence` or :meth:`fence_withdrawal` gave, for a step that sends a fenced call.
         :raises WxaError: what the step did not answer for.
         """
         read = self.read()
         with self._client(read, fence) as client:
             return client.run(step)
+
+    def fence(self, appid: str, endpoint: str) -> str:
+        """Return a fence for :meth:`run`, for a step that may send this call, which WeChat does not guard.
+
+        Only a step that is run with the newest fence may send it, and only once.
+        """
+        return open_ledger().take_fence(self.read().component_appid, appid, endpoint)
 
     def fence_withdrawal(self, appid: str) -> tuple[str, int]:
         """Return a fence for :meth:`run`, and how often the sheet of a Mini Program may still be withdrawn.

@@ -21,6 +21,12 @@ from airflow_wxa.operators.platform_domains import (
     WxaChangePlatformDomainOperator,
     WxaReadPlatformDomainOperator,
 )
+from airflow_wxa.operators.rollback import (
+    WxaApproveRollbackOperator,
+    WxaListVersionsOperator,
+    WxaRollbackOperator,
+    WxaVerifyRollbackOperator,
+)
 from airflow_wxa.operators.templates import WxaAddToTemplateOperator
 
 __all__ = [
@@ -28,16 +34,20 @@ __all__ = [
     "WxaApprovalOperator",
     "WxaApprovePlatformDomainOperator",
     "WxaApproveReleaseOperator",
+    "WxaApproveRollbackOperator",
     "WxaAuditBranchOperator",
     "WxaChangePlatformDomainOperator",
     "WxaCommitOperator",
     "WxaIndividualAccountOperator",
+    "WxaListVersionsOperator",
     "WxaModifyPlatformDomainOperator",
     "WxaReadPlatformDomainOperator",
     "WxaRegisterPlatformDomainOperator",
     "WxaReleaseOperator",
+    "WxaRollbackOperator",
     "WxaSetWebviewDomainBranchOperator",
     "WxaSetWebviewDomainOperator",
     "WxaSubmitAuditOperator",
     "WxaVerifyReleaseOperator",
+    "WxaVerifyRollbackOperator",
 ]

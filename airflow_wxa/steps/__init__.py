@@ -12,11 +12,14 @@ from airflow_wxa.steps.outcome import (
     PlatformOutcome,
     PrivacyOutcome,
     ReleaseOutcome,
+    RollbackOutcome,
+    RollbackPlan,
     Step,
     SubmitOutcome,
     TemplateOutcome,
 )
 from airflow_wxa.steps.release import release_version, verify_release
+from airflow_wxa.steps.rollback import plan_rollback, roll_back, verify_rollback
 from airflow_wxa.steps.templates import add_to_template
 
 __all__ = [
@@ -30,6 +33,8 @@ __all__ = [
     "PlatformOutcome",
     "PrivacyOutcome",
     "ReleaseOutcome",
+    "RollbackOutcome",
+    "RollbackPlan",
     "Step",
     "Submission",
     "SubmitOutcome",
@@ -40,8 +45,11 @@ __all__ = [
     "commit_code",
     "configure_domains",
     "modify_platform_domains",
+    "plan_rollback",
     "privacy_scan",
     "release_version",
+    "roll_back",
     "submit_version",
     "verify_release",
+    "verify_rollback",
 ]

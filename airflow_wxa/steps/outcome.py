@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 from airflow_wxa.api.call import Call, Reply
+from airflow_wxa.api.code import OnlineVersion
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import error_for
+from airflow_wxa.api.rollback import EarlierVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +27,8 @@ __all__ = [
     "PlatformOutcome",
     "PrivacyOutcome",
     "ReleaseOutcome",
+    "RollbackOutcome",
+    "RollbackPlan",
     "Step",
     "SubmitOutcome",
     "TemplateOutcome",
@@ -242,3 +246,57 @@ _LISTED: Final = 10
 def _listed(entries: Sequence[str]) -> str:
     more = f" and {len(entries) - _LISTED} more" if len(entries) > _LISTED else ""
     return f"{', '.join(entries[:_LISTED]) or 'none'}{more}"
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackPlan(_Outcome):
+    """What is online, what would come back, and the business domains as they are before that.
+
+    :param others: further versions that could come back.
+    :param effective: origins, sorted; ``None`` when they could not be read; likewise ``own``.
+    :param dropped: of ``own``, those that the platform's list does not cover; ``None`` when it could not be read.
+    """
+
+    appid: str
+    online: OnlineVersion
+    target: EarlierVersion
+    others: tuple[EarlierVersion, ...] = ()
+    effective: tuple[str, ...] | None = None
+    own: tuple[str, ...] | None = None
+    dropped: tuple[str, ...] | None = None
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> RollbackPlan:
+        """Read what :meth:`to_json` wrote, as XCom hands it back.
+
+        :raises ValueError: it is no such thing.
+        """
+        try:
+            values: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+            }
+            values["online"] = OnlineVersion(**fields["online"])
+            values["target"] = EarlierVersion(**fields["target"])
+            values["others"] = tuple(EarlierVersion(**each) for each in fields.get("others", ()))
+            return cls(**values)
+        except (TypeError, KeyError, AttributeError):
+            raise ValueError("what list_versions returned") from None
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackOutcome(_Outcome):
+    """Which version is online again.
+
+    :param app_version: WeChat's number of it, as digits.
+    :param release_time: epoch seconds; 0 when WeChat leaves it out.
+    :param effective: effective business domains, normalised and sorted; ``None`` when they could not be read.
+    :param left: ``user_version`` of what could be rolled back to now; empty: nothing, only a release goes on from here.
+    """
+
+    outcome: Literal["rolled_back", "already_rolled_back"]
+    appid: str
+    user_version: str
+    app_version: str
+    release_time: int = 0
+    effective: tuple[str, ...] | None = None
+    left: tuple[str, ...] = ()

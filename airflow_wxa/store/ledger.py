@@ -138,7 +138,7 @@ class Ledger:
                 "endpoint": call.endpoint.name,
                 "before": call.before,
                 "fingerprint": call.fingerprint or None,
-                "asked": {name: value for name, value in call.body.items() if name not in _NOT_KEPT},
+                "asked": {name: value for name, value in {**call.query, **call.body}.items() if name not in _NOT_KEPT},
                 **_columns(task),
             }
             for call in calls
@@ -387,7 +387,8 @@ def _pass_fence(connection: Connection, component_appid: str, call: Call, attemp
         raise WxaStateError(
             f"{call.endpoint.name} not sent: by itself, nothing counts it or keeps two attempts apart",
             why="WeChat does not guard this call, so only a step sends it, behind a fence in the ledger.",
-            next_step="use WxaHook.commit or .submit_audit, or their operators, with withdraw_foreign_audit=True",
+            next_step="use the operator that sends it: WxaCommitOperator or WxaSubmitAuditOperator with "
+            "withdraw_foreign_audit for undocodeaudit, WxaRollbackOperator for revertcoderelease",
             source=call.endpoint.source,
             endpoint=call.endpoint.name,
             appid=call.appid,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from airflow_wxa.api import audit, code, templates, webview_domain
+from airflow_wxa.api import audit, code, rollback, templates, webview_domain
 from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind
 from airflow_wxa.api.errcodes import errcodes
@@ -62,6 +62,7 @@ RELEASE = (
     code.release(APPID),
     code.getversioninfo(APPID),
     webview_domain.get_effective_webviewdomain(APPID),
+    rollback.get_history_version(APPID),
 )
 
 
@@ -154,7 +155,7 @@ def answers(wxa_world: World) -> list[tuple[Call, bytes]]:
         request = Request(
             method=call.endpoint.method,
             path=call.endpoint.path,
-            query={"access_token": token},
+            query={"access_token": token, **call.query},
             raw=call.content() or b"",
         )
         answer, _ = sandbox.answer(request)

@@ -1,0 +1,222 @@
+"""Rolling back: look, bring one earlier version back, once, and prove that it is online.
+
+The version is always named to WeChat, so that a call that is sent twice cannot move back twice; and a rerun reads what
+is online before it sends anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.errcodes import VERSION_NOT_REVERTIBLE, error_for
+from airflow_wxa.api.rollback import get_history_version, read_earlier_versions, revertcoderelease
+from airflow_wxa.api.webview_domain import WebviewDomain, normalised_hosts
+from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaSpecError, WxaStateError, WxaTransportError
+from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
+from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
+from airflow_wxa.steps.outcome import RollbackOutcome, RollbackPlan
+from airflow_wxa.steps.remote_state import read_versions
+
+if TYPE_CHECKING:
+    from airflow_wxa.api.code import OnlineVersion
+    from airflow_wxa.api.rollback import EarlierVersion
+    from airflow_wxa.steps.lag import AcceptedWrites
+    from airflow_wxa.steps.outcome import Step
+
+__all__ = ["plan_rollback", "roll_back", "verify_rollback"]
+
+_ENDPOINT: Final = CATALOGUE["revertcoderelease"]
+
+
+def plan_rollback(appid: str, app_version: str = "") -> Step[RollbackPlan]:
+    """Read what is online, what can come back, and the business domains; nothing is written.
+
+    :param app_version: digits, from WeChat's list; ``""``: the newest that is not online, one step back.
+    :raises WxaSpecError: the list does not have this version.
+    :raises WxaStateError: nothing can be rolled back to: 87012.
+    """
+    online = (yield from read_versions(appid)).online
+    listed = read_earlier_versions((yield get_history_version(appid)))
+    earlier = [each for each in listed if not each.is_online(online)] if online and online.version else list(listed)
+    if online is None or not earlier:
+        raise _nothing_left(appid, online)
+    target = next((each for each in earlier if app_version in ("", each.app_version)), None)
+    if target is None:
+        raise WxaSpecError(
+            "this version cannot be rolled back to",
+            [f"app_version = {app_version!r}: is not among {', '.join(_in_words(each) for each in earlier)}"],
+            why="WeChat keeps at most five earlier versions of a Mini Program.",
+            next_step="trigger a new run with one of them, or leave app_version empty to go one step back",
+            source=_ENDPOINT.source,
+            endpoint=_ENDPOINT.name,
+            appid=appid,
+        )
+    own = yield from _if_known(read_own_domains(appid))
+    hosts = yield from _if_known(read_platform_hosts())
+    known = own is not None and hosts is not None
+    return RollbackPlan(
+        appid,
+        online,
+        target,
+        others=tuple(each for each in earlier if each is not target),
+        effective=_sorted((yield from _if_known(read_effective_domains(appid)))),
+        own=_sorted(own),
+        dropped=_sorted({each for each in own or () if not _covered(each, hosts or ())}) if known else None,
+    )
+
+
+def roll_back(plan: RollbackPlan, accepted: AcceptedWrites = NOTHING_ACCEPTED) -> Step[RollbackOutcome]:
+    """Bring the version of the plan back, unless it is online already; not twice, also after a lost answer.
+
+    :param accepted: of this Mini Program; a rollback is not sent again while what is online is as it was before it.
+    :raises WxaBusyError: what is online still is as it was before an accepted rollback.
+    :raises WxaStateError: something else is online by now, or WeChat refused: 87011, 87012.
+    """
+    online = yield from _read_online(plan, accepted)
+    if _is_back(plan, online):
+        return (yield from _outcome("already_rolled_back", plan, online))
+    _check_as_planned("rollback", plan, online)
+    if _lags(online, accepted):
+        raise still_lagging("rollback", _ENDPOINT.name, plan.appid, _noted(online))
+    lost: WxaError | None = None
+    try:
+        yield revertcoderelease(plan.appid, plan.target.app_version).knowing(_noted(online))
+        accepted = accepted.with_write(_ENDPOINT.name, _noted(online))
+    except (WxaTransportError, WxaBusyError) as error:
+        lost = error  # it may have been done: read, do not repeat
+    except WxaApiError as error:
+        if error.errcode != VERSION_NOT_REVERTIBLE:
+            raise
+        lost = error  # another run, or our own lost try, may have done it a moment ago
+        accepted = accepted.with_write(_ENDPOINT.name, _noted(online))
+    online = yield from _read_online(plan, accepted)
+    if not _is_back(plan, online):
+        if lost is None and _lags(online, accepted):
+            raise still_lagging("rollback", _ENDPOINT.name, plan.appid, _noted(online))
+        if lost is not None:
+            raise lost
+        _check_as_planned("rollback", plan, online)
+    return (
+        yield from _outcome("already_rolled_back" if isinstance(lost, WxaStateError) else "rolled_back", plan, online)
+    )
+
+
+def verify_rollback(plan: RollbackPlan, accepted: AcceptedWrites = NOTHING_ACCEPTED) -> Step[RollbackOutcome]:
+    """Prove that the version is online, and that no business domain that was effective before is lost.
+
+    :raises WxaBusyError: what is online still is as it was before an accepted rollback.
+    :raises WxaStateError: another version is online, or a domain is lost; all are named.
+    """
+    online = yield from _read_online(plan, accepted)
+    if not _is_back(plan, online):
+        if _lags(online, accepted):
+            raise still_lagging("verify_rollback", _ENDPOINT.name, plan.appid, _noted(online))
+        raise _not_back("verify_rollback", plan, online)
+    outcome = yield from _outcome("rolled_back", plan, online)
+    lost = sorted(set(plan.effective or ()) - set(outcome.effective or plan.effective or ()))
+    if lost:
+        raise WxaStateError(
+            "verify_rollback failed: the version is back, but business domains that were effective are not any more",
+            values={"lost": ", ".join(lost), "effective": ", ".join(outcome.effective or ()) or "none"},
+            why="No page of WeChat's says what a rollback does to business domains; pages of these do not open now.",
+            next_step="configure them with the DAG wxa_webview_domains; they are effective after the next release",
+            source=CATALOGUE["get_effective_webviewdomain"].source,
+            endpoint="get_effective_webviewdomain",
+            appid=plan.appid,
+        )
+    return outcome
+
+
+def _read_online(plan: RollbackPlan, accepted: AcceptedWrites) -> Step[OnlineVersion | None]:
+    """Read what is online, past lag."""
+    info = yield from read_past_lag(
+        lambda: read_versions(plan.appid), lambda info: _lags(info.online, accepted) and not _is_back(plan, info.online)
+    )
+    return info.online
+
+
+def _lags(online: OnlineVersion | None, accepted: AcceptedWrites) -> bool:
+    return accepted.explains(_ENDPOINT.name, _noted(online))
+
+
+def _is_back(plan: RollbackPlan, online: OnlineVersion | None) -> bool:
+    """Tell whether the target is online: WeChat leaves both texts out at times, then the time must have changed."""
+    return online != plan.online and plan.target.is_online(online)
+
+
+def _check_as_planned(step: str, plan: RollbackPlan, online: OnlineVersion | None) -> None:
+    if online != plan.online:
+        raise _not_back(step, plan, online)
+
+
+def _outcome(outcome: Any, plan: RollbackPlan, online: OnlineVersion | None) -> Step[RollbackOutcome]:
+    listed = yield from _if_known(_earlier(plan.appid))
+    return RollbackOutcome(
+        outcome,
+        plan.appid,
+        plan.target.user_version,
+        plan.target.app_version,
+        release_time=online.time if online else 0,
+        effective=_sorted((yield from _if_known(read_effective_domains(plan.appid)))),
+        left=tuple(each.user_version for each in listed or () if each != plan.target),
+    )
+
+
+def _earlier(appid: str) -> Step[tuple[EarlierVersion, ...]]:
+    return read_earlier_versions((yield get_history_version(appid)))
+
+
+def _if_known(read: Step[Any]) -> Step[Any]:
+    """Return what a read comes to; ``None`` when WeChat does not say, which stops no rollback."""
+    try:
+        return (yield from read)
+    except WxaError:
+        return None
+
+
+def _nothing_left(appid: str, online: OnlineVersion | None) -> WxaApiError:
+    return error_for(
+        VERSION_NOT_REVERTIBLE,
+        endpoint=_ENDPOINT,
+        appid=appid,
+        what="rollback not possible: WeChat has no earlier version that could come back",
+        values={"online": (online.version or "not named") if online else "nothing"},
+        why="At most five earlier versions are kept, and none after a rollback: a version that was rolled back to "
+        "cannot be rolled back again.",
+        next_step="release a corrected version forward with wxa_release",
+    )
+
+
+def _not_back(step: str, plan: RollbackPlan, online: OnlineVersion | None) -> WxaStateError:
+    named = f"{online.version or 'not named'}, {online.description or 'no description'}" if online else "none"
+    return WxaStateError(
+        f"{step} stopped: what is online is neither the version that was to be replaced nor the one to come back",
+        values={
+            "online": named,
+            "was to be replaced": plan.online.version or "not named",
+            "was to come back": _in_words(plan.target),
+        },
+        why="Somebody released or rolled back in between, and that is not undone here.",
+        next_step="agree with them; then clear list_versions, which looks again, and let somebody approve again",
+        source=_ENDPOINT.source,
+        endpoint=_ENDPOINT.name,
+        appid=plan.appid,
+    )
+
+
+def _in_words(version: EarlierVersion) -> str:
+    return f"{version.app_version} ({version.user_version or 'not named'})"
+
+
+def _covered(origin: str, hosts: Any) -> bool:
+    return all(WebviewDomain(host).covered_by(hosts) for host in normalised_hosts([origin]))
+
+
+def _noted(online: OnlineVersion | None) -> dict[str, Any] | None:
+    return asdict(online) if online else None
+
+
+def _sorted(entries: Any) -> Any:
+    return None if entries is None else tuple(sorted(entries))
