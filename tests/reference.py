@@ -1,0 +1,169 @@
+"""The reference page of operators, sensors and hook, made of signatures, ``reads`` and docstrings.
+
+``python -m tests.reference`` writes it; a test holds the page to what would be written.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.airflow_session import ROOT  # first: it gives Airflow a home of its own
+
+from airflow_wxa import operators, sensors, steps  # isort: skip
+from airflow_wxa.hooks.taskflow import ReleaseSteps  # isort: skip
+from airflow_wxa.hooks.wxa import WxaHook  # isort: skip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+PAGE: Final = ROOT / "docs/reference/operators.md"
+_HEAD: Final = """# Operators, sensors and hook
+
+Made of the code by `python -m tests.reference`. Import operators from `airflow_wxa.operators`, sensors from
+`airflow_wxa.sensors`, the hook from `airflow_wxa.hooks.wxa`; each operator and sensor takes the arguments of Airflow's
+`BaseOperator` besides.
+
+A templated field means what it renders to: `"False"` is false, a list as text is that list
+(`param()` of `airflow_wxa.release.dag` keeps types). One that cannot be what it was rendered to fails the task before
+anything is sent. What a person must fix fails without retry (`AirflowFailException`, with the error's whole text); a
+`WxaTransportError` or `WxaBusyError` is left to the retries of the task: each step may run again at any time.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A docstring, taken apart.
+
+    :param text: what stands before the fields.
+    :param params: name → what it is.
+    :param raises: class → when.
+    """
+
+    text: str
+    params: Mapping[str, str]
+    raises: list[tuple[str, str]]
+    returns: str
+    source: str
+
+
+def read(docstring: str | None) -> Said:
+    """Take a docstring apart."""
+    text, *fields = re.split(r"^:(?=param |raises |return)", inspect.cleandoc(docstring or ""), flags=re.MULTILINE)
+    source = "".join(re.findall(r"^Source: (\S+)", "".join([text, *fields]), flags=re.MULTILINE))
+    named = [
+        (head.split(), _line(re.sub(r"^Source: .*", "", rest, flags=re.MULTILINE).split("\n\n")[0]))
+        for head, _, rest in (each.partition(":") for each in fields)
+    ]
+    return Said(
+        text=re.sub(r"^Source: .*", "", text, flags=re.MULTILINE).strip(),
+        params={words[1]: rest for words, rest in named if words[0] == "param"},
+        raises=[(words[1], rest) for words, rest in named if words[0] == "raises"],
+        returns=next((rest for words, rest in named if words[0] == "return"), ""),
+        source=source,
+    )
+
+
+def page() -> str:
+    """Return the page."""
+    parts = [_HEAD]
+    for title, package in (("Operators", operators), ("Sensors", sensors)):
+        parts += [f"## {title}\n", *(_class(getattr(package, name)) for name in package.__all__)]
+    parts += ["## Hook\n", _method("WxaHook", WxaHook, WxaHook.__init__)]
+    methods = [*_own(ReleaseSteps), *_own(WxaHook)]
+    return (
+        "\n".join([*parts, *(_method(f"WxaHook.{name}", method, method) for name, method in methods)]).rstrip() + "\n"
+    )
+
+
+def described(cls: type[Any]) -> Iterator[tuple[inspect.Parameter, str]]:
+    """Yield each argument of a class of ours, its own first, with what a docstring says of it."""
+    said: dict[str, str] = {}
+    for each in reversed(_ours(cls)):
+        said |= read(each.__doc__).params
+    seen: set[str] = set()
+    for each in _ours(cls):
+        if "__init__" not in vars(each):
+            continue
+        for parameter in inspect.signature(vars(each)["__init__"]).parameters.values():
+            if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in seen:
+                seen.add(parameter.name)
+                yield parameter, said.get(parameter.name, "")
+        # What a class itself hands on is no argument of it any more.
+        handed_on = re.search(r"super\(\).__init__\(([^()]*)", inspect.getsource(vars(each)["__init__"]))
+        seen |= set(re.findall(r"(\w+)=", handed_on[1])) if handed_on else set()
+
+
+def _class(cls: type[Any]) -> str:
+    said = read(cls.__doc__)
+    rows = [
+        f"| `{parameter.name}` | {'yes' if parameter.name in cls.template_fields else ''} "
+        f"| {_default(parameter)} | {_cell(text.replace(' (templated)', ''))} |"
+        for parameter, text in sorted(described(cls), key=lambda each: each[0].default is not inspect.Parameter.empty)
+    ]
+    table = ["| Parameter | Templated | Default | Meaning |", "| --- | --- | --- | --- |", *rows, ""]
+    # What it says of its steps stands in the class that runs them.
+    source = "\n".join(inspect.getsource(each) for each in _ours(cls))
+    return "\n".join([f"### `{cls.__name__}`\n", _markdown(said.text), "", *table, *_raises(source), *_source(said)])
+
+
+def _method(name: str, documented: Any, method: Callable[..., Any]) -> str:
+    said = read(documented.__doc__)
+    signature = re.sub(r"\(self(, )?", "(", str(inspect.signature(method)))
+    signature = re.sub(r"(: |-> )(['\"])(.+?)\2(?=[ ,)]|$)", r"\1\3", signature)  # annotations are texts
+    rows = [f"- `{each}`: {_cell(text)}" for each, text in said.params.items()]
+    raises = [f"- raises `{each}`: {_cell(text)}" for each, text in said.raises] or _raises(inspect.getsource(method))
+    returned = [f"- returns {_cell(said.returns)}"] if said.returns else []
+    return "\n".join(
+        [f"### `{name}`\n", f"`{signature}`\n", _markdown(said.text), "", *rows, *returned, *raises, "", *_source(said)]
+    ).replace("\n\n\n", "\n\n")
+
+
+def _raises(source: str) -> list[str]:
+    """Return what the steps raise that this source runs."""
+    found = [
+        (error, text)
+        for name in steps.__all__
+        if re.search(rf"\b{name}\(", source) and inspect.isfunction(step := getattr(steps, name))
+        for error, text in read(step.__doc__).raises
+    ]
+    lines = [f"- raises `{error}`: {_cell(text)}" for error, text in dict.fromkeys(found)]
+    return [*lines, ""] if lines else []
+
+
+def _ours(cls: type[Any]) -> list[type[Any]]:
+    return [
+        each for each in cls.__mro__ if each.__module__.startswith(("airflow_wxa.operators", "airflow_wxa.sensors"))
+    ]
+
+
+def _own(cls: type[Any]) -> list[tuple[str, Callable[..., Any]]]:
+    """Return the public methods that a class itself defines, in their order."""
+    return [(name, each) for name, each in vars(cls).items() if inspect.isfunction(each) and name[0] != "_"]
+
+
+def _default(parameter: inspect.Parameter) -> str:
+    return "needed" if parameter.default is inspect.Parameter.empty else f"`{parameter.default!r}`"
+
+
+def _source(said: Said) -> list[str]:
+    return [f"[WeChat's page]({said.source})", ""] if said.source else []
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _markdown(text: str) -> str:
+    text = re.sub(r":\w+:`~?([^`]*)`", lambda found: f"`{found[1].rpartition('.')[2]}`", text)
+    return text.replace("``", "`")
+
+
+def _cell(text: str) -> str:
+    return _markdown(_line(text)).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")
