@@ -60,6 +60,7 @@ def get_provider_info() -> dict[str, Any]:
             f"airflow_wxa.links.{name}"
             for name in ("VerificationFileLink", "WxaErrcodeLink", "WxaMiniProgramLink", "WxaTrialQrcodeLink")
         ],
+        "notifications": ["airflow_wxa.notifications.WxaNotifier"],
         "cli": ["airflow_wxa.cli.airflow_group.get_wxa_cli_commands"],
         "config": {
             "wxa": {

@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fleet": _HTTP | {"release", "store"},
     "hooks": _HTTP | {"store", "access", "release"},
     "links": {"errors", "api", "trial_link"},
-    "notifications": _AIRFLOW,
+    "notifications": _AIRFLOW | {"links"},
     "triggers": _AIRFLOW,
     "sensors": _AIRFLOW | {"release", "links", "triggers"},
     "operators": _AIRFLOW | {"release", "fleet", "links", "trial_link", "triggers", "sensors"},

@@ -1,0 +1,216 @@
+"""What people wait for is said once, in both languages, through a notifier of Airflow's; nothing else is."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socketserver
+import threading
+from email import message_from_bytes, policy
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+from airflow.sdk import BaseNotifier
+
+from airflow_wxa.dags.wxa_release import release_dag
+from airflow_wxa.notifications import WxaNotifier
+from airflow_wxa.notifications.notifier import EVENTS
+from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.sensors import WxaAuditSensor
+from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
+from tests.airflow_session import answering, register_dag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+
+HOSTILE = "{{ conn.wxa_default.password }}{% raw %}<b>"
+
+
+class Kept(BaseNotifier):
+    """A notifier like those of the providers: it sends what its templated field was rendered to."""
+
+    template_fields: Sequence[str] = ("message",)
+
+    def __init__(self, message: str = "{{ wxa_event }}|{{ wxa_title }}|{{ wxa_text }}") -> None:
+        super().__init__()
+        self.message = message
+        self.sent: list[str] = []
+
+    def notify(self, context: Any) -> None:  # noqa: ARG002
+        """Keep it."""
+        self.sent.append(self.message)
+
+
+def context(task: Any = None, *, returned: Any = None, **more: Any) -> Any:
+    """Return what a callback is told about a task, or, without one, about a run."""
+    run = SimpleNamespace(dag_id="wxa_release", run_id="spring", state="failed" if task is None else "running")
+    if task is None:
+        return {"dag_run": run, **more}
+    ti = SimpleNamespace(map_index=-1, xcom_pull=lambda **_: returned, dag_id=run.dag_id, run_id=run.run_id)
+    return {"dag_run": run, "task": task, "ti": ti, **more}
+
+
+def sensor() -> WxaAuditSensor:
+    return WxaAuditSensor(task_id="wait_for_audit", appid=APPID, auditid="7")
+
+
+def task(task_id: str) -> Any:
+    return SimpleNamespace(task_id=task_id)
+
+
+def ended(outcome: str) -> dict[str, str]:
+    return {"outcome": outcome, "appid": APPID, "auditid": "7", "reason": HOSTILE}
+
+
+def said(told: Any, **how: Any) -> list[list[str]]:
+    kept = Kept()
+    WxaNotifier(kept, **how)(told)
+    return [each.split("|", 2) for each in kept.sent]
+
+
+@pytest.mark.parametrize(
+    ("told", "event"),
+    [
+        (context(sensor(), returned=ended("approved")), "audit_ended"),
+        (context(sensor(), returned=ended("rejected"), exception=ValueError("rejected")), "audit_ended"),
+        (context(sensor(), exception=ValueError("lost")), "run_stopped"),
+        (context(task("commit_code"), exception=ValueError("refused")), "run_stopped"),
+        (context(task("canary_gate"), exception=ValueError("3 of 10 failed")), "gate_closed"),
+        (context(task("early_gate")), "wave_ended"),
+        (context(reason="task_failure"), "run_stopped"),
+    ],
+)
+def test_what_people_wait_for_is_said(told: Any, event: str) -> None:
+    ((name, title, _),) = said(told)
+    assert name == event
+    assert title == f"{' '.join(EVENTS[event])}: wxa_release spring"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        context(task("commit_code")),
+        context(task("domain_gate")),
+        context(sensor(), returned=ended("auditing")),
+        {**context(task("release_canary"), exception=ValueError("a shard")), "ti": SimpleNamespace(map_index=3)},
+        {**context(), "dag_run": SimpleNamespace(dag_id="d", run_id="r", state="success")},
+    ],
+)
+def test_nothing_else_is_said(told: Any) -> None:
+    assert said(told) == []
+
+
+def test_a_text_of_wechat_is_never_rendered() -> None:
+    ((_, _, text),) = said(context(sensor(), returned=ended("rejected")))
+    assert HOSTILE in text
+
+
+@pytest.mark.parametrize(
+    ("language", "title"), [("en", "Audit ended"), ("zh", "审核结束"), ("both", "Audit ended 审核结束")]
+)
+def test_it_speaks_the_language_of_its_readers(language: str, title: str) -> None:
+    ((_, said_title, text),) = said(context(sensor(), returned=ended("approved")), language=language)
+    assert said_title.startswith(f"{title}:")
+    assert ("审核通过" in text) == (language != "en")
+
+
+def test_only_the_events_that_were_chosen_are_said() -> None:
+    assert said(context(sensor(), returned=ended("approved")), events=["run_stopped"]) == []
+
+
+@pytest.mark.parametrize("wrong", [{"language": "de"}, {"events": ["release_ended"]}])
+def test_what_it_cannot_do_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"language = 'de'|events = \['release_ended'\]"):
+        WxaNotifier(Kept(), **wrong)
+
+
+def test_two_events_have_two_texts() -> None:
+    kept = Kept()
+    tell = WxaNotifier(kept)
+    tell(context(task("commit_code"), exception=ValueError("first")))
+    tell(context(task("submit_audit"), exception=ValueError("second")))
+    assert ["first" in each for each in kept.sent] == [True, False]
+    assert kept.message.startswith("{{")
+
+
+def test_the_page_of_the_run_is_named_where_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
+    ((_, _, text),) = said(context(sensor(), returned=ended("approved")))
+    assert text.splitlines()[-2:] == [
+        "https://airflow.example.com/dags/wxa_release/runs/spring",
+        f"https://airflow.example.com/wxa/board/mini-program/{APPID}",
+    ]
+
+
+def test_a_gate_counts_its_wave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path / 'wxa.db'}"
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", url)
+    fleets, key = Fleets(url), RunKey("wxa_release", "spring")
+    apps = [NewApp(f"wx00000000000000b{n}", "canary" if n < 3 else "early", 0, {}) for n in range(4)]
+    fleets.load(key, "wx00000000000000c1", {"release": {"user_version": "1"}}, "digest", apps)
+    fleets.change(key, {0: {"outcome": "released"}, 1: {"outcome": "released"}, 2: {"outcome": "blocked"}})
+    ((_, _, text),) = said(context(task("canary_gate")))
+    assert text == "canary: 2 released, 1 blocked"
+
+
+def test_a_notifier_that_fails_costs_nothing_and_tells_no_address(caplog: pytest.LogCaptureFixture) -> None:
+    def through(_: Any) -> None:
+        raise OSError("https://hooks.example.com/?key=secret-key is down")
+
+    with caplog.at_level(logging.DEBUG):
+        WxaNotifier(through)(context(task("commit_code"), exception=ValueError("refused")))
+    assert "secret-key" not in caplog.text
+
+
+class _Mail(socketserver.StreamRequestHandler):
+    """Takes a mail, as much of SMTP as that needs."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 ready\r\n")
+        for line in self.rfile:
+            verb = line[:4].upper().strip()
+            self.wfile.write({b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n"}.get(verb, b"250 ok\r\n"))
+            if verb == b"DATA":
+                self.server.mails.append(b"".join(iter(self.rfile.readline, b".\r\n")))  # type: ignore[attr-defined]
+                self.wfile.write(b"250 ok\r\n")
+
+
+@pytest.fixture
+def mails(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Mail) as server:
+        server.mails = []  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        extra = {"disable_ssl": True, "disable_tls": True, "from_email": "airflow@example.com"}
+        conn = {"conn_type": "smtp", "host": "127.0.0.1", "port": server.server_address[1], "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(conn))
+        yield server.mails  # type: ignore[attr-defined]
+        server.shutdown()
+
+
+def test_airflows_notifier_for_mail_sends_it(mails: list[bytes]) -> None:
+    html = "<pre>{{ wxa_text | e }}</pre>"
+    mail = SmtpNotifier(to="li@example.com", subject="{{ wxa_title }}", html_content=html)
+    WxaNotifier(mail)(context(sensor(), returned=ended("rejected"), exception=ValueError("rejected")))
+    (sent,) = (message_from_bytes(each, policy=policy.default) for each in mails)
+    assert sent["subject"] == "Audit ended 审核结束: wxa_release spring"
+    body = sent.get_body()
+    assert body is not None
+    assert "&lt;b&gt;" in body.get_content()
+
+
+@pytest.mark.usefixtures("airflow_database", "wxa_default")
+def test_a_release_says_each_thing_once() -> None:
+    kept = Kept()
+    tell = WxaNotifier(kept)
+    told: dict[str, Any] = {"notifiers": [tell], "on_success_callback": tell, "on_failure_callback": tell}
+    dag = register_dag(release_dag("told_release", default_args=told))
+    params = {"appid": APPID, "webviewdomain": ["https://m.example.com"], "template_id": 47, "user_version": "1.4.0"}
+    with answering("Approve"):
+        run = dag.test(run_conf=params)
+    assert str(run.state) == "success"
+    assert [each.partition("|")[0] for each in kept.sent] == ["audit_ended", "approval_wanted"]
+    assert f"Release 1.4.0 of {APPID}?" in kept.sent[1]
