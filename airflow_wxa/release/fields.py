@@ -148,7 +148,8 @@ _FIELDS: Final = (
         schema=_without_words("user_version"),
         must=_COMMIT["user_version"]["description"],
         title="Version (user_version)",
-        help=f"Such as 1.4.0: {_COMMIT['user_version']['description']}.",
+        help=f"Such as 1.4.0: {_COMMIT['user_version']['description']}. Lists of runs show a run by its id alone: give "
+        "one that names version and appid, such as 1.4.0_wx0000000000000001, under Advanced Options, Run ID.",
         required=True,
     ),
     Field(
