@@ -92,8 +92,10 @@ def read_drafts(reply: Reply) -> list[Draft]:
     ]
 
 
-def read_templates(reply: Reply) -> list[Template]:
-    """Read the reply of :func:`gettemplatelist`."""
+def read_templates(reply: Reply) -> list[Template] | None:
+    """Read the reply of :func:`gettemplatelist`; ``None``: WeChat did not say, which may mean that there is none."""
+    if "template_list" not in reply.answer:
+        return None
     return [
         Template(
             each["template_id"],
@@ -103,6 +105,6 @@ def read_templates(reply: Reply) -> list[Template]:
             each.get("template_type", 0),
             each.get("create_time", 0),
         )
-        for each in reply.answer.get("template_list", ())
+        for each in reply.answer["template_list"]
         if "template_id" in each
     ]

@@ -49,11 +49,14 @@ def add_to_template(
     noted = {"draft_id": draft.draft_id, "template_type": template_type}
     was_accepted = accepted.explains(_STEP, noted)
 
-    def made(library: Sequence[Template]) -> Template | None:
-        of_draft = [each for each in library if each.template_type == template_type and each.is_made_of(draft)]
+    def made(library: Sequence[Template] | None) -> Template | None:
+        of_draft = [each for each in library or () if each.template_type == template_type and each.is_made_of(draft)]
         return max(of_draft, key=lambda each: each.template_id, default=None)
 
-    template = made((yield from read_past_lag(_library, lambda library: was_accepted and made(library) is None)))
+    def hides(library: Sequence[Template] | None) -> bool:
+        return library is None or (was_accepted and made(library) is None)
+
+    template = made((yield from read_past_lag(_library, hides)))
     if template is not None:
         return _outcome("unchanged", template, draft)
     if was_accepted:
@@ -73,7 +76,7 @@ def _drafts() -> Step[list[Draft]]:
     return read_drafts((yield gettemplatedraftlist()))
 
 
-def _library() -> Step[list[Template]]:
+def _library() -> Step[list[Template] | None]:
     return read_templates((yield gettemplatelist()))
 
 

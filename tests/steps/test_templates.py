@@ -1,0 +1,76 @@
+"""A draft becomes a template once, whatever WeChat's replicas show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.errors import WxaBusyError, WxaTransportError
+from airflow_wxa.steps import AcceptedWrites, add_to_template
+
+if TYPE_CHECKING:
+    from tests.steps.conftest import Script
+
+NAMES = {"user_version": "1.4.0", "user_desc": "checkout, build 812"}
+DRAFTS: dict[str, Any] = {"draft_list": [{"draft_id": 12, "create_time": 1_700_000_000, **NAMES}]}
+OLD: dict[str, Any] = {"template_list": [{"template_id": 47, "draft_id": 3, "user_version": "1.3.0", "user_desc": ""}]}
+MADE: dict[str, Any] = {
+    "template_list": [
+        *OLD["template_list"],
+        {"template_id": 48, "draft_id": 12, "template_type": 0, "create_time": 1_700_000_100, **NAMES},
+    ]
+}
+
+
+def test_a_template_that_shows_late_is_waited_for(script: Script) -> None:
+    outcome = script.play(
+        add_to_template(**NAMES),
+        gettemplatedraftlist=[DRAFTS],
+        gettemplatelist=[OLD, OLD, OLD, MADE],
+        addtotemplate=[{}],
+    )
+    assert (outcome.outcome, outcome.template_id) == ("added", 48)
+    assert script.bodies("addtotemplate") == [{"draft_id": 12, "template_type": 0}]
+    assert len(script.pauses) == 2
+
+
+def test_a_draft_that_was_taken_is_not_sent_again_while_its_template_is_not_seen(script: Script) -> None:
+    accepted = AcceptedWrites(before={"addtotemplate": [{"draft_id": 12, "template_type": 0}]})
+    with pytest.raises(WxaBusyError, match="still shows the state from before it"):
+        script.play(
+            add_to_template(**NAMES, accepted=accepted), gettemplatedraftlist=[DRAFTS], gettemplatelist=[OLD] * 6
+        )
+    assert script.bodies("addtotemplate") == []
+
+
+def test_a_list_that_wechat_leaves_out_is_read_again_before_anything_is_added(script: Script) -> None:
+    outcome = script.play(
+        add_to_template(**NAMES), gettemplatedraftlist=[DRAFTS], gettemplatelist=[{}, {"template_list": None}, MADE]
+    )
+    assert (outcome.outcome, outcome.template_id) == ("unchanged", 48)
+
+
+def test_a_lost_answer_is_read_back_and_only_an_unseen_template_leaves_it_lost(script: Script) -> None:
+    lost = WxaTransportError("addtotemplate got no answer")
+    found = script.play(
+        add_to_template(**NAMES), gettemplatedraftlist=[DRAFTS], gettemplatelist=[OLD, MADE], addtotemplate=[lost]
+    )
+    assert found.template_id == 48
+    with pytest.raises(WxaTransportError):
+        script.play(
+            add_to_template(**NAMES), gettemplatedraftlist=[DRAFTS], gettemplatelist=[OLD] * 7, addtotemplate=[lost]
+        )
+
+
+def test_a_template_of_the_other_type_is_another_one(script: Script) -> None:
+    standard = {
+        "template_list": [*MADE["template_list"], MADE["template_list"][-1] | {"template_id": 49, "template_type": 1}]
+    }
+    outcome = script.play(
+        add_to_template(**NAMES, template_type=1),
+        gettemplatedraftlist=[DRAFTS],
+        gettemplatelist=[MADE, standard],
+        addtotemplate=[{}],
+    )
+    assert (outcome.outcome, outcome.template_id) == ("added", 49)
