@@ -27,6 +27,7 @@ import os
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -61,6 +62,8 @@ _LEASES_WAITED: Final = 3
 _RENEW_EARLY: Final = 600.0  # seconds before the end; a tenth of the life where that is shorter
 _STILL_GOOD: Final = 5.0  # seconds that a token must have left to be sent
 _LOST: Final = 600.0  # seconds that a refusal is remembered
+_REFRESHED_TOGETHER: Final = 100  # what a killed process loses at most, until the platform's list tells it again
+_REFRESHED_AT_ONCE: Final = 16
 _LIST_KEPT: Final = 60.0  # seconds that a list serves others
 
 
@@ -117,12 +120,36 @@ class PlatformCredentials:
         return token if time.monotonic() < until else None
 
     def preload(self, owners: Collection[str]) -> None:
-        """Look the stored tokens of many up in one query; those that are good are known then."""
+        """Look the stored tokens of many up in one query, and refresh together those that are spent."""
         try:
-            for row in self.store.merchants(self.component_appid, owners).values():
-                self._good(row)
+            rows = self.store.merchants(self.component_appid, owners).values()
+            spent = [row for row in rows if self._good(row) is None and _can_be_refreshed(row)]
+            for first in range(0, len(spent), _REFRESHED_TOGETHER):
+                self._refresh(spent[first : first + _REFRESHED_TOGETHER])
         except WxaError as error:
             log.info("tokens are looked up one by one: %s", error.what)
+
+    def _refresh(self, spent: Sequence[Credential]) -> None:
+        """Refresh many, and store what came of it together; whoever failed is left to its own call."""
+        self.token(THE_PLATFORM)
+        attempt = uuid.uuid4().hex
+        held = self.store.take_leases(spent, attempt, self._lease_seconds)
+        with ThreadPoolExecutor(_REFRESHED_AT_ONCE, "wxa-refresh") as threads:
+            grants = [each for each in threads.map(self._granted, held) if each is not None]
+        for row, grant in self.store.store_grants(grants):
+            self._fetched[row.appid] = grant.access_token
+            self._keep(row.appid, grant.access_token, grant.expires_in, grant.expires_in)
+        granted = {row.appid for row, _ in grants}
+        for row in held:
+            if row.appid not in granted:
+                self.store.drop_lease(row, attempt)
+
+    def _granted(self, row: Credential) -> tuple[Credential, Grant] | None:
+        assert row.renewal is not None  # noqa: S101  (only such rows are refreshed together)
+        try:
+            return row, self._grant(fetch_merchant_token(self.component_appid, row.appid, row.renewal))
+        except WxaError:
+            return None
 
     def token(self, owner: str, refused: Sequence[Secret] = ()) -> Secret:
         """Return a token by the table above; one that was refused counts as none.
@@ -228,11 +255,15 @@ class PlatformCredentials:
                     self.store.adopt_renewals(self.component_appid, listed)
             return listed
 
-    def _stored(self, row: Credential, step: Step[Grant]) -> Secret | None:
-        """Return the token that a step fetches, once it is stored; its life counts from before the request."""
+    def _grant(self, step: Step[Grant]) -> Grant:
+        """Return what a step fetches; its life counts from before the request."""
         begin = time.monotonic()
         grant = self.client.run(step)
-        grant = replace(grant, expires_in=max(0.0, grant.expires_in - (time.monotonic() - begin)))
+        return replace(grant, expires_in=max(0.0, grant.expires_in - (time.monotonic() - begin)))
+
+    def _stored(self, row: Credential, step: Step[Grant]) -> Secret | None:
+        """Return the token that a step fetches, once it is stored."""
+        grant = self._grant(step)
         if not self.store.store_grant(row, grant):
             return None
         self._fetched[row.appid] = grant.access_token
@@ -299,4 +330,11 @@ def _must_authorise(row: Credential) -> WxaApiError:
         why=why,
         next_step=f"airflow wxa authorise --appid {row.appid} prints a fresh link (good for ten minutes) for the "
         "merchant",
+    )
+
+
+def _can_be_refreshed(row: Credential) -> bool:
+    """Tell whether a row is spent, with a refresh token that is not known to be refused, and nobody refreshes it."""
+    return (
+        row.seconds_left <= _STILL_GOOD and row.renewal is not None and row.state == "authorised" and not row.is_leased
     )

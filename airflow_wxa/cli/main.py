@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _LOOPBACK: Final = "127.0.0.1"
 _SANDBOX_PORT, _RECEIVER_PORT, _LAST_PORT = 8099, 8098, 65535
+_MOST_OF_A_FLEET: Final = 20_000
 _INTERRUPTED: Final = 130  # what a shell expects after Ctrl-C
 
 #: Subcommand → module; imported when it is used, so that ``errcode`` answers at once.
@@ -87,6 +88,14 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="leave both up until Ctrl-C: one release waits at its approval, one was rejected, one met 89021",
     )
+    demo.add_argument(
+        "--fleet",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="release N Mini Programs by one manifest instead: some are individuals', unauthorised, rejected or lose "
+        "an answer, and each must end so",
+    )
     demo.add_argument("--debug", action="store_true", help="let Airflow log at DEBUG level")
     demo.add_argument(
         "--port", type=_port, default=0, metavar="N", help="port of Airflow's user interface (default: a free one)"
@@ -132,6 +141,16 @@ def parser() -> argparse.ArgumentParser:
     )
     docs.add_argument("page", nargs="?", metavar="PAGE", help="such as rescue")
     return whole
+
+
+def _count(text: str) -> int:
+    """Read a number of Mini Programs.
+
+    :raises argparse.ArgumentTypeError: it is none.
+    """
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MOST_OF_A_FLEET):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of Mini Programs: 1 to {_MOST_OF_A_FLEET}")
+    return int(text)
 
 
 def _port(text: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from sqlalchemy import and_, case, delete, or_, select, update
+from sqlalchemy import Float, and_, bindparam, case, delete, or_, select, update
 
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.store.engine import Database
@@ -116,7 +116,11 @@ class Store:
     # Refreshing: take the lease, ask WeChat, store ---------------------------------------------------------------
 
     def take_lease(self, seen: Credential, owner: str, seconds: float) -> bool:
-        """Become the one who refreshes, unless somebody is, or has since ``seen`` was read.
+        """Become the one who refreshes, see :meth:`take_leases`."""
+        return bool(self.take_leases([seen], owner, seconds))
+
+    def take_leases(self, seen: Sequence[Credential], owner: str, seconds: float) -> list[Credential]:
+        """Become the one who refreshes, where nobody is, nor has since ``seen`` was read; returns those rows.
 
         :param owner: unique for each attempt.
         :param seconds: how long others wait for us before they take over; ten minutes at most.
@@ -127,11 +131,11 @@ class Store:
         free = or_(until.is_(None), until < now, is_absurd, credential.c.lease_owner == owner)
         statement = (
             update(credential)
-            .where(_row(seen.component_appid, seen.appid), credential.c.generation == seen.generation, free)
+            .where(_this_row(), credential.c.generation == bindparam("seen"), free)
             .values(lease_owner=owner, lease_until=now + min(seconds, LONGEST_LEASE_SECONDS))
         )
         with self._database.writing() as connection:
-            return connection.execute(statement).rowcount == 1
+            return [row for row in seen if connection.execute(statement, _key(row)).rowcount == 1]
 
     def drop_lease(self, seen: Credential, owner: str) -> None:
         """Let others refresh; nothing was stored."""
@@ -143,23 +147,39 @@ class Store:
             )
 
     def store_grant(self, seen: Credential, grant: Grant) -> bool:
+        """Store what WeChat gave, see :meth:`store_grants`; returns whether it was stored."""
+        return bool(self.store_grants([(seen, grant)]))
+
+    def store_grants(self, grants: Sequence[tuple[Credential, Grant]]) -> list[tuple[Credential, Grant]]:
         """Store what WeChat gave, before it is used for the first time.
 
-        :return: whether it was stored; not when somebody stored something newer than ``seen``.
+        :return: those that were stored; not where somebody stored something newer than what was seen.
         """
-        values: dict[str, Any] = {
-            "access_token": self._vault.lock(grant.access_token, *seen.key, "access_token"),
-            "access_expires_at": database_now() + grant.expires_in,
-            "access_lifetime": grant.expires_in,
-            "generation": seen.generation + 1,
-            "lease_owner": None,
-            "lease_until": None,
-            "state": "authorised",
-        }
-        if grant.refresh_token is not None:
-            renewal = self._vault.lock(grant.refresh_token, *seen.key, "renewal")
-            values |= {"renewal": renewal, "renewal_at": database_now()}
-        return self._set(seen, values)
+        expires_in = bindparam("expires_in", type_=Float)
+        statement = (
+            update(credential)
+            .where(_this_row(), credential.c.generation == bindparam("seen"))
+            .values(
+                access_token=bindparam("token"),
+                access_expires_at=database_now() + expires_in,
+                access_lifetime=expires_in,
+                generation=bindparam("seen") + 1,
+                lease_owner=None,
+                lease_until=None,
+                state="authorised",
+            )
+        )
+        renewed = statement.values(renewal=bindparam("renewal"), renewal_at=database_now())
+        stored = []
+        with self._database.writing() as connection:
+            for row, grant in grants:
+                token = self._vault.lock(grant.access_token, *row.key, "access_token")
+                values = _key(row) | {"token": token, "expires_in": grant.expires_in}
+                if grant.refresh_token is not None:
+                    values["renewal"] = self._vault.lock(grant.refresh_token, *row.key, "renewal")
+                if connection.execute(renewed if "renewal" in values else statement, values).rowcount == 1:
+                    stored.append((row, grant))
+        return stored
 
     def drop_access_token(self, seen: Credential) -> bool:
         """Forget an access token that WeChat refused, unless somebody stored another one since.
@@ -367,6 +387,17 @@ class Store:
 
 def _row(component_appid: str, appid: str) -> ColumnElement[bool]:
     return and_(credential.c.component_appid == component_appid, credential.c.appid == appid)
+
+
+def _this_row() -> ColumnElement[bool]:
+    """Pick the row of :func:`_key`: one statement that is compiled once serves many."""
+    return and_(
+        credential.c.component_appid == bindparam("of_component_appid"), credential.c.appid == bindparam("of_appid")
+    )
+
+
+def _key(row: Credential) -> dict[str, Any]:
+    return {"of_component_appid": row.component_appid, "of_appid": row.appid, "seen": row.generation}
 
 
 def _mark(

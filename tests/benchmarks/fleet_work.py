@@ -22,7 +22,6 @@ from wechatpy import WeChatClient
 
 from airflow_wxa.access import FixedTokens, PlatformCredentials
 from airflow_wxa.api.authorisation import Authorisation, Grant
-from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.client import AsyncWxaClient, Egress
 from airflow_wxa.fleet.pace import Pace
@@ -71,7 +70,13 @@ def filled(store_url: str, count: int, *, cold: bool = False) -> tuple[Fleets, S
     if not cold:
         grant = Grant(Secret("platform-token"), 7200, Secret("ticket"))
         store.put_authorisation(PLATFORM, Authorisation("", grant, ()))
-        rows = [{"at": appid(number), "locked": store._vault.lock(Secret(token(number)))} for number in range(count)]
+        rows = [
+            {
+                "at": appid(number),
+                "locked": store._vault.lock(Secret(token(number)), PLATFORM, appid(number), "access_token"),
+            }
+            for number in range(count)
+        ]
         statement = (
             update(credential)
             .where(credential.c.component_appid == PLATFORM, credential.c.appid == bindparam("at"))
@@ -128,13 +133,8 @@ def cold(count: int, url: str, store_url: str) -> Callable[[], None]:
     async def fetched() -> None:
         tokens = FixedTokens({}, "", PlatformCredentials(PLATFORM, Secret("appsecret"), store, egress))
         async with AsyncWxaClient(egress, tokens) as client:
-            turn = asyncio.Semaphore(AT_ONCE)
-
-            async def one(number: int) -> None:
-                async with turn:
-                    await client.send(getversioninfo(appid(number)))
-
-            await asyncio.gather(*(one(number) for number in range(count)))
+            for first in range(0, count, SHARD):  # as shards do, one after the other
+                await client.preload([appid(number) for number in range(first, min(first + SHARD, count))])
 
     return lambda: asyncio.run(fetched())
 

@@ -6,6 +6,7 @@ asked to end. Their log servers are off: they would listen on all interfaces, an
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import socket
@@ -36,6 +37,7 @@ __all__ = [
     "AirflowStartError",
     "TaskInstance",
     "ThrowawayAirflow",
+    "connection_of",
     "every_dag",
     "free_port",
 ]
@@ -94,11 +96,14 @@ class TaskInstance:
     """One task of one run.
 
     :param state: Airflow's word; ``""`` while the task has none.
+    :param started: epoch seconds, as ``ended`` is; 0 while it has not.
     """
 
     task_id: str
     state: str
     try_number: int
+    started: float = 0.0
+    ended: float = 0.0
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -159,11 +164,24 @@ class AirflowApi:
         return {run["dag_run_id"]: run["state"] for run in runs}
 
     def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
-        """Return the tasks of a run."""
-        answer = self._get(f"{_run(dag_id, run_id)}/taskInstances", limit=PAGE_SIZE)
-        return [
-            TaskInstance(each["task_id"], each["state"] or "", each["try_number"]) for each in answer["task_instances"]
-        ]
+        """Return the tasks of a run, each instance of a mapped one."""
+        found: list[TaskInstance] = []
+        total = 1
+        while len(found) < total:
+            path = f"{_run(dag_id, run_id)}/taskInstances"
+            answer = self._get(path, limit=PAGE_SIZE, offset=len(found), order_by="id")
+            total = answer.get("total_entries", 0) if answer["task_instances"] else 0
+            found += [
+                TaskInstance(
+                    each["task_id"],
+                    each["state"] or "",
+                    each["try_number"],
+                    _epoch(each.get("start_date")),
+                    _epoch(each.get("end_date")),
+                )
+                for each in answer["task_instances"]
+            ]
+        return found
 
     def xcom(self, dag_id: str, run_id: str, task_id: str) -> Any:
         """Return what a task returned; ``None`` when it returned nothing."""
@@ -205,6 +223,16 @@ class AirflowApi:
         if answer.status_code == missing_is:
             return None
         return answer.raise_for_status().json()
+
+
+def _epoch(text: str | None) -> float:
+    return dt.datetime.fromisoformat(text).timestamp() if text else 0.0
+
+
+def connection_of(host: str, component_appid: str, component_appsecret: str) -> str:
+    """Return a Connection with the platform's own credentials, as JSON."""
+    credentials = {"login": component_appid, "password": component_appsecret}
+    return json.dumps({"conn_type": "wxa", "host": host, **credentials})
 
 
 def _run(dag_id: str, run_id: str) -> str:

@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 from rich.console import Console
@@ -19,6 +19,7 @@ from sqlalchemy import URL
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from airflow_wxa.cli.demo.airflow import AirflowStartError, ThrowawayAirflow, every_dag
+from airflow_wxa.cli.demo.fleet import play_fleet, show_fleet
 from airflow_wxa.cli.demo.processes import Interrupted, interruptible, uninterrupted
 from airflow_wxa.cli.demo.releases import CONNECTIONS, DAG_ID, RELEASES, connections, demo_world
 from airflow_wxa.cli.demo.report import Report, read_row, show
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from airflow_wxa import store
+    from airflow_wxa.cli.demo.fleet import FleetReport
     from airflow_wxa.sandbox import Push, RunningSandbox, World
 
 __all__ = ["Options", "PushRefusedError", "read_ledger", "run", "run_demo"]
@@ -60,6 +62,7 @@ class Options:
     debug: bool = False
     port: int = 0
     keep: bool = False
+    fleet: int = 0
 
     @property
     def problems(self) -> list[str]:
@@ -69,6 +72,8 @@ class Options:
             found.append(f"--json {self.json}: no file can be written there")
         if self.json is not None and self.keep:
             found.append("--json and --keep: one of them")
+        if self.fleet and self.json is not None:
+            found.append("--fleet and --json: one of them")
         if self.home is not None and self.home.exists() and not (self.home.is_dir() and _is_empty(self.home)):
             found.append(f"--home {self.home}: must be absent or an empty directory")
         return found
@@ -81,7 +86,12 @@ def run(arguments: argparse.Namespace) -> int:
         and the signal's number when it was interrupted.
     """
     options = Options(
-        json=arguments.json, home=arguments.home, debug=arguments.debug, port=arguments.port, keep=arguments.keep
+        json=arguments.json,
+        home=arguments.home,
+        debug=arguments.debug,
+        port=arguments.port,
+        keep=arguments.keep,
+        fleet=arguments.fleet,
     )
     return run_demo(options, _console())
 
@@ -96,6 +106,8 @@ def run_demo(options: Options, console: Console, *, world: World | None = None) 
         return REFUSED
     try:
         with interruptible(), home_of(options) as home:
+            if options.fleet:
+                return release_fleet(options, home, console)
             if options.keep:
                 return keep(options, home, console, world or demo_world())
             report = play(options, home, console, world or demo_world())
@@ -158,6 +170,37 @@ def play(options: Options, home: Path, console: Console, world: World) -> Report
     return report
 
 
+def release_fleet(options: Options, home: Path, console: Console) -> int:
+    """Release a fleet, and show what became of it; see :func:`run`.
+
+    :raises AirflowStartError: Airflow did not come up, or a component of it has failed.
+    """
+    airflow_options: dict[str, Any] = {"port": options.port, "debug": options.debug}
+    if options.keep:
+        airflow_options["account"] = {"username": "admin", "password": secrets.token_urlsafe(9)}
+
+    def look_around(airflow: ThrowawayAirflow, report: FleetReport) -> None:
+        show_fleet(report, console)
+        if airflow.account is not None:
+            user, password = airflow.account.values()
+            console.print(f"Airflow at {airflow.url}/  user {user}, password {password}. Ctrl-C ends it.", markup=False)
+            serve_until_interrupted(airflow)
+
+    with telling(console) as tell:
+        return play_fleet(options.fleet, home, airflow_options, tell, look_around).exit_code
+
+
+def serve_until_interrupted(airflow: ThrowawayAirflow) -> None:
+    """Leave Airflow up until Ctrl-C.
+
+    :raises AirflowStartError: a component of it has failed.
+    """
+    with suppress(Interrupted):
+        while True:
+            airflow.check_lives()
+            time.sleep(1)
+
+
 def keep(options: Options, home: Path, console: Console, world: World) -> int:
     """Start everything, leave one release at its approval, and serve until Ctrl-C.
 
@@ -178,10 +221,7 @@ def keep(options: Options, home: Path, console: Console, world: World) -> int:
                 push_tickets(sandbox, airflow.url, tell)
                 release(airflow.api, RELEASES, tell, approves=False)
             console.print(_kept(airflow, account, sandbox), markup=False, highlight=False, soft_wrap=True)
-            with suppress(Interrupted):
-                while True:
-                    airflow.check_lives()
-                    time.sleep(1)
+            serve_until_interrupted(airflow)
         finally:
             airflow.stop()
     console.print("Airflow and the emulated WeChat are ended")

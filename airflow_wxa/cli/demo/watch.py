@@ -36,7 +36,7 @@ def telling(console: Console) -> Iterator[Callable[[str], None]]:
     def tell(text: str) -> None:
         console.print(f"{time.monotonic() - began:6.1f} s  {text}", markup=False, highlight=False, soft_wrap=True)
 
-    with console.status("Releasing six Mini Programs on a real Airflow"):
+    with console.status("Releasing Mini Programs on a real Airflow"):
         yield tell
 
 
