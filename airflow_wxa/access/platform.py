@@ -40,6 +40,7 @@ from airflow_wxa.api.errcodes import (
     error_for,
 )
 from airflow_wxa.client import WxaClient
+from airflow_wxa.client.metrics import count
 from airflow_wxa.errors import WxaApiError, WxaError, WxaTransportError
 from airflow_wxa.steps.authorisation import fetch_merchant_token, fetch_platform_token, list_refresh_tokens
 
@@ -189,6 +190,7 @@ class PlatformCredentials:
         try:
             token = self._refreshed(row, attempt)
         except WxaError as error:
+            _count(row, "failed")
             if usable is None:
                 self.store.drop_lease(row, attempt)
                 raise
@@ -197,6 +199,8 @@ class PlatformCredentials:
             return usable
         if token is None:
             self.store.drop_lease(row, attempt)
+        else:
+            _count(row, "ok")
         return token
 
     def _refreshed(self, row: Credential, attempt: str) -> Secret | None:
@@ -288,6 +292,10 @@ class PlatformCredentials:
             self.store.ensure(self.component_appid, owner)
             row = self.store.merchants(self.component_appid, [owner])[owner]
         return row
+
+
+def _count(row: Credential, result: str) -> None:
+    count("wxa.refreshes", token="platform" if row.appid == THE_PLATFORM else "merchant", result=result)
 
 
 def _waited_too_long(component_appid: str, owner: str, lease_seconds: float) -> WxaTransportError:

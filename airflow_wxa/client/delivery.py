@@ -19,6 +19,7 @@ from airflow_wxa.api.errcodes import (
     INVALID_CREDENTIAL,
     SYSTEM_ERROR,
 )
+from airflow_wxa.client.metrics import count
 from airflow_wxa.client.wire import no_answer, too_large, url_of
 from airflow_wxa.errors import WxaApiError, WxaCredentialError, WxaError, WxaTransportError
 from airflow_wxa.steps.outcome import Pause
@@ -205,14 +206,26 @@ class Deliverer:
 
     def _once(self, call: Call, request: Request, token: Secret | None) -> Delivery[Reply]:
         answer = yield replace(request, url=url_of(self._host, call, token))
+        reply: Reply | WxaError
         if answer.failure:
-            raise no_answer(call, self._host, answer.failure)
-        if len(answer.content) > MAX_ANSWER_BYTES:
-            raise too_large(call, MAX_ANSWER_BYTES)
-        reply = reply_or_error(call, answer.status, answer.content, secrets=[token] if token else [])
+            reply = no_answer(call, self._host, answer.failure)
+        elif len(answer.content) > MAX_ANSWER_BYTES:
+            reply = too_large(call, MAX_ANSWER_BYTES)
+        else:
+            reply = reply_or_error(call, answer.status, answer.content, secrets=[token] if token else [])
+        _count(call, reply)
         if isinstance(reply, WxaError):
             raise reply
         return reply
+
+
+def _count(call: Call, reply: Reply | WxaError) -> None:
+    if isinstance(reply, WxaApiError):
+        count("wxa.errcodes", endpoint=call.endpoint.name, errcode=str(reply.errcode))
+        result = "refused"
+    else:
+        result = "no_answer" if isinstance(reply, WxaError) else "ok"
+    count("wxa.calls", endpoint=call.endpoint.name, result=result)
 
 
 def _is_repeated(call: Call, error: WxaError) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.call import Reply
+from airflow_wxa.client.metrics import count
 from airflow_wxa.errors import WxaApiError, WxaError, WxaSpecError
 from airflow_wxa.store import Result, TaskRef
 
@@ -74,13 +75,16 @@ class Recorder:
 
     def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> list[None]:
         """Note what the steps came to, or why they stopped for good; rows of lost answers stay unknown then."""
-        count = len(steps)
+        ended = len(steps)
         if not self._task.run_id:  # a trigger's looks, thousands of them, are no run's outcome
             steps = [(wrote, end) for wrote, end in steps if type(end).__name__ != "AuditOutcome"]
-        results = [result for wrote, end in steps for result in _results(wrote, end)]
+        of_steps = [_results(wrote, end) for wrote, end in steps]
+        for told in filter(None, of_steps):  # of one step, whose outcome stands beside each of its writes
+            count("wxa.outcomes", outcome=str(told[0].said["outcome"]))
+        results = [result for told in of_steps for result in told]
         if results:
             self._keep(lambda ledger: ledger.settle(self._component_appid, self._task, results))
-        return [None] * count
+        return [None] * ended
 
     def _keep(self, write: Callable[[Ledger], object]) -> None:
         """Write after the fact: the work is done, so a store that fails now is only told about."""

@@ -15,8 +15,10 @@ from airflow_wxa.api.audit import undocodeaudit, withdrawals_left
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain, normalised_hosts
 from airflow_wxa.client import AsyncWxaClient, WxaClient
+from airflow_wxa.client.metrics import send_to
 from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.hooks.connection import connection_or_error, unknown_connection
+from airflow_wxa.hooks.metrics import AirflowStats
 from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.taskflow import ReleaseSteps
@@ -44,6 +46,7 @@ T = TypeVar("T")
 _REGISTERING: Final = ("add", "set")  # actions that put hosts onto the platform list
 _TRIED_MERCHANTS: Final = 3  # so that testing a Connection stays quick
 _masked: Final[set[str]] = set()
+send_to(AirflowStats())
 
 
 class WxaHook(ReleaseSteps, BaseHook):

@@ -12,6 +12,7 @@ from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
 from airflow_wxa.api import values
+from airflow_wxa.client.metrics import timing
 from airflow_wxa.hooks.screenshots import save_screenshots
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import WxaTrialQrcodeLink
@@ -256,6 +257,9 @@ class WxaAuditSensor(_PollingSensor):
 
     def ending_error(self, outcome: AuditOutcome) -> WxaError | None:
         """Return the error that a rejected or withdrawn sheet is; a reviewer's screenshots are saved, and named."""
+        if self._end_time:
+            waited = time.time() - (self._end_time - self.timeout)
+            timing("wxa.audit_wait", max(waited, 0.0), outcome=outcome.outcome)
         return audit_error(outcome, save_screenshots(outcome, WxaHook(self.wxa_conn_id).run))
 
 

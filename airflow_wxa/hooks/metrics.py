@@ -1,0 +1,48 @@
+"""Send the metrics to Airflow's Stats: StatsD, Datadog or OpenTelemetry, as ``[metrics]`` says."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.configuration import conf
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["AirflowStats"]
+
+log = logging.getLogger(__name__)
+
+
+class AirflowStats:
+    """A :class:`~airflow_wxa.client.metrics.Sink`; what is wrong with the metrics is no reason to stop a release."""
+
+    def incr(self, name: str, tags: Mapping[str, str]) -> None:
+        """Count one."""
+        try:
+            _stats().incr(name, tags=dict(tags))
+        except Exception:
+            log.debug("%s not counted", name, exc_info=True)
+
+    def timing(self, name: str, milliseconds: float, tags: Mapping[str, str]) -> None:
+        """Take a duration."""
+        try:
+            _stats().timing(name, milliseconds, tags=dict(tags))
+        except Exception:
+            log.debug("%s not taken", name, exc_info=True)
+
+
+@cache
+def _stats() -> Any:
+    """Return Airflow's Stats, set up in this process: triggers run in one where Airflow 3.3 does not do it."""
+    from airflow.sdk.observability import stats  # noqa: PLC0415  (what counts nothing does not need it)
+
+    initialize = getattr(stats, "initialize", None)
+    if initialize is not None:  # Airflow 3.2 sets it up by itself
+        from airflow.sdk.observability.metrics import stats_utils  # noqa: PLC0415  (as above)
+
+        legacy = conf.getboolean("metrics", "legacy_names_on", fallback=True)
+        initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=legacy)
+    return stats.Stats

@@ -1,0 +1,119 @@
+"""What is counted: by which name, with which tags, and that page and dashboard name the same."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import timeit
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk._shared.observability.metrics.stats import _get_backend
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_wxa.client import metrics
+from airflow_wxa.hooks.metrics import AirflowStats
+from airflow_wxa.hooks.metrics import _stats as set_up
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.sandbox.testing import APPID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from airflow_wxa.sandbox import RunningSandbox
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+
+
+class Kept:
+    """Keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, dict[str, str]]] = []
+
+    def incr(self, name: str, tags: Mapping[str, str]) -> None:
+        self.sent.append((name, dict(tags)))
+
+    def timing(self, name: str, milliseconds: float, tags: Mapping[str, str]) -> None:
+        assert milliseconds >= 0
+        self.incr(name, tags)
+
+
+@pytest.fixture
+def kept() -> Iterator[Kept]:
+    sink = Kept()
+    metrics.send_to(sink)
+    yield sink
+    metrics.send_to(AirflowStats())
+
+
+def test_calls_errcodes_and_outcomes_are_counted(wxa_default: RunningSandbox, kept: Kept) -> None:
+    hook = WxaHook()
+    hook.configure_domains(APPID, "add", ["https://m.example.com"])
+    with pytest.raises(AirflowFailException):
+        hook.commit(APPID, 404, "1.0")
+    assert ("wxa.calls", {"endpoint": "setwebviewdomain", "result": "ok"}) in kept.sent
+    assert ("wxa.calls", {"endpoint": "commit", "result": "refused"}) in kept.sent
+    assert ("wxa.errcodes", {"endpoint": "commit", "errcode": "85014"}) in kept.sent
+    outcomes = [tags["outcome"] for name, tags in kept.sent if name == "wxa.outcomes"]
+    assert outcomes == ["configured", "stopped"]
+    assert all(metrics.METRICS[name] == tuple(tags) for name, tags in kept.sent)
+
+
+def test_no_tag_is_an_appid(wxa_default: RunningSandbox, kept: Kept) -> None:
+    WxaHook().configure_domains(APPID, "get")
+    assert kept.sent
+    assert APPID not in str(kept.sent)
+
+
+def test_airflows_stats_send_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as statsd:
+        statsd.bind(("127.0.0.1", 0))
+        statsd.settimeout(10)
+        named = {"STATSD_ON": "True", "STATSD_HOST": "127.0.0.1", "STATSD_PORT": str(statsd.getsockname()[1])}
+        for name, value in named.items():
+            monkeypatch.setenv(f"AIRFLOW__METRICS__{name}", value)
+        set_up.cache_clear()
+        metrics.send_to(AirflowStats())
+        metrics.count("wxa.calls", endpoint="commit", result="ok")
+        sent = statsd.recv(1000)
+        _get_backend().statsd.close()  # type: ignore[union-attr]
+    set_up.cache_clear()
+    assert sent.startswith(b"airflow.wxa.calls")
+
+
+def test_a_backend_that_fails_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_wxa.hooks.metrics._stats", lambda: 1 / 0)
+    AirflowStats().incr("wxa.calls", {})
+    AirflowStats().timing("wxa.audit_wait", 1.0, {})
+
+
+def test_a_count_costs_little_beside_a_call() -> None:
+    metrics.send_to(AirflowStats())
+    counting = timeit.timeit(lambda: metrics.count("wxa.calls", endpoint="commit", result="ok"), number=2000)
+    parsing = timeit.timeit(lambda: json.loads(json.dumps({"errcode": 0, "list": [*range(200)]})), number=2000)
+    assert counting < 20 * parsing
+
+
+def test_the_page_names_each_metric_with_its_tags() -> None:
+    rows = re.findall(
+        r"^\| `(wxa\.\w+)` \| \S.*? \| (.*?) \|", (REFERENCE / "metrics.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert {name: tuple(re.findall(r"`(\w+)`", tags)) for name, tags in rows} == dict(metrics.METRICS)
+
+
+def test_the_dashboard_asks_for_metrics_and_tags_that_there_are() -> None:
+    dashboard: dict[str, Any] = json.loads((REFERENCE / "wxa-dashboard.json").read_text("utf-8"))
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    names = {f"airflow_{name.replace('.', '_')}": tags for name, tags in metrics.METRICS.items()}
+    seen = set()
+    for query in asked:
+        series = re.findall(r"airflow_wxa_[a-z_]+", query)
+        (name,) = {re.sub(r"(_total|_milliseconds(_bucket|_sum|_count))$", "", each) for each in series}
+        seen.add(name)
+        tags = {each.strip() for group in re.findall(r"by \((.*?)\)", query) for each in group.split(",")} - {"le"}
+        filtered = set(re.findall(r"[{,](\w+)(?:=|!=|=~)", query))
+        assert tags | filtered <= set(names[name]), query
+    assert seen == names.keys()
