@@ -157,6 +157,22 @@ def test_an_older_approved_sheet_under_the_same_names_is_not_published(wxa_defau
     assert calls(wxa_default.journal, "/wxa/release") == []
 
 
+class Kept:
+    """What ``task_state_store`` keeps for a task that is tried again or cleared."""
+
+    def __init__(self) -> None:
+        self.get, self.set = (kept := dict[str, Any]()).get, kept.__setitem__
+
+
+def test_a_submission_that_is_cleared_adopts_its_own_sheet_though_it_is_approved(wxa_default: RunningSandbox) -> None:
+    uploaded(wxa_default)
+    submit = WxaSubmitAuditOperator(task_id="t", appid=APPID, adopt_trial=OURS)
+    context: Any = {"task_state_store": Kept()}
+    first, again = submit.execute(context), submit.execute(context)
+    assert (again["outcome"], again["auditid"]) == ("adopted", first["auditid"])
+    assert len(calls(wxa_default.journal, "/wxa/submit_audit")) == 1
+
+
 def test_a_version_of_the_same_names_online_before_does_not_count_as_released(wxa_default: RunningSandbox) -> None:
     for outcome in ("released", "released"):
         uploaded(wxa_default)
