@@ -178,21 +178,23 @@ class _Batches:
     async def _written(self, batch: list[tuple[Any, asyncio.Future[Any]]]) -> None:
         try:
             results = await asyncio.to_thread(self._write, [what for what, _ in batch])
-        except WxaError as error:
-            if len(batch) == 1:
-                _settle(batch[0][1], error)
-            else:  # one of them may be at fault: the others must not pay for it
+            settled = list(zip(batch, results, strict=True))
+        except Exception as error:  # noqa: BLE001  (whatever it is, those who wait must hear of it)
+            # One of them may be at fault, and the others must not pay for it. But a store that does not answer is
+            # nobody's fault, and asking it call by call would take its timeout as many times.
+            if len(batch) > 1 and not getattr(error, "retryable", False):
                 for each in batch:
                     await self._written([each])
-            return
-        for (_, future), result in zip(batch, results, strict=True):
+                return
+            settled = [(each, error) for each in batch]
+        for (_, future), result in settled:
             _settle(future, result)
 
 
 def _settle(future: asyncio.Future[Any], result: Any) -> None:
     if future.done():  # cancelled
         return
-    if isinstance(result, WxaError):
+    if isinstance(result, Exception):
         future.set_exception(result)
     else:
         future.set_result(result)

@@ -42,6 +42,7 @@ _WHILE_LOCKED: Final = Retrying(
     wait=wait_random(0.01, 0.1),
     reraise=True,
 )
+_CONNECT_SECONDS: Final = "10"  # a host that drops packets would hold a caller for minutes
 _PRIVATE: Final = 0o600
 #: Not Alembic's usual name: the stores of the first version keep theirs there, and that version refuses a newer one.
 VERSION_TABLE: Final = "alembic_version_wxa"
@@ -186,6 +187,8 @@ def _created(url: str | Secret) -> Engine:
         # A URI could name a file that is not private, or none at all.
         if backend not in {"sqlite", "postgresql"} or (parsed.database or "").startswith("file:"):
             raise ValueError(backend)  # noqa: TRY301  (one refusal for all reasons)
+        if parsed.get_driver_name().startswith("psycopg"):
+            parsed = parsed.set(query={"connect_timeout": _CONNECT_SECONDS, **parsed.query})
         engine = create_engine(parsed, pool_pre_ping=backend == "postgresql")
     except (SQLAlchemyError, ValueError, ModuleNotFoundError) as error:
         raise WxaSpecError(

@@ -11,7 +11,8 @@ import pytest
 from airflow_wxa.access import FixedTokens
 from airflow_wxa.api.code import CodeVersion, commit, getversioninfo, release
 from airflow_wxa.client import AsyncWxaClient, Egress, WxaClient
-from airflow_wxa.errors import WxaError, WxaStateError
+from airflow_wxa.client.asynchronous import _Batches
+from airflow_wxa.errors import WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
 from airflow_wxa.steps import Pause, commit_code
 
@@ -104,6 +105,29 @@ def test_a_call_that_may_not_be_sent_stops_none_that_was_noted_with_it(wxa_sandb
     assert isinstance(stopped, WxaStateError)
     assert (first.errcode, last.errcode) == (0, 0)
     assert wxa_sandbox.journal.count("/wxa/release") == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"), [(WxaTransportError("the store is away"), [5]), (ValueError("odd"), [5, *[1] * 5])]
+)
+def test_what_the_observer_raises_reaches_each_of_its_batch(error: Exception, asked: list[int]) -> None:
+    class Failing(Notebook):
+        def before(self, calls: Sequence[Call]) -> list[int]:
+            self.batches.append(len(calls))
+            raise error
+
+    notebook = Failing()
+
+    async def commits() -> list[Any]:
+        batches = _Batches(notebook.before)
+        async with asyncio.timeout(10):
+            async with batches._turn:  # so that all of them come as one batch
+                noting = [asyncio.create_task(batches.add(commit(VERSION, "release"))) for _ in range(5)]
+                await asyncio.sleep(0.01)
+            return await asyncio.gather(*noting, return_exceptions=True)
+
+    assert asyncio.run(commits()) == [error] * 5
+    assert notebook.batches == asked
 
 
 def test_who_is_cancelled_takes_nobody_along(wxa_sandbox: RunningSandbox) -> None:

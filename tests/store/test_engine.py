@@ -59,6 +59,14 @@ def modes(folder: Path) -> dict[str, int]:
     return {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
 
 
+@pytest.mark.parametrize(("query", "seconds"), [("", 10), ("?connect_timeout=3", 3)])
+def test_a_server_that_is_silent_is_given_up_soon(query: str, seconds: int) -> None:
+    pytest.importorskip("psycopg2")
+    engine = _created(f"postgresql+psycopg2://wxa@127.0.0.1:1/wxa{query}")
+    _, connecting = engine.dialect.create_connect_args(engine.url)
+    assert int(connecting["connect_timeout"]) == seconds
+
+
 # Privacy ---------------------------------------------------------------------------------------------------------
 
 
