@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["fields_understood", "integer_in", "parsed", "understood"]
 
 _AROUND: Final = "\ufeff \t\r\n\x00"  # a C string's end among them
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _DIGITS: Final = re.compile(r"\s*([+-]?[0-9]{1,18})(?:\.0*)?\s*", re.ASCII)
 
 
@@ -35,12 +36,23 @@ def parsed(content: bytes) -> Any:
     """Return what JSON says, read as clients in the wild do.
 
     Control characters inside texts and at either end, a byte order mark and duplicate keys (the last counts) are no
-    failure; bytes that are no UTF-8 become �.
+    failure; bytes that are no UTF-8, and halves of surrogate pairs, become �. NUL goes: no database takes either.
 
     :raises ValueError: no JSON. So does RecursionError.
     """
     text = content.decode("utf-8-sig", "replace").strip(_AROUND)
-    return json.loads(text, strict=False, parse_float=_Float)
+    answer = json.loads(text, strict=False, parse_float=_Float)
+    return _storable(answer) if "\\u" in text or "\0" in text else answer
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value.replace("\0", ""))
+    if isinstance(value, list):
+        return [_storable(entry) for entry in value]
+    if isinstance(value, dict):
+        return {_storable(name): _storable(entry) for name, entry in value.items()}
+    return value
 
 
 def fields_understood(

@@ -27,7 +27,8 @@ __all__ = ["MAX_ANSWER_BYTES", "Call", "Reply", "body_schema", "read_reply", "re
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # the largest honest answer, a trial QR code, has some 100 KB
 _HTTP_OK: Final = 200
 _READING: Final = ("get", "get_history_version")  # of domain lists, and of versions to roll back to
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]+")
+#: Also what ends a line elsewhere, and what turns the direction of the text around it.
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
 _RID: Final = re.compile(r"\s*\brid:\s*([0-9A-Za-z-]+)")
 _NOT_WECHATS: Final = (
     "WeChat answers HTTP 200 with a JSON object; anything else comes from something in between, or is cut off"
@@ -230,7 +231,7 @@ def _unusable(
         begin = "not shown, it may hold tokens"
     else:
         # Cleaned before it is cut: the cut could leave the half of a token, which nothing recognises any more.
-        begin = without_secrets(content.decode("utf-8", "replace"), secrets)[:200]
+        begin = without_secrets(content.decode("utf-8", "replace").replace("\0", ""), secrets)[:200]
     return WxaTransportError(
         f"{call.endpoint.name} got no usable answer: {shown(without_secrets(what, secrets))}",
         values={"answer": begin or "empty", "bytes": len(content)},

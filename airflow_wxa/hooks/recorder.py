@@ -92,6 +92,8 @@ class Recorder:
             write(self._open_ledger())
         except WxaError as error:
             log.warning("not noted in the ledger, the next run finds out: %s", error)
+        except Exception as error:  # noqa: BLE001  (a driver's own error can show what was to be written)
+            log.warning("not noted in the ledger, the next run finds out: %s", type(error).__name__)
 
 
 def _results(wrote: Call | None, end: Any) -> list[Result]:

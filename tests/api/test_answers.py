@@ -83,7 +83,9 @@ LOOSE = [
     ("release", b'{"errcode":85052,"errcode":0}', {"errcode": 0}),
     ("release", b'\xef\xbb\xbf{"errcode":0}', {"errcode": 0}),
     ("release", b'\r\n{"errcode":0}\n\x00', {"errcode": 0}),
-    ("release", b'{"errcode":0,"errmsg":"a\nb\tc\x00"}', {"errcode": 0, "errmsg": "a\nb\tc\x00"}),
+    ("release", b'{"errcode":0,"errmsg":"a\nb\tc\x00"}', {"errcode": 0, "errmsg": "a\nb\tc"}),
+    ("release", b'{"errmsg":"a\\u0000\\ud83d,\\uDE00 \\ud83d\\ude00"}', {"errmsg": "a\ufffd,\ufffd \U0001f600"}),
+    ("release", b'{"errcode":0,"new\\u0000":[{"x":"\\udfff"}]}', {"errcode": 0, "new": [{"x": "\ufffd"}]}),
     ("release", b'{"errcode":0,"errmsg":"\xff"}', {"errcode": 0, "errmsg": "\ufffd"}),
     ("submit_audit", b'{"auditid":7}', {"auditid": "7"}),
     ("get_auditstatus", b'{"status":"0","reason":[]}', {"status": 0}),
@@ -130,6 +132,20 @@ def test_an_errmsg_with_line_ends_inside_stays_on_one_line_of_the_error() -> Non
     content = b'{"errcode":85009,"errmsg":"already\n\x01under audit rid: 1-2-3"}'
     with pytest.raises(WxaStateError, match=r"errmsg already under audit, rid 1-2-3\n"):
         read_reply(Call.to("submit_audit", "wx1"), 200, content)
+
+
+@pytest.mark.parametrize("control", ["\\u0085", "\\u2028", "\\u202e", "\\u2066", "\\u0000\\u009f"])
+def test_an_errmsg_neither_ends_lines_nor_turns_them_around(control: str) -> None:
+    content = f'{{"errcode":85009,"errmsg":"under{control}audit"}}'.encode()
+    with pytest.raises(WxaStateError, match=r"errmsg under audit\n"):
+        read_reply(Call.to("submit_audit", "wx1"), 200, content)
+
+
+def test_nul_inside_a_token_hides_it_from_nobody_who_cleans() -> None:
+    content = f'{{"errcode":-1,"errmsg":"{TOKEN.reveal()[:9]}\\u0000{TOKEN.reveal()[9:]}"}}'.encode()
+    with pytest.raises(WxaApiError) as raised:
+        read_reply(Call.to("release", APPID), 200, content, secrets=[TOKEN])
+    assert raised.value.errmsg == "***"
 
 
 def test_an_errcode_in_digits_refuses_whatever_else_the_answer_holds() -> None:

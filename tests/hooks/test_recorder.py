@@ -12,6 +12,7 @@ from airflow_wxa.api.audit import submit_audit, undocodeaudit
 from airflow_wxa.api.code import CodeVersion, commit, getversioninfo, release
 from airflow_wxa.api.webview_domain import WebviewDomain, modify_wxa_jump_domain, setwebviewdomain
 from airflow_wxa.client import Egress, WxaClient
+from airflow_wxa.client.delivery import Answer
 from airflow_wxa.errors import WxaSpecError, WxaStateError, WxaTransportError
 from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.sandbox import AuditPlan, Fault
@@ -30,7 +31,7 @@ from tests.store.databases import store_url  # noqa: F401  a fixture
 
 if TYPE_CHECKING:
     from airflow_wxa.api.call import Call
-    from airflow_wxa.client.delivery import Answer, Request
+    from airflow_wxa.client.delivery import Request
     from airflow_wxa.sandbox import RunningSandbox
     from airflow_wxa.store import Entry
 
@@ -163,6 +164,26 @@ def test_a_store_that_fails_after_the_work_is_told_about_and_hides_no_answer(
                 bench.client(recorder).send(release(APPID))
     assert "not noted in the ledger, the next run finds out: the store does not answer" in caplog.text
     assert bench.only().result == "unknown"
+
+
+def test_whatever_a_store_raises_after_the_work_hides_no_answer(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    def odd() -> Ledger:
+        raise ValueError("what was to be written")
+
+    opened = iter([bench.ledger])
+    recorder = Recorder(lambda: next(opened, None) or odd(), COMPONENT_APPID, TASK)
+    assert bench.client(recorder).send(COMMIT).errcode == 0
+    assert "not noted in the ledger, the next run finds out: ValueError" in caplog.text
+    assert "what was to be written" not in caplog.text
+
+
+def test_a_refusal_with_text_that_no_database_takes_is_noted(bench: Bench) -> None:
+    said = b'{"errcode":85019,"errmsg":"no\\u0000 \\ud83d\\u0000 rid: 1-2-3"}'
+    client = bench.client()
+    client._http.send = lambda _: Answer(200, said)  # type: ignore[method-assign]
+    with pytest.raises(WxaStateError, match="85019"):
+        client.send(release(APPID))
+    assert (bench.only().errmsg, bench.only().rid) == ("no \ufffd", "1-2-3")
 
 
 # Fences
