@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["RELEASE_FIELDS", "SCHEMA_FILE", "manifest_schema"]
 
 SCHEMA_FILE: Final = "manifest.schema.json"
-#: What a manifest can ask for each Mini Program, by the names of ``wxa_release``'s params.
-RELEASE_FIELDS: Final = tuple(name for name, field in FIELDS.items() if not field.of_run and name != "appid")
+#: What a manifest can ask for each Mini Program, by the names of ``wxa_release``'s params. A withdrawal costs one of
+#: ten a month and is decided for one Mini Program at a time: a foreign sheet in audit blocks it here.
+RELEASE_FIELDS: Final = tuple(
+    name for name, field in FIELDS.items() if not field.of_run and name not in {"appid", "withdraw_foreign_audit"}
+)
 _PERCENT: Final = {"type": "number", "minimum": 0, "maximum": 100}
 _TIME: Final = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}
 
