@@ -29,6 +29,7 @@ def get_provider_info() -> dict[str, Any]:
             "operators.approval",
             "operators.platform_domains",
             "operators.rollback",
+            "operators.call",
             "operators.fleet",
         ),
         "sensors": _modules("sensors.polling"),

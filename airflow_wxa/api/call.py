@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_ANSWER_BYTES", "Call", "Reply", "body_schema", "read_reply", "reply_or_error"]
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # the largest honest answer, a trial QR code, has some 100 KB
+_UNLISTED: Final[Mapping[str, Mapping[str, Any]]] = {"body": {"type": "object"}, "answer": {}}
 _HTTP_OK: Final = 200
 _READING: Final = ("get", "get_history_version")  # of domain lists, and of versions to roll back to
 #: Also what ends a line elsewhere, and what turns the direction of the text around it.
@@ -265,6 +266,8 @@ def body_schema(name: str) -> Mapping[str, Any]:
 
 @cache
 def _schemas(name: str) -> Mapping[str, Mapping[str, Any]]:
+    if name not in CATALOGUE:
+        return _UNLISTED
     file = resources.files(__package__).joinpath("schemas", f"{name}.json")
     schemas: Mapping[str, Mapping[str, Any]] = json.loads(file.read_text("utf-8"))
     return schemas

@@ -3,6 +3,7 @@
 from airflow_wxa.operators.approval import WxaApprovalOperator
 from airflow_wxa.operators.approve_release import WxaApproveReleaseOperator
 from airflow_wxa.operators.audit import WxaAuditBranchOperator
+from airflow_wxa.operators.call import WxaCallOperator
 from airflow_wxa.operators.code import (
     WxaCommitOperator,
     WxaReleaseOperator,
@@ -36,6 +37,7 @@ __all__ = [
     "WxaApproveReleaseOperator",
     "WxaApproveRollbackOperator",
     "WxaAuditBranchOperator",
+    "WxaCallOperator",
     "WxaChangePlatformDomainOperator",
     "WxaCommitOperator",
     "WxaIndividualAccountOperator",

@@ -37,6 +37,8 @@ RIGHT: Final[dict[str, Any]] = {
     "hosts": ["m.example.com"],
     "approval_task_id": "approve",
     "read": {"a": 1},
+    "method": "POST",
+    "path": "/wxa/bind_tester",
     "plan": {
         "appid": APPID,
         "online": {"version": "2", "description": "", "time": 1},
@@ -104,12 +106,14 @@ def refused(value: Any) -> Any:
 COMES_TO: Final[dict[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(["withdraw_foreign_audit", "privacy_api_not_use", "individual", "approver_must_differ"], flag),
     **dict.fromkeys(["user_desc", "version_desc", "feedback_info", "feedback_stuff", "order_path"], text),
-    **dict.fromkeys(["user_version", "wxa_conn_id", "platform_conn_id"], named),
+    **dict.fromkeys(["user_version", "wxa_conn_id", "platform_conn_id", "path"], named),
     **dict.fromkeys(["template_id", "auditid", "app_version"], digits),
     **dict.fromkeys(["quota_reserve", "released_at", "template_type"], whole),
     **dict.fromkeys(["webviewdomain", "hosts", "approvers"], texts),
-    **dict.fromkeys(["ext_json", "outcomes", "preview_info", "ugc_declare", "adopt_trial"], or_none(json_object)),
-    **dict.fromkeys(["appid", "action", "on_platform_list_empty", "on_individual", "plan"], refused),
+    **dict.fromkeys(
+        ["ext_json", "outcomes", "preview_info", "ugc_declare", "adopt_trial", "body"], or_none(json_object)
+    ),
+    **dict.fromkeys(["appid", "action", "on_platform_list_empty", "on_individual", "plan", "method"], refused),
     "read": json_object,
     "item_list": or_none(json_list),
     "timeout": number,

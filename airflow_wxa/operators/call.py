@@ -1,0 +1,117 @@
+"""One call to whatever endpoint nobody has written an operator for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from airflow.sdk import BaseOperator
+
+from airflow_wxa.api import values
+from airflow_wxa.api.unlisted import unlisted_call, without_tokens
+from airflow_wxa.errors import WxaError, WxaStateError
+from airflow_wxa.hooks.recorder import current_task
+from airflow_wxa.hooks.store import open_ledger
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.release.dag import TemplatedFields, failing_at_once
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Context
+
+    from airflow_wxa.api.call import Call
+    from airflow_wxa.api.values import Reader
+    from airflow_wxa.steps import Step
+
+__all__ = ["WxaCallOperator"]
+
+_PLATFORM: Final = "platform"
+
+
+def _owner(value: Any) -> str:
+    """Read an appid, or the word for the platform."""
+    return _PLATFORM if value == _PLATFORM else values.appid(value)
+
+
+class WxaCallOperator(TemplatedFields, BaseOperator):
+    """Send one call to an endpoint that has no operator of its own; returns WeChat's answer.
+
+    Token, ledger, errors and redaction are those of every other call. A POST counts as a write: it is noted in the
+    ledger before it is sent, and never sent again by itself, neither after a lost answer nor by a retry. Endpoints
+    about tokens, and writes that have an operator, are refused.
+
+    :param method: ``"GET"`` or ``"POST"`` (templated).
+    :param path: such as ``/wxa/bind_tester`` (templated).
+    :param body: the JSON object of a POST, the query of a GET (templated).
+    :param appid: the Mini Program whose token is used, or ``None``: the platform's token. A template says that with
+        the word ``platform``: one that renders to nothing is refused (templated).
+    :param wxa_conn_id: the Connection (templated).
+    """
+
+    reads: ClassVar[Mapping[str, Reader]] = {
+        "method": values.choice("GET", "POST"),
+        "path": values.named,
+        "body": values.optional(values.json_object),
+        "appid": _owner,
+        "wxa_conn_id": values.named,
+    }
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        appid: str | None,
+        wxa_conn_id: str = WxaHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.method = method
+        self.path = path
+        self.body = body
+        self.appid = _PLATFORM if appid is None else appid
+        self.wxa_conn_id = wxa_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Send it; see the class for what is returned."""
+        self.read_fields()
+        with failing_at_once():
+            call = unlisted_call(
+                self.method, self.path, self.body or {}, None if self.appid == _PLATFORM else self.appid
+            )
+            if call.writes:
+                _refuse_to_repeat(call)
+            try:
+                answer: dict[str, Any] = WxaHook(self.wxa_conn_id).run(_answer(call))
+            except WxaError as error:
+                error.retryable = error.retryable and not call.writes
+                raise
+        return answer
+
+
+def _answer(call: Call) -> Step[dict[str, Any]]:
+    answer: dict[str, Any] = without_tokens(dict((yield call).answer))
+    return answer
+
+
+def _refuse_to_repeat(call: Call) -> None:
+    """Stop if an earlier try of this task may have done it."""
+    task = current_task()
+    if not task.run_id:
+        return
+    for entry in open_ledger().entries(run_id=task.run_id, most=None):
+        is_mine = (entry.task.dag_id, entry.task.task_id, entry.task.map_index) == (
+            task.dag_id,
+            task.task_id,
+            task.map_index,
+        )
+        if is_mine and entry.endpoint == call.endpoint.name and entry.result == "unknown":
+            raise WxaStateError(
+                f"{call.endpoint.name} not sent again: what an earlier try of this task came to is not known",
+                values={"ledger": entry.id},
+                why="The answer was lost, so WeChat may have done it, and nothing here can read whether it did.",
+                next_step="look at WeChat whether it was done; if it was not, trigger a new run",
+                endpoint=call.endpoint.name,
+                appid=call.appid,
+            )

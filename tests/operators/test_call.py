@@ -1,0 +1,72 @@
+"""The operator for an endpoint that nobody has written: sent once, noted, and never for what needs more care."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.hooks.store import open_ledger
+from airflow_wxa.operators import WxaCallOperator
+from airflow_wxa.sandbox import Fault
+from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
+from tests.airflow_session import register_dag, run_dag
+
+if TYPE_CHECKING:
+    from airflow_wxa.sandbox import RunningSandbox
+
+pytestmark = pytest.mark.usefixtures("airflow_database")
+
+
+def sent(method: str, path: str, body: dict[str, Any] | None = None, appid: str | None = APPID) -> Any:
+    return WxaCallOperator(task_id="call", method=method, path=path, body=body, appid=appid).execute({})
+
+
+def test_a_post_is_sent_with_the_token_of_its_mini_program_and_noted(wxa_default: RunningSandbox) -> None:
+    assert sent("POST", "/wxa/bind_tester", {"wechatid": "lin"})["errcode"] == 0
+    assert wxa_default.world.mini_program(APPID).testers == ["lin"]
+    (entry,) = open_ledger().entries(appid=APPID, most=1)
+    assert (entry.endpoint, entry.asked, entry.result) == ("wxa/bind_tester", {"wechatid": "lin"}, "ok")
+
+
+def test_a_get_has_its_body_in_the_query_and_is_no_write(wxa_default: RunningSandbox) -> None:
+    assert sent("GET", "/wxa/gettemplatedraftlist", {"a": 1}, appid=None)["draft_list"] == []
+    assert [each.path for each in wxa_default.journal] == ["/wxa/gettemplatedraftlist"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(row.path for row in CATALOGUE.values() if row.writes or row.holds_secrets),
+        "/WXA/Release",
+        "/cgi-bin/token",
+        "/cgi-bin/stable_token",
+        "/cgi-bin/component/clear_quota/v2",
+        "/wxa/../cgi-bin/token",
+        "//evil.example/wxa/a",
+        "/wxa/a?access_token=x",
+    ],
+)
+def test_tokens_writes_of_the_catalogue_and_what_is_no_path_are_refused(wxa_default: RunningSandbox, path: str) -> None:
+    with pytest.raises(AirflowFailException, match="nothing was sent"):
+        sent("POST", path)
+    assert wxa_default.journal == []
+
+
+@pytest.mark.parametrize("name", ["access_token", "component_appsecret"])
+def test_no_token_travels_in_the_body(wxa_default: RunningSandbox, name: str) -> None:
+    with pytest.raises(AirflowFailException, match=rf"body\.{name}: no token") as raised:
+        sent("GET", "/wxa/x", {name: MERCHANT_TOKEN})
+    assert MERCHANT_TOKEN not in str(raised.value)
+
+
+def test_a_lost_answer_is_not_sent_again_by_retries(wxa_default: RunningSandbox) -> None:
+    wxa_default.add_fault(Fault(path="/wxa/bind_tester", kind="drop_after"))
+    with DAG("one_call", schedule=None, default_args={"retries": 2}) as dag:
+        WxaCallOperator(task_id="call", method="POST", path="/wxa/bind_tester", body={"wechatid": "lin"}, appid=APPID)
+    run = run_dag(register_dag(dag))
+    assert run.states == {"call": "failed"}
+    assert len(list(wxa_default.journal)) == 1
