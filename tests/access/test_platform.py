@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_wxa.access import platform
 from airflow_wxa.api.authorisation import Authorisation, Grant
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.client import AsyncWxaClient, Egress, delivery
@@ -53,6 +54,15 @@ def test_a_call_fetches_what_it_needs_and_later_ones_nothing(sandbox: RunningSan
         client.send(recipe.merchant_call)
         client.send(recipe.platform_call)
     assert counts(sandbox) == (1, 1, 0)
+
+
+def test_each_refresh_is_counted_by_its_token(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[tuple[str, str]] = []
+    monkeypatch.setattr(platform, "count", lambda _, token, result: counted.append((token, result)))
+    client = recipe.client()
+    for _ in range(2):
+        client.send(recipe.merchant_call)
+    assert sorted(counted) == [("merchant", "ok"), ("platform", "ok")]
 
 
 def test_another_process_takes_the_tokens_from_the_store(sandbox: RunningSandbox, recipe: Recipe) -> None:

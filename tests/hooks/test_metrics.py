@@ -17,7 +17,10 @@ from airflow_wxa.client import metrics
 from airflow_wxa.hooks.metrics import AirflowStats
 from airflow_wxa.hooks.metrics import _stats as set_up
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.sandbox import AuditPlan
+from airflow_wxa.sandbox.audit import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.sensors import WxaAuditSensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,6 +69,20 @@ def test_no_tag_is_an_appid(wxa_default: RunningSandbox, kept: Kept) -> None:
     WxaHook().configure_domains(APPID, "get")
     assert kept.sent
     assert APPID not in str(kept.sent)
+
+
+def test_the_wait_for_a_review_is_taken(wxa_default: RunningSandbox, kept: Kept) -> None:
+    sheet = AuditSheet(
+        auditid=7,
+        user_version="1.4.0",
+        user_desc="",
+        submit_audit_time=0,
+        plan=AuditPlan(),
+        stage=Stage.APPROVED,
+    )
+    wxa_default.world.mini_program(APPID).sheets.append(sheet)
+    WxaAuditSensor(task_id="wait", appid=APPID, auditid="7").execute({})
+    assert [tags for name, tags in kept.sent if name == "wxa.audit_wait"] == [{"outcome": "approved"}]
 
 
 def test_airflows_stats_send_them(monkeypatch: pytest.MonkeyPatch) -> None:
