@@ -398,7 +398,7 @@ def _new_row(key: RunKey, position: int, app: NewApp) -> dict[str, Any]:
 def _change(connection: Connection, key: RunKey, changes: _CHANGES) -> None:
     """Change rows by position, those that change in the same columns with one statement."""
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for position, values in changes.items():
+    for position, values in sorted(changes.items()):  # in order: see Ledger.settle
         alike.setdefault(tuple(sorted(values)), []).append({"at": position, **values})
     for names, rows in alike.items():
         if names:

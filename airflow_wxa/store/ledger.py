@@ -173,8 +173,10 @@ class Ledger:
 
     def settle(self, component_appid: str, task: TaskRef, results: Sequence[Result]) -> None:
         """Note what steps of a task came to: with its writes, and as the latest."""
-        rows = [{"whose": each.appid, "where": each.endpoint, "said": dict(each.said)} for each in results]
-        resolving = [{"whose": each.appid, "where": each.endpoint} for each in results if each.resolves]
+        # Rows are locked in one order, whatever came first: tasks that settle together would wait for each other.
+        in_order = sorted(results, key=lambda each: (each.appid, each.endpoint))
+        rows = [{"whose": each.appid, "where": each.endpoint, "said": dict(each.said)} for each in in_order]
+        resolving = [{"whose": each.appid, "where": each.endpoint} for each in in_order if each.resolves]
         same = and_(
             ledger.c.component_appid == component_appid,
             ledger.c.appid == bindparam("whose"),
@@ -354,7 +356,7 @@ class Ledger:
         if not task.run_id or not latest:
             return
         key = {"dag_id": task.dag_id, "run_id": task.run_id}
-        rows = [{**key, "appid": appid, "said": dict(said)} for appid, said in latest.items()]
+        rows = [{**key, "appid": appid, "said": dict(latest[appid])} for appid in sorted(latest)]
         fixed = {"component_appid": component_appid, "task_id": task.task_id, "at": database_now()}
         statement = self._database.insert(outcome).values(**fixed)
         replaced = {**fixed, "said": statement.excluded.said}

@@ -127,14 +127,15 @@ def who_acts(outcome: str, errcode: int) -> str:
 
 
 def keep_mini_programs(database: Database, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Keep where many stand, each row as :func:`row_of` makes it."""
+    """Keep where many stand, each row as :func:`row_of` makes it; in order, so that no two wait for each other."""
     if not rows:
         return
+    rows = sorted(rows, key=lambda row: row["appid"])
     statement = database.insert(mini_program).values(at=database_now())
     new = {name: statement.excluded[name] for name in (*_SAID, "run_id", "task_id", "at")}
     kept = {name: func.coalesce(statement.excluded[name], mini_program.c[name]) for name in _KNOWN}
     keys = ["component_appid", "appid", "dag_id"]
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_={**new, **kept}), list(rows))
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_={**new, **kept}), rows)
 
 
 def row_of(component_appid: str, appid: str, task: TaskRef, said: Mapping[str, Any]) -> dict[str, Any]:

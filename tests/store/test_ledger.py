@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ from airflow_wxa.store import Ledger, Result, TaskRef
 from airflow_wxa.store.tables import ledger as rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow_wxa.api.call import Call
     from airflow_wxa.store import Entry
 
@@ -358,3 +361,22 @@ def test_a_store_that_cannot_be_opened_says_so(tmp_path: Any) -> None:
     (tmp_path / "wxa.db").mkdir()
     with pytest.raises(WxaTransportError, match="the store does not answer"):
         Ledger(f"sqlite:///{tmp_path / 'wxa.db'}")
+
+
+def test_runs_that_settle_the_same_mini_programs_in_other_orders_do_not_wait_for_each_other(ledger: Ledger) -> None:
+    results = [Result(f"wx{number:016x}", "commit", {"outcome": "committed"}) for number in range(60)]
+
+    def settle(task: TaskRef, results: Sequence[Result]) -> None:
+        for _ in range(20):
+            ledger.settle(PLATFORM, task, results)
+
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(settle, TASK, results), pool.submit(settle, NEXT_RUN, results[::-1])]:
+            done.result()
+    assert len(ledger.outcomes(PLATFORM, APPID)) == 2
+
+
+def test_what_a_mini_program_came_to_last_stands_whatever_the_order_of_its_endpoints(ledger: Ledger) -> None:
+    said = [Result(APPID, "submit_audit", {"outcome": "first"}), Result(APPID, "commit", {"outcome": "last"})]
+    ledger.settle(PLATFORM, TASK, said)
+    assert [each.said for each in ledger.outcomes(PLATFORM, APPID)] == [{"outcome": "last"}]
