@@ -91,7 +91,7 @@ def plan_release() -> dict[str, Any]:
     with failing_at_once():
         fleets, run = open_fleets(), fleet_run(context)
         asyncio.run(_planned(fleets, run, WxaHook(context["params"]["wxa_conn_id"]).read()))
-        fleets.planned(run.key, plan_digest(fleets.apps(run.key)))
+        fleets.planned(run.key, plan_digest(run.digest, fleets.apps(run.key)))
     totals = Totals.of((app.appid, AppPlan.from_json(app.plan)) for app in fleets.apps(run.key) if app.plan)
     log.info("%s", totals)
     return {"apps": totals.apps, "steps": totals.steps, "calls": totals.calls}

@@ -214,9 +214,12 @@ async def _planned(spec: ReleaseSpec, client: AsyncWxaClient, pace: Pace) -> App
     return AppPlan(_LONG_WAY, "could not be read: WeChat takes no more calls")
 
 
-def plan_digest(apps: Iterable[FleetApp]) -> str:
-    """Return a text that tells a plan from any other one."""
-    whole = hashlib.sha256()
+def plan_digest(manifest: str, apps: Iterable[FleetApp]) -> str:
+    """Return a text that tells a plan from any other one.
+
+    :param manifest: its digest; what is common to all stands in no Mini Program's row.
+    """
+    whole = hashlib.sha256(manifest.encode())
     for app in apps:
         whole.update(json.dumps([app.appid, app.given, app.plan, app.outcome], sort_keys=True).encode())
     return whole.hexdigest()

@@ -11,10 +11,12 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.errcodes import PRIVACY_CHECK_RUNNING, error_for
 from airflow_wxa.errors import WxaError
 from airflow_wxa.fleet import stages
 from airflow_wxa.fleet.pace import HeldError, Pace, StoppedError
@@ -133,7 +135,7 @@ class Shard:
                 progress = await self._client.run(self._pace.paced(step(app, spec_of(self._run, app))))
                 app = self._noted(app, progress.values)
                 if progress.scans:
-                    self._wait_for_scan(app)
+                    await self._wait_for_scan(app)
                     return
                 if progress.in_audit:
                     await self._wait_for_audit(app)
@@ -163,7 +165,7 @@ class Shard:
 
     def _noted(self, app: FleetApp, values: Mapping[str, Any]) -> FleetApp:
         changes = dict(values)
-        if changes.get("auditid") and not app.submitted_at:
+        if changes.get("auditid") and not app.auditid:
             changes["submitted_at"] = time.time()
         if "what" in changes and app.what:
             changes["what"] = f"{app.what}; {changes['what']}"
@@ -173,8 +175,20 @@ class Shard:
     def _try_later(self, app: FleetApp, at: float, **values: Any) -> None:
         self._later.append(self._noted(app, {"again_at": at, "stage": self._task_id, **values}))
 
-    def _wait_for_scan(self, app: FleetApp) -> None:
-        self._try_later(app, time.time() + self._scan_seconds)
+    async def _wait_for_scan(self, app: FleetApp) -> None:
+        now = time.time()
+        since = app.submitted_at or now
+        if now < since + _SCAN_GIVEN_UP:
+            self._try_later(app, now + self._scan_seconds, submitted_at=since)
+            return
+        endless = error_for(
+            PRIVACY_CHECK_RUNNING,
+            endpoint=CATALOGUE["get_code_privacy_info"],
+            appid=app.appid,
+            what=f"its privacy scan has not ended after {_SCAN_GIVEN_UP / 60:g} minutes",
+            next_step="run the rerun manifest later; if it stays, commit again: that starts a new scan",
+        )
+        await self._ended(app, endless)
 
     async def _wait_for_audit(self, app: FleetApp) -> None:
         if time.time() < self._deadline(app):
@@ -207,8 +221,13 @@ class Shard:
         if error.retryable and app.tries < len(RETRY_SECONDS):
             log.info("%s: %s; tried again", app.appid, error.what)
             self._try_later(app, time.time() + RETRY_SECONDS[app.tries], tries=app.tries + 1)
-            return
+        else:
+            await self._ended(app, error)
+
+    async def _ended(self, app: FleetApp, error: WxaError) -> None:
         values = {**ending(error), "stage": self._task_id}
+        if not app.auditid:  # who takes it up again waits for its scan anew
+            values["submitted_at"] = None
         log.warning("%s %s: %s", app.appid, values["outcome"], error.what)
         if app.audit_grant == "held" and not _may_have_submitted(error):
             await self._pass_on(app, values)
@@ -239,30 +258,54 @@ class _Rows:
     fleets: Fleets
     key: RunKey
     _changes: dict[int, dict[str, Any]] = field(default_factory=dict)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def change(self, position: int, values: Mapping[str, Any]) -> None:
         self._changes.setdefault(position, {}).update(values)
 
     @asynccontextmanager
     async def saving(self) -> AsyncIterator[None]:
-        """Save while the block runs, and all of it at the end."""
-        saver = asyncio.create_task(self._save_on())
+        """Save while the block runs, and all of it at the end.
+
+        :raises WxaTransportError: the store did not answer at the end.
+        """
+        is_over = asyncio.Event()
+        saver = asyncio.create_task(self._save_until(is_over))
         try:
             yield
         finally:
-            saver.cancel()
-            await asyncio.gather(saver, return_exceptions=True)
+            is_over.set()
+            await saver
             await self.save()
 
     async def save(self) -> None:
-        changes, self._changes = self._changes, {}
-        if changes:
-            await asyncio.shield(asyncio.to_thread(self.fleets.change, self.key, changes))
+        """Save what has changed; what cannot be saved is part of the next time.
 
-    async def _save_on(self) -> None:
-        while True:
-            await asyncio.sleep(_SAVE_SECONDS)
-            await self.save()
+        :raises WxaTransportError: the store does not answer.
+        """
+        # Shielded: a write that is under way when its caller is cancelled must not come after a later one.
+        await asyncio.shield(asyncio.create_task(self._saved()))
+
+    async def _saved(self) -> None:
+        async with self._turn:
+            changes, self._changes = self._changes, {}
+            try:
+                if changes:
+                    await asyncio.to_thread(self.fleets.change, self.key, changes)
+            except BaseException:
+                for position, newer in self._changes.items():
+                    changes.setdefault(position, {}).update(newer)
+                self._changes = changes
+                raise
+
+    async def _save_until(self, is_over: asyncio.Event) -> None:
+        while not is_over.is_set():
+            try:
+                await self.save()
+            except Exception as error:  # noqa: BLE001  (nothing is lost, and the last save raises it)
+                log.warning("not saved yet, tried again: %s", getattr(error, "what", type(error).__name__))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(is_over.wait(), _SAVE_SECONDS)
 
 
 class OutcomesOf:

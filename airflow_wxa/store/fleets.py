@@ -103,7 +103,7 @@ class FleetApp:
     :param carrier: ``wave/shard`` that brings it up to its submission; not its own when it took somebody's quota over.
     :param audit_grant: ``""`` needs none; ``waiting`` for quota, ``held``, or ``spent``.
     :param done: the last task that is done with it.
-    :param submitted_at: epoch seconds.
+    :param submitted_at: epoch seconds; until there is an auditid, when its privacy scan was first waited for.
     :param again_at: epoch seconds before which it is not tried again.
     :param tries: how often the task that has it now has tried.
     :param stage: task id that had it last.
