@@ -14,7 +14,7 @@ from airflow_wxa.fleet.summary import outcomes_csv, rerun_manifest
 if TYPE_CHECKING:
     from airflow_wxa.store.fleets import FleetRun, Fleets
 
-__all__ = ["write_files"]
+__all__ = ["write_files", "write_text"]
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,18 @@ def write_files(run: FleetRun, fleets: Fleets) -> dict[str, str]:
     except (OSError, ValueError, ImportError) as error:
         log.warning("no files beside the logs, below %s: %s", folder, error)
     return written
+
+
+def write_text(kind: str, dag_id: str, run_id: str, name: str, text: str) -> str:
+    """Write one file of a run, and return where; ``""`` without a place to write to."""
+    folder = _log_folder() / kind / _safe(dag_id) / _safe(run_id)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    except (OSError, ValueError, ImportError) as error:
+        log.warning("no file beside the logs, below %s: %s", folder, error)
+        return ""
+    return str(folder / name)
 
 
 def _log_folder() -> ObjectStoragePath:

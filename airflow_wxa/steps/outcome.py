@@ -23,6 +23,7 @@ __all__ = [
     "AuditOutcome",
     "CommitOutcome",
     "DomainOutcome",
+    "DriftOutcome",
     "Pause",
     "PlatformOutcome",
     "PrivacyOutcome",
@@ -300,3 +301,22 @@ class RollbackOutcome(_Outcome):
     release_time: int = 0
     effective: tuple[str, ...] | None = None
     left: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DriftOutcome(_Outcome):
+    """Where a Mini Program's business domains differ; origins, sorted.
+
+    :param missing: wanted, not configured; ``too_many``: configured, not wanted.
+    :param unregistered: configured, not covered by the platform's list: the next release drops them.
+    :param not_effective: wanted, or configured where none is named, and not effective online.
+    :param what: why it could not be read.
+    """
+
+    outcome: Literal["as_wanted", "differs", "not_read"]
+    appid: str
+    missing: tuple[str, ...] = ()
+    too_many: tuple[str, ...] = ()
+    unregistered: tuple[str, ...] = ()
+    not_effective: tuple[str, ...] = ()
+    what: str = ""

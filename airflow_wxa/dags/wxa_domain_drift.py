@@ -1,0 +1,167 @@
+"""Compare business domains (业务域名) as they are wanted, configured, registered and effective; nothing is written.
+
+For ``appids``, for a ``manifest``, or, with neither, for all Mini Programs that authorised the platform. Put it on a
+schedule: ``domain_drift_dag(schedule="@daily")``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import DAG, Param, get_current_context, task
+
+from airflow_wxa.api.appid import APPID_PATTERN
+from airflow_wxa.dags.fleet_files import write_text
+from airflow_wxa.dags.task_help import add_help
+from airflow_wxa.errors import WxaStateError
+from airflow_wxa.fleet.manifest import read_manifest
+from airflow_wxa.hooks.manifests import ManifestSources
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.release.dag import failing_at_once, release_params
+from airflow_wxa.release.spec import ReleaseSpec
+from airflow_wxa.steps.domains import read_platform_hosts
+from airflow_wxa.steps.drift import FINDINGS, domain_drift
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_wxa.api.webview_domain import WebviewDomain
+    from airflow_wxa.steps.outcome import DriftOutcome
+
+    Wanted = tuple[tuple[WebviewDomain, ...], bool]
+
+__all__ = ["domain_drift_dag"]
+
+log = logging.getLogger(__name__)
+
+_TOGETHER: Final = 16
+_SHOWN: Final = 200
+_COLUMNS: Final = ("appid", "outcome", *FINDINGS, "what")
+
+
+def domain_drift_dag(dag_id: str = "wxa_domain_drift", **dag_kwargs: Any) -> DAG:
+    """Return the DAG that compares and reports.
+
+    :param dag_kwargs: what else ``DAG`` takes, ``schedule`` above all; ``default_args`` are added to those here.
+    """
+    default_args = {"retries": 2, "retry_delay": timedelta(minutes=1)} | dag_kwargs.pop("default_args", {})
+    plain: dict[str, Any] = {
+        "dag_display_name": "Compare business domains",
+        "is_paused_upon_creation": False,
+        "catchup": False,
+        "max_active_runs": 1,
+        "tags": ["wechat", "domains"],
+        "doc_md": __doc__,
+        "params": _params(),
+    }
+    schedule = dag_kwargs.pop("schedule", None)
+    with DAG(dag_id, schedule=schedule, default_args=default_args, **plain | dag_kwargs) as dag:
+        report_drift(compare_domains())  # type: ignore[arg-type]  # its output, not the list itself
+    add_help(*dag.tasks)
+    return dag
+
+
+def _params() -> dict[str, Param]:
+    return {
+        "appids": Param(
+            [],
+            type="array",
+            items={"type": "string", "pattern": APPID_PATTERN},
+            title="Mini Programs (appids)",
+            description="One appid a line; empty: those of the manifest, or without one all that authorised.",
+        ),
+        "manifest": Param(
+            "",
+            type="string",
+            format="multiline",
+            title="Manifest",
+            description="As for wxa_fleet_release: its webviewdomain is what is wanted. Goes without appids.",
+        ),
+        "fail_on_drift": Param(
+            default=False,
+            type="boolean",
+            title="Fail when something differs",
+            description="Else the run succeeds, and the report tells.",
+        ),
+        "wxa_conn_id": release_params()["wxa_conn_id"],
+    }
+
+
+@task
+def compare_domains() -> list[dict[str, Any]]:
+    """Read the lists of each Mini Program, and return those where something differs or could not be read."""
+    params = get_current_context()["params"]
+    hook = WxaHook(params["wxa_conn_id"])
+    with failing_at_once():
+        wanted = _wanted(params, hook)
+        hosts = hook.run(read_platform_hosts())
+        outcomes = asyncio.run(_compared(hook, wanted, hosts))
+    log.info("%d Mini Programs compared; the platform's list: %s", len(outcomes), sorted(hosts) if hosts else "unknown")
+    return [each.to_json() for each in outcomes if each.outcome != "as_wanted"]
+
+
+@task
+def report_drift(differing: list[dict[str, Any]]) -> dict[str, Any]:
+    """Show what differs as a table, write it as CSV beside the logs, and fail if that was asked for."""
+    context = get_current_context()
+    rows = [{name: _cell(each.get(name)) for name in _COLUMNS} for each in differing]
+    for row in rows[:_SHOWN]:
+        log.warning("%s", " | ".join(f"{name} {value}" for name, value in row.items() if value))
+    file = io.StringIO()
+    writer = csv.DictWriter(file, _COLUMNS)
+    writer.writeheader()
+    writer.writerows(rows)
+    run = context["dag_run"]
+    path = write_text("wxa_domain_drift", run.dag_id, run.run_id, "drift.csv", file.getvalue())
+    with failing_at_once():
+        if rows and context["params"]["fail_on_drift"]:
+            raise WxaStateError(
+                "business domains differ from what is wanted",
+                values={
+                    "Mini Programs": ", ".join(row["appid"] for row in rows[:10]),
+                    "in all": len(rows),
+                    "CSV": path,
+                },
+                why="fail_on_drift is set; nothing was written.",
+                next_step="configure them with wxa_webview_domains or the platform's list with wxa_platform_domains, "
+                "and release",
+                source="airflow-wxa docs domain-drift",
+            )
+    return {"differing": len(rows), "csv": path}
+
+
+def _wanted(params: Mapping[str, Any], hook: WxaHook) -> dict[str, Wanted]:
+    """Return whom to look at, and which domains are wanted there; whether these and no others."""
+    sources = ManifestSources(hook.read().component_appid)
+    if params["appids"]:
+        return dict.fromkeys(params["appids"], ((), False))
+    if not params["manifest"].strip():
+        return dict.fromkeys(sources.authorised(), ((), False))
+    manifest = read_manifest(params["manifest"], sources)
+    wanted = {}
+    for app in manifest.apps:
+        spec = ReleaseSpec.from_params({**manifest.common["release"], **app.given, "appid": app.appid})
+        is_whole = spec.action == "set"
+        wanted[app.appid] = (spec.wanted if is_whole or spec.action == "add" else (), is_whole)
+    return wanted
+
+
+async def _compared(hook: WxaHook, wanted: Mapping[str, Wanted], hosts: frozenset[str] | None) -> list[DriftOutcome]:
+    limit = asyncio.Semaphore(_TOGETHER)
+    async with await hook.aget_conn() as client:
+
+        async def compared(appid: str) -> DriftOutcome:
+            async with limit:
+                return await client.run(domain_drift(appid, *wanted[appid], hosts))
+
+        return list(await asyncio.gather(*map(compared, wanted)))
+
+
+def _cell(value: Any) -> str:
+    text = ", ".join(value) if isinstance(value, list) else str(value or "")
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text  # no formula for a spreadsheet

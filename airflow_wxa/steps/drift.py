@@ -1,0 +1,60 @@
+"""Where the business domains of a Mini Program differ: wanted, configured, registered on the platform, effective."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from airflow_wxa.api.errcodes import INDIVIDUAL_NOT_SUPPORTED
+from airflow_wxa.api.webview_domain import WebviewDomain, normalised_hosts
+from airflow_wxa.errors import WxaApiError, WxaError
+from airflow_wxa.steps.domains import read_effective_domains, read_own_domains
+from airflow_wxa.steps.outcome import DriftOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from airflow_wxa.steps.outcome import Step
+
+__all__ = ["FINDINGS", "domain_drift"]
+
+#: What is found, by the names of :class:`DriftOutcome`.
+FINDINGS: Final = ("missing", "too_many", "unregistered", "not_effective")
+
+
+def domain_drift(
+    appid: str, wanted: Collection[WebviewDomain], whole: bool, hosts: Collection[str] | None
+) -> Step[DriftOutcome]:
+    """Compare; nothing is written, and what cannot be read is an outcome as well.
+
+    :param whole: ``wanted`` and no other domain.
+    :param hosts: the platform's list; ``None``: not known.
+    """
+    try:
+        own = yield from read_own_domains(appid)
+        effective = yield from read_effective_domains(appid)
+    except WxaError as error:
+        if isinstance(error, WxaApiError) and error.errcode == INDIVIDUAL_NOT_SUPPORTED and not wanted:
+            return DriftOutcome("as_wanted", appid)  # an individual's: it has none
+        return DriftOutcome("not_read", appid, what=error.what)
+    origins = {domain.origin for domain in wanted}
+    registered = set(own or ()) if hosts is None else {each for each in own or () if _is_covered(each, hosts)}
+    found = DriftOutcome(
+        "differs",
+        appid,
+        missing=_sorted(origins - own) if own is not None else (),
+        too_many=_sorted(own - origins) if whole and own is not None else (),
+        unregistered=_sorted((own or frozenset()) - registered),
+        not_effective=_sorted((origins or own or frozenset()) - effective) if effective is not None else (),
+    )
+    if any(getattr(found, name) for name in FINDINGS):
+        return found
+    unsaid = own is None or effective is None
+    return DriftOutcome("not_read", appid, what="WeChat did not say") if unsaid else DriftOutcome("as_wanted", appid)
+
+
+def _is_covered(origin: str, hosts: Collection[str]) -> bool:
+    return all(WebviewDomain(host).covered_by(hosts) for host in normalised_hosts([origin]))
+
+
+def _sorted(origins: Collection[str]) -> tuple[str, ...]:
+    return tuple(sorted(origins))
