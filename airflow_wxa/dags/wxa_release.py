@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.dags.task_help import add_help
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
+from airflow_wxa.hooks.store import store_problems
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators import (
     WxaApproveReleaseOperator,
@@ -137,7 +138,8 @@ def check_release() -> None:
     if params["on_platform_list_empty"] == "register":
         problems += WxaHook(platform_conn_id(get_current_context())).token_problems(None)
     with failing_at_once():
-        refuse(problems)
+        store = [each for each in store_problems() if not any(each in problem for problem in problems)]
+        refuse(problems + store)
 
 
 def platform_conn_id(context: Context) -> str:

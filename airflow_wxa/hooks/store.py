@@ -13,7 +13,7 @@ from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.store import Ledger, Store
 from airflow_wxa.store.fleets import Fleets
 
-__all__ = ["open_fleets", "open_ledger", "open_store", "store_url"]
+__all__ = ["open_fleets", "open_ledger", "open_store", "store_problems", "store_url"]
 
 _ON_ONE_MACHINE: Final = frozenset({"LocalExecutor"})
 
@@ -35,6 +35,18 @@ def open_ledger() -> Ledger:
 def open_fleets() -> Fleets:
     """Return the fleets, which rest in the store's database; raises as :func:`open_store` does."""
     return Fleets(store_url())
+
+
+def store_problems() -> list[str]:
+    """Return why the store cannot be opened: a release needs it for its ledger, also with fixed tokens.
+
+    :raises WxaTransportError: it does not answer, or waits for ``airflow wxa db migrate``.
+    """
+    try:
+        open_ledger()
+    except WxaSpecError as error:
+        return list(error.problems)
+    return []
 
 
 def store_url() -> str:

@@ -129,6 +129,11 @@ class WxaHook(ReleaseSteps, BaseHook):
         fence = ledger.take_fence(*withdrawal)
         return fence, withdrawals_left(*ledger.spent(*withdrawal, dt.datetime.now(dt.UTC)))
 
+    def submitted_auditid(self, appid: str) -> str:
+        """Return what this run's latest submission of a Mini Program was answered, ``""`` when none is noted."""
+        task = current_task()
+        return open_ledger().auditid(self.read().component_appid, appid, task) if task.run_id else ""
+
     def accepted_writes(self, appid: str = "", fingerprint: str = "") -> AcceptedWrites:
         """Return what the ledger knows of this run's writes that WeChat accepted within the last ten minutes.
 

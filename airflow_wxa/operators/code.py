@@ -212,7 +212,6 @@ class WxaSubmitAuditOperator(_AdoptingOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
         self.read_fields()
-        noted = context.get("task_state_store")  # outlives a retry, unlike XCom
         with failing_at_once():
             fence, left = self._fence_withdrawal(self.withdraw_foreign_audit)
             how = Submission(
@@ -220,14 +219,11 @@ class WxaSubmitAuditOperator(_AdoptingOperator):
                 privacy_api_not_use=self.privacy_api_not_use,
                 form={name: value for name in AUDIT_FORM if (value := getattr(self, name)) not in (None, "")},
                 quota_reserve=self.quota_reserve,
-                noted_auditid=str(noted.get("auditid") or "") if noted else "",
+                noted_auditid=WxaHook(self.wxa_conn_id).submitted_auditid(self.appid),  # XCom is lost on a retry
                 withdrawals_left=left,
             )
             version = self._version()
-            outcome = self._run(submit_version(version, how, accepted=self._accepted(version)), fence)
-        if noted:
-            noted.set("auditid", outcome["auditid"])
-        return outcome
+            return self._run(submit_version(version, how, accepted=self._accepted(version)), fence)
 
 
 class WxaReleaseOperator(_AdoptingOperator):

@@ -12,7 +12,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import JSON, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import JSON, and_, bindparam, delete, false, func, insert, not_, or_, select, update
 
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.audit import AUDIT_FORM
@@ -37,6 +37,9 @@ APPROVAL: Final = "approve_release"
 
 _BEIJING: Final = dt.timezone(dt.timedelta(hours=8))  # WeChat's days begin at its midnight
 _SYSTEM_ERROR: Final = -1  # answered before the work and after it
+_HOUR: Final = 3600
+_DAY: Final = 86400
+_COUNTED: Final = ("undocodeaudit", "submit_audit", APPROVAL)
 _NOT_KEPT: Final = frozenset({"version_desc", *AUDIT_FORM})  # hold test accounts, addresses, media for the reviewer
 
 
@@ -335,19 +338,36 @@ class Ledger:
     def erase(self, *, older_than_days: float | None = None, appid: str | None = None) -> int:
         """Delete rows and outcomes; returns how many rows of the ledger.
 
+        What this month's budgets, approvals and the reading of lag still need stays: withdrawals, submissions and
+        decisions of the last 31 days, and whatever is younger than an hour.
+
         :param older_than_days: only those; ``None``: of any age.
         :param appid: only this Mini Program's.
         """
+        age = database_now() - ledger.c.sent_at
+        is_needed = or_(age < _HOUR, and_(age < 31 * _DAY, ledger.c.endpoint.in_(_COUNTED)))
         counts = []
         with self._database.writing() as connection:
-            for table, at in ((ledger, ledger.c.sent_at), (outcome, outcome.c.at)):
-                which: list[ColumnElement[bool]] = []
+            for table, at, kept in ((ledger, ledger.c.sent_at, is_needed), (outcome, outcome.c.at, false())):
+                which: list[ColumnElement[bool]] = [not_(kept)]
                 if older_than_days is not None:
-                    which.append(at < database_now() - older_than_days * 86400)
+                    which.append(at < database_now() - older_than_days * _DAY)
                 if appid is not None:
                     which.append(table.c.appid == appid)
                 counts.append(connection.execute(delete(table).where(*which)).rowcount)
         return counts[0]
+
+    def auditid(self, component_appid: str, appid: str, task: TaskRef) -> str:
+        """Return what the latest submission of a Mini Program in a run was answered, ``""`` when there was none."""
+        query = select(ledger.c.auditid).where(
+            ledger.c.component_appid == component_appid,
+            ledger.c.appid == appid,
+            ledger.c.dag_id == task.dag_id,
+            ledger.c.run_id == task.run_id,
+            ledger.c.auditid.is_not(None),
+        )
+        with self._database.reading() as connection:
+            return connection.execute(query.order_by(ledger.c.id.desc()).limit(1)).scalar() or ""
 
     def _keep_latest(
         self, connection: Connection, component_appid: str, task: TaskRef, latest: Mapping[str, Mapping[str, Any]]

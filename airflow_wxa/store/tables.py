@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Column, Dialect, Float, Index, Integer, MetaData, String, Table, Text, TypeDecorator
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
 
@@ -28,32 +28,57 @@ __all__ = [
     "push",
 ]
 
+
+class Words(TypeDecorator[str]):
+    """Text that every database takes: without NUL and lone surrogates, cut to its length.
+
+    What WeChat and people write must not keep a write from being noted.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002  SQLAlchemy's
+        """Return what is stored, and what is looked for."""
+        if value is None:
+            return None
+        length: int | None = getattr(self.impl_instance, "length", None)
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()[:length]
+
+
+class LongWords(Words):
+    """The same, of any length."""
+
+    impl = Text
+    cache_ok = True
+
+
 metadata = MetaData()
 
 credential = Table(
     "wxa_credential",
     metadata,
-    Column("component_appid", String(32), primary_key=True),
-    Column("appid", String(32), primary_key=True, doc="a Mini Program; empty: the platform itself"),
-    Column("access_token", Text, doc="encrypted"),
+    Column("component_appid", Words(32), primary_key=True),
+    Column("appid", Words(32), primary_key=True, doc="a Mini Program; empty: the platform itself"),
+    Column("access_token", LongWords(), doc="encrypted"),
     Column("access_expires_at", Float),
     Column("access_lifetime", Float),
-    Column("renewal", Text, doc="encrypted: a merchant's refresh token, the platform's newest ticket"),
+    Column("renewal", LongWords(), doc="encrypted: a merchant's refresh token, the platform's newest ticket"),
     Column("renewal_at", Float, doc="when it was stored, or refused"),
     Column("generation", Integer, nullable=False, default=0, doc="counts what was stored: compare-and-set"),
-    Column("lease_owner", String(40), doc="who refreshes right now"),
+    Column("lease_owner", Words(40), doc="who refreshes right now"),
     Column("lease_until", Float),
-    Column("state", String(16), nullable=False, default="authorised"),
+    Column("state", Words(16), nullable=False, default="authorised"),
     Column("granted", JSON, doc="ids of the permission sets"),
-    Column("user_name", String(64), doc="original id gh_…, by which message pushes name a Mini Program"),
+    Column("user_name", Words(64), doc="original id gh_…, by which message pushes name a Mini Program"),
 )
 
 push = Table(
     "wxa_push",
     metadata,
-    Column("component_appid", String(32), primary_key=True),
-    Column("kind", String(64), primary_key=True, doc="InfoType or Event"),
-    Column("account", String(64), primary_key=True, doc="appid, or gh_… id; empty: the platform itself"),
+    Column("component_appid", Words(32), primary_key=True),
+    Column("kind", Words(64), primary_key=True, doc="InfoType or Event"),
+    Column("account", Words(64), primary_key=True, doc="appid, or gh_… id; empty: the platform itself"),
     Column("create_time", Integer, primary_key=True, doc="WeChat's CreateTime"),
     Column("received_at", Float, nullable=False),
     Column("told", JSON, doc="fields of an audit event: hints, never the truth"),
@@ -64,36 +89,36 @@ ledger = Table(
     "wxa_ledger",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("component_appid", String(32), nullable=False),
-    Column("appid", String(32), nullable=False, index=True, doc="empty: the platform's own list"),
-    Column("endpoint", String(64), nullable=False),
-    Column("dag_id", String(250), nullable=False),
-    Column("run_id", String(250), nullable=False, index=True),
-    Column("task_id", String(250), nullable=False),
+    Column("component_appid", Words(32), nullable=False),
+    Column("appid", Words(32), nullable=False, index=True, doc="empty: the platform's own list"),
+    Column("endpoint", Words(64), nullable=False),
+    Column("dag_id", Words(250), nullable=False),
+    Column("run_id", Words(250), nullable=False, index=True),
+    Column("task_id", Words(250), nullable=False),
     Column("map_index", Integer, nullable=False),
     Column("try_number", Integer, nullable=False),
-    Column("triggered_by", String(250), nullable=False),
+    Column("triggered_by", Words(250), nullable=False),
     Column("sent_at", Float, nullable=False, index=True),
     Column("before", JSON, doc="what the step had read"),
     Column("asked", JSON, nullable=False, doc="the body"),
     Column("answered_at", Float, doc="missing: the answer was lost, what was done is unknown"),
     Column("errcode", Integer),
-    Column("errmsg", Text),
-    Column("rid", String(64)),
+    Column("errmsg", LongWords()),
+    Column("rid", Words(64)),
     Column("after", JSON, doc="what the step came to"),
-    Column("resolved_by", String(250), doc="the run that found out what became of a lost answer"),
-    Column("fingerprint", String(16), doc="of the version that was committed, submitted or released"),
-    Column("auditid", String(64), doc="that a submission was answered"),
+    Column("resolved_by", Words(250), doc="the run that found out what became of a lost answer"),
+    Column("fingerprint", Words(16), doc="of the version that was committed, submitted or released"),
+    Column("auditid", Words(64), doc="that a submission was answered"),
 )
 
 outcome = Table(
     "wxa_outcome",
     metadata,
-    Column("dag_id", String(250), primary_key=True),
-    Column("run_id", String(250), primary_key=True),
-    Column("appid", String(32), primary_key=True),
-    Column("component_appid", String(32), nullable=False),
-    Column("task_id", String(250), nullable=False),
+    Column("dag_id", Words(250), primary_key=True),
+    Column("run_id", Words(250), primary_key=True),
+    Column("appid", Words(32), primary_key=True),
+    Column("component_appid", Words(32), nullable=False),
+    Column("task_id", Words(250), nullable=False),
     Column("at", Float, nullable=False),
     Column("said", JSON, nullable=False, doc="the latest outcome, or the error's parts"),
 )
@@ -101,25 +126,25 @@ outcome = Table(
 fence = Table(
     "wxa_fence",
     metadata,
-    Column("component_appid", String(32), primary_key=True),
-    Column("appid", String(32), primary_key=True),
-    Column("endpoint", String(64), primary_key=True),
-    Column("attempt", String(40), nullable=False, doc="the newest; an older one may not send any more"),
+    Column("component_appid", Words(32), primary_key=True),
+    Column("appid", Words(32), primary_key=True),
+    Column("endpoint", Words(64), primary_key=True),
+    Column("attempt", Words(40), nullable=False, doc="the newest; an older one may not send any more"),
     Column("sent", Integer, nullable=False, doc="0 or 1: this attempt has been used"),
 )
 
 fleet_run = Table(
     "wxa_fleet_run",
     metadata,
-    Column("dag_id", String(250), primary_key=True),
-    Column("run_id", String(250), primary_key=True, index=True),
-    Column("component_appid", String(32), nullable=False, index=True),
+    Column("dag_id", Words(250), primary_key=True),
+    Column("run_id", Words(250), primary_key=True, index=True),
+    Column("component_appid", Words(32), nullable=False, index=True),
     Column("loaded_at", Float, nullable=False),
     Column("manifest", JSON, nullable=False, doc="what all its Mini Programs share"),
-    Column("digest", String(64), nullable=False, doc="of the manifest, its Mini Programs and their order included"),
-    Column("plan_digest", String(64), nullable=False, doc="of the plan; what is approved"),
+    Column("digest", Words(64), nullable=False, doc="of the manifest, its Mini Programs and their order included"),
+    Column("plan_digest", Words(64), nullable=False, doc="of the plan; what is approved"),
     Column("audits_granted", Integer, nullable=False, doc="submissions that this run may make"),
-    Column("stopped_by", String(250)),
+    Column("stopped_by", Words(250)),
     Column("stopped_at", Float),
     Column("ended_at", Float, doc="what it holds of the audit quota is free from then on"),
 )
@@ -127,35 +152,35 @@ fleet_run = Table(
 fleet_app = Table(
     "wxa_fleet_app",
     metadata,
-    Column("dag_id", String(250), primary_key=True),
-    Column("run_id", String(250), primary_key=True),
+    Column("dag_id", Words(250), primary_key=True),
+    Column("run_id", Words(250), primary_key=True),
     Column("position", Integer, primary_key=True, doc="in the manifest; the priority"),
-    Column("appid", String(32), nullable=False),
-    Column("wave", String(16), nullable=False),
+    Column("appid", Words(32), nullable=False),
+    Column("wave", Words(16), nullable=False),
     Column("shard", Integer, nullable=False),
     Column("given", JSON, nullable=False, doc="what the manifest gives this one Mini Program"),
     Column("plan", JSON),
-    Column("carrier", String(32), nullable=False, doc="wave/shard that brings it up to its submission"),
-    Column("audit_grant", String(8), nullable=False, doc="empty: needs none; waiting, held, spent"),
-    Column("done", String(32), nullable=False, doc="the last task that is done with it"),
+    Column("carrier", Words(32), nullable=False, doc="wave/shard that brings it up to its submission"),
+    Column("audit_grant", Words(8), nullable=False, doc="empty: needs none; waiting, held, spent"),
+    Column("done", Words(32), nullable=False, doc="the last task that is done with it"),
     Column("individual", Integer, nullable=False, doc="1: 89231 was answered"),
-    Column("auditid", String(32), nullable=False),
+    Column("auditid", Words(32), nullable=False),
     Column("submitted_at", Float),
     Column("again_at", Float, doc="not to be tried before"),
     Column("tries", Integer, nullable=False, doc="of the task that has it now"),
-    Column("stage", String(64), nullable=False, doc="task id that had it last"),
-    Column("outcome", String(16), doc="missing: not ended"),
+    Column("stage", Words(64), nullable=False, doc="task id that had it last"),
+    Column("outcome", Words(16), doc="missing: not ended"),
     Column("errcode", Integer),
-    Column("what", Text, nullable=False),
-    Column("next_step", Text, nullable=False),
+    Column("what", LongWords(), nullable=False),
+    Column("next_step", LongWords(), nullable=False),
 )
 Index("ix_wxa_fleet_app_shard", fleet_app.c.run_id, fleet_app.c.carrier, fleet_app.c.outcome)
 
 fleet_pace = Table(
     "wxa_fleet_pace",
     metadata,
-    Column("component_appid", String(32), primary_key=True),
-    Column("endpoint", String(64), primary_key=True),
+    Column("component_appid", Words(32), primary_key=True),
+    Column("endpoint", Words(64), primary_key=True),
     Column("held_until", Float, nullable=False, doc="not to be called before"),
     Column("errcode", Integer, nullable=False, doc="what taught it"),
 )
@@ -163,22 +188,22 @@ fleet_pace = Table(
 mini_program = Table(
     "wxa_mini_program",
     metadata,
-    Column("component_appid", String(32), primary_key=True),
-    Column("appid", String(32), primary_key=True),
-    Column("dag_id", String(250), primary_key=True),
-    Column("run_id", String(250), nullable=False),
-    Column("task_id", String(250), nullable=False),
+    Column("component_appid", Words(32), primary_key=True),
+    Column("appid", Words(32), primary_key=True),
+    Column("dag_id", Words(250), primary_key=True),
+    Column("run_id", Words(250), nullable=False),
+    Column("task_id", Words(250), nullable=False),
     Column("at", Float, nullable=False, index=True),
-    Column("outcome", String(32), nullable=False),
+    Column("outcome", Words(32), nullable=False),
     Column("errcode", Integer, nullable=False),
-    Column("who", String(32), nullable=False, doc="who must act"),
-    Column("what", Text, nullable=False),
-    Column("next_step", Text, nullable=False),
-    Column("wave", String(64)),
-    Column("name", String(250), doc="the merchant's; missing: not known, like the columns below"),
-    Column("user_version", String(64)),
-    Column("auditid", String(64)),
-    Column("online_version", String(64)),
+    Column("who", Words(32), nullable=False, doc="who must act"),
+    Column("what", LongWords(), nullable=False),
+    Column("next_step", LongWords(), nullable=False),
+    Column("wave", Words(64)),
+    Column("name", Words(250), doc="the merchant's; missing: not known, like the columns below"),
+    Column("user_version", Words(64)),
+    Column("auditid", Words(64)),
+    Column("online_version", Words(64)),
     Column("online_at", Float),
 )
 

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
 from airflow_wxa.api.code import release
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
@@ -17,6 +18,7 @@ from airflow_wxa.cli.main import main
 from airflow_wxa.errors import WxaStateError
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.store import Ledger, Result, TaskRef
+from airflow_wxa.store.tables import ledger as rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,14 +116,16 @@ def test_a_file_that_cannot_be_written_is_named(ledger: Ledger, command: Callabl
     [
         (["--appid", APPID], 2),
         (["--older-than", "0"], 0),
-        (["--older-than", "1"], 4),
-        (["--older-than", "0.5", "--appid", APPID], 4),
+        (["--older-than", "41"], 4),
+        (["--older-than", "40.5", "--appid", APPID], 4),
     ],
 )
 @pytest.mark.parametrize("asked", [False, True])
 def test_erasing_leaves_the_rest(
     ledger: Ledger, command: Callable[..., Ended], options: list[str], left: int, asked: bool
 ) -> None:
+    with ledger._database.writing() as connection:  # what is young may be needed, and stays
+        connection.execute(update(rows).values(sent_at=rows.c.sent_at - 40 * 86400))
     ended = command("ledger", "--erase", *options, *([] if asked else ["--yes"]), stdin="y\n" if asked else "")
     assert ended.code == 0
     assert f"{4 - left} rows of" in ended.out

@@ -98,3 +98,11 @@ def test_the_platform_connection_may_be_another_one(
     run = release(on_platform_list_empty="register", platform_conn_id="platform")
     assert run.state == "success"
     assert {entry.appid for entry in wxa_default.journal} == {APPID}
+
+
+def test_a_store_that_cannot_be_is_said_before_the_first_call_also_with_fixed_tokens(
+    release: Release, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    assert problems(release()) == ["- this is a Kubernetes pod: its files end with it, and no other pod sees them"]
+    assert wxa_default.journal == []

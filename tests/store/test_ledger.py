@@ -340,9 +340,50 @@ def test_old_rows_are_erased_and_young_ones_stay(ledger: Ledger) -> None:
     assert [entry.id for entry in ledger.entries()] == [young]
 
 
+def long_ago(ledger: Ledger, *keys: int, days: float = 32) -> None:
+    for key in keys:
+        move(ledger, key, dt.datetime.now(dt.UTC) - dt.timedelta(days=days))
+
+
+def test_what_budgets_approvals_and_lag_still_need_is_not_erased(ledger: Ledger) -> None:
+    intend(ledger)
+    long_ago(ledger, intend(ledger), intend(ledger, undocodeaudit(APPID)), days=2)
+    long_ago(ledger, intend(ledger, undocodeaudit(APPID)), days=32)
+    ledger.decided(PLATFORM, APPID, TASK, {"outcome": "approved", "by": "lin"})
+    assert ledger.erase() == 2
+    assert [entry.endpoint for entry in ledger.entries()] == ["approve_release", "undocodeaudit", "release"]
+
+
+@pytest.mark.parametrize("errmsg", ["a\0b", "a\ud800b", "x" * 70_000])
+def test_whatever_wechat_says_is_noted(ledger: Ledger, errmsg: str) -> None:
+    key = intend(ledger)
+    error = error_for(85013, endpoint=release(APPID).endpoint, errmsg=errmsg)
+    ledger.answered({key: error})
+    assert (only(ledger).result, len(only(ledger).errmsg)) == ("refused", len(error.errmsg))
+
+
+def test_a_long_run_id_is_noted_and_found(ledger: Ledger) -> None:
+    task = replace(TASK, run_id="r" * 300, triggered_by="u" * 300)
+    key = intend(ledger, task=task)
+    ledger.settle(PLATFORM, task, [Result(APPID, "release", {"outcome": "released"}, resolves=True)])
+    assert [entry.id for entry in ledger.entries(run_id=task.run_id)] == [key]
+    assert ledger.outcome(task.dag_id, task.run_id, APPID) == {"outcome": "released"}
+    assert len(only(ledger).resolved_by) == 250
+
+
+def test_the_latest_submission_of_the_run_tells_its_auditid(ledger: Ledger) -> None:
+    assert ledger.auditid(PLATFORM, APPID, TASK) == ""
+    for auditid in ("1234567", "1234568"):
+        key = intend(ledger)
+        ledger.answered({key: 0}, {key: auditid})
+    intend(ledger)
+    assert ledger.auditid(PLATFORM, APPID, TASK) == "1234568"
+    assert ledger.auditid(PLATFORM, APPID, replace(TASK, run_id="manual__2")) == ""
+
+
 def test_one_mini_programs_rows_and_outcomes_are_erased_and_the_others_stay(ledger: Ledger) -> None:
     for appid in (APPID, OTHER):
-        intend(ledger, release(appid))
+        long_ago(ledger, intend(ledger, release(appid)))
         ledger.settle(PLATFORM, TASK, [Result(appid, "release", {"outcome": "released"})])
     assert ledger.erase(appid=APPID) == 1
     assert [entry.appid for entry in ledger.entries()] == [OTHER]
@@ -351,8 +392,7 @@ def test_one_mini_programs_rows_and_outcomes_are_erased_and_the_others_stay(ledg
 
 
 def test_all_is_erased_when_nothing_narrows_it(ledger: Ledger) -> None:
-    intend(ledger)
-    intend(ledger, release(OTHER))
+    long_ago(ledger, intend(ledger), intend(ledger, release(OTHER)))
     assert ledger.erase() == 2
     assert ledger.entries() == []
 
