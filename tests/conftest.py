@@ -34,6 +34,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return (os.cpu_count() or 1) if whole and not config.option.markexpr and not config.option.collectonly else 0
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name bytes by their length: ciphertext is another one in each process, and all must collect the same."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
     """Leave out what takes long or needs more than Python, unless ``-m`` names its marker."""
     asked_for = set(re.findall(r"\w+", config.getoption("markexpr", default="")))
