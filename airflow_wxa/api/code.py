@@ -45,6 +45,9 @@ _MARK_BEGINS: Final = "[wxa:"
 _USER_VERSION: Final = body_schema("commit")["properties"]["user_version"]
 
 
+_LATEST: Final = 2**32  # epoch seconds, of the year 2106
+
+
 @dataclass(frozen=True, slots=True)
 class CodeVersion:
     """The version that a release is about: what is committed, and how it is recognised.
@@ -320,11 +323,16 @@ def read_version_info(reply: Reply) -> VersionInfo:
         if exp
         else None,
         online=OnlineVersion(
-            online.get("release_version", ""), online.get("release_desc", ""), online.get("release_time", 0)
+            online.get("release_version", ""), online.get("release_desc", ""), _time(online.get("release_time", 0))
         )
         if online
         else None,
     )
+
+
+def _time(told: int) -> int:
+    """Return epoch seconds; what cannot be such, milliseconds for one, was not told."""
+    return told if 0 < told < _LATEST else 0
 
 
 def getversioninfo(appid: str) -> Call:

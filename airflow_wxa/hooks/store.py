@@ -34,7 +34,7 @@ def open_ledger() -> Ledger:
 
 def open_fleets() -> Fleets:
     """Return the fleets, which rest in the store's database; raises as :func:`open_store` does."""
-    return Fleets(store_url())
+    return Fleets(Secret(store_url()))
 
 
 def store_problems() -> list[str]:

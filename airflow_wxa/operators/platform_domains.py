@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.sdk import BaseOperator
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.values import Reader
     from airflow_wxa.steps import Step
+
+_NAMED: Final = 5  # hosts in the question's title; all of them stand in its diff
 
 __all__ = [
     "WxaApprovePlatformDomainOperator",
@@ -104,11 +107,13 @@ class WxaApprovePlatformDomainOperator(WxaApprovalOperator):
     def ask_about(self, context: Context) -> Subject:
         """Return the change, with the lists before and after."""
         read = self.read
-        hosts = ", ".join(read["hosts"])
+        action, hosts, published = read["action"], read["hosts"], read["published"]
+        after = sorted(_after(action, hosts, published))  # not as the XCom says: it names what will be done
+        named = ", ".join(hosts[:_NAMED]) + (f" and {len(hosts) - _NAMED} more" if len(hosts) > _NAMED else "")
         return Subject(
-            f"Platform list: {read['action']} {hosts}?"[:200],
-            _change(read["action"], read["hosts"], read["published"]),
-            "\n\n".join([_diff(read["published"], read["after"]), _file(read)]),
+            f"Platform list: {action} {named}?",
+            _change(action, hosts, published),
+            "\n\n".join([_diff(published, after), _file(read.get("verification_file"), published, after)]),
         )
 
 
@@ -133,10 +138,12 @@ class WxaChangePlatformDomainOperator(WxaModifyPlatformDomainOperator):
             if is_approval_wanted(context):
                 now = WxaHook(self.platform_conn_id).run(modify_platform_domains("get"))
                 versions = [each for each in (now.testing, now.published) if each is not None]
-                # A retry after a lost answer finds it done: the list is not the one that was approved any more.
-                if not all(_is_done(self.action, hosts, each) for each in versions):
-                    about = _change(self.action, hosts, now.published or ())
-                    require_approval(self.approval_task_id, appid="", about=about, wxa_conn_id=self.platform_conn_id)
+                if versions and all(_is_done(self.action, hosts, each) for each in versions):
+                    return self._told(replace(now, action=self.action))  # nothing to write, nothing to ask about
+                about = _change(self.action, hosts, now.published or ())
+                if now.published is not None and _is_done(self.action, hosts, now.published):
+                    del about["published"]  # a retry: what was approved is done there, only testing lags behind
+                require_approval(self.approval_task_id, appid="", about=about, wxa_conn_id=self.platform_conn_id)
         return super().execute(context)
 
 
@@ -185,10 +192,9 @@ def _diff(before: Sequence[str], after: Sequence[str]) -> str:
     return "\n".join([f"{head}: {added} added, {removed} removed.", "", "```diff", *said, "```"])
 
 
-def _file(read: Mapping[str, Any]) -> str:
+def _file(file: Mapping[str, str] | None, published: Sequence[str], after: Sequence[str]) -> str:
     """Return what has to be served by each host that is added."""
-    file = read.get("verification_file")
-    new = [host for host in read["after"] if host not in read["published"]]
+    new = [host for host in after if host not in published]
     if not new:
         return ""
     if not file:

@@ -157,6 +157,10 @@ def _releasable_sheet(
         raise still_lagging("release", "submit_audit", version.appid, sheet_as_noted(sheet) or "no sheet")
     if sheet is not None and version.is_sheet(sheet, noted_auditid) and sheet.status.is_open:
         sheet = yield from _approved_if_either_says_so(version.appid, sheet, noted_auditid)
+    elif sheet is not None and not sheet.auditid and approved_auditid and sheet.user_desc:
+        # Its number was left out, and its mark says that it is of the code that was approved: ask by that number.
+        said = yield from _approved_if_either_says_so(version.appid, sheet, approved_auditid)
+        sheet = replace(said, auditid=approved_auditid) if not isinstance(version, AdoptedVersion) else sheet
     return _checked_sheet(version, sheet, noted_auditid, approved_auditid)
 
 

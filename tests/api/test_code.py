@@ -269,3 +269,11 @@ def test_fields_that_wechat_leaves_out_are_empty_not_missing() -> None:
 )
 def test_a_call_without_fields_sends_an_empty_object_or_is_a_get(call: Any, name: str, content: bytes | None) -> None:
     assert (call.endpoint.name, call.appid, call.content()) == (name, APPID, content)
+
+
+@pytest.mark.parametrize(("told", "read"), [(1_764_136_920, 1_764_136_920), (1_764_136_920_000, 0), (-1, 0), (0, 0)])
+def test_a_time_that_is_no_epoch_second_was_not_told(told: int, read: int) -> None:
+    answer = {"errcode": 0, "release_info": {"release_version": "1.4.0", "release_time": told}}
+    info = read_version_info(Reply(answer))
+    assert info.online is not None
+    assert info.online.time == read

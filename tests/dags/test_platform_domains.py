@@ -9,6 +9,7 @@ import pytest
 from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.sandbox.testing import COMPONENT_APPID
+from airflow_wxa.steps import PlatformOutcome
 from tests.airflow_session import answering, calls, register_dag, run_dag
 
 if TYPE_CHECKING:
@@ -120,3 +121,29 @@ def test_what_is_no_host_is_refused_before_anything_is_sent(
 def test_the_ledger_names_the_write(wxa_default: RunningSandbox) -> None:
     change()
     assert "modify_wxa_jump_domain" in {entry.endpoint for entry in open_ledger().entries(appid="", most=5)}
+
+
+def test_a_list_that_wechat_does_not_tell_is_not_changed_without_an_approval(
+    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_wxa.operators import platform_domains  # noqa: PLC0415  (Airflow is set up first)
+
+    def unsaid(*_: object, **__: object) -> Any:
+        yield from ()
+        return PlatformOutcome("unchanged", "get", None, None)
+
+    monkeypatch.setattr(platform_domains, "modify_platform_domains", unsaid)
+    dag = register_dag(platform_domains_dag())
+    run = run_dag(dag, mark_success="approve_change", approval=True, hosts=["shop.example.org"])
+    assert run.states["modify_platform_domains"] == "failed"
+    assert "nobody has approved it" in str(run.errors["modify_platform_domains"])
+    assert written(wxa_default) == []
+
+
+def test_the_question_shows_what_would_be_done_whatever_was_written_into_its_xcom() -> None:
+    from airflow_wxa.operators import WxaApprovePlatformDomainOperator  # noqa: PLC0415  (as above)
+
+    forged = {"action": "set", "hosts": ["evil.example.org"], "published": ["example.com"], "after": ["example.com"]}
+    question = WxaApprovePlatformDomainOperator(task_id="ask", read=forged).ask_about({})
+    assert "1 before, 1 after: 1 added, 1 removed." in question.markdown
+    assert "+ evil.example.org" in question.markdown

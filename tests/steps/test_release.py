@@ -106,6 +106,25 @@ def test_a_newer_sheet_of_our_own_version_is_told_from_the_one_that_was_waited_f
     assert hint in raised.value.next_step
 
 
+@pytest.mark.parametrize(("status", "is_released"), [(APPROVED, True), (AUDITING, False)])
+def test_an_approved_sheet_whose_number_is_left_out_is_asked_for_by_the_number_that_was_approved(
+    script: Script, slots: Slots, version: CodeVersion, status: int, is_released: bool
+) -> None:
+    latest = slots.sheet(slots.ours, APPROVED) | {"auditid": None}
+    answers: dict[str, Any] = {
+        "get_latest_auditstatus": [latest],
+        "get_auditstatus": [slots.sheet(slots.ours, status)],
+        "getversioninfo": [slots.versions(slots.ours, slots.foreign)],
+    }
+    if not is_released:
+        with pytest.raises(WxaStateError, match="is not approved"):
+            script.play(release_version(version, approved_auditid="1234567"), **answers)
+        return
+    answers["getversioninfo"].append(slots.versions(slots.ours, slots.ours))
+    answers |= {"release": [0], "get_effective_webviewdomain": [effective(B, A)]}
+    assert script.play(release_version(version, approved_auditid="1234567"), **answers).outcome == "released"
+
+
 @pytest.mark.parametrize("said", ["foreign", 85058])
 def test_only_a_sheet_with_our_fingerprint_is_published(
     script: Script, slots: Slots, version: CodeVersion, said: Any

@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.chinese import in_chinese
 from airflow_wxa.api.errcodes import errcodes
+from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.screenshots import read_screenshot
 from airflow_wxa.hooks.store import open_ledger, store_url
@@ -208,7 +209,7 @@ class Pages:
 
     def fleets(self, reader: Reader) -> Response:
         """Show the latest fleets."""
-        runs = [each for each in Fleets(store_url()).latest() if may_see_runs(reader.user, each.dag_id)]
+        runs = [each for each in Fleets(Secret(store_url())).latest() if may_see_runs(reader.user, each.dag_id)]
         return self._page(reader, "fleets.html", title=reader.word("fleets"), section="fleets", runs=runs)
 
     def fleet(self, reader: Reader) -> Response:
@@ -216,7 +217,7 @@ class Pages:
         dag_id, run_id = reader.asked("dag_id"), reader.asked("run_id")
         if not may_see_runs(reader.user, dag_id):
             raise _NotShownError(404, "refused.fleet")
-        counts = Fleets(store_url()).counts(RunKey(dag_id, run_id))
+        counts = Fleets(Secret(store_url())).counts(RunKey(dag_id, run_id))
         if not counts:
             raise _NotShownError(404, "refused.fleet")
         waves, codes = waves_of(counts)
@@ -274,7 +275,7 @@ class Pages:
         )
 
     def _readable(self, reader: Reader) -> tuple[MiniPrograms, frozenset[str]]:
-        store = MiniPrograms(store_url())
+        store = MiniPrograms(Secret(store_url()))
         return store, readable(reader.user, store.dag_ids())
 
     def _refusal(self, reader: Reader, status: int, key: str) -> Response:
@@ -408,7 +409,10 @@ def _cell(value: object) -> object:
 
 
 def _iso(at: float | str) -> str:
-    return at if isinstance(at, str) else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+    try:
+        return at if isinstance(at, str) else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):  # a merchant's odd time must not cost everybody the page
+        return str(at)
 
 
 def _minute(at: float | str) -> str:
