@@ -189,9 +189,9 @@ class Ledger:
         unclear = and_(same, _unclear(), ledger.c.resolved_by.is_(None))
         by = f"{task.dag_id} {task.run_id}".strip() or "by hand"
         with self._database.writing() as connection:  # a statement for all: fleets settle many together
-            connection.execute(update(ledger).where(mine).values(after=bindparam("said", type_=JSON)), rows)
-            if resolving:
+            if resolving:  # first: rows of other runs are among them, and who holds its own must not wait for those
                 connection.execute(update(ledger).where(unclear).values(resolved_by=by), resolving)
+            connection.execute(update(ledger).where(mine).values(after=bindparam("said", type_=JSON)), rows)
             self._keep_latest(connection, component_appid, task, {each.appid: each.said for each in results})
 
     def decided(

@@ -416,6 +416,17 @@ def test_runs_that_settle_the_same_mini_programs_in_other_orders_do_not_wait_for
     assert len(ledger.outcomes(PLATFORM, APPID)) == 2
 
 
+def test_runs_that_find_out_about_each_others_lost_answers_do_not_wait_for_each_other(ledger: Ledger) -> None:
+    appids = [f"wx{number:016x}" for number in range(400)]
+    results = [Result(appid, "release", {"outcome": "already_released"}) for appid in appids]
+    for task in (TASK, NEXT_RUN):
+        ledger.intend(PLATFORM, [release(appid) for appid in appids], task)
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(ledger.settle, PLATFORM, task, results) for task in (TASK, NEXT_RUN)]:
+            done.result()
+    assert {entry.result for entry in ledger.entries()} == {"resolved"}
+
+
 def test_what_a_mini_program_came_to_last_stands_whatever_the_order_of_its_endpoints(ledger: Ledger) -> None:
     said = [Result(APPID, "submit_audit", {"outcome": "first"}), Result(APPID, "commit", {"outcome": "last"})]
     ledger.settle(PLATFORM, TASK, said)
