@@ -221,12 +221,16 @@ def _answer(choice: str, stop: threading.Event) -> None:
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
     from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
     from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
+    from airflow.models.hitl import HITLDetail
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
-    from airflow.utils.state import TaskInstanceState
     from sqlalchemy import select
 
-    waiting = select(TaskInstance).where(TaskInstance.state == TaskInstanceState.AWAITING_INPUT)
+    open_questions = select(HITLDetail.ti_id).where(HITLDetail.responded_at.is_(None))
+    waiting = select(TaskInstance).where(
+        TaskInstance.id.in_(open_questions),
+        TaskInstance.state.in_(("awaiting_input", "deferred")),  # with Airflow 3.3, and 3.2
+    )
     while not stop.wait(0.05):
         with create_session() as session:
             if (ti := session.scalar(waiting)) is not None:

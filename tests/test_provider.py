@@ -65,11 +65,10 @@ def test_every_module_of_the_metadata_exists(kind: str) -> None:
         assert importlib.import_module(module).__all__
 
 
-def test_the_providers_manager_lists_it_and_its_hook(manager: ProvidersManager) -> None:
+def test_the_providers_manager_lists_it_and_its_hook(manager: ProvidersManager, form: ConnectionHookMetaData) -> None:
     assert "airflow-wxa" in manager.providers
-    (hook,) = [each for each in manager.iter_connection_type_hook_ui_metadata() if each.connection_type == "wxa"]
-    assert hook.hook_class_name == "airflow_wxa.hooks.wxa.WxaHook"
-    assert hook.hook_name == "WeChat Mini Program platform"
+    assert form.hook_class_name == "airflow_wxa.hooks.wxa.WxaHook"
+    assert form.hook_name == "WeChat Mini Program platform"
 
 
 def test_the_form_shows_every_field_of_the_connection_and_hides_the_secret_ones(form: ConnectionHookMetaData) -> None:

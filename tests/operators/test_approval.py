@@ -5,7 +5,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput
+from airflow.sdk import exceptions
+from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.errors import WxaStateError, WxaTransportError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from airflow_wxa.sandbox import RunningSandbox
 
+#: What waits for a person with Airflow 3.3, and 3.2.
+WAITING: type[BaseException] = getattr(exceptions, "TaskAwaitingInput", exceptions.TaskDeferred)
 AT = dt.datetime(2026, 5, 4, 3, 2, 1, tzinfo=dt.UTC)
 DOMAINS = {
     "outcome": "configured",
@@ -73,7 +76,7 @@ def asked(
     monkeypatch.setattr(
         "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **sent: question.update(sent)
     )
-    with pytest.raises(TaskAwaitingInput):
+    with pytest.raises(WAITING):
         task.execute(context(triggered_by=triggered_by))
     return question
 

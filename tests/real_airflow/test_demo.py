@@ -279,7 +279,7 @@ def test_a_kept_demo_can_be_looked_at_until_ctrl_c(tmp_path: Path) -> None:
         "unregistered": "failed",
         "rejected": "failed",
     }
-    assert asked["approve_release"] == "awaiting_input"
+    assert asked["approve_release"] in {"awaiting_input", "deferred"}  # Airflow 3.3, and 3.2
     assert all(known)
     assert process.returncode == 0
     assert list(tmp_path.iterdir()) == []

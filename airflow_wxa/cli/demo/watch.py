@@ -21,6 +21,7 @@ __all__ = ["current_task", "in_order", "release", "telling"]
 LOOK_SECONDS: Final = 0.5
 RELEASE_SECONDS: Final = 240.0
 APPROVAL: Final = "approve_release"
+WAITING: Final = ("awaiting_input", "deferred")  # as Airflow 3.3, and 3.2, call a task that waits for a person
 #: Nobody answers faster than this, and Airflow 3.3 does not expect it: an answer that comes before the scheduler has
 #: noticed that the task went to wait makes it take the task for lost, and repeat it a minute later.
 THINKING_SECONDS: Final = 2.0
@@ -73,7 +74,7 @@ def release(
                 told[each.word] = (current.task_id, current.state)
                 if current.state not in UNEVENTFUL:
                     tell(f"{each.word}: {current.task_id} {current.state}")
-            if any(task.task_id == APPROVAL and task.state == "awaiting_input" for task in tasks):
+            if any(task.task_id == APPROVAL and task.state in WAITING for task in tasks):
                 since = asked_at.setdefault(each.word, time.monotonic())
                 if not approves:
                     waiting.add(each.word)
