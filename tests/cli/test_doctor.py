@@ -113,8 +113,11 @@ def marked_refused(set_up: SetUp) -> None:
 
 
 def wrong_login(set_up: SetUp) -> None:
+    """Keep the same ticket and refresh token under another platform; ciphertext cannot be moved from row to row."""
     set_up.login = NOBODY
-    sql("update wxa_credential set component_appid = 'wx00000000000000ff'")(set_up)
+    sql("delete from wxa_credential")(set_up)
+    renewals = {"": Secret(COMPONENT_VERIFY_TICKET), APPID: Secret(REFRESH_TOKEN)}
+    set_up.open_store().put_renewals(NOBODY, renewals)
 
 
 def no_source_of_tokens(set_up: SetUp) -> None:
