@@ -39,7 +39,12 @@ if TYPE_CHECKING:
 __all__ = ["Options", "PushRefusedError", "read_ledger", "run", "run_demo"]
 
 #: Seconds between two looks; WeChat's sensors look once a minute, an emulated one need not be waited for.
-POLLS: Final = {"AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "1", "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "1"}
+#: And the Connections that pushes may come for.
+SETTINGS: Final = {
+    "AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "1",
+    "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "1",
+    "AIRFLOW__WXA__PUSH_CONN_IDS": ",".join(CONNECTIONS),
+}
 FILE_WIDTH: Final = 120
 REFUSED: Final = 2
 SIGNAL_EXIT: Final = 128
@@ -139,7 +144,7 @@ def play(options: Options, home: Path, console: Console, world: World) -> Report
     """
     started = time.monotonic()
     with telling(console) as tell, serve(world) as sandbox:
-        environment = connections(sandbox) | POLLS
+        environment = connections(sandbox) | SETTINGS
         airflow = ThrowawayAirflow(home, environment, port=options.port, debug=options.debug, tell=tell)
         tell(f"Emulated WeChat at {sandbox.url}, Airflow at {airflow.url}")
         try:
@@ -210,7 +215,7 @@ def keep(options: Options, home: Path, console: Console, world: World) -> int:
     """
     account = {"username": "admin", "password": secrets.token_urlsafe(9)}
     with serve(world) as sandbox:
-        environment = connections(sandbox) | POLLS
+        environment = connections(sandbox) | SETTINGS
         airflow = ThrowawayAirflow(
             home, environment, every_dag(), port=options.port, account=account, debug=options.debug
         )

@@ -150,7 +150,7 @@ RELEASES: Final = (
         road=(),
         errcode=89021,
         stopped_at="configure_domains",
-        next_step="Register missing hosts",
+        next_step="register them with the DAG wxa_platform_domains",
         effective=(UNREGISTERED,),
     ),
     DemoRelease(

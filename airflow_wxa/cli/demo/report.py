@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from airflow_wxa.api.chinese import in_chinese
 from airflow_wxa.cli.demo.releases import CALLS, CONNECTIONS, DAG_ID, RELEASES
 from airflow_wxa.cli.demo.watch import in_order
 from airflow_wxa.sandbox.pushes import TICKET
@@ -32,7 +33,6 @@ _DOMAIN_TASKS: Final = ("configure_domains", "register_platform_domains", "confi
 _ONCE: Final = ("submit_audit", "release")
 _TOKENS: Final = ("api_component_token", "api_authorizer_token")
 _TAKEN: Final = (TICKET, 200, "success")
-_IDEOGRAPHS: Final = re.compile("[\u2e80-\u9fff\uff00-\uffef]")
 _WIDE: Final = 92
 _STYLES: Final = {"success": "green", "failed": "red"}
 _CHECKS: Final = {
@@ -119,9 +119,10 @@ def read_row(api: AirflowApi, release: DemoRelease, *, run_state: str, effective
 
 
 def _next_step(error: str) -> str:
-    """Return the next step of an error's text: the last English line before the Chinese ones, or before the source."""
+    """Return the next step of an error's text: the last line before its Chinese twin, or before the source."""
     lines = [line.strip() for line in re.sub(r"\n {4,}", " ", error).splitlines()]  # what was wrapped stands further in
-    end = next((place for place, line in enumerate(lines) if _IDEOGRAPHS.search(line)), len(lines) - 1)
+    twin = in_chinese(lines[0].removesuffix(" (nothing was sent)")) if lines else None
+    end = lines.index(twin) if twin in lines else len(lines) - 1
     return lines[end - 1] if end > 1 else "see the task's log"
 
 
