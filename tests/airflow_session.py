@@ -28,8 +28,10 @@ from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from uuid import UUID
 
     from airflow.sdk import DAG
+    from sqlalchemy.orm import Session
 
     from airflow_wxa.sandbox import Entry, RunningSandbox
 
@@ -218,12 +220,24 @@ def answering(choice: str) -> Iterator[None]:
 
 
 def _answer(choice: str, stop: threading.Event) -> None:
+    from airflow.utils.session import create_session
+
+    answered: UUID | None = None
+    while not stop.wait(0.05):
+        with create_session() as session:
+            if answered is not None:
+                _let_go_on(answered, session)
+            else:
+                answered = _answer_open_question(choice, session)
+
+
+def _answer_open_question(choice: str, session: Session) -> UUID | None:
+    """Answer the question that waits, the newest if another test left one open; returns its task instance's id."""
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
     from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
     from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
     from airflow.models.hitl import HITLDetail
     from airflow.models.taskinstance import TaskInstance
-    from airflow.utils.session import create_session
     from sqlalchemy import select
 
     open_questions = select(HITLDetail.ti_id).where(HITLDetail.responded_at.is_(None))
@@ -231,18 +245,32 @@ def _answer(choice: str, stop: threading.Event) -> None:
         TaskInstance.id.in_(open_questions),
         TaskInstance.state.in_(("awaiting_input", "deferred")),  # with Airflow 3.3, and 3.2
     )
-    while not stop.wait(0.05):
-        with create_session() as session:
-            if (ti := session.scalar(waiting)) is not None:
-                update_hitl_detail(
-                    dag_id=ti.dag_id,
-                    dag_run_id=ti.run_id,
-                    task_id=ti.task_id,
-                    update_hitl_detail_payload=UpdateHITLDetailPayload(chosen_options=[choice], params_input={}),
-                    user=SimpleAuthManagerUser(username="release-manager", role="admin"),
-                    session=session,
-                )
-                return
+    ti = session.scalar(waiting.order_by(TaskInstance.start_date.desc()))
+    if ti is None:
+        return None
+    ti_id: UUID = ti.id
+    update_hitl_detail(
+        dag_id=ti.dag_id,
+        dag_run_id=ti.run_id,
+        task_id=ti.task_id,
+        update_hitl_detail_payload=UpdateHITLDetailPayload(chosen_options=[choice], params_input={}),
+        user=SimpleAuthManagerUser(username="release-manager", role="admin"),
+        session=session,
+    )
+    return ti_id
+
+
+def _let_go_on(ti_id: UUID, session: Session) -> None:
+    """Let an answered task go on that waits once more.
+
+    ``DAG.test`` writes a task's state again when its process has ended. Where the answer came before that, the task is
+    back at its question, which nobody may answer twice; an Airflow that runs for itself writes the state once.
+    """
+    from airflow.models.taskinstance import TaskInstance
+    from sqlalchemy import update
+
+    parked = update(TaskInstance).where(TaskInstance.id == ti_id, TaskInstance.state == "awaiting_input")
+    session.execute(parked.values(state="scheduled"))
 
 
 def calls(journal: list[Entry], *paths: str) -> list[Entry]:
