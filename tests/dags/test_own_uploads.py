@@ -20,6 +20,7 @@ from airflow_wxa.operators import (
 from airflow_wxa.sandbox import AuditPlan, Fault
 from airflow_wxa.sandbox.platforms import Draft
 from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.store import TaskRef
 from tests.airflow_session import ROOT, answering, calls, register_dag, run_dag
 
 if TYPE_CHECKING:
@@ -157,18 +158,13 @@ def test_an_older_approved_sheet_under_the_same_names_is_not_published(wxa_defau
     assert calls(wxa_default.journal, "/wxa/release") == []
 
 
-class Kept:
-    """What ``task_state_store`` keeps for a task that is tried again or cleared."""
-
-    def __init__(self) -> None:
-        self.get, self.set = (kept := dict[str, Any]()).get, kept.__setitem__
-
-
-def test_a_submission_that_is_cleared_adopts_its_own_sheet_though_it_is_approved(wxa_default: RunningSandbox) -> None:
+def test_a_submission_that_is_cleared_adopts_its_own_sheet_though_it_is_approved(
+    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_a_run = TaskRef(dag_id="own_uploads", run_id="cleared", task_id="t")  # the ledger knows what this run submitted
+    monkeypatch.setattr("airflow_wxa.hooks.wxa.current_task", lambda: in_a_run)
     uploaded(wxa_default)
-    submit = WxaSubmitAuditOperator(task_id="t", appid=APPID, adopt_trial=OURS)
-    context: Any = {"task_state_store": Kept()}
-    first, again = submit.execute(context), submit.execute(context)
+    first, again = (run(WxaSubmitAuditOperator) for _ in range(2))
     assert (again["outcome"], again["auditid"]) == ("adopted", first["auditid"])
     assert len(calls(wxa_default.journal, "/wxa/submit_audit")) == 1
 
