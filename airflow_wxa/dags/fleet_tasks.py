@@ -132,13 +132,15 @@ def _list_is_empty(context: Context, run: FleetRun) -> bool:
     """Tell whether the platform has registered no host; without a platform token the first Mini Program is tried."""
     if run.manifest["release"].get("domain_action") == "get":
         return False
-    hosts = WxaHook(_platform_conn_id(context)).run(read_platform_hosts())
+    on_platform = WxaHook(_platform_conn_id(context))
+    hosts = on_platform.run(read_platform_hosts())
     if hosts is not None:
-        return not hosts
+        return not hosts and not on_platform.accepted_writes().registered
     hook = WxaHook(context["params"]["wxa_conn_id"])
     for app in open_fleets().apps(run.key, fleet_app.c.outcome.is_(None)):
         spec = spec_of(run, app)
-        outcome = hook.run(configure_domains(app.appid, spec.action, spec.wanted))
+        accepted = hook.accepted_writes(app.appid)
+        outcome = hook.run(configure_domains(app.appid, spec.action, spec.wanted, accepted=accepted))
         if outcome.outcome != "individual":
             return outcome.outcome == "platform_list_empty"
     return False
@@ -158,8 +160,9 @@ def register_platform_domains() -> dict[str, Any]:
         require_approved_plan(context, run)
         if _platform(run).get("on_platform_list_empty") != "register":
             raise AirflowSkipException("the manifest does not ask to register hosts")
-        step = modify_platform_domains("add", _hosts(run), only_if_empty=True)
-        return WxaHook(_platform_conn_id(context)).run(step).to_json()
+        hook = WxaHook(_platform_conn_id(context))
+        step = modify_platform_domains("add", _hosts(run), only_if_empty=True, accepted=hook.accepted_writes())
+        return hook.run(step).to_json()
 
 
 def _hosts(run: FleetRun) -> list[str]:

@@ -20,19 +20,21 @@ from airflow_wxa.api.errcodes import PRIVACY_CHECK_RUNNING, error_for
 from airflow_wxa.errors import WxaError
 from airflow_wxa.fleet import stages
 from airflow_wxa.fleet.pace import HeldError, Pace, StoppedError
-from airflow_wxa.fleet.stages import COMMIT, CONFIGURE, SUBMIT, Progress, ending
+from airflow_wxa.fleet.stages import COMMIT, CONFIGURE, SUBMIT, ending
 from airflow_wxa.fleet.window import opens_at
 from airflow_wxa.release import ReleaseSpec
+from airflow_wxa.steps import LAG_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
 
     from airflow_wxa.api.call import Call
     from airflow_wxa.client import AsyncWxaClient, Observer
-    from airflow_wxa.steps import Step
+    from airflow_wxa.fleet.stages import StageStep
+    from airflow_wxa.steps import AcceptedWrites
     from airflow_wxa.store.fleets import FleetApp, FleetRun, Fleets, RunKey
 
-__all__ = ["OutcomesOf", "Shard", "Wake", "spec_of"]
+__all__ = ["AcceptedOf", "OutcomesOf", "Shard", "Wake", "spec_of"]
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,8 @@ _SLEPT_OUT: Final = 20.0  # seconds: a longer wait is deferred
 _SCAN_GIVEN_UP: Final = 3600.0  # seconds
 _SAVE_SECONDS: Final = 0.25
 
-_StageStep: TypeAlias = Callable[["FleetApp", ReleaseSpec], "Step[Progress]"]
+#: appid → fingerprint of the version, to appid → what WeChat accepted of this run lately; may block.
+AcceptedOf: TypeAlias = Callable[["Mapping[str, str]"], "Mapping[str, AcceptedWrites]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,11 @@ class Wake:
     """What a shard waits for when its task defers.
 
     :param at: epoch seconds when it goes on whatever happened.
-    :param sheets: appid and auditid of those in audit.
+    :param sheets: of those in audit, as :class:`~airflow_wxa.triggers.WxaAuditTrigger` takes them.
     """
 
     at: float
-    sheets: tuple[tuple[str, str], ...] = ()
+    sheets: tuple[Mapping[str, Any], ...] = ()
 
 
 def spec_of(run: FleetRun, app: FleetApp) -> ReleaseSpec:
@@ -71,10 +74,19 @@ class Shard:
     :param task_id: of the task: ``configure_domains``, ``commit_code``, ``submit_audit``, or ``release_`` and the wave.
     :param carrier: ``wave/number``.
     :param scan_seconds: between two looks at a privacy scan.
+    :param accepted_of: reads what WeChat accepted of this run lately.
     """
 
     def __init__(
-        self, fleets: Fleets, run: FleetRun, client: AsyncWxaClient, task_id: str, carrier: str, scan_seconds: float
+        self,
+        fleets: Fleets,
+        run: FleetRun,
+        client: AsyncWxaClient,
+        task_id: str,
+        carrier: str,
+        *,
+        scan_seconds: float,
+        accepted_of: AcceptedOf,
     ) -> None:
         self._fleets = fleets
         self._run = run
@@ -82,6 +94,9 @@ class Shard:
         self._task_id = task_id
         self._carrier = carrier
         self._scan_seconds = scan_seconds
+        self._accepted_of = accepted_of
+        #: Of those that this task has written nothing for yet, read for all together.
+        self._accepted: dict[str, AcceptedWrites] = {}
         self._pace = Pace(run.manifest, fleets, run)
         self._rows = _Rows(fleets, run.key)
         self._todo: deque[FleetApp] = deque()
@@ -99,6 +114,8 @@ class Shard:
         for app in apps:
             (self._later if (app.again_at or 0.0) > due else self._todo).append(app)
         await self._client.preload([app.appid for app in self._todo])
+        fingerprints = {app.appid: spec_of(self._run, app).version.fingerprint for app in self._todo}
+        self._accepted.update(await asyncio.to_thread(self._accepted_of, fingerprints))
         async with self._pace.watching(), self._rows.saving():
             while self._todo and not self.is_stopped:
                 async with asyncio.TaskGroup() as group:
@@ -124,16 +141,21 @@ class Shard:
             return None
         deadlines = [self._deadline(app) for app in self._in_audit]
         at = min([*(app.again_at or 0.0 for app in self._later), *deadlines])
-        return Wake(at, tuple((app.appid, app.auditid) for app in self._in_audit))
+        return Wake(at, tuple(_sheet(app) for app in self._in_audit))
 
     # One Mini Program --------------------------------------------------------------------------------------------
 
     async def _bring_on(self, app: FleetApp) -> None:
         """Run the steps that this task has for a Mini Program, and note how far they came."""
+        spec, steps = spec_of(self._run, app), deque(self._steps(app))
         try:
-            for step in self._steps(app):
-                progress = await self._client.run(self._pace.paced(step(app, spec_of(self._run, app))))
+            while steps:
+                step = steps.popleft()
+                accepted = await self._accepted_for(app.appid, spec)
+                progress = await self._client.run(self._pace.paced(step(app, spec, accepted)))
                 app = self._noted(app, progress.values)
+                if progress.then is not None:
+                    steps.append(progress.then)
                 if progress.scans:
                     await self._wait_for_scan(app)
                     return
@@ -151,7 +173,14 @@ class Shard:
         else:
             self._noted(app, {"done": self._task_id, "stage": self._task_id, "tries": 0, "again_at": None})
 
-    def _steps(self, app: FleetApp) -> Sequence[_StageStep]:
+    async def _accepted_for(self, appid: str, spec: ReleaseSpec) -> AcceptedWrites:
+        """Return what WeChat accepted lately, anew once this task may have written."""
+        known = self._accepted.pop(appid, None)
+        if known is None:
+            known = (await asyncio.to_thread(self._accepted_of, {appid: spec.version.fingerprint}))[appid]
+        return known
+
+    def _steps(self, app: FleetApp) -> Sequence[StageStep]:
         if self._task_id == CONFIGURE:
             return [stages.configure]
         if not app.done:  # its shard of configure_domains was lost: no code before the domains
@@ -249,6 +278,12 @@ class Shard:
 def _may_have_submitted(error: WxaError) -> bool:
     """Tell whether a submission of the quota may be spent although the step did not see it."""
     return error.retryable and error.endpoint == "submit_audit"
+
+
+def _sheet(app: FleetApp) -> dict[str, Any]:
+    """Return a sheet to wait for."""
+    seen_by = (app.submitted_at or 0.0) + LAG_SECONDS
+    return {"appid": app.appid, "auditid": app.auditid, "seen_by": seen_by}
 
 
 @dataclass(slots=True)

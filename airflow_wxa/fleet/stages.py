@@ -5,8 +5,10 @@ Steps hold no clock and do no I/O; :mod:`airflow_wxa.fleet.shard` carries them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from airflow_wxa.errors import WxaAuditRejected, WxaError, WxaQuotaError
 from airflow_wxa.steps import (
@@ -22,19 +24,36 @@ from airflow_wxa.steps import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from airflow_wxa.api.webview_domain import WebviewDomain
     from airflow_wxa.release import ReleaseSpec
-    from airflow_wxa.steps import Step
+    from airflow_wxa.steps import AcceptedWrites, Step
     from airflow_wxa.store.fleets import FleetApp, Word
 
-__all__ = ["COMMIT", "CONFIGURE", "SUBMIT", "Progress", "commit", "configure", "ending", "look", "publish", "submit"]
+__all__ = [
+    "COMMIT",
+    "CONFIGURE",
+    "SUBMIT",
+    "Progress",
+    "StageStep",
+    "commit",
+    "configure",
+    "ending",
+    "look",
+    "publish",
+    "submit",
+]
 
 CONFIGURE: Final = "configure_domains"
 COMMIT: Final = "commit_code"
 SUBMIT: Final = "submit_audit"
 _QUOTA_USED_UP: Final = 85085
 _ALL_OF_IT: Final = 10**9  # a reserve that no quota is above: nothing is submitted
+
+
+#: Takes a Mini Program, what is asked for, and what WeChat accepted of this run lately.
+StageStep: TypeAlias = Callable[["FleetApp", "ReleaseSpec", "AcceptedWrites"], "Step[Progress]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +64,24 @@ class Progress:
     :param values: columns of the Mini Program's row that change.
     :param scans: its code is being scanned: look again soon.
     :param in_audit: its review has not ended.
+    :param then: what comes next, and must see what this step wrote.
     """
 
     outcomes: tuple[Any, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
     scans: bool = False
     in_audit: bool = False
+    then: StageStep | None = None
 
 
-def configure(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
+def configure(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Step[Progress]:
     """Bring the business domains to what is wanted; a list that is so already is not written.
 
     :raises WxaError: 89231 where ``on_individual`` is ``stop``, 89020, and whatever the step raises.
     """
     if app.individual and spec.params["on_individual"] != "stop":
         return Progress()
-    outcome = yield from configure_domains(app.appid, spec.action, spec.wanted, skip_equal=True)
+    outcome = yield from configure_domains(app.appid, spec.action, spec.wanted, skip_equal=True, accepted=accepted)
     if outcome.outcome == "individual" and spec.params["on_individual"] != "stop":
         return Progress((outcome,), {"individual": 1})
     if not outcome.is_done:
@@ -70,17 +91,17 @@ def configure(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
     return Progress((outcome,), _planned_again("its business domains had changed") if changed else {})
 
 
-def commit(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
+def commit(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Step[Progress]:
     """Upload the code of a Mini Program that may submit; one that needs no submission is left as it is."""
     if app.audit_grant != "held":
         return Progress()
-    outcome = yield from commit_code(spec.version, _user_desc(spec))
+    outcome = yield from commit_code(spec.version, _user_desc(spec), accepted=accepted)
     was_planned = "commit" in (app.plan or {}).get("steps", ())
-    changed = was_planned and outcome.outcome == "unchanged"
+    changed = was_planned and outcome.outcome == "unchanged" and not _is_own(app, "commit", accepted)
     return Progress((outcome,), _planned_again("its code had been committed meanwhile") if changed else {})
 
 
-def submit(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
+def submit(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Step[Progress]:
     """Submit the version once its scan has ended, or adopt its sheet.
 
     :raises WxaQuotaError: 85085 without a grant, when there is no sheet to adopt; nothing is submitted then.
@@ -99,14 +120,15 @@ def submit(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
         quota_reserve=None if is_granted else _ALL_OF_IT,
         noted_auditid=app.auditid,
     )
-    outcome = yield from submit_version(spec.version, how)
+    outcome = yield from submit_version(spec.version, how, accepted=accepted)
     values: dict[str, Any] = {"auditid": outcome.auditid, "audit_grant": "spent" if is_granted else ""}
-    if is_granted and outcome.outcome == "adopted" and not app.auditid:
+    is_news = outcome.outcome == "adopted" and not app.auditid and not _is_own(app, "submit_audit", accepted)
+    if is_granted and is_news:
         values |= _planned_again("a sheet of this version was there")
     return Progress((outcome,), values)
 
 
-def look(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:  # noqa: ARG001  (as the others take)
+def look(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Step[Progress]:  # noqa: ARG001  (as the others take)
     """Look where the review stands.
 
     :raises WxaAuditRejected: it ended so.
@@ -114,20 +136,34 @@ def look(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:  # noqa: ARG001  (
     """
     if not app.auditid:  # online already
         return Progress()
-    outcome = yield from audit_status(app.appid, app.auditid)
+    outcome = yield from audit_status(app.appid, app.auditid, just_submitted=app.auditid in accepted.submitted)
     if error := audit_error(outcome):
         raise error
     return Progress(in_audit=outcome.outcome != "approved")
 
 
-def publish(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
-    """Release the approved version, and prove that it and its domains are online."""
-    wanted = spec.wanted if spec.action in {"add", "set"} and not app.individual else ()
-    outcome = yield from release_version(spec.version, wanted, noted_auditid=app.auditid)
-    yield from verify_release(spec.version, wanted, individual=bool(app.individual), released_at=outcome.release_time)
+def publish(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Step[Progress]:
+    """Release the approved version, then prove that it and its domains are online."""
+    wanted = _effective(app, spec)
+    outcome = yield from release_version(spec.version, wanted, noted_auditid=app.auditid, accepted=accepted)
     steps = (app.plan or {}).get("steps", ())
-    changed = outcome.outcome == "already_released" and "nothing" not in steps
-    return Progress((outcome,), {"outcome": "released", **(_planned_again("it was online already") if changed else {})})
+    was_online = outcome.outcome == "already_released" and "nothing" not in steps
+    changed = was_online and not _is_own(app, "release", accepted)
+    values = _planned_again("it was online already") if changed else {}
+    return Progress((outcome,), values, then=partial(_verify, released_at=outcome.release_time))
+
+
+def _verify(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites, *, released_at: int) -> Step[Progress]:
+    individual = bool(app.individual)
+    yield from verify_release(
+        spec.version, _effective(app, spec), individual=individual, released_at=released_at, accepted=accepted
+    )
+    return Progress(values={"outcome": "released"})
+
+
+def _effective(app: FleetApp, spec: ReleaseSpec) -> Sequence[WebviewDomain]:
+    """Return the domains that must be effective behind the release."""
+    return spec.wanted if spec.action in {"add", "set"} and not app.individual else ()
 
 
 def ending(error: WxaError) -> dict[str, Any]:
@@ -145,6 +181,11 @@ def ending(error: WxaError) -> dict[str, Any]:
 
 def _user_desc(spec: ReleaseSpec) -> str:
     return spec.params["user_desc"] or spec.version.user_version
+
+
+def _is_own(app: FleetApp, endpoint: str, accepted: AcceptedWrites) -> bool:
+    """Tell whether what is there already may be the work of an earlier try."""
+    return bool(app.tries) or endpoint in accepted.before
 
 
 def _planned_again(why: str) -> dict[str, Any]:

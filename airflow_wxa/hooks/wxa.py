@@ -13,16 +13,16 @@ from airflow.sdk.log import mask_secret
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.audit import undocodeaudit, withdrawals_left
 from airflow_wxa.api.code import getversioninfo
-from airflow_wxa.api.webview_domain import modify_wxa_jump_domain, normalised_hosts
+from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.client import AsyncWxaClient, WxaClient
 from airflow_wxa.client.metrics import send_to
 from airflow_wxa.errors import WxaError, WxaSpecError
+from airflow_wxa.hooks.accepted import accepted_writes
 from airflow_wxa.hooks.connection import connection_or_error, unknown_connection
 from airflow_wxa.hooks.metrics import AirflowStats
 from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.taskflow import ReleaseSteps
-from airflow_wxa.steps import LAG_SECONDS, NOTHING_ACCEPTED, AcceptedWrites
 
 try:
     from airflow.sdk.log import amask_secret
@@ -37,13 +37,12 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from airflow_wxa.hooks.connection import WxaConnection
-    from airflow_wxa.steps import Step
+    from airflow_wxa.steps import AcceptedWrites, Step
 
 __all__ = ["WxaHook"]
 
 T = TypeVar("T")
 
-_REGISTERING: Final = ("add", "set")  # actions that put hosts onto the platform list
 _TRIED_MERCHANTS: Final = 3  # so that testing a Connection stays quick
 _masked: Final[set[str]] = set()
 send_to(AirflowStats())
@@ -143,27 +142,7 @@ class WxaHook(ReleaseSteps, BaseHook):
         :param appid: the Mini Program; ``""``: only the platform's list.
         :param fingerprint: of the version that the step is about; ``""``: of any.
         """
-        component_appid, task = self.read().component_appid, current_task()
-        if not task.run_id:
-            return NOTHING_ACCEPTED
-        try:
-            ledger = open_ledger()
-            lately = ledger.accepted(component_appid, appid, task, seconds=LAG_SECONDS)
-            withdrawn = ledger.withdrawn(component_appid, appid, task)
-        except WxaError as error:
-            self.log.warning("what WeChat accepted lately is not known, the step goes on: %s", error.what)
-            return NOTHING_ACCEPTED
-        rows = [(row, ago) for row, ago in lately if fingerprint in ("", row.fingerprint) or not row.fingerprint]
-        added = [row.asked for row, _ in rows if not row.appid and row.asked.get("action") in _REGISTERING]
-        return AcceptedWrites(
-            before={
-                endpoint: [row.before for row, _ in rows if row.endpoint == endpoint]
-                for endpoint in {row.endpoint for row, _ in rows}
-            },
-            submitted={row.auditid: LAG_SECONDS - ago for row, ago in rows if row.auditid},
-            registered=normalised_hosts(";".join(asked["wxa_jump_h5_domain"] for asked in added)),
-            withdrawn=withdrawn,
-        )
+        return accepted_writes(open_ledger, self.read().component_appid, current_task(), {appid: fingerprint})[appid]
 
     @staticmethod
     def _client(read: WxaConnection, fence: str = "") -> WxaClient:

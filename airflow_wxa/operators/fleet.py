@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseOperator
@@ -11,6 +12,7 @@ from airflow.sdk.configuration import conf
 
 from airflow_wxa.client import AsyncWxaClient
 from airflow_wxa.fleet.shard import OutcomesOf, Shard
+from airflow_wxa.hooks.accepted import accepted_writes
 from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
@@ -104,9 +106,20 @@ class WxaFleetShardOperator(BaseOperator):
         self, fleets: Fleets, run: FleetRun, apps: Sequence[FleetApp], read: WxaConnection
     ) -> Wake | None:
         scan_seconds = conf.getfloat("wxa", "privacy_poll_seconds", fallback=60.0)
-        recorder = OutcomesOf(Recorder(open_ledger, read.component_appid, current_task()))
+        task = current_task()
+        recorder = OutcomesOf(Recorder(open_ledger, read.component_appid, task))
+        accepted_of = partial(accepted_writes, open_ledger, read.component_appid, task)
         async with AsyncWxaClient(read.egress, read.tokens, recorder) as client:
-            return await Shard(fleets, run, client, self.task_id, self._carrier, scan_seconds).work(apps)
+            shard = Shard(
+                fleets,
+                run,
+                client,
+                self.task_id,
+                self._carrier,
+                scan_seconds=scan_seconds,
+                accepted_of=accepted_of,
+            )
+            return await shard.work(apps)
 
     def _trigger(self, run: FleetRun, wake: Wake, poll_seconds: float) -> WxaFleetTrigger:
         return WxaFleetTrigger(
@@ -115,5 +128,5 @@ class WxaFleetShardOperator(BaseOperator):
             wxa_conn_id=self.wxa_conn_id,
             poll_seconds=poll_seconds,
             end_time=wake.at,
-            sheets=[{"appid": appid, "auditid": auditid} for appid, auditid in wake.sheets],
+            sheets=wake.sheets,
         )

@@ -302,15 +302,17 @@ class Ledger:
             ]
         return counts[0], counts[1]
 
-    def accepted(self, component_appid: str, appid: str, task: TaskRef, *, seconds: float) -> list[tuple[Entry, float]]:
+    def accepted(
+        self, component_appid: str, appids: Collection[str], task: TaskRef, *, seconds: float
+    ) -> list[tuple[Entry, float]]:
         """Return the writes of a run that WeChat accepted lately, the newest first, and how long ago in seconds.
 
-        :param appid: of this Mini Program, and of the platform's list.
+        :param appids: of these Mini Programs, and of the platform's list.
         """
         ago = database_now() - ledger.c.answered_at
         query = select(ledger, ago.label("ago")).where(
             ledger.c.component_appid == component_appid,
-            ledger.c.appid.in_((appid, THE_PLATFORM)),
+            ledger.c.appid.in_((*appids, THE_PLATFORM)),
             ledger.c.dag_id == task.dag_id,
             ledger.c.run_id == task.run_id,
             ledger.c.errcode == 0,
@@ -321,19 +323,19 @@ class Ledger:
             rows = connection.execute(query.order_by(ledger.c.id.desc()))
             return [(_entry(row), row.ago) for row in rows]
 
-    def withdrawn(self, component_appid: str, appid: str, task: TaskRef) -> frozenset[str]:
-        """Return the auditids of a Mini Program's sheets whose withdrawal WeChat accepted in a run."""
-        query = select(ledger.c.before).where(
+    def withdrawn(self, component_appid: str, appids: Collection[str], task: TaskRef) -> list[tuple[str, str]]:
+        """Return appid and auditid of Mini Programs' sheets whose withdrawal WeChat accepted in a run."""
+        query = select(ledger.c.appid, ledger.c.before).where(
             ledger.c.component_appid == component_appid,
-            ledger.c.appid == appid,
+            ledger.c.appid.in_(appids),
             ledger.c.dag_id == task.dag_id,
             ledger.c.run_id == task.run_id,
             ledger.c.endpoint == "undocodeaudit",
             ledger.c.errcode == 0,
         )
         with self._database.reading() as connection:
-            noted = connection.execute(query).scalars()
-            return frozenset(before["auditid"] for before in noted if before and before.get("auditid"))
+            rows = connection.execute(query)
+            return [(appid, before["auditid"]) for appid, before in rows if before and before.get("auditid")]
 
     def erase(self, *, older_than_days: float | None = None, appid: str | None = None) -> int:
         """Delete rows and outcomes; returns how many rows of the ledger.

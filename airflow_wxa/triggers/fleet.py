@@ -11,12 +11,11 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.store import open_fleets
-from airflow_wxa.steps import audit_status
 from airflow_wxa.store.fleets import RunKey
-from airflow_wxa.triggers.polling import WxaAuditTrigger
+from airflow_wxa.triggers.polling import WxaAuditTrigger, look_at
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from airflow_wxa.steps import AuditOutcome, Step
     from airflow_wxa.triggers.polling import Look
@@ -53,7 +52,7 @@ class WxaFleetTrigger(WxaAuditTrigger):
 
     def looks(self) -> dict[str, Look]:
         """Return the look at each sheet."""
-        return {each["appid"]: partial(self._look, each["appid"], each["auditid"]) for each in self.sheets}
+        return {each["appid"]: partial(self._look, each) for each in self.sheets}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then say so."""
@@ -68,8 +67,8 @@ class WxaFleetTrigger(WxaAuditTrigger):
             await asyncio.gather(*ends, return_exceptions=True)
         yield TriggerEvent(self._reviews or {"status": "final", "end_time": self.end_time})  # type: ignore[no-untyped-call]
 
-    def _look(self, appid: str, auditid: str) -> Step[AuditOutcome]:
-        outcome = yield from audit_status(appid, auditid)
+    def _look(self, sheet: Mapping[str, Any]) -> Step[AuditOutcome]:
+        outcome = yield from look_at(sheet)
         if outcome.outcome not in self.pending:
             self._has_result.set()
         return outcome

@@ -39,6 +39,7 @@ __all__ = [
     "WxaPrivacyScanTrigger",
     "backoff",
     "clock",
+    "look_at",
     "unusable_connection",
 ]
 
@@ -175,7 +176,7 @@ class WxaAuditTrigger(_PollingTrigger):
 
     def looks(self) -> dict[str, Look]:
         """Return the look at each sheet."""
-        return {each["appid"]: partial(_look_at, each) for each in self.sheets}
+        return {each["appid"]: partial(look_at, each) for each in self.sheets}
 
     def about(self, appid: str) -> str:
         """Return the sheet's number and whose it is."""
@@ -186,7 +187,8 @@ class WxaAuditTrigger(_PollingTrigger):
         return super().arguments() | {"sheets": self.sheets}
 
 
-def _look_at(sheet: Mapping[str, Any]) -> Step[AuditOutcome]:
+def look_at(sheet: Mapping[str, Any]) -> Step[AuditOutcome]:
+    """Look once where the review of a sheet stands."""
     just_submitted = time.time() < sheet.get("seen_by", 0.0)
     return audit_status(sheet["appid"], sheet["auditid"], just_submitted=just_submitted)
 

@@ -14,6 +14,7 @@ import resource
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -27,6 +28,7 @@ from airflow_wxa.client import AsyncWxaClient, Egress
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import plan_all
 from airflow_wxa.fleet.shard import OutcomesOf, Shard, spec_of
+from airflow_wxa.hooks.accepted import accepted_writes
 from airflow_wxa.hooks.recorder import Recorder
 from airflow_wxa.store import Ledger, Store, TaskRef
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
@@ -99,7 +101,16 @@ def ours(count: int, url: str, store_url: str) -> Callable[[], None]:
         apps = list(fleets.apps(KEY, fleet_app.c.carrier == f"rest/{number}"))
         tokens = FixedTokens({}, "", PlatformCredentials(PLATFORM, Secret("appsecret"), store, egress))
         async with AsyncWxaClient(egress, tokens, recorder) as client:
-            await Shard(fleets, run, client, "configure_domains", f"rest/{number}", 60.0).work(apps)
+            carried = Shard(
+                fleets,
+                run,
+                client,
+                "configure_domains",
+                f"rest/{number}",
+                scan_seconds=60.0,
+                accepted_of=partial(accepted_writes, lambda: Ledger(store_url), PLATFORM, task),
+            )
+            await carried.work(apps)
 
     def work() -> None:
         for number in fleets.shards(KEY, "rest"):

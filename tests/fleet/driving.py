@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from airflow_wxa.access import FixedTokens
 from airflow_wxa.client import AsyncWxaClient, Egress
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import plan_all
-from airflow_wxa.fleet.shard import Shard, spec_of
+from airflow_wxa.fleet.shard import OutcomesOf, Shard, spec_of
 from airflow_wxa.fleet.waves import places, read_waves
+from airflow_wxa.hooks.accepted import accepted_writes
+from airflow_wxa.hooks.recorder import Recorder
+from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from airflow_wxa.store.tables import fleet_app
 from tests.fleet.test_manifest import Files
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from airflow_wxa.fleet.shard import Wake
     from airflow_wxa.store.fleets import FleetApp, FleetRun
 
+PLATFORM: Final = "wx00000000000000c1"
 STAGES = ("configure_domains", "commit_code", "submit_audit")
 WAVES = ("canary", "early", "rest")
 
@@ -39,7 +44,6 @@ class Drive:
     store_url: str
     url: str
     tokens: Mapping[str, str]
-    observer: Any = None
     key: RunKey = field(default_factory=lambda: RunKey("wxa_fleet_release", "run"))
     platform_token: str = ""
     fleets: Fleets = field(init=False)
@@ -53,15 +57,20 @@ class Drive:
         assert run is not None
         return run
 
-    def client(self) -> AsyncWxaClient:
+    def client(self, task: TaskRef | None = None) -> AsyncWxaClient:
+        """Return a client; for a task it keeps the ledger."""
         tokens = FixedTokens(self.tokens, self.platform_token)
-        return AsyncWxaClient(Egress(self.url), tokens, self.observer)
+        recorder = OutcomesOf(Recorder(self.ledger, PLATFORM, task)) if task else None
+        return AsyncWxaClient(Egress(self.url), tokens, recorder)
+
+    def ledger(self) -> Ledger:
+        return Ledger(self.store_url)
 
     def load(self, manifest: str, shard_size: int = 200) -> None:
         read = read_manifest(manifest, Files())
         where = places(read_waves(read.common.get("waves") or {}), len(read.apps), shard_size)
         apps = [NewApp(app.appid, *place, app.given) for app, place in zip(read.apps, where, strict=True)]
-        self.fleets.load(self.key, "wx00000000000000c1", read.common, read.digest, apps)
+        self.fleets.load(self.key, PLATFORM, read.common, read.digest, apps)
 
     def plan(self) -> None:
         async def planned() -> None:
@@ -101,8 +110,13 @@ class Drive:
             mine = (fleet_app.c.wave == wave) & (fleet_app.c.shard == number)
         self.fleets.reopen(self.key, mine, task_id)
         apps = list(self.fleets.apps(self.key, mine, fleet_app.c.outcome.is_(None)))
-        async with self.client() as client:
-            return await Shard(self.fleets, self.run, client, task_id, f"{wave}/{number}", 0.01).work(apps)
+        task = TaskRef(self.key.dag_id, self.key.run_id, task_id)
+        accepted_of = partial(accepted_writes, self.ledger, PLATFORM, task)
+        async with self.client(task) as client:
+            carried = Shard(
+                self.fleets, self.run, client, task_id, f"{wave}/{number}", scan_seconds=0.01, accepted_of=accepted_of
+            )
+            return await carried.work(apps)
 
     def submitted(self, usable: int = 10**6, *, parallel: bool = False) -> None:
         """Carry the fleet to its audits."""

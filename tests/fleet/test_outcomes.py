@@ -12,6 +12,7 @@ from airflow_wxa.fleet import shard
 from airflow_wxa.sandbox import seeded_fleet
 from airflow_wxa.sandbox.loose import Looseness
 from airflow_wxa.sandbox.server import serve
+from airflow_wxa.steps import lag
 from tests.fleet.driving import Drive
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ EXPECTED: dict[Kind, tuple[str, int | None]] = {
     "rejected": ("rejected", None),
     "lost_answer": ("released", None),
 }
-LAGS = ("domains", "trial_version", "audit_sheet", "online_version", "effective_domains")
-ANSWERS = ("no_errcode", "text_numbers", "extra_fields", "slashes", "upper_case", "control_characters", "bom")
 
 
 def manifest(fleet: Fleet, **changes: object) -> str:
@@ -51,8 +50,8 @@ def tokens(fleet: Fleet) -> dict[str, str]:
 )
 def test_each_mini_program_ends_as_its_kind_must(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shard, "RETRY_SECONDS", (0.01, 0.02, 0.04))
-    loose = Looseness()
-    fleet = seeded_fleet(size, seed=11, shares=SHARES, loose=loose)
+    monkeypatch.setattr(lag, "_PAUSES", (0.01,) * 5)
+    fleet = seeded_fleet(size, seed=11, shares=SHARES, loose=Looseness.everything(lag=2))
     with serve(fleet.world) as wechat:
         for fault in fleet.faults:
             wechat.add_fault(fault)

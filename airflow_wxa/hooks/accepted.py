@@ -1,0 +1,72 @@
+"""What the ledger knows of a run's writes that WeChat accepted lately: a read that lags behind them is no news."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from airflow_wxa.api.webview_domain import normalised_hosts
+from airflow_wxa.errors import WxaError
+from airflow_wxa.steps import LAG_SECONDS, NOTHING_ACCEPTED, AcceptedWrites
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from airflow_wxa.store import Ledger, TaskRef
+    from airflow_wxa.store.ledger import Entry
+
+__all__ = ["accepted_writes"]
+
+log = logging.getLogger(__name__)
+
+_REGISTERING: Final = ("add", "set")  # actions that put hosts onto the platform list
+
+
+def accepted_writes(
+    open_ledger: Callable[[], Ledger], component_appid: str, task: TaskRef, fingerprints: Mapping[str, str]
+) -> dict[str, AcceptedWrites]:
+    """Return, by appid, what the ledger knows of a run's writes that WeChat accepted within the last ten minutes.
+
+    Outside of a run, and where the store does not answer, that is nothing; then a step decides from what WeChat shows.
+
+    :param open_ledger: opens it; called only when there is something to read.
+    :param fingerprints: appid → of the version that the step is about; ``""``: of any.
+    """
+    if not task.run_id:
+        return dict.fromkeys(fingerprints, NOTHING_ACCEPTED)
+    try:
+        ledger = open_ledger()
+        lately = ledger.accepted(component_appid, fingerprints, task, seconds=LAG_SECONDS)
+        withdrawn = ledger.withdrawn(component_appid, fingerprints, task)
+    except WxaError as error:
+        log.warning("what WeChat accepted lately is not known, the step goes on: %s", error.what)
+        return dict.fromkeys(fingerprints, NOTHING_ACCEPTED)
+    of_platform = [row for row in lately if not row[0].appid]
+    of_appid: dict[str, list[tuple[Entry, float]]] = {}
+    for row in lately:
+        if row[0].appid:
+            of_appid.setdefault(row[0].appid, []).append(row)
+    return {
+        appid: _accepted(
+            [
+                (row, ago)
+                for row, ago in (*of_appid.get(appid, ()), *of_platform)
+                if fingerprint in ("", row.fingerprint) or not row.fingerprint
+            ],
+            (auditid for whose, auditid in withdrawn if whose == appid),
+        )
+        for appid, fingerprint in fingerprints.items()
+    }
+
+
+def _accepted(rows: list[tuple[Entry, float]], withdrawn: Iterable[str]) -> AcceptedWrites:
+    added = [row.asked for row, _ in rows if not row.appid and row.asked.get("action") in _REGISTERING]
+    return AcceptedWrites(
+        before={
+            endpoint: [row.before for row, _ in rows if row.endpoint == endpoint]
+            for endpoint in {row.endpoint for row, _ in rows}
+        },
+        submitted={row.auditid: LAG_SECONDS - ago for row, ago in rows if row.auditid},
+        registered=normalised_hosts(";".join(asked["wxa_jump_h5_domain"] for asked in added)),
+        withdrawn=frozenset(withdrawn),
+    )
