@@ -34,7 +34,7 @@ def get_provider_info() -> dict[str, Any]:
         ),
         "sensors": _modules("sensors.polling"),
         "hooks": _modules("hooks.wxa"),
-        "triggers": _modules("triggers.polling", "triggers.fleet"),
+        "triggers": _modules("triggers.polling", "triggers.audit_change", "triggers.fleet"),
         "connection-types": [
             {
                 "connection-type": "wxa",
@@ -78,6 +78,7 @@ def get_provider_info() -> dict[str, Any]:
                         "[core] fernet_key.",
                     ),
                     "push_conn_ids": _PUSH_CONN_IDS,
+                    "forward_pushes_to": _FORWARD_PUSHES_TO,
                     "screenshot_dir": _SCREENSHOT_DIR,
                     "manifest_folder": _MANIFEST_FOLDER,
                 },
@@ -145,6 +146,14 @@ _PUSH_CONN_IDS: dict[str, Any] = {
     "type": "string",
     "example": "wxa_default,wxa_second",
     "default": "wxa_default",
+}
+_FORWARD_PUSHES_TO: dict[str, Any] = {
+    "description": "URL that pushes which are none of ours are handed on to, as they came: https, or http to loopback. "
+    "$APPID$ in it stands for the Mini Program's appid. Empty: they are ignored.",
+    "version_added": "0.1.0",
+    "type": "string",
+    "example": "https://service.example.com/wechat/$APPID$",
+    "default": "",
 }
 _SCREENSHOT_DIR: dict[str, Any] = {
     "description": "Folder on the worker, or URL of an object storage as ObjectStoragePath takes it, for the "

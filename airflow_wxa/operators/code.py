@@ -15,6 +15,7 @@ from airflow_wxa.api import values
 from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.webview_domain import parse_origins
+from airflow_wxa.assets import RELEASES, announce_release
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import WxaTrialQrcodeLink
 from airflow_wxa.operators.approval import is_approval_wanted, require_approval
@@ -231,7 +232,7 @@ class WxaReleaseOperator(_AdoptingOperator):
 
     Just before, the wanted domains are looked for on the Mini Program's own list and, when the Connection can read
     it, on the platform's: one that the release would drop stops it. Returns ``{"outcome": "released|already_released",
-    "appid", "release_version", "release_time", "effective"}``.
+    "appid", "release_version", "release_time", "effective"}``, and emits an event of the Asset ``wxa://{appid}/release``.
 
     :param webviewdomain: origins that must be effective afterwards (templated).
     :param auditid: of the submission; needed with ``approval_task_id``, with ``adopt_trial``, and where WeChat leaves
@@ -257,6 +258,7 @@ class WxaReleaseOperator(_AdoptingOperator):
         approval_task_id: str | None = None,
         **kwargs: Any,
     ) -> None:
+        kwargs["outlets"] = [*kwargs.get("outlets", ()), RELEASES]
         super().__init__(**kwargs)
         self.webviewdomain = webviewdomain
         self.auditid = auditid
@@ -281,7 +283,9 @@ class WxaReleaseOperator(_AdoptingOperator):
                 approved_auditid=approved_auditid,
                 accepted=self._accepted(version),
             )
-            return self._run(step)
+            returned = self._run(step)
+        announce_release(context, returned)
+        return returned
 
 
 class WxaVerifyReleaseOperator(_AdoptingOperator):

@@ -8,6 +8,7 @@ word. A push that another receiver forwards is taken as it is, if query and body
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -19,8 +20,10 @@ from starlette.requests import ClientDisconnect
 
 from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.push import MAX_PUSH_BYTES, Envelope
+from airflow_wxa.errors import WxaSpecError, WxaTransportError
 from airflow_wxa.hooks.store import open_store as open_configured_store
 from airflow_wxa.plugins.connections import PushConnections
+from airflow_wxa.plugins.forwarding import FORWARDED, PushForwarder, forward_pushes_to
 from airflow_wxa.plugins.push_handler import REFUSED, UNAVAILABLE, Answer, PushHandler
 
 if TYPE_CHECKING:
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from airflow_wxa.store import Store
 
 __all__ = ["create_receiver"]
+
+log = logging.getLogger(__name__)
 
 # WeChat waits five seconds for an answer: what takes longer is better refused and sent again.
 _BODY_SECONDS: Final = 4.0
@@ -56,19 +61,27 @@ def create_receiver(
     listed = connections or PushConnections()
     handler = PushHandler(listed, open_store, clock)
     app.state.refusals = handler.refusals
+    forwarder = _forwarder()
     threads, threads_afterwards = CapacityLimiter(_THREADS), CapacityLimiter(_THREADS_AFTERWARDS)
 
     async def answer_to(wxa_conn_id: str, appid: str | None, request: Request) -> Answer:
         if not listed.is_listed(wxa_conn_id) or (appid is not None and not APPID.fullmatch(appid)):
             handler.refusals.count("", "connection")
             return REFUSED
-        handle = partial(handler.handle, wxa_conn_id, appid, _envelope(request.query_params, await _body(request)))
+        body = await _body(request)
+        handle = partial(handler.handle, wxa_conn_id, appid, _envelope(request.query_params, body))
         try:
             with fail_after(_QUEUE_SECONDS):  # only waiting for a thread can end so; what has begun is finished
-                return await to_thread.run_sync(handle, limiter=threads)
+                answer = await to_thread.run_sync(handle, limiter=threads)
         except TimeoutError:
             handler.refusals.count("", "busy")
             return UNAVAILABLE
+        if forwarder is None or not answer.owner or FORWARDED in request.headers:
+            return answer
+        try:
+            return Answer(answer.status, await forwarder.forward(answer.owner, request.query_params, body))
+        except WxaTransportError as error:
+            return handler.unavailable(wxa_conn_id, "forward", error)
 
     async def respond(wxa_conn_id: str, appid: str | None, request: Request) -> Response:
         answer = await answer_to(wxa_conn_id, appid, request)
@@ -86,6 +99,15 @@ def create_receiver(
         return await respond(wxa_conn_id, appid, request)
 
     return app
+
+
+def _forwarder() -> PushForwarder | None:
+    try:
+        url = forward_pushes_to()
+    except WxaSpecError as error:
+        log.error("%s", error)  # noqa: TRY400  (its text says it all; tickets must be taken all the same)
+        return None
+    return PushForwarder(url) if url else None
 
 
 async def _body(request: Request) -> bytes:

@@ -1,6 +1,6 @@
 """What a release does, as generators without I/O: they yield calls, are sent replies, and return outcomes."""
 
-from airflow_wxa.steps.audit import Submission, audit_error, audit_status, submit_version
+from airflow_wxa.steps.audit import Submission, audit_error, audit_seen, audit_status, submit_version
 from airflow_wxa.steps.code import commit_code, privacy_scan
 from airflow_wxa.steps.domains import configure_domains, modify_platform_domains
 from airflow_wxa.steps.lag import LAG_SECONDS, NOTHING_ACCEPTED, AcceptedWrites
@@ -41,6 +41,7 @@ __all__ = [
     "TemplateOutcome",
     "add_to_template",
     "audit_error",
+    "audit_seen",
     "audit_status",
     "commit_code",
     "configure_domains",

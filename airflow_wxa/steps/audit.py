@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow_wxa.api.audit import get_auditstatus, queryquota, read_sheet, submit_audit
+from airflow_wxa.api.audit import AuditStatus, get_auditstatus, queryquota, read_sheet, submit_audit
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import AUDIT_ALREADY_RUNNING, AUDIT_QUOTA_REACHED, error_for
 from airflow_wxa.errors import (
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
-__all__ = ["Submission", "audit_error", "audit_status", "submit_version"]
+__all__ = ["Submission", "audit_error", "audit_seen", "audit_status", "submit_version"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,33 @@ def audit_status(appid: str, auditid: str, *, just_submitted: bool = False) -> S
         sheet = latest
     word = cast('Literal["approved", "rejected", "withdrawn", "delayed", "auditing"]', sheet.status.name.lower())
     return AuditOutcome(word, appid, auditid, reason=sheet.reason, screenshot=sheet.screenshot)
+
+
+def audit_seen(appid: str, before: Mapping[str, Any] | None) -> Step[dict[str, Any]]:
+    """Look at the latest sheet, and return what is to be remembered of it: something else than before is a change.
+
+    What a replica that lags may show is none: no sheet after one, an older sheet, and one in audit that had ended.
+
+    :param before: what was remembered last; ``None``: nobody has looked yet.
+    :return: ``{"auditid", "user_version", "status", "submit_audit_time"}``; ``{}``: there is no sheet yet.
+    """
+    sheet = yield from read_latest_sheet(appid)
+    if sheet is None:
+        return dict(before or {})
+    now = {
+        "auditid": sheet.auditid,
+        "user_version": sheet.user_version,
+        "status": sheet.status.name.lower(),
+        "submit_audit_time": sheet.submit_audit_time,
+    }
+    if not before:
+        return now
+    if sheet.auditid == before["auditid"]:
+        had_ended = not AuditStatus[before["status"].upper()].is_open
+        lags = before["status"] == now["status"] or (had_ended and sheet.status.is_open)
+    else:
+        lags = 0 < sheet.submit_audit_time < before["submit_audit_time"]
+    return dict(before) if lags else now
 
 
 def audit_error(outcome: AuditOutcome, screenshots: Mapping[str, str] | None = None) -> WxaError | None:

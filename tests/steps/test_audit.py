@@ -15,7 +15,7 @@ from airflow_wxa.errors import (
     WxaTransportError,
 )
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import AuditOutcome, Submission, audit_error, audit_status, submit_version
+from airflow_wxa.steps import AuditOutcome, Submission, audit_error, audit_seen, audit_status, submit_version
 
 if TYPE_CHECKING:
     from airflow_wxa.api.code import CodeVersion
@@ -448,3 +448,32 @@ def test_a_withdrawal_is_an_error_of_state() -> None:
 @pytest.mark.parametrize("word", ["approved", "delayed", "auditing"])
 def test_a_review_that_goes_well_or_goes_on_is_no_error(word: str) -> None:
     assert audit_error(AuditOutcome(word, APPID, "7")) is None  # type: ignore[arg-type]
+
+
+SEEN = {"auditid": "7", "user_version": "1.4.0", "status": "approved", "submit_audit_time": 100}
+
+
+@pytest.mark.parametrize(
+    ("before", "shown", "remembered"),
+    [
+        (None, NO_SHEET, {}),
+        (None, (7, APPROVED, 100), SEEN),
+        ({}, (7, APPROVED, 100), SEEN),
+        (SEEN | {"status": "auditing"}, (7, APPROVED, 100), SEEN),
+        (SEEN | {"status": "delayed"}, (7, APPROVED, 100), SEEN),
+        (SEEN, (7, AUDITING, 100), SEEN),  # a replica that lags: what has ended does not go on
+        (SEEN, (7, DELAYED, 100), SEEN),
+        (SEEN, NO_SHEET, SEEN),
+        (SEEN, (6, REJECTED, 90), SEEN),
+        (SEEN, (8, AUDITING, 110), SEEN | {"auditid": "8", "status": "auditing", "submit_audit_time": 110}),
+        (SEEN, (8, AUDITING, 0), SEEN | {"auditid": "8", "status": "auditing", "submit_audit_time": 0}),
+    ],
+)
+def test_what_is_remembered_of_an_audit_only_moves_on(
+    script: Script, before: dict[str, Any] | None, shown: Any, remembered: dict[str, Any]
+) -> None:
+    if shown != NO_SHEET:
+        auditid, status, submitted = shown
+        shown = {"errcode": 0, "auditid": auditid, "status": status, "user_version": "1.4.0"}
+        shown["submit_audit_time"] = submitted
+    assert script.play(audit_seen(APPID, before), get_latest_auditstatus=[shown]) == remembered

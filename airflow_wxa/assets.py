@@ -1,0 +1,53 @@
+"""Assets that other DAGs are scheduled on: a release of a Mini Program, and each change of its audit status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import Asset, AssetAlias, AssetWatcher
+
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.triggers.audit_change import WxaAuditChangeTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Context
+
+__all__ = ["RELEASES", "announce_release", "audit_asset", "release_asset"]
+
+#: Outlet of every task that releases; ``schedule=RELEASES`` follows the releases of all Mini Programs.
+RELEASES: Final = AssetAlias("wxa_release")
+
+
+def release_asset(appid: str) -> Asset:
+    """Return ``wxa://{appid}/release``: an event of it says that this Mini Program was released.
+
+    The event's ``extra`` is ``{"version", "domains"}``: ``user_version``, and the effective business domains, ``null``
+    where WeChat did not tell them. A release that is run again says so again.
+    """
+    uri = f"wxa://{appid}/release"
+    return Asset(name=uri, uri=uri)
+
+
+def audit_asset(appid: str, *, wxa_conn_id: str = WxaHook.default_conn_name, poll_seconds: float = 60.0) -> Asset:
+    """Return ``wxa://{appid}/audit``, watched: an event of it says that the status of the latest sheet has changed.
+
+    The event's ``extra["payload"]`` is ``{"appid", "auditid", "user_version", "status", "submit_audit_time"}``;
+    ``status`` is ``approved``, ``rejected``, ``auditing``, ``withdrawn`` or ``delayed``.
+
+    :param poll_seconds: of the first pause between two looks; pauses grow to a quarter of an hour, and a push ends one.
+    """
+    uri = f"wxa://{appid}/audit"
+    trigger = WxaAuditChangeTrigger(appid=appid, wxa_conn_id=wxa_conn_id, poll_seconds=poll_seconds)
+    return Asset(name=uri, uri=uri, watchers=[AssetWatcher(name=f"audit_of_{appid}", trigger=trigger)])
+
+
+def announce_release(context: Context, outcome: Mapping[str, Any]) -> None:
+    """Emit the event of a release, from a task with the outlet :data:`RELEASES`, once the task has succeeded.
+
+    :param outcome: what the step returned.
+    """
+    if (events := context.get("outlet_events")) is not None:
+        told = {"version": outcome["release_version"], "domains": outcome["effective"]}
+        events[RELEASES].add(release_asset(outcome["appid"]), extra=told)

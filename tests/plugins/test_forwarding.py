@@ -1,0 +1,144 @@
+"""Pushes that are none of ours go on as they came, and nothing that holds a secret does."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fastapi import FastAPI, Request, Response
+
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.plugins.connections import PushConnections
+from airflow_wxa.plugins.forwarding import FORWARDED, forward_pushes_to
+from airflow_wxa.plugins.receiver import create_receiver
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
+from tests.plugins.receiving import KEYS, NOW, Receiver, push_connection, query, served, ticket, xml
+from tests.sealing import sealed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_wxa.store import Store
+
+MESSAGE = f"/wxa_default/message/{APPID}"
+VISITOR = xml(ToUserName="gh_000000000001", CreateTime=NOW, MsgType="text", Content="hello")
+
+
+class Service:
+    """The system of somebody else."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.came: list[dict[str, Any]] = []
+        self.app = FastAPI()
+
+        @self.app.post("/wechat/{appid}")
+        async def take(appid: str, request: Request) -> Response:
+            body = await request.body()
+            self.came.append({"appid": appid, "query": dict(request.query_params), "body": body})
+            return Response("<xml>hello back</xml>", self.status)
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    service = Service()
+    with served(service.app) as url:
+        monkeypatch.setenv("AIRFLOW__WXA__FORWARD_PUSHES_TO", f"{url}/wechat/$APPID$")
+        yield service
+
+
+@pytest.fixture
+def receiver(store: Store, service: Service) -> Receiver:
+    connections = PushConnections(["wxa_default"], {"wxa_default": push_connection()}.get)
+    return Receiver(store, create_receiver(connections, open_store=lambda: store, clock=lambda: NOW))
+
+
+def test_a_visitors_message_goes_on_as_it_came_and_its_answer_comes_back(receiver: Receiver, service: Service) -> None:
+    envelope = sealed(KEYS, VISITOR, timestamp=NOW)
+    asked = query(envelope) | {"openid": "o-visitor", "access_token": "not WeChat's"}
+    answer = receiver.request("POST", MESSAGE, envelope.body, asked)
+    assert (answer.status_code, answer.text) == (200, "<xml>hello back</xml>")
+    assert service.came == [{"appid": APPID, "query": query(envelope) | {"openid": "o-visitor"}, "body": envelope.body}]
+
+
+def test_an_event_about_the_platform_that_we_do_not_know_goes_on(receiver: Receiver, service: Service) -> None:
+    receiver.event(xml(AppId=COMPONENT_APPID, CreateTime=NOW, InfoType="order_path_audit_result_notify"))
+    assert [each["appid"] for each in service.came] == [COMPONENT_APPID]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/wxa_default/authorisation", ticket()),
+        (MESSAGE, ticket()),  # the same push at the other address
+        (MESSAGE, xml(InfoType="authorized", AuthorizationCode="queryauthcode@@@x")),
+        (MESSAGE, xml(InfoType="other", PreAuthCode="preauthcode@@@x")),
+        (MESSAGE, xml(ToUserName="gh_000000000001", CreateTime=NOW, MsgType="event", Event="weapp_audit_success")),
+    ],
+)
+def test_what_is_ours_or_holds_a_secret_stays(receiver: Receiver, service: Service, path: str, text: str) -> None:
+    assert receiver.send(path, text).text == "success"
+    assert service.came == []
+
+
+def test_a_forged_push_goes_nowhere(receiver: Receiver, service: Service) -> None:
+    envelope = sealed(KEYS, VISITOR, timestamp=NOW)
+    forged = query(envelope) | {"msg_signature": "0" * 40}
+    assert receiver.request("POST", MESSAGE, envelope.body, forged).status_code == 403
+    assert service.came == []
+
+
+def test_a_push_that_was_handed_on_goes_no_further(receiver: Receiver, service: Service) -> None:
+    envelope = sealed(KEYS, VISITOR, timestamp=NOW)
+    import httpx  # noqa: PLC0415
+
+    with served(receiver.app) as url:
+        sent = httpx.post(url + MESSAGE, content=envelope.body, params=query(envelope), headers={FORWARDED: "1"})
+    assert (sent.text, service.came) == ("success", [])
+
+
+def test_a_service_that_fails_lets_wechat_send_again_and_is_counted(
+    receiver: Receiver, service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.status = 500
+    assert receiver.send(MESSAGE, VISITOR).status_code == 503
+    assert receiver.refused == {("wxa_default", "forward"): 1}
+    assert "HTTP status 500" in caplog.text
+    assert "/wechat/" not in re.sub(r"HTTP Request.*", "", caplog.text)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_taken"),
+    [
+        ("", True),
+        ("https://service.example.com/wechat/$APPID$", True),
+        ("http://127.0.0.1:8000/x", True),
+        ("http://service.example.com/x", False),
+        ("https://user:secret@service.example.com/", False),
+        ("https://service.example.com/?key=secret", False),
+        ("ftp://service.example.com/", False),
+        ("http://[::1", False),
+        ("service.example.com", False),
+    ],
+)
+def test_plain_http_stays_on_this_machine(monkeypatch: pytest.MonkeyPatch, url: str, is_taken: bool) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__FORWARD_PUSHES_TO", url)
+    if is_taken:
+        assert forward_pushes_to() == url
+    else:
+        with pytest.raises(WxaSpecError) as refused:
+            forward_pushes_to()
+        assert "secret" not in str(refused.value)
+
+
+def test_an_address_that_is_refused_stops_no_ticket(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__FORWARD_PUSHES_TO", "http://service.example.com/x")
+    connections = PushConnections(["wxa_default"], {"wxa_default": push_connection()}.get)
+    receiver = Receiver(store, create_receiver(connections, open_store=lambda: store, clock=lambda: NOW))
+    assert "forward_pushes_to is refused" in caplog.text
+    assert receiver.event(ticket()).text == "success"
+    assert receiver.ticket == "ticket@@@1"
+    assert receiver.send(MESSAGE, VISITOR).text == "success"
