@@ -49,7 +49,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "placeholders": {
                         "host": "empty: https://api.weixin.qq.com",
-                        "port": "empty: as the host says",
+                        "port": "0: as the host says; Test refuses an empty one",
                         "login": "the platform's appid, wx…",
                     },
                 },

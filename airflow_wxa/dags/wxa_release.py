@@ -7,7 +7,9 @@ and prove that version and domains are online.
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
+from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
 
 
 def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None = None, **dag_kwargs: Any) -> DAG:
@@ -134,12 +138,29 @@ def check_release() -> None:
     """Report every problem at once, before the first call."""
     params = get_current_context()["params"]
     _, problems = read_release(params)
+    problems += misspelt_params(get_current_context())
     problems += WxaHook(params["wxa_conn_id"]).token_problems(params["appid"])
     if params["on_platform_list_empty"] == "register":
         problems += WxaHook(platform_conn_id(get_current_context())).token_problems(None)
     with failing_at_once():
         store = [each for each in store_problems() if not any(each in problem for problem in problems)]
         refuse(problems + store)
+
+
+def misspelt_params(context: Context) -> list[str]:
+    """Return a line for each key of the trigger that is no param of the DAG but looks like one.
+
+    Airflow takes any key, and a misspelt ``release`` would publish. Tools add keys of their own (OpenLineage does):
+    those that look like no param are only logged.
+    """
+    params = list(context["dag"].params)
+    problems = []
+    for name in dict(context["dag_run"].conf or {}).keys() - set(params):
+        if close := get_close_matches(name, params, n=1, cutoff=0.8):
+            problems.append(f"{name}: is no param of this DAG, {close[0]} is")
+        else:
+            log.warning("%s in the run's conf is no param of this DAG: it changes nothing", name)
+    return sorted(problems)
 
 
 def platform_conn_id(context: Context) -> str:

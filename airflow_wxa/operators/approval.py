@@ -44,6 +44,7 @@ __all__ = [
 
 _HOW_TO: Final = "airflow-wxa docs approve"
 _ASKED: Final = "asked"
+_BEIJING: Final = dt.timezone(dt.timedelta(hours=8))
 log = logging.getLogger(__name__)
 
 
@@ -172,7 +173,9 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
 
     def _noted(self, context: Context, decision: dict[str, Any]) -> dict[str, Any]:
         """Note the decision in the ledger; without that an approval does not count, a rejection may do without."""
-        self.log.info("%s by %s at %s", decision["outcome"], decision["by"] or "nobody in time", decision["at"])
+        at = dt.datetime.fromisoformat(decision["at"]).astimezone(_BEIJING)
+        who, why = decision["by"] or "nobody in time", f": {decision['why']}" if decision["why"] else ""
+        self.log.info("%s by %s at %s (UTC+8)%s", decision["outcome"], who, f"{at:%Y-%m-%d %H:%M}", why)
         try:
             decision |= self._asked_about(context)
             self._note(decision)

@@ -41,8 +41,13 @@ def default_world() -> World:
         published=["example.com"],
     )
     first, second, third = (
-        MiniProgram(appid=f"wx100000000000000{number}", authorizer_access_token=f"sandbox-token-{number}", **own)
-        for number in (1, 2, 3)
+        MiniProgram(
+            appid=f"wx100000000000000{number}",
+            nick_name=name,
+            authorizer_access_token=f"sandbox-token-{number}",
+            **own,
+        )
+        for number, name in enumerate(("Tea House 茶馆", "Book Shop 书店", "Street Stall 小摊"), 1)
     )
     second.third_webviewdomain = ["https://m.example.com"]
     third.individual = True

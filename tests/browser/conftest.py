@@ -28,10 +28,27 @@ PLATFORM: Final = "wx00000000000000c1"
 PLAIN: Final = "wx00000000000000a1"
 REJECTED: Final = "wx00000000000000a2"
 UNREGISTERED: Final = "wx00000000000000a3"
+REFUSED: Final = "wx00000000000000a4"
+STOPPED: Final = "wx00000000000000a5"
+ASKED_ABOUT: Final = "wx00000000000000a6"
+ONLINE: Final = "wx00000000000000a7"
+NAMES: Final = {
+    PLAIN: "Tea House 茶馆",
+    REJECTED: "Book Shop",
+    UNREGISTERED: "Bakery",
+    REFUSED: "Flower Shop",
+    STOPPED: "Cinema",
+    ASKED_ABOUT: "Pharmacy",
+    ONLINE: "Barber",
+}
 TOKEN: Final = "browser-token"
 REASON: Final = "1: the pages do not match the chosen category"
 SCREENSHOTS: Final = Path("build/browser")
-POLLS: Final = {"AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "1", "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "1"}
+SETTINGS: Final = {
+    "AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "1",
+    "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "1",
+    "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+}
 DAGS: Final = {
     path.name: path.read_text("utf-8")
     for path in (Path(__file__).parents[2] / "dags").glob("*.py")
@@ -59,10 +76,10 @@ def release_of(appid: str, **params: Any) -> dict[str, Any]:
 
 
 def world() -> World:
-    """Return one platform and three Mini Programs; what is waited for is there at the first look."""
+    """Return one platform and its Mini Programs; what is waited for is there at the first look."""
 
     def mini_program(appid: str, **fields: Any) -> MiniProgram:
-        at_once: dict[str, Any] = {"scan_polls": 0, "audit": AuditPlan(polls=0), **fields}
+        at_once: dict[str, Any] = {"scan_polls": 0, "audit": AuditPlan(polls=0), "nick_name": NAMES[appid], **fields}
         return MiniProgram(appid=appid, component_appid=PLATFORM, authorizer_access_token=f"{TOKEN}-{appid}", **at_once)
 
     platform = Platform(
@@ -71,7 +88,7 @@ def world() -> World:
     rejected = AuditPlan(polls=0, result="rejected", reason=REASON)
     return World(
         platforms=[platform],
-        mini_programs=[mini_program(PLAIN), mini_program(REJECTED, audit=rejected), mini_program(UNREGISTERED)],
+        mini_programs=[mini_program(each, **({"audit": rejected} if each == REJECTED else {})) for each in NAMES],
         templates=[Template(template_id=47)],
     )
 
@@ -80,14 +97,14 @@ def world() -> World:
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Start both once; ending them is what the fixture waits for."""
     with serve(world()) as sandbox:
-        tokens = {appid: f"{TOKEN}-{appid}" for appid in (PLAIN, REJECTED, UNREGISTERED)}
+        tokens = {appid: f"{TOKEN}-{appid}" for appid in NAMES}
         connection = {
             "conn_type": "wxa",
             "host": sandbox.url,
             "login": PLATFORM,
             "extra": {"component_access_token": TOKEN, "authorizer_access_tokens": tokens},
         }
-        environment = {"AIRFLOW_CONN_WXA_DEFAULT": json.dumps(connection), **POLLS}
+        environment = {"AIRFLOW_CONN_WXA_DEFAULT": json.dumps(connection), **SETTINGS}
         airflow = ThrowawayAirflow(tmp_path_factory.mktemp("airflow"), environment, DAGS)
         try:
             airflow.start("wxa_release", "wxa_platform_domains", patience=300)

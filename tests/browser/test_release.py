@@ -8,23 +8,38 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.conftest import PLAIN, REASON, REJECTED, UNREGISTERED, picture
+from tests.browser.conftest import (
+    ASKED_ABOUT,
+    NAMES,
+    ONLINE,
+    PLAIN,
+    REASON,
+    REFUSED,
+    REJECTED,
+    STOPPED,
+    TOKEN,
+    UNREGISTERED,
+    picture,
+)
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import FrameLocator, Locator, Page
 
     from tests.browser.conftest import Stage
 
 pytestmark = pytest.mark.browser
 
 SECONDS = 240
+ASKED = ("awaiting_input", "deferred")  # Airflow 3.3, and 3.2
 
 
 def wait_for_state(stage: Stage, run_id: str, task_id: str, *states: str, dag_id: str = "wxa_release") -> str:
     """Wait until a task of a run is in one of these states; looked at by REST, as nobody counts seconds in a page."""
     deadline = time.monotonic() + SECONDS
+    now: dict[str, str] = {}
     while time.monotonic() < deadline:
-        now = {each.task_id: each.state for each in stage.airflow.api.task_instances(dag_id, run_id)}
+        if run_id in stage.airflow.api.run_states(dag_id):
+            now = {each.task_id: each.state for each in stage.airflow.api.task_instances(dag_id, run_id)}
         if (state := now.get(task_id, "")) in states:
             return state
         time.sleep(0.5)
@@ -36,34 +51,62 @@ def open_log(page: Page, run_id: str, task_id: str) -> None:
     page.goto(f"/dags/wxa_release/runs/{run_id}/tasks/{task_id}")
 
 
-def test_the_form_names_every_param_and_starts_a_release(page: Page, stage: Stage) -> None:
+def fill_form(page: Page, run_id: str, appid: str, **values: str) -> None:
+    """Open the DAG's form and fill in what a release needs."""
     page.goto("/dags/wxa_release")
     page.get_by_role("button", name="Trigger Dag").click()
     for title in ("Mini Program (appid)", "Business domains (webviewdomain)", "Template (template_id)"):
         page.get_by_text(title).first.wait_for()
-    picture(page, "trigger_form")
-    page.locator("#element_appid").fill(PLAIN)
-    page.locator("#element_webviewdomain").fill("https://m.example.com")
-    page.locator("#element_template_id").fill("47")
-    page.locator("#element_user_version").fill("1.4.0")
+    filled = {"appid": appid, "webviewdomain": "https://m.example.com", "template_id": "47", "user_version": "1.4.0"}
+    for name, value in (filled | values).items():
+        page.locator(f"#element_{name}").fill(value)
     page.get_by_role("button", name="Advanced Options").click()
-    page.locator("[name=dagRunId]").fill("by_form")
+    page.locator("[name=dagRunId]").fill(run_id)
+
+
+def trigger(page: Page) -> None:
+    """Press the button of the form."""
     page.get_by_role("dialog").get_by_role("button", name="Trigger", exact=True).click()
-    assert wait_for_state(stage, "by_form", "check_release", "success", "failed") == "success"
 
 
-def test_an_approval_shows_what_changes_and_the_release_goes_online(page: Page, stage: Stage) -> None:
-    stage.release("approved", PLAIN, user_version="1.5.0", user_desc="spring sale")
-    wait_for_state(stage, "approved", "approve_release", "awaiting_input", "deferred")
+def test_a_release_is_triggered_watched_approved_and_seen_online(page: Page, stage: Stage) -> None:
+    fill_form(page, "by_form", PLAIN, user_desc="spring sale")
+    picture(page, "trigger_form")
+    trigger(page)
+    wait_for_state(stage, "by_form", "approve_release", *ASKED)
+
+    page.goto("/dags/wxa_release/runs/by_form")
+    page.get_by_label("Show Graph").click()
+    graph = page.locator(".react-flow")
+    for task_id in ("configure_domains", "register_platform_domains", "individual_account", "verify_release"):
+        graph.get_by_text(task_id, exact=True).wait_for()
+    for road in ("platform list empty (89020)", "individual (89231)", "configured (0, 89019)", "approved by WeChat"):
+        graph.get_by_text(road).first.wait_for()
+    picture(page, "graph")
+    page.get_by_label("Show Grid").click()
+
     page.goto("/required_actions")
-    page.get_by_role("link", name=re.compile(r"Release 1\.5\.0 of")).first.click()  # one click from there
-    page.get_by_text("spring sale").first.wait_for()
-    page.get_by_text(re.compile(r"\d+ before, \d+ after")).first.wait_for()
+    page.get_by_role("link", name=f"Release 1.4.0 of {PLAIN}?").first.click()
+    for said in (NAMES[PLAIN], "spring sale", "nothing: this would be the first release", "0 before, 1 after: 1 added"):
+        page.get_by_text(said).first.wait_for()
+    page.get_by_text(re.compile(r"^\+ https://m\.example\.com$", re.MULTILINE)).wait_for()
     picture(page, "approval")
     page.get_by_role("button", name="Approve").click()
-    assert wait_for_state(stage, "approved", "verify_release", "success", "failed") == "success"
-    open_log(page, "approved", "verify_release")
-    page.get_by_text(re.compile(rf"1\.5\.0 of {PLAIN} is online since")).first.wait_for()
+    assert wait_for_state(stage, "by_form", "verify_release", "success", "failed") == "success"
+    open_log(page, "by_form", "verify_release")
+    page.get_by_text(re.compile(rf"1\.4\.0 of {PLAIN} is online since")).first.wait_for()
+
+
+def test_a_refused_approval_is_told_from_a_release(page: Page, stage: Stage) -> None:
+    stage.release("refused", REFUSED)
+    wait_for_state(stage, "refused", "approve_release", *ASKED)
+    page.goto("/required_actions")
+    page.get_by_role("link", name=f"Release 1.4.0 of {REFUSED}?").first.click()
+    page.locator("textarea").fill("wait for the holiday to be over")
+    page.get_by_role("button", name="Reject").click()
+    wait_for_state(stage, "refused", "verify_release", "skipped")
+    open_log(page, "refused", "approve_release")
+    page.get_by_text(re.compile("rejected by .*: wait for the holiday to be over")).first.wait_for()
 
 
 def test_a_rejected_audit_ends_with_its_reason(page: Page, stage: Stage) -> None:
@@ -83,7 +126,7 @@ def test_89021_is_mended_in_the_browser(page: Page, stage: Stage) -> None:
 
     conf = {"hosts": ["shop.example.org"], "action": "add"}
     stage.airflow.api.trigger("wxa_platform_domains", "register", conf)
-    wait_for_state(stage, "register", "approve_change", "awaiting_input", "deferred", dag_id="wxa_platform_domains")
+    wait_for_state(stage, "register", "approve_change", *ASKED, dag_id="wxa_platform_domains")
     page.goto("/required_actions")
     page.get_by_role("link", name=re.compile("Platform list")).first.click()
     page.get_by_text("shop.example.org").first.wait_for()
@@ -95,6 +138,88 @@ def test_89021_is_mended_in_the_browser(page: Page, stage: Stage) -> None:
     page.get_by_role("button", name="Press shift+c to clear").click()
     page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
     assert wait_for_state(stage, "unregistered", "verify_release", "success") == "success"
+
+
+def test_a_refused_form_says_what_each_field_takes_in_a_narrow_window(page: Page) -> None:
+    page.set_viewport_size({"width": 900, "height": 1000})
+    fill_form(page, "narrow", "wx123")
+    trigger(page)
+    page.get_by_text("Bad Request").wait_for()  # all that Airflow shows there, so the descriptions say what is wanted
+    page.get_by_role("button", name="Run Parameters").click()
+    for said in ("wx and 16 hex digits", "such as https://m.example.com", "From gettemplatelist: digits"):
+        page.get_by_role("dialog").get_by_text(said).first.wait_for()
+
+
+def test_a_connection_made_in_the_browser_can_be_tested_there(page: Page, stage: Stage) -> None:
+    page.goto("/connections")
+    page.get_by_role("button", name="Add Connection").click()
+    form = page.get_by_role("dialog")
+    form.locator("[name=connection_id]").fill("made_in_the_browser")
+    form.get_by_role("combobox").first.fill("WeChat")
+    page.get_by_role("option", name="WeChat Mini Program platform").click()
+    form.locator("[name=host]").fill(stage.sandbox.url)
+    form.locator("[name=port]").fill("0")  # an empty one is what Airflow's button cannot test
+    form.get_by_role("button", name="Extra Fields", exact=True).click()
+    form.locator("#element_component_access_token").fill(TOKEN)
+    picture(page, "connection_form")
+    form.get_by_role("button", name="Save").click()
+    page.get_by_role("row", name="made_in_the_browser").get_by_label("Test Connection").click()
+    page.get_by_text("accepts the platform token").wait_for()
+
+
+class Clicks:
+    """Counts what somebody clicks who starts on Airflow's first page."""
+
+    def __init__(self, page: Page) -> None:
+        self.count = 0
+        self.page = page
+        page.goto("/")
+
+    def on(self, place: Locator) -> None:
+        place.click()
+        self.count += 1
+
+    def on_the_board(self) -> FrameLocator:
+        """Open the page of all Mini Programs."""
+        self.on(self.page.get_by_role("link", name=re.compile("Mini Prog")).first)
+        return self.page.frame_locator("iframe")
+
+
+def test_why_it_stopped_and_what_to_do_is_three_clicks_away(page: Page, stage: Stage) -> None:
+    stage.release("stopped", STOPPED, webviewdomain=["https://shop.example.net"])
+    wait_for_state(stage, "stopped", "configure_domains", "failed")
+    clicks = Clicks(page)
+    clicks.on(clicks.on_the_board().get_by_role("link", name=STOPPED))
+    board = page.frame_locator("iframe")
+    board.get_by_text("webview domain not on platform").first.wait_for()
+    board.get_by_text("register them with the DAG wxa_platform_domains").first.wait_for()
+    print(f"why it stopped, and what to do: {clicks.count} clicks")
+    assert clicks.count <= 3
+
+
+def test_what_an_approval_changes_is_two_clicks_away(page: Page, stage: Stage) -> None:
+    stage.release("asked", ASKED_ABOUT)
+    wait_for_state(stage, "asked", "approve_release", *ASKED)
+    clicks = Clicks(page)
+    clicks.on(page.get_by_role("link", name="Required Actions"))
+    clicks.on(page.get_by_role("link", name=f"Release 1.4.0 of {ASKED_ABOUT}?").first)
+    page.get_by_text("0 before, 1 after: 1 added, 0 removed.").wait_for()
+    print(f"what the approval changes: {clicks.count} clicks")
+    assert clicks.count <= 2
+
+
+def test_what_is_online_is_three_clicks_away(page: Page, stage: Stage) -> None:
+    stage.release("online", ONLINE, approval=False)
+    wait_for_state(stage, "online", "verify_release", "success")
+    clicks = Clicks(page)
+    row = clicks.on_the_board().locator("tr", has_text=ONLINE)
+    row.get_by_text("1.4.0").first.wait_for()
+    clicks.on(row.get_by_role("link", name=ONLINE))
+    board = page.frame_locator("iframe")
+    board.get_by_text(re.compile(r"1\.4\.0, since")).wait_for()
+    board.get_by_text("https://m.example.com").first.wait_for()
+    print(f"what is online, with its domains: {clicks.count} clicks")
+    assert clicks.count <= 3
 
 
 @pytest.mark.parametrize(

@@ -106,3 +106,15 @@ def test_a_store_that_cannot_be_is_said_before_the_first_call_also_with_fixed_to
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     assert problems(release()) == ["- this is a Kubernetes pod: its files end with it, and no other pod sees them"]
     assert wxa_default.journal == []
+
+
+def test_a_misspelt_param_is_refused_and_a_key_of_another_tool_is_not(
+    release: Release, wxa_default: RunningSandbox
+) -> None:
+    refused = release(relase=False, aproval=False, openlineage={"run": "1"})
+    assert problems(refused) == [
+        "- aproval: is no param of this DAG, approval is",
+        "- relase: is no param of this DAG, release is",
+    ]
+    assert wxa_default.journal == []
+    assert release(openlineage={"run": "1"}, approval=False).states["verify_release"] == "success"

@@ -205,6 +205,7 @@ def demo_world(new_secret: Callable[[], str] = _new_secret, new_aes_key: Callabl
             MiniProgram(
                 appid=each.appid,
                 component_appid=each.component_appid,
+                nick_name=each.word,
                 refresh_token=new_secret(),
                 **deepcopy(dict(each.about)),
             )

@@ -1,0 +1,136 @@
+"""README's "Use it", walked as it stands there: its lines in three terminals, a real Airflow, and a clock."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_wxa.cli.demo.airflow import AirflowApi, free_port
+from airflow_wxa.cli.demo.processes import ProcessSessions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_wxa.cli.demo.processes import Component
+
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+WALK = README.partition("## Use it")[2].partition("Against the real WeChat")[0]
+SANDBOX, AIRFLOW, TRIGGER, DAGS_TEST = re.findall(r"^```sh\n(.*?)^```$", WALK, re.DOTALL | re.MULTILINE)
+RUN_ID = re.findall(r"--run-id (\S+)", TRIGGER)[0]
+
+WORDS_PER_MINUTE = 200  # of unhurried reading
+PASTE_SECONDS = 10  # find the terminal, copy, paste, read the first lines of what it prints
+APPROVE_SECONDS = 60  # open the page, log in, two clicks, read the approval
+PATIENCE_SECONDS = 300
+
+
+def test_the_walk_is_read_and_pasted_within_six_minutes() -> None:
+    prose, _, _ = re.sub(r"^```sh\n.*?^```$", "", WALK, flags=re.DOTALL | re.MULTILINE).partition("For one release")
+    reading = 60 * len(prose.split()) / WORDS_PER_MINUTE
+    pasting = PASTE_SECONDS * 7  # three times activate, the three blocks, the Connection
+    sys.stdout.write(f"reading {reading:.0f} s, pasting {pasting} s, approving {APPROVE_SECONDS} s\n")
+    assert reading + pasting + APPROVE_SECONDS <= 6 * 60
+
+
+class Walk:
+    """Three terminals of a user whose home is empty.
+
+    Airflow's ports are free ones, as a neighbour may have README's; nothing else is set.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.processes = ProcessSessions(cwd=home)
+        self.url = f"http://localhost:{free_port()}"
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "PYTHONUNBUFFERED": "1",  # as a terminal makes it
+            "AIRFLOW__API__PORT": self.url.rpartition(":")[2],
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+        }
+
+    def paste(self, terminal: str, lines: str) -> Component:
+        """Open a terminal as README says, and paste lines into it."""
+        command = ["bash", "-c", f". {sys.prefix}/bin/activate\n{lines}"]
+        return self.processes.start(terminal, command, self.environment, self.home / f"{terminal}.out")
+
+    def said(self, terminal: Component) -> str:
+        return terminal.output.read_text("utf-8", errors="replace")
+
+    def until(self, is_so: Callable[[], object], *terminals: Component) -> None:
+        """Wait for something, as long as these terminals are busy."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not is_so():
+            assert time.monotonic() < deadline, "\n\n".join(each.last_lines(60) for each in terminals)
+            assert all(each.process.poll() is None for each in terminals), terminals[-1].last_lines(60)
+            time.sleep(0.2)
+
+    def finish(self, terminal: Component) -> str:
+        """Wait until a command ends well, and return what it said."""
+        self.until(lambda: terminal.process.poll() is not None)
+        assert terminal.process.returncode == 0, terminal.last_lines(60)
+        return self.said(terminal)
+
+
+@contextmanager
+def clock(step: str, seconds: dict[str, float]) -> Iterator[None]:
+    """Note how long a step took."""
+    began = time.monotonic()
+    yield
+    seconds[step] = time.monotonic() - began
+    sys.stdout.write(f"{seconds[step]:6.1f} s  {step}\n")
+
+
+@pytest.fixture
+def walk(tmp_path: Path) -> Iterator[Walk]:
+    walk = Walk(tmp_path)
+    yield walk
+    walk.processes.stop()
+
+
+@pytest.mark.real_airflow
+def test_readmes_lines_bring_a_mini_program_online(walk: Walk) -> None:
+    seconds: dict[str, float] = {}
+    with clock("the sandbox prints a Connection", seconds):
+        sandbox = walk.paste("1", SANDBOX)
+        walk.until(lambda: "A release to try" in walk.said(sandbox), sandbox)
+    connection = re.search(r"^export AIRFLOW_CONN_WXA_DEFAULT=.*$", walk.said(sandbox), re.MULTILINE)
+    assert connection, walk.said(sandbox)
+    with clock("doctor is content, Airflow is ready", seconds):
+        airflow = walk.paste("2", f"{connection[0]}\n{AIRFLOW}")
+        walk.until(lambda: "Airflow is ready" in walk.said(airflow), sandbox, airflow)
+    with clock("the release is triggered", seconds):
+        said = walk.finish(walk.paste("3", TRIGGER))
+    password = re.search(r'{"admin": "(.+)"}', said)
+    assert password, said
+    api = AirflowApi.login(walk.url, {"username": "admin", "password": password[1]})
+
+    def state(task_id: str) -> str:
+        return {each.task_id: each.state for each in api.task_instances("wxa_release", RUN_ID)}.get(task_id, "")
+
+    with clock("it waits for approval", seconds):
+        walk.until(lambda: state("approve_release") in {"awaiting_input", "deferred"}, sandbox, airflow)
+    with clock("approved, it is online", seconds):
+        api.approve("wxa_release", RUN_ID, "approve_release")
+        walk.until(lambda: state("verify_release") == "success", sandbox, airflow)
+    api.close()
+    ledger = walk.finish(walk.paste("4", "export AIRFLOW_HOME=~/airflow-wxa COLUMNS=200\nairflow wxa ledger"))
+    assert re.search(r"approve_release.*admin", ledger), ledger
+    os.killpg(airflow.process.pid, signal.SIGINT)
+    walk.until(lambda: airflow.process.poll() is not None, sandbox)
+    with clock("another one by dags test", seconds):
+        settings = AIRFLOW.partition("mkdir")[0]  # those lines were pasted into this terminal already
+        said = walk.finish(walk.paste("2", f"{connection[0]}\n{settings}{DAGS_TEST}"))
+    assert "1.0.0 of wx1000000000000002 is online since" in said
+    sys.stdout.write(f"{sum(seconds.values()):6.1f} s  of machine in all\n")
