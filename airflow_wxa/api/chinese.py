@@ -64,6 +64,7 @@ def catalogue() -> Mapping[str, str]:
     rows = [row for row in errcodes().values() if row.errcode]
     return (
         own
+        | {row.name.replace("_", " "): f"错误码 {row.errcode}" for row in rows}  # its meaning has a line of its own
         | {row.meaning: row.meaning_zh for row in rows if row.meaning}
         | {row.action: row.action_zh for row in rows if row.action}
     )

@@ -73,6 +73,7 @@ def test_a_twin_has_the_values_of_its_text() -> None:
     ("english", "chinese"),
     [
         ("commit refused: errcode 4711", "commit 被微信拒绝：错误码 4711"),  # noqa: RUF001
+        ("commit refused: invalid credential", "commit 被微信拒绝：错误码 40001"),  # noqa: RUF001
         ("the store does not answer", "存储没有应答"),
         ("no such text", None),
         ("", ""),
@@ -80,6 +81,15 @@ def test_a_twin_has_the_values_of_its_text() -> None:
 )
 def test_a_text_is_read_with_its_values(english: str, chinese: str | None) -> None:
     assert in_chinese(english) == chinese
+
+
+def test_every_text_is_told_within_a_hundred_columns() -> None:
+    told = {}
+    for text in dict(raised()):
+        said = text.replace("{}", "wx0123456789abcdef")
+        lines = both_languages(WxaError(said, why=said, next_step=said)).splitlines()
+        told[text] = [line for line in lines if width(line) > 100 and "://" not in line]
+    assert [wide for wide in told.values() if wide] == []
 
 
 @pytest.mark.parametrize("errcode", sorted(code for code in errcodes() if code))
