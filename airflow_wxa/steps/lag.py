@@ -78,16 +78,17 @@ def read_past_lag(read: Callable[[], Step[S]], lags: Callable[[S], bool]) -> Ste
     return state
 
 
-def still_lagging(step: str, endpoint: str, appid: str | None, shown: object) -> WxaBusyError:
+def still_lagging(step: str, endpoint: str, appid: str | None, shown: object, *, missing: str = "") -> WxaBusyError:
     """Return the error for a read that still shows the state from before a write when half a minute is over.
 
     :param endpoint: which was written to.
     :param shown: what is still shown.
+    :param missing: what should be shown by now.
     """
     return WxaBusyError(
         f"{step} stopped for now: WeChat accepted {endpoint}, but still shows the state from before it",
         errcode=0,
-        values={"shown": shown, "read again for": f"{sum(_PAUSES):g} s"},
+        values={"shown": shown, **({"missing": missing} if missing else {}), "read again for": f"{sum(_PAUSES):g} s"},
         why="A replica of WeChat's lags behind the write; it is nobody else's work, and nothing was sent again for it.",
         next_step="let the task's retries go on, or clear the task: it sends nothing twice; "
         f"{LAG_SECONDS / 60:g} minutes after the write it decides from what WeChat shows",

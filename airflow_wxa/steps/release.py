@@ -193,15 +193,18 @@ def _effective_proof(
 
     effective = yield from read_past_lag(lambda: read_effective_domains(version.appid), lags)
     if effective is not None and lags(effective):
-        raise still_lagging("verify_release", "release", version.appid, _sorted(effective))
+        hosts = yield from read_platform_hosts(wanted, accepted)
+        missing = [domain for domain in wanted if domain.origin not in effective]
+        if hosts is None or all(domain.covered_by(hosts) for domain in missing):  # else it was dropped: no lag
+            names = ", ".join(domain.origin for domain in missing)
+            raise still_lagging("verify_release", "release", version.appid, _sorted(effective), missing=names)
     if effective is None:
         if wanted:
             raise _effective_unsaid(version)
         return None
-    missing = sorted(origins - effective)
-    if missing:
+    if not_effective := sorted(origins - effective):
         own = yield from _own_if_known(version.appid)
-        raise _domains_missing(version, missing, effective, own)
+        raise _domains_missing(version, not_effective, effective, own)
     return effective
 
 

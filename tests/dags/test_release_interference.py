@@ -9,6 +9,7 @@ import pytest
 from airflow_wxa.sandbox import AuditPlan
 from airflow_wxa.sandbox.journal import Entries
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
+from airflow_wxa.steps import lag
 from tests.airflow_session import calls, connection
 from tests.dags.stepwise import Stepwise
 
@@ -67,8 +68,9 @@ def test_a_list_edited_before_the_guard_reads_it_stops_the_release(wxa_default: 
 
 
 def test_a_list_edited_behind_the_guards_back_fails_the_proof_with_the_domain_named(
-    wxa_default: RunningSandbox,
+    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(lag, "_PAUSES", (0.0,))
     run = Stepwise({})
     run.go_on(until="release")
     # The guard's last look before the call is at the audit sheet; the list was read before it.
@@ -87,6 +89,7 @@ def test_without_a_platform_token_the_proof_finds_what_the_guard_could_not_see(
     wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_default.url, component_access_token=None))
+    monkeypatch.setattr(lag, "_PAUSES", (0.0,))  # nothing that is read tells it from lag: each try reads on
     run = Stepwise({})
     run.go_on(until="release")
     list_is_edited(wxa_default)

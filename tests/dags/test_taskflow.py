@@ -71,6 +71,6 @@ def test_outcomes_are_plain_dicts(wxa_default: RunningSandbox) -> None:
 
 
 def test_a_withdrawal_outside_of_a_step_says_what_to_use_instead(wxa_default: RunningSandbox) -> None:
-    with WxaHook().get_conn() as client, pytest.raises(WxaStateError, match="withdraw_foreign_audit=True"):
+    with WxaHook().get_conn() as client, pytest.raises(WxaStateError, match="withdraw_foreign_audit for undocodeaudit"):
         client.send(undocodeaudit(APPID))
     assert wxa_default.journal.count("/wxa/undocodeaudit") == 0

@@ -23,6 +23,8 @@ from airflow_wxa.steps import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow_wxa.api.code import CodeVersion
     from tests.steps.conftest import Script, Slots
 
@@ -98,12 +100,16 @@ class Case:
             get_effective_webviewdomain=[effective()] * ends,
         )
 
-    def effective_domains(self, script: Script, lagging: int, ends: int) -> Any:
+    def effective_domains(
+        self, script: Script, lagging: int, ends: int, covering: Sequence[str] = (A.host, B.host)
+    ) -> Any:
         accepted = NOTHING_ACCEPTED.with_write("release", {"online": None, "effective": [B.origin]})
         return script.play(
             verify_release(self.version, [A], accepted=accepted),
             getversioninfo=[self.slots.versions(None, self.slots.ours)],
             get_effective_webviewdomain=[*[effective(B)] * lagging, *[effective(A)] * ends],
+            modify_wxa_jump_domain=[platform(*covering)] * (1 - ends),
+            setwebviewdomain=[own(B)] * (A.host not in covering),
         )
 
 
@@ -130,6 +136,12 @@ def test_lag_beyond_half_a_minute_is_a_retryable_error_that_names_it(script: Scr
     assert raised.value.retryable
     assert sum(script.pauses) == HALF_A_MINUTE
     assert "nobody else's work" in str(raised.value)
+
+
+def test_a_domain_that_the_platform_dropped_meanwhile_is_no_lag(script: Script, case: Case) -> None:
+    with pytest.raises(WxaStateError, match="wanted business domains are not effective") as raised:
+        case.effective_domains(script, READS, 0, covering=[B.host])
+    assert raised.value.values["missing"] == A.origin
 
 
 # What a retry knows -----------------------------------------------------------------------------------------------
