@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-__all__ = ["RELEASES", "announce_release", "audit_asset", "release_asset"]
-
 #: Outlet of every task that releases; ``schedule=RELEASES`` follows the releases of all Mini Programs.
 RELEASES: Final = AssetAlias("wxa_release")
 

@@ -15,16 +15,6 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
 
-__all__ = [
-    "VERIFICATION_FILE",
-    "VerificationFileLink",
-    "WxaErrcodeLink",
-    "WxaMiniProgramLink",
-    "WxaTrialQrcodeLink",
-    "api_base_url",
-    "errcode_page",
-]
-
 VERIFICATION_FILE: Final = f"{BOARD_PREFIX}/verification-file"
 
 

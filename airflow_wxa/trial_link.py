@@ -8,8 +8,6 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import quote, urlencode
 
-__all__ = ["BOARD_PREFIX", "TRIAL_PREFIX", "trial_link"]
-
 BOARD_PREFIX: Final = "/wxa/board"
 TRIAL_PREFIX: Final = "/wxa/trial"
 

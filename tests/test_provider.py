@@ -62,7 +62,7 @@ def test_every_module_of_the_metadata_exists(kind: str) -> None:
     modules = [module for entry in get_provider_info()[kind] for module in entry["python-modules"]]
     assert modules
     for module in modules:
-        assert importlib.import_module(module).__all__
+        importlib.import_module(module)
 
 
 def test_the_providers_manager_lists_it_and_its_hook(manager: ProvidersManager, form: ConnectionHookMetaData) -> None:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.client import TokenSource
 
-__all__ = ["FixedTokens"]
-
 
 class FixedTokens:
     """A :class:`~airflow_wxa.client.TokenSource`: tokens that somebody wrote down, before those of another source.

@@ -54,8 +54,6 @@ if TYPE_CHECKING:
     from airflow_wxa.store import Credential, Store
     from airflow_wxa.store.store import State
 
-__all__ = ["PlatformCredentials"]
-
 log = logging.getLogger(__name__)
 
 _ATTEMPTS: Final = 3  # of the client, for one token request

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.client import Egress
 
-__all__ = ["TokenServer"]
-
 _ANSWER: Final = Draft202012Validator(
     {
         "type": "object",

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["fields_understood", "integer_in", "parsed", "understood"]
-
 _AROUND: Final = "\ufeff \t\r\n\x00"  # a C string's end among them
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _DIGITS: Final = re.compile(r"\s*([+-]?[0-9]{1,18})(?:\.0*)?\s*", re.ASCII)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["APPID", "APPID_PATTERN", "THE_PLATFORM"]
-
 #: ``wx`` and 16 hex digits in lower case; to be matched as a whole.
 APPID: Final = re.compile(r"wx[0-9a-f]{16}")
 #: Stands for the platform itself where others are named by their appid.

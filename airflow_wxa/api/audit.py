@@ -17,21 +17,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.call import Reply
 
-__all__ = [
-    "AuditSheet",
-    "AuditStatus",
-    "get_auditstatus",
-    "get_category",
-    "get_latest_auditstatus",
-    "get_material",
-    "queryquota",
-    "read_sheet",
-    "reason_lines",
-    "submit_audit",
-    "undocodeaudit",
-    "withdrawals_left",
-]
-
 _log = logging.getLogger(__name__)
 _WITHDRAWALS_A_DAY: Final = 5  # from midnight, Beijing's
 _WITHDRAWALS_A_MONTH: Final = 10

@@ -17,24 +17,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.call import Reply
 
-__all__ = [
-    "RELEASE_PERMISSION_SET",
-    "Authorisation",
-    "Grant",
-    "api_authorizer_token",
-    "api_component_token",
-    "api_create_preauthcode",
-    "api_get_authorizer_info",
-    "api_get_authorizer_list",
-    "api_query_auth",
-    "api_start_push_ticket",
-    "authorisation_link",
-    "getaccountbasicinfo",
-    "read_authorisation",
-    "read_grant",
-    "read_granted",
-]
-
 #: "Development & data": all release and domain APIs. 30 is basic info and category.
 RELEASE_PERMISSION_SET: Final = 18
 _LIFETIME: Final = 7200  # seconds, of both kinds of token, where the answer does not say

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from jsonschema.protocols import Validator
 
-__all__ = ["MAX_ANSWER_BYTES", "Call", "Reply", "body_schema", "read_reply", "reply_or_error"]
-
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # the largest honest answer, a trial QR code, has some 100 KB
 _UNLISTED: Final[Mapping[str, Mapping[str, Any]]] = {"body": {"type": "object"}, "answer": {}}
 _HTTP_OK: Final = 200

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.errors import WxaError
 
-__all__ = ["both_languages", "catalogue", "in_chinese"]
-
 _COLUMNS: Final = 96  # what a task's log shows without wrapping, less the indentation
 _WIDE: Final = frozenset("WF")
 _IDEOGRAPH: Final = r"[\u2e80-\u9fff\uff00-\uffef]"

@@ -21,24 +21,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.audit import AuditSheet
     from airflow_wxa.api.call import Reply
 
-__all__ = [
-    "AdoptedVersion",
-    "CodeVersion",
-    "OnlineVersion",
-    "TrialVersion",
-    "VersionInfo",
-    "commit",
-    "get_code_privacy_info",
-    "get_page",
-    "get_qrcode",
-    "getversioninfo",
-    "is_text",
-    "read_version_info",
-    "release",
-    "user_desc_problems",
-    "version_problems",
-]
-
 _MARK: Final = re.compile(r"\[wxa:([0-9a-f]{8})\]")
 _NUMBER: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?", re.ASCII)
 _MARK_BEGINS: Final = "[wxa:"

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal
 
-__all__ = ["CATALOGUE", "Endpoint", "TokenKind"]
-
 _PAGES = "https://developers.weixin.qq.com/doc/oplatform/openApi"
 _MINI_PROGRAM = f"{_PAGES}/miniprogram-management"
 _TEMPLATES = f"{_PAGES}/thirdparty-management/template-management"

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.endpoints import Endpoint
 
-__all__ = ["ERROR_CLASSES", "Errcode", "errcodes", "error_for", "is_noop"]
-
 # The codes that code names, by their name in the table.
 SYSTEM_ERROR: Final = -1
 INVALID_CREDENTIAL: Final = 40001

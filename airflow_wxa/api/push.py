@@ -32,23 +32,6 @@ from airflow_wxa.errors import WxaError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = [
-    "MAX_PUSH_BYTES",
-    "AuditResult",
-    "Authorised",
-    "Envelope",
-    "Ignored",
-    "PushKeys",
-    "PushRefusedError",
-    "Refusal",
-    "Ticket",
-    "Unauthorised",
-    "Updated",
-    "decrypt",
-    "read_authorisation_event",
-    "read_message_event",
-]
-
 MAX_PUSH_BYTES: Final = 64 * 1024  # a ticket is under 1 KiB, an audit event with its reason a few
 _FRESH_SECONDS: Final = 600
 _AES_BLOCK: Final = 16

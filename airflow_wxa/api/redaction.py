@@ -9,8 +9,6 @@ from urllib.parse import quote, quote_plus
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Secret", "without_credentials", "without_secrets", "without_token_queries"]
-
 # The shape of our query, in a URL and in one that was encoded into another.
 _TOKEN_QUERY = re.compile(r"((?:component_|authorizer_)?access_token(?:=|%3[Dd]))[^&\s\"'<>]+")
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.call import Reply
     from airflow_wxa.api.code import OnlineVersion
 
-__all__ = ["EarlierVersion", "get_history_version", "read_earlier_versions", "revertcoderelease"]
-
 _ENDPOINT: Final = CATALOGUE["revertcoderelease"]
 
 

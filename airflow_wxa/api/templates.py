@@ -10,16 +10,6 @@ from airflow_wxa.api.call import Call
 if TYPE_CHECKING:
     from airflow_wxa.api.call import Reply
 
-__all__ = [
-    "Draft",
-    "Template",
-    "addtotemplate",
-    "gettemplatedraftlist",
-    "gettemplatelist",
-    "read_drafts",
-    "read_templates",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Draft:

@@ -12,8 +12,6 @@ from airflow_wxa.errors import WxaSpecError, shown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["unlisted_call", "without_tokens"]
-
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9_-]+)+")
 _LONGEST: Final = 64  # of what the ledger keeps
 _SECRET: Final = re.compile("token|secret|ticket|password", re.IGNORECASE)

@@ -17,24 +17,6 @@ from airflow_wxa.api.appid import APPID
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = [
-    "Reader",
-    "appid",
-    "choice",
-    "digits",
-    "flag",
-    "json_list",
-    "json_object",
-    "named",
-    "number",
-    "optional",
-    "positive",
-    "seconds",
-    "text",
-    "texts",
-    "whole",
-]
-
 Reader: TypeAlias = "Callable[[Any], Any]"
 
 _NOTHING: Final = "None"  # what Jinja makes of nothing

@@ -21,23 +21,6 @@ from airflow_wxa.errors import WxaSpecError, shown
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-__all__ = [
-    "ACTIONS",
-    "Action",
-    "WebviewDomain",
-    "get_domain_confirmfile",
-    "get_effective_webviewdomain",
-    "modify_wxa_jump_domain",
-    "normalised_hosts",
-    "normalised_origins",
-    "parse_origins",
-    "read_hosts",
-    "read_origins",
-    "remaining",
-    "setwebviewdomain",
-    "warning_of_many",
-]
-
 Action: TypeAlias = Literal["add", "delete", "set", "get"] | None
 ACTIONS: Final[tuple[Action, ...]] = ("add", "delete", "set", "get", None)
 

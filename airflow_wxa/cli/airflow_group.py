@@ -14,8 +14,6 @@ from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand,
 if TYPE_CHECKING:
     from airflow.cli.cli_config import CLICommand
 
-__all__ = ["DB_COMMANDS", "FLEET_COMMANDS", "WXA_COMMANDS", "get_wxa_cli_commands"]
-
 
 def get_wxa_cli_commands() -> list[CLICommand]:
     """Return the group ``wxa``."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.progress import Progress
 
-from airflow_wxa.api.appid import APPID
+from airflow_wxa.api.appid import APPID, THE_PLATFORM
 from airflow_wxa.api.authorisation import (
     RELEASE_PERMISSION_SET,
     api_get_authorizer_info,
@@ -34,7 +34,6 @@ from airflow_wxa.cli.opening import (
 from airflow_wxa.errors import WxaPermissionError, WxaSpecError
 from airflow_wxa.hooks.store import open_store
 from airflow_wxa.steps.authorisation import exchange_code, list_refresh_tokens, new_authorisation_link
-from airflow_wxa.store.tables import THE_PLATFORM
 
 if TYPE_CHECKING:
     import argparse
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.access import PlatformCredentials
     from airflow_wxa.store import Credential
-
-__all__ = ["accounts", "authorise", "import_list", "read_merchants", "rotate_keys", "ticket"]
 
 _COLUMNS: Final = ("appid", "refresh_token")
 _PROBLEMS_SHOWN: Final = 20  # a file with the wrong separator has as many as lines

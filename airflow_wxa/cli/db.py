@@ -13,8 +13,6 @@ from airflow_wxa.store.engine import migrate
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["migrate_store"]
-
 
 @command
 def migrate_store(arguments: argparse.Namespace) -> int:  # noqa: ARG001  (it takes none)

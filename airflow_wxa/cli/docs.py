@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-__all__ = ["pages", "run"]
-
 
 def run(arguments: argparse.Namespace) -> int:
     """Print one page, or the list of them.

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from airflow_wxa.fleet.plan import AppPlan
     from airflow_wxa.store.fleets import FleetRun, Fleets
 
-__all__ = ["check", "plan", "rerun", "status", "stop"]
-
 _SHOWN_IN_TABLE = 50
 
 

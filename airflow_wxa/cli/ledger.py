@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.store import Entry, Ledger
 
-__all__ = ["ledger"]
-
 _ROWS_OF_A_TABLE: Final = 50
 _MOST_ROWS: Final = 2**31  # no database takes any number
 _NOT_WITH_ERASE: Final = ("run_id", "component_appid", "most", "json", "csv")

@@ -30,22 +30,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.access import PlatformCredentials
 
-__all__ = [
-    "STDIN",
-    "TICKET_SECONDS",
-    "check_appids",
-    "command",
-    "in_words",
-    "is_structured",
-    "open_connection",
-    "open_platform",
-    "print_rows",
-    "print_value",
-    "read_secret",
-    "read_text",
-    "say",
-]
-
 STDIN: Final = "-"
 TICKET_SECONDS: Final = 12 * 3600  # how long a component_verify_ticket lives
 _UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60))

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from airflow_wxa.client.wire import Egress
     from airflow_wxa.steps import Pause, Step
 
-__all__ = ["AsyncWxaClient"]
-
 T = TypeVar("T")
 
 _MOST_CONNECTIONS: Final = 32

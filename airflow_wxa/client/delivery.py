@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.redaction import Secret
     from airflow_wxa.steps import Step
 
-__all__ = ["Answer", "Deliverer", "Delivery", "Note", "Observer", "Request", "TokenOf", "TokenSource"]
-
 T = TypeVar("T")
 
 #: A token that WeChat does not take (any more); 40001 also says that it is not the latest.

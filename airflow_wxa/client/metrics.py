@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["METRICS", "Sink", "count", "send_to", "timing"]
-
 #: Name → its tags. Names and tags are a promise to dashboards.
 METRICS: Final[Mapping[str, tuple[str, ...]]] = {
     "wxa.calls": ("endpoint", "result"),

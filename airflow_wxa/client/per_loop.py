@@ -10,8 +10,6 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Hashable
 
-__all__ = ["Closable", "PerLoop"]
-
 
 class Closable(Protocol):
     """What can be shared."""

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from airflow_wxa.client.wire import Egress
     from airflow_wxa.steps import Pause, Step
 
-__all__ = ["Http", "WxaClient"]
-
 T = TypeVar("T")
 
 

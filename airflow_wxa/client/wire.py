@@ -22,19 +22,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.call import Call
     from airflow_wxa.api.redaction import Secret
 
-__all__ = [
-    "WECHAT",
-    "Egress",
-    "api_host",
-    "check_ca_bundle",
-    "in_flight",
-    "is_loopback",
-    "no_answer",
-    "quiet_url_loggers",
-    "too_large",
-    "url_of",
-]
-
 WECHAT: Final = "https://api.weixin.qq.com"
 # An underscore is no host name by the book, and common inside companies. Behind the bar: an IPv6 address.
 _LABEL: Final = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"

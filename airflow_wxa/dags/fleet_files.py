@@ -14,8 +14,6 @@ from airflow_wxa.fleet.summary import outcomes_csv, rerun_manifest
 if TYPE_CHECKING:
     from airflow_wxa.store.fleets import FleetRun, Fleets
 
-__all__ = ["write_files", "write_text"]
-
 log = logging.getLogger(__name__)
 
 

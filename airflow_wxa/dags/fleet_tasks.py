@@ -39,18 +39,6 @@ if TYPE_CHECKING:
     from airflow_wxa.hooks.connection import WxaConnection
     from airflow_wxa.store.fleets import FleetRun, Fleets
 
-__all__ = [
-    "check_platform_list",
-    "domain_gate",
-    "fleet_result",
-    "load_manifest",
-    "only_when_approval_is_wanted",
-    "plan_release",
-    "register_platform_domains",
-    "summarize",
-    "wave_gate",
-]
-
 log = logging.getLogger(__name__)
 
 _MOST_SHARDS: Final = 1024  # Airflow's [core] max_map_length

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
-__all__ = ["add_help"]
-
 
 def add_help(*tasks: BaseOperator | MappedOperator) -> None:
     """Give each task its help, whatever group it stands in."""

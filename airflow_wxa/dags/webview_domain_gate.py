@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.definitions._internal.node import DAGNode
 
-__all__ = ["webview_domain_gate"]
-
 
 def webview_domain_gate(  # noqa: PLR0913  (what a release decides about its domains)
     *,

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     Wanted = tuple[tuple[WebviewDomain, ...], bool]
 
-__all__ = ["domain_drift_dag"]
-
 log = logging.getLogger(__name__)
 
 _TOGETHER: Final = 16

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
-__all__ = ["fleet_release_dag"]
-
 _OF_RUN = ("approval", "approvers", "approver_must_differ", "wxa_conn_id", "platform_conn_id")
 #: All that could run has run, and something did: a shard that is lost does not hold up the others.
 _AFTER_SHARDS = "all_done_min_one_success"

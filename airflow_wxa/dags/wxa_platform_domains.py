@@ -20,8 +20,6 @@ from airflow_wxa.operators import (
 )
 from airflow_wxa.release.dag import param, release_params, rendered
 
-__all__ = ["platform_domains_dag"]
-
 
 def platform_domains_dag(dag_id: str = "wxa_platform_domains", **dag_kwargs: Any) -> DAG:
     """Return the DAG that changes the platform's list.

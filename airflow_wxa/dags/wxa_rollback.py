@@ -21,8 +21,6 @@ from airflow_wxa.operators import (
 )
 from airflow_wxa.release.dag import param, release_params, rendered
 
-__all__ = ["rollback_dag"]
-
 
 def rollback_dag(dag_id: str = "wxa_rollback", **dag_kwargs: Any) -> DAG:
     """Return the DAG that rolls one Mini Program back.

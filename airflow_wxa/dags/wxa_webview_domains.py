@@ -17,8 +17,6 @@ from airflow_wxa.release.dag import param, release_params, rendered
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-__all__ = ["webview_domains_dag"]
-
 _PARAMS: Final = (
     "appid",
     "domain_action",

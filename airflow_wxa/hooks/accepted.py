@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from airflow_wxa.store import Ledger, TaskRef
     from airflow_wxa.store.ledger import Entry
 
-__all__ = ["accepted_writes"]
-
 log = logging.getLogger(__name__)
 
 _REGISTERING: Final = ("add", "set")  # actions that put hosts onto the platform list

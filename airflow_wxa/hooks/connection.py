@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
-
-__all__ = ["WxaConnection", "connection_or_error", "read_connection", "unknown_connection"]
-
 _DEFAULT_TIMEOUT: Final = 10.0  # seconds
 _AES_KEY_CHARACTERS: Final = 43
 _FLAGS: Final = {"true": True, "1": True, "false": False, "0": False, "": False}

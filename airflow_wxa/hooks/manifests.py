@@ -14,8 +14,6 @@ from airflow_wxa.hooks.store import open_store
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ManifestSources"]
-
 _MOST_BYTES: Final = 32 * 1024 * 1024
 _DEVELOPMENT_SET: Final = 18
 

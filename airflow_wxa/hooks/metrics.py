@@ -11,8 +11,6 @@ from airflow.sdk.configuration import conf
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["AirflowStats"]
-
 log = logging.getLogger(__name__)
 
 

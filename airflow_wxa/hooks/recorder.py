@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.call import Call
     from airflow_wxa.store import Ledger
 
-__all__ = ["ENDPOINTS", "Recorder", "current_task"]
-
 log = logging.getLogger(__name__)
 
 

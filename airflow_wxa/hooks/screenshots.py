@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.steps import AuditOutcome, Step
 
-__all__ = ["MOST_BYTES", "read_screenshot", "save_screenshots", "screenshot_dir"]
-
 log = logging.getLogger(__name__)
 
 _PRIVATE_DIR: Final = 0o700  # a merchant's pages before anyone may see them

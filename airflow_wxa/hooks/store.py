@@ -13,8 +13,6 @@ from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.store import Ledger, Store
 from airflow_wxa.store.fleets import Fleets
 
-__all__ = ["open_fleets", "open_ledger", "open_store", "store_problems", "store_url"]
-
 _ON_ONE_MACHINE: Final = frozenset({"LocalExecutor"})
 
 

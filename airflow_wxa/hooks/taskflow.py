@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from airflow_wxa.steps import Step
     from airflow_wxa.steps.lag import AcceptedWrites
 
-__all__ = ["ReleaseSteps"]
-
 
 class ReleaseSteps:
     """The steps of a release: each keeps the ledger and returns its outcome as a plain dict, as the operators do.

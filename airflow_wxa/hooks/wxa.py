@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from airflow_wxa.hooks.connection import WxaConnection
     from airflow_wxa.steps import AcceptedWrites, Step
 
-__all__ = ["WxaHook"]
-
 T = TypeVar("T")
 
 _TRIED_MERCHANTS: Final = 3  # so that testing a Connection stays quick

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-__all__ = ["EVENTS", "WxaNotifier"]
-
 Event = Literal["approval_wanted", "audit_ended", "run_stopped", "gate_closed", "wave_ended"]
 #: What is told → its title in English and Chinese.
 EVENTS: Final[Mapping[Event, tuple[str, str]]] = {

@@ -32,16 +32,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.values import Reader
 
-__all__ = [
-    "Subject",
-    "WxaApprovalOperator",
-    "as_code",
-    "as_text",
-    "is_approval_wanted",
-    "note_refusal",
-    "require_approval",
-]
-
 _HOW_TO: Final = "airflow-wxa docs approve"
 _ASKED: Final = "asked"
 _BEIJING: Final = dt.timezone(dt.timedelta(hours=8))

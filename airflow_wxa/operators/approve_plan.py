@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.store.fleets import FleetRun, Fleets
 
-__all__ = ["WxaApprovePlanOperator", "audit_quota", "require_approved_plan"]
-
 _TASK_ID: Final = "approve_plan"
 _ASKED_FOR_QUOTA: Final = 5
 _CALL_SECONDS: Final = 0.1  # of WeChat, about

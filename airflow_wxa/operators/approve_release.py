@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.webview_domain import WebviewDomain
     from airflow_wxa.steps import Step
 
-__all__ = ["WxaApproveReleaseOperator", "check_auditid", "release_named"]
-
 _DOMAINS_SHOWN: Final = 40
 _BEIJING: Final = dt.timezone(dt.timedelta(hours=8))
 

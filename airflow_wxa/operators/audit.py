@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.steps import AuditOutcome
 
-__all__ = ["WxaAuditBranchOperator"]
-
 
 class WxaAuditBranchOperator(WxaAuditSensor, BranchMixIn):
     """Wait until the review of a sheet has ended, as the sensor does, then follow its end; returns the last status.

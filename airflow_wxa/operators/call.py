@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.values import Reader
     from airflow_wxa.steps import Step
 
-__all__ = ["WxaCallOperator"]
-
 _PLATFORM: Final = "platform"
 
 

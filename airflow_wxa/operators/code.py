@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.values import Reader
     from airflow_wxa.steps import AcceptedWrites, Step
 
-__all__ = ["WxaCommitOperator", "WxaReleaseOperator", "WxaSubmitAuditOperator", "WxaVerifyReleaseOperator"]
-
 
 class _VersionOperator(TemplatedFields, BaseOperator):
     """What the four share: the version they are about.

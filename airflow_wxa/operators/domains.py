@@ -24,16 +24,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.webview_domain import Action
     from airflow_wxa.steps import PlatformOutcome
 
-__all__ = [
-    "BRANCHES",
-    "WxaIndividualAccountOperator",
-    "WxaModifyPlatformDomainOperator",
-    "WxaRegisterPlatformDomainOperator",
-    "WxaSetWebviewDomainBranchOperator",
-    "WxaSetWebviewDomainOperator",
-    "domain_outcome",
-]
-
 _ALL: Final = "all"  # WeChat's action is left out
 #: Task ids of the two tries to configure domains.
 BRANCHES: Final = ("configure_domains", "configure_domains_again")

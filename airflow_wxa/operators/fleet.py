@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from airflow_wxa.hooks.connection import WxaConnection
     from airflow_wxa.store.fleets import FleetApp, FleetRun, Fleets
 
-__all__ = ["WxaFleetShardOperator"]
-
 _RELEASE: Final = "release_"
 
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.store.fleets import FleetRun
 
-__all__ = ["fleet_run", "run_key"]
-
 
 def run_key(context: Context) -> RunKey:
     """Return what names the running run."""

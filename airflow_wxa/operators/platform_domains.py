@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 
 _NAMED: Final = 5  # hosts in the question's title; all of them stand in its diff
 
-__all__ = [
-    "WxaApprovePlatformDomainOperator",
-    "WxaChangePlatformDomainOperator",
-    "WxaReadPlatformDomainOperator",
-]
-
 
 class WxaReadPlatformDomainOperator(TemplatedFields, BaseOperator):
     """Read the platform's own list, and the verification file (校验文件) that WeChat asks each host for.

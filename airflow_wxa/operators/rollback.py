@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.values import Reader
 
-__all__ = ["WxaApproveRollbackOperator", "WxaListVersionsOperator", "WxaRollbackOperator", "WxaVerifyRollbackOperator"]
-
 _BEIJING: Final = dt.timezone(dt.timedelta(hours=8))
 
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.values import Reader
 
-__all__ = ["WxaAddToTemplateOperator"]
-
 
 class WxaAddToTemplateOperator(TemplatedFields, BaseOperator):
     """Make a template of the draft (草稿) with this version or description, unless there is one of it already.

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.hooks.connection import WxaConnection
 
-__all__ = ["PushConnection", "PushConnections", "push_conn_ids", "read_push_connection"]
-
 log = logging.getLogger(__name__)
 
 _KNOWN_SECONDS: Final = 30.0  # a changed key is noticed after this

@@ -19,8 +19,6 @@ from airflow_wxa.errors import WxaSpecError, WxaTransportError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FORWARDED", "PushForwarder", "forward_pushes_to"]
-
 #: Header of what was handed on: such a push goes no further, or two receivers could play ball with it.
 FORWARDED: Final = "X-Wxa-Forwarded"
 _QUERY: Final = ("signature", "timestamp", "nonce", "openid", "encrypt_type", "msg_signature")

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import Receive, Scope, Send
 
-__all__ = ["BOARD_PREFIX", "PUSH_PREFIX", "PushReceiver", "TrialQrcodes", "WxaPlugin"]
-
 PUSH_PREFIX = "/wxa/push"
 
 

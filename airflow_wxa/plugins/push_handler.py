@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from airflow_wxa.plugins.connections import PushConnection, PushConnections
     from airflow_wxa.store import Store
 
-__all__ = ["DONE", "REFUSED", "UNAVAILABLE", "Answer", "PushHandler", "RefusalCounter"]
-
 log = logging.getLogger(__name__)
 
 _LOG_SECONDS: Final = 60.0

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.store import Store
 
-__all__ = ["create_receiver"]
-
 log = logging.getLogger(__name__)
 
 # WeChat waits five seconds for an answer: what takes longer is better refused and sent again.

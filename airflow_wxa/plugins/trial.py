@@ -32,8 +32,6 @@ from airflow_wxa.hooks.wxa import WxaHook
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["create_trial_qrcodes"]
-
 T = TypeVar("T")
 
 _AT_ONCE: Final = 4

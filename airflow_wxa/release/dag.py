@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.values import Reader
     from airflow_wxa.release.fields import Field
 
-__all__ = ["TemplatedFields", "failing_at_once", "param", "release_params", "release_spec", "rendered"]
-
 log = logging.getLogger(__name__)
 
 _READ: Final = "wxa_release_spec"

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.webview_domain import Action
 
-__all__ = ["DOMAIN_ACTIONS", "FIELDS", "Field"]
-
 #: The words of ``domain_action`` → WeChat's ``action``; ``all`` leaves WeChat's field out.
 DOMAIN_ACTIONS: Final[Mapping[str, Action]] = {
     "add": "add",

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.webview_domain import Action, WebviewDomain
 
-__all__ = ["ReleaseSpec", "read_release", "refuse"]
-
 _VERSION: Final = ("appid", "template_id", "user_version", "ext_json")
 _DOMAINS: Final = ("webviewdomain", "platform_domains")
 

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from airflow_wxa.steps import AuditOutcome, PrivacyOutcome
     from airflow_wxa.triggers.polling import _PollingTrigger
 
-__all__ = ["WxaAuditSensor", "WxaPrivacyScanSensor"]
-
 _HOUR: Final = 3600.0
 _DEADLINE: Final = "wxa_deadline"
 

@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
-__all__ = ["Submission", "audit_error", "audit_seen", "audit_status", "submit_version"]
-
 
 @dataclass(frozen=True, slots=True)
 class Submission:

@@ -23,14 +23,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.call import Reply
     from airflow_wxa.steps.outcome import Step
 
-__all__ = [
-    "exchange_code",
-    "fetch_merchant_token",
-    "fetch_platform_token",
-    "list_refresh_tokens",
-    "new_authorisation_link",
-]
-
 _PAGE: Final = 500  # the largest that clients ask for
 
 

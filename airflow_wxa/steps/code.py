@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
-__all__ = ["commit_code", "privacy_scan", "undeclared_interfaces"]
-
 
 def commit_code(
     version: CodeVersion,

@@ -43,14 +43,6 @@ if TYPE_CHECKING:
     from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
-__all__ = [
-    "configure_domains",
-    "modify_platform_domains",
-    "read_effective_domains",
-    "read_own_domains",
-    "read_platform_hosts",
-]
-
 _ROADS: Final[Mapping[int, Literal["platform_list_empty", "individual"]]] = {
     PLATFORM_WEBVIEW_DOMAIN_EMPTY: "platform_list_empty",
     INDIVIDUAL_NOT_SUPPORTED: "individual",

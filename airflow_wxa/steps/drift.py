@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.steps.outcome import Step
 
-__all__ = ["FINDINGS", "domain_drift"]
-
 #: What is found, by the names of :class:`DriftOutcome`.
 FINDINGS: Final = ("missing", "too_many", "unregistered", "not_effective")
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.steps.outcome import Step
 
-__all__ = ["LAG_SECONDS", "NOTHING_ACCEPTED", "AcceptedWrites", "read_past_lag", "still_lagging"]
-
 S = TypeVar("S")
 
 #: For how long after an accepted write the state from before it is taken for lag.

@@ -19,22 +19,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.webview_domain import Action
     from airflow_wxa.errors import WxaApiError
 
-__all__ = [
-    "AuditOutcome",
-    "CommitOutcome",
-    "DomainOutcome",
-    "DriftOutcome",
-    "Pause",
-    "PlatformOutcome",
-    "PrivacyOutcome",
-    "ReleaseOutcome",
-    "RollbackOutcome",
-    "RollbackPlan",
-    "Step",
-    "SubmitOutcome",
-    "TemplateOutcome",
-]
-
 T = TypeVar("T")
 
 

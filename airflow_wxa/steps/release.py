@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
-__all__ = ["release_version", "verify_release"]
-
-
 _NOT_APPROVED: Final = "the audit sheet of this version is not approved"
 
 

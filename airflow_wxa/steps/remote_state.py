@@ -28,21 +28,6 @@ if TYPE_CHECKING:
     from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
-__all__ = [
-    "NO_SHEET",
-    "cut_off",
-    "foreign_open_sheet",
-    "foreign_trial",
-    "read_latest_sheet",
-    "read_trial",
-    "read_versions",
-    "sheet_as_noted",
-    "superseded_by",
-    "trial_as_noted",
-    "trial_lags",
-    "withdraw_foreign_sheet",
-]
-
 #: On get_latest_auditstatus each of these means that there is no sheet.
 NO_SHEET: Final = frozenset({NO_VALID_AUDIT_ID, INVALID_AUDIT_ID, NO_COMMITTED_CODE})
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
-__all__ = ["plan_rollback", "roll_back", "verify_rollback"]
-
 _ENDPOINT: Final = CATALOGUE["revertcoderelease"]
 
 

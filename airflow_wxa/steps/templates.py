@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
-__all__ = ["add_to_template"]
-
 _STEP = "addtotemplate"
 
 

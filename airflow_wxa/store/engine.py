@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine, Table
 
-__all__ = ["VERSION_TABLE", "Database", "migrate", "open_engine"]
-
 _BUSY_SECONDS: Final = 30
 _WHILE_LOCKED: Final = Retrying(
     retry=retry_if_exception_message(match="database is locked"),

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.redaction import Secret
 
-__all__ = ["FleetApp", "FleetLook", "FleetRun", "Fleets", "NewApp", "RunKey", "Word"]
-
 #: What becomes of a Mini Program.
 Word = Literal["released", "rejected", "blocked", "pending", "no_quota", "not_reached", "failed"]
 

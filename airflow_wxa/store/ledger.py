@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.redaction import Secret
     from airflow_wxa.errors import WxaApiError
 
-__all__ = ["APPROVAL", "Entry", "Ledger", "Outcome", "Result", "TaskRef"]
-
 #: Under this name stand people's decisions, among the endpoints of WeChat that are written to.
 APPROVAL: Final = "approve_release"
 

@@ -22,18 +22,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.redaction import Secret
     from airflow_wxa.store.ledger import TaskRef
 
-__all__ = [
-    "SORTS",
-    "WHO",
-    "MiniProgram",
-    "MiniPrograms",
-    "Wanted",
-    "keep_mini_programs",
-    "outcome_word",
-    "row_of",
-    "who_acts",
-]
-
 #: Who may have to act, those first whom a release waits for longest.
 WHO: Final = ("release_manager", "merchant", "platform_team", "wechat", "nobody")
 

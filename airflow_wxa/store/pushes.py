@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.redaction import Secret
 
-__all__ = ["LoggedPush", "NewPush"]
-
 
 @dataclass(frozen=True, slots=True)
 class NewPush:

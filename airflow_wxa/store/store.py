@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.redaction import Secret
     from airflow_wxa.store.pushes import NewPush
 
-__all__ = ["Credential", "State", "Store"]
-
 #: ``authorised``; ``withdrawn``: the merchant took it back; ``refused``: WeChat refuses its refresh token.
 State = Literal["authorised", "withdrawn", "refused"]
 _PUSH_LOG_SECONDS: Final = 30 * 86400

@@ -8,25 +8,8 @@ from sqlalchemy import JSON, Column, Dialect, Float, Index, Integer, MetaData, S
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
 
-from airflow_wxa.api.appid import THE_PLATFORM
-
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
-
-__all__ = [
-    "THE_PLATFORM",
-    "credential",
-    "database_now",
-    "fence",
-    "fleet_app",
-    "fleet_pace",
-    "fleet_run",
-    "ledger",
-    "metadata",
-    "mini_program",
-    "outcome",
-    "push",
-]
 
 
 class Words(TypeDecorator[str]):

@@ -19,8 +19,6 @@ from airflow_wxa.errors import WxaSpecError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Vault"]
-
 _BOUND: Final = 1 << 63
 
 

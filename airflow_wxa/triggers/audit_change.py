@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from airflow_wxa.store import LoggedPush
     from airflow_wxa.triggers.sharing import SharedConnection
 
-__all__ = ["WxaAuditChangeTrigger"]
-
 _SEEN: Final = "audit_seen"
 
 

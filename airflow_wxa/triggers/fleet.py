@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from airflow_wxa.steps import AuditOutcome, Step
     from airflow_wxa.triggers.polling import Look
 
-__all__ = ["WxaFleetTrigger"]
-
 _SETTLE_SECONDS: Final = 300.0
 _STOP_SECONDS: Final = 3.0
 

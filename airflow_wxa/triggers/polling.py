@@ -30,19 +30,6 @@ if TYPE_CHECKING:
 
     Look = Callable[[], Step[AuditOutcome | PrivacyOutcome]]
 
-__all__ = [
-    "LONGEST_PAUSE",
-    "STATUS_OF_EVENT",
-    "ThrottledLog",
-    "WaitState",
-    "WxaAuditTrigger",
-    "WxaPrivacyScanTrigger",
-    "backoff",
-    "clock",
-    "look_at",
-    "unusable_connection",
-]
-
 #: Of one Mini Program. ``final``: it ended. ``refused``: WeChat refuses to tell. ``unusable``: this triggerer cannot
 #: ask, nothing was sent. ``waiting``: the time is over.
 WaitState = Literal["final", "refused", "unusable", "waiting"]

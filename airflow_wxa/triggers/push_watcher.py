@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     OnPush = Callable[[LoggedPush], None]
 
-__all__ = ["PushWatcher"]
-
 log = logging.getLogger(__name__)
 
 _AUDIT_EVENTS: Final = ("weapp_audit_success", "weapp_audit_fail", "weapp_audit_delay")

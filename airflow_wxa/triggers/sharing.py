@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from airflow_wxa.client import AsyncWxaClient
     from airflow_wxa.hooks.connection import WxaConnection
 
-__all__ = ["SharedConnection", "shared_connection"]
-
 _KNOWN_SECONDS: Final = 30.0  # a Connection that was corrected is noticed after this
 _FAILED_SECONDS: Final = 5.0
 # A secrets backend that is down for a moment looks like a Connection that is not there, and must end no wait of days.

@@ -31,17 +31,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.cli.demo.processes import Component
 
-__all__ = [
-    "LOOPBACK",
-    "AirflowApi",
-    "AirflowStartError",
-    "TaskInstance",
-    "ThrowawayAirflow",
-    "connection_of",
-    "every_dag",
-    "free_port",
-]
-
 LOOPBACK: Final = "127.0.0.1"
 START_SECONDS: Final = 150.0
 LOOK_SECONDS: Final = 0.25

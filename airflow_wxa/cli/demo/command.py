@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from airflow_wxa.cli.demo.fleet import FleetReport
     from airflow_wxa.sandbox import Push, RunningSandbox, World
 
-__all__ = ["Options", "PushRefusedError", "read_ledger", "run", "run_demo"]
-
 #: Seconds between two looks; WeChat's sensors look once a minute, an emulated one need not be waited for.
 #: And the Connections that pushes may come for.
 SETTINGS: Final = {

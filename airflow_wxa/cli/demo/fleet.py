@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox.worlds import Fleet, Kind
     from airflow_wxa.store.fleets import FleetApp
 
-__all__ = ["DAG_ID", "FleetReport", "play_fleet", "show_fleet"]
-
 DAG_ID: Final = "wxa_fleet_release"
 RUN_ID: Final = "demo"
 DAGS: Final = {

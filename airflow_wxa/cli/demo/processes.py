@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-__all__ = ["Component", "Interrupted", "ProcessSessions", "interruptible", "uninterrupted"]
-
 SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 PATIENCE_SECONDS: Final = 4.0
 LOOK_SECONDS: Final = 0.05

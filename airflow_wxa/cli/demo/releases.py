@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.sandbox import RunningSandbox
 
-__all__ = ["CALLS", "CONNECTIONS", "DAG_ID", "RELEASES", "TASKS", "DemoRelease", "connections", "demo_world"]
-
 DAG_ID: Final = "wxa_release"
 FIRST_PLATFORM: Final = "wx100000000000000f"
 SECOND_PLATFORM: Final = "wx200000000000000f"

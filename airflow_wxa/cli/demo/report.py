@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from airflow_wxa.cli.demo.releases import DemoRelease
     from airflow_wxa.sandbox.pushes import Delivery
 
-__all__ = ["Report", "Row", "read_row", "show"]
-
 _DOMAIN_TASKS: Final = ("configure_domains", "register_platform_domains", "configure_domains_again")
 _ONCE: Final = ("submit_audit", "release")
 _TOKENS: Final = ("api_component_token", "api_authorizer_token")

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from airflow_wxa.cli.demo.airflow import AirflowApi, TaskInstance
     from airflow_wxa.cli.demo.releases import DemoRelease
 
-__all__ = ["current_task", "in_order", "release", "telling"]
-
 LOOK_SECONDS: Final = 0.5
 RELEASE_SECONDS: Final = 240.0
 APPROVAL: Final = "approve_release"

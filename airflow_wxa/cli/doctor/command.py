@@ -14,8 +14,6 @@ from airflow_wxa.hooks.store import open_store
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["doctor", "to_json"]
-
 
 @command
 def doctor(arguments: argparse.Namespace) -> int:

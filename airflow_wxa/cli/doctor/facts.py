@@ -11,6 +11,7 @@ from airflow.sdk import Connection
 from airflow.sdk.configuration import conf
 
 from airflow_wxa.access import PlatformCredentials
+from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.authorisation import api_get_authorizer_info, api_get_authorizer_list, getaccountbasicinfo
 from airflow_wxa.api.errcodes import ACCOUNT_NOT_AUTHORIZED
@@ -19,7 +20,6 @@ from airflow_wxa.client import WxaClient
 from airflow_wxa.errors import WxaApiError, WxaError, WxaSpecError
 from airflow_wxa.hooks.connection import WxaConnection, read_connection
 from airflow_wxa.steps import PlatformOutcome, modify_platform_domains
-from airflow_wxa.store.tables import THE_PLATFORM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.api.redaction import Secret
     from airflow_wxa.store import Credential, Store
-
-__all__ = ["EarlyDeath", "Facts", "Merchant", "Unknown", "collect", "known", "refusal"]
 
 T = TypeVar("T")
 

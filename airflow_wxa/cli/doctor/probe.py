@@ -20,8 +20,6 @@ from airflow_wxa.api.endpoints import CATALOGUE
 if TYPE_CHECKING:
     from airflow_wxa.client import Egress
 
-__all__ = ["Probe", "probed"]
-
 Failure = Literal["dns", "tls", "proxy", "connection"]
 
 #: Any POST with a merchant token will do; without one WeChat answers 41001 before it counts or does anything.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.authorisation import RELEASE_PERMISSION_SET, read_granted
 from airflow_wxa.api.call import Reply
 from airflow_wxa.api.errcodes import (
@@ -27,9 +28,6 @@ from airflow_wxa.cli.doctor.facts import CONN_TYPE, Facts, Merchant, Unknown, kn
 from airflow_wxa.cli.opening import TICKET_SECONDS, in_words
 from airflow_wxa.errors import WxaApiError, WxaError
 from airflow_wxa.steps import PlatformOutcome
-from airflow_wxa.store.tables import THE_PLATFORM
-
-__all__ = ["RULES", "Finding", "Report", "Rule", "judge"]
 
 Level: TypeAlias = Literal["error", "warning"]  # it fails now, or is in the open; it works, and somebody should know
 
