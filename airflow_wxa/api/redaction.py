@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 # The shape of our query, in a URL and in one that was encoded into another.
 _TOKEN_QUERY = re.compile(r"((?:component_|authorizer_)?access_token(?:=|%3[Dd]))[^&\s\"'<>]+")
 
-_PASSWORD = re.compile(r"(//[^/?#\s:@]*:)\S*@")
-_QUERY = re.compile(r"[?#].*", re.DOTALL)
-
 
 class Secret:
     """A token or secret on its way to the wire; ``str``, ``repr`` and ``format`` say nothing about it."""
@@ -47,11 +44,6 @@ class Secret:
 def without_token_queries(text: str) -> str:
     """Return ``text`` with the value of every ``access_token=…`` query replaced by ``***``."""
     return _TOKEN_QUERY.sub(r"\1***", text)
-
-
-def without_credentials(url: str) -> str:
-    """Return a URL that somebody wrote down without password and query, whether it is a proper URL or not."""
-    return _QUERY.sub("?***", _PASSWORD.sub(r"\1***@", url))
 
 
 def without_secrets(text: str, secrets: Iterable[Secret]) -> str:

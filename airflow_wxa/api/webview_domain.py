@@ -110,6 +110,11 @@ def normalised_hosts(entries: str | Iterable[str]) -> frozenset[str]:
     return frozenset(host for host in found.values() if host)
 
 
+def is_permitted(entry: str, hosts: Collection[str]) -> bool:
+    """Tell whether the platform list permits what an entry of a list of WeChat's means."""
+    return all(WebviewDomain(host).covered_by(hosts) for host in normalised_hosts([entry]))
+
+
 def _host_meant(entry: str) -> str:
     """Return the host that an entry of WeChat's lists means; ``""``: none."""
     host = _SCHEME.sub("", entry.strip()).rstrip("/").removesuffix(":443").removesuffix(".").lower()

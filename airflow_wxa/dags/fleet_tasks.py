@@ -96,12 +96,6 @@ async def _planned(fleets: Fleets, run: FleetRun, read: WxaConnection) -> None:
         await plan_all(((app.position, spec_of(run, app)) for app in unplanned), client, pace, save)
 
 
-def only_when_approval_is_wanted(context: Context) -> None:
-    """Skip when the run asks for no approval."""
-    if not context["params"]["approval"]:
-        raise AirflowSkipException("the params ask for no approval")
-
-
 @task.branch(trigger_rule="none_failed")
 def check_platform_list() -> str:
     """Follow the platform's list: registered hosts, or none (89020)."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Label, TaskGroup, TriggerRule, get_current_context, task
 
-from airflow_wxa.dags.task_help import add_help
+from airflow_wxa.dags.wiring import add_help
 from airflow_wxa.operators import (
     WxaIndividualAccountOperator,
     WxaRegisterPlatformDomainOperator,

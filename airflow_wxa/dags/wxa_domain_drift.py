@@ -10,14 +10,13 @@ import asyncio
 import csv
 import io
 import logging
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import DAG, Param, get_current_context, task
 
 from airflow_wxa.api.appid import APPID_PATTERN
 from airflow_wxa.dags.fleet_files import write_text
-from airflow_wxa.dags.task_help import add_help
+from airflow_wxa.dags.wiring import add_help, wxa_dag
 from airflow_wxa.errors import WxaStateError
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.hooks.manifests import ManifestSources
@@ -45,20 +44,11 @@ _COLUMNS: Final = ("appid", "outcome", *FINDINGS, "what")
 def domain_drift_dag(dag_id: str = "wxa_domain_drift", **dag_kwargs: Any) -> DAG:
     """Return the DAG that compares and reports.
 
-    :param dag_kwargs: what else ``DAG`` takes, ``schedule`` above all; ``default_args`` are added to those here.
+    :param dag_kwargs: what else ``DAG`` takes, as ``schedule``; ``default_args`` and ``params`` are added to ours.
     """
-    default_args = {"retries": 2, "retry_delay": timedelta(minutes=1)} | dag_kwargs.pop("default_args", {})
-    plain: dict[str, Any] = {
-        "dag_display_name": "Compare business domains",
-        "is_paused_upon_creation": False,
-        "catchup": False,
-        "max_active_runs": 1,
-        "tags": ["wechat", "domains"],
-        "doc_md": __doc__,
-        "params": _params(),
-    }
-    schedule = dag_kwargs.pop("schedule", None)
-    with DAG(dag_id, schedule=schedule, default_args=default_args, **plain | dag_kwargs) as dag:
+    with wxa_dag(
+        dag_id, dag_kwargs, _params(), title="Compare business domains", tag="domains", doc=__doc__, max_active_runs=1
+    ) as dag:
         report_drift(compare_domains())  # type: ignore[arg-type]  # its output, not the list itself
     add_help(*dag.tasks)
     return dag

@@ -8,7 +8,6 @@ early ones; then the rest. Sum up.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Label, Param
@@ -18,12 +17,12 @@ from airflow_wxa.dags.fleet_tasks import (
     domain_gate,
     fleet_result,
     load_manifest,
-    only_when_approval_is_wanted,
     plan_release,
     register_platform_domains,
     summarize,
     wave_gate,
 )
+from airflow_wxa.dags.wiring import only_when_approval_is_wanted, wxa_dag
 from airflow_wxa.fleet.schema import RELEASE_FIELDS
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.operators.fleet import WxaFleetShardOperator
@@ -50,17 +49,15 @@ def fleet_release_dag(
     :raises WxaSpecError: ``fixed`` names neither, or a value that cannot be right.
     """
     fixed = fixed or {}
-    default_args = {"retries": 2, "retry_delay": timedelta(minutes=1)} | dag_kwargs.pop("default_args", {})
-    params = dag_kwargs.pop("params", {}) | _params(fixed)
-    plain: dict[str, Any] = {
-        "dag_display_name": "Release many Mini Programs",
-        "is_paused_upon_creation": False,
-        "catchup": False,
-        "tags": ["wechat", "release"],
-        "doc_md": __doc__,
-    }
-    schedule = dag_kwargs.pop("schedule", None)
-    with DAG(dag_id, schedule=schedule, default_args=default_args, params=params, **plain | dag_kwargs) as dag:
+    with wxa_dag(
+        dag_id,
+        dag_kwargs,
+        _params(fixed),
+        title="Release many Mini Programs",
+        tag="release",
+        doc=__doc__,
+        max_active_runs=None,
+    ) as dag:
         shards_loaded = load_manifest({name: fixed[name] for name in RELEASE_FIELDS if name in fixed})
         approve_plan = WxaApprovePlanOperator(
             task_id="approve_plan",

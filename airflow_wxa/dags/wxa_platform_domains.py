@@ -6,13 +6,11 @@ registered. Testing and published version of the list are changed together, for 
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Context, Param
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk import DAG, Param
 
-from airflow_wxa.dags.task_help import add_help
+from airflow_wxa.dags.wiring import add_help, only_when_approval_is_wanted, wxa_dag
 from airflow_wxa.operators import (
     WxaApprovePlatformDomainOperator,
     WxaChangePlatformDomainOperator,
@@ -24,19 +22,11 @@ from airflow_wxa.release.dag import param, release_params, rendered
 def platform_domains_dag(dag_id: str = "wxa_platform_domains", **dag_kwargs: Any) -> DAG:
     """Return the DAG that changes the platform's list.
 
-    :param dag_kwargs: what else ``DAG`` takes; ``default_args`` are added to those that are here.
+    :param dag_kwargs: what else ``DAG`` takes; ``default_args`` and ``params`` are added to those that are here.
     """
-    default_args = {"retries": 2, "retry_delay": timedelta(minutes=1)} | dag_kwargs.pop("default_args", {})
-    plain: dict[str, Any] = {
-        "dag_display_name": "Change the platform's business domains",
-        "is_paused_upon_creation": False,
-        "catchup": False,
-        "max_active_runs": 100,
-        "tags": ["wechat", "domains"],
-        "doc_md": __doc__,
-    }
-    schedule = dag_kwargs.pop("schedule", None)
-    with DAG(dag_id, schedule=schedule, default_args=default_args, params=_params(), **plain | dag_kwargs) as dag:
+    with wxa_dag(
+        dag_id, dag_kwargs, _params(), title="Change the platform's business domains", tag="domains", doc=__doc__
+    ) as dag:
         change: dict[str, Any] = {
             "action": param("action"),
             "hosts": param("hosts"),
@@ -49,7 +39,7 @@ def platform_domains_dag(dag_id: str = "wxa_platform_domains", **dag_kwargs: Any
             approvers=param("approvers"),
             approver_must_differ=param("approver_must_differ"),
             wxa_conn_id=param("platform_conn_id"),
-            pre_execute=_only_when_approval_is_wanted,
+            pre_execute=only_when_approval_is_wanted,
         )
         modify_platform_domains = WxaChangePlatformDomainOperator(
             task_id="modify_platform_domains",
@@ -101,8 +91,3 @@ def _params() -> dict[str, Param]:
             section="Connections",
         ),
     }
-
-
-def _only_when_approval_is_wanted(context: Context) -> None:
-    if not context["params"]["approval"]:
-        raise AirflowSkipException("the params ask for no approval")

@@ -8,17 +8,16 @@ and prove that version and domains are online.
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 from difflib import get_close_matches
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import DAG, Label, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_wxa.api.audit import AUDIT_FORM
-from airflow_wxa.dags.task_help import add_help
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
+from airflow_wxa.dags.wiring import add_help, wxa_dag
 from airflow_wxa.hooks.store import store_problems
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators import (
@@ -40,6 +39,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_MOST_RUNS: Final = 10_000  # a run waits for a review for days, and a waiting run costs nothing
+
 
 def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None = None, **dag_kwargs: Any) -> DAG:
     """Return the DAG that releases one Mini Program.
@@ -49,18 +50,15 @@ def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None 
     :param dag_kwargs: what else ``DAG`` takes; ``default_args`` and ``params`` are added to those that are here.
     :raises WxaSpecError: ``fixed`` names no param, or a value that cannot be right.
     """
-    default_args = {"retries": 2, "retry_delay": timedelta(minutes=1)} | dag_kwargs.pop("default_args", {})
-    params = dag_kwargs.pop("params", {}) | release_params(fixed or {})
-    plain: dict[str, Any] = {
-        "dag_display_name": "Release a Mini Program",
-        "is_paused_upon_creation": False,
-        "catchup": False,
-        "max_active_runs": 10_000,  # a run waits for a review for days, and a waiting run costs nothing
-        "tags": ["wechat", "release"],
-        "doc_md": __doc__,
-    }
-    schedule = dag_kwargs.pop("schedule", None)
-    with DAG(dag_id, schedule=schedule, default_args=default_args, params=params, **plain | dag_kwargs) as dag:
+    with wxa_dag(
+        dag_id,
+        dag_kwargs,
+        release_params(fixed),
+        title="Release a Mini Program",
+        tag="release",
+        doc=__doc__,
+        max_active_runs=_MOST_RUNS,
+    ) as dag:
         of_appid: dict[str, Any] = {"appid": param("appid"), "wxa_conn_id": param("wxa_conn_id")}
         code: dict[str, Any] = of_appid | {name: param(name) for name in ("template_id", "user_version", "ext_json")}
 

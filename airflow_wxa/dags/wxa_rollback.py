@@ -6,13 +6,11 @@ back to: the way on is a release.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Context, Param
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk import DAG, Param
 
-from airflow_wxa.dags.task_help import add_help
+from airflow_wxa.dags.wiring import add_help, only_when_approval_is_wanted, wxa_dag
 from airflow_wxa.operators import (
     WxaApproveRollbackOperator,
     WxaListVersionsOperator,
@@ -25,19 +23,9 @@ from airflow_wxa.release.dag import param, release_params, rendered
 def rollback_dag(dag_id: str = "wxa_rollback", **dag_kwargs: Any) -> DAG:
     """Return the DAG that rolls one Mini Program back.
 
-    :param dag_kwargs: what else ``DAG`` takes; ``default_args`` are added to those that are here.
+    :param dag_kwargs: what else ``DAG`` takes; ``default_args`` and ``params`` are added to those that are here.
     """
-    default_args = {"retries": 2, "retry_delay": timedelta(minutes=1)} | dag_kwargs.pop("default_args", {})
-    plain: dict[str, Any] = {
-        "dag_display_name": "Roll a Mini Program back",
-        "is_paused_upon_creation": False,
-        "catchup": False,
-        "max_active_runs": 100,
-        "tags": ["wechat", "rollback"],
-        "doc_md": __doc__,
-    }
-    schedule = dag_kwargs.pop("schedule", None)
-    with DAG(dag_id, schedule=schedule, default_args=default_args, params=_params(), **plain | dag_kwargs) as dag:
+    with wxa_dag(dag_id, dag_kwargs, _params(), title="Roll a Mini Program back", tag="rollback", doc=__doc__) as dag:
         planned: dict[str, Any] = {
             "plan": rendered(lambda context: context["ti"].xcom_pull(task_ids="list_versions")),
             "wxa_conn_id": param("wxa_conn_id"),
@@ -53,7 +41,7 @@ def rollback_dag(dag_id: str = "wxa_rollback", **dag_kwargs: Any) -> DAG:
             appid=param("appid"),
             approvers=param("approvers"),
             approver_must_differ=param("approver_must_differ"),
-            pre_execute=_only_when_approval_is_wanted,
+            pre_execute=only_when_approval_is_wanted,
             **planned,
         )
         rollback = WxaRollbackOperator(
@@ -88,8 +76,3 @@ def _params() -> dict[str, Param]:
         "approver_must_differ": of_release["approver_must_differ"],
         "wxa_conn_id": of_release["wxa_conn_id"],
     }
-
-
-def _only_when_approval_is_wanted(context: Context) -> None:
-    if not context["params"]["approval"]:
-        raise AirflowSkipException("the params ask for no approval")

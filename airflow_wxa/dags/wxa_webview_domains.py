@@ -5,17 +5,15 @@ What is configured is effective only after the next release.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.sdk import DAG
-
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
+from airflow_wxa.dags.wiring import wxa_dag
 from airflow_wxa.dags.wxa_release import platform_conn_id
 from airflow_wxa.release.dag import param, release_params, rendered
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import DAG, Context
 
 _PARAMS: Final = (
     "appid",
@@ -32,21 +30,13 @@ _PARAMS: Final = (
 def webview_domains_dag(dag_id: str = "wxa_webview_domains", **dag_kwargs: Any) -> DAG:
     """Return the DAG that configures one Mini Program's business domains.
 
-    :param dag_kwargs: what else ``DAG`` takes; ``default_args`` are added to those that are here.
+    :param dag_kwargs: what else ``DAG`` takes; ``default_args`` and ``params`` are added to those that are here.
     """
-    default_args = {"retries": 2, "retry_delay": timedelta(minutes=1)} | dag_kwargs.pop("default_args", {})
     of_release = release_params()
-    plain: dict[str, Any] = {
-        "dag_display_name": "Configure a Mini Program's business domains",
-        "is_paused_upon_creation": False,
-        "catchup": False,
-        "max_active_runs": 100,
-        "tags": ["wechat", "domains"],
-        "doc_md": __doc__,
-        "params": {name: of_release[name] for name in _PARAMS},
-    }
-    schedule = dag_kwargs.pop("schedule", None)
-    with DAG(dag_id, schedule=schedule, default_args=default_args, **plain | dag_kwargs) as dag:
+    params = {name: of_release[name] for name in _PARAMS}
+    with wxa_dag(
+        dag_id, dag_kwargs, params, title="Configure a Mini Program's business domains", tag="domains", doc=__doc__
+    ) as dag:
         webview_domain_gate(
             appid=param("appid"),
             action=param("domain_action"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from airflow_wxa.api.errcodes import INDIVIDUAL_NOT_SUPPORTED
-from airflow_wxa.api.webview_domain import WebviewDomain, normalised_hosts
+from airflow_wxa.api.webview_domain import is_permitted
 from airflow_wxa.errors import WxaApiError, WxaError
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains
 from airflow_wxa.steps.outcome import DriftOutcome
@@ -13,6 +13,7 @@ from airflow_wxa.steps.outcome import DriftOutcome
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from airflow_wxa.api.webview_domain import WebviewDomain
     from airflow_wxa.steps.outcome import Step
 
 #: What is found, by the names of :class:`DriftOutcome`.
@@ -35,7 +36,7 @@ def domain_drift(
             return DriftOutcome("as_wanted", appid)  # an individual's: it has none
         return DriftOutcome("not_read", appid, what=error.what)
     origins = {domain.origin for domain in wanted}
-    registered = set(own or ()) if hosts is None else {each for each in own or () if _is_covered(each, hosts)}
+    registered = set(own or ()) if hosts is None else {each for each in own or () if is_permitted(each, hosts)}
     found = DriftOutcome(
         "differs",
         appid,
@@ -48,10 +49,6 @@ def domain_drift(
         return found
     unsaid = own is None or effective is None
     return DriftOutcome("not_read", appid, what="WeChat did not say") if unsaid else DriftOutcome("as_wanted", appid)
-
-
-def _is_covered(origin: str, hosts: Collection[str]) -> bool:
-    return all(WebviewDomain(host).covered_by(hosts) for host in normalised_hosts([origin]))
 
 
 def _sorted(origins: Collection[str]) -> tuple[str, ...]:

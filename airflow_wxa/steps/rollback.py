@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import VERSION_NOT_REVERTIBLE, error_for
 from airflow_wxa.api.rollback import get_history_version, read_earlier_versions, revertcoderelease
-from airflow_wxa.api.webview_domain import WebviewDomain, normalised_hosts
+from airflow_wxa.api.webview_domain import is_permitted
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaSpecError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
@@ -61,7 +61,7 @@ def plan_rollback(appid: str, app_version: str = "") -> Step[RollbackPlan]:
         others=tuple(each for each in earlier if each is not target),
         effective=_sorted((yield from _if_known(read_effective_domains(appid)))),
         own=_sorted(own),
-        dropped=_sorted({each for each in own or () if not _covered(each, hosts or ())}) if known else None,
+        dropped=_sorted({each for each in own or () if not is_permitted(each, hosts or ())}) if known else None,
     )
 
 
@@ -206,10 +206,6 @@ def _not_back(step: str, plan: RollbackPlan, online: OnlineVersion | None) -> Wx
 
 def _in_words(version: EarlierVersion) -> str:
     return f"{version.app_version} ({version.user_version or 'not named'})"
-
-
-def _covered(origin: str, hosts: Any) -> bool:
-    return all(WebviewDomain(host).covered_by(hosts) for host in normalised_hosts([origin]))
 
 
 def _noted(online: OnlineVersion | None) -> dict[str, Any] | None:

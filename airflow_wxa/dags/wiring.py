@@ -1,0 +1,61 @@
+"""What our DAGs are alike in, and what the UI says about each task: ``task_help.md``, a section a task id."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowSkipException
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import BaseOperator, Context, Param
+    from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+
+def wxa_dag(
+    dag_id: str,
+    given: Mapping[str, Any],
+    params: Mapping[str, Param],
+    *,
+    title: str,
+    tag: str,
+    doc: str | None,
+    max_active_runs: int | None = 100,
+) -> DAG:
+    """Return a DAG that is triggered by hand, not paused, and whose tasks are retried twice.
+
+    :param given: what the DAG file asks for: it wins; its ``default_args`` and ``params`` are added to those here.
+    :param params: of the form.
+    :param max_active_runs: ``None``: as Airflow is configured.
+    """
+    plain: dict[str, Any] = {
+        "dag_display_name": title,
+        "is_paused_upon_creation": False,
+        "catchup": False,
+        "tags": ["wechat", tag],
+        "doc_md": doc,
+    }
+    plain |= {} if max_active_runs is None else {"max_active_runs": max_active_runs}
+    plain |= given
+    plain["default_args"] = {"retries": 2, "retry_delay": timedelta(minutes=1)} | given.get("default_args", {})
+    plain["params"] = given.get("params", {}) | params
+    return DAG(dag_id, schedule=plain.pop("schedule", None), **plain)
+
+
+def only_when_approval_is_wanted(context: Context) -> None:
+    """Skip when the run asks for no approval."""
+    if not context["params"]["approval"]:
+        raise AirflowSkipException("the params ask for no approval")
+
+
+def add_help(*tasks: BaseOperator | MappedOperator) -> None:
+    """Give each task its help, whatever group it stands in."""
+    page = resources.files(__package__).joinpath("task_help.md").read_text("utf-8")
+    help_of = dict(re.findall(r"^## (\w+)\n\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    for task in tasks:
+        task.doc_md = help_of[task.label].rstrip()  # type: ignore[misc]  # none of ours is mapped
