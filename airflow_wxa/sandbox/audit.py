@@ -10,7 +10,7 @@ from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from airflow_wxa.sandbox.errors import Errcode
-from airflow_wxa.sandbox.wire import STRICT
+from airflow_wxa.sandbox.values import STRICT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -137,6 +137,15 @@ class RefusalError(Exception):
         self.errcode, self.told = errcode, told
 
 
+def refuse_if(is_so: object, errcode: Errcode) -> None:
+    """Refuse the call where something is so.
+
+    :raises RefusalError: it is.
+    """
+    if is_so:
+        raise RefusalError(errcode)
+
+
 def error_body(errcode: int, rid: str) -> dict[str, Any]:
     """Return the JSON object WeChat answers an error with.
 

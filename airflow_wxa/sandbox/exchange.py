@@ -15,7 +15,7 @@ from airflow_wxa.sandbox.handlers import ENDPOINTS
 from airflow_wxa.sandbox.journal import Entry, Journal, shown_body
 from airflow_wxa.sandbox.loose import LooseAnswer, Looseness, encoded, respelt
 from airflow_wxa.sandbox.pushes import Delivery, Push, deliver, deliver_beside, delivered
-from airflow_wxa.sandbox.wire import read
+from airflow_wxa.sandbox.values import read
 from airflow_wxa.sandbox.world import World
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.sandbox.gate import Answer, Request
     from airflow_wxa.sandbox.state import MiniProgram
-    from airflow_wxa.sandbox.wire import Json
+    from airflow_wxa.sandbox.values import Json
     from airflow_wxa.sandbox.world import AnyAccount
 
 

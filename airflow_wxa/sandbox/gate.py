@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from airflow_wxa.sandbox.errors import Errcode, RefusalError
+from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
 from airflow_wxa.sandbox.platforms import Platform
 from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.sandbox.world import World
@@ -111,11 +111,9 @@ class Endpoint:
         if not isinstance(account, self.account):
             wants_platform = self.account is Platform
             raise RefusalError(Errcode.NEEDS_PLATFORM_TOKEN if wants_platform else Errcode.NEEDS_MERCHANT_TOKEN)
-        if not world.platform_of(account).ip_allowed:
-            raise RefusalError(Errcode.IP_NOT_REGISTERED)
+        refuse_if(not world.platform_of(account).ip_allowed, Errcode.IP_NOT_REGISTERED)
         if isinstance(account, MiniProgram):
-            if not account.authorised:
-                raise RefusalError(Errcode.NOT_AUTHORISED)
+            refuse_if(not account.authorised, Errcode.NOT_AUTHORISED)
             if self.permission_set is not None and self.permission_set not in account.granted_sets:
                 raise RefusalError(Errcode.SET_NOT_GRANTED)
 
@@ -180,8 +178,7 @@ def valid_owner(world: World, token: str) -> AnyAccount:
     :raises RefusalError: 41001 without one, 42001 (or what the world says for a platform's) for an expired one, 40001
         for any other that is not current.
     """
-    if not token:
-        raise RefusalError(Errcode.TOKEN_MISSING)
+    refuse_if(not token, Errcode.TOKEN_MISSING)
     owner, expired = world.owner(token), token in world.expired_tokens
     if owner is None:
         raise RefusalError(Errcode.TOKEN_EXPIRED if expired else Errcode.INVALID_CREDENTIAL)
@@ -198,8 +195,7 @@ def parsed(raw: bytes) -> Body:
 
     :raises RefusalError: 44002 when there is none, 47001 when it is no JSON object in UTF-8.
     """
-    if not raw:
-        raise RefusalError(Errcode.EMPTY_POST_DATA)
+    refuse_if(not raw, Errcode.EMPTY_POST_DATA)
     try:
         body = strict_json(raw.decode())
     except (ValueError, RecursionError) as error:

@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
 
-from airflow_wxa.sandbox.wire import STRICT, SortedSet
+from airflow_wxa.sandbox.values import STRICT, SortedSet
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

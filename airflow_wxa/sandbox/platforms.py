@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_wxa.sandbox.tokens import Account, Issued
-from airflow_wxa.sandbox.wire import STRICT, SortedSet
+from airflow_wxa.sandbox.values import STRICT, SortedSet
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox.loose import Lag

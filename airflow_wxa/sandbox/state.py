@@ -39,21 +39,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from airflow_wxa.sandbox.audit import IN_AUDIT, STAGES, AuditPlan, AuditSheet, Stage
-from airflow_wxa.sandbox.errors import Errcode, RefusalError
+from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
 from airflow_wxa.sandbox.loose import Lag, Looseness  # noqa: TC001  pydantic reads the annotations
 from airflow_wxa.sandbox.origins import SERVER_KINDS, ServerDomains, still_covered
 from airflow_wxa.sandbox.tokens import Account, Issued
-from airflow_wxa.sandbox.versions import (
+from airflow_wxa.sandbox.values import (
+    STRICT,
     Category,
     ExpInfo,
     GrayPlan,
     OnlineVersion,
     ReleaseInfo,
+    SortedSet,
     default_categories,
     no_gray_plan,
     spent,
 )
-from airflow_wxa.sandbox.wire import STRICT, SortedSet
 
 WITHDRAWALS_A_DAY = 5
 WITHDRAWALS_A_MONTH = 10
@@ -211,8 +212,7 @@ class MiniProgram(Account):
             raise RefusalError(Errcode.PRIVACY_API_UNDECLARED)
         if self.sheet is not None and (running := STAGES[self.sheet.stage].submit_audit):
             raise RefusalError(running)
-        if audit_rest <= 0:
-            raise RefusalError(Errcode.AUDIT_QUOTA_USED_UP)
+        refuse_if(audit_rest <= 0, Errcode.AUDIT_QUOTA_USED_UP)
         return self.exp_info
 
     def submit(self, trial: ExpInfo, *, auditid: int, now: int, unseen: int = 0) -> AuditSheet:
@@ -252,8 +252,7 @@ class MiniProgram(Account):
         if sheet is None or sheet.stage not in IN_AUDIT:
             raise RefusalError(Errcode.NOT_REVERTIBLE)
         today, month = spent(self.withdrawals, now, by="day"), spent(self.withdrawals, now)
-        if today >= WITHDRAWALS_A_DAY or month >= WITHDRAWALS_A_MONTH:
-            raise RefusalError(Errcode.WITHDRAWALS_USED_UP)
+        refuse_if(today >= WITHDRAWALS_A_DAY or month >= WITHDRAWALS_A_MONTH, Errcode.WITHDRAWALS_USED_UP)
         self.withdrawals.append(now)
         sheet.stage = Stage.WITHDRAWN
 
@@ -295,11 +294,9 @@ class MiniProgram(Account):
 
         :raises RefusalError: 87011 while a staged release runs, 87012 when there is none to go back to.
         """
-        if self.gray["status"] == 1:
-            raise RefusalError(Errcode.GRAY_RELEASE_RUNNING)
+        refuse_if(self.gray["status"] == 1, Errcode.GRAY_RELEASE_RUNNING)
         found = [each for each in self.versions if app_version in (None, each["app_version"])]
-        if not found:
-            raise RefusalError(Errcode.NOT_REVERTIBLE)
+        refuse_if(not found, Errcode.NOT_REVERTIBLE)
         back, self.versions = found[0], []
         self.app_version = back["app_version"]
         self.release_info = {
@@ -318,8 +315,7 @@ class MiniProgram(Account):
             raise RefusalError(Errcode.NO_ONLINE_RELEASE)
         if self.sheet is None or self.sheet.stage is not Stage.APPROVED:
             raise RefusalError(Errcode.COMMIT_NOT_APPROVED)
-        if not 0 <= percentage <= ALL_USERS or (percentage == 0 and not first):
-            raise RefusalError(Errcode.BAD_GRAY_PERCENTAGE)
+        refuse_if(not 0 <= percentage <= ALL_USERS or (percentage == 0 and not first), Errcode.BAD_GRAY_PERCENTAGE)
         if self.gray["status"] == 1 and percentage <= self.gray["gray_percentage"]:
             raise RefusalError(Errcode.GRAY_PERCENTAGE_TOO_LOW)
         self.gray = plan

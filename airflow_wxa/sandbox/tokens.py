@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_wxa.sandbox.errors import Errcode, RefusalError
+from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,14 +112,11 @@ def check_ticket(world: World, platform: Platform, ticket: object) -> None:
     """
     if not isinstance(ticket, str) or not ticket:
         raise RefusalError(Errcode.TICKET_INVALID)
-    if ticket in world.expired_tokens:
-        raise RefusalError(Errcode.TICKET_EXPIRED)
+    refuse_if(ticket in world.expired_tokens, Errcode.TICKET_EXPIRED)
     if ticket == platform.component_verify_ticket:
         return
-    if ticket not in platform.tickets:
-        raise RefusalError(Errcode.TICKET_INVALID)
-    if world.time() - platform.tickets[ticket] >= TICKET_SECONDS:
-        raise RefusalError(Errcode.TICKET_EXPIRED)
+    refuse_if(ticket not in platform.tickets, Errcode.TICKET_INVALID)
+    refuse_if(world.time() - platform.tickets[ticket] >= TICKET_SECONDS, Errcode.TICKET_EXPIRED)
 
 
 def new_access_token(world: World, account: Platform | MiniProgram) -> Issued:
@@ -164,8 +161,7 @@ def exchange(world: World, platform: Platform, code: object) -> tuple[MiniProgra
     account = world.account_with_code(code) if isinstance(code, str) else None
     if account is None or account.component_appid != platform.component_appid:
         raise RefusalError(Errcode.CODE_INVALID)
-    if account.code_expires_at is not None and account.code_expires_at <= world.time():
-        raise RefusalError(Errcode.CODE_EXPIRED)
+    refuse_if(account.code_expires_at is not None and account.code_expires_at <= world.time(), Errcode.CODE_EXPIRED)
     account.code = ""
     account.refresh_token = account.refresh_token or world.new_secret("refreshtoken@@@")
     return account, new_access_token(world, account)

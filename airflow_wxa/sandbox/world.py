@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import TypeAdapter
 
-from airflow_wxa.sandbox import tokens, wire
+from airflow_wxa.sandbox import tokens, values
 from airflow_wxa.sandbox.journal import Redactor
 from airflow_wxa.sandbox.loose import Lag, Looseness, Replicas
 from airflow_wxa.sandbox.platforms import Platform, Template
 from airflow_wxa.sandbox.state import MiniProgram
-from airflow_wxa.sandbox.wire import STRICT, Json, SortedSet
+from airflow_wxa.sandbox.values import STRICT, Json, SortedSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -279,7 +279,7 @@ class World:
         """
         if functions := [name for name in FUNCTIONS if name in data]:
             raise ValueError(f"{functions[0]} is no JSON value")
-        return wire.read(_adapter(), data)
+        return values.read(_adapter(), data)
 
 
 FUNCTIONS = ("clock", "generate")

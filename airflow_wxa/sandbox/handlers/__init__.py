@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_wxa.sandbox.gate import ENDPOINTS
-from airflow_wxa.sandbox.handlers import accounts, audit, code, domains, server_domains, settings
+from airflow_wxa.sandbox.handlers import accounts, audit, code, domains, settings
 
 __all__ = [
     "ENDPOINTS",
@@ -11,6 +11,5 @@ __all__ = [
     "audit",
     "code",
     "domains",
-    "server_domains",
     "settings",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_wxa.sandbox import tokens
-from airflow_wxa.sandbox.errors import Errcode, RefusalError
+from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
 from airflow_wxa.sandbox.gate import merchant_call, ok, open_call, platform_call
 from airflow_wxa.sandbox.platforms import API_COMPONENT_TOKEN
 from airflow_wxa.sandbox.pushes import TICKET, compose, missing_for
@@ -59,19 +59,15 @@ def proven(world: World, body: Body, secret_name: str, path: str = "") -> Platfo
     :param path: counted against the daily limit of this path.
     """
     component_appid = body.get("component_appid")
-    if not component_appid:
-        raise RefusalError(Errcode.COMPONENT_APPID_MISSING)
+    refuse_if(not component_appid, Errcode.COMPONENT_APPID_MISSING)
     platform = next((each for each in world.platforms if each.component_appid == component_appid), None)
     if platform is None:
         raise RefusalError(Errcode.INVALID_APPID)
-    if not platform.ip_allowed:
-        raise RefusalError(Errcode.IP_NOT_REGISTERED)
+    refuse_if(not platform.ip_allowed, Errcode.IP_NOT_REGISTERED)
     _spend(world, platform, path)
     secret = body.get(secret_name)
-    if not secret:
-        raise RefusalError(Errcode.APPSECRET_MISSING)
-    if secret != platform.component_appsecret:
-        raise RefusalError(Errcode.INVALID_APPSECRET)
+    refuse_if(not secret, Errcode.APPSECRET_MISSING)
+    refuse_if(secret != platform.component_appsecret, Errcode.INVALID_APPSECRET)
     return platform
 
 
@@ -121,8 +117,7 @@ def api_get_authorizer_list(world: World, account: Platform, body: Body) -> Answ
     _own_call(world, account, body, "api_get_authorizer_list")
     offset, count = _number(body.get("offset")), _number(body.get("count"))
     # What WeChat does with a page of more than 500 is not written down: clients ask for no more.
-    if offset < 0 or not 1 <= count <= MOST_AUTHORISERS:
-        raise RefusalError(Errcode.INVALID_ARGUMENTS)
+    refuse_if(offset < 0 or not 1 <= count <= MOST_AUTHORISERS, Errcode.INVALID_ARGUMENTS)
     of_platform = account.component_appid
     all_of_them = [each for each in world.mini_programs if each.authorised and each.component_appid == of_platform]
     page = [
@@ -189,28 +184,23 @@ def granted(merchant: MiniProgram) -> list[dict[str, Any]]:
 def _own_call(world: World, account: Platform, body: Body, name: str) -> None:
     """Look whether a platform speaks of itself, and count the call."""
     component_appid = body.get("component_appid")
-    if not component_appid:
-        raise RefusalError(Errcode.COMPONENT_APPID_MISSING)
-    if component_appid != account.component_appid:
-        raise RefusalError(Errcode.INVALID_APPID)
+    refuse_if(not component_appid, Errcode.COMPONENT_APPID_MISSING)
+    refuse_if(component_appid != account.component_appid, Errcode.INVALID_APPID)
     _spend(world, account, COMPONENT + name)
 
 
 def _spend(world: World, platform: Platform, path: str) -> None:
-    if path and not platform.spend_call(path, day=(world.now() + BEIJING) // DAY):
-        raise RefusalError(Errcode.DAILY_QUOTA_REACHED)
+    refuse_if(path and not platform.spend_call(path, day=(world.now() + BEIJING) // DAY), Errcode.DAILY_QUOTA_REACHED)
 
 
 def _merchant(world: World, account: Platform, body: Body) -> MiniProgram:
     appid = body.get("authorizer_appid")
-    if not appid:
-        raise RefusalError(Errcode.APPID_MISSING)
+    refuse_if(not appid, Errcode.APPID_MISSING)
     try:
         merchant = world.mini_program(str(appid))
     except KeyError as error:
         raise RefusalError(Errcode.NOT_AUTHORISED) from error
-    if not merchant.authorised or merchant.component_appid != account.component_appid:
-        raise RefusalError(Errcode.NOT_AUTHORISED)
+    refuse_if(not merchant.authorised or merchant.component_appid != account.component_appid, Errcode.NOT_AUTHORISED)
     return merchant
 
 

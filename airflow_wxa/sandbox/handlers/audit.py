@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_wxa.sandbox.audit import IN_AUDIT, STAGES, AuditStatus, Stage
-from airflow_wxa.sandbox.errors import Errcode, RefusalError
+from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
 from airflow_wxa.sandbox.gate import merchant_call, ok
 from airflow_wxa.sandbox.loose import UNNAMED_STATUS
 from airflow_wxa.sandbox.pictures import screenshot
@@ -47,10 +47,8 @@ def submit_audit(world: World, account: MiniProgram, body: Body) -> Answer:
     loose, platform = world.looseness(account), world.platform_of(account)
     if loose.unfilled:
         raise RefusalError(Errcode.PROFILE_INCOMPLETE if loose.unfilled - {"category"} else Errcode.BAD_CATEGORY)
-    if loose.needs_privacy_guide and not account.privacy:
-        raise RefusalError(Errcode.COMMIT_FIRST)
-    if loose.needs_ugc_declare and not body.get("ugc_declare"):
-        raise RefusalError(Errcode.UGC_DECLARE_MISSING)
+    refuse_if(loose.needs_privacy_guide and not account.privacy, Errcode.COMMIT_FIRST)
+    refuse_if(loose.needs_ugc_declare and not body.get("ugc_declare"), Errcode.UGC_DECLARE_MISSING)
     trial = account.check_submittable(privacy_api_not_use=not_used, audit_rest=platform.audits_left)
     platform.audit_rest = platform.audits_left - 1
     auditid = world.take_auditid()
@@ -69,16 +67,12 @@ def _check_items(items: object, account: MiniProgram) -> None:
 
 
 def _check_item(item: dict[str, Any], account: MiniProgram) -> None:
-    if len(str(item["title"])) > TITLE_LENGTH:
-        raise RefusalError(Errcode.BAD_TITLE)
+    refuse_if(len(str(item["title"])) > TITLE_LENGTH, Errcode.BAD_TITLE)
     tags = str(item.get("tag", "")).split()
-    if len(tags) > MOST_TAGS or any(len(tag) > TAG_LENGTH for tag in tags):
-        raise RefusalError(Errcode.BAD_TAG)
-    if "address" in item and item["address"] not in account.trial_pages:
-        raise RefusalError(Errcode.BAD_PAGE_PATH)
+    refuse_if(len(tags) > MOST_TAGS or any(len(tag) > TAG_LENGTH for tag in tags), Errcode.BAD_TAG)
+    refuse_if("address" in item and item["address"] not in account.trial_pages, Errcode.BAD_PAGE_PATH)
     usable = [(each["first_id"], each["second_id"]) for each in account.categories]
-    if (item["first_id"], item["second_id"]) not in usable:
-        raise RefusalError(Errcode.BAD_CATEGORY)
+    refuse_if((item["first_id"], item["second_id"]) not in usable, Errcode.BAD_CATEGORY)
 
 
 @merchant_call("POST", "/wxa/get_auditstatus", "auditid")
@@ -99,8 +93,7 @@ def get_latest_auditstatus(world: World, account: MiniProgram, body: Body) -> An
     The page's table says ``screenshot``, its sample and the clients ``ScreenShot``: this is the sample's reading.
     """
     sheets = world.read(account, "audit_sheet", account.sheets)
-    if not sheets or _still_unseen(sheets[-1]):
-        raise RefusalError(Errcode.NO_VALID_AUDIT)
+    refuse_if(not sheets or _still_unseen(sheets[-1]), Errcode.NO_VALID_AUDIT)
     sheet = sheets[-1]
     slot = {
         "auditid": sheet.auditid,
@@ -150,8 +143,7 @@ def get_material(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer a screenshot of a rejected sheet as a JPEG; no other material exists here."""
     rejected = [sheet for sheet in account.sheets if sheet.stage is Stage.REJECTED]
     screenshots = [media for sheet in rejected for media in sheet.plan.screenshot.split("|") if media]
-    if body.get("media_id") not in screenshots:
-        raise RefusalError(Errcode.INVALID_MEDIA_ID)
+    refuse_if(body.get("media_id") not in screenshots, Errcode.INVALID_MEDIA_ID)
     return screenshot()
 
 
@@ -174,12 +166,9 @@ def speedupaudit(world: World, account: MiniProgram, body: Body) -> Answer:
     sheet = next((each for each in account.sheets if str(each.auditid) == auditid), None)
     if sheet is None:
         raise RefusalError(Errcode.INVALID_AUDITID)
-    if sheet.stage not in IN_AUDIT:
-        raise RefusalError(Errcode.SPEEDUP_NOT_IN_QUEUE)
-    if sheet.sped_up:
-        raise RefusalError(Errcode.SPEEDUP_ALREADY)
-    if platform.speedup_rest <= 0:
-        raise RefusalError(Errcode.SPEEDUP_QUOTA)
+    refuse_if(sheet.stage not in IN_AUDIT, Errcode.SPEEDUP_NOT_IN_QUEUE)
+    refuse_if(sheet.sped_up, Errcode.SPEEDUP_ALREADY)
+    refuse_if(platform.speedup_rest <= 0, Errcode.SPEEDUP_QUOTA)
     platform.speedup_rest -= 1
     sheet.sped_up, sheet.plan.polls = True, sheet.polls + 1
     return ok()

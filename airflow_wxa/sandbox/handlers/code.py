@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from airflow_wxa.sandbox.errors import Errcode, RefusalError
+from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
 from airflow_wxa.sandbox.gate import merchant_call, ok, platform_call, strict_json
 from airflow_wxa.sandbox.pictures import qrcode
 from airflow_wxa.sandbox.platforms import Template
@@ -27,11 +27,9 @@ STANDARD_TEMPLATE = 1
 def commit(world: World, account: MiniProgram, body: Body) -> Answer:
     """Make a template the trial version."""
     most = world.looseness(account).commits_at_once
-    if most is not None and world.commits_under_way > most:
-        raise RefusalError(Errcode.CONCURRENT_LIMIT)
+    refuse_if(most is not None and world.commits_under_way > most, Errcode.CONCURRENT_LIMIT)
     for name in ("template_id", "ext_json", "user_version", "user_desc"):
-        if name not in body:
-            raise RefusalError(Errcode.MISSING_PARAMETER)
+        refuse_if(name not in body, Errcode.MISSING_PARAMETER)
     user_version, user_desc = body["user_version"], body["user_desc"]
     if not isinstance(user_version, str) or not 1 <= len(user_version) <= USER_VERSION_LENGTH:
         raise RefusalError(Errcode.INVALID_ARGUMENTS)
@@ -130,8 +128,7 @@ def getgrayreleaseplan(world: World, account: MiniProgram, body: Body) -> Answer
 @merchant_call("GET", "/wxa/revertgrayrelease", writes=True)
 def revertgrayrelease(world: World, account: MiniProgram, body: Body) -> Answer:
     """Cancel a staged release; what is answered without one is written nowhere, here it is 87012."""
-    if account.gray["status"] != 1:
-        raise RefusalError(Errcode.NOT_REVERTIBLE)
+    refuse_if(account.gray["status"] != 1, Errcode.NOT_REVERTIBLE)
     account.gray = {**account.gray, "status": 4}
     return ok()
 
@@ -142,8 +139,7 @@ def revertcoderelease(world: World, account: MiniProgram, body: Body) -> Answer:
     if body.get("action") == "get_history_version":
         return ok(version_list=account.versions)
     app_version = body.get("app_version", "")
-    if app_version and not (app_version.isascii() and app_version.isdigit()):
-        raise RefusalError(Errcode.INVALID_ARGUMENTS)
+    refuse_if(app_version and not (app_version.isascii() and app_version.isdigit()), Errcode.INVALID_ARGUMENTS)
     account.roll_back(int(app_version) if app_version else None, now=world.now())
     return ok()
 
@@ -151,8 +147,7 @@ def revertcoderelease(world: World, account: MiniProgram, body: Body) -> Answer:
 @merchant_call("POST", "/wxa/change_visitstatus", "action", writes=True)
 def change_visitstatus(world: World, account: MiniProgram, body: Body) -> Answer:
     """Open or close the online version to visitors."""
-    if body.get("action") not in ("open", "close"):
-        raise RefusalError(Errcode.BAD_VISIT_ACTION)
+    refuse_if(body.get("action") not in ("open", "close"), Errcode.BAD_VISIT_ACTION)
     account.serving = body["action"] == "open"
     return ok()
 
@@ -173,8 +168,7 @@ def gettemplatedraftlist(world: World, account: Platform, body: Body) -> Answer:
 def gettemplatelist(world: World, account: Platform, body: Body) -> Answer:
     """Answer the templates, all or of one type; the type stands in the query."""
     kinds = (body["template_type"],) if "template_type" in body else ("0", "1")
-    if not set(kinds) <= {"0", "1"}:
-        raise RefusalError(Errcode.INVALID_ARGUMENTS)
+    refuse_if(not set(kinds) <= {"0", "1"}, Errcode.INVALID_ARGUMENTS)
     library = [each for each in (*account.templates, *world.templates) if str(each.template_type) in kinds]
     return ok(template_list=[_listed(each) for each in library])
 
@@ -186,10 +180,8 @@ def addtotemplate(world: World, account: Platform, body: Body) -> Answer:
     kind = body.get("template_type", 0)
     if draft is None:
         raise RefusalError(Errcode.TEMPLATE_NOT_FOUND)
-    if kind not in (0, 1):
-        raise RefusalError(Errcode.INVALID_ARGUMENTS)
-    if len(account.templates) >= account.most_templates:
-        raise RefusalError(Errcode.TEMPLATE_LIBRARY_FULL)
+    refuse_if(kind not in (0, 1), Errcode.INVALID_ARGUMENTS)
+    refuse_if(len(account.templates) >= account.most_templates, Errcode.TEMPLATE_LIBRARY_FULL)
     newest = max((each.template_id for each in (*account.templates, *world.templates)), default=0)
     told = {**asdict(draft), "create_time": world.now()}
     account.templates = [*account.templates, Template(template_id=newest + 1, template_type=kind, **told)]
@@ -200,8 +192,7 @@ def addtotemplate(world: World, account: Platform, body: Body) -> Answer:
 def deletetemplate(world: World, account: Platform, body: Body) -> Answer:
     """Take a template out of the library."""
     left = [each for each in account.templates if each.template_id != body.get("template_id")]
-    if len(left) == len(account.templates):
-        raise RefusalError(Errcode.TEMPLATE_NOT_FOUND)
+    refuse_if(len(left) == len(account.templates), Errcode.TEMPLATE_NOT_FOUND)
     account.templates = left
     return ok()
 
@@ -223,8 +214,7 @@ def checked_pages(ext: dict[str, Any], template: Template, appid: str) -> list[s
     :param appid: the account that the token stands for.
     :raises RefusalError: 85013, 49001, 9402203, 85045, 85046 or 85047.
     """
-    if ext.get("extAppid", appid) != appid:
-        raise RefusalError(Errcode.APPID_TOKEN_MISMATCH)
+    refuse_if(ext.get("extAppid", appid) != appid, Errcode.APPID_TOKEN_MISMATCH)
     if template.template_type == STANDARD_TEMPLATE and not ext.keys() <= STANDARD_KEYS:
         raise RefusalError(Errcode.STANDARD_TEMPLATE_EXT_JSON)
     pages = _pages(ext, template)
@@ -255,8 +245,7 @@ def _pages(ext: dict[str, Any], template: Template) -> list[str]:
     if "pages" not in ext:
         return list(template.pages)
     pages = _list(ext["pages"])
-    if not pages:
-        raise RefusalError(Errcode.PAGES_EMPTY)
+    refuse_if(not pages, Errcode.PAGES_EMPTY)
     _check_paths(pages, template.pages)
     return list(pages)
 
@@ -289,8 +278,7 @@ def _check_tab_bar(ext: dict[str, Any], pages: list[str]) -> None:
 
 
 def _check_paths(paths: list[Any], known: list[str]) -> None:
-    if not all(path in known for path in paths):
-        raise RefusalError(Errcode.EXT_JSON_PATH_NOT_EXIST)
+    refuse_if(not all(path in known for path in paths), Errcode.EXT_JSON_PATH_NOT_EXIST)
 
 
 def _list(value: object) -> list[Any]:

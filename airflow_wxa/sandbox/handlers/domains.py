@@ -1,14 +1,17 @@
-"""Business domains: the Mini Program's list, the platform's list, and what is effective."""
+"""Business domains and server domains: a Mini Program's lists, the platform's, and what is effective.
+
+The platform list permits what is below an entry; for server domains WeChat documents no rule, here it is the same.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_wxa.sandbox.errors import Errcode, RefusalError
+from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
 from airflow_wxa.sandbox.gate import merchant_call, ok, platform_call
-from airflow_wxa.sandbox.origins import bare_host, covered, host_of_origin
-from airflow_wxa.sandbox.versions import spent
+from airflow_wxa.sandbox.origins import SERVER_KINDS, ServerDomains, bare_host, covered, host_of_origin, host_of_server
+from airflow_wxa.sandbox.values import spent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +26,9 @@ Origins = dict[str, str]
 
 MOST_SERVER_DOMAINS = 1000
 CHANGES_A_MONTH = 50
+MOST_OF_A_KIND = 200
+FORBIDDEN_HOST = "api.weixin.qq.com"
+FIELDS = "action " + " ".join(SERVER_KINDS)
 ACTIONS = ("add", "delete", "set", "get")
 
 
@@ -34,8 +40,7 @@ def setwebviewdomain(world: World, account: MiniProgram, body: Body) -> Answer:
     has registered something, and 89231 after that.
     """
     action = body.get("action", "all")
-    if "action" in body and action not in ACTIONS:
-        raise RefusalError(Errcode.INVALID_ARGUMENTS)
+    refuse_if("action" in body and action not in ACTIONS, Errcode.INVALID_ARGUMENTS)
     platform = world.platform_of(account)
     registered = world.read(platform, "platform_check", platform.registered)
     if action != "get" or world.get_refuses:
@@ -46,24 +51,19 @@ def setwebviewdomain(world: World, account: MiniProgram, body: Body) -> Answer:
     present = _by_host(account.third_webviewdomain)
     wanted = {host: f"https://{host}" for host in registered} if action == "all" else _requested(body)
     after = _CHANGES[action](present, wanted, registered)
-    if len(after) > world.webviewdomain_limit:
-        raise RefusalError(Errcode.DOMAIN_LIMIT)
-    if after.keys() == present.keys():
-        raise RefusalError(Errcode.DOMAINS_UNCHANGED)
+    refuse_if(len(after) > world.webviewdomain_limit, Errcode.DOMAIN_LIMIT)
+    refuse_if(after.keys() == present.keys(), Errcode.DOMAINS_UNCHANGED)
     account.third_webviewdomain = list(after.values())
     return ok()
 
 
 def _check_may_have_domains(account: MiniProgram, registered: list[str]) -> None:
-    if not registered:
-        raise RefusalError(Errcode.PLATFORM_LIST_EMPTY)
-    if account.individual:
-        raise RefusalError(Errcode.INDIVIDUAL)
+    refuse_if(not registered, Errcode.PLATFORM_LIST_EMPTY)
+    refuse_if(account.individual, Errcode.INDIVIDUAL)
 
 
 def _requested(body: Body) -> Origins:
-    if "webviewdomain" not in body:
-        raise RefusalError(Errcode.MISSING_PARAMETER)
+    refuse_if("webviewdomain" not in body, Errcode.MISSING_PARAMETER)
     origins = body["webviewdomain"]
     # A list that came as a string holding JSON was answered 89021 as well (a developer's post).
     if not isinstance(origins, list) or None in map(host_of_origin, origins):
@@ -88,15 +88,13 @@ def _replaced(present: Origins, wanted: Origins, registered: list[str]) -> Origi
 def _deleted(present: Origins, wanted: Origins, registered: list[str]) -> Origins:
     # A domain that left the platform list can still be deleted, so coverage is not asked for. What happens to a list
     # of present and absent domains is not documented; here the present ones go.
-    if wanted and present.keys().isdisjoint(wanted):
-        raise RefusalError(Errcode.DELETED_DOMAIN_ABSENT)
+    refuse_if(wanted and present.keys().isdisjoint(wanted), Errcode.DELETED_DOMAIN_ABSENT)
     return {host: origin for host, origin in present.items() if host not in wanted}
 
 
 def _check_covered(wanted: Origins, registered: list[str]) -> None:
     """Refuse the whole call for one bad domain, as in every report."""
-    if not all(covered(host, registered) for host in wanted):
-        raise RefusalError(Errcode.NOT_A_PLATFORM_DOMAIN)
+    refuse_if(not all(covered(host, registered) for host in wanted), Errcode.NOT_A_PLATFORM_DOMAIN)
 
 
 _CHANGES: dict[str, Callable[[Origins, Origins, list[str]], Origins]] = {
@@ -120,25 +118,20 @@ def setwebviewdomain_directly(world: World, account: MiniProgram, body: Body) ->
     A ``set`` of what is effective already makes it ineffective until the next release.
     """
     action, platform = body.get("action"), world.platform_of(account)
-    if action not in ACTIONS:
-        raise RefusalError(Errcode.INVALID_ARGUMENTS)
+    refuse_if(action not in ACTIONS, Errcode.INVALID_ARGUMENTS)
     if action == "get":
         return ok(webviewdomain=account.direct_webviewdomain)
-    if account.individual:
-        raise RefusalError(Errcode.INDIVIDUAL)
+    refuse_if(account.individual, Errcode.INDIVIDUAL)
     wanted, present = _requested(body), _by_host(account.direct_webviewdomain)
-    if action != "delete" and not platform.unverifiable.isdisjoint(wanted):
-        raise RefusalError(Errcode.CONFIRM_FILE_UNREADABLE)
-    if action != "delete" and not platform.bound_to_many.isdisjoint(wanted):
-        raise RefusalError(Errcode.BOUND_TO_TOO_MANY)
+    refuse_if(action != "delete" and not platform.unverifiable.isdisjoint(wanted), Errcode.CONFIRM_FILE_UNREADABLE)
+    refuse_if(action != "delete" and not platform.bound_to_many.isdisjoint(wanted), Errcode.BOUND_TO_TOO_MANY)
     kept = (
         {}
         if action == "set"
         else {host: each for host, each in present.items() if action == "add" or host not in wanted}
     )
     after = kept if action == "delete" else {**wanted, **kept}
-    if len(after) > world.webviewdomain_limit:
-        raise RefusalError(Errcode.DOMAIN_LIMIT)
+    refuse_if(len(after) > world.webviewdomain_limit, Errcode.DOMAIN_LIMIT)
     if action == "set":
         live = account.effective_webviewdomain
         account.effective_webviewdomain = [each for each in live if each not in account.direct_webviewdomain]
@@ -165,8 +158,7 @@ def modify_wxa_jump_domain(world: World, account: Platform, body: Body) -> Answe
     change = _PlatformChange.of(body, "wxa_jump_h5_domain")
     unreachable = [host for host in change.hosts if host in account.unverifiable and change.action != "delete"]
     usable = [host for host in change.hosts if host not in unreachable]
-    if unreachable and not usable:
-        raise RefusalError(Errcode.SYSTEM_ERROR)
+    refuse_if(unreachable and not usable, Errcode.SYSTEM_ERROR)
     failed = change.invalid(unreachable)
     if failed and not usable:
         return ok(**failed)
@@ -193,8 +185,7 @@ def modify_wxa_server_domain(world: World, account: Platform, body: Body) -> Ans
     lists = account.server_testing, account.server_published
     changed = change.applied(*lists, change.hosts, MOST_SERVER_DOMAINS)
     if changed != lists:
-        if spent(account.server_changes, world.time()) >= CHANGES_A_MONTH:
-            raise RefusalError(Errcode.PLATFORM_CHANGES_USED_UP)
+        refuse_if(spent(account.server_changes, world.time()) >= CHANGES_A_MONTH, Errcode.PLATFORM_CHANGES_USED_UP)
         account.server_changes.append(world.time())
     account.server_testing, account.server_published = changed
     return ok(**account.server_lists(), **failed)
@@ -213,8 +204,7 @@ class _PlatformChange:
     @classmethod
     def of(cls, body: Body, field: str) -> _PlatformChange:
         action, together, value = body.get("action"), body.get("is_modify_published_together", False), body.get(field)
-        if action not in ACTIONS:
-            raise RefusalError(Errcode.INVALID_ACTION)
+        refuse_if(action not in ACTIONS, Errcode.INVALID_ACTION)
         if not isinstance(together, bool):
             raise RefusalError(Errcode.INVALID_ARGUMENTS)
         if value is None:
@@ -237,8 +227,7 @@ class _PlatformChange:
         testing = self._changed(testing, hosts)
         if self.together and published is not None:
             published = self._changed(published, hosts)
-        if max(len(testing), len(published or ())) > limit:
-            raise RefusalError(Errcode.PLATFORM_DOMAIN_LIMIT)
+        refuse_if(max(len(testing), len(published or ())) > limit, Errcode.PLATFORM_DOMAIN_LIMIT)
         return testing, published
 
     def _changed(self, present: list[str], hosts: list[str]) -> list[str]:
@@ -252,3 +241,119 @@ def get_domain_confirmfile(world: World, account: Platform, body: Body) -> Answe
     """Answer the file that proves a domain for the platform list."""
     name, content = account.confirm_file
     return ok(file_name=name, file_content=content)
+
+
+# Server domains of a Mini Program -----------------------------------------------------------------------------------
+
+
+@merchant_call("POST", "/wxa/modify_domain", FIELDS, writes=True)
+def modify_domain(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Read or change the server domains; what is invalid is named beside errcode 0 when the rest was changed."""
+    action, asked = _asked(body)
+    if action == "get":
+        return ok(**_every_kind(account.third_domain))
+    platform = world.platform_of(account)
+    good, invalid, no_icp = _sorted_out(platform, asked, strict=action != "delete")
+    after = _changed_lists(account.third_domain, action, good)
+    problems = {f"invalid_{kind}": invalid.get(kind, []) for kind in SERVER_KINDS} | {"no_icp_domain": no_icp}
+    if after == _every_kind(account.third_domain):
+        raise RefusalError(_nothing_changed_lists(invalid, no_icp), **problems)
+    _spend_change(world, account)
+    account.third_domain = after
+    return ok(**after, **problems)
+
+
+@merchant_call("POST", "/wxa/modify_domain_directly", FIELDS, writes=True)
+def modify_domain_directly(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Read or change the server domains of the direct mode, effective after a release."""
+    action, asked = _asked(body)
+    if action == "get":
+        return ok(**_every_kind(account.direct_domain))
+    without_icp = world.platform_of(account).without_icp
+    for kind, values in asked.items():
+        for host in (host_of_server(value, SERVER_KINDS[kind]) for value in values):
+            if host is None:
+                raise RefusalError(Errcode.BAD_PROTOCOL)
+            refuse_if(host == FORBIDDEN_HOST, Errcode.WEIXIN_API_DOMAIN)
+            refuse_if(host in without_icp, Errcode.NEED_ICP)
+    after = _changed_lists(account.direct_domain, action, asked)
+    if after != _every_kind(account.direct_domain):
+        _spend_change(world, account)
+        account.direct_domain = after
+    return ok(**after)
+
+
+@merchant_call("POST", "/wxa/get_effective_domain")
+def get_effective_domain(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Answer all four lists."""
+    return ok(**account.server_lists())
+
+
+def _asked(body: Body) -> tuple[str, ServerDomains]:
+    """Return the action and the lists, which older pages know only four of."""
+    action = body.get("action")
+    lists = {kind: body[kind] for kind in SERVER_KINDS if kind in body}
+    if action not in ACTIONS or not all(isinstance(each, list) for each in lists.values()):
+        raise RefusalError(Errcode.INVALID_ARGUMENTS)
+    refuse_if(action != "get" and not lists, Errcode.MISSING_PARAMETER)
+    return str(action), lists
+
+
+def _sorted_out(
+    platform: Platform, asked: ServerDomains, *, strict: bool
+) -> tuple[ServerDomains, ServerDomains, list[str]]:
+    """Return what is good, what breaks a rule, and what has no ICP filing.
+
+    :raises RefusalError: 85018 for a domain that is not on the platform's list.
+    """
+    good: ServerDomains = {}
+    invalid: ServerDomains = {}
+    no_icp = []
+    for kind, values in asked.items():
+        for value in values:
+            host = host_of_server(value, SERVER_KINDS[kind])
+            if host is None or host == FORBIDDEN_HOST:
+                # A value of another scheme comes back with the right one in front, as developers saw.
+                shown = (
+                    value if str(value).startswith(f"{SERVER_KINDS[kind]}://") else f"{SERVER_KINDS[kind]}://{value}"
+                )
+                invalid.setdefault(kind, []).append(shown)
+            elif strict and host in platform.without_icp:
+                no_icp.append(value)
+            elif strict and not covered(host, platform.server_hosts):
+                raise RefusalError(Errcode.NOT_A_PLATFORM_SERVER_DOMAIN)
+            else:
+                good.setdefault(kind, []).append(value)
+    return good, invalid, no_icp
+
+
+def _nothing_changed_lists(invalid: ServerDomains, no_icp: list[str]) -> Errcode:
+    if invalid and no_icp:
+        return Errcode.NO_DOMAIN_AT_ALL
+    if invalid:
+        return Errcode.NO_DOMAIN_BAD_RULE
+    return Errcode.NO_DOMAIN_NO_ICP if no_icp else Errcode.NO_DOMAIN_TO_MODIFY
+
+
+def _every_kind(lists: ServerDomains) -> ServerDomains:
+    return {kind: list(lists.get(kind, ())) for kind in SERVER_KINDS}
+
+
+def _changed_lists(present: ServerDomains, action: str, asked: ServerDomains) -> ServerDomains:
+    after = _every_kind(present)
+    for kind in SERVER_KINDS:
+        values = asked.get(kind, [])
+        if action == "set":
+            after[kind] = list(dict.fromkeys(values))
+        elif action == "add":
+            after[kind] = list(dict.fromkeys([*after[kind], *values]))
+        else:
+            after[kind] = [each for each in after[kind] if each not in values]
+        refuse_if(len(after[kind]) > MOST_OF_A_KIND, Errcode.SERVER_DOMAIN_LIMIT)
+    return after
+
+
+def _spend_change(world: World, account: MiniProgram) -> None:
+    """Count a change; 86102 is documented for the direct mode only, modify_domain has the same limit."""
+    refuse_if(spent(account.domain_changes, world.time()) >= CHANGES_A_MONTH, Errcode.DOMAIN_CHANGES_USED_UP)
+    account.domain_changes.append(world.time())

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from airflow_wxa.sandbox.errors import Errcode, RefusalError
+from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
 from airflow_wxa.sandbox.gate import ENDPOINTS, merchant_call, ok, open_call, quota_call
 from airflow_wxa.sandbox.handlers.accounts import proven
 from airflow_wxa.sandbox.platforms import Platform
-from airflow_wxa.sandbox.versions import spent
+from airflow_wxa.sandbox.values import spent
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox.gate import Answer, Body
@@ -28,14 +28,10 @@ def setprivacysetting(world: World, account: MiniProgram, body: Body) -> Answer:
     owner, version = body.get("owner_setting"), body.get("privacy_ver", DEVELOPMENT)
     if version not in (LIVE, DEVELOPMENT) or not isinstance(owner, dict):
         raise RefusalError(Errcode.INVALID_ARGUMENTS)
-    if not any(owner.get(name) for name in CONTACTS):
-        raise RefusalError(Errcode.OWNER_SETTING_MISSING)
-    if not owner.get("notice_method"):
-        raise RefusalError(Errcode.NOTICE_METHOD_MISSING)
-    if ("setting_list" in body) != (version == DEVELOPMENT):
-        raise RefusalError(Errcode.INVALID_ARGUMENTS)
-    if version == LIVE and "1" not in account.privacy:
-        raise RefusalError(Errcode.NO_LIVE_PRIVACY)
+    refuse_if(not any(owner.get(name) for name in CONTACTS), Errcode.OWNER_SETTING_MISSING)
+    refuse_if(not owner.get("notice_method"), Errcode.NOTICE_METHOD_MISSING)
+    refuse_if(("setting_list" in body) != (version == DEVELOPMENT), Errcode.INVALID_ARGUMENTS)
+    refuse_if(version == LIVE and "1" not in account.privacy, Errcode.NO_LIVE_PRIVACY)
     before = account.privacy.get(str(version), {})
     settings = body.get("setting_list", before.get("setting_list", []))
     account.privacy[str(version)] = {
@@ -67,8 +63,7 @@ def apply_privacy_interface(world: World, account: MiniProgram, body: Body) -> A
     name = body.get("api_name")
     if not isinstance(name, str) or not name or not body.get("content"):
         raise RefusalError(Errcode.INVALID_ARGUMENTS)
-    if name in account.privacy_apis:
-        raise RefusalError(Errcode.PRIVACY_API_UNDER_REVIEW)
+    refuse_if(name in account.privacy_apis, Errcode.PRIVACY_API_UNDER_REVIEW)
     account.privacy_apis.append(name)
     return ok(audit_id=world.take_auditid())
 
@@ -79,8 +74,7 @@ def bind_tester(world: World, account: MiniProgram, body: Body) -> Answer:
     wechatid = body.get("wechatid")
     if not isinstance(wechatid, str) or not wechatid:
         raise RefusalError(Errcode.TESTER_NOT_FOUND)
-    if wechatid in account.testers:
-        raise RefusalError(Errcode.TESTER_ALREADY_BOUND)
+    refuse_if(wechatid in account.testers, Errcode.TESTER_ALREADY_BOUND)
     account.testers.append(wechatid)
     return ok(userstr=_userstr(wechatid))
 
@@ -103,8 +97,7 @@ def setweappsupportversion(world: World, account: MiniProgram, body: Body) -> An
 def uploadmedia(world: World, account: MiniProgram, body: Body) -> Answer:
     """Take a picture or a video for ``preview_info``; nothing looks at it."""
     raw: bytes = body["media"]
-    if b"filename=" not in raw:
-        raise RefusalError(Errcode.DATA_FORMAT_ERROR)
+    refuse_if(b"filename=" not in raw, Errcode.DATA_FORMAT_ERROR)
     kind = "video" if b"Content-Type: video/" in raw else "image"
     return ok(type=kind, mediaid=f"media-{hashlib.sha256(raw).hexdigest()[:16]}")
 
@@ -112,8 +105,7 @@ def uploadmedia(world: World, account: MiniProgram, body: Body) -> Answer:
 @quota_call("/cgi-bin/clear_quota", "appid", writes=True)
 def clear_quota(world: World, account: AnyAccount, body: Body) -> Answer:
     """Begin the day's call counts anew, ten times a month."""
-    if body.get("appid") != account.appid:
-        raise RefusalError(Errcode.INVALID_APPID)
+    refuse_if(body.get("appid") != account.appid, Errcode.INVALID_APPID)
     return _reset(world, account)
 
 
@@ -131,8 +123,7 @@ def clear_quota_by_appsecret(world: World, body: Body) -> Answer:
 
 
 def _reset(world: World, account: AnyAccount) -> Answer:
-    if spent(account.quota_resets, world.time()) >= RESETS_A_MONTH:
-        raise RefusalError(Errcode.QUOTA_RESETS_USED_UP)
+    refuse_if(spent(account.quota_resets, world.time()) >= RESETS_A_MONTH, Errcode.QUOTA_RESETS_USED_UP)
     account.quota_resets.append(world.time())
     if isinstance(account, Platform):
         account.calls_today = {}

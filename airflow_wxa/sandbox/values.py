@@ -1,11 +1,20 @@
-"""Versions and other things that WeChat shows as plain objects, and its calendar."""
+"""What the state of a world is made of: plain objects as WeChat shows them, its calendar, to and from JSON values."""
 
 from __future__ import annotations
 
 import datetime as dt
+from typing import Annotated, Any, TypeVar
 
+from pydantic import ConfigDict, PlainSerializer, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
 
+T = TypeVar("T", bound=int | str)
+StateT = TypeVar("StateT")
+Json = dict[str, Any]
+
+#: For every class of the state: an unknown name is refused.
+STRICT = ConfigDict(extra="forbid")
+SortedSet = Annotated[set[T], PlainSerializer(sorted)]
 BEIJING = dt.timezone(dt.timedelta(hours=8))
 
 
@@ -77,3 +86,17 @@ def spent(times: list[float], now: float, *, by: str = "month") -> int:
 def default_categories() -> list[Category]:
     """Return the one category that a merchant has."""
     return [{"first_class": "工具", "second_class": "备忘录", "first_id": 1, "second_id": 2}]
+
+
+def read(adapter: TypeAdapter[StateT], data: Any) -> StateT:
+    """Build a state from JSON values.
+
+    :raises ValueError: every name that is no field, field that is missing and value that is none, by its place; the
+        values themselves are not shown, one may be a token.
+    """
+    try:
+        return adapter.validate_python(data)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        told = [f"{'.'.join(map(str, each['loc'])) or 'state'}: {each['msg']}" for each in problems]
+    raise ValueError("; ".join(told))
