@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_wxa.cli.docs import pages
+from airflow_wxa.cli.lookup import pages
 from airflow_wxa.get_provider_info import get_provider_info
 from airflow_wxa.sandbox.control import CONTROLS
 

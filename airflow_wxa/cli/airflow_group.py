@@ -118,7 +118,7 @@ FLEET_COMMANDS: Final = (
 DB_COMMANDS: Final = (
     _command(
         "migrate",
-        "db.migrate_store",
+        "ledger.migrate_store",
         "bring the store's schema up to date",
         "Create the store's schema, or add what this version of airflow-wxa needs; run it once, on any machine, before "
         "or after the package is upgraded. What waits goes on: an older version works with a newer schema, a newer one "
@@ -129,7 +129,7 @@ DB_COMMANDS: Final = (
 WXA_COMMANDS: Final = (
     _command(
         "doctor",
-        "doctor.command.doctor",
+        "doctor.doctor",
         "say what is wrong with Connection, host, store, platform and merchants",
         "Look at everything a release depends on, and say what is wrong and how to mend it. It changes nothing at "
         "WeChat and spends no budget; tokens are fetched where they have run out. Exit code 0: nothing of level error.",

@@ -1,4 +1,4 @@
-"""``airflow wxa ledger``: who asked WeChat to change what; shown, exported, erased."""
+"""``airflow wxa ledger``: who asked WeChat to change what; shown, erased. ``db migrate``: the store's schema."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_wxa.api.redaction import Secret
 from airflow_wxa.cli.opening import STDIN, command, is_structured, print_rows, say
 from airflow_wxa.errors import WxaSpecError
-from airflow_wxa.hooks.store import open_ledger
+from airflow_wxa.hooks.store import open_ledger, store_url
+from airflow_wxa.store.engine import migrate
 
 if TYPE_CHECKING:
     import argparse
@@ -146,3 +148,15 @@ def _cell(value: Any) -> Any:
         return value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_SIGNS) else text
+
+
+@command
+def migrate_store(arguments: argparse.Namespace) -> int:  # noqa: ARG001  (it takes none)
+    """Migrate, and say from where to where.
+
+    :return: 0.
+    """
+    before, after = migrate(Secret(store_url()))
+    done = {"": f"was created, revision {after}", after: f"is up to date, revision {after}"}
+    sys.stdout.write(f"the store {done.get(before, f'was migrated from revision {before} to {after}')}\n")
+    return 0

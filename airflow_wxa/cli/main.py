@@ -18,13 +18,13 @@ _SANDBOX_PORT, _RECEIVER_PORT, _LAST_PORT = 8099, 8098, 65535
 _MOST_OF_A_FLEET: Final = 20_000
 _INTERRUPTED: Final = 130  # what a shell expects after Ctrl-C
 
-#: Subcommand → module; imported when it is used, so that ``errcode`` answers at once.
-MODULES: Final[Mapping[str, str]] = {
-    "demo": "airflow_wxa.cli.demo.command",
-    "sandbox": "airflow_wxa.cli.sandbox",
-    "receiver": "airflow_wxa.cli.receiver",
-    "errcode": "airflow_wxa.cli.errcode",
-    "docs": "airflow_wxa.cli.docs",
+#: Subcommand → function, in a module that is imported when it is used, so that ``errcode`` answers at once.
+FUNCTIONS: Final[Mapping[str, str]] = {
+    "demo": "demo.command.run",
+    "sandbox": "sandbox.run",
+    "receiver": "receiver.run",
+    "errcode": "lookup.errcode",
+    "docs": "lookup.docs",
 }
 #: Those of ``airflow wxa``, accepted here as well.
 UNLISTED: Final = frozenset({"doctor", "accounts", "authorise", "ticket", "rotate-keys", "ledger"})
@@ -44,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _run_airflows(words)
             return 0
         arguments = parser().parse_args(words)
-        code: int = import_module(MODULES[arguments.command]).run(arguments)
+        module, _, function = f"airflow_wxa.cli.{FUNCTIONS[arguments.command]}".rpartition(".")
+        code: int = getattr(import_module(module), function)(arguments)
     except KeyboardInterrupt:
         return _INTERRUPTED
     return code

@@ -14,7 +14,7 @@ from airflow.cli.cli_config import GroupCommand
 
 from airflow_wxa.cli.airflow_group import WXA_COMMANDS, get_wxa_cli_commands
 from airflow_wxa.cli.doctor.rules import RULES
-from airflow_wxa.cli.main import MODULES, UNLISTED
+from airflow_wxa.cli.main import FUNCTIONS, UNLISTED
 from airflow_wxa.get_provider_info import get_provider_info
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def test_the_provider_declares_the_group_whose_commands_our_program_takes_unlist
     assert group.name == "wxa"
     came_later = {"db", "fleet"}  # only ever were commands of Airflow's
     assert {each.name for each in group.subcommands} == UNLISTED | came_later
-    assert not UNLISTED & MODULES.keys()
+    assert not UNLISTED & FUNCTIONS.keys()
 
 
 def test_declaring_the_group_imports_neither_hooks_nor_operators() -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import airflow_wxa
-from airflow_wxa.cli.docs import pages
+from airflow_wxa.cli.lookup import pages
 from airflow_wxa.cli.main import main
 
 if TYPE_CHECKING:

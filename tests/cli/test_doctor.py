@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 
 from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.redaction import Secret
-from airflow_wxa.cli.doctor.command import to_json
+from airflow_wxa.cli.doctor import to_json
 from airflow_wxa.cli.doctor.rules import RULES
 from airflow_wxa.sandbox import Fault, MiniProgram
 from airflow_wxa.sandbox.testing import (

@@ -5,7 +5,7 @@ from io import StringIO
 from rich.console import Console
 
 from airflow_wxa.api.errcodes import errcodes
-from airflow_wxa.cli.errcode import WHO_ACTS, explain
+from airflow_wxa.cli.lookup import WHO_ACTS, explain
 
 
 def explained(*codes: int, width: int = 100) -> tuple[int, str]:

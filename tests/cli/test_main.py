@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from airflow_wxa import __version__
-from airflow_wxa.cli.main import MODULES, main, parser
+from airflow_wxa.cli.main import FUNCTIONS, main, parser
 
 QUICK = """
 import sys
@@ -26,7 +26,7 @@ def test_every_command_of_the_parser_has_its_module(capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     shown = capsys.readouterr().out
-    assert set(re.findall(r"^    (\S+)", shown, re.MULTILINE)) == set(MODULES)
+    assert set(re.findall(r"^    (\S+)", shown, re.MULTILINE)) == set(FUNCTIONS)
 
 
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:

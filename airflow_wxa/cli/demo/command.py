@@ -8,8 +8,8 @@ import secrets
 import shutil
 import tempfile
 import time
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,9 +21,18 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fi
 from airflow_wxa.cli.demo.airflow import AirflowStartError, ThrowawayAirflow, every_dag
 from airflow_wxa.cli.demo.fleet import play_fleet, show_fleet
 from airflow_wxa.cli.demo.processes import Interrupted, interruptible, uninterrupted
-from airflow_wxa.cli.demo.releases import CONNECTIONS, DAG_ID, RELEASES, connections, demo_world
+from airflow_wxa.cli.demo.releases import (
+    CONNECTIONS,
+    DAG_ID,
+    RELEASES,
+    connections,
+    current_task,
+    demo_world,
+    in_order,
+    release,
+    telling,
+)
 from airflow_wxa.cli.demo.report import Report, read_row, show
-from airflow_wxa.cli.demo.watch import current_task, in_order, release, telling
 from airflow_wxa.sandbox import serve
 from airflow_wxa.sandbox.pushes import TICKET
 from airflow_wxa.store import Ledger
@@ -88,14 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     :return: 0 when everything ended as it must, or was kept until Ctrl-C; 1 when not, 2 for options that cannot be, 128
         and the signal's number when it was interrupted.
     """
-    options = Options(
-        json=arguments.json,
-        home=arguments.home,
-        debug=arguments.debug,
-        port=arguments.port,
-        keep=arguments.keep,
-        fleet=arguments.fleet,
-    )
+    options = Options(**{each.name: getattr(arguments, each.name) for each in fields(Options)})
     return run_demo(options, _console())
 
 
@@ -134,39 +136,45 @@ def run_demo(options: Options, console: Console, *, world: World | None = None) 
     return report.exit_code
 
 
-def play(options: Options, home: Path, console: Console, world: World) -> Report:
-    """Start everything in ``home``, release, read what came of it, and end everything.
+@contextmanager
+def started(
+    options: Options, home: Path, world: World, tell: Callable[[str], object], **more: Any
+) -> Iterator[tuple[ThrowawayAirflow, RunningSandbox]]:
+    """Start everything in ``home``, with a ticket pushed to each platform's address, and end it after the block.
 
+    :param more: what else :class:`~airflow_wxa.cli.demo.airflow.ThrowawayAirflow` takes.
     :raises AirflowStartError: Airflow did not come up.
     :raises PushRefusedError: the push receiver in it refused a ticket.
     """
-    started = time.monotonic()
-    with telling(console) as tell, serve(world) as sandbox:
+    with serve(world) as sandbox:
         environment = connections(sandbox) | SETTINGS
-        airflow = ThrowawayAirflow(home, environment, port=options.port, debug=options.debug, tell=tell)
+        airflow = ThrowawayAirflow(home, environment, port=options.port, debug=options.debug, tell=tell, **more)
         tell(f"Emulated WeChat at {sandbox.url}, Airflow at {airflow.url}")
         try:
             airflow.start(DAG_ID)
             push_tickets(sandbox, airflow.url, tell)
-            states = release(airflow.api, RELEASES, tell)
-            rows = [
-                read_row(
-                    airflow.api,
-                    each,
-                    run_state=states[each.word],
-                    effective=sandbox.world.mini_program(each.appid).effective_webviewdomain,
-                )
-                for each in RELEASES
-            ]
+            yield airflow, sandbox
         finally:
             airflow.stop()
-        report = Report(
-            rows=rows,
-            journal=list(sandbox.journal),
-            deliveries=list(sandbox.deliveries),
-            ledger=read_ledger(home),
-            seconds=time.monotonic() - started,
-        )
+
+
+def play(options: Options, home: Path, console: Console, world: World) -> Report:
+    """Release, and read what came of it; see :func:`started`."""
+    began = time.monotonic()
+    with telling(console) as tell, started(options, home, world, tell) as (airflow, sandbox):
+        states = release(airflow.api, RELEASES, tell)
+        effective = {each.appid: each.effective_webviewdomain for each in sandbox.world.mini_programs}
+        rows = [
+            read_row(airflow.api, each, run_state=states[each.word], effective=effective[each.appid])
+            for each in RELEASES
+        ]
+    report = Report(
+        rows=rows,
+        journal=list(sandbox.journal),
+        deliveries=list(sandbox.deliveries),
+        ledger=read_ledger(home),
+        seconds=time.monotonic() - began,
+    )
     (home / "sandbox-journal.json").write_text(
         json.dumps([entry.to_json() for entry in report.journal], ensure_ascii=False, indent=1), "utf-8"
     )
@@ -180,7 +188,7 @@ def release_fleet(options: Options, home: Path, console: Console) -> int:
     """
     airflow_options: dict[str, Any] = {"port": options.port, "debug": options.debug}
     if options.keep:
-        airflow_options["account"] = {"username": "admin", "password": secrets.token_urlsafe(9)}
+        airflow_options["account"] = _new_account()
 
     def look_around(airflow: ThrowawayAirflow, report: FleetReport) -> None:
         show_fleet(report, console)
@@ -205,30 +213,25 @@ def serve_until_interrupted(airflow: ThrowawayAirflow) -> None:
 
 
 def keep(options: Options, home: Path, console: Console, world: World) -> int:
-    """Start everything, leave one release at its approval, and serve until Ctrl-C.
+    """Leave one release at its approval, and serve until Ctrl-C; see :func:`started`.
 
     :return: 0.
-    :raises AirflowStartError: Airflow did not come up, or a component of it has failed.
-    :raises PushRefusedError: the push receiver in it refused a ticket.
+    :raises AirflowStartError: a component of Airflow has failed.
     """
-    account = {"username": "admin", "password": secrets.token_urlsafe(9)}
-    with serve(world) as sandbox:
-        environment = connections(sandbox) | SETTINGS
-        airflow = ThrowawayAirflow(
-            home, environment, every_dag(), port=options.port, account=account, debug=options.debug
-        )
-        try:
-            with telling(console) as tell:
-                airflow.tell = tell
-                airflow.start(DAG_ID)
-                push_tickets(sandbox, airflow.url, tell)
-                release(airflow.api, RELEASES, tell, approves=False)
-            console.print(_kept(airflow, account, sandbox), markup=False, highlight=False, soft_wrap=True)
-            serve_until_interrupted(airflow)
-        finally:
-            airflow.stop()
+    account = _new_account()
+    with ExitStack() as stack:
+        with telling(console) as tell:
+            up = started(options, home, world, tell, dags=every_dag(), account=account)
+            airflow, sandbox = stack.enter_context(up)
+            release(airflow.api, RELEASES, tell, approves=False)
+        console.print(_kept(airflow, account, sandbox), markup=False, highlight=False, soft_wrap=True)
+        serve_until_interrupted(airflow)
     console.print("Airflow and the emulated WeChat are ended")
     return 0
+
+
+def _new_account() -> dict[str, str]:
+    return {"username": "admin", "password": secrets.token_urlsafe(9)}
 
 
 def _kept(airflow: ThrowawayAirflow, account: Mapping[str, str], sandbox: RunningSandbox) -> str:

@@ -13,8 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from airflow_wxa.api.chinese import in_chinese
-from airflow_wxa.cli.demo.releases import CALLS, CONNECTIONS, DAG_ID, RELEASES
-from airflow_wxa.cli.demo.watch import in_order
+from airflow_wxa.cli.demo.releases import CALLS, CONNECTIONS, DAG_ID, RELEASES, in_order
 from airflow_wxa.sandbox.pushes import TICKET
 
 if TYPE_CHECKING:

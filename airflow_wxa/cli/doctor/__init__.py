@@ -1,1 +1,59 @@
 """``airflow wxa doctor``: rules that look at everything a release depends on, and say how to mend it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from airflow_wxa.cli.doctor.facts import collect
+from airflow_wxa.cli.doctor.rules import Report, judge
+from airflow_wxa.cli.opening import check_appids, command, is_structured, open_connection, print_rows, print_value
+from airflow_wxa.hooks.store import open_store
+
+if TYPE_CHECKING:
+    import argparse
+
+
+@command
+def doctor(arguments: argparse.Namespace) -> int:
+    """Look at everything.
+
+    :return: 0 when nothing of level error was found, else 1.
+    """
+    check_appids(arguments.appid)
+    report = judge(collect(open_connection(arguments.wxa_conn_id), open_store, arguments.appid))
+    told = {"wxa_conn_id": arguments.wxa_conn_id, **to_json(report)}
+    if is_structured(arguments.output):
+        print_value(told, arguments.output)
+        return report.exit_code
+    if report.findings:
+        print_rows(told["findings"], arguments.output)
+    _print_rest(report, Console(highlight=False))
+    return report.exit_code
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """Return everything as JSON values."""
+    return {
+        "findings": [
+            {"rule": rule.key, "level": rule.level, "what": found.what, "which": found.which, "fix": found.fix}
+            for rule, found in report.findings
+        ],
+        "looked_at": [each.key for each in report.fine],
+        "not_looked_at": [{"rule": each.key, "reason": reason} for each, reason in report.not_looked_at.items()],
+    }
+
+
+def _print_rest(report: Report, console: Console) -> None:
+    """Print what is fine, what could not be looked at, by reason, and the verdict."""
+    console.print(f"[green]Fine[/]: {', '.join(each.name for each in report.fine) or 'nothing'}")
+    names: dict[str, list[str]] = {}
+    for each, reason in report.not_looked_at.items():
+        names.setdefault(reason, []).append(each.name)
+    for reason, those in names.items():
+        console.print(f"Not looked at: {', '.join(those)}: {reason}", style="dim", markup=False)
+    errors = sum(rule.level == "error" for rule, _ in report.findings)
+    warnings = len(report.findings) - errors
+    verdict = f"errors: {errors}, warnings: {warnings}" if report.findings else "nothing found"
+    console.print(f"\n{verdict}", style="bold red" if errors else "bold yellow" if warnings else "bold green")

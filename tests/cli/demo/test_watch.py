@@ -7,8 +7,7 @@ import pytest
 from rich.console import Console
 
 from airflow_wxa.cli.demo.airflow import AirflowApi, TaskInstance
-from airflow_wxa.cli.demo.releases import RELEASES
-from airflow_wxa.cli.demo.watch import current_task, release, telling
+from airflow_wxa.cli.demo.releases import RELEASES, current_task, release, telling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,8 +50,8 @@ class ScriptedAirflow(AirflowApi):
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let half a second pass with each look, without waiting."""
     now = [0.0]
-    monkeypatch.setattr("airflow_wxa.cli.demo.watch.time.sleep", lambda seconds: now.append(now[-1] + seconds))
-    monkeypatch.setattr("airflow_wxa.cli.demo.watch.time.monotonic", lambda: now[-1])
+    monkeypatch.setattr("airflow_wxa.cli.demo.releases.time.sleep", lambda seconds: now.append(now[-1] + seconds))
+    monkeypatch.setattr("airflow_wxa.cli.demo.releases.time.monotonic", lambda: now[-1])
 
 
 def test_all_runs_are_started_before_any_is_watched() -> None:
