@@ -1,11 +1,12 @@
-"""The reference page of operators, sensors and hook, made of signatures, ``reads`` and docstrings.
+"""What is made of the code: the reference page of operators, sensors and hook, two tables, a JSON Schema.
 
-``python -m tests.reference`` writes it; a test holds the page to what would be written.
+``python -m tests.reference`` writes all of it; a test holds the files to what would be written.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -13,13 +14,19 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.airflow_session import ROOT  # first: it gives Airflow a home of its own
 
 from airflow_wxa import operators, sensors, steps  # isort: skip
+from airflow_wxa.cli.doctor.rules import RULES  # isort: skip
+from airflow_wxa.fleet.schema import SCHEMA_FILE, manifest_schema  # isort: skip
 from airflow_wxa.hooks.taskflow import ReleaseSteps  # isort: skip
 from airflow_wxa.hooks.wxa import WxaHook  # isort: skip
+from airflow_wxa.release import FIELDS, Field  # isort: skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
-PAGE: Final = ROOT / "docs/reference/operators.md"
+    from airflow_wxa.cli.doctor.rules import Rule
+
+_REFERENCE: Final = ROOT / "docs" / "reference"
 _HEAD: Final = """# Operators, sensors and hook
 
 Made of the code by `python -m tests.reference`. Import operators from `airflow_wxa.operators`, sensors from
@@ -165,5 +172,43 @@ def _cell(text: str) -> str:
     return _markdown(_line(text)).replace("|", "\\|")
 
 
+def params() -> list[str]:
+    """Return the rows about a release's params."""
+    return [f"| `{each.name}` | {each.must} | {_shown_default(each)} | {each.help} |" for each in FIELDS.values()]
+
+
+def _shown_default(field: Field) -> str:
+    return "required" if field.required else f"`{json.dumps(field.default)}`"
+
+
+def rules() -> list[str]:
+    """Return the rows about the doctor's rules."""
+    return [f"| `{each.key}` | {each.level} | {_found(each)} |" for each in RULES]
+
+
+def _found(rule: Rule) -> str:
+    return _cell(rule.check.__doc__ or "").removeprefix("Find: ").removesuffix(".")
+
+
+def _with_table(path: Path, header: str, rows: list[str]) -> str:
+    """Return a page with these rows in the table that has this header."""
+    text = path.read_text("utf-8")
+    begin = text.index("\n", text.index(f"{header}\n| --- ") + len(header) + 1) + 1
+    end = text.index("\n\n", begin)
+    return "\n".join([text[: begin - 1], *rows]) + text[end:]
+
+
+def files() -> dict[Path, str]:
+    """Return each file that is made of the code, and what it must hold."""
+    release, cli = _REFERENCE / "release.md", _REFERENCE / "cli.md"
+    return {
+        _REFERENCE / "operators.md": page(),
+        release: _with_table(release, "| param | must be | default | meaning |", params()),
+        cli: _with_table(cli, "| rule | level | what it looks at |", rules()),
+        ROOT / "airflow_wxa/fleet" / SCHEMA_FILE: json.dumps(manifest_schema(), indent=2, ensure_ascii=False) + "\n",
+    }
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page(), "utf-8")
+    for path, text in files().items():
+        path.write_text(text, "utf-8")

@@ -210,6 +210,8 @@ def _adoption_problems(template_id: Any, user_version: Any, ext_json: Any, adopt
         value = adopt_trial.get(name)
         if not is_text(value) or not value.strip():
             problems.append(f"adopt_trial.{name} = {shown(repr(value))}: must be a text, not empty")
+        elif name == "user_version" and len(value) > _USER_VERSION["maxLength"]:
+            problems.append(f"adopt_trial.{name} = {shown(repr(value))}: must be {_USER_VERSION['description']}")
         elif name == "user_desc" and _MARK_BEGINS in value:
             what = f"holds {_MARK_BEGINS}, so a release of this package uploaded it"
             problems.append(f"adopt_trial.user_desc = {shown(repr(value))}: {what}; name its template_id and ext_json")

@@ -1,4 +1,9 @@
-"""The catalogue: one row per endpoint. Adding an endpoint is adding a row and its schema in ``schemas/``."""
+"""The catalogue: one row per endpoint.
+
+Adding an endpoint is adding a row here, its JSON Schema as ``schemas/<name>.json`` (``answer``, and ``body`` for a
+POST), and what the emulated WeChat answers as a function of this name in ``airflow_wxa/sandbox/handlers/``. The tests
+of the catalogue say which of the three is missing.
+"""
 
 from __future__ import annotations
 

@@ -184,9 +184,9 @@ mini_program = Table(
     Column("next_step", LongWords(), nullable=False),
     Column("wave", Words(64)),
     Column("name", Words(250), doc="the merchant's; missing: not known, like the columns below"),
-    Column("user_version", Words(64)),
+    Column("user_version", LongWords()),
     Column("auditid", Words(64)),
-    Column("online_version", Words(64)),
+    Column("online_version", LongWords()),
     Column("online_at", Float),
 )
 

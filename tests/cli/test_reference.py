@@ -1,4 +1,4 @@
-"""The reference names every command, option and rule."""
+"""The reference names every command and option."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from airflow_wxa.cli.airflow_group import DB_COMMANDS, FLEET_COMMANDS, WXA_COMMANDS
-from airflow_wxa.cli.doctor.rules import RULES
 from airflow_wxa.cli.main import FUNCTIONS, UNLISTED
 
 REFERENCE = (Path(__file__).parents[2] / "docs/reference/cli.md").read_text("utf-8")
@@ -24,9 +23,3 @@ def test_every_option_is_in_its_section(command: object) -> None:
     section = REFERENCE.partition(f"## `{group}{command.name}`")[2].partition("\n## ")[0]  # type: ignore[attr-defined]
     flags = {flag for arg in command.args for flag in arg.flags if flag.startswith("--")} - {"--wxa-conn-id"}  # type: ignore[attr-defined]
     assert {flag for flag in flags if flag not in section} == set()
-
-
-def test_every_rule_is_in_the_reference_with_its_level_in_order() -> None:
-    rows = [line.split("|")[1:3] for line in REFERENCE.splitlines() if line.startswith("| `")]
-    listed = [(key.strip(" `"), level.strip()) for key, level in rows if level.strip() in {"error", "warning"}]
-    assert listed == [(each.key, each.level) for each in RULES]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_wxa.sandbox import Template
+from airflow_wxa.sandbox.handlers.code import USER_VERSION_LENGTH
 from airflow_wxa.sandbox.testing import APPID
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def test_a_platform_has_templates_of_its_own(wechat: Wechat) -> None:
 @pytest.mark.parametrize(
     ("changes", "errcode"),
     [
-        ({"user_version": "v" * 64}, 0),
-        ({"user_version": "v" * 65}, 40097),
+        ({"user_version": "v" * USER_VERSION_LENGTH}, 0),
+        ({"user_version": "v" * (USER_VERSION_LENGTH + 1)}, 40097),
         ({"user_version": ""}, 40097),
         ({"user_version": 14}, 40097),
         ({"user_desc": None}, 40097),

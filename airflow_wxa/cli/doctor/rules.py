@@ -1,4 +1,8 @@
-"""What the doctor looks for: a function a rule, in the order in which one needs what another found out."""
+"""What the doctor looks for: a function a rule, in the order in which one needs what another found out.
+
+A new rule is a function here, whose docstring ``python -m tests.reference`` puts into the reference of the CLI, and a
+fault that it finds, in ``tests/cli/test_doctor.py``.
+"""
 
 from __future__ import annotations
 
@@ -137,7 +141,7 @@ def judge(facts: Facts) -> Report:
 
 @rule("type of the Connection")
 def conn_type(facts: Facts) -> Iterator[Finding]:
-    """Look at the type: of another one nothing is read, since its fields mean something else."""
+    """Find: the Connection is of another type than ``wxa``; nothing else is looked at then."""
     if facts.conn_type != CONN_TYPE:
         yield Finding(
             f"the Connection is of type {facts.conn_type or 'none'}, not {CONN_TYPE}",
@@ -149,7 +153,7 @@ def conn_type(facts: Facts) -> Iterator[Finding]:
 
 @rule("Connection")
 def connection(facts: Facts) -> Iterator[Finding]:
-    """Look for fields that cannot be right, and for any source of tokens at all."""
+    """Find: fields that contradict each other or cannot be read; no source of tokens."""
     parts = known(facts.parts)
     if parts.other_refusal is not None:
         yield Finding.of(parts.other_refusal)
@@ -166,7 +170,7 @@ def connection(facts: Facts) -> Iterator[Finding]:
 
 @rule("plain http")
 def plain_http(facts: Facts) -> Iterator[Finding]:
-    """Look for plain http to another machine: tokens ride in URLs, everybody on the way could read them."""
+    """Find: plain http to another machine, also where extra ``allow_http`` permits it."""
     parts = known(facts.parts)
     if parts.is_plain_http:
         permitted = "; extra allow_http permits it" if parts.allows_http else ""
@@ -179,7 +183,7 @@ def plain_http(facts: Facts) -> Iterator[Finding]:
 
 @rule("push keys")
 def push_keys(facts: Facts) -> Iterator[Finding]:
-    """Look at the keys of the push receiver: without them no ticket and no authorisation event can be opened."""
+    """Find: push keys of the wrong length, or half of them."""
     parts = known(facts.parts)
     if parts.push_refusal is not None:
         yield Finding(
@@ -201,7 +205,7 @@ def push_keys(facts: Facts) -> Iterator[Finding]:
 
 @rule("hidden keys", "warning")
 def shown_secrets(facts: Facts) -> Iterator[Finding]:
-    """Look for keys of the push receiver that Airflow's API and pages show: they open and forge pushes."""
+    """Find: ``encoding_aes_key`` is not in ``[core] sensitive_var_conn_names``: who may read Connections sees it."""
     if not known(facts.parts).push_fields:
         raise Unknown("the Connection has no push keys")
     if shown := known(facts.parts).shown_secrets:
@@ -215,7 +219,7 @@ def shown_secrets(facts: Facts) -> Iterator[Finding]:
 
 @rule("DNS")
 def dns(facts: Facts) -> Iterator[Finding]:
-    """Look whether the host's name resolves; behind a proxy, the proxy resolves it."""
+    """Find: the host's name does not resolve."""
     if known(facts.probe).failure == "dns":
         yield Finding(
             "the host's name cannot be resolved",
@@ -227,7 +231,7 @@ def dns(facts: Facts) -> Iterator[Finding]:
 
 @rule("connection to the host")
 def unreachable(facts: Facts) -> Iterator[Finding]:
-    """Look whether the host, or the proxy before it, takes connections from this machine."""
+    """Find: the host, or the proxy before it, takes no connection."""
     probe = known(facts.probe)
     if probe.failure == "dns":
         raise Unknown("the host's name cannot be resolved")
@@ -246,7 +250,7 @@ def unreachable(facts: Facts) -> Iterator[Finding]:
 
 @rule("TLS")
 def tls(facts: Facts) -> Iterator[Finding]:
-    """Look whether an https host speaks TLS and shows a certificate that this machine trusts."""
+    """Find: no TLS, or a certificate that is not trusted."""
     probe = known(facts.probe)
     if probe.failure in _NO_ANSWER:
         raise Unknown("the host does not answer")
@@ -263,7 +267,7 @@ def tls(facts: Facts) -> Iterator[Finding]:
 
 @rule("host")
 def wrong_host(facts: Facts) -> Iterator[Finding]:
-    """Look whether the host is a URL, and whether WeChat's API answers there, not a login page or a proxy."""
+    """Find: no URL, or somebody else than WeChat's API answers."""
     parts = known(facts.parts)
     if parts.host_refusal is not None:
         yield Finding(
@@ -282,7 +286,7 @@ def wrong_host(facts: Facts) -> Iterator[Finding]:
 
 @rule("clock")
 def clock(facts: Facts) -> Iterator[Finding]:
-    """Compare this machine's clock with the host's: pushes ten minutes off are refused as replays."""
+    """Find: this machine's clock is five minutes off or more, by the answer's ``Date``."""
     skew = facts.answer.skew
     if skew is None:
         raise Unknown("the host's answer has no Date")
@@ -303,7 +307,7 @@ def _host(facts: Facts) -> str:
 
 @rule("store")
 def store(facts: Facts) -> Iterator[Finding]:
-    """Look whether the database of tokens answers, and whether our keys open what is in it."""
+    """Find: the store does not answer, or our keys do not open it."""
     opened = known(facts.store)
     if isinstance(opened, WxaError):
         yield Finding.of(opened)
@@ -311,7 +315,7 @@ def store(facts: Facts) -> Iterator[Finding]:
 
 @rule("store file")
 def store_file(facts: Facts) -> Iterator[Finding]:
-    """Look who may open the file of an SQLite store: a copy and the key together are every merchant."""
+    """Find: others may read the SQLite file."""
     if isinstance(facts.store, WxaError):
         raise Unknown("the store cannot be read")
     file = known(facts.store).file
@@ -329,7 +333,7 @@ def store_file(facts: Facts) -> Iterator[Finding]:
 
 @rule("ticket")
 def no_ticket(facts: Facts) -> Iterator[Finding]:
-    """Look for a component_verify_ticket: without one no platform token can be fetched."""
+    """Find: no ticket has arrived yet, or WeChat does not know it (61006)."""
     row = known(facts.rows).get(THE_PLATFORM)
     if row is None or row.renewal is None:
         yield Finding(
@@ -344,7 +348,7 @@ def no_ticket(facts: Facts) -> Iterator[Finding]:
 
 @rule("age of the ticket")
 def old_ticket(facts: Facts) -> Iterator[Finding]:
-    """Look at the ticket's age: it lives 12 hours, and WeChat pushes one about every ten minutes."""
+    """Find: the newest ticket is older than twelve hours (61005)."""
     age = _ticket_age(facts)
     if age >= TICKET_SECONDS or _ticket_refusal(facts, COMPONENT_TICKET_EXPIRED):
         yield Finding(
@@ -357,7 +361,7 @@ def old_ticket(facts: Facts) -> Iterator[Finding]:
 
 @rule("pushes of tickets", "warning")
 def ticket_pushes(facts: Facts) -> Iterator[Finding]:
-    """Notice that pushes have stopped before the last ticket runs out."""
+    """Find: no ticket for three hours: pushes have stopped."""
     age = _ticket_age(facts)
     if _PUSHES_STOPPED_SECONDS <= age < TICKET_SECONDS:
         yield Finding(
@@ -385,7 +389,7 @@ def _ticket_age(facts: Facts) -> float:
 
 @rule("IP allow list")
 def ip_allow_list(facts: Facts) -> Iterator[Finding]:
-    """Look for 61004: WeChat takes calls only from addresses on the platform's list."""
+    """Find: this machine's address is not on the platform's list (61004)."""
     if error := refusal(facts.errors, CLIENT_IP_NOT_REGISTERED_COMPONENT):
         yield Finding(
             "WeChat does not take calls from this machine's address (61004)",
@@ -397,7 +401,7 @@ def ip_allow_list(facts: Facts) -> Iterator[Finding]:
 
 @rule("component_appid")
 def component_appid(facts: Facts) -> Iterator[Finding]:
-    """Look whether the login is the platform's appid; that shows only when a platform token is fetched."""
+    """Find: WeChat knows no such platform (40013)."""
     known(facts.store)
     yield from _credential(
         facts,
@@ -410,7 +414,7 @@ def component_appid(facts: Facts) -> Iterator[Finding]:
 
 @rule("component_appsecret")
 def component_appsecret(facts: Facts) -> Iterator[Finding]:
-    """Look whether the password is the current secret; that shows only when a platform token is fetched."""
+    """Find: WeChat refuses the secret (40125, 40001)."""
     known(facts.store)
     yield from _credential(
         facts,
@@ -423,7 +427,7 @@ def component_appsecret(facts: Facts) -> Iterator[Finding]:
 
 @rule("platform token")
 def platform_token(facts: Facts) -> Iterator[Finding]:
-    """Look whether the platform token opens the platform's own calls, after one renewal at the latest."""
+    """Find: the platform token is refused, or cannot be fetched for another reason."""
     for error in facts.platform_errors:
         told = (*_WRONG_APPID, *_WRONG_SECRET, *_TICKET, CLIENT_IP_NOT_REGISTERED_COMPONENT)
         if refusal([error], *told) or _secret_refusal(facts):
@@ -433,7 +437,7 @@ def platform_token(facts: Facts) -> Iterator[Finding]:
 
 @rule("platform list")
 def platform_list_empty(facts: Facts) -> Iterator[Finding]:
-    """Look for an empty platform list: merchants may have only domains that it covers."""
+    """Find: the platform has registered no business domain (89020)."""
     listed = _platform_list(facts)
     registered = listed.testing if listed.published is None else listed.published
     if registered is None:
@@ -449,7 +453,7 @@ def platform_list_empty(facts: Facts) -> Iterator[Finding]:
 
 @rule("testing and published list", "warning")
 def platform_lists_differ(facts: Facts) -> Iterator[Finding]:
-    """Compare the two lists: merchants are checked against the published one, changes land in the testing one."""
+    """Find: testing and published list differ."""
     listed = _platform_list(facts)
     if listed.published is None or listed.testing is None:
         raise Unknown("the platform is not published, or WeChat tells one list only")
@@ -497,7 +501,7 @@ def _credential(facts: Facts, error: WxaApiError | None, what: str, fix: str) ->
 
 @rule("list of merchants")
 def authorizer_list(facts: Facts) -> Iterator[Finding]:
-    """Look whether api_get_authorizer_list answers: a refresh token that is refused is looked up there."""
+    """Find: ``api_get_authorizer_list`` does not answer: a lost refresh token cannot be found again."""
     answer = known(facts.authorizer_list)
     if isinstance(answer, WxaError):
         yield Finding(
@@ -512,7 +516,7 @@ def authorizer_list(facts: Facts) -> Iterator[Finding]:
 
 @rule("authorisation")
 def not_authorised(facts: Facts) -> Iterator[Finding]:
-    """Look whether each merchant has authorised the platform, and not withdrawn."""
+    """Find: the merchant has not authorised the platform, or has withdrawn (61003)."""
     for merchant in known(facts.merchants):
         if refusal(merchant.errors, ACCOUNT_NOT_AUTHORIZED):
             yield Finding(
@@ -525,7 +529,7 @@ def not_authorised(facts: Facts) -> Iterator[Finding]:
 
 @rule("refresh token")
 def refresh_token(facts: Facts) -> Iterator[Finding]:
-    """Look for refused refresh tokens for which WeChat's own list tells no other: only the merchant can help."""
+    """Find: a refresh token is refused and WeChat's list tells no other (61023)."""
     merchants = known(facts.merchants)
     for merchant in merchants:
         if refusal(merchant.errors, REFRESH_TOKEN_INVALID):
@@ -549,7 +553,7 @@ def refresh_token(facts: Facts) -> Iterator[Finding]:
 
 @rule("permission set 18")
 def permission_set_18(facts: Facts) -> Iterator[Finding]:
-    """Look for permission set 18, which domains, code, audit and release all belong to."""
+    """Find: the merchant did not grant development and data (61007)."""
     for merchant in known(facts.merchants):
         granted = _granted(merchant)
         if refusal(merchant.errors, PERMISSION_SET_NOT_GRANTED) or (
@@ -566,7 +570,7 @@ def permission_set_18(facts: Facts) -> Iterator[Finding]:
 
 @rule("individual's account", "warning")
 def individual(facts: Facts) -> Iterator[Finding]:
-    """Look whose account it is: an individual's Mini Program can have no business domains (89231)."""
+    """Find: an individual's account: no business domains (89231)."""
     told = {merchant.appid: _how_individual(merchant) for merchant in known(facts.merchants)}
     if all(how is None for how in told.values()):
         raise Unknown("WeChat does not tell us whose account it is")
@@ -582,7 +586,7 @@ def individual(facts: Facts) -> Iterator[Finding]:
 
 @rule("merchant token")
 def merchant_token(facts: Facts) -> Iterator[Finding]:
-    """Look whether each merchant's token opens a harmless call, after one renewal at the latest."""
+    """Find: a merchant's token is refused for another reason."""
     told = (
         ACCOUNT_NOT_AUTHORIZED,
         REFRESH_TOKEN_INVALID,
@@ -597,7 +601,7 @@ def merchant_token(facts: Facts) -> Iterator[Finding]:
 
 @rule("audit quota")
 def audit_quota(facts: Facts) -> Iterator[Finding]:
-    """Look at the platform's budget of submissions a month, which any merchant's token reads."""
+    """Find: no submission is left this month (85085)."""
     answers = [each.quota.answer for each in known(facts.merchants) if isinstance(each.quota, Reply)]
     answers = [answer for answer in answers if "rest" in answer]
     if not answers:
@@ -612,7 +616,7 @@ def audit_quota(facts: Facts) -> Iterator[Finding]:
 
 @rule("two refreshers")
 def two_refreshers(facts: Facts) -> Iterator[Finding]:
-    """Look for tokens of ours that are refused though they should live: another program fetched newer ones."""
+    """Find: a token of ours died early: another program fetches tokens."""
     rows = known(facts.rows)
     asked = [THE_PLATFORM] if isinstance(facts.platform_list, PlatformOutcome) else []
     if not isinstance(facts.merchants, Unknown):

@@ -26,9 +26,9 @@ def upgrade() -> None:
         sa.Column("next_step", sa.Text, nullable=False),
         sa.Column("wave", sa.String(64)),
         sa.Column("name", sa.String(250)),
-        sa.Column("user_version", sa.String(64)),
+        sa.Column("user_version", sa.Text),
         sa.Column("auditid", sa.String(64)),
-        sa.Column("online_version", sa.String(64)),
+        sa.Column("online_version", sa.Text),
         sa.Column("online_at", sa.Float),
     )
 
