@@ -60,6 +60,11 @@ class Call:
         return cls(CATALOGUE[name], appid, body or {})
 
     @property
+    def named(self) -> dict[str, Any]:
+        """What an error says of it, as keywords: source, endpoint, appid."""
+        return self.endpoint.named(self.appid)
+
+    @property
     def only_reads(self) -> bool:
         """Whether its ``action`` says that it only reads, whatever else its endpoint does."""
         return self.body.get("action", self.query.get("action")) in _READING
@@ -115,9 +120,7 @@ class Call:
                 f"{self.endpoint.name} not sent: its body breaks WeChat's rules",
                 problems,
                 next_step="correct the values named above and run the step again",
-                source=self.endpoint.source,
-                endpoint=self.endpoint.name,
-                appid=self.appid,
+                **self.named,
             )
         try:
             return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
@@ -125,9 +128,7 @@ class Call:
             return WxaSpecError(
                 f"{self.endpoint.name} not sent: its body is no JSON",
                 [f"{shown(str(error))} in {shown(repr(self.body))}"],  # a Secret's repr says nothing
-                source=self.endpoint.source,
-                endpoint=self.endpoint.name,
-                appid=self.appid,
+                **self.named,
             )
 
 
@@ -237,9 +238,7 @@ def _unusable(
         why=why,
         next_step="nothing is known about the work: run the step again, it reads the state first; "
         "if it stays, look at the proxy and at the Connection's host",
-        source=call.endpoint.source,
-        endpoint=call.endpoint.name,
-        appid=call.appid,
+        **call.named,
     )
 
 

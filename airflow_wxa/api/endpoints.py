@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 _PAGES = "https://developers.weixin.qq.com/doc/oplatform/openApi"
 _MINI_PROGRAM = f"{_PAGES}/miniprogram-management"
@@ -54,6 +54,13 @@ class Endpoint:
     binary: bool = False
     fenced: bool = False
     holds_secrets: bool = False
+
+    def named(self, appid: str | None = None, step: str = "") -> dict[str, Any]:
+        """Return what an error says of where it arose, as keywords: source, endpoint, appid.
+
+        :param step: in place of the endpoint's name.
+        """
+        return {"source": self.source, "endpoint": step or self.name, "appid": appid}
 
 
 _M, _P, _N = TokenKind.MERCHANT, TokenKind.PLATFORM, TokenKind.NONE

@@ -108,9 +108,7 @@ def no_answer(call: Call, host: str, what: str) -> WxaTransportError:
         why="Whether WeChat did the work is not known: the request can be lost, or the answer on its way back.",
         next_step="run the step again, it reads the state first; if it stays, check DNS, proxy, TLS and the firewall "
         "between this worker and the host",
-        source=call.endpoint.source,
-        endpoint=call.endpoint.name,
-        appid=call.appid,
+        **call.named,
     )
 
 
@@ -120,9 +118,7 @@ def too_large(call: Call, limit: int) -> WxaTransportError:
         f"{call.endpoint.name} got no usable answer: more than {limit} bytes",
         why="No answer of WeChat is that long; something in between answers instead.",
         next_step="look at the proxy and at the Connection's host",
-        source=call.endpoint.source,
-        endpoint=call.endpoint.name,
-        appid=call.appid,
+        **call.named,
     )
 
 

@@ -238,9 +238,7 @@ def _adopted(version: CodeVersion, sheet: AuditSheet | None, noted_auditid: str)
             "submit_audit stopped: the sheet of this version is there, but WeChat left its auditid out",
             why="Without auditid nobody can ask how the review of this sheet goes on.",
             next_step="run the step again; if it stays, look at the sheet on mp.weixin.qq.com",
-            source=CATALOGUE["get_latest_auditstatus"].source,
-            endpoint="get_latest_auditstatus",
-            appid=version.appid,
+            **CATALOGUE["get_latest_auditstatus"].named(version.appid),
         )
     return SubmitOutcome("adopted", version.appid, version.user_version, auditid)
 

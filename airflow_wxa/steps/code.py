@@ -86,9 +86,7 @@ def _check_user_desc(appid: str, user_desc: str) -> None:
             problems,
             why="A pasted description made two releases take each other's version for their own.",
             next_step="correct user_desc and run the step again",
-            source=CATALOGUE["commit"].source,
-            endpoint="commit",
-            appid=appid,
+            **CATALOGUE["commit"].named(appid),
         )
 
 
@@ -143,7 +141,5 @@ def _undeclared(found: PrivacyOutcome) -> WxaInputError:
         why="WeChat refuses the submission with 61040 while used privacy interfaces lack a right or a declaration.",
         next_step="declare them in requiredPrivateInfos of ext_json or apply for them, and commit again; "
         "if the code truly does not use them, set privacy_api_not_use",
-        source=CATALOGUE["get_code_privacy_info"].source,
-        endpoint="get_code_privacy_info",
-        appid=found.appid,
+        **CATALOGUE["get_code_privacy_info"].named(found.appid),
     )

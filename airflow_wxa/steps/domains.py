@@ -312,9 +312,7 @@ def _check_action(appid: str, action: Action, wanted: Collection[WebviewDomain])
         "setwebviewdomain refused",
         [problem],
         next_step=hint,
-        source=_ENDPOINT.source,
-        endpoint=_ENDPOINT.name,
-        appid=appid,
+        **_ENDPOINT.named(appid),
     )
 
 
@@ -331,8 +329,7 @@ def _checked_hosts(action: str, hosts: Collection[Any]) -> frozenset[str]:
             "modify_wxa_jump_domain refused",
             problems,
             next_step="write bare hosts such as m.example.com",
-            source=_PLATFORM_ENDPOINT.source,
-            endpoint=_PLATFORM_ENDPOINT.name,
+            **_PLATFORM_ENDPOINT.named(),
         )
     return frozenset(wanted)
 
@@ -348,8 +345,7 @@ def _platform_differs(action: str, wanted: frozenset[str], after: _PlatformList)
         },
         why="WeChat did not apply the whole change, or somebody else changed the list in between.",
         next_step="read the list with action get (WxaModifyPlatformDomainOperator), then run the step again",
-        source=_PLATFORM_ENDPOINT.source,
-        endpoint=_PLATFORM_ENDPOINT.name,
+        **_PLATFORM_ENDPOINT.named(),
     )
 
 
@@ -364,8 +360,7 @@ def _not_empty(wanted: frozenset[str], before: _PlatformList) -> WxaStateError:
         why="Hosts are registered for all merchants only while there are none at all (89020). This list was filled "
         "meanwhile, or 89020 never came.",
         next_step="if a host is missing, register it with the DAG wxa_platform_domains; then clear configure_domains",
-        source=_PLATFORM_ENDPOINT.source,
-        endpoint=_PLATFORM_ENDPOINT.name,
+        **_PLATFORM_ENDPOINT.named(),
     )
 
 
@@ -380,9 +375,7 @@ def _check_done(appid: str, action: Action, left: list[str], after: frozenset[st
             values={"action": action or "left out", "differs by": left, "list": sorted(after)},
             why="WeChat did not apply the whole change, or somebody else changed the list in between",
             next_step="read the list with action get, then run the step again",
-            source=_ENDPOINT.source,
-            endpoint=_ENDPOINT.name,
-            appid=appid,
+            **_ENDPOINT.named(appid),
         )
 
 
@@ -440,8 +433,7 @@ def _unverified(hosts: Collection[str], busy: WxaBusyError | None) -> Step[WxaAp
         values=values,
         why="WeChat fetches a verification file (校验文件) from the root of each host before it registers the host",
         next_step=next_step,
-        source=_PLATFORM_ENDPOINT.source,
-        endpoint=_PLATFORM_ENDPOINT.name,
+        **_PLATFORM_ENDPOINT.named(),
     )
 
 

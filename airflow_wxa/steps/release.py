@@ -234,9 +234,7 @@ def _guard_domains(version: CodeVersion, wanted: Collection[WebviewDomain], acce
         "the platform's list still holds; pages of the others would not open any more.",
         next_step="register them on the platform list again (DAG wxa_platform_domains), clear configure_domains "
         "of this run, then this task",
-        source=CATALOGUE["setwebviewdomain"].source,
-        endpoint="release",
-        appid=version.appid,
+        **CATALOGUE["setwebviewdomain"].named(version.appid, "release"),
     )
 
 
@@ -265,9 +263,7 @@ def _effective_unsaid(version: CodeVersion) -> WxaTransportError:
         "verify_release stopped: WeChat did not say which business domains are effective",
         why="The answer lacks effective_webviewdomain, which proves that wanted domains open.",
         next_step="run the step again; if it stays, open a page of each domain in the Mini Program",
-        source=CATALOGUE["get_effective_webviewdomain"].source,
-        endpoint="get_effective_webviewdomain",
-        appid=version.appid,
+        **CATALOGUE["get_effective_webviewdomain"].named(version.appid),
     )
 
 
@@ -303,9 +299,7 @@ def _checked_sheet(
         },
         why="release publishes the last approved sheet, whoever submitted it.",
         next_step=_after_a_wrong_sheet(sheet if ours else None, approved_auditid or noted_auditid),
-        source=CATALOGUE["release"].source,
-        endpoint="release",
-        appid=version.appid,
+        **CATALOGUE["release"].named(version.appid),
         retryable=what == _NOT_APPROVED and sheet is not None and sheet.status.is_open,
     )
 
@@ -344,9 +338,7 @@ def _not_online(
         if not refused
         else "WeChat says that ours was released already (85052): somebody rolled it back, or a replica still lags.",
         next_step="agree with whoever released the version named above; to publish ours, run the release again",
-        source=CATALOGUE["getversioninfo"].source,
-        endpoint=step,
-        appid=version.appid,
+        **CATALOGUE["getversioninfo"].named(version.appid, step),
         errcode=refused,
         retryable=bool(refused),
     )
@@ -368,7 +360,5 @@ def _domains_missing(
         else "Domains that were configured after the release become effective with the next release only.",
         next_step="these domains need a new version: register them on the platform list "
         "(DAG wxa_platform_domains), configure them, then release a new user_version",
-        source=CATALOGUE["get_effective_webviewdomain"].source,
-        endpoint="verify_release",
-        appid=version.appid,
+        **CATALOGUE["get_effective_webviewdomain"].named(version.appid, "verify_release"),
     )

@@ -149,9 +149,7 @@ def foreign_trial(
         if isinstance(version, AdoptedVersion)
         else "agree with whoever committed the version named above; to go on with ours, run commit "
         "(WxaCommitOperator) again and then submit_audit",
-        source=CATALOGUE["commit"].source,
-        endpoint=step,
-        appid=version.appid,
+        **CATALOGUE["commit"].named(version.appid, step),
         errcode=refused.errcode if refused else 0,
         errmsg=refused.errmsg if refused else "",
         rid=refused.rid if refused else "",
@@ -178,9 +176,7 @@ def foreign_open_sheet(step: str, version: CodeVersion, sheet: AuditSheet, *, se
         why="WeChat keeps one open audit sheet (审核单) per appid, and this one carries another fingerprint.",
         next_step="wait until its review ends, or agree with its owner and set withdraw_foreign_audit (5 a day, 10 a "
         "month for each Mini Program); then run again",
-        source=CATALOGUE["get_latest_auditstatus"].source,
-        endpoint=step,
-        appid=version.appid,
+        **CATALOGUE["get_latest_auditstatus"].named(version.appid, step),
     )
 
 
@@ -196,9 +192,7 @@ def cut_off(step: str, version: CodeVersion, description: str) -> WxaStateError:
         },
         why="The mark stands at the end of the description; a version without it is never taken for ours.",
         next_step=f"trigger a new release with a user_desc of at most {longest} characters",
-        source=CATALOGUE["commit"].source,
-        endpoint=step,
-        appid=version.appid,
+        **CATALOGUE["commit"].named(version.appid, step),
     )
 
 

@@ -47,9 +47,7 @@ def plan_rollback(appid: str, app_version: str = "") -> Step[RollbackPlan]:
             [f"app_version = {app_version!r}: is not among {', '.join(_in_words(each) for each in earlier)}"],
             why="WeChat keeps at most five earlier versions of a Mini Program.",
             next_step="trigger a new run with one of them, or leave app_version empty to go one step back",
-            source=_ENDPOINT.source,
-            endpoint=_ENDPOINT.name,
-            appid=appid,
+            **_ENDPOINT.named(appid),
         )
     own = yield from _if_known(read_own_domains(appid))
     hosts = yield from _if_known(read_platform_hosts())
@@ -120,9 +118,7 @@ def verify_rollback(plan: RollbackPlan, accepted: AcceptedWrites = NOTHING_ACCEP
             values={"lost": ", ".join(lost), "effective": ", ".join(outcome.effective or ()) or "none"},
             why="No page of WeChat's says what a rollback does to business domains; pages of these do not open now.",
             next_step="configure them with the DAG wxa_webview_domains; they are effective after the next release",
-            source=CATALOGUE["get_effective_webviewdomain"].source,
-            endpoint="get_effective_webviewdomain",
-            appid=plan.appid,
+            **CATALOGUE["get_effective_webviewdomain"].named(plan.appid),
         )
     return outcome
 
@@ -198,9 +194,7 @@ def _not_back(step: str, plan: RollbackPlan, online: OnlineVersion | None) -> Wx
         },
         why="Somebody released or rolled back in between, and that is not undone here.",
         next_step="agree with them; then clear list_versions, which looks again, and let somebody approve again",
-        source=_ENDPOINT.source,
-        endpoint=_ENDPOINT.name,
-        appid=plan.appid,
+        **_ENDPOINT.named(plan.appid),
     )
 
 

@@ -95,8 +95,7 @@ def _picked(drafts: Sequence[Draft], user_version: str, user_desc: str) -> Draft
         why="A template is made of one draft; which one is told by its version and description, as they were uploaded.",
         next_step="name user_version and user_desc of one draft; upload it with a description of its own if two "
         "are alike",
-        source=CATALOGUE["gettemplatedraftlist"].source,
-        endpoint="gettemplatedraftlist",
+        **CATALOGUE["gettemplatedraftlist"].named(),
     )
 
 

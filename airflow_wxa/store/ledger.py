@@ -255,24 +255,15 @@ class Ledger:
 
         A run that somebody else triggered under the same id, after this one was deleted, is another run.
         """
-        query = select(ledger.c.after).where(
-            ledger.c.component_appid == component_appid,
-            ledger.c.appid == appid,
-            ledger.c.endpoint == APPROVAL,
-            ledger.c.dag_id == task.dag_id,
-            ledger.c.run_id == task.run_id,
-            ledger.c.task_id == approval_task_id,
-            ledger.c.triggered_by == task.triggered_by,
-        )
+        asked = _with(ledger, endpoint=APPROVAL, task_id=approval_task_id, triggered_by=task.triggered_by)
+        query = select(ledger.c.after).where(_of_run(component_appid, task), ledger.c.appid == appid, asked)
         with self._database.reading() as connection:
             said: Mapping[str, Any] | None = connection.execute(query.order_by(ledger.c.id.desc()).limit(1)).scalar()
             return said
 
     def outcome(self, dag_id: str, run_id: str, appid: str) -> Mapping[str, Any] | None:
         """Return the latest outcome of a Mini Program in a run."""
-        query = select(outcome.c.said).where(
-            outcome.c.dag_id == dag_id, outcome.c.run_id == run_id, outcome.c.appid == appid
-        )
+        query = select(outcome.c.said).where(_with(outcome, dag_id=dag_id, run_id=run_id, appid=appid))
         with self._database.reading() as connection:
             said: Mapping[str, Any] | None = connection.execute(query).scalar_one_or_none()
             return said
@@ -288,9 +279,7 @@ class Ledger:
         """Return how often a call was accepted, or may have been, today and this month by WeChat's calendar."""
         today = now.astimezone(_BEIJING).replace(hour=0, minute=0, second=0, microsecond=0)
         query = select(func.count()).where(
-            ledger.c.component_appid == component_appid,
-            ledger.c.appid == appid,
-            ledger.c.endpoint == endpoint,
+            _with(ledger, component_appid=component_appid, appid=appid, endpoint=endpoint),
             or_(_unclear(), ledger.c.errcode == 0),
         )
         with self._database.reading() as connection:
@@ -309,10 +298,8 @@ class Ledger:
         """
         ago = database_now() - ledger.c.answered_at
         query = select(ledger, ago.label("ago")).where(
-            ledger.c.component_appid == component_appid,
+            _of_run(component_appid, task),
             ledger.c.appid.in_((*appids, THE_PLATFORM)),
-            ledger.c.dag_id == task.dag_id,
-            ledger.c.run_id == task.run_id,
             ledger.c.errcode == 0,
             ledger.c.endpoint != APPROVAL,
             ago < seconds,
@@ -324,12 +311,9 @@ class Ledger:
     def withdrawn(self, component_appid: str, appids: Collection[str], task: TaskRef) -> list[tuple[str, str]]:
         """Return appid and auditid of Mini Programs' sheets whose withdrawal WeChat accepted in a run."""
         query = select(ledger.c.appid, ledger.c.before).where(
-            ledger.c.component_appid == component_appid,
+            _of_run(component_appid, task),
             ledger.c.appid.in_(appids),
-            ledger.c.dag_id == task.dag_id,
-            ledger.c.run_id == task.run_id,
-            ledger.c.endpoint == "undocodeaudit",
-            ledger.c.errcode == 0,
+            _with(ledger, endpoint="undocodeaudit", errcode=0),
         )
         with self._database.reading() as connection:
             rows = connection.execute(query)
@@ -360,11 +344,7 @@ class Ledger:
     def auditid(self, component_appid: str, appid: str, task: TaskRef) -> str:
         """Return what the latest submission of a Mini Program in a run was answered, ``""`` when there was none."""
         query = select(ledger.c.auditid).where(
-            ledger.c.component_appid == component_appid,
-            ledger.c.appid == appid,
-            ledger.c.dag_id == task.dag_id,
-            ledger.c.run_id == task.run_id,
-            ledger.c.auditid.is_not(None),
+            _of_run(component_appid, task), ledger.c.appid == appid, ledger.c.auditid.is_not(None)
         )
         with self._database.reading() as connection:
             return connection.execute(query.order_by(ledger.c.id.desc()).limit(1)).scalar() or ""
@@ -396,33 +376,33 @@ def _columns(task: TaskRef) -> dict[str, Any]:
     return {name: getattr(task, name) for name in TaskRef.__slots__}
 
 
+def _with(table: Table, **values: object) -> ColumnElement[bool]:
+    """Pick the rows that hold these values."""
+    return and_(*(table.c[name] == value for name, value in values.items()))
+
+
+def _of_run(component_appid: str, task: TaskRef) -> ColumnElement[bool]:
+    return _with(ledger, component_appid=component_appid, dag_id=task.dag_id, run_id=task.run_id)
+
+
 def _pass_fence(connection: Connection, component_appid: str, call: Call, attempt: str) -> None:
     """Use the fence of a call up."""
-    newest = update(fence).where(
-        fence.c.component_appid == component_appid,
-        fence.c.appid == (call.appid or THE_PLATFORM),
-        fence.c.endpoint == call.endpoint.name,
-        fence.c.attempt == attempt,
-        fence.c.sent == 0,
-    )
+    of_call = {"component_appid": component_appid, "appid": call.appid or THE_PLATFORM, "endpoint": call.endpoint.name}
+    newest = update(fence).where(_with(fence, **of_call, attempt=attempt, sent=0))
     if not attempt:
         raise WxaStateError(
             f"{call.endpoint.name} not sent: by itself, nothing counts it or keeps two attempts apart",
             why="WeChat does not guard this call, so only a step sends it, behind a fence in the ledger.",
             next_step="use the operator that sends it: WxaCommitOperator or WxaSubmitAuditOperator with "
             "withdraw_foreign_audit for undocodeaudit, WxaRollbackOperator for revertcoderelease",
-            source=call.endpoint.source,
-            endpoint=call.endpoint.name,
-            appid=call.appid,
+            **call.named,
         )
     if connection.execute(newest.values(sent=1)).rowcount != 1:
         raise WxaStateError(
             f"{call.endpoint.name} not sent: a newer attempt of the same task is under way",
             why="WeChat does not guard this call, so only the newest attempt may send it, and only once.",
             next_step="leave it to the newer attempt; look at this task's other tries",
-            source=call.endpoint.source,
-            endpoint=call.endpoint.name,
-            appid=call.appid,
+            **call.named,
         )
 
 
