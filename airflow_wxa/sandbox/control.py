@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from html import escape
+from importlib import resources
+from string import Template
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import parse_qsl
 
@@ -29,30 +31,6 @@ if TYPE_CHECKING:
 
 CONTROL = "/_sandbox/"
 MOST_ROWS = 200
-
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Emulated WeChat</title>
-<style>body{{font:16px/1.5 sans-serif;max-width:75em;margin:2em auto;padding:0 1em}}
-td,th{{text-align:left;vertical-align:top;padding:.2em 1em .2em 0}}form{{display:inline}}</style></head><body>
-<h1>Emulated WeChat</h1>
-<p><strong>What this does not imitate:</strong> {left_out}
-It checks what WeChat's pages and developers' reports say WeChat checks, and nothing here ever reaches WeChat.</p>
-<h2>Mini Programs</h2>
-<p>{shown} of {total}</p>
-<table><tr><th>appid</th><th>owner</th>
-<th>trial</th><th>audit</th><th>online</th><th>effective domains</th><th></th><th></th></tr>
-{rows}</table>
-<h2>Control</h2>
-<table>{controls}</table>
-<h2>Endpoints</h2>
-<ul>{endpoints}</ul>
-</body></html>
-"""
-
-NOT_IMITATED = """WeChat's reviewers, its rendering and its real accounts; the page where a merchant authorises; code
-that is uploaded, and media that are looked at; call limits a minute, and a day outside the token calls; the time things
-take (audits and scans take a number of polls, tickets come when they are pushed). Replicas and other looseness are
-switched on with <code>/_sandbox/loose</code>, latency with the world's <code>latency</code>."""
 
 Act = Callable[["Sandbox", "HttpRequest"], Awaitable[Any]]
 
@@ -244,8 +222,8 @@ def _page(world: World, controls: Iterable[tuple[str, str]]) -> str:
     :param controls: each control path and what it does.
     """
     rows = [_row(each) for each in world.mini_programs[:MOST_ROWS]]
-    return PAGE.format(
-        left_out=NOT_IMITATED,
+    page = resources.files(__package__).joinpath("page.html").read_text("utf-8")
+    return Template(page).substitute(
         rows="\n".join(rows),
         shown=len(rows),
         total=len(world.mini_programs),
