@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ def ticket(set_up: SetUp) -> str | None:
 @pytest.mark.parametrize(
     ("seconds", "code", "said"),
     [
-        (0, 0, "0 s ago, good for 12 h more"),
+        (0, 0, r"\d s ago, good for 12 h more"),
         (4 * 3600, 0, "4 h ago, good for 8 h more"),
         (12 * 3600, 1, "12 h ago, it lives 12 h"),
     ],
@@ -38,7 +39,8 @@ def ticket(set_up: SetUp) -> str | None:
 def test_the_age_is_shown(set_up: SetUp, command: Callable[..., Ended], seconds: int, code: int, said: str) -> None:
     grow_old(set_up, seconds)
     ended = command("ticket")
-    assert (ended.code, said in ended.out) == (code, True)
+    assert ended.code == code
+    assert re.search(said, ended.out)
 
 
 def test_no_ticket_is_said_with_both_ways_to_get_one(set_up: SetUp, command: Callable[..., Ended]) -> None:
