@@ -118,7 +118,7 @@ async def _faults(sandbox: Sandbox, http: HttpRequest) -> Any:
     try:
         added = [Fault(**each) for each in (data if isinstance(data, list) else [data])]
     except TypeError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(f"a fault is {str(error).removeprefix('Fault.__init__() ')}") from error
     for fault in added:
         sandbox.faults.add(fault)
     return {"added": len(added)}

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from airflow_wxa.cli.demo.airflow import AirflowApi, free_port
@@ -76,6 +77,12 @@ class Walk:
             assert all(each.process.poll() is None for each in terminals), terminals[-1].last_lines(60)
             time.sleep(0.2)
 
+    def page_opens(self) -> bool:
+        try:
+            return httpx.get(self.url, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
     def finish(self, terminal: Component) -> str:
         """Wait until a command ends well, and return what it said."""
         self.until(lambda: terminal.process.poll() is not None)
@@ -114,6 +121,8 @@ def test_readmes_lines_bring_a_mini_program_online(walk: Walk) -> None:
         said = walk.finish(walk.paste("3", TRIGGER))
     password = re.search(r'{"admin": "(.+)"}', said)
     assert password, said
+    with clock("the page of Airflow opens", seconds):
+        walk.until(walk.page_opens, sandbox, airflow)
     api = AirflowApi.login(walk.url, {"username": "admin", "password": password[1]})
 
     def state(task_id: str) -> str:
