@@ -24,19 +24,20 @@ if TYPE_CHECKING:
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 WALK = README.partition("## Use it")[2].partition("Against the real WeChat")[0]
-SANDBOX, AIRFLOW, TRIGGER, DAGS_TEST = re.findall(r"^```sh\n(.*?)^```$", WALK, re.DOTALL | re.MULTILINE)
+SANDBOX, AIRFLOW, PASSWORD, TRIGGER, DAGS_TEST = re.findall(r"^```sh\n(.*?)^```$", WALK, re.DOTALL | re.MULTILINE)
 RUN_ID = re.findall(r"--run-id (\S+)", TRIGGER)[0]
 
 WORDS_PER_MINUTE = 200  # of unhurried reading
 PASTE_SECONDS = 10  # find the terminal, copy, paste, read the first lines of what it prints
 APPROVE_SECONDS = 60  # open the page, log in, two clicks, read the approval
 PATIENCE_SECONDS = 300
+ASKED = {"awaiting_input", "deferred"}  # Airflow 3.3, and 3.2
 
 
 def test_the_walk_is_read_and_pasted_within_six_minutes() -> None:
     prose, _, _ = re.sub(r"^```sh\n.*?^```$", "", WALK, flags=re.DOTALL | re.MULTILINE).partition("For one release")
     reading = 60 * len(prose.split()) / WORDS_PER_MINUTE
-    pasting = PASTE_SECONDS * 7  # three times activate, the three blocks, the Connection
+    pasting = PASTE_SECONDS * 8  # three times activate, four blocks, the Connection
     sys.stdout.write(f"reading {reading:.0f} s, pasting {pasting} s, approving {APPROVE_SECONDS} s\n")
     assert reading + pasting + APPROVE_SECONDS <= 6 * 60
 
@@ -63,7 +64,7 @@ class Walk:
 
     def paste(self, terminal: str, lines: str) -> Component:
         """Open a terminal as README says, and paste lines into it."""
-        command = ["bash", "-c", f". {sys.prefix}/bin/activate\n{lines}"]
+        command = ["bash", "-c", f"set -e\n. {sys.prefix}/bin/activate\n{lines}"]
         return self.processes.start(terminal, command, self.environment, self.home / f"{terminal}.out")
 
     def said(self, terminal: Component) -> str:
@@ -73,9 +74,9 @@ class Walk:
         """Wait for something, as long as these terminals are busy."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not is_so():
-            assert time.monotonic() < deadline, "\n\n".join(each.last_lines(60) for each in terminals)
+            assert time.monotonic() < deadline, "\n\n".join(each.last_lines(20) for each in terminals)
             assert all(each.process.poll() is None for each in terminals), terminals[-1].last_lines(60)
-            time.sleep(0.2)
+            time.sleep(0.5)
 
     def page_opens(self) -> bool:
         try:
@@ -117,22 +118,30 @@ def test_readmes_lines_bring_a_mini_program_online(walk: Walk) -> None:
     with clock("doctor is content, Airflow is ready", seconds):
         airflow = walk.paste("2", f"{connection[0]}\n{AIRFLOW}")
         walk.until(lambda: "Airflow is ready" in walk.said(airflow), sandbox, airflow)
-    with clock("the release is triggered", seconds):
-        said = walk.finish(walk.paste("3", TRIGGER))
-    password = re.search(r'{"admin": "(.+)"}', said)
-    assert password, said
     with clock("the page of Airflow opens", seconds):
         walk.until(walk.page_opens, sandbox, airflow)
+    password = re.search(r'{"admin": "(.+)"}', walk.finish(walk.paste("3", PASSWORD)))
+    assert password
     api = AirflowApi.login(walk.url, {"username": "admin", "password": password[1]})
+    with clock("it lists the DAG", seconds):
+        walk.until(lambda: api.knows("wxa_release"), sandbox, airflow)
+    with clock("the release is triggered", seconds):
+        walk.finish(walk.paste("3", f"{PASSWORD}\n{TRIGGER}"))
 
     def state(task_id: str) -> str:
         return {each.task_id: each.state for each in api.task_instances("wxa_release", RUN_ID)}.get(task_id, "")
 
     with clock("it waits for approval", seconds):
-        walk.until(lambda: state("approve_release") in {"awaiting_input", "deferred"}, sandbox, airflow)
+        walk.until(lambda: state("approve_release") in ASKED, sandbox, airflow)
+
+    def is_online() -> bool:
+        # A busy scheduler takes a task that was answered within its loop for a lost one, and asks once more.
+        if state("approve_release") in ASKED:
+            api.approve("wxa_release", RUN_ID, "approve_release")
+        return state("verify_release") == "success"
+
     with clock("approved, it is online", seconds):
-        api.approve("wxa_release", RUN_ID, "approve_release")
-        walk.until(lambda: state("verify_release") == "success", sandbox, airflow)
+        walk.until(is_online, sandbox, airflow)
     api.close()
     ledger = walk.finish(walk.paste("4", "export AIRFLOW_HOME=~/airflow-wxa COLUMNS=200\nairflow wxa ledger"))
     assert re.search(r"approve_release.*admin", ledger), ledger
