@@ -81,6 +81,8 @@ class Call:
 
         :raises WxaSpecError: a merchant's call without an appid; another token must not take its place.
         """
+        if self.endpoint.token is TokenKind.EITHER:
+            return self.appid or THE_PLATFORM
         if self.endpoint.token is not TokenKind.MERCHANT:
             return THE_PLATFORM if self.endpoint.token is TokenKind.PLATFORM else None
         if not self.appid:
@@ -265,7 +267,7 @@ def body_schema(name: str) -> Mapping[str, Any]:
 def _schemas(name: str) -> Mapping[str, Mapping[str, Any]]:
     if name not in CATALOGUE:
         return _UNLISTED
-    file = resources.files(__package__).joinpath("schemas", f"{name}.json")
+    file = resources.files(__package__).joinpath("schemas", f"{name.replace('/', '_')}.json")
     schemas: Mapping[str, Mapping[str, Any]] = json.loads(file.read_text("utf-8"))
     return schemas
 

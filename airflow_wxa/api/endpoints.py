@@ -15,6 +15,10 @@ _PAGES = "https://developers.weixin.qq.com/doc/oplatform/openApi"
 _MINI_PROGRAM = f"{_PAGES}/miniprogram-management"
 _TEMPLATES = f"{_PAGES}/thirdparty-management/template-management"
 _CODE_PAGES_2019 = "wdk-docs/wxopen-docs:docs/_sources/wxapp/CodeMgr"
+_WXJAVA_ERRORS = (
+    "binarywang/WxJava:weixin-java-common/src/main/java/me/chanjar/weixin/common/error/WxOpenErrorMsgEnum.java"
+)
+_RSCODE = "kuiyu/RsCode.WeChat:src/RsCode.WeChat/Component/MpCoding"
 _PAGES_2019_AUTH = "wdk-docs/wxopen-docs:source/open/auth"
 
 
@@ -23,6 +27,7 @@ class TokenKind(Enum):
 
     MERCHANT = "authorizer_access_token"
     PLATFORM = "component_access_token"
+    EITHER = "authorizer_access_token, or component_access_token for the platform itself"
     NONE = "no token: the body proves who asks"
 
 
@@ -30,7 +35,8 @@ class TokenKind(Enum):
 class Endpoint:
     """One endpoint of WeChat's API, as data.
 
-    :param name: WeChat's last path segment, e.g. ``setwebviewdomain``; also the name of its schema file.
+    :param name: the end of WeChat's path, e.g. ``setwebviewdomain``; also the name of its schema file, where ``_``
+        stands for ``/``.
     :param method: WeChat refuses the other one: 43001 wants GET, 43002 wants POST.
     :param path: below the host.
     :param token: whose token goes into the query.
@@ -63,7 +69,7 @@ class Endpoint:
         return {"source": self.source, "endpoint": step or self.name, "appid": appid}
 
 
-_M, _P, _N = TokenKind.MERCHANT, TokenKind.PLATFORM, TokenKind.NONE
+_M, _P, _E, _N = TokenKind.MERCHANT, TokenKind.PLATFORM, TokenKind.EITHER, TokenKind.NONE
 
 # Both query names are in use for the token family; older pages and most clients spell this one.
 _COMPONENT: Final = "component_access_token"
@@ -92,6 +98,9 @@ _ROWS: Final = (
     ),
     Endpoint(
         "gettemplatelist", "GET", "/wxa/gettemplatelist", _P, False, True, f"{_TEMPLATES}/api_gettemplatelist"
+    ),
+    Endpoint(
+        "deletetemplate", "POST", "/wxa/deletetemplate", _P, True, True, f"{_RSCODE}/DeleteTemplateResponse.cs"
     ),
     # A second one makes a second template, so a lost answer is read back.
     Endpoint("addtotemplate", "POST", "/wxa/addtotemplate", _P, True, False, f"{_TEMPLATES}/api_addtotemplate"),
@@ -130,6 +139,11 @@ _ROWS: Final = (
         "undocodeaudit", "GET", "/wxa/undocodeaudit", _M, True, False,
         f"{_MINI_PROGRAM}/code-management/api_undoaudit", fenced=True,
     ),
+    # A second one is answered 89404, which is as good as the first.
+    Endpoint(
+        "speedupaudit", "POST", "/wxa/speedupaudit", _M, True, True,
+        f"{_MINI_PROGRAM}/code-management/api_speedupcodeaudit",
+    ),
     # Screenshots of a rejected sheet are permanent material of the Mini Program.
     Endpoint(
         "get_material", "POST", "/cgi-bin/material/get_material", _M, False, True,
@@ -142,6 +156,19 @@ _ROWS: Final = (
     Endpoint(
         "release", "POST", "/wxa/release", _M, True, False, f"{_MINI_PROGRAM}/code-management/api_release"
     ),
+    # A second one is 85082, so a lost answer is read back, not repeated.
+    Endpoint(
+        "grayrelease", "POST", "/wxa/grayrelease", _M, True, False, f"{_MINI_PROGRAM}/code-management/api_grayrelease"
+    ),
+    Endpoint(
+        "getgrayreleaseplan", "GET", "/wxa/getgrayreleaseplan", _M, False, True,
+        f"{_MINI_PROGRAM}/code-management/api_getgrayreleaseplan",
+    ),
+    # A GET that changes state.
+    Endpoint(
+        "revertgrayrelease", "GET", "/wxa/revertgrayrelease", _M, True, False,
+        "https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/code/grayrelease.html",
+    ),
     # A GET that changes state, at once; without its query field action or app_version it goes one step back.
     Endpoint(
         "revertcoderelease", "GET", "/wxa/revertcoderelease", _M, True, False,
@@ -151,6 +178,34 @@ _ROWS: Final = (
         "getversioninfo", "POST", "/wxa/getversioninfo", _M, False, True,
         f"{_MINI_PROGRAM}/code-management/api_getversioninfo",
     ),
+    Endpoint(
+        "change_visitstatus", "POST", "/wxa/change_visitstatus", _M, True, True,
+        f"{_MINI_PROGRAM}/code-management/api_setvisitstatus",
+    ),
+    Endpoint(
+        "getvisitstatus", "POST", "/wxa/getvisitstatus", _M, False, True,
+        f"{_MINI_PROGRAM}/code-management/api_getvisitstatus",
+    ),
+    # Of these two, and of rid/get below, only errcodes were read; their field is the one that clients send.
+    Endpoint("bind_tester", "POST", "/wxa/bind_tester", _M, True, True, f"{_RSCODE}/BindTesterResponse.cs"),
+    Endpoint(
+        "setweappsupportversion", "POST", "/cgi-bin/wxopen/setweappsupportversion", _M, True, True, _WXJAVA_ERRORS
+    ),
+    # Whose token it is says whose counters begin anew.
+    Endpoint(
+        "clear_quota", "POST", "/cgi-bin/clear_quota", _E, True, False,
+        "https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/openApi/clear_quota.html",
+        fenced=True,
+    ),
+    Endpoint(
+        "clear_quota/v2", "POST", "/cgi-bin/component/clear_quota/v2", _N, True, False,
+        f"{_PAGES}/openapi/api_componentclearquota_v2", holds_secrets=True,
+    ),
+    Endpoint(
+        "quota/get", "POST", "/cgi-bin/openapi/quota/get", _E, False, True,
+        "dtapps/go-library:service/wechatopen/cgi-bin.openapi.quota.get.go",
+    ),
+    Endpoint("rid/get", "POST", "/cgi-bin/openapi/rid/get", _E, False, True, _WXJAVA_ERRORS),
     Endpoint(
         "api_start_push_ticket", "POST", "/cgi-bin/component/api_start_push_ticket", _N, True, True,
         f"{_PAGES}/ticket-token/api_startpushticket", holds_secrets=True,

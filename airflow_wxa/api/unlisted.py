@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.call import Call
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind
+from airflow_wxa.api.redaction import without_token_queries
 from airflow_wxa.errors import WxaSpecError, shown
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9_-]+)+")
 _LONGEST: Final = 64  # of what the ledger keeps
 _SECRET: Final = re.compile("token|secret|ticket|password", re.IGNORECASE)
+_SECRET_IN_TEXT: Final = re.compile(
+    r"""("[^"]*(?:token|secret|ticket|password)[^"]*"\s*:\s*)"(?:[^"\\]|\\.)*\"?""", re.IGNORECASE
+)
 #: What hands out tokens, or is asked with a secret: the Connection does that.
 _TOKEN_PATH: Final = re.compile(r"token|ticket|secret|^/sns/|/component/api_|clear_quota/v2", re.IGNORECASE)
 _WRITING_GETS: Final = frozenset({"/wxa/revertgrayrelease"})
@@ -25,14 +29,14 @@ def unlisted_call(method: str, path: str, body: Mapping[str, Any], appid: str | 
     """Return the call; a read that the catalogue lists is sent as it is listed there.
 
     :param method: ``GET``, whose ``body`` goes into the query; or ``POST``, which counts as a write.
-    :param path: such as ``/wxa/bind_tester``.
+    :param path: such as ``/wxa/a_new_one``.
     :param appid: whose token; ``None``: the platform's.
     :raises WxaSpecError: no such path, or one that has an operator, or one about tokens; every problem is named.
     """
     listed = _LISTED.get(path.lower())
     problems = []
     if not _PATH.fullmatch(path) or len(path) > _LONGEST:
-        problems.append(f"path = {shown(repr(path))}: must be a path of WeChat's, without query: /wxa/bind_tester")
+        problems.append(f"path = {shown(repr(path))}: must be a path of WeChat's, without query: /wxa/a_new_one")
     if _TOKEN_PATH.search(path):
         problems.append(f"path = {shown(repr(path))}: is about tokens or secrets, which only the Connection deals with")
     elif listed is not None and listed.writes:
@@ -57,7 +61,12 @@ def unlisted_call(method: str, path: str, body: Mapping[str, Any], appid: str | 
 
 
 def without_tokens(answer: Any) -> Any:
-    """Return an answer with what may be a token or a secret, by the name of its field, taken out."""
+    """Return an answer with what may be a token or a secret, by the name of its field, taken out.
+
+    Of a text as well, which can be the URL or the answer of an earlier call (rid/get).
+    """
+    if isinstance(answer, str):
+        return _SECRET_IN_TEXT.sub(r'\1"***"', without_token_queries(answer))
     if isinstance(answer, dict):
         return {name: "***" if _SECRET.search(name) else without_tokens(value) for name, value in answer.items()}
     return [without_tokens(each) for each in answer] if isinstance(answer, list) else answer

@@ -30,6 +30,8 @@ ENDPOINTS: Final[Mapping[str, tuple[str, ...]]] = {
     "SubmitOutcome": ("undocodeaudit", "submit_audit"),
     "ReleaseOutcome": ("release",),
     "RollbackOutcome": ("revertcoderelease",),
+    "GrayOutcome": ("grayrelease", "revertgrayrelease"),
+    "WithdrawOutcome": ("undocodeaudit",),
     "AuditOutcome": ("get_auditstatus",),  # no write: where the review stands is kept as the run's latest outcome
 }
 

@@ -12,9 +12,13 @@ from airflow_wxa.steps import (
     audit_status,
     commit_code,
     configure_domains,
+    gray_release,
+    plain_call,
     release_version,
+    revert_gray_release,
     submit_version,
     verify_release,
+    withdraw_audit,
 )
 
 if TYPE_CHECKING:
@@ -139,6 +143,57 @@ class ReleaseSteps:
             return self._outcome(
                 verify_release(version, wanted, individual=individual, released_at=released_at, accepted=accepted)
             )
+
+    def gray_release(
+        self,
+        appid: str,
+        template_id: int | str,
+        user_version: str,
+        gray_percentage: int,
+        *,
+        ext_json: Mapping[str, Any] | None = None,
+        webviewdomain: Sequence[str] = (),
+        auditid: str = "",
+        support_debuger_first: bool = False,
+        support_experiencer_first: bool = False,
+    ) -> dict[str, Any]:
+        """Show the version to this part of the users, if its sheet is the latest and approved; it only rises."""
+        with failing_at_once():
+            version = CodeVersion.of(appid, template_id, user_version, ext_json)
+            step = gray_release(
+                version,
+                gray_percentage,
+                parse_origins(webviewdomain),
+                support_debuger_first=support_debuger_first,
+                support_experiencer_first=support_experiencer_first,
+                noted_auditid=str(auditid),
+                accepted=self.accepted_writes(appid, version.fingerprint),
+            )
+            return self._outcome(step)
+
+    def revert_gray_release(self, appid: str) -> dict[str, Any]:
+        """Take a staged release back: everybody sees what is online again."""
+        with failing_at_once():
+            return self._outcome(revert_gray_release(appid, self.accepted_writes(appid)))
+
+    def undo_audit(self, appid: str, auditid: str) -> dict[str, Any]:
+        """Take a sheet in audit back, once; see :class:`WxaUndoAuditOperator`."""
+        with failing_at_once():
+            fence, left = self.fence_withdrawal(appid)
+            step = withdraw_audit(appid, str(auditid), left, accepted=self.accepted_writes(appid))
+            return self._outcome(step, fence)
+
+    def call(self, endpoint: str, appid: str | None, **fields: Any) -> dict[str, Any]:
+        """Send one call where there is nothing to decide, and return WeChat's answer.
+
+        :param endpoint: name of a read, or of a plain write: ``speedupaudit``, ``getvisitstatus``, ``quota/get``, …;
+            see ``airflow-wxa docs around-a-release``.
+        :param appid: the Mini Program whose token is used; ``None``: the platform's.
+        :param fields: of the body, by WeChat's names.
+        """
+        with failing_at_once():
+            answer: dict[str, Any] = self.run(plain_call(endpoint, appid, fields))
+        return answer
 
     def _outcome(self, step: Step[Any], fence: str = "") -> dict[str, Any]:
         outcome: dict[str, Any] = self.run(step, fence=fence).to_json()

@@ -39,7 +39,7 @@ class WxaCallOperator(TemplatedFields, BaseOperator):
     about tokens, and writes that have an operator, are refused.
 
     :param method: ``"GET"`` or ``"POST"`` (templated).
-    :param path: such as ``/wxa/bind_tester`` (templated).
+    :param path: such as ``/wxa/a_new_one`` (templated).
     :param body: the JSON object of a POST, the query of a GET (templated).
     :param appid: the Mini Program whose token is used, or ``None``: the platform's token. A template says that with
         the word ``platform``: one that renders to nothing is refused (templated).

@@ -24,11 +24,12 @@ from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.steps import Submission, commit_code, release_version, submit_version, verify_release
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from airflow.sdk import Context
 
     from airflow_wxa.api.values import Reader
+    from airflow_wxa.api.webview_domain import WebviewDomain
     from airflow_wxa.steps import AcceptedWrites, Step
 
 
@@ -74,7 +75,8 @@ class _VersionOperator(TemplatedFields, BaseOperator):
 
     def _run(self, step: Step[Any], fence: str = "") -> dict[str, Any]:
         outcome = WxaHook(self.wxa_conn_id).run(step, fence=fence)
-        self.log.info(outcome.in_words())
+        if hasattr(outcome, "in_words"):
+            self.log.info(outcome.in_words())
         returned: dict[str, Any] = outcome.to_json()
         return returned
 
@@ -225,12 +227,8 @@ class WxaSubmitAuditOperator(_AdoptingOperator):
             return self._run(submit_version(version, how, accepted=self._accepted(version)), fence)
 
 
-class WxaReleaseOperator(_AdoptingOperator):
-    """Publish the version if its sheet is the latest and approved; once, also after a lost answer.
-
-    Just before, the wanted domains are looked for on the Mini Program's own list and, when the Connection can read
-    it, on the platform's: one that the release would drop stops it. Returns ``{"outcome": "released|already_released",
-    "appid", "release_version", "release_time", "effective"}``, and emits an event of the Asset ``wxa://{appid}/release``.
+class PublishingOperator(_AdoptingOperator):
+    """What the two share that show a version to users.
 
     :param webviewdomain: origins that must be effective afterwards (templated).
     :param auditid: of the submission; needed with ``approval_task_id``, with ``adopt_trial``, and where WeChat leaves
@@ -238,8 +236,6 @@ class WxaReleaseOperator(_AdoptingOperator):
     :param approval_task_id: a :class:`WxaApproveReleaseOperator` of this run: only what its latest decision in the
         ledger approves is published, and a rejection skips. ``None``: nobody is asked. A run whose DAG has a param
         ``approval`` needs no decision where that is false.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_release
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {
@@ -256,29 +252,46 @@ class WxaReleaseOperator(_AdoptingOperator):
         approval_task_id: str | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs["outlets"] = [*kwargs.get("outlets", ()), RELEASES]
         super().__init__(**kwargs)
         self.webviewdomain = webviewdomain
         self.auditid = auditid
         self.approval_task_id = approval_task_id
 
+    def _approved_auditid(self, context: Context, version: CodeVersion, wanted: Iterable[WebviewDomain]) -> str:
+        """Return the sheet that was approved; ``""``: nobody was asked."""
+        check_auditid(version, self.auditid)
+        if self.approval_task_id is None or not is_approval_wanted(context):
+            return ""
+        about = release_named(version, self.auditid, wanted)
+        require_approval(self.approval_task_id, appid=self.appid, about=about, wxa_conn_id=self.wxa_conn_id)
+        return self.auditid or "not known"
+
+
+class WxaReleaseOperator(PublishingOperator):
+    """Publish the version if its sheet is the latest and approved; once, also after a lost answer.
+
+    Just before, the wanted domains are looked for on the Mini Program's own list and, when the Connection can read
+    it, on the platform's: one that the release would drop stops it. Returns ``{"outcome": "released|already_released",
+    "appid", "release_version", "release_time", "effective"}``, and emits an event of the Asset ``wxa://{appid}/release``.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_release
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs["outlets"] = [*kwargs.get("outlets", ()), RELEASES]
+        super().__init__(**kwargs)
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
         self.read_fields()
         with failing_at_once():
-            version, auditid = self._version(), self.auditid
-            check_auditid(version, auditid)
+            version = self._version()
             wanted = parse_origins(self.webviewdomain)
-            approved_auditid = ""
-            if self.approval_task_id is not None and is_approval_wanted(context):
-                about = release_named(version, auditid, wanted)
-                require_approval(self.approval_task_id, appid=self.appid, about=about, wxa_conn_id=self.wxa_conn_id)
-                approved_auditid = auditid or "not known"
             step = release_version(
                 version,
                 wanted,
-                noted_auditid=auditid,
-                approved_auditid=approved_auditid,
+                noted_auditid=self.auditid,
+                approved_auditid=self._approved_auditid(context, version, wanted),
                 accepted=self._accepted(version),
             )
             returned = self._run(step)

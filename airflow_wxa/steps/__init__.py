@@ -1,13 +1,15 @@
 """What a release does, as generators without I/O: they yield calls, are sent replies, and return outcomes."""
 
-from airflow_wxa.steps.audit import Submission, audit_error, audit_seen, audit_status, submit_version
+from airflow_wxa.steps.audit import Submission, audit_error, audit_seen, audit_status, submit_version, withdraw_audit
 from airflow_wxa.steps.code import commit_code, privacy_scan
 from airflow_wxa.steps.domains import configure_domains, modify_platform_domains
+from airflow_wxa.steps.gray import gray_release, revert_gray_release
 from airflow_wxa.steps.lag import LAG_SECONDS, NOTHING_ACCEPTED, AcceptedWrites
 from airflow_wxa.steps.outcome import (
     AuditOutcome,
     CommitOutcome,
     DomainOutcome,
+    GrayOutcome,
     Pause,
     PlatformOutcome,
     PrivacyOutcome,
@@ -17,7 +19,9 @@ from airflow_wxa.steps.outcome import (
     Step,
     SubmitOutcome,
     TemplateOutcome,
+    WithdrawOutcome,
 )
+from airflow_wxa.steps.plain import plain_call
 from airflow_wxa.steps.release import release_version, verify_release
 from airflow_wxa.steps.rollback import plan_rollback, roll_back, verify_rollback
 from airflow_wxa.steps.templates import add_to_template
@@ -29,6 +33,7 @@ __all__ = [
     "AuditOutcome",
     "CommitOutcome",
     "DomainOutcome",
+    "GrayOutcome",
     "Pause",
     "PlatformOutcome",
     "PrivacyOutcome",
@@ -39,18 +44,23 @@ __all__ = [
     "Submission",
     "SubmitOutcome",
     "TemplateOutcome",
+    "WithdrawOutcome",
     "add_to_template",
     "audit_error",
     "audit_seen",
     "audit_status",
     "commit_code",
     "configure_domains",
+    "gray_release",
     "modify_platform_domains",
+    "plain_call",
     "plan_rollback",
     "privacy_scan",
     "release_version",
+    "revert_gray_release",
     "roll_back",
     "submit_version",
     "verify_release",
     "verify_rollback",
+    "withdraw_audit",
 ]

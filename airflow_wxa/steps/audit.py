@@ -19,7 +19,7 @@ from airflow_wxa.errors import (
 )
 from airflow_wxa.steps.code import undeclared_interfaces
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
-from airflow_wxa.steps.outcome import AuditOutcome, SubmitOutcome
+from airflow_wxa.steps.outcome import AuditOutcome, SubmitOutcome, WithdrawOutcome
 from airflow_wxa.steps.remote_state import (
     NO_SHEET,
     foreign_open_sheet,
@@ -31,6 +31,7 @@ from airflow_wxa.steps.remote_state import (
     trial_as_noted,
     trial_lags,
     withdraw_foreign_sheet,
+    withdraw_sheet,
 )
 
 if TYPE_CHECKING:
@@ -173,6 +174,52 @@ def audit_seen(appid: str, before: Mapping[str, Any] | None) -> Step[dict[str, A
     else:
         lags = 0 < sheet.submit_audit_time < before["submit_audit_time"]
     return dict(before) if lags else now
+
+
+def withdraw_audit(
+    appid: str, auditid: str, withdrawals_left: int, *, accepted: AcceptedWrites = NOTHING_ACCEPTED
+) -> Step[WithdrawOutcome]:
+    """Take a sheet in audit back (撤回审核), once; one that was taken back already costs nothing.
+
+    :param auditid: as :func:`submit_version` returned it; another sheet is never taken back for it.
+    :param withdrawals_left: of this Mini Program: 5 a day, 10 a month.
+    :param accepted: of this run; a sheet whose withdrawal WeChat accepted is not withdrawn again.
+    :raises WxaBusyError: its withdrawal was accepted, and it still reads in audit.
+    :raises WxaQuotaError: the withdrawals are used up.
+    :raises WxaStateError: the latest sheet is another one, or its review has ended.
+    """
+
+    def lags(sheet: AuditSheet | None) -> bool:
+        return auditid in accepted.submitted and (sheet is None or sheet.auditid != auditid)
+
+    sheet = yield from read_past_lag(lambda: read_latest_sheet(appid), lags)
+    if lags(sheet):
+        raise still_lagging("undocodeaudit", "submit_audit", appid, sheet_as_noted(sheet) or "no sheet")
+    if sheet is None or sheet.auditid != auditid:
+        raise _not_withdrawable(appid, auditid, sheet)
+    if sheet.status is AuditStatus.WITHDRAWN:
+        return WithdrawOutcome("already_withdrawn", appid, auditid, withdrawals_left)
+    if not sheet.status.is_open:
+        raise _not_withdrawable(appid, auditid, sheet)
+    after, refused = yield from withdraw_sheet("undocodeaudit", appid, sheet, withdrawals_left, accepted)
+    if after is not None and after.auditid == auditid and after.status is not AuditStatus.WITHDRAWN:
+        raise refused or _not_withdrawable(appid, auditid, after)
+    spent = auditid not in accepted.withdrawn
+    return WithdrawOutcome("withdrawn", appid, auditid, withdrawals_left - spent)
+
+
+def _not_withdrawable(appid: str, auditid: str, latest: AuditSheet | None) -> WxaStateError:
+    return WxaStateError(
+        f"undocodeaudit not sent: sheet {auditid} is not the one in audit",
+        values={
+            "latest sheet": latest.auditid if latest else "none",
+            "its version": latest.user_version if latest else "none",
+            "status": latest.status.name.lower() if latest else "none",
+        },
+        why="WeChat takes back whichever sheet is in audit, and a review that has ended cannot be taken back.",
+        next_step="name the auditid of the sheet that is in audit; an approved version is simply not released",
+        **CATALOGUE["undocodeaudit"].named(appid),
+    )
 
 
 def audit_error(outcome: AuditOutcome, screenshots: Mapping[str, str] | None = None) -> WxaError | None:

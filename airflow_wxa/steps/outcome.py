@@ -224,6 +224,33 @@ class ReleaseOutcome(_Outcome):
         return f"{version} of {self.appid} is online{since}; effective business domains: {domains}"
 
 
+@dataclass(frozen=True, slots=True)
+class GrayOutcome(_Outcome):
+    """How many of the users see the approved version.
+
+    :param gray_percentage: 0 to 100; of a plan that was taken back, what it stood at.
+    :param status: of WeChat's plan: ``running``, ``finished``, ``deleted``, …; ``""`` when it says nothing known.
+    """
+
+    outcome: Literal["raised", "unchanged", "reverted", "already_reverted"]
+    appid: str
+    gray_percentage: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawOutcome(_Outcome):
+    """A sheet that is not in audit any more.
+
+    :param left: withdrawals of this Mini Program that are left today, by the ledger.
+    """
+
+    outcome: Literal["withdrawn", "already_withdrawn"]
+    appid: str
+    auditid: str
+    left: int
+
+
 _BEIJING: Final = dt.timezone(dt.timedelta(hours=8))
 _LISTED: Final = 10
 

@@ -54,9 +54,9 @@ def release_version(
         return (yield from _outcome("already_released", version, before))
     if _online_lags(version, before, accepted):
         raise still_lagging("release", "release", version.appid, _online_as_noted(before))
-    yield from _guard_domains(version, wanted, accepted)
+    yield from guard_domains(version, wanted, accepted)
     noted = _noted(before, (yield from _effective_if_known(version.appid)) if wanted else None)
-    sheet = yield from _releasable_sheet(version, noted_auditid, approved_auditid, accepted)  # the last look
+    sheet = yield from releasable_sheet(version, noted_auditid, approved_auditid, accepted)  # the last look
     refused = 0
     lost: WxaTransportError | WxaBusyError | None = None
     try:
@@ -141,7 +141,7 @@ def _online_as_noted(online: OnlineVersion | None) -> dict[str, Any] | None:
     return asdict(online) if online else None
 
 
-def _releasable_sheet(
+def releasable_sheet(
     version: CodeVersion, noted_auditid: str, approved_auditid: str, accepted: AcceptedWrites
 ) -> Step[AuditSheet]:
     """Return the latest sheet, which is of this version and approved."""
@@ -205,7 +205,7 @@ def _effective_proof(
     return effective
 
 
-def _guard_domains(version: CodeVersion, wanted: Collection[WebviewDomain], accepted: AcceptedWrites) -> Step[None]:
+def guard_domains(version: CodeVersion, wanted: Collection[WebviewDomain], accepted: AcceptedWrites) -> Step[None]:
     """Stop when a wanted domain is not configured any more, or when the release would drop it."""
     if not wanted:
         return

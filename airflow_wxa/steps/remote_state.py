@@ -23,6 +23,8 @@ from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateErro
 from airflow_wxa.steps.lag import read_past_lag, still_lagging
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_wxa.api.audit import AuditSheet
     from airflow_wxa.api.code import CodeVersion, VersionInfo
     from airflow_wxa.steps.lag import AcceptedWrites
@@ -95,31 +97,49 @@ def withdraw_foreign_sheet(
     )
     if withdrawals_left is None or may_be_ours:  # without a description nothing proves whose it is
         raise foreign_open_sheet(step, version, sheet)
+    after, refused = yield from withdraw_sheet(step, version.appid, sheet, withdrawals_left, accepted, version.is_sheet)
+    if after is None or not after.status.is_open or version.is_sheet(after):
+        return after
+    if refused is not None and after.auditid == sheet.auditid:
+        raise refused
+    raise foreign_open_sheet(step, version, after)
+
+
+def withdraw_sheet(
+    step: str,
+    appid: str,
+    sheet: AuditSheet,
+    withdrawals_left: int,
+    accepted: AcceptedWrites,
+    is_ours: Callable[[AuditSheet | None], bool] = lambda _: False,
+) -> Step[tuple[AuditSheet | None, WxaError | None]]:
+    """Withdraw a sheet in audit, once; return the latest sheet as it is then, and why WeChat refused if it did.
+
+    :param is_ours: tells a sheet that a newer attempt has submitted meanwhile.
+    :raises WxaBusyError: its withdrawal was accepted a moment ago, and it still reads in audit.
+    :raises WxaQuotaError: the withdrawals are used up; nothing was sent if we knew.
+    """
     noted = {"in audit": sheet.user_version, "auditid": sheet.auditid}
     refused: WxaError | None = None
     is_recent = True
     if sheet.auditid and sheet.auditid in accepted.withdrawn:
         is_recent = accepted.explains("undocodeaudit", noted)
     elif withdrawals_left <= 0:
-        raise _no_withdrawal_left(version, sheet)
+        raise _no_withdrawal_left(appid, sheet)
     else:
         try:
-            yield undocodeaudit(version.appid).knowing(noted)
+            yield undocodeaudit(appid).knowing(noted)
         except (WxaTransportError, WxaBusyError, WxaStateError) as error:
             refused = error  # it may be out of audit all the same: read, do not repeat
 
     def lags(after: AuditSheet | None) -> bool:
         same = after is not None and after.status.is_open and after.auditid == sheet.auditid
-        return same and refused is None and not version.is_sheet(after)
+        return same and refused is None and not is_ours(after)
 
-    after = yield from read_past_lag(lambda: read_latest_sheet(version.appid), lags)
+    after = yield from read_past_lag(lambda: read_latest_sheet(appid), lags)
     if lags(after) and is_recent:
-        raise still_lagging(step, "undocodeaudit", version.appid, f"sheet {sheet.auditid} in audit")
-    if after is None or not after.status.is_open or version.is_sheet(after):
-        return after
-    if refused is not None and after.auditid == sheet.auditid:
-        raise refused
-    raise foreign_open_sheet(step, version, after)
+        raise still_lagging(step, "undocodeaudit", appid, f"sheet {sheet.auditid} in audit")
+    return after, refused
 
 
 def foreign_trial(
@@ -196,11 +216,11 @@ def cut_off(step: str, version: CodeVersion, description: str) -> WxaStateError:
     )
 
 
-def _no_withdrawal_left(version: CodeVersion, sheet: AuditSheet) -> WxaApiError:
+def _no_withdrawal_left(appid: str, sheet: AuditSheet) -> WxaApiError:
     return error_for(
         UNDO_QUOTA_REACHED,
         endpoint=CATALOGUE["undocodeaudit"],
-        appid=version.appid,
+        appid=appid,
         what="undocodeaudit not sent: this Mini Program's withdrawals are used up",
-        values={"in audit": sheet.user_version, "auditid": sheet.auditid},
+        values={"left": 0, "in audit": sheet.user_version, "auditid": sheet.auditid},
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from airflow_wxa.api import audit, code, rollback, templates, webview_domain
+from airflow_wxa.api import audit, code, gray, rollback, templates, webview_domain
 from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind
 from airflow_wxa.api.errcodes import errcodes
@@ -20,7 +20,7 @@ from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.handlers import ENDPOINTS
 from airflow_wxa.sandbox.handlers.accounts import BASIC_INFO_SET
-from airflow_wxa.sandbox.platforms import Draft
+from airflow_wxa.sandbox.platforms import Draft, Template
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ RELEASE = (
     audit.submit_audit(APPID, version_desc="demo 1/1"),
     audit.get_auditstatus(APPID, "400000001"),
     audit.get_latest_auditstatus(APPID),
+    Call.to("speedupaudit", APPID, {"auditid": 400000001}),
     audit.undocodeaudit(APPID),
     audit.submit_audit(APPID),
     audit.get_auditstatus(APPID, "400000002"),
@@ -63,11 +64,24 @@ RELEASE = (
     code.getversioninfo(APPID),
     webview_domain.get_effective_webviewdomain(APPID),
     rollback.get_history_version(APPID),
+    code.commit(VERSION, "release 1.4.0"),
+    audit.submit_audit(APPID),
+    gray.grayrelease(APPID, 30),
+    gray.getgrayreleaseplan(APPID),
+    gray.revertgrayrelease(APPID),
+    Call.to("change_visitstatus", APPID, {"action": "close"}),
+    Call.to("getvisitstatus", APPID),
+    Call.to("bind_tester", APPID, {"wechatid": "lin"}),
+    Call.to("setweappsupportversion", APPID, {"version": "2.20.1"}),
+    Call.to("quota/get", APPID, {"cgi_path": "/wxa/commit"}),
+    Call.to("clear_quota", APPID, {"appid": APPID}),
+    Call.to("rid/get", APPID, {"rid": "1-2-3"}),
+    Call.to("deletetemplate", None, {"template_id": 48}),
 )
 
 
 def schema_of(endpoint: Endpoint) -> dict[str, Any]:
-    file = SCHEMAS.joinpath(f"{endpoint.name}.json")
+    file = SCHEMAS.joinpath(f"{endpoint.name.replace('/', '_')}.json")
     assert file.is_file(), f"write airflow_wxa/api/schemas/{file.name}, with the parts answer and, for a POST, body"
     schema: dict[str, Any] = json.loads(file.read_text("utf-8"))
     return schema
@@ -92,8 +106,8 @@ def test_a_body_names_all_its_fields_so_that_a_slip_is_refused(endpoint: Endpoin
 
 
 @every
-def test_a_row_is_named_by_the_last_segment_of_its_path(endpoint: Endpoint) -> None:
-    assert endpoint.path.rpartition("/")[2] == endpoint.name
+def test_a_row_is_named_by_the_end_of_its_path(endpoint: Endpoint) -> None:
+    assert endpoint.path.endswith(f"/{endpoint.name}")
     assert endpoint.path.startswith("/")
     assert endpoint.source
     assert endpoint.query_name in {"access_token", "component_access_token"}
@@ -107,7 +121,7 @@ def test_what_writes_and_cannot_be_sent_twice_is_said(endpoint: Endpoint) -> Non
 
 def test_no_schema_is_without_a_row() -> None:
     names = {path.name.removesuffix(".json") for path in SCHEMAS.iterdir() if path.name.endswith(".json")}
-    assert names == set(CATALOGUE)
+    assert names == {name.replace("/", "_") for name in CATALOGUE}
 
 
 def test_the_calls_that_are_never_blindly_repeated() -> None:
@@ -117,7 +131,8 @@ def test_the_calls_that_are_never_blindly_repeated() -> None:
 
 
 def test_the_sandbox_answers_every_row_with_the_same_method_and_token_kind() -> None:
-    kinds = {TokenKind.MERCHANT: MiniProgram, TokenKind.PLATFORM: Platform, TokenKind.NONE: None}
+    kinds: dict[TokenKind, Any] = {TokenKind.MERCHANT: MiniProgram, TokenKind.PLATFORM: Platform, TokenKind.NONE: None}
+    kinds[TokenKind.EITHER] = Platform | MiniProgram
     theirs = {path: (endpoint.method, endpoint.account) for path, endpoint in ENDPOINTS.items()}
     ours = {row.path: (row.method, kinds[row.token]) for row in CATALOGUE.values()}
     assert ours.items() - theirs.items() == set(), "declare these in airflow_wxa/sandbox/handlers/"
@@ -145,9 +160,13 @@ def answers(wxa_world: World) -> list[tuple[Call, bytes]]:
     """Return every call of a release with what the sandbox answers it."""
     mini_program = wxa_world.mini_program(APPID)
     mini_program.scan_polls = 0
-    # The first sheet is withdrawn, the second rejected with a screenshot, the third released.
-    plans = iter([AuditPlan(polls=9), AuditPlan(polls=0, result="rejected", screenshot="media-1"), AuditPlan(polls=0)])
+    # The first sheet is withdrawn, the second rejected with a screenshot, the others approved.
+    rejected = AuditPlan(polls=0, result="rejected", screenshot="media-1")
+    plans = iter([AuditPlan(polls=9), rejected, AuditPlan(polls=0), AuditPlan(polls=0)])
     wxa_world.platforms[0].drafts = [Draft(draft_id=12)]
+    wxa_world.platforms[0].templates = [Template(template_id=48)]
+    wxa_world.platforms[0].speedup_rest = 1
+    wxa_world.refused["1-2-3"] = {"request_url": "/wxa/release"}
     mini_program.granted_sets.add(BASIC_INFO_SET)
     sandbox = Sandbox.of(wxa_world)
     answered = []

@@ -11,25 +11,43 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.operators import WxaCallOperator
-from airflow_wxa.sandbox import Fault
+from airflow_wxa.sandbox import Fault, MiniProgram
+from airflow_wxa.sandbox.gate import ENDPOINTS, Endpoint, ok
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
 from tests.airflow_session import register_dag, run_dag
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
 
+NEW = "/wxa/not_written_yet"
 pytestmark = pytest.mark.usefixtures("airflow_database")
+
+
+@pytest.fixture(autouse=True)
+def not_written_yet(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """An endpoint that the sandbox answers and the catalogue lacks; returns what it was sent."""
+    came: list[Any] = []
+
+    def handle(world: Any, account: Any, body: Any) -> Any:
+        came.append(body)
+        return ok()
+
+    endpoint = Endpoint(path=NEW, method="POST", account=MiniProgram, handle=handle, fields=frozenset({"wechatid"}))
+    monkeypatch.setitem(ENDPOINTS, NEW, endpoint)
+    return came
 
 
 def sent(method: str, path: str, body: dict[str, Any] | None = None, appid: str | None = APPID) -> Any:
     return WxaCallOperator(task_id="call", method=method, path=path, body=body, appid=appid).execute({})
 
 
-def test_a_post_is_sent_with_the_token_of_its_mini_program_and_noted(wxa_default: RunningSandbox) -> None:
-    assert sent("POST", "/wxa/bind_tester", {"wechatid": "lin"})["errcode"] == 0
-    assert wxa_default.world.mini_program(APPID).testers == ["lin"]
+def test_a_post_is_sent_with_the_token_of_its_mini_program_and_noted(
+    wxa_default: RunningSandbox, not_written_yet: list[Any]
+) -> None:
+    assert sent("POST", NEW, {"wechatid": "lin"})["errcode"] == 0
+    assert not_written_yet == [{"wechatid": "lin"}]
     (entry,) = open_ledger().entries(appid=APPID, most=1)
-    assert (entry.endpoint, entry.asked, entry.result) == ("wxa/bind_tester", {"wechatid": "lin"}, "ok")
+    assert (entry.endpoint, entry.asked, entry.result) == ("wxa/not_written_yet", {"wechatid": "lin"}, "ok")
 
 
 def test_a_get_has_its_body_in_the_query_and_is_no_write(wxa_default: RunningSandbox) -> None:
@@ -64,9 +82,9 @@ def test_no_token_travels_in_the_body(wxa_default: RunningSandbox, name: str) ->
 
 
 def test_a_lost_answer_is_not_sent_again_by_retries(wxa_default: RunningSandbox) -> None:
-    wxa_default.add_fault(Fault(path="/wxa/bind_tester", kind="drop_after"))
+    wxa_default.add_fault(Fault(path=NEW, kind="drop_after"))
     with DAG("one_call", schedule=None, default_args={"retries": 2}) as dag:
-        WxaCallOperator(task_id="call", method="POST", path="/wxa/bind_tester", body={"wechatid": "lin"}, appid=APPID)
+        WxaCallOperator(task_id="call", method="POST", path=NEW, body={"wechatid": "lin"}, appid=APPID)
     run = run_dag(register_dag(dag))
     assert run.states == {"call": "failed"}
     assert len(list(wxa_default.journal)) == 1

@@ -38,7 +38,10 @@ RIGHT: Final[dict[str, Any]] = {
     "approval_task_id": "approve",
     "read": {"a": 1},
     "method": "POST",
-    "path": "/wxa/bind_tester",
+    "path": "/wxa/not_written_yet",
+    "gray_percentage": 30,
+    "version": "2.20.1",
+    "wechatid": "lin",
     "plan": {
         "appid": APPID,
         "online": {"version": "2", "description": "", "time": 1},
@@ -105,10 +108,11 @@ def refused(value: Any) -> Any:
 #: Field → what it comes to, told by what it was rendered to; none of the values is an appid, or a word of a choice.
 COMES_TO: Final[dict[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(["withdraw_foreign_audit", "privacy_api_not_use", "individual", "approver_must_differ"], flag),
+    **dict.fromkeys(["support_debuger_first", "support_experiencer_first"], flag),
     **dict.fromkeys(["user_desc", "version_desc", "feedback_info", "feedback_stuff", "order_path"], text),
-    **dict.fromkeys(["user_version", "wxa_conn_id", "platform_conn_id", "path"], named),
+    **dict.fromkeys(["user_version", "wxa_conn_id", "platform_conn_id", "path", "version", "wechatid"], named),
     **dict.fromkeys(["template_id", "auditid", "app_version"], digits),
-    **dict.fromkeys(["quota_reserve", "released_at", "template_type"], whole),
+    **dict.fromkeys(["quota_reserve", "released_at", "template_type", "gray_percentage"], whole),
     **dict.fromkeys(["webviewdomain", "hosts", "approvers"], texts),
     **dict.fromkeys(
         ["ext_json", "outcomes", "preview_info", "ugc_declare", "adopt_trial", "body"], or_none(json_object)
@@ -133,8 +137,9 @@ def task(cls: Any, *, native: bool = False, **fields: Any) -> Any:
     """Return a task of this class with the fields that it needs and these."""
     accepted = {name for base in cls.__mro__ for name in getattr(base.__init__, "__annotations__", ())}
     accepted -= {"action"} - set(cls.reads)  # a subclass may know it
+    right = RIGHT | ({"action": "open"} if cls is operators.WxaChangeVisitStatusOperator else {})
     with DAG("templated", schedule=None, render_template_as_native_obj=native):
-        return cls(task_id="task", **{name: value for name, value in RIGHT.items() if name in accepted} | fields)
+        return cls(task_id="task", **{name: value for name, value in right.items() if name in accepted} | fields)
 
 
 def rendered(cls: Any, field: str, value: Any, *, native: bool) -> tuple[Any, Any]:

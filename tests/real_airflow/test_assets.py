@@ -73,7 +73,7 @@ def wxa_world(wxa_world: World) -> World:
 
 def sheet(stage: Stage) -> AuditSheet:
     plan = AuditPlan(polls=10**6)
-    told = {"auditid": 400000001, "user_version": "1.3.0", "user_desc": "", "submit_audit_time": 1}
+    told = {"auditid": 7, "user_version": "1.3.0", "user_desc": "", "submit_audit_time": 1}
     return AuditSheet(**told, plan=plan, stage=stage)
 
 
@@ -109,7 +109,7 @@ def test_dags_follow_a_release_a_push_and_a_poll(tmp_path: Path, wxa_sandbox: Ru
     finally:
         airflow.stop()
     sys.stdout.write(f"{polled}\n{pushed}\n{released}\n")
-    told = {"auditid": "400000001", "user_version": "1.3.0", "submit_audit_time": 1}
+    told = {"auditid": "7", "user_version": "1.3.0", "submit_audit_time": 1}
     assert [each["payload"] for each in polled] == [{"appid": POLLED, "status": "approved", **told}]
     assert [each["payload"] for each in pushed] == [{"appid": APPID, "status": "rejected", **told}]
     assert released == [{"version": "1.4.0", "domains": ["https://m.example.com"]}]

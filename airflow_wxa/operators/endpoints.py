@@ -1,0 +1,177 @@
+"""One call each: operators for endpoints where there is little to decide, and little to be told."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+
+from airflow_wxa.api import values
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.release.dag import TemplatedFields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Context
+
+    from airflow_wxa.api.values import Reader
+
+
+class _MiniProgramOperator(TemplatedFields, BaseOperator):
+    """What all but the template library share.
+
+    :param appid: the Mini Program (templated).
+    :param wxa_conn_id: the Connection (templated).
+    """
+
+    reads: ClassVar[Mapping[str, Reader]] = {"appid": values.appid, "wxa_conn_id": values.named}
+
+    def __init__(self, *, appid: str, wxa_conn_id: str = WxaHook.default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.appid = appid
+        self.wxa_conn_id = wxa_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Do it; see the class for what is returned."""
+        self.read_fields()
+        return self.do(WxaHook(self.wxa_conn_id))
+
+    @abstractmethod
+    def do(self, hook: WxaHook) -> dict[str, Any]:
+        """Do it with the hook, once the fields are read."""
+
+
+class _PlainOperator(_MiniProgramOperator):
+    """One plain call; its fields beside those above are the body's. Returns WeChat's answer."""
+
+    endpoint: ClassVar[str]
+
+    def do(self, hook: WxaHook) -> dict[str, Any]:
+        """Send it."""
+        fields = {name: getattr(self, name) for name in self.reads if name not in _MiniProgramOperator.reads}
+        return hook.call(self.endpoint, self.appid, **fields)
+
+
+class WxaSpeedUpAuditOperator(_PlainOperator):
+    """Speed a review up (加急审核), of the platform's monthly budget; 2 to 12 hours are expected then.
+
+    A sheet that was sped up already (89404) costs nothing. Returns WeChat's answer.
+
+    :param auditid: of the sheet in audit (templated).
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_speedupcodeaudit
+    """
+
+    endpoint = "speedupaudit"
+    reads: ClassVar[Mapping[str, Reader]] = {**_MiniProgramOperator.reads, "auditid": values.digits}
+
+    def __init__(self, *, auditid: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.auditid = auditid
+
+
+class WxaChangeVisitStatusOperator(_PlainOperator):
+    """Open or close (暂停服务) the online version to visitors. Returns WeChat's answer.
+
+    :param action: ``"open"`` or ``"close"`` (templated).
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_setvisitstatus
+    """
+
+    endpoint = "change_visitstatus"
+    reads: ClassVar[Mapping[str, Reader]] = {**_MiniProgramOperator.reads, "action": values.choice("open", "close")}
+
+    def __init__(self, *, action: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.action = action
+
+
+class WxaSetSupportVersionOperator(_PlainOperator):
+    """Set the lowest base library (最低基础库版本) that opens the Mini Program. Returns WeChat's answer.
+
+    :param version: such as ``2.20.1`` (templated).
+    """
+
+    endpoint = "setweappsupportversion"
+    reads: ClassVar[Mapping[str, Reader]] = {**_MiniProgramOperator.reads, "version": values.named}
+
+    def __init__(self, *, version: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.version = version
+
+
+class WxaBindTesterOperator(_PlainOperator):
+    """Make somebody a tester (体验者), who can open the trial version; who is one already (85004) stays one.
+
+    Returns WeChat's answer.
+
+    :param wechatid: the WeChat id (微信号) (templated).
+    """
+
+    endpoint = "bind_tester"
+    reads: ClassVar[Mapping[str, Reader]] = {**_MiniProgramOperator.reads, "wechatid": values.named}
+
+    def __init__(self, *, wechatid: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.wechatid = wechatid
+
+
+class WxaUndoAuditOperator(_MiniProgramOperator):
+    """Take a sheet in audit back (撤回审核), once: each Mini Program has 5 withdrawals a day and 10 a month.
+
+    The ledger counts them, lost answers too; one that is used up is not sent. A sheet that was taken back already costs
+    nothing, and another one than named is never taken back. Returns ``{"outcome": "withdrawn|already_withdrawn",
+    "appid", "auditid", "left"}``.
+
+    :param auditid: of the sheet (templated).
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_undoaudit
+    """
+
+    reads: ClassVar[Mapping[str, Reader]] = {**_MiniProgramOperator.reads, "auditid": values.digits}
+
+    def __init__(self, *, auditid: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.auditid = auditid
+
+    def do(self, hook: WxaHook) -> dict[str, Any]:
+        """Take it back."""
+        return hook.undo_audit(self.appid, self.auditid)
+
+
+class WxaRevertGrayReleaseOperator(_MiniProgramOperator):
+    """Take a staged release back: everybody sees what is online again.
+
+    One that was taken back already is left alone; without a staged release the task fails. Returns ``{"outcome":
+    "reverted|already_reverted", "appid", "gray_percentage", "status"}``.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/code/grayrelease.html
+    """
+
+    def do(self, hook: WxaHook) -> dict[str, Any]:
+        """Take it back."""
+        return hook.revert_gray_release(self.appid)
+
+
+class WxaDeleteTemplateOperator(TemplatedFields, BaseOperator):
+    """Take a template out of the platform's library. Returns WeChat's answer.
+
+    :param template_id: as ``gettemplatelist`` has it (templated).
+    :param platform_conn_id: a Connection with a platform token (templated).
+    """
+
+    reads: ClassVar[Mapping[str, Reader]] = {"template_id": values.digits, "platform_conn_id": values.named}
+
+    def __init__(
+        self, *, template_id: int | str, platform_conn_id: str = WxaHook.default_conn_name, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.template_id = template_id
+        self.platform_conn_id = platform_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Send it; see the class for what is returned."""
+        self.read_fields()
+        return WxaHook(self.platform_conn_id).call("deletetemplate", None, template_id=self.template_id)

@@ -1,0 +1,145 @@
+"""The staged release: raise the part of the users who see the approved version of ours, or take it back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Literal
+
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.gray import GrayStatus, getgrayreleaseplan, grayrelease, read_gray_plan, revertgrayrelease
+from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateError, WxaTransportError
+from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
+from airflow_wxa.steps.outcome import GrayOutcome
+from airflow_wxa.steps.release import guard_domains, releasable_sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from airflow_wxa.api.code import CodeVersion
+    from airflow_wxa.api.gray import GrayPlan
+    from airflow_wxa.api.webview_domain import WebviewDomain
+    from airflow_wxa.steps.lag import AcceptedWrites
+    from airflow_wxa.steps.outcome import Step
+
+
+_GRAY, _REVERT = CATALOGUE["grayrelease"], CATALOGUE["revertgrayrelease"]
+
+
+def gray_release(
+    version: CodeVersion,
+    gray_percentage: int,
+    wanted: Collection[WebviewDomain] = (),
+    *,
+    support_debuger_first: bool = False,
+    support_experiencer_first: bool = False,
+    noted_auditid: str = "",
+    approved_auditid: str = "",
+    accepted: AcceptedWrites = NOTHING_ACCEPTED,
+) -> Step[GrayOutcome]:
+    """Show the version to this part of the users, if its sheet is the latest and approved; the part only rises.
+
+    A plan that stands at this part already is left alone; after a lost answer the plan is read, nothing is repeated.
+
+    :param gray_percentage: 0 to 100; with 0 one of the flags is needed.
+    :param wanted: domains that must be configured, and registered where that can be read.
+    :param noted_auditid: of our submission, where WeChat leaves the description out.
+    :param approved_auditid: the only sheet that may be shown; ``""``: whichever is the latest of this version.
+    :param accepted: of this version, its Mini Program and the platform.
+    :raises WxaBusyError: the plan still is the one from before an accepted write.
+    :raises WxaStateError: more users see a version already, or the latest sheet is not ours, or not approved.
+    """
+    call = grayrelease(
+        version.appid,
+        gray_percentage,
+        support_debuger_first=support_debuger_first,
+        support_experiencer_first=support_experiencer_first,
+    )
+    call.content()  # a number that WeChat cannot take is refused before the first look
+
+    def is_there(plan: GrayPlan) -> bool:
+        return plan.is_running and plan.gray_percentage == gray_percentage
+
+    def lags(plan: GrayPlan) -> bool:
+        return not is_there(plan) and accepted.explains(_GRAY.name, asdict(plan))
+
+    before = yield from read_past_lag(lambda: _read_plan(version.appid), lags)
+    if lags(before):
+        raise still_lagging(_GRAY.name, _GRAY.name, version.appid, _in_words(before))
+    if before.is_running and before.gray_percentage > gray_percentage:
+        raise _falls(version.appid, before, gray_percentage)
+    yield from guard_domains(version, wanted, accepted)
+    yield from releasable_sheet(version, noted_auditid, approved_auditid, accepted)
+    if is_there(before):
+        return _outcome("unchanged", version.appid, before)
+    lost: WxaError | None = None
+    try:
+        yield call.knowing(asdict(before), version.fingerprint)
+    except (WxaTransportError, WxaBusyError, WxaStateError) as error:
+        lost = error  # 85082 as well: our own lost try may have raised it
+    after = yield from read_past_lag(
+        lambda: _read_plan(version.appid), lambda plan: not is_there(plan) and plan == before and lost is None
+    )
+    if not is_there(after):
+        raise lost or still_lagging(_GRAY.name, _GRAY.name, version.appid, _in_words(after))
+    return _outcome("raised", version.appid, after)
+
+
+def revert_gray_release(appid: str, accepted: AcceptedWrites = NOTHING_ACCEPTED) -> Step[GrayOutcome]:
+    """Cancel the plan that runs: everybody sees what is online again. One that was cancelled already is left alone.
+
+    :param accepted: of this Mini Program.
+    :raises WxaBusyError: the plan still runs after an accepted cancellation.
+    :raises WxaStateError: no staged release runs, so there is none to take back.
+    """
+
+    def lags(plan: GrayPlan) -> bool:
+        return plan.is_running and accepted.explains(_REVERT.name, asdict(plan))
+
+    before = yield from read_past_lag(lambda: _read_plan(appid), lags)
+    if lags(before):
+        raise still_lagging(_REVERT.name, _REVERT.name, appid, _in_words(before))
+    if before.status is GrayStatus.DELETED:
+        return _outcome("already_reverted", appid, before)
+    if not before.is_running:
+        raise WxaStateError(
+            "revertgrayrelease not sent: no staged release runs",
+            values={"plan": _in_words(before)},
+            why="A plan is cancelled while it runs; a version that is online for all is rolled back instead.",
+            next_step="to bring the version before back for everyone, run the DAG wxa_rollback",
+            **CATALOGUE["getgrayreleaseplan"].named(appid, _REVERT.name),
+        )
+    lost: WxaError | None = None
+    try:
+        yield revertgrayrelease(appid).knowing(asdict(before))
+    except (WxaTransportError, WxaBusyError, WxaApiError) as error:
+        lost = error  # another run, or our own lost try, may have done it
+    after = yield from read_past_lag(lambda: _read_plan(appid), lambda plan: plan.is_running and lost is None)
+    if after.is_running:
+        raise lost or still_lagging(_REVERT.name, _REVERT.name, appid, _in_words(after))
+    return _outcome("reverted", appid, after)
+
+
+def _read_plan(appid: str) -> Step[GrayPlan]:
+    return read_gray_plan((yield getgrayreleaseplan(appid)))
+
+
+def _falls(appid: str, plan: GrayPlan, gray_percentage: int) -> WxaStateError:
+    return WxaStateError(
+        f"grayrelease not sent: {plan.gray_percentage} percent of the users see a version already, "
+        f"which is more than {gray_percentage}",
+        values={"plan": _in_words(plan)},
+        why="The part of a staged release only rises (85082), and WeChat has no pause.",
+        next_step="name a higher gray_percentage, or take the plan back with WxaRevertGrayReleaseOperator",
+        **_GRAY.named(appid),
+    )
+
+
+def _outcome(
+    word: Literal["raised", "unchanged", "reverted", "already_reverted"], appid: str, plan: GrayPlan
+) -> GrayOutcome:
+    return GrayOutcome(word, appid, plan.gray_percentage, plan.status.name.lower() if plan.status is not None else "")
+
+
+def _in_words(plan: GrayPlan) -> str:
+    status = plan.status.name.lower() if plan.status is not None else "none"
+    return f"{status}, {plan.gray_percentage} percent"

@@ -1,0 +1,49 @@
+"""One call where there is nothing to decide: what is so already is no failure, and sent twice it does no more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_wxa.api.call import Call, body_schema
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.unlisted import without_tokens
+from airflow_wxa.errors import WxaSpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_wxa.steps.outcome import Step
+
+
+#: Writes that need no look before them; all other writes have steps of their own.
+_PLAIN_WRITES: Final = ("bind_tester", "change_visitstatus", "deletetemplate", "setweappsupportversion", "speedupaudit")
+
+
+def plain_call(endpoint: str, appid: str | None, fields: Mapping[str, Any]) -> Step[dict[str, Any]]:
+    """Send one call of the catalogue, and return WeChat's answer; what may be a token in it is taken out.
+
+    :param endpoint: name of a read, or of a write that needs no look before it.
+    :param appid: whose token; ``None``: the platform's.
+    :param fields: of the body, by WeChat's names; digits are a number where WeChat wants one.
+    :raises WxaSpecError: no such endpoint, or one with steps of its own; or the body breaks its schema.
+    """
+    row = CATALOGUE.get(endpoint)
+    if row is None or row.holds_secrets or row.binary or (row.writes and endpoint not in _PLAIN_WRITES):
+        raise WxaSpecError(
+            "this call is not made",
+            [f"endpoint = {endpoint!r}: {'is none of the catalogue' if row is None else 'has steps of its own'}"],
+            next_step="use its operator or hook method; for an endpoint that the catalogue lacks, WxaCallOperator",
+            appid=appid,
+        )
+    if row.method == "GET":
+        call = Call(row, appid, query={name: str(value) for name, value in fields.items()})
+    else:
+        kinds = {name: each.get("type") for name, each in body_schema(endpoint).get("properties", {}).items()}
+        call = Call(row, appid, {name: _number(value, kinds.get(name)) for name, value in fields.items()})
+    reply = yield call
+    answer: dict[str, Any] = without_tokens({**reply.answer, "errcode": reply.errcode})
+    return answer
+
+
+def _number(value: Any, kind: Any) -> Any:
+    return int(value) if kind == "integer" and isinstance(value, str) and value.isdecimal() else value

@@ -1,0 +1,203 @@
+"""Operators of one call each, and the hook's method for plain calls, against a strict and a loose sandbox."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.errors import WxaBusyError, WxaTransportError
+from airflow_wxa.hooks.store import open_ledger
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.operators import (
+    WxaBindTesterOperator,
+    WxaChangeVisitStatusOperator,
+    WxaCommitOperator,
+    WxaDeleteTemplateOperator,
+    WxaSetSupportVersionOperator,
+    WxaSpeedUpAuditOperator,
+    WxaSubmitAuditOperator,
+    WxaUndoAuditOperator,
+)
+from airflow_wxa.sandbox import AuditPlan, Fault, Looseness
+from airflow_wxa.sandbox.platforms import Template
+from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
+from airflow_wxa.steps.plain import _PLAIN_WRITES
+from tests.airflow_session import calls, register_dag, run_dag
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_wxa.sandbox import MiniProgram, RunningSandbox
+
+VERSION = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
+UNDO = "/wxa/undocodeaudit"
+
+
+@pytest.fixture(autouse=True, params=["strict", "loose"])
+def account(
+    airflow_database: None,
+    wxa_default: RunningSandbox,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> MiniProgram:
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")  # budgets of its own
+    if request.param == "loose":
+        wxa_default.world.loose = Looseness.everything(undo_of_nothing=False)
+    account = wxa_default.world.mini_program(APPID)
+    account.scan_polls, account.audit = 0, AuditPlan(polls=10**6)
+    platform = wxa_default.world.platforms[0]
+    platform.templates, platform.speedup_rest = [Template(template_id=48)], 1
+    return account
+
+
+def run(operator: type[Any], **fields: Any) -> Any:
+    return operator(**{"task_id": "t", "appid": APPID} | fields).execute({})
+
+
+def submitted() -> str:
+    run(WxaCommitOperator, **VERSION)
+    auditid: str = run(WxaSubmitAuditOperator, **VERSION, ugc_declare={"scene": [0]})["auditid"]
+    return auditid
+
+
+def test_plain_calls_do_what_they_say_once_and_twice(account: MiniProgram, wxa_default: RunningSandbox) -> None:
+    auditid = submitted()
+    for _ in range(2):
+        assert run(WxaBindTesterOperator, wechatid="lin")["errcode"] in (0, 85004)
+        assert run(WxaChangeVisitStatusOperator, action="close")["errcode"] == 0
+        assert run(WxaSetSupportVersionOperator, version="2.20.1")["errcode"] == 0
+        assert run(WxaSpeedUpAuditOperator, auditid=auditid)["errcode"] in (0, 89404)
+    assert (account.testers, account.serving, account.support_version) == (["lin"], False, "2.20.1")
+    assert account.sheets[-1].sped_up
+    assert {entry.endpoint for entry in open_ledger().entries(appid=APPID)} >= {"bind_tester", "change_visitstatus"}
+
+
+def test_a_template_is_deleted_with_the_platforms_token(wxa_default: RunningSandbox) -> None:
+    delete = WxaDeleteTemplateOperator(task_id="t", template_id=48)
+    delete.execute({})
+    assert wxa_default.world.platforms[0].templates == []
+    with pytest.raises(AirflowFailException, match="85064"):
+        delete.execute({})
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "fields", "field", "told"),
+    [
+        ("getvisitstatus", {}, "status", 1),
+        ("quota/get", {"cgi_path": "/wxa/commit"}, "quota", {"daily_limit": 10_000, "used": 0, "remain": 10_000}),
+        ("getgrayreleaseplan", {}, "gray_release_plan", {"status": 0, "gray_percentage": 0, "create_timestamp": 0}),
+    ],
+)
+def test_the_hook_reads(endpoint: str, fields: dict[str, Any], field: str, told: Any) -> None:
+    answer = WxaHook().call(endpoint, APPID, **fields)[field]
+    assert told.items() <= answer.items() if isinstance(told, dict) else told == answer
+
+
+def test_a_refusal_is_looked_up_by_its_rid_and_shows_no_token(wxa_default: RunningSandbox) -> None:
+    with pytest.raises(AirflowFailException):
+        run(WxaSpeedUpAuditOperator, auditid="1")
+    [rid] = wxa_default.world.refused
+    wxa_default.world.refused[rid]["request_url"] += f"?access_token={MERCHANT_TOKEN}"
+    wxa_default.world.refused[rid]["response_body"] = json.dumps({"authorizer_access_token": MERCHANT_TOKEN, "a": 1})
+    told = WxaHook().call("rid/get", APPID, rid=rid)
+    assert told["request"]["request_url"] == "/wxa/speedupaudit?access_token=***"
+    assert MERCHANT_TOKEN not in json.dumps(told)
+    assert '"a": 1' in told["request"]["response_body"]
+
+
+@pytest.mark.parametrize("endpoint", ["release", "undocodeaudit", "clear_quota", "api_query_auth", "get_qrcode", "no"])
+def test_a_call_with_steps_of_its_own_is_not_plain(wxa_default: RunningSandbox, endpoint: str) -> None:
+    with pytest.raises(AirflowFailException, match="this call is not made"):
+        WxaHook().call(endpoint, APPID)
+    assert wxa_default.journal == []
+
+
+def test_a_field_that_the_schema_lacks_is_refused(wxa_default: RunningSandbox) -> None:
+    with pytest.raises(AirflowFailException, match="speed"):
+        WxaHook().call("change_visitstatus", APPID, action="open", speed=1)
+    assert wxa_default.journal == []
+
+
+@pytest.mark.parametrize("name", _PLAIN_WRITES)
+def test_a_plain_write_may_be_sent_twice(name: str) -> None:
+    assert CATALOGUE[name].writes
+    assert CATALOGUE[name].safe_to_repeat
+
+
+def test_a_sheet_is_taken_back_once(account: MiniProgram, wxa_default: RunningSandbox) -> None:
+    auditid = submitted()
+    first, again = (run(WxaUndoAuditOperator, auditid=auditid) for _ in range(2))
+    assert (first["outcome"], again["outcome"]) == ("withdrawn", "already_withdrawn")
+    assert first["left"] == 4
+    assert len(account.withdrawals) == len(calls(wxa_default.journal, UNDO)) == 1
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "errcode_after"])
+def test_a_withdrawal_whose_answer_is_lost_is_read_back(
+    account: MiniProgram, wxa_default: RunningSandbox, kind: Any
+) -> None:
+    auditid = submitted()
+    wxa_default.add_fault(Fault(path=UNDO, kind=kind))
+    try:
+        run(WxaUndoAuditOperator, auditid=auditid)
+    except (WxaTransportError, WxaBusyError):  # a replica that lags shows it in audit: left to a retry
+        assert wxa_default.world.loose.lag
+    assert run(WxaUndoAuditOperator, auditid=auditid)["outcome"] == "already_withdrawn"
+    assert len(calls(wxa_default.journal, UNDO)) == 1
+
+
+def test_another_sheet_is_never_taken_back(account: MiniProgram, wxa_default: RunningSandbox) -> None:
+    auditid = submitted()
+    with pytest.raises(AirflowFailException, match=f"latest sheet {auditid}"):
+        run(WxaUndoAuditOperator, auditid="1")
+    assert calls(wxa_default.journal, UNDO) == []
+
+
+def test_withdrawals_end_with_the_days_budget_whatever_reruns(
+    account: MiniProgram, wxa_default: RunningSandbox
+) -> None:
+    for number in range(7):
+        auditid = resubmitted(account, number)
+        if number < 5:
+            assert run(WxaUndoAuditOperator, auditid=auditid)["left"] == 4 - number
+            continue
+        for _ in range(3):
+            with pytest.raises(AirflowFailException, match=r"used up(.|\n)*left 0"):
+                run(WxaUndoAuditOperator, auditid=auditid)
+        break
+    assert len(calls(wxa_default.journal, UNDO)) == 5
+
+
+def resubmitted(account: MiniProgram, number: int) -> str:
+    version = VERSION | {"user_version": f"1.4.{number}"}
+    run(WxaCommitOperator, **version)
+    auditid: str = run(WxaSubmitAuditOperator, **version, ugc_declare={"scene": [0]})["auditid"]
+    return auditid
+
+
+def test_what_surrounds_a_release_runs_in_a_dag(account: MiniProgram, wxa_default: RunningSandbox) -> None:
+    with DAG("around_a_release", schedule=None, default_args={"retries": 1}) as dag:
+        commit = WxaCommitOperator(task_id="commit", **VERSION)
+        submit = WxaSubmitAuditOperator(task_id="submit", **VERSION, ugc_declare={"scene": [0]})
+        auditid: Any = submit.output["auditid"]
+        tester = WxaBindTesterOperator(task_id="tester", appid=APPID, wechatid="lin")
+        undo = WxaUndoAuditOperator(task_id="undo", appid=APPID, auditid=auditid)
+        close = WxaChangeVisitStatusOperator(task_id="close", appid=APPID, action="close")
+        commit >> tester >> submit >> undo >> close
+    wxa_default.add_fault(Fault(path=UNDO, kind="drop_before"))
+    ended = run_dag(register_dag(dag))
+    assert set(ended.states.values()) == {"success"}, ended.errors
+    assert ended.xcoms["undo"]["outcome"] == "withdrawn"
+    assert (account.testers, account.serving, len(account.withdrawals)) == (["lin"], False, 1)
+
+
+def test_a_lost_answer_is_left_to_the_retries(wxa_default: RunningSandbox) -> None:
+    wxa_default.add_fault(Fault(path="/wxa/bind_tester", kind="drop_before", times=9))
+    with pytest.raises(WxaTransportError, match="bind_tester got no answer"):
+        run(WxaBindTesterOperator, wechatid="lin")

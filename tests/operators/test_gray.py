@@ -1,0 +1,152 @@
+"""A staged release: the part only rises, nothing but our approved version is shown, and it can be taken back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_wxa.errors import WxaBusyError, WxaTransportError
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.operators import (
+    WxaApproveReleaseOperator,
+    WxaCommitOperator,
+    WxaGrayReleaseOperator,
+    WxaReleaseOperator,
+    WxaRevertGrayReleaseOperator,
+    WxaSubmitAuditOperator,
+)
+from airflow_wxa.sandbox import AuditPlan, Fault, Looseness
+from airflow_wxa.sandbox.testing import APPID
+from tests.airflow_session import answering, calls, register_dag, run_dag
+
+if TYPE_CHECKING:
+    from airflow_wxa.sandbox import MiniProgram, RunningSandbox
+    from airflow_wxa.sandbox.faults import FaultKind
+
+VERSION = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
+GRAY, REVERT = "/wxa/grayrelease", "/wxa/revertgrayrelease"
+
+
+@pytest.fixture(autouse=True, params=["strict", "loose"])
+def account(airflow_database: None, wxa_default: RunningSandbox, request: pytest.FixtureRequest) -> MiniProgram:
+    """Return the Mini Program: something is online, and our version is approved."""
+    if request.param == "loose":
+        wxa_default.world.loose = Looseness.everything(lag=0)
+    account = wxa_default.world.mini_program(APPID)
+    account.release_info = {"release_time": 1, "release_version": "1.3.0", "release_desc": ""}
+    account.scan_polls, account.audit = 0, AuditPlan(polls=0)
+    WxaCommitOperator(task_id="commit", **VERSION).execute({})
+    WxaSubmitAuditOperator(task_id="submit", **VERSION, ugc_declare={"scene": [0]}).execute({})
+    return account
+
+
+def gray(percentage: int, **fields: Any) -> Any:
+    fields = VERSION | {"task_id": "gray", "gray_percentage": percentage} | fields
+    return WxaGrayReleaseOperator(**fields).execute({})
+
+
+def revert() -> Any:
+    return WxaRevertGrayReleaseOperator(task_id="revert", appid=APPID).execute({})
+
+
+def test_the_part_rises_and_is_taken_back(account: MiniProgram, wxa_default: RunningSandbox) -> None:
+    assert gray(0, support_experiencer_first=True) == {
+        "outcome": "raised",
+        "appid": APPID,
+        "gray_percentage": 0,
+        "status": "running",
+    }
+    assert [gray(part)["outcome"] for part in (30, 30, 60)] == ["raised", "unchanged", "raised"]
+    assert (account.gray["gray_percentage"], len(calls(wxa_default.journal, GRAY))) == (60, 3)
+    assert [revert()["outcome"] for _ in range(2)] == ["reverted", "already_reverted"]
+    assert (account.gray["status"], len(calls(wxa_default.journal, REVERT))) == (4, 1)
+    assert account.release_info is not None
+    assert account.release_info["release_version"] == "1.3.0"
+
+
+def test_a_lower_part_is_not_sent(account: MiniProgram, wxa_default: RunningSandbox) -> None:
+    gray(50)
+    with pytest.raises(AirflowFailException, match="50 percent of the users see a version already"):
+        gray(20)
+    assert len(calls(wxa_default.journal, GRAY)) == 1
+
+
+@pytest.mark.parametrize("part", ["101", "-1", "half"])
+def test_a_part_that_cannot_be_is_not_sent(wxa_default: RunningSandbox, part: Any) -> None:
+    with pytest.raises(AirflowFailException, match=r"gray_percentage = .*: must be a whole number"):
+        gray(part)
+    assert calls(wxa_default.journal, GRAY) == []
+
+
+def test_zero_for_nobody_is_refused_by_wechat() -> None:
+    with pytest.raises(AirflowFailException, match="85081"):
+        gray(0)
+
+
+def test_another_version_is_never_shown(account: MiniProgram, wxa_default: RunningSandbox) -> None:
+    with pytest.raises(AirflowFailException, match="the latest audit sheet is not of this version"):
+        gray(30, user_version="1.5.0")
+    assert calls(wxa_default.journal, GRAY) == []
+
+
+def test_a_first_version_is_released_to_all(account: MiniProgram) -> None:
+    account.release_info = None
+    with pytest.raises(AirflowFailException, match="85079"):
+        gray(30)
+
+
+def test_without_a_staged_release_there_is_nothing_to_take_back(wxa_default: RunningSandbox) -> None:
+    with pytest.raises(AirflowFailException, match="no staged release runs"):
+        revert()
+    assert calls(wxa_default.journal, REVERT) == []
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "errcode_before", "errcode_after", "empty", "html_502"])
+@pytest.mark.parametrize("path", [GRAY, REVERT])
+def test_whatever_is_lost_a_rerun_ends_it_and_nothing_is_done_twice(
+    account: MiniProgram, wxa_default: RunningSandbox, path: str, kind: FaultKind
+) -> None:
+    if path == REVERT:
+        gray(30)
+    wxa_default.add_fault(Fault(path=path, kind=kind))
+    act = revert if path == REVERT else lambda: gray(30)
+    try:
+        act()
+    except (WxaTransportError, WxaBusyError):
+        act()
+    assert (account.gray["gray_percentage"], account.gray["status"]) == (30, 4 if path == REVERT else 1)
+    done = [entry for entry in calls(wxa_default.journal, path) if entry.errcode == 0]
+    assert len(done) <= 1
+
+
+def test_the_hook_does_the_same(account: MiniProgram) -> None:
+    assert WxaHook().gray_release(**VERSION, gray_percentage=30)["outcome"] == "raised"
+    assert WxaHook().revert_gray_release(APPID)["outcome"] == "reverted"
+
+
+def test_an_approved_version_goes_to_a_part_and_then_to_all(account: MiniProgram, wxa_default: RunningSandbox) -> None:
+    auditid = str(account.sheets[-1].auditid)
+    with DAG("staged", schedule=None) as dag:
+        approve = WxaApproveReleaseOperator(task_id="approve", auditid=auditid, **VERSION)
+        approved = VERSION | {"auditid": auditid, "approval_task_id": "approve"}
+        parts = [WxaGrayReleaseOperator(task_id=f"gray_{part}", gray_percentage=part, **approved) for part in (10, 50)]
+        approve >> parts[0] >> parts[1] >> WxaReleaseOperator(task_id="release", **approved)
+    register_dag(dag)
+    with answering("Approve"):
+        run = run_dag(dag)
+    assert set(run.states.values()) == {"success"}, run.errors
+    assert [entry.body["gray_percentage"] for entry in calls(wxa_default.journal, GRAY)] == [10, 50]
+    assert account.release_info is not None
+    assert account.release_info["release_version"] == "1.4.0"
+
+
+def test_what_nobody_approved_is_shown_to_nobody(account: MiniProgram, wxa_default: RunningSandbox) -> None:
+    with DAG("not_approved", schedule=None) as dag:
+        approve = WxaApproveReleaseOperator(task_id="approve", auditid="", **VERSION)
+        approve >> WxaGrayReleaseOperator(task_id="gray", gray_percentage=10, approval_task_id="approve", **VERSION)
+    run = run_dag(register_dag(dag), mark_success="approve")
+    assert run.states["gray"] == "failed"
+    assert calls(wxa_default.journal, GRAY) == []
