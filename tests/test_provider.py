@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,9 @@ def form(airflow_database: None) -> ConnectionHookMetaData:  # noqa: F811
     """Return what the page of Airflow's Connections asks its server for."""
     from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService  # noqa: PLC0415  (as above)
 
-    (form,) = [each for each in HookMetaService.hook_meta_data() if each.connection_type == "wxa"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Airflow 3.2 warns of its own code
+        (form,) = [each for each in HookMetaService.hook_meta_data() if each.connection_type == "wxa"]
     return form
 
 

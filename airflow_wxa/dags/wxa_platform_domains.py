@@ -6,7 +6,7 @@ registered. Testing and published version of the list are changed together, for 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param
 
@@ -16,16 +16,25 @@ from airflow_wxa.operators import (
     WxaChangePlatformDomainOperator,
     WxaReadPlatformDomainOperator,
 )
-from airflow_wxa.release.dag import param, release_params, rendered
+from airflow_wxa.release.dag import param, release_params, rendered, with_fixed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
-def platform_domains_dag(dag_id: str = "wxa_platform_domains", **dag_kwargs: Any) -> DAG:
+def platform_domains_dag(
+    dag_id: str = "wxa_platform_domains", *, fixed: Mapping[str, Any] | None = None, **dag_kwargs: Any
+) -> DAG:
     """Return the DAG that changes the platform's list.
 
+    :param fixed: param → the value that it has in every run: it is not in the form, and a run that is triggered with
+        another value is refused.
     :param dag_kwargs: what else ``DAG`` takes; ``default_args`` and ``params`` are added to those that are here.
+    :raises WxaSpecError: ``fixed`` names no param, or a value that cannot be right.
     """
+    params = with_fixed(_params(), fixed or {})
     with wxa_dag(
-        dag_id, dag_kwargs, _params(), title="Change the platform's business domains", tag="domains", doc=__doc__
+        dag_id, dag_kwargs, params, title="Change the platform's business domains", tag="domains", doc=__doc__
     ) as dag:
         change: dict[str, Any] = {
             "action": param("action"),

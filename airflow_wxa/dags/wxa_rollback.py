@@ -6,7 +6,7 @@ back to: the way on is a release.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param
 
@@ -17,15 +17,22 @@ from airflow_wxa.operators import (
     WxaRollbackOperator,
     WxaVerifyRollbackOperator,
 )
-from airflow_wxa.release.dag import param, release_params, rendered
+from airflow_wxa.release.dag import param, release_params, rendered, with_fixed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
-def rollback_dag(dag_id: str = "wxa_rollback", **dag_kwargs: Any) -> DAG:
+def rollback_dag(dag_id: str = "wxa_rollback", *, fixed: Mapping[str, Any] | None = None, **dag_kwargs: Any) -> DAG:
     """Return the DAG that rolls one Mini Program back.
 
+    :param fixed: param → the value that it has in every run: it is not in the form, and a run that is triggered with
+        another value is refused.
     :param dag_kwargs: what else ``DAG`` takes; ``default_args`` and ``params`` are added to those that are here.
+    :raises WxaSpecError: ``fixed`` names no param, or a value that cannot be right.
     """
-    with wxa_dag(dag_id, dag_kwargs, _params(), title="Roll a Mini Program back", tag="rollback", doc=__doc__) as dag:
+    params = with_fixed(_params(), fixed or {})
+    with wxa_dag(dag_id, dag_kwargs, params, title="Roll a Mini Program back", tag="rollback", doc=__doc__) as dag:
         planned: dict[str, Any] = {
             "plan": rendered(lambda context: context["ti"].xcom_pull(task_ids="list_versions")),
             "wxa_conn_id": param("wxa_conn_id"),

@@ -34,13 +34,13 @@ class AirflowStats:
 
 @cache
 def _stats() -> Any:
-    """Return Airflow's Stats, set up in this process: triggers run in one where Airflow 3.3 does not do it."""
+    """Return Airflow's Stats, set up in this process: Airflow does not do it in each, triggers among them."""
     from airflow.sdk.observability import stats  # noqa: PLC0415  (what counts nothing does not need it)
+    from airflow.sdk.observability.metrics.stats_utils import get_stats_factory  # noqa: PLC0415  (as above)
 
-    initialize = getattr(stats, "initialize", None)
-    if initialize is not None:  # Airflow 3.2 sets it up by itself
-        from airflow.sdk.observability.metrics import stats_utils  # noqa: PLC0415  (as above)
-
+    if hasattr(stats, "initialize"):
         legacy = conf.getboolean("metrics", "legacy_names_on", fallback=True)
-        initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=legacy)
+        stats.initialize(factory=get_stats_factory(), export_legacy_names=legacy)
+    else:  # Airflow 3.2
+        stats.Stats.initialize(factory=get_stats_factory(stats.Stats))
     return stats.Stats

@@ -20,7 +20,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.sdk import Param, get_current_context
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 
 from airflow_wxa.api.chinese import both_languages
 from airflow_wxa.api.errcodes import errcodes
@@ -30,7 +30,7 @@ from airflow_wxa.release.fields import FIELDS
 from airflow_wxa.release.spec import ReleaseSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -51,14 +51,32 @@ def release_params(fixed: Mapping[str, Any] | None = None) -> dict[str, Param]:
     fixed = fixed or {}
     problems = [f"{name} = {value!r}: is no param of a release" for name, value in fixed.items() if name not in FIELDS]
     problems += [problem for name, field in FIELDS.items() if name in fixed for problem in field.problems(fixed[name])]
-    if problems:
-        raise WxaSpecError(
-            "these params of a release cannot be fixed",
-            problems,
-            next_step="correct fixed in the DAG file",
-            source="airflow-wxa docs release",
-        )
+    _refuse_fixed("these params of a release cannot be fixed", problems)
     return {name: _param(field, fixed) for name, field in FIELDS.items()}
+
+
+def with_fixed(params: Mapping[str, Param], fixed: Mapping[str, Any]) -> dict[str, Param]:
+    """Return the params of a DAG, some of which have the same value in every run.
+
+    :param fixed: as for :func:`release_params`.
+    :raises WxaSpecError: ``fixed`` names no param, or a value that cannot be right.
+    """
+    problems = [f"{name} = {value!r}: is no param of this DAG" for name, value in fixed.items() if name not in params]
+    all_params = dict(params)
+    for name in params.keys() & fixed.keys():
+        schema = params[name].schema | {"const": deepcopy(fixed[name])}
+        all_params[name] = Param(deepcopy(fixed[name]), description=params[name].description, **schema)
+        try:
+            all_params[name].resolve()
+        except ParamValidationError as error:
+            problems.append(f"{name} = {fixed[name]!r}: {str(error).splitlines()[0]}")
+    _refuse_fixed("these params of a DAG cannot be fixed", problems)
+    return all_params
+
+
+def _refuse_fixed(what: str, problems: Sequence[str]) -> None:
+    if problems:
+        raise WxaSpecError(what, problems, next_step="correct fixed in the DAG file", source="airflow-wxa docs release")
 
 
 def release_spec(context: Context) -> ReleaseSpec:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import Param
-from airflow.sdk.exceptions import ParamValidationError
 
 from airflow_wxa.dags.wxa_release import release_dag
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import calls, register_dag, run_dag
 from tests.dags.stepwise import Stepwise
-from tests.dags.test_release_contract import REQUIRED, triggered
+from tests.dags.test_release_contract import BAD_PARAM, REQUIRED, triggered
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +59,7 @@ def test_a_fixed_param_is_hidden_and_has_its_value_in_every_run() -> None:
     ("name", "value"), [("approval", False), ("approvers", []), ("approvers", ["wu", "lin"]), ("wxa_conn_id", "other")]
 )
 def test_another_value_is_refused_at_the_trigger_by_name(name: str, value: Any) -> None:
-    with pytest.raises(ParamValidationError, match=f"Invalid input for param {name}:"):
+    with pytest.raises(BAD_PARAM, match=f"Invalid input for param {name}:"):
         triggered(release_dag(fixed=FIXED), REQUIRED | {name: value})
 
 

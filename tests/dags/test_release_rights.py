@@ -12,7 +12,9 @@ import uvicorn
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
 from airflow_wxa.cli.demo.airflow import free_port
+from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
 from airflow_wxa.dags.wxa_release import release_dag
+from airflow_wxa.dags.wxa_rollback import rollback_dag
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import calls, register_dag
@@ -20,7 +22,9 @@ from tests.dags.stepwise import Stepwise
 from tests.dags.test_release_approval import approved_by_hand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from airflow.sdk import DAG
 
     from airflow_wxa.sandbox import RunningSandbox
 
@@ -134,10 +138,20 @@ def test_no_role_releases_what_nobody_approved_or_writes_a_platform_list_that_is
     assert dict(attacker.statuses)["answer in place of an approver"] == FORBIDDEN
 
 
-def test_a_trigger_with_another_value_than_the_fixed_one_gets_400(server: httpx.Client) -> None:
-    register_dag(release_dag("wxa_fixed", fixed={"approval": True, "approvers": ["wu"]}))
+@pytest.mark.parametrize(
+    ("new_dag", "conf"),
+    [
+        (release_dag, {"appid": APPID, "template_id": 47, "user_version": "1.4.0", "webviewdomain": []}),
+        (rollback_dag, {"appid": APPID}),
+        (platform_domains_dag, {"action": "set", "hosts": ["m.example.com"]}),
+    ],
+)
+def test_a_trigger_with_another_value_than_the_fixed_one_gets_400(
+    server: httpx.Client, new_dag: Callable[..., DAG], conf: dict[str, Any]
+) -> None:
+    dag_id = f"fixed_{new_dag.__name__}"
+    register_dag(new_dag(dag_id, fixed={"approval": True, "approvers": ["wu"]}))
     admin = {"Authorization": f"Bearer {token_of('admin')}"}
-    conf = {"appid": APPID, "template_id": 47, "user_version": "1.4.0", "webviewdomain": [], "approval": False}
-    body = {"logical_date": None, "conf": conf}
-    answer = server.post("/api/v2/dags/wxa_fixed/dagRuns", json=body, headers=admin)
+    body = {"logical_date": None, "conf": conf | {"approval": False}}
+    answer = server.post(f"/api/v2/dags/{dag_id}/dagRuns", json=body, headers=admin)
     assert (answer.status_code, "param approval" in answer.json()["detail"]) == (400, True)

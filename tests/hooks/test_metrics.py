@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk._shared.observability.metrics.stats import _get_backend
+from airflow.sdk._shared.observability.metrics import stats
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_wxa.client import metrics
@@ -96,7 +96,8 @@ def test_airflows_stats_send_them(monkeypatch: pytest.MonkeyPatch) -> None:
         metrics.send_to(AirflowStats())
         metrics.count("wxa.calls", endpoint="commit", result="ok")
         sent = statsd.recv(1000)
-        _get_backend().statsd.close()  # type: ignore[union-attr]
+        backend = vars(stats).get("_get_backend", set_up)()  # Airflow 3.2 gives the backend itself
+        backend.statsd.close()
     set_up.cache_clear()
     assert sent.startswith(b"airflow.wxa.calls")
 

@@ -6,10 +6,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
-from airflow_wxa.release.dag import failing_at_once, param, release_params, release_spec, rendered
+from airflow_wxa.release.dag import failing_at_once, param, release_params, release_spec, rendered, with_fixed
 from airflow_wxa.release.fields import FIELDS
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import ROOT, register_dag, run_dag
@@ -32,6 +32,19 @@ def test_the_form_has_every_field_in_order_and_is_new_each_time() -> None:
     once["webviewdomain"].value.append("https://m.example.com")
     assert again["webviewdomain"].resolve() == []
     assert FIELDS["webviewdomain"].default == []
+
+
+def test_a_fixed_param_has_one_value_and_what_cannot_be_fixed_is_named() -> None:
+    of_release = release_params()
+    fixed = with_fixed(of_release, {"approval": True, "approvers": ["wu"]})
+    assert list(fixed) == list(of_release)
+    assert (fixed["approvers"].resolve(), fixed["approvers"].schema["const"]) == (["wu"], ["wu"])
+    with pytest.raises(ParamValidationError):
+        fixed["approval"].resolve(value=False)
+    assert "const" not in of_release["approval"].schema
+    with pytest.raises(WxaSpecError) as raised:
+        with_fixed(of_release, {"approver": ["wu"], "approvers": "wu"})
+    assert [problem.partition(":")[0] for problem in raised.value.problems] == ["approver = ['wu']", "approvers = 'wu'"]
 
 
 @pytest.mark.parametrize("value", [["a"], {"a": 1}, 1.5, None, True, "1.10"])
