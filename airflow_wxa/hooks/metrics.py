@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk.configuration import conf
 
@@ -41,6 +41,7 @@ def _stats() -> Any:
     if hasattr(stats, "initialize"):
         legacy = conf.getboolean("metrics", "legacy_names_on", fallback=True)
         stats.initialize(factory=get_stats_factory(), export_legacy_names=legacy)
-    else:  # Airflow 3.2
-        stats.Stats.initialize(factory=get_stats_factory(stats.Stats))
-    return stats.Stats
+        return stats.Stats
+    before_3_3: Any = stats.Stats
+    before_3_3.initialize(factory=cast("Any", get_stats_factory)(before_3_3))
+    return before_3_3
