@@ -50,7 +50,7 @@ def form(airflow_database: None) -> ConnectionHookMetaData:  # noqa: F811
     from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService  # noqa: PLC0415  (as above)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Airflow 3.2 warns of its own code
+        warnings.simplefilter("ignore")  # Airflow 3.2 warns of its own code
         (form,) = [each for each in HookMetaService.hook_meta_data() if each.connection_type == "wxa"]
     return form
 
