@@ -18,6 +18,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
 from airflow_wxa.dags.wiring import add_help, wxa_dag
+from airflow_wxa.errors import WxaApiError, WxaStateError
 from airflow_wxa.hooks.store import store_problems
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators import (
@@ -27,10 +28,12 @@ from airflow_wxa.operators import (
     WxaSubmitAuditOperator,
     WxaVerifyReleaseOperator,
 )
+from airflow_wxa.operators.approval import note_refusal
 from airflow_wxa.operators.domains import domain_outcome
 from airflow_wxa.release import read_release, refuse
 from airflow_wxa.release.dag import failing_at_once, param, release_params, release_spec, rendered
 from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
+from airflow_wxa.steps.domains import read_own_domains
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -216,9 +219,32 @@ def only_when_approval_is_wanted(context: Context) -> None:
 
 
 def only_when_release_is_wanted(context: Context) -> None:
-    """Skip when the run ends after the audit."""
+    """Skip when the run ends after the audit; stop where what the run says about the owner cannot be."""
     if not context["params"]["release"]:
         raise AirflowSkipException("the params ask for no release")
+    if is_individual(context):
+        with failing_at_once():
+            refuse_other_than_individual(context["params"]["appid"], context["params"]["wxa_conn_id"])
+
+
+def refuse_other_than_individual(appid: str, wxa_conn_id: str) -> None:
+    """Return if a release without domains drops none; whoever may write XComs can say that an individual owns it."""
+    try:
+        own = WxaHook(wxa_conn_id).run(read_own_domains(appid))
+    except WxaApiError:  # 89231, or WeChat does not tell
+        return
+    if not own:
+        return
+    error = WxaStateError(
+        "release not sent: an individual's Mini Program has no business domains, this one has",
+        values={"domains": ", ".join(sorted(own))},
+        why="By what configure_domains returned WeChat had answered 89231, and the release would look for no domain.",
+        next_step="clear configure_domains with the tasks behind it",
+        source="airflow-wxa docs approve",
+        appid=appid,
+    )
+    note_refusal(error, appid=appid, wxa_conn_id=wxa_conn_id)
+    raise error
 
 
 def _returned(context: Context, task_id: str) -> dict[str, Any]:

@@ -138,6 +138,20 @@ def test_no_role_releases_what_nobody_approved_or_writes_a_platform_list_that_is
     assert dict(attacker.statuses)["answer in place of an approver"] == FORBIDDEN
 
 
+def test_who_says_by_an_xcom_that_an_individual_owns_it_does_not_release_without_the_domains(
+    wxa_default: RunningSandbox,
+) -> None:
+    run = Stepwise({"approval": False})
+    run.go_on(until="release")
+    run.write_xcom("configure_domains", forged_89020() | {"outcome": "individual", "errcode": 89231})
+    assert run.go_on() == "failed"
+    assert "this one has\n" in str(run.errors["release"])
+    assert "https://m.example.com" in str(run.errors["release"])
+    assert (run.tries("release"), calls(wxa_default.journal, "/wxa/release")) == (1, [])
+    [refused] = [each.task.task_id for each in open_ledger().entries(run_id=run.run_id) if each.result == "refused"]
+    assert refused == "release"
+
+
 @pytest.mark.parametrize(
     ("new_dag", "conf"),
     [
