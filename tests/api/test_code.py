@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_wxa.api.audit import AuditSheet, AuditStatus
-from airflow_wxa.api.call import Reply
+from airflow_wxa.api.call import Reply, body_schema
 from airflow_wxa.api.code import (
     CodeVersion,
     OnlineVersion,
@@ -28,6 +28,7 @@ from airflow_wxa.api.code import (
 from airflow_wxa.errors import WxaSpecError
 
 APPID, OTHER = "wx0000000000000001", "wx0000000000000002"
+LONGEST_VERSION = body_schema("commit")["properties"]["user_version"]["maxLength"]
 VERSION = CodeVersion.of(APPID, 47, "1.4.0", {"ext": {"shop": "8016"}})
 
 
@@ -187,7 +188,7 @@ def test_commit_sends_template_id_as_a_number_and_the_marked_description() -> No
         ({"template_id": "47\n"}, "template_id = '47\\n'"),
         ({"template_id": 10**18}, "template_id = 1000000000000000000"),
         ({"user_version": ""}, "user_version = ''"),
-        ({"user_version": "v" * 65}, "user_version = 'vvv"),
+        ({"user_version": "v" * (LONGEST_VERSION + 1)}, "user_version = 'vvv"),
         ({"user_version": 1.4}, "user_version = 1.4"),
         ({"user_version": None}, "user_version = None"),
         ({"user_version": "1\ud800"}, "user_version = '1\\ud800'"),

@@ -167,7 +167,7 @@ def test_a_required_param_that_is_missing_is_refused_at_the_trigger(release_dag:
         ("template_id", -1),
         ("template_id", 4.5),
         ("user_version", ""),
-        ("user_version", "9" * 65),
+        ("user_version", "9" * (FIELDS["user_version"].schema["maxLength"] + 1)),
         ("user_version", 1.4),
         ("user_desc", 1),
         ("ext_json", "{}"),

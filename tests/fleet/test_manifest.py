@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.fleet.manifest import Manifest, read_manifest
 from airflow_wxa.fleet.schema import manifest_schema
+from airflow_wxa.release import FIELDS
 
 FIRST, SECOND, THIRD = (f"wx000000000000000{number}" for number in "123")
 RELEASE = 'release: {template_id: 47, user_version: "1.4.0", webviewdomain: [https://m.example.com]}\n'
@@ -95,8 +96,9 @@ audit_quota_reserve: -1
 
 def test_what_is_wrong_for_all_is_said_once() -> None:
     apps = "\n".join(f"  - wx{number:016x}" for number in range(50))
-    (found,) = problems(f"release:\n  template_id: 47\n  user_version: {'x' * 65}\n  domain_action: get\napps:\n{apps}")
-    assert found.startswith(f"manifest:3: release.user_version = '{'x' * 65}': must be ")
+    too_long = "x" * (FIELDS["user_version"].schema["maxLength"] + 1)
+    (found,) = problems(f"release:\n  template_id: 47\n  user_version: {too_long}\n  domain_action: get\napps:\n{apps}")
+    assert found.startswith(f"manifest:3: release.user_version = '{too_long}': must be ")
 
 
 @pytest.mark.parametrize("name", ["approval", "approvers", "wxa_conn_id", "platform_conn_id", "release"])

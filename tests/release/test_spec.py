@@ -75,7 +75,7 @@ def test_what_can_be_right_passes(changes: dict[str, Any]) -> None:
         ({"template_id": "latest"}, "template_id = 'latest'"),
         ({"template_id": None}, "template_id = None"),
         ({"user_version": ""}, "user_version = ''"),
-        ({"user_version": "v" * 65}, "user_version = 'vvv"),
+        ({"user_version": "v" * (FIELDS["user_version"].schema["maxLength"] + 1)}, "user_version = 'vvv"),
         ({"user_version": "\ud800"}, "user_version = '\\ud800'"),
         ({"user_desc": 7}, "user_desc = 7: must be a text"),
         ({"user_desc": "\ud800"}, "user_desc = '\\ud800': must be a text"),
