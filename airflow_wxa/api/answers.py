@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _AROUND: Final = "\ufeff \t\r\n\x00"  # a C string's end among them
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+#: Fields in which WeChat names what it did not take, also beside errcode 0.
+_NOT_TAKEN: Final = re.compile(r"invalid_\w+|no_icp_domain")
 _DIGITS: Final = re.compile(r"\s*([+-]?[0-9]{1,18})(?:\.0*)?\s*", re.ASCII)
 
 
@@ -63,6 +65,17 @@ def fields_understood(
     named = schema.get("properties", {})
     read = {name: understood(value, named.get(name, {}), clean) for name, value in fields.items()}
     return {name: value for name, value in read.items() if value is not None}
+
+
+def not_taken(answer: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return what WeChat says that it did not take, by the field that says so; fields without any are left out.
+
+    :param answer: read by this schema.
+    """
+    named = {name: answer.get(name) for name in schema.get("properties", ()) if _NOT_TAKEN.fullmatch(name)}
+    values = {name: said.split(";") if isinstance(said, str) else list(said or ()) for name, said in named.items()}
+    texts = {name: [text for each in said if (text := str(each).strip())] for name, said in values.items()}
+    return {name: said for name, said in texts.items() if said}
 
 
 def understood(value: Any, schema: Mapping[str, Any], clean: Callable[[str], str] = str) -> Any:

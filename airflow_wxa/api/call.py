@@ -10,7 +10,7 @@ from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_wxa.api.answers import fields_understood, integer_in, parsed
+from airflow_wxa.api.answers import fields_understood, integer_in, not_taken, parsed
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind
 from airflow_wxa.api.errcodes import error_for, is_noop
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # the largest honest answer, a trial QR code, has some 100 KB
 _UNLISTED: Final[Mapping[str, Mapping[str, Any]]] = {"body": {"type": "object"}, "answer": {}}
 _HTTP_OK: Final = 200
+_PART: Final = 360  # characters; an error shows 400 of a value
 _READING: Final = ("get", "get_history_version")  # of domain lists, and of versions to roll back to
 #: Also what ends a line elsewhere, and what turns the direction of the text around it.
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
@@ -202,7 +203,25 @@ def reply_or_error(call: Call, status: int, content: bytes, *, secrets: Sequence
         appid=call.appid,
         errmsg=_RID.sub("", errmsg).strip(),
         rid=rid.group(1) if rid else "",
+        values=named_in_full(not_taken(reply.answer, schema)),
     )
+
+
+def refused_values(call: Call, reply: Reply) -> dict[str, list[str]]:
+    """Return what WeChat did not take although it answered 0, by the field that says so."""
+    return not_taken(reply.answer, _schemas(call.endpoint.name)["answer"])
+
+
+def named_in_full(values: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return lists for an error's ``values``, in parts so short that none is cut off there."""
+    parts: dict[str, str] = {}
+    for name, entries in values.items():
+        which = name
+        for number, entry in enumerate(entries, start=1):
+            if which in parts and len(parts[which]) + len(entry) > _PART:
+                which = f"{name} {number}"
+            parts[which] = f"{parts[which]}, {entry}" if which in parts else entry
+    return parts
 
 
 def _lacking(answer: Mapping[str, Any], schema: Mapping[str, Any]) -> str:

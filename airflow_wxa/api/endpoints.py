@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Literal
 
+from airflow_wxa.api.budget import Budget
+
 _PAGES = "https://developers.weixin.qq.com/doc/oplatform/openApi"
 _MINI_PROGRAM = f"{_PAGES}/miniprogram-management"
 _TEMPLATES = f"{_PAGES}/thirdparty-management/template-management"
@@ -46,6 +48,7 @@ class Endpoint:
     :param query_name: under which the token travels.
     :param binary: whether success is an image instead of JSON.
     :param fenced: whether WeChat lets it be done twice without telling, so that only the newest attempt may send it.
+    :param budget: what it spends of, where WeChat counts it by the month; the ledger keeps to it.
     :param holds_secrets: whether body or answer hold tokens or secrets: no text shows any of them then.
     """
 
@@ -59,6 +62,7 @@ class Endpoint:
     query_name: str = "access_token"
     binary: bool = False
     fenced: bool = False
+    budget: Budget | None = None
     holds_secrets: bool = False
 
     def named(self, appid: str | None = None, step: str = "") -> dict[str, Any]:
@@ -73,6 +77,10 @@ _M, _P, _E, _N = TokenKind.MERCHANT, TokenKind.PLATFORM, TokenKind.EITHER, Token
 
 # Both query names are in use for the token family; older pages and most clients spell this one.
 _COMPONENT: Final = "component_access_token"
+
+# No page says whether modify_domain and the direct calls share one count: as one it is never exceeded, however it is.
+_DOMAIN_CHANGES: Final = Budget("changes of server and direct domains", 50)
+_PLATFORM_CHANGES: Final = Budget("changes of the platform's server domains", 50)
 
 _ROWS: Final = (
     # name, method, path, token, writes, safe to repeat, source
@@ -91,6 +99,33 @@ _ROWS: Final = (
     Endpoint(
         "get_domain_confirmfile", "POST", "/cgi-bin/component/get_domain_confirmfile", _P, False, True,
         f"{_PAGES}/thirdparty-management/domain-mgnt/api_getthirdpartyjumpdomainconfirmfile",
+    ),
+    # Each accepted change is counted, so a lost answer is read back, not repeated; so for the three that follow.
+    Endpoint(
+        "modify_domain", "POST", "/wxa/modify_domain", _M, True, False,
+        f"{_MINI_PROGRAM}/domain-management/api_modifyserverdomain", budget=_DOMAIN_CHANGES,
+    ),
+    Endpoint(
+        "modify_domain_directly", "POST", "/wxa/modify_domain_directly", _M, True, False,
+        "kuiyu/RsCode.WeChat:src/RsCode.WeChat/Component/ServerDomain/ModifyServerDomainDirectlyResponse.cs",
+        budget=_DOMAIN_CHANGES,
+    ),
+    Endpoint(
+        "setwebviewdomain_directly", "POST", "/wxa/setwebviewdomain_directly", _M, True, False,
+        f"{_MINI_PROGRAM}/domain-management/api_modifyjumpdomaindirectly", budget=_DOMAIN_CHANGES,
+    ),
+    Endpoint(
+        "modify_wxa_server_domain", "POST", "/cgi-bin/component/modify_wxa_server_domain", _P, True, False,
+        f"{_PAGES}/thirdparty-management/domain-mgnt/api_modifythirdpartyserverdomain", budget=_PLATFORM_CHANGES,
+    ),
+    Endpoint(
+        "get_effective_domain", "POST", "/wxa/get_effective_domain", _M, False, True,
+        "https://developers.weixin.qq.com/doc/oplatform/en/openApi/OpenApiDoc/miniprogram-management/"
+        "domain-management/getEffectiveServerDomain.html",
+    ),
+    Endpoint(
+        "get_webviewdomain_confirmfile", "POST", "/wxa/get_webviewdomain_confirmfile", _M, False, True,
+        f"{_MINI_PROGRAM}/domain-management/api_getjumpdomainconfirmfile",
     ),
     Endpoint(
         "gettemplatedraftlist", "GET", "/wxa/gettemplatedraftlist", _P, False, True,

@@ -164,6 +164,29 @@ def setwebviewdomain(appid: str, action: Action, wanted: Iterable[WebviewDomain]
     return Call.to("setwebviewdomain", appid, body)
 
 
+def setwebviewdomain_directly(appid: str, action: str, origins: Iterable[str] = ()) -> Call:
+    """Change or read a Mini Program's business domains in direct mode; effective after a release.
+
+    :return: a call whose reply holds ``webviewdomain``, an array of origins.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyjumpdomaindirectly
+    """
+    body: dict[str, Any] = {"action": action}
+    if action != "get":
+        body["webviewdomain"] = sorted(origins)
+    return Call.to("setwebviewdomain_directly", appid, body)
+
+
+def get_webviewdomain_confirmfile(appid: str) -> Call:
+    """Read the verification file that a host has to serve at its root before it is set in direct mode.
+
+    :return: a call whose reply holds ``file_name`` and ``file_content``.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_getjumpdomainconfirmfile
+    """
+    return Call.to("get_webviewdomain_confirmfile", appid)
+
+
 def get_effective_webviewdomain(appid: str) -> Call:
     """Read which business domains a Mini Program has, by origin of the setting, and which are effective.
 

@@ -58,7 +58,8 @@ def accepted_writes(
 
 
 def _accepted(rows: list[tuple[Entry, float]], withdrawn: Iterable[str]) -> AcceptedWrites:
-    added = [row.asked for row, _ in rows if not row.appid and row.asked.get("action") in _REGISTERING]
+    of_list = [row.asked for row, _ in rows if row.endpoint == "modify_wxa_jump_domain"]
+    added = [asked for asked in of_list if asked.get("action") in _REGISTERING]
     return AcceptedWrites(
         before={
             endpoint: [row.before for row, _ in rows if row.endpoint == endpoint]

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 ENDPOINTS: Final[Mapping[str, tuple[str, ...]]] = {
     "DomainOutcome": ("setwebviewdomain",),
     "PlatformOutcome": ("modify_wxa_jump_domain",),
+    "PlatformServerOutcome": ("modify_wxa_server_domain",),
     "TemplateOutcome": ("addtotemplate",),
     "CommitOutcome": ("commit",),
     "SubmitOutcome": ("undocodeaudit", "submit_audit"),
@@ -99,7 +100,7 @@ class Recorder:
 def _results(wrote: Call | None, end: Any) -> list[Result]:
     if not isinstance(end, WxaError):
         resolves = getattr(end, "after", ()) is not None  # a list that WeChat did not tell finds nothing out
-        endpoints = ENDPOINTS.get(type(end).__name__, ())
+        endpoints = ENDPOINTS.get(type(end).__name__, (end.endpoint,) if hasattr(end, "endpoint") else ())
         return [Result(getattr(end, "appid", ""), endpoint, end.to_json(), resolves) for endpoint in endpoints]
     appid = wrote.appid if wrote else end.appid
     if end.retryable or (wrote is None and not appid):

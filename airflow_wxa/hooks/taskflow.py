@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.code import CodeVersion
+from airflow_wxa.api.server_domain import parse_server_domains
 from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.steps import (
@@ -12,8 +14,12 @@ from airflow_wxa.steps import (
     audit_status,
     commit_code,
     configure_domains,
+    configure_server_domains,
+    configure_webview_domains_directly,
     gray_release,
+    modify_platform_server_domains,
     plain_call,
+    read_effective_server_domains,
     release_version,
     revert_gray_release,
     submit_version,
@@ -38,8 +44,11 @@ class ReleaseSteps:
 
     if TYPE_CHECKING:
 
+        @property
+        def log(self) -> Any: ...  # noqa: D102
         def run(self, step: Step[Any], *, fence: str = "") -> Any: ...  # noqa: D102
         def fence_withdrawal(self, appid: str) -> tuple[str, int]: ...  # noqa: D102
+        def changes_left(self, appid: str, endpoint: str) -> int: ...  # noqa: D102
         def accepted_writes(self, appid: str = "", fingerprint: str = "") -> AcceptedWrites: ...  # noqa: D102
 
     def configure_domains(self, appid: str, action: Action, webviewdomain: Sequence[str] = ()) -> dict[str, Any]:
@@ -52,6 +61,61 @@ class ReleaseSteps:
             wanted = parse_origins(webviewdomain)
             step = configure_domains(appid, action, wanted, accepted=self.accepted_writes(appid))
             return self._outcome(step)
+
+    def configure_server_domains(
+        self,
+        appid: str,
+        action: str,
+        server_domains: Mapping[str, Sequence[str]] | None = None,
+        *,
+        direct: bool = False,
+    ) -> dict[str, Any]:
+        """Bring the server domains to what ``action`` wants; what is so already is not sent.
+
+        :param action: ``"add"``, ``"delete"``, ``"set"`` or ``"get"``.
+        :param server_domains: kind, such as ``requestdomain``, → domains with scheme.
+        :param direct: in direct mode, past the platform's list; effective after a release.
+        """
+        with failing_at_once():
+            wanted = parse_server_domains(server_domains or {})
+            left = self.changes_left(appid, "modify_domain")
+            accepted = self.accepted_writes(appid)
+            return self._outcome(
+                configure_server_domains(appid, action, wanted, direct=direct, changes_left=left, accepted=accepted)
+            )
+
+    def configure_webview_domains_directly(
+        self, appid: str, action: str, webviewdomain: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Bring the business domains in direct mode to what ``action`` wants; effective after a release.
+
+        :param action: ``"add"``, ``"delete"``, ``"set"`` or ``"get"``.
+        :param webviewdomain: origins.
+        """
+        with failing_at_once():
+            wanted = parse_origins(webviewdomain)
+            left = self.changes_left(appid, "setwebviewdomain_directly")
+            accepted = self.accepted_writes(appid)
+            return self._outcome(
+                configure_webview_domains_directly(appid, action, wanted, changes_left=left, accepted=accepted)
+            )
+
+    def effective_server_domains(self, appid: str) -> dict[str, Any]:
+        """Read the server domains by where they were set, and which are effective: lists by kind."""
+        with failing_at_once():
+            told = self.run(read_effective_server_domains(appid))
+        return {name: {kind: sorted(domains) for kind, domains in lists.items()} for name, lists in told.items()}
+
+    def modify_platform_server_domains(self, action: Any, hosts: Sequence[str] = ()) -> dict[str, Any]:
+        """Change or read the platform's own list of server domains; every merchant is concerned.
+
+        :param action: ``"add"``, ``"delete"``, ``"set"`` or ``"get"``.
+        :param hosts: bare hosts.
+        """
+        with failing_at_once():
+            left = self.changes_left(THE_PLATFORM, "modify_wxa_server_domain")
+            accepted = self.accepted_writes()
+            return self._outcome(modify_platform_server_domains(action, hosts, changes_left=left, accepted=accepted))
 
     def commit(
         self,
@@ -196,5 +260,8 @@ class ReleaseSteps:
         return answer
 
     def _outcome(self, step: Step[Any], fence: str = "") -> dict[str, Any]:
-        outcome: dict[str, Any] = self.run(step, fence=fence).to_json()
-        return outcome
+        outcome = self.run(step, fence=fence)
+        if hasattr(outcome, "in_words"):
+            self.log.info(outcome.in_words())
+        said: dict[str, Any] = outcome.to_json()
+        return said

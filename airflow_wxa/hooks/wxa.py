@@ -13,6 +13,7 @@ from airflow.sdk.log import mask_secret
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.audit import undocodeaudit, withdrawals_left
 from airflow_wxa.api.code import getversioninfo
+from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.client import AsyncWxaClient, WxaClient
 from airflow_wxa.client.metrics import send_to
@@ -125,6 +126,14 @@ class WxaHook(ReleaseSteps, BaseHook):
         withdrawal = (component_appid, appid, undocodeaudit(appid).endpoint.name)
         fence = ledger.take_fence(*withdrawal)
         return fence, withdrawals_left(*ledger.spent(*withdrawal, dt.datetime.now(dt.UTC)))
+
+    def changes_left(self, appid: str, endpoint: str) -> int:
+        """Return how often a call whose endpoint has a monthly budget may still be sent, by the ledger.
+
+        :param appid: the Mini Program; ``""``: the platform itself.
+        :param endpoint: its name, such as ``modify_domain``.
+        """
+        return open_ledger().left(self.read().component_appid, appid, CATALOGUE[endpoint])
 
     def submitted_auditid(self, appid: str) -> str:
         """Return what this run's latest submission of a Mini Program was answered, ``""`` when none is noted."""

@@ -38,6 +38,13 @@ from airflow_wxa.operators.rollback import (
     WxaRollbackOperator,
     WxaVerifyRollbackOperator,
 )
+from airflow_wxa.operators.server_domains import (
+    WxaEffectiveServerDomainOperator,
+    WxaModifyPlatformServerDomainOperator,
+    WxaModifyServerDomainOperator,
+    WxaSetWebviewDomainDirectlyOperator,
+    WxaWebviewDomainConfirmfileOperator,
+)
 from airflow_wxa.operators.templates import WxaAddToTemplateOperator
 
 __all__ = [
@@ -53,10 +60,13 @@ __all__ = [
     "WxaChangeVisitStatusOperator",
     "WxaCommitOperator",
     "WxaDeleteTemplateOperator",
+    "WxaEffectiveServerDomainOperator",
     "WxaGrayReleaseOperator",
     "WxaIndividualAccountOperator",
     "WxaListVersionsOperator",
     "WxaModifyPlatformDomainOperator",
+    "WxaModifyPlatformServerDomainOperator",
+    "WxaModifyServerDomainOperator",
     "WxaReadPlatformDomainOperator",
     "WxaRegisterPlatformDomainOperator",
     "WxaReleaseOperator",
@@ -64,10 +74,12 @@ __all__ = [
     "WxaRollbackOperator",
     "WxaSetSupportVersionOperator",
     "WxaSetWebviewDomainBranchOperator",
+    "WxaSetWebviewDomainDirectlyOperator",
     "WxaSetWebviewDomainOperator",
     "WxaSpeedUpAuditOperator",
     "WxaSubmitAuditOperator",
     "WxaUndoAuditOperator",
     "WxaVerifyReleaseOperator",
     "WxaVerifyRollbackOperator",
+    "WxaWebviewDomainConfirmfileOperator",
 ]

@@ -2,16 +2,18 @@
 
 from airflow_wxa.steps.audit import Submission, audit_error, audit_seen, audit_status, submit_version, withdraw_audit
 from airflow_wxa.steps.code import commit_code, privacy_scan
-from airflow_wxa.steps.domains import configure_domains, modify_platform_domains
+from airflow_wxa.steps.domains import configure_domains, modify_platform_domains, modify_platform_server_domains
 from airflow_wxa.steps.gray import gray_release, revert_gray_release
 from airflow_wxa.steps.lag import LAG_SECONDS, NOTHING_ACCEPTED, AcceptedWrites
 from airflow_wxa.steps.outcome import (
     AuditOutcome,
     CommitOutcome,
+    DomainListsOutcome,
     DomainOutcome,
     GrayOutcome,
     Pause,
     PlatformOutcome,
+    PlatformServerOutcome,
     PrivacyOutcome,
     ReleaseOutcome,
     RollbackOutcome,
@@ -24,6 +26,11 @@ from airflow_wxa.steps.outcome import (
 from airflow_wxa.steps.plain import plain_call
 from airflow_wxa.steps.release import release_version, verify_release
 from airflow_wxa.steps.rollback import plan_rollback, roll_back, verify_rollback
+from airflow_wxa.steps.server_domains import (
+    configure_server_domains,
+    configure_webview_domains_directly,
+    read_effective_server_domains,
+)
 from airflow_wxa.steps.templates import add_to_template
 
 __all__ = [
@@ -32,10 +39,12 @@ __all__ = [
     "AcceptedWrites",
     "AuditOutcome",
     "CommitOutcome",
+    "DomainListsOutcome",
     "DomainOutcome",
     "GrayOutcome",
     "Pause",
     "PlatformOutcome",
+    "PlatformServerOutcome",
     "PrivacyOutcome",
     "ReleaseOutcome",
     "RollbackOutcome",
@@ -51,11 +60,15 @@ __all__ = [
     "audit_status",
     "commit_code",
     "configure_domains",
+    "configure_server_domains",
+    "configure_webview_domains_directly",
     "gray_release",
     "modify_platform_domains",
+    "modify_platform_server_domains",
     "plain_call",
     "plan_rollback",
     "privacy_scan",
+    "read_effective_server_domains",
     "release_version",
     "revert_gray_release",
     "roll_back",

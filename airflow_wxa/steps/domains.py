@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from airflow_wxa.api.budget import budget_used_up
+from airflow_wxa.api.call import named_in_full, refused_values
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import (
     INDIVIDUAL_NOT_SUPPORTED,
@@ -12,6 +14,7 @@ from airflow_wxa.api.errcodes import (
     WEBVIEW_DOMAIN_NOT_ON_PLATFORM,
     error_for,
 )
+from airflow_wxa.api.server_domain import modify_wxa_server_domain
 from airflow_wxa.api.webview_domain import (
     ACTIONS,
     get_domain_confirmfile,
@@ -27,18 +30,21 @@ from airflow_wxa.errors import (
     WxaApiError,
     WxaBusyError,
     WxaError,
+    WxaInputError,
     WxaPlatformSetupError,
     WxaSpecError,
     WxaStateError,
+    WxaTransportError,
     shown,
 )
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
-from airflow_wxa.steps.outcome import DomainOutcome, PlatformOutcome
+from airflow_wxa.steps.outcome import DomainOutcome, PlatformOutcome, PlatformServerOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from airflow_wxa.api.call import Reply
+    from airflow_wxa.api.endpoints import Endpoint
     from airflow_wxa.api.webview_domain import Action, WebviewDomain
     from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
@@ -49,6 +55,7 @@ _ROADS: Final[Mapping[int, Literal["platform_list_empty", "individual"]]] = {
 }
 _ENDPOINT: Final = CATALOGUE["setwebviewdomain"]
 _PLATFORM_ENDPOINT: Final = CATALOGUE["modify_wxa_jump_domain"]
+_SERVER_ENDPOINT: Final = CATALOGUE["modify_wxa_server_domain"]
 
 
 def configure_domains(
@@ -202,12 +209,7 @@ def modify_platform_domains(
     seen = accepted.with_write("modify_wxa_jump_domain", before.to_json())
 
     def lags(after: _PlatformList) -> bool:
-        versions = {"testing": after.testing, "published": after.published}
-        undone = {
-            part: hosts
-            for part, hosts in versions.items()
-            if hosts is not None and not _platform_done(action, wanted, hosts)
-        }
+        undone = {part: hosts for part, hosts in after.parts.items() if not _platform_done(action, wanted, hosts)}
         return undone != {} and all(
             seen.explains("modify_wxa_jump_domain", _sorted(hosts), part) for part, hosts in undone.items()
         )
@@ -224,6 +226,73 @@ def modify_platform_domains(
         _sorted(after.published),
         added=_sorted(after.hosts - before.hosts),
         removed=_sorted(before.hosts - after.hosts),
+    )
+
+
+def modify_platform_server_domains(
+    action: Literal["add", "delete", "set", "get"],
+    hosts: Iterable[str] = (),
+    *,
+    changes_left: int | None = None,
+    accepted: AcceptedWrites = NOTHING_ACCEPTED,
+) -> Step[PlatformServerOutcome]:
+    """Change the platform's own list of server domains; every merchant is concerned, and nothing is sent in vain.
+
+    The published version is changed together with the testing one where there is one.
+
+    :param hosts: bare hosts, e.g. ``api.example.com``.
+    :param changes_left: how many changes this month has left, by the ledger; ``None``: not known, the ledger decides.
+    :raises WxaSpecError: not hosts; nothing is sent.
+    :raises WxaInputError: hosts that WeChat did not take, although it answered 0.
+    :raises WxaQuotaError: this month has no change left; nothing was sent.
+    :raises WxaStateError: the list read back is not what was wanted.
+    :raises WxaBusyError: the list read back still is as it was before an accepted write.
+    """
+    endpoint = _SERVER_ENDPOINT
+    wanted = _checked_hosts(action, [hosts] if isinstance(hosts, str) else list(hosts), endpoint)
+    before = yield from _read_platform_list(endpoint)
+    if action == "get" or (before.known and all(_platform_done(action, wanted, each) for each in before.known)):
+        return PlatformServerOutcome("unchanged", action, _sorted(before.testing), _sorted(before.published))
+    if changes_left is not None and changes_left < 1:
+        raise budget_used_up(endpoint, None, changes_left)
+    lost: WxaTransportError | WxaBusyError | None = None
+    call = modify_wxa_server_domain(action, wanted, published=before.published is not None)
+    try:
+        reply = yield call.knowing(before.to_json())
+    except (WxaTransportError, WxaBusyError) as error:
+        lost = error  # it may have been done: read, do not repeat
+    else:
+        if refused := refused_values(call, reply):
+            raise _not_taken(refused)
+    seen = accepted.with_write(endpoint.name, before.to_json())
+
+    def lags(after: _PlatformList) -> bool:
+        undone = [part for part, each in after.parts.items() if not _platform_done(action, wanted, each)]
+        return undone != [] and all(seen.explains(endpoint.name, _sorted(after.parts[part]), part) for part in undone)
+
+    after = yield from read_past_lag(lambda: _read_platform_list(endpoint), lags)
+    if not all(_platform_done(action, wanted, version) for version in after.known):
+        if lost is None and lags(after):
+            lost = still_lagging(endpoint.name, endpoint.name, None, after.to_json())
+        raise lost or _platform_differs(action, wanted, after, endpoint)
+    return PlatformServerOutcome(
+        "registered",
+        action,
+        _sorted(after.testing),
+        _sorted(after.published),
+        added=_sorted(after.hosts - before.hosts),
+        removed=_sorted(before.hosts - after.hosts),
+    )
+
+
+def _not_taken(refused: Mapping[str, list[str]]) -> WxaInputError:
+    return WxaInputError(
+        "modify_wxa_server_domain took only a part: it did not take the hosts below",
+        errcode=0,
+        values=named_in_full(refused),
+        why="WeChat answers 0 although it did not take all: the field names what it left out, the rest is registered.",
+        next_step="correct or drop these hosts, then run again: only what differs is sent",
+        **_SERVER_ENDPOINT.named(),
     )
 
 
@@ -248,8 +317,13 @@ class _PlatformList:
         return {"testing": _sorted(self.testing), "published": _sorted(self.published)}
 
     @property
+    def parts(self) -> dict[str, frozenset[str]]:
+        versions = {"testing": self.testing, "published": self.published}
+        return {part: hosts for part, hosts in versions.items() if hosts is not None}
+
+    @property
     def known(self) -> list[frozenset[str]]:
-        return [version for version in (self.testing, self.published) if version is not None]
+        return list(self.parts.values())
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -263,10 +337,12 @@ def _is_old(platform: _PlatformList, accepted: AcceptedWrites) -> bool:
     return accepted.explains("modify_wxa_jump_domain", _sorted(platform.hosts), part)
 
 
-def _read_platform_list() -> Step[_PlatformList]:
+def _read_platform_list(endpoint: Endpoint = _PLATFORM_ENDPOINT) -> Step[_PlatformList]:
     """Read both versions; the published one is absent while no platform version is published."""
-    answer = (yield modify_wxa_jump_domain("get")).answer
-    names = ("testing_wxa_jump_h5_domain", "published_wxa_jump_h5_domain")
+    is_server = endpoint == _SERVER_ENDPOINT
+    answer = (yield modify_wxa_server_domain("get") if is_server else modify_wxa_jump_domain("get")).answer
+    field = "wxa_server_domain" if is_server else "wxa_jump_h5_domain"
+    names = (f"testing_{field}", f"published_{field}")
     return _PlatformList(*(normalised_hosts(answer[name]) if name in answer else None for name in names))
 
 
@@ -316,7 +392,7 @@ def _check_action(appid: str, action: Action, wanted: Collection[WebviewDomain])
     )
 
 
-def _checked_hosts(action: str, hosts: Collection[Any]) -> frozenset[str]:
+def _checked_hosts(action: str, hosts: Collection[Any], endpoint: Endpoint = _PLATFORM_ENDPOINT) -> frozenset[str]:
     wanted, problems = read_hosts(hosts)
     if action == "get" and hosts:
         problems.append(f"hosts = {hosts}: action 'get' takes none")
@@ -326,17 +402,19 @@ def _checked_hosts(action: str, hosts: Collection[Any]) -> frozenset[str]:
         problems.append(f"action = {action!r}: must be add, delete, set or get")
     if problems:
         raise WxaSpecError(
-            "modify_wxa_jump_domain refused",
+            f"{endpoint.name} refused",
             problems,
             next_step="write bare hosts such as m.example.com",
-            **_PLATFORM_ENDPOINT.named(),
+            **endpoint.named(),
         )
     return frozenset(wanted)
 
 
-def _platform_differs(action: str, wanted: frozenset[str], after: _PlatformList) -> WxaStateError:
+def _platform_differs(
+    action: str, wanted: frozenset[str], after: _PlatformList, endpoint: Endpoint = _PLATFORM_ENDPOINT
+) -> WxaStateError:
     return WxaStateError(
-        "modify_wxa_jump_domain was accepted, but the list read back is not what was wanted",
+        f"{endpoint.name} was accepted, but the list read back is not what was wanted",
         values={
             "action": action,
             "hosts": ", ".join(sorted(wanted)),
@@ -344,8 +422,8 @@ def _platform_differs(action: str, wanted: frozenset[str], after: _PlatformList)
             "published": _shown_list(after.published),
         },
         why="WeChat did not apply the whole change, or somebody else changed the list in between.",
-        next_step="read the list with action get (WxaModifyPlatformDomainOperator), then run the step again",
-        **_PLATFORM_ENDPOINT.named(),
+        next_step="read the list with action get, then run the step again",
+        **endpoint.named(),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Generator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 from airflow_wxa.api.call import Call, Reply
@@ -118,6 +118,40 @@ class PlatformOutcome(_Outcome):
         published = "no published version" if self.published is None else _listed(self.published)
         said = "as before" if self.outcome == "unchanged" else f"{len(self.added)} added, {len(self.removed)} removed"
         return f"the platform's list, for all its merchants: {published} ({said})"
+
+
+class PlatformServerOutcome(PlatformOutcome):
+    """The platform's own list of server domains, as hosts; the same fields."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DomainListsOutcome(_Outcome):
+    """What became of lists of domains that have a budget of changes.
+
+    :param outcome: ``unchanged``: nothing was sent.
+    :param endpoint: that they were written to.
+    :param before: kind → domains, sorted; a list that WeChat did not tell is left out.
+    :param after: likewise, read back.
+    """
+
+    outcome: Literal["configured", "unchanged"]
+    appid: str
+    endpoint: str
+    action: str
+    before: Mapping[str, list[str]]
+    after: Mapping[str, list[str]]
+    added: Mapping[str, list[str]] = field(default_factory=dict)
+    removed: Mapping[str, list[str]] = field(default_factory=dict)
+
+    def in_words(self) -> str:
+        """Return what is now true, in a sentence."""
+        lists = ", ".join(f"{kind} {_listed(tuple(domains))}" for kind, domains in self.after.items())
+        changed = (sum(map(len, lists.values())) for lists in (self.added, self.removed))
+        said = "as before" if self.outcome == "unchanged" else "{} added, {} removed".format(*changed)
+        later = "; effective after the next release" if self.endpoint.endswith("_directly") else ""
+        return f"domains of {self.appid} by {self.endpoint}: {lists or 'WeChat did not say which'} ({said}){later}"
 
 
 @dataclass(frozen=True, slots=True)

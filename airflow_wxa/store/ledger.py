@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,8 @@ from sqlalchemy import JSON, and_, bindparam, delete, false, func, insert, not_,
 
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.audit import AUDIT_FORM
+from airflow_wxa.api.budget import BEIJING, budget_used_up, month_began
+from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaStateError
 from airflow_wxa.store.engine import Database
 from airflow_wxa.store.mini_programs import keep_mini_programs, row_of
@@ -27,17 +30,19 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Row, Table
 
     from airflow_wxa.api.call import Call
+    from airflow_wxa.api.endpoints import Endpoint
     from airflow_wxa.api.redaction import Secret
     from airflow_wxa.errors import WxaApiError
 
 #: Under this name stand people's decisions, among the endpoints of WeChat that are written to.
 APPROVAL: Final = "approve_release"
 
-_BEIJING: Final = dt.timezone(dt.timedelta(hours=8))  # WeChat's days begin at its midnight
 _SYSTEM_ERROR: Final = -1  # answered before the work and after it
 _HOUR: Final = 3600
 _DAY: Final = 86400
-_COUNTED: Final = ("undocodeaudit", "submit_audit", APPROVAL)
+_COUNTED: Final = (
+    "undocodeaudit", "submit_audit", APPROVAL, *(name for name, row in CATALOGUE.items() if row.budget)
+)  # fmt: skip
 _NOT_KEPT: Final = frozenset({"version_desc", *AUDIT_FORM})  # hold test accounts, addresses, media for the reviewer
 
 
@@ -130,6 +135,7 @@ class Ledger:
 
         :param fence: see :meth:`take_fence`.
         :raises WxaStateError: a call that WeChat does not guard, and ``fence`` is not its newest, or was used.
+        :raises WxaQuotaError: a call whose budget of this month is used up.
         :raises WxaError: they are not noted; none of them may be sent.
         """
         rows = [
@@ -149,6 +155,7 @@ class Ledger:
             for call in calls:
                 if call.endpoint.fenced:
                     _pass_fence(connection, component_appid, call, fence)
+            self._keep_to_budgets(connection, component_appid, calls)
             return list(connection.execute(noted, rows).scalars())
 
     def answered(self, answers: Mapping[int, int | WxaApiError], auditids: Mapping[int, str] | None = None) -> None:
@@ -277,7 +284,7 @@ class Ledger:
 
     def spent(self, component_appid: str, appid: str, endpoint: str, now: dt.datetime) -> tuple[int, int]:
         """Return how often a call was accepted, or may have been, today and this month by WeChat's calendar."""
-        today = now.astimezone(_BEIJING).replace(hour=0, minute=0, second=0, microsecond=0)
+        today = now.astimezone(BEIJING).replace(hour=0, minute=0, second=0, microsecond=0)
         query = select(func.count()).where(
             _with(ledger, component_appid=component_appid, appid=appid, endpoint=endpoint),
             or_(_unclear(), ledger.c.errcode == 0),
@@ -288,6 +295,14 @@ class Ledger:
                 for start in (today, today.replace(day=1))
             ]
         return counts[0], counts[1]
+
+    def left(self, component_appid: str, appid: str, endpoint: Endpoint) -> int:
+        """Return how often a call whose endpoint has a budget may still be sent this month.
+
+        :param appid: ``""``: the platform itself.
+        """
+        with self._database.reading() as connection:
+            return _left(connection, component_appid, appid, endpoint)
 
     def accepted(
         self, component_appid: str, appids: Collection[str], task: TaskRef, *, seconds: float
@@ -366,6 +381,20 @@ class Ledger:
         of_appids = [row_of(component_appid, appid, task, said) for appid, said in latest.items() if appid]
         keep_mini_programs(self._database, connection, of_appids)
 
+    def _keep_to_budgets(self, connection: Connection, component_appid: str, calls: Sequence[Call]) -> None:
+        """Refuse calls of which this month has no more, whoever sends them at the same time."""
+        taken: Counter[tuple[str, str]] = Counter()
+        for call in sorted((each for each in calls if each.endpoint.budget), key=lambda each: each.appid or ""):
+            endpoint, appid = call.endpoint, call.appid or THE_PLATFORM
+            assert endpoint.budget is not None  # noqa: S101  (picked so)
+            # A row of the count's own is written first: who counts at the same time waits here until this is noted.
+            key = {"component_appid": component_appid, "appid": appid, "endpoint": endpoint.budget.name}
+            self._put(connection, fence, key, {"attempt": "", "sent": 0})
+            left = _left(connection, component_appid, appid, endpoint) - taken[appid, endpoint.budget.name]
+            if left < 1:
+                raise budget_used_up(endpoint, call.appid, 0)
+            taken[appid, endpoint.budget.name] += 1
+
     def _put(self, connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Insert a row, or replace the one with this key."""
         statement = self._database.insert(table).values(**key, **values)
@@ -404,6 +433,19 @@ def _pass_fence(connection: Connection, component_appid: str, call: Call, attemp
             next_step="leave it to the newer attempt; look at this task's other tries",
             **call.named,
         )
+
+
+def _left(connection: Connection, component_appid: str, appid: str, endpoint: Endpoint) -> int:
+    budget = endpoint.budget
+    assert budget is not None  # noqa: S101  (asked of such an endpoint only)
+    spent = select(func.count()).where(
+        ledger.c.component_appid == component_appid,
+        ledger.c.appid == appid,
+        ledger.c.endpoint.in_([name for name, row in CATALOGUE.items() if row.budget == budget]),
+        or_(_unclear(), ledger.c.errcode == 0),
+        ledger.c.sent_at >= month_began(dt.datetime.now(dt.UTC)).timestamp(),
+    )
+    return max(0, budget.a_month - connection.execute(spent).scalar_one())
 
 
 def _unclear() -> ColumnElement[bool]:

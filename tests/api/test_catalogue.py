@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from airflow_wxa.api import audit, code, gray, rollback, templates, webview_domain
+from airflow_wxa.api import audit, code, gray, rollback, server_domain, templates, webview_domain
 from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind
 from airflow_wxa.api.errcodes import errcodes
@@ -40,6 +40,12 @@ RELEASE = (
     webview_domain.setwebviewdomain(APPID, "get"),
     webview_domain.setwebviewdomain(APPID, "add", [webview_domain.WebviewDomain("m.example.com")]),
     webview_domain.setwebviewdomain(APPID, None),
+    server_domain.modify_wxa_server_domain("add", ["example.com"]),
+    server_domain.modify_domain(APPID, "add", {"requestdomain": frozenset({"https://m.example.com"})}),
+    server_domain.modify_domain_directly(APPID, "get"),
+    server_domain.get_effective_domain(APPID),
+    webview_domain.get_webviewdomain_confirmfile(APPID),
+    webview_domain.setwebviewdomain_directly(APPID, "add", ["https://m.example.com"]),
     templates.gettemplatedraftlist(),
     templates.addtotemplate(12),
     templates.gettemplatelist(),

@@ -42,6 +42,7 @@ RIGHT: Final[dict[str, Any]] = {
     "gray_percentage": 30,
     "version": "2.20.1",
     "wechatid": "lin",
+    "directory": "/tmp",
     "plan": {
         "appid": APPID,
         "online": {"version": "2", "description": "", "time": 1},
@@ -107,8 +108,10 @@ def refused(value: Any) -> Any:
 
 #: Field → what it comes to, told by what it was rendered to; none of the values is an appid, or a word of a choice.
 COMES_TO: Final[dict[str, Callable[[Any], Any]]] = {
-    **dict.fromkeys(["withdraw_foreign_audit", "privacy_api_not_use", "individual", "approver_must_differ"], flag),
     **dict.fromkeys(["support_debuger_first", "support_experiencer_first"], flag),
+    **dict.fromkeys(
+        ["withdraw_foreign_audit", "privacy_api_not_use", "individual", "approver_must_differ", "direct"], flag
+    ),
     **dict.fromkeys(["user_desc", "version_desc", "feedback_info", "feedback_stuff", "order_path"], text),
     **dict.fromkeys(["user_version", "wxa_conn_id", "platform_conn_id", "path", "version", "wechatid"], named),
     **dict.fromkeys(["template_id", "auditid", "app_version"], digits),
@@ -118,7 +121,7 @@ COMES_TO: Final[dict[str, Callable[[Any], Any]]] = {
         ["ext_json", "outcomes", "preview_info", "ugc_declare", "adopt_trial", "body"], or_none(json_object)
     ),
     **dict.fromkeys(["appid", "action", "on_platform_list_empty", "on_individual", "plan", "method"], refused),
-    "read": json_object,
+    **dict.fromkeys(["read", "server_domains"], json_object),
     "item_list": or_none(json_list),
     "timeout": number,
     "approval_timeout_hours": or_none(number),

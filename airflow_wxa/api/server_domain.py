@@ -1,0 +1,162 @@
+"""Server domains (服务器域名): what a Mini Program may request, and the lists in which they travel.
+
+Six lists by kind, each with its scheme; a domain may carry a port, and then only that port works. The platform's list
+holds bare hosts.
+
+Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyserverdomain
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from airflow_wxa.api.call import Call
+from airflow_wxa.api.webview_domain import read_hosts
+from airflow_wxa.errors import WxaSpecError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+#: Kind, as WeChat names its list → scheme of its domains.
+SERVER_KINDS: Final[Mapping[str, str]] = {
+    "requestdomain": "https",
+    "wsrequestdomain": "wss",
+    "uploaddomain": "https",
+    "downloaddomain": "https",
+    "udpdomain": "udp",
+    "tcpdomain": "tcp",
+}
+#: Kind → domains. A kind that is not there is one that nobody speaks of, which is not an empty one.
+DomainLists: TypeAlias = "Mapping[str, frozenset[str]]"
+
+_FORBIDDEN: Final = "api.weixin.qq.com"
+_DOMAIN: Final = re.compile(r"(?P<scheme>[A-Za-z]+)://(?P<host>[^/?#:@\[\]]*)(?::(?P<port>[0-9]{1,5}))?/?")
+_HIGHEST_PORT: Final = 65535
+_SOURCE: Final = "https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyserverdomain"
+
+
+def parse_server_domains(given: Mapping[str, Iterable[Any]]) -> DomainLists:
+    """Return the domains that lists by kind name, normalised; a kind that is left out is left out.
+
+    :raises WxaSpecError: every problem of all lists together.
+    """
+    lists, problems = read_server_domains(given)
+    if problems:
+        raise WxaSpecError(
+            "server domains refused: not every entry is one",
+            problems,
+            why="each list takes domains of its own scheme: a host name, with a port or without, no path and no IP",
+            next_step="write them as https://api.example.com, wss://ws.example.com, udp://… or tcp://…",
+            source=_SOURCE,
+        )
+    return lists
+
+
+def read_server_domains(given: Mapping[str, Any]) -> tuple[DomainLists, list[str]]:
+    """Return the domains that lists by kind name, and what is wrong with what names none."""
+    lists, problems = {}, []
+    for kind, texts in given.items():
+        if kind not in SERVER_KINDS:
+            problems.append(f"{shown(repr(kind))}: must be one of {', '.join(SERVER_KINDS)}")
+        elif isinstance(texts, str) or not hasattr(texts, "__iter__"):
+            problems.append(f"{kind} = {shown(repr(texts))}: must be a list of {SERVER_KINDS[kind]}:// domains")
+        else:
+            read = [_read(kind, text) for text in texts]
+            problems += [f"{kind}: {problem}" for _, problem in read if problem]
+            lists[kind] = frozenset(domain for domain, problem in read if not problem)
+    return lists, problems
+
+
+def lists_in(answer: Mapping[str, Any], kinds: Iterable[str] = SERVER_KINDS) -> DomainLists:
+    """Return the lists that an answer tells, normalised; one that it does not tell is left out."""
+    return {kind: _normalised(answer[kind]) for kind in kinds if kind in answer}
+
+
+def bare_hosts(lists: DomainLists) -> frozenset[str]:
+    """Return the hosts of server domains, as the platform's list names them."""
+    found = (_DOMAIN.fullmatch(domain) for domains in lists.values() for domain in domains)
+    return frozenset(match["host"] for match in found if match)
+
+
+def modify_domain(appid: str, action: str, lists: DomainLists | None = None) -> Call:
+    """Change or read a Mini Program's server domains (设置服务器域名), of those that the platform registered.
+
+    Every write sends all six lists: ``set`` replaces all of them, also those that it does not name.
+
+    :param action: ``"add"``, ``"delete"``, ``"set"`` or ``"get"``.
+    :return: a call whose reply holds the six lists, and ``invalid_*`` and ``no_icp_domain``: what was not taken,
+        beside errcode 0.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyserverdomain
+    """
+    return Call.to("modify_domain", appid, _body(action, lists))
+
+
+def modify_domain_directly(appid: str, action: str, lists: DomainLists | None = None) -> Call:
+    """Change or read a Mini Program's server domains in direct mode; effective after a release.
+
+    :return: a call whose reply holds the six lists.
+    """
+    return Call.to("modify_domain_directly", appid, _body(action, lists))
+
+
+def get_effective_domain(appid: str) -> Call:
+    """Read which server domains a Mini Program has, by origin of the setting, and which are effective.
+
+    :return: a call whose reply holds ``mp_domain``, ``third_domain``, ``direct_domain`` and ``effective_domain``, each
+        an object of six lists.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/en/openApi/OpenApiDoc/miniprogram-management/domain-management/getEffectiveServerDomain.html
+    """
+    return Call.to("get_effective_domain", appid)
+
+
+def modify_wxa_server_domain(
+    action: Literal["add", "delete", "set", "get"], hosts: Iterable[str] = (), *, published: bool = True
+) -> Call:
+    """Change or read the platform's own list of server domains (第三方平台服务器域名).
+
+    :param hosts: bare hosts.
+    :param published: change the published version as well; where there is none that is 61028.
+    :return: a call whose reply holds ``testing_…``, ``published_…`` and ``invalid_wxa_server_domain``, each hosts
+        joined by ``;`` and each absent at times: published when the platform is not published, invalid when none is.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/domain-mgnt/api_modifythirdpartyserverdomain
+    """
+    body: dict[str, Any] = {"action": action}
+    if action != "get":
+        body |= {"wxa_server_domain": ";".join(sorted(hosts)), "is_modify_published_together": published}
+    return Call.to("modify_wxa_server_domain", None, body)
+
+
+def _body(action: str, lists: DomainLists | None) -> dict[str, Any]:
+    if action == "get":
+        return {"action": action}
+    return {"action": action, **{kind: sorted((lists or {}).get(kind, ())) for kind in SERVER_KINDS}}
+
+
+def _normalised(entries: str | Collection[Any]) -> frozenset[str]:
+    """Return domains as WeChat's lists mean them: a slash at the end and upper case are nothing of their own."""
+    texts = re.split(r"[;,\s]+", entries) if isinstance(entries, str) else entries
+    return frozenset(text for each in texts if (text := str(each).strip().rstrip("/").lower()))
+
+
+def _read(kind: str, text: Any) -> tuple[str, str]:
+    """Return the domain, or what is wrong with the text."""
+    scheme = SERVER_KINDS[kind]
+    name = shown(repr(text))
+    match = _DOMAIN.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        return "", f"{name} is no domain: write {scheme}://api.example.com, without path, user or wildcard"
+    if match["scheme"].lower() != scheme:
+        return "", f"{name} has another scheme: {kind} takes {scheme}://"
+    hosts, problems = read_hosts([match["host"]])
+    if problems:
+        return "", f"{name}: {problems[0]}"
+    if hosts[0] == _FORBIDDEN:
+        return "", f"{name}: {_FORBIDDEN} may not be configured"
+    if match["port"] and not 0 < int(match["port"]) <= _HIGHEST_PORT:
+        return "", f"{name} has a port that is none: 1 to {_HIGHEST_PORT}"
+    port = f":{int(match['port'])}" if match["port"] else ""
+    return f"{scheme}://{hosts[0]}{port}", ""

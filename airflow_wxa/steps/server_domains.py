@@ -1,0 +1,347 @@
+"""Domains that WeChat lets be changed 50 times a month: server domains, and business domains in direct mode.
+
+Each step compares before it writes, and writes only what differs: an accepted change is counted whatever it changes.
+A list that went online in direct mode is never ``set`` again, which would take it offline until the next release: the
+difference is added and deleted instead.
+
+Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyjumpdomaindirectly
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from airflow_wxa.api.budget import budget_used_up
+from airflow_wxa.api.call import named_in_full, refused_values
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.errcodes import DOMAIN_NOT_ON_PLATFORM, NO_DOMAIN_TO_MODIFY, WEBVIEW_CONFIRM_FILE_CHECK_FAILED
+from airflow_wxa.api.server_domain import (
+    SERVER_KINDS,
+    bare_hosts,
+    get_effective_domain,
+    lists_in,
+    modify_domain,
+    modify_domain_directly,
+    modify_wxa_server_domain,
+)
+from airflow_wxa.api.webview_domain import (
+    WebviewDomain,
+    get_effective_webviewdomain,
+    get_webviewdomain_confirmfile,
+    normalised_hosts,
+    setwebviewdomain_directly,
+)
+from airflow_wxa.errors import (
+    WxaApiError,
+    WxaBusyError,
+    WxaError,
+    WxaInputError,
+    WxaPlatformSetupError,
+    WxaSpecError,
+    WxaStateError,
+    WxaTransportError,
+)
+from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
+from airflow_wxa.steps.outcome import DomainListsOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from airflow_wxa.api.call import Call, Reply
+    from airflow_wxa.api.endpoints import Endpoint
+    from airflow_wxa.api.server_domain import DomainLists
+    from airflow_wxa.steps.lag import AcceptedWrites
+    from airflow_wxa.steps.outcome import Step
+
+#: What a list can be asked for.
+LIST_ACTIONS: Final = ("add", "delete", "set", "get")
+_WEBVIEW: Final = "webviewdomain"
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One endpoint that changes lists of a Mini Program.
+
+    :param kinds: its lists.
+    :param call: of appid, action and lists.
+    :param is_direct: what it sets is effective after a release, and ``set`` takes what is online offline.
+    """
+
+    endpoint: Endpoint
+    kinds: tuple[str, ...]
+    call: Callable[[str, str, DomainLists | None], Call]
+    is_direct: bool
+
+
+_PLATFORM: Final = _Way(CATALOGUE["modify_domain"], tuple(SERVER_KINDS), modify_domain, is_direct=False)
+_DIRECT: Final = _Way(CATALOGUE["modify_domain_directly"], tuple(SERVER_KINDS), modify_domain_directly, is_direct=True)
+_DIRECT_WEBVIEW: Final = _Way(
+    CATALOGUE["setwebviewdomain_directly"],
+    (_WEBVIEW,),
+    lambda appid, action, lists: setwebviewdomain_directly(appid, action, (lists or {}).get(_WEBVIEW, ())),
+    is_direct=True,
+)
+
+
+def configure_server_domains(
+    appid: str,
+    action: str,
+    wanted: DomainLists,
+    *,
+    direct: bool = False,
+    changes_left: int | None = None,
+    accepted: AcceptedWrites = NOTHING_ACCEPTED,
+) -> Step[DomainListsOutcome]:
+    """Bring a Mini Program's server domains to what ``action`` wants, and read them back; nothing is sent in vain.
+
+    :param action: ``"add"``, ``"delete"``, ``"set"`` (kinds that ``wanted`` leaves out stay as they are) or ``"get"``.
+    :param wanted: kind → domains.
+    :param direct: in direct mode, past the platform's list; effective after a release.
+    :param changes_left: how many changes this month has left, by the ledger; ``None``: not known, the ledger decides.
+    :raises WxaSpecError: domains where the action takes none, or none where it needs some.
+    :raises WxaInputError: WeChat took only a part, or nothing: each value that it did not take is named.
+    :raises WxaPlatformSetupError: the same, for want of an ICP filing; or domains that the platform has not registered.
+    :raises WxaQuotaError: this month has not so many changes left; nothing was sent.
+    :raises WxaStateError: accepted, but the lists read back are not what was wanted.
+    :raises WxaBusyError: the lists read back still are as they were before an accepted write.
+    """
+    way = _DIRECT if direct else _PLATFORM
+    return (yield from _configured(way, appid, action, wanted, changes_left, accepted))
+
+
+def configure_webview_domains_directly(
+    appid: str,
+    action: str,
+    wanted: Iterable[WebviewDomain] = (),
+    *,
+    changes_left: int | None = None,
+    accepted: AcceptedWrites = NOTHING_ACCEPTED,
+) -> Step[DomainListsOutcome]:
+    """Bring a Mini Program's business domains in direct mode to what ``action`` wants; effective after a release.
+
+    Arguments and errors are those of :func:`configure_server_domains`, and:
+
+    :raises WxaPlatformSetupError: 86103, a host does not serve the verification file: the error hands it over.
+    """
+    origins = frozenset(domain.origin for domain in wanted)
+    lists = {_WEBVIEW: origins} if origins else {}
+    try:
+        return (yield from _configured(_DIRECT_WEBVIEW, appid, action, lists, changes_left, accepted))
+    except WxaApiError as error:
+        if error.errcode == WEBVIEW_CONFIRM_FILE_CHECK_FAILED:
+            yield from _hand_over_file(error, appid, origins)
+        raise
+
+
+def read_effective_server_domains(appid: str) -> Step[Mapping[str, DomainLists]]:
+    """Read the server domains by origin of the setting, e.g. ``direct_domain``, and as ``effective_domain``."""
+    reply = yield get_effective_domain(appid)
+    return {name: lists_in(reply.answer[name]) for name in _EFFECTIVE if name in reply.answer}
+
+
+_EFFECTIVE: Final = ("mp_domain", "third_domain", "direct_domain", "effective_domain")
+
+
+def _configured(
+    way: _Way,
+    appid: str,
+    action: str,
+    wanted: DomainLists,
+    changes_left: int | None,
+    accepted: AcceptedWrites,
+) -> Step[DomainListsOutcome]:
+    _check_asked(way, appid, action, wanted)
+    before = yield from _read_lists(way, appid)
+    outcome = DomainListsOutcome("unchanged", appid, way.endpoint.name, action, _plain(before), _plain(before))
+    if action == "get" or not _left(action, wanted, before):
+        return outcome
+    writes = yield from _writes(way, appid, action, wanted, before)
+    if changes_left is not None and len(writes) > changes_left:
+        raise budget_used_up(way.endpoint, appid, changes_left, len(writes))
+    seen, lost = accepted, None
+    for each in writes:
+        try:
+            reply = yield each.knowing(_plain(before))
+        except (WxaTransportError, WxaBusyError) as error:
+            lost = error  # it may have been done: read, do not repeat
+        except WxaApiError as error:
+            if not (yield from _is_there_already(way, appid, action, wanted, error)):
+                raise
+        else:
+            _refuse_a_part(way, appid, reply, changes_left)
+        seen = seen.with_write(way.endpoint.name, _plain(before))
+
+    def lags(lists: DomainLists) -> bool:
+        return _left(action, wanted, lists, told=True) != {} and seen.explains(way.endpoint.name, _plain(lists))
+
+    after = yield from read_past_lag(lambda: _read_lists(way, appid), lags)
+    left = _left(action, wanted, after, told=True)
+    if left:
+        raise lost or _differs(way, appid, action, left, after, lags=lags(after))
+    return DomainListsOutcome(
+        "configured",
+        appid,
+        way.endpoint.name,
+        action,
+        _plain(before),
+        _plain(after),
+        added=_plain(_less(after, before)),
+        removed=_plain(_less(before, after)),
+    )
+
+
+def _check_asked(way: _Way, appid: str, action: str, wanted: DomainLists) -> None:
+    problems = []
+    if action not in LIST_ACTIONS:
+        problems.append(f"action = {action!r}: must be one of {', '.join(LIST_ACTIONS)}")
+    elif action == "get" and wanted:
+        problems.append(f"action 'get' takes no domains: {_plain(wanted)}")
+    elif action in {"add", "delete"} and not any(wanted.values()):
+        problems.append(f"action {action!r} needs at least one domain")
+    elif action == "set" and (not wanted or (wanted.keys() >= set(way.kinds) and not any(wanted.values()))):
+        problems.append("an empty 'set' would delete every domain: use delete and name them")
+    if problems:
+        raise WxaSpecError(
+            f"{way.endpoint.name} refused",
+            problems,
+            next_step="name the domains that the action is about",
+            **way.endpoint.named(appid),
+        )
+
+
+def _read_lists(way: _Way, appid: str) -> Step[DomainLists]:
+    reply = yield way.call(appid, "get", None)
+    return lists_in(reply.answer, way.kinds)
+
+
+def _left(action: str, wanted: DomainLists, lists: DomainLists, *, told: bool = False) -> dict[str, frozenset[str]]:
+    """Return by which domains lists are not yet what ``action`` wants; nothing when it is done.
+
+    :param told: only of lists that WeChat told; else one that it did not tell counts as wholly different.
+    """
+    left = {}
+    for kind, domains in wanted.items():
+        if kind not in lists:
+            differing = domains
+            if told or (not domains and action != "set"):
+                continue
+        elif action == "set":
+            differing = domains ^ lists[kind]
+        else:
+            differing = domains & lists[kind] if action == "delete" else domains - lists[kind]
+        if differing or kind not in lists:
+            left[kind] = differing
+    return left
+
+
+def _writes(way: _Way, appid: str, action: str, wanted: DomainLists, before: DomainLists) -> Step[list[Call]]:
+    """Return what has to be sent: only what differs, and no ``set`` of what is online in direct mode."""
+    missing = {kind: domains - before.get(kind, frozenset()) for kind, domains in wanted.items()}
+    surplus = {kind: before.get(kind, frozenset()) - domains for kind, domains in wanted.items()}
+    if action == "add":
+        return [way.call(appid, "add", missing)]
+    if action == "delete":
+        present = {kind: domains & before.get(kind, domains) for kind, domains in wanted.items()}
+        return [way.call(appid, "delete", present)]
+    if way.is_direct and (yield from _is_online(way, appid, before)):
+        parts: tuple[tuple[str, DomainLists], ...] = (("add", missing), ("delete", surplus))
+        return [way.call(appid, part, lists) for part, lists in parts if any(lists.values())]
+    unknown = [kind for kind in way.kinds if kind not in wanted and kind not in before]
+    whole = {kind: wanted.get(kind, before.get(kind, frozenset())) for kind in way.kinds}
+    problems = [f"{kind}: WeChat does not tell what it holds, and set replaces all lists" for kind in unknown]
+    if not any(whole.values()):
+        problems.append("this 'set' would delete every domain: use delete and name them")
+    if problems:
+        raise WxaSpecError(
+            f"{way.endpoint.name} refused",
+            problems,
+            next_step="name all six lists, [] for one that is to be empty; or use add or delete",
+            **way.endpoint.named(appid),
+        )
+    return [way.call(appid, "set", whole)]
+
+
+def _is_online(way: _Way, appid: str, lists: DomainLists) -> Step[bool]:
+    """Tell whether something of a direct list is effective; where WeChat does not say, it may be."""
+    if way.kinds == (_WEBVIEW,):
+        reply = yield get_effective_webviewdomain(appid)
+        told = reply.answer.get("effective_webviewdomain")
+        effective = {} if told is None else lists_in({_WEBVIEW: told}, (_WEBVIEW,))
+    else:
+        effective = (yield from read_effective_server_domains(appid)).get("effective_domain", {})
+    return any(domains and domains & effective.get(kind, domains) for kind, domains in lists.items())
+
+
+def _is_there_already(way: _Way, appid: str, action: str, wanted: DomainLists, error: WxaApiError) -> Step[bool]:
+    """Tell whether a refusal means that nothing is left to do; else say in it what the platform has not registered."""
+    if error.errcode not in {NO_DOMAIN_TO_MODIFY, DOMAIN_NOT_ON_PLATFORM} or way.is_direct:
+        return False
+    if error.errcode == NO_DOMAIN_TO_MODIFY:
+        lists = yield from _read_lists(way, appid)
+        if lists and not _left(action, wanted, lists, told=True):
+            return True
+    try:
+        answer = (yield modify_wxa_server_domain("get")).answer
+    except WxaError:
+        return False  # no platform token here: WeChat's own words must do
+    versions = [answer[name] for name in ("published_wxa_server_domain", "testing_wxa_server_domain") if name in answer]
+    registered = normalised_hosts(versions[0]) if versions else frozenset()
+    absent = bare_hosts(wanted) - registered
+    # No page says whether an entry covers what is below it, as it does for business domains: those without come first.
+    alone = {host for host in absent if not WebviewDomain(host).covered_by(registered)}
+    error.values |= named_in_full({"not on the platform's list": sorted(alone or absent)})
+    return False
+
+
+def _refuse_a_part(way: _Way, appid: str, reply: Reply, changes_left: int | None) -> None:
+    """Raise if WeChat names domains that it did not take although it answered 0."""
+    refused = refused_values(way.call(appid, "get", None), reply)
+    if not refused:
+        return
+    left = {} if changes_left is None else {"changes left this month": max(0, changes_left - 1)}
+    refusal = WxaPlatformSetupError if set(refused) == {"no_icp_domain"} else WxaInputError
+    raise refusal(
+        what=f"{way.endpoint.name} took only a part: WeChat refused {sum(map(len, refused.values()))} of the domains",
+        errcode=0,
+        values={**named_in_full(refused), **left},
+        why="WeChat answers 0 although it did not take all: the fields name what it left out, the rest is configured.",
+        next_step="correct or drop these domains (those of no_icp_domain: have their owners file them), then run again",
+        **way.endpoint.named(appid),
+    )
+
+
+def _differs(
+    way: _Way, appid: str, action: str, left: DomainLists, after: DomainLists, *, lags: bool
+) -> WxaBusyError | WxaStateError:
+    if lags:
+        return still_lagging(way.endpoint.name, way.endpoint.name, appid, _plain(after))
+    return WxaStateError(
+        f"{way.endpoint.name} was accepted, but the lists read back are not what was wanted",
+        values={"action": action, **named_in_full({kind: sorted(domains) for kind, domains in left.items()})},
+        why="WeChat did not apply the whole change, or somebody else changed the list in between",
+        next_step="read the lists with action get, then run the step again: it sends only what differs",
+        **way.endpoint.named(appid),
+    )
+
+
+def _hand_over_file(error: WxaApiError, appid: str, origins: frozenset[str]) -> Step[None]:
+    """Say in an error which file has to be where, if it can be read."""
+    try:
+        file = (yield get_webviewdomain_confirmfile(appid)).answer
+    except WxaError:
+        return
+    name = file.get("file_name", "")
+    if name:
+        error.values |= {"file name": name, "file content": file.get("file_content", "")}
+        error.values |= named_in_full({"put it at": [f"{origin}/{name}" for origin in sorted(origins)]})
+
+
+def _less(these: DomainLists, those: DomainLists) -> dict[str, frozenset[str]]:
+    """Return what stands in these lists and not in those, of lists that both tell."""
+    left = {kind: domains - those[kind] for kind, domains in these.items() if kind in those}
+    return {kind: domains for kind, domains in left.items() if domains}
+
+
+def _plain(lists: DomainLists) -> dict[str, list[str]]:
+    return {kind: sorted(domains) for kind, domains in lists.items()}

@@ -1,0 +1,84 @@
+"""Server domains as values: what is one, and the bodies in which they travel."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_wxa.api.call import Call, read_reply
+from airflow_wxa.api.server_domain import (
+    SERVER_KINDS,
+    bare_hosts,
+    lists_in,
+    modify_domain,
+    modify_wxa_server_domain,
+    parse_server_domains,
+)
+from airflow_wxa.errors import WxaInputError, WxaSpecError
+from airflow_wxa.sandbox.testing import APPID
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "domain"),
+    [
+        ("requestdomain", "https://API.example.com/", "https://api.example.com"),
+        ("requestdomain", "https://api.example.com:8443", "https://api.example.com:8443"),
+        ("wsrequestdomain", "wss://ws.example.com", "wss://ws.example.com"),
+        ("udpdomain", "udp://u.example.com:0080", "udp://u.example.com:80"),
+        ("tcpdomain", "tcp://例子.example.com", "tcp://xn--fsqu00a.example.com"),
+    ],
+)
+def test_a_domain_is_normalised(kind: str, text: str, domain: str) -> None:
+    assert parse_server_domains({kind: [text]}) == {kind: {domain}}
+
+
+def test_every_problem_is_named_at_once() -> None:
+    given = {
+        "requestdomain": ["wss://a.example.com", "https://10.0.0.1", "https://a.example.com/path", 7],
+        "wsrequestdomain": ["https://ws.example.com"],
+        "uploaddomain": "https://a.example.com",
+        "downloaddomain": ["https://api.weixin.qq.com"],
+        "udpdomain": ["udp://a.example.com:70000"],
+        "domain": [],
+    }
+    with pytest.raises(WxaSpecError) as refused:
+        parse_server_domains(given)
+    for named in (
+        "wss://a.example.com", "10.0.0.1", "a.example.com/path", "7 is no", "https://ws.example.com", "must be a list",
+        "api.weixin.qq.com", ":70000", "'domain'",
+    ):  # fmt: skip
+        assert any(named in problem for problem in refused.value.problems), named
+
+
+def test_a_write_sends_all_six_lists_and_a_read_none() -> None:
+    body = modify_domain(APPID, "set", {"requestdomain": frozenset({"https://a.example.com"})}).body
+    assert body == {"action": "set", **{kind: [] for kind in SERVER_KINDS}, "requestdomain": ["https://a.example.com"]}
+    assert modify_domain(APPID, "get").body == {"action": "get"}
+    assert modify_wxa_server_domain("add", ["b.org", "a.org"], published=False).body == {
+        "action": "add",
+        "wxa_server_domain": "a.org;b.org",
+        "is_modify_published_together": False,
+    }
+
+
+def test_lists_are_read_as_loosely_as_they_come_and_one_that_is_not_told_is_not_empty() -> None:
+    answer = {"requestdomain": ["https://A.example.com/"], "udpdomain": "udp://u.example.com", "tcpdomain": []}
+    assert lists_in(answer) == {
+        "requestdomain": {"https://a.example.com"},
+        "udpdomain": {"udp://u.example.com"},
+        "tcpdomain": frozenset(),
+    }
+    assert bare_hosts({"requestdomain": frozenset({"https://a.example.com:8443"})}) == {"a.example.com"}
+
+
+def test_a_refusal_names_every_value_that_wechat_names_in_full() -> None:
+    invalid = [f"wss://{'x' * 60}.host-{number}.example.com" for number in range(40)]
+    answer = {"errcode": 85303, "errmsg": "no", "invalid_wsrequestdomain": invalid, "no_icp_domain": ["https://n.org"]}
+    with pytest.raises(WxaInputError) as refused:
+        read_reply(Call.to("modify_domain", APPID, {"action": "get"}), 200, _json(answer))
+    assert [value for value in (*invalid, "https://n.org") if value not in str(refused.value)] == []
+
+
+def _json(answer: object) -> bytes:
+    import json  # noqa: PLC0415
+
+    return json.dumps(answer).encode()

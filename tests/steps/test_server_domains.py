@@ -1,0 +1,244 @@
+"""Lists that may be changed 50 times a month: compared first, sent once, and a part is not the whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.api.server_domain import SERVER_KINDS
+from airflow_wxa.api.webview_domain import WebviewDomain
+from airflow_wxa.errors import (
+    WxaError,
+    WxaInputError,
+    WxaPlatformSetupError,
+    WxaQuotaError,
+    WxaSpecError,
+    WxaStateError,
+    WxaTransportError,
+)
+from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.steps import (
+    configure_server_domains,
+    configure_webview_domains_directly,
+    modify_platform_server_domains,
+)
+
+if TYPE_CHECKING:
+    from tests.steps.conftest import Script
+
+A, B, C = (f"https://{name}.example.com" for name in "abc")
+EMPTY: dict[str, Any] = {kind: [] for kind in SERVER_KINDS}
+
+
+def six(**lists: list[str]) -> dict[str, Any]:
+    """Return an answer with all six lists."""
+    return {"errcode": 0, **EMPTY, **lists}
+
+
+def request(*domains: str) -> dict[str, frozenset[str]]:
+    """Return what is wanted of one list."""
+    return {"requestdomain": frozenset(domains)}
+
+
+@pytest.mark.parametrize(
+    ("action", "wanted", "before"),
+    [("add", request(A), [A, B]), ("delete", request(C), [A, B]), ("set", request(A, B), [A, B])],
+)
+def test_what_is_so_already_is_not_sent(
+    script: Script, action: str, wanted: dict[str, frozenset[str]], before: list[str]
+) -> None:
+    outcome = script.play(configure_server_domains(APPID, action, wanted), modify_domain=[six(requestdomain=before)])
+    assert outcome.outcome == "unchanged"
+    assert script.bodies("modify_domain") == [{"action": "get"}]
+
+
+@pytest.mark.parametrize(
+    ("action", "wanted", "sent", "after"),
+    [
+        ("add", request(A, B), {"requestdomain": [B]}, {"requestdomain": [A, B], "udpdomain": ["udp://u.org"]}),
+        ("delete", request(A, C), {"requestdomain": [A]}, {"udpdomain": ["udp://u.org"]}),
+        ("set", request(B), {"requestdomain": [B], "udpdomain": ["udp://u.org"]}, None),
+    ],
+)
+def test_only_what_differs_is_sent_and_a_set_is_whole(
+    script: Script, action: str, wanted: dict[str, frozenset[str]], sent: dict[str, list[str]], after: Any
+) -> None:
+    after = six(**(after or sent))
+    outcome = script.play(
+        configure_server_domains(APPID, action, wanted),
+        modify_domain=[six(requestdomain=[A], udpdomain=["udp://u.org"]), after, after],
+    )
+    assert outcome.outcome == "configured"
+    assert script.bodies("modify_domain")[1] == {"action": action, **EMPTY, **sent}
+
+
+def test_a_set_without_a_list_that_wechat_does_not_tell_is_refused(script: Script) -> None:
+    four = {"errcode": 0, "requestdomain": [A], "wsrequestdomain": [], "uploaddomain": [], "downloaddomain": []}
+    with pytest.raises(WxaSpecError) as refused:
+        script.play(configure_server_domains(APPID, "set", request(B)), modify_domain=[four])
+    assert [problem.partition(":")[0] for problem in refused.value.problems] == ["udpdomain", "tcpdomain"]
+
+
+@pytest.mark.parametrize(
+    ("named", "kind"),
+    [
+        ({"invalid_requestdomain": [A]}, WxaInputError),
+        ({"invalid_wsrequestdomain": [f"wss://{A}"]}, WxaInputError),
+        ({"invalid_uploaddomain": [A], "no_icp_domain": [B]}, WxaInputError),
+        ({"invalid_downloaddomain": [A]}, WxaInputError),
+        ({"invalid_udpdomain": ["udp://u.org"]}, WxaInputError),
+        ({"invalid_tcpdomain": ["tcp://t.org"]}, WxaInputError),
+        ({"no_icp_domain": [A, C]}, WxaPlatformSetupError),
+        (
+            {"no_icp_domain": [f"https://{'x' * 50}.n{number}.example.com" for number in range(60)]},
+            WxaPlatformSetupError,
+        ),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, dict) else "",
+)
+@pytest.mark.parametrize("direct", [False, True])
+def test_a_part_is_no_success_and_each_value_is_named(
+    script: Script, named: dict[str, list[str]], kind: type[WxaError], direct: bool
+) -> None:
+    endpoint = "modify_domain_directly" if direct else "modify_domain"
+    with pytest.raises(kind, match="took only a part") as refused:
+        script.play(
+            configure_server_domains(APPID, "add", request(A, B), direct=direct, changes_left=7),
+            **{endpoint: [six(), six(requestdomain=[B], **named)]},
+        )
+    told = str(refused.value)
+    assert [value for values in named.values() for value in values if value not in told] == []
+    assert "changes left this month 6" in told
+    assert not refused.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("invalid_wxa_server_domain", "a.org;b.org"), ("invalid_wxa_server_domain", ["a.org", "b.org"])],
+)
+def test_a_part_of_the_platforms_list_is_no_success_either(script: Script, field: str, value: Any) -> None:
+    with pytest.raises(WxaInputError, match=r"(?s)only a part.*a\.org, b\.org"):
+        script.play(
+            modify_platform_server_domains("add", ["a.org", "b.org", "c.org"]),
+            modify_wxa_server_domain=[{"testing_wxa_server_domain": ""}, {"errcode": 0, field: value}],
+        )
+
+
+def test_the_published_version_is_changed_where_there_is_one(script: Script) -> None:
+    one = {"testing_wxa_server_domain": "a.org", "errcode": 0}
+    outcome = script.play(modify_platform_server_domains("add", ["a.org"]), modify_wxa_server_domain=[{}, one, one])
+    assert (outcome.outcome, outcome.published) == ("registered", None)
+    assert script.bodies("modify_wxa_server_domain")[1]["is_modify_published_together"] is False
+    both = {**one, "published_wxa_server_domain": "a.org"}
+    script.play(
+        modify_platform_server_domains("add", ["a.org"]),
+        modify_wxa_server_domain=[{**both, "published_wxa_server_domain": ""}, both, both],
+    )
+    assert script.bodies("modify_wxa_server_domain")[-2]["is_modify_published_together"] is True
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_what_the_month_does_not_hold_is_not_begun(script: Script, left: int) -> None:
+    live = {"errcode": 0, "effective_domain": six(requestdomain=[A])}
+    with pytest.raises(WxaQuotaError, match=f"not sent: {left} of 50 .* left this month, it takes 2"):
+        script.play(
+            configure_server_domains(APPID, "set", request(B), direct=True, changes_left=left),
+            modify_domain_directly=[six(requestdomain=[A])],
+            get_effective_domain=[live],
+        )
+    with pytest.raises(WxaQuotaError, match="not sent: 0 of 50"):
+        script.play(modify_platform_server_domains("add", ["a.org"], changes_left=0), modify_wxa_server_domain=[{}])
+
+
+@pytest.mark.parametrize(
+    ("effective", "sent"),
+    [
+        ([A, B], [("add", [C]), ("delete", [A])]),
+        (None, [("add", [C]), ("delete", [A])]),  # WeChat does not say: it may be online
+        ([], [("set", [B, C])]),
+    ],
+)
+def test_a_direct_list_that_is_online_is_not_set_again(
+    script: Script, effective: list[str] | None, sent: list[tuple[str, list[str]]]
+) -> None:
+    told = {} if effective is None else {"effective_webviewdomain": effective}
+    outcome = script.play(
+        configure_webview_domains_directly(APPID, "set", [WebviewDomain.parse(B), WebviewDomain.parse(C)]),
+        setwebviewdomain_directly=[{"webviewdomain": [A, B]}, *({} for _ in sent), {"webviewdomain": [B, C]}],
+        get_effective_webviewdomain=[told],
+    )
+    bodies = [(body["action"], body.get("webviewdomain")) for body in script.bodies("setwebviewdomain_directly")]
+    assert bodies[1:-1] == sent
+    assert (outcome.added, outcome.removed) == ({"webviewdomain": [C]}, {"webviewdomain": [A]})
+
+
+def test_direct_server_lists_that_are_online_are_not_set_again(script: Script) -> None:
+    after = six(requestdomain=[B])
+    script.play(
+        configure_server_domains(APPID, "set", request(B), direct=True),
+        modify_domain_directly=[six(requestdomain=[A]), {}, {}, after],
+        get_effective_domain=[{"effective_domain": six(requestdomain=[A])}],
+    )
+    assert [body["action"] for body in script.bodies("modify_domain_directly")] == ["get", "add", "delete", "get"]
+
+
+def test_a_file_that_wechat_cannot_read_is_handed_over(script: Script) -> None:
+    with pytest.raises(
+        WxaPlatformSetupError, match=r"(?s)file name a1\.txt, file content 0f.*https://a\.example\.com/a1\.txt"
+    ):
+        script.play(
+            configure_webview_domains_directly(APPID, "add", [WebviewDomain.parse(A)]),
+            setwebviewdomain_directly=[{"webviewdomain": []}, 86103],
+            get_webviewdomain_confirmfile=[{"file_name": "a1.txt", "file_content": "0f"}],
+        )
+
+
+@pytest.mark.parametrize("lists", [request(A), request()])
+def test_85017_is_success_only_where_everything_is_there(script: Script, lists: dict[str, frozenset[str]]) -> None:
+    is_there = bool(lists["requestdomain"])
+    step = configure_server_domains(APPID, "add", request(A))
+    if is_there:
+        have = six(requestdomain=[A])
+        assert script.play(step, modify_domain=[six(), 85017, have, have]).outcome == "configured"
+        return
+    with pytest.raises(WxaStateError, match=r"not on the platform's list a\.example\.com"):
+        script.play(
+            step, modify_domain=[six(), 85017, six()], modify_wxa_server_domain=[{"testing_wxa_server_domain": "b.org"}]
+        )
+
+
+def test_a_host_that_the_platform_lacks_is_named_where_its_list_can_be_read(script: Script) -> None:
+    with pytest.raises(WxaPlatformSetupError, match=r"not on the platform's list b\.example\.com"):
+        script.play(
+            configure_server_domains(APPID, "add", request(A, B)),
+            modify_domain=[six(), 85018],
+            modify_wxa_server_domain=[{"testing_wxa_server_domain": "a.example.com;x.org"}],
+        )
+
+
+def test_a_lost_answer_is_read_back_and_never_repeated(script: Script, lost: WxaTransportError) -> None:
+    step = configure_server_domains(APPID, "add", request(A))
+    assert script.play(step, modify_domain=[six(), lost, six(requestdomain=[A])]).outcome == "configured"
+    assert [body["action"] for body in script.bodies("modify_domain")] == ["get", "add", "get"]
+    with pytest.raises(WxaTransportError):
+        script.play(
+            configure_server_domains(APPID, "add", request(A)), modify_domain=[six(), lost, *(six() for _ in range(6))]
+        )
+
+
+@pytest.mark.parametrize(
+    ("action", "wanted"),
+    [
+        ("add", {}),
+        ("delete", request()),
+        ("set", {}),
+        ("set", dict.fromkeys(SERVER_KINDS, frozenset())),
+        ("get", request(A)),
+        ("all", request(A)),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_any_call(script: Script, action: str, wanted: Any) -> None:
+    with pytest.raises(WxaSpecError, match="modify_domain refused"):
+        script.play(configure_server_domains(APPID, action, wanted))
+    assert script.calls == []

@@ -1,0 +1,104 @@
+"""What WeChat counts by the month is never sent more often than that, whoever sends it at the same time."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import update
+
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.errcodes import error_for
+from airflow_wxa.api.server_domain import modify_domain, modify_domain_directly, modify_wxa_server_domain
+from airflow_wxa.api.webview_domain import setwebviewdomain_directly
+from airflow_wxa.errors import WxaQuotaError
+from airflow_wxa.store import Ledger, TaskRef
+from airflow_wxa.store.tables import ledger as rows
+from tests.store.processes import together
+
+if TYPE_CHECKING:
+    from airflow_wxa.api.call import Call
+
+PLATFORM, APPID, OTHER = "wx00000000000000c1", "wx0000000000000001", "wx0000000000000002"
+ROW = CATALOGUE["modify_domain"]
+LISTS = {"requestdomain": frozenset({"https://a.example.com"})}
+CHANGE = modify_domain(APPID, "add", LISTS)
+
+
+@pytest.fixture
+def ledger(store_url: str) -> Ledger:
+    return Ledger(store_url)
+
+
+def spend(ledger: Ledger, times: int, call: Call = CHANGE) -> list[int]:
+    return ledger.intend(PLATFORM, [call] * times, TaskRef("d", "r", "t"))
+
+
+def tries(url: str, times: int) -> int:
+    """Return how many of some changes were let through."""
+    ledger = Ledger(url)
+    through = 0
+    for _ in range(times):
+        with suppress(WxaQuotaError):
+            through += len(spend(ledger, 1))
+    return through
+
+
+def test_the_fifty_first_is_refused_and_says_what_is_left(ledger: Ledger) -> None:
+    spend(ledger, 50)
+    with pytest.raises(WxaQuotaError, match=r"(?s)modify_domain not sent: 0 of 50 .*next month") as refused:
+        spend(ledger, 1)
+    assert not refused.value.retryable
+    assert len(ledger.entries(most=None)) == 50
+
+
+def test_a_batch_that_the_month_does_not_hold_is_not_noted_at_all(ledger: Ledger) -> None:
+    spend(ledger, 49)
+    with pytest.raises(WxaQuotaError):
+        spend(ledger, 2)
+    assert ledger.left(PLATFORM, APPID, ROW) == 1
+
+
+def test_endpoints_of_one_count_share_it_and_the_platform_has_its_own(ledger: Ledger) -> None:
+    spend(ledger, 20)
+    spend(ledger, 20, modify_domain_directly(APPID, "add", LISTS))
+    spend(ledger, 9, setwebviewdomain_directly(APPID, "add", ["https://a.example.com"]))
+    assert ledger.left(PLATFORM, APPID, ROW) == 1
+    assert ledger.left(PLATFORM, OTHER, ROW) == 50
+    server = modify_wxa_server_domain("add", ["a.org"])
+    spend(ledger, 50, server)
+    assert ledger.left(PLATFORM, "", server.endpoint) == 0
+    assert ledger.left(PLATFORM, APPID, ROW) == 1
+
+
+@pytest.mark.parametrize(("errcode", "left"), [(0, 49), (-1, 49), (None, 49), (85018, 50), (86102, 50)])
+def test_what_may_have_been_done_is_spent_and_what_was_refused_is_not(
+    ledger: Ledger, errcode: int | None, left: int
+) -> None:
+    (row,) = spend(ledger, 1)
+    if errcode is not None:
+        ledger.answered({row: error_for(errcode, endpoint=ROW, errmsg="no") if errcode else 0})
+    assert ledger.left(PLATFORM, APPID, ROW) == left
+
+
+def test_last_months_changes_are_over_and_this_months_are_not_erased(ledger: Ledger) -> None:
+    first, *_ = spend(ledger, 3)
+    with ledger._database.writing() as connection:
+        connection.execute(update(rows).where(rows.c.id == first).values(sent_at=rows.c.sent_at - 32 * 86400))
+        connection.execute(update(rows).where(rows.c.id > first).values(sent_at=rows.c.sent_at - 7200))
+    assert ledger.left(PLATFORM, APPID, ROW) in {48, 50}  # 50 in the first two hours of a month
+    ledger.erase()
+    assert sorted(entry.id > first for entry in ledger.entries()) == [True, True]
+
+
+def test_threads_that_change_at_the_same_time_never_exceed_it(ledger: Ledger, store_url: str) -> None:
+    spend(ledger, 40)
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(lambda _: tries(store_url, 5), range(8))) == 10
+
+
+def test_processes_that_change_at_the_same_time_never_exceed_it(ledger: Ledger, store_url: str) -> None:
+    spend(ledger, 42)
+    assert sum(together(4, tries, store_url, 5)) == 8
