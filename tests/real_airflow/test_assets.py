@@ -50,7 +50,7 @@ def follower(dag_id, asset):
     def follow():
         @task
         def told(triggering_asset_events=None):
-            return [event.extra for events in triggering_asset_events.values() for event in events]
+            return [event.extra for event in triggering_asset_events[asset]]
 
         told()
 
