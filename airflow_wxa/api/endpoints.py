@@ -80,6 +80,8 @@ _COMPONENT: Final = "component_access_token"
 
 # No page says whether modify_domain and the direct calls share one count: as one it is never exceeded, however it is.
 _DOMAIN_CHANGES: Final = Budget("changes of server and direct domains", 50)
+_WITHDRAWALS: Final = Budget("withdrawals of audits", 10)  # and 5 a day, which the steps are told
+_RESETS: Final = Budget("resets of call counters", 10)
 _PLATFORM_CHANGES: Final = Budget("changes of the platform's server domains", 50)
 
 _ROWS: Final = (
@@ -172,7 +174,7 @@ _ROWS: Final = (
     # A GET that changes state: 5 a day and 10 a month, so never sent twice by mistake.
     Endpoint(
         "undocodeaudit", "GET", "/wxa/undocodeaudit", _M, True, False,
-        f"{_MINI_PROGRAM}/code-management/api_undoaudit", fenced=True,
+        f"{_MINI_PROGRAM}/code-management/api_undoaudit", fenced=True, budget=_WITHDRAWALS,
     ),
     # A second one is answered 89404, which is as good as the first.
     Endpoint(
@@ -230,7 +232,7 @@ _ROWS: Final = (
     Endpoint(
         "clear_quota", "POST", "/cgi-bin/clear_quota", _E, True, False,
         "https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/openApi/clear_quota.html",
-        fenced=True,
+        fenced=True, budget=_RESETS,
     ),
     Endpoint(
         "clear_quota/v2", "POST", "/cgi-bin/component/clear_quota/v2", _N, True, False,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Reader: TypeAlias = "Callable[[Any], Any]"
 
+#: Says in a template that the platform itself is meant: one that renders to nothing is refused.
+PLATFORM: Final = "platform"
 _NOTHING: Final = "None"  # what Jinja makes of nothing
 _NO_ENTRIES: Final = ("", _NOTHING, "True", "False")
 _FLAGS: Final = {"true": True, "false": False}
@@ -92,6 +94,16 @@ def appid(value: Any) -> str:
     if not isinstance(value, str) or not APPID.fullmatch(value):
         raise ValueError("wx and 16 hex digits in lower case")
     return value
+
+
+def account(value: Any) -> str:
+    """Read an appid, or the word for the platform."""
+    if value == PLATFORM:
+        return PLATFORM
+    try:
+        return appid(value)
+    except ValueError as must:
+        raise ValueError(f"{must}, or {PLATFORM}") from None
 
 
 def digits(value: Any) -> str:

@@ -32,6 +32,7 @@ from airflow_wxa.operators.platform_domains import (
     WxaChangePlatformDomainOperator,
     WxaReadPlatformDomainOperator,
 )
+from airflow_wxa.operators.quota import WxaApproveClearQuotaOperator, WxaClearQuotaOperator
 from airflow_wxa.operators.rollback import (
     WxaApproveRollbackOperator,
     WxaListVersionsOperator,
@@ -50,6 +51,7 @@ from airflow_wxa.operators.templates import WxaAddToTemplateOperator
 __all__ = [
     "WxaAddToTemplateOperator",
     "WxaApprovalOperator",
+    "WxaApproveClearQuotaOperator",
     "WxaApprovePlatformDomainOperator",
     "WxaApproveReleaseOperator",
     "WxaApproveRollbackOperator",
@@ -58,6 +60,7 @@ __all__ = [
     "WxaCallOperator",
     "WxaChangePlatformDomainOperator",
     "WxaChangeVisitStatusOperator",
+    "WxaClearQuotaOperator",
     "WxaCommitOperator",
     "WxaDeleteTemplateOperator",
     "WxaEffectiveServerDomainOperator",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
@@ -50,7 +50,7 @@ class WxaCallOperator(TemplatedFields, BaseOperator):
         "method": values.choice("GET", "POST"),
         "path": values.named,
         "body": values.optional(values.json_object),
-        "appid": _owner,
+        "appid": values.account,
         "wxa_conn_id": values.named,
     }
 
@@ -68,7 +68,7 @@ class WxaCallOperator(TemplatedFields, BaseOperator):
         self.method = method
         self.path = path
         self.body = body
-        self.appid = _PLATFORM if appid is None else appid
+        self.appid = values.PLATFORM if appid is None else appid
         self.wxa_conn_id = wxa_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -76,40 +76,45 @@ class WxaCallOperator(TemplatedFields, BaseOperator):
         self.read_fields()
         with failing_at_once():
             call = unlisted_call(
-                self.method, self.path, self.body or {}, None if self.appid == _PLATFORM else self.appid
+                self.method, self.path, self.body or {}, None if self.appid == values.PLATFORM else self.appid
             )
             if call.writes:
-                _refuse_to_repeat(call)
+                done_before(call)
             try:
-                answer: dict[str, Any] = WxaHook(self.wxa_conn_id).run(_answer(call))
+                answer: dict[str, Any] = WxaHook(self.wxa_conn_id).run(answer_to(call))
             except WxaError as error:
                 error.retryable = error.retryable and not call.writes
                 raise
         return answer
 
 
-def _answer(call: Call) -> Step[dict[str, Any]]:
+def answer_to(call: Call) -> Step[dict[str, Any]]:
+    """Send it, and return WeChat's answer without what may be a token."""
     answer: dict[str, Any] = without_tokens(dict((yield call).answer))
     return answer
 
 
-def _refuse_to_repeat(call: Call) -> None:
-    """Stop if an earlier try of this task may have done it."""
+def done_before(call: Call) -> bool:
+    """Tell whether this task of this run has done it already.
+
+    :raises WxaStateError: an earlier try may have done it: its answer was lost.
+    """
     task = current_task()
     if not task.run_id:
-        return
-    for entry in open_ledger().entries(run_id=task.run_id, most=None):
-        is_mine = (entry.task.dag_id, entry.task.task_id, entry.task.map_index) == (
-            task.dag_id,
-            task.task_id,
-            task.map_index,
+        return False
+    mine = [
+        entry
+        for entry in open_ledger().entries(run_id=task.run_id, most=None)
+        if (entry.task.dag_id, entry.task.task_id, entry.task.map_index, entry.endpoint)
+        == (task.dag_id, task.task_id, task.map_index, call.endpoint.name)
+    ]
+    if lost := next((entry for entry in mine if entry.result == "unknown"), None):
+        raise WxaStateError(
+            f"{call.endpoint.name} not sent again: what an earlier try of this task came to is not known",
+            values={"ledger": lost.id},
+            why="The answer was lost, so WeChat may have done it, and nothing here can read whether it did.",
+            next_step="look at WeChat whether it was done; if it was not, trigger a new run",
+            endpoint=call.endpoint.name,
+            appid=call.appid,
         )
-        if is_mine and entry.endpoint == call.endpoint.name and entry.result == "unknown":
-            raise WxaStateError(
-                f"{call.endpoint.name} not sent again: what an earlier try of this task came to is not known",
-                values={"ledger": entry.id},
-                why="The answer was lost, so WeChat may have done it, and nothing here can read whether it did.",
-                next_step="look at WeChat whether it was done; if it was not, trigger a new run",
-                endpoint=call.endpoint.name,
-                appid=call.appid,
-            )
+    return any(entry.result == "ok" for entry in mine)

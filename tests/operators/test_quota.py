@@ -1,0 +1,106 @@
+"""Resets of call counters: asked for with what is left, once a task, and never an eleventh in a month."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_wxa.operators import WxaApproveClearQuotaOperator, WxaClearQuotaOperator
+from airflow_wxa.sandbox import Fault, Looseness
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
+from tests.airflow_session import answering, calls, connection, register_dag, run_dag
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_wxa.sandbox import RunningSandbox
+
+CLEAR = "/cgi-bin/clear_quota"
+either = pytest.mark.parametrize("whose", [APPID, "platform"])
+
+
+@pytest.fixture(autouse=True, params=["strict", "loose"])
+def sandbox(
+    airflow_database: None,
+    wxa_default: RunningSandbox,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> RunningSandbox:
+    if request.param == "loose":
+        wxa_default.world.loose = Looseness.everything()
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")  # a month of its own
+    with_login = connection(wxa_default.url).replace('"conn_type"', f'"login": "{COMPONENT_APPID}", "conn_type"')
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", with_login)
+    return wxa_default
+
+
+def resets(sandbox: RunningSandbox, whose: str) -> int:
+    world = sandbox.world
+    return len((world.platforms[0] if whose == "platform" else world.mini_program(APPID)).quota_resets)
+
+
+def reset(whose: str) -> Any:
+    return WxaClearQuotaOperator(task_id="reset", appid=whose).execute({})
+
+
+@either
+def test_the_eleventh_of_a_month_is_not_sent(sandbox: RunningSandbox, whose: str) -> None:
+    assert [reset(whose)["left"] for _ in range(10)] == list(range(9, -1, -1))
+    for _ in range(3):
+        with pytest.raises(AirflowFailException, match="0 of 10 resets of call counters are left this month"):
+            reset(whose)
+    assert len(calls(sandbox.journal, CLEAR)) == resets(sandbox, whose) == 10
+
+
+@either
+def test_a_reset_is_approved_with_what_is_left(sandbox: RunningSandbox, whose: str) -> None:
+    reset(whose)
+    asked = WxaApproveClearQuotaOperator(task_id="ask", appid=whose).ask_about({})
+    assert asked.question == f"Reset the call counters of {whose}?"
+    assert "**9 of 10 resets are left this month**" in asked.markdown
+    run = run_dag(register_dag(dag(whose, "approve")), mark_success="approve")
+    assert run.states["reset"] == "failed"
+    with answering("Approve"):
+        run = run_dag(register_dag(dag(whose, "approve")))
+    assert run.xcoms["reset"] == {"outcome": "cleared", "appid": whose, "left": 8}
+    with answering("Reject"):
+        run = run_dag(register_dag(dag(whose, "approve")))
+    assert run.states["reset"] == "skipped"
+    assert resets(sandbox, whose) == 2
+
+
+def dag(whose: str, approval_task_id: str | None = None) -> DAG:
+    with DAG("quota", schedule=None, default_args={"retries": 2}) as dag:
+        reset = WxaClearQuotaOperator(task_id="reset", appid=whose, approval_task_id=approval_task_id)
+        if approval_task_id:
+            WxaApproveClearQuotaOperator(task_id=approval_task_id, appid=whose) >> reset
+    return dag
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
+def test_a_lost_answer_spends_one_and_no_retry_another(sandbox: RunningSandbox, kind: Any) -> None:
+    sandbox.add_fault(Fault(path=CLEAR, kind=kind))
+    run = run_dag(register_dag(dag(APPID)))
+    assert run.states == {"reset": "failed"}
+    assert "what an earlier try of this task came to is not known" in str(run.errors["reset"])
+    assert len(calls(sandbox.journal, CLEAR)) <= 1
+    assert reset(APPID)["left"] == 8
+
+
+def test_a_try_after_one_that_was_accepted_sends_nothing(sandbox: RunningSandbox) -> None:
+    once = dag(APPID)
+    task = once.get_task("reset")
+    failures = iter([True])
+
+    def fail_once(context: Any, result: Any) -> None:
+        if next(failures, False):
+            raise RuntimeError("killed after the answer")
+
+    task._post_execute_hook = fail_once
+    run = run_dag(register_dag(once))
+    assert run.xcoms["reset"] == {"outcome": "already_cleared", "appid": APPID, "left": 9}
+    assert len(calls(sandbox.journal, CLEAR)) == 1
