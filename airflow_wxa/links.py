@@ -50,7 +50,9 @@ class WxaTrialQrcodeLink(BaseOperatorLink):
         appid, wxa_conn_id = getattr(operator, "appid", None), getattr(operator, "wxa_conn_id", None)
         if not (isinstance(appid, str) and APPID.fullmatch(appid) and isinstance(wxa_conn_id, str)):
             return ""
-        return trial_link(api_base_url(), wxa_conn_id, appid, dag_id=ti_key.dag_id, run_id=ti_key.run_id)
+        page = getattr(operator, "path", "")
+        run = {"dag_id": ti_key.dag_id, "run_id": ti_key.run_id}
+        return trial_link(api_base_url(), wxa_conn_id, appid, **run, page=page if isinstance(page, str) else "")
 
 
 class WxaErrcodeLink(BaseOperatorLink):

@@ -46,6 +46,7 @@ class Call:
     :param query: query fields besides the token.
     :param before: what the step had read when it decided to write; JSON, for the ledger only.
     :param fingerprint: of the version that it is about; for the ledger only.
+    :param form: what is sent in place of the body, and its media type; the body describes it, for the ledger.
     """
 
     endpoint: Endpoint
@@ -54,6 +55,12 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     before: Any = None
     fingerprint: str = ""
+    form: tuple[bytes, str] | None = field(default=None, repr=False)
+
+    @property
+    def media_type(self) -> str:
+        """Of what :meth:`content` returns."""
+        return "application/json; charset=utf-8" if self.form is None else self.form[1]
 
     @classmethod
     def to(cls, name: str, appid: str | None, body: Mapping[str, Any] | None = None) -> Call:
@@ -125,6 +132,8 @@ class Call:
                 next_step="correct the values named above and run the step again",
                 **self.named,
             )
+        if self.form is not None:
+            return self.form[0]
         try:
             return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         except (TypeError, ValueError) as error:  # a value JSON cannot say, or half a surrogate pair

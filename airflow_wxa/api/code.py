@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from airflow_wxa.api.call import Call, body_schema
+from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaSpecError, shown
 
 if TYPE_CHECKING:
@@ -348,9 +349,12 @@ def get_page(appid: str) -> Call:
     return Call.to("get_page", appid)
 
 
-def get_qrcode(appid: str) -> Call:
-    """Read the QR code of the trial version: the reply's ``image`` is a JPEG that testers and admins can use."""
-    return Call.to("get_qrcode", appid)
+def get_qrcode(appid: str, path: str = "") -> Call:
+    """Read the QR code of the trial version: the reply's ``image`` is a JPEG that testers and admins can use.
+
+    :param path: the page that it opens, with its query, such as ``page/index?action=1``; ``""``: the first one.
+    """
+    return Call(CATALOGUE["get_qrcode"], appid, query={"path": path} if path else {})
 
 
 def get_code_privacy_info(appid: str) -> Call:

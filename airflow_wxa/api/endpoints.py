@@ -223,6 +223,10 @@ _ROWS: Final = (
         "getvisitstatus", "POST", "/wxa/getvisitstatus", _M, False, True,
         f"{_MINI_PROGRAM}/code-management/api_getvisitstatus",
     ),
+    # A second one makes a second medium, which nobody names.
+    Endpoint(
+        "uploadmedia", "POST", "/wxa/uploadmedia", _M, True, True, f"{_MINI_PROGRAM}/code-management/api_submitaudit"
+    ),
     # Of these two, and of rid/get below, only errcodes were read; their field is the one that clients send.
     Endpoint("bind_tester", "POST", "/wxa/bind_tester", _M, True, True, f"{_RSCODE}/BindTesterResponse.cs"),
     Endpoint(

@@ -35,7 +35,6 @@ T = TypeVar("T")
 _TOKEN_REFUSED: Final = frozenset(
     {INVALID_CREDENTIAL, INVALID_ACCESS_TOKEN, ACCESS_TOKEN_EXPIRED, COMPONENT_ACCESS_TOKEN_EXPIRED}
 )
-_JSON: Final = {"Content-Type": "application/json; charset=utf-8"}
 #: The longest pauses before a second and a third attempt, in seconds.
 PAUSES: Final = (0.25, 0.5)
 #: Tokens that a call is sent with: the one at hand, the one that another process stored since, and a fresh one.
@@ -149,7 +148,7 @@ class Deliverer:
 
     def call(self, call: Call) -> Delivery[Reply]:
         """Send one call; a write is noted before and after."""
-        request = Request(call.endpoint.method, "", call.content(), _JSON)
+        request = Request(call.endpoint.method, "", call.content(), {"Content-Type": call.media_type})
         token = None if call.owner is None else (yield TokenOf(call.owner))
         if self._observer is None or not call.writes:
             return (yield from self._renewing(call, request, token))

@@ -33,6 +33,7 @@ ENDPOINTS: Final[Mapping[str, tuple[str, ...]]] = {
     "RollbackOutcome": ("revertcoderelease",),
     "GrayOutcome": ("grayrelease", "revertgrayrelease"),
     "WithdrawOutcome": ("undocodeaudit",),
+    "TrialQrcodeOutcome": ("get_qrcode",),  # no write either: whoever may see the run may look at the picture
     "AuditOutcome": ("get_auditstatus",),  # no write: where the review stands is kept as the run's latest outcome
 }
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 from airflow.sdk.configuration import conf
 
 from airflow_wxa.api.audit import get_material
-from airflow_wxa.errors import WxaError
+from airflow_wxa.api.media import Media
+from airflow_wxa.errors import WxaError, WxaSpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ _PRIVATE_DIR: Final = 0o700  # a merchant's pages before anyone may see them
 _PRIVATE_FILE: Final = 0o600
 _PNG: Final = b"\x89PNG"
 _JPEG: Final = b"\xff\xd8\xff"
+_NOT_SAVED: Final = "not saved: "
 #: A larger file is not read.
 MOST_BYTES: Final = 5 * 2**20
 _NO_NAME: Final = re.compile(r"[^0-9A-Za-z_-]")
@@ -82,6 +84,39 @@ def read_screenshot(appid: str, auditid: str, number: int) -> tuple[bytes, str] 
     return None
 
 
+def read_media(file: str) -> Media:
+    """Read a file that is to be uploaded.
+
+    :param file: a path on the worker, or a URL of an object storage.
+    :raises WxaSpecError: it cannot be read.
+    """
+    try:
+        if "://" in file:
+            from airflow.sdk import ObjectStoragePath  # noqa: PLC0415  (as above)
+
+            return Media(file.rpartition("/")[2], ObjectStoragePath(file).read_bytes())
+        return Media(Path(file).name, Path(file).read_bytes())
+    except Exception as error:  # noqa: BLE001  (as in _saved)
+        why = getattr(error, "strerror", None) or type(error).__name__
+    raise WxaSpecError("uploadmedia not sent: the file cannot be read", [f"file = {file}: {why}"], endpoint="uploadmedia")
+
+
+def save_picture(appid: str, name: str, image: bytes) -> str:
+    """Save a picture as ``<folder>/<appid>/<name>.jpg``, and return where.
+
+    :raises WxaSpecError: it cannot be saved there.
+    """
+    where = _saved((_as_name(appid), f"{_as_name(name)}.{_kind(image)}"), image)
+    if where.startswith(_NOT_SAVED):
+        raise WxaSpecError(
+            "a picture was not saved",
+            [where],
+            next_step="look at [wxa] screenshot_dir: each worker must be able to write there",
+            appid=appid,
+        )
+    return where
+
+
 def _read(parts: tuple[str, ...]) -> bytes:
     try:
         folder = screenshot_dir()
@@ -121,9 +156,9 @@ def _saved(parts: tuple[str, ...], image: bytes) -> str:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(image)
     except OSError as error:
-        return f"not saved: {named}: {error.strerror or type(error).__name__}"
+        return f"{_NOT_SAVED}{named}: {error.strerror or type(error).__name__}"
     except Exception as error:  # noqa: BLE001  (each object storage has errors of its own, whose text may hold a key)
-        return f"not saved: {named}: {type(error).__name__}"
+        return f"{_NOT_SAVED}{named}: {type(error).__name__}"
     return named
 
 

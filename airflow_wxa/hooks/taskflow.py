@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.server_domain import parse_server_domains
 from airflow_wxa.api.webview_domain import parse_origins
+from airflow_wxa.hooks.screenshots import read_media, save_picture
 from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.steps import (
     Submission,
@@ -23,6 +25,8 @@ from airflow_wxa.steps import (
     release_version,
     revert_gray_release,
     submit_version,
+    trial_qrcode,
+    upload_media,
     verify_release,
     withdraw_audit,
 )
@@ -246,6 +250,26 @@ class ReleaseSteps:
             fence, left = self.fence_withdrawal(appid)
             step = withdraw_audit(appid, str(auditid), left, accepted=self.accepted_writes(appid))
             return self._outcome(step, fence)
+
+    def trial_qrcode(self, appid: str, path: str = "") -> dict[str, Any]:
+        """Save the QR code of the trial version (体验版) below ``[wxa] screenshot_dir``; ``file`` says where.
+
+        :param path: the page that it opens, with its query, such as ``page/index?action=1``; ``""``: the first one.
+        """
+        with failing_at_once():
+            read = self.run(trial_qrcode(appid, path))
+            name = f"trial-{hashlib.sha256(path.encode()).hexdigest()[:12]}" if path else "trial"
+            said: dict[str, Any] = {**read.to_json(), "file": save_picture(appid, name, read.image)}
+        return said
+
+    def upload_media(self, appid: str, file: str) -> dict[str, Any]:
+        """Upload a picture or a video for ``preview_info`` of a submission; returns ``{"mediaid", "type"}``.
+
+        :param file: a path on the worker, or a URL of an object storage as ``ObjectStoragePath`` takes it.
+        """
+        with failing_at_once():
+            said: dict[str, Any] = self.run(upload_media(appid, read_media(file)))
+        return said
 
     def call(self, endpoint: str, appid: str | None, **fields: Any) -> dict[str, Any]:
         """Send one call where there is nothing to decide, and return WeChat's answer.

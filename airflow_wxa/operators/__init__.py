@@ -24,7 +24,9 @@ from airflow_wxa.operators.endpoints import (
     WxaRevertGrayReleaseOperator,
     WxaSetSupportVersionOperator,
     WxaSpeedUpAuditOperator,
+    WxaTrialQrcodeOperator,
     WxaUndoAuditOperator,
+    WxaUploadMediaOperator,
 )
 from airflow_wxa.operators.gray import WxaGrayReleaseOperator
 from airflow_wxa.operators.platform_domains import (
@@ -81,7 +83,9 @@ __all__ = [
     "WxaSetWebviewDomainOperator",
     "WxaSpeedUpAuditOperator",
     "WxaSubmitAuditOperator",
+    "WxaTrialQrcodeOperator",
     "WxaUndoAuditOperator",
+    "WxaUploadMediaOperator",
     "WxaVerifyReleaseOperator",
     "WxaVerifyRollbackOperator",
     "WxaWebviewDomainConfirmfileOperator",

@@ -23,13 +23,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.values import Reader
     from airflow_wxa.steps import Step
 
-_PLATFORM: Final = "platform"
-
-
-def _owner(value: Any) -> str:
-    """Read an appid, or the word for the platform."""
-    return _PLATFORM if value == _PLATFORM else values.appid(value)
-
 
 class WxaCallOperator(TemplatedFields, BaseOperator):
     """Send one call to an endpoint that has no operator of its own; returns WeChat's answer.

@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_wxa.api import values
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.links import WxaTrialQrcodeLink
 from airflow_wxa.release.dag import TemplatedFields
 
 if TYPE_CHECKING:
@@ -153,6 +154,48 @@ class WxaRevertGrayReleaseOperator(_MiniProgramOperator):
     def do(self, hook: WxaHook) -> dict[str, Any]:
         """Take it back."""
         return hook.revert_gray_release(self.appid)
+
+
+class WxaTrialQrcodeOperator(_MiniProgramOperator):
+    """Save the QR code of the trial version (体验版), which testers and admins can open, and link to it.
+
+    The file lies below ``[wxa] screenshot_dir``; the link beside the task reads the picture anew. Returns ``{"outcome":
+    "read", "appid", "path", "file"}``.
+
+    :param path: the page that it opens, with its query, such as ``page/index?action=1``; empty: the first one
+        (templated).
+    """
+
+    reads: ClassVar[Mapping[str, Reader]] = {**_MiniProgramOperator.reads, "path": values.text}
+    operator_extra_links = (*TemplatedFields.operator_extra_links, WxaTrialQrcodeLink())
+
+    def __init__(self, *, path: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.path = path
+
+    def do(self, hook: WxaHook) -> dict[str, Any]:
+        """Read and save it."""
+        return hook.trial_qrcode(self.appid, self.path)
+
+
+class WxaUploadMediaOperator(_MiniProgramOperator):
+    """Upload a picture or a video for ``preview_info`` of a submission. Returns ``{"mediaid", "type"}``.
+
+    Media ids expire (85092): upload before each submission, in the same run.
+
+    :param file: a path on the worker, or a URL of an object storage as ``ObjectStoragePath`` takes it (templated).
+    """
+
+    reads: ClassVar[Mapping[str, Reader]] = {**_MiniProgramOperator.reads, "file": values.named}
+
+    def __init__(self, *, file: str, **kwargs: Any) -> None:
+        kwargs.setdefault("multiple_outputs", True)  # so that upload.output["mediaid"] is an XCom of its own
+        super().__init__(**kwargs)
+        self.file = file
+
+    def do(self, hook: WxaHook) -> dict[str, Any]:
+        """Upload it."""
+        return hook.upload_media(self.appid, self.file)
 
 
 class WxaDeleteTemplateOperator(TemplatedFields, BaseOperator):

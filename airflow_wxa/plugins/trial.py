@@ -1,8 +1,8 @@
 """Trial versions' QR codes, so that whoever approves a release can look at it first.
 
-``GET /{wxa_conn_id}/{appid}?dag_id=…&run_id=…`` asks WeChat for the picture each time; it changes nothing. Whoever may
-see runs of that DAG may see the pictures of the Mini Programs that the ledger knows from that run; to open the trial
-version takes a tester or admin of the Mini Program.
+``GET /{wxa_conn_id}/{appid}?dag_id=…&run_id=…&page=…`` asks WeChat for the picture each time; it changes nothing.
+Whoever may see runs of that DAG may see the pictures of the Mini Programs that the ledger knows from that run; to open
+the trial version takes a tester or admin of the Mini Program.
 
 The API server is a guest's: few pictures are fetched at once, each by one attempt with a short deadline, and no thread
 that serves Airflow's pages waits for WeChat.
@@ -13,13 +13,13 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from html import escape
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import requires_access_dag
 from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
 from anyio import CapacityLimiter, to_thread
-from fastapi import Depends, FastAPI, Response
+from fastapi import Depends, FastAPI, Query, Response
 from fastapi.responses import HTMLResponse
 
 from airflow_wxa.api.appid import APPID
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
+Page = Annotated[str, Query(max_length=1024)]
 
 _AT_ONCE: Final = 4
 _SECONDS: Final = 5.0  # for all: waiting for a turn, Connection, token, picture
@@ -53,7 +54,7 @@ def create_trial_qrcodes() -> FastAPI:
     async def in_thread(work: Callable[[], T]) -> T:
         return await to_thread.run_sync(work, limiter=threads, abandon_on_cancel=True)
 
-    async def answer(wxa_conn_id: str, appid: str, dag_id: str, run_id: str) -> Response:
+    async def answer(wxa_conn_id: str, appid: str, dag_id: str, run_id: str, page: str) -> Response:
         if not APPID.fullmatch(appid):
             return _refused(404, f"{appid} is no appid: wx and 16 hex digits")
         # Before the Connection and any token: a made-up appid must not reach the secrets backend, nor leave a row.
@@ -61,15 +62,15 @@ def create_trial_qrcodes() -> FastAPI:
             return _refused(404, f"run {run_id} of {dag_id} did nothing with {appid}")
         client = await in_thread(partial(_client, wxa_conn_id))
         async with client:
-            image = (await client.send(get_qrcode(appid))).image
+            image = (await client.send(get_qrcode(appid, page))).image
         media_type = "image/png" if image.startswith(_PNG) else "image/jpeg"
         return Response(image, media_type=media_type, headers=dict(_HEADERS))
 
     @app.get("/{wxa_conn_id}/{appid}", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))])
-    async def qrcode(wxa_conn_id: str, appid: str, dag_id: str, run_id: str) -> Response:
+    async def qrcode(wxa_conn_id: str, appid: str, dag_id: str, run_id: str, page: Page = "") -> Response:
         try:
             async with asyncio.timeout(_SECONDS), turns:
-                return await answer(wxa_conn_id, appid, dag_id, run_id)
+                return await answer(wxa_conn_id, appid, dag_id, run_id, page)
         except TimeoutError:
             return _refused(504, f"get_qrcode: no picture within {_SECONDS:g} seconds, try again later")
         except WxaError as error:

@@ -21,9 +21,10 @@ from airflow_wxa.steps.outcome import (
     Step,
     SubmitOutcome,
     TemplateOutcome,
+    TrialQrcodeOutcome,
     WithdrawOutcome,
 )
-from airflow_wxa.steps.plain import plain_call
+from airflow_wxa.steps.plain import plain_call, trial_qrcode, upload_media
 from airflow_wxa.steps.release import release_version, verify_release
 from airflow_wxa.steps.rollback import plan_rollback, roll_back, verify_rollback
 from airflow_wxa.steps.server_domains import (
@@ -53,6 +54,7 @@ __all__ = [
     "Submission",
     "SubmitOutcome",
     "TemplateOutcome",
+    "TrialQrcodeOutcome",
     "WithdrawOutcome",
     "add_to_template",
     "audit_error",
@@ -73,6 +75,8 @@ __all__ = [
     "revert_gray_release",
     "roll_back",
     "submit_version",
+    "trial_qrcode",
+    "upload_media",
     "verify_release",
     "verify_rollback",
     "withdraw_audit",

@@ -273,6 +273,23 @@ class GrayOutcome(_Outcome):
 
 
 @dataclass(frozen=True, slots=True)
+class TrialQrcodeOutcome(_Outcome):
+    """The QR code of the trial version; the picture itself goes into a file, not into XCom.
+
+    :param path: the page that it opens; ``""``: the first one.
+    """
+
+    outcome: Literal["read"]
+    appid: str
+    path: str
+    image: bytes = field(repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it without the picture."""
+        return {"outcome": self.outcome, "appid": self.appid, "path": self.path}
+
+
+@dataclass(frozen=True, slots=True)
 class WithdrawOutcome(_Outcome):
     """A sheet that is not in audit any more.
 

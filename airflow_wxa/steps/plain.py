@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.call import Call, body_schema
+from airflow_wxa.api.code import get_qrcode
 from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.media import uploadmedia
 from airflow_wxa.api.unlisted import without_tokens
 from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.steps.outcome import TrialQrcodeOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_wxa.api.media import Media
     from airflow_wxa.steps.outcome import Step
 
 
@@ -43,6 +47,23 @@ def plain_call(endpoint: str, appid: str | None, fields: Mapping[str, Any]) -> S
     reply = yield call
     answer: dict[str, Any] = without_tokens({**reply.answer, "errcode": reply.errcode})
     return answer
+
+
+def trial_qrcode(appid: str, path: str) -> Step[TrialQrcodeOutcome]:
+    """Read the QR code of the trial version (体验版), which testers and admins can open.
+
+    :param path: the page that it opens, with its query; ``""``: the first one.
+    """
+    return TrialQrcodeOutcome("read", appid, path, (yield get_qrcode(appid, path)).image)
+
+
+def upload_media(appid: str, media: Media) -> Step[dict[str, Any]]:
+    """Upload a picture or a video for ``preview_info`` of a submission; return ``{"mediaid", "type"}``.
+
+    Media ids expire (85092), so it is uploaded anew for each submission.
+    """
+    answer = (yield uploadmedia(appid, media)).answer
+    return {"mediaid": answer["mediaid"], "type": answer.get("type", "")}
 
 
 def _number(value: Any, kind: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from airflow_wxa.api import audit, code, gray, rollback, server_domain, templates, webview_domain
+from airflow_wxa.api import audit, code, gray, media, rollback, server_domain, templates, webview_domain
 from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind
 from airflow_wxa.api.errcodes import errcodes
@@ -75,6 +75,7 @@ RELEASE = (
     gray.grayrelease(APPID, 30),
     gray.getgrayreleaseplan(APPID),
     gray.revertgrayrelease(APPID),
+    media.uploadmedia(APPID, media.Media("shop.png", b"\x89PNG")),
     Call.to("change_visitstatus", APPID, {"action": "close"}),
     Call.to("getvisitstatus", APPID),
     Call.to("bind_tester", APPID, {"wechatid": "lin"}),

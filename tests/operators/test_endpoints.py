@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from airflow.sdk import DAG
@@ -13,6 +16,7 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaBusyError, WxaTransportError
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.links import WxaTrialQrcodeLink
 from airflow_wxa.operators import (
     WxaBindTesterOperator,
     WxaChangeVisitStatusOperator,
@@ -21,17 +25,18 @@ from airflow_wxa.operators import (
     WxaSetSupportVersionOperator,
     WxaSpeedUpAuditOperator,
     WxaSubmitAuditOperator,
+    WxaTrialQrcodeOperator,
     WxaUndoAuditOperator,
+    WxaUploadMediaOperator,
 )
 from airflow_wxa.sandbox import AuditPlan, Fault, Looseness
+from airflow_wxa.sandbox.pictures import qrcode
 from airflow_wxa.sandbox.platforms import Template
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
 from airflow_wxa.steps.plain import _PLAIN_WRITES
 from tests.airflow_session import calls, register_dag, run_dag
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from airflow_wxa.sandbox import MiniProgram, RunningSandbox
 
 VERSION = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
@@ -179,6 +184,57 @@ def resubmitted(account: MiniProgram, number: int) -> str:
     run(WxaCommitOperator, **version)
     auditid: str = run(WxaSubmitAuditOperator, **version, ugc_declare={"scene": [0]})["auditid"]
     return auditid
+
+
+@pytest.mark.parametrize("path", ["", "pages/index/index?shop=8016&to=首页"])
+def test_a_trial_qr_code_is_saved_with_its_page_and_linked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__SCREENSHOT_DIR", str(tmp_path / "pictures"))
+    run(WxaCommitOperator, **VERSION)
+    shown = run(WxaTrialQrcodeOperator, path=path)
+    file = Path(shown.pop("file"))
+    assert shown == {"outcome": "read", "appid": APPID, "path": path}
+    assert file.parent == tmp_path / "pictures" / APPID
+    assert file.read_bytes() == qrcode(f"{APPID} 1.4.0 {path}".strip())
+    assert file.stat().st_mode & 0o777 == 0o600
+    operator, ti = WxaTrialQrcodeOperator(task_id="qr", appid=APPID, path=path), SimpleNamespace(dag_id="d", run_id="r")
+    link = urlsplit(WxaTrialQrcodeLink().get_link(operator, ti_key=ti))  # type: ignore[arg-type]
+    assert dict(parse_qsl(link.query)).get("page", "") == path
+
+
+def test_a_picture_that_cannot_be_saved_fails_and_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "taken").write_text("a file")
+    monkeypatch.setenv("AIRFLOW__WXA__SCREENSHOT_DIR", str(tmp_path / "taken"))
+    run(WxaCommitOperator, **VERSION)
+    with pytest.raises(AirflowFailException, match="taken"):
+        run(WxaTrialQrcodeOperator)
+
+
+@pytest.mark.parametrize("kind", ["", "drop_after", "errcode_before"])
+def test_a_picture_for_the_reviewer_is_uploaded_and_goes_into_the_submission(
+    wxa_default: RunningSandbox, tmp_path: Path, kind: Any
+) -> None:
+    if kind:
+        wxa_default.add_fault(Fault(path="/wxa/uploadmedia", kind=kind))
+    file = tmp_path / 'shop "1".png'
+    file.write_bytes(b"\x89PNG and more")
+    uploaded = run(WxaUploadMediaOperator, file=str(file))
+    assert uploaded["type"] == "image"
+    (entry,) = open_ledger().entries(appid=APPID)
+    assert entry.asked == {"name": file.name, "media_type": "image/png", "bytes": 13}
+    run(WxaCommitOperator, **VERSION)
+    preview = {"pic_id_list": [uploaded["mediaid"]]}
+    run(WxaSubmitAuditOperator, **VERSION, preview_info=preview, ugc_declare={"scene": [0]})
+    assert calls(wxa_default.journal, "/wxa/submit_audit")[-1].body["preview_info"] == preview
+
+
+@pytest.mark.parametrize(("name", "said"), [("absent.png", "No such file"), ("notes.txt", "a picture or a video")])
+def test_what_is_no_picture_is_not_sent(wxa_default: RunningSandbox, tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "notes.txt").write_text("notes")
+    with pytest.raises(AirflowFailException, match=said):
+        run(WxaUploadMediaOperator, file=str(tmp_path / name))
+    assert wxa_default.journal == []
 
 
 def test_what_surrounds_a_release_runs_in_a_dag(account: MiniProgram, wxa_default: RunningSandbox) -> None:

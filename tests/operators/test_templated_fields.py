@@ -42,6 +42,7 @@ RIGHT: Final[dict[str, Any]] = {
     "gray_percentage": 30,
     "version": "2.20.1",
     "wechatid": "lin",
+    "file": "/tmp/shop.png",
     "directory": "/tmp",
     "plan": {
         "appid": APPID,
@@ -113,7 +114,7 @@ COMES_TO: Final[dict[str, Callable[[Any], Any]]] = {
         ["withdraw_foreign_audit", "privacy_api_not_use", "individual", "approver_must_differ", "direct"], flag
     ),
     **dict.fromkeys(["user_desc", "version_desc", "feedback_info", "feedback_stuff", "order_path"], text),
-    **dict.fromkeys(["user_version", "wxa_conn_id", "platform_conn_id", "path", "version", "wechatid"], named),
+    **dict.fromkeys(["user_version", "wxa_conn_id", "platform_conn_id", "path", "version", "wechatid", "file"], named),
     **dict.fromkeys(["template_id", "auditid", "app_version"], digits),
     **dict.fromkeys(["quota_reserve", "released_at", "template_type", "gray_percentage"], whole),
     **dict.fromkeys(["webviewdomain", "hosts", "approvers"], texts),
@@ -131,6 +132,8 @@ COMES_TO: Final[dict[str, Callable[[Any], Any]]] = {
 def comes_to(cls: Any, field: str, value: Any) -> Any:
     """Return what a field comes to; not every class needs a version."""
     read = COMES_TO[field]
+    if field == "path" and cls is operators.WxaTrialQrcodeOperator:
+        return text(value)
     if field == "user_version":
         read = text if "template_type" in cls.reads else or_none(named) if "adopt_trial" in cls.reads else named
     return read(value)
