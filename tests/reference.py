@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.airflow_session import ROOT  # first: it gives Airflow a home of its own
 
 from airflow_wxa import operators, sensors, steps  # isort: skip
+from airflow_wxa.api.call import body_schema  # isort: skip
+from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind  # isort: skip
 from airflow_wxa.cli.doctor.rules import RULES  # isort: skip
 from airflow_wxa.fleet.schema import SCHEMA_FILE, manifest_schema  # isort: skip
 from airflow_wxa.hooks.taskflow import ReleaseSteps  # isort: skip
@@ -27,6 +29,28 @@ if TYPE_CHECKING:
     from airflow_wxa.cli.doctor.rules import Rule
 
 _REFERENCE: Final = ROOT / "docs" / "reference"
+NAMED_ENDPOINTS: Final = ROOT / "tests" / "api" / "named_endpoints.json"
+_TOKENS: Final = {
+    TokenKind.MERCHANT: "merchant",
+    TokenKind.PLATFORM: "platform",
+    TokenKind.EITHER: "either",
+    TokenKind.NONE: "none",
+}
+_ENDPOINTS_HEAD: Final = """# Every endpoint
+
+Made of the code by `python -m tests.reference`. Bodies and answers are checked by the JSON Schemas in
+`airflow_wxa/api/schemas`, the [sandbox](sandbox.md) answers every row, strictly and loosely, and
+`WxaHook().call(name, appid, …)` sends the reads and the [plain writes](../how-to/around-a-release.md).
+
+| endpoint | token | writes | body | operator, or why there is none | source |
+| --- | --- | --- | --- | --- | --- |"""
+_WITHOUT_A_ROW: Final = """
+## Named, but not here
+
+`WxaCallOperator` can send to these.
+
+| endpoint | why it has no row |
+| --- | --- |"""
 _HEAD: Final = """# Operators, sensors and hook
 
 Made of the code by `python -m tests.reference`. Import operators from `airflow_wxa.operators`, sensors from
@@ -198,11 +222,30 @@ def _with_table(path: Path, header: str, rows: list[str]) -> str:
     return "\n".join([text[: begin - 1], *rows]) + text[end:]
 
 
+def _body(row: Endpoint) -> str:
+    names = body_schema(row.name).get("properties", ()) if row.method == "POST" else ()
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def endpoints() -> str:
+    """Return the page of all endpoints."""
+    named = json.loads(NAMED_ENDPOINTS.read_text("utf-8"))
+    rows = [
+        f"| `{row.method} {row.path}` | {_TOKENS[row.token]} | {'yes' if row.writes else ''} "
+        f"| {_body(row)} "
+        f"| {named['rows'][row.path]} | {f'[page]({row.source})' if '://' in row.source else f'`{row.source}`'} |"
+        for row in CATALOGUE.values()
+    ]
+    others = [f"| `{path}` | {why} |" for path, why in named["without_a_row"].items()]
+    return "\n".join([_ENDPOINTS_HEAD, *rows, _WITHOUT_A_ROW, *others, ""])
+
+
 def files() -> dict[Path, str]:
     """Return each file that is made of the code, and what it must hold."""
     release, cli = _REFERENCE / "release.md", _REFERENCE / "cli.md"
     return {
         _REFERENCE / "operators.md": page(),
+        _REFERENCE / "endpoints.md": endpoints(),
         release: _with_table(release, "| param | must be | default | meaning |", params()),
         cli: _with_table(cli, "| rule | level | what it looks at |", rules()),
         ROOT / "airflow_wxa/fleet" / SCHEMA_FILE: json.dumps(manifest_schema(), indent=2, ensure_ascii=False) + "\n",

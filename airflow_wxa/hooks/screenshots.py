@@ -98,7 +98,9 @@ def read_media(file: str) -> Media:
         return Media(Path(file).name, Path(file).read_bytes())
     except Exception as error:  # noqa: BLE001  (as in _saved)
         why = getattr(error, "strerror", None) or type(error).__name__
-    raise WxaSpecError("uploadmedia not sent: the file cannot be read", [f"file = {file}: {why}"], endpoint="uploadmedia")
+    raise WxaSpecError(
+        "uploadmedia not sent: the file cannot be read", [f"file = {file}: {why}"], endpoint="uploadmedia"
+    )
 
 
 def save_picture(appid: str, name: str, image: bytes) -> str:
