@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from airflow_wxa.client import delivery
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from airflow_wxa.steps import lag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -77,6 +79,7 @@ def _make_database() -> None:
     Path(_HOME.name, "dags").mkdir()
     _check_each_schema_once()
     _as_with_airflow_3_3()
+    _read_each_signature_once()
     register_dag(load_release_dag())
 
 
@@ -107,6 +110,23 @@ def _as_with_airflow_3_3() -> None:
         supervisor.in_process_api_server = cache(supervisor.in_process_api_server)
 
 
+def _read_each_signature_once() -> None:
+    """Remember what each dependency of a route asks for: an app with overrides reads all of them at each request.
+
+    Airflow's API in the process of ``DAG.test`` is such an app, and a run asks it a hundred times.
+    """
+    from fastapi.dependencies import utils
+
+    read, known = utils.get_dependant, dict[str, Any]()
+
+    def get_dependant(**asked: Any) -> Any:
+        if (key := repr(sorted(asked.items()))) not in known:
+            known[key] = read(**asked)
+        return known[key]
+
+    utils.get_dependant = get_dependant
+
+
 def connection(host: str, **changes: Any) -> str:
     """Return the Connection to a sandbox with a token for its Mini Program and its platform, as JSON.
 
@@ -122,7 +142,9 @@ def connection(host: str, **changes: Any) -> str:
 
 @pytest.fixture
 def wxa_default(wxa_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
-    """Serve ``wxa_world`` behind the Connection ``wxa_default``."""
+    """Serve ``wxa_world`` behind the Connection ``wxa_default``; what pauses, pauses as often, but not as long."""
+    monkeypatch.setattr(lag, "_PAUSES", (0.0,) * len(lag._PAUSES))
+    monkeypatch.setattr(delivery, "PAUSES", (0.0,) * len(delivery.PAUSES))
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_sandbox.url))
     return wxa_sandbox
 

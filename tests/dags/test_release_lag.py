@@ -24,13 +24,7 @@ if TYPE_CHECKING:
 KINDS = get_args(Lag)
 ONCE = ("/wxa/commit", "/wxa/submit_audit", "/wxa/release")
 #: Reads in a row that one attempt makes before it leaves it to the next.
-PATIENCE = 6
-
-
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pause as often as otherwise, but not as long."""
-    monkeypatch.setattr(lag, "_PAUSES", (0.0,) * (PATIENCE - 1))
+PATIENCE = 1 + len(lag._PAUSES)
 
 
 def registering(sandbox: RunningSandbox) -> dict[str, Any]:

@@ -18,7 +18,6 @@ import pytest
 import structlog
 from airflow.sdk.exceptions import AirflowException
 
-from airflow_wxa.client import delivery
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators import (
@@ -209,12 +208,6 @@ def echoing(echo: str) -> Iterator[str]:
             thread.join()
 
 
-@pytest.fixture
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Repeat at once what the client repeats."""
-    monkeypatch.setattr(delivery, "PAUSES", (0, 0))
-
-
 def fail_everything(shown: list[str]) -> None:
     """Let every operator and sensor fail, and the test of the Connection too; collect all that is said."""
     for operator in OPERATORS:
@@ -241,7 +234,6 @@ def test_no_task_repeats_a_token_that_it_was_answered(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     overheard: Overheard,
-    no_waiting: None,
     echo: str,
 ) -> None:
     shown: list[str] = []
@@ -258,7 +250,6 @@ def test_no_failing_task_shows_a_token(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     overheard: Overheard,
-    no_waiting: None,
     trouble: str,
 ) -> None:
     TROUBLES[trouble](wxa_default, monkeypatch)
@@ -273,7 +264,6 @@ def test_no_failing_trigger_shows_a_token(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     overheard: Overheard,
-    no_waiting: None,
     trouble: str,
 ) -> None:
     TROUBLES[trouble](wxa_default, monkeypatch)
