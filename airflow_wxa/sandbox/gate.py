@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -26,11 +27,11 @@ TOKEN_NAMES = ("access_token", "component_access_token")
 
 Body = dict[str, Any]
 Answer = dict[str, Any] | bytes
-MerchantHandler = Callable[[World, MiniProgram, Body], Answer]
-PlatformHandler = Callable[[World, Platform, Body], Answer]
-AnyHandler = Callable[[World, Any, Body], Answer]
-OpenHandler = Callable[[World, Body], Answer]
-AnyHandlerT = TypeVar("AnyHandlerT", bound=Callable[..., Answer])
+MerchantHandler = Callable[[World, MiniProgram, Body], Answer | None]
+PlatformHandler = Callable[[World, Platform, Body], Answer | None]
+AnyHandler = Callable[[World, Any, Body], Answer | None]
+OpenHandler = Callable[[World, Body], Answer | None]
+AnyHandlerT = TypeVar("AnyHandlerT", bound=Callable[..., Answer | None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,8 @@ class Request:
 class Endpoint:
     """One path of WeChat's API.
 
-    :param handle: answers a call that passed the gate, or raises :class:`RefusalError`; bytes are a JPEG. The body of
-        a GET is its query without tokens.
+    :param handle: answers a call that passed the gate, or raises :class:`RefusalError`; bytes are a JPEG, ``None`` is
+        ``errcode`` 0. The body of a GET is its query without tokens.
     :param account: whose token it wants: class of a platform, of a Mini Program, both, or None where the body itself
         says who calls and proves it.
     :param fields: the request fields that it knows.
@@ -70,7 +71,7 @@ class Endpoint:
 
     path: str
     method: str
-    handle: Callable[..., Answer]
+    handle: Callable[..., Answer | None]
     account: Any
     fields: frozenset[str] = frozenset()
     writes: bool = False
@@ -89,14 +90,12 @@ class Endpoint:
         if request.method not in accepted:
             raise RefusalError(Errcode.REQUIRE_POST if "POST" in accepted else Errcode.REQUIRE_GET)
         if self.account is None:
-            return self.handle(world, self._body(request))
+            return self.handle(world, self._body(request)) or ok()
         account = valid_owner(world, self.token(request))
         self._check_admitted(world, account)
         body = self._body(request)
-        if not self.writes:
-            return self.handle(world, account, body)
-        with world.writing(account):
-            return self.handle(world, account, body)
+        with world.writing(account) if self.writes else nullcontext():
+            return self.handle(world, account, body) or ok()
 
     def token(self, request: Request) -> str:
         """Return the token of a call, from where this endpoint looks for it; empty when there is none."""

@@ -128,14 +128,13 @@ def _status(world: World, account: MiniProgram, sheet: AuditSheet, screenshot: s
 
 
 @merchant_call("GET", "/wxa/undocodeaudit", writes=True)
-def undocodeaudit(world: World, account: MiniProgram, body: Body) -> Answer:
+def undocodeaudit(world: World, account: MiniProgram, body: Body) -> None:
     """Take the sheet in audit back."""
     try:
         account.withdraw_audit(now=world.time())
     except RefusalError as refusal:
         if refusal.errcode is not Errcode.NOT_REVERTIBLE or not world.looseness(account).undo_of_nothing:
             raise
-    return ok()
 
 
 @merchant_call("POST", "/cgi-bin/material/get_material", "media_id")
@@ -160,7 +159,7 @@ def queryquota(world: World, account: MiniProgram, body: Body) -> Answer:
 
 
 @merchant_call("POST", "/wxa/speedupaudit", "auditid", writes=True)
-def speedupaudit(world: World, account: MiniProgram, body: Body) -> Answer:
+def speedupaudit(world: World, account: MiniProgram, body: Body) -> None:
     """Let the reviewers decide at the next question."""
     platform, auditid = world.platform_of(account), str(body.get("auditid"))
     sheet = next((each for each in account.sheets if str(each.auditid) == auditid), None)
@@ -171,4 +170,3 @@ def speedupaudit(world: World, account: MiniProgram, body: Body) -> Answer:
     refuse_if(platform.speedup_rest <= 0, Errcode.SPEEDUP_QUOTA)
     platform.speedup_rest -= 1
     sheet.sped_up, sheet.plan.polls = True, sheet.polls + 1
-    return ok()

@@ -24,7 +24,7 @@ STANDARD_TEMPLATE = 1
 
 
 @merchant_call("POST", "/wxa/commit", "template_id ext_json user_version user_desc", writes=True)
-def commit(world: World, account: MiniProgram, body: Body) -> Answer:
+def commit(world: World, account: MiniProgram, body: Body) -> None:
     """Make a template the trial version."""
     most = world.looseness(account).commits_at_once
     refuse_if(most is not None and world.commits_under_way > most, Errcode.CONCURRENT_LIMIT)
@@ -44,7 +44,6 @@ def commit(world: World, account: MiniProgram, body: Body) -> Answer:
         now=world.now(),
         direct_commit=ext.get("directCommit") is True,
     )
-    return ok()
 
 
 def _template(world: World, account: MiniProgram, template_id: object) -> Template:
@@ -94,15 +93,14 @@ def getversioninfo(world: World, account: MiniProgram, body: Body) -> Answer:
 
 
 @merchant_call("POST", "/wxa/release", writes=True)
-def release(world: World, account: MiniProgram, body: Body) -> Answer:
+def release(world: World, account: MiniProgram, body: Body) -> None:
     """Publish the approved version."""
     platform = world.platform_of(account)
     account.release(registered=platform.registered, server_hosts=platform.server_hosts, now=world.now())
-    return ok()
 
 
 @merchant_call("POST", "/wxa/grayrelease", GRAY_FIELDS, writes=True)
-def grayrelease(world: World, account: MiniProgram, body: Body) -> Answer:
+def grayrelease(world: World, account: MiniProgram, body: Body) -> None:
     """Show the approved version to a part of the users."""
     percentage = body.get("gray_percentage")
     if not isinstance(percentage, int) or isinstance(percentage, bool):
@@ -116,7 +114,6 @@ def grayrelease(world: World, account: MiniProgram, body: Body) -> Answer:
             "support_experiencer_first": body.get("support_experiencer_first") is True,
         }
     )
-    return ok()
 
 
 @merchant_call("GET", "/wxa/getgrayreleaseplan")
@@ -126,11 +123,10 @@ def getgrayreleaseplan(world: World, account: MiniProgram, body: Body) -> Answer
 
 
 @merchant_call("GET", "/wxa/revertgrayrelease", writes=True)
-def revertgrayrelease(world: World, account: MiniProgram, body: Body) -> Answer:
+def revertgrayrelease(world: World, account: MiniProgram, body: Body) -> None:
     """Cancel a staged release; what is answered without one is written nowhere, here it is 87012."""
     refuse_if(account.gray["status"] != 1, Errcode.NOT_REVERTIBLE)
     account.gray = {**account.gray, "status": 4}
-    return ok()
 
 
 @merchant_call("GET", "/wxa/revertcoderelease", "action app_version", writes=True)
@@ -145,11 +141,10 @@ def revertcoderelease(world: World, account: MiniProgram, body: Body) -> Answer:
 
 
 @merchant_call("POST", "/wxa/change_visitstatus", "action", writes=True)
-def change_visitstatus(world: World, account: MiniProgram, body: Body) -> Answer:
+def change_visitstatus(world: World, account: MiniProgram, body: Body) -> None:
     """Open or close the online version to visitors."""
     refuse_if(body.get("action") not in ("open", "close"), Errcode.BAD_VISIT_ACTION)
     account.serving = body["action"] == "open"
-    return ok()
 
 
 @merchant_call("POST", "/wxa/getvisitstatus")
@@ -174,7 +169,7 @@ def gettemplatelist(world: World, account: Platform, body: Body) -> Answer:
 
 
 @platform_call("/wxa/addtotemplate", "draft_id template_type", writes=True)
-def addtotemplate(world: World, account: Platform, body: Body) -> Answer:
+def addtotemplate(world: World, account: Platform, body: Body) -> None:
     """Make a template of a draft; the answer does not tell which, and a second call makes a second one."""
     draft = next((each for each in account.drafts if each.draft_id == body.get("draft_id")), None)
     kind = body.get("template_type", 0)
@@ -185,16 +180,14 @@ def addtotemplate(world: World, account: Platform, body: Body) -> Answer:
     newest = max((each.template_id for each in (*account.templates, *world.templates)), default=0)
     told = {**asdict(draft), "create_time": world.now()}
     account.templates = [*account.templates, Template(template_id=newest + 1, template_type=kind, **told)]
-    return ok()
 
 
 @platform_call("/wxa/deletetemplate", "template_id", writes=True)
-def deletetemplate(world: World, account: Platform, body: Body) -> Answer:
+def deletetemplate(world: World, account: Platform, body: Body) -> None:
     """Take a template out of the library."""
     left = [each for each in account.templates if each.template_id != body.get("template_id")]
     refuse_if(len(left) == len(account.templates), Errcode.TEMPLATE_NOT_FOUND)
     account.templates = left
-    return ok()
 
 
 def _shown(each: Draft | Template) -> dict[str, Any]:

@@ -23,7 +23,7 @@ CALLS_A_DAY = 10_000
 
 
 @merchant_call("POST", "/cgi-bin/component/setprivacysetting", "privacy_ver owner_setting setting_list", writes=True)
-def setprivacysetting(world: World, account: MiniProgram, body: Body) -> Answer:
+def setprivacysetting(world: World, account: MiniProgram, body: Body) -> None:
     """Write a privacy guide: the one in development, live after the next release, or the live one's contacts."""
     owner, version = body.get("owner_setting"), body.get("privacy_ver", DEVELOPMENT)
     if version not in (LIVE, DEVELOPMENT) or not isinstance(owner, dict):
@@ -39,7 +39,6 @@ def setprivacysetting(world: World, account: MiniProgram, body: Body) -> Answer:
         "setting_list": settings,
         "update_time": world.now(),
     }
-    return ok()
 
 
 @merchant_call("POST", "/cgi-bin/component/getprivacysetting", "privacy_ver")
@@ -84,13 +83,12 @@ def _userstr(wechatid: str) -> str:
 
 
 @merchant_call("POST", "/cgi-bin/wxopen/setweappsupportversion", "version", writes=True)
-def setweappsupportversion(world: World, account: MiniProgram, body: Body) -> Answer:
+def setweappsupportversion(world: World, account: MiniProgram, body: Body) -> None:
     """Set the lowest base library."""
     version = body.get("version")
     if not isinstance(version, str) or not all(part.isdigit() for part in version.split(".")):
         raise RefusalError(Errcode.BAD_SUPPORT_VERSION)
     account.support_version = version
-    return ok()
 
 
 @merchant_call("POST", "/wxa/uploadmedia", media=True)
@@ -103,14 +101,14 @@ def uploadmedia(world: World, account: MiniProgram, body: Body) -> Answer:
 
 
 @quota_call("/cgi-bin/clear_quota", "appid", writes=True)
-def clear_quota(world: World, account: AnyAccount, body: Body) -> Answer:
+def clear_quota(world: World, account: AnyAccount, body: Body) -> None:
     """Begin the day's call counts anew, ten times a month."""
     refuse_if(body.get("appid") != account.appid, Errcode.INVALID_APPID)
-    return _reset(world, account)
+    _reset(world, account)
 
 
 @open_call("/cgi-bin/component/clear_quota/v2", "component_appid appsecret appid")
-def clear_quota_by_appsecret(world: World, body: Body) -> Answer:
+def clear_quota_by_appsecret(world: World, body: Body) -> None:
     """Do the same without a token, for the platform or for one of its merchants."""
     platform = proven(world, body, "appsecret")
     named = body.get("appid") or platform.appid
@@ -119,15 +117,14 @@ def clear_quota_by_appsecret(world: World, body: Body) -> Answer:
     account = next((each for each in accounts if each.appid == named), None)
     if account is None:
         raise RefusalError(Errcode.INVALID_APPID)
-    return _reset(world, account)
+    _reset(world, account)
 
 
-def _reset(world: World, account: AnyAccount) -> Answer:
+def _reset(world: World, account: AnyAccount) -> None:
     refuse_if(spent(account.quota_resets, world.time()) >= RESETS_A_MONTH, Errcode.QUOTA_RESETS_USED_UP)
     account.quota_resets.append(world.time())
     if isinstance(account, Platform):
         account.calls_today = {}
-    return ok()
 
 
 @quota_call("/cgi-bin/openapi/quota/get", "cgi_path")
