@@ -7,12 +7,11 @@ import json
 import re
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.answers import fields_understood, integer_in, not_taken, parsed
 from airflow_wxa.api.appid import THE_PLATFORM
-from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind
+from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind, files
 from airflow_wxa.api.errcodes import error_for, is_noop
 from airflow_wxa.api.redaction import Secret, without_secrets
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError, shown
@@ -291,13 +290,8 @@ def body_schema(name: str) -> Mapping[str, Any]:
     return _schemas(name)["body"]
 
 
-@cache
 def _schemas(name: str) -> Mapping[str, Mapping[str, Any]]:
-    if name not in CATALOGUE:
-        return _UNLISTED
-    file = resources.files(__package__).joinpath("schemas", f"{name.replace('/', '_')}.json")
-    schemas: Mapping[str, Mapping[str, Any]] = json.loads(file.read_text("utf-8"))
-    return schemas
+    return files().get(name, _UNLISTED)
 
 
 @cache

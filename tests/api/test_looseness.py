@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import pytest
 from airflow_wxa.api.audit import AuditStatus
 from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.code import CodeVersion
-from airflow_wxa.api.endpoints import CATALOGUE, TokenKind
+from airflow_wxa.api.endpoints import CATALOGUE, TokenKind, files
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaError
 from airflow_wxa.sandbox.exchange import Sandbox
@@ -61,8 +60,7 @@ def needed() -> dict[str, list[str]]:
 
 
 def schema_of(name: str) -> dict[str, Any]:
-    text = resources.files("airflow_wxa.api").joinpath("schemas", f"{name}.json").read_text("utf-8")
-    answer: dict[str, Any] = json.loads(text)["answer"]
+    answer: dict[str, Any] = files()[name]["answer"]
     return answer
 
 
@@ -207,11 +205,11 @@ def test_a_token_is_refused_only_for_what_it_cannot_do_without(name: str, path: 
     assert stopped is None or ((is_needed(name, path) or appid) and stopped.retryable), stopped
 
 
-def test_the_page_lists_every_field_that_a_schema_requires_and_a_dozen_at_most() -> None:
+def test_the_page_lists_every_field_that_a_schema_requires_and_few_besides() -> None:
     listed = {(endpoint, field) for endpoint, names in needed().items() for field in names}
     required = {(name, field) for name in CATALOGUE for field in schema_of(name).get("required", ())}
     assert required <= listed
-    assert len(listed) <= 12
+    assert len(listed) <= 16  # twelve of a release, four of the calls beside it
     for line in PAGE.read_text("utf-8").splitlines():
         if line.startswith("| `"):
             assert line.rpartition(" | ")[2].strip(" |")
