@@ -42,9 +42,13 @@ _BY_OUTCOME: Final[Mapping[str, str]] = {
     "delayed": "wechat",
     "scanning": "wechat",
     "pending": "wechat",
+    "platform_list_empty": "platform_team",
+    "individual": "merchant",
     "asked": "release_manager",
+    "expired": "release_manager",
     "audit_rejected": "release_manager",
     "withdrawn": "release_manager",
+    "already_withdrawn": "release_manager",
     "refused": "release_manager",
     "not_reached": "release_manager",
     "no_quota": "platform_team",
@@ -162,7 +166,7 @@ def _columns(said: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_ONLINE: Final = frozenset({"released", "already_released"})
+_ONLINE: Final = frozenset({"released", "already_released", "rolled_back", "already_rolled_back"})
 
 
 def outcome_word(said: Mapping[str, Any]) -> str:

@@ -7,15 +7,18 @@ import io
 import re
 import string
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
+from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.plugins.board.languages import LANGUAGES, chosen
 from airflow_wxa.plugins.plugin import BOARD_PREFIX
+from airflow_wxa.steps import outcome as outcomes
 from airflow_wxa.store import Ledger, TaskRef
-from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
+from airflow_wxa.store.fleets import Fleets, NewApp, RunKey, Word
 from airflow_wxa.store.ledger import Result
+from airflow_wxa.store.mini_programs import MiniPrograms, Wanted, outcome_word, who_acts
 
 if TYPE_CHECKING:
     from tests.plugins.browser import Browser
@@ -201,6 +204,76 @@ def test_each_text_that_a_page_names_is_there() -> None:
     for path in TEMPLATES.glob("*.html"):
         named = re.findall(r"""t\(\s*["']([a-z_.]+)["']\s*[,)]""", path.read_text("utf-8"))
         assert [key for key in named if key not in texts] == []
+
+
+#: These are told with an errcode, or with a next step of their own.
+STOPPED = {"stopped", "blocked", "failed", "pending", "no_quota", "not_reached", "platform_list_empty", "individual"}
+
+
+def _words(outcome: Any) -> list[str]:
+    """Return what a step's outcome can be."""
+    return re.findall(r"'(\w+)'", str(getattr(outcome, "__annotations__", {}).get("outcome", "")))
+
+
+#: What a person or a task says without a step; ``other``: a fleet's Mini Program that has not ended.
+BESIDE_STEPS = {"asked", "approved", "rejected", "refused", "expired", "stopped", "other"}
+OF_STEPS = {word for outcome in vars(outcomes).values() for word in _words(outcome)}
+assert "already_released" in OF_STEPS
+WORDS = OF_STEPS | {*get_args(Word)} | BESIDE_STEPS
+
+
+@pytest.mark.parametrize("word", sorted(WORDS | {outcome_word({"outcome": word}) for word in WORDS}))
+def test_each_outcome_has_its_text(word: str) -> None:
+    texts = [language.texts().get(f"outcome.{word}", "") for language in LANGUAGES]
+    assert all(texts)
+    assert "_" not in "".join(texts)
+    assert who_acts(word, 0) == "nobody" or word in STOPPED or all(f"next.{word}" in lang.texts() for lang in LANGUAGES)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_each_errcode_says_what_it_means(board: Browser, language: str) -> None:
+    rows = board.get("/errcodes", **{"Accept-Language": language}).text.split("<tr>")[2:]
+    assert len(rows) == len(errcodes().keys() - {0})
+    assert [row for row in rows if not re.search(r"</th><td>[^<]{4,}</td><td>[^<_]{2,}</td>", row)] == []
+    assert language == "en" or [row for row in rows if not re.search("</th><td>.*[\u4e00-\u9fff]", row)] == []
+
+
+def test_a_rolled_back_version_is_online_again(board: Browser, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'wxa.db'}"
+    _settle(
+        Ledger(url), ONLINE, "wxa_rollback", outcome="rolled_back", user_version="1.3.0", release_time=1_800_000_000
+    )
+    shown = board.get("/?lang=zh").text
+    assert "1.3.0" in _row(shown, ONLINE)
+    assert "已回退" in _row(shown, ONLINE)
+
+
+def test_a_fleet_links_to_those_whose_audit_was_rejected(board: Browser, tmp_path: Path) -> None:
+    fleets, key = Fleets(f"sqlite:///{tmp_path / 'wxa.db'}"), RunKey("wxa_fleet_release", "spring")
+    fleets.change(key, {2: {"outcome": "rejected"}})
+    shown = board.get(FLEET).text
+    (link,) = re.findall(r'href="[^"]*board(/[^"]*outcome=audit_rejected)"', shown)
+    assert UNDER_WAY in board.get(link.replace("&amp;", "&")).text
+
+
+@pytest.mark.parametrize(
+    ("said", "who", "next_step"),
+    [
+        ({"outcome": "individual", "errcode": 89231}, "merchant", "individual"),
+        ({"outcome": "platform_list_empty", "errcode": 89020}, "platform_team", "wxa_platform_domains"),
+        ({"outcome": "asked"}, "release_manager", "Required Actions"),
+        ({"outcome": "rejected", "auditid": "7"}, "release_manager", "reviewer"),
+        ({"outcome": "submitted"}, "wechat", "Wait"),
+    ],
+)
+def test_whoever_waits_is_told_what_to_do(
+    board: Browser, tmp_path: Path, said: dict[str, Any], who: str, next_step: str
+) -> None:
+    url = f"sqlite:///{tmp_path / 'wxa.db'}"
+    _settle(Ledger(url), STUCK, "wxa_release", **said)
+    rows, _ = MiniPrograms(url).page(["wxa_release"], Wanted(who=who))
+    assert STUCK in {row.appid for row in rows}
+    assert next_step in _row(board.get("/").text, STUCK)
 
 
 @pytest.mark.parametrize(

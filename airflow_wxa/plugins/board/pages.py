@@ -335,13 +335,20 @@ def _number(text: str | None) -> int | None:
 
 def _shown(row: MiniProgram, language: Language) -> dict[str, Any]:
     """Return a row as the templates show it: what to do in the reader's language, as far as it is known there."""
-    texts = {"what": row.what, "next_step": row.next_step}
-    if language.code == "zh":
-        known = errcodes().get(row.errcode) if row.errcode else None
-        fallback = {"what": known.meaning_zh, "next_step": known.action_zh} if known else texts
-        texts = {name: in_chinese(text) or fallback[name] for name, text in texts.items()}
+    known = errcodes().get(row.errcode) if row.errcode and row.who != "nobody" else None
+    in_general = ("", language.texts().get(f"next.{row.outcome}", ""))
+    if known:
+        in_general = (known.meaning_zh, known.action_zh) if language.code == "zh" else (known.meaning, known.action)
+    what, next_step = (_in(language, *texts) for texts in zip((row.what, row.next_step), in_general, strict=True))
     values = {name: getattr(row, name) for name in MiniProgram.__slots__}
-    return values | texts | {"run_url": _run_url(row.dag_id, row.run_id)}
+    return values | {"what": what, "next_step": next_step, "run_url": _run_url(row.dag_id, row.run_id)}
+
+
+def _in(language: Language, said: str, in_general: str) -> str:
+    """Return a text of a row in the reader's language; where it has no twin, what holds in general, or as it is."""
+    if language.code == "zh":
+        return in_chinese(said) or in_general or said
+    return said or in_general
 
 
 def _run(dag_id: str, run_id: str, said: Mapping[str, Any], at: float) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.store.mini_programs import outcome_word
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -121,7 +122,7 @@ def _mark(text: str, which: DomainList) -> str:
 class Wave:
     """How far a wave of a fleet has come.
 
-    :param outcomes: how many by outcome, of those that have ended.
+    :param outcomes: how many by the outcome's word, of those that have ended.
     """
 
     name: str
@@ -144,7 +145,7 @@ def waves_of(
         wave.total += count
         if outcome is not None:
             wave.done += count
-            wave.outcomes[outcome] += count
+            wave.outcomes[outcome_word({"outcome": outcome})] += count
         if errcode:
             errcodes[errcode] += count
     return [wave for wave in waves.values() if wave.total], errcodes
