@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import PRIVACY_CHECK_RUNNING, error_for
-from airflow_wxa.errors import WxaError
+from airflow_wxa.client.metrics import timing
+from airflow_wxa.errors import WxaAuditRejected, WxaError
 from airflow_wxa.fleet import stages
 from airflow_wxa.fleet.pace import HeldError, Pace, StoppedError
 from airflow_wxa.fleet.stages import COMMIT, CONFIGURE, SUBMIT, ending
@@ -162,7 +163,7 @@ class Shard:
                 if progress.in_audit:
                     await self._wait_for_audit(app)
                     return
-                if step is stages.look and not self._window_is_open(app):
+                if step is stages.look and not self._may_release(app):
                     return
         except StoppedError:
             return
@@ -221,7 +222,7 @@ class Shard:
 
     async def _wait_for_audit(self, app: FleetApp) -> None:
         if time.time() < self._deadline(app):
-            self._in_audit.append(app)
+            self._in_audit.append(self._noted(app, {"again_at": None}) if app.again_at else app)
             return
         hours = self._run.manifest.get("audit_timeout_hours", 264)
         self._noted(
@@ -238,8 +239,9 @@ class Shard:
         hours: float = self._run.manifest.get("audit_timeout_hours", 264)
         return (app.submitted_at or time.time()) + 3600 * hours
 
-    def _window_is_open(self, app: FleetApp) -> bool:
-        """Tell whether a release may happen now; else it waits for the window."""
+    def _may_release(self, app: FleetApp) -> bool:
+        """Tell whether an approved version may be released now; else it waits for the window."""
+        _time_audit(app, "approved")
         now = time.time()
         opens = opens_at(self._run.manifest.get("window"), now)
         if opens > now:
@@ -255,6 +257,8 @@ class Shard:
 
     async def _ended(self, app: FleetApp, error: WxaError) -> None:
         values = {**ending(error), "stage": self._task_id}
+        if error.endpoint == "get_auditstatus" and not getattr(error, "errcode", 0):
+            _time_audit(app, "rejected" if isinstance(error, WxaAuditRejected) else "withdrawn")
         if not app.auditid:  # who takes it up again waits for its scan anew
             values["submitted_at"] = None
         log.warning("%s %s: %s", app.appid, values["outcome"], error.what)
@@ -273,6 +277,12 @@ class Shard:
         for each in taken:
             log.info("%s: its submission goes to %s", app.appid, each.appid)
         self._todo.extend(taken)
+
+
+def _time_audit(app: FleetApp, outcome: str) -> None:
+    """Take how long a review took; one that is looked at again, behind a closed window or a busy WeChat, was taken."""
+    if app.submitted_at and app.again_at is None:
+        timing("wxa.audit_wait", max(time.time() - app.submitted_at, 0.0), outcome=outcome)
 
 
 def _may_have_submitted(error: WxaError) -> bool:

@@ -30,7 +30,8 @@ EVENTS: Final[Mapping[Event, tuple[str, str]]] = {
     "wave_ended": ("Wave done", "本批已完成"),
 }
 _AUDIT_ENDS: Final = {"approved": "审核通过", "rejected": "审核不通过", "withdrawn": "审核已撤回"}
-_WAVES: Final = ("canary", "early")  # each has a gate behind it, a task of its name
+#: Task behind a wave of a fleet → the wave; the last one is the gate of none.
+_BEHIND: Final = {"canary_gate": "canary", "early_gate": "early", "fleet_result": "rest"}
 _MOST: Final = 1500  # characters of a text: WeCom's robot takes 2,048 bytes, the others more
 
 
@@ -114,7 +115,7 @@ def event_of(context: Context) -> Event | None:
     if _returned(context).get("auditid") and _returned(context).get("outcome") in _AUDIT_ENDS and not _is_asked(task):
         return "audit_ended"
     if context.get("exception") is not None:
-        return "gate_closed" if _wave(context) else "run_stopped"
+        return "gate_closed" if _wave(context) not in {"", "rest"} else "run_stopped"
     if _is_asked(task):
         return "approval_wanted" if ti.xcom_pull(task_ids=task.task_id, key="return_value") is None else None
     return "wave_ended" if _wave(context) else None
@@ -134,10 +135,8 @@ def _returned(context: Context) -> Mapping[str, Any]:
 
 
 def _wave(context: Context) -> str:
-    """Return the wave behind which the task is the gate; ``""``: it is none."""
-    task = context.get("task")
-    wave = str(getattr(task, "task_id", "")).removesuffix("_gate")
-    return wave if task is not None and wave in _WAVES and task.task_id == f"{wave}_gate" else ""
+    """Return the wave that the task looks back on; ``""``: on none."""
+    return _BEHIND.get(str(getattr(context.get("task"), "task_id", "")), "")
 
 
 def _counts(context: Context) -> str:

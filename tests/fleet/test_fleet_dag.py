@@ -7,6 +7,7 @@ import pytest
 
 from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
 from airflow_wxa.hooks.store import open_fleets
+from airflow_wxa.notifications import WxaNotifier
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.store.tables import fleet_run
 from tests.airflow_session import answering, register_dag, run_dag
@@ -126,3 +127,29 @@ def test_a_shard_waits_for_its_reviews_in_one_trigger(fleet: Callable[..., Fleet
     assert (run.state, run.xcoms["fleet_result"]) == ("success", {"released": 4})
     polls = here.sandbox.journal.count("/wxa/get_auditstatus")
     assert polls > 8
+
+
+@pytest.mark.parametrize(
+    ("rejected", "told"),
+    [
+        ([], ["wave_ended canary: 2 released", "wave_ended early: 3 released", "wave_ended rest: 4 released"]),
+        ([0], ["gate_closed canary: 1 rejected, 1 released", "run_stopped rest: 4 not_reached"]),
+    ],
+)
+def test_a_fleet_is_told_wave_by_wave(fleet: Callable[..., Fleet], rejected: list[int], told: list[str]) -> None:
+    here, said = fleet(9), list[str]()
+    for position in rejected:
+        here.world.mini_programs[position].audit.result = "rejected"
+    tell = WxaNotifier(lambda context: said.append(f"{context['wxa_event']} {context['wxa_text'].splitlines()[-1]}"))
+    each = {"on_success_callback": tell, "on_failure_callback": tell}
+    dag = register_dag(fleet_release_dag("told_fleet", default_args=each))
+    dag.test(run_conf={"approval": False, "shard_size": 2, "manifest": manifest(9, waves=WAVES)})
+    assert said == told
+
+
+def test_each_review_of_a_fleet_is_timed_once(fleet: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch) -> None:
+    here, timed = fleet(3, audit_polls=2), list[str]()
+    here.world.mini_programs[1].audit.result = "rejected"
+    monkeypatch.setattr("airflow_wxa.fleet.shard.timing", lambda name, _, outcome: timed.append(f"{name} {outcome}"))
+    here.release(manifest(3))
+    assert sorted(timed) == ["wxa.audit_wait approved", "wxa.audit_wait approved", "wxa.audit_wait rejected"]

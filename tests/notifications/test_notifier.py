@@ -81,6 +81,8 @@ def said(told: Any, **how: Any) -> list[list[str]]:
         (context(task("commit_code"), exception=ValueError("refused")), "run_stopped"),
         (context(task("canary_gate"), exception=ValueError("3 of 10 failed")), "gate_closed"),
         (context(task("early_gate")), "wave_ended"),
+        (context(task("fleet_result")), "wave_ended"),
+        (context(task("fleet_result"), exception=ValueError("rest: 3 of 10 failed")), "run_stopped"),
         (context(reason="task_failure"), "run_stopped"),
     ],
 )
