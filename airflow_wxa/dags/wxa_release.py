@@ -23,8 +23,11 @@ from airflow_wxa.hooks.store import store_problems
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators import (
     WxaApproveReleaseOperator,
+    WxaCheckAccountOperator,
     WxaCommitOperator,
+    WxaModifyServerDomainOperator,
     WxaReleaseOperator,
+    WxaSetPrivacySettingOperator,
     WxaSubmitAuditOperator,
     WxaVerifyReleaseOperator,
 )
@@ -84,8 +87,28 @@ def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None 
             group_id=None,
             **of_appid,
         )
+        check_account = WxaCheckAccountOperator(
+            task_id="check_account",
+            guide_is_given=rendered(lambda context: context["params"]["privacy_setting"] is not None),
+            pre_execute=partial(only_when_given, "check_account"),
+            **of_appid,
+        )
+        configure_server_domains = WxaModifyServerDomainOperator(
+            task_id="configure_server_domains",
+            action=rendered(lambda context: context["params"]["server_domains"].get("action", "add")),
+            server_domains=rendered(server_domains),
+            trigger_rule="none_failed",
+            pre_execute=partial(only_when_given, "server_domains"),
+            **of_appid,
+        )
         wait_for_privacy_scan = WxaPrivacyScanSensor(
             task_id="wait_for_privacy_scan", privacy_api_not_use=param("privacy_api_not_use"), **of_appid
+        )
+        set_privacy_setting = WxaSetPrivacySettingOperator(
+            task_id="set_privacy_setting",
+            privacy_setting=param("privacy_setting"),
+            pre_execute=partial(only_when_given, "privacy_setting"),
+            **of_appid,
         )
         submit_audit = WxaSubmitAuditOperator(
             task_id="submit_audit",
@@ -94,6 +117,7 @@ def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None 
             **{name: rendered(partial(in_audit_form, name)) for name in AUDIT_FORM},
             quota_reserve=param("audit_quota_reserve"),
             withdraw_foreign_audit=param("withdraw_foreign_audit"),
+            trigger_rule="none_failed_min_one_success",
             **code,
         )
         wait_for_audit = WxaAuditSensor(
@@ -127,8 +151,12 @@ def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None 
             **code,
         )
 
-        check_release() >> configure_domains
+        checked = check_release()
+        checked >> configure_domains
+        # Beside the domains, so that who asks for neither has the same run as without them.
+        checked >> check_account >> configure_server_domains >> commit_code
         commit_code >> wait_for_privacy_scan >> submit_audit >> wait_for_audit
+        wait_for_privacy_scan >> set_privacy_setting >> submit_audit
         wait_for_audit >> Label("approved by WeChat") >> approve_release >> release >> verify_release
     add_help(*dag.tasks)
     return dag
@@ -178,6 +206,17 @@ def wanted_online(context: Context) -> list[str]:
     if asked.action is None and outcome is not None:
         return list(outcome.after or ())
     return [domain.origin for domain in asked.wanted] if asked.action in {"add", "set"} else []
+
+
+def server_domains(context: Context) -> dict[str, Any]:
+    """Return the lists of the param ``server_domains``."""
+    return {kind: texts for kind, texts in context["params"]["server_domains"].items() if kind != "action"}
+
+
+def only_when_given(name: str, context: Context) -> None:
+    """Skip when the run does not ask for a stage."""
+    if not context["params"][name]:
+        raise AirflowSkipException(f"the params do not ask for it: {name}")
 
 
 def in_audit_form(name: str, context: Context) -> Any:

@@ -17,8 +17,10 @@ from airflow_wxa.steps import (
     audit_status,
     commit_code,
     configure_domains,
+    configure_server_domains,
     privacy_scan,
     release_version,
+    set_privacy_setting,
     submit_version,
     verify_release,
 )
@@ -75,20 +77,23 @@ class Progress:
 
 
 def configure(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Step[Progress]:
-    """Bring the business domains to what is wanted; a list that is so already is not written.
+    """Bring server and business domains to what is wanted; a list that is so already is not written.
 
     :raises WxaError: 89231 where ``on_individual`` is ``stop``, 89020, and whatever the step raises.
     """
+    servers: tuple[Any, ...] = ()
+    if (asked := spec.server_domains) is not None:
+        servers = ((yield from configure_server_domains(app.appid, *asked, accepted=accepted)),)
     if app.individual and spec.params["on_individual"] != "stop":
-        return Progress()
+        return Progress(servers)
     outcome = yield from configure_domains(app.appid, spec.action, spec.wanted, skip_equal=True, accepted=accepted)
     if outcome.outcome == "individual" and spec.params["on_individual"] != "stop":
-        return Progress((outcome,), {"individual": 1})
+        return Progress((*servers, outcome), {"individual": 1})
     if not outcome.is_done:
         raise outcome.as_error()
     planned = (app.plan or {}).get("before")
     changed = planned is not None and outcome.before is not None and list(outcome.before) != planned
-    return Progress((outcome,), _planned_again("its business domains had changed") if changed else {})
+    return Progress((*servers, outcome), _planned_again("its business domains had changed") if changed else {})
 
 
 def commit(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Step[Progress]:
@@ -114,6 +119,8 @@ def submit(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Step[P
         scan = yield from privacy_scan(app.appid, privacy_api_not_use=not_use)
         if scan.outcome == "scanning":
             return Progress(scans=True)
+        if spec.params["privacy_setting"]:
+            yield from set_privacy_setting(app.appid, spec.params["privacy_setting"], accepted=accepted)
     how = Submission(
         version_desc=spec.params["version_desc"] or "",
         privacy_api_not_use=not_use,

@@ -29,6 +29,7 @@ ENDPOINTS: Final[Mapping[str, tuple[str, ...]]] = {
     "TemplateOutcome": ("addtotemplate",),
     "CommitOutcome": ("commit",),
     "SubmitOutcome": ("undocodeaudit", "submit_audit"),
+    "PrivacySettingOutcome": ("setprivacysetting",),
     "ReleaseOutcome": ("release",),
     "RollbackOutcome": ("revertcoderelease",),
     "GrayOutcome": ("grayrelease", "revertgrayrelease"),

@@ -13,7 +13,9 @@ from airflow_wxa.hooks.screenshots import read_media, save_picture
 from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.steps import (
     Submission,
+    apply_for_privacy_interface,
     audit_status,
+    check_account,
     commit_code,
     configure_domains,
     configure_server_domains,
@@ -22,8 +24,10 @@ from airflow_wxa.steps import (
     modify_platform_server_domains,
     plain_call,
     read_effective_server_domains,
+    read_privacy_setting,
     release_version,
     revert_gray_release,
+    set_privacy_setting,
     submit_version,
     trial_qrcode,
     upload_media,
@@ -50,6 +54,7 @@ class ReleaseSteps:
 
         @property
         def log(self) -> Any: ...  # noqa: D102
+        def read(self) -> Any: ...  # noqa: D102
         def run(self, step: Step[Any], *, fence: str = "") -> Any: ...  # noqa: D102
         def fence_withdrawal(self, appid: str) -> tuple[str, int]: ...  # noqa: D102
         def changes_left(self, appid: str, endpoint: str) -> int: ...  # noqa: D102
@@ -120,6 +125,45 @@ class ReleaseSteps:
             left = self.changes_left(THE_PLATFORM, "modify_wxa_server_domain")
             accepted = self.accepted_writes()
             return self._outcome(modify_platform_server_domains(action, hosts, changes_left=left, accepted=accepted))
+
+    def check_account(self, appid: str, *, guide_is_given: bool = False) -> dict[str, Any]:
+        """Look at what a release needs of a merchant's account; what it lacks is one list in the error.
+
+        :param guide_is_given: the privacy guide is written anyway, so it is not looked at.
+        """
+        with failing_at_once():
+            return self._outcome(check_account(appid, self.read().component_appid, guide_is_given=guide_is_given))
+
+    def privacy_setting(self, appid: str, privacy_ver: int = 2) -> dict[str, Any]:
+        """Read a privacy guide; returns WeChat's fields.
+
+        :param privacy_ver: 2, the one that the next release takes live, or 1, the live one.
+        """
+        with failing_at_once():
+            said: dict[str, Any] = self.run(read_privacy_setting(appid, privacy_ver))
+        return said
+
+    def set_privacy_setting(self, appid: str, privacy_setting: Mapping[str, Any]) -> dict[str, Any]:
+        """Write a privacy guide, unless it is so already.
+
+        :param privacy_setting: the body of ``setprivacysetting``, by WeChat's names.
+        """
+        with failing_at_once():
+            accepted = self.accepted_writes(appid)
+            return self._outcome(set_privacy_setting(appid, privacy_setting, accepted=accepted))
+
+    def apply_privacy_interface(
+        self, appid: str, api_name: str, content: str, **lists: Sequence[str]
+    ) -> dict[str, Any]:
+        """Apply for a privacy interface; one that is under review already is an outcome as well.
+
+        :param content: what it is needed for, for the reviewer.
+        :param lists: ``url_list``, ``pic_list``, ``video_list``.
+        """
+        application = {"api_name": api_name, "content": content, **{name: list(each) for name, each in lists.items()}}
+        with failing_at_once():
+            said: dict[str, Any] = self.run(apply_for_privacy_interface(appid, application))
+        return said
 
     def commit(
         self,

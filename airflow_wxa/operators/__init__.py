@@ -1,5 +1,11 @@
 """Operators: each runs one step; constructors only assign."""
 
+from airflow_wxa.operators.account import (
+    WxaApplyPrivacyInterfaceOperator,
+    WxaCheckAccountOperator,
+    WxaGetPrivacySettingOperator,
+    WxaSetPrivacySettingOperator,
+)
 from airflow_wxa.operators.approval import WxaApprovalOperator
 from airflow_wxa.operators.approve_release import WxaApproveReleaseOperator
 from airflow_wxa.operators.audit import WxaAuditBranchOperator
@@ -52,6 +58,7 @@ from airflow_wxa.operators.templates import WxaAddToTemplateOperator
 
 __all__ = [
     "WxaAddToTemplateOperator",
+    "WxaApplyPrivacyInterfaceOperator",
     "WxaApprovalOperator",
     "WxaApproveClearQuotaOperator",
     "WxaApprovePlatformDomainOperator",
@@ -62,10 +69,12 @@ __all__ = [
     "WxaCallOperator",
     "WxaChangePlatformDomainOperator",
     "WxaChangeVisitStatusOperator",
+    "WxaCheckAccountOperator",
     "WxaClearQuotaOperator",
     "WxaCommitOperator",
     "WxaDeleteTemplateOperator",
     "WxaEffectiveServerDomainOperator",
+    "WxaGetPrivacySettingOperator",
     "WxaGrayReleaseOperator",
     "WxaIndividualAccountOperator",
     "WxaListVersionsOperator",
@@ -77,6 +86,7 @@ __all__ = [
     "WxaReleaseOperator",
     "WxaRevertGrayReleaseOperator",
     "WxaRollbackOperator",
+    "WxaSetPrivacySettingOperator",
     "WxaSetSupportVersionOperator",
     "WxaSetWebviewDomainBranchOperator",
     "WxaSetWebviewDomainDirectlyOperator",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from airflow_wxa.api.appid import APPID_PATTERN
 from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.api.call import body_schema
+from airflow_wxa.api.server_domain import SERVER_KINDS
 from airflow_wxa.errors import shown
 
 if TYPE_CHECKING:
@@ -33,9 +34,11 @@ DOMAIN_ACTIONS: Final[Mapping[str, Action]] = {
 }
 
 _COMMIT: Final = body_schema("commit")["properties"]
+_PRIVACY: Final = body_schema("setprivacysetting")
 _LONGEST_WAIT: Final = 24 * 365  # hours
 _ROADS: Final = "When WeChat answers 89020 or 89231"
 _CODE: Final = "Code and audit"
+_ACCOUNT: Final = "Server domains, account and privacy"
 _APPROVAL: Final = "Who may approve"
 _CONNECTIONS: Final = "Connections"
 
@@ -267,6 +270,48 @@ _FIELDS: Final = (
         default=264,
         section=_CODE,
         of_run=True,
+    ),
+    _flag(
+        name="check_account",
+        title="Look at the account first",
+        help="Before anything is uploaded, look whether name, avatar, category, real name, permission sets and privacy "
+        "guide let a release through, and fail with one list of what the merchant must do. Needs permission set 30.",
+        default=False,
+        section=_ACCOUNT,
+        of_run=True,
+    ),
+    Field(
+        name="server_domains",
+        schema={
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "action": {"enum": ["add", "delete", "set"], "description": "add, delete or set"},
+                **{
+                    kind: {
+                        "type": "array",
+                        "items": {"type": "string", "description": f"a text such as {scheme}://api.example.com"},
+                        "description": f"a list of {scheme}:// domains",
+                    }
+                    for kind, scheme in SERVER_KINDS.items()
+                },
+            },
+        },
+        must=f"an object of action, {', '.join(SERVER_KINDS)}",
+        title="Server domains (server_domains)",
+        help="What modify_domain takes, by WeChat's names, before any code is uploaded: action (add, unless it is "
+        f"said) and lists of {', '.join(SERVER_KINDS)}; 50 changes a month.",
+        default={},
+        section=_ACCOUNT,
+    ),
+    Field(
+        name="privacy_setting",
+        schema={**_PRIVACY, "type": ["null", "object"]},
+        must="an object with owner_setting and setting_list (privacy_ver 1: without setting_list), or null",
+        title="Privacy guide (privacy_setting)",
+        help="What setprivacysetting takes, by WeChat's names: owner_setting (overseas with store_region) and "
+        "setting_list. Written between the privacy scan and the submission; it goes live with the release.",
+        section=_ACCOUNT,
     ),
     Field(
         name="approvers",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.code import CodeVersion, version_problems
+from airflow_wxa.api.server_domain import read_server_domains
 from airflow_wxa.api.webview_domain import read_hosts, read_origins
 from airflow_wxa.errors import WxaSpecError, shown
 from airflow_wxa.release.fields import DOMAIN_ACTIONS, FIELDS
@@ -15,6 +16,7 @@ from airflow_wxa.release.fields import DOMAIN_ACTIONS, FIELDS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from airflow_wxa.api.server_domain import DomainLists
     from airflow_wxa.api.webview_domain import Action, WebviewDomain
 
 _VERSION: Final = ("appid", "template_id", "user_version", "ext_json")
@@ -37,6 +39,13 @@ class ReleaseSpec:
     wanted: tuple[WebviewDomain, ...]
     platform_hosts: tuple[str, ...]
     params: Mapping[str, Any]
+
+    @property
+    def server_domains(self) -> tuple[str, DomainLists] | None:
+        """The action and the domains by kind; ``None``: not asked for."""
+        given = dict(self.params["server_domains"])
+        action = given.pop("action", "add")
+        return (action, read_server_domains(given)[0]) if given else None
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> ReleaseSpec:
@@ -66,6 +75,7 @@ def read_release(params: Mapping[str, Any]) -> tuple[ReleaseSpec | None, list[st
     problems += version_problems(*(asked[name] for name in _VERSION))
     wanted, hosts, wrong = _read_domains(asked)
     problems += wrong
+    problems += _server_domain_problems(asked["server_domains"])
     if problems:
         return None, problems
     return ReleaseSpec(
@@ -94,6 +104,17 @@ def _refusal(problems: Sequence[str]) -> WxaSpecError:
         next_step="correct all of them and trigger a new run: the params of a run do not change",
         source="airflow-wxa docs release",
     )
+
+
+def _server_domain_problems(asked: Any) -> list[str]:
+    """Return what is wrong with server domains beyond their schema."""
+    if not isinstance(asked, dict) or not asked:
+        return []
+    given = {kind: texts for kind, texts in asked.items() if kind != "action" and isinstance(texts, list)}
+    _, wrong = read_server_domains(given)
+    if not any(given.values()):
+        wrong.append(f"{shown(repr(asked))}: names no domain, leave it empty")
+    return [f"server_domains: {problem}" for problem in wrong]
 
 
 def _read_domains(asked: Mapping[str, Any]) -> tuple[tuple[WebviewDomain, ...], tuple[str, ...], list[str]]:

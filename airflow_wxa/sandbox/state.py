@@ -104,6 +104,8 @@ class MiniProgram(Account):
     :param user_name: original id, ``gh_`` and twelve characters; made of the appid when empty.
     :param principal_name: who owns it; see :attr:`owner_name` when empty.
     :param verified: WeChat verified the owner.
+    :param realname_status: 1 is verified; anything else blocks most calls, which the sandbox does not imitate.
+    :param account_status: 1 normal, 14 cancelled, 16 banned, 18 warned, 19 frozen; told, and not imitated.
     :param api_permission: False for an account without API permission: api_query_auth answers no tokens.
     :param loose: how answers about it stray from WeChat's pages; None as the world does.
     """
@@ -156,6 +158,8 @@ class MiniProgram(Account):
     nick_name: str = ""
     principal_name: str = ""
     verified: bool = False
+    realname_status: int = 1
+    account_status: int = 1
     api_permission: bool = True
     loose: Looseness | None = None
 

@@ -1,11 +1,13 @@
 """What a release does, as generators without I/O: they yield calls, are sent replies, and return outcomes."""
 
+from airflow_wxa.steps.account import check_account
 from airflow_wxa.steps.audit import Submission, audit_error, audit_seen, audit_status, submit_version, withdraw_audit
 from airflow_wxa.steps.code import commit_code, privacy_scan
 from airflow_wxa.steps.domains import configure_domains, modify_platform_domains, modify_platform_server_domains
 from airflow_wxa.steps.gray import gray_release, revert_gray_release
 from airflow_wxa.steps.lag import LAG_SECONDS, NOTHING_ACCEPTED, AcceptedWrites
 from airflow_wxa.steps.outcome import (
+    AccountOutcome,
     AuditOutcome,
     CommitOutcome,
     DomainListsOutcome,
@@ -15,6 +17,7 @@ from airflow_wxa.steps.outcome import (
     PlatformOutcome,
     PlatformServerOutcome,
     PrivacyOutcome,
+    PrivacySettingOutcome,
     ReleaseOutcome,
     RollbackOutcome,
     RollbackPlan,
@@ -25,6 +28,7 @@ from airflow_wxa.steps.outcome import (
     WithdrawOutcome,
 )
 from airflow_wxa.steps.plain import plain_call, trial_qrcode, upload_media
+from airflow_wxa.steps.privacy import apply_for_privacy_interface, read_privacy_setting, set_privacy_setting
 from airflow_wxa.steps.release import release_version, verify_release
 from airflow_wxa.steps.rollback import plan_rollback, roll_back, verify_rollback
 from airflow_wxa.steps.server_domains import (
@@ -38,6 +42,7 @@ __all__ = [
     "LAG_SECONDS",
     "NOTHING_ACCEPTED",
     "AcceptedWrites",
+    "AccountOutcome",
     "AuditOutcome",
     "CommitOutcome",
     "DomainListsOutcome",
@@ -47,6 +52,7 @@ __all__ = [
     "PlatformOutcome",
     "PlatformServerOutcome",
     "PrivacyOutcome",
+    "PrivacySettingOutcome",
     "ReleaseOutcome",
     "RollbackOutcome",
     "RollbackPlan",
@@ -57,9 +63,11 @@ __all__ = [
     "TrialQrcodeOutcome",
     "WithdrawOutcome",
     "add_to_template",
+    "apply_for_privacy_interface",
     "audit_error",
     "audit_seen",
     "audit_status",
+    "check_account",
     "commit_code",
     "configure_domains",
     "configure_server_domains",
@@ -71,9 +79,11 @@ __all__ = [
     "plan_rollback",
     "privacy_scan",
     "read_effective_server_domains",
+    "read_privacy_setting",
     "release_version",
     "revert_gray_release",
     "roll_back",
+    "set_privacy_setting",
     "submit_version",
     "trial_qrcode",
     "upload_media",

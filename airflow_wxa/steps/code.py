@@ -130,6 +130,25 @@ def undeclared_interfaces(refused: WxaApiError) -> Step[WxaApiError]:
     return refused
 
 
+def _cure(found: PrivacyOutcome) -> str:
+    """Return what helps: a right is applied for, a declaration is written."""
+    if not found.without_conf_list:
+        return (
+            "apply for each with WxaApplyPrivacyInterfaceOperator and wait until WeChat grants it, then run again; "
+            "if the code truly does not use them, set privacy_api_not_use"
+        )
+    if not found.without_auth_list:
+        return (
+            "declare them in requiredPrivateInfos of ext_json, and commit again; "
+            "if the code truly does not use them, set privacy_api_not_use"
+        )
+    return (
+        "apply for those without right with WxaApplyPrivacyInterfaceOperator, declare the others in "
+        "requiredPrivateInfos of ext_json, and commit again; if the code truly does not use them, "
+        "set privacy_api_not_use"
+    )
+
+
 def _undeclared(found: PrivacyOutcome) -> WxaInputError:
     return WxaInputError(
         "the privacy scan found interfaces that cannot be submitted as they are",
@@ -139,7 +158,6 @@ def _undeclared(found: PrivacyOutcome) -> WxaInputError:
             "without declaration": ", ".join(found.without_conf_list) or "none",
         },
         why="WeChat refuses the submission with 61040 while used privacy interfaces lack a right or a declaration.",
-        next_step="declare them in requiredPrivateInfos of ext_json or apply for them, and commit again; "
-        "if the code truly does not use them, set privacy_api_not_use",
+        next_step=_cure(found),
         **CATALOGUE["get_code_privacy_info"].named(found.appid),
     )

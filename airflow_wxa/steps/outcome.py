@@ -155,6 +155,41 @@ class DomainListsOutcome(_Outcome):
 
 
 @dataclass(frozen=True, slots=True)
+class AccountOutcome(_Outcome):
+    """A merchant's account of which nothing stands in the way of a release.
+
+    :param not_read: what could not be looked at, and why.
+    """
+
+    outcome: Literal["ready"]
+    appid: str
+    not_read: tuple[str, ...] = ()
+
+    def in_words(self) -> str:
+        """Return what is now true, in a sentence."""
+        but = f"; not read: {'; '.join(self.not_read)}" if self.not_read else ""
+        return f"nothing is left to do for the owner of {self.appid}{but}"
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacySettingOutcome(_Outcome):
+    """What became of a privacy guide.
+
+    :param privacy_ver: 2: it goes live with the release; 1: it is live.
+    """
+
+    outcome: Literal["configured", "unchanged"]
+    appid: str
+    privacy_ver: int
+
+    def in_words(self) -> str:
+        """Return what is now true, in a sentence."""
+        when = "goes live with the release" if self.privacy_ver != 1 else "is live"
+        said = "is as before" if self.outcome == "unchanged" else "was written"
+        return f"the privacy guide of {self.appid} {said} and {when}"
+
+
+@dataclass(frozen=True, slots=True)
 class TemplateOutcome(_Outcome):
     """A template of the platform's library; ``unchanged``: it was made of its draft before."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from airflow_wxa.api import audit, code, gray, media, rollback, server_domain, templates, webview_domain
+from airflow_wxa.api import audit, code, gray, media, privacy, rollback, server_domain, templates, webview_domain
 from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind, files
 from airflow_wxa.api.errcodes import errcodes
@@ -30,6 +30,11 @@ SCHEMAS = resources.files("airflow_wxa.api").joinpath("schemas")
 SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*.json"))
 VERSION = code.CodeVersion.of(APPID, 47, "1.4.0")
 every = pytest.mark.parametrize("endpoint", CATALOGUE.values(), ids=CATALOGUE)
+
+PRIVACY = {
+    "owner_setting": {"contact_email": "ops@example.com", "notice_method": "popup"},
+    "setting_list": [{"privacy_key": "Location", "privacy_text": "shops nearby"}],
+}
 
 #: A release, call by call: each answer is read by the schema of its endpoint.
 RELEASE = (
@@ -84,6 +89,9 @@ RELEASE = (
     Call.to("clear_quota", APPID, {"appid": APPID}),
     Call.to("rid/get", APPID, {"rid": "1-2-3"}),
     Call.to("deletetemplate", None, {"template_id": 48}),
+    privacy.setprivacysetting(APPID, PRIVACY),
+    privacy.getprivacysetting(APPID),
+    privacy.apply_privacy_interface(APPID, {"api_name": "wx.getLocation", "content": "shops nearby"}),
 )
 
 

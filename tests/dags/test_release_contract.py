@@ -46,6 +46,9 @@ PARAMS: dict[str, tuple[Any, Any]] = {
     "audit_form": ("object", {}),
     "audit_quota_reserve": ("integer", 0),
     "withdraw_foreign_audit": ("boolean", False),
+    "check_account": ("boolean", False),
+    "server_domains": ("object", {}),
+    "privacy_setting": (["null", "object"], None),
     "approval": ("boolean", True),
     "approvers": ("array", []),
     "approver_must_differ": ("boolean", False),
@@ -71,6 +74,12 @@ EDGES = {
     ("wait_for_audit", "approve_release"): "approved by WeChat",
     ("approve_release", "release"): None,
     ("release", "verify_release"): None,
+    # stages that a run must ask for, beside the others
+    ("check_release", "check_account"): None,
+    ("check_account", "configure_server_domains"): None,
+    ("configure_server_domains", "commit_code"): None,
+    ("wait_for_privacy_scan", "set_privacy_setting"): None,
+    ("set_privacy_setting", "submit_audit"): None,
 }
 
 
@@ -121,7 +130,7 @@ def test_edges_and_their_labels_are_those_of_the_contract(release_dag: DAG) -> N
         for below in task.downstream_task_ids
     }
     assert edges == EDGES
-    assert len(release_dag.tasks) == 12
+    assert len(release_dag.tasks) == 15
 
 
 def test_retryable_errors_get_two_retries_everywhere(release_dag: DAG) -> None:

@@ -44,6 +44,9 @@ RIGHT: Final[dict[str, Any]] = {
     "wechatid": "lin",
     "file": "/tmp/shop.png",
     "directory": "/tmp",
+    "api_name": "wx.getLocation",
+    "content": "shops nearby",
+    "privacy_setting": {"a": 1},
     "plan": {
         "appid": APPID,
         "online": {"version": "2", "description": "", "time": 1},
@@ -109,6 +112,10 @@ def refused(value: Any) -> Any:
 
 #: Field → what it comes to, told by what it was rendered to; none of the values is an appid, or a word of a choice.
 COMES_TO: Final[dict[str, Callable[[Any], Any]]] = {
+    **dict.fromkeys(["url_list", "pic_list", "video_list"], texts),
+    **dict.fromkeys(["api_name", "content"], named),
+    "guide_is_given": flag,
+    "privacy_ver": whole,
     **dict.fromkeys(["support_debuger_first", "support_experiencer_first"], flag),
     **dict.fromkeys(
         ["withdraw_foreign_audit", "privacy_api_not_use", "individual", "approver_must_differ", "direct"], flag
@@ -122,7 +129,7 @@ COMES_TO: Final[dict[str, Callable[[Any], Any]]] = {
         ["ext_json", "outcomes", "preview_info", "ugc_declare", "adopt_trial", "body"], or_none(json_object)
     ),
     **dict.fromkeys(["appid", "action", "on_platform_list_empty", "on_individual", "plan", "method"], refused),
-    **dict.fromkeys(["read", "server_domains"], json_object),
+    **dict.fromkeys(["read", "server_domains", "privacy_setting"], json_object),
     "item_list": or_none(json_list),
     "timeout": number,
     "approval_timeout_hours": or_none(number),

@@ -133,7 +133,7 @@ def api_get_authorizer_info(world: World, account: Platform, body: Body) -> Answ
     _own_call(world, account, body, "api_get_authorizer_info")
     merchant = _merchant(world, account, body)
     return {
-        "authorizer_info": _profile(merchant),
+        "authorizer_info": _profile(world, merchant),
         "authorization_info": {
             "authorizer_appid": merchant.appid,
             "authorizer_refresh_token": merchant.refresh_token,
@@ -142,10 +142,11 @@ def api_get_authorizer_info(world: World, account: Platform, body: Body) -> Answ
     }
 
 
-def _profile(merchant: MiniProgram) -> dict[str, Any]:
+def _profile(world: World, merchant: MiniProgram) -> dict[str, Any]:
+    unfilled = world.looseness(merchant).unfilled
     return {
-        "nick_name": merchant.nick_name or merchant.appid,
-        "head_img": "",
+        "nick_name": "" if "name" in unfilled else merchant.nick_name or merchant.appid,
+        "head_img": "" if "avatar" in unfilled else f"https://wx.qlogo.cn/mmopen/{merchant.appid}/0",
         "service_type_info": {"id": 0},
         "verify_type_info": {"id": 0 if merchant.verified else -1},
         "user_name": merchant.user_name,
@@ -154,7 +155,7 @@ def _profile(merchant: MiniProgram) -> dict[str, Any]:
         "business_info": {"open_pay": 0, "open_shake": 0, "open_scan": 0, "open_card": 0, "open_store": 0},
         "idc": 1,
         "principal_name": merchant.owner_name,
-        "signature": "",
+        "signature": "" if "introduction" in unfilled else f"Introduction of {merchant.appid}",
         "MiniProgramInfo": {
             "network": {
                 "RequestDomain": [],
@@ -171,7 +172,7 @@ def _profile(merchant: MiniProgram) -> dict[str, Any]:
             "visit_status": 0,
         },
         "register_type": 0,
-        "account_status": 1,
+        "account_status": merchant.account_status,
         "basic_config": {"is_phone_configured": True, "is_email_configured": True},
     }
 
@@ -230,7 +231,7 @@ def getaccountbasicinfo(world: World, account: MiniProgram, body: Body) -> Answe
         "account_type": MINI_PROGRAM,
         "principal_type": INDIVIDUAL if account.individual else ENTERPRISE,
         "principal_name": account.owner_name,
-        "realname_status": 1,
+        "realname_status": account.realname_status,
         "wx_verify_info": {
             "qualification_verify": account.verified,
             "naming_verify": account.verified,

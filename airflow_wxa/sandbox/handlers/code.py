@@ -70,7 +70,8 @@ def get_page(world: World, account: MiniProgram, body: Body) -> Answer:
 @merchant_call("GET", "/wxa/get_category")
 def get_category(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer the categories that an audit may name."""
-    return ok(category_list=account.categories)
+    has_none = "category" in world.looseness(account).unfilled
+    return ok(category_list=[] if has_none else account.categories)
 
 
 @merchant_call("GET", "/wxa/get_qrcode", "path")

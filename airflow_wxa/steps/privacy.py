@@ -1,0 +1,109 @@
+"""The privacy guide: written when it differs, and read back; and applications for privacy interfaces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.privacy import (
+    DEVELOPMENT,
+    apply_privacy_interface,
+    getprivacysetting,
+    keys_without_text,
+    setprivacysetting,
+)
+from airflow_wxa.errors import WxaInputError, WxaStateError
+from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
+from airflow_wxa.steps.outcome import PrivacySettingOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_wxa.steps.lag import AcceptedWrites
+    from airflow_wxa.steps.outcome import Step
+
+_ENDPOINT: Final = CATALOGUE["setprivacysetting"]
+
+
+def read_privacy_setting(appid: str, privacy_ver: int = DEVELOPMENT) -> Step[dict[str, Any]]:
+    """Read a privacy guide; returns WeChat's fields."""
+    answer = dict((yield getprivacysetting(appid, privacy_ver)).answer)
+    return {name: value for name, value in answer.items() if name not in {"errcode", "errmsg"}}
+
+
+def set_privacy_setting(
+    appid: str, privacy_setting: Mapping[str, Any], *, accepted: AcceptedWrites = NOTHING_ACCEPTED
+) -> Step[PrivacySettingOutcome]:
+    """Bring a privacy guide to what is wanted, unless it is so; what the committed code collects must be told in it.
+
+    :param privacy_setting: the body of ``setprivacysetting``.
+    :raises WxaInputError: the code collects what ``setting_list`` says nothing of: each key is named, nothing is sent.
+    :raises WxaStateError: accepted, but the guide read back is another one.
+    :raises WxaBusyError: 61039, the code is being scanned; or the guide read back is that from before.
+    """
+    version = privacy_setting.get("privacy_ver", DEVELOPMENT)
+    before = yield from read_privacy_setting(appid, version)
+    if version == DEVELOPMENT:
+        _check_keys(appid, {**before, "setting_list": privacy_setting.get("setting_list", [])})
+    if _says(before, privacy_setting):
+        return PrivacySettingOutcome("unchanged", appid, version)
+    noted = _guide(before)
+    yield setprivacysetting(appid, privacy_setting).knowing(noted)
+    seen = accepted.with_write(_ENDPOINT.name, noted)
+
+    def lags(guide: dict[str, Any]) -> bool:
+        return not _says(guide, privacy_setting) and seen.explains(_ENDPOINT.name, _guide(guide))
+
+    after = yield from read_past_lag(lambda: read_privacy_setting(appid, version), lags)
+    if lags(after):
+        raise still_lagging(_ENDPOINT.name, _ENDPOINT.name, appid, _guide(after))
+    # What WeChat does not tell says nothing against it.
+    if after.get("owner_setting") and not _says(after, privacy_setting):
+        raise WxaStateError(
+            "setprivacysetting was accepted, but the privacy guide read back is another one",
+            values={"read back": _guide(after)},
+            why="WeChat did not apply the whole change, or somebody else changed the guide in between",
+            next_step="read the guide with WxaGetPrivacySettingOperator, then run the step again",
+            **_ENDPOINT.named(appid),
+        )
+    return PrivacySettingOutcome("configured", appid, version)
+
+
+def apply_for_privacy_interface(appid: str, application: Mapping[str, Any]) -> Step[dict[str, Any]]:
+    """Apply for a privacy interface; one that is under review already (61031) is an outcome as well."""
+    reply = yield apply_privacy_interface(appid, application)
+    return {
+        "outcome": "under_review" if reply.errcode else "applied",
+        "appid": appid,
+        "api_name": application.get("api_name", ""),
+        "audit_id": reply.answer.get("audit_id", ""),
+    }
+
+
+def _check_keys(appid: str, guide: Mapping[str, Any]) -> None:
+    if silent := keys_without_text(guide):
+        raise WxaInputError(
+            "setprivacysetting not sent: the code collects what the privacy guide says nothing of",
+            errcode=0,
+            values={"without text": ", ".join(silent)},
+            why="Each key that the scan finds in the code needs a text of its own for the users.",
+            next_step="add a privacy_key and privacy_text for each to setting_list of privacy_setting, and run again",
+            **_ENDPOINT.named(appid),
+        )
+
+
+def _says(guide: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Tell whether a guide has every field that is wanted, and the very list."""
+    owner, settings = _guide(guide).values()
+    asked = _guide(wanted)
+    has_owner = all(str(owner.get(name, "")) == str(value) for name, value in asked["owner_setting"].items())
+    return has_owner and ("setting_list" not in wanted or asked["setting_list"] == settings)
+
+
+def _guide(guide: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what counts of a guide, in one form."""
+    settings = {each.get("privacy_key", ""): each.get("privacy_text", "") for each in guide.get("setting_list", ())}
+    return {
+        "owner_setting": dict(guide.get("owner_setting") or {}),
+        "setting_list": dict(sorted((key, text) for key, text in settings.items() if text)),
+    }

@@ -1,0 +1,92 @@
+"""What a merchant must do: one list, in both languages, and nothing that could not be read counts as missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.api.chinese import both_languages, in_chinese
+from airflow_wxa.errors import WxaPermissionError, WxaStateError, WxaTransportError
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
+from airflow_wxa.steps import check_account
+
+if TYPE_CHECKING:
+    from tests.steps.conftest import Script
+
+CATEGORY: dict[str, Any] = {"category_list": [{"first_id": 1}]}
+GUIDE: dict[str, Any] = {"owner_setting": {"contact_email": "a@b.cn", "notice_method": "popup"}}
+SETS = [{"funcscope_category": {"id": each}} for each in (18, 30)]
+
+
+def told(sets: Any = SETS, **profile: Any) -> dict[str, Any]:
+    """Return an answer of api_get_authorizer_info."""
+    whole = {"nick_name": "n", "head_img": "h", "signature": "s", "account_status": 1} | profile
+    return {"authorizer_info": whole, "authorization_info": {"func_info": sets}}
+
+
+def test_an_account_of_which_nothing_lacks_is_ready(script: Script) -> None:
+    outcome = script.play(
+        check_account(APPID, COMPONENT_APPID),
+        api_get_authorizer_info=[told()],
+        getaccountbasicinfo=[{"realname_status": 1}],
+        get_category=[CATEGORY],
+        getprivacysetting=[GUIDE],
+    )
+    assert (outcome.outcome, outcome.not_read) == ("ready", ())
+
+
+def test_everything_is_one_list_and_each_line_has_its_twin(script: Script) -> None:
+    with pytest.raises(WxaStateError) as refused:
+        script.play(
+            check_account(APPID, COMPONENT_APPID),
+            api_get_authorizer_info=[told([], nick_name="", head_img="", signature="", account_status=19)],
+            getaccountbasicinfo=[{"realname_status": 3}],
+            get_category=[{"category_list": []}],
+            getprivacysetting=[{}, {}],
+        )
+    lines = refused.value.why.splitlines()
+    words = ("冻结", "名称", "头像", "简介", "权限集) 18", "权限集) 30", "实名", "类目", "隐私")
+    assert len(lines) == len(words)
+    assert [word for word, line in zip(words, lines, strict=True) if word not in line] == []
+    text = both_languages(refused.value)
+    assert [line for line in lines if (in_chinese(line) or line) == line] == []
+    assert "未设置头像" in text.replace("\n    ", "")
+
+
+@pytest.mark.parametrize("refused", [61007, 48001])
+def test_a_set_that_is_not_granted_is_named_once(script: Script, refused: int) -> None:
+    with pytest.raises(WxaStateError) as error:
+        script.play(
+            check_account(APPID, COMPONENT_APPID, guide_is_given=True),
+            api_get_authorizer_info=[told([])],
+            getaccountbasicinfo=[refused],
+            get_category=[refused],
+        )
+    assert [line for line in error.value.why.splitlines() if "set" in line] == error.value.why.splitlines()
+    assert len(error.value.why.splitlines()) == 2
+
+
+def test_what_cannot_be_read_or_is_not_told_stops_nothing_and_is_said(script: Script) -> None:
+    lost = WxaTransportError("getaccountbasicinfo got no usable answer")
+    refused = WxaPermissionError("getprivacysetting refused", errcode=61007)
+    outcome = script.play(
+        check_account(APPID), getaccountbasicinfo=[lost], get_category=[{}], getprivacysetting=[refused]
+    )
+    assert [each.partition(" ")[0] for each in outcome.not_read] == [
+        "name,",
+        "getaccountbasicinfo",
+        "getprivacysetting",
+    ]
+    assert script.asked == ["getaccountbasicinfo", "get_category", "getprivacysetting"]
+
+
+def test_a_live_guide_counts_and_a_key_without_text_is_named(script: Script) -> None:
+    code = {"privacy_list": ["Location", "Album"], "setting_list": [{"privacy_key": "Album", "privacy_text": "t"}]}
+    with pytest.raises(WxaStateError, match=r"used for: Location$|used for: Location\n"):
+        script.play(
+            check_account(APPID),
+            getaccountbasicinfo=[{}],
+            get_category=[CATEGORY],
+            getprivacysetting=[code, GUIDE],
+        )

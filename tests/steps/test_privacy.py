@@ -1,0 +1,95 @@
+"""The privacy guide: written when it differs, as raw UTF-8, and read back; and what cures 61040."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.api.chinese import both_languages
+from airflow_wxa.api.privacy import setprivacysetting
+from airflow_wxa.errors import WxaBusyError, WxaInputError, WxaSpecError, WxaStateError
+from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.steps import apply_for_privacy_interface, privacy_scan, set_privacy_setting
+
+if TYPE_CHECKING:
+    from tests.steps.conftest import Script
+
+OWNER = {"contact_email": "ops@example.com", "notice_method": "弹窗", "store_region": "新加坡"}
+GUIDE: dict[str, Any] = {
+    "owner_setting": OWNER,
+    "setting_list": [{"privacy_key": "Location", "privacy_text": "展示附近门店"}],
+}
+TOLD = {**GUIDE, "code_exist": 1, "privacy_list": ["Location"], "errcode": 0}
+
+
+def test_a_guide_is_written_once_and_then_left_alone(script: Script) -> None:
+    empty = {"code_exist": 1, "privacy_list": ["Location"], "setting_list": [], "owner_setting": {}}
+    step = set_privacy_setting(APPID, GUIDE)
+    assert script.play(step, getprivacysetting=[empty, TOLD], setprivacysetting=[{}]).outcome == "configured"
+    assert script.play(set_privacy_setting(APPID, GUIDE), getprivacysetting=[TOLD]).outcome == "unchanged"
+    assert script.bodies("setprivacysetting") == [GUIDE]
+
+
+def test_texts_travel_as_they_are() -> None:
+    content = setprivacysetting(APPID, GUIDE).content()
+    assert content is not None
+    assert "展示附近门店".encode() in content
+    assert b"\\u" not in content
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"owner_setting": {"notice_method": "popup"}, "setting_list": []},
+        {"owner_setting": {"contact_email": "a@b.cn"}, "setting_list": []},
+        {"owner_setting": OWNER},
+        {**GUIDE, "privacy_ver": 1},
+        {**GUIDE, "privacy_ver": 3},
+        {**GUIDE, "setting_list": [{"privacy_key": "Location"}]},
+    ],
+)
+def test_what_wechat_would_refuse_is_not_sent(wrong: dict[str, Any]) -> None:
+    with pytest.raises(WxaSpecError, match="setprivacysetting not sent"):
+        setprivacysetting(APPID, wrong).content()
+    setprivacysetting(APPID, {"owner_setting": OWNER, "privacy_ver": 1}).content()
+
+
+def test_what_the_code_collects_and_the_guide_does_not_tell_is_named(script: Script) -> None:
+    code = {"privacy_list": ["Location", "Album", "Camera"]}
+    with pytest.raises(WxaInputError, match="without text Album, Camera"):
+        script.play(set_privacy_setting(APPID, GUIDE), getprivacysetting=[code])
+
+
+def test_a_scan_that_runs_is_waited_for_and_another_guide_is_no_success(script: Script) -> None:
+    with pytest.raises(WxaBusyError):
+        script.play(set_privacy_setting(APPID, GUIDE), getprivacysetting=[{}], setprivacysetting=[61039])
+    other = {**TOLD, "owner_setting": {**OWNER, "contact_email": "x@y.cn"}}
+    with pytest.raises(WxaStateError, match="read back is another one"):
+        script.play(set_privacy_setting(APPID, GUIDE), getprivacysetting=[{}, other], setprivacysetting=[{}])
+
+
+@pytest.mark.parametrize(
+    ("lists", "cure"),
+    [
+        ({"without_auth_list": ["wx.getLocation"]}, ("WxaApplyPrivacyInterfaceOperator", "逐一申请")),
+        ({"without_conf_list": ["wx.getLocation"]}, ("declare them in requiredPrivateInfos", "声明")),
+        (
+            {"without_auth_list": ["wx.a"], "without_conf_list": ["wx.b"]},
+            ("those without right with WxaApplyPrivacyInterfaceOperator", "无权限的"),
+        ),
+    ],
+)
+def test_61040_names_its_cure(script: Script, lists: dict[str, list[str]], cure: tuple[str, str]) -> None:
+    with pytest.raises(WxaInputError) as refused:
+        script.play(privacy_scan(APPID), get_code_privacy_info=[lists])
+    assert refused.value.errcode == 61040
+    assert all(each in both_languages(refused.value).replace("\n    ", " ") for each in cure)
+
+
+@pytest.mark.parametrize(("answer", "outcome"), [({"audit_id": 7}, "applied"), (61031, "under_review")])
+def test_applying_twice_is_under_review(script: Script, answer: Any, outcome: str) -> None:
+    application = {"api_name": "wx.getLocation", "content": "门店"}
+    said = script.play(apply_for_privacy_interface(APPID, application), apply_privacy_interface=[answer])
+    assert (said["outcome"], said["api_name"]) == (outcome, "wx.getLocation")
