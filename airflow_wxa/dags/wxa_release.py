@@ -146,6 +146,7 @@ def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None 
         verify_release = WxaVerifyReleaseOperator(
             task_id="verify_release",
             webviewdomain=rendered(wanted_online),
+            server_domains=rendered(server_domains_online),
             individual=rendered(is_individual),
             released_at=rendered(released_at),
             **code,
@@ -211,6 +212,12 @@ def wanted_online(context: Context) -> list[str]:
 def server_domains(context: Context) -> dict[str, Any]:
     """Return the lists of the param ``server_domains``."""
     return {kind: texts for kind, texts in context["params"]["server_domains"].items() if kind != "action"}
+
+
+def server_domains_online(context: Context) -> dict[str, Any]:
+    """Return the server domains that must be effective after the release."""
+    action = context["params"]["server_domains"].get("action", "add")
+    return server_domains(context) if action in {"add", "set"} else {}
 
 
 def only_when_given(name: str, context: Context) -> None:

@@ -91,7 +91,7 @@ class WxaGetPrivacySettingOperator(TemplatedFields, BaseOperator):
 class WxaSetPrivacySettingOperator(TemplatedFields, BaseOperator):
     """Write the privacy guide (用户隐私保护指引), unless it is so already; after the commit, before the submission.
 
-    Returns ``{"outcome": "configured|unchanged", "appid", "privacy_ver"}``. With ``privacy_ver`` 2 it goes live with
+    Returns ``{"outcome": "written|unchanged", "appid", "privacy_ver"}``. With ``privacy_ver`` 2 it goes live with
     the release. What the committed code collects and ``setting_list`` says nothing of fails by its key.
 
     :param appid: the Mini Program (templated).

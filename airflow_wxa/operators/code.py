@@ -14,6 +14,7 @@ from airflow.sdk import BaseOperator
 from airflow_wxa.api import values
 from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.api.code import CodeVersion
+from airflow_wxa.api.server_domain import parse_server_domains
 from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.assets import RELEASES, announce_release
 from airflow_wxa.hooks.wxa import WxaHook
@@ -21,7 +22,14 @@ from airflow_wxa.links import WxaTrialQrcodeLink
 from airflow_wxa.operators.approval import is_approval_wanted, require_approval
 from airflow_wxa.operators.approve_release import check_auditid, release_named
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
-from airflow_wxa.steps import Submission, commit_code, release_version, submit_version, verify_release
+from airflow_wxa.steps import (
+    Submission,
+    commit_code,
+    prove_server_domains,
+    release_version,
+    submit_version,
+    verify_release,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -305,6 +313,7 @@ class WxaVerifyReleaseOperator(_AdoptingOperator):
     Returns the same as :class:`WxaReleaseOperator`.
 
     :param webviewdomain: origins that must be effective (templated).
+    :param server_domains: kind, such as ``requestdomain``, → domains that must be effective (templated).
     :param individual: no domain proof, an individual's Mini Program cannot have any (templated).
     :param released_at: epoch seconds of the release, needed where WeChat leaves ``release_version`` out (templated).
     """
@@ -312,14 +321,22 @@ class WxaVerifyReleaseOperator(_AdoptingOperator):
     reads: ClassVar[Mapping[str, Reader]] = {
         **_AdoptingOperator.reads,
         "webviewdomain": values.texts,
+        "server_domains": values.json_object,
         "individual": values.flag,
         "released_at": values.whole,
     }
 
     def __init__(
-        self, *, webviewdomain: Sequence[str] = (), individual: bool = False, released_at: int = 0, **kwargs: Any
+        self,
+        *,
+        webviewdomain: Sequence[str] = (),
+        server_domains: Mapping[str, Sequence[str]] | None = None,
+        individual: bool = False,
+        released_at: int = 0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.server_domains = {} if server_domains is None else server_domains
         self.webviewdomain = webviewdomain
         self.individual = individual
         self.released_at = released_at
@@ -336,4 +353,7 @@ class WxaVerifyReleaseOperator(_AdoptingOperator):
                 released_at=self.released_at,
                 accepted=self._accepted(version),
             )
-            return self._run(step)
+            outcome = self._run(step)
+            if servers := parse_server_domains(self.server_domains):
+                WxaHook(self.wxa_conn_id).run(prove_server_domains(self.appid, servers))
+            return outcome

@@ -34,6 +34,7 @@ from airflow_wxa.steps.rollback import plan_rollback, roll_back, verify_rollback
 from airflow_wxa.steps.server_domains import (
     configure_server_domains,
     configure_webview_domains_directly,
+    prove_server_domains,
     read_effective_server_domains,
 )
 from airflow_wxa.steps.templates import add_to_template
@@ -78,6 +79,7 @@ __all__ = [
     "plain_call",
     "plan_rollback",
     "privacy_scan",
+    "prove_server_domains",
     "read_effective_server_domains",
     "read_privacy_setting",
     "release_version",

@@ -178,7 +178,7 @@ class PrivacySettingOutcome(_Outcome):
     :param privacy_ver: 2: it goes live with the release; 1: it is live.
     """
 
-    outcome: Literal["configured", "unchanged"]
+    outcome: Literal["written", "unchanged"]
     appid: str
     privacy_ver: int
 

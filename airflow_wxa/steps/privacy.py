@@ -66,7 +66,7 @@ def set_privacy_setting(
             next_step="read the guide with WxaGetPrivacySettingOperator, then run the step again",
             **_ENDPOINT.named(appid),
         )
-    return PrivacySettingOutcome("configured", appid, version)
+    return PrivacySettingOutcome("written", appid, version)
 
 
 def apply_for_privacy_interface(appid: str, application: Mapping[str, Any]) -> Step[dict[str, Any]]:

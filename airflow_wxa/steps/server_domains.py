@@ -143,6 +143,41 @@ def read_effective_server_domains(appid: str) -> Step[Mapping[str, DomainLists]]
 _EFFECTIVE: Final = ("mp_domain", "third_domain", "direct_domain", "effective_domain")
 
 
+def prove_server_domains(appid: str, wanted: DomainLists) -> Step[DomainLists]:
+    """Prove that server domains are effective online, and return those that are.
+
+    :raises WxaTransportError: WeChat does not say what is effective.
+    :raises WxaStateError: wanted ones are not effective after half a minute either; each is named.
+    """
+
+    def missing(lists: DomainLists) -> dict[str, frozenset[str]]:
+        return _left("add", wanted, lists)
+
+    def read() -> Step[DomainLists]:
+        told = yield from read_effective_server_domains(appid)
+        return told.get("effective_domain", {})
+
+    effective = yield from read_past_lag(read, lambda lists: missing(lists) != {})
+    endpoint = CATALOGUE["get_effective_domain"]
+    if not effective:
+        raise WxaTransportError(
+            "verify_release stopped: WeChat did not say which server domains are effective",
+            why="The answer lacks effective_domain, which proves that wanted domains may be requested.",
+            next_step="run the step again; if it stays, open the Mini Program and look whether its requests succeed",
+            **endpoint.named(appid),
+        )
+    if lacking := missing(effective):
+        raise WxaStateError(
+            "verify_release: the version is online, but wanted server domains are not effective",
+            values=named_in_full({kind: sorted(domains) for kind, domains in lacking.items()}),
+            why="At release WeChat keeps only domains that the platform's list still holds; requests to others fail.",
+            next_step="register them with WxaModifyPlatformServerDomainOperator, configure them "
+            "(WxaModifyServerDomainOperator), then release a new user_version",
+            **endpoint.named(appid),
+        )
+    return effective
+
+
 def _configured(
     way: _Way,
     appid: str,

@@ -10,7 +10,9 @@ from airflow_wxa.release import read_release
 from airflow_wxa.sandbox.handlers.accounts import BASIC_INFO_SET
 from airflow_wxa.sandbox.loose import Looseness
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
+from airflow_wxa.steps import lag
 from tests.airflow_session import calls
+from tests.dags.stepwise import Stepwise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +89,19 @@ def test_server_domains_that_wechat_does_not_take_stop_the_run_before_code(
     assert (run.states["configure_server_domains"], run.states["commit_code"]) == ("failed", "upstream_failed")
     assert "no_icp_domain https://b.example.com" in str(run.errors["configure_server_domains"])
     assert calls(wxa_default.journal, "/wxa/commit") == []
+
+
+def test_a_server_domain_that_the_release_dropped_fails_the_proof(
+    wxa_default: RunningSandbox, mini_program: MiniProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lag, "_PAUSES", (0.0,))
+    run = Stepwise({"server_domains": {"requestdomain": ["https://api.example.com"]}})
+    run.go_on(until="release")
+    platform = wxa_default.world.platform(COMPONENT_APPID)
+    platform.server_testing, platform.server_published = ["example.org"], ["example.org"]
+    assert run.go_on() == "failed"
+    assert mini_program.release_info is not None
+    assert "requestdomain https://api.example.com" in str(run.errors["verify_release"])
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ TOLD = {**GUIDE, "code_exist": 1, "privacy_list": ["Location"], "errcode": 0}
 def test_a_guide_is_written_once_and_then_left_alone(script: Script) -> None:
     empty = {"code_exist": 1, "privacy_list": ["Location"], "setting_list": [], "owner_setting": {}}
     step = set_privacy_setting(APPID, GUIDE)
-    assert script.play(step, getprivacysetting=[empty, TOLD], setprivacysetting=[{}]).outcome == "configured"
+    assert script.play(step, getprivacysetting=[empty, TOLD], setprivacysetting=[{}]).outcome == "written"
     assert script.play(set_privacy_setting(APPID, GUIDE), getprivacysetting=[TOLD]).outcome == "unchanged"
     assert script.bodies("setprivacysetting") == [GUIDE]
 

@@ -21,7 +21,9 @@ from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import (
     configure_server_domains,
     configure_webview_domains_directly,
+    lag,
     modify_platform_server_domains,
+    prove_server_domains,
 )
 
 if TYPE_CHECKING:
@@ -225,6 +227,18 @@ def test_a_lost_answer_is_read_back_and_never_repeated(script: Script, lost: Wxa
         script.play(
             configure_server_domains(APPID, "add", request(A)), modify_domain=[six(), lost, *(six() for _ in range(6))]
         )
+
+
+def test_server_domains_that_are_not_effective_are_named(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lag, "_PAUSES", (0.0,))
+    told = {"effective_domain": six(requestdomain=[A])}
+    assert script.play(prove_server_domains(APPID, request(A)), get_effective_domain=[told])["requestdomain"] == {A}
+    late = script.play(prove_server_domains(APPID, request(A)), get_effective_domain=[{}, told])
+    assert late["requestdomain"] == {A}
+    with pytest.raises(WxaStateError, match=r"not effective\n.*requestdomain https://b\.example\.com"):
+        script.play(prove_server_domains(APPID, request(A, B)), get_effective_domain=[told, told])
+    with pytest.raises(WxaTransportError, match="did not say which server domains"):
+        script.play(prove_server_domains(APPID, request(A)), get_effective_domain=[{}, {}])
 
 
 @pytest.mark.parametrize(
