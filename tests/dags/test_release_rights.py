@@ -40,7 +40,8 @@ def server() -> Iterator[httpx.Client]:
     from airflow.api_fastapi.app import create_app  # noqa: PLC0415  (Airflow's home is set by then)
 
     port = free_port()
-    api = uvicorn.Server(uvicorn.Config(create_app(apps="core"), port=port, log_level="error", lifespan="on"))
+    app = create_app(apps="core")
+    api = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="on", ws="none"))
     thread = threading.Thread(target=api.run, name="airflow-api")
     thread.start()
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
