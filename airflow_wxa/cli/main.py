@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-_LOOPBACK: Final = "127.0.0.1"
-_SANDBOX_PORT, _RECEIVER_PORT, _LAST_PORT = 8099, 8098, 65535
+_LAST_PORT: Final = 65535
 _MOST_OF_A_FLEET: Final = 20_000
 _INTERRUPTED: Final = 130  # what a shell expects after Ctrl-C
 
-#: Subcommand → function, in a module that is imported when it is used, so that ``errcode`` answers at once.
-FUNCTIONS: Final[Mapping[str, str]] = {
-    "demo": "demo.command.run",
-    "sandbox": "sandbox.run",
-    "receiver": "receiver.run",
-    "errcode": "lookup.errcode",
-    "docs": "lookup.docs",
-}
+#: What each command takes and says; its function is imported when it is used, so that ``errcode`` answers at once.
+_COMMANDS: Final[Sequence[Mapping[str, Any]]] = json.loads(
+    Path(__file__).with_name("commands.json").read_text("utf-8")
+)["program"]
+#: Command → function.
+FUNCTIONS: Final[Mapping[str, str]] = {each["name"]: each["function"] for each in _COMMANDS}
 #: Those of ``airflow wxa``, accepted here as well.
 UNLISTED: Final = frozenset({"doctor", "accounts", "authorise", "ticket", "rotate-keys", "ledger"})
 
@@ -71,76 +69,13 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    demo = commands.add_parser(
-        "demo",
-        help="release six Mini Programs on a real Airflow",
-        description="Start an emulated WeChat and a real Airflow, release six Mini Programs, and show how each ended. "
-        "Exit code 0: all as they must; 1: not so. Nothing is left behind.",
-    )
-    demo.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE as JSON")
-    demo.add_argument(
-        "--home",
-        type=Path,
-        metavar="DIR",
-        help="AIRFLOW_HOME, empty or absent: it is kept for a look (default: a temporary one)",
-    )
-    demo.add_argument(
-        "--keep",
-        action="store_true",
-        help="leave both up until Ctrl-C: one release waits at its approval, one was rejected, one met 89021",
-    )
-    demo.add_argument(
-        "--fleet",
-        type=_count,
-        default=0,
-        metavar="N",
-        help="release N Mini Programs by one manifest instead: some are individuals', unauthorised, rejected or lose "
-        "an answer, and each must end so",
-    )
-    demo.add_argument("--debug", action="store_true", help="let Airflow log at DEBUG level")
-    demo.add_argument(
-        "--port", type=_port, default=0, metavar="N", help="port of Airflow's user interface (default: a free one)"
-    )
-    sandbox = commands.add_parser(
-        "sandbox",
-        help="serve an emulated WeChat",
-        description="Serve an emulated WeChat until Ctrl-C; nothing ever reaches the real one.",
-    )
-    sandbox.add_argument(
-        "--world",
-        type=Path,
-        metavar="FILE",
-        help="JSON of the platforms, Mini Programs and templates, as GET /_sandbox/world shows it, with tokens added",
-    )
-    receiver = commands.add_parser(
-        "receiver",
-        help="take WeChat's pushes, without Airflow's API server",
-        description="Take WeChat's pushes until Ctrl-C, as the receiver in Airflow's API server does: for where that "
-        "server must not face the internet. TLS is the reverse proxy's.",
-    )
-    receiver.add_argument(
-        "--conn-id",
-        nargs="+",
-        default=["wxa_default"],
-        metavar="ID",
-        help="Connections that pushes are taken for (default: wxa_default)",
-    )
-    for server, port in ((sandbox, _SANDBOX_PORT), (receiver, _RECEIVER_PORT)):
-        server.add_argument("--host", default=_LOOPBACK, help="address to listen on (default: %(default)s)")
-        about = "port to listen on, 0 for a free one (default: %(default)s)"
-        server.add_argument("--port", type=_port, default=port, metavar="N", help=about)
-    errcode = commands.add_parser(
-        "errcode",
-        help="explain errcodes of WeChat",
-        description="Say what an errcode of WeChat means, who acts, and what to do next, in English and Chinese.",
-    )
-    errcode.add_argument("codes", type=int, nargs="+", metavar="CODE", help="such as 89020, or -1")
-    docs = commands.add_parser(
-        "docs",
-        help="print the documentation",
-        description="Print a page of the documentation; without a name, list the pages.",
-    )
-    docs.add_argument("page", nargs="?", metavar="PAGE", help="such as rescue")
+    for said in _COMMANDS:
+        each = commands.add_parser(said["name"], help=said["help"], description=said["description"])
+        for arg in said["args"]:
+            options = {name: value for name, value in arg.items() if name != "flags"}
+            if "type" in options:
+                options["type"] = _TYPES[options["type"]]
+            each.add_argument(*arg["flags"], **options)
     return whole
 
 
@@ -162,3 +97,6 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= _LAST_PORT):
         raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to {_LAST_PORT}")
     return int(text)
+
+
+_TYPES: Final[Mapping[str, Callable[[str], Any]]] = {"fleet_size": _count, "int": int, "path": Path, "port": _port}
