@@ -14,11 +14,12 @@ from tests.access.platforms import AUTHORIZER_TOKEN, COMPONENT_TOKEN, LIST, Reci
 from tests.store.processes import together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from airflow_wxa.sandbox import RunningSandbox
 
-PROCESSES = 64
+#: Processes and threads in each that want a token at the same moment: 64 refreshers, in any case.
+REFRESHERS = [pytest.param(8, 8, id="8 processes of 8 threads"), pytest.param(64, 1, marks=pytest.mark.chaos)]
 
 
 @pytest.fixture
@@ -40,30 +41,38 @@ def call_platform(recipe: Recipe) -> int:
     return recipe.client().send(recipe.platform_call).errcode
 
 
-def test_sixty_four_processes_on_an_expired_merchant_token_make_one_refresh(
-    sandbox: RunningSandbox, recipe: Recipe
+def in_threads(number: int, call: Callable[[Recipe], int], recipe: Recipe) -> list[int]:
+    """Call in this many threads, each with credentials and a client of its own, as a process has them."""
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(call, [recipe] * number))
+
+
+@pytest.mark.parametrize(("processes", "threads"), REFRESHERS)
+def test_sixty_four_refreshers_on_an_expired_merchant_token_make_one_refresh(
+    sandbox: RunningSandbox, recipe: Recipe, processes: int, threads: int
 ) -> None:
     recipe.expired()
-    assert together(PROCESSES, call_merchant, recipe) == [0] * PROCESSES
+    assert together(processes, in_threads, threads, call_merchant, recipe) == [[0] * threads] * processes
     assert sandbox.journal.count(AUTHORIZER_TOKEN) == 1
     assert sandbox.journal.count(COMPONENT_TOKEN) == 1
-    assert sandbox.journal.count("/wxa/getversioninfo") == PROCESSES
+    assert sandbox.journal.count("/wxa/getversioninfo") == processes * threads == 64
 
 
-def test_sixty_four_processes_on_an_expired_platform_token_make_one_refresh(
-    sandbox: RunningSandbox, recipe: Recipe
+@pytest.mark.parametrize(("processes", "threads"), REFRESHERS)
+def test_sixty_four_refreshers_on_an_expired_platform_token_make_one_refresh(
+    sandbox: RunningSandbox, recipe: Recipe, processes: int, threads: int
 ) -> None:
     recipe.expired("")
-    assert together(PROCESSES, call_platform, recipe) == [0] * PROCESSES
+    assert together(processes, in_threads, threads, call_platform, recipe) == [[0] * threads] * processes
     assert sandbox.journal.count(COMPONENT_TOKEN) == 1
 
 
-def test_sixteen_processes_whose_token_was_replaced_by_somebody_make_one_refresh(
+def test_eight_processes_whose_token_was_replaced_by_somebody_make_one_refresh(
     sandbox: RunningSandbox, recipe: Recipe
 ) -> None:
     call_merchant(recipe)
     sandbox.world.mini_programs[0].issued.clear()  # what everybody remembers is not the latest any more: 40001
-    assert together(16, call_merchant, recipe) == [0] * 16
+    assert together(8, call_merchant, recipe) == [0] * 8
     assert sandbox.journal.count(AUTHORIZER_TOKEN) == 2
 
 
@@ -92,7 +101,7 @@ def test_processes_that_know_no_refresh_token_read_the_list_and_all_succeed(
     Recipe(sandbox.url, store_url, number=2).imported()
     with recipe.store()._database.writing() as connection:
         connection.execute(credential.delete().where(credential.c.appid == recipe.appid))
-    assert together(16, call_merchant, recipe) == [0] * 16
+    assert together(8, call_merchant, recipe) == [0] * 8
     assert sandbox.journal.count(AUTHORIZER_TOKEN) == 1
     assert sandbox.journal.count(LIST) == 1
 

@@ -46,12 +46,13 @@ def tokens(fleet: Fleet) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     "size",
-    [200, pytest.param(2000, marks=pytest.mark.load)],
+    [100, pytest.param(2000, marks=pytest.mark.load)],
 )
 def test_each_mini_program_ends_as_its_kind_must(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shard, "RETRY_SECONDS", (0.01, 0.02, 0.04))
     monkeypatch.setattr(lag, "_PAUSES", (0.01,) * 5)
     fleet = seeded_fleet(size, seed=11, shares=SHARES, loose=Looseness.everything(lag=2))
+    assert set(fleet.kinds.values()) == set(EXPECTED)
     with serve(fleet.world) as wechat:
         for fault in fleet.faults:
             wechat.add_fault(fault)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from airflow_wxa.fleet import pace
 from airflow_wxa.fleet.summary import rerun_manifest
 from airflow_wxa.sandbox import seeded_fleet
 from airflow_wxa.sandbox.server import serve
@@ -18,30 +19,37 @@ from tests.fleet.test_outcomes import manifest, tokens
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
+LOOK_SECONDS = 0.1
 WRITES = ("/wxa/setwebviewdomain", "/wxa/commit", "/wxa/submit_audit", "/wxa/release")
 
 
-def test_a_stopped_wave_writes_no_more_and_the_rerun_manifest_finishes_it(tmp_path: Path) -> None:
-    fleet = seeded_fleet(60, seed=3)
-    fleet.world.latency = {"*": 0.02}
+def test_a_stopped_wave_writes_no_more_and_the_rerun_manifest_finishes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "_LOOK_SECONDS", LOOK_SECONDS)
+    fleet = seeded_fleet(30, seed=3)
     with serve(fleet.world) as wechat:
         drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", wechat.url, tokens(fleet))
-        asked = manifest(fleet, waves={"canary": {"apps": 2}, "early": {"apps": 40}}, pace={"concurrency": 2})
+        asked = manifest(fleet, waves={"canary": {"apps": 2}, "early": {"apps": 20}}, pace={"concurrency": 2})
         drive.load(asked)
         drive.submitted()
         drive.released("canary")
+        fleet.world.latency = {"*": 0.02}
         early = threading.Thread(target=drive.released, args=("early",))
         early.start()
-        while wechat.journal.count("/wxa/release") < 6:
+        while wechat.journal.count("/wxa/release") < 4:
             time.sleep(0.01)
         drive.fleets.stop(drive.key, "lin")
-        time.sleep(2)  # a shard looks once a second
+        time.sleep(5 * LOOK_SECONDS)
         written = sum(wechat.journal.count(path) for path in WRITES)
         early.join()
+        fleet.world.latency = {}
         assert sum(wechat.journal.count(path) for path in WRITES) == written
 
         unfinished = [appid for appid, app in drive.apps().items() if app.outcome != "released"]
-        assert 10 < len(unfinished) < 58
+        assert 5 < len(unfinished) < 28
         rest = rerun_manifest(drive.run, drive.fleets.apps(drive.key))
         assert yaml.safe_load(rest)["apps"] == unfinished
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 PLATFORM = "wx00000000000000c1"
 KEY = Fernet.generate_key().decode()
-PROCESSES = 16
+PROCESSES = 8
 COUNT_TABLES = {
     "sqlite": "SELECT count(*) FROM sqlite_master WHERE name LIKE 'wxa%'",
     "postgresql": "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename LIKE 'wxa%'",
@@ -130,7 +130,7 @@ def first_use(url: str) -> str:
     return "opened"
 
 
-def test_sixteen_processes_open_a_new_store_at_the_same_time(store_url: str) -> None:
+def test_eight_processes_open_a_new_store_at_the_same_time(store_url: str) -> None:
     assert together(PROCESSES, first_use, store_url) == ["opened"] * PROCESSES
 
 
