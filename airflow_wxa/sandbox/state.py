@@ -94,6 +94,7 @@ class MiniProgram(Account):
     :param privacy_apis: privacy interfaces that were applied for.
     :param testers: WeChat ids.
     :param support_version: the lowest base library.
+    :param prefetch_dns_domain: what clients look up beforehand, ``{"url"}`` each.
     :param authorised: False after the merchant withdrew; every call about it is answered 61003.
     :param auth_time: epoch seconds of the authorisation.
     :param refresh_token: what api_authorizer_token wants now; empty while no authorization code was exchanged.
@@ -147,6 +148,7 @@ class MiniProgram(Account):
     privacy_apis: list[str] = field(default_factory=list)
     testers: list[str] = field(default_factory=list)
     support_version: str = "1.0.0"
+    prefetch_dns_domain: list[Any] = field(default_factory=list)
     authorised: bool = True
     auth_time: int = 1577836800
     refresh_token: str = field(default="", repr=False, metadata={"secret": True})

@@ -91,6 +91,12 @@ def setweappsupportversion(world: World, account: MiniProgram, body: Body) -> No
     account.support_version = version
 
 
+@merchant_call("GET", "/wxa/get_prefetchdnsdomain")
+def get_prefetchdnsdomain(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Answer the domains that clients look up beforehand; no page was read that names the field."""
+    return ok(prefetch_dns_domain=account.prefetch_dns_domain)
+
+
 @merchant_call("POST", "/wxa/uploadmedia", media=True)
 def uploadmedia(world: World, account: MiniProgram, body: Body) -> Answer:
     """Take a picture or a video for ``preview_info``; nothing looks at it."""
