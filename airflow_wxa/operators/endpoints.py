@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 
 from airflow_wxa.api import values
+from airflow_wxa.api.call import body_schema
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import WxaTrialQrcodeLink
 from airflow_wxa.release.dag import TemplatedFields
@@ -45,14 +46,25 @@ class _MiniProgramOperator(TemplatedFields, BaseOperator):
 
 
 class _PlainOperator(_MiniProgramOperator):
-    """One plain call; its fields beside those above are the body's. Returns WeChat's answer."""
+    """One plain call; its fields beside those above are the body's, read as its schema has them."""
 
     endpoint: ClassVar[str]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        fields = body_schema(cls.endpoint)["properties"].items()
+        cls.reads = {**_MiniProgramOperator.reads, **{name: _reader(schema) for name, schema in fields}}
+        super().__init_subclass__(**kwargs)
 
     def do(self, hook: WxaHook) -> dict[str, Any]:
         """Send it."""
         fields = {name: getattr(self, name) for name in self.reads if name not in _MiniProgramOperator.reads}
         return hook.call(self.endpoint, self.appid, **fields)
+
+
+def _reader(schema: Mapping[str, Any]) -> Reader:
+    if "enum" in schema:
+        return values.choice(*schema["enum"])
+    return {"integer": values.digits, "string": values.named, "array": values.json_list}[schema["type"]]
 
 
 class WxaSpeedUpAuditOperator(_PlainOperator):
@@ -66,7 +78,6 @@ class WxaSpeedUpAuditOperator(_PlainOperator):
     """
 
     endpoint = "speedupaudit"
-    reads: ClassVar[Mapping[str, Reader]] = {**_MiniProgramOperator.reads, "auditid": values.digits}
 
     def __init__(self, *, auditid: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -82,7 +93,6 @@ class WxaChangeVisitStatusOperator(_PlainOperator):
     """
 
     endpoint = "change_visitstatus"
-    reads: ClassVar[Mapping[str, Reader]] = {**_MiniProgramOperator.reads, "action": values.choice("open", "close")}
 
     def __init__(self, *, action: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -96,7 +106,6 @@ class WxaSetSupportVersionOperator(_PlainOperator):
     """
 
     endpoint = "setweappsupportversion"
-    reads: ClassVar[Mapping[str, Reader]] = {**_MiniProgramOperator.reads, "version": values.named}
 
     def __init__(self, *, version: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -112,7 +121,6 @@ class WxaBindTesterOperator(_PlainOperator):
     """
 
     endpoint = "bind_tester"
-    reads: ClassVar[Mapping[str, Reader]] = {**_MiniProgramOperator.reads, "wechatid": values.named}
 
     def __init__(self, *, wechatid: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)

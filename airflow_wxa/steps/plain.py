@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 
 #: Writes that need no look before them; all other writes have steps of their own.
-_PLAIN_WRITES: Final = ("bind_tester", "change_visitstatus", "deletetemplate", "setweappsupportversion", "speedupaudit")
+_PLAIN_WRITES: Final = (
+    "bind_tester",
+    "change_visitstatus",
+    "deletetemplate",
+    "setweappsupportversion",
+    "speedupaudit",
+)
 
 
 def plain_call(endpoint: str, appid: str | None, fields: Mapping[str, Any]) -> Step[dict[str, Any]]:
