@@ -24,6 +24,7 @@ _PLAIN_WRITES: Final = (
     "bind_tester",
     "change_visitstatus",
     "deletetemplate",
+    "set_prefetchdnsdomain",
     "setweappsupportversion",
     "speedupaudit",
 )

@@ -82,6 +82,7 @@ RELEASE = (
     gray.revertgrayrelease(APPID),
     media.uploadmedia(APPID, media.Media("shop.png", b"\x89PNG")),
     Call.to("change_visitstatus", APPID, {"action": "close"}),
+    Call.to("set_prefetchdnsdomain", APPID, {"prefetch_dns_domain": [{"url": "a.example.com"}]}),
     Call.to("get_prefetchdnsdomain", APPID),
     Call.to("getvisitstatus", APPID),
     Call.to("bind_tester", APPID, {"wechatid": "lin"}),

@@ -22,6 +22,7 @@ from airflow_wxa.operators import (
     WxaChangeVisitStatusOperator,
     WxaCommitOperator,
     WxaDeleteTemplateOperator,
+    WxaSetPrefetchDnsDomainOperator,
     WxaSetSupportVersionOperator,
     WxaSpeedUpAuditOperator,
     WxaSubmitAuditOperator,
@@ -45,6 +46,7 @@ UNDO = "/wxa/undocodeaudit"
 PLAIN: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [
     (WxaBindTesterOperator, {"wechatid": "lin"}, {"testers": ["lin"]}),
     (WxaChangeVisitStatusOperator, {"action": "close"}, {"serving": False}),
+    (WxaSetPrefetchDnsDomainOperator, {"prefetch_dns_domain": [{"url": "a"}]}, {"prefetch_dns_domain": [{"url": "a"}]}),
     (WxaSetSupportVersionOperator, {"version": "2.20.1"}, {"support_version": "2.20.1"}),
 ]
 

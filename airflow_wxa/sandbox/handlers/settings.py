@@ -97,6 +97,12 @@ def get_prefetchdnsdomain(world: World, account: MiniProgram, body: Body) -> Ans
     return ok(prefetch_dns_domain=account.prefetch_dns_domain)
 
 
+@merchant_call("POST", "/wxa/set_prefetchdnsdomain", "prefetch_dns_domain", writes=True)
+def set_prefetchdnsdomain(world: World, account: MiniProgram, body: Body) -> None:
+    """Keep the domains; which errcode a sixth one is refused with is written on no page that was read."""
+    account.prefetch_dns_domain = body.get("prefetch_dns_domain", [])
+
+
 @merchant_call("POST", "/wxa/uploadmedia", media=True)
 def uploadmedia(world: World, account: MiniProgram, body: Body) -> Answer:
     """Take a picture or a video for ``preview_info``; nothing looks at it."""
