@@ -147,7 +147,8 @@ def error_for(
             why=why
             or f"our table of WeChat's codes does not list it; WeChat says: {errors.shown(errmsg) or 'nothing more'}",
             next_step=next_step
-            or "look it up on the endpoint's page, and give the rid to WeChat's support (kept for 7 days)",
+            or "look it up on the endpoint's page; for 7 days WxaHook().call('rid/get', appid, rid=…) shows what "
+            "WeChat knows of the call, and so does WeChat's support",
             source=endpoint.source,
             **parts,
         )

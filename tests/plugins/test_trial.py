@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.sandbox import Fault
+from airflow_wxa.sandbox.pictures import qrcode
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from airflow_wxa.store import TaskRef
 from airflow_wxa.store.tables import credential
@@ -41,6 +42,14 @@ def test_whoever_may_see_the_runs_sees_the_picture(api_server: ApiServer, wxa_de
     assert answer.content.startswith(b"\xff\xd8\xff")
     assert (answer.headers["cache-control"], answer.headers["x-content-type-options"]) == ("no-store", "nosniff")
     assert [entry.path for entry in wxa_default.journal] == ["/wxa/get_qrcode"]
+
+
+def test_the_picture_opens_the_page_that_the_link_names(api_server: ApiServer, wxa_default: RunningSandbox) -> None:
+    page = "pages/order/list?shop=8016&to=首页"
+    answer = api_server.get(trial_link("", "wxa_default", APPID, **RUN, page=page), headers=headers("viewer"))
+    assert answer.content == qrcode(f"{APPID} 1.4.0 {page}")
+    too_long = trial_link("", "wxa_default", APPID, **RUN, page="p" * 1025)
+    assert api_server.get(too_long, headers=headers("viewer")).status_code == 422
 
 
 @pytest.mark.parametrize(("role", "status"), [("", 401), (None, 403)])

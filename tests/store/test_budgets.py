@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import update
 
+from airflow_wxa.api.audit import undocodeaudit
+from airflow_wxa.api.call import Call
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.api.server_domain import modify_domain, modify_domain_directly, modify_wxa_server_domain
@@ -17,9 +18,6 @@ from airflow_wxa.errors import WxaQuotaError
 from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.tables import ledger as rows
 from tests.store.processes import together
-
-if TYPE_CHECKING:
-    from airflow_wxa.api.call import Call
 
 PLATFORM, APPID, OTHER = "wx00000000000000c1", "wx0000000000000001", "wx0000000000000002"
 ROW = CATALOGUE["modify_domain"]
@@ -91,6 +89,19 @@ def test_last_months_changes_are_over_and_this_months_are_not_erased(ledger: Led
     assert ledger.left(PLATFORM, APPID, ROW) in {48, 50}  # 50 in the first two hours of a month
     ledger.erase()
     assert sorted(entry.id > first for entry in ledger.entries()) == [True, True]
+
+
+@pytest.mark.parametrize("call", [undocodeaudit(APPID), Call.to("clear_quota", APPID, {"appid": APPID})])
+def test_withdrawals_and_resets_end_with_the_tenth_whoever_asks_for_them(ledger: Ledger, call: Call) -> None:
+    for number in range(13):  # another run each time, with a fence of its own
+        attempt = ledger.take_fence(PLATFORM, APPID, call.endpoint.name)
+        if number < 10:
+            ledger.intend(PLATFORM, [call], TaskRef("d", f"r{number}", "t"), attempt)
+            continue
+        with pytest.raises(WxaQuotaError, match=r"not sent: 0 of 10 (withdrawals|resets) ") as refused:
+            ledger.intend(PLATFORM, [call], TaskRef("d", f"r{number}", "t"), attempt)
+        assert not refused.value.retryable
+    assert len(ledger.entries(most=None)) == 10
 
 
 def test_threads_that_change_at_the_same_time_never_exceed_it(ledger: Ledger, store_url: str) -> None:
