@@ -11,8 +11,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from airflow_wxa.api.endpoints import CATALOGUE
@@ -21,21 +20,22 @@ from airflow_wxa.client.metrics import timing
 from airflow_wxa.errors import WxaAuditRejected, WxaError
 from airflow_wxa.fleet import stages
 from airflow_wxa.fleet.pace import HeldError, Pace, StoppedError
+from airflow_wxa.fleet.rows import Rows
 from airflow_wxa.fleet.stages import COMMIT, CONFIGURE, SUBMIT, ending
 from airflow_wxa.fleet.window import opens_at
 from airflow_wxa.release import ReleaseSpec
 from airflow_wxa.steps import LAG_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from airflow_wxa.api.call import Call
-    from airflow_wxa.client import AsyncWxaClient, Observer
-    from airflow_wxa.fleet.stages import StageStep
+    from airflow_wxa.client import AsyncWxaClient
+    from airflow_wxa.fleet.rows import LateResults
+    from airflow_wxa.fleet.stages import Progress, StageStep
     from airflow_wxa.steps import AcceptedWrites
-    from airflow_wxa.store.fleets import FleetApp, FleetRun, Fleets, RunKey
+    from airflow_wxa.store.fleets import FleetApp, FleetRun, Fleets
 
-__all__ = ["AcceptedOf", "OutcomesOf", "Shard", "Wake", "spec_of"]
+__all__ = ["AcceptedOf", "Shard", "Wake", "spec_of"]
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,6 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS: Final = (2.0, 15.0, 60.0)
 _SLEPT_OUT: Final = 20.0  # seconds: a longer wait is deferred
 _SCAN_GIVEN_UP: Final = 3600.0  # seconds
-_SAVE_SECONDS: Final = 0.25
 
 #: appid → fingerprint of the version, to appid → what WeChat accepted of this run lately; may block.
 AcceptedOf: TypeAlias = Callable[["Mapping[str, str]"], "Mapping[str, AcceptedWrites]"]
@@ -76,6 +75,7 @@ class Shard:
     :param carrier: ``wave/number``.
     :param scan_seconds: between two looks at a privacy scan.
     :param accepted_of: reads what WeChat accepted of this run lately.
+    :param results: what observes the client; ``None``: nobody keeps a ledger.
     """
 
     def __init__(
@@ -88,6 +88,7 @@ class Shard:
         *,
         scan_seconds: float,
         accepted_of: AcceptedOf,
+        results: LateResults | None = None,
     ) -> None:
         self._fleets = fleets
         self._run = run
@@ -96,10 +97,10 @@ class Shard:
         self._carrier = carrier
         self._scan_seconds = scan_seconds
         self._accepted_of = accepted_of
-        #: Of those that this task has written nothing for yet, read for all together.
-        self._accepted: dict[str, AcceptedWrites] = {}
+        #: By appid: of those that this task has written nothing for yet, read for all together.
+        self._known: dict[str, tuple[ReleaseSpec, AcceptedWrites]] = {}
         self._pace = Pace(run.manifest, fleets, run)
-        self._rows = _Rows(fleets, run.key)
+        self._rows = Rows(fleets, run.key, results)
         self._todo: deque[FleetApp] = deque()
         self._later: list[FleetApp] = []
         self._in_audit: list[FleetApp] = []
@@ -115,8 +116,7 @@ class Shard:
         for app in apps:
             (self._later if (app.again_at or 0.0) > due else self._todo).append(app)
         await self._client.preload([app.appid for app in self._todo])
-        fingerprints = {app.appid: spec_of(self._run, app).version.fingerprint for app in self._todo}
-        self._accepted.update(await asyncio.to_thread(self._accepted_of, fingerprints))
+        await self._learn(self._todo)
         async with self._pace.watching(), self._rows.saving():
             while self._todo and not self.is_stopped:
                 async with asyncio.TaskGroup() as group:
@@ -127,7 +127,9 @@ class Shard:
 
     async def _worker(self) -> None:
         while self._todo and not self.is_stopped:
-            await self._bring_on(self._todo.popleft())
+            app = self._todo.popleft()
+            if steps := self._steps(app):  # else an earlier task of it was lost: the gate says so
+                await self._bring_on(app, deque(steps))
 
     async def _slept_out(self) -> None:
         """Take up again what is due soon, when it is due."""
@@ -146,14 +148,12 @@ class Shard:
 
     # One Mini Program --------------------------------------------------------------------------------------------
 
-    async def _bring_on(self, app: FleetApp) -> None:
+    async def _bring_on(self, app: FleetApp, steps: deque[StageStep]) -> None:
         """Run the steps that this task has for a Mini Program, and note how far they came."""
-        spec, steps = spec_of(self._run, app), deque(self._steps(app))
         try:
             while steps:
                 step = steps.popleft()
-                accepted = await self._accepted_for(app.appid, spec)
-                progress = await self._client.run(self._pace.paced(step(app, spec, accepted)))
+                progress = await self._run_step(app, step)
                 app = self._noted(app, progress.values)
                 if progress.then is not None:
                     steps.append(progress.then)
@@ -174,24 +174,33 @@ class Shard:
         else:
             self._noted(app, {"done": self._task_id, "stage": self._task_id, "tries": 0, "again_at": None})
 
-    async def _accepted_for(self, appid: str, spec: ReleaseSpec) -> AcceptedWrites:
-        """Return what WeChat accepted lately, anew once this task may have written."""
-        known = self._accepted.pop(appid, None)
-        if known is None:
-            known = (await asyncio.to_thread(self._accepted_of, {appid: spec.version.fingerprint}))[appid]
-        return known
+    async def _run_step(self, app: FleetApp, step: StageStep) -> Progress:
+        if app.appid not in self._known:
+            await self._rows.save()
+            await self._learn([app])
+        spec, accepted = self._known[app.appid]
+        if step is not stages.look:  # it may write: behind it the ledger knows more
+            del self._known[app.appid]
+        return await self._client.run(self._pace.paced(step(app, spec, accepted)))
+
+    async def _learn(self, apps: Iterable[FleetApp]) -> None:
+        """Read what is asked for, and what WeChat accepted lately."""
+        specs = {app.appid: spec_of(self._run, app) for app in apps}
+        fingerprints = {appid: spec.version.fingerprint for appid, spec in specs.items()}
+        accepted = await asyncio.to_thread(self._accepted_of, fingerprints)
+        self._known.update({appid: (spec, accepted[appid]) for appid, spec in specs.items()})
 
     def _steps(self, app: FleetApp) -> Sequence[StageStep]:
         if self._task_id == CONFIGURE:
             return [stages.configure]
-        if not app.done:  # its shard of configure_domains was lost: no code before the domains
+        if not app.done:  # no code before the domains
             return []
         if self._task_id == COMMIT:
             return [stages.commit]
         if self._task_id == SUBMIT:
             # A grant that was passed on comes here for one whose code nobody committed.
             return [stages.submit] if app.done == COMMIT else [stages.commit, stages.submit]
-        return [stages.look, stages.publish]
+        return [] if app.done in (CONFIGURE, COMMIT) else [stages.look, stages.publish]
 
     def _noted(self, app: FleetApp, values: Mapping[str, Any]) -> FleetApp:
         changes = dict(values)
@@ -294,75 +303,3 @@ def _sheet(app: FleetApp) -> dict[str, Any]:
     """Return a sheet to wait for."""
     seen_by = (app.submitted_at or 0.0) + LAG_SECONDS
     return {"appid": app.appid, "auditid": app.auditid, "seen_by": seen_by}
-
-
-@dataclass(slots=True)
-class _Rows:
-    """Changes of rows, saved together a few times a second."""
-
-    fleets: Fleets
-    key: RunKey
-    _changes: dict[int, dict[str, Any]] = field(default_factory=dict)
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    def change(self, position: int, values: Mapping[str, Any]) -> None:
-        self._changes.setdefault(position, {}).update(values)
-
-    @asynccontextmanager
-    async def saving(self) -> AsyncIterator[None]:
-        """Save while the block runs, and all of it at the end.
-
-        :raises WxaTransportError: the store did not answer at the end.
-        """
-        is_over = asyncio.Event()
-        saver = asyncio.create_task(self._save_until(is_over))
-        try:
-            yield
-        finally:
-            is_over.set()
-            await saver
-            await self.save()
-
-    async def save(self) -> None:
-        """Save what has changed; what cannot be saved is part of the next time.
-
-        :raises WxaTransportError: the store does not answer.
-        """
-        # Shielded: a write that is under way when its caller is cancelled must not come after a later one.
-        await asyncio.shield(asyncio.create_task(self._saved()))
-
-    async def _saved(self) -> None:
-        async with self._turn:
-            changes, self._changes = self._changes, {}
-            try:
-                if changes:
-                    await asyncio.to_thread(self.fleets.change, self.key, changes)
-            except BaseException:
-                for position, newer in self._changes.items():
-                    changes.setdefault(position, {}).update(newer)
-                self._changes = changes
-                raise
-
-    async def _save_until(self, is_over: asyncio.Event) -> None:
-        while not is_over.is_set():
-            try:
-                await self.save()
-            except Exception as error:  # noqa: BLE001  (nothing is lost, and the last save raises it)
-                log.warning("not saved yet, tried again: %s", getattr(error, "what", type(error).__name__))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(is_over.wait(), _SAVE_SECONDS)
-
-
-class OutcomesOf:
-    """An observer that hands on the outcomes of the steps which a Mini Program's progress is made of."""
-
-    def __init__(self, observer: Observer) -> None:
-        self._observer = observer
-        self.before, self.after = observer.before, observer.after
-
-    def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> Sequence[None]:
-        """Note each outcome."""
-        each = [(wrote, end) for wrote, whole in steps for end in getattr(whole, "outcomes", (whole,))]
-        if each:
-            self._observer.ended(each)
-        return [None] * len(steps)

@@ -11,7 +11,8 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
 
 from airflow_wxa.client import AsyncWxaClient
-from airflow_wxa.fleet.shard import OutcomesOf, Shard
+from airflow_wxa.fleet.rows import LateResults
+from airflow_wxa.fleet.shard import Shard
 from airflow_wxa.hooks.accepted import accepted_writes
 from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.hooks.store import open_fleets, open_ledger
@@ -105,9 +106,9 @@ class WxaFleetShardOperator(BaseOperator):
     ) -> Wake | None:
         scan_seconds = conf.getfloat("wxa", "privacy_poll_seconds", fallback=60.0)
         task = current_task()
-        recorder = OutcomesOf(Recorder(open_ledger, read.component_appid, task))
+        results = LateResults(Recorder(open_ledger, read.component_appid, task))
         accepted_of = partial(accepted_writes, open_ledger, read.component_appid, task)
-        async with AsyncWxaClient(read.egress, read.tokens, recorder) as client:
+        async with AsyncWxaClient(read.egress, read.tokens, results) as client:
             shard = Shard(
                 fleets,
                 run,
@@ -116,6 +117,7 @@ class WxaFleetShardOperator(BaseOperator):
                 self._carrier,
                 scan_seconds=scan_seconds,
                 accepted_of=accepted_of,
+                results=results,
             )
             return await shard.work(apps)
 

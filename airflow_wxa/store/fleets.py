@@ -247,16 +247,17 @@ class Fleets:
         self._change_run(key, plan_digest=plan_digest)
 
     def reopen(self, key: RunKey, which: ColumnElement[bool], stage: str) -> None:
-        """Take up again what ended badly at this task; a submission needs a grant anew."""
-        badly = fleet_app.c.outcome.in_(("blocked", "failed", "pending", "not_reached"))
+        """Take up again what ended badly at this task, or did not come as far; a submission needs a grant anew."""
+        badly = and_(fleet_app.c.stage == stage, fleet_app.c.outcome.in_(("blocked", "failed", "pending")))
         again = {"tries": 0, "again_at": None, "errcode": None, "what": "", "next_step": ""}
         ungranted = and_(fleet_app.c.audit_grant == "", fleet_app.c.done.in_(("configure_domains", "commit_code")))
-        rows = and_(_of(fleet_app, key), which, fleet_app.c.stage == stage, badly)
+        rows = and_(_of(fleet_app, key), which, or_(badly, fleet_app.c.outcome == "not_reached"))
         with self._database.writing() as connection:
             if stage in {"commit_code", "submit_audit"}:
                 waiting = {**again, "outcome": "no_quota", "audit_grant": "waiting"}
-                connection.execute(update(fleet_app).where(rows, ungranted).values(**waiting))
+                connection.execute(update(fleet_app).where(rows, badly, ungranted).values(**waiting))
             connection.execute(update(fleet_app).where(rows).values(outcome=None, **again))
+            connection.execute(update(fleet_run).where(_of(fleet_run, key)).values(ended_at=None))
 
     def end_rest(self, key: RunKey, which: ColumnElement[bool], outcome: Word, what: str, next_step: str) -> int:
         """End whatever has not ended, and return how many."""
@@ -311,7 +312,8 @@ class Fleets:
             spent = _count(connection, key, fleet_app.c.audit_grant == "spent")
             granted = spent + max(0, usable - held)
             connection.execute(update(fleet_run).where(_of(fleet_run, key)).values(audits_granted=granted))
-            waiting = and_(_of(fleet_app, key), fleet_app.c.audit_grant == "waiting", fleet_app.c.outcome.is_(None))
+            has_not_ended = or_(fleet_app.c.outcome.is_(None), fleet_app.c.outcome == "not_reached")
+            waiting = and_(_of(fleet_app, key), fleet_app.c.audit_grant == "waiting", has_not_ended)
             connection.execute(update(fleet_app).where(waiting).values(outcome="no_quota"))
             self._grant(connection, key, None)
             self._show(connection, key, fleet_app.c.outcome == "no_quota")

@@ -27,7 +27,8 @@ from airflow_wxa.api.redaction import Secret
 from airflow_wxa.client import AsyncWxaClient, Egress
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import plan_all
-from airflow_wxa.fleet.shard import OutcomesOf, Shard, spec_of
+from airflow_wxa.fleet.rows import LateResults
+from airflow_wxa.fleet.shard import Shard, spec_of
 from airflow_wxa.hooks.accepted import accepted_writes
 from airflow_wxa.hooks.recorder import Recorder
 from airflow_wxa.store import Ledger, Store, TaskRef
@@ -95,12 +96,12 @@ def ours(count: int, url: str, store_url: str) -> Callable[[], None]:
     assert run is not None
     egress = Egress(url)
     task = TaskRef("wxa_fleet_release", "measured", "configure_domains")
-    recorder = OutcomesOf(Recorder(lambda: Ledger(store_url), PLATFORM, task))
+    results = LateResults(Recorder(lambda: Ledger(store_url), PLATFORM, task))
 
     async def shard(number: int) -> None:
         apps = list(fleets.apps(KEY, fleet_app.c.carrier == f"rest/{number}"))
         tokens = FixedTokens({}, "", PlatformCredentials(PLATFORM, Secret("appsecret"), store, egress))
-        async with AsyncWxaClient(egress, tokens, recorder) as client:
+        async with AsyncWxaClient(egress, tokens, results) as client:
             carried = Shard(
                 fleets,
                 run,
@@ -109,6 +110,7 @@ def ours(count: int, url: str, store_url: str) -> Callable[[], None]:
                 f"rest/{number}",
                 scan_seconds=60.0,
                 accepted_of=partial(accepted_writes, lambda: Ledger(store_url), PLATFORM, task),
+                results=results,
             )
             await carried.work(apps)
 

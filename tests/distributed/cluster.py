@@ -25,11 +25,14 @@ from sqlalchemy import create_engine, text
 
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.redaction import Secret
-from airflow_wxa.cli.demo.airflow import LOOPBACK, ThrowawayAirflow, free_port
+from airflow_wxa.cli.demo.airflow import DAGS, LOOPBACK, ThrowawayAirflow, free_port
+from airflow_wxa.cli.demo.fleet import DAG_ID as FLEET_DAG_ID
+from airflow_wxa.cli.demo.fleet import DAGS as FLEET_DAGS
 from airflow_wxa.cli.demo.processes import interruptible, uninterrupted
 from airflow_wxa.cli.demo.releases import DAG_ID
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, COMPONENT_APPSECRET, COMPONENT_VERIFY_TICKET
 from airflow_wxa.store import Ledger, Store
+from airflow_wxa.store.fleets import Fleets
 from tests.store.databases import new_postgresql_database
 
 if TYPE_CHECKING:
@@ -69,17 +72,29 @@ def task_policy(task):
 class Cluster:
     """A running Airflow, the emulated WeChat that it releases on, and its store.
 
-    :param ledger: of the store that all processes share.
+    :param ledger: of the store that all processes share, as ``fleets`` is.
     """
 
     airflow: ThrowawayAirflow
     sandbox: RunningSandbox
     ledger: Ledger
+    fleets: Fleets
+
+    @property
+    def workers(self) -> list[Component]:
+        """The Celery workers that were started."""
+        return [each for each in self.airflow.processes.components if each.name.startswith(WORKER)]
+
+    def lose(self, worker: Component) -> None:
+        """Kill a worker with all that it started, as a lost machine does."""
+        for process in self._processes_of(worker):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        worker.process.wait()
 
     def start_worker(self) -> Component:
         """Start a Celery worker; it may take some seconds until it is ready."""
-        others = sum(each.name.startswith(WORKER) for each in self.airflow.processes.components)
-        name = f"{WORKER}-{others + 1}"
+        name = f"{WORKER}-{len(self.workers) + 1}"
         options = ("--concurrency", "2", "--celery-hostname", f"{name}@%h", "--skip-serve-logs")
         return self._start(name, "celery", "worker", *options, "--without-gossip", "--without-mingle")
 
@@ -98,15 +113,12 @@ class Cluster:
     def restart_triggerer(self) -> None:
         """Kill the triggerer with all that it started, as a lost container does, and start another one."""
         old = next(each for each in reversed(self.airflow.processes.components) if each.name.startswith("triggerer"))
-        for process in self._processes_of(old):
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        old.process.wait()
+        self.lose(old)
         self._start(f"{old.name}-again", "triggerer", "--skip-serve-logs")
 
     def task_process(self) -> tuple[Component, psutil.Process] | None:
         """Return the process that carries out a task, and the worker that started it; ``None`` when there is none."""
-        for worker in [each for each in self.airflow.processes.components if each.name.startswith(WORKER)]:
+        for worker in self.workers:
             for process in self._processes_of(worker):
                 with suppress(psutil.NoSuchProcess):
                     if " ".join(process.cmdline()).startswith(TASK_TITLE):
@@ -165,12 +177,12 @@ def running_cluster(sandbox: RunningSandbox) -> Iterator[Cluster]:
         )
         Store(store_url, [key]).put_renewals(COMPONENT_APPID, {THE_PLATFORM: Secret(COMPONENT_VERIFY_TICKET)})
         _write_policy(home)
-        airflow = ThrowawayAirflow(home, environment, tell=_told_since(time.monotonic()))
+        airflow = ThrowawayAirflow(home, environment, {**DAGS, **FLEET_DAGS}, tell=_told_since(time.monotonic()))
         stack.callback(airflow.stop)
         redis = (REDIS, "--bind", LOOPBACK, "--port", str(redis_port), "--save", "", "--dir", str(home))
         airflow.processes.start("redis", redis, os.environ, home / "redis.out")
-        airflow.start(DAG_ID)
-        cluster = Cluster(airflow=airflow, sandbox=sandbox, ledger=Ledger(store_url))
+        airflow.start(DAG_ID, FLEET_DAG_ID)
+        cluster = Cluster(airflow=airflow, sandbox=sandbox, ledger=Ledger(store_url), fleets=Fleets(store_url))
         cluster.await_workers(cluster.start_worker(), cluster.start_worker())
         yield cluster
 

@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from airflow_wxa.cli.demo.releases import TEMPLATE_ID
-from airflow_wxa.sandbox import AuditPlan, Fault, MiniProgram, Platform, Template, World, serve
-from airflow_wxa.sandbox.testing import COMPONENT_APPID, COMPONENT_APPSECRET, COMPONENT_VERIFY_TICKET, REFRESH_TOKEN
-from tests.distributed.cluster import kill_alone, lives, running_cluster
+from airflow_wxa.sandbox import AuditPlan, Fault
+from tests.distributed.cluster import kill_alone, lives
+from tests.distributed.merchants import MERCHANTS
 from tests.distributed.releases import RELEASED_ONCE, Release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import psutil  # type: ignore[import-untyped]
 
     from airflow_wxa.cli.demo.processes import Component
@@ -22,29 +19,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.distributed
 
-WAITS, LOSES_ITS_TASK, LOSES_ITS_WORKER = APPIDS = [f"wx{number:016x}" for number in (1, 2, 3)]
+WAITS, LOSES_ITS_TASK, LOSES_ITS_WORKER = MERCHANTS
 #: Looks at a sheet that nobody decides about while the test wants to see them.
 ENDLESS: Final = 1_000_000
 #: Seconds that the answer to submit_audit is kept back: a dead worker is missed, and the next try under way, before.
 SLOW_SECONDS: Final = 40.0
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    platform = Platform(
-        component_appid=COMPONENT_APPID,
-        component_appsecret=COMPONENT_APPSECRET,
-        component_verify_ticket=COMPONENT_VERIFY_TICKET,
-        testing=["example.com"],
-        published=["example.com"],
-    )
-    merchants = [
-        MiniProgram(appid=appid, component_appid=COMPONENT_APPID, refresh_token=f"{REFRESH_TOKEN} {appid}")
-        for appid in APPIDS
-    ]
-    world = World(platforms=[platform], mini_programs=merchants, templates=[Template(template_id=TEMPLATE_ID)])
-    with serve(world) as sandbox, running_cluster(sandbox) as running:
-        yield running
 
 
 @pytest.fixture

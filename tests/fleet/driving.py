@@ -12,7 +12,8 @@ from airflow_wxa.client import AsyncWxaClient, Egress
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import plan_all
-from airflow_wxa.fleet.shard import OutcomesOf, Shard, spec_of
+from airflow_wxa.fleet.rows import LateResults
+from airflow_wxa.fleet.shard import Shard, spec_of
 from airflow_wxa.fleet.waves import places, read_waves
 from airflow_wxa.hooks.accepted import accepted_writes
 from airflow_wxa.hooks.recorder import Recorder
@@ -57,11 +58,8 @@ class Drive:
         assert run is not None
         return run
 
-    def client(self, task: TaskRef | None = None) -> AsyncWxaClient:
-        """Return a client; for a task it keeps the ledger."""
-        tokens = FixedTokens(self.tokens, self.platform_token)
-        recorder = OutcomesOf(Recorder(self.ledger, PLATFORM, task)) if task else None
-        return AsyncWxaClient(Egress(self.url), tokens, recorder)
+    def client(self, results: LateResults | None = None) -> AsyncWxaClient:
+        return AsyncWxaClient(Egress(self.url), FixedTokens(self.tokens, self.platform_token), results)
 
     def ledger(self) -> Ledger:
         return Ledger(self.store_url)
@@ -112,9 +110,17 @@ class Drive:
         apps = list(self.fleets.apps(self.key, mine, fleet_app.c.outcome.is_(None)))
         task = TaskRef(self.key.dag_id, self.key.run_id, task_id)
         accepted_of = partial(accepted_writes, self.ledger, PLATFORM, task)
-        async with self.client(task) as client:
+        results = LateResults(Recorder(self.ledger, PLATFORM, task))
+        async with self.client(results) as client:
             carried = Shard(
-                self.fleets, self.run, client, task_id, f"{wave}/{number}", scan_seconds=0.01, accepted_of=accepted_of
+                self.fleets,
+                self.run,
+                client,
+                task_id,
+                f"{wave}/{number}",
+                scan_seconds=0.01,
+                accepted_of=accepted_of,
+                results=results,
             )
             return await carried.work(apps)
 

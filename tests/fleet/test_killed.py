@@ -10,6 +10,7 @@ import pytest
 
 from airflow_wxa.sandbox import seeded_fleet
 from airflow_wxa.sandbox.server import serve
+from airflow_wxa.store.tables import fleet_app
 from tests.fleet.driving import Drive
 from tests.fleet.test_outcomes import manifest, tokens
 
@@ -39,6 +40,37 @@ def kill_in(drive: Drive, stage: str, wechat: RunningSandbox, calls: int) -> Non
         assert process.is_alive()
     process.kill()
     process.join()
+
+
+def lose(drive: Drive, stage: str) -> None:
+    """End the run as one does whose only shard is lost at a stage, after its retries."""
+    for each in STAGES:
+        if each == "commit_code":
+            drive.gate()
+        if each != stage:
+            drive.stage(each)
+    drive.fleets.end_rest(drive.key, fleet_app.c.position >= 0, "not_reached", "", "")
+    drive.fleets.end(drive.key)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_a_lost_shard_left_is_not_reached_and_clearing_the_task_goes_on(stage: str, tmp_path: Path) -> None:
+    fleet = seeded_fleet(3, seed=2, audit_polls=0)
+    with serve(fleet.world) as wechat:
+        drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", wechat.url, tokens(fleet))
+        drive.load(manifest(fleet))
+        drive.plan()
+        lose(drive, stage)
+        ended = {app.outcome for app in drive.apps().values()}
+        # A grant that nobody committed for is taken up by submit_audit.
+        assert ended == ({"released"} if stage == "commit_code" else {"not_reached"})
+        for each in list(STAGES)[list(STAGES).index(stage) :]:
+            drive.stage(each)
+            if each == "configure_domains":
+                drive.gate()
+        assert {app.outcome for app in drive.apps().values()} == {"released"}
+        for path in ("/wxa/commit", "/wxa/submit_audit", "/wxa/release"):
+            assert wechat.journal.count(path) == len(fleet.kinds), path
 
 
 @pytest.mark.chaos

@@ -51,7 +51,7 @@ def tokens(fleet: Fleet) -> dict[str, str]:
 def test_each_mini_program_ends_as_its_kind_must(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shard, "RETRY_SECONDS", (0.01, 0.02, 0.04))
     monkeypatch.setattr(lag, "_PAUSES", (0.01,) * 5)
-    fleet = seeded_fleet(size, seed=11, shares=SHARES, loose=Looseness.everything(lag=2))
+    fleet = seeded_fleet(size, seed=11, shares=SHARES, loose=Looseness.everything())
     assert set(fleet.kinds.values()) == set(EXPECTED)
     with serve(fleet.world) as wechat:
         for fault in fleet.faults:

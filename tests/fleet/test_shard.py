@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_wxa.errors import WxaTransportError
-from airflow_wxa.fleet import shard
+from airflow_wxa.fleet import rows, shard
 from airflow_wxa.fleet.plan import plan_digest
 from airflow_wxa.sandbox import seeded_fleet
 from airflow_wxa.sandbox.server import serve
@@ -28,7 +28,7 @@ class Hiccuping:
     def __init__(self, times: float) -> None:
         self.left = times
         self.rows: dict[int, dict[str, Any]] = {}
-        self.rows_of: shard._Rows
+        self.rows_of: rows.Rows
 
     def change(self, key: RunKey, changes: dict[int, dict[str, Any]]) -> None:
         assert key == KEY
@@ -42,19 +42,19 @@ class Hiccuping:
 
 def saved(store: Hiccuping, seconds: float) -> dict[int, dict[str, Any]]:
     async def work() -> None:
-        rows = store.rows_of = shard._Rows(store, KEY)  # type: ignore[arg-type]
-        async with rows.saving():
-            rows.change(1, {"stage": "older", "done": "commit_code"})
-            rows.change(2, {"stage": "older"})
+        saved = store.rows_of = rows.Rows(store, KEY)  # type: ignore[arg-type]
+        async with saved.saving():
+            saved.change(1, {"stage": "older", "done": "commit_code"})
+            saved.change(2, {"stage": "older"})
             await asyncio.sleep(seconds)
-            rows.change(3, {"stage": "last"})
+            saved.change(3, {"stage": "last"})
 
     asyncio.run(work())
     return store.rows
 
 
 def test_what_the_store_did_not_take_is_saved_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shard, "_SAVE_SECONDS", 0.01)
+    monkeypatch.setattr(rows, "_SAVE_SECONDS", 0.01)
     assert saved(Hiccuping(2), 0.3) == {
         1: {"stage": "newer", "done": "commit_code"},
         2: {"stage": "older"},
@@ -63,7 +63,7 @@ def test_what_the_store_did_not_take_is_saved_later(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_store_that_is_still_away_at_the_end_fails_the_shard(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shard, "_SAVE_SECONDS", 0.01)
+    monkeypatch.setattr(rows, "_SAVE_SECONDS", 0.01)
     with pytest.raises(WxaTransportError, match="the store does not answer"):
         saved(Hiccuping(float("inf")), 0.1)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import psutil  # type: ignore[import-untyped]
 import yaml
 from cryptography.fernet import Fernet
 from rich.table import Table
@@ -54,7 +56,38 @@ EXPECTED: Final[Mapping[Kind, str]] = {
     "lost_answer": "released",
 }
 LOOK_SECONDS: Final = 2.0
+_TASK_TITLE: Final = "airflow worker -- "  # how a process of a task calls itself
 FINAL: Final = frozenset({"success", "failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What the instances of a task took together.
+
+    :param seconds: between the first's start and the last's end.
+    :param calls: that WeChat heard meanwhile, as far as two looks tell them apart.
+    :param peak_mib: of the largest process of a task while they ran.
+    """
+
+    instances: int
+    seconds: float
+    calls: int
+    peak_mib: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was seen at one moment.
+
+    :param at: epoch seconds.
+    :param calls: that WeChat has heard.
+    :param all_mib: memory that all processes of Airflow have to themselves; ``task_mib`` the largest task's.
+    """
+
+    at: float
+    calls: int
+    all_mib: float
+    task_mib: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +95,8 @@ class FleetReport:
     """What became of the fleet.
 
     :param seconds: from the trigger to the end of the run.
-    :param stages: task id → how many instances there were, and seconds between the first's start and the last's end.
-    :param calls: path → how often it was called.
+    :param stages: task id → what its instances took.
+    :param peak_mib: of all processes of this Airflow together, at one moment.
     :param wrong: appid → kind and outcome, of those that did not end as their kind must.
     """
 
@@ -71,8 +104,8 @@ class FleetReport:
     seconds: float
     apps: list[FleetApp] = field(repr=False)
     waves: Mapping[str, Any] = field(repr=False)
-    stages: Mapping[str, tuple[int, float]] = field(repr=False)
-    calls: Mapping[str, int] = field(repr=False)
+    stages: Mapping[str, Stage] = field(repr=False)
+    peak_mib: float
     wrong: Mapping[str, tuple[str, str | None]]
 
     @property
@@ -105,7 +138,7 @@ def play_fleet(
         tell(f"Emulated WeChat at {wechat.url}, Airflow at {airflow.url}")
         try:
             airflow.start(DAG_ID)
-            report = _released(fleet, wechat, airflow.api, Fleets(store_url), tell)
+            report = _released(fleet, wechat, airflow, Fleets(store_url), tell)
             look_around(airflow, report)
         finally:
             airflow.stop()
@@ -144,13 +177,15 @@ def _manifest(fleet: Fleet) -> str:
 
 
 def _released(
-    fleet: Fleet, wechat: RunningSandbox, api: AirflowApi, fleets: Fleets, tell: Callable[[str], object]
+    fleet: Fleet, wechat: RunningSandbox, airflow: ThrowawayAirflow, fleets: Fleets, tell: Callable[[str], object]
 ) -> FleetReport:
-    key, began = RunKey(DAG_ID, RUN_ID), time.monotonic()
+    key, began, api = RunKey(DAG_ID, RUN_ID), time.monotonic(), airflow.api
+    looks = [_look(wechat, airflow)]
     api.trigger(DAG_ID, RUN_ID, {"manifest": _manifest(fleet), "approval": False})
     told, state = "", ""
     while state not in FINAL:
         time.sleep(LOOK_SECONDS)
+        looks.append(_look(wechat, airflow))
         state = api.run_states(DAG_ID).get(RUN_ID, "")
         if (now := _progress(api, fleets, key)) != told:
             told = now
@@ -161,10 +196,22 @@ def _released(
         for app in apps
         if app.outcome != EXPECTED[fleet.kinds[app.appid]]
     }
-    stages = _stages(api.task_instances(DAG_ID, RUN_ID))
+    stages = _stages(api.task_instances(DAG_ID, RUN_ID), looks)
     waves = wave_counts(fleets.counts(key))
-    calls = wechat.sandbox.journal.counts()
-    return FleetReport(state, time.monotonic() - began, apps, waves, stages, calls, wrong)
+    peak = max(look.all_mib for look in looks)
+    return FleetReport(state, time.monotonic() - began, apps, waves, stages, peak, wrong)
+
+
+def _look(wechat: RunningSandbox, airflow: ThrowawayAirflow) -> _Look:
+    together = largest = 0.0
+    for pid in airflow.processes.pids():
+        with suppress(psutil.Error):
+            process = psutil.Process(pid)
+            mib = process.memory_full_info().uss / 1024**2
+            together += mib
+            if " ".join(process.cmdline()).startswith(_TASK_TITLE):
+                largest = max(largest, process.memory_info().rss / 1024**2)
+    return _Look(time.time(), sum(wechat.sandbox.journal.counts().values()), together, largest)
 
 
 def _progress(api: AirflowApi, fleets: Fleets, key: RunKey) -> str:
@@ -178,14 +225,26 @@ def _progress(api: AirflowApi, fleets: Fleets, key: RunKey) -> str:
 _UNDER_WAY: Final = frozenset({"running", "deferred", "up_for_retry"})
 
 
-def _stages(tasks: list[TaskInstance]) -> dict[str, tuple[int, float]]:
-    """Return how many instances each task had, and how long they took together, in the order of their starts."""
+def _stages(tasks: list[TaskInstance], looks: list[_Look]) -> dict[str, Stage]:
+    """Return what each task took, in the order of their starts."""
     spans: dict[str, tuple[int, float, float]] = {}
     for task in sorted(tasks, key=lambda each: each.started):
         if task.started:
             count, begin, end = spans.get(task.task_id, (0, task.started, task.ended))
             spans[task.task_id] = (count + 1, min(begin, task.started), max(end, task.ended))
-    return {task_id: (count, end - begin) for task_id, (count, begin, end) in spans.items()}
+    return {
+        task_id: Stage(
+            count,
+            end - begin,
+            _calls_until(end, looks) - _calls_until(begin, looks),
+            max((look.task_mib for look in looks if begin <= look.at <= end), default=0.0),
+        )
+        for task_id, (count, begin, end) in spans.items()
+    }
+
+
+def _calls_until(at: float, looks: list[_Look]) -> int:
+    return next((look.calls for look in looks if look.at >= at), looks[-1].calls)
 
 
 def show_fleet(report: FleetReport, console: Console) -> None:
@@ -195,13 +254,17 @@ def show_fleet(report: FleetReport, console: Console) -> None:
         count = report.waves[name]
         waves.add_row(name, str(count.total), str(count.released), str(count.failed), f"{count.failed_percent:.1f}")
     console.print(waves)
-    stages = Table("task", "instances", "seconds", title="Stages")
-    for task_id, (count, seconds) in report.stages.items():
-        stages.add_row(task_id, str(count), f"{seconds:.1f}")
+    stages = Table("task", "instances", "seconds", "calls", "peak MiB of a task", title="Stages")
+    for task_id, stage in report.stages.items():
+        peak = f"{stage.peak_mib:.0f}" if stage.peak_mib else ""  # over before anybody looked
+        stages.add_row(task_id, str(stage.instances), f"{stage.seconds:.1f}", str(stage.calls), peak)
     console.print(stages)
     summary = Summary.of(report.apps)
-    calls = sum(report.calls.values())
-    console.print(f"{len(report.apps)} Mini Programs in {report.seconds:.0f} s, {calls} calls: {summary}")
+    tasks, calls = (sum(getattr(each, name) for each in report.stages.values()) for name in ("instances", "calls"))
+    console.print(
+        f"{len(report.apps)} Mini Programs in {report.seconds / 60:.1f} minutes, {tasks} tasks, {calls} calls, "
+        f"at most {report.peak_mib:.0f} MiB for all of Airflow: {summary}"
+    )
     for errcode, (count, next_step) in sorted(summary.errcodes.items()):
         console.print(f"  errcode {errcode}, {count} times: {next_step}", markup=False, highlight=False)
     for appid, (kind, outcome) in list(report.wrong.items())[:10]:
