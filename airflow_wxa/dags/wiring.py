@@ -1,4 +1,4 @@
-"""What our DAGs are alike in, and what the UI says about each task: ``task_help.md``, a section a task id."""
+"""What our DAGs are alike in, and what the UI says about each task: a page, with a section a task id."""
 
 from __future__ import annotations
 
@@ -55,7 +55,13 @@ def only_when_approval_is_wanted(context: Context) -> None:
 
 def add_help(*tasks: BaseOperator | MappedOperator) -> None:
     """Give each task its help, whatever group it stands in."""
-    page = resources.files(__package__).joinpath("task_help.md").read_text("utf-8")
-    help_of = dict(re.findall(r"^## (\w+)\n\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    help_of = read_help("task_help.md")
     for task in tasks:
-        task.doc_md = help_of[task.label].rstrip()  # type: ignore[misc]  # none of ours is mapped
+        task.doc_md = help_of[str(task.label)]  # type: ignore[misc]  # none of these is mapped
+
+
+def read_help(page: str) -> dict[str, str]:
+    """Return, by task id, what a page of this folder says."""
+    text = resources.files(__package__).joinpath(page).read_text("utf-8")
+    sections: list[tuple[str, str]] = re.findall(r"^## (\w+)\n\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    return {task_id: section.rstrip() for task_id, section in sections}

@@ -22,7 +22,7 @@ from airflow_wxa.dags.fleet_tasks import (
     summarize,
     wave_gate,
 )
-from airflow_wxa.dags.wiring import only_when_approval_is_wanted, wxa_dag
+from airflow_wxa.dags.wiring import only_when_approval_is_wanted, read_help, wxa_dag
 from airflow_wxa.fleet.schema import RELEASE_FIELDS
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.operators.fleet import WxaFleetShardOperator
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
+_HELP = "fleet_task_help.md"
 _OF_RUN = ("approval", "approvers", "approver_must_differ", "wxa_conn_id", "platform_conn_id")
 #: All that could run has run, and something did: a shard that is lost does not hold up the others.
 _AFTER_SHARDS = "all_done_min_one_success"
@@ -84,6 +85,9 @@ def fleet_release_dag(
         configure_domains >> granted >> commit_code >> submit_audit
         submit_audit >> release_canary >> canary_gate >> release_early >> early_gate >> release_rest
         release_rest >> summarize() >> fleet_result()
+        for task_id, text in read_help(_HELP).items():
+            if not dag.get_task(task_id).is_mapped:
+                dag.get_task(task_id).doc_md = text  # type: ignore[misc]  # of a mapped one it is given above
     return dag
 
 
@@ -93,6 +97,7 @@ def _mapped(task_id: str, shards: Any, trigger_rule: str) -> MappedOperator:
         task_id=task_id,
         trigger_rule=trigger_rule,
         wxa_conn_id="{{ params.wxa_conn_id }}",
+        doc_md=read_help(_HELP)[task_id],
         map_index_template="{{ task.shard['wave'] }} {{ task.shard['number'] + 1 }}",
     ).expand(shard=shards)
 

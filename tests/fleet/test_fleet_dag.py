@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.airflow_session import Run
 
 WAVES = {"canary": {"apps": 2}, "early": {"apps": 3}}
+BUTTONS = ("Undo", "Clear", "Mark success", "Mark failed")
 
 
 class Fleet:
@@ -54,6 +55,13 @@ def fleet(airflow_database: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
             return Fleet(running, made)
 
         yield start
+
+
+def test_each_task_says_what_it_does_and_what_its_buttons_do(airflow_database: None) -> None:
+    dag = fleet_release_dag()
+    for task in dag.tasks:
+        assert task.doc_md, task.task_id
+        assert all(f"**{button}**" in task.doc_md for button in BUTTONS) or "the same" in task.doc_md, task.task_id
 
 
 def test_a_fleet_is_released_in_waves(fleet: Callable[..., Fleet]) -> None:

@@ -1,0 +1,212 @@
+"""``airflow wxa fleet …``: a manifest, its plan, and a run that somebody stops and takes up again."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from airflow.cli.cli_parser import _add_command
+
+from airflow_wxa.cli.airflow_group import get_wxa_cli_commands
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
+from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
+from tests.cli import healthy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tests.cli.healthy import Ended, SetUp
+
+KEY = RunKey("wxa_fleet_release", "spring")
+STRANGER = "wx00000000000000ff"
+RELEASE = {
+    "template_id": 47,
+    "user_version": "3.2.0",
+    "domain_action": "set",
+    "webviewdomain": ["https://m.example.com"],
+}
+
+
+def appid(number: int) -> str:
+    return f"wx{number:016x}"
+
+
+@pytest.fixture
+def fleet(command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+    """Return what runs ``airflow wxa fleet``: only Airflow's program has it."""
+    (group,) = get_wxa_cli_commands()
+    (commands,) = [each.subcommands for each in group.subcommands if each.name == "fleet"]
+
+    def run(words: Sequence[str]) -> Any:
+        parser = argparse.ArgumentParser(prog="airflow wxa fleet")
+        choices = parser.add_subparsers(required=True)
+        for each in commands:
+            _add_command(choices, each)
+        arguments = parser.parse_args(words)
+        return arguments.func(arguments) or 0
+
+    monkeypatch.setattr(healthy, "main", run)
+    return command
+
+
+def written(folder: Path, apps: Any, **more: Any) -> str:
+    path = folder / "sale.yaml"
+    path.write_text(yaml.safe_dump({"release": RELEASE, "apps": apps, **more}))
+    return str(path)
+
+
+@pytest.fixture
+def fleets(set_up: SetUp) -> Fleets:
+    """Return a store with a run: two canaries, of which one was rejected, and three that go on."""
+    fleets = Fleets(set_up.store_url)
+    apps = [NewApp(appid(number), "canary" if number < 2 else "rest", 0, {}) for number in range(4)]
+    apps.append(NewApp(appid(4), "rest", 0, {"user_version": "3.2.1"}))
+    fleets.load(KEY, COMPONENT_APPID, {"release": RELEASE, "audit_quota_reserve": 5}, "digest", apps)
+    rejected = {
+        "outcome": "rejected",
+        "stage": "release_canary",
+        "what": "=the reviewer said no",
+        "next_step": "fix it",
+    }
+    blocked = {
+        "outcome": "blocked",
+        "stage": "configure_domains",
+        "errcode": 61003,
+        "what": "not authorised",
+        "next_step": "ask the merchant",
+    }
+    fleets.change(KEY, {0: {"outcome": "released"}, 1: rejected, 2: blocked})
+    return fleets
+
+
+def test_a_manifest_that_can_be_used_shows_its_waves_and_calls_nothing(
+    set_up: SetUp, fleet: Callable[..., Ended], tmp_path: Path
+) -> None:
+    apps = [appid(number) for number in range(10)]
+    path = written(tmp_path, apps, waves={"canary": {"apps": 1}, "early": {"percent": 25}})
+    ended = fleet("check", path, "--shard-size", "3", "--json")
+    assert (ended.code, ended.err, set_up.running.journal) == (0, "", [])
+    assert [(row["wave"], row["Mini Programs"], row["shards"]) for row in json.loads(ended.out)] == [
+        ("canary", 1, 1),
+        ("early", 3, 1),
+        ("rest", 6, 2),
+    ]
+
+
+def test_everything_that_is_wrong_is_said_with_file_and_line(fleet: Callable[..., Ended], tmp_path: Path) -> None:
+    ended = fleet("check", written(tmp_path, ["wx1", APPID, APPID]))
+    assert (ended.code, ended.out) == (1, "")
+    assert "sale.yaml:2: appid = 'wx1'" in ended.err
+    assert "sale.yaml:4: " in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_csv_file_stands_beside_its_manifest(fleet: Callable[..., Ended], tmp_path: Path) -> None:
+    (tmp_path / "shops.csv").write_text(f"appid,user_desc\n{APPID},spring\n")
+    ended = fleet("check", written(tmp_path, {"csv": "shops.csv"}), "--json")
+    assert [row["Mini Programs"] for row in json.loads(ended.out)] == [0, 0, 1]
+
+
+def test_a_plan_says_what_would_be_done_and_why_and_writes_nothing(
+    set_up: SetUp, fleet: Callable[..., Ended], tmp_path: Path
+) -> None:
+    ended = fleet("plan", written(tmp_path, [APPID, STRANGER]), "--json")
+    assert ended.code == 0
+    ours, strange = json.loads(ended.out)
+    assert (ours["appid"], ours["steps"]) == (APPID, "configure commit submit wait release")
+    assert ours["add"] == "https://m.example.com"
+    assert (strange["appid"], strange["steps"]) == (STRANGER, "blocked")
+    assert strange["next_step"]
+    assert "2 Mini Programs: " in ended.err
+    assert "submissions needed: 1" in ended.err
+    read = {"getversioninfo", "get_latest_auditstatus", "setwebviewdomain"}
+    calls = [each for each in set_up.running.journal if each.path.startswith("/wxa/")]
+    assert {each.path.rpartition("/")[2] for each in calls} == read
+    assert {each.body["action"] for each in calls if each.path.endswith("setwebviewdomain")} == {"get"}
+
+
+def test_a_run_is_shown_by_wave_and_what_to_look_at_first(fleets: Fleets, fleet: Callable[..., Ended]) -> None:
+    ended = fleet("status", "spring")
+    assert ended.code == 0
+    rows = [line.replace("|", " ").split() for line in ended.out.splitlines()]
+    assert ["canary", "2", "1", "1", "0"] in rows
+    assert ["rest", "3", "0", "1", "2"] in rows
+    assert "errcode 61003, 1 times: ask the merchant" in ended.err
+    assert ended.out.index(appid(2)) < ended.out.index(appid(1))  # blocked before rejected
+
+
+def test_each_mini_program_of_a_run_as_json(fleets: Fleets, fleet: Callable[..., Ended]) -> None:
+    said = json.loads(fleet("status", "spring", "--output", "json").out)
+    assert [each["appid"] for each in said] == [appid(number) for number in range(5)]
+    assert said[2] == {
+        "appid": appid(2),
+        "outcome": "blocked",
+        "stage": "configure_domains",
+        "wave": "rest",
+        "errcode": 61003,
+        "what": "not authorised",
+        "next_step": "ask the merchant",
+        "user_version": "3.2.0",
+        "auditid": "",
+    }
+    assert (said[4]["outcome"], said[4]["user_version"]) == (None, "3.2.1")
+
+
+def test_a_spreadsheet_takes_no_cell_for_a_formula(fleets: Fleets, fleet: Callable[..., Ended], tmp_path: Path) -> None:
+    assert fleet("status", "spring", "--csv", str(tmp_path / "out.csv")).code == 0
+    text = fleet("status", "spring", "--csv", "-").out
+    assert (tmp_path / "out.csv").read_text().splitlines() == text.splitlines()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert rows[1]["what"] == "'=the reviewer said no"
+    assert [row["outcome"] for row in rows] == ["released", "rejected", "blocked", "", ""]
+
+
+def test_a_stop_names_who_and_a_second_one_leaves_that_so(
+    fleets: Fleets, fleet: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("lin", "wu"):
+        monkeypatch.setenv("LOGNAME", name)
+        ended = fleet("stop", "spring")
+        assert ended.code == 0
+        assert "airflow wxa fleet rerun spring" in ended.err
+    run = fleets.run(KEY)
+    assert run is not None
+    assert run.stopped_by == "lin"
+
+
+def test_the_rerun_manifest_holds_what_is_unfinished_and_can_be_checked(
+    fleets: Fleets, fleet: Callable[..., Ended], tmp_path: Path
+) -> None:
+    text = fleet("rerun", "spring").out
+    whole = yaml.safe_load(text)
+    assert whole["apps"] == [appid(2), appid(3), {"appid": appid(4), "user_version": "3.2.1"}]
+    assert (whole["release"], whole["audit_quota_reserve"]) == (RELEASE, 5)
+    (tmp_path / "rest.yaml").write_text(text)
+    assert fleet("check", str(tmp_path / "rest.yaml")).code == 0
+
+
+def test_of_a_finished_run_nothing_is_left(fleets: Fleets, fleet: Callable[..., Ended]) -> None:
+    fleets.change(KEY, {position: {"outcome": "released"} for position in range(5)})
+    ended = fleet("rerun", "spring")
+    assert (ended.code, ended.out) == (0, "")
+    assert "Every Mini Program of this run is finished." in ended.err
+
+
+@pytest.mark.parametrize("name", ["status", "stop", "rerun"])
+def test_a_run_that_is_not_known_or_not_the_only_one_is_said(
+    fleets: Fleets, fleet: Callable[..., Ended], name: str
+) -> None:
+    ended = fleet(name, "winter")
+    assert ended.code == 1
+    assert "the store knows none of this id" in ended.err
+    fleets.load(RunKey("another_dag", "spring"), COMPONENT_APPID, {"release": RELEASE}, "other", [])
+    ended = fleet(name, "spring")
+    assert ended.code == 1
+    assert "several DAGs have one: " in ended.err
+    assert fleet(name, "spring", "--dag-id", KEY.dag_id).code == 0
