@@ -50,7 +50,7 @@ STAGES = {
     "release_rest": "/wxa/release",
 }
 KILLED_AFTER = 8  # writes of a stage
-PATIENCE = 240.0
+PATIENCE = 480.0
 TASK_TITLE = "airflow worker -- "
 
 
@@ -214,7 +214,7 @@ def fleet(airflow: tuple[ThrowawayAirflow, RunningSandbox, str], request: pytest
 
 @pytest.mark.parametrize("fleet", ["quota"], indirect=True)
 def test_the_quota_is_spent_down_to_the_reserve_in_the_manifests_order(fleet: Fleet) -> None:
-    fleet.trigger(fleet.manifest(audit_quota_reserve=RESERVE))
+    fleet.trigger(fleet.manifest(audit_quota_reserve=RESERVE), shard_size=100)
     assert fleet.until_ended() == "success"
     first = fleet.appids[: REST - RESERVE]
     for path in ("/wxa/commit", "/wxa/submit_audit", "/wxa/release"):
