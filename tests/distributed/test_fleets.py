@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.distributed
 
-PATIENCE_SECONDS: Final = 360.0
+PATIENCE_SECONDS: Final = 900.0
 ONCE: Final = ("/wxa/commit", "/wxa/submit_audit", "/wxa/release")
 
 
