@@ -305,8 +305,10 @@ def test_a_task_that_is_killed_in_each_stage_is_cleared_and_goes_on(
     first = {"release_early": 15, "release_rest": 35} if waves else {}
     for stage in stages:
         kill_while_answered(fleet, stage, fleet.appids[first.get(stage, 0) + KILLED_AT])
+        fleet.until(lambda stage=stage: fleet.tasks(ONCE)[stage, "failed"])  # type: ignore[misc]
+        if stage == "commit_code":  # no need to clear it: submit_audit commits what lacks
+            continue
         assert fleet.until_ended(dag_id=ONCE) == "failed"
-        assert fleet.tasks(ONCE)[stage, "failed"] == 1
         clear(fleet, stage)
         fleet.until(lambda: fleet.state(ONCE) not in {"success", "failed"})
     assert fleet.until_ended(dag_id=ONCE) == "success"
