@@ -1,0 +1,223 @@
+"""The board over 10,000 Mini Programs and 100 runs: how long it takes, and what it costs Airflow's own pages."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import httpx
+import psutil
+import pytest
+
+from airflow_wxa.cli.demo.airflow import AirflowApi, ThrowawayAirflow, every_dag
+from airflow_wxa.store import Ledger, TaskRef
+from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
+from airflow_wxa.store.ledger import Result
+from tests.browser.conftest import browser  # noqa: F401  a fixture
+from tests.plugins.test_api_server import answers, wait_until
+from tests.store.databases import store_url  # noqa: F401  a fixture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+    from airflow_wxa.cli.demo.processes import Component
+
+pytestmark = pytest.mark.benchmark
+
+MINI_PROGRAMS: Final = 10_000
+RUNS: Final = 100
+OF_A_RUN: Final = 1_000  # each Mini Program is in ten of the runs
+PLATFORM: Final = "wx00000000000000c1"
+ENDS: Final = (
+    {"outcome": "released"},
+    {"outcome": "blocked", "errcode": 61007, "what": "the merchant has not granted it", "next_step": "ask them"},
+    {"outcome": "rejected", "what": "the audit was rejected", "next_step": "read the reviewer's words"},
+    {"outcome": "pending", "what": "its review has not ended", "next_step": "wait"},
+)
+CLIENTS, EVERY_SECONDS = 20, 5.0
+ROUNDS, ROUND_SECONDS = 3, 10.0
+AGAIN: Final = 20
+API_P95_MS, USABLE_MS, MEMORY_MIB, SLOWDOWN = 300, 1_000, 100, 1.5
+BOARD: Final = {
+    "first page": "/",
+    "last page": "/?page=200",
+    "who must act": "/?who=merchant&sort=errcode",
+    "text": "/?q=granted",
+    "a run's": "/?dag_id=wxa_fleet_release&run_id=run-099",
+    "Mini Program": f"/mini-program/wx{7:016x}",
+    "fleets": "/fleets",
+    "fleet": "/fleet?dag_id=wxa_fleet_release&run_id=run-099",
+    "errcodes": "/errcodes",
+    "errcode": "/errcode/61007",
+}
+AIRFLOWS: Final = (
+    "/ui/dags?limit=50",
+    "/api/v2/dags/wxa_release/dagRuns?limit=50",
+    "/ui/grid/runs/wxa_release?limit=14",
+    "/api/v2/dags/~/dagRuns/~/taskInstances?limit=50",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """An API server of Airflow's, and its process."""
+
+    url: str
+    api_server: Component
+
+    def client(self) -> httpx.Client:
+        token = httpx.get(f"{self.url}/auth/token", trust_env=False).json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=60)
+
+    def mebibytes(self) -> float:
+        root = psutil.Process(self.api_server.process.pid)
+        return sum(each.memory_info().rss for each in (root, *root.children(recursive=True))) / 2**20
+
+
+def fill(url: str) -> None:
+    """Put 100 runs of 1,000 Mini Programs into the store, 10,000 in all, and a ledger of one of them."""
+    fleets, ledger = Fleets(url), Ledger(url)
+    for run in range(RUNS):
+        key = RunKey("wxa_fleet_release", f"run-{run:03}")
+        first = run * OF_A_RUN % MINI_PROGRAMS
+        waves = ["canary"] * 5 + ["early"] * 95 + ["rest"] * (OF_A_RUN - 100)
+        apps = [NewApp(f"wx{first + number:016x}", wave, number // 200, {}) for number, wave in enumerate(waves)]
+        fleets.load(key, PLATFORM, {"release": {"user_version": f"3.{run}.0"}}, "digest", apps)
+        fleets.change(key, {number: ENDS[number % len(ENDS)] for number in range(OF_A_RUN)})
+        task = TaskRef(dag_id=key.dag_id, run_id=key.run_id, task_id="release_rest")
+        said = {"outcome": "released", "release_version": f"3.{run}.0", "effective": ["https://m.example.com"]}
+        ledger.settle(PLATFORM, task, [Result(f"wx{7:016x}", "release", said)])
+
+
+@pytest.fixture
+def server(tmp_path: Path, store_url: str) -> Iterator[Server]:  # noqa: F811  the fixture above
+    """Start an API server over the filled store, whose Airflow has runs of its own to show."""
+    fill(store_url)
+    environment = {"AIRFLOW__WXA__SQL_ALCHEMY_CONN": store_url, "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"}
+    airflow = ThrowawayAirflow(tmp_path, environment, every_dag())
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "tmp").mkdir()
+    for name, text in airflow.dags.items():
+        (tmp_path / "dags" / name).write_text(text, "utf-8")
+    env = airflow.component_env()
+    for command in (["db", "migrate"], ["dags", "reserialize"]):
+        subprocess.run([sys.executable, "-m", "airflow", *command], env=env, check=True, capture_output=True)
+    try:
+        command = [sys.executable, "-m", "airflow", "api-server"]
+        started = airflow.processes.start("api-server", command, env, tmp_path / "api-server.out")
+        wait_until(lambda: answers(airflow.url) or started.process.poll() is not None)
+        assert started.process.poll() is None, started.last_lines()
+        api = AirflowApi.login(airflow.url)
+        for number in range(RUNS):
+            api.trigger("wxa_release", f"run-{number}", {"appid": f"wx{number:016x}", "template_id": 1,
+                                                         "user_version": "1", "domain_action": "get"})  # fmt: skip
+        yield Server(airflow.url, started)
+    finally:
+        airflow.stop()
+
+
+def timed(client: httpx.Client, path: str) -> float:
+    """Return how many milliseconds a page took."""
+    begin = time.perf_counter()
+    answer = client.get(path)
+    assert answer.status_code == 200, (path, answer.text[:300])
+    return (time.perf_counter() - begin) * 1e3
+
+
+def p95(milliseconds: list[float]) -> float:
+    return statistics.quantiles(milliseconds, n=20)[18]
+
+
+def airflows_pages(client: httpx.Client) -> list[float]:
+    """Load Airflow's own pages one after the other for a round."""
+    found, until = [], time.perf_counter() + ROUND_SECONDS
+    for path in itertools.cycle(AIRFLOWS):
+        if time.perf_counter() > until:
+            return found
+        found.append(timed(client, path))
+        time.sleep(0.02)
+    raise AssertionError
+
+
+def crowd(server: Server, meanwhile: Callable[[], list[float]]) -> tuple[list[float], list[float]]:
+    """Let 20 clients load the board every 5 s, one after the other, until something else is done."""
+    is_over = threading.Event()
+    found: list[float] = []
+
+    def reader(number: int) -> None:
+        with server.client() as client:
+            due = time.perf_counter() + number * EVERY_SECONDS / CLIENTS
+            while not is_over.wait(max(0.0, due - time.perf_counter())):
+                found.append(timed(client, "/wxa/board/"))
+                due += EVERY_SECONDS
+
+    with ThreadPoolExecutor(CLIENTS) as readers:
+        of_readers = [readers.submit(reader, number) for number in range(CLIENTS)]
+        try:
+            done = meanwhile()
+        finally:
+            is_over.set()
+        for each in of_readers:
+            each.result()
+    return done, found
+
+
+def usable(browser: Browser, server: Server) -> list[float]:  # noqa: F811  the fixture above
+    """Return how many milliseconds pass until somebody can read and filter the page, in a browser."""
+    found = []
+    for _ in range(AGAIN):
+        context = browser.new_context(base_url=server.url)
+        token = httpx.get(f"{server.url}/auth/token", trust_env=False).json()["access_token"]
+        context.add_cookies([{"name": "_token", "value": token, "url": server.url}])
+        page = context.new_page()
+        page.goto("/wxa/board/", wait_until="load")
+        assert page.locator("tbody tr").count() == 50
+        found.append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
+        context.close()
+    return found
+
+
+def test_a_large_board_is_quick_and_lets_airflow_be(server: Server, browser: Browser, store_url: str) -> None:  # noqa: F811
+    database = store_url.partition(":")[0]
+    with server.client() as client:
+        for path in AIRFLOWS * 5:
+            timed(client, path)
+        before = server.mebibytes()
+        timed(client, "/wxa/board/")  # the first request builds the app
+        pages = {name: [timed(client, f"/wxa/board{path}") for _ in range(AGAIN)] for name, path in BOARD.items()}
+        table = timed(client, "/wxa/board/mini-programs.csv")
+        alone, beside, of_crowd = list[float](), list[float](), list[float]()
+        for _ in range(ROUNDS):
+            alone += airflows_pages(client)
+            done, found = crowd(server, lambda: airflows_pages(client))
+            beside, of_crowd = beside + done, of_crowd + found
+        grown = server.mebibytes() - before
+    in_browser = usable(browser, server)
+    print(f"\n{database}: {MINI_PROGRAMS} Mini Programs, {RUNS} runs")
+    for name, found in pages.items():
+        print(f"  {name}: p50 {statistics.median(found):.0f} ms, p95 {p95(found):.0f} ms")
+    print(f"  CSV of all: {table:.0f} ms")
+    print(
+        f"  in the crowd: {len(of_crowd)} loads, p50 {statistics.median(of_crowd):.0f} ms, p95 {p95(of_crowd):.0f} ms"
+    )
+    print(f"  usable in a browser: p50 {statistics.median(in_browser):.0f} ms, p95 {p95(in_browser):.0f} ms")
+    print(
+        f"  Airflow's pages: p95 {p95(alone):.0f} ms of {len(alone)} alone, {p95(beside):.0f} ms of {len(beside)} "
+        f"beside {CLIENTS} clients: {p95(beside) / p95(alone):.2f}x; memory +{grown:.0f} MiB"
+    )
+    assert max(p95(found) for found in pages.values()) < API_P95_MS
+    assert p95(of_crowd) < API_P95_MS
+    assert p95(in_browser) < USABLE_MS
+    assert grown < MEMORY_MIB
+    assert p95(beside) <= SLOWDOWN * p95(alone)

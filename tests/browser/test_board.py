@@ -1,0 +1,237 @@
+"""The board as release managers use it: found, read and acted on; by keyboard, on a phone, in the dark."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+import pytest
+
+from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
+from airflow_wxa.sandbox import serve
+from tests.browser.board import APPROVED, FLEET, IN_AUDIT, REJECTED, STUCK, fill
+from tests.browser.conftest import DAGS, NAMES, PLAIN, PLATFORM, SETTINGS, TOKEN, Stage, picture, world
+from tests.browser.test_release import ASKED, wait_for_state
+from tests.plugins.hostile import PAYLOADS, fill_with
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+ACCOUNT: Final = {"username": "wang", "password": "only-for-this-test"}
+BOARD: Final = "/wxa/board"
+PAGES: Final = {
+    "mini_programs": "/",
+    "filtered": "/?who=merchant&sort=errcode",
+    "stuck": f"/mini-program/{STUCK}",
+    "rejected": f"/mini-program/{REJECTED}",
+    "approved": f"/mini-program/{APPROVED}",
+    "fleets": "/fleets",
+    "fleet": f"/fleet?dag_id={FLEET.dag_id}&run_id={FLEET.run_id}",
+    "errcodes": "/errcodes",
+    "errcode": "/errcode/89021",
+    "nothing": "/mini-program/wx0123456789abcdef",
+}
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Start an Airflow that one has to log in to, over a store in which Mini Programs stand at every place."""
+    with serve(world()) as sandbox:
+        tokens = {appid: f"{TOKEN}-{appid}" for appid in NAMES}
+        extra = {"component_access_token": TOKEN, "authorizer_access_tokens": tokens}
+        connection = {"conn_type": "wxa", "host": sandbox.url, "login": PLATFORM, "extra": extra}
+        environment = {"AIRFLOW_CONN_WXA_DEFAULT": json.dumps(connection), **SETTINGS}
+        airflow = ThrowawayAirflow(tmp_path_factory.mktemp("airflow"), environment, DAGS, account=ACCOUNT)
+        try:
+            airflow.start("wxa_release", patience=300)
+            fill(f"sqlite:///{airflow.home / 'wxa.db'}")
+            yield Stage(airflow=airflow, sandbox=sandbox)
+        finally:
+            airflow.stop()
+
+
+@pytest.fixture
+def reader(page: Page, stage: Stage) -> Page:
+    """Return the page of somebody who has logged in."""
+    log_in(page, stage)
+    return page
+
+
+def log_in(page: Page, stage: Stage) -> None:
+    answer = httpx.post(f"{stage.airflow.url}/auth/token", json=ACCOUNT, trust_env=False)
+    token = answer.raise_for_status().json()["access_token"]
+    page.context.add_cookies([{"name": "_token", "value": token, "url": stage.airflow.url}])
+
+
+@contextmanager
+def opened(browser: Browser, stage: Stage, **how: Any) -> Iterator[Page]:
+    """Open a page of one's own, logged in."""
+    context = browser.new_context(base_url=stage.airflow.url, **how)
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    log_in(page, stage)
+    yield page
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("language", "waits", "online"), [("en", "Release manager", "online"), ("zh-CN", "发布负责人", "已上线")]
+)
+def test_what_waits_for_me_is_found_approved_and_seen_online(
+    page: Page, stage: Stage, language: str, waits: str, online: str
+) -> None:
+    version = {"en": "1.4.0", "zh-CN": "1.5.0"}[language]
+    stage.release(f"waits-{language}", PLAIN, user_version=version)
+    wait_for_state(stage, f"waits-{language}", "approve_release", *ASKED)
+
+    page.goto("/")
+    page.locator("[name=username]").fill(ACCOUNT["username"])
+    page.locator("[name=password]").fill(ACCOUNT["password"])
+    page.locator("[type=submit]").click()
+    page.get_by_role("link", name=re.compile("Mini Programs 小程序")).first.click()
+    board = page.frame_locator("iframe")
+    board.locator("a.tile", has_text=waits).click()
+    row = board.locator("tr", has_text=PLAIN)
+    row.get_by_text(version).first.wait_for()
+    picture(page, f"what_waits_{language}")
+    row.get_by_role("link", name=f"waits-{language}").click()
+
+    page.get_by_text(f"Release {version} of {PLAIN}?").first.wait_for()  # that very question
+    page.get_by_text("https://m.example.com").first.wait_for()
+    picture(page, f"the_question_{language}")
+    page.get_by_role("button", name="Approve").click()
+    assert wait_for_state(stage, f"waits-{language}", "verify_release", "success", "failed") == "success"
+
+    page.keyboard.press("Escape")  # Airflow asks in a dialog over the run's page
+    page.get_by_role("link", name=re.compile("Mini Programs 小程序")).first.click()
+    row = page.frame_locator("iframe").locator("tr", has_text=PLAIN)
+    row.get_by_text(online, exact=True).wait_for()
+    assert version in row.inner_text()
+    picture(page, f"online_{language}")
+
+
+#: Question → what is clicked inside the board behind the click on it in Airflow's navigation → what answers it.
+QUESTIONS: Final = {
+    "which Mini Programs are stuck and why": ([], STUCK, ["webview domain not on platform", "89021"]),
+    "who must act": ([], STUCK, ["Platform team"]),
+    "what changes for one": ([APPROVED], "", ["https://m.example.com", "differs", "1.4.0"]),
+    "who approved": ([APPROVED], "", ["wang", "tested on two phones"]),
+    "what is online": ([], APPROVED, ["1.4.0", "since"]),
+    "what to do about 89021": (["89021"], "", ["Platform team", "wxa_platform_domains"]),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_question_is_answered_within_two_clicks(reader: Page, question: str) -> None:
+    links, row, answers = QUESTIONS[question]
+    reader.goto("/")
+    clicks = [reader.get_by_role("link", name=re.compile("Mini Programs 小程序")).first]
+    board = reader.frame_locator("iframe")
+    clicks += [board.get_by_role("link", name=link, exact=True).first for link in links]
+    for each in clicks:
+        each.click()
+    place = board.locator("tr", has_text=row) if row else board.locator("main")
+    for answer in answers:
+        place.get_by_text(answer).first.wait_for()
+    print(f"{question}: {len(clicks)} clicks")
+    assert len(clicks) <= 2
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_axe_finds_nothing_serious(browser: Browser, stage: Stage, language: str, theme: Any) -> None:
+    from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415  (only this test needs it)
+
+    found = []
+    with opened(browser, stage, locale=language, color_scheme=theme) as page:
+        for name, path in PAGES.items():
+            page.goto(f"{BOARD}{path}")
+            picture(page, f"{name}_{language}_{theme}")
+            for each in Axe().run(page).response["violations"]:
+                found += [(name, each["impact"], each["id"], node["html"][:200]) for node in each["nodes"]]
+    print(f"axe, {language}, {theme}: {len(PAGES)} pages, {len(found)} findings of any weight: {found}")
+    assert [each for each in found if each[1] in {"serious", "critical"}] == []
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_a_phone_shows_each_page_without_moving_it_sideways(browser: Browser, stage: Stage, language: str) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "locale": language}
+    with opened(browser, stage, **phone) as page:
+        for name, path in PAGES.items():
+            page.goto(f"{BOARD}{path}")
+            picture(page, f"phone_{name}_{language}")
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+
+
+def test_the_keyboard_reaches_the_content_the_filter_and_a_mini_program(browser: Browser, stage: Stage) -> None:
+    with opened(browser, stage, locale="en") as page:
+        page.goto(f"{BOARD}/")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        assert page.locator(".skip").bounding_box()["x"] >= 0  # type: ignore[index]  (it is seen while it has the focus)
+        page.keyboard.press("Enter")
+        for _ in range(20):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.name") == "q":
+                break
+        page.keyboard.type(APPROVED)
+        page.keyboard.press("Enter")
+        page.get_by_text("of 1", exact=False).wait_for()
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.textContent") == APPROVED:
+                break
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name=APPROVED).wait_for()
+    assert outline == "solid"
+
+
+def test_in_airflow_the_board_is_as_dark_as_airflow(reader: Page) -> None:
+    reader.goto("/plugin/wxa-board")
+    frame = reader.frame_locator("iframe")
+    frame.get_by_role("link", name=IN_AUDIT, exact=True).wait_for()
+    for theme in ("dark", "light"):
+        reader.evaluate(f"document.documentElement.className = {json.dumps(theme)}")
+        frame.locator(f"html[data-theme={theme}]").wait_for()
+        picture(reader, f"in_airflow_{theme}")
+
+
+def test_a_page_of_wechats_opens_beside_airflow(reader: Page) -> None:
+    reader.context.route("https://developers.weixin.qq.com/**", lambda route: route.fulfill(body="WeChat's page"))
+    reader.goto("/plugin/wxa-board")
+    frame = reader.frame_locator("iframe")
+    frame.get_by_role("link", name="89021", exact=True).first.click()
+    with reader.context.expect_page() as beside:
+        frame.get_by_role("link", name="https://developers.weixin.qq.com").first.click()
+    assert beside.value.url.startswith("https://developers.weixin.qq.com/")
+    frame.get_by_role("heading", name="89021").wait_for()
+
+
+def test_no_payload_acts_in_a_browser(browser: Browser, stage: Stage) -> None:
+    url = f"sqlite:///{stage.airflow.home / 'wxa.db'}"
+    acted: list[str] = []
+    with opened(browser, stage, locale="en") as page:
+        page.on("dialog", lambda dialog: (acted.append(f"dialog {dialog.message}"), dialog.dismiss()))
+        page.on("pageerror", lambda error: acted.append(f"error {error}"))
+        page.on("console", lambda said: acted.append(said.text) if "Content Security Policy" in said.text else None)
+        page.on("request", lambda asked: None if asked.url.startswith(stage.airflow.url) else acted.append(asked.url))
+        shown = 0
+        for number, payload in enumerate(PAYLOADS):
+            appid = f"wx{number:016x}"
+            paths = fill_with(url, payload, appid)
+            for path in paths:
+                page.goto(f"{BOARD}{path}")
+                assert page.url.startswith(f"{stage.airflow.url}{BOARD}"), payload
+                page.mouse.move(400, 300)
+                shown += 1
+            assert page.locator("main :focus").count() == 0
+    print(f"{len(PAYLOADS)} payloads on {shown} pages: {len(acted)} acted")
+    assert acted == []
