@@ -202,8 +202,10 @@ def test_what_an_approval_changes_is_two_clicks_away(page: Page, stage: Stage) -
     wait_for_state(stage, "asked", "approve_release", *ASKED)
     clicks = Clicks(page)
     clicks.on(page.get_by_text("Required Actions").first)
-    clicks.on(page.get_by_role("link", name=f"Release 1.4.0 of {ASKED_ABOUT}?").first)
-    page.get_by_text("0 before, 1 after: 1 added, 0 removed.").wait_for()
+    dialog = page.get_by_role("dialog")
+    clicks.on(dialog.get_by_text("approve_release").first)  # which one, where several wait
+    dialog.get_by_text(f"Release 1.4.0 of {ASKED_ABOUT}?").wait_for()
+    dialog.get_by_text("0 before, 1 after: 1 added, 0 removed.").wait_for()
     print(f"what the approval changes: {clicks.count} clicks")
     assert clicks.count <= 2
 

@@ -144,7 +144,7 @@ def test_readmes_lines_bring_a_mini_program_online(walk: Walk) -> None:
         walk.until(is_online, sandbox, airflow)
     api.close()
     ledger = walk.finish(walk.paste("4", "export AIRFLOW_HOME=~/airflow-wxa COLUMNS=200\nairflow wxa ledger"))
-    assert re.search(r"approve_release.*admin", ledger), ledger
+    assert re.search(r"admin .*approve_release.*approved", ledger), ledger
     os.killpg(airflow.process.pid, signal.SIGINT)
     walk.until(lambda: airflow.process.poll() is not None, sandbox)
     with clock("another one by dags test", seconds):
