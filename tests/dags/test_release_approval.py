@@ -127,7 +127,7 @@ def test_a_mark_after_a_rejection_is_skipped_whatever_the_xcoms_say(wxa_default:
     ("task_id", "change", "named"),
     [
         ("submit_audit", {"auditid": "999"}, "auditid '999', approved was"),
-        ("configure_domains", {"outcome": "individual", "errcode": 89231}, "domains [], approved was"),
+        ("configure_domains", {"outcome": "individual", "errcode": 89231}, "no business domains, this one has"),
     ],
 )
 def test_what_changed_between_approval_and_release_is_named_and_not_released(

@@ -237,20 +237,28 @@ def test_61039_means_that_the_scan_still_runs(script: Script) -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "said"),
+    ("found", "said", "cure"),
     [
-        ({"without_auth_list": ["wx.getLocation"]}, "without right wx.getLocation, without declaration none"),
-        ({"without_conf_list": ["wx.chooseAddress"]}, "without right none, without declaration wx.chooseAddress"),
+        (
+            {"without_auth_list": ["wx.getLocation"]},
+            "without right wx.getLocation, without declaration none",
+            "WxaApplyPrivacyInterfaceOperator",
+        ),
+        (
+            {"without_conf_list": ["wx.chooseAddress"]},
+            "without right none, without declaration wx.chooseAddress",
+            "requiredPrivateInfos",
+        ),
     ],
 )
 def test_findings_are_named_before_the_submission_is_refused_for_them(
-    script: Script, found: dict[str, Any], said: str
+    script: Script, found: dict[str, Any], said: str, cure: str
 ) -> None:
     with pytest.raises(WxaInputError) as raised:
         script.play(privacy_scan(APPID), get_code_privacy_info=[CLEAR | found])
     assert raised.value.errcode == 61040
     assert said in str(raised.value)
-    assert "requiredPrivateInfos" in str(raised.value)
+    assert cure in str(raised.value)
 
 
 def test_findings_that_are_declared_unused_are_shown_and_no_error(script: Script) -> None:

@@ -34,18 +34,23 @@ CONNECTIONS: Final[Mapping[str, str]] = {"wxa_default": FIRST_PLATFORM, "wxa_sec
 CALLS: Final = ("setwebviewdomain", "commit", "submit_audit", "release")
 TASKS: Final = (
     "check_release",
+    "check_account",
+    "configure_server_domains",
     "configure_domains",
     "register_platform_domains",
     "configure_domains_again",
     "individual_account",
     "commit_code",
     "wait_for_privacy_scan",
+    "set_privacy_setting",
     "submit_audit",
     "wait_for_audit",
     "approve_release",
     "release",
     "verify_release",
 )
+#: Stages that a run must ask for; none of the demo's does.
+_NOT_ASKED_FOR: Final = ("check_account", "configure_server_domains", "set_privacy_setting")
 _REGISTER: Final = ("register_platform_domains", "configure_domains_again")
 
 LOOK_SECONDS: Final = 0.5
@@ -103,13 +108,15 @@ class DemoRelease:
         stop = TASKS.index(self.stopped_at) if self.stopped_at else len(TASKS)
         states = ["success"] * stop + ["failed"] * bool(self.stopped_at)
         states += ["upstream_failed"] * (len(TASKS) - len(states))
+        task_states = dict(zip(TASKS, states, strict=True)) | dict.fromkeys(self.skipped, "skipped")
+        task_states |= {task: "skipped" for task in _NOT_ASKED_FOR if task_states[task] == "success"}
         return {
             "road": list(self.road),
             "outcome": f"stopped at {self.stopped_at}" if self.stopped_at else "released",
             "errcode": self.errcode,
             "next_step": self.next_step,
             "run_state": "failed" if self.stopped_at else "success",
-            "task_states": dict(zip(TASKS, states, strict=True)) | dict.fromkeys(self.skipped, "skipped"),
+            "task_states": task_states,
             "effective": list(self.effective),
         }
 
