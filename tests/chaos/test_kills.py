@@ -34,16 +34,20 @@ WRITES: Final = ("setwebviewdomain", "modify_wxa_jump_domain", "undocodeaudit", 
 class Deaths:
     """Releases in processes that die, against one sandbox and one store."""
 
-    def __init__(self, running: RunningSandbox, witness: Witness, store_url: str) -> None:
+    def __init__(self, running: RunningSandbox, witness: Witness, folder: Path) -> None:
         self.running = running
         self.witness = witness
-        self.store_url = store_url
-        self.ledger = Ledger(store_url)
+        self._folder = folder
+        self._begun = 0
+        self.begin()
 
     def begin(self) -> None:
+        """Start over with a store of its own: what erases a ledger keeps what counts the month's withdrawals."""
         self.running.reset()
         self.witness.forget()
-        self.ledger.erase()
+        self._begun += 1
+        self.store_url = f"sqlite:///{self._folder / f'{self._begun}.db'}"
+        self.ledger = Ledger(self.store_url)
 
     def process(self, moment: Moment = "before", at: int = NEVER) -> int:
         """Run the release in a fresh process, and return how that ended."""
@@ -64,7 +68,7 @@ class Deaths:
 @pytest.fixture
 def deaths(wxa_sandbox: RunningSandbox, witness: Witness, tmp_path: Path) -> Deaths:
     wxa_sandbox.world.clock = lambda: THE_TIME
-    return Deaths(wxa_sandbox, witness, f"sqlite:///{tmp_path / 'wxa.db'}")
+    return Deaths(wxa_sandbox, witness, tmp_path)
 
 
 @pytest.fixture
