@@ -29,6 +29,7 @@ RUN_ID = re.findall(r"--run-id (\S+)", TRIGGER)[0]
 WORDS_PER_MINUTE = 200  # of unhurried reading
 PASTE_SECONDS = 10  # find the terminal, copy, paste, read the first lines of what it prints
 APPROVE_SECONDS = 60  # open the page, log in, two clicks, read the approval
+READING_SECONDS = 8.0  # nobody answers faster
 PATIENCE_SECONDS = 300
 ASKED = {"awaiting_input", "deferred"}  # Airflow 3.3, and 3.2
 
@@ -134,8 +135,10 @@ def test_readmes_lines_bring_a_mini_program_online(walk: Walk) -> None:
         walk.until(lambda: state("approve_release") in ASKED, sandbox, airflow)
 
     def is_online() -> bool:
-        # A busy scheduler takes a task that was answered within its loop for a lost one, and asks once more.
+        # A scheduler takes a task that was answered within its loop for a lost one, and asks again a minute later;
+        # nobody reads so fast.
         if state("approve_release") in ASKED:
+            time.sleep(READING_SECONDS)
             api.approve("wxa_release", RUN_ID, "approve_release")
         return state("verify_release") == "success"
 
