@@ -27,7 +27,6 @@ from airflow_wxa.store.engine import (
     Database,
     _check_schema,
     _created,
-    _engine,
     migrate,
     open_engine,
     unreachable,
@@ -148,10 +147,12 @@ def test_a_store_that_is_up_to_date_is_opened_without_a_migration(store_url: str
 
 
 def test_a_store_of_a_newer_version_is_used_as_it_is(store_url: str) -> None:
-    with open_engine(store_url).begin() as connection:
+    migrate(store_url)
+    engine = _created(store_url)
+    with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version_wxa SET version_num = '9999'"))
         connection.execute(text("ALTER TABLE wxa_credential ADD COLUMN what_is_new TEXT"))
-    _engine.cache_clear()
+    engine.dispose()
     Store(store_url, [KEY]).ensure(PLATFORM)
     assert migrate(store_url) == ("9999", "9999")
 

@@ -13,7 +13,7 @@ from airflow_wxa.api.authorisation import Grant
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.store import Ledger, Result, Store, TaskRef
-from airflow_wxa.store.engine import _created, _engine, _head, migrate
+from airflow_wxa.store.engine import _created, _head, migrate
 from airflow_wxa.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -103,7 +103,6 @@ def test_the_first_version_goes_on_beside_this_schema(first_store: str) -> None:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "0002"
     _insert_as_the_first_version_does(engine)
     engine.dispose()
-    _engine.cache_clear()
     assert Store(first_store, [KEY]).merchant("wx00000000000000c2", THE_PLATFORM) is not None
     assert len(Ledger(first_store).entries()) == 8
 
