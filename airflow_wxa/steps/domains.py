@@ -209,10 +209,7 @@ def modify_platform_domains(
     seen = accepted.with_write("modify_wxa_jump_domain", before.to_json())
 
     def lags(after: _PlatformList) -> bool:
-        undone = {part: hosts for part, hosts in after.parts.items() if not _platform_done(action, wanted, hosts)}
-        return undone != {} and all(
-            seen.explains("modify_wxa_jump_domain", _sorted(hosts), part) for part, hosts in undone.items()
-        )
+        return _platform_lags(action, wanted, after, "modify_wxa_jump_domain", seen)
 
     after = yield from read_past_lag(_read_platform_list, lags)
     if lags(after):
@@ -267,8 +264,7 @@ def modify_platform_server_domains(
     seen = accepted.with_write(endpoint.name, before.to_json())
 
     def lags(after: _PlatformList) -> bool:
-        undone = [part for part, each in after.parts.items() if not _platform_done(action, wanted, each)]
-        return undone != [] and all(seen.explains(endpoint.name, _sorted(after.parts[part]), part) for part in undone)
+        return _platform_lags(action, wanted, after, endpoint.name, seen)
 
     after = yield from read_past_lag(lambda: _read_platform_list(endpoint), lags)
     if not all(_platform_done(action, wanted, version) for version in after.known):
@@ -294,6 +290,14 @@ def _not_taken(refused: Mapping[str, list[str]]) -> WxaInputError:
         next_step="correct or drop these hosts, then run again: only what differs is sent",
         **_SERVER_ENDPOINT.named(),
     )
+
+
+def _platform_lags(
+    action: str, wanted: frozenset[str], after: _PlatformList, endpoint: str, seen: AcceptedWrites
+) -> bool:
+    """Tell whether each version that is not as ``action`` wants it still is as it was before an accepted write."""
+    undone = {part: hosts for part, hosts in after.parts.items() if not _platform_done(action, wanted, hosts)}
+    return undone != {} and all(seen.explains(endpoint, _sorted(hosts), part) for part, hosts in undone.items())
 
 
 def _platform_done(action: str, wanted: frozenset[str], version: frozenset[str]) -> bool:
