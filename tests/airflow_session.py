@@ -13,9 +13,9 @@ import tempfile
 import threading
 import time
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -245,14 +245,17 @@ def release(release_dag: DAG, wxa_default: RunningSandbox) -> Callable[..., Run]
 
 
 @contextmanager
-def answering(choice: str) -> Iterator[None]:
-    """Answer the one question for a person that comes up meanwhile, by the code behind Airflow's own page."""
+def answering(choice: str, *, since: datetime | None = None) -> Iterator[None]:
+    """Answer the one question for a person that comes up meanwhile, by the code behind Airflow's own page.
+
+    :param since: also one that has waited since then; another test may have left one open before.
+    """
     from airflow.utils.state import TaskInstanceState
 
     if not hasattr(TaskInstanceState, "AWAITING_INPUT"):
         pytest.skip("a run in one process cannot wait for a person before Airflow 3.3: the demo shows an approval")
     stop = threading.Event()
-    person = threading.Thread(target=_answer, args=(choice, stop), name="release-manager")
+    person = threading.Thread(target=_answer, args=(choice, since or datetime.now(UTC), stop), name="release-manager")
     person.start()
     try:
         yield
@@ -261,20 +264,22 @@ def answering(choice: str) -> Iterator[None]:
         person.join()
 
 
-def _answer(choice: str, stop: threading.Event) -> None:
+def _answer(choice: str, since: datetime, stop: threading.Event) -> None:
     from airflow.utils.session import create_session
+    from sqlalchemy.exc import OperationalError
 
     answered: UUID | None = None
     while not stop.wait(0.05):
-        with create_session() as session:
+        # A database that is locked just then is asked again: the run waits for an answer for ever.
+        with suppress(OperationalError), create_session() as session:
             if answered is not None:
                 _let_go_on(answered, session)
             else:
-                answered = _answer_open_question(choice, session)
+                answered = _answer_open_question(choice, since, session)
 
 
-def _answer_open_question(choice: str, session: Session) -> UUID | None:
-    """Answer the question that waits, the newest if another test left one open; returns its task instance's id."""
+def _answer_open_question(choice: str, since: datetime, session: Session) -> UUID | None:
+    """Answer the question asked since then, not one that another test left; returns its task instance's id."""
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
     from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
     from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
@@ -285,6 +290,7 @@ def _answer_open_question(choice: str, session: Session) -> UUID | None:
     open_questions = select(HITLDetail.ti_id).where(HITLDetail.responded_at.is_(None))
     waiting = select(TaskInstance).where(
         TaskInstance.id.in_(open_questions),
+        TaskInstance.start_date >= since,
         TaskInstance.state.in_(("awaiting_input", "deferred")),  # with Airflow 3.3, and 3.2
     )
     ti = session.scalar(waiting.order_by(TaskInstance.start_date.desc()))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,6 +47,7 @@ class Stepwise:
     triggered_by: str = "lin"
     run_id: str = field(init=False)
     errors: dict[str, BaseException] = field(init=False, default_factory=dict)
+    _since: datetime = field(init=False, default_factory=lambda: datetime.now(UTC))
     _dag: Any = field(init=False)
     _scheduled: Any = field(init=False)
 
@@ -113,9 +114,9 @@ class Stepwise:
             return str(run.state)
 
     def be_answered(self, choice: str) -> None:
-        """Let somebody answer the question that this run waits with; it is the only one that may wait then."""
+        """Let somebody answer the question that this run waits with."""
         deadline = time.monotonic() + 30
-        with answering(choice):
+        with answering(choice, since=self._since):
             while self.states["approve_release"] == "awaiting_input":
                 assert time.monotonic() < deadline, "nobody answered"
                 time.sleep(0.02)
