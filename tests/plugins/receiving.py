@@ -19,6 +19,7 @@ from cryptography.fernet import Fernet
 from airflow_wxa.api.push import Envelope, PushKeys
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.hooks.connection import read_connection
+from airflow_wxa.plugins import receiver as receiver_module
 from airflow_wxa.plugins.connections import PushConnection, PushConnections
 from airflow_wxa.plugins.receiver import create_receiver
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, ENCODING_AES_KEY, PUSH_TOKEN
@@ -108,7 +109,8 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def receiver(store: Store) -> Receiver:
+def receiver(store: Store, monkeypatch: pytest.MonkeyPatch) -> Receiver:
+    monkeypatch.setattr(receiver_module, "_REFUSED_SECONDS", 0)
     connections = PushConnections(["wxa_default"], {"wxa_default": push_connection()}.get)
     return Receiver(store, create_receiver(connections, open_store=lambda: store, clock=lambda: NOW))
 

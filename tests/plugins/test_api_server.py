@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import httpx
@@ -17,7 +18,7 @@ from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, COMPONENT_APPSEC
 from airflow_wxa.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from airflow_wxa.sandbox import RunningSandbox
@@ -41,12 +42,19 @@ def airflow(tmp_path: Path, wxa_sandbox: RunningSandbox) -> Iterator[ThrowawayAi
         "AIRFLOW_CONN_WXA_DEFAULT": json.dumps(connection),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
     }
-    airflow = ThrowawayAirflow(home=tmp_path, environment=environment)
+    with api_server(tmp_path, environment) as airflow:
+        yield airflow
+
+
+@contextmanager
+def api_server(home: Path, environment: Mapping[str, str]) -> Iterator[ThrowawayAirflow]:
+    """Run ``airflow api-server`` on a free port while the block runs."""
+    airflow = ThrowawayAirflow(home=home, environment=environment)
     env = airflow.component_env()
     subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], env=env, check=True, capture_output=True)
     try:
         server = airflow.processes.start(
-            "api-server", [sys.executable, "-m", "airflow", "api-server"], env, tmp_path / "api-server.out"
+            "api-server", [sys.executable, "-m", "airflow", "api-server"], env, home / "api-server.out"
         )
         wait_until(lambda: answers(airflow.url) or server.process.poll() is not None)
         assert server.process.poll() is None, server.last_lines()

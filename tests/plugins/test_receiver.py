@@ -194,6 +194,18 @@ def test_a_connection_that_is_not_there_looks_like_a_wrong_signature(receiver: R
     assert receiver.refused[("", "connection")] == 1
 
 
+@pytest.mark.parametrize("path", ["/nobody/authorisation", EVENTS])
+def test_what_proves_nothing_waits_for_its_refusal(
+    receiver: Receiver, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_REFUSED_SECONDS", 0.3)
+    begin = time.monotonic()
+    assert receiver.event(ticket()).status_code == 200
+    assert (taken := time.monotonic()) - begin < 0.3
+    assert receiver.send(path, ticket(), keys=OTHERS).status_code == 403
+    assert time.monotonic() - taken >= 0.3
+
+
 @pytest.mark.parametrize("path", [EVENTS, MESSAGES, "/", "/docs", "/redoc", "/openapi.json", f"{EVENTS}/"])
 def test_there_is_nothing_to_get(receiver: Receiver, path: str) -> None:
     answer = receiver.request("GET", path, params={"echostr": "123"})
