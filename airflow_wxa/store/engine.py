@@ -45,6 +45,7 @@ _PRIVATE: Final = 0o600
 #: Not Alembic's usual name: the stores of the first version keep theirs there, and that version refuses a newer one.
 VERSION_TABLE: Final = "alembic_version_wxa"
 _MIGRATION_LOCK: Final = 0x777861  # "wxa"; any number that nobody else locks in a database of our own
+_engines: Final[dict[tuple[Secret, int], Engine]] = {}
 
 
 class Database:
@@ -101,11 +102,16 @@ def open_engine(url: str | Secret) -> Engine:
     :raises WxaSpecError: not a URL of SQLite or PostgreSQL, or the driver is not installed.
     :raises WxaTransportError: the database does not answer.
     """
-    return _engine(url if isinstance(url, Secret) else Secret(url), os.getpid())
+    # A forked child must not share its parent's connections.
+    key = (url if isinstance(url, Secret) else Secret(url), os.getpid())
+    if key not in _engines:
+        opened = _opened(key[0])
+        if _engines.setdefault(key, opened) is not opened:
+            opened.dispose()  # another thread was quicker
+    return _engines[key]
 
 
-@cache
-def _engine(url: Secret, pid: int) -> Engine:  # noqa: ARG001  (a forked child must not share its parent's connections)
+def _opened(url: Secret) -> Engine:
     engine = _created(url)
     with _closed_if_refused(engine), _quiet_migrations():
         if engine.dialect.name == "sqlite":

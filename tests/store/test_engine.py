@@ -9,7 +9,7 @@ import os
 import stat
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from alembic import command
@@ -17,11 +17,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from cryptography.fernet import Fernet
-from sqlalchemy import event, inspect, select, text
+from sqlalchemy import Engine, event, inspect, select, text
 from sqlalchemy.exc import OperationalError
 
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
 from airflow_wxa.store import Store
+from airflow_wxa.store import engine as engine_module
 from airflow_wxa.store.engine import (
     VERSION_TABLE,
     Database,
@@ -37,6 +38,7 @@ from tests.store.processes import together
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
 
 PLATFORM = "wx00000000000000c1"
 KEY = Fernet.generate_key().decode()
@@ -136,6 +138,27 @@ def test_eight_processes_open_a_new_store_at_the_same_time(store_url: str) -> No
 def test_threads_that_open_a_new_store_at_the_same_time_all_can(store_url: str) -> None:
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         assert list(pool.map(first_use, [store_url] * 8)) == ["opened"] * 8
+
+
+def test_threads_that_open_a_store_at_the_same_time_share_one_engine_and_leave_none_open(
+    store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_engine(store_url).dispose()
+    made, all_there = list[Engine](), threading.Barrier(4)
+    create = engine_module.create_engine
+
+    def created(*arguments: Any, **named: Any) -> Engine:
+        all_there.wait(30)
+        made.append(create(*arguments, **named))
+        return made[-1]
+
+    monkeypatch.setattr(engine_module, "create_engine", created)
+    monkeypatch.setattr(engine_module, "_engines", {})
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        (kept,) = set(pool.map(open_engine, [store_url] * 4))
+    assert len(made) == 4
+    assert [each.pool.checkedin() for each in made if each is not kept] == [0] * 3  # type: ignore[attr-defined]
+    kept.dispose()
 
 
 def test_a_store_that_is_up_to_date_is_opened_without_a_migration(store_url: str) -> None:
