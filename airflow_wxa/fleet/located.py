@@ -12,8 +12,6 @@ from typing import Any, Final
 
 import yaml
 
-__all__ = ["LocatedDict", "LocatedList", "Problem", "read_document"]
-
 _MOST_NESTED: Final = 100
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast
 _PREFIX: Final = "tag:yaml.org,2002:"

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from jsonschema.protocols import Validator
 
-__all__ = ["App", "Manifest", "Sources", "read_manifest"]
-
 _MOST_PROBLEMS: Final = 200  # that an error lists; the rest is counted
 _INLINE: Final = "manifest"
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from airflow_wxa.steps import Step
     from airflow_wxa.store.fleets import FleetRun, Fleets
 
-__all__ = ["HeldError", "Pace", "StoppedError"]
-
 T = TypeVar("T")
 
 _BY_THE_MINUTE: Final = 45011

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from airflow_wxa.steps import Step
     from airflow_wxa.store.fleets import FleetApp
 
-__all__ = ["AppPlan", "Totals", "plan_all", "plan_app", "plan_digest"]
-
 _PLATFORM_LIST_EMPTY: Final = 89020
 _INDIVIDUAL: Final = 89231
 #: About how many calls each takes.

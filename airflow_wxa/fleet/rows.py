@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from airflow_wxa.errors import WxaError
     from airflow_wxa.store.fleets import Fleets, RunKey
 
-__all__ = ["LateResults", "Rows"]
-
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")

@@ -17,8 +17,6 @@ from airflow_wxa.release import FIELDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["RELEASE_FIELDS", "SCHEMA_FILE", "manifest_schema"]
-
 SCHEMA_FILE: Final = "manifest.schema.json"
 #: What a manifest can ask for each Mini Program, by the names of ``wxa_release``'s params. A withdrawal costs one of
 #: ten a month and is decided for one Mini Program at a time: a foreign sheet in audit blocks it here.

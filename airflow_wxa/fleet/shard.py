@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from airflow_wxa.steps import AcceptedWrites
     from airflow_wxa.store.fleets import FleetApp, FleetRun, Fleets
 
-__all__ = ["AcceptedOf", "Shard", "Wake", "spec_of"]
-
 log = logging.getLogger(__name__)
 
 #: Seconds before the second, third, … try of a Mini Program that failed and may be tried again.

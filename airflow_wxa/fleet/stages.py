@@ -33,20 +33,6 @@ if TYPE_CHECKING:
     from airflow_wxa.steps import AcceptedWrites, Step
     from airflow_wxa.store.fleets import FleetApp, Word
 
-__all__ = [
-    "COMMIT",
-    "CONFIGURE",
-    "SUBMIT",
-    "Progress",
-    "StageStep",
-    "commit",
-    "configure",
-    "ending",
-    "look",
-    "publish",
-    "submit",
-]
-
 CONFIGURE: Final = "configure_domains"
 COMMIT: Final = "commit_code"
 SUBMIT: Final = "submit_audit"

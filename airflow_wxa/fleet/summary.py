@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.store.fleets import FleetApp, FleetRun
 
-__all__ = ["OUTCOME_FIELDS", "Summary", "outcome_of", "outcomes_csv", "rerun_manifest"]
-
 OUTCOME_FIELDS: Final = (
     "appid",
     "outcome",

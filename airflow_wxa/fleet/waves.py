@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["PLAN_STAGE", "WAVES", "Wave", "WaveCount", "places", "read_waves", "wave_counts"]
-
 WAVES: Final = ("canary", "early", "rest")
 #: The stage of a Mini Program that its plan had blocked already.
 PLAN_STAGE: Final = "plan_release"

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
-__all__ = ["may_edit_runs", "may_see_runs", "may_see_xcoms", "readable", "returned"]
-
 
 def readable(user: BaseUser, dag_ids: Iterable[str]) -> frozenset[str]:
     """Return those DAGs whose runs the person may see."""

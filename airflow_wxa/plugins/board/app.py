@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.plugins.board.languages import Language
 
-__all__ = ["create_board"]
-
 # Threads of our own: whoever loads this page must not take those that serve Airflow's pages.
 _THREADS: Final = 4
 _LANGUAGE_COOKIE: Final = "wxa_language"

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
     from fastapi import Request
 
-__all__ = ["HEADERS", "Pages", "Reader"]
-
 log = logging.getLogger(__name__)
 
 _ENTRIES_SHOWN: Final = 100

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.store import Entry
 
-__all__ = ["DomainList", "DomainTable", "Origin", "Wave", "domain_table", "rejection_of", "waves_of"]
-
 _WAVES: Final = ("canary", "early", "rest")
 _SCREENSHOTS_SHOWN: Final = 20
 _LISTS: Final = ("wanted", "own", "platform", "effective")
