@@ -12,6 +12,7 @@ from airflow_wxa.api.webview_domain import parse_origins, warning_of_many
 from airflow_wxa.errors import WxaApiError, WxaStateError
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import note_refusal
+from airflow_wxa.operators.mini_program import MiniProgramOperator, PlatformOperator
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.steps import DomainOutcome, configure_domains, modify_platform_domains
 
@@ -29,27 +30,24 @@ _ALL: Final = "all"  # WeChat's action is left out
 BRANCHES: Final = ("configure_domains", "configure_domains_again")
 
 
-class WxaSetWebviewDomainOperator(TemplatedFields, BaseOperator):
+class WxaSetWebviewDomainOperator(MiniProgramOperator):
     """Bring a Mini Program's business domains (业务域名) to what ``action`` wants.
 
     Returns the domain outcome: ``{"outcome", "appid", "action", "errcode", "errmsg", "before", "after", "added",
     "removed"}``. 0, 89019 and 89022 succeed; 89020 and 89231 fail here, the branch operator follows them.
 
-    :param appid: the Mini Program (templated).
     :param action: ``"add"``, ``"delete"``, ``"set"``, ``"get"``, or ``None``: WeChat then adds every domain of the
         platform list. A template says that with the word ``all`` (templated).
     :param webviewdomain: origins such as ``https://m.example.com``; needed by add, delete and set (templated).
     :param skip_on_errcode: errcodes that skip the task instead of failing it.
-    :param wxa_conn_id: the Connection (templated).
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyjumpdomain
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {
-        "appid": values.appid,
+        **MiniProgramOperator.reads,
         "action": values.choice("add", "delete", "set", "get", _ALL),
         "webviewdomain": values.texts,
-        "wxa_conn_id": values.named,
     }
 
     def __init__(
@@ -59,34 +57,29 @@ class WxaSetWebviewDomainOperator(TemplatedFields, BaseOperator):
         action: Action,
         webviewdomain: Sequence[str] = (),
         skip_on_errcode: int | Collection[int] | None = None,
-        wxa_conn_id: str = WxaHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.appid = appid
+        super().__init__(appid=appid, **kwargs)
         # Only who writes None leaves the action out: a template that renders to nothing must not add every domain.
         self.action = _ALL if action is None else action
         self.webviewdomain = webviewdomain
         self.skip_on_errcode = skip_on_errcode
-        self.wxa_conn_id = wxa_conn_id
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def do(self, hook: WxaHook) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
-        self.read_fields()
         with failing_at_once():
-            outcome = self._configure()
+            outcome = self._configure(hook)
             if not outcome.is_done:
                 raise outcome.as_error()
         return outcome.to_json()
 
-    def _configure(self) -> DomainOutcome:
+    def _configure(self, hook: WxaHook) -> DomainOutcome:
         """Run the step, and skip where the caller said so."""
         wanted = parse_origins(self.webviewdomain)
         action: Any = None if self.action == _ALL else self.action
         if warning := warning_of_many(wanted):
             self.log.warning(warning)
         try:
-            hook = WxaHook(self.wxa_conn_id)
             accepted = hook.accepted_writes(self.appid)
             outcome = hook.run(configure_domains(self.appid, action, wanted, accepted=accepted))
         except WxaApiError as error:
@@ -133,7 +126,7 @@ class WxaSetWebviewDomainBranchOperator(WxaSetWebviewDomainOperator, BranchMixIn
         self.read_fields()
         roads = {"platform_list_empty": self.platform_list_empty, "individual": self.individual}
         with failing_at_once():
-            outcome = self._configure()
+            outcome = self._configure(WxaHook(self.wxa_conn_id))
             road = roads.get(outcome.outcome, self.configured)
             if road is None:
                 raise outcome.as_error()
@@ -143,7 +136,7 @@ class WxaSetWebviewDomainBranchOperator(WxaSetWebviewDomainOperator, BranchMixIn
         return outcome.to_json()
 
 
-class WxaModifyPlatformDomainOperator(TemplatedFields, BaseOperator):
+class WxaModifyPlatformDomainOperator(PlatformOperator):
     """Change or read the platform's own list of business domains; every merchant of the platform is concerned.
 
     Testing and published version are changed together. Returns ``{"outcome", "action", "testing", "published",
@@ -152,7 +145,6 @@ class WxaModifyPlatformDomainOperator(TemplatedFields, BaseOperator):
 
     :param hosts: bare hosts such as ``m.example.com`` (templated).
     :param action: ``"add"``, ``"delete"``, ``"set"`` or ``"get"`` (templated).
-    :param platform_conn_id: a Connection with a platform token (templated).
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/domain-mgnt/api_modifythirdpartyjumpdomain
     """
@@ -160,7 +152,7 @@ class WxaModifyPlatformDomainOperator(TemplatedFields, BaseOperator):
     reads: ClassVar[Mapping[str, Reader]] = {
         "hosts": values.texts,
         "action": values.choice("add", "delete", "set", "get"),
-        "platform_conn_id": values.named,
+        **PlatformOperator.reads,
     }
 
     def __init__(
@@ -168,19 +160,15 @@ class WxaModifyPlatformDomainOperator(TemplatedFields, BaseOperator):
         *,
         action: Literal["add", "delete", "set", "get"],
         hosts: Sequence[str] = (),
-        platform_conn_id: str = WxaHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.action = action
         self.hosts = hosts
-        self.platform_conn_id = platform_conn_id
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def do(self, hook: WxaHook) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
-        self.read_fields()
         with failing_at_once():
-            hook = WxaHook(self.platform_conn_id)
             step = modify_platform_domains(self.action, self.hosts, accepted=hook.accepted_writes())
             return self._told(hook.run(step))
 
@@ -206,7 +194,7 @@ class WxaRegisterPlatformDomainOperator(WxaModifyPlatformDomainOperator):
         "hosts": values.texts,
         "webviewdomain": values.texts,
         "on_platform_list_empty": values.choice("stop", "register"),
-        "platform_conn_id": values.named,
+        **PlatformOperator.reads,
     }
 
     def __init__(

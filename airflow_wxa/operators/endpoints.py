@@ -2,62 +2,34 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
-
-from airflow.sdk import BaseOperator
 
 from airflow_wxa.api import values
 from airflow_wxa.api.call import body_schema
-from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import WxaTrialQrcodeLink
+from airflow_wxa.operators.mini_program import MiniProgramOperator, PlatformOperator
 from airflow_wxa.release.dag import TemplatedFields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow.sdk import Context
-
     from airflow_wxa.api.values import Reader
+    from airflow_wxa.hooks.wxa import WxaHook
 
 
-class _MiniProgramOperator(TemplatedFields, BaseOperator):
-    """What all but the template library share.
-
-    :param appid: the Mini Program (templated).
-    :param wxa_conn_id: the Connection (templated).
-    """
-
-    reads: ClassVar[Mapping[str, Reader]] = {"appid": values.appid, "wxa_conn_id": values.named}
-
-    def __init__(self, *, appid: str, wxa_conn_id: str = WxaHook.default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.appid = appid
-        self.wxa_conn_id = wxa_conn_id
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Do it; see the class for what is returned."""
-        self.read_fields()
-        return self.do(WxaHook(self.wxa_conn_id))
-
-    @abstractmethod
-    def do(self, hook: WxaHook) -> dict[str, Any]:
-        """Do it with the hook, once the fields are read."""
-
-
-class _PlainOperator(_MiniProgramOperator):
+class _PlainOperator(MiniProgramOperator):
     """One plain call; its fields beside those above are the body's, read as its schema has them."""
 
     endpoint: ClassVar[str]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         fields = body_schema(cls.endpoint)["properties"].items()
-        cls.reads = {**_MiniProgramOperator.reads, **{name: _reader(schema) for name, schema in fields}}
+        cls.reads = {**MiniProgramOperator.reads, **{name: _reader(schema) for name, schema in fields}}
         super().__init_subclass__(**kwargs)
 
     def do(self, hook: WxaHook) -> dict[str, Any]:
         """Send it."""
-        fields = {name: getattr(self, name) for name in self.reads if name not in _MiniProgramOperator.reads}
+        fields = {name: getattr(self, name) for name in self.reads if name not in MiniProgramOperator.reads}
         return hook.call(self.endpoint, self.appid, **fields)
 
 
@@ -140,7 +112,7 @@ class WxaSetPrefetchDnsDomainOperator(_PlainOperator):
         self.prefetch_dns_domain = prefetch_dns_domain
 
 
-class WxaUndoAuditOperator(_MiniProgramOperator):
+class WxaUndoAuditOperator(MiniProgramOperator):
     """Take a sheet in audit back (撤回审核), once: each Mini Program has 5 withdrawals a day and 10 a month.
 
     The ledger counts them, lost answers too; one that is used up is not sent. A sheet that was taken back already costs
@@ -152,7 +124,7 @@ class WxaUndoAuditOperator(_MiniProgramOperator):
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_undoaudit
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {**_MiniProgramOperator.reads, "auditid": values.digits}
+    reads: ClassVar[Mapping[str, Reader]] = {**MiniProgramOperator.reads, "auditid": values.digits}
 
     def __init__(self, *, auditid: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -163,7 +135,7 @@ class WxaUndoAuditOperator(_MiniProgramOperator):
         return hook.undo_audit(self.appid, self.auditid)
 
 
-class WxaRevertGrayReleaseOperator(_MiniProgramOperator):
+class WxaRevertGrayReleaseOperator(MiniProgramOperator):
     """Take a staged release back: everybody sees what is online again.
 
     One that was taken back already is left alone; without a staged release the task fails. Returns ``{"outcome":
@@ -177,7 +149,7 @@ class WxaRevertGrayReleaseOperator(_MiniProgramOperator):
         return hook.revert_gray_release(self.appid)
 
 
-class WxaTrialQrcodeOperator(_MiniProgramOperator):
+class WxaTrialQrcodeOperator(MiniProgramOperator):
     """Save the QR code of the trial version (体验版), which testers and admins can open, and link to it.
 
     The file lies below ``[wxa] screenshot_dir``; the link beside the task reads the picture anew. Returns ``{"outcome":
@@ -187,7 +159,7 @@ class WxaTrialQrcodeOperator(_MiniProgramOperator):
         (templated).
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {**_MiniProgramOperator.reads, "path": values.text}
+    reads: ClassVar[Mapping[str, Reader]] = {**MiniProgramOperator.reads, "path": values.text}
     operator_extra_links = (*TemplatedFields.operator_extra_links, WxaTrialQrcodeLink())
 
     def __init__(self, *, path: str = "", **kwargs: Any) -> None:
@@ -199,7 +171,7 @@ class WxaTrialQrcodeOperator(_MiniProgramOperator):
         return hook.trial_qrcode(self.appid, self.path)
 
 
-class WxaUploadMediaOperator(_MiniProgramOperator):
+class WxaUploadMediaOperator(MiniProgramOperator):
     """Upload a picture or a video for ``preview_info`` of a submission. Returns ``{"mediaid", "type"}``.
 
     Media ids expire (85092): upload before each submission, in the same run.
@@ -207,7 +179,7 @@ class WxaUploadMediaOperator(_MiniProgramOperator):
     :param file: a path on the worker, or a URL of an object storage as ``ObjectStoragePath`` takes it (templated).
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {**_MiniProgramOperator.reads, "file": values.named}
+    reads: ClassVar[Mapping[str, Reader]] = {**MiniProgramOperator.reads, "file": values.named}
 
     def __init__(self, *, file: str, **kwargs: Any) -> None:
         kwargs.setdefault("multiple_outputs", True)  # so that upload.output["mediaid"] is an XCom of its own
@@ -219,23 +191,18 @@ class WxaUploadMediaOperator(_MiniProgramOperator):
         return hook.upload_media(self.appid, self.file)
 
 
-class WxaDeleteTemplateOperator(TemplatedFields, BaseOperator):
+class WxaDeleteTemplateOperator(PlatformOperator):
     """Take a template out of the platform's library. Returns WeChat's answer.
 
     :param template_id: as ``gettemplatelist`` has it (templated).
-    :param platform_conn_id: a Connection with a platform token (templated).
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {"template_id": values.digits, "platform_conn_id": values.named}
+    reads: ClassVar[Mapping[str, Reader]] = {"template_id": values.digits, **PlatformOperator.reads}
 
-    def __init__(
-        self, *, template_id: int | str, platform_conn_id: str = WxaHook.default_conn_name, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, template_id: int | str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.template_id = template_id
-        self.platform_conn_id = platform_conn_id
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Send it; see the class for what is returned."""
-        self.read_fields()
-        return WxaHook(self.platform_conn_id).call("deletetemplate", None, template_id=self.template_id)
+    def do(self, hook: WxaHook) -> dict[str, Any]:
+        """Send it."""
+        return hook.call("deletetemplate", None, template_id=self.template_id)

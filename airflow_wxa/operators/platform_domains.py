@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from airflow.sdk import BaseOperator
-
 from airflow_wxa.api import values
 from airflow_wxa.api.webview_domain import get_domain_confirmfile, read_hosts
 from airflow_wxa.errors import WxaError, WxaSpecError
@@ -14,6 +12,7 @@ from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import VerificationFileLink
 from airflow_wxa.operators.approval import Subject, WxaApprovalOperator, as_code, is_approval_wanted, require_approval
 from airflow_wxa.operators.domains import WxaModifyPlatformDomainOperator
+from airflow_wxa.operators.mini_program import PlatformOperator
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.steps import modify_platform_domains
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 _NAMED: Final = 5  # hosts in the question's title; all of them stand in its diff
 
 
-class WxaReadPlatformDomainOperator(TemplatedFields, BaseOperator):
+class WxaReadPlatformDomainOperator(PlatformOperator):
     """Read the platform's own list, and the verification file (校验文件) that WeChat asks each host for.
 
     Returns ``{"action", "hosts", "testing", "published", "after", "verification_file"}``: the lists as they are,
@@ -37,33 +36,22 @@ class WxaReadPlatformDomainOperator(TemplatedFields, BaseOperator):
 
     :param action: ``"add"``, ``"delete"`` or ``"set"`` (templated).
     :param hosts: bare hosts such as ``m.example.com`` (templated).
-    :param platform_conn_id: a Connection with a platform token (templated).
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {
         "action": values.choice("add", "delete", "set"),
         "hosts": values.texts,
-        "platform_conn_id": values.named,
+        **PlatformOperator.reads,
     }
     operator_extra_links = (*TemplatedFields.operator_extra_links, VerificationFileLink())
 
-    def __init__(
-        self,
-        *,
-        action: str,
-        hosts: Sequence[str],
-        platform_conn_id: str = WxaHook.default_conn_name,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, action: str, hosts: Sequence[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.action = action
         self.hosts = hosts
-        self.platform_conn_id = platform_conn_id
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def do(self, hook: WxaHook) -> dict[str, Any]:
         """Read both; see the class for what is returned."""
-        self.read_fields()
-        hook = WxaHook(self.platform_conn_id)
         with failing_at_once():
             hosts = _checked(self.action, self.hosts)
             now = hook.run(modify_platform_domains("get"))

@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator
 from airflow_wxa.api import values
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import Subject, WxaApprovalOperator, as_code, is_approval_wanted, require_approval
+from airflow_wxa.operators.mini_program import MiniProgramOperator
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.steps import RollbackPlan, plan_rollback, roll_back, verify_rollback
 
@@ -30,36 +31,25 @@ def _plan(value: Any) -> dict[str, Any]:
     return read
 
 
-class WxaListVersionsOperator(TemplatedFields, BaseOperator):
+class WxaListVersionsOperator(MiniProgramOperator):
     """Read which version is online, which can come back, and the business domains; nothing is written.
 
     Returns ``{"appid", "online", "target", "others", "effective", "own", "dropped"}``: what is online, the version
     that would come back, further ones, and origins; ``null`` is what WeChat did not say.
 
-    :param appid: the Mini Program (templated).
     :param app_version: digits, from WeChat's list of earlier versions; empty: one step back (templated).
-    :param wxa_conn_id: the Connection (templated).
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {
-        "appid": values.appid,
-        "app_version": values.digits,
-        "wxa_conn_id": values.named,
-    }
+    reads: ClassVar[Mapping[str, Reader]] = {**MiniProgramOperator.reads, "app_version": values.digits}
 
-    def __init__(
-        self, *, appid: str, app_version: str = "", wxa_conn_id: str = WxaHook.default_conn_name, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, app_version: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.appid = appid
         self.app_version = app_version
-        self.wxa_conn_id = wxa_conn_id
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def do(self, hook: WxaHook) -> dict[str, Any]:
         """Read; see the class for what is returned."""
-        self.read_fields()
         with failing_at_once():
-            return WxaHook(self.wxa_conn_id).run(plan_rollback(self.appid, self.app_version)).to_json()
+            return hook.run(plan_rollback(self.appid, self.app_version)).to_json()
 
 
 class WxaApproveRollbackOperator(WxaApprovalOperator):

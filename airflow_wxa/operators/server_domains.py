@@ -5,48 +5,42 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow.sdk import BaseOperator
-
 from airflow_wxa.api import values
 from airflow_wxa.api.webview_domain import get_webviewdomain_confirmfile
 from airflow_wxa.errors import WxaStateError
-from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.domains import WxaModifyPlatformDomainOperator
-from airflow_wxa.release.dag import TemplatedFields, failing_at_once
+from airflow_wxa.operators.mini_program import MiniProgramOperator
+from airflow_wxa.release.dag import failing_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.sdk import Context
-
     from airflow_wxa.api.values import Reader
+    from airflow_wxa.hooks.wxa import WxaHook
     from airflow_wxa.steps import Step
 
 
-class WxaModifyServerDomainOperator(TemplatedFields, BaseOperator):
+class WxaModifyServerDomainOperator(MiniProgramOperator):
     """Bring a Mini Program's server domains (服务器域名) to what ``action`` wants, in as few changes as that takes.
 
     Returns ``{"outcome": "configured|unchanged", "appid", "endpoint", "action", "before", "after", "added",
     "removed"}``, lists by kind. What is so already is not sent: WeChat counts 50 changes a month, and the ledger counts
     with it. Domains that WeChat did not take beside errcode 0 fail the task, each by its name.
 
-    :param appid: the Mini Program (templated).
     :param action: ``"add"``, ``"delete"``, ``"set"`` or ``"get"``. ``set`` sends all six lists: those that are left out
         as they are (templated).
     :param server_domains: kind, such as ``requestdomain``, → domains with scheme; needed by add, delete and set
         (templated).
     :param direct: in direct mode, past the platform's list; effective after a release (templated).
-    :param wxa_conn_id: the Connection (templated).
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyserverdomain
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {
-        "appid": values.appid,
+        **MiniProgramOperator.reads,
         "action": values.choice("add", "delete", "set", "get"),
         "server_domains": values.json_object,
         "direct": values.flag,
-        "wxa_conn_id": values.named,
     }
 
     def __init__(
@@ -56,44 +50,35 @@ class WxaModifyServerDomainOperator(TemplatedFields, BaseOperator):
         action: Literal["add", "delete", "set", "get"],
         server_domains: Mapping[str, Sequence[str]] | None = None,
         direct: bool = False,
-        wxa_conn_id: str = WxaHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.appid = appid
+        super().__init__(appid=appid, **kwargs)
         self.action = action
         self.server_domains = {} if server_domains is None else server_domains
         self.direct = direct
-        self.wxa_conn_id = wxa_conn_id
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def do(self, hook: WxaHook) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
-        self.read_fields()
-        return WxaHook(self.wxa_conn_id).configure_server_domains(
-            self.appid, self.action, self.server_domains, direct=self.direct
-        )
+        return hook.configure_server_domains(self.appid, self.action, self.server_domains, direct=self.direct)
 
 
-class WxaSetWebviewDomainDirectlyOperator(TemplatedFields, BaseOperator):
+class WxaSetWebviewDomainDirectlyOperator(MiniProgramOperator):
     """Bring a Mini Program's business domains in direct mode to what ``action`` wants; effective after a release.
 
     Returns what :class:`WxaModifyServerDomainOperator` does, with the one list ``webviewdomain``. A list that is online
     is never ``set`` again: what differs is added and deleted. When WeChat cannot read the verification file at a host
     (86103), the error hands it over: name, content and where to put it.
 
-    :param appid: the Mini Program (templated).
     :param action: ``"add"``, ``"delete"``, ``"set"`` or ``"get"`` (templated).
     :param webviewdomain: origins; needed by add, delete and set (templated).
-    :param wxa_conn_id: the Connection (templated).
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyjumpdomaindirectly
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {
-        "appid": values.appid,
+        **MiniProgramOperator.reads,
         "action": values.choice("add", "delete", "set", "get"),
         "webviewdomain": values.texts,
-        "wxa_conn_id": values.named,
     }
 
     def __init__(
@@ -102,72 +87,47 @@ class WxaSetWebviewDomainDirectlyOperator(TemplatedFields, BaseOperator):
         appid: str,
         action: Literal["add", "delete", "set", "get"],
         webviewdomain: Sequence[str] = (),
-        wxa_conn_id: str = WxaHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.appid = appid
+        super().__init__(appid=appid, **kwargs)
         self.action = action
         self.webviewdomain = webviewdomain
-        self.wxa_conn_id = wxa_conn_id
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def do(self, hook: WxaHook) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
-        self.read_fields()
-        hook = WxaHook(self.wxa_conn_id)
         return hook.configure_webview_domains_directly(self.appid, self.action, self.webviewdomain)
 
 
-class WxaEffectiveServerDomainOperator(TemplatedFields, BaseOperator):
+class WxaEffectiveServerDomainOperator(MiniProgramOperator):
     """Read a Mini Program's server domains by where they were set, and which are effective.
 
     Returns ``{"mp_domain", "third_domain", "direct_domain", "effective_domain"}``, each lists by kind; what WeChat does
     not tell is left out.
-
-    :param appid: the Mini Program (templated).
-    :param wxa_conn_id: the Connection (templated).
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {"appid": values.appid, "wxa_conn_id": values.named}
-
-    def __init__(self, *, appid: str, wxa_conn_id: str = WxaHook.default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.appid = appid
-        self.wxa_conn_id = wxa_conn_id
-
-    def execute(self, context: Context) -> dict[str, Any]:
+    def do(self, hook: WxaHook) -> dict[str, Any]:
         """Read them; see the class for what is returned."""
-        self.read_fields()
-        return WxaHook(self.wxa_conn_id).effective_server_domains(self.appid)
+        return hook.effective_server_domains(self.appid)
 
 
-class WxaWebviewDomainConfirmfileOperator(TemplatedFields, BaseOperator):
+class WxaWebviewDomainConfirmfileOperator(MiniProgramOperator):
     """Write the verification file (校验文件) that a host must serve before it can be set in direct mode.
 
     Returns ``{"file_name", "file_content", "path"}``. Serve it unchanged at ``https://<host>/<file_name>``.
 
-    :param appid: the Mini Program (templated).
     :param directory: where to; it must be there. Not templated: whoever triggers a run must not choose it.
-    :param wxa_conn_id: the Connection (templated).
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_getjumpdomainconfirmfile
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {"appid": values.appid, "wxa_conn_id": values.named}
-
-    def __init__(
-        self, *, appid: str, directory: str, wxa_conn_id: str = WxaHook.default_conn_name, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.appid = appid
+    def __init__(self, *, appid: str, directory: str, **kwargs: Any) -> None:
+        super().__init__(appid=appid, **kwargs)
         self.directory = directory
-        self.wxa_conn_id = wxa_conn_id
 
-    def execute(self, context: Context) -> dict[str, str]:
+    def do(self, hook: WxaHook) -> dict[str, str]:
         """Read the file and write it; see the class for what is returned."""
-        self.read_fields()
         with failing_at_once():
-            file = WxaHook(self.wxa_conn_id).run(_confirmfile(self.appid))
+            file = hook.run(_confirmfile(self.appid))
         # A name that WeChat chose: only its last part, so that nothing is written elsewhere.
         path = Path(self.directory) / Path(file["file_name"]).name
         path.write_bytes(file["file_content"].encode())
@@ -201,7 +161,6 @@ class WxaModifyPlatformServerDomainOperator(WxaModifyPlatformDomainOperator):
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/domain-mgnt/api_modifythirdpartyserverdomain
     """
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def do(self, hook: WxaHook) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
-        self.read_fields()
-        return WxaHook(self.platform_conn_id).modify_platform_server_domains(self.action, self.hosts)
+        return hook.modify_platform_server_domains(self.action, self.hosts)

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
-
 from airflow_wxa.api import values
-from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.release.dag import TemplatedFields, failing_at_once
+from airflow_wxa.operators.mini_program import PlatformOperator
+from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.steps import add_to_template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow.sdk import Context
-
     from airflow_wxa.api.values import Reader
+    from airflow_wxa.hooks.wxa import WxaHook
 
 
-class WxaAddToTemplateOperator(TemplatedFields, BaseOperator):
+class WxaAddToTemplateOperator(PlatformOperator):
     """Make a template of the draft (草稿) with this version or description, unless there is one of it already.
 
     Returns ``{"outcome": "added|unchanged", "template_id", "draft_id", "user_version", "user_desc"}``. It is done once:
@@ -28,7 +25,6 @@ class WxaAddToTemplateOperator(TemplatedFields, BaseOperator):
     :param user_version: of the draft; empty: whichever it is (templated).
     :param user_desc: of the draft, the whole of it; empty: whichever it is (templated).
     :param template_type: 0 ordinary, 1 standard (templated).
-    :param platform_conn_id: a Connection with a platform token (templated).
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/template-management/api_addtotemplate
     """
@@ -37,29 +33,18 @@ class WxaAddToTemplateOperator(TemplatedFields, BaseOperator):
         "user_version": values.text,
         "user_desc": values.text,
         "template_type": values.whole,
-        "platform_conn_id": values.named,
+        **PlatformOperator.reads,
     }
 
-    def __init__(
-        self,
-        *,
-        user_version: str = "",
-        user_desc: str = "",
-        template_type: int = 0,
-        platform_conn_id: str = WxaHook.default_conn_name,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, user_version: str = "", user_desc: str = "", template_type: int = 0, **kwargs: Any) -> None:
         kwargs.setdefault("multiple_outputs", True)  # so that add.output["template_id"] is an XCom of its own
         super().__init__(**kwargs)
         self.user_version = user_version
         self.user_desc = user_desc
         self.template_type = template_type
-        self.platform_conn_id = platform_conn_id
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def do(self, hook: WxaHook) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
-        self.read_fields()
-        hook = WxaHook(self.platform_conn_id)
         with failing_at_once():
             step = add_to_template(
                 self.user_version, self.user_desc, template_type=self.template_type, accepted=hook.accepted_writes()
