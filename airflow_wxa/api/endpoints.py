@@ -43,6 +43,7 @@ class Endpoint:
     :param binary: whether success is an image instead of JSON.
     :param fenced: whether WeChat lets it be done twice without telling, so that only the newest attempt may send it.
     :param budget: what it spends of, where WeChat counts it by the month; the ledger keeps to it.
+    :param plain: whether it is a write that needs no look before it: ``WxaHook.call`` sends it then.
     :param holds_secrets: whether body or answer hold tokens or secrets: no text shows any of them then.
     """
 
@@ -57,6 +58,7 @@ class Endpoint:
     binary: bool = False
     fenced: bool = False
     budget: Budget | None = None
+    plain: bool = False
     holds_secrets: bool = False
 
     def named(self, appid: str | None = None, step: str = "") -> dict[str, Any]:

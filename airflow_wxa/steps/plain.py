@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from airflow_wxa.api.call import Call, body_schema
 from airflow_wxa.api.code import get_qrcode
@@ -19,27 +19,16 @@ if TYPE_CHECKING:
     from airflow_wxa.steps.outcome import Step
 
 
-#: Writes that need no look before them; all other writes have steps of their own.
-_PLAIN_WRITES: Final = (
-    "bind_tester",
-    "change_visitstatus",
-    "deletetemplate",
-    "set_prefetchdnsdomain",
-    "setweappsupportversion",
-    "speedupaudit",
-)
-
-
 def plain_call(endpoint: str, appid: str | None, fields: Mapping[str, Any]) -> Step[dict[str, Any]]:
     """Send one call of the catalogue, and return WeChat's answer; what may be a token in it is taken out.
 
-    :param endpoint: name of a read, or of a write that needs no look before it.
+    :param endpoint: name of a read, or of a write that the catalogue calls ``plain``.
     :param appid: whose token; ``None``: the platform's.
     :param fields: of the body, by WeChat's names; digits are a number where WeChat wants one.
     :raises WxaSpecError: no such endpoint, or one with steps of its own; or the body breaks its schema.
     """
     row = CATALOGUE.get(endpoint)
-    if row is None or row.holds_secrets or row.binary or (row.writes and endpoint not in _PLAIN_WRITES):
+    if row is None or row.holds_secrets or row.binary or (row.writes and not row.plain):
         raise WxaSpecError(
             "this call is not made",
             [f"endpoint = {endpoint!r}: {'is none of the catalogue' if row is None else 'has steps of its own'}"],

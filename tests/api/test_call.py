@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from airflow_wxa.api.call import Call, Reply, read_reply
+from airflow_wxa.api.call import Call, Reply, body_schema, read_reply
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
 
 APPID = "wx0000000000000001"
 COMMIT = {"template_id": 47, "ext_json": "{}", "user_version": "1", "user_desc": "d"}
+TOO_LONG = "v" * (body_schema("commit")["properties"]["user_version"]["maxLength"] + 1)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ COMMIT = {"template_id": 47, "ext_json": "{}", "user_version": "1", "user_desc":
         ("commit", COMMIT | {"template_id": 4.7}, "template_id = 4.7"),
         ("commit", COMMIT | {"ext_json": {}}, "ext_json = {}: must be a text that holds JSON"),
         ("commit", COMMIT | {"user_version": ""}, "user_version = ''"),
-        ("commit", COMMIT | {"user_version": "v" * 65}, "user_version = 'vvv"),
+        ("commit", COMMIT | {"user_version": TOO_LONG}, "user_version = 'vvv"),
         ("commit", COMMIT | {"user_desc": None}, "user_desc = None"),
         ("commit", COMMIT | {"user_desc": "half \ud800"}, "surrogates not allowed"),
         ("submit_audit", {"version_desc": 1}, "version_desc = 1"),

@@ -20,6 +20,7 @@ from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.handlers import ENDPOINTS
 from airflow_wxa.sandbox.handlers.accounts import BASIC_INFO_SET
+from airflow_wxa.sandbox.handlers.code import USER_VERSION_LENGTH
 from airflow_wxa.sandbox.platforms import Draft, Template
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 
@@ -132,6 +133,11 @@ def test_what_writes_and_cannot_be_sent_twice_is_said(endpoint: Endpoint) -> Non
         assert endpoint.safe_to_repeat
 
 
+@every
+def test_a_plain_write_may_be_sent_twice(endpoint: Endpoint) -> None:
+    assert not endpoint.plain or (endpoint.writes and (endpoint.safe_to_repeat or endpoint.budget))
+
+
 def test_a_file_is_named_by_its_endpoint() -> None:
     names = {path.name.removesuffix(".json") for path in SCHEMAS.iterdir() if path.name.endswith(".json")}
     assert names == {name.replace("/", "_") for name in CATALOGUE}
@@ -149,6 +155,10 @@ def test_the_sandbox_answers_every_row_with_the_same_method_and_token_kind() -> 
     theirs = {path: (endpoint.method, endpoint.account) for path, endpoint in ENDPOINTS.items()}
     ours = {row.path: (row.method, kinds[row.token]) for row in CATALOGUE.values()}
     assert ours.items() - theirs.items() == set(), "declare these in airflow_wxa/sandbox/handlers/"
+
+
+def test_the_longest_version_that_we_send_is_the_longest_that_the_sandbox_takes() -> None:
+    assert files()["commit"]["body"]["properties"]["user_version"]["maxLength"] == USER_VERSION_LENGTH
 
 
 @pytest.mark.parametrize("path", sorted({path for row in errcodes().values() for path in row.endpoints} - {"*"}))

@@ -56,6 +56,12 @@ def test_a_row_has_an_operator_or_says_why_it_has_none(row: Endpoint) -> None:
     assert operators or (said.startswith("none: ") and len(said) > len("none: ") + 20)
 
 
+@every
+def test_a_write_without_an_operator_is_plain_unless_it_is_about_secrets(row: Endpoint) -> None:
+    if row.writes and not row.holds_secrets and NAMED["rows"][row.path].startswith("none: "):
+        assert row.plain, 'nothing sends it: say "plain": true in its schema, or make it an operator'
+
+
 @pytest.mark.parametrize(("path", "why"), NAMED["without_a_row"].items())
 def test_what_has_no_row_says_why_and_stands_in_the_docs(path: str, why: str) -> None:
     assert len(why) > 20

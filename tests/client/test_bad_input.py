@@ -16,7 +16,7 @@ from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.webview_domain import WebviewDomain, parse_origins
 from airflow_wxa.client import Egress
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError, WxaUnknownError
-from airflow_wxa.release import ReleaseSpec
+from airflow_wxa.release import FIELDS, ReleaseSpec
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import commit_code, configure_domains, modify_platform_domains, verify_release
 
@@ -61,6 +61,7 @@ DOMAINS: list[Any] = [
 HOSTS: list[Any] = ["https://m.example.com", "m.example.com/", "m.example.com:443", "1.2.3.4", "*.com", "localhost", 7]
 
 COMMIT = {"template_id": 47, "ext_json": "{}", "user_version": "1", "user_desc": "d"}
+TOO_LONG = "v" * (FIELDS["user_version"].schema["maxLength"] + 1)
 BODIES: list[tuple[str, dict[str, Any], str]] = [
     ("setwebviewdomain", {"action": "replace"}, "'replace'"),
     ("setwebviewdomain", {"action": "add"}, "{'action': 'add'}"),
@@ -72,7 +73,7 @@ BODIES: list[tuple[str, dict[str, Any], str]] = [
     ("commit", {}, "{}"),
     ("commit", COMMIT | {"template_id": "x"}, "'x'"),
     ("commit", COMMIT | {"ext_json": {"ext": 1}}, "{'ext': 1}"),
-    ("commit", COMMIT | {"user_version": "v" * 65}, "'vvvv"),
+    ("commit", COMMIT | {"user_version": TOO_LONG}, "'vvvv"),
     ("commit", COMMIT | {"user_desc": "half \ud800"}, "half \\ud800"),
     ("submit_audit", {"privacy_api_not_use": "no"}, "'no'"),
     ("get_auditstatus", {"auditid": 1.5}, "1.5"),

@@ -12,6 +12,7 @@ from airflow_wxa.operators import (
     WxaSubmitAuditOperator,
     WxaVerifyReleaseOperator,
 )
+from airflow_wxa.release import FIELDS
 from airflow_wxa.sandbox import AuditPlan, Fault
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import calls
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
 
 VERSION = {"task_id": "t", "appid": APPID, "template_id": "47", "user_version": "1.4.0"}
+TOO_LONG = "9" * (FIELDS["user_version"].schema["maxLength"] + 1)
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +99,7 @@ def test_a_domain_that_is_not_effective_fails_the_proof_and_is_named() -> None:
         {"template_id": "forty-seven"},
         {"user_version": ""},
         {"ext_json": {"extAppid": "wx00000000000000ff"}},
-        {"template_id": "4" * 19, "user_version": "9" * 65},
+        {"template_id": "4" * 19, "user_version": TOO_LONG},
     ],
 )
 @pytest.mark.parametrize("operator", [WxaCommitOperator, WxaSubmitAuditOperator, WxaReleaseOperator])

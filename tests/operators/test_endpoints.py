@@ -12,7 +12,6 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaBusyError, WxaTransportError
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
@@ -34,7 +33,6 @@ from airflow_wxa.sandbox import AuditPlan, Fault, Looseness
 from airflow_wxa.sandbox.pictures import qrcode
 from airflow_wxa.sandbox.platforms import Template
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
-from airflow_wxa.steps.plain import _PLAIN_WRITES
 from tests.airflow_session import calls, register_dag, run_dag
 
 if TYPE_CHECKING:
@@ -139,12 +137,6 @@ def test_a_field_that_the_schema_lacks_is_refused(wxa_default: RunningSandbox) -
     with pytest.raises(AirflowFailException, match="speed"):
         WxaHook().call("change_visitstatus", APPID, action="open", speed=1)
     assert wxa_default.journal == []
-
-
-@pytest.mark.parametrize("name", _PLAIN_WRITES)
-def test_a_plain_write_may_be_sent_twice(name: str) -> None:
-    assert CATALOGUE[name].writes
-    assert CATALOGUE[name].safe_to_repeat or CATALOGUE[name].budget
 
 
 def test_a_sheet_is_taken_back_once(account: MiniProgram, wxa_default: RunningSandbox) -> None:
