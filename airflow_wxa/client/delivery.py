@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from airflow_wxa.steps import Step
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 #: A token that WeChat does not take (any more); 40001 also says that it is not the latest.
 _TOKEN_REFUSED: Final = frozenset(
@@ -79,6 +80,12 @@ class Observer(Protocol):
     def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> Sequence[None]:
         """Note the outcome of steps, or the error that stopped them, beside the last write of each; must not raise."""
         ...
+
+
+def without_waiting(write: F) -> F:
+    """Mark a method of an observer that waits for nothing: the asynchronous client calls it without a thread."""
+    vars(write)["waits"] = False
+    return write
 
 
 @dataclass(frozen=True, slots=True)

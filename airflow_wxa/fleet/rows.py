@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from airflow_wxa.client.delivery import without_waiting
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
@@ -106,12 +108,14 @@ class LateResults:
         """Whether there is something to save."""
         return not (self._answers.empty() and self._ended.empty())
 
+    @without_waiting
     def after(self, answers: Sequence[tuple[int, Reply | WxaError]]) -> Sequence[None]:
         """Keep what became of calls."""
         for each in answers:
             self._answers.put(each)
         return [None] * len(answers)
 
+    @without_waiting
     def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> Sequence[None]:
         """Keep each outcome."""
         for wrote, whole in steps:

@@ -67,8 +67,9 @@ def read_release(params: Mapping[str, Any]) -> tuple[ReleaseSpec | None, list[st
     :return: the release, and everything that is wrong with it: a line each, which begins with the name of the field.
         There is no release when there is a problem.
     """
-    asked = {name: params.get(name, deepcopy(field.default)) for name, field in FIELDS.items()}
-    plain = [field for name, field in FIELDS.items() if name not in (*_VERSION, *_DOMAINS)]
+    asked = {name: params[name] if name in params else deepcopy(field.default) for name, field in FIELDS.items()}
+    given = [field for name, field in FIELDS.items() if name in params or field.required]  # a default is right
+    plain = [field for field in given if field.name not in (*_VERSION, *_DOMAINS)]
     problems = [problem for field in plain for problem in field.problems(asked[field.name])]
     if not isinstance(asked["appid"], str) or not APPID.fullmatch(asked["appid"]):
         problems.append(f"appid = {shown(repr(asked['appid']))}: must be {FIELDS['appid'].must}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from airflow_wxa.access import FixedTokens
 from airflow_wxa.api.code import CodeVersion, commit, getversioninfo, release
 from airflow_wxa.client import AsyncWxaClient, Egress, WxaClient
 from airflow_wxa.client.asynchronous import _Batches
+from airflow_wxa.client.delivery import without_waiting
 from airflow_wxa.errors import WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
 from airflow_wxa.steps import Pause, commit_code
@@ -91,6 +93,28 @@ def test_hundreds_of_intents_are_noted_in_a_few_batches_before_any_is_sent(wxa_s
     assert sum(notebook.batches) == 300
     assert len(notebook.batches) <= 5
     assert len([each for each in notebook.told if each[0] == "after"]) == 300
+
+
+def test_what_waits_for_nothing_is_noted_without_a_thread(wxa_sandbox: RunningSandbox) -> None:
+    class Remembers(Notebook):
+        @without_waiting
+        def after(self, answers: Sequence[tuple[int, Reply | WxaError]]) -> list[None]:
+            threads["after"] = threading.get_ident()
+            return super().after(answers)
+
+        def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> list[None]:
+            threads["ended"] = threading.get_ident()
+            return super().ended(steps)
+
+    threads, notebook = dict[str, int](), Remembers()
+
+    async def carry() -> None:
+        async with AsyncWxaClient(Egress(wxa_sandbox.url), TOKENS, notebook) as client:
+            await client.run(commit_code(VERSION, "release"))
+
+    asyncio.run(carry())
+    assert [what for what, _ in notebook.told] == ["before", "after", "ended"]
+    assert threads["after"] == threading.get_ident() != threads["ended"]
 
 
 def test_a_call_that_may_not_be_sent_stops_none_that_was_noted_with_it(wxa_sandbox: RunningSandbox) -> None:
