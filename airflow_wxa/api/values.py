@@ -24,6 +24,7 @@ PLATFORM: Final = "platform"
 _NOTHING: Final = "None"  # what Jinja makes of nothing
 _NO_ENTRIES: Final = ("", _NOTHING, "True", "False")
 _FLAGS: Final = {"true": True, "false": False}
+_FORMULA_SIGNS: Final = tuple("=+-@\t\r＝＋－＠")  # noqa: RUF001  spreadsheets take the wide ones as well
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
@@ -145,6 +146,12 @@ def json_object(value: Any) -> dict[str, Any]:
     if not isinstance(read, dict):
         raise ValueError("an object")  # noqa: TRY004
     return read
+
+
+def csv_cell(value: Any) -> Any:
+    """Return a value as a cell of CSV; before a text that a spreadsheet would take for a formula stands ``'``."""
+    is_formula = isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_SIGNS)
+    return f"'{value}" if is_formula else value
 
 
 def optional(read: Reader) -> Reader:

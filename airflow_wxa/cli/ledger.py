@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.api.values import csv_cell
 from airflow_wxa.cli.opening import STDIN, command, is_structured, print_rows, say
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_ledger, store_url
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 _ROWS_OF_A_TABLE: Final = 50
 _MOST_ROWS: Final = 2**31  # no database takes any number
 _NOT_WITH_ERASE: Final = ("run_id", "component_appid", "most", "json", "csv")
-_FORMULA_SIGNS: Final = tuple("=+-@\t\r＝＋－＠")  # noqa: RUF001  spreadsheets take the wide ones as well
 
 
 @command
@@ -143,11 +143,8 @@ def _iso(seconds: float) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """Return a value as a cell; before a text that a spreadsheet would take for a formula stands an apostrophe."""
-    if value is None or isinstance(value, int):
-        return value
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_SIGNS) else text
+    is_plain = value is None or isinstance(value, int | str)
+    return csv_cell(value if is_plain else json.dumps(value, ensure_ascii=False))
 
 
 @command

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import DAG, Param, get_current_context, task
 
 from airflow_wxa.api.appid import APPID_PATTERN
+from airflow_wxa.api.values import csv_cell
 from airflow_wxa.dags.fleet_files import write_text
 from airflow_wxa.dags.wiring import add_help, wxa_dag
 from airflow_wxa.errors import WxaStateError
@@ -150,6 +151,5 @@ async def _compared(hook: WxaHook, wanted: Mapping[str, Wanted], hosts: frozense
         return list(await asyncio.gather(*map(compared, wanted)))
 
 
-def _cell(value: Any) -> str:
-    text = ", ".join(value) if isinstance(value, list) else str(value or "")
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text  # no formula for a spreadsheet
+def _cell(value: Any) -> Any:
+    return csv_cell(", ".join(value) if isinstance(value, list) else value)

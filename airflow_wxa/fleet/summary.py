@@ -6,9 +6,12 @@ import csv
 import io
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
+
+from airflow_wxa.api.values import csv_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +32,6 @@ OUTCOME_FIELDS: Final = (
 #: Outcomes, the worst first.
 _WORST_FIRST: Final = ("failed", "blocked", "rejected", "pending", "no_quota", "not_reached")
 _FINISHED: Final = frozenset({"released", "rejected"})
-_FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r")
 _NAMED: Final = 10
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -42,9 +44,9 @@ def outcome_of(run: FleetRun, app: FleetApp) -> dict[str, Any]:
 
 def outcomes_csv(run: FleetRun, apps: Iterable[FleetApp]) -> Iterator[str]:
     """Yield the lines of a CSV file; a spreadsheet takes no cell of it for a formula."""
-    for row in ({name: name for name in OUTCOME_FIELDS}, *(), *(_cells(outcome_of(run, app)) for app in apps)):
+    for row in chain([OUTCOME_FIELDS], (outcome_of(run, app).values() for app in apps)):
         line = io.StringIO()
-        csv.DictWriter(line, OUTCOME_FIELDS).writerow(row)
+        csv.writer(line).writerow(map(csv_cell, row))
         yield line.getvalue()
 
 
@@ -93,10 +95,3 @@ class Summary:
 
     def __str__(self) -> str:
         return ", ".join(f"{count} {outcome}" for outcome, count in self.outcomes.most_common())
-
-
-def _cells(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_SIGNS) else value
-        for name, value in row.items()
-    }

@@ -199,8 +199,7 @@ class MiniProgram(Account):
 
         :raises RefusalError: 86001 when nothing is committed, 61039 while the scan runs.
         """
-        if self.exp_info is None:
-            raise RefusalError(Errcode.NO_COMMITTED_CODE)
+        refuse_if(self.exp_info is None, Errcode.NO_COMMITTED_CODE)
         if self.scan_polls_left > 0:
             self.scan_polls_left -= 1
             raise RefusalError(Errcode.PRIVACY_SCAN_RUNNING)
@@ -317,10 +316,8 @@ class MiniProgram(Account):
         :raises RefusalError: 85079, 85080, 85081 or 85082.
         """
         percentage, first = plan["gray_percentage"], plan["support_debuger_first"] or plan["support_experiencer_first"]
-        if self.release_info is None:
-            raise RefusalError(Errcode.NO_ONLINE_RELEASE)
-        if self.sheet is None or self.sheet.stage is not Stage.APPROVED:
-            raise RefusalError(Errcode.COMMIT_NOT_APPROVED)
+        refuse_if(self.release_info is None, Errcode.NO_ONLINE_RELEASE)
+        refuse_if(self.sheet is None or self.sheet.stage is not Stage.APPROVED, Errcode.COMMIT_NOT_APPROVED)
         refuse_if(not 0 <= percentage <= ALL_USERS or (percentage == 0 and not first), Errcode.BAD_GRAY_PERCENTAGE)
         if self.gray["status"] == 1 and percentage <= self.gray["gray_percentage"]:
             raise RefusalError(Errcode.GRAY_PERCENTAGE_TOO_LOW)

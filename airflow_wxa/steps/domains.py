@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from airflow_wxa.api.budget import budget_used_up
 from airflow_wxa.api.call import named_in_full, refused_values
@@ -38,7 +38,7 @@ from airflow_wxa.errors import (
     shown,
 )
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
-from airflow_wxa.steps.outcome import DomainOutcome, PlatformOutcome, PlatformServerOutcome
+from airflow_wxa.steps.outcome import DomainOutcome, PlatformOutcome, PlatformServerOutcome, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from airflow_wxa.api.webview_domain import Action, WebviewDomain
     from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
+
+P = TypeVar("P", bound=PlatformOutcome)
 
 _ROADS: Final[Mapping[int, Literal["platform_list_empty", "individual"]]] = {
     PLATFORM_WEBVIEW_DOMAIN_EMPTY: "platform_list_empty",
@@ -82,16 +84,16 @@ def configure_domains(
     try:
         before = yield from _read_before(appid, action, accepted)
         if action == "get":
-            return DomainOutcome("unchanged", appid, "get", before=_sorted(before), after=_sorted(before))
+            return DomainOutcome("unchanged", appid, "get", before=in_order(before), after=in_order(before))
         if skip_equal and action is not None and before is not None and not remaining(action, wanted, before):
-            return DomainOutcome("unchanged", appid, action, before=_sorted(before), after=_sorted(before))
+            return DomainOutcome("unchanged", appid, action, before=in_order(before), after=in_order(before))
         reply = yield from _written(appid, action, wanted, before, accepted)
         platform = (yield from read_platform_hosts()) if action is None else None
-        seen = accepted.with_write("setwebviewdomain", _sorted(before))
+        seen = accepted.with_write("setwebviewdomain", in_order(before))
 
         def lags(after: frozenset[str] | None) -> bool:
             # A list that was not told before the write may be the one from before it.
-            is_old = before is None or seen.explains("setwebviewdomain", _sorted(after))
+            is_old = before is None or seen.explains("setwebviewdomain", in_order(after))
             return after is not None and is_old and remaining(action, wanted, after, platform) != []
 
         after = yield from read_past_lag(lambda: read_own_domains(appid), lags)
@@ -103,7 +105,7 @@ def configure_domains(
             raise (yield from _uncovered(error, wanted)) from None
         raise
     if lags(after):
-        raise still_lagging("setwebviewdomain", "setwebviewdomain", appid, _sorted(after))
+        raise still_lagging("setwebviewdomain", "setwebviewdomain", appid, in_order(after))
     if after is not None:
         _check_done(appid, action, remaining(action, wanted, after, platform), after)
     known = before is not None and after is not None
@@ -113,10 +115,10 @@ def configure_domains(
         action,
         errcode=reply.errcode,
         errmsg=reply.errmsg,
-        before=_sorted(before),
-        after=_sorted(after),
-        added=_sorted((after or frozenset()) - (before or frozenset())) if known else (),
-        removed=_sorted((before or frozenset()) - (after or frozenset())) if known else (),
+        before=in_order(before),
+        after=in_order(after),
+        added=in_order((after or frozenset()) - (before or frozenset())) if known else (),
+        removed=in_order((before or frozenset()) - (after or frozenset())) if known else (),
     )
 
 
@@ -146,7 +148,7 @@ def _written(
 
     def write() -> Step[Reply | WxaApiError]:
         try:
-            return (yield setwebviewdomain(appid, action, wanted).knowing(_sorted(before)))
+            return (yield setwebviewdomain(appid, action, wanted).knowing(in_order(before)))
         except WxaApiError as error:
             if not registered.get(error.errcode, False):
                 raise
@@ -199,31 +201,15 @@ def modify_platform_domains(
             raise _not_empty(wanted, before)
         known_to_be_done = True
     if action == "get" or known_to_be_done:
-        return PlatformOutcome("unchanged", action, _sorted(before.testing), _sorted(before.published))
+        return PlatformOutcome("unchanged", action, in_order(before.testing), in_order(before.published))
     try:
         reply = yield modify_wxa_jump_domain(action, wanted).knowing(before.to_json())
     except WxaBusyError as error:
         raise (yield from _unverified(wanted, error)) from None
     if invalid := normalised_hosts(reply.answer.get("invalid_wxa_jump_h5_domain", "")):
         raise (yield from _unverified(invalid, None))
-    seen = accepted.with_write("modify_wxa_jump_domain", before.to_json())
-
-    def lags(after: _PlatformList) -> bool:
-        return _platform_lags(action, wanted, after, "modify_wxa_jump_domain", seen)
-
-    after = yield from read_past_lag(_read_platform_list, lags)
-    if lags(after):
-        raise still_lagging("modify_wxa_jump_domain", "modify_wxa_jump_domain", None, after.to_json())
-    if not all(_platform_done(action, wanted, version) for version in after.known):
-        raise _platform_differs(action, wanted, after)
-    return PlatformOutcome(
-        "registered",
-        action,
-        _sorted(after.testing),
-        _sorted(after.published),
-        added=_sorted(after.hosts - before.hosts),
-        removed=_sorted(before.hosts - after.hosts),
-    )
+    after = yield from _read_back(_PLATFORM_ENDPOINT, action, wanted, before, accepted)
+    return _registered(PlatformOutcome, action, before, after)
 
 
 def modify_platform_server_domains(
@@ -249,7 +235,7 @@ def modify_platform_server_domains(
     wanted = _checked_hosts(action, [hosts] if isinstance(hosts, str) else list(hosts), endpoint)
     before = yield from _read_platform_list(endpoint)
     if action == "get" or (before.known and all(_platform_done(action, wanted, each) for each in before.known)):
-        return PlatformServerOutcome("unchanged", action, _sorted(before.testing), _sorted(before.published))
+        return PlatformServerOutcome("unchanged", action, in_order(before.testing), in_order(before.published))
     if changes_left is not None and changes_left < 1:
         raise budget_used_up(endpoint, None, changes_left)
     lost: WxaTransportError | WxaBusyError | None = None
@@ -261,24 +247,44 @@ def modify_platform_server_domains(
     else:
         if refused := refused_values(call, reply):
             raise _not_taken(refused)
+    after = yield from _read_back(endpoint, action, wanted, before, accepted, lost)
+    return _registered(PlatformServerOutcome, action, before, after)
+
+
+def _read_back(
+    endpoint: Endpoint,
+    action: str,
+    wanted: frozenset[str],
+    before: _PlatformList,
+    accepted: AcceptedWrites,
+    lost: WxaTransportError | WxaBusyError | None = None,
+) -> Step[_PlatformList]:
+    """Read the list past lag after a write, and return it if it is as ``action`` wants it; else raise why not.
+
+    :param lost: what became of the write, when its answer was lost.
+    """
     seen = accepted.with_write(endpoint.name, before.to_json())
 
+    def undone(after: _PlatformList) -> dict[str, frozenset[str]]:
+        return {part: hosts for part, hosts in after.parts.items() if not _platform_done(action, wanted, hosts)}
+
     def lags(after: _PlatformList) -> bool:
-        return _platform_lags(action, wanted, after, endpoint.name, seen)
+        """Tell whether each version that is not as ``action`` wants it still is as it was before an accepted write."""
+        left = undone(after)
+        return left != {} and all(seen.explains(endpoint.name, in_order(left[part]), part) for part in left)
 
     after = yield from read_past_lag(lambda: _read_platform_list(endpoint), lags)
-    if not all(_platform_done(action, wanted, version) for version in after.known):
+    if undone(after):
         if lost is None and lags(after):
             lost = still_lagging(endpoint.name, endpoint.name, None, after.to_json())
         raise lost or _platform_differs(action, wanted, after, endpoint)
-    return PlatformServerOutcome(
-        "registered",
-        action,
-        _sorted(after.testing),
-        _sorted(after.published),
-        added=_sorted(after.hosts - before.hosts),
-        removed=_sorted(before.hosts - after.hosts),
-    )
+    return after
+
+
+def _registered(outcome: type[P], action: str, before: _PlatformList, after: _PlatformList) -> P:
+    added, removed = after.hosts - before.hosts, before.hosts - after.hosts
+    lists = in_order(after.testing), in_order(after.published)
+    return outcome("registered", action, *lists, added=in_order(added), removed=in_order(removed))
 
 
 def _not_taken(refused: Mapping[str, list[str]]) -> WxaInputError:
@@ -290,14 +296,6 @@ def _not_taken(refused: Mapping[str, list[str]]) -> WxaInputError:
         next_step="correct or drop these hosts, then run again: only what differs is sent",
         **_SERVER_ENDPOINT.named(),
     )
-
-
-def _platform_lags(
-    action: str, wanted: frozenset[str], after: _PlatformList, endpoint: str, seen: AcceptedWrites
-) -> bool:
-    """Tell whether each version that is not as ``action`` wants it still is as it was before an accepted write."""
-    undone = {part: hosts for part, hosts in after.parts.items() if not _platform_done(action, wanted, hosts)}
-    return undone != {} and all(seen.explains(endpoint, _sorted(hosts), part) for part, hosts in undone.items())
 
 
 def _platform_done(action: str, wanted: frozenset[str], version: frozenset[str]) -> bool:
@@ -318,7 +316,7 @@ class _PlatformList:
     published: frozenset[str] | None
 
     def to_json(self) -> dict[str, Any]:
-        return {"testing": _sorted(self.testing), "published": _sorted(self.published)}
+        return {"testing": in_order(self.testing), "published": in_order(self.published)}
 
     @property
     def parts(self) -> dict[str, frozenset[str]]:
@@ -338,7 +336,7 @@ class _PlatformList:
 def _is_old(platform: _PlatformList, accepted: AcceptedWrites) -> bool:
     """Tell whether the version that merchants are checked against is one from before an accepted write."""
     part = "testing" if platform.published is None else "published"
-    return accepted.explains("modify_wxa_jump_domain", _sorted(platform.hosts), part)
+    return accepted.explains("modify_wxa_jump_domain", in_order(platform.hosts), part)
 
 
 def _read_platform_list(endpoint: Endpoint = _PLATFORM_ENDPOINT) -> Step[_PlatformList]:
@@ -367,7 +365,7 @@ def read_platform_hosts(
     except WxaError:
         return None
     if lags(platform):
-        raise still_lagging("release", "modify_wxa_jump_domain", None, _sorted(platform.hosts))
+        raise still_lagging("release", "modify_wxa_jump_domain", None, in_order(platform.hosts))
     return platform.hosts if platform.known else None
 
 
@@ -414,9 +412,7 @@ def _checked_hosts(action: str, hosts: Collection[Any], endpoint: Endpoint = _PL
     return frozenset(wanted)
 
 
-def _platform_differs(
-    action: str, wanted: frozenset[str], after: _PlatformList, endpoint: Endpoint = _PLATFORM_ENDPOINT
-) -> WxaStateError:
+def _platform_differs(action: str, wanted: frozenset[str], after: _PlatformList, endpoint: Endpoint) -> WxaStateError:
     return WxaStateError(
         f"{endpoint.name} was accepted, but the list read back is not what was wanted",
         values={
@@ -517,7 +513,3 @@ def _unverified(hosts: Collection[str], busy: WxaBusyError | None) -> Step[WxaAp
         next_step=next_step,
         **_PLATFORM_ENDPOINT.named(),
     )
-
-
-def _sorted(entries: frozenset[str] | None) -> Any:
-    return None if entries is None else tuple(sorted(entries))

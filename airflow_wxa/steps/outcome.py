@@ -14,7 +14,7 @@ from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.api.rollback import EarlierVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from airflow_wxa.api.webview_domain import Action
     from airflow_wxa.errors import WxaApiError
@@ -339,6 +339,11 @@ class WithdrawOutcome(_Outcome):
 
 _BEIJING: Final = dt.timezone(dt.timedelta(hours=8))
 _LISTED: Final = 10
+
+
+def in_order(entries: Collection[str] | None) -> Any:
+    """Return entries as outcomes hold them: a sorted tuple; ``None``, when WeChat did not say, stays."""
+    return None if entries is None else tuple(sorted(entries))
 
 
 def _listed(entries: Sequence[str]) -> str:

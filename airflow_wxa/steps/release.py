@@ -11,8 +11,15 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
-from airflow_wxa.steps.outcome import ReleaseOutcome
-from airflow_wxa.steps.remote_state import cut_off, foreign_trial, read_latest_sheet, read_versions, sheet_as_noted
+from airflow_wxa.steps.outcome import ReleaseOutcome, in_order
+from airflow_wxa.steps.remote_state import (
+    cut_off,
+    foreign_trial,
+    if_known,
+    read_latest_sheet,
+    read_versions,
+    sheet_as_noted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -55,7 +62,7 @@ def release_version(
     if _online_lags(version, before, accepted):
         raise still_lagging("release", "release", version.appid, _online_as_noted(before))
     yield from guard_domains(version, wanted, accepted)
-    noted = _noted(before, (yield from _effective_if_known(version.appid)) if wanted else None)
+    noted = _noted(before, (yield from if_known(read_effective_domains(version.appid))) if wanted else None)
     sheet = yield from releasable_sheet(version, noted_auditid, approved_auditid, accepted)  # the last look
     refused = 0
     lost: WxaTransportError | WxaBusyError | None = None
@@ -102,7 +109,7 @@ def verify_release(
     if individual:
         return ReleaseOutcome("released", version.appid, online.version, online.time)
     effective = yield from _effective_proof(version, wanted, accepted)
-    return ReleaseOutcome("released", version.appid, online.version, online.time, effective=_sorted(effective))
+    return ReleaseOutcome("released", version.appid, online.version, online.time, effective=in_order(effective))
 
 
 def _read_online(version: CodeVersion, accepted: AcceptedWrites, *, since: int = 0) -> Step[OnlineVersion | None]:
@@ -134,7 +141,7 @@ def _is_done(version: CodeVersion, online: OnlineVersion, accepted: AcceptedWrit
 
 def _noted(online: OnlineVersion | None, effective: frozenset[str] | None) -> dict[str, Any]:
     """Return what the ledger holds of the state before a release."""
-    return {"online": _online_as_noted(online), "effective": _sorted(effective)}
+    return {"online": _online_as_noted(online), "effective": in_order(effective)}
 
 
 def _online_as_noted(online: OnlineVersion | None) -> dict[str, Any] | None:
@@ -170,13 +177,6 @@ def _approved_if_either_says_so(appid: str, sheet: AuditSheet, noted_auditid: st
     return replace(sheet, status=said.status)
 
 
-def _effective_if_known(appid: str) -> Step[frozenset[str] | None]:
-    try:
-        return (yield from read_effective_domains(appid))
-    except WxaError:
-        return None
-
-
 def _effective_proof(
     version: CodeVersion, wanted: Collection[WebviewDomain], accepted: AcceptedWrites
 ) -> Step[frozenset[str] | None]:
@@ -186,7 +186,7 @@ def _effective_proof(
     def lags(effective: frozenset[str] | None) -> bool:
         if effective is None:  # an empty list was seen as null: the list from before may be one
             return bool(origins)
-        return accepted.explains("release", _sorted(effective), "effective") and not origins <= effective
+        return accepted.explains("release", in_order(effective), "effective") and not origins <= effective
 
     effective = yield from read_past_lag(lambda: read_effective_domains(version.appid), lags)
     if effective is not None and lags(effective):
@@ -194,13 +194,13 @@ def _effective_proof(
         missing = [domain for domain in wanted if domain.origin not in effective]
         if hosts is None or all(domain.covered_by(hosts) for domain in missing):  # else it was dropped: no lag
             names = ", ".join(domain.origin for domain in missing)
-            raise still_lagging("verify_release", "release", version.appid, _sorted(effective), missing=names)
+            raise still_lagging("verify_release", "release", version.appid, in_order(effective), missing=names)
     if effective is None:
         if wanted:
             raise _effective_unsaid(version)
         return None
     if not_effective := sorted(origins - effective):
-        own = yield from _own_if_known(version.appid)
+        own = yield from if_known(read_own_domains(version.appid))
         raise _domains_missing(version, not_effective, effective, own)
     return effective
 
@@ -211,12 +211,12 @@ def guard_domains(version: CodeVersion, wanted: Collection[WebviewDomain], accep
         return
 
     def lags(own: frozenset[str] | None) -> bool:
-        is_old = accepted.explains("setwebviewdomain", _sorted(own))
+        is_old = accepted.explains("setwebviewdomain", in_order(own))
         return own is not None and is_old and not {domain.origin for domain in wanted} <= own
 
     own = yield from read_past_lag(lambda: read_own_domains(version.appid), lags)
     if lags(own):
-        raise still_lagging("release", "setwebviewdomain", version.appid, _sorted(own))
+        raise still_lagging("release", "setwebviewdomain", version.appid, in_order(own))
     platform = yield from read_platform_hosts(wanted, accepted)
     gone = [domain.origin for domain in wanted if own is not None and domain.origin not in own]
     dropped = [domain.origin for domain in wanted if platform is not None and not domain.covered_by(platform)]
@@ -250,12 +250,8 @@ def _outcome(
     word: Literal["released", "already_released"], version: CodeVersion, online: OnlineVersion
 ) -> Step[ReleaseOutcome]:
     """Return the outcome with the effective domains as far as they can be read."""
-    effective = yield from _effective_if_known(version.appid)
-    return ReleaseOutcome(word, version.appid, online.version, online.time, effective=_sorted(effective))
-
-
-def _sorted(entries: frozenset[str] | None) -> tuple[str, ...] | None:
-    return None if entries is None else tuple(sorted(entries))
+    effective = yield from if_known(read_effective_domains(version.appid))
+    return ReleaseOutcome(word, version.appid, online.version, online.time, effective=in_order(effective))
 
 
 def _effective_unsaid(version: CodeVersion) -> WxaTransportError:
@@ -265,13 +261,6 @@ def _effective_unsaid(version: CodeVersion) -> WxaTransportError:
         next_step="run the step again; if it stays, open a page of each domain in the Mini Program",
         **CATALOGUE["get_effective_webviewdomain"].named(version.appid),
     )
-
-
-def _own_if_known(appid: str) -> Step[frozenset[str] | None]:
-    try:
-        return (yield from read_own_domains(appid))
-    except WxaError:
-        return None
 
 
 def _checked_sheet(

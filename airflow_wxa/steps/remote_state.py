@@ -7,7 +7,7 @@ tells whether they are ours.
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow_wxa.api.audit import get_latest_auditstatus, read_sheet, undocodeaudit
 from airflow_wxa.api.code import AdoptedVersion, getversioninfo, read_version_info
@@ -30,8 +30,18 @@ if TYPE_CHECKING:
     from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
+T = TypeVar("T")
+
 #: On get_latest_auditstatus each of these means that there is no sheet.
 NO_SHEET: Final = frozenset({NO_VALID_AUDIT_ID, INVALID_AUDIT_ID, NO_COMMITTED_CODE})
+
+
+def if_known(read: Step[T]) -> Step[T | None]:
+    """Return what a read comes to; ``None`` when WeChat does not say, where that stops nothing."""
+    try:
+        return (yield from read)
+    except WxaError:
+        return None
 
 
 def read_versions(appid: str) -> Step[VersionInfo]:

@@ -16,8 +16,8 @@ from airflow_wxa.api.webview_domain import is_permitted
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaSpecError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
-from airflow_wxa.steps.outcome import RollbackOutcome, RollbackPlan
-from airflow_wxa.steps.remote_state import read_versions
+from airflow_wxa.steps.outcome import RollbackOutcome, RollbackPlan, in_order
+from airflow_wxa.steps.remote_state import if_known, read_versions
 
 if TYPE_CHECKING:
     from airflow_wxa.api.code import OnlineVersion
@@ -49,17 +49,17 @@ def plan_rollback(appid: str, app_version: str = "") -> Step[RollbackPlan]:
             next_step="trigger a new run with one of them, or leave app_version empty to go one step back",
             **_ENDPOINT.named(appid),
         )
-    own = yield from _if_known(read_own_domains(appid))
-    hosts = yield from _if_known(read_platform_hosts())
+    own = yield from if_known(read_own_domains(appid))
+    hosts = yield from if_known(read_platform_hosts())
     known = own is not None and hosts is not None
     return RollbackPlan(
         appid,
         online,
         target,
         others=tuple(each for each in earlier if each is not target),
-        effective=_sorted((yield from _if_known(read_effective_domains(appid)))),
-        own=_sorted(own),
-        dropped=_sorted({each for each in own or () if not is_permitted(each, hosts or ())}) if known else None,
+        effective=in_order((yield from if_known(read_effective_domains(appid)))),
+        own=in_order(own),
+        dropped=in_order({each for each in own or () if not is_permitted(each, hosts or ())}) if known else None,
     )
 
 
@@ -146,28 +146,20 @@ def _check_as_planned(step: str, plan: RollbackPlan, online: OnlineVersion | Non
 
 
 def _outcome(outcome: Any, plan: RollbackPlan, online: OnlineVersion | None) -> Step[RollbackOutcome]:
-    listed = yield from _if_known(_earlier(plan.appid))
+    listed = yield from if_known(_earlier(plan.appid))
     return RollbackOutcome(
         outcome,
         plan.appid,
         plan.target.user_version,
         plan.target.app_version,
         release_time=online.time if online else 0,
-        effective=_sorted((yield from _if_known(read_effective_domains(plan.appid)))),
+        effective=in_order((yield from if_known(read_effective_domains(plan.appid)))),
         left=tuple(each.user_version for each in listed or () if each != plan.target),
     )
 
 
 def _earlier(appid: str) -> Step[tuple[EarlierVersion, ...]]:
     return read_earlier_versions((yield get_history_version(appid)))
-
-
-def _if_known(read: Step[Any]) -> Step[Any]:
-    """Return what a read comes to; ``None`` when WeChat does not say, which stops no rollback."""
-    try:
-        return (yield from read)
-    except WxaError:
-        return None
 
 
 def _nothing_left(appid: str, online: OnlineVersion | None) -> WxaApiError:
@@ -204,7 +196,3 @@ def _in_words(version: EarlierVersion) -> str:
 
 def _noted(online: OnlineVersion | None) -> dict[str, Any] | None:
     return asdict(online) if online else None
-
-
-def _sorted(entries: Any) -> Any:
-    return None if entries is None else tuple(sorted(entries))

@@ -19,6 +19,7 @@ from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.chinese import in_chinese
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.api.values import csv_cell
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.screenshots import read_screenshot
 from airflow_wxa.hooks.store import open_ledger, store_url
@@ -143,7 +144,7 @@ class Pages:
         lines = csv.writer(text)
         lines.writerow(_CSV)
         for row in store.all(dag_ids, _wanted(reader.request)):
-            lines.writerow([_cell(getattr(row, name)) for name in _CSV])
+            lines.writerow([csv_cell(getattr(row, name)) for name in _CSV])
         headers = dict(HEADERS) | {"Content-Disposition": 'attachment; filename="mini-programs.csv"'}
         return PlainTextResponse(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -408,12 +409,6 @@ def _run_url(dag_id: str, run_id: str) -> str:
 
 def _trigger_url(row: MiniProgram) -> str:
     return f"/dags/{quote(row.dag_id, safe='')}"
-
-
-def _cell(value: object) -> object:
-    """Return a value that no spreadsheet takes for a formula."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} and not text.lstrip("-").isdigit() else text
 
 
 def _iso(at: float | str) -> str:

@@ -33,8 +33,7 @@ def commit(world: World, account: MiniProgram, body: Body) -> None:
     user_version, user_desc = body["user_version"], body["user_desc"]
     if not isinstance(user_version, str) or not 1 <= len(user_version) <= USER_VERSION_LENGTH:
         raise RefusalError(Errcode.INVALID_ARGUMENTS)
-    if not isinstance(user_desc, str):
-        raise RefusalError(Errcode.INVALID_ARGUMENTS)
+    refuse_if(not isinstance(user_desc, str), Errcode.INVALID_ARGUMENTS)
     template = _template(world, account, body["template_id"])
     ext = parsed_ext_json(body["ext_json"])
     account.commit(
@@ -246,16 +245,14 @@ def _pages(ext: dict[str, Any], template: Template) -> list[str]:
 
 def _page_settings(ext: dict[str, Any]) -> list[Any]:
     settings = ext.get("extPages", {})
-    if not isinstance(settings, dict):
-        raise RefusalError(Errcode.INVALID_EXT_JSON)
+    refuse_if(not isinstance(settings, dict), Errcode.INVALID_EXT_JSON)
     return list(settings)
 
 
 def _subpackage_pages(ext: dict[str, Any]) -> list[Any]:
     paths: list[Any] = []
     for package in _list(ext.get("subpackages", [])):
-        if not isinstance(package, dict) or not isinstance(package.get("root"), str):
-            raise RefusalError(Errcode.INVALID_EXT_JSON)
+        refuse_if(not isinstance(package, dict) or not isinstance(package.get("root"), str), Errcode.INVALID_EXT_JSON)
         root = package["root"].strip("/")
         paths += [f"{root}/{page}" for page in _list(package.get("pages", []))]
     return paths
@@ -263,11 +260,9 @@ def _subpackage_pages(ext: dict[str, Any]) -> list[Any]:
 
 def _check_tab_bar(ext: dict[str, Any], pages: list[str]) -> None:
     tab_bar = ext.get("tabBar", {})
-    if not isinstance(tab_bar, dict):
-        raise RefusalError(Errcode.INVALID_EXT_JSON)
+    refuse_if(not isinstance(tab_bar, dict), Errcode.INVALID_EXT_JSON)
     for entry in _list(tab_bar.get("list", [])):
-        if not isinstance(entry, dict) or not entry.get("pagePath"):
-            raise RefusalError(Errcode.TABBAR_PATH_MISSING)
+        refuse_if(not isinstance(entry, dict) or not entry.get("pagePath"), Errcode.TABBAR_PATH_MISSING)
         _check_paths([entry["pagePath"]], pages)
 
 

@@ -66,8 +66,7 @@ def _requested(body: Body) -> Origins:
     refuse_if("webviewdomain" not in body, Errcode.MISSING_PARAMETER)
     origins = body["webviewdomain"]
     # A list that came as a string holding JSON was answered 89021 as well (a developer's post).
-    if not isinstance(origins, list) or None in map(host_of_origin, origins):
-        raise RefusalError(Errcode.NOT_A_PLATFORM_DOMAIN)
+    refuse_if(not isinstance(origins, list) or None in map(host_of_origin, origins), Errcode.NOT_A_PLATFORM_DOMAIN)
     return _by_host(origins)
 
 
@@ -177,8 +176,7 @@ def modify_wxa_server_domain(world: World, account: Platform, body: Body) -> Ans
     if body.get("action") == "get":
         return dict(account.server_lists())
     change = _PlatformChange.of(body, "wxa_server_domain")
-    if change.together and account.server_published is None:
-        raise RefusalError(Errcode.PLATFORM_UNPUBLISHED)
+    refuse_if(change.together and account.server_published is None, Errcode.PLATFORM_UNPUBLISHED)
     failed = change.invalid([])
     if failed and not change.hosts:
         return ok(**failed)
@@ -205,8 +203,7 @@ class _PlatformChange:
     def of(cls, body: Body, field: str) -> _PlatformChange:
         action, together, value = body.get("action"), body.get("is_modify_published_together", False), body.get(field)
         refuse_if(action not in ACTIONS, Errcode.INVALID_ACTION)
-        if not isinstance(together, bool):
-            raise RefusalError(Errcode.INVALID_ARGUMENTS)
+        refuse_if(not isinstance(together, bool), Errcode.INVALID_ARGUMENTS)
         if value is None:
             raise RefusalError(Errcode.MISSING_PARAMETER)
         if not isinstance(value, str):
@@ -272,8 +269,7 @@ def modify_domain_directly(world: World, account: MiniProgram, body: Body) -> An
     without_icp = world.platform_of(account).without_icp
     for kind, values in asked.items():
         for host in (host_of_server(value, SERVER_KINDS[kind]) for value in values):
-            if host is None:
-                raise RefusalError(Errcode.BAD_PROTOCOL)
+            refuse_if(host is None, Errcode.BAD_PROTOCOL)
             refuse_if(host == FORBIDDEN_HOST, Errcode.WEIXIN_API_DOMAIN)
             refuse_if(host in without_icp, Errcode.NEED_ICP)
     after = _changed_lists(account.direct_domain, action, asked)

@@ -146,8 +146,7 @@ def quota_get(world: World, account: AnyAccount, body: Body) -> Answer:
     endpoint = ENDPOINTS.get(path) if isinstance(path, str) else None
     if endpoint is None:
         raise RefusalError(Errcode.BAD_CGI_PATH)
-    if not isinstance(account, endpoint.account or Platform):
-        raise RefusalError(Errcode.QUOTA_TOKEN_MISMATCH)
+    refuse_if(not isinstance(account, endpoint.account or Platform), Errcode.QUOTA_TOKEN_MISMATCH)
     platform = world.platform_of(account)
     limit = platform.daily_limits.get(endpoint.path, CALLS_A_DAY)
     used = platform.calls_today.get(endpoint.path, 0)
