@@ -64,6 +64,7 @@ def platform_domains_dag(
 def _params() -> dict[str, Param]:
     """Return the form's params; those about approvals are those of a release."""
     of_release = release_params()
+    approval = of_release["approval"].schema
     return {
         "action": Param(
             "add",
@@ -85,10 +86,7 @@ def _params() -> dict[str, Param]:
             description="One bare host a line, such as m.example.com; it covers its subdomains, never a sibling.",
         ),
         "approval": Param(
-            default=True,
-            type="boolean",
-            title="Ask for approval",
-            description="Wait for somebody's approval before the list is changed.",
+            default=True, description="Wait for somebody's approval before the list is changed.", **approval
         ),
         "approvers": of_release["approvers"],
         "approver_must_differ": of_release["approver_must_differ"],

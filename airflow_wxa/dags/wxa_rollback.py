@@ -63,6 +63,7 @@ def rollback_dag(dag_id: str = "wxa_rollback", *, fixed: Mapping[str, Any] | Non
 def _params() -> dict[str, Param]:
     """Return the form's params; all but ``app_version`` are those of a release."""
     of_release = release_params()
+    approval = of_release["approval"].schema
     return {
         "appid": of_release["appid"],
         "app_version": Param(
@@ -74,10 +75,7 @@ def _params() -> dict[str, Param]:
             description="WeChat's number of an earlier version; empty: one step back. list_versions tells which exist.",
         ),
         "approval": Param(
-            default=True,
-            type="boolean",
-            title="Ask for approval",
-            description="Wait for somebody's approval before the version is replaced.",
+            default=True, description="Wait for somebody's approval before the version is replaced.", **approval
         ),
         "approvers": of_release["approvers"],
         "approver_must_differ": of_release["approver_must_differ"],

@@ -86,7 +86,8 @@ def commit(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Step[P
     """Upload the code of a Mini Program that may submit; one that needs no submission is left as it is."""
     if app.audit_grant != "held":
         return Progress()
-    outcome = yield from commit_code(spec.version, _user_desc(spec), accepted=accepted)
+    user_desc = spec.params["user_desc"] or spec.version.user_version
+    outcome = yield from commit_code(spec.version, user_desc, accepted=accepted)
     was_planned = "commit" in (app.plan or {}).get("steps", ())
     changed = was_planned and outcome.outcome == "unchanged" and not _is_own(app, "commit", accepted)
     return Progress((outcome,), _planned_again("its code had been committed meanwhile") if changed else {})
@@ -170,10 +171,6 @@ def ending(error: WxaError) -> dict[str, Any]:
     values = "; ".join(f"{name} {value}" for name, value in error.values.items() if name not in {"errcode", "rid"})
     what = f"{error.what} ({values})" if values else error.what
     return {"outcome": word, "errcode": errcode, "what": what, "next_step": error.next_step}
-
-
-def _user_desc(spec: ReleaseSpec) -> str:
-    return spec.params["user_desc"] or spec.version.user_version
 
 
 def _is_own(app: FleetApp, endpoint: str, accepted: AcceptedWrites) -> bool:

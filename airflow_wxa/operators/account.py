@@ -121,7 +121,5 @@ class WxaApplyPrivacyInterfaceOperator(MiniProgramOperator):
 
     def do(self, hook: WxaHook) -> dict[str, Any]:
         """Apply; see the class for what is returned."""
-        lists = {name: list(getattr(self, name)) for name in ("url_list", "pic_list", "video_list")}
-        return hook.apply_privacy_interface(
-            self.appid, self.api_name, self.content, **{name: each for name, each in lists.items() if each}
-        )
+        lists = {name: each for name in ("url_list", "pic_list", "video_list") if (each := getattr(self, name))}
+        return hook.apply_privacy_interface(self.appid, self.api_name, self.content, **lists)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
-
 from airflow_wxa.api import values
 from airflow_wxa.api.unlisted import unlisted_call, without_tokens
 from airflow_wxa.errors import WxaError, WxaStateError
 from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.release.dag import TemplatedFields, failing_at_once
+from airflow_wxa.operators.mini_program import MiniProgramFields
+from airflow_wxa.release.dag import failing_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_wxa.steps import Step
 
 
-class WxaCallOperator(TemplatedFields, BaseOperator):
+class WxaCallOperator(MiniProgramFields):
     """Send one call to an endpoint that has no operator of its own; returns WeChat's answer.
 
     Token, ledger, errors and redaction are those of every other call. A POST counts as a write: it is noted in the
@@ -36,15 +35,14 @@ class WxaCallOperator(TemplatedFields, BaseOperator):
     :param body: the JSON object of a POST, the query of a GET (templated).
     :param appid: the Mini Program whose token is used, or ``None``: the platform's token. A template says that with
         the word ``platform``: one that renders to nothing is refused (templated).
-    :param wxa_conn_id: the Connection (templated).
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {
+        **MiniProgramFields.reads,
+        "appid": values.account,
         "method": values.choice("GET", "POST"),
         "path": values.named,
         "body": values.optional(values.json_object),
-        "appid": values.account,
-        "wxa_conn_id": values.named,
     }
 
     def __init__(
@@ -54,15 +52,12 @@ class WxaCallOperator(TemplatedFields, BaseOperator):
         path: str,
         body: Mapping[str, Any] | None = None,
         appid: str | None,
-        wxa_conn_id: str = WxaHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(appid=values.PLATFORM if appid is None else appid, **kwargs)
         self.method = method
         self.path = path
         self.body = body
-        self.appid = values.PLATFORM if appid is None else appid
-        self.wxa_conn_id = wxa_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Send it; see the class for what is returned."""

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
-
 from airflow_wxa.api import values
 from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.api.code import CodeVersion
@@ -21,6 +19,7 @@ from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import WxaTrialQrcodeLink
 from airflow_wxa.operators.approval import is_approval_wanted, require_approval
 from airflow_wxa.operators.approve_release import check_auditid, release_named
+from airflow_wxa.operators.mini_program import MiniProgramFields
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.steps import (
     Submission,
@@ -41,22 +40,19 @@ if TYPE_CHECKING:
     from airflow_wxa.steps import AcceptedWrites, Step
 
 
-class _VersionOperator(TemplatedFields, BaseOperator):
+class _VersionOperator(MiniProgramFields):
     """What the four share: the version they are about.
 
-    :param appid: the Mini Program (templated).
     :param template_id: number or digits (templated).
     :param user_version: the name of the version (templated).
     :param ext_json: the whole ext_json; ``extAppid`` is added (templated).
-    :param wxa_conn_id: the Connection (templated).
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {
-        "appid": values.appid,
+        **MiniProgramFields.reads,
         "template_id": values.digits,
         "user_version": values.named,
         "ext_json": values.optional(values.json_object),
-        "wxa_conn_id": values.named,
     }
     operator_extra_links = (*TemplatedFields.operator_extra_links, WxaTrialQrcodeLink())
 
@@ -67,16 +63,13 @@ class _VersionOperator(TemplatedFields, BaseOperator):
         template_id: int | str | None,
         user_version: str | None,
         ext_json: Mapping[str, Any] | None = None,
-        wxa_conn_id: str = WxaHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("multiple_outputs", True)  # so that submit.output["auditid"] is an XCom of its own
-        super().__init__(**kwargs)
-        self.appid = appid
+        super().__init__(appid=appid, **kwargs)
         self.template_id = template_id
         self.user_version = user_version
         self.ext_json = ext_json
-        self.wxa_conn_id = wxa_conn_id
 
     def _version(self) -> CodeVersion:
         return CodeVersion.of(self.appid, self.template_id, self.user_version, self.ext_json)

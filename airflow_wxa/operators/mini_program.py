@@ -19,12 +19,26 @@ if TYPE_CHECKING:
     from airflow_wxa.api.values import Reader
 
 
-class _ByHook(TemplatedFields):
-    """An operator that does its work with the hook, once its fields are read."""
+class MiniProgramFields(TemplatedFields, BaseOperator):
+    """What operators about one Mini Program share.
 
-    reads: ClassVar[Mapping[str, Reader]] = {}
+    :param appid: the Mini Program (templated).
+    :param wxa_conn_id: the Connection (templated).
+    """
+
+    reads: ClassVar[Mapping[str, Reader]] = {"appid": values.appid, "wxa_conn_id": values.named}
+
+    def __init__(self, *, appid: str, wxa_conn_id: str = WxaHook.default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.appid = appid
+        self.wxa_conn_id = wxa_conn_id
+
+
+class _ByHook(TemplatedFields):
+    """An operator that needs nothing but its fields and the hook."""
+
     #: The field that names the Connection.
-    conn_id_field: ClassVar[str]
+    conn_id_field: ClassVar[str] = "wxa_conn_id"
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Do it; see the class for what is returned."""
@@ -36,24 +50,12 @@ class _ByHook(TemplatedFields):
         """Do it with the hook, once the fields are read."""
 
 
-class MiniProgramOperator(_ByHook, BaseOperator):
-    """What operators about one Mini Program share.
-
-    :param appid: the Mini Program (templated).
-    :param wxa_conn_id: the Connection (templated).
-    """
-
-    reads: ClassVar[Mapping[str, Reader]] = {"appid": values.appid, "wxa_conn_id": values.named}
-    conn_id_field = "wxa_conn_id"
-
-    def __init__(self, *, appid: str, wxa_conn_id: str = WxaHook.default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.appid = appid
-        self.wxa_conn_id = wxa_conn_id
+class MiniProgramOperator(_ByHook, MiniProgramFields):
+    """One about a Mini Program that needs nothing but its fields and the hook."""
 
 
 class PlatformOperator(_ByHook, BaseOperator):
-    """What operators about the platform itself share.
+    """One about the platform itself.
 
     :param platform_conn_id: a Connection with a platform token (templated).
     """

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
-
 from airflow_wxa.api import values
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.call import Call
@@ -13,7 +11,8 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import Subject, WxaApprovalOperator, as_code, is_approval_wanted, require_approval
 from airflow_wxa.operators.call import answer_to, done_before
-from airflow_wxa.release.dag import TemplatedFields, failing_at_once
+from airflow_wxa.operators.mini_program import MiniProgramFields
+from airflow_wxa.release.dag import failing_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +52,7 @@ class WxaApproveClearQuotaOperator(WxaApprovalOperator):
         return Subject(f"Reset the call counters of {whose}?", {"reset": whose}, "\n\n".join(lines))
 
 
-class WxaClearQuotaOperator(TemplatedFields, BaseOperator):
+class WxaClearQuotaOperator(MiniProgramFields):
     """Let the day's call counters begin anew: ten times a month for each account, and once for a task of a run.
 
     The ledger counts the resets, lost answers too, and none is sent beyond the tenth. A retry, or a task that is
@@ -68,20 +67,11 @@ class WxaClearQuotaOperator(TemplatedFields, BaseOperator):
     Source: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/openApi/clear_quota.html
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {"appid": values.account, "wxa_conn_id": values.named}
+    reads: ClassVar[Mapping[str, Reader]] = {**MiniProgramFields.reads, "appid": values.account}
 
-    def __init__(
-        self,
-        *,
-        appid: str,
-        approval_task_id: str | None = None,
-        wxa_conn_id: str = WxaHook.default_conn_name,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, approval_task_id: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.appid = appid
         self.approval_task_id = approval_task_id
-        self.wxa_conn_id = wxa_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Send it once; see the class for what is returned."""

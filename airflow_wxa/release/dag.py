@@ -116,7 +116,7 @@ class TemplatedFields:
     """
 
     #: Templated field → its reader, see :mod:`airflow_wxa.api.values`.
-    reads: ClassVar[Mapping[str, Reader]]
+    reads: ClassVar[Mapping[str, Reader]] = {}
     operator_extra_links: Any = (WxaMiniProgramLink(), WxaErrcodeLink())
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.templates import (
@@ -99,11 +99,5 @@ def _picked(drafts: Sequence[Draft], user_version: str, user_desc: str) -> Draft
     )
 
 
-def _outcome(word: str, template: Template, draft: Draft) -> TemplateOutcome:
-    return TemplateOutcome(
-        "added" if word == "added" else "unchanged",
-        template.template_id,
-        draft.draft_id,
-        template.user_version,
-        template.user_desc,
-    )
+def _outcome(word: Literal["added", "unchanged"], template: Template, draft: Draft) -> TemplateOutcome:
+    return TemplateOutcome(word, template.template_id, draft.draft_id, template.user_version, template.user_desc)
