@@ -91,34 +91,48 @@ def filled(store_url: str, count: int, *, cold: bool = False) -> tuple[Fleets, S
 
 
 def ours(count: int, url: str, store_url: str) -> Callable[[], None]:
-    fleets, store = filled(store_url, count)
-    run = fleets.run(KEY)
-    assert run is not None
-    egress = Egress(url)
-    task = TaskRef("wxa_fleet_release", "measured", "configure_domains")
-    results = LateResults(Recorder(lambda: Ledger(store_url), PLATFORM, task))
-
-    async def shard(number: int) -> None:
-        apps = list(fleets.apps(KEY, fleet_app.c.carrier == f"rest/{number}"))
-        tokens = FixedTokens({}, "", PlatformCredentials(PLATFORM, Secret("appsecret"), store, egress))
-        async with AsyncWxaClient(egress, tokens, results) as client:
-            carried = Shard(
-                fleets,
-                run,
-                client,
-                "configure_domains",
-                f"rest/{number}",
-                scan_seconds=60.0,
-                accepted_of=partial(accepted_writes, lambda: Ledger(store_url), PLATFORM, task),
-                results=results,
-            )
-            await carried.work(apps)
+    filled(store_url, count)
+    numbers = Fleets(store_url).shards(KEY, "rest")
 
     def work() -> None:
-        for number in fleets.shards(KEY, "rest"):
-            asyncio.run(shard(number))
+        for number in numbers:
+            asyncio.run(_shard(number, url, store_url))
 
     return work
+
+
+def fill(count: int, url: str, store_url: str) -> Callable[[], None]:
+    def work() -> None:
+        filled(store_url, count)
+
+    return work
+
+
+def one_shard(count: int, url: str, store_url: str) -> Callable[[], None]:
+    """Return one shard's work, of a fleet that another process has put into the store."""
+    return lambda: asyncio.run(_shard(0, url, store_url))
+
+
+async def _shard(number: int, url: str, store_url: str) -> None:
+    fleets, store, egress = Fleets(store_url), Store(store_url, [FERNET_KEY]), Egress(url)
+    run = fleets.run(KEY)
+    assert run is not None
+    task = TaskRef("wxa_fleet_release", "measured", "configure_domains")
+    results = LateResults(Recorder(lambda: Ledger(store_url), PLATFORM, task))
+    apps = list(fleets.apps(KEY, fleet_app.c.carrier == f"rest/{number}"))
+    tokens = FixedTokens({}, "", PlatformCredentials(PLATFORM, Secret("appsecret"), store, egress))
+    async with AsyncWxaClient(egress, tokens, results) as client:
+        carried = Shard(
+            fleets,
+            run,
+            client,
+            "configure_domains",
+            f"rest/{number}",
+            scan_seconds=60.0,
+            accepted_of=partial(accepted_writes, lambda: Ledger(store_url), PLATFORM, task),
+            results=results,
+        )
+        await carried.work(apps)
 
 
 def plan(count: int, url: str, store_url: str) -> Callable[[], None]:
@@ -207,6 +221,8 @@ def wechatpy_threads(count: int, url: str, store_url: str) -> Callable[[], None]
 
 WAYS = {
     "ours": ours,
+    "fill": fill,
+    "shard": one_shard,
     "httpx": bare_httpx,
     "wechatpy": wechatpy_threads,
     "plan": plan,

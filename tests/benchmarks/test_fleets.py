@@ -44,10 +44,13 @@ def url() -> Iterator[str]:
         yield running
 
 
-def measured(way: str, count: int, url: str, folder: Path) -> dict[str, Any]:
-    """Run one way in a process of its own."""
+def measured(way: str, count: int, url: str, folder: Path, shared: str = "") -> dict[str, Any]:
+    """Run one way in a process of its own.
+
+    :param shared: name of a store that ways share; ``""``: one of its own.
+    """
     httpx.get(f"{url}/reset")
-    store = folder / f"{time.monotonic_ns()}.db"
+    store = folder / f"{shared or time.monotonic_ns()}.db"
     command = [sys.executable, "-m", "tests.benchmarks.fleet_work", way, str(count), url, f"sqlite:///{store}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -85,15 +88,25 @@ def test_a_shard_costs_little_more_than_bare_httpx_and_does_not_grow(url: str, t
     ratio = median("ours", largest, "seconds") / median("httpx", largest, "seconds")
     more_cpu = 1000 * (median("ours", largest, "cpu") - median("httpx", largest, "cpu")) / largest / CALLS
     growth = (median("ours", largest, "seconds") / largest) / (median("ours", SMALL, "seconds") / SMALL)
-    memory = median("ours", largest, "peak_mib") - median("ours", SMALL, "peak_mib")
     print(
         f"ours against bare httpx at {largest}: {ratio:.2f} of its time, {more_cpu:+.2f} ms of CPU a call; "
-        f"from {SMALL} to {largest}: {growth:.2f} of the time each, {memory:+.0f} MiB"
+        f"from {SMALL} to {largest}: {growth:.2f} of the time each"
     )
     assert ratio <= 1.3
     assert more_cpu <= 1.0
     assert 0.8 <= growth <= 1.2
-    assert memory < 20
+
+
+def test_a_shard_task_takes_no_more_memory_in_a_larger_fleet(url: str, tmp_path: Path) -> None:
+    rows = [
+        measured(way, count, url, tmp_path, shared=f"fleet of {count}")
+        for count in (SMALL, SIZES[-1])
+        for way in ("fill", "shard")
+    ]
+    told("fleet_memory", rows)
+    _, small, _, large = (row["peak_mib"] for row in rows)
+    print(f"one shard task: {small:.0f} MiB in a fleet of {SMALL}, {large:.0f} MiB in one of {SIZES[-1]}")
+    assert large < 1.1 * small
 
 
 def test_a_plan_holds_its_concurrency_and_costs_little_more_than_its_calls(url: str, tmp_path: Path) -> None:
