@@ -29,8 +29,8 @@ class WxaCheckAccountOperator(MiniProgramOperator):
 
     reads: ClassVar[Mapping[str, Reader]] = {**MiniProgramOperator.reads, "guide_is_given": values.flag}
 
-    def __init__(self, *, guide_is_given: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, *, appid: str, guide_is_given: bool = False, **kwargs: Any) -> None:
+        super().__init__(appid=appid, **kwargs)
         self.guide_is_given = guide_is_given
 
     def do(self, hook: WxaHook) -> dict[str, Any]:
@@ -48,8 +48,8 @@ class WxaGetPrivacySettingOperator(MiniProgramOperator):
 
     reads: ClassVar[Mapping[str, Reader]] = {**MiniProgramOperator.reads, "privacy_ver": values.whole}
 
-    def __init__(self, *, privacy_ver: int = 2, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, *, appid: str, privacy_ver: int = 2, **kwargs: Any) -> None:
+        super().__init__(appid=appid, **kwargs)
         self.privacy_ver = privacy_ver
 
     def do(self, hook: WxaHook) -> dict[str, Any]:

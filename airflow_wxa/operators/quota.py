@@ -69,8 +69,8 @@ class WxaClearQuotaOperator(MiniProgramFields):
 
     reads: ClassVar[Mapping[str, Reader]] = {**MiniProgramFields.reads, "appid": values.account}
 
-    def __init__(self, *, approval_task_id: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, *, appid: str, approval_task_id: str | None = None, **kwargs: Any) -> None:
+        super().__init__(appid=appid, **kwargs)
         self.approval_task_id = approval_task_id
 
     def execute(self, context: Context) -> dict[str, Any]:

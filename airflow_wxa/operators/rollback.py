@@ -42,8 +42,8 @@ class WxaListVersionsOperator(MiniProgramOperator):
 
     reads: ClassVar[Mapping[str, Reader]] = {**MiniProgramOperator.reads, "app_version": values.digits}
 
-    def __init__(self, *, app_version: str = "", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, *, appid: str, app_version: str = "", **kwargs: Any) -> None:
+        super().__init__(appid=appid, **kwargs)
         self.app_version = app_version
 
     def do(self, hook: WxaHook) -> dict[str, Any]:

@@ -227,3 +227,8 @@ def test_a_list_that_json_wrote_is_that_list_and_one_text_a_list_of_one(airflow_
         each = task(WxaSetWebviewDomainOperator, action="add", webviewdomain=said)
         each.read_fields()
         assert each.webviewdomain == wanted
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_airflow_guards_each_operator_against_a_call_outside_of_its_task(cls: Any) -> None:
+    assert hasattr(cls.execute, "__wrapped__"), "an execute that only a mixin has is not guarded: name it in the class"
