@@ -402,6 +402,7 @@ def ip_allow_list(facts: Facts) -> Iterator[Finding]:
 @rule("component_appid")
 def component_appid(facts: Facts) -> Iterator[Finding]:
     """Find: WeChat knows no such platform (40013)."""
+    known(facts.store)
     yield from _credential(
         facts,
         refusal(facts.platform_errors, *_WRONG_APPID),
@@ -414,6 +415,7 @@ def component_appid(facts: Facts) -> Iterator[Finding]:
 @rule("component_appsecret")
 def component_appsecret(facts: Facts) -> Iterator[Finding]:
     """Find: WeChat refuses the secret (40125, 40001)."""
+    known(facts.store)
     yield from _credential(
         facts,
         _secret_refusal(facts),
@@ -485,7 +487,6 @@ def _credential(facts: Facts, error: WxaApiError | None, what: str, fix: str) ->
 
     :raises Unknown: no platform token was asked for, or something before them was refused.
     """
-    known(facts.store)
     if error:
         yield Finding(what, f"login {known(facts.connection).component_appid}, errcode {error.errcode}", fix)
     elif refusal(facts.platform_errors, *_TICKET):
