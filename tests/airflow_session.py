@@ -275,7 +275,9 @@ def _answer(choice: str, since: datetime, stop: threading.Event) -> None:
             if answered is not None:
                 _let_go_on(answered, session)
             else:
-                answered = _answer_open_question(choice, since, session)
+                found = _answer_open_question(choice, since, session)
+                session.commit()  # what is rolled back was not answered
+                answered = found
 
 
 def _answer_open_question(choice: str, since: datetime, session: Session) -> UUID | None:

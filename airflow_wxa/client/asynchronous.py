@@ -48,7 +48,7 @@ class AsyncWxaClient:
 
     All clients of one event loop that leave the same way share one pool of connections. A client may be entered
     several times at once: the pool stays open until all have left. What many tasks note at the same moment, the
-    observer gets together.
+    observer gets together, in a thread; a method marked ``without_waiting`` gets each at once, in the event loop.
 
     :param egress: where to, and how.
     :param tokens: who gives the token of each call.

@@ -68,7 +68,7 @@ def read_release(params: Mapping[str, Any]) -> tuple[ReleaseSpec | None, list[st
         There is no release when there is a problem.
     """
     asked = {name: params[name] if name in params else deepcopy(field.default) for name, field in FIELDS.items()}
-    given = [field for name, field in FIELDS.items() if name in params or field.required]  # a default is right
+    given = [field for name, field in FIELDS.items() if name in params]  # a default is right
     plain = [field for field in given if field.name not in (*_VERSION, *_DOMAINS)]
     problems = [problem for field in plain for problem in field.problems(asked[field.name])]
     if not isinstance(asked["appid"], str) or not APPID.fullmatch(asked["appid"]):
