@@ -146,9 +146,12 @@ class PlatformCredentials:
     def _granted(self, row: Credential) -> tuple[Credential, Grant] | None:
         assert row.renewal is not None  # noqa: S101  (only such rows are refreshed together)
         try:
-            return row, self._grant(fetch_merchant_token(self.component_appid, row.appid, row.renewal))
+            grant = self._grant(fetch_merchant_token(self.component_appid, row.appid, row.renewal))
         except WxaError:
+            _count(row, "failed")
             return None
+        _count(row, "ok")
+        return row, grant
 
     def token(self, owner: str, refused: Sequence[Secret] = ()) -> Secret:
         """Return a token by the table above; one that was refused counts as none.

@@ -89,6 +89,15 @@ def test_many_tokens_are_known_after_one_look(sandbox: RunningSandbox, recipe: R
     assert credentials.token(recipe.appid).reveal()
 
 
+def test_each_refresh_is_counted_also_those_made_together(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[tuple[str, str]] = []
+    monkeypatch.setattr(platform, "count", lambda _, *, token, result: counted.append((token, result)))
+    recipe.expired().credentials().preload([recipe.appid])
+    recipe.expired().store().put_renewals(recipe.component_appid, {recipe.appid: Secret("dead")})
+    recipe.credentials().preload([recipe.appid])
+    assert counted == [("platform", "ok"), ("merchant", "ok"), ("merchant", "failed")]
+
+
 # Renewal ---------------------------------------------------------------------------------------------------------
 
 
