@@ -26,7 +26,7 @@ from airflow_wxa.dags.wiring import only_when_approval_is_wanted, read_help, wxa
 from airflow_wxa.fleet.schema import RELEASE_FIELDS
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.operators.fleet import WxaFleetShardOperator
-from airflow_wxa.release.dag import param, release_params
+from airflow_wxa.release.dag import param, refuse_fixed, release_params
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,6 +121,11 @@ def _params(fixed: Mapping[str, Any]) -> dict[str, Param]:
             "description": "How many one task does.",
         },
     }
+    known = {*own, *_OF_RUN, *RELEASE_FIELDS}
+    refuse_fixed(
+        "these params of a DAG cannot be fixed",
+        [f"{name} = {value!r}: is no param of this DAG" for name, value in fixed.items() if name not in known],
+    )
     of_release = release_params({name: value for name, value in fixed.items() if name not in own})
     for name in own.keys() & fixed.keys():
         own[name] |= {"default": fixed[name], "const": fixed[name]}

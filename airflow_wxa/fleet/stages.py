@@ -111,6 +111,7 @@ def submit(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Step[P
     how = Submission(
         version_desc=spec.params["version_desc"] or "",
         privacy_api_not_use=not_use,
+        form=spec.params["audit_form"],
         quota_reserve=None if is_granted else _ALL_OF_IT,
         noted_auditid=app.auditid,
     )

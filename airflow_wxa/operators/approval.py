@@ -237,7 +237,8 @@ def require_approval(approval_task_id: str, *, appid: str, about: Mapping[str, A
         | {name: f"{about[name]!r}, approved was {decision.get(name)!r}" for name in differs if outcome == "approved"},
         why="The latest decision in the ledger counts. A task that is marked success, or an XCom that somebody wrote, "
         "approves nothing.",
-        next_step=f"clear {approval_task_id} and let somebody approve",
+        next_step=f"clear {approval_task_id} and let somebody approve; "
+        "where a task before it read what is asked about, clear that one with the tasks behind it",
         source=_HOW_TO,
         appid=appid,
     )

@@ -51,7 +51,7 @@ def release_params(fixed: Mapping[str, Any] | None = None) -> dict[str, Param]:
     fixed = fixed or {}
     problems = [f"{name} = {value!r}: is no param of a release" for name, value in fixed.items() if name not in FIELDS]
     problems += [problem for name, field in FIELDS.items() if name in fixed for problem in field.problems(fixed[name])]
-    _refuse_fixed("these params of a release cannot be fixed", problems)
+    refuse_fixed("these params of a release cannot be fixed", problems)
     return {name: _param(field, fixed) for name, field in FIELDS.items()}
 
 
@@ -70,11 +70,15 @@ def with_fixed(params: Mapping[str, Param], fixed: Mapping[str, Any]) -> dict[st
             all_params[name].resolve()
         except ParamValidationError as error:
             problems.append(f"{name} = {fixed[name]!r}: {str(error).splitlines()[0]}")
-    _refuse_fixed("these params of a DAG cannot be fixed", problems)
+    refuse_fixed("these params of a DAG cannot be fixed", problems)
     return all_params
 
 
-def _refuse_fixed(what: str, problems: Sequence[str]) -> None:
+def refuse_fixed(what: str, problems: Sequence[str]) -> None:
+    """Raise what is wrong with ``fixed``; do nothing when nothing is.
+
+    :raises WxaSpecError: there are problems.
+    """
     if problems:
         raise WxaSpecError(what, problems, next_step="correct fixed in the DAG file", source="airflow-wxa docs release")
 

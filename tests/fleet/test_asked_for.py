@@ -58,6 +58,22 @@ def test_each_gets_its_server_domains_and_guide_and_what_wechat_refuses_blocks_o
     assert {each.exp_info is None for each in (refused, used_up)} == {True}
 
 
+def test_the_review_gets_what_the_manifest_has_for_it(tmp_path: Path) -> None:
+    fleet = seeded_fleet(2, seed=3, shares={})
+    first, other = fleet.world.mini_programs
+    form = {"ugc_declare": {"scene": [1], "method": [1], "has_audit_team": 1, "audit_desc": "two people read it"}}
+    release = {"template_id": 47, "user_version": "3.2.0", "webviewdomain": ["https://m.example.com"]}
+    apps = [{"appid": first.appid, "audit_form": form}, other.appid]
+    with serve(fleet.world) as wechat:
+        tokens = {each.appid: each.fixed_token for each in fleet.world.mini_programs}
+        drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", wechat.url, tokens)
+        drive.load(yaml.safe_dump({"release": release, "apps": apps}))
+        drive.submitted()
+        sent = {each.appid: each.body for each in wechat.journal if each.path == "/wxa/submit_audit"}
+    assert sent[first.appid]["ugc_declare"] == form["ugc_declare"]
+    assert "ugc_declare" not in sent[other.appid]
+
+
 @pytest.mark.parametrize("wrong", [{"requestdomain": ["http://a.example.com"]}, {"action": "get"}, {"domains": []}])
 def test_a_manifest_that_asks_for_what_cannot_be_is_refused(wrong: dict[str, Any], tmp_path: Path) -> None:
     drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", "http://127.0.0.1:1", {})

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
+from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.notifications import WxaNotifier
 from airflow_wxa.sandbox.server import serve
@@ -55,6 +56,14 @@ def fleet(airflow_database: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
             return Fleet(running, made)
 
         yield start
+
+
+def test_what_a_fleet_would_not_follow_cannot_be_fixed() -> None:
+    with pytest.raises(WxaSpecError) as refused:
+        fleet_release_dag(fixed={"check_account": True, "approval_timeout_hours": 2, "template_id": 47})
+    assert "check_account = True: is no param of this DAG" in str(refused.value)
+    assert "approval_timeout_hours = 2: is no param of this DAG" in str(refused.value)
+    assert "template_id" not in str(refused.value)
 
 
 def test_each_task_says_what_it_does_and_what_its_buttons_do(airflow_database: None) -> None:
