@@ -41,11 +41,12 @@ def audit_asset(appid: str, *, wxa_conn_id: str = WxaHook.default_conn_name, pol
     return Asset(name=uri, uri=uri, watchers=[AssetWatcher(name=f"audit_of_{appid}", trigger=trigger)])
 
 
-def announce_release(context: Context, outcome: Mapping[str, Any]) -> None:
+def announce_release(context: Context, outcome: Mapping[str, Any], *, user_version: str = "") -> None:
     """Emit the event of a release, from a task with the outlet :data:`RELEASES`, once the task has succeeded.
 
     :param outcome: what the step returned.
+    :param user_version: that was released, where WeChat leaves it out.
     """
     if (events := context.get("outlet_events")) is not None:
-        told = {"version": outcome["release_version"], "domains": outcome["effective"]}
+        told = {"version": outcome["release_version"] or user_version, "domains": outcome["effective"]}
         events[RELEASES].add(release_asset(outcome["appid"]), extra=told)

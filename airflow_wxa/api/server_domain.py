@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from airflow_wxa.api.call import Call
-from airflow_wxa.api.webview_domain import read_hosts
+from airflow_wxa.api.webview_domain import normalised_origins, read_hosts
 from airflow_wxa.errors import WxaSpecError, shown
 
 if TYPE_CHECKING:
@@ -69,8 +69,15 @@ def read_server_domains(given: Mapping[str, Any]) -> tuple[DomainLists, list[str
 
 
 def lists_in(answer: Mapping[str, Any], kinds: Iterable[str] = SERVER_KINDS) -> DomainLists:
-    """Return the lists that an answer tells, normalised; one that it does not tell is left out."""
-    return {kind: _normalised(answer[kind]) for kind in kinds if kind in answer}
+    """Return the lists that an answer tells, normalised; one that it does not tell is left out.
+
+    :param kinds: of server domains, or ``webviewdomain``.
+    """
+    told = [kind for kind in kinds if kind in answer]
+    return {
+        kind: _normalised(kind, answer[kind]) if kind in SERVER_KINDS else normalised_origins(answer[kind])
+        for kind in told
+    }
 
 
 def bare_hosts(lists: DomainLists) -> frozenset[str]:
@@ -136,10 +143,22 @@ def _body(action: str, lists: DomainLists | None) -> dict[str, Any]:
     return {"action": action, **{kind: sorted((lists or {}).get(kind, ())) for kind in SERVER_KINDS}}
 
 
-def _normalised(entries: str | Collection[Any]) -> frozenset[str]:
-    """Return domains as WeChat's lists mean them: a slash at the end and upper case are nothing of their own."""
+def _normalised(kind: str, entries: str | Collection[Any]) -> frozenset[str]:
+    """Return domains as WeChat's lists mean them, in the form in which they are asked for.
+
+    A slash or a dot at the end, upper case, Chinese instead of punycode and a scheme that is left out are nothing of
+    their own. What means no domain stays as it is.
+    """
     texts = re.split(r"[;,\s]+", entries) if isinstance(entries, str) else entries
-    return frozenset(text for each in texts if (text := str(each).strip().rstrip("/").lower()))
+    return frozenset(_meant(kind, text) for each in texts if (text := str(each).strip().rstrip("/").lower()))
+
+
+def _meant(kind: str, text: str) -> str:
+    match = _DOMAIN.fullmatch(text if "://" in text else f"{SERVER_KINDS[kind]}://{text}")
+    hosts, problems = read_hosts([match["host"].removesuffix(".")]) if match else ((), [text])
+    if match is None or problems:
+        return text
+    return f"{match['scheme']}://{hosts[0]}" + (f":{int(match['port'])}" if match["port"] else "")
 
 
 def _read(kind: str, text: Any) -> tuple[str, str]:

@@ -27,8 +27,9 @@ class WxaCallOperator(MiniProgramFields):
     """Send one call to an endpoint that has no operator of its own; returns WeChat's answer.
 
     Token, ledger, errors and redaction are those of every other call. A POST counts as a write: it is noted in the
-    ledger before it is sent, and never sent again by itself, neither after a lost answer nor by a retry. Endpoints
-    about tokens, and writes that have an operator, are refused.
+    ledger before it is sent, and never sent again by itself, neither after a lost answer nor by a retry: once one was
+    accepted, a retry or a task that is cleared sends none and returns errcode 0 alone. Endpoints about tokens, and
+    writes that have an operator, are refused.
 
     :param method: ``"GET"`` or ``"POST"`` (templated).
     :param path: such as ``/wxa/a_new_one`` (templated).
@@ -66,8 +67,9 @@ class WxaCallOperator(MiniProgramFields):
             call = unlisted_call(
                 self.method, self.path, self.body or {}, None if self.appid == values.PLATFORM else self.appid
             )
-            if call.writes:
-                done_before(call)
+            if call.writes and done_before(call):
+                self.log.warning("%s not sent again: an earlier try of this task was accepted", call.endpoint.name)
+                return {"errcode": 0, "errmsg": "not sent again: an earlier try of this task was accepted"}
             try:
                 answer: dict[str, Any] = WxaHook(self.wxa_conn_id).run(answer_to(call))
             except WxaError as error:

@@ -296,7 +296,7 @@ class WxaReleaseOperator(PublishingOperator):
                 accepted=self._accepted(version),
             )
             returned = self._run(step)
-        announce_release(context, returned)
+        announce_release(context, returned, user_version=version.user_version)
         return returned
 
 

@@ -51,6 +51,10 @@ class WxaApproveClearQuotaOperator(WxaApprovalOperator):
         ]
         return Subject(f"Reset the call counters of {whose}?", {"reset": whose}, "\n\n".join(lines))
 
+    def _note(self, said: Mapping[str, Any]) -> None:
+        self.appid = _noted(self.appid)  # also where nobody was asked in this process: the word is no Mini Program
+        super()._note(said)
+
 
 class WxaClearQuotaOperator(MiniProgramFields):
     """Let the day's call counters begin anew: ten times a month for each account, and once for a task of a run.

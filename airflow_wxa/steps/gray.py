@@ -114,7 +114,8 @@ def revert_gray_release(appid: str, accepted: AcceptedWrites = NOTHING_ACCEPTED)
     except (WxaTransportError, WxaBusyError, WxaApiError) as error:
         lost = error  # another run, or our own lost try, may have done it
     after = yield from read_past_lag(lambda: _read_plan(appid), lambda plan: plan.is_running and lost is None)
-    if after.is_running:
+    if after.is_running or (lost is not None and after.status is GrayStatus.FINISHED):
+        # One that has finished was not taken back: everybody sees the new version.
         raise lost or still_lagging(_REVERT.name, _REVERT.name, appid, _in_words(after))
     return _outcome("reverted", appid, after)
 

@@ -37,10 +37,13 @@ def set_privacy_setting(
     """Bring a privacy guide to what is wanted, unless it is so; what the committed code collects must be told in it.
 
     :param privacy_setting: the body of ``setprivacysetting``.
+    :raises WxaSpecError: it breaks WeChat's rules; every field is named, nothing is sent.
     :raises WxaInputError: the code collects what ``setting_list`` says nothing of: each key is named, nothing is sent.
     :raises WxaStateError: accepted, but the guide read back is another one.
     :raises WxaBusyError: 61039, the code is being scanned; or the guide read back is that from before.
     """
+    call = setprivacysetting(appid, privacy_setting)
+    call.content()  # a guide that WeChat cannot take is refused before the first look
     version = privacy_setting.get("privacy_ver", DEVELOPMENT)
     before = yield from read_privacy_setting(appid, version)
     if version == DEVELOPMENT:
@@ -48,7 +51,7 @@ def set_privacy_setting(
     if _says(before, privacy_setting):
         return PrivacySettingOutcome("unchanged", appid, version)
     noted = _guide(before)
-    yield setprivacysetting(appid, privacy_setting).knowing(noted)
+    yield call.knowing(noted)
     seen = accepted.with_write(_ENDPOINT.name, noted)
 
     def lags(guide: dict[str, Any]) -> bool:

@@ -20,6 +20,8 @@ from airflow_wxa.steps.outcome import RollbackOutcome, RollbackPlan, in_order
 from airflow_wxa.steps.remote_state import if_known, read_versions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow_wxa.api.code import OnlineVersion
     from airflow_wxa.api.rollback import EarlierVersion
     from airflow_wxa.steps.lag import AcceptedWrites
@@ -32,14 +34,19 @@ def plan_rollback(appid: str, app_version: str = "") -> Step[RollbackPlan]:
     """Read what is online, what can come back, and the business domains; nothing is written.
 
     :param app_version: digits, from WeChat's list; ``""``: the newest that is not online, one step back.
-    :raises WxaSpecError: the list does not have this version.
+    :raises WxaSpecError: the list does not have this version; or none is named, and WeChat does not tell whether one of
+        the same name as what is online is that, or an earlier one.
     :raises WxaStateError: nothing can be rolled back to: 87012.
     """
     online = (yield from read_versions(appid)).online
     listed = read_earlier_versions((yield get_history_version(appid)))
-    earlier = [each for each in listed if not each.is_online(online)] if online and online.version else list(listed)
+    same = [each for each in listed if each.is_online(online)] if online and online.version else []
+    sure = [each for each in same if online and online.description and each.user_desc]  # by both texts
+    earlier = [each for each in listed if each not in sure]
     if online is None or not earlier:
         raise _nothing_left(appid, online)
+    if not app_version and len(sure) < len(same):
+        raise _not_clear(appid, online, earlier)
     target = next((each for each in earlier if app_version in ("", each.app_version)), None)
     if target is None:
         raise WxaSpecError(
@@ -172,6 +179,17 @@ def _nothing_left(appid: str, online: OnlineVersion | None) -> WxaApiError:
         why="At most five earlier versions are kept, and none after a rollback: a version that was rolled back to "
         "cannot be rolled back again.",
         next_step="release a corrected version forward with wxa_release",
+    )
+
+
+def _not_clear(appid: str, online: OnlineVersion, earlier: Sequence[EarlierVersion]) -> WxaSpecError:
+    return WxaSpecError(
+        "one step back is not clear: name the version to come back",
+        [f"app_version = '': must be one of {', '.join(_in_words(each) for each in earlier)}"],
+        why=f"Some are called {online.version} like what is online, and WeChat left descriptions out, so none can "
+        "be told from what is online; a guess may go back two steps.",
+        next_step="trigger a new run with app_version",
+        **_ENDPOINT.named(appid),
     )
 
 

@@ -195,9 +195,10 @@ def _configured(
     if changes_left is not None and len(writes) > changes_left:
         raise budget_used_up(way.endpoint, appid, changes_left, len(writes))
     seen, lost = accepted, None
+    state = before
     for each in writes:
         try:
-            reply = yield each.knowing(_plain(before))
+            reply = yield each.knowing(_plain(state))
         except (WxaTransportError, WxaBusyError) as error:
             lost = error  # it may have been done: read, do not repeat
         except WxaApiError as error:
@@ -205,7 +206,8 @@ def _configured(
                 raise
         else:
             _refuse_a_part(way, appid, reply, changes_left)
-        seen = seen.with_write(way.endpoint.name, _plain(before))
+        seen = seen.with_write(way.endpoint.name, _plain(state))
+        state = _added(state, each)  # a replica may show what lies between two writes
 
     def lags(lists: DomainLists) -> bool:
         return _left(action, wanted, lists, told=True) != {} and seen.explains(way.endpoint.name, _plain(lists))
@@ -253,13 +255,14 @@ def _read_lists(way: _Way, appid: str) -> Step[DomainLists]:
 def _left(action: str, wanted: DomainLists, lists: DomainLists, *, told: bool = False) -> dict[str, frozenset[str]]:
     """Return by which domains lists are not yet what ``action`` wants; nothing when it is done.
 
-    :param told: only of lists that WeChat told; else one that it did not tell counts as wholly different.
+    :param told: only of lists that WeChat told; else one that it did not tell counts as wholly different, unless it
+        is to be empty and others were told: empty lists come as ``null``, and one of 50 changes would go each time.
     """
     left = {}
     for kind, domains in wanted.items():
         if kind not in lists:
             differing = domains
-            if told or (not domains and action != "set"):
+            if told or (not domains and (action != "set" or lists)):
                 continue
         elif action == "set":
             differing = domains ^ lists[kind]
@@ -298,13 +301,19 @@ def _writes(way: _Way, appid: str, action: str, wanted: DomainLists, before: Dom
 
 
 def _is_online(way: _Way, appid: str, lists: DomainLists) -> Step[bool]:
-    """Tell whether something of a direct list is effective; where WeChat does not say, it may be."""
+    """Tell whether something of a direct list is effective; where WeChat does not say, it may be.
+
+    :param lists: the direct ones; of one that WeChat did not tell, whatever is effective may be.
+    """
     if way.kinds == (_WEBVIEW,):
         reply = yield get_effective_webviewdomain(appid)
         told = reply.answer.get("effective_webviewdomain")
         effective = {} if told is None else lists_in({_WEBVIEW: told}, (_WEBVIEW,))
     else:
         effective = (yield from read_effective_server_domains(appid)).get("effective_domain", {})
+    untold = [kind for kind in way.kinds if kind not in lists]
+    if any(kind not in effective or effective[kind] for kind in untold):
+        return True
     return any(domains and domains & effective.get(kind, domains) for kind, domains in lists.items())
 
 
@@ -370,6 +379,13 @@ def _hand_over_file(error: WxaApiError, appid: str, origins: frozenset[str]) -> 
     if name:
         error.values |= {"file name": name, "file content": file.get("file_content", "")}
         error.values |= named_in_full({"put it at": [f"{origin}/{name}" for origin in sorted(origins)]})
+
+
+def _added(lists: DomainLists, write: Call) -> DomainLists:
+    """Return the lists behind an ``add``; behind anything else as they were: nothing follows it."""
+    if write.body["action"] != "add":
+        return lists
+    return {kind: domains | frozenset(write.body.get(kind, ())) for kind, domains in lists.items()}
 
 
 def _less(these: DomainLists, those: DomainLists) -> dict[str, frozenset[str]]:

@@ -17,7 +17,7 @@ from airflow_wxa.store.mini_programs import keep_mini_programs, row_of
 from airflow_wxa.store.tables import database_now, fleet_app, fleet_pace, fleet_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Table
 
@@ -182,8 +182,13 @@ class Fleets:
         """Return the runs with this id, of whatever DAG."""
         return self._runs(fleet_run.c.run_id == run_id)
 
-    def latest(self, most: int = 50) -> list[FleetLook]:
-        """Return the latest runs of all DAGs, the newest first, each with how many it holds and has released."""
+    def dag_ids(self) -> set[str]:
+        """Return the DAGs that have loaded a fleet."""
+        with self._database.reading() as connection:
+            return set(connection.execute(select(fleet_run.c.dag_id).distinct()).scalars())
+
+    def latest(self, dag_ids: Collection[str], most: int = 50) -> list[FleetLook]:
+        """Return the latest runs of DAGs, the newest first, each with how many it holds and has released."""
         mine = and_(fleet_app.c.dag_id == fleet_run.c.dag_id, fleet_app.c.run_id == fleet_run.c.run_id)
         apps = select(func.count()).where(mine)
         query = select(
@@ -192,9 +197,10 @@ class Fleets:
             fleet_run.c.loaded_at,
             apps.scalar_subquery(),
             apps.where(fleet_app.c.outcome == "released").scalar_subquery(),
-        ).order_by(fleet_run.c.loaded_at.desc())
+        ).where(fleet_run.c.dag_id.in_(sorted(dag_ids)))
         with self._database.reading() as connection:
-            return [FleetLook(*row) for row in connection.execute(query.limit(most))]
+            rows = connection.execute(query.order_by(fleet_run.c.loaded_at.desc()).limit(most))
+            return [FleetLook(*row) for row in rows]
 
     def stop(self, key: RunKey, by: str) -> None:
         """Let no further write of this run start."""

@@ -244,14 +244,18 @@ class Ledger:
         component_appid: str | None = None,
         appid: str | None = None,
         run_id: str | None = None,
+        dag_ids: Collection[str] | None = None,
         most: int | None = 100,
     ) -> list[Entry]:
         """Return rows, the newest first.
 
+        :param dag_ids: only what these DAGs did; ``None``: whoever did it.
         :param most: how many; ``None``: all.
         """
         wanted = {"component_appid": component_appid, "appid": appid, "run_id": run_id}
         query = select(ledger).where(*(ledger.c[name] == value for name, value in wanted.items() if value is not None))
+        if dag_ids is not None:
+            query = query.where(ledger.c.dag_id.in_(sorted(dag_ids)))
         with self._database.reading() as connection:
             return [_entry(row) for row in connection.execute(query.order_by(ledger.c.id.desc()).limit(most))]
 
@@ -275,9 +279,16 @@ class Ledger:
             said: Mapping[str, Any] | None = connection.execute(query).scalar_one_or_none()
             return said
 
-    def outcomes(self, component_appid: str, appid: str, *, most: int = 50) -> list[Outcome]:
-        """Return a Mini Program's latest outcome in each run, the newest first."""
+    def outcomes(
+        self, component_appid: str, appid: str, *, dag_ids: Collection[str] | None = None, most: int = 50
+    ) -> list[Outcome]:
+        """Return a Mini Program's latest outcome in each run, the newest first.
+
+        :param dag_ids: only of runs of these DAGs; ``None``: of all.
+        """
         query = select(outcome).where(outcome.c.component_appid == component_appid, outcome.c.appid == appid)
+        if dag_ids is not None:
+            query = query.where(outcome.c.dag_id.in_(sorted(dag_ids)))
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(outcome.c.at.desc()).limit(most))
             return [Outcome(row.dag_id, row.run_id, row.task_id, row.at, row.said) for row in rows]

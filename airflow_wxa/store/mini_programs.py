@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import and_, case, exists, func, or_, select
 
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.store.engine import Database
@@ -126,6 +126,10 @@ def keep_mini_programs(database: Database, connection: Connection, rows: Sequenc
     statement = database.insert(mini_program).values(at=database_now())
     new = {name: statement.excluded[name] for name in (*_SAID, "run_id", "task_id", "at")}
     kept = {name: func.coalesce(statement.excluded[name], mini_program.c[name]) for name in _KNOWN}
+    # WeChat leaves the version out at times: then what went online is the version that was on its way.
+    is_online = or_(*(statement.excluded.outcome == each for each in sorted(_ONLINE)))  # no in_(): many rows at once
+    on_its_way = case((is_online, kept["user_version"]), else_=mini_program.c.online_version)
+    kept["online_version"] = func.coalesce(statement.excluded.online_version, on_its_way)
     keys = ["component_appid", "appid", "dag_id"]
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_={**new, **kept}), rows)
 

@@ -70,6 +70,21 @@ def test_lists_are_read_as_loosely_as_they_come_and_one_that_is_not_told_is_not_
     assert bare_hosts({"requestdomain": frozenset({"https://a.example.com:8443"})}) == {"a.example.com"}
 
 
+@pytest.mark.parametrize(
+    ("told", "meant"),
+    [
+        ("https://例子.example.com", "https://xn--fsqu00a.example.com"),
+        ("HTTPS://A.example.com.", "https://a.example.com"),
+        ("a.example.com:8443", "https://a.example.com:8443"),
+        ("https://a.example.com:08443/", "https://a.example.com:8443"),
+        ("https://a_b.example.com", "https://a_b.example.com"),
+        ("-", "-"),
+    ],
+)
+def test_a_list_is_read_in_the_form_in_which_domains_are_asked_for(told: str, meant: str) -> None:
+    assert lists_in({"requestdomain": [told]}) == {"requestdomain": {meant}}
+
+
 def test_a_refusal_names_every_value_that_wechat_names_in_full() -> None:
     invalid = [f"wss://{'x' * 60}.host-{number}.example.com" for number in range(40)]
     answer = {"errcode": 85303, "errmsg": "no", "invalid_wsrequestdomain": invalid, "no_icp_domain": ["https://n.org"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow_wxa.sandbox.testing import APPID
@@ -35,3 +36,14 @@ def test_a_run_that_does_not_release_tells_nothing(release: Callable[..., Run]) 
     before = len(events())
     assert release(user_version="1.5.0", release=False).state == "success"
     assert events()[before:] == []
+
+
+def test_a_version_that_wechat_leaves_out_is_the_one_that_was_released() -> None:
+    from airflow_wxa.assets import RELEASES, announce_release  # noqa: PLC0415  takes seconds
+
+    told: list[Any] = []
+    event = SimpleNamespace(add=lambda asset, extra: told.append((asset.uri, extra)))
+    context: Any = {"outlet_events": {RELEASES: event}}
+    outcome = {"appid": APPID, "release_version": "", "effective": []}
+    announce_release(context, outcome, user_version="1.4.0")
+    assert told == [(f"wxa://{APPID}/release", {"version": "1.4.0", "domains": []})]

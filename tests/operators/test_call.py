@@ -88,3 +88,19 @@ def test_a_lost_answer_is_not_sent_again_by_retries(wxa_default: RunningSandbox)
     run = run_dag(register_dag(dag))
     assert run.states == {"call": "failed"}
     assert len(list(wxa_default.journal)) == 1
+
+
+def test_a_retry_after_an_accepted_try_sends_nothing(wxa_default: RunningSandbox, not_written_yet: list[Any]) -> None:
+    with DAG("one_call_twice", schedule=None, default_args={"retries": 2}) as dag:
+        task = WxaCallOperator(task_id="call", method="POST", path=NEW, body={"wechatid": "lin"}, appid=APPID)
+    failures = iter([True])
+
+    def fail_once(context: Any, result: Any) -> None:
+        if next(failures, False):
+            raise RuntimeError("killed after the answer")
+
+    task._post_execute_hook = fail_once
+    run = run_dag(register_dag(dag))
+    assert run.states == {"call": "success"}
+    assert run.xcoms["call"]["errcode"] == 0
+    assert not_written_yet == [{"wechatid": "lin"}]

@@ -8,6 +8,7 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.operators import WxaApproveClearQuotaOperator, WxaClearQuotaOperator
 from airflow_wxa.sandbox import Fault, Looseness
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
@@ -104,3 +105,11 @@ def test_a_try_after_one_that_was_accepted_sends_nothing(sandbox: RunningSandbox
     run = run_dag(register_dag(once))
     assert run.xcoms["reset"] == {"outcome": "already_cleared", "appid": APPID, "left": 9}
     assert len(calls(sandbox.journal, CLEAR)) == 1
+
+
+def test_a_question_that_ran_out_is_noted_of_the_platform(sandbox: RunningSandbox) -> None:
+    asked = WxaApproveClearQuotaOperator(task_id="ask", appid="platform", approval_timeout_hours=1)
+    with pytest.raises(AirflowFailException, match="nobody answered in time"):
+        asked.execute_complete({}, {"error": "timed out", "error_type": "timeout"})
+    (entry,) = open_ledger().entries()
+    assert (entry.appid, entry.after["outcome"]) == ("", "expired")

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 
 from airflow_wxa.api.errcodes import errcodes
+from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain
+from airflow_wxa.hooks.store import open_ledger, store_url
 from airflow_wxa.plugins.board.languages import LANGUAGES, chosen
 from airflow_wxa.plugins.plugin import BOARD_PREFIX
 from airflow_wxa.steps import outcome as outcomes
@@ -95,6 +97,44 @@ def test_a_manager_sees_the_rows_of_their_dags_only(board: Browser, team_a: None
     assert board.get(f"/mini-program/{STUCK}").status_code == 200
 
 
+def test_a_dag_of_a_team_is_for_that_team(board: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.models.dag import DagModel  # noqa: PLC0415  as above
+
+    teams = {"team_b": "b", "wxa_fleet_release": "b"}
+    monkeypatch.setattr(DagModel, "get_dag_id_to_team_name_mapping", staticmethod(lambda _: teams))
+    shown = board.get("/").text
+    assert STUCK in shown
+    assert ELSEWHERE not in shown + board.get("/mini-programs.csv").text
+    assert "spring" not in board.get("/fleets").text
+    assert [board.get(path).status_code for path in (f"/mini-program/{ELSEWHERE}", FLEET)] == [404, 404]
+    assert ELSEWHERE in board.get("/", "admin").text  # an admin is of every team
+
+
+def test_what_others_did_since_hides_nothing_of_ones_own(board: Browser, team_a: None) -> None:
+    ledger, fleets = open_ledger(), Fleets(store_url())
+    call = setwebviewdomain(STUCK, "add", [WebviewDomain("m.example.com")])
+    fleets.load(RunKey("wxa_release", "mine"), PLATFORM, {}, "digest", [NewApp(STUCK, "canary", 0, {})])
+    ledger.intend(PLATFORM, [call], TaskRef("wxa_release", "mine", "configure_domains"))
+    ledger.intend(PLATFORM, [call] * 100, TaskRef("team_b", "theirs", "configure_domains"))
+    for number in range(50):
+        fleets.load(RunKey("team_b", f"theirs-{number}"), PLATFORM, {}, "digest", [NewApp(STUCK, "canary", 0, {})])
+        task = TaskRef("team_b", f"theirs-{number}", "release")
+        ledger.settle(PLATFORM, task, [Result(STUCK, "release", {"outcome": "released"}, resolves=False)])
+    assert "mine" in board.get("/fleets").text
+    shown = board.get(f"/mini-program/{STUCK}").text
+    assert "theirs" not in shown
+    assert "https://m.example.com" in shown
+    assert f"run_of_{STUCK}" in shown
+
+
+def test_a_version_that_wechat_leaves_out_is_the_one_that_was_on_its_way(board: Browser) -> None:
+    _settle(open_ledger(), ONLINE, "wxa_release", outcome="submitted", user_version="1.5.0")
+    _settle(open_ledger(), ONLINE, "wxa_release", outcome="released", release_version="", release_time=1_700_000_100)
+    row = MiniPrograms(store_url()).of(ONLINE, ["wxa_release"])
+    assert row is not None
+    assert (row.online_version, row.online_at) == ("1.5.0", 1_700_000_100)
+
+
 def test_a_row_says_who_must_act_on_what(board: Browser) -> None:
     row = _row(board.get("/").text, STUCK)
     assert "Platform team" in row
@@ -121,6 +161,7 @@ def _row(page: str, appid: str) -> str:
         ("run_id=run_of_wx00000000000000a3&dag_id=team_b", {ELSEWHERE}),
         ("errcode=nonsense&page=-4&sort=who%3Bdrop", {STUCK, ONLINE, ELSEWHERE, RELEASED, BLOCKED, UNDER_WAY}),
         ("wave=no-such-wave", set()),
+        ("page=1000000000", {STUCK, ONLINE, ELSEWHERE, RELEASED, BLOCKED, UNDER_WAY}),
     ],
 )
 def test_a_filter_finds(board: Browser, query: str, appids: set[str]) -> None:

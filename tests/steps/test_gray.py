@@ -88,3 +88,9 @@ def test_a_cancellation_whose_answer_was_lost_is_read(script: Script) -> None:
         revertgrayrelease=[WxaTransportError("lost")],
     )
     assert outcome.outcome == "reverted"
+
+
+@pytest.mark.parametrize("said", [87012, WxaTransportError("lost")])
+def test_a_plan_that_finished_meanwhile_was_not_taken_back(script: Script, said: Any) -> None:
+    with pytest.raises((WxaStateError, WxaTransportError)):
+        script.play(revert_gray_release(APPID), getgrayreleaseplan=[plan(10), plan(100, 3)], revertgrayrelease=[said])

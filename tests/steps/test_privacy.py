@@ -56,6 +56,16 @@ def test_what_wechat_would_refuse_is_not_sent(wrong: dict[str, Any]) -> None:
     setprivacysetting(APPID, {"owner_setting": OWNER, "privacy_ver": 1}).content()
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{**GUIDE, "setting_list": None}, {**GUIDE, "setting_list": ["Location"]}, {**GUIDE, "owner_setting": "ops"}],
+)
+def test_a_guide_that_is_none_is_refused_before_any_call(script: Script, wrong: dict[str, Any]) -> None:
+    with pytest.raises(WxaSpecError, match="setprivacysetting not sent"):
+        script.play(set_privacy_setting(APPID, wrong))
+    assert script.calls == []
+
+
 def test_what_the_code_collects_and_the_guide_does_not_tell_is_named(script: Script) -> None:
     code = {"privacy_list": ["Location", "Album", "Camera"]}
     with pytest.raises(WxaInputError, match="without text Album, Camera"):

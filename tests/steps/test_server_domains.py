@@ -256,3 +256,53 @@ def test_what_makes_no_sense_is_refused_before_any_call(script: Script, action: 
     with pytest.raises(WxaSpecError, match="modify_domain refused"):
         script.play(configure_server_domains(APPID, action, wanted))
     assert script.calls == []
+
+
+UNTOLD: list[dict[str, Any]] = [{"errcode": 0}, {"webviewdomain": None}, {"webviewdomain": {}}]
+
+
+@pytest.mark.parametrize("own", UNTOLD)
+@pytest.mark.parametrize("effective", [{"effective_webviewdomain": [A]}, {}])
+def test_a_direct_list_that_wechat_does_not_tell_is_not_set(
+    script: Script, own: dict[str, Any], effective: dict[str, Any]
+) -> None:
+    script.play(
+        configure_webview_domains_directly(APPID, "set", [WebviewDomain.parse(B)]),
+        setwebviewdomain_directly=[own, {}, {"webviewdomain": [B]}],
+        get_effective_webviewdomain=[effective],
+    )
+    assert [body["action"] for body in script.bodies("setwebviewdomain_directly")] == ["get", "add", "get"]
+
+
+def test_a_direct_server_list_that_wechat_does_not_tell_is_not_set(script: Script) -> None:
+    script.play(
+        configure_server_domains(APPID, "set", request(B), direct=True),
+        modify_domain_directly=[six(requestdomain=None), {}, six(requestdomain=[B])],
+        get_effective_domain=[{"effective_domain": six(requestdomain=[A])}],
+    )
+    assert [body["action"] for body in script.bodies("modify_domain_directly")] == ["get", "add", "get"]
+
+
+def test_what_lies_between_two_writes_is_lag(script: Script) -> None:
+    read = [[A, B], [A, B, C], [B, C]]  # from before both, between them, behind both
+    outcome = script.play(
+        configure_webview_domains_directly(APPID, "set", [WebviewDomain.parse(B), WebviewDomain.parse(C)]),
+        setwebviewdomain_directly=[{"webviewdomain": [A, B]}, {}, {}, *({"webviewdomain": each} for each in read)],
+        get_effective_webviewdomain=[{"effective_webviewdomain": [A, B]}],
+    )
+    assert outcome.after == {"webviewdomain": [B, C]}
+
+
+def test_empty_lists_that_come_as_null_cost_no_change(script: Script) -> None:
+    wanted = {kind: frozenset[str]() for kind in SERVER_KINDS} | request(A)
+    told = {"errcode": 0, **dict.fromkeys(SERVER_KINDS), "requestdomain": [A]}
+    assert script.play(configure_server_domains(APPID, "set", wanted), modify_domain=[told]).outcome == "unchanged"
+    assert script.bodies("modify_domain") == [{"action": "get"}]
+
+
+@pytest.mark.parametrize(
+    "told", ["xn--fsqu00a.cn", "HTTPS://XN--FSQU00A.cn./", "https://例子.cn", "https://xn--fsqu00a.cn:443"]
+)
+def test_a_direct_domain_is_there_however_wechat_writes_it(script: Script, told: str) -> None:
+    step = configure_webview_domains_directly(APPID, "add", [WebviewDomain.parse("https://例子.cn")])
+    assert script.play(step, setwebviewdomain_directly=[{"webviewdomain": [told]}]).outcome == "unchanged"

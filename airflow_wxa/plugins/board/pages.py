@@ -120,6 +120,9 @@ class Pages:
         store, dag_ids = self._readable(reader)
         wanted = _wanted(reader.request)
         rows, total = store.page(dag_ids, wanted)
+        if total and not rows:  # past the end: the last page
+            wanted = replace(wanted, page=-(-total // wanted.page_size))
+            rows, total = store.page(dag_ids, wanted)
         first = (wanted.page - 1) * wanted.page_size
         return self._page(
             reader,
@@ -156,12 +159,9 @@ class Pages:
         if row is None:
             raise _NotShownError(404, "refused.unknown")
         ledger = open_ledger()
-        entries = [
-            each
-            for each in ledger.entries(component_appid=row.component_appid, appid=appid, most=_ENTRIES_SHOWN)
-            if each.task.dag_id in dag_ids
-        ]
-        outcomes = [each for each in ledger.outcomes(row.component_appid, appid) if each.dag_id in dag_ids]
+        of_appid: dict[str, Any] = {"component_appid": row.component_appid, "appid": appid, "dag_ids": dag_ids}
+        entries = ledger.entries(**of_appid, most=_ENTRIES_SHOWN)
+        outcomes = ledger.outcomes(**of_appid)
         platform = ledger.entries(component_appid=row.component_appid, appid="", most=_ENTRIES_SHOWN)
         shown = _shown(row, reader.language)
         return self._page(
@@ -184,8 +184,8 @@ class Pages:
         appid, auditid, number = (reader.asked(name) for name in ("appid", "auditid", "number"))
         store, dag_ids = self._readable(reader)
         row = store.of(appid, dag_ids) if APPID.fullmatch(appid) else None
-        outcomes = open_ledger().outcomes(row.component_appid, appid) if row else []
-        rejected = [rejection_of([each]) for each in outcomes if each.dag_id in dag_ids]
+        outcomes = open_ledger().outcomes(row.component_appid, appid, dag_ids=dag_ids) if row else []
+        rejected = [rejection_of([each]) for each in outcomes]
         known = [each for each in rejected if each and each["auditid"] == auditid and number in each["screenshots"]]
         found = read_screenshot(appid, auditid, int(number)) if known else None
         if found is None:
@@ -208,7 +208,8 @@ class Pages:
 
     def fleets(self, reader: Reader) -> Response:
         """Show the latest fleets."""
-        runs = [each for each in Fleets(Secret(store_url())).latest() if may_see_runs(reader.user, each.dag_id)]
+        fleets = Fleets(Secret(store_url()))
+        runs = fleets.latest(readable(reader.user, fleets.dag_ids()))
         return self._page(reader, "fleets.html", title=reader.word("fleets"), section="fleets", runs=runs)
 
     def fleet(self, reader: Reader) -> Response:

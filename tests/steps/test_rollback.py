@@ -1,0 +1,66 @@
+"""A rollback, call by call: which version one step back is, where names alone do not tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.steps import plan_rollback
+
+if TYPE_CHECKING:
+    from tests.steps.conftest import Script
+
+AROUND: dict[str, Any] = {
+    "setwebviewdomain": [{"webviewdomain": []}],
+    "modify_wxa_jump_domain": [{}],
+    "get_effective_webviewdomain": [{}],
+}
+
+
+def online(version: str, description: str) -> dict[str, Any]:
+    return {"release_info": {"release_time": 9, "release_version": version, "release_desc": description}}
+
+
+def listed(*versions: tuple[int, str, str]) -> dict[str, Any]:
+    names = ("app_version", "user_version", "user_desc")
+    return {"version_list": [dict(zip(names, each, strict=True)) for each in versions]}
+
+
+@pytest.mark.parametrize(
+    ("description", "versions"),
+    [
+        ("", [(12, "1.3.0", "fix"), (11, "1.2.0", "")]),  # released again under the same name
+        ("", [(12, "1.3.0", ""), (11, "1.3.0", "")]),  # a tool that names all alike
+        ("fix", [(12, "1.3.0", ""), (11, "1.2.0", "")]),
+    ],
+)
+def test_one_step_back_is_not_guessed(script: Script, description: str, versions: list[tuple[int, str, str]]) -> None:
+    with pytest.raises(WxaSpecError, match=r"(?s)one step back is not clear.*12 \(1\.3\.0\), 11 "):
+        script.play(
+            plan_rollback(APPID),
+            getversioninfo=[online("1.3.0", description)],
+            revertcoderelease=[listed(*versions)],
+        )
+
+
+def test_a_version_that_is_named_is_planned_whatever_it_is_called(script: Script) -> None:
+    plan = script.play(
+        plan_rollback(APPID, "12"),
+        getversioninfo=[online("1.3.0", "")],
+        revertcoderelease=[listed((12, "1.3.0", ""), (11, "1.3.0", ""))],
+        **AROUND,
+    )
+    assert (plan.target.app_version, [each.app_version for each in plan.others]) == ("12", ["11"])
+
+
+def test_what_is_online_by_both_texts_is_no_step_back(script: Script) -> None:
+    plan = script.play(
+        plan_rollback(APPID),
+        getversioninfo=[online("1.3.0", "fix")],
+        revertcoderelease=[listed((13, "1.3.0", "fix"), (12, "1.3.0", "first"), (11, "1.2.0", ""))],
+        **AROUND,
+    )
+    assert plan.target.app_version == "12"
