@@ -27,8 +27,9 @@ def write_files(run: FleetRun, fleets: Fleets) -> dict[str, str]:
         with outcomes.open("w", encoding="utf-8", newline="") as file:  # type: ignore[no-untyped-call]
             file.writelines(outcomes_csv(run, fleets.apps(run.key)))
         written["outcomes"] = str(outcomes)
+        rerun = folder / "rerun.yaml"
+        rerun.unlink(missing_ok=True)  # of a time when less was finished
         if text := rerun_manifest(run, fleets.apps(run.key)):
-            rerun = folder / "rerun.yaml"
             rerun.write_text(text, encoding="utf-8")
             written["rerun manifest"] = str(rerun)
     except (OSError, ValueError, ImportError) as error:

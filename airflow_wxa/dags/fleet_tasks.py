@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.api.errcodes import PLATFORM_WEBVIEW_DOMAIN_EMPTY, error_for
+from airflow_wxa.api.errcodes import PLATFORM_WEBVIEW_DOMAIN_EMPTY, WEBVIEW_DOMAIN_NOT_ON_PLATFORM, error_for
 from airflow_wxa.client import AsyncWxaClient
 from airflow_wxa.dags.fleet_files import write_files
-from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.dags.wiring import misspelt_params
+from airflow_wxa.errors import WxaApiError, WxaSpecError
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import AppPlan, Totals, plan_all, plan_digest
@@ -25,6 +27,7 @@ from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approve_plan import audit_quota, require_approved_plan
 from airflow_wxa.operators.fleet_run import fleet_run, run_key
+from airflow_wxa.release import FIELDS, refuse
 from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.steps import configure_domains, modify_platform_domains
 from airflow_wxa.steps.domains import read_platform_hosts
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_SHARDS: Final = 1024  # Airflow's [core] max_map_length
+_MOST_REFUSED: Final = 5
 
 
 @task
@@ -51,7 +55,10 @@ def load_manifest(fixed: Mapping[str, Any]) -> list[dict[str, Any]]:
     params = context["params"]
     read = WxaHook(params["wxa_conn_id"]).read()
     with failing_at_once():
+        refuse(misspelt_params(context, FIELDS))
         manifest = read_manifest(params["manifest"], ManifestSources(read.component_appid), fixed=fixed)
+        if (manifest.common.get("platform") or {}).get("on_platform_list_empty") == "register":
+            refuse(WxaHook(_platform_conn_id(context)).token_problems(None))
         where = list(places(read_waves(manifest.common.get("waves") or {}), len(manifest.apps), params["shard_size"]))
         shards = list(dict.fromkeys(where))
         _check_shards(len(shards), len(manifest.apps))
@@ -78,6 +85,8 @@ def plan_release() -> dict[str, Any]:
     context = get_current_context()
     with failing_at_once():
         fleets, run = open_fleets(), fleet_run(context)
+        # Of a run that ended here, or a plan that was cleared.
+        fleets.reopen(run.key, fleet_app.c.done == "", "plan_release")
         asyncio.run(_planned(fleets, run, WxaHook(context["params"]["wxa_conn_id"]).read()))
         fleets.planned(run.key, plan_digest(run.digest, fleets.apps(run.key)))
     totals = Totals.of((app.appid, AppPlan.from_json(app.plan)) for app in fleets.apps(run.key) if app.plan)
@@ -103,6 +112,7 @@ def check_platform_list() -> str:
     with failing_at_once():
         run = fleet_run(context)
         require_approved_plan(context, run)
+        _refuse_stopped(run)
         if not _list_is_empty(context, run):
             return "configure_domains"
         if _platform(run).get("on_platform_list_empty") != "register":
@@ -110,19 +120,39 @@ def check_platform_list() -> str:
     return "register_platform_domains"
 
 
+def _refuse_stopped(run: FleetRun) -> None:
+    if run.stopped_by is not None:
+        raise AirflowFailException(f"the run was stopped by {run.stopped_by or 'somebody'}: no new write starts")
+
+
 def _list_is_empty(context: Context, run: FleetRun) -> bool:
-    """Tell whether the platform has registered no host; without a platform token the first Mini Program is tried."""
-    if run.manifest["release"].get("domain_action") == "get":
+    """Tell whether the platform has registered no host; without a platform token a Mini Program is tried.
+
+    That is the first that writes domains and is not refused for a reason of its own.
+    """
+    known = open_fleets().apps(run.key, fleet_app.c.outcome.is_(None), fleet_app.c.individual == 0)
+    writing = (spec for app in known if (spec := spec_of(run, app)).action != "get")
+    first = next(writing, None)
+    if first is None:
         return False
     on_platform = WxaHook(_platform_conn_id(context))
     hosts = on_platform.run(read_platform_hosts())
     if hosts is not None:
         return not hosts and not on_platform.accepted_writes().registered
     hook = WxaHook(context["params"]["wxa_conn_id"])
-    for app in open_fleets().apps(run.key, fleet_app.c.outcome.is_(None)):
-        spec = spec_of(run, app)
-        accepted = hook.accepted_writes(app.appid)
-        outcome = hook.run(configure_domains(app.appid, spec.action, spec.wanted, accepted=accepted))
+    refused = 0
+    for spec in chain([first], writing):
+        appid = spec.version.appid
+        accepted = hook.accepted_writes(appid)
+        try:
+            outcome = hook.run(configure_domains(appid, spec.action, spec.wanted, accepted=accepted))
+        except WxaApiError as error:
+            if error.errcode == WEBVIEW_DOMAIN_NOT_ON_PLATFORM:  # so it was compared with hosts that are there
+                return False
+            refused += 1
+            if error.retryable or refused == _MOST_REFUSED:
+                raise
+            continue
         if outcome.outcome != "individual":
             return outcome.outcome == "platform_list_empty"
     return False
@@ -140,6 +170,7 @@ def register_platform_domains() -> dict[str, Any]:
     with failing_at_once():
         run = fleet_run(context)
         require_approved_plan(context, run)
+        _refuse_stopped(run)
         if _platform(run).get("on_platform_list_empty") != "register":
             raise AirflowSkipException("the manifest does not ask to register hosts")
         hook = WxaHook(_platform_conn_id(context))
@@ -151,7 +182,8 @@ def _hosts(run: FleetRun) -> list[str]:
     """Return the hosts to register: as the manifest names them, else those of all wanted domains."""
     if hosts := _platform(run).get("platform_domains"):
         return list(hosts)
-    return sorted({host for app in open_fleets().apps(run.key) for host in spec_of(run, app).platform_hosts})
+    specs = (spec_of(run, app) for app in open_fleets().apps(run.key))
+    return sorted({host for spec in specs if spec.action in {"add", "set"} for host in spec.platform_hosts})
 
 
 def _platform(run: FleetRun) -> Mapping[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import timedelta
+from difflib import get_close_matches
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +13,13 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSkipException
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from airflow.sdk import BaseOperator, Context, Param
     from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+
+log = logging.getLogger(__name__)
 
 
 def wxa_dag(
@@ -51,6 +56,26 @@ def only_when_approval_is_wanted(context: Context) -> None:
     """Skip when the run asks for no approval."""
     if not context["params"]["approval"]:
         raise AirflowSkipException("the params ask for no approval")
+
+
+def misspelt_params(context: Context, elsewhere: Container[str] = ()) -> list[str]:
+    """Return a line for each key of the trigger that is no param of the DAG but looks like one.
+
+    Airflow takes any key, and a misspelt ``release`` would publish. Tools add keys of their own (OpenLineage does):
+    those that look like no param are only logged.
+
+    :param elsewhere: names that mean something, and nothing here.
+    """
+    params = list(context["dag"].params)
+    problems = []
+    for name in dict(context["dag_run"].conf or {}).keys() - set(params):
+        if name in elsewhere:
+            problems.append(f"{name}: is no param of this DAG, and would change nothing")
+        elif close := get_close_matches(name, params, n=1, cutoff=0.8):
+            problems.append(f"{name}: is no param of this DAG, {close[0]} is")
+        else:
+            log.warning("%s in the run's conf is no param of this DAG: it changes nothing", name)
+    return sorted(problems)
 
 
 def add_help(*tasks: BaseOperator | MappedOperator) -> None:

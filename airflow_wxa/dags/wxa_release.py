@@ -7,8 +7,6 @@ and prove that version and domains are online.
 
 from __future__ import annotations
 
-import logging
-from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +15,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
-from airflow_wxa.dags.wiring import add_help, wxa_dag
+from airflow_wxa.dags.wiring import add_help, misspelt_params, wxa_dag
 from airflow_wxa.errors import WxaApiError, WxaStateError
 from airflow_wxa.hooks.store import store_problems
 from airflow_wxa.hooks.wxa import WxaHook
@@ -42,8 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow.sdk import Context
-
-log = logging.getLogger(__name__)
 
 _MOST_RUNS: Final = 10_000  # a run waits for a review for days, and a waiting run costs nothing
 
@@ -175,22 +171,6 @@ def check_release() -> None:
     with failing_at_once():
         store = [each for each in store_problems() if not any(each in problem for problem in problems)]
         refuse(problems + store)
-
-
-def misspelt_params(context: Context) -> list[str]:
-    """Return a line for each key of the trigger that is no param of the DAG but looks like one.
-
-    Airflow takes any key, and a misspelt ``release`` would publish. Tools add keys of their own (OpenLineage does):
-    those that look like no param are only logged.
-    """
-    params = list(context["dag"].params)
-    problems = []
-    for name in dict(context["dag_run"].conf or {}).keys() - set(params):
-        if close := get_close_matches(name, params, n=1, cutoff=0.8):
-            problems.append(f"{name}: is no param of this DAG, {close[0]} is")
-        else:
-            log.warning("%s in the run's conf is no param of this DAG: it changes nothing", name)
-    return sorted(problems)
 
 
 def platform_conn_id(context: Context) -> str:

@@ -56,19 +56,28 @@ class LocatedList(list[Any]):
         self.lines: list[int] = []
 
 
+#: Tag, pattern and first characters of the plain values that are no texts.
+PLAIN_VALUES: Final = (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("null", r"~|null|Null|NULL|", "~nN"),
+    ("int", r"-?(?:0|[1-9][0-9]*)", "-0123456789"),
+    ("float", r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", "-0123456789"),
+)
+
+
+def know_plain_values(yaml_class: Any) -> None:
+    """Let a loader read these values as no texts, or a dumper put texts that look like them into quotes."""
+    for tag, pattern, first in PLAIN_VALUES:
+        yaml_class.add_implicit_resolver(_PREFIX + tag, re.compile(rf"(?:{pattern})\Z"), [*first, ""])
+
+
 class _Loader(_Base):  # type: ignore[misc]
     """Knows the plain values of JSON and no others."""
 
     yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012  (PyYAML's own attribute)
 
 
-for _tag, _pattern, _first in (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("null", r"~|null|Null|NULL|", "~nN"),
-    ("int", r"-?(?:0|[1-9][0-9]*)", "-0123456789"),
-    ("float", r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", "-0123456789"),
-):
-    _Loader.add_implicit_resolver(_PREFIX + _tag, re.compile(rf"(?:{_pattern})\Z"), [*_first, ""])
+know_plain_values(_Loader)
 
 
 def read_document(text: str, file: str) -> tuple[Any, list[Problem]]:

@@ -81,7 +81,7 @@ class Manifest:
 def read_manifest(text: str, sources: Sources, *, fixed: Mapping[str, Any] | None = None, file: str = "") -> Manifest:
     """Read a manifest: YAML, JSON, or one line that names a file of the sources.
 
-    :param fixed: field of a release → the value that the DAG has decided; a manifest that gives one is refused.
+    :param fixed: field of a release → the value that the DAG has decided; a manifest that gives another is refused.
     :param file: what the text was read from, if it was.
     :raises WxaSpecError: every problem together, each with file and line.
     """
@@ -129,6 +129,8 @@ class _ManifestReader:
         self._file = file
         self._sources = sources
         self._fixed = fixed
+        self._platform = LocatedDict(1)
+        self._adds = False  # whether a Mini Program gets domains
         self._seen: set[tuple[str, int, str]] = {(each.file, each.line, each.text) for each in problems}
         self.problems = problems
 
@@ -140,12 +142,18 @@ class _ManifestReader:
         self._check_shape(document)
         release = document.get("release")
         release = release if isinstance(release, LocatedDict) else LocatedDict(document.line)
-        for name in sorted(set(release) & set(self._fixed)):
+        if isinstance(document.get("platform"), LocatedDict):
+            self._platform = document["platform"]
+        for name in sorted(name for name in set(release) & set(self._fixed) if release[name] != self._fixed[name]):
             self._say(release.lines[name], f"release.{name}: the DAG has decided it, take it out")
         self._check_window(document.get("window"))
         apps = tuple(self._checked(release, self._app_entries(document.get("apps"))))
         if not apps and not self.problems:
             self._say(document.lines["apps"], "apps: names no Mini Program")
+        if self._platform.get("on_platform_list_empty") == "register" and not self._adds and not self.problems:
+            what = "goes with domain_action add or set, and no Mini Program has one"
+            line = self._platform.lines["on_platform_list_empty"]
+            self._say(line, f"platform.on_platform_list_empty = 'register': {what}")
         common = {name: _plain(value) for name, value in document.items() if name != "apps"}
         return Manifest({**common, "release": {**_plain(release), **self._fixed}}, apps)
 
@@ -205,7 +213,9 @@ class _ManifestReader:
             self._say(1, "; ".join(_unknown(each, ("appid", *RELEASE_FIELDS)) for each in unknown), name)
         if "appid" not in names:
             self._say(1, "has no column appid", name)
-        if unknown or "appid" not in names:
+        if twice := sorted({each for each in names if names.count(each) > 1}):
+            self._say(1, f"has more than one column {', '.join(twice)}", name)
+        if unknown or twice or "appid" not in names:
             return
         try:
             for row in rows:
@@ -244,19 +254,25 @@ class _ManifestReader:
             else:
                 lines[appid] = entry.line
                 self._check_app(release, appid, entry)
-                yield App(appid, _plain(entry.given))
+                yield App(appid, {name: _plain(each) for name, each in entry.given.items() if name not in self._fixed})
 
     def _check_app(self, release: LocatedDict, appid: str, entry: _Entry) -> None:
         for name in entry.given:
-            if name not in RELEASE_FIELDS or name in self._fixed:
+            if name not in RELEASE_FIELDS or entry.given[name] != self._fixed.get(name, entry.given[name]):
                 self._say(entry.lines.get(name, entry.line), self._misplaced(name), entry.file)
         asked = {name: value for name, value in {**release, **entry.given}.items() if name in RELEASE_FIELDS}
-        for problem in read_release({**asked, **self._fixed, "appid": appid})[1]:
+        asked |= {**self._fixed, "appid": appid}
+        # What the platform's list gets is what these need; others do not come to it.
+        adds = asked.get("domain_action", FIELDS["domain_action"].default) in ("add", "set")
+        self._adds = self._adds or adds
+        for problem in read_release({**(self._platform if adds else {}), **asked})[1]:
             name = re.split(r"[ .:]", problem, maxsplit=1)[0]
             if isinstance(asked.get(name), int | float) and name == "user_version":
                 problem += "; write it in quotes"  # noqa: PLW2901
             if name in entry.given:
                 self._say(entry.lines.get(name, entry.line), problem, entry.file)
+            elif name in self._platform:
+                self._say(self._platform.lines[name], f"platform.{problem}")
             else:
                 self._say(release.lines.get(name, release.line), f"release.{problem}")
 

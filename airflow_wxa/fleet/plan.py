@@ -59,6 +59,7 @@ class AppPlan:
     :param add: domains it does not have and will; ``remove`` those it will not have any more.
     :param individual: 89231 was answered.
     :param blocked: columns of its row when it cannot go on.
+    :param after: its own domains behind configure_domains, where that adds all of the platform's.
     """
 
     steps: tuple[str, ...]
@@ -68,6 +69,7 @@ class AppPlan:
     remove: tuple[str, ...] = ()
     individual: bool = False
     blocked: dict[str, Any] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> AppPlan:
@@ -81,7 +83,7 @@ class AppPlan:
     def values(self) -> dict[str, Any]:
         """Columns of the Mini Program's row."""
         plan = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-        del plan["blocked"], plan["individual"]
+        del plan["blocked"], plan["individual"], plan["after"]
         grant = "waiting" if "submit" in self.steps else ""
         return {"plan": plan, "audit_grant": grant, "individual": int(self.individual), **self.blocked}
 
@@ -219,7 +221,8 @@ def plan_digest(manifest: str, apps: Iterable[FleetApp]) -> str:
     """
     whole = hashlib.sha256(manifest.encode())
     for app in apps:
-        whole.update(json.dumps([app.appid, app.given, app.plan, app.outcome], sort_keys=True).encode())
+        plan = app.plan and {name: value for name, value in app.plan.items() if name != "after"}
+        whole.update(json.dumps([app.appid, app.given, plan, app.outcome], sort_keys=True).encode())
     return whole.hexdigest()
 
 

@@ -269,7 +269,10 @@ class Shard:
         if not app.auditid:  # who takes it up again waits for its scan anew
             values["submitted_at"] = None
         log.warning("%s %s: %s", app.appid, values["outcome"], error.what)
-        if app.audit_grant == "held" and not _may_have_submitted(error):
+        if app.audit_grant == "held" and values["outcome"] == "no_quota":
+            await self._rows.save()
+            await asyncio.to_thread(self._fleets.use_up, self._run.key, {app.position: values})
+        elif app.audit_grant == "held" and not _may_have_submitted(error):
             await self._pass_on(app, values)
         elif values["outcome"] == "no_quota" and app.audit_grant == "":
             # Its plan saw a sheet of this version that is gone by now.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.errors import WxaAuditRejected, WxaError, WxaQuotaError
 from airflow_wxa.steps import (
     Submission,
@@ -19,6 +20,7 @@ from airflow_wxa.steps import (
     configure_domains,
     configure_server_domains,
     privacy_scan,
+    prove_server_domains,
     release_version,
     set_privacy_setting,
     submit_version,
@@ -79,7 +81,10 @@ def configure(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Ste
         raise outcome.as_error()
     planned = (app.plan or {}).get("before")
     changed = planned is not None and outcome.before is not None and list(outcome.before) != planned
-    return Progress((*servers, outcome), _planned_again("its business domains had changed") if changed else {})
+    values = _planned_again("its business domains had changed") if changed else {}
+    if spec.action is None and app.plan is not None:  # all of the platform's: which these are is known only now
+        values["plan"] = {**app.plan, "after": list(outcome.after or ())}
+    return Progress((*servers, outcome), values)
 
 
 def commit(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Step[Progress]:
@@ -153,12 +158,19 @@ def _verify(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites, *, relea
     yield from verify_release(
         spec.version, _effective(app, spec), individual=individual, released_at=released_at, accepted=accepted
     )
+    action, servers = spec.server_domains or ("", {})
+    if action in {"add", "set"}:
+        yield from prove_server_domains(app.appid, servers)
     return Progress(values={"outcome": "released"})
 
 
 def _effective(app: FleetApp, spec: ReleaseSpec) -> Sequence[WebviewDomain]:
-    """Return the domains that must be effective behind the release."""
-    return spec.wanted if spec.action in {"add", "set"} and not app.individual else ()
+    """Return the domains that must be effective behind the release: for ``all`` those that were read back."""
+    if app.individual:
+        return ()
+    if spec.action is None:
+        return parse_origins((app.plan or {}).get("after") or ())
+    return spec.wanted if spec.action in {"add", "set"} else ()
 
 
 def ending(error: WxaError) -> dict[str, Any]:
@@ -171,6 +183,8 @@ def ending(error: WxaError) -> dict[str, Any]:
         word = "no_quota"
     values = "; ".join(f"{name} {value}" for name, value in error.values.items() if name not in {"errcode", "rid"})
     what = f"{error.what} ({values})" if values else error.what
+    if isinstance(error, WxaAuditRejected) and error.reason:  # the only thing that says what to fix
+        what += f": {' '.join(error.reason.split())}"
     return {"outcome": word, "errcode": errcode, "what": what, "next_step": error.next_step}
 
 

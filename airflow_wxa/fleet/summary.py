@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from airflow_wxa.api.values import csv_cell
+from airflow_wxa.fleet.located import know_plain_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,7 +34,14 @@ OUTCOME_FIELDS: Final = (
 _WORST_FIRST: Final = ("failed", "blocked", "rejected", "pending", "no_quota", "not_reached")
 _FINISHED: Final = frozenset({"released", "rejected"})
 _NAMED: Final = 10
-_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_Base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Dumper(_Base):  # type: ignore[misc]
+    """Puts a text into quotes that a manifest is read to hold as something else: ``1e5`` is a number there."""
+
+
+know_plain_values(_Dumper)
 
 
 def outcome_of(run: FleetRun, app: FleetApp) -> dict[str, Any]:

@@ -36,6 +36,9 @@ def accepted_writes(
         ledger = open_ledger()
         lately = ledger.accepted(component_appid, fingerprints, task, seconds=LAG_SECONDS)
         withdrawn = ledger.withdrawn(component_appid, fingerprints, task)
+        noted = {
+            (whose, mark): auditid for whose, mark, auditid in ledger.auditids(component_appid, fingerprints, task)
+        }
     except WxaError as error:
         log.warning("what WeChat accepted lately is not known, the step goes on: %s", error.what)
         return dict.fromkeys(fingerprints, NOTHING_ACCEPTED)
@@ -52,12 +55,13 @@ def accepted_writes(
                 if fingerprint in ("", row.fingerprint) or not row.fingerprint
             ],
             (auditid for whose, auditid in withdrawn if whose == appid),
+            noted.get((appid, fingerprint), ""),
         )
         for appid, fingerprint in fingerprints.items()
     }
 
 
-def _accepted(rows: list[tuple[Entry, float]], withdrawn: Iterable[str]) -> AcceptedWrites:
+def _accepted(rows: list[tuple[Entry, float]], withdrawn: Iterable[str], noted_auditid: str) -> AcceptedWrites:
     of_list = [row.asked for row, _ in rows if row.endpoint == "modify_wxa_jump_domain"]
     added = [asked for asked in of_list if asked.get("action") in _REGISTERING]
     return AcceptedWrites(
@@ -68,4 +72,5 @@ def _accepted(rows: list[tuple[Entry, float]], withdrawn: Iterable[str]) -> Acce
         submitted={row.auditid: LAG_SECONDS - ago for row, ago in rows if row.auditid},
         registered=normalised_hosts(";".join(asked["wxa_jump_h5_domain"] for asked in added)),
         withdrawn=frozenset(withdrawn),
+        noted_auditid=noted_auditid,
     )

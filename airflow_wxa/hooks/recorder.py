@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.call import Reply
 from airflow_wxa.client.metrics import count
-from airflow_wxa.errors import WxaApiError, WxaError, WxaSpecError
+from airflow_wxa.errors import WxaApiError, WxaAuditRejected, WxaError, WxaSpecError
 from airflow_wxa.store import Result, TaskRef
 
 if TYPE_CHECKING:
@@ -113,6 +113,8 @@ def _results(wrote: Call | None, end: Any) -> list[Result]:
         "next_step": end.next_step,
         "errcode": getattr(end, "errcode", None),
     }
+    if isinstance(end, WxaAuditRejected):  # a fleet's: a single release keeps the review's own outcome
+        said |= {"reason": end.reason, "auditid": end.values.get("auditid", "")}
     endpoint = wrote.endpoint.name if wrote else ""  # what stopped at a read wrote nothing, and is stuck all the same
     return [Result(appid or THE_PLATFORM, endpoint, said, resolves=False)]
 

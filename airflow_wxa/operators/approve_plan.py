@@ -60,7 +60,8 @@ def audit_quota(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int:
     :raises WxaError: none of the first Mini Programs can tell.
     """
     refused: WxaError | None = None
-    healthy = fleets.apps(run.key, fleet_app.c.outcome.is_(None))
+    # Who had no quota when this was asked last is asked for again.
+    healthy = fleets.apps(run.key, fleet_app.c.outcome.is_(None) | (fleet_app.c.outcome == "no_quota"))
     for _, app in zip(range(_ASKED_FOR_QUOTA), healthy, strict=False):
         try:
             with hook.get_conn() as client:

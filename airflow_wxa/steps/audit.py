@@ -84,7 +84,7 @@ def submit_version(
         version.appid, version_desc=how.version_desc, privacy_api_not_use=how.privacy_api_not_use, form=how.form
     )
     call.content()  # a form that WeChat cannot take is refused before the first look
-    noted_auditid = how.noted_auditid or accepted.auditid
+    noted_auditid = how.noted_auditid or accepted.auditid or accepted.noted_auditid
 
     def lags(sheet: AuditSheet | None) -> bool:
         seen = version.is_sheet(sheet, noted_auditid) or (sheet is not None and sheet.auditid == accepted.auditid)

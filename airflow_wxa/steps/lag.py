@@ -33,12 +33,14 @@ class AcceptedWrites:
     :param submitted: auditid of each submission, the newest first → for how many seconds it may still be unseen.
     :param registered: hosts that were added to the platform list.
     :param withdrawn: auditids of sheets that the run withdrew, however long ago.
+    :param noted_auditid: of the run's latest submission of this version, however long ago; ``""``: none.
     """
 
     before: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     submitted: Mapping[str, float] = field(default_factory=dict)
     registered: frozenset[str] = frozenset()
     withdrawn: frozenset[str] = frozenset()
+    noted_auditid: str = ""
 
     @property
     def auditid(self) -> str:

@@ -271,7 +271,8 @@ class Fleets:
         statement = update(fleet_app).where(open_).values(outcome=outcome, what=what, next_step=next_step)
         with self._database.writing() as connection:
             count = connection.execute(statement).rowcount
-            self._show(connection, key, which, fleet_app.c.outcome == outcome)
+            if count:  # else it was said before, and another run may have gone on since
+                self._show(connection, key, which, fleet_app.c.outcome == outcome)
         return count
 
     def counts(self, key: RunKey) -> list[tuple[str, str, str | None, int | None, int]]:
@@ -337,6 +338,19 @@ class Fleets:
             self._show(connection, key, fleet_app.c.position.in_(list(changes)))
             return self._grant(connection, key, carrier)
 
+    def use_up(self, key: RunKey, changes: _CHANGES) -> None:
+        """End Mini Programs that WeChat had no submission left for; what is not held by now goes to nobody.
+
+        :param changes: by position.
+        """
+        waiting = {position: {**values, "audit_grant": "waiting"} for position, values in changes.items()}
+        with self._database.writing() as connection:
+            connection.execute(select(fleet_run.c.run_id).where(_of(fleet_run, key)).with_for_update())
+            _change(connection, key, waiting)
+            left = _count(connection, key, fleet_app.c.audit_grant.in_(("held", "spent")))
+            connection.execute(update(fleet_run).where(_of(fleet_run, key)).values(audits_granted=left))
+            self._show(connection, key, fleet_app.c.position.in_(list(changes)))
+
     def _grant(self, connection: Connection, key: RunKey, carrier: str | None) -> list[FleetApp]:
         """Grant what is free to those that wait, in order."""
         query = select(fleet_run.c.audits_granted).where(_of(fleet_run, key))
@@ -347,7 +361,7 @@ class Fleets:
         waiting = and_(_of(fleet_app, key), fleet_app.c.audit_grant == "waiting", fleet_app.c.outcome == "no_quota")
         query_next = select(*_APP_COLUMNS).where(waiting).order_by(fleet_app.c.position).limit(free)
         chosen = [FleetApp(*row) for row in connection.execute(query_next)]
-        values: dict[str, Any] = {"audit_grant": "held", "outcome": None, "what": "", "next_step": ""}
+        values: dict[str, Any] = {"audit_grant": "held", "outcome": None, "errcode": None, "what": "", "next_step": ""}
         if carrier is not None:
             values["carrier"] = carrier
         _change(connection, key, {each.position: values for each in chosen})

@@ -345,6 +345,16 @@ class Ledger:
             rows = connection.execute(query)
             return [(appid, before["auditid"]) for appid, before in rows if before and before.get("auditid")]
 
+    def auditids(
+        self, component_appid: str, appids: Collection[str], task: TaskRef
+    ) -> list[tuple[str, str | None, str]]:
+        """Return appid, fingerprint and auditid of Mini Programs' submissions in a run, the oldest first."""
+        query = select(ledger.c.appid, ledger.c.fingerprint, ledger.c.auditid).where(
+            _of_run(component_appid, task), ledger.c.appid.in_(appids), ledger.c.auditid.is_not(None)
+        )
+        with self._database.reading() as connection:
+            return [tuple(row) for row in connection.execute(query.order_by(ledger.c.id)) if row.auditid]
+
     def erase(self, *, older_than_days: float | None = None, appid: str | None = None) -> int:
         """Delete rows and outcomes; returns how many rows of the ledger.
 

@@ -9,8 +9,10 @@ import yaml
 
 from airflow_wxa.api.server_domain import modify_domain
 from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.fleet.plan import plan_digest
 from airflow_wxa.sandbox import seeded_fleet
 from airflow_wxa.sandbox.server import serve
+from airflow_wxa.steps import lag
 from airflow_wxa.store import TaskRef
 from tests.fleet.driving import PLATFORM, Drive
 
@@ -72,6 +74,58 @@ def test_the_review_gets_what_the_manifest_has_for_it(tmp_path: Path) -> None:
         sent = {each.appid: each.body for each in wechat.journal if each.path == "/wxa/submit_audit"}
     assert sent[first.appid]["ugc_declare"] == form["ugc_declare"]
     assert "ugc_declare" not in sent[other.appid]
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept", "missing"),
+    [
+        (
+            {"server_domains": {"requestdomain": ["https://a.example.com"]}, "domain_action": "get"},
+            ["example.com"],
+            "requestdomain https://a.example.com",
+        ),
+        ({"domain_action": "all"}, ["example.org"], "not on the platform list https://example.com"),
+    ],
+)
+def test_no_domain_is_lost_unseen(
+    asked: dict[str, Any], kept: list[str], missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lag, "_PAUSES", (0.0,))
+    fleet = seeded_fleet(1, seed=3, shares={})
+    (platform,), (account,) = fleet.world.platforms, fleet.world.mini_programs
+    platform.server_testing, platform.server_published = ["example.com"], ["example.com"]
+    with serve(fleet.world) as wechat:
+        drive = Drive(
+            f"sqlite:///{tmp_path / 'wxa.db'}",
+            wechat.url,
+            {account.appid: account.fixed_token},
+            platform_token=platform.component_access_token,
+        )
+        release = {"template_id": 47, "user_version": "3.2.0", **asked}
+        drive.load(yaml.safe_dump({"release": release, "apps": [account.appid]}))
+        drive.submitted()
+        platform.testing, platform.published = kept, kept
+        platform.server_testing, platform.server_published = [], []
+        drive.released("rest")
+    (app,) = drive.apps().values()
+    assert app.outcome == "blocked"
+    assert missing in app.what
+
+
+def test_all_domains_of_the_platform_are_proved_to_be_effective(tmp_path: Path) -> None:
+    fleet = seeded_fleet(1, seed=3, shares={})
+    (account,) = fleet.world.mini_programs
+    with serve(fleet.world) as wechat:
+        drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", wechat.url, {account.appid: account.fixed_token})
+        release = {"template_id": 47, "user_version": "3.2.0", "domain_action": "all"}
+        drive.load(yaml.safe_dump({"release": release, "apps": [account.appid]}))
+        drive.plan()
+        planned = plan_digest(drive.run.digest, drive.fleets.apps(drive.key))
+        drive.submitted()
+        assert drive.apps()[account.appid].plan["after"] == ["https://example.com"]  # type: ignore[index]
+        assert plan_digest(drive.run.digest, drive.fleets.apps(drive.key)) == planned
+        drive.released("rest")
+    assert drive.apps()[account.appid].outcome == "released"
 
 
 @pytest.mark.parametrize("wrong", [{"requestdomain": ["http://a.example.com"]}, {"action": "get"}, {"domains": []}])

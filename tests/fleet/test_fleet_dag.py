@@ -1,18 +1,24 @@
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
+from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_wxa.dags import fleet_tasks
 from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.notifications import WxaNotifier
 from airflow_wxa.sandbox.server import serve
-from airflow_wxa.store.tables import fleet_run
+from airflow_wxa.store.fleets import RunKey
+from airflow_wxa.store.tables import fleet_app, fleet_run
 from tests.airflow_session import answering, register_dag, run_dag
-from tests.fleet.fleets import fleet_connection, fleet_world, manifest
+from tests.fleet.fleets import appid, fleet_connection, fleet_world, manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,6 +62,114 @@ def fleet(airflow_database: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
             return Fleet(running, made)
 
         yield start
+
+
+class Alone:
+    """Tasks of a run that are called by themselves."""
+
+    KEY = RunKey("wxa_fleet_release", "alone")
+
+    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.world, self._monkeypatch = world, monkeypatch
+
+    def load(self, text: str, **conf: Any) -> None:
+        conf = {"manifest": text, "approval": False} | conf
+        params = {"shard_size": 2, "wxa_conn_id": "wxa_default", "platform_conn_id": None} | conf
+        context = {
+            "params": params,
+            "ti": SimpleNamespace(dag_id=self.KEY.dag_id, run_id=self.KEY.run_id),
+            "dag_run": SimpleNamespace(conf=conf),
+            "dag": fleet_release_dag(),
+        }
+        self._monkeypatch.setattr(fleet_tasks, "get_current_context", lambda: context)
+        fleet_tasks.load_manifest.function({})
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Alone]]:
+    with ExitStack() as stack:
+
+        def start(*, platform_token: bool = True, **world: Any) -> Alone:
+            made = fleet_world(3, **world)
+            connection = json.loads(fleet_connection(stack.enter_context(serve(made)).url, 3))
+            if not platform_token:
+                del connection["extra"]["component_access_token"]
+            monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(connection))
+            monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")
+            return Alone(made, monkeypatch)
+
+        yield start
+
+
+def test_a_misspelt_param_and_what_a_manifest_says_are_refused(alone: Callable[..., Alone]) -> None:
+    with pytest.raises(AirflowFailException) as refused:
+        alone().load(manifest(3), approver=["lin"], audit_quota_reserve=20, openlineage={})
+    assert "approver: is no param of this DAG, approvers is" in str(refused.value)
+    assert "audit_quota_reserve: is no param of this DAG" in str(refused.value)
+    assert "openlineage" not in str(refused.value)
+
+
+def test_a_plan_that_is_cleared_when_the_run_has_ended_plans_all_again(alone: Callable[..., Alone]) -> None:
+    alone().load(manifest(3))
+    open_fleets().end_rest(Alone.KEY, fleet_app.c.position >= 0, "not_reached", "a lost task came first", "")
+    assert fleet_tasks.plan_release.function()["apps"] == 3
+    assert {(app.outcome, app.audit_grant) for app in open_fleets().apps(Alone.KEY)} == {(None, "waiting")}
+
+
+REGISTER = {"on_platform_list_empty": "register"}
+
+
+def test_a_run_that_is_stopped_registers_nothing(alone: Callable[..., Alone]) -> None:
+    here = alone(testing=[], published=[])
+    here.load(manifest(3, platform=REGISTER))
+    open_fleets().stop(Alone.KEY, "lin")
+    for each in (fleet_tasks.check_platform_list, fleet_tasks.register_platform_domains):
+        with pytest.raises(AirflowFailException, match="stopped by lin"):
+            each.function()
+    assert here.world.platforms[0].published == []
+
+
+def test_only_hosts_that_somebody_adds_are_registered(alone: Callable[..., Alone]) -> None:
+    here = alone(testing=[], published=[])
+    own = {"appid": appid(0), "domain_action": "delete", "webviewdomain": ["https://old.example.com"]}
+    here.load(manifest(3, apps=[own, appid(1)], platform=REGISTER))
+    fleet_tasks.register_platform_domains.function()
+    assert here.world.platforms[0].published == ["m.example.com"]
+
+
+def test_a_registration_needs_a_platform_token_before_anybody_is_asked(alone: Callable[..., Alone]) -> None:
+    with pytest.raises(AirflowFailException, match="component_access_token"):
+        alone(platform_token=False).load(manifest(3, platform=REGISTER))
+
+
+@pytest.mark.parametrize(
+    ("first", "hosts", "road"),
+    [
+        ({"webviewdomain": ["https://m.elsewhere.com"]}, ["example.com"], "configure_domains"),  # 89021
+        ({"domain_action": "get", "webviewdomain": []}, [], "89020"),
+        ({"domain_action": "get", "webviewdomain": []}, ["example.com"], "configure_domains"),
+    ],
+)
+def test_the_first_one_decides_for_nobody_else(
+    alone: Callable[..., Alone], first: dict[str, Any], hosts: list[str], road: str
+) -> None:
+    here = alone(platform_token=False, testing=hosts, published=hosts)
+    here.world.get_refuses = False
+    here.load(manifest(3, apps=[{"appid": appid(0), **first}, appid(1)]))
+    try:
+        found = fleet_tasks.check_platform_list.function()
+    except AirflowFailException as refused:
+        found = str(refused)
+    assert road in found
+
+
+def test_one_that_wants_domains_decides_where_the_others_only_read(alone: Callable[..., Alone]) -> None:
+    here = alone(testing=[], published=[])
+    text = yaml.safe_load(manifest(3, platform=REGISTER))
+    text["release"] |= {"domain_action": "get", "webviewdomain": []}
+    text["apps"][2] = {"appid": appid(2), "domain_action": "add", "webviewdomain": ["https://m.example.com"]}
+    here.load(yaml.safe_dump(text))
+    assert fleet_tasks.check_platform_list.function() == "register_platform_domains"
 
 
 def test_what_a_fleet_would_not_follow_cannot_be_fixed() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
+from airflow_wxa.store.mini_programs import MiniPrograms, Wanted
 from airflow_wxa.store.tables import fleet_app
 from tests.store.databases import store_url  # noqa: F401  a fixture
 
@@ -125,3 +126,14 @@ def test_a_stop_names_who(fleets: Fleets) -> None:
     (run,) = fleets.runs_named("one")
     assert (run.key, run.stopped_by) == (KEY, "lin")
     assert fleets.run(OTHER) is None
+
+
+def test_a_run_that_is_summed_up_again_does_not_hide_a_later_one(fleets: Fleets, store_url: str) -> None:  # noqa: F811
+    load(fleets, 1)
+    everything = fleet_app.c.position >= 0
+    assert fleets.end_rest(KEY, everything, "not_reached", "a gate came first", "") == 1
+    load(fleets, 1, OTHER)
+    fleets.change(OTHER, {0: {"outcome": "released"}})
+    assert fleets.end_rest(KEY, everything, "not_reached", "a gate came first", "") == 0
+    (shown,) = MiniPrograms(store_url).all([KEY.dag_id], Wanted())
+    assert (shown.run_id, shown.outcome) == (OTHER.run_id, "released")

@@ -7,10 +7,12 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
 from airflow_wxa.sandbox import seeded_fleet
 from airflow_wxa.sandbox.server import serve
-from airflow_wxa.store.tables import fleet_app
+from airflow_wxa.store.engine import Database
+from airflow_wxa.store.tables import fleet_app, ledger
 from tests.fleet.driving import Drive
 from tests.fleet.test_outcomes import manifest, tokens
 
@@ -72,6 +74,27 @@ def test_what_a_lost_shard_left_is_not_reached_and_clearing_the_task_goes_on(sta
         assert {app.outcome for app in drive.apps().values()} == {"released"}
         for path in ("/wxa/commit", "/wxa/submit_audit", "/wxa/release"):
             assert wechat.journal.count(path) == len(fleet.kinds), path
+
+
+@pytest.mark.parametrize("audit_polls", [0, 50])
+def test_a_sheet_without_description_is_known_hours_after_its_shard_was_killed(
+    audit_polls: int, tmp_path: Path
+) -> None:
+    fleet = seeded_fleet(1, seed=2, audit_polls=audit_polls)
+    fleet.world.leaves_out = {"user_desc"}
+    with serve(fleet.world) as wechat:
+        drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", wechat.url, tokens(fleet))
+        drive.load(manifest(fleet))
+        drive.submitted()
+        (submitted,) = drive.apps().values()
+        # The answer was noted, the row was not saved.
+        drive.fleets.change(drive.key, {0: {"auditid": "", "audit_grant": "held", "done": "commit_code"}})
+        with Database(drive.store_url).writing() as connection:
+            connection.execute(update(ledger).values(answered_at=ledger.c.answered_at - 7200))
+        drive.stage("submit_audit")
+        assert wechat.journal.count("/wxa/submit_audit") == 1
+    (app,) = drive.apps().values()
+    assert (app.outcome, app.auditid) == (None, submitted.auditid)
 
 
 @pytest.mark.chaos

@@ -116,6 +116,12 @@ def test_what_the_dag_has_decided_is_refused_for_all_and_for_one() -> None:
     ]
 
 
+def test_what_the_dag_has_decided_may_stand_there_as_it_is() -> None:
+    text = f"{RELEASE}apps:\n  - {{appid: {FIRST}, template_id: 47}}\n"
+    asked = read(text, fixed={"template_id": 47, "on_individual": "stop"})
+    assert (asked.common["release"]["on_individual"], asked.apps[0].given) == ("stop", {})
+
+
 def test_what_the_dag_has_decided_is_asked_for_all() -> None:
     text = f"release: {{user_version: a, domain_action: get}}\napps: [{FIRST}]"
     assert read(text, fixed={"template_id": 49}).common["release"]["template_id"] == 49
@@ -136,6 +142,33 @@ def test_a_csv_is_refused_by_its_own_lines() -> None:
     table = f"appid,privacy_api_not_use\n{FIRST},perhaps\n{SECOND},true,x\nwx01,\n"
     found = problems(f"{RELEASE}apps: {{csv: shops.csv}}", **{"shops.csv": table})
     assert [each.split(": ")[0] for each in found] == ["shops.csv:2", "shops.csv:3", "shops.csv:4"]
+
+
+def test_a_column_that_stands_twice_is_refused() -> None:
+    table = f"appid,user_desc,user_desc\n{FIRST},a,b\n"
+    (found,) = problems(f"{RELEASE}apps: {{csv: shops.csv}}", **{"shops.csv": table})
+    assert found == "shops.csv:1: has more than one column user_desc"
+
+
+@pytest.mark.parametrize(
+    ("platform", "problem"),
+    [
+        ("{platform_domains: [a.example.com/x]}", "manifest:3: platform.platform_domains: "),
+        (
+            "{on_platform_list_empty: register, platform_domains: [example.org]}",
+            "manifest:1: release.webviewdomain: 'https://m.example.com' is covered by none of",
+        ),
+    ],
+)
+def test_the_platform_is_asked_for_as_for_one_release(platform: str, problem: str) -> None:
+    (found,) = problems(f"{RELEASE}apps: [{FIRST}, {SECOND}]\nplatform: {platform}")
+    assert found.startswith(problem)
+
+
+def test_nothing_is_registered_where_nobody_adds_domains() -> None:
+    apps = f"apps: [{FIRST}]\nplatform: {{on_platform_list_empty: register}}"
+    (found,) = problems(RELEASE.replace("webview", "domain_action: delete, webview") + apps)
+    assert found.startswith("manifest:3: platform.on_platform_list_empty = 'register': goes with domain_action add")
 
 
 def test_all_authorised_ones_but_those_excluded() -> None:

@@ -13,7 +13,7 @@ from airflow_wxa.sandbox import seeded_fleet
 from airflow_wxa.sandbox.loose import Looseness
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.steps import lag
-from tests.fleet.driving import Drive
+from tests.fleet.driving import PLATFORM, Drive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,3 +70,18 @@ def test_each_mini_program_ends_as_its_kind_must(size: int, tmp_path: Path, monk
     assert Counter(outcome for outcome, _ in found.values())["released"] == sum(
         EXPECTED[kind][0] == "released" for kind in fleet.kinds.values()
     )
+
+
+def test_a_rejected_one_says_what_the_reviewer_said(tmp_path: Path) -> None:
+    fleet = seeded_fleet(1, seed=11, shares={"rejected": 1.0})
+    (appid,) = fleet.kinds
+    with serve(fleet.world) as wechat:
+        drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", wechat.url, tokens(fleet))
+        drive.load(manifest(fleet))
+        drive.submitted()
+        drive.released("rest")
+    app = drive.apps()[appid]
+    assert app.outcome == "rejected"
+    assert "the pages do not match the chosen category" in app.what
+    (said,) = [each.said for each in drive.ledger().outcomes(PLATFORM, appid)]
+    assert (said["auditid"], said["reason"]) == (app.auditid, "1: the pages do not match the chosen category")

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.operators.approve_plan import audit_quota
 from airflow_wxa.sandbox import seeded_fleet
 from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.server import serve
+from tests.fleet import fleets
 from tests.fleet.driving import Drive
 from tests.fleet.test_outcomes import manifest, tokens
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 REST, RESERVE, FLEET = 30, 2, 50  # the 300, 20 and 500, a tenth
 GRANTED = REST - RESERVE
@@ -40,3 +45,29 @@ def test_as_many_are_submitted_as_the_quota_has_the_first_that_could_be(tmp_path
     assert [appid for appid, outcome in outcomes.items() if outcome == "released"] == could
     assert [appid for appid, outcome in outcomes.items() if outcome == "no_quota"] == appids[-(FLEET - GRANTED - 2) :]
     assert (outcomes[no_right], outcomes[no_code]) == ("blocked", "blocked")
+
+
+def test_a_quota_that_others_have_used_up_is_met_once_and_asked_for_again_next_month(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = fleets.fleet_world(4)
+    world.platforms[0].audit_rest = 0
+    with serve(world) as wechat:
+        monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", fleets.fleet_connection(wechat.url, 4))
+        known = {fleets.appid(number): fleets.token(number) for number in range(4)}
+        drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", wechat.url, known)
+        drive.load(fleets.manifest(4), shard_size=2)
+        drive.submitted(usable=1)
+        assert [(app.outcome, app.errcode) for app in drive.apps().values()] == [
+            ("no_quota", 85085),
+            *[("no_quota", None)] * 3,
+        ]
+        assert (wechat.journal.count("/wxa/commit"), wechat.journal.count("/wxa/submit_audit")) == (1, 1)
+        world.platforms[0].audit_rest = 3
+        assert audit_quota(WxaHook(), drive.fleets, drive.run) == 3
+        drive.gate(3)
+        drive.stage("commit_code")
+        drive.stage("submit_audit")
+        drive.released("rest")
+    ended = [(app.outcome, app.errcode) for app in drive.apps().values()]
+    assert ended == [*[("released", None)] * 3, ("no_quota", None)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING
 import yaml
 
 from airflow_wxa.fleet import pace
+from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.summary import rerun_manifest
 from airflow_wxa.sandbox import seeded_fleet
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.store.fleets import RunKey
 from tests.fleet.driving import Drive
+from tests.fleet.test_manifest import FIRST, Files
 from tests.fleet.test_outcomes import manifest, tokens
 
 if TYPE_CHECKING:
@@ -60,3 +63,12 @@ def test_a_stopped_wave_writes_no_more_and_the_rerun_manifest_finishes_it(
         assert {app.outcome for app in again.apps().values()} == {"released"}
         assert wechat.journal.count("/wxa/release") == len(fleet.kinds)
         assert wechat.journal.count("/wxa/submit_audit") == len(fleet.kinds)
+
+
+def test_the_rerun_manifest_asks_for_the_same_texts_and_numbers(tmp_path: Path) -> None:
+    release = {"template_id": "47", "user_version": "8e12", "domain_action": "get"}
+    own = {"ext_json": {"ext": {"shop": "7e2", "till": 7, "rate": 0.00001, "sign": "no"}}}
+    drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", "http://127.0.0.1:1", {})
+    drive.load(json.dumps({"release": release, "apps": [{"appid": FIRST, **own}]}))
+    again = read_manifest(rerun_manifest(drive.run, drive.fleets.apps(drive.key)), Files())
+    assert (again.common["release"], again.apps[0].given) == (release, own)
