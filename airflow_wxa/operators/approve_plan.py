@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.audit import queryquota
-from airflow_wxa.errors import WxaError
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.errors import WxaError, WxaTransportError
 from airflow_wxa.fleet.plan import AppPlan, Totals
 from airflow_wxa.fleet.waves import WAVES, wave_counts
 from airflow_wxa.hooks.store import open_fleets
@@ -65,7 +66,15 @@ def audit_quota(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int:
     for _, app in zip(range(_ASKED_FOR_QUOTA), healthy, strict=False):
         try:
             with hook.get_conn() as client:
-                return int(client.send(queryquota(app.appid)).answer["rest"])
+                answer = client.send(queryquota(app.appid)).answer
+            if "rest" in answer:
+                return int(answer["rest"])
+            refused = WxaTransportError(
+                "WeChat did not say how many submissions are left this month",
+                why="queryquota's answer lacks rest, and without it a fleet would submit more than there are.",
+                next_step="clear the task; if it stays, look on open.weixin.qq.com what is left",
+                **CATALOGUE["queryquota"].named(app.appid),
+            )
         except WxaError as error:
             refused = error
     if refused is not None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from airflow_wxa.api.code import getversioninfo
+from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.operators import approve_plan
 from airflow_wxa.operators.approve_plan import audit_quota
 from airflow_wxa.sandbox import seeded_fleet
 from airflow_wxa.sandbox.faults import Fault
@@ -16,9 +21,7 @@ from tests.fleet.test_outcomes import manifest, tokens
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
-REST, RESERVE, FLEET = 30, 2, 50  # the 300, 20 and 500, a tenth
+REST, RESERVE, FLEET = 30, 2, 50  # a tenth of a fleet of 500
 GRANTED = REST - RESERVE
 
 
@@ -71,3 +74,14 @@ def test_a_quota_that_others_have_used_up_is_met_once_and_asked_for_again_next_m
         drive.released("rest")
     ended = [(app.outcome, app.errcode) for app in drive.apps().values()]
     assert ended == [*[("released", None)] * 3, ("no_quota", None)]
+
+
+def test_a_quota_that_wechat_does_not_tell_is_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approve_plan, "queryquota", getversioninfo)  # an answer without rest
+    with serve(fleets.fleet_world(2)) as wechat:
+        monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", fleets.fleet_connection(wechat.url, 2))
+        known = {fleets.appid(number): fleets.token(number) for number in range(2)}
+        drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", wechat.url, known)
+        drive.load(fleets.manifest(2))
+        with pytest.raises(WxaTransportError, match="how many submissions are left"):
+            audit_quota(WxaHook(), drive.fleets, drive.run)
