@@ -178,7 +178,9 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
     def _asked_about(self, context: Context) -> Mapping[str, Any]:
         """Return what was asked about: as it was shown, whatever this task would show by now."""
         task = current_task()
-        asked = open_ledger().decision(self._component_appid(), self.appid, task, task.task_id)
+        asked = open_ledger().decision(
+            self._component_appid(), self.appid, task, task.task_id, map_index=task.map_index
+        )
         if asked is None:  # it was put by a version of this package that did not note it
             return self.ask_about(context).about
         return {name: value for name, value in asked.items() if name != "outcome"}

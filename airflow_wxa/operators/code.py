@@ -215,16 +215,17 @@ class WxaSubmitAuditOperator(_AdoptingOperator):
         """Run the step; see the class for what is returned."""
         self.read_fields()
         with failing_at_once():
+            version = self._version()
             fence, left = self._fence_withdrawal(self.withdraw_foreign_audit)
+            noted_auditid = WxaHook(self.wxa_conn_id).submitted_auditid(self.appid, version.fingerprint)
             how = Submission(
                 version_desc=self.version_desc,
                 privacy_api_not_use=self.privacy_api_not_use,
                 form={name: value for name in AUDIT_FORM if (value := getattr(self, name)) not in (None, "")},
                 quota_reserve=self.quota_reserve,
-                noted_auditid=WxaHook(self.wxa_conn_id).submitted_auditid(self.appid),  # XCom is lost on a retry
+                noted_auditid=noted_auditid,  # XCom is lost on a retry
                 withdrawals_left=left,
             )
-            version = self._version()
             return self._run(submit_version(version, how, accepted=self._accepted(version)), fence)
 
 

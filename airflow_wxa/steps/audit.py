@@ -168,7 +168,8 @@ def audit_seen(appid: str, before: Mapping[str, Any] | None) -> Step[dict[str, A
     }
     if not before:
         return now
-    if sheet.auditid == before["auditid"]:
+    named = ("auditid",) if sheet.auditid else ("auditid", "user_version", "submit_audit_time")  # it can be left out
+    if all(now[name] == before[name] for name in named):
         had_ended = not AuditStatus[before["status"].upper()].is_open
         lags = before["status"] == now["status"] or (had_ended and sheet.status.is_open)
     else:

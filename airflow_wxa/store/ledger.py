@@ -190,7 +190,8 @@ class Ledger:
             ledger.c.appid == bindparam("whose"),
             ledger.c.endpoint == bindparam("where"),
         )
-        mine = and_(same, ledger.c.run_id == task.run_id, ledger.c.task_id == task.task_id, ledger.c.after.is_(None))
+        of_task = _with(ledger, dag_id=task.dag_id, run_id=task.run_id, task_id=task.task_id)
+        mine = and_(same, of_task, ledger.c.after.is_(None))
         unclear = and_(same, _unclear(), ledger.c.resolved_by.is_(None))
         by = f"{task.dag_id} {task.run_id}".strip() or "by hand"
         with self._database.writing() as connection:  # a statement for all: fleets settle many together
@@ -260,14 +261,18 @@ class Ledger:
             return [_entry(row) for row in connection.execute(query.order_by(ledger.c.id.desc()).limit(most))]
 
     def decision(
-        self, component_appid: str, appid: str, task: TaskRef, approval_task_id: str
+        self, component_appid: str, appid: str, task: TaskRef, approval_task_id: str, *, map_index: int | None = None
     ) -> Mapping[str, Any] | None:
         """Return what was asked or decided last in another task of this run; ``None``: nobody was asked.
 
         A run that somebody else triggered under the same id, after this one was deleted, is another run.
+
+        :param map_index: only of this instance of a mapped task; ``None``: of any.
         """
         asked = _with(ledger, endpoint=APPROVAL, task_id=approval_task_id, triggered_by=task.triggered_by)
         query = select(ledger.c.after).where(_of_run(component_appid, task), ledger.c.appid == appid, asked)
+        if map_index is not None:
+            query = query.where(ledger.c.map_index == map_index)
         with self._database.reading() as connection:
             said: Mapping[str, Any] | None = connection.execute(query.order_by(ledger.c.id.desc()).limit(1)).scalar()
             return said
@@ -377,11 +382,16 @@ class Ledger:
                 counts.append(connection.execute(delete(table).where(*which)).rowcount)
         return counts[0]
 
-    def auditid(self, component_appid: str, appid: str, task: TaskRef) -> str:
-        """Return what the latest submission of a Mini Program in a run was answered, ``""`` when there was none."""
+    def auditid(self, component_appid: str, appid: str, task: TaskRef, fingerprint: str = "") -> str:
+        """Return what the latest submission of a Mini Program in a run was answered, ``""`` when there was none.
+
+        :param fingerprint: of the version that was submitted; ``""``: of any.
+        """
         query = select(ledger.c.auditid).where(
             _of_run(component_appid, task), ledger.c.appid == appid, ledger.c.auditid.is_not(None)
         )
+        if fingerprint:
+            query = query.where(or_(ledger.c.fingerprint == fingerprint, ledger.c.fingerprint.is_(None)))
         with self._database.reading() as connection:
             return connection.execute(query.order_by(ledger.c.id.desc()).limit(1)).scalar() or ""
 

@@ -47,6 +47,7 @@ _GROWTH: Final = 1.5
 _SHORTEST: Final = 0.75  # of a pause that jitter cut
 _LOGGED_SECONDS: Final = 900.0
 _LOGGED_TEXTS: Final = 256  # that are remembered
+_LAST_SECOND: Final = 253_402_300_799  # of the year 9999: who waits for ever may say so by timedelta.max
 
 
 class _PollingTrigger(BaseTrigger):
@@ -320,4 +321,4 @@ class ThrottledLog:
 
 def clock(at: float) -> str:
     """Return epoch seconds as the log shows a time."""
-    return dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return dt.datetime.fromtimestamp(min(at, _LAST_SECOND), dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

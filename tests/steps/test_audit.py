@@ -467,6 +467,12 @@ SEEN = {"auditid": "7", "user_version": "1.4.0", "status": "approved", "submit_a
         (SEEN, (6, REJECTED, 90), SEEN),
         (SEEN, (8, AUDITING, 110), SEEN | {"auditid": "8", "status": "auditing", "submit_audit_time": 110}),
         (SEEN, (8, AUDITING, 0), SEEN | {"auditid": "8", "status": "auditing", "submit_audit_time": 0}),
+        (SEEN | {"auditid": ""}, (None, AUDITING, 100), SEEN | {"auditid": ""}),  # its number is left out
+        (
+            SEEN | {"auditid": ""},
+            (None, AUDITING, 110),
+            SEEN | {"auditid": "", "status": "auditing", "submit_audit_time": 110},
+        ),
     ],
 )
 def test_what_is_remembered_of_an_audit_only_moves_on(

@@ -212,6 +212,29 @@ def test_the_latest_decision_of_a_task_of_this_very_run_is_found(ledger: Ledger)
     assert ledger.entries()[0].result == "refused"
 
 
+def test_an_instance_of_a_mapped_task_finds_its_own_question(ledger: Ledger) -> None:
+    for index in (0, 1):
+        said = {"outcome": "asked", "fingerprint": f"f{index}"}
+        ledger.decided(PLATFORM, APPID, replace(TASK, map_index=index), said)
+
+    asked = ledger.decision(PLATFORM, APPID, TASK, TASK.task_id, map_index=0)
+    assert asked == {"outcome": "asked", "fingerprint": "f0"}
+    assert ledger.decision(PLATFORM, APPID, TASK, TASK.task_id) == {"outcome": "asked", "fingerprint": "f1"}
+
+
+def test_what_a_task_came_to_stands_beside_no_write_of_another_dag(ledger: Ledger) -> None:
+    intend(ledger)
+    ledger.settle(PLATFORM, replace(TASK, dag_id="other"), [Result(APPID, "release", {"outcome": "released"})])
+    assert only(ledger).after is None
+
+
+def test_a_submission_of_another_version_is_not_the_noted_one(ledger: Ledger) -> None:
+    key = intend(ledger, submit_audit(APPID).knowing(None, "aaaaaaaa"))
+    ledger.answered({key: 0}, {key: "1234567"})
+    assert ledger.auditid(PLATFORM, APPID, TASK, "aaaaaaaa") == "1234567"
+    assert ledger.auditid(PLATFORM, APPID, TASK, "bbbbbbbb") == ""
+
+
 # Fences
 
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from itertools import islice, pairwise
 
 import pytest
 
 from airflow_wxa.triggers import WxaAuditTrigger
-from airflow_wxa.triggers.polling import backoff
+from airflow_wxa.triggers.polling import backoff, clock
 
 LONGEST = WxaAuditTrigger.longest_pause
 
@@ -38,3 +39,7 @@ def test_thousands_that_start_at_once_spread_over_the_whole_interval() -> None:
     assert firsts[0] < 1
     assert firsts[-1] > 59
     assert max(later - earlier for earlier, later in pairwise(firsts)) < 1
+
+
+def test_a_wait_without_end_is_shown_as_a_time() -> None:
+    assert clock(timedelta.max.total_seconds()) == "9999-12-31 23:59:59 UTC"
