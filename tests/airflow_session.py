@@ -187,6 +187,17 @@ def run_dag(dag: DAG, *, mark_success: str | None = None, **conf: Any) -> Run:
     )
 
 
+def fail_once_after(task: Any) -> None:
+    """Let a task fail once when its work is done, before its result is kept, as one that is killed then."""
+    failures = iter([True])
+
+    def fail_once(context: Any, result: Any) -> None:
+        if next(failures, False):
+            raise RuntimeError("killed after the answer")
+
+    task._post_execute_hook = fail_once
+
+
 @contextmanager
 def _impatient() -> Iterator[None]:
     """Shorten the second that ``DAG.test`` sleeps when nothing is ready: a failure costs one for each task behind."""

@@ -14,7 +14,7 @@ from airflow_wxa.operators import WxaCallOperator
 from airflow_wxa.sandbox import Fault, MiniProgram
 from airflow_wxa.sandbox.gate import ENDPOINTS, Endpoint, ok
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
-from tests.airflow_session import register_dag, run_dag
+from tests.airflow_session import fail_once_after, register_dag, run_dag
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
@@ -93,13 +93,7 @@ def test_a_lost_answer_is_not_sent_again_by_retries(wxa_default: RunningSandbox)
 def test_a_retry_after_an_accepted_try_sends_nothing(wxa_default: RunningSandbox, not_written_yet: list[Any]) -> None:
     with DAG("one_call_twice", schedule=None, default_args={"retries": 2}) as dag:
         task = WxaCallOperator(task_id="call", method="POST", path=NEW, body={"wechatid": "lin"}, appid=APPID)
-    failures = iter([True])
-
-    def fail_once(context: Any, result: Any) -> None:
-        if next(failures, False):
-            raise RuntimeError("killed after the answer")
-
-    task._post_execute_hook = fail_once
+    fail_once_after(task)
     run = run_dag(register_dag(dag))
     assert run.states == {"call": "success"}
     assert run.xcoms["call"]["errcode"] == 0

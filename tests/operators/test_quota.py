@@ -12,7 +12,7 @@ from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.operators import WxaApproveClearQuotaOperator, WxaClearQuotaOperator
 from airflow_wxa.sandbox import Fault, Looseness
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from tests.airflow_session import answering, calls, connection, register_dag, run_dag
+from tests.airflow_session import answering, calls, connection, fail_once_after, register_dag, run_dag
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,14 +94,7 @@ def test_a_lost_answer_spends_one_and_no_retry_another(sandbox: RunningSandbox, 
 
 def test_a_try_after_one_that_was_accepted_sends_nothing(sandbox: RunningSandbox) -> None:
     once = dag(APPID)
-    task = once.get_task("reset")
-    failures = iter([True])
-
-    def fail_once(context: Any, result: Any) -> None:
-        if next(failures, False):
-            raise RuntimeError("killed after the answer")
-
-    task._post_execute_hook = fail_once
+    fail_once_after(once.get_task("reset"))
     run = run_dag(register_dag(once))
     assert run.xcoms["reset"] == {"outcome": "already_cleared", "appid": APPID, "left": 9}
     assert len(calls(sandbox.journal, CLEAR)) == 1
