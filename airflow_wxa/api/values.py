@@ -21,6 +21,8 @@ Reader: TypeAlias = "Callable[[Any], Any]"
 
 #: Says in a template that the platform itself is meant: one that renders to nothing is refused.
 PLATFORM: Final = "platform"
+#: Hours: no wait that one wants is longer, and one of a million hours is a mistake.
+LONGEST_WAIT: Final = 24 * 365
 _NOTHING: Final = "None"  # what Jinja makes of nothing
 _NO_ENTRIES: Final = ("", _NOTHING, "True", "False")
 _FLAGS: Final = {"true": True, "false": False}
@@ -45,11 +47,14 @@ def number(value: Any) -> float:
     return float(value)
 
 
-def positive(value: Any) -> float:
-    """Read a number above 0."""
-    read = number(value)
-    if not read:
-        raise ValueError("a number above 0")
+def hours(value: Any) -> float:
+    """Read a number of hours to wait: above 0, at most ``LONGEST_WAIT``."""
+    try:
+        read = number(value)
+    except ValueError:
+        read = 0
+    if not 0 < read <= LONGEST_WAIT:
+        raise ValueError(f"a number of hours above 0, at most {LONGEST_WAIT}")
     return read
 
 

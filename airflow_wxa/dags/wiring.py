@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSkipException
 
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.release.dag import failing_at_once
+
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
@@ -31,12 +34,15 @@ def wxa_dag(
     tag: str,
     doc: str | None,
     max_active_runs: int | None = 100,
+    checks_itself: bool = False,
 ) -> DAG:
     """Return a DAG that is triggered by hand, not paused, and whose tasks are retried twice.
 
     :param given: what the DAG file asks for: it wins; its ``default_args`` and ``params`` are added to those here.
     :param params: of the form.
     :param max_active_runs: ``None``: as Airflow is configured.
+    :param checks_itself: one of its tasks names misspelt params, together with all else that is wrong; where none
+        does, each task looks before it begins.
     """
     plain: dict[str, Any] = {
         "dag_display_name": title,
@@ -47,7 +53,9 @@ def wxa_dag(
     }
     plain |= {} if max_active_runs is None else {"max_active_runs": max_active_runs}
     plain |= given
-    plain["default_args"] = {"retries": 2, "retry_delay": timedelta(minutes=1)} | given.get("default_args", {})
+    default_args: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(minutes=1)}
+    default_args |= {} if checks_itself else {"pre_execute": refuse_misspelt_params}
+    plain["default_args"] = default_args | given.get("default_args", {})
     plain["params"] = given.get("params", {}) | params
     return DAG(dag_id, schedule=plain.pop("schedule", None), **plain)
 
@@ -76,6 +84,21 @@ def misspelt_params(context: Context, elsewhere: Container[str] = ()) -> list[st
         else:
             log.warning("%s in the run's conf is no param of this DAG: it changes nothing", name)
     return sorted(problems)
+
+
+def refuse_misspelt_params(context: Context) -> None:
+    """Fail without retry when the trigger misspelt a param: the run would do something else than was meant.
+
+    :raises AirflowFailException: each is named.
+    """
+    if problems := misspelt_params(context):
+        with failing_at_once():
+            raise WxaSpecError(
+                "this run does not do what it was triggered for",
+                problems,
+                next_step="trigger a new run with the right names: the params of a run do not change",
+                source="airflow-wxa docs release",
+            )
 
 
 def add_help(*tasks: BaseOperator | MappedOperator) -> None:

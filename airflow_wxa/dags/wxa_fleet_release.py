@@ -58,6 +58,7 @@ def fleet_release_dag(
         tag="release",
         doc=__doc__,
         max_active_runs=None,
+        checks_itself=True,
     ) as dag:
         shards_loaded = load_manifest({name: fixed[name] for name in RELEASE_FIELDS if name in fixed})
         approve_plan = WxaApprovePlanOperator(

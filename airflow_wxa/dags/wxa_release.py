@@ -60,6 +60,7 @@ def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None 
         tag="release",
         doc=__doc__,
         max_active_runs=_MOST_RUNS,
+        checks_itself=True,
     ) as dag:
         of_appid: dict[str, Any] = {"appid": param("appid"), "wxa_conn_id": param("wxa_conn_id")}
         code: dict[str, Any] = of_appid | {name: param(name) for name in ("template_id", "user_version", "ext_json")}

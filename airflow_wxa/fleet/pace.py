@@ -13,6 +13,7 @@ import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.api.call import Call
 from airflow_wxa.errors import WxaApiError, WxaError
 from airflow_wxa.steps import Pause
@@ -29,7 +30,6 @@ T = TypeVar("T")
 _BY_THE_MINUTE: Final = 45011
 _BY_THE_DAY: Final = 45009
 _TOO_MANY_AT_ONCE: Final = 9402202
-_BEIJING: Final = dt.timezone(dt.timedelta(hours=8))  # WeChat's days begin at its midnight
 _SLEPT_OUT: Final = 65.0  # seconds: a longer hold is left to the caller
 _LOOK_SECONDS: Final = 1.0
 _TURN_SECONDS: Final = 0.05
@@ -158,7 +158,7 @@ def _held_until(errcode: int, now: float) -> float | None:
     if errcode == _BY_THE_MINUTE:
         return now - now % 60 + 60
     if errcode == _BY_THE_DAY:
-        midnight = dt.datetime.fromtimestamp(now, _BEIJING).replace(hour=0, minute=0, second=0, microsecond=0)
+        midnight = dt.datetime.fromtimestamp(now, BEIJING).replace(hour=0, minute=0, second=0, microsecond=0)
         return (midnight + dt.timedelta(days=1)).timestamp()
     if errcode == _TOO_MANY_AT_ONCE:
         return now + random.uniform(1, 3)  # noqa: S311  (spreads load, guards nothing)

@@ -19,6 +19,7 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_wxa.api import values
+from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.errors import WxaError, WxaStateError, shown
 from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 _HOW_TO: Final = "airflow-wxa docs approve"
 _ASKED: Final = "asked"
-_BEIJING: Final = dt.timezone(dt.timedelta(hours=8))
 log = logging.getLogger(__name__)
 
 
@@ -70,7 +70,7 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
     reads: ClassVar[Mapping[str, Reader]] = {
         "approvers": values.texts,
         "approver_must_differ": values.flag,
-        "approval_timeout_hours": values.optional(values.positive),
+        "approval_timeout_hours": values.optional(values.hours),
         "wxa_conn_id": values.named,
     }
     #: The Mini Program that it is about; the platform where a subclass sets none.
@@ -163,7 +163,7 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
 
     def _noted(self, context: Context, decision: dict[str, Any]) -> dict[str, Any]:
         """Note the decision in the ledger; without that an approval does not count, a rejection may do without."""
-        at = dt.datetime.fromisoformat(decision["at"]).astimezone(_BEIJING)
+        at = dt.datetime.fromisoformat(decision["at"]).astimezone(BEIJING)
         who, why = decision["by"] or "nobody in time", f": {decision['why']}" if decision["why"] else ""
         self.log.info("%s by %s at %s (UTC+8)%s", decision["outcome"], who, f"{at:%Y-%m-%d %H:%M}", why)
         try:

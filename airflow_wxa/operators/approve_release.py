@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_wxa.api import values
 from airflow_wxa.api.authorisation import api_get_authorizer_info, getaccountbasicinfo
+from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.api.code import AdoptedVersion, CodeVersion
 from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.errors import WxaError, WxaSpecError
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from airflow_wxa.steps import Step
 
 _DOMAINS_SHOWN: Final = 40
-_BEIJING: Final = dt.timezone(dt.timedelta(hours=8))
 
 
 class WxaApproveReleaseOperator(WxaApprovalOperator):
@@ -184,7 +184,7 @@ def _online(appid: str) -> Step[str]:
     name = as_code(online.version) if online.version else "a version that WeChat does not name"
     if not online.time:
         return name
-    since = dt.datetime.fromtimestamp(online.time, _BEIJING)
+    since = dt.datetime.fromtimestamp(online.time, BEIJING)
     return f"{name} since {since:%Y-%m-%d %H:%M} (UTC+8)"
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
 from airflow_wxa.api import values
+from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import Subject, WxaApprovalOperator, as_code, is_approval_wanted, require_approval
 from airflow_wxa.operators.mini_program import MiniProgramOperator
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_wxa.api.values import Reader
-
-_BEIJING: Final = dt.timezone(dt.timedelta(hours=8))
 
 
 def _plan(value: Any) -> dict[str, Any]:
@@ -150,7 +149,7 @@ def _named(plan: RollbackPlan) -> dict[str, Any]:
 
 
 def _versions(plan: RollbackPlan) -> str:
-    since = f" since {dt.datetime.fromtimestamp(plan.online.time, _BEIJING):%Y-%m-%d %H:%M} (UTC+8)"
+    since = f" since {dt.datetime.fromtimestamp(plan.online.time, BEIJING):%Y-%m-%d %H:%M} (UTC+8)"
     rows = {
         "Mini Program": as_code(plan.appid),
         "goes": _version(plan.online.version, plan.online.description) + (since if plan.online.time else ""),

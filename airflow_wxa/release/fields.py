@@ -15,6 +15,7 @@ from airflow_wxa.api.appid import APPID_PATTERN
 from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.api.call import body_schema
 from airflow_wxa.api.server_domain import SERVER_KINDS
+from airflow_wxa.api.values import LONGEST_WAIT
 from airflow_wxa.errors import shown
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ DOMAIN_ACTIONS: Final[Mapping[str, Action]] = {
 
 _COMMIT: Final = body_schema("commit")["properties"]
 _PRIVACY: Final = body_schema("setprivacysetting")
-_LONGEST_WAIT: Final = 24 * 365  # hours
 _ROADS: Final = "When WeChat answers 89020 or 89231"
 _CODE: Final = "Code and audit"
 _ACCOUNT: Final = "Server domains, account and privacy"
@@ -263,10 +263,10 @@ _FIELDS: Final = (
     ),
     Field(
         name="audit_timeout_hours",
-        schema={"type": "number", "exclusiveMinimum": 0, "maximum": _LONGEST_WAIT},
-        must=f"a number of hours above 0, at most {_LONGEST_WAIT}",
+        schema={"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST_WAIT},
+        must=f"a number of hours above 0, at most {LONGEST_WAIT}",
         title="Hours to wait for the review",
-        help=f"How long to wait for the review, at most {_LONGEST_WAIT} hours; it takes up to seven working days.",
+        help=f"How long to wait for the review, at most {LONGEST_WAIT} hours; it takes up to seven working days.",
         default=264,
         section=_CODE,
         of_run=True,
@@ -333,8 +333,8 @@ _FIELDS: Final = (
     ),
     Field(
         name="approval_timeout_hours",
-        schema={"type": ["null", "number"], "exclusiveMinimum": 0, "maximum": _LONGEST_WAIT},
-        must=f"a number of hours above 0, at most {_LONGEST_WAIT}, or null",
+        schema={"type": ["null", "number"], "exclusiveMinimum": 0, "maximum": LONGEST_WAIT},
+        must=f"a number of hours above 0, at most {LONGEST_WAIT}, or null",
         title="Hours to wait for the approval",
         help="How long to wait for an approval; empty: for ever. What ran out fails, and Clear asks again.",
         section=_APPROVAL,

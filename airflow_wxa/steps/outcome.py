@@ -7,6 +7,7 @@ from collections.abc import Generator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
+from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.api.call import Call, Reply
 from airflow_wxa.api.code import OnlineVersion
 from airflow_wxa.api.endpoints import CATALOGUE
@@ -287,7 +288,7 @@ class ReleaseOutcome(_Outcome):
     def in_words(self) -> str:
         """Return what is now true, in a sentence; times are WeChat's, UTC+8."""
         version = self.release_version or "the released version"
-        at = dt.datetime.fromtimestamp(self.release_time, _BEIJING) if self.release_time else None
+        at = dt.datetime.fromtimestamp(self.release_time, BEIJING) if self.release_time else None
         since = f" since {at:%Y-%m-%d %H:%M} (UTC+8)" if at else ""
         domains = "could not be read" if self.effective is None else _listed(self.effective)
         return f"{version} of {self.appid} is online{since}; effective business domains: {domains}"
@@ -337,7 +338,6 @@ class WithdrawOutcome(_Outcome):
     left: int
 
 
-_BEIJING: Final = dt.timezone(dt.timedelta(hours=8))
 _LISTED: Final = 10
 
 

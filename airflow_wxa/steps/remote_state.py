@@ -204,8 +204,8 @@ def foreign_open_sheet(step: str, version: CodeVersion, sheet: AuditSheet, *, se
             "ours": f"{version.user_version} {version.mark}",
         },
         why="WeChat keeps one open audit sheet (审核单) per appid, and this one carries another fingerprint.",
-        next_step="wait until its review ends, or agree with its owner and set withdraw_foreign_audit (5 a day, 10 a "
-        "month for each Mini Program); then run again",
+        next_step="wait until its review ends, or agree with its owner and set withdraw_foreign_audit in "
+        "wxa_release (5 a day, 10 a month for each Mini Program); then run again",
         **CATALOGUE["get_latest_auditstatus"].named(version.appid, step),
     )
 

@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_wxa.dags.wxa_domain_drift import domain_drift_dag
+from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
+from airflow_wxa.dags.wxa_rollback import rollback_dag
+from airflow_wxa.dags.wxa_webview_domains import webview_domains_dag
 from airflow_wxa.sandbox.testing import APPID
-from tests.airflow_session import connection
+from tests.airflow_session import connection, register_dag, run_dag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from airflow.sdk import DAG
 
     from airflow_wxa.sandbox import RunningSandbox
     from tests.airflow_session import Run
@@ -118,3 +124,28 @@ def test_a_misspelt_param_is_refused_and_a_key_of_another_tool_is_not(
     ]
     assert wxa_default.journal == []
     assert release(openlineage={"run": "1"}, approval=False).states["verify_release"] == "success"
+
+
+@pytest.mark.parametrize(
+    ("build", "conf", "what"),
+    [
+        (rollback_dag, {"app_verison": "11"}, "- app_verison: is no param of this DAG, app_version is"),
+        (
+            platform_domains_dag,
+            {"hosts": ["a.example.com"], "acton": "delete"},
+            "- acton: is no param of this DAG, action is",
+        ),
+        (webview_domains_dag, {"domain_acton": "get"}, "- domain_acton: is no param of this DAG, domain_action is"),
+        (domain_drift_dag, {"apppids": [APPID]}, "- apppids: is no param of this DAG, appids is"),
+    ],
+)
+def test_the_smaller_dags_refuse_a_misspelt_param_before_they_send_anything(
+    wxa_default: RunningSandbox, build: Callable[[], DAG], conf: dict[str, Any], what: str
+) -> None:
+    dag = register_dag(build())
+    known = {"appid": APPID, "approval": False}
+    refused = run_dag(dag, **{name: value for name, value in known.items() if name in dag.params}, **conf)
+    (error,) = refused.errors.values()
+    assert what in str(error)
+    assert set(refused.tries.values()) <= {0, 1}
+    assert wxa_default.journal == []
