@@ -12,7 +12,7 @@ from sqlalchemy import and_, case, exists, func, or_, select
 
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.store.engine import Database
-from airflow_wxa.store.tables import database_now, mini_program
+from airflow_wxa.store.tables import database_now, mini_program, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -230,6 +230,18 @@ class MiniPrograms:
         """Return where one stands."""
         rows = self._read(select(mini_program).where(mini_program.c.appid == appid, *_where(dag_ids, Wanted())))
         return rows[0] if rows else None
+
+    def overtaken(self, dag_ids: Collection[str], wanted: Wanted, *, most: int = 50) -> list[str]:
+        """Return whom the wanted run has left an outcome of and a later run of its DAG has gone on with, by appid."""
+        keys = ("component_appid", "appid", "dag_id")
+        query = (
+            select(outcome.c.appid)
+            .join(mini_program, and_(*(mini_program.c[name] == outcome.c[name] for name in keys)))
+            .where(outcome.c.dag_id == wanted.dag_id, outcome.c.run_id == wanted.run_id)
+            .where(outcome.c.dag_id.in_(sorted(dag_ids)), mini_program.c.run_id != wanted.run_id)
+        )
+        with self._database.reading() as connection:
+            return list(connection.execute(query.order_by(outcome.c.appid).limit(most)).scalars())
 
     def _read(self, query: Select[Any]) -> list[MiniProgram]:
         with self._database.reading() as connection:

@@ -78,6 +78,26 @@ def team_a(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manager, "is_authorized_dag", is_authorized_dag)
 
 
+def test_an_old_run_names_whom_a_later_run_has_gone_on_with(board: Browser, team_a: None) -> None:
+    old = f"/?dag_id=wxa_release&run_id=run_of_{STUCK}"
+    assert "A later run" not in board.get(old).text
+    task = TaskRef(dag_id="wxa_release", run_id="later", task_id="release")
+    said = {"appid": STUCK, "outcome": "released"}
+    ledger = Ledger(store_url())
+    ledger.settle(PLATFORM, task, [Result(STUCK, "release", said, resolves=False)])
+    shown = board.get(old).text
+    assert "A later run" in shown
+    assert f"/mini-program/{STUCK}" in shown
+    assert "Nothing here" not in shown
+    assert f"run_of_{STUCK}" in board.get(f"/mini-program/{STUCK}").text
+    _settle(ledger, ELSEWHERE, "team_b", outcome="submitted")
+    later = TaskRef(dag_id="team_b", run_id="later", task_id="release")
+    ledger.settle(PLATFORM, later, [Result(ELSEWHERE, "release", {**said, "appid": ELSEWHERE}, resolves=False)])
+    assert ELSEWHERE not in board.get(f"/?dag_id=team_b&run_id=run_of_{ELSEWHERE}").text.replace(
+        "run_of_" + ELSEWHERE, ""
+    )
+
+
 FLEET = "/fleet?dag_id=wxa_fleet_release&run_id=spring"
 PAGES = ["/", "/mini-programs.csv", f"/mini-program/{STUCK}", "/fleets", FLEET, "/errcodes", "/errcode/89021"]
 

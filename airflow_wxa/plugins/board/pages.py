@@ -138,6 +138,7 @@ class Pages:
             first=min(first + 1, total),
             last=first + len(rows),
             total=total,
+            overtaken=store.overtaken(dag_ids, wanted) if wanted.run_id else [],
         )
 
     def mini_programs_csv(self, reader: Reader) -> Response:
