@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.errors import WxaError, WxaTransportError
+from airflow_wxa.errors import WxaError, WxaTransportError, shown
 from airflow_wxa.fleet.plan import AppPlan, Totals
 from airflow_wxa.fleet.waves import WAVES, wave_counts
 from airflow_wxa.hooks.store import open_fleets
@@ -17,6 +19,8 @@ from airflow_wxa.operators.fleet_run import fleet_run
 from airflow_wxa.store.tables import fleet_app
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from airflow.sdk import Context
 
     from airflow_wxa.store.fleets import FleetRun, Fleets
@@ -35,12 +39,13 @@ class WxaApprovePlanOperator(WxaApprovalOperator):
     def ask_about(self, context: Context) -> Subject:
         """Return what the plan comes to."""
         fleets, run = open_fleets(), fleet_run(context)
-        totals = Totals.of((app.appid, AppPlan.from_json(app.plan)) for app in fleets.apps(run.key) if app.plan)
+        given = Counter[str]()
+        totals = Totals.of(_plans(fleets, run, given))
         rest = _rest_or_none(WxaHook(self.wxa_conn_id), fleets, run)
         return Subject(
             question=f"Release {run.manifest['release'].get('user_version', '')} on {totals.apps} Mini Programs?",
             about=_about(run),
-            markdown="\n\n".join([_facts(fleets, run, totals, rest), _unusual(totals)]),
+            markdown="\n\n".join([_facts(fleets, run, totals, rest, given), _unusual(totals)]),
         )
 
 
@@ -93,7 +98,21 @@ def _rest_or_none(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int | None:
         return None
 
 
-def _facts(fleets: Fleets, run: FleetRun, totals: Totals, rest: int | None) -> str:
+def _plans(fleets: Fleets, run: FleetRun, given: Counter[str]) -> Iterator[tuple[str, AppPlan]]:
+    """Yield the plans by appid, and count which fields Mini Programs have of their own."""
+    for app in fleets.apps(run.key):
+        if app.plan:
+            given.update(app.given.keys())
+            yield app.appid, AppPlan.from_json(app.plan)
+
+
+def _asked(release: Mapping[str, Any], given: Counter[str], field: str, default: str) -> str:
+    """Return what the manifest asks of a field for all, and how many Mini Programs have a value of their own."""
+    common = as_code(shown(json.dumps(release[field], ensure_ascii=False))) if field in release else default
+    return f"{common}; own values: {given[field]}" if given[field] else common
+
+
+def _facts(fleets: Fleets, run: FleetRun, totals: Totals, rest: int | None, given: Counter[str]) -> str:
     release = run.manifest["release"]
     needed, reserve = totals.steps.get("submit", 0), run.manifest.get("audit_quota_reserve", 0)
     quota = "WeChat did not say" if rest is None else f"{rest} left this month, {reserve} of them kept back"
@@ -108,7 +127,11 @@ def _facts(fleets: Fleets, run: FleetRun, totals: Totals, rest: int | None) -> s
         "what changed": as_text(release.get("user_desc") or "not said"),
         "Mini Programs": f"{totals.apps}: " + ", ".join(f"{name} {waves[name].total}" for name in WAVES),
         "what is done": ", ".join(f"{step} {count}" for step, count in totals.steps.items()),
-        "business domains": f"added to {totals.domains_added}, removed from {totals.domains_removed}",
+        "domain_action": _asked(release, given, "domain_action", "`add`"),
+        "webviewdomain": _asked(release, given, "webviewdomain", "none"),
+        "business domains": f"added to {totals.domains_added}, removed from {totals.domains_removed}; what `all` adds "
+        "is the platform's list, and not counted",
+        "server_domains": _asked(release, given, "server_domains", "untouched"),
         "submissions": f"{needed} needed; {quota}",
         "calls": f"about {totals.calls}, {minutes:.0f} minutes in one shard at a time; reviews take days",
         "all of them": as_code(f"airflow wxa fleet status {run.run_id} --output json"),

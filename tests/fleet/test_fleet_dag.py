@@ -14,6 +14,7 @@ from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.notifications import WxaNotifier
+from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.tables import fleet_app, fleet_run
@@ -114,6 +115,23 @@ def test_a_plan_that_is_cleared_when_the_run_has_ended_plans_all_again(alone: Ca
     open_fleets().end_rest(Alone.KEY, fleet_app.c.position >= 0, "not_reached", "a lost task came first", "")
     assert fleet_tasks.plan_release.function()["apps"] == 3
     assert {(app.outcome, app.audit_grant) for app in open_fleets().apps(Alone.KEY)} == {(None, "waiting")}
+
+
+def test_an_approval_shows_the_domains_that_are_asked_for(alone: Callable[..., Alone]) -> None:
+    plain = {
+        "template_id": 47,
+        "user_version": "1.4.0",
+        "domain_action": "set",
+        "webviewdomain": ["https://m.example.com"],
+    }
+    servers = {"requestdomain": ["https://api.example.com"]}
+    own = {"appid": appid(0), "domain_action": "all", "webviewdomain": []}
+    alone().load(manifest(3, apps=[own, appid(1)], release={**plain, "server_domains": servers}))
+    fleet_tasks.plan_release.function()
+    context: Any = fleet_tasks.get_current_context()
+    asked = WxaApprovePlanOperator(task_id="approve_plan").ask_about(context).markdown
+    assert '| domain_action | `"set"`; own values: 1 |' in asked
+    assert '| server_domains | `{"requestdomain": ["https://api.example.com"]}` |' in asked
 
 
 REGISTER = {"on_platform_list_empty": "register"}
