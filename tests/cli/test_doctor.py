@@ -85,6 +85,10 @@ def shown_key(set_up: SetUp) -> None:
     set_up.monkeypatch.delenv("AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES")
 
 
+def forwards_in_the_open(set_up: SetUp) -> None:
+    set_up.monkeypatch.setenv("AIRFLOW__WXA__FORWARD_PUSHES_TO", "http://push.example.com")
+
+
 def tls_to_plain_http(set_up: SetUp) -> None:
     set_up.host = set_up.running.url.replace("http://", "https://")
 
@@ -162,6 +166,9 @@ FAULTS = {
     "extra is no JSON": Case(field("raw_extra", "{"), "connection", ("no JSON object",), "object"),
     "AES key is shown": Case(
         shown_key, "shown_secrets", ("extra encoding_aes_key",), "sensitive_var_conn_names", "warning"
+    ),
+    "pushes go on in the open": Case(
+        forwards_in_the_open, "forward_pushes_to", ("must be https",), "restart the receiver"
     ),
     "no list of merchants": Case(
         fault("/cgi-bin/component/api_get_authorizer_list", 48001), "authorizer_list", ("48001",), "authorise again"

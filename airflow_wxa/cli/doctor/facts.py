@@ -19,6 +19,7 @@ from airflow_wxa.cli.doctor.probe import Probe, probed
 from airflow_wxa.client import WxaClient
 from airflow_wxa.errors import WxaApiError, WxaError, WxaSpecError
 from airflow_wxa.hooks.connection import WxaConnection, read_connection
+from airflow_wxa.plugins.forwarding import forward_pushes_to
 from airflow_wxa.steps import PlatformOutcome, modify_platform_domains
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ class Facts:
     :param platform_list: the platform's domains, the harmless call that shows whether the platform token works.
     :param authorizer_list: of ``api_get_authorizer_list``, by which a lost refresh token is found again.
     :param merchants: at least one.
+    :param forward_refusal: why ``[wxa] forward_pushes_to`` cannot be right.
     """
 
     conn_type: str
@@ -149,6 +151,7 @@ class Facts:
     authorizer_list: Reply | WxaError | Unknown = _NO_CONNECTION
     merchants: tuple[Merchant, ...] | Unknown = _NO_CONNECTION
     early_deaths: Sequence[EarlyDeath] = field(default=())
+    forward_refusal: WxaSpecError | None = None
 
     @property
     def answer(self) -> Probe:
@@ -208,7 +211,16 @@ def collect(connection: Connection, open_store: Callable[[], Store], appids: Seq
             fetched=credentials is not None
             and _token(credentials.store.platform(read.component_appid)) != _before(rows),
             early_deaths=credentials.early_deaths if credentials else (),
+            forward_refusal=_forward_refusal(),
         )
+
+
+def _forward_refusal() -> WxaSpecError | None:
+    try:
+        forward_pushes_to()
+    except WxaSpecError as refused:
+        return refused
+    return None
 
 
 class WatchedCredentials(PlatformCredentials):

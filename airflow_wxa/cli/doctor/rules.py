@@ -203,6 +203,13 @@ def push_keys(facts: Facts) -> Iterator[Finding]:
         )
 
 
+@rule("pushes handed on")
+def forward_pushes_to(facts: Facts) -> Iterator[Finding]:
+    """Find: ``[wxa] forward_pushes_to`` is no address that pushes may be handed on to; none are then."""
+    if facts.forward_refusal is not None:
+        yield Finding.of(facts.forward_refusal)
+
+
 @rule("hidden keys", "warning")
 def shown_secrets(facts: Facts) -> Iterator[Finding]:
     """Find: ``encoding_aes_key`` is not in ``[core] sensitive_var_conn_names``: who may read Connections sees it."""
