@@ -49,7 +49,7 @@ def _value(text: str) -> str:
 def both_languages(error: WxaError) -> str:
     """Return an error's text as the end of a task's log: English, then Chinese, in lines that need no wrapping."""
     english = str(error).removesuffix(error.source).rstrip().split("\n  ")
-    texts = [error.what, *getattr(error, "problems", ()), *error.why.splitlines(), error.next_step]
+    texts = [error.what, *getattr(error, "problems", ()), *map(str.strip, error.why.splitlines()), error.next_step]
     chinese = [twin for text in texts if (twin := in_chinese(text)) and twin != text]
     lines = [*english, *chinese, *([error.source] if error.source else [])]
     return "\n  ".join("\n    ".join(_wrapped(line)) for line in lines)  # what goes on stands further in

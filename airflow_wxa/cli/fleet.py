@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import getpass
 import sys
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import Progress
 
+from airflow_wxa.api.audit import queryquota
 from airflow_wxa.cli.opening import command, is_structured, open_connection, open_platform, print_rows, read_text, say
 from airflow_wxa.client import AsyncWxaClient
-from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import Totals, plan_all
@@ -26,13 +29,14 @@ from airflow_wxa.release import ReleaseSpec
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from airflow_wxa.fleet.manifest import Manifest
     from airflow_wxa.fleet.plan import AppPlan
     from airflow_wxa.store.fleets import FleetRun, Fleets
 
 _SHOWN_IN_TABLE = 50
+_ASKED_FOR_QUOTA = 5  # Mini Programs
 
 
 class _BesideFile:
@@ -75,6 +79,7 @@ def plan(arguments: argparse.Namespace) -> int:
     manifest = _read(arguments)
     release: Mapping[str, Any] = manifest.common["release"]
     found: dict[int, AppPlan] = {}
+    pace = Pace(manifest.common)
     read = read_connection(open_connection(arguments.wxa_conn_id))
 
     def asked() -> Iterator[tuple[int, ReleaseSpec]]:
@@ -88,15 +93,19 @@ def plan(arguments: argparse.Namespace) -> int:
             found.update(plans)
             progress.update(bar, completed=len(found))
 
-        async def planned() -> None:
+        async def planned() -> int | None:
             async with AsyncWxaClient(read.egress, read.tokens) as client:
-                await plan_all(asked(), client, Pace(manifest.common), save)
+                await plan_all(asked(), client, pace, save)
+                healthy = (app.appid for position, app in enumerate(manifest.apps) if not found[position].blocked)
+                return await _audit_quota(client, healthy)
 
-        asyncio.run(planned())
+        rest = asyncio.run(planned())
     rows = [_plan_row(app.appid, found[position]) for position, app in enumerate(manifest.apps)]
     shown = rows if is_structured(arguments.output) or arguments.all else _unusual_first(rows)[:_SHOWN_IN_TABLE]
     print_rows(shown, arguments.output)
-    say(str(Totals.of((app.appid, found[position]) for position, app in enumerate(manifest.apps))))
+    totals = Totals.of((app.appid, found[position]) for position, app in enumerate(manifest.apps))
+    say(f"{totals}, {totals.minutes(pace.concurrency):.0f} minutes in one shard at a time; reviews take days")
+    say(_quota_in_words(totals, rest, manifest.common.get("audit_quota_reserve", 0)))
     return 0
 
 
@@ -178,6 +187,24 @@ def _run(arguments: argparse.Namespace) -> tuple[Fleets, FleetRun]:
             source="airflow-wxa docs fleets",
         )
     return fleets, runs[0]
+
+
+async def _audit_quota(client: AsyncWxaClient, appids: Iterable[str]) -> int | None:
+    """Return what the platform has left of the month's submissions; ``None``: none of the first could tell."""
+    for appid in islice(appids, _ASKED_FOR_QUOTA):
+        with suppress(WxaError):
+            answer = (await client.send(queryquota(appid))).answer
+            if "rest" in answer:
+                return int(answer["rest"])
+    return None
+
+
+def _quota_in_words(totals: Totals, rest: int | None, reserve: int) -> str:
+    if rest is None:
+        return "audit quota: WeChat did not say what is left this month"
+    without = totals.without_quota(rest, reserve)
+    left = f"audit quota: {rest} left this month, {reserve} of them kept back"
+    return f"{left}; {without} Mini Programs will have no quota" if without else left
 
 
 def _plan_row(appid: str, plan: AppPlan) -> dict[str, Any]:

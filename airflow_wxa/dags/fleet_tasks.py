@@ -266,7 +266,7 @@ def summarize() -> dict[str, Any]:
 def _end_rest(fleets: Fleets, run: FleetRun) -> None:
     """End what no task will take up any more."""
     stopped = run.stopped_by is not None
-    why = f"the run was stopped by {run.stopped_by}" if stopped else "a gate, or a lost shard, came first"
+    why = f"the run was stopped by {run.stopped_by}" if stopped else "a task before its turn failed or was skipped"
     go_on = f"airflow wxa fleet rerun {run.run_id} prints the manifest of what is unfinished"
     fleets.end_rest(run.key, fleet_app.c.position >= 0, "not_reached", why, go_on)
 
@@ -283,7 +283,8 @@ def fleet_result() -> dict[str, int]:
         outcomes[outcome or "goes on"] = outcomes.get(outcome or "goes on", 0) + count
     problems = [problem for wave in WAVES if (problem := gate_problem(fleets, run, wave))]
     if not problems and outcomes.get("not_reached"):
-        problems.append(f"{outcomes['not_reached']} Mini Programs were not reached: a shard was lost")
+        count = outcomes["not_reached"]
+        problems.append(f"{count} Mini Programs were not reached: a task before failed, or a shard was lost")
     if problems:
         raise AirflowFailException("\n".join(problems))
     return outcomes

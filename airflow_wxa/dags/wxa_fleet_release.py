@@ -26,7 +26,7 @@ from airflow_wxa.dags.wiring import only_when_approval_is_wanted, read_help, wxa
 from airflow_wxa.fleet.schema import RELEASE_FIELDS
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.operators.fleet import WxaFleetShardOperator
-from airflow_wxa.release.dag import param, refuse_fixed, release_params
+from airflow_wxa.release.dag import param, refuse_fixed, release_params, with_fixed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,7 +128,7 @@ def _params(fixed: Mapping[str, Any]) -> dict[str, Param]:
         [f"{name} = {value!r}: is no param of this DAG" for name, value in fixed.items() if name not in known],
     )
     of_release = release_params({name: value for name, value in fixed.items() if name not in own})
-    for name in own.keys() & fixed.keys():
-        own[name] |= {"default": fixed[name], "const": fixed[name]}
-    params = {name: Param(**each) for name, each in own.items()} | {name: of_release[name] for name in _OF_RUN}
+    own_fixed = {name: fixed[name] for name in own if name in fixed}
+    params = with_fixed({name: Param(**each) for name, each in own.items()}, own_fixed)
+    params |= {name: of_release[name] for name in _OF_RUN}
     return {name: params[name] for name in ("manifest", "approval", "shard_size", *_OF_RUN[1:])}

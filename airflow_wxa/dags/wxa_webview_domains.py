@@ -5,12 +5,15 @@ What is configured is effective only after the next release.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
 from airflow_wxa.dags.wiring import wxa_dag
 from airflow_wxa.dags.wxa_release import platform_conn_id
-from airflow_wxa.release.dag import param, release_params, rendered
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.release import domain_problems, refuse
+from airflow_wxa.release.dag import failing_at_once, param, release_params, rendered
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG, Context
@@ -39,10 +42,10 @@ def webview_domains_dag(dag_id: str = "wxa_webview_domains", **dag_kwargs: Any) 
     ) as dag:
         webview_domain_gate(
             appid=param("appid"),
-            action=param("domain_action"),
+            action=rendered(partial(_checked, "domain_action")),
             webviewdomain=param("webviewdomain"),
             platform_domains=param("platform_domains"),
-            on_platform_list_empty=rendered(_on_platform_list_empty),
+            on_platform_list_empty=rendered(partial(_checked, "on_platform_list_empty")),
             on_individual=param("on_individual"),
             wxa_conn_id=param("wxa_conn_id"),
             platform_conn_id=rendered(platform_conn_id),
@@ -51,7 +54,12 @@ def webview_domains_dag(dag_id: str = "wxa_webview_domains", **dag_kwargs: Any) 
     return dag
 
 
-def _on_platform_list_empty(context: Context) -> str:
-    """Return what 89020 leads to: only domains that are added or set are registered."""
+def _checked(name: str, context: Context) -> str:
+    """Return a param, once all that are about domains fit together as those of a release must; no call is made."""
     params = context["params"]
-    return str(params["on_platform_list_empty"]) if params["domain_action"] in ("add", "set") else "stop"
+    problems = domain_problems(params)
+    if params["on_platform_list_empty"] == "register":
+        problems += WxaHook(platform_conn_id(context)).token_problems(None)
+    with failing_at_once():
+        refuse(problems)
+    return str(params[name])

@@ -42,6 +42,7 @@ _CALLS: Final = {
     "nothing": 4,
     "blocked": 0,
 }
+_CALL_SECONDS: Final = 0.1  # of WeChat, about
 _AT_ONCE: Final = 200
 _RETRY_SECONDS: Final = (1.0, 5.0, 20.0)
 _LONG_WAY: Final = ("configure", "commit", "submit", "wait", "release")
@@ -256,10 +257,27 @@ class Totals:
                 totals.unusual.append((appid, plan.why))
         return totals
 
+    @property
+    def needed(self) -> int:
+        """Submissions of the platform's monthly audit quota."""
+        return self.steps.get("submit", 0)
+
+    def without_quota(self, rest: int, reserve: int) -> int:
+        """Return how many get no submission this month.
+
+        :param rest: what the platform has left.
+        :param reserve: how many of these are kept back.
+        """
+        return max(0, self.needed - max(0, rest - reserve))
+
+    def minutes(self, concurrency: int) -> float:
+        """Return about how long the calls take, so many at a time; reviews take days besides."""
+        return self.calls * _CALL_SECONDS / concurrency / 60
+
     def __str__(self) -> str:
         steps = ", ".join(f"{step} {count}" for step, count in self.steps.items())
         return (
             f"{self.apps} Mini Programs: {steps}\n"
             f"business domains are added to {self.domains_added} and removed from {self.domains_removed}\n"
-            f"submissions needed: {self.steps.get('submit', 0)}; about {self.calls} calls"
+            f"submissions needed: {self.needed}; about {self.calls} calls"
         )

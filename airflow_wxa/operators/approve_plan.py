@@ -10,6 +10,7 @@ from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaError, WxaTransportError, shown
+from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import AppPlan, Totals
 from airflow_wxa.fleet.waves import WAVES, wave_counts
 from airflow_wxa.hooks.store import open_fleets
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 _TASK_ID: Final = "approve_plan"
 _ASKED_FOR_QUOTA: Final = 5
-_CALL_SECONDS: Final = 0.1  # of WeChat, about
 
 
 class WxaApprovePlanOperator(WxaApprovalOperator):
@@ -114,12 +114,11 @@ def _asked(release: Mapping[str, Any], given: Counter[str], field: str, default:
 
 def _facts(fleets: Fleets, run: FleetRun, totals: Totals, rest: int | None, given: Counter[str]) -> str:
     release = run.manifest["release"]
-    needed, reserve = totals.steps.get("submit", 0), run.manifest.get("audit_quota_reserve", 0)
+    reserve = run.manifest.get("audit_quota_reserve", 0)
     quota = "WeChat did not say" if rest is None else f"{rest} left this month, {reserve} of them kept back"
-    without = 0 if rest is None else max(0, needed - max(0, rest - reserve))
+    without = 0 if rest is None else totals.without_quota(rest, reserve)
     quota += f"; **{without} Mini Programs will have no quota**" if without else ""
-    concurrency = (run.manifest.get("pace") or {}).get("concurrency", 16)
-    minutes = totals.calls * _CALL_SECONDS / concurrency / 60
+    minutes = totals.minutes(Pace(run.manifest).concurrency)
     waves = wave_counts(fleets.counts(run.key))
     rows = {
         "version": f"{as_code(release.get('user_version', 'each its own'))} from template "
@@ -132,7 +131,7 @@ def _facts(fleets: Fleets, run: FleetRun, totals: Totals, rest: int | None, give
         "business domains": f"added to {totals.domains_added}, removed from {totals.domains_removed}; what `all` adds "
         "is the platform's list, and not counted",
         "server_domains": _asked(release, given, "server_domains", "untouched"),
-        "submissions": f"{needed} needed; {quota}",
+        "submissions": f"{totals.needed} needed; {quota}",
         "calls": f"about {totals.calls}, {minutes:.0f} minutes in one shard at a time; reviews take days",
         "all of them": as_code(f"airflow wxa fleet status {run.run_id} --output json"),
     }

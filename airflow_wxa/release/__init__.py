@@ -4,6 +4,6 @@ DAGs take their form and a few helpers from :mod:`airflow_wxa.release.dag`; the 
 """
 
 from airflow_wxa.release.fields import DOMAIN_ACTIONS, FIELDS, Field
-from airflow_wxa.release.spec import ReleaseSpec, read_release, refuse
+from airflow_wxa.release.spec import ReleaseSpec, domain_problems, read_release, refuse
 
-__all__ = ["DOMAIN_ACTIONS", "FIELDS", "Field", "ReleaseSpec", "read_release", "refuse"]
+__all__ = ["DOMAIN_ACTIONS", "FIELDS", "Field", "ReleaseSpec", "domain_problems", "read_release", "refuse"]

@@ -88,6 +88,15 @@ def read_release(params: Mapping[str, Any]) -> tuple[ReleaseSpec | None, list[st
     ), []
 
 
+def domain_problems(params: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the params of a release that are about business domains; empty when nothing is.
+
+    :param params: ``domain_action``, ``webviewdomain``, ``platform_domains`` and ``on_platform_list_empty``; others are
+        not looked at.
+    """
+    return _read_domains(params)[2]
+
+
 def refuse(problems: Sequence[str]) -> None:
     """Raise all problems together; do nothing when there are none.
 

@@ -70,7 +70,7 @@ def check_account(appid: str, component_appid: str = "", *, guide_is_given: bool
         raise WxaStateError(
             "this Mini Program cannot be released yet: its owner has something to do",
             values={"to do": len(todo), **({"not read": "; ".join(not_read)} if not_read else {})},
-            why="\n".join(f"- {each}" for each in todo),
+            why="\n  ".join(f"- {each}" for each in todo),
             next_step="hand this list to the merchant; when all is done, clear this task",
             **CATALOGUE["getaccountbasicinfo"].named(appid, "check_account"),
         )

@@ -204,7 +204,8 @@ def withdraw_audit(
         raise _not_withdrawable(appid, auditid, sheet)
     after, refused = yield from withdraw_sheet("undocodeaudit", appid, sheet, withdrawals_left, accepted)
     if after is not None and after.auditid == auditid and after.status is not AuditStatus.WITHDRAWN:
-        raise refused or _not_withdrawable(appid, auditid, after)
+        is_over = not after.status.is_open  # between our look and our withdrawal: what WeChat refused tells less
+        raise _not_withdrawable(appid, auditid, after) if is_over or refused is None else refused
     spent = auditid not in accepted.withdrawn
     return WithdrawOutcome("withdrawn", appid, auditid, withdrawals_left - spent)
 

@@ -30,7 +30,8 @@ def texts_of(node: ast.expr) -> list[str]:
         case ast.Constant(value=str(text)):
             return [text]
         case ast.JoinedStr(values=values):
-            return ["".join(str(each.value) if isinstance(each, ast.Constant) else "{}" for each in values)]
+            text = "".join(str(each.value) if isinstance(each, ast.Constant) else "{}" for each in values)
+            return [text, *(words for each in values for words in chosen(each))]
         case ast.IfExp(body=one, orelse=other):
             return texts_of(one) + texts_of(other)
         case ast.BoolOp(values=values):
@@ -40,6 +41,13 @@ def texts_of(node: ast.expr) -> list[str]:
         case ast.List(elts=elements):
             return [text for each in elements for text in texts_of(each)]
     return ["{}"]
+
+
+def chosen(part: ast.expr) -> list[str]:
+    """Return the words between which a value in a text chooses; one word may be a name, and needs no twin."""
+    if not isinstance(part, ast.FormattedValue) or not isinstance(part.value, ast.IfExp | ast.BoolOp):
+        return []
+    return [text for text in texts_of(part.value) if " " in text]
 
 
 def raised() -> Iterator[tuple[str, str]]:

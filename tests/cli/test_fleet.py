@@ -13,6 +13,7 @@ import yaml
 from airflow.cli.cli_parser import _add_command
 
 from airflow_wxa.cli.airflow_group import get_wxa_cli_commands
+from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from tests.cli import healthy
@@ -125,10 +126,23 @@ def test_a_plan_says_what_would_be_done_and_why_and_writes_nothing(
     assert strange["next_step"]
     assert "2 Mini Programs: " in ended.err
     assert "submissions needed: 1" in ended.err
-    read = {"getversioninfo", "get_latest_auditstatus", "setwebviewdomain"}
+    assert "audit quota: 100 left this month, 0 of them kept back\n" in ended.err
+    read = {"getversioninfo", "get_latest_auditstatus", "setwebviewdomain", "queryquota"}
     calls = [each for each in set_up.running.journal if each.path.startswith("/wxa/")]
     assert {each.path.rpartition("/")[2] for each in calls} == read
     assert {each.body["action"] for each in calls if each.path.endswith("setwebviewdomain")} == {"get"}
+
+
+def test_a_plan_says_who_will_have_no_quota_or_that_wechat_did_not_tell(
+    set_up: SetUp, fleet: Callable[..., Ended], tmp_path: Path
+) -> None:
+    set_up.running.world.platform(COMPONENT_APPID).audit_rest = 5
+    path = written(tmp_path, [APPID], audit_quota_reserve=5)
+    said = "5 left this month, 5 of them kept back; 1 Mini Programs will have no quota"
+    assert said in fleet("plan", path).err
+    set_up.running.add_fault(Fault(path="/wxa/queryquota", kind="errcode_before", errcode=48001))
+    ended = fleet("plan", path)
+    assert (ended.code, "audit quota: WeChat did not say" in ended.err) == (0, True)
 
 
 def test_a_run_is_shown_by_wave_and_what_to_look_at_first(fleets: Fleets, fleet: Callable[..., Ended]) -> None:

@@ -135,7 +135,11 @@ def test_a_misspelt_param_is_refused_and_a_key_of_another_tool_is_not(
             {"hosts": ["a.example.com"], "acton": "delete"},
             "- acton: is no param of this DAG, action is",
         ),
-        (webview_domains_dag, {"domain_acton": "get"}, "- domain_acton: is no param of this DAG, domain_action is"),
+        (
+            webview_domains_dag,
+            {"webviewdomain": ["https://m.example.com"], "domain_acton": "get"},
+            "- domain_acton: is no param of this DAG, domain_action is",
+        ),
         (domain_drift_dag, {"apppids": [APPID]}, "- apppids: is no param of this DAG, appids is"),
     ],
 )

@@ -196,6 +196,10 @@ def test_what_a_fleet_would_not_follow_cannot_be_fixed() -> None:
     assert "check_account = True: is no param of this DAG" in str(refused.value)
     assert "approval_timeout_hours = 2: is no param of this DAG" in str(refused.value)
     assert "template_id" not in str(refused.value)
+    with pytest.raises(WxaSpecError, match="shard_size = 0: ") as refused:
+        fleet_release_dag(fixed={"shard_size": 0, "manifest": ""})
+    assert "manifest = ''" in str(refused.value)
+    assert fleet_release_dag(fixed={"shard_size": 50}).params.get_param("shard_size").schema["const"] == 50
 
 
 def test_each_task_says_what_it_does_and_what_its_buttons_do(airflow_database: None) -> None:
@@ -231,6 +235,8 @@ def test_an_empty_platform_list_stops_or_is_filled(fleet: Callable[..., Fleet]) 
     run = here.release(manifest(3))
     assert (run.state, run.states["check_platform_list"]) == ("failed", "failed")
     assert "89020" in str(run.errors["check_platform_list"])
+    assert "a task before failed" in str(run.errors["fleet_result"])
+    assert {app.what for app in here.apps} == {"a task before its turn failed or was skipped"}
     platform = {"on_platform_list_empty": "register", "platform_domains": ["example.com"]}
     run = here.release(manifest(3, platform=platform))
     assert (run.state, run.states["register_platform_domains"]) == ("success", "success"), (run.errors, run.states)

@@ -45,11 +45,12 @@ def test_everything_is_one_list_and_each_line_has_its_twin(script: Script) -> No
             get_category=[{"category_list": []}],
             getprivacysetting=[{}, {}],
         )
-    lines = refused.value.why.splitlines()
+    lines = [line.strip() for line in refused.value.why.splitlines()]
     words = ("冻结", "名称", "头像", "简介", "权限集) 18", "权限集) 30", "实名", "类目", "隐私")
     assert len(lines) == len(words)
     assert [word for word, line in zip(words, lines, strict=True) if word not in line] == []
     text = both_languages(refused.value)
+    assert [line for line in text.splitlines()[1:] if not line.startswith("  ")] == []
     assert [line for line in lines if (in_chinese(line) or line) == line] == []
     assert "未设置头像" in text.replace("\n    ", "")
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_wxa.errors import WxaBusyError, WxaError, WxaPermissionError, WxaQuotaError, WxaStateError
-from airflow_wxa.steps import Submission, commit_code, submit_version
+from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.steps import Submission, commit_code, submit_version, withdraw_audit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,6 +181,17 @@ def test_a_review_that_ended_before_our_withdrawal_is_superseded(
         **rest_of(make, slots),
     )
     assert outcome.superseded == "9.9.9"
+
+
+def test_a_review_that_ended_before_its_own_withdrawal_is_named_instead_of_what_was_refused(
+    script: Script, slots: Slots
+) -> None:
+    with pytest.raises(WxaStateError, match=r"sheet 1234567 is not the one in audit\n[\s\S]*status approved"):
+        script.play(
+            withdraw_audit(APPID, "1234567", 5),
+            get_latest_auditstatus=[slots.sheet(slots.ours, AUDITING), slots.sheet(slots.ours, APPROVED)],
+            undocodeaudit=[87012],
+        )
 
 
 @both
