@@ -14,6 +14,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
 from alembic import command
 from alembic.config import Config
@@ -31,7 +32,7 @@ from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection, Engine, Table
+    from sqlalchemy import Connection, Engine, ExceptionContext, Table
 
 _BUSY_SECONDS: Final = 30
 _WHILE_LOCKED: Final = Retrying(
@@ -40,12 +41,22 @@ _WHILE_LOCKED: Final = Retrying(
     wait=wait_random(0.01, 0.1),
     reraise=True,
 )
-_CONNECT_SECONDS: Final = "10"  # a host that drops packets would hold a caller for minutes
+#: A host that drops packets, before a connection or after it, would hold a caller for minutes.
+_UNLESS_ASKED: Final = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",  # milliseconds
+}
+_READ_ONLY: Final = "25006"  # SQLSTATE read_only_sql_transaction
 _PRIVATE: Final = 0o600
 #: Not Alembic's usual name: the stores of the first version keep theirs there, and that version refuses a newer one.
 VERSION_TABLE: Final = "alembic_version_wxa"
 _MIGRATION_LOCK: Final = 0x777861  # "wxa"; any number that nobody else locks in a database of our own
 _engines: Final[dict[tuple[Secret, int], Engine]] = {}
+#: Which file each engine of SQLite has open.
+_files: Final[WeakKeyDictionary[Engine, tuple[int, int]]] = WeakKeyDictionary()
 
 
 class Database:
@@ -90,10 +101,12 @@ class Database:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
+        engine = self.engine
         try:
             yield
-        except SQLAlchemyError as error:
-            raise unreachable(self.engine, error) from None
+        # The driver's own: of a connection that is dead when it is given back.
+        except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
+            raise unreachable(engine, error) from None
 
 
 def open_engine(url: str | Secret) -> Engine:
@@ -104,11 +117,18 @@ def open_engine(url: str | Secret) -> Engine:
     """
     # A forked child must not share its parent's connections.
     key = (url if isinstance(url, Secret) else Secret(url), os.getpid())
-    if key not in _engines:
+    engine = _engines.get(key)
+    if engine is not None and _files.get(engine) != _file_of(engine):
+        # Deleted, or put back from a copy: what this process writes would go into the old file, which nobody sees.
+        _engines.pop(key, None)
+        engine.dispose()
+        engine = None
+    if engine is None:
         opened = _opened(key[0])
-        if _engines.setdefault(key, opened) is not opened:
+        engine = _engines.setdefault(key, opened)
+        if engine is not opened:
             opened.dispose()  # another thread was quicker
-    return _engines[key]
+    return engine
 
 
 def _opened(url: Secret) -> Engine:
@@ -117,6 +137,8 @@ def _opened(url: Secret) -> Engine:
         if engine.dialect.name == "sqlite":
             _keep_private(engine)
         _check_schema(engine)
+    if (file := _file_of(engine)) is not None:
+        _files[engine] = file
     return engine
 
 
@@ -149,7 +171,7 @@ def _closed_if_refused(engine: Engine) -> Iterator[None]:
         raise
 
 
-def unreachable(engine: Engine, error: SQLAlchemyError | OSError) -> WxaTransportError:
+def unreachable(engine: Engine, error: Exception) -> WxaTransportError:
     """Return the error for a store that does not answer; it shows the URL without its password."""
     # No query either: drivers take a password there as well.
     url = engine.url.set(query={}).render_as_string(hide_password=True)
@@ -189,10 +211,11 @@ def _created(url: str | Secret) -> Engine:
         parsed = make_url(url.reveal() if isinstance(url, Secret) else url)
         backend = parsed.get_backend_name()
         # A URI could name a file that is not private, or none at all.
-        if backend not in {"sqlite", "postgresql"} or (parsed.database or "").startswith("file:"):
+        is_async = parsed.get_dialect().is_async
+        if is_async or backend not in {"sqlite", "postgresql"} or (parsed.database or "").startswith("file:"):
             raise ValueError(backend)  # noqa: TRY301  (one refusal for all reasons)
         if parsed.get_driver_name().startswith("psycopg"):
-            parsed = parsed.set(query={"connect_timeout": _CONNECT_SECONDS, **parsed.query})
+            parsed = parsed.set(query={**_UNLESS_ASKED, **parsed.query})
         engine = create_engine(parsed, pool_pre_ping=backend == "postgresql")
     except (SQLAlchemyError, ValueError, ModuleNotFoundError) as error:
         raise WxaSpecError(
@@ -207,7 +230,16 @@ def _created(url: str | Secret) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediately)
+    else:
+        event.listen(engine, "handle_error", _leave_a_standby)
     return engine
+
+
+def _leave_a_standby(failed: ExceptionContext) -> None:
+    """Give a connection up that may only read: after a failover it would answer, and refuse each write, for ever."""
+    error = failed.original_exception
+    if _READ_ONLY in (getattr(error, "pgcode", None), getattr(error, "sqlstate", None)):
+        failed.is_disconnect = True
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001
@@ -233,6 +265,17 @@ def _keep_private(engine: Engine) -> None:
         # Never opened when it exists: closing it would take away the locks of connections that this process has.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _PRIVATE))
+
+
+def _file_of(engine: Engine) -> tuple[int, int] | None:
+    """Return which file lies under the name of SQLite's; ``None``: none, or it is no SQLite."""
+    if engine.dialect.name != "sqlite" or not engine.url.database:
+        return None
+    try:
+        file = Path(engine.url.database).stat()
+    except OSError:
+        return None
+    return file.st_dev, file.st_ino
 
 
 @contextmanager

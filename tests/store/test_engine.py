@@ -6,6 +6,7 @@ import concurrent.futures
 import logging
 import multiprocessing
 import os
+import sqlite3
 import stat
 import threading
 import time
@@ -66,6 +67,58 @@ def test_a_server_that_is_silent_is_given_up_soon(query: str, seconds: int) -> N
     engine = _created(f"postgresql+psycopg2://wxa@127.0.0.1:1/wxa{query}")
     _, connecting = engine.dialect.create_connect_args(engine.url)
     assert int(connecting["connect_timeout"]) == seconds
+
+
+def test_a_server_that_falls_silent_later_is_given_up_as_well() -> None:
+    pytest.importorskip("psycopg2")
+    engine = _created("postgresql+psycopg2://wxa@127.0.0.1:1/wxa?keepalives_idle=5")
+    _, connecting = engine.dialect.create_connect_args(engine.url)
+    assert int(connecting["tcp_user_timeout"]) == 30_000
+    assert int(connecting["keepalives_idle"]) == 5
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_a_connection_that_may_only_read_after_a_failover_is_given_up(store_url: str) -> None:
+    store = Store(store_url, [KEY])
+    with open_engine(store_url).begin() as connection:  # the only one of the pool
+        connection.execute(text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
+    with pytest.raises(WxaTransportError, match="read-only transaction"):
+        store.ensure(PLATFORM)
+    store.ensure(PLATFORM)
+    assert store.platform(PLATFORM) is not None
+
+
+def test_an_error_that_only_the_driver_knows_is_a_store_that_does_not_answer(store_url: str) -> None:
+    database = Database(store_url)
+    driver = database.engine.dialect.loaded_dbapi
+    with pytest.raises(WxaTransportError, match="the store does not answer"), database.reading():
+        raise driver.OperationalError("died before it was given back")
+
+
+# The file ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_was_deleted_is_made_anew_for_all(tmp_path: Path, open_umask: None) -> None:
+    url, there = f"sqlite:///{tmp_path / 'wxa.db'}", "select count(*) from wxa_credential"
+    store = Store(url, [KEY])
+    for file in list(tmp_path.iterdir()):
+        file.unlink()
+    store.ensure(PLATFORM)
+    with sqlite3.connect(tmp_path / "wxa.db") as another:
+        assert another.execute(there).fetchone() == (1,)
+    assert set(modes(tmp_path).values()) == {0o600}
+
+
+def test_a_file_that_was_put_back_from_a_copy_is_the_one_that_is_read(tmp_path: Path) -> None:
+    url, copy = f"sqlite:///{tmp_path / 'wxa.db'}", tmp_path / "copy.db"
+    store = Store(url, [KEY])
+    with sqlite3.connect(tmp_path / "wxa.db") as another:
+        another.execute("VACUUM INTO ?", [str(copy)])
+    store.ensure(PLATFORM)
+    for side in ("-wal", "-shm"):
+        (tmp_path / f"wxa.db{side}").unlink()
+    copy.replace(tmp_path / "wxa.db")
+    assert store.platform(PLATFORM) is None
 
 
 # Privacy ---------------------------------------------------------------------------------------------------------
@@ -287,6 +340,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         "sqlite:///file:wxa.db?mode=memory&uri=true&hidden-pw",
         "no url: hidden-pw",
         "postgresql+nodriver://u:hidden-pw@h/d",
+        "sqlite+aiosqlite:///hidden-pw.db",
     ],
 )
 def test_a_url_that_cannot_be_right_is_refused_without_its_password(url: str) -> None:
