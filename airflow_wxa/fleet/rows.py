@@ -125,9 +125,11 @@ class LateResults:
 
     def save(self) -> None:
         """Note what was kept."""
+        # Taken first, noted last: what ends meanwhile would be noted before the answer that it stands on.
+        ended = _drained(self._ended)
         if answers := _drained(self._answers):
             self._observer.after(answers)
-        if ended := _drained(self._ended):
+        if ended:
             self._observer.ended(ended)
 
 

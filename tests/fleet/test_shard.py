@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_wxa.api.call import Reply
 from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.fleet import rows, shard
 from airflow_wxa.fleet.plan import plan_digest
@@ -17,7 +18,10 @@ from tests.fleet.driving import Drive
 from tests.fleet.test_outcomes import manifest, tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from airflow_wxa.api.call import Call
 
 KEY = RunKey("wxa_fleet_release", "run")
 
@@ -66,6 +70,32 @@ def test_a_store_that_is_still_away_at_the_end_fails_the_shard(monkeypatch: pyte
     monkeypatch.setattr(rows, "_SAVE_SECONDS", 0.01)
     with pytest.raises(WxaTransportError, match="the store does not answer"):
         saved(Hiccuping(float("inf")), 0.1)
+
+
+def test_an_outcome_is_never_noted_before_the_answer_that_it_stands_on() -> None:
+    noted: list[tuple[str, Any]] = []
+
+    class Ledger:
+        def before(self, calls: Sequence[Call]) -> Sequence[int]:
+            return [1] * len(calls)
+
+        def after(self, answers: Sequence[tuple[int, Any]]) -> Sequence[None]:
+            noted.extend(("answer", row) for row, _ in answers)
+            if len(noted) == 1:  # meanwhile another Mini Program is answered, and done
+                late.after([(2, Reply({}))])
+                late.ended([(None, 2)])
+            return [None] * len(answers)
+
+        def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> Sequence[None]:
+            noted.extend(("outcome", end) for _, end in steps)
+            return [None] * len(steps)
+
+    late = rows.LateResults(Ledger())
+    late.after([(1, Reply({}))])
+    late.ended([(None, 1)])
+    late.save()
+    late.save()
+    assert noted == [("answer", 1), ("outcome", 1), ("answer", 2), ("outcome", 2)]
 
 
 def test_a_scan_that_never_ends_holds_neither_the_fleet_nor_its_grant(
