@@ -9,6 +9,7 @@ from airflow_wxa.api.budget import budget_used_up
 from airflow_wxa.api.call import named_in_full, refused_values
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import (
+    DELETE_DOMAIN_NOT_EXIST,
     INDIVIDUAL_NOT_SUPPORTED,
     PLATFORM_WEBVIEW_DOMAIN_EMPTY,
     WEBVIEW_DOMAIN_NOT_ON_PLATFORM,
@@ -82,7 +83,7 @@ def configure_domains(
     """
     _check_action(appid, action, wanted)
     try:
-        before = yield from _read_before(appid, action, accepted)
+        before = yield from _read_list(appid, action, accepted)
         if action == "get":
             return DomainOutcome("unchanged", appid, "get", before=in_order(before), after=in_order(before))
         if skip_equal and action is not None and before is not None and not remaining(action, wanted, before):
@@ -96,7 +97,7 @@ def configure_domains(
             is_old = before is None or seen.explains("setwebviewdomain", in_order(after))
             return after is not None and is_old and remaining(action, wanted, after, platform) != []
 
-        after = yield from read_past_lag(lambda: read_own_domains(appid), lags)
+        after = yield from read_past_lag(lambda: _read_list(appid, action, accepted), lags)
     except WxaApiError as error:
         if error.errcode in _ROADS:
             road = _ROADS[error.errcode]
@@ -122,14 +123,14 @@ def configure_domains(
     )
 
 
-def _read_before(appid: str, action: Action, accepted: AcceptedWrites) -> Step[frozenset[str] | None]:
+def _read_list(appid: str, action: Action, accepted: AcceptedWrites) -> Step[frozenset[str] | None]:
     """Read a Mini Program's own list; ``None`` while WeChat does not see yet what was registered a moment ago."""
     try:
         return (yield from read_own_domains(appid))
     except WxaApiError as error:
         if action == "get" or error.errcode != PLATFORM_WEBVIEW_DOMAIN_EMPTY or not accepted.registered:
             raise
-        return None  # the write that follows is sent until it is seen
+        return None  # before the write: it is sent until that is seen; after it: it was seen already
 
 
 def _written(
@@ -157,6 +158,10 @@ def _written(
     reply = yield from read_past_lag(write, lambda said: isinstance(said, WxaApiError))
     if isinstance(reply, WxaApiError):
         raise still_lagging("setwebviewdomain", "modify_wxa_jump_domain", appid, f"errcode {reply.errcode}") from reply
+    there = [domain for domain in wanted if domain.origin in (before or ())]
+    if reply.errcode == DELETE_DOMAIN_NOT_EXIST and there and len(there) < len(wanted):
+        # One that is not there may have held the others up: what becomes of such a list is not documented.
+        reply = yield setwebviewdomain(appid, action, there).knowing(in_order(before))
     return reply
 
 

@@ -85,6 +85,14 @@ def test_deleting_what_is_not_there_is_unchanged(script: Script) -> None:
     assert (outcome.outcome, outcome.errcode) == ("unchanged", 89022)
 
 
+def test_deleting_goes_on_with_those_that_are_there_when_one_is_not(script: Script) -> None:
+    outcome = script.play(
+        configure_domains(APPID, "delete", [A, B]), setwebviewdomain=[listed(A, C), 89022, OK, listed(C)]
+    )
+    assert (outcome.outcome, outcome.removed) == ("configured", (A.origin,))
+    assert script.bodies("setwebviewdomain")[2] == {"action": "delete", "webviewdomain": [A.origin]}
+
+
 @pytest.mark.parametrize("errcode", [0, 89019])
 @pytest.mark.parametrize(
     ("action", "after", "said"),

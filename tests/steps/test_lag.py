@@ -255,6 +255,14 @@ def test_a_platform_list_that_was_filled_a_moment_ago_is_waited_for(script: Scri
     assert outcome.outcome == "configured"
 
 
+def test_a_replica_that_does_not_know_the_platform_list_yet_takes_nothing_back(script: Script) -> None:
+    accepted = AcceptedWrites(registered=frozenset({A.host}))
+    outcome = script.play(
+        configure_domains(APPID, "add", [A], accepted=accepted), setwebviewdomain=[89020, {"errcode": 0}, 89020]
+    )
+    assert (outcome.outcome, outcome.after) == ("configured", None)
+
+
 def test_another_host_than_the_registered_ones_is_still_refused_at_once(script: Script) -> None:
     accepted = AcceptedWrites(registered=frozenset({B.host}))
     with pytest.raises(WxaPlatformSetupError, match="89021"):
