@@ -17,12 +17,14 @@ from airflow_wxa.api.call import MAX_ANSWER_BYTES
 from airflow_wxa.client.delivery import Answer, Deliverer, Note, Request, TokenOf
 from airflow_wxa.client.per_loop import PerLoop
 from airflow_wxa.client.wire import (
+    BAD_PROXY,
     NO_NAME,
     NO_PROXY,
     NO_TLS,
+    ca_bundle_for,
     check_ca_bundle,
     in_flight,
-    is_loopback,
+    proxy_to,
     quiet_url_loggers,
 )
 from airflow_wxa.errors import WxaError, WxaSpecError
@@ -65,7 +67,7 @@ class AsyncWxaClient:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         quiet_url_loggers()
-        check_ca_bundle(egress)
+        check_ca_bundle(egress.host, egress)
         self._egress = egress
         self._tokens = tokens
         self._observer = observer
@@ -150,8 +152,9 @@ class AsyncWxaClient:
                                 if len(content) > MAX_ANSWER_BYTES:
                                     break
                             return Answer(response.status_code, bytes(content))
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the latter two: a host that is no name
-            return Answer(failure=_in_words(error, self._egress.timeout))
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, ImportError) as error:
+            # InvalidURL, ValueError: a host, or a proxy, that is none. ImportError: SOCKS, and no package for it.
+            return Answer(failure=_in_words(error, self._egress.timeout, proxied=pool.proxy is not None))
         except BaseException as error:  # noqa: BLE001  (the library's frames hold the URL, and the URL holds the token)
             raise error.with_traceback(None) from None
 
@@ -213,7 +216,10 @@ class _Pool:
         self.https: list[httpx.AsyncClient] = []
         self._idle: list[httpx.AsyncClient] = []
         self._egress = egress
-        self._verify = _trusting(egress.ca_bundle) if egress.ca_bundle else httpx.create_ssl_context()
+        self.proxy = proxy_to(egress.host, egress)
+        name, path = ca_bundle_for(egress.host, egress)
+        is_https = egress.host.startswith("https:")
+        self._verify = _trusting(name, path) if path else httpx.create_ssl_context(trust_env=is_https)
         #: Held while a request is under way. Those that wait for a connection queue up here, where waiting costs
         #: nothing and never ends in a ``PoolTimeout``.
         self.turn = asyncio.Semaphore(_MOST_CONNECTIONS)
@@ -241,8 +247,8 @@ class _Pool:
         http = httpx.AsyncClient(
             timeout=httpx.Timeout(self._egress.timeout, pool=None),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEPT_SECONDS),
-            proxy=None if is_loopback(self._egress.host) else self._egress.proxy,
-            trust_env=not is_loopback(self._egress.host),  # a proxy would look for it on its own machine
+            proxy=self.proxy,
+            trust_env=False,  # the environment was asked for the proxy already
             verify=self._verify,
             follow_redirects=False,
         )
@@ -253,7 +259,7 @@ class _Pool:
 _pools: Final[PerLoop[Egress, _Pool]] = PerLoop(_Pool)
 
 
-def _trusting(ca_bundle: str) -> ssl.SSLContext:
+def _trusting(name: str, ca_bundle: str) -> ssl.SSLContext:
     """Return a context that trusts the certificates of a file or a folder."""
     is_folder = Path(ca_bundle).is_dir()
     try:
@@ -264,12 +270,12 @@ def _trusting(ca_bundle: str) -> ssl.SSLContext:
         failure = error.strerror or type(error).__name__
     raise WxaSpecError(
         "the Connection's certificates are refused",
-        [f"extra ca_bundle = {ca_bundle!r}: {failure}"],
+        [f"certificates: {name} = {ca_bundle!r} are refused: {failure}"],
         next_step="name a PEM file or a folder of certificates, or leave ca_bundle empty for the usual ones",
     )
 
 
-def _in_words(error: Exception, timeout: float) -> str:
+def _in_words(error: Exception, timeout: float, *, proxied: bool = False) -> str:
     """Return what failed without the exception's own text, which can name the URL."""
     words = {
         httpx.ConnectTimeout: f"no connection within {timeout} s",
@@ -284,6 +290,10 @@ def _in_words(error: Exception, timeout: float) -> str:
         if isinstance(cause, ssl.SSLError):
             return NO_TLS
         if isinstance(cause, socket.gaierror):
-            return NO_NAME
+            return NO_PROXY if proxied else NO_NAME
         cause = cause.__cause__ or cause.__context__
+    if proxied and isinstance(error, httpx.ConnectError):
+        return NO_PROXY
+    if proxied and isinstance(error, (ValueError, ImportError)):
+        return BAD_PROXY
     return f"the connection broke ({type(error).__name__})"

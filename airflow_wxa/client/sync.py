@@ -6,18 +6,19 @@ import time
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import requests
-from requests.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from airflow_wxa.api.call import MAX_ANSWER_BYTES
 from airflow_wxa.client.delivery import Answer, Deliverer, Note, Request, TokenOf
 from airflow_wxa.client.wire import (
+    BAD_PROXY,
     NO_NAME,
     NO_PROXY,
     NO_TLS,
+    ca_bundle_for,
     check_ca_bundle,
     in_flight,
-    is_loopback,
+    proxy_to,
     quiet_url_loggers,
 )
 from airflow_wxa.errors import WxaError
@@ -51,7 +52,6 @@ class WxaClient:
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         quiet_url_loggers()
-        check_ca_bundle(egress)
         self._egress = egress
         self._tokens = tokens
         self._observer = observer
@@ -124,20 +124,19 @@ class Http:
     """Sends requests on connections of its own.
 
     :param egress: how they leave.
-    :param url: where to; by its host the environment names proxy and certificates.
+    :param url: where to; by its host the environment names the proxy.
+    :raises WxaSpecError: the certificates that are named are not there.
     """
 
     def __init__(self, egress: Egress, url: str) -> None:
+        check_ca_bundle(url, egress)
         self._timeout = egress.timeout
         self._session = session = _NoRedirects()
         # Read once here, not for each of thousands of requests.
-        if is_loopback(url):  # a proxy would look for it on its own machine
-            session.proxies = {}
-        elif egress.proxy:
-            session.proxies = {"http": egress.proxy, "https": egress.proxy}
-        else:
-            session.proxies = dict(get_environ_proxies(url, no_proxy=None))
-        session.verify = egress.ca_bundle or session.merge_environment_settings(url, {}, None, None, None)["verify"]
+        proxy = proxy_to(url, egress)
+        session.proxies = {"http": proxy, "https": proxy} if proxy else {}
+        _, ca_bundle = ca_bundle_for(url, egress)
+        session.verify = ca_bundle or True
         session.trust_env = False
 
     def __enter__(self) -> Self:
@@ -179,6 +178,8 @@ def _in_words(error: Exception, timeout: float) -> str:
     words: dict[type[Exception], str] = {
         requests.exceptions.SSLError: NO_TLS,
         requests.exceptions.ProxyError: NO_PROXY,
+        requests.exceptions.InvalidProxyURL: BAD_PROXY,
+        requests.exceptions.InvalidSchema: BAD_PROXY,  # SOCKS, and no package for it
         requests.exceptions.ConnectTimeout: f"no connection within {timeout} s",
         requests.exceptions.ReadTimeout: f"no answer within {timeout} s",
         ReadTimeoutError: f"no whole answer within {timeout} s",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import os
 import re
 import socket
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode, urlsplit
+
+from requests.utils import get_environ_proxies, select_proxy
 
 from airflow_wxa.api.redaction import without_token_queries
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
@@ -23,11 +26,14 @@ if TYPE_CHECKING:
     from airflow_wxa.api.redaction import Secret
 
 WECHAT: Final = "https://api.weixin.qq.com"
+#: What names certificates in the environment, for requests and for httpx; the first that is set counts.
+_CA_BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 # An underscore is no host name by the book, and common inside companies. Behind the bar: an IPv6 address.
 _LABEL: Final = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOSTNAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?|[0-9a-f]*:[0-9a-f:.]+(?:%\w+)?")
 NO_NAME: Final = "the host's name could not be resolved (DNS)"
 NO_PROXY: Final = "the proxy refused or could not be reached"
+BAD_PROXY: Final = "the proxy's URL cannot be used: write http://host:port (SOCKS needs PySocks and httpx[socks])"
 NO_TLS: Final = "the TLS handshake failed: no TLS there, or a certificate that is not trusted or not for this host"
 
 
@@ -38,7 +44,7 @@ class Egress:
     :param host: scheme, host and port; see :func:`api_host`.
     :param timeout: seconds for connect, and for each read.
     :param proxy: URL of a proxy; ``None``: as the environment says.
-    :param ca_bundle: path of the certificates to trust; ``None``: the usual ones.
+    :param ca_bundle: path of the certificates to trust; ``None``: as the environment says.
     """
 
     host: str = WECHAT
@@ -80,17 +86,38 @@ def api_host(host: str, *, allow_http: bool = False) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def check_ca_bundle(egress: Egress) -> None:
-    """Look for the certificates where the Connection says they are, on this machine.
+def ca_bundle_for(url: str, egress: Egress) -> tuple[str, str]:
+    """Return who names the certificates to trust, and their path, the same for both clients; empty: the usual ones."""
+    named = {"extra ca_bundle": egress.ca_bundle}
+    if url.startswith("https:"):
+        named |= {name: os.environ.get(name) for name in _CA_BUNDLES}
+    return next(((name, path) for name, path in named.items() if path), ("", ""))
+
+
+def check_ca_bundle(url: str, egress: Egress) -> None:
+    """Look for the certificates where the Connection or the environment says they are, on this machine.
 
     :raises WxaSpecError: there is no such file or folder.
     """
-    if egress.ca_bundle and not Path(egress.ca_bundle).exists():
+    name, path = ca_bundle_for(url, egress)
+    if path and not Path(path).exists():
         raise WxaSpecError(
             "the Connection's certificates are refused",
-            [f"extra ca_bundle = {egress.ca_bundle!r}: the ca_bundle cannot be read on {socket.gethostname()}"],
+            [f"certificates: {name} = {path!r}: cannot be read on {socket.gethostname()}"],
             next_step="put the file there on every worker, or leave ca_bundle empty for the usual certificates",
         )
+
+
+def proxy_to(url: str, egress: Egress) -> str | None:
+    """Return the proxy on the way to ``url``, the same for both clients; ``None``: there is none.
+
+    Left to itself, httpx stumbles over what requests takes: a SOCKS proxy in ALL_PROXY beside the one that is used, an
+    IPv6 network in NO_PROXY.
+    """
+    if is_loopback(url):  # a proxy would look for it on its own machine
+        return None
+    proxy = egress.proxy or select_proxy(url, get_environ_proxies(url, no_proxy=None))
+    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 
 def url_of(host: str, call: Call, token: Secret | None) -> str:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from airflow_wxa.api.call import Call
 from airflow_wxa.api.code import release
-from airflow_wxa.client import Egress
+from airflow_wxa.client import Egress, wire
 from airflow_wxa.client.wire import quiet_url_loggers
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.sandbox import Fault
@@ -201,6 +201,27 @@ def test_a_certificate_of_the_connections_own_bundle_is_trusted(
     twins: Twins, elsewhere_tls: Elsewhere, certificate: Path
 ) -> None:
     assert twins.send(Egress(elsewhere_tls.url, ca_bundle=str(certificate)), release(APPID)).errcode == 0
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_a_certificate_of_the_environments_bundle_is_trusted(
+    twins: Twins, elsewhere_tls: Elsewhere, certificate: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    for name in wire._CA_BUNDLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(certificate))
+    assert twins.send(Egress(elsewhere_tls.url), release(APPID)).errcode == 0
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_a_bundle_of_the_environment_that_is_not_there_is_refused_before_anything_is_sent(
+    twins: Twins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    for name in wire._CA_BUNDLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / "absent.pem"))
+    with pytest.raises(WxaSpecError, match=rf"{variable} = .*absent\.pem.*cannot be read"):
+        twins.send(Egress("https://localhost:9"), release(APPID))
 
 
 def test_a_bundle_that_is_not_there_is_refused_before_anything_is_sent(twins: Twins, tmp_path: Path) -> None:

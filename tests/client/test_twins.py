@@ -260,9 +260,31 @@ def test_a_proxy_that_is_not_there_is_no_answer(twins: Twins) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     egress = Egress("https://wechat.invalid", proxy=f"http://user:canary@127.0.0.1:{port}")
-    with pytest.raises(WxaTransportError, match="release got no answer") as raised:
+    with pytest.raises(WxaTransportError, match="release got no answer: the proxy refused") as raised:
         twins.send(egress, release(APPID))
     assert "canary" not in str(raised.value) + repr(egress)
+
+
+@pytest.mark.parametrize("proxy", ["ftp://user:canary@127.0.0.1:1", "socks5://user:canary@127.0.0.1:1"])
+def test_a_proxy_that_cannot_be_used_is_no_answer(twins: Twins, proxy: str) -> None:
+    with pytest.raises(WxaTransportError, match="release got no answer") as raised:
+        twins.send(Egress("http://wechat.invalid", proxy=proxy), release(APPID))
+    assert "canary" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "beside", [{"all_proxy": "socks5://127.0.0.1:1"}, {"no_proxy": "localhost,[::1],fd00::/8"}], ids=["socks", "ipv6"]
+)
+def test_calls_go_through_the_proxy_of_the_environment(
+    twins: Twins, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch, beside: dict[str, str]
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in {"http_proxy": elsewhere.url, **beside}.items():
+        monkeypatch.setenv(name, value)
+    assert twins.send(Egress("http://wechat.invalid"), release(APPID)).errcode == 0
+    assert elsewhere.requests[0][1].startswith("http://wechat.invalid/wxa/release?")
 
 
 def test_calls_go_through_the_proxy_that_is_named(twins: Twins, elsewhere: Elsewhere) -> None:
@@ -276,6 +298,7 @@ def test_calls_go_through_the_proxy_that_is_named(twins: Twins, elsewhere: Elsew
         (requests.ConnectTimeout(), "no connection within 10 s"),
         (requests.ReadTimeout(), "no answer within 10 s"),
         (requests.exceptions.ProxyError(), "the proxy refused"),
+        (requests.exceptions.InvalidSchema("canary"), "the proxy's URL cannot be used"),
         (requests.exceptions.SSLError(), "the TLS handshake failed"),
         (requests.exceptions.ChunkedEncodingError("canary"), "the connection broke (ChunkedEncodingError)"),
         (requests.exceptions.InvalidURL("canary"), "the connection broke (InvalidURL)"),

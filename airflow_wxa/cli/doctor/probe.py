@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import requests
 
 from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.client.wire import ca_bundle_for
 
 if TYPE_CHECKING:
     from airflow_wxa.client import Egress
@@ -53,7 +54,7 @@ def probed(egress: Egress) -> Probe:
             data=b"{}",
             timeout=egress.timeout,
             proxies={"http": egress.proxy, "https": egress.proxy} if egress.proxy else None,
-            verify=egress.ca_bundle or True,
+            verify=ca_bundle_for(egress.host, egress)[1] or True,
             allow_redirects=False,
             stream=True,
         ) as response:
