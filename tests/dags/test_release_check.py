@@ -126,6 +126,7 @@ def test_a_misspelt_param_is_refused_and_a_key_of_another_tool_is_not(
     assert release(openlineage={"run": "1"}, approval=False).states["verify_release"] == "success"
 
 
+@pytest.mark.usefixtures("airflow_database")
 @pytest.mark.parametrize(
     ("build", "conf", "what"),
     [
