@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from importlib import import_module
@@ -37,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         ``airflow wxa`` ended with another code than 0.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a character that a terminal lacks stops no command
+            stream.reconfigure(errors="backslashreplace")
     try:
         if words[:1] and words[0] in UNLISTED:
             _run_airflows(words)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -70,3 +71,11 @@ def test_an_interrupted_command_ends_without_a_traceback(monkeypatch: pytest.Mon
 
     monkeypatch.setattr("airflow_wxa.cli.main.import_module", interrupted)
     assert main(["demo"]) == 130
+
+
+@pytest.mark.parametrize("words", [["errcode", "89020"], ["docs", "rescue"]])
+def test_a_terminal_that_lacks_a_character_stops_no_command(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "latin-1", write_through=True))
+    assert main(words) == 0
+    assert b"\\u" in written.getvalue()
