@@ -293,6 +293,7 @@ def _answer(choice: str, since: datetime, stop: threading.Event) -> None:
 
 def _answer_open_question(choice: str, since: datetime, session: Session) -> UUID | None:
     """Answer the question asked since then, not one that another test left; returns its task instance's id."""
+    from airflow.api_fastapi.app import create_auth_manager
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
     from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
     from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
@@ -310,6 +311,7 @@ def _answer_open_question(choice: str, since: datetime, session: Session) -> UUI
     if ti is None:
         return None
     ti_id: UUID = ti.id
+    create_auth_manager()  # a test of the API server takes it away with its app; it says who may answer
     update_hitl_detail(
         dag_id=ti.dag_id,
         dag_run_id=ti.run_id,
