@@ -312,7 +312,8 @@ def _not_online(
 
     :param refused: 85052, which says that our sheet was released already: then a replica may lag.
     """
-    if _online_lags(version, online, accepted) and not refused:
+    lags = _online_lags(version, online, accepted)
+    if lags and not refused:
         return still_lagging(step, "release", version.appid, _online_as_noted(online))
     if online is not None and version.is_cut_off(online.version, online.description):
         return cut_off(step, version, online.description)
@@ -324,12 +325,12 @@ def _not_online(
             "ours": f"{version.user_version} {version.mark}",
         },
         why="Somebody else released, or rolled back, this Mini Program."
-        if not refused
+        if not (refused and lags)
         else "WeChat says that ours was released already (85052): somebody rolled it back, or a replica still lags.",
         next_step="agree with whoever released the version named above; to publish ours, run the release again",
         **CATALOGUE["getversioninfo"].named(version.appid, step),
         errcode=refused,
-        retryable=bool(refused),
+        retryable=bool(refused) and lags,  # else nobody's replica shows it: it is somebody's work
     )
 
 

@@ -222,6 +222,20 @@ def test_85052_is_an_error_of_state_when_another_version_is_online(
     assert sum(script.pauses) == 30
 
 
+def test_85052_is_not_tried_again_when_another_version_came_online_meanwhile(
+    script: Script, slots: Slots, version: CodeVersion
+) -> None:
+    with pytest.raises(WxaStateError, match=r"release stopped.*\n  .*online 9\.9\.9") as raised:
+        script.play(
+            release_version(version),
+            get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
+            getversioninfo=[slots.versions(), slots.versions(None, slots.foreign)],
+            release=[85052],
+        )
+    assert not raised.value.retryable
+    assert script.pauses == []
+
+
 @pytest.mark.parametrize("errcode", [85019, 85020])
 @pytest.mark.parametrize("trial", [None, "ours"])
 def test_a_refused_release_is_raised_as_itself(
