@@ -15,7 +15,7 @@ from airflow_wxa.api.errcodes import PLATFORM_WEBVIEW_DOMAIN_EMPTY, WEBVIEW_DOMA
 from airflow_wxa.client import AsyncWxaClient
 from airflow_wxa.dags.fleet_files import write_files
 from airflow_wxa.dags.wiring import misspelt_params
-from airflow_wxa.errors import WxaApiError, WxaSpecError
+from airflow_wxa.errors import WxaApiError, WxaError, WxaSpecError
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import AppPlan, Totals, plan_all, plan_digest
@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 
 _MOST_SHARDS: Final = 1024  # Airflow's [core] max_map_length
 _MOST_REFUSED: Final = 5
+_UNKNOWN_QUOTA: Final = 10**9  # submissions; more than any month has
 
 
 @task
@@ -56,7 +57,8 @@ def load_manifest(fixed: Mapping[str, Any]) -> list[dict[str, Any]]:
     read = WxaHook(params["wxa_conn_id"]).read()
     with failing_at_once():
         refuse(misspelt_params(context, FIELDS))
-        manifest = read_manifest(params["manifest"], ManifestSources(read.component_appid), fixed=fixed)
+        sources = ManifestSources(read.component_appid, fixed=read.only_appids)
+        manifest = read_manifest(params["manifest"], sources, fixed=fixed)
         if (manifest.common.get("platform") or {}).get("on_platform_list_empty") == "register":
             refuse(WxaHook(_platform_conn_id(context)).token_problems(None))
         where = list(places(read_waves(manifest.common.get("waves") or {}), len(manifest.apps), params["shard_size"]))
@@ -199,10 +201,26 @@ def domain_gate() -> list[dict[str, Any]]:
         fleets, run = open_fleets(), fleet_run(context)
         require_approved_plan(context, run)
         held = fleets.held_elsewhere(run.key, run.component_appid)
-        usable = audit_quota(hook, fleets, run) - run.manifest.get("audit_quota_reserve", 0)
-        without = fleets.open_quota(run.key, run.component_appid, usable, held)
-    log.info("%d submissions are left this month without the reserve; %d Mini Programs have no quota", usable, without)
+        without = fleets.open_quota(run.key, run.component_appid, _usable_quota(hook, fleets, run), held)
+    log.info("%d Mini Programs have no quota", without)
     return _shards(fleets, run, WAVES[0])
+
+
+def _usable_quota(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int:
+    """Return how many submissions are left this month without the reserve; no end of them where WeChat does not say.
+
+    :raises WxaError: WeChat does not say, and there is a reserve, which nobody else keeps.
+    """
+    reserve = int(run.manifest.get("audit_quota_reserve", 0))
+    try:
+        usable = audit_quota(hook, fleets, run) - reserve
+    except WxaError as error:
+        if reserve:
+            raise
+        log.warning("the audit quota was not read, each submits until WeChat answers 85085: %s", error.what)
+        return _UNKNOWN_QUOTA
+    log.info("%d submissions are left this month without the reserve", usable)
+    return usable
 
 
 def _shards(fleets: Fleets, run: FleetRun, wave: str) -> list[dict[str, Any]]:

@@ -126,7 +126,8 @@ def report_drift(differing: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _wanted(params: Mapping[str, Any], hook: WxaHook) -> dict[str, Wanted]:
     """Return whom to look at, and which domains are wanted there; whether these and no others."""
-    sources = ManifestSources(hook.read().component_appid)
+    read = hook.read()
+    sources = ManifestSources(read.component_appid, fixed=read.only_appids)
     if params["appids"]:
         return dict.fromkeys(params["appids"], ((), False))
     if not params["manifest"].strip():

@@ -75,6 +75,11 @@ class WxaConnection:
         return bool(self.fixed.platform or self.token_url or self.component_appsecret)
 
     @property
+    def only_appids(self) -> tuple[str, ...] | None:
+        """The Mini Programs that have fixed tokens, where no others can be had; ``None``: ask the store for them."""
+        return None if self.token_url or self.component_appsecret else self.fixed.appids or None
+
+    @property
     def long_lived(self) -> tuple[str, ...]:
         """The few secrets that Airflow is told to mask, raw and URL-encoded.
 

@@ -23,10 +23,12 @@ class ManifestSources:
 
     :param component_appid: the platform.
     :param folder: a folder, or a prefix of object storage; default: as configured.
+    :param fixed: those of a Connection that has fixed tokens only; ``None``: the store knows them.
     """
 
-    def __init__(self, component_appid: str, folder: str | None = None) -> None:
+    def __init__(self, component_appid: str, folder: str | None = None, *, fixed: Sequence[str] | None = None) -> None:
         self._component_appid = component_appid
+        self._fixed = fixed
         self._folder = (conf.get("wxa", "manifest_folder", fallback="") or "") if folder is None else folder
 
     def read(self, name: str) -> str:
@@ -63,6 +65,8 @@ class ManifestSources:
 
         Official accounts cannot grant it; where it is not known what was granted, the plan finds out.
         """
+        if self._fixed is not None:
+            return self._fixed
         merchants = open_store().merchants(self._component_appid)
         return [
             appid

@@ -41,3 +41,10 @@ def test_each_way_to_differ_is_told_and_fails_only_when_asked_to(wxa_default: Ru
     assert report["differing"] == 1
     assert "https://gone.example.net" in Path(report["csv"]).read_text("utf-8")
     assert {each.body.get("action") for each in wxa_default.journal if "set" in each.path} == {"get"}
+
+
+def test_without_appids_and_manifest_all_that_have_a_fixed_token_are_compared(wxa_default: RunningSandbox) -> None:
+    wxa_default.world.mini_program(APPID).third_webviewdomain = ["https://gone.example.net"]
+    run = run_dag(register_dag(domain_drift_dag()))
+    assert run.states == {"compare_domains": "success", "report_drift": "success"}, run.errors
+    assert [row["appid"] for row in run.xcoms["compare_domains"]] == [APPID]

@@ -15,6 +15,7 @@ from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.notifications import WxaNotifier
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
+from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.tables import fleet_app, fleet_run
@@ -240,6 +241,21 @@ def test_an_empty_platform_list_stops_or_is_filled(fleet: Callable[..., Fleet]) 
     platform = {"on_platform_list_empty": "register", "platform_domains": ["example.com"]}
     run = here.release(manifest(3, platform=platform))
     assert (run.state, run.states["register_platform_domains"]) == ("success", "success"), (run.errors, run.states)
+
+
+def test_a_quota_that_wechat_does_not_tell_stops_only_who_keeps_a_reserve(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(3)
+    here.sandbox.add_fault(Fault(path="/wxa/queryquota", kind="errcode_before", errcode=48001, times=None))
+    run = here.release(manifest(3, audit_quota_reserve=1))
+    assert (run.state, run.states["domain_gate"]) == ("failed", "failed")
+    run = here.release(manifest(3))
+    assert (run.state, run.xcoms["fleet_result"]) == ("success", {"released": 3}), run.errors
+
+
+def test_all_that_authorised_are_those_with_a_token_where_all_tokens_are_fixed(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(2)
+    run = here.release(manifest(2, apps={"authorised": True, "exclude": [appid(0)]}))
+    assert (run.state, run.xcoms["fleet_result"]) == ("success", {"released": 1}), run.errors
 
 
 def test_what_is_wrong_with_a_manifest_fails_before_anything_is_sent(fleet: Callable[..., Fleet]) -> None:
