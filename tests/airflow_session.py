@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from uuid import UUID
 
+    from airflow.models.taskinstance import TaskInstance
     from airflow.sdk import DAG
     from sqlalchemy.orm import Session
 
@@ -257,7 +258,7 @@ def release(release_dag: DAG, wxa_default: RunningSandbox) -> Callable[..., Run]
 
 @contextmanager
 def answering(choice: str, *, since: datetime | None = None) -> Iterator[None]:
-    """Answer the one question for a person that comes up meanwhile, by the code behind Airflow's own page.
+    """Answer each question for a person that comes up meanwhile, by the code behind Airflow's own page.
 
     :param since: also one that has waited since then; another test may have left one open before.
     """
@@ -279,24 +280,25 @@ def _answer(choice: str, since: datetime, stop: threading.Event) -> None:
     from airflow.utils.session import create_session
     from sqlalchemy.exc import OperationalError
 
+    seen: UUID | None = None
     answered: UUID | None = None
     while not stop.wait(0.05):
         # A database that is locked just then is asked again: the run waits for an answer for ever.
         with suppress(OperationalError), create_session() as session:
             if answered is not None:
                 _let_go_on(answered, session)
-            else:
-                found = _answer_open_question(choice, since, session)
+            before, asked = seen, _open_question(since, session)
+            seen = asked.id if asked is not None else None
+            # At the second look: DAG.test reads and writes the task once more when its process has ended, and an
+            # answer that came in between is gone.
+            if asked is not None and seen == before:
+                _answer_question(asked, choice, session)
                 session.commit()  # what is rolled back was not answered
-                answered = found
+                answered = seen
 
 
-def _answer_open_question(choice: str, since: datetime, session: Session) -> UUID | None:
-    """Answer the question asked since then, not one that another test left; returns its task instance's id."""
-    from airflow.api_fastapi.app import create_auth_manager
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-    from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
-    from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
+def _open_question(since: datetime, session: Session) -> TaskInstance | None:
+    """Return who waits with a question asked since then, not with one that another test left."""
     from airflow.models.hitl import HITLDetail
     from airflow.models.taskinstance import TaskInstance
     from sqlalchemy import select
@@ -307,10 +309,16 @@ def _answer_open_question(choice: str, since: datetime, session: Session) -> UUI
         TaskInstance.start_date >= since,
         TaskInstance.state.in_(("awaiting_input", "deferred")),  # with Airflow 3.3, and 3.2
     )
-    ti = session.scalar(waiting.order_by(TaskInstance.start_date.desc()))
-    if ti is None:
-        return None
-    ti_id: UUID = ti.id
+    found: TaskInstance | None = session.scalar(waiting.order_by(TaskInstance.start_date.desc()))
+    return found
+
+
+def _answer_question(ti: TaskInstance, choice: str, session: Session) -> None:
+    from airflow.api_fastapi.app import create_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
+    from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
+
     create_auth_manager()  # a test of the API server takes it away with its app; it says who may answer
     update_hitl_detail(
         dag_id=ti.dag_id,
@@ -320,7 +328,6 @@ def _answer_open_question(choice: str, since: datetime, session: Session) -> UUI
         user=SimpleAuthManagerUser(username="release-manager", role="admin"),
         session=session,
     )
-    return ti_id
 
 
 def _let_go_on(ti_id: UUID, session: Session) -> None:
@@ -329,10 +336,13 @@ def _let_go_on(ti_id: UUID, session: Session) -> None:
     ``DAG.test`` writes a task's state again when its process has ended. Where the answer came before that, the task is
     back at its question, which nobody may answer twice; an Airflow that runs for itself writes the state once.
     """
+    from airflow.models.hitl import HITLDetail
     from airflow.models.taskinstance import TaskInstance
-    from sqlalchemy import update
+    from sqlalchemy import exists, update
 
-    parked = update(TaskInstance).where(TaskInstance.id == ti_id, TaskInstance.state == "awaiting_input")
+    # Who asks once more, as a retry does, has taken the answer back.
+    is_answered = exists().where(HITLDetail.ti_id == TaskInstance.id, HITLDetail.responded_at.is_not(None))
+    parked = update(TaskInstance).where(TaskInstance.id == ti_id, TaskInstance.state == "awaiting_input", is_answered)
     session.execute(parked.values(state="scheduled"))
 
 

@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -104,7 +105,7 @@ def test_a_file_that_was_deleted_is_made_anew_for_all(tmp_path: Path, open_umask
     for file in list(tmp_path.iterdir()):
         file.unlink()
     store.ensure(PLATFORM)
-    with sqlite3.connect(tmp_path / "wxa.db") as another:
+    with closing(sqlite3.connect(tmp_path / "wxa.db")) as another:
         assert another.execute(there).fetchone() == (1,)
     assert set(modes(tmp_path).values()) == {0o600}
 
@@ -112,7 +113,7 @@ def test_a_file_that_was_deleted_is_made_anew_for_all(tmp_path: Path, open_umask
 def test_a_file_that_was_put_back_from_a_copy_is_the_one_that_is_read(tmp_path: Path) -> None:
     url, copy = f"sqlite:///{tmp_path / 'wxa.db'}", tmp_path / "copy.db"
     store = Store(url, [KEY])
-    with sqlite3.connect(tmp_path / "wxa.db") as another:
+    with closing(sqlite3.connect(tmp_path / "wxa.db")) as another:
         another.execute("VACUUM INTO ?", [str(copy)])
     store.ensure(PLATFORM)
     for side in ("-wal", "-shm"):
