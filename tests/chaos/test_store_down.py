@@ -53,13 +53,14 @@ def locked(url: str) -> Iterator[None]:
 def unreadable(url: str) -> Iterator[None]:
     """Put something in SQLite's place that is no file; permissions would not keep root out."""
     file = Path(str(make_url(url).database))
-    engine.open_engine(url).dispose()
+    opened = engine.open_engine(url)
+    opened.dispose()
     away = file.rename(file.with_suffix(".away"))
     file.mkdir()
     try:
         yield
     finally:
-        engine.open_engine(url).dispose()
+        opened.dispose()
         file.rmdir()
         away.rename(file)
 
