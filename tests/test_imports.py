@@ -7,14 +7,19 @@ import importlib
 import json
 import subprocess
 import sys
+import tomllib
 from graphlib import TopologicalSorter
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import airflow_wxa
 
 ROOT = Path(airflow_wxa.__file__).parent
+BROUGHT_BY = packages_distributions()
 LOADED = "import json, sys, {room}; print(json.dumps(sorted(sys.modules)))"
 
 #: What each room may import of this package, besides itself; a type is an import like any other.
@@ -81,6 +86,55 @@ def test_every_exported_name_is_there_once(package: str) -> None:
     module = importlib.import_module(f"airflow_wxa.{package}")
     assert len(set(module.__all__)) == len(module.__all__)
     assert [name for name in module.__all__ if not hasattr(module, name)] == []
+
+
+#: Modules that only tests and their fixtures load: an extra may declare what they import.
+FOR_TESTS = {"airflow_wxa.sandbox.testing", "airflow_wxa.testing"}
+
+
+def test_every_imported_distribution_is_declared() -> None:
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    always = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
+    for_tests = always | {
+        canonicalize_name(Requirement(line).name) for line in project["optional-dependencies"]["test"]
+    }
+    missing = {
+        f"{module} imports {imported}: one of {sorted(owners)} must be declared"
+        for module, path in MODULES.items()
+        for imported, owners in foreign_imports(path)
+        if not owners & (for_tests if module in FOR_TESTS else always)
+    }
+    assert missing == set()
+
+
+def test_an_undeclared_import_would_be_found(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text("def late():\n    import packaging.version\n    from airflow.providers.smtp.hooks import smtp\n")
+    assert foreign_imports(module) == {
+        ("packaging.version", frozenset({"packaging"})),
+        ("airflow.providers.smtp.hooks", frozenset({"apache-airflow-providers-smtp"})),
+    }
+
+
+def foreign_imports(path: Path) -> set[tuple[str, frozenset[str]]]:
+    """Return the modules that a file imports from elsewhere, each with the distributions that could bring it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(str(node.module))
+    ours = {"airflow_wxa", *sys.stdlib_module_names}
+    return {(name, owners_of(name)) for name in names if name.partition(".")[0] not in ours}
+
+
+def owners_of(module: str) -> frozenset[str]:
+    """Return the distributions that bring a module; many share ``airflow``, and ``apache-airflow`` pins its own."""
+    top, *rest = module.split(".")
+    if top == "airflow":
+        is_provider = rest[:1] == ["providers"]
+        return frozenset({f"apache-airflow-providers-{rest[1]}" if is_provider else "apache-airflow"})
+    return frozenset(canonicalize_name(name) for name in BROUGHT_BY.get(top, [top]))
 
 
 def room_of(module: str) -> str:
