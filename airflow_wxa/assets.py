@@ -44,8 +44,8 @@ def audit_asset(appid: str, *, wxa_conn_id: str = WxaHook.default_conn_name, pol
 def announce_release(context: Context, outcome: Mapping[str, Any], *, user_version: str = "") -> None:
     """Emit the event of a release, from a task with the outlet :data:`RELEASES`, once the task has succeeded.
 
-    :param outcome: what the step returned.
-    :param user_version: that was released, where WeChat leaves it out.
+    :param outcome: the step's.
+    :param user_version: the released one, for answers that leave it out.
     """
     if (events := context.get("outlet_events")) is not None:
         told = {"version": outcome["release_version"] or user_version, "domains": outcome["effective"]}

@@ -1,7 +1,7 @@
-"""What can go wrong, and who acts next.
+"""Errors by the person who acts next.
 
-The class of an error says who acts; its text says what happened, with which values, why, what to do next, and
-where that is written::
+The class of an error says who acts; its text says what happened, with which values, why, the next step, and
+the source::
 
     WxaError                          everything we raise
     ├── WxaSpecError                  your params, body or Connection: every problem at once, nothing was sent
@@ -15,7 +15,7 @@ where that is written::
     │   ├── WxaUnsupportedAccountError  skip this Mini Program
     │   ├── WxaStateError             read the state, then decide
     │   ├── WxaInputError             fix the request
-    │   └── WxaUnknownError           a code that the table lacks, or lists as unknown: shown as itself
+    │   └── WxaUnknownError           a code missing in the table, or listed as unknown: as itself
     ├── WxaAuditRejected              the review ended against it: fix the Mini Program
     └── PushRefusedError              a push that cannot be trusted, see :mod:`airflow_wxa.api.push`
 """
@@ -58,11 +58,11 @@ def shown(value: object) -> str:
 class WxaError(Exception):
     """Everything this package raises; its text has five parts, a line each.
 
-    :param what: what happened, in the caller's words.
+    :param what: the event, in the caller's words.
     :param values: which values: name → value, shown as ``name value``.
     :param why: the rule behind it.
-    :param next_step: what to do now, by names that exist here or at WeChat.
-    :param source: where that is written.
+    :param next_step: the act that helps, by names that exist here or at WeChat.
+    :param source: the page that says so.
     :param endpoint: name of the endpoint, as in :data:`airflow_wxa.api.endpoints.CATALOGUE`.
     :param appid: the Mini Program concerned; ``None`` for the platform itself.
     :param retryable: whether the same step may succeed later without anyone's help; default: by class.
@@ -118,7 +118,7 @@ def _rebuilt(cls: type[WxaError], state: dict[str, Any]) -> WxaError:
 class WxaSpecError(WxaError):
     """Params, a body or the Connection cannot be right; nothing was sent. All problems stand in :attr:`problems`.
 
-    :param what: what was refused.
+    :param what: the refused act.
     :param problems: one line each, naming the value.
     """
 
@@ -193,7 +193,7 @@ class WxaInputError(WxaApiError):
 
 
 class WxaUnknownError(WxaApiError):
-    """A code that the table lacks, or lists without a class: shown as itself, with errmsg and rid."""
+    """A code missing in the table, or listed without a class: shown as itself, with errmsg and rid."""
 
 
 class WxaAuditRejected(WxaError):  # noqa: N818  (the review's own word)

@@ -1,4 +1,4 @@
-"""Links beside a task, in Airflow's UI: what the task set in ``execute`` is where they lead."""
+"""Links beside a task, in Airflow's UI: they lead to the attribute that the task set in ``execute``."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class WxaTrialQrcodeLink(BaseOperatorLink):
 
 
 class WxaErrcodeLink(BaseOperatorLink):
-    """Leads to what to do about the errcode that the task failed with."""
+    """Leads to the next step for the errcode that the task failed with."""
 
     name = "What to do 怎么办"
 

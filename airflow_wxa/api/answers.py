@@ -1,8 +1,8 @@
 """Answers as WeChat really writes them: looser than its pages say, read by the types that a schema names.
 
-Absent, ``null`` and, where a list is meant, ``{}`` say nothing. Digits as text are numbers where a number is meant,
-and numbers are text where text is meant. What cannot be understood is left out, as if WeChat had not said it; then the
-schema's ``required`` decides whether a step can do without.
+Absent, ``null`` and, in place of a list, ``{}`` say nothing. Digits as text are numbers where a number is meant,
+and numbers are text where text is meant. A value that cannot be understood is left out, as if WeChat had not said it;
+then the schema's ``required`` decides whether a step can do without.
 """
 
 from __future__ import annotations

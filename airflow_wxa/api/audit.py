@@ -1,4 +1,4 @@
-"""The audit sheet (审核单): its status as a name, what WeChat says of it, and the calls."""
+"""The audit sheet (审核单): its status as a name, its answers, and the calls."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class AuditStatus(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditSheet:
-    """What WeChat tells of a sheet.
+    """A sheet as WeChat tells it.
 
     :param auditid: as text; a number or a string on the wire.
     :param user_version: ``""`` from ``get_auditstatus``, which does not tell it; so is ``user_desc``.
@@ -65,7 +65,7 @@ class AuditSheet:
 def read_sheet(reply: Reply, auditid: str = "") -> AuditSheet:
     """Read the reply of :func:`get_auditstatus` or :func:`get_latest_auditstatus`.
 
-    :param auditid: the sheet asked for, where the answer does not repeat it.
+    :param auditid: the sheet asked for, for answers that do not repeat it.
     """
     answer = reply.answer
     # get_latest_auditstatus is documented with ``screenshot`` in its table and ``ScreenShot`` in its sample.
@@ -113,7 +113,7 @@ def submit_audit(
 
     Without ``item_list`` WeChat takes the Mini Program's own categories.
 
-    :param version_desc: what changed, in words the reviewer reads; test accounts go here.
+    :param version_desc: changes, in words that the reviewer reads; test accounts go here.
     :param privacy_api_not_use: declare that privacy interfaces that the scan found are not used.
     :param form: further fields by WeChat's names, see :data:`AUDIT_FORM`.
     :return: a call whose reply holds ``auditid``.

@@ -1,4 +1,4 @@
-"""The token family: ticket → platform token → merchant token, authorisation links and codes, what merchants granted.
+"""The token family: ticket → platform token → merchant token, authorisation links and codes, grants of merchants.
 
 Bodies and answers hold secrets, so they travel as :class:`~airflow_wxa.api.redaction.Secret` and no text shows them.
 """
@@ -28,7 +28,7 @@ class Grant:
     """A token that WeChat gave.
 
     :param expires_in: seconds, counted from before the request.
-    :param refresh_token: what came along; ``None``: keep the stored one.
+    :param refresh_token: the one that came along; ``None``: keep the stored one.
     """
 
     access_token: Secret
@@ -38,11 +38,11 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Authorisation:
-    """What an authorisation code was exchanged for.
+    """Answer to an authorisation code.
 
     :param grant: ``None`` when WeChat gave no token: it does so for an account without API permission.
     :param granted: ids of the permission sets, merchants may grant some only; ``None`` when WeChat did not say.
-    :param refresh_token: what came without a grant; a grant holds its own.
+    :param refresh_token: the one that came without a grant; a grant holds its own.
     """
 
     appid: str
@@ -115,7 +115,7 @@ def api_query_auth(component_appid: str, authorization_code: Secret) -> Call:
 
 
 def api_get_authorizer_info(component_appid: str, appid: str) -> Call:
-    """Read what a merchant is and what it granted; 61003 when it did not authorise the platform.
+    """Read a merchant's profile and its grants; 61003 when it did not authorise the platform.
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/authorization-management/api_getauthorizerinfo
     """
@@ -134,7 +134,7 @@ def getaccountbasicinfo(appid: str) -> Call:
 def authorisation_link(component_appid: str, pre_auth_code: str, redirect_uri: str, *, appid: str = "") -> str:
     """Return the link by which a merchant authorises the platform for a Mini Program.
 
-    :param redirect_uri: where WeChat sends the merchant back, with ``auth_code`` in the query.
+    :param redirect_uri: page to which WeChat sends the merchant back, with ``auth_code`` in the query.
     :param appid: ask for this Mini Program only.
     """
     query = {

@@ -1,4 +1,4 @@
-"""What WeChat lets be done so many times a month, and the error when that is used up."""
+"""Budgets that WeChat counts by the month, and the error when one is used up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BEIJING: Final = dt.timezone(dt.timedelta(hours=8))  # WeChat's days and months 
 class Budget:
     """A count of an account that several endpoints may share.
 
-    :param name: what is counted.
+    :param name: the counted act.
     :param a_month: how often.
     """
 

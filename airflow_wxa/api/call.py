@@ -43,9 +43,9 @@ class Call:
     :param appid: the Mini Program whose token is used; ``None`` for a platform call.
     :param body: JSON object of a POST; ``{}`` where WeChat wants no field (an empty body is 44002).
     :param query: query fields besides the token.
-    :param before: what the step had read when it decided to write; JSON, for the ledger only.
+    :param before: state that the step had read when it decided to write; JSON, for the ledger only.
     :param fingerprint: of the version that it is about; for the ledger only.
-    :param form: what is sent in place of the body, and its media type; the body describes it, for the ledger.
+    :param form: content in place of the body, and its media type; the body describes it, for the ledger.
     """
 
     endpoint: Endpoint
@@ -58,7 +58,7 @@ class Call:
 
     @property
     def media_type(self) -> str:
-        """Of what :meth:`content` returns."""
+        """Media type of :meth:`content`."""
         return "application/json; charset=utf-8" if self.form is None else self.form[1]
 
     @classmethod
@@ -68,12 +68,12 @@ class Call:
 
     @property
     def named(self) -> dict[str, Any]:
-        """What an error says of it, as keywords: source, endpoint, appid."""
+        """Keywords of an error about it: source, endpoint, appid."""
         return self.endpoint.named(self.appid)
 
     @property
     def only_reads(self) -> bool:
-        """Whether its ``action`` says that it only reads, whatever else its endpoint does."""
+        """True when its ``action`` only reads, even where its endpoint writes."""
         return self.body.get("action", self.query.get("action")) in _READING
 
     @property
@@ -103,7 +103,7 @@ class Call:
         return self.appid
 
     def knowing(self, before: Any, fingerprint: str = "") -> Call:
-        """Return the same call, with what the step had read, and of which version it is."""
+        """Return the same call, with the state that the step had read, and its version."""
         return replace(self, before=before, fingerprint=fingerprint)
 
     def content(self) -> bytes | None:
@@ -168,7 +168,7 @@ def read_reply(call: Call, status: int, content: bytes, *, secrets: Sequence[Sec
 
     :param status: HTTP status; WeChat answers 200 also for errors.
     :param content: the body.
-    :param secrets: what the texts of errors must not repeat, whatever the remote side echoes.
+    :param secrets: values that the texts of errors must not repeat, also when the remote side echoes them.
     :raises WxaTransportError: not an answer of WeChat, or one without a field that no step can do without.
     :raises WxaApiError: an errcode other than 0, as the class that the table says.
     """
@@ -233,7 +233,7 @@ def named_in_full(values: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 
 def _lacking(answer: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    """Return what an answer cannot do without and lacks; ``""`` when it lacks nothing."""
+    """Return the missing fields that an answer cannot do without; ``""`` when none is missing."""
     if "not" in schema:  # success is no JSON here
         return str(schema["description"])
     return next((name for name in schema.get("required", ()) if name not in answer), "")

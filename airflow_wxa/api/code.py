@@ -1,4 +1,4 @@
-"""Code on its way through WeChat: a version of ours and its fingerprint, what is on trial and online, the calls.
+"""Code on its way through WeChat: a version of ours and its fingerprint, the trial and the online version, the calls.
 
 The fingerprint makes every step safe to repeat: WeChat hands the description back, so whoever reads it knows whose
 version it is. ``<user_desc> [wxa:1a2b3c4d]`` is what ``commit`` sends.
@@ -33,7 +33,7 @@ _LATEST: Final = 2**32  # epoch seconds, of the year 2106
 
 @dataclass(frozen=True, slots=True)
 class CodeVersion:
-    """The version that a release is about: what is committed, and how it is recognised.
+    """The version that a release is about: its content, and how it is recognised.
 
     :param appid: the Mini Program.
     :param template_id: digits; number and text mean the same.
@@ -126,7 +126,7 @@ class CodeVersion:
     def is_sheet(self, sheet: AuditSheet | None, noted_auditid: str = "") -> bool:
         """Tell whether an audit sheet is of this version.
 
-        :param noted_auditid: what our own submission was answered: a sheet without description is known by it.
+        :param noted_auditid: answer to our own submission: a sheet without description is known by it.
         """
         noted = sheet is not None and sheet.auditid == noted_auditid != ""
         return sheet is not None and self.is_ours(sheet.user_version, sheet.user_desc, noted=noted)
@@ -158,7 +158,7 @@ class AdoptedVersion(CodeVersion):
     """A trial version that another tool uploaded, and that somebody says is theirs.
 
     It carries no fingerprint: it is known by version and description, both as WeChat shows them, and its sheet by the
-    ``auditid`` besides. Whoever uploads other code under the same two names is not told apart.
+    ``auditid`` besides. Other code that is uploaded under the same two names is not told apart.
 
     :param user_desc: the whole description.
     """
@@ -269,7 +269,7 @@ def version_problems(appid: Any, template_id: Any, user_version: Any, ext_json: 
 
 @dataclass(frozen=True, slots=True)
 class TrialVersion:
-    """``exp_info``: what testers open (体验版).
+    """``exp_info``: the version that testers open (体验版).
 
     :param time: epoch seconds; 0 when WeChat left it out.
     """
@@ -281,7 +281,7 @@ class TrialVersion:
 
 @dataclass(frozen=True, slots=True)
 class OnlineVersion:
-    """``release_info``: what everyone opens (线上版).
+    """``release_info``: the version that everyone opens (线上版).
 
     :param version: ``""`` at times although something is online: then the time tells.
     :param time: epoch seconds; 0 when WeChat left it out.
@@ -294,7 +294,7 @@ class OnlineVersion:
 
 @dataclass(frozen=True, slots=True)
 class VersionInfo:
-    """What ``getversioninfo`` tells; each half is absent on a fresh account."""
+    """Answer of ``getversioninfo``; each half is absent on a fresh account."""
 
     trial: TrialVersion | None
     online: OnlineVersion | None
@@ -316,12 +316,12 @@ def read_version_info(reply: Reply) -> VersionInfo:
 
 
 def _time(told: int) -> int:
-    """Return epoch seconds; what cannot be such, milliseconds for one, was not told."""
+    """Return epoch seconds; a value that cannot be such, milliseconds for one, counts as not told."""
     return told if 0 < told < _LATEST else 0
 
 
 def getversioninfo(appid: str) -> Call:
-    """Read what is on trial and what is online.
+    """Read the trial and the online version.
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_getversioninfo
     """

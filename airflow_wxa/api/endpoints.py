@@ -1,8 +1,8 @@
-"""The catalogue: what stands in ``schemas/``, a file an endpoint.
+"""The catalogue: one row for each file in ``schemas/``.
 
 Adding an endpoint is adding ``schemas/<name>.json`` (``endpoint``: the fields of :class:`Endpoint` and a ``note`` why;
-``answer``, and ``body`` for a POST, as JSON Schema), and what the emulated WeChat answers as a function of this name in
-``airflow_wxa/sandbox/handlers/``. The tests of the catalogue say what is missing.
+``answer``, and ``body`` for a POST, as JSON Schema), and the answer of the emulated WeChat as a function of this name
+in ``airflow_wxa/sandbox/handlers/``. The tests of the catalogue say what is missing.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ class TokenKind(Enum):
 class Endpoint:
     """One endpoint of WeChat's API, as data.
 
-    :param name: the end of WeChat's path, e.g. ``setwebviewdomain``; also the name of its schema file, where ``_``
-        stands for ``/``.
+    :param name: the end of WeChat's path, e.g. ``setwebviewdomain``; also the name of its schema file, with ``_``
+        for ``/``.
     :param method: WeChat refuses the other one: 43001 wants GET, 43002 wants POST.
     :param path: below the host.
     :param token: whose token goes into the query.
     :param writes: whether it changes anything at WeChat.
     :param safe_to_repeat: whether sending it twice does no more than sending it once.
-    :param source: where it is described.
+    :param source: page that describes it.
     :param query_name: under which the token travels; both are in use for the token family, older pages and most
         clients have ``component_access_token``.
     :param binary: whether success is an image instead of JSON.
     :param fenced: whether WeChat lets it be done twice without telling, so that only the newest attempt may send it.
-    :param budget: what it spends of, where WeChat counts it by the month; the ledger keeps to it.
+    :param budget: the one it spends, if WeChat counts it by the month; the ledger keeps to it.
     :param plain: whether it is a write that needs no look before it: ``WxaHook.call`` sends it then.
     :param holds_secrets: whether body or answer hold tokens or secrets: no text shows any of them then.
     """
@@ -62,7 +62,7 @@ class Endpoint:
     holds_secrets: bool = False
 
     def named(self, appid: str | None = None, step: str = "") -> dict[str, Any]:
-        """Return what an error says of where it arose, as keywords: source, endpoint, appid.
+        """Return the keywords of an error about its origin: source, endpoint, appid.
 
         :param step: in place of the endpoint's name.
         """

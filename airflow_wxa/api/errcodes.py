@@ -1,4 +1,4 @@
-"""WeChat's errcodes as a table: which class, what it means, what to do, where it is written.
+"""WeChat's errcodes as a table: class, meaning, next step, source.
 
 The data stands in ``errcodes.json``; the table decides the class of an error, no ``if`` ladder does.
 """
@@ -126,10 +126,10 @@ def error_for(
     why: str = "",
     next_step: str = "",
 ) -> errors.WxaApiError:
-    """Return the error that the table makes of ``errcode``; a code that it lacks is shown as itself.
+    """Return the error that the table makes of ``errcode``; a code missing in it is shown as itself.
 
     :param errmsg: WeChat's text without the rid.
-    :param what: instead of the table's words; so are ``why`` and ``next_step``, where the caller knows more.
+    :param what: instead of the table's words; so are ``why`` and ``next_step``, for a caller that knows more.
     :param values: shown behind errcode, errmsg and rid.
     """
     row = errcodes().get(errcode)

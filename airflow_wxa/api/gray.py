@@ -31,7 +31,7 @@ class GrayStatus(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class GrayPlan:
-    """Who sees the approved version, as far as WeChat says.
+    """Share of users that see the approved version, as far as WeChat says.
 
     :param status: ``None``: there is no plan, or it has a number that no page names.
     :param gray_percentage: of the users, 0 to 100.

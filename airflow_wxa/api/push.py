@@ -1,7 +1,7 @@
-"""What WeChat pushes: signed, encrypted envelopes around XML, and what that XML says.
+"""Pushes of WeChat: signed, encrypted envelopes around XML, and the meaning of that XML.
 
 Nothing of an envelope is believed before its signature is checked, and nothing of its content before it is decrypted
-and found to be addressed to the platform. A refusal says why, and repeats nothing of what came.
+and found to be addressed to the platform. A refusal says why, and repeats nothing of the message.
 
 Source: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/Before_Develop/Message_encryption_and_decryption.html
 """
@@ -88,7 +88,7 @@ _WORDS: Final[Mapping[Refusal, tuple[str, str]]] = {
 
 
 class PushRefusedError(WxaError):
-    """A push that is not believed; its text says why and what to do, never what came.
+    """A push that is not believed; its text says why and what to do, and repeats nothing of the message.
 
     :param reason: why.
     """
@@ -101,7 +101,7 @@ class PushRefusedError(WxaError):
 
 @dataclass(frozen=True, slots=True)
 class PushKeys:
-    """What the pushes of one platform are checked and decrypted with.
+    """Keys that check and decrypt the pushes of one platform.
 
     :param token: 消息校验Token.
     :param encoding_aes_key: 消息加解密Key, 43 letters and digits.
@@ -245,7 +245,7 @@ def read_authorisation_event(
 def read_message_event(text: str, *, now: float) -> AuditResult | Ignored:
     """Read what came to the message and event URL. Texts of a Mini Program's visitors come there too: not for us.
 
-    Such a text cannot make a message malformed: what cannot be read is ignored, as the text itself is.
+    Such a text cannot make a message malformed: an unreadable part is ignored, as the text itself is.
 
     :param now: epoch seconds, to refuse what was made more than ten minutes ago or ahead.
     :raises PushRefusedError: fields are missing or impossible, or it is not of now.

@@ -49,7 +49,7 @@ def without_token_queries(text: str) -> str:
 def without_secrets(text: str, secrets: Iterable[Secret]) -> str:
     """Return ``text`` without these secrets, raw or URL-encoded, and without any token query.
 
-    What a remote side answers can echo the URL it was asked for: a proxy's error page does.
+    The answer of a remote side can echo the requested URL: a proxy's error page does.
     """
     for secret in secrets:
         value = secret.reveal()

@@ -1,4 +1,4 @@
-"""Server domains (服务器域名): what a Mini Program may request, and the lists in which they travel.
+"""Server domains (服务器域名): the hosts that a Mini Program may request, and the lists in which they travel.
 
 Six lists by kind, each with its scheme; a domain may carry a port, and then only that port works. The platform's list
 holds bare hosts.
@@ -54,7 +54,7 @@ def parse_server_domains(given: Mapping[str, Iterable[Any]]) -> DomainLists:
 
 
 def read_server_domains(given: Mapping[str, Any]) -> tuple[DomainLists, list[str]]:
-    """Return the domains that lists by kind name, and what is wrong with what names none."""
+    """Return the domains that lists by kind name, and the problems of the texts that name none."""
     lists, problems = {}, []
     for kind, texts in given.items():
         if kind not in SERVER_KINDS:
@@ -92,8 +92,8 @@ def modify_domain(appid: str, action: str, lists: DomainLists | None = None) -> 
     Every write sends all six lists: ``set`` replaces all of them, also those that it does not name.
 
     :param action: ``"add"``, ``"delete"``, ``"set"`` or ``"get"``.
-    :return: a call whose reply holds the six lists, and ``invalid_*`` and ``no_icp_domain``: what was not taken,
-        beside errcode 0.
+    :return: a call whose reply holds the six lists, and ``invalid_*`` and ``no_icp_domain``: domains that were
+        not taken, beside errcode 0.
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyserverdomain
     """
@@ -125,7 +125,7 @@ def modify_wxa_server_domain(
     """Change or read the platform's own list of server domains (第三方平台服务器域名).
 
     :param hosts: bare hosts.
-    :param published: change the published version as well; where there is none that is 61028.
+    :param published: change the published version as well; 61028 when there is none.
     :return: a call whose reply holds ``testing_…``, ``published_…`` and ``invalid_wxa_server_domain``, each hosts
         joined by ``;`` and each absent at times: published when the platform is not published, invalid when none is.
 
@@ -147,7 +147,7 @@ def _normalised(kind: str, entries: str | Collection[Any]) -> frozenset[str]:
     """Return domains as WeChat's lists mean them, in the form in which they are asked for.
 
     A slash or a dot at the end, upper case, Chinese instead of punycode and a scheme that is left out are nothing of
-    their own. What means no domain stays as it is.
+    their own. An entry that means no domain stays as it is.
     """
     texts = re.split(r"[;,\s]+", entries) if isinstance(entries, str) else entries
     return frozenset(_meant(kind, text) for each in texts if (text := str(each).strip().rstrip("/").lower()))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a developer uploaded.
+    """Upload of a developer.
 
     :param create_time: epoch seconds; 0 where WeChat does not tell.
     """
@@ -26,7 +26,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What ``commit`` takes.
+    """Template that ``commit`` takes.
 
     :param draft_id: of the draft that it was made of; 0 where WeChat does not tell.
     :param template_type: 0 ordinary, 1 standard.

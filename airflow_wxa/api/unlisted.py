@@ -1,4 +1,4 @@
-"""Calls to endpoints that the catalogue lacks: any path of WeChat's but those that need more care than one call."""
+"""Calls to endpoints outside the catalogue: any path of WeChat's but those that need more care than one call."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def unlisted_call(method: str, path: str, body: Mapping[str, Any], appid: str | 
 
 
 def without_tokens(answer: Any) -> Any:
-    """Return an answer with what may be a token or a secret, by the name of its field, taken out.
+    """Return an answer without the values that may be tokens or secrets by the names of their fields.
 
     Of a text as well, which can be the URL or the answer of an earlier call (rid/get).
     """

@@ -1,6 +1,6 @@
 """One reading of values that come as themselves or as text: Jinja makes ``"False"`` of a flag, and a list a text.
 
-Each reader returns the value, the same when it is read again, or raises ``ValueError`` with what it must be.
+Each reader returns the value, the same when it is read again, or raises ``ValueError`` that says what it must be.
 """
 
 from __future__ import annotations

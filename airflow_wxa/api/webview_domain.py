@@ -77,14 +77,14 @@ def parse_origins(texts: Iterable[Any]) -> tuple[WebviewDomain, ...]:
 
 
 def read_origins(texts: Iterable[Any]) -> tuple[tuple[WebviewDomain, ...], list[str]]:
-    """Return the domains in sorted order, each once, and what is wrong with the texts that name none."""
+    """Return the domains in sorted order, each once, and the problems of the texts that name none."""
     read = [_read_origin(text) for text in texts]
     domains = {domain for domain, _ in read if domain is not None}
     return tuple(sorted(domains)), [problem for _, problems in read for problem in problems]
 
 
 def read_hosts(texts: Iterable[Any]) -> tuple[tuple[str, ...], list[str]]:
-    """Return bare hosts of the platform's list, sorted, each once, and what is wrong with the texts that are none."""
+    """Return bare hosts of the platform's list, sorted, each once, and the problems of the texts that are none."""
     read = [_read_bare_host(text) for text in texts]
     hosts = {host for host, problems in read if not problems}
     return tuple(sorted(hosts)), [problem for _, problems in read for problem in problems]
@@ -292,7 +292,7 @@ def _rest_problems(rest: str) -> list[str]:
 
 
 def _read_host(host: str) -> tuple[str, list[str]]:
-    """Return the host in lower case and punycode, and what is wrong with it."""
+    """Return the host in lower case and punycode, and its problem."""
     if not host:
         return "", ["has no host"]
     if re.search(r"\s", host):

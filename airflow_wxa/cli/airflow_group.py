@@ -1,7 +1,4 @@
-"""The group ``airflow wxa``, as Airflow wants it declared; what its commands take and say stands in ``commands.json``.
-
-Airflow imports this module for each of its commands, so it imports neither hooks nor operators.
-"""
+"""The group ``airflow wxa``, as Airflow wants it declared; ``commands.json`` holds arguments and help."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def _csv_refused(problems: list[str]) -> WxaSpecError:
 def import_list(platform: PlatformCredentials) -> str:
     """Store what ``api_get_authorizer_list`` tells, and say what that changed.
 
-    A row that changes meanwhile keeps what was put there: whoever did it knows better.
+    A row that changes meanwhile keeps its newer value.
     """
     known = platform.store.merchants(platform.component_appid)
     listed = platform.client.run(list_refresh_tokens(platform.component_appid))

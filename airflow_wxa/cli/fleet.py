@@ -75,7 +75,7 @@ def check(arguments: argparse.Namespace) -> int:
 
 @command
 def plan(arguments: argparse.Namespace) -> int:
-    """Say what would be done with each Mini Program, and what that comes to; only reads."""
+    """Print the plan of each Mini Program, and the sum of it; only reads."""
     manifest = _read(arguments)
     release: Mapping[str, Any] = manifest.common["release"]
     found: dict[int, AppPlan] = {}
@@ -151,7 +151,7 @@ def stop(arguments: argparse.Namespace) -> int:
 
 @command
 def rerun(arguments: argparse.Namespace) -> int:
-    """Print the manifest of what is unfinished."""
+    """Print the manifest of the unfinished Mini Programs."""
     fleets, run = _run(arguments)
     text = rerun_manifest(run, fleets.apps(run.key))
     if not text:

@@ -1,4 +1,4 @@
-"""``airflow wxa ledger``: who asked WeChat to change what; shown, erased. ``db migrate``: the store's schema."""
+"""``airflow wxa ledger``: every write to WeChat and its author; shown, erased. ``db migrate``: the store's schema."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _as_json(entry: Entry) -> dict[str, Any]:
 
 
 def _as_text(entry: Entry) -> dict[str, Any]:
-    """Return a row as people read it: who decided, or triggered the run; and what the step came to."""
+    """Return a row as people read it: the person who decided, or triggered the run; and the step's outcome."""
     after = entry.after if isinstance(entry.after, dict) else {}
     result = f"resolved by {entry.resolved_by}" if entry.result == "resolved" else entry.result
     came_to = after.get("outcome")
@@ -149,7 +149,7 @@ def _cell(value: Any) -> Any:
 
 @command
 def migrate_store(arguments: argparse.Namespace) -> int:  # noqa: ARG001  (it takes none)
-    """Migrate, and say from where to where.
+    """Migrate, and print both revisions.
 
     :return: 0.
     """

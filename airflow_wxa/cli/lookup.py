@@ -1,4 +1,4 @@
-"""``airflow-wxa errcode``: what WeChat's numbers mean, who acts, what to do next; ``docs``: the package's own pages."""
+"""``airflow-wxa errcode``: meaning of WeChat's numbers, person to act, next step; ``docs``: the package's own pages."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ NOT_LISTED: Final = (
 def errcode(arguments: argparse.Namespace) -> int:
     """Print each code.
 
-    :return: 0, or 1 when the table lacks one of them.
+    :return: 0, or 1 when one of them is missing in the table.
     """
     return explain(arguments.codes, Console())
 

@@ -1,4 +1,4 @@
-"""What every command under ``airflow wxa`` shares: opening what it works on, printing, and ending in a sentence."""
+"""Common ground of all commands under ``airflow wxa``: opening the store, printing, and ending in a sentence."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _INTERRUPTED: Final = 130  # what a shell expects after Ctrl-C
 
 
 def command(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], None]:
-    """Make a command of a function: what we refuse is said without a traceback, the exit code is raised.
+    """Make a command of a function: refusals are printed without a traceback, the exit code is raised.
 
     :param run: returns the exit code; Airflow ignores what a command returns.
     """
@@ -65,7 +65,7 @@ def command(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Name
 
 
 def _prepare_streams() -> None:
-    """Keep standard output for the result alone (… -o json), and let no character that a terminal lacks stop it."""
+    """Keep standard output for the result alone (… -o json), and let no unprintable character stop it."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
             handler.setStream(sys.stderr)
@@ -100,7 +100,7 @@ def say(text: str, *, style: str = "") -> None:
 
 
 def is_structured(output: str) -> bool:
-    """Tell whether ``--output`` asks for what programs read."""
+    """Tell whether ``--output`` asks for a format that programs read."""
     return output in {"json", "yaml"}
 
 
@@ -144,7 +144,7 @@ def check_appids(appids: Iterable[str]) -> None:
 
 
 def open_connection(wxa_conn_id: str) -> Connection:
-    """Return a Connection, from whatever place Airflow keeps it in.
+    """Return a Connection, from any of Airflow's backends.
 
     :raises WxaSpecError: there is none of this id.
     """

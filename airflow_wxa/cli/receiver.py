@@ -1,4 +1,4 @@
-"""``airflow-wxa receiver``: the push receiver alone, for where Airflow's API server must not face the internet."""
+"""``airflow-wxa receiver``: the push receiver alone, for sites whose API server must not face the internet."""
 
 from __future__ import annotations
 

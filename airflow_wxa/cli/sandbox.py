@@ -47,7 +47,7 @@ def _refused(why: str) -> int:
 
 
 def introduce(running: RunningSandbox, *, console: Console, source: Path | None) -> None:
-    """Print where it listens, how Airflow reaches it, and where to see what it was asked.
+    """Print its address, how Airflow reaches it, and the page that shows its calls.
 
     :param source: the file of the world, whose tokens are not shown; ``None`` for the default world.
     """

@@ -1,4 +1,4 @@
-"""What is counted, and under which names; without Airflow nothing is.
+"""Counters and their names; without Airflow nothing is counted.
 
 ``airflow_wxa.hooks`` sets where it goes, see :mod:`airflow_wxa.hooks.metrics`: to Airflow's Stats.
 """

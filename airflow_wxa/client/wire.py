@@ -1,4 +1,4 @@
-"""What both clients share: the host that is allowed, the URL of a call, the words for a failure, quiet loggers."""
+"""Common ground of both clients: the allowed host, the URL of a call, the words for a failure, quiet loggers."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def in_flight() -> Iterator[None]:
 
 
 class _WithoutTokens(logging.Filter):
-    """Takes tokens out of what the HTTP libraries log, and drops what they tell at DEBUG of a request of ours.
+    """Takes tokens out of the records of the HTTP libraries, and drops their DEBUG records of our requests.
 
     urllib3 and httpcore tell URLs and headers there, httpx tells URLs at INFO.
     """
@@ -195,7 +195,7 @@ _URL_LOGGERS: Final = (
 
 
 def quiet_url_loggers() -> None:
-    """Keep our query out of what the HTTP libraries log, inside and outside Airflow; calling it again does nothing."""
+    """Keep our query out of the HTTP libraries' records, inside and outside Airflow; a second call does nothing."""
     for name in _URL_LOGGERS:
         logging.getLogger(name).addFilter(_FILTER)
 

@@ -97,7 +97,7 @@ def push_conn_ids() -> list[str]:
 
 
 def read_push_connection(wxa_conn_id: str) -> PushConnection | None:
-    """Look a Connection up in Airflow; ``None``: it is not of type ``wxa``, or lacks what pushes need.
+    """Look a Connection up in Airflow; ``None``: it is not of type ``wxa``, or a key for pushes is missing.
 
     :raises WxaTransportError: there is none, or Airflow does not give it. Airflow says the same of a secrets backend
         that does not answer and of a Connection that does not exist.

@@ -1,4 +1,4 @@
-"""Audit sheets: where one stands, what that permits, and how the reviewers will treat it.
+"""Audit sheets: their stage, the calls that a stage permits, and the plan of their reviewers.
 
 ``STAGES`` is the essay of :mod:`airflow_wxa.sandbox.state` as a table.
 """
@@ -27,7 +27,7 @@ class AuditStatus(IntEnum):
 
 
 class Stage(StrEnum):
-    """Where the newest audit sheet stands; finer than ``status``, which calls three of these approved."""
+    """Stage of the newest audit sheet; finer than ``status``, which calls three of these approved."""
 
     AUDITING = "auditing"
     DELAYED = "delayed"
@@ -40,9 +40,9 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StageRule:
-    """What a stage shows and permits.
+    """Status and permissions of a stage.
 
-    :param status: what the audit calls answer.
+    :param status: answer of the audit calls.
     :param submit_audit: how the next submit_audit is refused; None when it is accepted.
     :param release: how release is refused; None when it publishes.
     :param after_commit: the stage that a commit leaves the sheet in.

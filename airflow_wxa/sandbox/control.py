@@ -219,7 +219,7 @@ async def _form(http: HttpRequest) -> dict[str, str]:
 def _page(world: World, controls: Iterable[tuple[str, str]]) -> str:
     """Return the page.
 
-    :param controls: each control path and what it does.
+    :param controls: each control path and its effect.
     """
     rows = [_row(each) for each in world.mini_programs[:MOST_ROWS]]
     page = resources.files(__package__).joinpath("page.html").read_text("utf-8")
@@ -248,7 +248,7 @@ def _row(account: MiniProgram) -> str:
 
 
 def _actions(account: MiniProgram) -> str:
-    """Return buttons: approve and reject while something is in audit; whose it is and who decides at any time."""
+    """Return buttons: approve and reject while something is in audit; owner and reviewer at any time."""
     appid, other = escape(account.appid), "false" if account.individual else "true"
     kind = "a company's" if account.individual else "an individual's"
     by_hand = account.audit.result == "by_hand"

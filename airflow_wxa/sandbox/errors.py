@@ -1,4 +1,4 @@
-"""What WeChat says when it refuses: an errcode, its text and a ``rid``, under HTTP 200.
+"""Refusals of WeChat: an errcode, its text and a ``rid``, under HTTP 200.
 
 The texts are WeChat's own where a page or a developer's post shows them, and plain wording elsewhere. Nobody should
 match on them: WeChat appends ``rid: …`` to each, and so does the sandbox.

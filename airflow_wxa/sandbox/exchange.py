@@ -33,10 +33,10 @@ _LOOSENESS = TypeAdapter(Looseness)
 
 @dataclass(kw_only=True, slots=True)
 class Sandbox:
-    """A world, what happened in it, and what will go wrong next.
+    """A world, its journal, and its planned faults.
 
     :param seed: the state that a reset goes back to, tokens included.
-    :param deliveries: what became of each push, oldest first.
+    :param deliveries: fate of each push, oldest first.
     """
 
     world: World

@@ -34,7 +34,7 @@ class Fault:
     :param path: ``/wxa/commit``; ``/wxa/*`` for all that begin so, ``*`` for any call.
     :param appid: only for this account's token, or for a platform's call about it; None for anyone's.
     :param times: how many matching calls it meets; None for all to come.
-    :param errcode: what the two errcode kinds answer; None is -1.
+    :param errcode: answer of the two errcode kinds; None is -1.
     :param seconds: how long ``slow`` keeps the answer back.
     :raises ValueError: a kind that is none, or a number that makes no sense.
     """
@@ -84,7 +84,7 @@ class FaultQueue:
     def take(self, path: str, appids: Collection[str | None]) -> Fault | None:
         """Return the fault for a call and count it; None when the call is answered honestly.
 
-        :param appids: whose token was sent, and whom the call is about.
+        :param appids: owner of the token that was sent, and subject of the call.
         """
         for index, each in enumerate(self.waiting):
             if each.fault.meets(path, appids):

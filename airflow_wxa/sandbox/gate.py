@@ -1,4 +1,4 @@
-"""What WeChat asks of every call before its endpoint looks at it, in WeChat's order, and which path has which endpoint.
+"""Checks of every call before its endpoint sees it, in WeChat's order, and the endpoint of each path.
 
 method (43001, 43002) → token present (41001) → token valid (42001, 40001) → token of the right kind (61014, 61015) →
 IP list (61004) → authorisation (61003) → permission set (61007) → body present (44002) → body is JSON (47001).
@@ -36,7 +36,7 @@ AnyHandlerT = TypeVar("AnyHandlerT", bound=Callable[..., Answer | None])
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What WeChat sees of a call.
+    """A call as WeChat sees it.
 
     :param query: the query parameters, tokens included.
     """
@@ -98,7 +98,7 @@ class Endpoint:
             return self.handle(world, account, body) or ok()
 
     def token(self, request: Request) -> str:
-        """Return the token of a call, from where this endpoint looks for it; empty when there is none."""
+        """Return the token of a call, from the place that this endpoint reads; empty when there is none."""
         older = request.query.get("component_access_token", "") if self.old_query_name else ""
         return request.query.get("access_token", "") or older
 
@@ -133,7 +133,7 @@ def merchant_call(
     """Declare the handler of a call with a merchant's token.
 
     :param fields: names of its request fields, separated by blanks.
-    :param more: what else :class:`Endpoint` takes.
+    :param more: further fields of :class:`Endpoint`.
     """
     return _declared(method, path, MiniProgram, fields, more)
 
@@ -146,7 +146,7 @@ def platform_call(
 
 
 def quota_call(path: str, fields: str, **more: Any) -> Callable[[AnyHandler], AnyHandler]:
-    """Declare the handler of a POST that either kind of token may make, whatever sets were granted."""
+    """Declare the handler of a POST that either kind of token may make, without regard to granted sets."""
     return _declared("POST", path, Platform | MiniProgram, fields, {"permission_set": None, **more})
 
 

@@ -1,4 +1,4 @@
-"""What was asked and answered, in order, without any token.
+"""Calls and their answers, in order, without any token.
 
 A world of ten thousand merchants knows tens of thousands of secrets, and each call is written down. So a text is not
 searched for each of them: every place of the text is looked up among their beginnings.
@@ -30,8 +30,8 @@ class Entry:
 
     :param appid: whose token was sent, or the platform that a call without a token names; None for nobody's token.
     :param body: the parsed JSON, the text when it is no JSON, None when there was no body.
-    :param errcode: what was answered, or what the work came to when the answer was lost on purpose; None when no
-        work was done and no errcode was answered.
+    :param errcode: the answer's, or the work's when the answer was lost on purpose; None when no work was done
+        and no errcode was answered.
     :param time: epoch seconds by the world's clock.
     :param fault: the kind of the fault that was put in, None for an honest answer.
     :param unknown_fields: request fields that the endpoint does not know; WeChat ignores them.
@@ -63,7 +63,7 @@ class Entries(list[Entry]):
         """Return how often a path was called.
 
         :param value: a path; an entry is counted as in any list.
-        :param named: what the body held, ``authorizer_appid="wx…"``; secrets are not kept and cannot be asked for.
+        :param named: fields of the body, ``authorizer_appid="wx…"``; secrets are not kept and cannot be asked for.
         """
         if isinstance(value, Entry):
             return super().count(value)
@@ -126,7 +126,7 @@ def shown_body(raw: bytes, known: Redactor, own: Collection[str]) -> Any:
 
 
 class Redactor:
-    """Known secrets, plain and URL-encoded; what was once known stays known."""
+    """Known secrets, plain and URL-encoded; a known secret stays known."""
 
     __slots__ = ("_lengths", "_words")
 

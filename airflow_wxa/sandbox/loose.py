@@ -2,8 +2,8 @@
 
 Three things are loose, and each is set alone:
 
-* **answers**: what a client in the wild has to read (:data:`LooseAnswer`). The facts of an answer stay the same, only
-  their spelling changes; what an answer would lose is set by ``World.leaves_out``.
+* **answers**: answers that a client in the wild has to read (:data:`LooseAnswer`). The facts of an answer stay the
+  same, only their spelling changes; the fields that an answer would lose are set by ``World.leaves_out``.
 * **lag**: reads right after a write that show the state from before it, as from a replica. Writes see the true state.
 * **endpoints that contradict each other**, and refusals that no page promises.
 """
@@ -83,7 +83,7 @@ class Looseness:
         any number. Calls are under way for ``World.latency``.
     :param needs_ugc_declare: whether ``submit_audit`` without ``ugc_declare`` is answered 85094.
     :param needs_privacy_guide: whether ``submit_audit`` without a privacy guide is answered 85086, as was seen once.
-    :param unfilled: what the merchant has not filled in: 86002, for the category 85008.
+    :param unfilled: fields that the merchant has not filled in: 86002, for the category 85008.
     :param longest_desc: characters of ``exp_desc``, ``user_desc`` and ``release_desc`` that answers keep; None for all.
     """
 
@@ -127,7 +127,7 @@ class Stale:
 
 @dataclass(slots=True)
 class Replicas:
-    """What reads still show of states from before a write, by appid and kind."""
+    """States from before a write that reads still show, by appid and kind."""
 
     stale: dict[tuple[str, Lag], Stale] = field(default_factory=dict)
 

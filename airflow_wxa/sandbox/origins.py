@@ -1,7 +1,7 @@
 """Business domains as WeChat reads them: origins on Mini Programs, bare hosts on platforms, coverage by label.
 
-This is a reading of WeChat's pages of its own. The client reads them too, elsewhere and otherwise: where the two
-disagree, a test finds out.
+This is a reading of WeChat's pages of its own. The client reads them too, elsewhere and otherwise: a test finds
+out when the two disagree.
 """
 
 from __future__ import annotations

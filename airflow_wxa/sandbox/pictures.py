@@ -1,4 +1,4 @@
-"""Pictures: QR codes of trial versions, and what stands for reviewers' screenshots.
+"""Pictures: QR codes of trial versions, and stand-ins for reviewers' screenshots.
 
 WeChat answers JPEGs. Nothing that Airflow brings along draws one, and two tones in squares need little: a QR code of
 one fixed size (version 4, error correction L, ISO/IEC 18004), and a baseline JPEG in which each square is one block of

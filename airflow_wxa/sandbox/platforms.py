@@ -1,4 +1,4 @@
-"""Third-party platforms: what one has registered, what it is called with, and how its tokens behave."""
+"""Third-party platforms: their lists, their addresses, and the behaviour of their tokens."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Platform(Account):
     """A third-party platform (第三方平台).
 
     :param component_access_token: a fixed token, beside those that are issued.
-    :param component_appsecret: what api_component_token wants; without one it refuses every secret.
+    :param component_appsecret: wanted by api_component_token; without one it refuses every secret.
     :param component_verify_ticket: a fixed ticket that does not run out, beside those that are pushed.
     :param testing: hosts of the testing version of its business-domain list.
     :param published: hosts of the published version; None when the platform was never published.
@@ -71,7 +71,7 @@ class Platform(Account):
     :param audit_rest: submissions left this month; None starts with all of them.
     :param ip_allowed: False answers 61004, as for a caller that is not in the IP allow list.
     :param templates: its own library, beside what the world offers to every platform.
-    :param drafts: what its developers uploaded, which addtotemplate takes.
+    :param drafts: uploads of its developers, which addtotemplate takes.
     :param most_templates: templates of its own before 85065; the real capacity was not found.
     :param server_testing: hosts of the testing version of its server-domain list.
     :param server_published: hosts of the published version; None when the platform was never published.
@@ -88,8 +88,8 @@ class Platform(Account):
     :param quota_day: the day ``calls_today`` counts, in days since the epoch, Beijing time.
     :param push_token: signs pushes (消息校验Token).
     :param encoding_aes_key: encrypts pushes (消息加解密Key), 43 letters and digits.
-    :param push_url: where tickets and authorisation events go.
-    :param message_url: where audit events go; ``$APPID$`` stands for the Mini Program.
+    :param push_url: address of tickets and authorisation events.
+    :param message_url: address of audit events; ``$APPID$`` stands for the Mini Program.
     :param tickets: pushed tickets, to the epoch second of their making.
     :param issued: access tokens, oldest first.
     """
@@ -151,7 +151,7 @@ class Platform(Account):
         """The list merchants are checked against.
 
         WeChat does not write down which version counts. Developers' reports of 89021 after a change of the testing
-        version alone fit the published one, where there is one.
+        version alone fit the published one, if there is one.
         """
         return self.testing if self.published is None else self.published
 

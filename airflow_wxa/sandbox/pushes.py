@@ -1,4 +1,4 @@
-"""What WeChat sends by itself: tickets, authorisation events and audit results, signed and encrypted.
+"""Messages that WeChat sends by itself: tickets, authorisation events and audit results, signed and encrypted.
 
 It is written from WeChat's description of the scheme, and from nothing of this package that decrypts:
 https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/Before_Develop/Message_encryption_and_decryption.html
@@ -64,7 +64,7 @@ class Push:
     """One POST as WeChat makes it; sent twice, it is a duplicate.
 
     :param event: ``InfoType`` or ``Event`` of the XML inside.
-    :param appid: whom it is about; the platform's appid for a ticket.
+    :param appid: its subject; the platform's appid for a ticket.
     """
 
     event: PushEvent
@@ -80,10 +80,10 @@ class Push:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
-    """What became of a push.
+    """Fate of a push.
 
     :param status: of the receiver's answer; None when there was none.
-    :param answer: what the receiver answered, or why it did not; WeChat wants ``success``.
+    :param answer: answer of the receiver, or the reason for none; WeChat wants ``success``.
     """
 
     event: PushEvent
@@ -110,7 +110,7 @@ def encrypt(
 
     :param xml: the message.
     :param encoding_aes_key: 43 letters and digits.
-    :param component_appid: stands at the end of the plain text, whoever the message is about.
+    :param component_appid: stands at the end of the plain text of every message.
     :param timestamp: epoch seconds.
     :param nonce: ten random digits when empty.
     :param to_user_name: the original id of a Mini Program; the envelope names it instead of the platform.
@@ -185,7 +185,7 @@ def _events() -> list[str]:
 
 
 def missing_for(platform: Platform, url: str) -> list[str]:
-    """Return what a platform lacks to be pushed to at an address: keys, or the address itself."""
+    """Return the missing part without which a platform gets no pushes at an address: keys, or the address itself."""
     given = {"push_token": platform.push_token, "encoding_aes_key": platform.encoding_aes_key, "address": url}
     return [name for name, value in given.items() if not value]
 

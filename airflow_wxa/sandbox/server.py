@@ -61,7 +61,7 @@ class RunningSandbox:
 
     @property
     def deliveries(self) -> list[Delivery]:
-        """What became of every push so far, oldest first."""
+        """Fate of every push so far, oldest first."""
         return self.sandbox.deliveries
 
     def compose(self, event: PushEvent, appid: str) -> Push:

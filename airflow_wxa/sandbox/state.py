@@ -1,12 +1,12 @@
-"""What WeChat remembers about one Mini Program, and how a release moves it.
+"""State of one Mini Program at WeChat, and how a release moves it.
 
 A Mini Program has three slots that live apart: the **trial** version (``exp_info``), the **audit** sheet
 (``get_latest_auditstatus``) and the **online** version (``release_info``). ``commit`` writes the first,
 ``submit_audit`` and the reviewers the second, ``release`` the third. Most surprises of a release come from the idea
 that they are one:
 
-* ``commit`` overwrites the trial version and starts a privacy scan. It does not touch a sheet in audit: what is being
-  reviewed is the code of the moment of ``submit_audit``, and that is what goes online.
+* ``commit`` overwrites the trial version and starts a privacy scan. It does not touch a sheet in audit: the review is
+  about the code of the moment of ``submit_audit``, and that is what goes online.
 * ``submit_audit`` wants a trial version whose scan is over, and no other sheet in audit. A delayed sheet is in audit
   as well: approval or rejection follows.
 * ``release`` publishes the last approved sheet, not the last commit. The newest sheet decides what it may do.
@@ -15,19 +15,19 @@ that they are one:
   https://developers.weixin.qq.com/community/develop/doc/000826c48848e06a19121731a6bc00). The sandbox takes the report
   at its word. A commit *during* the audit has no such report, so there the documented rule holds and the reviewed
   code is published: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_release
-* ``undocodeaudit`` takes a sheet in audit back, 5 times a day and 10 times a month by Beijing's calendar. What it
-  answers when nothing is in audit is written nowhere. 87012 is the one code besides the quota's (87013) that was seen
+* ``undocodeaudit`` takes a sheet in audit back, 5 times a day and 10 times a month by Beijing's calendar. Its answer
+  when nothing is in audit is written nowhere. 87012 is the one code besides the quota's (87013) that was seen
   from it, so that is what the sandbox says; it does not count as a withdrawal.
 * A second ``release`` after a successful one answers 85052. It says that the newest sheet is online, not that the
   version somebody wanted is.
-* ``release`` also prunes. What the Mini Program had set for itself and what the platform had copied to it survive only
-  while the platform list covers them at that moment; a domain that left the list after it was configured works in
-  the trial version and is gone online.
+* ``release`` also prunes. Domains that the Mini Program had set for itself, or that the platform had copied to it,
+  survive only while the platform list covers them at that moment; a domain that left the list after it was configured
+  works in the trial version and is gone online.
 
 * A staged release shows the approved sheet to a part of the users, and the part only rises; while it runs, nothing can
   be rolled back. Whether ``release`` finishes it is not documented; here it does.
 * ``revertcoderelease`` brings an earlier online version back, once: the list is empty afterwards, and the sheet that
-  was rolled back still reads as released. What becomes of the domains is not documented; here they stay.
+  was rolled back still reads as released. The fate of the domains is not documented; here they stay.
 
 ``STAGES`` of :mod:`airflow_wxa.sandbox.audit` is this text as a table. Time passes by polls: the scan and the reviewers
 come nearer each time somebody asks, so a test needs no clock and a demo no patience.
@@ -72,12 +72,12 @@ class MiniProgram(Account):
     :param mp_webviewdomain: origins its owner set on mp.weixin.qq.com.
     :param third_webviewdomain: origins setwebviewdomain put there.
     :param direct_webviewdomain: origins of the direct mode.
-    :param effective_webviewdomain: what really opens; starts as the own list, changes at release.
+    :param effective_webviewdomain: domains that really open; starts as the own list, changes at release.
     :param scan_polls: answers of 61039 that each commit costs, by either endpoint; 0 scans at once.
     :param scan_polls_left: of the running scan.
     :param without_auth_list: privacy interfaces the scan found in the code and no one granted.
     :param without_conf_list: privacy interfaces the scan found in the code and no one declared.
-    :param audit: what the reviewers will do with the next submission.
+    :param audit: plan of the reviewers for the next submission.
     :param trial_pages: pages of the trial version.
     :param direct_commit: whether the trial version was uploaded with ``directCommit``, which cannot be submitted.
     :param sheets: all audit sheets, oldest first.
@@ -90,20 +90,20 @@ class MiniProgram(Account):
     :param domain_changes: epoch seconds of each accepted change of server domains or direct ones.
     :param quota_resets: epoch seconds of each clear_quota.
     :param privacy: privacy guides by ``privacy_ver``, ``1`` live and ``2`` in development.
-    :param privacy_keys: what the committed code collects, ``Location``.
+    :param privacy_keys: kinds of data that the committed code collects, ``Location``.
     :param privacy_apis: privacy interfaces that were applied for.
     :param testers: WeChat ids.
     :param support_version: the lowest base library.
-    :param prefetch_dns_domain: what clients look up beforehand, ``{"url"}`` each.
+    :param prefetch_dns_domain: domains that clients look up beforehand, ``{"url"}`` each.
     :param authorised: False after the merchant withdrew; every call about it is answered 61003.
     :param auth_time: epoch seconds of the authorisation.
-    :param refresh_token: what api_authorizer_token wants now; empty while no authorization code was exchanged.
+    :param refresh_token: the one that api_authorizer_token wants now; empty while no authorization code was exchanged.
     :param replaced_refresh_tokens: earlier ones, to the epoch second that they work until.
     :param code: an authorization code that was not exchanged yet.
     :param code_expires_at: epoch seconds; None for a code that does not run out.
     :param issued: access tokens, oldest first, beside the fixed ``authorizer_access_token``.
     :param user_name: original id, ``gh_`` and twelve characters; made of the appid when empty.
-    :param principal_name: who owns it; see :attr:`owner_name` when empty.
+    :param principal_name: name of the owner; see :attr:`owner_name` when empty.
     :param verified: WeChat verified the owner.
     :param realname_status: 1 is verified; anything else blocks most calls, which the sandbox does not imitate.
     :param account_status: 1 normal, 14 cancelled, 16 banned, 18 warned, 19 frozen; told, and not imitated.
@@ -235,7 +235,7 @@ class MiniProgram(Account):
         return sheet
 
     def decide(self, result: str, *, reason: str = "") -> Stage:
-        """Let a reviewer approve or reject what is in audit, whatever its plan was.
+        """Let a reviewer approve or reject the sheet in audit, against any plan.
 
         :param reason: shown after a rejection; empty keeps the plan's.
         :return: the stage the sheet was in.

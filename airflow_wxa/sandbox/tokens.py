@@ -1,4 +1,4 @@
-"""Tickets, authorisations and access tokens: who may have which, how it ends, and which one dies for it.
+"""Tickets, authorisations and access tokens: their holders, their ends, and the tokens that die with them.
 
 A merchant authorises a platform: a code appears, and nobody has a token yet. The code is exchanged once, for an access
 token and a refresh token; until then the list of authorisers shows an empty refresh token. A refresh answers a new
@@ -51,14 +51,14 @@ class Issued:
     usable_until: float | None = None
 
     def errcode_at(self, now: float) -> Errcode | None:
-        """Return what a call with this token is refused with, by what ended it first; None while it works."""
+        """Return the errcode that refuses a call with this token, by its first end; None while it works."""
         if self.usable_until is not None and self.usable_until <= min(now, self.expires_at):
             return Errcode.INVALID_CREDENTIAL
         return Errcode.TOKEN_EXPIRED if self.expires_at <= now else None
 
 
 class Account:
-    """What platforms and Mini Programs have in common: access tokens, and other words that nothing may show."""
+    """Common ground of platforms and Mini Programs: access tokens, and other words that nothing may show."""
 
     __slots__ = ()
     issued: list[Issued]

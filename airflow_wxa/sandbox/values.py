@@ -1,4 +1,4 @@
-"""What the state of a world is made of: plain objects as WeChat shows them, its calendar, to and from JSON values."""
+"""Parts of a world's state: plain objects as WeChat shows them, its calendar, to and from JSON values."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class World:
     :param platform_domain_limit: hosts of one platform list before 65316.
     :param expired_tokens: tokens that answer 42001, tickets that answer 61005.
     :param next_auditid: number of the next audit sheet; they count up.
-    :param platform_expired_errcode: what a platform token answers after its time, 42001 or 42006.
+    :param platform_expired_errcode: answer to a platform token after its time, 42001 or 42006.
     :param basicinfo_method: how getaccountbasicinfo is called: the current page says POST, older clients use GET.
     :param leaves_out: fields of getversioninfo and get_latest_auditstatus that the answers lack: ``exp_desc``,
         ``user_desc``, ``release_desc``, ``release_version``. The last came back empty once
@@ -104,7 +104,7 @@ class World:
         return [*self.platforms, *self.mini_programs]
 
     def time(self) -> float:
-        """Return the time in epoch seconds: the clock's, and what the world was advanced by."""
+        """Return the time in epoch seconds: the clock's, and the seconds that the world was advanced by."""
         return self.clock() + self.seconds_ahead
 
     def now(self) -> int:
@@ -204,7 +204,7 @@ class World:
 
     @property
     def known(self) -> Redactor:
-        """Everything that nothing may show: what this world was built with, and all that it issued."""
+        """Secrets that nothing may show: those that this world was built with, and all that it issued."""
         if self._known is None:
             self._known = Redactor()
             self._known.add_all(self.tokens())

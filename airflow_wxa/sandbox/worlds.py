@@ -1,4 +1,4 @@
-"""Worlds to start with: a small one to try, a fleet made from a seed; and what a person has to know of one."""
+"""Worlds to start with: a small one to try, a fleet made from a seed; and the facts that a person needs of one."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Fleet:
     """Many Mini Programs of one platform, each of one kind.
 
     :param faults: answers that will be lost; for :meth:`RunningSandbox.add_fault`.
-    :param kinds: appid to what it is, in the order of the world.
+    :param kinds: appid to its kind, in the order of the world.
     """
 
     world: World
@@ -141,7 +141,7 @@ def _member(appid: str, kind: Kind, *, cold: bool, audit_polls: int) -> MiniProg
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Introduction:
-    """What a person has to know of a sandbox that runs, tokens included.
+    """Facts that a person needs of a running sandbox, tokens included.
 
     :param template_ids: that ``commit`` accepts.
     :param tokens: appid to fixed token, of every Mini Program that has one.

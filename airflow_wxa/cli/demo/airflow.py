@@ -68,7 +68,7 @@ DAGS: Final = {"wxa_release.py": "from airflow_wxa.dags.wxa_release import relea
 
 
 class AirflowStartError(Exception):
-    """A component is not up, or not any more; the text says which, its last lines, and what to do."""
+    """A component is not up, or not any more; the text names it, its last lines, and the next step."""
 
 
 def every_dag() -> dict[str, str]:
@@ -105,7 +105,7 @@ def _may_pass(error: BaseException) -> bool:
 class AirflowApi:
     """Airflow's REST API, as far as somebody who starts runs and watches them needs it.
 
-    What is sent may be sent twice: runs have ids of ours, and what was answered already counts as answered.
+    A request may be sent twice: runs have ids of ours, and a question that was answered already counts as answered.
 
     :param client: with base URL and token.
     """
@@ -190,7 +190,7 @@ class AirflowApi:
         self._send("PATCH", path, {"chosen_options": ["Approve"], "params_input": {}})
 
     def _get(self, path: str, **params: str | int) -> Any:
-        """Return the JSON; ``None`` for what does not exist."""
+        """Return the JSON; ``None`` for a missing resource."""
         return self._request("GET", path, missing_is=httpx.codes.NOT_FOUND, params=params)
 
     def _send(self, method: str, path: str, body: Mapping[str, Any]) -> None:
@@ -251,8 +251,8 @@ class ThrowawayAirflow:
     It listens on loopback only. Without an account whoever is on this machine may operate it: everybody is an admin.
 
     :param home: an existing empty directory; its removal is the caller's.
-    :param environment: what the components see besides the settings of this module: Connections above all.
-    :param dags: what its DAGs folder holds: name of a file → its text.
+    :param environment: variables of the components besides the settings of this module: Connections above all.
+    :param dags: content of its DAGs folder: name of a file → its text.
     :param port: of the API server; 0 picks a free one.
     :param account: ``username`` and ``password`` of its only user, an admin.
     :param debug: log at DEBUG level.

@@ -62,12 +62,12 @@ ATTEMPTS: Final = 5
 
 
 class PushRefusedError(Exception):
-    """The push receiver did not answer ``success`` to a ticket; the text says what it answered, and where to look."""
+    """The push receiver did not answer ``success`` to a ticket; the text says its answer, and the log to look at."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """What the command line decides; see its help."""
+    """Choices of the command line; see its help."""
 
     json: Path | None = None
     home: Path | None = None
@@ -78,7 +78,7 @@ class Options:
 
     @property
     def problems(self) -> list[str]:
-        """What would be noticed only after minutes, or would touch what is not ours."""
+        """Problems that would be noticed only after minutes, or would touch files of others."""
         found = []
         if self.json is not None and (self.json.is_dir() or not self.json.absolute().parent.is_dir()):
             found.append(f"--json {self.json}: no file can be written there")
@@ -142,7 +142,7 @@ def started(
 ) -> Iterator[tuple[ThrowawayAirflow, RunningSandbox]]:
     """Start everything in ``home``, with a ticket pushed to each platform's address, and end it after the block.
 
-    :param more: what else :class:`~airflow_wxa.cli.demo.airflow.ThrowawayAirflow` takes.
+    :param more: further arguments of :class:`~airflow_wxa.cli.demo.airflow.ThrowawayAirflow`.
     :raises AirflowStartError: Airflow did not come up.
     :raises PushRefusedError: the push receiver in it refused a ticket.
     """

@@ -62,7 +62,7 @@ FINAL: Final = frozenset({"success", "failed"})
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What the instances of a task took together.
+    """Time that the instances of a task took together.
 
     :param seconds: between the first's start and the last's end.
     :param calls: that WeChat heard meanwhile, as far as two looks tell them apart.
@@ -77,7 +77,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What was seen at one moment.
+    """Observation of one moment.
 
     :param at: epoch seconds.
     :param calls: that WeChat has heard.
@@ -92,7 +92,7 @@ class _Look:
 
 @dataclass(frozen=True, slots=True)
 class FleetReport:
-    """What became of the fleet.
+    """Result of the fleet.
 
     :param seconds: from the trigger to the end of the run.
     :param stages: task id → what its instances took.
@@ -123,7 +123,7 @@ def play_fleet(
 ) -> FleetReport:
     """Start everything in ``home``, release the fleet, read what came of it, and end everything.
 
-    :param airflow_options: what else :class:`ThrowawayAirflow` takes.
+    :param airflow_options: further arguments of :class:`ThrowawayAirflow`.
     :param look_around: called before everything is ended.
     :raises AirflowStartError: Airflow did not come up.
     """

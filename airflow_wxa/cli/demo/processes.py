@@ -85,7 +85,7 @@ class Component:
     output: Path
 
     def last_lines(self, count: int = 15) -> str:
-        """Return the end of what it said."""
+        """Return the end of its output."""
         return "\n".join(self.output.read_text("utf-8", errors="replace").splitlines()[-count:])
 
 
@@ -93,7 +93,7 @@ class Component:
 class ProcessSessions:
     """Processes that are started one by one, and ended together.
 
-    :param cwd: where they run.
+    :param cwd: their working directory.
     """
 
     cwd: Path

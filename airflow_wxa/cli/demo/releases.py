@@ -1,4 +1,4 @@
-"""What the demo releases: six Mini Programs, how each must end, the emulated WeChat for it, and the six runs."""
+"""Releases of the demo: six Mini Programs, their expected ends, the emulated WeChat for them, and the six runs."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ class DemoRelease:
 
     :param word: the release in one word; it names the run as well.
     :param params: of the run, besides those that all have.
-    :param about: what is special about the Mini Program at WeChat.
-    :param road: what the domain tasks come to, in their order.
-    :param errcode: what the first domain call is answered.
+    :param about: peculiarity of the Mini Program at WeChat.
+    :param road: ends of the domain tasks, in their order.
+    :param errcode: answer to the first domain call.
     :param skipped: tasks that are skipped.
     :param stopped_at: the task that fails; ``""``: it is released.
-    :param next_step: words of what the failed task tells to do.
+    :param next_step: words of the next step that the failed task names.
     :param effective: the business domains that open for users afterwards.
     """
 
@@ -93,7 +93,7 @@ class DemoRelease:
 
     @property
     def conf(self) -> dict[str, Any]:
-        """What the run is triggered with."""
+        """Conf of the run."""
         shared = {"template_id": TEMPLATE_ID, "user_version": USER_VERSION, "user_desc": f"demo: {self.word}"}
         return {"appid": self.appid, "webviewdomain": [WANTED], **shared, "approval": False, **self.params}
 

@@ -1,4 +1,4 @@
-"""How the demo's runs ended, read back from Airflow; how that differs from what must be; and what is printed of it."""
+"""Ends of the demo's runs, read back from Airflow; their differences from the expected ends; and the printed report."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _CHECKS: Final = {
 class Row:
     """One Mini Program of the demo.
 
-    :param seen: what came of it, as :attr:`~airflow_wxa.cli.demo.releases.DemoRelease.must_be` says what must.
+    :param seen: its end, as :attr:`~airflow_wxa.cli.demo.releases.DemoRelease.must_be` says the expected one.
     :param error: the whole text that the failed task ended with; empty when none failed.
     """
 
@@ -62,7 +62,7 @@ class Row:
 
     @property
     def differences(self) -> list[str]:
-        """What is not as it must be, a line each."""
+        """Differences from the expected end, a line each."""
         must = _flat(self.release.must_be)
         seen = _flat(self.seen)
         if must["next_step"] in str(seen["next_step"]):
@@ -132,10 +132,10 @@ def _flat(ending: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """All rows, what the sandbox wrote down, and what the provider did.
+    """All rows, the sandbox's journal, and the provider's acts.
 
     :param journal: every call, oldest first.
-    :param deliveries: what became of every push, oldest first.
+    :param deliveries: fate of every push, oldest first.
     :param ledger: the provider's own account of its writes.
     :param seconds: from the start of the demo to the last row.
     """
@@ -148,7 +148,7 @@ class Report:
 
     @property
     def problems(self) -> dict[str, list[str]]:
-        """What does not hold besides the rows, by what it is about."""
+        """Checks besides the rows that do not hold, by their subject."""
         return {
             "tickets and tokens": self._ticket_problems(),
             "order of calls": self._order_problems(),
@@ -211,7 +211,7 @@ class Report:
 
 
 def show(report: Report, console: Console) -> None:
-    """Print the table, what the failed tasks say, what holds besides, and what is not as it must be."""
+    """Print the table, the words of the failed tasks, the further checks, and all that is not as expected."""
     console.print(_table(report.rows, console.width))
     for row in report.rows:
         if row.error:

@@ -46,7 +46,7 @@ def to_json(report: Report) -> dict[str, Any]:
 
 
 def _print_rest(report: Report, console: Console) -> None:
-    """Print what is fine, what could not be looked at, by reason, and the verdict."""
+    """Print the rules that hold, those that could not look, by reason, and the verdict."""
     console.print(f"[green]Fine[/]: {', '.join(each.name for each in report.fine) or 'nothing'}")
     names: dict[str, list[str]] = {}
     for each, reason in report.not_looked_at.items():

@@ -1,4 +1,4 @@
-"""What the doctor's rules look at: a Connection and all that hangs on it, opened, asked and read once."""
+"""Facts for the doctor's rules: a Connection and all that hangs on it, opened, asked and read once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CONN_TYPE: Final = "wxa"
 
 
 class Unknown(Exception):  # noqa: N818  it stands in a fact's place first, and is raised by known() only
-    """A fact that is not there: what it needs is missing or broken, which another rule reports.
+    """A fact that is not there: its source is missing or broken, which another rule reports.
 
     :param reason: the rest of "not looked at: …".
     """
@@ -80,7 +80,7 @@ class EarlyDeath:
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
-    """What was asked about one Mini Program; an error stands where the answer would, ``None`` where none was asked.
+    """Answers about one Mini Program; an error in place of an answer, ``None`` for a question not asked.
 
     :param info: of ``api_get_authorizer_info``.
     :param quota: of ``queryquota``, the harmless call that shows whether its token works.
@@ -100,13 +100,13 @@ class Merchant:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The Connection, refused part by part: what is wrong with its push keys must not hide what is with its host.
+    """The Connection, refused part by part: a problem of its push keys must not hide one of its host.
 
     :param host: as it was written.
     :param host_refusal: why the host cannot be right, whether plain http is permitted or not.
     :param push_refusal: why the keys of the push receiver cannot be right.
     :param push_fields: which of them are filled.
-    :param shown_secrets: keys of the push receiver that Airflow shows to whoever may read Connections.
+    :param shown_secrets: keys of the push receiver that Airflow shows to all who may read Connections.
     :param other_refusal: why login, password, tokens, token server or egress cannot be right.
     """
 
@@ -130,10 +130,10 @@ class Facts:
 
     :param conn_type: of the Connection; of another one than ``wxa`` nothing else is looked at.
     :param connection: as it is used, without push keys that are refused.
-    :param probe: what came of a request without a token.
-    :param store: where tokens are kept, or why it cannot be read.
-    :param rows: what the store knew by appid before anything was asked; the platform's row is at ``""``.
-    :param fetched: whether a platform token was fetched for what was asked.
+    :param probe: result of a request without a token.
+    :param store: keeps the tokens; or the error that it cannot be read.
+    :param rows: rows of the store by appid before anything was asked; the platform's row is at ``""``.
+    :param fetched: true when a platform token was fetched for the questions.
     :param platform_list: the platform's domains, the harmless call that shows whether the platform token works.
     :param authorizer_list: of ``api_get_authorizer_list``, by which a lost refresh token is found again.
     :param merchants: at least one.
@@ -162,7 +162,7 @@ class Facts:
 
     @property
     def platform_errors(self) -> list[WxaError]:
-        """What was refused on the way to the platform's list: one error, or none."""
+        """Refusal on the way to the platform's list: one error, or none."""
         outcome = known(self.platform_list)
         return [outcome] if isinstance(outcome, WxaError) else []
 

@@ -1,4 +1,4 @@
-"""One request without a token: whether the host can be reached, whether it is WeChat's API, and what time it has.
+"""One request without a token: whether the host can be reached, whether it is WeChat's API, and its time.
 
 The clients hide what is wanted here: the headers, and which of DNS, TLS and connection failed. No token is sent, so
 texts of exceptions may be read.
@@ -31,7 +31,7 @@ _PIECES: Final = 16  # an honest answer is one of a hundred bytes
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What came of the request.
+    """Result of the request.
 
     :param failure: why there was no answer; ``None`` when there was one.
     :param said: the failure, or the answer, in a few words.

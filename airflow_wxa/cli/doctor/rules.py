@@ -1,4 +1,4 @@
-"""What the doctor looks for: a function a rule, in the order in which one needs what another found out.
+"""Rules of the doctor: a function each, in an order in which each finds the results that it needs.
 
 A new rule is a function here, whose docstring ``python -m tests.reference`` puts into the reference of the CLI, and a
 fault that it finds, in ``tests/cli/test_doctor.py``.
@@ -46,11 +46,11 @@ _TICKET: Final = (COMPONENT_TICKET_EXPIRED, COMPONENT_TICKET_INVALID)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule found.
+    """Finding of a rule.
 
-    :param what: what is wrong, in a sentence.
+    :param what: the problem, in a sentence.
     :param which: the values: host, appid, errcode.
-    :param fix: what to do.
+    :param fix: the next step.
     """
 
     what: str
@@ -73,8 +73,8 @@ Check: TypeAlias = Callable[[Facts], Iterable[Finding]]
 class Rule:
     """One thing that is looked at.
 
-    :param key: what machines match on.
-    :param name: what people read.
+    :param key: name for machines.
+    :param name: name for people.
     :param check: yields what is wrong; raises :class:`~airflow_wxa.cli.doctor.facts.Unknown` when it cannot tell.
     """
 
@@ -86,7 +86,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of looking, each in the order of the rules.
+    """Results of all rules, in the order of the rules.
 
     :param fine: rules that looked and found nothing.
     :param not_looked_at: rules that could not look, and why.
@@ -116,7 +116,7 @@ def rule(name: str, level: Level = "error") -> Callable[[Check], Check]:
 
 
 def judge(facts: Facts) -> Report:
-    """Let every rule look; what one had found before it got stuck is a finding all the same."""
+    """Let every rule look; findings of a rule before it got stuck count all the same."""
     findings: list[tuple[Rule, Finding]] = []
     fine: list[Rule] = []
     not_looked_at: dict[Rule, str] = {}
@@ -212,7 +212,7 @@ def forward_pushes_to(facts: Facts) -> Iterator[Finding]:
 
 @rule("hidden keys", "warning")
 def shown_secrets(facts: Facts) -> Iterator[Finding]:
-    """Find: ``encoding_aes_key`` is not in ``[core] sensitive_var_conn_names``: who may read Connections sees it."""
+    """Find: ``encoding_aes_key`` is not in ``[core] sensitive_var_conn_names``: all who may read Connections see it."""
     if not known(facts.parts).push_fields:
         raise Unknown("the Connection has no push keys")
     if shown := known(facts.parts).shown_secrets:
@@ -648,7 +648,7 @@ def _granted(merchant: Merchant) -> tuple[int, ...] | None:
 
 
 def _how_individual(merchant: Merchant) -> str | None:
-    """Return by what it is seen that an individual owns it; ``""``: a company does; ``None``: not known."""
+    """Return the sign that an individual owns it; ``""``: a company does; ``None``: not known."""
     if isinstance(merchant.account, Reply) and "principal_type" in merchant.account.answer:
         return "principal_type 0" if merchant.account.answer["principal_type"] == 0 else ""
     if not isinstance(merchant.info, Reply):

@@ -1,4 +1,4 @@
-"""Accounts: the chain ticket → platform token → authorization code → merchant token, and who owns a Mini Program.
+"""Accounts: the chain ticket → platform token → authorization code → merchant token, and the owner of a Mini Program.
 
 None of the answers in the chain has an ``errcode`` when it succeeds, but api_start_push_ticket's.
 """
@@ -129,7 +129,7 @@ def api_get_authorizer_list(world: World, account: Platform, body: Body) -> Answ
 
 @platform_call(COMPONENT + "api_get_authorizer_info", "component_appid authorizer_appid", old_query_name=True)
 def api_get_authorizer_info(world: World, account: Platform, body: Body) -> Answer:
-    """Answer who a merchant is and what it granted."""
+    """Answer a merchant's profile and its grants."""
     _own_call(world, account, body, "api_get_authorizer_info")
     merchant = _merchant(world, account, body)
     return {

@@ -124,7 +124,7 @@ def getgrayreleaseplan(world: World, account: MiniProgram, body: Body) -> Answer
 
 @merchant_call("GET", "/wxa/revertgrayrelease", writes=True)
 def revertgrayrelease(world: World, account: MiniProgram, body: Body) -> None:
-    """Cancel a staged release; what is answered without one is written nowhere, here it is 87012."""
+    """Cancel a staged release; the answer without one is written nowhere, here it is 87012."""
     refuse_if(account.gray["status"] != 1, Errcode.NOT_REVERTIBLE)
     account.gray = {**account.gray, "status": 4}
 

@@ -1,4 +1,4 @@
-"""Business domains and server domains: a Mini Program's lists, the platform's, and what is effective.
+"""Business domains and server domains: a Mini Program's lists, the platform's, and the effective ones.
 
 The platform list permits what is below an entry; for server domains WeChat documents no rule, here it is the same.
 """
@@ -114,7 +114,7 @@ def get_effective_webviewdomain(world: World, account: MiniProgram, body: Body) 
 def setwebviewdomain_directly(world: World, account: MiniProgram, body: Body) -> Answer:
     """Read or change the business domains of the direct mode, effective after a release.
 
-    A ``set`` of what is effective already makes it ineffective until the next release.
+    A ``set`` of an effective list makes it ineffective until the next release.
     """
     action, platform = body.get("action"), world.platform_of(account)
     refuse_if(action not in ACTIONS, Errcode.INVALID_ARGUMENTS)
@@ -191,7 +191,7 @@ def modify_wxa_server_domain(world: World, account: Platform, body: Body) -> Ans
 
 @dataclass(frozen=True, slots=True)
 class _PlatformChange:
-    """What a platform asks of one of its lists: hosts in one text, joined by ``;``."""
+    """Request of a platform about one of its lists: hosts in one text, joined by ``;``."""
 
     field: str
     action: str
@@ -245,7 +245,7 @@ def get_domain_confirmfile(world: World, account: Platform, body: Body) -> Answe
 
 @merchant_call("POST", "/wxa/modify_domain", FIELDS, writes=True)
 def modify_domain(world: World, account: MiniProgram, body: Body) -> Answer:
-    """Read or change the server domains; what is invalid is named beside errcode 0 when the rest was changed."""
+    """Read or change the server domains; invalid ones are named beside errcode 0 when the rest was changed."""
     action, asked = _asked(body)
     if action == "get":
         return ok(**_every_kind(account.third_domain))
@@ -298,7 +298,7 @@ def _asked(body: Body) -> tuple[str, ServerDomains]:
 def _sorted_out(
     platform: Platform, asked: ServerDomains, *, strict: bool
 ) -> tuple[ServerDomains, ServerDomains, list[str]]:
-    """Return what is good, what breaks a rule, and what has no ICP filing.
+    """Return good domains, those that break a rule, and those without an ICP filing.
 
     :raises RefusalError: 85018 for a domain that is not on the platform's list.
     """

@@ -1,4 +1,4 @@
-"""What is set around a release: privacy guide, testers, base library, media, and call quotas."""
+"""Settings around a release: privacy guide, testers, base library, media, and call quotas."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def setprivacysetting(world: World, account: MiniProgram, body: Body) -> None:
 
 @merchant_call("POST", "/cgi-bin/component/getprivacysetting", "privacy_ver")
 def getprivacysetting(world: World, account: MiniProgram, body: Body) -> Answer:
-    """Answer a privacy guide and what the committed code uses."""
+    """Answer a privacy guide and the interfaces that the committed code uses."""
     guide = account.privacy.get(str(body.get("privacy_ver", DEVELOPMENT)), {})
     return ok(
         code_exist=int(account.exp_info is not None),
