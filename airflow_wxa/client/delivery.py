@@ -20,6 +20,7 @@ from airflow_wxa.api.errcodes import (
     SYSTEM_ERROR,
 )
 from airflow_wxa.client.metrics import count
+from airflow_wxa.client.tracing import span_of
 from airflow_wxa.client.wire import no_answer, too_large, url_of
 from airflow_wxa.errors import WxaApiError, WxaCredentialError, WxaError, WxaTransportError
 from airflow_wxa.steps.outcome import Pause
@@ -209,18 +210,19 @@ class Deliverer:
         return (yield from self._once(call, request, token))
 
     def _once(self, call: Call, request: Request, token: Secret | None) -> Delivery[Reply]:
-        answer = yield replace(request, url=url_of(self._host, call, token))
         reply: Reply | WxaError
-        if answer.failure:
-            reply = no_answer(call, self._host, answer.failure)
-        elif len(answer.content) > MAX_ANSWER_BYTES:
-            reply = too_large(call, MAX_ANSWER_BYTES)
-        else:
-            reply = reply_or_error(call, answer.status, answer.content, secrets=[token] if token else [])
-        _count(call, reply)
-        if isinstance(reply, WxaError):
-            raise reply
-        return reply
+        with span_of(call):
+            answer = yield replace(request, url=url_of(self._host, call, token))
+            if answer.failure:
+                reply = no_answer(call, self._host, answer.failure)
+            elif len(answer.content) > MAX_ANSWER_BYTES:
+                reply = too_large(call, MAX_ANSWER_BYTES)
+            else:
+                reply = reply_or_error(call, answer.status, answer.content, secrets=[token] if token else [])
+            _count(call, reply)
+            if isinstance(reply, WxaError):
+                raise reply
+            return reply
 
 
 def _count(call: Call, reply: Reply | WxaError) -> None:

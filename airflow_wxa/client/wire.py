@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from requests.utils import get_environ_proxies, select_proxy
 
 from airflow_wxa.api.redaction import without_token_queries
+from airflow_wxa.client.tracing import unobserved
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
 
 if TYPE_CHECKING:
@@ -154,10 +155,11 @@ _IN_FLIGHT: Final = ContextVar("a request of ours is under way", default=False)
 
 @contextmanager
 def in_flight() -> Iterator[None]:
-    """Keep the HTTP libraries quiet at DEBUG in the block."""
+    """Keep the HTTP libraries quiet at DEBUG in the block, and their instrumentation blind."""
     before = _IN_FLIGHT.set(True)
     try:
-        yield
+        with unobserved():
+            yield
     finally:
         _IN_FLIGHT.reset(before)
 
