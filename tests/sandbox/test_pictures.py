@@ -4,67 +4,11 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from airflow_wxa.sandbox.pictures import jpeg, qr_squares, qrcode
 from airflow_wxa.sandbox.testing import APPID
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
     from tests.sandbox.conftest import Wechat
-
-TEXT = b"wx1000000000000001 1.4.0"
-#: Read by OpenCV's QRCodeDetector as the text above.
-READ = """
-#######...#...#...#...#...#######
-#.....#..#...#...#...#....#.....#
-#.###.#.#..#...#...#...#..#.###.#
-#.###.#..#..##..##..##..#.#.###.#
-#.###.#..#..##..##..##..#.#.###.#
-#.....#...###.###.###.###.#.....#
-#######.#.#.#.#.#.#.#.#.#.#######
-........#..#...#...#...#.........
-###.#####...#...#...#...###...#..
-#.####...#.###.###.###.##.##.#..#
-#.##.###..###.###.###.###.#.#.#.#
-....##...##.###.###.###.##.#.#.#.
-.#.#.##...##..##..##..###.##.#..#
-....#....###..##..##..##..##.#..#
-.#..###.#.#..#...#...#..#.#.#.#.#
-.###.#..#..#...#...#...#.#.#.#...
-...#..#.##..#...#...#.....##.#..#
-..........####.###.###....##.#..#
-#####.#.#..##.###.###.#.#.#.#.#.#
-###..#..#.#.###.###.###.#..#.#.#.
-##.#.###.#.#..##..##..###.##.#...
-.##.##..#..#..##..##..#..###.#..#
-#.#...###.#..#...#...#..#.#.#.###
-.#.#.#.###.#...#...#...###.#.#..#
-#.#.#.#..#..#...#...#...######.##
-........#.####.###.###..#...##..#
-#######.#..##.###.###.###.#.#.###
-#.....#.#.#.###.###.#####...##.#.
-#.###.#.##.#..##..##..#.######...
-#.###.#..#.#..##..##..####..##...
-#.###.#.#....#...#...#.#.#..#.#.#
-#.....#.#.##...#...#...###.#.#.#.
-#######.##..#...#...#...###.##.##
-"""
-
-
-def test_a_qr_code_is_the_one_that_was_read_by_another_program() -> None:
-    rows = ["".join("#" if dark else "." for dark in row) for row in qr_squares(TEXT)]
-    assert rows == READ.split()
-
-
-def test_a_jpeg_holds_each_square_as_one_block() -> None:
-    one = jpeg([[True]])
-    assert (one[:2], one[-2:]) == (b"\xff\xd8", b"\xff\xd9")
-    assert len(jpeg([[True, False] * 20] * 40)) > len(jpeg([[True] * 40] * 40))
-
-
-def test_no_byte_of_ones_stands_bare_in_a_picture() -> None:
-    picture = qrcode("x" * 100)
-    scan = picture[picture.index(b"\x00\x3f\x00") + 3 : -2]
-    assert b"\xff" not in scan.replace(b"\xff\x00", b"")
 
 
 def test_the_trial_qr_code_differs_by_version_and_path(wechat: Wechat) -> None:
