@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import contextmanager
 from datetime import timedelta
 from difflib import get_close_matches
 from importlib import resources
@@ -16,7 +17,7 @@ from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.release.dag import failing_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from airflow.sdk import BaseOperator, Context, Param
     from airflow.sdk.definitions.mappedoperator import MappedOperator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@contextmanager
 def wxa_dag(
     dag_id: str,
     given: Mapping[str, Any],
@@ -35,8 +37,11 @@ def wxa_dag(
     doc: str | None,
     max_active_runs: int | None = 100,
     checks_itself: bool = False,
-) -> DAG:
-    """Return a DAG that is triggered by hand, not paused, and whose tasks are retried twice.
+) -> Iterator[DAG]:
+    """Give a DAG that is triggered by hand, not paused, and whose tasks are retried twice; the block builds its tasks.
+
+    The DAG has its params once the block ends: each task would else carry a copy of all of them, and building and
+    serialising those costs more than everything else at every parse. A task's context has them all the same.
 
     :param given: what the DAG file asks for: it wins; its ``default_args`` and ``params`` are added to those here.
     :param params: of the form.
@@ -56,8 +61,10 @@ def wxa_dag(
     default_args: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(minutes=1)}
     default_args |= {} if checks_itself else {"pre_execute": refuse_misspelt_params}
     plain["default_args"] = default_args | given.get("default_args", {})
-    plain["params"] = given.get("params", {}) | params
-    return DAG(dag_id, schedule=plain.pop("schedule", None), **plain)
+    all_params = plain.pop("params", {}) | params
+    with DAG(dag_id, schedule=plain.pop("schedule", None), **plain) as dag:
+        yield dag
+    dag.params = all_params
 
 
 def only_when_approval_is_wanted(context: Context) -> None:
