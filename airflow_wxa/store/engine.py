@@ -16,11 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import column, create_engine, event, inspect, select, table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -53,6 +49,8 @@ _READ_ONLY: Final = "25006"  # SQLSTATE read_only_sql_transaction
 _PRIVATE: Final = 0o600
 #: Not Alembic's usual name: the stores of the first version keep theirs there, and that version refuses a newer one.
 VERSION_TABLE: Final = "alembic_version_wxa"
+_USUAL_VERSION_TABLE: Final = "alembic_version"
+_MIGRATIONS: Final = resources.files(__package__).joinpath("migrations")
 _MIGRATION_LOCK: Final = 0x777861  # "wxa"; any number that nobody else locks in a database of our own
 _engines: Final[dict[tuple[Secret, int], Engine]] = {}
 #: Which file each engine of SQLite has open.
@@ -216,7 +214,9 @@ def _created(url: str | Secret) -> Engine:
             raise ValueError(backend)  # noqa: TRY301  (one refusal for all reasons)
         if parsed.get_driver_name().startswith("psycopg"):
             parsed = parsed.set(query={**_UNLESS_ASKED, **parsed.query})
-        engine = create_engine(parsed, pool_pre_ping=backend == "postgresql")
+        # psycopg2's own executemany takes a round trip for each row.
+        batches = {"executemany_mode": "values_plus_batch"} if parsed.get_dialect().driver == "psycopg2" else {}
+        engine = create_engine(parsed, pool_pre_ping=backend == "postgresql", **batches)
     except (SQLAlchemyError, ValueError, ModuleNotFoundError) as error:
         raise WxaSpecError(
             "the store cannot be opened",
@@ -302,7 +302,12 @@ def _check_schema(engine: Engine) -> None:
 
 def _upgrade(engine: Engine, *, only_empty: bool) -> tuple[str, str]:
     """Migrate, and return the revision before and after; one process does, the others wait and find it done."""
-    config = _config()
+    # A hundred modules, which every task would import and only a schema that changes needs.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
@@ -321,21 +326,26 @@ def _revision(connection: Connection) -> str:
 
     :raises WxaSpecError: the schema is another program's.
     """
-    revision = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
-    if revision is None:
-        revision = MigrationContext.configure(connection).get_current_revision()
-        known = {each.revision for each in ScriptDirectory.from_config(_config()).walk_revisions()}
-        if revision is not None and revision not in known:
-            raise _foreign(connection.engine, revision)
-    return revision or ""
+    if revision := _noted_revision(connection, VERSION_TABLE):
+        return revision
+    revision = _noted_revision(connection, _USUAL_VERSION_TABLE)
+    if revision and revision not in _revisions():
+        raise _foreign(connection.engine, revision)
+    return revision
+
+
+def _noted_revision(connection: Connection, version_table: str) -> str:
+    if not inspect(connection).has_table(version_table):
+        return ""
+    return connection.execute(select(column("version_num")).select_from(table(version_table))).scalars().first() or ""
+
+
+def _head() -> str:
+    return max(_revisions())
 
 
 @cache
-def _head() -> str:
-    return ScriptDirectory.from_config(_config()).get_current_head() or ""
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(resources.files(__package__).joinpath("migrations")))
-    return config
+def _revisions() -> frozenset[str]:
+    """Return the revisions that there are: the files' names begin with them."""
+    names = (each.name for each in _MIGRATIONS.joinpath("versions").iterdir())
+    return frozenset(name.partition("_")[0] for name in names if name.endswith(".py"))

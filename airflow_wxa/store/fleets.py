@@ -6,11 +6,13 @@ there; what was really done stands at WeChat, and the steps look there first.
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
+from airflow_wxa.errors import WxaStateError
 from airflow_wxa.store.engine import Database
 from airflow_wxa.store.ledger import TaskRef
 from airflow_wxa.store.mini_programs import keep_mini_programs, row_of
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 #: What becomes of a Mini Program.
 Word = Literal["released", "rejected", "blocked", "pending", "no_quota", "not_reached", "failed"]
 
-_READ_AT_ONCE: Final = 500  # rows
+_ROWS_AT_ONCE: Final = 500  # read into memory, or written by a transaction: others must not wait for a whole fleet
 _HELD_SECONDS: Final = 31 * 86400.0  # the audit quota is the month's
 _CHANGES: TypeAlias = "Mapping[int, Mapping[str, Any]]"
 
@@ -150,15 +152,18 @@ class Fleets:
     ) -> bool:
         """Keep what a run is asked to do; what is there of another manifest goes, what is there of this one stays.
 
+        Rows are written by the hundred. One who dies in between leaves a run that the next attempt loads anew.
+
         :param digest: tells one manifest from another.
         :return: whether it was written.
+        :raises WxaStateError: a newer attempt has begun to load.
         """
         row = {
             "dag_id": key.dag_id,
             "run_id": key.run_id,
             "component_appid": component_appid,
             "manifest": dict(manifest),
-            "digest": digest,
+            "digest": (attempt := f"loading {uuid.uuid4().hex}"),
         }
         with self._database.writing() as connection:
             known = connection.execute(select(fleet_run.c.digest).where(_of(fleet_run, key))).scalar_one_or_none()
@@ -169,10 +174,26 @@ class Fleets:
             connection.execute(
                 insert(fleet_run).values(**row, plan_digest="", audits_granted=0, loaded_at=database_now())
             )
-            if apps:
-                connection.execute(insert(fleet_app), [_new_row(key, at, app) for at, app in enumerate(apps)])
-            self._show(connection, key)
+        for first in range(0, len(apps), _ROWS_AT_ONCE):
+            rows = [_new_row(key, at, app) for at, app in enumerate(apps[first : first + _ROWS_AT_ONCE], first)]
+            with self._database.writing() as connection:
+                self._go_on_loading(connection, key, attempt, attempt)
+                connection.execute(insert(fleet_app), rows)
+                self._show(connection, key, fleet_app.c.position >= first)
+        with self._database.writing() as connection:
+            self._go_on_loading(connection, key, attempt, digest)
         return True
+
+    def _go_on_loading(self, connection: Connection, key: RunKey, attempt: str, digest: str) -> None:
+        """Note how far a load is, and keep a newer attempt out until this transaction ends."""
+        mine = and_(_of(fleet_run, key), fleet_run.c.digest == attempt)
+        if connection.execute(update(fleet_run).where(mine).values(digest=digest)).rowcount != 1:
+            raise WxaStateError(
+                "the manifest was not loaded: a newer attempt of the same task is under way",
+                values={"run_id": key.run_id},
+                why="Each attempt begins anew, and rows of two manifests must not be mixed.",
+                next_step="leave it to the newer attempt; look at this task's other tries",
+            )
 
     def run(self, key: RunKey) -> FleetRun | None:
         """Return a run; ``None``: nothing was loaded for it."""
@@ -223,13 +244,13 @@ class Fleets:
     def apps(self, key: RunKey, *which: ColumnElement[bool]) -> Iterator[FleetApp]:
         """Yield a run's Mini Programs in the manifest's order, some hundreds in memory at a time."""
         position, last = fleet_app.c.position, -1
-        query = select(*_APP_COLUMNS).where(_of(fleet_app, key), *which).order_by(position).limit(_READ_AT_ONCE)
+        query = select(*_APP_COLUMNS).where(_of(fleet_app, key), *which).order_by(position).limit(_ROWS_AT_ONCE)
         while True:
             with self._database.reading() as connection:
                 rows = connection.execute(query.where(position > last)).all()
             for row in rows:
                 yield FleetApp(*row)
-            if len(rows) < _READ_AT_ONCE:
+            if len(rows) < _ROWS_AT_ONCE:
                 return
             last = rows[-1].position
 
@@ -268,12 +289,18 @@ class Fleets:
     def end_rest(self, key: RunKey, which: ColumnElement[bool], outcome: Word, what: str, next_step: str) -> int:
         """End whatever has not ended, and return how many."""
         open_ = and_(_of(fleet_app, key), which, fleet_app.c.outcome.is_(None))
-        statement = update(fleet_app).where(open_).values(outcome=outcome, what=what, next_step=next_step)
-        with self._database.writing() as connection:
-            count = connection.execute(statement).rowcount
-            if count:  # else it was said before, and another run may have gone on since
-                self._show(connection, key, which, fleet_app.c.outcome == outcome)
-        return count
+        some = select(fleet_app.c.position).where(open_).order_by(fleet_app.c.position).limit(_ROWS_AT_ONCE)
+        rows = and_(_of(fleet_app, key), fleet_app.c.outcome.is_(None), fleet_app.c.position.in_(some))
+        statement = update(fleet_app).where(rows).values(outcome=outcome, what=what, next_step=next_step)
+        count = 0
+        while True:
+            with self._database.writing() as connection:
+                ended = list(connection.execute(statement.returning(fleet_app.c.position)).scalars())
+                # One that was ended before is left alone: another run may have gone on since.
+                self._show(connection, key, fleet_app.c.position.in_(ended))
+            count += len(ended)
+            if len(ended) < _ROWS_AT_ONCE:
+                return count
 
     def counts(self, key: RunKey) -> list[tuple[str, str, str | None, int | None, int]]:
         """Return how many there are by wave, stage, outcome and errcode."""
@@ -299,6 +326,17 @@ class Fleets:
         ]
         keep_mini_programs(self._database, connection, rows)
 
+    def _show_by_and_by(self, key: RunKey, which: ColumnElement[bool]) -> int:
+        """Keep where many stand, and return how many; nobody waits for all of them."""
+        query = select(fleet_app.c.position).where(_of(fleet_app, key), which).order_by(fleet_app.c.position)
+        with self._database.reading() as connection:
+            positions = connection.execute(query).scalars().all()
+        for first in range(0, len(positions), _ROWS_AT_ONCE):
+            with self._database.writing() as connection:
+                some = positions[first : first + _ROWS_AT_ONCE]
+                self._show(connection, key, which, fleet_app.c.position.in_(some))
+        return len(positions)
+
     # The audit quota ---------------------------------------------------------------------------------------------
 
     def held_elsewhere(self, key: RunKey, component_appid: str) -> int:
@@ -323,8 +361,7 @@ class Fleets:
             waiting = and_(_of(fleet_app, key), fleet_app.c.audit_grant == "waiting", has_not_ended)
             connection.execute(update(fleet_app).where(waiting).values(outcome="no_quota"))
             self._grant(connection, key, None)
-            self._show(connection, key, fleet_app.c.outcome == "no_quota")
-            return _count(connection, key, fleet_app.c.outcome == "no_quota")
+        return self._show_by_and_by(key, fleet_app.c.outcome == "no_quota")
 
     def pass_on(self, key: RunKey, changes: _CHANGES, carrier: str) -> list[FleetApp]:
         """End Mini Programs that will not submit, and return those that what they held goes to, now this shard's.
@@ -359,13 +396,16 @@ class Fleets:
         if free <= 0:
             return []
         waiting = and_(_of(fleet_app, key), fleet_app.c.audit_grant == "waiting", fleet_app.c.outcome == "no_quota")
-        query_next = select(*_APP_COLUMNS).where(waiting).order_by(fleet_app.c.position).limit(free)
-        chosen = [FleetApp(*row) for row in connection.execute(query_next)]
+        positions = select(fleet_app.c.position).where(waiting).order_by(fleet_app.c.position)
+        last = connection.execute(positions.offset(free - 1).limit(1)).scalar()
+        chosen = waiting if last is None else and_(waiting, fleet_app.c.position <= last)
         values: dict[str, Any] = {"audit_grant": "held", "outcome": None, "errcode": None, "what": "", "next_step": ""}
-        if carrier is not None:
-            values["carrier"] = carrier
-        _change(connection, key, {each.position: values for each in chosen})
-        return [FleetApp(**{f.name: getattr(each, f.name) for f in fields(FleetApp)} | values) for each in chosen]
+        statement = update(fleet_app).where(chosen).values(**values)
+        if carrier is None:  # of a whole fleet, which nobody needs in memory
+            connection.execute(statement)
+            return []
+        granted = connection.execute(statement.values(carrier=carrier).returning(*_APP_COLUMNS))
+        return sorted((FleetApp(*row) for row in granted), key=lambda app: app.position)
 
     # The pace ----------------------------------------------------------------------------------------------------
 

@@ -303,14 +303,19 @@ class Store:
 
     def rotate_keys(self) -> int:
         """Encrypt every secret with the first key; returns how many rows there are."""
-        columns = (credential.c.access_token, credential.c.renewal)
+        columns = ("access_token", "renewal")
         # Locked, or a refresh token that is rotated at this moment would be overwritten by its predecessor.
         query = select(credential).order_by(credential.c.component_appid, credential.c.appid).with_for_update()
         with self._database.writing() as connection:
             rows = connection.execute(query).all()
-            for row in rows:
-                relocked = {each.name: self._relocked(row, each.name) for each in columns}
-                connection.execute(update(credential).where(_row(row.component_appid, row.appid)).values(**relocked))
+            relocked = [
+                {"of_component_appid": row.component_appid, "of_appid": row.appid}
+                | {name: self._relocked(row, name) for name in columns}
+                for row in rows
+            ]
+            if relocked:
+                by_name: dict[str, Any] = {column: bindparam(column) for column in columns}
+                connection.execute(update(credential).where(_this_row()).values(by_name), relocked)
         return len(rows)
 
     # -------------------------------------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ ledger = Table(
     Column("appid", Words(32), nullable=False, index=True, doc="empty: the platform's own list"),
     Column("endpoint", Words(64), nullable=False),
     Column("dag_id", Words(250), nullable=False),
-    Column("run_id", Words(250), nullable=False, index=True),
+    Column("run_id", Words(250), nullable=False),
     Column("task_id", Words(250), nullable=False),
     Column("map_index", Integer, nullable=False),
     Column("try_number", Integer, nullable=False),
@@ -93,6 +93,8 @@ ledger = Table(
     Column("fingerprint", Words(16), doc="of the version that was committed, submitted or released"),
     Column("auditid", Words(64), doc="that a submission was answered"),
 )
+# Alone, either would be preferred, and read a fleet's whole run for each Mini Program.
+Index("ix_wxa_ledger_run_appid", ledger.c.run_id, ledger.c.appid)
 
 outcome = Table(
     "wxa_outcome",

@@ -159,7 +159,8 @@ class WxaAuditTrigger(_PollingTrigger):
     def __init__(self, *, sheets: Iterable[Mapping[str, Any]], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.sheets: Sequence[dict[str, Any]] = [dict(sheet) for sheet in sheets]
-        if len(self.looks()) < len(self.sheets):
+        self._auditids = {each["appid"]: each["auditid"] for each in self.sheets}
+        if len(self._auditids) < len(self.sheets):
             raise ValueError("sheets: two of one Mini Program, which has one sheet in audit at a time")
 
     def looks(self) -> dict[str, Look]:
@@ -168,7 +169,7 @@ class WxaAuditTrigger(_PollingTrigger):
 
     def about(self, appid: str) -> str:
         """Return the sheet's number and whose it is."""
-        return next(f"sheet {each['auditid']} of {appid}" for each in self.sheets if each["appid"] == appid)
+        return f"sheet {self._auditids[appid]} of {appid}"
 
     def arguments(self) -> dict[str, Any]:
         """Return what ``__init__`` takes."""
