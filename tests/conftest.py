@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.store.templates import from_migrations, stores_from_a_template  # noqa: F401  fixtures
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine
 
 from airflow_wxa.errors import WxaError
 from airflow_wxa.store.engine import open_engine
+from tests.store.templates import migrations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,22 +44,31 @@ class Postgresql:
     def administer(self, statement: str) -> None:
         engine = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(text(statement))
+            connection.exec_driver_sql(statement)
         engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Return the URL of an empty database; of PostgreSQL it is a schema, which is made in no time."""
+    """Return the URL of a store of the test's own: its tables are there, unless it is about the migrations."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'wxa.db'}"
+        yield f"sqlite:///{tmp_path / 'wxa.db'}"  # copied when it is opened
     else:
-        server, name = _running(), f"wxa_{next(_numbers)}"
-        server.administer(f"CREATE SCHEMA {name}")
-        url = f"{server.url('postgres')}?options=-csearch_path%3D{name}"
+        url = _new_schema("" if "from_migrations" in request.fixturenames else _migrations())
         yield url
         with suppress(WxaError):
             open_engine(url).dispose()  # the schema stays, and goes with its server
+
+
+@cache
+def _migrations() -> str:
+    return migrations(_new_schema(""))
+
+
+def _new_schema(statements: str) -> str:
+    server, name = _running(), f"wxa_{next(_numbers)}"
+    server.administer(f"CREATE SCHEMA {name}; SET search_path TO {name}; {statements}")
+    return f"{server.url('postgres')}?options=-csearch_path%3D{name}"
 
 
 def _running() -> Postgresql:

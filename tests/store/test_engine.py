@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytestmark = pytest.mark.usefixtures("from_migrations")
+
 PLATFORM = "wx00000000000000c1"
 KEY = Fernet.generate_key().decode()
 PROCESSES = 8

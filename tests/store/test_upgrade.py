@@ -19,6 +19,8 @@ from airflow_wxa.store.tables import metadata
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+pytestmark = pytest.mark.usefixtures("from_migrations")
+
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 PLATFORM = "wx00000000000000c1"
 IN_AUDIT, LOST = "wx0000000000000001", "wx0000000000000002"

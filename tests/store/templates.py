@@ -1,0 +1,69 @@
+"""New stores as copies: the migrations run once in a process, and a test that is not about them starts from a copy."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from contextlib import closing, suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import event
+
+from airflow_wxa.store import engine as engine_module
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Engine
+
+_keep_private = engine_module._keep_private
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stores_from_a_template() -> Iterator[None]:
+    """Let each new file of SQLite in this process begin as a copy of one that the migrations made."""
+    engine_module._keep_private = _copied
+    yield
+    engine_module._keep_private = _keep_private
+
+
+@pytest.fixture
+def from_migrations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let new stores begin empty: the test is about how a store is opened and migrated."""
+    monkeypatch.setattr(engine_module, "_keep_private", _keep_private)
+
+
+def _copied(engine: Engine) -> None:
+    name = engine.url.database
+    if name and name != ":memory:" and not Path(name).exists() and Path(name).parent.is_dir():
+        with tempfile.NamedTemporaryFile(dir=Path(name).parent, prefix=".template-") as copy:  # private, as a store is
+            copy.write(_template())
+            copy.flush()
+            with suppress(FileExistsError):  # another thread or process was quicker
+                os.link(copy.name, name)  # at once, as what others must never see half written
+    _keep_private(engine)
+
+
+@cache
+def _template() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        made, copy = Path(folder, "made.db"), Path(folder, "copy.db")
+        migrations(f"sqlite:///{made}")
+        with closing(sqlite3.connect(made)) as connection:
+            connection.execute("VACUUM INTO ?", [str(copy)])
+        with closing(sqlite3.connect(copy)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        return copy.read_bytes()
+
+
+def migrations(url: str) -> str:
+    """Migrate an empty database, and return the statements that did it."""
+    engine, statements = engine_module._created(url), list[str]()
+    event.listen(engine, "before_cursor_execute", lambda *said: statements.append(said[2]))
+    engine_module._upgrade(engine, only_empty=True)
+    engine.dispose()
+    return ";\n".join(each for each in statements if each.lstrip().startswith(("CREATE", "ALTER", "INSERT", "UPDATE")))
