@@ -9,11 +9,13 @@ import inspect
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin
 
 from tests.airflow_session import ROOT  # first: it gives Airflow a home of its own
 
 from airflow_wxa import operators, sensors, steps  # isort: skip
+from airflow_wxa.acts import Act  # isort: skip
 from airflow_wxa.api.call import body_schema  # isort: skip
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind  # isort: skip
 from airflow_wxa.cli.doctor.rules import RULES  # isort: skip
@@ -112,7 +114,7 @@ def page() -> str:
 def described(cls: type[Any]) -> Iterator[tuple[inspect.Parameter, str]]:
     """Yield each argument of a class of ours, its own first, with what a docstring says of it."""
     said: dict[str, str] = {}
-    for each in reversed(_ours(cls)):
+    for each in reversed([*_act_of(cls), *_ours(cls)]):
         said |= read(each.__doc__).params
     seen: set[str] = set()
     for each in _ours(cls):
@@ -136,20 +138,52 @@ def _class(cls: type[Any]) -> str:
     ]
     table = ["| Parameter | Templated | Default | Meaning |", "| --- | --- | --- | --- |", *rows, ""]
     # What it says of its steps stands in the class that runs them.
-    source = "\n".join(inspect.getsource(each) for each in _ours(cls))
+    source = "\n".join(inspect.getsource(each) for each in [*_act_of(cls), *_ours(cls)])
     return "\n".join([f"### `{cls.__name__}`\n", _markdown(said.text), "", *table, *_raises(source), *_source(said)])
 
 
 def _method(name: str, documented: Any, method: Callable[..., Any]) -> str:
     said = read(documented.__doc__)
-    signature = re.sub(r"\(self(, )?", "(", str(inspect.signature(method)))
-    signature = re.sub(r"(: |-> )(['\"])(.+?)\2(?=[ ,)]|$)", r"\1\3", signature)  # annotations are texts
+    head = [f"### `{name}`\n", f"`{_signature(method)}`\n"]
+    if act := getattr(method, "act", None):
+        same = f"Arguments, outcome and errors are those of `{operator_of(act).__name__}`.\n"
+        return "\n".join([*head, _markdown(said.text.split("\n\n")[0]), "", same])
     rows = [f"- `{each}`: {_cell(text)}" for each, text in said.params.items()]
     raises = [f"- raises `{each}`: {_cell(text)}" for each, text in said.raises] or _raises(inspect.getsource(method))
     returned = [f"- returns {_cell(said.returns)}"] if said.returns else []
-    return "\n".join(
-        [f"### `{name}`\n", f"`{signature}`\n", _markdown(said.text), "", *rows, *returned, *raises, "", *_source(said)]
-    ).replace("\n\n\n", "\n\n")
+    return "\n".join([*head, _markdown(said.text), "", *rows, *returned, *raises, "", *_source(said)]).replace(
+        "\n\n\n", "\n\n"
+    )
+
+
+def operator_of(act: type[Act]) -> type[Any]:
+    """Return the operator that does an act."""
+    (found,) = (each for name in operators.__all__ if vars(each := getattr(operators, name)).get("act") is act)
+    return found
+
+
+def typed(hint: Any) -> str:
+    """Return a type as a reader writes it, without the readers of fields."""
+    if isinstance(hint, str):
+        return hint
+    if get_origin(hint) in {Union, UnionType}:
+        return " | ".join(typed(each) for each in get_args(hint))
+    bare = hint.__origin__ if get_origin(hint) is Annotated else hint
+    return re.sub(r"\b(typing|collections\.abc)\.", "", inspect.formatannotation(bare)).replace("NoneType", "None")
+
+
+def _signature(method: Callable[..., Any]) -> str:
+    signature = inspect.signature(method)
+    parameters = [each.replace(annotation=_Bare(typed(each.annotation))) for each in signature.parameters.values()]
+    shown = signature.replace(parameters=parameters[1:], return_annotation=_Bare(typed(signature.return_annotation)))
+    return str(shown).replace(": <class 'inspect._empty'>", "").removesuffix(" -> <class 'inspect._empty'>")
+
+
+class _Bare(str):
+    """A type that is shown without quotes."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
 
 
 def _raises(source: str) -> list[str]:
@@ -168,6 +202,11 @@ def _ours(cls: type[Any]) -> list[type[Any]]:
     return [
         each for each in cls.__mro__ if each.__module__.startswith(("airflow_wxa.operators", "airflow_wxa.sensors"))
     ]
+
+
+def _act_of(door: Any) -> list[type[Any]]:
+    """Return the classes of the act that an operator or a method of the hook does, its own first."""
+    return [each for each in getattr(door, "act", object).__mro__ if issubclass(each, Act)]
 
 
 def _own(cls: type[Any]) -> list[tuple[str, Callable[..., Any]]]:

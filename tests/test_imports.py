@@ -33,18 +33,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "get_provider_info": set(),
     "api": {"errors"},
     "steps": {"errors", "api"},
+    "acts": _VALUES,
     "release": _VALUES | {"links"},
     "store": {"errors", "api"},
     "client": _VALUES,
     "access": _HTTP | {"store"},
-    "fleet": _HTTP | {"release", "store"},
-    "hooks": _HTTP | {"store", "access", "release"},
+    "fleet": _HTTP | {"release", "store", "acts"},
+    "hooks": _HTTP | {"store", "access", "release", "acts"},
     "links": {"errors", "api", "trial_link"},
     "assets": _AIRFLOW | {"triggers"},
     "notifications": _AIRFLOW | {"links"},
     "triggers": _AIRFLOW,
     "sensors": _AIRFLOW | {"release", "links", "triggers"},
-    "operators": _AIRFLOW | {"release", "fleet", "links", "trial_link", "triggers", "sensors", "assets"},
+    "operators": _AIRFLOW | {"acts", "release", "fleet", "links", "trial_link", "triggers", "sensors", "assets"},
     "dags": _AIRFLOW | {"assets", "release", "fleet", "operators", "sensors"},
     "plugins": _AIRFLOW | {"release", "fleet", "links", "trial_link"},
     "cli": _AIRFLOW | {"release", "fleet", "plugins", "sandbox"},
@@ -60,7 +61,9 @@ def module_name(path: Path) -> str:
 MODULES = {module_name(path): path for path in ROOT.rglob("*.py")}
 
 
-@pytest.mark.parametrize("room", ["airflow_wxa.errors", "airflow_wxa.api", "airflow_wxa.steps", "airflow_wxa.release"])
+@pytest.mark.parametrize(
+    "room", ["airflow_wxa.errors", "airflow_wxa.api", "airflow_wxa.steps", "airflow_wxa.acts", "airflow_wxa.release"]
+)
 def test_a_deciding_room_loads_neither_airflow_nor_an_http_client(room: str) -> None:
     command = [sys.executable, "-c", LOADED.format(room=room)]
     run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT.parent)
@@ -81,7 +84,7 @@ def test_no_module_is_imported_in_a_circle() -> None:
     list(TopologicalSorter({name: imported(name, types=False) - {name} for name in MODULES}).static_order())
 
 
-@pytest.mark.parametrize("package", ["api", "steps", "release", "client", "access", "errors"])
+@pytest.mark.parametrize("package", ["api", "steps", "acts", "release", "client", "access", "errors"])
 def test_every_exported_name_is_there_once(package: str) -> None:
     module = importlib.import_module(f"airflow_wxa.{package}")
     assert len(set(module.__all__)) == len(module.__all__)

@@ -9,15 +9,13 @@ import ast
 import json
 import math
 import re
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from airflow_wxa.api.appid import APPID
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Reader: TypeAlias = "Callable[[Any], Any]"
+Reader: TypeAlias = Callable[[Any], Any]
 
 #: Says in a template that the platform itself is meant: one that renders to nothing is refused.
 PLATFORM: Final = "platform"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
+from airflow_wxa import acts
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.server_domain import parse_server_domains
 from airflow_wxa.api.webview_domain import parse_origins
-from airflow_wxa.hooks.screenshots import read_media, save_picture
+from airflow_wxa.hooks import files
+from airflow_wxa.hooks.doors import door
 from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.steps import (
     Submission,
-    apply_for_privacy_interface,
     audit_status,
     check_account,
     commit_code,
@@ -23,14 +23,10 @@ from airflow_wxa.steps import (
     gray_release,
     modify_platform_server_domains,
     plain_call,
-    read_effective_server_domains,
-    read_privacy_setting,
     release_version,
     revert_gray_release,
     set_privacy_setting,
     submit_version,
-    trial_qrcode,
-    upload_media,
     verify_release,
     withdraw_audit,
 )
@@ -38,6 +34,7 @@ from airflow_wxa.steps import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from airflow_wxa.acts import Act
     from airflow_wxa.api.webview_domain import Action
     from airflow_wxa.steps import Step
     from airflow_wxa.steps.lag import AcceptedWrites
@@ -109,12 +106,6 @@ class ReleaseSteps:
                 configure_webview_domains_directly(appid, action, wanted, changes_left=left, accepted=accepted)
             )
 
-    def effective_server_domains(self, appid: str) -> dict[str, Any]:
-        """Read the server domains by where they were set, and which are effective: lists by kind."""
-        with failing_at_once():
-            told = self.run(read_effective_server_domains(appid))
-        return {name: {kind: sorted(domains) for kind, domains in lists.items()} for name, lists in told.items()}
-
     def modify_platform_server_domains(self, action: Any, hosts: Sequence[str] = ()) -> dict[str, Any]:
         """Change or read the platform's own list of server domains; every merchant is concerned.
 
@@ -134,15 +125,6 @@ class ReleaseSteps:
         with failing_at_once():
             return self._outcome(check_account(appid, self.read().component_appid, guide_is_given=guide_is_given))
 
-    def privacy_setting(self, appid: str, privacy_ver: int = 2) -> dict[str, Any]:
-        """Read a privacy guide; returns WeChat's fields.
-
-        :param privacy_ver: 2, the one that the next release takes live, or 1, the live one.
-        """
-        with failing_at_once():
-            said: dict[str, Any] = self.run(read_privacy_setting(appid, privacy_ver))
-        return said
-
     def set_privacy_setting(self, appid: str, privacy_setting: Mapping[str, Any]) -> dict[str, Any]:
         """Write a privacy guide, unless it is so already.
 
@@ -151,19 +133,6 @@ class ReleaseSteps:
         with failing_at_once():
             accepted = self.accepted_writes(appid)
             return self._outcome(set_privacy_setting(appid, privacy_setting, accepted=accepted))
-
-    def apply_privacy_interface(
-        self, appid: str, api_name: str, content: str, **lists: Sequence[str]
-    ) -> dict[str, Any]:
-        """Apply for a privacy interface; one that is under review already is an outcome as well.
-
-        :param content: what it is needed for, for the reviewer.
-        :param lists: ``url_list``, ``pic_list``, ``video_list``.
-        """
-        application = {"api_name": api_name, "content": content, **{name: list(each) for name, each in lists.items()}}
-        with failing_at_once():
-            said: dict[str, Any] = self.run(apply_for_privacy_interface(appid, application))
-        return said
 
     def commit(
         self,
@@ -295,25 +264,19 @@ class ReleaseSteps:
             step = withdraw_audit(appid, str(auditid), left, accepted=self.accepted_writes(appid))
             return self._outcome(step, fence)
 
-    def trial_qrcode(self, appid: str, path: str = "") -> dict[str, Any]:
-        """Save the QR code of the trial version (体验版) below ``[wxa] screenshot_dir``; ``file`` says where.
-
-        :param path: the page that it opens, with its query, such as ``page/index?action=1``; ``""``: the first one.
-        """
-        with failing_at_once():
-            read = self.run(trial_qrcode(appid, path))
-            name = f"trial-{hashlib.sha256(path.encode()).hexdigest()[:12]}" if path else "trial"
-            said: dict[str, Any] = {**read.to_json(), "file": save_picture(appid, name, read.image)}
-        return said
-
-    def upload_media(self, appid: str, file: str) -> dict[str, Any]:
-        """Upload a picture or a video for ``preview_info`` of a submission; returns ``{"mediaid", "type"}``.
-
-        :param file: a path on the worker, or a URL of an object storage as ``ObjectStoragePath`` takes it.
-        """
-        with failing_at_once():
-            said: dict[str, Any] = self.run(upload_media(appid, read_media(file)))
-        return said
+    apply_privacy_interface = door(acts.ApplyPrivacyInterface)
+    bind_tester = door(acts.BindTester)
+    change_visit_status = door(acts.ChangeVisitStatus)
+    delete_template = door(acts.DeleteTemplate)
+    effective_server_domains = door(acts.EffectiveServerDomains)
+    list_versions = door(acts.ListVersions)
+    privacy_setting = door(acts.GetPrivacySetting)
+    set_prefetch_dns_domain = door(acts.SetPrefetchDnsDomain)
+    set_support_version = door(acts.SetSupportVersion)
+    speed_up_audit = door(acts.SpeedUpAudit)
+    trial_qrcode = door(files.TrialQrcode)
+    upload_media = door(files.UploadMedia)
+    webview_domain_confirmfile = door(files.WebviewDomainConfirmfile)
 
     def call(self, endpoint: str, appid: str | None, **fields: Any) -> dict[str, Any]:
         """Send one call where there is nothing to decide, and return WeChat's answer.
@@ -327,9 +290,19 @@ class ReleaseSteps:
             answer: dict[str, Any] = self.run(plain_call(endpoint, appid, fields))
         return answer
 
+    def do(self, act: Act) -> dict[str, Any]:
+        """Do an act, say in the log what is now true, and return its outcome as a plain dict.
+
+        What a person must fix fails without retry (``AirflowFailException``).
+        """
+        with failing_at_once():
+            return self._outcome(act.step())
+
     def _outcome(self, step: Step[Any], fence: str = "") -> dict[str, Any]:
         outcome = self.run(step, fence=fence)
-        if hasattr(outcome, "in_words"):
-            self.log.info(outcome.in_words())
+        if isinstance(outcome, dict):
+            return outcome
+        if words := outcome.in_words():
+            self.log.info(words)
         said: dict[str, Any] = outcome.to_json()
         return said

@@ -1,10 +1,23 @@
 """Operators: each runs one step; constructors only assign."""
 
 from airflow_wxa.operators.account import (
-    WxaApplyPrivacyInterfaceOperator,
     WxaCheckAccountOperator,
-    WxaGetPrivacySettingOperator,
     WxaSetPrivacySettingOperator,
+)
+from airflow_wxa.operators.acts import (
+    WxaApplyPrivacyInterfaceOperator,
+    WxaBindTesterOperator,
+    WxaChangeVisitStatusOperator,
+    WxaDeleteTemplateOperator,
+    WxaEffectiveServerDomainOperator,
+    WxaGetPrivacySettingOperator,
+    WxaListVersionsOperator,
+    WxaSetPrefetchDnsDomainOperator,
+    WxaSetSupportVersionOperator,
+    WxaSpeedUpAuditOperator,
+    WxaTrialQrcodeOperator,
+    WxaUploadMediaOperator,
+    WxaWebviewDomainConfirmfileOperator,
 )
 from airflow_wxa.operators.approval import WxaApprovalOperator
 from airflow_wxa.operators.approve_release import WxaApproveReleaseOperator
@@ -24,16 +37,8 @@ from airflow_wxa.operators.domains import (
     WxaSetWebviewDomainOperator,
 )
 from airflow_wxa.operators.endpoints import (
-    WxaBindTesterOperator,
-    WxaChangeVisitStatusOperator,
-    WxaDeleteTemplateOperator,
     WxaRevertGrayReleaseOperator,
-    WxaSetPrefetchDnsDomainOperator,
-    WxaSetSupportVersionOperator,
-    WxaSpeedUpAuditOperator,
-    WxaTrialQrcodeOperator,
     WxaUndoAuditOperator,
-    WxaUploadMediaOperator,
 )
 from airflow_wxa.operators.gray import WxaGrayReleaseOperator
 from airflow_wxa.operators.platform_domains import (
@@ -44,16 +49,13 @@ from airflow_wxa.operators.platform_domains import (
 from airflow_wxa.operators.quota import WxaApproveClearQuotaOperator, WxaClearQuotaOperator
 from airflow_wxa.operators.rollback import (
     WxaApproveRollbackOperator,
-    WxaListVersionsOperator,
     WxaRollbackOperator,
     WxaVerifyRollbackOperator,
 )
 from airflow_wxa.operators.server_domains import (
-    WxaEffectiveServerDomainOperator,
     WxaModifyPlatformServerDomainOperator,
     WxaModifyServerDomainOperator,
     WxaSetWebviewDomainDirectlyOperator,
-    WxaWebviewDomainConfirmfileOperator,
 )
 from airflow_wxa.operators.templates import WxaAddToTemplateOperator
 

@@ -1,22 +1,87 @@
-"""What operators share that make calls for one Mini Program, or for the platform."""
+"""What operators share that do an act, or make calls for one Mini Program or for the platform."""
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
+from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
 from airflow_wxa.api import values
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.release.dag import TemplatedFields
+from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from dataclasses import Field
 
     from airflow.sdk import Context
 
+    from airflow_wxa.acts import Act
     from airflow_wxa.api.values import Reader
+
+
+class ActOperator(TemplatedFields, BaseOperator):
+    """An operator that does an act: ``class WxaReleaseOperator(ActOperator, act=Release)`` has its fields as arguments.
+
+    Arguments, readers, ``template_fields`` and docstring are the act's; the Connection is an argument besides. Each key
+    of what the act returns is an XCom, too.
+
+    :param wxa_conn_id: the Connection (templated).
+    :param platform_conn_id: a Connection with a platform token (templated).
+    """
+
+    act: ClassVar[type[Act]]
+
+    def __init_subclass__(cls, *, act: type[Act] | None = None, **kwargs: Any) -> None:
+        if act is not None:
+            cls.act = act
+            cls.reads = {**act.reads, act.connection: values.named}
+            cls.__doc__ = cls.__doc__ or act.__doc__
+            cls.__init__ = _init_of(act)  # type: ignore[method-assign]  # before Airflow's metaclass wraps it
+        super().__init_subclass__(**kwargs)
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("multiple_outputs", True)
+        super().__init__(**kwargs)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Do it; see the class for what is returned."""
+        self.read_fields()
+        with failing_at_once():
+            act = self.act.built(self)
+        return WxaHook(getattr(self, self.act.connection)).do(act)
+
+
+def _init_of(act: type[Act]) -> Callable[..., None]:
+    """Return a constructor with the fields of an act as arguments: Airflow reads its signature, as ``help`` does."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    own = [inspect.Parameter(each.name, kind, default=_default(each), annotation=each.type) for each in fields(act)]
+    own.append(inspect.Parameter(act.connection, kind, default=WxaHook.default_conn_name, annotation=str))
+
+    def __init__(self: ActOperator, **kwargs: Any) -> None:  # noqa: N807  (it becomes one)
+        given = {each.name: kwargs.pop(each.name, each.default) for each in own}
+        ActOperator.__init__(self, **kwargs)
+        for name, value in given.items():
+            setattr(self, name, value)
+
+    __init__.__annotations__ = {each.name: each.annotation for each in own}
+    __init__.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+            *sorted(own, key=lambda each: each.default is not inspect.Parameter.empty),
+            inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
+        ]
+    )
+    return __init__
+
+
+def _default(field: Field[Any]) -> Any:
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return inspect.Parameter.empty if field.default is MISSING else field.default
 
 
 class MiniProgramFields(TemplatedFields, BaseOperator):

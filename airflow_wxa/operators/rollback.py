@@ -11,9 +11,8 @@ from airflow_wxa.api import values
 from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import Subject, WxaApprovalOperator, as_code, is_approval_wanted, require_approval
-from airflow_wxa.operators.mini_program import MiniProgramOperator
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
-from airflow_wxa.steps import RollbackPlan, plan_rollback, roll_back, verify_rollback
+from airflow_wxa.steps import RollbackPlan, roll_back, verify_rollback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,27 +27,6 @@ def _plan(value: Any) -> dict[str, Any]:
     read = values.json_object(value)
     RollbackPlan.from_json(read)
     return read
-
-
-class WxaListVersionsOperator(MiniProgramOperator):
-    """Read which version is online, which can come back, and the business domains; nothing is written.
-
-    Returns ``{"appid", "online", "target", "others", "effective", "own", "dropped"}``: what is online, the version
-    that would come back, further ones, and origins; ``null`` is what WeChat did not say.
-
-    :param app_version: digits, from WeChat's list of earlier versions; empty: one step back (templated).
-    """
-
-    reads: ClassVar[Mapping[str, Reader]] = {**MiniProgramOperator.reads, "app_version": values.digits}
-
-    def __init__(self, *, appid: str, app_version: str = "", **kwargs: Any) -> None:
-        super().__init__(appid=appid, **kwargs)
-        self.app_version = app_version
-
-    def do(self, hook: WxaHook) -> dict[str, Any]:
-        """Read; see the class for what is returned."""
-        with failing_at_once():
-            return hook.run(plan_rollback(self.appid, self.app_version)).to_json()
 
 
 class WxaApproveRollbackOperator(WxaApprovalOperator):

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_wxa.api import values
-from airflow_wxa.api.webview_domain import get_webviewdomain_confirmfile
-from airflow_wxa.errors import WxaStateError
 from airflow_wxa.operators.domains import WxaModifyPlatformDomainOperator
 from airflow_wxa.operators.mini_program import MiniProgramOperator
-from airflow_wxa.release.dag import failing_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_wxa.api.values import Reader
     from airflow_wxa.hooks.wxa import WxaHook
-    from airflow_wxa.steps import Step
 
 
 class WxaModifyServerDomainOperator(MiniProgramOperator):
@@ -96,55 +91,6 @@ class WxaSetWebviewDomainDirectlyOperator(MiniProgramOperator):
     def do(self, hook: WxaHook) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
         return hook.configure_webview_domains_directly(self.appid, self.action, self.webviewdomain)
-
-
-class WxaEffectiveServerDomainOperator(MiniProgramOperator):
-    """Read a Mini Program's server domains by where they were set, and which are effective.
-
-    Returns ``{"mp_domain", "third_domain", "direct_domain", "effective_domain"}``, each lists by kind; what WeChat does
-    not tell is left out.
-    """
-
-    def do(self, hook: WxaHook) -> dict[str, Any]:
-        """Read them; see the class for what is returned."""
-        return hook.effective_server_domains(self.appid)
-
-
-class WxaWebviewDomainConfirmfileOperator(MiniProgramOperator):
-    """Write the verification file (校验文件) that a host must serve before it can be set in direct mode.
-
-    Returns ``{"file_name", "file_content", "path"}``. Serve it unchanged at ``https://<host>/<file_name>``.
-
-    :param directory: where to; it must be there. Not templated: whoever triggers a run must not choose it.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_getjumpdomainconfirmfile
-    """
-
-    def __init__(self, *, appid: str, directory: str, **kwargs: Any) -> None:
-        super().__init__(appid=appid, **kwargs)
-        self.directory = directory
-
-    def do(self, hook: WxaHook) -> dict[str, str]:
-        """Read the file and write it; see the class for what is returned."""
-        with failing_at_once():
-            file = hook.run(_confirmfile(self.appid))
-        # A name that WeChat chose: only its last part, so that nothing is written elsewhere.
-        path = Path(self.directory) / Path(file["file_name"]).name
-        path.write_bytes(file["file_content"].encode())
-        return {**file, "path": str(path)}
-
-
-def _confirmfile(appid: str) -> Step[dict[str, str]]:
-    answer = (yield get_webviewdomain_confirmfile(appid)).answer
-    if not answer.get("file_name"):
-        raise WxaStateError(
-            "get_webviewdomain_confirmfile told no file",
-            why="WeChat's answer has no file_name",
-            next_step="run the task again; if it stays, download the file on mp.weixin.qq.com",
-            endpoint="get_webviewdomain_confirmfile",
-            appid=appid,
-        )
-    return {"file_name": answer["file_name"], "file_content": answer.get("file_content", "")}
 
 
 class WxaModifyPlatformServerDomainOperator(WxaModifyPlatformDomainOperator):

@@ -42,6 +42,10 @@ class _Outcome:
 
     __slots__ = ()
 
+    def in_words(self) -> str:
+        """Return what is now true, in a sentence; ``""``: the value says it all."""
+        return ""
+
     def to_json(self) -> dict[str, Any]:
         """Return the outcome as plain JSON values, for XCom."""
         return {
@@ -307,22 +311,31 @@ class GrayOutcome(_Outcome):
     gray_percentage: int
     status: str
 
+    def in_words(self) -> str:
+        """Return what is now true, in a sentence."""
+        if self.outcome in {"reverted", "already_reverted"}:
+            return f"the staged release of {self.appid} is taken back: everybody sees the version that is online"
+        said = ", as before" if self.outcome == "unchanged" else ""
+        return f"{self.gray_percentage} percent of the users of {self.appid} see the approved version{said}"
+
 
 @dataclass(frozen=True, slots=True)
 class TrialQrcodeOutcome(_Outcome):
     """The QR code of the trial version; the picture itself goes into a file, not into XCom.
 
     :param path: the page that it opens; ``""``: the first one.
+    :param file: where the picture was saved.
     """
 
     outcome: Literal["read"]
     appid: str
     path: str
     image: bytes = field(repr=False)
+    file: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return it without the picture."""
-        return {"outcome": self.outcome, "appid": self.appid, "path": self.path}
+        return {"outcome": self.outcome, "appid": self.appid, "path": self.path, "file": self.file}
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +349,11 @@ class WithdrawOutcome(_Outcome):
     appid: str
     auditid: str
     left: int
+
+    def in_words(self) -> str:
+        """Return what is now true, in a sentence."""
+        said = "is taken back" if self.outcome == "withdrawn" else "was taken back before"
+        return f"sheet {self.auditid} of {self.appid} {said}; withdrawals left today: {self.left}"
 
 
 _LISTED: Final = 10

@@ -84,7 +84,7 @@ def test_a_plain_call_does_what_it_says_once_and_twice(
     for _ in range(2):
         assert run(operator, **fields)["errcode"] in (0, 85004)
     assert {name: getattr(account, name) for name in becomes} == becomes
-    assert open_ledger().entries(appid=APPID)[0].endpoint == operator.endpoint
+    assert open_ledger().entries(appid=APPID)[0].endpoint == operator.act.writes[0]
 
 
 def test_a_review_is_sped_up_once(account: MiniProgram) -> None:

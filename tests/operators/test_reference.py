@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_wxa import operators, sensors
+from airflow_wxa.acts import Act
 from tests.reference import described
 
 CLASSES = [getattr(package, name) for package in (operators, sensors) for name in package.__all__]
@@ -16,4 +17,6 @@ CLASSES = [getattr(package, name) for package in (operators, sensors) for name i
 def test_each_parameter_is_described_and_said_to_be_templated_if_it_is(cls: Any) -> None:
     for parameter, text in described(cls):
         assert text, parameter.name
+        if parameter.name in getattr(cls, "act", Act).reads:  # these are templated because they have a reader
+            continue
         assert ("(templated)" in text) == (parameter.name in cls.template_fields), parameter.name

@@ -1,0 +1,52 @@
+"""Acts on a merchant's account: its privacy guide, its privacy interfaces."""
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+from airflow_wxa.acts.act import OfMiniProgram
+from airflow_wxa.acts.fields import Name, Texts, Whole
+from airflow_wxa.steps import Step, apply_for_privacy_interface, read_privacy_setting
+
+
+@dataclass(frozen=True)
+class GetPrivacySetting(OfMiniProgram):
+    """Read the privacy guide (用户隐私保护指引); returns WeChat's fields.
+
+    ``privacy_list`` holds what the committed code collects, ``setting_list`` what the guide says of it.
+
+    :param privacy_ver: 2, the one that the next release takes live, or 1, the live one.
+    """
+
+    privacy_ver: Whole = 2
+
+    def step(self) -> Step[dict[str, Any]]:
+        """Read it."""
+        return read_privacy_setting(self.appid, self.privacy_ver)
+
+
+@dataclass(frozen=True)
+class ApplyPrivacyInterface(OfMiniProgram):
+    """Apply for a privacy interface that the account has no right to: what cures 61040's ``without_auth_list``.
+
+    Returns ``{"outcome": "applied|under_review", "appid", "api_name", "audit_id"}``; WeChat decides later.
+
+    :param api_name: such as ``wx.getLocation``.
+    :param content: what it is needed for, for the reviewer.
+    :param url_list: links for the reviewer.
+    :param pic_list: media ids of pictures for the reviewer.
+    :param video_list: media ids of videos for the reviewer.
+    """
+
+    api_name: Name
+    content: Name
+    _: KW_ONLY
+    url_list: Texts = ()
+    pic_list: Texts = ()
+    video_list: Texts = ()
+    writes = ("apply_privacy_interface",)
+
+    def step(self) -> Step[dict[str, Any]]:
+        """Apply."""
+        lists = {"url_list": self.url_list, "pic_list": self.pic_list, "video_list": self.video_list}
+        given = {name: list(each) for name, each in lists.items() if each}
+        return apply_for_privacy_interface(self.appid, {"api_name": self.api_name, "content": self.content, **given})

@@ -1,0 +1,91 @@
+"""An act: one thing that is done to a Mini Program or to the platform, declared once for all its doors.
+
+Operator, hook method and fleet stage build it and hand it to one driver; an act that was built can be carried out.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from inspect import get_annotations
+from typing import Any, ClassVar, Self
+
+from airflow_wxa.acts.fields import Appid, reader_of
+from airflow_wxa.api.values import Reader
+from airflow_wxa.errors import WxaSpecError, shown
+from airflow_wxa.steps import Step
+
+
+@dataclass(frozen=True)
+class Act(ABC):
+    """One thing to do: its fields, their readers, its step.
+
+    A subclass is a frozen dataclass, and its docstring the reference of every door.
+
+    :raises WxaSpecError: fields that cannot be what they were given as; every one is named with its value.
+    """
+
+    #: Templated field → its reader.
+    reads: ClassVar[Mapping[str, Reader]] = {}
+    #: Argument of its operator that names the Connection.
+    connection: ClassVar[str] = "wxa_conn_id"
+    #: Endpoints that it may write to, by name.
+    writes: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        hints = [field for each in reversed(cls.__mro__) for field in get_annotations(each).items()]
+        cls.reads = {name: read for name, hint in hints if (read := reader_of(hint)) is not None}
+
+    def __post_init__(self) -> None:
+        problems = []
+        for name, read in self.reads.items():
+            value = getattr(self, name)
+            try:
+                object.__setattr__(self, name, read(value))
+            except ValueError as must:
+                problems.append(f"{name} = {shown(repr(value))}: must be {must}")
+        if problems:
+            raise WxaSpecError(
+                f"{type(self).__name__} cannot be done as it was asked for",
+                problems,
+                next_step="correct these arguments",
+                source="airflow-wxa docs operators",
+            )
+
+    @classmethod
+    def built(cls, source: Any, **more: Any) -> Self:
+        """Return the act with the attributes of an object that have the names of its fields.
+
+        :param more: fields that the object has not, or has otherwise.
+        """
+        return cls(**{each.name: getattr(source, each.name) for each in fields(cls) if each.name not in more} | more)
+
+    @classmethod
+    def asked(cls, params: Mapping[str, Any], **more: Any) -> Self:
+        """Return the act that the params of a release ask for: each param that is a field of it, by its name.
+
+        :param more: fields that are no params, or have another value.
+        """
+        given = {each.name: params[each.name] for each in fields(cls) if each.name in params}
+        return cls(**given | more)
+
+    @abstractmethod
+    def step(self) -> Step[Any]:
+        """Return the step that does it."""
+
+
+@dataclass(frozen=True)
+class OfMiniProgram(Act):
+    """An act about one Mini Program.
+
+    :param appid: the Mini Program.
+    """
+
+    appid: Appid
+
+
+@dataclass(frozen=True)
+class OfPlatform(Act):
+    """An act about the platform itself: its operator is told a ``platform_conn_id``, with a platform token."""
+
+    connection: ClassVar[str] = "platform_conn_id"

@@ -1,0 +1,1 @@
+from tests.airflow_session import airflow_database, wxa_default  # noqa: F401  fixtures

@@ -1,0 +1,178 @@
+"""Each act by each of its doors, on the same world: the same calls, the same outcome, the writes that it names."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_wxa import acts, operators
+from airflow_wxa.acts import Act
+from airflow_wxa.acts.plain import _Plain
+from airflow_wxa.api.call import body_schema
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.hooks import files
+from airflow_wxa.hooks.store import open_ledger
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, World, serve
+from airflow_wxa.sandbox.platforms import Template
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from tests.airflow_session import connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from airflow_wxa.sandbox import RunningSandbox
+
+VERSION: Final = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
+SUBMITTED: Final = ("commit", "submit")
+#: Act → its fields, and what has been done before.
+CASES: Final[Mapping[type[Act], tuple[Mapping[str, Any], Sequence[str]]]] = {
+    acts.ApplyPrivacyInterface: ({"appid": APPID, "api_name": "wx.getLocation", "content": "shops nearby"}, ()),
+    acts.BindTester: ({"appid": APPID, "wechatid": "lin"}, ()),
+    acts.ChangeVisitStatus: ({"appid": APPID, "action": "close"}, ()),
+    acts.DeleteTemplate: ({"template_id": "48"}, ()),
+    acts.EffectiveServerDomains: ({"appid": APPID}, ()),
+    acts.GetPrivacySetting: ({"appid": APPID}, ()),
+    acts.ListVersions: ({"appid": APPID}, ()),
+    acts.SetPrefetchDnsDomain: ({"appid": APPID, "prefetch_dns_domain": [{"url": "a"}]}, ()),
+    acts.SetSupportVersion: ({"appid": APPID, "version": "2.20.1"}, ()),
+    acts.SpeedUpAudit: ({"appid": APPID, "auditid": "{auditid}"}, SUBMITTED),
+    files.TrialQrcode: ({"appid": APPID, "path": "pages/index"}, ("commit",)),
+    files.UploadMedia: ({"appid": APPID, "file": "{folder}/shop.png"}, ()),
+    files.WebviewDomainConfirmfile: ({"appid": APPID, "directory": "{folder}"}, ()),
+}
+DOORS: Final[Mapping[str, Callable[[type[Act], Mapping[str, Any]], Any]]] = {
+    "step": lambda act, fields: WxaHook().run(act(**fields).step()),
+    "operator": lambda act, fields: operator_of(act)(task_id="t", **fields).execute({}),
+    "hook": lambda act, fields: method_of(act)(WxaHook(), **fields),
+}
+
+
+def all_acts(of: type[Act] = Act) -> Iterator[type[Act]]:
+    """Yield each act that can be built."""
+    for each in of.__subclasses__():
+        yield from all_acts(each)
+        if not inspect.isabstract(each) and not each.__name__.startswith("_"):
+            yield each
+
+
+def operator_of(act: type[Act]) -> Any:
+    (found,) = (each for each in map(vars(operators).get, operators.__all__) if vars(each).get("act") is act)
+    return found
+
+
+def method_of(act: type[Act]) -> Any:
+    (found,) = (each for cls in WxaHook.__mro__ for each in vars(cls).values() if getattr(each, "act", None) is act)
+    return found
+
+
+def world() -> World:
+    """Return a platform, and a Mini Program that has versions to go back to; reviewers approve at once."""
+    platform = Platform(
+        component_appid=COMPONENT_APPID,
+        component_access_token=PLATFORM_TOKEN,
+        testing=["example.com"],
+        published=["example.com"],
+        server_testing=["example.com"],
+        server_published=["example.com"],
+        templates=[Template(template_id=48)],
+        speedup_rest=1,
+    )
+    account = MiniProgram(appid=APPID, component_appid=COMPONENT_APPID, authorizer_access_token=MERCHANT_TOKEN)
+    account.scan_polls, account.audit = 0, AuditPlan(polls=10**6)
+    account.release_info = {"release_time": 1, "release_version": "1.3.0", "release_desc": ""}
+    account.versions = [{"app_version": 1, "user_version": "1.2.0", "user_desc": "", "commit_time": 1}]
+    return World(platforms=[platform], mini_programs=[account], templates=[Template(template_id=47)])
+
+
+def prepared(running: RunningSandbox, done: Sequence[str]) -> dict[str, str]:
+    """Do what comes before, and return what fields may name of it."""
+    auditid = ""
+    for each in done:
+        if each == "commit":
+            WxaHook().commit(**VERSION)
+        elif each == "submit":
+            auditid = WxaHook().submit_audit(**VERSION)["auditid"]
+        elif each == "approved":
+            running.world.mini_program(APPID).audit = AuditPlan(polls=0)
+    return {"auditid": auditid}
+
+
+@pytest.fixture
+def by_door(
+    airflow_database: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[type[Act], str], tuple[list[Any], Any, set[str]]]:
+    """Return a function that does an act on a world of its own, and returns calls, outcome and writes."""
+
+    def done(act: type[Act], door: str) -> tuple[list[Any], Any, set[str]]:
+        fields, before = CASES[act]
+        (tmp_path / "shop.png").write_bytes(b"\x89PNG and more")
+        monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / door}.db")
+        monkeypatch.setenv("AIRFLOW__WXA__SCREENSHOT_DIR", str(tmp_path))
+        with serve(world()) as running:
+            monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(running.url))
+            named = {"folder": str(tmp_path), **prepared(running, before)}
+            calls, writes = len(running.journal), len(open_ledger().entries(most=None))
+            outcome = DOORS[door](act, {name: filled(value, named) for name, value in fields.items()})
+            wrote = open_ledger().entries(most=None)
+            sent = [(each.method, each.path, each.body, each.errcode) for each in running.journal[calls:]]
+        return sent, plain(outcome), {each.endpoint for each in wrote[: len(wrote) - writes]}
+
+    return done
+
+
+def filled(value: Any, named: Mapping[str, str]) -> Any:
+    return value.format_map(named) if isinstance(value, str) else value
+
+
+def plain(outcome: Any) -> Any:
+    """Return an outcome as JSON, without times of day."""
+    said = outcome if isinstance(outcome, dict) else outcome.to_json()
+    return {name: value for name, value in said.items() if not name.endswith("_time")}
+
+
+def test_the_table_holds_every_act() -> None:
+    assert set(CASES) == set(all_acts())
+
+
+@pytest.mark.parametrize("act", CASES)
+def test_each_door_does_the_same(
+    act: type[Act], by_door: Callable[[type[Act], str], tuple[list[Any], Any, set[str]]]
+) -> None:
+    calls, outcome, writes = by_door(act, "step")
+    assert calls
+    assert writes == set(act.writes)
+    for door in ("operator", "hook"):
+        assert by_door(act, door) == (calls, outcome, writes), door
+
+
+@pytest.mark.parametrize("act", CASES)
+def test_each_door_refuses_the_same_before_it_sends_anything(
+    act: type[Act], airflow_database: None, wxa_default: RunningSandbox
+) -> None:
+    for name in act.reads:
+        wrong = {**CASES[act][0], name: object()}
+        for door in ("operator", "hook"):
+            with pytest.raises(AirflowFailException, match=f"- {name} = "):
+                DOORS[door](act, wrong)
+    assert wxa_default.journal == []
+
+
+@pytest.mark.parametrize("act", CASES)
+def test_what_an_act_writes_to_is_a_write_of_the_catalogue(act: type[Act]) -> None:
+    assert [name for name in act.writes if not CATALOGUE[name].writes] == []
+
+
+@pytest.mark.parametrize("act", [each for each in CASES if issubclass(each, _Plain)])
+def test_the_fields_of_a_plain_call_are_those_of_its_schema(act: type[Act]) -> None:
+    (endpoint,) = act.writes
+    schema = body_schema(endpoint)
+    assert set(act.reads) - {"appid"} == set(schema["properties"])
+    assert {name for name, each in inspect.signature(act).parameters.items() if each.default is each.empty} == {
+        *schema["required"],
+        *({"appid"} & set(act.reads)),
+    }
