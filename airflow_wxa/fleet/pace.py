@@ -1,7 +1,9 @@
-"""How fast a shard calls WeChat, and when it stops: what one shard is taught holds for all of them.
+"""The pace of a shard's calls to WeChat, and their stop: a limit that one shard meets holds for all of them.
 
-45011 is a limit by the minute, 45009 one by the day, 9402202 says that too many commits run at once. Whoever is
-refused so notes it in the store, and no shard calls that endpoint before its time.
+45011 is a limit by the minute, 45009 one by the day, 9402202 says that too many commits run at once. A hold in the
+store keeps every shard from such calls before their time, reads and writes of an endpoint apart. WeChat counts a day's
+calls for the account whose token is used: 45009 holds that Mini Program only, and all of the platform when three Mini
+Programs in a row are answered it. ``quota/get`` shows both counters (``quota`` and ``component_rate_limit``).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.api.call import Call
+from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.errors import WxaApiError, WxaError
 from airflow_wxa.steps import Pause
 
@@ -23,13 +26,14 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.call import Reply
     from airflow_wxa.steps import Step
-    from airflow_wxa.store.fleets import FleetRun, Fleets
+    from airflow_wxa.store.fleets import FleetRun, Fleets, Held
 
 T = TypeVar("T")
 
 _BY_THE_MINUTE: Final = 45011
-_BY_THE_DAY: Final = 45009
+CALLS_OF_THE_DAY: Final = 45009
 _TOO_MANY_AT_ONCE: Final = 9402202
+_MERCHANTS_IN_A_ROW: Final = 3  # answered 45009 on an endpoint: then it is the platform's counter
 _SLEPT_OUT: Final = 65.0  # seconds: a longer hold is left to the caller
 _LOOK_SECONDS: Final = 1.0
 _TURN_SECONDS: Final = 0.05
@@ -64,8 +68,10 @@ class Pace:
         self.concurrency = asked.get("concurrency", 16)
         self._at_once = {"commit": asked.get("commit", 4)}
         self._under_way: dict[str, int] = {}
-        self._held: dict[str, float] = {}
-        self._taught: dict[str, tuple[float, int]] = {}  # not in the store yet
+        self._held: dict[Held, float] = {}
+        self._taught: dict[Held, tuple[float, int]] = {}  # not in the store yet
+        #: Mini Programs that were answered 45009 in a row, by endpoint and whether it was a write.
+        self._in_a_row: dict[tuple[str, bool], set[str]] = {}
         self.is_stopped = run is not None and run.stopped_by is not None
 
     @asynccontextmanager
@@ -107,28 +113,50 @@ class Pace:
             yield Pause(seconds)
         self._under_way[name] = self._under_way.get(name, 0) + 1
         try:
-            return (yield call)
+            reply = yield call
         except WxaApiError as error:
             until = _held_until(error.errcode, time.time())
+            held = self._concerned(call, error)
             if until is None:
                 raise
             # Refused before any work was done: the step need not look what became of it.
-            self._held[name] = max(until, self._held.get(name, 0.0))
-            self._taught[name] = (self._held[name], error.errcode)
+            self._held[held] = max(until, self._held.get(held, 0.0))
+            self._taught[held] = (self._held[held], error.errcode)
+            if held[0]:
+                raise _used_up(call, until, error) from None
             raise HeldError(name, until) from error
         finally:
             self._under_way[name] -= 1
+        self._in_a_row.pop((name, call.writes), None)
+        return reply
+
+    def _concerned(self, call: Call, error: WxaApiError) -> Held:
+        """Return the calls that a refusal concerns: of one Mini Program, or with ``""`` of all."""
+        kind = call.endpoint.name, call.writes
+        if error.errcode != CALLS_OF_THE_DAY:
+            self._in_a_row.pop(kind, None)
+            return "", *kind
+        if call.appid is None or error.endpoint != call.endpoint.name:  # the platform's token was refused
+            return "", *kind
+        tired = self._in_a_row.setdefault(kind, set())
+        tired.add(call.appid)
+        return ("" if len(tired) >= _MERCHANTS_IN_A_ROW else call.appid), *kind
 
     def _wait(self, call: Call) -> float:
-        """Return the seconds to wait before looking again whether a call may be sent; 0: it may."""
+        """Return the seconds to wait before looking again whether a call may be sent; 0: it may.
+
+        :raises WxaQuotaError: the Mini Program has no call to that endpoint left today.
+        """
         if call.writes and self.is_stopped:
             raise StoppedError
-        name = call.endpoint.name
-        held = self._held.get(name, 0.0) - time.time()
-        if held > _SLEPT_OUT:
-            raise HeldError(name, self._held[name])
-        if held > 0:
-            return min(held, _LOOK_SECONDS) + random.uniform(0, _TURN_SECONDS)  # noqa: S311  (spreads load)
+        name, now = call.endpoint.name, time.time()
+        if call.appid and (until := self._held.get((call.appid, name, call.writes), 0.0)) > now:
+            raise _used_up(call, until)
+        until = self._held.get(("", name, call.writes), 0.0)
+        if until - now > _SLEPT_OUT:
+            raise HeldError(name, until)
+        if until > now:
+            return min(until - now, _LOOK_SECONDS) + random.uniform(0, _TURN_SECONDS)  # noqa: S311  (spreads load)
         is_full = self._under_way.get(name, 0) >= self._at_once.get(name, self._under_way.get(name, 0) + 1)
         return _TURN_SECONDS if is_full else 0.0
 
@@ -142,22 +170,42 @@ class Pace:
         if self._fleets is None or self._run is None:
             return
         self._teach()
-        for name, (until, _) in self._fleets.held(self._run.component_appid).items():
-            self._held[name] = max(until, self._held.get(name, 0.0))
+        for held, (until, _) in self._fleets.held(self._run.component_appid).items():
+            self._held[held] = max(until, self._held.get(held, 0.0))
         run = self._fleets.run(self._run.key)
         self.is_stopped = run is None or run.stopped_by is not None
 
     def _teach(self) -> None:
         while self._taught and self._fleets is not None and self._run is not None:
-            name, (until, errcode) = self._taught.popitem()
-            self._fleets.hold(self._run.component_appid, name, until, errcode)
+            held, (until, errcode) = self._taught.popitem()
+            self._fleets.hold(self._run.component_appid, held, until, errcode)
+
+
+def _used_up(call: Call, until: float, refused: WxaApiError | None = None) -> WxaApiError:
+    """Return the error for a Mini Program that has no call to an endpoint left today.
+
+    :param refused: WeChat's answer; ``None``: nothing was sent.
+    """
+    free = f"{dt.datetime.fromtimestamp(until, BEIJING):%Y-%m-%d %H:%M} (UTC+8)"
+    name = call.endpoint.name
+    return error_for(
+        CALLS_OF_THE_DAY,
+        endpoint=call.endpoint,
+        appid=call.appid,
+        errmsg=refused.errmsg if refused else "",
+        rid=refused.rid if refused else "",
+        what=f"{name} {'refused' if refused else 'not sent'}: this Mini Program has no call to it left today",
+        values={"free at": free},
+        next_step=f"run the rerun manifest after {free}; quota/get with cgi_path {call.endpoint.path} shows what used "
+        "the calls up (quota: this Mini Program's, component_rate_limit: the platform's)",
+    )
 
 
 def _held_until(errcode: int, now: float) -> float | None:
     """Return when a call that was refused so may be sent again; ``None``: that is no question of time."""
     if errcode == _BY_THE_MINUTE:
         return now - now % 60 + 60
-    if errcode == _BY_THE_DAY:
+    if errcode == CALLS_OF_THE_DAY:
         midnight = dt.datetime.fromtimestamp(now, BEIJING).replace(hour=0, minute=0, second=0, microsecond=0)
         return (midnight + dt.timedelta(days=1)).timestamp()
     if errcode == _TOO_MANY_AT_ONCE:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.errors import WxaAuditRejected, WxaError, WxaQuotaError
+from airflow_wxa.fleet.pace import CALLS_OF_THE_DAY
 from airflow_wxa.steps import (
     Submission,
     audit_error,
@@ -176,7 +177,7 @@ def _effective(app: FleetApp, spec: ReleaseSpec) -> Sequence[WebviewDomain]:
 def ending(error: WxaError) -> dict[str, Any]:
     """Return what an error makes of a Mini Program when nothing is tried again."""
     errcode = getattr(error, "errcode", None) or None
-    word: Word = "failed" if error.retryable else "blocked"
+    word: Word = "failed" if error.retryable or errcode == CALLS_OF_THE_DAY else "blocked"
     if isinstance(error, WxaAuditRejected):
         word = "rejected"
     elif isinstance(error, WxaQuotaError) and errcode == _QUOTA_USED_UP:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 #: What becomes of a Mini Program.
 Word = Literal["released", "rejected", "blocked", "pending", "no_quota", "not_reached", "failed"]
 
+#: Calls that are not to be sent: appid (``""``: of all), endpoint, whether its writes or its reads.
+Held: TypeAlias = tuple[str, str, bool]
+
+_HELD_COLUMNS: Final = ("appid", "endpoint", "writes")
 _ROWS_AT_ONCE: Final = 500  # read into memory, or written by a transaction: others must not wait for a whole fleet
 _HELD_SECONDS: Final = 31 * 86400.0  # the audit quota is the month's
 _CHANGES: TypeAlias = "Mapping[int, Mapping[str, Any]]"
@@ -409,25 +413,28 @@ class Fleets:
 
     # The pace ----------------------------------------------------------------------------------------------------
 
-    def hold(self, component_appid: str, endpoint: str, until: float, errcode: int) -> None:
-        """Let nobody call an endpoint before a time, epoch seconds; a later time stands."""
-        row = {"component_appid": component_appid, "endpoint": endpoint, "held_until": until, "errcode": errcode}
-        statement = self._database.insert(fleet_pace).values(**row)
+    def hold(self, component_appid: str, held: Held, until: float, errcode: int) -> None:
+        """Let no shard send some calls before a time, epoch seconds; a later time stands."""
+        row = {"component_appid": component_appid, **dict(zip(_HELD_COLUMNS, held, strict=True))}
+        statement = self._database.insert(fleet_pace).values(**row, held_until=until, errcode=errcode)
         later = fleet_pace.c.held_until < until
         with self._database.writing() as connection:
             connection.execute(
                 statement.on_conflict_do_update(
-                    index_elements=["component_appid", "endpoint"],
+                    index_elements=["component_appid", *_HELD_COLUMNS],
                     set_={"held_until": until, "errcode": errcode},
                     where=later,
                 )
             )
 
-    def held(self, component_appid: str) -> dict[str, tuple[float, int]]:
-        """Return until when which endpoint is not to be called, and what taught it."""
+    def held(self, component_appid: str) -> dict[Held, tuple[float, int]]:
+        """Return until when which calls are not to be sent, and the errcode that said so."""
         query = select(fleet_pace).where(fleet_pace.c.component_appid == component_appid)
         with self._database.reading() as connection:
-            return {row.endpoint: (row.held_until, row.errcode) for row in connection.execute(query)}
+            return {
+                (row.appid, row.endpoint, row.writes): (row.held_until, row.errcode)
+                for row in connection.execute(query)
+            }
 
 
 def _of(table: Table, key: RunKey) -> ColumnElement[bool]:

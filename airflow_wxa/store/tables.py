@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, Column, Dialect, Float, Index, Integer, MetaData, String, Table, Text, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
 
@@ -165,7 +178,9 @@ fleet_pace = Table(
     "wxa_fleet_pace",
     metadata,
     Column("component_appid", Words(32), primary_key=True),
+    Column("appid", Words(32), primary_key=True, doc="empty: all Mini Programs of the platform"),
     Column("endpoint", Words(64), primary_key=True),
+    Column("writes", Boolean, primary_key=True, doc="its writes, or its reads"),
     Column("held_until", Float, nullable=False, doc="not to be called before"),
     Column("errcode", Integer, nullable=False, doc="what taught it"),
 )

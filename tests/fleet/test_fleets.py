@@ -114,9 +114,14 @@ def test_what_failed_is_taken_up_again_with_a_grant_of_its_own(fleets: Fleets) -
 
 
 def test_a_hold_is_the_latest_for_all_shards(fleets: Fleets) -> None:
-    fleets.hold(PLATFORM, "commit", 100.0, 45011)
-    fleets.hold(PLATFORM, "commit", 50.0, 9402202)
-    assert fleets.held(PLATFORM) == {"commit": (100.0, 45011)}
+    commits = ("", "commit", True)
+    fleets.hold(PLATFORM, commits, 100.0, 45011)
+    fleets.hold(PLATFORM, commits, 50.0, 9402202)
+    fleets.hold(PLATFORM, ("wx0000000000000001", "commit", True), 200.0, 45009)
+    assert fleets.held(PLATFORM) == {
+        commits: (100.0, 45011),
+        ("wx0000000000000001", "commit", True): (200.0, 45009),
+    }
     assert fleets.held("wx00000000000000c2") == {}
 
 

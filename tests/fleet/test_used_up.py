@@ -1,0 +1,120 @@
+"""45009 is a counter of the account whose token is used: one tired merchant holds nobody else up."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_wxa.api.budget import BEIJING
+from airflow_wxa.api.call import Call, Reply
+from airflow_wxa.api.errcodes import error_for
+from airflow_wxa.errors import WxaApiError, WxaQuotaError
+from airflow_wxa.fleet.pace import HeldError, Pace
+from airflow_wxa.sandbox.faults import Fault
+from airflow_wxa.sandbox.server import serve
+from airflow_wxa.store.fleets import RunKey
+from tests.fleet.driving import Drive
+from tests.fleet.fleets import appid, fleet_world, manifest, token
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_wxa.steps import Step
+
+SET_DOMAINS = "/wxa/setwebviewdomain"
+
+
+def drive(url: str, tmp_path: Path, count: int, run_id: str = "run") -> Drive:
+    tokens = {appid(number): token(number) for number in range(count)}
+    return Drive(f"sqlite:///{tmp_path / 'wxa.db'}", url, tokens, RunKey("wxa_fleet_release", run_id))
+
+
+def test_59_of_60_are_released_at_once_and_the_tired_one_says_when_it_is_free(tmp_path: Path) -> None:
+    with serve(fleet_world(60)) as wechat:
+        wechat.add_fault(Fault(path="/wxa/commit", kind="errcode_before", errcode=45009, appid=appid(7), times=None))
+        fleet = drive(wechat.url, tmp_path, 60)
+        fleet.load(manifest(60), shard_size=20)
+        fleet.submitted()
+        fleet.released()
+        apps = fleet.apps()
+        assert Counter(app.outcome for app in apps.values()) == {"released": 59, "failed": 1}
+        tired = apps[appid(7)]
+        tomorrow = dt.datetime.now(BEIJING) + dt.timedelta(days=1)
+        assert (tired.outcome, tired.errcode, tired.stage) == ("failed", 45009, "commit_code")
+        assert f"free at {tomorrow:%Y-%m-%d} 00:00 (UTC+8)" in tired.what
+        assert "rerun manifest" in tired.next_step
+
+        # A later run of the day does not ask again, and releases the others all the same.
+        asked = len([call for call in wechat.journal if call.path == "/wxa/commit" and call.appid == appid(7)])
+        later = drive(wechat.url, tmp_path, 60, "later")
+        release = {
+            "template_id": 47,
+            "user_version": "1.4.1",
+            "domain_action": "set",
+            "webviewdomain": ["https://m.example.com"],
+        }
+        later.load(manifest(60, release=release), shard_size=60)
+        later.submitted()
+        later.released()
+        assert Counter(app.outcome for app in later.apps().values()) == {"released": 59, "failed": 1}
+        assert "not sent" in later.apps()[appid(7)].what
+        assert len([call for call in wechat.journal if call.path == "/wxa/commit" and call.appid == appid(7)]) == asked
+
+
+def paced(pace: Pace, call: Call, errcode: int = 0) -> str:
+    """Return what became of a call that WeChat answers so."""
+
+    def step() -> Step[str]:
+        yield call
+        return "answered"
+
+    carried = pace.paced(step())
+    try:
+        assert next(carried) == call
+        if errcode:
+            carried.throw(error_for(errcode, endpoint=call.endpoint, appid=call.appid))
+        carried.send(Reply({}))
+    except StopIteration as stop:
+        answered: str = stop.value
+        return answered
+    except HeldError:
+        return "held"
+    except WxaQuotaError as error:
+        return "not sent" if "not sent" in error.what else "used up"
+    except WxaApiError:
+        return "refused"
+    raise AssertionError("neither an answer nor a refusal")
+
+
+def commit(number: int) -> Call:
+    return Call.to("commit", appid(number))
+
+
+def test_three_different_merchants_in_a_row_are_the_platforms_counter() -> None:
+    pace = Pace({})
+    assert [paced(pace, commit(number), 45009) for number in (0, 0, 1)] == ["used up", "not sent", "used up"]
+    assert paced(pace, commit(2)) == "answered"  # somebody's commit is taken: it is not the platform's
+    assert [paced(pace, commit(number), 45009) for number in (3, 4, 5)] == ["used up", "used up", "held"]
+    assert paced(pace, commit(6)) == "held"
+
+
+def test_another_refusal_says_that_the_platform_has_calls_left() -> None:
+    pace = Pace({})
+    said = [paced(pace, commit(number), errcode) for number, errcode in enumerate((45009, 45009, 85013, 45009))]
+    assert said == ["used up", "used up", "refused", "used up"]
+
+
+def test_reads_of_an_endpoint_go_on_where_its_writes_are_used_up() -> None:
+    pace = Pace({})
+    write = Call.to("setwebviewdomain", appid(0), {"action": "add", "webviewdomain": ["https://m.example.com"]})
+    read = Call.to("setwebviewdomain", appid(0), {"action": "get"})
+    assert paced(pace, write, 45009) == "used up"
+    assert [paced(pace, read), paced(pace, write)] == ["answered", "not sent"]
+
+
+@pytest.mark.parametrize("call", [Call.to("modify_wxa_jump_domain", None, {"action": "get"})])
+def test_the_platforms_own_token_is_the_platforms_counter(call: Call) -> None:
+    assert paced(Pace({}), call, 45009) == "held"
