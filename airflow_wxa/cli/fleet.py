@@ -97,7 +97,8 @@ def plan(arguments: argparse.Namespace) -> int:
             async with AsyncWxaClient(read.egress, read.tokens) as client:
                 await plan_all(asked(), client, pace, save)
                 healthy = (app.appid for position, app in enumerate(manifest.apps) if not found[position].blocked)
-                return await _audit_quota(client, healthy)
+                told = manifest.common.get("audit_quota")
+                return await _audit_quota(client, healthy) if told is None else int(told)
 
         rest = asyncio.run(planned())
     rows = [_plan_row(app.appid, found[position]) for position, app in enumerate(manifest.apps)]
@@ -202,7 +203,7 @@ async def _audit_quota(client: AsyncWxaClient, appids: Iterable[str]) -> int | N
 def _quota_in_words(totals: Totals, rest: int | None, reserve: int) -> str:
     if rest is None:
         return "audit quota: WeChat did not say what is left this month"
-    without = totals.without_quota(rest, reserve)
+    without = totals.without_quota(rest, reserve) if reserve else 0  # else WeChat's 85085 decides
     left = f"audit quota: {rest} left this month, {reserve} of them kept back"
     return f"{left}; {without} Mini Programs will have no quota" if without else left
 

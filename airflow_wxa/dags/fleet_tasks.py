@@ -207,20 +207,22 @@ def domain_gate() -> list[dict[str, Any]]:
 
 
 def _usable_quota(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int:
-    """Return how many submissions are left this month without the reserve; no end of them where WeChat does not say.
+    """Return how many submissions are left this month without the reserve; no end of them without one.
+
+    What ``queryquota`` tells was seen too low: without a reserve it is information, and WeChat's 85085 decides.
 
     :raises WxaError: WeChat does not say, and there is a reserve, which nobody else keeps.
     """
     reserve = int(run.manifest.get("audit_quota_reserve", 0))
     try:
-        usable = audit_quota(hook, fleets, run) - reserve
+        left = audit_quota(hook, fleets, run)
     except WxaError as error:
         if reserve:
             raise
         log.warning("the audit quota was not read, each submits until WeChat answers 85085: %s", error.what)
         return _UNKNOWN_QUOTA
-    log.info("%d submissions are left this month without the reserve", usable)
-    return usable
+    log.info("queryquota tells %d submissions left this month, of which %d are kept back", left, reserve)
+    return left - reserve if reserve else _UNKNOWN_QUOTA
 
 
 def _shards(fleets: Fleets, run: FleetRun, wave: str) -> list[dict[str, Any]]:

@@ -113,6 +113,7 @@ def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None 
             privacy_api_not_use=param("privacy_api_not_use"),
             **{name: rendered(partial(in_audit_form, name)) for name in AUDIT_FORM},
             quota_reserve=param("audit_quota_reserve"),
+            audit_quota=param("audit_quota"),
             withdraw_foreign_audit=param("withdraw_foreign_audit"),
             trigger_rule="none_failed_min_one_success",
             **code,

@@ -112,7 +112,7 @@ def _terms() -> dict[str, Any]:
         },
         **{
             name: {**FIELDS[name].schema, "description": FIELDS[name].help}
-            for name in ("audit_quota_reserve", "audit_timeout_hours")
+            for name in ("audit_quota_reserve", "audit_quota", "audit_timeout_hours")
         },
         "window": {
             "description": "When releases may happen; reviews are not concerned",

@@ -164,7 +164,9 @@ class WxaSubmitAuditOperator(_AdoptingOperator):
     :param feedback_stuff: after a rejection: up to five media ids with ``|`` between them (templated).
     :param ugc_declare: what users can publish, and how it is checked; 85094 asks for it (templated).
     :param order_path: page of the order centre (templated).
-    :param quota_reserve: refuse when the platform's submissions left this month are down to this (templated).
+    :param quota_reserve: refuse when the platform's submissions left this month are down to this; 0: WeChat's 85085
+        decides (templated).
+    :param audit_quota: submissions left this month, instead of what ``queryquota`` tells (templated).
     :param withdraw_foreign_audit: as for :class:`WxaCommitOperator` (templated).
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_submitaudit
@@ -181,6 +183,7 @@ class WxaSubmitAuditOperator(_AdoptingOperator):
         "ugc_declare": values.optional(values.json_object),
         "order_path": values.text,
         "quota_reserve": values.whole,
+        "audit_quota": values.optional(values.whole),
         "withdraw_foreign_audit": values.flag,
     }
 
@@ -196,6 +199,7 @@ class WxaSubmitAuditOperator(_AdoptingOperator):
         ugc_declare: Mapping[str, Any] | None = None,
         order_path: str = "",
         quota_reserve: int = 0,
+        audit_quota: int | None = None,
         withdraw_foreign_audit: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -209,6 +213,7 @@ class WxaSubmitAuditOperator(_AdoptingOperator):
         self.ugc_declare = ugc_declare
         self.order_path = order_path
         self.quota_reserve = quota_reserve
+        self.audit_quota = audit_quota
         self.withdraw_foreign_audit = withdraw_foreign_audit
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -223,6 +228,7 @@ class WxaSubmitAuditOperator(_AdoptingOperator):
                 privacy_api_not_use=self.privacy_api_not_use,
                 form={name: value for name in AUDIT_FORM if (value := getattr(self, name)) not in (None, "")},
                 quota_reserve=self.quota_reserve,
+                audit_quota=self.audit_quota,
                 noted_auditid=noted_auditid,  # XCom is lost on a retry
                 withdrawals_left=left,
             )

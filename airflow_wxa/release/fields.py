@@ -253,6 +253,17 @@ _FIELDS: Final = (
         section=_CODE,
         of_run=True,
     ),
+    Field(
+        name="audit_quota",
+        schema={"type": ["null", "integer"], "minimum": 0},
+        must="a whole number, 0 or more, or null",
+        title="Submissions left this month",
+        help="How many submissions the platform has left, instead of what queryquota tells, which was seen too low. "
+        "Without submissions to keep back it stops nothing: WeChat's 85085 decides.",
+        default=None,
+        section=_CODE,
+        of_run=True,
+    ),
     _flag(
         name="withdraw_foreign_audit",
         title="Withdraw a foreign version in audit",

@@ -69,6 +69,7 @@ class Platform(Account):
     :param confirm_file: name and content of the verification file.
     :param audit_limit: submissions a month.
     :param audit_rest: submissions left this month; None starts with all of them.
+    :param audit_raise: submissions of a temporary raise, which queryquota does not show.
     :param ip_allowed: False answers 61004, as for a caller that is not in the IP allow list.
     :param templates: its own library, beside what the world offers to every platform.
     :param drafts: uploads of its developers, which addtotemplate takes.
@@ -105,6 +106,7 @@ class Platform(Account):
     confirm_file: tuple[str, str] = ("AbCdEf1234.txt", "0123456789abcdef0123456789abcdef")
     audit_limit: int = 100
     audit_rest: int | None = None
+    audit_raise: int = 0
     speedup_limit: int = 0
     speedup_rest: int = 0
     ip_allowed: bool = True

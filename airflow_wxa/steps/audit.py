@@ -14,6 +14,7 @@ from airflow_wxa.errors import (
     WxaBusyError,
     WxaError,
     WxaInputError,
+    WxaQuotaError,
     WxaStateError,
     WxaTransportError,
 )
@@ -51,8 +52,9 @@ class Submission:
     :param version_desc: words for the reviewer; test accounts go here.
     :param privacy_api_not_use: declare that privacy interfaces which the scan found are not used.
     :param form: further fields of ``submit_audit`` by WeChat's names.
-    :param quota_reserve: keep this many of the platform's monthly submissions for others; ``None``: somebody has
-        looked that there are enough.
+    :param quota_reserve: keep this many of the platform's monthly submissions for others; 0: submit whatever
+        ``queryquota`` tells, WeChat's 85085 decides; ``None``: an earlier look found enough.
+    :param audit_quota: submissions left this month, instead of what ``queryquota`` tells, which was seen too low.
     :param noted_auditid: of an earlier submission of this version, where WeChat leaves the description out.
     :param withdrawals_left: withdraw a foreign sheet that is in audit while there are some; ``None``: never.
     """
@@ -61,6 +63,7 @@ class Submission:
     privacy_api_not_use: bool = False
     form: Mapping[str, Any] = field(default_factory=dict)
     quota_reserve: int | None = 0
+    audit_quota: int | None = None
     noted_auditid: str = ""
     withdrawals_left: int | None = None
 
@@ -95,7 +98,7 @@ def submit_version(
         return adopted
     if lags(before):
         return SubmitOutcome("adopted", version.appid, version.user_version, accepted.auditid)
-    yield from _check_quota(version.appid, how.quota_reserve)  # before anything is withdrawn for it
+    told = yield from _quota(version.appid, how, before)
     info = yield from read_trial(version, accepted)  # the last look before the write: what is on trial is submitted
     if trial_lags(version, info, accepted):
         raise still_lagging("submit_audit", "commit", version.appid, trial_as_noted(info))
@@ -107,8 +110,9 @@ def submit_version(
             return adopted
     try:
         auditid = str((yield call.knowing(sheet_as_noted(before), version.fingerprint)).answer["auditid"])
-    except (WxaTransportError, WxaBusyError, WxaStateError, WxaInputError) as error:
-        return (yield from _after_refusal(version, noted_auditid, error))
+    except (WxaTransportError, WxaBusyError, WxaStateError, WxaInputError, WxaQuotaError) as error:
+        error.values |= told if isinstance(error, WxaQuotaError) else {}
+        return (yield from _after_refusal(version, noted_auditid, error, not_used=how.privacy_api_not_use))
     sheet = yield from read_past_lag(
         lambda: read_latest_sheet(version.appid),
         lambda sheet: sheet_as_noted(sheet) == sheet_as_noted(before) and (sheet is None or sheet.auditid != auditid),
@@ -292,10 +296,12 @@ def _adopted(version: CodeVersion, sheet: AuditSheet | None, noted_auditid: str)
     return SubmitOutcome("adopted", version.appid, version.user_version, auditid)
 
 
-def _after_refusal(version: CodeVersion, noted_auditid: str, error: WxaError) -> Step[SubmitOutcome]:
+def _after_refusal(version: CodeVersion, noted_auditid: str, error: WxaError, *, not_used: bool) -> Step[SubmitOutcome]:
     """Read the sheet after a lost answer, or after 85009: adopt ours, name a foreign one, else the error stands."""
+    if isinstance(error, WxaQuotaError):
+        raise error
     if isinstance(error, WxaInputError):
-        raise (yield from undeclared_interfaces(error))
+        raise (yield from undeclared_interfaces(error, not_used=not_used))
     already_running = isinstance(error, WxaApiError) and error.errcode == AUDIT_ALREADY_RUNNING
 
     def lags(sheet: AuditSheet | None) -> bool:
@@ -318,20 +324,33 @@ def _after_refusal(version: CodeVersion, noted_auditid: str, error: WxaError) ->
     raise error
 
 
-def _check_quota(appid: str, reserve: int | None) -> Step[None]:
-    """Refuse when the month's quota is down to the reserve; a quota that cannot be read stops nothing."""
+def _quota(appid: str, how: Submission, before: AuditSheet | None) -> Step[dict[str, str]]:
+    """Return what ``queryquota`` tells, as an error shows it; refuse when the month's quota is down to a reserve.
+
+    A quota that cannot be read stops nothing, and without a reserve what is read does not either: ``queryquota`` was
+    seen to tell 0 of 27 while WeChat took submissions. Somebody's sheet is not withdrawn on that chance.
+
+    :raises WxaQuotaError: 85085 of our own; nothing was submitted.
+    """
+    reserve = how.quota_reserve
     if reserve is None:
-        return
-    try:
-        quota = (yield queryquota(appid)).answer
-    except WxaError:
-        return
-    if "rest" not in quota or quota["rest"] > reserve:
-        return
+        return {}
+    quota: Mapping[str, Any] = {"rest": how.audit_quota}
+    if how.audit_quota is None:
+        try:
+            quota = (yield queryquota(appid)).answer
+        except WxaError:
+            return {}
+    rest, limit = quota.get("rest"), quota.get("limit", "unknown")
+    withdraws = before is not None and before.status.is_open and how.withdrawals_left is not None
+    if rest is None or rest > reserve or not (reserve or withdraws):
+        return {} if rest is None else {"queryquota told": f"rest {rest} of limit {limit}"}
     raise error_for(
         AUDIT_QUOTA_REACHED,
         endpoint=CATALOGUE["submit_audit"],
         appid=appid,
         what=f"submit_audit not sent: the platform's audit quota is {'at the reserve' if reserve else 'used up'}",
-        values={"rest": quota["rest"], "limit": quota.get("limit", "unknown"), "reserve": reserve},
+        values={"rest": rest, "limit": limit, "reserve": reserve},
+        next_step="lower audit_quota_reserve; or, where queryquota tells too little, give audit_quota the number of "
+        "submissions that are left (服务商助手 shows it); or wait for next month",
     )

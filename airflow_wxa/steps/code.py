@@ -119,15 +119,27 @@ def privacy_scan(appid: str, *, privacy_api_not_use: bool = False) -> Step[Priva
     return found
 
 
-def undeclared_interfaces(refused: WxaApiError) -> Step[WxaApiError]:
-    """Return the error for a refused submission; for 61040 with the interfaces that the scan tells of."""
+def undeclared_interfaces(refused: WxaApiError, *, not_used: bool = False) -> Step[WxaApiError]:
+    """Return the error for a refused submission; for 61040 with the interfaces that the scan tells of.
+
+    :param not_used: ``privacy_api_not_use`` was sent, so that it cannot be what cures this.
+    """
     if refused.errcode != PRIVACY_API_MISSING_RIGHT_OR_DECLARATION:
         return refused
+    found = refused
     try:
         yield from privacy_scan(refused.appid or "")
-    except WxaError as error:
-        return error if isinstance(error, WxaInputError) else refused
-    return refused
+    except WxaInputError as error:
+        found = error
+    except WxaError:
+        pass
+    if not_used:
+        found.next_step = (
+            "apply for the right with WxaApplyPrivacyInterfaceOperator, or take the interfaces out of "
+            "requiredPrivateInfos of app.json and ext_json, and commit again; privacy_api_not_use was sent, and cures "
+            "nothing where a declared interface has no right"
+        )
+    return found
 
 
 def _cure(found: PrivacyOutcome) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from airflow_wxa.api.audit import AuditStatus, get_auditstatus, read_sheet
 from airflow_wxa.api.code import AdoptedVersion, release
 from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.errcodes import AUDIT_STATUS_NOT_RELEASABLE
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
@@ -239,10 +240,29 @@ def guard_domains(version: CodeVersion, wanted: Collection[WebviewDomain], accep
 
 
 def _named_if_foreign(version: CodeVersion, refused: WxaStateError) -> Step[WxaStateError]:
-    """Return the error for a release that WeChat refused; somebody's newer commit is named if there is one."""
+    """Return the error for a release that WeChat refused; somebody's newer commit is named if there is one.
+
+    85020 was seen for a sheet that reads approved, and that nobody's commit has replaced: WeChat takes a later try.
+    """
     info = yield from read_versions(version.appid)
     if info.trial is not None and not version.is_trial(info.trial):
         return foreign_trial("release", version, info, refused)
+    if refused.errcode == AUDIT_STATUS_NOT_RELEASABLE and info.trial is not None:
+        return WxaStateError(
+            "release refused for now: its sheet reads approved, and WeChat says that its state allows none",
+            errcode=refused.errcode,
+            errmsg=refused.errmsg,
+            rid=refused.rid,
+            values=refused.values,
+            why="The sheet was read as approved just before, and the trial version is still ours: WeChat's own staff "
+            "advise to call release again later.",
+            next_step="a retry of this task reads sheet and trial version anew, then releases; if it stays after some "
+            "hours, ask WeChat's support with the rid",
+            source="https://developers.weixin.qq.com/community/minihome/doc/000826c48848e06a19121731a6bc00",
+            endpoint=refused.endpoint,
+            appid=refused.appid,
+            retryable=True,
+        )
     return refused
 
 

@@ -45,6 +45,7 @@ PARAMS: dict[str, tuple[Any, Any]] = {
     "privacy_api_not_use": ("boolean", False),
     "audit_form": ("object", {}),
     "audit_quota_reserve": ("integer", 0),
+    "audit_quota": (["null", "integer"], None),
     "withdraw_foreign_audit": ("boolean", False),
     "check_account": ("boolean", False),
     "server_domains": ("object", {}),

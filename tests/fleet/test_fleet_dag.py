@@ -252,6 +252,23 @@ def test_a_quota_that_wechat_does_not_tell_stops_only_who_keeps_a_reserve(fleet:
     assert (run.state, run.xcoms["fleet_result"]) == ("success", {"released": 3}), run.errors
 
 
+@pytest.mark.parametrize(
+    ("common", "outcomes"),
+    [
+        ({}, {"released": 3}),
+        ({"audit_quota_reserve": 1, "audit_quota": 4}, {"released": 3}),
+        ({"audit_quota_reserve": 1, "audit_quota": 3}, {"released": 2, "no_quota": 1}),
+        ({"audit_quota_reserve": 1}, {"no_quota": 3}),
+    ],
+)
+def test_queryquota_that_tells_0_of_27_stops_only_a_reserve(
+    fleet: Callable[..., Fleet], common: dict[str, int], outcomes: dict[str, int]
+) -> None:
+    here = fleet(3, audit_limit=27, audit_rest=0, audit_raise=222)
+    run = here.release(manifest(3, **common))
+    assert run.xcoms.get("fleet_result", {"no_quota": 3}) == outcomes, run.errors
+
+
 def test_all_that_authorised_are_those_with_a_token_where_all_tokens_are_fixed(fleet: Callable[..., Fleet]) -> None:
     here = fleet(2)
     run = here.release(manifest(2, apps={"authorised": True, "exclude": [appid(0)]}))

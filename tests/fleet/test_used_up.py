@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.api.call import Call, Reply
 from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.errors import WxaApiError, WxaQuotaError
+from airflow_wxa.fleet import shard
 from airflow_wxa.fleet.pace import HeldError, Pace
 from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.server import serve
@@ -62,6 +64,24 @@ def test_59_of_60_are_released_at_once_and_the_tired_one_says_when_it_is_free(tm
         assert Counter(app.outcome for app in later.apps().values()) == {"released": 59, "failed": 1}
         assert "not sent" in later.apps()[appid(7)].what
         assert len([call for call in wechat.journal if call.path == "/wxa/commit" and call.appid == appid(7)]) == asked
+
+
+def test_85020_twice_although_the_sheet_reads_approved_is_released_at_the_third_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard, "RETRY_SECONDS", (0.01, 0.02, 0.04))
+    with serve(fleet_world(2)) as wechat:
+        wechat.add_fault(Fault(path="/wxa/release", kind="errcode_before", errcode=85020, appid=appid(1), times=2))
+        fleet = drive(wechat.url, tmp_path, 2)
+        fleet.load(manifest(2))
+        fleet.submitted()
+        fleet.released()
+        assert [app.outcome for app in fleet.apps().values()] == ["released", "released"]
+        looks = [call.path for call in wechat.journal if call.appid == appid(1)]
+        released = [index for index, path in enumerate(looks) if path == "/wxa/release"]
+    assert len(released) == 3
+    for first, second in pairwise(released):  # fresh reads before each
+        assert {"/wxa/getversioninfo", "/wxa/get_latest_auditstatus"} <= set(looks[first + 1 : second])
 
 
 def paced(pace: Pace, call: Call, errcode: int = 0) -> str:

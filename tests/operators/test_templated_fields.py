@@ -135,6 +135,7 @@ COMES_TO: Final[dict[str, Callable[[Any], Any]]] = {
     "item_list": or_none(json_list),
     "timeout": number,
     "approval_timeout_hours": or_none(number),
+    "audit_quota": or_none(whole),
 }
 
 

@@ -123,18 +123,47 @@ def test_only_a_trial_with_our_fingerprint_is_submitted(
 
 
 @pytest.mark.parametrize("rest", [0, -1])
-def test_a_used_up_quota_stops_before_the_submission(
+def test_a_quota_that_reads_used_up_stops_nothing_without_a_reserve(
     script: Script, slots: Slots, version: CodeVersion, rest: int
 ) -> None:
-    with pytest.raises(WxaQuotaError, match="submit_audit not sent") as raised:
+    outcome = script.play(
+        submit_version(version),
+        get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.ours, AUDITING)],
+        getversioninfo=[slots.versions(slots.ours)],
+        queryquota=[QUOTA | {"rest": rest}],
+        submit_audit=[ACCEPTED],
+    )
+    assert outcome.outcome == "submitted"
+
+
+def test_85085_decides_and_says_what_queryquota_had_told(script: Script, slots: Slots, version: CodeVersion) -> None:
+    with pytest.raises(WxaQuotaError, match="queryquota told rest 8 of limit 27") as raised:
         script.play(
             submit_version(version),
             get_latest_auditstatus=[NO_SHEET],
-            queryquota=[QUOTA | {"rest": rest}],
+            getversioninfo=[slots.versions(slots.ours)],
+            queryquota=[QUOTA],
+            submit_audit=[85085],
         )
     assert raised.value.errcode == 85085
-    assert f"rest {rest}, limit 27" in str(raised.value)
-    assert "submit_audit" not in script.asked
+
+
+@pytest.mark.parametrize(("audit_quota", "submits"), [(6, True), (5, False)])
+def test_a_given_quota_takes_the_place_of_what_queryquota_tells(
+    script: Script, slots: Slots, version: CodeVersion, audit_quota: int, submits: bool
+) -> None:
+    step = submit_version(version, Submission(quota_reserve=5, audit_quota=audit_quota))
+    if not submits:
+        with pytest.raises(WxaQuotaError, match="rest 5, limit unknown, reserve 5"):
+            script.play(step, get_latest_auditstatus=[NO_SHEET])
+        return
+    script.play(
+        step,
+        get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.ours, AUDITING)],
+        getversioninfo=[slots.versions(slots.ours)],
+        submit_audit=[ACCEPTED],
+    )
+    assert "queryquota" not in script.asked
 
 
 @pytest.mark.parametrize("said", [-1, 48001, {"errcode": 0, "rest": 8, "limit": 27}])
@@ -288,6 +317,24 @@ def test_61040_on_the_submission_names_the_interfaces(script: Script, slots: Slo
             get_code_privacy_info=[CLEAR | {"without_conf_list": ["wx.getLocation"]}],
         )
     assert raised.value.errcode == 61040
+    assert "if the code truly does not use them, set privacy_api_not_use" in raised.value.next_step
+
+
+@pytest.mark.parametrize("said", [CLEAR, CLEAR | {"without_auth_list": ["wx.getLocation"]}, -1])
+def test_61040_although_not_used_was_declared_advises_what_can_cure_it(
+    script: Script, slots: Slots, version: CodeVersion, said: Any
+) -> None:
+    with pytest.raises(WxaInputError) as raised:
+        script.play(
+            submit_version(version, Submission(privacy_api_not_use=True)),
+            get_latest_auditstatus=[NO_SHEET],
+            getversioninfo=[slots.versions(slots.ours)],
+            queryquota=[QUOTA],
+            submit_audit=[61040],
+            get_code_privacy_info=[said],
+        )
+    assert raised.value.next_step.startswith("apply for the right with WxaApplyPrivacyInterfaceOperator, or take")
+    assert "set privacy_api_not_use" not in str(raised.value)
 
 
 @pytest.mark.parametrize("said", [CLEAR, -1, 61039, WxaTransportError("lost")])

@@ -250,6 +250,23 @@ def test_a_refused_release_is_raised_as_itself(
         )
 
 
+@pytest.mark.parametrize(
+    ("errcode", "trial", "again"), [(85020, "ours", True), (85020, None, False), (85019, "ours", False)]
+)
+def test_85020_for_our_approved_sheet_is_tried_again_by_the_task_and_not_by_the_step(
+    script: Script, slots: Slots, version: CodeVersion, errcode: int, trial: str | None, again: bool
+) -> None:
+    with pytest.raises(WxaStateError, match=f"errcode {errcode}, errmsg said WeChat, rid 0-1-2") as raised:
+        script.play(
+            release_version(version),
+            get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
+            getversioninfo=[slots.versions(), slots.versions(slots.ours if trial else None)],
+            release=[errcode],
+        )
+    assert raised.value.retryable == again
+    assert script.asked.count("release") == 1
+
+
 @pytest.mark.parametrize("errcode", [85019, 85020])
 def test_a_release_that_a_newer_commit_blocks_names_the_newer_commit(
     script: Script, slots: Slots, version: CodeVersion, errcode: int

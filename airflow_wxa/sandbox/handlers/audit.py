@@ -49,8 +49,13 @@ def submit_audit(world: World, account: MiniProgram, body: Body) -> Answer:
         raise RefusalError(Errcode.PROFILE_INCOMPLETE if loose.unfilled - {"category"} else Errcode.BAD_CATEGORY)
     refuse_if(loose.needs_privacy_guide and not account.privacy, Errcode.COMMIT_FIRST)
     refuse_if(loose.needs_ugc_declare and not body.get("ugc_declare"), Errcode.UGC_DECLARE_MISSING)
-    trial = account.check_submittable(privacy_api_not_use=not_used, audit_rest=platform.audits_left)
-    platform.audit_rest = platform.audits_left - 1
+    trial = account.check_submittable(
+        privacy_api_not_use=not_used, audit_rest=platform.audits_left + platform.audit_raise
+    )
+    if platform.audits_left > 0:
+        platform.audit_rest = platform.audits_left - 1
+    else:
+        platform.audit_raise -= 1
     auditid = world.take_auditid()
     sheet = account.submit(trial, auditid=auditid, now=world.now(), unseen=loose.unseen_after_submit)
     announce_audit(world, account, sheet, Stage.AUDITING)
