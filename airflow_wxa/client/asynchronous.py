@@ -164,6 +164,7 @@ class _Batches:
 
     def __init__(self, write: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
         self._write = write
+        self._gathered_seconds: float = getattr(write, "gathered_seconds", 0.0)
         self._turn = asyncio.Lock()
         self._waiting: list[tuple[Any, asyncio.Future[Any]]] = []
 
@@ -172,6 +173,7 @@ class _Batches:
         mine: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((what, mine))
         async with self._turn:
+            await asyncio.sleep(self._gathered_seconds)  # for those that come at the same moment
             if self._waiting and not mine.done():
                 batch, self._waiting = self._waiting, []
                 # Shielded: whoever is cancelled here must not take the others along.

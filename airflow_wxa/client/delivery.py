@@ -23,12 +23,13 @@ from airflow_wxa.client.metrics import count
 from airflow_wxa.client.tracing import span_of
 from airflow_wxa.client.wire import no_answer, too_large, url_of
 from airflow_wxa.errors import WxaApiError, WxaCredentialError, WxaError, WxaTransportError
-from airflow_wxa.steps.outcome import Pause
+from airflow_wxa.steps.lag import NOTHING_ACCEPTED
+from airflow_wxa.steps.outcome import Pause, Recall
 
 if TYPE_CHECKING:
     from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.api.redaction import Secret
-    from airflow_wxa.steps import Step
+    from airflow_wxa.steps import AcceptedWrites, Step
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -65,7 +66,10 @@ class TokenSource(Protocol):
 
 
 class Observer(Protocol):
-    """Sees every write before and after, and how each step ended; takes what happens at one moment together."""
+    """Sees every write before and after, and how each step ended, and answers the questions that steps ask.
+
+    It takes what happens at one moment together.
+    """
 
     def before(self, calls: Sequence[Call]) -> Sequence[int]:
         """Note that ``calls`` are about to be sent, all or none, and return what each is noted as.
@@ -82,11 +86,25 @@ class Observer(Protocol):
         """Note the outcome of steps, or the error that stopped them, beside the last write of each; must not raise."""
         ...
 
+    def recall(self, questions: Sequence[Recall]) -> Sequence[AcceptedWrites]:
+        """Return the writes of a run that WeChat accepted lately, for each question; must not raise."""
+        ...
+
 
 def without_waiting(write: F) -> F:
     """Mark a method of an observer that waits for nothing: the asynchronous client calls it without a thread."""
     vars(write)["waits"] = False
     return write
+
+
+def gathered(seconds: float) -> Callable[[F], F]:
+    """Mark a method of an observer for which the asynchronous client gathers questions that come within so long."""
+
+    def marked(method: F) -> F:
+        vars(method)["gathered_seconds"] = seconds
+        return method
+
+    return marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +199,18 @@ class Deliverer:
                 return outcome
             reply = error = None
             try:
-                reply = (yield wanted) if isinstance(wanted, Pause) else (yield from self.call(wanted))
+                reply = yield from self._done(wanted)
             except WxaError as refused:
                 error = refused
+
+    def _done(self, wanted: Call | Pause | Recall) -> Delivery[Any]:
+        match wanted:
+            case Pause():
+                return (yield wanted)
+            case Recall():
+                # Nobody keeps a ledger here: then a step decides from what WeChat shows.
+                return (yield Note(self._observer.recall, wanted)) if self._observer else NOTHING_ACCEPTED
+        return (yield from self.call(wanted))
 
     def _renewing(self, call: Call, request: Request, token: Secret | None) -> Delivery[Reply]:
         """Send a call, also a write, with another token when WeChat refused the one before it did anything."""

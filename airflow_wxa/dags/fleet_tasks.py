@@ -145,9 +145,8 @@ def _list_is_empty(context: Context, run: FleetRun) -> bool:
     refused = 0
     for spec in chain([first], writing):
         appid = spec.version.appid
-        accepted = hook.accepted_writes(appid)
         try:
-            outcome = hook.run(configure_domains(appid, spec.action, spec.wanted, accepted=accepted))
+            outcome = hook.run(configure_domains(appid, spec.action, spec.wanted))
         except WxaApiError as error:
             if error.errcode == WEBVIEW_DOMAIN_NOT_ON_PLATFORM:  # so it was compared with hosts that are there
                 return False
@@ -176,7 +175,7 @@ def register_platform_domains() -> dict[str, Any]:
         if _platform(run).get("on_platform_list_empty") != "register":
             raise AirflowSkipException("the manifest does not ask to register hosts")
         hook = WxaHook(_platform_conn_id(context))
-        step = modify_platform_domains("add", _hosts(run), only_if_empty=True, accepted=hook.accepted_writes())
+        step = modify_platform_domains("add", _hosts(run), only_if_empty=True)
         return hook.run(step).to_json()
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from airflow_wxa.client.delivery import without_waiting
+from airflow_wxa.client.delivery import gathered, without_waiting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.client import Observer
     from airflow_wxa.errors import WxaError
+    from airflow_wxa.steps import AcceptedWrites, Recall
     from airflow_wxa.store.fleets import Fleets, RunKey
 
 log = logging.getLogger(__name__)
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _SAVE_SECONDS: Final = 0.25
+_GATHERED_SECONDS: Final = 0.01  # a few calls to WeChat take longer, and a shard's Mini Programs are read together
 
 
 @dataclass(slots=True)
@@ -102,6 +105,7 @@ class LateResults:
         self._observer = observer
         self._answers: SimpleQueue[tuple[int, Reply | WxaError]] = SimpleQueue()
         self._ended: SimpleQueue[tuple[Call | None, Any]] = SimpleQueue()
+        self._turn = threading.Lock()
 
     @property
     def has_some(self) -> bool:
@@ -123,14 +127,21 @@ class LateResults:
                 self._ended.put((wrote, end))
         return [None] * len(steps)
 
+    @gathered(_GATHERED_SECONDS)
+    def recall(self, questions: Sequence[Recall]) -> Sequence[AcceptedWrites]:
+        """Note what was kept, and answer: a step that asks behind a write has to be told of it."""
+        self.save()
+        return self._observer.recall(questions)
+
     def save(self) -> None:
-        """Note what was kept."""
-        # Taken first, noted last: what ends meanwhile would be noted before the answer that it stands on.
-        ended = _drained(self._ended)
-        if answers := _drained(self._answers):
-            self._observer.after(answers)
-        if ended:
-            self._observer.ended(ended)
+        """Note what was kept; what another thread is noting is noted when this returns."""
+        with self._turn:
+            # Taken first, noted last: what ends meanwhile would be noted before the answer that it stands on.
+            ended = _drained(self._ended)
+            if answers := _drained(self._answers):
+                self._observer.after(answers)
+            if ended:
+                self._observer.ended(ended)
 
 
 def _drained(queue: SimpleQueue[T]) -> list[T]:

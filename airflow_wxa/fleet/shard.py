@@ -10,9 +10,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import PRIVACY_CHECK_RUNNING, error_for
@@ -27,12 +26,11 @@ from airflow_wxa.release import ReleaseSpec
 from airflow_wxa.steps import LAG_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_wxa.client import AsyncWxaClient
     from airflow_wxa.fleet.rows import LateResults
-    from airflow_wxa.fleet.stages import Progress, StageStep
-    from airflow_wxa.steps import AcceptedWrites
+    from airflow_wxa.fleet.stages import StageStep
     from airflow_wxa.store.fleets import FleetApp, FleetRun, Fleets
 
 log = logging.getLogger(__name__)
@@ -41,9 +39,6 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS: Final = (2.0, 15.0, 60.0)
 _SLEPT_OUT: Final = 20.0  # seconds: a longer wait is deferred
 _SCAN_GIVEN_UP: Final = 3600.0  # seconds
-
-#: appid → fingerprint of the version, to appid → what WeChat accepted of this run lately; may block.
-AcceptedOf: TypeAlias = Callable[["Mapping[str, str]"], "Mapping[str, AcceptedWrites]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +67,6 @@ class Shard:
     :param task_id: of the task: ``configure_domains``, ``commit_code``, ``submit_audit``, or ``release_`` and the wave.
     :param carrier: ``wave/number``.
     :param scan_seconds: between two looks at a privacy scan.
-    :param accepted_of: reads what WeChat accepted of this run lately.
     :param results: what observes the client; ``None``: nobody keeps a ledger.
     """
 
@@ -85,7 +79,6 @@ class Shard:
         carrier: str,
         *,
         scan_seconds: float,
-        accepted_of: AcceptedOf,
         results: LateResults | None = None,
     ) -> None:
         self._fleets = fleets
@@ -94,9 +87,6 @@ class Shard:
         self._task_id = task_id
         self._carrier = carrier
         self._scan_seconds = scan_seconds
-        self._accepted_of = accepted_of
-        #: By appid: of those that this task has written nothing for yet, read for all together.
-        self._known: dict[str, tuple[ReleaseSpec, AcceptedWrites]] = {}
         self._pace = Pace(run.manifest, fleets, run)
         self._rows = Rows(fleets, run.key, results)
         self._todo: deque[FleetApp] = deque()
@@ -114,7 +104,6 @@ class Shard:
         for app in apps:
             (self._later if (app.again_at or 0.0) > due else self._todo).append(app)
         await self._client.preload([app.appid for app in self._todo])
-        await self._learn(self._todo)
         async with self._pace.watching(), self._rows.saving():
             while self._todo and not self.is_stopped:
                 async with asyncio.TaskGroup() as group:
@@ -148,10 +137,11 @@ class Shard:
 
     async def _bring_on(self, app: FleetApp, steps: deque[StageStep]) -> None:
         """Run the steps that this task has for a Mini Program, and note how far they came."""
+        spec = spec_of(self._run, app)
         try:
             while steps:
                 step = steps.popleft()
-                progress = await self._run_step(app, step)
+                progress = await self._client.run(self._pace.paced(step(app, spec)))
                 app = self._noted(app, progress.values)
                 if progress.then is not None:
                     steps.append(progress.then)
@@ -171,22 +161,6 @@ class Shard:
             await self._failed(app, error)
         else:
             self._noted(app, {"done": self._task_id, "stage": self._task_id, "tries": 0, "again_at": None})
-
-    async def _run_step(self, app: FleetApp, step: StageStep) -> Progress:
-        if app.appid not in self._known:
-            await self._rows.save()
-            await self._learn([app])
-        spec, accepted = self._known[app.appid]
-        if step is not stages.look:  # it may write: behind it the ledger knows more
-            del self._known[app.appid]
-        return await self._client.run(self._pace.paced(step(app, spec, accepted)))
-
-    async def _learn(self, apps: Iterable[FleetApp]) -> None:
-        """Read what is asked for, and what WeChat accepted lately."""
-        specs = {app.appid: spec_of(self._run, app) for app in apps}
-        fingerprints = {appid: spec.version.fingerprint for appid, spec in specs.items()}
-        accepted = await asyncio.to_thread(self._accepted_of, fingerprints)
-        self._known.update({appid: (spec, accepted[appid]) for appid, spec in specs.items()})
 
     def _steps(self, app: FleetApp) -> Sequence[StageStep]:
         if self._task_id == CONFIGURE:

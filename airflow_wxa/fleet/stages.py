@@ -22,6 +22,7 @@ from airflow_wxa.steps import (
     configure_server_domains,
     privacy_scan,
     prove_server_domains,
+    recall,
     release_version,
     set_privacy_setting,
     submit_version,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.webview_domain import WebviewDomain
     from airflow_wxa.release import ReleaseSpec
-    from airflow_wxa.steps import AcceptedWrites, Step
+    from airflow_wxa.steps import Step
     from airflow_wxa.store.fleets import FleetApp, Word
 
 CONFIGURE: Final = "configure_domains"
@@ -43,8 +44,8 @@ _QUOTA_USED_UP: Final = 85085
 _ALL_OF_IT: Final = 10**9  # a reserve that no quota is above: nothing is submitted
 
 
-#: Takes a Mini Program, what is asked for, and what WeChat accepted of this run lately.
-StageStep: TypeAlias = Callable[["FleetApp", "ReleaseSpec", "AcceptedWrites"], "Step[Progress]"]
+#: Takes a Mini Program and what is asked for.
+StageStep: TypeAlias = Callable[["FleetApp", "ReleaseSpec"], "Step[Progress]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +66,17 @@ class Progress:
     then: StageStep | None = None
 
 
-def configure(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Step[Progress]:
+def configure(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
     """Bring server and business domains to what is wanted; a list that is so already is not written.
 
     :raises WxaError: 89231 where ``on_individual`` is ``stop``, 89020, and whatever the step raises.
     """
     servers: tuple[Any, ...] = ()
     if (asked := spec.server_domains) is not None:
-        servers = ((yield from configure_server_domains(app.appid, *asked, accepted=accepted)),)
+        servers = ((yield from configure_server_domains(app.appid, *asked)),)
     if app.individual and spec.params["on_individual"] != "stop":
         return Progress(servers)
-    outcome = yield from configure_domains(app.appid, spec.action, spec.wanted, skip_equal=True, accepted=accepted)
+    outcome = yield from configure_domains(app.appid, spec.action, spec.wanted, skip_equal=True)
     if outcome.outcome == "individual" and spec.params["on_individual"] != "stop":
         return Progress((*servers, outcome), {"individual": 1})
     if not outcome.is_done:
@@ -88,18 +89,18 @@ def configure(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Ste
     return Progress((*servers, outcome), values)
 
 
-def commit(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Step[Progress]:
+def commit(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
     """Upload the code of a Mini Program that may submit; one that needs no submission is left as it is."""
     if app.audit_grant != "held":
         return Progress()
     user_desc = spec.params["user_desc"] or spec.version.user_version
-    outcome = yield from commit_code(spec.version, user_desc, accepted=accepted)
+    outcome = yield from commit_code(spec.version, user_desc)
     was_planned = "commit" in (app.plan or {}).get("steps", ())
-    changed = was_planned and outcome.outcome == "unchanged" and not _is_own(app, "commit", accepted)
+    changed = was_planned and outcome.outcome == "unchanged" and not (yield from _is_own(app, spec, "commit"))
     return Progress((outcome,), _planned_again("its code had been committed meanwhile") if changed else {})
 
 
-def submit(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Step[Progress]:
+def submit(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
     """Submit the version once its scan has ended, or adopt its sheet.
 
     :raises WxaQuotaError: 85085 without a grant, when there is no sheet to adopt; nothing is submitted then.
@@ -113,7 +114,7 @@ def submit(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Step[P
         if scan.outcome == "scanning":
             return Progress(scans=True)
         if spec.params["privacy_setting"]:
-            yield from set_privacy_setting(app.appid, spec.params["privacy_setting"], accepted=accepted)
+            yield from set_privacy_setting(app.appid, spec.params["privacy_setting"])
     how = Submission(
         version_desc=spec.params["version_desc"] or "",
         privacy_api_not_use=not_use,
@@ -121,15 +122,15 @@ def submit(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Step[P
         quota_reserve=None if is_granted else _ALL_OF_IT,
         noted_auditid=app.auditid,
     )
-    outcome = yield from submit_version(spec.version, how, accepted=accepted)
+    outcome = yield from submit_version(spec.version, how)
     values: dict[str, Any] = {"auditid": outcome.auditid, "audit_grant": "spent" if is_granted else ""}
-    is_news = outcome.outcome == "adopted" and not app.auditid and not _is_own(app, "submit_audit", accepted)
-    if is_granted and is_news:
+    is_news = is_granted and outcome.outcome == "adopted" and not app.auditid
+    if is_news and not (yield from _is_own(app, spec, "submit_audit")):
         values |= _planned_again("a sheet of this version was there")
     return Progress((outcome,), values)
 
 
-def look(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Step[Progress]:  # noqa: ARG001  (as the others take)
+def look(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:  # noqa: ARG001  (as the others take)
     """Look where the review stands.
 
     :raises WxaAuditRejected: it ended so.
@@ -137,28 +138,26 @@ def look(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Step[Pro
     """
     if not app.auditid:  # online already
         return Progress()
-    outcome = yield from audit_status(app.appid, app.auditid, just_submitted=app.auditid in accepted.submitted)
+    outcome = yield from audit_status(app.appid, app.auditid)
     if error := audit_error(outcome):
         raise error
     return Progress(in_audit=outcome.outcome != "approved")
 
 
-def publish(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites) -> Step[Progress]:
+def publish(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
     """Release the approved version, then prove that it and its domains are online."""
     wanted = _effective(app, spec)
-    outcome = yield from release_version(spec.version, wanted, noted_auditid=app.auditid, accepted=accepted)
+    outcome = yield from release_version(spec.version, wanted, noted_auditid=app.auditid)
     steps = (app.plan or {}).get("steps", ())
     was_online = outcome.outcome == "already_released" and "nothing" not in steps
-    changed = was_online and not _is_own(app, "release", accepted)
+    changed = was_online and not (yield from _is_own(app, spec, "release"))
     values = _planned_again("it was online already") if changed else {}
     return Progress((outcome,), values, then=partial(_verify, released_at=outcome.release_time))
 
 
-def _verify(app: FleetApp, spec: ReleaseSpec, accepted: AcceptedWrites, *, released_at: int) -> Step[Progress]:
+def _verify(app: FleetApp, spec: ReleaseSpec, *, released_at: int) -> Step[Progress]:
     individual = bool(app.individual)
-    yield from verify_release(
-        spec.version, _effective(app, spec), individual=individual, released_at=released_at, accepted=accepted
-    )
+    yield from verify_release(spec.version, _effective(app, spec), individual=individual, released_at=released_at)
     action, servers = spec.server_domains or ("", {})
     if action in {"add", "set"}:
         yield from prove_server_domains(app.appid, servers)
@@ -189,9 +188,9 @@ def ending(error: WxaError) -> dict[str, Any]:
     return {"outcome": word, "errcode": errcode, "what": what, "next_step": error.next_step}
 
 
-def _is_own(app: FleetApp, endpoint: str, accepted: AcceptedWrites) -> bool:
-    """Tell whether what is there already may be the work of an earlier try."""
-    return bool(app.tries) or endpoint in accepted.before
+def _is_own(app: FleetApp, spec: ReleaseSpec, endpoint: str) -> Step[bool]:
+    """Tell whether what is there already, and was not sent by this step, may be the work of an earlier try."""
+    return bool(app.tries) or endpoint in (yield from recall(app.appid, spec.version.fingerprint)).before
 
 
 def _planned_again(why: str) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from airflow_wxa.errors import WxaError
 from airflow_wxa.steps import LAG_SECONDS, NOTHING_ACCEPTED, AcceptedWrites
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Sequence
 
+    from airflow_wxa.steps import Recall
     from airflow_wxa.store import Ledger, TaskRef
     from airflow_wxa.store.ledger import Entry
 
@@ -21,44 +22,42 @@ _REGISTERING: Final = ("add", "set")  # actions that put hosts onto the platform
 
 
 def accepted_writes(
-    open_ledger: Callable[[], Ledger], component_appid: str, task: TaskRef, fingerprints: Mapping[str, str]
-) -> dict[str, AcceptedWrites]:
-    """Return, by appid, what the ledger knows of a run's writes that WeChat accepted within the last ten minutes.
+    open_ledger: Callable[[], Ledger], component_appid: str, task: TaskRef, questions: Sequence[Recall]
+) -> list[AcceptedWrites]:
+    """Return, for each question, the writes of a run that WeChat accepted within the last ten minutes.
 
     Outside of a run, and where the store does not answer, that is nothing; then a step decides from what WeChat shows.
 
     :param open_ledger: opens it; called only when there is something to read.
-    :param fingerprints: appid → of the version that the step is about; ``""``: of any.
     """
     if not task.run_id:
-        return dict.fromkeys(fingerprints, NOTHING_ACCEPTED)
+        return [NOTHING_ACCEPTED] * len(questions)
+    appids = {each.appid for each in questions}
     try:
         ledger = open_ledger()
-        lately = ledger.accepted(component_appid, fingerprints, task, seconds=LAG_SECONDS)
-        withdrawn = ledger.withdrawn(component_appid, fingerprints, task)
-        noted = {
-            (whose, mark): auditid for whose, mark, auditid in ledger.auditids(component_appid, fingerprints, task)
-        }
+        lately = ledger.accepted(component_appid, appids, task, seconds=LAG_SECONDS)
+        withdrawn = ledger.withdrawn(component_appid, appids, task)
+        noted = {(whose, mark): auditid for whose, mark, auditid in ledger.auditids(component_appid, appids, task)}
     except WxaError as error:
         log.warning("what WeChat accepted lately is not known, the step goes on: %s", error.what)
-        return dict.fromkeys(fingerprints, NOTHING_ACCEPTED)
+        return [NOTHING_ACCEPTED] * len(questions)
     of_platform = [row for row in lately if not row[0].appid]
     of_appid: dict[str, list[tuple[Entry, float]]] = {}
     for row in lately:
         if row[0].appid:
             of_appid.setdefault(row[0].appid, []).append(row)
-    return {
-        appid: _accepted(
+    return [
+        _accepted(
             [
                 (row, ago)
-                for row, ago in (*of_appid.get(appid, ()), *of_platform)
-                if fingerprint in ("", row.fingerprint) or not row.fingerprint
+                for row, ago in (*of_appid.get(each.appid, ()), *of_platform)
+                if each.fingerprint in ("", row.fingerprint) or not row.fingerprint
             ],
-            (auditid for whose, auditid in withdrawn if whose == appid),
-            noted.get((appid, fingerprint), ""),
+            (auditid for whose, auditid in withdrawn if whose == each.appid),
+            noted.get((each.appid, each.fingerprint), ""),
         )
-        for appid, fingerprint in fingerprints.items()
-    }
+        for each in questions
+    ]
 
 
 def _accepted(rows: list[tuple[Entry, float]], withdrawn: Iterable[str], noted_auditid: str) -> AcceptedWrites:

@@ -9,12 +9,14 @@ from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.call import Reply
 from airflow_wxa.client.metrics import count
 from airflow_wxa.errors import WxaApiError, WxaAuditRejected, WxaError, WxaSpecError
+from airflow_wxa.hooks.accepted import accepted_writes
 from airflow_wxa.store import Result, TaskRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow_wxa.api.call import Call
+    from airflow_wxa.steps import AcceptedWrites, Recall
     from airflow_wxa.store import Ledger
 
 log = logging.getLogger(__name__)
@@ -88,6 +90,10 @@ class Recorder:
         if results:
             self._keep(lambda ledger: ledger.settle(self._component_appid, self._task, results))
         return [None] * ended
+
+    def recall(self, questions: Sequence[Recall]) -> list[AcceptedWrites]:
+        """Return the writes of the task's run that WeChat accepted lately, for each question."""
+        return accepted_writes(self._open_ledger, self._component_appid, self._task, questions)
 
     def _keep(self, write: Callable[[Ledger], object]) -> None:
         """Write after the fact: the work is done, so a store that fails now is only told about."""

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from airflow_wxa.acts import Act
     from airflow_wxa.api.webview_domain import Action
     from airflow_wxa.steps import Step
-    from airflow_wxa.steps.lag import AcceptedWrites
 
 
 class ReleaseSteps:
@@ -55,7 +54,6 @@ class ReleaseSteps:
         def run(self, step: Step[Any], *, fence: str = "") -> Any: ...  # noqa: D102
         def fence_withdrawal(self, appid: str) -> tuple[str, int]: ...  # noqa: D102
         def changes_left(self, appid: str, endpoint: str) -> int: ...  # noqa: D102
-        def accepted_writes(self, appid: str = "", fingerprint: str = "") -> AcceptedWrites: ...  # noqa: D102
 
     def configure_domains(self, appid: str, action: Action, webviewdomain: Sequence[str] = ()) -> dict[str, Any]:
         """Bring the business domains to what ``action`` wants; ``platform_list_empty`` and ``individual`` are outcomes.
@@ -65,8 +63,7 @@ class ReleaseSteps:
         """
         with failing_at_once():
             wanted = parse_origins(webviewdomain)
-            step = configure_domains(appid, action, wanted, accepted=self.accepted_writes(appid))
-            return self._outcome(step)
+            return self._outcome(configure_domains(appid, action, wanted))
 
     def configure_server_domains(
         self,
@@ -85,10 +82,7 @@ class ReleaseSteps:
         with failing_at_once():
             wanted = parse_server_domains(server_domains or {})
             left = self.changes_left(appid, "modify_domain")
-            accepted = self.accepted_writes(appid)
-            return self._outcome(
-                configure_server_domains(appid, action, wanted, direct=direct, changes_left=left, accepted=accepted)
-            )
+            return self._outcome(configure_server_domains(appid, action, wanted, direct=direct, changes_left=left))
 
     def configure_webview_domains_directly(
         self, appid: str, action: str, webviewdomain: Sequence[str] = ()
@@ -101,10 +95,7 @@ class ReleaseSteps:
         with failing_at_once():
             wanted = parse_origins(webviewdomain)
             left = self.changes_left(appid, "setwebviewdomain_directly")
-            accepted = self.accepted_writes(appid)
-            return self._outcome(
-                configure_webview_domains_directly(appid, action, wanted, changes_left=left, accepted=accepted)
-            )
+            return self._outcome(configure_webview_domains_directly(appid, action, wanted, changes_left=left))
 
     def modify_platform_server_domains(self, action: Any, hosts: Sequence[str] = ()) -> dict[str, Any]:
         """Change or read the platform's own list of server domains; every merchant is concerned.
@@ -114,8 +105,7 @@ class ReleaseSteps:
         """
         with failing_at_once():
             left = self.changes_left(THE_PLATFORM, "modify_wxa_server_domain")
-            accepted = self.accepted_writes()
-            return self._outcome(modify_platform_server_domains(action, hosts, changes_left=left, accepted=accepted))
+            return self._outcome(modify_platform_server_domains(action, hosts, changes_left=left))
 
     def check_account(self, appid: str, *, guide_is_given: bool = False) -> dict[str, Any]:
         """Look at what a release needs of a merchant's account; what it lacks is one list in the error.
@@ -131,8 +121,7 @@ class ReleaseSteps:
         :param privacy_setting: the body of ``setprivacysetting``, by WeChat's names.
         """
         with failing_at_once():
-            accepted = self.accepted_writes(appid)
-            return self._outcome(set_privacy_setting(appid, privacy_setting, accepted=accepted))
+            return self._outcome(set_privacy_setting(appid, privacy_setting))
 
     def commit(
         self,
@@ -148,8 +137,7 @@ class ReleaseSteps:
         with failing_at_once():
             version = CodeVersion.of(appid, template_id, user_version, ext_json)
             fence, left = self.fence_withdrawal(appid) if withdraw_foreign_audit else ("", None)
-            accepted = self.accepted_writes(appid, version.fingerprint)
-            step = commit_code(version, user_desc or user_version, withdrawals_left=left, accepted=accepted)
+            step = commit_code(version, user_desc or user_version, withdrawals_left=left)
             return self._outcome(step, fence)
 
     def submit_audit(
@@ -179,14 +167,12 @@ class ReleaseSteps:
                 quota_reserve=quota_reserve,
                 withdrawals_left=left,
             )
-            accepted = self.accepted_writes(appid, version.fingerprint)
-            return self._outcome(submit_version(version, how, accepted=accepted), fence)
+            return self._outcome(submit_version(version, how), fence)
 
     def audit_status(self, appid: str, auditid: str) -> dict[str, Any]:
         """Look once where the review stands; also rejected and withdrawn are outcomes, to be routed on."""
         with failing_at_once():
-            just_submitted = str(auditid) in self.accepted_writes(appid).submitted
-            return self._outcome(audit_status(appid, str(auditid), just_submitted=just_submitted))
+            return self._outcome(audit_status(appid, str(auditid)))
 
     def release(
         self,
@@ -201,9 +187,8 @@ class ReleaseSteps:
         """Publish the version if its sheet is the latest and approved; nobody is asked, see the operator for that."""
         with failing_at_once():
             version = CodeVersion.of(appid, template_id, user_version, ext_json)
-            accepted = self.accepted_writes(appid, version.fingerprint)
             wanted = parse_origins(webviewdomain)
-            return self._outcome(release_version(version, wanted, noted_auditid=str(auditid), accepted=accepted))
+            return self._outcome(release_version(version, wanted, noted_auditid=str(auditid)))
 
     def verify_release(
         self,
@@ -219,11 +204,8 @@ class ReleaseSteps:
         """Prove that the version is online and that the wanted business domains are effective."""
         with failing_at_once():
             version = CodeVersion.of(appid, template_id, user_version, ext_json)
-            accepted = self.accepted_writes(appid, version.fingerprint)
             wanted = parse_origins(webviewdomain)
-            return self._outcome(
-                verify_release(version, wanted, individual=individual, released_at=released_at, accepted=accepted)
-            )
+            return self._outcome(verify_release(version, wanted, individual=individual, released_at=released_at))
 
     def gray_release(
         self,
@@ -248,20 +230,19 @@ class ReleaseSteps:
                 support_debuger_first=support_debuger_first,
                 support_experiencer_first=support_experiencer_first,
                 noted_auditid=str(auditid),
-                accepted=self.accepted_writes(appid, version.fingerprint),
             )
             return self._outcome(step)
 
     def revert_gray_release(self, appid: str) -> dict[str, Any]:
         """Take a staged release back: everybody sees what is online again."""
         with failing_at_once():
-            return self._outcome(revert_gray_release(appid, self.accepted_writes(appid)))
+            return self._outcome(revert_gray_release(appid))
 
     def undo_audit(self, appid: str, auditid: str) -> dict[str, Any]:
         """Take a sheet in audit back, once; see :class:`WxaUndoAuditOperator`."""
         with failing_at_once():
             fence, left = self.fence_withdrawal(appid)
-            step = withdraw_audit(appid, str(auditid), left, accepted=self.accepted_writes(appid))
+            step = withdraw_audit(appid, str(auditid), left)
             return self._outcome(step, fence)
 
     apply_privacy_interface = door(acts.ApplyPrivacyInterface)

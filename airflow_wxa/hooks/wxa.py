@@ -18,12 +18,12 @@ from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.client import AsyncWxaClient, WxaClient
 from airflow_wxa.client.metrics import send_to
 from airflow_wxa.errors import WxaError, WxaSpecError
-from airflow_wxa.hooks.accepted import accepted_writes
 from airflow_wxa.hooks.connection import connection_or_error, unknown_connection
 from airflow_wxa.hooks.metrics import AirflowStats
 from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.taskflow import ReleaseSteps
+from airflow_wxa.steps import Recall
 
 try:
     from airflow.sdk.log import amask_secret
@@ -144,7 +144,7 @@ class WxaHook(ReleaseSteps, BaseHook):
         return open_ledger().auditid(self.read().component_appid, appid, task, fingerprint) if task.run_id else ""
 
     def accepted_writes(self, appid: str = "", fingerprint: str = "") -> AcceptedWrites:
-        """Return what the ledger knows of this run's writes that WeChat accepted within the last ten minutes.
+        """Return the writes of this run that WeChat accepted within the last ten minutes, by the ledger.
 
         Outside of a run, and where the store does not answer, that is nothing; then a step decides from what WeChat
         shows.
@@ -152,7 +152,9 @@ class WxaHook(ReleaseSteps, BaseHook):
         :param appid: the Mini Program; ``""``: only the platform's list.
         :param fingerprint: of the version that the step is about; ``""``: of any.
         """
-        return accepted_writes(open_ledger, self.read().component_appid, current_task(), {appid: fingerprint})[appid]
+        return Recorder(open_ledger, self.read().component_appid, current_task()).recall([Recall(appid, fingerprint)])[
+            0
+        ]
 
     @staticmethod
     def _client(read: WxaConnection, fence: str = "") -> WxaClient:

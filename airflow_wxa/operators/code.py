@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.values import Reader
     from airflow_wxa.api.webview_domain import WebviewDomain
-    from airflow_wxa.steps import AcceptedWrites, Step
+    from airflow_wxa.steps import Step
 
 
 class _VersionOperator(MiniProgramFields):
@@ -80,9 +80,6 @@ class _VersionOperator(MiniProgramFields):
             self.log.info(outcome.in_words())
         returned: dict[str, Any] = outcome.to_json()
         return returned
-
-    def _accepted(self, version: CodeVersion) -> AcceptedWrites:
-        return WxaHook(self.wxa_conn_id).accepted_writes(version.appid, version.fingerprint)
 
     def _fence_withdrawal(self, asked: bool) -> tuple[str, int | None]:
         return WxaHook(self.wxa_conn_id).fence_withdrawal(self.appid) if asked else ("", None)
@@ -146,7 +143,7 @@ class WxaCommitOperator(_VersionOperator):
             version = self._version()
             fence, left = self._fence_withdrawal(self.withdraw_foreign_audit)
             user_desc = self.user_desc or version.user_version
-            step = commit_code(version, user_desc, withdrawals_left=left, accepted=self._accepted(version))
+            step = commit_code(version, user_desc, withdrawals_left=left)
             return self._run(step, fence)
 
 
@@ -232,7 +229,7 @@ class WxaSubmitAuditOperator(_AdoptingOperator):
                 noted_auditid=noted_auditid,  # XCom is lost on a retry
                 withdrawals_left=left,
             )
-            return self._run(submit_version(version, how, accepted=self._accepted(version)), fence)
+            return self._run(submit_version(version, how), fence)
 
 
 class PublishingOperator(_AdoptingOperator):
@@ -300,7 +297,6 @@ class WxaReleaseOperator(PublishingOperator):
                 wanted,
                 noted_auditid=self.auditid,
                 approved_auditid=self._approved_auditid(context, version, wanted),
-                accepted=self._accepted(version),
             )
             returned = self._run(step)
         announce_release(context, returned, user_version=version.user_version)
@@ -351,7 +347,6 @@ class WxaVerifyReleaseOperator(_AdoptingOperator):
                 parse_origins(self.webviewdomain),
                 individual=self.individual,
                 released_at=self.released_at,
-                accepted=self._accepted(version),
             )
             outcome = self._run(step)
             if servers := parse_server_domains(self.server_domains):

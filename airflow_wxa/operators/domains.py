@@ -80,8 +80,7 @@ class WxaSetWebviewDomainOperator(MiniProgramOperator):
         if warning := warning_of_many(wanted):
             self.log.warning(warning)
         try:
-            accepted = hook.accepted_writes(self.appid)
-            outcome = hook.run(configure_domains(self.appid, action, wanted, accepted=accepted))
+            outcome = hook.run(configure_domains(self.appid, action, wanted))
         except WxaApiError as error:
             self._skip_on(error.errcode, error)
             raise
@@ -169,7 +168,7 @@ class WxaModifyPlatformDomainOperator(PlatformOperator):
     def do(self, hook: WxaHook) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
         with failing_at_once():
-            step = modify_platform_domains(self.action, self.hosts, accepted=hook.accepted_writes())
+            step = modify_platform_domains(self.action, self.hosts)
             return self._told(hook.run(step))
 
     def _told(self, outcome: PlatformOutcome) -> dict[str, Any]:
@@ -222,8 +221,7 @@ class WxaRegisterPlatformDomainOperator(WxaModifyPlatformDomainOperator):
             hosts = self.hosts or [domain.host for domain in parse_origins(self.webviewdomain)]
             try:
                 hook = WxaHook(self.platform_conn_id)
-                accepted = hook.accepted_writes()
-                step = modify_platform_domains("add", hosts, only_if_empty=True, accepted=accepted)
+                step = modify_platform_domains("add", hosts, only_if_empty=True)
                 return self._told(hook.run(step))
             except WxaStateError as error:
                 note_refusal(error, appid=outcome.appid, wxa_conn_id=self.platform_conn_id)

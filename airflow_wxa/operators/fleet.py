@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseOperator
@@ -13,7 +12,6 @@ from airflow.sdk.configuration import conf
 from airflow_wxa.client import AsyncWxaClient
 from airflow_wxa.fleet.rows import LateResults
 from airflow_wxa.fleet.shard import Shard
-from airflow_wxa.hooks.accepted import accepted_writes
 from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
@@ -105,9 +103,7 @@ class WxaFleetShardOperator(BaseOperator):
         self, fleets: Fleets, run: FleetRun, apps: Sequence[FleetApp], read: WxaConnection
     ) -> Wake | None:
         scan_seconds = conf.getfloat("wxa", "privacy_poll_seconds", fallback=60.0)
-        task = current_task()
-        results = LateResults(Recorder(open_ledger, read.component_appid, task))
-        accepted_of = partial(accepted_writes, open_ledger, read.component_appid, task)
+        results = LateResults(Recorder(open_ledger, read.component_appid, current_task()))
         async with AsyncWxaClient(read.egress, read.tokens, results) as client:
             shard = Shard(
                 fleets,
@@ -116,7 +112,6 @@ class WxaFleetShardOperator(BaseOperator):
                 self.task_id,
                 self._carrier,
                 scan_seconds=scan_seconds,
-                accepted_of=accepted_of,
                 results=results,
             )
             return await shard.work(apps)

@@ -65,6 +65,5 @@ class WxaGrayReleaseOperator(PublishingOperator):
                 support_experiencer_first=self.support_experiencer_first,
                 noted_auditid=self.auditid,
                 approved_auditid=self._approved_auditid(context, version, wanted),
-                accepted=self._accepted(version),
             )
             return self._run(step)

@@ -95,7 +95,7 @@ class WxaRollbackOperator(_PlannedOperator):
                 about = _named(plan)
                 require_approval(self.approval_task_id, appid=plan.appid, about=about, wxa_conn_id=self.wxa_conn_id)
             fence = hook.fence(plan.appid, "revertcoderelease")  # before the first look
-            outcome = hook.run(roll_back(plan, hook.accepted_writes(plan.appid)), fence=fence)
+            outcome = hook.run(roll_back(plan), fence=fence)
         left = ", ".join(outcome.left) or "nothing: from here on only a release goes forward"
         self.log.info("%s is online again; left to roll back to: %s", outcome.user_version, left)
         return outcome.to_json()
@@ -113,7 +113,7 @@ class WxaVerifyRollbackOperator(_PlannedOperator):
         hook = WxaHook(self.wxa_conn_id)
         with failing_at_once():
             plan = RollbackPlan.from_json(self.plan)
-            return hook.run(verify_rollback(plan, hook.accepted_writes(plan.appid))).to_json()
+            return hook.run(verify_rollback(plan)).to_json()
 
 
 def _named(plan: RollbackPlan) -> dict[str, Any]:

@@ -46,9 +46,7 @@ class WxaAddToTemplateOperator(PlatformOperator):
     def do(self, hook: WxaHook) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
         with failing_at_once():
-            step = add_to_template(
-                self.user_version, self.user_desc, template_type=self.template_type, accepted=hook.accepted_writes()
-            )
+            step = add_to_template(self.user_version, self.user_desc, template_type=self.template_type)
             outcome = hook.run(step)
         self.log.info(outcome.in_words())
         return outcome.to_json()

@@ -5,7 +5,7 @@ from airflow_wxa.steps.audit import Submission, audit_error, audit_seen, audit_s
 from airflow_wxa.steps.code import commit_code, privacy_scan
 from airflow_wxa.steps.domains import configure_domains, modify_platform_domains, modify_platform_server_domains
 from airflow_wxa.steps.gray import gray_release, revert_gray_release
-from airflow_wxa.steps.lag import LAG_SECONDS, NOTHING_ACCEPTED, AcceptedWrites
+from airflow_wxa.steps.lag import LAG_SECONDS, NOTHING_ACCEPTED, AcceptedWrites, recall
 from airflow_wxa.steps.outcome import (
     AccountOutcome,
     AuditOutcome,
@@ -18,6 +18,7 @@ from airflow_wxa.steps.outcome import (
     PlatformServerOutcome,
     PrivacyOutcome,
     PrivacySettingOutcome,
+    Recall,
     ReleaseOutcome,
     RollbackOutcome,
     RollbackPlan,
@@ -54,6 +55,7 @@ __all__ = [
     "PlatformServerOutcome",
     "PrivacyOutcome",
     "PrivacySettingOutcome",
+    "Recall",
     "ReleaseOutcome",
     "RollbackOutcome",
     "RollbackPlan",
@@ -82,6 +84,7 @@ __all__ = [
     "prove_server_domains",
     "read_effective_server_domains",
     "read_privacy_setting",
+    "recall",
     "release_version",
     "revert_gray_release",
     "roll_back",

@@ -19,7 +19,7 @@ from airflow_wxa.errors import (
     WxaTransportError,
 )
 from airflow_wxa.steps.code import undeclared_interfaces
-from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
+from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
 from airflow_wxa.steps.outcome import AuditOutcome, SubmitOutcome, WithdrawOutcome
 from airflow_wxa.steps.remote_state import (
     NO_SHEET,
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.audit import AuditSheet
     from airflow_wxa.api.code import CodeVersion
-    from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
 
@@ -68,14 +67,11 @@ class Submission:
     withdrawals_left: int | None = None
 
 
-def submit_version(
-    version: CodeVersion, how: Submission = Submission(), *, accepted: AcceptedWrites = NOTHING_ACCEPTED
-) -> Step[SubmitOutcome]:
+def submit_version(version: CodeVersion, how: Submission = Submission()) -> Step[SubmitOutcome]:
     """Submit the trial version for audit, unless a sheet of this very version is in audit or approved: adopt it then.
 
     A sheet that WeChat gave a number but does not show yet is waited for by :func:`audit_status`.
 
-    :param accepted: of this version; a submission of it that is not seen yet is adopted by its auditid.
     :raises WxaBusyError: the trial version still is the one from before our commit.
     :raises WxaSpecError: fields of the form that break WeChat's rules; every one is named with its path.
     :raises WxaStateError: the trial version, or a sheet in audit, is somebody else's; it is named.
@@ -87,6 +83,7 @@ def submit_version(
         version.appid, version_desc=how.version_desc, privacy_api_not_use=how.privacy_api_not_use, form=how.form
     )
     call.content()  # a form that WeChat cannot take is refused before the first look
+    accepted = yield from recall(version.appid, version.fingerprint)
     noted_auditid = how.noted_auditid or accepted.auditid or accepted.noted_auditid
 
     def lags(sheet: AuditSheet | None) -> bool:
@@ -133,7 +130,7 @@ def audit_status(appid: str, auditid: str, *, just_submitted: bool = False) -> S
 
     :param auditid: as :func:`submit_version` returned it.
     :param just_submitted: our submission was accepted within the last ten minutes; a sheet that neither call knows is
-        in audit then.
+        in audit then. A run's ledger tells so by itself.
     :raises WxaInputError: 85012; neither call knows the sheet.
 
     Source: https://developers.weixin.qq.com/community/personal/oCJUsw84V3TNHyqtviFpXVETsm78/follow
@@ -145,7 +142,7 @@ def audit_status(appid: str, auditid: str, *, just_submitted: bool = False) -> S
             raise
         latest = yield from read_latest_sheet(appid)
         if latest is None or latest.auditid != auditid:
-            if just_submitted:
+            if just_submitted or auditid in (yield from recall(appid)).submitted:
                 return AuditOutcome("auditing", appid, auditid)
             raise _unknown_sheet(error, auditid, latest) from None
         sheet = latest
@@ -181,18 +178,16 @@ def audit_seen(appid: str, before: Mapping[str, Any] | None) -> Step[dict[str, A
     return dict(before) if lags else now
 
 
-def withdraw_audit(
-    appid: str, auditid: str, withdrawals_left: int, *, accepted: AcceptedWrites = NOTHING_ACCEPTED
-) -> Step[WithdrawOutcome]:
+def withdraw_audit(appid: str, auditid: str, withdrawals_left: int) -> Step[WithdrawOutcome]:
     """Take a sheet in audit back (撤回审核), once; one that was taken back already costs nothing.
 
     :param auditid: as :func:`submit_version` returned it; another sheet is never taken back for it.
     :param withdrawals_left: of this Mini Program: 5 a day, 10 a month.
-    :param accepted: of this run; a sheet whose withdrawal WeChat accepted is not withdrawn again.
     :raises WxaBusyError: its withdrawal was accepted, and it still reads in audit.
     :raises WxaQuotaError: the withdrawals are used up.
     :raises WxaStateError: the latest sheet is another one, or its review has ended.
     """
+    accepted = yield from recall(appid)
 
     def lags(sheet: AuditSheet | None) -> bool:
         return auditid in accepted.submitted and (sheet is None or sheet.auditid != auditid)

@@ -8,7 +8,7 @@ from airflow_wxa.api.code import commit, get_code_privacy_info, user_desc_proble
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import PRIVACY_API_MISSING_RIGHT_OR_DECLARATION, PRIVACY_CHECK_RUNNING
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaInputError, WxaSpecError, WxaTransportError
-from airflow_wxa.steps.lag import NOTHING_ACCEPTED, still_lagging
+from airflow_wxa.steps.lag import recall, still_lagging
 from airflow_wxa.steps.outcome import CommitOutcome, PrivacyOutcome
 from airflow_wxa.steps.remote_state import (
     foreign_trial,
@@ -23,7 +23,6 @@ from airflow_wxa.steps.remote_state import (
 if TYPE_CHECKING:
     from airflow_wxa.api.audit import AuditSheet
     from airflow_wxa.api.code import CodeVersion
-    from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
 
@@ -32,7 +31,6 @@ def commit_code(
     user_desc: str,
     *,
     withdrawals_left: int | None = None,
-    accepted: AcceptedWrites = NOTHING_ACCEPTED,
 ) -> Step[CommitOutcome]:
     """Upload the version, unless WeChat has it already: on trial, in audit or approved.
 
@@ -41,12 +39,12 @@ def commit_code(
 
     :param user_desc: what changed; the fingerprint is appended.
     :param withdrawals_left: withdraw a foreign sheet that is in audit while there are some; ``None``: never.
-    :param accepted: of this version; a commit of it is not sent again while the trial version is the one from before.
     :raises WxaBusyError: the trial version still is the one from before an accepted commit.
     :raises WxaSpecError: ``user_desc`` holds a mark; nothing was sent.
     :raises WxaStateError: a foreign sheet is in audit, or somebody else committed at the same time: theirs is named.
     """
     _check_user_desc(version.appid, user_desc)
+    accepted = yield from recall(version.appid, version.fingerprint)
     before = yield from read_trial(version, accepted)
     sheet = yield from read_latest_sheet(version.appid)
     unchanged = CommitOutcome("unchanged", version.appid, version.user_version, version.fingerprint)

@@ -38,7 +38,7 @@ from airflow_wxa.errors import (
     WxaTransportError,
     shown,
 )
-from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
+from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, recall, still_lagging
 from airflow_wxa.steps.outcome import DomainOutcome, PlatformOutcome, PlatformServerOutcome, in_order
 
 if TYPE_CHECKING:
@@ -67,7 +67,6 @@ def configure_domains(
     wanted: Sequence[WebviewDomain] = (),
     *,
     skip_equal: bool = False,
-    accepted: AcceptedWrites = NOTHING_ACCEPTED,
 ) -> Step[DomainOutcome]:
     """Bring a Mini Program's business domains to what ``action`` wants, and read them back.
 
@@ -75,13 +74,13 @@ def configure_domains(
     that a merchant token has. 89020 and 89231 are outcomes, on whichever call they come.
 
     :param skip_equal: send no write when the list matches: somebody has looked that the platform's is not empty.
-    :param accepted: of this Mini Program and of the platform.
     :raises WxaBusyError: the list read back, or the platform list, still is as it was before an accepted write.
     :raises WxaSpecError: domains missing where the action needs them, or given where it takes none.
     :raises WxaPlatformSetupError: 89021, naming each host that the platform list does not cover, when that can be read.
     :raises WxaStateError: accepted, but the list read back is not what was wanted.
     """
     _check_action(appid, action, wanted)
+    accepted = yield from recall(appid)
     try:
         before = yield from _read_list(appid, action, accepted)
         if action == "get":
@@ -184,7 +183,6 @@ def modify_platform_domains(
     hosts: Iterable[str] = (),
     *,
     only_if_empty: bool = False,
-    accepted: AcceptedWrites = NOTHING_ACCEPTED,
 ) -> Step[PlatformOutcome]:
     """Change the platform's own list, testing and published version together; every merchant is concerned.
 
@@ -213,7 +211,7 @@ def modify_platform_domains(
         raise (yield from _unverified(wanted, error)) from None
     if invalid := normalised_hosts(reply.answer.get("invalid_wxa_jump_h5_domain", "")):
         raise (yield from _unverified(invalid, None))
-    after = yield from _read_back(_PLATFORM_ENDPOINT, action, wanted, before, accepted)
+    after = yield from _read_back(_PLATFORM_ENDPOINT, action, wanted, before)
     return _registered(PlatformOutcome, action, before, after)
 
 
@@ -222,7 +220,6 @@ def modify_platform_server_domains(
     hosts: Iterable[str] = (),
     *,
     changes_left: int | None = None,
-    accepted: AcceptedWrites = NOTHING_ACCEPTED,
 ) -> Step[PlatformServerOutcome]:
     """Change the platform's own list of server domains; every merchant is concerned, and nothing is sent in vain.
 
@@ -252,7 +249,7 @@ def modify_platform_server_domains(
     else:
         if refused := refused_values(call, reply):
             raise _not_taken(refused)
-    after = yield from _read_back(endpoint, action, wanted, before, accepted, lost)
+    after = yield from _read_back(endpoint, action, wanted, before, lost)
     return _registered(PlatformServerOutcome, action, before, after)
 
 
@@ -261,14 +258,13 @@ def _read_back(
     action: str,
     wanted: frozenset[str],
     before: _PlatformList,
-    accepted: AcceptedWrites,
     lost: WxaTransportError | WxaBusyError | None = None,
 ) -> Step[_PlatformList]:
     """Read the list past lag after a write, and return it if it is as ``action`` wants it; else raise why not.
 
     :param lost: what became of the write, when its answer was lost.
     """
-    seen = accepted.with_write(endpoint.name, before.to_json())
+    seen = (yield from recall()).with_write(endpoint.name, before.to_json())
 
     def undone(after: _PlatformList) -> dict[str, frozenset[str]]:
         return {part: hosts for part, hosts in after.parts.items() if not _platform_done(action, wanted, hosts)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.gray import GrayStatus, getgrayreleaseplan, grayrelease, read_gray_plan, revertgrayrelease
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateError, WxaTransportError
-from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
+from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
 from airflow_wxa.steps.outcome import GrayOutcome
 from airflow_wxa.steps.release import guard_domains, releasable_sheet
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.code import CodeVersion
     from airflow_wxa.api.gray import GrayPlan
     from airflow_wxa.api.webview_domain import WebviewDomain
-    from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
 
@@ -34,7 +33,6 @@ def gray_release(
     support_experiencer_first: bool = False,
     noted_auditid: str = "",
     approved_auditid: str = "",
-    accepted: AcceptedWrites = NOTHING_ACCEPTED,
 ) -> Step[GrayOutcome]:
     """Show the version to this part of the users, if its sheet is the latest and approved; the part only rises.
 
@@ -44,7 +42,6 @@ def gray_release(
     :param wanted: domains that must be configured, and registered where that can be read.
     :param noted_auditid: of our submission, where WeChat leaves the description out.
     :param approved_auditid: the only sheet that may be shown; ``""``: whichever is the latest of this version.
-    :param accepted: of this version, its Mini Program and the platform.
     :raises WxaBusyError: the plan still is the one from before an accepted write.
     :raises WxaStateError: more users see a version already, or the latest sheet is not ours, or not approved.
     """
@@ -55,6 +52,7 @@ def gray_release(
         support_experiencer_first=support_experiencer_first,
     )
     call.content()  # a number that WeChat cannot take is refused before the first look
+    accepted = yield from recall(version.appid, version.fingerprint)
 
     def is_there(plan: GrayPlan) -> bool:
         return plan.is_running and plan.gray_percentage == gray_percentage
@@ -84,13 +82,13 @@ def gray_release(
     return _outcome("raised", version.appid, after)
 
 
-def revert_gray_release(appid: str, accepted: AcceptedWrites = NOTHING_ACCEPTED) -> Step[GrayOutcome]:
+def revert_gray_release(appid: str) -> Step[GrayOutcome]:
     """Cancel the plan that runs: everybody sees what is online again. One that was cancelled already is left alone.
 
-    :param accepted: of this Mini Program.
     :raises WxaBusyError: the plan still runs after an accepted cancellation.
     :raises WxaStateError: no staged release runs, so there is none to take back.
     """
+    accepted = yield from recall(appid)
 
     def lags(plan: GrayPlan) -> bool:
         return plan.is_running and accepted.explains(_REVERT.name, asdict(plan))

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from airflow_wxa.errors import WxaBusyError
-from airflow_wxa.steps.outcome import Pause
+from airflow_wxa.steps.outcome import Pause, Recall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -65,6 +65,15 @@ class AcceptedWrites:
 
 #: Also where nobody keeps a ledger.
 NOTHING_ACCEPTED: Final = AcceptedWrites()
+
+
+def recall(appid: str = "", fingerprint: str = "") -> Step[AcceptedWrites]:
+    """Ask the ledger for the writes of this run that WeChat accepted lately; asked before the first look.
+
+    :param appid: the Mini Program; ``""``: only the platform's list.
+    :param fingerprint: of the version that the step is about; ``""``: of any.
+    """
+    return cast("AcceptedWrites", (yield Recall(appid, fingerprint)))
 
 
 def read_past_lag(read: Callable[[], Step[S]], lags: Callable[[S], bool]) -> Step[S]:

@@ -33,8 +33,20 @@ class Pause:
     seconds: float
 
 
-#: A step: yields calls and pauses, is sent replies or has errors thrown into it, returns its outcome.
-Step: TypeAlias = Generator[Call | Pause, Reply, T]
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """A step yields it to be sent the :class:`~airflow_wxa.steps.AcceptedWrites` of its run, as the ledger has them.
+
+    :param appid: the Mini Program; ``""``: only the platform's list.
+    :param fingerprint: of the version that the step is about; ``""``: of any.
+    """
+
+    appid: str = ""
+    fingerprint: str = ""
+
+
+#: A step: yields calls, pauses and questions, is sent replies or has errors thrown into it, returns its outcome.
+Step: TypeAlias = Generator[Call | Pause | Recall, Reply, T]
 
 
 class _Outcome:

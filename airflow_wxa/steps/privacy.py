@@ -13,13 +13,12 @@ from airflow_wxa.api.privacy import (
     setprivacysetting,
 )
 from airflow_wxa.errors import WxaInputError, WxaStateError
-from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
+from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
 from airflow_wxa.steps.outcome import PrivacySettingOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
 _ENDPOINT: Final = CATALOGUE["setprivacysetting"]
@@ -31,9 +30,7 @@ def read_privacy_setting(appid: str, privacy_ver: int = DEVELOPMENT) -> Step[dic
     return {name: value for name, value in answer.items() if name not in {"errcode", "errmsg"}}
 
 
-def set_privacy_setting(
-    appid: str, privacy_setting: Mapping[str, Any], *, accepted: AcceptedWrites = NOTHING_ACCEPTED
-) -> Step[PrivacySettingOutcome]:
+def set_privacy_setting(appid: str, privacy_setting: Mapping[str, Any]) -> Step[PrivacySettingOutcome]:
     """Bring a privacy guide to what is wanted, unless it is so; what the committed code collects must be told in it.
 
     :param privacy_setting: the body of ``setprivacysetting``.
@@ -51,8 +48,8 @@ def set_privacy_setting(
     if _says(before, privacy_setting):
         return PrivacySettingOutcome("unchanged", appid, version)
     noted = _guide(before)
+    seen = (yield from recall(appid)).with_write(_ENDPOINT.name, noted)
     yield call.knowing(noted)
-    seen = accepted.with_write(_ENDPOINT.name, noted)
 
     def lags(guide: dict[str, Any]) -> bool:
         return not _says(guide, privacy_setting) and seen.explains(_ENDPOINT.name, _guide(guide))

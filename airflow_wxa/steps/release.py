@@ -11,7 +11,7 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import AUDIT_STATUS_NOT_RELEASABLE
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
-from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
+from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
 from airflow_wxa.steps.outcome import ReleaseOutcome, in_order
 from airflow_wxa.steps.remote_state import (
     cut_off,
@@ -40,7 +40,6 @@ def release_version(
     *,
     noted_auditid: str = "",
     approved_auditid: str = "",
-    accepted: AcceptedWrites = NOTHING_ACCEPTED,
 ) -> Step[ReleaseOutcome]:
     """Publish the version, if its sheet is the latest and approved; not twice, also after a lost answer.
 
@@ -51,11 +50,11 @@ def release_version(
     :param wanted: domains that must be effective afterwards.
     :param noted_auditid: of our submission, where WeChat leaves the description out.
     :param approved_auditid: the only sheet that may be published; ``""``: whichever is the latest of this version.
-    :param accepted: of this version, its Mini Program and the platform; a release of it is not sent again.
     :raises WxaBusyError: what an accepted write has changed still is as it was before.
     :raises WxaStateError: the latest sheet is not ours, or not approved; a wanted domain would be dropped, or needs a
         new version; or another version is online after all. Each is named.
     """
+    accepted = yield from recall(version.appid, version.fingerprint)
     before = yield from _read_online(version, accepted)
     if before is not None and _is_done(version, before, accepted):
         yield from _effective_proof(version, wanted, accepted)
@@ -94,16 +93,15 @@ def verify_release(
     *,
     individual: bool = False,
     released_at: int = 0,
-    accepted: AcceptedWrites = NOTHING_ACCEPTED,
 ) -> Step[ReleaseOutcome]:
     """Prove that the version is online and that the wanted domains are effective.
 
     :param individual: no domain proof: an individual's Mini Program cannot have any.
     :param released_at: epoch seconds of our release, where WeChat leaves ``release_version`` out; 0: not known.
-    :param accepted: of this version.
     :raises WxaBusyError: what is online, or effective, still is as it was before an accepted release.
     :raises WxaStateError: another version is online, or a wanted domain is not effective; all are named.
     """
+    accepted = yield from recall(version.appid, version.fingerprint)
     online = yield from _read_online(version, accepted, since=released_at)
     if online is None or not version.is_online(online, since=released_at):
         raise _not_online("verify_release", version, online, accepted)

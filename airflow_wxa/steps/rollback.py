@@ -15,7 +15,7 @@ from airflow_wxa.api.rollback import get_history_version, read_earlier_versions,
 from airflow_wxa.api.webview_domain import is_permitted
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaSpecError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
-from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
+from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
 from airflow_wxa.steps.outcome import RollbackOutcome, RollbackPlan, in_order
 from airflow_wxa.steps.remote_state import if_known, read_versions
 
@@ -70,13 +70,13 @@ def plan_rollback(appid: str, app_version: str = "") -> Step[RollbackPlan]:
     )
 
 
-def roll_back(plan: RollbackPlan, accepted: AcceptedWrites = NOTHING_ACCEPTED) -> Step[RollbackOutcome]:
+def roll_back(plan: RollbackPlan) -> Step[RollbackOutcome]:
     """Bring the version of the plan back, unless it is online already; not twice, also after a lost answer.
 
-    :param accepted: of this Mini Program; a rollback is not sent again while what is online is as it was before it.
     :raises WxaBusyError: what is online still is as it was before an accepted rollback.
     :raises WxaStateError: something else is online by now, or WeChat refused: 87011, 87012.
     """
+    accepted = yield from recall(plan.appid)
     online = yield from _read_online(plan, accepted)
     if _is_back(plan, online):
         return (yield from _outcome("already_rolled_back", plan, online))
@@ -106,12 +106,13 @@ def roll_back(plan: RollbackPlan, accepted: AcceptedWrites = NOTHING_ACCEPTED) -
     )
 
 
-def verify_rollback(plan: RollbackPlan, accepted: AcceptedWrites = NOTHING_ACCEPTED) -> Step[RollbackOutcome]:
+def verify_rollback(plan: RollbackPlan) -> Step[RollbackOutcome]:
     """Prove that the version is online, and that no business domain that was effective before is lost.
 
     :raises WxaBusyError: what is online still is as it was before an accepted rollback.
     :raises WxaStateError: another version is online, or a domain is lost; all are named.
     """
+    accepted = yield from recall(plan.appid)
     online = yield from _read_online(plan, accepted)
     if not _is_back(plan, online):
         if _lags(online, accepted):

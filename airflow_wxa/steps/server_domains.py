@@ -42,7 +42,7 @@ from airflow_wxa.errors import (
     WxaStateError,
     WxaTransportError,
 )
-from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
+from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
 from airflow_wxa.steps.outcome import DomainListsOutcome
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.api.endpoints import Endpoint
     from airflow_wxa.api.server_domain import DomainLists
-    from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
 #: What a list can be asked for.
@@ -91,7 +90,6 @@ def configure_server_domains(
     *,
     direct: bool = False,
     changes_left: int | None = None,
-    accepted: AcceptedWrites = NOTHING_ACCEPTED,
 ) -> Step[DomainListsOutcome]:
     """Bring a Mini Program's server domains to what ``action`` wants, and read them back; nothing is sent in vain.
 
@@ -107,7 +105,7 @@ def configure_server_domains(
     :raises WxaBusyError: the lists read back still are as they were before an accepted write.
     """
     way = _DIRECT if direct else _PLATFORM
-    return (yield from _configured(way, appid, action, wanted, changes_left, accepted))
+    return (yield from _configured(way, appid, action, wanted, changes_left))
 
 
 def configure_webview_domains_directly(
@@ -116,7 +114,6 @@ def configure_webview_domains_directly(
     wanted: Iterable[WebviewDomain] = (),
     *,
     changes_left: int | None = None,
-    accepted: AcceptedWrites = NOTHING_ACCEPTED,
 ) -> Step[DomainListsOutcome]:
     """Bring a Mini Program's business domains in direct mode to what ``action`` wants; effective after a release.
 
@@ -127,7 +124,7 @@ def configure_webview_domains_directly(
     origins = frozenset(domain.origin for domain in wanted)
     lists = {_WEBVIEW: origins} if origins else {}
     try:
-        return (yield from _configured(_DIRECT_WEBVIEW, appid, action, lists, changes_left, accepted))
+        return (yield from _configured(_DIRECT_WEBVIEW, appid, action, lists, changes_left))
     except WxaApiError as error:
         if error.errcode == WEBVIEW_CONFIRM_FILE_CHECK_FAILED:
             yield from _hand_over_file(error, appid, origins)
@@ -184,7 +181,6 @@ def _configured(
     action: str,
     wanted: DomainLists,
     changes_left: int | None,
-    accepted: AcceptedWrites,
 ) -> Step[DomainListsOutcome]:
     _check_asked(way, appid, action, wanted)
     before = yield from _read_lists(way, appid)
@@ -194,8 +190,8 @@ def _configured(
     writes = yield from _writes(way, appid, action, wanted, before)
     if changes_left is not None and len(writes) > changes_left:
         raise budget_used_up(way.endpoint, appid, changes_left, len(writes))
-    seen, lost = accepted, None
-    state = before
+    seen, state = (yield from recall(appid)), before
+    lost: WxaTransportError | WxaBusyError | None = None
     for each in writes:
         try:
             reply = yield each.knowing(_plain(state))

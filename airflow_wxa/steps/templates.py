@@ -13,39 +13,31 @@ from airflow_wxa.api.templates import (
     read_templates,
 )
 from airflow_wxa.errors import WxaBusyError, WxaSpecError, WxaTransportError
-from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, still_lagging
+from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
 from airflow_wxa.steps.outcome import TemplateOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_wxa.api.templates import Draft, Template
-    from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
 
 _STEP = "addtotemplate"
 
 
-def add_to_template(
-    user_version: str = "",
-    user_desc: str = "",
-    *,
-    template_type: int = 0,
-    accepted: AcceptedWrites = NOTHING_ACCEPTED,
-) -> Step[TemplateOutcome]:
+def add_to_template(user_version: str = "", user_desc: str = "", *, template_type: int = 0) -> Step[TemplateOutcome]:
     """Make a template of the one draft of this version and description, unless there is one of it.
 
     A second call would make a second template, so it is not repeated: after a lost answer the templates are read.
 
     :param user_version: of the draft; ``""``: any; so for ``user_desc``, but one of the two is needed.
     :param template_type: 0 ordinary, 1 standard.
-    :param accepted: of this run; a draft that WeChat took is not sent again while its template is not seen.
     :raises WxaSpecError: no draft, or several, are of this version and description; nothing was sent.
     :raises WxaBusyError: WeChat took the draft, and its template is not seen yet.
     """
     draft = _picked((yield from _drafts()), user_version, user_desc)
     noted = {"draft_id": draft.draft_id, "template_type": template_type}
-    was_accepted = accepted.explains(_STEP, noted)
+    was_accepted = (yield from recall()).explains(_STEP, noted)
 
     def made(library: Sequence[Template] | None) -> Template | None:
         of_draft = [each for each in library or () if each.template_type == template_type and each.is_made_of(draft)]

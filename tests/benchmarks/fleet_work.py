@@ -13,7 +13,6 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,6 @@ from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import plan_all
 from airflow_wxa.fleet.rows import LateResults
 from airflow_wxa.fleet.shard import Shard, spec_of
-from airflow_wxa.hooks.accepted import accepted_writes
 from airflow_wxa.hooks.recorder import Recorder
 from airflow_wxa.store import Ledger, Store, TaskRef
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
@@ -129,7 +127,6 @@ async def _shard(number: int, url: str, store_url: str) -> None:
             "configure_domains",
             f"rest/{number}",
             scan_seconds=60.0,
-            accepted_of=partial(accepted_writes, lambda: Ledger(store_url), PLATFORM, task),
             results=results,
         )
         await carried.work(apps)

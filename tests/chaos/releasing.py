@@ -16,6 +16,7 @@ from airflow_wxa.steps import (
     LAG_SECONDS,
     NOTHING_ACCEPTED,
     AcceptedWrites,
+    Recall,
     Submission,
     audit_error,
     audit_status,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from airflow_wxa.client import WxaClient
-    from airflow_wxa.steps import AuditOutcome, ReleaseOutcome, Step
+    from airflow_wxa.steps import ReleaseOutcome, Step
 
 VERSION: Final = CodeVersion.of(APPID, 47, "1.4.0")
 TRIES: Final = 3  # the first, and the DAG's two retries
@@ -81,11 +82,11 @@ class Memory:
                 self.accepted = _known(self.accepted, self._calls[noted], answer)
         return [None] * len(answers)
 
-    def audit_status(self, auditid: str) -> Step[AuditOutcome]:
-        return audit_status(APPID, auditid, just_submitted=auditid in self.accepted.submitted)
-
     def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> Sequence[None]:
         return [None] * len(steps)
+
+    def recall(self, questions: Sequence[Recall]) -> Sequence[AcceptedWrites]:
+        return [self.accepted] * len(questions)
 
 
 def _known(accepted: AcceptedWrites, call: Call, reply: Reply) -> AcceptedWrites:
@@ -101,43 +102,40 @@ def _known(accepted: AcceptedWrites, call: Call, reply: Reply) -> AcceptedWrites
     return accepted
 
 
-def tasks(plan: Plan, memory: Memory) -> Generator[Task, Any, ReleaseOutcome]:
+def tasks(plan: Plan) -> Generator[Task, Any, ReleaseOutcome]:
     """Yield the tasks of a release, be sent their outcomes, and return the last one's."""
     version, wanted, left = plan.version, plan.wanted, plan.withdrawals_left
-    domains = yield Task("configure_domains", lambda: configure_domains(APPID, "add", wanted, accepted=memory.accepted))
+    domains = yield Task("configure_domains", lambda: configure_domains(APPID, "add", wanted))
     if domains.outcome == "platform_list_empty":
         hosts = [domain.host for domain in wanted]
-        yield Task("register_platform_domains", lambda: modify_platform_domains("add", hosts, accepted=memory.accepted))
-        yield Task("configure_domains_again", lambda: configure_domains(APPID, "add", wanted, accepted=memory.accepted))
+        yield Task("register_platform_domains", lambda: modify_platform_domains("add", hosts))
+        yield Task("configure_domains_again", lambda: configure_domains(APPID, "add", wanted))
     user_desc = f"release {version.user_version}"
-    yield Task("commit_code", lambda: commit_code(version, user_desc, withdrawals_left=left, accepted=memory.accepted))
+    yield Task("commit_code", lambda: commit_code(version, user_desc, withdrawals_left=left))
     while (yield Task("wait_for_privacy_scan", lambda: privacy_scan(APPID))).outcome != "clear":
         pass
     how = Submission(version_desc="demo 1/1", withdrawals_left=left)
-    auditid = (yield Task("submit_audit", lambda: submit_version(version, how, accepted=memory.accepted))).auditid
-    review = yield Task("wait_for_audit", lambda: memory.audit_status(auditid))
+    auditid = (yield Task("submit_audit", lambda: submit_version(version, how))).auditid
+    review = yield Task("wait_for_audit", lambda: audit_status(APPID, auditid))
     while review.outcome in _STILL_OPEN:
-        review = yield Task("wait_for_audit", lambda: memory.audit_status(auditid))
+        review = yield Task("wait_for_audit", lambda: audit_status(APPID, auditid))
     if (ended_badly := audit_error(review)) is not None:
         raise ended_badly
-    released = yield Task(
-        "release", lambda: release_version(version, wanted, noted_auditid=auditid, accepted=memory.accepted)
-    )
+    released = yield Task("release", lambda: release_version(version, wanted, noted_auditid=auditid))
     outcome: ReleaseOutcome = yield Task(
         "verify_release",
-        lambda: verify_release(version, wanted, released_at=released.release_time, accepted=memory.accepted),
+        lambda: verify_release(version, wanted, released_at=released.release_time),
     )
     return outcome
 
 
-def carried(plan: Plan, work: Callable[[Task, int], Any], memory: Memory | None = None) -> ReleaseOutcome:
+def carried(plan: Plan, work: Callable[[Task, int], Any]) -> ReleaseOutcome:
     """Carry a release to its end; a task whose error may be repeated is tried three times, as by Airflow.
 
     :param work: does one try of a task, and returns its outcome.
-    :param memory: of the run; ``None``: it knows of no accepted write.
     :raises WxaError: what stopped the run.
     """
-    flow = tasks(plan, memory or Memory())
+    flow = tasks(plan)
     outcome: Any = None
     while True:
         try:
@@ -158,9 +156,9 @@ def _tried(task: Task, work: Callable[[Task, int], Any]) -> Any:
     return work(task, TRIES)
 
 
-def as_one_step(plan: Plan, memory: Memory) -> Step[ReleaseOutcome]:
+def as_one_step(plan: Plan) -> Step[ReleaseOutcome]:
     """Return a release as the calls that it makes, one by one, for whoever wants to stand between them."""
-    flow = tasks(plan, memory)
+    flow = tasks(plan)
     outcome: Any = None
     while True:
         try:

@@ -105,7 +105,7 @@ class Bench:
                 return client.run(task.make())
 
         first = len(self.running.journal)
-        carried(PLAN, work, memory)
+        carried(PLAN, work)
         return [entry.path.rpartition("/")[2] for entry in self.running.journal[first:]]
 
     def begin(self) -> None:

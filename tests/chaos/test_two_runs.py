@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from airflow_wxa.api.call import read_reply
+from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.endpoints import TokenKind
 from airflow_wxa.errors import WxaError, WxaStateError
@@ -18,15 +18,15 @@ from airflow_wxa.sandbox import AuditPlan, Looseness
 from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-from airflow_wxa.steps import Pause
+from airflow_wxa.steps import Recall
 from tests.chaos.releasing import Memory, Plan, as_one_step
 from tests.chaos.witness import WORLDS, Witness, contested_world
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_wxa.api.call import Call, Reply
-    from airflow_wxa.steps import Step
+    from airflow_wxa.api.call import Reply
+    from airflow_wxa.steps import Pause, Step
 
 pytestmark = pytest.mark.chaos
 
@@ -54,7 +54,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self._memory = Memory()
-        self._step: Step[Any] = as_one_step(self.plan, self._memory)
+        self._step: Step[Any] = as_one_step(self.plan)
         self._next: Call | None = self._unpaused(self._step.send(None))  # type: ignore[arg-type]
 
     @property
@@ -91,10 +91,11 @@ class Run:
         except WxaError as stop:
             self.ended = stop
 
-    def _unpaused(self, wish: Call | Pause) -> Call:
-        """Return the next call; a pause is over at once."""
-        while isinstance(wish, Pause):
-            wish = next(self._step)
+    def _unpaused(self, wish: Call | Pause | Recall) -> Call:
+        """Return the next call; a pause is over at once, a question is answered."""
+        while not isinstance(wish, Call):
+            answer = self._memory.recall([wish])[0] if isinstance(wish, Recall) else None
+            wish = self._step.send(answer)  # type: ignore[arg-type]
         return wish
 
     def _answer(self, call: Call) -> Reply:

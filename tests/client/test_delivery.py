@@ -14,14 +14,14 @@ from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.client.delivery import Answer, Deliverer, Note, Request, TokenOf
 from airflow_wxa.errors import WxaCredentialError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from airflow_wxa.steps import Pause
+from airflow_wxa.steps import NOTHING_ACCEPTED, Pause, Recall, recall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.client.delivery import Delivery
-    from airflow_wxa.steps import Step
+    from airflow_wxa.steps import AcceptedWrites, Step
 
 READ = getversioninfo(APPID)
 WRITE = commit(CodeVersion.of(APPID, 47, "1.4.0"), "release")
@@ -43,6 +43,9 @@ class Watcher:
         raise NotImplementedError
 
     def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> list[None]:
+        raise NotImplementedError
+
+    def recall(self, questions: Sequence[Recall]) -> list[AcceptedWrites]:
         raise NotImplementedError
 
 
@@ -190,6 +193,20 @@ def test_the_end_of_a_step_is_noted_beside_its_last_write() -> None:
     assert carrier.carry(Deliverer("https://h", WATCHER).step(writing("outcome"))) == "outcome"
     assert carrier.wanted[-1] == Note(WATCHER.ended, (WRITE, "outcome"))
     assert Pause(3) in carrier.wanted
+
+
+def asking() -> Step[AcceptedWrites]:
+    return (yield from recall(APPID, "f1"))
+
+
+def test_a_question_goes_to_the_observer_and_its_answer_into_the_step() -> None:
+    known, delivery = NOTHING_ACCEPTED.with_write("commit", None), Deliverer("https://h", WATCHER).step(asking())
+    assert next(delivery) == Note(WATCHER.recall, Recall(APPID, "f1"))
+    assert delivery.send(known) == Note(WATCHER.ended, (None, known))
+
+
+def test_where_nobody_keeps_a_ledger_nothing_is_known() -> None:
+    assert Carrier().carry(Deliverer("https://h", None).step(asking())) == NOTHING_ACCEPTED
 
 
 def test_why_a_step_stopped_is_noted_and_raised() -> None:

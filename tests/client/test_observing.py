@@ -13,17 +13,17 @@ from airflow_wxa.access import FixedTokens
 from airflow_wxa.api.code import CodeVersion, commit, getversioninfo, release
 from airflow_wxa.client import AsyncWxaClient, Egress, WxaClient
 from airflow_wxa.client.asynchronous import _Batches
-from airflow_wxa.client.delivery import without_waiting
+from airflow_wxa.client.delivery import gathered, without_waiting
 from airflow_wxa.errors import WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
-from airflow_wxa.steps import Pause, commit_code
+from airflow_wxa.steps import NOTHING_ACCEPTED, Pause, commit_code, recall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.sandbox import RunningSandbox, World
-    from airflow_wxa.steps import Step
+    from airflow_wxa.steps import AcceptedWrites, Recall, Step
 
 VERSION = CodeVersion.of(APPID, 47, "1.4.0")
 
@@ -45,6 +45,8 @@ class Notebook:
         self.refuses = refuses
         self.batches: list[int] = []
         self.told: list[tuple[str, Any]] = []
+        self.asked: list[int] = []
+        self.known = NOTHING_ACCEPTED
 
     def before(self, calls: Sequence[Call]) -> list[int]:
         time.sleep(0.02)
@@ -61,6 +63,10 @@ class Notebook:
     def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> list[None]:
         self.told += [("ended", getattr(end, "outcome", type(end).__name__)) for _, end in steps]
         return [None] * len(steps)
+
+    def recall(self, questions: Sequence[Recall]) -> list[AcceptedWrites]:
+        self.asked.append(len(questions))
+        return [self.known] * len(questions)
 
 
 TOKENS = FixedTokens({APPID: MERCHANT_TOKEN})
@@ -93,6 +99,26 @@ def test_hundreds_of_intents_are_noted_in_a_few_batches_before_any_is_sent(wxa_s
     assert sum(notebook.batches) == 300
     assert len(notebook.batches) <= 5
     assert len([each for each in notebook.told if each[0] == "after"]) == 300
+
+
+def test_questions_of_one_moment_are_asked_together_and_each_is_answered_by_itself() -> None:
+    class Ledger(Notebook):
+        @gathered(0.05)
+        def recall(self, questions: Sequence[Recall]) -> list[AcceptedWrites]:
+            super().recall(questions)
+            return [NOTHING_ACCEPTED.with_write("commit", each.appid) for each in questions]
+
+    def late(number: int) -> Step[AcceptedWrites]:
+        yield Pause(number * 0.0001)
+        return (yield from recall(f"wx{number}"))
+
+    async def ask() -> list[AcceptedWrites]:
+        async with AsyncWxaClient(Egress("https://h"), TOKENS, notebook) as client:
+            return await asyncio.gather(*(client.run(late(number)) for number in range(100)))
+
+    notebook = Ledger()
+    assert [known.before["commit"] for known in asyncio.run(ask())] == [[f"wx{number}"] for number in range(100)]
+    assert len(notebook.asked) <= 3
 
 
 def test_what_waits_for_nothing_is_noted_without_a_thread(wxa_sandbox: RunningSandbox) -> None:

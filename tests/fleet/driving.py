@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from airflow_wxa.access import FixedTokens
@@ -15,7 +14,6 @@ from airflow_wxa.fleet.plan import plan_all
 from airflow_wxa.fleet.rows import LateResults
 from airflow_wxa.fleet.shard import Shard, spec_of
 from airflow_wxa.fleet.waves import places, read_waves
-from airflow_wxa.hooks.accepted import accepted_writes
 from airflow_wxa.hooks.recorder import Recorder
 from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
@@ -109,7 +107,6 @@ class Drive:
         self.fleets.reopen(self.key, mine, task_id)
         apps = list(self.fleets.apps(self.key, mine, fleet_app.c.outcome.is_(None)))
         task = TaskRef(self.key.dag_id, self.key.run_id, task_id)
-        accepted_of = partial(accepted_writes, self.ledger, PLATFORM, task)
         results = LateResults(Recorder(self.ledger, PLATFORM, task))
         async with self.client(results) as client:
             carried = Shard(
@@ -119,7 +116,6 @@ class Drive:
                 task_id,
                 f"{wave}/{number}",
                 scan_seconds=0.01,
-                accepted_of=accepted_of,
                 results=results,
             )
             return await carried.work(apps)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +15,7 @@ from airflow_wxa.fleet import rows, shard
 from airflow_wxa.fleet.plan import plan_digest
 from airflow_wxa.sandbox import seeded_fleet
 from airflow_wxa.sandbox.server import serve
+from airflow_wxa.steps import NOTHING_ACCEPTED, Recall
 from airflow_wxa.store.fleets import RunKey
 from tests.fleet.driving import Drive
 from tests.fleet.test_outcomes import manifest, tokens
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_wxa.api.call import Call
+    from airflow_wxa.steps import AcceptedWrites
 
 KEY = RunKey("wxa_fleet_release", "run")
 
@@ -90,12 +94,44 @@ def test_an_outcome_is_never_noted_before_the_answer_that_it_stands_on() -> None
             noted.extend(("outcome", end) for _, end in steps)
             return [None] * len(steps)
 
+        def recall(self, questions: Sequence[Recall]) -> Sequence[AcceptedWrites]:
+            raise NotImplementedError
+
     late = rows.LateResults(Ledger())
     late.after([(1, Reply({}))])
     late.ended([(None, 1)])
     late.save()
     late.save()
     assert noted == [("answer", 1), ("outcome", 1), ("answer", 2), ("outcome", 2)]
+
+
+def test_a_question_behind_an_answer_that_is_still_being_noted_waits_for_it() -> None:
+    is_noting, noted = threading.Event(), threading.Event()
+
+    class Ledger:
+        def before(self, calls: Sequence[Call]) -> Sequence[int]:
+            return [1] * len(calls)
+
+        def after(self, answers: Sequence[tuple[int, Any]]) -> Sequence[None]:
+            is_noting.set()
+            time.sleep(0.1)
+            noted.set()
+            return [None] * len(answers)
+
+        def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> Sequence[None]:
+            return [None] * len(steps)
+
+        def recall(self, questions: Sequence[Recall]) -> Sequence[AcceptedWrites]:
+            assert noted.is_set()
+            return [NOTHING_ACCEPTED] * len(questions)
+
+    late = rows.LateResults(Ledger())
+    late.after([(1, Reply({}))])
+    saver = threading.Thread(target=late.save)
+    saver.start()
+    is_noting.wait()
+    assert late.recall([Recall()]) == [NOTHING_ACCEPTED]
+    saver.join()
 
 
 def test_a_scan_that_never_ends_holds_neither_the_fleet_nor_its_grant(

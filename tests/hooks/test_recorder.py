@@ -18,10 +18,12 @@ from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.sandbox import AuditPlan, Fault
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from airflow_wxa.steps import (
+    NOTHING_ACCEPTED,
     AuditOutcome,
     CommitOutcome,
     DomainOutcome,
     PlatformOutcome,
+    Recall,
     ReleaseOutcome,
     SubmitOutcome,
     commit_code,
@@ -93,6 +95,22 @@ def test_a_write_is_noted_before_it_is_sent_and_completed_after_it(bench: Bench)
     assert (entry.result, entry.errcode, entry.appid, entry.endpoint) == ("ok", 0, APPID, "commit")
     assert (entry.task, entry.before) == (TASK, {"trial": None})
     assert entry.asked["user_desc"] == VERSION.described("release 1.4.0")
+
+
+def test_questions_of_one_moment_are_answered_each_by_its_own_mini_program_and_version(bench: Bench) -> None:
+    bench.client().send(COMMIT.knowing({"trial": None}, VERSION.fingerprint))
+    ours, any_version, other_version, other, of_platform = bench.recorder(NEXT_TRY).recall(
+        [
+            Recall(APPID, VERSION.fingerprint),
+            Recall(APPID),
+            Recall(APPID, "0badcafe"),
+            Recall("wx0000000000000009", VERSION.fingerprint),
+            Recall(),
+        ]
+    )
+    assert ours.explains("commit", {"trial": None})
+    assert any_version == ours
+    assert [other_version, other, of_platform] == [NOTHING_ACCEPTED] * 3
 
 
 @pytest.mark.parametrize("call", [getversioninfo(APPID), setwebviewdomain(APPID, "get"), modify_wxa_jump_domain("get")])

@@ -11,13 +11,13 @@ from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.errors import WxaError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import Pause
+from airflow_wxa.steps import NOTHING_ACCEPTED, Pause, Recall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_wxa.api.call import Reply
-    from airflow_wxa.steps import Step
+    from airflow_wxa.steps import AcceptedWrites, Step
 
     Answer = dict[str, Any] | int | WxaError
 
@@ -34,6 +34,7 @@ class Script:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.pauses: list[float] = []
+        self.known: AcceptedWrites = NOTHING_ACCEPTED
 
     @property
     def asked(self) -> list[str]:
@@ -44,11 +45,13 @@ class Script:
         """Return what was sent to one endpoint."""
         return [dict(call.body) for call in self.calls if call.endpoint.name == endpoint]
 
-    def play(self, step: Step[T], **answers: Sequence[Answer]) -> T:
+    def play(self, step: Step[T], known: AcceptedWrites = NOTHING_ACCEPTED, **answers: Sequence[Answer]) -> T:
         """Carry the step to its end; every answer of the script must have been asked for by then.
 
+        :param known: the run's accepted writes, as its ledger has them.
         :param answers: endpoint name → what it answers, call by call.
         """
+        self.known = known
         left = {endpoint: list(said) for endpoint, said in answers.items()}
         try:
             return self._carry(step, left)
@@ -67,6 +70,9 @@ class Script:
             reply = error = None
             if isinstance(wish, Pause):
                 self.pauses.append(wish.seconds)
+                continue
+            if isinstance(wish, Recall):
+                reply = self.known
                 continue
             try:
                 reply = self._answer(wish, left)

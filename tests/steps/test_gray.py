@@ -37,7 +37,7 @@ def test_an_old_plan_right_after_the_write_is_lag(script: Script, slots: Slots, 
 def test_a_retry_that_sees_the_plan_from_before_its_write_sends_nothing(script: Script, version: CodeVersion) -> None:
     accepted = NOTHING_ACCEPTED.with_write("grayrelease", asdict(GrayPlan(GrayStatus.RUNNING, 10)))
     with pytest.raises(WxaBusyError, match="still shows the state from before it"):
-        script.play(gray_release(version, 30, accepted=accepted), getgrayreleaseplan=[plan(10)] * 6)
+        script.play(gray_release(version, 30), known=accepted, getgrayreleaseplan=[plan(10)] * 6)
     assert "grayrelease" not in script.asked
 
 

@@ -105,7 +105,8 @@ class Case:
     ) -> Any:
         accepted = NOTHING_ACCEPTED.with_write("release", {"online": None, "effective": [B.origin]})
         return script.play(
-            verify_release(self.version, [A], accepted=accepted),
+            verify_release(self.version, [A]),
+            known=accepted,
             getversioninfo=[self.slots.versions(None, self.slots.ours)],
             get_effective_webviewdomain=[*[effective(B)] * lagging, *[effective(A)] * ends],
             modify_wxa_jump_domain=[platform(*covering)] * (1 - ends),
@@ -154,7 +155,8 @@ def test_a_retry_does_not_commit_what_was_accepted(
     before = {"trial": {"version": "9.9.9", "description": slots.foreign["user_desc"], "time": 1}}
     accepted = NOTHING_ACCEPTED.with_write("commit", before)
     outcome = script.play(
-        commit_code(version, "release 1.4.0", accepted=accepted),
+        commit_code(version, "release 1.4.0"),
+        known=accepted,
         getversioninfo=[*[slots.versions(slots.foreign)] * lagging, slots.versions(slots.ours)],
         get_latest_auditstatus=[NO_SHEET],
     )
@@ -166,7 +168,8 @@ def test_a_trial_that_is_neither_the_one_before_nor_ours_is_overwritten_by_a_ret
 ) -> None:
     accepted = NOTHING_ACCEPTED.with_write("commit", {"trial": None})
     outcome = script.play(
-        commit_code(version, "release 1.4.0", accepted=accepted),
+        commit_code(version, "release 1.4.0"),
+        known=accepted,
         getversioninfo=[slots.versions(slots.foreign), slots.versions(slots.ours)],
         get_latest_auditstatus=[NO_SHEET],
         commit=[0],
@@ -182,7 +185,7 @@ def submitted(before: Any) -> AcceptedWrites:
 def test_a_retry_adopts_by_its_number_a_sheet_that_is_not_seen_yet(
     script: Script, slots: Slots, version: CodeVersion
 ) -> None:
-    outcome = script.play(submit_version(version, accepted=submitted(None)), get_latest_auditstatus=[NO_SHEET] * READS)
+    outcome = script.play(submit_version(version), known=submitted(None), get_latest_auditstatus=[NO_SHEET] * READS)
     assert (outcome.outcome, outcome.auditid) == ("adopted", "1234567")
     assert sum(script.pauses) == HALF_A_MINUTE
 
@@ -191,7 +194,8 @@ def test_our_accepted_sheet_that_was_withdrawn_is_submitted_anew(
     script: Script, slots: Slots, version: CodeVersion
 ) -> None:
     outcome = script.play(
-        submit_version(version, accepted=submitted(None)),
+        submit_version(version),
+        known=submitted(None),
         get_latest_auditstatus=[slots.sheet(slots.ours, WITHDRAWN), slots.sheet(slots.ours, AUDITING, 7654321)],
         getversioninfo=[slots.versions(slots.ours)],
         queryquota=[QUOTA],
@@ -206,7 +210,8 @@ def test_submit_waits_for_the_trial_version_that_was_committed_a_moment_ago(
     accepted = NOTHING_ACCEPTED.with_write("commit", {"trial": None})
     with pytest.raises(WxaBusyError, match="submit_audit stopped for now: WeChat accepted commit"):
         script.play(
-            submit_version(version, accepted=accepted),
+            submit_version(version),
+            known=accepted,
             get_latest_auditstatus=[NO_SHEET],
             queryquota=[QUOTA],
             getversioninfo=[slots.versions()] * READS,
@@ -219,13 +224,15 @@ def test_a_retry_does_not_release_what_was_accepted(
 ) -> None:
     online = {"version": "9.9.9", "description": slots.foreign["user_desc"], "time": 2}
     accepted = NOTHING_ACCEPTED.with_write("release", {"online": online, "effective": None})
-    step = release_version(version, accepted=accepted)
+    step = release_version(version)
     if shown == "before":
         with pytest.raises(WxaBusyError, match="WeChat accepted release, but"):
-            script.play(step, getversioninfo=[slots.versions(None, slots.foreign)] * READS)
+            script.play(step, known=accepted, getversioninfo=[slots.versions(None, slots.foreign)] * READS)
         return
     nameless = slots.versions(None, slots.ours | {"user_desc": ""})
-    outcome = script.play(step, getversioninfo=[nameless], get_effective_webviewdomain=[effective()] * 2)
+    outcome = script.play(
+        step, known=accepted, getversioninfo=[nameless], get_effective_webviewdomain=[effective()] * 2
+    )
     assert outcome.outcome == "already_released"
 
 
@@ -234,7 +241,8 @@ def test_the_guard_of_a_release_reads_lists_that_lag_again(script: Script, slots
         "modify_wxa_jump_domain", {"testing": [], "published": []}
     )
     outcome = script.play(
-        release_version(version, [A], accepted=accepted),
+        release_version(version, [A]),
+        known=accepted,
         setwebviewdomain=[own(), own(), own(A)],
         modify_wxa_jump_domain=[platform(), platform(A.host)],
         getversioninfo=[slots.versions(), slots.versions(None, slots.ours)],
@@ -249,7 +257,8 @@ def test_the_guard_of_a_release_reads_lists_that_lag_again(script: Script, slots
 def test_a_platform_list_that_was_filled_a_moment_ago_is_waited_for(script: Script, errcode: int) -> None:
     accepted = AcceptedWrites(registered=frozenset({A.host}))
     outcome = script.play(
-        configure_domains(APPID, "add", [A], accepted=accepted),
+        configure_domains(APPID, "add", [A]),
+        known=accepted,
         setwebviewdomain=[own(), errcode, errcode, {"errcode": 0}, own(A)],
     )
     assert outcome.outcome == "configured"
@@ -258,7 +267,7 @@ def test_a_platform_list_that_was_filled_a_moment_ago_is_waited_for(script: Scri
 def test_a_replica_that_does_not_know_the_platform_list_yet_takes_nothing_back(script: Script) -> None:
     accepted = AcceptedWrites(registered=frozenset({A.host}))
     outcome = script.play(
-        configure_domains(APPID, "add", [A], accepted=accepted), setwebviewdomain=[89020, {"errcode": 0}, 89020]
+        configure_domains(APPID, "add", [A]), known=accepted, setwebviewdomain=[89020, {"errcode": 0}, 89020]
     )
     assert (outcome.outcome, outcome.after) == ("configured", None)
 
@@ -267,7 +276,8 @@ def test_another_host_than_the_registered_ones_is_still_refused_at_once(script: 
     accepted = AcceptedWrites(registered=frozenset({B.host}))
     with pytest.raises(WxaPlatformSetupError, match="89021"):
         script.play(
-            configure_domains(APPID, "add", [A], accepted=accepted),
+            configure_domains(APPID, "add", [A]),
+            known=accepted,
             setwebviewdomain=[own(), 89021],
             modify_wxa_jump_domain=[platform(B.host)],
         )
@@ -276,10 +286,14 @@ def test_another_host_than_the_registered_ones_is_still_refused_at_once(script: 
 # Endpoints that contradict each other --------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("told_by", ["ledger", "caller"])
 @pytest.mark.parametrize("said", [85012, {"errcode": 85012, "status": 0}, {"errcode": "85058"}])
-def test_a_sheet_that_neither_call_knows_yet_is_in_audit(script: Script, said: Any) -> None:
+def test_a_sheet_that_neither_call_knows_yet_is_in_audit(script: Script, said: Any, told_by: str) -> None:
     outcome = script.play(
-        audit_status(APPID, "1234567", just_submitted=True), get_auditstatus=[said], get_latest_auditstatus=[NO_SHEET]
+        audit_status(APPID, "1234567", just_submitted=told_by == "caller"),
+        known=submitted(None) if told_by == "ledger" else NOTHING_ACCEPTED,
+        get_auditstatus=[said],
+        get_latest_auditstatus=[NO_SHEET],
     )
     assert outcome.outcome == "auditing"
 
@@ -328,7 +342,8 @@ def test_a_withdrawal_is_spent_once_a_sheet(script: Script, slots: Slots, versio
     error = WxaBusyError if recent else WxaStateError
     with pytest.raises(error, match="undocodeaudit, but" if recent else "another version of this Mini Program"):
         script.play(
-            commit_code(version, "", withdrawals_left=0, accepted=accepted),
+            commit_code(version, "", withdrawals_left=0),
+            known=accepted,
             getversioninfo=[slots.versions()],
             get_latest_auditstatus=[slots.sheet(slots.foreign, AUDITING)] * (READS + 1),
         )

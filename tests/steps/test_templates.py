@@ -38,9 +38,7 @@ def test_a_template_that_shows_late_is_waited_for(script: Script) -> None:
 def test_a_draft_that_was_taken_is_not_sent_again_while_its_template_is_not_seen(script: Script) -> None:
     accepted = AcceptedWrites(before={"addtotemplate": [{"draft_id": 12, "template_type": 0}]})
     with pytest.raises(WxaBusyError, match="still shows the state from before it"):
-        script.play(
-            add_to_template(**NAMES, accepted=accepted), gettemplatedraftlist=[DRAFTS], gettemplatelist=[OLD] * 6
-        )
+        script.play(add_to_template(**NAMES), known=accepted, gettemplatedraftlist=[DRAFTS], gettemplatelist=[OLD] * 6)
     assert script.bodies("addtotemplate") == []
 
 

@@ -1,0 +1,40 @@
+"""The number of times that a fleet reads the ledger: questions of one moment are read together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_wxa.sandbox import serve
+from airflow_wxa.store import Ledger
+from tests.fleet.driving import Drive
+from tests.fleet.fleets import appid, fleet_world, manifest, token
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+COUNT = 120
+MAX_READS = 150  # 244 while each shard gathered them by itself
+
+
+def test_a_fleet_reads_the_ledger_for_many_mini_programs_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[int] = []
+    accepted = Ledger.accepted
+
+    def counted(self: Ledger, platform: str, appids: Any, *args: Any, **how: Any) -> Any:
+        reads.append(len(appids))
+        return accepted(self, platform, appids, *args, **how)
+
+    monkeypatch.setattr(Ledger, "accepted", counted)
+    with serve(fleet_world(COUNT)) as wechat:
+        tokens = {appid(number): token(number) for number in range(COUNT)}
+        drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", wechat.url, tokens)
+        drive.load(manifest(COUNT))
+        drive.submitted()
+        drive.released()
+    assert {app.outcome for app in drive.apps().values()} == {"released"}
+    print(f"\na fleet of {COUNT} read the ledger {len(reads)} times, for {sum(reads)} questions")
+    assert len(reads) <= MAX_READS
