@@ -96,21 +96,37 @@ def release_spec(context: Context) -> ReleaseSpec:
     return spec
 
 
+class Rendered:
+    """A part of a templated field, at any depth, that a function of the context gives when the task runs.
+
+    :param read: the function; the value keeps the type that it returns.
+    :param text: what the UI shows of it before.
+    """
+
+    def __init__(self, read: Callable[[Context], Any], text: str) -> None:
+        self._read = read
+        self._text = text
+
+    def resolve(self, context: Context, include_xcom: bool = True) -> Any:  # noqa: ARG002  (Airflow's signature)
+        """Return the value; Airflow calls it wherever it renders templates."""
+        return self._read(context)
+
+    def __repr__(self) -> str:
+        return self._text
+
+
 def rendered(read: Callable[[Context], Any]) -> Any:
-    """Render a templated field by a function of the context, with the type that it returns.
+    """Render a templated field, or a part of it, by a function of the context, with the type that it returns.
 
     Jinja would make a text of a list, a number or an object.
     """
-
-    def value(context: Context, **_: object) -> Any:
-        return read(context)
-
-    return value
+    named = getattr(read, "func", read)  # of a functools.partial
+    return Rendered(read, f"rendered({getattr(named, '__qualname__', type(named).__qualname__)})")
 
 
 def param(name: str) -> Any:
-    """Render a templated field as the value of a param, with its type."""
-    return rendered(lambda context: context["params"][name])
+    """Render a templated field as a param with its type, or a part as in ``{"ext": {"shop": …}}``."""
+    return Rendered(lambda context: context["params"][name], f"{{{{ params.{name} }}}}")
 
 
 class TemplatedFields:

@@ -6,9 +6,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
+from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
+from airflow_wxa.operators import WxaCommitOperator
 from airflow_wxa.release.dag import failing_at_once, param, release_params, release_spec, rendered, with_fixed
 from airflow_wxa.release.fields import FIELDS
 from airflow_wxa.sandbox.testing import APPID
@@ -49,8 +52,8 @@ def test_a_fixed_param_has_one_value_and_what_cannot_be_fixed_is_named() -> None
 
 @pytest.mark.parametrize("value", [["a"], {"a": 1}, 1.5, None, True, "1.10"])
 def test_a_param_keeps_its_type_when_a_field_is_rendered(value: object) -> None:
-    assert param("user_desc")(context(user_desc=value), jinja_env=None) is value
-    assert rendered(lambda each: each["params"]["user_desc"])(context=context(user_desc=value)) is value
+    assert param("user_desc").resolve(context(user_desc=value)) is value
+    assert rendered(lambda each: each["params"]["user_desc"]).resolve(context(user_desc=value)) is value
 
 
 def test_a_task_reads_its_release_once() -> None:
@@ -87,3 +90,23 @@ def test_a_dag_of_the_reference_page_runs(
     run = run_dag(register_dag(names["dag"]), **context()["params"])
     assert run.state == "success"
     assert run.xcoms[task_id]["outcome"] == outcome
+
+
+def test_a_param_stands_at_any_depth_of_a_field_and_shows_its_text_before() -> None:
+    with DAG("deep", schedule=None, params={"shop": 7, "hosts": ["a.org"]}) as dag:
+        task = WxaCommitOperator(
+            task_id="commit",
+            appid=APPID,
+            template_id=47,
+            user_version="1.4.0",
+            ext_json={"ext": {"shop": param("shop"), "all": [rendered(each_host)]}},
+        )
+    shown = DagSerialization.to_dict(dag)["dag"]["tasks"][0]["__var"]["ext_json"]
+    assert shown == {"ext": {"shop": "{{ params.shop }}", "all": ["rendered(each_host)"]}}
+    task.render_template_fields({"params": dag.params.dump()})  # type: ignore[typeddict-item]
+    assert task.ext_json == {"ext": {"shop": 7, "all": [["a.org"]]}}
+
+
+def each_host(context: Context) -> list[str]:
+    hosts: list[str] = context["params"]["hosts"]
+    return hosts
