@@ -164,6 +164,16 @@ class Updated(Authorised):
 
 
 @dataclass(frozen=True, slots=True)
+class Registered(Authorised):
+    """``notify_third_fasteregister``: a Mini Program that the platform had registered; its code comes this once.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/register-management/fast-registration-ent/registerMiniprogram.html
+    """
+
+    kind: ClassVar[str] = "notify_third_fasteregister"
+
+
+@dataclass(frozen=True, slots=True)
 class Unauthorised:
     """``unauthorized``: a merchant withdrew; its tokens are worthless."""
 
@@ -226,20 +236,25 @@ def read_authorisation_event(
     """
     fields = _fields(text)
     kind = fields.get("InfoType")
-    if kind not in {each.kind for each in (Ticket, Authorised, Updated, Unauthorised)}:
+    known = {each.kind: each for each in (Authorised, Updated, Registered)}
+    if kind not in {Ticket.kind, Unauthorised.kind, *known}:
         return Ignored()
+    appid_field, code_field = "AuthorizerAppid", "AuthorizationCode"
+    if kind == Registered.kind:
+        appid_field, code_field = "appid", "auth_code"
+        if not fields.get(code_field):  # the registration failed
+            return Ignored()
     if fields.get("AppId") != component_appid:
         raise PushRefusedError(Refusal.APPID)
     create_time = _create_time(fields, now)
     if kind == Ticket.kind:
         return Ticket(create_time, Secret(_needed(fields, "ComponentVerifyTicket")))
-    appid = _needed(fields, "AuthorizerAppid")
+    appid = _needed(fields, appid_field)
     if not APPID.fullmatch(appid):
         raise PushRefusedError(Refusal.MALFORMED)
     if kind == Unauthorised.kind:
         return Unauthorised(create_time, appid)
-    code = Secret(_needed(fields, "AuthorizationCode"))
-    return Authorised(create_time, appid, code) if kind == Authorised.kind else Updated(create_time, appid, code)
+    return known[kind](create_time, appid, Secret(_needed(fields, code_field)))
 
 
 def read_message_event(text: str, *, now: float) -> AuditResult | Ignored:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LOG_SECONDS: Final = 60.0
-_SECRETS: Final = ("<ComponentVerifyTicket", "<AuthorizationCode", "<PreAuthCode")
+_SECRETS: Final = ("<ComponentVerifyTicket", "<AuthorizationCode", "<PreAuthCode", "<auth_code")
 
 
 @dataclass(frozen=True, slots=True)

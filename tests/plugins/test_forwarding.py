@@ -48,6 +48,11 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
         yield service
 
 
+REGISTERED = xml(
+    AppId=COMPONENT_APPID, CreateTime=NOW, InfoType="notify_third_fasteregister", appid=APPID, auth_code="code@@@x"
+)
+
+
 @pytest.fixture
 def receiver(store: Store, service: Service) -> Receiver:
     connections = PushConnections(["wxa_default"], {"wxa_default": push_connection()}.get)
@@ -74,6 +79,8 @@ def test_an_event_about_the_platform_that_we_do_not_know_goes_on(receiver: Recei
         (MESSAGE, ticket()),  # the same push at the other address
         (MESSAGE, xml(InfoType="authorized", AuthorizationCode="queryauthcode@@@x")),
         (MESSAGE, xml(InfoType="other", PreAuthCode="preauthcode@@@x")),
+        ("/wxa_default/authorisation", REGISTERED),
+        (MESSAGE, REGISTERED),
         (MESSAGE, xml(ToUserName="gh_000000000001", CreateTime=NOW, MsgType="event", Event="weapp_audit_success")),
     ],
 )

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 from cryptography.fernet import Fernet
 
 from airflow_wxa.hooks.store import open_store
@@ -18,7 +19,8 @@ from airflow_wxa.sandbox.testing import (
     ENCODING_AES_KEY,
     PUSH_TOKEN,
 )
-from tests.plugins.receiving import served
+from tests.plugins.receiving import KEYS, query, served, xml
+from tests.sealing import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,6 +78,26 @@ def test_an_authorisation_ends_with_tokens_in_the_store(pushing: RunningSandbox,
     seen = stored()[APPID]
     assert (seen.state, seen.renewal is not None, bool(seen.granted)) == ("authorised", True, True)
     assert pushing.journal.count("/cgi-bin/component/api_query_auth") == 1
+
+
+def test_the_code_of_a_mini_program_that_was_registered_is_exchanged(pushing: RunningSandbox) -> None:
+    pushing.push_ticket()
+    code, now = pushing.world.authorise(APPID), int(time.time())
+    pushed = xml(
+        AppId=COMPONENT_APPID,
+        CreateTime=now,
+        InfoType="notify_third_fasteregister",
+        appid=APPID,
+        status=0,
+        auth_code=code,
+        msg="OK",
+        info="<legal_persona_name>张三</legal_persona_name>",
+    )
+    envelope = sealed(KEYS, pushed, timestamp=now)
+    url = pushing.world.platforms[0].push_url
+    assert requests.post(url, params=query(envelope), data=envelope.body, timeout=5).text == "success"
+    wait_for_exchange()
+    assert stored()[APPID].renewal is not None
 
 
 def test_a_code_that_cannot_be_exchanged_is_answered_and_logged(
