@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-import uvicorn
 from rich.console import Console
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from airflow_wxa.cli.serving import bound, serve, trusted_proxies
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
 from airflow_wxa.hooks.store import open_store
 from airflow_wxa.plugins.connections import PushConnections, read_push_connection
@@ -19,13 +17,8 @@ from airflow_wxa.plugins.receiver import create_receiver
 
 if TYPE_CHECKING:
     import argparse
-    import asyncio
+    import socket
     from collections.abc import Collection
-
-_BACKLOG: Final = 2048
-_AT_ONCE: Final = 1000  # connections; whoever comes on top is told 503, so that a flood cannot take all memory
-_STOP_SECONDS: Final = 5
-_IDLE_SECONDS: Final = 15.0  # a push is sent in one go; uvicorn itself waits for a first request for ever
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -40,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         console.print("\n".join(problems), style="red", markup=False, highlight=False)
         return 1
     try:
-        listener = _bound(arguments.host, arguments.port)
+        listener = bound(arguments.host, arguments.port)
     except OSError as error:
         console.print(
             f"cannot listen on {arguments.host}, port {arguments.port}: {error}\nchoose another one with --port, "
@@ -51,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     with listener, suppress(KeyboardInterrupt):
         _introduce(console, arguments.conn_id, listener)
-        _serve(arguments.conn_id, listener)
+        serve(create_receiver(PushConnections(arguments.conn_id)), listener)
     return 0
 
 
@@ -64,6 +57,7 @@ def _problems(wxa_conn_ids: Collection[str]) -> list[str]:
         if not _takes_pushes(wxa_conn_id)
     ]
     try:
+        trusted_proxies()
         open_store()
     except WxaSpecError as error:
         problems.append(str(error))
@@ -85,43 +79,3 @@ def _introduce(console: Console, wxa_conn_ids: Collection[str], listener: socket
     for wxa_conn_id in wxa_conn_ids:
         lines = (f"{url}/{wxa_conn_id}/authorisation", f"{url}/{wxa_conn_id}/message/$APPID$")
         console.print("\n".join(lines), soft_wrap=True, markup=False, highlight=False)
-
-
-def _serve(wxa_conn_ids: Collection[str], listener: socket.socket) -> None:
-    app = create_receiver(PushConnections(wxa_conn_ids))
-    config = uvicorn.Config(
-        app,
-        http=_ImpatientProtocol,
-        access_log=False,
-        log_config=None,
-        log_level="warning",
-        proxy_headers=False,
-        server_header=False,
-        ws="none",
-        lifespan="off",
-        limit_concurrency=_AT_ONCE,
-        timeout_graceful_shutdown=_STOP_SECONDS,
-    )
-    uvicorn.Server(config).run(sockets=[listener])
-
-
-class _ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # which one depends on what is installed
-    """Drops a connection that brings no whole request head in time: a thousand such would shut everybody else out."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        """Give the connection its time."""
-        super().connection_made(transport)
-        self.loop.call_later(_IDLE_SECONDS, self._drop_if_idle, None)
-
-    def _drop_if_idle(self, seen: Any) -> None:
-        """Drop it when there was no request since ``seen``, the latest one a moment ago."""
-        is_idle = self.cycle is seen and (seen is None or seen.response_complete)
-        if is_idle:
-            self.transport.close()
-        elif not self.transport.is_closing():
-            self.loop.call_later(_IDLE_SECONDS, self._drop_if_idle, self.cycle)
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=_BACKLOG)

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from cryptography.fernet import Fernet
 
-from airflow_wxa.cli import receiver
+from airflow_wxa.cli import serving
 from airflow_wxa.cli.main import parser
 from airflow_wxa.plugins.connections import PushConnections
 from airflow_wxa.plugins.receiver import create_receiver
@@ -90,10 +90,10 @@ def test_a_store_that_cannot_be_right_is_said(environment: Mapping[str, str]) ->
     [b"", b"POST /wxa_default/auth", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET"],
 )
 def test_a_connection_that_brings_no_request_is_dropped(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receiver, "_IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(serving, "_IDLE_SECONDS", 0.1)
     app = create_receiver(PushConnections([]))
     with (
-        served(app, http=receiver._ImpatientProtocol, timeout_keep_alive=60) as url,
+        served(app, http=serving.ImpatientProtocol, timeout_keep_alive=60) as url,
         socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10) as connection,
     ):
         connection.sendall(sent)
@@ -102,12 +102,12 @@ def test_a_connection_that_brings_no_request_is_dropped(sent: bytes, monkeypatch
 
 
 def test_a_request_that_takes_longer_is_not_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receiver, "_IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(serving, "_IDLE_SECONDS", 0.05)
 
     async def slow(scope: Any, receive: Any, send: Any) -> None:
         await asyncio.sleep(0.3)
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"done"})
 
-    with served(slow, http=receiver._ImpatientProtocol) as url:
+    with served(slow, http=serving.ImpatientProtocol) as url:
         assert httpx.get(url, trust_env=False).content == b"done"

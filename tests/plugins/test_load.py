@@ -6,11 +6,12 @@ import asyncio
 import json
 import os
 import re
+import resource
 import statistics
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
@@ -119,3 +120,65 @@ def test_200_pushes_a_second_are_all_taken_in_time(store_url: str) -> None:  # n
     assert lost == []
     assert len(Store(store_url, [key]).pushes(COMPONENT_APPID, kinds)) == len(answers) * 9 // 10
     assert float(cuts[98]) < P99_LIMIT_MS
+
+
+SILENT, SILENT_A_SECOND, FLOOD_SECONDS = 2000, 70, 20
+
+
+async def flooded(url: str) -> list[float]:
+    """Open silent connections from 200 addresses, and more all the time; return how long tickets took meanwhile."""
+    target = urlsplit(url)
+
+    async def silent(number: int) -> None:
+        source = (f"127.0.1.{1 + number % 200}", 0)
+        reader, writer = await asyncio.open_connection(target.hostname, target.port, local_addr=source)
+        with closing(writer), suppress(OSError):
+            await reader.read()
+
+    async def ticket_sent(number: int) -> float:
+        text = ticket(f"ticket@@@{number}", at=int(time.time()) - 500 + number)
+        envelope = sealed(KEYS, text, timestamp=int(time.time()), nonce=str(number))
+        head = f"POST {target.path}/authorisation?{urlencode(query(envelope))} HTTP/1.1\r\nHost: {target.netloc}\r\n"
+        begin = time.perf_counter()
+        reader, writer = await asyncio.open_connection(target.hostname, target.port, local_addr=("127.0.0.1", 0))
+        writer.write(
+            f"{head}Connection: close\r\nContent-Length: {len(envelope.body)}\r\n\r\n".encode() + envelope.body
+        )
+        answer = await reader.read()
+        writer.close()
+        assert answer.endswith(b"success"), answer
+        return time.perf_counter() - begin
+
+    strangers = {asyncio.create_task(silent(number)) for number in range(SILENT)}
+    took = []
+    begin = time.perf_counter()
+    for turn in range(FLOOD_SECONDS * 10):
+        await asyncio.sleep(begin + turn / 10 - time.perf_counter())
+        strangers |= {asyncio.create_task(silent(turn * 7 + number)) for number in range(SILENT_A_SECOND // 10)}
+        if turn % 2 == 0:
+            took.append(asyncio.create_task(ticket_sent(turn)))
+    answered = await asyncio.gather(*took)
+    for each in strangers:
+        each.cancel()
+    await asyncio.gather(*strangers, return_exceptions=True)
+    await asyncio.sleep(0.1)  # the transports close in the next turn of the loop
+    return list(answered)
+
+
+@pytest.mark.load
+def test_silent_connections_keep_no_ticket_out(tmp_path: Path) -> None:
+    environment = {
+        "AIRFLOW_CONN_WXA_DEFAULT": json.dumps(CONNECTION),
+        "AIRFLOW__WXA__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path / 'wxa.db'}",
+        "AIRFLOW__WXA__ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+    }
+    _, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
+    with receiver(environment) as url:
+        took = asyncio.run(flooded(url))
+    cuts = [f"{cut * 1e3:.1f}" for cut in statistics.quantiles(took, n=100)]
+    sys.stdout.write(
+        f"{len(took)} tickets beside {SILENT} silent connections and {SILENT_A_SECOND} new ones a second: "
+        f"p50 {cuts[49]} ms, p99 {cuts[98]} ms\n"
+    )
+    assert float(cuts[98]) < 2000
