@@ -66,4 +66,6 @@ def migrations(url: str) -> str:
     event.listen(engine, "before_cursor_execute", lambda *said: statements.append(said[2]))
     engine_module._upgrade(engine, only_empty=True)
     engine.dispose()
-    return ";\n".join(each for each in statements if each.lstrip().startswith(("CREATE", "ALTER", "INSERT", "UPDATE")))
+    return ";\n".join(
+        each for each in statements if each.lstrip().startswith(("CREATE", "ALTER", "DROP", "INSERT", "UPDATE"))
+    )
