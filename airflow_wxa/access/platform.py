@@ -98,7 +98,7 @@ class PlatformCredentials:
         self._fetched: dict[str, Secret] = {}  # owner → the latest that this process fetched
         self._threads = threading.local()
         self._listing = threading.Lock()
-        self._list: tuple[float, Mapping[str, Secret]] = (-_LIST_KEPT, {})  # monotonic time, refresh tokens by appid
+        self._list: tuple[float, Mapping[str, Secret]] = (0.0, {})  # the database's time, refresh tokens by appid
 
     @property
     def client(self) -> WxaClient:
@@ -238,24 +238,24 @@ class PlatformCredentials:
 
     def _renewals(self, row: Credential) -> Iterator[Secret]:
         """Yield the refresh token of a row, and after that, or without one, what the platform's list tells instead."""
-        if row.renewal is not None:
-            yield row.renewal
-        current = self._listed(row).get(row.appid)
-        if current is not None and current != row.renewal:
+        refused = [] if row.renewal is None else [row.renewal]
+        yield from refused
+        while (current := self._listed(row, refused).get(row.appid)) is not None and current not in refused:
             yield current
+            refused.append(current)
 
-    def _listed(self, row: Credential) -> Mapping[str, Secret]:
-        """Return the refresh tokens by appid; one look at the list serves all who come within a minute.
+    def _listed(self, row: Credential, refused: Collection[Secret]) -> Mapping[str, Secret]:
+        """Return the refresh tokens by appid; one look at the list serves all that come within a minute.
 
-        Only a list that is newer than a refusal can tell that there is no other token than the refused one.
+        A list counts that was asked for after this row's renewal was stored, and that tells none of the refused ones:
+        an older one may tell the token from before a renewal. Both times are the database's: processes share rows.
         """
-        asked_at = time.monotonic()
         with self._listing:
             listed_at, listed = self._list
-            tells = row.renewal is None or listed.get(row.appid) != row.renewal
-            if listed_at < asked_at - (_LIST_KEPT if tells else 0):
-                listed_at, listed = time.monotonic(), self.client.run(list_refresh_tokens(self.component_appid))
-                self._list = (listed_at, listed)
+            is_newer = row.renewal_at is None or listed_at > row.renewal_at
+            if listed_at < row.read_at - _LIST_KEPT or not is_newer or listed.get(row.appid) in refused:
+                listed = self.client.run(list_refresh_tokens(self.component_appid))
+                self._list = (row.read_at, listed)  # read before the list was asked for
                 if row.renewal is None:  # unknown so far: then others are too
                     self.store.adopt_renewals(self.component_appid, listed)
             return listed

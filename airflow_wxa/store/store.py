@@ -42,8 +42,8 @@ class Credential:
     :param seconds_left: of the access token's life, by the database's clock; 0 without one.
     :param lifetime: its whole life in seconds; 0 without one.
     :param renewal: what a new access token is fetched with: refresh token, or for the platform the newest ticket.
-    :param renewal_age: seconds since it was stored; ``None`` without one.
-    :param lost_for: seconds since WeChat refused a merchant's renewal, or it withdrew; ``None``: it did not.
+    :param renewal_at: epoch seconds when the renewal was stored, or when WeChat refused it, or the merchant withdrew.
+    :param read_at: epoch seconds of this reading; both by the database's clock.
     :param generation: counts what was stored; a write says which one it was made from.
     :param is_leased: whether somebody refreshes right now.
     :param granted: ids of the permission sets; ``None`` when they are not known.
@@ -55,8 +55,8 @@ class Credential:
     seconds_left: float
     lifetime: float
     renewal: Secret | None
-    renewal_age: float | None
-    lost_for: float | None
+    renewal_at: float | None
+    read_at: float
     generation: int
     is_leased: bool
     state: State
@@ -67,6 +67,16 @@ class Credential:
     def key(self) -> tuple[str, str]:
         """The row's key."""
         return self.component_appid, self.appid
+
+    @property
+    def renewal_age(self) -> float | None:
+        """Seconds since the renewal was stored; ``None`` without one."""
+        return None if self.renewal is None or self.renewal_at is None else self.read_at - self.renewal_at
+
+    @property
+    def lost_for(self) -> float | None:
+        """Seconds since WeChat refused a merchant's renewal, or it withdrew; ``None``: it did not."""
+        return None if self.state == "authorised" or self.renewal_at is None else self.read_at - self.renewal_at
 
 
 class Store:
@@ -378,8 +388,8 @@ class Store:
             seconds_left=row.access_expires_at - now if token is not None else 0.0,
             lifetime=row.access_lifetime if token is not None else 0.0,
             renewal=self._vault.unlock(row.renewal, row.component_appid, row.appid, "renewal"),
-            renewal_age=now - row.renewal_at if row.renewal is not None else None,
-            lost_for=now - row.renewal_at if row.state != "authorised" and row.renewal_at is not None else None,
+            renewal_at=row.renewal_at,
+            read_at=now,
             generation=row.generation,
             is_leased=row.lease_until is not None and now < row.lease_until <= now + LONGEST_LEASE_SECONDS,
             state=row.state,
