@@ -13,6 +13,7 @@ from airflow_wxa.operators.approval import Subject, WxaApprovalOperator, as_code
 from airflow_wxa.operators.call import answer_to, done_before
 from airflow_wxa.operators.mini_program import MiniProgramFields
 from airflow_wxa.release.dag import failing_at_once
+from airflow_wxa.steps import changes_left
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_wxa.api.values import Reader
+    from airflow_wxa.steps import Step
 
 
 _ROW = CATALOGUE["clear_quota"]
@@ -85,13 +87,19 @@ class WxaClearQuotaOperator(MiniProgramFields):
             if self.approval_task_id is not None and is_approval_wanted(context):
                 about = {"reset": self.appid}
                 require_approval(self.approval_task_id, appid=appid, about=about, wxa_conn_id=self.wxa_conn_id)
-            fence = hook.fence(appid, _ROW.name)  # before the ledger is read
             call = Call.to(_ROW.name, appid or None, {"appid": appid or hook.read().component_appid})
-            was_done = done_before(call)
-            if not was_done:
-                hook.run(answer_to(call), fence=fence)
+            was_done = hook.run(_cleared(call))
             left = hook.changes_left(appid, _ROW.name)
         return {"outcome": "already_cleared" if was_done else "cleared", "appid": self.appid, "left": left}
+
+
+def _cleared(call: Call) -> Step[bool]:
+    """Send the call unless an earlier try of this task was accepted; tells whether one was."""
+    yield from changes_left(_ROW.name, call.appid)  # before the ledger is read
+    was_done = done_before(call)
+    if not was_done:
+        yield from answer_to(call)
+    return was_done
 
 
 def _noted(appid: str) -> str:
