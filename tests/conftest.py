@@ -24,6 +24,7 @@ LEFT_OUT: Final = {
     "browser": "drives a browser",
     "distributed": "starts several workers and a database",
     "chaos": "kills processes for minutes",
+    "site": "builds the documentation, needs the extra docs",
     "load": "thousands of Mini Programs, takes minutes",
 }
 

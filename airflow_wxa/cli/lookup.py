@@ -109,14 +109,14 @@ def docs(arguments: argparse.Namespace) -> int:
 
 
 def pages() -> Mapping[str, Path]:
-    """Return the pages by name: inside the package of a wheel, beside it in a checkout.
+    """Return the pages by name, Chinese ones as ``zh/<name>``: inside the package of a wheel, beside it in a checkout.
 
     :raises FileNotFoundError: neither is there.
     """
     package = Path(airflow_wxa.__file__).parent
     for folder in (package / "docs", package.parent / "docs"):
         if found := sorted(folder.rglob("*.md")):
-            return {path.stem: path for path in found}
+            return {f"{'zh/' if folder / 'zh' in path.parents else ''}{path.stem}": path for path in found}
     raise FileNotFoundError(f"no page in {package / 'docs'} or {package.parent / 'docs'}")
 
 

@@ -26,7 +26,7 @@ _COMMANDS: Final[Sequence[Mapping[str, Any]]] = json.loads(
 #: Command → function.
 FUNCTIONS: Final[Mapping[str, str]] = {each["name"]: each["function"] for each in _COMMANDS}
 #: Those of ``airflow wxa``, accepted here as well.
-UNLISTED: Final = frozenset({"doctor", "accounts", "authorise", "ticket", "rotate-keys", "ledger"})
+UNLISTED: Final = frozenset({"doctor", "accounts", "authorise", "ticket", "rotate-keys", "ledger", "conformance"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

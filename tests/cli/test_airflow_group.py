@@ -16,6 +16,7 @@ from airflow_wxa.cli.airflow_group import WXA_COMMANDS, get_wxa_cli_commands
 from airflow_wxa.cli.doctor.rules import RULES
 from airflow_wxa.cli.main import FUNCTIONS, UNLISTED
 from airflow_wxa.get_provider_info import get_provider_info
+from airflow_wxa.sandbox.testing import APPID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,8 @@ def test_declaring_the_group_imports_neither_hooks_nor_operators() -> None:
 
 @pytest.mark.parametrize("name", sorted(UNLISTED - {"rotate-keys", "ledger"}))  # they need none
 def test_a_missing_connection_is_said_without_a_traceback(command: Callable[..., Ended], name: str) -> None:
-    ended = command(name, "--wxa-conn-id", "wxa_missing", *(["--code", "c"] if name == "authorise" else []))
+    needed = {"authorise": ["--code", "c"], "conformance": ["--appid", APPID]}
+    ended = command(name, "--wxa-conn-id", "wxa_missing", *needed.get(name, ()))
     assert (ended.code, ended.out) == (1, "")
     assert "there is no Connection 'wxa_missing'" in ended.err
     assert "AIRFLOW_CONN_WXA_MISSING" in ended.err
