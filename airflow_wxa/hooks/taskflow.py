@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_wxa import acts
+from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.server_domain import parse_server_domains
 from airflow_wxa.api.webview_domain import parse_origins
@@ -50,7 +51,9 @@ class ReleaseSteps:
         @property
         def log(self) -> Any: ...  # noqa: D102
         def read(self) -> Any: ...  # noqa: D102
-        def run(self, step: Step[Any]) -> Any: ...  # noqa: D102
+        def run(self, step: Step[Any], *, fence: str = "") -> Any: ...  # noqa: D102
+        def fence_withdrawal(self, appid: str) -> tuple[str, int]: ...  # noqa: D102
+        def changes_left(self, appid: str, endpoint: str) -> int: ...  # noqa: D102
 
     def configure_domains(self, appid: str, action: Action, webviewdomain: Sequence[str] = ()) -> dict[str, Any]:
         """Bring the business domains to what ``action`` wants; ``platform_list_empty`` and ``individual`` are outcomes.
@@ -78,7 +81,8 @@ class ReleaseSteps:
         """
         with failing_at_once():
             wanted = parse_server_domains(server_domains or {})
-            return self._outcome(configure_server_domains(appid, action, wanted, direct=direct))
+            left = self.changes_left(appid, "modify_domain")
+            return self._outcome(configure_server_domains(appid, action, wanted, direct=direct, changes_left=left))
 
     def configure_webview_domains_directly(
         self, appid: str, action: str, webviewdomain: Sequence[str] = ()
@@ -90,7 +94,8 @@ class ReleaseSteps:
         """
         with failing_at_once():
             wanted = parse_origins(webviewdomain)
-            return self._outcome(configure_webview_domains_directly(appid, action, wanted))
+            left = self.changes_left(appid, "setwebviewdomain_directly")
+            return self._outcome(configure_webview_domains_directly(appid, action, wanted, changes_left=left))
 
     def modify_platform_server_domains(self, action: Any, hosts: Sequence[str] = ()) -> dict[str, Any]:
         """Change or read the platform's own list of server domains; every merchant is concerned.
@@ -99,7 +104,8 @@ class ReleaseSteps:
         :param hosts: bare hosts.
         """
         with failing_at_once():
-            return self._outcome(modify_platform_server_domains(action, hosts))
+            left = self.changes_left(THE_PLATFORM, "modify_wxa_server_domain")
+            return self._outcome(modify_platform_server_domains(action, hosts, changes_left=left))
 
     def check_account(self, appid: str, *, guide_is_given: bool = False) -> dict[str, Any]:
         """Look at what a release needs of a merchant's account; what it lacks is one list in the error.
@@ -130,8 +136,9 @@ class ReleaseSteps:
         """Upload code from a template as the trial version, unless WeChat has this version already."""
         with failing_at_once():
             version = CodeVersion.of(appid, template_id, user_version, ext_json)
-            step = commit_code(version, user_desc or user_version, withdraw_foreign_audit=withdraw_foreign_audit)
-            return self._outcome(step)
+            fence, left = self.fence_withdrawal(appid) if withdraw_foreign_audit else ("", None)
+            step = commit_code(version, user_desc or user_version, withdrawals_left=left)
+            return self._outcome(step, fence)
 
     def submit_audit(
         self,
@@ -152,14 +159,15 @@ class ReleaseSteps:
         """
         with failing_at_once():
             version = CodeVersion.of(appid, template_id, user_version, ext_json)
+            fence, left = self.fence_withdrawal(appid) if withdraw_foreign_audit else ("", None)
             how = Submission(
                 version_desc=version_desc,
                 privacy_api_not_use=privacy_api_not_use,
                 form=audit_form or {},
                 quota_reserve=quota_reserve,
-                withdraw_foreign_audit=withdraw_foreign_audit,
+                withdrawals_left=left,
             )
-            return self._outcome(submit_version(version, how))
+            return self._outcome(submit_version(version, how), fence)
 
     def audit_status(self, appid: str, auditid: str) -> dict[str, Any]:
         """Look once where the review stands; also rejected and withdrawn are outcomes, to be routed on."""
@@ -233,7 +241,9 @@ class ReleaseSteps:
     def undo_audit(self, appid: str, auditid: str) -> dict[str, Any]:
         """Take a sheet in audit back, once; see :class:`WxaUndoAuditOperator`."""
         with failing_at_once():
-            return self._outcome(withdraw_audit(appid, str(auditid)))
+            fence, left = self.fence_withdrawal(appid)
+            step = withdraw_audit(appid, str(auditid), left)
+            return self._outcome(step, fence)
 
     apply_privacy_interface = door(acts.ApplyPrivacyInterface)
     bind_tester = door(acts.BindTester)
@@ -269,8 +279,8 @@ class ReleaseSteps:
         with failing_at_once():
             return self._outcome(act.step())
 
-    def _outcome(self, step: Step[Any]) -> dict[str, Any]:
-        outcome = self.run(step)
+    def _outcome(self, step: Step[Any], fence: str = "") -> dict[str, Any]:
+        outcome = self.run(step, fence=fence)
         if isinstance(outcome, dict):
             return outcome
         if words := outcome.in_words():

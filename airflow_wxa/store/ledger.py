@@ -22,10 +22,11 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaStateError
 from airflow_wxa.store.engine import Database
 from airflow_wxa.store.mini_programs import keep_mini_programs, row_of
+from airflow_wxa.store.runs import forget_runs, join
 from airflow_wxa.store.tables import database_now, fence, ledger, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Row, Table
 
@@ -33,9 +34,14 @@ if TYPE_CHECKING:
     from airflow_wxa.api.endpoints import Endpoint
     from airflow_wxa.api.redaction import Secret
     from airflow_wxa.errors import WxaApiError
+    from airflow_wxa.store.questions import Question
+    from airflow_wxa.store.runs import Joined
 
 #: Under this name stand people's decisions, among the endpoints of WeChat that are written to.
 APPROVAL: Final = "approve_release"
+
+#: Under this name stand verification files that a task has read, for the board to serve.
+VERIFICATION_FILE_READ: Final = "get_domain_confirmfile"
 
 _SYSTEM_ERROR: Final = -1  # answered before the work and after it
 _HOUR: Final = 3600
@@ -43,6 +49,7 @@ _DAY: Final = 86400
 _COUNTED: Final = (
     "undocodeaudit", "submit_audit", APPROVAL, *(name for name, row in CATALOGUE.items() if row.budget)
 )  # fmt: skip
+_OF_TASK: Final = ("dag_id", "run_id", "task_id", "map_index", "try_number", "triggered_by")
 _NOT_KEPT: Final = frozenset({"version_desc", *AUDIT_FORM})  # hold test accounts, addresses, media for the reviewer
 
 
@@ -51,6 +58,8 @@ class TaskRef:
     """The try of a task on whose behalf something is written; all fields empty: by hand.
 
     :param triggered_by: the user who triggered the run; ``""`` when nobody did.
+    :param ti_id: the task instance's id, another one for each try.
+    :param run_after: epoch seconds of the run's.
     """
 
     dag_id: str = ""
@@ -59,6 +68,8 @@ class TaskRef:
     map_index: int = -1
     try_number: int = 0
     triggered_by: str = ""
+    ti_id: str = ""
+    run_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +141,11 @@ class Ledger:
 
     # Before and after a write ------------------------------------------------------------------------------------
 
-    def intend(
-        self,
-        component_appid: str,
-        calls: Sequence[Call],
-        task: TaskRef,
-        fences: Mapping[tuple[str, str], str] | None = None,
-    ) -> list[int]:
+    def intend(self, component_appid: str, calls: Sequence[Call], task: TaskRef, fence: str = "") -> list[int]:
         """Note that calls are about to be sent, all or none, and return the rows' ids.
 
-        :param fences: appid (``""``: the platform) and endpoint → see :meth:`take_fence`.
-        :raises WxaStateError: a call that WeChat does not guard, and its fence is missing, not the newest, or used.
+        :param fence: see :meth:`take_fence`.
+        :raises WxaStateError: a call that WeChat does not guard, and ``fence`` is not its newest, or was used.
         :raises WxaQuotaError: a call whose budget of this month is used up.
         :raises WxaError: they are not noted; none of them may be sent.
         """
@@ -152,16 +157,15 @@ class Ledger:
                 "before": call.before,
                 "fingerprint": call.fingerprint or None,
                 "asked": {name: value for name, value in {**call.query, **call.body}.items() if name not in _NOT_KEPT},
-                **_columns(task),
             }
             for call in calls
         ]
-        noted = insert(ledger).values(sent_at=database_now()).returning(ledger.c.id, sort_by_parameter_order=True)
         with self._database.writing() as connection:
+            of_task = _columns(task, join(self._database, connection, task)) | {"sent_at": database_now()}
+            noted = insert(ledger).values(**of_task).returning(ledger.c.id, sort_by_parameter_order=True)
             for call in calls:
                 if call.endpoint.fenced:
-                    whose = (call.appid or THE_PLATFORM, call.endpoint.name)
-                    _pass_fence(connection, component_appid, call, (fences or {}).get(whose, ""))
+                    _pass_fence(connection, component_appid, call, fence)
             self._keep_to_budgets(connection, component_appid, calls)
             return list(connection.execute(noted, rows).scalars())
 
@@ -207,29 +211,71 @@ class Ledger:
             connection.execute(update(ledger).where(mine).values(after=bindparam("said", type_=JSON)), rows)
             self._keep_latest(connection, component_appid, task, {each.appid: each.said for each in results})
 
+    def join(self, task: TaskRef) -> str:
+        """Note that a task belongs to its run, and return the run's nonce; ``""`` outside of a run."""
+        with self._database.writing() as connection:
+            return join(self._database, connection, task).nonce
+
+    def asked(self, component_appid: str, appid: str, task: TaskRef, question: Callable[[str], Question]) -> Question:
+        """Note a question that a person is going to be asked, which voids what was decided before, and return it.
+
+        :param question: makes it of the run's nonce.
+        """
+        asked = question(self.join(task))
+        noted = {"ti_id": task.ti_id, "question": asked.to_json()}
+        self.decided(component_appid, appid, task, {"outcome": "asked", **asked.said}, asked=noted)
+        return asked
+
     def decided(
-        self, component_appid: str, appid: str, task: TaskRef, said: Mapping[str, Any], *, refused: str = ""
+        self,
+        component_appid: str,
+        appid: str,
+        task: TaskRef,
+        said: Mapping[str, Any],
+        *,
+        refused: str = "",
+        asked: Mapping[str, Any] | None = None,
     ) -> None:
         """Note what a person was asked or decided, as a complete row of ``approve_release`` and as the latest outcome.
 
         :param said: who decided what, when and why.
         :param refused: why a task did not carry something out, in place of a decision.
+        :param asked: the question, and the task instance that asks it.
         """
+        with self._database.writing() as connection:
+            self._note(
+                connection, component_appid, appid, task, APPROVAL, said, asked=asked or {}, errmsg=refused or None
+            )
+            self._keep_latest(connection, component_appid, task, {appid: said})
+
+    def noted(self, component_appid: str, appid: str, task: TaskRef, endpoint: str, said: Mapping[str, Any]) -> None:
+        """Note what a task has read that others must be able to trust, as a complete row."""
+        with self._database.writing() as connection:
+            self._note(connection, component_appid, appid, task, endpoint, said)
+
+    def _note(
+        self,
+        connection: Connection,
+        component_appid: str,
+        appid: str,
+        task: TaskRef,
+        endpoint: str,
+        said: Mapping[str, Any],
+        **more: Any,
+    ) -> None:
         row = {
             "component_appid": component_appid,
             "appid": appid,
-            "endpoint": APPROVAL,
+            "endpoint": endpoint,
             "asked": {},
             "sent_at": database_now(),
             "answered_at": database_now(),
             "errcode": 0,
-            "errmsg": refused or None,
             "after": dict(said),
-            **_columns(task),
+            **more,
+            **_columns(task, join(self._database, connection, task)),
         }
-        with self._database.writing() as connection:
-            connection.execute(insert(ledger).values(**row))
-            self._keep_latest(connection, component_appid, task, {appid: said})
+        connection.execute(insert(ledger).values(**row))
 
     # Fences: for calls that WeChat does not guard itself ---------------------------------------------------------
 
@@ -267,22 +313,45 @@ class Ledger:
         with self._database.reading() as connection:
             return [_entry(row) for row in connection.execute(query.order_by(ledger.c.id.desc()).limit(most))]
 
+    def of_run(self, component_appid: str, appid: str, task: TaskRef) -> list[Entry]:
+        """Return what this run has done with a Mini Program, the oldest first."""
+        query = select(ledger).where(_of_run(component_appid, task), ledger.c.appid == appid).order_by(ledger.c.id)
+        with self._database.writing() as connection:
+            return [_entry(row) for row in connection.execute(query.where(join(self._database, connection, task).rows))]
+
     def decision(
-        self, component_appid: str, appid: str, task: TaskRef, approval_task_id: str, *, map_index: int | None = None
+        self, component_appid: str, appid: str, task: TaskRef, approval_task_id: str
     ) -> Mapping[str, Any] | None:
         """Return what was asked or decided last in another task of this run; ``None``: nobody was asked.
 
-        A run that somebody else triggered under the same id, after this one was deleted, is another run.
-
-        :param map_index: only of this instance of a mapped task; ``None``: of any.
+        A run that was made again under the same id, after this one was deleted, is another run.
         """
+        row = self._latest_decision(component_appid, appid, task, approval_task_id)
+        said: Mapping[str, Any] | None = row.after if row else None
+        return said
+
+    def question(self, component_appid: str, appid: str, task: TaskRef) -> Mapping[str, Any] | None:
+        """Return what a decision names that answers the question of this task; ``None``: this try has asked nothing.
+
+        Another try may have asked another question since, which nobody has seen.
+        """
+        row = self._latest_decision(component_appid, appid, task, task.task_id, map_index=task.map_index)
+        if row is None or row.asked.get("ti_id", task.ti_id) != task.ti_id or row.after.get("outcome") != "asked":
+            return None
+        return {name: value for name, value in row.after.items() if name != "outcome"}
+
+    def _latest_decision(
+        self, component_appid: str, appid: str, task: TaskRef, approval_task_id: str, *, map_index: int | None = None
+    ) -> Row[Any, Any] | None:
         asked = _with(ledger, endpoint=APPROVAL, task_id=approval_task_id, triggered_by=task.triggered_by)
-        query = select(ledger.c.after).where(_of_run(component_appid, task), ledger.c.appid == appid, asked)
+        query = select(ledger.c.after, ledger.c.asked).where(
+            _of_run(component_appid, task), ledger.c.appid == appid, asked
+        )
         if map_index is not None:
             query = query.where(ledger.c.map_index == map_index)
-        with self._database.reading() as connection:
-            said: Mapping[str, Any] | None = connection.execute(query.order_by(ledger.c.id.desc()).limit(1)).scalar()
-            return said
+        with self._database.writing() as connection:
+            of_run = query.where(join(self._database, connection, task).rows)
+            return connection.execute(of_run.order_by(ledger.c.id.desc()).limit(1)).first()
 
     def outcome(self, dag_id: str, run_id: str, appid: str) -> Mapping[str, Any] | None:
         """Return the latest outcome of a Mini Program in a run."""
@@ -339,7 +408,7 @@ class Ledger:
             _of_run(component_appid, task),
             ledger.c.appid.in_((*appids, THE_PLATFORM)),
             ledger.c.errcode == 0,
-            ledger.c.endpoint != APPROVAL,
+            ledger.c.endpoint.not_in((APPROVAL, VERIFICATION_FILE_READ)),
             ago < seconds,
         )
         with self._database.reading() as connection:
@@ -387,6 +456,7 @@ class Ledger:
                 if appid is not None:
                     which.append(table.c.appid == appid)
                 counts.append(connection.execute(delete(table).where(*which)).rowcount)
+            forget_runs(connection)
         return counts[0]
 
     def auditid(self, component_appid: str, appid: str, task: TaskRef, fingerprint: str = "") -> str:
@@ -439,8 +509,8 @@ class Ledger:
         connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
 
 
-def _columns(task: TaskRef) -> dict[str, Any]:
-    return {name: getattr(task, name) for name in TaskRef.__slots__}
+def _columns(task: TaskRef, joined: Joined) -> dict[str, Any]:
+    return {name: getattr(task, name) for name in _OF_TASK} | {"nonce": joined.nonce or None}
 
 
 def _with(table: Table, **values: object) -> ColumnElement[bool]:
@@ -502,7 +572,7 @@ def _entry(row: Row[Any]) -> Entry:
         component_appid=row.component_appid,
         appid=row.appid,
         endpoint=row.endpoint,
-        task=TaskRef(**{name: getattr(row, name) for name in TaskRef.__slots__}),
+        task=TaskRef(**{name: getattr(row, name) for name in _OF_TASK}),
         sent_at=row.sent_at,
         before=row.before,
         asked=row.asked,

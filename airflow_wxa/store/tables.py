@@ -105,6 +105,27 @@ ledger = Table(
     Column("resolved_by", Words(250), doc="the run that found out what became of a lost answer"),
     Column("fingerprint", Words(16), doc="of the version that was committed, submitted or released"),
     Column("auditid", Words(64), doc="that a submission was answered"),
+    Column("nonce", Words(32), index=True, doc="of the run; missing: from before nonces, or outside of a run"),
+)
+
+run = Table(
+    "wxa_run",
+    metadata,
+    Column("dag_id", Words(250), primary_key=True),
+    Column("run_id", Words(250), primary_key=True, doc="empty: the migration, whose time is run_after"),
+    Column("nonce", Words(32), nullable=False),
+    Column("run_after", Float),
+    Column("is_older", Integer, nullable=False, doc="0 or 1: rows without nonce count"),
+    Column("at", Float, nullable=False),
+)
+
+run_task = Table(
+    "wxa_run_task",
+    metadata,
+    Column("nonce", Words(32), primary_key=True),
+    Column("task_id", Words(250), primary_key=True),
+    Column("map_index", Integer, primary_key=True),
+    Column("ti_id", Words(36), nullable=False, doc="task instance of the first try; -: a later one joined first"),
 )
 # Alone, either would be preferred, and read a fleet's whole run for each Mini Program.
 Index("ix_wxa_ledger_run_appid", ledger.c.run_id, ledger.c.appid)

@@ -17,6 +17,7 @@ from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.errors import WxaStateError, WxaTransportError
 from airflow_wxa.store import Ledger, Result, TaskRef
+from airflow_wxa.store.questions import Fact, Question
 from airflow_wxa.store.tables import ledger as rows
 
 if TYPE_CHECKING:
@@ -39,9 +40,8 @@ def ledger(store_url: str) -> Ledger:
 
 def intend(ledger: Ledger, call: Call | None = None, task: TaskRef = TASK, platform: str = PLATFORM) -> int:
     call = call or release(APPID)
-    whose = (call.appid or "", call.endpoint.name)
-    fences = {whose: ledger.take_fence(platform, *whose)} if call.endpoint.fenced else {}
-    return ledger.intend(platform, [call], task, fences)[0]
+    fence = ledger.take_fence(platform, call.appid or "", call.endpoint.name) if call.endpoint.fenced else ""
+    return ledger.intend(platform, [call], task, fence)[0]
 
 
 def only(ledger: Ledger) -> Entry:
@@ -213,14 +213,30 @@ def test_the_latest_decision_of_a_task_of_this_very_run_is_found(ledger: Ledger)
     assert ledger.entries()[0].result == "refused"
 
 
-def test_an_instance_of_a_mapped_task_finds_its_own_question(ledger: Ledger) -> None:
-    for index in (0, 1):
-        said = {"outcome": "asked", "fingerprint": f"f{index}"}
-        ledger.decided(PLATFORM, APPID, replace(TASK, map_index=index), said)
+def ask(ledger: Ledger, task: TaskRef, version: str) -> Question:
+    return ledger.asked(
+        PLATFORM, APPID, task, lambda nonce: Question("release", {"user_version": Fact(version, "run")}, nonce)
+    )
 
-    asked = ledger.decision(PLATFORM, APPID, TASK, TASK.task_id, map_index=0)
-    assert asked == {"outcome": "asked", "fingerprint": "f0"}
-    assert ledger.decision(PLATFORM, APPID, TASK, TASK.task_id) == {"outcome": "asked", "fingerprint": "f1"}
+
+def test_an_instance_of_a_mapped_task_finds_its_own_question(ledger: Ledger) -> None:
+    asked = [ask(ledger, replace(TASK, map_index=index), f"1.{index}") for index in (0, 1)]
+
+    for index in (0, 1):
+        said = {"user_version": f"1.{index}", "question": asked[index].digest}
+        assert ledger.question(PLATFORM, APPID, replace(TASK, map_index=index)) == said
+    assert ledger.question(PLATFORM, APPID, TASK) is None
+
+
+def test_a_try_finds_no_question_that_another_try_has_asked_since(ledger: Ledger) -> None:
+    first, second = (replace(TASK, ti_id=ti_id, try_number=number) for number, ti_id in ((1, "a"), (2, "b")))
+    ask(ledger, first, "1.0")
+    assert ledger.question(PLATFORM, APPID, first) is not None
+    ask(ledger, second, "2.0")
+    assert ledger.question(PLATFORM, APPID, first) is None
+    assert (ledger.question(PLATFORM, APPID, second) or {})["user_version"] == "2.0"
+    ledger.decided(PLATFORM, APPID, second, {"outcome": "approved"})
+    assert ledger.question(PLATFORM, APPID, second) is None  # it is answered
 
 
 def test_what_a_task_came_to_stands_beside_no_write_of_another_dag(ledger: Ledger) -> None:
@@ -246,7 +262,7 @@ def is_noted(ledger: Ledger, fence: str, call: Call = WITHDRAWAL, platform: str 
     """Tell whether the ledger lets a call be sent; what it refuses leaves no row."""
     before = len(ledger.entries())
     try:
-        ledger.intend(platform, [release(APPID), call], TASK, {(call.appid or "", call.endpoint.name): fence})
+        ledger.intend(platform, [release(APPID), call], TASK, fence)
     except WxaStateError:
         assert len(ledger.entries()) == before
         return False

@@ -1,0 +1,64 @@
+"""A question that a person answers: facts as data, each with its source, and the digest that a decision names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A value that a question shows, as JSON.
+
+    :param source: the read of WeChat's, the ledger, or the run's own params; never an XCom.
+    :param named: the decision names it: the task that carries the decision out proves it again right before its write.
+    """
+
+    value: Any
+    source: str
+    named: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person is asked, whole: the text that is shown is a function of this alone.
+
+    :param asks: what would be done: ``release``, ``rollback``, ``platform_list``, ``plan``, ``clear_quota``.
+    :param facts: by name.
+    :param nonce: of the run.
+    """
+
+    asks: str
+    facts: Mapping[str, Fact]
+    nonce: str = ""
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        whole = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        object.__setattr__(self, "digest", hashlib.sha256(whole.encode()).hexdigest())
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the value of a fact."""
+        return self.facts[name].value
+
+    @property
+    def line(self) -> str:
+        """The last line of the text that is shown: Airflow shows this question if it shows this line."""
+        return f"question {self.digest}"
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What a decision on it says besides who decided what."""
+        return {name: fact.value for name, fact in self.facts.items() if fact.named} | {"question": self.digest}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the ledger keeps it."""
+        facts = {
+            name: {"value": fact.value, "source": fact.source, "named": fact.named} for name, fact in self.facts.items()
+        }
+        return {"asks": self.asks, "facts": facts, "nonce": self.nonce}
