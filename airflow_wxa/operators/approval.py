@@ -11,7 +11,7 @@ import logging
 import re
 import unicodedata
 from abc import abstractmethod
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -24,7 +24,9 @@ from airflow_wxa.errors import WxaError, WxaStateError, shown
 from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.operators import human_input
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
+from airflow_wxa.store.questions import Fact, Question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,36 +36,23 @@ if TYPE_CHECKING:
     from airflow_wxa.api.values import Reader
 
 _HOW_TO: Final = "airflow-wxa docs approve"
-_ASKED: Final = "asked"
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a person is asked about.
-
-    :param question: one line.
-    :param about: what the decision names, as JSON: whoever carries it out has to carry out exactly this.
-    :param markdown: everything that is needed to decide.
-    """
-
-    question: str
-    about: Mapping[str, Any]
-    markdown: str
-
-
 class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
-    """Ask a person, under Required Actions, and keep the decision in the ledger.
+    """Ask a person, under Required Actions, and keep the question and the decision in the ledger.
 
-    Approve goes on; Reject skips the tasks directly behind. Returns ``{"outcome": "approved|rejected", "appid", …,
-    "by", "at", "why"}`` with what the subject names; the task that carries it out reads the same from the ledger
-    (:func:`require_approval`). An approval that cannot be noted does not count; asking again voids an earlier one. Not
-    inside a mapped task group: a rejection skips nothing there (apache/airflow#67265).
+    The question is facts, each with its source; its text is a function of them alone and ends with their digest, which
+    the decision names. Airflow shows the first question of a task that is cleared: the same one may be asked again,
+    another one fails at once. Approve goes on; Reject skips the tasks directly behind. Returns ``{"outcome":
+    "approved|rejected", "appid", …, "by", "at", "why", "question"}`` with the facts that the task which carries it out
+    proves again (:func:`require_approval`). An approval that cannot be noted does not count; asking again voids an
+    earlier one. Not inside a mapped task group: a rejection skips nothing there (apache/airflow#67265).
 
     :param approvers: ids of the users who may answer; empty: whoever may edit the run (templated).
     :param approver_must_differ: an approval by whoever triggered the run fails (templated).
     :param approval_timeout_hours: how long to wait; ``None``: for ever. What ran out fails without retry, and Clear
-        asks again (templated).
+        asks again while the facts are the same (templated).
     :param wxa_conn_id: the Connection (templated).
     """
 
@@ -99,9 +88,20 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
         self.approval_timeout_hours = approval_timeout_hours
         self.wxa_conn_id = wxa_conn_id
 
+    #: What would be done, in a word for the ledger.
+    asks: ClassVar[str]
+
     @abstractmethod
-    def ask_about(self, context: Context) -> Subject:
-        """Return what is asked; called when the question is put."""
+    def facts(self, context: Context) -> Mapping[str, Fact]:
+        """Read what the question shows, where it is true: at WeChat, in the ledger, in the run's params."""
+
+    @staticmethod
+    @abstractmethod
+    def words(question: Question) -> tuple[str, str]:
+        """Return the question in one line, and everything that is needed to decide as Markdown.
+
+        A function of the question alone, without clock or configuration: the same facts are the same text.
+        """
 
     def execute(self, context: Context) -> Any:
         """Note that it is asked, and wait for the answer without taking a worker."""
@@ -116,13 +116,34 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
                     next_step="trigger the run with approvers that name somebody else, or let one of them trigger it",
                     source=_HOW_TO,
                 )
-            subject = self.ask_about(context)
-            self._note({"outcome": _ASKED, **subject.about})
-        self.subject, self.body = subject.question, subject.markdown
+            facts = self.facts(context)
+            component_appid, task = self._component_appid(), current_task()
+            question = open_ledger().asked(component_appid, self.appid, task, partial(Question, self.asks, facts))
+        self.subject, body = self.words(question)
+        self.body = f"{body}\n\n{question.line}"
         self.assigned_users = [{"id": each, "name": each} for each in approvers] or None
         if self.approval_timeout_hours is not None:
             self.response_timeout = dt.timedelta(hours=self.approval_timeout_hours)
-        return super().execute(context)
+        kept = human_input.put(self, context["ti"].id)
+        if not human_input.is_shown(question.line, self.options, approvers, kept):
+            with failing_at_once():
+                raise self._not_shown(question)
+        human_input.wait(self, context)
+
+    def _not_shown(self, question: Question) -> WxaStateError:
+        """Return the refusal of a question that nobody would see, and note it."""
+        error = WxaStateError(
+            "Airflow shows the earlier question: trigger a new run of this version; nothing is lost, what WeChat has "
+            "is adopted",
+            values={"asked": question.line, "approvers": ", ".join(self.approvers) or "whoever may edit the run"},
+            why="Facts, or who may answer, have changed since this task asked first, and Airflow keeps the text of a "
+            "task that is cleared (apache/airflow#73235): an answer to that one would approve something else.",
+            next_step="trigger a new run; Clear asks again only while the facts are the same",
+            source=_HOW_TO,
+            appid=self.appid,
+        )
+        note_refusal(error, appid=self.appid, wxa_conn_id=self.wxa_conn_id)
+        return error
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Note the decision on what was asked, then go on or skip."""
@@ -131,7 +152,8 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
             self._expire(event)
         # A rejection raises as soon as it has skipped, and a returned value is lost then: push first.
         # But note first: an approval that could not be noted must not be found there.
-        decision = self._noted(context, self._decision(context, event))
+        with failing_at_once():
+            decision = self._noted(self._decision(context, event))
         context["ti"].xcom_push(key="return_value", value=decision)
         if decision["outcome"] == "refused":
             with failing_at_once():
@@ -161,13 +183,13 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
             "why": _comment(event.get("params_input")),
         }
 
-    def _noted(self, context: Context, decision: dict[str, Any]) -> dict[str, Any]:
+    def _noted(self, decision: dict[str, Any]) -> dict[str, Any]:
         """Note the decision in the ledger; without that an approval does not count, a rejection may do without."""
         at = dt.datetime.fromisoformat(decision["at"]).astimezone(BEIJING)
         who, why = decision["by"] or "nobody in time", f": {decision['why']}" if decision["why"] else ""
         self.log.info("%s by %s at %s (UTC+8)%s", decision["outcome"], who, f"{at:%Y-%m-%d %H:%M}", why)
         try:
-            decision |= self._asked_about(context)
+            decision |= self._asked_about()
             self._note(decision)
         except WxaError as error:
             if decision["outcome"] == "approved":
@@ -175,15 +197,21 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
             self.log.warning("the decision is not in the ledger: %s", error)
         return decision
 
-    def _asked_about(self, context: Context) -> Mapping[str, Any]:
-        """Return what was asked about: as it was shown, whatever this task would show by now."""
-        task = current_task()
-        asked = open_ledger().decision(
-            self._component_appid(), self.appid, task, task.task_id, map_index=task.map_index
-        )
-        if asked is None:  # it was put by a version of this package that did not note it
-            return self.ask_about(context).about
-        return {name: value for name, value in asked.items() if name != "outcome"}
+    def _asked_about(self) -> Mapping[str, Any]:
+        """Return what was asked about: as it was shown, whatever this task would show by now.
+
+        :raises WxaStateError: this run has asked nothing, or another try has asked since.
+        """
+        asked = open_ledger().question(self._component_appid(), self.appid, current_task())
+        if asked is None:
+            raise WxaStateError(
+                f"{self.task_id}: the answer is to no question of this run",
+                why="The ledger holds no question that this try has asked last.",
+                next_step="clear this task: it asks again",
+                source=_HOW_TO,
+                appid=self.appid,
+            )
+        return asked
 
     def _expire(self, event: dict[str, Any]) -> None:
         if event["error_type"] != "timeout":
@@ -194,7 +222,7 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
                 f"{self.task_id}: nobody answered in time",
                 values={"approval_timeout_hours": self.approval_timeout_hours},
                 why="The wait for an answer was bounded; nothing was carried out.",
-                next_step="clear this task: it asks again",
+                next_step="clear this task: it asks again, as long as the facts are the same; else trigger a new run",
                 source=_HOW_TO,
                 appid=self.appid,
             )
@@ -204,7 +232,7 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
             f"approval refused: {by} may not approve this",
             values={"approvers": ", ".join(self.approvers) or "whoever may edit the run"},
             why="approver_must_differ is set and they triggered this run, or approvers does not name them.",
-            next_step="clear this task and let somebody else approve",
+            next_step="clear this task and let somebody else approve; where facts have changed, trigger a new run",
             source=_HOW_TO,
             appid=self.appid,
         )
@@ -229,7 +257,10 @@ def require_approval(approval_task_id: str, *, appid: str, about: Mapping[str, A
     task = current_task()
     decision = open_ledger().decision(WxaHook(wxa_conn_id).read().component_appid, appid, task, approval_task_id) or {}
     outcome = decision.get("outcome", "never asked")
-    differs = [name for name, value in about.items() if decision.get(name) != value]
+    # A decision from before questions were kept names fewer facts.
+    differs = [
+        name for name in about if decision.get(name) != about[name] and ("question" in decision or name in decision)
+    ]
     if outcome == "approved" and not differs:
         return
     error = WxaStateError(
@@ -237,10 +268,12 @@ def require_approval(approval_task_id: str, *, appid: str, about: Mapping[str, A
         + ("something else was approved" if outcome == "approved" else "nobody has approved it"),
         values={approval_task_id: outcome}
         | {name: f"{about[name]!r}, approved was {decision.get(name)!r}" for name in differs if outcome == "approved"},
-        why="The latest decision in the ledger counts. A task that is marked success, or an XCom that somebody wrote, "
-        "approves nothing.",
-        next_step=f"clear {approval_task_id} and let somebody approve; "
-        "where a task before it read what is asked about, clear that one with the tasks behind it",
+        why="The latest decision of this very run in the ledger counts. A task that is marked success, or an XCom that "
+        "somebody wrote, approves nothing.",
+        next_step="trigger a new run: what WeChat has is adopted"
+        if outcome == "approved"
+        else f"clear {approval_task_id} and let somebody approve: it asks again while the facts are the same; "
+        "else trigger a new run",
         source=_HOW_TO,
         appid=appid,
     )
@@ -263,6 +296,11 @@ def note_refusal(error: WxaError, *, appid: str, wxa_conn_id: str) -> None:
         open_ledger().decided(component_appid, appid, current_task(), said, refused=str(error))
     except WxaError as not_noted:
         log.warning("the refusal is not in the ledger: %s", not_noted)
+
+
+def as_table(rows: Mapping[str, str]) -> str:
+    """Return a Markdown table of two columns; rows without a text are left out."""
+    return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {text} |" for name, text in rows.items() if text)])
 
 
 def as_code(text: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.appid import THE_PLATFORM
@@ -15,8 +16,9 @@ from airflow_wxa.fleet.plan import AppPlan, Totals
 from airflow_wxa.fleet.waves import WAVES, wave_counts
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.approval import Subject, WxaApprovalOperator, as_code, as_text, require_approval
+from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table, as_text, require_approval
 from airflow_wxa.operators.fleet_run import fleet_run
+from airflow_wxa.store.questions import Fact, Question
 from airflow_wxa.store.tables import fleet_app
 
 if TYPE_CHECKING:
@@ -36,16 +38,36 @@ class WxaApprovePlanOperator(WxaApprovalOperator):
     The decision names the plan, and no task of the run writes anything for another one.
     """
 
-    def ask_about(self, context: Context) -> Subject:
-        """Return what the plan comes to."""
+    asks = "plan"
+
+    def facts(self, context: Context) -> Mapping[str, Fact]:
+        """Return the plan's digest, which the decision names, and what the plan comes to."""
         fleets, run = open_fleets(), fleet_run(context)
         given = Counter[str]()
         totals = Totals.of(_plans(fleets, run, given))
+        shown = {
+            "run_id": run.run_id,
+            "release": run.manifest["release"],
+            "given": dict(given),
+            "totals": asdict(totals),
+            "reserve": run.manifest.get("audit_quota_reserve", 0),
+            "concurrency": Pace(run.manifest).concurrency,
+            "waves": {name: count.total for name, count in wave_counts(fleets.counts(run.key)).items()},
+        }
         rest = _rest_or_none(WxaHook(self.wxa_conn_id), fleets, run)
-        return Subject(
-            question=f"Release {run.manifest['release'].get('user_version', '')} on {totals.apps} Mini Programs?",
-            about=_about(run),
-            markdown="\n\n".join([_facts(fleets, run, totals, rest, given), _unusual(totals)]),
+        return {
+            **{name: Fact(value, "ledger") for name, value in _about(run).items()},
+            **{name: Fact(value, "ledger", named=False) for name, value in shown.items()},
+            "rest": Fact(rest, "WeChat: queryquota", named=False),
+        }
+
+    @staticmethod
+    def words(question: Question) -> tuple[str, str]:
+        """Return what the plan comes to."""
+        totals = Totals(**question["totals"])
+        return (
+            f"Release {question['release'].get('user_version', '')} on {totals.apps} Mini Programs?",
+            "\n\n".join([_facts(question, totals), _unusual(totals)]),
         )
 
 
@@ -110,25 +132,24 @@ def _plans(fleets: Fleets, run: FleetRun, given: Counter[str]) -> Iterator[tuple
             yield app.appid, AppPlan.from_json(app.plan)
 
 
-def _asked(release: Mapping[str, Any], given: Counter[str], field: str, default: str) -> str:
+def _asked(release: Mapping[str, Any], given: Mapping[str, int], field: str, default: str) -> str:
     """Return what the manifest asks of a field for all, and how many Mini Programs have a value of their own."""
     common = as_code(shown(json.dumps(release[field], ensure_ascii=False))) if field in release else default
-    return f"{common}; own values: {given[field]}" if given[field] else common
+    return f"{common}; own values: {given[field]}" if given.get(field) else common
 
 
-def _facts(fleets: Fleets, run: FleetRun, totals: Totals, rest: int | None, given: Counter[str]) -> str:
-    release = run.manifest["release"]
-    reserve = run.manifest.get("audit_quota_reserve", 0)
+def _facts(question: Question, totals: Totals) -> str:
+    release, given = question["release"], question["given"]
+    rest, reserve = question["rest"], question["reserve"]
     quota = "WeChat did not say" if rest is None else f"{rest} left this month, {reserve} of them kept back"
     without = 0 if rest is None or not reserve else totals.without_quota(rest, reserve)
     quota += f"; **{without} Mini Programs will have no quota**" if without else ""
-    minutes = totals.minutes(Pace(run.manifest).concurrency)
-    waves = wave_counts(fleets.counts(run.key))
+    minutes = totals.minutes(question["concurrency"])
     rows = {
         "version": f"{as_code(release.get('user_version', 'each its own'))} from template "
         f"{as_code(release.get('template_id', 'each its own'))}",
         "what changed": as_text(release.get("user_desc") or "not said"),
-        "Mini Programs": f"{totals.apps}: " + ", ".join(f"{name} {waves[name].total}" for name in WAVES),
+        "Mini Programs": f"{totals.apps}: " + ", ".join(f"{name} {question['waves'][name]}" for name in WAVES),
         "what is done": ", ".join(f"{step} {count}" for step, count in totals.steps.items()),
         "domain_action": _asked(release, given, "domain_action", "`add`"),
         "webviewdomain": _asked(release, given, "webviewdomain", "none"),
@@ -137,9 +158,9 @@ def _facts(fleets: Fleets, run: FleetRun, totals: Totals, rest: int | None, give
         "server_domains": _asked(release, given, "server_domains", "untouched"),
         "submissions": f"{totals.needed} needed; {quota}",
         "calls": f"about {totals.calls}, {minutes:.0f} minutes in one shard at a time; reviews take days",
-        "all of them": as_code(f"airflow wxa fleet status {run.run_id} --output json"),
+        "all of them": as_code(f"airflow wxa fleet status {question['run_id']} --output json"),
     }
-    return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {text} |" for name, text in rows.items())])
+    return as_table(rows)
 
 
 def _unusual(totals: Totals) -> str:

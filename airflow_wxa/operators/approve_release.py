@@ -11,10 +11,13 @@ from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.api.code import AdoptedVersion, CodeVersion
 from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.errors import WxaError, WxaSpecError
+from airflow_wxa.hooks.recorder import current_task
+from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import WxaTrialQrcodeLink, api_base_url
-from airflow_wxa.operators.approval import Subject, WxaApprovalOperator, as_code, as_text
-from airflow_wxa.steps.remote_state import read_versions
+from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table, as_text
+from airflow_wxa.steps.release import before_release
+from airflow_wxa.store.questions import Fact, Question
 from airflow_wxa.trial_link import trial_link
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.values import Reader
     from airflow_wxa.api.webview_domain import WebviewDomain
     from airflow_wxa.steps import Step
+    from airflow_wxa.store import Entry
 
 _DOMAINS_SHOWN: Final = 40
 
@@ -33,9 +37,9 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
     """Ask a person whether to release, with everything that is needed to decide.
 
     The question shows the business domains before and after, the version, what is online now, the result of the audit,
-    and a link to the trial version's QR code. The decision names version, fingerprint (of an adopted version: its
-    description), audit sheet and domains, and :class:`WxaReleaseOperator` with ``approval_task_id`` publishes nothing
-    else.
+    and a link to the trial version's QR code: as WeChat and the ledger tell it. The decision names version, fingerprint
+    (of an adopted version: its description), audit sheet, domains, and what is online and configured;
+    :class:`WxaReleaseOperator` with ``approval_task_id`` publishes nothing else.
 
     :param appid: the Mini Program (templated).
     :param template_id: number or digits (templated).
@@ -46,8 +50,7 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
     :param user_desc: what changed (templated).
     :param auditid: of the sheet that would be published (templated).
     :param webviewdomain: origins that must be effective afterwards (templated).
-    :param outcomes: what the tasks before returned, under the keys ``domains``, ``commit``, ``submit`` and ``audit``;
-        what is missing is shown as not known (templated).
+    :param outcomes: not read any more: what tasks returned can be edited.
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {
@@ -59,9 +62,9 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
         "user_desc": values.text,
         "auditid": values.digits,
         "webviewdomain": values.texts,
-        "outcomes": values.optional(values.json_object),
         **WxaApprovalOperator.reads,
     }
+    asks = "release"
     operator_extra_links = (*WxaApprovalOperator.operator_extra_links, WxaTrialQrcodeLink())
 
     def __init__(
@@ -75,7 +78,7 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
         user_desc: str | None = None,
         auditid: str = "",
         webviewdomain: Sequence[str] = (),
-        outcomes: Mapping[str, Mapping[str, Any] | None] | None = None,
+        outcomes: object = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -87,42 +90,56 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
         self.user_desc = user_desc
         self.auditid = auditid
         self.webviewdomain = webviewdomain
-        self.outcomes = outcomes
 
-    def ask_about(self, context: Context) -> Subject:
-        """Return the version, its sheet and its domains, with what WeChat says about the Mini Program now."""
+    def facts(self, context: Context) -> Mapping[str, Fact]:
+        """Read sheet, domains and what is online at WeChat, and in the ledger what this run has changed."""
         version = CodeVersion.of(self.appid, self.template_id, self.user_version, self.ext_json, self.adopt_trial)
         check_auditid(version, self.auditid)
-        outcomes = self.outcomes or {}
-        return Subject(
-            f"Release {version.user_version} of {self.appid}?",
-            release_named(version, self.auditid, parse_origins(self.webviewdomain)),
-            "\n\n".join([self._facts(version, outcomes, context), _domain_diff(outcomes.get("domains"))]),
-        )
-
-    def _facts(self, version: CodeVersion, outcomes: Mapping[str, Mapping[str, Any] | None], context: Context) -> str:
-        """Return the table above the domains."""
-        commit, submit, audit = (outcomes.get(name) or {} for name in ("commit", "submit", "audit"))
-        superseded = dict.fromkeys([commit.get("superseded"), submit.get("superseded")])
+        hook = WxaHook(self.wxa_conn_id)
+        now = hook.run(before_release(version, wanted := parse_origins(self.webviewdomain)))
+        named = release_named(version, self.auditid, wanted) | dict(now.named)
+        component_appid = hook.read().component_appid
+        done = open_ledger().of_run(component_appid, self.appid, current_task())
         ti = context["ti"]
-        link = trial_link(api_base_url(), self.wxa_conn_id, self.appid, dag_id=ti.dag_id, run_id=ti.run_id)
-        triggered_by = getattr(context["dag_run"], "triggering_user_name", None)
-        rows = {
-            "Mini Program": f"{self._name()} {as_code(self.appid)}".lstrip(),
-            "version": _origin(version),
-            "what changed": as_text(self.user_desc or version.user_version),
-            "online now": self._best_effort(_online(self.appid)) or "not known",
-            "takes the place of": ", ".join(as_code(each) for each in superseded if each),
-            "audit": f"{as_text(audit.get('outcome', 'not known'))}, sheet {as_code(self.auditid or 'not known')}",
-            "the reviewer said": as_text(audit.get("reason") or ""),
-            "try it": f"[QR code of the trial version]({link}), for testers and admins of the Mini Program",
-            "triggered by": as_code(triggered_by) if triggered_by else "nobody by name",
+        shown = {
+            "appid": self.appid,
+            "template_id": None if isinstance(version, AdoptedVersion) else version.template_id,
+            "what_changed": self.user_desc or version.user_version,
+            "triggered_by": getattr(context["dag_run"], "triggering_user_name", None) or "",
+            "trial": trial_link(api_base_url(), self.wxa_conn_id, self.appid, dag_id=ti.dag_id, run_id=ti.run_id),
         }
-        return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {text} |" for name, text in rows.items() if text)])
+        return {
+            **{name: Fact(value, _SOURCES.get(name, "run")) for name, value in named.items()},
+            **{name: Fact(value, "run", named=False) for name, value in shown.items()},
+            "name": Fact(self._name(component_appid), "WeChat: api_get_authorizer_info", named=False),
+            "sheet": Fact(now.sheet, "WeChat: get_latest_auditstatus", named=False),
+            "individual": Fact(now.is_individual, "WeChat: setwebviewdomain", named=False),
+            "before": Fact(_domains_before(done), "ledger", named=False),
+            "superseded": Fact(_superseded(done), "ledger", named=False),
+        }
 
-    def _name(self) -> str:
+    @staticmethod
+    def words(question: Question) -> tuple[str, str]:
+        """Return the table, and below it the domains before and after."""
+        superseded, sheet = question["superseded"], question["sheet"] or {}
+        is_its = not question["auditid"] or sheet.get("auditid") in ("", question["auditid"])
+        number = as_code(question["auditid"] or sheet.get("auditid") or "not known")
+        rows = {
+            "Mini Program": f"{as_text(question['name'])} {as_code(question['appid'])}".lstrip(),
+            "version": _origin(question),
+            "what changed": as_text(question["what_changed"]),
+            "online now": _online(question["online"]),
+            "takes the place of": ", ".join(map(as_code, superseded)),
+            "audit": f"{as_text(sheet.get('status', 'not known') if is_its else 'not the latest')}, sheet {number}",
+            "the reviewer said": as_text(sheet.get("reason", "") if is_its else ""),
+            "try it": f"[QR code of the trial version]({question['trial']}), for its testers and admins",
+            "triggered by": as_code(question["triggered_by"]) if question["triggered_by"] else "nobody by name",
+        }
+        subject = f"Release {question['user_version']} of {question['appid']}?"
+        return subject, "\n\n".join([as_table(rows), _domain_diff(question)])
+
+    def _name(self, component_appid: str) -> str:
         """Return the name that people know the Mini Program by; not every platform may ask for it both ways."""
-        component_appid = WxaHook(self.wxa_conn_id).read().component_appid
         asked = self._best_effort(_nickname_by_platform(component_appid, self.appid)) if component_appid else ""
         return asked or self._best_effort(_nickname(self.appid))
 
@@ -162,42 +179,58 @@ def check_auditid(version: CodeVersion, auditid: str) -> None:
         )
 
 
-def _origin(version: CodeVersion) -> str:
-    if isinstance(version, AdoptedVersion):
-        return f"{as_code(version.user_version)}, uploaded by another tool as: {as_text(version.user_desc)}"
-    return f"{as_code(version.user_version)} from template {as_code(version.template_id)}"
+_SOURCES: Final = {"online": "WeChat: getversioninfo", "configured": "WeChat: setwebviewdomain"}
+
+
+def _domains_before(done: Sequence[Entry]) -> dict[str, Any]:
+    """Return what this run's first write of the domains had read: ``{}``: it wrote none."""
+    first = next((row for row in done if row.endpoint == "setwebviewdomain" and row.result != "refused"), None)
+    return {} if first is None else {"list": first.before}
+
+
+def _superseded(done: Sequence[Entry]) -> list[str]:
+    """Return the versions that this run's commit and submission take the place of."""
+    said = [row.after.get("superseded") for row in done if row.endpoint in {"commit", "submit_audit"} and row.after]
+    return list(dict.fromkeys(each for each in said if each))
+
+
+def _origin(question: Question) -> str:
+    version = as_code(question["user_version"])
+    if question["template_id"] is None:
+        return f"{version}, uploaded by another tool as: {as_text(question['user_desc'])}"
+    return f"{version} from template {as_code(question['template_id'])}"
 
 
 def _nickname_by_platform(component_appid: str, appid: str) -> Step[str]:
     answer = (yield api_get_authorizer_info(component_appid, appid)).answer
-    return as_text(answer["authorizer_info"].get("nick_name") or "")
+    return str(answer["authorizer_info"].get("nick_name") or "")
 
 
 def _nickname(appid: str) -> Step[str]:
-    return as_text((yield getaccountbasicinfo(appid)).answer.get("nickname") or "")
+    return str((yield getaccountbasicinfo(appid)).answer.get("nickname") or "")
 
 
-def _online(appid: str) -> Step[str]:
-    online = (yield from read_versions(appid)).online
+def _online(online: Mapping[str, Any] | str | None) -> str:
     if online is None:
         return "nothing: this would be the first release"
-    name = as_code(online.version) if online.version else "a version that WeChat does not name"
-    if not online.time:
+    if isinstance(online, str):
+        return online
+    name = as_code(online["version"]) if online["version"] else "a version that WeChat does not name"
+    if not online["time"]:
         return name
-    since = dt.datetime.fromtimestamp(online.time, BEIJING)
+    since = dt.datetime.fromtimestamp(online["time"], BEIJING)
     return f"{name} since {since:%Y-%m-%d %H:%M} (UTC+8)"
 
 
-def _domain_diff(domains: Mapping[str, Any] | None) -> str:
+def _domain_diff(question: Question) -> str:
     """Return the business domains before and after as a diff."""
     head = "### Business domains (业务域名)\n\n"
-    if not domains:
-        return f"{head}Not known: no task of this run configured them."
-    if domains.get("outcome") == "individual":
+    if question["individual"]:
         return f"{head}None: an individual owns this Mini Program, it cannot have any (89231)."
-    before, after = domains.get("before"), domains.get("after")
+    after = question["configured"]
     if after is None:
         return f"{head}WeChat did not say what they are now; release looks again before it publishes."
+    before = question["before"].get("list", after)
     known = after if before is None else before
     lines = [(" " if each in known else "+", each) for each in after]
     lines += [("-", each) for each in known if each not in after]

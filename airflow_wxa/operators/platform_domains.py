@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_wxa.api import values
+from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.webview_domain import get_domain_confirmfile, read_hosts
 from airflow_wxa.errors import WxaError, WxaSpecError
+from airflow_wxa.hooks.recorder import current_task
+from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import VerificationFileLink
-from airflow_wxa.operators.approval import Subject, WxaApprovalOperator, as_code, is_approval_wanted, require_approval
+from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, is_approval_wanted, require_approval
 from airflow_wxa.operators.domains import WxaModifyPlatformDomainOperator
 from airflow_wxa.operators.mini_program import PlatformOperator
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.steps import modify_platform_domains
+from airflow_wxa.store.ledger import VERIFICATION_FILE_READ
+from airflow_wxa.store.questions import Fact, Question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +28,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_wxa.api.values import Reader
-    from airflow_wxa.steps import Step
+    from airflow_wxa.steps import PlatformOutcome, Step
+
+log = logging.getLogger(__name__)
 
 _NAMED: Final = 5  # hosts in the question's title; all of them stand in its diff
 
@@ -55,12 +63,13 @@ class WxaReadPlatformDomainOperator(PlatformOperator):
         with failing_at_once():
             hosts = _checked(self.action, self.hosts)
             now = hook.run(modify_platform_domains("get"))
-        file = None
-        try:
-            file = hook.run(_verification_file()) if self.action != "delete" else None
-        except WxaError as error:
-            self.log.warning("the verification file was not read: %s", error.what)
+        file = read_verification_file(hook, self.action)
         self.has_verification_file = file is not None  # for its link
+        if (
+            file is not None
+        ):  # the board serves what the ledger has: whoever may write XComs could prove a host as theirs
+            task = current_task()
+            open_ledger().noted(hook.read().component_appid, THE_PLATFORM, task, VERIFICATION_FILE_READ, file)
         return {
             "action": self.action,
             "hosts": hosts,
@@ -75,28 +84,42 @@ class WxaApprovePlatformDomainOperator(WxaApprovalOperator):
     """Ask a person whether the platform's list may change: every merchant of the platform is concerned.
 
     The question shows the published list before and after, and the verification file. The decision names action,
-    hosts and the list as it was: :class:`WxaChangePlatformDomainOperator` changes no other list.
+    hosts and both lists as they were: :class:`WxaChangePlatformDomainOperator` changes no other list.
 
-    :param read: what :class:`WxaReadPlatformDomainOperator` returned (templated).
+    :param read: what :class:`WxaReadPlatformDomainOperator` returned: it tells action and hosts (templated).
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {"read": values.json_object, **WxaApprovalOperator.reads}
+    asks = "platform_list"
 
     def __init__(self, *, read: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.read = read
 
-    def ask_about(self, context: Context) -> Subject:
+    def facts(self, context: Context) -> Mapping[str, Fact]:
+        """Look at WeChat what the lists are; of what the task before read, only what was asked for is taken."""
+        with failing_at_once():
+            action, hosts = str(self.read["action"]), _checked(self.read["action"], self.read["hosts"])
+        hook = WxaHook(self.wxa_conn_id)
+        now = hook.run(modify_platform_domains("get"))
+        file = read_verification_file(hook, action)
+        return {
+            **{name: Fact(value, _SOURCES[name]) for name, value in _change(action, hosts, now).items()},
+            "verification_file": Fact(file, "WeChat: get_domain_confirmfile", named=False),
+        }
+
+    @staticmethod
+    def words(question: Question) -> tuple[str, str]:
         """Return the change, with the lists before and after."""
-        read = self.read
-        action, hosts, published = read["action"], read["hosts"], read["published"]
-        after = sorted(_after(action, hosts, published))  # not as the XCom says: it names what will be done
+        action, hosts = question["action"], question["hosts"]
+        published, testing = question["published"] or [], question["testing"]
+        after = sorted(_after(action, hosts, published))
         named = ", ".join(hosts[:_NAMED]) + (f" and {len(hosts) - _NAMED} more" if len(hosts) > _NAMED else "")
-        return Subject(
-            f"Platform list: {action} {named}?",
-            _change(action, hosts, published),
-            "\n\n".join([_diff(published, after), _file(read.get("verification_file"), published, after)]),
-        )
+        parts = [_diff(published, after), _file(question["verification_file"], published, after)]
+        if testing != question["published"]:
+            said = "WeChat does not tell it" if testing is None else ", ".join(map(as_code, testing)) or "empty"
+            parts.insert(1, f"The testing version, which changes together with it, is another one: {said}.")
+        return f"Platform list: {action} {named}?", "\n\n".join(filter(None, parts))
 
 
 class WxaChangePlatformDomainOperator(WxaModifyPlatformDomainOperator):
@@ -122,9 +145,10 @@ class WxaChangePlatformDomainOperator(WxaModifyPlatformDomainOperator):
                 versions = [each for each in (now.testing, now.published) if each is not None]
                 if versions and all(_is_done(self.action, hosts, each) for each in versions):
                     return self._told(replace(now, action=self.action))  # nothing to write, nothing to ask about
-                about = _change(self.action, hosts, now.published or ())
-                if now.published is not None and _is_done(self.action, hosts, now.published):
-                    del about["published"]  # a retry: what was approved is done there, only testing lags behind
+                about = _change(self.action, hosts, now)
+                for name in ("testing", "published"):
+                    if about[name] is not None and _is_done(self.action, hosts, about[name]):
+                        del about[name]  # a retry: what was approved is done there, only the other one lags behind
                 require_approval(self.approval_task_id, appid="", about=about, wxa_conn_id=self.platform_conn_id)
         return super().execute(context)
 
@@ -144,9 +168,18 @@ def _checked(action: str, hosts: Sequence[str]) -> list[str]:
     return sorted(read)
 
 
-def _change(action: str, hosts: Sequence[str], published: Sequence[str]) -> dict[str, Any]:
+_LIST: Final = "WeChat: modify_wxa_jump_domain"
+_SOURCES: Final = {"action": "run", "hosts": "run", "testing": _LIST, "published": _LIST}
+
+
+def _change(action: str, hosts: Sequence[str], now: PlatformOutcome) -> dict[str, Any]:
     """Return what an approval of a change names."""
-    return {"action": action, "hosts": list(hosts), "published": sorted(published)}
+    lists = {"testing": now.testing, "published": now.published}
+    return {
+        "action": action,
+        "hosts": list(hosts),
+        **{name: None if each is None else sorted(each) for name, each in lists.items()},
+    }
 
 
 def _after(action: str, hosts: Sequence[str], published: Sequence[str]) -> set[str]:
@@ -156,6 +189,15 @@ def _after(action: str, hosts: Sequence[str], published: Sequence[str]) -> set[s
 
 def _is_done(action: str, hosts: Sequence[str], published: Sequence[str]) -> bool:
     return _after(action, hosts, published) == set(published)
+
+
+def read_verification_file(hook: WxaHook, action: str) -> dict[str, str] | None:
+    """Return name and content of the file that WeChat asks each new host for; ``None`` where it gives none."""
+    try:
+        return hook.run(_verification_file()) if action != "delete" else None
+    except WxaError as error:
+        log.warning("the verification file was not read: %s", error.what)
+        return None
 
 
 def _verification_file() -> Step[dict[str, str] | None]:

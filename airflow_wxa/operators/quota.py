@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_wxa.api import values
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.call import Call
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.approval import Subject, WxaApprovalOperator, as_code, is_approval_wanted, require_approval
+from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, is_approval_wanted, require_approval
 from airflow_wxa.operators.call import answer_to, done_before
 from airflow_wxa.operators.mini_program import MiniProgramFields
 from airflow_wxa.release.dag import failing_at_once
-from airflow_wxa.steps import changes_left
+from airflow_wxa.store.questions import Fact, Question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_wxa.api.values import Reader
-    from airflow_wxa.steps import Step
 
 
 _ROW = CATALOGUE["clear_quota"]
@@ -34,15 +33,26 @@ class WxaApproveClearQuotaOperator(WxaApprovalOperator):
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {"appid": values.account, **WxaApprovalOperator.reads}
+    asks = "clear_quota"
 
     def __init__(self, *, appid: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.appid = appid
 
-    def ask_about(self, context: Context) -> Subject:
+    def read_fields(self) -> None:
+        """Read them, and note under the platform what is about its own counters: the word is no Mini Program."""
+        super().read_fields()
+        self.whose, self.appid = self.appid, _noted(self.appid)
+
+    def facts(self, context: Context) -> Mapping[str, Fact]:
+        """Return whose counters begin anew, and how many resets the ledger has left."""
+        named = _named(self.whose, WxaHook(self.wxa_conn_id).changes_left(self.appid, _ROW.name))
+        return {name: Fact(value, _SOURCES[name]) for name, value in named.items()}
+
+    @staticmethod
+    def words(question: Question) -> tuple[str, str]:
         """Return whose counters begin anew, and what that costs."""
-        whose, self.appid = self.appid, _noted(self.appid)
-        left = WxaHook(self.wxa_conn_id).changes_left(self.appid, _ROW.name)
+        whose, left = question["reset"], question["left"]
         assert _ROW.budget is not None  # noqa: S101  (it has one)
         lines = [
             f"All of the day's call counters of {as_code(whose)} begin anew (`/cgi-bin/clear_quota`).",
@@ -51,11 +61,7 @@ class WxaApproveClearQuotaOperator(WxaApprovalOperator):
                 "sent from here; this takes one. Resets of other tools count, too, and WeChat does not tell them."
             ),
         ]
-        return Subject(f"Reset the call counters of {whose}?", {"reset": whose}, "\n\n".join(lines))
-
-    def _note(self, said: Mapping[str, Any]) -> None:
-        self.appid = _noted(self.appid)  # also where nobody was asked in this process: the word is no Mini Program
-        super()._note(said)
+        return f"Reset the call counters of {whose}?", "\n\n".join(lines)
 
 
 class WxaClearQuotaOperator(MiniProgramFields):
@@ -84,22 +90,24 @@ class WxaClearQuotaOperator(MiniProgramFields):
         self.read_fields()
         hook, appid = WxaHook(self.wxa_conn_id), _noted(self.appid)
         with failing_at_once():
-            if self.approval_task_id is not None and is_approval_wanted(context):
-                about = {"reset": self.appid}
-                require_approval(self.approval_task_id, appid=appid, about=about, wxa_conn_id=self.wxa_conn_id)
+            fence = hook.fence(appid, _ROW.name)  # before the ledger is read
             call = Call.to(_ROW.name, appid or None, {"appid": appid or hook.read().component_appid})
-            was_done = hook.run(_cleared(call))
+            was_done = done_before(call)
+            if not was_done:
+                if self.approval_task_id is not None and is_approval_wanted(context):
+                    about = _named(self.appid, hook.changes_left(appid, _ROW.name))
+                    require_approval(self.approval_task_id, appid=appid, about=about, wxa_conn_id=self.wxa_conn_id)
+                hook.run(answer_to(call), fence=fence)
             left = hook.changes_left(appid, _ROW.name)
         return {"outcome": "already_cleared" if was_done else "cleared", "appid": self.appid, "left": left}
 
 
-def _cleared(call: Call) -> Step[bool]:
-    """Send the call unless an earlier try of this task was accepted; tells whether one was."""
-    yield from changes_left(_ROW.name, call.appid)  # before the ledger is read
-    was_done = done_before(call)
-    if not was_done:
-        yield from answer_to(call)
-    return was_done
+_SOURCES: Final = {"reset": "run", "left": "ledger"}
+
+
+def _named(whose: str, left: int) -> dict[str, Any]:
+    """Return what an approval of a reset names."""
+    return {"reset": whose, "left": left}
 
 
 def _noted(appid: str) -> str:

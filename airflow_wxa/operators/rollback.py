@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.sdk import BaseOperator
 
 from airflow_wxa.api import values
 from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.approval import Subject, WxaApprovalOperator, as_code, is_approval_wanted, require_approval
+from airflow_wxa.operators.approval import (
+    WxaApprovalOperator,
+    as_code,
+    as_table,
+    is_approval_wanted,
+    require_approval,
+)
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
-from airflow_wxa.steps import RollbackPlan, roll_back, verify_rollback
+from airflow_wxa.steps import RollbackPlan, plan_rollback, roll_back, verify_rollback
+from airflow_wxa.store.questions import Fact, Question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,23 +41,40 @@ class WxaApproveRollbackOperator(WxaApprovalOperator):
     """Ask a person whether a version may come back: what is online goes, for everyone and at once.
 
     :param appid: the Mini Program (templated).
-    :param plan: what :class:`WxaListVersionsOperator` returned (templated).
+    :param plan: what :class:`WxaListVersionsOperator` returned: it tells which version is meant (templated).
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {"appid": values.appid, "plan": _plan, **WxaApprovalOperator.reads}
+    asks = "rollback"
 
     def __init__(self, *, appid: str, plan: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.appid = appid
         self.plan = plan
 
-    def ask_about(self, context: Context) -> Subject:
+    def facts(self, context: Context) -> Mapping[str, Fact]:
+        """Look at WeChat what is online and what would come back; of the plan only the version's number is taken."""
+        asked = RollbackPlan.from_json(self.plan)
+        plan = WxaHook(self.wxa_conn_id).run(plan_rollback(self.appid, asked.target.app_version))
+        shown = plan.to_json()
+        listed, own = "WeChat: revertcoderelease", "WeChat: setwebviewdomain"
+        return {
+            "appid": Fact(self.appid, "run"),
+            **{name: Fact(value, _SOURCES[name]) for name, value in rollback_named(plan).items()},
+            "others": Fact(shown["others"], listed, named=False),
+            "effective": Fact(shown["effective"], "WeChat: get_effective_webviewdomain", named=False),
+            "own": Fact(shown["own"], own, named=False),
+            "dropped": Fact(shown["dropped"], f"{own}, modify_wxa_jump_domain", named=False),
+        }
+
+    @staticmethod
+    def words(question: Question) -> tuple[str, str]:
         """Return both versions, the business domains, and what cannot be undone."""
-        plan = RollbackPlan.from_json(self.plan)
-        return Subject(
-            f"Roll {plan.appid} back to {plan.target.user_version or plan.target.app_version}?",
-            _named(plan),
-            "\n\n".join([_versions(plan), _domains(plan), _no_way_back(plan)]),
+        online, target = question["online"], question["target"]
+        name = target["user_version"] or target["app_version"]
+        return (
+            f"Roll {question['appid']} back to {name}?",
+            "\n\n".join([_versions(question, online, target), _domains(question), _no_way_back(name)]),
         )
 
 
@@ -92,9 +117,10 @@ class WxaRollbackOperator(_PlannedOperator):
         with failing_at_once():
             plan = RollbackPlan.from_json(self.plan)
             if is_approval_wanted(context):
-                about = _named(plan)
+                about = rollback_named(plan)
                 require_approval(self.approval_task_id, appid=plan.appid, about=about, wxa_conn_id=self.wxa_conn_id)
-            outcome = hook.run(roll_back(plan))
+            fence = hook.fence(plan.appid, "revertcoderelease")  # before the first look
+            outcome = hook.run(roll_back(plan), fence=fence)
         left = ", ".join(outcome.left) or "nothing: from here on only a release goes forward"
         self.log.info("%s is online again; left to roll back to: %s", outcome.user_version, left)
         return outcome.to_json()
@@ -115,56 +141,54 @@ class WxaVerifyRollbackOperator(_PlannedOperator):
             return hook.run(verify_rollback(plan)).to_json()
 
 
-def _named(plan: RollbackPlan) -> dict[str, Any]:
+def rollback_named(plan: RollbackPlan) -> dict[str, Any]:
     """Return what an approval of a rollback names, and what the rollback must then be."""
-    return {
-        "online": plan.online.version,
-        "online_since": plan.online.time,
-        "user_version": plan.target.user_version,
-        "app_version": plan.target.app_version,
-    }
+    return {"online": asdict(plan.online), "target": asdict(plan.target)}
 
 
-def _versions(plan: RollbackPlan) -> str:
-    since = f" since {dt.datetime.fromtimestamp(plan.online.time, BEIJING):%Y-%m-%d %H:%M} (UTC+8)"
+_SOURCES: Final = {"online": "WeChat: getversioninfo", "target": "WeChat: revertcoderelease"}
+
+
+def _versions(question: Question, online: Mapping[str, Any], target: Mapping[str, Any]) -> str:
+    since = f" since {dt.datetime.fromtimestamp(online['time'], BEIJING):%Y-%m-%d %H:%M} (UTC+8)"
     rows = {
-        "Mini Program": as_code(plan.appid),
-        "goes": _version(plan.online.version, plan.online.description) + (since if plan.online.time else ""),
-        "comes back": f"{_version(plan.target.user_version, plan.target.user_desc)}, "
-        f"app_version {as_code(plan.target.app_version)}",
+        "Mini Program": as_code(question["appid"]),
+        "goes": _version(online["version"], online["description"]) + (since if online["time"] else ""),
+        "comes back": f"{_version(target['user_version'], target['user_desc'])}, "
+        f"app_version {as_code(target['app_version'])}",
         "could come back instead": ", ".join(
-            f"{_version(each.user_version, '')} (app_version {as_code(each.app_version)})" for each in plan.others
+            f"{_version(each['user_version'], '')} (app_version {as_code(each['app_version'])})"
+            for each in question["others"]
         )
         or "nothing else",
     }
-    return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {text} |" for name, text in rows.items())])
+    return as_table(rows)
 
 
 def _version(name: str, description: str) -> str:
     return as_code(name or "a version that WeChat does not name") + (f", {as_code(description)}" if description else "")
 
 
-def _domains(plan: RollbackPlan) -> str:
+def _domains(question: Question) -> str:
     """Return which business domains are effective, and which of them may change."""
-    effective = set(plan.effective or ())
-    pending = sorted(set(plan.own or ()) - effective)
+    effective, own = question["effective"], question["own"]
+    pending = sorted(set(own or ()) - set(effective or ()))
     lines = [
         "### Business domains (业务域名)",
         "",
         "No page of WeChat's says what a rollback does to them; `verify_rollback` fails if one is lost.",
         "",
-        f"- effective now: {_list(plan.effective)}",
-        f"- configured, effective only after a release: {_list(pending) if plan.own is not None else 'not known'}",
-        f"- configured, but not covered by the platform's list, so the next release drops them: {_list(plan.dropped)}",
+        f"- effective now: {_list(effective)}",
+        f"- configured, effective only after a release: {_list(pending if own is not None else None)}",
+        f"- configured, but not on the platform's list, so the next release drops them: {_list(question['dropped'])}",
     ]
     return "\n".join(lines)
 
 
-def _no_way_back(plan: RollbackPlan) -> str:
-    target = as_code(plan.target.user_version or plan.target.app_version)
+def _no_way_back(name: str) -> str:
     return (
-        f"### What cannot be undone\n\nIt happens at once, for everyone. Afterwards {target} cannot be rolled back "
-        "again, and WeChat lists no earlier version any more: the way on is a release of a corrected version."
+        f"### What cannot be undone\n\nIt happens at once, for everyone. Afterwards {as_code(name)} cannot be rolled "
+        "back again, and WeChat lists no earlier version any more: the way on is a release of a corrected version."
     )
 
 

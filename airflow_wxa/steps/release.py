@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-from airflow_wxa.api.audit import AuditStatus, get_auditstatus, read_sheet
+from airflow_wxa.api.audit import AuditSheet, AuditStatus, get_auditstatus, read_sheet
 from airflow_wxa.api.code import AdoptedVersion, release
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.api.errcodes import AUDIT_STATUS_NOT_RELEASABLE
+from airflow_wxa.api.errcodes import AUDIT_STATUS_NOT_RELEASABLE, INDIVIDUAL_NOT_SUPPORTED
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
@@ -23,13 +23,14 @@ from airflow_wxa.steps.remote_state import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
-    from airflow_wxa.api.audit import AuditSheet
     from airflow_wxa.api.code import CodeVersion, OnlineVersion
     from airflow_wxa.api.webview_domain import WebviewDomain
     from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Step
+
+T = TypeVar("T")
 
 _NOT_APPROVED: Final = "the audit sheet of this version is not approved"
 
@@ -120,6 +121,63 @@ def _read_online(version: CodeVersion, accepted: AcceptedWrites, *, since: int =
     return info.online
 
 
+@dataclass(frozen=True, slots=True)
+class BeforeRelease:
+    """What an approval of a release shows beside the version, as WeChat tells it.
+
+    :param named: what the release must find again: ``online`` as it is read, ``None`` for nothing, a text where WeChat
+        does not tell; ``configured``: the Mini Program's own list, sorted.
+    :param sheet: ``{"auditid", "status", "reason"}`` of the latest one.
+    """
+
+    named: Mapping[str, Any]
+    sheet: Mapping[str, str] | None
+    is_individual: bool
+
+
+def before_release(version: CodeVersion, wanted: Collection[WebviewDomain]) -> Step[BeforeRelease]:
+    """Read what an approval of a release shows.
+
+    :raises WxaError: what may be told at the next try.
+    """
+    accepted = yield from recall(version.appid, version.fingerprint)
+    told = yield from _unless_refused(_read_online(version, accepted))
+    own, individual = yield from _configured(version, wanted, accepted)
+    sheet = yield from _unless_refused(read_latest_sheet(version.appid))
+    of_sheet = None
+    if isinstance(sheet, AuditSheet):
+        of_sheet = {"auditid": sheet.auditid, "status": sheet.status.name.lower(), "reason": sheet.reason}
+    return BeforeRelease(_found(told, own), of_sheet, individual)
+
+
+def _found(online: OnlineVersion | WxaError | None, own: frozenset[str] | None) -> dict[str, Any]:
+    """Return what a release finds just before it publishes, as an approval names it."""
+    return {
+        "online": "not known" if isinstance(online, WxaError) else _online_as_noted(online),
+        "configured": None if own is None else in_order(own),
+    }
+
+
+def _configured(
+    version: CodeVersion, wanted: Collection[WebviewDomain], accepted: AcceptedWrites
+) -> Step[tuple[frozenset[str] | None, bool]]:
+    """Return the own list past lag, ``None`` where WeChat does not tell, and whether an individual owns it."""
+    own = yield from _unless_refused(_own_past_lag(version, wanted, accepted))
+    if isinstance(own, WxaError):
+        return None, getattr(own, "errcode", 0) == INDIVIDUAL_NOT_SUPPORTED
+    return own, False
+
+
+def _unless_refused(read: Step[T]) -> Step[T | WxaError]:
+    """Return what a read comes to, or the refusal that no repetition helps."""
+    try:
+        return (yield from read)
+    except WxaError as error:
+        if error.retryable:
+            raise
+        return error
+
+
 def _online_lags(version: CodeVersion, online: OnlineVersion | None, accepted: AcceptedWrites) -> bool:
     """Tell whether the online version is one from before an accepted release of this version."""
     by_mark = online is not None and version.is_ours(online.version, online.description)
@@ -208,14 +266,7 @@ def guard_domains(version: CodeVersion, wanted: Collection[WebviewDomain], accep
     """Stop when a wanted domain is not configured any more, or when the release would drop it."""
     if not wanted:
         return
-
-    def lags(own: frozenset[str] | None) -> bool:
-        is_old = accepted.explains("setwebviewdomain", in_order(own))
-        return own is not None and is_old and not {domain.origin for domain in wanted} <= own
-
-    own = yield from read_past_lag(lambda: read_own_domains(version.appid), lags)
-    if lags(own):
-        raise still_lagging("release", "setwebviewdomain", version.appid, in_order(own))
+    own = yield from _own_past_lag(version, wanted, accepted)
     platform = yield from read_platform_hosts(wanted, accepted)
     gone = [domain.origin for domain in wanted if own is not None and domain.origin not in own]
     dropped = [domain.origin for domain in wanted if platform is not None and not domain.covered_by(platform)]
@@ -235,6 +286,24 @@ def guard_domains(version: CodeVersion, wanted: Collection[WebviewDomain], accep
         "of this run, then this task",
         **CATALOGUE["setwebviewdomain"].named(version.appid, "release"),
     )
+
+
+def _own_past_lag(
+    version: CodeVersion, wanted: Collection[WebviewDomain], accepted: AcceptedWrites
+) -> Step[frozenset[str] | None]:
+    """Read the own list.
+
+    :raises WxaBusyError: it still is as it was before an accepted write.
+    """
+
+    def lags(own: frozenset[str] | None) -> bool:
+        is_old = accepted.explains("setwebviewdomain", in_order(own))
+        return own is not None and is_old and not {domain.origin for domain in wanted} <= own
+
+    own = yield from read_past_lag(lambda: read_own_domains(version.appid), lags)
+    if lags(own):
+        raise still_lagging("release", "setwebviewdomain", version.appid, in_order(own))
+    return own
 
 
 def _named_if_foreign(version: CodeVersion, refused: WxaStateError) -> Step[WxaStateError]:

@@ -14,7 +14,6 @@ from airflow_wxa.api.errcodes import VERSION_NOT_REVERTIBLE, error_for
 from airflow_wxa.api.rollback import get_history_version, read_earlier_versions, revertcoderelease
 from airflow_wxa.api.webview_domain import is_permitted
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaSpecError, WxaStateError, WxaTransportError
-from airflow_wxa.steps.budgets import changes_left
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
 from airflow_wxa.steps.outcome import RollbackOutcome, RollbackPlan, in_order
@@ -77,7 +76,6 @@ def roll_back(plan: RollbackPlan) -> Step[RollbackOutcome]:
     :raises WxaBusyError: what is online still is as it was before an accepted rollback.
     :raises WxaStateError: something else is online by now, or WeChat refused: 87011, 87012.
     """
-    yield from changes_left(_ENDPOINT.name, plan.appid)  # WeChat moves back again for a second call
     accepted = yield from recall(plan.appid)
     online = yield from _read_online(plan, accepted)
     if _is_back(plan, online):
@@ -85,6 +83,7 @@ def roll_back(plan: RollbackPlan) -> Step[RollbackOutcome]:
     _check_as_planned("rollback", plan, online)
     if _lags(online, accepted):
         raise still_lagging("rollback", _ENDPOINT.name, plan.appid, _noted(online))
+    yield from _check_listed(plan)
     lost: WxaError | None = None
     try:
         yield revertcoderelease(plan.appid, plan.target.app_version).knowing(_noted(online))
@@ -155,6 +154,24 @@ def _check_as_planned(step: str, plan: RollbackPlan, online: OnlineVersion | Non
         raise _not_back(step, plan, online)
 
 
+def _check_listed(plan: RollbackPlan) -> Step[None]:
+    """Prove that the number which is about to be sent still is of the version that was planned."""
+    listed = {each.app_version: each for each in (yield from _earlier(plan.appid))}
+    found = listed.get(plan.target.app_version)
+    if found == plan.target:
+        return
+    raise WxaStateError(
+        "rollback not sent: WeChat lists another version under this number than the planned one",
+        values={
+            "planned": f"{_in_words(plan.target)}, {plan.target.user_desc or 'no description'}",
+            "listed": "not any more" if found is None else f"{_in_words(found)}, {found.user_desc or 'no description'}",
+        },
+        why="The list has changed since it was read, or the plan is not what list_versions returned.",
+        next_step="trigger a new run: it lists the versions again",
+        **_ENDPOINT.named(plan.appid),
+    )
+
+
 def _outcome(outcome: Any, plan: RollbackPlan, online: OnlineVersion | None) -> Step[RollbackOutcome]:
     listed = yield from if_known(_earlier(plan.appid))
     return RollbackOutcome(
@@ -206,7 +223,7 @@ def _not_back(step: str, plan: RollbackPlan, online: OnlineVersion | None) -> Wx
             "was to come back": _in_words(plan.target),
         },
         why="Somebody released or rolled back in between, and that is not undone here.",
-        next_step="agree with them; then clear list_versions, which looks again, and let somebody approve again",
+        next_step="agree with them; then trigger a new run, which lists the versions again",
         **_ENDPOINT.named(plan.appid),
     )
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from airflow_wxa.access.fixed import FixedTokens
 from airflow_wxa.client import Egress, WxaClient
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-from tests.chaos.releasing import Plan, Recorded, carried
+from airflow_wxa.store import Ledger
+from tests.chaos.releasing import Plan, Recorded, carried, withdrawals_left
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -57,7 +58,7 @@ class MortalClient(WxaClient):
 def release(url: str, store_url: str, moment: Moment, at: int) -> None:
     """Release as the DAG does, with the ledger on; ends in an error unless the version is released and verified."""
     mortal = Mortal(moment, at)
-    plan = Plan(withdraw_foreign_audit=True)
+    plan = Plan(withdrawals_left=withdrawals_left(Ledger(store_url)))
     carried(plan, Recorded(store_url, lambda recorder: MortalClient(url, recorder, mortal)))
 
 

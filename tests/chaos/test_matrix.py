@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.chaos
 
-PLAN: Final = Plan(withdraw_foreign_audit=True)
+PLAN: Final = Plan(withdrawals_left=5)
 ONLINE: Final = ("https://m.example.com",)
 NO_TROUBLE: Final = "slow"  # named, but it strikes nowhere
 

@@ -10,6 +10,7 @@ from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.sandbox.testing import COMPONENT_APPID
 from airflow_wxa.steps import PlatformOutcome
+from airflow_wxa.store.questions import Question
 from tests.airflow_session import answering, calls, register_dag, run_dag
 
 if TYPE_CHECKING:
@@ -101,11 +102,19 @@ def test_the_question_shows_both_lists_and_the_verification_file(wxa_default: Ru
     read = run.xcoms["read_platform_domains"]
     name, content = wxa_default.world.platform(COMPONENT_APPID).confirm_file
     assert read["verification_file"] == {"file_name": name, "file_content": content}
-    question = WxaApprovePlatformDomainOperator(task_id="ask", read=read).ask_about({})
-    assert "1 before, 2 after: 1 added, 0 removed." in question.markdown
-    assert "+ shop.example.org" in question.markdown
-    assert f"- https://shop.example.org/{name}" in question.markdown
-    assert question.about == {"action": "add", "hosts": ["shop.example.org"], "published": ["example.com"]}
+    wxa_default.world.platform(COMPONENT_APPID).published = ["example.com"]
+    question = Question("platform_list", WxaApprovePlatformDomainOperator(task_id="ask", read=read).facts({}))
+    _, body = WxaApprovePlatformDomainOperator.words(question)
+    assert "1 before, 2 after: 1 added, 0 removed." in body
+    assert "+ shop.example.org" in body
+    assert f"- https://shop.example.org/{name}" in body
+    assert "The testing version, which changes together with it, is another one: `example.com`, `shop" in body
+    assert {name: value for name, value in question.said.items() if name != "question"} == {
+        "action": "add",
+        "hosts": ["shop.example.org"],
+        "testing": ["example.com", "shop.example.org"],
+        "published": ["example.com"],
+    }
 
 
 @pytest.mark.parametrize(("hosts", "word"), [(["https://shop.example.org/x"], "shop.example.org"), ([" "], "hosts")])
@@ -140,10 +149,19 @@ def test_a_list_that_wechat_does_not_tell_is_not_changed_without_an_approval(
     assert written(wxa_default) == []
 
 
-def test_the_question_shows_what_would_be_done_whatever_was_written_into_its_xcom() -> None:
+def test_the_question_shows_what_would_be_done_whatever_was_written_into_its_xcom(wxa_default: RunningSandbox) -> None:
     from airflow_wxa.operators import WxaApprovePlatformDomainOperator  # noqa: PLC0415  (as above)
 
-    forged = {"action": "set", "hosts": ["evil.example.org"], "published": ["example.com"], "after": ["example.com"]}
-    question = WxaApprovePlatformDomainOperator(task_id="ask", read=forged).ask_about({})
-    assert "1 before, 1 after: 1 added, 1 removed." in question.markdown
-    assert "+ evil.example.org" in question.markdown
+    wxa_default.world.platform(COMPONENT_APPID).published = ["example.com", "other.example.net"]
+    forged = {
+        "action": "set",
+        "hosts": ["evil.example.org"],
+        "published": ["evil.example.org"],
+        "after": ["example.com"],
+        "verification_file": {"file_name": "evil.txt", "file_content": "mine"},
+    }
+    question = Question("platform_list", WxaApprovePlatformDomainOperator(task_id="ask", read=forged).facts({}))
+    _, body = WxaApprovePlatformDomainOperator.words(question)
+    assert "2 before, 1 after: 1 added, 2 removed." in body
+    assert "+ evil.example.org" in body
+    assert "evil.txt" not in body

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_wxa.dags.wxa_rollback import rollback_dag
+from airflow_wxa.release.dag import rendered
 from airflow_wxa.sandbox import Looseness
 from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.store.questions import Question
 from tests.airflow_session import answering, register_dag, run_dag
 from tests.chaos.rolling_back import Moves, world
 
 if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
     from airflow_wxa.sandbox import RunningSandbox, World
     from tests.airflow_session import Run
 
@@ -121,9 +125,43 @@ def test_the_question_shows_what_goes_what_comes_back_and_the_domains(wxa_defaul
 
     account = wxa_default.world.mini_program(APPID)
     account.third_webviewdomain = ["https://new.example.com"]
-    run = rolled_back()
-    asked = WxaApproveRollbackOperator(task_id="ask", appid=APPID, plan=run.xcoms["list_versions"]).ask_about({})
-    assert asked.question == f"Roll {APPID} back to 2?"
+    account.versions = account.versions[:2]
+    online = {"version": "forged", "description": "", "time": 0}
+    plan = {"appid": APPID, "online": online, "target": {"app_version": "12", "user_version": "forged"}}
+    ask = WxaApproveRollbackOperator(task_id="ask", appid=APPID, plan=plan)
+    ask.read_fields()
+    question = Question("rollback", ask.facts({}))
+    subject, body = ask.words(question)
+    assert subject == f"Roll {APPID} back to 2?"
     for text in ("`3`", "`2`", "app_version `11`", "`https://new.example.com`", "cannot be rolled back again"):
-        assert text in asked.markdown
-    assert asked.about == {"online": "3", "online_since": 1, "user_version": "2", "app_version": "12"}
+        assert text in body
+    assert "forged" not in body
+    named = {name: value for name, value in question.said.items() if name in {"online", "target"}}
+    assert named == {
+        "online": {"version": "3", "description": "v3", "time": 1},
+        "target": {"app_version": "12", "user_version": "2", "user_desc": "v2", "commit_time": 1},
+    }
+
+
+@pytest.mark.parametrize("forged", [{"app_version": "10"}, {"user_version": "9"}, {"user_desc": "another"}])
+def test_a_plan_that_somebody_edited_sends_nothing(
+    wxa_default: RunningSandbox, moves: Moves, forged: dict[str, str]
+) -> None:
+    """Show 2, as approved or not, and send the number of another version."""
+
+    def edited(context: Any) -> dict[str, Any]:
+        plan: dict[str, Any] = context["ti"].xcom_pull(task_ids="list_versions")
+        return plan | {"target": plan["target"] | forged}
+
+    def edited_dag() -> DAG:
+        dag = rollback_dag()
+        dag.get_task("rollback").plan = rendered(edited)  # type: ignore[attr-defined]
+        return register_dag(dag)
+
+    run = run_dag(edited_dag(), appid=APPID, approval=False)
+    assert run.states["rollback"] == "failed"
+    assert "WeChat lists another version under this number" in str(run.errors["rollback"])
+    with answering("Approve"):
+        run = run_dag(edited_dag(), appid=APPID, approval=True)
+    assert "something else was approved" in str(run.errors["rollback"])
+    assert (online(wxa_default), moves.asked) == ("3", [])

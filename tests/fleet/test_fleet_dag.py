@@ -18,6 +18,7 @@ from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.store.fleets import RunKey
+from airflow_wxa.store.questions import Fact, Question
 from airflow_wxa.store.tables import fleet_app, fleet_run
 from tests.airflow_session import answering, register_dag, run_dag
 from tests.fleet.fleets import appid, fleet_connection, fleet_world, manifest
@@ -130,7 +131,9 @@ def test_an_approval_shows_the_domains_that_are_asked_for(alone: Callable[..., A
     alone().load(manifest(3, apps=[own, appid(1)], release={**plain, "server_domains": servers}))
     fleet_tasks.plan_release.function()
     context: Any = fleet_tasks.get_current_context()
-    asked = WxaApprovePlanOperator(task_id="approve_plan").ask_about(context).markdown
+    facts = WxaApprovePlanOperator(task_id="approve_plan").facts(context)
+    kept = json.loads(json.dumps(Question("plan", facts).to_json()))["facts"]
+    _, asked = WxaApprovePlanOperator.words(Question("plan", {name: Fact(**fact) for name, fact in kept.items()}))
     assert '| domain_action | `"set"`; own values: 1 |' in asked
     assert '| server_domains | `{"requestdomain": ["https://api.example.com"]}` |' in asked
 

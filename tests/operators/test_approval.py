@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -8,34 +9,30 @@ import pytest
 from airflow.sdk import exceptions
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_wxa.api.code import CodeVersion
+from airflow_wxa.api.code import CodeVersion, commit
+from airflow_wxa.api.webview_domain import parse_origins, setwebviewdomain
 from airflow_wxa.errors import WxaStateError, WxaTransportError
 from airflow_wxa.hooks.store import open_ledger
-from airflow_wxa.operators import WxaApproveReleaseOperator
+from airflow_wxa.operators import WxaApproveReleaseOperator, human_input
 from airflow_wxa.operators.approval import as_code, as_text, require_approval
-from airflow_wxa.sandbox import Fault
+from airflow_wxa.operators.approve_release import _domain_diff
+from airflow_wxa.sandbox import AuditPlan, Fault
+from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.store import TaskRef
+from airflow_wxa.store import Result, TaskRef
+from airflow_wxa.store.questions import Fact, Question
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_wxa.sandbox import RunningSandbox
+    from airflow_wxa.sandbox import MiniProgram, RunningSandbox
 
 #: What waits for a person with Airflow 3.3, and 3.2.
 WAITING: type[BaseException] = getattr(exceptions, "TaskAwaitingInput", exceptions.TaskDeferred)
 AT = dt.datetime(2026, 5, 4, 3, 2, 1, tzinfo=dt.UTC)
-DOMAINS = {
-    "outcome": "configured",
-    "before": ["https://a.example.com", "https://b.example.com"],
-    "after": ["https://b.example.com", "https://c.example.com"],
-}
-OUTCOMES: dict[str, Any] = {
-    "domains": DOMAINS,
-    "commit": {"outcome": "committed", "superseded": "1.3.9"},
-    "submit": {"outcome": "submitted", "auditid": "460001", "superseded": None},
-    "audit": {"outcome": "approved", "reason": ""},
-}
+BEFORE = ["https://a.example.com", "https://b.example.com"]
+AFTER = ["https://b.example.com", "https://c.example.com"]
+VERSION = CodeVersion.of(APPID, 47, "1.4.0")
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +57,7 @@ class Xcoms:
 
 def operator(**fields: Any) -> WxaApproveReleaseOperator:
     plain: dict[str, Any] = {"task_id": "approve_release", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
-    shown = {"auditid": "460001", "webviewdomain": DOMAINS["after"], "user_desc": "spring sale", "outcomes": OUTCOMES}
+    shown = {"auditid": "460001", "webviewdomain": AFTER, "user_desc": "spring sale"}
     return WxaApproveReleaseOperator(**plain | shown | fields)
 
 
@@ -74,9 +71,7 @@ def asked(
 ) -> dict[str, Any]:
     """Run ``execute`` up to its wait, and return the question that it put."""
     question: dict[str, Any] = {}
-    monkeypatch.setattr(
-        "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **sent: question.update(sent)
-    )
+    monkeypatch.setattr(human_input, "stored", lambda _, sent: question.update(sent) or sent)
     with pytest.raises(WAITING):
         task.execute(context(triggered_by=triggered_by))
     return question
@@ -91,7 +86,44 @@ def answer(choice: str = "Approve", by: str | None = "wu", **params: Any) -> dic
     }
 
 
-def test_the_question_shows_what_is_needed_to_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+def answered(
+    monkeypatch: pytest.MonkeyPatch,
+    task: WxaApproveReleaseOperator,
+    event: dict[str, Any],
+    running: Any = None,
+) -> dict[str, Any]:
+    """Put the question, answer it, and return the decision."""
+    running = running or context()
+    asked(monkeypatch, task, triggered_by=running["dag_run"].triggering_user_name)
+    decision: dict[str, Any] = task.execute_complete(running, event)
+    return decision
+
+
+@pytest.fixture
+def released(wxa_default: RunningSandbox) -> MiniProgram:
+    """Return the Mini Program whose domains this run has changed, and whose sheet is approved."""
+    account = wxa_default.world.mini_program(APPID)
+    account.third_webviewdomain = list(AFTER)
+    account.sheets = [
+        AuditSheet(
+            auditid=460001,
+            user_version="1.4.0",
+            user_desc=VERSION.described("spring sale"),
+            submit_audit_time=1,
+            plan=AuditPlan(polls=0),
+            stage=Stage.APPROVED,
+        )
+    ]
+    ledger = open_ledger()
+    (noted,) = ledger.intend("", [setwebviewdomain(APPID, "set", parse_origins(AFTER)).knowing(BEFORE)], TaskRef())
+    ledger.answered({noted: 0})
+    (noted,) = ledger.intend("", [commit(VERSION, "spring sale")], TaskRef())
+    ledger.answered({noted: 0})
+    ledger.settle("", TaskRef(), [Result(APPID, "commit", {"outcome": "committed", "superseded": "1.3.9"})])
+    return account
+
+
+def test_the_question_shows_what_is_needed_to_decide(monkeypatch: pytest.MonkeyPatch, released: MiniProgram) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/team/")
     question = asked(monkeypatch, operator())
     assert question["subject"] == f"Release 1.4.0 of {APPID}?"
@@ -113,6 +145,42 @@ def test_the_question_shows_what_is_needed_to_decide(monkeypatch: pytest.MonkeyP
     assert f"(https://airflow.example.com/team/wxa/trial/wxa_default/{APPID}?{run})" in question["body"]
 
 
+def test_the_text_is_a_function_of_the_question_as_the_ledger_keeps_it(
+    monkeypatch: pytest.MonkeyPatch, released: MiniProgram
+) -> None:
+    shown = asked(monkeypatch, operator())
+    kept = open_ledger().entries(appid=APPID)[0].asked["question"]
+    facts = {name: Fact(**fact) for name, fact in json.loads(json.dumps(kept["facts"])).items()}
+    assert all(fact.source in {"run", "ledger"} or fact.source.startswith("WeChat: ") for fact in facts.values())
+    question = Question(kept["asks"], facts, kept["nonce"])
+    subject, body = WxaApproveReleaseOperator.words(question)
+    assert (subject, f"{body}\n\nquestion {question.digest}") == (shown["subject"], shown["body"])
+
+
+def test_a_question_that_airflow_does_not_show_fails_at_once_and_approves_nothing(
+    monkeypatch: pytest.MonkeyPatch, released: MiniProgram
+) -> None:
+    first = asked(monkeypatch, operator())
+    monkeypatch.setattr(human_input, "stored", lambda *_: first)  # as Airflow does, apache/airflow#73235
+    with pytest.raises(WAITING):
+        operator().execute(context())
+    for changed in (
+        {"user_desc": "autumn sale"},
+        {"auditid": "460002"},
+        {"webviewdomain": []},
+        {"approvers": ["chen"]},
+        {"user_desc": first["body"].splitlines()[-1]},
+    ):
+        with pytest.raises(AirflowFailException, match="Airflow shows the earlier question: trigger a new run of this"):
+            operator(**changed).execute(context())
+        assert open_ledger().entries(appid=APPID)[0].result == "refused"
+        with pytest.raises(WxaStateError, match="nobody has approved it"):
+            require_approval("", appid=APPID, about={}, wxa_conn_id="wxa_default")
+    released.third_webviewdomain = ["https://other.example.com"]
+    with pytest.raises(AirflowFailException, match=r"nothing is lost, what\s+WeChat has is adopted"):
+        operator().execute(context())
+
+
 def test_the_comment_is_optional_so_that_both_buttons_work(monkeypatch: pytest.MonkeyPatch) -> None:
     comment = asked(monkeypatch, operator())["params"]["comment"]
     assert comment["value"] is None
@@ -120,35 +188,38 @@ def test_the_comment_is_optional_so_that_both_buttons_work(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("domains", "said"),
+    ("before", "after", "said"),
     [
-        (None, "Not known: no task of this run configured them."),
-        ({"outcome": "individual"}, "it cannot have any (89231)"),
-        ({"outcome": "configured", "before": None, "after": ["https://a.example.com"]}, "? before, 1 after: not known"),
-        ({"outcome": "configured", "before": ["https://a.example.com"], "after": None}, "WeChat did not say"),
-        ({"outcome": "unchanged", "before": [], "after": []}, "0 before, 0 after: 0 added, 0 removed."),
+        ({}, BEFORE, "2 before, 2 after: 0 added, 0 removed."),
+        ({"list": None}, ["https://a.example.com"], "? before, 1 after: not known"),
+        ({"list": BEFORE}, None, "WeChat did not say"),
+        ({"list": []}, [], "0 before, 0 after: 0 added, 0 removed."),
         (
-            {"outcome": "configured", "before": [], "after": ["https://a.example.com", "https://b.example.com"]},
+            {"list": []},
+            ["https://a.example.com", "https://b.example.com"],
             "0 before, 2 after: 2 added, 0 removed.\n\n```diff\n+ https://a.example.com\n+ https://b.example.com\n```",
         ),
         (
-            {"outcome": "configured", "before": ["https://a.example.com"], "after": []},
+            {"list": ["https://a.example.com"]},
+            [],
             "1 before, 0 after: 0 added, 1 removed.\n\n```diff\n- https://a.example.com\n```",
         ),
-        (
-            {"outcome": "configured", "before": [], "after": [f"https://{n:03}.example.com" for n in range(100)]},
-            "… and 60 more",
-        ),
+        ({"list": []}, [f"https://{n:03}.example.com" for n in range(100)], "… and 60 more"),
     ],
 )
-def test_domains_are_shown_as_far_as_they_are_known(
-    monkeypatch: pytest.MonkeyPatch, domains: dict[str, Any] | None, said: str
-) -> None:
-    assert said in asked(monkeypatch, operator(outcomes=OUTCOMES | {"domains": domains}))["body"]
+def test_domains_are_shown_as_far_as_they_are_known(before: Any, after: Any, said: str) -> None:
+    values = {"individual": False, "configured": after, "before": before}
+    question = Question("release", {name: Fact(value, "WeChat: setwebviewdomain") for name, value in values.items()})
+    assert said in _domain_diff(question)
 
 
-def test_a_run_whose_tasks_left_no_outcome_is_asked_about_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    body = asked(monkeypatch, operator(outcomes=None, auditid=""), triggered_by=None)["body"]
+def test_an_individuals_mini_program_has_no_domains(monkeypatch: pytest.MonkeyPatch, released: MiniProgram) -> None:
+    released.individual = True
+    assert "it cannot have any (89231)" in asked(monkeypatch, operator(webviewdomain=[]))["body"]
+
+
+def test_a_run_whose_tasks_did_nothing_is_asked_about_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = asked(monkeypatch, operator(auditid=""), triggered_by=None)["body"]
     assert "| audit | not known, sheet `not known` |" in body
     assert "| triggered by | nobody by name |" in body
 
@@ -192,7 +263,7 @@ def test_what_wechat_does_not_say_stops_no_question(
 
 @pytest.mark.parametrize(
     ("approvers", "assigned"),
-    [([], None), (["wu", "chen", "wu"], [{"id": "wu", "name": "wu"}, {"id": "chen", "name": "chen"}])],
+    [([], []), (["wu", "chen", "wu"], [{"id": "wu", "name": "wu"}, {"id": "chen", "name": "chen"}])],
 )
 def test_approvers_are_assigned_when_the_question_is_put(
     monkeypatch: pytest.MonkeyPatch, approvers: list[str], assigned: Any
@@ -200,22 +271,27 @@ def test_approvers_are_assigned_when_the_question_is_put(
     assert asked(monkeypatch, operator(approvers=approvers))["assigned_users"] == assigned
 
 
-def test_an_approval_is_returned_and_stands_in_the_ledger_with_who_when_and_why() -> None:
+def test_an_approval_is_returned_and_stands_in_the_ledger_with_who_when_and_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     running = context()
-    decision = operator().execute_complete(running, answer(comment="looks right"))
+    decision = answered(monkeypatch, operator(), answer(comment="looks right"), running)
     assert decision == {
         "outcome": "approved",
         "appid": APPID,
         "user_version": "1.4.0",
-        "fingerprint": CodeVersion.of(APPID, 47, "1.4.0").fingerprint,
+        "fingerprint": VERSION.fingerprint,
         "auditid": "460001",
-        "domains": ["https://b.example.com", "https://c.example.com"],
+        "domains": AFTER,
+        "online": None,
+        "configured": [],
+        "question": open_ledger().entries(appid=APPID)[1].after["question"],
         "by": "wu",
         "at": "2026-05-04T03:02:01+00:00",
         "why": "looks right",
     }
     assert running["ti"].pushed == {"return_value": decision}
-    (entry,) = open_ledger().entries(appid=APPID)
+    entry, _ = open_ledger().entries(appid=APPID)
     assert (entry.endpoint, entry.result, entry.after) == ("approve_release", "ok", decision)
 
 
@@ -230,21 +306,23 @@ def test_of_a_mapped_approval_each_answer_is_about_its_own_question(monkeypatch:
     assert (decision["user_version"], decision["outcome"]) == ("1.4.0", "approved")
 
 
-def test_a_rejection_is_kept_before_it_skips_what_follows() -> None:
+def test_a_rejection_is_kept_before_it_skips_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
     running = context()
-    operator().execute_complete(running, answer("Reject", comment="the pay page is broken"))
+    answered(monkeypatch, operator(), answer("Reject", comment="the pay page is broken"), running)
     said = running["ti"].pushed["return_value"]
     assert (said["outcome"], said["by"], said["why"]) == ("rejected", "wu", "the pay page is broken")
-    (entry,) = open_ledger().entries(appid=APPID)
+    entry = open_ledger().entries(appid=APPID)[0]
     assert entry.after == said
 
 
 @pytest.mark.parametrize("person", [{"id": "7", "name": "lin"}, {"id": "lin", "name": "Lin Dan"}])
-def test_who_triggered_the_run_cannot_approve_it_where_approvers_must_differ(person: dict[str, str]) -> None:
+def test_who_triggered_the_run_cannot_approve_it_where_approvers_must_differ(
+    monkeypatch: pytest.MonkeyPatch, person: dict[str, str]
+) -> None:
     event = answer() | {"responded_by_user": person}
     with pytest.raises(AirflowFailException, match="clear this task and let somebody else approve"):
-        operator(approver_must_differ=True).execute_complete(context(triggered_by="lin"), event)
-    (entry,) = open_ledger().entries(appid=APPID)
+        answered(monkeypatch, operator(approver_must_differ=True), event, context(triggered_by="lin"))
+    entry = open_ledger().entries(appid=APPID)[0]
     assert entry.after["outcome"] == "refused"
 
 
@@ -253,11 +331,11 @@ def test_who_triggered_the_run_cannot_approve_it_where_approvers_must_differ(per
     [("lin", True, "Approve"), (None, True, "Approve"), ("wu", False, "Approve"), ("wu", True, "Reject")],
 )
 def test_everybody_else_may_approve_and_anybody_may_reject(
-    triggered_by: str | None, must_differ: bool, choice: str
+    monkeypatch: pytest.MonkeyPatch, triggered_by: str | None, must_differ: bool, choice: str
 ) -> None:
     task = operator(approver_must_differ=must_differ)
     running = context(triggered_by=triggered_by)
-    decision = task.execute_complete(running, answer(choice, by="wu"))
+    decision = answered(monkeypatch, task, answer(choice, by="wu"), running)
     assert decision["outcome"] == ("approved" if choice == "Approve" else "rejected")
 
 
@@ -279,9 +357,9 @@ def test_a_question_that_nobody_could_approve_is_not_put() -> None:
         (["no", "object"], ""),
     ],
 )
-def test_no_comment_costs_the_answer(params_input: Any, why: str) -> None:
+def test_no_comment_costs_the_answer(monkeypatch: pytest.MonkeyPatch, params_input: Any, why: str) -> None:
     event = answer() | {"params_input": params_input}
-    assert operator().execute_complete(context(), event)["why"] == why
+    assert answered(monkeypatch, operator(), event)["why"] == why
 
 
 def test_an_answer_that_chooses_nothing_approves_nothing() -> None:
@@ -289,6 +367,7 @@ def test_an_answer_that_chooses_nothing_approves_nothing() -> None:
 
 
 def test_an_approval_that_cannot_be_noted_does_not_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked(monkeypatch, operator())
     monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path}")
     with pytest.raises(WxaTransportError):
         operator().execute_complete(context(), answer())
@@ -300,13 +379,18 @@ def test_the_decision_is_about_what_was_shown_whatever_the_task_would_show_by_no
 ) -> None:
     asked(monkeypatch, operator())
     decision = operator(webviewdomain=[], auditid="460002").execute_complete(context(), answer())
-    assert (decision["auditid"], decision["domains"]) == ("460001", DOMAINS["after"])
+    assert (decision["auditid"], decision["domains"]) == ("460001", AFTER)
+
+
+def test_an_answer_to_no_question_of_this_run_approves_nothing() -> None:
+    with pytest.raises(AirflowFailException, match="the answer is to no question of this run"):
+        operator().execute_complete(context(), answer())
 
 
 def test_asking_again_voids_an_earlier_decision(monkeypatch: pytest.MonkeyPatch) -> None:
-    operator().execute_complete(context(), answer())
+    answered(monkeypatch, operator(), answer())
     asked(monkeypatch, operator())
-    assert [entry.after["outcome"] for entry in open_ledger().entries()] == ["asked", "approved"]
+    assert [entry.after["outcome"] for entry in open_ledger().entries()] == ["asked", "approved", "asked"]
     with pytest.raises(WxaStateError, match="nobody has approved it"):
         require_approval("", appid=APPID, about={}, wxa_conn_id="wxa_default")
 

@@ -12,6 +12,7 @@ from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.operators import WxaApproveClearQuotaOperator, WxaClearQuotaOperator
 from airflow_wxa.sandbox import Fault, Looseness
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
+from airflow_wxa.store.questions import Question
 from tests.airflow_session import answering, calls, connection, fail_once_after, register_dag, run_dag
 
 if TYPE_CHECKING:
@@ -60,9 +61,11 @@ def test_the_eleventh_of_a_month_is_not_sent(sandbox: RunningSandbox, whose: str
 @either
 def test_a_reset_is_approved_with_what_is_left(sandbox: RunningSandbox, whose: str) -> None:
     reset(whose)
-    asked = WxaApproveClearQuotaOperator(task_id="ask", appid=whose).ask_about({})
-    assert asked.question == f"Reset the call counters of {whose}?"
-    assert "**9 of 10 resets are left this month**" in asked.markdown
+    ask = WxaApproveClearQuotaOperator(task_id="ask", appid=whose)
+    ask.read_fields()
+    subject, body = ask.words(Question("clear_quota", ask.facts({})))
+    assert subject == f"Reset the call counters of {whose}?"
+    assert "**9 of 10 resets are left this month**" in body
     run = run_dag(register_dag(dag(whose, "approve")), mark_success="approve")
     assert run.states["reset"] == "failed"
     with answering("Approve"):

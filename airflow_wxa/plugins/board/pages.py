@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from airflow_wxa.api.appid import APPID
+from airflow_wxa.api.appid import APPID, THE_PLATFORM
 from airflow_wxa.api.chinese import in_chinese
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.api.redaction import Secret
@@ -23,10 +23,11 @@ from airflow_wxa.api.values import csv_cell
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.screenshots import read_screenshot
 from airflow_wxa.hooks.store import open_ledger, store_url
-from airflow_wxa.plugins.board.access import may_edit_runs, may_see_runs, may_see_xcoms, readable, returned
+from airflow_wxa.plugins.board.access import may_edit_runs, may_see_runs, readable
 from airflow_wxa.plugins.board.languages import LANGUAGES, Language
 from airflow_wxa.plugins.board.views import domain_table, rejection_of, waves_of
 from airflow_wxa.store.fleets import Fleets, RunKey
+from airflow_wxa.store.ledger import VERIFICATION_FILE_READ
 from airflow_wxa.store.mini_programs import SORTS, MiniProgram, MiniPrograms, Wanted, outcome_word, who_acts
 
 if TYPE_CHECKING:
@@ -195,13 +196,14 @@ class Pages:
         return Response(image, media_type=media_type, headers=dict(HEADERS))
 
     def verification_file(self, reader: Reader) -> Response:
-        """Return the verification file that a task has read, as a download."""
+        """Return the verification file that a task has read, as a download: as the ledger has it, not as an XCom."""
         dag_id, run_id, task_id = (reader.asked(name) for name in ("dag_id", "run_id", "task_id"))
-        if not may_see_xcoms(reader.user, dag_id):
+        if not may_see_runs(reader.user, dag_id):
             return self._refusal(reader, 403, "refused.no_runs")
-        read = returned(dag_id, run_id, task_id)
-        file: Any = (read.get("verification_file") if isinstance(read, dict) else None) or {}
-        name = str(file.get("file_name", "")) if isinstance(file, dict) else ""
+        rows = open_ledger().entries(appid=THE_PLATFORM, run_id=run_id, dag_ids=[dag_id])
+        read = (row for row in rows if (row.endpoint, row.task.task_id) == (VERIFICATION_FILE_READ, task_id))
+        file = row.after if (row := next(read, None)) else {}
+        name = str(file.get("file_name", ""))
         if not _FILE_NAME.fullmatch(name):
             raise _NotShownError(404, "refused.file")
         headers = dict(HEADERS) | {"Content-Disposition": f'attachment; filename="{name}"'}
