@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
 from airflow_wxa.api.call import MAX_ANSWER_BYTES, reply_or_error
+from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import (
     ACCESS_TOKEN_EXPIRED,
     COMPONENT_ACCESS_TOKEN_EXPIRED,
@@ -22,9 +23,9 @@ from airflow_wxa.api.errcodes import (
 from airflow_wxa.client.metrics import count
 from airflow_wxa.client.tracing import span_of
 from airflow_wxa.client.wire import no_answer, too_large, url_of
-from airflow_wxa.errors import WxaApiError, WxaCredentialError, WxaError, WxaTransportError
+from airflow_wxa.errors import WxaApiError, WxaCredentialError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED
-from airflow_wxa.steps.outcome import Pause, Recall
+from airflow_wxa.steps.outcome import Left, Pause, Recall
 
 if TYPE_CHECKING:
     from airflow_wxa.api.call import Call, Reply
@@ -88,6 +89,13 @@ class Observer(Protocol):
 
     def recall(self, questions: Sequence[Recall]) -> Sequence[AcceptedWrites]:
         """Return the writes of a run that WeChat accepted lately, for each question; must not raise."""
+        ...
+
+    def left(self, questions: Sequence[Left]) -> Sequence[int]:
+        """Return how often each call may still be sent, and let only who asked last send one that WeChat lets pass.
+
+        :raises WxaError: that cannot be told; then the step stops.
+        """
         ...
 
 
@@ -203,13 +211,17 @@ class Deliverer:
             except WxaError as refused:
                 error = refused
 
-    def _done(self, wanted: Call | Pause | Recall) -> Delivery[Any]:
+    def _done(self, wanted: Call | Pause | Recall | Left) -> Delivery[Any]:
         match wanted:
             case Pause():
                 return (yield wanted)
             case Recall():
                 # Nobody keeps a ledger here: then a step decides from what WeChat shows.
                 return (yield Note(self._observer.recall, wanted)) if self._observer else NOTHING_ACCEPTED
+            case Left():
+                if self._observer is None:
+                    raise _nobody_counts(wanted)
+                return (yield Note(self._observer.left, wanted))
         return (yield from self.call(wanted))
 
     def _renewing(self, call: Call, request: Request, token: Secret | None) -> Delivery[Reply]:
@@ -250,6 +262,15 @@ class Deliverer:
             if isinstance(reply, WxaError):
                 raise reply
             return reply
+
+
+def _nobody_counts(asked: Left) -> WxaStateError:
+    return WxaStateError(
+        f"{asked.endpoint} not sent: no ledger is kept here, so nothing counts it or keeps two attempts apart",
+        why="WeChat does not tell how often it may still be sent, or lets it be sent twice.",
+        next_step="carry the step with WxaHook.run, which keeps the ledger",
+        **CATALOGUE[asked.endpoint].named(asked.appid or None),
+    )
 
 
 def _count(call: Call, reply: Reply | WxaError) -> None:

@@ -107,7 +107,7 @@ async def _planned(fleets: Fleets, run: FleetRun, read: WxaConnection) -> None:
         await plan_all(((app.position, spec_of(run, app)) for app in unplanned), client, pace, save)
 
 
-@task.branch(trigger_rule="none_failed")
+@task.branch(trigger_rule="none_failed_min_one_success")
 def check_platform_list() -> str:
     """Follow the platform's list: registered hosts, or none (89020)."""
     context = get_current_context()

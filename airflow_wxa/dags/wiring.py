@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 import re
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.operators.approval import is_approval_wanted
 from airflow_wxa.release.dag import failing_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
 
     from airflow.sdk import BaseOperator, Context, Param
     from airflow.sdk.definitions.mappedoperator import MappedOperator
@@ -67,10 +69,43 @@ def wxa_dag(
     dag.params = all_params
 
 
-def only_when_approval_is_wanted(context: Context) -> None:
-    """Skip when the run asks for no approval."""
-    if not context["params"]["approval"]:
-        raise AirflowSkipException("the params ask for no approval")
+@dataclass(frozen=True)
+class OnlyWhen:
+    """A stage that the params must ask for; as its ``pre_execute`` it skips one that a person clears nevertheless.
+
+    :param is_asked: tells by the context whether a run asks for the stage.
+    """
+
+    what: str
+    is_asked: Callable[[Context], Any]
+
+    def __call__(self, context: Context) -> None:
+        """Skip the running task, unless the params ask for it."""
+        if not self.is_asked(context):
+            raise AirflowSkipException(f"the params do not ask for it: {self.what}")
+
+
+@dataclass(frozen=True)
+class SkipUnasked:
+    """A ``post_execute`` that ends its task by skipping stages which the params do not ask for: none of them starts.
+
+    A task behind such a stage needs an edge to the task that it must wait for, and a rule that takes skipped ones.
+
+    :param stages: by task id. Airflow ignores an unknown one in silence, and skips unmapped tasks only.
+    """
+
+    stages: Mapping[str, OnlyWhen]
+
+    def __call__(self, context: Context, result: Any = None) -> None:
+        """Skip them; what the task returned, which the exception would lose, is pushed before."""
+        unasked = [task_id for task_id, stage in self.stages.items() if not stage.is_asked(context)]
+        if unasked:
+            if result is not None:
+                context["ti"].xcom_push(key="return_value", value=result)
+            raise DownstreamTasksSkipped(tasks=unasked)  # type: ignore[no-untyped-call]
+
+
+APPROVAL: Final = OnlyWhen("approval", is_approval_wanted)
 
 
 def misspelt_params(context: Context, elsewhere: Container[str] = ()) -> list[str]:

@@ -22,7 +22,7 @@ from airflow_wxa.dags.fleet_tasks import (
     summarize,
     wave_gate,
 )
-from airflow_wxa.dags.wiring import only_when_approval_is_wanted, read_help, wxa_dag
+from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, read_help, wxa_dag
 from airflow_wxa.fleet.schema import RELEASE_FIELDS
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.operators.fleet import WxaFleetShardOperator
@@ -66,7 +66,7 @@ def fleet_release_dag(
             approvers=param("approvers"),
             approver_must_differ=param("approver_must_differ"),
             wxa_conn_id=param("wxa_conn_id"),
-            pre_execute=only_when_approval_is_wanted,
+            pre_execute=APPROVAL,
         )
         platform_list = check_platform_list()
         register = register_platform_domains()
@@ -80,7 +80,9 @@ def fleet_release_dag(
         early_gate = wave_gate.override(task_id="early_gate", trigger_rule="none_failed")("early")
         release_rest = _mapped("release_rest", early_gate, "all_success")
 
-        shards_loaded >> plan_release() >> approve_plan >> platform_list
+        planned = plan_release.override(post_execute=SkipUnasked({"approve_plan": APPROVAL}))()
+        shards_loaded >> planned >> approve_plan >> platform_list
+        planned >> platform_list
         platform_list >> Label("ready") >> configure_domains
         platform_list >> Label("platform list empty (89020)") >> register >> configure_domains
         configure_domains >> granted >> commit_code >> submit_audit

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param
 
-from airflow_wxa.dags.wiring import add_help, only_when_approval_is_wanted, wxa_dag
+from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, add_help, wxa_dag
 from airflow_wxa.operators import (
     WxaApprovePlatformDomainOperator,
     WxaChangePlatformDomainOperator,
@@ -41,22 +41,25 @@ def platform_domains_dag(
             "hosts": param("hosts"),
             "platform_conn_id": param("platform_conn_id"),
         }
-        read_platform_domains = WxaReadPlatformDomainOperator(task_id="read_platform_domains", **change)
+        read_platform_domains = WxaReadPlatformDomainOperator(
+            task_id="read_platform_domains", post_execute=SkipUnasked({"approve_change": APPROVAL}), **change
+        )
         approve_change = WxaApprovePlatformDomainOperator(
             task_id="approve_change",
             read=rendered(lambda context: context["ti"].xcom_pull(task_ids="read_platform_domains")),
             approvers=param("approvers"),
             approver_must_differ=param("approver_must_differ"),
             wxa_conn_id=param("platform_conn_id"),
-            pre_execute=only_when_approval_is_wanted,
+            pre_execute=APPROVAL,
         )
         modify_platform_domains = WxaChangePlatformDomainOperator(
             task_id="modify_platform_domains",
             approval_task_id="approve_change",
-            trigger_rule="none_failed",
+            trigger_rule="none_failed_min_one_success",
             **change,
         )
         read_platform_domains >> approve_change >> modify_platform_domains
+        read_platform_domains >> modify_platform_domains
     add_help(*dag.tasks)
     return dag
 

@@ -11,11 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import DAG, Label, get_current_context, task
-from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
-from airflow_wxa.dags.wiring import add_help, misspelt_params, wxa_dag
+from airflow_wxa.dags.wiring import OnlyWhen, SkipUnasked, add_help, misspelt_params, wxa_dag
 from airflow_wxa.errors import WxaApiError, WxaStateError
 from airflow_wxa.hooks.store import store_problems
 from airflow_wxa.hooks.wxa import WxaHook
@@ -29,7 +28,7 @@ from airflow_wxa.operators import (
     WxaSubmitAuditOperator,
     WxaVerifyReleaseOperator,
 )
-from airflow_wxa.operators.approval import note_refusal
+from airflow_wxa.operators.approval import is_approval_wanted, note_refusal
 from airflow_wxa.operators.domains import domain_outcome
 from airflow_wxa.release import read_release, refuse
 from airflow_wxa.release.dag import failing_at_once, param, release_params, release_spec, rendered
@@ -42,6 +41,15 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 _MOST_RUNS: Final = 10_000  # a run waits for a review for days, and a waiting run costs nothing
+_RELEASE: Final = OnlyWhen("release", param("release"))
+#: By task id: stages that check_release skips. Those behind the review are skipped when it has ended well: they are the
+#: run's last, and a run whose last tasks are skipped is a success for Airflow, whatever failed before.
+_ASKED: Final = {
+    "check_account": OnlyWhen("check_account", param("check_account")),
+    "configure_server_domains": OnlyWhen("server_domains", param("server_domains")),
+    "set_privacy_setting": OnlyWhen("privacy_setting", param("privacy_setting")),
+    "approve_release": OnlyWhen("approval", lambda context: is_approval_wanted(context) and _RELEASE.is_asked(context)),
+}
 
 
 def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None = None, **dag_kwargs: Any) -> DAG:
@@ -87,7 +95,7 @@ def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None 
         check_account = WxaCheckAccountOperator(
             task_id="check_account",
             guide_is_given=rendered(lambda context: context["params"]["privacy_setting"] is not None),
-            pre_execute=partial(only_when_given, "check_account"),
+            pre_execute=_ASKED["check_account"],
             **of_appid,
         )
         configure_server_domains = WxaModifyServerDomainOperator(
@@ -95,7 +103,7 @@ def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None 
             action=rendered(lambda context: context["params"]["server_domains"].get("action", "add")),
             server_domains=rendered(server_domains),
             trigger_rule="none_failed",
-            pre_execute=partial(only_when_given, "server_domains"),
+            pre_execute=_ASKED["configure_server_domains"],
             **of_appid,
         )
         wait_for_privacy_scan = WxaPrivacyScanSensor(
@@ -104,7 +112,7 @@ def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None 
         set_privacy_setting = WxaSetPrivacySettingOperator(
             task_id="set_privacy_setting",
             privacy_setting=param("privacy_setting"),
-            pre_execute=partial(only_when_given, "privacy_setting"),
+            pre_execute=_ASKED["set_privacy_setting"],
             **of_appid,
         )
         submit_audit = WxaSubmitAuditOperator(
@@ -122,6 +130,7 @@ def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None 
             task_id="wait_for_audit",
             auditid=rendered(submitted),
             timeout=rendered(lambda context: context["params"]["audit_timeout_hours"] * 3600),
+            post_execute=SkipUnasked({"release": _RELEASE, "verify_release": _RELEASE}),
             **of_appid,
         )
         approve_release = WxaApproveReleaseOperator(
@@ -130,13 +139,13 @@ def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None 
             approvers=param("approvers"),
             approver_must_differ=param("approver_must_differ"),
             approval_timeout_hours=param("approval_timeout_hours"),
-            pre_execute=only_when_approval_is_wanted,
+            pre_execute=_ASKED["approve_release"],
             **published,
         )
         release = WxaReleaseOperator(
             task_id="release",
             approval_task_id="approve_release",
-            trigger_rule="none_failed",
+            trigger_rule="none_failed_min_one_success",
             pre_execute=only_when_release_is_wanted,
             **published,
         )
@@ -149,13 +158,14 @@ def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None 
             **code,
         )
 
-        checked = check_release()
+        checked = check_release.override(post_execute=SkipUnasked(_ASKED))()
         checked >> configure_domains
         # Beside the domains, so that who asks for neither has the same run as without them.
         checked >> check_account >> configure_server_domains >> commit_code
         commit_code >> wait_for_privacy_scan >> submit_audit >> wait_for_audit
         wait_for_privacy_scan >> set_privacy_setting >> submit_audit
         wait_for_audit >> Label("approved by WeChat") >> approve_release >> release >> verify_release
+        wait_for_audit >> release  # also where approve_release was skipped before anything began
     add_help(*dag.tasks)
     return dag
 
@@ -201,12 +211,6 @@ def server_domains_online(context: Context) -> dict[str, Any]:
     return server_domains(context) if action in {"add", "set"} else {}
 
 
-def only_when_given(name: str, context: Context) -> None:
-    """Skip when the run does not ask for a stage."""
-    if not context["params"][name]:
-        raise AirflowSkipException(f"the params do not ask for it: {name}")
-
-
 def in_audit_form(name: str, context: Context) -> Any:
     """Return a field of the param ``audit_form``; ``None`` when it was left out."""
     return context["params"]["audit_form"].get(name)
@@ -228,16 +232,9 @@ def is_individual(context: Context) -> bool:
     return outcome is not None and outcome.outcome == "individual"
 
 
-def only_when_approval_is_wanted(context: Context) -> None:
-    """Skip when the run does not ask for approval, or does not release."""
-    if not (context["params"]["approval"] and context["params"]["release"]):
-        raise AirflowSkipException("the params ask for no approval")
-
-
 def only_when_release_is_wanted(context: Context) -> None:
     """Skip when the run ends after the audit; stop where what the run says about the owner cannot be."""
-    if not context["params"]["release"]:
-        raise AirflowSkipException("the params ask for no release")
+    _RELEASE(context)
     if is_individual(context):
         with failing_at_once():
             refuse_other_than_individual(context["params"]["appid"], context["params"]["wxa_conn_id"])

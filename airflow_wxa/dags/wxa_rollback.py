@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param
 
-from airflow_wxa.dags.wiring import add_help, only_when_approval_is_wanted, wxa_dag
+from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, add_help, wxa_dag
 from airflow_wxa.operators import (
     WxaApproveRollbackOperator,
     WxaListVersionsOperator,
@@ -42,20 +42,25 @@ def rollback_dag(dag_id: str = "wxa_rollback", *, fixed: Mapping[str, Any] | Non
             appid=param("appid"),
             app_version=param("app_version"),
             wxa_conn_id=param("wxa_conn_id"),
+            post_execute=SkipUnasked({"approve_rollback": APPROVAL}),
         )
         approve_rollback = WxaApproveRollbackOperator(
             task_id="approve_rollback",
             appid=param("appid"),
             approvers=param("approvers"),
             approver_must_differ=param("approver_must_differ"),
-            pre_execute=only_when_approval_is_wanted,
+            pre_execute=APPROVAL,
             **planned,
         )
         rollback = WxaRollbackOperator(
-            task_id="rollback", approval_task_id="approve_rollback", trigger_rule="none_failed", **planned
+            task_id="rollback",
+            approval_task_id="approve_rollback",
+            trigger_rule="none_failed_min_one_success",
+            **planned,
         )
         verify_rollback = WxaVerifyRollbackOperator(task_id="verify_rollback", **planned)
         list_versions >> approve_rollback >> rollback >> verify_rollback
+        list_versions >> rollback
     add_help(*dag.tasks)
     return dag
 

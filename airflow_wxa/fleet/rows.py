@@ -101,7 +101,7 @@ class LateResults:
     """
 
     def __init__(self, observer: Observer) -> None:
-        self.before = observer.before
+        self.before, self.left = observer.before, observer.left
         self._observer = observer
         self._answers: SimpleQueue[tuple[int, Reply | WxaError]] = SimpleQueue()
         self._ended: SimpleQueue[tuple[Call | None, Any]] = SimpleQueue()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.appid import THE_PLATFORM
+from airflow_wxa.api.audit import withdrawals_left
 from airflow_wxa.api.call import Reply
+from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.client.metrics import count
 from airflow_wxa.errors import WxaApiError, WxaAuditRejected, WxaError, WxaSpecError
 from airflow_wxa.hooks.accepted import accepted_writes
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow_wxa.api.call import Call
-    from airflow_wxa.steps import AcceptedWrites, Recall
+    from airflow_wxa.steps import AcceptedWrites, Left, Recall
     from airflow_wxa.store import Ledger
 
 log = logging.getLogger(__name__)
@@ -49,14 +52,14 @@ class Recorder:
     :param open_ledger: opens it; called only when there is something to write.
     :param component_appid: the platform.
     :param task: on whose behalf.
-    :param fence: what :meth:`~airflow_wxa.store.Ledger.take_fence` gave; without it no call is sent that needs one.
     """
 
-    def __init__(self, open_ledger: Callable[[], Ledger], component_appid: str, task: TaskRef, fence: str = "") -> None:
+    def __init__(self, open_ledger: Callable[[], Ledger], component_appid: str, task: TaskRef) -> None:
         self._open_ledger = open_ledger
         self._component_appid = component_appid
         self._task = task
-        self._fence = fence
+        #: By appid and endpoint: a shard's serves many Mini Programs.
+        self._fences: dict[tuple[str, str], str] = {}
 
     def before(self, calls: Sequence[Call]) -> list[int]:
         """Note the intents.
@@ -64,7 +67,7 @@ class Recorder:
         :raises WxaTransportError: the store does not answer; the calls are not sent.
         :raises WxaStateError: a newer attempt of the same call is under way; the calls are not sent.
         """
-        return self._open_ledger().intend(self._component_appid, calls, self._task, self._fence)
+        return self._open_ledger().intend(self._component_appid, calls, self._task, self._fences)
 
     def after(self, answers: Sequence[tuple[int, Reply | WxaError]]) -> list[None]:
         """Note what WeChat did or refused; nothing was sent: forget it; a lost answer leaves its row unknown."""
@@ -96,6 +99,22 @@ class Recorder:
     def recall(self, questions: Sequence[Recall]) -> list[AcceptedWrites]:
         """Return the writes of the task's run that WeChat accepted lately, for each question."""
         return accepted_writes(self._open_ledger, self._component_appid, self._task, questions)
+
+    def left(self, questions: Sequence[Left]) -> list[int]:
+        """Take the fences of calls that WeChat does not guard, and return how often each call may still be sent.
+
+        :raises WxaTransportError: the store does not answer.
+        """
+        return [self._left(each) for each in questions]
+
+    def _left(self, asked: Left) -> int:
+        endpoint, ledger = CATALOGUE[asked.endpoint], self._open_ledger()
+        call = (self._component_appid, asked.appid, asked.endpoint)
+        if endpoint.fenced:  # before it is counted: so two attempts do not count the same budget
+            self._fences[asked.appid, asked.endpoint] = ledger.take_fence(*call)
+        if asked.endpoint == "undocodeaudit":  # counted by the day as well
+            return withdrawals_left(*ledger.spent(*call, dt.datetime.now(dt.UTC)))
+        return 1 if endpoint.budget is None else ledger.left(self._component_appid, asked.appid, endpoint)
 
     def _keep(self, write: Callable[[Ledger], object]) -> None:
         """Write after the fact: the work is done, so a store that fails now is only told about."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_wxa import acts
-from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.server_domain import parse_server_domains
 from airflow_wxa.api.webview_domain import parse_origins
@@ -51,9 +50,7 @@ class ReleaseSteps:
         @property
         def log(self) -> Any: ...  # noqa: D102
         def read(self) -> Any: ...  # noqa: D102
-        def run(self, step: Step[Any], *, fence: str = "") -> Any: ...  # noqa: D102
-        def fence_withdrawal(self, appid: str) -> tuple[str, int]: ...  # noqa: D102
-        def changes_left(self, appid: str, endpoint: str) -> int: ...  # noqa: D102
+        def run(self, step: Step[Any]) -> Any: ...  # noqa: D102
 
     def configure_domains(self, appid: str, action: Action, webviewdomain: Sequence[str] = ()) -> dict[str, Any]:
         """Bring the business domains to what ``action`` wants; ``platform_list_empty`` and ``individual`` are outcomes.
@@ -81,8 +78,7 @@ class ReleaseSteps:
         """
         with failing_at_once():
             wanted = parse_server_domains(server_domains or {})
-            left = self.changes_left(appid, "modify_domain")
-            return self._outcome(configure_server_domains(appid, action, wanted, direct=direct, changes_left=left))
+            return self._outcome(configure_server_domains(appid, action, wanted, direct=direct))
 
     def configure_webview_domains_directly(
         self, appid: str, action: str, webviewdomain: Sequence[str] = ()
@@ -94,8 +90,7 @@ class ReleaseSteps:
         """
         with failing_at_once():
             wanted = parse_origins(webviewdomain)
-            left = self.changes_left(appid, "setwebviewdomain_directly")
-            return self._outcome(configure_webview_domains_directly(appid, action, wanted, changes_left=left))
+            return self._outcome(configure_webview_domains_directly(appid, action, wanted))
 
     def modify_platform_server_domains(self, action: Any, hosts: Sequence[str] = ()) -> dict[str, Any]:
         """Change or read the platform's own list of server domains; every merchant is concerned.
@@ -104,8 +99,7 @@ class ReleaseSteps:
         :param hosts: bare hosts.
         """
         with failing_at_once():
-            left = self.changes_left(THE_PLATFORM, "modify_wxa_server_domain")
-            return self._outcome(modify_platform_server_domains(action, hosts, changes_left=left))
+            return self._outcome(modify_platform_server_domains(action, hosts))
 
     def check_account(self, appid: str, *, guide_is_given: bool = False) -> dict[str, Any]:
         """Look at what a release needs of a merchant's account; what it lacks is one list in the error.
@@ -136,9 +130,8 @@ class ReleaseSteps:
         """Upload code from a template as the trial version, unless WeChat has this version already."""
         with failing_at_once():
             version = CodeVersion.of(appid, template_id, user_version, ext_json)
-            fence, left = self.fence_withdrawal(appid) if withdraw_foreign_audit else ("", None)
-            step = commit_code(version, user_desc or user_version, withdrawals_left=left)
-            return self._outcome(step, fence)
+            step = commit_code(version, user_desc or user_version, withdraw_foreign_audit=withdraw_foreign_audit)
+            return self._outcome(step)
 
     def submit_audit(
         self,
@@ -159,15 +152,14 @@ class ReleaseSteps:
         """
         with failing_at_once():
             version = CodeVersion.of(appid, template_id, user_version, ext_json)
-            fence, left = self.fence_withdrawal(appid) if withdraw_foreign_audit else ("", None)
             how = Submission(
                 version_desc=version_desc,
                 privacy_api_not_use=privacy_api_not_use,
                 form=audit_form or {},
                 quota_reserve=quota_reserve,
-                withdrawals_left=left,
+                withdraw_foreign_audit=withdraw_foreign_audit,
             )
-            return self._outcome(submit_version(version, how), fence)
+            return self._outcome(submit_version(version, how))
 
     def audit_status(self, appid: str, auditid: str) -> dict[str, Any]:
         """Look once where the review stands; also rejected and withdrawn are outcomes, to be routed on."""
@@ -241,9 +233,7 @@ class ReleaseSteps:
     def undo_audit(self, appid: str, auditid: str) -> dict[str, Any]:
         """Take a sheet in audit back, once; see :class:`WxaUndoAuditOperator`."""
         with failing_at_once():
-            fence, left = self.fence_withdrawal(appid)
-            step = withdraw_audit(appid, str(auditid), left)
-            return self._outcome(step, fence)
+            return self._outcome(withdraw_audit(appid, str(auditid)))
 
     apply_privacy_interface = door(acts.ApplyPrivacyInterface)
     bind_tester = door(acts.BindTester)
@@ -279,8 +269,8 @@ class ReleaseSteps:
         with failing_at_once():
             return self._outcome(act.step())
 
-    def _outcome(self, step: Step[Any], fence: str = "") -> dict[str, Any]:
-        outcome = self.run(step, fence=fence)
+    def _outcome(self, step: Step[Any]) -> dict[str, Any]:
+        outcome = self.run(step)
         if isinstance(outcome, dict):
             return outcome
         if words := outcome.in_words():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from airflow.sdk import BaseHook
@@ -11,7 +10,6 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from airflow_wxa.api.appid import THE_PLATFORM
-from airflow_wxa.api.audit import undocodeaudit, withdrawals_left
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
@@ -99,34 +97,16 @@ class WxaHook(ReleaseSteps, BaseHook):
         recorder = Recorder(open_ledger, read.component_appid, current_task())
         return AsyncWxaClient(read.egress, await asyncio.to_thread(lambda: read.tokens), recorder)
 
-    def run(self, step: Step[T], *, fence: str = "") -> T:
+    def run(self, step: Step[T]) -> T:
         """Carry a step to its end with a client of its own, and return its outcome, which is recorded.
 
         Each write is noted in the ledger before it is sent; if it cannot be noted, it is not sent.
 
-        :param fence: what :meth:`fence` or :meth:`fence_withdrawal` gave, for a step that sends a fenced call.
         :raises WxaError: what the step did not answer for.
         """
         read = self.read()
-        with self._client(read, fence) as client:
+        with self._client(read) as client:
             return client.run(step)
-
-    def fence(self, appid: str, endpoint: str) -> str:
-        """Return a fence for :meth:`run`, for a step that may send this call, which WeChat does not guard.
-
-        Only a step that is run with the newest fence may send it, and only once.
-        """
-        return open_ledger().take_fence(self.read().component_appid, appid, endpoint)
-
-    def fence_withdrawal(self, appid: str) -> tuple[str, int]:
-        """Return a fence for :meth:`run`, and how often the sheet of a Mini Program may still be withdrawn.
-
-        Only a step that is run with the newest fence may withdraw: so two attempts do not count the same budget.
-        """
-        component_appid, ledger = self.read().component_appid, open_ledger()
-        withdrawal = (component_appid, appid, undocodeaudit(appid).endpoint.name)
-        fence = ledger.take_fence(*withdrawal)
-        return fence, withdrawals_left(*ledger.spent(*withdrawal, dt.datetime.now(dt.UTC)))
 
     def changes_left(self, appid: str, endpoint: str) -> int:
         """Return how often a call whose endpoint has a monthly budget may still be sent, by the ledger.
@@ -158,8 +138,8 @@ class WxaHook(ReleaseSteps, BaseHook):
         ]
 
     @staticmethod
-    def _client(read: WxaConnection, fence: str = "") -> WxaClient:
-        return WxaClient(read.egress, read.tokens, Recorder(open_ledger, read.component_appid, current_task(), fence))
+    def _client(read: WxaConnection) -> WxaClient:
+        return WxaClient(read.egress, read.tokens, Recorder(open_ledger, read.component_appid, current_task()))
 
     def token_problems(self, appid: str | None) -> list[str]:
         """Return why the Connection has no token for ``appid`` (``None``: for the platform), without any call."""

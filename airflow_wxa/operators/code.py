@@ -74,15 +74,12 @@ class _VersionOperator(MiniProgramFields):
     def _version(self) -> CodeVersion:
         return CodeVersion.of(self.appid, self.template_id, self.user_version, self.ext_json)
 
-    def _run(self, step: Step[Any], fence: str = "") -> dict[str, Any]:
-        outcome = WxaHook(self.wxa_conn_id).run(step, fence=fence)
+    def _run(self, step: Step[Any]) -> dict[str, Any]:
+        outcome = WxaHook(self.wxa_conn_id).run(step)
         if hasattr(outcome, "in_words"):
             self.log.info(outcome.in_words())
         returned: dict[str, Any] = outcome.to_json()
         return returned
-
-    def _fence_withdrawal(self, asked: bool) -> tuple[str, int | None]:
-        return WxaHook(self.wxa_conn_id).fence_withdrawal(self.appid) if asked else ("", None)
 
 
 class _AdoptingOperator(_VersionOperator):
@@ -141,10 +138,9 @@ class WxaCommitOperator(_VersionOperator):
         self.read_fields()
         with failing_at_once():
             version = self._version()
-            fence, left = self._fence_withdrawal(self.withdraw_foreign_audit)
             user_desc = self.user_desc or version.user_version
-            step = commit_code(version, user_desc, withdrawals_left=left)
-            return self._run(step, fence)
+            step = commit_code(version, user_desc, withdraw_foreign_audit=self.withdraw_foreign_audit)
+            return self._run(step)
 
 
 class WxaSubmitAuditOperator(_AdoptingOperator):
@@ -218,7 +214,6 @@ class WxaSubmitAuditOperator(_AdoptingOperator):
         self.read_fields()
         with failing_at_once():
             version = self._version()
-            fence, left = self._fence_withdrawal(self.withdraw_foreign_audit)
             noted_auditid = WxaHook(self.wxa_conn_id).submitted_auditid(self.appid, version.fingerprint)
             how = Submission(
                 version_desc=self.version_desc,
@@ -227,9 +222,9 @@ class WxaSubmitAuditOperator(_AdoptingOperator):
                 quota_reserve=self.quota_reserve,
                 audit_quota=self.audit_quota,
                 noted_auditid=noted_auditid,  # XCom is lost on a retry
-                withdrawals_left=left,
+                withdraw_foreign_audit=self.withdraw_foreign_audit,
             )
-            return self._run(submit_version(version, how), fence)
+            return self._run(submit_version(version, how))
 
 
 class PublishingOperator(_AdoptingOperator):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_wxa.api import values
@@ -13,14 +14,16 @@ from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, is_appr
 from airflow_wxa.operators.call import answer_to, done_before
 from airflow_wxa.operators.mini_program import MiniProgramFields
 from airflow_wxa.release.dag import failing_at_once
+from airflow_wxa.steps import changes_left
 from airflow_wxa.store.questions import Fact, Question
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow.sdk import Context
 
     from airflow_wxa.api.values import Reader
+    from airflow_wxa.steps import Step
 
 
 _ROW = CATALOGUE["clear_quota"]
@@ -90,16 +93,16 @@ class WxaClearQuotaOperator(MiniProgramFields):
         self.read_fields()
         hook, appid = WxaHook(self.wxa_conn_id), _noted(self.appid)
         with failing_at_once():
-            fence = hook.fence(appid, _ROW.name)  # before the ledger is read
             call = Call.to(_ROW.name, appid or None, {"appid": appid or hook.read().component_appid})
-            was_done = done_before(call)
-            if not was_done:
-                if self.approval_task_id is not None and is_approval_wanted(context):
-                    about = _named(self.appid, hook.changes_left(appid, _ROW.name))
-                    require_approval(self.approval_task_id, appid=appid, about=about, wxa_conn_id=self.wxa_conn_id)
-                hook.run(answer_to(call), fence=fence)
+            was_done = hook.run(_cleared(call, partial(self._prove, context)))
             left = hook.changes_left(appid, _ROW.name)
         return {"outcome": "already_cleared" if was_done else "cleared", "appid": self.appid, "left": left}
+
+    def _prove(self, context: Context, left: int) -> None:
+        """Return if what was approved is what will be done."""
+        if self.approval_task_id is not None and is_approval_wanted(context):
+            appid, about = _noted(self.appid), _named(self.appid, left)
+            require_approval(self.approval_task_id, appid=appid, about=about, wxa_conn_id=self.wxa_conn_id)
 
 
 _SOURCES: Final = {"reset": "run", "left": "ledger"}
@@ -108,6 +111,16 @@ _SOURCES: Final = {"reset": "run", "left": "ledger"}
 def _named(whose: str, left: int) -> dict[str, Any]:
     """Return what an approval of a reset names."""
     return {"reset": whose, "left": left}
+
+
+def _cleared(call: Call, prove: Callable[[int], None]) -> Step[bool]:
+    """Send the call unless an earlier try of this task was accepted; tells whether one was."""
+    left = yield from changes_left(_ROW.name, call.appid)  # before the ledger is read
+    was_done = done_before(call)
+    if not was_done:
+        prove(left)
+        yield from answer_to(call)
+    return was_done
 
 
 def _noted(appid: str) -> str:

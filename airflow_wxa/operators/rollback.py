@@ -119,8 +119,7 @@ class WxaRollbackOperator(_PlannedOperator):
             if is_approval_wanted(context):
                 about = rollback_named(plan)
                 require_approval(self.approval_task_id, appid=plan.appid, about=about, wxa_conn_id=self.wxa_conn_id)
-            fence = hook.fence(plan.appid, "revertcoderelease")  # before the first look
-            outcome = hook.run(roll_back(plan), fence=fence)
+            outcome = hook.run(roll_back(plan))
         left = ", ".join(outcome.left) or "nothing: from here on only a release goes forward"
         self.log.info("%s is online again; left to roll back to: %s", outcome.user_version, left)
         return outcome.to_json()

@@ -2,6 +2,7 @@
 
 from airflow_wxa.steps.account import check_account
 from airflow_wxa.steps.audit import Submission, audit_error, audit_seen, audit_status, submit_version, withdraw_audit
+from airflow_wxa.steps.budgets import changes_left, withdrawals_left
 from airflow_wxa.steps.code import commit_code, privacy_scan
 from airflow_wxa.steps.domains import configure_domains, modify_platform_domains, modify_platform_server_domains
 from airflow_wxa.steps.gray import gray_release, revert_gray_release
@@ -13,6 +14,7 @@ from airflow_wxa.steps.outcome import (
     DomainListsOutcome,
     DomainOutcome,
     GrayOutcome,
+    Left,
     Pause,
     PlatformOutcome,
     PlatformServerOutcome,
@@ -50,6 +52,7 @@ __all__ = [
     "DomainListsOutcome",
     "DomainOutcome",
     "GrayOutcome",
+    "Left",
     "Pause",
     "PlatformOutcome",
     "PlatformServerOutcome",
@@ -70,6 +73,7 @@ __all__ = [
     "audit_error",
     "audit_seen",
     "audit_status",
+    "changes_left",
     "check_account",
     "commit_code",
     "configure_domains",
@@ -95,4 +99,5 @@ __all__ = [
     "verify_release",
     "verify_rollback",
     "withdraw_audit",
+    "withdrawals_left",
 ]

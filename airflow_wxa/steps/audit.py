@@ -18,6 +18,7 @@ from airflow_wxa.errors import (
     WxaStateError,
     WxaTransportError,
 )
+from airflow_wxa.steps.budgets import withdrawals_left
 from airflow_wxa.steps.code import undeclared_interfaces
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
 from airflow_wxa.steps.outcome import AuditOutcome, SubmitOutcome, WithdrawOutcome
@@ -55,7 +56,7 @@ class Submission:
         ``queryquota`` tells, WeChat's 85085 decides; ``None``: an earlier look found enough.
     :param audit_quota: submissions left this month, instead of what ``queryquota`` tells, which was seen too low.
     :param noted_auditid: of an earlier submission of this version, where WeChat leaves the description out.
-    :param withdrawals_left: withdraw a foreign sheet that is in audit while there are some; ``None``: never.
+    :param withdraw_foreign_audit: withdraw a foreign sheet that is in audit, while withdrawals are left.
     """
 
     version_desc: str = ""
@@ -64,7 +65,7 @@ class Submission:
     quota_reserve: int | None = 0
     audit_quota: int | None = None
     noted_auditid: str = ""
-    withdrawals_left: int | None = None
+    withdraw_foreign_audit: bool = False
 
 
 def submit_version(version: CodeVersion, how: Submission = Submission()) -> Step[SubmitOutcome]:
@@ -102,7 +103,7 @@ def submit_version(version: CodeVersion, how: Submission = Submission()) -> Step
     if not version.is_trial(info.trial):
         raise foreign_trial("submit_audit", version, info)
     if before is not None and before.status.is_open:
-        before = yield from withdraw_foreign_sheet("submit_audit", version, before, how.withdrawals_left, accepted)
+        before = yield from withdraw_foreign_sheet("submit_audit", version, before, asked=how.withdraw_foreign_audit)
         if adopted := _adopted(version, before, noted_auditid):
             return adopted
     try:
@@ -178,15 +179,15 @@ def audit_seen(appid: str, before: Mapping[str, Any] | None) -> Step[dict[str, A
     return dict(before) if lags else now
 
 
-def withdraw_audit(appid: str, auditid: str, withdrawals_left: int) -> Step[WithdrawOutcome]:
+def withdraw_audit(appid: str, auditid: str) -> Step[WithdrawOutcome]:
     """Take a sheet in audit back (撤回审核), once; one that was taken back already costs nothing.
 
     :param auditid: as :func:`submit_version` returned it; another sheet is never taken back for it.
-    :param withdrawals_left: of this Mini Program: 5 a day, 10 a month.
     :raises WxaBusyError: its withdrawal was accepted, and it still reads in audit.
-    :raises WxaQuotaError: the withdrawals are used up.
+    :raises WxaQuotaError: the withdrawals of this Mini Program are used up: 5 a day, 10 a month.
     :raises WxaStateError: the latest sheet is another one, or its review has ended.
     """
+    left = yield from withdrawals_left(appid)
     accepted = yield from recall(appid)
 
     def lags(sheet: AuditSheet | None) -> bool:
@@ -198,15 +199,15 @@ def withdraw_audit(appid: str, auditid: str, withdrawals_left: int) -> Step[With
     if sheet is None or sheet.auditid != auditid:
         raise _not_withdrawable(appid, auditid, sheet)
     if sheet.status is AuditStatus.WITHDRAWN:
-        return WithdrawOutcome("already_withdrawn", appid, auditid, withdrawals_left)
+        return WithdrawOutcome("already_withdrawn", appid, auditid, left)
     if not sheet.status.is_open:
         raise _not_withdrawable(appid, auditid, sheet)
-    after, refused = yield from withdraw_sheet("undocodeaudit", appid, sheet, withdrawals_left, accepted)
+    after, refused = yield from withdraw_sheet("undocodeaudit", appid, sheet, left, accepted)
     if after is not None and after.auditid == auditid and after.status is not AuditStatus.WITHDRAWN:
         is_over = not after.status.is_open  # between our look and our withdrawal: what WeChat refused tells less
         raise _not_withdrawable(appid, auditid, after) if is_over or refused is None else refused
     spent = auditid not in accepted.withdrawn
-    return WithdrawOutcome("withdrawn", appid, auditid, withdrawals_left - spent)
+    return WithdrawOutcome("withdrawn", appid, auditid, left - spent)
 
 
 def _not_withdrawable(appid: str, auditid: str, latest: AuditSheet | None) -> WxaStateError:
@@ -337,7 +338,7 @@ def _quota(appid: str, how: Submission, before: AuditSheet | None) -> Step[dict[
         except WxaError:
             return {}
     rest, limit = quota.get("rest"), quota.get("limit", "unknown")
-    withdraws = before is not None and before.status.is_open and how.withdrawals_left is not None
+    withdraws = before is not None and before.status.is_open and how.withdraw_foreign_audit
     if rest is None or rest > reserve or not (reserve or withdraws):
         return {} if rest is None else {"queryquota told": f"rest {rest} of limit {limit}"}
     raise error_for(

@@ -30,7 +30,7 @@ def commit_code(
     version: CodeVersion,
     user_desc: str,
     *,
-    withdrawals_left: int | None = None,
+    withdraw_foreign_audit: bool = False,
 ) -> Step[CommitOutcome]:
     """Upload the version, unless WeChat has it already: on trial, in audit or approved.
 
@@ -38,7 +38,7 @@ def commit_code(
     version is overwritten; a foreign sheet that is still in audit stops the step.
 
     :param user_desc: what changed; the fingerprint is appended.
-    :param withdrawals_left: withdraw a foreign sheet that is in audit while there are some; ``None``: never.
+    :param withdraw_foreign_audit: withdraw a foreign sheet that is in audit, while withdrawals are left.
     :raises WxaBusyError: the trial version still is the one from before an accepted commit.
     :raises WxaSpecError: ``user_desc`` holds a mark; nothing was sent.
     :raises WxaStateError: a foreign sheet is in audit, or somebody else committed at the same time: theirs is named.
@@ -53,7 +53,7 @@ def commit_code(
     if trial_lags(version, before, accepted):
         raise still_lagging("commit", "commit", version.appid, trial_as_noted(before))
     if sheet is not None and sheet.status.is_open:
-        sheet = yield from withdraw_foreign_sheet("commit", version, sheet, withdrawals_left, accepted)
+        sheet = yield from withdraw_foreign_sheet("commit", version, sheet, asked=withdraw_foreign_audit)
         if _in_review(version, sheet):
             return unchanged
     lost: WxaTransportError | WxaBusyError | None = None

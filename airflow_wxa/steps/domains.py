@@ -38,6 +38,7 @@ from airflow_wxa.errors import (
     WxaTransportError,
     shown,
 )
+from airflow_wxa.steps.budgets import changes_left
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, recall, still_lagging
 from airflow_wxa.steps.outcome import DomainOutcome, PlatformOutcome, PlatformServerOutcome, in_order
 
@@ -216,17 +217,13 @@ def modify_platform_domains(
 
 
 def modify_platform_server_domains(
-    action: Literal["add", "delete", "set", "get"],
-    hosts: Iterable[str] = (),
-    *,
-    changes_left: int | None = None,
+    action: Literal["add", "delete", "set", "get"], hosts: Iterable[str] = ()
 ) -> Step[PlatformServerOutcome]:
     """Change the platform's own list of server domains; every merchant is concerned, and nothing is sent in vain.
 
     The published version is changed together with the testing one where there is one.
 
     :param hosts: bare hosts, e.g. ``api.example.com``.
-    :param changes_left: how many changes this month has left, by the ledger; ``None``: not known, the ledger decides.
     :raises WxaSpecError: not hosts; nothing is sent.
     :raises WxaInputError: hosts that WeChat did not take, although it answered 0.
     :raises WxaQuotaError: this month has no change left; nothing was sent.
@@ -238,8 +235,8 @@ def modify_platform_server_domains(
     before = yield from _read_platform_list(endpoint)
     if action == "get" or (before.known and all(_platform_done(action, wanted, each) for each in before.known)):
         return PlatformServerOutcome("unchanged", action, in_order(before.testing), in_order(before.published))
-    if changes_left is not None and changes_left < 1:
-        raise budget_used_up(endpoint, None, changes_left)
+    if (left := (yield from changes_left(endpoint.name, None))) < 1:
+        raise budget_used_up(endpoint, None, left)
     lost: WxaTransportError | WxaBusyError | None = None
     call = modify_wxa_server_domain(action, wanted, published=before.published is not None)
     try:

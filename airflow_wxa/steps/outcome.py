@@ -45,8 +45,20 @@ class Recall:
     fingerprint: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A step yields it to be sent how often a call may still be sent, and to become the newest attempt to send it.
+
+    :param endpoint: its name.
+    :param appid: the Mini Program; ``""``: the platform itself.
+    """
+
+    endpoint: str
+    appid: str
+
+
 #: A step: yields calls, pauses and questions, is sent replies or has errors thrown into it, returns its outcome.
-Step: TypeAlias = Generator[Call | Pause | Recall, Reply, T]
+Step: TypeAlias = Generator[Call | Pause | Recall | Left, Reply, T]
 
 
 class _Outcome:

@@ -20,7 +20,8 @@ from airflow_wxa.api.errcodes import (
     error_for,
 )
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateError, WxaTransportError
-from airflow_wxa.steps.lag import read_past_lag, still_lagging
+from airflow_wxa.steps.budgets import withdrawals_left
+from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,14 +90,14 @@ def superseded_by(version: CodeVersion, sheet: AuditSheet | None) -> str | None:
 
 
 def withdraw_foreign_sheet(
-    step: str, version: CodeVersion, sheet: AuditSheet, withdrawals_left: int | None, accepted: AcceptedWrites
+    step: str, version: CodeVersion, sheet: AuditSheet, *, asked: bool
 ) -> Step[AuditSheet | None]:
     """Withdraw a foreign sheet in audit, if that was asked for, and return the latest sheet as it is then.
 
     That may be one of ours: a newer attempt has submitted it meanwhile. A withdrawal is spent once for each sheet: the
     latest sheet was seen in audit after one was accepted, and a second one was accepted, too.
 
-    :param withdrawals_left: what is left of the Mini Program's withdrawals; ``None``: nobody asked to withdraw.
+    :param asked: whether whoever releases wants it withdrawn.
     :raises WxaBusyError: its withdrawal was accepted a moment ago, and it still reads in audit.
     :raises WxaStateError: nobody asked, or another sheet is in audit by now; it is named.
     :raises WxaQuotaError: the withdrawals are used up; nothing was sent if we knew.
@@ -105,9 +106,14 @@ def withdraw_foreign_sheet(
     may_be_ours = (not sheet.user_desc and sheet.user_version in ("", version.user_version)) or version.is_cut_off(
         sheet.user_version, sheet.user_desc
     )
-    if withdrawals_left is None or may_be_ours:  # without a description nothing proves whose it is
+    if not asked or may_be_ours:  # without a description nothing proves whose it is
         raise foreign_open_sheet(step, version, sheet)
-    after, refused = yield from withdraw_sheet(step, version.appid, sheet, withdrawals_left, accepted, version.is_sheet)
+    left = yield from withdrawals_left(version.appid)
+    accepted = yield from recall(version.appid)
+    refused: WxaError | None = None
+    after = yield from read_latest_sheet(version.appid)  # behind the fence: an older attempt may have gone on meanwhile
+    if after is not None and after.status.is_open and sheet_as_noted(after) == sheet_as_noted(sheet):
+        after, refused = yield from withdraw_sheet(step, version.appid, sheet, left, accepted, version.is_sheet)
     if after is None or not after.status.is_open or version.is_sheet(after):
         return after
     if refused is not None and after.auditid == sheet.auditid:
@@ -119,12 +125,13 @@ def withdraw_sheet(
     step: str,
     appid: str,
     sheet: AuditSheet,
-    withdrawals_left: int,
+    left: int,
     accepted: AcceptedWrites,
     is_ours: Callable[[AuditSheet | None], bool] = lambda _: False,
 ) -> Step[tuple[AuditSheet | None, WxaError | None]]:
     """Withdraw a sheet in audit, once; return the latest sheet as it is then, and why WeChat refused if it did.
 
+    :param left: withdrawals of this Mini Program.
     :param is_ours: tells a sheet that a newer attempt has submitted meanwhile.
     :raises WxaBusyError: its withdrawal was accepted a moment ago, and it still reads in audit.
     :raises WxaQuotaError: the withdrawals are used up; nothing was sent if we knew.
@@ -134,7 +141,7 @@ def withdraw_sheet(
     is_recent = True
     if sheet.auditid and sheet.auditid in accepted.withdrawn:
         is_recent = accepted.explains("undocodeaudit", noted)
-    elif withdrawals_left <= 0:
+    elif left <= 0:
         raise _no_withdrawal_left(appid, sheet)
     else:
         try:

@@ -14,6 +14,7 @@ from airflow_wxa.api.errcodes import VERSION_NOT_REVERTIBLE, error_for
 from airflow_wxa.api.rollback import get_history_version, read_earlier_versions, revertcoderelease
 from airflow_wxa.api.webview_domain import is_permitted
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaSpecError, WxaStateError, WxaTransportError
+from airflow_wxa.steps.budgets import changes_left
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
 from airflow_wxa.steps.outcome import RollbackOutcome, RollbackPlan, in_order
@@ -76,6 +77,7 @@ def roll_back(plan: RollbackPlan) -> Step[RollbackOutcome]:
     :raises WxaBusyError: what is online still is as it was before an accepted rollback.
     :raises WxaStateError: something else is online by now, or WeChat refused: 87011, 87012.
     """
+    yield from changes_left(_ENDPOINT.name, plan.appid)  # WeChat moves back again for a second call
     accepted = yield from recall(plan.appid)
     online = yield from _read_online(plan, accepted)
     if _is_back(plan, online):

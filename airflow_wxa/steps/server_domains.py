@@ -42,6 +42,7 @@ from airflow_wxa.errors import (
     WxaStateError,
     WxaTransportError,
 )
+from airflow_wxa.steps.budgets import changes_left
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
 from airflow_wxa.steps.outcome import DomainListsOutcome
 
@@ -89,14 +90,12 @@ def configure_server_domains(
     wanted: DomainLists,
     *,
     direct: bool = False,
-    changes_left: int | None = None,
 ) -> Step[DomainListsOutcome]:
     """Bring a Mini Program's server domains to what ``action`` wants, and read them back; nothing is sent in vain.
 
     :param action: ``"add"``, ``"delete"``, ``"set"`` (kinds that ``wanted`` leaves out stay as they are) or ``"get"``.
     :param wanted: kind → domains.
     :param direct: in direct mode, past the platform's list; effective after a release.
-    :param changes_left: how many changes this month has left, by the ledger; ``None``: not known, the ledger decides.
     :raises WxaSpecError: domains where the action takes none, or none where it needs some.
     :raises WxaInputError: WeChat took only a part, or nothing: each value that it did not take is named.
     :raises WxaPlatformSetupError: the same, for want of an ICP filing; or domains that the platform has not registered.
@@ -105,15 +104,13 @@ def configure_server_domains(
     :raises WxaBusyError: the lists read back still are as they were before an accepted write.
     """
     way = _DIRECT if direct else _PLATFORM
-    return (yield from _configured(way, appid, action, wanted, changes_left))
+    return (yield from _configured(way, appid, action, wanted))
 
 
 def configure_webview_domains_directly(
     appid: str,
     action: str,
     wanted: Iterable[WebviewDomain] = (),
-    *,
-    changes_left: int | None = None,
 ) -> Step[DomainListsOutcome]:
     """Bring a Mini Program's business domains in direct mode to what ``action`` wants; effective after a release.
 
@@ -124,7 +121,7 @@ def configure_webview_domains_directly(
     origins = frozenset(domain.origin for domain in wanted)
     lists = {_WEBVIEW: origins} if origins else {}
     try:
-        return (yield from _configured(_DIRECT_WEBVIEW, appid, action, lists, changes_left))
+        return (yield from _configured(_DIRECT_WEBVIEW, appid, action, lists))
     except WxaApiError as error:
         if error.errcode == WEBVIEW_CONFIRM_FILE_CHECK_FAILED:
             yield from _hand_over_file(error, appid, origins)
@@ -180,7 +177,6 @@ def _configured(
     appid: str,
     action: str,
     wanted: DomainLists,
-    changes_left: int | None,
 ) -> Step[DomainListsOutcome]:
     _check_asked(way, appid, action, wanted)
     before = yield from _read_lists(way, appid)
@@ -188,8 +184,9 @@ def _configured(
     if action == "get" or not _left(action, wanted, before):
         return outcome
     writes = yield from _writes(way, appid, action, wanted, before)
-    if changes_left is not None and len(writes) > changes_left:
-        raise budget_used_up(way.endpoint, appid, changes_left, len(writes))
+    changes = yield from changes_left(way.endpoint.name, appid)
+    if len(writes) > changes:
+        raise budget_used_up(way.endpoint, appid, changes, len(writes))
     seen, state = (yield from recall(appid)), before
     lost: WxaTransportError | WxaBusyError | None = None
     for each in writes:
@@ -201,7 +198,7 @@ def _configured(
             if not (yield from _is_there_already(way, appid, action, wanted, error)):
                 raise
         else:
-            _refuse_a_part(way, appid, reply, changes_left)
+            _refuse_a_part(way, appid, reply, changes - 1)
         seen = seen.with_write(way.endpoint.name, _plain(state))
         state = _added(state, each)  # a replica may show what lies between two writes
 
@@ -334,17 +331,16 @@ def _is_there_already(way: _Way, appid: str, action: str, wanted: DomainLists, e
     return False
 
 
-def _refuse_a_part(way: _Way, appid: str, reply: Reply, changes_left: int | None) -> None:
+def _refuse_a_part(way: _Way, appid: str, reply: Reply, changes: int) -> None:
     """Raise if WeChat names domains that it did not take although it answered 0."""
     refused = refused_values(way.call(appid, "get", None), reply)
     if not refused:
         return
-    left = {} if changes_left is None else {"changes left this month": max(0, changes_left - 1)}
     refusal = WxaPlatformSetupError if set(refused) == {"no_icp_domain"} else WxaInputError
     raise refusal(
         what=f"{way.endpoint.name} took only a part: WeChat refused {sum(map(len, refused.values()))} of the domains",
         errcode=0,
-        values={**named_in_full(refused), **left},
+        values={**named_in_full(refused), "changes left this month": max(0, changes)},
         why="WeChat answers 0 although it did not take all: the fields name what it left out, the rest is configured.",
         next_step="correct or drop these domains (those of no_icp_domain: have their owners file them), then run again",
         **way.endpoint.named(appid),

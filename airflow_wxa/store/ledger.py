@@ -141,11 +141,17 @@ class Ledger:
 
     # Before and after a write ------------------------------------------------------------------------------------
 
-    def intend(self, component_appid: str, calls: Sequence[Call], task: TaskRef, fence: str = "") -> list[int]:
+    def intend(
+        self,
+        component_appid: str,
+        calls: Sequence[Call],
+        task: TaskRef,
+        fences: Mapping[tuple[str, str], str] | None = None,
+    ) -> list[int]:
         """Note that calls are about to be sent, all or none, and return the rows' ids.
 
-        :param fence: see :meth:`take_fence`.
-        :raises WxaStateError: a call that WeChat does not guard, and ``fence`` is not its newest, or was used.
+        :param fences: appid (``""``: the platform) and endpoint → see :meth:`take_fence`.
+        :raises WxaStateError: a call that WeChat does not guard, and its fence is missing, not the newest, or used.
         :raises WxaQuotaError: a call whose budget of this month is used up.
         :raises WxaError: they are not noted; none of them may be sent.
         """
@@ -165,7 +171,8 @@ class Ledger:
             noted = insert(ledger).values(**of_task).returning(ledger.c.id, sort_by_parameter_order=True)
             for call in calls:
                 if call.endpoint.fenced:
-                    _pass_fence(connection, component_appid, call, fence)
+                    whose = (call.appid or THE_PLATFORM, call.endpoint.name)
+                    _pass_fence(connection, component_appid, call, (fences or {}).get(whose, ""))
             self._keep_to_budgets(connection, component_appid, calls)
             return list(connection.execute(noted, rows).scalars())
 

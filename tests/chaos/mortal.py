@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from airflow_wxa.access.fixed import FixedTokens
 from airflow_wxa.client import Egress, WxaClient
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-from airflow_wxa.store import Ledger
-from tests.chaos.releasing import Plan, Recorded, carried, withdrawals_left
+from tests.chaos.releasing import Plan, Recorded, carried
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -58,7 +57,7 @@ class MortalClient(WxaClient):
 def release(url: str, store_url: str, moment: Moment, at: int) -> None:
     """Release as the DAG does, with the ledger on; ends in an error unless the version is released and verified."""
     mortal = Mortal(moment, at)
-    plan = Plan(withdrawals_left=withdrawals_left(Ledger(store_url)))
+    plan = Plan(withdraw_foreign_audit=True)
     carried(plan, Recorded(store_url, lambda recorder: MortalClient(url, recorder, mortal)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +15,7 @@ from airflow_wxa.steps import (
     LAG_SECONDS,
     NOTHING_ACCEPTED,
     AcceptedWrites,
+    Left,
     Recall,
     Submission,
     audit_error,
@@ -45,12 +45,12 @@ _STILL_OPEN: Final = frozenset({"auditing", "delayed"})
 class Plan:
     """What a run is to release.
 
-    :param withdrawals_left: withdraw a foreign sheet that is in audit; ``None``: never.
+    :param withdraw_foreign_audit: withdraw a foreign sheet that is in audit.
     """
 
     version: CodeVersion = VERSION
     wanted: tuple[WebviewDomain, ...] = (WebviewDomain("m.example.com"),)
-    withdrawals_left: int | None = None
+    withdraw_foreign_audit: bool = False
 
     @property
     def description(self) -> str:
@@ -88,6 +88,9 @@ class Memory:
     def recall(self, questions: Sequence[Recall]) -> Sequence[AcceptedWrites]:
         return [self.accepted] * len(questions)
 
+    def left(self, questions: Sequence[Left]) -> Sequence[int]:
+        return [5 - len(self.accepted.withdrawn)] * len(questions)
+
 
 def _known(accepted: AcceptedWrites, call: Call, reply: Reply) -> AcceptedWrites:
     """Return what a run knows after one more accepted write, as the hook tells it from the ledger."""
@@ -104,17 +107,17 @@ def _known(accepted: AcceptedWrites, call: Call, reply: Reply) -> AcceptedWrites
 
 def tasks(plan: Plan) -> Generator[Task, Any, ReleaseOutcome]:
     """Yield the tasks of a release, be sent their outcomes, and return the last one's."""
-    version, wanted, left = plan.version, plan.wanted, plan.withdrawals_left
+    version, wanted, withdraws = plan.version, plan.wanted, plan.withdraw_foreign_audit
     domains = yield Task("configure_domains", lambda: configure_domains(APPID, "add", wanted))
     if domains.outcome == "platform_list_empty":
         hosts = [domain.host for domain in wanted]
         yield Task("register_platform_domains", lambda: modify_platform_domains("add", hosts))
         yield Task("configure_domains_again", lambda: configure_domains(APPID, "add", wanted))
     user_desc = f"release {version.user_version}"
-    yield Task("commit_code", lambda: commit_code(version, user_desc, withdrawals_left=left))
+    yield Task("commit_code", lambda: commit_code(version, user_desc, withdraw_foreign_audit=withdraws))
     while (yield Task("wait_for_privacy_scan", lambda: privacy_scan(APPID))).outcome != "clear":
         pass
-    how = Submission(version_desc="demo 1/1", withdrawals_left=left)
+    how = Submission(version_desc="demo 1/1", withdraw_foreign_audit=withdraws)
     auditid = (yield Task("submit_audit", lambda: submit_version(version, how))).auditid
     review = yield Task("wait_for_audit", lambda: audit_status(APPID, auditid))
     while review.outcome in _STILL_OPEN:
@@ -192,13 +195,6 @@ class Recorded:
 
     def __call__(self, task: Task, try_number: int) -> Any:
         ref = TaskRef("wxa_release", self._run_id, task.task_id, try_number=try_number, triggered_by="release-manager")
-        may_withdraw = task.task_id in {"commit_code", "submit_audit"}
-        fence = Ledger(self._store_url).take_fence(COMPONENT_APPID, APPID, "undocodeaudit") if may_withdraw else ""
-        recorder = Recorder(lambda: Ledger(self._store_url), COMPONENT_APPID, ref, fence)
+        recorder = Recorder(lambda: Ledger(self._store_url), COMPONENT_APPID, ref)
         with self._client_of(recorder) as client:
             return client.run(task.make())
-
-
-def withdrawals_left(ledger: Ledger) -> int:
-    """Return what the hook would say is left of today's withdrawals."""
-    return 5 - ledger.spent(COMPONENT_APPID, APPID, "undocodeaudit", dt.datetime.now(dt.UTC))[0]

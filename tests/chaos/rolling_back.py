@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_wxa.hooks.recorder import Recorder
 from airflow_wxa.sandbox import MiniProgram, Platform, World
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-from airflow_wxa.steps import NOTHING_ACCEPTED, RollbackPlan, plan_rollback, roll_back, verify_rollback
+from airflow_wxa.steps import RollbackPlan, plan_rollback, roll_back, verify_rollback
 from airflow_wxa.store import Ledger, TaskRef
 from tests.chaos.mortal import Mortal, MortalClient
 
@@ -84,15 +84,14 @@ def planned(client: WxaClient) -> RollbackPlan:
 def carried(plan: RollbackPlan, store_url: str, mortal: Mortal, url: str, run_id: str = "manual__1") -> RollbackOutcome:
     """Do both tasks behind the approval, as the operators do."""
 
-    def client(task_id: str, fence: str = "") -> MortalClient:
+    def client(task_id: str) -> MortalClient:
         task = TaskRef("wxa_rollback", run_id, task_id)
-        return MortalClient(url, Recorder(lambda: Ledger(store_url), COMPONENT_APPID, task, fence), mortal)
+        return MortalClient(url, Recorder(lambda: Ledger(store_url), COMPONENT_APPID, task), mortal)
 
-    fence = Ledger(store_url).take_fence(COMPONENT_APPID, APPID, "revertcoderelease")
-    with client("rollback", fence) as each:
-        each.run(roll_back(plan, NOTHING_ACCEPTED))
+    with client("rollback") as each:
+        each.run(roll_back(plan))
     with client("verify_rollback") as each:
-        return each.run(verify_rollback(plan, NOTHING_ACCEPTED))
+        return each.run(verify_rollback(plan))
 
 
 def process(url: str, store_url: str, kept: str, moment: Moment, at: int) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.chaos
 
-PLAN: Final = Plan(withdrawals_left=5)
+PLAN: Final = Plan(withdraw_foreign_audit=True)
 ONLINE: Final = ("https://m.example.com",)
 NO_TROUBLE: Final = "slow"  # named, but it strikes nowhere
 

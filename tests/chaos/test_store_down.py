@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.chaos
 
-PLAN: Final = Plan(withdrawals_left=5)
+PLAN: Final = Plan(withdraw_foreign_audit=True)
 WRITING: Final = ("register_platform_domains", "configure_domains_again", "commit_code", "submit_audit", "release")
 WRITES: Final = {row.path for row in CATALOGUE.values() if row.writes}
 

@@ -14,7 +14,7 @@ from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.client.delivery import Answer, Deliverer, Note, Request, TokenOf
 from airflow_wxa.errors import WxaCredentialError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from airflow_wxa.steps import NOTHING_ACCEPTED, Pause, Recall, recall
+from airflow_wxa.steps import NOTHING_ACCEPTED, Left, Pause, Recall, changes_left, recall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +46,9 @@ class Watcher:
         raise NotImplementedError
 
     def recall(self, questions: Sequence[Recall]) -> list[AcceptedWrites]:
+        raise NotImplementedError
+
+    def left(self, questions: Sequence[Left]) -> list[int]:
         raise NotImplementedError
 
 
@@ -203,6 +206,12 @@ def test_a_question_goes_to_the_observer_and_its_answer_into_the_step() -> None:
     known, delivery = NOTHING_ACCEPTED.with_write("commit", None), Deliverer("https://h", WATCHER).step(asking())
     assert next(delivery) == Note(WATCHER.recall, Recall(APPID, "f1"))
     assert delivery.send(known) == Note(WATCHER.ended, (None, known))
+
+
+def test_where_nobody_keeps_a_ledger_nothing_counts_a_call_and_its_step_stops() -> None:
+    with pytest.raises(WxaStateError, match="modify_domain not sent: no ledger is kept here") as refused:
+        Carrier().carry(Deliverer("https://h", None).step(changes_left("modify_domain", APPID)))
+    assert refused.value.appid == APPID
 
 
 def test_where_nobody_keeps_a_ledger_nothing_is_known() -> None:

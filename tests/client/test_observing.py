@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.sandbox import RunningSandbox, World
-    from airflow_wxa.steps import AcceptedWrites, Recall, Step
+    from airflow_wxa.steps import AcceptedWrites, Left, Recall, Step
 
 VERSION = CodeVersion.of(APPID, 47, "1.4.0")
 
@@ -67,6 +67,9 @@ class Notebook:
     def recall(self, questions: Sequence[Recall]) -> list[AcceptedWrites]:
         self.asked.append(len(questions))
         return [self.known] * len(questions)
+
+    def left(self, questions: Sequence[Left]) -> list[int]:
+        raise NotImplementedError
 
 
 TOKENS = FixedTokens({APPID: MERCHANT_TOKEN})

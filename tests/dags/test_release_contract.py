@@ -74,6 +74,7 @@ EDGES = {
     ("submit_audit", "wait_for_audit"): None,
     ("wait_for_audit", "approve_release"): "approved by WeChat",
     ("approve_release", "release"): None,
+    ("wait_for_audit", "release"): None,  # where approve_release is skipped from the start
     ("release", "verify_release"): None,
     # stages that a run must ask for, beside the others
     ("check_release", "check_account"): None,

@@ -22,6 +22,7 @@ from airflow_wxa.steps import (
     AuditOutcome,
     CommitOutcome,
     DomainOutcome,
+    Left,
     PlatformOutcome,
     Recall,
     ReleaseOutcome,
@@ -32,6 +33,8 @@ from airflow_wxa.store import Ledger, TaskRef
 from tests.store.databases import store_url  # noqa: F401  a fixture
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow_wxa.api.call import Call
     from airflow_wxa.client.delivery import Request
     from airflow_wxa.sandbox import RunningSandbox
@@ -56,12 +59,14 @@ class Bench:
         self.ledger = ledger
         self.seen_while_sending: list[str] = []
 
-    def recorder(self, task: TaskRef = TASK, fence: str = "") -> Recorder:
-        return Recorder(lambda: self.ledger, COMPONENT_APPID, task, fence)
+    def recorder(self, task: TaskRef = TASK) -> Recorder:
+        return Recorder(lambda: self.ledger, COMPONENT_APPID, task)
 
     def withdrawing(self, task: TaskRef = TASK) -> Recorder:
         """Return the recorder of the newest attempt to withdraw."""
-        return self.recorder(task, self.ledger.take_fence(COMPONENT_APPID, APPID, "undocodeaudit"))
+        recorder = self.recorder(task)
+        recorder.left([Left("undocodeaudit", APPID)])
+        return recorder
 
     def client(self, recorder: Recorder | None = None, **tokens: str) -> WxaClient:
         source = FixedTokens(tokens or {APPID: MERCHANT_TOKEN}, PLATFORM_TOKEN)
@@ -219,12 +224,20 @@ def in_audit(bench: Bench) -> None:
 
 def test_an_older_attempt_may_not_withdraw_any_more(bench: Bench) -> None:
     in_audit(bench)
-    older, newer = bench.withdrawing(), bench.withdrawing(NEXT_TRY)
+
+    class Overtaken(Recorder):
+        def left(self, questions: Sequence[Left]) -> list[int]:
+            left = super().left(questions)
+            bench.withdrawing(NEXT_TRY)
+            return left
+
+    older, newer = Overtaken(lambda: bench.ledger, COMPONENT_APPID, TASK), bench.recorder(NEXT_TRY)
     with pytest.raises(WxaStateError, match="a newer attempt of the same task is under way"):
-        bench.client(older).run(commit_code(VERSION, "release 1.4.0", withdrawals_left=5))
+        bench.client(older).run(commit_code(VERSION, "release 1.4.0", withdraw_foreign_audit=True))
     assert bench.asked("/wxa/undocodeaudit") == 0
     assert bench.ledger.entries() == []
-    assert bench.client(newer).run(commit_code(VERSION, "release 1.4.0", withdrawals_left=5)).superseded == "9.9.9"
+    outcome = bench.client(newer).run(commit_code(VERSION, "release 1.4.0", withdraw_foreign_audit=True))
+    assert outcome.superseded == "9.9.9"
 
 
 def test_an_attempt_withdraws_once(bench: Bench) -> None:
@@ -245,9 +258,31 @@ def test_a_call_that_needs_a_fence_is_not_sent_without_one(bench: Bench) -> None
 
 def test_a_fence_of_one_mini_program_opens_nothing_for_another(bench: Bench) -> None:
     in_audit(bench)
-    other = bench.ledger.take_fence(COMPONENT_APPID, "wx0000000000000009", "undocodeaudit")
-    with pytest.raises(WxaStateError, match="undocodeaudit not sent"):
-        bench.client(bench.recorder(fence=other)).send(undocodeaudit(APPID))
+    recorder = bench.recorder()
+    recorder.left([Left("undocodeaudit", "wx0000000000000009"), Left("revertcoderelease", APPID)])
+    with pytest.raises(WxaStateError, match="undocodeaudit not sent: by itself"):
+        bench.client(recorder).send(undocodeaudit(APPID))
+    assert bench.asked("/wxa/undocodeaudit") == 0
+
+
+def test_one_recorder_holds_the_fences_of_many_mini_programs_and_calls(bench: Bench) -> None:
+    in_audit(bench)
+    recorder = bench.recorder()
+    others = [Left("revertcoderelease", APPID), Left("undocodeaudit", "wx0000000000000009")]
+    assert recorder.left([Left("undocodeaudit", APPID), *others]) == [5, 1, 5]
+    bench.client(recorder).send(undocodeaudit(APPID))
+    assert recorder.left([Left("undocodeaudit", APPID), *others]) == [4, 1, 5]
+
+
+def test_a_store_that_does_not_answer_counts_nothing_and_the_step_stops(bench: Bench) -> None:
+    in_audit(bench)
+
+    def down() -> Ledger:
+        raise WxaTransportError("the store does not answer")
+
+    client = bench.client(Recorder(down, COMPONENT_APPID, TASK))
+    with pytest.raises(WxaTransportError, match="the store does not answer"):
+        client.run(commit_code(VERSION, "release 1.4.0", withdraw_foreign_audit=True))
     assert bench.asked("/wxa/undocodeaudit") == 0
 
 
@@ -272,7 +307,8 @@ def test_an_outcome_resolves_the_lost_answers_that_it_tells_about(
 ) -> None:
     calls = [COMMIT, release(APPID), undocodeaudit(APPID), setwebviewdomain(APPID, None)]
     calls += [submit_audit(APPID), modify_wxa_jump_domain("add", ["m.example.com"])]
-    ledger.intend(COMPONENT_APPID, calls, TASK, ledger.take_fence(COMPONENT_APPID, APPID, "undocodeaudit"))
+    withdrawal = (APPID, "undocodeaudit")
+    ledger.intend(COMPONENT_APPID, calls, TASK, {withdrawal: ledger.take_fence(COMPONENT_APPID, *withdrawal)})
     Recorder(lambda: ledger, COMPONENT_APPID, TASK).ended([(None, outcome)])
     assert {entry.endpoint for entry in ledger.entries() if entry.result == "resolved"} == endpoints
     appid = getattr(outcome, "appid", "")

@@ -11,7 +11,7 @@ from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.errors import WxaError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import NOTHING_ACCEPTED, Pause, Recall
+from airflow_wxa.steps import NOTHING_ACCEPTED, Left, Pause, Recall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,8 @@ class Script:
         self.calls: list[Call] = []
         self.pauses: list[float] = []
         self.known: AcceptedWrites = NOTHING_ACCEPTED
+        self.left = 50
+        self.counted: list[Left] = []
 
     @property
     def asked(self) -> list[str]:
@@ -45,18 +47,25 @@ class Script:
         """Return what was sent to one endpoint."""
         return [dict(call.body) for call in self.calls if call.endpoint.name == endpoint]
 
-    def play(self, step: Step[T], known: AcceptedWrites = NOTHING_ACCEPTED, **answers: Sequence[Answer]) -> T:
+    def play(
+        self,
+        step: Step[T],
+        known: AcceptedWrites = NOTHING_ACCEPTED,
+        left: int = 50,
+        **answers: Sequence[Answer],
+    ) -> T:
         """Carry the step to its end; every answer of the script must have been asked for by then.
 
         :param known: the run's accepted writes, as its ledger has them.
+        :param left: how often a counted call may still be sent.
         :param answers: endpoint name → what it answers, call by call.
         """
-        self.known = known
-        left = {endpoint: list(said) for endpoint, said in answers.items()}
+        self.known, self.left = known, left
+        said_by = {endpoint: list(said) for endpoint, said in answers.items()}
         try:
-            return self._carry(step, left)
+            return self._carry(step, said_by)
         finally:
-            assert {endpoint: said for endpoint, said in left.items() if said} == {}, "answers nobody asked for"
+            assert {endpoint: said for endpoint, said in said_by.items() if said} == {}, "answers nobody asked for"
 
     def _carry(self, step: Step[T], left: dict[str, list[Answer]]) -> T:
         reply: Any = None
@@ -71,13 +80,19 @@ class Script:
             if isinstance(wish, Pause):
                 self.pauses.append(wish.seconds)
                 continue
-            if isinstance(wish, Recall):
-                reply = self.known
+            if isinstance(wish, Recall | Left):
+                reply = self._told(wish)
                 continue
             try:
                 reply = self._answer(wish, left)
             except WxaError as refused:
                 error = refused
+
+    def _told(self, question: Recall | Left) -> AcceptedWrites | int:
+        if isinstance(question, Recall):
+            return self.known
+        self.counted.append(question)
+        return self.left
 
     def _answer(self, call: Call, left: dict[str, list[Answer]]) -> Reply:
         call.content()

@@ -83,9 +83,10 @@ class Case:
         """A withdrawal: the sheet that was submitted is waited for by the sensor."""
         foreign = self.slots.sheet(self.slots.foreign, AUDITING)
         return script.play(
-            commit_code(self.version, "release 1.4.0", withdrawals_left=5),
+            commit_code(self.version, "release 1.4.0", withdraw_foreign_audit=True),
+            left=5,
             getversioninfo=[self.slots.versions(), *[self.slots.versions(self.slots.ours)] * ends],
-            get_latest_auditstatus=[foreign, *[foreign] * lagging, *[NO_SHEET] * ends],
+            get_latest_auditstatus=[foreign, foreign, *[foreign] * lagging, *[NO_SHEET] * ends],
             undocodeaudit=[0],
             commit=[0] * ends,
         )
@@ -342,10 +343,11 @@ def test_a_withdrawal_is_spent_once_a_sheet(script: Script, slots: Slots, versio
     error = WxaBusyError if recent else WxaStateError
     with pytest.raises(error, match="undocodeaudit, but" if recent else "another version of this Mini Program"):
         script.play(
-            commit_code(version, "", withdrawals_left=0),
+            commit_code(version, "", withdraw_foreign_audit=True),
+            left=0,
             known=accepted,
             getversioninfo=[slots.versions()],
-            get_latest_auditstatus=[slots.sheet(slots.foreign, AUDITING)] * (READS + 1),
+            get_latest_auditstatus=[slots.sheet(slots.foreign, AUDITING)] * (READS + 2),
         )
     assert "undocodeaudit" not in script.asked
 

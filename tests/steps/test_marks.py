@@ -96,7 +96,7 @@ def test_a_sheet_with_a_cut_off_description_is_not_withdrawn(
     cut = slots.ours | {"user_desc": slots.ours["user_desc"][:-3]}
     with pytest.raises(WxaStateError, match="WeChat cut the description off"):
         script.play(
-            commit_code(version, "release 1.4.0", withdrawals_left=5),
+            commit_code(version, "release 1.4.0", withdraw_foreign_audit=True),
             getversioninfo=[slots.versions()],
             get_latest_auditstatus=[slots.sheet(cut, AUDITING)],
         )

@@ -106,7 +106,8 @@ def test_a_part_is_no_success_and_each_value_is_named(
     endpoint = "modify_domain_directly" if direct else "modify_domain"
     with pytest.raises(kind, match="took only a part") as refused:
         script.play(
-            configure_server_domains(APPID, "add", request(A, B), direct=direct, changes_left=7),
+            configure_server_domains(APPID, "add", request(A, B), direct=direct),
+            left=7,
             **{endpoint: [six(), six(requestdomain=[B], **named)]},
         )
     told = str(refused.value)
@@ -145,12 +146,13 @@ def test_what_the_month_does_not_hold_is_not_begun(script: Script, left: int) ->
     live = {"errcode": 0, "effective_domain": six(requestdomain=[A])}
     with pytest.raises(WxaQuotaError, match=f"not sent: {left} of 50 .* left this month, it takes 2"):
         script.play(
-            configure_server_domains(APPID, "set", request(B), direct=True, changes_left=left),
+            configure_server_domains(APPID, "set", request(B), direct=True),
+            left=left,
             modify_domain_directly=[six(requestdomain=[A])],
             get_effective_domain=[live],
         )
     with pytest.raises(WxaQuotaError, match="not sent: 0 of 50"):
-        script.play(modify_platform_server_domains("add", ["a.org"], changes_left=0), modify_wxa_server_domain=[{}])
+        script.play(modify_platform_server_domains("add", ["a.org"]), left=0, modify_wxa_server_domain=[{}])
 
 
 @pytest.mark.parametrize(

@@ -94,12 +94,12 @@ def test_last_months_changes_are_over_and_this_months_are_not_erased(ledger: Led
 @pytest.mark.parametrize("call", [undocodeaudit(APPID), Call.to("clear_quota", APPID, {"appid": APPID})])
 def test_withdrawals_and_resets_end_with_the_tenth_whoever_asks_for_them(ledger: Ledger, call: Call) -> None:
     for number in range(13):  # another run each time, with a fence of its own
-        attempt = ledger.take_fence(PLATFORM, APPID, call.endpoint.name)
+        fences = {(APPID, call.endpoint.name): ledger.take_fence(PLATFORM, APPID, call.endpoint.name)}
         if number < 10:
-            ledger.intend(PLATFORM, [call], TaskRef("d", f"r{number}", "t"), attempt)
+            ledger.intend(PLATFORM, [call], TaskRef("d", f"r{number}", "t"), fences)
             continue
         with pytest.raises(WxaQuotaError, match=r"not sent: 0 of 10 (withdrawals|resets) ") as refused:
-            ledger.intend(PLATFORM, [call], TaskRef("d", f"r{number}", "t"), attempt)
+            ledger.intend(PLATFORM, [call], TaskRef("d", f"r{number}", "t"), fences)
         assert not refused.value.retryable
     assert len(ledger.entries(most=None)) == 10
 

@@ -40,8 +40,9 @@ def ledger(store_url: str) -> Ledger:
 
 def intend(ledger: Ledger, call: Call | None = None, task: TaskRef = TASK, platform: str = PLATFORM) -> int:
     call = call or release(APPID)
-    fence = ledger.take_fence(platform, call.appid or "", call.endpoint.name) if call.endpoint.fenced else ""
-    return ledger.intend(platform, [call], task, fence)[0]
+    whose = (call.appid or "", call.endpoint.name)
+    fences = {whose: ledger.take_fence(platform, *whose)} if call.endpoint.fenced else {}
+    return ledger.intend(platform, [call], task, fences)[0]
 
 
 def only(ledger: Ledger) -> Entry:
@@ -262,7 +263,7 @@ def is_noted(ledger: Ledger, fence: str, call: Call = WITHDRAWAL, platform: str 
     """Tell whether the ledger lets a call be sent; what it refuses leaves no row."""
     before = len(ledger.entries())
     try:
-        ledger.intend(platform, [release(APPID), call], TASK, fence)
+        ledger.intend(platform, [release(APPID), call], TASK, {(call.appid or "", call.endpoint.name): fence})
     except WxaStateError:
         assert len(ledger.entries()) == before
         return False

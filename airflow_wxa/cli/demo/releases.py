@@ -73,7 +73,7 @@ class DemoRelease:
     :param about: peculiarity of the Mini Program at WeChat.
     :param road: ends of the domain tasks, in their order.
     :param errcode: answer to the first domain call.
-    :param skipped: tasks that are skipped.
+    :param skipped: tasks that are skipped although the params ask for them.
     :param stopped_at: the task that fails; ``""``: it is released.
     :param next_step: words of the next step that the failed task names.
     :param effective: the business domains that open for users afterwards.
@@ -109,7 +109,8 @@ class DemoRelease:
         states = ["success"] * stop + ["failed"] * bool(self.stopped_at)
         states += ["upstream_failed"] * (len(TASKS) - len(states))
         task_states = dict(zip(TASKS, states, strict=True)) | dict.fromkeys(self.skipped, "skipped")
-        task_states |= {task: "skipped" for task in _NOT_ASKED_FOR if task_states[task] == "success"}
+        approval = () if self.params.get("approval") else (APPROVAL,)
+        task_states |= dict.fromkeys((*_NOT_ASKED_FOR, *approval), "skipped")
         return {
             "road": list(self.road),
             "outcome": f"stopped at {self.stopped_at}" if self.stopped_at else "released",
@@ -137,7 +138,7 @@ RELEASES: Final = (
         about={"third_webviewdomain": [WANTED], "effective_webviewdomain": [WANTED], **_AT_ONCE},
         road=("unchanged",),
         errcode=89019,
-        skipped=(*_REGISTER, "individual_account", "approve_release"),
+        skipped=(*_REGISTER, "individual_account"),
     ),
     DemoRelease(
         word="register",
@@ -151,7 +152,7 @@ RELEASES: Final = (
         about=_AT_ONCE,
         road=("platform_list_empty", "registered", "configured"),
         errcode=89020,
-        skipped=("individual_account", "approve_release"),
+        skipped=("individual_account",),
     ),
     DemoRelease(
         word="individual",
@@ -159,7 +160,7 @@ RELEASES: Final = (
         about={"individual": True, **_AT_ONCE},
         road=("individual",),
         errcode=89231,
-        skipped=(*_REGISTER, "approve_release"),
+        skipped=_REGISTER,
         effective=(),
     ),
     DemoRelease(
