@@ -41,13 +41,13 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 _MOST_RUNS: Final = 10_000  # a run waits for a review for days, and a waiting run costs nothing
-_RELEASE: Final = OnlyWhen("release", param("release"))
+_RELEASE: Final = OnlyWhen("release", lambda context: context["params"]["release"])
 #: By task id: stages that check_release skips. Those behind the review are skipped when it has ended well: they are the
 #: run's last, and a run whose last tasks are skipped is a success for Airflow, whatever failed before.
 _ASKED: Final = {
-    "check_account": OnlyWhen("check_account", param("check_account")),
-    "configure_server_domains": OnlyWhen("server_domains", param("server_domains")),
-    "set_privacy_setting": OnlyWhen("privacy_setting", param("privacy_setting")),
+    "check_account": OnlyWhen("check_account", lambda context: context["params"]["check_account"]),
+    "configure_server_domains": OnlyWhen("server_domains", lambda context: context["params"]["server_domains"]),
+    "set_privacy_setting": OnlyWhen("privacy_setting", lambda context: context["params"]["privacy_setting"]),
     "approve_release": OnlyWhen("approval", lambda context: is_approval_wanted(context) and _RELEASE.is_asked(context)),
 }
 
