@@ -47,12 +47,12 @@ class WxaTrialQrcodeLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the address; ``""`` as for the Mini Program."""
-        appid, wxa_conn_id = getattr(operator, "appid", None), getattr(operator, "wxa_conn_id", None)
-        if not (isinstance(appid, str) and APPID.fullmatch(appid) and isinstance(wxa_conn_id, str)):
+        appid = getattr(operator, "appid", None)
+        if not (isinstance(appid, str) and APPID.fullmatch(appid)):
             return ""
         page = getattr(operator, "path", "")
         run = {"dag_id": ti_key.dag_id, "run_id": ti_key.run_id}
-        return trial_link(api_base_url(), wxa_conn_id, appid, **run, page=page if isinstance(page, str) else "")
+        return trial_link(api_base_url(), appid, **run, page=page if isinstance(page, str) else "")
 
 
 class WxaErrcodeLink(BaseOperatorLink):

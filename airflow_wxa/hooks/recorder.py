@@ -159,8 +159,11 @@ def join_run(open_ledger: Callable[[], Ledger]) -> None:
         _joined.add(task.ti_id)
 
 
-def current_task() -> TaskRef:
-    """Return the running task, for the ledger; outside a task nobody."""
+def current_task(wxa_conn_id: str = "") -> TaskRef:
+    """Return the running task, for the ledger; outside a task nobody.
+
+    :param wxa_conn_id: the Connection that it works with.
+    """
     from airflow.sdk import get_current_context  # noqa: PLC0415  (the rest keeps a ledger without Airflow)
 
     try:
@@ -177,4 +180,5 @@ def current_task() -> TaskRef:
         triggered_by=getattr(run, "triggering_user_name", None) or "",
         ti_id=str(getattr(ti, "id", "")),
         run_after=run_after.timestamp() if (run_after := getattr(run, "run_after", None)) is not None else None,
+        wxa_conn_id=wxa_conn_id,
     )

@@ -94,7 +94,7 @@ class WxaHook(ReleaseSteps, BaseHook):
             raise read
         for secret in _not_masked_yet(read):
             await amask_secret(secret)
-        recorder = Recorder(open_ledger, read.component_appid, current_task())
+        recorder = Recorder(open_ledger, read.component_appid, current_task(self.wxa_conn_id))
         return AsyncWxaClient(read.egress, await asyncio.to_thread(lambda: read.tokens), recorder)
 
     def run(self, step: Step[T]) -> T:
@@ -137,9 +137,9 @@ class WxaHook(ReleaseSteps, BaseHook):
             0
         ]
 
-    @staticmethod
-    def _client(read: WxaConnection) -> WxaClient:
-        return WxaClient(read.egress, read.tokens, Recorder(open_ledger, read.component_appid, current_task()))
+    def _client(self, read: WxaConnection) -> WxaClient:
+        task = current_task(self.wxa_conn_id)
+        return WxaClient(read.egress, read.tokens, Recorder(open_ledger, read.component_appid, task))
 
     def token_problems(self, appid: str | None) -> list[str]:
         """Return why the Connection has no token for ``appid`` (``None``: for the platform), without any call."""

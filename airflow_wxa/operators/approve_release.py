@@ -106,7 +106,7 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
             "template_id": None if isinstance(version, AdoptedVersion) else version.template_id,
             "what_changed": self.user_desc or version.user_version,
             "triggered_by": getattr(context["dag_run"], "triggering_user_name", None) or "",
-            "trial": trial_link(api_base_url(), self.wxa_conn_id, self.appid, dag_id=ti.dag_id, run_id=ti.run_id),
+            "trial": trial_link(api_base_url(), self.appid, dag_id=ti.dag_id, run_id=ti.run_id),
         }
         return {
             **{name: Fact(value, _SOURCES.get(name, "run")) for name, value in named.items()},

@@ -103,7 +103,7 @@ class WxaFleetShardOperator(BaseOperator):
         self, fleets: Fleets, run: FleetRun, apps: Sequence[FleetApp], read: WxaConnection
     ) -> Wake | None:
         scan_seconds = conf.getfloat("wxa", "privacy_poll_seconds", fallback=60.0)
-        results = LateResults(Recorder(open_ledger, read.component_appid, current_task()))
+        results = LateResults(Recorder(open_ledger, read.component_appid, current_task(self.wxa_conn_id)))
         async with AsyncWxaClient(read.egress, read.tokens, results) as client:
             shard = Shard(
                 fleets,

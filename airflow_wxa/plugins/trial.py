@@ -1,8 +1,8 @@
 """Trial versions' QR codes, so that whoever approves a release can look at it first.
 
-``GET /{wxa_conn_id}/{appid}?dag_id=…&run_id=…&page=…`` asks WeChat for the picture each time; it changes nothing.
-Whoever may see runs of that DAG may see the pictures of the Mini Programs that the ledger knows from that run; to open
-the trial version takes a tester or admin of the Mini Program.
+``GET /{appid}?dag_id=…&run_id=…&page=…`` asks WeChat for the picture each time; it changes nothing.
+Whoever may see runs of that DAG may see the pictures of the Mini Programs that the ledger knows from that run, by the
+Connection that the run worked with; to open the trial version takes a tester or admin of the Mini Program.
 
 The API server is a guest's: few pictures are fetched at once, each by one attempt with a short deadline, and no thread
 that serves Airflow's pages waits for WeChat.
@@ -54,11 +54,12 @@ def create_trial_qrcodes() -> FastAPI:
     async def in_thread(work: Callable[[], T]) -> T:
         return await to_thread.run_sync(work, limiter=threads, abandon_on_cancel=True)
 
-    async def answer(wxa_conn_id: str, appid: str, dag_id: str, run_id: str, page: str) -> Response:
+    async def answer(appid: str, dag_id: str, run_id: str, page: str) -> Response:
         if not APPID.fullmatch(appid):
             return _refused(404, f"{appid} is no appid: wx and 16 hex digits")
         # Before the Connection and any token: a made-up appid must not reach the secrets backend, nor leave a row.
-        if await in_thread(lambda: open_ledger().outcome(dag_id, run_id, appid)) is None:
+        wxa_conn_id = await in_thread(lambda: open_ledger().conn_id(dag_id, run_id, appid))
+        if wxa_conn_id is None:
             return _refused(404, f"run {run_id} of {dag_id} did nothing with {appid}")
         client = await in_thread(partial(_client, wxa_conn_id))
         async with client:
@@ -66,11 +67,11 @@ def create_trial_qrcodes() -> FastAPI:
         media_type = "image/png" if image.startswith(_PNG) else "image/jpeg"
         return Response(image, media_type=media_type, headers=dict(_HEADERS))
 
-    @app.get("/{wxa_conn_id}/{appid}", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))])
-    async def qrcode(wxa_conn_id: str, appid: str, dag_id: str, run_id: str, page: Page = "") -> Response:
+    @app.get("/{appid}", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))])
+    async def qrcode(appid: str, dag_id: str, run_id: str, page: Page = "") -> Response:
         try:
             async with asyncio.timeout(_SECONDS), turns:
-                return await answer(wxa_conn_id, appid, dag_id, run_id, page)
+                return await answer(appid, dag_id, run_id, page)
         except TimeoutError:
             return _refused(504, f"get_qrcode: no picture within {_SECONDS:g} seconds, try again later")
         except WxaError as error:

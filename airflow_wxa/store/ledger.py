@@ -60,6 +60,7 @@ class TaskRef:
     :param triggered_by: the user who triggered the run; ``""`` when nobody did.
     :param ti_id: the task instance's id, another one for each try.
     :param run_after: epoch seconds of the run's.
+    :param wxa_conn_id: the Connection that it works with; ``""``: it is not known here.
     """
 
     dag_id: str = ""
@@ -70,6 +71,7 @@ class TaskRef:
     triggered_by: str = ""
     ti_id: str = ""
     run_after: float | None = None
+    wxa_conn_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,6 +369,12 @@ class Ledger:
             said: Mapping[str, Any] | None = connection.execute(query).scalar_one_or_none()
             return said
 
+    def conn_id(self, dag_id: str, run_id: str, appid: str) -> str | None:
+        """Return the Connection that a run worked with on a Mini Program; ``None``: it did nothing with it."""
+        query = select(outcome.c.wxa_conn_id).where(_with(outcome, dag_id=dag_id, run_id=run_id, appid=appid))
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
     def outcomes(
         self, component_appid: str, appid: str, *, dag_ids: Collection[str] | None = None, most: int = 50
     ) -> list[Outcome]:
@@ -488,6 +496,7 @@ class Ledger:
         key = {"dag_id": task.dag_id, "run_id": task.run_id}
         rows = [{**key, "appid": appid, "said": dict(latest[appid])} for appid in sorted(latest)]
         fixed = {"component_appid": component_appid, "task_id": task.task_id, "at": database_now()}
+        fixed |= {"wxa_conn_id": task.wxa_conn_id} if task.wxa_conn_id else {}
         statement = self._database.insert(outcome).values(**fixed)
         replaced = {**fixed, "said": statement.excluded.said}
         connection.execute(

@@ -140,6 +140,7 @@ outcome = Table(
     Column("task_id", Words(250), nullable=False),
     Column("at", Float, nullable=False),
     Column("said", JSON, nullable=False, doc="the latest outcome, or the error's parts"),
+    Column("wxa_conn_id", Words(250), doc="the Connection that was worked with; missing in rows from before"),
 )
 
 fence = Table(

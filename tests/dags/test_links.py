@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import select
+
+from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.store.tables import outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +42,7 @@ def test_a_task_that_an_errcode_stopped_links_to_what_to_do(
     shown = links("commit_code")
     assert shown["ErrcodeLink"] == f"{BASE}/wxa/board/errcode/85014"
     assert shown["MiniProgramLink"] == f"{BASE}/wxa/board/mini-program/{APPID}"
-    assert shown["TrialQrcodeLink"].startswith(f"{BASE}/wxa/trial/wxa_default/{APPID}?dag_id=wxa_release&run_id=")
+    assert shown["TrialQrcodeLink"].startswith(f"{BASE}/wxa/trial/{APPID}?dag_id=wxa_release&run_id=")
     assert str(run.errors["commit_code"]).splitlines()[-1] == f"  {BASE}/wxa/board/errcode/85014"
 
 
@@ -48,3 +53,13 @@ def test_a_task_that_succeeded_links_to_its_mini_program_only(release: Callable[
     assert shown["ErrcodeLink"] == ""
     assert shown["MiniProgramLink"] == f"/wxa/board/mini-program/{APPID}"
     assert "TrialQrcodeLink" not in links("configure_domains")
+
+
+def test_a_run_notes_the_connection_that_its_pages_may_use(
+    release: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_WXA_DEFAULT"])
+    assert release(wxa_conn_id="other").state == "success"
+    with open_ledger()._database.reading() as connection:
+        row = connection.execute(select(outcome).order_by(outcome.c.at.desc()).limit(1)).one()
+    assert open_ledger().conn_id(row.dag_id, row.run_id, APPID) == "other"

@@ -142,7 +142,7 @@ def test_the_question_shows_what_is_needed_to_decide(monkeypatch: pytest.MonkeyP
     ):
         assert line in question["body"].splitlines()
     run = "dag_id=wxa_release&run_id=manual+%28by+hand%29"
-    assert f"(https://airflow.example.com/team/wxa/trial/wxa_default/{APPID}?{run})" in question["body"]
+    assert f"(https://airflow.example.com/team/wxa/trial/{APPID}?{run})" in question["body"]
 
 
 def test_the_text_is_a_function_of_the_question_as_the_ledger_keeps_it(

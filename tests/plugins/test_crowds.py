@@ -74,7 +74,7 @@ def test_pictures_that_never_come_hold_no_page_up(url: str, monkeypatch: pytest.
         wechat = {"conn_type": "wxa", "host": f"http://127.0.0.1:{silent.getsockname()[1]}", "extra": tokens}
         monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(wechat))
         open_ledger().decided("", APPID, TASK, {"outcome": "asked"})
-        picture = trial_link("", "wxa_default", APPID, dag_id=TASK.dag_id, run_id=TASK.run_id)
+        picture = trial_link("", APPID, dag_id=TASK.dag_id, run_id=TASK.run_id)
 
         async def crowded() -> tuple[list[tuple[float, int]], list[tuple[float, int]]]:
             async with client(url) as http:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -22,9 +23,9 @@ from tests.plugins.api_server import ApiServer, headers
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
 
-TASK = TaskRef("our_release", "manual__2026-11-26T01:00:00+00:00", "wait_for_audit")
+TASK = TaskRef("our_release", "manual__2026-11-26T01:00:00+00:00", "wait_for_audit", wxa_conn_id="wxa_default")
 RUN = {"dag_id": TASK.dag_id, "run_id": TASK.run_id}
-PAGE = trial_link("", "wxa_default", APPID, **RUN)
+PAGE = trial_link("", APPID, **RUN)
 
 
 @pytest.fixture
@@ -46,9 +47,9 @@ def test_whoever_may_see_the_runs_sees_the_picture(api_server: ApiServer, wxa_de
 
 def test_the_picture_opens_the_page_that_the_link_names(api_server: ApiServer, wxa_default: RunningSandbox) -> None:
     page = "pages/order/list?shop=8016&to=首页"
-    answer = api_server.get(trial_link("", "wxa_default", APPID, **RUN, page=page), headers=headers("viewer"))
+    answer = api_server.get(trial_link("", APPID, **RUN, page=page), headers=headers("viewer"))
     assert answer.content == qrcode(f"{APPID} 1.4.0 {page}")
-    too_long = trial_link("", "wxa_default", APPID, **RUN, page="p" * 1025)
+    too_long = trial_link("", APPID, **RUN, page="p" * 1025)
     assert api_server.get(too_long, headers=headers("viewer")).status_code == 422
 
 
@@ -64,17 +65,15 @@ def test_nobody_else_does_and_wechat_is_not_asked(
 @pytest.mark.parametrize(
     "path",
     [
-        f"/wxa_default/wx1?{urlencode(RUN)}",
-        f"/wxa_default/WX0000000000000001?{urlencode(RUN)}",
-        f"/absent/{APPID}?{urlencode(RUN)}",
-        f"/elsewhere/{APPID}?{urlencode(RUN)}",
-        f"/a%20b/{APPID}?{urlencode(RUN)}",
-        f"/wxa_default/%3Cscript%3E?{urlencode(RUN)}",
-        f"/wxa_default/{APPID[:-1]}2?{urlencode(RUN)}",
-        f"/wxa_default/{APPID}?{urlencode(RUN | {'dag_id': 'another'})}",
-        f"/wxa_default/{APPID}?{urlencode(RUN | {'run_id': 'another'})}",
-        "/docs",
-        "/openapi.json",
+        f"/wx1?{urlencode(RUN)}",
+        f"/WX0000000000000001?{urlencode(RUN)}",
+        f"/wxa_default/{APPID}?{urlencode(RUN)}",
+        f"/%3Cscript%3E?{urlencode(RUN)}",
+        f"/{APPID[:-1]}2?{urlencode(RUN)}",
+        f"/{APPID}?{urlencode(RUN | {'dag_id': 'another'})}",
+        f"/{APPID}?{urlencode(RUN | {'run_id': 'another'})}",
+        f"/docs?{urlencode(RUN)}",
+        f"/openapi.json?{urlencode(RUN)}",
     ],
 )
 def test_what_is_not_there_is_answered_404_without_a_call(
@@ -114,11 +113,27 @@ def test_made_up_appids_leave_no_rows(api_server: ApiServer, wxa_default: Runnin
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(with_platform))
         for number in range(5):
-            page = trial_link("", "wxa_default", f"wx000000000000ff{number:02d}", **RUN)
+            page = trial_link("", f"wx000000000000ff{number:02d}", **RUN)
             assert api_server.get(page, headers=headers("viewer")).status_code == 404
     with open_ledger()._database.reading() as connection:
         rows = connection.execute(select(credential.c.appid).where(credential.c.appid.startswith("wx000000000000ff")))
         assert rows.all() == []
+
+
+@pytest.mark.parametrize("noted", ["elsewhere", "absent", "a b"])
+def test_a_connection_of_another_kind_is_not_used(
+    api_server: ApiServer, wxa_default: RunningSandbox, noted: str
+) -> None:
+    open_ledger().decided("", APPID, replace(TASK, wxa_conn_id=noted), {"outcome": "asked"})
+    assert api_server.get(PAGE, headers=headers("viewer")).status_code == 404
+    assert wxa_default.journal == []
+
+
+def test_a_later_note_without_a_connection_leaves_the_one_that_was_noted(
+    api_server: ApiServer, wxa_default: RunningSandbox
+) -> None:
+    open_ledger().decided("", APPID, replace(TASK, wxa_conn_id=""), {"outcome": "asked"})
+    assert api_server.get(PAGE, headers=headers("viewer")).status_code == 200
 
 
 def test_it_is_asked_once(api_server: ApiServer, wxa_default: RunningSandbox) -> None:
