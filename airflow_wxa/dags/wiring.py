@@ -12,11 +12,12 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import DAG
+from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.operators.approval import is_approval_wanted
-from airflow_wxa.release.dag import failing_at_once
+from airflow_wxa.release.dag import failing_at_once, refuse_given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context, Param
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
+    from airflow_wxa.dags.given import Given
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +33,10 @@ log = logging.getLogger(__name__)
 @contextmanager
 def wxa_dag(
     dag_id: str,
-    given: Mapping[str, Any],
+    given: Given,
     params: Mapping[str, Param],
     *,
+    standard: str,
     title: str,
     tag: str,
     doc: str | None,
@@ -45,28 +48,31 @@ def wxa_dag(
     The DAG has its params once the block ends: each task would else carry a copy of all of them, and building and
     serialising those costs more than everything else at every parse. A task's context has them all the same.
 
-    :param given: what the DAG file asks for: it wins; its ``default_args`` and ``params`` are added to those here.
+    :param given: what the DAG file asks for: it wins.
     :param params: of the form.
+    :param standard: the usual dag_id; a DAG of another one carries it in its title, so that lists tell them apart.
     :param max_active_runs: ``None``: as Airflow is configured.
     :param checks_itself: one of its tasks names misspelt params, together with all else that is wrong; where none
         does, each task looks before it begins.
+    :raises WxaSpecError: something that was given cannot be honoured; every entry is named.
     """
+    all_params, problems = given.params(params)
+    refuse_given(problems)
     plain: dict[str, Any] = {
-        "dag_display_name": title,
+        "dag_display_name": title if dag_id == standard else f"{title} ({dag_id})",
         "is_paused_upon_creation": False,
         "catchup": False,
         "tags": ["wechat", tag],
         "doc_md": doc,
     }
     plain |= {} if max_active_runs is None else {"max_active_runs": max_active_runs}
-    plain |= given
     default_args: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(minutes=1)}
     default_args |= {} if checks_itself else {"pre_execute": refuse_misspelt_params}
-    plain["default_args"] = default_args | given.get("default_args", {})
-    all_params = plain.pop("params", {}) | params
+    plain |= given.dag_kwargs | {"default_args": default_args | given.default_args}
     with DAG(dag_id, schedule=plain.pop("schedule", None), **plain) as dag:
         yield dag
-    dag.params = all_params
+    refuse_given([*given.apply(dag, params)])
+    dag.params = ParamsDict(all_params)
 
 
 @dataclass(frozen=True)
@@ -144,10 +150,10 @@ def refuse_misspelt_params(context: Context) -> None:
 
 
 def add_help(*tasks: BaseOperator | MappedOperator) -> None:
-    """Give each task its help, whatever group it stands in."""
+    """Give each task its help, whatever group it stands in, unless the DAG file gave it another."""
     help_of = read_help("task_help.md")
     for task in tasks:
-        task.doc_md = help_of[str(task.label)]  # type: ignore[misc]  # none of these is mapped
+        task.doc_md = task.doc_md or help_of[task.task_id.rpartition(".")[2]]  # type: ignore[misc]  # none of these is mapped
 
 
 def read_help(page: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ from airflow.sdk import DAG, Param, get_current_context, task
 from airflow_wxa.api.appid import APPID_PATTERN
 from airflow_wxa.api.values import csv_cell
 from airflow_wxa.dags.fleet_files import write_text
+from airflow_wxa.dags.given import Given
 from airflow_wxa.dags.wiring import add_help, wxa_dag
 from airflow_wxa.errors import WxaStateError
 from airflow_wxa.fleet.manifest import read_manifest
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_wxa.api.webview_domain import WebviewDomain
+    from airflow_wxa.dags.given import Overrides, Values
     from airflow_wxa.steps.outcome import DriftOutcome
 
     Wanted = tuple[tuple[WebviewDomain, ...], bool]
@@ -42,13 +44,31 @@ _SHOWN: Final = 200
 _COLUMNS: Final = ("appid", "outcome", *FINDINGS, "what")
 
 
-def domain_drift_dag(dag_id: str = "wxa_domain_drift", **dag_kwargs: Any) -> DAG:
+def domain_drift_dag(
+    dag_id: str = "wxa_domain_drift",
+    *,
+    fixed: Values | None = None,
+    defaults: Values | None = None,
+    overrides: Overrides | None = None,
+    **dag_kwargs: Any,
+) -> DAG:
     """Return the DAG that compares and reports.
 
-    :param dag_kwargs: what else ``DAG`` takes, as ``schedule``; ``default_args`` and ``params`` are added to ours.
+    :param fixed: param → its value in every run, see :class:`~airflow_wxa.dags.given.Given`.
+    :param defaults: param → another default.
+    :param overrides: task id → argument → value.
+    :param dag_kwargs: what else ``DAG`` takes.
+    :raises WxaSpecError: something that cannot be honoured; every entry is named.
     """
     with wxa_dag(
-        dag_id, dag_kwargs, _params(), title="Compare business domains", tag="domains", doc=__doc__, max_active_runs=1
+        dag_id,
+        Given(fixed, defaults, overrides, dag_kwargs),
+        _params(),
+        standard="wxa_domain_drift",
+        title="Compare business domains",
+        tag="domains",
+        doc=__doc__,
+        max_active_runs=1,
     ) as dag:
         report_drift(compare_domains())  # type: ignore[arg-type]  # its output, not the list itself
     add_help(*dag.tasks)

@@ -22,45 +22,56 @@ from airflow_wxa.dags.fleet_tasks import (
     summarize,
     wave_gate,
 )
+from airflow_wxa.dags.given import Given
 from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, read_help, wxa_dag
 from airflow_wxa.fleet.schema import RELEASE_FIELDS
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.operators.fleet import WxaFleetShardOperator
-from airflow_wxa.release.dag import param, refuse_fixed, release_params, with_fixed
+from airflow_wxa.release.dag import param, release_params
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
+    from airflow_wxa.dags.given import Overrides, Values
+
 _HELP = "fleet_task_help.md"
-_OF_RUN = ("approval", "approvers", "approver_must_differ", "wxa_conn_id", "platform_conn_id")
+_OF_RUN = ("approvers", "approver_must_differ", "wxa_conn_id", "platform_conn_id")
 #: All that could run has run, and something did: a shard that is lost does not hold up the others.
 _AFTER_SHARDS = "all_done_min_one_success"
 
 
 def fleet_release_dag(
-    dag_id: str = "wxa_fleet_release", *, fixed: Mapping[str, Any] | None = None, **dag_kwargs: Any
+    dag_id: str = "wxa_fleet_release",
+    *,
+    fixed: Values | None = None,
+    defaults: Values | None = None,
+    overrides: Overrides | None = None,
+    **dag_kwargs: Any,
 ) -> DAG:
     """Return the DAG that releases many Mini Programs.
 
-    :param fixed: param of the run, or field of a release → the value that it has in every run: it is not in the form,
-        and a run or a manifest that gives it another value is refused.
-    :param dag_kwargs: what else ``DAG`` takes; ``default_args`` and ``params`` are added to those that are here.
-    :raises WxaSpecError: ``fixed`` names neither, or a value that cannot be right.
+    :param fixed: param, or field of a release → its value in every run and manifest, see
+        :class:`~airflow_wxa.dags.given.Given`.
+    :param defaults: param → another default.
+    :param overrides: task id → argument → value.
+    :param dag_kwargs: what else ``DAG`` takes.
+    :raises WxaSpecError: something that cannot be honoured; every entry is named.
     """
-    fixed = fixed or {}
+    run_fixed = dict(fixed or {})
+    release_fixed = {name: run_fixed.pop(name) for name in RELEASE_FIELDS if name in run_fixed}
+    release_params(release_fixed)
     with wxa_dag(
         dag_id,
-        dag_kwargs,
-        _params(fixed),
+        Given(run_fixed, defaults, overrides, dag_kwargs),
+        _params(),
+        standard="wxa_fleet_release",
         title="Release many Mini Programs",
         tag="release",
         doc=__doc__,
         max_active_runs=None,
         checks_itself=True,
     ) as dag:
-        shards_loaded = load_manifest({name: fixed[name] for name in RELEASE_FIELDS if name in fixed})
+        shards_loaded = load_manifest(release_fixed)
         approve_plan = WxaApprovePlanOperator(
             task_id="approve_plan",
             approvers=param("approvers"),
@@ -105,32 +116,25 @@ def _mapped(task_id: str, shards: Any, trigger_rule: str) -> MappedOperator:
     ).expand(shard=shards)
 
 
-def _params(fixed: Mapping[str, Any]) -> dict[str, Param]:
+def _params() -> dict[str, Param]:
     """Return the params of a run: what a manifest does not say."""
-    own: dict[str, dict[str, Any]] = {
-        "manifest": {
-            "type": "string",
-            "format": "multiline",
-            "minLength": 1,
-            "title": "Manifest",
-            "description": "YAML or JSON, or one line that names a file below [wxa] manifest_folder.",
-        },
-        "shard_size": {
-            "default": 200,
-            "type": "integer",
-            "minimum": 1,
-            "maximum": 2000,
-            "title": "Mini Programs in a shard",
-            "description": "How many one task does.",
-        },
+    of_release = release_params()
+    return {
+        "manifest": Param(
+            type="string",
+            format="multiline",
+            minLength=1,
+            title="Manifest",
+            description="YAML or JSON, or one line that names a file below [wxa] manifest_folder.",
+        ),
+        "approval": of_release["approval"],
+        "shard_size": Param(
+            200,
+            type="integer",
+            minimum=1,
+            maximum=2000,
+            title="Mini Programs in a shard",
+            description="How many one task does.",
+        ),
+        **{name: of_release[name] for name in _OF_RUN},
     }
-    known = {*own, *_OF_RUN, *RELEASE_FIELDS}
-    refuse_fixed(
-        "these params of a DAG cannot be fixed",
-        [f"{name} = {value!r}: is no param of this DAG" for name, value in fixed.items() if name not in known],
-    )
-    of_release = release_params({name: value for name, value in fixed.items() if name not in own})
-    own_fixed = {name: fixed[name] for name in own if name in fixed}
-    params = with_fixed({name: Param(**each) for name, each in own.items()}, own_fixed)
-    params |= {name: of_release[name] for name in _OF_RUN}
-    return {name: params[name] for name in ("manifest", "approval", "shard_size", *_OF_RUN[1:])}

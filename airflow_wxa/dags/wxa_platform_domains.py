@@ -10,31 +10,43 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param
 
+from airflow_wxa.dags.given import Given
 from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, add_help, wxa_dag
 from airflow_wxa.operators import (
     WxaApprovePlatformDomainOperator,
     WxaChangePlatformDomainOperator,
     WxaReadPlatformDomainOperator,
 )
-from airflow_wxa.release.dag import param, release_params, rendered, with_fixed
+from airflow_wxa.release.dag import param, release_params, rendered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from airflow_wxa.dags.given import Overrides, Values
 
 
 def platform_domains_dag(
-    dag_id: str = "wxa_platform_domains", *, fixed: Mapping[str, Any] | None = None, **dag_kwargs: Any
+    dag_id: str = "wxa_platform_domains",
+    *,
+    fixed: Values | None = None,
+    defaults: Values | None = None,
+    overrides: Overrides | None = None,
+    **dag_kwargs: Any,
 ) -> DAG:
     """Return the DAG that changes the platform's list.
 
-    :param fixed: param → the value that it has in every run: it is not in the form, and a run that is triggered with
-        another value is refused.
-    :param dag_kwargs: what else ``DAG`` takes; ``default_args`` and ``params`` are added to those that are here.
-    :raises WxaSpecError: ``fixed`` names no param, or a value that cannot be right.
+    :param fixed: param → its value in every run, see :class:`~airflow_wxa.dags.given.Given`.
+    :param defaults: param → another default.
+    :param overrides: task id → argument → value.
+    :param dag_kwargs: what else ``DAG`` takes.
+    :raises WxaSpecError: something that cannot be honoured; every entry is named.
     """
-    params = with_fixed(_params(), fixed or {})
     with wxa_dag(
-        dag_id, dag_kwargs, params, title="Change the platform's business domains", tag="domains", doc=__doc__
+        dag_id,
+        Given(fixed, defaults, overrides, dag_kwargs),
+        _params(),
+        standard="wxa_platform_domains",
+        title="Change the platform's business domains",
+        tag="domains",
+        doc=__doc__,
     ) as dag:
         change: dict[str, Any] = {
             "action": param("action"),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import DAG, Label, get_current_context, task
 
 from airflow_wxa.api.audit import AUDIT_FORM
+from airflow_wxa.dags.given import Given
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
 from airflow_wxa.dags.wiring import OnlyWhen, SkipUnasked, add_help, misspelt_params, wxa_dag
 from airflow_wxa.errors import WxaApiError, WxaStateError
@@ -36,9 +37,9 @@ from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
 from airflow_wxa.steps.domains import read_own_domains
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow.sdk import Context
+
+    from airflow_wxa.dags.given import Overrides, Values
 
 _MOST_RUNS: Final = 10_000  # a run waits for a review for days, and a waiting run costs nothing
 _RELEASE: Final = OnlyWhen("release", lambda context: context["params"]["release"])
@@ -52,18 +53,27 @@ _ASKED: Final = {
 }
 
 
-def release_dag(dag_id: str = "wxa_release", *, fixed: Mapping[str, Any] | None = None, **dag_kwargs: Any) -> DAG:
+def release_dag(
+    dag_id: str = "wxa_release",
+    *,
+    fixed: Values | None = None,
+    defaults: Values | None = None,
+    overrides: Overrides | None = None,
+    **dag_kwargs: Any,
+) -> DAG:
     """Return the DAG that releases one Mini Program.
 
-    :param fixed: param → the value that it has in every run: it is not in the form, and a run that is triggered with
-        another value is refused.
-    :param dag_kwargs: what else ``DAG`` takes; ``default_args`` and ``params`` are added to those that are here.
-    :raises WxaSpecError: ``fixed`` names no param, or a value that cannot be right.
+    :param fixed: param → its value in every run, see :class:`~airflow_wxa.dags.given.Given`.
+    :param defaults: param → another default.
+    :param overrides: task id → argument → value.
+    :param dag_kwargs: what else ``DAG`` takes.
+    :raises WxaSpecError: something that cannot be honoured; every entry is named.
     """
     with wxa_dag(
         dag_id,
-        dag_kwargs,
-        release_params(fixed),
+        Given(fixed, defaults, overrides, dag_kwargs),
+        release_params(),
+        standard="wxa_release",
         title="Release a Mini Program",
         tag="release",
         doc=__doc__,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param
 
+from airflow_wxa.dags.given import Given
 from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, add_help, wxa_dag
 from airflow_wxa.operators import (
     WxaApproveRollbackOperator,
@@ -17,22 +18,37 @@ from airflow_wxa.operators import (
     WxaRollbackOperator,
     WxaVerifyRollbackOperator,
 )
-from airflow_wxa.release.dag import param, release_params, rendered, with_fixed
+from airflow_wxa.release.dag import param, release_params, rendered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from airflow_wxa.dags.given import Overrides, Values
 
 
-def rollback_dag(dag_id: str = "wxa_rollback", *, fixed: Mapping[str, Any] | None = None, **dag_kwargs: Any) -> DAG:
+def rollback_dag(
+    dag_id: str = "wxa_rollback",
+    *,
+    fixed: Values | None = None,
+    defaults: Values | None = None,
+    overrides: Overrides | None = None,
+    **dag_kwargs: Any,
+) -> DAG:
     """Return the DAG that rolls one Mini Program back.
 
-    :param fixed: param → the value that it has in every run: it is not in the form, and a run that is triggered with
-        another value is refused.
-    :param dag_kwargs: what else ``DAG`` takes; ``default_args`` and ``params`` are added to those that are here.
-    :raises WxaSpecError: ``fixed`` names no param, or a value that cannot be right.
+    :param fixed: param → its value in every run, see :class:`~airflow_wxa.dags.given.Given`.
+    :param defaults: param → another default.
+    :param overrides: task id → argument → value.
+    :param dag_kwargs: what else ``DAG`` takes.
+    :raises WxaSpecError: something that cannot be honoured; every entry is named.
     """
-    params = with_fixed(_params(), fixed or {})
-    with wxa_dag(dag_id, dag_kwargs, params, title="Roll a Mini Program back", tag="rollback", doc=__doc__) as dag:
+    with wxa_dag(
+        dag_id,
+        Given(fixed, defaults, overrides, dag_kwargs),
+        _params(),
+        standard="wxa_rollback",
+        title="Roll a Mini Program back",
+        tag="rollback",
+        doc=__doc__,
+    ) as dag:
         planned: dict[str, Any] = {
             "plan": rendered(lambda context: context["ti"].xcom_pull(task_ids="list_versions")),
             "wxa_conn_id": param("wxa_conn_id"),

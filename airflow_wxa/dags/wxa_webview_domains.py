@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_wxa.dags.given import Given
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
 from airflow_wxa.dags.wiring import wxa_dag
 from airflow_wxa.dags.wxa_release import platform_conn_id
@@ -17,6 +18,8 @@ from airflow_wxa.release.dag import failing_at_once, param, release_params, rend
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG, Context
+
+    from airflow_wxa.dags.given import Overrides, Values
 
 _PARAMS: Final = (
     "appid",
@@ -30,15 +33,32 @@ _PARAMS: Final = (
 )
 
 
-def webview_domains_dag(dag_id: str = "wxa_webview_domains", **dag_kwargs: Any) -> DAG:
+def webview_domains_dag(
+    dag_id: str = "wxa_webview_domains",
+    *,
+    fixed: Values | None = None,
+    defaults: Values | None = None,
+    overrides: Overrides | None = None,
+    **dag_kwargs: Any,
+) -> DAG:
     """Return the DAG that configures one Mini Program's business domains.
 
-    :param dag_kwargs: what else ``DAG`` takes; ``default_args`` and ``params`` are added to those that are here.
+    :param fixed: param → its value in every run, see :class:`~airflow_wxa.dags.given.Given`.
+    :param defaults: param → another default.
+    :param overrides: task id → argument → value.
+    :param dag_kwargs: what else ``DAG`` takes.
+    :raises WxaSpecError: something that cannot be honoured; every entry is named.
     """
     of_release = release_params()
     params = {name: of_release[name] for name in _PARAMS}
     with wxa_dag(
-        dag_id, dag_kwargs, params, title="Configure a Mini Program's business domains", tag="domains", doc=__doc__
+        dag_id,
+        Given(fixed, defaults, overrides, dag_kwargs),
+        params,
+        standard="wxa_webview_domains",
+        title="Configure a Mini Program's business domains",
+        tag="domains",
+        doc=__doc__,
     ) as dag:
         webview_domain_gate(
             appid=param("appid"),

@@ -54,6 +54,8 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
     :param approval_timeout_hours: how long to wait; ``None``: for ever. What ran out fails without retry, and Clear
         asks again while the facts are the same (templated).
     :param wxa_conn_id: the Connection (templated).
+    :param response_timeout: the same as a ``timedelta``, which ``approval_timeout_hours`` supersedes. An
+        ``execution_timeout`` does not bound the wait.
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {
@@ -79,10 +81,13 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
         approver_must_differ: bool = False,
         approval_timeout_hours: float | None = None,
         wxa_conn_id: str = WxaHook.default_conn_name,
+        response_timeout: dt.timedelta | None = None,
         **kwargs: Any,
     ) -> None:
         kwargs["params"] = {"comment": Param(None, **self.COMMENT)}  # Airflow has put the DAG's there: not asked here
-        super().__init__(subject="Approve?", **kwargs)
+        # Without one Airflow would let an execution_timeout, of default_args for instance, end the wait for the answer.
+        super().__init__(subject="Approve?", response_timeout=response_timeout or dt.timedelta.max, **kwargs)
+        self.response_timeout = response_timeout
         self.approvers = approvers
         self.approver_must_differ = approver_must_differ
         self.approval_timeout_hours = approval_timeout_hours

@@ -278,8 +278,8 @@ class WxaReleaseOperator(PublishingOperator):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs["outlets"] = [*kwargs.get("outlets", ()), RELEASES]
         super().__init__(**kwargs)
+        vars(self)["outlets"] = [*self.outlets, RELEASES]  # an attribute set is noted as an argument that was given
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager, suppress
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from airflow.sdk import Param, get_current_context
 from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
@@ -42,45 +42,63 @@ log = logging.getLogger(__name__)
 _READ: Final = "wxa_release_spec"
 
 
-def release_params(fixed: Mapping[str, Any] | None = None) -> dict[str, Param]:
+def release_params(
+    fixed: Mapping[str, Any] | None = None, defaults: Mapping[str, Any] | None = None
+) -> dict[str, Param]:
     """Return the params of a release, as ``DAG(params=…)`` takes them.
 
     :param fixed: param → the value that it has in every run: it is not in the form, and any other value is refused.
-    :raises WxaSpecError: ``fixed`` names no param, or a value that cannot be right.
+    :param defaults: param → another default; the field stays.
+    :raises WxaSpecError: one of them names no param, or a value that cannot be right.
     """
-    fixed = fixed or {}
-    problems = [f"{name} = {value!r}: is no param of a release" for name, value in fixed.items() if name not in FIELDS]
-    problems += [problem for name, field in FIELDS.items() if name in fixed for problem in field.problems(fixed[name])]
-    refuse_fixed("these params of a release cannot be fixed", problems)
-    return {name: _param(field, fixed) for name, field in FIELDS.items()}
+    params, problems = valued_params({name: _param(field) for name, field in FIELDS.items()}, fixed, defaults)
+    refuse_given(problems)
+    return params
 
 
-def with_fixed(params: Mapping[str, Param], fixed: Mapping[str, Any]) -> dict[str, Param]:
-    """Return the params of a DAG, some of which have the same value in every run.
+def valued_params(
+    params: Mapping[str, Param], fixed: Mapping[str, Any] | None, defaults: Mapping[str, Any] | None
+) -> tuple[dict[str, Param], list[str]]:
+    """Return the params of a DAG, some with another default or with the same value in every run, and all problems.
 
     :param fixed: as for :func:`release_params`.
-    :raises WxaSpecError: ``fixed`` names no param, or a value that cannot be right.
+    :param defaults: as for :func:`release_params`.
     """
-    problems = [f"{name} = {value!r}: is no param of this DAG" for name, value in fixed.items() if name not in params]
-    all_params = dict(params)
-    for name in params.keys() & fixed.keys():
-        schema = params[name].schema | {"const": deepcopy(fixed[name])}
-        all_params[name] = Param(deepcopy(fixed[name]), description=params[name].description, **schema)
-        try:
-            all_params[name].resolve()
-        except ParamValidationError as error:
-            problems.append(f"{name} = {fixed[name]!r}: {str(error).splitlines()[0]}")
-    refuse_fixed("these params of a DAG cannot be fixed", problems)
-    return all_params
+    fixed, defaults = fixed or {}, defaults or {}
+    problems = [f"{name}: is fixed, and cannot have another default" for name in fixed.keys() & defaults.keys()]
+    valued = dict(params)
+    for name, value in {**defaults, **fixed}.items():
+        if name not in params:
+            problems.append(f"{name} = {value!r}: is no param of this DAG")
+            continue
+        schema = params[name].schema | ({"const": deepcopy(value)} if name in fixed else {})  # the form hides constants
+        valued[name] = Param(deepcopy(value), description=params[name].description, **schema)
+        problems += _problems(name, valued[name])
+    return valued, problems
 
 
-def refuse_fixed(what: str, problems: Sequence[str]) -> None:
-    """Raise what is wrong with ``fixed``; do nothing when nothing is.
+def _problems(name: str, param: Param) -> list[str]:
+    if name in FIELDS:
+        return FIELDS[name].problems(param.value)
+    try:
+        param.resolve()
+    except ParamValidationError as error:
+        return [f"{name} = {param.value!r}: {str(error).splitlines()[0]}"]
+    return []
+
+
+def refuse_given(problems: Sequence[str]) -> None:
+    """Raise what is wrong with the arguments of a DAG file; do nothing when nothing is.
 
     :raises WxaSpecError: there are problems.
     """
     if problems:
-        raise WxaSpecError(what, problems, next_step="correct fixed in the DAG file", source="airflow-wxa docs release")
+        raise WxaSpecError(
+            "the DAG cannot be built as the DAG file asks for",
+            sorted(problems),
+            next_step="correct these arguments in the DAG file, or leave them out",
+            source="airflow-wxa docs release",
+        )
 
 
 def release_spec(context: Context) -> ReleaseSpec:
@@ -138,6 +156,14 @@ class TemplatedFields:
     #: Templated field → its reader, see :mod:`airflow_wxa.api.values`.
     reads: ClassVar[Mapping[str, Reader]] = {}
     operator_extra_links: Any = (WxaMiniProgramLink(), WxaErrcodeLink())
+    #: The arguments of the call that built it; Airflow's own note also holds those that classes hand to their bases.
+    built_with: Mapping[str, Any]
+
+    def __new__(cls, *_: object, **given: Any) -> Self:
+        """Keep the arguments of the call."""
+        task = super().__new__(cls)
+        vars(task)["built_with"] = given
+        return task
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -199,11 +225,9 @@ def _noted_errcode(error: WxaError) -> str:
     return f"\n  {errcode_page(errcode)}" if api_base_url() else ""
 
 
-def _param(field: Field, fixed: Mapping[str, Any]) -> Param:
+def _param(field: Field) -> Param:
     more: dict[str, Any] = dict(field.schema)
-    if field.name in fixed:
-        more["default"] = more["const"] = deepcopy(fixed[field.name])  # a constant is hidden by the form
-    elif not field.required:
+    if not field.required:
         more["default"] = deepcopy(field.default)
     if field.choices:
         more["values_display"] = dict(field.choices)

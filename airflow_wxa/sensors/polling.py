@@ -23,6 +23,7 @@ from airflow_wxa.triggers.polling import LONGEST_PAUSE, STATUS_OF_EVENT, clock, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import timedelta
 
     from airflow.sdk import Context
 
@@ -62,10 +63,13 @@ class _PollingSensor(TemplatedFields, BaseSensorOperator):
         wxa_conn_id: str = WxaHook.default_conn_name,
         deferrable: bool = True,
         timeout: Any,
+        poke_interval: float | timedelta | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("poke_interval", conf.getfloat("wxa", self.poll_option, fallback=60.0))
         super().__init__(**kwargs)
+        if poke_interval is None:
+            poke_interval = conf.getfloat("wxa", self.poll_option, fallback=60.0)
+        self.poke_interval = self._coerce_poke_interval(poke_interval).total_seconds()
         self.appid = appid
         self.wxa_conn_id = wxa_conn_id
         self.deferrable = deferrable

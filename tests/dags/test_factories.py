@@ -5,19 +5,25 @@ from __future__ import annotations
 import json
 import pkgutil
 import time
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from airflow.sdk import DAG, Asset, BaseNotifier, Param
+from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.sdk.definitions.param import ParamsDict
 from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_wxa import dags
+from airflow_wxa.assets import RELEASES
 from airflow_wxa.dags.wiring import OnlyWhen, SkipUnasked
+from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
+from airflow_wxa.dags.wxa_release import release_dag
+from airflow_wxa.errors import WxaSpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from airflow.sdk import DAG
 
 FACTORIES: Final[list[Callable[..., DAG]]] = [
     value
@@ -86,3 +92,335 @@ def test_a_run_cannot_succeed_because_its_last_tasks_were_skipped_before_somethi
         if by := skipped.get(task.task_id):
             behind = dag.get_task(by).get_flat_relative_ids(upstream=False)
             assert behind - set(skipped) == set()
+
+
+def notify(context: object) -> None: ...
+
+
+class Notifier(BaseNotifier):
+    def notify(self, context: object) -> None: ...
+
+
+MONDAY = datetime(2026, 11, 30, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+#: What teams pass to all of their tasks → what a task then has.
+DEFAULT_ARGS: Final[list[tuple[str, Any, Any]]] = [
+    ("owner", "team-a", "team-a"),
+    ("retries", 5, 5),
+    ("retries", "5", 5),
+    ("retry_delay", 30, timedelta(seconds=30)),
+    ("retry_delay", MINUTE, MINUTE),
+    ("retry_exponential_backoff", 2.0, 2.0),
+    ("max_retry_delay", MINUTE, MINUTE),
+    ("execution_timeout", MINUTE, MINUTE),
+    ("pool", "wechat", "wechat"),
+    ("pool_slots", 2, 2),
+    ("queue", "egress", "egress"),
+    ("priority_weight", 9, 9),
+    ("executor", "LocalExecutor", "LocalExecutor"),
+    ("executor_config", {"KubernetesExecutor": {"image": "ours"}}, {"KubernetesExecutor": {"image": "ours"}}),
+    ("run_as_user", "wxa", "wxa"),
+    ("on_failure_callback", notify, [notify]),
+    ("on_success_callback", [notify, notify], [notify, notify]),
+    ("on_retry_callback", notify, [notify]),
+    ("on_execute_callback", notify, [notify]),
+    ("on_skipped_callback", notify, [notify]),
+    ("start_date", MONDAY, MONDAY),
+    ("end_date", MONDAY, MONDAY),
+    ("depends_on_past", True, True),
+    ("wait_for_downstream", True, True),
+    ("max_active_tis_per_dag", 3, 3),
+    ("inlets", [Asset("in")], [Asset("in")]),
+    ("outlets", [Asset("out")], [Asset("out")]),
+    ("doc_md", "Ask the web team.", "Ask the web team."),
+    ("render_template_as_native_obj", True, True),
+    ("do_xcom_push", True, True),
+    ("poke_interval", timedelta(minutes=5), 300.0),
+    ("poke_interval", 300, 300.0),
+    ("mode", "reschedule", "reschedule"),
+    ("deferrable", False, False),
+    ("exponential_backoff", True, True),
+    ("notifiers", [], []),
+    ("fail_on_reject", True, True),
+    ("timeout", 60, 60),
+    # Refused by all, each for a reason of its own.
+    ("trigger_rule", "all_done", ...),
+    ("do_xcom_push", False, ...),
+    ("multiple_outputs", True, ...),
+    ("soft_fail", True, ...),
+    ("never_fail", True, ...),
+    ("pre_execute", notify, ...),
+    ("response_timeout", MINUTE, ...),
+    ("assigned_users", [{"id": "lin", "name": "lin"}], ...),
+    ("defaults", "Approve", ...),
+    ("sla", MINUTE, ...),
+    ("wxa_conn_id", "wxa_team_a", ...),
+    ("appid", "wx0000000000000001", ...),
+    ("approvers", ["lin"], ...),
+    ("task_id", "commit", ...),
+    ("provide_context", True, ...),
+    ("namespace", "airflow", ...),
+    ("retires", 5, ...),
+    ("map_index_template", "{{ task.task_id }}", "{{ task.task_id }}"),
+]
+SET_BY_MAPPED = {"doc_md", "map_index_template"}
+
+
+def taken(task: Any, name: str) -> bool:
+    """Tell whether a task is of a class with an argument of this name."""
+    cls = task.operator_class if isinstance(task, MappedOperator) else type(task)
+    return any(
+        name in getattr(vars(each).get("__init__"), "_BaseOperatorMeta__param_names", ()) for each in cls.__mro__
+    )
+
+
+def kept_by(task: Any, name: str) -> Any:
+    """Return an argument as a task has it; of a mapped one as it is handed to its instances."""
+    if isinstance(task, MappedOperator):
+        return task.partial_kwargs.get(name, task.dag.default_args.get(name))
+    return vars(task).get(name)
+
+
+@all_factories
+@pytest.mark.parametrize(("name", "value", "kept"), DEFAULT_ARGS, ids=lambda each: str(each)[:20])
+def test_a_default_argument_reaches_every_task_or_is_refused_by_name(
+    factory: Callable[..., DAG], name: str, value: Any, kept: Any
+) -> None:
+    try:
+        dag = factory(default_args={name: value})
+    except WxaSpecError as error:
+        (problem,) = error.problems
+        assert problem.startswith(f"default_args {name}: ")
+        assert kept is ... or not all(taken(task, name) for task in factory().tasks) or name in SET_BY_MAPPED
+        return
+    assert kept is not ...
+    takers = [task for task in dag.tasks if taken(task, name)]
+    assert takers
+    for task in takers:
+        has = kept_by(task, name)
+        assert has in (kept, [*kept, RELEASES] if name == "outlets" else kept), task.task_id
+
+
+#: What teams pass to the DAG itself; ``...``: refused by all.
+DAG_ARGS: Final[dict[str, Any]] = {
+    "description": "Releases of team A",
+    "tags": ["team-a"],
+    "start_date": MONDAY,
+    "end_date": MONDAY,
+    "catchup": True,
+    "max_active_runs": 3,
+    "max_active_tasks": 4,
+    "max_consecutive_failed_dag_runs": 2,
+    "dagrun_timeout": timedelta(days=20),
+    "on_failure_callback": notify,
+    "on_success_callback": [notify],
+    "doc_md": "Ask the web team.",
+    "access_control": {"team_a": {"DAGs": {"can_read"}}},
+    "is_paused_upon_creation": True,
+    "jinja_environment_kwargs": {"keep_trailing_newline": True},
+    "render_template_as_native_obj": True,
+    "template_searchpath": ["/opt/templates"],
+    "user_defined_macros": {"team": "a"},
+    "user_defined_filters": {"twice": lambda each: 2 * each},
+    "owner_links": {"team-a": "https://wiki.example.com"},
+    "dag_display_name": "小程序发布",
+    "auto_register": False,
+    "disable_bundle_versioning": True,
+}
+NO_DAG_ARGS: Final[dict[str, Any]] = {
+    "schedule_interval": "@daily",
+    "timetable": None,
+    "concurrency": 4,
+    "default_view": "graph",
+    "sla_miss_callback": notify,
+    "task_group": None,
+    "override": {"release": {"pool": "wechat"}},
+}
+
+
+@all_factories
+@pytest.mark.filterwarnings("ignore:The airflow.security.permissions module is deprecated")  # by access_control
+@pytest.mark.parametrize("name", DAG_ARGS)
+def test_an_argument_of_the_dag_wins(factory: Callable[..., DAG], name: str) -> None:
+    given = {name: DAG_ARGS[name]}
+    assert getattr(factory(**given), name) == getattr(DAG("plain", schedule=None, **given), name)
+
+
+@all_factories
+@pytest.mark.parametrize("name", NO_DAG_ARGS)
+def test_an_argument_that_no_dag_takes_is_refused_by_name(factory: Callable[..., DAG], name: str) -> None:
+    with pytest.raises(WxaSpecError, match=rf"\n  - {name}: "):
+        factory(**{name: NO_DAG_ARGS[name]})
+
+
+@all_factories
+def test_default_args_and_params_may_be_none(factory: Callable[..., DAG]) -> None:
+    assert list(factory(default_args=None, params=None, fixed=None, overrides=None).params) == list(factory().params)
+
+
+def value_of(param: Param) -> Any:
+    """Return a value that a param takes, and that is not its default."""
+    kinds = {
+        "appid": "wx00000000000000aa",
+        "template_id": 48,
+        "webviewdomain": ["https://m.example.com"],
+        "hosts": ["m.example.com"],
+        "manifest": "{}",
+        "appids": ["wx00000000000000aa"],
+        "ext_json": {"ext": {"shop": "7"}},
+        "audit_form": {"order_path": "pages/order"},
+        "server_domains": {"requestdomain": ["https://api.example.com"]},
+        "privacy_setting": {
+            "owner_setting": {"notice_method": "mail", "contact_email": "a@example.com"},
+            "setting_list": [],
+        },
+    }
+    name = param.schema["title"].rpartition("(")[2].rstrip(")")
+    if name in kinds:
+        return kinds[name]
+    if "enum" in param.schema:
+        return param.schema["enum"][-1]
+    given = {"boolean": not param.value, "integer": 5, "number": 48, "array": ["lin"], "string": "7", "object": {}}
+    kind = param.schema["type"]
+    return given[kind if isinstance(kind, str) else next(each for each in kind if each != "null")]
+
+
+@all_factories
+def test_every_param_takes_another_default_and_can_be_fixed(factory: Callable[..., DAG]) -> None:
+    plain = factory().params
+    values = {name: value_of(plain.get_param(name)) for name in plain}
+    for dag in (factory(defaults=values), factory(params=values), factory(params=ParamsDict(values))):
+        for name, value in values.items():
+            assert dag.params.get_param(name).resolve() == value != plain.get_param(name).value
+            assert dag.params.get_param(name).schema == plain.get_param(name).schema
+    assert {name: each.schema.get("const", ...) for name, each in factory(fixed=values).params.items()} == values
+    assert (
+        factory(default_args={"params": {"shop": "7"}}, params={"till": 1}).params.dump().items()
+        >= {
+            "shop": "7",
+            "till": 1,
+        }.items()
+    )
+
+
+@all_factories
+def test_all_that_is_wrong_with_the_params_is_named_at_once(factory: Callable[..., DAG]) -> None:
+    conn = "platform_conn_id" if "platform_conn_id" in factory().params else "wxa_conn_id"
+    with pytest.raises(WxaSpecError) as raised:
+        factory(
+            defaults={conn: 7, "aproval": False},
+            fixed={conn: "wxa_prod", "owner": "lin"},
+            params={conn: Param("wxa_prod", type="string")},
+            default_args={"trigger_rule": "all_done"},
+            schedul="@daily",
+        )
+    assert [problem.split(":")[0].split(" =")[0] for problem in raised.value.problems] == sorted(
+        [conn, "aproval", "owner", f"params {conn}", "default_args trigger_rule", "schedul"]
+    )
+    assert "schedule is" in str(raised.value)
+
+
+OVERRIDES: Final[dict[str, Any]] = {
+    "pool": "wechat",
+    "retries": 7,
+    "retry_delay": 30,
+    "queue": "egress",
+    "priority_weight": 3,
+    "executor": "LocalExecutor",
+    "execution_timeout": MINUTE,
+    "on_failure_callback": notify,
+    "outlets": [Asset("out")],
+    "task_display_name": "发布",
+}
+
+
+@all_factories
+def test_every_task_takes_overrides_and_no_other_task_has_them(factory: Callable[..., DAG]) -> None:
+    for task_id in factory().task_ids:
+        dag = factory(overrides={task_id: OVERRIDES})
+        kept = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+        for name in ("pool", "retries", "queue", "priority_weight", "executor"):
+            assert getattr(kept.get_task(task_id), name) == OVERRIDES[name], (task_id, name)
+            assert OVERRIDES[name] not in {getattr(each, name) for each in kept.tasks if each.task_id != task_id}
+        task = dag.get_task(task_id)
+        assert kept_by(task, "retry_delay") == timedelta(seconds=30)
+        assert kept_by(task, "on_failure_callback") == [notify]
+        assert kept_by(task, "execution_timeout") == MINUTE
+        assert OVERRIDES["outlets"][0] in kept_by(task, "outlets")
+        assert task.task_display_name == "发布"
+        plain = factory().get_task(task_id)
+        assert (task.upstream_task_ids, task.downstream_task_ids) == (
+            plain.upstream_task_ids,
+            plain.downstream_task_ids,
+        )
+        assert (task.trigger_rule, task.doc_md) == (plain.trigger_rule, plain.doc_md)
+
+
+@all_factories
+def test_an_override_that_no_task_takes_is_refused_by_name(factory: Callable[..., DAG]) -> None:
+    first, *_ = factory().task_ids
+    wrong = {
+        "no_such_task": {"pool": "wechat"},
+        first: {"trigger_rule": "all_done", "task_id": "x", "pol": "wechat", "do_xcom_push": False},
+    }
+    with pytest.raises(WxaSpecError) as raised:
+        factory(overrides=wrong)
+    named = {tuple(problem.split(": ")[:2]) for problem in raised.value.problems}
+    assert named == {
+        ("overrides no_such_task", "is no task of this DAG"),
+        *((f"overrides {first}", name) for name in ("trigger_rule", "task_id", "pol", "do_xcom_push")),
+    }
+    with pytest.raises(WxaSpecError, match=rf"overrides {first}: .*retries"):
+        factory(overrides={first: {"retries": "five"}})
+    with pytest.raises(WxaSpecError, match=r"pool.slots"):
+        factory(overrides={first: {"pool_slots": 0}})
+
+
+def test_what_a_param_sets_is_no_override() -> None:
+    refused = {
+        "commit_code": {"appid": "wx00000000000000aa"},
+        "release": {"approval_task_id": None, "webviewdomain": []},
+        "wait_for_audit": {"timeout": 60},
+        "approve_release": {"approvers": [], "defaults": "Approve"},
+    }
+    with pytest.raises(WxaSpecError) as raised:
+        release_dag(overrides=refused)
+    assert [problem.split(": ")[:2] for problem in raised.value.problems] == sorted(
+        [f"overrides {task_id}", name] for task_id, values in refused.items() for name in values
+    )
+
+
+def test_arguments_of_one_kind_of_task_reach_it() -> None:
+    dag = release_dag(
+        overrides={
+            "wait_for_audit": {"poke_interval": timedelta(minutes=5), "deferrable": False, "mode": "reschedule"},
+            "wait_for_privacy_scan": {"timeout": 7200},
+            "approve_release": {"notifiers": Notifier(), "fail_on_reject": True},
+            "release": {"doc_md": "Ask the web team."},
+            "configure_domains": {"on_skipped_callback": notify},
+        },
+        default_args={"execution_timeout": MINUTE},
+    )
+    audit, scan, approval = map(dag.get_task, ("wait_for_audit", "wait_for_privacy_scan", "approve_release"))
+    assert (audit.poke_interval, audit.deferrable, audit.mode) == (300.0, False, "reschedule")
+    assert (scan.poke_interval, scan.timeout) == (release_dag().get_task(scan.task_id).poke_interval, 7200)
+    assert (approval.fail_on_reject, [type(each) for each in approval.notifiers]) == (True, [Notifier])
+    assert dag.get_task("release").doc_md == "Ask the web team."
+    # null promises no limit: what bounds a task's work bounds nobody's answer.
+    assert (approval.response_timeout, approval.execution_timeout) == (None, MINUTE)
+
+
+@all_factories
+def test_two_teams_are_told_apart_in_the_list(factory: Callable[..., DAG]) -> None:
+    standard = factory().dag_display_name
+    assert factory("team_a").dag_display_name == f"{standard} (team_a)"
+    assert factory("team_a", dag_display_name="Team A").dag_display_name == "Team A"
+
+
+def test_a_field_of_a_release_is_fixed_for_manifests_and_is_no_default_of_a_run() -> None:
+    assert "template_id" not in fleet_release_dag(fixed={"template_id": 47}).params
+    with pytest.raises(WxaSpecError, match="template_id"):
+        fleet_release_dag(fixed={"template_id": "x"})
+    with pytest.raises(WxaSpecError, match="template_id = 47: is no param of this DAG"):
+        fleet_release_dag(defaults={"template_id": 47})

@@ -12,7 +12,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
 from airflow_wxa.operators import WxaCommitOperator
-from airflow_wxa.release.dag import failing_at_once, param, release_params, release_spec, rendered, with_fixed
+from airflow_wxa.release.dag import failing_at_once, param, release_params, release_spec, rendered
 from airflow_wxa.release.fields import FIELDS
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import ROOT, register_dag, run_dag
@@ -39,15 +39,19 @@ def test_the_form_has_every_field_in_order_and_is_new_each_time() -> None:
 
 def test_a_fixed_param_has_one_value_and_what_cannot_be_fixed_is_named() -> None:
     of_release = release_params()
-    fixed = with_fixed(of_release, {"approval": True, "approvers": ["wu"]})
+    fixed = release_params({"approval": True, "approvers": ["wu"]})
     assert list(fixed) == list(of_release)
     assert (fixed["approvers"].resolve(), fixed["approvers"].schema["const"]) == (["wu"], ["wu"])
     with pytest.raises(ParamValidationError):
         fixed["approval"].resolve(value=False)
     assert "const" not in of_release["approval"].schema
     with pytest.raises(WxaSpecError) as raised:
-        with_fixed(of_release, {"approver": ["wu"], "approvers": "wu"})
-    assert [problem.partition(":")[0] for problem in raised.value.problems] == ["approver = ['wu']", "approvers = 'wu'"]
+        release_params({"approver": ["wu"], "approvers": "wu"}, {"approval": "yes"})
+    assert [problem.partition(":")[0] for problem in raised.value.problems] == [
+        "approval = 'yes'",
+        "approver = ['wu']",
+        "approvers = 'wu'",
+    ]
 
 
 @pytest.mark.parametrize("value", [["a"], {"a": 1}, 1.5, None, True, "1.10"])

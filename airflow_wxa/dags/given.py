@@ -1,0 +1,185 @@
+"""What a DAG file hands to a factory of ours: each entry is honoured, or refused by name when the file is parsed."""
+
+from __future__ import annotations
+
+import inspect
+from difflib import get_close_matches
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import DAG, BaseOperator, Param
+from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+from airflow_wxa.release.dag import TemplatedFields, valued_params
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    Task = BaseOperator | MappedOperator
+    Values = Mapping[str, Any]
+    Overrides = Mapping[str, Mapping[str, Any]]
+
+_UNSET: Final = object()
+_APPROVAL: Final = "the approval sets it itself: the params about approvals say who answers, and for how long"
+#: Argument that cannot be given → why.
+_REFUSED: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("dag", "default_args", "task_group", "task_id", "trigger_rule"), "the roads of the DAG hang on it"
+    ),
+    **dict.fromkeys(("never_fail", "soft_fail"), "a wait that failed would read as a stage that nobody asked for"),
+    **dict.fromkeys(
+        ("assigned_users", "body", "defaults", "multiple", "options", "response_timeout", "subject"), _APPROVAL
+    ),
+    "do_xcom_push": "tasks read what earlier ones returned: a submission would be spent, and not be found",
+    "multiple_outputs": "tasks read what earlier ones returned as one object",
+    "params": "tasks read the params of the DAG: give it params or defaults",
+    "pre_execute": "tasks check and skip by it: on_execute_callback is called at the same moment",
+    "sla": "Airflow 3 has none: give the DAG a deadline",
+    "sla_miss_callback": "Airflow 3 has none: give the DAG a deadline",
+}
+#: Values of those that change nothing.
+_AS_IT_IS: Final[Mapping[str, bool]] = {"do_xcom_push": True, "never_fail": False, "soft_fail": False}
+
+
+class Given:
+    """Everything that a DAG file hands over.
+
+    :param fixed: param → the value that it has in every run: it is not in the form, and a run that is triggered with
+        another value is refused.
+    :param defaults: param → another default; the field stays. A plain value in ``params`` means the same.
+    :param overrides: task id → argument → value, for arguments that the DAG does not set itself.
+    :param dag_kwargs: what else ``DAG`` takes; ``default_args`` and ``params`` are added to those of the factory.
+    """
+
+    def __init__(
+        self,
+        fixed: Values | None,
+        defaults: Values | None,
+        overrides: Overrides | None,
+        dag_kwargs: Values,
+    ) -> None:
+        self._fixed, self._defaults, self._overrides = fixed or {}, dict(defaults or {}), overrides or {}
+        self.dag_kwargs = {name: each for name, each in dag_kwargs.items() if name not in {"default_args", "params"}}
+        self.default_args = dict(dag_kwargs.get("default_args") or {})
+        self._params = {**(self.default_args.pop("params", None) or {}), **(dag_kwargs.get("params") or {})}
+
+    def params(self, own: Mapping[str, Param]) -> tuple[dict[str, Any], list[str]]:
+        """Return the params of the DAG, and a line for each entry that it cannot honour.
+
+        :param own: the params of the form.
+        """
+        added, problems = {}, []
+        for name, value in self._params.items():
+            if name not in own:
+                added[name] = value
+            elif name in self._defaults or (isinstance(value, Param) and (value.schema or value.description)):
+                problems.append(f"params {name}: its field stays as it is; give its value in defaults")
+            else:
+                self._defaults[name] = value.value if isinstance(value, Param) else value
+        params, wrong = valued_params(own, self._fixed, self._defaults)
+        known = inspect.signature(DAG).parameters.keys() | {"fixed", "overrides"}
+        problems += wrong + [
+            f"{name}: {_REFUSED.get(name) or _unknown('argument of a DAG', name, known)}"
+            for name in self.dag_kwargs.keys() - (known - _REFUSED.keys())
+        ]
+        problems += [f"default_args {name}: {why}" for name, why in _refused(self.default_args)]
+        return added | params, problems
+
+    def apply(self, dag: DAG, params: Collection[str]) -> Iterator[str]:
+        """Give tasks the arguments of ``overrides``; yield a line for each entry that they do not take."""
+        tasks = [task for task in dag.tasks if _is_ours(task)]
+        for name, value in self.default_args.items():
+            takers = [task for task in tasks if name in _arguments(_class_of(task))]
+            if name in params:
+                yield f"default_args {name}: is a param of this DAG: give it in defaults or fixed"
+            elif not takers:
+                yield f"default_args {name}: {_unknown('argument of a task here', name, _arguments(BaseOperator))}"
+            elif set_there := [task.task_id for task in takers if not _follows(task, name, value)]:
+                yield f"default_args {name}: {', '.join(set_there)} set it; give it to other tasks in overrides"
+        for task_id, arguments in self._overrides.items():
+            if task_id not in dag.task_dict:
+                yield f"overrides {task_id}: {_unknown('task of this DAG', task_id, dag.task_ids)}"
+                continue
+            task = dag.get_task(task_id)
+            wrong = [*_not_taken(task, arguments, dag.default_args)]
+            try:
+                if not wrong:
+                    _override(task, arguments)
+            except (TypeError, ValueError) as error:
+                wrong = [str(error)]
+            yield from (f"overrides {task_id}: {each}" for each in wrong)
+
+
+def _not_taken(task: Task, arguments: Mapping[str, Any], default_args: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"{name}: {why}" for name, why in _refused(arguments))
+    known = _arguments(_class_of(task))
+    for name in arguments.keys() - _REFUSED.keys():
+        if name not in known:
+            yield f"{name}: {_unknown('argument of it', name, known)}"
+        elif name in getattr(task, "built_with", ()) or not _follows(task, name, default_args.get(name, _UNSET)):
+            yield f"{name}: the DAG sets it; where it follows a param, defaults and fixed set that"
+
+
+def _override(task: Any, arguments: Mapping[str, Any]) -> None:
+    """Give a task arguments as its constructor would have taken them."""
+    if isinstance(task, MappedOperator):
+        task.partial_kwargs.update({name: _kept(name, value) for name, value in arguments.items()})
+        return
+    cls, first = _class_of(task), {"task_id": task.task_id}
+    if cls is not BaseOperator:
+        first |= {name: value for name, value in task.built_with.items() if name not in _REFUSED}
+    plain, other = vars(cls(**first)), vars(cls(**first | dict(arguments)))
+    for name, value in other.items():
+        if not name.startswith("_BaseOperator__") and value != plain.get(name, _UNSET):
+            setattr(task, name, value)
+
+
+def _refused(arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (name, _REFUSED[name])
+        for name in arguments.keys() & _REFUSED.keys()
+        if arguments[name] != _AS_IT_IS.get(name, _UNSET)
+    ]
+
+
+def _unknown(kind: str, name: str, known: Collection[str]) -> str:
+    close = get_close_matches(name, sorted(known), n=1, cutoff=0.8)
+    return f"is no {kind}" + (f", {close[0]} is" if close else "")
+
+
+def _class_of(task: Task) -> type[BaseOperator]:
+    """Return the class whose arguments a task takes; of a TaskFlow task those that all have."""
+    if isinstance(task, MappedOperator):
+        return task.operator_class
+    return type(task) if isinstance(task, TemplatedFields) else BaseOperator
+
+
+@cache
+def _arguments(cls: type[BaseOperator]) -> frozenset[str]:
+    signatures = [inspect.signature(vars(each)["__init__"]) for each in cls.__mro__[:-1] if "__init__" in vars(each)]
+    return frozenset(name for each in signatures for name in each.parameters) - {"self", "args", "kwargs"}
+
+
+def _is_ours(task: Task) -> bool:
+    """Tell whether this package built a task; a team's own tasks in the DAG set what they like."""
+    builder = getattr(task, "python_callable", None) or _class_of(task)
+    return builder.__module__.startswith("airflow_wxa.")
+
+
+def _follows(task: Task, name: str, value: Any) -> bool:
+    """Tell whether a task has an argument as ``default_args`` has it; ``_UNSET``: as Airflow has it."""
+    if isinstance(task, MappedOperator):
+        built = task.partial_kwargs
+        return name not in built or built[name] in (value, _kept(name, value), _kept(name))
+    if isinstance(task, TemplatedFields) and value is _UNSET:
+        return True
+    # Airflow's note, by which it unmaps tasks.
+    return bool(vars(task)["_BaseOperator__init_kwargs"].get(name, value) == value)
+
+
+def _kept(name: str, *value: Any) -> Any:
+    """Return an argument as an operator keeps it, for instance seconds as a ``timedelta``; without one its default."""
+    if name not in _arguments(BaseOperator) or value == (_UNSET,):
+        return value[0] if value else _UNSET
+    probe = BaseOperator(task_id="probe", **({name: value[0]} if value else {}))
+    return vars(probe).get(name, value[0] if value else _UNSET)
