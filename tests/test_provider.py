@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 import warnings
@@ -13,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
+from airflow.sdk import BaseHook, BaseOperator, BaseSensorOperator
+from airflow.triggers.base import BaseTrigger
 
+from airflow_wxa import links
 from airflow_wxa.get_provider_info import get_provider_info
 from tests.airflow_session import airflow_database  # noqa: F401  a fixture; and it must come before Airflow
 
@@ -60,12 +64,28 @@ def test_the_metadata_keep_airflows_schema() -> None:
     jsonschema.validate(get_provider_info(), schema)
 
 
-@pytest.mark.parametrize("kind", ["operators", "sensors", "hooks", "triggers"])
-def test_every_module_of_the_metadata_exists(kind: str) -> None:
-    modules = [module for entry in get_provider_info()[kind] for module in entry["python-modules"]]
-    assert modules
-    for module in modules:
-        importlib.import_module(module)
+@pytest.mark.parametrize(
+    ("kind", "base"),
+    [("operators", BaseOperator), ("sensors", BaseSensorOperator), ("hooks", BaseHook), ("triggers", BaseTrigger)],
+)
+def test_the_metadata_name_each_module_with_a_class_for_dags_and_no_other(kind: str, base: type) -> None:
+    named = [module for entry in get_provider_info()[kind] for module in entry["python-modules"]]
+    package = importlib.import_module(f"airflow_wxa.{kind}")
+    holding = []
+    for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        module = importlib.import_module(found.name)
+        here = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__]
+        if any(issubclass(each, base) and each.__name__.startswith("Wxa") for each in here):
+            holding.append(found.name)
+    assert sorted(named) == holding
+
+
+def test_the_metadata_name_every_link_and_scheme_of_an_asset() -> None:
+    info = get_provider_info()
+    of_links = {f"{links.__name__}.{name}" for name, each in vars(links).items() if name.endswith("Link")}
+    assert set(info["extra-links"]) == of_links - {f"{links.__name__}.BaseOperatorLink"}
+    assert [scheme for each in info["asset-uris"] for scheme in each["schemes"]] == ["wxa"]
+    assert "plugins" not in info  # its entry point has registered it, and Airflow calls a second one an import error
 
 
 def test_the_providers_manager_lists_it_and_its_hook(manager: ProvidersManager, form: ConnectionHookMetaData) -> None:

@@ -81,7 +81,7 @@ def _check_shards(shards: int, apps: int) -> None:
         )
 
 
-@task
+@task(multiple_outputs=True)
 def plan_release() -> dict[str, Any]:
     """Read what WeChat has of each Mini Program, and keep what is to be done with it; returns what that comes to."""
     context = get_current_context()
@@ -164,7 +164,7 @@ def _platform_conn_id(context: Context) -> str:
     return str(context["params"]["platform_conn_id"] or context["params"]["wxa_conn_id"])
 
 
-@task
+@task(multiple_outputs=True)
 def register_platform_domains() -> dict[str, Any]:
     """Register hosts for all merchants of the platform, if the manifest asks for it and the list is empty still."""
     context = get_current_context()
@@ -263,7 +263,7 @@ def gate_problem(fleets: Fleets, run: FleetRun, wave: str) -> str:
     )
 
 
-@task(trigger_rule="all_done")
+@task(multiple_outputs=True, trigger_rule="all_done")
 def summarize() -> dict[str, Any]:
     """Say what became of the fleet; write a CSV file and the manifest of what is unfinished."""
     with failing_at_once():
@@ -290,7 +290,7 @@ def _end_rest(fleets: Fleets, run: FleetRun) -> None:
     fleets.end_rest(run.key, fleet_app.c.position >= 0, "not_reached", why, go_on)
 
 
-@task
+@task(multiple_outputs=True)
 def fleet_result() -> dict[str, int]:
     """Make the run's state true."""
     context = get_current_context()

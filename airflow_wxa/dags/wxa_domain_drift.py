@@ -114,7 +114,7 @@ def compare_domains() -> list[dict[str, Any]]:
     return [each.to_json() for each in outcomes if each.outcome != "as_wanted"]
 
 
-@task
+@task(multiple_outputs=True)
 def report_drift(differing: list[dict[str, Any]]) -> dict[str, Any]:
     """Show what differs as a table, write it as CSV beside the logs, and fail if that was asked for."""
     context = get_current_context()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from abc import abstractmethod
+from configparser import RawConfigParser
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -41,8 +43,10 @@ class _PollingSensor(TemplatedFields, BaseSensorOperator):
 
     :param appid: the Mini Program (templated).
     :param wxa_conn_id: the Connection (templated).
-    :param deferrable: wait in the triggerer, whatever ``[operators] default_deferrable`` says; else in the worker, as
-        ``mode`` says.
+    :param deferrable: wait in the triggerer, else in the worker; ``None``: in the triggerer, unless airflow.cfg or the
+        environment sets ``[operators] default_deferrable`` to false.
+    :param mode: of a wait in the worker: ``"poke"`` holds its slot, ``"reschedule"`` gives it back between two looks;
+        default: ``"poke"``, or ``"reschedule"`` where ``default_deferrable`` decided, since a review takes days.
     :param timeout: seconds from the first look, or a ``timedelta`` (templated). A retry keeps the end, Clear renews it.
     :param poke_interval: seconds between two looks; default: the option of section ``[wxa]``.
     """
@@ -61,18 +65,20 @@ class _PollingSensor(TemplatedFields, BaseSensorOperator):
         *,
         appid: str,
         wxa_conn_id: str = WxaHook.default_conn_name,
-        deferrable: bool = True,
+        deferrable: bool | None = None,
+        mode: str | None = None,
         timeout: Any,
         poke_interval: float | timedelta | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        self.deferrable = _default_deferrable() if deferrable is None else deferrable
+        in_worker = "reschedule" if deferrable is None and not self.deferrable else "poke"
+        super().__init__(mode=mode or in_worker, **kwargs)
         if poke_interval is None:
             poke_interval = conf.getfloat("wxa", self.poll_option, fallback=60.0)
         self.poke_interval = self._coerce_poke_interval(poke_interval).total_seconds()
         self.appid = appid
         self.wxa_conn_id = wxa_conn_id
-        self.deferrable = deferrable
         self.timeout = timeout  # behind super(): a template is no number yet
 
     @abstractmethod
@@ -272,6 +278,14 @@ _AUDIT_WORDS: Final = {
     "rejected": "rejected",
     "withdrawn": "withdrawn",
 }
+
+
+def _default_deferrable() -> bool:
+    """Return ``[operators] default_deferrable`` where somebody has set it; Airflow's own default is false."""
+    section, option = "operators", "default_deferrable"
+    if f"AIRFLOW__{section}__{option}".upper() in os.environ or RawConfigParser.has_option(conf, section, option):
+        return bool(conf.getboolean(section, option))
+    return True
 
 
 def _read(event: Any) -> tuple[str, float, str]:

@@ -18,15 +18,15 @@ DOMAINS = ["https://m.example.com"]
 def taskflow_release() -> None:
     """Domains first, then code, audit, release and proof."""
 
-    @task
+    @task(multiple_outputs=True)
     def configure_domains() -> dict[str, Any]:
         return WxaHook().configure_domains(VERSION["appid"], "add", DOMAINS)
 
-    @task
+    @task(multiple_outputs=True)
     def commit() -> dict[str, Any]:
         return WxaHook().commit(**VERSION, user_desc="spring sale")
 
-    @task
+    @task(multiple_outputs=True)
     def submit_audit() -> dict[str, Any]:
         return WxaHook().submit_audit(**VERSION, version_desc="demo 1/1")
 
@@ -37,11 +37,11 @@ def taskflow_release() -> None:
             raise AirflowFailException(f"the review ended: {status['outcome']}: {status['reason']}")
         return PokeReturnValue(is_done=status["outcome"] == "approved", xcom_value=status)
 
-    @task
+    @task(multiple_outputs=True)
     def release(submitted: dict[str, Any]) -> dict[str, Any]:
         return WxaHook().release(**VERSION, webviewdomain=DOMAINS, auditid=submitted["auditid"])
 
-    @task
+    @task(multiple_outputs=True)
     def verify_release(released: dict[str, Any]) -> dict[str, Any]:
         return WxaHook().verify_release(**VERSION, webviewdomain=DOMAINS, released_at=released["release_time"])
 

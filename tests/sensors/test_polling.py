@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG
+from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowRescheduleException,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 VERSION = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 SCAN = "/wxa/security/get_code_privacy_info"
 STATUS = "/wxa/get_auditstatus"
+DEFAULT_DEFERRABLE = "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"
 
 
 @pytest.fixture(autouse=True)
@@ -236,16 +238,33 @@ def test_a_retry_keeps_the_end_and_clear_renews_it(account: MiniProgram) -> None
     assert ends[0] == ends[1] < ends[2]
 
 
-@pytest.mark.parametrize("default_deferrable", ["True", "False"])
-def test_it_is_deferrable_whatever_airflows_default_is(
-    monkeypatch: pytest.MonkeyPatch, default_deferrable: str
+@pytest.mark.parametrize(
+    ("said", "deferrable", "mode"), [(None, True, "poke"), ("True", True, "poke"), ("False", False, "reschedule")]
+)
+def test_it_waits_in_the_triggerer_unless_airflow_is_configured_otherwise(
+    monkeypatch: pytest.MonkeyPatch, said: str | None, deferrable: bool, mode: str
 ) -> None:
-    monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", default_deferrable)
-    assert audit("1").deferrable
-    assert not audit("1", deferrable=False).deferrable
+    monkeypatch.delenv(DEFAULT_DEFERRABLE, raising=False)
+    if said is not None:
+        monkeypatch.setenv(DEFAULT_DEFERRABLE, said)
+    assert (audit("1").deferrable, audit("1").mode) == (deferrable, mode)
+    assert (audit("1", deferrable=True).deferrable, audit("1", mode="poke").mode) == (True, "poke")
+    assert (audit("1", deferrable=False).deferrable, audit("1", deferrable=False).mode) == (False, "poke")
     with DAG("waits", schedule=None, default_args={"deferrable": False}):
         assert not audit("1").deferrable
         assert not scan(task_id="scan").deferrable
+
+
+def test_airflow_cfg_counts_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(DEFAULT_DEFERRABLE, raising=False)
+    if not conf.has_section("operators"):
+        conf.add_section("operators")
+    conf.set("operators", "default_deferrable", "False")
+    try:
+        assert not audit("1").deferrable
+    finally:
+        conf.remove_option("operators", "default_deferrable", remove_default=False)
+    assert audit("1").deferrable
 
 
 def test_a_triggerer_that_cannot_use_the_connection_ends_the_task_with_the_cause(account: MiniProgram) -> None:
