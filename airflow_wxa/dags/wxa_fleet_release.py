@@ -125,7 +125,7 @@ def _params() -> dict[str, Param]:
             format="multiline",
             minLength=1,
             title="Manifest",
-            description="YAML or JSON, or one line that names a file below [wxa] manifest_folder.",
+            description="YAML or JSON of at most 1 MiB, or one line that names a file below [wxa] manifest_folder.",
         ),
         "approval": of_release["approval"],
         "shard_size": Param(

@@ -6,11 +6,16 @@ thirty-nine, ``10:00`` six hundred and ``no`` a flag.
 
 from __future__ import annotations
 
+import gc
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _MOST_NESTED: Final = 100
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast
@@ -87,14 +92,27 @@ def read_document(text: str, file: str) -> tuple[Any, list[Problem]]:
     """
     reader = _Reader(file)
     try:
-        node = yaml.compose(text, Loader=_Loader)
-        value = reader.value(node, 0) if node is not None else None
+        with _without_collector():
+            node = yaml.compose(text, Loader=_Loader)
+            value = reader.value(node, 0) if node is not None else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         return None, [Problem(file, mark.line + 1 if mark else 0, f"is no YAML: {error.problem or error.context}")]
     except (yaml.YAMLError, RecursionError, ValueError) as error:  # a character that YAML does not take
         return None, [Problem(file, 0, f"is no YAML: {getattr(error, 'reason', None) or type(error).__name__}")]
     return value, reader.problems
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Let the garbage collector rest: it looks at each of a million nodes again and again, and none is garbage yet."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 class _Reader:

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 _MOST_PROBLEMS: Final = 200  # that an error lists; the rest is counted
 _INLINE: Final = "manifest"
+#: A longer param is kept with the run, in the conf of each of its tasks, and in every page about it.
+MAX_PARAM_BYTES: Final = 1024 * 1024
+_TOO_LONG: Final = (
+    "is longer than 1 MiB: put it into a file below [wxa] manifest_folder, or its apps into a CSV there, and name that"
+)
 
 
 class Sources(Protocol):
@@ -88,6 +93,8 @@ def read_manifest(text: str, sources: Sources, *, fixed: Mapping[str, Any] | Non
     stripped = text.strip()
     if not file and stripped and "\n" not in stripped and stripped[0] not in "{[" and ": " not in stripped:
         file, text = stripped, sources.read(stripped)
+    elif not file and len(stripped.encode(errors="replace")) > MAX_PARAM_BYTES:
+        raise _refusal([Problem(_INLINE, 0, _TOO_LONG)])
     file = file or _INLINE
     document, problems = read_document(text, file)
     reader = _ManifestReader(file, sources, fixed or {}, problems)

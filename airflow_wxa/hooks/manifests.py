@@ -40,9 +40,13 @@ class ManifestSources:
         parts = PurePosixPath(name).parts
         if not self._folder:
             raise self._refused("no manifest_folder is configured, so no file is read", name)
-        if self._folder.startswith("file:"):
-            raise self._refused("manifest_folder must be a folder or a prefix of object storage, not file:", name)
-        if "://" in name or name.startswith(("/", "~")) or ".." in parts or not parts or "\\" in name:
+        if self._folder.startswith(("file:", "local:")) or "::" in self._folder:
+            raise self._refused(
+                "manifest_folder must be a folder or a prefix of object storage: not file:, local:, nor a chain as "
+                "simplecache::s3://… (Airflow reads none)",
+                name,
+            )
+        if "://" in name or "::" in name or name.startswith(("/", "~")) or ".." in parts or not parts or "\\" in name:
             raise self._refused("must be the name of a file below manifest_folder", name)
         folder = ObjectStoragePath(self._folder)
         path = folder.joinpath(*parts)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from email.utils import formatdate
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.applications import Starlette
-from starlette.responses import HTMLResponse, Response
+from starlette.requests import Request as HttpRequest
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from airflow_wxa.sandbox.control import CONTROL, control_routes
 from airflow_wxa.sandbox.exchange import Sandbox
@@ -46,7 +48,9 @@ class SandboxApp:
         """Answer one request."""
         path = scope["path"]
         if path == "/" or path.startswith(CONTROL):
-            await self._control(scope, receive, send)
+            asked = HttpRequest(scope)
+            refused = _foreign_page(asked.headers.get("host", ""), asked.headers.get("origin"))
+            await (PlainTextResponse(refused, 403) if refused else self._control)(scope, receive, send)
             return
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         request = Request(method=scope["method"], path=path, query=query, raw=await _body(receive))
@@ -86,6 +90,27 @@ def create_app(world: World) -> SandboxApp:
     :param world: changed in place by calls; its state now is what a reset goes back to.
     """
     return SandboxApp(Sandbox.of(world))
+
+
+def _foreign_page(host: str, origin: str | None) -> str:
+    """Return why a request to page or control paths may come from a page of somebody else; ``""``: it does not.
+
+    A browser that shows such a page reaches a server on loopback: by the page's own name for it, which its DNS server
+    has pointed here, or across origins.
+    """
+    if not _is_local(host):
+        return "Host: call the sandbox by its IP address, localhost, or a name without a dot\n"
+    if origin is not None and urlsplit(origin).netloc != host:
+        return f"Origin: only the sandbox's own page, http://{host}, and programs may steer it\n"
+    return ""
+
+
+def _is_local(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or "."
+        return "." not in name or bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False
 
 
 async def _body(receive: Receive) -> bytes:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import json
+import time
 from importlib import resources
 from typing import Any
 
@@ -8,7 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from airflow_wxa.errors import WxaSpecError
-from airflow_wxa.fleet.manifest import Manifest, read_manifest
+from airflow_wxa.fleet.located import read_document
+from airflow_wxa.fleet.manifest import MAX_PARAM_BYTES, Manifest, read_manifest
 from airflow_wxa.fleet.schema import manifest_schema
 from airflow_wxa.release import FIELDS
 
@@ -207,3 +210,24 @@ def test_an_error_shows_no_more_than_the_line_that_is_wrong() -> None:
 def test_the_digest_tells_manifests_apart() -> None:
     one, other = (read(f"{RELEASE}apps: [{apps}]") for apps in (f"{FIRST}, {SECOND}", f"{SECOND}, {FIRST}"))
     assert one.digest == read(f"{RELEASE}apps: [{FIRST}, {SECOND}]").digest != other.digest
+
+
+def test_a_param_holds_at_most_a_mebibyte_and_a_file_more() -> None:
+    text = f"{RELEASE}apps: [{FIRST}]\n# {'领' * (MAX_PARAM_BYTES // 3)}\n"
+    (problem,) = problems(text)
+    assert problem.startswith("manifest: is longer than 1 MiB: put it into a file below [wxa] manifest_folder")
+    assert [app.appid for app in read("sale.yaml", **{"sale.yaml": text}).apps] == [FIRST]
+
+
+def test_many_entries_are_read_at_the_pace_of_few() -> None:
+    def seconds_for_each(entries: int) -> float:
+        lines = [f"  - {{appid: wx{number:016x}, ext_json: {{ext: {{shop: 'a'}}}}}}" for number in range(entries)]
+        text = "\n".join(["apps:", *lines])
+        begin = time.process_time()
+        read_document(text, "sale.yaml")
+        return (time.process_time() - begin) / entries
+
+    seconds_for_each(100)
+    few = min(seconds_for_each(2_000) for _ in range(3))
+    assert seconds_for_each(60_000) < 2.5 * few
+    assert gc.isenabled()

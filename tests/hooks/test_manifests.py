@@ -67,6 +67,8 @@ def test_without_a_folder_no_file_is_read() -> None:
         "/etc/passwd",
         "~/secret.yaml",
         "file:///etc/passwd",
+        "simplecache::file:///etc/passwd",
+        "zip::x.zip",
         "..\\x",
         "",
         ".",
@@ -81,8 +83,10 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(folder: Path) -> None:
     assert refused("link.yaml", str(folder)) == "link.yaml: leads out of manifest_folder"
 
 
-def test_a_folder_by_file_url_is_refused(folder: Path) -> None:
-    assert "must be a folder or a prefix of object storage" in refused("sale.yaml", f"file://{folder}")
+@pytest.mark.parametrize("prefix", ["file://", "local://", "simplecache::file://", "filecache::s3://", "dir::local://"])
+def test_a_folder_that_object_storage_would_read_otherwise_is_refused(folder: Path, prefix: str) -> None:
+    (folder / "link.yaml").symlink_to(folder.parent / "secret.yaml")
+    assert "must be a folder or a prefix of object storage" in refused("link.yaml", f"{prefix}{folder}")
 
 
 def test_what_cannot_be_read_is_said_without_what_it_holds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
