@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
 from airflow_wxa.api.call import MAX_ANSWER_BYTES, reply_or_error
-from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import (
     ACCESS_TOKEN_EXPIRED,
     COMPONENT_ACCESS_TOKEN_EXPIRED,
@@ -25,7 +24,7 @@ from airflow_wxa.client.tracing import span_of
 from airflow_wxa.client.wire import no_answer, too_large, url_of
 from airflow_wxa.errors import WxaApiError, WxaCredentialError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED
-from airflow_wxa.steps.outcome import Left, Pause, Recall
+from airflow_wxa.steps.outcome import Approved, Left, Pause, Recall
 
 if TYPE_CHECKING:
     from airflow_wxa.api.call import Call, Reply
@@ -95,6 +94,13 @@ class Observer(Protocol):
         """Return how often each call may still be sent, and let only who asked last send one that WeChat lets pass.
 
         :raises WxaError: that cannot be told; then the step stops.
+        """
+        ...
+
+    def approved(self, questions: Sequence[Approved]) -> Sequence[bool]:
+        """Return for each question whether an approval is needed; then a person has approved exactly this.
+
+        :raises WxaError: nobody has, or that cannot be told; then the step stops.
         """
         ...
 
@@ -211,17 +217,18 @@ class Deliverer:
             except WxaError as refused:
                 error = refused
 
-    def _done(self, wanted: Call | Pause | Recall | Left) -> Delivery[Any]:
+    def _done(self, wanted: Call | Pause | Recall | Left | Approved) -> Delivery[Any]:
         match wanted:
             case Pause():
                 return (yield wanted)
             case Recall():
                 # Nobody keeps a ledger here: then a step decides from what WeChat shows.
                 return (yield Note(self._observer.recall, wanted)) if self._observer else NOTHING_ACCEPTED
-            case Left():
+            case Left() | Approved():
                 if self._observer is None:
-                    raise _nobody_counts(wanted)
-                return (yield Note(self._observer.left, wanted))
+                    raise _no_ledger(wanted)
+                answers = self._observer.left if isinstance(wanted, Left) else self._observer.approved
+                return (yield Note(answers, wanted))
         return (yield from self.call(wanted))
 
     def _renewing(self, call: Call, request: Request, token: Secret | None) -> Delivery[Reply]:
@@ -264,12 +271,17 @@ class Deliverer:
             return reply
 
 
-def _nobody_counts(asked: Left) -> WxaStateError:
+def _no_ledger(asked: Left | Approved) -> WxaStateError:
+    what, why = "nothing sent", "A decision is read from the ledger, where nobody but this package writes."
+    if isinstance(asked, Left):
+        what = f"{asked.endpoint} not sent"
+        why = "WeChat does not tell how often it may still be sent, or lets it be sent twice: the ledger counts it."
     return WxaStateError(
-        f"{asked.endpoint} not sent: no ledger is kept here, so nothing counts it or keeps two attempts apart",
-        why="WeChat does not tell how often it may still be sent, or lets it be sent twice.",
+        f"{what}: no ledger is kept here",
+        why=why,
         next_step="carry the step with WxaHook.run, which keeps the ledger",
-        **CATALOGUE[asked.endpoint].named(asked.appid or None),
+        source="airflow-wxa docs ledger",
+        appid=asked.appid or None,
     )
 
 

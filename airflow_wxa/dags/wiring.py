@@ -16,7 +16,7 @@ from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from airflow_wxa.errors import WxaSpecError
-from airflow_wxa.operators.approval import is_approval_wanted
+from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.release.dag import failing_at_once, refuse_given
 
 if TYPE_CHECKING:

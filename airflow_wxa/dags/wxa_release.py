@@ -17,6 +17,7 @@ from airflow_wxa.dags.given import Given
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
 from airflow_wxa.dags.wiring import OnlyWhen, SkipUnasked, add_help, misspelt_params, wxa_dag
 from airflow_wxa.errors import WxaApiError, WxaStateError
+from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.hooks.store import store_problems
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators import (
@@ -29,7 +30,6 @@ from airflow_wxa.operators import (
     WxaSubmitAuditOperator,
     WxaVerifyReleaseOperator,
 )
-from airflow_wxa.operators.approval import is_approval_wanted, note_refusal
 from airflow_wxa.operators.domains import domain_outcome
 from airflow_wxa.release import read_release, refuse
 from airflow_wxa.release.dag import failing_at_once, param, release_params, release_spec, rendered
@@ -252,8 +252,9 @@ def only_when_release_is_wanted(context: Context) -> None:
 
 def refuse_other_than_individual(appid: str, wxa_conn_id: str) -> None:
     """Return if a release without domains drops none; whoever may write XComs can say that an individual owns it."""
+    hook = WxaHook(wxa_conn_id)
     try:
-        own = WxaHook(wxa_conn_id).run(read_own_domains(appid))
+        own = hook.run(read_own_domains(appid))
     except WxaApiError:  # 89231, or WeChat does not tell
         return
     if not own:
@@ -266,7 +267,7 @@ def refuse_other_than_individual(appid: str, wxa_conn_id: str) -> None:
         source="airflow-wxa docs approve",
         appid=appid,
     )
-    note_refusal(error, appid=appid, wxa_conn_id=wxa_conn_id)
+    hook.note_refusal(error, appid)
     raise error
 
 

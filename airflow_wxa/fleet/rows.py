@@ -101,7 +101,7 @@ class LateResults:
     """
 
     def __init__(self, observer: Observer) -> None:
-        self.before, self.left = observer.before, observer.left
+        self.before, self.left, self.approved = observer.before, observer.left, observer.approved
         self._observer = observer
         self._answers: SimpleQueue[tuple[int, Reply | WxaError]] = SimpleQueue()
         self._ended: SimpleQueue[tuple[Call | None, Any]] = SimpleQueue()

@@ -13,13 +13,16 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.client.metrics import count
 from airflow_wxa.errors import WxaApiError, WxaAuditRejected, WxaError, WxaSpecError
 from airflow_wxa.hooks.accepted import accepted_writes
+from airflow_wxa.hooks.approvals import is_approval_wanted, refusal
 from airflow_wxa.store import Result, TaskRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from airflow.sdk import Context
+
     from airflow_wxa.api.call import Call
-    from airflow_wxa.steps import AcceptedWrites, Left, Recall
+    from airflow_wxa.steps import AcceptedWrites, Approved, Left, Recall
     from airflow_wxa.store import Ledger
 
 log = logging.getLogger(__name__)
@@ -116,6 +119,37 @@ class Recorder:
             return withdrawals_left(*ledger.spent(*call, dt.datetime.now(dt.UTC)))
         return 1 if endpoint.budget is None else ledger.left(self._component_appid, asked.appid, endpoint)
 
+    def approved(self, questions: Sequence[Approved]) -> list[bool]:
+        """Return for each question whether this run needs an approval; then a person has approved exactly this.
+
+        :raises AirflowSkipException: it was rejected.
+        :raises WxaStateError: nobody was asked, nobody has answered, or something else was approved.
+        :raises WxaTransportError: the store does not answer.
+        """
+        if not is_approval_wanted(_context()):
+            return [False] * len(questions)
+        for asked in questions:
+            self._prove(asked)
+        return [True] * len(questions)
+
+    def _prove(self, asked: Approved) -> None:
+        by = (self._component_appid, asked.appid, self._task, asked.approval_task_id)
+        decision = self._open_ledger().decision(*by) or {}
+        if error := refusal(self._task.task_id, asked, decision):
+            self.note_refusal(error, asked.appid)
+            if decision.get("outcome") == "rejected":
+                from airflow.sdk.exceptions import AirflowSkipException  # noqa: PLC0415  (as above)
+
+                who, why = decision.get("by"), decision.get("why")
+                raise AirflowSkipException(f"{asked.approval_task_id}: rejected by {who}: {why}")
+            raise error
+
+    def note_refusal(self, error: WxaError, appid: str) -> None:
+        """Note that something was not sent for want of a right to it; the refusal holds without the note."""
+        said = {"outcome": "stopped", "what": error.what, "next_step": error.next_step}
+        refused = str(error)
+        self._keep(lambda ledger: ledger.decided(self._component_appid, appid, self._task, said, refused=refused))
+
     def _keep(self, write: Callable[[Ledger], object]) -> None:
         """Write after the fact: the work is done, so a store that fails now is only told about."""
         try:
@@ -159,16 +193,22 @@ def join_run(open_ledger: Callable[[], Ledger]) -> None:
         _joined.add(task.ti_id)
 
 
+def _context() -> Context | None:
+    from airflow.sdk import get_current_context  # noqa: PLC0415  (the rest keeps a ledger without Airflow)
+
+    try:
+        return get_current_context()
+    except (RuntimeError, LookupError):
+        return None
+
+
 def current_task(wxa_conn_id: str = "") -> TaskRef:
     """Return the running task, for the ledger; outside a task nobody.
 
     :param wxa_conn_id: the Connection that it works with.
     """
-    from airflow.sdk import get_current_context  # noqa: PLC0415  (the rest keeps a ledger without Airflow)
-
-    try:
-        context = get_current_context()
-    except (RuntimeError, LookupError):
+    context = _context()
+    if context is None:
         return TaskRef()
     ti, run = context["ti"], context["dag_run"]
     return TaskRef(

@@ -66,7 +66,7 @@ class WxaHook(ReleaseSteps, BaseHook):
         :raises WxaSpecError: the Connection cannot be right; every problem is named.
         """
         read = self.read()
-        return self._client(read)
+        return WxaClient(read.egress, read.tokens, self._recorder(read))
 
     def read(self) -> WxaConnection:
         """Return the Connection as it was read; the task that reads it joins its run in the ledger.
@@ -94,8 +94,7 @@ class WxaHook(ReleaseSteps, BaseHook):
             raise read
         for secret in _not_masked_yet(read):
             await amask_secret(secret)
-        recorder = Recorder(open_ledger, read.component_appid, current_task(self.wxa_conn_id))
-        return AsyncWxaClient(read.egress, await asyncio.to_thread(lambda: read.tokens), recorder)
+        return AsyncWxaClient(read.egress, await asyncio.to_thread(lambda: read.tokens), self._recorder(read))
 
     def run(self, step: Step[T]) -> T:
         """Carry a step to its end with a client of its own, and return its outcome, which is recorded.
@@ -104,8 +103,7 @@ class WxaHook(ReleaseSteps, BaseHook):
 
         :raises WxaError: what the step did not answer for.
         """
-        read = self.read()
-        with self._client(read) as client:
+        with self.get_conn() as client:
             return client.run(step)
 
     def changes_left(self, appid: str, endpoint: str) -> int:
@@ -133,13 +131,14 @@ class WxaHook(ReleaseSteps, BaseHook):
         :param appid: the Mini Program; ``""``: only the platform's list.
         :param fingerprint: of the version that the step is about; ``""``: of any.
         """
-        return Recorder(open_ledger, self.read().component_appid, current_task()).recall([Recall(appid, fingerprint)])[
-            0
-        ]
+        return self._recorder(self.read()).recall([Recall(appid, fingerprint)])[0]
 
-    def _client(self, read: WxaConnection) -> WxaClient:
-        task = current_task(self.wxa_conn_id)
-        return WxaClient(read.egress, read.tokens, Recorder(open_ledger, read.component_appid, task))
+    def note_refusal(self, error: WxaError, appid: str) -> None:
+        """Note in the ledger that something was not sent for want of a right to it; it holds without the note, too."""
+        self._recorder(self.read()).note_refusal(error, appid)
+
+    def _recorder(self, read: WxaConnection) -> Recorder:
+        return Recorder(open_ledger, read.component_appid, current_task(self.wxa_conn_id))
 
     def token_problems(self, appid: str | None) -> list[str]:
         """Return why the Connection has no token for ``appid`` (``None``: for the platform), without any call."""

@@ -1,31 +1,27 @@
-"""The question that a person answers before something goes ahead, and the decision that is read from the ledger.
-
-What was decided is read where nobody but this package writes. An XCom and the state of a task can be set by whoever may
-edit a run, so they decide nothing.
-"""
+"""The question that a person answers before something goes ahead; :mod:`airflow_wxa.hooks.approvals` reads answers."""
 
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import re
 import unicodedata
 from abc import abstractmethod
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
-from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_wxa.api import values
 from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.errors import WxaError, WxaStateError, shown
+from airflow_wxa.hooks.approvals import HOW_TO
 from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators import human_input
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
+from airflow_wxa.steps import Approved, approved
 from airflow_wxa.store.questions import Fact, Question
 
 if TYPE_CHECKING:
@@ -34,9 +30,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_wxa.api.values import Reader
-
-_HOW_TO: Final = "airflow-wxa docs approve"
-log = logging.getLogger(__name__)
 
 
 class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
@@ -119,7 +112,7 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
                     values={"approvers": ", ".join(approvers)},
                     why="approver_must_differ is set: whoever triggers a run does not approve it.",
                     next_step="trigger the run with approvers that name somebody else, or let one of them trigger it",
-                    source=_HOW_TO,
+                    source=HOW_TO,
                 )
             facts = self.facts(context)
             component_appid, task = self._component_appid(), current_task()
@@ -144,10 +137,10 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
             why="Facts, or who may answer, have changed since this task asked first, and Airflow keeps the text of a "
             "task that is cleared (apache/airflow#73235): an answer to that one would approve something else.",
             next_step="trigger a new run; Clear asks again only while the facts are the same",
-            source=_HOW_TO,
+            source=HOW_TO,
             appid=self.appid,
         )
-        note_refusal(error, appid=self.appid, wxa_conn_id=self.wxa_conn_id)
+        WxaHook(self.wxa_conn_id).note_refusal(error, self.appid)
         return error
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
@@ -213,7 +206,7 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
                 f"{self.task_id}: the answer is to no question of this run",
                 why="The ledger holds no question that this try has asked last.",
                 next_step="clear this task: it asks again",
-                source=_HOW_TO,
+                source=HOW_TO,
                 appid=self.appid,
             )
         return asked
@@ -228,7 +221,7 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
                 values={"approval_timeout_hours": self.approval_timeout_hours},
                 why="The wait for an answer was bounded; nothing was carried out.",
                 next_step="clear this task: it asks again, as long as the facts are the same; else trigger a new run",
-                source=_HOW_TO,
+                source=HOW_TO,
                 appid=self.appid,
             )
 
@@ -238,7 +231,7 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
             values={"approvers": ", ".join(self.approvers) or "whoever may edit the run"},
             why="approver_must_differ is set and they triggered this run, or approvers does not name them.",
             next_step="clear this task and let somebody else approve; where facts have changed, trigger a new run",
-            source=_HOW_TO,
+            source=HOW_TO,
             appid=self.appid,
         )
 
@@ -250,7 +243,7 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
 
 
 def require_approval(approval_task_id: str, *, appid: str, about: Mapping[str, Any], wxa_conn_id: str) -> None:
-    """Return if a person approved exactly this, by the latest decision of a task of this run in the ledger.
+    """Return if this run needs no approval, or a person approved exactly this, by the latest decision in the ledger.
 
     An attempt that is refused is noted in the ledger as well.
 
@@ -259,48 +252,7 @@ def require_approval(approval_task_id: str, *, appid: str, about: Mapping[str, A
     :raises AirflowSkipException: it was rejected.
     :raises WxaStateError: nobody was asked, nobody has answered, or something else was approved.
     """
-    task = current_task()
-    decision = open_ledger().decision(WxaHook(wxa_conn_id).read().component_appid, appid, task, approval_task_id) or {}
-    outcome = decision.get("outcome", "never asked")
-    # A decision from before questions were kept names fewer facts.
-    differs = [
-        name for name in about if decision.get(name) != about[name] and ("question" in decision or name in decision)
-    ]
-    if outcome == "approved" and not differs:
-        return
-    error = WxaStateError(
-        f"{task.task_id} not carried out: "
-        + ("something else was approved" if outcome == "approved" else "nobody has approved it"),
-        values={approval_task_id: outcome}
-        | {name: f"{about[name]!r}, approved was {decision.get(name)!r}" for name in differs if outcome == "approved"},
-        why="The latest decision of this very run in the ledger counts. A task that is marked success, or an XCom that "
-        "somebody wrote, approves nothing.",
-        next_step="trigger a new run: what WeChat has is adopted"
-        if outcome == "approved"
-        else f"clear {approval_task_id} and let somebody approve: it asks again while the facts are the same; "
-        "else trigger a new run",
-        source=_HOW_TO,
-        appid=appid,
-    )
-    note_refusal(error, appid=appid, wxa_conn_id=wxa_conn_id)
-    if outcome == "rejected":
-        raise AirflowSkipException(f"{approval_task_id}: rejected by {decision.get('by')}: {decision.get('why')}")
-    raise error
-
-
-def is_approval_wanted(context: Context) -> bool:
-    """Tell whether this run needs an approval; a key of its conf that the DAG does not declare decides nothing."""
-    return not ("approval" in context["dag"].params and context["params"]["approval"] is False)
-
-
-def note_refusal(error: WxaError, *, appid: str, wxa_conn_id: str) -> None:
-    """Note in the ledger that something was not sent for want of a right to it; the refusal holds without the note."""
-    said = {"outcome": "stopped", "what": error.what, "next_step": error.next_step}
-    try:
-        component_appid = WxaHook(wxa_conn_id).read().component_appid
-        open_ledger().decided(component_appid, appid, current_task(), said, refused=str(error))
-    except WxaError as not_noted:
-        log.warning("the refusal is not in the ledger: %s", not_noted)
+    WxaHook(wxa_conn_id).run(approved(Approved(approval_task_id, appid, about)))
 
 
 def as_table(rows: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ from airflow_wxa.errors import WxaError, WxaTransportError, shown
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import AppPlan, Totals
 from airflow_wxa.fleet.waves import WAVES, wave_counts
+from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table, as_text, require_approval
@@ -77,7 +78,7 @@ def require_approved_plan(context: Context, run: FleetRun) -> None:
     :raises AirflowSkipException: it was rejected.
     :raises WxaStateError: nobody has answered, or another plan was approved.
     """
-    if context["params"]["approval"]:
+    if is_approval_wanted(context):
         conn_id = context["params"]["wxa_conn_id"]
         require_approval(_TASK_ID, appid=THE_PLATFORM, about=_about(run), wxa_conn_id=conn_id)
 

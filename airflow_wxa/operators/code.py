@@ -17,11 +17,11 @@ from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.assets import RELEASES, announce_release
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import WxaTrialQrcodeLink
-from airflow_wxa.operators.approval import is_approval_wanted, require_approval
 from airflow_wxa.operators.approve_release import check_auditid, release_named
 from airflow_wxa.operators.mini_program import MiniProgramFields
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.steps import (
+    Approved,
     Submission,
     commit_code,
     prove_server_domains,
@@ -257,14 +257,11 @@ class PublishingOperator(_AdoptingOperator):
         self.auditid = auditid
         self.approval_task_id = approval_task_id
 
-    def _approved_auditid(self, context: Context, version: CodeVersion, wanted: Iterable[WebviewDomain]) -> str:
-        """Return the sheet that was approved; ``""``: nobody was asked."""
+    def _approval(self, version: CodeVersion, wanted: Iterable[WebviewDomain]) -> Approved | None:
         check_auditid(version, self.auditid)
-        if self.approval_task_id is None or not is_approval_wanted(context):
-            return ""
-        about = release_named(version, self.auditid, wanted)
-        require_approval(self.approval_task_id, appid=self.appid, about=about, wxa_conn_id=self.wxa_conn_id)
-        return self.auditid or "not known"
+        if self.approval_task_id is None:
+            return None
+        return Approved(self.approval_task_id, self.appid, release_named(version, self.auditid, wanted))
 
 
 class WxaReleaseOperator(PublishingOperator):
@@ -291,7 +288,7 @@ class WxaReleaseOperator(PublishingOperator):
                 version,
                 wanted,
                 noted_auditid=self.auditid,
-                approved_auditid=self._approved_auditid(context, version, wanted),
+                approval=self._approval(version, wanted),
             )
             returned = self._run(step)
         announce_release(context, returned, user_version=version.user_version)

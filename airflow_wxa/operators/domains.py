@@ -11,7 +11,6 @@ from airflow_wxa.api import values
 from airflow_wxa.api.webview_domain import parse_origins, warning_of_many
 from airflow_wxa.errors import WxaApiError, WxaStateError
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.approval import note_refusal
 from airflow_wxa.operators.mini_program import MiniProgramOperator, PlatformOperator
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.steps import DomainOutcome, configure_domains, modify_platform_domains
@@ -219,12 +218,12 @@ class WxaRegisterPlatformDomainOperator(WxaModifyPlatformDomainOperator):
             if self.on_platform_list_empty == "stop":
                 raise outcome.as_error()
             hosts = self.hosts or [domain.host for domain in parse_origins(self.webviewdomain)]
+            hook = WxaHook(self.platform_conn_id)
             try:
-                hook = WxaHook(self.platform_conn_id)
                 step = modify_platform_domains("add", hosts, only_if_empty=True)
                 return self._told(hook.run(step))
             except WxaStateError as error:
-                note_refusal(error, appid=outcome.appid, wxa_conn_id=self.platform_conn_id)
+                hook.note_refusal(error, outcome.appid)
                 raise
 
 

@@ -64,6 +64,6 @@ class WxaGrayReleaseOperator(PublishingOperator):
                 support_debuger_first=self.support_debuger_first,
                 support_experiencer_first=self.support_experiencer_first,
                 noted_auditid=self.auditid,
-                approved_auditid=self._approved_auditid(context, version, wanted),
+                approval=self._approval(version, wanted),
             )
             return self._run(step)

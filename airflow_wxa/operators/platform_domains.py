@@ -10,11 +10,12 @@ from airflow_wxa.api import values
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.webview_domain import get_domain_confirmfile, read_hosts
 from airflow_wxa.errors import WxaError, WxaSpecError
+from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import VerificationFileLink
-from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, is_approval_wanted, require_approval
+from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, require_approval
 from airflow_wxa.operators.domains import WxaModifyPlatformDomainOperator
 from airflow_wxa.operators.mini_program import PlatformOperator
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_wxa.api import values
@@ -10,15 +9,15 @@ from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.call import Call
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, is_approval_wanted, require_approval
+from airflow_wxa.operators.approval import WxaApprovalOperator, as_code
 from airflow_wxa.operators.call import answer_to, done_before
 from airflow_wxa.operators.mini_program import MiniProgramFields
 from airflow_wxa.release.dag import failing_at_once
-from airflow_wxa.steps import changes_left
+from airflow_wxa.steps import Approved, approved, changes_left
 from airflow_wxa.store.questions import Fact, Question
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from airflow.sdk import Context
 
@@ -94,15 +93,9 @@ class WxaClearQuotaOperator(MiniProgramFields):
         hook, appid = WxaHook(self.wxa_conn_id), _noted(self.appid)
         with failing_at_once():
             call = Call.to(_ROW.name, appid or None, {"appid": appid or hook.read().component_appid})
-            was_done = hook.run(_cleared(call, partial(self._prove, context)))
+            was_done = hook.run(_cleared(call, self.appid, self.approval_task_id))
             left = hook.changes_left(appid, _ROW.name)
         return {"outcome": "already_cleared" if was_done else "cleared", "appid": self.appid, "left": left}
-
-    def _prove(self, context: Context, left: int) -> None:
-        """Return if what was approved is what will be done."""
-        if self.approval_task_id is not None and is_approval_wanted(context):
-            appid, about = _noted(self.appid), _named(self.appid, left)
-            require_approval(self.approval_task_id, appid=appid, about=about, wxa_conn_id=self.wxa_conn_id)
 
 
 _SOURCES: Final = {"reset": "run", "left": "ledger"}
@@ -113,12 +106,13 @@ def _named(whose: str, left: int) -> dict[str, Any]:
     return {"reset": whose, "left": left}
 
 
-def _cleared(call: Call, prove: Callable[[int], None]) -> Step[bool]:
+def _cleared(call: Call, whose: str, approval_task_id: str | None) -> Step[bool]:
     """Send the call unless an earlier try of this task was accepted; tells whether one was."""
     left = yield from changes_left(_ROW.name, call.appid)  # before the ledger is read
     was_done = done_before(call)
     if not was_done:
-        prove(left)
+        if approval_task_id is not None:
+            yield from approved(Approved(approval_task_id, _noted(whose), _named(whose, left)))
         yield from answer_to(call)
     return was_done
 

@@ -11,15 +11,9 @@ from airflow.sdk import BaseOperator
 from airflow_wxa.api import values
 from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.approval import (
-    WxaApprovalOperator,
-    as_code,
-    as_table,
-    is_approval_wanted,
-    require_approval,
-)
+from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
-from airflow_wxa.steps import RollbackPlan, plan_rollback, roll_back, verify_rollback
+from airflow_wxa.steps import Approved, RollbackPlan, plan_rollback, roll_back, verify_rollback
 from airflow_wxa.store.questions import Fact, Question
 
 if TYPE_CHECKING:
@@ -116,10 +110,7 @@ class WxaRollbackOperator(_PlannedOperator):
         hook = WxaHook(self.wxa_conn_id)
         with failing_at_once():
             plan = RollbackPlan.from_json(self.plan)
-            if is_approval_wanted(context):
-                about = rollback_named(plan)
-                require_approval(self.approval_task_id, appid=plan.appid, about=about, wxa_conn_id=self.wxa_conn_id)
-            outcome = hook.run(roll_back(plan))
+            outcome = hook.run(roll_back(plan, Approved(self.approval_task_id, plan.appid, rollback_named(plan))))
         left = ", ".join(outcome.left) or "nothing: from here on only a release goes forward"
         self.log.info("%s is online again; left to roll back to: %s", outcome.user_version, left)
         return outcome.to_json()

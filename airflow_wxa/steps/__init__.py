@@ -1,6 +1,7 @@
 """What a release does, as generators without I/O: they yield calls, are sent replies, and return outcomes."""
 
 from airflow_wxa.steps.account import check_account
+from airflow_wxa.steps.approval import approved
 from airflow_wxa.steps.audit import Submission, audit_error, audit_seen, audit_status, submit_version, withdraw_audit
 from airflow_wxa.steps.budgets import changes_left, withdrawals_left
 from airflow_wxa.steps.code import commit_code, privacy_scan
@@ -9,6 +10,7 @@ from airflow_wxa.steps.gray import gray_release, revert_gray_release
 from airflow_wxa.steps.lag import LAG_SECONDS, NOTHING_ACCEPTED, AcceptedWrites, recall
 from airflow_wxa.steps.outcome import (
     AccountOutcome,
+    Approved,
     AuditOutcome,
     CommitOutcome,
     DomainListsOutcome,
@@ -47,6 +49,7 @@ __all__ = [
     "NOTHING_ACCEPTED",
     "AcceptedWrites",
     "AccountOutcome",
+    "Approved",
     "AuditOutcome",
     "CommitOutcome",
     "DomainListsOutcome",
@@ -70,6 +73,7 @@ __all__ = [
     "WithdrawOutcome",
     "add_to_template",
     "apply_for_privacy_interface",
+    "approved",
     "audit_error",
     "audit_seen",
     "audit_status",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.code import CodeVersion
     from airflow_wxa.api.gray import GrayPlan
     from airflow_wxa.api.webview_domain import WebviewDomain
-    from airflow_wxa.steps.outcome import Step
+    from airflow_wxa.steps.outcome import Approved, Step
 
 
 _GRAY, _REVERT = CATALOGUE["grayrelease"], CATALOGUE["revertgrayrelease"]
@@ -32,7 +32,7 @@ def gray_release(
     support_debuger_first: bool = False,
     support_experiencer_first: bool = False,
     noted_auditid: str = "",
-    approved_auditid: str = "",
+    approval: Approved | None = None,
 ) -> Step[GrayOutcome]:
     """Show the version to this part of the users, if its sheet is the latest and approved; the part only rises.
 
@@ -41,7 +41,7 @@ def gray_release(
     :param gray_percentage: 0 to 100; with 0 one of the flags is needed.
     :param wanted: domains that must be configured, and registered where that can be read.
     :param noted_auditid: of our submission, where WeChat leaves the description out.
-    :param approved_auditid: the only sheet that may be shown; ``""``: whichever is the latest of this version.
+    :param approval: of exactly this, see :func:`release_version`.
     :raises WxaBusyError: the plan still is the one from before an accepted write.
     :raises WxaStateError: more users see a version already, or the latest sheet is not ours, or not approved.
     """
@@ -66,7 +66,7 @@ def gray_release(
     if before.is_running and before.gray_percentage > gray_percentage:
         raise _falls(version.appid, before, gray_percentage)
     yield from guard_domains(version, wanted, accepted)
-    yield from releasable_sheet(version, noted_auditid, approved_auditid, accepted)
+    yield from releasable_sheet(version, noted_auditid, approval, accepted)
     if is_there(before):
         return _outcome("unchanged", version.appid, before)
     lost: WxaError | None = None

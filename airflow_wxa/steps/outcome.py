@@ -57,8 +57,22 @@ class Left:
     appid: str
 
 
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """A step yields it to be let on only if a person has approved exactly this; it is sent whether that was needed.
+
+    :param approval_task_id: of the task of this run that asked.
+    :param appid: the Mini Program; ``""``: the platform itself.
+    :param about: what is about to be done, by the names of the question, as JSON.
+    """
+
+    approval_task_id: str
+    appid: str
+    about: Mapping[str, Any]
+
+
 #: A step: yields calls, pauses and questions, is sent replies or has errors thrown into it, returns its outcome.
-Step: TypeAlias = Generator[Call | Pause | Recall | Left, Reply, T]
+Step: TypeAlias = Generator[Call | Pause | Recall | Left | Approved, Reply, T]
 
 
 class _Outcome:

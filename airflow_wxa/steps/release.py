@@ -10,6 +10,7 @@ from airflow_wxa.api.code import AdoptedVersion, release
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import AUDIT_STATUS_NOT_RELEASABLE, INDIVIDUAL_NOT_SUPPORTED
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateError, WxaTransportError
+from airflow_wxa.steps.approval import approved
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
 from airflow_wxa.steps.outcome import ReleaseOutcome, in_order
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.code import CodeVersion, OnlineVersion
     from airflow_wxa.api.webview_domain import WebviewDomain
     from airflow_wxa.steps.lag import AcceptedWrites
-    from airflow_wxa.steps.outcome import Step
+    from airflow_wxa.steps.outcome import Approved, Step
 
 T = TypeVar("T")
 
@@ -40,7 +41,7 @@ def release_version(
     wanted: Collection[WebviewDomain] = (),
     *,
     noted_auditid: str = "",
-    approved_auditid: str = "",
+    approval: Approved | None = None,
 ) -> Step[ReleaseOutcome]:
     """Publish the version, if its sheet is the latest and approved; not twice, also after a lost answer.
 
@@ -50,7 +51,8 @@ def release_version(
 
     :param wanted: domains that must be effective afterwards.
     :param noted_auditid: of our submission, where WeChat leaves the description out.
-    :param approved_auditid: the only sheet that may be published; ``""``: whichever is the latest of this version.
+    :param approval: of exactly this, asked for just before it is published: then only the sheet ``noted_auditid`` may
+        be. ``None``: nobody is asked, and the latest sheet of this version is published.
     :raises WxaBusyError: what an accepted write has changed still is as it was before.
     :raises WxaStateError: the latest sheet is not ours, or not approved; a wanted domain would be dropped, or needs a
         new version; or another version is online after all. Each is named.
@@ -64,7 +66,7 @@ def release_version(
         raise still_lagging("release", "release", version.appid, _online_as_noted(before))
     yield from guard_domains(version, wanted, accepted)
     noted = _noted(before, (yield from if_known(read_effective_domains(version.appid))) if wanted else None)
-    sheet = yield from releasable_sheet(version, noted_auditid, approved_auditid, accepted)  # the last look
+    sheet = yield from releasable_sheet(version, noted_auditid, approval, accepted)  # the last look
     refused = 0
     lost: WxaTransportError | WxaBusyError | None = None
     try:
@@ -206,9 +208,10 @@ def _online_as_noted(online: OnlineVersion | None) -> dict[str, Any] | None:
 
 
 def releasable_sheet(
-    version: CodeVersion, noted_auditid: str, approved_auditid: str, accepted: AcceptedWrites
+    version: CodeVersion, noted_auditid: str, approval: Approved | None, accepted: AcceptedWrites
 ) -> Step[AuditSheet]:
-    """Return the latest sheet, which is of this version and approved."""
+    """Return the latest sheet, which is of this version and approved: by WeChat, and by a person where one is asked."""
+    approved_auditid = (noted_auditid or "not known") if (yield from approved(approval)) else ""
 
     def lags(sheet: AuditSheet | None) -> bool:
         return not version.is_sheet(sheet, noted_auditid) and accepted.explains("submit_audit", sheet_as_noted(sheet))

@@ -14,6 +14,7 @@ from airflow_wxa.api.errcodes import VERSION_NOT_REVERTIBLE, error_for
 from airflow_wxa.api.rollback import get_history_version, read_earlier_versions, revertcoderelease
 from airflow_wxa.api.webview_domain import is_permitted
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaSpecError, WxaStateError, WxaTransportError
+from airflow_wxa.steps.approval import approved
 from airflow_wxa.steps.budgets import changes_left
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.code import OnlineVersion
     from airflow_wxa.api.rollback import EarlierVersion
     from airflow_wxa.steps.lag import AcceptedWrites
-    from airflow_wxa.steps.outcome import Step
+    from airflow_wxa.steps.outcome import Approved, Step
 
 _ENDPOINT: Final = CATALOGUE["revertcoderelease"]
 
@@ -71,9 +72,10 @@ def plan_rollback(appid: str, app_version: str = "") -> Step[RollbackPlan]:
     )
 
 
-def roll_back(plan: RollbackPlan) -> Step[RollbackOutcome]:
+def roll_back(plan: RollbackPlan, approval: Approved | None = None) -> Step[RollbackOutcome]:
     """Bring the version of the plan back, unless it is online already; not twice, also after a lost answer.
 
+    :param approval: of exactly this, asked for just before it is sent; ``None``: nobody is asked.
     :raises WxaBusyError: what is online still is as it was before an accepted rollback.
     :raises WxaStateError: something else is online by now, or WeChat refused: 87011, 87012.
     """
@@ -85,6 +87,7 @@ def roll_back(plan: RollbackPlan) -> Step[RollbackOutcome]:
     _check_as_planned("rollback", plan, online)
     if _lags(online, accepted):
         raise still_lagging("rollback", _ENDPOINT.name, plan.appid, _noted(online))
+    yield from approved(approval)
     yield from _check_listed(plan)
     lost: WxaError | None = None
     try:

@@ -15,6 +15,7 @@ from airflow_wxa.steps import (
     LAG_SECONDS,
     NOTHING_ACCEPTED,
     AcceptedWrites,
+    Approved,
     Left,
     Recall,
     Submission,
@@ -90,6 +91,9 @@ class Memory:
 
     def left(self, questions: Sequence[Left]) -> Sequence[int]:
         return [5 - len(self.accepted.withdrawn)] * len(questions)
+
+    def approved(self, questions: Sequence[Approved]) -> Sequence[bool]:
+        return [False] * len(questions)
 
 
 def _known(accepted: AcceptedWrites, call: Call, reply: Reply) -> AcceptedWrites:

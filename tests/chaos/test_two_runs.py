@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_wxa.api.call import Reply
-    from airflow_wxa.steps import Left, Pause, Step
+    from airflow_wxa.steps import Approved, Left, Pause, Step
 
 pytestmark = pytest.mark.chaos
 
@@ -91,7 +91,7 @@ class Run:
         except WxaError as stop:
             self.ended = stop
 
-    def _unpaused(self, wish: Call | Pause | Recall | Left) -> Call:
+    def _unpaused(self, wish: Call | Pause | Recall | Left | Approved) -> Call:
         """Return the next call; a pause is over at once, a question is answered."""
         while not isinstance(wish, Call):
             answer = self._memory.recall([wish])[0] if isinstance(wish, Recall) else None

@@ -14,7 +14,7 @@ from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.client.delivery import Answer, Deliverer, Note, Request, TokenOf
 from airflow_wxa.errors import WxaCredentialError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from airflow_wxa.steps import NOTHING_ACCEPTED, Left, Pause, Recall, changes_left, recall
+from airflow_wxa.steps import NOTHING_ACCEPTED, Approved, Left, Pause, Recall, approved, changes_left, recall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +49,9 @@ class Watcher:
         raise NotImplementedError
 
     def left(self, questions: Sequence[Left]) -> list[int]:
+        raise NotImplementedError
+
+    def approved(self, questions: Sequence[Approved]) -> list[bool]:
         raise NotImplementedError
 
 
@@ -208,10 +211,21 @@ def test_a_question_goes_to_the_observer_and_its_answer_into_the_step() -> None:
     assert delivery.send(known) == Note(WATCHER.ended, (None, known))
 
 
-def test_where_nobody_keeps_a_ledger_nothing_counts_a_call_and_its_step_stops() -> None:
-    with pytest.raises(WxaStateError, match="modify_domain not sent: no ledger is kept here") as refused:
-        Carrier().carry(Deliverer("https://h", None).step(changes_left("modify_domain", APPID)))
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (changes_left("modify_domain", APPID), "modify_domain not sent"),
+        (approved(Approved("approve", APPID, {})), "nothing sent"),
+    ],
+)
+def test_where_nobody_keeps_a_ledger_what_needs_a_budget_or_an_approval_stops(step: Step[Any], said: str) -> None:
+    with pytest.raises(WxaStateError, match=f"{said}: no ledger is kept here") as refused:
+        Carrier().carry(Deliverer("https://h", None).step(step))
     assert refused.value.appid == APPID
+
+
+def test_where_nobody_is_asked_no_ledger_is_needed() -> None:
+    assert Carrier().carry(Deliverer("https://h", None).step(approved(None))) is False
 
 
 def test_where_nobody_keeps_a_ledger_nothing_is_known() -> None:

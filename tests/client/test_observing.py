@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.sandbox import RunningSandbox, World
-    from airflow_wxa.steps import AcceptedWrites, Left, Recall, Step
+    from airflow_wxa.steps import AcceptedWrites, Approved, Left, Recall, Step
 
 VERSION = CodeVersion.of(APPID, 47, "1.4.0")
 
@@ -69,6 +69,9 @@ class Notebook:
         return [self.known] * len(questions)
 
     def left(self, questions: Sequence[Left]) -> list[int]:
+        raise NotImplementedError
+
+    def approved(self, questions: Sequence[Approved]) -> list[bool]:
         raise NotImplementedError
 
 

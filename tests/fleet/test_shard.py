@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_wxa.api.call import Call
-    from airflow_wxa.steps import AcceptedWrites, Left
+    from airflow_wxa.steps import AcceptedWrites, Approved, Left
 
 KEY = RunKey("wxa_fleet_release", "run")
 
@@ -100,6 +100,9 @@ def test_an_outcome_is_never_noted_before_the_answer_that_it_stands_on() -> None
         def left(self, questions: Sequence[Left]) -> Sequence[int]:
             raise NotImplementedError
 
+        def approved(self, questions: Sequence[Approved]) -> Sequence[bool]:
+            raise NotImplementedError
+
     late = rows.LateResults(Ledger())
     late.after([(1, Reply({}))])
     late.ended([(None, 1)])
@@ -129,6 +132,9 @@ def test_a_question_behind_an_answer_that_is_still_being_noted_waits_for_it() ->
             return [NOTHING_ACCEPTED] * len(questions)
 
         def left(self, questions: Sequence[Left]) -> Sequence[int]:
+            raise NotImplementedError
+
+        def approved(self, questions: Sequence[Approved]) -> Sequence[bool]:
             raise NotImplementedError
 
     late = rows.LateResults(Ledger())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_wxa.access.fixed import FixedTokens
 from airflow_wxa.api.audit import submit_audit, undocodeaudit
@@ -19,6 +21,7 @@ from airflow_wxa.sandbox import AuditPlan, Fault
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from airflow_wxa.steps import (
     NOTHING_ACCEPTED,
+    Approved,
     AuditOutcome,
     CommitOutcome,
     DomainOutcome,
@@ -27,6 +30,7 @@ from airflow_wxa.steps import (
     Recall,
     ReleaseOutcome,
     SubmitOutcome,
+    approved,
     commit_code,
 )
 from airflow_wxa.store import Ledger, TaskRef
@@ -284,6 +288,42 @@ def test_a_store_that_does_not_answer_counts_nothing_and_the_step_stops(bench: B
     with pytest.raises(WxaTransportError, match="the store does not answer"):
         client.run(commit_code(VERSION, "release 1.4.0", withdraw_foreign_audit=True))
     assert bench.asked("/wxa/undocodeaudit") == 0
+
+
+# Approvals
+
+ASKED = Approved("approve", APPID, {"auditid": "7"})
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ([], "never asked"),
+        ([{"outcome": "asked", "auditid": "7"}], "asked"),
+        ([{"outcome": "approved", "auditid": "6"}], "auditid '7', approved was '6'"),
+        ([{"outcome": "approved", "auditid": "7"}, {"outcome": "asked", "auditid": "7"}], "asked"),
+        ([{"outcome": "approved", "auditid": "7"}], ""),
+    ],
+)
+def test_only_what_was_approved_last_is_let_on_and_a_refusal_is_noted(
+    bench: Bench, said: list[dict[str, Any]], error: str
+) -> None:
+    for each in said:  # outside of a task the answer is that an approval is needed
+        bench.ledger.decided(COMPONENT_APPID, APPID, replace(TASK, task_id="approve"), each)
+    if not error:
+        assert bench.recorder().approved([ASKED, ASKED]) == [True, True]
+        return
+    with pytest.raises(WxaStateError, match="commit_code not carried out: ") as raised:
+        bench.recorder().approved([ASKED])
+    assert error in str(raised.value)
+    assert [entry.result for entry in bench.ledger.entries() if entry.task == TASK] == ["refused"]
+
+
+def test_a_rejection_skips(bench: Bench) -> None:
+    rejected = {"outcome": "rejected", "auditid": "7", "by": "wu", "why": "no"}
+    bench.ledger.decided(COMPONENT_APPID, APPID, replace(TASK, task_id="approve"), rejected)
+    with pytest.raises(AirflowSkipException, match="approve: rejected by wu: no"):
+        bench.client().run(approved(ASKED))
 
 
 # Outcomes

@@ -11,7 +11,7 @@ from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.errors import WxaError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import NOTHING_ACCEPTED, Left, Pause, Recall
+from airflow_wxa.steps import NOTHING_ACCEPTED, Approved, Left, Pause, Recall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +36,7 @@ class Script:
         self.pauses: list[float] = []
         self.known: AcceptedWrites = NOTHING_ACCEPTED
         self.left = 50
+        self.approved: bool | WxaError = False
         self.counted: list[Left] = []
 
     @property
@@ -52,15 +53,17 @@ class Script:
         step: Step[T],
         known: AcceptedWrites = NOTHING_ACCEPTED,
         left: int = 50,
+        approved: bool | WxaError = False,
         **answers: Sequence[Answer],
     ) -> T:
         """Carry the step to its end; every answer of the script must have been asked for by then.
 
         :param known: the run's accepted writes, as its ledger has them.
         :param left: how often a counted call may still be sent.
+        :param approved: whether a person was asked and has approved; an error is raised in the step.
         :param answers: endpoint name → what it answers, call by call.
         """
-        self.known, self.left = known, left
+        self.known, self.left, self.approved = known, left, approved
         said_by = {endpoint: list(said) for endpoint, said in answers.items()}
         try:
             return self._carry(step, said_by)
@@ -80,17 +83,18 @@ class Script:
             if isinstance(wish, Pause):
                 self.pauses.append(wish.seconds)
                 continue
-            if isinstance(wish, Recall | Left):
-                reply = self._told(wish)
-                continue
             try:
-                reply = self._answer(wish, left)
+                reply = self._answer(wish, left) if isinstance(wish, Call) else self._told(wish)
             except WxaError as refused:
                 error = refused
 
-    def _told(self, question: Recall | Left) -> AcceptedWrites | int:
+    def _told(self, question: Recall | Left | Approved) -> AcceptedWrites | int:
         if isinstance(question, Recall):
             return self.known
+        if isinstance(question, Approved):
+            if isinstance(self.approved, WxaError):
+                raise self.approved
+            return self.approved
         self.counted.append(question)
         return self.left
 

@@ -9,13 +9,15 @@ import pytest
 from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.errors import WxaBusyError, WxaPermissionError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import release_version, verify_release
+from airflow_wxa.steps import Approved, gray_release, release_version, verify_release
 
 if TYPE_CHECKING:
     from airflow_wxa.api.code import CodeVersion
+    from airflow_wxa.steps import Step
     from tests.steps.conftest import Script, Slots
 
 APPROVED, REJECTED, AUDITING, WITHDRAWN, DELAYED = range(5)
+APPROVAL = Approved("approve_release", APPID, {})
 A, B = WebviewDomain("a.example.com"), WebviewDomain("b.example.com")
 
 
@@ -116,13 +118,47 @@ def test_an_approved_sheet_whose_number_is_left_out_is_asked_for_by_the_number_t
         "get_auditstatus": [slots.sheet(slots.ours, status)],
         "getversioninfo": [slots.versions(slots.ours, slots.foreign)],
     }
+    step = release_version(version, noted_auditid="1234567", approval=APPROVAL)
     if not is_released:
         with pytest.raises(WxaStateError, match="is not approved"):
-            script.play(release_version(version, approved_auditid="1234567"), **answers)
+            script.play(step, approved=True, **answers)
         return
     answers["getversioninfo"].append(slots.versions(slots.ours, slots.ours))
     answers |= {"release": [0], "get_effective_webviewdomain": [effective(B, A)]}
-    assert script.play(release_version(version, approved_auditid="1234567"), **answers).outcome == "released"
+    assert script.play(step, approved=True, **answers).outcome == "released"
+
+
+def makes(version: CodeVersion, auditid: str) -> dict[str, Step[Any]]:
+    """Return the steps that show a version to users, by the endpoint that does."""
+    return {
+        "release": release_version(version, noted_auditid=auditid, approval=APPROVAL),
+        "grayrelease": gray_release(version, 30, noted_auditid=auditid, approval=APPROVAL),
+    }
+
+
+@pytest.mark.parametrize(("endpoint", "before"), [("release", "getversioninfo"), ("grayrelease", "getgrayreleaseplan")])
+def test_nothing_is_published_that_nobody_has_approved(
+    script: Script, version: CodeVersion, endpoint: str, before: str
+) -> None:
+    refused = WxaStateError("nobody has approved it")
+    with pytest.raises(WxaStateError) as raised:
+        script.play(makes(version, "7")[endpoint], approved=refused, **{before: [{"errcode": 0}]})
+    assert raised.value is refused
+    assert script.asked == [before]
+
+
+@pytest.mark.parametrize(("endpoint", "before"), [("release", "getversioninfo"), ("grayrelease", "getgrayreleaseplan")])
+@pytest.mark.parametrize("auditid", ["7", ""])
+def test_another_sheet_than_the_approved_one_is_not_published(
+    script: Script, slots: Slots, version: CodeVersion, endpoint: str, before: str, auditid: str
+) -> None:
+    with pytest.raises(WxaStateError, match=f"sheet {auditid or 'not known'} was approved, and it is not the latest"):
+        script.play(
+            makes(version, auditid)[endpoint],
+            approved=True,
+            get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
+            **{before: [{"errcode": 0}]},
+        )
 
 
 @pytest.mark.parametrize("said", ["foreign", 85058])

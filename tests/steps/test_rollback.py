@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.errors import WxaSpecError, WxaStateError
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import plan_rollback
+from airflow_wxa.steps import Approved, plan_rollback, roll_back
 
 if TYPE_CHECKING:
     from tests.steps.conftest import Script
@@ -64,3 +64,14 @@ def test_what_is_online_by_both_texts_is_no_step_back(script: Script) -> None:
         **AROUND,
     )
     assert plan.target.app_version == "12"
+
+
+def test_nothing_is_rolled_back_that_nobody_has_approved(script: Script) -> None:
+    now = online("1.4.0", "sale")
+    answers: dict[str, Any] = {"getversioninfo": [now], "revertcoderelease": [listed((12, "1.3.0", "fix"))]}
+    plan = script.play(plan_rollback(APPID), **answers, **AROUND)
+    refused = WxaStateError("nobody has approved it")
+    with pytest.raises(WxaStateError) as raised:
+        script.play(roll_back(plan, Approved("approve", APPID, {})), approved=refused, getversioninfo=[now])
+    assert raised.value is refused
+    assert script.asked.count("revertcoderelease") == 1  # which listed the versions

@@ -1,0 +1,57 @@
+"""Approvals: whether a run needs one, and the decision that is read from the ledger.
+
+A decision is read where nobody but this package writes. An XCom and the state of a task can be set by whoever may edit
+a run, so they decide nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from airflow_wxa.errors import WxaStateError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from airflow.sdk import Context
+
+    from airflow_wxa.steps import Approved
+
+HOW_TO: Final = "airflow-wxa docs approve"
+
+
+def is_approval_wanted(context: Context | None) -> bool:
+    """Tell whether a run needs an approval; a key of its conf that the DAG does not declare decides nothing.
+
+    :param context: of a task of the run; outside of a task, ``None``, it is needed.
+    """
+    return context is None or "approval" not in context["dag"].params or context["params"]["approval"] is not False
+
+
+def refusal(task_id: str, asked: Approved, decision: Mapping[str, Any]) -> WxaStateError | None:
+    """Return why a decision does not let the task do what it asks; ``None``: it does.
+
+    :param decision: the latest of the approval's task; empty: nobody was asked.
+    """
+    outcome, about = decision.get("outcome", "never asked"), asked.about
+    # A decision from before questions were kept names fewer facts.
+    differs = [
+        name for name in about if decision.get(name) != about[name] and ("question" in decision or name in decision)
+    ]
+    if outcome == "approved" and not differs:
+        return None
+    return WxaStateError(
+        f"{task_id} not carried out: "
+        + ("something else was approved" if outcome == "approved" else "nobody has approved it"),
+        values={asked.approval_task_id: outcome}
+        | {name: f"{about[name]!r}, approved was {decision.get(name)!r}" for name in differs if outcome == "approved"},
+        why="The latest decision of this very run in the ledger counts. A task that is marked success, or an XCom that "
+        "somebody wrote, approves nothing.",
+        next_step="trigger a new run: what WeChat has is adopted"
+        if outcome == "approved"
+        else f"clear {asked.approval_task_id} and let somebody approve: it asks again while the facts are the same; "
+        "else trigger a new run",
+        source=HOW_TO,
+        appid=asked.appid,
+    )
