@@ -6,21 +6,15 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from airflow.sdk import BaseOperatorLink
-from airflow.sdk.configuration import conf
 
 from airflow_wxa.api.appid import APPID
-from airflow_wxa.trial_link import BOARD_PREFIX, trial_link
+from airflow_wxa.trial_link import BOARD_PREFIX, api_base_url, trial_link
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
 
 VERIFICATION_FILE: Final = f"{BOARD_PREFIX}/verification-file"
-
-
-def api_base_url() -> str:
-    """Return the API server's address, as far as this process knows it; ``""``: links are relative to it."""
-    return (conf.get("api", "base_url", fallback="") or "").rstrip("/")
 
 
 def errcode_page(errcode: int) -> str:
@@ -76,4 +70,4 @@ class VerificationFileLink(BaseOperatorLink):
         if not getattr(operator, "has_verification_file", False):
             return ""
         task = {"dag_id": ti_key.dag_id, "run_id": ti_key.run_id, "task_id": ti_key.task_id}
-        return f"{VERIFICATION_FILE}?{urlencode(task)}"
+        return f"{api_base_url()}{VERIFICATION_FILE}?{urlencode(task)}"

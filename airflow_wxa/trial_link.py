@@ -6,10 +6,22 @@ Every task's process loads the plugin, so this imports nothing of ours.
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
+
+from airflow.sdk.configuration import conf
 
 BOARD_PREFIX: Final = "/wxa/board"
 TRIAL_PREFIX: Final = "/wxa/trial"
+
+
+def api_base_url() -> str:
+    """Return the API server's address, as far as this process knows it; ``""``: links are relative to it."""
+    return (conf.get("api", "base_url", fallback="") or "").rstrip("/")
+
+
+def api_root_path() -> str:
+    """Return the path that Airflow lives below, such as ``/team-a``; ``""``: below none."""
+    return urlsplit(api_base_url()).path
 
 
 def trial_link(base_url: str, appid: str, *, dag_id: str, run_id: str, page: str = "") -> str:

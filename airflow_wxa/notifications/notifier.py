@@ -12,8 +12,9 @@ from airflow.sdk import BaseNotifier
 
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.store import open_fleets
-from airflow_wxa.links import WxaMiniProgramLink, api_base_url
+from airflow_wxa.links import WxaMiniProgramLink
 from airflow_wxa.store.fleets import RunKey
+from airflow_wxa.trial_link import api_base_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

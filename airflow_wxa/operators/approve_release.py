@@ -14,11 +14,11 @@ from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.links import WxaTrialQrcodeLink, api_base_url
+from airflow_wxa.links import WxaTrialQrcodeLink
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table, as_text
 from airflow_wxa.steps.release import before_release
 from airflow_wxa.store.questions import Fact, Question
-from airflow_wxa.trial_link import trial_link
+from airflow_wxa.trial_link import api_base_url, trial_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
-from airflow_wxa.trial_link import BOARD_PREFIX, TRIAL_PREFIX
+from airflow_wxa.trial_link import BOARD_PREFIX, TRIAL_PREFIX, api_root_path
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import Receive, Scope, Send
 
 PUSH_PREFIX = "/wxa/push"
+#: As a browser asks for it: the UI puts an address into the page as it is.
+_BOARD = f"{api_root_path()}{BOARD_PREFIX}"
 
 
 class _BuiltOnDemand:
@@ -69,15 +71,15 @@ class WxaPlugin(AirflowPlugin):
     external_views: list[dict[str, Any]] = [  # noqa: RUF012  (as above)
         {
             "name": "Mini Programs 小程序",
-            "href": f"{BOARD_PREFIX}/",
+            "href": f"{_BOARD}/",
             "url_route": "wxa-board",
             "destination": "nav",
             "nav_top_level": True,
-            "icon": f"{BOARD_PREFIX}/static/board.svg",
+            "icon": f"{_BOARD}/static/board.svg",
         },
         {
             "name": "Mini Programs",
-            "href": f"{BOARD_PREFIX}/?dag_id={{DAG_ID}}&run_id={{RUN_ID}}",
+            "href": f"{_BOARD}/?dag_id={{DAG_ID}}&run_id={{RUN_ID}}",
             "url_route": "wxa-run",
             "destination": "dag_run",
         },

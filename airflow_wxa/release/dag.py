@@ -25,9 +25,10 @@ from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 from airflow_wxa.api.chinese import both_languages
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.errors import WxaError, WxaSpecError, shown
-from airflow_wxa.links import WxaErrcodeLink, WxaMiniProgramLink, api_base_url, errcode_page
+from airflow_wxa.links import WxaErrcodeLink, WxaMiniProgramLink, errcode_page
 from airflow_wxa.release.fields import FIELDS
 from airflow_wxa.release.spec import ReleaseSpec
+from airflow_wxa.trial_link import api_base_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

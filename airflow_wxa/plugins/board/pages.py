@@ -29,6 +29,7 @@ from airflow_wxa.plugins.board.views import domain_table, rejection_of, waves_of
 from airflow_wxa.store.fleets import Fleets, RunKey
 from airflow_wxa.store.ledger import VERIFICATION_FILE_READ
 from airflow_wxa.store.mini_programs import SORTS, MiniProgram, MiniPrograms, Wanted, outcome_word, who_acts
+from airflow_wxa.trial_link import api_root_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -408,11 +409,11 @@ def _matches(text: str, *texts: str) -> bool:
 
 
 def _run_url(dag_id: str, run_id: str) -> str:
-    return f"/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+    return f"{api_root_path()}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
 
 
 def _trigger_url(row: MiniProgram) -> str:
-    return f"/dags/{quote(row.dag_id, safe='')}"
+    return f"{api_root_path()}/dags/{quote(row.dag_id, safe='')}"
 
 
 def _iso(at: float | str) -> str:
