@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.access import FixedTokens
 from airflow_wxa.client import AsyncWxaClient, Egress
@@ -68,13 +68,13 @@ class Drive:
         apps = [NewApp(app.appid, *place, app.given) for app, place in zip(read.apps, where, strict=True)]
         self.fleets.load(self.key, PLATFORM, read.common, read.digest, apps)
 
-    def plan(self) -> None:
+    def plan(self, *which: Any) -> None:
         async def planned() -> None:
             def save(plans: Mapping[int, AppPlan]) -> None:
                 changes = {at: {"stage": "plan_release", **plan.values} for at, plan in plans.items()}
                 self.fleets.change(self.key, changes)
 
-            asked = ((app.position, spec_of(self.run, app)) for app in self.fleets.apps(self.key))
+            asked = ((app.position, spec_of(self.run, app)) for app in self.fleets.apps(self.key, *which))
             async with self.client() as client:
                 await plan_all(asked, client, Pace(self.run.manifest, self.fleets, self.run), save)
 
