@@ -35,7 +35,7 @@ LOOPBACK: Final = "127.0.0.1"
 START_SECONDS: Final = 150.0
 LOOK_SECONDS: Final = 0.25
 TIMEOUT_SECONDS: Final = 20.0
-PATIENCE_SECONDS: Final = 30.0
+PATIENCE_SECONDS: Final = 90.0  # one slow answer, and another
 PAGE_SIZE: Final = 100
 
 MIGRATE: Final = ("db", "migrate")
@@ -60,6 +60,7 @@ TUNING: Final[Mapping[str, str]] = {
     "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    "AIRFLOW__WXA__PRELOAD": "True",
 }
 
 
@@ -206,7 +207,7 @@ class AirflowApi:
         """Return the JSON of an answer.
 
         :param missing_is: the status that is no error: ``None`` is returned.
-        :raises httpx.HTTPError: another refusal, or no answer for half a minute.
+        :raises httpx.HTTPError: another refusal, or no answer for a minute and a half.
         """
         answer = self._client.request(method, path, headers={"Accept": "application/json"}, **content)
         if answer.status_code == missing_is:
@@ -342,6 +343,8 @@ class ThrowawayAirflow:
         return everybody | {
             "AIRFLOW_HOME": str(self.home),
             "TMPDIR": str(self._temporary),  # what a killed process leaves there goes with the home
+            # Four components write to one file: on a busy machine SQLite's five seconds are over soon.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}?timeout=60",
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.home / "dags"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
@@ -370,7 +373,7 @@ class ThrowawayAirflow:
         :raises AirflowStartError: one has failed.
         """
         for each in self.processes.components:
-            if each.process.poll():
+            if (code := each.process.poll()) or (code is not None and each.name in COMPONENTS):
                 raise _not_up(each, f"ended with exit code {each.process.returncode}")
 
     def _logged_in(self) -> bool:

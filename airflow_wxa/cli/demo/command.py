@@ -162,7 +162,7 @@ def play(options: Options, home: Path, console: Console, world: World) -> Report
     """Release, and read what came of it; see :func:`started`."""
     began = time.monotonic()
     with telling(console) as tell, started(options, home, world, tell) as (airflow, sandbox):
-        states = release(airflow.api, RELEASES, tell)
+        states = release(airflow.api, RELEASES, tell, check=airflow.check_lives)
         effective = {each.appid: each.effective_webviewdomain for each in sandbox.world.mini_programs}
         rows = [
             read_row(airflow.api, each, run_state=states[each.word], effective=effective[each.appid])
@@ -223,7 +223,7 @@ def keep(options: Options, home: Path, console: Console, world: World) -> int:
         with telling(console) as tell:
             up = started(options, home, world, tell, dags=every_dag(), account=account)
             airflow, sandbox = stack.enter_context(up)
-            release(airflow.api, RELEASES, tell, approves=False)
+            release(airflow.api, RELEASES, tell, approves=False, check=airflow.check_lives)
         console.print(_kept(airflow, account, sandbox), markup=False, highlight=False, soft_wrap=True)
         serve_until_interrupted(airflow)
     console.print("Airflow and the emulated WeChat are ended")

@@ -125,7 +125,7 @@ def play_fleet(
 
     :param airflow_options: further arguments of :class:`ThrowawayAirflow`.
     :param look_around: called before everything is ended.
-    :raises AirflowStartError: Airflow did not come up.
+    :raises AirflowStartError: Airflow did not come up, or a component of it has failed.
     """
     fleet = seeded_fleet(size, seed=SEED, shares=SHARES)
     fleet.world.journal_keeps = 1000  # its counts are of all calls
@@ -185,6 +185,7 @@ def _released(
     told, state = "", ""
     while state not in FINAL:
         time.sleep(LOOK_SECONDS)
+        airflow.check_lives()
         looks.append(_look(wechat, airflow))
         state = api.run_states(DAG_ID).get(RUN_ID, "")
         if (now := _progress(api, fleets, key)) != told:

@@ -273,12 +273,14 @@ def release(
     *,
     approves: bool = True,
     patience: float = RELEASE_SECONDS,
+    check: Callable[[], object] = bool,
 ) -> dict[str, str]:
     """Start all runs and watch until the last has ended.
 
     :param tell: called with a line when a run comes to another task, or its task into another state.
     :param approves: whether an approval is given; else a run that waits for one counts as ended.
     :param patience: seconds after which runs that still go on are left as they are.
+    :param check: called at each look; raises where nothing more can come.
     :return: word of a release → state of its run.
     """
     deadline = time.monotonic() + patience
@@ -291,6 +293,7 @@ def release(
     watched = list(releases)
     while watched and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
+        check()
         states = api.run_states(DAG_ID)
         for each in watched:
             tasks = in_order(api.task_instances(DAG_ID, each.word))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from airflow_wxa.cli.demo.airflow import AirflowApi, TaskInstance
+from airflow_wxa.cli.demo.airflow import AirflowApi, AirflowStartError, TaskInstance
 from airflow_wxa.cli.demo.releases import RELEASES, current_task, release, telling
 
 if TYPE_CHECKING:
@@ -120,3 +120,15 @@ def test_a_file_gets_a_line_for_each_event_and_no_control_characters() -> None:
         "plain: commit_code running",
     ]
     assert "\x1b" not in sink.getvalue()
+
+
+def test_a_component_that_died_is_named_at_the_next_look() -> None:
+    airflow, looks = ScriptedAirflow({"plain": ["running"] * 100}), iter([None, None])
+
+    def check() -> None:
+        if next(looks, "dead"):
+            raise AirflowStartError("Airflow's scheduler ended with exit code 1")
+
+    with pytest.raises(AirflowStartError, match="scheduler ended"):
+        release(airflow, (PLAIN,), str, check=check)
+    assert airflow.looks["plain"] == 2

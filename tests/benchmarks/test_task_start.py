@@ -1,0 +1,109 @@
+"""CPU of a task from its fork to its end: each of a release, and an empty PythonOperator in the same DAGs folder.
+
+pytest -m benchmark tests/benchmarks/test_task_start.py -s
+
+The processes tell it themselves when they end, by a callback. Run alone, on a quiet machine; what counts is the ratio.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
+from airflow_wxa.sandbox.server import serve
+from tests.benchmarks.test_fleets import FOLDER
+from tests.fleet.fleets import appid, fleet_connection, fleet_world
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.benchmark
+
+ROUNDS = 3
+#: Whether the package is preloaded → most times the CPU of an empty task.
+MOST = {True: 1.1, False: 1.5}
+REPORT = """
+import json, os
+from pathlib import Path
+
+
+def report(context):
+    spent, ti = os.times(), context["ti"]
+    line = json.dumps({"task": f"{ti.dag_id}.{ti.task_id}", "cpu": spent.user + spent.system})
+    with (Path(__file__).parent / "cpu.jsonl").open("a") as file:
+        file.write(line + "\\n")
+"""
+EMPTY = f"""{REPORT}
+
+from airflow.providers.standard.operators.python import PythonOperator
+from airflow.sdk import DAG
+
+with DAG("empty", schedule=None, is_paused_upon_creation=False, default_args={{"on_success_callback": report}}):
+    PythonOperator(task_id="nothing", python_callable=bool)
+"""
+OURS = f"""{REPORT}
+
+from airflow_wxa.dags.wxa_release import release_dag
+
+dag = release_dag(default_args={{"on_success_callback": report}})
+"""
+
+
+def run_to_the_end(airflow: ThrowawayAirflow, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
+    airflow.api.trigger(dag_id, run_id, conf)
+    deadline = time.monotonic() + 600
+    while (state := airflow.api.run_states(dag_id)[run_id]) not in {"success", "failed"}:
+        assert time.monotonic() < deadline
+        airflow.check_lives()
+        time.sleep(0.5)
+    assert state == "success"
+
+
+def cpu_by_task(home: Path, *, preload: bool) -> dict[str, list[float]]:
+    """Return the CPU seconds of each task, of runs of both DAGs by turns."""
+    home.mkdir()
+    with serve(fleet_world(ROUNDS)) as wechat:
+        settings = {
+            "AIRFLOW_CONN_WXA_DEFAULT": fleet_connection(wechat.url, ROUNDS),
+            "AIRFLOW__WXA__PRELOAD": str(preload),
+            "AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "1",
+            "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "1",
+        }
+        airflow = ThrowawayAirflow(home, settings, {"empty.py": EMPTY, "ours.py": OURS})
+        try:
+            airflow.start("empty", "wxa_release")
+            for turn in range(ROUNDS):
+                conf = {"appid": appid(turn), "template_id": 47, "user_version": "1.4.0", "approval": False}
+                run_to_the_end(airflow, "empty", f"{turn}-before", {})
+                run_to_the_end(airflow, "wxa_release", f"{turn}", conf | {"webviewdomain": ["https://m.example.com"]})
+                run_to_the_end(airflow, "empty", f"{turn}-behind", {})
+        finally:
+            airflow.stop()
+    found: dict[str, list[float]] = {}
+    for line in (home / "dags" / "cpu.jsonl").read_text("utf-8").splitlines():
+        found.setdefault(json.loads(line)["task"], []).append(json.loads(line)["cpu"])
+    return found
+
+
+@pytest.mark.parametrize("preload", [False, True], ids=["as installed", "preloaded"])
+def test_a_task_of_ours_starts_almost_as_an_empty_one(tmp_path: Path, preload: bool) -> None:
+    found = cpu_by_task(tmp_path / "home", preload=preload)
+    empty = statistics.median(found.pop("empty.nothing"))
+    ours = {task: statistics.median(each) for task, each in found.items()}
+    print(f"\npreload {preload}, load {os.getloadavg()[0]:.1f}: an empty PythonOperator {empty:.2f} CPU s")
+    for task, seconds in ours.items():
+        print(f"  {task:36} {seconds:.2f} CPU s, {seconds / empty:.2f}x")
+    ratio = statistics.median(ours.values()) / empty
+    print(f"  median of ours: {ratio:.2f}x")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    told = {"empty": empty, "ours": ours, "ratio": ratio}
+    (FOLDER / f"task_start_{'preloaded' if preload else 'installed'}.json").write_text(
+        json.dumps(told, indent=2) + "\n"
+    )
+    assert ratio <= MOST[preload]
