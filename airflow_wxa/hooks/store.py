@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Final
 
@@ -56,10 +57,12 @@ def store_url() -> str:
     url: str = (conf.get("wxa", "sql_alchemy_conn", fallback="") or "").strip()  # …_CMD brings a line break along
     if url and not url.startswith("sqlite"):
         return url
-    executors = [name.strip() for name in conf.get("core", "executor", fallback="LocalExecutor").split(",")]
-    spanning = [name for name in executors if name.rpartition(":")[2].rpartition(".")[2] not in _ON_ONE_MACHINE]
+    executors = conf.get("core", "executor", fallback="LocalExecutor")
+    # As in "LocalExecutor,alias:path.of.One;team=CeleryExecutor": what all teams use, then what one has of its own.
+    names = [name.rpartition("=")[2].strip() for name in re.split("[,;]", executors)]
+    spanning = [name for name in names if name and re.split("[:.]", name)[-1] not in _ON_ONE_MACHINE]
     if spanning:
-        raise _no_file(f"[core] executor = {', '.join(executors)}: {', '.join(spanning)} may run tasks elsewhere")
+        raise _no_file(f"[core] executor = {executors}: {', '.join(spanning)} may run tasks elsewhere")
     if not url and os.environ.get("KUBERNETES_SERVICE_HOST"):
         raise _no_file("this is a Kubernetes pod: its files end with it, and no other pod sees them")
     if url:

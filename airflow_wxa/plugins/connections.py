@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
@@ -37,6 +37,33 @@ class PushConnection:
 
     keys: PushKeys
     connection: WxaConnection
+
+
+class TeamHook(WxaHook):
+    """The hook in Airflow's server, which may read the Connections of every team.
+
+    :param team: whose Connection comes before one that is everybody's; ``""``: no team's.
+    """
+
+    def __init__(self, wxa_conn_id: str, team: str) -> None:
+        super().__init__(wxa_conn_id)
+        self._team = team
+
+    def get_connection(self, conn_id: str) -> Any:  # type: ignore[override]  # an instance knows its team
+        """Return the Connection."""
+        if not self._team:
+            return super().get_connection(conn_id)
+        from airflow.models.connection import Connection  # noqa: PLC0415  (not there where the receiver runs alone)
+
+        return Connection.get_connection_from_secrets(conn_id, team_name=self._team)
+
+
+def team_and_conn_id(listed: str) -> tuple[str, str]:
+    """Return the parts of ``team/conn_id``, as an Airflow of several teams lists it; the team may be ``""``."""
+    if not conf.getboolean("core", "multi_team", fallback=False):
+        return "", listed  # without teams Airflow lets a slash be a part of the id
+    team, _, conn_id = listed.rpartition("/")
+    return team, conn_id
 
 
 class PushConnections:
@@ -99,12 +126,14 @@ def push_conn_ids() -> list[str]:
 def read_push_connection(wxa_conn_id: str) -> PushConnection | None:
     """Look a Connection up in Airflow; ``None``: it is not of type ``wxa``, or a key for pushes is missing.
 
+    :param wxa_conn_id: with ``[core] multi_team`` also ``team/conn_id``.
     :raises WxaTransportError: there is none, or Airflow does not give it. Airflow says the same of a secrets backend
         that does not answer and of a Connection that does not exist.
     """
-    hook = WxaHook(wxa_conn_id)
+    team, conn_id = team_and_conn_id(wxa_conn_id)
+    hook = TeamHook(conn_id, team)
     try:
-        if hook.get_connection(wxa_conn_id).conn_type != hook.conn_type:
+        if hook.get_connection(conn_id).conn_type != hook.conn_type:
             return None
         read = hook.read()
     except WxaSpecError as error:

@@ -90,11 +90,11 @@ def create_receiver(
         background = answer.afterwards and _in_thread(answer.afterwards, threads_afterwards)
         return Response(answer.text, answer.status, media_type="text/plain", background=background)
 
-    @app.post("/{wxa_conn_id}/authorisation")
+    @app.post("/{wxa_conn_id:path}/authorisation")
     async def authorisation(wxa_conn_id: str, request: Request) -> Response:
         return await respond(wxa_conn_id, None, request)
 
-    @app.post("/{wxa_conn_id}/message/{appid}")
+    @app.post("/{wxa_conn_id:path}/message/{appid}")
     async def message(wxa_conn_id: str, appid: str, request: Request) -> Response:
         return await respond(wxa_conn_id, appid, request)
 

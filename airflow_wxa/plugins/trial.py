@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import requires_access_dag
+from airflow.models.dag import DagModel
 from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, FastAPI, Query, Response
@@ -27,7 +28,7 @@ from airflow_wxa.api.code import get_qrcode
 from airflow_wxa.client import AsyncWxaClient
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.hooks.store import open_ledger
-from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.plugins.connections import TeamHook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,7 +62,7 @@ def create_trial_qrcodes() -> FastAPI:
         wxa_conn_id = await in_thread(lambda: open_ledger().conn_id(dag_id, run_id, appid))
         if wxa_conn_id is None:
             return _refused(404, f"run {run_id} of {dag_id} did nothing with {appid}")
-        client = await in_thread(partial(_client, wxa_conn_id))
+        client = await in_thread(partial(_client, wxa_conn_id, dag_id))
         async with client:
             image = (await client.send(get_qrcode(appid, page))).image
         media_type = "image/png" if image.startswith(_PNG) else "image/jpeg"
@@ -80,8 +81,8 @@ def create_trial_qrcodes() -> FastAPI:
     return app
 
 
-def _client(wxa_conn_id: str) -> AsyncWxaClient:
-    hook = WxaHook(wxa_conn_id)
+def _client(wxa_conn_id: str, dag_id: str) -> AsyncWxaClient:
+    hook = TeamHook(wxa_conn_id, DagModel.get_dag_id_to_team_name_mapping([dag_id]).get(dag_id) or "")
     try:
         is_ours = hook.get_connection(wxa_conn_id).conn_type == hook.conn_type
     except (AirflowException, AirflowRuntimeError):

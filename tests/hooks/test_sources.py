@@ -99,7 +99,17 @@ def test_without_configuration_the_store_is_a_file_in_airflows_home(
     assert store_url() == f"sqlite:///{tmp_path / 'wxa.db'}"
 
 
-@pytest.mark.parametrize("executor", ["CeleryExecutor", "LocalExecutor,CeleryExecutor", "e:my.KubernetesExecutor"])
+@pytest.mark.parametrize(
+    "executor",
+    [
+        "CeleryExecutor",
+        "LocalExecutor,CeleryExecutor",
+        "e:my.KubernetesExecutor",
+        "CeleryExecutor;team_a=my:path.to.LocalExecutor",
+        "LocalExecutor;team_a=CeleryExecutor",
+        "LocalExecutor; team_a = LocalExecutor, e:my.KubernetesExecutor",
+    ],
+)
 @pytest.mark.parametrize("url", ["", "sqlite:////srv/wxa.db"])
 def test_a_file_is_refused_when_the_executor_spans_machines(
     executor: str, url: str, monkeypatch: pytest.MonkeyPatch

@@ -131,3 +131,18 @@ def test_what_failed_is_looked_up_again_soon_and_not_at_once(monkeypatch: pytest
     found._found.clear()
     assert found.find("wxa_default") is None
     assert found.find("wxa_default") is not None
+
+
+def test_a_connection_of_a_team_is_listed_with_its_team(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
+    monkeypatch.setenv("AIRFLOW_CONN__TEAM_A___PUSHED", json.dumps(GOOD))
+    monkeypatch.setenv("AIRFLOW_CONN__TEAM_B___PUSHED", json.dumps(GOOD | {"login": "wx00000000000000c2"}))
+    found = [read_push_connection(f"team_{team}/pushed") for team in "ab"]
+    assert [each and each.keys.component_appid for each in found] == [COMPONENT_APPID, "wx00000000000000c2"]
+    with pytest.raises(WxaTransportError):
+        read_push_connection("pushed")
+
+
+def test_without_teams_a_slash_belongs_to_the_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_TEAM_A/PUSHED", json.dumps(GOOD))
+    assert read_push_connection("team_a/pushed") is not None

@@ -166,3 +166,26 @@ def test_an_error_is_shown_as_text_without_a_token(
 
 def test_it_stands_beside_the_push_receiver(api_server: ApiServer) -> None:
     assert api_server.request("POST", "/wxa/push/nobody/authorisation", content=b"<xml/>").status_code == 403
+
+
+def test_a_picture_is_asked_for_with_the_connection_of_the_dags_team(
+    api_server: ApiServer, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.models.dag import DagModel  # noqa: PLC0415  (Airflow's home must be set first)
+    from airflow.models.dagbundle import DagBundleModel  # noqa: PLC0415
+    from airflow.models.team import Team  # noqa: PLC0415
+    from airflow.utils.session import create_session  # noqa: PLC0415
+
+    monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
+    monkeypatch.setenv("AIRFLOW_CONN__TEAM_A___WXA_TEAM", connection(wxa_default.url))
+    with create_session() as session:
+        bundle = DagBundleModel(name="of_team_a")
+        bundle.teams.append(Team(name="team_a"))
+        session.add(bundle)
+        session.flush()
+        session.add(DagModel(dag_id="release_of_team_a", bundle_name="of_team_a", fileloc="release.py"))
+    for dag_id, status in (("release_of_team_a", 200), ("another", 404)):
+        task = replace(TASK, dag_id=dag_id, wxa_conn_id="wxa_team")
+        open_ledger().decided("", APPID, task, {"outcome": "asked"})
+        page = trial_link("", APPID, dag_id=dag_id, run_id=task.run_id)
+        assert api_server.get(page, headers=headers("admin")).status_code == status
