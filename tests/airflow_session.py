@@ -14,7 +14,6 @@ import threading
 import time
 import warnings
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
@@ -24,9 +23,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from airflow_wxa.client import delivery
-from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-from airflow_wxa.steps import lag
+from airflow_wxa.sandbox.testing import APPID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -59,6 +56,13 @@ os.environ |= {
     "AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "0.01",
     "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "0.01",
 }
+
+
+from airflow_wxa.testing import Walk, connection, walk  # noqa: E402, F401  (it imports Airflow)
+from airflow_wxa.testing import wxa_default as wxa_default  # noqa: E402, PLC0414  a fixture
+
+Run = Walk
+_said: list[str] = [""]
 
 
 @pytest.fixture(scope="session")
@@ -128,63 +132,39 @@ def _read_each_signature_once() -> None:
     utils.get_dependant = get_dependant
 
 
-def connection(host: str, **changes: Any) -> str:
-    """Return the Connection to a sandbox with a token for its Mini Program and its platform, as JSON.
+def run_dag(
+    dag: DAG, *, answers: str | None = None, mark_success: str | None = None, triggered_by: str = "lin", **conf: Any
+) -> Walk:
+    """Walk a DAG.
 
-    :param changes: fields of ``extra``; ``None`` leaves one out.
+    :param answers: how a person answers each question; ``None``: as :func:`answering` says, or not in time.
     """
-    extra = {
-        "authorizer_access_tokens": {APPID: MERCHANT_TOKEN},
-        "component_access_token": PLATFORM_TOKEN,
-    } | changes
-    kept = {name: value for name, value in extra.items() if value is not None}
-    return json.dumps({"conn_type": "wxa", "host": host, "extra": kept})
+    answers = answers or _said[-1]
+    marked = [mark_success] if mark_success else []
+    return walk(dag, conf, answers=answers or {}, mark_success=marked, triggered_by=triggered_by)
 
 
-@pytest.fixture
-def wxa_default(wxa_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
-    """Serve ``wxa_world`` behind the Connection ``wxa_default``; what pauses, pauses as often, but not as long."""
-    monkeypatch.setattr(lag, "_PAUSES", (0.0,) * len(lag._PAUSES))
-    monkeypatch.setattr(delivery, "PAUSES", (0.0,) * len(delivery.PAUSES))
-    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_sandbox.url))
-    return wxa_sandbox
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
-    """What became of a run.
-
-    :param states: task id → state; of a mapped task, the states by map index joined by commas.
-    :param xcoms: task id → what it returned; a mapped task is left out.
-    :param errors: task id → why it failed for good.
-    :param tries: task id → tries that it took.
-    """
-
-    state: str
-    states: Mapping[str, str]
-    xcoms: Mapping[str, Any]
-    errors: Mapping[str, BaseException]
-    tries: Mapping[str, int]
-
-
-def run_dag(dag: DAG, *, mark_success: str | None = None, **conf: Any) -> Run:
-    """Run a DAG to its end in this process, with retries that do not wait."""
+def whole_run(dag: DAG, **conf: Any) -> Walk:
+    """Run a DAG to its end by ``DAG.test``, with retries that do not wait; ``tests/dags/test_whole_runs.py`` does."""
     errors: dict[str, BaseException] = {}
     for task in dag.tasks:
         task.retry_delay = timedelta(0)
         task.on_failure_callback = [lambda context: errors.update({context["ti"].task_id: context["exception"]})]
     with _impatient():
-        ended = dag.test(run_conf=conf, mark_success_pattern=mark_success)
+        ended = dag.test(run_conf=conf)
     instances = sorted(ended.get_task_instances(), key=lambda ti: ti.map_index)
     states: dict[str, list[str]] = {}
+    xcoms: dict[str, list[Any]] = {}
     for ti in instances:
         states.setdefault(ti.task_id, []).append(str(ti.state))
-    return Run(
+        xcoms.setdefault(ti.task_id, []).append(ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index))
+    mapped = {ti.task_id for ti in instances if ti.map_index >= 0}
+    return Walk(
         state=str(ended.state),
         states={task_id: ",".join(each) for task_id, each in states.items()},
-        xcoms={ti.task_id: ti.xcom_pull(task_ids=ti.task_id) for ti in instances if ti.map_index < 0},
+        xcoms={task_id: each if task_id in mapped else each[0] for task_id, each in xcoms.items()},
         errors=errors,
-        tries={ti.task_id: ti.try_number for ti in instances},
+        tries={ti.task_id: ti.try_number for ti in instances if ti.try_number},
     )
 
 
@@ -241,7 +221,7 @@ def release_dag(airflow_database: None) -> DAG:
 
 @pytest.fixture
 def release(release_dag: DAG, wxa_default: RunningSandbox) -> Callable[..., Run]:
-    """Run ``wxa_release`` against the sandbox: version 1.4.0 of template 47, no approval, unless the test says so."""
+    """Walk ``wxa_release`` against the sandbox: version 1.4.0 of template 47, no approval, unless the test says so."""
 
     def run(**params: Any) -> Run:
         plain = {
@@ -257,8 +237,16 @@ def release(release_dag: DAG, wxa_default: RunningSandbox) -> Callable[..., Run]
 
 
 @contextmanager
-def answering(choice: str, *, since: datetime | None = None) -> Iterator[None]:
-    """Answer each question for a person that comes up meanwhile, by the code behind Airflow's own page.
+def answering(choice: str) -> Iterator[None]:
+    """Let each question of a walk be answered like this meanwhile."""
+    _said.append(choice)
+    yield
+    _said.pop()
+
+
+@contextmanager
+def a_person_answers(choice: str, *, since: datetime | None = None) -> Iterator[None]:
+    """Answer each question of a whole run that comes up meanwhile, by the code behind Airflow's own page.
 
     :param since: also one that has waited since then; another test may have left one open before.
     """

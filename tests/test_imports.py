@@ -50,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plugins": _AIRFLOW | {"release", "fleet", "links", "trial_link"},
     "cli": _AIRFLOW | {"release", "fleet", "plugins", "sandbox"},
     "trial_link": set(),
+    "testing": _HTTP | {"sandbox"},
 }
 
 

@@ -1,38 +1,47 @@
-"""A run of ``wxa_release`` that stops where a test says, and takes what a person does to it meanwhile.
+"""A walk of ``wxa_release`` that stops where a test says, and takes Clear, marks, answers and written XComs meanwhile.
 
-``DAG.test`` goes through in one go. This is its loop, cut open: up to a task, on from there, with Airflow's own Clear
-and Mark in between, so that two runs can be interleaved and a run can be rescued.
+So two runs can be interleaved and a run can be rescued. ``scheduled.py`` is the same by Airflow's own scheduling, and
+``test_whole_runs.py`` holds this one to it.
 """
-# ruff: noqa: PLC0415  (Airflow is imported where a test needs it)
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from itertools import count
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any, Final
 
-import pytest
+from airflow.sdk.exceptions import ParamValidationError
 
 from airflow_wxa.sandbox.testing import APPID
-from tests.airflow_session import answering, load_release_dag
+from airflow_wxa.testing import _FAILED, _Run
+from tests.airflow_session import load_release_dag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
-    from airflow.models.dagrun import DagRun
     from airflow.sdk import DAG
-    from sqlalchemy.orm import Session
 
-_PLAIN: Final[Mapping[str, Any]] = {
+PLAIN: Final[Mapping[str, Any]] = {
     "appid": APPID,
     "webviewdomain": ["https://m.example.com"],
     "template_id": 47,
     "user_version": "1.4.0",
     "approval": False,
 }
-_numbers = count()
+
+
+class _Asked(BaseException):
+    """A question waits for its answer."""
+
+
+class _Steps(_Run):
+    """A run whose questions wait."""
+
+    def answer(self, ti: Any, said: Any) -> dict[str, Any]:
+        if not self.answers:
+            raise _Asked(ti.id, ti.try_number, said)
+        return super().answer(ti, said)
 
 
 @dataclass(slots=True)
@@ -40,160 +49,104 @@ class Stepwise:
     """One run.
 
     :param triggered_by: the user who triggered it.
-    :param errors: task id → why it failed, the latest time.
     """
 
     params: Mapping[str, Any]
     triggered_by: str = "lin"
-    run_id: str = field(init=False)
-    errors: dict[str, BaseException] = field(init=False, default_factory=dict)
-    _since: datetime = field(init=False, default_factory=lambda: datetime.now(UTC))
-    _dag: Any = field(init=False)
-    _scheduled: Any = field(init=False)
+    _run: _Steps = field(init=False)
+    _asked: dict[str, tuple[UUID, int, Any]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        from airflow.models.dagrun import get_or_create_dagrun
-        from airflow.sdk import timezone
-        from airflow.utils.session import create_session
-        from airflow.utils.state import TaskInstanceState
-        from airflow.utils.types import DagRunTriggeredByType
+        self._run = _Steps(load_release_dag(), {**PLAIN, **self.params}, "", "release-manager", self.triggered_by)
 
-        if self.params.get("approval") and not hasattr(TaskInstanceState, "AWAITING_INPUT"):
-            pytest.skip("a run in one process cannot wait for a person before Airflow 3.3: the demo shows an approval")
+    @property
+    def run_id(self) -> str:
+        return str(self._run.run.run_id)
 
-        self.follow(load_release_dag())
-        self.run_id = f"stepwise-{next(_numbers)}"
-        now = timezone.utcnow()
-        with create_session() as session:
-            get_or_create_dagrun(
-                dag=self._scheduled,
-                run_id=self.run_id,
-                logical_date=now,
-                data_interval=(now, now),
-                run_after=now,
-                conf=dict(_PLAIN) | dict(self.params),
-                triggered_by=DagRunTriggeredByType.TEST,
-                triggering_user_name=self.triggered_by,
-                start_date=now,
-                session=session,
-            )
+    @property
+    def errors(self) -> dict[str, BaseException]:
+        """Task id → why it failed, the latest time."""
+        return self._run.walk.errors
 
     def follow(self, dag: DAG) -> None:
         """Go on with this DAG, as after an edit of its file."""
-        from airflow.serialization.serialized_objects import DagSerialization
-
-        self._dag = dag
-        for task in dag.tasks:
-            task.retry_delay = timedelta(0)
-            task.on_failure_callback = [
-                lambda context: self.errors.update({context["ti"].task_id: context["exception"]})
-            ]
-        self._scheduled = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+        self._run.dag = dag
 
     def go_on(self, *, until: str | None = None) -> str:
         """Run what can run, and return the state of the run.
 
         :param until: stop before this task runs; everything that does not wait for it may have run.
         """
-        from airflow.sdk.definitions.dag import _run_task
-        from airflow.utils.session import create_session
-        from airflow.utils.state import DagRunState
+        run = self._run
+        before = {task.task_id: task.upstream_task_ids for task in run.dag.tasks}
+        for task_id in TopologicalSorter(before).static_order():
+            if task_id != until and not run.indexes(task_id) and all(run.indexes(each) for each in before[task_id]):
+                self._carry(task_id)
+        if any(not run.indexes(task_id) for task_id in before):
+            return "running"
+        return "failed" if {run.states[task.task_id, -1] for task in run.dag.leaves} & _FAILED else "success"
 
-        with create_session() as session:
-            run = self._run(session)
-            run.state = DagRunState.RUNNING
-            session.commit()
-            while run.state == DagRunState.RUNNING:
-                ready = self._ready(run, session)
-                for ti in ready:
-                    if ti.task_id != until:
-                        _run_task(ti=ti, task=self._dag.task_dict[ti.task_id], run_triggerer=True)
-                waiting = [ti for ti in run.get_task_instances(session=session) if ti.state == "awaiting_input"]
-                if (ready and {ti.task_id for ti in ready} == {until}) or (waiting and not ready):
-                    break
-            return str(run.state)
+    def _carry(self, task_id: str) -> None:
+        run, task = self._run, self._run.dag.task_dict[task_id]
+        try:
+            if task_id in self._asked:
+                ti_id, number, said = self._asked.pop(task_id)
+                run.task_id = task_id
+                event = run._resumed(type("Ti", (), {"id": ti_id, "try_number": number}), said, {})
+                run.states[task_id, -1] = run._run(task, -1, (ti_id, number, event))
+            else:
+                run._carry(task, is_marked=False)
+        except _Asked as asked:
+            self._asked[task_id] = asked.args
+        except ParamValidationError as error:  # the DAG was edited: a worker fails the task
+            run.states[task_id, -1], run.walk.errors[task_id] = "failed", error
 
     def be_answered(self, choice: str) -> None:
         """Let somebody answer the question that this run waits with."""
-        deadline = time.monotonic() + 30
-        with answering(choice, since=self._since):
-            while self.states["approve_release"] == "awaiting_input":
-                assert time.monotonic() < deadline, "nobody answered"
-                time.sleep(0.02)
+        assert self._asked, "nobody is asked"
+        self._run.answers = choice
+        for task_id in list(self._asked):
+            self._carry(task_id)
+        self._run.answers = ""
 
     def clear(self, task_id: str, *, downstream: bool = True) -> None:
         """Press Clear, with the tasks behind it, as the button proposes."""
-        behind = self._dag.task_dict[task_id].get_flat_relative_ids(upstream=False) if downstream else set()
-        self._scheduled.clear(run_id=self.run_id, task_ids=[task_id, *behind])
+        task = self._run.dag.task_dict[task_id]
+        cleared = {task_id, *(task.get_flat_relative_ids(upstream=False) if downstream else ())}
+        for each in cleared:
+            self._run.states.pop((each, -1), None)
+            self._run.tried[each] = self._run.walk.tries.get(each, 0)
+            self._asked.pop(each, None)
+        # A skip stays with the task that decided it, where that one is directly before.
+        self._run.skipped = {
+            each: by
+            for each, by in self._run.skipped.items()
+            if each not in cleared or (by not in cleared and by in self._run.dag.task_dict[each].upstream_task_ids)
+        }
 
     def mark(self, task_id: str, state: str) -> None:
-        """Press Mark success or Mark failed."""
-        from airflow.utils.session import create_session
-        from airflow.utils.state import TaskInstanceState
-
-        with create_session() as session:
-            self._scheduled.set_task_instance_state(
-                task_id=task_id, run_id=self.run_id, state=TaskInstanceState(state), session=session
-            )
+        """Press Mark success or Mark failed; what failed behind the task is cleared."""
+        behind = self._run.dag.task_dict[task_id].get_flat_relative_ids(upstream=False)
+        for each in behind:
+            if self._run.states.get((each, -1)) in _FAILED:
+                self.clear(each, downstream=False)
+        self._asked.pop(task_id, None)
+        self._run.states[task_id, -1] = state
 
     @property
     def states(self) -> dict[str, str]:
         """Task id → state; ``None`` for one that has not run."""
-        from airflow.utils.session import create_session
-
-        with create_session() as session:
-            return {ti.task_id: str(ti.state) for ti in self._run(session).get_task_instances(session=session)}
+        waiting = dict.fromkeys(self._asked, "awaiting_input")
+        return {each: waiting.get(each, str(self._run.states.get((each, -1)))) for each in self._run.dag.task_dict}
 
     def xcom(self, task_id: str) -> Any:
         """Return what a task returned, the latest time."""
-        from airflow.utils.session import create_session
-
-        with create_session() as session:
-            return self._run(session).get_task_instance(task_id, session=session).xcom_pull(task_ids=task_id)
+        return self._run.xcoms.get((task_id, -1), {}).get("return_value")
 
     def write_xcom(self, task_id: str, value: Any, *, key: str = "return_value") -> None:
         """Write an XCom, as whoever may edit the run can."""
-        from airflow.models.xcom import XComModel
-        from airflow.utils.session import create_session
-
-        with create_session() as session:
-            run = self._run(session)
-            XComModel.set(
-                key,
-                value,
-                dag_id=run.dag_id,
-                task_id=task_id,
-                run_id=self.run_id,
-                map_index=-1,
-                serialize=False,  # as a task's own
-                session=session,
-            )
+        self._run.xcoms.setdefault((task_id, -1), {})[key] = value
 
     def tries(self, task_id: str) -> int:
         """Return how often a task was tried."""
-        from airflow.utils.session import create_session
-
-        with create_session() as session:
-            return int(self._run(session).get_task_instance(task_id, session=session).try_number)
-
-    def _run(self, session: Session) -> DagRun:
-        from airflow.models.dagrun import DagRun
-        from sqlalchemy import select
-
-        run = session.scalars(select(DagRun).where(DagRun.run_id == self.run_id)).one()
-        run.dag = self._scheduled
-        return run
-
-    def _ready(self, run: DagRun, session: Session) -> list[Any]:
-        """Return the task instances that may run now, scheduled."""
-        from airflow.sdk import timezone
-
-        session.expire_all()
-        run.dag = self._scheduled
-        schedulable, _ = run.update_state(session=session)
-        for ti in schedulable:
-            ti.try_number += ti.state != "up_for_reschedule"
-            ti.state = "scheduled"
-            ti.scheduled_dttm = timezone.utcnow()
-        session.commit()
-        return [ti for ti in run.get_task_instances(session=session) if ti.state == "scheduled"]
+        return self._run.walk.tries.get(task_id, 0)

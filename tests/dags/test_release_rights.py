@@ -18,6 +18,7 @@ from airflow_wxa.dags.wxa_rollback import rollback_dag
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import calls, register_dag
+from tests.dags.scheduled import Scheduled
 from tests.dags.stepwise import Stepwise
 from tests.dags.test_release_approval import approved_by_hand
 
@@ -64,7 +65,7 @@ def token_of(role: str) -> str:
 class Attacker:
     """A user with a role, who tries things with one run."""
 
-    def __init__(self, server: httpx.Client, run: Stepwise, role: str) -> None:
+    def __init__(self, server: httpx.Client, run: Scheduled, role: str) -> None:
         self._server, self._run, self._headers = server, run, {"Authorization": f"Bearer {token_of(role)}"}
         self.statuses: list[tuple[str, int]] = []
 
@@ -110,7 +111,7 @@ def test_no_role_releases_what_nobody_approved_or_writes_a_platform_list_that_is
     server: httpx.Client, wxa_default: RunningSandbox, role: str
 ) -> None:
     asked = {"approval": True, "approvers": ["wu"], "on_platform_list_empty": "register", "platform_domains": []}
-    run = Stepwise(asked | {"platform_domains": ["m.example.com", "new.example.com"]}, triggered_by=role)
+    run = Scheduled(asked | {"platform_domains": ["m.example.com", "new.example.com"]}, triggered_by=role)
     assert run.go_on() == "running"
     attacker = Attacker(server, run, role)
     approval = approved_by_hand(run)

@@ -20,7 +20,7 @@ from airflow_wxa.sandbox.server import serve
 from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.questions import Fact, Question
 from airflow_wxa.store.tables import fleet_app, fleet_run
-from tests.airflow_session import answering, register_dag, run_dag
+from tests.airflow_session import answering, run_dag
 from tests.fleet.fleets import appid, fleet_connection, fleet_world, manifest
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Fleet:
 
     def __init__(self, sandbox: RunningSandbox, world: World) -> None:
         self.sandbox, self.world = sandbox, world
-        self.dag = register_dag(fleet_release_dag())
+        self.dag = fleet_release_dag()
 
     def release(self, text: str, **params: Any) -> Run:
         return run_dag(self.dag, **{"approval": False, "shard_size": 2, "manifest": text} | params)
@@ -333,8 +333,8 @@ def test_a_fleet_is_told_wave_by_wave(fleet: Callable[..., Fleet], rejected: lis
         here.world.mini_programs[position].audit.result = "rejected"
     tell = WxaNotifier(lambda context: said.append(f"{context['wxa_event']} {context['wxa_text'].splitlines()[-1]}"))
     each = {"on_success_callback": tell, "on_failure_callback": tell}
-    dag = register_dag(fleet_release_dag("told_fleet", default_args=each))
-    dag.test(run_conf={"approval": False, "shard_size": 2, "manifest": manifest(9, waves=WAVES)})
+    dag = fleet_release_dag("told_fleet", default_args=each)
+    run_dag(dag, approval=False, shard_size=2, manifest=manifest(9, waves=WAVES))
     assert said == told
 
 

@@ -20,7 +20,7 @@ from airflow_wxa.notifications.notifier import EVENTS
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.sensors import WxaAuditSensor
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
-from tests.airflow_session import answering, register_dag
+from airflow_wxa.testing import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -209,10 +209,8 @@ def test_a_release_says_each_thing_once() -> None:
     kept = Kept()
     tell = WxaNotifier(kept)
     told: dict[str, Any] = {"notifiers": [tell], "on_success_callback": tell, "on_failure_callback": tell}
-    dag = register_dag(release_dag("told_release", default_args=told))
     params = {"appid": APPID, "webviewdomain": ["https://m.example.com"], "template_id": 47, "user_version": "1.4.0"}
-    with answering("Approve"):
-        run = dag.test(run_conf=params)
-    assert str(run.state) == "success"
+    run = walk(release_dag("told_release", default_args=told), params)
+    assert run.state == "success"
     assert [each.partition("|")[0] for each in kept.sent] == ["audit_ended", "approval_wanted"]
     assert f"Release 1.4.0 of {APPID}?" in kept.sent[1]

@@ -16,7 +16,7 @@ from airflow_wxa.operators import (
 )
 from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from tests.airflow_session import calls, connection, register_dag, run_dag
+from tests.airflow_session import connection, register_dag, run_dag
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import Platform, RunningSandbox
@@ -171,42 +171,6 @@ def test_an_answer_without_a_road_fails(wxa_default: RunningSandbox, errcode: in
     )
     with pytest.raises(AirflowFailException, match=f"errcode {errcode}"):
         operator.execute({})
-
-
-def test_the_plain_operator_maps_over_mini_programs(
-    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_default.url, timeout=5))
-    with DAG("mapped", schedule=None) as dag:
-        WxaSetWebviewDomainOperator.partial(task_id="each", appid=APPID).expand_kwargs(
-            [
-                {"action": "add", "webviewdomain": ["https://a.example.com"]},
-                {"action": "add", "webviewdomain": ["https://b.example.com", "https://c.example.com"]},
-                {"action": None},
-            ]
-        )
-        WxaSetWebviewDomainOperator.partial(task_id="reads", action="get").expand(appid=[APPID, APPID])
-    run = run_dag(register_dag(dag))
-    assert run.states == {"each": "success,success,success", "reads": "success,success"}
-    assert names_of_instances("mapped") == {APPID}
-    writes = [entry.body for entry in calls(wxa_default.journal, SET) if entry.body.get("action") != "get"]
-    assert sorted(writes, key=str) == sorted(
-        [
-            {"action": "add", "webviewdomain": ["https://a.example.com"]},
-            {"action": "add", "webviewdomain": ["https://b.example.com", "https://c.example.com"]},
-            {},
-        ],
-        key=str,
-    )
-
-
-def names_of_instances(dag_id: str) -> set[str | None]:
-    from airflow.models.taskinstance import TaskInstance  # noqa: PLC0415  (Airflow is set up first)
-    from airflow.utils.session import create_session  # noqa: PLC0415
-    from sqlalchemy import select  # noqa: PLC0415
-
-    with create_session() as session:
-        return {each.rendered_map_index for each in session.scalars(select(TaskInstance).filter_by(dag_id=dag_id))}
 
 
 @pytest.mark.parametrize(

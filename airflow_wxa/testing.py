@@ -1,0 +1,355 @@
+"""Test a DAG in a quarter of a second: :func:`walk` carries it out in this process, without database or scheduler.
+
+``pytest_plugins = ["airflow_wxa.testing"]`` in a ``conftest.py`` brings the fixtures in: ``wxa_sandbox`` (an emulated
+WeChat that holds ``wxa_world``) and ``wxa_default`` (the same behind the Connection ``wxa_default``).
+"""
+# ruff: noqa: SLF001  (a mapped task tells its length to nobody else; pauses are shortened where they are)
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from contextlib import aclosing, contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from graphlib import TopologicalSorter
+from itertools import count
+from math import prod
+from typing import TYPE_CHECKING, Any, Final, cast
+from uuid import UUID, uuid4
+
+import pytest
+from airflow.sdk._shared.module_loading import import_string
+from airflow.sdk.api.datamodels._generated import DagRun, TIRunContext
+from airflow.sdk.exceptions import ErrorType
+from airflow.sdk.execution_time import comms
+from airflow.sdk.execution_time.supervisor import set_supervisor_comms
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance, finalize, log, run
+from airflow.sdk.serde import deserialize, serialize
+
+from airflow_wxa.client import delivery
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN, wxa_sandbox, wxa_world
+from airflow_wxa.steps import lag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from airflow.sdk import DAG, Context
+
+    from airflow_wxa.sandbox.server import RunningSandbox
+
+__all__ = ["Walk", "connection", "walk", "wxa_default", "wxa_sandbox", "wxa_world"]
+
+_numbers = count(1)
+_FAILED: Final = {"failed", "upstream_failed"}
+
+
+def _failed(seen: set[str]) -> str:
+    return "upstream_failed" if _FAILED & seen else ""
+
+
+#: Trigger rule → the state that a task takes in place of a start, by the states before it; ``""``: it is started.
+_INSTEAD: Final[Mapping[str, Callable[[set[str]], str]]] = {
+    "all_success": lambda seen: _failed(seen) or ("skipped" if "skipped" in seen else ""),
+    "none_failed": _failed,
+    "none_failed_min_one_success": lambda seen: _failed(seen) or ("" if "success" in seen else "skipped"),
+    "one_success": lambda seen: "" if "success" in seen else _failed(seen) or "skipped",
+    "one_failed": lambda seen: "" if _failed(seen) else "skipped",
+    "all_done_min_one_success": lambda seen: (
+        "skipped" if "skipped" in seen else "" if "success" in seen else _failed(seen)
+    ),
+    "all_done": lambda _seen: "",
+    "always": lambda _seen: "",
+}
+
+
+@dataclass(kw_only=True)
+class Walk:
+    """The end of a run.
+
+    :param state: of the run: ``success`` or ``failed``.
+    :param states: task id → state; of a mapped task, the states by map index joined by commas.
+    :param xcoms: task id → return value, ``None`` without one; of a mapped task a list.
+    :param errors: task id → the error that failed it for good.
+    :param tries: task id → number of tries; tasks that were not started are left out.
+    :param questions: task id → the question to a person: ``subject``, ``body``, ``options``, ``assigned_users``.
+    """
+
+    state: str = "running"
+    states: dict[str, str] = field(default_factory=dict)
+    xcoms: dict[str, Any] = field(default_factory=dict)
+    errors: dict[str, BaseException] = field(default_factory=dict)
+    tries: dict[str, int] = field(default_factory=dict)
+    questions: dict[str, Any] = field(default_factory=dict)
+
+
+def walk(
+    dag: DAG,
+    conf: Mapping[str, Any] | None = None,
+    *,
+    answers: str | Mapping[str, str] = "Approve",
+    answered_by: str = "release-manager",
+    triggered_by: str = "test",
+    mark_success: Collection[str] = (),
+) -> Walk:
+    """Carry a DAG out, each task after those before it, and return the end of the run.
+
+    Tasks run by Airflow's own task runner, as on a worker: templates, ``pre_execute``, callbacks, retries and
+    reschedules (without the wait), XComs as JSON, branches and other skips, mapped tasks and mapped task groups.
+    Triggers run in line. Requests to the supervisor are answered here, so neither a metadata database nor a scheduler
+    is needed; Connections and Variables come from the environment. Not here, but in ``DAG.test``, which takes several
+    times as long: setup and teardown, mapped tasks inside mapped task groups, other DAGs, callbacks of the DAG itself.
+
+    :param conf: param → value, as given when a run is triggered; the DAG itself keeps its defaults.
+    :param answers: the option that a person chooses, or task id → option; without an answer its time runs out.
+    :param answered_by: id of the person who chooses.
+    :param triggered_by: id of the user who triggers the run.
+    :param mark_success: ids of tasks that somebody marks as success in place of running them.
+    :raises ParamValidationError: ``conf`` is refused, as when a run is triggered.
+    :raises WxaSpecError: the DAG needs something that a walk does not have.
+    """
+    run = _Run(dag, dict(conf or {}), answers, answered_by, triggered_by)
+    at_sigterm = signal.getsignal(signal.SIGTERM)
+    try:
+        run.go_on(mark_success)
+    finally:
+        signal.signal(signal.SIGTERM, at_sigterm)  # Airflow's task runner sets its own
+    return run.ended()
+
+
+@dataclass
+class _Run:
+    """A run, and the supervisor that answers its tasks."""
+
+    dag: DAG
+    conf: dict[str, Any]
+    answers: str | Mapping[str, str]
+    answered_by: str
+    triggered_by: str
+    walk: Walk = field(default_factory=Walk)
+    states: dict[tuple[str, int], str] = field(default_factory=dict)
+    xcoms: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
+    kept: dict[tuple[UUID, str], Any] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    tried: dict[str, int] = field(default_factory=dict)
+    task_id: str = ""
+    instances: int = 0
+
+    def __post_init__(self) -> None:
+        params = deepcopy(self.dag.params)
+        params.update(self.conf)
+        params.validate()
+        dates = ("logical_date", "data_interval_start", "data_interval_end", "run_after", "start_date")
+        told: dict[str, Any] = {"dag_id": self.dag.dag_id, "run_id": f"walk__{next(_numbers)}", "run_type": "manual"}
+        told |= {"state": "running", "conf": self.conf, "triggering_user_name": self.triggered_by}
+        told |= {"end_date": None, "consumed_asset_events": [], "partition_key": None}
+        self.run = DagRun.model_validate(told | dict.fromkeys(dates, datetime.now(UTC)))
+
+    def go_on(self, marked: Collection[str] = ()) -> None:
+        """Bring every task to its end that has not ended."""
+        before = {task.task_id: task.upstream_task_ids for task in self.dag.tasks}
+        for task_id in TopologicalSorter(before).static_order():
+            if not self.indexes(task_id):
+                self._carry(self.dag.task_dict[task_id], is_marked=task_id in marked)
+
+    def ended(self) -> Walk:
+        """Return the end of the run; its last tasks decide."""
+        for task_id in self.dag.task_dict:
+            mine = self.indexes(task_id)
+            self.walk.states[task_id] = ",".join(self.states[task_id, index] for index in mine)
+            returned = [deserialize(self.xcoms.get((task_id, index), {}).get("return_value")) for index in mine]
+            self.walk.xcoms[task_id] = returned[0] if mine == [-1] else returned
+        last = {self.states[task.task_id, index] for task in self.dag.leaves for index in self.indexes(task.task_id)}
+        self.walk.state = "failed" if last & _FAILED else "success"
+        return self.walk
+
+    def indexes(self, task_id: str) -> list[int]:
+        """Return the map indexes of a task's instances."""
+        return sorted(index for each, index in self.states if each == task_id)
+
+    def _carry(self, task: Any, *, is_marked: bool) -> None:
+        """Run each instance of a task, or give it the state that it takes instead."""
+        group = task.get_closest_mapped_task_group()
+        beside = {each for each in task.upstream_task_ids if group and self._group(each) is group}
+        is_expanded = any((each, -1) not in self.states for each in beside)
+        state = "skipped" if task.task_id in self.skipped else "" if is_expanded else self._instead(task, beside, -1)
+        mapped = [group._expand_input] if group else []
+        mapped += [task._get_specified_expand_input()] if task.is_mapped else []
+        if len(mapped) > 1:
+            raise _not_known(f"{task.task_id} is mapped inside a mapped task group")
+        if mapped and not state:
+            length = self._length(task, mapped[0].value)
+            self.instances, state = length or 0, {None: "upstream_failed", 0: "skipped"}.get(length, "")
+        for index in range(self.instances) if mapped and not state else [-1]:
+            instead = state or (self._instead(task, beside, index) if group else "")
+            self.states[task.task_id, index] = instead or ("success" if is_marked else self._run(task, index))
+
+    def _group(self, task_id: str) -> object:
+        return self.dag.task_dict[task_id].get_closest_mapped_task_group()
+
+    def _instead(self, task: Any, beside: set[str], index: int) -> str:
+        """Return the state that an instance takes in place of a start; ``""``: it is started.
+
+        :param beside: the tasks before it in its mapped task group, of which one instance each counts.
+        """
+        seen = {self.states[each, index] for each in beside}
+        seen |= {self.states[each, at] for each in task.upstream_task_ids - beside for at in self.indexes(each)}
+        if task.trigger_rule not in _INSTEAD:
+            raise _not_known(f"{task.task_id} has the trigger rule {task.trigger_rule.value}")
+        return _INSTEAD[task.trigger_rule](seen) if seen else ""
+
+    def _length(self, task: Any, value: Any) -> int | None:
+        """Return the number of instances of a mapped task; ``None``: the XCom to map over is missing."""
+        with self._supervised(task, -1, uuid4(), 1, {}) as (_, context):
+            given = value.values() if isinstance(value, dict) else [value]
+            lists = [each.resolve(context) if hasattr(each, "resolve") else each for each in given]
+            return None if any(each is None for each in lists) else prod(map(len, lists))
+
+    @contextmanager
+    def _supervised(
+        self, task: Any, index: int, ti_id: UUID, number: int, resumed: Mapping[str, Any]
+    ) -> Iterator[tuple[Any, Context]]:
+        """Give a task instance and its context, and answer its requests."""
+        left = number - self.tried.get(task.task_id, 0) <= task.retries
+        server = {"dag_run": self.run, "max_tries": task.retries, "should_retry": left, **resumed}
+        told = {"id": ti_id, "dag_version_id": ti_id, "task": task, "task_id": task.task_id, "map_index": index}
+        told |= {"dag_id": self.dag.dag_id, "run_id": self.run.run_id, "try_number": number, "max_tries": task.retries}
+        told |= {"start_date": datetime.now(UTC), "_ti_context_from_server": TIRunContext.model_validate(server)}
+        ti = RuntimeTaskInstance.model_construct(None, **told)
+        self.task_id = task.task_id
+        with set_supervisor_comms(self):
+            yield ti, ti.get_template_context()
+
+    def _run(self, task: Any, index: int, attempt: tuple[UUID, int, dict[str, Any]] | None = None) -> str:
+        """Run an instance until it has ended, and return its state."""
+        self.began = datetime.now(UTC)
+        ti_id, number, resumed = attempt or (uuid4(), self.tried.get(task.task_id, 0) + 1, dict[str, Any]())
+        while True:
+            if not resumed:
+                self.xcoms.pop((task.task_id, index), None)
+            with self._supervised(task, index, ti_id, number, resumed) as (ti, context):
+                state, said, error = run(ti, context, log)
+                context["exception"] = error
+                finalize(ti, state, context, log, error)
+                self.walk.tries[task.task_id] = number
+                if state == "failed" and error is not None:
+                    self.walk.errors[task.task_id] = error
+                if state in {"success", "failed", "skipped"}:
+                    return str(state.value)
+                number += state == "up_for_retry"
+                resumed = {} if state == "up_for_retry" else self._resumed(ti, said, resumed)
+
+    def _resumed(self, ti: Any, said: Any, before: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what an instance that waited goes on with."""
+        if hasattr(said, "reschedule_date"):
+            return {"task_reschedule_count": before.get("task_reschedule_count", 0) + 1}
+        is_question = getattr(said, "classpath", ".HITLTrigger").endswith(".HITLTrigger")
+        try:
+            event = self.answer(ti, said) if is_question else asyncio.run(_first_event(said))
+        except TimeoutError:
+            return {"next_method": "__fail__", "next_kwargs": {"error": "Trigger timeout"}}
+        return {"next_method": said.next_method, "next_kwargs": {**(said.next_kwargs or {}), "event": serialize(event)}}
+
+    def answer(self, _ti: Any, _said: Any) -> dict[str, Any]:
+        """Return the event of a person's answer, or of the time for it being over."""
+        chosen = self.answers if isinstance(self.answers, str) else self.answers.get(self.task_id)
+        if chosen is None:
+            return {"error": "no answer in time", "error_type": "timeout"}
+        answer = {"chosen_options": [chosen], "params_input": {}, "responded_at": datetime.now(UTC), "timedout": False}
+        return answer | {"responded_by_user": {"id": self.answered_by, "name": self.answered_by}}
+
+    def send(self, msg: Any) -> Any:
+        """Answer a request of a task."""
+        name = type(msg).__name__
+        if name in _NOTED.split():
+            return comms.OKResponse(ok=True)
+        if name not in _ANSWERS:
+            raise _not_known(f"{self.task_id} asks for {name}")
+        return _ANSWERS[name](self, msg)
+
+    async def asend(self, msg: Any) -> Any:
+        """Answer a request of a trigger."""
+        return self.send(msg)
+
+    def pushed(self, msg: Any) -> list[Any]:
+        """Return the XComs of all instances of a task."""
+        found = [self.xcoms[each] for each in sorted(self.xcoms) if each[0] == msg.task_id]
+        return [each[msg.key] for each in found if msg.key in each]
+
+    def ask(self, msg: Any) -> Any:
+        """Keep a question, and return it as it is shown."""
+        self.walk.questions[self.task_id] = msg
+        return comms.HITLDetailRequestResult(**msg.model_dump(exclude={"type"}))
+
+
+def _of(msg: Any) -> tuple[str, int]:
+    return msg.task_id, -1 if msg.map_index is None else msg.map_index
+
+
+def _not_known(what: str) -> WxaSpecError:
+    return WxaSpecError(
+        "walk cannot go on", [what], next_step="test this DAG with DAG.test", source="airflow-wxa docs test-a-dag"
+    )
+
+
+async def _first_event(deferred: Any) -> Any:
+    """Return the payload of a trigger's first event; the trigger is made from its serialised form, as usual."""
+    kwargs, timeout = cast("dict[str, Any]", deserialize(deferred.trigger_kwargs)), deferred.trigger_timeout
+    async with aclosing(import_string(deferred.classpath)(**kwargs).run()) as events:
+        return (await asyncio.wait_for(anext(events), timeout.total_seconds() if timeout else None)).payload
+
+
+_NOTED: Final = (
+    "SetRenderedFields SetRenderedMapIndex MaskSecret "
+    "SucceedTask TaskState RetryTask RescheduleTask DeferTask AwaitInputTask"
+)
+#: Request → its answer.
+_ANSWERS: Final[Mapping[str, Callable[[_Run, Any], Any]]] = {
+    # Connections and Variables of the environment were looked for before.
+    "GetConnection": lambda _run, _msg: comms.ErrorResponse(error=ErrorType.CONNECTION_NOT_FOUND),
+    "GetVariable": lambda _run, _msg: comms.ErrorResponse(error=ErrorType.VARIABLE_NOT_FOUND),
+    "SetXCom": lambda run, msg: run.xcoms.setdefault(_of(msg), {}).update({msg.key: json.loads(json.dumps(msg.value))}),
+    "GetXCom": lambda run, msg: comms.XComResult(key=msg.key, value=run.xcoms.get(_of(msg), {}).get(msg.key)),
+    "GetXComCount": lambda run, msg: comms.XComCountResponse(len=len(run.pushed(msg))),
+    "GetXComSequenceItem": lambda run, msg: comms.XComSequenceIndexResult(root=run.pushed(msg)[msg.offset]),
+    "GetXComSequenceSlice": lambda run, msg: comms.XComSequenceSliceResult(
+        root=run.pushed(msg)[msg.start : msg.stop : msg.step]
+    ),
+    "SkipDownstreamTasks": lambda run, msg: run.skipped.update(
+        (each if isinstance(each, str) else each[0], run.task_id)
+        for each in msg.tasks
+        if isinstance(each, str) or each[1] == -1
+    ),
+    "GetTaskStateStore": lambda run, msg: run.kept.get((msg.ti_id, msg.key)),
+    "SetTaskStateStore": lambda run, msg: run.kept.update(
+        {(msg.ti_id, msg.key): comms.TaskStateStoreResult(value=msg.value)}
+    ),
+    "GetTaskRescheduleStartDate": lambda run, _msg: comms.TaskRescheduleStartDate(start_date=run.began),
+    "GetTICount": lambda run, _msg: comms.TICount(count=run.instances),
+    "ValidateInletsAndOutlets": lambda _run, _msg: comms.InactiveAssetsResult(inactive_assets=[]),
+    "CreateHITLDetailPayload": lambda run, msg: run.ask(msg),
+}
+
+
+def connection(host: str, **changes: Any) -> str:
+    """Return the Connection to a sandbox with a token for its Mini Program and its platform, as JSON.
+
+    :param changes: fields of ``extra``; ``None`` leaves one out.
+    """
+    extra = {"authorizer_access_tokens": {APPID: MERCHANT_TOKEN}, "component_access_token": PLATFORM_TOKEN} | changes
+    kept = {name: value for name, value in extra.items() if value is not None}
+    return json.dumps({"conn_type": "wxa", "host": host, "extra": kept})
+
+
+@pytest.fixture
+def wxa_default(wxa_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
+    """Serve ``wxa_world`` behind the Connection ``wxa_default``; pauses and polls are as many, but take no time."""
+    monkeypatch.setattr(lag, "_PAUSES", (0.0,) * len(lag._PAUSES))
+    monkeypatch.setattr(delivery, "PAUSES", (0.0,) * len(delivery.PAUSES))
+    for name in ("PRIVACY", "AUDIT"):
+        monkeypatch.setenv(f"AIRFLOW__WXA__{name}_POLL_SECONDS", "0.01")
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_sandbox.url))
+    return wxa_sandbox

@@ -1,0 +1,271 @@
+"""All runs through Airflow's own scheduling: each road once, approvals, Clear, marks, mapping, retries, trigger rules.
+
+Every other test of a DAG walks; here a walk ends as ``DAG.test`` does, with the same states and XComs.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import nullcontext
+from itertools import combinations_with_replacement, product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG, task, task_group
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
+from airflow_wxa.operators import WxaSetWebviewDomainOperator
+from airflow_wxa.sandbox.testing import APPID
+from tests.airflow_session import (
+    a_person_answers,
+    calls,
+    connection,
+    load_release_dag,
+    register_dag,
+    run_dag,
+    whole_run,
+)
+from tests.dags.scheduled import Scheduled
+from tests.dags.stepwise import PLAIN, Stepwise
+from tests.dags.test_release_roads import ROADS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_wxa.sandbox import RunningSandbox
+    from airflow_wxa.testing import Walk
+    from tests.dags.test_release_roads import Arrange
+
+pytestmark = pytest.mark.usefixtures("airflow_database", "wxa_default")
+
+#: Of the roads that end with the same states, the first.
+ONCE = list({states: (name, arrange, params) for name, arrange, params, states in reversed(ROADS)}.values())
+TESTS = Path(__file__).parents[1]
+
+
+def told(run: Walk) -> dict[str, Any]:
+    """Return by task what a walk and a run must have alike; the time and WeChat's ids of calls differ."""
+    found = {"": run.state}
+    for task_id, state in run.states.items():
+        said = [run.xcoms.get(task_id), str(run.errors.get(task_id)), run.tries.get(task_id)]
+        found[task_id] = state + re.sub(r"'release_time': \d+|'at': '[^']+'|rid [\w-]+", "", str(said))
+    return found
+
+
+def both(dag: Callable[[], DAG], conf: dict[str, Any], answer: str | None = None) -> tuple[Walk, Walk]:
+    """Walk a DAG, and run it."""
+    walked = run_dag(dag(), answers=answer, **conf)
+    with a_person_answers(answer) if answer else nullcontext():
+        return walked, whole_run(register_dag(dag()), **conf)
+
+
+@pytest.mark.parametrize(("name", "arrange", "params"), [pytest.param(*road, id=road[0]) for road in ONCE])
+def test_a_walk_ends_as_the_run_does_on_every_road(
+    wxa_default: RunningSandbox, name: str, arrange: Arrange, params: dict[str, Any]
+) -> None:
+    answer = params.get("answer")
+    conf = PLAIN | {key: value for key, value in params.items() if key != "answer"}
+    arrange(wxa_default)
+    walked = run_dag(load_release_dag(), answers=answer, **conf)
+    wxa_default.reset()
+    arrange(wxa_default)
+    with a_person_answers(answer) if answer else nullcontext():
+        assert told(walked) == told(whole_run(load_release_dag(), **conf))
+
+
+@task
+def listed() -> list[int]:
+    return [1, 2, 3]
+
+
+@task(retries=1)
+def doubled(number: int, plus: int, ti: Any) -> int:
+    """Skip three, and let two take another try."""
+    if number == 3:
+        raise AirflowSkipException
+    if number == 2 and ti.try_number == 1:
+        raise ValueError("once more")
+    return 2 * number + plus
+
+
+@task(trigger_rule="all_done")
+def summed(numbers: Any) -> int:
+    return sum(numbers)
+
+
+@task
+def checked(number: int) -> int:
+    if number > 1:
+        raise AirflowFailException("two") if number == 2 else AirflowSkipException
+    return number
+
+
+@task(trigger_rule="none_failed")
+def carried(number: int | None) -> str:
+    return f"carried {number}"
+
+
+@task_group
+def group(number: int) -> Any:
+    return carried(checked(number))
+
+
+@task(trigger_rule="all_done")
+def ended(those: Any) -> list[str]:
+    return list(those)
+
+
+def mapped() -> DAG:
+    """Return a DAG with mapped tasks, one of which tries again, and a mapped group that fails and skips in parts."""
+    with DAG("mapped_walk", schedule=None) as dag:
+        numbers = listed()
+        summed(doubled.partial(plus=1).expand(number=numbers))
+        ended(group.expand(number=numbers))
+        doubled.override(task_id="products").expand(number=[1, 2], plus=numbers)
+        doubled.override(task_id="nothing").partial(plus=1).expand(number=[])
+    return dag
+
+
+def test_mapped_tasks_and_groups_end_as_they_do_in_a_run() -> None:
+    walked, ran = both(mapped, {})
+    assert told(walked) == told(ran)
+    assert walked.states["group.carried"] == "success,upstream_failed,success"
+    assert walked.xcoms["summed"] == 8
+
+
+def test_the_plain_operator_maps_over_mini_programs(
+    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_default.url, timeout=5))
+    with DAG("mapped", schedule=None) as dag:
+        WxaSetWebviewDomainOperator.partial(task_id="each", appid=APPID).expand_kwargs(
+            [
+                {"action": "add", "webviewdomain": ["https://a.example.com"]},
+                {"action": "add", "webviewdomain": ["https://b.example.com", "https://c.example.com"]},
+                {"action": None},
+            ]
+        )
+        WxaSetWebviewDomainOperator.partial(task_id="reads", action="get").expand(appid=[APPID, APPID])
+    run = whole_run(register_dag(dag))
+    assert run.states == {"each": "success,success,success", "reads": "success,success"}
+    assert names_of_instances("mapped") == {APPID}
+    sent = [entry.body for entry in calls(wxa_default.journal, "/wxa/setwebviewdomain")]
+    writes = [body for body in sent if body.get("action") != "get"]
+    assert sorted(writes, key=str) == sorted(
+        [
+            {"action": "add", "webviewdomain": ["https://a.example.com"]},
+            {"action": "add", "webviewdomain": ["https://b.example.com", "https://c.example.com"]},
+            {},
+        ],
+        key=str,
+    )
+
+
+def names_of_instances(dag_id: str) -> set[str | None]:
+    from airflow.models.taskinstance import TaskInstance  # noqa: PLC0415  (Airflow is set up first)
+    from airflow.utils.session import create_session  # noqa: PLC0415
+    from sqlalchemy import select  # noqa: PLC0415
+
+    with create_session() as session:
+        return {each.rendered_map_index for each in session.scalars(select(TaskInstance).filter_by(dag_id=dag_id))}
+
+
+RULES = (
+    *("all_success", "none_failed", "none_failed_min_one_success", "one_success", "one_failed"),
+    *("all_done", "all_done_min_one_success"),
+)
+
+
+@task
+def leads_to(state: str) -> None:
+    if state != "success":
+        raise AirflowSkipException if state == "skipped" else AirflowFailException
+
+
+def rules() -> DAG:
+    """Return a DAG in which each trigger rule meets each pair of states."""
+    with DAG("ruled_walk", schedule=None) as dag:
+        before = {state: leads_to.override(task_id=state)(state) for state in ("success", "failed", "skipped")}
+        before["upstream_failed"] = leads_to.override(task_id="upstream_failed")("success")
+        before["failed"] >> before["upstream_failed"]
+        for rule, pair in product(RULES, combinations_with_replacement(before, 2)):
+            behind = leads_to.override(task_id=".".join([rule, *pair]), trigger_rule=rule)("success")
+            [before[state] for state in pair] >> behind
+    return dag
+
+
+def test_trigger_rules_hold_in_a_walk_as_in_a_run() -> None:
+    walked, ran = (told(each) for each in both(rules, {}))
+    assert len(walked) == 1 + 4 + 70
+    # Where a failure meets a skip, the one that ended first decides in a run.
+    unsure = {each for each in walked if each.startswith("all_success.") and "skipped" in each and "fail" in each}
+    assert {each for each in walked if walked[each] != ran[each]} <= unsure
+
+
+@pytest.mark.parametrize("answer", ["Approve", "Reject"])
+def test_a_change_of_the_platforms_list_ends_as_it_does_in_a_run(wxa_default: RunningSandbox, answer: str) -> None:
+    walked = run_dag(platform_domains_dag(), answers=answer, approval=True, hosts=["shop.example.org"])
+    wxa_default.reset()
+    with a_person_answers(answer):
+        ran = whole_run(register_dag(platform_domains_dag()), approval=True, hosts=["shop.example.org"])
+    assert (walked.state, walked.states) == (ran.state, ran.states)
+
+
+def cleared(run: Stepwise | Scheduled) -> None:
+    """Clear submit_audit of a run that has ended."""
+    run.go_on()
+    run.clear("submit_audit")
+    run.go_on()
+
+
+def marked(run: Stepwise | Scheduled) -> None:
+    """Mark tasks, and go on."""
+    run.go_on(until="wait_for_audit")
+    run.mark("wait_for_audit", "failed")
+    run.go_on()
+    run.clear("wait_for_audit")
+    run.go_on(until="release")
+    run.mark("release", "success")
+    run.go_on()
+
+
+def asked_again(run: Stepwise | Scheduled) -> None:
+    """Reject, clear what the rejection skipped, and clear the approval itself."""
+    run.go_on()
+    run.be_answered("Reject")
+    run.go_on()
+    run.clear("release")
+    assert run.go_on() == "success"
+    run.clear("approve_release")
+    assert run.go_on() == "running"
+    run.be_answered("Approve")
+    run.go_on()
+
+
+@pytest.mark.parametrize("done", [cleared, marked, asked_again])
+def test_clear_marks_and_late_answers_do_to_a_walk_as_to_a_run(
+    wxa_default: RunningSandbox, done: Callable[[Stepwise | Scheduled], None]
+) -> None:
+    seen = []
+    for kind in (Stepwise, Scheduled):
+        run = kind({"approval": done is asked_again})
+        done(run)
+        released = wxa_default.journal.count("/wxa/release")
+        errors = {task_id: str(error).partition("\n")[0] for task_id, error in run.errors.items()}
+        seen.append((run.states, run.go_on(), released, errors))
+        wxa_default.reset()
+    assert seen[0] == seen[1]
+
+
+def test_no_other_test_runs_a_dag_as_a_whole() -> None:
+    whole = re.compile(r"\b(whole_run|Scheduled|a_person_answers)\b|\.test\(")
+    elsewhere = {path.name for path in TESTS.rglob("*.py") if whole.search(path.read_text("utf-8"))}
+    # test_release_rights.py attacks runs through the API server of Airflow's database.
+    assert elsewhere == {Path(__file__).name, "airflow_session.py", "scheduled.py", "test_release_rights.py"}
+
+
+def test_the_how_to_shows_a_test_that_runs() -> None:
+    example = (TESTS / "dags/test_composed.py").read_text("utf-8")
+    assert f"```python\n{example}```\n" in (TESTS.parent / "docs/how-to/test-a-dag.md").read_text("utf-8")
