@@ -9,8 +9,7 @@ import inspect
 import json
 import re
 from dataclasses import dataclass
-from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.airflow_session import ROOT  # first: it gives Airflow a home of its own
 
@@ -20,9 +19,14 @@ from airflow_wxa.api.call import body_schema  # isort: skip
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind  # isort: skip
 from airflow_wxa.cli.doctor.rules import RULES  # isort: skip
 from airflow_wxa.fleet.schema import SCHEMA_FILE, manifest_schema  # isort: skip
+from airflow_wxa.get_provider_info import get_provider_info  # isort: skip
 from airflow_wxa.hooks.taskflow import ReleaseSteps  # isort: skip
 from airflow_wxa.hooks.wxa import WxaHook  # isort: skip
+from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator  # isort: skip
+from airflow_wxa.operators.fleet import WxaFleetShardOperator  # isort: skip
 from airflow_wxa.release import FIELDS, Field  # isort: skip
+
+from tests.stubs import stubs, typed  # isort: skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -143,33 +147,25 @@ def _class(cls: type[Any]) -> str:
 
 
 def _method(name: str, documented: Any, method: Callable[..., Any]) -> str:
-    said = read(documented.__doc__)
+    said, act = read(documented.__doc__), _act_of(method)
     head = [f"### `{name}`\n", f"`{_signature(method)}`\n"]
-    if act := getattr(method, "act", None):
-        same = f"Arguments, outcome and errors are those of `{operator_of(act).__name__}`.\n"
+    if act and (operator := operator_of(act[0])):
+        same = f"Arguments, outcome and errors are those of `{operator.__name__}`.\n"
         return "\n".join([*head, _markdown(said.text.split("\n\n")[0]), "", same])
-    rows = [f"- `{each}`: {_cell(text)}" for each, text in said.params.items()]
-    raises = [f"- raises `{each}`: {_cell(text)}" for each, text in said.raises] or _raises(inspect.getsource(method))
+    params = {name: text for each in [*reversed(act), method] for name, text in read(each.__doc__).params.items()}
+    rows = [f"- `{each}`: {_cell(text)}" for each, text in params.items()]
+    source = "\n".join(inspect.getsource(each) for each in act or [method])
+    raises = [f"- raises `{each}`: {_cell(text)}" for each, text in said.raises] or _raises(source)
     returned = [f"- returns {_cell(said.returns)}"] if said.returns else []
     return "\n".join([*head, _markdown(said.text), "", *rows, *returned, *raises, "", *_source(said)]).replace(
         "\n\n\n", "\n\n"
     )
 
 
-def operator_of(act: type[Act]) -> type[Any]:
-    """Return the operator that does an act."""
-    (found,) = (each for name in operators.__all__ if vars(each := getattr(operators, name)).get("act") is act)
-    return found
-
-
-def typed(hint: Any) -> str:
-    """Return a type as a reader writes it, without the readers of fields."""
-    if isinstance(hint, str):
-        return hint
-    if get_origin(hint) in {Union, UnionType}:
-        return " | ".join(typed(each) for each in get_args(hint))
-    bare = hint.__origin__ if get_origin(hint) is Annotated else hint
-    return re.sub(r"\b(typing|collections\.abc)\.", "", inspect.formatannotation(bare)).replace("NoneType", "None")
+def operator_of(act: type[Act]) -> Any:
+    """Return the operator that does an act; ``None``: there is none."""
+    found = [each for name in operators.__all__ if getattr(each := getattr(operators, name), "act", None) is act]
+    return min(found, key=lambda each: len(each.__mro__), default=None)  # a branch operator does the same act
 
 
 def _signature(method: Callable[..., Any]) -> str:
@@ -279,6 +275,14 @@ def endpoints() -> str:
     return "\n".join([_ENDPOINTS_HEAD, *rows, _WITHOUT_A_ROW, *others, ""])
 
 
+def provider_info() -> str:
+    """Return what Airflow discovers of this package, with the modules that hold operators."""
+    info = get_provider_info()
+    classes = (*(getattr(operators, name) for name in operators.__all__), WxaApprovePlanOperator, WxaFleetShardOperator)
+    info["operators"][0]["python-modules"] = sorted({each.__module__ for each in classes})
+    return json.dumps(info, indent=2, ensure_ascii=False) + "\n"
+
+
 def files() -> dict[Path, str]:
     """Return each file that is made of the code, and what it must hold."""
     release, cli = _REFERENCE / "release.md", _REFERENCE / "cli.md"
@@ -287,6 +291,8 @@ def files() -> dict[Path, str]:
         _REFERENCE / "endpoints.md": endpoints(),
         release: _with_table(release, "| param | must be | default | meaning |", params()),
         cli: _with_table(cli, "| rule | level | what it looks at |", rules()),
+        **stubs((operators, sensors), described),
+        ROOT / "airflow_wxa/provider_info.json": provider_info(),
         ROOT / "airflow_wxa/fleet" / SCHEMA_FILE: json.dumps(manifest_schema(), indent=2, ensure_ascii=False) + "\n",
     }
 

@@ -1,8 +1,17 @@
 """Acts: what can be done, each declared once; operators, hook methods and fleet stages are its doors."""
 
-from airflow_wxa.acts.account import ApplyPrivacyInterface, GetPrivacySetting
+from airflow_wxa.acts.account import ApplyPrivacyInterface, GetPrivacySetting, SetPrivacySetting
 from airflow_wxa.acts.act import Act, OfMiniProgram
-from airflow_wxa.acts.domains import EffectiveServerDomains
+from airflow_wxa.acts.code import AuditStatus, Commit, SubmitAudit, UndoAudit, VerifyRelease
+from airflow_wxa.acts.domains import (
+    EffectiveServerDomains,
+    ModifyPlatformDomain,
+    ModifyPlatformServerDomain,
+    ModifyServerDomain,
+    SetWebviewDomain,
+    SetWebviewDomainDirectly,
+)
+from airflow_wxa.acts.gray import RevertGrayRelease
 from airflow_wxa.acts.plain import (
     BindTester,
     ChangeVisitStatus,
@@ -11,19 +20,34 @@ from airflow_wxa.acts.plain import (
     SetSupportVersion,
     SpeedUpAudit,
 )
-from airflow_wxa.acts.rollback import ListVersions
+from airflow_wxa.acts.rollback import ListVersions, VerifyRollback
+from airflow_wxa.acts.templates import AddToTemplate
 
 __all__ = [
     "Act",
+    "AddToTemplate",
     "ApplyPrivacyInterface",
+    "AuditStatus",
     "BindTester",
     "ChangeVisitStatus",
+    "Commit",
     "DeleteTemplate",
     "EffectiveServerDomains",
     "GetPrivacySetting",
     "ListVersions",
+    "ModifyPlatformDomain",
+    "ModifyPlatformServerDomain",
+    "ModifyServerDomain",
     "OfMiniProgram",
+    "RevertGrayRelease",
     "SetPrefetchDnsDomain",
+    "SetPrivacySetting",
     "SetSupportVersion",
+    "SetWebviewDomain",
+    "SetWebviewDomainDirectly",
     "SpeedUpAudit",
+    "SubmitAudit",
+    "UndoAudit",
+    "VerifyRelease",
+    "VerifyRollback",
 ]

@@ -4,8 +4,14 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from airflow_wxa.acts.act import OfMiniProgram
-from airflow_wxa.acts.fields import Name, Texts, Whole
-from airflow_wxa.steps import Step, apply_for_privacy_interface, read_privacy_setting
+from airflow_wxa.acts.fields import JsonObject, Name, Texts, Whole
+from airflow_wxa.steps import (
+    PrivacySettingOutcome,
+    Step,
+    apply_for_privacy_interface,
+    read_privacy_setting,
+    set_privacy_setting,
+)
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,26 @@ class GetPrivacySetting(OfMiniProgram):
     def step(self) -> Step[dict[str, Any]]:
         """Read it."""
         return read_privacy_setting(self.appid, self.privacy_ver)
+
+
+@dataclass(frozen=True)
+class SetPrivacySetting(OfMiniProgram):
+    """Write the privacy guide (用户隐私保护指引), unless it is so already; after the commit, before the submission.
+
+    Returns ``{"outcome": "written|unchanged", "appid", "privacy_ver"}``. With ``privacy_ver`` 2 it goes live with
+    the release. What the committed code collects and ``setting_list`` says nothing of fails by its key.
+
+    :param privacy_setting: the body of ``setprivacysetting``: ``owner_setting``, ``setting_list``, ``privacy_ver``.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/privacy_config/set_privacy_setting.html
+    """
+
+    privacy_setting: JsonObject
+    writes = ("setprivacysetting",)
+
+    def step(self) -> Step[PrivacySettingOutcome]:
+        """Write it."""
+        return set_privacy_setting(self.appid, self.privacy_setting)
 
 
 @dataclass(frozen=True)

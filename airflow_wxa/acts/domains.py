@@ -1,10 +1,152 @@
 """Acts on domains: business domains and server domains, of a Mini Program and of the platform."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, Literal
 
-from airflow_wxa.acts.act import OfMiniProgram
-from airflow_wxa.steps import Step, read_effective_server_domains
+from airflow_wxa.acts.act import OfMiniProgram, OfPlatform
+from airflow_wxa.acts.fields import Flag, JsonObject, Texts
+from airflow_wxa.api import values
+from airflow_wxa.api.server_domain import parse_server_domains
+from airflow_wxa.api.webview_domain import Action, parse_origins
+from airflow_wxa.steps import (
+    DomainListsOutcome,
+    DomainOutcome,
+    PlatformOutcome,
+    Step,
+    configure_domains,
+    configure_server_domains,
+    configure_webview_domains_directly,
+    modify_platform_domains,
+    modify_platform_server_domains,
+    read_effective_server_domains,
+)
+
+#: Says in a template that WeChat's ``action`` is left out.
+ALL: Final = "all"
+
+
+def _action(value: Any) -> Action:
+    return None if value in (None, ALL) else values.choice("add", "delete", "set", "get", ALL)(value)
+
+
+@dataclass(frozen=True)
+class SetWebviewDomain(OfMiniProgram):
+    """Bring a Mini Program's business domains (业务域名) to what ``action`` wants.
+
+    Returns the domain outcome: ``{"outcome", "appid", "action", "errcode", "errmsg", "before", "after", "added",
+    "removed"}``. 0, 89019 and 89022 succeed; 89020 and 89231 are the outcomes ``platform_list_empty`` and
+    ``individual``: the operator fails with them, the branch operator follows them.
+
+    :param action: ``"add"``, ``"delete"``, ``"set"``, ``"get"``, or ``None``: WeChat then adds every domain of the
+        platform list. A template says that with the word ``all``.
+    :param webviewdomain: origins such as ``https://m.example.com``; needed by add, delete and set.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyjumpdomain
+    """
+
+    action: Annotated[Action, _action]
+    webviewdomain: Texts = ()
+    writes = ("setwebviewdomain",)
+
+    def step(self) -> Step[DomainOutcome]:
+        """Configure them."""
+        return configure_domains(self.appid, self.action, parse_origins(self.webviewdomain))
+
+
+@dataclass(frozen=True)
+class ModifyPlatformDomain(OfPlatform):
+    """Change or read the platform's own list of business domains; every merchant of the platform is concerned.
+
+    Testing and published version are changed together. Returns ``{"outcome", "action", "testing", "published",
+    "added", "removed"}``. When WeChat cannot fetch the verification file of a host, the error hands it over: name,
+    content and where to put it.
+
+    :param action: ``"add"``, ``"delete"``, ``"set"`` or ``"get"``.
+    :param hosts: bare hosts such as ``m.example.com``.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/domain-mgnt/api_modifythirdpartyjumpdomain
+    """
+
+    action: Literal["add", "delete", "set", "get"]
+    hosts: Texts = ()
+    writes = ("modify_wxa_jump_domain",)
+
+    def step(self) -> Step[PlatformOutcome]:
+        """Change it."""
+        return modify_platform_domains(self.action, self.hosts)
+
+
+@dataclass(frozen=True)
+class ModifyPlatformServerDomain(OfPlatform):
+    """Change or read the platform's own list of server domains; every merchant of the platform is concerned.
+
+    Returns ``{"outcome", "action", "testing", "published", "added", "removed"}``. The published version is changed with
+    the testing one where there is one. What is so already is not sent: WeChat counts 50 changes a month, and the ledger
+    with it. Hosts that WeChat did not take beside errcode 0 fail the task, each by its name.
+
+    :param action: ``"add"``, ``"delete"``, ``"set"`` or ``"get"``.
+    :param hosts: bare hosts such as ``api.example.com``.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/domain-mgnt/api_modifythirdpartyserverdomain
+    """
+
+    action: Literal["add", "delete", "set", "get"]
+    hosts: Texts = ()
+    writes = ("modify_wxa_server_domain",)
+
+    def step(self) -> Step[PlatformOutcome]:
+        """Change it."""
+        return modify_platform_server_domains(self.action, self.hosts)
+
+
+@dataclass(frozen=True)
+class ModifyServerDomain(OfMiniProgram):
+    """Bring a Mini Program's server domains (服务器域名) to what ``action`` wants, in as few changes as that takes.
+
+    Returns ``{"outcome": "configured|unchanged", "appid", "endpoint", "action", "before", "after", "added",
+    "removed"}``, lists by kind. What is so already is not sent: WeChat counts 50 changes a month, and the ledger counts
+    with it. Domains that WeChat did not take beside errcode 0 fail the task, each by its name.
+
+    :param action: ``"add"``, ``"delete"``, ``"set"`` or ``"get"``. ``set`` sends all six lists: those that are left out
+        as they are.
+    :param server_domains: kind, such as ``requestdomain``, → domains with scheme; needed by add, delete and set.
+    :param direct: in direct mode, past the platform's list; effective after a release.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyserverdomain
+    """
+
+    action: Literal["add", "delete", "set", "get"]
+    server_domains: JsonObject = field(default_factory=dict)
+    direct: Flag = field(default=False, kw_only=True)
+    writes = ("modify_domain", "modify_domain_directly")
+
+    def step(self) -> Step[DomainListsOutcome]:
+        """Configure them."""
+        wanted = parse_server_domains(self.server_domains)
+        return configure_server_domains(self.appid, self.action, wanted, direct=self.direct)
+
+
+@dataclass(frozen=True)
+class SetWebviewDomainDirectly(OfMiniProgram):
+    """Bring a Mini Program's business domains in direct mode to what ``action`` wants; effective after a release.
+
+    Returns what :class:`WxaModifyServerDomainOperator` does, with the one list ``webviewdomain``. A list that is online
+    is never ``set`` again: what differs is added and deleted. When WeChat cannot read the verification file at a host
+    (86103), the error hands it over: name, content and where to put it.
+
+    :param action: ``"add"``, ``"delete"``, ``"set"`` or ``"get"``.
+    :param webviewdomain: origins; needed by add, delete and set.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyjumpdomaindirectly
+    """
+
+    action: Literal["add", "delete", "set", "get"]
+    webviewdomain: Texts = ()
+    writes = ("setwebviewdomain_directly",)
+
+    def step(self) -> Step[DomainListsOutcome]:
+        """Configure them."""
+        return configure_webview_domains_directly(self.appid, self.action, parse_origins(self.webviewdomain))
 
 
 @dataclass(frozen=True)

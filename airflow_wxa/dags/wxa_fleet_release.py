@@ -27,7 +27,7 @@ from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, read_help, wxa_dag
 from airflow_wxa.fleet.schema import RELEASE_FIELDS
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.operators.fleet import WxaFleetShardOperator
-from airflow_wxa.release.dag import param, release_params
+from airflow_wxa.release.dag import params_of, release_params
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import MappedOperator
@@ -74,10 +74,8 @@ def fleet_release_dag(
         shards_loaded = load_manifest(release_fixed)
         approve_plan = WxaApprovePlanOperator(
             task_id="approve_plan",
-            approvers=param("approvers"),
-            approver_must_differ=param("approver_must_differ"),
-            wxa_conn_id=param("wxa_conn_id"),
             pre_execute=APPROVAL,
+            **params_of(WxaApprovePlanOperator, approval_timeout_hours=None),
         )
         platform_list = check_platform_list()
         register = register_platform_domains()

@@ -7,12 +7,10 @@ and prove that version and domains are online.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import DAG, Label, get_current_context, task
 
-from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.dags.given import Given
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
 from airflow_wxa.dags.wiring import OnlyWhen, SkipUnasked, add_help, misspelt_params, wxa_dag
@@ -32,7 +30,7 @@ from airflow_wxa.operators import (
 )
 from airflow_wxa.operators.domains import domain_outcome
 from airflow_wxa.release import read_release, refuse
-from airflow_wxa.release.dag import failing_at_once, param, release_params, release_spec, rendered
+from airflow_wxa.release.dag import failing_at_once, param, params_of, release_params, release_spec, rendered
 from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
 from airflow_wxa.steps.domains import read_own_domains
 
@@ -42,13 +40,13 @@ if TYPE_CHECKING:
     from airflow_wxa.dags.given import Overrides, Values
 
 _MOST_RUNS: Final = 10_000  # a run waits for a review for days, and a waiting run costs nothing
-_RELEASE: Final = OnlyWhen("release", lambda context: context["params"]["release"])
+_RELEASE: Final = OnlyWhen("release", param("release").resolve)
 #: By task id: stages that check_release skips. Those behind the review are skipped when it has ended well: they are the
 #: run's last, and a run whose last tasks are skipped is a success for Airflow, whatever failed before.
 _ASKED: Final = {
-    "check_account": OnlyWhen("check_account", lambda context: context["params"]["check_account"]),
-    "configure_server_domains": OnlyWhen("server_domains", lambda context: context["params"]["server_domains"]),
-    "set_privacy_setting": OnlyWhen("privacy_setting", lambda context: context["params"]["privacy_setting"]),
+    "check_account": OnlyWhen("check_account", param("check_account").resolve),
+    "configure_server_domains": OnlyWhen("server_domains", param("server_domains").resolve),
+    "set_privacy_setting": OnlyWhen("privacy_setting", param("privacy_setting").resolve),
     "approve_release": OnlyWhen("approval", lambda context: is_approval_wanted(context) and _RELEASE.is_asked(context)),
 }
 
@@ -81,16 +79,9 @@ def release_dag(
         checks_itself=True,
     ) as dag:
         of_appid: dict[str, Any] = {"appid": param("appid"), "wxa_conn_id": param("wxa_conn_id")}
-        code: dict[str, Any] = of_appid | {name: param(name) for name in ("template_id", "user_version", "ext_json")}
+        published: dict[str, Any] = {"auditid": rendered(submitted), "webviewdomain": rendered(wanted_online)}
 
-        published = code | {"auditid": rendered(submitted), "webviewdomain": rendered(wanted_online)}
-
-        commit_code = WxaCommitOperator(
-            task_id="commit_code",
-            user_desc=param("user_desc"),
-            withdraw_foreign_audit=param("withdraw_foreign_audit"),
-            **code,
-        )
+        commit_code = WxaCommitOperator(task_id="commit_code", **params_of(WxaCommitOperator))
         configure_domains = webview_domain_gate(
             action=rendered(lambda context: release_spec(context).params["domain_action"]),
             webviewdomain=rendered(lambda context: [domain.origin for domain in release_spec(context).wanted]),
@@ -121,20 +112,14 @@ def release_dag(
         )
         set_privacy_setting = WxaSetPrivacySettingOperator(
             task_id="set_privacy_setting",
-            privacy_setting=param("privacy_setting"),
             pre_execute=_ASKED["set_privacy_setting"],
-            **of_appid,
+            **params_of(WxaSetPrivacySettingOperator),
         )
         submit_audit = WxaSubmitAuditOperator(
             task_id="submit_audit",
-            version_desc=param("version_desc"),
-            privacy_api_not_use=param("privacy_api_not_use"),
-            **{name: rendered(partial(in_audit_form, name)) for name in AUDIT_FORM},
             quota_reserve=param("audit_quota_reserve"),
-            audit_quota=param("audit_quota"),
-            withdraw_foreign_audit=param("withdraw_foreign_audit"),
             trigger_rule="none_failed_min_one_success",
-            **code,
+            **params_of(WxaSubmitAuditOperator),
         )
         wait_for_audit = WxaAuditSensor(
             task_id="wait_for_audit",
@@ -145,27 +130,25 @@ def release_dag(
         )
         approve_release = WxaApproveReleaseOperator(
             task_id="approve_release",
-            user_desc=param("user_desc"),
-            approvers=param("approvers"),
-            approver_must_differ=param("approver_must_differ"),
-            approval_timeout_hours=param("approval_timeout_hours"),
             pre_execute=_ASKED["approve_release"],
-            **published,
+            **params_of(WxaApproveReleaseOperator, **published),
         )
         release = WxaReleaseOperator(
             task_id="release",
             approval_task_id="approve_release",
             trigger_rule="none_failed_min_one_success",
             pre_execute=only_when_release_is_wanted,
-            **published,
+            **params_of(WxaReleaseOperator, **published),
         )
         verify_release = WxaVerifyReleaseOperator(
             task_id="verify_release",
-            webviewdomain=rendered(wanted_online),
-            server_domains=rendered(server_domains_online),
-            individual=rendered(is_individual),
-            released_at=rendered(released_at),
-            **code,
+            **params_of(
+                WxaVerifyReleaseOperator,
+                webviewdomain=rendered(wanted_online),
+                server_domains=rendered(server_domains_online),
+                individual=rendered(is_individual),
+                released_at=rendered(released_at),
+            ),
         )
 
         checked = check_release.override(post_execute=SkipUnasked(_ASKED))()
@@ -219,11 +202,6 @@ def server_domains_online(context: Context) -> dict[str, Any]:
     """Return the server domains that must be effective after the release."""
     action = context["params"]["server_domains"].get("action", "add")
     return server_domains(context) if action in {"add", "set"} else {}
-
-
-def in_audit_form(name: str, context: Context) -> Any:
-    """Return a field of the param ``audit_form``; ``None`` when it was left out."""
-    return context["params"]["audit_form"].get(name)
 
 
 def submitted(context: Context) -> str:

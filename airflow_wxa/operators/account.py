@@ -36,26 +36,3 @@ class WxaCheckAccountOperator(MiniProgramOperator):
     def do(self, hook: WxaHook) -> dict[str, Any]:
         """Look; see the class for what is returned."""
         return hook.check_account(self.appid, guide_is_given=self.guide_is_given)
-
-
-class WxaSetPrivacySettingOperator(MiniProgramOperator):
-    """Write the privacy guide (用户隐私保护指引), unless it is so already; after the commit, before the submission.
-
-    Returns ``{"outcome": "written|unchanged", "appid", "privacy_ver"}``. With ``privacy_ver`` 2 it goes live with
-    the release. What the committed code collects and ``setting_list`` says nothing of fails by its key.
-
-    :param privacy_setting: the body of ``setprivacysetting``: ``owner_setting``, ``setting_list``, ``privacy_ver``
-        (templated).
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/privacy_config/set_privacy_setting.html
-    """
-
-    reads: ClassVar[Mapping[str, Reader]] = {**MiniProgramOperator.reads, "privacy_setting": values.json_object}
-
-    def __init__(self, *, appid: str, privacy_setting: Mapping[str, Any], **kwargs: Any) -> None:
-        super().__init__(appid=appid, **kwargs)
-        self.privacy_setting = privacy_setting
-
-    def do(self, hook: WxaHook) -> dict[str, Any]:
-        """Write it; see the class for what is returned."""
-        return hook.set_privacy_setting(self.appid, self.privacy_setting)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BranchMixIn
 
-from airflow_wxa.sensors import WxaAuditSensor
+from airflow_wxa.sensors.polling import WxaAuditSensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

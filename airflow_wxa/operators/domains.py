@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from airflow.sdk import BaseOperator, BranchMixIn
 from airflow.sdk.exceptions import AirflowSkipException
 
+from airflow_wxa.acts import SetWebviewDomain
+from airflow_wxa.acts.domains import ALL
 from airflow_wxa.api import values
 from airflow_wxa.api.webview_domain import parse_origins, warning_of_many
 from airflow_wxa.errors import WxaApiError, WxaStateError
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.mini_program import MiniProgramOperator, PlatformOperator
+from airflow_wxa.operators.mini_program import ActOperator
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
-from airflow_wxa.steps import DomainOutcome, configure_domains, modify_platform_domains
+from airflow_wxa.steps import DomainOutcome, modify_platform_domains
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -22,64 +24,50 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.values import Reader
     from airflow_wxa.api.webview_domain import Action
-    from airflow_wxa.steps import PlatformOutcome
 
-_ALL: Final = "all"  # WeChat's action is left out
 #: Task ids of the two tries to configure domains.
 BRANCHES: Final = ("configure_domains", "configure_domains_again")
 
 
-class WxaSetWebviewDomainOperator(MiniProgramOperator):
+class _Configuring(ActOperator, act=SetWebviewDomain): ...
+
+
+class WxaSetWebviewDomainOperator(_Configuring):
     """Bring a Mini Program's business domains (业务域名) to what ``action`` wants.
 
     Returns the domain outcome: ``{"outcome", "appid", "action", "errcode", "errmsg", "before", "after", "added",
     "removed"}``. 0, 89019 and 89022 succeed; 89020 and 89231 fail here, the branch operator follows them.
 
-    :param action: ``"add"``, ``"delete"``, ``"set"``, ``"get"``, or ``None``: WeChat then adds every domain of the
-        platform list. A template says that with the word ``all`` (templated).
-    :param webviewdomain: origins such as ``https://m.example.com``; needed by add, delete and set (templated).
     :param skip_on_errcode: errcodes that skip the task instead of failing it.
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyjumpdomain
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {
-        **MiniProgramOperator.reads,
-        "action": values.choice("add", "delete", "set", "get", _ALL),
-        "webviewdomain": values.texts,
+        **_Configuring.reads,
+        "action": values.choice("add", "delete", "set", "get", ALL),
     }
 
-    def __init__(
-        self,
-        *,
-        appid: str,
-        action: Action,
-        webviewdomain: Sequence[str] = (),
-        skip_on_errcode: int | Collection[int] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(appid=appid, **kwargs)
+    def __init__(self, *, action: Action, skip_on_errcode: int | Collection[int] | None = None, **kwargs: Any) -> None:
         # Only who writes None leaves the action out: a template that renders to nothing must not add every domain.
-        self.action = _ALL if action is None else action
-        self.webviewdomain = webviewdomain
+        super().__init__(action=ALL if action is None else action, **kwargs)
         self.skip_on_errcode = skip_on_errcode
 
-    def do(self, hook: WxaHook) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
         with failing_at_once():
-            outcome = self._configure(hook)
+            outcome = self._configure()
             if not outcome.is_done:
                 raise outcome.as_error()
         return outcome.to_json()
 
-    def _configure(self, hook: WxaHook) -> DomainOutcome:
+    def _configure(self) -> DomainOutcome:
         """Run the step, and skip where the caller said so."""
-        wanted = parse_origins(self.webviewdomain)
-        action: Any = None if self.action == _ALL else self.action
-        if warning := warning_of_many(wanted):
+        act = self.built()
+        if warning := warning_of_many(parse_origins(act.webviewdomain)):
             self.log.warning(warning)
         try:
-            outcome = hook.run(configure_domains(self.appid, action, wanted))
+            outcome: DomainOutcome = self.hook.run(act.step())
         except WxaApiError as error:
             self._skip_on(error.errcode, error)
             raise
@@ -121,10 +109,9 @@ class WxaSetWebviewDomainBranchOperator(WxaSetWebviewDomainOperator, BranchMixIn
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step, keep its outcome, and branch."""
-        self.read_fields()
         roads = {"platform_list_empty": self.platform_list_empty, "individual": self.individual}
         with failing_at_once():
-            outcome = self._configure(WxaHook(self.wxa_conn_id))
+            outcome = self._configure()
             road = roads.get(outcome.outcome, self.configured)
             if road is None:
                 raise outcome.as_error()
@@ -134,48 +121,7 @@ class WxaSetWebviewDomainBranchOperator(WxaSetWebviewDomainOperator, BranchMixIn
         return outcome.to_json()
 
 
-class WxaModifyPlatformDomainOperator(PlatformOperator):
-    """Change or read the platform's own list of business domains; every merchant of the platform is concerned.
-
-    Testing and published version are changed together. Returns ``{"outcome", "action", "testing", "published",
-    "added", "removed"}``. When WeChat cannot fetch the verification file of a host, the error hands it over: name,
-    content and where to put it.
-
-    :param hosts: bare hosts such as ``m.example.com`` (templated).
-    :param action: ``"add"``, ``"delete"``, ``"set"`` or ``"get"`` (templated).
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/domain-mgnt/api_modifythirdpartyjumpdomain
-    """
-
-    reads: ClassVar[Mapping[str, Reader]] = {
-        "hosts": values.texts,
-        "action": values.choice("add", "delete", "set", "get"),
-        **PlatformOperator.reads,
-    }
-
-    def __init__(
-        self,
-        *,
-        action: Literal["add", "delete", "set", "get"],
-        hosts: Sequence[str] = (),
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.action = action
-        self.hosts = hosts
-
-    def do(self, hook: WxaHook) -> dict[str, Any]:
-        """Run the step; see the class for what is returned."""
-        with failing_at_once():
-            step = modify_platform_domains(self.action, self.hosts)
-            return self._told(hook.run(step))
-
-    def _told(self, outcome: PlatformOutcome) -> dict[str, Any]:
-        self.log.info(outcome.in_words())
-        return outcome.to_json()
-
-
-class WxaRegisterPlatformDomainOperator(WxaModifyPlatformDomainOperator):
+class WxaRegisterPlatformDomainOperator(TemplatedFields, BaseOperator):
     """Register hosts for all merchants after 89020, where that was asked for; skipped after any other answer.
 
     Behind :class:`WxaSetWebviewDomainBranchOperator`, on its road ``platform_list_empty``. It looks at the branch's
@@ -186,27 +132,32 @@ class WxaRegisterPlatformDomainOperator(WxaModifyPlatformDomainOperator):
     :param webviewdomain: origins (templated).
     :param on_platform_list_empty: ``"register"``, or ``"stop"``: fail with 89020 (templated).
     :param branch_task_id: the branch.
+    :param platform_conn_id: a Connection with a platform token (templated).
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {
         "hosts": values.texts,
         "webviewdomain": values.texts,
         "on_platform_list_empty": values.choice("stop", "register"),
-        **PlatformOperator.reads,
+        "platform_conn_id": values.named,
     }
 
     def __init__(
         self,
         *,
         branch_task_id: str,
+        hosts: Sequence[str] = (),
         webviewdomain: Sequence[str] = (),
         on_platform_list_empty: Literal["stop", "register"] = "stop",
+        platform_conn_id: str = WxaHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(action="add", **kwargs)
+        super().__init__(**kwargs)
         self.branch_task_id = branch_task_id
+        self.hosts = hosts
         self.webviewdomain = webviewdomain
         self.on_platform_list_empty = on_platform_list_empty
+        self.platform_conn_id = platform_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Register, unless the branch was answered something else."""
@@ -220,11 +171,12 @@ class WxaRegisterPlatformDomainOperator(WxaModifyPlatformDomainOperator):
             hosts = self.hosts or [domain.host for domain in parse_origins(self.webviewdomain)]
             hook = WxaHook(self.platform_conn_id)
             try:
-                step = modify_platform_domains("add", hosts, only_if_empty=True)
-                return self._told(hook.run(step))
+                registered = hook.run(modify_platform_domains("add", hosts, only_if_empty=True))
             except WxaStateError as error:
                 hook.note_refusal(error, outcome.appid)
                 raise
+        self.log.info(registered.in_words())
+        return registered.to_json()
 
 
 class WxaIndividualAccountOperator(TemplatedFields, BaseOperator):

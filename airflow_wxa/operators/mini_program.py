@@ -49,10 +49,18 @@ class ActOperator(TemplatedFields, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Do it; see the class for what is returned."""
+        return self.hook.do(self.built())
+
+    @property
+    def hook(self) -> WxaHook:
+        """The hook of its Connection."""
+        return WxaHook(getattr(self, self.act.connection))
+
+    def built(self) -> Any:
+        """Return the act, once the fields are read."""
         self.read_fields()
         with failing_at_once():
-            act = self.act.built(self)
-        return WxaHook(getattr(self, self.act.connection)).do(act)
+            return self.act.built(self)
 
 
 def _init_of(act: type[Act]) -> Callable[..., None]:
@@ -119,18 +127,3 @@ class MiniProgramOperator(_ByHook, MiniProgramFields):
     """One about a Mini Program that needs nothing but its fields and the hook."""
 
     execute = _ByHook.execute  # Airflow guards against calls outside of a task only what a class itself names so
-
-
-class PlatformOperator(_ByHook, BaseOperator):
-    """One about the platform itself.
-
-    :param platform_conn_id: a Connection with a platform token (templated).
-    """
-
-    reads: ClassVar[Mapping[str, Reader]] = {"platform_conn_id": values.named}
-    conn_id_field = "platform_conn_id"
-    execute = _ByHook.execute
-
-    def __init__(self, *, platform_conn_id: str = WxaHook.default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.platform_conn_id = platform_conn_id

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+
+from airflow.sdk import BaseOperator
 
 from airflow_wxa.api import values
 from airflow_wxa.api.appid import THE_PLATFORM
@@ -15,9 +17,8 @@ from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import VerificationFileLink
+from airflow_wxa.operators.acts import WxaModifyPlatformDomainOperator
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, require_approval
-from airflow_wxa.operators.domains import WxaModifyPlatformDomainOperator
-from airflow_wxa.operators.mini_program import PlatformOperator
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.steps import modify_platform_domains
 from airflow_wxa.store.ledger import VERIFICATION_FILE_READ
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 _NAMED: Final = 5  # hosts in the question's title; all of them stand in its diff
 
 
-class WxaReadPlatformDomainOperator(PlatformOperator):
+class WxaReadPlatformDomainOperator(TemplatedFields, BaseOperator):
     """Read the platform's own list, and the verification file (校验文件) that WeChat asks each host for.
 
     Returns ``{"action", "hosts", "testing", "published", "after", "verification_file"}``: the lists as they are,
@@ -45,22 +46,33 @@ class WxaReadPlatformDomainOperator(PlatformOperator):
 
     :param action: ``"add"``, ``"delete"`` or ``"set"`` (templated).
     :param hosts: bare hosts such as ``m.example.com`` (templated).
+    :param platform_conn_id: a Connection with a platform token (templated).
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {
         "action": values.choice("add", "delete", "set"),
         "hosts": values.texts,
-        **PlatformOperator.reads,
+        "platform_conn_id": values.named,
     }
     operator_extra_links = (*TemplatedFields.operator_extra_links, VerificationFileLink())
 
-    def __init__(self, *, action: str, hosts: Sequence[str], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        action: Literal["add", "delete", "set"],
+        hosts: Sequence[str],
+        platform_conn_id: str = WxaHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.action = action
         self.hosts = hosts
+        self.platform_conn_id = platform_conn_id
 
-    def do(self, hook: WxaHook) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Read both; see the class for what is returned."""
+        self.read_fields()
+        hook = WxaHook(self.platform_conn_id)
         with failing_at_once():
             hosts = _checked(self.action, self.hosts)
             now = hook.run(modify_platform_domains("get"))
@@ -138,19 +150,21 @@ class WxaChangePlatformDomainOperator(WxaModifyPlatformDomainOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look once more, then change what was approved."""
-        self.read_fields()
+        act = self.built()
         with failing_at_once():
-            hosts = _checked(self.action, self.hosts)
+            hosts = _checked(act.action, act.hosts)
             if is_approval_wanted(context):
-                now = WxaHook(self.platform_conn_id).run(modify_platform_domains("get"))
+                now = self.hook.run(modify_platform_domains("get"))
                 versions = [each for each in (now.testing, now.published) if each is not None]
-                if versions and all(_is_done(self.action, hosts, each) for each in versions):
-                    return self._told(replace(now, action=self.action))  # nothing to write, nothing to ask about
-                about = _change(self.action, hosts, now)
+                if versions and all(_is_done(act.action, hosts, each) for each in versions):
+                    self.log.info(now.in_words())
+                    return replace(now, action=act.action).to_json()  # nothing to write, nothing to ask about
+                about = _change(act.action, hosts, now)
                 for name in ("testing", "published"):
-                    if about[name] is not None and _is_done(self.action, hosts, about[name]):
+                    if about[name] is not None and _is_done(act.action, hosts, about[name]):
                         del about[name]  # a retry: what was approved is done there, only the other one lags behind
-                require_approval(self.approval_task_id, appid="", about=about, wxa_conn_id=self.platform_conn_id)
+                conn_id = self.hook.wxa_conn_id
+                require_approval(self.approval_task_id, appid="", about=about, wxa_conn_id=conn_id)
         return super().execute(context)
 
 

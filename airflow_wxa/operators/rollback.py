@@ -13,7 +13,7 @@ from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
-from airflow_wxa.steps import Approved, RollbackPlan, plan_rollback, roll_back, verify_rollback
+from airflow_wxa.steps import Approved, RollbackPlan, plan_rollback, roll_back
 from airflow_wxa.store.questions import Fact, Question
 
 if TYPE_CHECKING:
@@ -114,21 +114,6 @@ class WxaRollbackOperator(_PlannedOperator):
         left = ", ".join(outcome.left) or "nothing: from here on only a release goes forward"
         self.log.info("%s is online again; left to roll back to: %s", outcome.user_version, left)
         return outcome.to_json()
-
-
-class WxaVerifyRollbackOperator(_PlannedOperator):
-    """Prove that the version is online again, and that no business domain that was effective before is lost.
-
-    Returns the same as :class:`WxaRollbackOperator`.
-    """
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Read; see the class for what is returned."""
-        self.read_fields()
-        hook = WxaHook(self.wxa_conn_id)
-        with failing_at_once():
-            plan = RollbackPlan.from_json(self.plan)
-            return hook.run(verify_rollback(plan)).to_json()
 
 
 def rollback_named(plan: RollbackPlan) -> dict[str, Any]:

@@ -134,7 +134,7 @@ class Rendered:
         return self._text
 
 
-def rendered(read: Callable[[Context], Any]) -> Any:
+def rendered(read: Callable[[Context], Any]) -> Rendered:
     """Render a templated field, or a part of it, by a function of the context, with the type that it returns.
 
     Jinja would make a text of a list, a number or an object.
@@ -143,9 +143,17 @@ def rendered(read: Callable[[Context], Any]) -> Any:
     return Rendered(read, f"rendered({getattr(named, '__qualname__', type(named).__qualname__)})")
 
 
-def param(name: str) -> Any:
+def param(name: str) -> Rendered:
     """Render a templated field as a param with its type, or a part as in ``{"ext": {"shop": …}}``."""
     return Rendered(lambda context: context["params"][name], f"{{{{ params.{name} }}}}")
+
+
+def params_of(operator: type[Any], **other: Any) -> dict[str, Any]:
+    """Return arguments of an operator: each templated field that a release has a param for, as that param.
+
+    :param other: arguments that are no params, or have another value.
+    """
+    return {name: param(name) for name in operator.reads if name in FIELDS} | other
 
 
 class TemplatedFields:

@@ -9,6 +9,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_wxa import operators, sensors
+from airflow_wxa.acts.code import OfUploaded
 from airflow_wxa.operators import WxaSetWebviewDomainOperator
 from airflow_wxa.sandbox.testing import APPID
 
@@ -130,7 +131,7 @@ COMES_TO: Final[dict[str, Callable[[Any], Any]]] = {
         ["ext_json", "outcomes", "preview_info", "ugc_declare", "adopt_trial", "body"], or_none(json_object)
     ),
     **dict.fromkeys(["appid", "action", "on_platform_list_empty", "on_individual", "plan", "method"], refused),
-    **dict.fromkeys(["read", "server_domains", "privacy_setting"], json_object),
+    **dict.fromkeys(["read", "server_domains", "privacy_setting", "audit_form"], json_object),
     "prefetch_dns_domain": json_list,
     "item_list": or_none(json_list),
     "timeout": number,
@@ -144,6 +145,8 @@ def comes_to(cls: Any, field: str, value: Any) -> Any:
     read = COMES_TO[field]
     if field == "path" and cls is operators.WxaTrialQrcodeOperator:
         return text(value)
+    if field == "template_id" and issubclass(getattr(cls, "act", object), OfUploaded):
+        read = or_none(digits)
     if field == "user_version":
         read = text if "template_type" in cls.reads else or_none(named) if "adopt_trial" in cls.reads else named
     return read(value)
