@@ -3,7 +3,9 @@
 Request: ``GET <token_url>?kind=authorizer_access_token&component_appid=…&appid=…`` with ``Authorization: Bearer …``;
 ``kind=component_access_token`` without ``appid`` for the platform. ``refused=1`` says that WeChat refused the token
 told before. Answer: HTTP 200 and ``{"appid": "wx…", "access_token": "…", "expires_in": 5400}``, where ``appid`` is the
-one asked for (the platform's for the platform token) and ``expires_in`` the seconds that are left.
+one asked for (the platform's for the platform token) and ``expires_in`` the seconds that are left. A server that gives
+no platform token may give one that reads the platform's lists at itself: ``"reads": true`` stands beside it then. HTTP
+401 or 403 with ``{"refused": "…"}`` says why nothing is given.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from airflow_wxa.api.endpoints import TokenKind
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.client.delivery import Request
 from airflow_wxa.client.sync import Http
-from airflow_wxa.errors import WxaTransportError
+from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -35,10 +37,12 @@ _ANSWER: Final = Draft202012Validator(
             "appid": {"type": "string"},
             "access_token": {"type": "string", "minLength": 1},
             "expires_in": {"type": "number", "exclusiveMinimum": 0},
+            "reads": {"type": "boolean"},
         },
     }
 )
 _HTTP_OK: Final = 200
+_REFUSED: Final = frozenset({401, 403})
 _EARLY: Final = 30.0  # seconds before the end when it is asked again; a tenth of the life where that is shorter
 
 
@@ -66,6 +70,7 @@ class TokenServer:
     def token(self, owner: str, refused: Sequence[Secret] = ()) -> Secret:
         """Return the token; the server is asked when none is known, or it was refused.
 
+        :raises WxaSpecError: it refuses.
         :raises WxaTransportError: it does not answer, or not about the appid that was asked for.
         """
         known = self.known(owner)
@@ -77,8 +82,8 @@ class TokenServer:
         query |= ({"appid": owner} if merchant else {}) | ({"refused": "1"} if refused else {})
         begin = time.monotonic()
         told = self._told(asked, query)
-        if isinstance(told, str):  # raised out here: in there, URL, bearer and answer are spelled out
-            raise self._useless(asked, told)
+        if isinstance(told, WxaError):  # raised out here: in there, URL, bearer and answer are spelled out
+            raise told
         token, life = told
         self._known[owner] = (token, begin + life - min(_EARLY, life / 10))
         return token
@@ -86,7 +91,7 @@ class TokenServer:
     def preload(self, owners: Collection[str]) -> None:
         """Do nothing: the server is asked one by one."""
 
-    def _told(self, asked: str, query: dict[str, str]) -> tuple[Secret, float] | str:
+    def _told(self, asked: str, query: dict[str, str]) -> tuple[Secret, float] | WxaError:
         """Return the token of this appid and the seconds that it still lives, or why there is none."""
         url = self._url.reveal()
         headers = {} if self._bearer is None else {"Authorization": f"Bearer {self._bearer.reveal()}"}
@@ -96,12 +101,27 @@ class TokenServer:
             )
         told = _json(answer.content)
         if answer.failure:
-            return answer.failure
+            return self._useless(asked, answer.failure)
+        if answer.status in _REFUSED and isinstance(told, dict) and told.get("refused"):
+            return self._refused(asked, shown(str(told["refused"])))
         if answer.status != _HTTP_OK or not _ANSWER.is_valid(told):
-            return f"HTTP status {answer.status}, or not the JSON that its documentation promises"
+            return self._useless(asked, f"HTTP status {answer.status}, or not the JSON that its documentation promises")
         if told["appid"] != asked:
-            return f"it answered about {told['appid']!r} instead of {asked!r}"
-        return Secret(told["access_token"]), told["expires_in"]
+            return self._useless(asked, f"it answered about {told['appid']!r} instead of {asked!r}")
+        parts = urlsplit(url)
+        return Secret(told["access_token"], f"{parts.scheme}://{parts.netloc}" if told.get("reads") else ""), told[
+            "expires_in"
+        ]
+
+    def _refused(self, asked: str, why: str) -> WxaSpecError:
+        return WxaSpecError(
+            "the token server refuses",
+            [why],
+            why="It gives each bearer the tokens of its own Mini Programs.",
+            next_step="ask whoever runs that server, or correct extra token_url_bearer of the Connection",
+            source="airflow-wxa docs token-server",
+            appid=asked,
+        )
 
     def _useless(self, asked: str, what: str) -> WxaTransportError:
         return WxaTransportError(

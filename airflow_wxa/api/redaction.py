@@ -14,12 +14,16 @@ _TOKEN_QUERY = re.compile(r"((?:component_|authorizer_)?access_token(?:=|%3[Dd])
 
 
 class Secret:
-    """A token or secret on its way to the wire; ``str``, ``repr`` and ``format`` say nothing about it."""
+    """A token or secret on its way to the wire; ``str``, ``repr`` and ``format`` say nothing about it.
 
-    __slots__ = ("_value",)
+    :param reads_at: scheme, host and port of a server that takes this token in place of WeChat, and reads only.
+    """
 
-    def __init__(self, value: str) -> None:
+    __slots__ = ("_value", "reads_at")
+
+    def __init__(self, value: str, reads_at: str = "") -> None:
         self._value = value
+        self.reads_at = reads_at
 
     def reveal(self) -> str:
         """Return the value itself; only the rooms that do HTTP ask for it."""

@@ -21,7 +21,7 @@ from airflow_wxa.api.errcodes import (
 )
 from airflow_wxa.client.metrics import count
 from airflow_wxa.client.tracing import span_of
-from airflow_wxa.client.wire import no_answer, too_large, url_of
+from airflow_wxa.client.wire import no_answer, read_only, too_large, url_of
 from airflow_wxa.errors import WxaApiError, WxaCredentialError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED
 from airflow_wxa.steps.outcome import Approved, Left, Pause, Recall
@@ -190,6 +190,8 @@ class Deliverer:
         """Send one call; a write is noted before and after."""
         request = Request(call.endpoint.method, "", call.content(), {"Content-Type": call.media_type})
         token = None if call.owner is None else (yield TokenOf(call.owner))
+        if token is not None and token.reads_at and call.writes:
+            raise read_only(call)
         if self._observer is None or not call.writes:
             return (yield from self._renewing(call, request, token))
         noted = yield Note(self._observer.before, call)

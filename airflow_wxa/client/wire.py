@@ -32,6 +32,10 @@ _CA_BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 # An underscore is no host name by the book, and common inside companies. Behind the bar: an IPv6 address.
 _LABEL: Final = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOSTNAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?|[0-9a-f]*:[0-9a-f:.]+(?:%\w+)?")
+READ_ONLY: Final = (
+    "the token server serves merchants' tokens and the platform's lists to read: nothing that changes the platform "
+    "(registering domains, templates) is done with it"
+)
 NO_NAME: Final = "the host's name could not be resolved (DNS)"
 NO_PROXY: Final = "the proxy refused or could not be reached"
 BAD_PROXY: Final = "the proxy's URL cannot be used: write http://host:port (SOCKS needs PySocks and httpx[socks])"
@@ -124,7 +128,7 @@ def proxy_to(url: str, egress: Egress) -> str | None:
 def url_of(host: str, call: Call, token: Secret | None) -> str:
     """Return the URL of a call; it holds the token, so it never leaves the room."""
     query = dict(call.query) if token is None else {call.endpoint.query_name: token.reveal()} | dict(call.query)
-    url = f"{host}{call.endpoint.path}"
+    url = f"{(token.reads_at if token is not None else '') or host}{call.endpoint.path}"
     return f"{url}?{urlencode(query, quote_via=quote, safe='')}" if query else url
 
 
@@ -136,6 +140,16 @@ def no_answer(call: Call, host: str, what: str) -> WxaTransportError:
         why="Whether WeChat did the work is not known: the request can be lost, or the answer on its way back.",
         next_step="run the step again, it reads the state first; if it stays, check DNS, proxy, TLS and the firewall "
         "between this worker and the host",
+        **call.named,
+    )
+
+
+def read_only(call: Call) -> WxaSpecError:
+    """Return the error for a write with a token that reads only."""
+    return WxaSpecError(
+        f"{call.endpoint.name} not sent: the token server gives no platform token",
+        [READ_ONLY],
+        next_step="let somebody with the platform's credentials do it, or name their Connection as platform_conn_id",
         **call.named,
     )
 

@@ -9,12 +9,14 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
+from airflow_wxa.access import TokenServer
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.client import AsyncWxaClient, WxaClient
 from airflow_wxa.client.metrics import send_to
+from airflow_wxa.client.wire import READ_ONLY
 from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.hooks.connection import connection_or_error, unknown_connection
 from airflow_wxa.hooks.metrics import AirflowStats
@@ -33,8 +35,11 @@ except ImportError:  # Airflow 3.2, whose mask_secret may be called in an event 
 
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pydantic import JsonValue
 
+    from airflow_wxa.access import FixedTokens
     from airflow_wxa.hooks.connection import WxaConnection
     from airflow_wxa.steps import AcceptedWrites, Step
 
@@ -141,15 +146,15 @@ class WxaHook(ReleaseSteps, BaseHook):
         return Recorder(open_ledger, read.component_appid, current_task(self.wxa_conn_id))
 
     def token_problems(self, appid: str | None) -> list[str]:
-        """Return why the Connection has no token for ``appid`` (``None``: for the platform), without any call."""
+        """Return why the Connection has no token for ``appid`` (``None``: for the platform), without a call to WeChat.
+
+        :raises WxaTransportError: the token server, which alone can tell about the platform's, does not answer.
+        """
         try:
-            tokens = self.read().tokens
+            problems = _problems_of(self.read().tokens, THE_PLATFORM if appid is None else appid)
         except WxaSpecError as error:
-            return [f"Connection {self.wxa_conn_id!r}: {problem}" for problem in error.problems]
-        owner = THE_PLATFORM if appid is None else appid
-        if tokens.other is not None or tokens.known(owner) is not None:
-            return []
-        return [f"Connection {self.wxa_conn_id!r}: {problem}" for problem in tokens.missing(owner).problems]
+            problems = error.problems
+        return [f"Connection {self.wxa_conn_id!r}: {problem}" for problem in problems]
 
     def test_connection(self) -> tuple[bool, str]:
         """Read something harmless with each kind of token, and say in one sentence what works."""
@@ -175,6 +180,15 @@ class WxaHook(ReleaseSteps, BaseHook):
         rest = len(read.fixed.appids) - _TRIED_MERCHANTS
         more = f" ({rest} more merchant tokens were not tried)" if rest > 0 else ""
         return True, f"{read.egress.host} accepts {' and '.join(worked)}{more}."
+
+
+def _problems_of(tokens: FixedTokens, owner: str) -> Sequence[str]:
+    known = tokens.known(owner)
+    if owner == THE_PLATFORM and known is None and isinstance(tokens.other, TokenServer):
+        known = tokens.token(owner)
+    if known is not None and known.reads_at:
+        return [READ_ONLY]
+    return () if tokens.other is not None or known is not None else tokens.missing(owner).problems
 
 
 def _not_masked_yet(read: WxaConnection) -> list[str]:

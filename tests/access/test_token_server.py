@@ -14,8 +14,9 @@ from airflow_wxa.access import FixedTokens, TokenServer
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.client import Egress, WxaClient
-from airflow_wxa.errors import WxaCredentialError, WxaTransportError
+from airflow_wxa.errors import WxaCredentialError, WxaSpecError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN
 
 if TYPE_CHECKING:
@@ -194,3 +195,23 @@ def test_a_fixed_token_has_no_successor_even_when_the_server_has(company: Compan
     tokens = FixedTokens({APPID: "fixed"}).before(company.source())
     assert tokens.token(MERCHANT, [Secret("fixed")]) == Secret("fixed")
     assert company.asked == []
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_is_shown_and_not_tried_again(company: Company, status: int) -> None:
+    company.status, company.answer = status, {"refused": "team-a may not ask for it"}
+    with pytest.raises(WxaSpecError, match="team-a may not ask for it") as error:
+        company.source().token(MERCHANT)
+    assert not error.value.retryable
+
+
+def test_a_token_that_reads_goes_to_the_server_and_writes_nothing(
+    company: Company, wxa_sandbox: RunningSandbox
+) -> None:
+    company.answer = {"appid": COMPONENT_APPID, "access_token": "reader", "expires_in": 5400, "reads": True}
+    with WxaClient(Egress(wxa_sandbox.url), company.source()) as client:
+        with pytest.raises(WxaSpecError, match="not sent: the token server gives no platform token"):
+            client.send(modify_wxa_jump_domain("add", ["a.example.com"]))
+        with pytest.raises(WxaTransportError):  # this company answers no POST; it was not WeChat that was asked
+            client.send(modify_wxa_jump_domain("get"))
+    assert wxa_sandbox.journal == []

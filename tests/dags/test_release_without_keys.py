@@ -1,0 +1,206 @@
+"""A release by a worker that has no keys of the platform, and a database role that may not read its credentials."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import ProgrammingError
+
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.hooks.store import open_ledger, open_store
+from airflow_wxa.sandbox.testing import (
+    APPID,
+    COMPONENT_APPID,
+    COMPONENT_APPSECRET,
+    COMPONENT_VERIFY_TICKET,
+    REFRESH_TOKEN,
+)
+from airflow_wxa.store import Store
+from tests.airflow_session import ROOT
+from tests.store.databases import new_postgresql_database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from airflow_wxa.sandbox import RunningSandbox
+    from tests.airflow_session import Run
+
+BEARER, OTHERS = "bearer-of-team-a", "wx00000000000000ff"
+PLATFORM = {"conn_type": "wxa", "login": COMPONENT_APPID, "password": COMPONENT_APPSECRET}
+
+
+@pytest.fixture
+def owner_url() -> Iterator[str]:
+    yield from new_postgresql_database()
+
+
+class Server:
+    """A token server in a process of its own.
+
+    :param url: its ``token_url``.
+    :param log: the file of its audit lines.
+    """
+
+    def __init__(self, url: str, log: Path) -> None:
+        self.url = url
+        self.log = log
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+    def ask(self, bearer: str = BEARER, **asked: str) -> httpx.Response:
+        query = {"kind": "authorizer_access_token", "component_appid": COMPONENT_APPID, "appid": APPID} | asked
+        headers = {"Authorization": f"Bearer {bearer}"}
+        return httpx.get(self.url, params=query, headers=headers, trust_env=False)
+
+
+@contextmanager
+def token_server(folder: Path, environment: Mapping[str, str]) -> Iterator[Server]:
+    bearers, log = folder / "bearers.json", folder / "audit.log"
+    hashed = hashlib.sha256(BEARER.encode()).hexdigest()
+    bearers.write_text(json.dumps({"team-a": {"sha256": hashed, "appids": [APPID]}}))
+    bearers.chmod(0o600)
+    program = str(Path(sys.executable).with_name("airflow-wxa"))
+    command = [program, "token-server", "--port", "0", "--conn-id", "wxa_platform", "--bearers", str(bearers)]
+    with log.open("w") as sink:
+        process = subprocess.Popen(
+            command, env=os.environ | environment, stdout=sink, stderr=subprocess.PIPE, text=True
+        )
+        with process:
+            assert process.stderr is not None
+            said = ""
+            for said in process.stderr:
+                if said.startswith("token_url "):
+                    break
+            try:
+                assert said.startswith("token_url "), said
+                yield Server(said.split()[1], log)
+            finally:
+                process.terminate()
+
+
+@pytest.fixture
+def server(
+    owner_url: str, wxa_default: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Server]:
+    """Start a token server with the platform's keys, and leave this process, the worker, without any of them."""
+    key = Fernet.generate_key().decode()
+    store = Store(owner_url, [key])
+    store.put_renewals(COMPONENT_APPID, {"": Secret(COMPONENT_VERIFY_TICKET), APPID: Secret(REFRESH_TOKEN)})
+    store._database.engine.dispose()
+    server_only = {
+        "AIRFLOW_CONN_WXA_PLATFORM": json.dumps(PLATFORM | {"host": wxa_default.url}),
+        "AIRFLOW__WXA__SQL_ALCHEMY_CONN": owner_url,
+        "AIRFLOW__WXA__ENCRYPTION_KEYS": key,
+    }
+    with token_server(tmp_path, server_only) as running:
+        extra = {"token_url": running.url, "token_url_bearer": BEARER}
+        worker = {"conn_type": "wxa", "host": wxa_default.url, "login": COMPONENT_APPID, "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(worker))
+        monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", narrow(owner_url))
+        monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", "")
+        monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "")
+        yield running
+
+
+def narrow(owner_url: str) -> str:
+    """Make the role of a worker as the page says, and return its URL."""
+    page = (ROOT / "docs/how-to/token-server.md").read_text("utf-8")
+    role = f"wxa_worker_{owner_url.rpartition('_')[2]}"
+    (statements,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    engine = create_engine(owner_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE ROLE {role} LOGIN"))
+        for statement in statements.replace("wxa_worker", role).split(";\n"):
+            if statement.strip():
+                connection.execute(text(statement))
+    engine.dispose()
+    return re.sub(r"//[^@]*@", f"//{role}@", owner_url)
+
+
+def test_a_worker_without_keys_releases(release: Callable[..., Run], server: Server) -> None:
+    run = release()
+    assert run.state == "success", run.errors
+    assert run.xcoms["release"]["outcome"] == "released"
+    assert [each.endpoint for each in open_ledger().entries(appid=APPID) if each.endpoint == "release"] == ["release"]
+    given = {(line["kind"], line["appid"], line["status"]) for line in server.lines() if "kind" in line}
+    assert ("authorizer_access_token", APPID, 200) in given
+    # It had nothing that the server has.
+    with pytest.raises(WxaSpecError, match="there is no key"):
+        open_store()
+    with open_ledger()._database.engine.connect() as connection, pytest.raises(ProgrammingError, match="permission"):
+        connection.execute(text("SELECT * FROM wxa_credential"))
+
+
+def test_what_changes_the_platform_is_refused_before_anything_is_sent(
+    release: Callable[..., Run], server: Server, wxa_default: RunningSandbox
+) -> None:
+    run = release(on_platform_list_empty="register")
+    assert run.states["check_release"] == "failed"
+    assert "nothing that changes the platform" in str(run.errors["check_release"])
+    assert [entry.path for entry in wxa_default.journal if entry.path.startswith("/wxa/")] == []
+
+
+def test_a_bearer_gets_its_own_tokens_only_and_each_refusal_is_noted(
+    server: Server, wxa_default: RunningSandbox
+) -> None:
+    refused = server.ask(appid=OTHERS)
+    assert (refused.status_code, refused.json()) == (403, {"refused": f"team-a may not ask for {OTHERS}"})
+    assert server.ask("another").status_code == 401
+    assert server.ask(component_appid="wx00000000000000c9").status_code == 403
+    assert server.ask(kind="component_verify_ticket").status_code == 403
+    given = server.ask()
+    assert (given.status_code, given.json()["appid"]) == (200, APPID)
+    assert given.json()["expires_in"] > 600
+    noted = [(line["bearer"], line["appid"], line["status"]) for line in server.lines()]
+    assert noted == [
+        ("team-a", OTHERS, 403),
+        (None, APPID, 401),
+        ("team-a", APPID, 403),
+        ("team-a", APPID, 403),
+        ("team-a", APPID, 200),
+    ]
+    said = server.log.read_text()
+    assert given.json()["access_token"] not in said
+    assert BEARER not in said
+
+
+def test_the_platforms_lists_are_read_and_nothing_else(server: Server, wxa_default: RunningSandbox) -> None:
+    told = server.ask(kind="component_access_token", appid="").json()
+    assert told["reads"] is True
+    root = server.url.removesuffix("/token")
+
+    def post(path: str, body: Mapping[str, Any], token: str = told["access_token"]) -> Any:
+        return httpx.post(f"{root}{path}", params={"access_token": token}, json=body, trust_env=False).json()
+
+    lists = "/cgi-bin/component/modify_wxa_jump_domain"
+    assert post(lists, {"action": "get"})["published_wxa_jump_h5_domain"] == "example.com"
+    asked = len(wxa_default.journal)
+    assert post(lists, {"action": "add", "wxa_jump_h5_domain": "evil.example"})["errcode"] == 48001
+    assert post("/cgi-bin/component/api_get_authorizer_list", {"offset": 0})["errcode"] == 48001
+    assert post("/wxa/release", {})["errcode"] == 48001
+    assert post(lists, {"action": "get"}, "made up")["errcode"] == 40001
+    assert len(wxa_default.journal) == asked
+
+
+def test_a_token_that_is_said_to_be_refused_is_renewed_once_a_minute(
+    server: Server, wxa_default: RunningSandbox
+) -> None:
+    first = server.ask().json()["access_token"]
+    renewed = [server.ask(refused="1").json()["access_token"] for _ in range(3)]
+    assert first not in renewed
+    assert len(set(renewed)) == 1
+    assert wxa_default.journal.count("/cgi-bin/component/api_authorizer_token") == 2
