@@ -45,7 +45,7 @@ from airflow_wxa.steps.outcome import DomainOutcome, PlatformOutcome, PlatformSe
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from airflow_wxa.api.call import Reply
+    from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.api.endpoints import Endpoint
     from airflow_wxa.api.webview_domain import Action, WebviewDomain
     from airflow_wxa.steps.lag import AcceptedWrites
@@ -206,13 +206,13 @@ def modify_platform_domains(
         known_to_be_done = True
     if action == "get" or known_to_be_done:
         return PlatformOutcome("unchanged", action, in_order(before.testing), in_order(before.published))
-    try:
-        reply = yield modify_wxa_jump_domain(action, wanted).knowing(before.to_json())
-    except WxaBusyError as error:
-        raise (yield from _unverified(wanted, error)) from None
-    if invalid := normalised_hosts(reply.answer.get("invalid_wxa_jump_h5_domain", "")):
+    reply, lost = yield from _sent(modify_wxa_jump_domain(action, wanted).knowing(before.to_json()))
+    if reply and (invalid := normalised_hosts(reply.answer.get("invalid_wxa_jump_h5_domain", ""))):
         raise (yield from _unverified(invalid, None))
-    after = yield from _read_back(_PLATFORM_ENDPOINT, action, wanted, before)
+    try:
+        after = yield from _read_back(_PLATFORM_ENDPOINT, action, wanted, before, lost)
+    except WxaBusyError as error:
+        raise (yield from _unverified(wanted, error)) if error is lost else error from None
     return _registered(PlatformOutcome, action, before, after)
 
 
@@ -237,17 +237,20 @@ def modify_platform_server_domains(
         return PlatformServerOutcome("unchanged", action, in_order(before.testing), in_order(before.published))
     if (left := (yield from changes_left(endpoint.name, None))) < 1:
         raise budget_used_up(endpoint, None, left)
-    lost: WxaTransportError | WxaBusyError | None = None
     call = modify_wxa_server_domain(action, wanted, published=before.published is not None)
-    try:
-        reply = yield call.knowing(before.to_json())
-    except (WxaTransportError, WxaBusyError) as error:
-        lost = error  # it may have been done: read, do not repeat
-    else:
-        if refused := refused_values(call, reply):
-            raise _not_taken(refused)
+    reply, lost = yield from _sent(call.knowing(before.to_json()))
+    if reply and (refused := refused_values(call, reply)):
+        raise _not_taken(refused)
     after = yield from _read_back(endpoint, action, wanted, before, lost)
     return _registered(PlatformServerOutcome, action, before, after)
+
+
+def _sent(call: Call) -> Step[tuple[Reply | None, WxaTransportError | WxaBusyError | None]]:
+    """Send a change once, and return the reply; else what became of its answer: it may have been done all the same."""
+    try:
+        return (yield call), None
+    except (WxaTransportError, WxaBusyError) as error:
+        return None, error
 
 
 def _read_back(
@@ -255,7 +258,7 @@ def _read_back(
     action: str,
     wanted: frozenset[str],
     before: _PlatformList,
-    lost: WxaTransportError | WxaBusyError | None = None,
+    lost: WxaTransportError | WxaBusyError | None,
 ) -> Step[_PlatformList]:
     """Read the list past lag after a write, and return it if it is as ``action`` wants it; else raise why not.
 
@@ -269,6 +272,8 @@ def _read_back(
     def lags(after: _PlatformList) -> bool:
         """Tell whether each version that is not as ``action`` wants it still is as it was before an accepted write."""
         left = undone(after)
+        if isinstance(lost, WxaBusyError):  # WeChat has answered, and mostly done nothing: nobody waits for that
+            return False
         return left != {} and all(seen.explains(endpoint.name, in_order(left[part]), part) for part in left)
 
     after = yield from read_past_lag(lambda: _read_platform_list(endpoint), lags)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_wxa.errors import WxaBusyError, WxaPlatformSetupError, WxaSpecError, WxaStateError, WxaTransportError
-from airflow_wxa.steps import modify_platform_domains
+from airflow_wxa.steps import modify_platform_domains, modify_platform_server_domains
 
 if TYPE_CHECKING:
     from tests.steps.conftest import Script
@@ -125,13 +125,34 @@ def test_minus_1_hands_over_the_file_too_and_may_be_repeated(script: Script) -> 
     with pytest.raises(WxaBusyError, match="errcode -1") as raised:
         script.play(
             modify_platform_domains("add", ["b.com", "c.com"]),
-            modify_wxa_jump_domain=[lists("", ""), -1],
+            modify_wxa_jump_domain=[lists("", ""), -1, lists("", "")],
             get_domain_confirmfile=[FILE],
         )
     assert raised.value.values["put it at"] == "https://b.com/AbCdEf1234.txt, https://c.com/AbCdEf1234.txt"
     assert raised.value.values["file content"] == "0123456789abcdef"
     assert "exactly this content" in str(raised.value)
     assert raised.value.retryable
+
+
+@pytest.mark.parametrize("endpoint", ["modify_wxa_jump_domain", "modify_wxa_server_domain"])
+@pytest.mark.parametrize("answer", [-1, WxaTransportError("lost")])
+@pytest.mark.parametrize("is_done", [True, False])
+def test_after_a_lost_answer_either_list_is_read_back_and_nothing_is_repeated(
+    script: Script, endpoint: str, answer: Any, is_done: bool
+) -> None:
+    def said(hosts: str) -> dict[str, Any]:
+        field = "wxa_jump_h5_domain" if endpoint == "modify_wxa_jump_domain" else "wxa_server_domain"
+        return {f"testing_{field}": hosts, f"published_{field}": hosts}
+
+    make = modify_platform_domains if endpoint == "modify_wxa_jump_domain" else modify_platform_server_domains
+    answers: dict[str, Any] = {endpoint: [said("a.com"), answer, said("a.com;b.com" if is_done else "a.com;c.com")]}
+    if is_done:
+        assert script.play(make("add", ["b.com"]), **answers).added == ("b.com",)
+        return
+    if answer == -1 and make is modify_platform_domains:
+        answers["get_domain_confirmfile"] = [FILE]
+    with pytest.raises(WxaBusyError if answer == -1 else WxaTransportError):
+        script.play(make("add", ["b.com"]), **answers)
 
 
 @pytest.mark.parametrize("said", [-1, 40001, WxaTransportError("lost")])
