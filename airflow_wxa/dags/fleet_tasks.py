@@ -20,13 +20,14 @@ from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import AppPlan, Totals, plan_all, plan_digest
 from airflow_wxa.fleet.shard import spec_of
+from airflow_wxa.fleet.stages import FIRST
 from airflow_wxa.fleet.summary import Summary
 from airflow_wxa.fleet.waves import WAVES, places, read_waves, wave_counts
 from airflow_wxa.hooks.manifests import ManifestSources
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approve_plan import audit_quota, require_approved_plan
-from airflow_wxa.operators.fleet_run import fleet_run, run_key
+from airflow_wxa.operators.fleet_run import beside, fleet_run, run_key
 from airflow_wxa.release import FIELDS, refuse
 from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.steps import configure_domains, modify_platform_domains
@@ -65,7 +66,8 @@ def load_manifest(fixed: Mapping[str, Any]) -> list[dict[str, Any]]:
         shards = list(dict.fromkeys(where))
         _check_shards(len(shards), len(manifest.apps))
         apps = [NewApp(app.appid, *place, app.given) for app, place in zip(manifest.apps, where, strict=True)]
-        open_fleets().load(run_key(context), read.component_appid, manifest.common, manifest.digest, apps)
+        of_run = (run_key(context), read.component_appid, manifest.common, manifest.digest)
+        open_fleets().load(*of_run, apps, context["ti"].task_id)
     log.info("%d Mini Programs in %d shards", len(apps), len(shards))
     return [{"wave": wave, "number": number} for wave, number in shards]
 
@@ -88,17 +90,18 @@ def plan_release() -> dict[str, Any]:
     with failing_at_once():
         fleets, run = open_fleets(), fleet_run(context)
         # Of a run that ended here, or a plan that was cleared.
-        fleets.reopen(run.key, fleet_app.c.done == "", "plan_release")
-        asyncio.run(_planned(fleets, run, WxaHook(context["params"]["wxa_conn_id"]).read()))
+        fleets.reopen(run.key, fleet_app.c.done == "", context["ti"].task_id)
+        read = WxaHook(context["params"]["wxa_conn_id"]).read()
+        asyncio.run(_planned(fleets, run, read, context["ti"].task_id))
         fleets.planned(run.key, plan_digest(run.digest, fleets.apps(run.key)))
     totals = Totals.of((app.appid, AppPlan.from_json(app.plan)) for app in fleets.apps(run.key) if app.plan)
     log.info("%s", totals)
     return {"apps": totals.apps, "steps": totals.steps, "calls": totals.calls}
 
 
-async def _planned(fleets: Fleets, run: FleetRun, read: WxaConnection) -> None:
+async def _planned(fleets: Fleets, run: FleetRun, read: WxaConnection, task_id: str) -> None:
     def save(plans: Mapping[int, AppPlan]) -> None:
-        values = {position: {"stage": "plan_release", **plan.values} for position, plan in plans.items()}
+        values = {position: {"stage": task_id, **plan.values} for position, plan in plans.items()}
         fleets.change(run.key, values)
 
     pace = Pace(run.manifest, fleets, run)
@@ -116,10 +119,10 @@ def check_platform_list() -> str:
         require_approved_plan(context, run)
         _refuse_stopped(run)
         if not _list_is_empty(context, run):
-            return "configure_domains"
+            return beside(context, FIRST)
         if _platform(run).get("on_platform_list_empty") != "register":
             raise error_for(PLATFORM_WEBVIEW_DOMAIN_EMPTY, endpoint=CATALOGUE["setwebviewdomain"])
-    return "register_platform_domains"
+    return beside(context, "register_platform_domains")
 
 
 def _refuse_stopped(run: FleetRun) -> None:

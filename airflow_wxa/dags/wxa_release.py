@@ -185,12 +185,10 @@ def platform_conn_id(context: Context) -> str:
 
 def wanted_online(context: Context) -> list[str]:
     """Return the domains that must be effective: those wanted, or for ``all`` those that were read back."""
-    asked, outcome = release_spec(context), domain_outcome(context)
-    if outcome is not None and outcome.outcome == "individual":
-        return []
-    if asked.action is None and outcome is not None:
-        return list(outcome.after or ())
-    return [domain.origin for domain in asked.wanted] if asked.action in {"add", "set"} else []
+    outcome = domain_outcome(context)
+    after = None if outcome is None else outcome.after
+    effective = release_spec(context).effective(after, individual=is_individual(context))
+    return [domain.origin for domain in effective]
 
 
 def server_domains(context: Context) -> dict[str, Any]:
@@ -200,8 +198,8 @@ def server_domains(context: Context) -> dict[str, Any]:
 
 def server_domains_online(context: Context) -> dict[str, Any]:
     """Return the server domains that must be effective after the release."""
-    action = context["params"]["server_domains"].get("action", "add")
-    return server_domains(context) if action in {"add", "set"} else {}
+    lists = release_spec(context).effective_server_domains
+    return {kind: sorted(domains) for kind, domains in lists.items()}
 
 
 def submitted(context: Context) -> str:

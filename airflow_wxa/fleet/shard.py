@@ -20,13 +20,13 @@ from airflow_wxa.errors import WxaAuditRejected, WxaError
 from airflow_wxa.fleet import stages
 from airflow_wxa.fleet.pace import HeldError, Pace, StoppedError
 from airflow_wxa.fleet.rows import Rows
-from airflow_wxa.fleet.stages import COMMIT, CONFIGURE, SUBMIT, ending
+from airflow_wxa.fleet.stages import FIRST, ending, steps_for
 from airflow_wxa.fleet.window import opens_at
 from airflow_wxa.release import ReleaseSpec
 from airflow_wxa.steps import LAG_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from airflow_wxa.client import AsyncWxaClient
     from airflow_wxa.fleet.rows import LateResults
@@ -64,7 +64,8 @@ def spec_of(run: FleetRun, app: FleetApp) -> ReleaseSpec:
 class Shard:
     """One task of a shard.
 
-    :param task_id: of the task: ``configure_domains``, ``commit_code``, ``submit_audit``, or ``release_`` and the wave.
+    :param stage: what it is for, see :data:`~airflow_wxa.fleet.stages.STAGES`.
+    :param task_id: of the task, whatever it is called.
     :param carrier: ``wave/number``.
     :param scan_seconds: between two looks at a privacy scan.
     :param results: what observes the client; ``None``: nobody keeps a ledger.
@@ -75,6 +76,7 @@ class Shard:
         fleets: Fleets,
         run: FleetRun,
         client: AsyncWxaClient,
+        stage: str,
         task_id: str,
         carrier: str,
         *,
@@ -84,6 +86,7 @@ class Shard:
         self._fleets = fleets
         self._run = run
         self._client = client
+        self._stage = stage
         self._task_id = task_id
         self._carrier = carrier
         self._scan_seconds = scan_seconds
@@ -115,7 +118,7 @@ class Shard:
     async def _worker(self) -> None:
         while self._todo and not self.is_stopped:
             app = self._todo.popleft()
-            if steps := self._steps(app):  # else an earlier task of it was lost: the gate says so
+            if steps := steps_for(self._stage, app.done):
                 await self._bring_on(app, deque(steps))
 
     async def _slept_out(self) -> None:
@@ -160,19 +163,7 @@ class Shard:
         except WxaError as error:
             await self._failed(app, error)
         else:
-            self._noted(app, {"done": self._task_id, "stage": self._task_id, "tries": 0, "again_at": None})
-
-    def _steps(self, app: FleetApp) -> Sequence[StageStep]:
-        if self._task_id == CONFIGURE:
-            return [stages.configure]
-        if not app.done:  # no code before the domains
-            return []
-        if self._task_id == COMMIT:
-            return [stages.commit]
-        if self._task_id == SUBMIT:
-            # A grant that was passed on comes here for one whose code nobody committed.
-            return [stages.submit] if app.done == COMMIT else [stages.commit, stages.submit]
-        return [] if app.done in (CONFIGURE, COMMIT) else [stages.look, stages.publish]
+            self._noted(app, {"done": self._stage, "stage": self._task_id, "tries": 0, "again_at": None})
 
     def _noted(self, app: FleetApp, values: Mapping[str, Any]) -> FleetApp:
         changes = dict(values)
@@ -250,7 +241,7 @@ class Shard:
             await self._pass_on(app, values)
         elif values["outcome"] == "no_quota" and app.audit_grant == "":
             # Its plan saw a sheet of this version that is gone by now.
-            await self._pass_on(app, {**values, "audit_grant": "waiting", "done": CONFIGURE})
+            await self._pass_on(app, {**values, "audit_grant": "waiting", "done": FIRST})
         else:
             self._noted(app, values)
 

@@ -5,14 +5,14 @@ Steps hold no clock and do no I/O; :mod:`airflow_wxa.fleet.shard` carries them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.errors import WxaAuditRejected, WxaError, WxaQuotaError
 from airflow_wxa.fleet.pace import CALLS_OF_THE_DAY
+from airflow_wxa.fleet.waves import WAVES
 from airflow_wxa.steps import (
     Submission,
     audit_error,
@@ -30,16 +30,13 @@ from airflow_wxa.steps import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from airflow_wxa.api.webview_domain import WebviewDomain
     from airflow_wxa.release import ReleaseSpec
     from airflow_wxa.steps import Step
     from airflow_wxa.store.fleets import FleetApp, Word
 
-CONFIGURE: Final = "configure_domains"
-COMMIT: Final = "commit_code"
-SUBMIT: Final = "submit_audit"
 _QUOTA_USED_UP: Final = 85085
 _ALL_OF_IT: Final = 10**9  # a reserve that no quota is above: nothing is submitted
 
@@ -158,19 +155,56 @@ def publish(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
 def _verify(app: FleetApp, spec: ReleaseSpec, *, released_at: int) -> Step[Progress]:
     individual = bool(app.individual)
     yield from verify_release(spec.version, _effective(app, spec), individual=individual, released_at=released_at)
-    action, servers = spec.server_domains or ("", {})
-    if action in {"add", "set"}:
+    if servers := spec.effective_server_domains:
         yield from prove_server_domains(app.appid, servers)
     return Progress(values={"outcome": "released"})
 
 
 def _effective(app: FleetApp, spec: ReleaseSpec) -> Sequence[WebviewDomain]:
-    """Return the domains that must be effective behind the release: for ``all`` those that were read back."""
-    if app.individual:
-        return ()
-    if spec.action is None:
-        return parse_origins((app.plan or {}).get("after") or ())
-    return spec.wanted if spec.action in {"add", "set"} else ()
+    return spec.effective((app.plan or {}).get("after"), individual=bool(app.individual))
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage of a fleet: what one task does with each Mini Program of a shard.
+
+    :param place: in the order of stages.
+    :param steps: what it does.
+    :param makes_up: what it does before, with one that the stage before has not come to.
+    :param submits: whether it needs the grant of a submission: one that ended badly there waits for a grant anew.
+    :param by_wave: whether a wave's own shards do it; else each shard does with what it carries.
+    """
+
+    place: int
+    steps: tuple[StageStep, ...]
+    makes_up: tuple[StageStep, ...] = ()
+    submits: bool = False
+    by_wave: bool = False
+
+
+#: By name, in their order. A Mini Program's row says which it has come to, and no stage skips one before it.
+STAGES: Final[Mapping[str, Stage]] = {
+    "configure_domains": Stage(0, (configure,)),
+    "commit_code": Stage(1, (commit,), submits=True),
+    # A grant that was passed on comes here for one whose code nobody committed.
+    "submit_audit": Stage(2, (submit,), makes_up=(commit,), submits=True),
+    **{f"release_{wave}": Stage(3, (look, publish), by_wave=True) for wave in WAVES},
+}
+#: Where one begins that has no grant; all of those before its submission.
+FIRST, *_ = STAGES
+BEFORE_SUBMISSION: Final = tuple(name for name, each in STAGES.items() if each.place < STAGES["submit_audit"].place)
+
+
+def steps_for(stage: str, done: str) -> tuple[StageStep, ...]:
+    """Return what a stage does with a Mini Program; nothing where an earlier task of it was lost: the gate says so.
+
+    :param done: the stage that it has come to; ``""``: none.
+    """
+    asked = STAGES[stage]
+    missing = asked.place - (STAGES[done].place if done else -1) - 1
+    if missing <= 0:
+        return asked.steps
+    return (*asked.makes_up, *asked.steps) if missing == 1 and asked.makes_up else ()
 
 
 def ending(error: WxaError) -> dict[str, Any]:

@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 WAVES: Final = ("canary", "early", "rest")
-#: The stage of a Mini Program that its plan had blocked already.
-PLAN_STAGE: Final = "plan_release"
+_PLANNING: Final = "plan_release"
 _FAILED_PERCENT: Final = {"canary": 0.0, "early": 5.0, "rest": 100.0}
 _BAD: Final = frozenset({"failed", "rejected", "blocked"})
 
@@ -89,6 +88,7 @@ def wave_counts(counts: Iterable[tuple[str, str, str | None, int | None, int]]) 
         here.total += count
         here.released += count if outcome == "released" else 0
         here.unended += count if outcome is None else 0
-        if outcome in _BAD and not (outcome == "blocked" and stage == PLAN_STAGE):
+        was_blocked_before = outcome == "blocked" and stage.rpartition(".")[2] == _PLANNING
+        if outcome in _BAD and not was_blocked_before:
             here.failed += count
     return found

@@ -18,7 +18,7 @@ from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table, as_text, require_approval
-from airflow_wxa.operators.fleet_run import fleet_run
+from airflow_wxa.operators.fleet_run import beside, fleet_run
 from airflow_wxa.store.questions import Fact, Question
 from airflow_wxa.store.tables import fleet_app
 
@@ -80,7 +80,8 @@ def require_approved_plan(context: Context, run: FleetRun) -> None:
     """
     if is_approval_wanted(context):
         conn_id = context["params"]["wxa_conn_id"]
-        require_approval(_TASK_ID, appid=THE_PLATFORM, about=_about(run), wxa_conn_id=conn_id)
+        approval_task_id = beside(context, _TASK_ID)
+        require_approval(approval_task_id, appid=THE_PLATFORM, about=_about(run), wxa_conn_id=conn_id)
 
 
 def audit_quota(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
 
 from airflow_wxa.client import AsyncWxaClient
+from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.fleet.rows import LateResults
 from airflow_wxa.fleet.shard import Shard
+from airflow_wxa.fleet.stages import BEFORE_SUBMISSION, STAGES
 from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
@@ -31,27 +33,39 @@ if TYPE_CHECKING:
     from airflow_wxa.hooks.connection import WxaConnection
     from airflow_wxa.store.fleets import FleetApp, FleetRun, Fleets
 
-_RELEASE: Final = "release_"
-
 
 class WxaFleetShardOperator(BaseOperator):
     """Do with the Mini Programs of one shard what this task is for, concurrently; wait for all of them together.
 
-    Which it is says the task id: ``configure_domains``, ``commit_code``, ``submit_audit``, or ``release_`` and a wave.
     One Mini Program that fails does not fail the task; what became of each stands in the store
     (``airflow wxa fleet status RUN_ID``). Returns how many there are by outcome.
 
     :param shard: ``{"wave": …, "number": …}``.
+    :param stage: ``configure_domains``, ``commit_code``, ``submit_audit``, or ``release_`` and a wave; ``None``: as the
+        task is called, whatever group it stands in.
     :param wxa_conn_id: the Connection (templated).
     """
 
     template_fields: Sequence[str] = ("wxa_conn_id",)
 
     def __init__(
-        self, *, shard: Mapping[str, Any], wxa_conn_id: str = WxaHook.default_conn_name, **kwargs: Any
+        self,
+        *,
+        shard: Mapping[str, Any],
+        stage: str | None = None,
+        wxa_conn_id: str = WxaHook.default_conn_name,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.shard = shard
+        self.stage = self.task_id.rpartition(".")[2] if stage is None else stage
+        if self.stage not in STAGES:
+            raise WxaSpecError(
+                "a task of a fleet does nothing",
+                [f"stage = {self.stage!r}: must be one of {', '.join(STAGES)}"],
+                next_step="name the stage, or call the task so",
+                source="airflow-wxa docs fleets",
+            )
         self.wxa_conn_id = wxa_conn_id
 
     @property
@@ -63,8 +77,9 @@ class WxaFleetShardOperator(BaseOperator):
         with failing_at_once():
             fleets, run = open_fleets(), fleet_run(context)
             require_approved_plan(context, run)
-            fleets.reopen(run.key, self._mine, self.task_id)
-            if not self._releases:
+            needs_grant = BEFORE_SUBMISSION if STAGES[self.stage].submits else ()
+            fleets.reopen(run.key, self._mine, self.task_id, needs_grant=needs_grant)
+            if not STAGES[self.stage].by_wave:
                 fleets.pass_on(run.key, {}, self._carrier)  # what reopened may have a grant again
         return self._worked(context)
 
@@ -78,12 +93,8 @@ class WxaFleetShardOperator(BaseOperator):
         return self._worked(context, is_refused=event.get("status") == "refused")
 
     @property
-    def _releases(self) -> bool:
-        return self.task_id.startswith(_RELEASE)
-
-    @property
     def _mine(self) -> Any:
-        if self._releases:
+        if STAGES[self.stage].by_wave:
             return (fleet_app.c.wave == self.shard["wave"]) & (fleet_app.c.shard == self.shard["number"])
         return fleet_app.c.carrier == self._carrier
 
@@ -109,6 +120,7 @@ class WxaFleetShardOperator(BaseOperator):
                 fleets,
                 run,
                 client,
+                self.stage,
                 self.task_id,
                 self._carrier,
                 scan_seconds=scan_seconds,

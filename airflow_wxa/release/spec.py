@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.code import CodeVersion, version_problems
 from airflow_wxa.api.server_domain import read_server_domains
-from airflow_wxa.api.webview_domain import read_hosts, read_origins
+from airflow_wxa.api.webview_domain import parse_origins, read_hosts, read_origins
 from airflow_wxa.errors import WxaSpecError, shown
 from airflow_wxa.release.fields import DOMAIN_ACTIONS, FIELDS
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.webview_domain import Action, WebviewDomain
 
 _VERSION: Final = ("appid", "template_id", "user_version", "ext_json")
+_ONLINE_AFTER: Final = ("add", "set")  # actions whose domains have to be online behind a release
 _DOMAINS: Final = ("webviewdomain", "platform_domains")
 
 
@@ -46,6 +47,24 @@ class ReleaseSpec:
         given = dict(self.params["server_domains"])
         action = given.pop("action", "add")
         return (action, read_server_domains(given)[0]) if given else None
+
+    def effective(self, after: Sequence[str] | None, *, individual: bool) -> tuple[WebviewDomain, ...]:
+        """Return the business domains that must be effective behind the release.
+
+        :param after: origins, as they were read back; where ``all`` is asked for, they are those of the platform.
+        :param individual: an individual owns the Mini Program, and a release has none.
+        """
+        if individual:
+            return ()
+        if self.action is None:
+            return tuple(parse_origins(after or ()))
+        return self.wanted if self.action in _ONLINE_AFTER else ()
+
+    @property
+    def effective_server_domains(self) -> DomainLists:
+        """The server domains by kind that must be effective behind the release."""
+        action, lists = self.server_domains or ("", {})
+        return lists if action in _ONLINE_AFTER else {}
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> ReleaseSpec:

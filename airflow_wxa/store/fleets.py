@@ -106,11 +106,11 @@ class FleetApp:
     :param plan: ``None`` before there is one.
     :param carrier: ``wave/shard`` that brings it up to its submission; not its own when it took somebody's quota over.
     :param audit_grant: ``""`` needs none; ``waiting`` for quota, ``held``, or ``spent``.
-    :param done: the last task that is done with it.
+    :param done: the last stage that is done with it; ``""``: none.
     :param submitted_at: epoch seconds; until there is an auditid, when its privacy scan was first waited for.
     :param again_at: epoch seconds before which it is not tried again.
     :param tries: how often the task that has it now has tried.
-    :param stage: task id that had it last.
+    :param stage: id of the task that had it last.
     :param outcome: ``None`` while it has not ended.
     """
 
@@ -152,13 +152,20 @@ class Fleets:
     # Runs --------------------------------------------------------------------------------------------------------
 
     def load(
-        self, key: RunKey, component_appid: str, manifest: Mapping[str, Any], digest: str, apps: Sequence[NewApp]
+        self,
+        key: RunKey,
+        component_appid: str,
+        manifest: Mapping[str, Any],
+        digest: str,
+        apps: Sequence[NewApp],
+        task_id: str = "",
     ) -> bool:
         """Keep what a run is asked to do; what is there of another manifest goes, what is there of this one stays.
 
         Rows are written by the hundred. One who dies in between leaves a run that the next attempt loads anew.
 
         :param digest: tells one manifest from another.
+        :param task_id: of the task that loads.
         :return: whether it was written.
         :raises WxaStateError: a newer attempt has begun to load.
         """
@@ -179,7 +186,8 @@ class Fleets:
                 insert(fleet_run).values(**row, plan_digest="", audits_granted=0, loaded_at=database_now())
             )
         for first in range(0, len(apps), _ROWS_AT_ONCE):
-            rows = [_new_row(key, at, app) for at, app in enumerate(apps[first : first + _ROWS_AT_ONCE], first)]
+            some = enumerate(apps[first : first + _ROWS_AT_ONCE], first)
+            rows = [_new_row(key, at, app) | {"stage": task_id} for at, app in some]
             with self._database.writing() as connection:
                 self._go_on_loading(connection, key, attempt, attempt)
                 connection.execute(insert(fleet_app), rows)
@@ -277,14 +285,19 @@ class Fleets:
         """Note which plan the run has."""
         self._change_run(key, plan_digest=plan_digest)
 
-    def reopen(self, key: RunKey, which: ColumnElement[bool], stage: str) -> None:
-        """Take up again what ended badly at this task, or did not come as far; a submission needs a grant anew."""
-        badly = and_(fleet_app.c.stage == stage, fleet_app.c.outcome.in_(("blocked", "failed", "pending")))
+    def reopen(
+        self, key: RunKey, which: ColumnElement[bool], task_id: str, *, needs_grant: Collection[str] = ()
+    ) -> None:
+        """Take up again what ended badly at this task, or did not come as far; a submission needs a grant anew.
+
+        :param needs_grant: stages: one that has come to them, and holds no grant, waits for one.
+        """
+        badly = and_(fleet_app.c.stage == task_id, fleet_app.c.outcome.in_(("blocked", "failed", "pending")))
         again = {"tries": 0, "again_at": None, "errcode": None, "what": "", "next_step": ""}
-        ungranted = and_(fleet_app.c.audit_grant == "", fleet_app.c.done.in_(("configure_domains", "commit_code")))
+        ungranted = and_(fleet_app.c.audit_grant == "", fleet_app.c.done.in_(needs_grant))
         rows = and_(_of(fleet_app, key), which, or_(badly, fleet_app.c.outcome == "not_reached"))
         with self._database.writing() as connection:
-            if stage in {"commit_code", "submit_audit"}:
+            if needs_grant:
                 waiting = {**again, "outcome": "no_quota", "audit_grant": "waiting"}
                 connection.execute(update(fleet_app).where(rows, badly, ungranted).values(**waiting))
             connection.execute(update(fleet_app).where(rows).values(outcome=None, **again))
@@ -456,7 +469,6 @@ def _new_row(key: RunKey, position: int, app: NewApp) -> dict[str, Any]:
         "individual": 0,
         "auditid": "",
         "tries": 0,
-        "stage": "load_manifest",
         "what": "",
         "next_step": "",
     }

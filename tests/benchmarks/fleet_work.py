@@ -125,6 +125,7 @@ async def _shard(number: int, url: str, store_url: str) -> None:
             run,
             client,
             "configure_domains",
+            "configure_domains",
             f"rest/{number}",
             scan_seconds=60.0,
             results=results,

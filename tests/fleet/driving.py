@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.access import FixedTokens
 from airflow_wxa.client import AsyncWxaClient, Egress
+from airflow_wxa.fleet import stages
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import plan_all
@@ -104,7 +105,8 @@ class Drive:
         mine = fleet_app.c.carrier == f"{wave}/{number}"
         if task_id.startswith("release_"):
             mine = (fleet_app.c.wave == wave) & (fleet_app.c.shard == number)
-        self.fleets.reopen(self.key, mine, task_id)
+        needs_grant = stages.BEFORE_SUBMISSION if stages.STAGES[task_id].submits else ()
+        self.fleets.reopen(self.key, mine, task_id, needs_grant=needs_grant)
         apps = list(self.fleets.apps(self.key, mine, fleet_app.c.outcome.is_(None)))
         task = TaskRef(self.key.dag_id, self.key.run_id, task_id)
         results = LateResults(Recorder(self.ledger, PLATFORM, task))
@@ -113,6 +115,7 @@ class Drive:
                 self.fleets,
                 self.run,
                 client,
+                task_id,
                 task_id,
                 f"{wave}/{number}",
                 scan_seconds=0.01,

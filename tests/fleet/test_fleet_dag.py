@@ -80,7 +80,7 @@ class Alone:
         params = {"shard_size": 2, "wxa_conn_id": "wxa_default", "platform_conn_id": None} | conf
         context = {
             "params": params,
-            "ti": SimpleNamespace(dag_id=self.KEY.dag_id, run_id=self.KEY.run_id),
+            "ti": SimpleNamespace(dag_id=self.KEY.dag_id, run_id=self.KEY.run_id, task_id="load_manifest"),
             "dag_run": SimpleNamespace(conf=conf),
             "dag": fleet_release_dag(),
         }

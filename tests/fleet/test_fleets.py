@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_wxa.fleet.stages import BEFORE_SUBMISSION
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from airflow_wxa.store.mini_programs import MiniPrograms, Wanted
 from airflow_wxa.store.tables import fleet_app
@@ -106,7 +107,7 @@ def test_what_failed_is_taken_up_again_with_a_grant_of_its_own(fleets: Fleets) -
     load(fleets, 4)
     fleets.open_quota(KEY, PLATFORM, usable=2, held_before=0)
     fleets.pass_on(KEY, {0: {"outcome": "blocked", "stage": "commit_code"}}, "rest/0")
-    fleets.reopen(KEY, fleet_app.c.carrier == "rest/0", "commit_code")
+    fleets.reopen(KEY, fleet_app.c.carrier == "rest/0", "commit_code", needs_grant=BEFORE_SUBMISSION)
     assert held(fleets) == [1, 2]
     assert next(fleets.apps(KEY)).outcome == "no_quota"
     fleets.pass_on(KEY, {1: {"outcome": "blocked", "stage": "commit_code"}}, "rest/0")

@@ -1,0 +1,92 @@
+"""The table of stages: each has a task in the DAG, in its order, with its help; none skips one before it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG, TaskGroup
+
+from airflow_wxa.dags.wiring import read_help
+from airflow_wxa.dags.wxa_fleet_release import _HELP, fleet_release_dag
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.fleet.stages import BEFORE_SUBMISSION, STAGES, commit, configure, look, publish, steps_for, submit
+from airflow_wxa.fleet.waves import WAVES
+from airflow_wxa.operators.fleet import WxaFleetShardOperator
+from airflow_wxa.operators.fleet_run import beside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def shard_tasks(dag: Any) -> dict[str, Any]:
+    """Return the tasks that carry shards, by the stage that each is for."""
+    mapped = [task for task in dag.tasks if task.is_mapped and task.operator_class is WxaFleetShardOperator]
+    return {task.partial_kwargs.get("stage") or task.task_id: task for task in mapped}
+
+
+def test_each_stage_has_a_task_of_the_dag_with_its_help_and_the_order_of_the_table() -> None:
+    tasks = shard_tasks(fleet_release_dag())
+    assert set(tasks) == set(STAGES)
+    assert set(STAGES) <= set(read_help(_HELP))
+    before = {name: task.get_flat_relative_ids(upstream=True) & set(STAGES) for name, task in tasks.items()}
+    assert {name: {each for each in STAGES if STAGES[each].place < STAGES[name].place} for name in STAGES} == {
+        name: {each for each in ids if STAGES[each].place < STAGES[name].place} for name, ids in before.items()
+    }
+    assert [len(before[f"release_{wave}"]) - len(before["release_canary"]) for wave in WAVES] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("stage", "done", "steps"),
+    [
+        ("configure_domains", "", (configure,)),
+        ("configure_domains", "submit_audit", (configure,)),
+        ("commit_code", "", ()),  # no code before the domains
+        ("commit_code", "configure_domains", (commit,)),
+        ("submit_audit", "", ()),
+        ("submit_audit", "configure_domains", (commit, submit)),
+        ("submit_audit", "commit_code", (submit,)),
+        ("release_early", "", ()),
+        ("release_early", "configure_domains", ()),
+        ("release_early", "commit_code", ()),
+        ("release_early", "submit_audit", (look, publish)),
+        ("release_early", "release_early", (look, publish)),
+    ],
+)
+def test_a_stage_goes_on_from_the_one_before_it_and_skips_none(stage: str, done: str, steps: tuple[Any, ...]) -> None:
+    assert steps_for(stage, done) == steps
+
+
+def test_a_grant_is_needed_by_what_comes_before_the_submission() -> None:
+    assert BEFORE_SUBMISSION == ("configure_domains", "commit_code")
+
+
+@pytest.fixture
+def dag() -> Iterator[DAG]:
+    with DAG("of_my_own", schedule=None) as dag:
+        yield dag
+
+
+def test_a_task_is_for_the_stage_that_it_is_told_or_called_after_whatever_group_it_stands_in(dag: DAG) -> None:
+    shard = {"wave": "canary", "number": 0}
+    with TaskGroup("fleet"):
+        told = WxaFleetShardOperator(task_id="domains", stage="configure_domains", shard=shard)
+        called = WxaFleetShardOperator(task_id="commit_code", shard=shard)
+    assert [(each.task_id, each.stage) for each in (told, called)] == [
+        ("fleet.domains", "configure_domains"),
+        ("fleet.commit_code", "commit_code"),
+    ]
+
+
+def test_a_task_for_no_stage_is_refused_when_the_dag_is_read(dag: DAG) -> None:
+    with pytest.raises(WxaSpecError, match="stage = 'domains': must be one of configure_domains, commit_code"):
+        WxaFleetShardOperator(task_id="domains", shard={"wave": "canary", "number": 0})
+
+
+@pytest.mark.parametrize(
+    ("running", "found"), [("commit_code", "approve_plan"), ("a.b.commit_code", "a.b.approve_plan")]
+)
+def test_the_tasks_of_a_fleet_find_each_other_in_the_group_that_they_stand_in(running: str, found: str) -> None:
+    context: Any = {"ti": SimpleNamespace(task_id=running)}
+    assert beside(context, "approve_plan") == found
