@@ -89,6 +89,7 @@ def plan_release() -> dict[str, Any]:
     context = get_current_context()
     with failing_at_once():
         fleets, run = open_fleets(), fleet_run(context)
+        fleets.planned(run.key, "")  # while it is made anew, no decision on it counts
         # Of a run that ended here, or a plan that was cleared.
         fleets.reopen(run.key, fleet_app.c.done == "", context["ti"].task_id)
         read = WxaHook(context["params"]["wxa_conn_id"]).read()

@@ -6,6 +6,7 @@ a run, so they decide nothing.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 from airflow_wxa.errors import WxaStateError
@@ -34,11 +35,10 @@ def refusal(task_id: str, asked: Approved, decision: Mapping[str, Any]) -> WxaSt
 
     :param decision: the latest of the approval's task; empty: nobody was asked.
     """
-    outcome, about = decision.get("outcome", "never asked"), asked.about
-    # A decision from before questions were kept names fewer facts.
-    differs = [
-        name for name in about if decision.get(name) != about[name] and ("question" in decision or name in decision)
-    ]
+    outcome = decision.get("outcome", "never asked")
+    about = json.loads(json.dumps(dict(asked.about)))  # as the ledger keeps it: tuples are lists there
+    named = about if "question" in decision else about.keys() & decision.keys()  # before questions were kept: fewer
+    differs = [name for name in named if decision.get(name) != about[name]]
     if outcome == "approved" and not differs:
         return None
     return WxaStateError(

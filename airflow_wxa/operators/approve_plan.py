@@ -19,7 +19,7 @@ from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table, as_text, require_approval
 from airflow_wxa.operators.fleet_run import beside, fleet_run
-from airflow_wxa.store.questions import Fact, Question
+from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.store.tables import fleet_app
 
 if TYPE_CHECKING:
@@ -46,20 +46,19 @@ class WxaApprovePlanOperator(WxaApprovalOperator):
         fleets, run = open_fleets(), fleet_run(context)
         given = Counter[str]()
         totals = Totals.of(_plans(fleets, run, given))
-        shown = {
-            "run_id": run.run_id,
-            "release": run.manifest["release"],
-            "given": dict(given),
-            "totals": asdict(totals),
-            "reserve": run.manifest.get("audit_quota_reserve", 0),
-            "concurrency": Pace(run.manifest).concurrency,
-            "waves": {name: count.total for name, count in wave_counts(fleets.counts(run.key)).items()},
-        }
-        rest = _rest_or_none(WxaHook(self.wxa_conn_id), fleets, run)
         return {
-            **{name: Fact(value, "ledger") for name, value in _about(run).items()},
-            **{name: Fact(value, "ledger", named=False) for name, value in shown.items()},
-            "rest": Fact(rest, "WeChat: queryquota", named=False),
+            **told("ledger", named=True, **_about(run)),
+            **told(
+                "ledger",
+                run_id=run.run_id,
+                release=run.manifest["release"],
+                given=dict(given),
+                totals=asdict(totals),
+                reserve=run.manifest.get("audit_quota_reserve", 0),
+                concurrency=Pace(run.manifest).concurrency,
+                waves={name: count.total for name, count in wave_counts(fleets.counts(run.key)).items()},
+            ),
+            **told("WeChat: queryquota", rest=_rest_or_none(WxaHook(self.wxa_conn_id), fleets, run)),
         }
 
     @staticmethod

@@ -17,7 +17,7 @@ from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import WxaTrialQrcodeLink
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table, as_text
 from airflow_wxa.steps.release import before_release
-from airflow_wxa.store.questions import Fact, Question
+from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.trial_link import api_base_url, trial_link
 
 if TYPE_CHECKING:
@@ -97,25 +97,24 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
         check_auditid(version, self.auditid)
         hook = WxaHook(self.wxa_conn_id)
         now = hook.run(before_release(version, wanted := parse_origins(self.webviewdomain)))
-        named = release_named(version, self.auditid, wanted) | dict(now.named)
         component_appid = hook.read().component_appid
         done = open_ledger().of_run(component_appid, self.appid, current_task())
         ti = context["ti"]
-        shown = {
-            "appid": self.appid,
-            "template_id": None if isinstance(version, AdoptedVersion) else version.template_id,
-            "what_changed": self.user_desc or version.user_version,
-            "triggered_by": getattr(context["dag_run"], "triggering_user_name", None) or "",
-            "trial": trial_link(api_base_url(), self.appid, dag_id=ti.dag_id, run_id=ti.run_id),
-        }
         return {
-            **{name: Fact(value, _SOURCES.get(name, "run")) for name, value in named.items()},
-            **{name: Fact(value, "run", named=False) for name, value in shown.items()},
-            "name": Fact(self._name(component_appid), "WeChat: api_get_authorizer_info", named=False),
-            "sheet": Fact(now.sheet, "WeChat: get_latest_auditstatus", named=False),
-            "individual": Fact(now.is_individual, "WeChat: setwebviewdomain", named=False),
-            "before": Fact(_domains_before(done), "ledger", named=False),
-            "superseded": Fact(_superseded(done), "ledger", named=False),
+            **told("run", named=True, **release_named(version, self.auditid, wanted)),
+            **told("WeChat: getversioninfo, setwebviewdomain", named=True, **now.named),
+            **told("WeChat: setwebviewdomain", individual=now.is_individual),
+            **told("WeChat: get_latest_auditstatus", sheet=now.sheet),
+            **told("WeChat: api_get_authorizer_info, getaccountbasicinfo", name=self._name(component_appid)),
+            **told("ledger", before=_domains_before(done), superseded=_superseded(done)),
+            **told(
+                "run",
+                appid=self.appid,
+                template_id=None if isinstance(version, AdoptedVersion) else version.template_id,
+                what_changed=self.user_desc or version.user_version,
+                triggered_by=getattr(context["dag_run"], "triggering_user_name", None) or "",
+                trial=trial_link(api_base_url(), self.appid, dag_id=ti.dag_id, run_id=ti.run_id),
+            ),
         }
 
     @staticmethod
@@ -177,9 +176,6 @@ def check_auditid(version: CodeVersion, auditid: str) -> None:
             source="airflow-wxa docs own-uploads",
             appid=version.appid,
         )
-
-
-_SOURCES: Final = {"online": "WeChat: getversioninfo", "configured": "WeChat: setwebviewdomain"}
 
 
 def _domains_before(done: Sequence[Entry]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from airflow.sdk import BaseOperator
@@ -12,17 +11,16 @@ from airflow_wxa.api import values
 from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.webview_domain import get_domain_confirmfile, read_hosts
 from airflow_wxa.errors import WxaError, WxaSpecError
-from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import VerificationFileLink
 from airflow_wxa.operators.acts import WxaModifyPlatformDomainOperator
-from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, require_approval
+from airflow_wxa.operators.approval import WxaApprovalOperator, as_code
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
-from airflow_wxa.steps import modify_platform_domains
+from airflow_wxa.steps import Approved, modify_platform_domains
 from airflow_wxa.store.ledger import VERIFICATION_FILE_READ
-from airflow_wxa.store.questions import Fact, Question
+from airflow_wxa.store.questions import Fact, Question, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_wxa.api.values import Reader
-    from airflow_wxa.steps import PlatformOutcome, Step
+    from airflow_wxa.steps import Step
 
 log = logging.getLogger(__name__)
 
@@ -81,8 +79,8 @@ class WxaReadPlatformDomainOperator(TemplatedFields, BaseOperator):
         if (
             file is not None
         ):  # the board serves what the ledger has: whoever may write XComs could prove a host as theirs
-            task = current_task()
-            open_ledger().noted(hook.read().component_appid, THE_PLATFORM, task, VERIFICATION_FILE_READ, file)
+            whose = (hook.read().component_appid, THE_PLATFORM, current_task())
+            open_ledger().decided(*whose, file, endpoint=VERIFICATION_FILE_READ)
         return {
             "action": self.action,
             "hosts": hosts,
@@ -114,11 +112,12 @@ class WxaApprovePlatformDomainOperator(WxaApprovalOperator):
         with failing_at_once():
             action, hosts = str(self.read["action"]), _checked(self.read["action"], self.read["hosts"])
         hook = WxaHook(self.wxa_conn_id)
-        now = hook.run(modify_platform_domains("get"))
+        now = hook.run(modify_platform_domains("get")).to_json()
         file = read_verification_file(hook, action)
         return {
-            **{name: Fact(value, _SOURCES[name]) for name, value in _change(action, hosts, now).items()},
-            "verification_file": Fact(file, "WeChat: get_domain_confirmfile", named=False),
+            **told("run", named=True, action=action, hosts=hosts),
+            **told("WeChat: modify_wxa_jump_domain", named=True, testing=now["testing"], published=now["published"]),
+            **told("WeChat: get_domain_confirmfile", verification_file=file),
         }
 
     @staticmethod
@@ -149,23 +148,14 @@ class WxaChangePlatformDomainOperator(WxaModifyPlatformDomainOperator):
         self.approval_task_id = approval_task_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Look once more, then change what was approved."""
+        """Change what was approved; see the class for what is returned."""
         act = self.built()
         with failing_at_once():
             hosts = _checked(act.action, act.hosts)
-            if is_approval_wanted(context):
-                now = self.hook.run(modify_platform_domains("get"))
-                versions = [each for each in (now.testing, now.published) if each is not None]
-                if versions and all(_is_done(act.action, hosts, each) for each in versions):
-                    self.log.info(now.in_words())
-                    return replace(now, action=act.action).to_json()  # nothing to write, nothing to ask about
-                about = _change(act.action, hosts, now)
-                for name in ("testing", "published"):
-                    if about[name] is not None and _is_done(act.action, hosts, about[name]):
-                        del about[name]  # a retry: what was approved is done there, only the other one lags behind
-                conn_id = self.hook.wxa_conn_id
-                require_approval(self.approval_task_id, appid="", about=about, wxa_conn_id=conn_id)
-        return super().execute(context)
+            approval = Approved(self.approval_task_id, THE_PLATFORM, {"action": act.action, "hosts": hosts})
+            outcome = self.hook.run(modify_platform_domains(act.action, hosts, approval=approval))
+        self.log.info(outcome.in_words())
+        return outcome.to_json()
 
 
 def _checked(action: str, hosts: Sequence[str]) -> list[str]:
@@ -183,27 +173,9 @@ def _checked(action: str, hosts: Sequence[str]) -> list[str]:
     return sorted(read)
 
 
-_LIST: Final = "WeChat: modify_wxa_jump_domain"
-_SOURCES: Final = {"action": "run", "hosts": "run", "testing": _LIST, "published": _LIST}
-
-
-def _change(action: str, hosts: Sequence[str], now: PlatformOutcome) -> dict[str, Any]:
-    """Return what an approval of a change names."""
-    lists = {"testing": now.testing, "published": now.published}
-    return {
-        "action": action,
-        "hosts": list(hosts),
-        **{name: None if each is None else sorted(each) for name, each in lists.items()},
-    }
-
-
 def _after(action: str, hosts: Sequence[str], published: Sequence[str]) -> set[str]:
     before, wanted = set(published), set(hosts)
     return {"add": before | wanted, "delete": before - wanted}.get(action, wanted)
-
-
-def _is_done(action: str, hosts: Sequence[str], published: Sequence[str]) -> bool:
-    return _after(action, hosts, published) == set(published)
 
 
 def read_verification_file(hook: WxaHook, action: str) -> dict[str, str] | None:

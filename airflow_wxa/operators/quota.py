@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_wxa.api import values
 from airflow_wxa.api.appid import THE_PLATFORM
@@ -14,7 +14,7 @@ from airflow_wxa.operators.call import answer_to, done_before
 from airflow_wxa.operators.mini_program import MiniProgramFields
 from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.steps import Approved, approved, changes_left
-from airflow_wxa.store.questions import Fact, Question
+from airflow_wxa.store.questions import Fact, Question, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +48,8 @@ class WxaApproveClearQuotaOperator(WxaApprovalOperator):
 
     def facts(self, context: Context) -> Mapping[str, Fact]:
         """Return whose counters begin anew, and how many resets the ledger has left."""
-        named = _named(self.whose, WxaHook(self.wxa_conn_id).changes_left(self.appid, _ROW.name))
-        return {name: Fact(value, _SOURCES[name]) for name, value in named.items()}
+        left = WxaHook(self.wxa_conn_id).changes_left(self.appid, _ROW.name)
+        return told("run", named=True, reset=self.whose) | told("ledger", named=True, left=left)
 
     @staticmethod
     def words(question: Question) -> tuple[str, str]:
@@ -98,21 +98,13 @@ class WxaClearQuotaOperator(MiniProgramFields):
         return {"outcome": "already_cleared" if was_done else "cleared", "appid": self.appid, "left": left}
 
 
-_SOURCES: Final = {"reset": "run", "left": "ledger"}
-
-
-def _named(whose: str, left: int) -> dict[str, Any]:
-    """Return what an approval of a reset names."""
-    return {"reset": whose, "left": left}
-
-
 def _cleared(call: Call, whose: str, approval_task_id: str | None) -> Step[bool]:
     """Send the call unless an earlier try of this task was accepted; tells whether one was."""
     left = yield from changes_left(_ROW.name, call.appid)  # before the ledger is read
     was_done = done_before(call)
     if not was_done:
         if approval_task_id is not None:
-            yield from approved(Approved(approval_task_id, _noted(whose), _named(whose, left)))
+            yield from approved(Approved(approval_task_id, _noted(whose), {"reset": whose, "left": left}))
         yield from answer_to(call)
     return was_done
 

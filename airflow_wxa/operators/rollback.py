@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
@@ -14,7 +14,7 @@ from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.steps import Approved, RollbackPlan, plan_rollback, roll_back
-from airflow_wxa.store.questions import Fact, Question
+from airflow_wxa.store.questions import Fact, Question, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,15 +50,13 @@ class WxaApproveRollbackOperator(WxaApprovalOperator):
         """Look at WeChat what is online and what would come back; of the plan only the version's number is taken."""
         asked = RollbackPlan.from_json(self.plan)
         plan = WxaHook(self.wxa_conn_id).run(plan_rollback(self.appid, asked.target.app_version))
-        shown = plan.to_json()
-        listed, own = "WeChat: revertcoderelease", "WeChat: setwebviewdomain"
+        named, shown = rollback_named(plan), plan.to_json()
+        lists = {name: shown[name] for name in ("effective", "own", "dropped")}
         return {
-            "appid": Fact(self.appid, "run"),
-            **{name: Fact(value, _SOURCES[name]) for name, value in rollback_named(plan).items()},
-            "others": Fact(shown["others"], listed, named=False),
-            "effective": Fact(shown["effective"], "WeChat: get_effective_webviewdomain", named=False),
-            "own": Fact(shown["own"], own, named=False),
-            "dropped": Fact(shown["dropped"], f"{own}, modify_wxa_jump_domain", named=False),
+            **told("WeChat: getversioninfo, revertcoderelease", named=True, **named),
+            **told("WeChat: revertcoderelease", others=shown["others"]),
+            **told("WeChat: get_effective_webviewdomain, setwebviewdomain, modify_wxa_jump_domain", **lists),
+            **told("run", appid=self.appid),
         }
 
     @staticmethod
@@ -119,9 +117,6 @@ class WxaRollbackOperator(_PlannedOperator):
 def rollback_named(plan: RollbackPlan) -> dict[str, Any]:
     """Return what an approval of a rollback names, and what the rollback must then be."""
     return {"online": asdict(plan.online), "target": asdict(plan.target)}
-
-
-_SOURCES: Final = {"online": "WeChat: getversioninfo", "target": "WeChat: revertcoderelease"}
 
 
 def _versions(question: Question, online: Mapping[str, Any], target: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from airflow_wxa.api.budget import budget_used_up
@@ -38,6 +38,7 @@ from airflow_wxa.errors import (
     WxaTransportError,
     shown,
 )
+from airflow_wxa.steps.approval import approved
 from airflow_wxa.steps.budgets import changes_left
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, recall, still_lagging
 from airflow_wxa.steps.outcome import DomainOutcome, PlatformOutcome, PlatformServerOutcome, in_order
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.endpoints import Endpoint
     from airflow_wxa.api.webview_domain import Action, WebviewDomain
     from airflow_wxa.steps.lag import AcceptedWrites
-    from airflow_wxa.steps.outcome import Step
+    from airflow_wxa.steps.outcome import Approved, Step
 
 P = TypeVar("P", bound=PlatformOutcome)
 
@@ -184,11 +185,13 @@ def modify_platform_domains(
     hosts: Iterable[str] = (),
     *,
     only_if_empty: bool = False,
+    approval: Approved | None = None,
 ) -> Step[PlatformOutcome]:
     """Change the platform's own list, testing and published version together; every merchant is concerned.
 
     :param hosts: bare hosts, e.g. ``m.example.com``.
     :param only_if_empty: write nothing where merchants are already checked against other hosts than these.
+    :param approval: of this action and these hosts, asked for just before the write, with both lists as they are then.
     :raises WxaSpecError: not hosts; nothing is sent.
     :raises WxaStateError: ``only_if_empty``, and the published list holds others; or the list read back is not what
         was wanted.
@@ -206,6 +209,11 @@ def modify_platform_domains(
         known_to_be_done = True
     if action == "get" or known_to_be_done:
         return PlatformOutcome("unchanged", action, in_order(before.testing), in_order(before.published))
+    if approval is not None:
+        # A retry: one version is as it was approved to become, and only the other one lags behind.
+        done = {part for part, version in before.parts.items() if _platform_done(action, wanted, version)}
+        lists = {part: version for part, version in before.to_json().items() if part not in done}
+        yield from approved(replace(approval, about={**approval.about, **lists}))
     reply, lost = yield from _sent(modify_wxa_jump_domain(action, wanted).knowing(before.to_json()))
     if reply and (invalid := normalised_hosts(reply.answer.get("invalid_wxa_jump_h5_domain", ""))):
         raise (yield from _unverified(invalid, None))

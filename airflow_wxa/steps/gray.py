@@ -66,7 +66,7 @@ def gray_release(
     if before.is_running and before.gray_percentage > gray_percentage:
         raise _falls(version.appid, before, gray_percentage)
     yield from guard_domains(version, wanted, accepted)
-    yield from releasable_sheet(version, noted_auditid, approval, accepted)
+    yield from releasable_sheet(version, wanted, noted_auditid, approval, accepted)
     if is_there(before):
         return _outcome("unchanged", version.appid, before)
     lost: WxaError | None = None

@@ -51,8 +51,8 @@ def release_version(
 
     :param wanted: domains that must be effective afterwards.
     :param noted_auditid: of our submission, where WeChat leaves the description out.
-    :param approval: of exactly this, asked for just before it is published: then only the sheet ``noted_auditid`` may
-        be. ``None``: nobody is asked, and the latest sheet of this version is published.
+    :param approval: of exactly this, asked for just before, with what is online and configured by then; only the sheet
+        ``noted_auditid`` may be published. ``None``: nobody is asked, and the latest sheet of this version is.
     :raises WxaBusyError: what an accepted write has changed still is as it was before.
     :raises WxaStateError: the latest sheet is not ours, or not approved; a wanted domain would be dropped, or needs a
         new version; or another version is online after all. Each is named.
@@ -66,7 +66,7 @@ def release_version(
         raise still_lagging("release", "release", version.appid, _online_as_noted(before))
     yield from guard_domains(version, wanted, accepted)
     noted = _noted(before, (yield from if_known(read_effective_domains(version.appid))) if wanted else None)
-    sheet = yield from releasable_sheet(version, noted_auditid, approval, accepted)  # the last look
+    sheet = yield from releasable_sheet(version, wanted, noted_auditid, approval, accepted)  # last look
     refused = 0
     lost: WxaTransportError | WxaBusyError | None = None
     try:
@@ -170,6 +170,17 @@ def _configured(
     return own, False
 
 
+def _as_approved(
+    version: CodeVersion, wanted: Collection[WebviewDomain], approval: Approved | None, accepted: AcceptedWrites
+) -> Step[bool]:
+    """Ask whether a person has approved exactly this, and what is found now; return whether that was needed."""
+    if approval is None or not (yield from approved(approval)):
+        return False
+    online = yield from _unless_refused(_read_online(version, accepted))
+    own, _ = yield from _configured(version, wanted, accepted)
+    return (yield from approved(replace(approval, about={**approval.about, **_found(online, own)})))
+
+
 def _unless_refused(read: Step[T]) -> Step[T | WxaError]:
     """Return what a read comes to, or the refusal that no repetition helps."""
     try:
@@ -208,10 +219,15 @@ def _online_as_noted(online: OnlineVersion | None) -> dict[str, Any] | None:
 
 
 def releasable_sheet(
-    version: CodeVersion, noted_auditid: str, approval: Approved | None, accepted: AcceptedWrites
+    version: CodeVersion,
+    wanted: Collection[WebviewDomain],
+    noted_auditid: str,
+    approval: Approved | None,
+    accepted: AcceptedWrites,
 ) -> Step[AuditSheet]:
     """Return the latest sheet, which is of this version and approved: by WeChat, and by a person where one is asked."""
-    approved_auditid = (noted_auditid or "not known") if (yield from approved(approval)) else ""
+    is_approved = yield from _as_approved(version, wanted, approval, accepted)
+    approved_auditid = (noted_auditid or "not known") if is_approved else ""
 
     def lags(sheet: AuditSheet | None) -> bool:
         return not version.is_sheet(sheet, noted_auditid) and accepted.explains("submit_audit", sheet_as_noted(sheet))

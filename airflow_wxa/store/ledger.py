@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import JSON, and_, bindparam, delete, false, func, insert, not_, or_, select, update
@@ -244,47 +244,23 @@ class Ledger:
         *,
         refused: str = "",
         asked: Mapping[str, Any] | None = None,
+        endpoint: str = APPROVAL,
     ) -> None:
         """Note what a person was asked or decided, as a complete row of ``approve_release`` and as the latest outcome.
 
         :param said: who decided what, when and why.
         :param refused: why a task did not carry something out, in place of a decision.
         :param asked: the question, and the task instance that asks it.
+        :param endpoint: of a read, whose answer others must be able to trust, in place of a decision; no outcome.
         """
+        row: dict[str, Any] = {"component_appid": component_appid, "appid": appid, "endpoint": endpoint}
+        row |= {"asked": dict(asked or {})}
+        row |= {"sent_at": database_now(), "answered_at": database_now(), "errcode": 0, "errmsg": refused or None}
         with self._database.writing() as connection:
-            self._note(
-                connection, component_appid, appid, task, APPROVAL, said, asked=asked or {}, errmsg=refused or None
-            )
-            self._keep_latest(connection, component_appid, task, {appid: said})
-
-    def noted(self, component_appid: str, appid: str, task: TaskRef, endpoint: str, said: Mapping[str, Any]) -> None:
-        """Note what a task has read that others must be able to trust, as a complete row."""
-        with self._database.writing() as connection:
-            self._note(connection, component_appid, appid, task, endpoint, said)
-
-    def _note(
-        self,
-        connection: Connection,
-        component_appid: str,
-        appid: str,
-        task: TaskRef,
-        endpoint: str,
-        said: Mapping[str, Any],
-        **more: Any,
-    ) -> None:
-        row = {
-            "component_appid": component_appid,
-            "appid": appid,
-            "endpoint": endpoint,
-            "asked": {},
-            "sent_at": database_now(),
-            "answered_at": database_now(),
-            "errcode": 0,
-            "after": dict(said),
-            **more,
-            **_columns(task, join(self._database, connection, task)),
-        }
-        connection.execute(insert(ledger).values(**row))
+            of_task = _columns(task, join(self._database, connection, task))
+            connection.execute(insert(ledger).values(**row, **of_task, after=dict(said)))
+            if endpoint == APPROVAL:
+                self._keep_latest(connection, component_appid, task, {appid: said})
 
     # Fences: for calls that WeChat does not guard itself ---------------------------------------------------------
 
@@ -335,32 +311,23 @@ class Ledger:
 
         A run that was made again under the same id, after this one was deleted, is another run.
         """
-        row = self._latest_decision(component_appid, appid, task, approval_task_id)
-        said: Mapping[str, Any] | None = row.after if row else None
-        return said
+        of_task = replace(task, task_id=approval_task_id)
+        rows = [row.after for row in self.of_run(component_appid, appid, task) if _is_decision(row, of_task)]
+        return rows[-1] if rows else None
 
     def question(self, component_appid: str, appid: str, task: TaskRef) -> Mapping[str, Any] | None:
         """Return what a decision names that answers the question of this task; ``None``: this try has asked nothing.
 
         Another try may have asked another question since, which nobody has seen.
         """
-        row = self._latest_decision(component_appid, appid, task, task.task_id, map_index=task.map_index)
-        if row is None or row.asked.get("ti_id", task.ti_id) != task.ti_id or row.after.get("outcome") != "asked":
+        rows = [
+            row
+            for row in self.of_run(component_appid, appid, task)
+            if _is_decision(row, task) and row.task.map_index == task.map_index
+        ]
+        if not rows or rows[-1].after["outcome"] != "asked" or rows[-1].asked.get("ti_id", task.ti_id) != task.ti_id:
             return None
-        return {name: value for name, value in row.after.items() if name != "outcome"}
-
-    def _latest_decision(
-        self, component_appid: str, appid: str, task: TaskRef, approval_task_id: str, *, map_index: int | None = None
-    ) -> Row[Any, Any] | None:
-        asked = _with(ledger, endpoint=APPROVAL, task_id=approval_task_id, triggered_by=task.triggered_by)
-        query = select(ledger.c.after, ledger.c.asked).where(
-            _of_run(component_appid, task), ledger.c.appid == appid, asked
-        )
-        if map_index is not None:
-            query = query.where(ledger.c.map_index == map_index)
-        with self._database.writing() as connection:
-            of_run = query.where(join(self._database, connection, task).rows)
-            return connection.execute(of_run.order_by(ledger.c.id.desc()).limit(1)).first()
+        return {name: value for name, value in rows[-1].after.items() if name != "outcome"}
 
     def outcome(self, dag_id: str, run_id: str, appid: str) -> Mapping[str, Any] | None:
         """Return the latest outcome of a Mini Program in a run."""
@@ -532,6 +499,11 @@ def _columns(task: TaskRef, joined: Joined) -> dict[str, Any]:
 def _with(table: Table, **values: object) -> ColumnElement[bool]:
     """Pick the rows that hold these values."""
     return and_(*(table.c[name] == value for name, value in values.items()))
+
+
+def _is_decision(row: Entry, task: TaskRef) -> bool:
+    of_task = (row.endpoint, row.task.task_id, row.task.triggered_by)
+    return of_task == (APPROVAL, task.task_id, task.triggered_by)
 
 
 def _of_run(component_appid: str, task: TaskRef) -> ColumnElement[bool]:

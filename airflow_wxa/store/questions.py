@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +22,11 @@ class Fact:
     value: Any
     source: str
     named: bool = True
+
+
+def told(source: str, *, named: bool = False, **values: Any) -> dict[str, Fact]:
+    """Return facts of one source by their names."""
+    return {name: Fact(value, source, named) for name, value in values.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,5 @@ class Question:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as the ledger keeps it."""
-        facts = {
-            name: {"value": fact.value, "source": fact.source, "named": fact.named} for name, fact in self.facts.items()
-        }
+        facts = {name: asdict(fact) for name, fact in self.facts.items()}
         return {"asks": self.asks, "facts": facts, "nonce": self.nonce}

@@ -9,7 +9,7 @@ import pytest
 from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.sandbox.testing import COMPONENT_APPID
-from airflow_wxa.steps import PlatformOutcome
+from airflow_wxa.steps import domains
 from airflow_wxa.store.questions import Question
 from tests.airflow_session import answering, calls, register_dag, run_dag
 
@@ -135,13 +135,11 @@ def test_the_ledger_names_the_write(wxa_default: RunningSandbox) -> None:
 def test_a_list_that_wechat_does_not_tell_is_not_changed_without_an_approval(
     wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_wxa.operators import platform_domains  # noqa: PLC0415  (Airflow is set up first)
-
-    def unsaid(*_: object, **__: object) -> Any:
+    def unsaid(*_: object) -> Any:
         yield from ()
-        return PlatformOutcome("unchanged", "get", None, None)
+        return domains._PlatformList(None, None)
 
-    monkeypatch.setattr(platform_domains, "modify_platform_domains", unsaid)
+    monkeypatch.setattr(domains, "_read_platform_list", unsaid)
     dag = register_dag(platform_domains_dag())
     run = run_dag(dag, mark_success="approve_change", approval=True, hosts=["shop.example.org"])
     assert run.states["modify_platform_domains"] == "failed"

@@ -17,7 +17,7 @@ from airflow_wxa.operators import WxaApproveReleaseOperator, human_input
 from airflow_wxa.operators.approval import as_code, as_text, require_approval
 from airflow_wxa.operators.approve_release import _domain_diff
 from airflow_wxa.sandbox import AuditPlan, Fault
-from airflow_wxa.sandbox.state import AuditSheet, Stage
+from airflow_wxa.sandbox.audit import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.store import Result, TaskRef
 from airflow_wxa.store.questions import Fact, Question

@@ -38,6 +38,7 @@ class Script:
         self.left = 50
         self.approved: bool | WxaError = False
         self.counted: list[Left] = []
+        self.proved: list[Approved] = []
 
     @property
     def asked(self) -> list[str]:
@@ -92,6 +93,7 @@ class Script:
         if isinstance(question, Recall):
             return self.known
         if isinstance(question, Approved):
+            self.proved.append(question)
             if isinstance(self.approved, WxaError):
                 raise self.approved
             return self.approved

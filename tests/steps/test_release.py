@@ -10,6 +10,7 @@ from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.errors import WxaBusyError, WxaPermissionError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import Approved, gray_release, release_version, verify_release
+from airflow_wxa.steps.release import before_release
 
 if TYPE_CHECKING:
     from airflow_wxa.api.code import CodeVersion
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 APPROVED, REJECTED, AUDITING, WITHDRAWN, DELAYED = range(5)
 APPROVAL = Approved("approve_release", APPID, {})
 A, B = WebviewDomain("a.example.com"), WebviewDomain("b.example.com")
+OWN = (A.origin, B.origin)
 
 
 def effective(*domains: WebviewDomain) -> dict[str, Any]:
@@ -116,7 +118,8 @@ def test_an_approved_sheet_whose_number_is_left_out_is_asked_for_by_the_number_t
     answers: dict[str, Any] = {
         "get_latest_auditstatus": [latest],
         "get_auditstatus": [slots.sheet(slots.ours, status)],
-        "getversioninfo": [slots.versions(slots.ours, slots.foreign)],
+        "getversioninfo": [slots.versions(slots.ours, slots.foreign)] * 2,
+        "setwebviewdomain": [{"errcode": 0, "webviewdomain": [B.origin, A.origin]}],
     }
     step = release_version(version, noted_auditid="1234567", approval=APPROVAL)
     if not is_released:
@@ -126,6 +129,30 @@ def test_an_approved_sheet_whose_number_is_left_out_is_asked_for_by_the_number_t
     answers["getversioninfo"].append(slots.versions(slots.ours, slots.ours))
     answers |= {"release": [0], "get_effective_webviewdomain": [effective(B, A)]}
     assert script.play(step, approved=True, **answers).outcome == "released"
+    assert [each.about for each in script.proved] == [
+        APPROVAL.about,
+        {
+            "online": {"version": "9.9.9", "description": slots.foreign["user_desc"], "time": 2},
+            "configured": tuple(OWN),
+        },
+    ]
+
+
+@pytest.mark.parametrize(("said", "configured"), [(89231, None), (48001, None), ({"errcode": 0}, None)])
+def test_a_list_that_wechat_does_not_tell_is_found_as_it_was_approved(
+    script: Script, slots: Slots, version: CodeVersion, said: Any, configured: Any
+) -> None:
+    answers: dict[str, Any] = {"getversioninfo": [slots.versions()], "get_latest_auditstatus": [85058]}
+    found = script.play(before_release(version, ()), setwebviewdomain=[said], **answers)
+    assert found.named == {"online": None, "configured": configured}
+    assert found.is_individual == (said == 89231)
+
+
+def test_a_state_that_may_be_told_at_the_next_try_is_not_taken_for_unknown(
+    script: Script, version: CodeVersion, lost: WxaTransportError
+) -> None:
+    with pytest.raises(WxaTransportError):
+        script.play(before_release(version, ()), getversioninfo=[lost])
 
 
 def makes(version: CodeVersion, auditid: str) -> dict[str, Step[Any]]:
@@ -157,7 +184,8 @@ def test_another_sheet_than_the_approved_one_is_not_published(
             makes(version, auditid)[endpoint],
             approved=True,
             get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-            **{before: [{"errcode": 0}]},
+            setwebviewdomain=[{"errcode": 0, "webviewdomain": []}],
+            **{"getversioninfo": [{"errcode": 0}], before: [{"errcode": 0}] * (1 + (before == "getversioninfo"))},
         )
 
 
