@@ -351,5 +351,6 @@ def wxa_default(wxa_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(delivery, "PAUSES", (0.0,) * len(delivery.PAUSES))
     for name in ("PRIVACY", "AUDIT"):
         monkeypatch.setenv(f"AIRFLOW__WXA__{name}_POLL_SECONDS", "0.01")
-    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_sandbox.url))
+    tokens = {each.appid: each.authorizer_access_token for each in wxa_sandbox.world.mini_programs}
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_sandbox.url, authorizer_access_tokens=tokens))
     return wxa_sandbox
