@@ -126,10 +126,11 @@ class SubmitAudit(OfUploaded):
     withdraw_foreign_audit: Flag = False
     writes = ("submit_audit", "undocodeaudit")
 
-    def step(self) -> Step[SubmitOutcome]:
-        """Submit it."""
+    @property
+    def submission(self) -> Submission:
+        """The form, as it is asked for."""
         named = {name: value for name in AUDIT_FORM if (value := getattr(self, name)) not in (None, "")}
-        how = Submission(
+        return Submission(
             version_desc=self.version_desc,
             privacy_api_not_use=self.privacy_api_not_use,
             form={**self.audit_form, **named},
@@ -137,7 +138,10 @@ class SubmitAudit(OfUploaded):
             audit_quota=self.audit_quota,
             withdraw_foreign_audit=self.withdraw_foreign_audit,
         )
-        return submit_version(self.version, how)
+
+    def step(self) -> Step[SubmitOutcome]:
+        """Submit it."""
+        return submit_version(self.version, self.submission)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import AppPlan, Totals, plan_all, plan_digest
 from airflow_wxa.fleet.shard import spec_of
-from airflow_wxa.fleet.stages import FIRST
+from airflow_wxa.fleet.stages import FIRST, MAX_QUOTA
 from airflow_wxa.fleet.summary import Summary
 from airflow_wxa.fleet.waves import WAVES, places, read_waves, wave_counts
 from airflow_wxa.hooks.manifests import ManifestSources
@@ -47,7 +47,6 @@ log = logging.getLogger(__name__)
 
 _MOST_SHARDS: Final = 1024  # Airflow's [core] max_map_length
 _MOST_REFUSED: Final = 5
-_UNKNOWN_QUOTA: Final = 10**9  # submissions; more than any month has
 
 
 @task
@@ -223,9 +222,9 @@ def _usable_quota(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int:
         if reserve:
             raise
         log.warning("the audit quota was not read, each submits until WeChat answers 85085: %s", error.what)
-        return _UNKNOWN_QUOTA
+        return MAX_QUOTA
     log.info("queryquota tells %d submissions left this month, of which %d are kept back", left, reserve)
-    return left - reserve if reserve else _UNKNOWN_QUOTA
+    return left - reserve if reserve else MAX_QUOTA
 
 
 def _shards(fleets: Fleets, run: FleetRun, wave: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What each task of a fleet does with one Mini Program: the steps of a single release, put together.
+"""What each task of a fleet does with one Mini Program: the acts of a single release, put together.
 
 Steps hold no clock and do no I/O; :mod:`airflow_wxa.fleet.shard` carries them.
 """
@@ -6,39 +6,31 @@ Steps hold no clock and do no I/O; :mod:`airflow_wxa.fleet.shard` carries them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from airflow_wxa.acts import AuditStatus, Commit, ModifyServerDomain, SetPrivacySetting, SubmitAudit, VerifyRelease
+from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.errors import WxaAuditRejected, WxaError, WxaQuotaError
 from airflow_wxa.fleet.pace import CALLS_OF_THE_DAY
 from airflow_wxa.fleet.waves import WAVES
 from airflow_wxa.steps import (
-    Submission,
     audit_error,
-    audit_status,
-    commit_code,
     configure_domains,
-    configure_server_domains,
     privacy_scan,
-    prove_server_domains,
     recall,
     release_version,
-    set_privacy_setting,
     submit_version,
-    verify_release,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow_wxa.api.webview_domain import WebviewDomain
     from airflow_wxa.release import ReleaseSpec
     from airflow_wxa.steps import Step
     from airflow_wxa.store.fleets import FleetApp, Word
 
 _QUOTA_USED_UP: Final = 85085
-_ALL_OF_IT: Final = 10**9  # a reserve that no quota is above: nothing is submitted
+MAX_QUOTA: Final = 10**9  # submissions; more than any month has
 
 
 #: Takes a Mini Program and what is asked for.
@@ -70,7 +62,9 @@ def configure(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
     """
     servers: tuple[Any, ...] = ()
     if (asked := spec.server_domains) is not None:
-        servers = ((yield from configure_server_domains(app.appid, *asked)),)
+        action, lists = asked
+        act = ModifyServerDomain.asked(spec.params, action=action, server_domains=lists)
+        servers = ((yield from act.step()),)
     if app.individual and spec.params["on_individual"] != "stop":
         return Progress(servers)
     outcome = yield from configure_domains(app.appid, spec.action, spec.wanted, skip_equal=True)
@@ -90,8 +84,7 @@ def commit(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
     """Upload the code of a Mini Program that may submit; one that needs no submission is left as it is."""
     if app.audit_grant != "held":
         return Progress()
-    user_desc = spec.params["user_desc"] or spec.version.user_version
-    outcome = yield from commit_code(spec.version, user_desc)
+    outcome = yield from Commit.asked(spec.params).step()
     was_planned = "commit" in (app.plan or {}).get("steps", ())
     changed = was_planned and outcome.outcome == "unchanged" and not (yield from _is_own(app, spec, "commit"))
     return Progress((outcome,), _planned_again("its code had been committed meanwhile") if changed else {})
@@ -105,21 +98,16 @@ def submit(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
     is_granted = app.audit_grant == "held"
     if not is_granted and "adopt" not in (app.plan or {}).get("steps", ()):  # it is online
         return Progress()
-    not_use = spec.params["privacy_api_not_use"]
+    asked = SubmitAudit.asked(spec.params)
     if is_granted:
-        scan = yield from privacy_scan(app.appid, privacy_api_not_use=not_use)
+        scan = yield from privacy_scan(app.appid, privacy_api_not_use=asked.privacy_api_not_use)
         if scan.outcome == "scanning":
             return Progress(scans=True)
         if spec.params["privacy_setting"]:
-            yield from set_privacy_setting(app.appid, spec.params["privacy_setting"])
-    how = Submission(
-        version_desc=spec.params["version_desc"] or "",
-        privacy_api_not_use=not_use,
-        form=spec.params["audit_form"],
-        quota_reserve=None if is_granted else _ALL_OF_IT,
-        noted_auditid=app.auditid,
-    )
-    outcome = yield from submit_version(spec.version, how)
+            yield from SetPrivacySetting.asked(spec.params).step()
+    reserve = None if is_granted else MAX_QUOTA  # without a grant a sheet is adopted, and nothing submitted
+    how = replace(asked.submission, quota_reserve=reserve, noted_auditid=app.auditid)
+    outcome = yield from submit_version(asked.version, how)
     values: dict[str, Any] = {"auditid": outcome.auditid, "audit_grant": "spent" if is_granted else ""}
     is_news = is_granted and outcome.outcome == "adopted" and not app.auditid
     if is_news and not (yield from _is_own(app, spec, "submit_audit")):
@@ -135,7 +123,7 @@ def look(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:  # noqa: ARG001  (
     """
     if not app.auditid:  # online already
         return Progress()
-    outcome = yield from audit_status(app.appid, app.auditid)
+    outcome = yield from AuditStatus(app.appid, app.auditid).step()
     if error := audit_error(outcome):
         raise error
     return Progress(in_audit=outcome.outcome != "approved")
@@ -144,7 +132,7 @@ def look(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:  # noqa: ARG001  (
 def publish(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
     """Release the approved version, then prove that it and its domains are online."""
     wanted = _effective(app, spec)
-    outcome = yield from release_version(spec.version, wanted, noted_auditid=app.auditid)
+    outcome = yield from release_version(spec.version, parse_origins(wanted), noted_auditid=app.auditid)
     steps = (app.plan or {}).get("steps", ())
     was_online = outcome.outcome == "already_released" and "nothing" not in steps
     changed = was_online and not (yield from _is_own(app, spec, "release"))
@@ -153,15 +141,19 @@ def publish(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
 
 
 def _verify(app: FleetApp, spec: ReleaseSpec, *, released_at: int) -> Step[Progress]:
-    individual = bool(app.individual)
-    yield from verify_release(spec.version, _effective(app, spec), individual=individual, released_at=released_at)
-    if servers := spec.effective_server_domains:
-        yield from prove_server_domains(app.appid, servers)
+    yield from VerifyRelease.asked(
+        spec.params,
+        webviewdomain=_effective(app, spec),
+        server_domains=spec.effective_server_domains,
+        individual=bool(app.individual),
+        released_at=released_at,
+    ).step()
     return Progress(values={"outcome": "released"})
 
 
-def _effective(app: FleetApp, spec: ReleaseSpec) -> Sequence[WebviewDomain]:
-    return spec.effective((app.plan or {}).get("after"), individual=bool(app.individual))
+def _effective(app: FleetApp, spec: ReleaseSpec) -> list[str]:
+    effective = spec.effective((app.plan or {}).get("after"), individual=bool(app.individual))
+    return [domain.origin for domain in effective]
 
 
 @dataclass(frozen=True, slots=True)

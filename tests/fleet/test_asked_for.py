@@ -64,16 +64,22 @@ def test_the_review_gets_what_the_manifest_has_for_it(tmp_path: Path) -> None:
     fleet = seeded_fleet(2, seed=3, shares={})
     first, other = fleet.world.mini_programs
     form = {"ugc_declare": {"scene": [1], "method": [1], "has_audit_team": 1, "audit_desc": "two people read it"}}
-    release = {"template_id": 47, "user_version": "3.2.0", "webviewdomain": ["https://m.example.com"]}
-    apps = [{"appid": first.appid, "audit_form": form}, other.appid]
+    words = {"user_desc": "spring sale", "version_desc": "account: a/b", "ext_json": {"ext": {"shop": "8016"}}}
+    release = {"template_id": 47, "user_version": "3.2.0", "webviewdomain": ["https://m.example.com"], **words}
+    apps = [{"appid": first.appid, "audit_form": form, "privacy_api_not_use": True}, other.appid]
     with serve(fleet.world) as wechat:
         tokens = {each.appid: each.fixed_token for each in fleet.world.mini_programs}
         drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", wechat.url, tokens)
         drive.load(yaml.safe_dump({"release": release, "apps": apps}))
         drive.submitted()
         sent = {each.appid: each.body for each in wechat.journal if each.path == "/wxa/submit_audit"}
+        committed = [each.body for each in wechat.journal if each.path == "/wxa/commit"]
     assert sent[first.appid]["ugc_declare"] == form["ugc_declare"]
     assert "ugc_declare" not in sent[other.appid]
+    assert [sent[each.appid].get("privacy_api_not_use", False) for each in (first, other)] == [True, False]
+    assert {each["version_desc"] for each in sent.values()} == {"account: a/b"}
+    assert all(each["user_desc"].startswith("spring sale [wxa:") and "8016" in each["ext_json"] for each in committed)
+    assert len(committed) == 2
 
 
 @pytest.mark.parametrize(
