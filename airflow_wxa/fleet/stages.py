@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from airflow_wxa.acts import AuditStatus, Commit, ModifyServerDomain, SetPrivacySetting, SubmitAudit, VerifyRelease
+from airflow_wxa.acts import AuditStatus, Commit, ModifyServerDomain, SetPrivacySetting, SubmitAudit
 from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.errors import WxaAuditRejected, WxaError, WxaQuotaError
 from airflow_wxa.fleet.pace import CALLS_OF_THE_DAY
@@ -19,6 +18,7 @@ from airflow_wxa.steps import (
     audit_error,
     configure_domains,
     privacy_scan,
+    prove_server_domains,
     recall,
     release_version,
     submit_version,
@@ -132,22 +132,18 @@ def look(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:  # noqa: ARG001  (
 def publish(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
     """Release the approved version, then prove that it and its domains are online."""
     wanted = _effective(app, spec)
-    outcome = yield from release_version(spec.version, parse_origins(wanted), noted_auditid=app.auditid)
+    outcome = yield from release_version(spec.version, parse_origins(wanted), noted_auditid=app.auditid, prove=True)
     steps = (app.plan or {}).get("steps", ())
     was_online = outcome.outcome == "already_released" and "nothing" not in steps
     changed = was_online and not (yield from _is_own(app, spec, "release"))
     values = _planned_again("it was online already") if changed else {}
-    return Progress((outcome,), values, then=partial(_verify, released_at=outcome.release_time))
+    if spec.effective_server_domains:
+        return Progress((outcome,), values, then=_prove_server_domains)
+    return Progress((outcome,), {**values, "outcome": "released"})
 
 
-def _verify(app: FleetApp, spec: ReleaseSpec, *, released_at: int) -> Step[Progress]:
-    yield from VerifyRelease.asked(
-        spec.params,
-        webviewdomain=_effective(app, spec),
-        server_domains=spec.effective_server_domains,
-        individual=bool(app.individual),
-        released_at=released_at,
-    ).step()
+def _prove_server_domains(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
+    yield from prove_server_domains(app.appid, spec.effective_server_domains)
     return Progress(values={"outcome": "released"})
 
 

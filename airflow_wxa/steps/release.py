@@ -42,6 +42,7 @@ def release_version(
     *,
     noted_auditid: str = "",
     approval: Approved | None = None,
+    prove: bool = False,
 ) -> Step[ReleaseOutcome]:
     """Publish the version, if its sheet is the latest and approved; not twice, also after a lost answer.
 
@@ -53,6 +54,7 @@ def release_version(
     :param noted_auditid: of our submission, where WeChat leaves the description out.
     :param approval: of exactly this, asked for just before, with what is online and configured by then; only the sheet
         ``noted_auditid`` may be published. ``None``: nobody is asked, and the latest sheet of this version is.
+    :param prove: prove that the wanted domains are effective, as :func:`verify_release` does, which needs not follow.
     :raises WxaBusyError: what an accepted write has changed still is as it was before.
     :raises WxaStateError: the latest sheet is not ours, or not approved; a wanted domain would be dropped, or needs a
         new version; or another version is online after all. Each is named.
@@ -60,8 +62,7 @@ def release_version(
     accepted = yield from recall(version.appid, version.fingerprint)
     before = yield from _read_online(version, accepted)
     if before is not None and _is_done(version, before, accepted):
-        yield from _effective_proof(version, wanted, accepted)
-        return (yield from _outcome("already_released", version, before))
+        return (yield from _outcome("already_released", version, before, wanted, accepted))
     if _online_lags(version, before, accepted):
         raise still_lagging("release", "release", version.appid, _online_as_noted(before))
     yield from guard_domains(version, wanted, accepted)
@@ -85,9 +86,8 @@ def release_version(
         raise lost
     if online is None or not version.is_online(online, since=since):
         raise _not_online("release", version, online, accepted, refused=refused)
-    if refused:
-        yield from _effective_proof(version, wanted, accepted)
-    return (yield from _outcome("already_released" if refused else "released", version, online))
+    word: Literal["released", "already_released"] = "already_released" if refused else "released"
+    return (yield from _outcome(word, version, online, wanted if prove or refused else (), accepted))
 
 
 def verify_release(
@@ -353,10 +353,15 @@ def _named_if_foreign(version: CodeVersion, refused: WxaStateError) -> Step[WxaS
 
 
 def _outcome(
-    word: Literal["released", "already_released"], version: CodeVersion, online: OnlineVersion
+    word: Literal["released", "already_released"],
+    version: CodeVersion,
+    online: OnlineVersion,
+    proven: Collection[WebviewDomain],
+    accepted: AcceptedWrites,
 ) -> Step[ReleaseOutcome]:
-    """Return the outcome with the effective domains as far as they can be read."""
-    effective = yield from if_known(read_effective_domains(version.appid))
+    """Return the outcome with the effective domains, as far as they can be read where none is to be proven."""
+    read = _effective_proof(version, proven, accepted) if proven else if_known(read_effective_domains(version.appid))
+    effective = yield from read
     return ReleaseOutcome(word, version.appid, online.version, online.time, effective=in_order(effective))
 
 

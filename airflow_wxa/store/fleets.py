@@ -407,13 +407,15 @@ class Fleets:
 
     def _grant(self, connection: Connection, key: RunKey, carrier: str | None) -> list[FleetApp]:
         """Grant what is free to those that wait, in order."""
+        waiting = and_(_of(fleet_app, key), fleet_app.c.audit_grant == "waiting", fleet_app.c.outcome == "no_quota")
+        positions = select(fleet_app.c.position).where(waiting).order_by(fleet_app.c.position)
+        if connection.execute(positions.limit(1)).first() is None:  # as mostly: what is free need not be counted
+            return []
         query = select(fleet_run.c.audits_granted).where(_of(fleet_run, key))
         most: int = connection.execute(query).scalar_one()
         free = most - _count(connection, key, fleet_app.c.audit_grant.in_(("held", "spent")))
         if free <= 0:
             return []
-        waiting = and_(_of(fleet_app, key), fleet_app.c.audit_grant == "waiting", fleet_app.c.outcome == "no_quota")
-        positions = select(fleet_app.c.position).where(waiting).order_by(fleet_app.c.position)
         last = connection.execute(positions.offset(free - 1).limit(1)).scalar()
         chosen = waiting if last is None else and_(waiting, fleet_app.c.position <= last)
         values: dict[str, Any] = {"audit_grant": "held", "outcome": None, "errcode": None, "what": "", "next_step": ""}

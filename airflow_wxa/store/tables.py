@@ -195,6 +195,8 @@ fleet_app = Table(
     Column("next_step", LongWords(), nullable=False),
 )
 Index("ix_wxa_fleet_app_shard", fleet_app.c.run_id, fleet_app.c.carrier, fleet_app.c.outcome)
+Index("ix_wxa_fleet_app_wave", fleet_app.c.run_id, fleet_app.c.wave, fleet_app.c.shard)
+Index("ix_wxa_fleet_app_grant", fleet_app.c.run_id, fleet_app.c.audit_grant, fleet_app.c.position)
 
 fleet_pace = Table(
     "wxa_fleet_pace",

@@ -231,9 +231,7 @@ def test_a_retry_does_not_release_what_was_accepted(
             script.play(step, known=accepted, getversioninfo=[slots.versions(None, slots.foreign)] * READS)
         return
     nameless = slots.versions(None, slots.ours | {"user_desc": ""})
-    outcome = script.play(
-        step, known=accepted, getversioninfo=[nameless], get_effective_webviewdomain=[effective()] * 2
-    )
+    outcome = script.play(step, known=accepted, getversioninfo=[nameless], get_effective_webviewdomain=[effective()])
     assert outcome.outcome == "already_released"
 
 

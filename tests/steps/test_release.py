@@ -69,7 +69,7 @@ def test_what_is_online_already_is_not_published_again(script: Script, slots: Sl
     outcome = script.play(
         release_version(version),
         getversioninfo=[slots.versions(None, slots.ours)],
-        get_effective_webviewdomain=[effective(), effective()],
+        get_effective_webviewdomain=[effective()],
     )
     assert (outcome.outcome, outcome.release_version, outcome.effective) == ("already_released", "1.4.0", ())
     assert "release" not in script.asked
@@ -267,7 +267,7 @@ def test_85052_is_success_when_ours_is_online(script: Script, slots: Slots, vers
         get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
         getversioninfo=[slots.versions(None, plain), slots.versions(None, plain)],
         release=[85052],
-        get_effective_webviewdomain=[effective(A), effective(A), effective(A)],
+        get_effective_webviewdomain=[effective(A), effective(A)],
     )
     assert outcome.outcome == "already_released"
 
@@ -587,6 +587,34 @@ def test_85052_without_a_version_is_ours_when_it_went_online_after_our_sheet_was
         get_latest_auditstatus=[submitted],
         getversioninfo=[nameless, nameless],
         release=[85052],
-        get_effective_webviewdomain=[effective(), effective()],
+        get_effective_webviewdomain=[effective()],
     )
     assert outcome.outcome == "already_released"
+
+
+def test_a_release_that_proves_its_domains_reads_them_once(script: Script, slots: Slots, version: CodeVersion) -> None:
+    outcome = script.play(
+        release_version(version, [A], prove=True),
+        setwebviewdomain=[own(A)],
+        modify_wxa_jump_domain=[platform("example.com")],
+        get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
+        getversioninfo=[slots.versions(), slots.versions(None, slots.ours)],
+        release=[0],
+        get_effective_webviewdomain=[effective(), effective(A)],
+    )
+    assert (outcome.outcome, outcome.effective) == ("released", (A.origin,))
+
+
+def test_a_release_whose_domains_do_not_open_is_told_at_once(
+    script: Script, slots: Slots, version: CodeVersion
+) -> None:
+    with pytest.raises(WxaStateError, match="wanted business domains are not effective"):
+        script.play(
+            release_version(version, [A], prove=True),
+            setwebviewdomain=[own(A)] * 2,
+            modify_wxa_jump_domain=[platform("example.com")],
+            get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
+            getversioninfo=[slots.versions(), slots.versions(None, slots.ours)],
+            release=[0],
+            get_effective_webviewdomain=[effective(B), effective()],
+        )
