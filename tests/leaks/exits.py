@@ -1,0 +1,284 @@
+"""Every way by which a text can leave a process of ours: each row keeps what left by it, and can show that it would."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import sqlite3
+import sys
+from contextlib import ExitStack, closing, contextmanager, redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import requests
+import sentry_sdk
+import structlog
+from opentelemetry import trace
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.instrumentation.requests import RequestsInstrumentor
+from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from rich.console import Console
+from rich.traceback import Traceback
+from sentry_sdk.scrubber import EventScrubber
+
+from airflow_wxa.client import metrics, tracing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+NOWHERE = "http://127.0.0.1:1/"
+
+
+class Row:
+    """One exit.
+
+    :cvar name: as the table shows it.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.left: list[str] = []
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Keep what leaves while the block runs."""
+        yield
+
+    def plant(self, text: str) -> None:
+        """Let a text leave by this exit, as careless code would."""
+        self.left.append(text)
+
+    @property
+    def shown(self) -> str:
+        return "\n".join(self.left)
+
+
+class OpenTelemetry(Row):
+    """Spans, with the stock instrumentation of every HTTP library that we use."""
+
+    name = "OpenTelemetry"
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        exporter, provider = InMemorySpanExporter(), TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+        before = tracing._TRACER
+        tracing._TRACER = trace.get_tracer("airflow_wxa", tracer_provider=provider)
+        instrumentors = [RequestsInstrumentor(), URLLib3Instrumentor(), HTTPXClientInstrumentor()]
+        for each in instrumentors:
+            each.instrument(tracer_provider=provider)
+        try:
+            yield
+        finally:
+            for each in instrumentors:
+                each.uninstrument()
+            tracing._TRACER = before
+            self.left += [span.to_json() for span in exporter.get_finished_spans()]
+
+    def plant(self, text: str) -> None:
+        with suppress(requests.RequestException):
+            requests.get(NOWHERE, params={"access_token": text}, timeout=1)
+
+
+class _Kept(sentry_sdk.Transport):
+    def __init__(self, left: list[str]) -> None:
+        super().__init__()
+        self._left = left
+
+    def capture_envelope(self, envelope: Any) -> None:
+        self._left.append(envelope.serialize().decode("utf-8", "replace"))
+
+
+class Sentry(Row):
+    """Events with the variables of each frame, traces, breadcrumbs, logs; nothing is scrubbed on the way."""
+
+    name = "Sentry"
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        client = sentry_sdk.Client(
+            dsn="http://key@127.0.0.1:1/1",
+            transport=_Kept(self.left),
+            traces_sample_rate=1.0,
+            max_breadcrumbs=1000,
+            max_value_length=100_000,
+            include_local_variables=True,
+            enable_logs=True,
+            event_scrubber=EventScrubber(denylist=[], pii_denylist=[]),
+        )
+        scope = sentry_sdk.get_global_scope()
+        scope.set_client(client)
+        try:
+            with sentry_sdk.start_transaction(name="everything"):
+                yield
+                sentry_sdk.capture_message("all breadcrumbs so far")
+            client.flush()
+        finally:
+            scope.set_client(None)
+
+    plant = OpenTelemetry.plant
+
+
+class Frames(Row):
+    """The variables of every frame of a traceback, as rich and Sentry show them."""
+
+    name = "frames"
+
+    def caught(self, error: BaseException) -> None:
+        """Take an error's traceback, without the frames of the tests, which name the secrets."""
+        trace_ = error.__traceback__
+        while trace_ is not None and "/tests/" in trace_.tb_frame.f_code.co_filename:
+            trace_ = trace_.tb_next
+        error = error.with_traceback(trace_)
+        sentry_sdk.capture_exception(error)
+        console = Console(width=400, file=io.StringIO())
+        shown = Traceback.from_exception(
+            type(error), error, trace_, show_locals=True, locals_max_string=None, locals_max_length=None
+        )
+        with console.capture() as captured:
+            console.print(shown)
+        self.left.append(captured.get())
+
+    def plant(self, text: str) -> None:
+        try:
+            json.loads("{" + text)
+        except ValueError as error:
+            self.caught(error)
+
+
+class Loggers(Row):
+    """Every record of every logger at DEBUG, its arguments with it; structlog's too."""
+
+    name = "DEBUG loggers"
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        handler = logging.Handler(logging.NOTSET)
+        handler.emit = lambda record: self.left.extend([record.getMessage(), repr(record.__dict__)])  # type: ignore[method-assign]
+        names = ["", "urllib3", "httpx", "httpcore", "sqlalchemy", "airflow", "airflow_wxa", "airflow.task", "uvicorn"]
+        before = {name: logging.getLogger(name).level for name in names}
+        for name in names:
+            logging.getLogger(name).setLevel(logging.DEBUG)
+        logging.getLogger().addHandler(handler)
+        with structlog.testing.capture_logs() as structured:
+            yield
+        logging.getLogger().removeHandler(handler)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+        self.left += [repr(entry) for entry in structured]
+
+    def plant(self, text: str) -> None:
+        logging.getLogger("airflow_wxa.careless").debug("token %s", text)
+
+
+class Metrics(Row):
+    """Names and tags."""
+
+    name = "metrics"
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        before = list(metrics._sinks)
+        metrics._sinks.append(self)
+        yield
+        metrics._sinks[:] = before
+
+    def incr(self, name: str, tags: Mapping[str, str]) -> None:
+        self.left.append(f"{name} {dict(tags)}")
+
+    def timing(self, name: str, milliseconds: float, tags: Mapping[str, str]) -> None:
+        self.left.append(f"{name} {milliseconds} {dict(tags)}")
+
+    def plant(self, text: str) -> None:
+        metrics.count("wxa.calls", endpoint=text)
+
+
+class _Tee(io.StringIO):
+    def __init__(self, left: list[str]) -> None:
+        super().__init__()
+        self._left = left
+
+    def write(self, text: str) -> int:
+        self._left.append(text)
+        return len(text)
+
+
+class Terminal(Row):
+    """What commands and tasks print."""
+
+    name = "terminal"
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        with redirect_stdout(_Tee(self.left)), redirect_stderr(_Tee(self.left)):
+            yield
+
+    def plant(self, text: str) -> None:
+        print(text)
+
+    @property
+    def shown(self) -> str:
+        return "".join(self.left)
+
+
+class Home(Row):
+    """All that Airflow keeps: each row of its database, each file of its home."""
+
+    name = "Airflow's home and database"
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        yield
+        home = Path(os.environ["AIRFLOW_HOME"])
+        with closing(sqlite3.connect(home / "airflow.db")) as database:
+            self.left += database.iterdump()
+        self.left += [path.read_bytes().decode("latin-1") for path in home.rglob("*") if path.is_file()]
+
+    def plant(self, text: str) -> None:
+        """Leave a file where tasks leave theirs."""
+        Path(os.environ["AIRFLOW_HOME"], "careless.log").write_text(text)
+
+
+class Answers(Row):
+    """What scenes collect for an exit that has no hook: pages, messages, exports."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name  # type: ignore[misc]
+
+
+def table() -> dict[str, Row]:
+    """Return the rows; a new exit is a line here."""
+    rows: list[Row] = [
+        OpenTelemetry(),
+        Sentry(),
+        Frames(),
+        Loggers(),
+        Metrics(),
+        Terminal(),
+        Home(),
+        Answers("XCom"),
+        Answers("rendered fields"),
+        Answers("board"),
+        Answers("notifier"),
+        Answers("--json"),
+        Answers("HTTP answers"),
+        Answers("store's file"),
+    ]
+    return {row.name: row for row in rows}
+
+
+@contextmanager
+def watched(rows: Mapping[str, Row]) -> Iterator[None]:
+    """Watch every exit while the block runs."""
+    with ExitStack() as stack:
+        for row in rows.values():
+            stack.enter_context(row.watched())
+        yield
+        sys.stdout.flush()

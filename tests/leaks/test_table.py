@@ -1,0 +1,314 @@
+"""Every kind of secret through every exit: a platform's whole work, its failures with it, and none of them shows."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+from contextlib import suppress
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from airflow_wxa.access import TokenServer
+from airflow_wxa.api.code import getversioninfo
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.cli.main import main
+from airflow_wxa.cli.token_server import Bearer, TokenDesk, create_token_server
+from airflow_wxa.client import Egress, delivery
+from airflow_wxa.dags.wxa_release import release_dag
+from airflow_wxa.errors import WxaTransportError
+from airflow_wxa.hooks.connection import _platform
+from airflow_wxa.hooks.store import open_store
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.notifications import WxaNotifier
+from airflow_wxa.plugins.receiver import create_receiver
+from airflow_wxa.sandbox import Fault, MiniProgram, Platform, Template, World, serve
+from airflow_wxa.steps import lag
+from airflow_wxa.steps.authorisation import list_refresh_tokens
+from tests.airflow_session import register_dag, run_dag
+from tests.canaries import spellings
+from tests.leaks.exits import Frames, Row, table, watched
+from tests.plugins.receiving import served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_wxa.sandbox import RunningSandbox
+    from tests.plugins.browser import Browser
+
+APPID, COMPONENT_APPID = "wx0000000000000001", "wx000000000000c0de"
+#: Kind → the secret, each with characters that URLs and JSON spell otherwise, where its kind allows them.
+SECRETS = {
+    "appsecret": "canary/appsecret+&=令",
+    "ticket": "canary/ticket+&=",
+    "refresh token": "canary/refresh+&=",
+    "issued tokens and codes": "canary/issued+&=",
+    "fixed merchant token": "canary/fixed-merchant+&=",
+    "fixed platform token": "canary/fixed-platform+&=",
+    "push token": "canarypushtoken0123456789",
+    "encoding AES key": "canaryaeskey0123456789canaryaeskey012345678",
+    "previous AES key": "canaryprevious0123456789canaryprevious01234",
+    "bearer": "canary-bearer-0123456789",
+    "key in token_url": "canary-url-key-0123456789",
+    "proxy password": "canary-proxy-0123456789",
+    "database password": "canary-database-0123456789",
+    "encryption key": base64.urlsafe_b64encode(b"canary-encryption-key-0123456789").decode(),
+}
+
+
+def forms(secret: str) -> set[bytes]:
+    """Return how a secret can be spelled: whole, in its longest plain piece, and in base64."""
+    return spellings(secret)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[RunningSandbox]:
+    numbers = count()
+    world = World(
+        platforms=[
+            Platform(
+                component_appid=COMPONENT_APPID,
+                component_appsecret=SECRETS["appsecret"],
+                component_verify_ticket=SECRETS["ticket"],
+                component_access_token=SECRETS["fixed platform token"],
+                push_token=SECRETS["push token"],
+                encoding_aes_key=SECRETS["encoding AES key"],
+                testing=["example.com"],
+                published=["example.com"],
+            )
+        ],
+        mini_programs=[
+            MiniProgram(
+                appid=APPID,
+                component_appid=COMPONENT_APPID,
+                authorizer_access_token=SECRETS["fixed merchant token"],
+                refresh_token=SECRETS["refresh token"],
+            )
+        ],
+        templates=[Template(template_id=47)],
+    )
+    world.generate = lambda: f"{SECRETS['issued tokens and codes']}{next(numbers)}"
+    with serve(world) as running:
+        yield running
+
+
+class Scene:
+    """What every scene works with.
+
+    :param rows: the exits.
+    """
+
+    def __init__(
+        self, rows: dict[str, Row], sandbox: RunningSandbox, patched: pytest.MonkeyPatch, airflow: Browser
+    ) -> None:
+        self.rows = rows
+        self.sandbox = sandbox
+        self.patched = patched
+        self.airflow = airflow
+
+    def connection(self, conn_id: str, *, password: str = "", host: str = "", **extra: Any) -> None:
+        said = {"conn_type": "wxa", "host": host or self.sandbox.url, "login": COMPONENT_APPID}
+        self.patched.setenv(
+            f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(said | {"password": password, "extra": extra})
+        )
+
+    def caught(self, work: Any) -> None:
+        """Do something that fails, and show the failure as each error tracker would."""
+        frames = self.rows["frames"]
+        assert isinstance(frames, Frames)
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  (whatever it is)
+            frames.caught(error)
+
+    def release(self, dag_id: str, **params: Any) -> str:
+        told = [WxaNotifier(lambda context: self.rows["notifier"].left.append(repr(context))), kept_fields(self.rows)]
+        dag = register_dag(release_dag(dag_id, default_args={"on_success_callback": told}))
+        for each in dag.tasks:
+            each.on_retry_callback = told
+        plain = {"appid": APPID, "webviewdomain": ["https://m.example.com"], "template_id": 47, "approval": False}
+        run = run_dag(dag, **plain | params)
+        self.rows["XCom"].left.append(repr(run.xcoms))
+        for error in run.errors.values():
+            self.caught(partial(throw, error))
+        return run.state
+
+    def command(self, *words: str) -> None:
+        begin = len(self.rows["terminal"].left)
+        with suppress(SystemExit):
+            main(words)
+        self.rows["--json"].left += self.rows["terminal"].left[begin:]
+
+
+def throw(error: BaseException) -> None:
+    raise error
+
+
+def kept_fields(rows: dict[str, Row]) -> Any:
+    """Return a callback that keeps the templated fields of a task, as they were rendered."""
+
+    def keep(context: Any) -> None:
+        fields = {name: getattr(context["task"], name) for name in context["task"].template_fields}
+        rows["rendered fields"].left.append(repr(fields))
+
+    return keep
+
+
+def pushes(scene: Scene) -> None:
+    """Use an imported ticket; take another and an authorisation whose code is exchanged, and refuse what is forged."""
+    open_store().put_renewals(COMPONENT_APPID, {"": Secret(SECRETS["ticket"])})
+    hook = WxaHook("wxa_default")
+    hook.run(list_refresh_tokens(COMPONENT_APPID))
+    platform = scene.sandbox.world.platforms[0]
+    with served(create_receiver()) as url:
+        platform.push_url = f"{url}/wxa_default/authorisation"
+        assert scene.sandbox.push_ticket().text == "success"
+        assert scene.sandbox.send(scene.sandbox.compose("authorized", APPID)).text == "success"
+        forged = requests.post(platform.push_url, params={"msg_signature": "x"}, data=b"<xml/>", timeout=5)
+        scene.rows["HTTP answers"].left.append(forged.text + str(forged.headers))
+        for _ in range(200):
+            if APPID in open_store().merchants(COMPONENT_APPID):
+                break
+            time.sleep(0.02)
+
+
+def a_release_by_the_platforms_credentials(scene: Scene) -> None:
+    assert scene.release("leaks_credentials", user_version="1.4.0") == "success"
+
+
+def a_release_that_fails(scene: Scene) -> None:
+    for kind, errcode in (("html_502", None), ("errcode_before", 61007), ("errcode_before", 40001)):
+        scene.sandbox.add_fault(Fault(path="/wxa/commit", kind=kind, errcode=errcode, times=9))  # type: ignore[arg-type]
+        assert scene.release("leaks_failing", user_version=f"1.5.{len(kind)}{errcode or 0}") == "failed"
+        requests.post(f"{scene.sandbox.url}/_sandbox/faults", json=[], timeout=5)
+        scene.sandbox.sandbox.faults.waiting.clear()
+
+
+def a_release_with_fixed_tokens(scene: Scene) -> None:
+    tokens = {"authorizer_access_tokens": {APPID: SECRETS["fixed merchant token"]}}
+    tokens["component_access_token"] = SECRETS["fixed platform token"]  # type: ignore[assignment]
+    scene.connection("wxa_fixed", **tokens)
+    assert scene.release("leaks_fixed", user_version="1.6.0", wxa_conn_id="wxa_fixed") in ("success", "failed")
+
+
+def tokens_by_a_token_server(scene: Scene) -> None:
+    platform = WxaHook("wxa_default").read().platform
+    assert platform is not None
+    bearers = {hashlib.sha256(SECRETS["bearer"].encode()).hexdigest(): Bearer("a", frozenset({APPID}))}
+    noted: list[object] = []
+    with served(create_token_server(TokenDesk(platform, bearers, noted.append))) as url:
+        scene.connection("wxa_worker", token_url=f"{url}/token", token_url_bearer=SECRETS["bearer"])
+        hook = WxaHook("wxa_worker")
+        with hook.get_conn() as client:
+            assert client.send(getversioninfo(APPID)).errcode == 0
+            scene.caught(lambda: client.send(getversioninfo("wx00000000000000ff")))
+        another = Secret("x" + SECRETS["bearer"])
+        wrong = TokenServer(Secret(f"{url}/token"), another, COMPONENT_APPID, Egress(scene.sandbox.url))
+        scene.caught(lambda: wrong.token(APPID))
+    # A company's own server, which is not there: what its own instrumentation keeps of its URLs is its own.
+    named = f"http://127.0.0.1:1/token?key={SECRETS['key in token_url']}"
+    scene.caught(lambda: TokenServer(Secret(named), None, COMPONENT_APPID, Egress(scene.sandbox.url)).token(APPID))
+    scene.rows["HTTP answers"].left.append(repr(noted))
+
+
+def connections_and_stores_that_cannot_be_reached(scene: Scene) -> None:
+    scene.connection(
+        "wxa_proxied",
+        host="https://wechat.invalid",
+        password=SECRETS["appsecret"],
+        proxy=f"http://user:{SECRETS['proxy password']}@127.0.0.1:1",
+        authorizer_access_tokens={APPID: SECRETS["fixed merchant token"]},
+    )
+    with pytest.raises(WxaTransportError, match="the proxy refused"):
+        WxaHook("wxa_proxied").call("getversioninfo", APPID)
+    scene.caught(lambda: WxaHook("wxa_proxied").call("getversioninfo", APPID))
+    with pytest.MonkeyPatch.context() as patched:
+        url = f"postgresql+psycopg2://wxa:{SECRETS['database password']}@127.0.0.1:1/wxa?password=too"
+        patched.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", url)
+        scene.caught(open_store)
+        scene.command("doctor", "--output", "json")
+        patched.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", f"x{SECRETS['encryption key']}")
+        scene.caught(open_store)
+
+
+def commands(scene: Scene) -> None:
+    for words in ("doctor", "accounts", "ledger"):
+        scene.command(words, "--output", "json")
+    scene.command("ticket")
+    scene.command("errcode", "40001")
+
+
+def pages(scene: Scene) -> None:
+    for path in ("/", f"/mini-program/{APPID}", "/fleets", "/errcodes", "/mini-programs.csv"):
+        answer = scene.airflow.get(path, "admin")
+        assert answer.status_code == 200, path
+        scene.rows["board"].left.append(answer.text)
+
+
+SCENES = [
+    pushes,
+    a_release_by_the_platforms_credentials,
+    a_release_that_fails,
+    a_release_with_fixed_tokens,
+    tokens_by_a_token_server,
+    connections_and_stores_that_cannot_be_reached,
+    commands,
+    pages,
+]
+
+
+@pytest.fixture(scope="module")
+def played(sandbox: RunningSandbox, airflow: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Play every scene while every exit is watched; give the exits, and the secrets that were in play."""
+    rows, revealed = table(), set[str]()
+    reveal = Secret.reveal
+
+    def noted(secret: Secret) -> str:
+        revealed.add(reveal(secret))
+        return reveal(secret)
+
+    store = tmp_path_factory.mktemp("store") / "wxa.db"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Secret, "reveal", noted)
+        patched.setattr(lag, "_PAUSES", (0.0,) * len(lag._PAUSES))
+        patched.setattr(delivery, "PAUSES", (0.0,) * len(delivery.PAUSES))
+        patched.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{store}")
+        patched.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", SECRETS["encryption key"])
+        scene = Scene(rows, sandbox, patched, airflow)
+        keys = {"push_token": "push token", "encoding_aes_key": "encoding AES key"}
+        keys["previous_encoding_aes_key"] = "previous AES key"
+        extra = {name: SECRETS[kind] for name, kind in keys.items()}
+        scene.connection("wxa_default", password=SECRETS["appsecret"], **extra)
+        with watched(rows):
+            for play in SCENES:
+                play(scene)
+        rows["store's file"].left.append(store.read_bytes().decode("latin-1"))
+    yield rows, revealed
+    _platform.cache_clear()
+
+
+@pytest.mark.parametrize("exit_name", list(table()))
+def test_no_secret_leaves(played: Any, exit_name: str) -> None:
+    rows, _ = played
+    shown = rows[exit_name].shown.encode("utf-8", "replace")
+    assert len(shown) > 100, "nothing left here at all, so this row shows nothing"
+    assert [kind for kind, secret in SECRETS.items() if any(form in shown for form in forms(secret))] == []
+
+
+@pytest.mark.parametrize("kind", sorted(SECRETS.keys() - {"proxy password"}))  # held by a scene: a proxy was asked
+def test_every_kind_of_secret_was_in_play(played: Any, kind: str) -> None:
+    _, revealed = played
+    assert any(SECRETS[kind] in each for each in revealed), "no scene uses it, so no row shows anything about it"
+
+
+def test_every_exit_would_show_a_secret_that_leaves(airflow_database: None) -> None:
+    rows, mark = table(), "planted/mark+0123456789"
+    with watched(rows):
+        for row in rows.values():
+            row.plant(mark)
+    assert [row.name for row in rows.values() if not any(form in row.shown.encode() for form in forms(mark))] == []
