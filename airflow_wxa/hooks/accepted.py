@@ -37,7 +37,7 @@ def accepted_writes(
         ledger = open_ledger()
         lately = ledger.accepted(component_appid, appids, task, seconds=LAG_SECONDS)
         withdrawn = ledger.withdrawn(component_appid, appids, task)
-        noted = {(whose, mark): auditid for whose, mark, auditid in ledger.auditids(component_appid, appids, task)}
+        noted = ledger.auditids(component_appid, appids, task)
     except WxaError as error:
         log.warning("what WeChat accepted lately is not known, the step goes on: %s", error.what)
         return [NOTHING_ACCEPTED] * len(questions)
@@ -51,13 +51,21 @@ def accepted_writes(
             [
                 (row, ago)
                 for row, ago in (*of_appid.get(each.appid, ()), *of_platform)
-                if each.fingerprint in ("", row.fingerprint) or not row.fingerprint
+                if _is_about(each, row.fingerprint)
             ],
             (auditid for whose, auditid in withdrawn if whose == each.appid),
-            noted.get((each.appid, each.fingerprint), ""),
+            next(
+                (auditid for whose, mark, auditid in reversed(noted) if whose == each.appid and _is_about(each, mark)),
+                "",
+            ),
         )
         for each in questions
     ]
+
+
+def _is_about(asked: Recall, fingerprint: str | None) -> bool:
+    """Tell whether a row is about the version that is asked for; one that another tool uploaded has no fingerprint."""
+    return asked.fingerprint in ("", fingerprint) or not fingerprint
 
 
 def _accepted(rows: list[tuple[Entry, float]], withdrawn: Iterable[str], noted_auditid: str) -> AcceptedWrites:

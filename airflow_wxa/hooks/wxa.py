@@ -119,14 +119,6 @@ class WxaHook(ReleaseSteps, BaseHook):
         """
         return open_ledger().left(self.read().component_appid, appid, CATALOGUE[endpoint])
 
-    def submitted_auditid(self, appid: str, fingerprint: str = "") -> str:
-        """Return what this run's latest submission of a Mini Program was answered, ``""`` when none is noted.
-
-        :param fingerprint: of the version that was submitted; ``""``: of any.
-        """
-        task = current_task()
-        return open_ledger().auditid(self.read().component_appid, appid, task, fingerprint) if task.run_id else ""
-
     def accepted_writes(self, appid: str = "", fingerprint: str = "") -> AcceptedWrites:
         """Return the writes of this run that WeChat accepted within the last ten minutes, by the ledger.
 

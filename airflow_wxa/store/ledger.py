@@ -441,19 +441,6 @@ class Ledger:
             forget_runs(connection)
         return counts[0]
 
-    def auditid(self, component_appid: str, appid: str, task: TaskRef, fingerprint: str = "") -> str:
-        """Return what the latest submission of a Mini Program in a run was answered, ``""`` when there was none.
-
-        :param fingerprint: of the version that was submitted; ``""``: of any.
-        """
-        query = select(ledger.c.auditid).where(
-            _of_run(component_appid, task), ledger.c.appid == appid, ledger.c.auditid.is_not(None)
-        )
-        if fingerprint:
-            query = query.where(or_(ledger.c.fingerprint == fingerprint, ledger.c.fingerprint.is_(None)))
-        with self._database.reading() as connection:
-            return connection.execute(query.order_by(ledger.c.id.desc()).limit(1)).scalar() or ""
-
     def _keep_latest(
         self, connection: Connection, component_appid: str, task: TaskRef, latest: Mapping[str, Mapping[str, Any]]
     ) -> None:

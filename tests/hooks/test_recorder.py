@@ -16,6 +16,7 @@ from airflow_wxa.api.webview_domain import WebviewDomain, modify_wxa_jump_domain
 from airflow_wxa.client import Egress, WxaClient
 from airflow_wxa.client.delivery import Answer
 from airflow_wxa.errors import WxaSpecError, WxaStateError, WxaTransportError
+from airflow_wxa.hooks import accepted
 from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.sandbox import AuditPlan, Fault
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
@@ -120,6 +121,29 @@ def test_questions_of_one_moment_are_answered_each_by_its_own_mini_program_and_v
     assert ours.explains("commit", {"trial": None})
     assert any_version == ours
     assert [other_version, other, of_platform] == [NOTHING_ACCEPTED] * 3
+
+
+@pytest.mark.parametrize(
+    ("submitted_with", "asked_for", "found"),
+    [
+        ("aaaaaaaa", "aaaaaaaa", True),
+        ("aaaaaaaa", "", True),
+        ("aaaaaaaa", "bbbbbbbb", False),
+        ("", "aaaaaaaa", True),
+        ("", "", True),  # of a version that another tool uploaded, which has no fingerprint
+    ],
+)
+def test_the_latest_submission_of_the_run_is_known_however_long_ago(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, submitted_with: str, asked_for: str, found: bool
+) -> None:
+    monkeypatch.setattr(accepted, "LAG_SECONDS", 0.0)
+    for auditid in ("1234567", "1234568"):
+        (row,) = bench.ledger.intend(COMPONENT_APPID, [submit_audit(APPID).knowing(None, submitted_with)], TASK)
+        bench.ledger.answered({row: 0}, {row: auditid})
+    (known,) = bench.recorder(NEXT_TRY).recall([Recall(APPID, asked_for)])
+    assert (known.submitted, known.noted_auditid) == ({}, "1234568" if found else "")
+    other_run = bench.recorder(replace(TASK, run_id="manual__2"))
+    assert other_run.recall([Recall(APPID, asked_for)]) == [NOTHING_ACCEPTED]
 
 
 @pytest.mark.parametrize("call", [getversioninfo(APPID), setwebviewdomain(APPID, "get"), modify_wxa_jump_domain("get")])

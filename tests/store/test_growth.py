@@ -143,7 +143,6 @@ def test_what_was_not_reached_is_ended_once_by_many_small_transactions(store_url
         lambda ledger, task: ledger.accepted(PLATFORM, [appid(1)], task, seconds=600),
         lambda ledger, task: ledger.withdrawn(PLATFORM, [appid(1)], task),
         lambda ledger, task: ledger.auditids(PLATFORM, [appid(1)], task),
-        lambda ledger, task: ledger.auditid(PLATFORM, appid(1), task),
         lambda ledger, task: ledger.decision(PLATFORM, appid(1), task, "approve_release"),
     ],
 )

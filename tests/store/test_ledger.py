@@ -246,13 +246,6 @@ def test_what_a_task_came_to_stands_beside_no_write_of_another_dag(ledger: Ledge
     assert only(ledger).after is None
 
 
-def test_a_submission_of_another_version_is_not_the_noted_one(ledger: Ledger) -> None:
-    key = intend(ledger, submit_audit(APPID).knowing(None, "aaaaaaaa"))
-    ledger.answered({key: 0}, {key: "1234567"})
-    assert ledger.auditid(PLATFORM, APPID, TASK, "aaaaaaaa") == "1234567"
-    assert ledger.auditid(PLATFORM, APPID, TASK, "bbbbbbbb") == ""
-
-
 # Fences
 
 
@@ -410,16 +403,6 @@ def test_a_long_run_id_is_noted_and_found(ledger: Ledger) -> None:
     assert [entry.id for entry in ledger.entries(run_id=task.run_id)] == [key]
     assert ledger.outcome(task.dag_id, task.run_id, APPID) == {"outcome": "released"}
     assert len(only(ledger).resolved_by) == 250
-
-
-def test_the_latest_submission_of_the_run_tells_its_auditid(ledger: Ledger) -> None:
-    assert ledger.auditid(PLATFORM, APPID, TASK) == ""
-    for auditid in ("1234567", "1234568"):
-        key = intend(ledger)
-        ledger.answered({key: 0}, {key: auditid})
-    intend(ledger)
-    assert ledger.auditid(PLATFORM, APPID, TASK) == "1234568"
-    assert ledger.auditid(PLATFORM, APPID, replace(TASK, run_id="manual__2")) == ""
 
 
 def test_one_mini_programs_rows_and_outcomes_are_erased_and_the_others_stay(ledger: Ledger) -> None:
