@@ -74,7 +74,7 @@ class Walk:
     :param states: task id → state; of a mapped task, the states by map index joined by commas.
     :param xcoms: task id → return value, ``None`` without one; of a mapped task a list.
     :param errors: task id → the error that failed it for good.
-    :param tries: task id → number of tries; tasks that were not started are left out.
+    :param tries: task id → number of tries; 0: it was not started.
     :param questions: task id → the question to a person: ``subject``, ``body``, ``options``, ``assigned_users``.
     """
 
@@ -159,6 +159,7 @@ class _Run:
         """Return the end of the run; its last tasks decide."""
         for task_id in self.dag.task_dict:
             mine = self.indexes(task_id)
+            self.walk.tries.setdefault(task_id, 0)
             self.walk.states[task_id] = ",".join(self.states[task_id, index] for index in mine)
             returned = [deserialize(self.xcoms.get((task_id, index), {}).get("return_value")) for index in mine]
             self.walk.xcoms[task_id] = returned[0] if mine == [-1] else returned

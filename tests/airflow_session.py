@@ -62,7 +62,6 @@ from airflow_wxa.testing import Walk, connection, walk  # noqa: E402, F401  (it 
 from airflow_wxa.testing import wxa_default as wxa_default  # noqa: E402, PLC0414  a fixture
 
 Run = Walk
-_said: list[str] = [""]
 
 
 @pytest.fixture(scope="session")
@@ -137,9 +136,8 @@ def run_dag(
 ) -> Walk:
     """Walk a DAG.
 
-    :param answers: how a person answers each question; ``None``: as :func:`answering` says, or not in time.
+    :param answers: how a person answers each question; ``None``: not in time.
     """
-    answers = answers or _said[-1]
     marked = [mark_success] if mark_success else []
     return walk(dag, conf, answers=answers or {}, mark_success=marked, triggered_by=triggered_by)
 
@@ -164,7 +162,7 @@ def whole_run(dag: DAG, **conf: Any) -> Walk:
         states={task_id: ",".join(each) for task_id, each in states.items()},
         xcoms={task_id: each if task_id in mapped else each[0] for task_id, each in xcoms.items()},
         errors=errors,
-        tries={ti.task_id: ti.try_number for ti in instances if ti.try_number},
+        tries={ti.task_id: ti.try_number for ti in instances},
     )
 
 
@@ -234,14 +232,6 @@ def release(release_dag: DAG, wxa_default: RunningSandbox) -> Callable[..., Run]
         return run_dag(release_dag, **plain | params)
 
     return run
-
-
-@contextmanager
-def answering(choice: str) -> Iterator[None]:
-    """Let each question of a walk be answered like this meanwhile."""
-    _said.append(choice)
-    yield
-    _said.pop()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_wxa.dags.wxa_domain_drift import domain_drift_dag
 from airflow_wxa.sandbox.testing import APPID
-from tests.airflow_session import register_dag, run_dag
+from tests.airflow_session import run_dag
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
@@ -29,13 +29,13 @@ def test_each_way_to_differ_is_told_and_fails_only_when_asked_to(wxa_default: Ru
     account = wxa_default.world.mini_program(APPID)
     account.third_webviewdomain = ["https://m.example.com", "https://gone.example.net"]
     account.effective_webviewdomain = ["https://m.example.com"]
-    run = run_dag(register_dag(domain_drift_dag()), manifest=MANIFEST, fail_on_drift=True)
+    run = run_dag(domain_drift_dag(), manifest=MANIFEST, fail_on_drift=True)
     assert run.states == {"compare_domains": "success", "report_drift": "failed"}
     (row,) = run.xcoms["compare_domains"]
     assert row["missing"] == row["not_effective"] == ["https://wanted.example.com"]
     assert row["too_many"] == ["https://gone.example.net", "https://m.example.com"]
     assert row["unregistered"] == ["https://gone.example.net"]
-    by_appid = run_dag(register_dag(domain_drift_dag()), appids=[APPID])
+    by_appid = run_dag(domain_drift_dag(), appids=[APPID])
     assert by_appid.state == "success"
     report = by_appid.xcoms["report_drift"]
     assert report["differing"] == 1
@@ -45,6 +45,6 @@ def test_each_way_to_differ_is_told_and_fails_only_when_asked_to(wxa_default: Ru
 
 def test_without_appids_and_manifest_all_that_have_a_fixed_token_are_compared(wxa_default: RunningSandbox) -> None:
     wxa_default.world.mini_program(APPID).third_webviewdomain = ["https://gone.example.net"]
-    run = run_dag(register_dag(domain_drift_dag()))
+    run = run_dag(domain_drift_dag())
     assert run.states == {"compare_domains": "success", "report_drift": "success"}, run.errors
     assert [row["appid"] for row in run.xcoms["compare_domains"]] == [APPID]

@@ -20,7 +20,7 @@ from airflow_wxa.sandbox import AuditPlan, Fault
 from airflow_wxa.sandbox.platforms import Draft
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.store import TaskRef
-from tests.airflow_session import ROOT, answering, calls, register_dag, run_dag
+from tests.airflow_session import ROOT, calls, run_dag
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import Platform, RunningSandbox
@@ -52,8 +52,7 @@ def test_an_adopted_trial_version_is_released_and_its_approval_names_it(wxa_defa
     from tests.dags.own_uploads import release_adopted_trial  # noqa: PLC0415  (Airflow's home is set by now)
 
     account = uploaded(wxa_default)
-    with answering("Approve"):
-        ended = run_dag(register_dag(release_adopted_trial))
+    ended = run_dag(release_adopted_trial, answers="Approve")
     assert ended.errors == {}
     assert set(ended.states.values()) == {"success"}
     assert account.release_info is not None
@@ -82,8 +81,7 @@ def test_a_draft_is_released_and_cleared_runs_find_its_template(wxa_default: Run
     platform = with_drafts(wxa_default, Draft(draft_id=11), Draft(draft_id=12, **OURS))
     account = wxa_default.world.mini_program(APPID)
     account.scan_polls, account.audit = 0, AuditPlan(polls=0)
-    with answering("Approve"):
-        ended = run_dag(register_dag(release_draft))
+    ended = run_dag(release_draft, answers="Approve")
     assert ended.errors == {}
     assert set(ended.states.values()) == {"success"}
     (template,) = platform.templates

@@ -11,7 +11,7 @@ from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.sandbox.testing import COMPONENT_APPID
 from airflow_wxa.steps import domains
 from airflow_wxa.store.questions import Question
-from tests.airflow_session import answering, calls, register_dag, run_dag
+from tests.airflow_session import calls, run_dag
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
@@ -23,12 +23,11 @@ WRITE = "/cgi-bin/component/modify_wxa_jump_domain"
 
 
 def change(choice: str | None = None, **params: Any) -> Run:
-    dag = register_dag(platform_domains_dag())
+    dag = platform_domains_dag()
     conf: dict[str, Any] = {"approval": choice is not None, "hosts": ["shop.example.org"], **params}
     if choice is None:
         return run_dag(dag, **conf)
-    with answering(choice):
-        return run_dag(dag, **conf)
+    return run_dag(dag, **conf, answers=choice)
 
 
 def written(sandbox: RunningSandbox) -> list[dict[str, Any]]:
@@ -70,7 +69,7 @@ def test_without_an_approval_by_param_nobody_is_asked(wxa_default: RunningSandbo
 
 
 def test_a_mark_of_success_approves_nothing(wxa_default: RunningSandbox) -> None:
-    dag = register_dag(platform_domains_dag())
+    dag = platform_domains_dag()
     run = run_dag(dag, mark_success="approve_change", approval=True, hosts=["shop.example.org"])
     assert run.states["modify_platform_domains"] == "failed"
     assert written(wxa_default) == []
@@ -80,7 +79,7 @@ def test_a_mark_of_success_approves_nothing(wxa_default: RunningSandbox) -> None
 def test_a_list_that_somebody_changed_since_the_approval_is_left_alone(
     wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dag = register_dag(platform_domains_dag())
+    dag = platform_domains_dag()
     task = dag.get_task("modify_platform_domains")
     platform = wxa_default.world.platform(COMPONENT_APPID)
 
@@ -88,8 +87,7 @@ def test_a_list_that_somebody_changed_since_the_approval_is_left_alone(
         platform.testing = platform.published = ["other.example.net"]
 
     monkeypatch.setattr(task, "_pre_execute_hook", interfere)
-    with answering("Approve"):
-        run = run_dag(dag, approval=True, action="set", hosts=["shop.example.org"])
+    run = run_dag(dag, approval=True, action="set", hosts=["shop.example.org"], answers="Approve")
     assert run.states["modify_platform_domains"] == "failed"
     assert "something else was approved" in str(run.errors["modify_platform_domains"])
     assert published(wxa_default) == ["other.example.net"]
@@ -140,7 +138,7 @@ def test_a_list_that_wechat_does_not_tell_is_not_changed_without_an_approval(
         return domains._PlatformList(None, None)
 
     monkeypatch.setattr(domains, "_read_platform_list", unsaid)
-    dag = register_dag(platform_domains_dag())
+    dag = platform_domains_dag()
     run = run_dag(dag, mark_success="approve_change", approval=True, hosts=["shop.example.org"])
     assert run.states["modify_platform_domains"] == "failed"
     assert "nobody has approved it" in str(run.errors["modify_platform_domains"])

@@ -11,7 +11,7 @@ from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
 from airflow_wxa.dags.wxa_rollback import rollback_dag
 from airflow_wxa.dags.wxa_webview_domains import webview_domains_dag
 from airflow_wxa.sandbox.testing import APPID
-from tests.airflow_session import connection, register_dag, run_dag
+from tests.airflow_session import connection, run_dag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,7 +147,7 @@ def test_a_misspelt_param_is_refused_and_a_key_of_another_tool_is_not(
 def test_the_smaller_dags_refuse_a_misspelt_param_before_they_send_anything(
     wxa_default: RunningSandbox, build: Callable[[], DAG], conf: dict[str, Any], what: str
 ) -> None:
-    dag = register_dag(build())
+    dag = build()
     known = {"appid": APPID, "approval": False}
     refused = run_dag(dag, **{name: value for name, value in known.items() if name in dag.params}, **conf)
     (error,) = refused.errors.values()

@@ -12,7 +12,7 @@ from airflow_wxa.dags import wxa_release
 from airflow_wxa.dags.wxa_release import release_dag
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.sandbox.testing import APPID
-from tests.airflow_session import calls, register_dag, run_dag
+from tests.airflow_session import calls, run_dag
 from tests.dags.stepwise import Stepwise
 from tests.dags.test_release_contract import BAD_PARAM, REQUIRED, triggered
 
@@ -76,9 +76,7 @@ def test_no_task_of_a_run_from_before_follows_another_value(
 
 
 def test_a_fixed_value_reaches_wechat(airflow_database: object, wxa_default: RunningSandbox) -> None:
-    dag = register_dag(
-        release_dag("fixed_version", fixed={"approval": False, "user_version": "1.10", "template_id": 47})
-    )
+    dag = release_dag("fixed_version", fixed={"approval": False, "user_version": "1.10", "template_id": 47})
     run = run_dag(dag, appid=APPID, webviewdomain=["https://m.example.com"])
     assert run.state == "success"
     (commit,) = calls(wxa_default.journal, "/wxa/commit")

@@ -11,7 +11,7 @@ from airflow_wxa.release.dag import rendered
 from airflow_wxa.sandbox import Looseness
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.store.questions import Question
-from tests.airflow_session import answering, register_dag, run_dag
+from tests.airflow_session import run_dag
 from tests.chaos.rolling_back import Moves, world
 
 if TYPE_CHECKING:
@@ -36,12 +36,11 @@ def moves(monkeypatch: pytest.MonkeyPatch) -> Moves:
 
 
 def rolled_back(choice: str | None = None, **params: Any) -> Run:
-    dag = register_dag(rollback_dag())
+    dag = rollback_dag()
     conf: dict[str, Any] = {"appid": APPID, "approval": choice is not None, **params}
     if choice is None:
         return run_dag(dag, **conf)
-    with answering(choice):
-        return run_dag(dag, **conf)
+    return run_dag(dag, **conf, answers=choice)
 
 
 def online(sandbox: RunningSandbox) -> str:
@@ -72,7 +71,7 @@ def test_a_rejected_rollback_is_not_sent(wxa_default: RunningSandbox, moves: Mov
 
 
 def test_a_mark_of_success_approves_nothing(wxa_default: RunningSandbox, moves: Moves) -> None:
-    run = run_dag(register_dag(rollback_dag()), mark_success="approve_rollback", appid=APPID, approval=True)
+    run = run_dag(rollback_dag(), mark_success="approve_rollback", appid=APPID, approval=True)
     assert run.states["rollback"] == "failed"
     assert "nobody has approved it" in str(run.errors["rollback"])
     assert moves.asked == []
@@ -81,7 +80,7 @@ def test_a_mark_of_success_approves_nothing(wxa_default: RunningSandbox, moves: 
 def test_what_went_online_since_the_list_was_read_stays(
     wxa_default: RunningSandbox, moves: Moves, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dag = register_dag(rollback_dag())
+    dag = rollback_dag()
 
     def interfere(context: Any) -> None:
         info: Any = {"release_time": 9, "release_version": "4", "release_desc": "v4"}
@@ -108,7 +107,7 @@ def test_a_version_that_is_not_listed_is_refused_with_those_that_are(wxa_default
 
 
 def test_a_lost_domain_is_named(wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    dag = register_dag(rollback_dag())
+    dag = rollback_dag()
     account = wxa_default.world.mini_program(APPID)
     account.effective_webviewdomain = ["https://m.example.com"]
 
@@ -156,12 +155,11 @@ def test_a_plan_that_somebody_edited_sends_nothing(
     def edited_dag() -> DAG:
         dag = rollback_dag()
         dag.get_task("rollback").plan = rendered(edited)  # type: ignore[attr-defined]
-        return register_dag(dag)
+        return dag
 
     run = run_dag(edited_dag(), appid=APPID, approval=False)
     assert run.states["rollback"] == "failed"
     assert "WeChat lists another version under this number" in str(run.errors["rollback"])
-    with answering("Approve"):
-        run = run_dag(edited_dag(), appid=APPID, approval=True)
+    run = run_dag(edited_dag(), appid=APPID, approval=True, answers="Approve")
     assert "something else was approved" in str(run.errors["rollback"])
     assert (online(wxa_default), moves.asked) == ("3", [])

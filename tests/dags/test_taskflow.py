@@ -15,7 +15,7 @@ from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators import WxaReleaseOperator, WxaSubmitAuditOperator
 from airflow_wxa.sandbox import AuditPlan
 from airflow_wxa.sandbox.testing import APPID
-from tests.airflow_session import ROOT, register_dag, run_dag
+from tests.airflow_session import ROOT, run_dag
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
@@ -28,7 +28,7 @@ def test_the_how_tos_dag_releases_and_keeps_the_ledger(wxa_default: RunningSandb
     from tests.dags.taskflow_release import taskflow_release  # noqa: PLC0415  (Airflow's home is set by now)
 
     wxa_default.world.mini_program(APPID).audit = AuditPlan(polls=0)
-    run = run_dag(register_dag(taskflow_release()))
+    run = run_dag(taskflow_release())
     assert run.errors == {}
     assert set(run.states.values()) == {"success"}
     assert run.xcoms["submit_audit"]["outcome"] == "submitted"

@@ -10,7 +10,7 @@ from airflow.sdk import DAG, task
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
 from airflow_wxa.operators import WxaCommitOperator
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from tests.airflow_session import calls, register_dag, run_dag
+from tests.airflow_session import calls, run_dag
 from tests.dags.stepwise import Stepwise
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def test_a_team_puts_it_in_front_of_a_task_of_its_own(
         commit_code = WxaCommitOperator(task_id="commit_code", appid=APPID, template_id=47, user_version="1")
         group >> build(dag.task_dict["webview_domain_gate.domains_ready"].output) >> commit_code
 
-    run = run_dag(register_dag(dag))
+    run = run_dag(dag)
 
     assert states(run, "webview_domain_gate.") == gate
     assert {run.states[name] for name in ("webview_domain_gate.domains_ready", "build", "commit_code")} == {behind}
@@ -80,7 +80,7 @@ def test_it_can_lead_to_a_task_that_is_there_already(wxa_default: RunningSandbox
         commit_code = WxaCommitOperator(task_id="commit_code", appid=APPID, template_id=47, user_version="1")
         webview_domain_gate(appid="{{ params.appid }}", webviewdomain=["https://m.example.com"], then=commit_code)
 
-    run = run_dag(register_dag(dag))
+    run = run_dag(dag)
 
     assert run.states["commit_code"] == "success"
     assert "domains_ready" not in str(run.states)
@@ -90,7 +90,7 @@ def test_two_of_them_stand_in_one_dag(wxa_default: RunningSandbox) -> None:
     with DAG("two_gates", schedule=None) as dag:
         webview_domain_gate(**GATE, group_id="first") >> webview_domain_gate(**GATE, group_id="second")
 
-    run = run_dag(register_dag(dag))
+    run = run_dag(dag)
 
     assert states(run, "first.") == states(run, "second.") == "S---"
     assert run.states["second.domains_ready"] == "success"

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_wxa.dags.wxa_webview_domains import webview_domains_dag
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from tests.airflow_session import connection, register_dag, run_dag
+from tests.airflow_session import connection, run_dag
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
@@ -19,7 +19,7 @@ WANTED = "https://m.example.com"
 
 
 def test_domains_are_configured_and_no_code_is_touched(wxa_default: RunningSandbox) -> None:
-    run = run_dag(register_dag(webview_domains_dag()), appid=APPID, webviewdomain=[WANTED])
+    run = run_dag(webview_domains_dag(), appid=APPID, webviewdomain=[WANTED])
     assert run.state == "success"
     assert set(run.states) == {
         "configure_domains",
@@ -36,7 +36,7 @@ def test_domains_are_configured_and_no_code_is_touched(wxa_default: RunningSandb
 
 
 def configured(**params: Any) -> Run:
-    return run_dag(register_dag(webview_domains_dag()), appid=APPID, **params)
+    return run_dag(webview_domains_dag(), appid=APPID, **params)
 
 
 def test_hosts_are_registered_when_the_platform_list_is_empty(wxa_default: RunningSandbox) -> None:

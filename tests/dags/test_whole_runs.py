@@ -6,6 +6,7 @@ Every other test of a DAG walks; here a walk ends as ``DAG.test`` does, with the
 from __future__ import annotations
 
 import re
+import runpy
 from contextlib import nullcontext
 from itertools import combinations_with_replacement, product
 from pathlib import Path
@@ -14,16 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
 from airflow_wxa.operators import WxaSetWebviewDomainOperator
 from airflow_wxa.sandbox.testing import APPID
-from tests.airflow_session import (
-    a_person_answers,
-    calls,
-    connection,
-    load_release_dag,
-    register_dag,
+from tests.airflow_session import ROOT, a_person_answers, calls, connection, load_release_dag, register_dag, run_dag, whole_run
     run_dag,
     whole_run,
 )
@@ -65,8 +62,8 @@ def both(dag: Callable[[], DAG], conf: dict[str, Any], answer: str | None = None
 def test_a_walk_ends_as_the_run_does_on_every_road(
     wxa_default: RunningSandbox, name: str, arrange: Arrange, params: dict[str, Any]
 ) -> None:
-    answer = params.get("answer")
-    conf = PLAIN | {key: value for key, value in params.items() if key != "answer"}
+    answer = params.get("answers")
+    conf = {**PLAIN, **{key: value for key, value in params.items() if key != "answers"}}
     arrange(wxa_default)
     walked = run_dag(load_release_dag(), answers=answer, **conf)
     wxa_default.reset()
@@ -257,6 +254,12 @@ def test_clear_marks_and_late_answers_do_to_a_walk_as_to_a_run(
         seen.append((run.states, run.go_on(), released, errors))
         wxa_default.reset()
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "dags").glob("*.py")), ids=lambda path: path.stem)
+def test_each_dag_that_ships_is_one_that_a_scheduler_can_read(path: Path) -> None:
+    dag = runpy.run_path(str(path))["dag"]
+    assert DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag)).task_ids == dag.task_ids
 
 
 def test_no_other_test_runs_a_dag_as_a_whole() -> None:

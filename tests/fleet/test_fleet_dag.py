@@ -20,7 +20,7 @@ from airflow_wxa.sandbox.server import serve
 from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.questions import Fact, Question
 from airflow_wxa.store.tables import fleet_app, fleet_run
-from tests.airflow_session import answering, run_dag
+from tests.airflow_session import run_dag
 from tests.fleet.fleets import appid, fleet_connection, fleet_world, manifest
 
 if TYPE_CHECKING:
@@ -288,16 +288,14 @@ def test_what_is_wrong_with_a_manifest_fails_before_anything_is_sent(fleet: Call
 
 def test_an_approved_plan_is_carried_out(fleet: Callable[..., Fleet]) -> None:
     here = fleet(3)
-    with answering("Approve"):
-        run = here.release(manifest(3), approval=True)
+    run = here.release(manifest(3), approval=True, answers="Approve")
     assert (run.state, run.xcoms["fleet_result"]) == ("success", {"released": 3}), (run.errors, run.states)
     assert run.xcoms["approve_plan"]["outcome"] == "approved"
 
 
 def test_a_rejected_plan_writes_nothing(fleet: Callable[..., Fleet]) -> None:
     here = fleet(3)
-    with answering("Reject"):
-        run = here.release(manifest(3), approval=True)
+    run = here.release(manifest(3), approval=True, answers="Reject")
     behind = run.states.keys() - {"load_manifest", "plan_release", "approve_plan", "summarize"}
     assert {state for task_id in behind for state in run.states[task_id].split(",")} == {"skipped"}
     assert {app.outcome for app in here.apps} == {"not_reached"}

@@ -11,7 +11,7 @@ from airflow.sdk.bases.operator import BaseOperator
 from airflow_wxa.operators import WxaAuditBranchOperator, WxaCommitOperator, WxaSubmitAuditOperator
 from airflow_wxa.sandbox import AuditPlan
 from airflow_wxa.sandbox.testing import APPID
-from tests.airflow_session import Run, register_dag, run_dag
+from tests.airflow_session import Run, run_dag
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
@@ -36,7 +36,7 @@ def routed(wxa_default: RunningSandbox, result: str, polls: int = 2, **fields: A
     with DAG("routed", schedule=None) as dag:
         wait = WxaAuditBranchOperator(task_id="wait", appid=APPID, auditid=auditid, **roads)
         wait >> [Nothing(task_id=task_id) for task_id in ("go_on", "tell_the_shop", "ask")]
-    return run_dag(register_dag(dag))
+    return run_dag(dag)
 
 
 @pytest.mark.parametrize("deferrable", [True, False])

@@ -14,7 +14,7 @@ from airflow_wxa.operators import WxaCallOperator
 from airflow_wxa.sandbox import Fault, MiniProgram
 from airflow_wxa.sandbox.gate import ENDPOINTS, Endpoint, ok
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
-from tests.airflow_session import fail_once_after, register_dag, run_dag
+from tests.airflow_session import fail_once_after, run_dag
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
@@ -85,7 +85,7 @@ def test_a_lost_answer_is_not_sent_again_by_retries(wxa_default: RunningSandbox)
     wxa_default.add_fault(Fault(path=NEW, kind="drop_after"))
     with DAG("one_call", schedule=None, default_args={"retries": 2}) as dag:
         WxaCallOperator(task_id="call", method="POST", path=NEW, body={"wechatid": "lin"}, appid=APPID)
-    run = run_dag(register_dag(dag))
+    run = run_dag(dag)
     assert run.states == {"call": "failed"}
     assert len(list(wxa_default.journal)) == 1
 
@@ -94,7 +94,7 @@ def test_a_retry_after_an_accepted_try_sends_nothing(wxa_default: RunningSandbox
     with DAG("one_call_twice", schedule=None, default_args={"retries": 2}) as dag:
         task = WxaCallOperator(task_id="call", method="POST", path=NEW, body={"wechatid": "lin"}, appid=APPID)
     fail_once_after(task)
-    run = run_dag(register_dag(dag))
+    run = run_dag(dag)
     assert run.states == {"call": "success"}
     assert run.xcoms["call"]["errcode"] == 0
     assert not_written_yet == [{"wechatid": "lin"}]

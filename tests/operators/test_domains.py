@@ -16,7 +16,7 @@ from airflow_wxa.operators import (
 )
 from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from tests.airflow_session import connection, register_dag, run_dag
+from tests.airflow_session import connection, run_dag
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import Platform, RunningSandbox
@@ -136,7 +136,7 @@ def branch_dag(name: str, **roads: Any) -> DAG:
             task_id="branch", appid=APPID, action="add", webviewdomain=["https://m.example.com"], **roads
         )
         branch >> [EmptyOperator(task_id=task_id) for task_id in ("a", "b", "c", "d")]
-    return register_dag(dag)
+    return dag
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from airflow_wxa.sandbox import AuditPlan, Fault, Looseness
 from airflow_wxa.sandbox.pictures import qrcode
 from airflow_wxa.sandbox.platforms import Template
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
-from tests.airflow_session import calls, register_dag, run_dag
+from tests.airflow_session import calls, run_dag
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import MiniProgram, RunningSandbox
@@ -251,7 +251,7 @@ def test_what_surrounds_a_release_runs_in_a_dag(account: MiniProgram, wxa_defaul
         close = WxaChangeVisitStatusOperator(task_id="close", appid=APPID, action="close")
         commit >> tester >> submit >> undo >> close
     wxa_default.add_fault(Fault(path=UNDO, kind="drop_before"))
-    ended = run_dag(register_dag(dag))
+    ended = run_dag(dag)
     assert set(ended.states.values()) == {"success"}, ended.errors
     assert ended.xcoms["undo"]["outcome"] == "withdrawn"
     assert (account.testers, account.serving, len(account.withdrawals)) == (["lin"], False, 1)

@@ -20,7 +20,7 @@ from airflow_wxa.operators import (
 )
 from airflow_wxa.sandbox import AuditPlan, Fault, Looseness
 from airflow_wxa.sandbox.testing import APPID
-from tests.airflow_session import answering, calls, register_dag, run_dag
+from tests.airflow_session import calls, run_dag
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import MiniProgram, RunningSandbox
@@ -134,9 +134,7 @@ def test_an_approved_version_goes_to_a_part_and_then_to_all(account: MiniProgram
         approved = VERSION | {"auditid": auditid, "approval_task_id": "approve"}
         parts = [WxaGrayReleaseOperator(task_id=f"gray_{part}", gray_percentage=part, **approved) for part in (10, 50)]
         approve >> parts[0] >> parts[1] >> WxaReleaseOperator(task_id="release", **approved)
-    register_dag(dag)
-    with answering("Approve"):
-        run = run_dag(dag)
+    run = run_dag(dag, answers="Approve")
     assert set(run.states.values()) == {"success"}, run.errors
     assert [entry.body["gray_percentage"] for entry in calls(wxa_default.journal, GRAY)] == [10, 50]
     assert account.release_info is not None
@@ -147,6 +145,6 @@ def test_what_nobody_approved_is_shown_to_nobody(account: MiniProgram, wxa_defau
     with DAG("not_approved", schedule=None) as dag:
         approve = WxaApproveReleaseOperator(task_id="approve", auditid="", **VERSION)
         approve >> WxaGrayReleaseOperator(task_id="gray", gray_percentage=10, approval_task_id="approve", **VERSION)
-    run = run_dag(register_dag(dag), mark_success="approve")
+    run = run_dag(dag, mark_success="approve")
     assert run.states["gray"] == "failed"
     assert calls(wxa_default.journal, GRAY) == []

@@ -13,7 +13,7 @@ from airflow_wxa.operators import WxaApproveClearQuotaOperator, WxaClearQuotaOpe
 from airflow_wxa.sandbox import Fault, Looseness
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.store.questions import Question
-from tests.airflow_session import answering, calls, connection, fail_once_after, register_dag, run_dag
+from tests.airflow_session import calls, connection, fail_once_after, run_dag
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,13 +66,11 @@ def test_a_reset_is_approved_with_what_is_left(sandbox: RunningSandbox, whose: s
     subject, body = ask.words(Question("clear_quota", ask.facts({})))
     assert subject == f"Reset the call counters of {whose}?"
     assert "**9 of 10 resets are left this month**" in body
-    run = run_dag(register_dag(dag(whose, "approve")), mark_success="approve")
+    run = run_dag(dag(whose, "approve"), mark_success="approve")
     assert run.states["reset"] == "failed"
-    with answering("Approve"):
-        run = run_dag(register_dag(dag(whose, "approve")))
+    run = run_dag(dag(whose, "approve"), answers="Approve")
     assert run.xcoms["reset"] == {"outcome": "cleared", "appid": whose, "left": 8}
-    with answering("Reject"):
-        run = run_dag(register_dag(dag(whose, "approve")))
+    run = run_dag(dag(whose, "approve"), answers="Reject")
     assert run.states["reset"] == "skipped"
     assert resets(sandbox, whose) == 2
 
@@ -88,7 +86,7 @@ def dag(whose: str, approval_task_id: str | None = None) -> DAG:
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
 def test_a_lost_answer_spends_one_and_no_retry_another(sandbox: RunningSandbox, kind: Any) -> None:
     sandbox.add_fault(Fault(path=CLEAR, kind=kind))
-    run = run_dag(register_dag(dag(APPID)))
+    run = run_dag(dag(APPID))
     assert run.states == {"reset": "failed"}
     assert "what an earlier try of this task came to is not known" in str(run.errors["reset"])
     assert len(calls(sandbox.journal, CLEAR)) <= 1
@@ -98,7 +96,7 @@ def test_a_lost_answer_spends_one_and_no_retry_another(sandbox: RunningSandbox, 
 def test_a_try_after_one_that_was_accepted_sends_nothing(sandbox: RunningSandbox) -> None:
     once = dag(APPID)
     fail_once_after(once.get_task("reset"))
-    run = run_dag(register_dag(once))
+    run = run_dag(once)
     assert run.xcoms["reset"] == {"outcome": "already_cleared", "appid": APPID, "left": 9}
     assert len(calls(sandbox.journal, CLEAR)) == 1
 

@@ -19,7 +19,7 @@ from airflow_wxa.operators import (
 )
 from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from tests.airflow_session import calls, register_dag, run_dag
+from tests.airflow_session import calls, run_dag
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,7 +143,7 @@ def test_a_dag_configures_both_lists(wxa_default: RunningSandbox) -> None:
             task_id="configure", appid=APPID, action="add", server_domains=domains
         )
         register >> configure
-    run = run_dag(register_dag(dag))
+    run = run_dag(dag)
     assert (run.state, run.xcoms["configure"]["after"]["requestdomain"]) == ("success", ["https://api.example.org"])
     (entry,) = [each for each in open_ledger().entries(appid=APPID) if each.endpoint == "modify_domain"]
     assert (entry.result, entry.after["outcome"]) == ("ok", "configured")

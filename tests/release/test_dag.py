@@ -15,7 +15,7 @@ from airflow_wxa.operators import WxaCommitOperator
 from airflow_wxa.release.dag import failing_at_once, param, release_params, release_spec, rendered
 from airflow_wxa.release.fields import FIELDS
 from airflow_wxa.sandbox.testing import APPID
-from tests.airflow_session import ROOT, register_dag, run_dag
+from tests.airflow_session import ROOT, run_dag
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -91,7 +91,7 @@ def test_a_dag_of_the_reference_page_runs(
     source = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[number]
     names: dict[str, Any] = {}
     exec(compile(source, "release.md", "exec"), names)  # noqa: S102  (our own page)
-    run = run_dag(register_dag(names["dag"]), **context()["params"])
+    run = run_dag(names["dag"], **context()["params"])
     assert run.state == "success"
     assert run.xcoms[task_id]["outcome"] == outcome
 

@@ -25,7 +25,7 @@ from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
 from airflow_wxa.store.tables import outcome
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
-from tests.airflow_session import calls, register_dag, run_dag
+from tests.airflow_session import calls, run_dag
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import MiniProgram, RunningSandbox
@@ -377,7 +377,7 @@ def test_timeout_and_auditid_are_templates(account: MiniProgram) -> None:
             auditid="{{ params.auditid }}",
             timeout="{{ params.hours * 3600 }}",
         )
-    run = run_dag(register_dag(dag))
+    run = run_dag(dag)
     assert run.state == "success"
     assert run.xcoms["wait"]["auditid"] == auditid
 
@@ -386,7 +386,7 @@ def test_a_run_that_waits_too_long_fails_without_a_retry(account: MiniProgram) -
     auditid = submitted(account, polls=10_000)
     with DAG("waits_too_long", schedule=None, default_args={"retries": 2}) as dag:
         WxaAuditSensor(task_id="wait", appid=APPID, auditid=auditid, timeout=0.05)
-    run = run_dag(register_dag(dag))
+    run = run_dag(dag)
     assert run.states == {"wait": "failed"}
     assert run.tries == {"wait": 1}
     assert "clear this task to wait on" in str(run.errors["wait"])
@@ -397,7 +397,7 @@ def test_a_review_that_ended_badly_leaves_its_outcome_in_xcom_and_store(account:
     auditid = submitted(account, result=result, polls=2)
     with DAG("waits_in_vain", schedule=None) as dag:
         audit(auditid)
-    run = run_dag(register_dag(dag))
+    run = run_dag(dag)
     assert run.states == {"wait": "failed"}
     assert (run.xcoms["wait"]["outcome"], run.xcoms["wait"]["auditid"]) == (result, auditid)
     with open_ledger()._database.reading() as connection:
