@@ -20,7 +20,13 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
 from airflow_wxa.operators import WxaSetWebviewDomainOperator
 from airflow_wxa.sandbox.testing import APPID
-from tests.airflow_session import ROOT, a_person_answers, calls, connection, load_release_dag, register_dag, run_dag, whole_run
+from tests.airflow_session import (
+    ROOT,
+    a_person_answers,
+    calls,
+    connection,
+    load_release_dag,
+    register_dag,
     run_dag,
     whole_run,
 )
@@ -43,11 +49,11 @@ TESTS = Path(__file__).parents[1]
 
 
 def told(run: Walk) -> dict[str, Any]:
-    """Return by task what a walk and a run must have alike; the time and WeChat's ids of calls differ."""
+    """Return by task what a walk and a run must have alike; the time, WeChat's ids of calls and questions differ."""
     found = {"": run.state}
     for task_id, state in run.states.items():
         said = [run.xcoms.get(task_id), str(run.errors.get(task_id)), run.tries.get(task_id)]
-        found[task_id] = state + re.sub(r"'release_time': \d+|'at': '[^']+'|rid [\w-]+", "", str(said))
+        found[task_id] = state + re.sub(r"'release_time': \d+|'(at|question)': '[^']+'|rid [\w-]+", "", str(said))
     return found
 
 
