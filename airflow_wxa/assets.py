@@ -12,6 +12,7 @@ from airflow_wxa.triggers.audit_change import WxaAuditChangeTrigger
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
 #: Outlet of every task that releases; ``schedule=RELEASES`` follows the releases of all Mini Programs.
@@ -39,6 +40,17 @@ def audit_asset(appid: str, *, wxa_conn_id: str = WxaHook.default_conn_name, pol
     uri = f"wxa://{appid}/audit"
     trigger = WxaAuditChangeTrigger(appid=appid, wxa_conn_id=wxa_conn_id, poll_seconds=poll_seconds)
     return Asset(name=uri, uri=uri, watchers=[AssetWatcher(name=f"audit_of_{appid}", trigger=trigger)])
+
+
+def lineage_of(appid: str) -> OperatorLineage[Any, Any]:
+    """Return what OpenLineage says of a task that published: the dataset ``release`` of namespace ``wxa://{appid}``.
+
+    Only the OpenLineage provider asks for it, so it is imported here.
+    """
+    from airflow.providers.openlineage.extractors import OperatorLineage  # noqa: PLC0415
+    from openlineage.client.event_v2 import Dataset  # noqa: PLC0415
+
+    return OperatorLineage(outputs=[Dataset(namespace=f"wxa://{appid}", name="release")])
 
 
 def announce_release(context: Context, outcome: Mapping[str, Any], *, user_version: str = "") -> None:

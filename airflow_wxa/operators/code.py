@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_wxa.api import values
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.webview_domain import parse_origins
-from airflow_wxa.assets import RELEASES, announce_release
+from airflow_wxa.assets import RELEASES, announce_release, lineage_of
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import WxaTrialQrcodeLink
 from airflow_wxa.operators.approve_release import check_auditid, release_named
@@ -26,6 +26,7 @@ from airflow_wxa.steps import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
     from airflow_wxa.api.values import Reader
@@ -132,6 +133,10 @@ class PublishingOperator(_AdoptingOperator):
         self.webviewdomain = webviewdomain
         self.auditid = auditid
         self.approval_task_id = approval_task_id
+
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any]:
+        """Return the dataset that the task published, see :func:`~airflow_wxa.assets.lineage_of`."""
+        return lineage_of(self.appid)
 
     def _approval(self, version: CodeVersion, wanted: Iterable[WebviewDomain]) -> Approved | None:
         check_auditid(version, self.auditid)

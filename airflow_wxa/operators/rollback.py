@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_wxa.api import values
 from airflow_wxa.api.budget import BEIJING
+from airflow_wxa.assets import lineage_of
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
@@ -19,6 +20,7 @@ from airflow_wxa.store.questions import Fact, Question, told
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
     from airflow_wxa.api.values import Reader
@@ -112,6 +114,10 @@ class WxaRollbackOperator(_PlannedOperator):
         left = ", ".join(outcome.left) or "nothing: from here on only a release goes forward"
         self.log.info("%s is online again; left to roll back to: %s", outcome.user_version, left)
         return outcome.to_json()
+
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any]:
+        """Return the dataset that the task published, see :func:`~airflow_wxa.assets.lineage_of`."""
+        return lineage_of(str(self.plan["appid"]))
 
 
 def rollback_named(plan: RollbackPlan) -> dict[str, Any]:

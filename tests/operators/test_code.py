@@ -8,7 +8,9 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.operators import (
     WxaCommitOperator,
+    WxaGrayReleaseOperator,
     WxaReleaseOperator,
+    WxaRollbackOperator,
     WxaSubmitAuditOperator,
     WxaVerifyReleaseOperator,
 )
@@ -124,3 +126,18 @@ def test_a_refused_submission_fails_at_once(wxa_default: RunningSandbox, errcode
     wxa_default.add_fault(Fault(path="/wxa/submit_audit", kind="errcode_before", errcode=errcode))
     with pytest.raises(AirflowFailException, match=said):
         run(WxaSubmitAuditOperator)
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments"),
+    [
+        (WxaReleaseOperator, {"appid": APPID, "template_id": 47, "user_version": "1"}),
+        (WxaGrayReleaseOperator, {"appid": APPID, "template_id": 47, "user_version": "1", "gray_percentage": 5}),
+        (WxaRollbackOperator, {"plan": {"appid": APPID}, "approval_task_id": "approve"}),
+    ],
+)
+def test_openlineage_is_told_a_dataset_for_each_mini_program(operator: type[Any], arguments: dict[str, Any]) -> None:
+    pytest.importorskip("airflow.providers.openlineage")
+    lineage = operator(task_id="publish", **arguments).get_openlineage_facets_on_complete(None)
+    assert [(each.namespace, each.name) for each in lineage.outputs] == [(f"wxa://{APPID}", "release")]
+    assert lineage.inputs == []
