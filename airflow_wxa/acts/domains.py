@@ -20,6 +20,7 @@ from airflow_wxa.steps import (
     modify_platform_server_domains,
     read_effective_server_domains,
 )
+from airflow_wxa.steps.offline import ALLOWS_NOTHING
 
 #: Says in a template that WeChat's ``action`` is left out.
 ALL: Final = "all"
@@ -34,23 +35,29 @@ class SetWebviewDomain(OfMiniProgram):
     """Bring a Mini Program's business domains (业务域名) to what ``action`` wants.
 
     Returns the domain outcome: ``{"outcome", "appid", "action", "errcode", "errmsg", "before", "after", "added",
-    "removed"}``. 0, 89019 and 89022 succeed; 89020 and 89231 are the outcomes ``platform_list_empty`` and
-    ``individual``: the operator fails with them, the branch operator follows them.
+    "removed", "will_be_lost", "not_proven", "will_be_lost_servers"}``. 0, 89019 and 89022 succeed; 89020 and 89231 are
+    the outcomes ``platform_list_empty`` and ``individual``: the operator fails with them, the branch operator follows
+    them.
 
     :param action: ``"add"``, ``"delete"``, ``"set"``, ``"get"``, or ``None``: WeChat then adds every domain of the
         platform list. A template says that with the word ``all``.
     :param webviewdomain: origins such as ``https://m.example.com``; needed by add, delete and set.
+    :param on_lost_domains: ``"stop"`` when the next release would take domains offline that are effective now and that
+        nobody asked off, or ``"release"``: the outcome says which.
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyjumpdomain
     """
 
     action: Annotated[Action, _action]
     webviewdomain: Texts = ()
+    on_lost_domains: Literal["release", "stop"] = field(default="release", kw_only=True)
     writes = ("setwebviewdomain",)
 
     def step(self) -> Step[DomainOutcome]:
         """Configure them."""
-        return configure_domains(self.appid, self.action, parse_origins(self.webviewdomain))
+        wanted = parse_origins(self.webviewdomain)
+        allowed = None if self.on_lost_domains == "release" else ALLOWS_NOTHING
+        return configure_domains(self.appid, self.action, wanted, allowed=allowed)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ class Call:
     :param body: JSON object of a POST; ``{}`` where WeChat wants no field (an empty body is 44002).
     :param query: query fields besides the token.
     :param before: state that the step had read when it decided to write; JSON, for the ledger only.
+    :param online: domains that were online by then, by list; JSON, for the ledger only.
     :param fingerprint: of the version that it is about; for the ledger only.
     :param form: content in place of the body, and its media type; the body describes it, for the ledger.
     """
@@ -53,6 +54,7 @@ class Call:
     body: Mapping[str, Any] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     before: Any = None
+    online: Any = None
     fingerprint: str = ""
     form: tuple[bytes, str] | None = field(default=None, repr=False)
 
@@ -102,9 +104,9 @@ class Call:
             )
         return self.appid
 
-    def knowing(self, before: Any, fingerprint: str = "") -> Call:
+    def knowing(self, before: Any, fingerprint: str = "", *, online: Any = None) -> Call:
         """Return the same call, with the state that the step had read, and its version."""
-        return replace(self, before=before, fingerprint=fingerprint)
+        return replace(self, before=before, fingerprint=fingerprint, online=online)
 
     def content(self) -> bytes | None:
         r"""Return the checked body as UTF-8 JSON without ``\u`` escapes (they are 47002); ``None`` for a GET.

@@ -26,6 +26,7 @@ from airflow_wxa.hooks.connection import read_connection
 from airflow_wxa.hooks.manifests import ManifestSources
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.release import ReleaseSpec
+from airflow_wxa.steps.online import in_words
 
 if TYPE_CHECKING:
     import argparse
@@ -215,6 +216,7 @@ def _plan_row(appid: str, plan: AppPlan) -> dict[str, Any]:
         "why": plan.why,
         "add": " ".join(plan.add),
         "remove": " ".join(plan.remove),
+        "goes_offline": in_words(plan.lost),
         "errcode": plan.blocked.get("errcode"),
         "next_step": plan.blocked.get("next_step", ""),
     }

@@ -97,7 +97,7 @@ class Observer(Protocol):
         """
         ...
 
-    def approved(self, questions: Sequence[Approved]) -> Sequence[bool]:
+    def approved(self, questions: Sequence[Approved]) -> Sequence[Mapping[str, Any] | None]:
         """Return for each question whether an approval is needed; then a person has approved exactly this.
 
         :raises WxaError: nobody has, or that cannot be told; then the step stops.

@@ -24,7 +24,8 @@ from airflow_wxa.fleet.stages import FIRST, MAX_QUOTA
 from airflow_wxa.fleet.summary import Summary
 from airflow_wxa.fleet.waves import WAVES, places, read_waves, wave_counts
 from airflow_wxa.hooks.manifests import ManifestSources
-from airflow_wxa.hooks.store import open_fleets
+from airflow_wxa.hooks.recorder import Recorder, current_task
+from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approve_plan import audit_quota, require_approved_plan
 from airflow_wxa.operators.fleet_run import beside, fleet_run, run_key
@@ -92,22 +93,24 @@ def plan_release() -> dict[str, Any]:
         # Of a run that ended here, or a plan that was cleared.
         fleets.reopen(run.key, fleet_app.c.done == "", context["ti"].task_id)
         read = WxaHook(context["params"]["wxa_conn_id"]).read()
-        asyncio.run(_planned(fleets, run, read, context["ti"].task_id))
+        asyncio.run(_planned(fleets, run, read, context["ti"].task_id, is_asked=bool(context["params"]["approval"])))
         fleets.planned(run.key, plan_digest(run.digest, fleets.apps(run.key)))
     totals = Totals.of((app.appid, AppPlan.from_json(app.plan)) for app in fleets.apps(run.key) if app.plan)
     log.info("%s", totals)
     return {"apps": totals.apps, "steps": totals.steps, "calls": totals.calls}
 
 
-async def _planned(fleets: Fleets, run: FleetRun, read: WxaConnection, task_id: str) -> None:
+async def _planned(fleets: Fleets, run: FleetRun, read: WxaConnection, task_id: str, *, is_asked: bool) -> None:
     def save(plans: Mapping[int, AppPlan]) -> None:
         values = {position: {"stage": task_id, **plan.values} for position, plan in plans.items()}
         fleets.change(run.key, values)
 
     pace = Pace(run.manifest, fleets, run)
     unplanned = fleets.apps(run.key, fleet_app.c.done == "", fleet_app.c.outcome.is_(None))
-    async with AsyncWxaClient(read.egress, read.tokens) as client:
-        await plan_all(((app.position, spec_of(run, app)) for app in unplanned), client, pace, save)
+    recorder = Recorder(open_ledger, read.component_appid, current_task())
+    async with AsyncWxaClient(read.egress, read.tokens, recorder) as client:
+        asked = ((app.position, spec_of(run, app)) for app in unplanned)
+        await plan_all(asked, client, pace, save, is_asked=is_asked)
 
 
 @task.branch(trigger_rule="none_failed_min_one_success")

@@ -28,6 +28,7 @@ def webview_domain_gate(  # noqa: PLR0913  (what a release decides about its dom
     platform_domains: Any = (),
     on_platform_list_empty: Any = "stop",
     on_individual: Any = "release_without_domains",
+    on_lost_domains: Any = "stop",
     wxa_conn_id: Any = "wxa_default",
     platform_conn_id: Any = None,
     then: BaseOperator | None = None,
@@ -44,6 +45,9 @@ def webview_domain_gate(  # noqa: PLR0913  (what a release decides about its dom
     :param on_platform_list_empty: ``"stop"``, or ``"register"`` ``platform_domains`` for all merchants.
     :param platform_domains: bare hosts; empty: those of ``webviewdomain``.
     :param on_individual: ``"release_without_domains"`` or ``"stop"``.
+    :param on_lost_domains: ``"stop"`` when the next release would take effective domains offline that nobody asked off,
+        or ``"release"``: say which. The gate cannot know of an approval behind it: with one, ``"release"`` here, and
+        the question decides.
     :param platform_conn_id: Connection with a platform token; ``None``: ``wxa_conn_id``.
     :param then: the task that the roads lead to; its trigger rule becomes ``none_failed_min_one_success``. ``None``:
         a task ``domains_ready``, which returns the domain outcome.
@@ -58,6 +62,7 @@ def webview_domain_gate(  # noqa: PLR0913  (what a release decides about its dom
             "appid": appid,
             "action": action,
             "webviewdomain": webviewdomain,
+            "on_lost_domains": on_lost_domains,
             "wxa_conn_id": wxa_conn_id,
             "configured": then.task_id,
             "individual": f"{prefix}individual_account",

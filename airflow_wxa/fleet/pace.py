@@ -36,6 +36,7 @@ _TOO_MANY_AT_ONCE: Final = 9402202
 _MERCHANTS_IN_A_ROW: Final = 3  # answered 45009 on an endpoint: then it is the platform's counter
 _SLEPT_OUT: Final = 65.0  # seconds: a longer hold is left to the caller
 _LOOK_SECONDS: Final = 1.0
+_PLATFORM_LIST_SECONDS: Final = 10.0  # the platform's list serves all Mini Programs for so long
 _TURN_SECONDS: Final = 0.05
 
 
@@ -70,6 +71,7 @@ class Pace:
         self._under_way: dict[str, int] = {}
         self._held: dict[Held, float] = {}
         self._taught: dict[Held, tuple[float, int]] = {}  # not in the store yet
+        self._platform_lists: dict[str, tuple[float, Reply]] = {}  # when they were read, for all Mini Programs
         #: Mini Programs that were answered 45009 in a row, by endpoint and whether it was a write.
         self._in_a_row: dict[tuple[str, bool], set[str]] = {}
         self.is_stopped = run is not None and run.stopped_by is not None
@@ -109,6 +111,10 @@ class Pace:
 
     def _sent(self, call: Call) -> Step[Reply]:
         name = call.endpoint.name
+        if call.appid is None and call.only_reads:
+            read_at, reply = self._platform_lists.get(name, (0.0, None))
+            if reply is not None and time.time() < read_at + _PLATFORM_LIST_SECONDS:
+                return reply
         while (seconds := self._wait(call)) > 0:
             yield Pause(seconds)
         self._under_way[name] = self._under_way.get(name, 0) + 1
@@ -128,6 +134,8 @@ class Pace:
         finally:
             self._under_way[name] -= 1
         self._in_a_row.pop((name, call.writes), None)
+        if call.appid is None and call.only_reads:
+            self._platform_lists[name] = time.time(), reply
         return reply
 
     def _concerned(self, call: Call, error: WxaApiError) -> Held:

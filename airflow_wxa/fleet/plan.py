@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 from collections import deque
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +15,10 @@ from airflow_wxa.api.webview_domain import remaining
 from airflow_wxa.errors import WxaApiError, WxaError
 from airflow_wxa.fleet.pace import HeldError, StoppedError
 from airflow_wxa.fleet.stages import ending
+from airflow_wxa.steps import recall
 from airflow_wxa.steps.domains import read_own_domains
+from airflow_wxa.steps.offline import WEBVIEW
+from airflow_wxa.steps.online import going_offline, in_words, read_online
 from airflow_wxa.steps.remote_state import foreign_open_sheet, read_latest_sheet, read_versions
 
 if TYPE_CHECKING:
@@ -27,18 +30,19 @@ if TYPE_CHECKING:
     from airflow_wxa.fleet.pace import Pace
     from airflow_wxa.release import ReleaseSpec
     from airflow_wxa.steps import Step
+    from airflow_wxa.steps.offline import Offline
     from airflow_wxa.store.fleets import FleetApp
 
 _PLATFORM_LIST_EMPTY: Final = 89020
 _INDIVIDUAL: Final = 89231
 #: About how many calls each takes.
 _CALLS: Final = {
-    "configure": 3,
-    "commit": 4,
+    "configure": 6,
+    "commit": 6,
     "submit": 5,
     "adopt": 1,
     "wait": 3,
-    "release": 8,
+    "release": 14,
     "nothing": 4,
     "blocked": 0,
 }
@@ -60,6 +64,8 @@ class AppPlan:
     :param add: domains it does not have and will; ``remove`` those it will not have any more.
     :param individual: 89231 was answered.
     :param blocked: columns of its row when it cannot go on.
+    :param offline: what its release takes away, as an approval names it.
+    :param is_asked: somebody approves the plan, and with it what goes offline.
     :param after: its own domains behind configure_domains, where that adds all of the platform's.
     """
 
@@ -71,6 +77,13 @@ class AppPlan:
     individual: bool = False
     blocked: dict[str, Any] = field(default_factory=dict)
     after: tuple[str, ...] = ()
+    offline: dict[str, Any] = field(default_factory=dict)
+    is_asked: bool = False
+
+    @property
+    def lost(self) -> dict[str, list[str]]:
+        """Domains that its release takes away, by kind, as far as that is known."""
+        return {kind: domains for kind, domains in self.offline.get("lost", {}).items() if domains}
 
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> AppPlan:
@@ -89,9 +102,10 @@ class AppPlan:
         return {"plan": plan, "audit_grant": grant, "individual": int(self.individual), **self.blocked}
 
 
-def plan_app(spec: ReleaseSpec) -> Step[AppPlan]:
+def plan_app(spec: ReleaseSpec, *, is_asked: bool = False) -> Step[AppPlan]:
     """Read what WeChat has of a Mini Program, and say what is to be done.
 
+    :param is_asked: somebody approves the plan.
     :raises WxaError: it could not be read, and may be later.
     """
     try:
@@ -107,7 +121,23 @@ def plan_app(spec: ReleaseSpec) -> Step[AppPlan]:
     steps, why = _code_steps(spec, info, sheet)
     if steps == ("blocked",) and sheet is not None:
         return AppPlan(steps, why, blocked=ending(foreign_open_sheet("plan_release", spec.version, sheet)))
-    return _with_domains(spec, steps, why, own, individual=individual is not None)
+    plan = _with_domains(spec, steps, why, own, individual=individual is not None)
+    if plan.individual or "release" not in plan.steps:
+        return plan
+    offline = yield from _offline(spec, plan, own)
+    return replace(plan, offline=offline.to_json(), is_asked=is_asked)
+
+
+def _offline(spec: ReleaseSpec, plan: AppPlan, own: frozenset[str] | None) -> Step[Offline]:
+    """Return what the release takes away, when the domains are configured as planned."""
+    accepted = yield from recall(spec.version.appid, past=True)
+    put_on, off = frozenset(plan.add), frozenset(plan.remove)
+    asked_off = ((accepted.past.asked_off.get(WEBVIEW) or frozenset()) | off) - put_on
+    past = replace(accepted.past, asked_off={**accepted.past.asked_off, WEBVIEW: asked_off})
+    changed = {"api": {WEBVIEW: None if own is None else (own | put_on) - off}}
+    online = yield from read_online(spec.version.appid)
+    offline, _ = yield from going_offline(spec.version.appid, online, past, changed=changed)
+    return offline
 
 
 def _own_domains(spec: ReleaseSpec) -> Step[tuple[frozenset[str] | None, WxaApiError | None]]:
@@ -164,6 +194,8 @@ async def plan_all(
     client: AsyncWxaClient,
     pace: Pace,
     save: Callable[[Mapping[int, AppPlan]], None],
+    *,
+    is_asked: bool = False,
 ) -> None:
     """Plan many Mini Programs, so many at a time as the pace says, and save the plans by the hundred.
 
@@ -183,7 +215,7 @@ async def plan_all(
                 if not todo:
                     return
                 position, spec = todo.popleft()
-            planned[position] = await _planned(spec, client, pace)
+            planned[position] = await _planned(spec, client, pace, is_asked=is_asked)
             if len(planned) >= _AT_ONCE:
                 await saved()
 
@@ -201,11 +233,11 @@ async def plan_all(
         raise StoppedError
 
 
-async def _planned(spec: ReleaseSpec, client: AsyncWxaClient, pace: Pace) -> AppPlan:
+async def _planned(spec: ReleaseSpec, client: AsyncWxaClient, pace: Pace, *, is_asked: bool) -> AppPlan:
     """Plan one Mini Program; what cannot be read after some tries is planned the long way, and why is said."""
     for pause in (*_RETRY_SECONDS, None):
         try:
-            return await client.run(pace.paced(plan_app(spec)))
+            return await client.run(pace.paced(plan_app(spec, is_asked=is_asked)))
         except HeldError as held:
             await asyncio.sleep(max(0.0, held.until - time.time()))
         except WxaError as error:
@@ -233,6 +265,7 @@ class Totals:
 
     :param steps: how many Mini Programs by what is done with them.
     :param unusual: the first of those that are not released the long way, with why.
+    :param offline: how many lose domains, and the first of them with which.
     """
 
     apps: int = 0
@@ -241,6 +274,9 @@ class Totals:
     domains_added: int = 0
     domains_removed: int = 0
     unusual: list[tuple[str, str]] = field(default_factory=list)
+    losing: int = 0
+    not_known: int = 0
+    offline: list[tuple[str, str]] = field(default_factory=list)
 
     @classmethod
     def of(cls, plans: Iterable[tuple[str, AppPlan]], most_unusual: int = 20) -> Totals:
@@ -253,6 +289,10 @@ class Totals:
                 totals.calls += _CALLS[step]
             totals.domains_added += bool(plan.add)
             totals.domains_removed += bool(plan.remove)
+            totals.losing += bool(plan.lost)
+            totals.not_known += WEBVIEW in plan.offline.get("lost", {}) and WEBVIEW not in plan.lost
+            if plan.lost and len(totals.offline) < most_unusual:
+                totals.offline.append((appid, in_words(plan.lost)))
             if _UNUSUAL & set(plan.steps) and len(totals.unusual) < most_unusual:
                 totals.unusual.append((appid, plan.why))
         return totals
@@ -278,6 +318,7 @@ class Totals:
         steps = ", ".join(f"{step} {count}" for step, count in self.steps.items())
         return (
             f"{self.apps} Mini Programs: {steps}\n"
-            f"business domains are added to {self.domains_added} and removed from {self.domains_removed}\n"
+            f"business domains are added to {self.domains_added} and removed from {self.domains_removed}; "
+            f"domains of {self.losing} go offline, not known of {self.not_known}\n"
             f"submissions needed: {self.needed}; about {self.calls} calls"
         )

@@ -27,6 +27,7 @@ from airflow_wxa.steps import (
 if TYPE_CHECKING:
     from airflow_wxa.release import ReleaseSpec
     from airflow_wxa.steps import Step
+    from airflow_wxa.steps.offline import Kinds
     from airflow_wxa.store.fleets import FleetApp, Word
 
 _QUOTA_USED_UP: Final = 85085
@@ -67,7 +68,8 @@ def configure(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
         servers = ((yield from act.step()),)
     if app.individual and spec.params["on_individual"] != "stop":
         return Progress(servers)
-    outcome = yield from configure_domains(app.appid, spec.action, spec.wanted, skip_equal=True)
+    allowed = may_be_lost(app, spec)
+    outcome = yield from configure_domains(app.appid, spec.action, spec.wanted, skip_equal=True, allowed=allowed)
     if outcome.outcome == "individual" and spec.params["on_individual"] != "stop":
         return Progress((*servers, outcome), {"individual": 1})
     if not outcome.is_done:
@@ -132,7 +134,14 @@ def look(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:  # noqa: ARG001  (
 def publish(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
     """Release the approved version, then prove that it and its domains are online."""
     wanted = _effective(app, spec)
-    outcome = yield from release_version(spec.version, parse_origins(wanted), noted_auditid=app.auditid, prove=True)
+    step = release_version(
+        spec.version,
+        parse_origins(wanted),
+        noted_auditid=app.auditid,
+        prove=True,
+        allowed=may_be_lost(app, spec),
+    )
+    outcome = yield from step
     steps = (app.plan or {}).get("steps", ())
     was_online = outcome.outcome == "already_released" and "nothing" not in steps
     changed = was_online and not (yield from _is_own(app, spec, "release"))
@@ -145,6 +154,15 @@ def publish(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
 def _prove_server_domains(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
     yield from prove_server_domains(app.appid, spec.effective_server_domains)
     return Progress(values={"outcome": "released"})
+
+
+def may_be_lost(app: FleetApp, spec: ReleaseSpec) -> Kinds | None:
+    """Return what may go offline, by kind: what the approved plan listed; without a question, as the manifest says."""
+    plan = app.plan or {}
+    if plan.get("is_asked", False):
+        lost = (plan.get("offline") or {}).get("lost", {})
+        return {kind: frozenset(domains) for kind, domains in lost.items() if domains}
+    return {} if spec.params["on_lost_domains"] == "stop" else None
 
 
 def _effective(app: FleetApp, spec: ReleaseSpec) -> list[str]:

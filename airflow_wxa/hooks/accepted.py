@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from airflow_wxa.api.webview_domain import normalised_hosts
 from airflow_wxa.errors import WxaError
+from airflow_wxa.hooks.past import pasts
 from airflow_wxa.steps import LAG_SECONDS, NOTHING_ACCEPTED, AcceptedWrites
+from airflow_wxa.steps.offline import Past
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -30,11 +33,15 @@ def accepted_writes(
 
     :param open_ledger: opens it; called only when there is something to read.
     """
-    if not task.run_id:
+    with_past = {each.appid for each in questions if each.past}
+    if not (task.run_id or with_past):
         return [NOTHING_ACCEPTED] * len(questions)
     appids = {each.appid for each in questions}
     try:
         ledger = open_ledger()
+        past = pasts(ledger.since_release(component_appid, with_past), task) if with_past else {}
+        if not task.run_id:
+            return [replace(NOTHING_ACCEPTED, past=past.get(each.appid, Past())) for each in questions]
         lately = ledger.accepted(component_appid, appids, task, seconds=LAG_SECONDS)
         withdrawn = ledger.withdrawn(component_appid, appids, task)
         noted = ledger.auditids(component_appid, appids, task)
@@ -58,6 +65,7 @@ def accepted_writes(
                 (auditid for whose, mark, auditid in reversed(noted) if whose == each.appid and _is_about(each, mark)),
                 "",
             ),
+            past.get(each.appid, Past()),
         )
         for each in questions
     ]
@@ -68,7 +76,9 @@ def _is_about(asked: Recall, fingerprint: str | None) -> bool:
     return asked.fingerprint in ("", fingerprint) or not fingerprint
 
 
-def _accepted(rows: list[tuple[Entry, float]], withdrawn: Iterable[str], noted_auditid: str) -> AcceptedWrites:
+def _accepted(
+    rows: list[tuple[Entry, float]], withdrawn: Iterable[str], noted_auditid: str, past: Past
+) -> AcceptedWrites:
     of_list = [row.asked for row, _ in rows if row.endpoint == "modify_wxa_jump_domain"]
     added = [asked for asked in of_list if asked.get("action") in _REGISTERING]
     return AcceptedWrites(
@@ -80,4 +90,5 @@ def _accepted(rows: list[tuple[Entry, float]], withdrawn: Iterable[str], noted_a
         registered=normalised_hosts(";".join(asked["wxa_jump_h5_domain"] for asked in added)),
         withdrawn=frozenset(withdrawn),
         noted_auditid=noted_auditid,
+        past=past,
     )

@@ -119,20 +119,20 @@ class Recorder:
             return withdrawals_left(*ledger.spent(*call, dt.datetime.now(dt.UTC)))
         return 1 if endpoint.budget is None else ledger.left(self._component_appid, asked.appid, endpoint)
 
-    def approved(self, questions: Sequence[Approved]) -> list[bool]:
-        """Return for each question whether this run needs an approval; then a person has approved exactly this.
+    def approved(self, questions: Sequence[Approved]) -> list[Mapping[str, Any] | None]:
+        """Return for each question the decision by which a person has approved exactly this.
+
+        ``None``: this run needs no approval.
 
         :raises AirflowSkipException: it was rejected.
         :raises WxaStateError: nobody was asked, nobody has answered, or something else was approved.
         :raises WxaTransportError: the store does not answer.
         """
         if not is_approval_wanted(_context()):
-            return [False] * len(questions)
-        for asked in questions:
-            self._prove(asked)
-        return [True] * len(questions)
+            return [None] * len(questions)
+        return [self._proven(asked) for asked in questions]
 
-    def _prove(self, asked: Approved) -> None:
+    def _proven(self, asked: Approved) -> Mapping[str, Any]:
         by = (self._component_appid, asked.appid, self._task, asked.approval_task_id)
         decision = self._open_ledger().decision(*by) or {}
         if error := refusal(self._task.task_id, asked, decision):
@@ -143,6 +143,7 @@ class Recorder:
                 who, why = decision.get("by"), decision.get("why")
                 raise AirflowSkipException(f"{asked.approval_task_id}: rejected by {who}: {why}")
             raise error
+        return decision
 
     def note_refusal(self, error: WxaError, appid: str) -> None:
         """Note that something was not sent for want of a right to it; the refusal holds without the note."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_wxa import acts
 from airflow_wxa.api.code import CodeVersion
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.acts import Act
     from airflow_wxa.steps import Step
+    from airflow_wxa.steps.offline import Kinds
 
 
 class ReleaseSteps:
@@ -55,14 +56,20 @@ class ReleaseSteps:
         ext_json: Mapping[str, Any] | None = None,
         webviewdomain: Sequence[str] = (),
         auditid: str = "",
+        on_lost_domains: Literal["stop", "release"] = "stop",
     ) -> dict[str, Any]:
-        """Publish the version if its sheet is the latest and approved; nobody is asked, see the operator for that."""
+        """Publish the version if its sheet is the latest and approved; nobody is asked, see the operator for that.
+
+        :param on_lost_domains: ``"stop"`` before it takes domains offline that are effective now and that nobody asked
+            off, or ``"release"``: the outcome says which.
+        """
         with failing_at_once():
             version = CodeVersion.of(appid, template_id, user_version, ext_json)
             wanted = parse_origins(webviewdomain)
-            return self._outcome(release_version(version, wanted, noted_auditid=str(auditid)))
+            allowed: Kinds | None = {} if on_lost_domains == "stop" else None
+            return self._outcome(release_version(version, wanted, noted_auditid=str(auditid), allowed=allowed))
 
-    def gray_release(
+    def gray_release(  # noqa: PLR0913  (WeChat's own fields, and what a release decides)
         self,
         appid: str,
         template_id: int | str,
@@ -74,8 +81,12 @@ class ReleaseSteps:
         auditid: str = "",
         support_debuger_first: bool = False,
         support_experiencer_first: bool = False,
+        on_lost_domains: Literal["stop", "release"] = "stop",
     ) -> dict[str, Any]:
-        """Show the version to this part of the users, if its sheet is the latest and approved; it only rises."""
+        """Show the version to this part of the users, if its sheet is the latest and approved; it only rises.
+
+        :param on_lost_domains: as for :meth:`release`, before the first percentage.
+        """
         with failing_at_once():
             version = CodeVersion.of(appid, template_id, user_version, ext_json)
             step = gray_release(
@@ -85,6 +96,7 @@ class ReleaseSteps:
                 support_debuger_first=support_debuger_first,
                 support_experiencer_first=support_experiencer_first,
                 noted_auditid=str(auditid),
+                allowed={} if on_lost_domains == "stop" else None,
             )
             return self._outcome(step)
 

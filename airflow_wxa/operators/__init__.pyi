@@ -603,6 +603,7 @@ class WxaGrayReleaseOperator(BaseOperator):
         webviewdomain: Templated[Sequence[str]] = ...,
         auditid: Templated[str] = ...,
         approval_task_id: str | None = ...,
+        on_lost_domains: Word[Literal["stop", "release"]] = ...,
         template_id: Templated[int | str | None] = ...,
         user_version: Templated[str | None] = ...,
         adopt_trial: Templated[Mapping[str, Any] | None] = ...,
@@ -621,6 +622,7 @@ class WxaGrayReleaseOperator(BaseOperator):
         webviewdomain: Templated[Sequence[str]] = ...,
         auditid: Templated[str] = ...,
         approval_task_id: str | None = ...,
+        on_lost_domains: Word[Literal["stop", "release"]] = ...,
         template_id: Templated[int | str | None] = ...,
         user_version: Templated[str | None] = ...,
         adopt_trial: Templated[Mapping[str, Any] | None] = ...,
@@ -818,6 +820,7 @@ class WxaReleaseOperator(BaseOperator):
         webviewdomain: Templated[Sequence[str]] = ...,
         auditid: Templated[str] = ...,
         approval_task_id: str | None = ...,
+        on_lost_domains: Word[Literal["stop", "release"]] = ...,
         template_id: Templated[int | str | None] = ...,
         user_version: Templated[str | None] = ...,
         adopt_trial: Templated[Mapping[str, Any] | None] = ...,
@@ -833,6 +836,7 @@ class WxaReleaseOperator(BaseOperator):
         webviewdomain: Templated[Sequence[str]] = ...,
         auditid: Templated[str] = ...,
         approval_task_id: str | None = ...,
+        on_lost_domains: Word[Literal["stop", "release"]] = ...,
         template_id: Templated[int | str | None] = ...,
         user_version: Templated[str | None] = ...,
         adopt_trial: Templated[Mapping[str, Any] | None] = ...,
@@ -970,6 +974,7 @@ class WxaSetWebviewDomainBranchOperator(BaseOperator):
         individual: str | Sequence[str] | None = ...,
         skip_on_errcode: int | Collection[int] | None = ...,
         webviewdomain: Templated[Sequence[str]] = ...,
+        on_lost_domains: Word[Literal["release", "stop"]] = ...,
         wxa_conn_id: Templated[str] = ...,
         **task: Unpack[TaskArguments],
     ) -> None: ...
@@ -985,6 +990,7 @@ class WxaSetWebviewDomainBranchOperator(BaseOperator):
         skip_on_errcode: int | Collection[int] | None = ...,
         appid: Templated[str] = ...,
         webviewdomain: Templated[Sequence[str]] = ...,
+        on_lost_domains: Word[Literal["release", "stop"]] = ...,
         wxa_conn_id: Templated[str] = ...,
         **task: Unpack[TaskArguments],
     ) -> OperatorPartial: ...
@@ -1027,6 +1033,7 @@ class WxaSetWebviewDomainOperator(BaseOperator):
         appid: Templated[str],
         skip_on_errcode: int | Collection[int] | None = ...,
         webviewdomain: Templated[Sequence[str]] = ...,
+        on_lost_domains: Word[Literal["release", "stop"]] = ...,
         wxa_conn_id: Templated[str] = ...,
         **task: Unpack[TaskArguments],
     ) -> None: ...
@@ -1039,6 +1046,7 @@ class WxaSetWebviewDomainOperator(BaseOperator):
         skip_on_errcode: int | Collection[int] | None = ...,
         appid: Templated[str] = ...,
         webviewdomain: Templated[Sequence[str]] = ...,
+        on_lost_domains: Word[Literal["release", "stop"]] = ...,
         wxa_conn_id: Templated[str] = ...,
         **task: Unpack[TaskArguments],
     ) -> OperatorPartial: ...

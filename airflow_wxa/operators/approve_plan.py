@@ -67,7 +67,7 @@ class WxaApprovePlanOperator(WxaApprovalOperator):
         totals = Totals(**question["totals"])
         return (
             f"Release {question['release'].get('user_version', '')} on {totals.apps} Mini Programs?",
-            "\n\n".join([_facts(question, totals), _unusual(totals)]),
+            "\n\n".join([_goes_offline(totals), _facts(question, totals), _unusual(totals)]),
         )
 
 
@@ -162,6 +162,16 @@ def _facts(question: Question, totals: Totals) -> str:
         "all of them": as_code(f"airflow wxa fleet status {question['run_id']} --output json"),
     }
     return as_table(rows)
+
+
+def _goes_offline(totals: Totals) -> str:
+    """Return what the plan takes offline, which stands first: approved, so much may go and no more."""
+    unknown = f"; not known of {totals.not_known}" if totals.not_known else ""
+    if not totals.losing:
+        return f"goes offline: nothing{unknown}"
+    lines = [f"- {as_code(appid)}: {as_text(domains)}" for appid, domains in totals.offline]
+    more = f"\n- … all with: {as_code('airflow wxa fleet plan MANIFEST --all')}" if totals.losing > len(lines) else ""
+    return f"**goes offline: domains of {totals.losing} Mini Programs**{unknown}\n\n" + "\n".join(lines) + more
 
 
 def _unusual(totals: Totals) -> str:

@@ -16,6 +16,7 @@ from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import WxaTrialQrcodeLink
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table, as_text
+from airflow_wxa.steps.offline import OFFLINE, WEBVIEW
 from airflow_wxa.steps.release import before_release
 from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.trial_link import api_base_url, trial_link
@@ -103,6 +104,11 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
         return {
             **told("run", named=True, **release_named(version, self.auditid, wanted)),
             **told("WeChat: getversioninfo, setwebviewdomain", named=True, **now.named),
+            **told(
+                "WeChat: get_effective_webviewdomain, get_effective_domain",
+                named=True,
+                **{OFFLINE: now.offline.to_json()},
+            ),
             **told("WeChat: setwebviewdomain", individual=now.is_individual),
             **told("WeChat: get_latest_auditstatus", sheet=now.sheet),
             **told("WeChat: api_get_authorizer_info, getaccountbasicinfo", name=self._name(component_appid)),
@@ -135,7 +141,7 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
             "triggered by": as_code(question["triggered_by"]) if question["triggered_by"] else "nobody by name",
         }
         subject = f"Release {question['user_version']} of {question['appid']}?"
-        return subject, "\n\n".join([as_table(rows), _domain_diff(question)])
+        return subject, "\n\n".join([_goes_offline(question[OFFLINE]), as_table(rows), _domain_diff(question)])
 
     def _name(self, component_appid: str) -> str:
         """Return the name that people know the Mini Program by; not every platform may ask for it both ways."""
@@ -149,6 +155,24 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
         except WxaError as error:
             self.log.info("not shown in the question: %s", error.what)
             return ""
+
+
+def _goes_offline(offline: Mapping[str, Mapping[str, Sequence[str] | None]]) -> str:
+    """Return what the release takes away, which stands first."""
+    lost, unknown = offline["lost"], offline["lost"].get(WEBVIEW, ()) is None
+    known = {kind: domains for kind, domains in lost.items() if domains}
+    said = [f"**goes offline: {_kinds(known)}**"] if known else []
+    said += ["**not known what goes offline**: WeChat does not say what is effective"] if unknown else []
+    for title, found in (("as asked", offline["asked"]), ("not proven", offline["not_proven"])):
+        said += [f"{title}: {_kinds(found)}"] if found else []
+    return "; ".join(said) or "goes offline: nothing"
+
+
+def _kinds(kinds: Mapping[str, Sequence[str] | None]) -> str:
+    return "; ".join(
+        ("" if kind == WEBVIEW else f"{kind} ") + ", ".join(map(as_code, domains or ()))
+        for kind, domains in kinds.items()
+    )
 
 
 def release_named(version: CodeVersion, auditid: str, wanted: Iterable[WebviewDomain]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ named by ``adopt_trial`` instead, by all behind the upload alike.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_wxa.api import values
 from airflow_wxa.api.code import CodeVersion
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.values import Reader
     from airflow_wxa.api.webview_domain import WebviewDomain
     from airflow_wxa.steps import Step
+    from airflow_wxa.steps.offline import Kinds
 
 
 class _VersionOperator(MiniProgramFields):
@@ -113,12 +114,15 @@ class PublishingOperator(_AdoptingOperator):
     :param approval_task_id: a :class:`WxaApproveReleaseOperator` of this run: only what its latest decision in the
         ledger approves is published, and a rejection skips. ``None``: nobody is asked. A run whose DAG has a param
         ``approval`` needs no decision where that is false.
+    :param on_lost_domains: ``"stop"`` before it takes domains offline that are effective now and that nobody asked off,
+        or ``"release"``: say which. Where somebody was asked, what the question named may go, and no more (templated).
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {
         **_AdoptingOperator.reads,
         "webviewdomain": values.texts,
         "auditid": values.digits,
+        "on_lost_domains": values.choice("stop", "release"),
     }
 
     def __init__(
@@ -127,12 +131,19 @@ class PublishingOperator(_AdoptingOperator):
         webviewdomain: Sequence[str] = (),
         auditid: str = "",
         approval_task_id: str | None = None,
+        on_lost_domains: Literal["stop", "release"] = "stop",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.webviewdomain = webviewdomain
         self.auditid = auditid
         self.approval_task_id = approval_task_id
+        self.on_lost_domains = on_lost_domains
+
+    @property
+    def _unasked(self) -> Kinds | None:
+        """What may go offline where nobody is asked."""
+        return {} if self.on_lost_domains == "stop" else None
 
     def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any]:
         """Return the dataset that the task published, see :func:`~airflow_wxa.assets.lineage_of`."""
@@ -149,8 +160,9 @@ class WxaReleaseOperator(PublishingOperator):
     """Publish the version if its sheet is the latest and approved; once, also after a lost answer.
 
     Just before, the wanted domains are looked for on the Mini Program's own list and, when the Connection can read
-    it, on the platform's: one that the release would drop stops it. Returns ``{"outcome": "released|already_released",
-    "appid", "release_version", "release_time", "effective"}``, and emits an event of the Asset ``wxa://{appid}/release``.
+    it, on the platform's: one that the release would drop stops it, and so does ``on_lost_domains``. Returns
+    ``{"outcome": "released|already_released", "appid", "release_version", "release_time", "effective", "lost",
+    "removed_as_asked", "lost_servers"}``, and emits an event of the Asset ``wxa://{appid}/release``.
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_release
     """
@@ -170,6 +182,7 @@ class WxaReleaseOperator(PublishingOperator):
                 wanted,
                 noted_auditid=self.auditid,
                 approval=self._approval(version, wanted),
+                allowed=self._unasked,
             )
             returned = self._run(step)
         announce_release(context, returned, user_version=version.user_version)

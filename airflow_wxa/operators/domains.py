@@ -36,7 +36,8 @@ class WxaSetWebviewDomainOperator(_Configuring):
     """Bring a Mini Program's business domains (业务域名) to what ``action`` wants.
 
     Returns the domain outcome: ``{"outcome", "appid", "action", "errcode", "errmsg", "before", "after", "added",
-    "removed"}``. 0, 89019 and 89022 succeed; 89020 and 89231 fail here, the branch operator follows them.
+    "removed", "will_be_lost", "not_proven", "will_be_lost_servers"}``. 0, 89019 and 89022 succeed; 89020 and 89231 fail
+    here, the branch operator follows them.
 
     :param skip_on_errcode: errcodes that skip the task instead of failing it.
 

@@ -65,5 +65,6 @@ class WxaGrayReleaseOperator(PublishingOperator):
                 support_experiencer_first=self.support_experiencer_first,
                 noted_auditid=self.auditid,
                 approval=self._approval(version, wanted),
+                allowed=self._unasked,
             )
             return self._run(step)

@@ -208,9 +208,10 @@ class TemplatedFields:
 
 @contextmanager
 def failing_at_once() -> Iterator[None]:
-    """Turn a ``WxaError`` that no repetition helps into ``AirflowFailException``, with its whole text.
+    """Turn a ``WxaError`` that no repetition helps into one that is an ``AirflowFailException`` as well.
 
-    What a person must fix fails without retry; what may pass by itself is left to the retries. The text is in English
+    An error that a person must fix fails without retry, and can be caught by its own class; one that may pass by itself
+    is left to the retries. The text is in English
     and Chinese, names the errcode's page of the board where ``[api] base_url`` is set, and what led to it is logged at
     DEBUG: whoever reads a failed task sees what happened, once.
     """
@@ -221,7 +222,28 @@ def failing_at_once() -> Iterator[None]:
         error.told = both_languages(error) + _noted_errcode(error)
         if error.retryable:
             raise error.with_traceback(None) from None
-        raise AirflowFailException(error.told) from None
+        raise (error if isinstance(error, AirflowFailException) else _failing(error)) from None
+
+
+_classes: Final[dict[type[WxaError], type[WxaError]]] = {}
+
+
+def _failing(error: WxaError) -> WxaError:
+    """Return the same error, of a class that is Airflow's, too."""
+    of = _classes.setdefault(type(error), _failing_class(type(error)))
+    failing = of.__new__(of, error.what)
+    failing.__dict__.update(error.__dict__)
+    return failing
+
+
+def _failing_class(of: type[WxaError]) -> type[WxaError]:
+    def reduced(error: WxaError) -> tuple[Any, ...]:
+        """Travel between processes as the plain error: this class has no place to be imported from."""
+        plain = of.__new__(of, error.what)
+        plain.__dict__.update(error.__dict__)
+        return _failing, (plain,)
+
+    return type(of.__name__, (of, AirflowFailException), {"__module__": of.__module__, "__reduce__": reduced})
 
 
 def _noted_errcode(error: WxaError) -> str:

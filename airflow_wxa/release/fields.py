@@ -214,6 +214,17 @@ _FIELDS: Final = (
         help="When an individual owns the Mini Program (89231), which cannot have business domains.",
         section=_ROADS,
     ),
+    _choice(
+        name="on_lost_domains",
+        choices={
+            "stop": "stop: fail before any code is uploaded",
+            "release": "release: let them go offline, and say which",
+        },
+        title="When effective domains would go offline",
+        help="When the release takes domains offline that are effective now and that nobody asked off. With an "
+        "approval the question names them, and it alone decides.",
+        section=_ROADS,
+    ),
     Field(
         name="ext_json",
         schema={"type": "object"},

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_wxa.steps.outcome import Approved, Step
 
 
-def approved(asked: Approved | None) -> Step[bool]:
-    """Ask whether a person has approved exactly this; return whether that was needed.
+def approved(asked: Approved | None) -> Step[Mapping[str, Any] | None]:
+    """Ask whether a person has approved exactly this; return the decision, ``None`` where none was needed.
 
     :param asked: ``None``: nobody is asked.
     :raises WxaStateError: no ledger is kept, nobody has answered, or something else was approved.
     :raises WxaTransportError: the ledger does not answer.
     """
-    return asked is not None and cast("bool", (yield asked))
+    return None if asked is None else cast("Mapping[str, Any] | None", (yield asked))

@@ -9,9 +9,11 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import PRIVACY_API_MISSING_RIGHT_OR_DECLARATION, PRIVACY_CHECK_RUNNING
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaInputError, WxaSpecError, WxaTransportError
 from airflow_wxa.steps.lag import recall, still_lagging
+from airflow_wxa.steps.online import read_online
 from airflow_wxa.steps.outcome import CommitOutcome, PrivacyOutcome
 from airflow_wxa.steps.remote_state import (
     foreign_trial,
+    if_known,
     read_latest_sheet,
     read_trial,
     superseded_by,
@@ -58,8 +60,10 @@ def commit_code(
             return unchanged
     lost: WxaTransportError | WxaBusyError | None = None
     noted = trial_as_noted(before)
+    online = yield from if_known(read_online(version.appid))  # a submission may change it already
     try:
-        yield commit(version, user_desc).knowing(noted, version.fingerprint)
+        call = commit(version, user_desc)
+        yield call.knowing(noted, version.fingerprint, online=online.to_json() if online else None)
         accepted = accepted.with_write("commit", noted)
     except (WxaTransportError, WxaBusyError) as error:
         lost = error  # the work may have been done: read, do not repeat

@@ -41,6 +41,8 @@ from airflow_wxa.errors import (
 from airflow_wxa.steps.approval import approved
 from airflow_wxa.steps.budgets import changes_left
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, recall, still_lagging
+from airflow_wxa.steps.offline import WEBVIEW
+from airflow_wxa.steps.online import going_offline, read_online, refuse_losses
 from airflow_wxa.steps.outcome import DomainOutcome, PlatformOutcome, PlatformServerOutcome, in_order
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.endpoints import Endpoint
     from airflow_wxa.api.webview_domain import Action, WebviewDomain
     from airflow_wxa.steps.lag import AcceptedWrites
+    from airflow_wxa.steps.offline import Kinds, Offline, Online
     from airflow_wxa.steps.outcome import Approved, Step
 
 P = TypeVar("P", bound=PlatformOutcome)
@@ -69,27 +72,34 @@ def configure_domains(
     wanted: Sequence[WebviewDomain] = (),
     *,
     skip_equal: bool = False,
+    allowed: Kinds | None = None,
 ) -> Step[DomainOutcome]:
     """Bring a Mini Program's business domains to what ``action`` wants, and read them back.
 
     The write is sent even when the list already matches: it answers 89019 then, and it is the only probe for 89020
     that a merchant token has. 89020 and 89231 are outcomes, on whichever call they come.
 
-    :param skip_equal: send no write when the list matches: somebody has looked that the platform's is not empty.
+    :param skip_equal: send no write when the list matches: an earlier look has found the platform's not empty.
+    :param allowed: effective domains that the next release may take away, by kind; ``None``: whatever it takes. With
+        ``skip_equal`` that is judged before the write, else behind it: the write is the only probe for 89020.
     :raises WxaBusyError: the list read back, or the platform list, still is as it was before an accepted write.
     :raises WxaSpecError: domains missing where the action needs them, or given where it takes none.
     :raises WxaPlatformSetupError: 89021, naming each host that the platform list does not cover, when that can be read.
-    :raises WxaStateError: accepted, but the list read back is not what was wanted.
+    :raises WxaStateError: accepted, but the list read back is not what was wanted; or the next release would take more
+        away than is allowed, see :mod:`airflow_wxa.steps.offline`.
     """
     _check_action(appid, action, wanted)
-    accepted = yield from recall(appid)
+    accepted = yield from recall(appid, past=True)
     try:
         before = yield from _read_list(appid, action, accepted)
-        if action == "get":
-            return DomainOutcome("unchanged", appid, "get", before=in_order(before), after=in_order(before))
-        if skip_equal and action is not None and before is not None and not remaining(action, wanted, before):
-            return DomainOutcome("unchanged", appid, action, before=in_order(before), after=in_order(before))
-        reply = yield from _written(appid, action, wanted, before, accepted)
+        online = yield from read_online(appid)
+        is_equal = skip_equal and action is not None and before is not None and not remaining(action, wanted, before)
+        if action == "get" or is_equal:
+            outcome = DomainOutcome("unchanged", appid, action, before=in_order(before), after=in_order(before))
+            return (yield from _with_losses(outcome, online, accepted, allowed))
+        if skip_equal and allowed is not None:
+            yield from _refuse_losses(appid, online, _intended(action, wanted, before), before, accepted, allowed)
+        reply = yield from _written(appid, action, wanted, before, accepted, online)
         platform = (yield from read_platform_hosts()) if action is None else None
         seen = accepted.with_write("setwebviewdomain", in_order(before))
 
@@ -102,7 +112,8 @@ def configure_domains(
     except WxaApiError as error:
         if error.errcode in _ROADS:
             road = _ROADS[error.errcode]
-            return DomainOutcome(road, appid, action, errcode=error.errcode, errmsg=error.errmsg)
+            nothing = () if road == "individual" else None
+            return DomainOutcome(road, appid, action, errcode=error.errcode, errmsg=error.errmsg, will_be_lost=nothing)
         if error.errcode == WEBVIEW_DOMAIN_NOT_ON_PLATFORM:
             raise (yield from _uncovered(error, wanted)) from None
         raise
@@ -111,7 +122,7 @@ def configure_domains(
     if after is not None:
         _check_done(appid, action, remaining(action, wanted, after, platform), after)
     known = before is not None and after is not None
-    return DomainOutcome(
+    outcome = DomainOutcome(
         "unchanged" if reply.errcode else "configured",
         appid,
         action,
@@ -122,6 +133,45 @@ def configure_domains(
         added=in_order((after or frozenset()) - (before or frozenset())) if known else (),
         removed=in_order((before or frozenset()) - (after or frozenset())) if known else (),
     )
+    return (yield from _with_losses(outcome, online, accepted, allowed))
+
+
+def _with_losses(
+    outcome: DomainOutcome, online: Online, accepted: AcceptedWrites, allowed: Kinds | None
+) -> Step[DomainOutcome]:
+    """Return the outcome with what the next release takes away, unless that is more than is allowed."""
+    after = None if outcome.after is None else frozenset(outcome.after)
+    before = None if outcome.before is None else frozenset(outcome.before)
+    offline = yield from _refuse_losses(outcome.appid, online, after, before, accepted, allowed)
+    return outcome.with_losses(offline)
+
+
+def _refuse_losses(
+    appid: str,
+    online: Online,
+    after: frozenset[str] | None,
+    before: frozenset[str] | None,
+    accepted: AcceptedWrites,
+    allowed: Kinds | None,
+) -> Step[Offline]:
+    """Return what the next release takes away; the list that the write leaves, and what it takes off it, are ours."""
+    put_on, off = (after or frozenset()), (before or frozenset()) - (after if after is not None else before or set())
+    asked_off = ((accepted.past.asked_off.get(WEBVIEW) or frozenset()) | off) - put_on
+    past = replace(accepted.past, asked_off={**accepted.past.asked_off, WEBVIEW: asked_off})
+    changed = {"api": {WEBVIEW: after}}
+    offline, _ = yield from going_offline(appid, online, past, changed=changed, registered=accepted.registered)
+    refuse_losses("setwebviewdomain", appid, offline, allowed)
+    return offline
+
+
+def _intended(action: Action, wanted: Sequence[WebviewDomain], before: frozenset[str] | None) -> frozenset[str] | None:
+    """Return the list as a write will leave it; ``None``: not known."""
+    origins = frozenset(domain.origin for domain in wanted)
+    if action == "set":
+        return origins
+    if before is None or action is None:
+        return before
+    return before | origins if action == "add" else before - origins
 
 
 def _read_list(appid: str, action: Action, accepted: AcceptedWrites) -> Step[frozenset[str] | None]:
@@ -140,8 +190,10 @@ def _written(
     wanted: Sequence[WebviewDomain],
     before: frozenset[str] | None,
     accepted: AcceptedWrites,
+    online: Online,
 ) -> Step[Reply]:
     """Send the write, again while WeChat does not see yet what was registered on the platform list a moment ago."""
+    noted = online.to_json()
     registered = {
         PLATFORM_WEBVIEW_DOMAIN_EMPTY: bool(accepted.registered),
         WEBVIEW_DOMAIN_NOT_ON_PLATFORM: bool(accepted.registered)
@@ -150,7 +202,7 @@ def _written(
 
     def write() -> Step[Reply | WxaApiError]:
         try:
-            return (yield setwebviewdomain(appid, action, wanted).knowing(in_order(before)))
+            return (yield setwebviewdomain(appid, action, wanted).knowing(in_order(before), online=noted))
         except WxaApiError as error:
             if not registered.get(error.errcode, False):
                 raise
@@ -162,7 +214,7 @@ def _written(
     there = [domain for domain in wanted if domain.origin in (before or ())]
     if reply.errcode == DELETE_DOMAIN_NOT_EXIST and there and len(there) < len(wanted):
         # One that is not there may have held the others up: what becomes of such a list is not documented.
-        reply = yield setwebviewdomain(appid, action, there).knowing(in_order(before))
+        reply = yield setwebviewdomain(appid, action, there).knowing(in_order(before), online=noted)
     return reply
 
 

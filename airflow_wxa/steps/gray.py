@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Literal
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.gray import GrayStatus, getgrayreleaseplan, grayrelease, read_gray_plan, revertgrayrelease
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateError, WxaTransportError
+from airflow_wxa.steps.approval import approved
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
+from airflow_wxa.steps.offline import may_be_lost
 from airflow_wxa.steps.outcome import GrayOutcome
-from airflow_wxa.steps.release import guard_domains, releasable_sheet
+from airflow_wxa.steps.release import guard_domains, judged, releasable_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.code import CodeVersion
     from airflow_wxa.api.gray import GrayPlan
     from airflow_wxa.api.webview_domain import WebviewDomain
+    from airflow_wxa.steps.offline import Kinds
     from airflow_wxa.steps.outcome import Approved, Step
 
 
@@ -33,6 +36,7 @@ def gray_release(
     support_experiencer_first: bool = False,
     noted_auditid: str = "",
     approval: Approved | None = None,
+    allowed: Kinds | None = None,
 ) -> Step[GrayOutcome]:
     """Show the version to this part of the users, if its sheet is the latest and approved; the part only rises.
 
@@ -42,6 +46,8 @@ def gray_release(
     :param wanted: domains that must be configured, and registered where that can be read.
     :param noted_auditid: of our submission, where WeChat leaves the description out.
     :param approval: of exactly this, see :func:`release_version`.
+    :param allowed: effective domains that the release may take away where nobody is asked, by kind; ``None``: whatever
+        it takes. Judged before the first percentage.
     :raises WxaBusyError: the plan still is the one from before an accepted write.
     :raises WxaStateError: more users see a version already, or the latest sheet is not ours, or not approved.
     """
@@ -52,7 +58,7 @@ def gray_release(
         support_experiencer_first=support_experiencer_first,
     )
     call.content()  # a number that WeChat cannot take is refused before the first look
-    accepted = yield from recall(version.appid, version.fingerprint)
+    accepted = yield from recall(version.appid, version.fingerprint, past=True)
 
     def is_there(plan: GrayPlan) -> bool:
         return plan.is_running and plan.gray_percentage == gray_percentage
@@ -65,7 +71,10 @@ def gray_release(
         raise still_lagging(_GRAY.name, _GRAY.name, version.appid, _in_words(before))
     if before.is_running and before.gray_percentage > gray_percentage:
         raise _falls(version.appid, before, gray_percentage)
-    yield from guard_domains(version, wanted, accepted)
+    own, hosts = yield from guard_domains(version, wanted, accepted)
+    if not before.is_running:  # it was judged before the first percentage
+        allowed = may_be_lost((yield from approved(approval)), allowed)
+        yield from judged(_GRAY.name, version.appid, accepted, allowed, own=own, hosts=hosts)
     yield from releasable_sheet(version, wanted, noted_auditid, approval, accepted)
     if is_there(before):
         return _outcome("unchanged", version.appid, before)

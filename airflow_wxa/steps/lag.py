@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from airflow_wxa.errors import WxaBusyError
+from airflow_wxa.steps.offline import Past
 from airflow_wxa.steps.outcome import Pause, Recall
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class AcceptedWrites:
     :param registered: hosts that were added to the platform list.
     :param withdrawn: auditids of sheets that the run withdrew, however long ago.
     :param noted_auditid: of the run's latest submission of this version, however long ago; ``""``: none.
+    :param past: of this Mini Program's domains, where it was asked for.
     """
 
     before: Mapping[str, Sequence[Any]] = field(default_factory=dict)
@@ -41,6 +43,7 @@ class AcceptedWrites:
     registered: frozenset[str] = frozenset()
     withdrawn: frozenset[str] = frozenset()
     noted_auditid: str = ""
+    past: Past = field(default_factory=Past)
 
     @property
     def auditid(self) -> str:
@@ -67,13 +70,14 @@ class AcceptedWrites:
 NOTHING_ACCEPTED: Final = AcceptedWrites()
 
 
-def recall(appid: str = "", fingerprint: str = "") -> Step[AcceptedWrites]:
+def recall(appid: str = "", fingerprint: str = "", *, past: bool = False) -> Step[AcceptedWrites]:
     """Ask the ledger for the writes of this run that WeChat accepted lately; asked before the first look.
 
     :param appid: the Mini Program; ``""``: only the platform's list.
     :param fingerprint: of the version that the step is about; ``""``: of any.
+    :param past: also what it knows of the Mini Program's domains since our last release.
     """
-    return cast("AcceptedWrites", (yield Recall(appid, fingerprint)))
+    return cast("AcceptedWrites", (yield Recall(appid, fingerprint, past)))
 
 
 def read_past_lag(read: Callable[[], Step[S]], lags: Callable[[S], bool]) -> Step[S]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Generator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 from airflow_wxa.api.budget import BEIJING
@@ -13,6 +14,7 @@ from airflow_wxa.api.code import OnlineVersion
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.api.rollback import EarlierVersion
+from airflow_wxa.steps.offline import WEBVIEW, Offline
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -39,10 +41,12 @@ class Recall:
 
     :param appid: the Mini Program; ``""``: only the platform's list.
     :param fingerprint: of the version that the step is about; ``""``: of any.
+    :param past: also what the ledger knows of its domains since our last release.
     """
 
     appid: str = ""
     fingerprint: str = ""
+    past: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,9 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """A step yields it to be let on only if a person has approved exactly this; it is sent whether that was needed.
+    """A step yields it to be let on only if a person has approved exactly this.
+
+    It is sent the decision; ``None``: this run needs none.
 
     :param approval_task_id: of the task of this run that asked.
     :param appid: the Mini Program; ``""``: the platform itself.
@@ -100,6 +106,9 @@ class DomainOutcome(_Outcome):
     :param errcode: that of the write, or of the call that refused.
     :param before: normalised origins, sorted; ``None`` when WeChat did not say, which is never "empty".
     :param after: likewise, read back.
+    :param will_be_lost: effective domains that the next release takes away, unless something is done about it;
+        ``None``: not known. ``will_be_lost_servers``: server domains likewise, by kind.
+    :param not_proven: effective domains of which it cannot be told.
     """
 
     outcome: Literal["configured", "unchanged", "platform_list_empty", "individual"]
@@ -111,6 +120,18 @@ class DomainOutcome(_Outcome):
     after: tuple[str, ...] | None = None
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    will_be_lost: tuple[str, ...] | None = None
+    not_proven: tuple[str, ...] = ()
+    will_be_lost_servers: Mapping[str, list[str]] | None = None
+
+    def with_losses(self, offline: Offline) -> DomainOutcome:
+        """Return the same with what the next release takes away."""
+        return replace(
+            self,
+            will_be_lost=offline.webviewdomain,
+            not_proven=offline.not_proven.get(WEBVIEW, ()),
+            will_be_lost_servers=offline.servers,
+        )
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> DomainOutcome:
@@ -134,7 +155,10 @@ class DomainOutcome(_Outcome):
         after = "WeChat did not say which" if self.after is None else _listed(self.after)
         changed = f"{len(self.added)} added, {len(self.removed)} removed" if self.before is not None else "changed"
         said = "as before" if self.outcome == "unchanged" else changed
-        return f"business domains of {self.appid}: {after} ({said})"
+        lost = [*(self.will_be_lost or ()), *chain(*(self.will_be_lost_servers or {}).values())]
+        goes = f"; the next release takes offline: {_listed(lost)}" if lost else ""
+        unknown = "; not known what the next release takes offline" if self.will_be_lost is None else ""
+        return f"business domains of {self.appid}: {after} ({said}){goes or unknown}"
 
     def as_error(self) -> WxaApiError:
         """Return the error that this outcome is for whoever cannot route on it."""
@@ -319,6 +343,9 @@ class ReleaseOutcome(_Outcome):
     :param release_version: as WeChat tells it; ``""`` when it leaves it out.
     :param release_time: epoch seconds; 0 when it leaves it out.
     :param effective: effective business domains, normalised and sorted; ``None`` when they could not be read.
+    :param lost: business domains that it took offline and that nobody had asked off; ``None``: not known yet, the proof
+        afterwards says it finally. ``lost_servers``: server domains likewise, by kind.
+    :param removed_as_asked: those that writes of ours had asked off.
     """
 
     outcome: Literal["released", "already_released"]
@@ -326,6 +353,18 @@ class ReleaseOutcome(_Outcome):
     release_version: str
     release_time: int = 0
     effective: tuple[str, ...] | None = None
+    lost: tuple[str, ...] | None = None
+    removed_as_asked: tuple[str, ...] = ()
+    lost_servers: Mapping[str, list[str]] | None = None
+
+    def with_losses(self, offline: Offline) -> ReleaseOutcome:
+        """Return the same with what the release took away."""
+        return replace(
+            self,
+            lost=offline.webviewdomain,
+            removed_as_asked=offline.asked.get(WEBVIEW, ()),
+            lost_servers=offline.servers,
+        )
 
     def in_words(self) -> str:
         """Return what is now true, in a sentence; times are WeChat's, UTC+8."""
@@ -333,7 +372,8 @@ class ReleaseOutcome(_Outcome):
         at = dt.datetime.fromtimestamp(self.release_time, BEIJING) if self.release_time else None
         since = f" since {at:%Y-%m-%d %H:%M} (UTC+8)" if at else ""
         domains = "could not be read" if self.effective is None else _listed(self.effective)
-        return f"{version} of {self.appid} is online{since}; effective business domains: {domains}"
+        lost = f"; went offline: {_listed(self.lost)}" if self.lost else ""
+        return f"{version} of {self.appid} is online{since}; effective business domains: {domains}{lost}"
 
 
 @dataclass(frozen=True, slots=True)

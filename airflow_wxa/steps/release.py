@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from airflow_wxa.api.audit import AuditSheet, AuditStatus, get_auditstatus, read_sheet
@@ -13,6 +14,8 @@ from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateErro
 from airflow_wxa.steps.approval import approved
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
+from airflow_wxa.steps.offline import WEBVIEW, Offline, Online, Past, goes_offline, may_be_lost, was_lost
+from airflow_wxa.steps.online import going_offline, in_words, read_online, refuse_losses
 from airflow_wxa.steps.outcome import ReleaseOutcome, in_order
 from airflow_wxa.steps.remote_state import (
     cut_off,
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.code import CodeVersion, OnlineVersion
     from airflow_wxa.api.webview_domain import WebviewDomain
     from airflow_wxa.steps.lag import AcceptedWrites
+    from airflow_wxa.steps.offline import Kinds
     from airflow_wxa.steps.outcome import Approved, Step
 
 T = TypeVar("T")
@@ -43,35 +47,42 @@ def release_version(
     noted_auditid: str = "",
     approval: Approved | None = None,
     prove: bool = False,
+    allowed: Kinds | None = None,
 ) -> Step[ReleaseOutcome]:
     """Publish the version, if its sheet is the latest and approved; not twice, also after a lost answer.
 
     Just before, the wanted domains are looked for on the Mini Program's own list and, when it can be read, on the
-    platform's: one that the release would drop stops it. 85052 says that the latest approved sheet is online already;
-    it is success only when that version is ours.
+    platform's: one that the release would drop stops it, and so do domains that are effective now and would not be
+    behind it. 85052 says that the latest approved sheet is online already: success only when that version is ours.
 
     :param wanted: domains that must be effective afterwards.
     :param noted_auditid: of our submission, where WeChat leaves the description out.
     :param approval: of exactly this, asked for just before, with what is online and configured by then; only the sheet
         ``noted_auditid`` may be published. ``None``: nobody is asked, and the latest sheet of this version is.
     :param prove: prove that the wanted domains are effective, as :func:`verify_release` does, which needs not follow.
+    :param allowed: effective domains that it may take away where nobody is asked, by kind; ``None``: whatever it takes.
+        Where somebody was, what the question named may go, and no more.
     :raises WxaBusyError: what an accepted write has changed still is as it was before.
     :raises WxaStateError: the latest sheet is not ours, or not approved; a wanted domain would be dropped, or needs a
-        new version; or another version is online after all. Each is named.
+        new version; more would go offline than is allowed; or another version is online after all. Each is named.
     """
-    accepted = yield from recall(version.appid, version.fingerprint)
+    accepted = yield from recall(version.appid, version.fingerprint, past=True)
     before = yield from _read_online(version, accepted)
     if before is not None and _is_done(version, before, accepted):
-        return (yield from _outcome("already_released", version, before, wanted, accepted))
+        was = _released(version, accepted)
+        return (yield from _outcome("already_released", version, before, was, accepted, proven=wanted, prove=prove))
     if _online_lags(version, before, accepted):
         raise still_lagging("release", "release", version.appid, _online_as_noted(before))
-    yield from guard_domains(version, wanted, accepted)
-    noted = _noted(before, (yield from if_known(read_effective_domains(version.appid))) if wanted else None)
+    own, hosts = yield from guard_domains(version, wanted, accepted)
+    allowed = may_be_lost((yield from approved(approval)), allowed)
+    was = yield from judged("release", version.appid, accepted, allowed, own=own, hosts=hosts)
+    noted = _noted(before, was.effective.get(WEBVIEW))
     sheet = yield from releasable_sheet(version, wanted, noted_auditid, approval, accepted)  # last look
     refused = 0
     lost: WxaTransportError | WxaBusyError | None = None
     try:
-        refused = (yield release(version.appid).knowing(noted, version.fingerprint)).errcode
+        call = release(version.appid).knowing(noted, version.fingerprint, online=was.to_json())
+        refused = (yield call).errcode
     except (WxaTransportError, WxaBusyError) as error:
         lost = error  # it may have been published: read, do not repeat
     except WxaStateError as error:
@@ -87,7 +98,8 @@ def release_version(
     if online is None or not version.is_online(online, since=since):
         raise _not_online("release", version, online, accepted, refused=refused)
     word: Literal["released", "already_released"] = "already_released" if refused else "released"
-    return (yield from _outcome(word, version, online, wanted if prove or refused else (), accepted))
+    proven = wanted if prove or refused else ()
+    return (yield from _outcome(word, version, online, was, accepted, proven=proven, prove=prove))
 
 
 def verify_release(
@@ -97,21 +109,92 @@ def verify_release(
     individual: bool = False,
     released_at: int = 0,
 ) -> Step[ReleaseOutcome]:
-    """Prove that the version is online and that the wanted domains are effective.
+    """Prove that the version is online, that the wanted domains are effective, and that no other went offline unsaid.
 
     :param individual: no domain proof: an individual's Mini Program cannot have any.
     :param released_at: epoch seconds of our release, where WeChat leaves ``release_version`` out; 0: not known.
     :raises WxaBusyError: what is online, or effective, still is as it was before an accepted release.
-    :raises WxaStateError: another version is online, or a wanted domain is not effective; all are named.
+    :raises WxaStateError: another version is online, a wanted domain is not effective, or one that was effective before
+        is not any more and the release was not allowed to take it; all are named.
     """
-    accepted = yield from recall(version.appid, version.fingerprint)
+    accepted = yield from recall(version.appid, version.fingerprint, past=True)
     online = yield from _read_online(version, accepted, since=released_at)
     if online is None or not version.is_online(online, since=released_at):
         raise _not_online("verify_release", version, online, accepted)
     if individual:
-        return ReleaseOutcome("released", version.appid, online.version, online.time)
+        return ReleaseOutcome("released", version.appid, online.version, online.time, lost=(), lost_servers={})
     effective = yield from _effective_proof(version, wanted, accepted)
-    return ReleaseOutcome("released", version.appid, online.version, online.time, effective=in_order(effective))
+    outcome = ReleaseOutcome("released", version.appid, online.version, online.time, effective=in_order(effective))
+    was = _released(version, accepted)
+    if was is None:
+        return outcome
+    return outcome.with_losses((yield from _allowed_losses(version.appid, was)))
+
+
+def _allowed_losses(appid: str, was: Online) -> Step[Offline]:
+    """Return what a release has finally taken away; raise for what it was not allowed to."""
+    now = yield from read_past_lag(lambda: read_online(appid), partial(_may_lag, was))
+    losses = _losses(was, now, is_final=True)
+    if beyond := {} if was.allowed is None else losses.beyond(was.allowed):
+        raise _went_offline(appid, beyond)
+    return losses
+
+
+def judged(
+    step: str,
+    appid: str,
+    accepted: AcceptedWrites,
+    allowed: Kinds | None,
+    *,
+    own: frozenset[str] | None = None,
+    hosts: frozenset[str] | None = None,
+) -> Step[Online]:
+    """Return what is online, as the ledger keeps it of a release, unless it would take more away than is allowed.
+
+    :param own: the list of ``setwebviewdomain``, read a moment ago; ``hosts`` the platform's; ``None``: not read.
+    """
+    offline, joined = yield from _foreseen(appid, accepted, own, hosts)
+    refuse_losses(step, appid, offline, allowed)
+    return replace(joined, asked_off=accepted.past.asked_off, allowed=allowed)
+
+
+def _foreseen(
+    appid: str, accepted: AcceptedWrites, own: frozenset[str] | None, hosts: frozenset[str] | None = None
+) -> Step[tuple[Offline, Online]]:
+    online = replace((yield from read_online(appid)), hosts=hosts)
+    changed = {"api": {WEBVIEW: own}}
+    return (yield from going_offline(appid, online, accepted.past, changed=changed, registered=accepted.registered))
+
+
+def _released(version: CodeVersion, accepted: AcceptedWrites) -> Online | None:
+    """Return what was online before our last release, if that was one of this version."""
+    return accepted.past.released if accepted.past.fingerprint == version.fingerprint else None
+
+
+def _losses(was: Online, now: Online, *, is_final: bool) -> Offline:
+    """Return what a release has taken away; what still reads as before it may go yet, and is not known then.
+
+    :param is_final: it was looked for past lag: what is read is taken for what it is.
+    """
+    losses = was_lost(was.effective, now.effective, was.asked_off)
+    return losses if is_final or not _may_lag(was, now) else replace(losses, lost=dict.fromkeys(was.lists))
+
+
+def _may_lag(was: Online, now: Online) -> bool:
+    """Tell whether a list of which the release takes something away still reads as before it."""
+    expected = goes_offline(was, Past(asked_off=was.asked_off)).lost
+    return any(expected.get(kind) and lists.effective == was.effective.get(kind) for kind, lists in now.lists.items())
+
+
+def _went_offline(appid: str, beyond: Mapping[str, list[str]]) -> WxaStateError:
+    return WxaStateError(
+        "verify_release: the version is online, and domains went offline that nobody had said yes to",
+        values={"went offline": in_words(beyond)},
+        why="They were effective before the release; their pages and requests do not work any more.",
+        next_step="register their hosts on the platform's list (DAG wxa_platform_domains), add them to webviewdomain, "
+        "then release a new user_version; or roll back (DAG wxa_rollback)",
+        **CATALOGUE["get_effective_webviewdomain"].named(appid, "verify_release"),
+    )
 
 
 def _read_online(version: CodeVersion, accepted: AcceptedWrites, *, since: int = 0) -> Step[OnlineVersion | None]:
@@ -129,10 +212,12 @@ class BeforeRelease:
 
     :param named: what the release must find again: ``online`` as it is read, ``None`` for nothing, a text where WeChat
         does not tell; ``configured``: the Mini Program's own list, sorted.
+    :param offline: what the release will take away.
     :param sheet: ``{"auditid", "status", "reason"}`` of the latest one.
     """
 
     named: Mapping[str, Any]
+    offline: Offline
     sheet: Mapping[str, str] | None
     is_individual: bool
 
@@ -142,14 +227,15 @@ def before_release(version: CodeVersion, wanted: Collection[WebviewDomain]) -> S
 
     :raises WxaError: what may be told at the next try.
     """
-    accepted = yield from recall(version.appid, version.fingerprint)
+    accepted = yield from recall(version.appid, version.fingerprint, past=True)
     told = yield from _unless_refused(_read_online(version, accepted))
     own, individual = yield from _configured(version, wanted, accepted)
     sheet = yield from _unless_refused(read_latest_sheet(version.appid))
     of_sheet = None
     if isinstance(sheet, AuditSheet):
         of_sheet = {"auditid": sheet.auditid, "status": sheet.status.name.lower(), "reason": sheet.reason}
-    return BeforeRelease(_found(told, own), of_sheet, individual)
+    offline, _ = yield from _foreseen(version.appid, accepted, own)
+    return BeforeRelease(_found(told, own), Offline() if individual else offline, of_sheet, individual)
 
 
 def _found(online: OnlineVersion | WxaError | None, own: frozenset[str] | None) -> dict[str, Any]:
@@ -174,11 +260,11 @@ def _as_approved(
     version: CodeVersion, wanted: Collection[WebviewDomain], approval: Approved | None, accepted: AcceptedWrites
 ) -> Step[bool]:
     """Ask whether a person has approved exactly this, and what is found now; return whether that was needed."""
-    if approval is None or not (yield from approved(approval)):
+    if approval is None or (yield from approved(approval)) is None:
         return False
     online = yield from _unless_refused(_read_online(version, accepted))
     own, _ = yield from _configured(version, wanted, accepted)
-    return (yield from approved(replace(approval, about={**approval.about, **_found(online, own)})))
+    return (yield from approved(replace(approval, about={**approval.about, **_found(online, own)}))) is not None
 
 
 def _unless_refused(read: Step[T]) -> Step[T | WxaError]:
@@ -281,16 +367,21 @@ def _effective_proof(
     return effective
 
 
-def guard_domains(version: CodeVersion, wanted: Collection[WebviewDomain], accepted: AcceptedWrites) -> Step[None]:
-    """Stop when a wanted domain is not configured any more, or when the release would drop it."""
+def guard_domains(
+    version: CodeVersion, wanted: Collection[WebviewDomain], accepted: AcceptedWrites
+) -> Step[tuple[frozenset[str] | None, frozenset[str] | None]]:
+    """Return both lists; stop when a wanted domain is not configured any more, or the release would drop it.
+
+    :return: the Mini Program's own list and the platform's; ``None``: no domain is wanted, or it could not be read.
+    """
     if not wanted:
-        return
+        return None, None
     own = yield from _own_past_lag(version, wanted, accepted)
     platform = yield from read_platform_hosts(wanted, accepted)
     gone = [domain.origin for domain in wanted if own is not None and domain.origin not in own]
     dropped = [domain.origin for domain in wanted if platform is not None and not domain.covered_by(platform)]
     if not gone and not dropped:
-        return
+        return own, platform
     raise WxaStateError(
         "release not sent: it would leave wanted business domains offline",
         values={
@@ -356,13 +447,28 @@ def _outcome(
     word: Literal["released", "already_released"],
     version: CodeVersion,
     online: OnlineVersion,
-    proven: Collection[WebviewDomain],
+    was: Online | None,
     accepted: AcceptedWrites,
+    *,
+    proven: Collection[WebviewDomain],
+    prove: bool,
 ) -> Step[ReleaseOutcome]:
-    """Return the outcome with the effective domains, as far as they can be read where none is to be proven."""
-    read = _effective_proof(version, proven, accepted) if proven else if_known(read_effective_domains(version.appid))
-    effective = yield from read
-    return ReleaseOutcome(word, version.appid, online.version, online.time, effective=in_order(effective))
+    """Return the outcome with what is effective and what it took away, as far as that can be read if not proven.
+
+    :param was: what was online before it; ``None``: not known.
+    :param prove: nothing proves it afterwards: what went offline that was not allowed is an error.
+    """
+    effective = (yield from _effective_proof(version, proven, accepted)) if proven else None
+    outcome = ReleaseOutcome(word, version.appid, online.version, online.time, effective=in_order(effective))
+    if was is not None and prove:
+        outcome = outcome.with_losses((yield from _allowed_losses(version.appid, was)))
+    if effective is None or (was is not None and not prove):
+        now = (yield from if_known(read_online(version.appid))) or Online()
+        outcome = replace(
+            outcome, effective=in_order(now.effective.get(WEBVIEW)) if effective is None else outcome.effective
+        )
+        outcome = outcome if was is None or prove else outcome.with_losses(_losses(was, now, is_final=False))
+    return outcome
 
 
 def _effective_unsaid(version: CodeVersion) -> WxaTransportError:

@@ -42,6 +42,15 @@ APPROVAL: Final = "approve_release"
 
 #: Under this name stand verification files that a task has read, for the board to serve.
 VERIFICATION_FILE_READ: Final = "get_domain_confirmfile"
+#: Endpoints whose writes tell what becomes of a Mini Program's domains.
+_ON_DOMAINS: Final = (
+    "setwebviewdomain",
+    "setwebviewdomain_directly",
+    "modify_domain",
+    "modify_domain_directly",
+    "commit",
+    "release",
+)
 
 _SYSTEM_ERROR: Final = -1  # answered before the work and after it
 _HOUR: Final = 3600
@@ -115,6 +124,7 @@ class Entry:
     result: str
     fingerprint: str = ""
     auditid: str = ""
+    online: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +173,7 @@ class Ledger:
                 "appid": call.appid or THE_PLATFORM,
                 "endpoint": call.endpoint.name,
                 "before": call.before,
+                "online": call.online,
                 "fingerprint": call.fingerprint or None,
                 "asked": {name: value for name, value in {**call.query, **call.body}.items() if name not in _NOT_KEPT},
             }
@@ -418,6 +429,23 @@ class Ledger:
         with self._database.reading() as connection:
             return [tuple(row) for row in connection.execute(query.order_by(ledger.c.id)) if row.auditid]
 
+    def since_release(self, component_appid: str, appids: Collection[str]) -> list[Entry]:
+        """Return the writes that concern Mini Programs' domains, from their last releases on, the oldest first."""
+        whose = _with(ledger, component_appid=component_appid), ledger.c.appid.in_(appids)
+        # A lost answer that a later step found out about was a release, too.
+        was_released = or_(ledger.c.errcode == 0, ledger.c.resolved_by.is_not(None))
+        last = select(ledger.c.appid, func.max(ledger.c.id).label("id")).where(
+            *whose, ledger.c.endpoint == "release", was_released
+        )
+        released = last.group_by(ledger.c.appid).subquery()
+        query = (
+            select(ledger)
+            .outerjoin(released, released.c.appid == ledger.c.appid)
+            .where(*whose, ledger.c.endpoint.in_(_ON_DOMAINS), ledger.c.id >= func.coalesce(released.c.id, 0))
+        )
+        with self._database.reading() as connection:
+            return [_entry(row) for row in connection.execute(query.order_by(ledger.c.id))]
+
     def erase(self, *, older_than_days: float | None = None, appid: str | None = None) -> int:
         """Delete rows and outcomes; returns how many rows of the ledger.
 
@@ -560,4 +588,5 @@ def _entry(row: Row[Any]) -> Entry:
         result=result,
         fingerprint=row.fingerprint or "",
         auditid=row.auditid or "",
+        online=row.online,
     )

@@ -105,6 +105,7 @@ ledger = Table(
     Column("resolved_by", Words(250), doc="the run that found out what became of a lost answer"),
     Column("fingerprint", Words(16), doc="of the version that was committed, submitted or released"),
     Column("auditid", Words(64), doc="that a submission was answered"),
+    Column("online", JSON(none_as_null=True), doc="domains by list before a write that changes what is online"),
     Column("nonce", Words(32), index=True, doc="of the run; missing: from before nonces, or outside of a run"),
 )
 

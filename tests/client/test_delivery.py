@@ -51,7 +51,7 @@ class Watcher:
     def left(self, questions: Sequence[Left]) -> list[int]:
         raise NotImplementedError
 
-    def approved(self, questions: Sequence[Approved]) -> list[bool]:
+    def approved(self, questions: Sequence[Approved]) -> list[Any]:
         raise NotImplementedError
 
 
@@ -225,7 +225,7 @@ def test_where_nobody_keeps_a_ledger_what_needs_a_budget_or_an_approval_stops(st
 
 
 def test_where_nobody_is_asked_no_ledger_is_needed() -> None:
-    assert Carrier().carry(Deliverer("https://h", None).step(approved(None))) is False
+    assert Carrier().carry(Deliverer("https://h", None).step(approved(None))) is None
 
 
 def test_where_nobody_keeps_a_ledger_nothing_is_known() -> None:

@@ -71,7 +71,7 @@ class Notebook:
     def left(self, questions: Sequence[Left]) -> list[int]:
         raise NotImplementedError
 
-    def approved(self, questions: Sequence[Approved]) -> list[bool]:
+    def approved(self, questions: Sequence[Approved]) -> list[Any]:
         raise NotImplementedError
 
 

@@ -143,6 +143,11 @@ class Stepwise:
         """Return what a task returned, the latest time."""
         return self._run.xcoms.get((task_id, -1), {}).get("return_value")
 
+    @property
+    def question(self) -> str:
+        """The text of what ``approve_release`` asked."""
+        return str(self._run.walk.questions["approve_release"].body)
+
     def write_xcom(self, task_id: str, value: Any, *, key: str = "return_value") -> None:
         """Write an XCom, as whoever may edit the run can."""
         self._run.xcoms.setdefault((task_id, -1), {})[key] = value

@@ -278,6 +278,9 @@ def test_outcomes_travel_as_the_contract_says(release: Callable[..., Run]) -> No
         "after": ["https://m.example.com"],
         "added": ["https://m.example.com"],
         "removed": [],
+        "will_be_lost": [],
+        "not_proven": [],
+        "will_be_lost_servers": {},
     }
     assert xcoms["commit_code"]["outcome"] == "committed"
     assert xcoms["submit_audit"]["outcome"] == "submitted"

@@ -31,6 +31,8 @@ def test_domains_are_configured_and_no_code_is_touched(wxa_default: RunningSandb
     assert run.xcoms["domains_ready"]["after"] == [WANTED]
     assert {each.path for each in wxa_default.journal} <= {
         "/wxa/setwebviewdomain",
+        "/wxa/get_effective_webviewdomain",
+        "/wxa/get_effective_domain",
         "/cgi-bin/component/modify_wxa_jump_domain",
     }
 

@@ -69,7 +69,7 @@ class Drive:
         apps = [NewApp(app.appid, *place, app.given) for app, place in zip(read.apps, where, strict=True)]
         self.fleets.load(self.key, PLATFORM, read.common, read.digest, apps)
 
-    def plan(self, *which: Any) -> None:
+    def plan(self, *which: Any, is_asked: bool = False) -> None:
         async def planned() -> None:
             def save(plans: Mapping[int, AppPlan]) -> None:
                 changes = {at: {"stage": "plan_release", **plan.values} for at, plan in plans.items()}
@@ -77,7 +77,8 @@ class Drive:
 
             asked = ((app.position, spec_of(self.run, app)) for app in self.fleets.apps(self.key, *which))
             async with self.client() as client:
-                await plan_all(asked, client, Pace(self.run.manifest, self.fleets, self.run), save)
+                pace = Pace(self.run.manifest, self.fleets, self.run)
+                await plan_all(asked, client, pace, save, is_asked=is_asked)
 
         asyncio.run(planned())
 

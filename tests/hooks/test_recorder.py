@@ -335,7 +335,7 @@ def test_only_what_was_approved_last_is_let_on_and_a_refusal_is_noted(
     for each in said:  # outside of a task the answer is that an approval is needed
         bench.ledger.decided(COMPONENT_APPID, APPID, replace(TASK, task_id="approve"), each)
     if not error:
-        assert bench.recorder().approved([ASKED, ASKED]) == [True, True]
+        assert bench.recorder().approved([ASKED, ASKED]) == [said[-1]] * 2
         return
     with pytest.raises(WxaStateError, match="commit_code not carried out: ") as raised:
         bench.recorder().approved([ASKED])

@@ -285,6 +285,7 @@ def test_an_approval_is_returned_and_stands_in_the_ledger_with_who_when_and_why(
         "domains": AFTER,
         "online": None,
         "configured": [],
+        "offline": {"lost": {}, "asked": {}, "not_proven": {}},
         "question": open_ledger().entries(appid=APPID)[1].after["question"],
         "by": "wu",
         "at": "2026-05-04T03:02:01+00:00",

@@ -130,7 +130,9 @@ COMES_TO: Final[dict[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(
         ["ext_json", "outcomes", "preview_info", "ugc_declare", "adopt_trial", "body"], or_none(json_object)
     ),
-    **dict.fromkeys(["appid", "action", "on_platform_list_empty", "on_individual", "plan", "method"], refused),
+    **dict.fromkeys(
+        ["appid", "action", "on_platform_list_empty", "on_individual", "plan", "method", "on_lost_domains"], refused
+    ),
     **dict.fromkeys(["read", "server_domains", "privacy_setting", "audit_form"], json_object),
     "prefetch_dns_domain": json_list,
     "item_list": or_none(json_list),

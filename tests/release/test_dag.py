@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 
-from airflow_wxa.errors import WxaSpecError, WxaTransportError
+from airflow_wxa.errors import WxaBusyError, WxaPlatformSetupError, WxaSpecError, WxaTransportError
 from airflow_wxa.operators import WxaCommitOperator
 from airflow_wxa.release.dag import failing_at_once, param, release_params, release_spec, rendered
 from airflow_wxa.release.fields import FIELDS
@@ -114,3 +115,21 @@ def test_a_param_stands_at_any_depth_of_a_field_and_shows_its_text_before() -> N
 def each_host(context: Context) -> list[str]:
     hosts: list[str] = context["params"]["hosts"]
     return hosts
+
+
+def test_what_a_person_must_fix_fails_at_once_and_is_caught_by_its_own_class() -> None:
+    with pytest.raises(WxaPlatformSetupError) as raised, failing_at_once(), failing_at_once():
+        raise WxaPlatformSetupError("refused", errcode=89021, errmsg="said WeChat", next_step="register it")
+    error = raised.value
+    assert isinstance(error, AirflowFailException)
+    assert (error.errcode, error.next_step, error.retryable) == (89021, "register it", False)
+    assert str(error).startswith("refused")
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301  (our own)
+    assert (type(again), str(again), again.errcode) == (type(error), str(error), 89021)
+    assert error.__context__ is None or error.__suppress_context__
+
+
+def test_what_may_pass_by_itself_is_no_failure_at_once() -> None:
+    with pytest.raises(WxaBusyError) as raised, failing_at_once():
+        raise WxaBusyError("busy", errcode=-1)
+    assert not isinstance(raised.value, AirflowFailException)

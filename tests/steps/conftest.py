@@ -9,7 +9,7 @@ import pytest
 
 from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.code import CodeVersion
-from airflow_wxa.errors import WxaError, WxaTransportError
+from airflow_wxa.errors import WxaError, WxaPermissionError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import NOTHING_ACCEPTED, Approved, Left, Pause, Recall
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     Answer = dict[str, Any] | int | WxaError
 
 T = TypeVar("T")
+
+
+#: Readings of what is online: where a script does not tell them, WeChat refuses them, and nobody counts the call.
+_ONLINE = ("get_effective_webviewdomain", "get_effective_domain")
 
 
 class Script:
@@ -84,19 +88,22 @@ class Script:
             if isinstance(wish, Pause):
                 self.pauses.append(wish.seconds)
                 continue
+            if isinstance(wish, Call) and wish.endpoint.name in _ONLINE and not left.get(wish.endpoint.name):
+                error = WxaPermissionError("not told", errcode=61007)
+                continue
             try:
                 reply = self._answer(wish, left) if isinstance(wish, Call) else self._told(wish)
             except WxaError as refused:
                 error = refused
 
-    def _told(self, question: Recall | Left | Approved) -> AcceptedWrites | int:
+    def _told(self, question: Recall | Left | Approved) -> AcceptedWrites | dict[str, Any] | int | None:
         if isinstance(question, Recall):
             return self.known
         if isinstance(question, Approved):
             self.proved.append(question)
             if isinstance(self.approved, WxaError):
                 raise self.approved
-            return self.approved
+            return {"outcome": "approved"} if self.approved else None
         self.counted.append(question)
         return self.left
 

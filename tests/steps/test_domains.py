@@ -65,6 +65,9 @@ def test_a_list_is_brought_to_what_the_action_wants_and_read_back(
         "after": [domain.origin for domain in after],
         "added": [domain.origin for domain in added],
         "removed": [domain.origin for domain in removed],
+        "will_be_lost": None,  # WeChat does not tell what is effective
+        "not_proven": [],
+        "will_be_lost_servers": None,
     }
     assert script.bodies("setwebviewdomain") == [
         {"action": "get"},

@@ -37,7 +37,7 @@ def test_our_approved_sheet_is_published_and_read_back(script: Script, slots: Sl
         get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
         getversioninfo=[slots.versions(slots.ours, slots.foreign), slots.versions(slots.ours, slots.ours)],
         release=[0],
-        get_effective_webviewdomain=[effective(B, A)],
+        get_effective_webviewdomain=[effective(B, A), effective(B, A)],
     )
     assert outcome.to_json() == {
         "outcome": "released",
@@ -45,6 +45,9 @@ def test_our_approved_sheet_is_published_and_read_back(script: Script, slots: Sl
         "release_version": "1.4.0",
         "release_time": 2,
         "effective": [A.origin, B.origin],
+        "lost": [],
+        "removed_as_asked": [],
+        "lost_servers": None,  # WeChat does not tell
     }
     assert script.bodies("release") == [{}]
     sent = script.asked.index("release")
@@ -60,7 +63,7 @@ def test_effective_domains_that_cannot_be_read_fail_no_release(
         get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
         getversioninfo=[slots.versions(), slots.versions(None, slots.ours)],
         release=[0],
-        get_effective_webviewdomain=[said],
+        get_effective_webviewdomain=[effective(A), said],
     )
     assert (outcome.outcome, outcome.effective) == ("released", None)
 
@@ -130,6 +133,7 @@ def test_an_approved_sheet_whose_number_is_left_out_is_asked_for_by_the_number_t
     answers |= {"release": [0], "get_effective_webviewdomain": [effective(B, A)]}
     assert script.play(step, approved=True, **answers).outcome == "released"
     assert [each.about for each in script.proved] == [
+        APPROVAL.about,  # for what may go offline
         APPROVAL.about,
         {
             "online": {"version": "9.9.9", "description": slots.foreign["user_desc"], "time": 2},

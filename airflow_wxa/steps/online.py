@@ -1,0 +1,144 @@
+"""Reading what is online: domains by the list that they stand on, and the platform's lists that keep them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.errcodes import INDIVIDUAL_NOT_SUPPORTED
+from airflow_wxa.api.server_domain import SERVER_KINDS, get_effective_domain, lists_in, modify_wxa_server_domain
+from airflow_wxa.api.webview_domain import (
+    get_effective_webviewdomain,
+    modify_wxa_jump_domain,
+    normalised_hosts,
+    normalised_origins,
+)
+from airflow_wxa.errors import WxaApiError, WxaStateError
+from airflow_wxa.steps.offline import WEBVIEW, Kinds, Lists, Offline, Online, Past, goes_offline, joined
+from airflow_wxa.steps.remote_state import if_known, read_versions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_wxa.api.call import Reply
+    from airflow_wxa.steps.outcome import Step
+
+#: Field of :class:`Lists` → its name in WeChat's answers.
+_NAMES: Final[Mapping[str, str]] = {"api": "third", "own": "mp", "direct": "direct", "effective": "effective"}
+_NOTHING: Final = Lists(*[frozenset[str]()] * 4)
+
+
+def read_online(appid: str) -> Step[Online]:
+    """Read domains by list, without the platform's; what WeChat refuses to tell is not known.
+
+    :raises WxaError: it may tell later.
+    """
+    lists: dict[str, Lists] = {}
+    try:
+        answer = (yield get_effective_webviewdomain(appid)).answer
+        told = {field: answer.get(f"{name}_webviewdomain") for field, name in _NAMES.items()}
+        lists[WEBVIEW] = Lists(**{field: _origins(entries) for field, entries in told.items()})
+    except WxaApiError as error:
+        if error.retryable:
+            raise
+        if error.errcode == INDIVIDUAL_NOT_SUPPORTED:
+            lists[WEBVIEW] = _NOTHING
+    try:
+        of_servers = yield get_effective_domain(appid)
+    except WxaApiError as error:
+        if error.retryable:
+            raise
+    else:
+        lists |= _servers(of_servers)
+    return Online(lists)
+
+
+def _origins(entries: Any) -> frozenset[str] | None:
+    return None if entries is None else normalised_origins(entries)
+
+
+def _servers(reply: Reply) -> dict[str, Lists]:
+    told = {field: reply.answer.get(f"{name}_domain") for field, name in _NAMES.items()}
+    lists = {field: {} if entries is None else lists_in(entries) for field, entries in told.items()}
+    return {kind: Lists(**{field: of_kind.get(kind) for field, of_kind in lists.items()}) for kind in SERVER_KINDS}
+
+
+def going_offline(
+    appid: str,
+    online: Online,
+    past: Past,
+    *,
+    changed: Mapping[str, Kinds] | None = None,
+    registered: frozenset[str] = frozenset(),
+) -> Step[tuple[Offline, Online]]:
+    """Look what a release of a Mini Program would take away now.
+
+    :param online: as :func:`read_online` has read it a moment ago, with the platform's list if that was read as well.
+    :param past: of its domains, as the ledger knows it.
+    :param changed: field of :class:`Lists`, ``api`` or ``direct`` → lists by kind as they will be at the release.
+    :param registered: hosts that this run has put on the platform's list of business domains.
+    :return: also what it was judged from: what is online, joined with what was before this run's commit.
+    """
+    for field, kinds in (changed or {}).items():  # a list that was read by itself is newer
+        known = {kind: domains for kind, domains in kinds.items() if domains is not None and kind in online.lists}
+        lists = {kind: replace(online.lists[kind], **{field: domains}) for kind, domains in known.items()}
+        online = replace(online, lists={**online.lists, **lists})
+    online = yield from _with_hosts(online, past, registered)
+    offline = goes_offline(online, past)
+    if any(offline.lost.values()):
+        info = yield from if_known(read_versions(appid))
+        if info is not None and info.online is None:  # nothing is online yet
+            offline = Offline()
+    return offline, joined(online, past)
+
+
+def _with_hosts(online: Online, past: Past, registered: frozenset[str]) -> Step[Online]:
+    """Return the same with the platform's lists, read where they decide something."""
+    nothing_registered = replace(online, hosts=frozenset(), server_hosts=frozenset())
+    kinds = {kind for kind, lost in goes_offline(nothing_registered, past).lost.items() if lost}
+    if WEBVIEW in kinds or online.lists.get(WEBVIEW, _NOTHING).own:
+        hosts = online.hosts or (yield from if_known(_hosts("wxa_jump_h5_domain")))
+        online = replace(online, hosts=None if hosts is None else hosts | registered)
+    if kinds - {WEBVIEW} or any(lists.own for kind, lists in online.lists.items() if kind != WEBVIEW):
+        online = replace(online, server_hosts=(yield from if_known(_hosts("wxa_server_domain"))))
+    return online
+
+
+def _hosts(field: str) -> Step[frozenset[str] | None]:
+    """Read the platform's list: the published version, or the testing one where none is published."""
+    is_of_servers = field == "wxa_server_domain"
+    answer = (yield modify_wxa_server_domain("get") if is_of_servers else modify_wxa_jump_domain("get")).answer
+    told = [answer[f"{version}_{field}"] for version in ("published", "testing") if f"{version}_{field}" in answer]
+    return normalised_hosts(told[0]) if told else None
+
+
+def refuse_losses(step: str, appid: str, offline: Offline, allowed: Kinds | None) -> None:
+    """Return if a release takes nothing offline beyond what is allowed; ``None``: whatever it is.
+
+    :param step: name of the endpoint that is not called for it.
+    :raises WxaStateError: it would; each domain is named, and three ways on.
+    """
+    beyond = {} if allowed is None else offline.beyond(allowed)
+    if not beyond:
+        return
+    counted = sum(map(len, beyond.values()))
+    raise WxaStateError(
+        f"{step} stopped: the release would take {counted} domain{'s' * (counted != 1)} offline that nobody asked off",
+        values={"goes offline": in_words(beyond)}
+        | ({"not proven": in_words(offline.not_proven)} if offline.not_proven else {}),
+        why="They are effective now. At release WeChat keeps only domains that the platform's published list covers, "
+        "and those of direct mode; pages and requests of the others stop working, for every user and at once.",
+        next_step="three ways on: register their hosts on the platform's list (DAG wxa_platform_domains) and add them "
+        "to webviewdomain; or set them in direct mode (domain_mode: direct); or, if they may go, on_lost_domains: "
+        "release",
+        **CATALOGUE["get_effective_webviewdomain"].named(appid, step),
+    )
+
+
+def in_words(kinds: Mapping[str, Any]) -> str:
+    """Return domains by kind in words: business domains as they are, others behind their kind."""
+    return "; ".join(
+        ("" if kind == WEBVIEW else f"{kind} ") + ("not known" if domains is None else ", ".join(sorted(domains)))
+        for kind, domains in kinds.items()
+    )
