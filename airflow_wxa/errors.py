@@ -22,6 +22,7 @@ the source::
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,6 +46,13 @@ __all__ = [
 ]
 
 _VALUE_LIMIT = 400  # characters of a value that a message shows
+#: Controls (ESC and C1 steer a terminal) but tab and line feed, and characters that reverse the direction of a text.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def readable(text: str) -> str:
+    r"""Return ``text`` with characters that steer a terminal written out as ``\u001b``, as JSON spells them."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def shown(value: object) -> str:
@@ -96,7 +104,7 @@ class WxaError(Exception):
             self.retryable = retryable
 
     def __str__(self) -> str:
-        return self.told or "\n  ".join(self._lines())
+        return readable(self.told or "\n  ".join(self._lines()))
 
     def _lines(self) -> list[str]:
         named = {"appid": self.appid} if self.appid and "appid" not in self.values else {}

@@ -6,7 +6,6 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any, Final
 
-from rich.console import Console
 from rich.progress import Progress
 
 from airflow_wxa.api.appid import APPID, THE_PLATFORM
@@ -31,6 +30,7 @@ from airflow_wxa.cli.opening import (
     read_text,
     say,
 )
+from airflow_wxa.cli.terminal import Terminal
 from airflow_wxa.errors import WxaPermissionError, WxaSpecError
 from airflow_wxa.hooks.store import open_store
 from airflow_wxa.steps.authorisation import exchange_code, list_refresh_tokens, new_authorisation_link
@@ -145,7 +145,7 @@ def import_list(platform: PlatformCredentials) -> str:
 def _note_granted(platform: PlatformCredentials) -> int:
     """Ask what each merchant granted, and note it; returns how many have withdrawn."""
     withdrawn = 0
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=Terminal(stderr=True), transient=True) as progress:
         appids = [*platform.store.merchants(platform.component_appid)]
         for appid in progress.track(appids, description="asking what is granted"):
             try:
@@ -278,4 +278,4 @@ def rotate_keys(arguments: argparse.Namespace) -> int:  # noqa: ARG001  (one sto
 
 
 def _print(text: str) -> None:
-    Console().print(text, markup=False, highlight=False, soft_wrap=True)
+    Terminal().print(text, markup=False, highlight=False, soft_wrap=True)

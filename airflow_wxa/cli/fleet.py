@@ -10,11 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.progress import Progress
 
 from airflow_wxa.api.audit import queryquota
 from airflow_wxa.cli.opening import command, is_structured, open_connection, open_platform, print_rows, read_text, say
+from airflow_wxa.cli.terminal import Terminal
 from airflow_wxa.client import AsyncWxaClient
 from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.fleet.manifest import read_manifest
@@ -87,7 +87,7 @@ def plan(arguments: argparse.Namespace) -> int:
         for position, app in enumerate(manifest.apps):
             yield position, ReleaseSpec.from_params({**release, **app.given, "appid": app.appid})
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=Terminal(stderr=True), transient=True) as progress:
         bar = progress.add_task("planning", total=len(manifest.apps))
 
         def save(plans: Mapping[int, AppPlan]) -> None:

@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
 import airflow_wxa
 from airflow_wxa.api.errcodes import ERROR_CLASSES, Errcode, errcodes
+from airflow_wxa.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     import argparse
@@ -45,10 +45,10 @@ def errcode(arguments: argparse.Namespace) -> int:
 
     :return: 0, or 1 when one of them is missing in the table.
     """
-    return explain(arguments.codes, Console())
+    return explain(arguments.codes, Terminal())
 
 
-def explain(codes: Sequence[int], console: Console) -> int:
+def explain(codes: Sequence[int], console: Terminal) -> int:
     """Print each code on a console; see :func:`errcode`."""
     missing = 0
     for number, code in enumerate(codes):
@@ -94,15 +94,15 @@ def docs(arguments: argparse.Namespace) -> int:
     """
     found = pages()
     if arguments.page is None:
-        Console(highlight=False).print(_listed(found))
+        Terminal(highlight=False).print(_listed(found))
         return 0
     if arguments.page not in found:
         why = f"there is no page {arguments.page!r}: {', '.join(found)}"
-        Console(stderr=True).print(why, style="red", markup=False, highlight=False, soft_wrap=True)
+        Terminal(stderr=True).print(why, style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     text = found[arguments.page].read_text("utf-8")
     if sys.stdout.isatty():
-        Console().print(Markdown(text))
+        Terminal().print(Markdown(text))
     else:
         sys.stdout.write(text)
     return 0

@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.cli.simple_table import AirflowConsole
+from airflow.cli.simple_table import AirflowConsole as AirflowsOwn
 from airflow.sdk.exceptions import AirflowNotFoundException
-from rich.console import Console
 from rich.markup import escape
 
 from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.redaction import Secret
-from airflow_wxa.errors import WxaError, WxaSpecError
+from airflow_wxa.cli.terminal import Terminal
+from airflow_wxa.errors import WxaError, WxaSpecError, readable
 from airflow_wxa.hooks.connection import read_connection
 from airflow_wxa.hooks.wxa import WxaHook
 
@@ -94,9 +94,13 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
+class AirflowConsole(Terminal, AirflowsOwn):
+    """Airflow's console, for ``--output``."""
+
+
 def say(text: str, *, style: str = "") -> None:
     """Print a text for people on standard error, so that standard output holds the result alone."""
-    Console(stderr=True).print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+    Terminal(stderr=True).print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def is_structured(output: str) -> bool:
@@ -119,7 +123,7 @@ def print_rows(rows: Iterable[Mapping[str, Any]], output: str) -> None:
         print_value([dict(row) for row in rows], output)
         return
     shown = escape if output == "table" else str  # rich would take a name in brackets for markup
-    texts = [{name: "" if cell is None else shown(str(cell)) for name, cell in row.items()} for row in rows]
+    texts = [{name: "" if cell is None else shown(readable(str(cell))) for name, cell in row.items()} for row in rows]
     AirflowConsole(highlight=False).print_as(texts, output)
 
 

@@ -7,9 +7,8 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from airflow_wxa.cli.serving import bound, serve, trusted_proxies
+from airflow_wxa.cli.terminal import Terminal
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
 from airflow_wxa.hooks.store import open_store
 from airflow_wxa.plugins.connections import PushConnections, read_push_connection
@@ -26,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     :return: 0, or 1 when a Connection takes no pushes, the store cannot be right, or the address cannot be bound.
     """
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     # As Airflow's own commands do: only so are Connections looked up in its database, besides environment and backend.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     if problems := _problems(arguments.conn_id):
@@ -73,7 +72,7 @@ def _takes_pushes(wxa_conn_id: str) -> bool:
         return False
 
 
-def _introduce(console: Console, wxa_conn_ids: Collection[str], listener: socket.socket) -> None:
+def _introduce(console: Terminal, wxa_conn_ids: Collection[str], listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     for wxa_conn_id in wxa_conn_ids:

@@ -7,9 +7,9 @@ import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
+from airflow_wxa.cli.terminal import Terminal
 from airflow_wxa.sandbox import Introduction, World, default_world
 from airflow_wxa.sandbox import run as serve_until_ctrl_c
 
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         world = World.from_json(json.loads(arguments.world.read_text("utf-8"))) if arguments.world else default_world()
     except (OSError, ValueError) as error:
         return _refused(f"the world of {arguments.world} cannot be read: {error}")
-    announce = partial(introduce, console=Console(), source=arguments.world)
+    announce = partial(introduce, console=Terminal(), source=arguments.world)
     try:
         serve_until_ctrl_c(world, arguments.host, arguments.port, announce=announce)
     except OSError as error:
@@ -42,11 +42,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _refused(why: str) -> int:
-    Console(stderr=True).print(why, style="red", markup=False, highlight=False, soft_wrap=True)
+    Terminal(stderr=True).print(why, style="red", markup=False, highlight=False, soft_wrap=True)
     return 1
 
 
-def introduce(running: RunningSandbox, *, console: Console, source: Path | None) -> None:
+def introduce(running: RunningSandbox, *, console: Terminal, source: Path | None) -> None:
     """Print its address, how Airflow reaches it, and the page that shows its calls.
 
     :param source: the file of the world, whose tokens are not shown; ``None`` for the default world.

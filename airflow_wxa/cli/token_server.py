@@ -25,13 +25,13 @@ from anyio import to_thread
 from fastapi import FastAPI, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from jsonschema import Draft202012Validator
-from rich.console import Console
 
 from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.endpoints import TokenKind
 from airflow_wxa.api.server_domain import modify_wxa_server_domain
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.cli.serving import bound, serve
+from airflow_wxa.cli.terminal import Terminal
 from airflow_wxa.client.wire import is_loopback
 from airflow_wxa.errors import WxaApiError, WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.hooks.wxa import WxaHook
@@ -250,7 +250,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     :return: 0, or 1 when Connection, store, bearers or address cannot be right.
     """
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")  # as Airflow's own commands, for its Connections
     try:
         desk = TokenDesk(_platform(arguments.conn_id), read_bearers(arguments.bearers), _AuditLog())

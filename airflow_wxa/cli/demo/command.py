@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
-from rich.console import Console
 from sqlalchemy import URL
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
@@ -33,6 +32,7 @@ from airflow_wxa.cli.demo.releases import (
     telling,
 )
 from airflow_wxa.cli.demo.report import Report, read_row, show
+from airflow_wxa.cli.terminal import Terminal
 from airflow_wxa.sandbox import serve
 from airflow_wxa.sandbox.pushes import TICKET
 from airflow_wxa.store import Ledger
@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     return run_demo(options, _console())
 
 
-def run_demo(options: Options, console: Console, *, world: World | None = None) -> int:
+def run_demo(options: Options, console: Terminal, *, world: World | None = None) -> int:
     """Run the demo; see :func:`run`.
 
     :param world: of :func:`~airflow_wxa.cli.demo.releases.demo_world`; default: one with random secrets.
@@ -158,7 +158,7 @@ def started(
             airflow.stop()
 
 
-def play(options: Options, home: Path, console: Console, world: World) -> Report:
+def play(options: Options, home: Path, console: Terminal, world: World) -> Report:
     """Release, and read what came of it; see :func:`started`."""
     began = time.monotonic()
     with telling(console) as tell, started(options, home, world, tell) as (airflow, sandbox):
@@ -181,7 +181,7 @@ def play(options: Options, home: Path, console: Console, world: World) -> Report
     return report
 
 
-def release_fleet(options: Options, home: Path, console: Console) -> int:
+def release_fleet(options: Options, home: Path, console: Terminal) -> int:
     """Release a fleet, and show what became of it; see :func:`run`.
 
     :raises AirflowStartError: Airflow did not come up, or a component of it has failed.
@@ -212,7 +212,7 @@ def serve_until_interrupted(airflow: ThrowawayAirflow) -> None:
             time.sleep(1)
 
 
-def keep(options: Options, home: Path, console: Console, world: World) -> int:
+def keep(options: Options, home: Path, console: Terminal, world: World) -> int:
     """Leave one release at its approval, and serve until Ctrl-C; see :func:`started`.
 
     :return: 0.
@@ -318,9 +318,9 @@ def home_of(options: Options) -> Iterator[Path]:
             shutil.rmtree(home)
 
 
-def _console() -> Console:
+def _console() -> Terminal:
     """Return the terminal; a file or a pipe gets lines that hold the table, unless COLUMNS says otherwise."""
-    console = Console()
+    console = Terminal()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = FILE_WIDTH
     return console

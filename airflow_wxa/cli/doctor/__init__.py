@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from airflow_wxa.cli.doctor.facts import collect
 from airflow_wxa.cli.doctor.rules import Report, judge
 from airflow_wxa.cli.opening import check_appids, command, is_structured, open_connection, print_rows, print_value
+from airflow_wxa.cli.terminal import Terminal
 from airflow_wxa.hooks.store import open_store
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def doctor(arguments: argparse.Namespace) -> int:
         return report.exit_code
     if report.findings:
         print_rows(told["findings"], arguments.output)
-    _print_rest(report, Console(highlight=False))
+    _print_rest(report, Terminal(highlight=False))
     return report.exit_code
 
 
@@ -45,7 +44,7 @@ def to_json(report: Report) -> dict[str, Any]:
     }
 
 
-def _print_rest(report: Report, console: Console) -> None:
+def _print_rest(report: Report, console: Terminal) -> None:
     """Print the rules that hold, those that could not look, by reason, and the verdict."""
     console.print(f"[green]Fine[/]: {', '.join(each.name for each in report.fine) or 'nothing'}")
     names: dict[str, list[str]] = {}
