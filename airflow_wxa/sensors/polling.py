@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from abc import abstractmethod
-from configparser import RawConfigParser
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -43,8 +42,8 @@ class _PollingSensor(TemplatedFields, BaseSensorOperator):
 
     :param appid: the Mini Program (templated).
     :param wxa_conn_id: the Connection (templated).
-    :param deferrable: wait in the triggerer, else in the worker; ``None``: in the triggerer, unless airflow.cfg or the
-        environment sets ``[operators] default_deferrable`` to false.
+    :param deferrable: wait in the triggerer, else in the worker; ``None``: in the triggerer, unless the
+        environment says ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE=False``.
     :param mode: of a wait in the worker: ``"poke"`` holds its slot, ``"reschedule"`` gives it back between two looks;
         default: ``"poke"``, or ``"reschedule"`` where ``default_deferrable`` decided, since a review takes days.
     :param timeout: seconds from the first look, or a ``timedelta`` (templated). A retry keeps the end, Clear renews it.
@@ -281,10 +280,12 @@ _AUDIT_WORDS: Final = {
 
 
 def _default_deferrable() -> bool:
-    """Return ``[operators] default_deferrable`` where somebody has set it; Airflow's own default is false."""
-    section, option = "operators", "default_deferrable"
-    if f"AIRFLOW__{section}__{option}".upper() in os.environ or RawConfigParser.has_option(conf, section, option):
-        return bool(conf.getboolean(section, option))
+    """Return ``[operators] default_deferrable`` where the environment sets it.
+
+    Airflow writes its own default, false, into the airflow.cfg that it generates: there it is nobody's decision.
+    """
+    if "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE" in os.environ:
+        return bool(conf.getboolean("operators", "default_deferrable"))
     return True
 
 
