@@ -125,11 +125,8 @@ def connection_or_error(connection: Connection) -> WxaConnection | WxaSpecError:
     """Return the same as :func:`read_connection`, the error too: raised in here, its frame would hold the secrets."""
     if connection.conn_type != "wxa":  # before anything of it is quoted: it may be anybody's
         return _refused(connection.conn_id, [f"its type is {connection.conn_type!r}: must be 'wxa'"])
-    extra: Any = connection.extra_dejson
     problems: list[str] = []
-    if not isinstance(extra, dict):
-        problems.append(f"extra is a JSON {type(extra).__name__}: must be an object")
-        extra = {}
+    extra = _extra_of(connection, problems)
     merchants = _merchant_tokens(extra.get("authorizer_access_tokens"), problems)
     texts = {name: extra.get(name) or "" for name in _TEXTS}
     problems += [f"extra {name} must be a text" for name, value in texts.items() if not isinstance(value, str)]
@@ -152,6 +149,20 @@ def connection_or_error(connection: Connection) -> WxaConnection | WxaSpecError:
             if name not in {"proxy", "ca_bundle", "component_access_token"}
         },
     )
+
+
+def _extra_of(connection: Connection, problems: list[str]) -> dict[str, Any]:
+    """Return ``extra``; Airflow reads one that is no JSON as empty, and token server, proxy and CA would be gone."""
+    try:
+        json.loads(connection.extra or "{}")
+    except ValueError as error:
+        problems.append(f"extra is no JSON ({getattr(error, 'msg', 'not readable')}): must be an object")
+        return {}
+    extra: Any = connection.extra_dejson
+    if isinstance(extra, dict):
+        return extra
+    problems.append(f"extra is a JSON {type(extra).__name__}: must be an object")
+    return {}
 
 
 def unknown_connection(conn_id: str) -> WxaSpecError:
