@@ -6,7 +6,7 @@ is online before it sends anything.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.endpoints import CATALOGUE
@@ -87,8 +87,12 @@ def roll_back(plan: RollbackPlan, approval: Approved | None = None) -> Step[Roll
     _check_as_planned("rollback", plan, online)
     if _lags(online, accepted):
         raise still_lagging("rollback", _ENDPOINT.name, plan.appid, _noted(online))
-    yield from approved(approval)
-    yield from _check_listed(plan)
+    is_asked = yield from approved(approval)
+    found = {each.app_version: each for each in (yield from _earlier(plan.appid))}.get(plan.target.app_version)
+    if is_asked and approval is not None:
+        now = {"online": _noted(online), "target": asdict(found) if found else None}
+        yield from approved(replace(approval, about={**approval.about, **now}))
+    _check_listed(plan, found)
     lost: WxaError | None = None
     try:
         yield revertcoderelease(plan.appid, plan.target.app_version).knowing(_noted(online))
@@ -159,10 +163,8 @@ def _check_as_planned(step: str, plan: RollbackPlan, online: OnlineVersion | Non
         raise _not_back(step, plan, online)
 
 
-def _check_listed(plan: RollbackPlan) -> Step[None]:
+def _check_listed(plan: RollbackPlan, found: EarlierVersion | None) -> None:
     """Prove that the number which is about to be sent still is of the version that was planned."""
-    listed = {each.app_version: each for each in (yield from _earlier(plan.appid))}
-    found = listed.get(plan.target.app_version)
     if found == plan.target:
         return
     raise WxaStateError(

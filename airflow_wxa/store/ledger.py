@@ -334,9 +334,9 @@ class Ledger:
         rows = [
             row
             for row in self.of_run(component_appid, appid, task)
-            if _is_decision(row, task) and row.task.map_index == task.map_index
+            if _is_decision(row, task) and row.task.map_index == task.map_index and row.after["outcome"] == "asked"
         ]
-        if not rows or rows[-1].after["outcome"] != "asked" or rows[-1].asked.get("ti_id", task.ti_id) != task.ti_id:
+        if not rows or rows[-1].asked.get("ti_id", task.ti_id) != task.ti_id:
             return None
         return {name: value for name, value in rows[-1].after.items() if name != "outcome"}
 
