@@ -11,6 +11,7 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk.exceptions import ParamValidationError
+from airflow.sdk.execution_time import comms
 
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.testing import _FAILED, _Run
@@ -42,6 +43,11 @@ class _Steps(_Run):
         if not self.answers:
             raise _Asked(ti.id, ti.try_number, said)
         return super().answer(ti, said)
+
+    def ask(self, msg: Any) -> Any:
+        """Show the first question of a task, as Airflow does: apache/airflow#73235."""
+        first = self.walk.questions.get(self.task_id)
+        return comms.HITLDetailRequestResult(**first.model_dump(exclude={"type"})) if first else super().ask(msg)
 
 
 @dataclass(slots=True)
@@ -151,6 +157,10 @@ class Stepwise:
     def write_xcom(self, task_id: str, value: Any, *, key: str = "return_value") -> None:
         """Write an XCom, as whoever may edit the run can."""
         self._run.xcoms.setdefault((task_id, -1), {})[key] = value
+
+    def shown(self, task_id: str) -> str:
+        """Return the text of the question that is shown."""
+        return str(self._run.walk.questions[task_id].body)
 
     def tries(self, task_id: str) -> int:
         """Return how often a task was tried."""

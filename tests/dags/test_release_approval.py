@@ -14,7 +14,9 @@ from tests.airflow_session import calls
 from tests.dags.stepwise import Stepwise
 
 if TYPE_CHECKING:
-    from airflow_wxa.sandbox import RunningSandbox
+    from collections.abc import Callable
+
+    from airflow_wxa.sandbox import MiniProgram, RunningSandbox
 
 pytestmark = pytest.mark.usefixtures("airflow_database", "wxa_default")
 
@@ -140,6 +142,48 @@ def test_what_changed_between_approval_and_release_is_named_and_not_released(
 
     assert run.go_on() == "failed"
     assert named in str(run.errors["release"])
+    assert calls(wxa_default.journal, "/wxa/release") == []
+
+
+def somebody_releases(account: MiniProgram) -> None:
+    account.release_info = {"release_time": 9, "release_version": "9.9", "release_desc": "theirs"}
+
+
+def a_domain_comes(account: MiniProgram) -> None:
+    account.third_webviewdomain.append("https://other.example.com")
+
+
+@pytest.mark.parametrize(("change", "named"), [(somebody_releases, "online"), (a_domain_comes, "configured")])
+def test_a_state_that_changed_at_wechat_since_the_question_is_named_and_not_released(
+    wxa_default: RunningSandbox, change: Callable[[MiniProgram], None], named: str
+) -> None:
+    run = Stepwise({"approval": True})
+    run.go_on()
+    run.be_answered("Approve")
+    change(wxa_default.world.mini_program(APPID))
+
+    assert run.go_on() == "failed"
+    assert "something else was approved" in str(run.errors["release"])
+    assert f"{named} " in str(run.errors["release"])
+    assert decisions(run)[0].result == "refused"
+    assert calls(wxa_default.journal, "/wxa/release") == []
+
+
+def test_a_cleared_question_is_asked_again_while_its_facts_are_the_same_and_fails_at_once_when_they_are_not(
+    wxa_default: RunningSandbox,
+) -> None:
+    run = answered("Reject")
+    asked = run.shown("approve_release")
+    run.clear("approve_release")
+    assert run.go_on() == "running"
+    assert run.shown("approve_release") == asked
+
+    a_domain_comes(wxa_default.world.mini_program(APPID))
+    run.clear("approve_release")
+    assert run.go_on() == "failed"
+    assert "Airflow shows the earlier question" in str(run.errors["approve_release"])
+    assert decisions(run)[0].result == "refused"
+    assert run.shown("approve_release") == asked  # as Airflow does: apache/airflow#73235
     assert calls(wxa_default.journal, "/wxa/release") == []
 
 

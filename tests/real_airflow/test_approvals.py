@@ -286,7 +286,8 @@ def changed_facts(here: Here) -> list[Asked]:
     rollback = here.asked(ROLLBACK, "changed", {"appid": APPIDS[2]}).waits()
     platform = here.asked(PLATFORM, "changed", {"action": "set", "hosts": ["new.example.com"]}).waits()
     manifest = here.airflow.home / "manifests" / "fleet.yaml"
-    text: dict[str, Any] = {"release": {"template_id": 47, "user_version": "2.0.0"}, "apps": [APPIDS[3]]}
+    common = {"template_id": 47, "user_version": "2.0.0", "webviewdomain": [ORIGIN]}
+    text: dict[str, Any] = {"release": common, "apps": [APPIDS[3]]}
     manifest.write_text(yaml.safe_dump(text), "utf-8")
     plan = here.asked(FLEET, "changed", {"manifest": "fleet.yaml"}).waits()
 
@@ -300,7 +301,7 @@ def changed_facts(here: Here) -> list[Asked]:
     rollback.clear("list_versions")
     here.platform.testing = here.platform.published = [*LISTED, "other.example.net"]
     platform.clear("read_platform_domains")
-    text["release"] = {"template_id": 666, "user_version": "6.6.6"}
+    text["release"] = common | {"template_id": 666, "user_version": "6.6.6"}
     manifest.write_text(yaml.safe_dump(text), "utf-8")
     plan.clear("load_manifest")
     return [release, online, rollback, platform, plan]
@@ -330,7 +331,7 @@ def made_again(here: Here) -> list[Asked]:
     conf = {"action": "add", "hosts": ["again.example.com"]}
     asked = here.asked(PLATFORM, "again", conf).waits()
     asked.answer("Approve")
-    assert asked.ends() == "success"
+    assert asked.ends() == "success", asked.why("approve_change") + asked.why("modify_platform_domains")
     run_after = here.send("GET", asked.place)["run_after"]
     refused = []
     for dag_id, more in ((PLATFORM, {}), (PLATFORM, {"run_after": run_after}), ("other_platform", {})):
