@@ -22,8 +22,10 @@ RELEASES: Final = AssetAlias("wxa_release")
 def release_asset(appid: str) -> Asset:
     """Return ``wxa://{appid}/release``: an event of it says that this Mini Program was released.
 
-    The event's ``extra`` is ``{"version", "domains"}``: ``user_version``, and the effective business domains, ``null``
-    where WeChat did not tell them. A release that is run again says so again.
+    The event's ``extra`` is ``{"appid", "outcome", "user_version", "domains", "lost", "dag_id", "run_id", "version"}``:
+    ``outcome`` is ``released``, or ``already_released`` where it was run again; ``domains`` are the effective business
+    domains, ``lost`` those that went offline unasked, each ``null`` where WeChat did not tell; ``version`` is as WeChat
+    shows it.
     """
     uri = f"wxa://{appid}/release"
     return Asset(name=uri, uri=uri)
@@ -60,5 +62,13 @@ def announce_release(context: Context, outcome: Mapping[str, Any], *, user_versi
     :param user_version: the released one, for answers that leave it out.
     """
     if (events := context.get("outlet_events")) is not None:
-        told = {"version": outcome["release_version"] or user_version, "domains": outcome["effective"]}
+        version, ti = outcome["release_version"] or user_version, context.get("ti")
+        told = {
+            **{name: outcome.get(name) for name in ("appid", "outcome", "lost")},
+            "user_version": user_version or version,
+            "dag_id": getattr(ti, "dag_id", ""),
+            "run_id": getattr(ti, "run_id", ""),
+            "version": version,
+            "domains": outcome["effective"],
+        }
         events[RELEASES].add(release_asset(outcome["appid"]), extra=told)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from airflow.sdk import Label, TaskGroup, TriggerRule, get_current_context, task
+from airflow.sdk import BaseOperator, Label, TaskGroup, TriggerRule, XComArg, get_current_context, task
 
 from airflow_wxa.dags.wiring import add_help
+from airflow_wxa.errors import WxaStateError
 from airflow_wxa.operators import (
     WxaIndividualAccountOperator,
     WxaRegisterPlatformDomainOperator,
     WxaSetWebviewDomainBranchOperator,
 )
-from airflow_wxa.operators.domains import BRANCHES, domain_outcome
+from airflow_wxa.operators.domains import domain_outcome
+from airflow_wxa.release.dag import failing_at_once
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator
+    from collections.abc import Sequence
+
     from airflow.sdk.definitions._internal.node import DAGNode
+
+Task: TypeAlias = "BaseOperator | XComArg"
 
 
 def webview_domain_gate(  # noqa: PLR0913  (what a release decides about its domains)
@@ -31,7 +36,7 @@ def webview_domain_gate(  # noqa: PLR0913  (what a release decides about its dom
     on_lost_domains: Any = "stop",
     wxa_conn_id: Any = "wxa_default",
     platform_conn_id: Any = None,
-    then: BaseOperator | None = None,
+    then: Task | Sequence[Task] | None = None,
     group_id: str | None = "webview_domain_gate",
 ) -> DAGNode:
     """Configure business domains, follow the road that WeChat's answer opens, and come to ``then``.
@@ -49,29 +54,26 @@ def webview_domain_gate(  # noqa: PLR0913  (what a release decides about its dom
         or ``"release"``: say which. The gate cannot know of an approval behind it: with one, ``"release"`` here, and
         the question decides.
     :param platform_conn_id: Connection with a platform token; ``None``: ``wxa_conn_id``.
-    :param then: the task that the roads lead to; its trigger rule becomes ``none_failed_min_one_success``. ``None``:
-        a task ``domains_ready``, which returns the domain outcome.
+    :param then: the task or tasks that the roads lead to, TaskFlow's too; their trigger rule becomes
+        ``none_failed_min_one_success``. ``None``: a task ``domains_ready``, which returns the domain outcome.
     :param group_id: of the task group; ``None``: the tasks stand where the caller stands, without a prefix.
     :return: what stands before and behind it with ``>>``: the group, or without one its first task.
+    :raises WxaSpecError: it stands in a mapped task group.
     """
     with TaskGroup(group_id) if group_id is not None else nullcontext() as group:
-        prefix = f"{group.group_id}." if group else ""
-        then = then or _domains_ready(prefix)
-        then.trigger_rule = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
-        domains = {
+        branches: list[str] = []
+        behind = [_operator(each) for each in _as_list(then)] or [_domains_ready(branches)]
+        for each in behind:
+            each.trigger_rule = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+        domains: dict[str, Any] = {
             "appid": appid,
             "action": action,
             "webviewdomain": webviewdomain,
             "on_lost_domains": on_lost_domains,
             "wxa_conn_id": wxa_conn_id,
-            "configured": then.task_id,
-            "individual": f"{prefix}individual_account",
+            "configured": [each.task_id for each in behind],
         }
-        configure_domains = WxaSetWebviewDomainBranchOperator(
-            task_id="configure_domains",
-            platform_list_empty=f"{prefix}register_platform_domains",
-            **domains,
-        )
+        configure_domains = WxaSetWebviewDomainBranchOperator(task_id="configure_domains", **domains)
         register_platform_domains = WxaRegisterPlatformDomainOperator(
             task_id="register_platform_domains",
             hosts=platform_domains,
@@ -88,24 +90,54 @@ def webview_domain_gate(  # noqa: PLR0913  (what a release decides about its dom
             branch_task_ids=(configure_domains.task_id, configure_domains_again.task_id),
             trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         )
-        configure_domains >> Label("configured (0, 89019)") >> then
+        branches += [configure_domains.task_id, configure_domains_again.task_id]
+        configure_domains.platform_list_empty = register_platform_domains.task_id
+        configure_domains.individual = configure_domains_again.individual = individual_account.task_id
+        configure_domains >> Label("configured (0, 89019)") >> behind
         configure_domains >> Label("platform list empty (89020)") >> register_platform_domains
         configure_domains >> Label("individual (89231)") >> individual_account
         register_platform_domains >> configure_domains_again
-        configure_domains_again >> Label("configured (0, 89019)") >> then
+        configure_domains_again >> Label("configured (0, 89019)") >> behind
         configure_domains_again >> Label("individual (89231)") >> individual_account
-        individual_account >> Label("without domains") >> then
+        individual_account >> Label("without domains") >> behind
         add_help(configure_domains, register_platform_domains, configure_domains_again, individual_account)
     return group or configure_domains
 
 
-def _domains_ready(prefix: str) -> BaseOperator:
-    @task
-    def domains_ready() -> Any:
-        """Return what became of the domains."""
-        outcome = domain_outcome(get_current_context(), *(f"{prefix}{name}" for name in BRANCHES))
-        return outcome.to_json() if outcome else None
+def _as_list(then: Task | Sequence[Task] | None) -> Sequence[Task]:
+    if then is None:
+        return []
+    return [then] if isinstance(then, BaseOperator | XComArg) else then
 
-    ready: BaseOperator = domains_ready().operator  # type: ignore[attr-defined]  # a task's output, of whatever kind
+
+def _operator(then: Task) -> BaseOperator:
+    """Return the task behind what a TaskFlow call gives."""
+    operator: Any = then.operator if isinstance(then, XComArg) else then  # type: ignore[attr-defined]  # a task's output
+    return operator  # type: ignore[no-any-return]
+
+
+def _domains_ready(branches: Sequence[str]) -> BaseOperator:
+    """Return the task that hands the outcome on.
+
+    :param branches: task ids of both tries, known when it runs.
+    """
+
+    @task
+    def domains_ready() -> dict[str, Any]:
+        """Return what became of the domains."""
+        outcome = domain_outcome(get_current_context(), *branches)
+        with failing_at_once():
+            if outcome is None:
+                raise WxaStateError(
+                    "domains_ready failed: no outcome of the domains reached it",
+                    values={"looked for in": ", ".join(branches)},
+                    why="Both tries were skipped or marked, or their XComs are gone: nothing says that the domains are "
+                    "configured.",
+                    next_step="clear configure_domains with the tasks behind it",
+                    source="airflow-wxa docs release",
+                )
+        return outcome.to_json()
+
+    ready = _operator(domains_ready())
     add_help(ready)
     return ready

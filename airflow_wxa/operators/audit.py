@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BranchMixIn
 
+from airflow_wxa.operators.mini_program import NotMapped
 from airflow_wxa.sensors.polling import WxaAuditSensor
 
 if TYPE_CHECKING:
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
     from airflow_wxa.steps import AuditOutcome
 
 
-class WxaAuditBranchOperator(WxaAuditSensor, BranchMixIn):
+class WxaAuditBranchOperator(NotMapped, WxaAuditSensor, BranchMixIn):
     """Wait until the review of a sheet has ended, as the sensor does, then follow its end; returns the last status.
 
-    Not inside a mapped task group: Airflow runs every branch there for every map index (apache/airflow#67265).
+    Refused at parse inside a mapped task group, and mapped itself: Airflow runs every branch there for every map index
+    (apache/airflow#67265).
 
     :param approved: task id or ids to follow when the review approved the version.
     :param rejected: when it rejected it; the log holds reason and screenshots. ``None``: fail with them.

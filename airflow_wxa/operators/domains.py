@@ -13,7 +13,7 @@ from airflow_wxa.api import values
 from airflow_wxa.api.webview_domain import parse_origins, warning_of_many
 from airflow_wxa.errors import WxaApiError, WxaStateError
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.mini_program import ActOperator
+from airflow_wxa.operators.mini_program import ActOperator, NotMapped
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.steps import DomainOutcome, modify_platform_domains
 
@@ -39,7 +39,10 @@ class WxaSetWebviewDomainOperator(_Configuring):
     "removed", "will_be_lost", "not_proven", "will_be_lost_servers"}``. 0, 89019 and 89022 succeed; 89020 and 89231 fail
     here, the branch operator follows them.
 
-    :param skip_on_errcode: errcodes that skip the task instead of failing it.
+    :param skip_on_errcode: errcodes that skip the task instead of failing it; it leaves its XCom.
+    :param on_platform_list_empty: ``"fail"`` with 89020, or ``"return"`` its outcome: as data, also where the task is
+        mapped.
+    :param on_individual: likewise with 89231.
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyjumpdomain
     """
@@ -49,20 +52,34 @@ class WxaSetWebviewDomainOperator(_Configuring):
         "action": values.choice("add", "delete", "set", "get", ALL),
     }
 
-    def __init__(self, *, action: Action, skip_on_errcode: int | Collection[int] | None = None, **kwargs: Any) -> None:
-        # Only who writes None leaves the action out: a template that renders to nothing must not add every domain.
+    def __init__(
+        self,
+        *,
+        action: Action,
+        skip_on_errcode: int | Collection[int] | None = None,
+        on_platform_list_empty: Literal["fail", "return"] = "fail",
+        on_individual: Literal["fail", "return"] = "fail",
+        **kwargs: Any,
+    ) -> None:
+        # Only a literal None leaves the action out: a template that renders to nothing must not add every domain.
         super().__init__(action=ALL if action is None else action, **kwargs)
         self.skip_on_errcode = skip_on_errcode
+        self.on_platform_list_empty = on_platform_list_empty
+        self.on_individual = on_individual
+        for name in ("on_platform_list_empty", "on_individual"):
+            if getattr(self, name) not in ("fail", "return"):
+                raise ValueError(f"{name} = {getattr(self, name)!r}: must be 'fail' or 'return'")
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; see the class for what is returned."""
         with failing_at_once():
-            outcome = self._configure()
-            if not outcome.is_done:
+            outcome = self._configure(context)
+            roads = {"platform_list_empty": self.on_platform_list_empty, "individual": self.on_individual}
+            if roads.get(outcome.outcome) == "fail":
                 raise outcome.as_error()
         return outcome.to_json()
 
-    def _configure(self) -> DomainOutcome:
+    def _configure(self, context: Context) -> DomainOutcome:
         """Run the step, and skip where the caller said so."""
         act = self.built()
         if warning := warning_of_many(parse_origins(act.webviewdomain)):
@@ -70,23 +87,26 @@ class WxaSetWebviewDomainOperator(_Configuring):
         try:
             outcome: DomainOutcome = self.hook.run(act.step())
         except WxaApiError as error:
-            self._skip_on(error.errcode, error)
+            told = {"outcome": "refused", "appid": act.appid, "errcode": error.errcode, "errmsg": error.errmsg}
+            self._skip_on(context, told, error)
             raise
         if outcome.errcode:
-            self._skip_on(outcome.errcode, outcome.errmsg)
+            self._skip_on(context, outcome.to_json(), outcome.errmsg)
         self.log.info(outcome.in_words())
         return outcome
 
-    def _skip_on(self, errcode: int, said: object) -> None:
-        codes = self.skip_on_errcode
+    def _skip_on(self, context: Context, outcome: Mapping[str, Any], said: object) -> None:
+        codes, errcode = self.skip_on_errcode, outcome["errcode"]
         if codes is not None and errcode in ({codes} if isinstance(codes, int) else codes):
+            context["ti"].xcom_push(key="return_value", value=dict(outcome))
             raise AirflowSkipException(f"skip_on_errcode {errcode}: {said}")
 
 
-class WxaSetWebviewDomainBranchOperator(WxaSetWebviewDomainOperator, BranchMixIn):
+class WxaSetWebviewDomainBranchOperator(NotMapped, WxaSetWebviewDomainOperator, BranchMixIn):
     """The same call, then the road that the answer opens; an answer without a road fails.
 
-    Not inside a mapped task group: Airflow runs every branch there for every map index (apache/airflow#67265).
+    Refused at parse inside a mapped task group, and mapped itself: Airflow runs every branch there for every map index
+    (apache/airflow#67265).
 
     :param configured: task id or ids to follow on 0, 89019 and 89022.
     :param platform_list_empty: on 89020, the platform has registered no business domain; ``None``: fail.
@@ -112,7 +132,7 @@ class WxaSetWebviewDomainBranchOperator(WxaSetWebviewDomainOperator, BranchMixIn
         """Run the step, keep its outcome, and branch."""
         roads = {"platform_list_empty": self.platform_list_empty, "individual": self.individual}
         with failing_at_once():
-            outcome = self._configure()
+            outcome = self._configure(context)
             road = roads.get(outcome.outcome, self.configured)
             if road is None:
                 raise outcome.as_error()

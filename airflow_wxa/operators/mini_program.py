@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from abc import abstractmethod
 from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Never
 
 from airflow.sdk import BaseOperator
 
 from airflow_wxa.api import values
+from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 
@@ -21,6 +22,36 @@ if TYPE_CHECKING:
 
     from airflow_wxa.acts import Act
     from airflow_wxa.api.values import Reader
+
+
+class NotMapped:
+    """A mixin of operators that route: refused at parse where Airflow would run every road for every map index."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        operator: Any = self
+        if operator.get_closest_mapped_task_group() is not None:
+            raise _cannot_be_mapped(type(self).__name__, f"task {operator.task_id} stands in a mapped task group")
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Never:
+        """Refuse to be mapped.
+
+        :raises WxaSpecError: always.
+        """
+        raise _cannot_be_mapped(cls.__name__, f"task {kwargs.get('task_id')} is mapped itself")
+
+
+def _cannot_be_mapped(name: str, problem: str) -> WxaSpecError:
+    return WxaSpecError(
+        f"{name} cannot be mapped",
+        [problem],
+        why="Airflow runs each road of a branch for each map index there (apache/airflow#67265): code would be "
+        "committed for Mini Programs whose domains were refused.",
+        next_step="map WxaSetWebviewDomainOperator with on_platform_list_empty='return' and on_individual='return', "
+        "and WxaAuditSensor for reviews: their outcomes are data; many Mini Programs are for the DAG wxa_fleet_release",
+        source="airflow-wxa docs release",
+    )
 
 
 class ActOperator(TemplatedFields, BaseOperator):

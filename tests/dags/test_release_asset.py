@@ -29,7 +29,16 @@ def test_a_release_tells_version_and_effective_domains(release: Callable[..., Ru
     assert release().state == "success"
     [(uri, extra)] = events()[before:]
     assert uri == f"wxa://{APPID}/release"
-    assert extra == {"version": "1.4.0", "domains": ["https://m.example.com"]}
+    told = {name: extra[name] for name in ("appid", "outcome", "user_version", "version", "domains", "lost")}
+    assert told == {
+        "appid": APPID,
+        "outcome": "released",
+        "user_version": "1.4.0",
+        "version": "1.4.0",
+        "domains": ["https://m.example.com"],
+        "lost": [],
+    }
+    assert extra["dag_id"] == "wxa_release"
 
 
 def test_a_run_that_does_not_release_tells_nothing(release: Callable[..., Run]) -> None:
@@ -43,7 +52,17 @@ def test_a_version_that_wechat_leaves_out_is_the_one_that_was_released() -> None
 
     told: list[Any] = []
     event = SimpleNamespace(add=lambda asset, extra: told.append((asset.uri, extra)))
-    context: Any = {"outlet_events": {RELEASES: event}}
-    outcome = {"appid": APPID, "release_version": "", "effective": []}
+    context: Any = {"outlet_events": {RELEASES: event}, "ti": SimpleNamespace(dag_id="ours", run_id="spring")}
+    outcome = {"outcome": "released", "appid": APPID, "release_version": "", "effective": [], "lost": None}
     announce_release(context, outcome, user_version="1.4.0")
-    assert told == [(f"wxa://{APPID}/release", {"version": "1.4.0", "domains": []})]
+    extra = {
+        "appid": APPID,
+        "outcome": "released",
+        "lost": None,
+        "user_version": "1.4.0",
+        "dag_id": "ours",
+        "run_id": "spring",
+        "version": "1.4.0",
+        "domains": [],
+    }
+    assert told == [(f"wxa://{APPID}/release", extra)]
