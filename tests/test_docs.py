@@ -6,11 +6,10 @@ import ast
 import re
 from pathlib import Path
 
-import pytest
-
 from airflow_wxa.cli.lookup import pages
 from airflow_wxa.get_provider_info import get_provider_info
 from airflow_wxa.sandbox.control import CONTROLS
+from tests.tables import each_row
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -32,27 +31,27 @@ def page(path: str) -> str:
     return (ROOT / path).read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", [*exported("operators"), *exported("sensors")])
+@each_row("name", [*exported("operators"), *exported("sensors")])
 def test_every_operator_and_sensor_stands_in_the_reference(name: str) -> None:
     assert f"\n### `{name}`\n" in page("docs/reference/operators.md")
 
 
-@pytest.mark.parametrize("name", get_provider_info()["connection-types"][0]["conn-fields"])
+@each_row("name", get_provider_info()["connection-types"][0]["conn-fields"])
 def test_every_field_of_the_connection_is_documented(name: str) -> None:
     assert f"`{name}`" in page("docs/reference/connection.md")
 
 
-@pytest.mark.parametrize("name", get_provider_info()["config"]["wxa"]["options"])
+@each_row("name", get_provider_info()["config"]["wxa"]["options"])
 def test_every_option_of_the_configuration_is_documented(name: str) -> None:
     assert f"`{name}`" in page("docs/reference/connection.md")
 
 
-@pytest.mark.parametrize("path", [each.path for each in CONTROLS])
+@each_row("path", [each.path for each in CONTROLS])
 def test_every_control_path_of_the_sandbox_is_documented(path: str) -> None:
     assert path in page("docs/reference/sandbox.md")
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+@each_row("path", PAGES)
 def test_every_link_inside_the_docs_leads_somewhere(path: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text("utf-8"))
 

@@ -23,6 +23,7 @@ from airflow_wxa.sandbox.handlers.accounts import BASIC_INFO_SET
 from airflow_wxa.sandbox.handlers.code import USER_VERSION_LENGTH
 from airflow_wxa.sandbox.platforms import Draft, Template
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from tests.tables import each_row
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import World
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 SCHEMAS = resources.files("airflow_wxa.api").joinpath("schemas")
 SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*.json"))
 VERSION = code.CodeVersion.of(APPID, 47, "1.4.0")
-every = pytest.mark.parametrize("endpoint", CATALOGUE.values(), ids=CATALOGUE)
+every = each_row("endpoint", CATALOGUE.values())
 
 PRIVACY = {
     "owner_setting": {"contact_email": "ops@example.com", "notice_method": "popup"},
@@ -161,7 +162,7 @@ def test_the_longest_version_that_we_send_is_the_longest_that_the_sandbox_takes(
     assert files()["commit"]["body"]["properties"]["user_version"]["maxLength"] == USER_VERSION_LENGTH
 
 
-@pytest.mark.parametrize("path", sorted({path for row in errcodes().values() for path in row.endpoints} - {"*"}))
+@each_row("path", sorted({path for row in errcodes().values() for path in row.endpoints} - {"*"}))
 def test_an_errcode_is_filed_under_a_path(path: str) -> None:
     assert path.startswith("/")
 

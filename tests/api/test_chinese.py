@@ -15,6 +15,7 @@ from airflow_wxa.api.chinese import both_languages, catalogue, in_chinese
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import errcodes, error_for
 from airflow_wxa.errors import WxaError, WxaSpecError
+from tests.tables import each_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +101,7 @@ def test_every_text_is_told_within_a_hundred_columns() -> None:
     assert [wide for wide in told.values() if wide] == []
 
 
-@pytest.mark.parametrize("errcode", sorted(code for code in errcodes() if code))
+@each_row("errcode", sorted(code for code in errcodes() if code))
 def test_an_errcode_is_told_in_both_languages_within_a_hundred_columns(errcode: int) -> None:
     error = error_for(errcode, endpoint=CATALOGUE["commit"], appid="wx0123456789abcdef", errmsg="x" * 20, rid="1-2-3")
     lines = both_languages(error).splitlines()

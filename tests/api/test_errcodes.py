@@ -14,6 +14,7 @@ from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import ERROR_CLASSES, Errcode, errcodes, error_for, is_noop
 from airflow_wxa.errors import WxaApiError, WxaStateError, WxaUnknownError
+from tests.tables import each_row
 
 APPID = "wx0000000000000001"
 RID = "6620f0a1-1b2c3d4e-5f607182"
@@ -31,7 +32,7 @@ EXPECTED = {
     "input": errors.WxaInputError,
     "unknown": errors.WxaUnknownError,
 }
-errors_only = pytest.mark.parametrize("row", ERRORS, ids=lambda row: f"{row.errcode}-{row.name}")
+errors_only = each_row("row", ERRORS)
 
 
 def call_of(row: Errcode) -> Call:
@@ -91,7 +92,7 @@ def test_codes_and_names_are_there_once() -> None:
     assert dict(ERROR_CLASSES) == {**EXPECTED, "noop": WxaStateError}
 
 
-@pytest.mark.parametrize("row", NOOPS, ids=lambda row: f"{row.errcode}-{row.name}")
+@each_row("row", NOOPS)
 def test_a_noop_is_a_reply_on_its_own_endpoints_and_an_error_of_state_elsewhere(row: Errcode) -> None:
     answer = json.dumps({"errcode": row.errcode, "errmsg": "already"}).encode()
     for endpoint in CATALOGUE.values():

@@ -8,11 +8,10 @@ import re
 from importlib import resources
 from pathlib import Path
 
-import pytest
-
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.sandbox.handlers import ENDPOINTS
+from tests.tables import each_row
 
 NAMED = json.loads((Path(__file__).parent / "named_endpoints.json").read_text("utf-8"))
 ROOT = Path(__file__).parents[2]
@@ -25,7 +24,7 @@ OPERATORS = {
     if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
     for name in ast.literal_eval(node.value)
 }
-every = pytest.mark.parametrize("row", CATALOGUE.values(), ids=CATALOGUE)
+every = each_row("row", CATALOGUE.values())
 
 
 def test_every_named_endpoint_is_counted_once() -> None:
@@ -62,7 +61,7 @@ def test_a_write_without_an_operator_is_plain_unless_it_is_about_secrets(row: En
         assert row.plain, 'nothing sends it: say "plain": true in its schema, or make it an operator'
 
 
-@pytest.mark.parametrize(("path", "why"), NAMED["without_a_row"].items())
+@each_row("path, why", NAMED["without_a_row"].items())
 def test_what_has_no_row_says_why_and_stands_in_the_docs(path: str, why: str) -> None:
     assert len(why) > 20
     assert f"| `{path}` | {why} |" in PAGE

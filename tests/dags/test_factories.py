@@ -21,6 +21,7 @@ from airflow_wxa.dags.wiring import OnlyWhen, SkipUnasked
 from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
 from airflow_wxa.dags.wxa_release import release_dag
 from airflow_wxa.errors import WxaSpecError
+from tests.tables import each_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,7 +184,7 @@ def kept_by(task: Any, name: str) -> Any:
 
 
 @all_factories
-@pytest.mark.parametrize(("name", "value", "kept"), DEFAULT_ARGS, ids=lambda each: str(each)[:20])
+@each_row("name, value, kept", DEFAULT_ARGS)
 def test_a_default_argument_reaches_every_task_or_is_refused_by_name(
     factory: Callable[..., DAG], name: str, value: Any, kept: Any
 ) -> None:
@@ -241,14 +242,14 @@ NO_DAG_ARGS: Final[dict[str, Any]] = {
 
 @all_factories
 @pytest.mark.filterwarnings("ignore:The airflow.security.permissions module is deprecated")  # by access_control
-@pytest.mark.parametrize("name", DAG_ARGS)
+@each_row("name", DAG_ARGS)
 def test_an_argument_of_the_dag_wins(factory: Callable[..., DAG], name: str) -> None:
     given = {name: DAG_ARGS[name]}
     assert getattr(factory(**given), name) == getattr(DAG("plain", schedule=None, **given), name)
 
 
 @all_factories
-@pytest.mark.parametrize("name", NO_DAG_ARGS)
+@each_row("name", NO_DAG_ARGS)
 def test_an_argument_that_no_dag_takes_is_refused_by_name(factory: Callable[..., DAG], name: str) -> None:
     with pytest.raises(WxaSpecError, match=rf"\n  - {name}: "):
         factory(**{name: NO_DAG_ARGS[name]})
