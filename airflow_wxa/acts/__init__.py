@@ -1,6 +1,6 @@
 """Acts: what can be done, each declared once; operators, hook methods and fleet stages are its doors."""
 
-from airflow_wxa.acts.account import ApplyPrivacyInterface, GetPrivacySetting, SetPrivacySetting
+from airflow_wxa.acts.account import ApplyPrivacyInterface, CheckAccount, GetPrivacySetting, SetPrivacySetting
 from airflow_wxa.acts.act import Act, OfMiniProgram
 from airflow_wxa.acts.code import AuditStatus, Commit, SubmitAudit, UndoAudit, VerifyRelease
 from airflow_wxa.acts.domains import (
@@ -11,7 +11,6 @@ from airflow_wxa.acts.domains import (
     SetWebviewDomain,
     SetWebviewDomainDirectly,
 )
-from airflow_wxa.acts.gray import RevertGrayRelease
 from airflow_wxa.acts.plain import (
     BindTester,
     ChangeVisitStatus,
@@ -20,7 +19,9 @@ from airflow_wxa.acts.plain import (
     SetSupportVersion,
     SpeedUpAudit,
 )
-from airflow_wxa.acts.rollback import ListVersions, VerifyRollback
+from airflow_wxa.acts.platform_list import ChangePlatformDomain
+from airflow_wxa.acts.release import GrayRelease, Release, RevertGrayRelease
+from airflow_wxa.acts.rollback import ListVersions, RollBack, VerifyRollback
 from airflow_wxa.acts.templates import AddToTemplate
 
 __all__ = [
@@ -29,17 +30,22 @@ __all__ = [
     "ApplyPrivacyInterface",
     "AuditStatus",
     "BindTester",
+    "ChangePlatformDomain",
     "ChangeVisitStatus",
+    "CheckAccount",
     "Commit",
     "DeleteTemplate",
     "EffectiveServerDomains",
     "GetPrivacySetting",
+    "GrayRelease",
     "ListVersions",
     "ModifyPlatformDomain",
     "ModifyPlatformServerDomain",
     "ModifyServerDomain",
     "OfMiniProgram",
+    "Release",
     "RevertGrayRelease",
+    "RollBack",
     "SetPrefetchDnsDomain",
     "SetPrivacySetting",
     "SetSupportVersion",

@@ -1,4 +1,4 @@
-"""Acts of a rollback: look, and prove it afterwards."""
+"""Acts of a rollback: look, go one version back, and prove it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,15 @@ from typing import Annotated, Any
 from airflow_wxa.acts.act import Act, OfMiniProgram
 from airflow_wxa.acts.fields import Digits
 from airflow_wxa.api import values
-from airflow_wxa.steps import RollbackOutcome, RollbackPlan, Step, plan_rollback, verify_rollback
+from airflow_wxa.steps import (
+    Approved,
+    RollbackOutcome,
+    RollbackPlan,
+    Step,
+    plan_rollback,
+    roll_back,
+    verify_rollback,
+)
 
 
 def read_plan(value: Any) -> dict[str, Any]:
@@ -42,6 +50,34 @@ class _OfPlan(Act):
     """
 
     plan: Annotated[Mapping[str, Any], read_plan]
+
+    @property
+    def appid(self) -> str:
+        """The Mini Program."""
+        return str(self.plan["appid"])
+
+
+@dataclass(frozen=True)
+class RollBack(_OfPlan):
+    """Bring an earlier version back, once, also after a lost answer and beside another run.
+
+    Returns ``{"outcome": "rolled_back|already_rolled_back", "appid", "user_version", "app_version", "release_time",
+    "effective", "left"}``; ``left`` names what could be rolled back to now.
+
+    :param approval_task_id: a :class:`WxaApproveRollbackOperator` of this run: only what its latest decision in the
+        ledger approves is done, and a rejection skips. A run whose DAG has a param ``approval`` needs no decision where
+        that is false.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_revertcoderelease
+    """
+
+    approval_task_id: str
+    writes = ("revertcoderelease",)
+
+    def step(self) -> Step[RollbackOutcome]:
+        """Look once more, then roll back."""
+        plan = RollbackPlan.from_json(self.plan)
+        return roll_back(plan, Approved(self.approval_task_id, plan.appid, plan.named))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from airflow_wxa.client.tracing import span_of
 from airflow_wxa.client.wire import no_answer, read_only, too_large, url_of
 from airflow_wxa.errors import WxaApiError, WxaCredentialError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED
-from airflow_wxa.steps.outcome import Approved, Left, Pause, Recall
+from airflow_wxa.steps.outcome import Approved, Left, Pause, Platform, Recall
 
 if TYPE_CHECKING:
     from airflow_wxa.api.call import Call, Reply
@@ -70,6 +70,11 @@ class Observer(Protocol):
 
     It takes what happens at one moment together.
     """
+
+    @property
+    def component_appid(self) -> str:
+        """The platform; ``""``: the Connection names none."""
+        ...
 
     def before(self, calls: Sequence[Call]) -> Sequence[int]:
         """Note that ``calls`` are about to be sent, all or none, and return what each is noted as.
@@ -219,10 +224,12 @@ class Deliverer:
             except WxaError as refused:
                 error = refused
 
-    def _done(self, wanted: Call | Pause | Recall | Left | Approved) -> Delivery[Any]:
+    def _done(self, wanted: Call | Pause | Recall | Left | Approved | Platform) -> Delivery[Any]:
         match wanted:
             case Pause():
                 return (yield wanted)
+            case Platform():
+                return self._observer.component_appid if self._observer else ""
             case Recall():
                 # Nobody keeps a ledger here: then a step decides from what WeChat shows.
                 return (yield Note(self._observer.recall, wanted)) if self._observer else NOTHING_ACCEPTED

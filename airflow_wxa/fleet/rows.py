@@ -108,6 +108,11 @@ class LateResults:
         self._turn = threading.Lock()
 
     @property
+    def component_appid(self) -> str:
+        """The platform."""
+        return self._observer.component_appid
+
+    @property
     def has_some(self) -> bool:
         """Whether there is something to save."""
         return not (self._answers.empty() and self._ended.empty())

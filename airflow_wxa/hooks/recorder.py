@@ -59,7 +59,7 @@ class Recorder:
 
     def __init__(self, open_ledger: Callable[[], Ledger], component_appid: str, task: TaskRef) -> None:
         self._open_ledger = open_ledger
-        self._component_appid = component_appid
+        self.component_appid = component_appid
         self._task = task
         #: By appid and endpoint: a shard's serves many Mini Programs.
         self._fences: dict[tuple[str, str], str] = {}
@@ -70,7 +70,7 @@ class Recorder:
         :raises WxaTransportError: the store does not answer; the calls are not sent.
         :raises WxaStateError: a newer attempt of the same call is under way; the calls are not sent.
         """
-        return self._open_ledger().intend(self._component_appid, calls, self._task, self._fences)
+        return self._open_ledger().intend(self.component_appid, calls, self._task, self._fences)
 
     def after(self, answers: Sequence[tuple[int, Reply | WxaError]]) -> list[None]:
         """Note what WeChat did or refused; nothing was sent: forget it; a lost answer leaves its row unknown."""
@@ -96,12 +96,12 @@ class Recorder:
             count("wxa.outcomes", outcome=str(told[0].said["outcome"]))
         results = [result for told in of_steps for result in told]
         if results:
-            self._keep(lambda ledger: ledger.settle(self._component_appid, self._task, results))
+            self._keep(lambda ledger: ledger.settle(self.component_appid, self._task, results))
         return [None] * ended
 
     def recall(self, questions: Sequence[Recall]) -> list[AcceptedWrites]:
         """Return the writes of the task's run that WeChat accepted lately, for each question."""
-        return accepted_writes(self._open_ledger, self._component_appid, self._task, questions)
+        return accepted_writes(self._open_ledger, self.component_appid, self._task, questions)
 
     def left(self, questions: Sequence[Left]) -> list[int]:
         """Take the fences of calls that WeChat does not guard, and return how often each call may still be sent.
@@ -112,12 +112,12 @@ class Recorder:
 
     def _left(self, asked: Left) -> int:
         endpoint, ledger = CATALOGUE[asked.endpoint], self._open_ledger()
-        call = (self._component_appid, asked.appid, asked.endpoint)
+        call = (self.component_appid, asked.appid, asked.endpoint)
         if endpoint.fenced:  # before it is counted: so two attempts do not count the same budget
             self._fences[asked.appid, asked.endpoint] = ledger.take_fence(*call)
         if asked.endpoint == "undocodeaudit":  # counted by the day as well
             return withdrawals_left(*ledger.spent(*call, dt.datetime.now(dt.UTC)))
-        return 1 if endpoint.budget is None else ledger.left(self._component_appid, asked.appid, endpoint)
+        return 1 if endpoint.budget is None else ledger.left(self.component_appid, asked.appid, endpoint)
 
     def approved(self, questions: Sequence[Approved]) -> list[Mapping[str, Any] | None]:
         """Return for each question the decision by which a person has approved exactly this.
@@ -128,12 +128,12 @@ class Recorder:
         :raises WxaStateError: nobody was asked, nobody has answered, or something else was approved.
         :raises WxaTransportError: the store does not answer.
         """
-        if not is_approval_wanted(_context()):
+        if not is_approval_wanted(running_context()):
             return [None] * len(questions)
         return [self._proven(asked) for asked in questions]
 
     def _proven(self, asked: Approved) -> Mapping[str, Any]:
-        by = (self._component_appid, asked.appid, self._task, asked.approval_task_id)
+        by = (self.component_appid, asked.appid, self._task, asked.approval_task_id)
         decision = self._open_ledger().decision(*by) or {}
         if error := refusal(self._task.task_id, asked, decision):
             self.note_refusal(error, asked.appid)
@@ -149,7 +149,7 @@ class Recorder:
         """Note that something was not sent for want of a right to it; the refusal holds without the note."""
         said = {"outcome": "stopped", "what": error.what, "next_step": error.next_step}
         refused = str(error)
-        self._keep(lambda ledger: ledger.decided(self._component_appid, appid, self._task, said, refused=refused))
+        self._keep(lambda ledger: ledger.decided(self.component_appid, appid, self._task, said, refused=refused))
 
     def _keep(self, write: Callable[[Ledger], object]) -> None:
         """Write after the fact: the work is done, so a store that fails now is only told about."""
@@ -194,7 +194,8 @@ def join_run(open_ledger: Callable[[], Ledger]) -> None:
         _joined.add(task.ti_id)
 
 
-def _context() -> Context | None:
+def running_context() -> Context | None:
+    """Return the context of the running task; ``None``: outside of a task."""
     from airflow.sdk import get_current_context  # noqa: PLC0415  (the rest keeps a ledger without Airflow)
 
     try:
@@ -208,7 +209,7 @@ def current_task(wxa_conn_id: str = "") -> TaskRef:
 
     :param wxa_conn_id: the Connection that it works with.
     """
-    context = _context()
+    context = running_context()
     if context is None:
         return TaskRef()
     ti, run = context["ti"], context["dag_run"]

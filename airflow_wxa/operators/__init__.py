@@ -1,22 +1,24 @@
 """Operators: each runs one step; constructors only assign."""
 
-from airflow_wxa.operators.account import (
-    WxaCheckAccountOperator,
-)
 from airflow_wxa.operators.acts import (
     WxaAddToTemplateOperator,
     WxaApplyPrivacyInterfaceOperator,
     WxaBindTesterOperator,
+    WxaChangePlatformDomainOperator,
     WxaChangeVisitStatusOperator,
+    WxaCheckAccountOperator,
     WxaCommitOperator,
     WxaDeleteTemplateOperator,
     WxaEffectiveServerDomainOperator,
     WxaGetPrivacySettingOperator,
+    WxaGrayReleaseOperator,
     WxaListVersionsOperator,
     WxaModifyPlatformDomainOperator,
     WxaModifyPlatformServerDomainOperator,
     WxaModifyServerDomainOperator,
+    WxaReleaseOperator,
     WxaRevertGrayReleaseOperator,
+    WxaRollbackOperator,
     WxaSetPrefetchDnsDomainOperator,
     WxaSetPrivacySettingOperator,
     WxaSetSupportVersionOperator,
@@ -42,21 +44,14 @@ from airflow_wxa.operators.audit import (
 from airflow_wxa.operators.call import (
     WxaCallOperator,
 )
-from airflow_wxa.operators.code import (
-    WxaReleaseOperator,
-)
 from airflow_wxa.operators.domains import (
     WxaIndividualAccountOperator,
     WxaRegisterPlatformDomainOperator,
     WxaSetWebviewDomainBranchOperator,
     WxaSetWebviewDomainOperator,
 )
-from airflow_wxa.operators.gray import (
-    WxaGrayReleaseOperator,
-)
 from airflow_wxa.operators.platform_domains import (
     WxaApprovePlatformDomainOperator,
-    WxaChangePlatformDomainOperator,
     WxaReadPlatformDomainOperator,
 )
 from airflow_wxa.operators.quota import (
@@ -65,7 +60,6 @@ from airflow_wxa.operators.quota import (
 )
 from airflow_wxa.operators.rollback import (
     WxaApproveRollbackOperator,
-    WxaRollbackOperator,
 )
 
 __all__ = [

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from airflow_wxa import acts
+from airflow_wxa.assets import lineage_of
 from airflow_wxa.hooks import files
 from airflow_wxa.links import WxaTrialQrcodeLink
 from airflow_wxa.operators.mini_program import ActOperator
 
+if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
 _WITH_TRIAL = (*ActOperator.operator_extra_links, WxaTrialQrcodeLink())
+
+
+class _Publishing(ActOperator):
+    """An operator that shows a version to users."""
+
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any]:
+        """Return the dataset that the task published, see :func:`~airflow_wxa.assets.lineage_of`."""
+        return lineage_of(self.built().appid)
 
 
 class WxaAddToTemplateOperator(ActOperator, act=acts.AddToTemplate): ...
@@ -19,7 +33,13 @@ class WxaApplyPrivacyInterfaceOperator(ActOperator, act=acts.ApplyPrivacyInterfa
 class WxaBindTesterOperator(ActOperator, act=acts.BindTester): ...
 
 
+class WxaChangePlatformDomainOperator(ActOperator, act=acts.ChangePlatformDomain): ...
+
+
 class WxaChangeVisitStatusOperator(ActOperator, act=acts.ChangeVisitStatus): ...
+
+
+class WxaCheckAccountOperator(ActOperator, act=acts.CheckAccount): ...
 
 
 class WxaCommitOperator(ActOperator, act=acts.Commit):
@@ -35,6 +55,10 @@ class WxaEffectiveServerDomainOperator(ActOperator, act=acts.EffectiveServerDoma
 class WxaGetPrivacySettingOperator(ActOperator, act=acts.GetPrivacySetting): ...
 
 
+class WxaGrayReleaseOperator(_Publishing, act=acts.GrayRelease):
+    operator_extra_links = _WITH_TRIAL
+
+
 class WxaListVersionsOperator(ActOperator, act=acts.ListVersions): ...
 
 
@@ -47,7 +71,14 @@ class WxaModifyPlatformServerDomainOperator(ActOperator, act=acts.ModifyPlatform
 class WxaModifyServerDomainOperator(ActOperator, act=acts.ModifyServerDomain): ...
 
 
+class WxaReleaseOperator(_Publishing, act=acts.Release):
+    operator_extra_links = _WITH_TRIAL
+
+
 class WxaRevertGrayReleaseOperator(ActOperator, act=acts.RevertGrayRelease): ...
+
+
+class WxaRollbackOperator(_Publishing, act=acts.RollBack): ...
 
 
 class WxaSetPrefetchDnsDomainOperator(ActOperator, act=acts.SetPrefetchDnsDomain): ...

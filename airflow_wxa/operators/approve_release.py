@@ -5,36 +5,44 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from airflow_wxa.acts import Release
 from airflow_wxa.api import values
 from airflow_wxa.api.authorisation import api_get_authorizer_info, getaccountbasicinfo
 from airflow_wxa.api.budget import BEIJING
-from airflow_wxa.api.code import AdoptedVersion, CodeVersion
-from airflow_wxa.api.webview_domain import parse_origins
-from airflow_wxa.errors import WxaError, WxaSpecError
+from airflow_wxa.api.code import AdoptedVersion
+from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import WxaTrialQrcodeLink
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table, as_text
+from airflow_wxa.operators.mini_program import init_of
 from airflow_wxa.steps.offline import OFFLINE, WEBVIEW
 from airflow_wxa.steps.release import before_release
 from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.trial_link import api_base_url, trial_link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
 
     from airflow_wxa.api.values import Reader
-    from airflow_wxa.api.webview_domain import WebviewDomain
     from airflow_wxa.steps import Step
     from airflow_wxa.store import Entry
 
 _DOMAINS_SHOWN: Final = 40
 
 
-class WxaApproveReleaseOperator(WxaApprovalOperator):
+_NOT_ASKED: Final = ("approval_task_id", "on_lost_domains")
+
+
+class _AboutRelease(WxaApprovalOperator):
+    act = Release
+    __init__ = init_of(Release, WxaApprovalOperator, without=_NOT_ASKED)
+
+
+class WxaApproveReleaseOperator(_AboutRelease):
     """Ask a person whether to release, with everything that is needed to decide.
 
     The question shows the business domains before and after, the version, what is online now, the result of the audit,
@@ -42,67 +50,32 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
     (of an adopted version: its description), audit sheet, domains, and what is online and configured;
     :class:`WxaReleaseOperator` with ``approval_task_id`` publishes nothing else.
 
-    :param appid: the Mini Program (templated).
-    :param template_id: number or digits (templated).
-    :param user_version: what would go online (templated).
-    :param ext_json: as for :class:`WxaCommitOperator` (templated).
-    :param adopt_trial: in place of ``template_id`` and ``ext_json``: ``{"user_version", "user_desc"}`` of a trial
-        version that another tool uploaded; ``auditid`` is needed then (templated).
     :param user_desc: what changed (templated).
-    :param auditid: of the sheet that would be published (templated).
-    :param webviewdomain: origins that must be effective afterwards (templated).
     :param outcomes: not read any more: what tasks returned can be edited.
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {
-        "appid": values.appid,
-        "template_id": values.digits,
-        "user_version": values.optional(values.named),
-        "ext_json": values.optional(values.json_object),
-        "adopt_trial": values.optional(values.json_object),
+        **{name: read for name, read in Release.reads.items() if name not in _NOT_ASKED},
         "user_desc": values.text,
-        "auditid": values.digits,
-        "webviewdomain": values.texts,
         **WxaApprovalOperator.reads,
     }
     asks = "release"
     operator_extra_links = (*WxaApprovalOperator.operator_extra_links, WxaTrialQrcodeLink())
 
-    def __init__(
-        self,
-        *,
-        appid: str,
-        template_id: int | str | None = None,
-        user_version: str | None = None,
-        ext_json: Mapping[str, Any] | None = None,
-        adopt_trial: Mapping[str, Any] | None = None,
-        user_desc: str | None = None,
-        auditid: str = "",
-        webviewdomain: Sequence[str] = (),
-        outcomes: object = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, user_desc: str | None = None, outcomes: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.appid = appid
-        self.template_id = template_id
-        self.user_version = user_version
-        self.ext_json = ext_json
-        self.adopt_trial = adopt_trial
         self.user_desc = user_desc
-        self.auditid = auditid
-        self.webviewdomain = webviewdomain
 
     def facts(self, context: Context) -> Mapping[str, Fact]:
         """Read sheet, domains and what is online at WeChat, and in the ledger what this run has changed."""
-        version = CodeVersion.of(self.appid, self.template_id, self.user_version, self.ext_json, self.adopt_trial)
-        check_auditid(version, self.auditid)
-        hook = WxaHook(self.wxa_conn_id)
-        now = hook.run(before_release(version, wanted := parse_origins(self.webviewdomain)))
+        act = Release.built(self, approval_task_id=None, on_lost_domains="stop")
+        version, named, hook = act.version, act.named, WxaHook(self.wxa_conn_id)
+        now = hook.run(before_release(version, act.wanted))
         component_appid = hook.read().component_appid
         done = open_ledger().of_run(component_appid, self.appid, current_task())
         ti = context["ti"]
         return {
-            **told("run", named=True, **release_named(version, self.auditid, wanted)),
+            **told("run", named=True, **named),
             **told("WeChat: getversioninfo, setwebviewdomain", named=True, **now.named),
             **told(
                 "WeChat: get_effective_webviewdomain, get_effective_domain",
@@ -173,33 +146,6 @@ def _kinds(kinds: Mapping[str, Sequence[str] | None]) -> str:
         ("" if kind == WEBVIEW else f"{kind} ") + ", ".join(map(as_code, domains or ()))
         for kind, domains in kinds.items()
     )
-
-
-def release_named(version: CodeVersion, auditid: str, wanted: Iterable[WebviewDomain]) -> dict[str, Any]:
-    """Return what an approval of a release names, and what its release must then be."""
-    adopted = version if isinstance(version, AdoptedVersion) else None
-    return {
-        "user_version": version.user_version,
-        **({"user_desc": adopted.user_desc} if adopted else {"fingerprint": version.fingerprint}),
-        "auditid": auditid,
-        "domains": [domain.origin for domain in wanted],
-    }
-
-
-def check_auditid(version: CodeVersion, auditid: str) -> None:
-    """Return if what is known is enough to tell the sheet of this version from an older one.
-
-    :raises WxaSpecError: an adopted version without auditid.
-    """
-    if isinstance(version, AdoptedVersion) and not auditid:
-        raise WxaSpecError(
-            "release not sent: nothing tells which audit sheet is of the adopted version",
-            ["auditid = '': must be that of the submission"],
-            why="An adopted version carries no fingerprint: an older sheet may bear the same version and description.",
-            next_step='pass the auditid on: auditid=submit.output["auditid"] of the WxaSubmitAuditOperator',
-            source="airflow-wxa docs own-uploads",
-            appid=version.appid,
-        )
 
 
 def _domains_before(done: Sequence[Entry]) -> dict[str, Any]:

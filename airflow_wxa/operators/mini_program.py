@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import inspect
-from abc import abstractmethod
 from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Never
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Never
 
 from airflow.sdk import BaseOperator
 
+from airflow_wxa.acts import Release
 from airflow_wxa.api import values
 from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.hooks.outlets import RELEASES
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from dataclasses import Field
 
     from airflow.sdk import Context
 
     from airflow_wxa.acts import Act
     from airflow_wxa.api.values import Reader
+
+
+_KEYWORD: Final = inspect.Parameter.KEYWORD_ONLY
 
 
 class NotMapped:
@@ -71,12 +75,16 @@ class ActOperator(TemplatedFields, BaseOperator):
             cls.act = act
             cls.reads = {**act.reads, act.connection: values.named}
             cls.__doc__ = cls.__doc__ or act.__doc__
-            cls.__init__ = _init_of(act)  # type: ignore[method-assign]  # before Airflow's metaclass wraps it
+            connection = inspect.Parameter(act.connection, _KEYWORD, default=WxaHook.default_conn_name, annotation=str)
+            # Before Airflow's metaclass wraps it.
+            cls.__init__ = init_of(act, ActOperator, connection)  # type: ignore[method-assign]
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
+        if issubclass(self.act, Release):
+            vars(self)["outlets"] = [*self.outlets, RELEASES]  # an attribute set is noted as an argument that was given
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Do it; see the class for what is returned."""
@@ -94,15 +102,25 @@ class ActOperator(TemplatedFields, BaseOperator):
             return self.act.built(self)
 
 
-def _init_of(act: type[Act]) -> Callable[..., None]:
-    """Return a constructor with the fields of an act as arguments: Airflow reads its signature, as ``help`` does."""
-    kind = inspect.Parameter.KEYWORD_ONLY
-    own = [inspect.Parameter(each.name, kind, default=_default(each), annotation=each.type) for each in fields(act)]
-    own.append(inspect.Parameter(act.connection, kind, default=WxaHook.default_conn_name, annotation=str))
+def init_of(
+    act: type[Act], base: type[BaseOperator], *more: inspect.Parameter, without: Collection[str] = ()
+) -> Callable[..., None]:
+    """Return a constructor with the fields of an act as arguments: Airflow reads its signature, as ``help`` does.
 
-    def __init__(self: ActOperator, **kwargs: Any) -> None:  # noqa: N807  (it becomes one)
+    :param base: class whose constructor takes the other arguments.
+    :param more: further arguments that become attributes.
+    :param without: fields that are no arguments.
+    """
+    own = [
+        inspect.Parameter(each.name, _KEYWORD, default=_default(each), annotation=each.type)
+        for each in fields(act)
+        if each.name not in without
+    ]
+    own += more
+
+    def __init__(self: Any, **kwargs: Any) -> None:  # noqa: N807  (it becomes one)
         given = {each.name: kwargs.pop(each.name, each.default) for each in own}
-        ActOperator.__init__(self, **kwargs)
+        base.__init__(self, **kwargs)
         for name, value in given.items():
             setattr(self, name, value)
 
@@ -136,25 +154,3 @@ class MiniProgramFields(TemplatedFields, BaseOperator):
         super().__init__(**kwargs)
         self.appid = appid
         self.wxa_conn_id = wxa_conn_id
-
-
-class _ByHook(TemplatedFields):
-    """An operator that needs nothing but its fields and the hook."""
-
-    #: The field that names the Connection.
-    conn_id_field: ClassVar[str] = "wxa_conn_id"
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Do it; see the class for what is returned."""
-        self.read_fields()
-        return self.do(WxaHook(getattr(self, self.conn_id_field)))
-
-    @abstractmethod
-    def do(self, hook: WxaHook) -> dict[str, Any]:
-        """Do it with the hook, once the fields are read."""
-
-
-class MiniProgramOperator(_ByHook, MiniProgramFields):
-    """One about a Mini Program that needs nothing but its fields and the hook."""
-
-    execute = _ByHook.execute  # Airflow guards against calls outside of a task only what a class itself names so

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from airflow.sdk import BaseOperator
 
+from airflow_wxa.acts.platform_list import ChangePlatformDomain, checked_hosts, hosts_after
 from airflow_wxa.api import values
 from airflow_wxa.api.appid import THE_PLATFORM
-from airflow_wxa.api.webview_domain import get_domain_confirmfile, read_hosts
-from airflow_wxa.errors import WxaError, WxaSpecError
+from airflow_wxa.api.webview_domain import get_domain_confirmfile
+from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import VerificationFileLink
-from airflow_wxa.operators.acts import WxaModifyPlatformDomainOperator
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
-from airflow_wxa.steps import Approved, modify_platform_domains
+from airflow_wxa.steps import modify_platform_domains
 from airflow_wxa.store.ledger import VERIFICATION_FILE_READ
 from airflow_wxa.store.questions import Fact, Question, told
 
@@ -72,7 +72,7 @@ class WxaReadPlatformDomainOperator(TemplatedFields, BaseOperator):
         self.read_fields()
         hook = WxaHook(self.platform_conn_id)
         with failing_at_once():
-            hosts = _checked(self.action, self.hosts)
+            hosts = checked_hosts(self.action, self.hosts)
             now = hook.run(modify_platform_domains("get"))
         file = read_verification_file(hook, self.action)
         self.has_verification_file = file is not None  # for its link
@@ -86,7 +86,7 @@ class WxaReadPlatformDomainOperator(TemplatedFields, BaseOperator):
             "hosts": hosts,
             "testing": list(now.testing or ()),
             "published": list(now.published or ()),
-            "after": sorted(_after(self.action, hosts, now.published or ())),
+            "after": sorted(hosts_after(self.action, hosts, now.published or ())),
             "verification_file": file,
         }
 
@@ -110,12 +110,12 @@ class WxaApprovePlatformDomainOperator(WxaApprovalOperator):
     def facts(self, context: Context) -> Mapping[str, Fact]:
         """Look at WeChat what the lists are; of what the task before read, only what was asked for is taken."""
         with failing_at_once():
-            action, hosts = str(self.read["action"]), _checked(self.read["action"], self.read["hosts"])
+            act = ChangePlatformDomain(self.read["action"], self.read["hosts"], approval_task_id="")
         hook = WxaHook(self.wxa_conn_id)
         now = hook.run(modify_platform_domains("get")).to_json()
-        file = read_verification_file(hook, action)
+        file = read_verification_file(hook, act.action)
         return {
-            **told("run", named=True, action=action, hosts=hosts),
+            **told("run", named=True, **act.named),
             **told("WeChat: modify_wxa_jump_domain", named=True, testing=now["testing"], published=now["published"]),
             **told("WeChat: get_domain_confirmfile", verification_file=file),
         }
@@ -125,57 +125,13 @@ class WxaApprovePlatformDomainOperator(WxaApprovalOperator):
         """Return the change, with the lists before and after."""
         action, hosts = question["action"], question["hosts"]
         published, testing = question["published"] or [], question["testing"]
-        after = sorted(_after(action, hosts, published))
+        after = sorted(hosts_after(action, hosts, published))
         named = ", ".join(hosts[:_NAMED]) + (f" and {len(hosts) - _NAMED} more" if len(hosts) > _NAMED else "")
         parts = [_diff(published, after), _file(question["verification_file"], published, after)]
         if testing != question["published"]:
             said = "WeChat does not tell it" if testing is None else ", ".join(map(as_code, testing)) or "empty"
             parts.insert(1, f"The testing version, which changes together with it, is another one: {said}.")
         return f"Platform list: {action} {named}?", "\n\n".join(filter(None, parts))
-
-
-class WxaChangePlatformDomainOperator(WxaModifyPlatformDomainOperator):
-    """Change the platform's own list as it was approved, and read it back.
-
-    Returns what :class:`WxaModifyPlatformDomainOperator` returns.
-
-    :param approval_task_id: a :class:`WxaApprovePlatformDomainOperator` of this run; a rejection skips. A run whose
-        DAG has a param ``approval`` needs no decision where that is false.
-    """
-
-    def __init__(self, *, approval_task_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.approval_task_id = approval_task_id
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Change what was approved; see the class for what is returned."""
-        act = self.built()
-        with failing_at_once():
-            hosts = _checked(act.action, act.hosts)
-            approval = Approved(self.approval_task_id, THE_PLATFORM, {"action": act.action, "hosts": hosts})
-            outcome = self.hook.run(modify_platform_domains(act.action, hosts, approval=approval))
-        self.log.info(outcome.in_words())
-        return outcome.to_json()
-
-
-def _checked(action: str, hosts: Sequence[str]) -> list[str]:
-    read, problems = read_hosts([hosts] if isinstance(hosts, str) else hosts or ())
-    if action not in {"add", "delete", "set"}:
-        problems.append(f"action = {action!r}: must be add, delete or set")
-    if not read and not problems:
-        problems.append("hosts = []: name at least one, such as m.example.com")
-    if problems:
-        raise WxaSpecError(
-            "the platform list cannot be changed as it was asked for",
-            problems,
-            next_step="write bare hosts such as m.example.com, and trigger a new run",
-        )
-    return sorted(read)
-
-
-def _after(action: str, hosts: Sequence[str], published: Sequence[str]) -> set[str]:
-    before, wanted = set(published), set(hosts)
-    return {"add": before | wanted, "delete": before - wanted}.get(action, wanted)
 
 
 def read_verification_file(hook: WxaHook, action: str) -> dict[str, str] | None:

@@ -1,36 +1,24 @@
-"""Rolling a Mini Program back: look, ask, go one version back, and prove it."""
+"""The approval of a rollback: whether a version may come back."""
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
-
+from airflow_wxa.acts.rollback import read_plan
 from airflow_wxa.api import values
 from airflow_wxa.api.budget import BEIJING
-from airflow_wxa.assets import lineage_of
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table
-from airflow_wxa.release.dag import TemplatedFields, failing_at_once
-from airflow_wxa.steps import Approved, RollbackPlan, plan_rollback, roll_back
+from airflow_wxa.steps import RollbackPlan, plan_rollback
 from airflow_wxa.store.questions import Fact, Question, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
     from airflow_wxa.api.values import Reader
-
-
-def _plan(value: Any) -> dict[str, Any]:
-    """Read what :class:`WxaListVersionsOperator` returned."""
-    read = values.json_object(value)
-    RollbackPlan.from_json(read)
-    return read
 
 
 class WxaApproveRollbackOperator(WxaApprovalOperator):
@@ -40,7 +28,7 @@ class WxaApproveRollbackOperator(WxaApprovalOperator):
     :param plan: what :class:`WxaListVersionsOperator` returned: it tells which version is meant (templated).
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {"appid": values.appid, "plan": _plan, **WxaApprovalOperator.reads}
+    reads: ClassVar[Mapping[str, Reader]] = {"appid": values.appid, "plan": read_plan, **WxaApprovalOperator.reads}
     asks = "rollback"
 
     def __init__(self, *, appid: str, plan: Mapping[str, Any], **kwargs: Any) -> None:
@@ -52,10 +40,10 @@ class WxaApproveRollbackOperator(WxaApprovalOperator):
         """Look at WeChat what is online and what would come back; of the plan only the version's number is taken."""
         asked = RollbackPlan.from_json(self.plan)
         plan = WxaHook(self.wxa_conn_id).run(plan_rollback(self.appid, asked.target.app_version))
-        named, shown = rollback_named(plan), plan.to_json()
+        shown = plan.to_json()
         lists = {name: shown[name] for name in ("effective", "own", "dropped")}
         return {
-            **told("WeChat: getversioninfo, revertcoderelease", named=True, **named),
+            **told("WeChat: getversioninfo, revertcoderelease", named=True, **plan.named),
             **told("WeChat: revertcoderelease", others=shown["others"]),
             **told("WeChat: get_effective_webviewdomain, setwebviewdomain, modify_wxa_jump_domain", **lists),
             **told("run", appid=self.appid),
@@ -70,59 +58,6 @@ class WxaApproveRollbackOperator(WxaApprovalOperator):
             f"Roll {question['appid']} back to {name}?",
             "\n\n".join([_versions(question, online, target), _domains(question), _no_way_back(name)]),
         )
-
-
-class _PlannedOperator(TemplatedFields, BaseOperator):
-    """What both that act on a plan share.
-
-    :param plan: what :class:`WxaListVersionsOperator` returned (templated).
-    :param wxa_conn_id: the Connection (templated).
-    """
-
-    reads: ClassVar[Mapping[str, Reader]] = {"plan": _plan, "wxa_conn_id": values.named}
-
-    def __init__(self, *, plan: Mapping[str, Any], wxa_conn_id: str = WxaHook.default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.plan = plan
-        self.wxa_conn_id = wxa_conn_id
-
-
-class WxaRollbackOperator(_PlannedOperator):
-    """Bring an earlier version back, once, also after a lost answer and beside another run.
-
-    Returns ``{"outcome": "rolled_back|already_rolled_back", "appid", "user_version", "app_version", "release_time",
-    "effective", "left"}``; ``left`` names what could be rolled back to now.
-
-    :param approval_task_id: a :class:`WxaApproveRollbackOperator` of this run: only what its latest decision in the
-        ledger approves is done, and a rejection skips. A run whose DAG has a param ``approval`` needs no decision where
-        that is false.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_revertcoderelease
-    """
-
-    def __init__(self, *, approval_task_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.approval_task_id = approval_task_id
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Look once more, then roll back."""
-        self.read_fields()
-        hook = WxaHook(self.wxa_conn_id)
-        with failing_at_once():
-            plan = RollbackPlan.from_json(self.plan)
-            outcome = hook.run(roll_back(plan, Approved(self.approval_task_id, plan.appid, rollback_named(plan))))
-        left = ", ".join(outcome.left) or "nothing: from here on only a release goes forward"
-        self.log.info("%s is online again; left to roll back to: %s", outcome.user_version, left)
-        return outcome.to_json()
-
-    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any]:
-        """Return the dataset that the task published, see :func:`~airflow_wxa.assets.lineage_of`."""
-        return lineage_of(str(self.plan["appid"]))
-
-
-def rollback_named(plan: RollbackPlan) -> dict[str, Any]:
-    """Return what an approval of a rollback names, and what the rollback must then be."""
-    return {"online": asdict(plan.online), "target": asdict(plan.target)}
 
 
 def _versions(question: Question, online: Mapping[str, Any], target: Mapping[str, Any]) -> str:

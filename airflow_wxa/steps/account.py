@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from airflow_wxa.api.audit import get_category
 from airflow_wxa.api.authorisation import api_get_authorizer_info, getaccountbasicinfo, read_granted
@@ -10,7 +10,7 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import API_UNAUTHORIZED, PERMISSION_SET_NOT_GRANTED
 from airflow_wxa.api.privacy import CONTACTS, DEVELOPMENT, getprivacysetting, keys_without_text
 from airflow_wxa.errors import WxaApiError, WxaError, WxaStateError
-from airflow_wxa.steps.outcome import AccountOutcome
+from airflow_wxa.steps.outcome import AccountOutcome, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,18 +43,18 @@ _PROFILE: Final[Mapping[str, str]] = {
 }
 
 
-def check_account(appid: str, component_appid: str = "", *, guide_is_given: bool = False) -> Step[AccountOutcome]:
+def check_account(appid: str, *, guide_is_given: bool = False) -> Step[AccountOutcome]:
     """Look at what a review and a release need of a merchant's account; it costs nothing and changes nothing.
 
-    :param component_appid: the platform, which is told name, avatar, introduction, state and permission sets;
-        ``""``: these are not looked at.
+    Name, avatar, introduction, state and permission sets are told to a platform; without one they are not looked at.
+
     :param guide_is_given: the run writes the privacy guide itself.
     :raises WxaStateError: everything that the merchant must do, a line each.
     """
     todo: list[str] = []
     not_read: list[str] = []
     looks = [_basic_info(appid), _category(appid)]
-    if component_appid:
+    if component_appid := cast("str", (yield Platform())):
         looks.insert(0, _authorisation(appid, component_appid))
     else:
         not_read.append("name, avatar, introduction, account state and permission sets: they need a platform token")

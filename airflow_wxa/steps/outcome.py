@@ -77,8 +77,13 @@ class Approved:
     about: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A step yields it to be sent the platform's ``component_appid``; ``""``: the Connection names none."""
+
+
 #: A step: yields calls, pauses and questions, is sent replies or has errors thrown into it, returns its outcome.
-Step: TypeAlias = Generator[Call | Pause | Recall | Left | Approved, Reply, T]
+Step: TypeAlias = Generator[Call | Pause | Recall | Left | Approved | Platform, Reply, T]
 
 
 class _Outcome:
@@ -464,6 +469,11 @@ class RollbackPlan(_Outcome):
     own: tuple[str, ...] | None = None
     dropped: tuple[str, ...] | None = None
 
+    @property
+    def named(self) -> dict[str, Any]:
+        """What an approval of a rollback names, and what the rollback must then be."""
+        return {"online": asdict(self.online), "target": asdict(self.target)}
+
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> RollbackPlan:
         """Read what :meth:`to_json` wrote, as XCom hands it back.
@@ -499,6 +509,11 @@ class RollbackOutcome(_Outcome):
     release_time: int = 0
     effective: tuple[str, ...] | None = None
     left: tuple[str, ...] = ()
+
+    def in_words(self) -> str:
+        """Return what is now true, in a sentence."""
+        left = ", ".join(self.left) or "nothing: from here on only a release goes forward"
+        return f"{self.user_version} is online again; left to roll back to: {left}"
 
 
 @dataclass(frozen=True, slots=True)

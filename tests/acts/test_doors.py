@@ -13,7 +13,7 @@ from airflow_wxa.acts import Act
 from airflow_wxa.acts.plain import _Plain
 from airflow_wxa.api.call import body_schema
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.hooks import files
+from airflow_wxa.hooks import files, recorder
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, World, serve
@@ -39,16 +39,21 @@ CASES: Final[Mapping[type[Act], tuple[Mapping[str, Any], Sequence[str]]]] = {
     acts.ApplyPrivacyInterface: ({"appid": APPID, "api_name": "wx.getLocation", "content": "shops nearby"}, ()),
     acts.AuditStatus: ({"appid": APPID, "auditid": "{auditid}"}, ("submit",)),
     acts.BindTester: ({"appid": APPID, "wechatid": "lin"}, ()),
+    acts.ChangePlatformDomain: ({"action": "add", "hosts": ["m.example.org"], "approval_task_id": "approve"}, ()),
     acts.ChangeVisitStatus: ({"appid": APPID, "action": "close"}, ()),
+    acts.CheckAccount: ({"appid": APPID, "guide_is_given": True}, ()),
     acts.Commit: ({**VERSION, "user_desc": "spring", "withdraw_foreign_audit": True}, ("foreign",)),
     acts.DeleteTemplate: ({"template_id": "48"}, ()),
     acts.EffectiveServerDomains: ({"appid": APPID}, ()),
     acts.GetPrivacySetting: ({"appid": APPID}, ()),
+    acts.GrayRelease: ({**VERSION, "gray_percentage": 10, "auditid": "{auditid}"}, ("approved",)),
     acts.ListVersions: ({"appid": APPID}, ()),
     acts.ModifyPlatformDomain: ({"action": "add", "hosts": ["m.example.org"]}, ()),
     acts.ModifyPlatformServerDomain: ({"action": "add", "hosts": ["api.example.org"]}, ()),
     acts.ModifyServerDomain: ({"appid": APPID, "action": "add", "server_domains": SERVERS}, ()),
+    acts.Release: ({**VERSION, "auditid": "{auditid}"}, ("approved",)),
     acts.RevertGrayRelease: ({"appid": APPID}, ("gray",)),
+    acts.RollBack: ({"plan": "{plan}", "approval_task_id": "approve"}, ("planned",)),
     acts.SetPrefetchDnsDomain: ({"appid": APPID, "prefetch_dns_domain": [{"url": "a"}]}, ()),
     acts.SetPrivacySetting: ({"appid": APPID, "privacy_setting": {"owner_setting": OWNER, "setting_list": []}}, ()),
     acts.SetSupportVersion: ({"appid": APPID, "version": "2.20.1"}, ()),
@@ -108,6 +113,7 @@ def world() -> World:
         speedup_rest=1,
     )
     account = MiniProgram(appid=APPID, component_appid=COMPONENT_APPID, authorizer_access_token=MERCHANT_TOKEN)
+    account.granted_sets = {18, 30}
     account.scan_polls, account.audit = 0, AuditPlan(polls=10**6)
     account.release_info = {"release_time": 1, "release_version": "1.3.0", "release_desc": ""}
     account.versions = [{"app_version": 1, "user_version": "1.2.0", "user_desc": "", "commit_time": 1}]
@@ -125,13 +131,14 @@ def prepared(running: RunningSandbox, before: Sequence[str]) -> dict[str, Any]:
             case "foreign":
                 hook.commit(APPID, 47, "1.3.9")
                 hook.submit_audit(APPID, 47, "1.3.9")
-            case "submit" | "gray" | "released":
+            case "submit" | "approved" | "gray" | "released":
                 hook.commit(**VERSION)
                 account.audit = AuditPlan(polls=10**6 if each == "submit" else 0)
                 named["auditid"] = hook.submit_audit(**VERSION)["auditid"]
-            case "rolled back":
+            case "planned" | "rolled back":
                 named["plan"] = hook.list_versions(APPID)
-                hook.run(roll_back(RollbackPlan.from_json(named["plan"])))
+        if each == "rolled back":
+            hook.run(roll_back(RollbackPlan.from_json(named["plan"])))
         if each == "gray":
             hook.gray_release(**VERSION, gray_percentage=10)
         if each == "released":
@@ -152,6 +159,7 @@ def by_door(
         (tmp_path / "shop.png").write_bytes(b"\x89PNG and more")
         monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / door}.db")
         monkeypatch.setenv("AIRFLOW__WXA__SCREENSHOT_DIR", str(tmp_path))
+        monkeypatch.setattr(recorder, "is_approval_wanted", lambda _: False)  # as in a run that asks for none
         with serve(world()) as running:
             monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(running.url))
             named = {"folder": str(tmp_path), **prepared(running, before)}

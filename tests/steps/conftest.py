@@ -11,7 +11,7 @@ from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.errors import WxaError, WxaPermissionError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import NOTHING_ACCEPTED, Approved, Left, Pause, Recall
+from airflow_wxa.steps import NOTHING_ACCEPTED, Approved, Left, Pause, Platform, Recall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +43,7 @@ class Script:
         self.approved: bool | WxaError = False
         self.counted: list[Left] = []
         self.proved: list[Approved] = []
+        self.platform = ""
 
     @property
     def asked(self) -> list[str]:
@@ -59,6 +60,7 @@ class Script:
         known: AcceptedWrites = NOTHING_ACCEPTED,
         left: int = 50,
         approved: bool | WxaError = False,
+        platform: str = "",
         **answers: Sequence[Answer],
     ) -> T:
         """Carry the step to its end; every answer of the script must have been asked for by then.
@@ -66,9 +68,10 @@ class Script:
         :param known: the run's accepted writes, as its ledger has them.
         :param left: how often a counted call may still be sent.
         :param approved: whether a person was asked and has approved; an error is raised in the step.
+        :param platform: ``component_appid`` of the Connection.
         :param answers: endpoint name → what it answers, call by call.
         """
-        self.known, self.left, self.approved = known, left, approved
+        self.known, self.left, self.approved, self.platform = known, left, approved, platform
         said_by = {endpoint: list(said) for endpoint, said in answers.items()}
         try:
             return self._carry(step, said_by)
@@ -96,15 +99,17 @@ class Script:
             except WxaError as refused:
                 error = refused
 
-    def _told(self, question: Recall | Left | Approved) -> AcceptedWrites | dict[str, Any] | int | None:
-        if isinstance(question, Recall):
+    def _told(self, asked: Recall | Left | Approved | Platform) -> AcceptedWrites | dict[str, Any] | str | int | None:
+        if isinstance(asked, Platform):
+            return self.platform
+        if isinstance(asked, Recall):
             return self.known
-        if isinstance(question, Approved):
-            self.proved.append(question)
+        if isinstance(asked, Approved):
+            self.proved.append(asked)
             if isinstance(self.approved, WxaError):
                 raise self.approved
             return {"outcome": "approved"} if self.approved else None
-        self.counted.append(question)
+        self.counted.append(asked)
         return self.left
 
     def _answer(self, call: Call, left: dict[str, list[Answer]]) -> Reply:

@@ -27,7 +27,8 @@ def told(sets: Any = SETS, **profile: Any) -> dict[str, Any]:
 
 def test_an_account_of_which_nothing_lacks_is_ready(script: Script) -> None:
     outcome = script.play(
-        check_account(APPID, COMPONENT_APPID),
+        check_account(APPID),
+        platform=COMPONENT_APPID,
         api_get_authorizer_info=[told()],
         getaccountbasicinfo=[{"realname_status": 1}],
         get_category=[CATEGORY],
@@ -39,7 +40,8 @@ def test_an_account_of_which_nothing_lacks_is_ready(script: Script) -> None:
 def test_everything_is_one_list_and_each_line_has_its_twin(script: Script) -> None:
     with pytest.raises(WxaStateError) as refused:
         script.play(
-            check_account(APPID, COMPONENT_APPID),
+            check_account(APPID),
+            platform=COMPONENT_APPID,
             api_get_authorizer_info=[told([], nick_name="", head_img="", signature="", account_status=19)],
             getaccountbasicinfo=[{"realname_status": 3}],
             get_category=[{"category_list": []}],
@@ -59,7 +61,8 @@ def test_everything_is_one_list_and_each_line_has_its_twin(script: Script) -> No
 def test_a_set_that_is_not_granted_is_named_once(script: Script, refused: int) -> None:
     with pytest.raises(WxaStateError) as error:
         script.play(
-            check_account(APPID, COMPONENT_APPID, guide_is_given=True),
+            check_account(APPID, guide_is_given=True),
+            platform=COMPONENT_APPID,
             api_get_authorizer_info=[told([])],
             getaccountbasicinfo=[refused],
             get_category=[refused],

@@ -1,0 +1,63 @@
+"""The change of the platform's own list of business domains that a person approves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_wxa.acts.domains import ModifyPlatformDomain
+from airflow_wxa.api.appid import THE_PLATFORM
+from airflow_wxa.api.webview_domain import read_hosts
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.steps import Approved, PlatformOutcome, Step, modify_platform_domains
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangePlatformDomain(ModifyPlatformDomain):
+    """Change the platform's own list as it was approved, and read it back.
+
+    Returns what :class:`WxaModifyPlatformDomainOperator` returns.
+
+    :param approval_task_id: a :class:`WxaApprovePlatformDomainOperator` of this run; a rejection skips. A run whose
+        DAG has a param ``approval`` needs no decision where that is false.
+    """
+
+    approval_task_id: str
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """What an approval names beside the lists as they are, and what is changed then.
+
+        :raises WxaSpecError: it cannot be right.
+        """
+        return {"action": self.action, "hosts": checked_hosts(self.action, self.hosts)}
+
+    def step(self) -> Step[PlatformOutcome]:
+        """Change what was approved."""
+        named = self.named
+        approval = Approved(self.approval_task_id, THE_PLATFORM, named)
+        return modify_platform_domains(self.action, named["hosts"], approval=approval)
+
+
+def checked_hosts(action: str, hosts: Sequence[str]) -> list[str]:
+    """Return the hosts of a change, sorted.
+
+    :raises WxaSpecError: it cannot be right; every problem is named.
+    """
+    read, problems = read_hosts(hosts)
+    if action not in {"add", "delete", "set"}:
+        problems.append(f"action = {action!r}: must be add, delete or set")
+    if not read and not problems:
+        problems.append("hosts = []: name at least one, such as m.example.com")
+    if problems:
+        raise WxaSpecError(
+            "the platform list cannot be changed as it was asked for",
+            problems,
+            next_step="write bare hosts such as m.example.com, and trigger a new run",
+        )
+    return sorted(read)
+
+
+def hosts_after(action: str, hosts: Sequence[str], published: Sequence[str]) -> set[str]:
+    """Return a list as it is after a change."""
+    before, wanted = set(published), set(hosts)
+    return {"add": before | wanted, "delete": before - wanted}.get(action, wanted)
