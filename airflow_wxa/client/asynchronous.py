@@ -173,8 +173,8 @@ class _Batches:
         mine: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((what, mine))
         async with self._turn:
-            await asyncio.sleep(self._gathered_seconds)  # for those that come at the same moment
-            if self._waiting and not mine.done():
+            if self._waiting and not mine.done():  # else one that had the turn before has taken it along
+                await asyncio.sleep(self._gathered_seconds)  # for those that come at the same moment
                 batch, self._waiting = self._waiting, []
                 # Shielded: whoever is cancelled here must not take the others along.
                 await asyncio.shield(asyncio.create_task(self._written(batch)))

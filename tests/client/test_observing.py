@@ -127,6 +127,22 @@ def test_questions_of_one_moment_are_asked_together_and_each_is_answered_by_itse
     assert len(notebook.asked) <= 3
 
 
+def test_only_one_waits_for_the_others_and_they_wait_with_it() -> None:
+    class Ledger(Notebook):
+        @gathered(0.1)
+        def recall(self, questions: Sequence[Recall]) -> list[AcceptedWrites]:
+            return super().recall(questions)
+
+    async def ask() -> None:
+        async with AsyncWxaClient(Egress("https://h"), TOKENS, notebook) as client:
+            await asyncio.gather(*(client.run(recall(APPID)) for _ in range(100)))
+
+    notebook, began = Ledger(), time.monotonic()
+    asyncio.run(ask())
+    assert notebook.asked == [100]
+    assert time.monotonic() - began < 5  # one after the other they would wait for ten seconds
+
+
 def test_what_waits_for_nothing_is_noted_without_a_thread(wxa_sandbox: RunningSandbox) -> None:
     class Remembers(Notebook):
         @without_waiting
