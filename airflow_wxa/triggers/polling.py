@@ -47,6 +47,7 @@ _GROWTH: Final = 1.5
 _SHORTEST: Final = 0.75  # of a pause that jitter cut
 _LOGGED_SECONDS: Final = 900.0
 _LOGGED_TEXTS: Final = 256  # that are remembered
+_BEGUN_AT_ONCE: Final = 25  # waits, each of which logs a line
 _LAST_SECOND: Final = 253_402_300_799  # of the year 9999: who waits for ever may say so by timedelta.max
 
 
@@ -106,9 +107,14 @@ class _PollingTrigger(BaseTrigger):
         except WxaError:  # the store does not answer yet
             pass
         throttled = ThrottledLog(self.log.log)
-        waits = [_Wait(self, connection, appid, look, throttled) for appid, look in looks.items()]
+        waits: list[_Wait] = []
+        tasks: dict[str, asyncio.Task[WaitState]] = {}
         async with asyncio.TaskGroup() as group:
-            tasks = {wait.appid: group.create_task(wait.until_over()) for wait in waits}
+            for appid, look in looks.items():
+                waits.append(wait := _Wait(self, connection, appid, look, throttled))
+                tasks[appid] = group.create_task(wait.until_over())
+                if len(waits) % _BEGUN_AT_ONCE == 0:  # every other trigger of this process waits meanwhile
+                    await asyncio.sleep(0)
         cause = next((wait.cause for wait in waits if wait.cause), "")
         return {appid: task.result() for appid, task in tasks.items()}, cause
 

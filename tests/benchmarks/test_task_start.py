@@ -1,6 +1,6 @@
 """CPU of a task from its fork to its end: each of a release, and an empty PythonOperator in the same DAGs folder.
 
-pytest -m benchmark tests/benchmarks/test_task_start.py -s
+WXA_BENCHMARK=full pytest -m benchmark tests/benchmarks/test_task_start.py -s
 
 The processes tell it themselves when they end, by a callback. Run alone, on a quiet machine; what counts is the ratio.
 """
@@ -17,13 +17,16 @@ import pytest
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
 from airflow_wxa.sandbox.server import serve
-from tests.benchmarks.test_fleets import FOLDER
+from tests.benchmarks.test_fleets import FOLDER, IS_FULL
 from tests.fleet.fleets import appid, fleet_connection, fleet_world
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.benchmark
+pytestmark = [
+    pytest.mark.benchmark,
+    pytest.mark.skipif(not IS_FULL, reason="two Airflows for minutes, on a quiet machine: WXA_BENCHMARK=full"),
+]
 
 ROUNDS = 3
 #: Whether the package is preloaded → most times the CPU of an empty task.
@@ -44,8 +47,14 @@ EMPTY = f"""{REPORT}
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG
 
+
+
+def nothing():
+    pass
+
+
 with DAG("empty", schedule=None, is_paused_upon_creation=False, default_args={{"on_success_callback": report}}):
-    PythonOperator(task_id="nothing", python_callable=bool)
+    PythonOperator(task_id="nothing", python_callable=nothing)
 """
 OURS = f"""{REPORT}
 

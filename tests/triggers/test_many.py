@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import time
@@ -228,3 +229,39 @@ def test_a_text_is_logged_once_and_another_one_is_logged_too() -> None:
     throttled.log(logging.INFO, "approved", "; next look at one")
     throttled.log(logging.INFO, "approved", "; next look at two")
     assert logged[2:] == ["approved; next look at one"]
+
+
+def test_ten_thousand_sheets_hold_no_other_trigger_up() -> None:
+    sheets = [{"appid": f"wx{number:016x}", "auditid": str(number)} for number in range(10_000)]
+    trigger = WxaAuditTrigger(sheets=sheets, wxa_conn_id="wxa_default", poll_seconds=1e6, end_time=time.time() + 3600)
+    longest = [0.0]
+
+    async def heartbeat() -> None:
+        while True:
+            before = time.thread_time()  # of CPU: whoever else is on this machine does not count
+            await asyncio.sleep(0)
+            longest[0] = max(longest[0], time.thread_time() - before)
+
+    async def begun() -> None:
+        async with shared_connection("wxa_default") as connection:
+            await connection.client()  # its look-up costs the same however many wait
+            gc.disable()  # a collection goes over all of Airflow's objects, whoever has allocated
+            beating = asyncio.create_task(heartbeat())
+            waiting = asyncio.create_task(anext(trigger.run()))  # type: ignore[arg-type]
+            for _ in range(300):
+                await asyncio.sleep(0.2)
+                if len(asyncio.all_tasks()) > 0.9 * len(sheets):
+                    break
+            else:
+                pytest.fail("they were not begun")
+            for _ in range(20):
+                await asyncio.sleep(0)
+            for each in (beating, waiting):
+                each.cancel()
+
+    try:
+        asyncio.run(begun())
+    finally:
+        gc.enable()
+    print(f"longest {longest[0] * 1000:.0f} ms of CPU")
+    assert longest[0] < 0.05
