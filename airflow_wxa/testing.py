@@ -112,10 +112,14 @@ def walk(
     :raises WxaSpecError: the DAG needs something that a walk does not have.
     """
     run = _Run(dag, dict(conf or {}), answers, answered_by, triggered_by)
-    at_sigterm = signal.getsignal(signal.SIGTERM)
+    holders: list[Any] = [dag, *dag.tasks]
+    params = [each.params.get_param(name) for each in holders for name in each.params]
+    before, at_sigterm = [(param, param.value) for param in params], signal.getsignal(signal.SIGTERM)
     try:
         run.go_on(mark_success)
     finally:
+        for param, value in before:
+            param.value = value  # a run's conf stays behind in them
         signal.signal(signal.SIGTERM, at_sigterm)  # Airflow's task runner sets its own
     return run.ended()
 
@@ -250,8 +254,9 @@ class _Run:
         is_question = getattr(said, "classpath", ".HITLTrigger").endswith(".HITLTrigger")
         try:
             event = self.answer(ti, said) if is_question else asyncio.run(_first_event(said))
-        except TimeoutError:
-            return {"next_method": "__fail__", "next_kwargs": {"error": "Trigger timeout"}}
+        except Exception as error:  # noqa: BLE001  (whatever breaks a trigger fails the task that waits)
+            why = "Trigger timeout" if isinstance(error, TimeoutError) else "Trigger failure"
+            return {"next_method": "__fail__", "next_kwargs": {"error": why, "traceback": [repr(error)]}}
         return {"next_method": said.next_method, "next_kwargs": {**(said.next_kwargs or {}), "event": serialize(event)}}
 
     def answer(self, _ti: Any, _said: Any) -> dict[str, Any]:

@@ -1,0 +1,155 @@
+"""What a walk does beside what ``test_whole_runs.py`` holds it to."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, BaseOperator, Connection, Param, TriggerRule, task
+from airflow.sdk.exceptions import ParamValidationError
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.testing import walk
+from tests.airflow_session import ROOT, load_release_dag
+from tests.dags.stepwise import PLAIN
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from airflow_wxa.sandbox import RunningSandbox
+
+
+class Sleeps(BaseTrigger):
+    """A trigger that tells something after a while, or breaks."""
+
+    def __init__(self, seconds: float, breaks: bool) -> None:
+        super().__init__()
+        self.seconds, self.breaks = seconds, breaks
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return f"{__name__}.Sleeps", {"seconds": self.seconds, "breaks": self.breaks}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        await asyncio.sleep(self.seconds)
+        if self.breaks:
+            raise ValueError("broken")
+        yield TriggerEvent({"slept": self.seconds})
+
+
+class Waits(BaseOperator):
+    """An operator that defers."""
+
+    def __init__(self, *, seconds: float, breaks: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seconds, self.breaks = seconds, breaks
+
+    def execute(self, context: Any) -> Any:  # noqa: ARG002  (Airflow's signature)
+        self.defer(
+            trigger=Sleeps(self.seconds, self.breaks),
+            method_name="execute_complete",
+            kwargs={"kept": "through the wait"},
+            timeout=timedelta(seconds=0.2),
+        )
+
+    def execute_complete(self, context: Any, event: dict[str, Any], kept: str) -> Any:  # noqa: ARG002
+        return {**event, "kept": kept}
+
+
+def test_a_deferred_task_goes_on_times_out_or_fails_with_its_trigger() -> None:
+    with DAG("walk_waits", schedule=None) as dag:
+        Waits(task_id="goes_on", seconds=0)
+        Waits(task_id="late", seconds=9)
+        Waits(task_id="broken", seconds=0, breaks=True)
+    run = walk(dag)
+    assert run.states == {"goes_on": "success", "late": "failed", "broken": "failed"}
+    assert run.xcoms["goes_on"] == {"slept": 0, "kept": "through the wait"}
+    assert "Trigger timeout" in str(run.errors["late"])
+    assert "Trigger failure" in str(run.errors["broken"])
+
+
+def approved() -> DAG:
+    with DAG("walk_asks", schedule=None) as dag:
+        ask = ApprovalOperator(task_id="ask", subject="Now?", body="**so**", response_timeout=timedelta(hours=1))
+        ApprovalOperator(task_id="ask_again", subject="Really?") << ask
+    return dag
+
+
+def test_questions_are_kept_and_answered_by_task() -> None:
+    run = walk(approved(), answers={"ask": "Approve", "ask_again": "Reject"}, answered_by="li")
+    assert (run.questions["ask"].subject, run.questions["ask"].body) == ("Now?", "**so**")
+    assert run.xcoms["ask"]["chosen_options"] == ["Approve"]
+    assert run.xcoms["ask_again"]["chosen_options"] == ["Reject"]
+    assert run.xcoms["ask"]["responded_by_user"]["id"] == "li"
+
+
+def test_an_answer_that_never_comes_is_a_time_that_runs_out() -> None:
+    run = walk(approved(), answers={})
+    assert run.states == {"ask": "failed", "ask_again": "upstream_failed"}
+    assert "timeout" in type(run.errors["ask"]).__name__.lower()
+
+
+def test_a_dag_keeps_its_defaults_and_a_conf_that_cannot_be_right_is_refused_before_the_first_task() -> None:
+    with DAG("walk_conf", schedule=None, params={"number": Param(1, type="integer")}) as dag:
+
+        @task
+        def number(params: Any) -> int:
+            return int(params["number"])
+
+        number()
+    assert [walk(dag, {"number": 2}).xcoms["number"], walk(dag).xcoms["number"]] == [2, 1]
+    with pytest.raises(ParamValidationError, match="number"):
+        walk(dag, {"number": "two"})
+    assert walk(dag).xcoms["number"] == 1
+
+
+def test_what_a_walk_does_not_have_is_named() -> None:
+    with DAG("walk_rule", schedule=None) as dag:
+        first = Waits(task_id="first", seconds=0)
+        first >> Waits(task_id="setup", seconds=0, trigger_rule=TriggerRule.ALL_SKIPPED)
+    with pytest.raises(WxaSpecError, match="setup has the trigger rule all_skipped"):
+        walk(dag)
+    with DAG("walk_other", schedule=None) as dag:
+        TriggerDagRunOperator(task_id="other", trigger_dag_id="another")
+    assert "other asks for TriggerDagRun" in str(walk(dag).errors["other"])
+
+
+def test_a_connection_that_is_not_in_the_environment_is_missing() -> None:
+    with DAG("walk_connection", schedule=None) as dag:
+
+        @task
+        def looked_up() -> str:
+            return str(Connection.get("no_such_connection").host)
+
+        looked_up()
+    assert "no_such_connection" in str(walk(dag).errors["looked_up"])
+
+
+def test_a_walk_leaves_the_process_as_it_was(wxa_default: RunningSandbox) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    dag = load_release_dag()
+    walk(dag, PLAIN)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert (PLAIN["approval"], dag.params["approval"]) == (False, True)
+    assert wxa_default.journal.count("/wxa/release") == 1
+
+
+def test_a_walk_needs_no_metadata_database(tmp_path: Any) -> None:
+    program = (
+        "from airflow.sdk import DAG, task\nfrom airflow_wxa.testing import walk\n"
+        "with DAG('alone', schedule=None) as dag: task(task_id='one')(lambda: 1)()\n"
+        "assert walk(dag).state == 'success'\n"
+    )
+    environment = {"AIRFLOW_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "airflow.db").exists()
