@@ -1,6 +1,7 @@
 """What is made of the code: the reference page of operators, sensors and hook, two tables, a JSON Schema.
 
-``python -m tests.reference`` writes all of it; a test holds the files to what would be written.
+``python -m tests.reference`` writes all of it; a test holds the files to what would be written. ``python -m
+tests.reference acts`` prints a table of the acts and their doors.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -283,6 +285,23 @@ def provider_info() -> str:
     return json.dumps(info, indent=2, ensure_ascii=False) + "\n"
 
 
+def acts_table() -> list[str]:
+    """Return a row for each act: its doors, the approval that asks about it, and what it may write to."""
+    fleet = "".join(path.read_text("utf-8") for path in (ROOT / "airflow_wxa/fleet").glob("*.py"))
+    dag = "".join(path.read_text("utf-8") for path in (ROOT / "airflow_wxa/dags").glob("*.py"))
+    methods = {act: name for name, each in _own(ReleaseSteps) if (act := getattr(each, "act", None))}
+    rows = ["| act | operator | hook method | in a fleet | in a DAG that ships | approval | writes |", "|---" * 7 + "|"]
+    for act, method in sorted(methods.items(), key=lambda each: each[0].__name__):
+        operator = getattr(operator_of(act), "__name__", "")
+        asks = "yes" if "approval_task_id" in inspect.signature(act).parameters else ""
+        in_fleet = "yes" if re.search(rf"\b{act.__name__}[.(]", fleet) else ""
+        in_dag = "yes" if operator and re.search(rf"\b{operator}\(", dag) else ""
+        rows.append(
+            f"| {act.__name__} | {operator} | {method} | {in_fleet} | {in_dag} | {asks} | {', '.join(act.writes)} |"
+        )
+    return rows
+
+
 def files() -> dict[Path, str]:
     """Return each file that is made of the code, and what it must hold."""
     release, cli = _REFERENCE / "release.md", _REFERENCE / "cli.md"
@@ -297,6 +316,8 @@ def files() -> dict[Path, str]:
     }
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.argv[1:] == ["acts"]:
+    sys.stdout.write("\n".join([*acts_table(), ""]))
+elif __name__ == "__main__":
     for path, text in files().items():
         path.write_text(text, "utf-8")
