@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_wxa import acts
+from airflow_wxa.errors import readable
 from airflow_wxa.hooks import files
 from airflow_wxa.hooks.doors import door
 from airflow_wxa.hooks.outlets import announce_release
@@ -86,7 +87,7 @@ class ReleaseSteps:
         if isinstance(outcome, dict):
             return outcome
         if words := outcome.in_words():
-            self.log.info(words)
+            self.log.info(readable(words))
         said: dict[str, Any] = outcome.to_json()
         if isinstance(act, acts.Release) and (context := running_context()):
             announce_release(context, said, user_version=act.version.user_version)

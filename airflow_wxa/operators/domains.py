@@ -11,7 +11,7 @@ from airflow_wxa.acts import SetWebviewDomain
 from airflow_wxa.acts.domains import ALL
 from airflow_wxa.api import values
 from airflow_wxa.api.webview_domain import parse_origins, warning_of_many
-from airflow_wxa.errors import WxaApiError, WxaStateError
+from airflow_wxa.errors import WxaApiError, WxaStateError, readable
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.mini_program import ActOperator, NotMapped
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
@@ -92,7 +92,7 @@ class WxaSetWebviewDomainOperator(_Configuring):
             raise
         if outcome.errcode:
             self._skip_on(context, outcome.to_json(), outcome.errmsg)
-        self.log.info(outcome.in_words())
+        self.log.info(readable(outcome.in_words()))
         return outcome
 
     def _skip_on(self, context: Context, outcome: Mapping[str, Any], said: object) -> None:
@@ -196,7 +196,7 @@ class WxaRegisterPlatformDomainOperator(TemplatedFields, BaseOperator):
             except WxaStateError as error:
                 hook.note_refusal(error, outcome.appid)
                 raise
-        self.log.info(registered.in_words())
+        self.log.info(readable(registered.in_words()))
         return registered.to_json()
 
 

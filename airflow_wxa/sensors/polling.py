@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, A
 
 from airflow_wxa.api import values
 from airflow_wxa.client.metrics import timing
+from airflow_wxa.errors import readable
 from airflow_wxa.hooks.screenshots import save_screenshots
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import WxaTrialQrcodeLink
@@ -94,7 +95,7 @@ class _PollingSensor(TemplatedFields, BaseSensorOperator):
 
     def finish(self, context: Context, outcome: Any) -> dict[str, Any]:
         """Act on a final outcome, and return it; raise what a release cannot go on with."""
-        self.log.info(self.in_words(outcome))
+        self.log.info(readable(self.in_words(outcome)))
         status: dict[str, Any] = outcome.to_json()
         return status
 
@@ -141,7 +142,9 @@ class _PollingSensor(TemplatedFields, BaseSensorOperator):
         if not self.poke(context):
             since, until = clock(self._end_time - self.timeout), clock(self._end_time)
             words = self.in_words(self._seen)
-            self.log.info("%s; waiting since %s, next look within %g s, until %s", words, since, interval, until)
+            self.log.info(
+                "%s; waiting since %s, next look within %g s, until %s", readable(words), since, interval, until
+            )
             self.defer(
                 trigger=self.trigger_class(
                     wxa_conn_id=self.wxa_conn_id,

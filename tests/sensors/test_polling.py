@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,8 @@ from airflow_wxa.operators import WxaCommitOperator, WxaSubmitAuditOperator
 from airflow_wxa.sandbox import AuditPlan, Fault
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
+from airflow_wxa.sensors.polling import _PollingSensor
+from airflow_wxa.steps.outcome import AuditOutcome
 from airflow_wxa.store.tables import outcome
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
 from tests.airflow_session import calls, run_dag
@@ -412,3 +415,12 @@ def test_the_poll_interval_is_the_option_unless_the_task_says_otherwise(monkeypa
     assert audit("1", poke_interval=3).poke_interval == 3
     monkeypatch.delenv("AIRFLOW__WXA__AUDIT_POLL_SECONDS")
     assert audit("1").poke_interval == 60.0
+
+
+def test_a_reviewers_words_steer_no_terminal_that_shows_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(_PollingSensor, "log", SimpleNamespace(info=said.append))
+    seen = AuditOutcome(outcome="delayed", appid=APPID, auditid="1", reason="name \x1b[2J\u202e")
+    sensor = WxaAuditSensor(task_id="wait", appid=APPID, auditid="1")
+    _PollingSensor.finish(sensor, {}, seen)  # type: ignore[arg-type]
+    assert "name \\u001b[2J\\u202e" in said[0]
