@@ -1,8 +1,8 @@
 """Acts of a rollback: look, go one version back, and prove it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
 
 from airflow_wxa.acts.act import Act, OfMiniProgram
 from airflow_wxa.acts.fields import Digits
@@ -29,17 +29,21 @@ def read_plan(value: Any) -> dict[str, Any]:
 class ListVersions(OfMiniProgram):
     """Read which version is online, which can come back, and the business domains; nothing is written.
 
-    Returns ``{"appid", "online", "target", "others", "effective", "own", "dropped"}``: what is online, the version
-    that would come back, further ones, and origins; ``null`` is what WeChat did not say.
+    Returns ``{"appid", "online", "target", "others", "effective", "own", "offline", "on_lost_domains"}``: what is
+    online, the version that would come back, further ones, origins, and what may go offline; ``null`` is what WeChat
+    did not say.
 
     :param app_version: digits, from WeChat's list of earlier versions; empty: one step back.
+    :param on_lost_domains: ``"stop"`` where domains may go offline that nobody asked off; ``"ask"``: a person is shown
+        them, and no others may go; ``"release"``: whatever goes.
     """
 
     app_version: Digits = ""
+    on_lost_domains: Literal["ask", "release", "stop"] = field(default="ask", kw_only=True)
 
     def step(self) -> Step[RollbackPlan]:
         """Read them."""
-        return plan_rollback(self.appid, self.app_version)
+        return plan_rollback(self.appid, self.app_version, on_lost_domains=self.on_lost_domains)
 
 
 @dataclass(frozen=True)

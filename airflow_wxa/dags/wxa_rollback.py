@@ -12,6 +12,7 @@ from airflow.sdk import DAG, Param
 
 from airflow_wxa.dags.given import Given
 from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, add_help, wxa_dag
+from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.operators import (
     WxaApproveRollbackOperator,
     WxaListVersionsOperator,
@@ -21,6 +22,8 @@ from airflow_wxa.operators import (
 from airflow_wxa.release.dag import param, release_params, rendered
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from airflow_wxa.dags.given import Overrides, Values
 
 
@@ -57,6 +60,7 @@ def rollback_dag(
             task_id="list_versions",
             appid=param("appid"),
             app_version=param("app_version"),
+            on_lost_domains=rendered(_on_lost_domains),
             wxa_conn_id=param("wxa_conn_id"),
             post_execute=SkipUnasked({"approve_rollback": APPROVAL}),
         )
@@ -81,6 +85,11 @@ def rollback_dag(
     return dag
 
 
+def _on_lost_domains(context: Context) -> str:
+    """Return what stops the look at the versions: with a question behind it, nothing does."""
+    return "ask" if is_approval_wanted(context) else str(context["params"]["on_lost_domains"])
+
+
 def _params() -> dict[str, Param]:
     """Return the form's params; all but ``app_version`` are those of a release."""
     of_release = release_params()
@@ -100,5 +109,6 @@ def _params() -> dict[str, Param]:
         ),
         "approvers": of_release["approvers"],
         "approver_must_differ": of_release["approver_must_differ"],
+        "on_lost_domains": of_release["on_lost_domains"],
         "wxa_conn_id": of_release["wxa_conn_id"],
     }

@@ -666,6 +666,7 @@ class WxaListVersionsOperator(BaseOperator):
         task_id: str,
         appid: Templated[str],
         app_version: Templated[str] = ...,
+        on_lost_domains: Word[Literal["ask", "release", "stop"]] = ...,
         wxa_conn_id: Templated[str] = ...,
         **task: Unpack[TaskArguments],
     ) -> None: ...
@@ -676,6 +677,7 @@ class WxaListVersionsOperator(BaseOperator):
         task_id: str,
         appid: Templated[str] = ...,
         app_version: Templated[str] = ...,
+        on_lost_domains: Word[Literal["ask", "release", "stop"]] = ...,
         wxa_conn_id: Templated[str] = ...,
         **task: Unpack[TaskArguments],
     ) -> OperatorPartial: ...

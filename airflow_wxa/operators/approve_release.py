@@ -114,7 +114,7 @@ class WxaApproveReleaseOperator(_AboutRelease):
             "triggered by": as_code(question["triggered_by"]) if question["triggered_by"] else "nobody by name",
         }
         subject = f"Release {question['user_version']} of {question['appid']}?"
-        return subject, "\n\n".join([_goes_offline(question[OFFLINE]), as_table(rows), _domain_diff(question)])
+        return subject, "\n\n".join([goes_offline_in_words(question[OFFLINE]), as_table(rows), _domain_diff(question)])
 
     def _name(self, component_appid: str) -> str:
         """Return the name that people know the Mini Program by; not every platform may ask for it both ways."""
@@ -130,7 +130,7 @@ class WxaApproveReleaseOperator(_AboutRelease):
             return ""
 
 
-def _goes_offline(offline: Mapping[str, Mapping[str, Sequence[str] | None]]) -> str:
+def goes_offline_in_words(offline: Mapping[str, Mapping[str, Sequence[str] | None]]) -> str:
     """Return what the release takes away, which stands first."""
     lost, unknown = offline["lost"], offline["lost"].get(WEBVIEW, ()) is None
     known = {kind: domains for kind, domains in lost.items() if domains}

@@ -98,7 +98,8 @@ class WxaSetWebviewDomainOperator(_Configuring):
     def _skip_on(self, context: Context, outcome: Mapping[str, Any], said: object) -> None:
         codes, errcode = self.skip_on_errcode, outcome["errcode"]
         if codes is not None and errcode in ({codes} if isinstance(codes, int) else codes):
-            context["ti"].xcom_push(key="return_value", value=dict(outcome))
+            if (ti := context.get("ti")) is not None:
+                ti.xcom_push(key="return_value", value=dict(outcome))
             raise AirflowSkipException(f"skip_on_errcode {errcode}: {said}")
 
 

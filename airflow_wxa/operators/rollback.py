@@ -10,7 +10,9 @@ from airflow_wxa.api import values
 from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table
+from airflow_wxa.operators.approve_release import goes_offline_in_words
 from airflow_wxa.steps import RollbackPlan, plan_rollback
+from airflow_wxa.steps.offline import OFFLINE
 from airflow_wxa.store.questions import Fact, Question, told
 
 if TYPE_CHECKING:
@@ -41,11 +43,12 @@ class WxaApproveRollbackOperator(WxaApprovalOperator):
         asked = RollbackPlan.from_json(self.plan)
         plan = WxaHook(self.wxa_conn_id).run(plan_rollback(self.appid, asked.target.app_version))
         shown = plan.to_json()
-        lists = {name: shown[name] for name in ("effective", "own", "dropped")}
+        lists = {name: shown[name] for name in ("effective", "own")}
         return {
             **told("WeChat: getversioninfo, revertcoderelease", named=True, **plan.named),
             **told("WeChat: revertcoderelease", others=shown["others"]),
-            **told("WeChat: get_effective_webviewdomain, setwebviewdomain, modify_wxa_jump_domain", **lists),
+            **told("WeChat: get_effective_webviewdomain, setwebviewdomain", **lists),
+            **told("WeChat: get_effective_webviewdomain, get_effective_domain", named=True, offline=shown["offline"]),
             **told("run", appid=self.appid),
         }
 
@@ -56,7 +59,14 @@ class WxaApproveRollbackOperator(WxaApprovalOperator):
         name = target["user_version"] or target["app_version"]
         return (
             f"Roll {question['appid']} back to {name}?",
-            "\n\n".join([_versions(question, online, target), _domains(question), _no_way_back(name)]),
+            "\n\n".join(
+                [
+                    goes_offline_in_words(question[OFFLINE]),
+                    _versions(question, online, target),
+                    _domains(question),
+                    _no_way_back(name),
+                ]
+            ),
         )
 
 
@@ -87,11 +97,10 @@ def _domains(question: Question) -> str:
     lines = [
         "### Business domains (业务域名)",
         "",
-        "No page of WeChat's says what a rollback does to them; `verify_rollback` fails if one is lost.",
+        "No page of WeChat's says what a rollback does to them; `verify_rollback` fails if one not named is lost.",
         "",
         f"- effective now: {_list(effective)}",
         f"- configured, effective only after a release: {_list(pending if own is not None else None)}",
-        f"- configured, but not on the platform's list, so the next release drops them: {_list(question['dropped'])}",
     ]
     return "\n".join(lines)
 

@@ -120,7 +120,7 @@ def configure_domains(
     if lags(after):
         raise still_lagging("setwebviewdomain", "setwebviewdomain", appid, in_order(after))
     if after is not None:
-        _check_done(appid, action, remaining(action, wanted, after, platform), after)
+        _check_done(appid, action, remaining(action, wanted, after, platform), after, reply.errcode)
     known = before is not None and after is not None
     outcome = DomainOutcome(
         "unchanged" if reply.errcode else "configured",
@@ -509,12 +509,15 @@ def _shown_list(entries: frozenset[str] | None) -> str:
     return "unknown" if entries is None else ", ".join(sorted(entries)) or "none"
 
 
-def _check_done(appid: str, action: Action, left: list[str], after: frozenset[str]) -> None:
+def _check_done(appid: str, action: Action, left: list[str], after: frozenset[str], errcode: int) -> None:
     if left:
+        said = "was accepted" if errcode == 0 else f"changed nothing (errcode {errcode})"
         raise WxaStateError(
-            "setwebviewdomain was accepted, but the list read back is not what was wanted",
+            f"setwebviewdomain {said}, but the list read back is not what was wanted",
             values={"action": action or "left out", "differs by": left, "list": sorted(after)},
-            why="WeChat did not apply the whole change, or somebody else changed the list in between",
+            why="WeChat did not apply the whole change, or somebody else changed the list in between"
+            if errcode == 0
+            else "WeChat says that there is nothing to change, although its own list differs from what was asked for",
             next_step="read the list with action get, then run the step again",
             **_ENDPOINT.named(appid),
         )

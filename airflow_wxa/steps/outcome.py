@@ -458,7 +458,8 @@ class RollbackPlan(_Outcome):
 
     :param others: further versions that could come back.
     :param effective: origins, sorted; ``None`` when they could not be read; likewise ``own``.
-    :param dropped: of ``own``, those that the platform's list does not cover; ``None`` when it could not be read.
+    :param offline: what may go offline, by the formula of a release: ``{"lost", "asked", "not_proven"}``, by kind.
+    :param on_lost_domains: ``ask``: what is listed may go; ``release``: whatever goes; ``stop``: nothing may.
     """
 
     appid: str
@@ -467,7 +468,8 @@ class RollbackPlan(_Outcome):
     others: tuple[EarlierVersion, ...] = ()
     effective: tuple[str, ...] | None = None
     own: tuple[str, ...] | None = None
-    dropped: tuple[str, ...] | None = None
+    offline: Mapping[str, Any] = field(default_factory=dict)
+    on_lost_domains: str = "ask"
 
     @property
     def named(self) -> dict[str, Any]:

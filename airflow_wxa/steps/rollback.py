@@ -7,17 +7,18 @@ is online before it sends anything.
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import VERSION_NOT_REVERTIBLE, error_for
 from airflow_wxa.api.rollback import get_history_version, read_earlier_versions, revertcoderelease
-from airflow_wxa.api.webview_domain import is_permitted
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaSpecError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.approval import approved
 from airflow_wxa.steps.budgets import changes_left
-from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
+from airflow_wxa.steps.domains import read_effective_domains, read_own_domains
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
+from airflow_wxa.steps.offline import ALLOWS_NOTHING, WEBVIEW, Online
+from airflow_wxa.steps.online import going_offline, read_online, refuse_losses
 from airflow_wxa.steps.outcome import RollbackOutcome, RollbackPlan, in_order
 from airflow_wxa.steps.remote_state import if_known, read_versions
 
@@ -32,13 +33,17 @@ if TYPE_CHECKING:
 _ENDPOINT: Final = CATALOGUE["revertcoderelease"]
 
 
-def plan_rollback(appid: str, app_version: str = "") -> Step[RollbackPlan]:
-    """Read what is online, what can come back, and the business domains; nothing is written.
+def plan_rollback(
+    appid: str, app_version: str = "", *, on_lost_domains: Literal["ask", "release", "stop"] = "ask"
+) -> Step[RollbackPlan]:
+    """Read what is online, what can come back, and which domains may go offline; nothing is written.
 
     :param app_version: digits, from WeChat's list; ``""``: the newest that is not online, one step back.
+    :param on_lost_domains: ``stop`` where domains may go offline that nobody asked off; ``ask``: a person is shown
+        them; ``release``: they may go.
     :raises WxaSpecError: the list does not have this version; or none is named, and WeChat does not tell whether one of
         the same name as what is online is that, or an earlier one.
-    :raises WxaStateError: nothing can be rolled back to: 87012.
+    :raises WxaStateError: nothing can be rolled back to: 87012; or domains may go offline, and that stops it.
     """
     online = (yield from read_versions(appid)).online
     listed = read_earlier_versions((yield get_history_version(appid)))
@@ -59,16 +64,19 @@ def plan_rollback(appid: str, app_version: str = "") -> Step[RollbackPlan]:
             **_ENDPOINT.named(appid),
         )
     own = yield from if_known(read_own_domains(appid))
-    hosts = yield from if_known(read_platform_hosts())
-    known = own is not None and hosts is not None
+    now = (yield from if_known(read_online(appid))) or Online()
+    past = (yield from recall(appid, past=True)).past
+    offline, _ = yield from going_offline(appid, now, past, changed={"api": {WEBVIEW: own}})
+    refuse_losses(_ENDPOINT.name, appid, offline, ALLOWS_NOTHING if on_lost_domains == "stop" else None)
     return RollbackPlan(
         appid,
         online,
         target,
         others=tuple(each for each in earlier if each is not target),
-        effective=in_order((yield from if_known(read_effective_domains(appid)))),
+        effective=in_order(now.effective.get(WEBVIEW)),
         own=in_order(own),
-        dropped=in_order({each for each in own or () if not is_permitted(each, hosts or ())}) if known else None,
+        offline=offline.to_json(),
+        on_lost_domains=on_lost_domains,
     )
 
 
@@ -129,8 +137,10 @@ def verify_rollback(plan: RollbackPlan) -> Step[RollbackOutcome]:
             raise still_lagging("verify_rollback", _ENDPOINT.name, plan.appid, _noted(online))
         raise _not_back("verify_rollback", plan, online)
     outcome = yield from _outcome("rolled_back", plan, online)
-    lost = sorted(set(plan.effective or ()) - set(outcome.effective or plan.effective or ()))
-    if lost:
+    listed = plan.offline.get("lost", {}).get(WEBVIEW) or () if plan.on_lost_domains == "ask" else ()
+    gone = set(plan.effective or ()) - set(plan.effective or () if outcome.effective is None else outcome.effective)
+    lost = sorted(gone - set(listed) - set(plan.offline.get("asked", {}).get(WEBVIEW, ())))
+    if lost and plan.on_lost_domains != "release":
         raise WxaStateError(
             "verify_rollback failed: the version is back, but business domains that were effective are not any more",
             values={"lost": ", ".join(lost), "effective": ", ".join(outcome.effective or ()) or "none"},

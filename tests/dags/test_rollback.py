@@ -109,7 +109,7 @@ def test_a_version_that_is_not_listed_is_refused_with_those_that_are(wxa_default
 def test_a_lost_domain_is_named(wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     dag = rollback_dag()
     account = wxa_default.world.mini_program(APPID)
-    account.effective_webviewdomain = ["https://m.example.com"]
+    account.third_webviewdomain = account.effective_webviewdomain = ["https://m.example.com"]
 
     def lose(context: Any) -> None:
         account.effective_webviewdomain = ["https://other.example.com"]
@@ -117,6 +117,28 @@ def test_a_lost_domain_is_named(wxa_default: RunningSandbox, monkeypatch: pytest
     monkeypatch.setattr(dag.get_task("verify_rollback"), "_pre_execute_hook", lose)
     run = run_dag(dag, appid=APPID, approval=False)
     assert "https://m.example.com" in str(run.errors["verify_rollback"])
+
+
+OWN = "https://h5.merchant.example"
+
+
+def test_what_may_go_offline_stops_it_before_anything_is_sent(wxa_default: RunningSandbox, moves: Moves) -> None:
+    account = wxa_default.world.mini_program(APPID)
+    account.mp_webviewdomain = account.effective_webviewdomain = [OWN]
+    run = rolled_back()
+    assert (run.states["list_versions"], moves.asked) == ("failed", [])
+    assert f"goes offline {OWN}" in str(run.errors["list_versions"])
+
+
+@pytest.mark.parametrize("how", [{"on_lost_domains": "release"}, {"choice": "Approve"}])
+def test_what_somebody_said_yes_to_may_go(
+    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch, how: dict[str, Any]
+) -> None:
+    account = wxa_default.world.mini_program(APPID)
+    account.mp_webviewdomain = account.effective_webviewdomain = [OWN]
+    run = rolled_back(**how)
+    assert run.state == "success", run.errors
+    assert run.xcoms["list_versions"]["offline"]["lost"] == {"webviewdomain": [OWN]}
 
 
 def test_the_question_shows_what_goes_what_comes_back_and_the_domains(wxa_default: RunningSandbox) -> None:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 AROUND: dict[str, Any] = {
     "setwebviewdomain": [{"webviewdomain": []}],
-    "modify_wxa_jump_domain": [{}],
     "get_effective_webviewdomain": [{}],
 }
 
