@@ -71,3 +71,10 @@ def test_the_code_cites_no_file_that_the_wheel_lacks() -> None:
 
 def test_every_page_has_a_name_of_its_own() -> None:
     assert len(pages()) == len(PAGES) - 1  # all but the README
+
+
+def test_every_topology_that_was_tried_is_a_row_of_the_suite() -> None:
+    rows = re.findall(r"^\| (?!topology|---)(.+?) \|", page("docs/reference/topologies.md"), re.MULTILINE)
+    suite = page("tests/real_airflow/test_topologies.py")
+    assert [row for row in rows if f'"{row}": ' not in suite] == []
+    assert len(rows) == 11
