@@ -33,7 +33,6 @@ class CheckAccount(OfMiniProgram):
     guide_is_given: Flag = field(default=False, kw_only=True)
 
     def step(self) -> Step[AccountOutcome]:
-        """Look."""
         return check_account(self.appid, guide_is_given=self.guide_is_given)
 
 
@@ -49,7 +48,6 @@ class GetPrivacySetting(OfMiniProgram):
     privacy_ver: Whole = 2
 
     def step(self) -> Step[dict[str, Any]]:
-        """Read it."""
         return read_privacy_setting(self.appid, self.privacy_ver)
 
 
@@ -69,7 +67,6 @@ class SetPrivacySetting(OfMiniProgram):
     writes = ("setprivacysetting",)
 
     def step(self) -> Step[PrivacySettingOutcome]:
-        """Write it."""
         return set_privacy_setting(self.appid, self.privacy_setting)
 
 
@@ -95,7 +92,6 @@ class ApplyPrivacyInterface(OfMiniProgram):
     writes = ("apply_privacy_interface",)
 
     def step(self) -> Step[dict[str, Any]]:
-        """Apply."""
         lists = {"url_list": self.url_list, "pic_list": self.pic_list, "video_list": self.video_list}
         given = {name: list(each) for name, each in lists.items() if each}
         return apply_for_privacy_interface(self.appid, {"api_name": self.api_name, "content": self.content, **given})

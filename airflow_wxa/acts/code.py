@@ -56,7 +56,6 @@ class Commit(OfMiniProgram):
     writes = ("commit", "undocodeaudit")
 
     def step(self) -> Step[CommitOutcome]:
-        """Upload it."""
         version = CodeVersion.of(self.appid, self.template_id, self.user_version, self.ext_json)
         user_desc = self.user_desc or version.user_version
         return commit_code(version, user_desc, withdraw_foreign_audit=self.withdraw_foreign_audit)
@@ -140,7 +139,6 @@ class SubmitAudit(OfUploaded):
         )
 
     def step(self) -> Step[SubmitOutcome]:
-        """Submit it."""
         return submit_version(self.version, self.submission)
 
 
@@ -158,7 +156,6 @@ class AuditStatus(OfMiniProgram):
     auditid: Digits
 
     def step(self) -> Step[AuditOutcome]:
-        """Look."""
         return audit_status(self.appid, self.auditid)
 
 
@@ -179,7 +176,6 @@ class UndoAudit(OfMiniProgram):
     writes = ("undocodeaudit",)
 
     def step(self) -> Step[WithdrawOutcome]:
-        """Take it back."""
         return withdraw_audit(self.appid, self.auditid)
 
 
@@ -218,7 +214,6 @@ class VerifyRelease(OfPublished):
     released_at: Whole = 0
 
     def step(self) -> Step[ReleaseOutcome]:
-        """Prove it."""
         proof = verify_release(self.version, self.wanted, individual=self.individual, released_at=self.released_at)
         servers = parse_server_domains(self.server_domains)
         outcome = yield from proof

@@ -54,7 +54,6 @@ class SetWebviewDomain(OfMiniProgram):
     writes = ("setwebviewdomain",)
 
     def step(self) -> Step[DomainOutcome]:
-        """Configure them."""
         wanted = parse_origins(self.webviewdomain)
         allowed = None if self.on_lost_domains == "release" else ALLOWS_NOTHING
         return configure_domains(self.appid, self.action, wanted, allowed=allowed)
@@ -79,7 +78,6 @@ class ModifyPlatformDomain(OfPlatform):
     writes = ("modify_wxa_jump_domain",)
 
     def step(self) -> Step[PlatformOutcome]:
-        """Change it."""
         return modify_platform_domains(self.action, self.hosts)
 
 
@@ -102,7 +100,6 @@ class ModifyPlatformServerDomain(OfPlatform):
     writes = ("modify_wxa_server_domain",)
 
     def step(self) -> Step[PlatformOutcome]:
-        """Change it."""
         return modify_platform_server_domains(self.action, self.hosts)
 
 
@@ -128,7 +125,6 @@ class ModifyServerDomain(OfMiniProgram):
     writes = ("modify_domain", "modify_domain_directly")
 
     def step(self) -> Step[DomainListsOutcome]:
-        """Configure them."""
         wanted = parse_server_domains(self.server_domains)
         return configure_server_domains(self.appid, self.action, wanted, direct=self.direct)
 
@@ -152,7 +148,6 @@ class SetWebviewDomainDirectly(OfMiniProgram):
     writes = ("setwebviewdomain_directly",)
 
     def step(self) -> Step[DomainListsOutcome]:
-        """Configure them."""
         return configure_webview_domains_directly(self.appid, self.action, parse_origins(self.webviewdomain))
 
 
@@ -165,6 +160,5 @@ class EffectiveServerDomains(OfMiniProgram):
     """
 
     def step(self) -> Step[dict[str, Any]]:
-        """Read them."""
         told = yield from read_effective_server_domains(self.appid)
         return {name: {kind: sorted(domains) for kind, domains in lists.items()} for name, lists in told.items()}

@@ -16,7 +16,6 @@ class _Plain(Act):
         cls.writes = (endpoint,)
 
     def step(self) -> Step[dict[str, Any]]:
-        """Send it."""
         body = {each.name: getattr(self, each.name) for each in fields(self)}
         return plain_call(self.writes[0], body.pop("appid", None), body)
 

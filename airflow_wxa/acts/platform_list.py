@@ -32,7 +32,6 @@ class ChangePlatformDomain(ModifyPlatformDomain):
         return {"action": self.action, "hosts": checked_hosts(self.action, self.hosts)}
 
     def step(self) -> Step[PlatformOutcome]:
-        """Change what was approved."""
         named = self.named
         approval = Approved(self.approval_task_id, THE_PLATFORM, named)
         return modify_platform_domains(self.action, named["hosts"], approval=approval)

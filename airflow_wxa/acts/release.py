@@ -90,7 +90,6 @@ class Release(Publish):
     writes = ("release",)
 
     def step(self) -> Step[ReleaseOutcome]:
-        """Publish it."""
         return release_version(
             self.version, self.wanted, noted_auditid=self.auditid, approval=self.approval, allowed=self.allowed
         )
@@ -116,7 +115,6 @@ class GrayRelease(Publish):
     writes = ("grayrelease",)
 
     def step(self) -> Step[GrayOutcome]:
-        """Raise it."""
         return gray_release(
             self.version,
             self.gray_percentage,
@@ -142,5 +140,4 @@ class RevertGrayRelease(OfMiniProgram):
     writes = ("revertgrayrelease",)
 
     def step(self) -> Step[GrayOutcome]:
-        """Take it back."""
         return revert_gray_release(self.appid)

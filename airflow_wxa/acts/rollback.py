@@ -42,7 +42,6 @@ class ListVersions(OfMiniProgram):
     on_lost_domains: Literal["ask", "release", "stop"] = field(default="ask", kw_only=True)
 
     def step(self) -> Step[RollbackPlan]:
-        """Read them."""
         return plan_rollback(self.appid, self.app_version, on_lost_domains=self.on_lost_domains)
 
 
@@ -79,7 +78,6 @@ class RollBack(_OfPlan):
     writes = ("revertcoderelease",)
 
     def step(self) -> Step[RollbackOutcome]:
-        """Look once more, then roll back."""
         plan = RollbackPlan.from_json(self.plan)
         return roll_back(plan, Approved(self.approval_task_id, plan.appid, plan.named))
 
@@ -92,5 +90,4 @@ class VerifyRollback(_OfPlan):
     """
 
     def step(self) -> Step[RollbackOutcome]:
-        """Prove it."""
         return verify_rollback(RollbackPlan.from_json(self.plan))

@@ -27,5 +27,4 @@ class AddToTemplate(OfPlatform):
     writes = ("addtotemplate",)
 
     def step(self) -> Step[TemplateOutcome]:
-        """Make it."""
         return add_to_template(self.user_version, self.user_desc, template_type=self.template_type)

@@ -26,7 +26,6 @@ class TrialQrcode(OfMiniProgram):
     path: Text = ""
 
     def step(self) -> Step[TrialQrcodeOutcome]:
-        """Read and save it."""
         read = yield from trial_qrcode(self.appid, self.path)
         name = f"trial-{hashlib.sha256(self.path.encode()).hexdigest()[:12]}" if self.path else "trial"
         return replace(read, file=save_picture(self.appid, name, read.image))
@@ -45,7 +44,6 @@ class UploadMedia(OfMiniProgram):
     writes = ("uploadmedia",)
 
     def step(self) -> Step[dict[str, Any]]:
-        """Upload it."""
         return upload_media(self.appid, read_media(self.file))
 
 
@@ -63,7 +61,6 @@ class WebviewDomainConfirmfile(OfMiniProgram):
     directory: str
 
     def step(self) -> Step[dict[str, str]]:
-        """Read the file and write it."""
         answer = (yield get_webviewdomain_confirmfile(self.appid)).answer
         if not answer.get("file_name"):
             raise WxaStateError(
