@@ -13,6 +13,7 @@ import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import distributions
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -179,6 +180,11 @@ class BelowAPath(ThrowawayAirflow):
         return f"http://{LOOPBACK}:{self.port}/team-a"
 
 
+@pytest.mark.skipif(
+    not {"apache-airflow-providers-openlineage", "opentelemetry-exporter-otlp-proto-http"}
+    <= {each.name for each in distributions()},
+    reason="needs the extra topologies",
+)
 def test_what_a_platform_adds(tmp_path: Path, wxa_sandbox: RunningSandbox) -> None:
     place = tmp_path / "platform"
     for folder in ("xcom", "told"):
