@@ -127,7 +127,8 @@ def test_a_plan_says_what_would_be_done_and_why_and_writes_nothing(
     assert "2 Mini Programs: " in ended.err
     assert "submissions needed: 1" in ended.err
     assert "audit quota: 100 left this month, 0 of them kept back\n" in ended.err
-    read = {"getversioninfo", "get_latest_auditstatus", "setwebviewdomain", "queryquota"}
+    online = {"get_effective_webviewdomain", "get_effective_domain"}
+    read = {"getversioninfo", "get_latest_auditstatus", "setwebviewdomain", "queryquota"} | online
     calls = [each for each in set_up.running.journal if each.path.startswith("/wxa/")]
     assert {each.path.rpartition("/")[2] for each in calls} == read
     assert {each.body["action"] for each in calls if each.path.endswith("setwebviewdomain")} == {"get"}
