@@ -40,6 +40,7 @@ ENDPOINTS: Final = (
     "get_auditstatus",
     "release",
     "get_effective_webviewdomain",
+    "get_effective_domain",
 )
 
 
