@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real_airflow
 
 PATIENCE_SECONDS: Final = 240
+READING_SECONDS: Final = 5
 EARLIER: Final = "Airflow shows the earlier question: trigger a new run of this version"
 OURS, ROLLBACK, PLATFORM, FLEET = "our_release", "wxa_rollback", "wxa_platform_domains", "wxa_fleet_release"
 #: DAG → the task that asks, the task that acts, and the operator that asks.
@@ -161,6 +162,11 @@ class Asked:
         return " ".join(self.here.api.error_text(self.dag_id, self.run_id, self.task(task_id)).split())
 
     def answer(self, choice: str) -> None:
+        """Answer as a person does, who has read it.
+
+        An answer within the second comes before the scheduler has heard that the process ended, which fails the task.
+        """
+        time.sleep(READING_SECONDS)
         path = f"{self.place}/taskInstances/{TASKS[self.dag_id][0]}/-1/hitlDetails"
         self.here.send("PATCH", path, {"chosen_options": [choice], "params_input": {}})
 
