@@ -101,4 +101,4 @@ def process(url: str, store_url: str, kept: str, moment: Moment, at: int) -> Non
         recorder = Recorder(lambda: Ledger(store_url), COMPONENT_APPID, TaskRef("wxa_rollback", "manual__1", "list"))
         with MortalClient(url, recorder, mortal) as client:
             xcom.write_text(json.dumps(planned(client).to_json()), "utf-8")
-    carried(RollbackPlan.from_json(json.loads(xcom.read_text("utf-8"))), store_url, mortal, url)
+    carried(RollbackPlan.from_json(json.loads(xcom.read_text("utf-8"))), store_url, mortal, url, xcom.stem)

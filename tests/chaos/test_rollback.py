@@ -97,10 +97,12 @@ def test_two_runs_at_once_move_back_one_version(
         with MortalClient(wxa_sandbox.url, None, Mortal(moment, NEVER)) as client:  # type: ignore[arg-type]
             plan = planned(client)  # both looked, and both were approved
 
-        def other(plan: object = plan) -> None:
-            ends.append(_end(lambda: carried(plan, store_url, Mortal("before", NEVER), wxa_sandbox.url, "other")))  # type: ignore[arg-type]
+        of_place = f"{moment} {at}"  # runs of their own: what WeChat took of an earlier place is no lag here
 
-        ends.append(_end(lambda: carried(plan, store_url, Interruption(moment, at, other), wxa_sandbox.url)))  # noqa: B023
+        def other(plan: object = plan, run_id: str = f"other {of_place}") -> None:
+            ends.append(_end(lambda: carried(plan, store_url, Mortal("before", NEVER), wxa_sandbox.url, run_id)))  # type: ignore[arg-type]
+
+        ends.append(_end(lambda: carried(plan, store_url, Interruption(moment, at, other), wxa_sandbox.url, of_place)))  # noqa: B023
         assert moves.to == ["2"], (moment, at)
         online = wxa_sandbox.world.mini_program(APPID).release_info
         assert online
