@@ -44,6 +44,7 @@ class SetWebviewDomain(OfMiniProgram):
     :param webviewdomain: origins such as ``https://m.example.com``; needed by add, delete and set.
     :param on_lost_domains: ``"stop"`` when the next release would take domains offline that are effective now and that
         nobody asked off, or ``"release"``: the outcome says which.
+    :param domain_mode: ``"direct"``: the list of :class:`WxaSetWebviewDomainDirectlyOperator`, past the platform's.
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyjumpdomain
     """
@@ -51,12 +52,14 @@ class SetWebviewDomain(OfMiniProgram):
     action: Annotated[Action, _action]
     webviewdomain: Texts = ()
     on_lost_domains: Literal["release", "stop"] = field(default="release", kw_only=True)
-    writes = ("setwebviewdomain",)
+    domain_mode: Literal["platform", "direct"] = field(default="platform", kw_only=True)
+    writes = ("setwebviewdomain", "setwebviewdomain_directly")
 
     def step(self) -> Step[DomainOutcome]:
         wanted = parse_origins(self.webviewdomain)
         allowed = None if self.on_lost_domains == "release" else ALLOWS_NOTHING
-        return configure_domains(self.appid, self.action, wanted, allowed=allowed)
+        direct = self.domain_mode == "direct"
+        return configure_domains(self.appid, self.action, wanted, allowed=allowed, direct=direct)
 
 
 @dataclass(frozen=True)

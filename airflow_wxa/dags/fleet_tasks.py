@@ -139,7 +139,7 @@ def _list_is_empty(context: Context, run: FleetRun) -> bool:
     That is the first that writes domains and is not refused for a reason of its own.
     """
     known = open_fleets().apps(run.key, fleet_app.c.outcome.is_(None), fleet_app.c.individual == 0)
-    writing = (spec for app in known if (spec := spec_of(run, app)).action != "get")
+    writing = (spec for app in known if (spec := spec_of(run, app)).action != "get" and not spec.is_direct)
     first = next(writing, None)
     if first is None:
         return False
@@ -190,7 +190,8 @@ def _hosts(run: FleetRun) -> list[str]:
     if hosts := _platform(run).get("platform_domains"):
         return list(hosts)
     specs = (spec_of(run, app) for app in open_fleets().apps(run.key))
-    return sorted({host for spec in specs if spec.action in {"add", "set"} for host in spec.platform_hosts})
+    adding = (spec for spec in specs if spec.action in {"add", "set"} and not spec.is_direct)
+    return sorted({host for spec in adding for host in spec.platform_hosts})
 
 
 def _platform(run: FleetRun) -> Mapping[str, Any]:

@@ -34,6 +34,7 @@ def webview_domain_gate(  # noqa: PLR0913  (what a release decides about its dom
     on_platform_list_empty: Any = "stop",
     on_individual: Any = "release_without_domains",
     on_lost_domains: Any = "stop",
+    domain_mode: Any = "platform",
     wxa_conn_id: Any = "wxa_default",
     platform_conn_id: Any = None,
     then: Task | Sequence[Task] | None = None,
@@ -53,6 +54,7 @@ def webview_domain_gate(  # noqa: PLR0913  (what a release decides about its dom
     :param on_lost_domains: ``"stop"`` when the next release would take effective domains offline that nobody asked off,
         or ``"release"``: say which. The gate cannot know of an approval behind it: with one, ``"release"`` here, and
         the question decides.
+    :param domain_mode: ``"platform"``, or ``"direct"``: past the platform's list, so 89020 does not come.
     :param platform_conn_id: Connection with a platform token; ``None``: ``wxa_conn_id``.
     :param then: the task or tasks that the roads lead to, TaskFlow's too; their trigger rule becomes
         ``none_failed_min_one_success``. ``None``: a task ``domains_ready``, which returns the domain outcome.
@@ -70,6 +72,7 @@ def webview_domain_gate(  # noqa: PLR0913  (what a release decides about its dom
             "action": action,
             "webviewdomain": webviewdomain,
             "on_lost_domains": on_lost_domains,
+            "domain_mode": domain_mode,
             "wxa_conn_id": wxa_conn_id,
             "configured": [each.task_id for each in behind],
         }

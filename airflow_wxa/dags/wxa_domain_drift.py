@@ -35,12 +35,13 @@ if TYPE_CHECKING:
     from airflow_wxa.dags.given import Overrides, Values
     from airflow_wxa.steps.outcome import DriftOutcome
 
-    Wanted = tuple[tuple[WebviewDomain, ...], bool]
+    Wanted = tuple[tuple[WebviewDomain, ...], bool, bool]
 
 log = logging.getLogger(__name__)
 
 _TOGETHER: Final = 16
 _SHOWN: Final = 200
+_UNTOLD: Final[Wanted] = ((), False, False)  # where nobody says what is wanted
 _COLUMNS: Final = ("appid", "outcome", *FINDINGS, "what")
 
 
@@ -145,19 +146,19 @@ def report_drift(differing: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _wanted(params: Mapping[str, Any], hook: WxaHook) -> dict[str, Wanted]:
-    """Return whom to look at, and which domains are wanted there; whether these and no others."""
+    """Return whom to look at, and which domains are wanted there; whether these and no others, and in direct mode."""
     read = hook.read()
     sources = ManifestSources(read.component_appid, fixed=read.only_appids)
     if params["appids"]:
-        return dict.fromkeys(params["appids"], ((), False))
+        return dict.fromkeys(params["appids"], _UNTOLD)
     if not params["manifest"].strip():
-        return dict.fromkeys(sources.authorised(), ((), False))
+        return dict.fromkeys(sources.authorised(), _UNTOLD)
     manifest = read_manifest(params["manifest"], sources)
     wanted = {}
     for app in manifest.apps:
         spec = ReleaseSpec.from_params({**manifest.common["release"], **app.given, "appid": app.appid})
         is_whole = spec.action == "set"
-        wanted[app.appid] = (spec.wanted if is_whole or spec.action == "add" else (), is_whole)
+        wanted[app.appid] = (spec.wanted if is_whole or spec.action == "add" else (), is_whole, spec.is_direct)
     return wanted
 
 
@@ -167,7 +168,8 @@ async def _compared(hook: WxaHook, wanted: Mapping[str, Wanted], hosts: frozense
 
         async def compared(appid: str) -> DriftOutcome:
             async with limit:
-                return await client.run(domain_drift(appid, *wanted[appid], hosts))
+                domains, is_whole, is_direct = wanted[appid]
+                return await client.run(domain_drift(appid, domains, is_whole, hosts, direct=is_direct))
 
         return list(await asyncio.gather(*map(compared, wanted)))
 

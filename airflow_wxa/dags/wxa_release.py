@@ -89,6 +89,7 @@ def release_dag(
             on_platform_list_empty=param("on_platform_list_empty"),
             on_individual=param("on_individual"),
             on_lost_domains=rendered(on_lost_domains),
+            domain_mode=param("domain_mode"),
             platform_conn_id=rendered(platform_conn_id),
             then=commit_code,
             group_id=None,

@@ -28,6 +28,7 @@ _PARAMS: Final = (
     "on_platform_list_empty",
     "platform_domains",
     "on_individual",
+    "domain_mode",
     "wxa_conn_id",
     "platform_conn_id",
 )
@@ -67,6 +68,7 @@ def webview_domains_dag(
             platform_domains=param("platform_domains"),
             on_platform_list_empty=rendered(partial(_checked, "on_platform_list_empty")),
             on_individual=param("on_individual"),
+            domain_mode=param("domain_mode"),
             on_lost_domains="release",  # nothing is published here: what would be lost is said
             wxa_conn_id=param("wxa_conn_id"),
             platform_conn_id=rendered(platform_conn_id),

@@ -271,6 +271,7 @@ class _ManifestReader:
         asked |= {**self._fixed, "appid": appid}
         # What the platform's list gets is what these need; others do not come to it.
         adds = asked.get("domain_action", FIELDS["domain_action"].default) in ("add", "set")
+        adds = adds and asked.get("domain_mode") != "direct"
         self._adds = self._adds or adds
         for problem in read_release({**(self._platform if adds else {}), **asked})[1]:
             name = re.split(r"[ .:]", problem, maxsplit=1)[0]

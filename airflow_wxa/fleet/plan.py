@@ -134,7 +134,7 @@ def _offline(spec: ReleaseSpec, plan: AppPlan, own: frozenset[str] | None) -> St
     put_on, off = frozenset(plan.add), frozenset(plan.remove)
     asked_off = ((accepted.past.asked_off.get(WEBVIEW) or frozenset()) | off) - put_on
     past = replace(accepted.past, asked_off={**accepted.past.asked_off, WEBVIEW: asked_off})
-    changed = {"api": {WEBVIEW: None if own is None else (own | put_on) - off}}
+    changed = {"direct" if spec.is_direct else "api": {WEBVIEW: None if own is None else (own | put_on) - off}}
     online = yield from read_online(spec.version.appid)
     offline, _ = yield from going_offline(spec.version.appid, online, past, changed=changed)
     return offline
@@ -143,7 +143,7 @@ def _offline(spec: ReleaseSpec, plan: AppPlan, own: frozenset[str] | None) -> St
 def _own_domains(spec: ReleaseSpec) -> Step[tuple[frozenset[str] | None, WxaApiError | None]]:
     """Return the own list if it can be read, and the error of an individual's Mini Program if it is one."""
     try:
-        return (yield from read_own_domains(spec.version.appid)), None
+        return (yield from read_own_domains(spec.version.appid, direct=spec.is_direct)), None
     except WxaApiError as error:
         if error.errcode == _PLATFORM_LIST_EMPTY:
             return None, None

@@ -69,7 +69,9 @@ def configure(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
     if app.individual and spec.params["on_individual"] != "stop":
         return Progress(servers)
     allowed = may_be_lost(app, spec)
-    outcome = yield from configure_domains(app.appid, spec.action, spec.wanted, skip_equal=True, allowed=allowed)
+    outcome = yield from configure_domains(
+        app.appid, spec.action, spec.wanted, skip_equal=True, allowed=allowed, direct=spec.is_direct
+    )
     if outcome.outcome == "individual" and spec.params["on_individual"] != "stop":
         return Progress((*servers, outcome), {"individual": 1})
     if not outcome.is_done:

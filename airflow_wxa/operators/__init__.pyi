@@ -979,6 +979,7 @@ class WxaSetWebviewDomainBranchOperator(BaseOperator):
         on_individual: Literal["fail", "return"] = ...,
         webviewdomain: Templated[Sequence[str]] = ...,
         on_lost_domains: Word[Literal["release", "stop"]] = ...,
+        domain_mode: Word[Literal["platform", "direct"]] = ...,
         wxa_conn_id: Templated[str] = ...,
         **task: Unpack[TaskArguments],
     ) -> None: ...
@@ -997,6 +998,7 @@ class WxaSetWebviewDomainBranchOperator(BaseOperator):
         appid: Templated[str] = ...,
         webviewdomain: Templated[Sequence[str]] = ...,
         on_lost_domains: Word[Literal["release", "stop"]] = ...,
+        domain_mode: Word[Literal["platform", "direct"]] = ...,
         wxa_conn_id: Templated[str] = ...,
         **task: Unpack[TaskArguments],
     ) -> OperatorPartial: ...
@@ -1042,6 +1044,7 @@ class WxaSetWebviewDomainOperator(BaseOperator):
         on_individual: Literal["fail", "return"] = ...,
         webviewdomain: Templated[Sequence[str]] = ...,
         on_lost_domains: Word[Literal["release", "stop"]] = ...,
+        domain_mode: Word[Literal["platform", "direct"]] = ...,
         wxa_conn_id: Templated[str] = ...,
         **task: Unpack[TaskArguments],
     ) -> None: ...
@@ -1057,6 +1060,7 @@ class WxaSetWebviewDomainOperator(BaseOperator):
         appid: Templated[str] = ...,
         webviewdomain: Templated[Sequence[str]] = ...,
         on_lost_domains: Word[Literal["release", "stop"]] = ...,
+        domain_mode: Word[Literal["platform", "direct"]] = ...,
         wxa_conn_id: Templated[str] = ...,
         **task: Unpack[TaskArguments],
     ) -> OperatorPartial: ...

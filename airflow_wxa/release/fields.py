@@ -215,6 +215,17 @@ _FIELDS: Final = (
         section=_ROADS,
     ),
     _choice(
+        name="domain_mode",
+        choices={
+            "platform": "platform: as the platform's list permits them",
+            "direct": "direct: for this Mini Program alone, past the platform's list",
+        },
+        title="Whose list permits the business domains",
+        help="direct sets them with setwebviewdomain_directly, for a merchant's own domains: each host serves the "
+        "verification file (校验文件), 50 changes a month; not with all and register.",
+        section=_ROADS,
+    ),
+    _choice(
         name="on_lost_domains",
         choices={
             "stop": "stop: fail before any code is uploaded",

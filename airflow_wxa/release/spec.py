@@ -42,6 +42,11 @@ class ReleaseSpec:
     params: Mapping[str, Any]
 
     @property
+    def is_direct(self) -> bool:
+        """Whether the business domains are set in direct mode, past the platform's list."""
+        return bool(self.params["domain_mode"] == "direct")
+
+    @property
     def server_domains(self) -> tuple[str, DomainLists] | None:
         """The action and the domains by kind; ``None``: not asked for."""
         given = dict(self.params["server_domains"])
@@ -110,8 +115,8 @@ def read_release(params: Mapping[str, Any]) -> tuple[ReleaseSpec | None, list[st
 def domain_problems(params: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with the params of a release that are about business domains; empty when nothing is.
 
-    :param params: ``domain_action``, ``webviewdomain``, ``platform_domains`` and ``on_platform_list_empty``; others are
-        not looked at.
+    :param params: ``domain_action``, ``domain_mode``, ``webviewdomain``, ``platform_domains`` and
+        ``on_platform_list_empty``; others are not looked at.
     """
     return _read_domains(params)[2]
 
@@ -161,6 +166,9 @@ def _read_domains(asked: Mapping[str, Any]) -> tuple[tuple[WebviewDomain, ...], 
         problems.append(f"webviewdomain = []: domain_action {action} needs at least one, such as https://m.example.com")
     if action in ("get", "all") and texts:
         problems.append(f"webviewdomain = {shown(repr(texts))}: domain_action {action} takes none, leave it empty")
+    if asked["domain_mode"] == "direct" and (register or action == "all"):
+        wrong = "on_platform_list_empty = 'register'" if register else "domain_action = 'all'"
+        problems.append(f"{wrong}: goes not with domain_mode direct, which knows no platform list")
     if register and action not in ("add", "set"):
         problems.append(f"on_platform_list_empty = 'register': goes with domain_action add or set, not {action!r}")
     if register and hosts and not problems:

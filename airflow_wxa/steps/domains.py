@@ -26,6 +26,7 @@ from airflow_wxa.api.webview_domain import (
     read_hosts,
     remaining,
     setwebviewdomain,
+    setwebviewdomain_directly,
 )
 from airflow_wxa.errors import (
     WxaApiError,
@@ -44,6 +45,7 @@ from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, recall, still
 from airflow_wxa.steps.offline import WEBVIEW
 from airflow_wxa.steps.online import going_offline, read_online, refuse_losses
 from airflow_wxa.steps.outcome import DomainOutcome, PlatformOutcome, PlatformServerOutcome, in_order
+from airflow_wxa.steps.server_domains import configure_webview_domains_directly
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -73,6 +75,7 @@ def configure_domains(
     *,
     skip_equal: bool = False,
     allowed: Kinds | None = None,
+    direct: bool = False,
 ) -> Step[DomainOutcome]:
     """Bring a Mini Program's business domains to what ``action`` wants, and read them back.
 
@@ -82,6 +85,8 @@ def configure_domains(
     :param skip_equal: send no write when the list matches: an earlier look has found the platform's not empty.
     :param allowed: effective domains that the next release may take away, by kind; ``None``: whatever it takes. With
         ``skip_equal`` that is judged before the write, else behind it: the write is the only probe for 89020.
+    :param direct: in direct mode, past the platform's list: see
+        :func:`~airflow_wxa.steps.server_domains.configure_webview_domains_directly`; judged before the write, too.
     :raises WxaBusyError: the list read back, or the platform list, still is as it was before an accepted write.
     :raises WxaSpecError: domains missing where the action needs them, or given where it takes none.
     :raises WxaPlatformSetupError: 89021, naming each host that the platform list does not cover, when that can be read.
@@ -90,6 +95,8 @@ def configure_domains(
     """
     _check_action(appid, action, wanted)
     accepted = yield from recall(appid, past=True)
+    if direct:
+        return (yield from _configured_directly(appid, action, wanted, accepted, allowed))
     try:
         before = yield from _read_list(appid, action, accepted)
         online = yield from read_online(appid)
@@ -136,6 +143,27 @@ def configure_domains(
     return (yield from _with_losses(outcome, online, accepted, allowed))
 
 
+def _configured_directly(
+    appid: str, action: Action, wanted: Sequence[WebviewDomain], accepted: AcceptedWrites, allowed: Kinds | None
+) -> Step[DomainOutcome]:
+    before = yield from read_own_domains(appid, direct=True)
+    online = yield from read_online(appid)
+    after = before if action == "get" else _intended(action, wanted, before)
+    offline = yield from _refuse_losses(appid, online, after, before, accepted, allowed, field="direct")
+    try:
+        done = yield from configure_webview_domains_directly(appid, action or "all", wanted)
+    except WxaApiError as error:
+        if error.errcode != INDIVIDUAL_NOT_SUPPORTED:
+            raise
+        return DomainOutcome("individual", appid, action, errcode=error.errcode, errmsg=error.errmsg, will_be_lost=())
+    lists = (done.before, done.after, done.added, done.removed)
+    told = [tuple(each[WEBVIEW]) if WEBVIEW in each else None for each in lists]
+    outcome = DomainOutcome(
+        done.outcome, appid, action, before=told[0], after=told[1], added=told[2] or (), removed=told[3] or ()
+    )
+    return outcome.with_losses(offline)
+
+
 def _with_losses(
     outcome: DomainOutcome, online: Online, accepted: AcceptedWrites, allowed: Kinds | None
 ) -> Step[DomainOutcome]:
@@ -153,14 +181,16 @@ def _refuse_losses(
     before: frozenset[str] | None,
     accepted: AcceptedWrites,
     allowed: Kinds | None,
+    *,
+    field: Literal["api", "direct"] = "api",
 ) -> Step[Offline]:
     """Return what the next release takes away; the list that the write leaves, and what it takes off it, are ours."""
     put_on, off = (after or frozenset()), (before or frozenset()) - (after if after is not None else before or set())
     asked_off = ((accepted.past.asked_off.get(WEBVIEW) or frozenset()) | off) - put_on
     past = replace(accepted.past, asked_off={**accepted.past.asked_off, WEBVIEW: asked_off})
-    changed = {"api": {WEBVIEW: after}}
+    changed: dict[str, Kinds] = {field: {WEBVIEW: after}}
     offline, _ = yield from going_offline(appid, online, past, changed=changed, registered=accepted.registered)
-    refuse_losses("setwebviewdomain", appid, offline, allowed)
+    refuse_losses("setwebviewdomain" if field == "api" else "setwebviewdomain_directly", appid, offline, allowed)
     return offline
 
 
@@ -218,9 +248,12 @@ def _written(
     return reply
 
 
-def read_own_domains(appid: str) -> Step[frozenset[str] | None]:
-    """Read a Mini Program's own list; ``None`` when the answer has no list: WeChat's pages do not promise one."""
-    reply = yield setwebviewdomain(appid, "get")
+def read_own_domains(appid: str, *, direct: bool = False) -> Step[frozenset[str] | None]:
+    """Read a Mini Program's own list; ``None`` when the answer has no list: WeChat's pages do not promise one.
+
+    :param direct: that of direct mode.
+    """
+    reply = yield setwebviewdomain_directly(appid, "get") if direct else setwebviewdomain(appid, "get")
     entries = reply.answer.get("webviewdomain")
     return None if entries is None else normalised_origins(entries)
 

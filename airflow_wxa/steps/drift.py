@@ -21,22 +21,24 @@ FINDINGS: Final = ("missing", "too_many", "unregistered", "not_effective")
 
 
 def domain_drift(
-    appid: str, wanted: Collection[WebviewDomain], whole: bool, hosts: Collection[str] | None
+    appid: str, wanted: Collection[WebviewDomain], whole: bool, hosts: Collection[str] | None, *, direct: bool = False
 ) -> Step[DriftOutcome]:
     """Compare; nothing is written, and what cannot be read is an outcome as well.
 
     :param whole: ``wanted`` and no other domain.
     :param hosts: the platform's list; ``None``: not known.
+    :param direct: what is wanted stands on the list of direct mode, which the platform's does not concern.
     """
     try:
-        own = yield from read_own_domains(appid)
+        own = yield from read_own_domains(appid, direct=direct)
         effective = yield from read_effective_domains(appid)
     except WxaError as error:
         if isinstance(error, WxaApiError) and error.errcode == INDIVIDUAL_NOT_SUPPORTED and not wanted:
             return DriftOutcome("as_wanted", appid)  # an individual's: it has none
         return DriftOutcome("not_read", appid, what=error.what)
     origins = {domain.origin for domain in wanted}
-    registered = set(own or ()) if hosts is None else {each for each in own or () if is_permitted(each, hosts)}
+    no_matter = direct or hosts is None
+    registered = {each for each in own or () if no_matter or is_permitted(each, hosts or ())}
     found = DriftOutcome(
         "differs",
         appid,

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from airflow_wxa.api.audit import AuditSheet, AuditStatus, get_auditstatus, read_sheet
 from airflow_wxa.api.code import AdoptedVersion, release
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.api.errcodes import AUDIT_STATUS_NOT_RELEASABLE, INDIVIDUAL_NOT_SUPPORTED
+from airflow_wxa.api.errcodes import (
+    AUDIT_STATUS_NOT_RELEASABLE,
+    INDIVIDUAL_NOT_SUPPORTED,
+    PLATFORM_WEBVIEW_DOMAIN_EMPTY,
+)
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.approval import approved
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
-from airflow_wxa.steps.offline import WEBVIEW, Offline, Online, Past, goes_offline, may_be_lost, was_lost
+from airflow_wxa.steps.offline import WEBVIEW, Lists, Offline, Online, Past, goes_offline, may_be_lost, was_lost
 from airflow_wxa.steps.online import going_offline, in_words, read_online, refuse_losses
 from airflow_wxa.steps.outcome import ReleaseOutcome, in_order
 from airflow_wxa.steps.remote_state import (
@@ -354,7 +358,9 @@ def _effective_proof(
     if effective is not None and lags(effective):
         hosts = yield from read_platform_hosts(wanted, accepted)
         missing = [domain for domain in wanted if domain.origin not in effective]
-        if hosts is None or all(domain.covered_by(hosts) for domain in missing):  # else it was dropped: no lag
+        direct = yield from _direct_past_lag(version, (), accepted)
+        if hosts is None or all(domain.covered_by(hosts) or domain.origin in direct for domain in missing):
+            # else it was dropped: no lag
             names = ", ".join(domain.origin for domain in missing)
             raise still_lagging("verify_release", "release", version.appid, in_order(effective), missing=names)
     if effective is None:
@@ -380,6 +386,9 @@ def guard_domains(
     platform = yield from read_platform_hosts(wanted, accepted)
     gone = [domain.origin for domain in wanted if own is not None and domain.origin not in own]
     dropped = [domain.origin for domain in wanted if platform is not None and not domain.covered_by(platform)]
+    if dropped:  # the direct list stays whatever the platform's holds
+        direct = yield from _direct_past_lag(version, (), accepted)
+        dropped = [origin for origin in dropped if origin not in direct]
     if not gone and not dropped:
         return own, platform
     raise WxaStateError(
@@ -401,19 +410,49 @@ def guard_domains(
 def _own_past_lag(
     version: CodeVersion, wanted: Collection[WebviewDomain], accepted: AcceptedWrites
 ) -> Step[frozenset[str] | None]:
-    """Read the own list.
+    """Read the own list; where a wanted domain is not on it, with that of direct mode, which a release keeps as well.
 
-    :raises WxaBusyError: it still is as it was before an accepted write.
+    :raises WxaBusyError: one still is as it was before an accepted write.
     """
+    origins = {domain.origin for domain in wanted}
 
     def lags(own: frozenset[str] | None) -> bool:
         is_old = accepted.explains("setwebviewdomain", in_order(own))
-        return own is not None and is_old and not {domain.origin for domain in wanted} <= own
+        return own is not None and is_old and not origins <= own
 
-    own = yield from read_past_lag(lambda: read_own_domains(version.appid), lags)
+    try:
+        own = yield from read_past_lag(lambda: read_own_domains(version.appid), lags)
+    except WxaApiError as error:
+        direct = frozenset[str]()
+        if origins and error.errcode == PLATFORM_WEBVIEW_DOMAIN_EMPTY:
+            direct = yield from _direct_past_lag(version, wanted, accepted)
+        if not direct:
+            raise
+        return direct
     if lags(own):
         raise still_lagging("release", "setwebviewdomain", version.appid, in_order(own))
+    if own is not None and not origins <= own:
+        own |= yield from _direct_past_lag(version, [each for each in wanted if each.origin not in own], accepted)
     return own
+
+
+def _direct_past_lag(
+    version: CodeVersion, wanted: Collection[WebviewDomain], accepted: AcceptedWrites
+) -> Step[frozenset[str]]:
+    """Read the list of direct mode; empty where WeChat does not tell."""
+    endpoint, origins = "setwebviewdomain_directly", {domain.origin for domain in wanted}
+
+    def lags(direct: frozenset[str]) -> bool:
+        return not origins <= direct and accepted.explains(endpoint, {WEBVIEW: in_order(direct)})
+
+    def read() -> Step[frozenset[str]]:
+        online = (yield from if_known(read_online(version.appid))) or Online()
+        return online.lists.get(WEBVIEW, Lists()).direct or frozenset()
+
+    direct = yield from read_past_lag(read, lags)
+    if lags(direct):
+        raise still_lagging("release", endpoint, version.appid, in_order(direct))
+    return direct
 
 
 def _named_if_foreign(version: CodeVersion, refused: WxaStateError) -> Step[WxaStateError]:

@@ -73,6 +73,7 @@ WITHOUT_OPERATOR: Final = {acts.AuditStatus}
 #: Endpoint that an act writes to under other circumstances than those above.
 NOT_TRIED: Final[Mapping[type[Act], set[str]]] = {
     acts.ModifyServerDomain: {"modify_domain_directly"},
+    acts.SetWebviewDomain: {"setwebviewdomain_directly"},
     acts.SubmitAudit: {"undocodeaudit"},
 }
 DOORS: Final[Mapping[str, Callable[[type[Act], Mapping[str, Any]], Any]]] = {

@@ -43,10 +43,10 @@ def wechat() -> Iterator[RunningSandbox]:
         yield running
 
 
-def drive(wechat: RunningSandbox, tmp_path: Path, *, is_asked: bool, **release: object) -> Drive:
+def drive(wechat: RunningSandbox, tmp_path: Path, *, is_asked: bool, apps: object = None, **release: object) -> Drive:
     fleet = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", wechat.url, {appid(number): token(number) for number in range(4)})
     fleet.platform_token = ""
-    fleet.load(manifest(4, release=RELEASE | release))
+    fleet.load(manifest(4, release=RELEASE | release, **({"apps": apps} if apps else {})))
     fleet.plan(is_asked=is_asked)
     return fleet
 
@@ -83,3 +83,25 @@ def test_what_the_plan_listed_may_go_and_no_more(wechat: RunningSandbox, tmp_pat
     online(wechat.world.mini_program(appid(2)), LATE)  # between the plan and its work
     assert list(go_on(fleet).values()) == ["released", "released", "blocked", "released"]
     assert LATE in fleet.apps()[appid(2)].what
+
+
+def test_each_merchant_has_a_domain_of_its_own_in_direct_mode(wechat: RunningSandbox, tmp_path: Path) -> None:
+    wechat.world.platforms[0].unverifiable = {"m3.example.net"}
+    own = {appid(number): f"https://m{number}.example.net" for number in range(4)}
+    apps = [{"appid": each, "webviewdomain": [domain]} for each, domain in own.items()]
+    how = {"domain_mode": "direct", "domain_action": "set"}
+    online(wechat.world.mini_program(appid(1)))
+    for version in ("1.4.0", "1.5.0"):
+        (tmp_path / version).mkdir()
+        fleet = drive(wechat, tmp_path / version, is_asked=False, apps=apps, user_version=version, **how)
+        assert list(go_on(fleet).values()) == ["released", "released", "released", "blocked"]
+    last = fleet.apps()[appid(3)]
+    assert (last.errcode, f"{own[appid(3)]}/" in last.what) == (86103, True)
+    writes = [
+        call for call in wechat.journal if call.path.startswith("/wxa/setwebview") and call.body["action"] != "get"
+    ]
+    accepted = [(call.appid, call.path, call.body["action"]) for call in writes if call.errcode == 0]
+    assert accepted == [(each, "/wxa/setwebviewdomain_directly", "set") for each in list(own)[:3]]
+    assert [account.effective_webviewdomain for account in wechat.world.mini_programs[:3]] == [
+        [own[each]] for each in list(own)[:3]
+    ]
