@@ -131,7 +131,17 @@ COMES_TO: Final[dict[str, Callable[[Any], Any]]] = {
         ["ext_json", "outcomes", "preview_info", "ugc_declare", "adopt_trial", "body"], or_none(json_object)
     ),
     **dict.fromkeys(
-        ["appid", "action", "on_platform_list_empty", "on_individual", "plan", "method", "on_lost_domains"], refused
+        [
+            "appid",
+            "action",
+            "on_platform_list_empty",
+            "on_individual",
+            "plan",
+            "method",
+            "on_lost_domains",
+            "domain_mode",
+        ],
+        refused,
     ),
     **dict.fromkeys(["read", "server_domains", "privacy_setting", "audit_form"], json_object),
     "prefetch_dns_domain": json_list,
