@@ -77,9 +77,9 @@ def _make_database() -> None:
         warnings.simplefilter("ignore")
         import airflow.api_fastapi.core_api.routes.public.hitl
         import airflow.api_fastapi.execution_api.app  # noqa: F401
-    from airflow.utils.db import initdb
+        from airflow.utils.db import initdb
 
-    initdb()
+        initdb()  # and its mappers are configured, whichever test comes first
     Path(_HOME.name, "dags").mkdir()
     _check_each_schema_once()
     _as_with_airflow_3_3()
