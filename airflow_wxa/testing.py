@@ -45,6 +45,7 @@ __all__ = ["Walk", "connection", "walk", "wxa_default", "wxa_sandbox", "wxa_worl
 
 _numbers = count(1)
 _FAILED: Final = {"failed", "upstream_failed"}
+_LINK: Final = "_link_"
 
 
 def _failed(seen: set[str]) -> str:
@@ -76,6 +77,7 @@ class Walk:
     :param errors: task id → the error that failed it for good.
     :param tries: task id → number of tries; 0: it was not started.
     :param questions: task id → the question to a person: ``subject``, ``body``, ``options``, ``assigned_users``.
+    :param links: task id → name of an extra link → its address; of a mapped task those of its last instance.
     """
 
     state: str = "running"
@@ -84,6 +86,7 @@ class Walk:
     errors: dict[str, BaseException] = field(default_factory=dict)
     tries: dict[str, int] = field(default_factory=dict)
     questions: dict[str, Any] = field(default_factory=dict)
+    links: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def walk(
@@ -167,6 +170,8 @@ class _Run:
             self.walk.states[task_id] = ",".join(self.states[task_id, index] for index in mine)
             returned = [deserialize(self.xcoms.get((task_id, index), {}).get("return_value")) for index in mine]
             self.walk.xcoms[task_id] = returned[0] if mine == [-1] else returned
+            kept = self.xcoms.get((task_id, mine[-1]), {}).items() if mine else ()
+            self.walk.links[task_id] = {key.removeprefix(_LINK): url for key, url in kept if key.startswith(_LINK)}
         last = {self.states[task.task_id, index] for task in self.dag.leaves for index in self.indexes(task.task_id)}
         self.walk.state = "failed" if last & _FAILED else "success"
         return self.walk

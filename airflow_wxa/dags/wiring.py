@@ -153,7 +153,9 @@ def add_help(*tasks: BaseOperator | MappedOperator) -> None:
     """Give each task its help, whatever group it stands in, unless the DAG file gave it another."""
     help_of = read_help("task_help.md")
     for task in tasks:
-        task.doc_md = task.doc_md or help_of[task.task_id.rpartition(".")[2]]  # type: ignore[misc]  # none of these is mapped
+        of_function = getattr(getattr(task, "python_callable", None), "__doc__", None)  # what @task takes by itself
+        if task.doc_md in (None, "", of_function):
+            task.doc_md = help_of[task.task_id.rpartition(".")[2]]  # type: ignore[misc]  # none of these is mapped
 
 
 def read_help(page: str) -> dict[str, str]:

@@ -152,7 +152,7 @@ def test_a_call_for_an_appid_without_a_token_is_not_sent(
 def test_a_step_is_carried_to_its_end(twins: Twins, wxa_sandbox: RunningSandbox) -> None:
     step = configure_domains(APPID, "add", [WebviewDomain("m.example.com")])
     assert twins.run(Egress(wxa_sandbox.url), step).after == ("https://m.example.com",)
-    assert len(wxa_sandbox.journal) == 3
+    assert wxa_sandbox.journal.count("/wxa/setwebviewdomain") == 3
 
 
 def test_an_error_is_thrown_into_the_step_first(twins: Twins, wxa_sandbox: RunningSandbox) -> None:

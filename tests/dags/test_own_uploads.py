@@ -158,7 +158,7 @@ def test_a_submission_that_is_cleared_adopts_its_own_sheet_though_it_is_approved
     wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_a_run = TaskRef(dag_id="own_uploads", run_id="cleared", task_id="t")  # the ledger knows what this run submitted
-    monkeypatch.setattr("airflow_wxa.hooks.wxa.current_task", lambda: in_a_run)
+    monkeypatch.setattr("airflow_wxa.hooks.wxa.current_task", lambda *_: in_a_run)
     uploaded(wxa_default)
     first, again = (run(WxaSubmitAuditOperator) for _ in range(2))
     assert (again["outcome"], again["auditid"]) == ("adopted", first["auditid"])
