@@ -21,9 +21,10 @@ class CheckAccount(OfMiniProgram):
     """Look at what a release needs of a merchant's account, before anything is spent; fails with one list to do.
 
     Name, avatar, introduction and category (86002, 85008 else), real-name verification, cancelled, banned or frozen
-    accounts, permission sets 18 and 30, and the privacy guide. Returns ``{"outcome": "ready", "appid", "not_read"}``:
-    what could not be read stops nothing. Needs permission set 30, and for name, avatar, introduction, state and sets a
-    platform token.
+    accounts, permission sets 18 and 30, filing (备案) and the privacy guide. Returns ``{"outcome": "ready", "appid",
+    "not_read", "to_know"}``: what could not be read stops nothing, and neither do violations of the last 90 days and a
+    filing under review. Needs permission set 30, for violations 76, and for name, avatar, introduction, state and sets
+    a platform token.
 
     :param guide_is_given: the run writes the privacy guide itself, so it is not looked at.
 

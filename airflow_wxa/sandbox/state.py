@@ -48,6 +48,7 @@ from airflow_wxa.sandbox.values import (
     Category,
     ExpInfo,
     GrayPlan,
+    IllegalRecord,
     OnlineVersion,
     ReleaseInfo,
     SortedSet,
@@ -106,6 +107,8 @@ class MiniProgram(Account):
     :param principal_name: name of the owner; see :attr:`owner_name` when empty.
     :param verified: WeChat verified the owner.
     :param realname_status: 1 is verified; anything else blocks most calls, which the sandbox does not imitate.
+    :param filing_status: of the filing (备案): 6 filed, 2, 4 under review, 3, 5 rejected, 1024 and more not filed.
+    :param illegal_records: violations, as getillegalrecords answers them.
     :param account_status: 1 normal, 14 cancelled, 16 banned, 18 warned, 19 frozen; told, and not imitated.
     :param api_permission: False for an account without API permission: api_query_auth answers no tokens.
     :param loose: how answers about it stray from WeChat's pages; None as the world does.
@@ -161,6 +164,8 @@ class MiniProgram(Account):
     principal_name: str = ""
     verified: bool = False
     realname_status: int = 1
+    filing_status: int = 6
+    illegal_records: list[IllegalRecord] = field(default_factory=list)
     account_status: int = 1
     api_permission: bool = True
     loose: Looseness | None = None

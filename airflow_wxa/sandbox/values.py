@@ -65,6 +65,16 @@ class Category(TypedDict):
     second_id: int
 
 
+class IllegalRecord(TypedDict):
+    """One violation of getillegalrecords; ``illegal_content`` was seen missing."""
+
+    illegal_record_id: str
+    create_time: int
+    illegal_reason: str
+    rule_url: str
+    rule_name: str
+
+
 def no_gray_plan() -> GrayPlan:
     """Return what is shown where no staged release was ever started."""
     return {

@@ -231,15 +231,18 @@ class AccountOutcome(_Outcome):
     """A merchant's account of which nothing stands in the way of a release.
 
     :param not_read: what could not be looked at, and why.
+    :param to_know: what stops nothing: violations of the last 90 days, a filing under review.
     """
 
     outcome: Literal["ready"]
     appid: str
     not_read: tuple[str, ...] = ()
+    to_know: tuple[str, ...] = ()
 
     def in_words(self) -> str:
         """Return what is now true, in a sentence."""
         but = f"; not read: {'; '.join(self.not_read)}" if self.not_read else ""
+        but += f"; to know: {'; '.join(self.to_know)}" if self.to_know else ""
         return f"nothing is left to do for the owner of {self.appid}{but}"
 
 

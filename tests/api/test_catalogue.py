@@ -19,7 +19,7 @@ from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform
 from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.handlers import ENDPOINTS
-from airflow_wxa.sandbox.handlers.accounts import BASIC_INFO_SET
+from airflow_wxa.sandbox.handlers.accounts import BASIC_INFO_SET, RECORDS_SET
 from airflow_wxa.sandbox.handlers.code import USER_VERSION_LENGTH
 from airflow_wxa.sandbox.platforms import Draft, Template
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
@@ -41,6 +41,8 @@ PRIVACY = {
 #: A release, call by call: each answer is read by the schema of its endpoint.
 RELEASE = (
     Call.to("getaccountbasicinfo", APPID),
+    Call.to("get_icp_entrance_info", APPID),
+    Call.to("getillegalrecords", APPID, {"end_time": 2}),
     webview_domain.modify_wxa_jump_domain("get"),
     webview_domain.modify_wxa_jump_domain("add", ["example.org"]),
     webview_domain.get_domain_confirmfile(),
@@ -191,7 +193,7 @@ def answers(wxa_world: World) -> list[tuple[Call, bytes]]:
     wxa_world.platforms[0].templates = [Template(template_id=48)]
     wxa_world.platforms[0].speedup_rest = 1
     wxa_world.refused["1-2-3"] = {"request_url": "/wxa/release"}
-    mini_program.granted_sets.add(BASIC_INFO_SET)
+    mini_program.granted_sets |= {BASIC_INFO_SET, RECORDS_SET}
     sandbox = Sandbox.of(wxa_world)
     answered = []
     for call in RELEASE:

@@ -81,6 +81,21 @@ def test_what_the_merchant_must_do_stops_the_run_before_code_as_one_list(
     assert calls(wxa_default.journal, "/wxa/commit", "/wxa/modify_domain") == []
 
 
+def test_a_mini_program_that_is_not_filed_stops_the_run_before_code_and_its_violations_are_said(
+    release: Callable[..., Run], wxa_default: RunningSandbox, mini_program: MiniProgram
+) -> None:
+    now = wxa_default.world.now()
+    mini_program.filing_status = 3
+    mini_program.granted_sets |= {76}
+    mini_program.illegal_records = [
+        {"illegal_record_id": "1", "create_time": at, "illegal_reason": why, "rule_url": "", "rule_name": "规范"}
+        for at, why in ((now - 100 * 86400, "long ago"), (now - 86400, "yesterday"))
+    ]
+    told = str(release(check_account=True).errors["check_account"])
+    assert ("备案被驳回" in told, "yesterday" in told, "long ago" in told) == (True, True, False)
+    assert calls(wxa_default.journal, "/wxa/commit") == []
+
+
 def test_server_domains_that_wechat_does_not_take_stop_the_run_before_code(
     release: Callable[..., Run], wxa_default: RunningSandbox, mini_program: MiniProgram
 ) -> None:

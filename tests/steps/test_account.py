@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.steps.conftest import Script
 
 CATEGORY: dict[str, Any] = {"category_list": [{"first_id": 1}]}
+FILED: dict[str, Any] = {"get_icp_entrance_info": [{"info": {"status": 6}}], "getillegalrecords": [{"records": []}]}
 GUIDE: dict[str, Any] = {"owner_setting": {"contact_email": "a@b.cn", "notice_method": "popup"}}
 SETS = [{"funcscope_category": {"id": each}} for each in (18, 30)]
 
@@ -33,8 +34,9 @@ def test_an_account_of_which_nothing_lacks_is_ready(script: Script) -> None:
         getaccountbasicinfo=[{"realname_status": 1}],
         get_category=[CATEGORY],
         getprivacysetting=[GUIDE],
+        **FILED,
     )
-    assert (outcome.outcome, outcome.not_read) == ("ready", ())
+    assert (outcome.outcome, outcome.not_read, outcome.to_know) == ("ready", (), ())
 
 
 def test_everything_is_one_list_and_each_line_has_its_twin(script: Script) -> None:
@@ -45,10 +47,12 @@ def test_everything_is_one_list_and_each_line_has_its_twin(script: Script) -> No
             api_get_authorizer_info=[told([], nick_name="", head_img="", signature="", account_status=19)],
             getaccountbasicinfo=[{"realname_status": 3}],
             get_category=[{"category_list": []}],
+            get_icp_entrance_info=[{"info": {"status": 1026}}],
+            getillegalrecords=[{}],
             getprivacysetting=[{}, {}],
         )
     lines = [line.strip() for line in refused.value.why.splitlines()]
-    words = ("冻结", "名称", "头像", "简介", "权限集) 18", "权限集) 30", "实名", "类目", "隐私")
+    words = ("冻结", "名称", "头像", "简介", "权限集) 18", "权限集) 30", "实名", "类目", "备案", "隐私")
     assert len(lines) == len(words)
     assert [word for word, line in zip(words, lines, strict=True) if word not in line] == []
     text = both_languages(refused.value)
@@ -66,6 +70,8 @@ def test_a_set_that_is_not_granted_is_named_once(script: Script, refused: int) -
             api_get_authorizer_info=[told([])],
             getaccountbasicinfo=[refused],
             get_category=[refused],
+            get_icp_entrance_info=[refused],
+            getillegalrecords=[refused],
         )
     assert [line for line in error.value.why.splitlines() if "set" in line] == error.value.why.splitlines()
     assert len(error.value.why.splitlines()) == 2
@@ -75,14 +81,50 @@ def test_what_cannot_be_read_or_is_not_told_stops_nothing_and_is_said(script: Sc
     lost = WxaTransportError("getaccountbasicinfo got no usable answer")
     refused = WxaPermissionError("getprivacysetting refused", errcode=61007)
     outcome = script.play(
-        check_account(APPID), getaccountbasicinfo=[lost], get_category=[{}], getprivacysetting=[refused]
+        check_account(APPID),
+        getaccountbasicinfo=[lost],
+        get_category=[{}],
+        get_icp_entrance_info=[61007],
+        getillegalrecords=[48001],
+        getprivacysetting=[refused],
     )
     assert [each.partition(" ")[0] for each in outcome.not_read] == [
         "name,",
         "getaccountbasicinfo",
+        "get_icp_entrance_info",
+        "getillegalrecords",
         "getprivacysetting",
     ]
-    assert script.asked == ["getaccountbasicinfo", "get_category", "getprivacysetting"]
+    assert script.asked == ["getaccountbasicinfo", "get_category", *FILED, "getprivacysetting"]
+
+
+@pytest.mark.parametrize("status", [3, 5, 1024, 1031])
+def test_what_cannot_be_put_online_is_said_before_an_audit_is_spent(script: Script, status: int) -> None:
+    why = [{"key_name": "主体信息", "error": "与证件不符"}]
+    with pytest.raises(WxaStateError, match="备案") as refused:
+        script.play(
+            check_account(APPID, guide_is_given=True),
+            getaccountbasicinfo=[{}],
+            get_category=[CATEGORY],
+            **FILED | {"get_icp_entrance_info": [{"info": {"status": status, "audit_data": why}}]},
+        )
+    assert ("主体信息: 与证件不符" in refused.value.why) == (status < 1024)
+    assert refused.value.values["to do"] == 1
+
+
+def test_violations_and_a_filing_under_review_stop_nothing_and_are_said(script: Script) -> None:
+    record = {"create_time": 1600051806, "illegal_reason": "侵犯知识产权", "rule_name": "规范"}
+    outcome = script.play(
+        check_account(APPID, guide_is_given=True),
+        getaccountbasicinfo=[{}],
+        get_category=[CATEGORY],
+        get_icp_entrance_info=[{"info": {"status": 4}}],
+        getillegalrecords=[{"records": [record]}],
+    )
+    filing, violation = outcome.to_know
+    assert "status 4" in filing
+    assert violation == "violation (违规) of 2020-09-14: 侵犯知识产权, 规范"
+    assert violation in outcome.in_words()
 
 
 def test_a_live_guide_counts_and_a_key_without_text_is_named(script: Script) -> None:
@@ -93,4 +135,5 @@ def test_a_live_guide_counts_and_a_key_without_text_is_named(script: Script) -> 
             getaccountbasicinfo=[{}],
             get_category=[CATEGORY],
             getprivacysetting=[code, GUIDE],
+            **FILED,
         )

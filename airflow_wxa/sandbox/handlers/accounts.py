@@ -26,6 +26,8 @@ TICKET_SILENCE = 1200
 BEIJING = 8 * 3600
 DAY = 86400
 BASIC_INFO_SET = 30
+RECORDS_SET = 76
+NINETY_DAYS = 90 * 86400
 MINI_PROGRAM = 3
 INDIVIDUAL, ENTERPRISE = 0, 1
 
@@ -240,3 +242,18 @@ def getaccountbasicinfo(world: World, account: MiniProgram, body: Body) -> Answe
         "head_image_info": {"head_image_url": "", "modify_used_count": 0, "modify_quota": 5},
         "nickname": account.nick_name or account.appid,
     }
+
+
+@merchant_call("GET", "/wxa/icp/get_icp_entrance_info")
+def get_icp_entrance_info(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Answer how far the filing (备案) of the Mini Program is."""
+    why = [{"key_name": "主体信息", "error": "与证件不符", "suggest": "请更正"}]
+    return ok(info={"status": account.filing_status, "audit_data": why if account.filing_status in (3, 5) else []})
+
+
+@merchant_call("POST", "/wxa/getillegalrecords", "start_time end_time", empty_body=True, permission_set=RECORDS_SET)
+def getillegalrecords(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Answer violations; without times those of the last 90 days."""
+    until: int = body.get("end_time", body.get("start_time", world.now() - NINETY_DAYS) + NINETY_DAYS)
+    since: int = body.get("start_time", until - NINETY_DAYS)
+    return ok(records=[each for each in account.illegal_records if since <= each["create_time"] <= until])
