@@ -153,6 +153,7 @@ def _facts(question: Question, totals: Totals) -> str:
         "Mini Programs": f"{totals.apps}: " + ", ".join(f"{name} {question['waves'][name]}" for name in WAVES),
         "what is done": ", ".join(f"{step} {count}" for step, count in totals.steps.items()),
         "domain_action": _asked(release, given, "domain_action", "`add`"),
+        "domain_mode": _asked(release, given, "domain_mode", "`platform`"),
         "webviewdomain": _asked(release, given, "webviewdomain", "none"),
         "business domains": f"added to {totals.domains_added}, removed from {totals.domains_removed}; what `all` adds "
         "is the platform's list, and not counted",

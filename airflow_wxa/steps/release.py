@@ -18,7 +18,7 @@ from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateErro
 from airflow_wxa.steps.approval import approved
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
-from airflow_wxa.steps.offline import WEBVIEW, Lists, Offline, Online, Past, goes_offline, may_be_lost, was_lost
+from airflow_wxa.steps.offline import WEBVIEW, Offline, Online, Past, goes_offline, may_be_lost, was_lost
 from airflow_wxa.steps.online import going_offline, in_words, read_online, refuse_losses
 from airflow_wxa.steps.outcome import ReleaseOutcome, in_order
 from airflow_wxa.steps.remote_state import (
@@ -439,15 +439,18 @@ def _own_past_lag(
 def _direct_past_lag(
     version: CodeVersion, wanted: Collection[WebviewDomain], accepted: AcceptedWrites
 ) -> Step[frozenset[str]]:
-    """Read the list of direct mode; empty where WeChat does not tell."""
+    """Read the list of direct mode; empty where WeChat does not tell.
+
+    :raises WxaError: it may tell later; or the list still is as it was before an accepted write.
+    """
     endpoint, origins = "setwebviewdomain_directly", {domain.origin for domain in wanted}
 
     def lags(direct: frozenset[str]) -> bool:
         return not origins <= direct and accepted.explains(endpoint, {WEBVIEW: in_order(direct)})
 
     def read() -> Step[frozenset[str]]:
-        online = (yield from if_known(read_online(version.appid))) or Online()
-        return online.lists.get(WEBVIEW, Lists()).direct or frozenset()
+        told = yield from _unless_refused(read_own_domains(version.appid, direct=True))
+        return frozenset() if told is None or isinstance(told, WxaError) else told
 
     direct = yield from read_past_lag(read, lags)
     if lags(direct):

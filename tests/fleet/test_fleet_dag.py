@@ -246,6 +246,28 @@ def test_an_empty_platform_list_stops_or_is_filled(fleet: Callable[..., Fleet]) 
     assert (run.state, run.states["register_platform_domains"]) == ("success", "success"), (run.errors, run.states)
 
 
+def test_direct_mode_needs_no_platform_list_and_adds_nothing_to_one(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(3, testing=[], published=[])
+    own: list[dict[str, Any]] = [
+        {"appid": appid(number), "domain_mode": "direct", "webviewdomain": [f"https://m{number}.example.net"]}
+        for number in range(3)
+    ]
+    run = here.release(manifest(3, apps=own))
+    assert (run.state, run.states["register_platform_domains"]) == ("success", "skipped"), (run.errors, run.states)
+    assert {
+        call.path for call in here.sandbox.journal if "jump_domain" in call.path and call.body["action"] != "get"
+    } == set()
+    release = {
+        "template_id": 47,
+        "user_version": "1.5.0",
+        "domain_action": "set",
+        "webviewdomain": ["https://m.example.com"],
+    }
+    run = here.release(manifest(3, apps=[*own[:2], appid(2)], release=release, platform=REGISTER))
+    assert run.state == "success", (run.errors, run.states)
+    assert here.world.platforms[0].published == ["m.example.com"]
+
+
 def test_a_quota_that_wechat_does_not_tell_stops_only_who_keeps_a_reserve(fleet: Callable[..., Fleet]) -> None:
     here = fleet(3)
     here.sandbox.add_fault(Fault(path="/wxa/queryquota", kind="errcode_before", errcode=48001, times=None))

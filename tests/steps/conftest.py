@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-#: Readings of what is online: where a script does not tell them, WeChat refuses them, and nobody counts the call.
-_ONLINE = ("get_effective_webviewdomain", "get_effective_domain")
+#: Readings of what is online or direct: where a script does not tell them, WeChat refuses them, and nobody counts them.
+_ONLINE = ("get_effective_webviewdomain", "get_effective_domain", "setwebviewdomain_directly")
 
 
 class Script:
