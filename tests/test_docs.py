@@ -6,6 +6,8 @@ import ast
 import re
 from pathlib import Path
 
+import yaml
+
 from airflow_wxa.cli.lookup import pages
 from airflow_wxa.get_provider_info import get_provider_info
 from airflow_wxa.sandbox.control import CONTROLS
@@ -78,3 +80,26 @@ def test_every_topology_that_was_tried_is_a_row_of_the_suite() -> None:
     suite = page("tests/real_airflow/test_topologies.py")
     assert [row for row in rows if f'"{row}": ' not in suite] == []
     assert len(rows) == 11
+
+
+def blocks(language: str) -> list[tuple[Path, str]]:
+    pattern = re.compile(rf"```{language}\n(.*?)```", re.DOTALL)
+    return [(path, block) for path in PAGES for block in pattern.findall(path.read_text("utf-8"))]
+
+
+def test_every_python_and_yaml_block_can_be_read() -> None:
+    """Blocks that are whole DAGs run in tests of their own: of TaskFlow, own uploads, the tutorial, testing a DAG."""
+    python, in_yaml = blocks("python"), blocks("yaml")
+    for path, block in python:
+        ast.parse(block, str(path))
+    for _, block in in_yaml:
+        list(yaml.safe_load_all(block))
+    print(f"{len(python)} blocks of Python and {len(in_yaml)} of YAML")
+
+
+def test_every_block_that_publishes_has_a_domain_step() -> None:
+    publishes = re.compile(r"Wxa(Gray)?ReleaseOperator\(|WxaHook\(\)\.(gray_)?release\(")
+    step = re.compile(r"WxaSetWebviewDomain\w*Operator\(|configure_domains\(|webview_domain_gate\(|release_group\(")
+    published = [(path, block) for path, block in blocks("python") if publishes.search(block)]
+    assert [path for path, block in published if not step.search(block)] == []
+    print(f"{len(published)} blocks publish, each behind a domain step")
