@@ -22,6 +22,11 @@ def errcode_page(errcode: int) -> str:
     return f"{api_base_url()}{BOARD_PREFIX}/errcode/{errcode}"
 
 
+def mini_program_page(appid: str) -> str:
+    """Return the address of the board's page about a Mini Program."""
+    return f"{api_base_url()}{BOARD_PREFIX}/mini-program/{appid}"
+
+
 class WxaMiniProgramLink(BaseOperatorLink):
     """Leads to the task's Mini Program on the board."""
 
@@ -31,7 +36,7 @@ class WxaMiniProgramLink(BaseOperatorLink):
         """Return the address; ``""``: the task is about none, or its template was not rendered."""
         appid = getattr(operator, "appid", None)
         known = isinstance(appid, str) and APPID.fullmatch(appid)
-        return f"{api_base_url()}{BOARD_PREFIX}/mini-program/{appid}" if known else ""
+        return mini_program_page(str(appid)) if known else ""
 
 
 class WxaTrialQrcodeLink(BaseOperatorLink):

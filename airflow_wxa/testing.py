@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID, uuid4
 
 import pytest
+from airflow.sdk import TaskInstanceState
 from airflow.sdk._shared.module_loading import import_string
 from airflow.sdk.api.datamodels._generated import DagRun, TIRunContext
 from airflow.sdk.exceptions import ErrorType
@@ -227,7 +228,8 @@ class _Run:
         server = {"dag_run": self.run, "max_tries": task.retries, "should_retry": left, **resumed}
         told = {"id": ti_id, "dag_version_id": ti_id, "task": task, "task_id": task.task_id, "map_index": index}
         told |= {"dag_id": self.dag.dag_id, "run_id": self.run.run_id, "try_number": number, "max_tries": task.retries}
-        told |= {"start_date": datetime.now(UTC), "_ti_context_from_server": TIRunContext.model_validate(server)}
+        told |= {"start_date": datetime.now(UTC), "state": TaskInstanceState.RUNNING}
+        told["_ti_context_from_server"] = TIRunContext.model_validate(server)
         ti = RuntimeTaskInstance.model_construct(None, **told)
         self.task_id = task.task_id
         with set_supervisor_comms(self):

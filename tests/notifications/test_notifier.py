@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import socketserver
 import threading
 from email import message_from_bytes, policy
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-from airflow.sdk import BaseNotifier
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import DAG, BaseNotifier, TaskInstanceState
 
 from airflow_wxa.dags.wxa_release import release_dag
+from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.notifications import WxaNotifier
 from airflow_wxa.notifications.notifier import EVENTS
 from airflow_wxa.sandbox.testing import APPID
@@ -23,7 +27,7 @@ from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from airflow_wxa.testing import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -45,21 +49,48 @@ class Kept(BaseNotifier):
         self.sent.append(self.message)
 
 
-def context(task: Any = None, *, returned: Any = None, **more: Any) -> Any:
+def context(
+    task: Any = None, *, returned: Any = None, ti: Mapping[str, Any] = MappingProxyType({}), **more: Any
+) -> Any:
     """Return what a callback is told about a task, or, without one, about a run."""
-    run = SimpleNamespace(dag_id="wxa_release", run_id="spring", state="failed" if task is None else "running")
+    run = SimpleNamespace(dag_id="wxa_release", run_id="spring", conf={"appid": APPID})
     if task is None:
         return {"dag_run": run, **more}
-    ti = SimpleNamespace(map_index=-1, xcom_pull=lambda **_: returned, dag_id=run.dag_id, run_id=run.run_id)
-    return {"dag_run": run, "task": task, "ti": ti, **more}
+    known = {
+        "id": uuid4(),
+        "task_id": task.task_id,
+        "map_index": -1,
+        "xcom_pull": lambda **_: returned,
+        "state": "success",
+        **ti,
+    }
+    return {"dag_run": run, "task": task, "ti": SimpleNamespace(**known), **more}
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+
+def approval() -> ApprovalOperator:
+    return ApprovalOperator(task_id="approve_release", subject=f"Release {APPID}?")
+
+
+#: As Airflow tells a deadline's callback, and one of a DAG where no task instance is left.
+LATE: Any = {
+    "dag_run": {"dag_id": "wxa_release", "dag_run_id": "spring", "conf": {"appid": APPID}},
+    "deadline": {"id": "1", "deadline_time": "2026-11-30T00:00:00Z"},
+}
+MINIMAL: Any = {"dag": DAG("wxa_release", schedule=None), "run_id": "spring", "reason": "task_failure"}
+KILLED: Any = {"state": None}
 
 
 def sensor() -> WxaAuditSensor:
     return WxaAuditSensor(task_id="wait_for_audit", appid=APPID, auditid="7")
 
 
-def task(task_id: str) -> Any:
-    return SimpleNamespace(task_id=task_id)
+def task(task_id: str, task_type: str = "") -> Any:
+    return SimpleNamespace(task_id=task_id, task_type=task_type)
 
 
 def ended(outcome: str) -> dict[str, str]:
@@ -84,6 +115,16 @@ def said(told: Any, **how: Any) -> list[list[str]]:
         (context(task("fleet_result")), "wave_ended"),
         (context(task("fleet_result"), exception=ValueError("rest: 3 of 10 failed")), "run_stopped"),
         (context(reason="task_failure"), "run_stopped"),
+        (MINIMAL, "run_stopped"),
+        (context(approval(), ti=KILLED, reason="timed_out"), "run_stopped"),
+        (context(sensor(), returned=ended("approved"), ti=KILLED, reason="task_failure"), "run_stopped"),
+        (context(task("commit_code"), ti={"map_index": 3}, reason="task_failure"), "run_stopped"),
+        (context(task("commit_code"), ti=KILLED), "run_stopped"),
+        (context(approval(), ti=KILLED), "run_stopped"),
+        (context(approval(), ti={"state": TaskInstanceState.FAILED}), "run_stopped"),
+        (context(task("early_gate"), ti=KILLED), "gate_closed"),
+        (context(approval(), ti={"state": "running"}), "approval_wanted"),
+        (LATE, "deadline_missed"),
     ],
 )
 def test_what_people_wait_for_is_said(told: Any, event: str) -> None:
@@ -98,12 +139,94 @@ def test_what_people_wait_for_is_said(told: Any, event: str) -> None:
         context(task("commit_code")),
         context(task("domain_gate")),
         context(sensor(), returned=ended("auditing")),
-        {**context(task("release_canary"), exception=ValueError("a shard")), "ti": SimpleNamespace(map_index=3)},
-        {**context(), "dag_run": SimpleNamespace(dag_id="d", run_id="r", state="success")},
+        context(approval(), returned={"chosen_options": ["Approve"]}),
+        context(task("commit_code"), ti={"map_index": 3}),
+        context(task("release_canary", "WxaFleetShardOperator"), ti={"map_index": 3}, exception=ValueError("a shard")),
+        context(approval(), reason="success"),
     ],
 )
-def test_nothing_else_is_said(told: Any) -> None:
+def test_nothing_else_is_said(told: Any, caplog: pytest.LogCaptureFixture) -> None:
     assert said(told) == []
+    assert "nobody was told" not in caplog.text
+
+
+@pytest.mark.parametrize("told", [{}, {"dag": None, "task_list": "a"}, context(), {"reason": "task_failure"}])
+def test_a_context_that_it_does_not_understand_is_a_warning(told: Any, caplog: pytest.LogCaptureFixture) -> None:
+    assert said(told) == []
+    assert f"nobody was told: KeyError, of a context with {', '.join(told)}" in caplog.text
+
+
+def test_a_killed_worker_is_told_once_by_each_notifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ti = {"state": None, "id": uuid4()}
+    first, second = (context(task("commit_code"), ti=ti) for _ in range(2))
+    assert [len(said(each)) for each in (first, first, second)] == [1, 1, 0]
+    monkeypatch.setattr("airflow_wxa.notifications.notifier._REQUESTS", {})  # as in another process
+    assert said(second) == []
+    monkeypatch.setattr("airflow_wxa.notifications.notifier._REQUESTS", {})
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    assert len(said(second)) == 1
+
+
+def test_a_mapped_task_is_named() -> None:
+    mapped = {"map_index": 3, "task_id": "shops.commit_code", "state": "failed"}
+    ((_, title, _),) = said(context(task("commit_code"), ti=mapped, exception=ValueError("refused")))
+    assert title.endswith(": wxa_release spring shops.commit_code[3]")
+    named = {**mapped, "rendered_map_index": HOSTILE}
+    ((_, title, _),) = said(context(task("commit_code"), ti=named, exception=ValueError("refused")))
+    assert title.endswith(f" shops.commit_code[{HOSTILE}]")
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (context(task("commit_code"), ti=KILLED), "worker of commit_code ended without a word"),
+        (context(task("commit_code"), exception=ValueError()), "ValueError"),
+        (context(task("early_gate"), ti=KILLED), "ended without a word\nmend what the failed task's log names"),
+        (context(approval(), ti={"state": "running"}), "answer it under Required Actions"),
+        (context(sensor(), reason="timed_out", ti=KILLED), "timed_out\nmend what the failed task's log names"),
+        (LATE, "not done at 2026-11-30T00:00:00Z\nsee on the run's page"),
+    ],
+)
+def test_each_text_names_the_mini_program_once_and_the_next_step(told: Any, words: str) -> None:
+    ((_, _, text),) = said(told, language="en")
+    assert words in text
+    assert text.count(APPID) == 1
+
+
+def test_an_error_of_ours_brings_its_own_next_step() -> None:
+    refused = WxaSpecError("no", ["field"], next_step="mend the field", source="docs")
+    ((_, _, text),) = said(context(task("commit_code"), exception=refused), language="en")
+    assert "mend the field" in text
+    assert "Clear" not in text
+
+
+class KeptLater(Kept):
+    """A notifier that a triggerer need not wait for."""
+
+    def notify(self, context: Any) -> None:  # noqa: ARG002
+        raise AssertionError("it can do without a thread")
+
+    async def async_notify(self, context: Any) -> None:  # noqa: ARG002
+        self.sent.append(self.message)
+
+
+@pytest.mark.parametrize("kept", [KEPT := Kept(), KEPT_LATER := KeptLater()])
+def test_a_deadline_is_told_in_the_triggerer(kept: Kept) -> None:
+    async def run() -> None:
+        await WxaNotifier(f"{__name__}.{'KEPT_LATER' if isinstance(kept, KeptLater) else 'KEPT'}", context=LATE)
+
+    asyncio.run(run())
+    ((event, title, _),) = (each.split("|", 2) for each in kept.sent)
+    assert (event, title) == ("deadline_missed", f"{' '.join(EVENTS['deadline_missed'])}: wxa_release spring")
+
+
+def test_what_fails_in_the_triggerer_costs_no_other_trigger(caplog: pytest.LogCaptureFixture) -> None:
+    def through(_: Any) -> None:
+        raise OSError("https://hooks.example.com/?key=secret-key is down")
+
+    asyncio.run(WxaNotifier(through).async_notify(LATE))
+    assert "nobody was told: OSError" in caplog.text
+    assert "secret-key" not in caplog.text
 
 
 def test_a_text_of_wechat_is_never_rendered() -> None:
@@ -156,7 +279,7 @@ def test_a_gate_counts_its_wave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     fleets.load(key, "wx00000000000000c1", {"release": {"user_version": "1"}}, "digest", apps)
     fleets.change(key, {0: {"outcome": "released"}, 1: {"outcome": "released"}, 2: {"outcome": "blocked"}})
     ((_, _, text),) = said(context(task("canary_gate")))
-    assert text == "canary: 2 released, 1 blocked"
+    assert text == f"{APPID}\ncanary: 2 released, 1 blocked"
 
 
 def test_a_notifier_that_fails_costs_nothing_and_tells_no_address(caplog: pytest.LogCaptureFixture) -> None:
@@ -165,6 +288,7 @@ def test_a_notifier_that_fails_costs_nothing_and_tells_no_address(caplog: pytest
 
     with caplog.at_level(logging.DEBUG):
         WxaNotifier(through)(context(task("commit_code"), exception=ValueError("refused")))
+    assert "nobody was told: OSError, of a context with dag_run, task, ti, exception" in caplog.text
     assert "secret-key" not in caplog.text
 
 
