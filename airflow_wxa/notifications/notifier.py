@@ -7,6 +7,7 @@ import logging
 from collections import Counter
 from contextlib import contextmanager
 from copy import copy
+from inspect import iscoroutinefunction
 from pathlib import Path
 from pkgutil import resolve_name
 from tempfile import gettempdir
@@ -81,7 +82,7 @@ class WxaNotifier(BaseNotifier):
     :param language: ``"en"``, ``"zh"`` or ``"both"``.
     :param events: those to tell, of :data:`EVENTS`; default: all.
     :param context: given by a deadline.
-    :raises ValueError: another language or event.
+    :raises ValueError: another language or event, or an async function, which a worker would never await.
     :raises ImportError: nothing can be imported from ``through``.
     """
 
@@ -99,6 +100,8 @@ class WxaNotifier(BaseNotifier):
         if unknown := [each for each in events if each not in EVENTS]:
             raise ValueError(f"events = {unknown}: must be of {', '.join(EVENTS)}")
         self.through = resolve_name(through) if isinstance(through, str) else through
+        if iscoroutinefunction(self.through):
+            raise ValueError(f"through = {self.through!r}: an async function; give a notifier with async_notify")
         self.language = language
         self.events = events
 

@@ -253,6 +253,13 @@ def test_what_it_cannot_do_is_refused(wrong: dict[str, Any]) -> None:
         WxaNotifier(Kept(), **wrong)
 
 
+def test_an_async_function_is_refused_since_no_worker_awaits_it() -> None:
+    async def through(_: Any) -> None: ...
+
+    with pytest.raises(ValueError, match="an async function; give a notifier with async_notify"):
+        WxaNotifier(through)
+
+
 def test_two_events_have_two_texts() -> None:
     kept = Kept()
     tell = WxaNotifier(kept)
