@@ -54,8 +54,8 @@ def _asked_off(rows: Sequence[Entry]) -> _Found:
         if row.endpoint not in _LISTS or row.result == "refused":
             continue
         later = [each for each in rows[index + 1 :] if each.endpoint == row.endpoint]
-        before = _told(row.endpoint, row.before)
-        after = _after(row) or (_told(row.endpoint, later[0].before) if later else {})
+        before = _told(row.before)
+        after = _after(row) or (_told(later[0].before) if later else {})
         for kind, asked in _asked(row).items():
             removed, added = _change(row, asked, before.get(kind), after.get(kind))
             off[kind] = (off.get(kind, frozenset()) | removed) - added
@@ -94,15 +94,13 @@ def _asked(row: Entry) -> _Found:
     return dict(lists_in(row.asked))
 
 
-def _told(endpoint: str, told: Any) -> _Found:
-    """Return lists as a step noted them; one that WeChat did not tell is left out."""
-    if endpoint == "setwebviewdomain":
-        told = {WEBVIEW: told}
-    lists: Mapping[str, Any] = told or {}
+def _told(told: Any) -> _Found:
+    """Return lists as a step noted them, by kind or business domains alone; one that was not told is left out."""
+    lists: Mapping[str, Any] = {WEBVIEW: told} if isinstance(told, list) else told or {}
     return {kind: frozenset(lists[kind]) for kind in _KINDS if lists.get(kind) is not None}
 
 
 def _after(row: Entry) -> _Found:
     """Return the lists as the step of a write read them back; ``{}``: it did not."""
     said: Mapping[str, Any] = row.after or {}
-    return _told(row.endpoint, said.get("after"))
+    return _told(said.get("after"))

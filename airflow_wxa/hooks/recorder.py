@@ -34,6 +34,7 @@ _joined: Final[set[str]] = set()  # ids of task instances
 #: else's is in audit any more, so that a lost withdrawal is found out as well.
 ENDPOINTS: Final[Mapping[str, tuple[str, ...]]] = {
     "DomainOutcome": ("setwebviewdomain",),
+    "DirectDomainOutcome": ("setwebviewdomain_directly",),
     "PlatformOutcome": ("modify_wxa_jump_domain",),
     "PlatformServerOutcome": ("modify_wxa_server_domain",),
     "TemplateOutcome": ("addtotemplate",),

@@ -150,8 +150,10 @@ def _kinds(kinds: Mapping[str, Sequence[str] | None]) -> str:
 
 def _domains_before(done: Sequence[Entry]) -> dict[str, Any]:
     """Return what this run's first write of the domains had read: ``{}``: it wrote none."""
-    first = next((row for row in done if row.endpoint == "setwebviewdomain" and row.result != "refused"), None)
-    return {} if first is None else {"list": first.before}
+    writes = (row for row in done if row.endpoint.startswith("setwebviewdomain") and row.result != "refused")
+    if (first := next(writes, None)) is None:
+        return {}
+    return {"list": first.before.get(WEBVIEW) if isinstance(first.before, dict) else first.before}
 
 
 def _superseded(done: Sequence[Entry]) -> list[str]:

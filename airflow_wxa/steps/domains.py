@@ -44,7 +44,13 @@ from airflow_wxa.steps.budgets import changes_left
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, recall, still_lagging
 from airflow_wxa.steps.offline import WEBVIEW
 from airflow_wxa.steps.online import going_offline, read_online, refuse_losses
-from airflow_wxa.steps.outcome import DomainOutcome, PlatformOutcome, PlatformServerOutcome, in_order
+from airflow_wxa.steps.outcome import (
+    DirectDomainOutcome,
+    DomainOutcome,
+    PlatformOutcome,
+    PlatformServerOutcome,
+    in_order,
+)
 from airflow_wxa.steps.server_domains import configure_webview_domains_directly
 
 if TYPE_CHECKING:
@@ -155,10 +161,11 @@ def _configured_directly(
     except WxaApiError as error:
         if error.errcode != INDIVIDUAL_NOT_SUPPORTED:
             raise
-        return DomainOutcome("individual", appid, action, errcode=error.errcode, errmsg=error.errmsg, will_be_lost=())
+        code, said = error.errcode, error.errmsg
+        return DirectDomainOutcome("individual", appid, action, errcode=code, errmsg=said, will_be_lost=())
     lists = (done.before, done.after, done.added, done.removed)
     told = [tuple(each[WEBVIEW]) if WEBVIEW in each else None for each in lists]
-    outcome = DomainOutcome(
+    outcome = DirectDomainOutcome(
         done.outcome, appid, action, before=told[0], after=told[1], added=told[2] or (), removed=told[3] or ()
     )
     return outcome.with_losses(offline)

@@ -170,6 +170,12 @@ class DomainOutcome(_Outcome):
         return error_for(self.errcode, endpoint=CATALOGUE["setwebviewdomain"], appid=self.appid, errmsg=self.errmsg)
 
 
+class DirectDomainOutcome(DomainOutcome):
+    """The same of the list of direct mode."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class PlatformOutcome(_Outcome):
     """The platform's own list of business domains, as hosts.

@@ -8,7 +8,9 @@ import pytest
 
 from airflow_wxa.dags.wxa_domain_drift import domain_drift_dag
 from airflow_wxa.dags.wxa_webview_domains import webview_domains_dag
+from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.release import read_release
+from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.loose import Looseness
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.sandbox.values import ReleaseInfo
@@ -136,3 +138,20 @@ def test_lag_behind_direct_writes_is_waited_for(release: Release, wxa_default: R
         run = release(**DIRECT, webviewdomain=wanted, user_version=version)
         assert (run.state, run.xcoms["verify_release"]["effective"]) == ("success", wanted), run.errors
     assert writes(wxa_default) == [("set", [A]), ("add", [B])]
+
+
+def test_a_lost_answer_of_a_direct_write_is_found_out_and_sent_once(
+    release: Release, account: MiniProgram, wxa_default: RunningSandbox
+) -> None:
+    account.direct_webviewdomain = account.effective_webviewdomain = [A, B]
+    account.release_info = ReleaseInfo(release_version="1.0.0", release_desc="", release_time=1)
+    path = "/wxa/setwebviewdomain_directly"
+    wxa_default.add_fault(Fault(path=path, kind="slow", times=2))  # the reads before it
+    wxa_default.add_fault(Fault(path=path, kind="drop_after"))
+    run = release(domain_mode="direct", domain_action="delete", webviewdomain=[A])
+    assert run.state == "success", run.errors
+    assert (run.xcoms["verify_release"]["removed_as_asked"], run.xcoms["verify_release"]["lost"]) == ([A], [])
+    assert writes(wxa_default) == [("delete", [A])]
+    row, *_ = [row for row in open_ledger().entries(appid=APPID) if row.endpoint == "setwebviewdomain_directly"]
+    assert row.after is not None
+    assert (row.result, row.after["after"]) == ("resolved", [B])

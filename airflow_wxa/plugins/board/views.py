@@ -75,15 +75,16 @@ _List = tuple[float | None, "Collection[str] | None"]
 
 def _wanted(entries: Iterable[Entry]) -> _List:
     for entry in entries:
-        if entry.endpoint == "setwebviewdomain" and entry.asked.get("action") in ("add", "set"):
+        if entry.endpoint.startswith("setwebviewdomain") and entry.asked.get("action") in ("add", "set"):
             return entry.sent_at, list(entry.asked.get("webviewdomain") or ())
     return None, None
 
 
 def _own(entries: Iterable[Entry]) -> _List:
     for entry in entries:
-        if entry.endpoint == "setwebviewdomain" and isinstance(entry.after, dict):
+        if entry.endpoint.startswith("setwebviewdomain") and isinstance(entry.after, dict):
             known = entry.after.get("after")
+            known = known.get("webviewdomain") if isinstance(known, dict) else known
             if known is not None:
                 return entry.sent_at, known
     return None, None
