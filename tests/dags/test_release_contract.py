@@ -79,6 +79,7 @@ EDGES = {
     # stages that a run must ask for, beside the others
     ("check_release", "check_account"): None,
     ("check_account", "configure_server_domains"): None,
+    ("check_account", "commit_code"): None,
     ("configure_server_domains", "commit_code"): None,
     ("wait_for_privacy_scan", "set_privacy_setting"): None,
     ("set_privacy_setting", "submit_audit"): None,
