@@ -108,7 +108,8 @@ def walk(
     times as long: setup and teardown, mapped tasks inside mapped task groups, other DAGs, callbacks of the DAG itself.
 
     :param conf: param → value, as given when a run is triggered; the DAG itself keeps its defaults.
-    :param answers: the option that a person chooses, or task id → option; without an answer its time runs out.
+    :param answers: the option that a person chooses, or task id → option, for an instance of a mapped task
+        ``"task_id[map_index]"``; without an answer its time runs out.
     :param answered_by: id of the person who chooses.
     :param triggered_by: id of the user who triggers the run.
     :param mark_success: ids of tasks that somebody marks as success in place of running them.
@@ -266,10 +267,12 @@ class _Run:
             return {"next_method": "__fail__", "next_kwargs": {"error": why, "traceback": [repr(error)]}}
         return {"next_method": said.next_method, "next_kwargs": {**(said.next_kwargs or {}), "event": serialize(event)}}
 
-    def answer(self, _ti: Any, _said: Any) -> dict[str, Any]:
+    def answer(self, ti: Any, _said: Any) -> dict[str, Any]:
         """Return the event of a person's answer, or of the time for it being over."""
-        chosen = self.answers if isinstance(self.answers, str) else self.answers.get(self.task_id)
-        if chosen is None:
+        chosen = self.answers
+        if not isinstance(chosen, str):
+            chosen = chosen.get(f"{ti.task_id}[{ti.map_index}]", chosen.get(ti.task_id, ""))
+        if not chosen:
             return {"error": "no answer in time", "error_type": "timeout"}
         answer = {"chosen_options": [chosen], "params_input": {}, "responded_at": datetime.now(UTC), "timedout": False}
         return answer | {"responded_by_user": {"id": self.answered_by, "name": self.answered_by}}

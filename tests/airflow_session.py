@@ -132,7 +132,12 @@ def _read_each_signature_once() -> None:
 
 
 def run_dag(
-    dag: DAG, *, answers: str | None = None, mark_success: str | None = None, triggered_by: str = "lin", **conf: Any
+    dag: DAG,
+    *,
+    answers: str | Mapping[str, str] | None = None,
+    mark_success: str | None = None,
+    triggered_by: str = "lin",
+    **conf: Any,
 ) -> Walk:
     """Walk a DAG.
 

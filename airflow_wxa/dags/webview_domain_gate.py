@@ -20,7 +20,10 @@ from airflow_wxa.release.dag import failing_at_once
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from airflow.sdk import Context
     from airflow.sdk.definitions._internal.node import DAGNode
+
+    from airflow_wxa.steps import DomainOutcome
 
 Task: TypeAlias = "BaseOperator | XComArg"
 
@@ -128,19 +131,27 @@ def _domains_ready(branches: Sequence[str]) -> BaseOperator:
     @task
     def domains_ready() -> dict[str, Any]:
         """Return what became of the domains."""
-        outcome = domain_outcome(get_current_context(), *branches)
-        with failing_at_once():
-            if outcome is None:
-                raise WxaStateError(
-                    "domains_ready failed: no outcome of the domains reached it",
-                    values={"looked for in": ", ".join(branches)},
-                    why="Both tries were skipped or marked, or their XComs are gone: nothing says that the domains are "
-                    "configured.",
-                    next_step="clear configure_domains with the tasks behind it",
-                    source="airflow-wxa docs release",
-                )
-        return outcome.to_json()
+        return outcome_of_domains(get_current_context(), *branches).to_json()
 
     ready = _operator(domains_ready())
     add_help(ready)
     return ready
+
+
+def outcome_of_domains(context: Context, *branches: str) -> DomainOutcome:
+    """Return what became of the domains, or fail where nothing says it.
+
+    :param branches: task ids of the tries.
+    """
+    outcome = domain_outcome(context, *branches)
+    if outcome is None:
+        with failing_at_once():
+            raise WxaStateError(
+                f"{context['ti'].task_id.rpartition('.')[2]} failed: no outcome of the domains reached it",
+                values={"looked for in": ", ".join(branches)},
+                why="Every try was skipped or marked, or its XCom is gone: nothing says that the domains are "
+                "configured.",
+                next_step="clear configure_domains with the tasks behind it",
+                source="airflow-wxa docs release",
+            )
+    return outcome

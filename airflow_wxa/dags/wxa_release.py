@@ -28,18 +28,25 @@ from airflow_wxa.operators import (
     WxaSubmitAuditOperator,
     WxaVerifyReleaseOperator,
 )
-from airflow_wxa.operators.domains import domain_outcome
+from airflow_wxa.operators.domains import BRANCHES, domain_outcome
 from airflow_wxa.release import read_release, refuse
 from airflow_wxa.release.dag import failing_at_once, param, params_of, release_params, release_spec, rendered
 from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
 from airflow_wxa.steps.domains import read_own_domains
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from collections.abc import Callable, Mapping, Sequence
+
+    from airflow.sdk import BaseOperator, Context
 
     from airflow_wxa.dags.given import Overrides, Values
+    from airflow_wxa.steps import DomainOutcome
+
+    Within = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 _MOST_RUNS: Final = 10_000  # a run waits for a review for days, and a waiting run costs nothing
+#: In the context that a release group gives its tasks: whether a person is asked.
+ASKED_IN_GROUP: Final = "wxa_asked_in_group"
 _RELEASE: Final = OnlyWhen("release", param("release").resolve)
 #: By task id: stages that check_release skips. Those behind the review are skipped when it has ended well: they are the
 #: run's last, and a run whose last tasks are skipped is a success for Airflow, whatever failed before.
@@ -47,7 +54,9 @@ _ASKED: Final = {
     "check_account": OnlyWhen("check_account", param("check_account").resolve),
     "configure_server_domains": OnlyWhen("server_domains", param("server_domains").resolve),
     "set_privacy_setting": OnlyWhen("privacy_setting", param("privacy_setting").resolve),
-    "approve_release": OnlyWhen("approval", lambda context: is_approval_wanted(context) and _RELEASE.is_asked(context)),
+    "approve_release": OnlyWhen(
+        "approval", lambda context: context["params"]["approval"] and _RELEASE.is_asked(context)
+    ),
 }
 
 
@@ -78,103 +87,149 @@ def release_dag(
         max_active_runs=_MOST_RUNS,
         checks_itself=True,
     ) as dag:
-        of_appid: dict[str, Any] = {"appid": param("appid"), "wxa_conn_id": param("wxa_conn_id")}
-        published: dict[str, Any] = {"auditid": rendered(submitted), "webviewdomain": rendered(wanted_online)}
-
-        commit_code = WxaCommitOperator(task_id="commit_code", **params_of(WxaCommitOperator))
+        stage = stages(of_audit={"post_execute": SkipUnasked({"release": _RELEASE, "verify_release": _RELEASE})})
         configure_domains = webview_domain_gate(
-            action=rendered(lambda context: release_spec(context).params["domain_action"]),
-            webviewdomain=rendered(lambda context: [domain.origin for domain in release_spec(context).wanted]),
+            **domains(),
             platform_domains=rendered(lambda context: list(release_spec(context).platform_hosts)),
             on_platform_list_empty=param("on_platform_list_empty"),
             on_individual=param("on_individual"),
-            on_lost_domains=rendered(on_lost_domains),
-            domain_mode=param("domain_mode"),
             platform_conn_id=rendered(platform_conn_id),
-            then=commit_code,
+            then=stage["commit_code"],
             group_id=None,
-            **of_appid,
-        )
-        check_account = WxaCheckAccountOperator(
-            task_id="check_account",
-            guide_is_given=rendered(lambda context: context["params"]["privacy_setting"] is not None),
-            pre_execute=_ASKED["check_account"],
-            **of_appid,
-        )
-        configure_server_domains = WxaModifyServerDomainOperator(
-            task_id="configure_server_domains",
-            action=rendered(lambda context: context["params"]["server_domains"].get("action", "add")),
-            server_domains=rendered(server_domains),
-            trigger_rule="none_failed",
-            pre_execute=_ASKED["configure_server_domains"],
-            **of_appid,
-        )
-        wait_for_privacy_scan = WxaPrivacyScanSensor(
-            task_id="wait_for_privacy_scan", privacy_api_not_use=param("privacy_api_not_use"), **of_appid
-        )
-        set_privacy_setting = WxaSetPrivacySettingOperator(
-            task_id="set_privacy_setting",
-            pre_execute=_ASKED["set_privacy_setting"],
-            **params_of(WxaSetPrivacySettingOperator),
-        )
-        submit_audit = WxaSubmitAuditOperator(
-            task_id="submit_audit",
-            quota_reserve=param("audit_quota_reserve"),
-            trigger_rule="none_failed_min_one_success",
-            **params_of(WxaSubmitAuditOperator),
-        )
-        wait_for_audit = WxaAuditSensor(
-            task_id="wait_for_audit",
-            auditid=rendered(submitted),
-            timeout=rendered(lambda context: context["params"]["audit_timeout_hours"] * 3600),
-            post_execute=SkipUnasked({"release": _RELEASE, "verify_release": _RELEASE}),
-            **of_appid,
-        )
-        approve_release = WxaApproveReleaseOperator(
-            task_id="approve_release",
-            pre_execute=_ASKED["approve_release"],
-            **params_of(WxaApproveReleaseOperator, **published),
-        )
-        release = WxaReleaseOperator(
-            task_id="release",
-            approval_task_id="approve_release",
-            trigger_rule="none_failed_min_one_success",
-            pre_execute=only_when_release_is_wanted,
-            **params_of(WxaReleaseOperator, **published),
-        )
-        verify_release = WxaVerifyReleaseOperator(
-            task_id="verify_release",
-            **params_of(
-                WxaVerifyReleaseOperator,
-                webviewdomain=rendered(wanted_online),
-                server_domains=rendered(server_domains_online),
-                individual=rendered(is_individual),
-                released_at=rendered(released_at),
-            ),
         )
 
         checked = check_release.override(post_execute=SkipUnasked(_ASKED))()
         checked >> configure_domains
         # Beside the domains, so that who asks for neither has the same run as without them.
-        checked >> check_account >> configure_server_domains >> commit_code
-        check_account >> commit_code  # configure_server_domains hands no failure on once check_release has skipped it
-        commit_code >> wait_for_privacy_scan >> submit_audit >> wait_for_audit
-        wait_for_privacy_scan >> set_privacy_setting >> submit_audit
-        wait_for_audit >> Label("approved by WeChat") >> approve_release >> release >> verify_release
-        wait_for_audit >> release  # also where approve_release was skipped before anything began
+        checked >> stage["check_account"] >> stage["configure_server_domains"] >> stage["commit_code"]
+        stage["check_account"] >> stage["commit_code"]  # configure_server_domains hands no failure on once skipped
     add_help(*dag.tasks)
     return dag
+
+
+def domains() -> dict[str, Any]:
+    """Return the arguments of the task that configures the business domains."""
+    return {
+        "appid": param("appid"),
+        "action": rendered(lambda context: release_spec(context).params["domain_action"]),
+        "webviewdomain": rendered(lambda context: [domain.origin for domain in release_spec(context).wanted]),
+        "on_lost_domains": rendered(on_lost_domains),
+        "domain_mode": param("domain_mode"),
+        "wxa_conn_id": param("wxa_conn_id"),
+    }
+
+
+def stages(
+    within: Within = dict,
+    ready: Callable[[Context], None] | None = None,
+    of_audit: Mapping[str, Any] | None = None,
+) -> dict[str, BaseOperator]:
+    """Build the tasks of a release but its domains, wired from commit_code on, and return them by name.
+
+    :param within: makes of a task's arguments those that are right where it stands.
+    :param ready: skips commit_code, or fails it, by what became of the domains.
+    :param of_audit: more arguments of wait_for_audit.
+    """
+    of_appid: dict[str, Any] = {"appid": param("appid"), "wxa_conn_id": param("wxa_conn_id")}
+    published: dict[str, Any] = {"auditid": rendered(submitted), "webviewdomain": rendered(wanted_online)}
+    commit_code = WxaCommitOperator(task_id="commit_code", **within(params_of(WxaCommitOperator, pre_execute=ready)))
+    check_account = WxaCheckAccountOperator(
+        task_id="check_account",
+        **within(
+            of_appid
+            | {
+                "guide_is_given": rendered(lambda context: context["params"]["privacy_setting"] is not None),
+                "pre_execute": _ASKED["check_account"],
+            }
+        ),
+    )
+    configure_server_domains = WxaModifyServerDomainOperator(
+        task_id="configure_server_domains",
+        trigger_rule="none_failed",
+        **within(
+            of_appid
+            | {
+                "action": rendered(lambda context: context["params"]["server_domains"].get("action", "add")),
+                "server_domains": rendered(server_domains),
+                "pre_execute": _ASKED["configure_server_domains"],
+            }
+        ),
+    )
+    wait_for_privacy_scan = WxaPrivacyScanSensor(
+        task_id="wait_for_privacy_scan",
+        **within(of_appid | {"privacy_api_not_use": param("privacy_api_not_use")}),
+    )
+    set_privacy_setting = WxaSetPrivacySettingOperator(
+        task_id="set_privacy_setting",
+        **within(params_of(WxaSetPrivacySettingOperator, pre_execute=_ASKED["set_privacy_setting"])),
+    )
+    submit_audit = WxaSubmitAuditOperator(
+        task_id="submit_audit",
+        trigger_rule="none_failed_min_one_success",
+        **within(params_of(WxaSubmitAuditOperator, quota_reserve=param("audit_quota_reserve"))),
+    )
+    wait_for_audit = WxaAuditSensor(
+        task_id="wait_for_audit",
+        **within(
+            of_appid
+            | {
+                "auditid": rendered(submitted),
+                "timeout": rendered(lambda context: context["params"]["audit_timeout_hours"] * 3600),
+            }
+        ),
+        **(of_audit or {}),
+    )
+    approve_release = WxaApproveReleaseOperator(
+        task_id="approve_release",
+        **within(params_of(WxaApproveReleaseOperator, pre_execute=_ASKED["approve_release"], **published)),
+    )
+    release = WxaReleaseOperator(
+        task_id="release",
+        approval_task_id=approve_release.task_id,
+        trigger_rule="none_failed_min_one_success",
+        **within(params_of(WxaReleaseOperator, pre_execute=only_when_release_is_wanted, **published)),
+    )
+    verify_release = WxaVerifyReleaseOperator(
+        task_id="verify_release",
+        **within(
+            params_of(
+                WxaVerifyReleaseOperator,
+                webviewdomain=rendered(wanted_online),
+                server_domains=rendered(server_domains_online),
+                individual=rendered(is_individual),
+                released_at=rendered(released_at),
+            )
+        ),
+    )
+    commit_code >> wait_for_privacy_scan >> submit_audit >> wait_for_audit
+    wait_for_privacy_scan >> set_privacy_setting >> submit_audit
+    wait_for_audit >> Label("approved by WeChat") >> approve_release >> release >> verify_release
+    wait_for_audit >> release  # also where approve_release was skipped before anything began
+    built = (commit_code, check_account, configure_server_domains, wait_for_privacy_scan, set_privacy_setting)
+    return {
+        str(task.label): task
+        for task in (*built, submit_audit, wait_for_audit, approve_release, release, verify_release)
+    }
 
 
 @task
 def check_release() -> None:
     """Report every problem at once, before the first call."""
-    params = get_current_context()["params"]
+    context = get_current_context()
+    refuse_release(context["params"], misspelt_params(context))
+
+
+def refuse_release(params: Mapping[str, Any], more: Sequence[str] = ()) -> None:
+    """Raise every problem of a release before its first call; do nothing when there is none.
+
+    :param params: what it is asked for, by the names of the params.
+    :param more: problems that were found besides.
+    """
     _, problems = read_release(params)
-    problems += misspelt_params(get_current_context())
+    problems += more
     problems += WxaHook(params["wxa_conn_id"]).token_problems(params["appid"])
     if params["on_platform_list_empty"] == "register":
-        problems += WxaHook(platform_conn_id(get_current_context())).token_problems(None)
+        problems += WxaHook(params["platform_conn_id"] or params["wxa_conn_id"]).token_problems(None)
     with failing_at_once():
         store = [each for each in store_problems() if not any(each in problem for problem in problems)]
         refuse(problems + store)
@@ -182,8 +237,13 @@ def check_release() -> None:
 
 def on_lost_domains(context: Context) -> str:
     """Return what the gate does about domains that would go offline: with a question behind it, it lets them pass."""
-    asked = is_approval_wanted(context) or not context["params"]["release"]
+    asked = is_asked(context) or not context["params"]["release"]
     return "release" if asked else str(context["params"]["on_lost_domains"])
+
+
+def is_asked(context: Context) -> bool:
+    """Tell whether a person is asked: as the values of the task's group say, else as the run does."""
+    return bool(context.get(ASKED_IN_GROUP, is_approval_wanted(context)))
 
 
 def platform_conn_id(context: Context) -> str:
@@ -194,7 +254,7 @@ def platform_conn_id(context: Context) -> str:
 
 def wanted_online(context: Context) -> list[str]:
     """Return the domains that must be effective: those wanted, or for ``all`` those that were read back."""
-    outcome = domain_outcome(context)
+    outcome = _outcome(context)
     after = None if outcome is None else outcome.after
     effective = release_spec(context).effective(after, individual=is_individual(context))
     return [domain.origin for domain in effective]
@@ -223,13 +283,15 @@ def released_at(context: Context) -> int:
 
 def is_individual(context: Context) -> bool:
     """Tell whether WeChat said that an individual owns the Mini Program."""
-    outcome = domain_outcome(context)
+    outcome = _outcome(context)
     return outcome is not None and outcome.outcome == "individual"
 
 
 def only_when_release_is_wanted(context: Context) -> None:
     """Skip when the run ends after the audit; stop where what the run says about the owner cannot be."""
     _RELEASE(context)
+    if not is_asked(context):
+        context["task"].approval_task_id = None  # type: ignore[union-attr]
     if is_individual(context):
         with failing_at_once():
             refuse_other_than_individual(context["params"]["appid"], context["params"]["wxa_conn_id"])
@@ -256,7 +318,18 @@ def refuse_other_than_individual(appid: str, wxa_conn_id: str) -> None:
     raise error
 
 
+def beside(context: Context, task_id: str) -> str:
+    """Return the id of a task that stands in the same group as the running one."""
+    group_id = context["ti"].task_id.rpartition(".")[0]
+    return f"{group_id}.{task_id}" if group_id else task_id
+
+
+def _outcome(context: Context) -> DomainOutcome | None:
+    return domain_outcome(context, *(beside(context, each) for each in BRANCHES))
+
+
 def _returned(context: Context, task_id: str) -> dict[str, Any]:
     """Return the outcome that a task returned; ``{}`` when it has not run."""
-    returned = context["ti"].xcom_pull(task_ids=task_id)
+    ti = context["ti"]
+    returned = ti.xcom_pull(task_ids=beside(context, task_id), map_indexes=ti.map_index)
     return returned if isinstance(returned, dict) else {}

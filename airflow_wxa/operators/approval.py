@@ -40,7 +40,8 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
     another one fails at once. Approve goes on; Reject skips the tasks directly behind. Returns ``{"outcome":
     "approved|rejected", "appid", …, "by", "at", "why", "question"}`` with the facts that the task which carries it out
     proves again (:func:`require_approval`). An approval that cannot be noted does not count; asking again voids an
-    earlier one. Not inside a mapped task group: a rejection skips nothing there (apache/airflow#67265).
+    earlier one. Inside a mapped task group a rejection skips nothing by itself (apache/airflow#67265): a task with
+    ``approval_task_id`` does, by the ledger.
 
     :param approvers: ids of the users who may answer; empty: whoever may edit the run (templated).
     :param approver_must_differ: an approval by whoever triggered the run fails (templated).

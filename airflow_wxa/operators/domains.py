@@ -255,5 +255,6 @@ def domain_outcome(
 
 
 def _outcome_of(context: Context, task_id: str) -> DomainOutcome | None:
-    returned = context["ti"].xcom_pull(task_ids=task_id)
+    ti = context["ti"]
+    returned = ti.xcom_pull(task_ids=task_id, map_indexes=ti.map_index)
     return DomainOutcome.from_json(returned) if isinstance(returned, dict) else None

@@ -1,0 +1,310 @@
+"""The release as a task group, mapped over merchants on all roads: one stops no other, and nothing is unsafe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG, Param, task, task_group
+
+from airflow_wxa.dags.release_group import release_group
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.hooks.store import open_ledger
+from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform
+from airflow_wxa.sandbox.platforms import Template
+from airflow_wxa.sandbox.state import ReleaseInfo
+from airflow_wxa.sandbox.world import World
+from tests.airflow_session import ROOT, calls, register_dag, run_dag, whole_run
+
+if TYPE_CHECKING:
+    from airflow_wxa.sandbox import RunningSandbox
+    from airflow_wxa.testing import Walk
+
+pytestmark = pytest.mark.usefixtures("airflow_database", "wxa_default")
+
+CONFIGURED, UNCHANGED, EMPTY, INDIVIDUAL, REJECTED = SHOPS = [f"wx000000000000000{number}" for number in range(1, 6)]
+DOMAIN = "https://m.example.com"
+OWN = "https://h5.merchant.example"
+CODE: dict[str, Any] = {"template_id": 47, "user_version": "1.4.0", "webviewdomain": [DOMAIN]}
+
+
+@pytest.fixture
+def wxa_world() -> World:
+    """Return five merchants on five roads: 0, 89019, 89020, 89231, and a review that rejects."""
+    hosts = ["example.com"]
+    full = Platform(component_appid="wx00000000000000c1", testing=hosts, published=hosts)
+    empty = Platform(component_appid="wx00000000000000c2")
+    shops = [
+        MiniProgram(
+            appid=appid,
+            component_appid=(empty if appid == EMPTY else full).component_appid,
+            authorizer_access_token=f"token-of-{appid}",
+            individual=appid == INDIVIDUAL,
+            third_webviewdomain=[DOMAIN] if appid == UNCHANGED else [],
+            audit=AuditPlan(polls=0, result="rejected" if appid == REJECTED else "approved"),
+            scan_polls=0,
+        )
+        for appid in SHOPS
+    ]
+    return World(platforms=[full, empty], mini_programs=shops, templates=[Template(template_id=47)])
+
+
+def mapped(**given: Any) -> DAG:
+    with DAG("mapped_release", schedule=None, default_args={"retries": 0}) as dag:
+        release_group.partial(**CODE | given).expand(appid=SHOPS)
+    return dag
+
+
+def online(wechat: RunningSandbox) -> list[str]:
+    return [each.appid for each in wechat.world.mini_programs if each.release_info]
+
+
+def committed(wechat: RunningSandbox) -> list[str]:
+    return [str(entry.appid) for entry in calls(wechat.journal, "/wxa/commit")]
+
+
+def ends(run: Walk, task_id: str) -> str:
+    letters = {"success": "S", "skipped": "-", "failed": "F", "upstream_failed": "U"}
+    return "".join(letters[state] for state in run.states[f"release_group.{task_id}"].split(","))
+
+
+def test_five_merchants_take_five_roads_and_none_stops_another(wxa_default: RunningSandbox) -> None:
+    run = run_dag(mapped(approval=False))
+    outcomes = [each["outcome"] for each in run.xcoms["release_group.configure_domains"]]
+    assert outcomes == ["configured", "unchanged", "platform_list_empty", "individual", "configured"]
+    assert [each["errcode"] for each in run.xcoms["release_group.configure_domains"]][1:4] == [89019, 89020, 89231]
+    stages = {
+        "check_release": "SSSSS",
+        "check_account": "-----",
+        "configure_server_domains": "-----",
+        "configure_domains": "SSSSS",
+        "commit_code": "SS-SS",
+        "wait_for_privacy_scan": "SS-SS",
+        "set_privacy_setting": "-----",
+        "submit_audit": "SS-SS",
+        "wait_for_audit": "SS-SF",
+        "approve_release": "----U",
+        "release": "SS-SU",
+        "verify_release": "SS-SU",
+    }
+    assert {name: ends(run, name) for name in stages} == stages, run.errors
+    assert run.state == "failed"
+    assert committed(wxa_default) == [CONFIGURED, UNCHANGED, INDIVIDUAL, REJECTED]
+    assert online(wxa_default) == [CONFIGURED, UNCHANGED, INDIVIDUAL]
+    assert [each and each["effective"] for each in run.xcoms["release_group.verify_release"]][:2] == [[DOMAIN]] * 2
+
+
+def test_a_rejection_holds_one_merchant_back_by_the_ledger(wxa_default: RunningSandbox) -> None:
+    wxa_default.world.mini_program(REJECTED).audit = AuditPlan(polls=0)
+    with DAG("one_rejected", schedule=None, default_args={"retries": 0}) as dag:
+        release_group.override(group_id="ours").partial(**CODE).expand(appid=SHOPS)
+    answers = {"ours.approve_release": "Approve", "ours.approve_release[1]": "Reject"}
+    run = run_dag(dag, answers=answers)
+    assert run.state == "success", run.errors
+    assert [run.states[f"ours.{each}"] for each in ("release", "verify_release")] == [
+        "success,skipped,skipped,success,success"
+    ] * 2
+    assert online(wxa_default) == [CONFIGURED, INDIVIDUAL, REJECTED]
+    assert calls(wxa_default.journal, "/wxa/release")[0].appid == CONFIGURED
+    decided = [row for row in open_ledger().entries(appid=UNCHANGED) if row.task.task_id == "ours.approve_release"]
+    assert [(row.task.map_index, row.after and row.after["outcome"]) for row in decided][:1] == [(1, "rejected")]
+
+
+def test_an_approval_that_somebody_marks_releases_nobody(wxa_default: RunningSandbox) -> None:
+    run = run_dag(mapped(), mark_success="release_group.approve_release")
+    assert ends(run, "release") == "FF-FF"[:4] + "U"
+    assert "nobody has approved it" in str(run.errors["release_group.release"])
+    assert online(wxa_default) == []
+
+
+def test_domains_that_somebody_marks_let_no_code_follow(wxa_default: RunningSandbox) -> None:
+    run = run_dag(mapped(approval=False), mark_success="release_group.configure_domains")
+    assert ends(run, "commit_code") == "FFFFF"
+    assert "no outcome of the domains reached it" in str(run.errors["release_group.commit_code"])
+    assert committed(wxa_default) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "commits"),
+    [
+        ({"domain_action": "delete"}, "SS-SS"),
+        ({"domain_action": "get", "webviewdomain": []}, "SS-SS"),
+        ({"domain_action": "set"}, "SS-SS"),
+        ({"domain_action": "all", "webviewdomain": []}, "SS-SS"),
+        ({"on_individual": "stop"}, "SS--S"),
+        ({"webviewdomain": ["https://elsewhere.example.org"]}, "UU-SU"),
+    ],
+    ids=["delete", "get", "set", "all", "individuals stop", "not on the platform's list"],
+)
+def test_code_follows_only_where_the_domains_were_answered_well(
+    wxa_default: RunningSandbox, given: dict[str, Any], commits: str
+) -> None:
+    run = run_dag(mapped(approval=False, release=False, **given))
+    assert ends(run, "commit_code") == commits, run.errors
+    assert len(committed(wxa_default)) == commits.count("S")
+    assert online(wxa_default) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"approval": False}, None),
+        ({"approval": False, "on_lost_domains": "release"}, [OWN]),
+        ({"approval": True}, [OWN]),
+    ],
+    ids=["nobody says yes", "allowed", "a person is asked"],
+)
+def test_what_would_go_offline_stops_before_the_commit_unless_somebody_says_yes(
+    wxa_default: RunningSandbox, given: dict[str, Any], said: list[str] | None
+) -> None:
+    shop = wxa_default.world.mini_program(CONFIGURED)
+    shop.release_info = ReleaseInfo(release_version="1.0.0", release_desc="", release_time=1)
+    shop.mp_webviewdomain = shop.effective_webviewdomain = [OWN]
+    run = run_dag(mapped(**given), answers="Approve")
+    assert ends(run, "commit_code") == ("U" if said is None else "S") + "S-SS"
+    assert (CONFIGURED in committed(wxa_default)) is (said is not None)
+    verified = run.xcoms["release_group.verify_release"][0]
+    assert (verified and verified["lost"]) == said, run.errors
+
+
+def test_a_param_of_the_dag_decides_about_approval_besides(wxa_default: RunningSandbox) -> None:
+    with DAG("param", schedule=None, params={"approval": Param(True, type="boolean")}) as dag:
+        release_group(appid=CONFIGURED, approval="{{ params.approval }}", **CODE)
+    assert run_dag(dag, answers="Reject").states["release_group.release"] == "skipped"
+    assert run_dag(mapped(), approval=False).states["release_group.release"].startswith("upstream_failed")
+    assert online(wxa_default) == []
+    assert run_dag(dag, approval=False).states["release_group.approve_release"] == "skipped"
+    assert online(wxa_default) == [CONFIGURED]
+
+
+def at_parse(**given: Any) -> Any:
+    return release_group.partial(**{name: each for name, each in CODE.items() if name not in given} | given)
+
+
+# A partial group that is refused was never mapped, and Airflow warns of it.
+NEVER_MAPPED = pytest.mark.filterwarnings("ignore:Exception ignored", "ignore:Partial task group")
+
+
+@NEVER_MAPPED
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [
+        (
+            lambda: at_parse(on_platform_list_empty="register").expand(appid=SHOPS),
+            "write the list of the whole platform",
+        ),
+        (lambda: release_group(appid=CONFIGURED, on_platform_list_empty="register", **CODE), "WxaModifyPlatformDomain"),
+        (lambda: at_parse().expand_kwargs([{"appid": EMPTY, "on_platform_list_empty": "register"}]), "register"),
+        (lambda: at_parse().expand(appid=[EMPTY, CONFIGURED, EMPTY]), f"appid = '{EMPTY}': comes twice"),
+        (lambda: at_parse().expand_kwargs([{"appid": EMPTY}] * 2), f"appid = '{EMPTY}': comes twice"),
+        (lambda: at_parse().expand(appid=[EMPTY], version_desc=["one", "two"]), f"appid = '{EMPTY}': comes twice"),
+        (lambda: at_parse(appid=EMPTY).expand(version_desc=["one", "two"]), "what the group is mapped over"),
+        (lambda: at_parse(appid=EMPTY).expand_kwargs([{"version_desc": "one"}]), "what the group is mapped over"),
+    ],
+)
+def test_what_cannot_be_safe_is_refused_at_parse(build: Any, said: str) -> None:
+    with DAG("refused", schedule=None), pytest.raises(WxaSpecError) as refused:
+        build()
+    assert said in str(refused.value)
+
+
+@NEVER_MAPPED
+def test_a_name_that_is_none_and_a_value_that_is_missing_are_refused_at_parse() -> None:
+    with DAG("refused", schedule=None), pytest.raises(TypeError, match="domain_mode_typo"):
+        release_group(appid=EMPTY, domain_mode_typo="x", **CODE)
+    with DAG("refused", schedule=None), pytest.raises(TypeError, match="appid"):
+        release_group(**CODE)
+
+
+def test_what_only_a_run_knows_is_refused_before_the_first_call(wxa_default: RunningSandbox) -> None:
+    with DAG("late", schedule=None, params={"road": Param("register")}, default_args={"retries": 0}) as dag:
+
+        @task
+        def listed() -> list[dict[str, Any]]:
+            return [{"appid": each} for each in (CONFIGURED, UNCHANGED, CONFIGURED)]
+
+        @task
+        def appids() -> list[str]:
+            return [CONFIGURED, INDIVIDUAL, CONFIGURED]
+
+        release_group.partial(approval=False, **CODE).expand_kwargs(listed())
+        release_group.override(group_id="plain").partial(approval=False, **CODE).expand(appid=appids())
+        release_group.override(group_id="register")(
+            appid=REJECTED, on_platform_list_empty="{{ params.road }}", approval=False, **CODE
+        )
+        release_group.override(group_id="wrong")(appid=REJECTED, approval="maybe", **CODE)
+    run = run_dag(dag)
+    assert ends(run, "check_release") == "FSF"
+    assert run.states["plain.check_release"] == "failed,success,failed"
+    assert f"appid = '{CONFIGURED}': comes twice" in str(run.errors["plain.check_release"])
+    assert "write the list of the whole platform" in str(run.errors["register.check_release"])
+    assert "approval = 'maybe': must be true or false" in str(run.errors["wrong.check_release"])
+    assert online(wxa_default) == [UNCHANGED, INDIVIDUAL]
+
+
+def test_values_are_templates_outputs_and_rows_with_their_types(wxa_default: RunningSandbox) -> None:
+    with DAG("typed", schedule=None, params={"flag": Param(False), "texts": Param([DOMAIN])}) as dag:
+
+        @task
+        def settings() -> dict[str, Any]:
+            return {"ext": {"shop": "{{ not a template }}"}}
+
+        rows = [
+            {"appid": CONFIGURED, "user_version": "{{ dag.dag_id }}", "approval": "{{ params.flag }}"},
+            {"appid": UNCHANGED, "user_version": "2", "audit_quota_reserve": "{{ 0 }}", "approval": False},
+        ]
+        release_group.partial(template_id="47", webviewdomain="{{ params.texts }}", ext_json=settings()).expand_kwargs(
+            rows
+        )
+    run = run_dag(dag)
+    assert run.state == "success", run.errors
+    assert [each["user_version"] for each in run.xcoms["release_group.commit_code"]] == ["typed", "2"]
+    assert '"shop": "{{ not a template }}"' in calls(wxa_default.journal, "/wxa/commit")[0].body["ext_json"].replace(
+        '":"', '": "'
+    )
+    assert online(wxa_default) == [CONFIGURED, UNCHANGED]
+
+
+def test_it_stands_unmapped_nested_and_in_a_mapped_group_of_a_team(wxa_default: RunningSandbox) -> None:
+    with DAG("stands", schedule=None) as dag:
+
+        @task_group
+        def shop(appid: str) -> None:
+            release_group(appid=appid, approval=False, **CODE)
+
+        release_group(appid=INDIVIDUAL, approval=False, **CODE) >> shop.expand(appid=[CONFIGURED, UNCHANGED])
+    run = run_dag(dag)
+    assert run.state == "success", run.errors
+    assert run.states["shop.release_group.release"] == "success,success"
+    assert online(wxa_default) == [CONFIGURED, UNCHANGED, INDIVIDUAL]
+
+
+@NEVER_MAPPED
+def test_a_team_group_that_hides_its_appid_is_refused() -> None:
+    @task_group
+    def shop(number: int) -> None:
+        release_group(appid=f"{{{{ {number} }}}}", **CODE)
+
+    with DAG("hides", schedule=None), pytest.raises(WxaSpecError, match="what the group is mapped over"):
+        shop.expand(number=[1, 1])
+
+
+def test_the_how_to_shows_the_dags_that_run(wxa_default: RunningSandbox) -> None:
+    from tests.dags.mapped_release import release_listed_shops, release_shops  # noqa: PLC0415  (Airflow's home is set)
+
+    shown = (ROOT / "docs/how-to/map-and-schedule.md").read_text("utf-8")
+    assert f"```python\n{(ROOT / 'tests/dags/mapped_release.py').read_text('utf-8')}```\n" in shown
+    run = run_dag(release_listed_shops)
+    assert run.xcoms["without_domains"] == {EMPTY: "platform_list_empty", INDIVIDUAL: "individual"}
+    assert online(wxa_default) == [CONFIGURED, UNCHANGED]
+    assert run.state == "failed"
+    assert ends(run_dag(release_shops, answers="Approve", user_version="1.5.0"), "release") == "SS-SU"
+
+
+def test_a_whole_run_ends_as_a_walk_does(wxa_default: RunningSandbox) -> None:
+    walked = run_dag(mapped(approval=False))
+    wxa_default.reset()
+    ran = whole_run(register_dag(mapped(approval=False)))
+    assert (ran.state, ran.states) == (walked.state, walked.states)
+    assert ends(ran, "release") == "SS-SU"
+    assert online(wxa_default) == [CONFIGURED, UNCHANGED, INDIVIDUAL]
