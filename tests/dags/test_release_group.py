@@ -17,6 +17,8 @@ from airflow_wxa.sandbox.world import World
 from tests.airflow_session import ROOT, calls, register_dag, run_dag, whole_run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow_wxa.sandbox import RunningSandbox
     from airflow_wxa.testing import Walk
 
@@ -47,6 +49,12 @@ def wxa_world() -> World:
         for appid in SHOPS
     ]
     return World(platforms=[full, empty], mini_programs=shops, templates=[Template(template_id=47)])
+
+
+@pytest.fixture(autouse=True)
+def own_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a ledger for each test: what an earlier one was allowed to take offline counts for the same version."""
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'ledger.db'}")
 
 
 def mapped(**given: Any) -> DAG:
