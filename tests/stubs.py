@@ -9,6 +9,7 @@ import ast
 import inspect
 import re
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -213,5 +214,5 @@ def stubs(
 
 def formatted(text: str) -> str:
     """Return a stub as the formatter writes it."""
-    run = ["ruff", "format", "--stdin-filename", "made.pyi", "-"]
+    run = [sys.executable, "-m", "ruff", "format", "--stdin-filename", "made.pyi", "-"]
     return subprocess.run(run, input=text, capture_output=True, text=True, check=True, cwd=ROOT).stdout

@@ -3,15 +3,16 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+import pytest
+
 from airflow_wxa.cli.airflow_group import DB_COMMANDS
 from airflow_wxa.store.engine import _head
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
 
-
+@pytest.mark.usefixtures("from_migrations")
 def test_migrating_says_from_where_to_where(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -40,7 +40,7 @@ def test_mypy_finds_every_wrong_argument_and_takes_every_right_one() -> None:
 
 
 def test_pyright_finds_every_wrong_argument_and_takes_every_right_one() -> None:
-    command = [sys.executable, "-m", "pyright", "--outputjson", str(SAMPLE)]
+    command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--outputjson", str(SAMPLE)]
     run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     if not run.stdout.startswith("{"):
         pytest.skip(f"pyright does not start here, it needs Node.js: {run.stderr[-200:]}")

@@ -93,7 +93,7 @@ def test_no_secret_is_in_any_response(
     airflow: Browser, url: str, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = TaskRef(dag_id="wxa_release", run_id="spring", task_id="commit_code")
-    monkeypatch.setattr("airflow_wxa.hooks.wxa.current_task", lambda: task)
+    monkeypatch.setattr("airflow_wxa.hooks.wxa.current_task", lambda *_: task)
     hook = WxaHook()
     hook.configure_domains(APPID, "get")
     with pytest.raises(AirflowFailException, match="template not exist"):
