@@ -112,7 +112,8 @@ def test_dags_follow_a_release_a_push_and_a_poll(tmp_path: Path, wxa_sandbox: Ru
     told = {"auditid": "7", "user_version": "1.3.0", "submit_audit_time": 1}
     assert [each["payload"] for each in polled] == [{"appid": POLLED, "status": "approved", **told}]
     assert [each["payload"] for each in pushed] == [{"appid": APPID, "status": "rejected", **told}]
-    assert released == [{"version": "1.4.0", "domains": ["https://m.example.com"]}]
+    said = {"appid": APPID, "outcome": "released", "user_version": "1.4.0", "dag_id": "wxa_release", "run_id": "run"}
+    assert released == [{**said, "version": "1.4.0", "domains": ["https://m.example.com"], "lost": []}]
     assert runs == {"after_release": 1, "after_push": 1, "after_poll": 1}
 
 
