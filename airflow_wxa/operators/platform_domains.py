@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 from airflow_wxa.acts.platform_list import ChangePlatformDomain, checked_hosts, hosts_after
 from airflow_wxa.api import values
 from airflow_wxa.api.appid import THE_PLATFORM
-from airflow_wxa.api.webview_domain import get_domain_confirmfile
+from airflow_wxa.api.webview_domain import get_domain_confirmfile, is_permitted
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
@@ -19,11 +19,12 @@ from airflow_wxa.links import VerificationFileLink
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.steps import modify_platform_domains
+from airflow_wxa.steps.offline import WEBVIEW, Lists, Online
 from airflow_wxa.store.ledger import VERIFICATION_FILE_READ
 from airflow_wxa.store.questions import Fact, Question, told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NAMED: Final = 5  # hosts in the question's title; all of them stand in its diff
+_MINI_PROGRAMS_SHOWN: Final = 20  # all of them stand in the question that the ledger keeps
 
 
 class WxaReadPlatformDomainOperator(TemplatedFields, BaseOperator):
@@ -94,7 +96,8 @@ class WxaReadPlatformDomainOperator(TemplatedFields, BaseOperator):
 class WxaApprovePlatformDomainOperator(WxaApprovalOperator):
     """Ask a person whether the platform's list may change: every merchant of the platform is concerned.
 
-    The question shows the published list before and after, and the verification file. The decision names action,
+    The question shows the Mini Programs whose domains go offline at their next release, as far as the ledger has read
+    them, the published list before and after, and the verification file. The decision names action,
     hosts and both lists as they were: :class:`WxaChangePlatformDomainOperator` changes no other list.
 
     :param read: what :class:`WxaReadPlatformDomainOperator` returned: it tells action and hosts (templated).
@@ -114,7 +117,10 @@ class WxaApprovePlatformDomainOperator(WxaApprovalOperator):
         hook = WxaHook(self.wxa_conn_id)
         now = hook.run(modify_platform_domains("get")).to_json()
         file = read_verification_file(hook, act.action)
+        after = hosts_after(act.action, act.hosts, now["published"] or ())
+        offline = going_offline(self._component_appid(), now["published"] or (), after)
         return {
+            **told("ledger", goes_offline=offline),
             **told("run", named=True, **act.named),
             **told("WeChat: modify_wxa_jump_domain", named=True, testing=now["testing"], published=now["published"]),
             **told("WeChat: get_domain_confirmfile", verification_file=file),
@@ -127,11 +133,41 @@ class WxaApprovePlatformDomainOperator(WxaApprovalOperator):
         published, testing = question["published"] or [], question["testing"]
         after = sorted(hosts_after(action, hosts, published))
         named = ", ".join(hosts[:_NAMED]) + (f" and {len(hosts) - _NAMED} more" if len(hosts) > _NAMED else "")
-        parts = [_diff(published, after), _file(question["verification_file"], published, after)]
+        parts = [
+            _offline(question["goes_offline"]),
+            _diff(published, after),
+            _file(question["verification_file"], published, after),
+        ]
         if testing != question["published"]:
             said = "WeChat does not tell it" if testing is None else ", ".join(map(as_code, testing)) or "empty"
-            parts.insert(1, f"The testing version, which changes together with it, is another one: {said}.")
+            parts.insert(2, f"The testing version, which changes together with it, is another one: {said}.")
         return f"Platform list: {action} {named}?", "\n\n".join(filter(None, parts))
+
+
+def going_offline(component_appid: str, before: Collection[str], after: Collection[str]) -> dict[str, list[str]]:
+    """Return, by appid, domains in use that the platform's list covers now and would not cover any more.
+
+    Those are effective or on the API list, by the ledger's latest reading; the direct list needs no platform list.
+    """
+    found = {}
+    for appid, read in open_ledger().readings(component_appid).items():
+        lists = Online.from_json(read).lists.get(WEBVIEW) or Lists()
+        in_use = ((lists.effective or frozenset()) | (lists.api or frozenset())) - (lists.direct or frozenset())
+        lost = {each for each in in_use if is_permitted(each, before)}
+        if gone := sorted(each for each in lost if not is_permitted(each, after)):
+            found[appid] = gone
+    return found
+
+
+def _offline(found: Mapping[str, Sequence[str]]) -> str:
+    """Return the question's first line: what the change takes offline."""
+    if not found:
+        return ""
+    shown = "; ".join(
+        f"{appid}: {', '.join(map(as_code, found[appid]))}" for appid in list(found)[:_MINI_PROGRAMS_SHOWN]
+    )
+    more = f"; and {len(found) - _MINI_PROGRAMS_SHOWN} more" if len(found) > _MINI_PROGRAMS_SHOWN else ""
+    return f"**Goes offline at the next release of {len(found)}**, as far as they have been read: {shown}{more}."
 
 
 def read_verification_file(hook: WxaHook, action: str) -> dict[str, str] | None:

@@ -446,6 +446,14 @@ class Ledger:
         with self._database.reading() as connection:
             return [_entry(row) for row in connection.execute(query.order_by(ledger.c.id))]
 
+    def readings(self, component_appid: str) -> dict[str, Any]:
+        """Return, by appid, the domains that were online at the latest reading of each Mini Program of a platform."""
+        read = _with(ledger, component_appid=component_appid), ledger.c.online.is_not(None)
+        latest = select(func.max(ledger.c.id)).where(*read).group_by(ledger.c.appid)
+        query = select(ledger.c.appid, ledger.c.online).where(ledger.c.id.in_(latest)).order_by(ledger.c.appid)
+        with self._database.reading() as connection:
+            return {row.appid: row.online for row in connection.execute(query)}
+
     def erase(self, *, older_than_days: float | None = None, appid: str | None = None) -> int:
         """Delete rows and outcomes; returns how many rows of the ledger.
 

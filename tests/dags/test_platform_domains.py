@@ -8,12 +8,14 @@ import pytest
 
 from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
 from airflow_wxa.hooks.store import open_ledger
-from airflow_wxa.sandbox.testing import COMPONENT_APPID
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.steps import domains
 from airflow_wxa.store.questions import Question
 from tests.airflow_session import calls, run_dag
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_wxa.sandbox import RunningSandbox
     from tests.airflow_session import Run
 
@@ -54,6 +56,18 @@ def test_an_approved_change_is_written_and_read_back(
     assert published(wxa_default) == after
     assert run.xcoms["read_platform_domains"]["after"] == after == run.xcoms["modify_platform_domains"]["published"]
     assert len(written(wxa_default)) == 1
+
+
+def test_a_question_begins_with_the_mini_programs_whose_domains_go_offline(
+    wxa_default: RunningSandbox, release: Callable[..., Run]
+) -> None:
+    assert release().state == "success"
+    asked = change("Reject", action="set").questions["approve_change"].body
+    assert asked.startswith(
+        f"**Goes offline at the next release of 1**, as far as they have been read: {APPID}: `https"
+    )
+    assert "Goes offline" not in change("Reject", action="add").questions["approve_change"].body
+    assert "Goes offline" not in change("Reject", action="delete").questions["approve_change"].body  # of another host
 
 
 def test_a_rejected_change_is_not_written(wxa_default: RunningSandbox) -> None:
