@@ -13,6 +13,7 @@ from airflow_wxa.acts import Act
 from airflow_wxa.acts.plain import _Plain
 from airflow_wxa.api.call import body_schema
 from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.errors import WxaStateError
 from airflow_wxa.hooks import files, recorder
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
@@ -155,17 +156,25 @@ def by_door(
 ) -> Callable[[type[Act], str], tuple[list[Any], Any, set[str]]]:
     """Return a function that does an act on a world of its own, and returns calls, outcome and writes."""
 
-    def done(act: type[Act], door: str) -> tuple[list[Any], Any, set[str]]:
+    def done(act: type[Act], door: str, *, is_decided: bool = True) -> tuple[list[Any], Any, set[str]]:
         fields, before = CASES[act]
+        fields = fields if is_decided else {**fields, "approval_task_id": "approve"}
         (tmp_path / "shop.png").write_bytes(b"\x89PNG and more")
         monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / door}.db")
         monkeypatch.setenv("AIRFLOW__WXA__SCREENSHOT_DIR", str(tmp_path))
-        monkeypatch.setattr(recorder, "is_approval_wanted", lambda _: False)  # as in a run that asks for none
+        # With a decision: as in a run that asks for none.
+        monkeypatch.setattr(recorder, "is_approval_wanted", lambda _: not is_decided)
         with serve(world()) as running:
             monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(running.url))
             named = {"folder": str(tmp_path), **prepared(running, before)}
             calls, writes = len(running.journal), len(open_ledger().entries(most=None))
-            outcome = DOORS[door](act, {name: filled(value, named) for name, value in fields.items()})
+            given = {name: filled(value, named) for name, value in fields.items()}
+            if is_decided:
+                outcome = DOORS[door](act, given)
+            else:
+                with pytest.raises(WxaStateError, match="nobody has approved it"):
+                    DOORS[door](act, given)
+                outcome = {}
             wrote = open_ledger().entries(most=None)
             sent = [(each.method, each.path, each.body, each.errcode) for each in running.journal[calls:]]
         return sent, plain(outcome), {each.endpoint for each in wrote[: len(wrote) - writes]}
@@ -198,6 +207,16 @@ def test_each_door_does_the_same(
     assert writes == set(act.writes) - NOT_TRIED.get(act, set())
     for door in doors_of(act):
         assert by_door(act, door) == (calls, outcome, writes), door
+
+
+@pytest.mark.parametrize("act", [each for each in CASES if "approval_task_id" in inspect.signature(each).parameters])
+def test_an_act_that_names_an_approval_writes_nothing_without_a_decision(
+    act: type[Act], by_door: Callable[..., tuple[list[Any], Any, set[str]]]
+) -> None:
+    for door in ("step", *doors_of(act)):
+        calls, _, _ = by_door(act, door, is_decided=False)
+        paths = {CATALOGUE[name].path for name in act.writes}
+        assert not [path for _, path, body, _ in calls if path in paths and (body or {}).get("action") != "get"], door
 
 
 @pytest.mark.parametrize("act", CASES)
