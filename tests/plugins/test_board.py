@@ -98,6 +98,21 @@ def test_an_old_run_names_whom_a_later_run_has_gone_on_with(board: Browser, team
     )
 
 
+def test_a_page_says_what_the_next_release_takes_offline_and_what_the_last_one_did(board: Browser) -> None:
+    page = f"/mini-program/{STUCK}"
+    assert "offline" not in board.get(page).text
+    _settle(
+        Ledger(store_url()), STUCK, "wxa_release", outcome="configured", will_be_lost=["https://h5.merchant.example"]
+    )
+    shown = board.get(page).text
+    assert "Go offline at the next release" in shown
+    assert "https://h5.merchant.example" in shown
+    _settle(Ledger(store_url()), STUCK, "wxa_release", outcome="released", lost=["https://h5.merchant.example"])
+    assert "上次发布使以下域名下线" in board.get(f"{page}?lang=zh").text
+    _settle(Ledger(store_url()), STUCK, "wxa_release", outcome="released", lost=[])
+    assert "offline" not in board.get(f"{page}?lang=en").text
+
+
 FLEET = "/fleet?dag_id=wxa_fleet_release&run_id=spring"
 PAGES = ["/", "/mini-programs.csv", f"/mini-program/{STUCK}", "/fleets", FLEET, "/errcodes", "/errcode/89021"]
 

@@ -25,7 +25,7 @@ from airflow_wxa.hooks.screenshots import read_screenshot
 from airflow_wxa.hooks.store import open_ledger, store_url
 from airflow_wxa.plugins.board.access import may_edit_runs, may_see_runs, readable
 from airflow_wxa.plugins.board.languages import LANGUAGES, Language
-from airflow_wxa.plugins.board.views import domain_table, rejection_of, waves_of
+from airflow_wxa.plugins.board.views import domain_table, offline_of, rejection_of, waves_of
 from airflow_wxa.store.fleets import Fleets, RunKey
 from airflow_wxa.store.ledger import VERIFICATION_FILE_READ
 from airflow_wxa.store.mini_programs import SORTS, MiniProgram, MiniPrograms, Wanted, outcome_word, who_acts
@@ -177,6 +177,7 @@ class Pages:
             approval=_approval(entries),
             trigger_url=_trigger_url(row) if may_edit_runs(reader.user, row.dag_id) else "",
             domains=domain_table(entries, platform, [(each.at, each.said) for each in outcomes]),
+            offline=offline_of(outcomes),
             rejection=rejection_of(outcomes),
             runs=[_run(each.dag_id, each.run_id, each.said, each.at) for each in outcomes],
             entries=[_entry(each) for each in entries],

@@ -150,6 +150,17 @@ def waves_of(
     return [wave for wave in waves.values() if wave.total], errcodes
 
 
+def offline_of(outcomes: Iterable[Any]) -> dict[str, Any] | None:
+    """Return the domains that the latest release took offline, or that the next one will; ``None``: none are known."""
+    for each in outcomes:
+        for name in ("lost", "will_be_lost"):
+            if each.said.get(name) is not None:
+                return (
+                    {"key": f"offline.{name}", "domains": each.said[name], "at": each.at} if each.said[name] else None
+                )
+    return None
+
+
 def rejection_of(outcomes: Iterable[Any]) -> dict[str, Any] | None:
     """Return the reviewer's latest words, and the numbers of the screenshots that belong to them."""
     for each in outcomes:
