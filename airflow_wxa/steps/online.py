@@ -85,12 +85,13 @@ def going_offline(
         lists = {kind: replace(online.lists[kind], **{field: domains}) for kind, domains in known.items()}
         online = replace(online, lists={**online.lists, **lists})
     online = yield from _with_hosts(online, past, registered)
-    offline = goes_offline(online, past)
+    offline, whole = goes_offline(online, past), joined(online, past)
     if any(offline.lost.values()):
         info = yield from if_known(read_versions(appid))
-        if info is not None and info.online is None:  # nothing is online yet
-            offline = Offline()
-    return offline, joined(online, past)
+        if info is not None and info.online is None:  # nothing is online yet, so nobody can open anything
+            nothing = {kind: replace(lists, effective=frozenset()) for kind, lists in whole.lists.items()}
+            return Offline(), replace(whole, lists=nothing)
+    return offline, whole
 
 
 def _with_hosts(online: Online, past: Past, registered: frozenset[str]) -> Step[Online]:

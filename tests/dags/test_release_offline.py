@@ -9,7 +9,7 @@ import pytest
 from airflow_wxa.dags.wxa_webview_domains import webview_domains_dag
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.sandbox.values import ReleaseInfo
-from tests.airflow_session import calls, register_dag, run_dag
+from tests.airflow_session import calls, load_release_dag, register_dag, run_dag
 from tests.dags.stepwise import Stepwise
 
 if TYPE_CHECKING:
@@ -64,6 +64,17 @@ def test_with_leave_it_is_released_and_the_outcome_says_what_went(release: Relea
         run = release(user_version=f"1.{week}.0")
         assert run.state == "success", run.errors
         assert (run.xcoms["configure_domains"]["will_be_lost"], run.xcoms["verify_release"]["lost"]) == ([], [])
+
+
+@pytest.mark.parametrize("approval", [False, True])
+def test_where_nothing_is_online_yet_nothing_goes_offline(
+    account: MiniProgram, wxa_default: RunningSandbox, approval: bool
+) -> None:
+    account.release_info = None
+    conf = {"appid": APPID, "webviewdomain": [WANTED], "template_id": 47, "user_version": "1.4.0", "approval": approval}
+    run = run_dag(load_release_dag(), **conf, answers="Approve")
+    assert run.state == "success", run.errors
+    assert run.xcoms["verify_release"]["effective"] == [WANTED]
 
 
 def test_an_own_domain_that_survives_stops_no_later_week(

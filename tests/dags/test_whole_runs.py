@@ -272,7 +272,13 @@ def test_no_other_test_runs_a_dag_as_a_whole() -> None:
     whole = re.compile(r"\b(whole_run|Scheduled|a_person_answers)\b|\.test\(")
     elsewhere = {path.name for path in TESTS.rglob("*.py") if whole.search(path.read_text("utf-8"))}
     # test_release_rights.py attacks runs through the API server of Airflow's database.
-    assert elsewhere == {Path(__file__).name, "airflow_session.py", "scheduled.py", "test_release_rights.py"}
+    assert elsewhere == {
+        Path(__file__).name,
+        "airflow_session.py",
+        "scheduled.py",
+        "test_release_group.py",
+        "test_release_rights.py",
+    }
 
 
 def test_the_how_to_shows_a_test_that_runs() -> None:
