@@ -78,9 +78,8 @@ class WxaReadPlatformDomainOperator(TemplatedFields, BaseOperator):
             now = hook.run(modify_platform_domains("get"))
         file = read_verification_file(hook, self.action)
         self.has_verification_file = file is not None  # for its link
-        if (
-            file is not None
-        ):  # the board serves what the ledger has: whoever may write XComs could prove a host as theirs
+        if file is not None:
+            # The board serves the ledger's copy: an XCom can be written by users, who could prove a host as theirs.
             whose = (hook.read().component_appid, THE_PLATFORM, current_task())
             open_ledger().decided(*whose, file, endpoint=VERIFICATION_FILE_READ)
         return {
