@@ -103,3 +103,16 @@ def test_every_block_that_publishes_has_a_domain_step() -> None:
     published = [(path, block) for path, block in blocks("python") if publishes.search(block)]
     assert [path for path, block in published if not step.search(block)] == []
     print(f"{len(published)} blocks publish, each behind a domain step")
+
+
+def test_every_fact_about_wechat_is_held_by_a_test_that_exists_or_says_why_it_is_not_imitated() -> None:
+    text = page("docs/reference/fidelity.md")
+    rows = re.findall(r"^\| (?!fact |---)([^|]+) \| ([^|]+) \| ([^|]+) \|$", text, re.MULTILINE)
+    named = {fact: re.fullmatch(r"`(\S+\.py)::(test_\w+)`", by) for fact, _, by in rows}
+    held = {fact: by for fact, by in named.items() if by}
+    assert [fact for fact, _, by in rows if fact not in held and not by.startswith("not imitated: ")] == []
+    tests = {name: (ROOT / "tests" / name).read_text("utf-8") for name in {by[1] for by in held.values()}}
+    assert [fact for fact, by in held.items() if f"def {by[2]}(" not in tests[by[1]]] == []
+    assert len(named) == len(rows), "a fact stands twice"
+    assert f"**{len(held)} of {len(rows)} facts are held by a test.**" in text
+    assert len(held) >= 0.95 * len(rows)
