@@ -14,13 +14,14 @@ import pytest
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain
 from airflow_wxa.hooks.store import open_ledger, store_url
+from airflow_wxa.plugins.board.columns import COLUMNS, Column
 from airflow_wxa.plugins.board.languages import LANGUAGES, chosen
 from airflow_wxa.plugins.plugin import BOARD_PREFIX
 from airflow_wxa.steps import outcome as outcomes
 from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey, Word
 from airflow_wxa.store.ledger import Result
-from airflow_wxa.store.mini_programs import MiniPrograms, Wanted, outcome_word, who_acts
+from airflow_wxa.store.mini_programs import SORTS, MiniProgram, MiniPrograms, Wanted, outcome_word, who_acts
 
 if TYPE_CHECKING:
     from tests.plugins.browser import Browser
@@ -228,8 +229,30 @@ def test_no_remote_text_acts(board: Browser) -> None:
 
 
 def test_no_cell_is_a_formula(board: Browser) -> None:
-    rows = list(csv.DictReader(io.StringIO(board.get("/mini-programs.csv").text)))
-    assert {row["next_step"] for row in rows if row["appid"] == STUCK} == {"'=1+1"}
+    rows = _rows(board, "en")
+    assert {row["Next step"] for row in rows if row["Mini Program"] == STUCK} == {"'=1+1"}
+
+
+def _rows(board: Browser, language: str) -> list[dict[str, str]]:
+    text = board.get("/mini-programs.csv", **{"Accept-Language": language}).text
+    assert text.startswith("\ufeff")  # else spreadsheets read Chinese as noise
+    return list(csv.DictReader(io.StringIO(text[1:])))
+
+
+def test_a_csv_file_is_in_the_readers_language_with_times_by_wechats_clock(board: Browser) -> None:
+    (row,) = (each for each in _rows(board, "zh") if each["小程序"] == ONLINE)
+    assert (row["进行中"], row["该谁处理"], row["上线时间 (UTC+8)"]) == ("已上线", "无需处理", "2023-11-15 06:13")
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.name)
+def test_a_column_has_a_header_a_cell_and_its_values_in_csv(board: Browser, column: Column) -> None:
+    keys = {f"column.{name}" for name in (column.name, *column.csv)}
+    assert [key for key in keys for language in LANGUAGES if key not in language.texts()] == []
+    assert not column.sorts or column.name in SORTS
+    assert set(column.csv) <= set(MiniProgram.__slots__)
+    cells = re.findall(rf'<t[dh][^>]* class="{column.name}"[^>]*>(.*?)</t[dh]>', board.get("/").text, re.DOTALL)
+    assert len(cells) == 6
+    assert any(re.sub("<[^>]+>", "", cell).strip(" \u2013") for cell in cells)
 
 
 @pytest.mark.parametrize(

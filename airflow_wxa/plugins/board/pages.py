@@ -8,14 +8,15 @@ import logging
 import re
 import shlex
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, DictLoader, Environment, PackageLoader, StrictUndefined
 
 from airflow_wxa.api.appid import APPID, THE_PLATFORM
+from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.api.chinese import in_chinese
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.api.redaction import Secret
@@ -24,6 +25,7 @@ from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.screenshots import read_screenshot
 from airflow_wxa.hooks.store import open_ledger, store_url
 from airflow_wxa.plugins.board.access import may_edit_runs, may_see_runs, readable
+from airflow_wxa.plugins.board.columns import COLUMNS, template_of
 from airflow_wxa.plugins.board.languages import LANGUAGES, Language
 from airflow_wxa.plugins.board.views import domain_table, offline_of, rejection_of, waves_of
 from airflow_wxa.store.fleets import Fleets, RunKey
@@ -48,15 +50,6 @@ HEADERS: Final[Mapping[str, str]] = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-_CSV: Final = (
-    "appid", "name", "outcome", "who", "errcode", "what", "next_step", "user_version", "auditid", "online_version",
-    "wave", "dag_id", "run_id", "task_id",
-)  # fmt: skip
-#: Columns of the table → whether it can be sorted by them.
-_COLUMNS: Final = (
-    ("appid", True), ("online_version", True), ("outcome", True), ("errcode", True), ("who", True),
-    ("next_step", False), ("run", False),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +89,9 @@ class Pages:
     """Each page as a function of its reader, run in a thread."""
 
     def __init__(self) -> None:
+        cells = DictLoader({"cells.html": template_of(COLUMNS)})
         self._templates = Environment(
-            loader=PackageLoader("airflow_wxa.plugins.board"),
+            loader=ChoiceLoader([cells, PackageLoader("airflow_wxa.plugins.board")]),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -136,7 +130,7 @@ class Pages:
             counts=store.counts(dag_ids, replace(Wanted(), dag_id=wanted.dag_id, run_id=wanted.run_id)),
             outcomes=store.outcomes(dag_ids),
             query=wanted,
-            columns=_COLUMNS,
+            columns=COLUMNS,
             first=min(first + 1, total),
             last=first + len(rows),
             total=total,
@@ -148,11 +142,15 @@ class Pages:
         store, dag_ids = self._readable(reader)
         text = io.StringIO()
         lines = csv.writer(text)
-        lines.writerow(_CSV)
+        names = [name for column in COLUMNS for name in column.csv]
+        zone = {name: " (UTC+8)" for name in names if _is_time(name)}
+        lines.writerow([reader.word(f"column.{name}") + zone.get(name, "") for name in names])
         for row in store.all(dag_ids, _wanted(reader.request)):
-            lines.writerow([csv_cell(getattr(row, name)) for name in _CSV])
+            shown = _shown(row, reader.language)
+            lines.writerow([csv_cell(_plain(reader, name, shown[name])) for name in names])
         headers = dict(HEADERS) | {"Content-Disposition": 'attachment; filename="mini-programs.csv"'}
-        return PlainTextResponse(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+        # Without the mark spreadsheets take the text for the machine's own encoding, and Chinese for noise.
+        return PlainTextResponse("\ufeff" + text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
     def mini_program(self, reader: Reader) -> Response:
         """Show one Mini Program: domains, versions, audit, runs and ledger."""
@@ -352,6 +350,17 @@ def _shown(row: MiniProgram, language: Language) -> dict[str, Any]:
     return values | {"what": what, "next_step": next_step, "run_url": run_url}
 
 
+def _plain(reader: Reader, name: str, value: Any) -> Any:
+    """Return a value as a spreadsheet shows it: a word in the reader's language, a time by WeChat's clock."""
+    if name in {"outcome", "who"}:
+        return reader.word(f"{name}.{value}")
+    return _minute(value, BEIJING) if value and _is_time(name) else value
+
+
+def _is_time(name: str) -> bool:
+    return name == "at" or name.endswith("_at")
+
+
 def _in(language: Language, said: str, in_general: str) -> str:
     """Return a text of a row in the reader's language; where it has no twin, what holds in general, or as it is."""
     if language.code == "zh":
@@ -417,12 +426,12 @@ def _trigger_url(row: MiniProgram) -> str:
     return f"{api_root_path()}/dags/{quote(row.dag_id, safe='')}"
 
 
-def _iso(at: float | str) -> str:
+def _iso(at: float | str, zone: tzinfo = UTC) -> str:
     try:
-        return at if isinstance(at, str) else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+        return at if isinstance(at, str) else datetime.fromtimestamp(at, zone).isoformat(timespec="seconds")
     except (ValueError, OverflowError, OSError):  # a merchant's odd time must not cost everybody the page
         return str(at)
 
 
-def _minute(at: float | str) -> str:
-    return _iso(at)[:16].replace("T", " ")
+def _minute(at: float | str, zone: tzinfo = UTC) -> str:
+    return _iso(at, zone)[:16].replace("T", " ")
