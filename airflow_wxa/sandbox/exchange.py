@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, error_body
 from airflow_wxa.sandbox.faults import BEFORE_THE_WORK, Fault, FaultQueue
 from airflow_wxa.sandbox.handlers import ENDPOINTS
-from airflow_wxa.sandbox.journal import Entry, Journal, shown_body
+from airflow_wxa.sandbox.journal import Entry, Journal, parsed_body, shown_body
 from airflow_wxa.sandbox.loose import LooseAnswer, Looseness, encoded, respelt
 from airflow_wxa.sandbox.pushes import Delivery, Push, deliver, deliver_beside, delivered
 from airflow_wxa.sandbox.values import read
@@ -93,7 +93,7 @@ class Sandbox:
         """
         seq = self.journal.next_seq()
         rid = self._rid(seq, request.path)
-        body = shown_body(request.raw, self.world.known, request.tokens)
+        body = parsed_body(request.raw)
         appid = self._caller(request, body)
         fault = self.faults.take(request.path, (appid, _named(body, "authorizer_appid")))
         answer = None if fault and fault.kind in BEFORE_THE_WORK else self._worked(request, rid)
@@ -174,19 +174,20 @@ class Sandbox:
         errcode = None if answer is None else 0
         if isinstance(answer, dict):
             errcode = answer.get("errcode", 0)
-        path, endpoint = request.path, ENDPOINTS.get(request.path)
+        path, endpoint, known = request.path, ENDPOINTS.get(request.path), self.world.known
         if endpoint is None:
-            path = self.world.known.without(path, request.tokens)
+            path = known.without(path, request.tokens)
+        unknown = endpoint.unknown_fields(body) if endpoint else []
         return Entry(
             seq=seq,
             method=request.method,
             path=path,
             appid=appid,
-            body=body,
+            body=shown_body(body, request.raw, known, request.tokens),
             errcode=errcode,
             time=self.world.time(),
             fault=None if fault is None else fault.kind,
-            unknown_fields=endpoint.unknown_fields(body) if endpoint else [],
+            unknown_fields=[known.without(name, request.tokens) for name in unknown],
         )
 
 

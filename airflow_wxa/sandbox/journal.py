@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -110,19 +111,25 @@ class Journal:
         return self.seq
 
 
-def shown_body(raw: bytes, known: Redactor, own: Collection[str]) -> Any:
-    """Return a body as it may be shown.
+def parsed_body(raw: bytes) -> Any:
+    """Return the JSON value of a body; ``None`` for none, and for a body that is no JSON."""
+    try:
+        return json.loads(raw.decode(errors="replace"))
+    except (ValueError, RecursionError):
+        return None
 
+
+def shown_body(body: Any, raw: bytes, known: Redactor, own: Collection[str]) -> Any:
+    """Return a body as it may be shown, the beginning of its text where it is no JSON or nested too deep.
+
+    :param body: ``raw``, parsed.
     :param known: secrets to take out wherever they stand; values of secret-sounding names go in any case.
     :param own: the caller's tokens, which go too, whether anyone knows them or not.
     """
-    if not raw:
-        return None
-    text = raw.decode(errors="replace")
-    try:
-        return known.without_secrets(json.loads(text), own)
-    except (ValueError, RecursionError):
-        return known.without(text, own)[:LONGEST_TEXT]
+    with suppress(ValueError, RecursionError):
+        if body is not None or not raw:
+            return known.without_secrets(body, own)
+    return known.without(raw.decode(errors="replace"), own)[:LONGEST_TEXT]
 
 
 class Redactor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -237,3 +238,19 @@ def test_an_answer_that_echoes_the_token_does_not_bring_it_into_the_error(conten
     shown = str(raised.value) + repr(raised.value) + repr(raised.value.__dict__)
     assert "canary" not in shown
     assert "canar" not in shown
+
+
+def test_a_token_that_is_a_short_word_changes_nothing_that_is_read_and_is_not_shown() -> None:
+    answer = {"errcode": 0, "webviewdomain": ["https://m.example.com"], "errmsg": "for example"}
+    reply = read_reply(
+        Call.to("setwebviewdomain", APPID, {"action": "get"}),
+        200,
+        json.dumps(answer).encode(),
+        secrets=[Secret("example")],
+    )
+    assert reply.answer["webviewdomain"] == ["https://m.example.com"]
+    with pytest.raises(WxaApiError, match=re.escape("bad ***")) as raised:
+        read_reply(
+            Call.to("release", APPID), 200, b'{"errcode": 85019, "errmsg": "bad example"}', secrets=[Secret("example")]
+        )
+    assert "example" not in str(raised.value)

@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from airflow_wxa.sandbox import Fault, create_app
+from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN
 
 if TYPE_CHECKING:
@@ -166,3 +167,16 @@ def test_a_dropped_answer_leaves_the_refresh_token_rotated(wechat: Wechat) -> No
     wechat.sandbox.faults.add(Fault(path="/cgi-bin/component/api_authorizer_token", kind="drop_after"))
     wechat.refresh()
     assert wechat.refresh()["errcode"] == 61023
+
+
+@pytest.mark.parametrize("secret", ["wx", "component", "c1"])
+def test_a_secret_that_is_a_short_word_changes_nothing_that_is_answered(wechat: Wechat, secret: str) -> None:
+    path = "/cgi-bin/component/api_authorizer_token"
+    wechat.account.authorizer_access_token = wechat.platform.component_appsecret = secret
+    wechat.sandbox.faults.add(Fault(path=path, kind="errcode_before", errcode=45009, appid=APPID))
+    assert wechat.refresh()["errcode"] == 45009
+    assert wechat.sandbox.journal.entries[-1].unknown_fields == []
+    proof = f'{{"component_appid": "{COMPONENT_APPID}", "component_appsecret": "{secret}"}}'
+    wechat.sandbox.answer(Request("POST", "/cgi-bin/component/api_component_token", {}, proof.encode()))
+    assert wechat.sandbox.journal.entries[-1].appid == COMPONENT_APPID
+    assert secret not in str(wechat.sandbox.journal.entries[-1].body)
