@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 
 from airflow_wxa.store.engine import VERSION_TABLE, _created, _head, _revision, open_engine
 from airflow_wxa.store.tables import metadata
-from tests.store.templates import migrations
+from tests.store.templates import _template, migrations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 def test_a_copy_is_what_the_migrations_make(store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     migrations(f"sqlite:///{tmp_path / 'made.db'}")
+    _template()
     monkeypatch.setattr(command, "upgrade", None)  # no migration is run from here on
     with open_engine(store_url).connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "version_table": VERSION_TABLE})

@@ -1,16 +1,19 @@
-"""Fleets: their runs, a row for each Mini Program, and the limits that WeChat taught."""
+"""Fleets, the board, and version and auditid of a write, which tell lag from a colleague.
+
+Revisions 0003 and 0004 never left development.
+"""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
+revision = "0005"
 down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Create the three tables."""
+    """Create the tables; rows from before have nothing in the new columns."""
     op.create_table(
         "wxa_fleet_run",
         sa.Column("dag_id", sa.String(250), primary_key=True),
@@ -57,9 +60,33 @@ def upgrade() -> None:
         sa.Column("held_until", sa.Float, nullable=False),
         sa.Column("errcode", sa.Integer, nullable=False),
     )
+    op.create_table(
+        "wxa_mini_program",
+        sa.Column("component_appid", sa.String(32), primary_key=True),
+        sa.Column("appid", sa.String(32), primary_key=True),
+        sa.Column("dag_id", sa.String(250), primary_key=True),
+        sa.Column("run_id", sa.String(250), nullable=False),
+        sa.Column("task_id", sa.String(250), nullable=False),
+        sa.Column("at", sa.Float, nullable=False, index=True),
+        sa.Column("outcome", sa.String(32), nullable=False),
+        sa.Column("errcode", sa.Integer, nullable=False),
+        sa.Column("who", sa.String(32), nullable=False),
+        sa.Column("what", sa.Text, nullable=False),
+        sa.Column("next_step", sa.Text, nullable=False),
+        sa.Column("wave", sa.String(64)),
+        sa.Column("name", sa.String(250)),
+        sa.Column("user_version", sa.Text),
+        sa.Column("auditid", sa.String(64)),
+        sa.Column("online_version", sa.Text),
+        sa.Column("online_at", sa.Float),
+    )
+    op.add_column("wxa_ledger", sa.Column("fingerprint", sa.String(16)))
+    op.add_column("wxa_ledger", sa.Column("auditid", sa.String(64)))
 
 
 def downgrade() -> None:
     """Drop them."""
-    for name in ("wxa_fleet_pace", "wxa_fleet_app", "wxa_fleet_run"):
-        op.drop_table(name)
+    for column in ("auditid", "fingerprint"):
+        op.drop_column("wxa_ledger", column)
+    for table in ("wxa_mini_program", "wxa_fleet_pace", "wxa_fleet_app", "wxa_fleet_run"):
+        op.drop_table(table)
