@@ -28,9 +28,9 @@ from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approve_plan import audit_quota, require_approved_plan
-from airflow_wxa.operators.fleet_run import beside, fleet_run, run_key
+from airflow_wxa.operators.fleet_run import fleet_run, run_key
 from airflow_wxa.release import FIELDS, refuse
-from airflow_wxa.release.dag import failing_at_once
+from airflow_wxa.release.dag import beside, failing_at_once
 from airflow_wxa.steps import configure_domains, modify_platform_domains
 from airflow_wxa.steps.domains import read_platform_hosts
 from airflow_wxa.store.fleets import NewApp

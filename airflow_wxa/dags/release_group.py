@@ -15,10 +15,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow_wxa.api import values
 from airflow_wxa.dags.webview_domain_gate import outcome_of_domains
 from airflow_wxa.dags.wiring import add_help
-from airflow_wxa.dags.wxa_release import ASKED_IN_GROUP, beside, domains, refuse_release, stages
+from airflow_wxa.dags.wxa_release import ASKED_IN_GROUP, domains, refuse_release, stages
 from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.operators import WxaSetWebviewDomainOperator
-from airflow_wxa.release.dag import Rendered, refuse_given
+from airflow_wxa.release.dag import Rendered, beside, refuse_given
 from airflow_wxa.release.fields import FIELDS
 
 if TYPE_CHECKING:

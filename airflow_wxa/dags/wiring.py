@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
+from functools import wraps
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from airflow.sdk import DAG
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
+from airflow_wxa.dags.given import Given
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.release.dag import failing_at_once, refuse_given
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context, Param
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
-    from airflow_wxa.dags.given import Given
+    from airflow_wxa.dags.given import Overrides, Values
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +76,55 @@ def wxa_dag(
         yield dag
     refuse_given([*given.apply(dag, params)])
     dag.params = ParamsDict(all_params)
+
+
+class DagFactory(Protocol):
+    """A function that returns a DAG of this package as a DAG file wants it."""
+
+    def __call__(
+        self,
+        dag_id: str = ...,
+        *,
+        fixed: Values | None = None,
+        defaults: Values | None = None,
+        overrides: Overrides | None = None,
+        **dag_kwargs: Any,
+    ) -> DAG:
+        """Return the DAG; for the arguments see :class:`~airflow_wxa.dags.given.Given`.
+
+        :raises WxaSpecError: something that cannot be honoured; every entry is named.
+        """
+
+
+def dag_factory(params: Callable[[], Mapping[str, Param]], **of_dag: Any) -> Callable[[Callable[[], None]], DagFactory]:
+    """Make a factory of a function that builds the tasks: the DAG has the name and the text of the function's module.
+
+    :param params: returns those of the form.
+    :param of_dag: further arguments of :func:`wxa_dag`.
+    """
+
+    def made(build: Callable[[], None]) -> DagFactory:
+        standard, doc = build.__module__.rpartition(".")[2], sys.modules[build.__module__].__doc__
+
+        @wraps(build)
+        def factory(
+            dag_id: str = standard,
+            *,
+            fixed: Values | None = None,
+            defaults: Values | None = None,
+            overrides: Overrides | None = None,
+            **dag_kwargs: Any,
+        ) -> DAG:
+            given = Given(fixed, defaults, overrides, dag_kwargs)
+            with wxa_dag(dag_id, given, params(), standard=standard, doc=doc, **of_dag) as dag:
+                build()
+            add_help(*dag.tasks)
+            return dag
+
+        del factory.__wrapped__  # whose signature is another one
+        return factory
+
+    return made
 
 
 @dataclass(frozen=True)

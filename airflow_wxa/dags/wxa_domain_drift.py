@@ -12,13 +12,12 @@ import io
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.sdk import DAG, Param, get_current_context, task
+from airflow.sdk import Param, get_current_context, task
 
 from airflow_wxa.api.appid import APPID_PATTERN
 from airflow_wxa.api.values import csv_cell
 from airflow_wxa.dags.fleet_files import write_text
-from airflow_wxa.dags.given import Given
-from airflow_wxa.dags.wiring import add_help, wxa_dag
+from airflow_wxa.dags.wiring import dag_factory
 from airflow_wxa.errors import WxaStateError
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.hooks.manifests import ManifestSources
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_wxa.api.webview_domain import WebviewDomain
-    from airflow_wxa.dags.given import Overrides, Values
     from airflow_wxa.steps.outcome import DriftOutcome
 
     Wanted = tuple[tuple[WebviewDomain, ...], bool, bool]
@@ -43,37 +41,6 @@ _TOGETHER: Final = 16
 _SHOWN: Final = 200
 _UNTOLD: Final[Wanted] = ((), False, False)  # where nobody says what is wanted
 _COLUMNS: Final = ("appid", "outcome", *FINDINGS, "what")
-
-
-def domain_drift_dag(
-    dag_id: str = "wxa_domain_drift",
-    *,
-    fixed: Values | None = None,
-    defaults: Values | None = None,
-    overrides: Overrides | None = None,
-    **dag_kwargs: Any,
-) -> DAG:
-    """Return the DAG that compares and reports.
-
-    :param fixed: param → its value in every run, see :class:`~airflow_wxa.dags.given.Given`.
-    :param defaults: param → another default.
-    :param overrides: task id → argument → value.
-    :param dag_kwargs: what else ``DAG`` takes.
-    :raises WxaSpecError: something that cannot be honoured; every entry is named.
-    """
-    with wxa_dag(
-        dag_id,
-        Given(fixed, defaults, overrides, dag_kwargs),
-        _params(),
-        standard="wxa_domain_drift",
-        title="Compare business domains",
-        tag="domains",
-        doc=__doc__,
-        max_active_runs=1,
-    ) as dag:
-        report_drift(compare_domains())  # type: ignore[arg-type]  # its output, not the list itself
-    add_help(*dag.tasks)
-    return dag
 
 
 def _params() -> dict[str, Param]:
@@ -100,6 +67,12 @@ def _params() -> dict[str, Param]:
         ),
         "wxa_conn_id": release_params()["wxa_conn_id"],
     }
+
+
+@dag_factory(_params, title="Compare business domains", tag="domains", max_active_runs=1)
+def domain_drift_dag() -> None:
+    """Build the DAG that compares and reports."""
+    report_drift(compare_domains())  # type: ignore[arg-type]  # its output, not the list itself
 
 
 @task

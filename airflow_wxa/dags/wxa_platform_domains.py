@@ -6,74 +6,17 @@ registered. Testing and published version of the list are changed together, for 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import Param
 
-from airflow_wxa.dags.given import Given
-from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, add_help, wxa_dag
+from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, dag_factory
 from airflow_wxa.operators import (
     WxaApprovePlatformDomainOperator,
     WxaChangePlatformDomainOperator,
     WxaReadPlatformDomainOperator,
 )
 from airflow_wxa.release.dag import param, release_params, rendered
-
-if TYPE_CHECKING:
-    from airflow_wxa.dags.given import Overrides, Values
-
-
-def platform_domains_dag(
-    dag_id: str = "wxa_platform_domains",
-    *,
-    fixed: Values | None = None,
-    defaults: Values | None = None,
-    overrides: Overrides | None = None,
-    **dag_kwargs: Any,
-) -> DAG:
-    """Return the DAG that changes the platform's list.
-
-    :param fixed: param → its value in every run, see :class:`~airflow_wxa.dags.given.Given`.
-    :param defaults: param → another default.
-    :param overrides: task id → argument → value.
-    :param dag_kwargs: what else ``DAG`` takes.
-    :raises WxaSpecError: something that cannot be honoured; every entry is named.
-    """
-    with wxa_dag(
-        dag_id,
-        Given(fixed, defaults, overrides, dag_kwargs),
-        _params(),
-        standard="wxa_platform_domains",
-        title="Change the platform's business domains",
-        tag="domains",
-        doc=__doc__,
-    ) as dag:
-        change: dict[str, Any] = {
-            "action": param("action"),
-            "hosts": param("hosts"),
-            "platform_conn_id": param("platform_conn_id"),
-        }
-        read_platform_domains = WxaReadPlatformDomainOperator(
-            task_id="read_platform_domains", post_execute=SkipUnasked({"approve_change": APPROVAL}), **change
-        )
-        approve_change = WxaApprovePlatformDomainOperator(
-            task_id="approve_change",
-            read=rendered(lambda context: context["ti"].xcom_pull(task_ids="read_platform_domains")),
-            approvers=param("approvers"),
-            approver_must_differ=param("approver_must_differ"),
-            wxa_conn_id=param("platform_conn_id"),
-            pre_execute=APPROVAL,
-        )
-        modify_platform_domains = WxaChangePlatformDomainOperator(
-            task_id="modify_platform_domains",
-            approval_task_id="approve_change",
-            trigger_rule="none_failed_min_one_success",
-            **change,
-        )
-        read_platform_domains >> approve_change >> modify_platform_domains
-        read_platform_domains >> modify_platform_domains
-    add_help(*dag.tasks)
-    return dag
 
 
 def _params() -> dict[str, Param]:
@@ -113,3 +56,32 @@ def _params() -> dict[str, Param]:
             section="Connections",
         ),
     }
+
+
+@dag_factory(_params, title="Change the platform's business domains", tag="domains")
+def platform_domains_dag() -> None:
+    """Build the DAG that changes the platform's list."""
+    change: dict[str, Any] = {
+        "action": param("action"),
+        "hosts": param("hosts"),
+        "platform_conn_id": param("platform_conn_id"),
+    }
+    read_platform_domains = WxaReadPlatformDomainOperator(
+        task_id="read_platform_domains", post_execute=SkipUnasked({"approve_change": APPROVAL}), **change
+    )
+    approve_change = WxaApprovePlatformDomainOperator(
+        task_id="approve_change",
+        read=rendered(lambda context: context["ti"].xcom_pull(task_ids="read_platform_domains")),
+        approvers=param("approvers"),
+        approver_must_differ=param("approver_must_differ"),
+        wxa_conn_id=param("platform_conn_id"),
+        pre_execute=APPROVAL,
+    )
+    modify_platform_domains = WxaChangePlatformDomainOperator(
+        task_id="modify_platform_domains",
+        approval_task_id="approve_change",
+        trigger_rule="none_failed_min_one_success",
+        **change,
+    )
+    read_platform_domains >> approve_change >> modify_platform_domains
+    read_platform_domains >> modify_platform_domains

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.sdk import DAG, Label, get_current_context, task
+from airflow.sdk import Label, get_current_context, task
 
-from airflow_wxa.dags.given import Given
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
-from airflow_wxa.dags.wiring import OnlyWhen, SkipUnasked, add_help, misspelt_params, wxa_dag
+from airflow_wxa.dags.wiring import OnlyWhen, SkipUnasked, dag_factory, misspelt_params
 from airflow_wxa.errors import WxaApiError, WxaStateError
 from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.hooks.store import store_problems
@@ -30,7 +29,7 @@ from airflow_wxa.operators import (
 )
 from airflow_wxa.operators.domains import BRANCHES, domain_outcome
 from airflow_wxa.release import read_release, refuse
-from airflow_wxa.release.dag import failing_at_once, param, params_of, release_params, release_spec, rendered
+from airflow_wxa.release.dag import beside, failing_at_once, param, params_of, release_params, release_spec, rendered
 from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
 from airflow_wxa.steps.domains import read_own_domains
 
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
     from airflow.sdk import BaseOperator, Context
 
-    from airflow_wxa.dags.given import Overrides, Values
     from airflow_wxa.steps import DomainOutcome
 
     Within = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -60,51 +58,27 @@ _ASKED: Final = {
 }
 
 
-def release_dag(
-    dag_id: str = "wxa_release",
-    *,
-    fixed: Values | None = None,
-    defaults: Values | None = None,
-    overrides: Overrides | None = None,
-    **dag_kwargs: Any,
-) -> DAG:
-    """Return the DAG that releases one Mini Program.
+@dag_factory(
+    release_params, title="Release a Mini Program", tag="release", max_active_runs=_MOST_RUNS, checks_itself=True
+)
+def release_dag() -> None:
+    """Build the DAG that releases one Mini Program."""
+    stage = stages(of_audit={"post_execute": SkipUnasked({"release": _RELEASE, "verify_release": _RELEASE})})
+    configure_domains = webview_domain_gate(
+        **domains(),
+        platform_domains=rendered(lambda context: list(release_spec(context).platform_hosts)),
+        on_platform_list_empty=param("on_platform_list_empty"),
+        on_individual=param("on_individual"),
+        platform_conn_id=rendered(platform_conn_id),
+        then=stage["commit_code"],
+        group_id=None,
+    )
 
-    :param fixed: param → its value in every run, see :class:`~airflow_wxa.dags.given.Given`.
-    :param defaults: param → another default.
-    :param overrides: task id → argument → value.
-    :param dag_kwargs: what else ``DAG`` takes.
-    :raises WxaSpecError: something that cannot be honoured; every entry is named.
-    """
-    with wxa_dag(
-        dag_id,
-        Given(fixed, defaults, overrides, dag_kwargs),
-        release_params(),
-        standard="wxa_release",
-        title="Release a Mini Program",
-        tag="release",
-        doc=__doc__,
-        max_active_runs=_MOST_RUNS,
-        checks_itself=True,
-    ) as dag:
-        stage = stages(of_audit={"post_execute": SkipUnasked({"release": _RELEASE, "verify_release": _RELEASE})})
-        configure_domains = webview_domain_gate(
-            **domains(),
-            platform_domains=rendered(lambda context: list(release_spec(context).platform_hosts)),
-            on_platform_list_empty=param("on_platform_list_empty"),
-            on_individual=param("on_individual"),
-            platform_conn_id=rendered(platform_conn_id),
-            then=stage["commit_code"],
-            group_id=None,
-        )
-
-        checked = check_release.override(post_execute=SkipUnasked(_ASKED))()
-        checked >> configure_domains
-        # Beside the domains, so that who asks for neither has the same run as without them.
-        checked >> stage["check_account"] >> stage["configure_server_domains"] >> stage["commit_code"]
-        stage["check_account"] >> stage["commit_code"]  # configure_server_domains hands no failure on once skipped
-    add_help(*dag.tasks)
-    return dag
+    checked = check_release.override(post_execute=SkipUnasked(_ASKED))()
+    checked >> configure_domains
+    # Beside the domains, so that who asks for neither has the same run as without them.
+    checked >> stage["check_account"] >> stage["configure_server_domains"] >> stage["commit_code"]
+    stage["check_account"] >> stage["commit_code"]  # configure_server_domains hands no failure on once skipped
 
 
 def domains() -> dict[str, Any]:
@@ -316,12 +290,6 @@ def refuse_other_than_individual(appid: str, wxa_conn_id: str) -> None:
     )
     hook.note_refusal(error, appid)
     raise error
-
-
-def beside(context: Context, task_id: str) -> str:
-    """Return the id of a task that stands in the same group as the running one."""
-    group_id = context["ti"].task_id.rpartition(".")[0]
-    return f"{group_id}.{task_id}" if group_id else task_id
 
 
 def _outcome(context: Context) -> DomainOutcome | None:

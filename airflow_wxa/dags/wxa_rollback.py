@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import Param
 
-from airflow_wxa.dags.given import Given
-from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, add_help, wxa_dag
+from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, dag_factory
 from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.operators import (
     WxaApproveRollbackOperator,
@@ -23,71 +22,6 @@ from airflow_wxa.release.dag import param, release_params, rendered
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-    from airflow_wxa.dags.given import Overrides, Values
-
-
-def rollback_dag(
-    dag_id: str = "wxa_rollback",
-    *,
-    fixed: Values | None = None,
-    defaults: Values | None = None,
-    overrides: Overrides | None = None,
-    **dag_kwargs: Any,
-) -> DAG:
-    """Return the DAG that rolls one Mini Program back.
-
-    :param fixed: param → its value in every run, see :class:`~airflow_wxa.dags.given.Given`.
-    :param defaults: param → another default.
-    :param overrides: task id → argument → value.
-    :param dag_kwargs: what else ``DAG`` takes.
-    :raises WxaSpecError: something that cannot be honoured; every entry is named.
-    """
-    with wxa_dag(
-        dag_id,
-        Given(fixed, defaults, overrides, dag_kwargs),
-        _params(),
-        standard="wxa_rollback",
-        title="Roll a Mini Program back",
-        tag="rollback",
-        doc=__doc__,
-    ) as dag:
-        planned: dict[str, Any] = {
-            "plan": rendered(lambda context: context["ti"].xcom_pull(task_ids="list_versions")),
-            "wxa_conn_id": param("wxa_conn_id"),
-        }
-        list_versions = WxaListVersionsOperator(
-            task_id="list_versions",
-            appid=param("appid"),
-            app_version=param("app_version"),
-            on_lost_domains=rendered(_on_lost_domains),
-            wxa_conn_id=param("wxa_conn_id"),
-            post_execute=SkipUnasked({"approve_rollback": APPROVAL}),
-        )
-        approve_rollback = WxaApproveRollbackOperator(
-            task_id="approve_rollback",
-            appid=param("appid"),
-            approvers=param("approvers"),
-            approver_must_differ=param("approver_must_differ"),
-            pre_execute=APPROVAL,
-            **planned,
-        )
-        rollback = WxaRollbackOperator(
-            task_id="rollback",
-            approval_task_id="approve_rollback",
-            trigger_rule="none_failed_min_one_success",
-            **planned,
-        )
-        verify_rollback = WxaVerifyRollbackOperator(task_id="verify_rollback", **planned)
-        list_versions >> approve_rollback >> rollback >> verify_rollback
-        list_versions >> rollback
-    add_help(*dag.tasks)
-    return dag
-
-
-def _on_lost_domains(context: Context) -> str:
-    """Return what stops the look at the versions: with a question behind it, nothing does."""
-    return "ask" if is_approval_wanted(context) else str(context["params"]["on_lost_domains"])
 
 
 def _params() -> dict[str, Param]:
@@ -112,3 +46,42 @@ def _params() -> dict[str, Param]:
         "on_lost_domains": of_release["on_lost_domains"],
         "wxa_conn_id": of_release["wxa_conn_id"],
     }
+
+
+@dag_factory(_params, title="Roll a Mini Program back", tag="rollback")
+def rollback_dag() -> None:
+    """Build the DAG that rolls one Mini Program back."""
+    planned: dict[str, Any] = {
+        "plan": rendered(lambda context: context["ti"].xcom_pull(task_ids="list_versions")),
+        "wxa_conn_id": param("wxa_conn_id"),
+    }
+    list_versions = WxaListVersionsOperator(
+        task_id="list_versions",
+        appid=param("appid"),
+        app_version=param("app_version"),
+        on_lost_domains=rendered(_on_lost_domains),
+        wxa_conn_id=param("wxa_conn_id"),
+        post_execute=SkipUnasked({"approve_rollback": APPROVAL}),
+    )
+    approve_rollback = WxaApproveRollbackOperator(
+        task_id="approve_rollback",
+        appid=param("appid"),
+        approvers=param("approvers"),
+        approver_must_differ=param("approver_must_differ"),
+        pre_execute=APPROVAL,
+        **planned,
+    )
+    rollback = WxaRollbackOperator(
+        task_id="rollback",
+        approval_task_id="approve_rollback",
+        trigger_rule="none_failed_min_one_success",
+        **planned,
+    )
+    verify_rollback = WxaVerifyRollbackOperator(task_id="verify_rollback", **planned)
+    list_versions >> approve_rollback >> rollback >> verify_rollback
+    list_versions >> rollback
+
+
+def _on_lost_domains(context: Context) -> str:
+    """Return what stops the look at the versions: with a question behind it, nothing does."""
+    return "ask" if is_approval_wanted(context) else str(context["params"]["on_lost_domains"])

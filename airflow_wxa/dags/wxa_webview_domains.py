@@ -6,20 +6,18 @@ What is configured is effective only after the next release.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from airflow_wxa.dags.given import Given
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
-from airflow_wxa.dags.wiring import wxa_dag
+from airflow_wxa.dags.wiring import dag_factory
 from airflow_wxa.dags.wxa_release import platform_conn_id
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.release import domain_problems, refuse
 from airflow_wxa.release.dag import failing_at_once, param, release_params, rendered
 
 if TYPE_CHECKING:
-    from airflow.sdk import DAG, Context
+    from airflow.sdk import Context, Param
 
-    from airflow_wxa.dags.given import Overrides, Values
 
 _PARAMS: Final = (
     "appid",
@@ -34,47 +32,27 @@ _PARAMS: Final = (
 )
 
 
-def webview_domains_dag(
-    dag_id: str = "wxa_webview_domains",
-    *,
-    fixed: Values | None = None,
-    defaults: Values | None = None,
-    overrides: Overrides | None = None,
-    **dag_kwargs: Any,
-) -> DAG:
-    """Return the DAG that configures one Mini Program's business domains.
-
-    :param fixed: param → its value in every run, see :class:`~airflow_wxa.dags.given.Given`.
-    :param defaults: param → another default.
-    :param overrides: task id → argument → value.
-    :param dag_kwargs: what else ``DAG`` takes.
-    :raises WxaSpecError: something that cannot be honoured; every entry is named.
-    """
+def _params() -> dict[str, Param]:
     of_release = release_params()
-    params = {name: of_release[name] for name in _PARAMS}
-    with wxa_dag(
-        dag_id,
-        Given(fixed, defaults, overrides, dag_kwargs),
-        params,
-        standard="wxa_webview_domains",
-        title="Configure a Mini Program's business domains",
-        tag="domains",
-        doc=__doc__,
-    ) as dag:
-        webview_domain_gate(
-            appid=param("appid"),
-            action=rendered(partial(_checked, "domain_action")),
-            webviewdomain=param("webviewdomain"),
-            platform_domains=param("platform_domains"),
-            on_platform_list_empty=rendered(partial(_checked, "on_platform_list_empty")),
-            on_individual=param("on_individual"),
-            domain_mode=param("domain_mode"),
-            on_lost_domains="release",  # nothing is published here: what would be lost is said
-            wxa_conn_id=param("wxa_conn_id"),
-            platform_conn_id=rendered(platform_conn_id),
-            group_id=None,
-        )
-    return dag
+    return {name: of_release[name] for name in _PARAMS}
+
+
+@dag_factory(_params, title="Configure a Mini Program's business domains", tag="domains")
+def webview_domains_dag() -> None:
+    """Build the DAG that configures one Mini Program's business domains."""
+    webview_domain_gate(
+        appid=param("appid"),
+        action=rendered(partial(_checked, "domain_action")),
+        webviewdomain=param("webviewdomain"),
+        platform_domains=param("platform_domains"),
+        on_platform_list_empty=rendered(partial(_checked, "on_platform_list_empty")),
+        on_individual=param("on_individual"),
+        domain_mode=param("domain_mode"),
+        on_lost_domains="release",  # nothing is published here: what would be lost is said
+        wxa_conn_id=param("wxa_conn_id"),
+        platform_conn_id=rendered(platform_conn_id),
+        group_id=None,
+    )
 
 
 def _checked(name: str, context: Context) -> str:

@@ -21,7 +21,6 @@ from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators import human_input
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
-from airflow_wxa.steps import Approved, approved
 from airflow_wxa.store.questions import Fact, Question
 
 if TYPE_CHECKING:
@@ -39,9 +38,9 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
     the decision names. Airflow shows the first question of a task that is cleared: the same one may be asked again,
     another one fails at once. Approve goes on; Reject skips the tasks directly behind. Returns ``{"outcome":
     "approved|rejected", "appid", …, "by", "at", "why", "question"}`` with the facts that the task which carries it out
-    proves again (:func:`require_approval`). An approval that cannot be noted does not count; asking again voids an
-    earlier one. Inside a mapped task group a rejection skips nothing by itself (apache/airflow#67265): a task with
-    ``approval_task_id`` does, by the ledger.
+    proves again. An approval that cannot be noted does not count; asking again voids an earlier one. Inside a mapped
+    task group a rejection skips nothing by itself (apache/airflow#67265): a task with ``approval_task_id`` does, by the
+    ledger.
 
     :param approvers: ids of the users who may answer; empty: whoever may edit the run (templated).
     :param approver_must_differ: an approval by whoever triggered the run fails (templated).
@@ -241,19 +240,6 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
 
     def _component_appid(self) -> str:
         return WxaHook(self.wxa_conn_id).read().component_appid
-
-
-def require_approval(approval_task_id: str, *, appid: str, about: Mapping[str, Any], wxa_conn_id: str) -> None:
-    """Return if this run needs no approval, or a person approved exactly this, by the latest decision in the ledger.
-
-    An attempt that is refused is noted in the ledger as well.
-
-    :param approval_task_id: a :class:`WxaApprovalOperator` of this run.
-    :param about: what is to be carried out, by the names of :attr:`Subject.about`.
-    :raises AirflowSkipException: it was rejected.
-    :raises WxaStateError: nobody was asked, nobody has answered, or something else was approved.
-    """
-    WxaHook(wxa_conn_id).run(approved(Approved(approval_task_id, appid, about)))
 
 
 def as_table(rows: Mapping[str, str]) -> str:

@@ -17,8 +17,10 @@ from airflow_wxa.fleet.waves import WAVES, wave_counts
 from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table, as_text, require_approval
-from airflow_wxa.operators.fleet_run import beside, fleet_run
+from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table, as_text
+from airflow_wxa.operators.fleet_run import fleet_run
+from airflow_wxa.release.dag import beside
+from airflow_wxa.steps import Approved, approved
 from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.store.tables import fleet_app
 
@@ -78,9 +80,8 @@ def require_approved_plan(context: Context, run: FleetRun) -> None:
     :raises WxaStateError: nobody has answered, or another plan was approved.
     """
     if is_approval_wanted(context):
-        conn_id = context["params"]["wxa_conn_id"]
-        approval_task_id = beside(context, _TASK_ID)
-        require_approval(approval_task_id, appid=THE_PLATFORM, about=_about(run), wxa_conn_id=conn_id)
+        asked = Approved(beside(context, _TASK_ID), THE_PLATFORM, _about(run))
+        WxaHook(context["params"]["wxa_conn_id"]).run(approved(asked))
 
 
 def audit_quota(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int:

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from airflow_wxa.store import Entry
 
 _DOMAINS_SHOWN: Final = 40
-
-
 _NOT_ASKED: Final = ("approval_task_id", "on_lost_domains")
 
 
@@ -51,7 +49,6 @@ class WxaApproveReleaseOperator(_AboutRelease):
     :class:`WxaReleaseOperator` with ``approval_task_id`` publishes nothing else.
 
     :param user_desc: what changed (templated).
-    :param outcomes: not read any more: what tasks returned can be edited.
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {
@@ -62,7 +59,7 @@ class WxaApproveReleaseOperator(_AboutRelease):
     asks = "release"
     operator_extra_links = (*WxaApprovalOperator.operator_extra_links, WxaTrialQrcodeLink())
 
-    def __init__(self, *, user_desc: str | None = None, outcomes: Any = None, **kwargs: Any) -> None:
+    def __init__(self, *, user_desc: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.user_desc = user_desc
 

@@ -19,12 +19,6 @@ def run_key(context: Context) -> RunKey:
     return RunKey(context["ti"].dag_id, context["ti"].run_id)
 
 
-def beside(context: Context, task_id: str) -> str:
-    """Return the id of a task that stands in the same group as the running one, or in none as it does."""
-    group, dot, _ = context["ti"].task_id.rpartition(".")
-    return f"{group}{dot}{task_id}"
-
-
 def fleet_run(context: Context) -> FleetRun:
     """Return what the store has of the running run.
 

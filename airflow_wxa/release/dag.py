@@ -156,6 +156,12 @@ def params_of(operator: type[Any], **other: Any) -> dict[str, Any]:
     return {name: param(name) for name in operator.reads if name in FIELDS} | other
 
 
+def beside(context: Context, task_id: str) -> str:
+    """Return the id of a task that stands in the same group as the running one, or in none as it does."""
+    group, dot, _ = context["ti"].task_id.rpartition(".")
+    return f"{group}{dot}{task_id}"
+
+
 class TemplatedFields:
     """An operator or sensor that says what each of its templated fields is, and reads them before it does anything.
 

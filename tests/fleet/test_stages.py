@@ -14,7 +14,7 @@ from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.fleet.stages import BEFORE_SUBMISSION, STAGES, commit, configure, look, publish, steps_for, submit
 from airflow_wxa.fleet.waves import WAVES
 from airflow_wxa.operators.fleet import WxaFleetShardOperator
-from airflow_wxa.operators.fleet_run import beside
+from airflow_wxa.release.dag import beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

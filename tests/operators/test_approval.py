@@ -13,12 +13,14 @@ from airflow_wxa.api.code import CodeVersion, commit
 from airflow_wxa.api.webview_domain import parse_origins, setwebviewdomain
 from airflow_wxa.errors import WxaStateError, WxaTransportError
 from airflow_wxa.hooks.store import open_ledger
+from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators import WxaApproveReleaseOperator, human_input
-from airflow_wxa.operators.approval import as_code, as_text, require_approval
+from airflow_wxa.operators.approval import as_code, as_text
 from airflow_wxa.operators.approve_release import _domain_diff
 from airflow_wxa.sandbox import AuditPlan, Fault
 from airflow_wxa.sandbox.audit import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.steps import Approved, approved
 from airflow_wxa.store import Result, TaskRef
 from airflow_wxa.store.questions import Fact, Question
 
@@ -175,7 +177,7 @@ def test_a_question_that_airflow_does_not_show_fails_at_once_and_approves_nothin
             operator(**changed).execute(context())
         assert open_ledger().entries(appid=APPID)[0].result == "refused"
         with pytest.raises(WxaStateError, match="nobody has approved it"):
-            require_approval("", appid=APPID, about={}, wxa_conn_id="wxa_default")
+            WxaHook("wxa_default").run(approved(Approved("", APPID, {})))
     released.third_webviewdomain = ["https://other.example.com"]
     with pytest.raises(AirflowFailException, match=r"nothing is lost, what\s+WeChat has is adopted"):
         operator().execute(context())
@@ -393,7 +395,7 @@ def test_asking_again_voids_an_earlier_decision(monkeypatch: pytest.MonkeyPatch)
     asked(monkeypatch, operator())
     assert [entry.after["outcome"] for entry in open_ledger().entries()] == ["asked", "approved", "asked"]
     with pytest.raises(WxaStateError, match="nobody has approved it"):
-        require_approval("", appid=APPID, about={}, wxa_conn_id="wxa_default")
+        WxaHook("wxa_default").run(approved(Approved("", APPID, {})))
 
 
 def test_an_answer_of_somebody_who_is_not_an_approver_does_not_count() -> None:

@@ -13,7 +13,6 @@ from alembic import op
 revision = "0011"
 down_revision = "0005"
 
-_COLUMNS = {"nonce": sa.String(32), "online": sa.JSON}
 _INDEXES = {
     "ix_wxa_ledger_run_appid": ("wxa_ledger", ["run_id", "appid"]),
     "ix_wxa_ledger_nonce": ("wxa_ledger", ["nonce"]),
@@ -42,8 +41,8 @@ def upgrade() -> None:
     )
     # The time of the migration, before which runs had no nonce.
     op.execute(f"INSERT INTO wxa_run VALUES ('', '', '', {time.time()}, 0, {time.time()})")  # noqa: S608  (figures)
-    for name, kind in _COLUMNS.items():
-        op.add_column("wxa_ledger", sa.Column(name, kind))
+    op.add_column("wxa_ledger", sa.Column("nonce", sa.String(32)))
+    op.add_column("wxa_ledger", sa.Column("online", sa.JSON))
     op.add_column("wxa_outcome", sa.Column("wxa_conn_id", sa.String(250)))
     _make_pace("appid", "endpoint", writes=True)
     for name, (table, columns) in _INDEXES.items():
@@ -58,7 +57,7 @@ def downgrade() -> None:
         op.drop_index(name, table)
     _make_pace("endpoint", writes=False)
     op.drop_column("wxa_outcome", "wxa_conn_id")
-    for name in _COLUMNS:
+    for name in ("online", "nonce"):
         op.drop_column("wxa_ledger", name)
     for table in ("wxa_run_task", "wxa_run"):
         op.drop_table(table)
