@@ -3,17 +3,9 @@
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
+from airflow_wxa import steps
 from airflow_wxa.acts.act import OfMiniProgram
 from airflow_wxa.acts.fields import Flag, JsonObject, Name, Texts, Whole
-from airflow_wxa.steps import (
-    AccountOutcome,
-    PrivacySettingOutcome,
-    Step,
-    apply_for_privacy_interface,
-    check_account,
-    read_privacy_setting,
-    set_privacy_setting,
-)
 
 
 @dataclass(frozen=True)
@@ -33,8 +25,8 @@ class CheckAccount(OfMiniProgram):
 
     guide_is_given: Flag = field(default=False, kw_only=True)
 
-    def step(self) -> Step[AccountOutcome]:
-        return check_account(self.appid, guide_is_given=self.guide_is_given)
+    def step(self) -> steps.Step[steps.AccountOutcome]:
+        return steps.check_account(self.appid, guide_is_given=self.guide_is_given)
 
 
 @dataclass(frozen=True)
@@ -48,8 +40,8 @@ class GetPrivacySetting(OfMiniProgram):
 
     privacy_ver: Whole = 2
 
-    def step(self) -> Step[dict[str, Any]]:
-        return read_privacy_setting(self.appid, self.privacy_ver)
+    def step(self) -> steps.Step[dict[str, Any]]:
+        return steps.read_privacy_setting(self.appid, self.privacy_ver)
 
 
 @dataclass(frozen=True)
@@ -67,8 +59,8 @@ class SetPrivacySetting(OfMiniProgram):
     privacy_setting: JsonObject
     writes = ("setprivacysetting",)
 
-    def step(self) -> Step[PrivacySettingOutcome]:
-        return set_privacy_setting(self.appid, self.privacy_setting)
+    def step(self) -> steps.Step[steps.PrivacySettingOutcome]:
+        return steps.set_privacy_setting(self.appid, self.privacy_setting)
 
 
 @dataclass(frozen=True)
@@ -92,7 +84,9 @@ class ApplyPrivacyInterface(OfMiniProgram):
     video_list: Texts = ()
     writes = ("apply_privacy_interface",)
 
-    def step(self) -> Step[dict[str, Any]]:
+    def step(self) -> steps.Step[dict[str, Any]]:
         lists = {"url_list": self.url_list, "pic_list": self.pic_list, "video_list": self.video_list}
         given = {name: list(each) for name, each in lists.items() if each}
-        return apply_for_privacy_interface(self.appid, {"api_name": self.api_name, "content": self.content, **given})
+        return steps.apply_for_privacy_interface(
+            self.appid, {"api_name": self.api_name, "content": self.content, **given}
+        )

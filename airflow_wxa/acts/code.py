@@ -8,27 +8,13 @@ uploaded is named by ``adopt_trial`` instead, by all behind the upload alike.
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
+from airflow_wxa import steps
 from airflow_wxa.acts.act import OfMiniProgram
 from airflow_wxa.acts.fields import Digits, Flag, IntOrDigits, JsonList, JsonObject, Name, Text, Texts, Whole
 from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.server_domain import parse_server_domains
 from airflow_wxa.api.webview_domain import WebviewDomain, parse_origins
-from airflow_wxa.steps import (
-    AuditOutcome,
-    CommitOutcome,
-    ReleaseOutcome,
-    Step,
-    Submission,
-    SubmitOutcome,
-    WithdrawOutcome,
-    audit_status,
-    commit_code,
-    prove_server_domains,
-    submit_version,
-    verify_release,
-    withdraw_audit,
-)
 
 
 @dataclass(frozen=True)
@@ -55,10 +41,10 @@ class Commit(OfMiniProgram):
     withdraw_foreign_audit: Flag = False
     writes = ("commit", "undocodeaudit")
 
-    def step(self) -> Step[CommitOutcome]:
+    def step(self) -> steps.Step[steps.CommitOutcome]:
         version = CodeVersion.of(self.appid, self.template_id, self.user_version, self.ext_json)
         user_desc = self.user_desc or version.user_version
-        return commit_code(version, user_desc, withdraw_foreign_audit=self.withdraw_foreign_audit)
+        return steps.commit_code(version, user_desc, withdraw_foreign_audit=self.withdraw_foreign_audit)
 
 
 @dataclass(frozen=True)
@@ -126,10 +112,10 @@ class SubmitAudit(OfUploaded):
     writes = ("submit_audit", "undocodeaudit")
 
     @property
-    def submission(self) -> Submission:
+    def submission(self) -> steps.Submission:
         """The form, as it is asked for."""
         named = {name: value for name in AUDIT_FORM if (value := getattr(self, name)) not in (None, "")}
-        return Submission(
+        return steps.Submission(
             version_desc=self.version_desc,
             privacy_api_not_use=self.privacy_api_not_use,
             form={**self.audit_form, **named},
@@ -138,8 +124,8 @@ class SubmitAudit(OfUploaded):
             withdraw_foreign_audit=self.withdraw_foreign_audit,
         )
 
-    def step(self) -> Step[SubmitOutcome]:
-        return submit_version(self.version, self.submission)
+    def step(self) -> steps.Step[steps.SubmitOutcome]:
+        return steps.submit_version(self.version, self.submission)
 
 
 @dataclass(frozen=True)
@@ -155,8 +141,8 @@ class AuditStatus(OfMiniProgram):
 
     auditid: Digits
 
-    def step(self) -> Step[AuditOutcome]:
-        return audit_status(self.appid, self.auditid)
+    def step(self) -> steps.Step[steps.AuditOutcome]:
+        return steps.audit_status(self.appid, self.auditid)
 
 
 @dataclass(frozen=True)
@@ -175,8 +161,8 @@ class UndoAudit(OfMiniProgram):
     auditid: Digits
     writes = ("undocodeaudit",)
 
-    def step(self) -> Step[WithdrawOutcome]:
-        return withdraw_audit(self.appid, self.auditid)
+    def step(self) -> steps.Step[steps.WithdrawOutcome]:
+        return steps.withdraw_audit(self.appid, self.auditid)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,10 +199,12 @@ class VerifyRelease(OfPublished):
     individual: Flag = False
     released_at: Whole = 0
 
-    def step(self) -> Step[ReleaseOutcome]:
-        proof = verify_release(self.version, self.wanted, individual=self.individual, released_at=self.released_at)
+    def step(self) -> steps.Step[steps.ReleaseOutcome]:
+        proof = steps.verify_release(
+            self.version, self.wanted, individual=self.individual, released_at=self.released_at
+        )
         servers = parse_server_domains(self.server_domains)
         outcome = yield from proof
         if servers:
-            yield from prove_server_domains(self.appid, servers)
+            yield from steps.prove_server_domains(self.appid, servers)
         return outcome

@@ -3,23 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal
 
+from airflow_wxa import steps
 from airflow_wxa.acts.act import OfMiniProgram, OfPlatform
 from airflow_wxa.acts.fields import Flag, JsonObject, Texts
 from airflow_wxa.api import values
 from airflow_wxa.api.server_domain import parse_server_domains
 from airflow_wxa.api.webview_domain import Action, parse_origins
-from airflow_wxa.steps import (
-    DomainListsOutcome,
-    DomainOutcome,
-    PlatformOutcome,
-    Step,
-    configure_domains,
-    configure_server_domains,
-    configure_webview_domains_directly,
-    modify_platform_domains,
-    modify_platform_server_domains,
-    read_effective_server_domains,
-)
 from airflow_wxa.steps.offline import ALLOWS_NOTHING
 
 #: Says in a template that WeChat's ``action`` is left out.
@@ -55,11 +44,11 @@ class SetWebviewDomain(OfMiniProgram):
     domain_mode: Literal["platform", "direct"] = field(default="platform", kw_only=True)
     writes = ("setwebviewdomain", "setwebviewdomain_directly")
 
-    def step(self) -> Step[DomainOutcome]:
+    def step(self) -> steps.Step[steps.DomainOutcome]:
         wanted = parse_origins(self.webviewdomain)
         allowed = None if self.on_lost_domains == "release" else ALLOWS_NOTHING
         direct = self.domain_mode == "direct"
-        return configure_domains(self.appid, self.action, wanted, allowed=allowed, direct=direct)
+        return steps.configure_domains(self.appid, self.action, wanted, allowed=allowed, direct=direct)
 
 
 @dataclass(frozen=True)
@@ -80,8 +69,8 @@ class ModifyPlatformDomain(OfPlatform):
     hosts: Texts = ()
     writes = ("modify_wxa_jump_domain",)
 
-    def step(self) -> Step[PlatformOutcome]:
-        return modify_platform_domains(self.action, self.hosts)
+    def step(self) -> steps.Step[steps.PlatformOutcome]:
+        return steps.modify_platform_domains(self.action, self.hosts)
 
 
 @dataclass(frozen=True)
@@ -102,8 +91,8 @@ class ModifyPlatformServerDomain(OfPlatform):
     hosts: Texts = ()
     writes = ("modify_wxa_server_domain",)
 
-    def step(self) -> Step[PlatformOutcome]:
-        return modify_platform_server_domains(self.action, self.hosts)
+    def step(self) -> steps.Step[steps.PlatformOutcome]:
+        return steps.modify_platform_server_domains(self.action, self.hosts)
 
 
 @dataclass(frozen=True)
@@ -127,9 +116,9 @@ class ModifyServerDomain(OfMiniProgram):
     direct: Flag = field(default=False, kw_only=True)
     writes = ("modify_domain", "modify_domain_directly")
 
-    def step(self) -> Step[DomainListsOutcome]:
+    def step(self) -> steps.Step[steps.DomainListsOutcome]:
         wanted = parse_server_domains(self.server_domains)
-        return configure_server_domains(self.appid, self.action, wanted, direct=self.direct)
+        return steps.configure_server_domains(self.appid, self.action, wanted, direct=self.direct)
 
 
 @dataclass(frozen=True)
@@ -150,8 +139,8 @@ class SetWebviewDomainDirectly(OfMiniProgram):
     webviewdomain: Texts = ()
     writes = ("setwebviewdomain_directly",)
 
-    def step(self) -> Step[DomainListsOutcome]:
-        return configure_webview_domains_directly(self.appid, self.action, parse_origins(self.webviewdomain))
+    def step(self) -> steps.Step[steps.DomainListsOutcome]:
+        return steps.configure_webview_domains_directly(self.appid, self.action, parse_origins(self.webviewdomain))
 
 
 @dataclass(frozen=True)
@@ -162,6 +151,6 @@ class EffectiveServerDomains(OfMiniProgram):
     not tell is left out.
     """
 
-    def step(self) -> Step[dict[str, Any]]:
-        told = yield from read_effective_server_domains(self.appid)
+    def step(self) -> steps.Step[dict[str, Any]]:
+        told = yield from steps.read_effective_server_domains(self.appid)
         return {name: {kind: sorted(domains) for kind, domains in lists.items()} for name, lists in told.items()}

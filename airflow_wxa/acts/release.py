@@ -3,20 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from airflow_wxa import steps
 from airflow_wxa.acts.act import OfMiniProgram
 from airflow_wxa.acts.code import OfPublished
 from airflow_wxa.acts.fields import Digits, Flag, Whole
 from airflow_wxa.api.code import AdoptedVersion
 from airflow_wxa.errors import WxaSpecError
-from airflow_wxa.steps import (
-    Approved,
-    GrayOutcome,
-    ReleaseOutcome,
-    Step,
-    gray_release,
-    release_version,
-    revert_gray_release,
-)
 from airflow_wxa.steps.offline import Kinds
 
 
@@ -68,10 +60,10 @@ class Publish(OfPublished):
         return {} if self.on_lost_domains == "stop" else None
 
     @property
-    def approval(self) -> Approved | None:
+    def approval(self) -> steps.Approved | None:
         """The question whether a person has approved exactly this; ``None``: nobody is asked."""
         named = self.named  # checked also where nobody is asked
-        return None if self.approval_task_id is None else Approved(self.approval_task_id, self.appid, named)
+        return None if self.approval_task_id is None else steps.Approved(self.approval_task_id, self.appid, named)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +81,8 @@ class Release(Publish):
 
     writes = ("release",)
 
-    def step(self) -> Step[ReleaseOutcome]:
-        return release_version(
+    def step(self) -> steps.Step[steps.ReleaseOutcome]:
+        return steps.release_version(
             self.version, self.wanted, noted_auditid=self.auditid, approval=self.approval, allowed=self.allowed
         )
 
@@ -114,8 +106,8 @@ class GrayRelease(Publish):
     support_experiencer_first: Flag = False
     writes = ("grayrelease",)
 
-    def step(self) -> Step[GrayOutcome]:
-        return gray_release(
+    def step(self) -> steps.Step[steps.GrayOutcome]:
+        return steps.gray_release(
             self.version,
             self.gray_percentage,
             self.wanted,
@@ -139,5 +131,5 @@ class RevertGrayRelease(OfMiniProgram):
 
     writes = ("revertgrayrelease",)
 
-    def step(self) -> Step[GrayOutcome]:
-        return revert_gray_release(self.appid)
+    def step(self) -> steps.Step[steps.GrayOutcome]:
+        return steps.revert_gray_release(self.appid)

@@ -4,24 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from airflow_wxa import steps
 from airflow_wxa.acts.act import Act, OfMiniProgram
 from airflow_wxa.acts.fields import Digits
 from airflow_wxa.api import values
-from airflow_wxa.steps import (
-    Approved,
-    RollbackOutcome,
-    RollbackPlan,
-    Step,
-    plan_rollback,
-    roll_back,
-    verify_rollback,
-)
 
 
 def read_plan(value: Any) -> dict[str, Any]:
     """Read what :class:`ListVersions` returned."""
     read = values.json_object(value)
-    RollbackPlan.from_json(read)
+    steps.RollbackPlan.from_json(read)
     return read
 
 
@@ -41,8 +33,8 @@ class ListVersions(OfMiniProgram):
     app_version: Digits = ""
     on_lost_domains: Literal["ask", "release", "stop"] = field(default="ask", kw_only=True)
 
-    def step(self) -> Step[RollbackPlan]:
-        return plan_rollback(self.appid, self.app_version, on_lost_domains=self.on_lost_domains)
+    def step(self) -> steps.Step[steps.RollbackPlan]:
+        return steps.plan_rollback(self.appid, self.app_version, on_lost_domains=self.on_lost_domains)
 
 
 @dataclass(frozen=True)
@@ -77,9 +69,9 @@ class RollBack(_OfPlan):
     approval_task_id: str
     writes = ("revertcoderelease",)
 
-    def step(self) -> Step[RollbackOutcome]:
-        plan = RollbackPlan.from_json(self.plan)
-        return roll_back(plan, Approved(self.approval_task_id, plan.appid, plan.named))
+    def step(self) -> steps.Step[steps.RollbackOutcome]:
+        plan = steps.RollbackPlan.from_json(self.plan)
+        return steps.roll_back(plan, steps.Approved(self.approval_task_id, plan.appid, plan.named))
 
 
 @dataclass(frozen=True)
@@ -89,5 +81,5 @@ class VerifyRollback(_OfPlan):
     Returns the same as :class:`WxaRollbackOperator`.
     """
 
-    def step(self) -> Step[RollbackOutcome]:
-        return verify_rollback(RollbackPlan.from_json(self.plan))
+    def step(self) -> steps.Step[steps.RollbackOutcome]:
+        return steps.verify_rollback(steps.RollbackPlan.from_json(self.plan))

@@ -14,19 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 import httpx
 
 from airflow_wxa.api.call import MAX_ANSWER_BYTES
+from airflow_wxa.client import wire
 from airflow_wxa.client.delivery import Answer, Deliverer, Note, Request, TokenOf
 from airflow_wxa.client.per_loop import PerLoop
-from airflow_wxa.client.wire import (
-    BAD_PROXY,
-    NO_NAME,
-    NO_PROXY,
-    NO_TLS,
-    ca_bundle_for,
-    check_ca_bundle,
-    in_flight,
-    proxy_to,
-    quiet_url_loggers,
-)
 from airflow_wxa.errors import WxaError, WxaSpecError
 
 if TYPE_CHECKING:
@@ -35,7 +25,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.api.redaction import Secret
     from airflow_wxa.client.delivery import Delivery, Observer, TokenSource
-    from airflow_wxa.client.wire import Egress
     from airflow_wxa.steps import Pause, Step
 
 T = TypeVar("T")
@@ -60,14 +49,14 @@ class AsyncWxaClient:
 
     def __init__(
         self,
-        egress: Egress,
+        egress: wire.Egress,
         tokens: TokenSource,
         observer: Observer | None = None,
         *,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        quiet_url_loggers()
-        check_ca_bundle(egress.host, egress)
+        wire.quiet_url_loggers()
+        wire.check_ca_bundle(egress.host, egress)
         self._egress = egress
         self._tokens = tokens
         self._observer = observer
@@ -141,7 +130,7 @@ class AsyncWxaClient:
         """Send, and return the answer, cut off behind the limit."""
         pool, content = self._entered, bytearray()
         try:
-            with in_flight():
+            with wire.in_flight():
                 async with pool.turn:
                     with pool.connection() as http:
                         async with http.stream(
@@ -212,14 +201,14 @@ class _Pool:
     open a connection for every look.
     """
 
-    def __init__(self, egress: Egress) -> None:
+    def __init__(self, egress: wire.Egress) -> None:
         #: Each holds one connection: httpcore goes over all connections of a client for every request, which costs
         #: more than the request itself. The one that was used last is used next, so that few stay open.
         self.https: list[httpx.AsyncClient] = []
         self._idle: list[httpx.AsyncClient] = []
         self._egress = egress
-        self.proxy = proxy_to(egress.host, egress)
-        name, path = ca_bundle_for(egress.host, egress)
+        self.proxy = wire.proxy_to(egress.host, egress)
+        name, path = wire.ca_bundle_for(egress.host, egress)
         is_https = egress.host.startswith("https:")
         self._verify = _trusting(name, path) if path else httpx.create_ssl_context(trust_env=is_https)
         #: Held while a request is under way. Those that wait for a connection queue up here, where waiting costs
@@ -258,7 +247,7 @@ class _Pool:
         return http
 
 
-_pools: Final[PerLoop[Egress, _Pool]] = PerLoop(_Pool)
+_pools: Final[PerLoop[wire.Egress, _Pool]] = PerLoop(_Pool)
 
 
 def _trusting(name: str, ca_bundle: str) -> ssl.SSLContext:
@@ -282,7 +271,7 @@ def _in_words(error: Exception, timeout: float, *, proxied: bool = False) -> str
     words = {
         httpx.ConnectTimeout: f"no connection within {timeout} s",
         httpx.ReadTimeout: f"no answer within {timeout} s",
-        httpx.ProxyError: NO_PROXY,
+        httpx.ProxyError: wire.NO_PROXY,
     }
     for kind, text in words.items():
         if isinstance(error, kind):
@@ -290,12 +279,12 @@ def _in_words(error: Exception, timeout: float, *, proxied: bool = False) -> str
     cause: BaseException | None = error
     while cause is not None:  # httpx says "ConnectError" of all of these
         if isinstance(cause, ssl.SSLError):
-            return NO_TLS
+            return wire.NO_TLS
         if isinstance(cause, socket.gaierror):
-            return NO_PROXY if proxied else NO_NAME
+            return wire.NO_PROXY if proxied else wire.NO_NAME
         cause = cause.__cause__ or cause.__context__
     if proxied and isinstance(error, httpx.ConnectError):
-        return NO_PROXY
+        return wire.NO_PROXY
     if proxied and isinstance(error, (ValueError, ImportError)):
-        return BAD_PROXY
+        return wire.BAD_PROXY
     return f"the connection broke ({type(error).__name__})"

@@ -9,18 +9,8 @@ import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from airflow_wxa.api.call import MAX_ANSWER_BYTES
+from airflow_wxa.client import wire
 from airflow_wxa.client.delivery import Answer, Deliverer, Note, Request, TokenOf
-from airflow_wxa.client.wire import (
-    BAD_PROXY,
-    NO_NAME,
-    NO_PROXY,
-    NO_TLS,
-    ca_bundle_for,
-    check_ca_bundle,
-    in_flight,
-    proxy_to,
-    quiet_url_loggers,
-)
 from airflow_wxa.errors import WxaError
 
 if TYPE_CHECKING:
@@ -28,7 +18,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.client.delivery import Delivery, Observer, TokenSource
-    from airflow_wxa.client.wire import Egress
     from airflow_wxa.steps import Pause, Step
 
 T = TypeVar("T")
@@ -45,13 +34,13 @@ class WxaClient:
 
     def __init__(
         self,
-        egress: Egress,
+        egress: wire.Egress,
         tokens: TokenSource,
         observer: Observer | None = None,
         *,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        quiet_url_loggers()
+        wire.quiet_url_loggers()
         self._egress = egress
         self._tokens = tokens
         self._observer = observer
@@ -128,14 +117,14 @@ class Http:
     :raises WxaSpecError: the certificates that are named are not there.
     """
 
-    def __init__(self, egress: Egress, url: str) -> None:
-        check_ca_bundle(url, egress)
+    def __init__(self, egress: wire.Egress, url: str) -> None:
+        wire.check_ca_bundle(url, egress)
         self._timeout = egress.timeout
         self._session = session = _NoRedirects()
         # Read once here, not for each of thousands of requests.
-        proxy = proxy_to(url, egress)
+        proxy = wire.proxy_to(url, egress)
         session.proxies = {"http": proxy, "https": proxy} if proxy else {}
-        _, ca_bundle = ca_bundle_for(url, egress)
+        _, ca_bundle = wire.ca_bundle_for(url, egress)
         session.verify = ca_bundle or True
         session.trust_env = False
 
@@ -153,7 +142,7 @@ class Http:
         """Send, and return the answer, cut off behind the limit; no redirect is followed, the URL is secret."""
         try:
             with (
-                in_flight(),
+                wire.in_flight(),
                 self._session.request(
                     request.method,
                     request.url,
@@ -176,10 +165,10 @@ class Http:
 def _in_words(error: Exception, timeout: float) -> str:
     """Return what failed without the exception's own text, which names the URL."""
     words: dict[type[Exception], str] = {
-        requests.exceptions.SSLError: NO_TLS,
-        requests.exceptions.ProxyError: NO_PROXY,
-        requests.exceptions.InvalidProxyURL: BAD_PROXY,
-        requests.exceptions.InvalidSchema: BAD_PROXY,  # SOCKS, and no package for it
+        requests.exceptions.SSLError: wire.NO_TLS,
+        requests.exceptions.ProxyError: wire.NO_PROXY,
+        requests.exceptions.InvalidProxyURL: wire.BAD_PROXY,
+        requests.exceptions.InvalidSchema: wire.BAD_PROXY,  # SOCKS, and no package for it
         requests.exceptions.ConnectTimeout: f"no connection within {timeout} s",
         requests.exceptions.ReadTimeout: f"no answer within {timeout} s",
         ReadTimeoutError: f"no whole answer within {timeout} s",
@@ -189,5 +178,5 @@ def _in_words(error: Exception, timeout: float) -> str:
             return text
     reason = getattr(error.args[0], "reason", error.args[0]) if error.args else error
     if type(reason).__name__ == "NameResolutionError":
-        return NO_NAME
+        return wire.NO_NAME
     return f"the connection broke ({type(error).__name__})"

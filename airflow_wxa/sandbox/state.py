@@ -38,24 +38,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
+from airflow_wxa.sandbox import values
 from airflow_wxa.sandbox.audit import IN_AUDIT, STAGES, AuditPlan, AuditSheet, Stage
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
 from airflow_wxa.sandbox.loose import Lag, Looseness  # noqa: TC001  pydantic reads the annotations
 from airflow_wxa.sandbox.origins import SERVER_KINDS, ServerDomains, still_covered
 from airflow_wxa.sandbox.tokens import Account, Issued
-from airflow_wxa.sandbox.values import (
-    STRICT,
-    Category,
-    ExpInfo,
-    GrayPlan,
-    IllegalRecord,
-    OnlineVersion,
-    ReleaseInfo,
-    SortedSet,
-    default_categories,
-    no_gray_plan,
-    spent,
-)
 
 WITHDRAWALS_A_DAY = 5
 WITHDRAWALS_A_MONTH = 10
@@ -114,12 +102,12 @@ class MiniProgram(Account):
     :param loose: how answers about it stray from WeChat's pages; None as the world does.
     """
 
-    __pydantic_config__: ClassVar = STRICT
+    __pydantic_config__: ClassVar = values.STRICT
     appid: str
     component_appid: str
     authorizer_access_token: str = field(default="", repr=False, metadata={"secret": True})
     individual: bool = False
-    granted_sets: SortedSet[int] = field(default_factory=lambda: {18})
+    granted_sets: values.SortedSet[int] = field(default_factory=lambda: {18})
     mp_webviewdomain: list[str] = field(default_factory=list)
     third_webviewdomain: list[str] = field(default_factory=list)
     direct_webviewdomain: list[str] = field(default_factory=list)
@@ -129,16 +117,16 @@ class MiniProgram(Account):
     without_auth_list: list[str] = field(default_factory=list)
     without_conf_list: list[str] = field(default_factory=list)
     audit: AuditPlan = field(default_factory=AuditPlan)
-    categories: list[Category] = field(default_factory=default_categories)
-    exp_info: ExpInfo | None = None
+    categories: list[values.Category] = field(default_factory=values.default_categories)
+    exp_info: values.ExpInfo | None = None
     trial_pages: list[str] = field(default_factory=list)
     direct_commit: bool = False
     sheets: list[AuditSheet] = field(default_factory=list)
     withdrawals: list[float] = field(default_factory=list)
-    release_info: ReleaseInfo | None = None
+    release_info: values.ReleaseInfo | None = None
     app_version: int = 100
-    versions: list[OnlineVersion] = field(default_factory=list)
-    gray: GrayPlan = field(default_factory=no_gray_plan)
+    versions: list[values.OnlineVersion] = field(default_factory=list)
+    gray: values.GrayPlan = field(default_factory=values.no_gray_plan)
     serving: bool = True
     mp_domain: ServerDomains = field(default_factory=dict)
     third_domain: ServerDomains = field(default_factory=dict)
@@ -165,7 +153,7 @@ class MiniProgram(Account):
     verified: bool = False
     realname_status: int = 1
     filing_status: int = 6
-    illegal_records: list[IllegalRecord] = field(default_factory=list)
+    illegal_records: list[values.IllegalRecord] = field(default_factory=list)
     account_status: int = 1
     api_permission: bool = True
     loose: Looseness | None = None
@@ -209,7 +197,7 @@ class MiniProgram(Account):
             self.scan_polls_left -= 1
             raise RefusalError(Errcode.PRIVACY_SCAN_RUNNING)
 
-    def check_submittable(self, *, privacy_api_not_use: bool, audit_rest: int) -> ExpInfo:
+    def check_submittable(self, *, privacy_api_not_use: bool, audit_rest: int) -> values.ExpInfo:
         """Return the trial version that a submission would take.
 
         :param audit_rest: submissions the platform has left this month.
@@ -225,7 +213,7 @@ class MiniProgram(Account):
         refuse_if(audit_rest <= 0, Errcode.AUDIT_QUOTA_USED_UP)
         return self.exp_info
 
-    def submit(self, trial: ExpInfo, *, auditid: int, now: int, unseen: int = 0) -> AuditSheet:
+    def submit(self, trial: values.ExpInfo, *, auditid: int, now: int, unseen: int = 0) -> AuditSheet:
         """Open an audit sheet for a trial version."""
         sheet = AuditSheet(
             auditid=auditid,
@@ -261,7 +249,7 @@ class MiniProgram(Account):
         sheet = self.sheet
         if sheet is None or sheet.stage not in IN_AUDIT:
             raise RefusalError(Errcode.NOT_REVERTIBLE)
-        today, month = spent(self.withdrawals, now, by="day"), spent(self.withdrawals, now)
+        today, month = values.spent(self.withdrawals, now, by="day"), values.spent(self.withdrawals, now)
         refuse_if(today >= WITHDRAWALS_A_DAY or month >= WITHDRAWALS_A_MONTH, Errcode.WITHDRAWALS_USED_UP)
         self.withdrawals.append(now)
         sheet.stage = Stage.WITHDRAWN
@@ -280,7 +268,7 @@ class MiniProgram(Account):
             raise RefusalError(errcode)
         sheet.stage = Stage.ONLINE
         if self.release_info is not None:
-            earlier: OnlineVersion = {
+            earlier: values.OnlineVersion = {
                 "app_version": self.app_version,
                 "user_version": self.release_info["release_version"],
                 "user_desc": self.release_info["release_desc"],
@@ -315,7 +303,7 @@ class MiniProgram(Account):
             "release_desc": back["user_desc"],
         }
 
-    def release_gray(self, plan: GrayPlan) -> None:
+    def release_gray(self, plan: values.GrayPlan) -> None:
         """Start a staged release, or raise its part.
 
         :raises RefusalError: 85079, 85080, 85081 or 85082.

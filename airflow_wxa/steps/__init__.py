@@ -1,9 +1,7 @@
 """What a release does, as generators without I/O: they yield calls, are sent replies, and return outcomes."""
 
 from airflow_wxa.steps.account import check_account
-from airflow_wxa.steps.approval import approved
 from airflow_wxa.steps.audit import Submission, audit_error, audit_seen, audit_status, submit_version, withdraw_audit
-from airflow_wxa.steps.budgets import changes_left, withdrawals_left
 from airflow_wxa.steps.code import commit_code, privacy_scan
 from airflow_wxa.steps.domains import configure_domains, modify_platform_domains, modify_platform_server_domains
 from airflow_wxa.steps.gray import gray_release, revert_gray_release
@@ -32,6 +30,9 @@ from airflow_wxa.steps.outcome import (
     TemplateOutcome,
     TrialQrcodeOutcome,
     WithdrawOutcome,
+    approved,
+    changes_left,
+    withdrawals_left,
 )
 from airflow_wxa.steps.plain import plain_call, trial_qrcode, upload_media
 from airflow_wxa.steps.privacy import apply_for_privacy_interface, read_privacy_setting, set_privacy_setting

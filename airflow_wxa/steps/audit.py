@@ -18,10 +18,9 @@ from airflow_wxa.errors import (
     WxaStateError,
     WxaTransportError,
 )
-from airflow_wxa.steps.budgets import withdrawals_left
 from airflow_wxa.steps.code import undeclared_interfaces
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
-from airflow_wxa.steps.outcome import AuditOutcome, SubmitOutcome, WithdrawOutcome
+from airflow_wxa.steps.outcome import AuditOutcome, SubmitOutcome, WithdrawOutcome, withdrawals_left
 from airflow_wxa.steps.remote_state import (
     NO_SHEET,
     foreign_open_sheet,

@@ -7,20 +7,11 @@ from typing import TYPE_CHECKING
 from airflow_wxa.api.code import commit, get_code_privacy_info, user_desc_problems
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import PRIVACY_API_MISSING_RIGHT_OR_DECLARATION, PRIVACY_CHECK_RUNNING
-from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaInputError, WxaSpecError, WxaTransportError
-from airflow_wxa.steps.lag import recall, still_lagging
+from airflow_wxa.errors import WxaApiError, WxaError, WxaInputError, WxaSpecError
+from airflow_wxa.steps import remote_state
+from airflow_wxa.steps.lag import recall, sent, still_lagging
 from airflow_wxa.steps.online import read_online
 from airflow_wxa.steps.outcome import CommitOutcome, PrivacyOutcome
-from airflow_wxa.steps.remote_state import (
-    foreign_trial,
-    if_known,
-    read_latest_sheet,
-    read_trial,
-    superseded_by,
-    trial_as_noted,
-    trial_lags,
-    withdraw_foreign_sheet,
-)
 
 if TYPE_CHECKING:
     from airflow_wxa.api.audit import AuditSheet
@@ -47,37 +38,33 @@ def commit_code(
     """
     _check_user_desc(version.appid, user_desc)
     accepted = yield from recall(version.appid, version.fingerprint)
-    before = yield from read_trial(version, accepted)
-    sheet = yield from read_latest_sheet(version.appid)
+    before = yield from remote_state.read_trial(version, accepted)
+    sheet = yield from remote_state.read_latest_sheet(version.appid)
     unchanged = CommitOutcome("unchanged", version.appid, version.user_version, version.fingerprint)
     if version.is_trial(before.trial) or _in_review(version, sheet):
         return unchanged
-    if trial_lags(version, before, accepted):
-        raise still_lagging("commit", "commit", version.appid, trial_as_noted(before))
+    if remote_state.trial_lags(version, before, accepted):
+        raise still_lagging("commit", "commit", version.appid, remote_state.trial_as_noted(before))
     if sheet is not None and sheet.status.is_open:
-        sheet = yield from withdraw_foreign_sheet("commit", version, sheet, asked=withdraw_foreign_audit)
+        sheet = yield from remote_state.withdraw_foreign_sheet("commit", version, sheet, asked=withdraw_foreign_audit)
         if _in_review(version, sheet):
             return unchanged
-    lost: WxaTransportError | WxaBusyError | None = None
-    noted = trial_as_noted(before)
-    online = yield from if_known(read_online(version.appid))  # a submission may change it already
-    try:
-        call = commit(version, user_desc)
-        yield call.knowing(noted, version.fingerprint, online=online.to_json() if online else None)
-        accepted = accepted.with_write("commit", noted)
-    except (WxaTransportError, WxaBusyError) as error:
-        lost = error  # the work may have been done: read, do not repeat
-    after = yield from read_trial(version, accepted)
+    noted = remote_state.trial_as_noted(before)
+    online = yield from remote_state.if_known(read_online(version.appid))  # a submission may change it already
+    call = commit(version, user_desc).knowing(noted, version.fingerprint, online=online.to_json() if online else None)
+    _, lost = yield from sent(call)
+    accepted = accepted if lost else accepted.with_write("commit", noted)
+    after = yield from remote_state.read_trial(version, accepted)
     if not version.is_trial(after.trial):
-        if lost is None and trial_lags(version, after, accepted):
-            raise still_lagging("commit", "commit", version.appid, trial_as_noted(after))
-        raise lost or foreign_trial("commit", version, after, sent=version.described(user_desc))
+        if lost is None and remote_state.trial_lags(version, after, accepted):
+            raise still_lagging("commit", "commit", version.appid, remote_state.trial_as_noted(after))
+        raise lost or remote_state.foreign_trial("commit", version, after, sent=version.described(user_desc))
     return CommitOutcome(
         "committed",
         version.appid,
         version.user_version,
         version.fingerprint,
-        superseded=superseded_by(version, sheet),
+        superseded=remote_state.superseded_by(version, sheet),
     )
 
 

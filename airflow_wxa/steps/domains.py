@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from airflow_wxa.api.budget import budget_used_up
@@ -36,19 +36,18 @@ from airflow_wxa.errors import (
     WxaPlatformSetupError,
     WxaSpecError,
     WxaStateError,
-    WxaTransportError,
     shown,
 )
-from airflow_wxa.steps.approval import approved
-from airflow_wxa.steps.budgets import changes_left
-from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, recall, still_lagging
+from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, recall, sent, still_lagging
 from airflow_wxa.steps.offline import WEBVIEW
-from airflow_wxa.steps.online import going_offline, read_online, refuse_losses
+from airflow_wxa.steps.online import SERVER_LIST, going_offline, read_online, read_platform_list, refuse_losses
 from airflow_wxa.steps.outcome import (
     DirectDomainOutcome,
     DomainOutcome,
     PlatformOutcome,
     PlatformServerOutcome,
+    approved,
+    changes_left,
     in_order,
 )
 from airflow_wxa.steps.server_domains import configure_webview_domains_directly
@@ -56,11 +55,12 @@ from airflow_wxa.steps.server_domains import configure_webview_domains_directly
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from airflow_wxa.api.call import Call, Reply
+    from airflow_wxa.api.call import Reply
     from airflow_wxa.api.endpoints import Endpoint
     from airflow_wxa.api.webview_domain import Action, WebviewDomain
     from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.offline import Kinds, Offline, Online
+    from airflow_wxa.steps.online import PlatformList
     from airflow_wxa.steps.outcome import Approved, Step
 
 P = TypeVar("P", bound=PlatformOutcome)
@@ -71,7 +71,6 @@ _ROADS: Final[Mapping[int, Literal["platform_list_empty", "individual"]]] = {
 }
 _ENDPOINT: Final = CATALOGUE["setwebviewdomain"]
 _PLATFORM_ENDPOINT: Final = CATALOGUE["modify_wxa_jump_domain"]
-_SERVER_ENDPOINT: Final = CATALOGUE["modify_wxa_server_domain"]
 
 
 def configure_domains(
@@ -293,7 +292,7 @@ def modify_platform_domains(
     """
     hosts = [hosts] if isinstance(hosts, str) else list(hosts)
     wanted = _checked_hosts(action, hosts)
-    before = yield from _read_platform_list()
+    before = yield from read_platform_list()
     known_to_be_done = before.known and all(_platform_done(action, wanted, version) for version in before.known)
     if only_if_empty and before.published:
         if not wanted <= before.published:
@@ -306,7 +305,7 @@ def modify_platform_domains(
         done = {part for part, version in before.parts.items() if _platform_done(action, wanted, version)}
         lists = {part: version for part, version in before.to_json().items() if part not in done}
         yield from approved(replace(approval, about={**approval.about, **lists}))
-    reply, lost = yield from _sent(modify_wxa_jump_domain(action, wanted).knowing(before.to_json()))
+    reply, lost = yield from sent(modify_wxa_jump_domain(action, wanted).knowing(before.to_json()))
     if reply and (invalid := normalised_hosts(reply.answer.get("invalid_wxa_jump_h5_domain", ""))):
         raise (yield from _unverified(invalid, None))
     try:
@@ -330,53 +329,45 @@ def modify_platform_server_domains(
     :raises WxaStateError: the list read back is not what was wanted.
     :raises WxaBusyError: the list read back still is as it was before an accepted write.
     """
-    endpoint = _SERVER_ENDPOINT
+    endpoint = SERVER_LIST
     wanted = _checked_hosts(action, [hosts] if isinstance(hosts, str) else list(hosts), endpoint)
-    before = yield from _read_platform_list(endpoint)
+    before = yield from read_platform_list(endpoint)
     if action == "get" or (before.known and all(_platform_done(action, wanted, each) for each in before.known)):
         return PlatformServerOutcome("unchanged", action, in_order(before.testing), in_order(before.published))
     if (left := (yield from changes_left(endpoint.name, None))) < 1:
         raise budget_used_up(endpoint, None, left)
     call = modify_wxa_server_domain(action, wanted, published=before.published is not None)
-    reply, lost = yield from _sent(call.knowing(before.to_json()))
+    reply, lost = yield from sent(call.knowing(before.to_json()))
     if reply and (refused := refused_values(call, reply)):
         raise _not_taken(refused)
     after = yield from _read_back(endpoint, action, wanted, before, lost)
     return _registered(PlatformServerOutcome, action, before, after)
 
 
-def _sent(call: Call) -> Step[tuple[Reply | None, WxaTransportError | WxaBusyError | None]]:
-    """Send a change once, and return the reply; else what became of its answer: it may have been done all the same."""
-    try:
-        return (yield call), None
-    except (WxaTransportError, WxaBusyError) as error:
-        return None, error
-
-
 def _read_back(
     endpoint: Endpoint,
     action: str,
     wanted: frozenset[str],
-    before: _PlatformList,
-    lost: WxaTransportError | WxaBusyError | None,
-) -> Step[_PlatformList]:
+    before: PlatformList,
+    lost: WxaError | None,
+) -> Step[PlatformList]:
     """Read the list past lag after a write, and return it if it is as ``action`` wants it; else raise why not.
 
     :param lost: what became of the write, when its answer was lost.
     """
     seen = (yield from recall()).with_write(endpoint.name, before.to_json())
 
-    def undone(after: _PlatformList) -> dict[str, frozenset[str]]:
+    def undone(after: PlatformList) -> dict[str, frozenset[str]]:
         return {part: hosts for part, hosts in after.parts.items() if not _platform_done(action, wanted, hosts)}
 
-    def lags(after: _PlatformList) -> bool:
+    def lags(after: PlatformList) -> bool:
         """Tell whether each version that is not as ``action`` wants it still is as it was before an accepted write."""
         left = undone(after)
         if isinstance(lost, WxaBusyError):  # WeChat has answered, and mostly done nothing: nobody waits for that
             return False
         return left != {} and all(seen.explains(endpoint.name, in_order(left[part]), part) for part in left)
 
-    after = yield from read_past_lag(lambda: _read_platform_list(endpoint), lags)
+    after = yield from read_past_lag(lambda: read_platform_list(endpoint), lags)
     if undone(after):
         if lost is None and lags(after):
             lost = still_lagging(endpoint.name, endpoint.name, None, after.to_json())
@@ -384,7 +375,7 @@ def _read_back(
     return after
 
 
-def _registered(outcome: type[P], action: str, before: _PlatformList, after: _PlatformList) -> P:
+def _registered(outcome: type[P], action: str, before: PlatformList, after: PlatformList) -> P:
     added, removed = after.hosts - before.hosts, before.hosts - after.hosts
     lists = in_order(after.testing), in_order(after.published)
     return outcome("registered", action, *lists, added=in_order(added), removed=in_order(removed))
@@ -397,7 +388,7 @@ def _not_taken(refused: Mapping[str, list[str]]) -> WxaInputError:
         values=named_in_full(refused),
         why="WeChat answers 0 although it did not take all: the field names what it left out, the rest is registered.",
         next_step="correct or drop these hosts, then run again: only what differs is sent",
-        **_SERVER_ENDPOINT.named(),
+        **SERVER_LIST.named(),
     )
 
 
@@ -411,44 +402,10 @@ def _platform_done(action: str, wanted: frozenset[str], version: frozenset[str])
     }[action]
 
 
-@dataclass(frozen=True, slots=True)
-class _PlatformList:
-    """Both versions of the platform list; ``None`` for one that WeChat did not tell."""
-
-    testing: frozenset[str] | None
-    published: frozenset[str] | None
-
-    def to_json(self) -> dict[str, Any]:
-        return {"testing": in_order(self.testing), "published": in_order(self.published)}
-
-    @property
-    def parts(self) -> dict[str, frozenset[str]]:
-        versions = {"testing": self.testing, "published": self.published}
-        return {part: hosts for part, hosts in versions.items() if hosts is not None}
-
-    @property
-    def known(self) -> list[frozenset[str]]:
-        return list(self.parts.values())
-
-    @property
-    def hosts(self) -> frozenset[str]:
-        """The version that merchants are checked against: the published one, where there is one."""
-        return self.known[-1] if self.known else frozenset()
-
-
-def _is_old(platform: _PlatformList, accepted: AcceptedWrites) -> bool:
+def _is_old(platform: PlatformList, accepted: AcceptedWrites) -> bool:
     """Tell whether the version that merchants are checked against is one from before an accepted write."""
     part = "testing" if platform.published is None else "published"
     return accepted.explains("modify_wxa_jump_domain", in_order(platform.hosts), part)
-
-
-def _read_platform_list(endpoint: Endpoint = _PLATFORM_ENDPOINT) -> Step[_PlatformList]:
-    """Read both versions; the published one is absent while no platform version is published."""
-    is_server = endpoint == _SERVER_ENDPOINT
-    answer = (yield modify_wxa_server_domain("get") if is_server else modify_wxa_jump_domain("get")).answer
-    field = "wxa_server_domain" if is_server else "wxa_jump_h5_domain"
-    names = (f"testing_{field}", f"published_{field}")
-    return _PlatformList(*(normalised_hosts(answer[name]) if name in answer else None for name in names))
 
 
 def read_platform_hosts(
@@ -460,11 +417,11 @@ def read_platform_hosts(
     :raises WxaBusyError: one is not covered, and the list still is as it was before an accepted write.
     """
 
-    def lags(platform: _PlatformList) -> bool:
+    def lags(platform: PlatformList) -> bool:
         return _is_old(platform, accepted) and not all(domain.covered_by(platform.hosts) for domain in wanted)
 
     try:
-        platform = yield from read_past_lag(_read_platform_list, lags)
+        platform = yield from read_past_lag(read_platform_list, lags)
     except WxaError:
         return None
     if lags(platform):
@@ -515,7 +472,7 @@ def _checked_hosts(action: str, hosts: Collection[Any], endpoint: Endpoint = _PL
     return frozenset(wanted)
 
 
-def _platform_differs(action: str, wanted: frozenset[str], after: _PlatformList, endpoint: Endpoint) -> WxaStateError:
+def _platform_differs(action: str, wanted: frozenset[str], after: PlatformList, endpoint: Endpoint) -> WxaStateError:
     return WxaStateError(
         f"{endpoint.name} was accepted, but the list read back is not what was wanted",
         values={
@@ -530,7 +487,7 @@ def _platform_differs(action: str, wanted: frozenset[str], after: _PlatformList,
     )
 
 
-def _not_empty(wanted: frozenset[str], before: _PlatformList) -> WxaStateError:
+def _not_empty(wanted: frozenset[str], before: PlatformList) -> WxaStateError:
     return WxaStateError(
         "modify_wxa_jump_domain not sent: the platform list is not empty",
         values={

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.gray import GrayStatus, getgrayreleaseplan, grayrelease, read_gray_plan, revertgrayrelease
-from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateError, WxaTransportError
-from airflow_wxa.steps.approval import approved
-from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
+from airflow_wxa.errors import WxaApiError, WxaStateError
+from airflow_wxa.steps.lag import read_past_lag, recall, sent, still_lagging
 from airflow_wxa.steps.offline import may_be_lost
-from airflow_wxa.steps.outcome import GrayOutcome
+from airflow_wxa.steps.outcome import GrayOutcome, approved
 from airflow_wxa.steps.release import guard_domains, judged, releasable_sheet
 
 if TYPE_CHECKING:
@@ -78,11 +77,8 @@ def gray_release(
     yield from releasable_sheet(version, wanted, noted_auditid, approval, accepted)
     if is_there(before):
         return _outcome("unchanged", version.appid, before)
-    lost: WxaError | None = None
-    try:
-        yield call.knowing(asdict(before), version.fingerprint)
-    except (WxaTransportError, WxaBusyError, WxaStateError) as error:
-        lost = error  # 85082 as well: our own lost try may have raised it
+    # 85082 as well: our own lost try may have raised it.
+    _, lost = yield from sent(call.knowing(asdict(before), version.fingerprint), WxaStateError)
     after = yield from read_past_lag(
         lambda: _read_plan(version.appid), lambda plan: not is_there(plan) and plan == before and lost is None
     )
@@ -115,11 +111,8 @@ def revert_gray_release(appid: str) -> Step[GrayOutcome]:
             next_step="to bring the version before back for everyone, run the DAG wxa_rollback",
             **CATALOGUE["getgrayreleaseplan"].named(appid, _REVERT.name),
         )
-    lost: WxaError | None = None
-    try:
-        yield revertgrayrelease(appid).knowing(asdict(before))
-    except (WxaTransportError, WxaBusyError, WxaApiError) as error:
-        lost = error  # another run, or our own lost try, may have done it
+    # Whatever WeChat refuses: another run, or our own lost try, may have done it.
+    _, lost = yield from sent(revertgrayrelease(appid).knowing(asdict(before)), WxaApiError)
     after = yield from read_past_lag(lambda: _read_plan(appid), lambda plan: plan.is_running and lost is None)
     if after.is_running or (lost is not None and after.status is GrayStatus.FINISHED):
         # One that has finished was not taken back: everybody sees the new version.

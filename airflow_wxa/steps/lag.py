@@ -10,13 +10,14 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from airflow_wxa.errors import WxaBusyError
+from airflow_wxa.errors import WxaBusyError, WxaError, WxaTransportError
 from airflow_wxa.steps.offline import Past
 from airflow_wxa.steps.outcome import Pause, Recall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.steps.outcome import Step
 
 S = TypeVar("S")
@@ -78,6 +79,19 @@ def recall(appid: str = "", fingerprint: str = "", *, past: bool = False) -> Ste
     :param past: also what it knows of the Mini Program's domains since our last release.
     """
     return cast("AcceptedWrites", (yield Recall(appid, fingerprint, past)))
+
+
+def sent(call: Call, *unsure: type[WxaError]) -> Step[tuple[Reply | None, WxaError | None]]:
+    """Send a write once, and return the reply; else the error behind which it may have been done: read, do not repeat.
+
+    :param unsure: further classes of such errors; a lost answer and "busy" are always such.
+    """
+    try:
+        return (yield call), None
+    except WxaError as error:
+        if not isinstance(error, (WxaTransportError, WxaBusyError, *unsure)):
+            raise
+        return None, error
 
 
 def read_past_lag(read: Callable[[], Step[S]], lags: Callable[[S], bool]) -> Step[S]:

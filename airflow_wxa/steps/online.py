@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.endpoints import CATALOGUE
@@ -16,16 +16,20 @@ from airflow_wxa.api.webview_domain import (
 )
 from airflow_wxa.errors import WxaApiError, WxaStateError
 from airflow_wxa.steps.offline import WEBVIEW, Kinds, Lists, Offline, Online, Past, goes_offline, joined
+from airflow_wxa.steps.outcome import in_order
 from airflow_wxa.steps.remote_state import if_known, read_versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_wxa.api.call import Reply
+    from airflow_wxa.api.endpoints import Endpoint
     from airflow_wxa.steps.outcome import Step
 
 #: Field of :class:`Lists` → its name in WeChat's answers.
 _NAMES: Final[Mapping[str, str]] = {"api": "third", "own": "mp", "direct": "direct", "effective": "effective"}
+#: The platform's list of server domains, of business domains.
+SERVER_LIST, _BUSINESS_LIST = CATALOGUE["modify_wxa_server_domain"], CATALOGUE["modify_wxa_jump_domain"]
 _NOTHING: Final = Lists(*[frozenset[str]()] * 4)
 
 
@@ -99,19 +103,54 @@ def _with_hosts(online: Online, past: Past, registered: frozenset[str]) -> Step[
     nothing_registered = replace(online, hosts=frozenset(), server_hosts=frozenset())
     kinds = {kind for kind, lost in goes_offline(nothing_registered, past).lost.items() if lost}
     if WEBVIEW in kinds or online.lists.get(WEBVIEW, _NOTHING).own:
-        hosts = online.hosts or (yield from if_known(_hosts("wxa_jump_h5_domain")))
+        hosts = online.hosts or (yield from _hosts(_BUSINESS_LIST))
         online = replace(online, hosts=None if hosts is None else hosts | registered)
     if kinds - {WEBVIEW} or any(lists.own for kind, lists in online.lists.items() if kind != WEBVIEW):
-        online = replace(online, server_hosts=(yield from if_known(_hosts("wxa_server_domain"))))
+        online = replace(online, server_hosts=(yield from _hosts(SERVER_LIST)))
     return online
 
 
-def _hosts(field: str) -> Step[frozenset[str] | None]:
-    """Read the platform's list: the published version, or the testing one where none is published."""
-    is_of_servers = field == "wxa_server_domain"
-    answer = (yield modify_wxa_server_domain("get") if is_of_servers else modify_wxa_jump_domain("get")).answer
-    told = [answer[f"{version}_{field}"] for version in ("published", "testing") if f"{version}_{field}" in answer]
-    return normalised_hosts(told[0]) if told else None
+def _hosts(endpoint: Endpoint) -> Step[frozenset[str] | None]:
+    """Read the hosts that merchants are checked against, if the Connection can."""
+    platform = yield from if_known(read_platform_list(endpoint))
+    return platform.hosts if platform is not None and platform.known else None
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformList:
+    """Both versions of the platform list; ``None`` for one that WeChat did not tell."""
+
+    testing: frozenset[str] | None
+    published: frozenset[str] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the ledger keeps it."""
+        return {"testing": in_order(self.testing), "published": in_order(self.published)}
+
+    @property
+    def parts(self) -> dict[str, frozenset[str]]:
+        """The versions that WeChat told, by name."""
+        versions = {"testing": self.testing, "published": self.published}
+        return {part: hosts for part, hosts in versions.items() if hosts is not None}
+
+    @property
+    def known(self) -> list[frozenset[str]]:
+        """The versions that WeChat told."""
+        return list(self.parts.values())
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The version that merchants are checked against: the published one, where there is one."""
+        return self.known[-1] if self.known else frozenset()
+
+
+def read_platform_list(endpoint: Endpoint = _BUSINESS_LIST) -> Step[PlatformList]:
+    """Read both versions; the published one is absent while no platform version is published."""
+    is_server = endpoint == SERVER_LIST
+    answer = (yield modify_wxa_server_domain("get") if is_server else modify_wxa_jump_domain("get")).answer
+    field = "wxa_server_domain" if is_server else "wxa_jump_h5_domain"
+    names = (f"testing_{field}", f"published_{field}")
+    return PlatformList(*(normalised_hosts(answer[name]) if name in answer else None for name in names))
 
 
 def refuse_losses(step: str, appid: str, offline: Offline, allowed: Kinds | None) -> None:

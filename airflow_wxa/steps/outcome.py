@@ -1,4 +1,7 @@
-"""What a step returns: small frozen values that a release manager routes on, and that serialise to JSON."""
+"""Effects that a step yields, and outcomes that it returns: small frozen values that serialise to JSON.
+
+A release manager routes on outcomes. An effect asks the driver for a pause, or the ledger for what it knows.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import datetime as dt
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, cast
 
 from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.api.call import Call, Reply
@@ -86,13 +89,43 @@ class Platform:
 Step: TypeAlias = Generator[Call | Pause | Recall | Left | Approved | Platform, Reply, T]
 
 
+def approved(asked: Approved | None) -> Step[Mapping[str, Any] | None]:
+    """Ask, just before the write, whether a person has approved exactly this; return the decision.
+
+    :param asked: ``None``: nobody is asked.
+    :return: ``None`` where none was needed.
+    :raises WxaStateError: no ledger is kept, nobody has answered, or something else was approved.
+    :raises WxaTransportError: the ledger does not answer.
+    """
+    return None if asked is None else cast("Mapping[str, Any] | None", (yield asked))
+
+
+def changes_left(endpoint: str, appid: str | None) -> Step[int]:
+    """Ask how often a call may still be sent this month, and become the newest attempt to send it.
+
+    Asked behind the local checks and before the look that decides: so that look sees whatever an older attempt did, and
+    an older one may not send the call any more.
+
+    :param endpoint: its name, such as ``modify_domain``.
+    :param appid: the Mini Program; ``None``: the platform itself.
+    :raises WxaStateError: no ledger is kept.
+    :raises WxaTransportError: the ledger does not answer.
+    """
+    return cast("int", (yield Left(endpoint, appid or "")))
+
+
+def withdrawals_left(appid: str) -> Step[int]:
+    """Ask how often a sheet of a Mini Program may still be withdrawn, 5 a day and 10 a month; raises likewise."""
+    return (yield from changes_left("undocodeaudit", appid))
+
+
 class _Outcome:
     """What all outcomes share."""
 
     __slots__ = ()
 
     def in_words(self) -> str:
-        """Return what is now true, in a sentence; ``""``: the value says it all."""
+        """Return what is now true, in a sentence, times as WeChat's (UTC+8); ``""``: the value says it all."""
         return ""
 
     def to_json(self) -> dict[str, Any]:
@@ -141,10 +174,7 @@ class DomainOutcome(_Outcome):
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> DomainOutcome:
         """Read what :meth:`to_json` wrote, as XCom hands it back."""
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
-        }
-        return cls(**values)
+        return cls(**_tuples(fields))
 
     @property
     def is_done(self) -> bool:
@@ -152,7 +182,6 @@ class DomainOutcome(_Outcome):
         return self.outcome in {"configured", "unchanged"}
 
     def in_words(self) -> str:
-        """Return what is now true, in a sentence."""
         if self.outcome == "platform_list_empty":
             return f"the platform has registered no business domain: {self.appid} cannot have any yet (89020)"
         if self.outcome == "individual":
@@ -192,7 +221,6 @@ class PlatformOutcome(_Outcome):
     removed: tuple[str, ...] = ()
 
     def in_words(self) -> str:
-        """Return what is now true, in a sentence."""
         published = "no published version" if self.published is None else _listed(self.published)
         said = "as before" if self.outcome == "unchanged" else f"{len(self.added)} added, {len(self.removed)} removed"
         return f"the platform's list, for all its merchants: {published} ({said})"
@@ -224,7 +252,6 @@ class DomainListsOutcome(_Outcome):
     removed: Mapping[str, list[str]] = field(default_factory=dict)
 
     def in_words(self) -> str:
-        """Return what is now true, in a sentence."""
         lists = ", ".join(f"{kind} {_listed(tuple(domains))}" for kind, domains in self.after.items())
         changed = (sum(map(len, lists.values())) for lists in (self.added, self.removed))
         said = "as before" if self.outcome == "unchanged" else "{} added, {} removed".format(*changed)
@@ -246,7 +273,6 @@ class AccountOutcome(_Outcome):
     to_know: tuple[str, ...] = ()
 
     def in_words(self) -> str:
-        """Return what is now true, in a sentence."""
         but = f"; not read: {'; '.join(self.not_read)}" if self.not_read else ""
         but += f"; to know: {'; '.join(self.to_know)}" if self.to_know else ""
         return f"nothing is left to do for the owner of {self.appid}{but}"
@@ -264,7 +290,6 @@ class PrivacySettingOutcome(_Outcome):
     privacy_ver: int
 
     def in_words(self) -> str:
-        """Return what is now true, in a sentence."""
         when = "goes live with the release" if self.privacy_ver != 1 else "is live"
         said = "is as before" if self.outcome == "unchanged" else "was written"
         return f"the privacy guide of {self.appid} {said} and {when}"
@@ -281,7 +306,6 @@ class TemplateOutcome(_Outcome):
     user_desc: str
 
     def in_words(self) -> str:
-        """Return what is now true, in a sentence."""
         said = "is" if self.outcome == "added" else "was already"
         return f"{self.user_version} (draft {self.draft_id}) {said} template {self.template_id}"
 
@@ -300,7 +324,6 @@ class CommitOutcome(_Outcome):
     superseded: str | None = None
 
     def in_words(self) -> str:
-        """Return what is now true, in a sentence."""
         said = "is the trial version" if self.outcome == "committed" else "was there already, nothing was uploaded"
         return f"{self.user_version} of {self.appid} {said} (fingerprint {self.fingerprint})"
 
@@ -330,7 +353,6 @@ class SubmitOutcome(_Outcome):
     superseded: str | None = None
 
     def in_words(self) -> str:
-        """Return what is now true, in a sentence."""
         said = "is submitted for audit" if self.outcome == "submitted" else "was submitted before, its sheet is adopted"
         return f"{self.user_version} of {self.appid} {said}: sheet {self.auditid}"
 
@@ -381,7 +403,6 @@ class ReleaseOutcome(_Outcome):
         )
 
     def in_words(self) -> str:
-        """Return what is now true, in a sentence; times are WeChat's, UTC+8."""
         version = self.release_version or "the released version"
         at = dt.datetime.fromtimestamp(self.release_time, BEIJING) if self.release_time else None
         since = f" since {at:%Y-%m-%d %H:%M} (UTC+8)" if at else ""
@@ -404,7 +425,6 @@ class GrayOutcome(_Outcome):
     status: str
 
     def in_words(self) -> str:
-        """Return what is now true, in a sentence."""
         if self.outcome in {"reverted", "already_reverted"}:
             return f"the staged release of {self.appid} is taken back: everybody sees the version that is online"
         said = ", as before" if self.outcome == "unchanged" else ""
@@ -443,12 +463,15 @@ class WithdrawOutcome(_Outcome):
     left: int
 
     def in_words(self) -> str:
-        """Return what is now true, in a sentence."""
         said = "is taken back" if self.outcome == "withdrawn" else "was taken back before"
         return f"sheet {self.auditid} of {self.appid} {said}; withdrawals left today: {self.left}"
 
 
 _LISTED: Final = 10
+
+
+def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
 
 
 def in_order(entries: Collection[str] | None) -> Any:
@@ -492,9 +515,7 @@ class RollbackPlan(_Outcome):
         :raises ValueError: it is no such thing.
         """
         try:
-            values: dict[str, Any] = {
-                name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
-            }
+            values = _tuples(fields)
             values["online"] = OnlineVersion(**fields["online"])
             values["target"] = EarlierVersion(**fields["target"])
             values["others"] = tuple(EarlierVersion(**each) for each in fields.get("others", ()))
@@ -522,7 +543,6 @@ class RollbackOutcome(_Outcome):
     left: tuple[str, ...] = ()
 
     def in_words(self) -> str:
-        """Return what is now true, in a sentence."""
         left = ", ".join(self.left) or "nothing: from here on only a release goes forward"
         return f"{self.user_version} is online again; left to roll back to: {left}"
 

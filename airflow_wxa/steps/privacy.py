@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_wxa.api import privacy
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.api.privacy import (
-    DEVELOPMENT,
-    apply_privacy_interface,
-    getprivacysetting,
-    keys_without_text,
-    setprivacysetting,
-)
 from airflow_wxa.errors import WxaInputError, WxaStateError
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
 from airflow_wxa.steps.outcome import PrivacySettingOutcome
@@ -24,9 +18,9 @@ if TYPE_CHECKING:
 _ENDPOINT: Final = CATALOGUE["setprivacysetting"]
 
 
-def read_privacy_setting(appid: str, privacy_ver: int = DEVELOPMENT) -> Step[dict[str, Any]]:
+def read_privacy_setting(appid: str, privacy_ver: int = privacy.DEVELOPMENT) -> Step[dict[str, Any]]:
     """Read a privacy guide; returns WeChat's fields."""
-    answer = dict((yield getprivacysetting(appid, privacy_ver)).answer)
+    answer = dict((yield privacy.getprivacysetting(appid, privacy_ver)).answer)
     return {name: value for name, value in answer.items() if name not in {"errcode", "errmsg"}}
 
 
@@ -39,11 +33,11 @@ def set_privacy_setting(appid: str, privacy_setting: Mapping[str, Any]) -> Step[
     :raises WxaStateError: accepted, but the guide read back is another one.
     :raises WxaBusyError: 61039, the code is being scanned; or the guide read back is that from before.
     """
-    call = setprivacysetting(appid, privacy_setting)
+    call = privacy.setprivacysetting(appid, privacy_setting)
     call.content()  # a guide that WeChat cannot take is refused before the first look
-    version = privacy_setting.get("privacy_ver", DEVELOPMENT)
+    version = privacy_setting.get("privacy_ver", privacy.DEVELOPMENT)
     before = yield from read_privacy_setting(appid, version)
-    if version == DEVELOPMENT:
+    if version == privacy.DEVELOPMENT:
         _check_keys(appid, {**before, "setting_list": privacy_setting.get("setting_list", [])})
     if _says(before, privacy_setting):
         return PrivacySettingOutcome("unchanged", appid, version)
@@ -71,7 +65,7 @@ def set_privacy_setting(appid: str, privacy_setting: Mapping[str, Any]) -> Step[
 
 def apply_for_privacy_interface(appid: str, application: Mapping[str, Any]) -> Step[dict[str, Any]]:
     """Apply for a privacy interface; one that is under review already (61031) is an outcome as well."""
-    reply = yield apply_privacy_interface(appid, application)
+    reply = yield privacy.apply_privacy_interface(appid, application)
     return {
         "outcome": "under_review" if reply.errcode else "applied",
         "appid": appid,
@@ -81,7 +75,7 @@ def apply_for_privacy_interface(appid: str, application: Mapping[str, Any]) -> S
 
 
 def _check_keys(appid: str, guide: Mapping[str, Any]) -> None:
-    if silent := keys_without_text(guide):
+    if silent := privacy.keys_without_text(guide):
         raise WxaInputError(
             "setprivacysetting not sent: the code collects what the privacy guide says nothing of",
             errcode=0,

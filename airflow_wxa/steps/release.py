@@ -14,13 +14,12 @@ from airflow_wxa.api.errcodes import (
     INDIVIDUAL_NOT_SUPPORTED,
     PLATFORM_WEBVIEW_DOMAIN_EMPTY,
 )
-from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateError, WxaTransportError
-from airflow_wxa.steps.approval import approved
+from airflow_wxa.errors import WxaApiError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
-from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
+from airflow_wxa.steps.lag import read_past_lag, recall, sent, still_lagging
 from airflow_wxa.steps.offline import WEBVIEW, Offline, Online, Past, goes_offline, may_be_lost, was_lost
 from airflow_wxa.steps.online import going_offline, in_words, read_online, refuse_losses
-from airflow_wxa.steps.outcome import ReleaseOutcome, in_order
+from airflow_wxa.steps.outcome import ReleaseOutcome, approved, in_order
 from airflow_wxa.steps.remote_state import (
     cut_off,
     foreign_trial,
@@ -82,15 +81,12 @@ def release_version(
     was = yield from judged("release", version.appid, accepted, allowed, own=own, hosts=hosts)
     noted = _noted(before, was.effective.get(WEBVIEW))
     sheet = yield from releasable_sheet(version, wanted, noted_auditid, approval, accepted)  # last look
-    refused = 0
-    lost: WxaTransportError | WxaBusyError | None = None
+    call = release(version.appid).knowing(noted, version.fingerprint, online=was.to_json())
     try:
-        call = release(version.appid).knowing(noted, version.fingerprint, online=was.to_json())
-        refused = (yield call).errcode
-    except (WxaTransportError, WxaBusyError) as error:
-        lost = error  # it may have been published: read, do not repeat
+        reply, lost = yield from sent(call)
     except WxaStateError as error:
         raise (yield from _named_if_foreign(version, error)) from None
+    refused = reply.errcode if reply else 0
     since = before.time + 1 if before else 1
     if refused and sheet.submit_audit_time:
         since = sheet.submit_audit_time  # 85052: our sheet is online, released at any time since it was submitted

@@ -19,9 +19,9 @@ from airflow_wxa.api.errcodes import (
     UNDO_QUOTA_REACHED,
     error_for,
 )
-from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaStateError, WxaTransportError
-from airflow_wxa.steps.budgets import withdrawals_left
-from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
+from airflow_wxa.errors import WxaApiError, WxaError, WxaStateError
+from airflow_wxa.steps.lag import read_past_lag, recall, sent, still_lagging
+from airflow_wxa.steps.outcome import withdrawals_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,10 +144,7 @@ def withdraw_sheet(
     elif left <= 0:
         raise _no_withdrawal_left(appid, sheet)
     else:
-        try:
-            yield undocodeaudit(appid).knowing(noted)
-        except (WxaTransportError, WxaBusyError, WxaStateError) as error:
-            refused = error  # it may be out of audit all the same: read, do not repeat
+        _, refused = yield from sent(undocodeaudit(appid).knowing(noted), WxaStateError)
 
     def lags(after: AuditSheet | None) -> bool:
         same = after is not None and after.status.is_open and after.auditid == sheet.auditid

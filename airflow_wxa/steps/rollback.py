@@ -13,13 +13,11 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import VERSION_NOT_REVERTIBLE, error_for
 from airflow_wxa.api.rollback import get_history_version, read_earlier_versions, revertcoderelease
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaSpecError, WxaStateError, WxaTransportError
-from airflow_wxa.steps.approval import approved
-from airflow_wxa.steps.budgets import changes_left
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
 from airflow_wxa.steps.offline import ALLOWS_NOTHING, WEBVIEW, Online
 from airflow_wxa.steps.online import going_offline, read_online, refuse_losses
-from airflow_wxa.steps.outcome import RollbackOutcome, RollbackPlan, in_order
+from airflow_wxa.steps.outcome import RollbackOutcome, RollbackPlan, approved, changes_left, in_order
 from airflow_wxa.steps.remote_state import if_known, read_versions
 
 if TYPE_CHECKING:

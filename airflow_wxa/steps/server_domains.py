@@ -23,13 +23,11 @@ from airflow_wxa.api.server_domain import (
     lists_in,
     modify_domain,
     modify_domain_directly,
-    modify_wxa_server_domain,
 )
 from airflow_wxa.api.webview_domain import (
     WebviewDomain,
     get_effective_webviewdomain,
     get_webviewdomain_confirmfile,
-    normalised_hosts,
     setwebviewdomain_directly,
 )
 from airflow_wxa.errors import (
@@ -42,9 +40,10 @@ from airflow_wxa.errors import (
     WxaStateError,
     WxaTransportError,
 )
-from airflow_wxa.steps.budgets import changes_left
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
-from airflow_wxa.steps.outcome import DomainListsOutcome
+from airflow_wxa.steps.online import SERVER_LIST, read_platform_list
+from airflow_wxa.steps.outcome import DomainListsOutcome, changes_left
+from airflow_wxa.steps.remote_state import if_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -318,15 +317,12 @@ def _is_there_already(way: _Way, appid: str, action: str, wanted: DomainLists, e
         lists = yield from _read_lists(way, appid)
         if lists and not _left(action, wanted, lists, told=True):
             return True
-    try:
-        answer = (yield modify_wxa_server_domain("get")).answer
-    except WxaError:
+    platform = yield from if_known(read_platform_list(SERVER_LIST))
+    if platform is None:
         return False  # no platform token here: WeChat's own words must do
-    versions = [answer[name] for name in ("published_wxa_server_domain", "testing_wxa_server_domain") if name in answer]
-    registered = normalised_hosts(versions[0]) if versions else frozenset()
-    absent = bare_hosts(wanted) - registered
+    absent = bare_hosts(wanted) - platform.hosts
     # No page says whether an entry covers what is below it, as it does for business domains: those without come first.
-    alone = {host for host in absent if not WebviewDomain(host).covered_by(registered)}
+    alone = {host for host in absent if not WebviewDomain(host).covered_by(platform.hosts)}
     error.values |= named_in_full({"not on the platform's list": sorted(alone or absent)})
     return False
 

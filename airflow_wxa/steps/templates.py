@@ -12,8 +12,8 @@ from airflow_wxa.api.templates import (
     read_drafts,
     read_templates,
 )
-from airflow_wxa.errors import WxaBusyError, WxaSpecError, WxaTransportError
-from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.steps.lag import read_past_lag, recall, sent, still_lagging
 from airflow_wxa.steps.outcome import TemplateOutcome
 
 if TYPE_CHECKING:
@@ -51,11 +51,7 @@ def add_to_template(user_version: str = "", user_desc: str = "", *, template_typ
         return _outcome("unchanged", template, draft)
     if was_accepted:
         raise still_lagging(_STEP, _STEP, None, f"no template of draft {draft.draft_id}")
-    lost: WxaTransportError | WxaBusyError | None = None
-    try:
-        yield addtotemplate(draft.draft_id, template_type).knowing(noted)
-    except (WxaTransportError, WxaBusyError) as error:
-        lost = error  # the template may be there: read, do not repeat
+    _, lost = yield from sent(addtotemplate(draft.draft_id, template_type).knowing(noted))
     template = made((yield from read_past_lag(_library, lambda library: made(library) is None)))
     if template is None:
         raise lost or still_lagging(_STEP, _STEP, None, f"no template of draft {draft.draft_id}")
