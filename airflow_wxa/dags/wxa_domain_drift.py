@@ -1,7 +1,8 @@
 """Compare business domains (业务域名) as they are wanted, configured, registered and effective; nothing is written.
 
 For ``appids``, for a ``manifest``, or, with neither, for all Mini Programs that authorised the platform. Put it on a
-schedule: ``domain_drift_dag(schedule="@daily")``.
+schedule: ``domain_drift_dag(schedule="@daily")``. The board shows its findings, and the name and online version that it
+reads, with the time of reading.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from airflow_wxa.dags.wiring import dag_factory
 from airflow_wxa.errors import WxaStateError
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.hooks.manifests import ManifestSources
+from airflow_wxa.hooks.recorder import current_task
+from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.release.dag import failing_at_once, release_params
 from airflow_wxa.release.spec import ReleaseSpec
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _TOGETHER: Final = 16
+_TOGETHER_KEPT: Final = 500
 _SHOWN: Final = 200
 _UNTOLD: Final[Wanted] = ((), False, False)  # where nobody says what is wanted
 _COLUMNS: Final = ("appid", "outcome", *FINDINGS, "what")
@@ -84,8 +88,12 @@ def compare_domains() -> list[dict[str, Any]]:
         wanted = _wanted(params, hook)
         hosts = hook.run(read_platform_hosts())
         outcomes = asyncio.run(_compared(hook, wanted, hosts))
+        component_appid, said = hook.read().component_appid, [each.to_json() for each in outcomes]
+        for first in range(0, len(said), _TOGETHER_KEPT):  # for the board
+            some = {each["appid"]: each for each in said[first : first + _TOGETHER_KEPT]}
+            open_ledger().know(component_appid, current_task(), some)
     log.info("%d Mini Programs compared; the platform's list: %s", len(outcomes), sorted(hosts) if hosts else "unknown")
-    return [each.to_json() for each in outcomes if each.outcome != "as_wanted"]
+    return [{name: each.get(name) for name in _COLUMNS} for each in said if each["outcome"] != "as_wanted"]
 
 
 @task(multiple_outputs=True)

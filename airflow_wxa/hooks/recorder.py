@@ -46,6 +46,7 @@ ENDPOINTS: Final[Mapping[str, tuple[str, ...]]] = {
     "GrayOutcome": ("grayrelease", "revertgrayrelease"),
     "WithdrawOutcome": ("undocodeaudit",),
     "TrialQrcodeOutcome": ("get_qrcode",),  # no write either: whoever may see the run may look at the picture
+    "AccountOutcome": ("getaccountbasicinfo",),  # no write: the board shows it
     "AuditOutcome": ("get_auditstatus",),  # no write: where the review stands is kept as the run's latest outcome
 }
 
@@ -178,6 +179,8 @@ def _results(wrote: Call | None, end: Any) -> list[Result]:
     }
     if isinstance(end, WxaAuditRejected):  # a fleet's: a single release keeps the review's own outcome
         said |= {"reason": end.reason, "auditid": end.values.get("auditid", "")}
+    if end.endpoint == "check_account":
+        said["account"] = {"to_do": [line.strip(" -") for line in end.why.splitlines()]}
     endpoint = wrote.endpoint.name if wrote else ""  # what stopped at a read wrote nothing, and is stuck all the same
     return [Result(appid or THE_PLATFORM, endpoint, said, resolves=False)]
 

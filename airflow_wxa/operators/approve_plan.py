@@ -15,7 +15,8 @@ from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import AppPlan, Totals
 from airflow_wxa.fleet.waves import WAVES, wave_counts
 from airflow_wxa.hooks.approvals import is_approval_wanted
-from airflow_wxa.hooks.store import open_fleets
+from airflow_wxa.hooks.recorder import current_task
+from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table, as_text
 from airflow_wxa.operators.fleet_run import fleet_run
@@ -101,6 +102,8 @@ def audit_quota(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int:
             with hook.get_conn() as client:
                 answer = client.send(queryquota(app.appid)).answer
             if "rest" in answer:
+                quota = {"quota": {"rest": answer["rest"], "limit": answer.get("limit", "unknown")}}
+                open_ledger().know(run.component_appid, current_task(), {THE_PLATFORM: quota})
                 return int(answer["rest"])
             refused = WxaTransportError(
                 "WeChat did not say how many submissions are left this month",

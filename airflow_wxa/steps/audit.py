@@ -95,7 +95,7 @@ def submit_version(version: CodeVersion, how: Submission = Submission()) -> Step
         return adopted
     if lags(before):
         return SubmitOutcome("adopted", version.appid, version.user_version, accepted.auditid)
-    told = yield from _quota(version.appid, how, before)
+    quota = yield from _quota(version.appid, how, before)
     info = yield from read_trial(version, accepted)  # the last look before the write: what is on trial is submitted
     if trial_lags(version, info, accepted):
         raise still_lagging("submit_audit", "commit", version.appid, trial_as_noted(info))
@@ -108,7 +108,8 @@ def submit_version(version: CodeVersion, how: Submission = Submission()) -> Step
     try:
         auditid = str((yield call.knowing(sheet_as_noted(before), version.fingerprint)).answer["auditid"])
     except (WxaTransportError, WxaBusyError, WxaStateError, WxaInputError, WxaQuotaError) as error:
-        error.values |= told if isinstance(error, WxaQuotaError) else {}
+        if quota and isinstance(error, WxaQuotaError):
+            error.values["queryquota told"] = "rest {rest} of limit {limit}".format(**quota)
         return (yield from _after_refusal(version, noted_auditid, error, not_used=how.privacy_api_not_use))
     sheet = yield from read_past_lag(
         lambda: read_latest_sheet(version.appid),
@@ -118,7 +119,7 @@ def submit_version(version: CodeVersion, how: Submission = Submission()) -> Step
         # They committed between our look and our submission.
         raise foreign_open_sheet("submit_audit", version, sheet, sent=info.trial.description if info.trial else "")
     return SubmitOutcome(
-        "submitted", version.appid, version.user_version, auditid, superseded=superseded_by(version, before)
+        "submitted", version.appid, version.user_version, auditid, superseded_by(version, before), quota or None
     )
 
 
@@ -319,8 +320,8 @@ def _after_refusal(version: CodeVersion, noted_auditid: str, error: WxaError, *,
     raise error
 
 
-def _quota(appid: str, how: Submission, before: AuditSheet | None) -> Step[dict[str, str]]:
-    """Return what ``queryquota`` tells, as an error shows it; refuse when the month's quota is down to a reserve.
+def _quota(appid: str, how: Submission, before: AuditSheet | None) -> Step[dict[str, Any]]:
+    """Return ``rest`` and ``limit`` as ``queryquota`` tells them; refuse when the month's quota is down to a reserve.
 
     A quota that cannot be read stops nothing, and without a reserve what is read does not either: ``queryquota`` was
     seen to tell 0 of 27 while WeChat took submissions. Somebody's sheet is not withdrawn on that chance.
@@ -339,7 +340,7 @@ def _quota(appid: str, how: Submission, before: AuditSheet | None) -> Step[dict[
     rest, limit = quota.get("rest"), quota.get("limit", "unknown")
     withdraws = before is not None and before.status.is_open and how.withdraw_foreign_audit
     if rest is None or rest > reserve or not (reserve or withdraws):
-        return {} if rest is None else {"queryquota told": f"rest {rest} of limit {limit}"}
+        return {} if rest is None else {"rest": rest, "limit": limit}
     raise error_for(
         AUDIT_QUOTA_REACHED,
         endpoint=CATALOGUE["submit_audit"],

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from airflow_wxa.api.authorisation import getaccountbasicinfo
 from airflow_wxa.api.errcodes import INDIVIDUAL_NOT_SUPPORTED
 from airflow_wxa.api.webview_domain import is_permitted
 from airflow_wxa.errors import WxaApiError, WxaError
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains
-from airflow_wxa.steps.outcome import DriftOutcome
+from airflow_wxa.steps.outcome import DriftOutcome, in_order
+from airflow_wxa.steps.remote_state import if_known, read_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from airflow_wxa.api.webview_domain import WebviewDomain
     from airflow_wxa.steps.outcome import Step
@@ -23,19 +25,25 @@ FINDINGS: Final = ("missing", "too_many", "unregistered", "not_effective")
 def domain_drift(
     appid: str, wanted: Collection[WebviewDomain], whole: bool, hosts: Collection[str] | None, *, direct: bool = False
 ) -> Step[DriftOutcome]:
-    """Compare; nothing is written, and what cannot be read is an outcome as well.
+    """Compare, and read name and online version as well; nothing is written, and an unread list is an outcome, too.
 
     :param whole: ``wanted`` and no other domain.
     :param hosts: the platform's list; ``None``: not known.
     :param direct: what is wanted stands on the list of direct mode, which the platform's does not concern.
     """
+    versions = yield from if_known(read_versions(appid))
+    told = yield from if_known(_basic_info(appid))
+    facts: dict[str, Any] = {"name": str((told or {}).get("nickname") or "")}
+    if versions is not None and versions.online is not None:
+        facts |= {"release_version": versions.online.version, "release_time": versions.online.time}
     try:
         own = yield from read_own_domains(appid, direct=direct)
         effective = yield from read_effective_domains(appid)
     except WxaError as error:
         if isinstance(error, WxaApiError) and error.errcode == INDIVIDUAL_NOT_SUPPORTED and not wanted:
-            return DriftOutcome("as_wanted", appid)  # an individual's: it has none
-        return DriftOutcome("not_read", appid, what=error.what)
+            return DriftOutcome("as_wanted", appid, **facts)  # an individual's: it has none
+        return DriftOutcome("not_read", appid, what=error.what, **facts)
+    facts |= {"own": in_order(own), "effective": in_order(effective)}
     origins = {domain.origin for domain in wanted}
     no_matter = direct or hosts is None
     registered = {each for each in own or () if no_matter or is_permitted(each, hosts or ())}
@@ -46,11 +54,17 @@ def domain_drift(
         too_many=_sorted(own - origins) if whole and own is not None else (),
         unregistered=_sorted((own or frozenset()) - registered),
         not_effective=_sorted((origins or own or frozenset()) - effective) if effective is not None else (),
+        **facts,
     )
     if any(getattr(found, name) for name in FINDINGS):
         return found
-    unsaid = own is None or effective is None
-    return DriftOutcome("not_read", appid, what="WeChat did not say") if unsaid else DriftOutcome("as_wanted", appid)
+    if own is None or effective is None:
+        return DriftOutcome("not_read", appid, what="WeChat did not say", **facts)
+    return DriftOutcome("as_wanted", appid, **facts)
+
+
+def _basic_info(appid: str) -> Step[Mapping[str, Any]]:
+    return (yield getaccountbasicinfo(appid)).answer
 
 
 def _sorted(origins: Collection[str]) -> tuple[str, ...]:

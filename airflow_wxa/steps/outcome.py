@@ -344,6 +344,7 @@ class SubmitOutcome(_Outcome):
 
     :param auditid: as text.
     :param superseded: ``user_version`` of a foreign sheet that had ended, and that ours takes the place of.
+    :param quota: ``rest`` and ``limit`` of the platform's audits this month, as read just before; ``None``: unread.
     """
 
     outcome: Literal["submitted", "adopted"]
@@ -351,6 +352,7 @@ class SubmitOutcome(_Outcome):
     user_version: str
     auditid: str
     superseded: str | None = None
+    quota: Mapping[str, Any] | None = None
 
     def in_words(self) -> str:
         said = "is submitted for audit" if self.outcome == "submitted" else "was submitted before, its sheet is adopted"
@@ -555,6 +557,8 @@ class DriftOutcome(_Outcome):
     :param unregistered: configured, not covered by the platform's list: the next release drops them.
     :param not_effective: wanted, or configured where none is named, and not effective online.
     :param what: why it could not be read.
+    :param own: as configured, ``effective`` as online; ``None`` when WeChat did not say.
+    :param name: the merchant's; ``release_version`` and ``release_time`` (epoch seconds): of what is online.
     """
 
     outcome: Literal["as_wanted", "differs", "not_read"]
@@ -564,3 +568,8 @@ class DriftOutcome(_Outcome):
     unregistered: tuple[str, ...] = ()
     not_effective: tuple[str, ...] = ()
     what: str = ""
+    own: tuple[str, ...] | None = None
+    effective: tuple[str, ...] | None = None
+    name: str = ""
+    release_version: str = ""
+    release_time: int = 0

@@ -21,8 +21,9 @@ from airflow_wxa.api.budget import BEIJING, budget_used_up, month_began
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaStateError
 from airflow_wxa.store.engine import Database
-from airflow_wxa.store.mini_programs import keep_mini_programs, row_of
+from airflow_wxa.store.mini_programs import keep_mini_programs, outcome_word, row_of
 from airflow_wxa.store.runs import forget_runs, join
+from airflow_wxa.store.standing import facts_of, keep_facts
 from airflow_wxa.store.tables import database_now, fence, ledger, outcome
 
 if TYPE_CHECKING:
@@ -229,6 +230,7 @@ class Ledger:
             if resolving:  # first: rows of other runs are among them, and who holds its own must not wait for those
                 connection.execute(update(ledger).where(unclear).values(resolved_by=by), resolving)
             connection.execute(update(ledger).where(mine).values(after=bindparam("said", type_=JSON)), rows)
+            _note_reviews(connection, component_appid, results)
             self._keep_latest(connection, component_appid, task, {each.appid: each.said for each in results})
 
     def join(self, task: TaskRef) -> str:
@@ -244,7 +246,25 @@ class Ledger:
         asked = question(self.join(task))
         noted = {"ti_id": task.ti_id, "question": asked.to_json()}
         self.decided(component_appid, appid, task, {"outcome": "asked", **asked.said}, asked=noted)
+        if appid:
+            shown: dict[str, Any] = {name: fact.value for name, fact in asked.facts.items()}
+            online = shown["online"] if isinstance(shown.get("online"), dict) else {}
+            read = {
+                "name": shown.get("name"),
+                "release_version": online.get("version"),
+                "release_time": online.get("time"),
+            }
+            self.know(component_appid, task, {appid: read})
         return asked
+
+    def know(self, component_appid: str, task: TaskRef, read: Mapping[str, Mapping[str, Any]]) -> None:
+        """Keep facts that a task has read, by appid, in the names of outcomes; ``""``: the platform's."""
+        with self._database.writing() as connection:
+            keep_facts(
+                self._database, connection, component_appid, {a: facts_of(each, task) for a, each in read.items()}
+            )
+            rows = [row_of(component_appid, appid, task, said) for appid, said in read.items() if "outcome" in said]
+            keep_mini_programs(self._database, connection, rows)
 
     def decided(
         self,
@@ -494,6 +514,8 @@ class Ledger:
         )
         of_appids = [row_of(component_appid, appid, task, said) for appid, said in latest.items() if appid]
         keep_mini_programs(self._database, connection, of_appids)
+        known = {appid: facts_of(said, task) for appid, said in latest.items() if appid}
+        keep_facts(self._database, connection, component_appid, known)
 
     def _keep_to_budgets(self, connection: Connection, component_appid: str, calls: Sequence[Call]) -> None:
         """Refuse calls of which this month has no more, whoever sends them at the same time."""
@@ -513,6 +535,23 @@ class Ledger:
         """Insert a row, or replace the one with this key."""
         statement = self._database.insert(table).values(**key, **values)
         connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
+
+
+def _note_reviews(connection: Connection, component_appid: str, results: Sequence[Result]) -> None:
+    """Note with its submission when a review was first seen ended."""
+    ended = [
+        {"whose": each.appid, "sheet": str(each.said["auditid"])}
+        for each in results
+        if each.said.get("auditid") and outcome_word(each.said) in {"audit_approved", "audit_rejected", "stopped"}
+    ]
+    of_sheet = and_(
+        _with(ledger, component_appid=component_appid, endpoint="submit_audit"),
+        ledger.c.appid == bindparam("whose"),
+        ledger.c.auditid == bindparam("sheet"),
+        ledger.c.reviewed_at.is_(None),
+    )
+    if ended:
+        connection.execute(update(ledger).where(of_sheet).values(reviewed_at=database_now()), ended)
 
 
 def _columns(task: TaskRef, joined: Joined) -> dict[str, Any]:

@@ -1,23 +1,23 @@
-"""Where each Mini Program stands: one row for each DAG that released it, kept with its latest outcome.
+"""The latest run of each DAG on each Mini Program, and the list of Mini Programs: their facts beside what runs.
 
 The ledger and the outcomes hold everything, run by run; a page of ten thousand Mini Programs cannot read all of it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from sqlalchemy import and_, case, exists, func, or_, select
+from sqlalchemy import and_, case, exists, false, func, or_, select, tuple_
 
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.store.engine import Database
-from airflow_wxa.store.tables import database_now, mini_program, outcome
+from airflow_wxa.store.tables import database_now, mini_program, outcome, standing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row, Select
+    from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select
 
     from airflow_wxa.api.redaction import Secret
     from airflow_wxa.store.ledger import TaskRef
@@ -55,17 +55,49 @@ _BY_OUTCOME: Final[Mapping[str, str]] = {
 }
 _STOPPED: Final = frozenset({"stopped", "blocked", "failed"})
 
+#: Outcomes after which a run does no more with a Mini Program, whatever becomes of the run.
+ENDED: Final = frozenset(
+    {"released", "already_released", "rolled_back", "already_rolled_back", "stopped", "blocked", "failed", "rejected",
+     "audit_rejected", "refused", "expired", "withdrawn", "already_withdrawn", "pending", "no_quota", "not_reached",
+     "superseded", "platform_list_empty", "as_wanted", "differs", "not_read"}
+)  # fmt: skip
+#: Outcomes that a reading came to; a run that writes stands above them.
+_READINGS: Final = ("as_wanted", "differs", "not_read")
+#: A run that Airflow ended before it had come to an outcome.
+INTERRUPTED: Final = "interrupted"
+_RUNS_LOOKED_AT: Final = 500
+
 #: What a list of them can be sorted by.
-SORTS: Final = ("appid", "online_version", "outcome", "errcode", "who", "run_id", "at")
+SORTS: Final = ("appid", "name", "online_version", "outcome", "errcode", "who", "run_id", "at")
+
+#: DAG id and run id.
+Run: TypeAlias = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Airflow's word on runs that the store takes for under way.
+
+    :param failed: those that failed; ``over``: those that succeeded, or that Airflow has no more.
+    :param alive: those that go on.
+    :param others: those that wait for the answer of somebody else than the reader.
+    """
+
+    failed: frozenset[Run] = frozenset()
+    over: frozenset[Run] = frozenset()
+    alive: frozenset[Run] = frozenset()
+    others: frozenset[Run] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class MiniProgram:
-    """Where a Mini Program stands, as a DAG's latest task on it left it.
+    """The facts of a Mini Program, and its run that counts, as the run's latest task on it left it.
 
     :param outcome: the outcome's word; a review's approved and rejected are ``audit_approved`` and ``audit_rejected``.
     :param who: one of :data:`WHO`.
     :param at: epoch seconds of the outcome, ``online_at`` of the release; ``None`` when not known.
+    :param online_by: who triggered the run that put the version online; ``None``: no run of ours did.
+    :param drift_word: of the latest comparison of its domains; ``drift``: the domains by the way they differ.
     """
 
     component_appid: str
@@ -85,6 +117,20 @@ class MiniProgram:
     wave: str
     online_version: str
     online_at: float | None
+    online_by: str | None = None
+    online_dag_id: str = ""
+    online_run_id: str = ""
+    own: Sequence[str] | None = None
+    own_at: float | None = None
+    effective: Sequence[str] | None = None
+    effective_at: float | None = None
+    lost: Sequence[str] | None = None
+    lost_at: float | None = None
+    drift: Mapping[str, Sequence[str]] | None = None
+    drift_word: str = ""
+    drift_at: float | None = None
+    account: Mapping[str, Sequence[str]] | None = None
+    account_at: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,10 +138,17 @@ class Wanted:
     """Which of them to show, and how.
 
     :param text: part of appid, name, version, or of what happened.
+    :param domains: ``lost`` or ``differs``.
+    :param mine: DAGs whose runs the reader may go on with: only what waits for the reader; ``None``: whoever acts.
+    :param stuck: only what does not go on by itself, and waits for no approval.
     :param page: from 1.
     """
 
     text: str = ""
+    domains: str = ""
+    online: str = ""
+    mine: frozenset[str] | None = None
+    stuck: bool = False
     who: str = ""
     outcome: str = ""
     errcode: int | None = None
@@ -125,11 +178,10 @@ def keep_mini_programs(database: Database, connection: Connection, rows: Sequenc
     rows = sorted(rows, key=lambda row: row["appid"])
     statement = database.insert(mini_program).values(at=database_now())
     new = {name: statement.excluded[name] for name in (*_SAID, "run_id", "task_id", "at")}
-    kept = {name: func.coalesce(statement.excluded[name], mini_program.c[name]) for name in _KNOWN}
-    # WeChat leaves the version out at times: then what went online is the version that was on its way.
-    is_online = or_(*(statement.excluded.outcome == each for each in sorted(_ONLINE)))  # no in_(): many rows at once
-    on_its_way = case((is_online, kept["user_version"]), else_=mini_program.c.online_version)
-    kept["online_version"] = func.coalesce(statement.excluded.online_version, on_its_way)
+    # Of another run's version, sheet and wave nothing may stand beside this run's outcome.
+    is_same_run = statement.excluded.run_id == mini_program.c.run_id
+    before = {name: case((is_same_run, mini_program.c[name])) for name in _KNOWN}
+    kept = {name: func.coalesce(statement.excluded[name], before[name]) for name in _KNOWN}
     keys = ["component_appid", "appid", "dag_id"]
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_={**new, **kept}), rows)
 
@@ -151,26 +203,19 @@ def _key(component_appid: str, appid: str, task: TaskRef) -> dict[str, Any]:
 
 #: Columns that each outcome says anew.
 _SAID: Final = ("outcome", "errcode", "who", "what", "next_step")
-#: Columns that stay where an outcome does not say them.
-_KNOWN: Final = ("name", "user_version", "auditid", "wave", "online_version", "online_at")
+#: Columns that stay during a run where an outcome does not say them.
+_KNOWN: Final = ("user_version", "auditid", "wave")
 
 
 def _columns(said: Mapping[str, Any]) -> dict[str, Any]:
     outcome, errcode = outcome_word(said), int(said.get("errcode") or 0)
-    online = said.get("release_version") or (said.get("user_version") if outcome in _ONLINE else None)
-    known = {name: said.get(name) or None for name in ("name", "user_version", "auditid", "wave")}
-    return known | {
+    return {name: said.get(name) or None for name in _KNOWN} | {
         "outcome": outcome,
         "errcode": errcode,
         "who": who_acts(outcome, errcode),
         "what": _text(said, "what"),
         "next_step": _text(said, "next_step"),
-        "online_version": online or None,
-        "online_at": said.get("release_time") or None,
     }
-
-
-_ONLINE: Final = frozenset({"released", "already_released", "rolled_back", "already_rolled_back"})
 
 
 def outcome_word(said: Mapping[str, Any]) -> str:
@@ -187,52 +232,70 @@ class MiniPrograms:
     """Reads them, for people who may see some DAGs.
 
     :param url: the store's URL.
+    :param runs: Airflow's word on the runs under way.
     :raises WxaTransportError: the store does not answer; so does every method.
     """
 
-    def __init__(self, url: str | Secret) -> None:
+    def __init__(self, url: str | Secret, runs: Runs = Runs()) -> None:
         self._database = Database(url)
+        self._list = _List(runs)
 
     def dag_ids(self) -> set[str]:
         """Return the DAGs that have released something."""
         with self._database.reading() as connection:
             return set(connection.execute(select(mini_program.c.dag_id).distinct()).scalars())
 
+    def under_way(self) -> list[Run]:
+        """Return the runs that have not come to an end with some Mini Program, as far as the store knows."""
+        keys, latest = (mini_program.c.dag_id, mini_program.c.run_id), func.max(mini_program.c.at)
+        query = select(*keys).where(mini_program.c.outcome.not_in(sorted(ENDED))).group_by(*keys)
+        with self._database.reading() as connection:
+            return [tuple(row) for row in connection.execute(query.order_by(latest.desc()).limit(_RUNS_LOOKED_AT))]
+
     def page(self, dag_ids: Collection[str], wanted: Wanted) -> tuple[list[MiniProgram], int]:
         """Return a page of those that these DAGs released, and how many there are in all."""
-        found = _where(dag_ids, wanted)
-        column = mini_program.c[wanted.sort if wanted.sort in SORTS else "at"]
-        order = column.desc() if wanted.descending else column.asc()
-        rows = select(mini_program).where(*found).order_by(order, mini_program.c.appid)
+        found = self._list.where(dag_ids, wanted)
+        column = self._list.columns[wanted.sort if wanted.sort in SORTS else "at"]
+        order = column.desc().nulls_last() if wanted.descending else column.asc().nulls_last()
+        rows = self._list.rows.where(*found).order_by(order, mini_program.c.appid)
         rows = rows.limit(wanted.page_size).offset((wanted.page - 1) * wanted.page_size)
         with self._database.reading() as connection:
-            total: int = connection.execute(select(func.count()).select_from(mini_program).where(*found)).scalar_one()
-            return [_mini_program(row) for row in connection.execute(rows)], total
+            return [_mini_program(row) for row in connection.execute(rows)], self._count(connection, found)
 
     def all(self, dag_ids: Collection[str], wanted: Wanted) -> list[MiniProgram]:
         """Return all of them."""
-        return self._read(select(mini_program).where(*_where(dag_ids, wanted)).order_by(mini_program.c.appid))
+        return self._read(self._list.rows.where(*self._list.where(dag_ids, wanted)).order_by(mini_program.c.appid))
+
+    def count(self, dag_ids: Collection[str], wanted: Wanted) -> int:
+        """Return how many there are."""
+        with self._database.reading() as connection:
+            return self._count(connection, self._list.where(dag_ids, wanted))
 
     def counts(self, dag_ids: Collection[str], wanted: Wanted) -> dict[str, int]:
         """Return for each of :data:`WHO` how many wait for them."""
-        query = select(mini_program.c.who, func.count()).where(*_where(dag_ids, wanted)).group_by(mini_program.c.who)
-        with self._database.reading() as connection:
-            counted = {row[0]: row[1] for row in connection.execute(query)}
+        counted = self.counts_by("who", dag_ids, wanted)
         return {who: counted.get(who, 0) for who in WHO}
+
+    def counts_by(self, name: str, dag_ids: Collection[str], wanted: Wanted) -> dict[str, int]:
+        """Return how many have each value of a column."""
+        column = self._list.columns[name]
+        query = self._list.joined(column.label("value"), func.count().label("number")).group_by(column)
+        with self._database.reading() as connection:
+            found = connection.execute(query.where(*self._list.where(dag_ids, wanted)))
+            return {row.value or "": row.number for row in found}
 
     def outcomes(self, dag_ids: Collection[str]) -> list[str]:
         """Return the outcomes that there are, for a choice of them."""
-        query = select(mini_program.c.outcome).where(mini_program.c.dag_id.in_(sorted(dag_ids))).distinct()
-        with self._database.reading() as connection:
-            return sorted(connection.execute(query).scalars())
+        return sorted(self.counts_by("outcome", dag_ids, Wanted()))
 
     def of(self, appid: str, dag_ids: Collection[str]) -> MiniProgram | None:
         """Return where one stands."""
-        rows = self._read(select(mini_program).where(mini_program.c.appid == appid, *_where(dag_ids, Wanted())))
+        where = self._list.where(dag_ids, Wanted())
+        rows = self._read(self._list.rows.where(mini_program.c.appid == appid, *where))
         return rows[0] if rows else None
 
     def overtaken(self, dag_ids: Collection[str], wanted: Wanted, *, most: int = 50) -> list[str]:
-        """Return whom the wanted run has left an outcome of and a later run of its DAG has gone on with, by appid."""
+        """Return the appids that the wanted run has left an outcome of and a later run of its DAG has gone on with."""
         keys = ("component_appid", "appid", "dag_id")
         query = (
             select(outcome.c.appid)
@@ -243,47 +306,103 @@ class MiniPrograms:
         with self._database.reading() as connection:
             return list(connection.execute(query.order_by(outcome.c.appid).limit(most)).scalars())
 
+    def quota(self, dag_ids: Collection[str]) -> list[tuple[str, Mapping[str, Any], float]]:
+        """Return what was read last of the audit quota of each platform that the DAGs worked for, and when."""
+        seen = select(mini_program.c.component_appid).where(mini_program.c.dag_id.in_(sorted(dag_ids)))
+        columns = standing.c.component_appid, standing.c.quota, standing.c.quota_at
+        query = select(*columns).where(standing.c.appid == "", standing.c.component_appid.in_(seen))
+        with self._database.reading() as connection:
+            return [tuple(row) for row in connection.execute(query.where(standing.c.quota_at.is_not(None)))]
+
+    def _count(self, connection: Connection, where: Sequence[ColumnElement[bool]]) -> int:
+        number: int = connection.execute(self._list.joined(func.count()).where(*where)).scalar_one()
+        return number
+
     def _read(self, query: Select[Any]) -> list[MiniProgram]:
         with self._database.reading() as connection:
             return [_mini_program(row) for row in connection.execute(query)]
 
 
-def _where(dag_ids: Collection[str], wanted: Wanted) -> list[ColumnElement[bool]]:
-    readable = mini_program.c.dag_id.in_(sorted(dag_ids))
-    found: list[ColumnElement[bool]] = [readable]
-    if wanted.run_id:
-        found += [mini_program.c.dag_id == wanted.dag_id, mini_program.c.run_id == wanted.run_id]
-    else:  # of several DAGs the latest counts
+class _List:
+    """The list as SQL: the facts of each Mini Program beside the run of it that counts.
+
+    :param runs: Airflow's word; an outcome that a run which is no more was going to change is an interruption.
+    """
+
+    def __init__(self, runs: Runs) -> None:
+        table = mini_program.c
+        self._alive, self._others = runs.alive, runs.others
+        is_open = table.outcome.not_in(sorted(ENDED))
+        gone = or_(_in(runs.failed), and_(_in(runs.over), table.who != "nobody"))
+        interrupted = and_(is_open, gone) if runs.failed or runs.over else false()
+        self._outcome = case((interrupted, INTERRUPTED), else_=table.outcome)
+        self._who = case((interrupted, "release_manager"), else_=table.who)
+        facts = {name: standing.c[name] for name in _NAMES if name not in table}
+        self.columns = {**facts, **dict(table), "outcome": self._outcome, "who": self._who}
+        self.rows = self.joined(*(self.columns[name].label(name) for name in _NAMES))
+
+    def joined(self, *columns: Any) -> Select[Any]:
+        """Return a query of the runs beside the facts."""
+        keys = ("component_appid", "appid")
+        same = and_(*(standing.c[name] == mini_program.c[name] for name in keys))
+        return select(*columns).select_from(mini_program.outerjoin(standing, same))
+
+    def where(self, dag_ids: Collection[str], wanted: Wanted) -> list[ColumnElement[bool]]:
+        """Return what picks the wanted ones."""
+        found: list[ColumnElement[bool]] = [mini_program.c.dag_id.in_(sorted(dag_ids))]
+        if wanted.run_id:
+            found += [mini_program.c.dag_id == wanted.dag_id, mini_program.c.run_id == wanted.run_id]
+        else:
+            found.append(self._counts(dag_ids))
+        for name in ("who", "outcome", "wave"):
+            if value := getattr(wanted, name):
+                found.append(self.columns[name] == value)
+        if wanted.errcode is not None:
+            found.append(mini_program.c.errcode == wanted.errcode)
+        if wanted.online:
+            found.append(standing.c.online_version == wanted.online)
+        if wanted.domains:
+            found.append(standing.c.lost_count > 0 if wanted.domains == "lost" else standing.c.drift_word == "differs")
+        if wanted.stuck:
+            found += [self._who.not_in(("nobody", "wechat")), self._outcome != "asked"]
+        if wanted.mine is not None:
+            of_others = and_(mini_program.c.outcome == "asked", _in(self._others))
+            mine = mini_program.c.dag_id.in_(sorted(wanted.mine))
+            found += [self._who == "release_manager", mine, ~of_others if self._others else mine]
+        if wanted.text:
+            names = ("appid", "name", "user_version", "online_version", "what", "run_id")
+            found.append(or_(*(self.columns[name].icontains(wanted.text, autoescape=True) for name in names)))
+        return found
+
+    def _counts(self, dag_ids: Collection[str]) -> ColumnElement[bool]:
+        """Pick of each Mini Program's runs the one that counts: one that goes on, else the latest that wrote."""
         newer = mini_program.alias("newer")
-        found.append(
-            ~exists().where(
-                newer.c.component_appid == mini_program.c.component_appid,
-                newer.c.appid == mini_program.c.appid,
-                newer.c.dag_id.in_(sorted(dag_ids)),
-                or_(
-                    newer.c.at > mini_program.c.at,
-                    and_(newer.c.at == mini_program.c.at, newer.c.dag_id > mini_program.c.dag_id),
-                ),
-            )
+        mine, its = self._rank(mini_program), self._rank(newer)
+        later = or_(
+            newer.c.at > mini_program.c.at,
+            and_(newer.c.at == mini_program.c.at, newer.c.dag_id > mini_program.c.dag_id),
         )
-    for name in ("who", "outcome", "wave"):
-        if value := getattr(wanted, name):
-            found.append(mini_program.c[name] == value)
-    if wanted.errcode is not None:
-        found.append(mini_program.c.errcode == wanted.errcode)
-    if wanted.text:
-        found.append(
-            or_(
-                *(
-                    mini_program.c[name].icontains(wanted.text, autoescape=True)
-                    for name in ("appid", "name", "user_version", "online_version", "what")
-                )
-            )
+        return ~exists().where(
+            newer.c.component_appid == mini_program.c.component_appid,
+            newer.c.appid == mini_program.c.appid,
+            newer.c.dag_id != mini_program.c.dag_id,
+            newer.c.dag_id.in_(sorted(dag_ids)),
+            or_(its > mine, and_(its == mine, later)),
         )
-    return found
+
+    def _rank(self, table: FromClause) -> ColumnElement[int]:
+        goes_on = and_(table.c.outcome.not_in(sorted(ENDED)), _in(self._alive, table)) if self._alive else false()
+        return case((goes_on, 2), (table.c.outcome.in_(_READINGS), 0), else_=1)
+
+
+def _in(runs: Collection[Run], table: FromClause = mini_program) -> ColumnElement[bool]:
+    return tuple_(table.c.dag_id, table.c.run_id).in_(sorted(runs)) if runs else false()
+
+
+_NAMES: Final = tuple(each.name for each in fields(MiniProgram))
+_TEXTS: Final = tuple(each.name for each in fields(MiniProgram) if each.type == "str")
 
 
 def _mini_program(row: Row[Any]) -> MiniProgram:
-    values = {name: getattr(row, name) for name in MiniProgram.__slots__}
-    texts = ("name", "user_version", "auditid", "wave", "online_version")
-    return MiniProgram(**values | {name: values[name] or "" for name in texts})
+    values = {name: getattr(row, name) for name in _NAMES}
+    return MiniProgram(**values | {name: values[name] or "" for name in _TEXTS})

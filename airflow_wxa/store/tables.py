@@ -105,6 +105,7 @@ ledger = Table(
     Column("resolved_by", Words(250), doc="the run that found out what became of a lost answer"),
     Column("fingerprint", Words(16), doc="of the version that was committed, submitted or released"),
     Column("auditid", Words(64), doc="that a submission was answered"),
+    Column("reviewed_at", Float, doc="when the review of that sheet was first seen ended"),
     Column("online", JSON(none_as_null=True), doc="domains by list before a write that changes what is online"),
     Column("nonce", Words(32), index=True, doc="of the run; missing: from before nonces, or outside of a run"),
 )
@@ -224,12 +225,36 @@ mini_program = Table(
     Column("who", Words(32), nullable=False, doc="who must act"),
     Column("what", LongWords(), nullable=False),
     Column("next_step", LongWords(), nullable=False),
-    Column("wave", Words(64)),
-    Column("name", Words(250), doc="the merchant's; missing: not known, like the columns below"),
+    Column("wave", Words(64), doc="missing: not known, like the columns below"),
     Column("user_version", LongWords()),
     Column("auditid", Words(64)),
+)
+
+standing = Table(
+    "wxa_standing",
+    metadata,
+    Column("component_appid", Words(32), primary_key=True),
+    Column("appid", Words(32), primary_key=True, doc="empty: the platform, whose quota stands here"),
+    Column("name", Words(250), doc="the merchant's; missing: not known, like the columns below"),
     Column("online_version", LongWords()),
-    Column("online_at", Float),
+    Column("online_at", Float, doc="as WeChat tells it"),
+    Column("online_by", Words(250), doc="the user who triggered the run; missing: no run of ours put it online"),
+    Column("online_dag_id", Words(250)),
+    Column("online_run_id", Words(250)),
+    Column("own", JSON(none_as_null=True)),
+    Column("own_at", Float, doc="when it was read, like the times below"),
+    Column("effective", JSON(none_as_null=True)),
+    Column("effective_at", Float),
+    Column("lost", JSON(none_as_null=True), doc="business domains that a release took offline"),
+    Column("lost_count", Integer),
+    Column("lost_at", Float),
+    Column("drift", JSON(none_as_null=True), doc="how they differ from what is wanted"),
+    Column("drift_word", Words(16)),
+    Column("drift_at", Float),
+    Column("account", JSON(none_as_null=True), doc="what the owner has to do and to know"),
+    Column("account_at", Float),
+    Column("quota", JSON(none_as_null=True), doc="audits of this month: rest and limit"),
+    Column("quota_at", Float),
 )
 
 

@@ -41,6 +41,7 @@ def test_our_trial_is_submitted_and_the_auditid_is_text(script: Script, slots: S
         "user_version": "1.4.0",
         "auditid": "1234567",
         "superseded": None,
+        "quota": {"rest": QUOTA["rest"], "limit": QUOTA["limit"]},
     }
     assert script.bodies("submit_audit") == [{"version_desc": "demo 1/1", "privacy_api_not_use": True}]
     assert script.asked == [

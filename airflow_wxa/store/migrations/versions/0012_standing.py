@@ -1,0 +1,52 @@
+"""A Mini Program's facts, apart from the runs that are about it; and how long reviews took."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0012"
+down_revision = "0011"
+
+_TIMES = ("online_at", "own_at", "effective_at", "lost_at", "drift_at", "account_at", "quota_at")
+_MOVED = ("name", "online_version", "online_at")
+
+
+def upgrade() -> None:
+    """Create the table, and move there what the latest run of each Mini Program had left."""
+    op.create_table(
+        "wxa_standing",
+        sa.Column("component_appid", sa.String(32), primary_key=True),
+        sa.Column("appid", sa.String(32), primary_key=True),
+        sa.Column("name", sa.String(250)),
+        sa.Column("online_version", sa.Text),
+        *(sa.Column(name, sa.String(250)) for name in ("online_by", "online_dag_id", "online_run_id")),
+        *(sa.Column(name, sa.JSON) for name in ("own", "effective", "lost", "drift", "account", "quota")),
+        sa.Column("lost_count", sa.Integer),
+        sa.Column("drift_word", sa.String(16)),
+        *(sa.Column(name, sa.Float) for name in _TIMES),
+    )
+    for name in _MOVED:  # each from the row that knew it last
+        later = "later.component_appid = m.component_appid and later.appid = m.appid"
+        op.execute(
+            f"insert into wxa_standing (component_appid, appid, {name}) "  # noqa: S608  (names of our own)
+            f"select m.component_appid, m.appid, min(m.{name}) from wxa_mini_program m where m.{name} is not null "
+            f"and m.at = (select max(later.at) from wxa_mini_program later where {later} and later.{name} is not null) "
+            f"group by m.component_appid, m.appid "
+            f"on conflict (component_appid, appid) do update set {name} = excluded.{name}"
+        )
+        op.drop_column("wxa_mini_program", name)
+    op.add_column("wxa_ledger", sa.Column("reviewed_at", sa.Float))
+
+
+def downgrade() -> None:
+    """Move it back to every run's row."""
+    op.drop_column("wxa_ledger", "reviewed_at")
+    columns = sa.Column("name", sa.String(250)), sa.Column("online_version", sa.Text), sa.Column("online_at", sa.Float)
+    for name, column in zip(_MOVED, columns, strict=True):
+        op.add_column("wxa_mini_program", column)
+        op.execute(
+            f"update wxa_mini_program set {name} = (select s.{name} from wxa_standing s "  # noqa: S608  (as above)
+            "where s.component_appid = wxa_mini_program.component_appid and s.appid = wxa_mini_program.appid)"
+        )
+    op.drop_table("wxa_standing")
