@@ -108,8 +108,7 @@ def submit_version(version: CodeVersion, how: Submission = Submission()) -> Step
     try:
         auditid = str((yield call.knowing(sheet_as_noted(before), version.fingerprint)).answer["auditid"])
     except (WxaTransportError, WxaBusyError, WxaStateError, WxaInputError, WxaQuotaError) as error:
-        if quota and isinstance(error, WxaQuotaError):
-            error.values["queryquota told"] = "rest {rest} of limit {limit}".format(**quota)
+        error.values |= _quota_told(quota) if isinstance(error, WxaQuotaError) else {}
         return (yield from _after_refusal(version, noted_auditid, error, not_used=how.privacy_api_not_use))
     sheet = yield from read_past_lag(
         lambda: read_latest_sheet(version.appid),
@@ -318,6 +317,10 @@ def _after_refusal(version: CodeVersion, noted_auditid: str, error: WxaError, *,
     if already_running and sheet is not None and not version.is_sheet(sheet, noted_auditid):
         raise foreign_open_sheet("submit_audit", version, sheet) from error
     raise error
+
+
+def _quota_told(quota: Mapping[str, Any]) -> dict[str, str]:
+    return {"queryquota told": "rest {rest} of limit {limit}".format(**quota)} if quota else {}
 
 
 def _quota(appid: str, how: Submission, before: AuditSheet | None) -> Step[dict[str, Any]]:
