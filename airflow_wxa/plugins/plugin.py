@@ -38,7 +38,8 @@ class _BuiltOnDemand:
         if self._app is None:
             module, name = self.factory
             self._app = getattr(import_module(module), name)()
-        await self._app(scope, receive, send)
+        # The app that this one is mounted in is Airflow's: the board asks its API.
+        await self._app({**scope, "wxa.airflow": scope.get("app")}, receive, send)
 
 
 class PushReceiver(_BuiltOnDemand):

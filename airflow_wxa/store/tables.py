@@ -257,6 +257,14 @@ standing = Table(
     Column("quota_at", Float),
 )
 
+act = Table(
+    "wxa_act",
+    metadata,
+    Column("key", Words(64), primary_key=True, doc="digest of the act and of the state that it changes"),
+    Column("by", Words(250), nullable=False, doc="who did it"),
+    Column("at", Float, nullable=False, index=True),
+)
+
 
 class database_now(FunctionElement[float]):  # noqa: N801  (a SQL function, spelled as SQL's are)
     """Epoch seconds by the database's clock: machines that share a store need not agree on the time."""

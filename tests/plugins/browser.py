@@ -14,7 +14,7 @@ from airflow_wxa.plugins.plugin import BOARD_PREFIX
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Browser", "airflow"]
+__all__ = ["Browser", "airflow", "login"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +23,31 @@ class Browser:
 
     app: Any
 
-    def get(self, path: str, role: str | None = "viewer", **headers: str) -> httpx.Response:
-        async def ask() -> httpx.Response:
+    def get(self, path: str, role: str | None = "viewer", user: str = "lin", **headers: str) -> httpx.Response:
+        return self.send("GET", f"{BOARD_PREFIX}{path}", headers=login(role, user) | headers)
+
+    def send(self, method: str, path: str, **parts: Any) -> httpx.Response:
+        return self.send_at_once([(method, path, parts)])[0]
+
+    def send_at_once(self, requests: list[tuple[str, str, dict[str, Any]]]) -> list[httpx.Response]:
+        """Send several requests, none of which waits for another."""
+
+        async def ask() -> list[httpx.Response]:
             transport = httpx.ASGITransport(app=self.app)
             async with httpx.AsyncClient(transport=transport, base_url="http://airflow") as client:
-                return await client.get(f"{BOARD_PREFIX}{path}", headers=_login(role) | headers)
+                asked = [client.request(method, path, **parts) for method, path, parts in requests]
+                return list(await asyncio.gather(*asked))
 
         return asyncio.run(ask())
 
 
-def _login(role: str | None) -> dict[str, str]:
+def login(role: str | None, user: str = "lin") -> dict[str, str]:
     from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415  takes seconds
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser  # noqa: PLC0415
 
     if role == "":
         return {}
-    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="lin", role=role))
+    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=user, role=role))
     return {"Authorization": f"Bearer {token}"}
 
 

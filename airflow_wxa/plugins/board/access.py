@@ -25,9 +25,9 @@ def may_see_runs(user: BaseUser, dag_id: str | None) -> bool:
     return _may(user, "GET", DagAccessEntity.RUN, _details([dag_id])[0] if dag_id else None)
 
 
-def may_edit_runs(user: BaseUser, dag_id: str) -> bool:
-    """Tell whether the person may start runs of a DAG."""
-    return _may(user, "POST", DagAccessEntity.RUN, _details([dag_id])[0])
+def may(user: BaseUser, method: ResourceMethod, entity: DagAccessEntity, dag_id: str) -> bool:
+    """Tell whether the person may do something with a DAG, as Airflow's own routes ask it."""
+    return _may(user, method, entity, _details([dag_id])[0])
 
 
 def _may(user: BaseUser, method: ResourceMethod, entity: DagAccessEntity, details: DagDetails | None) -> bool:

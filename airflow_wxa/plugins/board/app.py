@@ -1,4 +1,4 @@
-"""The board's app, mounted in Airflow's API server: pages that show the store and change nothing.
+"""The board's app, mounted in Airflow's API server: pages that show the store, and acts by Airflow's own API.
 
 Everything is read from the store, never from WeChat. A person sees the Mini Programs whose DAG's runs they may see.
 """
@@ -15,11 +15,14 @@ from airflow.api_fastapi.core_api.security import GetUserDep  # noqa: TC002  (Fa
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, HTTPException, Request, Response
 
+from airflow_wxa.plugins.board.acting import ActingPages
 from airflow_wxa.plugins.board.languages import chosen
-from airflow_wxa.plugins.board.pages import HEADERS, Pages, Reader
+from airflow_wxa.plugins.board.pages import HEADERS, Reader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
+
+    from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
     from airflow_wxa.plugins.board.languages import Language
 
@@ -36,7 +39,8 @@ _STATIC: Final[Mapping[str, str]] = {
 def create_board() -> FastAPI:
     """Return the app; each of its routes but the style sheet's asks for a login."""
     app = FastAPI(title="Mini Programs", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_with_auth_manager)
-    pages, threads = Pages(), CapacityLimiter(_THREADS)
+    threads = CapacityLimiter(_THREADS)
+    pages = ActingPages(threads)
     routes = {
         "/": pages.mini_programs,
         "/mini-programs.csv": pages.mini_programs_csv,
@@ -47,24 +51,38 @@ def create_board() -> FastAPI:
         "/errcodes": pages.errcodes,
         "/errcode/{code}": pages.errcode,
         "/verification-file": pages.verification_file,
+        "/act/{act}": pages.confirmation,
     }
     for path, page in routes.items():
         app.add_api_route(path, _served(partial(pages.answered, page), threads))
+    app.add_api_route("/act/{act}", _acting(pages), methods=["POST"])
     app.add_api_route("/static/{name}", _static)
     return app
+
+
+def _acting(pages: ActingPages) -> Callable[..., Any]:
+    """Return the only route that changes something."""
+
+    async def act(request: Request, user: GetUserDep) -> Response:
+        return await pages.done(_reader(request, user))
+
+    return act
 
 
 def _served(page: Callable[[Reader], Response], threads: CapacityLimiter) -> Callable[..., Any]:
     """Return a route that makes a page in a thread, and remembers the language that was switched to."""
 
     async def serve(request: Request, user: GetUserDep) -> Response:
-        reader = Reader(user, _language(request), request.scope.get("root_path", ""), request)
-        response: Response = await to_thread.run_sync(page, reader, limiter=threads)
+        response: Response = await to_thread.run_sync(page, _reader(request, user), limiter=threads)
         if asked := request.query_params.get("lang"):
             response.set_cookie(_LANGUAGE_COOKIE, chosen(asked, None, "").code, samesite="lax", httponly=True)
         return response
 
     return serve
+
+
+def _reader(request: Request, user: BaseUser) -> Reader:
+    return Reader(user, _language(request), request.scope.get("root_path", ""), request)
 
 
 async def _static(name: str) -> Response:

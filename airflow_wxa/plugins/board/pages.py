@@ -6,7 +6,6 @@ import csv
 import io
 import logging
 import re
-import shlex
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Final
@@ -24,9 +23,10 @@ from airflow_wxa.api.values import csv_cell
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.screenshots import read_screenshot
 from airflow_wxa.hooks.store import open_ledger, store_url
-from airflow_wxa.plugins.board.access import may_edit_runs, may_see_runs, readable
+from airflow_wxa.plugins.board.access import may_see_runs, readable
 from airflow_wxa.plugins.board.columns import COLUMNS, template_of
 from airflow_wxa.plugins.board.languages import LANGUAGES, Language
+from airflow_wxa.plugins.board.plans import offered
 from airflow_wxa.plugins.board.views import domain_table, offline_of, rejection_of, waves_of
 from airflow_wxa.store.fleets import Fleets, RunKey
 from airflow_wxa.store.ledger import VERIFICATION_FILE_READ
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ENTRIES_SHOWN: Final = 100
+#: What a Mini Program's page offers, the most urgent first.
+_ACTS: Final = ("answer", "register", "clear", "again", "roll_back")
+_FLEET_ACTS: Final = ("answer", "stop", "clear", "rerun")
 _FILE_NAME: Final = re.compile(r"[\w.-]{1,100}", re.ASCII)
 HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
@@ -173,7 +176,7 @@ class Pages:
             row=shown,
             auditid=row.auditid,
             approval=_approval(entries),
-            trigger_url=_trigger_url(row) if may_edit_runs(reader.user, row.dag_id) else "",
+            acts=offered(reader, _ACTS, dag_id=row.dag_id, run_id=row.run_id, appid=appid),
             domains=domain_table(entries, platform, [(each.at, each.said) for each in outcomes]),
             offline=offline_of(outcomes),
             rejection=rejection_of(outcomes),
@@ -232,7 +235,7 @@ class Pages:
             section="fleets",
             dag_id=dag_id,
             run_id=run_id,
-            run_arg=shlex.quote(run_id),
+            acts=offered(reader, _FLEET_ACTS, dag_id=dag_id, run_id=run_id),
             run_url=_run_url(dag_id, run_id),
             waves=waves,
             errcodes=[
@@ -420,10 +423,6 @@ def _matches(text: str, *texts: str) -> bool:
 
 def _run_url(dag_id: str, run_id: str) -> str:
     return f"{api_root_path()}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
-
-
-def _trigger_url(row: MiniProgram) -> str:
-    return f"{api_root_path()}/dags/{quote(row.dag_id, safe='')}"
 
 
 def _iso(at: float | str, zone: tzinfo = UTC) -> str:

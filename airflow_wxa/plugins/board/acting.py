@@ -1,0 +1,215 @@
+"""Acts of the board: shown with what will happen, then done once, by Airflow's own API with the reader's own cookie.
+
+Airflow's rights decide, whatever a page has offered. A page's token names its reader, the act, and the state that the
+page has shown: a page that is stale, forged, sent twice or sent by another site does nothing, and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+import secrets
+import time
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+from airflow.configuration import conf
+from anyio import to_thread
+
+from airflow_wxa.api.redaction import Secret
+from airflow_wxa.errors import WxaError
+from airflow_wxa.hooks.store import store_url
+from airflow_wxa.plugins.board.pages import Pages
+from airflow_wxa.plugins.board.plans import ABOUT, NotPossibleError, plan
+from airflow_wxa.store.acts import Acts
+from airflow_wxa.trial_link import api_base_url, api_root_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anyio import CapacityLimiter
+    from fastapi import Request, Response
+
+    from airflow_wxa.plugins.board.pages import Reader
+    from airflow_wxa.plugins.board.plans import Plan
+
+log = logging.getLogger(__name__)
+
+_LIFE_SECONDS: Final = 3600
+_MAX_BODY: Final = 2 * 1024 * 1024
+_SECONDS: Final = 30.0
+#: Status of Airflow's API → the text that says what it means here; any other below 500 has Airflow's own words.
+_ANSWERS: Final[Mapping[int, str]] = {
+    401: "act.refused.rights",
+    403: "act.refused.rights",
+    404: "act.refused.gone",
+}
+
+
+class ActingPages(Pages):
+    """The board's pages, and those that act.
+
+    :param threads: of the board; at most as many acts are under way.
+    """
+
+    def __init__(self, threads: CapacityLimiter) -> None:
+        super().__init__()
+        self._threads = threads
+        self._turns = asyncio.Semaphore(int(threads.total_tokens))
+
+    def confirmation(self, reader: Reader) -> Response:
+        """Show what an act would do, and the button that does it."""
+        act, about = reader.asked("act"), {name: reader.asked(name) for name in ABOUT}
+        try:
+            planned = plan(act, reader, about)
+        except NotPossibleError as error:
+            return self._told(reader, about, error.status, error.key, **error.values)
+        return self._page(
+            reader,
+            "act.html",
+            title=planned.title or reader.word(f"act.{act}"),
+            section="",
+            act=act,
+            about=about,
+            plan=planned,
+            token=_Token.new(reader, act, about, planned).text,
+            back=_back(reader, about),
+        )
+
+    async def done(self, reader: Reader) -> Response:
+        """Do what a button of :meth:`confirmation` asks for, once."""
+        form = await _form(reader.request)
+        act, about = reader.asked("act"), {name: form.get(name, "") for name in ABOUT}
+        try:
+            async with self._turns:
+                await self._do(reader, act, about, form)
+        except NotPossibleError as error:
+            return self._told(reader, about, error.status, error.key, **error.values)
+        except WxaError:
+            log.exception("the board could not do %s", act)
+            return self._told(reader, about, 503, "refused.store")
+        return self._told(reader, about, 200, f"act.done.{act}")
+
+    async def _do(self, reader: Reader, act: str, about: Mapping[str, str], form: Mapping[str, str]) -> None:
+        if not form or not _is_of_our_page(reader.request):
+            raise NotPossibleError(403, "act.refused.origin")
+        token = _Token(form.get("token", ""))
+        if not token.is_of(reader, act, about):
+            raise NotPossibleError(403, "act.refused.token")
+        planned = await self._in_thread(plan, act, reader, about)
+        if token.state != _digest(planned.state):
+            raise NotPossibleError(409, "act.refused.stale")
+        body = planned.answered(form.get("choice", ""), form.get("comment", "")[:2000])
+        key, acts = token.key(act, planned), Acts(Secret(store_url()))
+        who = str(reader.user.get_name())
+        if (before := await self._in_thread(acts.claim, key, who)) is not None:
+            raise NotPossibleError(409, "act.refused.twice", by=before)
+        if planned.do is not None:
+            await self._in_thread(planned.do, who)
+            return
+        try:
+            await _asked_airflow(reader.request, planned, body)
+        except NotPossibleError as error:
+            if error.status < 500:  # noqa: PLR2004  (refused: nothing was done)
+                await self._in_thread(acts.give_back, key)
+            raise
+
+    async def _in_thread(self, work: Any, *args: Any, **values: Any) -> Any:
+        return await to_thread.run_sync(lambda: work(*args, **values), limiter=self._threads)
+
+    def _told(self, reader: Reader, about: Mapping[str, str], status: int, key: str, **values: object) -> Response:
+        """Say what became of an act, with the way back."""
+        return self._page(
+            reader,
+            "acted.html",
+            status,
+            title=reader.word("act.title" if status == 200 else "act.refused.title"),  # noqa: PLR2004
+            section="",
+            text=reader.word(key, **values),
+            back=_back(reader, about),
+        )
+
+
+async def _asked_airflow(request: Request, planned: Plan, body: Mapping[str, Any]) -> None:
+    """Let Airflow's API do it, as the reader; in this process, so that no proxy and no certificate is in the way.
+
+    :raises NotPossibleError: it refused, status below 500; or nobody knows whether it was done.
+    """
+    credentials = {name: request.headers[name] for name in ("cookie", "authorization") if name in request.headers}
+    transport = httpx.ASGITransport(app=request.scope["wxa.airflow"], raise_app_exceptions=False)
+    try:
+        async with asyncio.timeout(_SECONDS), httpx.AsyncClient(transport=transport) as client:
+            url = request.url.replace(path=f"{api_root_path()}/api/v2{planned.path}", query="")
+            answer = await client.request(planned.method, str(url), json=dict(body), headers=credentials)
+    except TimeoutError:
+        raise NotPossibleError(504, "act.refused.unknown") from None
+    if answer.is_success:
+        return
+    if answer.is_server_error:
+        raise NotPossibleError(502, "act.refused.unknown")
+    if answer.status_code in _ANSWERS:
+        raise NotPossibleError(answer.status_code, _ANSWERS[answer.status_code])
+    if planned.choices and answer.status_code == 409:  # noqa: PLR2004
+        raise NotPossibleError(409, "act.refused.answered")
+    raise NotPossibleError(answer.status_code, "act.refused.airflow", said=answer.text[:500])
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """Return the fields of a form; ``{}`` of one that is larger than any of ours."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_BODY:
+            return {}
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+def _is_of_our_page(request: Request) -> bool:
+    """Tell whether a request comes from a page of this server: the browser says so, and another site cannot."""
+    origin = urlsplit(request.headers.get("origin", "")).netloc
+    own = {request.headers.get("host", ""), urlsplit(api_base_url()).netloc}
+    return bool(origin) and origin in own and request.headers.get("sec-fetch-site", "same-origin") == "same-origin"
+
+
+class _Token:
+    """What a page hands to its button: when it ends, a number of its own, the state's digest, and a signature."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._signed, _, self._signature = text.rpartition(".")
+        self._ends, self._nonce, self.state = (*self._signed.split("."), "", "", "")[:3]
+
+    @classmethod
+    def new(cls, reader: Reader, act: str, about: Mapping[str, str], planned: Plan) -> _Token:
+        signed = f"{int(time.time()) + _LIFE_SECONDS}.{secrets.token_hex(8)}.{_digest(planned.state)}"
+        return cls(f"{signed}.{_signature(reader, act, about, signed)}")
+
+    def is_of(self, reader: Reader, act: str, about: Mapping[str, str]) -> bool:
+        """Tell whether we gave it to this reader for this act, not long ago."""
+        is_ours = hmac.compare_digest(self._signature.encode(), _signature(reader, act, about, self._signed).encode())
+        return is_ours and int(self._ends) > time.time()
+
+    def key(self, act: str, planned: Plan) -> str:
+        """Return what is done once: the change of this state, or what this very page asked for."""
+        return _digest([act, planned.path, self.state, self._nonce if planned.is_repeatable else ""])
+
+
+def _signature(reader: Reader, act: str, about: Mapping[str, str], signed: str) -> str:
+    key = conf.get_mandatory_value("api", "secret_key")
+    message = json.dumps(["wxa.board.act", str(reader.user.get_id()), act, dict(about), signed], sort_keys=True)
+    return hmac.new(key.encode(), message.encode(), hashlib.sha256).hexdigest()
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _back(reader: Reader, about: Mapping[str, str]) -> str:
+    """Return the address of the page that an act belongs to."""
+    if about["appid"]:
+        return f"{reader.base}/mini-program/{about['appid']}"
+    return f"{reader.base}/"

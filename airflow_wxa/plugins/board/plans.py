@@ -1,0 +1,343 @@
+"""What an act of the board would do, read from where things stand now.
+
+The same function decides whether a page offers an act, says beforehand what will happen, and makes the request to
+Airflow: so no page offers what its reader may not do, or what cannot be done any more.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from urllib.parse import quote
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.models.dag import DagModel
+from airflow.models.dagrun import DagRun
+from airflow.models.hitl import HITLDetail
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.session import create_session
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+from sqlalchemy import or_, select
+
+from airflow_wxa.api.appid import APPID
+from airflow_wxa.api.webview_domain import WebviewDomain
+from airflow_wxa.fleet.summary import rerun_manifest
+from airflow_wxa.hooks.store import open_fleets, open_ledger
+from airflow_wxa.plugins.board.access import may, may_see_runs
+from airflow_wxa.plugins.board.views import domain_table
+from airflow_wxa.store.fleets import RunKey
+from airflow_wxa.trial_link import trial_link
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
+
+    from airflow_wxa.plugins.board.pages import Reader
+    from airflow_wxa.store.fleets import FleetRun, Fleets
+
+#: What an act is about: some of these, by name.
+ABOUT: Final = ("dag_id", "run_id", "task_id", "appid")
+About: TypeAlias = "Mapping[str, str]"
+
+_APPROVAL: Final = "approve_release"
+_APPID: Final = re.compile(r"wx[0-9a-f]{16}")
+_WAITING: Final = ("awaiting_input", "deferred")  # Airflow 3.3, and 3.2
+_OVER: Final = ("success", "failed")
+_ENTRIES_READ: Final = 100
+_NAMED_TASK: Final = re.compile(r"\bclear (?:the task )?(\w+)")
+_NO_RUN_ID: Final = re.compile(r"[^A-Za-z0-9_.~:+-]+")  # what [scheduler] allowed_run_id_pattern refuses
+_MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+
+
+class NotPossibleError(Exception):
+    """An act that is not there: for this reader, or by now.
+
+    :param key: of the text that says why.
+    """
+
+    def __init__(self, status: int, key: str, **values: object) -> None:
+        super().__init__(key)
+        self.status = status
+        self.key = key
+        self.values = values
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """An act as it would be done now.
+
+    :param needs: what Airflow asks of whoever does it: method, entity and DAG.
+    :param state: whatever must be the same when the button is pressed, as JSON; the act is done once for it.
+    :param path: of Airflow's API, below ``/api/v2``; ``""``: ``do`` does it.
+    :param is_repeatable: a page that is opened anew may do it again, though the state is the same.
+    :param choices: values of the buttons; the text that one is answered with goes into ``body`` by ``answered``.
+    :param question: the text that a person decides about, as Markup.
+    :param trial: address of the trial version's QR code.
+    """
+
+    needs: tuple[ResourceMethod, DagAccessEntity, str]
+    state: Any
+    path: str = ""
+    method: str = "POST"
+    body: Mapping[str, Any] = field(default_factory=dict)
+    do: Callable[[str], None] | None = None
+    is_repeatable: bool = False
+    facts: Mapping[str, str] = field(default_factory=dict)
+    choices: Sequence[str] = ()
+    title: str = ""
+    question: str = ""
+    trial: str = ""
+
+    def answered(self, choice: str, comment: str) -> Mapping[str, Any]:
+        """Return the body of the request, with a person's answer where one was asked for."""
+        if not self.choices:
+            return self.body
+        if choice not in self.choices:
+            raise NotPossibleError(400, "act.refused.choice")
+        return {"chosen_options": [choice], "params_input": {"comment": comment or None}}
+
+
+def plan(act: str, reader: Reader, about: About) -> Plan:
+    """Return what an act would do.
+
+    :raises NotPossibleError: no such act, nothing to be done by it, or this reader may not do it.
+    """
+    if act not in ACTS or not about["dag_id"] or (about["appid"] and not APPID.fullmatch(about["appid"])):
+        raise NotPossibleError(404, "act.refused.gone")
+    if not may_see_runs(reader.user, about["dag_id"]):
+        raise NotPossibleError(403, "act.refused.rights")
+    found = ACTS[act](reader, about)
+    if not may(reader.user, *found.needs):
+        raise NotPossibleError(403, "act.refused.rights")
+    return found
+
+
+def offered(reader: Reader, names: Sequence[str], **about: str) -> list[str]:
+    """Return the acts, of those named, that this reader may do now."""
+    possible = []
+    for name in names:
+        try:
+            plan(name, reader, dict.fromkeys(ABOUT, "") | about)
+        except NotPossibleError:
+            continue
+        possible.append(name)
+    return possible
+
+
+def _run_path(about: About) -> str:
+    return f"/dags/{quote(about['dag_id'], safe='')}/dagRuns/{quote(about['run_id'], safe='')}"
+
+
+def _answer(reader: Reader, about: About) -> Plan:
+    """Answer the question that a run waits with, if Airflow shows the one that the ledger knows."""
+    ti, asked = _open_question(about)
+    if asked.assigned_users:
+        users = {str(user["id"]) for user in asked.assigned_users}
+        if not get_auth_manager().is_authorized_hitl_task(assigned_users=users, user=reader.user):
+            raise NotPossibleError(403, "act.refused.rights")
+    text, _, line = (asked.body or "").rstrip().rpartition("\n")
+    digest = line.removeprefix("question ")
+    rows = open_ledger().entries(run_id=ti.run_id, dag_ids=[ti.dag_id], most=_ENTRIES_READ)
+    of_task = (row for row in rows if (row.endpoint, row.task.task_id) == (_APPROVAL, ti.task_id) and row.after)
+    shown = next((row for row in of_task if row.task.map_index == ti.map_index), None)
+    if shown is None or shown.after.get("question") != digest:
+        raise NotPossibleError(409, "act.refused.question")
+    task = f"{quote(ti.task_id, safe='')}/{ti.map_index}"
+    return Plan(
+        needs=("PUT", DagAccessEntity.HITL_DETAIL, ti.dag_id),
+        state=[str(ti.id), digest],
+        method="PATCH",
+        path=f"{_run_path(about)}/taskInstances/{task}/hitlDetails",
+        choices=tuple(map(str, asked.options)),
+        title=asked.subject,
+        question=Markup(_MARKDOWN.render(text)),  # noqa: S704  (the renderer lets no HTML of a text pass)
+        trial=_trial_of(shown, reader),
+    )
+
+
+def _open_question(about: About) -> tuple[TaskInstance, HITLDetail]:
+    wanted = [TaskInstance.dag_id == about["dag_id"], TaskInstance.run_id == about["run_id"]]
+    wanted += [TaskInstance.task_id == about["task_id"]] if about["task_id"] else []
+    query = select(TaskInstance, HITLDetail).join(HITLDetail, HITLDetail.ti_id == TaskInstance.id)
+    query = query.where(*wanted, TaskInstance.state.in_(_WAITING), HITLDetail.responded_at.is_(None))
+    with create_session() as session:
+        rows = list(session.execute(query.order_by(TaskInstance.map_index)).all())
+        session.expunge_all()
+    for ti, asked in rows:
+        named = _APPID.findall(asked.subject)
+        if not about["appid"] or not named or about["appid"] in named:
+            return ti, asked
+    raise NotPossibleError(409, "act.refused.answered")
+
+
+def _trial_of(shown: Any, reader: Reader) -> str:
+    facts = shown.asked.get("question", {}).get("facts", {})
+    if "trial" not in facts:
+        return ""
+    base = reader.base.removesuffix("/wxa/board")
+    return trial_link(base, shown.appid, dag_id=shown.task.dag_id, run_id=shown.task.run_id)
+
+
+def _clear(_reader: Reader, about: About) -> Plan:
+    """Run the failed tasks again, or the earlier one that the next step names, with the tasks behind them."""
+    tasks = _tasks(about)
+    failed = [(task_id, index) for (task_id, index), (_, state) in tasks.items() if state == "failed"]
+    if not failed:
+        raise NotPossibleError(409, "act.refused.nothing")
+    said = open_ledger().outcome(about["dag_id"], about["run_id"], about["appid"]) or {}
+    group = failed[0][0].rpartition(".")[0]
+    named = {f"{group}.{each}".lstrip(".") for each in _NAMED_TASK.findall(str(said.get("next_step", "")))}
+    first = [key for key in tasks if key[0] in named] or failed
+    ids: list[Any] = [task_id if index < 0 else [task_id, index] for task_id, index in first]
+    return Plan(
+        needs=("PUT", DagAccessEntity.TASK_INSTANCE, about["dag_id"]),
+        state=sorted([*tasks[key], *key] for key in {*failed, *first}),
+        path=f"/dags/{quote(about['dag_id'], safe='')}/clearTaskInstances",
+        body={
+            "dry_run": False,
+            "dag_run_id": about["run_id"],
+            "task_ids": ids,
+            "only_failed": False,
+            "include_downstream": True,
+            "prevent_running_task": True,
+        },
+        facts={"act.tasks": ", ".join(sorted({task_id for task_id, _ in first}))},
+    )
+
+
+def _tasks(about: About) -> dict[tuple[str, int], tuple[str, str]]:
+    """Return id and state of a run's task instances, by task id and map index."""
+    query = select(TaskInstance.task_id, TaskInstance.map_index, TaskInstance.id, TaskInstance.state)
+    query = query.where(TaskInstance.dag_id == about["dag_id"], TaskInstance.run_id == about["run_id"])
+    if about["appid"]:  # instances of a mapped task are named by it, see TemplatedFields.pre_execute
+        query = query.where(
+            or_(TaskInstance.map_index < 0, TaskInstance.__table__.c.rendered_map_index == about["appid"])
+        )
+    with create_session() as session:
+        return {(row[0], row[1]): (str(row[2]), str(row[3] or "")) for row in session.execute(query).all()}
+
+
+def _dag_run(about: About) -> tuple[dict[str, Any], str]:
+    """Return conf and state of a run."""
+    query = select(DagRun.conf, DagRun.state).where(DagRun.dag_id == about["dag_id"], DagRun.run_id == about["run_id"])
+    with create_session() as session:
+        row = session.execute(query).one_or_none()
+    if row is None:
+        raise NotPossibleError(404, "act.refused.gone")
+    return dict(row[0] or {}), str(row[1])
+
+
+def new_run(dag_id: str, conf: Mapping[str, Any], about: About, *, name: str = "", **facts: str) -> Plan:
+    """Start a run of a DAG, under an id that people recognise.
+
+    :param name: of what is done, or of the version.
+    """
+    with create_session() as session:
+        dag = session.get(DagModel, dag_id)
+        if dag is None or dag.is_stale:
+            raise NotPossibleError(404, "act.refused.no_dag", dag_id=dag_id)
+        paused = dag.is_paused
+    newest = open_ledger().entries(appid=about["appid"], most=1) if about["appid"] else []
+    parts = [name, about["appid"], f"{datetime.now(UTC):%Y%m%dT%H%M%S}"]
+    shown = {key: value if isinstance(value, str) else repr(value) for key, value in conf.items()}
+    return Plan(
+        needs=("POST", DagAccessEntity.RUN, dag_id),
+        state=[dag_id, dict(conf), [[row.sent_at, row.task.run_id] for row in newest]],
+        is_repeatable=True,
+        path=f"/dags/{quote(dag_id, safe='')}/dagRuns",
+        body={
+            "dag_run_id": "_".join(_NO_RUN_ID.sub("-", part) for part in parts if part),
+            "logical_date": None,
+            "conf": dict(conf),
+            "note": " · ".join(filter(None, [name, about["appid"]])),
+        },
+        facts={"act.dag": dag_id, **facts, **shown} | ({"act.paused": "✓"} if paused else {}),
+    )
+
+
+def _again(_reader: Reader, about: About) -> Plan:
+    """Release again what the run released."""
+    conf, state = _dag_run(about)
+    if about["appid"] != conf.get("appid") or state not in _OVER:
+        raise NotPossibleError(409, "act.refused.nothing")
+    return new_run(about["dag_id"], conf, about, name=str(conf.get("user_version", "")))
+
+
+def _roll_back(_reader: Reader, about: About) -> Plan:
+    """Ask for the version before the one that is online."""
+    conf, _ = _dag_run(about)
+    rolled = {"appid": about["appid"]} | _connections(conf, "wxa_conn_id")
+    return new_run("wxa_rollback", rolled, about, name="rollback")
+
+
+def _register(_reader: Reader, about: About) -> Plan:
+    """Ask for the hosts that the Mini Program wants and the platform's list does not cover."""
+    conf, _ = _dag_run(about)
+    ledger = open_ledger()
+    entries = ledger.entries(appid=about["appid"], dag_ids=[about["dag_id"]], most=_ENTRIES_READ)
+    if not entries:
+        raise NotPossibleError(409, "act.refused.nothing")
+    platform = ledger.entries(component_appid=entries[0].component_appid, appid="", most=_ENTRIES_READ)
+    table = domain_table(entries, platform, [])
+    at = [each.name for each in table.lists].index
+    wanted = [each for each in table.origins if each.marks[at("wanted")] == "yes"]
+    missing = [each for each in wanted if each.marks[at("platform")] != "yes"] or wanted
+    if not missing:
+        raise NotPossibleError(409, "act.refused.nothing")
+    hosts = sorted({WebviewDomain.parse(each.text).host for each in missing})
+    asked = {"action": "add", "hosts": hosts} | _connections(conf, "platform_conn_id", "wxa_conn_id")
+    return new_run("wxa_platform_domains", asked, about, name="register")
+
+
+def _connections(conf: Mapping[str, Any], to: str, *other: str) -> dict[str, str]:
+    """Return the Connection of a run as another DAG's param; ``{}``: its default."""
+    given = next((conf[name] for name in (to, *other) if conf.get(name)), None)
+    return {to: str(given)} if given else {}
+
+
+def _fleet(about: About) -> tuple[Fleets, FleetRun]:
+    fleets = open_fleets()
+    found = [run for run in fleets.runs_named(about["run_id"]) if run.dag_id == about["dag_id"]]
+    if not found:
+        raise NotPossibleError(404, "act.refused.gone")
+    return fleets, found[0]
+
+
+def _stop(_reader: Reader, about: About) -> Plan:
+    """Let running calls finish, and no new write start."""
+    fleets, run = _fleet(about)
+    if run.stopped_by is not None or _dag_run(about)[1] in _OVER:
+        raise NotPossibleError(409, "act.refused.nothing")
+    key = RunKey(run.dag_id, run.run_id)
+    return Plan(
+        needs=("PUT", DagAccessEntity.RUN, run.dag_id),
+        state=[run.dag_id, run.run_id],
+        do=lambda by: fleets.stop(key, by),
+    )
+
+
+def _rerun(_reader: Reader, about: About) -> Plan:
+    """Go on with the unfinished Mini Programs of a fleet, in a run of their own."""
+    fleets, run = _fleet(about)
+    conf, state = _dag_run(about)
+    manifest = rerun_manifest(run, fleets.apps(run.key))
+    if not manifest or (run.stopped_by is None and state not in _OVER):
+        raise NotPossibleError(409, "act.refused.nothing")
+    name = f"{run.manifest.get('release', {}).get('user_version', '')}-rest".lstrip("-")
+    return new_run(run.dag_id, conf | {"manifest": manifest}, about, name=name)
+
+
+ACTS: Final[Mapping[str, Callable[[Reader, About], Plan]]] = {
+    "answer": _answer,
+    "clear": _clear,
+    "register": _register,
+    "again": _again,
+    "roll_back": _roll_back,
+    "stop": _stop,
+    "rerun": _rerun,
+}

@@ -1,0 +1,44 @@
+"""Acts of the board's readers: each is done once, whichever API server a click comes to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import delete, select
+
+from airflow_wxa.store.engine import Database
+from airflow_wxa.store.tables import act, database_now
+
+if TYPE_CHECKING:
+    from airflow_wxa.api.redaction import Secret
+
+_KEPT_SECONDS: Final = 7 * 86400.0  # far beyond the life of a page's token
+
+
+class Acts:
+    """Notes acts before they are done.
+
+    :param url: the store's URL.
+    :raises WxaTransportError: the store does not answer; so does every method.
+    """
+
+    def __init__(self, url: str | Secret) -> None:
+        self._database = Database(url)
+
+    def claim(self, key: str, by: str) -> str | None:
+        """Note an act; return the name of the person who did it before, ``None``: nobody did.
+
+        :param key: digest of the act and of the state that it changes.
+        """
+        row = {"key": key, "by": by, "at": database_now()}
+        with self._database.writing() as connection:
+            connection.execute(delete(act).where(act.c.at < database_now() - _KEPT_SECONDS))
+            claimed = connection.execute(self._database.insert(act).values(**row).on_conflict_do_nothing())
+            if claimed.rowcount:
+                return None
+            return str(connection.execute(select(act.c.by).where(act.c.key == key)).scalar_one())
+
+    def give_back(self, key: str) -> None:
+        """Forget an act that was refused: it may be tried again."""
+        with self._database.writing() as connection:
+            connection.execute(delete(act).where(act.c.key == key))

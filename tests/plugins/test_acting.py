@@ -1,0 +1,409 @@
+"""Acts of the board: by Airflow's own API with the reader's own login, each once, and nothing beyond their rights."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+from sqlalchemy import select
+
+from airflow_wxa.hooks.store import open_fleets, open_ledger
+from airflow_wxa.plugins.plugin import BOARD_PREFIX
+from airflow_wxa.store import TaskRef
+from airflow_wxa.store.fleets import NewApp, RunKey
+from airflow_wxa.store.ledger import Result
+from airflow_wxa.store.questions import Question, told
+from tests.airflow_session import load_release_dag, register_dag
+from tests.plugins.browser import login
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import httpx
+
+    from tests.plugins.browser import Browser
+
+PLATFORM, APPID, OTHER = "wx00000000000000c1", "wx00000000000000a1", "wx00000000000000a2"
+DAG, FLEET = "wxa_release", "wxa_fleet_release"
+CONF = {"appid": APPID, "template_id": "47", "user_version": "1.4.0", "webviewdomain": ["https://m.example.com"]}
+ORIGIN = {"Origin": "http://airflow"}
+
+
+@dataclass
+class Page:
+    """A reader before a page that acts."""
+
+    browser: Browser
+    role: str = "user"
+    user: str = "lin"
+
+    def open(self, act: str, **about: str) -> httpx.Response:
+        return self.browser.get(f"/act/{act}?{urlencode(about)}", self.role, self.user)
+
+    def fields(self, act: str, **about: str) -> dict[str, str]:
+        shown = self.open(act, **about)
+        assert shown.status_code == 200, shown.text
+        found = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', shown.text)
+        return {name: html.unescape(value) for name, value in found}
+
+    def request(self, act: str, fields: dict[str, str], **headers: str) -> tuple[str, str, dict[str, Any]]:
+        sent = login(self.role, self.user) | ORIGIN | headers
+        sent["Content-Type"] = "application/x-www-form-urlencoded"
+        return "POST", f"{BOARD_PREFIX}/act/{act}", {"content": urlencode(fields), "headers": sent}
+
+    def press(self, act: str, fields: dict[str, str], **headers: str) -> httpx.Response:
+        method, path, parts = self.request(act, fields, **headers)
+        return self.browser.send(method, path, **parts)
+
+
+@pytest.fixture
+def page(airflow: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Page:
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")
+    monkeypatch.setenv("AIRFLOW__API__SECRET_KEY", "signs-the-pages-of-this-test")
+    return Page(airflow)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def dags(airflow_database: None) -> None:
+    from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag  # noqa: PLC0415  (it imports Airflow)
+    from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag  # noqa: PLC0415
+    from airflow_wxa.dags.wxa_rollback import rollback_dag  # noqa: PLC0415
+
+    for dag in (load_release_dag(), fleet_release_dag(), platform_domains_dag(), rollback_dag()):
+        register_dag(dag)
+
+
+def start(page: Page, run_id: str, dag_id: str = DAG, **conf: Any) -> None:
+    body = {"dag_run_id": run_id, "logical_date": None, "conf": CONF | conf}
+    made = page.browser.send("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body, headers=login("admin"))
+    assert made.status_code == 200, made.text
+
+
+def set_states(run_id: str, dag_id: str = DAG, *, run: str = "running", **states: str) -> None:
+    from airflow.models.dagrun import DagRun  # noqa: PLC0415
+    from airflow.models.taskinstance import TaskInstance  # noqa: PLC0415
+    from airflow.utils.session import create_session  # noqa: PLC0415
+
+    with create_session() as session:
+        for ti in session.scalars(select(TaskInstance).where(TaskInstance.run_id == run_id)):
+            if ti.dag_id == dag_id and ti.task_id in states:
+                ti.state = states[ti.task_id]
+        session.scalars(select(DagRun).where(DagRun.run_id == run_id, DagRun.dag_id == dag_id)).one().state = run
+
+
+def states_of(run_id: str, dag_id: str = DAG) -> dict[str, str | None]:
+    from airflow.models.taskinstance import TaskInstance  # noqa: PLC0415
+    from airflow.utils.session import create_session  # noqa: PLC0415
+
+    query = select(TaskInstance.task_id, TaskInstance.state)
+    with create_session() as session:
+        found = query.where(TaskInstance.run_id == run_id, TaskInstance.dag_id == dag_id)
+        return {task_id: state and str(state) for task_id, state in session.execute(found)}
+
+
+def runs_of(dag_id: str) -> dict[str, dict[str, Any]]:
+    from airflow.models.dagrun import DagRun  # noqa: PLC0415
+    from airflow.utils.session import create_session  # noqa: PLC0415
+
+    with create_session() as session:
+        return {run.run_id: run.conf for run in session.scalars(select(DagRun).where(DagRun.dag_id == dag_id))}
+
+
+def ask(run_id: str, *, assigned: str = "", shown: str | None = None, task_id: str = "approve_release") -> None:
+    """Let a run wait with a question, as the operator leaves it."""
+    from airflow.models.hitl import HITLDetail  # noqa: PLC0415
+    from airflow.models.taskinstance import TaskInstance  # noqa: PLC0415
+    from airflow.utils.session import create_session  # noqa: PLC0415
+
+    facts = told("run", named=True, user_version="1.4.0") | told("run", appid=APPID, trial="https://elsewhere.example")
+    with create_session() as session:
+        found = select(TaskInstance).where(TaskInstance.run_id == run_id, TaskInstance.task_id == task_id)
+        ti = session.scalars(found).one()
+        ti.state = "awaiting_input"
+        task = TaskRef(dag_id=DAG, run_id=run_id, task_id=task_id, ti_id=str(ti.id))
+        asked = open_ledger().asked(PLATFORM, APPID, task, lambda nonce: Question("release", facts, nonce))
+        body = f"goes offline: nothing\n\n| version |\n| --- |\n| <b>1.4.0</b> |\n\n{shown or asked.line}"
+        users = [{"id": assigned, "name": assigned}] if assigned else []
+        subject, options = f"Release 1.4.0 of {APPID}?", ["Approve", "Reject"]
+        more: dict[str, Any] = {"multiple": False, "params": {}, "assignees": users}
+        session.add(HITLDetail(ti_id=ti.id, subject=subject, body=body, options=options, **more))
+
+
+def settle(run_id: str, task_id: str = "configure_domains", **said: Any) -> None:
+    task = TaskRef(dag_id=DAG, run_id=run_id, task_id=task_id)
+    open_ledger().settle(PLATFORM, task, [Result(APPID, "release", {"appid": APPID, **said}, resolves=False)])
+
+
+def test_an_approval_is_shown_and_answered_once(page: Page) -> None:
+    start(page, "asked")
+    ask("asked")
+    about = {"dag_id": DAG, "run_id": "asked", "appid": APPID}
+    shown = page.open("answer", **about).text
+    assert f"Release 1.4.0 of {APPID}?" in shown
+    assert "&lt;b&gt;1.4.0&lt;/b&gt;" in shown
+    assert f"/wxa/trial/{APPID}?dag_id=wxa_release&amp;run_id=asked" in shown
+    assert "elsewhere.example" not in shown
+    fields = page.fields("answer", **about) | {"choice": "Approve", "comment": "tested"}
+    answers = page.browser.send_at_once([page.request("answer", fields) for _ in range(4)])
+    assert sorted(each.status_code for each in answers) == [200, 409, 409, 409]
+    assert states_of("asked")["approve_release"] == "scheduled"
+    (detail,) = page.browser.send(
+        "GET", f"/api/v2/dags/{DAG}/dagRuns/asked/hitlDetails", headers=login("admin")
+    ).json()["hitl_details"]
+    assert detail["chosen_options"] == ["Approve"]
+    assert detail["responded_by_user"]["name"] == "lin"
+    assert detail["params_input"] == {"comment": "tested"}
+    assert page.open("answer", **about).status_code == 409
+
+
+def test_a_question_that_airflow_shows_and_the_ledger_does_not_know_is_not_answered(page: Page) -> None:
+    start(page, "replaced")
+    ask("replaced", shown="question 0123")
+    assert page.open("answer", dag_id=DAG, run_id="replaced", appid=APPID).status_code == 409
+
+
+def test_a_question_about_another_mini_program_is_not_this_ones(page: Page) -> None:
+    start(page, "others")
+    ask("others")
+    assert page.open("answer", dag_id=DAG, run_id="others", appid=OTHER).status_code == 409
+
+
+def test_whom_the_question_is_not_for_is_not_offered_it(page: Page) -> None:
+    start(page, "assigned")
+    ask("assigned", assigned="wang")
+    about = {"dag_id": DAG, "run_id": "assigned", "appid": APPID}
+    assert page.open("answer", **about).status_code == 403
+    assert Page(page.browser, user="wang").open("answer", **about).status_code == 200
+
+
+def test_failed_tasks_run_again_once(page: Page) -> None:
+    start(page, "failed")
+    set_states(
+        "failed", run="failed", configure_domains="failed", commit_code="upstream_failed", check_account="success"
+    )
+    about = {"dag_id": DAG, "run_id": "failed", "appid": APPID}
+    first, second = page.fields("clear", **about), Page(page.browser, user="wang").fields("clear", **about)
+    pressed = [page.request("clear", first), page.request("clear", first)]
+    pressed += [Page(page.browser, user="wang").request("clear", second)]
+    answers = page.browser.send_at_once(pressed)
+    assert sorted(each.status_code for each in answers) == [200, 409, 409]
+    now = states_of("failed")
+    assert (now["configure_domains"], now["commit_code"], now["check_account"]) == (None, None, "success")
+    set_states("failed", run="failed", configure_domains="failed")
+    assert page.press("clear", first).status_code == 409  # a replay, though it failed again
+    assert states_of("failed")["configure_domains"] == "failed"
+    assert page.press("clear", page.fields("clear", **about)).status_code == 200
+
+
+def test_the_task_that_the_next_step_names_runs_again(page: Page) -> None:
+    start(page, "withdrawn")
+    settle("withdrawn", outcome="withdrawn", next_step="ask why; to submit it again, clear the task submit_audit")
+    set_states("withdrawn", run="failed", submit_audit="success", wait_for_audit="failed", commit_code="success")
+    fields = page.fields("clear", dag_id=DAG, run_id="withdrawn", appid=APPID)
+    assert page.press("clear", fields).status_code == 200
+    now = states_of("withdrawn")
+    assert (now["submit_audit"], now["wait_for_audit"], now["commit_code"]) == (None, None, "success")
+
+
+def test_a_release_is_started_again_under_an_id_that_people_recognise(page: Page) -> None:
+    start(page, "again")
+    set_states("again", run="failed")
+    before = runs_of(DAG).keys()
+    fields = page.fields("again", dag_id=DAG, run_id="again", appid=APPID)
+    answers = page.browser.send_at_once([page.request("again", fields)] * 3)
+    assert sorted(each.status_code for each in answers) == [200, 409, 409]
+    ((run_id, conf),) = ((each, conf) for each, conf in runs_of(DAG).items() if each not in before)
+    assert re.fullmatch(rf"1\.4\.0_{APPID}_\d{{8}}T\d{{6}}", run_id)
+    assert {name: conf[name] for name in CONF} == CONF
+
+
+def test_a_page_that_is_overtaken_does_nothing(page: Page) -> None:
+    start(page, "overtaken")
+    set_states("overtaken", run="failed")
+    fields = page.fields("again", dag_id=DAG, run_id="overtaken", appid=APPID)
+    task = TaskRef(dag_id="other_dag", run_id="a colleague's", task_id="approve_release")
+    open_ledger().decided(PLATFORM, APPID, task, {"outcome": "approved"})
+    before = len(runs_of(DAG))
+    refused = page.press("again", fields)
+    assert refused.status_code == 409
+    assert "Something has changed" in refused.text
+    assert len(runs_of(DAG)) == before
+
+
+def test_missing_hosts_are_asked_for_in_a_run_of_their_own(page: Page) -> None:
+    from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain  # noqa: PLC0415
+    from airflow_wxa.errors import WxaApiError  # noqa: PLC0415
+
+    start(page, "unregistered", platform_conn_id="wxa_platform")
+    origins = [WebviewDomain.parse(each) for each in ("https://shop.example.org", "https://m.example.com")]
+    task = TaskRef(dag_id=DAG, run_id="unregistered", task_id="configure_domains")
+    (noted,) = open_ledger().intend(PLATFORM, [setwebviewdomain(APPID, "add", origins)], task)
+    open_ledger().answered({noted: WxaApiError("refused", errcode=89021, errmsg="", rid="")})
+    about = {"dag_id": DAG, "run_id": "unregistered", "appid": APPID}
+    assert page.press("register", page.fields("register", **about)).status_code == 200
+    (conf,) = runs_of("wxa_platform_domains").values()
+    assert (conf["action"], conf["hosts"]) == ("add", ["m.example.com", "shop.example.org"])
+    assert conf["platform_conn_id"] == "wxa_platform"
+    assert conf.get("approval", True) is True
+
+
+def test_a_rollback_asks_before_it_goes_back(page: Page) -> None:
+    start(page, "online")
+    assert (
+        page.press("roll_back", page.fields("roll_back", dag_id=DAG, run_id="online", appid=APPID)).status_code == 200
+    )
+    (conf,) = runs_of("wxa_rollback").values()
+    assert conf["appid"] == APPID
+    assert conf.get("approval", True) is True
+
+
+def test_a_fleet_is_stopped_and_gone_on_with(page: Page) -> None:
+    fleets, key = open_fleets(), RunKey(FLEET, "sale")
+    apps = [NewApp(APPID, "canary", 0, {}), NewApp(OTHER, "rest", 0, {})]
+    fleets.load(key, PLATFORM, {"release": {"user_version": "3.2.0"}}, "digest", apps)
+    fleets.change(key, {0: {"outcome": "released"}})
+    made = page.browser.send(
+        "POST",
+        f"/api/v2/dags/{FLEET}/dagRuns",
+        json={"dag_run_id": "sale", "logical_date": None, "conf": {"manifest": "sale.yaml", "shard_size": 50}},
+        headers=login("admin"),
+    )
+    assert made.status_code == 200, made.text
+    about = {"dag_id": FLEET, "run_id": "sale"}
+    assert page.open("rerun", **about).status_code == 409  # it goes on by itself
+    fields = page.fields("stop", **about)
+    answers = page.browser.send_at_once([page.request("stop", fields)] * 3)
+    assert sorted(each.status_code for each in answers) == [200, 409, 409]
+    (run,) = fleets.runs_named("sale")
+    assert run.stopped_by == "lin"
+    assert page.press("rerun", page.fields("rerun", **about)).status_code == 200
+    ((_, conf),) = ((run_id, conf) for run_id, conf in runs_of(FLEET).items() if run_id != "sale")
+    assert OTHER in conf["manifest"]
+    assert APPID not in conf["manifest"]
+    assert conf["shard_size"] == 50
+
+
+FORGED = {
+    "another site's": {"Origin": "https://evil.example"},
+    "no page's": {"Origin": ""},
+    "a sandboxed frame's": {"Origin": "null"},
+    "a sister site's": {"Sec-Fetch-Site": "same-site"},
+}
+
+
+@pytest.mark.parametrize("headers", FORGED.values(), ids=FORGED)
+def test_no_other_site_acts(page: Page, headers: dict[str, str]) -> None:
+    run_id = "forged" + re.sub(r"[^a-z]", "", "".join(headers.values()))
+    start(page, run_id)
+    set_states(run_id, run="failed", configure_domains="failed")
+    fields = page.fields("clear", dag_id=DAG, run_id=run_id, appid=APPID)
+    assert page.press("clear", fields, **headers).status_code == 403
+    assert states_of(run_id)["configure_domains"] == "failed"
+    assert page.press("clear", fields).status_code == 200
+
+
+def test_a_token_is_its_readers_for_one_act_and_one_target(page: Page) -> None:
+    for run_id in ("mine", "yours"):
+        start(page, run_id)
+        set_states(run_id, run="failed", configure_domains="failed")
+    fields = page.fields("clear", dag_id=DAG, run_id="mine", appid=APPID)
+    assert Page(page.browser, user="wang").press("clear", fields).status_code == 403
+    assert page.press("clear", fields | {"run_id": "yours"}).status_code == 403
+    assert page.press("again", fields).status_code == 403
+    for token in ("", "...", "a.b.c.d", fields["token"][:-1], "9" + fields["token"]):
+        assert page.press("clear", fields | {"token": token}).status_code == 403, token
+    assert {states_of(run_id)["configure_domains"] for run_id in ("mine", "yours")} == {"failed"}
+
+
+def test_an_old_page_does_nothing(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    start(page, "old")
+    set_states("old", run="failed", configure_domains="failed")
+    fields = page.fields("clear", dag_id=DAG, run_id="old", appid=APPID)
+    ended = int(fields["token"].partition(".")[0])
+    monkeypatch.setattr("airflow_wxa.plugins.board.acting.time.time", lambda: ended + 1.0)
+    assert page.press("clear", fields).status_code == 403
+
+
+@pytest.mark.parametrize(("role", "acts"), [("viewer", False), ("user", True), ("op", True), (None, False)])
+def test_rights_are_airflows(page: Page, role: str | None, acts: bool) -> None:
+    run_id = f"by_{role}"
+    start(page, run_id)
+    ask(run_id)
+    set_states(run_id, run="failed", configure_domains="failed", approve_release="awaiting_input")
+    settle(run_id, outcome="stopped", errcode=89021)
+    about = {"dag_id": DAG, "run_id": run_id, "appid": APPID}
+    before = {dag_id: len(runs_of(dag_id)) for dag_id in (DAG, "wxa_rollback", "wxa_platform_domains")}
+    reader = Page(page.browser, role=role or "", user="zhao")
+    shown = page.browser.get(f"/mini-program/{APPID}", role).text
+    for act in ("answer", "clear", "roll_back"):
+        assert (f"/act/{act}?" in shown) is acts, act
+        # A page that was shown before the right was taken away: its token is good, Airflow refuses.
+        fields = page_of(page, reader, act, about)
+        done = Page(page.browser, role=role, user="zhao").press(act, fields | {"choice": "Reject"})
+        assert (done.status_code == 200) is acts, (act, done.text)
+    if not acts:
+        assert states_of(run_id)["configure_domains"] == "failed"
+        assert states_of(run_id)["approve_release"] == "awaiting_input"
+        assert {dag_id: len(runs_of(dag_id)) for dag_id in before} == before
+
+
+def page_of(page: Page, reader: Page, act: str, about: dict[str, str]) -> dict[str, str]:
+    """Return the fields of a page that was opened with more rights than its reader has now."""
+    return Page(page.browser, role="op", user=reader.user).fields(act, **about)
+
+
+def test_airflow_decides_even_when_the_board_would_not(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    start(page, "lost")
+    set_states("lost", run="failed", configure_domains="failed")
+    about = {"dag_id": DAG, "run_id": "lost", "appid": APPID}
+    monkeypatch.setattr("airflow_wxa.plugins.board.plans.may", lambda *_: True)
+    viewer = Page(page.browser, role="viewer")
+    fields = viewer.fields("clear", **about)
+    assert viewer.press("clear", fields).status_code == 403
+    assert states_of("lost")["configure_domains"] == "failed"
+    # What was refused counts as not done.
+    assert page.press("clear", fields).status_code == 200
+
+
+def test_one_team_does_not_act_on_anothers_runs(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415
+
+    start(page, "team_b")
+    set_states("team_b", run="failed", configure_domains="failed")
+    about = {"dag_id": DAG, "run_id": "team_b", "appid": APPID}
+    fields = page.fields("clear", **about)
+    manager = type(get_auth_manager())
+    asked = manager.is_authorized_dag
+
+    def is_authorized_dag(self: Any, *, details: Any = None, **parts: Any) -> bool:
+        return (details is None or details.id != DAG) and asked(self, details=details, **parts)
+
+    monkeypatch.setattr(manager, "is_authorized_dag", is_authorized_dag)
+    assert page.open("clear", **about).status_code == 403
+    assert page.press("clear", fields).status_code == 403
+    assert states_of("team_b")["configure_domains"] == "failed"
+
+
+def test_nobody_acts_without_a_login(page: Page) -> None:
+    assert page.browser.get("/act/clear?dag_id=wxa_release", role="").status_code == 401
+    method, path, parts = page.request("clear", {"dag_id": DAG})
+    parts["headers"].pop("Authorization")
+    assert page.browser.send(method, path, **parts).status_code == 401
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_refusal_is_a_sentence_in_the_readers_language(page: Page, lang: str) -> None:
+    shown = page.browser.get(f"/act/clear?dag_id={DAG}&run_id=none&lang={lang}", "user")
+    assert shown.status_code == 409
+    assert {"en": "There is nothing to be done", "zh": "目前无需此操作"}[lang] in shown.text
+    assert page.browser.get(f"/act/launch?dag_id={DAG}", "user").status_code == 404
+    assert page.browser.get("/act/clear?dag_id=", "user").status_code == 404
+    assert page.browser.get(f"/act/clear?dag_id={DAG}&appid=<x>", "user").status_code == 404
+
+
+def test_a_body_beyond_measure_is_not_read_to_its_end(page: Page) -> None:
+    assert page.press("clear", {"token": "x" * (3 << 20)}).status_code == 403
