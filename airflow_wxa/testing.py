@@ -1,9 +1,10 @@
 """Test a DAG in a quarter of a second: :func:`walk` carries it out in this process, without database or scheduler.
 
-``pytest_plugins = ["airflow_wxa.testing"]`` in a ``conftest.py`` brings the fixtures in: ``wxa_sandbox`` (an emulated
-WeChat that holds ``wxa_world``) and ``wxa_default`` (the same behind the Connection ``wxa_default``).
+Pytest finds the fixtures ``wxa_sandbox`` (an emulated WeChat that holds ``wxa_world``) and ``wxa_connection`` (its
+Connection) by itself; ``pytest_plugins = ["airflow_wxa.testing"]`` in a ``conftest.py`` adds ``wxa_default``, both in
+one.
 """
-# ruff: noqa: SLF001  (a mapped task tells its length to nobody else; pauses are shortened where they are)
+# ruff: noqa: SLF001  (a mapped task tells its length to nobody else)
 
 from __future__ import annotations
 
@@ -30,10 +31,9 @@ from airflow.sdk.execution_time.supervisor import set_supervisor_comms
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance, finalize, log, run
 from airflow.sdk.serde import deserialize, serialize
 
-from airflow_wxa.client import delivery
 from airflow_wxa.errors import WxaSpecError
-from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN, wxa_sandbox, wxa_world
-from airflow_wxa.steps import lag
+from airflow_wxa.pytest_plugin import wxa_connection, wxa_sandbox, wxa_world
+from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.sandbox.server import RunningSandbox
 
-__all__ = ["Walk", "connection", "walk", "wxa_default", "wxa_sandbox", "wxa_world"]
+__all__ = ["Walk", "connection", "walk", "wxa_connection", "wxa_default", "wxa_sandbox", "wxa_world"]
 
 _numbers = count(1)
 _FAILED: Final = {"failed", "upstream_failed"}
@@ -361,12 +361,6 @@ def connection(host: str, **changes: Any) -> str:
 
 
 @pytest.fixture
-def wxa_default(wxa_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
-    """Serve ``wxa_world`` behind the Connection ``wxa_default``; pauses and polls are as many, but take no time."""
-    monkeypatch.setattr(lag, "_PAUSES", (0.0,) * len(lag._PAUSES))
-    monkeypatch.setattr(delivery, "PAUSES", (0.0,) * len(delivery.PAUSES))
-    for name in ("PRIVACY", "AUDIT"):
-        monkeypatch.setenv(f"AIRFLOW__WXA__{name}_POLL_SECONDS", "0.01")
-    tokens = {each.appid: each.authorizer_access_token for each in wxa_sandbox.world.mini_programs}
-    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_sandbox.url, authorizer_access_tokens=tokens))
+def wxa_default(wxa_sandbox: RunningSandbox, wxa_connection: str) -> RunningSandbox:  # noqa: ARG001
+    """Serve ``wxa_world`` behind the Connection ``wxa_default``."""
     return wxa_sandbox

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from airflow_wxa.pytest_plugin import wxa_connection  # noqa: F401  a fixture, also where the package is not installed
 from tests.store.templates import from_migrations, stores_from_a_template  # noqa: F401  fixtures
 
 if TYPE_CHECKING:

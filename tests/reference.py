@@ -6,6 +6,7 @@ tests.reference acts`` prints a table of the acts and their doors.
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import re
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.airflow_session import ROOT  # first: it gives Airflow a home of its own
 
-from airflow_wxa import operators, sensors, steps  # isort: skip
+from airflow_wxa import operators, sandbox, sensors, steps  # isort: skip
 from airflow_wxa.acts import Act  # isort: skip
 from airflow_wxa.api.call import body_schema  # isort: skip
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind  # isort: skip
@@ -27,6 +28,7 @@ from airflow_wxa.hooks.wxa import WxaHook  # isort: skip
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator  # isort: skip
 from airflow_wxa.operators.fleet import WxaFleetShardOperator  # isort: skip
 from airflow_wxa.release import FIELDS, Field  # isort: skip
+from airflow_wxa.testing import Walk, walk  # isort: skip
 
 from tests.stubs import stubs, typed  # isort: skip
 
@@ -70,6 +72,9 @@ A templated field means what it renders to: `"False"` is false, a list as text i
 anything is sent. What a person must fix fails without retry (`AirflowFailException`, with the error's whole text); a
 `WxaTransportError` or `WxaBusyError` is left to the retries of the task: each step may run again at any time.
 """
+
+
+_KIT_MARK: Final = "Below: made of the code by `python -m tests.reference`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +282,67 @@ def endpoints() -> str:
     return "\n".join([_ENDPOINTS_HEAD, *rows, _WITHOUT_A_ROW, *others, ""])
 
 
+_KIT: Final = (
+    sandbox.World,
+    sandbox.Platform,
+    sandbox.MiniProgram,
+    sandbox.AuditPlan,
+    sandbox.Template,
+    sandbox.Draft,
+    sandbox.Fault,
+    sandbox.Looseness,
+    sandbox.Fleet,
+)
+
+
+def kit() -> str:
+    """Return the page of the test kit: its head, and behind a mark what the code says of each class."""
+    head = (_REFERENCE / "test-kit.md").read_text("utf-8").partition(_KIT_MARK)[0] + _KIT_MARK
+    parts = ["\n\n## `RunningSandbox`\n"]
+    parts += _methods_of(sandbox.RunningSandbox)
+    for cls in _KIT:
+        said = read(cls.__doc__)
+        parts += [
+            f"\n## `{cls.__name__}`\n",
+            _markdown(said.text),
+            "",
+            "| field | default | meaning |",
+            "| --- | --- | --- |",
+        ]
+        parts += [
+            f"| `{each.name}` | {_field_default(each)} | {_cell(said.params.get(each.name, ''))} |"
+            for each in dataclasses.fields(cls)
+        ]
+        parts += ["", *_methods_of(cls)]
+    parts += ["\n## `walk`\n", _method("walk", walk, walk).partition("\n\n")[2].replace("`(", "`(dag: DAG, ", 1)]
+    parts += ["## `Walk`\n"]
+    parts += [f"- `{name}`: {_cell(text)}" for name, text in read(Walk.__doc__).params.items()]
+    return head + re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).rstrip() + "\n"
+
+
+def _methods_of(cls: type[Any]) -> list[str]:
+    """Return a line for each method and property that a class offers besides its fields."""
+    lines, fields = [], {each.name for each in dataclasses.fields(cls)}
+    for name in (each for each in vars(cls) if each[0] != "_" and each not in fields):
+        member = getattr(cls, name)
+        said = _cell(read(member.__doc__).text.split("\n\n")[0])
+        if said and isinstance(member, property):
+            lines.append(f"- `{name}`: {said}")
+        elif said and inspect.isroutine(member):
+            names = [each for each in inspect.signature(member).parameters if each != "self"]
+            lines.append(f"- `{name}({', '.join(names)})`: {said}")
+    return lines
+
+
+def _field_default(field: dataclasses.Field[Any]) -> str:
+    if field.default is not dataclasses.MISSING:
+        return "" if callable(field.default) else f"`{field.default!r}`"
+    if field.default_factory is dataclasses.MISSING:
+        return "needed"
+    value = field.default_factory()
+    return "" if dataclasses.is_dataclass(value) or "(" in repr(value) else f"`{value!r}`"
+
+
 def provider_info() -> str:
     """Return what Airflow discovers of this package, with the modules that hold operators."""
     info = get_provider_info()
@@ -308,6 +374,7 @@ def files() -> dict[Path, str]:
     return {
         _REFERENCE / "operators.md": page(),
         _REFERENCE / "endpoints.md": endpoints(),
+        _REFERENCE / "test-kit.md": kit(),
         release: _with_table(release, "| param | must be | default | meaning |", params()),
         cli: _with_table(cli, "| rule | level | what it looks at |", rules()),
         **stubs((operators, sensors), described),

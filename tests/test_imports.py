@@ -50,7 +50,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plugins": _AIRFLOW | {"release", "fleet", "links", "trial_link"},
     "cli": _AIRFLOW | {"release", "fleet", "plugins", "sandbox"},
     "trial_link": set(),
-    "testing": _HTTP | {"sandbox"},
+    "pytest_plugin": _HTTP | {"sandbox"},
+    "testing": _HTTP | {"sandbox", "pytest_plugin"},
 }
 
 
@@ -93,7 +94,7 @@ def test_every_exported_name_is_there_once(package: str) -> None:
 
 
 #: Modules that only tests and their fixtures load: an extra may declare what they import.
-FOR_TESTS = {"airflow_wxa.sandbox.testing", "airflow_wxa.testing"}
+FOR_TESTS = {"airflow_wxa.pytest_plugin", "airflow_wxa.sandbox.testing", "airflow_wxa.testing"}
 #: What only OpenLineage's own provider, or with it installed, ever imports here.
 OF_OPENLINEAGE = {"apache-airflow-providers-openlineage", "openlineage", "openlineage-python"}
 

@@ -66,6 +66,10 @@ def introduce(running: RunningSandbox, *, console: Terminal, source: Path | None
     console.print("A Connection for Airflow, ready to paste:\n", highlight=False)
     line = f"export AIRFLOW_CONN_WXA_DEFAULT={shlex.quote(facts.connection)}"
     console.print(line, soft_wrap=True, markup=False, highlight=False)
+    for each in running.world.platforms[1:]:
+        line = f"export AIRFLOW_CONN_WXA_SECOND={shlex.quote(running.connection(each.component_appid))}"
+        console.print(f"\nOf the platform {each.component_appid}, whose list is empty:\n", highlight=False)
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
     console.print("\nA release to try:\n", highlight=False)
     console.print(facts.command, soft_wrap=True, markup=False, highlight=False)
 

@@ -10,7 +10,7 @@ from airflow_wxa.sandbox.audit import AuditPlan
 from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.journal import Entry, Journal
 from airflow_wxa.sandbox.loose import Looseness
-from airflow_wxa.sandbox.platforms import Platform, Template
+from airflow_wxa.sandbox.platforms import Draft, Platform, Template
 from airflow_wxa.sandbox.pushes import Envelope, Push, encrypt
 from airflow_wxa.sandbox.server import RunningSandbox, run, serve
 from airflow_wxa.sandbox.state import MiniProgram
@@ -19,6 +19,7 @@ from airflow_wxa.sandbox.worlds import Fleet, Introduction, default_world, seede
 
 __all__ = [
     "AuditPlan",
+    "Draft",
     "Entry",
     "Envelope",
     "Fault",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from html import escape
 from importlib import resources
 from string import Template
@@ -134,6 +134,13 @@ async def _reset(sandbox: Sandbox, http: HttpRequest) -> Any:
 async def _advance(sandbox: Sandbox, http: HttpRequest) -> Any:
     sandbox.world.advance(float(http.query_params.get("seconds", "")))
     return {"now": sandbox.world.now()}
+
+
+@_control("POST", "draft", "upload a draft, as a developer does", "?user_version=…&user_desc=…")
+async def _draft(sandbox: Sandbox, http: HttpRequest) -> Any:
+    known = ("component_appid", "user_version", "user_desc")
+    given = {name: value for name, value in http.query_params.items() if name in known}
+    return asdict(sandbox.world.new_draft(**given))
 
 
 @_control("POST", "decide", "end an audit: approved or rejected", "?appid=…&result=…&reason=…")

@@ -14,6 +14,7 @@ import uvicorn
 from airflow_wxa.sandbox.app import SandboxApp
 from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.pushes import TICKET, compose
+from airflow_wxa.sandbox.worlds import connection_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,6 +51,13 @@ class RunningSandbox:
     def journal(self) -> Entries:
         """Every call so far, oldest first; ``journal.count(path)`` tells how often one was made."""
         return self.sandbox.journal.entries
+
+    def connection(self, component_appid: str = "") -> str:
+        """Return a platform's Connection, as JSON for ``AIRFLOW_CONN_…``.
+
+        :param component_appid: the first platform's when empty.
+        """
+        return connection_of(self.world, self.url, component_appid)
 
     def add_fault(self, fault: Fault) -> None:
         """Let a coming call go wrong."""

@@ -1,4 +1,8 @@
-"""Pytest fixtures: ``pytest_plugins = ["airflow_wxa.sandbox.testing"]`` in a ``conftest.py`` brings them in."""
+"""A small world for tests, its appids and tokens.
+
+Pytest finds ``wxa_world`` and ``wxa_sandbox`` by itself; ``pytest_plugins = ["airflow_wxa.sandbox.testing"]`` brings
+them in where it does not look for plugins.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +31,8 @@ PUSH_TOKEN = "push-token-of-the-sandbox"  # noqa: S105
 ENCODING_AES_KEY = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ"
 
 
-@pytest.fixture
-def wxa_world() -> World:
-    """Return one published platform with ``example.com``, one Mini Program and template 47; override it freely."""
+def one_merchant() -> World:
+    """Return one published platform with ``example.com``, one Mini Program and template 47."""
     return World(
         platforms=[
             Platform(
@@ -53,6 +56,9 @@ def wxa_world() -> World:
         ],
         templates=[Template(template_id=47)],
     )
+
+
+wxa_world = pytest.fixture(one_merchant, name="wxa_world")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from airflow_wxa.sandbox import tokens, values
 from airflow_wxa.sandbox.journal import Redactor
 from airflow_wxa.sandbox.loose import Lag, Looseness, Replicas
-from airflow_wxa.sandbox.platforms import Platform, Template
+from airflow_wxa.sandbox.platforms import Draft, Platform, Template
 from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.sandbox.values import STRICT, Json, SortedSet
 
@@ -195,6 +195,18 @@ class World:
         :raises KeyError: there is no platform of this appid.
         """
         return tokens.new_ticket(self, self.platform(component_appid))
+
+    def new_draft(self, component_appid: str = "", user_version: str = "1.0.0", user_desc: str = "") -> Draft:
+        """Upload a draft, as a developer does, and return it.
+
+        :param component_appid: the first platform's when empty.
+        :raises KeyError: there is no platform of this appid.
+        """
+        platform = self.platform(component_appid) if component_appid else self.platforms[0]
+        number = max((each.draft_id for each in platform.drafts), default=0) + 1
+        draft = Draft(draft_id=number, create_time=self.now(), user_version=user_version, user_desc=user_desc)
+        platform.drafts.append(draft)
+        return draft
 
     def new_secret(self, prefix: str) -> str:
         """Return a fresh token, ticket or code, which nothing will show."""

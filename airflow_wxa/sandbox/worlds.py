@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from airflow_wxa.sandbox.audit import AuditPlan
 from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.loose import Looseness
-from airflow_wxa.sandbox.platforms import Platform, Template
+from airflow_wxa.sandbox.platforms import Draft, Platform, Template
 from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.sandbox.world import World
 
@@ -24,7 +24,18 @@ if TYPE_CHECKING:
 
 # Tokens of these worlds are made up and open nothing but a sandbox, so they may be printed.
 PLATFORM_APPID = "wx10000000000000aa"
+EMPTY_PLATFORM_APPID = "wx10000000000000bb"
 TEMPLATE_ID = 47
+
+#: Name → peculiarity of the Mini Programs of the default world: one for each road of a release.
+_ROADS: dict[str, dict[str, Any]] = {
+    "Tea House 茶馆": {},
+    "Book Shop 书店": {"third_webviewdomain": ["https://m.example.com"]},  # 89019
+    "Street Stall 小摊": {"individual": True},  # 89231
+    "Bakery 面包店": {"component_appid": EMPTY_PLATFORM_APPID},  # 89020
+    "Toy Shop 玩具店": {"audit": AuditPlan(result="rejected")},
+    "Florist 花店": {"authorised": False},  # 61003
+}
 
 Kind = Literal["ordinary", "individual", "unauthorised", "rejected", "lost_answer"]
 LOST: tuple[FaultKind, ...] = ("drop_before", "drop_after", "html_502", "truncated", "empty")
@@ -32,28 +43,27 @@ WRITES = ("/wxa/setwebviewdomain", "/wxa/commit", "/wxa/submit_audit", "/wxa/rel
 
 
 def default_world() -> World:
-    """Return a platform that has registered ``example.com``, and three Mini Programs on different roads."""
-    own: dict[str, Any] = {"component_appid": PLATFORM_APPID}
-    platform = Platform(
-        component_appid=PLATFORM_APPID,
-        component_access_token="sandbox-platform-token",  # noqa: S106  made up, opens this sandbox only
-        testing=["example.com"],
-        published=["example.com"],
-    )
-    first, second, third = (
+    """Return two platforms, one with ``example.com`` on its list and one with none, and a Mini Program on each road."""
+    platforms = [
+        Platform(
+            component_appid=component_appid,
+            component_access_token=f"sandbox-platform-token{number}",
+            testing=list(hosts),
+            published=list(hosts),
+            drafts=[Draft(draft_id=12, user_version="1.1.0", user_desc="draft of the developers")],
+        )
+        for component_appid, number, hosts in ((PLATFORM_APPID, "", ["example.com"]), (EMPTY_PLATFORM_APPID, "-2", []))
+    ]
+    mini_programs = [
         MiniProgram(
             appid=f"wx100000000000000{number}",
             nick_name=name,
             authorizer_access_token=f"sandbox-token-{number}",
-            **own,
+            **{"component_appid": PLATFORM_APPID, **peculiar},
         )
-        for number, name in enumerate(("Tea House 茶馆", "Book Shop 书店", "Street Stall 小摊"), 1)
-    )
-    second.third_webviewdomain = ["https://m.example.com"]
-    third.individual = True
-    return World(
-        platforms=[platform], mini_programs=[first, second, third], templates=[Template(template_id=TEMPLATE_ID)]
-    )
+        for number, (name, peculiar) in enumerate(_ROADS.items(), 1)
+    ]
+    return World(platforms=platforms, mini_programs=mini_programs, templates=[Template(template_id=TEMPLATE_ID)])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,13 +149,31 @@ def _member(appid: str, kind: Kind, *, cold: bool, audit_polls: int) -> MiniProg
     return account
 
 
+def connection_of(world: World, url: str, component_appid: str = "") -> str:
+    """Return the Connection of a platform of a world that is served at a URL, as JSON.
+
+    :param component_appid: the first platform's when empty.
+    :raises KeyError: there is none of this appid.
+    """
+    platform = world.platform(component_appid) if component_appid else world.platforms[0]
+    tokens = {
+        each.appid: each.fixed_token
+        for each in world.mini_programs
+        if each.fixed_token and each.component_appid == platform.component_appid
+    }
+    extra: dict[str, Any] = {"authorizer_access_tokens": tokens, "component_access_token": platform.fixed_token}
+    if not ip_address(urlsplit(url).hostname or "").is_loopback:
+        extra["allow_http"] = True
+    return json.dumps({"conn_type": "wxa", "host": url, "extra": extra})
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Introduction:
     """Facts that a person needs of a running sandbox, tokens included.
 
     :param template_ids: that ``commit`` accepts.
     :param tokens: appid to fixed token, of every Mini Program that has one.
-    :param connection: JSON for ``AIRFLOW_CONN_WXA_DEFAULT``.
+    :param connection: of the first platform, see :func:`connection_of`.
     :param conf: params with which ``wxa_release`` releases the first Mini Program.
     """
 
@@ -167,9 +195,6 @@ class Introduction:
         """Introduce a world that is served at a URL, by its first platform."""
         platform = world.platforms[0]
         tokens = {each.appid: each.fixed_token for each in world.mini_programs if each.fixed_token}
-        extra: dict[str, Any] = {"authorizer_access_tokens": tokens, "component_access_token": platform.fixed_token}
-        if not ip_address(urlsplit(url).hostname or "").is_loopback:
-            extra["allow_http"] = True
         templates = [each.template_id for each in (*platform.templates, *world.templates)]
         conf: dict[str, Any] = {
             "appid": next((each.appid for each in world.mini_programs), ""),
@@ -183,6 +208,6 @@ class Introduction:
             platform_token=platform.fixed_token,
             tokens=tokens,
             template_ids=templates,
-            connection=json.dumps({"conn_type": "wxa", "host": url, "extra": extra}),
+            connection=connection_of(world, url),
             conf=conf,
         )

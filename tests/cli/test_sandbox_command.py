@@ -34,7 +34,7 @@ def pasted(shown: str) -> Any:
     return json.loads(value)
 
 
-def test_the_connection_that_is_printed_reaches_every_mini_program() -> None:
+def test_the_connection_that_is_printed_reaches_every_mini_program_of_its_platform() -> None:
     with serve(default_world()) as running:
         values = pasted(introduced(running))
         assert values["conn_type"] == "wxa"
@@ -42,8 +42,17 @@ def test_the_connection_that_is_printed_reaches_every_mini_program() -> None:
             answer = requests.post(
                 f"{values['host']}/wxa/getversioninfo", params={"access_token": token}, json={}, timeout=5
             )
-            assert answer.json()["errcode"] == 0
+            assert answer.json()["errcode"] in (0, 61003)
         assert [entry.appid for entry in running.journal] == list(values["extra"]["authorizer_access_tokens"])
+        assert len(running.journal) == 5
+
+
+def test_each_further_platform_has_a_connection_to_paste() -> None:
+    with serve(default_world()) as running:
+        lines = [each.partition("=") for each in introduced(running).splitlines() if "_SECOND=" in each]
+    ((_, _, quoted),) = lines
+    (value,) = shlex.split(quoted)
+    assert list(json.loads(value)["extra"]["authorizer_access_tokens"]) == ["wx1000000000000004"]
 
 
 def test_where_the_journal_is_is_said() -> None:

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
+
+import pytest
 
 import airflow_wxa.sandbox
 
 ROOM = Path(airflow_wxa.sandbox.__file__).parent
 USERS_TEST = """
-import pytest, requests
+import json, os, pytest, requests
 
 @pytest.fixture
 def wxa_world(wxa_world):
@@ -20,6 +24,12 @@ def test_it(wxa_sandbox):
     token = wxa_sandbox.world.mini_programs[0].authorizer_access_token
     url = wxa_sandbox.url + "/wxa/setwebviewdomain"
     assert requests.post(url, params={"access_token": token}, json={}).json()["errcode"] == 89020
+
+def test_it_has_a_connection(wxa_connection, wxa_sandbox):
+    assert wxa_connection == "wxa_default"
+    connection = json.loads(os.environ["AIRFLOW_CONN_WXA_DEFAULT"])
+    assert connection["host"] == wxa_sandbox.url
+    assert list(connection["extra"]["authorizer_access_tokens"]) == ["wx0000000000000001"]
 """
 
 
@@ -45,20 +55,34 @@ def test_every_exported_name_is_there_once() -> None:
     assert [name for name in names if not hasattr(airflow_wxa.sandbox, name)] == []
 
 
-def test_a_users_test_suite_takes_the_fixtures_by_name_and_overrides_the_world(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["airflow_wxa.sandbox.testing"]\n', encoding="utf-8")
+@pytest.mark.parametrize("conftest", ["", "airflow_wxa.sandbox.testing", "airflow_wxa.testing"])
+def test_a_users_test_suite_takes_the_fixtures_by_name_and_overrides_the_world(tmp_path: Path, conftest: str) -> None:
+    plugins = f"pytest_plugins = [{conftest!r}]\n" if conftest else ""
+    (tmp_path / "conftest.py").write_text(plugins, encoding="utf-8")
     (tmp_path / "test_users.py").write_text(USERS_TEST, encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir",
-        str(tmp_path),
-        str(tmp_path),
-    ]
-    root = Path(airflow_wxa.sandbox.__file__).parents[2]
-    run = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
-    assert "1 passed" in run.stdout, run.stdout + run.stderr
+    assert "2 passed" in users_pytest(tmp_path)
+
+
+def users_pytest(folder: Path) -> str:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", folder, folder]
+    # Where the checkout was installed before it had an entry point, the plugin is named.
+    is_found = any(each.name == "wxa" for each in entry_points(group="pytest11"))
+    command += [] if is_found else ["-p", "airflow_wxa.pytest_plugin"]
+    root, home = Path(airflow_wxa.sandbox.__file__).parents[2], {"AIRFLOW_HOME": str(folder)}
+    run = subprocess.run(
+        command, cwd=root, env={**os.environ, **home}, capture_output=True, text=True, timeout=120, check=False
+    )
+    return run.stdout + run.stderr
+
+
+def test_the_example_of_the_reference_page_runs(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/test-kit.md").read_text("utf-8")
+    (tmp_path / "test_page.py").write_text(page.partition("```python\n")[2].partition("```")[0], "utf-8")
+    assert "3 passed" in users_pytest(tmp_path)
+
+
+def test_a_test_suite_that_asks_for_nothing_imports_nothing() -> None:
+    script = "import sys, pytest, airflow_wxa.pytest_plugin; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert {each for each in loaded if each.startswith("airflow_wxa")} == {"airflow_wxa", "airflow_wxa.pytest_plugin"}
+    assert {"airflow", "fastapi", "starlette", "pydantic", "httpx", "requests", "uvicorn"} & set(loaded) == set()

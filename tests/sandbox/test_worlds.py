@@ -5,8 +5,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
-from airflow_wxa.sandbox import Introduction, World, default_world, seeded_fleet
+from airflow_wxa.sandbox import Introduction, World, default_world, seeded_fleet, serve
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox.worlds import Kind
@@ -55,3 +56,39 @@ def test_an_introduction_shows_no_token_in_its_repr() -> None:
     world: World = default_world()
     shown = repr(Introduction.of(world, "http://127.0.0.1:1"))
     assert [token for token in world.tokens() if token in shown] == []
+
+
+def test_the_default_world_has_a_mini_program_on_each_road() -> None:
+    with serve(default_world()) as wechat:
+        answers = []
+        for each in wechat.world.mini_programs:
+            body = {"action": "add", "webviewdomain": ["https://m.example.com"]}
+            query = {"access_token": each.authorizer_access_token}
+            answer = requests.post(f"{wechat.url}/wxa/setwebviewdomain", params=query, json=body, timeout=5)
+            answers.append(answer.json()["errcode"])
+    assert answers == [0, 89019, 89231, 89020, 0, 61003]
+    assert [each.audit.result for each in wechat.world.mini_programs].count("rejected") == 1
+
+
+def test_each_platform_has_a_connection_with_its_own_tokens() -> None:
+    with serve(default_world()) as wechat:
+        first, second = wechat.world.platforms
+        own, other = (json.loads(wechat.connection(appid))["extra"] for appid in ("", second.component_appid))
+        with pytest.raises(KeyError, match="wx9"):
+            wechat.connection("wx9")
+    assert own["component_access_token"] == first.component_access_token
+    assert list(other["authorizer_access_tokens"]) == ["wx1000000000000004"]
+    assert other["component_access_token"] == second.component_access_token
+
+
+def test_a_draft_is_uploaded_through_control_and_becomes_a_template() -> None:
+    with serve(default_world()) as wechat:
+        token = {"access_token": wechat.world.platforms[0].component_access_token}
+        draft = requests.post(f"{wechat.url}/_sandbox/draft", params={"user_version": "2.0.0"}, timeout=5).json()
+        added = requests.post(
+            f"{wechat.url}/wxa/addtotemplate", params=token, json={"draft_id": draft["draft_id"]}, timeout=5
+        )
+        listed = requests.get(f"{wechat.url}/wxa/gettemplatelist", params=token, timeout=5).json()["template_list"]
+        nobody = requests.post(f"{wechat.url}/_sandbox/draft", params={"component_appid": "wx9"}, timeout=5)
+    assert (added.json()["errcode"], nobody.status_code) == (0, 400)
+    assert "2.0.0" in [each["user_version"] for each in listed]
