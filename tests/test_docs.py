@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from airflow_wxa import errors
+from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.cli.lookup import pages
 from airflow_wxa.get_provider_info import get_provider_info
 from airflow_wxa.sandbox.control import CONTROLS
@@ -46,6 +48,16 @@ def test_every_field_of_the_connection_is_documented(name: str) -> None:
 @each_row("name", get_provider_info()["config"]["wxa"]["options"])
 def test_every_option_of_the_configuration_is_documented(name: str) -> None:
     assert f"`{name}`" in page("docs/reference/connection.md")
+
+
+@each_row("name", [*errors.__all__, "PushRefusedError"])
+def test_every_error_class_is_documented(name: str) -> None:
+    assert f"\n| `{name}` | " in page("docs/reference/errors.md")
+
+
+@each_row("code", sorted(errcodes()))
+def test_every_errcode_is_documented_in_both_languages(code: int) -> None:
+    assert [name for name in ("reference", "zh") if f"\n| {code} | " not in page(f"docs/{name}/errcodes.md")] == []
 
 
 @each_row("path", [each.path for each in CONTROLS])
