@@ -31,6 +31,9 @@ def exported(package: str) -> list[str]:
     return list(names)
 
 
+CONN_FIELDS = get_provider_info()["connection-types"][0]["conn-fields"]
+
+
 def page(path: str) -> str:
     return (ROOT / path).read_text("utf-8")
 
@@ -40,9 +43,20 @@ def test_every_operator_and_sensor_stands_in_the_reference(name: str) -> None:
     assert f"\n### `{name}`\n" in page("docs/reference/operators.md")
 
 
-@each_row("name", get_provider_info()["connection-types"][0]["conn-fields"])
-def test_every_field_of_the_connection_is_documented(name: str) -> None:
-    assert f"`{name}`" in page("docs/reference/connection.md")
+@each_row("name", CONN_FIELDS)
+def test_the_form_of_the_connection_has_the_words_of_its_page_and_is_typed(name: str) -> None:
+    field = CONN_FIELDS[name]
+    assert f"| extra `{name}` | {field['description']} |" in page("docs/reference/connection.md")
+    kind, other = field["schema"]["type"]
+    assert (kind in {"string", "number", "boolean"}, other) == (True, "null")
+    is_secret = any(word in name for word in ("token", "key", "proxy")) and name != "token_url"
+    assert (field["schema"].get("format") == "password") == is_secret
+
+
+def test_the_form_of_the_connection_has_each_field_that_is_read_and_no_other() -> None:
+    source = page("airflow_wxa/hooks/connection.py")
+    read = re.findall(r'(?:extra\.get\(|^    )"(\w+)"[,)]', source, re.MULTILINE)
+    assert sorted(read) == sorted(CONN_FIELDS)
 
 
 @each_row("name", get_provider_info()["config"]["wxa"]["options"])
