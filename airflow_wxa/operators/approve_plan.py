@@ -68,7 +68,6 @@ class WxaApprovePlanOperator(WxaApprovalOperator):
 
     @staticmethod
     def words(question: Question) -> tuple[str, str]:
-        """Return what the plan comes to."""
         totals = Totals(**question["totals"])
         return (
             f"Release {question['release'].get('user_version', '')} on {totals.apps} Mini Programs?",

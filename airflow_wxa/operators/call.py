@@ -61,7 +61,6 @@ class WxaCallOperator(MiniProgramFields):
         self.body = body
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Send it; see the class for what is returned."""
         self.read_fields()
         with failing_at_once():
             call = unlisted_call(

@@ -70,7 +70,6 @@ class WxaReadPlatformDomainOperator(TemplatedFields, BaseOperator):
         self.platform_conn_id = platform_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Read both; see the class for what is returned."""
         self.read_fields()
         hook = WxaHook(self.platform_conn_id)
         with failing_at_once():
@@ -127,7 +126,6 @@ class WxaApprovePlatformDomainOperator(WxaApprovalOperator):
 
     @staticmethod
     def words(question: Question) -> tuple[str, str]:
-        """Return the change, with the lists before and after."""
         action, hosts = question["action"], question["hosts"]
         published, testing = question["published"] or [], question["testing"]
         after = sorted(hosts_after(action, hosts, published))

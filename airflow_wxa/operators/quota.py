@@ -47,13 +47,11 @@ class WxaApproveClearQuotaOperator(WxaApprovalOperator):
         self.whose, self.appid = self.appid, _noted(self.appid)
 
     def facts(self, context: Context) -> Mapping[str, Fact]:
-        """Return whose counters begin anew, and how many resets the ledger has left."""
         left = WxaHook(self.wxa_conn_id).changes_left(self.appid, _ROW.name)
         return told("run", named=True, reset=self.whose) | told("ledger", named=True, left=left)
 
     @staticmethod
     def words(question: Question) -> tuple[str, str]:
-        """Return whose counters begin anew, and what that costs."""
         whose, left = question["reset"], question["left"]
         assert _ROW.budget is not None  # noqa: S101  (it has one)
         lines = [
@@ -88,7 +86,6 @@ class WxaClearQuotaOperator(MiniProgramFields):
         self.approval_task_id = approval_task_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Send it once; see the class for what is returned."""
         self.read_fields()
         hook, appid = WxaHook(self.wxa_conn_id), _noted(self.appid)
         with failing_at_once():

@@ -54,7 +54,6 @@ class WxaApproveRollbackOperator(WxaApprovalOperator):
 
     @staticmethod
     def words(question: Question) -> tuple[str, str]:
-        """Return both versions, the business domains, and what cannot be undone."""
         online, target = question["online"], question["target"]
         name = target["user_version"] or target["app_version"]
         return (
