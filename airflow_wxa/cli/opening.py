@@ -15,8 +15,8 @@ from airflow.cli.simple_table import AirflowConsole as AirflowsOwn
 from airflow.sdk.exceptions import AirflowNotFoundException
 from rich.markup import escape
 
-from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.api.values import APPID
 from airflow_wxa.cli.terminal import Terminal
 from airflow_wxa.errors import WxaError, WxaSpecError, readable
 from airflow_wxa.hooks.connection import read_connection

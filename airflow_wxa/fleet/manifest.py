@@ -17,7 +17,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from airflow_wxa.api.appid import APPID
+from airflow_wxa.api.values import APPID
 from airflow_wxa.errors import WxaSpecError, shown
 from airflow_wxa.fleet.located import LocatedDict, LocatedList, Problem, read_document
 from airflow_wxa.fleet.schema import RELEASE_FIELDS, SCHEMA_FILE

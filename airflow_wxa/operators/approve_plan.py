@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.errors import WxaError, WxaTransportError, shown
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import AppPlan, Totals

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from airflow_wxa.acts import Release
 from airflow_wxa.api import values
 from airflow_wxa.api.authorisation import api_get_authorizer_info, getaccountbasicinfo
-from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.api.code import AdoptedVersion
+from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from airflow.sdk import BaseOperator
 
-from airflow_wxa.acts.platform_list import ChangePlatformDomain, checked_hosts, hosts_after
+from airflow_wxa.acts.platform import ChangePlatformDomain, checked_hosts, hosts_after
 from airflow_wxa.api import values
-from airflow_wxa.api.appid import THE_PLATFORM
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.api.webview_domain import get_domain_confirmfile, is_permitted
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.recorder import current_task

@@ -14,8 +14,8 @@ from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, updat
 
 from airflow_wxa.errors import WxaStateError
 from airflow_wxa.store.engine import Database
-from airflow_wxa.store.ledger import TaskRef
 from airflow_wxa.store.mini_programs import keep_mini_programs, row_of
+from airflow_wxa.store.runs import TaskRef
 from airflow_wxa.store.tables import database_now, fleet_app, fleet_pace, fleet_run
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from airflow_wxa.cli.demo.airflow import free_port
 from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.store import Ledger, Store
 from airflow_wxa.store.engine import open_engine
-from airflow_wxa.store.ledger import TaskRef
+from airflow_wxa.store.runs import TaskRef
 from tests.store.databases import programs_of_postgresql, running, server_home, server_user
 
 if TYPE_CHECKING:

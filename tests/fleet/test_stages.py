@@ -39,6 +39,14 @@ def test_each_stage_has_a_task_of_the_dag_with_its_help_and_the_order_of_the_tab
     assert [len(before[f"release_{wave}"]) - len(before["release_canary"]) for wave in WAVES] == [0, 1, 2]
 
 
+def test_a_stage_that_does_something_else_than_one_before_it_has_a_place_of_its_own() -> None:
+    tasks = shard_tasks(fleet_release_dag())
+    for name, task in tasks.items():
+        for before in task.get_flat_relative_ids(upstream=True) & set(tasks):
+            is_same = STAGES[before].steps == STAGES[name].steps
+            assert is_same or STAGES[before].place < STAGES[name].place, (before, name)
+
+
 @pytest.mark.parametrize(
     ("stage", "done", "steps"),
     [

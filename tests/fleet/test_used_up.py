@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.api.call import Call, Reply
+from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.errors import WxaApiError, WxaQuotaError
 from airflow_wxa.fleet import shard
