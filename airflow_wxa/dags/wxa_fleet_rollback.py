@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Param, get_current_context, task
 
-from airflow_wxa.api.appid import APPID_PATTERN
+from airflow_wxa.api.values import APPID_PATTERN
 from airflow_wxa.dags.fleet_tasks import fleet_result, keep_fleet, plan_fleet, shards_of, summarize, wave_gate
 from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, dag_factory, misspelt_params
 from airflow_wxa.dags.wxa_fleet_release import HELP, mapped
