@@ -4,7 +4,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from airflow_wxa import steps
-from airflow_wxa.acts.act import Flag, JsonObject, Name, OfMiniProgram, Texts, Whole
+from airflow_wxa.acts.act import OfMiniProgram
+from airflow_wxa.acts.fields import Flag, JsonObject, Name, Texts, Whole
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,16 @@ The ledger and the outcomes hold everything, run by run; a page of ten thousand 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sqlalchemy import and_, case, exists, false, func, or_, select, tuple_
 
+from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.store.engine import Database
-from airflow_wxa.store.tables import database_now, mini_program, outcome, standing
+from airflow_wxa.store.tables import database_now, ledger, mini_program, outcome, standing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select
 
     from airflow_wxa.api.redaction import Secret
-    from airflow_wxa.store.runs import TaskRef
+    from airflow_wxa.store.ledger import TaskRef
 
 #: Who may have to act, those first whom a release waits for longest.
 WHO: Final = ("release_manager", "merchant", "platform_team", "wechat", "nobody")
@@ -63,10 +65,14 @@ ENDED: Final = frozenset(
 )  # fmt: skip
 #: Outcomes that a reading came to; a run that writes stands above them.
 _READINGS: Final = ("as_wanted", "differs", "not_read")
-#: A run that Airflow ended before it had come to an outcome.
-INTERRUPTED: Final = "interrupted"
+#: Airflow's word on a run that does not go on, in place of an outcome → who acts.
+HALTED: Final[Mapping[str, str]] = {"interrupted": "release_manager", "paused": "release_manager",
+                                     "queued": "platform_team"}  # fmt: skip
 _RUNS_LOOKED_AT: Final = 500
 
+#: ``mine``: waits for the reader; ``stuck``: does not go on by itself, and waits for no approval; ``lost``: a release
+#: took domains offline; ``differs``: domains are not as wanted.
+KINDS: Final = ("mine", "stuck", "lost", "differs")
 #: What a list of them can be sorted by.
 SORTS: Final = ("appid", "name", "online_version", "outcome", "errcode", "who", "run_id", "at")
 
@@ -78,15 +84,32 @@ Run: TypeAlias = tuple[str, str]
 class Runs:
     """Airflow's word on runs that the store takes for under way.
 
-    :param failed: those that failed; ``over``: those that succeeded, or that Airflow has no more.
-    :param alive: those that go on.
+    :param interrupted: those that failed; ``over``: those that succeeded, or that Airflow has no more.
+    :param paused: those of paused DAGs; ``queued``: those whose tasks no worker takes.
+    :param alive: those that have not ended.
     :param others: those that wait for the answer of somebody else than the reader.
     """
 
-    failed: frozenset[Run] = frozenset()
+    interrupted: frozenset[Run] = frozenset()
+    paused: frozenset[Run] = frozenset()
+    queued: frozenset[Run] = frozenset()
     over: frozenset[Run] = frozenset()
     alive: frozenset[Run] = frozenset()
     others: frozenset[Run] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many Mini Programs there are, by whoever acts, by outcome, and of each of :data:`KINDS`."""
+
+    who: Mapping[str, int]
+    outcomes: Mapping[str, int]
+    kinds: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self.outcomes.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +161,16 @@ class Wanted:
     """Which of them to show, and how.
 
     :param text: part of appid, name, version, or of what happened.
-    :param domains: ``lost`` or ``differs``.
-    :param mine: DAGs whose runs the reader may go on with: only what waits for the reader; ``None``: whoever acts.
-    :param stuck: only what does not go on by itself, and waits for no approval.
+    :param kind: one of :data:`KINDS`.
+    :param mine: DAGs whose runs the reader may go on with.
+    :param online: a version.
     :param page: from 1.
     """
 
     text: str = ""
-    domains: str = ""
+    kind: str = ""
+    mine: frozenset[str] = frozenset()
     online: str = ""
-    mine: frozenset[str] | None = None
-    stuck: bool = False
     who: str = ""
     outcome: str = ""
     errcode: int | None = None
@@ -241,9 +263,10 @@ class MiniPrograms:
         self._list = _List(runs)
 
     def dag_ids(self) -> set[str]:
-        """Return the DAGs that have released something."""
+        """Return the DAGs that have done something with a Mini Program, or with the platform's lists."""
+        of_platform = select(ledger.c.dag_id).where(ledger.c.appid == THE_PLATFORM)
         with self._database.reading() as connection:
-            return set(connection.execute(select(mini_program.c.dag_id).distinct()).scalars())
+            return set(connection.execute(select(mini_program.c.dag_id).union(of_platform)).scalars())
 
     def under_way(self) -> list[Run]:
         """Return the runs that have not come to an end with some Mini Program, as far as the store knows."""
@@ -260,33 +283,49 @@ class MiniPrograms:
         rows = self._list.rows.where(*found).order_by(order, mini_program.c.appid)
         rows = rows.limit(wanted.page_size).offset((wanted.page - 1) * wanted.page_size)
         with self._database.reading() as connection:
-            return [_mini_program(row) for row in connection.execute(rows)], self._count(connection, found)
+            total: int = connection.execute(self._list.joined(func.count()).where(*found)).scalar_one()
+            return [_mini_program(row) for row in connection.execute(rows)], total
 
     def all(self, dag_ids: Collection[str], wanted: Wanted) -> list[MiniProgram]:
         """Return all of them."""
         return self._read(self._list.rows.where(*self._list.where(dag_ids, wanted)).order_by(mini_program.c.appid))
 
-    def count(self, dag_ids: Collection[str], wanted: Wanted) -> int:
-        """Return how many there are."""
+    def tally(self, dag_ids: Collection[str], wanted: Wanted, mine: Collection[str] = ()) -> Tally:
+        """Return how many there are of each kind, by one look at the list.
+
+        :param mine: DAGs whose runs the reader may go on with.
+        """
+        kinds = self._list.kinds(mine)
+        sums = [func.sum(case((kind, 1), else_=0)) for kind in kinds.values()]
+        by = (self._list.columns["who"], self._list.columns["outcome"])
+        query = self._list.joined(*by, func.count(), *sums).where(*self._list.where(dag_ids, wanted)).group_by(*by)
+        who, outcomes, of_kind = Counter[str](), Counter[str](), Counter[str]()
         with self._database.reading() as connection:
-            return self._count(connection, self._list.where(dag_ids, wanted))
+            for acts, word, number, *of_kinds in connection.execute(query):
+                who[acts] += number
+                outcomes[word] += number
+                of_kind.update(dict(zip(kinds, map(int, of_kinds), strict=True)))
+        return Tally(dict.fromkeys(WHO, 0) | who, dict(sorted(outcomes.items())), of_kind)
 
-    def counts(self, dag_ids: Collection[str], wanted: Wanted) -> dict[str, int]:
-        """Return for each of :data:`WHO` how many wait for them."""
-        counted = self.counts_by("who", dag_ids, wanted)
-        return {who: counted.get(who, 0) for who in WHO}
-
-    def counts_by(self, name: str, dag_ids: Collection[str], wanted: Wanted) -> dict[str, int]:
-        """Return how many have each value of a column."""
-        column = self._list.columns[name]
-        query = self._list.joined(column.label("value"), func.count().label("number")).group_by(column)
+    def versions(self, dag_ids: Collection[str]) -> list[tuple[str, int]]:
+        """Return how many Mini Programs are on which version, the most used first; ``""``: not known."""
+        column, number = standing.c.online_version, func.count()
+        query = self._list.joined(column, number).where(*self._list.where(dag_ids, Wanted())).group_by(column)
         with self._database.reading() as connection:
-            found = connection.execute(query.where(*self._list.where(dag_ids, wanted)))
-            return {row.value or "": row.number for row in found}
+            return [(row[0] or "", row[1]) for row in connection.execute(query.order_by(number.desc(), column))]
 
-    def outcomes(self, dag_ids: Collection[str]) -> list[str]:
-        """Return the outcomes that there are, for a choice of them."""
-        return sorted(self.counts_by("outcome", dag_ids, Wanted()))
+    def compared(self, dag_ids: Collection[str]) -> float | None:
+        """Return when domains were compared last, in epoch seconds."""
+        query = self._list.joined(func.max(standing.c.drift_at)).where(mini_program.c.dag_id.in_(sorted(dag_ids)))
+        with self._database.reading() as connection:
+            at: float | None = connection.execute(query).scalar()
+            return at
+
+    def waiting(self) -> set[Run]:
+        """Return the runs that have asked about one Mini Program, and have no answer yet."""
+        query = select(mini_program.c.dag_id, mini_program.c.run_id).where(mini_program.c.outcome == "asked")
+        with self._database.reading() as connection:
+            return {tuple(row) for row in connection.execute(query)}
 
     def of(self, appid: str, dag_ids: Collection[str]) -> MiniProgram | None:
         """Return where one stands."""
@@ -314,10 +353,6 @@ class MiniPrograms:
         with self._database.reading() as connection:
             return [tuple(row) for row in connection.execute(query.where(standing.c.quota_at.is_not(None)))]
 
-    def _count(self, connection: Connection, where: Sequence[ColumnElement[bool]]) -> int:
-        number: int = connection.execute(self._list.joined(func.count()).where(*where)).scalar_one()
-        return number
-
     def _read(self, query: Select[Any]) -> list[MiniProgram]:
         with self._database.reading() as connection:
             return [_mini_program(row) for row in connection.execute(query)]
@@ -333,10 +368,12 @@ class _List:
         table = mini_program.c
         self._alive, self._others = runs.alive, runs.others
         is_open = table.outcome.not_in(sorted(ENDED))
-        gone = or_(_in(runs.failed), and_(_in(runs.over), table.who != "nobody"))
-        interrupted = and_(is_open, gone) if runs.failed or runs.over else false()
-        self._outcome = case((interrupted, INTERRUPTED), else_=table.outcome)
-        self._who = case((interrupted, "release_manager"), else_=table.who)
+        # A run that succeeded, or that is gone, has ended as it was asked to where nobody was to act.
+        halted = {word: _in(getattr(runs, word)) for word in HALTED}
+        halted["interrupted"] = or_(halted["interrupted"], and_(_in(runs.over), table.who != "nobody"))
+        cases = [(and_(is_open, which), word) for word, which in halted.items()]
+        self._outcome = case(*cases, else_=table.outcome)
+        self._who = case(*((which, HALTED[word]) for which, word in cases), else_=table.who)
         facts = {name: standing.c[name] for name in _NAMES if name not in table}
         self.columns = {**facts, **dict(table), "outcome": self._outcome, "who": self._who}
         self.rows = self.joined(*(self.columns[name].label(name) for name in _NAMES))
@@ -361,18 +398,23 @@ class _List:
             found.append(mini_program.c.errcode == wanted.errcode)
         if wanted.online:
             found.append(standing.c.online_version == wanted.online)
-        if wanted.domains:
-            found.append(standing.c.lost_count > 0 if wanted.domains == "lost" else standing.c.drift_word == "differs")
-        if wanted.stuck:
-            found += [self._who.not_in(("nobody", "wechat")), self._outcome != "asked"]
-        if wanted.mine is not None:
-            of_others = and_(mini_program.c.outcome == "asked", _in(self._others))
-            mine = mini_program.c.dag_id.in_(sorted(wanted.mine))
-            found += [self._who == "release_manager", mine, ~of_others if self._others else mine]
+        if wanted.kind in KINDS:
+            found.append(self.kinds(wanted.mine)[wanted.kind])
         if wanted.text:
             names = ("appid", "name", "user_version", "online_version", "what", "run_id")
             found.append(or_(*(self.columns[name].icontains(wanted.text, autoescape=True) for name in names)))
         return found
+
+    def kinds(self, mine: Collection[str]) -> dict[str, ColumnElement[bool]]:
+        """Return what picks each of :data:`KINDS`."""
+        is_for_others = and_(mini_program.c.outcome == "asked", _in(self._others))
+        waits = and_(self._who == "release_manager", mini_program.c.dag_id.in_(sorted(mine)), ~is_for_others)
+        return {
+            "mine": waits,
+            "stuck": and_(self._who.not_in(("nobody", "wechat")), self._outcome != "asked"),
+            "lost": standing.c.lost_count > 0,
+            "differs": standing.c.drift_word == "differs",
+        }
 
     def _counts(self, dag_ids: Collection[str]) -> ColumnElement[bool]:
         """Pick of each Mini Program's runs the one that counts: one that goes on, else the latest that wrote."""

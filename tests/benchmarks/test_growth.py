@@ -172,7 +172,7 @@ def carried(url: str, store_url: str, count: int) -> dict[str, float]:
     costs.of("summarize: files", count, lambda: written(drive))
     board = MiniPrograms(store_url)
     costs.of("board: page", count, lambda: board.page([key.dag_id], Wanted()))
-    costs.of("board: counts", count, lambda: board.counts([key.dag_id], Wanted()))
+    costs.of("board: counts", count, lambda: board.tally([key.dag_id], Wanted()))
     store = Store(store_url, [FERNET_KEY])
     renewals = {each: Secret(f"refreshtoken@@@{each}") for each in tokens}
     costs.of("accounts: import", count, lambda: store.put_renewals(PLATFORM, renewals))

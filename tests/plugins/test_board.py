@@ -14,6 +14,7 @@ import pytest
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain
 from airflow_wxa.hooks.store import open_ledger, store_url
+from airflow_wxa.plugins.board import runs
 from airflow_wxa.plugins.board.columns import COLUMNS, Column
 from airflow_wxa.plugins.board.languages import LANGUAGES, chosen
 from airflow_wxa.plugins.plugin import BOARD_PREFIX
@@ -24,6 +25,7 @@ from airflow_wxa.store.ledger import Result
 from airflow_wxa.store.mini_programs import SORTS, MiniProgram, MiniPrograms, Wanted, outcome_word, who_acts
 
 if TYPE_CHECKING:
+    from tests.plugins.airflow_runs import AirflowRun
     from tests.plugins.browser import Browser
 
 PLATFORM = "wx00000000000000c1"
@@ -38,6 +40,7 @@ def board(airflow: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Return it over a store with one Mini Program that is stuck, one online, and one of another team's DAG."""
     url = f"sqlite:///{tmp_path / 'wxa.db'}"
     monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", url)
+    monkeypatch.setattr(runs, "_KEPT_SECONDS", -1.0)
     ledger = Ledger(url)
     _settle(ledger, STUCK, "wxa_release", outcome="stopped", errcode=89021, what=HOSTILE, next_step="=1+1")
     _settle(ledger, ONLINE, "wxa_release", outcome="released", release_version="1.4.0", release_time=1_700_000_000)
@@ -229,7 +232,7 @@ def test_no_remote_text_acts(board: Browser) -> None:
 
 def test_no_cell_is_a_formula(board: Browser) -> None:
     rows = _rows(board, "en")
-    assert {row["Next step"] for row in rows if row["Mini Program"] == STUCK} == {"'=1+1"}
+    assert {row["Next step"] for row in rows if row["Appid"] == STUCK} == {"'=1+1"}
 
 
 def _rows(board: Browser, language: str) -> list[dict[str, str]]:
@@ -239,7 +242,7 @@ def _rows(board: Browser, language: str) -> list[dict[str, str]]:
 
 
 def test_a_csv_file_is_in_the_readers_language_with_times_by_wechats_clock(board: Browser) -> None:
-    (row,) = (each for each in _rows(board, "zh") if each["小程序"] == ONLINE)
+    (row,) = (each for each in _rows(board, "zh") if each["AppID"] == ONLINE)
     assert (row["进行中"], row["该谁处理"], row["上线时间 (UTC+8)"]) == ("已上线", "无需处理", "2023-11-15 06:13")
 
 
@@ -365,8 +368,14 @@ def test_a_fleet_links_to_those_whose_audit_was_rejected(board: Browser, tmp_pat
     ],
 )
 def test_whoever_waits_is_told_what_to_do(
-    board: Browser, tmp_path: Path, said: dict[str, Any], who: str, next_step: str
+    board: Browser,
+    tmp_path: Path,
+    airflow_run: AirflowRun,
+    said: dict[str, Any],
+    who: str,
+    next_step: str,
 ) -> None:
+    airflow_run("wxa_release", f"run_of_{STUCK}")
     url = f"sqlite:///{tmp_path / 'wxa.db'}"
     _settle(Ledger(url), STUCK, "wxa_release", **said)
     rows, _ = MiniPrograms(url).page(["wxa_release"], Wanted(who=who))

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
 
-def readable(user: BaseUser, dag_ids: Iterable[str]) -> frozenset[str]:
-    """Return those DAGs whose runs the person may see."""
-    return frozenset(each.id for each in _details(dag_ids) if each.id and _may(user, "GET", DagAccessEntity.RUN, each))
+def readable(user: BaseUser, dag_ids: Iterable[str], method: ResourceMethod = "GET") -> frozenset[str]:
+    """Return those DAGs whose runs the person may see; by another method: those where it may be used."""
+    return frozenset(each.id for each in _details(dag_ids) if each.id and _may(user, method, DagAccessEntity.RUN, each))
 
 
 def may_see_runs(user: BaseUser, dag_id: str | None) -> bool:

@@ -46,6 +46,8 @@ def create_board() -> FastAPI:
         "/mini-programs.csv": pages.mini_programs_csv,
         "/mini-program/{appid}": pages.mini_program,
         "/mini-program/{appid}/screenshot/{auditid}/{number}": pages.screenshot,
+        "/releases": pages.releases,
+        "/overview": pages.overview,
         "/fleets": pages.fleets,
         "/fleet": pages.fleet,
         "/errcodes": pages.errcodes,

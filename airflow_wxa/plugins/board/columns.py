@@ -26,26 +26,37 @@ class Column:
 
 COLUMNS: Final = (
     Column(
-        "appid",
-        '<a href="{{ base }}/mini-program/{{ row.appid }}">{{ row.appid }}</a>'
-        "{% if row.name %}<br><span>{{ row.name }}</span>{% endif %}",
+        "name",
+        '<a href="{{ base }}/mini-program/{{ row.appid }}">{{ row.name or row.appid }}</a>'
+        "{% if row.name %}<br><code>{{ row.appid }}</code>{% endif %}",
         ("appid", "name"),
     ),
     Column(
         "online_version",
         "{% if row.online_version %}{{ row.online_version }}"
         '{% if row.online_at %}<br><small>{{ t("since") }} {{ parts.when(row.online_at) }}</small>{% endif %}'
+        '{% if row.online_by %}<br><small>{{ t("by", who=row.online_by) }}</small>{% endif %}'
         "{% else %}&ndash;{% endif %}",
-        ("online_version", "online_at"),
+        ("online_version", "online_at", "online_by"),
+    ),
+    Column(
+        "domains",
+        '{% if row.lost %}<strong class="bad">{{ t("lost_count", count=row.lost|length) }}</strong>'
+        "<br><small>{{ parts.when(row.lost_at) }}</small><br>{% endif %}"
+        '{% if row.drift_word %}{{ t("drift." ~ row.drift_word) }}<br><small>{{ parts.when(row.drift_at) }}</small>'
+        "{% elif not row.lost %}&ndash;{% endif %}",
+        ("lost", "lost_at", "drift_word", "drift_at"),
+        sorts=False,
     ),
     Column(
         "outcome",
         "{% if row.user_version %}{{ row.user_version }} {% endif %}{{ parts.outcome(t, row.outcome) }}"
+        "{{ parts.pipeline(t, row.pipeline) }}{{ parts.life(t, row.life) }}"
         '<br><small>{{ t("since") }} {{ parts.when(row.at) }}{% if row.wave %} · {{ row.wave }}{% endif %}</small>',
         ("user_version", "outcome", "at", "auditid", "wave"),
     ),
-    Column("errcode", "{{ parts.errcode(base, row.errcode) }}", ("errcode",)),
     Column("who", "{{ parts.who(t, row) }}", ("who",)),
+    Column("errcode", "{{ parts.errcode(base, row.errcode) }}", ("errcode",)),
     Column(
         "next_step",
         "{% if row.what %}<small>{{ row.what }}</small><br>{% endif %}"

@@ -8,17 +8,19 @@ import logging
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from jinja2 import ChoiceLoader, DictLoader, Environment, PackageLoader, StrictUndefined
 
+from airflow_wxa.api.appid import APPID, THE_PLATFORM
+from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.api.chinese import in_chinese
-from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.api.redaction import Secret
-from airflow_wxa.api.values import APPID, THE_PLATFORM, csv_cell
+from airflow_wxa.api.values import csv_cell
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.screenshots import read_screenshot
 from airflow_wxa.hooks.store import open_ledger, store_url
@@ -26,10 +28,28 @@ from airflow_wxa.plugins.board.access import may_see_runs, readable
 from airflow_wxa.plugins.board.columns import COLUMNS, template_of
 from airflow_wxa.plugins.board.languages import LANGUAGES, Language
 from airflow_wxa.plugins.board.plans import offered
-from airflow_wxa.plugins.board.views import domain_table, offline_of, rejection_of, waves_of
+from airflow_wxa.plugins.board.runs import Watch, lives_of
+from airflow_wxa.plugins.board.views import (
+    domain_table,
+    pipeline,
+    rejection_of,
+    run_view,
+    waves_of,
+    will_be_lost,
+)
 from airflow_wxa.store.fleets import Fleets, RunKey
+from airflow_wxa.store.history import History
 from airflow_wxa.store.ledger import VERIFICATION_FILE_READ
-from airflow_wxa.store.mini_programs import SORTS, MiniProgram, MiniPrograms, Wanted, outcome_word, who_acts
+from airflow_wxa.store.mini_programs import (
+    ENDED,
+    HALTED,
+    KINDS,
+    SORTS,
+    MiniProgram,
+    MiniPrograms,
+    Wanted,
+    who_acts,
+)
 from airflow_wxa.trial_link import api_root_path
 
 if TYPE_CHECKING:
@@ -38,9 +58,15 @@ if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
     from fastapi import Request
 
+    from airflow_wxa.plugins.board.runs import Question, UnderWay
+
 log = logging.getLogger(__name__)
 
 _ENTRIES_SHOWN: Final = 100
+_VERSIONS_SHOWN: Final = 20
+#: Values that are words → the texts that say them.
+_WORDS: Final = {"outcome": "outcome", "who": "who", "drift_word": "drift"}
+_ENDED: Final = frozenset({"over", "gone"})
 #: What a Mini Program's page offers, the most urgent first.
 _ACTS: Final = ("answer", "register", "clear", "again", "roll_back")
 _FLEET_ACTS: Final = ("answer", "stop", "clear", "rerun")
@@ -99,6 +125,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._watch = Watch()
         self._templates.filters |= {"iso": _iso, "minute": _minute}
 
     def answered(self, page: Callable[[Reader], Response], reader: Reader) -> Response:
@@ -114,41 +141,46 @@ class Pages:
             return self._refusal(reader, 503, "refused.store")
 
     def mini_programs(self, reader: Reader) -> Response:
-        """Show where each Mini Program stands."""
-        store, dag_ids = self._readable(reader)
-        wanted = _wanted(reader.request)
-        rows, total = store.page(dag_ids, wanted)
+        """Show each Mini Program: what is online, and what runs."""
+        seen = self._seen(reader)
+        wanted = _wanted(reader.request, seen.mine)
+        rows, total = seen.store.page(seen.dag_ids, wanted)
         if total and not rows:  # past the end: the last page
             wanted = replace(wanted, page=-(-total // wanted.page_size))
-            rows, total = store.page(dag_ids, wanted)
+            rows, total = seen.store.page(seen.dag_ids, wanted)
         first = (wanted.page - 1) * wanted.page_size
+        of_run = Wanted(dag_id=wanted.dag_id, run_id=wanted.run_id)
+        tally = seen.store.tally(seen.dag_ids, of_run, seen.mine)
+        questions = [] if wanted.run_id else seen.questions(str(reader.user.get_id()))
         return self._page(
             reader,
             "mini_programs.html",
             title=reader.word("mini_programs"),
             section="mini_programs",
             heading=wanted.run_id or reader.word("mini_programs"),
-            rows=[_shown(row, reader.language) for row in rows],
-            counts=store.counts(dag_ids, replace(Wanted(), dag_id=wanted.dag_id, run_id=wanted.run_id)),
-            outcomes=store.outcomes(dag_ids),
+            rows=[self._shown(reader, seen, row) for row in rows],
+            counts=tally.who,
+            kinds={kind: tally.kinds[kind] + (len(questions) if kind == "mine" else 0) for kind in KINDS},
+            outcomes=tally.outcomes,
+            questions=questions,
             query=wanted,
             columns=COLUMNS,
             first=min(first + 1, total),
             last=first + len(rows),
             total=total,
-            overtaken=store.overtaken(dag_ids, wanted) if wanted.run_id else [],
+            overtaken=seen.store.overtaken(seen.dag_ids, wanted) if wanted.run_id else [],
         )
 
     def mini_programs_csv(self, reader: Reader) -> Response:
         """Return the same, whole, as CSV."""
-        store, dag_ids = self._readable(reader)
+        seen = self._seen(reader)
         text = io.StringIO()
         lines = csv.writer(text)
         names = [name for column in COLUMNS for name in column.csv]
         zone = {name: " (UTC+8)" for name in names if _is_time(name)}
         lines.writerow([reader.word(f"column.{name}") + zone.get(name, "") for name in names])
-        for row in store.all(dag_ids, _wanted(reader.request)):
-            shown = _shown(row, reader.language)
+        for row in seen.store.all(seen.dag_ids, _wanted(reader.request, seen.mine)):
+            shown = self._shown(reader, seen, row)
             lines.writerow([csv_cell(_plain(reader, name, shown[name])) for name in names])
         headers = dict(HEADERS) | {"Content-Disposition": 'attachment; filename="mini-programs.csv"'}
         # Without the mark spreadsheets take the text for the machine's own encoding, and Chinese for noise.
@@ -157,38 +189,38 @@ class Pages:
     def mini_program(self, reader: Reader) -> Response:
         """Show one Mini Program: domains, versions, audit, runs and ledger."""
         appid = reader.asked("appid")
-        store, dag_ids = self._readable(reader)
-        row = store.of(appid, dag_ids) if APPID.fullmatch(appid) else None
+        seen = self._seen(reader)
+        row = seen.store.of(appid, seen.dag_ids) if APPID.fullmatch(appid) else None
         if row is None:
             raise _NotShownError(404, "refused.unknown")
         ledger = open_ledger()
-        of_appid: dict[str, Any] = {"component_appid": row.component_appid, "appid": appid, "dag_ids": dag_ids}
+        of_appid: dict[str, Any] = {"component_appid": row.component_appid, "appid": appid, "dag_ids": seen.dag_ids}
         entries = ledger.entries(**of_appid, most=_ENTRIES_SHOWN)
         outcomes = ledger.outcomes(**of_appid)
         platform = ledger.entries(component_appid=row.component_appid, appid="", most=_ENTRIES_SHOWN)
-        shown = _shown(row, reader.language)
+        lives = lives_of({(each.dag_id, each.run_id) for each in outcomes})
+        read = {"own": (row.own_at, row.own), "effective": (row.effective_at, row.effective)}
+        runs = [run_view(each, entries, lives.get((each.dag_id, each.run_id))) for each in outcomes]
         return self._page(
             reader,
             "mini_program.html",
             title=row.name or appid,
             section="mini_programs",
-            row=shown,
-            auditid=row.auditid,
-            approval=_approval(entries),
+            row=self._shown(reader, seen, row),
+            online_url=_run_url(row.online_dag_id, row.online_run_id) if row.online_dag_id in seen.dag_ids else "",
             acts=offered(reader, _ACTS, dag_id=row.dag_id, run_id=row.run_id, appid=appid),
-            domains=domain_table(entries, platform, [(each.at, each.said) for each in outcomes]),
-            offline=offline_of(outcomes),
-            rejection=rejection_of(outcomes),
-            runs=[_run(each.dag_id, each.run_id, each.said, each.at) for each in outcomes],
+            domains=domain_table(entries, platform, [(each.at, each.said) for each in outcomes], read),
+            will_be_lost=will_be_lost(outcomes),
+            runs=[_told(reader, each) for each in runs],
             entries=[_entry(each) for each in entries],
         )
 
     def screenshot(self, reader: Reader) -> Response:
         """Return a reviewer's screenshot of a sheet that a DAG of the reader's has waited for."""
         appid, auditid, number = (reader.asked(name) for name in ("appid", "auditid", "number"))
-        store, dag_ids = self._readable(reader)
-        row = store.of(appid, dag_ids) if APPID.fullmatch(appid) else None
-        outcomes = open_ledger().outcomes(row.component_appid, appid, dag_ids=dag_ids) if row else []
+        seen = self._seen(reader)
+        row = seen.store.of(appid, seen.dag_ids) if APPID.fullmatch(appid) else None
+        outcomes = open_ledger().outcomes(row.component_appid, appid, dag_ids=seen.dag_ids) if row else []
         rejected = [rejection_of([each]) for each in outcomes]
         known = [each for each in rejected if each and each["auditid"] == auditid and number in each["screenshots"]]
         found = read_screenshot(appid, auditid, int(number)) if known else None
@@ -264,8 +296,8 @@ class Pages:
         row = errcodes().get(code) if code else None
         if row is None or code is None:
             raise _NotShownError(404, "refused.errcode")
-        store, dag_ids = self._readable(reader)
-        _, concerned = store.page(dag_ids, Wanted(errcode=code, page_size=1))
+        seen = self._seen(reader)
+        _, concerned = seen.store.page(seen.dag_ids, Wanted(errcode=code, page_size=1))
         return self._page(
             reader,
             "errcode.html",
@@ -279,9 +311,59 @@ class Pages:
             concerned=concerned,
         )
 
-    def _readable(self, reader: Reader) -> tuple[MiniPrograms, frozenset[str]]:
-        store = MiniPrograms(Secret(store_url()))
-        return store, readable(reader.user, store.dag_ids())
+    def releases(self, reader: Reader) -> Response:
+        """Show who has released what, and when."""
+        seen, history = self._seen(reader), History(Secret(store_url()))
+        asked = {name: reader.asked(name)[:250] for name in ("by", "dag_id", "day")}
+        people, dag_ids = history.choices(seen.dag_ids)
+        found = history.releases(seen.dag_ids, by=asked["by"], dag_id=asked["dag_id"], day=asked["day"])
+        return self._page(
+            reader,
+            "releases.html",
+            title=reader.word("releases"),
+            section="releases",
+            days=[(day, list(some)) for day, some in groupby(found, key=lambda each: each.day)],
+            asked=asked,
+            people=people,
+            dag_ids=dag_ids,
+            run_url=_run_url,
+        )
+
+    def overview(self, reader: Reader) -> Response:
+        """Show versions, the health of domains, the audit quota, and how long reviews take."""
+        seen = self._seen(reader)
+        reviews = History(Secret(store_url())).reviews(seen.dag_ids)
+        versions = seen.store.versions(seen.dag_ids)
+        return self._page(
+            reader,
+            "overview.html",
+            title=reader.word("overview"),
+            section="overview",
+            versions=versions[:_VERSIONS_SHOWN],
+            more_versions=len(versions[_VERSIONS_SHOWN:]),
+            total=sum(number for _, number in versions),
+            tally=seen.store.tally(seen.dag_ids, Wanted(), seen.mine),
+            compared=seen.store.compared(seen.dag_ids),
+            quota=seen.store.quota(seen.dag_ids),
+            reviews=len(reviews),
+            median=reviews[len(reviews) // 2] / 3600 if reviews else None,
+            slow=reviews[len(reviews) * 9 // 10] / 3600 if reviews else None,
+        )
+
+    def _seen(self, reader: Reader) -> _Seen:
+        url = Secret(store_url())
+        store = MiniPrograms(url)
+        dag_ids = store.dag_ids()
+        under_way = self._watch.look(store)
+        runs = under_way.runs(str(reader.user.get_id()))
+        mine = readable(reader.user, dag_ids, "PUT")
+        return _Seen(MiniPrograms(url, runs), readable(reader.user, dag_ids), mine, under_way)
+
+    def _shown(self, reader: Reader, seen: _Seen, row: MiniProgram) -> dict[str, Any]:
+        """Return a row as the templates show it."""
+        life = None if row.outcome in ENDED else seen.under_way.lives.get((row.dag_id, row.run_id))
+        values = {name: getattr(row, name) for name in MiniProgram.__slots__} | {"life": life}
+        return _told(reader, values | {"pipeline": pipeline(row.outcome, row.task_id)})
 
     def _refusal(self, reader: Reader, status: int, key: str) -> Response:
         return self._page(
@@ -303,6 +385,25 @@ class Pages:
 
 
 @dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a reader may see.
+
+    :param mine: the DAGs whose runs they may go on with.
+    """
+
+    store: MiniPrograms
+    dag_ids: frozenset[str]
+    mine: frozenset[str]
+    under_way: UnderWay
+
+    def questions(self, user_id: str) -> list[Question]:
+        """Return the questions to this person that are not about one Mini Program: those stand in its row."""
+        of_rows = self.store.waiting()
+        mine = (each for each in self.under_way.questions if each.dag_id in self.mine and each.is_for(user_id))
+        return [each for each in mine if each.run not in of_rows]
+
+
+@dataclass(frozen=True, slots=True)
 class _Linker:
     """Makes the addresses of this page with something changed."""
 
@@ -315,13 +416,15 @@ class _Linker:
         return f"{self.base}{path}{'?' + urlencode(kept) if kept else ''}"
 
 
-def _wanted(request: Request) -> Wanted:
+def _wanted(request: Request, mine: frozenset[str]) -> Wanted:
     """Read what was asked for; what cannot be read counts as not asked for."""
     query = request.query_params
-    texts: dict[str, Any] = {name: query.get(name, "")[:250] for name in ("who", "outcome", "wave", "dag_id", "run_id")}
+    names = ("who", "outcome", "wave", "dag_id", "run_id", "kind", "online")
+    texts: dict[str, Any] = {name: query.get(name, "")[:250] for name in names}
     sort = query.get("sort", "at")
     return Wanted(
-        text=query.get("q", "")[:100],
+        text=query.get("q", "").strip()[:100],
+        mine=mine,
         errcode=_number(query.get("errcode")),
         sort=sort if sort in SORTS else "at",
         descending=bool(query.get("desc")) or "sort" not in query,
@@ -338,24 +441,32 @@ def _number(text: str | None) -> int | None:
     return number if abs(number) < 2**31 else None
 
 
-def _shown(row: MiniProgram, language: Language) -> dict[str, Any]:
-    """Return a row as the templates show it: what to do in the reader's language, as far as it is known there."""
-    known = errcodes().get(row.errcode) if row.errcode and row.who != "nobody" else None
-    in_general = ("", language.texts().get(f"next.{row.outcome}", ""))
-    if known:
-        in_general = (known.meaning_zh, known.action_zh) if language.code == "zh" else (known.meaning, known.action)
-    what, next_step = (_in(language, *texts) for texts in zip((row.what, row.next_step), in_general, strict=True))
-    values = {name: getattr(row, name) for name in MiniProgram.__slots__}
-    run_url = _run_url(row.dag_id, row.run_id)
-    if row.outcome == "asked":
+def _told(reader: Reader, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with what to do in the reader's language, as far as it is known there."""
+    outcome, life, errcode = row["outcome"], row["life"], row["errcode"]
+    run_url = _run_url(row["dag_id"], row["run_id"])
+    if outcome == "asked":
         run_url += "/required_actions"  # where Airflow asks it
-    return values | {"what": what, "next_step": next_step, "run_url": run_url}
+    if outcome in HALTED:
+        task = life.task_id if life else ""
+        what = reader.word(f"what.{'ended' if life and life.word in _ENDED else outcome}", task=task or row["task_id"])
+        return row | {"what": what, "next_step": reader.word(f"next.{outcome}"), "run_url": run_url}
+    known = errcodes().get(errcode) if errcode and row["who"] != "nobody" else None
+    in_general = ("", reader.language.texts().get(f"next.{outcome}", ""))
+    if known:
+        is_chinese = reader.language.code == "zh"
+        in_general = (known.meaning_zh, known.action_zh) if is_chinese else (known.meaning, known.action)
+    said = (row["what"], row["next_step"])
+    what, next_step = (_in(reader.language, *texts) for texts in zip(said, in_general, strict=True))
+    return row | {"what": what, "next_step": next_step, "run_url": run_url}
 
 
 def _plain(reader: Reader, name: str, value: Any) -> Any:
     """Return a value as a spreadsheet shows it: a word in the reader's language, a time by WeChat's clock."""
-    if name in {"outcome", "who"}:
-        return reader.word(f"{name}.{value}")
+    if name in _WORDS and value:
+        return reader.word(f"{_WORDS[name]}.{value}")
+    if isinstance(value, list):
+        return " ".join(map(str, value))
     return _minute(value, BEIJING) if value and _is_time(name) else value
 
 
@@ -370,15 +481,6 @@ def _in(language: Language, said: str, in_general: str) -> str:
     return said or in_general
 
 
-def _run(dag_id: str, run_id: str, said: Mapping[str, Any], at: float) -> dict[str, Any]:
-    return {
-        "run_id": run_id,
-        "run_url": _run_url(dag_id, run_id),
-        "outcome": outcome_word(said),
-        "at": at,
-    }
-
-
 def _entry(entry: Any) -> dict[str, Any]:
     task = entry.task
     return {
@@ -391,19 +493,6 @@ def _entry(entry: Any) -> dict[str, Any]:
         "task_id": task.task_id,
         "triggered_by": task.triggered_by,
     }
-
-
-def _approval(entries: list[Any]) -> dict[str, Any] | None:
-    for entry in entries:
-        said = entry.after
-        if entry.endpoint == "approve_release" and isinstance(said, dict) and "by" in said:
-            return {
-                "outcome": said.get("outcome", "other"),
-                "by": said["by"],
-                "why": said.get("why"),
-                "at": entry.sent_at,
-            }
-    return None
 
 
 def _meaning(row: Any, reader: Reader) -> str:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.errors import WxaSpecError
-from airflow_wxa.store.mini_programs import outcome_word
+from airflow_wxa.plugins.board.runs import halted
+from airflow_wxa.store import TaskRef
+from airflow_wxa.store.ledger import APPROVAL
+from airflow_wxa.store.mini_programs import ENDED, outcome_word, row_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from airflow_wxa.plugins.board.runs import Life
     from airflow_wxa.store import Entry
+    from airflow_wxa.store.ledger import Outcome
 
 _WAVES: Final = ("canary", "early", "rest")
 _SCREENSHOTS_SHOWN: Final = 20
 _LISTS: Final = ("wanted", "own", "platform", "effective")
+_List: TypeAlias = "tuple[float | None, Collection[str] | None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +60,17 @@ class DomainTable:
     origins: tuple[Origin, ...]
 
 
-def domain_table(entries: Iterable[Entry], platform: Iterable[Entry], outcomes: Sequence[Any]) -> DomainTable:
+def domain_table(
+    entries: Iterable[Entry],
+    platform: Iterable[Entry],
+    outcomes: Sequence[Any],
+    read: Mapping[str, _List] = MappingProxyType({}),
+) -> DomainTable:
     """Return the four lists as they were read last.
 
     :param entries: the Mini Program's rows of the ledger, the newest first; ``platform``: the platform's.
     :param outcomes: ``(at, said)`` of its latest outcomes, the newest first.
+    :param read: lists by name as other tasks have read them.
     """
     lists = {
         "wanted": _wanted(entries),
@@ -65,12 +78,12 @@ def domain_table(entries: Iterable[Entry], platform: Iterable[Entry], outcomes: 
         "platform": _platform(platform),
         "effective": _effective(outcomes),
     }
+    for name, found in read.items():
+        if found[1] is not None and (found[0] or 0) >= (lists[name][0] or 0):
+            lists[name] = found
     shown = tuple(DomainList(name, *lists[name]) for name in _LISTS)
     texts = sorted({text for each in shown if each.name != "platform" for text in each.origins or ()})
     return DomainTable(shown, tuple(Origin(text, tuple(_mark(text, each) for each in shown)) for text in texts))
-
-
-_List = tuple[float | None, "Collection[str] | None"]
 
 
 def _wanted(entries: Iterable[Entry]) -> _List:
@@ -150,14 +163,73 @@ def waves_of(
     return [wave for wave in waves.values() if wave.total], errcodes
 
 
-def offline_of(outcomes: Iterable[Any]) -> dict[str, Any] | None:
-    """Return the domains that the latest release took offline, or that the next one will; ``None``: none are known."""
+#: Stages of a release, in their order.
+STAGES: Final = ("domains", "code", "review", "approval", "online")
+#: Beginning of a task's id → its stage; outcomes tell theirs where the id says nothing.
+_OF_TASK: Final = {"commit": 1, "wait_for_privacy": 1, "set_privacy": 1, "submit": 2, "wait_for_audit": 2,
+                   "approve": 3, "release": 4, "verify": 4}  # fmt: skip
+_OF_OUTCOME: Final = {"committed": 1, "scanning": 1, "clear": 1, "submitted": 2, "adopted": 2, "auditing": 2,
+                      "delayed": 2, "audit_approved": 2, "audit_rejected": 2, "withdrawn": 2, "pending": 2,
+                      "no_quota": 2, "asked": 3, "approved": 3, "refused": 3, "expired": 3}  # fmt: skip
+_NO_RELEASE: Final = frozenset({"rolled_back", "already_rolled_back", "as_wanted", "differs", "not_read", "other"})
+
+
+def pipeline(outcome: str, task_id: str) -> list[tuple[str, str]]:
+    """Return the stages of a run's release, each ``done``, ``now``, ``stopped`` or ``open``; none of other runs."""
+    if outcome in _NO_RELEASE or "rollback" in task_id:
+        return []
+    task = task_id.rpartition(".")[2]
+    stage = next((number for name, number in _OF_TASK.items() if task.startswith(name)), 0)
+    stage = _OF_OUTCOME.get(outcome, stage)
+    if outcome in {"released", "already_released"}:
+        stage = len(STAGES)
+    is_stopped = outcome in ENDED or outcome == "interrupted"
+    here = "stopped" if is_stopped else "now"
+    return [(name, "done" if n < stage else here if n == stage else "open") for n, name in enumerate(STAGES)]
+
+
+def run_view(each: Outcome, entries: Iterable[Entry], life: Life | None) -> dict[str, Any]:
+    """Return a run on a Mini Program: what it is about, and what was decided and said about exactly that.
+
+    :param entries: the Mini Program's rows of the ledger, the newest first.
+    """
+    own = [row for row in entries if (row.task.dag_id, row.task.run_id) == (each.dag_id, each.run_id)]
+    told = [each.said, *(row.after for row in own if isinstance(row.after, dict))]
+    versions = (said.get(name) for said in told for name in ("user_version", "release_version"))
+    sheets = (str(sheet) for sheet in (each.said.get("auditid"), *(row.auditid for row in own)) if sheet)
+    row = row_of("", "", TaskRef(each.dag_id, each.run_id, each.task_id), each.said)
+    outcome, who = halted(row["outcome"], row["who"], life)
+    return row | {
+        "at": each.at,
+        "outcome": outcome,
+        "who": who,
+        "life": None if row["outcome"] in ENDED else life,
+        "user_version": next((str(version) for version in versions if version), ""),
+        "auditid": next(sheets, ""),
+        "triggered_by": next((row.task.triggered_by for row in own if row.task.triggered_by), ""),
+        "approval": _approval(own),
+        "rejection": rejection_of([each]),
+        "pipeline": pipeline(outcome, each.task_id),
+    }
+
+
+def _approval(entries: Iterable[Entry]) -> dict[str, Any] | None:
+    """Return the latest decision of a person, with the version and the sheet that it is about."""
+    for entry in entries:
+        said = entry.after
+        if entry.endpoint == APPROVAL and isinstance(said, dict) and "by" in said:
+            about = {name: said.get(name) for name in ("by", "why", "user_version", "auditid")}
+            return about | {"outcome": said.get("outcome", "other"), "at": entry.sent_at}
+    return None
+
+
+def will_be_lost(outcomes: Iterable[Any]) -> dict[str, Any] | None:
+    """Return the domains that the next release takes offline, as a run has seen since the latest one."""
     for each in outcomes:
-        for name in ("lost", "will_be_lost"):
-            if each.said.get(name) is not None:
-                return (
-                    {"key": f"offline.{name}", "domains": each.said[name], "at": each.at} if each.said[name] else None
-                )
+        if each.said.get("lost") is not None:
+            return None
+        if (domains := each.said.get("will_be_lost")) is not None:
+            return {"domains": domains, "at": each.at} if domains else None
     return None
 
 
