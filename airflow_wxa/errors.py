@@ -12,7 +12,7 @@ the source::
     │   ├── WxaCredentialError        fix the credentials
     │   ├── WxaPermissionError        the merchant or the console must grant something
     │   ├── WxaPlatformSetupError     someone configures the platform
-    │   ├── WxaUnsupportedAccountError  skip this Mini Program
+    │   ├── WxaUnsupportedAccountError  go on without it, as the next step says
     │   ├── WxaStateError             read the state, then decide
     │   ├── WxaInputError             fix the request
     │   └── WxaUnknownError           a code missing in the table, or listed as unknown: as itself
@@ -183,7 +183,7 @@ class WxaPlatformSetupError(WxaApiError):
 
 
 class WxaUnsupportedAccountError(WxaApiError):
-    """This kind of Mini Program cannot do it: skip it."""
+    """This kind of Mini Program cannot do it: go on without it, as the next step says."""
 
 
 class WxaStateError(WxaApiError):

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from airflow.sdk import BaseOperatorLink
 
-from airflow_wxa.api.appid import APPID
+from airflow_wxa.api.values import APPID
 from airflow_wxa.trial_link import BOARD_PREFIX, api_base_url, trial_link
 
 if TYPE_CHECKING:

@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.airflow_session import ROOT  # first: it gives Airflow a home of its own
 
-from airflow_wxa import operators, sandbox, sensors, steps  # isort: skip
+from airflow_wxa import errors, operators, sandbox, sensors, steps  # isort: skip
 from airflow_wxa.acts import Act  # isort: skip
 from airflow_wxa.api.call import body_schema  # isort: skip
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind  # isort: skip
+from airflow_wxa.api.errcodes import ERROR_CLASSES, errcodes  # isort: skip
+from airflow_wxa.api.push import PushRefusedError  # isort: skip
 from airflow_wxa.cli.doctor.rules import RULES  # isort: skip
+from airflow_wxa.cli.lookup import WHO_ACTS  # isort: skip
 from airflow_wxa.fleet.schema import SCHEMA_FILE, manifest_schema  # isort: skip
 from airflow_wxa.get_provider_info import get_provider_info  # isort: skip
 from airflow_wxa.hooks.taskflow import ReleaseSteps  # isort: skip
@@ -74,6 +77,8 @@ anything is sent. What a person must fix fails without retry (`AirflowFailExcept
 """
 
 
+_ERRCODE_HEAD: Final = "| errcode | class | meaning | next step |"
+_ERROR_HEAD: Final = "| class | is raised when | who acts | repeated by Airflow's retries | errcodes |"
 _KIT_MARK: Final = "Below: made of the code by `python -m tests.reference`."
 
 
@@ -343,6 +348,37 @@ def _field_default(field: dataclasses.Field[Any]) -> str:
     return "" if dataclasses.is_dataclass(value) or "(" in repr(value) else f"`{value!r}`"
 
 
+def errcode_rows(*, chinese: bool = False) -> list[str]:
+    """Return a row for each errcode."""
+    return [
+        f"| {each.errcode} | `{each.class_}` | {_cell(each.meaning_zh if chinese else each.meaning)} "
+        f"| {_cell(each.action_zh if chinese else each.action)} |"
+        for each in errcodes().values()
+    ]
+
+
+def error_rows() -> list[str]:
+    """Return a row for each error class."""
+    rows = []
+    for cls in (*(getattr(errors, name) for name in errors.__all__), PushRefusedError):
+        its = [key for key, raised in ERROR_CLASSES.items() if raised is cls and key != "noop"]
+        codes = ", ".join(str(each.errcode) for each in errcodes().values() if each.class_ in its)
+        who = WHO_ACTS[its[0]] if its else _WHO_ACTS[cls.__name__]
+        said = _cell(read(cls.__doc__).text.split("\n\n")[0]).removesuffix(".")
+        rows.append(f"| `{cls.__name__}` | {said} | {who} | {'yes' if cls.retryable else ''} | {codes} |")
+    return rows
+
+
+_WHO_ACTS: Final = {
+    "WxaError": "see below it",
+    "WxaApiError": "see below it",
+    "WxaSpecError": "whoever wrote the params, the body or the Connection",
+    "WxaTransportError": "the machine: the step reads the state before it repeats",
+    "WxaAuditRejected": "whoever builds the Mini Program",
+    "PushRefusedError": "whoever set up the push receiver, if anybody: strangers push too",
+}
+
+
 def provider_info() -> str:
     """Return what Airflow discovers of this package, with the modules that hold operators."""
     info = get_provider_info()
@@ -371,12 +407,16 @@ def acts_table() -> list[str]:
 def files() -> dict[Path, str]:
     """Return each file that is made of the code, and what it must hold."""
     release, cli = _REFERENCE / "release.md", _REFERENCE / "cli.md"
+    chinese = ROOT / "docs/zh/errcodes.md"
     return {
         _REFERENCE / "operators.md": page(),
         _REFERENCE / "endpoints.md": endpoints(),
         _REFERENCE / "test-kit.md": kit(),
         release: _with_table(release, "| param | must be | default | meaning |", params()),
         cli: _with_table(cli, "| rule | level | what it looks at |", rules()),
+        _REFERENCE / "errcodes.md": _with_table(_REFERENCE / "errcodes.md", _ERRCODE_HEAD, errcode_rows()),
+        chinese: _with_table(chinese, "| 错误码 | 类别 | 含义 | 下一步 |", errcode_rows(chinese=True)),
+        _REFERENCE / "errors.md": _with_table(_REFERENCE / "errors.md", _ERROR_HEAD, error_rows()),
         **stubs((operators, sensors), described),
         ROOT / "airflow_wxa/provider_info.json": provider_info(),
         ROOT / "airflow_wxa/fleet" / SCHEMA_FILE: json.dumps(manifest_schema(), indent=2, ensure_ascii=False) + "\n",

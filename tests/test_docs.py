@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from airflow_wxa import errors
+from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.cli.lookup import pages
 from airflow_wxa.get_provider_info import get_provider_info
 from airflow_wxa.sandbox.control import CONTROLS
@@ -29,6 +31,9 @@ def exported(package: str) -> list[str]:
     return list(names)
 
 
+CONN_FIELDS = get_provider_info()["connection-types"][0]["conn-fields"]
+
+
 def page(path: str) -> str:
     return (ROOT / path).read_text("utf-8")
 
@@ -38,14 +43,35 @@ def test_every_operator_and_sensor_stands_in_the_reference(name: str) -> None:
     assert f"\n### `{name}`\n" in page("docs/reference/operators.md")
 
 
-@each_row("name", get_provider_info()["connection-types"][0]["conn-fields"])
-def test_every_field_of_the_connection_is_documented(name: str) -> None:
-    assert f"`{name}`" in page("docs/reference/connection.md")
+@each_row("name", CONN_FIELDS)
+def test_the_form_of_the_connection_has_the_words_of_its_page_and_is_typed(name: str) -> None:
+    field = CONN_FIELDS[name]
+    assert f"| extra `{name}` | {field['description']} |" in page("docs/reference/connection.md")
+    kind, other = field["schema"]["type"]
+    assert (kind in {"string", "number", "boolean"}, other) == (True, "null")
+    is_secret = any(word in name for word in ("token", "key", "proxy")) and name != "token_url"
+    assert (field["schema"].get("format") == "password") == is_secret
+
+
+def test_the_form_of_the_connection_has_each_field_that_is_read_and_no_other() -> None:
+    source = page("airflow_wxa/hooks/connection.py")
+    read = re.findall(r'(?:extra\.get\(|^    )"(\w+)"[,)]', source, re.MULTILINE)
+    assert sorted(read) == sorted(CONN_FIELDS)
 
 
 @each_row("name", get_provider_info()["config"]["wxa"]["options"])
 def test_every_option_of_the_configuration_is_documented(name: str) -> None:
     assert f"`{name}`" in page("docs/reference/connection.md")
+
+
+@each_row("name", [*errors.__all__, "PushRefusedError"])
+def test_every_error_class_is_documented(name: str) -> None:
+    assert f"\n| `{name}` | " in page("docs/reference/errors.md")
+
+
+@each_row("code", sorted(errcodes()))
+def test_every_errcode_is_documented_in_both_languages(code: int) -> None:
+    assert [name for name in ("reference", "zh") if f"\n| {code} | " not in page(f"docs/{name}/errcodes.md")] == []
 
 
 @each_row("path", [each.path for each in CONTROLS])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING
 
-from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.errors import WxaSpecError
 
 if TYPE_CHECKING:

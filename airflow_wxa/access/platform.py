@@ -31,7 +31,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import (
     ACCOUNT_NOT_AUTHORIZED,
@@ -39,6 +38,7 @@ from airflow_wxa.api.errcodes import (
     REFRESH_TOKEN_INVALID,
     error_for,
 )
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.client import WxaClient
 from airflow_wxa.client.metrics import count
 from airflow_wxa.errors import WxaApiError, WxaError, WxaTransportError

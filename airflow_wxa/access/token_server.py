@@ -17,9 +17,9 @@ from urllib.parse import urlencode, urlsplit
 
 from jsonschema import Draft202012Validator
 
-from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.endpoints import TokenKind
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.client.delivery import Request
 from airflow_wxa.client.sync import Http
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError, shown

@@ -19,10 +19,9 @@ from airflow_wxa.acts.plain import (
     SetSupportVersion,
     SpeedUpAudit,
 )
-from airflow_wxa.acts.platform_list import ChangePlatformDomain
+from airflow_wxa.acts.platform import AddToTemplate, ChangePlatformDomain
 from airflow_wxa.acts.release import GrayRelease, Release, RevertGrayRelease
 from airflow_wxa.acts.rollback import ListVersions, RollBack, VerifyRollback
-from airflow_wxa.acts.templates import AddToTemplate
 
 __all__ = [
     "Act",

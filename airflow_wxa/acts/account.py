@@ -4,8 +4,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from airflow_wxa import steps
-from airflow_wxa.acts.act import OfMiniProgram
-from airflow_wxa.acts.fields import Flag, JsonObject, Name, Texts, Whole
+from airflow_wxa.acts.act import Flag, JsonObject, Name, OfMiniProgram, Texts, Whole
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,43 @@ Operator, hook method and fleet stage build it and hand it to one driver; an act
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from inspect import get_annotations
-from typing import Any, ClassVar, Self
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, Union, get_args, get_origin
 
-from airflow_wxa.acts.fields import Appid, reader_of
+from airflow_wxa.api import values
 from airflow_wxa.api.values import Reader
-from airflow_wxa.errors import WxaSpecError, shown
+from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.steps import Step
+
+Appid: TypeAlias = Annotated[str, values.appid]
+Digits: TypeAlias = Annotated[str, values.digits]
+Flag: TypeAlias = Annotated[bool, values.flag]
+#: An id that is a number to some and a text to others.
+IntOrDigits: TypeAlias = Annotated[int | str, values.digits]
+JsonList: TypeAlias = Annotated[Sequence[Mapping[str, Any]], values.json_list]
+JsonObject: TypeAlias = Annotated[Mapping[str, Any], values.json_object]
+#: A text that is not empty; :data:`Text` may be.
+Name: TypeAlias = Annotated[str, values.named]
+Text: TypeAlias = Annotated[str, values.text]
+Texts: TypeAlias = Annotated[Sequence[str], values.texts]
+Whole: TypeAlias = Annotated[int, values.whole]
+
+
+def reader_of(hint: Any) -> Reader | None:
+    """Return the reader of a field that has this type; ``None``: it is not templated."""
+    if get_origin(hint) is Annotated:
+        reader: Reader = hint.__metadata__[0]
+        return reader
+    if get_origin(hint) is Literal:
+        return values.choice(*get_args(hint))
+    if get_origin(hint) in {Union, UnionType} and NoneType in get_args(hint):
+        (inner,) = (each for each in get_args(hint) if each is not NoneType)
+        read = reader_of(inner)
+        return read and values.optional(read)
+    return None
 
 
 @dataclass(frozen=True)
@@ -37,14 +65,7 @@ class Act(ABC):
         cls.reads = {name: read for name, hint in hints if (read := reader_of(hint)) is not None}
 
     def __post_init__(self) -> None:
-        problems = []
-        for name, read in self.reads.items():
-            value = getattr(self, name)
-            try:
-                object.__setattr__(self, name, read(value))
-            except ValueError as must:
-                problems.append(f"{name} = {shown(repr(value))}: must be {must}")
-        if problems:
+        if problems := values.read_attributes(self, self.reads, object.__setattr__):
             raise WxaSpecError(
                 f"{type(self).__name__} cannot be done as it was asked for",
                 problems,

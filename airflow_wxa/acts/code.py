@@ -9,8 +9,18 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
 from airflow_wxa import steps
-from airflow_wxa.acts.act import OfMiniProgram
-from airflow_wxa.acts.fields import Digits, Flag, IntOrDigits, JsonList, JsonObject, Name, Text, Texts, Whole
+from airflow_wxa.acts.act import (
+    Digits,
+    Flag,
+    IntOrDigits,
+    JsonList,
+    JsonObject,
+    Name,
+    OfMiniProgram,
+    Text,
+    Texts,
+    Whole,
+)
 from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.server_domain import parse_server_domains

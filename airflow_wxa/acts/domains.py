@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal
 
 from airflow_wxa import steps
-from airflow_wxa.acts.act import OfMiniProgram, OfPlatform
-from airflow_wxa.acts.fields import Flag, JsonObject, Texts
+from airflow_wxa.acts.act import Flag, JsonObject, OfMiniProgram, OfPlatform, Texts
 from airflow_wxa.api import values
 from airflow_wxa.api.server_domain import parse_server_domains
 from airflow_wxa.api.webview_domain import Action, parse_origins

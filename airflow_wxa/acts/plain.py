@@ -3,8 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from airflow_wxa.acts.act import Act, OfMiniProgram, OfPlatform
-from airflow_wxa.acts.fields import Digits, IntOrDigits, JsonList, Name
+from airflow_wxa.acts.act import Act, Digits, IntOrDigits, JsonList, Name, OfMiniProgram, OfPlatform
 from airflow_wxa.steps import Step, plain_call
 
 

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from airflow_wxa import steps
-from airflow_wxa.acts.act import OfMiniProgram
+from airflow_wxa.acts.act import Digits, Flag, OfMiniProgram, Whole
 from airflow_wxa.acts.code import OfPublished
-from airflow_wxa.acts.fields import Digits, Flag, Whole
 from airflow_wxa.api.code import AdoptedVersion
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.steps.offline import Kinds

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from airflow_wxa import steps
-from airflow_wxa.acts.act import Act, OfMiniProgram
-from airflow_wxa.acts.fields import Digits
+from airflow_wxa.acts.act import Act, Digits, OfMiniProgram
 from airflow_wxa.api import values
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import mimetypes
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.answers import integer_in
 from airflow_wxa.api.call import Call, body_schema
+from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import shown
 
 if TYPE_CHECKING:
@@ -178,3 +181,37 @@ def queryquota(appid: str) -> Call:
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_setcodeauditquota
     """
     return Call.to("queryquota", appid)
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A file to upload.
+
+    :param name: its name without folders; its ending tells the type.
+    """
+
+    name: str
+    content: bytes = field(repr=False)
+
+    @property
+    def media_type(self) -> str:
+        """Such as ``image/jpeg`` or ``video/mp4``."""
+        return mimetypes.guess_type(self.name)[0] or "application/octet-stream"
+
+    def form(self) -> tuple[bytes, str]:
+        """Return the form that holds it, and the form's media type."""
+        boundary = hashlib.sha256(self.content).hexdigest()  # of the content, which therefore cannot hold it
+        name = re.sub(r"[^0-9A-Za-z._-]", "_", self.name)
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="media"; filename="{name}"\r\n'
+        head += f"Content-Type: {self.media_type}\r\n\r\n"
+        form = head.encode() + self.content + f"\r\n--{boundary}--\r\n".encode()
+        return form, f"multipart/form-data; boundary={boundary}"
+
+
+def uploadmedia(appid: str, media: Media) -> Call:
+    """Upload a picture or a video; the reply holds ``mediaid``.
+
+    The ledger keeps name and size, not the content.
+    """
+    said = {"name": media.name, "media_type": media.media_type, "bytes": len(media.content)}
+    return Call(CATALOGUE["uploadmedia"], appid, said, form=media.form())

@@ -10,10 +10,10 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.answers import fields_understood, integer_in, not_taken, parsed
-from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind, files
 from airflow_wxa.api.errcodes import error_for, is_noop
 from airflow_wxa.api.redaction import Secret, without_secrets
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError, shown
 
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.audit import reason_lines
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.api.values import APPID
 from airflow_wxa.errors import WxaError
 
 if TYPE_CHECKING:

@@ -11,9 +11,19 @@ import math
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from airflow_wxa.api.appid import APPID
+from airflow_wxa.errors import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: ``wx`` and 16 hex digits in lower case; to be matched as a whole.
+APPID: Final = re.compile(r"wx[0-9a-f]{16}")
+#: Stands for the platform itself where others are named by their appid.
+THE_PLATFORM: Final = ""
+#: The same, as JSON Schema wants it.
+APPID_PATTERN: Final = f"^{APPID.pattern}$"
 
 Reader: TypeAlias = Callable[[Any], Any]
 
@@ -155,6 +165,20 @@ def csv_cell(value: Any) -> Any:
     """Return a value as a cell of CSV; before a text that a spreadsheet would take for a formula stands ``'``."""
     is_formula = isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_SIGNS)
     return f"'{value}" if is_formula else value
+
+
+def read_attributes(
+    holder: object, reads: Mapping[str, Reader], put: Callable[[Any, str, Any], None] = setattr
+) -> list[str]:
+    """Put what each reader makes of an attribute in its place; return a line for each that cannot be what it is."""
+    problems = []
+    for name, read in reads.items():
+        value = getattr(holder, name)
+        try:
+            put(holder, name, read(value))
+        except ValueError as must:
+            problems.append(f"{name} = {shown(repr(value))}: must be {must}")
+    return problems
 
 
 def optional(read: Reader) -> Reader:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.progress import Progress
 
-from airflow_wxa.api.appid import APPID, THE_PLATFORM
 from airflow_wxa.api.authorisation import (
     RELEASE_PERMISSION_SET,
     api_get_authorizer_info,
@@ -17,6 +16,7 @@ from airflow_wxa.api.authorisation import (
 )
 from airflow_wxa.api.errcodes import ACCOUNT_NOT_AUTHORIZED
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.api.values import APPID, THE_PLATFORM
 from airflow_wxa.cli.opening import (
     STDIN,
     TICKET_SECONDS,

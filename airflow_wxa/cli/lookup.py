@@ -28,7 +28,7 @@ WHO_ACTS: Final[Mapping[str, str]] = {
     "token": "whoever keeps the credentials",
     "permission": "the merchant, or whoever may use the console, has to grant something",
     "platform_setup": "whoever configures the third-party platform",
-    "unsupported_account": "nobody can: leave this Mini Program out",
+    "unsupported_account": "whoever releases: this kind of Mini Program cannot do it, the next step says how to go on",
     "state": "whoever releases: read the state, then decide",
     "input": "whoever wrote the request",
     "unknown": "whoever releases, with the rid in hand",

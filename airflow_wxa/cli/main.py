@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import platform
 import sys
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +17,7 @@ from airflow_wxa import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+_A_DAY: Final = 86_400
 _LAST_PORT: Final = 65535
 _MOST_OF_A_FLEET: Final = 20_000
 _INTERRUPTED: Final = 130  # what a shell expects after Ctrl-C
@@ -71,7 +74,8 @@ def parser() -> argparse.ArgumentParser:
         description="Release WeChat Mini Programs from Apache Airflow: try it, and look things up.",
         epilog="What works on a Connection is a command of Airflow: airflow wxa --help.",
     )
-    whole.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    beside = f"Apache Airflow {version('apache-airflow')}, Python {platform.python_version()}"
+    whole.add_argument("--version", action="version", version=f"%(prog)s {__version__}, {beside}")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for said in _COMMANDS:
         each = commands.add_parser(said["name"], help=said["help"], description=said["description"])
@@ -93,6 +97,16 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _seconds(text: str) -> int:
+    """Read a number of seconds.
+
+    :raises argparse.ArgumentTypeError: it is none.
+    """
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _A_DAY):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds: 1 to {_A_DAY}")
+    return int(text)
+
+
 def _port(text: str) -> int:
     """Read a port.
 
@@ -103,4 +117,10 @@ def _port(text: str) -> int:
     return int(text)
 
 
-_TYPES: Final[Mapping[str, Callable[[str], Any]]] = {"fleet_size": _count, "int": int, "path": Path, "port": _port}
+_TYPES: Final[Mapping[str, Callable[[str], Any]]] = {
+    "fleet_size": _count,
+    "int": int,
+    "path": Path,
+    "port": _port,
+    "seconds": _seconds,
+}

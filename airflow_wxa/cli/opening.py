@@ -8,6 +8,7 @@ import io
 import logging
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,16 +16,17 @@ from airflow.cli.simple_table import AirflowConsole as AirflowsOwn
 from airflow.sdk.exceptions import AirflowNotFoundException
 from rich.markup import escape
 
-from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.api.values import APPID
 from airflow_wxa.cli.terminal import Terminal
 from airflow_wxa.errors import WxaError, WxaSpecError, readable
 from airflow_wxa.hooks.connection import read_connection
+from airflow_wxa.hooks.store import store_url
 from airflow_wxa.hooks.wxa import WxaHook
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from airflow.sdk import Connection
 
@@ -33,6 +35,16 @@ if TYPE_CHECKING:
 STDIN: Final = "-"
 TICKET_SECONDS: Final = 12 * 3600  # how long a component_verify_ticket lives
 _UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60))
+_STORE: Final = "AIRFLOW__WXA__SQL_ALCHEMY_CONN"
+#: Command that may only look → the options with which it writes, as they are when it does not.
+_WRITES_WITH: Final[Mapping[str, Mapping[str, object]]] = {
+    "ledger": {"erase": False},
+    "accounts": {"import_list": False, "import_csv": None, "read_granted": False},
+    "ticket": {"restart": False, "import_from": ""},
+    "status": {},
+    "stop": {},
+    "rerun": {},
+}
 _INTERRUPTED: Final = 130  # what a shell expects after Ctrl-C
 
 
@@ -49,7 +61,8 @@ def command(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Name
             arguments.output = "json"
         try:
             _check_texts(arguments)
-            code = run(arguments)
+            with _no_store_made(run.__name__, arguments):
+                code = run(arguments)
         except WxaError as error:
             say(str(error), style="red")
             code = 1
@@ -62,6 +75,26 @@ def command(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Name
             raise SystemExit(code)
 
     return running
+
+
+@contextmanager
+def _no_store_made(name: str, arguments: argparse.Namespace) -> Iterator[None]:
+    """Let a command that only looks find an empty store where there is no file of one yet, and leave it so."""
+    writing = _WRITES_WITH.get(name)
+    looks = writing is not None and all(getattr(arguments, option) == idle for option, idle in writing.items())
+    before = os.environ.get(_STORE)
+    if looks and _is_absent(store_url()):
+        os.environ[_STORE] = "sqlite://"  # in memory
+    try:
+        yield
+    finally:
+        os.environ.pop(_STORE, None)
+        if before is not None:
+            os.environ[_STORE] = before
+
+
+def _is_absent(url: str) -> bool:
+    return url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists()
 
 
 def _prepare_streams() -> None:

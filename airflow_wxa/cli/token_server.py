@@ -26,9 +26,9 @@ from fastapi import FastAPI, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from jsonschema import Draft202012Validator
 
-from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.endpoints import TokenKind
 from airflow_wxa.api.server_domain import modify_wxa_server_domain
+from airflow_wxa.api.values import APPID
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.cli.serving import bound, serve
 from airflow_wxa.cli.terminal import Terminal

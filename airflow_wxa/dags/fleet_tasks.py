@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_wxa.fleet.manifest import Manifest
     from airflow_wxa.hooks.connection import WxaConnection
     from airflow_wxa.store.fleets import FleetRun, Fleets
 
@@ -62,12 +63,17 @@ def load_manifest(fixed: Mapping[str, Any]) -> list[dict[str, Any]]:
         manifest = read_manifest(params["manifest"], sources, fixed=fixed)
         if (manifest.common.get("platform") or {}).get("on_platform_list_empty") == "register":
             refuse(WxaHook(_platform_conn_id(context)).token_problems(None))
-        where = list(places(read_waves(manifest.common.get("waves") or {}), len(manifest.apps), params["shard_size"]))
-        shards = list(dict.fromkeys(where))
-        _check_shards(len(shards), len(manifest.apps))
-        apps = [NewApp(app.appid, *place, app.given) for app, place in zip(manifest.apps, where, strict=True)]
-        of_run = (run_key(context), read.component_appid, manifest.common, manifest.digest)
-        open_fleets().load(*of_run, apps, context["ti"].task_id)
+        return keep_fleet(context, read.component_appid, manifest, params["shard_size"])
+
+
+def keep_fleet(context: Context, component_appid: str, manifest: Manifest, shard_size: int) -> list[dict[str, Any]]:
+    """Keep what the running run is asked to do, and return its shards."""
+    where = list(places(read_waves(manifest.common.get("waves") or {}), len(manifest.apps), shard_size))
+    shards = list(dict.fromkeys(where))
+    _check_shards(len(shards), len(manifest.apps))
+    apps = [NewApp(app.appid, *place, app.given) for app, place in zip(manifest.apps, where, strict=True)]
+    of_run = (run_key(context), component_appid, manifest.common, manifest.digest)
+    open_fleets().load(*of_run, apps, context["ti"].task_id)
     log.info("%d Mini Programs in %d shards", len(apps), len(shards))
     return [{"wave": wave, "number": number} for wave, number in shards]
 
@@ -87,20 +93,29 @@ def _check_shards(shards: int, apps: int) -> None:
 def plan_release() -> dict[str, Any]:
     """Read what WeChat has of each Mini Program, and keep what is to be done with it; returns what that comes to."""
     context = get_current_context()
+    totals = plan_fleet(context, is_asked=bool(context["params"]["approval"]))
+    return {"apps": totals.apps, "steps": totals.steps, "calls": totals.calls}
+
+
+def plan_fleet(context: Context, **how: Any) -> Totals:
+    """Plan those that nothing was done for yet, and keep it.
+
+    :param how: as :func:`~airflow_wxa.fleet.plan.plan_all` takes it.
+    """
     with failing_at_once():
         fleets, run = open_fleets(), fleet_run(context)
         fleets.planned(run.key, "")  # while it is made anew, no decision on it counts
         # Of a run that ended here, or a plan that was cleared.
         fleets.reopen(run.key, fleet_app.c.done == "", context["ti"].task_id)
         read = WxaHook(context["params"]["wxa_conn_id"]).read()
-        asyncio.run(_planned(fleets, run, read, context["ti"].task_id, is_asked=bool(context["params"]["approval"])))
+        asyncio.run(_planned(fleets, run, read, context["ti"].task_id, how))
         fleets.planned(run.key, plan_digest(run.digest, fleets.apps(run.key)))
     totals = Totals.of((app.appid, AppPlan.from_json(app.plan)) for app in fleets.apps(run.key) if app.plan)
     log.info("%s", totals)
-    return {"apps": totals.apps, "steps": totals.steps, "calls": totals.calls}
+    return totals
 
 
-async def _planned(fleets: Fleets, run: FleetRun, read: WxaConnection, task_id: str, *, is_asked: bool) -> None:
+async def _planned(fleets: Fleets, run: FleetRun, read: WxaConnection, task_id: str, how: Mapping[str, Any]) -> None:
     def save(plans: Mapping[int, AppPlan]) -> None:
         values = {position: {"stage": task_id, **plan.values} for position, plan in plans.items()}
         fleets.change(run.key, values)
@@ -110,7 +125,7 @@ async def _planned(fleets: Fleets, run: FleetRun, read: WxaConnection, task_id: 
     recorder = Recorder(open_ledger, read.component_appid, current_task())
     async with AsyncWxaClient(read.egress, read.tokens, recorder) as client:
         asked = ((app.position, spec_of(run, app)) for app in unplanned)
-        await plan_all(asked, client, pace, save, is_asked=is_asked)
+        await plan_all(asked, client, pace, save, **how)
 
 
 @task.branch(trigger_rule="none_failed_min_one_success")
@@ -209,7 +224,7 @@ def domain_gate() -> list[dict[str, Any]]:
         held = fleets.held_elsewhere(run.key, run.component_appid)
         without = fleets.open_quota(run.key, run.component_appid, _usable_quota(hook, fleets, run), held)
     log.info("%d Mini Programs have no quota", without)
-    return _shards(fleets, run, WAVES[0])
+    return shards_of(fleets, run, WAVES[0])
 
 
 def _usable_quota(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int:
@@ -231,12 +246,13 @@ def _usable_quota(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int:
     return left - reserve if reserve else MAX_QUOTA
 
 
-def _shards(fleets: Fleets, run: FleetRun, wave: str) -> list[dict[str, Any]]:
+def shards_of(fleets: Fleets, run: FleetRun, wave: str) -> list[dict[str, Any]]:
+    """Return the shards of a wave, as a task is mapped over them."""
     return [{"wave": wave, "number": number} for number in fleets.shards(run.key, wave)]
 
 
 @task
-def wave_gate(wave: str) -> list[dict[str, Any]]:
+def wave_gate(wave: str, following: str = "") -> list[dict[str, Any]]:
     """Stop here when too many of this wave failed, or the run was stopped; else return the next wave's shards.
 
     Returned rather than looked up there: what a task is mapped over must come from the task right before it, so that
@@ -249,7 +265,7 @@ def wave_gate(wave: str) -> list[dict[str, Any]]:
     problem = gate_problem(fleets, run, wave)
     if problem:
         raise AirflowFailException(problem)
-    return _shards(fleets, run, WAVES[WAVES.index(wave) + 1])
+    return shards_of(fleets, run, following or WAVES[WAVES.index(wave) + 1])
 
 
 def gate_problem(fleets: Fleets, run: FleetRun, wave: str) -> str:

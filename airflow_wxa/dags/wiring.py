@@ -96,10 +96,13 @@ class DagFactory(Protocol):
         """
 
 
-def dag_factory(params: Callable[[], Mapping[str, Param]], **of_dag: Any) -> Callable[[Callable[[], None]], DagFactory]:
+def dag_factory(
+    params: Callable[[], Mapping[str, Param]], help_page: str = "task_help.md", **of_dag: Any
+) -> Callable[[Callable[[], None]], DagFactory]:
     """Make a factory of a function that builds the tasks: the DAG has the name and the text of the function's module.
 
     :param params: returns those of the form.
+    :param help_page: a page of this folder with a section for each task.
     :param of_dag: further arguments of :func:`wxa_dag`.
     """
 
@@ -118,7 +121,7 @@ def dag_factory(params: Callable[[], Mapping[str, Param]], **of_dag: Any) -> Cal
             given = Given(fixed, defaults, overrides, dag_kwargs)
             with wxa_dag(dag_id, given, params(), standard=standard, doc=doc, **of_dag) as dag:
                 build()
-            add_help(*dag.tasks)
+            add_help(*dag.tasks, page=help_page)
             return dag
 
         del factory.__wrapped__  # whose signature is another one
@@ -201,9 +204,9 @@ def refuse_misspelt_params(context: Context) -> None:
             )
 
 
-def add_help(*tasks: BaseOperator | MappedOperator) -> None:
+def add_help(*tasks: BaseOperator | MappedOperator, page: str = "task_help.md") -> None:
     """Give each task its help, whatever group it stands in, unless the DAG file gave it another."""
-    help_of = read_help("task_help.md")
+    help_of = read_help(page)
     for task in tasks:
         of_function = getattr(getattr(task, "python_callable", None), "__doc__", None)  # what @task takes by itself
         if task.doc_md in (None, "", of_function):

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Param, get_current_context, task
 
-from airflow_wxa.api.appid import APPID_PATTERN
-from airflow_wxa.api.values import csv_cell
+from airflow_wxa.api.values import APPID_PATTERN, csv_cell
 from airflow_wxa.dags.fleet_files import write_text
 from airflow_wxa.dags.wiring import dag_factory
 from airflow_wxa.errors import WxaStateError

@@ -8,7 +8,7 @@ early ones; then the rest. Sum up.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import DAG, Label, Param
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.dags.given import Overrides, Values
 
-_HELP = "fleet_task_help.md"
+HELP: Final = "fleet_task_help.md"
 _OF_RUN = ("approvers", "approver_must_differ", "wxa_conn_id", "platform_conn_id")
 #: All that could run has run, and something did: a shard that is lost does not hold up the others.
 _AFTER_SHARDS = "all_done_min_one_success"
@@ -79,15 +79,15 @@ def fleet_release_dag(
         )
         platform_list = check_platform_list()
         register = register_platform_domains()
-        configure_domains = _mapped("configure_domains", shards_loaded, "none_failed_min_one_success")
-        commit_code = _mapped("commit_code", shards_loaded, "all_success")
-        submit_audit = _mapped("submit_audit", shards_loaded, _AFTER_SHARDS)
+        configure_domains = mapped("configure_domains", shards_loaded, "none_failed_min_one_success")
+        commit_code = mapped("commit_code", shards_loaded, "all_success")
+        submit_audit = mapped("submit_audit", shards_loaded, _AFTER_SHARDS)
         granted = domain_gate()
-        release_canary = _mapped("release_canary", granted, _AFTER_SHARDS)
+        release_canary = mapped("release_canary", granted, _AFTER_SHARDS)
         canary_gate = wave_gate.override(task_id="canary_gate", trigger_rule="none_failed")("canary")
-        release_early = _mapped("release_early", canary_gate, "all_success")
+        release_early = mapped("release_early", canary_gate, "all_success")
         early_gate = wave_gate.override(task_id="early_gate", trigger_rule="none_failed")("early")
-        release_rest = _mapped("release_rest", early_gate, "all_success")
+        release_rest = mapped("release_rest", early_gate, "all_success")
 
         planned = plan_release.override(post_execute=SkipUnasked({"approve_plan": APPROVAL}))()
         shards_loaded >> planned >> approve_plan >> platform_list
@@ -97,19 +97,19 @@ def fleet_release_dag(
         configure_domains >> granted >> commit_code >> submit_audit
         submit_audit >> release_canary >> canary_gate >> release_early >> early_gate >> release_rest
         release_rest >> summarize() >> fleet_result()
-        for task_id, text in read_help(_HELP).items():
-            if not dag.get_task(task_id).is_mapped:
+        for task_id, text in read_help(HELP).items():
+            if task_id in dag.task_dict and not dag.get_task(task_id).is_mapped:
                 dag.get_task(task_id).doc_md = text  # type: ignore[misc]  # of a mapped one it is given above
     return dag
 
 
-def _mapped(task_id: str, shards: Any, trigger_rule: str) -> MappedOperator:
+def mapped(task_id: str, shards: Any, trigger_rule: str) -> MappedOperator:
     """Return a task that is mapped over shards, which another one returns."""
     return WxaFleetShardOperator.partial(
         task_id=task_id,
         trigger_rule=trigger_rule,
         wxa_conn_id="{{ params.wxa_conn_id }}",
-        doc_md=read_help(_HELP)[task_id],
+        doc_md=read_help(HELP)[task_id],
         map_index_template="{{ task.shard['wave'] }} {{ task.shard['number'] + 1 }}",
     ).expand(shard=shards)
 

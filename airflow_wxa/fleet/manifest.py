@@ -17,7 +17,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from airflow_wxa.api.appid import APPID
+from airflow_wxa.api.values import APPID
 from airflow_wxa.errors import WxaSpecError, shown
 from airflow_wxa.fleet.located import LocatedDict, LocatedList, Problem, read_document
 from airflow_wxa.fleet.schema import RELEASE_FIELDS, SCHEMA_FILE
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _MOST_PROBLEMS: Final = 200  # that an error lists; the rest is counted
 _INLINE: Final = "manifest"
+_OF_ROLLBACK: Final = ("app_version",)
 #: A longer param is kept with the run, in the conf of each of its tasks, and in every page about it.
 MAX_PARAM_BYTES: Final = 1024 * 1024
 _TOO_LONG: Final = (
@@ -83,11 +84,14 @@ class Manifest:
         return whole.hexdigest()
 
 
-def read_manifest(text: str, sources: Sources, *, fixed: Mapping[str, Any] | None = None, file: str = "") -> Manifest:
+def read_manifest(
+    text: str, sources: Sources, *, fixed: Mapping[str, Any] | None = None, file: str = "", rolls_back: bool = False
+) -> Manifest:
     """Read a manifest: YAML, JSON, or one line that names a file of the sources.
 
     :param fixed: field of a release → the value that the DAG has decided; a manifest that gives another is refused.
     :param file: what the text was read from, if it was.
+    :param rolls_back: what the manifest says of a release is not looked at; a Mini Program may have an ``app_version``.
     :raises WxaSpecError: every problem together, each with file and line.
     """
     stripped = text.strip()
@@ -97,7 +101,7 @@ def read_manifest(text: str, sources: Sources, *, fixed: Mapping[str, Any] | Non
         raise _refusal([Problem(_INLINE, 0, _TOO_LONG)])
     file = file or _INLINE
     document, problems = read_document(text, file)
-    reader = _ManifestReader(file, sources, fixed or {}, problems)
+    reader = _ManifestReader(file, sources, fixed or {}, problems, rolls_back=rolls_back)
     manifest = reader.read(document)
     if reader.problems:
         raise _refusal(reader.problems)
@@ -132,7 +136,11 @@ class _Entry:
 class _ManifestReader:
     """Reads one manifest and collects what is wrong with it."""
 
-    def __init__(self, file: str, sources: Sources, fixed: Mapping[str, Any], problems: list[Problem]) -> None:
+    def __init__(
+        self, file: str, sources: Sources, fixed: Mapping[str, Any], problems: list[Problem], *, rolls_back: bool
+    ) -> None:
+        self._rolls_back = rolls_back
+        self._fields = ("appid", *(_OF_ROLLBACK if rolls_back else ()), *RELEASE_FIELDS)
         self._file = file
         self._sources = sources
         self._fixed = fixed
@@ -146,6 +154,9 @@ class _ManifestReader:
             if not self.problems:
                 self._say(1, "must be a mapping with release and apps, see airflow-wxa docs fleets")
             return Manifest({}, ())
+        if self._rolls_back:
+            document |= {"release": LocatedDict(document.line)}
+            document.pop("platform", None)
         self._check_shape(document)
         release = document.get("release")
         release = release if isinstance(release, LocatedDict) else LocatedDict(document.line)
@@ -216,8 +227,8 @@ class _ManifestReader:
             return
         rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         names = [each.strip() for each in rows.fieldnames or ()]
-        if unknown := [each for each in names if each not in ("appid", *RELEASE_FIELDS)]:
-            self._say(1, "; ".join(_unknown(each, ("appid", *RELEASE_FIELDS)) for each in unknown), name)
+        if unknown := [each for each in names if each not in self._fields]:
+            self._say(1, "; ".join(_unknown(each, self._fields) for each in unknown), name)
         if "appid" not in names:
             self._say(1, "has no column appid", name)
         if twice := sorted({each for each in names if names.count(each) > 1}):
@@ -261,12 +272,19 @@ class _ManifestReader:
             else:
                 lines[appid] = entry.line
                 self._check_app(release, appid, entry)
-                yield App(appid, {name: _plain(each) for name, each in entry.given.items() if name not in self._fixed})
+                kept = _OF_ROLLBACK if self._rolls_back else entry.given.keys() - self._fixed.keys()
+                yield App(appid, {name: _plain(each) for name, each in entry.given.items() if name in kept})
 
     def _check_app(self, release: LocatedDict, appid: str, entry: _Entry) -> None:
         for name in entry.given:
-            if name not in RELEASE_FIELDS or entry.given[name] != self._fixed.get(name, entry.given[name]):
+            if name not in self._fields or entry.given[name] != self._fixed.get(name, entry.given[name]):
                 self._say(entry.lines.get(name, entry.line), self._misplaced(name), entry.file)
+        if self._rolls_back:
+            version = entry.given.get("app_version", "")
+            if isinstance(version, bool) or not re.fullmatch("[0-9]*", str(version)):
+                text = f"app_version = {shown(repr(version))}: must be digits, from WeChat's list of earlier versions"
+                self._say(entry.lines.get("app_version", entry.line), text, entry.file)
+            return
         asked = {name: value for name, value in {**release, **entry.given}.items() if name in RELEASE_FIELDS}
         asked |= {**self._fixed, "appid": appid}
         # What the platform's list gets is what these need; others do not come to it.
@@ -287,7 +305,7 @@ class _ManifestReader:
     def _misplaced(self, name: str) -> str:
         if name in self._fixed:
             return f"{name}: the DAG has decided it, take it out"
-        return _unknown(name, ("appid", *RELEASE_FIELDS))
+        return _unknown(name, self._fields)
 
     def _say(self, line: int, text: str, file: str = "") -> None:
         problem = Problem(file or self._file, line, text)
@@ -308,7 +326,7 @@ def _unknown(name: str, known: Sequence[str]) -> str:
 
 def _cell(name: str, text: str) -> tuple[Any, bool]:
     """Return the value that a cell of CSV stands for, and whether it stands for one."""
-    types = FIELDS[name].schema.get("type", "string")
+    types = FIELDS[name].schema.get("type", "string") if name in FIELDS else "string"
     types = {types} if isinstance(types, str) else set(types)
     if "array" in types and not text.startswith("["):
         return [each for each in text.replace(";", " ").split() if each], True

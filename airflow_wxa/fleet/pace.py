@@ -15,8 +15,8 @@ import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.api.call import Call
+from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.errors import WxaApiError, WxaError
 from airflow_wxa.steps import Pause

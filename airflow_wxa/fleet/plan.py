@@ -8,18 +8,20 @@ import json
 import time
 from collections import deque
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from airflow_wxa.api.webview_domain import remaining
-from airflow_wxa.errors import WxaApiError, WxaError
+from airflow_wxa.errors import WxaApiError, WxaError, WxaStateError
 from airflow_wxa.fleet.pace import HeldError, StoppedError
 from airflow_wxa.fleet.stages import ending
-from airflow_wxa.steps import recall
+from airflow_wxa.steps import RollbackPlan, plan_rollback, recall
 from airflow_wxa.steps.domains import read_own_domains
 from airflow_wxa.steps.offline import WEBVIEW
 from airflow_wxa.steps.online import going_offline, in_words, read_online
 from airflow_wxa.steps.remote_state import foreign_open_sheet, read_latest_sheet, read_versions
+from airflow_wxa.steps.rollback import is_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -43,6 +45,7 @@ _CALLS: Final = {
     "adopt": 1,
     "wait": 3,
     "release": 14,
+    "rollback": 9,
     "nothing": 4,
     "blocked": 0,
 }
@@ -67,6 +70,7 @@ class AppPlan:
     :param offline: what its release takes away, as an approval names it.
     :param is_asked: somebody approves the plan, and with it what goes offline.
     :param after: its own domains behind configure_domains, where that adds all of the platform's.
+    :param rollback: the :class:`~airflow_wxa.steps.RollbackPlan` as JSON, where a version is to come back.
     """
 
     steps: tuple[str, ...]
@@ -79,6 +83,7 @@ class AppPlan:
     after: tuple[str, ...] = ()
     offline: dict[str, Any] = field(default_factory=dict)
     is_asked: bool = False
+    rollback: dict[str, Any] = field(default_factory=dict)
 
     @property
     def lost(self) -> dict[str, list[str]]:
@@ -98,6 +103,8 @@ class AppPlan:
         """Columns of the Mini Program's row."""
         plan = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
         del plan["blocked"], plan["individual"], plan["after"]
+        if not self.rollback:
+            del plan["rollback"]
         grant = "waiting" if "submit" in self.steps else ""
         return {"plan": plan, "audit_grant": grant, "individual": int(self.individual), **self.blocked}
 
@@ -126,6 +133,47 @@ def plan_app(spec: ReleaseSpec, *, is_asked: bool = False) -> Step[AppPlan]:
         return plan
     offline = yield from _offline(spec, plan, own)
     return replace(plan, offline=offline.to_json(), is_asked=is_asked)
+
+
+def plan_app_rollback(
+    spec: ReleaseSpec,
+    on_lost_domains: Literal["ask", "release", "stop"],
+    app_version: str = "",
+    before: Mapping[str, Any] | None = None,
+) -> Step[AppPlan]:
+    """Read which version is online and which would come back.
+
+    :param spec: of the release to undo; without ``user_version`` whatever is online goes.
+    :param before: ``rollback`` of an earlier try's plan, which stands where that version is back already.
+    :raises WxaError: it could not be read, and may be later.
+    """
+    try:
+        back = yield from _planned_back(spec.version.appid, on_lost_domains, app_version, before)
+        if spec.version.user_version and not spec.version.is_online(back.online):
+            raise WxaStateError(
+                "rollback not planned: what is online is not the version that the run released",
+                values={"online": back.online.version or "not named", "of the run": spec.version.user_version},
+                why="Somebody released or rolled back since; that is not undone here.",
+                next_step="agree with them; wxa_rollback rolls one Mini Program back, whatever is online",
+                appid=spec.version.appid,
+            )
+    except WxaError as error:
+        if error.retryable:
+            raise
+        return AppPlan(("blocked",), error.what, blocked=ending(error))
+    why = f"{back.online.version or 'the version online'} goes, {back.target.user_version} comes back"
+    asked = on_lost_domains == "ask"
+    return AppPlan(("rollback",), why, offline=dict(back.offline), is_asked=asked, rollback=back.to_json())
+
+
+def _planned_back(
+    appid: str, on_lost_domains: Literal["ask", "release", "stop"], app_version: str, before: Mapping[str, Any] | None
+) -> Step[RollbackPlan]:
+    if before is not None:
+        planned = RollbackPlan.from_json(before)
+        if is_back(planned, (yield from read_versions(appid)).online):
+            return planned
+    return (yield from plan_rollback(appid, app_version, on_lost_domains=on_lost_domains))
 
 
 def _offline(spec: ReleaseSpec, plan: AppPlan, own: frozenset[str] | None) -> Step[Offline]:
@@ -195,12 +243,16 @@ async def plan_all(
     pace: Pace,
     save: Callable[[Mapping[int, AppPlan]], None],
     *,
+    plan: Callable[[int, ReleaseSpec], Step[AppPlan]] | None = None,
+    unread: tuple[str, ...] = _LONG_WAY,
     is_asked: bool = False,
 ) -> None:
     """Plan many Mini Programs, so many at a time as the pace says, and save the plans by the hundred.
 
     :param apps: position and what is asked for; read as it is needed, in a thread.
     :param save: takes plans by position; may block.
+    :param plan: of one; ``None``: of its release.
+    :param unread: what is done with one that could not be read.
     :raises StoppedError: the run was stopped.
     """
     source, turn = iter(apps), asyncio.Lock()
@@ -215,7 +267,8 @@ async def plan_all(
                 if not todo:
                     return
                 position, spec = todo.popleft()
-            planned[position] = await _planned(spec, client, pace, is_asked=is_asked)
+            step = partial(plan, position, spec) if plan else partial(plan_app, spec, is_asked=is_asked)
+            planned[position] = await _planned(step, client, pace, unread)
             if len(planned) >= _AT_ONCE:
                 await saved()
 
@@ -233,18 +286,26 @@ async def plan_all(
         raise StoppedError
 
 
-async def _planned(spec: ReleaseSpec, client: AsyncWxaClient, pace: Pace, *, is_asked: bool) -> AppPlan:
-    """Plan one Mini Program; what cannot be read after some tries is planned the long way, and why is said."""
+async def _planned(
+    step: Callable[[], Step[AppPlan]], client: AsyncWxaClient, pace: Pace, unread: tuple[str, ...]
+) -> AppPlan:
+    """Plan one Mini Program; one that cannot be read after some tries is planned as ``unread``, and why is said."""
     for pause in (*_RETRY_SECONDS, None):
         try:
-            return await client.run(pace.paced(plan_app(spec, is_asked=is_asked)))
+            return await client.run(pace.paced(step()))
         except HeldError as held:
             await asyncio.sleep(max(0.0, held.until - time.time()))
         except WxaError as error:
             if pause is None:
-                return AppPlan(_LONG_WAY, f"could not be read: {error.what}")
+                return _not_read(unread, error)
             await asyncio.sleep(pause)
-    return AppPlan(_LONG_WAY, "could not be read: WeChat takes no more calls")
+    return _not_read(unread)
+
+
+def _not_read(steps: tuple[str, ...], error: WxaError | None = None) -> AppPlan:
+    what = f"could not be read: {error.what if error else 'WeChat takes no more calls'}"
+    blocked = {"outcome": "failed", "what": what, "next_step": "clear plan_rollback, or trigger a new run later"}
+    return AppPlan(steps, what, blocked=blocked if "blocked" in steps else {})
 
 
 def plan_digest(manifest: str, apps: Iterable[FleetApp]) -> str:

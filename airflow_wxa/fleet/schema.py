@@ -11,7 +11,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_wxa.api.appid import APPID_PATTERN
+from airflow_wxa.api.values import APPID_PATTERN
 from airflow_wxa.release import FIELDS
 
 if TYPE_CHECKING:

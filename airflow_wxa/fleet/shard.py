@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import PRIVACY_CHECK_RUNNING, error_for
 from airflow_wxa.client.metrics import timing
@@ -54,10 +55,12 @@ class Wake:
 
 
 def spec_of(run: FleetRun, app: FleetApp) -> ReleaseSpec:
-    """Return what a Mini Program's release is asked to do.
+    """Return what a Mini Program's release is asked to do; a rollback by a list undoes whatever is online.
 
     :raises WxaSpecError: it cannot be right; the manifest was checked when it was loaded.
     """
+    if not run.manifest["release"]:
+        return ReleaseSpec(CodeVersion(app.appid, "", ""), "get", (), (), {})
     return ReleaseSpec.from_params({**run.manifest["release"], **app.given, "appid": app.appid})
 
 

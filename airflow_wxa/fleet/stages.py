@@ -15,13 +15,16 @@ from airflow_wxa.errors import WxaAuditRejected, WxaError, WxaQuotaError
 from airflow_wxa.fleet.pace import CALLS_OF_THE_DAY
 from airflow_wxa.fleet.waves import WAVES
 from airflow_wxa.steps import (
+    RollbackPlan,
     audit_error,
     configure_domains,
     privacy_scan,
     prove_server_domains,
     recall,
     release_version,
+    roll_back,
     submit_version,
+    verify_rollback,
 )
 
 if TYPE_CHECKING:
@@ -158,6 +161,14 @@ def _prove_server_domains(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
     return Progress(values={"outcome": "released"})
 
 
+def go_back(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:  # noqa: ARG001  (as the others take)
+    """Bring the planned version back, once, and prove it."""
+    plan = RollbackPlan.from_json((app.plan or {})["rollback"])
+    outcome = yield from roll_back(plan)
+    yield from verify_rollback(plan)
+    return Progress((outcome,), {"outcome": "rolled_back"})
+
+
 def may_be_lost(app: FleetApp, spec: ReleaseSpec) -> Kinds | None:
     """Return what may go offline, by kind: what the approved plan listed; without a question, as the manifest says."""
     plan = app.plan or {}
@@ -197,10 +208,13 @@ STAGES: Final[Mapping[str, Stage]] = {
     # A grant that was passed on comes here for one whose code nobody committed.
     "submit_audit": Stage(2, (submit,), makes_up=(commit,), submits=True),
     **{f"release_{wave}": Stage(3, (look, publish), by_wave=True) for wave in WAVES},
+    **{f"rollback_{wave}": Stage(0, (go_back,), by_wave=True) for wave in (WAVES[0], WAVES[-1])},
 }
 #: Where one begins that has no grant; all of those before its submission.
 FIRST, *_ = STAGES
-BEFORE_SUBMISSION: Final = tuple(name for name, each in STAGES.items() if each.place < STAGES["submit_audit"].place)
+BEFORE_SUBMISSION: Final = tuple(
+    name for name, each in STAGES.items() if each.place < STAGES["submit_audit"].place and not each.by_wave
+)
 
 
 def steps_for(stage: str, done: str) -> tuple[StageStep, ...]:

@@ -13,9 +13,11 @@ import yaml
 
 from airflow_wxa.api.values import csv_cell
 from airflow_wxa.fleet.located import know_plain_values
+from airflow_wxa.fleet.waves import DONE
+from airflow_wxa.store.fleets import ROLLBACK, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from airflow_wxa.store.fleets import FleetApp, FleetRun
 
@@ -32,7 +34,7 @@ OUTCOME_FIELDS: Final = (
 )
 #: Outcomes, the worst first.
 _WORST_FIRST: Final = ("failed", "blocked", "rejected", "pending", "no_quota", "not_reached")
-_FINISHED: Final = frozenset({"released", "rejected"})
+_FINISHED: Final = frozenset({*DONE, "rejected"})
 _NAMED: Final = 10
 _Base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -46,8 +48,7 @@ know_plain_values(_Dumper)
 
 def outcome_of(run: FleetRun, app: FleetApp) -> dict[str, Any]:
     """Return what became of a Mini Program, as JSON values; ``outcome`` is ``None`` while it has not ended."""
-    user_version = app.given.get("user_version", run.manifest["release"].get("user_version"))
-    return {name: getattr(app, name, None) for name in OUTCOME_FIELDS} | {"user_version": user_version}
+    return {name: getattr(app, name, None) for name in OUTCOME_FIELDS} | {"user_version": version_of(run, app)}
 
 
 def outcomes_csv(run: FleetRun, apps: Iterable[FleetApp]) -> Iterator[str]:
@@ -61,15 +62,23 @@ def outcomes_csv(run: FleetRun, apps: Iterable[FleetApp]) -> Iterator[str]:
 def rerun_manifest(run: FleetRun, apps: Iterable[FleetApp]) -> str:
     """Return the manifest of what is unfinished; ``""`` when nothing is.
 
-    A rejected version is finished: it needs a fix, and another ``user_version`` or ``template_id``.
+    A rejected version is finished: it needs a fix, and another ``user_version`` or ``template_id``. Of a rollback those
+    are listed that were planned, with the version that comes back.
     """
+    if ROLLBACK in run.manifest:
+        planned = ((app, (app.plan or {}).get("rollback")) for app in apps if app.outcome not in _FINISHED)
+        back = [{"appid": app.appid, "app_version": plan["target"]["app_version"]} for app, plan in planned if plan]
+        return _written({"apps": back} | {name: run.manifest[name] for name in ("waves", "pace")}) if back else ""
     left = [
         {"appid": app.appid, **app.given} if app.given else app.appid for app in apps if app.outcome not in _FINISHED
     ]
     if not left:
         return ""
     release, *rest = run.manifest.items()
-    whole = dict([release, ("apps", left), *rest])
+    return _written(dict([release, ("apps", left), *rest]))
+
+
+def _written(whole: Mapping[str, Any]) -> str:
     return str(yaml.dump(whole, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 

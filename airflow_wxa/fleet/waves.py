@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 WAVES: Final = ("canary", "early", "rest")
-_PLANNING: Final = "plan_release"
+_PLANNING: Final = ("plan_release", "plan_rollback")
+#: What a Mini Program comes to that needs nothing more.
+DONE: Final = ("released", "rolled_back")
 _FAILED_PERCENT: Final = {"canary": 0.0, "early": 5.0, "rest": 100.0}
 _BAD: Final = frozenset({"failed", "rejected", "blocked"})
 
@@ -86,9 +88,9 @@ def wave_counts(counts: Iterable[tuple[str, str, str | None, int | None, int]]) 
     for wave, stage, outcome, _, count in counts:
         here = found[wave]
         here.total += count
-        here.released += count if outcome == "released" else 0
+        here.released += count if outcome in DONE else 0
         here.unended += count if outcome is None else 0
-        was_blocked_before = outcome == "blocked" and stage.rpartition(".")[2] == _PLANNING
+        was_blocked_before = outcome == "blocked" and stage.rpartition(".")[2] in _PLANNING
         if outcome in _BAD and not was_blocked_before:
             here.failed += count
     return found

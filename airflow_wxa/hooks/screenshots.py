@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from airflow.sdk.configuration import conf
 
-from airflow_wxa.api.audit import get_material
-from airflow_wxa.api.media import Media
+from airflow_wxa.api.audit import Media, get_material
 from airflow_wxa.errors import WxaError, WxaSpecError
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from airflow_wxa.access import TokenServer
-from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.client import AsyncWxaClient, WxaClient
 from airflow_wxa.client.metrics import send_to

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import BaseNotifier, TaskInstanceState
 
-from airflow_wxa.api.appid import APPID
+from airflow_wxa.api.values import APPID
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.links import mini_program_page

@@ -32,17 +32,13 @@ from airflow_wxa.operators.acts import (
     WxaVerifyRollbackOperator,
     WxaWebviewDomainConfirmfileOperator,
 )
-from airflow_wxa.operators.approval import (
-    WxaApprovalOperator,
-)
-from airflow_wxa.operators.approve_release import (
-    WxaApproveReleaseOperator,
-)
-from airflow_wxa.operators.audit import (
-    WxaAuditBranchOperator,
-)
+from airflow_wxa.operators.approval import WxaApprovalOperator
+from airflow_wxa.operators.approve_release import WxaApproveReleaseOperator
+from airflow_wxa.operators.audit import WxaAuditBranchOperator
 from airflow_wxa.operators.call import (
+    WxaApproveClearQuotaOperator,
     WxaCallOperator,
+    WxaClearQuotaOperator,
 )
 from airflow_wxa.operators.domains import (
     WxaIndividualAccountOperator,
@@ -54,13 +50,7 @@ from airflow_wxa.operators.platform_domains import (
     WxaApprovePlatformDomainOperator,
     WxaReadPlatformDomainOperator,
 )
-from airflow_wxa.operators.quota import (
-    WxaApproveClearQuotaOperator,
-    WxaClearQuotaOperator,
-)
-from airflow_wxa.operators.rollback import (
-    WxaApproveRollbackOperator,
-)
+from airflow_wxa.operators.rollback import WxaApproveRollbackOperator
 
 __all__ = [
     "WxaAddToTemplateOperator",

@@ -20,7 +20,6 @@ class _Publishing(ActOperator):
     """An operator that shows a version to users."""
 
     def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any]:
-        """Return the dataset that the task published, see :func:`~airflow_wxa.assets.lineage_of`."""
         return lineage_of(self.built().appid)
 
 

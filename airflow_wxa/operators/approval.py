@@ -13,7 +13,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
 
 from airflow_wxa.api import values
-from airflow_wxa.api.budget import BEIJING
+from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.errors import WxaError, WxaStateError, shown
 from airflow_wxa.hooks.approvals import HOW_TO
 from airflow_wxa.hooks.recorder import current_task

@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.errors import WxaError, WxaTransportError, shown
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import AppPlan, Totals
@@ -22,6 +22,7 @@ from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_tabl
 from airflow_wxa.operators.fleet_run import fleet_run
 from airflow_wxa.release.dag import beside
 from airflow_wxa.steps import Approved, approved
+from airflow_wxa.store.fleets import ROLLBACK
 from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.store.tables import fleet_app
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _TASK_ID: Final = "approve_plan"
 _ASKED_FOR_QUOTA: Final = 5
+_SHOWN_VERSIONS: Final = 20
 
 
 class WxaApprovePlanOperator(WxaApprovalOperator):
@@ -66,11 +68,49 @@ class WxaApprovePlanOperator(WxaApprovalOperator):
 
     @staticmethod
     def words(question: Question) -> tuple[str, str]:
-        """Return what the plan comes to."""
         totals = Totals(**question["totals"])
         return (
             f"Release {question['release'].get('user_version', '')} on {totals.apps} Mini Programs?",
             "\n\n".join([_goes_offline(totals), _facts(question, totals), _unusual(totals)]),
+        )
+
+
+class WxaApproveFleetRollbackOperator(WxaApprovePlanOperator):
+    """Ask a person whether to roll a fleet back, with the versions and what goes offline.
+
+    The decision names the plan, and no task of the run writes anything for another one.
+    """
+
+    asks = "fleet_rollback"
+
+    def facts(self, context: Context) -> Mapping[str, Fact]:
+        """Return the plan's digest, which the decision names, and what the plan comes to."""
+        fleets, run = open_fleets(), fleet_run(context)
+        plans = [(app.appid, AppPlan.from_json(app.plan)) for app in fleets.apps(run.key) if app.plan]
+        versions = Counter(plan.why for _, plan in plans if plan.rollback)
+        waves = {name: count.total for name, count in wave_counts(fleets.counts(run.key)).items()}
+        return {
+            **told("ledger", named=True, **_about(run)),
+            **told("ledger", undone=run.manifest[ROLLBACK].get("run_id", ""), waves=waves),
+            **told("WeChat: getversioninfo, revertcoderelease", versions=dict(versions.most_common(_SHOWN_VERSIONS))),
+            **told("WeChat: get_effective_webviewdomain, get_effective_domain", totals=asdict(Totals.of(plans))),
+        }
+
+    @staticmethod
+    def words(question: Question) -> tuple[str, str]:
+        """Return what the plan comes to."""
+        totals, waves, undone = Totals(**question["totals"]), question["waves"], question["undone"]
+        versions = (f"{as_text(each)}: {count}" for each, count in question["versions"].items())
+        rows = {
+            "run that is undone": as_code(undone) if undone else "none: whatever is online goes",
+            "versions": ", ".join(versions) or "none",
+            "cannot go back": f"{totals.steps.get('blocked', 0)}",
+            "waves": ", ".join(f"{name} {count}" for name, count in waves.items() if count),
+            "cannot be undone": "it happens at once, for everyone; afterwards only a release goes forward",
+        }
+        return (
+            f"Roll {totals.steps.get('rollback', 0)} of {totals.apps} Mini Programs back?",
+            "\n\n".join([_goes_offline(totals), as_table(rows), _unusual(totals)]),
         )
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from airflow_wxa.acts import Release
 from airflow_wxa.api import values
 from airflow_wxa.api.authorisation import api_get_authorizer_info, getaccountbasicinfo
-from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.api.code import AdoptedVersion
+from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
@@ -64,7 +64,6 @@ class WxaApproveReleaseOperator(_AboutRelease):
         self.user_desc = user_desc
 
     def facts(self, context: Context) -> Mapping[str, Fact]:
-        """Read sheet, domains and what is online at WeChat, and in the ledger what this run has changed."""
         act = Release.built(self, approval_task_id=None, on_lost_domains="stop")
         version, named, hook = act.version, act.named, WxaHook(self.wxa_conn_id)
         now = hook.run(before_release(version, act.wanted))
@@ -95,7 +94,6 @@ class WxaApproveReleaseOperator(_AboutRelease):
 
     @staticmethod
     def words(question: Question) -> tuple[str, str]:
-        """Return the table, and below it the domains before and after."""
         superseded, sheet = question["superseded"], question["sheet"] or {}
         is_its = not question["auditid"] or sheet.get("auditid") in ("", question["auditid"])
         number = as_code(question["auditid"] or sheet.get("auditid") or "not known")

@@ -48,7 +48,6 @@ class WxaAuditBranchOperator(NotMapped, WxaAuditSensor, BranchMixIn):
             raise ValueError(f"{self.task_id}: soft_fail and never_fail go with WxaAuditSensor, not with a branch")
 
     def finish(self, context: Context, outcome: AuditOutcome) -> dict[str, Any]:
-        """Keep the outcome, and branch; fail where the DAG gives no road."""
         roads = {"approved": self.approved, "rejected": self.rejected, "withdrawn": self.withdrawn}
         road = roads[outcome.outcome]
         if road is None:

@@ -71,7 +71,6 @@ class WxaSetWebviewDomainOperator(_Configuring):
                 raise ValueError(f"{name} = {getattr(self, name)!r}: must be 'fail' or 'return'")
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Run the step; see the class for what is returned."""
         with failing_at_once():
             outcome = self._configure(context)
             roads = {"platform_list_empty": self.on_platform_list_empty, "individual": self.on_individual}
@@ -130,7 +129,6 @@ class WxaSetWebviewDomainBranchOperator(NotMapped, WxaSetWebviewDomainOperator, 
         self.individual = individual
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Run the step, keep its outcome, and branch."""
         roads = {"platform_list_empty": self.platform_list_empty, "individual": self.individual}
         with failing_at_once():
             outcome = self._configure(context)
@@ -182,7 +180,6 @@ class WxaRegisterPlatformDomainOperator(TemplatedFields, BaseOperator):
         self.platform_conn_id = platform_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Register, unless the branch was answered something else."""
         self.read_fields()
         outcome = _outcome_of(context, self.branch_task_id)
         if outcome is None or outcome.outcome != "platform_list_empty":
@@ -230,7 +227,6 @@ class WxaIndividualAccountOperator(TemplatedFields, BaseOperator):
         self.on_individual = on_individual
 
     def execute(self, context: Context) -> str:
-        """Note it, unless the branch was answered something else."""
         self.read_fields()
         outcome = domain_outcome(context, *self.branch_task_ids)
         if outcome is None or outcome.outcome != "individual":

@@ -87,7 +87,6 @@ class ActOperator(TemplatedFields, BaseOperator):
             vars(self)["outlets"] = [*self.outlets, RELEASES]  # an attribute set is noted as an argument that was given
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Do it; see the class for what is returned."""
         return self.hook.do(self.built())
 
     @property

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from airflow.sdk import BaseOperator
 
-from airflow_wxa.acts.platform_list import ChangePlatformDomain, checked_hosts, hosts_after
+from airflow_wxa.acts.platform import ChangePlatformDomain, checked_hosts, hosts_after
 from airflow_wxa.api import values
-from airflow_wxa.api.appid import THE_PLATFORM
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.api.webview_domain import get_domain_confirmfile, is_permitted
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.recorder import current_task
@@ -70,7 +70,6 @@ class WxaReadPlatformDomainOperator(TemplatedFields, BaseOperator):
         self.platform_conn_id = platform_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Read both; see the class for what is returned."""
         self.read_fields()
         hook = WxaHook(self.platform_conn_id)
         with failing_at_once():
@@ -127,7 +126,6 @@ class WxaApprovePlatformDomainOperator(WxaApprovalOperator):
 
     @staticmethod
     def words(question: Question) -> tuple[str, str]:
-        """Return the change, with the lists before and after."""
         action, hosts = question["action"], question["hosts"]
         published, testing = question["published"] or [], question["testing"]
         after = sorted(hosts_after(action, hosts, published))

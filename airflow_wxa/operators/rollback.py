@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_wxa.acts.rollback import read_plan
 from airflow_wxa.api import values
-from airflow_wxa.api.budget import BEIJING
+from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table
 from airflow_wxa.operators.approve_release import goes_offline_in_words
@@ -54,7 +54,6 @@ class WxaApproveRollbackOperator(WxaApprovalOperator):
 
     @staticmethod
     def words(question: Question) -> tuple[str, str]:
-        """Return both versions, the business domains, and what cannot be undone."""
         online, target = question["online"], question["target"]
         name = target["user_version"] or target["app_version"]
         return (

@@ -18,8 +18,8 @@ from fastapi import FastAPI, Request, Response
 from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect
 
-from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.push import MAX_PUSH_BYTES, Envelope
+from airflow_wxa.api.values import APPID
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
 from airflow_wxa.hooks.store import open_store as open_configured_store
 from airflow_wxa.plugins.connections import PushConnections

@@ -23,8 +23,8 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, FastAPI, Query, Response
 from fastapi.responses import HTMLResponse
 
-from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.code import get_qrcode
+from airflow_wxa.api.values import APPID
 from airflow_wxa.client import AsyncWxaClient
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.hooks.store import open_ledger

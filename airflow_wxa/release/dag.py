@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from airflow.sdk import Param, get_current_context
 from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 
+from airflow_wxa.api import values
 from airflow_wxa.api.chinese import both_languages
 from airflow_wxa.api.errcodes import errcodes
-from airflow_wxa.errors import WxaError, WxaSpecError, shown
+from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.links import WxaErrcodeLink, WxaMiniProgramLink, errcode_page
 from airflow_wxa.release.fields import FIELDS
 from airflow_wxa.release.spec import ReleaseSpec
@@ -195,14 +196,7 @@ class TemplatedFields:
 
         :raises AirflowFailException: fields that are no such thing; every one is named with its value.
         """
-        problems = []
-        for name, read in self.reads.items():
-            value = getattr(self, name)
-            try:
-                setattr(self, name, read(value))
-            except ValueError as must:
-                problems.append(f"{name} = {shown(repr(value))}: must be {must}")
-        if problems:
+        if problems := values.read_attributes(self, self.reads):
             with failing_at_once():
                 raise WxaSpecError(
                     f"{getattr(self, 'task_id', 'this task')}: templated fields cannot be what they were rendered to",

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from airflow_wxa.api.appid import APPID_PATTERN
 from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.api.call import body_schema
 from airflow_wxa.api.server_domain import SERVER_KINDS
-from airflow_wxa.api.values import LONGEST_WAIT
+from airflow_wxa.api.values import APPID_PATTERN, LONGEST_WAIT
 from airflow_wxa.errors import shown
 
 if TYPE_CHECKING:

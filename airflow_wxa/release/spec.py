@@ -6,9 +6,9 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_wxa.api.appid import APPID
 from airflow_wxa.api.code import CodeVersion, version_problems
 from airflow_wxa.api.server_domain import read_server_domains
+from airflow_wxa.api.values import APPID
 from airflow_wxa.api.webview_domain import parse_origins, read_hosts, read_origins
 from airflow_wxa.errors import WxaSpecError, shown
 from airflow_wxa.release.fields import DOMAIN_ACTIONS, FIELDS

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from airflow_wxa.sandbox.audit import IN_AUDIT, AuditResult
 from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.handlers import ENDPOINTS
-from airflow_wxa.sandbox.pictures import qrcode
+from airflow_wxa.sandbox.handlers.code import qrcode
 from airflow_wxa.sandbox.pushes import TICKET, announce_audit, compose
 from airflow_wxa.sandbox.tokens import CODE_SECONDS
 

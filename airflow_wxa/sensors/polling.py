@@ -200,15 +200,12 @@ class WxaPrivacyScanSensor(_PollingSensor):
         self.privacy_api_not_use = privacy_api_not_use
 
     def look(self) -> PrivacyOutcome:
-        """Look once at the scan."""
         return WxaHook(self.wxa_conn_id).run(privacy_scan(self.appid, privacy_api_not_use=self.privacy_api_not_use))
 
     def trigger_arguments(self) -> dict[str, Any]:
-        """Return the Mini Program and the declaration."""
         return {"appid": self.appid, "privacy_api_not_use": self.privacy_api_not_use}
 
     def in_words(self, outcome: PrivacyOutcome) -> str:
-        """Return how far the scan is."""
         if outcome.outcome == "scanning":
             return f"WeChat scans the code of {outcome.appid} for privacy interfaces"
         found = sorted({*outcome.without_auth_list, *outcome.without_conf_list})
@@ -241,19 +238,16 @@ class WxaAuditSensor(_PollingSensor):
         self.auditid = auditid
 
     def look(self) -> AuditOutcome:
-        """Look once at the sheet."""
         hook = WxaHook(self.wxa_conn_id)
         unseen_seconds = hook.accepted_writes(self.appid).submitted.get(str(self.auditid), 0.0)
         self._seen_by = time.time() + unseen_seconds if unseen_seconds else 0.0
         return hook.run(audit_status(self.appid, self.auditid, just_submitted=unseen_seconds > 0))
 
     def trigger_arguments(self) -> dict[str, Any]:
-        """Return the sheet."""
         seen_by = {"seen_by": self._seen_by} if self._seen_by else {}
         return {"sheets": [{"appid": self.appid, "auditid": self.auditid, **seen_by}]}
 
     def in_words(self, outcome: AuditOutcome) -> str:
-        """Return where the review stands."""
         reason = f": {' '.join(outcome.reason.split())}" if outcome.reason else ""
         return f"sheet {outcome.auditid} of {outcome.appid} is {_AUDIT_WORDS[outcome.outcome]}{reason}"
 

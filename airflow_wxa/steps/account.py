@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from airflow_wxa.api.audit import get_category
 from airflow_wxa.api.authorisation import api_get_authorizer_info, getaccountbasicinfo, read_granted
-from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.api.call import Call
-from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.endpoints import BEIJING, CATALOGUE
 from airflow_wxa.api.errcodes import API_UNAUTHORIZED, PERMISSION_SET_NOT_GRANTED
 from airflow_wxa.api.privacy import CONTACTS, DEVELOPMENT, getprivacysetting, keys_without_text
 from airflow_wxa.errors import WxaApiError, WxaError, WxaStateError

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-from airflow_wxa.api.budget import budget_used_up
 from airflow_wxa.api.call import named_in_full, refused_values
-from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.endpoints import CATALOGUE, budget_used_up
 from airflow_wxa.api.errcodes import (
     DELETE_DOMAIN_NOT_EXIST,
     INDIVIDUAL_NOT_SUPPORTED,

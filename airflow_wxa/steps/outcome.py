@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, cast
 
-from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.api.call import Call, Reply
 from airflow_wxa.api.code import OnlineVersion
-from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.endpoints import BEIJING, CATALOGUE
 from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.api.rollback import EarlierVersion
 from airflow_wxa.steps.offline import WEBVIEW, Offline

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_wxa.api.audit import uploadmedia
 from airflow_wxa.api.call import Call, body_schema
 from airflow_wxa.api.code import get_qrcode
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.api.media import uploadmedia
 from airflow_wxa.api.unlisted import without_tokens
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.steps.outcome import TrialQrcodeOutcome
@@ -15,7 +15,7 @@ from airflow_wxa.steps.outcome import TrialQrcodeOutcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_wxa.api.media import Media
+    from airflow_wxa.api.audit import Media
     from airflow_wxa.steps.outcome import Step
 
 

@@ -88,7 +88,7 @@ def roll_back(plan: RollbackPlan, approval: Approved | None = None) -> Step[Roll
     yield from changes_left(_ENDPOINT.name, plan.appid)  # WeChat moves back again for a second call
     accepted = yield from recall(plan.appid)
     online = yield from _read_online(plan, accepted)
-    if _is_back(plan, online):
+    if is_back(plan, online):
         return (yield from _outcome("already_rolled_back", plan, online))
     _check_as_planned("rollback", plan, online)
     if _lags(online, accepted):
@@ -111,7 +111,7 @@ def roll_back(plan: RollbackPlan, approval: Approved | None = None) -> Step[Roll
         lost = error  # another run, or our own lost try, may have done it a moment ago
         accepted = accepted.with_write(_ENDPOINT.name, _noted(online))
     online = yield from _read_online(plan, accepted)
-    if not _is_back(plan, online):
+    if not is_back(plan, online):
         if lost is None and _lags(online, accepted):
             raise still_lagging("rollback", _ENDPOINT.name, plan.appid, _noted(online))
         if lost is not None:
@@ -130,7 +130,7 @@ def verify_rollback(plan: RollbackPlan) -> Step[RollbackOutcome]:
     """
     accepted = yield from recall(plan.appid)
     online = yield from _read_online(plan, accepted)
-    if not _is_back(plan, online):
+    if not is_back(plan, online):
         if _lags(online, accepted):
             raise still_lagging("verify_rollback", _ENDPOINT.name, plan.appid, _noted(online))
         raise _not_back("verify_rollback", plan, online)
@@ -152,7 +152,7 @@ def verify_rollback(plan: RollbackPlan) -> Step[RollbackOutcome]:
 def _read_online(plan: RollbackPlan, accepted: AcceptedWrites) -> Step[OnlineVersion | None]:
     """Read what is online, past lag."""
     info = yield from read_past_lag(
-        lambda: read_versions(plan.appid), lambda info: _lags(info.online, accepted) and not _is_back(plan, info.online)
+        lambda: read_versions(plan.appid), lambda info: _lags(info.online, accepted) and not is_back(plan, info.online)
     )
     return info.online
 
@@ -161,7 +161,7 @@ def _lags(online: OnlineVersion | None, accepted: AcceptedWrites) -> bool:
     return accepted.explains(_ENDPOINT.name, _noted(online))
 
 
-def _is_back(plan: RollbackPlan, online: OnlineVersion | None) -> bool:
+def is_back(plan: RollbackPlan, online: OnlineVersion | None) -> bool:
     """Tell whether the target is online: WeChat leaves both texts out at times, then the time must have changed."""
     return online != plan.online and plan.target.is_online(online)
 

@@ -12,9 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from airflow_wxa.api.budget import budget_used_up
 from airflow_wxa.api.call import named_in_full, refused_values
-from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.endpoints import CATALOGUE, budget_used_up
 from airflow_wxa.api.errcodes import DOMAIN_NOT_ON_PLATFORM, NO_DOMAIN_TO_MODIFY, WEBVIEW_CONFIRM_FILE_CHECK_FAILED
 from airflow_wxa.api.server_domain import (
     SERVER_KINDS,

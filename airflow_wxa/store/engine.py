@@ -46,6 +46,19 @@ _UNLESS_ASKED: Final = {
     "tcp_user_timeout": "30000",  # milliseconds
 }
 _READ_ONLY: Final = "25006"  # SQLSTATE read_only_sql_transaction
+_OF_DRIVER: Final[dict[str, dict[str, Any]]] = {
+    "psycopg2": {"executemany_mode": "values_plus_batch"},  # its own takes a round trip for each row
+    # Behind pgbouncer in transaction mode the statement that was prepared is another connection's.
+    "psycopg": {"connect_args": {"prepare_threshold": None}},
+}
+#: SQLSTATE, or words of pgbouncer's, which has none → the next step.
+_NEXT_STEPS: Final = {
+    _READ_ONLY: "this is a replica: name the primary in [wxa] sql_alchemy_conn, or all hosts with "
+    "target_session_attrs=read-write",
+    "3F000": "create the schema that search_path names, or name another one",
+    "unsupported startup parameter": "pgbouncer takes no options from the URL: give the role its schema, "
+    "ALTER ROLE … SET search_path = …",
+}
 _PRIVATE: Final = 0o600
 #: Not Alembic's usual name: the stores of the first version keep theirs there, and that version refuses a newer one.
 VERSION_TABLE: Final = "alembic_version_wxa"
@@ -175,13 +188,23 @@ def unreachable(engine: Engine, error: Exception) -> WxaTransportError:
     url = engine.url.set(query={}).render_as_string(hide_password=True)
     said = getattr(error, "orig", None) or getattr(error, "strerror", None) or type(error).__name__
     cause = str(said).strip().splitlines()
+    known = {_sqlstate(said), *(words for words in _NEXT_STEPS if words in str(said))}
     return WxaTransportError(
-        "the store does not answer",
+        "the store may only be read" if _READ_ONLY in known else "the store does not answer",
         values={"store": url, "it says": cause[0] if cause else ""},
         why="Tokens and the ledger of writes live there: a call whose token cannot be read, or a write that cannot be "
         "noted beforehand, is not sent.",
-        next_step="check [wxa] sql_alchemy_conn, and that the database runs and lets this machine in; then run again",
+        next_step=next(
+            (step for words, step in _NEXT_STEPS.items() if words in known),
+            "check [wxa] sql_alchemy_conn, and that the database runs and lets this machine in; then run again",
+        ),
+        source="airflow-wxa docs store",
     )
+
+
+def _sqlstate(error: object) -> str | None:
+    """Return PostgreSQL's code of an error, whichever driver raised it."""
+    return getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
 
 
 def _older(engine: Engine, revision: str, wanted: str) -> WxaTransportError:
@@ -214,9 +237,8 @@ def _created(url: str | Secret) -> Engine:
             raise ValueError(backend)  # noqa: TRY301  (one refusal for all reasons)
         if parsed.get_driver_name().startswith("psycopg"):
             parsed = parsed.set(query={**_UNLESS_ASKED, **parsed.query})
-        # psycopg2's own executemany takes a round trip for each row.
-        batches = {"executemany_mode": "values_plus_batch"} if parsed.get_dialect().driver == "psycopg2" else {}
-        engine = create_engine(parsed, pool_pre_ping=backend == "postgresql", **batches)
+        options = _OF_DRIVER.get(parsed.get_dialect().driver, {})
+        engine = create_engine(parsed, pool_pre_ping=backend == "postgresql", **options)
     except (SQLAlchemyError, ValueError, ModuleNotFoundError) as error:
         raise WxaSpecError(
             "the store cannot be opened",
@@ -237,8 +259,7 @@ def _created(url: str | Secret) -> Engine:
 
 def _leave_a_standby(failed: ExceptionContext) -> None:
     """Give a connection up that may only read: after a failover it would answer, and refuse each write, for ever."""
-    error = failed.original_exception
-    if _READ_ONLY in (getattr(error, "pgcode", None), getattr(error, "sqlstate", None)):
+    if _sqlstate(failed.original_exception) == _READ_ONLY:
         failed.is_disconnect = True
 
 

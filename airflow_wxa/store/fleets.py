@@ -14,19 +14,19 @@ from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, updat
 
 from airflow_wxa.errors import WxaStateError
 from airflow_wxa.store.engine import Database
-from airflow_wxa.store.ledger import TaskRef
 from airflow_wxa.store.mini_programs import keep_mini_programs, row_of
+from airflow_wxa.store.runs import TaskRef
 from airflow_wxa.store.tables import database_now, fleet_app, fleet_pace, fleet_run
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Table
+    from sqlalchemy import ColumnElement, Connection, Row, Table
 
     from airflow_wxa.api.redaction import Secret
 
 #: What becomes of a Mini Program.
-Word = Literal["released", "rejected", "blocked", "pending", "no_quota", "not_reached", "failed"]
+Word = Literal["released", "rolled_back", "rejected", "blocked", "pending", "no_quota", "not_reached", "failed"]
 
 #: Calls that are not to be sent: appid (``""``: of all), endpoint, whether its writes or its reads.
 Held: TypeAlias = tuple[str, str, bool]
@@ -34,6 +34,8 @@ Held: TypeAlias = tuple[str, str, bool]
 _HELD_COLUMNS: Final = ("appid", "endpoint", "writes")
 _ROWS_AT_ONCE: Final = 500  # read into memory, or written by a transaction: others must not wait for a whole fleet
 _HELD_SECONDS: Final = 31 * 86400.0  # the audit quota is the month's
+#: Key of the manifest of a run that rolls back: ``{"dag_id", "run_id"}`` of the run that it undoes, or nothing.
+ROLLBACK: Final = "rollback"
 _CHANGES: TypeAlias = "Mapping[int, Mapping[str, Any]]"
 
 
@@ -54,6 +56,7 @@ class FleetRun:
     :param plan_digest: of the plan; ``""``: there is none yet.
     :param audits_granted: submissions that it may make.
     :param stopped_by: who stopped it; ``None``: nobody.
+    :param ended_at: epoch seconds of its summary; ``None``: it goes on.
     """
 
     dag_id: str
@@ -64,6 +67,7 @@ class FleetRun:
     plan_digest: str
     audits_granted: int
     stopped_by: str | None
+    ended_at: float | None
 
     @property
     def key(self) -> RunKey:
@@ -229,7 +233,7 @@ class Fleets:
             fleet_run.c.run_id,
             fleet_run.c.loaded_at,
             apps.scalar_subquery(),
-            apps.where(fleet_app.c.outcome == "released").scalar_subquery(),
+            apps.where(fleet_app.c.outcome.in_(("released", "rolled_back"))).scalar_subquery(),
         ).where(fleet_run.c.dag_id.in_(sorted(dag_ids)))
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(fleet_run.c.loaded_at.desc()).limit(most))
@@ -330,14 +334,13 @@ class Fleets:
         """Keep where Mini Programs of a run stand, for the board."""
         run = connection.execute(select(*_RUN_COLUMNS).where(_of(fleet_run, key))).one()
         apps = connection.execute(select(*_APP_COLUMNS).where(_of(fleet_app, key), *which))
-        common = run.manifest.get("release", {}).get("user_version")
         rows = [
             row_of(
                 run.component_appid,
                 app.appid,
                 TaskRef(dag_id=key.dag_id, run_id=key.run_id, task_id=app.stage),
                 {name: getattr(app, name) for name in ("outcome", "errcode", "what", "next_step", "wave", "auditid")}
-                | {"user_version": app.given.get("user_version", common)},
+                | {"user_version": version_of(run, app)},
             )
             for app in apps
         ]
@@ -450,6 +453,15 @@ class Fleets:
                 (row.appid, row.endpoint, row.writes): (row.held_until, row.errcode)
                 for row in connection.execute(query)
             }
+
+
+def version_of(run: FleetRun | Row[Any], app: FleetApp | Row[Any]) -> str | None:
+    """Return the ``user_version`` that a Mini Program is to have online; ``None``: not known."""
+    back: Mapping[str, Any] = (app.plan or {}).get("rollback", {})
+    if back or ROLLBACK in run.manifest:
+        return back["target"]["user_version"] if back else None
+    found: str | None = app.given.get("user_version", run.manifest.get("release", {}).get("user_version"))
+    return found
 
 
 def _of(table: Table, key: RunKey) -> ColumnElement[bool]:

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import JSON, and_, bindparam, delete, false, func, insert, not_, or_, select, update
 
-from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.audit import AUDIT_FORM
-from airflow_wxa.api.budget import BEIJING, budget_used_up, month_began
-from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.endpoints import BEIJING, CATALOGUE, budget_used_up, month_began
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.errors import WxaStateError
 from airflow_wxa.store.engine import Database
 from airflow_wxa.store.mini_programs import keep_mini_programs, outcome_word, row_of
-from airflow_wxa.store.runs import forget_runs, join
+from airflow_wxa.store.runs import TaskRef, forget_runs, join
 from airflow_wxa.store.standing import facts_of, keep_facts
 from airflow_wxa.store.tables import database_now, fence, ledger, outcome
 
@@ -61,27 +60,6 @@ _COUNTED: Final = (
 )  # fmt: skip
 _OF_TASK: Final = ("dag_id", "run_id", "task_id", "map_index", "try_number", "triggered_by")
 _NOT_KEPT: Final = frozenset({"version_desc", *AUDIT_FORM})  # hold test accounts, addresses, media for the reviewer
-
-
-@dataclass(frozen=True, slots=True)
-class TaskRef:
-    """The try of a task on whose behalf something is written; all fields empty: by hand.
-
-    :param triggered_by: the user who triggered the run; ``""`` when nobody did.
-    :param ti_id: the task instance's id, another one for each try.
-    :param run_after: epoch seconds of the run's.
-    :param wxa_conn_id: the Connection that it works with; ``""``: it is not known here.
-    """
-
-    dag_id: str = ""
-    run_id: str = ""
-    task_id: str = ""
-    map_index: int = -1
-    try_number: int = 0
-    triggered_by: str = ""
-    ti_id: str = ""
-    run_after: float | None = None
-    wxa_conn_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select
 
     from airflow_wxa.api.redaction import Secret
-    from airflow_wxa.store.ledger import TaskRef
+    from airflow_wxa.store.runs import TaskRef
 
 #: Who may have to act, those first whom a release waits for longest.
 WHO: Final = ("release_manager", "merchant", "platform_team", "wechat", "nobody")

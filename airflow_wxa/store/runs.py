@@ -19,10 +19,30 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from airflow_wxa.store.engine import Database
-    from airflow_wxa.store.ledger import TaskRef
 
 _LATER: Final = "-"  # in place of the first try's id, where a later try joined first
 _KEPT_SECONDS: Final = 31 * 86400.0  # as long as decisions are
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRef:
+    """The try of a task on whose behalf something is written; all fields empty: by hand.
+
+    :param triggered_by: the user who triggered the run; ``""`` when nobody did.
+    :param ti_id: the task instance's id, another one for each try.
+    :param run_after: epoch seconds of the run's.
+    :param wxa_conn_id: the Connection that it works with; ``""``: it is not known here.
+    """
+
+    dag_id: str = ""
+    run_id: str = ""
+    task_id: str = ""
+    map_index: int = -1
+    try_number: int = 0
+    triggered_by: str = ""
+    ti_id: str = ""
+    run_after: float | None = None
+    wxa_conn_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, case, func, null, or_, select
 
-from airflow_wxa.api.appid import THE_PLATFORM
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.store.tables import database_now, mini_program, standing
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from airflow_wxa.store.engine import Database
-    from airflow_wxa.store.ledger import TaskRef
+    from airflow_wxa.store.runs import TaskRef
 
 #: Outcomes after which the version of the run is online.
 ONLINE: Final = frozenset({"released", "already_released", "rolled_back", "already_rolled_back"})

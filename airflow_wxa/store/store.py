@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import Float, and_, bindparam, case, delete, or_, select, update
 
-from airflow_wxa.api.appid import THE_PLATFORM
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.store.engine import Database
 from airflow_wxa.store.pushes import LoggedPush
 from airflow_wxa.store.tables import credential, database_now, push

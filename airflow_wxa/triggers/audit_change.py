@@ -41,7 +41,6 @@ class WxaAuditChangeTrigger(BaseEventTrigger):
         self._pushes: set[tuple[str, int]] = set()
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and its arguments."""
         arguments = {"appid": self.appid, "wxa_conn_id": self.wxa_conn_id, "poll_seconds": self.poll_seconds}
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 

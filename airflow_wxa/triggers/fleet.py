@@ -44,12 +44,10 @@ class WxaFleetTrigger(WxaAuditTrigger):
         self._reviews: dict[str, Any] = {}
 
     def arguments(self) -> dict[str, Any]:
-        """Return what ``__init__`` takes."""
         mine = {"dag_id": self.dag_id, "run_id": self.run_id, "settle_seconds": self.settle_seconds}
         return super().arguments() | mine
 
     def looks(self) -> dict[str, Look]:
-        """Return the look at each sheet."""
         return {each["appid"]: partial(self._look, each) for each in self.sheets}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

@@ -83,7 +83,6 @@ class _PollingTrigger(BaseTrigger):
         return {"wxa_conn_id": self.wxa_conn_id, "poll_seconds": self.poll_seconds, "end_time": self.end_time}
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and its arguments."""
         return f"{type(self).__module__}.{type(self).__qualname__}", self.arguments()
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -138,11 +137,9 @@ class WxaPrivacyScanTrigger(_PollingTrigger):
         self.privacy_api_not_use = privacy_api_not_use
 
     def looks(self) -> dict[str, Look]:
-        """Return the look at the scan."""
         return {self.appid: partial(privacy_scan, self.appid, privacy_api_not_use=self.privacy_api_not_use)}
 
     def arguments(self) -> dict[str, Any]:
-        """Return what ``__init__`` takes."""
         return super().arguments() | {"appid": self.appid, "privacy_api_not_use": self.privacy_api_not_use}
 
 
@@ -170,7 +167,6 @@ class WxaAuditTrigger(_PollingTrigger):
             raise ValueError("sheets: two of one Mini Program, which has one sheet in audit at a time")
 
     def looks(self) -> dict[str, Look]:
-        """Return the look at each sheet."""
         return {each["appid"]: partial(look_at, each) for each in self.sheets}
 
     def about(self, appid: str) -> str:
@@ -178,7 +174,6 @@ class WxaAuditTrigger(_PollingTrigger):
         return f"sheet {self._auditids[appid]} of {appid}"
 
     def arguments(self) -> dict[str, Any]:
-        """Return what ``__init__`` takes."""
         return super().arguments() | {"sheets": self.sheets}
 
 

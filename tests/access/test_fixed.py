@@ -5,8 +5,8 @@ import pickle
 import pytest
 
 from airflow_wxa.access import FixedTokens
-from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.errors import WxaSpecError
 
 MERCHANT, ANOTHER, PLATFORM = "wx1", "wx2", THE_PLATFORM

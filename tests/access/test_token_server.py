@@ -11,9 +11,9 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from airflow_wxa.access import FixedTokens, TokenServer
-from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.client import Egress, WxaClient
 from airflow_wxa.errors import WxaCredentialError, WxaSpecError, WxaTransportError

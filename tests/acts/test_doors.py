@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
@@ -207,6 +208,29 @@ def test_each_door_does_the_same(
     assert writes == set(act.writes) - NOT_TRIED.get(act, set())
     for door in doors_of(act):
         assert by_door(act, door) == (calls, outcome, writes), door
+
+
+@pytest.mark.parametrize("act", CASES)
+def test_each_field_of_an_act_is_read_by_its_step(
+    act: type[Act],
+    by_door: Callable[[type[Act], str], tuple[list[Any], Any, set[str]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: set[str] = set()
+
+    class _Watched(act):  # type: ignore[misc, valid-type]
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            read.clear()  # what building it reads
+
+        def __getattribute__(self, name: str) -> Any:
+            read.add(name)
+            return super().__getattribute__(name)
+
+    monkeypatch.setitem(CASES, _Watched, CASES[act])  # type: ignore[arg-type]
+    _Watched.writes = act.writes
+    by_door(_Watched, "step")
+    assert {each.name for each in dataclasses.fields(act)} - read == set()
 
 
 @pytest.mark.parametrize("act", [each for each in CASES if "approval_task_id" in inspect.signature(each).parameters])

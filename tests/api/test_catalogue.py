@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from airflow_wxa.api import audit, code, gray, media, privacy, rollback, server_domain, templates, webview_domain
+from airflow_wxa.api import audit, code, gray, privacy, rollback, server_domain, templates, webview_domain
 from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind, files
 from airflow_wxa.api.errcodes import errcodes
@@ -84,7 +84,7 @@ RELEASE = (
     gray.grayrelease(APPID, 30),
     gray.getgrayreleaseplan(APPID),
     gray.revertgrayrelease(APPID),
-    media.uploadmedia(APPID, media.Media("shop.png", b"\x89PNG")),
+    audit.uploadmedia(APPID, audit.Media("shop.png", b"\x89PNG")),
     Call.to("change_visitstatus", APPID, {"action": "close"}),
     Call.to("set_prefetchdnsdomain", APPID, {"prefetch_dns_domain": [{"url": "a.example.com"}]}),
     Call.to("get_prefetchdnsdomain", APPID),

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import io
+import platform
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -33,7 +35,8 @@ def test_every_command_of_the_parser_has_its_module(capsys: pytest.CaptureFixtur
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])
-    assert capsys.readouterr().out == f"airflow-wxa {__version__}\n"
+    beside = f"Apache Airflow {version('apache-airflow')}, Python {platform.python_version()}"
+    assert capsys.readouterr().out == f"airflow-wxa {__version__}, {beside}\n"
 
 
 @pytest.mark.parametrize(

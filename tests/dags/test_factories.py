@@ -280,6 +280,8 @@ def value_of(param: Param) -> Any:
     name = param.schema["title"].rpartition("(")[2].rstrip(")")
     if name in kinds:
         return kinds[name]
+    if "patternProperties" in param.schema:
+        return {"wx00000000000000aa": "7"}
     if "enum" in param.schema:
         return param.schema["enum"][-1]
     given = {"boolean": not param.value, "integer": 5, "number": 48, "array": ["lin"], "string": "7", "object": {}}

@@ -23,8 +23,8 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import create_engine, text
 
-from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.cli.demo.airflow import DAGS, LOOPBACK, ThrowawayAirflow, free_port
 from airflow_wxa.cli.demo.fleet import DAG_ID as FLEET_DAG_ID
 from airflow_wxa.cli.demo.fleet import DAGS as FLEET_DAGS

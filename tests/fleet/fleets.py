@@ -14,7 +14,7 @@ from airflow_wxa.sandbox.world import World
 
 
 def appid(number: int) -> str:
-    return f"wx{number:016x}"
+    return f"wx{number << 8:016x}"  # none of them is the platform
 
 
 def token(number: int) -> str:

@@ -45,19 +45,22 @@ def tokens(fleet: Fleet) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "size",
-    [100, pytest.param(2000, marks=pytest.mark.load)],
+    ("size", "shares"),
+    [(40, {kind: 3 * share for kind, share in SHARES.items()}), pytest.param(2000, SHARES, marks=pytest.mark.load)],
+    ids=["40", "2000"],
 )
-def test_each_mini_program_ends_as_its_kind_must(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_mini_program_ends_as_its_kind_must(
+    size: int, shares: dict[Kind, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shard, "RETRY_SECONDS", (0.01, 0.02, 0.04))
     monkeypatch.setattr(lag, "_PAUSES", (0.01,) * 5)
-    fleet = seeded_fleet(size, seed=11, shares=SHARES, loose=Looseness.everything())
+    fleet = seeded_fleet(size, seed=11, shares=shares, loose=Looseness.everything())
     assert set(fleet.kinds.values()) == set(EXPECTED)
     with serve(fleet.world) as wechat:
         for fault in fleet.faults:
             wechat.add_fault(fault)
         drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", wechat.url, tokens(fleet))
-        drive.load(manifest(fleet, waves={"canary": {"apps": 5}, "early": {"percent": 10}}), shard_size=50)
+        drive.load(manifest(fleet, waves={"canary": {"apps": 5}, "early": {"percent": 10}}), shard_size=size // 2)
         drive.submitted()
         drive.released()
     found = {appid: (app.outcome, app.errcode) for appid, app in drive.apps().items()}

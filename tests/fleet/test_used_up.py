@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.api.call import Call, Reply
+from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.errors import WxaApiError, WxaQuotaError
 from airflow_wxa.fleet import shard
@@ -34,15 +34,15 @@ def drive(url: str, tmp_path: Path, count: int, run_id: str = "run") -> Drive:
     return Drive(f"sqlite:///{tmp_path / 'wxa.db'}", url, tokens, RunKey("wxa_fleet_release", run_id))
 
 
-def test_59_of_60_are_released_at_once_and_the_tired_one_says_when_it_is_free(tmp_path: Path) -> None:
-    with serve(fleet_world(60)) as wechat:
+def test_19_of_20_are_released_at_once_and_the_tired_one_says_when_it_is_free(tmp_path: Path) -> None:
+    with serve(fleet_world(20)) as wechat:
         wechat.add_fault(Fault(path="/wxa/commit", kind="errcode_before", errcode=45009, appid=appid(7), times=None))
-        fleet = drive(wechat.url, tmp_path, 60)
-        fleet.load(manifest(60), shard_size=20)
+        fleet = drive(wechat.url, tmp_path, 20)
+        fleet.load(manifest(20), shard_size=7)
         fleet.submitted()
         fleet.released()
         apps = fleet.apps()
-        assert Counter(app.outcome for app in apps.values()) == {"released": 59, "failed": 1}
+        assert Counter(app.outcome for app in apps.values()) == {"released": 19, "failed": 1}
         tired = apps[appid(7)]
         tomorrow = dt.datetime.now(BEIJING) + dt.timedelta(days=1)
         assert (tired.outcome, tired.errcode, tired.stage) == ("failed", 45009, "commit_code")
@@ -51,17 +51,17 @@ def test_59_of_60_are_released_at_once_and_the_tired_one_says_when_it_is_free(tm
 
         # A later run of the day does not ask again, and releases the others all the same.
         asked = len([call for call in wechat.journal if call.path == "/wxa/commit" and call.appid == appid(7)])
-        later = drive(wechat.url, tmp_path, 60, "later")
+        later = drive(wechat.url, tmp_path, 20, "later")
         release = {
             "template_id": 47,
             "user_version": "1.4.1",
             "domain_action": "set",
             "webviewdomain": ["https://m.example.com"],
         }
-        later.load(manifest(60, release=release), shard_size=60)
+        later.load(manifest(20, release=release), shard_size=20)
         later.submitted()
         later.released()
-        assert Counter(app.outcome for app in later.apps().values()) == {"released": 59, "failed": 1}
+        assert Counter(app.outcome for app in later.apps().values()) == {"released": 19, "failed": 1}
         assert "not sent" in later.apps()[appid(7)].what
         assert len([call for call in wechat.journal if call.path == "/wxa/commit" and call.appid == appid(7)]) == asked
 

@@ -30,7 +30,7 @@ from airflow_wxa.operators import (
     WxaUploadMediaOperator,
 )
 from airflow_wxa.sandbox import AuditPlan, Fault, Looseness
-from airflow_wxa.sandbox.pictures import qrcode
+from airflow_wxa.sandbox.handlers.code import qrcode
 from airflow_wxa.sandbox.platforms import Template
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
 from tests.airflow_session import calls, run_dag

@@ -23,6 +23,7 @@ class Task:
     dag_id, run_id, task_id = "wxa_release", "manual__1", "release"
 
 
+@pytest.mark.real_airflow
 def test_board_run_tab_icon_and_every_link_of_their_pages_are_there() -> None:
     program = [sys.executable, "-m", "tests.plugins.below_a_path"]
     ended = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)

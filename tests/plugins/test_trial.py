@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.sandbox import Fault
-from airflow_wxa.sandbox.pictures import qrcode
+from airflow_wxa.sandbox.handlers.code import qrcode
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from airflow_wxa.store import TaskRef
 from airflow_wxa.store.tables import credential

@@ -11,11 +11,11 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from sqlalchemy import create_engine
@@ -25,10 +25,12 @@ from airflow_wxa.store.engine import open_engine
 from tests.store.templates import migrations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 ROLE: Final = "airflow"
 START_SECONDS: Final = 30
+#: PostgreSQL and pgbouncer refuse to run as root, as containers do.
+SERVER_USER: Final = "postgres" if os.geteuid() == 0 else None
 _numbers = itertools.count(1)
 
 
@@ -90,18 +92,14 @@ def new_postgresql_database() -> Iterator[str]:
 @cache
 def _postgresql() -> Postgresql | str:
     """Start the server once for all tests; return why there is none otherwise."""
-    programs = _programs()
+    programs = programs_of_postgresql()
     if programs is None:
         return "PostgreSQL is not installed (Debian: apt-get install postgresql)"
     try:
         import psycopg2  # noqa: F401, PLC0415  (the extra that users of PostgreSQL install)
     except ModuleNotFoundError:
         return "psycopg2 is not installed (pip install 'airflow-wxa[postgres]')"
-    # PostgreSQL refuses to run as root, as containers do.
-    user = "postgres" if os.geteuid() == 0 else None
-    home = Path(tempfile.mkdtemp(prefix="wxa-postgresql-"))
-    if user is not None:
-        shutil.chown(home, user, user)
+    user, home = SERVER_USER, server_home("wxa-postgresql-")
     data, port = home / "data", _free_port()
     made = [programs / "initdb", "-D", data, "-A", "trust", "-U", ROLE, "--no-sync", "-E", "UTF8", "--locale=C"]
     subprocess.run(made, user=user, cwd=home, check=True, capture_output=True)
@@ -115,12 +113,42 @@ def _postgresql() -> Postgresql | str:
     return Postgresql(port)
 
 
-def _programs() -> Path | None:
+def programs_of_postgresql() -> Path | None:
     """Return where initdb and postgres are; Debian keeps them out of PATH."""
     found = shutil.which("initdb")
     candidates = [Path(found).resolve().parent] if found else []
     candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     return next((each for each in candidates if (each / "postgres").exists()), None)
+
+
+def server_home(prefix: str) -> Path:
+    """Return a new folder of the user that servers run as."""
+    home = Path(tempfile.mkdtemp(prefix=prefix))
+    if SERVER_USER is not None:
+        shutil.chown(home, SERVER_USER, SERVER_USER)
+    return home
+
+
+def server_user(home: Path) -> dict[str, Any]:
+    """Return how a server's program is started: libpq looks for certificates at home."""
+    return {"user": SERVER_USER, "cwd": home, "env": os.environ | {"HOME": str(home)}}
+
+
+@contextmanager
+def running(home: Path, command: Sequence[str | Path], port: int, end: int = signal.SIGINT) -> Iterator[None]:
+    """Run a server until the block ends.
+
+    :param end: the signal that it ends by, its clients cut off.
+    """
+    log = home / f"{port}.log"
+    with log.open("wb") as sink:
+        process = subprocess.Popen(command, **server_user(home), stdout=sink, stderr=sink)
+    try:
+        _wait_for(port, process, log)
+        yield
+    finally:
+        process.send_signal(end)
+        process.wait(20)
 
 
 def _free_port() -> int:

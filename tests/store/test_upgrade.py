@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import inspect, text
 
-from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.authorisation import Grant
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.store import Ledger, Result, Store, TaskRef
 from airflow_wxa.store.engine import _created, _head, migrate

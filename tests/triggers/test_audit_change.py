@@ -147,7 +147,7 @@ def test_a_push_makes_it_look_at_once(
     monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", Fernet.generate_key().decode())
     with_login = connection(wxa_default.url).replace('"conn_type"', f'"login": "{COMPONENT_APPID}", "conn_type"')
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", with_login)
-    monkeypatch.setattr("airflow_wxa.triggers.push_watcher._EVERY_SECONDS", 0.05)
+    monkeypatch.setattr("airflow_wxa.triggers.sharing._EVERY_SECONDS", 0.05)
 
     async def pushed(events: list[str]) -> None:
         account.sheets = [sheet(1, Stage.APPROVED)]

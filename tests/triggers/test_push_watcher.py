@@ -12,7 +12,7 @@ from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.store import LoggedPush, NewPush, Store
 from airflow_wxa.triggers import push_watcher
-from airflow_wxa.triggers.push_watcher import PushWatcher
+from airflow_wxa.triggers.sharing import PushWatcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +138,7 @@ def failing(errors: list[WxaError], store: Store) -> Callable[[], Store]:
 def test_a_store_that_comes_back_is_asked_again_and_its_silence_is_told_once(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "airflow_wxa.triggers.push_watcher")
+    caplog.set_level(logging.INFO, "airflow_wxa.triggers.sharing")
 
     async def is_told() -> bool:
         wait = Wait()

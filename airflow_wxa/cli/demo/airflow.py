@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from airflow_wxa.cli.demo.processes import Component
 
 LOOPBACK: Final = "127.0.0.1"
-START_SECONDS: Final = 150.0
+PATIENCE: Final = 240
 LOOK_SECONDS: Final = 0.25
 TIMEOUT_SECONDS: Final = 20.0
 PATIENCE_SECONDS: Final = 90.0  # one slow answer, and another
@@ -79,6 +79,10 @@ def every_dag() -> dict[str, str]:
         function = f"{path.stem.removeprefix('wxa_')}_dag"
         texts[path.name] = f"from airflow_wxa.dags.{path.stem} import {function}\n\ndag = {function}()\n"
     return texts
+
+
+class OutOfTimeError(AirflowStartError):
+    """Nothing has failed, and the time is over: the machine is slow or busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +262,7 @@ class ThrowawayAirflow:
     :param account: ``username`` and ``password`` of its only user, an admin.
     :param debug: log at DEBUG level.
     :param tell: called with a line when a component starts, and when it is up.
+    :param patience: seconds for its start.
     """
 
     home: Path
@@ -267,6 +272,7 @@ class ThrowawayAirflow:
     account: Mapping[str, str] | None = field(default=None, repr=False)
     debug: bool = False
     tell: Callable[[str], object] = str
+    patience: float = PATIENCE
     processes: ProcessSessions = field(init=False)
     _keys: Mapping[str, str] = field(init=False, default_factory=_fresh_keys, repr=False)
     _api: AirflowApi | None = field(init=False, default=None)
@@ -287,13 +293,13 @@ class ThrowawayAirflow:
             raise RuntimeError("this Airflow was not started")
         return self._api
 
-    def start(self, *dag_ids: str, patience: float = START_SECONDS) -> None:
+    def start(self, *dag_ids: str) -> None:
         """Create the database, start the components, and wait until they are healthy and know the DAGs.
 
-        :param patience: seconds for all of it.
-        :raises AirflowStartError: a component ended, or the time is over.
+        :raises AirflowStartError: a component ended.
+        :raises OutOfTimeError: the time is over.
         """
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + self.patience
         (self.home / "dags").mkdir()
         for name, text in self.dags.items():
             (self.home / "dags" / name).write_text(text, "utf-8")
@@ -364,7 +370,10 @@ class ThrowawayAirflow:
         while not is_so():
             self.check_lives()
             if time.monotonic() > deadline:
-                raise _not_up(component, "was not ready in time")
+                raise OutOfTimeError(
+                    f"{_not_up(component, f'was not ready after {self.patience:.0f} s')}\n"
+                    f"  nothing has failed; a slow machine wants more time: --patience {self.patience * 2:.0f}"
+                )
             time.sleep(LOOK_SECONDS)
 
     def check_lives(self) -> None:

@@ -17,7 +17,7 @@ import httpx
 from sqlalchemy import URL
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
-from airflow_wxa.cli.demo.airflow import AirflowStartError, ThrowawayAirflow, every_dag
+from airflow_wxa.cli.demo.airflow import PATIENCE, AirflowStartError, OutOfTimeError, ThrowawayAirflow, every_dag
 from airflow_wxa.cli.demo.fleet import play_fleet, show_fleet
 from airflow_wxa.cli.demo.processes import Interrupted, interruptible, uninterrupted
 from airflow_wxa.cli.demo.releases import (
@@ -31,7 +31,7 @@ from airflow_wxa.cli.demo.releases import (
     release,
     telling,
 )
-from airflow_wxa.cli.demo.report import Report, read_row, show
+from airflow_wxa.cli.demo.report import OUT_OF_TIME, Report, read_row, show
 from airflow_wxa.cli.terminal import Terminal
 from airflow_wxa.sandbox import serve
 from airflow_wxa.sandbox.pushes import TICKET
@@ -75,6 +75,7 @@ class Options:
     port: int = 0
     keep: bool = False
     fleet: int = 0
+    patience: int = PATIENCE
 
     @property
     def problems(self) -> list[str]:
@@ -94,8 +95,8 @@ class Options:
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo as the command line says.
 
-    :return: 0 when everything ended as it must, or was kept until Ctrl-C; 1 when not, 2 for options that cannot be, 128
-        and the signal's number when it was interrupted.
+    :return: 0 when everything ended as it must, or was kept until Ctrl-C; 1 when not, 2 for options that cannot be, 3
+        when the time was over first, 128 and the signal's number when it was interrupted.
     """
     options = Options(**{each.name: getattr(arguments, each.name) for each in fields(Options)})
     return run_demo(options, _console())
@@ -124,7 +125,7 @@ def run_demo(options: Options, console: Terminal, *, world: World | None = None)
         return 1
     except (AirflowStartError, PushRefusedError) as error:
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        return 1
+        return OUT_OF_TIME if isinstance(error, OutOfTimeError) else 1
     if options.json is not None:
         options.json.write_text(json.dumps(report.to_json(), ensure_ascii=False, indent=1) + "\n", "utf-8")
     show(report, console)
@@ -148,8 +149,9 @@ def started(
     """
     with serve(world) as sandbox:
         environment = connections(sandbox) | SETTINGS
-        airflow = ThrowawayAirflow(home, environment, port=options.port, debug=options.debug, tell=tell, **more)
-        tell(f"Emulated WeChat at {sandbox.url}, Airflow at {airflow.url}")
+        more |= {"port": options.port, "debug": options.debug, "patience": options.patience}
+        airflow = ThrowawayAirflow(home, environment, tell=tell, **more)
+        tell(f"Emulated WeChat at {sandbox.url}, Airflow at {airflow.url}; six releases, one for each road")
         try:
             airflow.start(DAG_ID)
             push_tickets(sandbox, airflow.url, tell)
@@ -162,7 +164,7 @@ def play(options: Options, home: Path, console: Terminal, world: World) -> Repor
     """Release, and read what came of it; see :func:`started`."""
     began = time.monotonic()
     with telling(console) as tell, started(options, home, world, tell) as (airflow, sandbox):
-        states = release(airflow.api, RELEASES, tell, check=airflow.check_lives)
+        states = release(airflow.api, RELEASES, tell, patience=options.patience, check=airflow.check_lives)
         effective = {each.appid: each.effective_webviewdomain for each in sandbox.world.mini_programs}
         rows = [
             read_row(airflow.api, each, run_state=states[each.word], effective=effective[each.appid])
@@ -174,6 +176,7 @@ def play(options: Options, home: Path, console: Terminal, world: World) -> Repor
         deliveries=list(sandbox.deliveries),
         ledger=read_ledger(home),
         seconds=time.monotonic() - began,
+        patience=options.patience,
     )
     (home / "sandbox-journal.json").write_text(
         json.dumps([entry.to_json() for entry in report.journal], ensure_ascii=False, indent=1), "utf-8"
@@ -186,7 +189,7 @@ def release_fleet(options: Options, home: Path, console: Terminal) -> int:
 
     :raises AirflowStartError: Airflow did not come up, or a component of it has failed.
     """
-    airflow_options: dict[str, Any] = {"port": options.port, "debug": options.debug}
+    airflow_options: dict[str, Any] = {"port": options.port, "debug": options.debug, "patience": options.patience}
     if options.keep:
         airflow_options["account"] = _new_account()
 
@@ -223,7 +226,7 @@ def keep(options: Options, home: Path, console: Terminal, world: World) -> int:
         with telling(console) as tell:
             up = started(options, home, world, tell, dags=every_dag(), account=account)
             airflow, sandbox = stack.enter_context(up)
-            release(airflow.api, RELEASES, tell, approves=False, check=airflow.check_lives)
+            release(airflow.api, RELEASES, tell, approves=False, patience=options.patience, check=airflow.check_lives)
         console.print(_kept(airflow, account, sandbox), markup=False, highlight=False, soft_wrap=True)
         serve_until_interrupted(airflow)
     console.print("Airflow and the emulated WeChat are ended")
@@ -246,6 +249,11 @@ def _kept(airflow: ThrowawayAirflow, account: Mapping[str, str], sandbox: Runnin
         "",
         f"Airflow          {airflow.url}/  user {account['username']}, password {account['password']}",
         f"Emulated WeChat  {sandbox.url}/  its page approves and rejects audits",
+        "",
+        "Look at, in this order:",
+        f"  {airflow.url}/required_actions  what plain would change; approve it, then read the log of verify_release",
+        "  Mini Programs, in the navigation: what is online, what must be done by whom",
+        "  the logs of what failed below: their last lines say what to do, in English and Chinese",
         "",
         *runs,
         "",

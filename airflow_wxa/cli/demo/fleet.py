@@ -14,8 +14,8 @@ from cryptography.fernet import Fernet
 from rich.table import Table
 from sqlalchemy import URL
 
-from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow, connection_of
 from airflow_wxa.fleet.summary import Summary
 from airflow_wxa.fleet.waves import WAVES, wave_counts

@@ -11,6 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_wxa.cli.demo.airflow import PATIENCE
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World
 
 if TYPE_CHECKING:
@@ -54,7 +55,6 @@ _NOT_ASKED_FOR: Final = ("check_account", "configure_server_domains", "set_priva
 _REGISTER: Final = ("register_platform_domains", "configure_domains_again")
 
 LOOK_SECONDS: Final = 0.5
-RELEASE_SECONDS: Final = 240.0
 APPROVAL: Final = "approve_release"
 WAITING: Final = ("awaiting_input", "deferred")  # as Airflow 3.3, and 3.2, call a task that waits for a person
 #: Nobody answers faster than this, and Airflow 3.3 does not expect it: an answer that comes before the scheduler has
@@ -272,7 +272,7 @@ def release(
     tell: Callable[[str], object],
     *,
     approves: bool = True,
-    patience: float = RELEASE_SECONDS,
+    patience: float = PATIENCE,
     check: Callable[[], object] = bool,
 ) -> dict[str, str]:
     """Start all runs and watch until the last has ended.

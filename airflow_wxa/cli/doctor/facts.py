@@ -11,10 +11,10 @@ from airflow.sdk import Connection
 from airflow.sdk.configuration import conf
 
 from airflow_wxa.access import PlatformCredentials
-from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.authorisation import api_get_authorizer_info, api_get_authorizer_list, getaccountbasicinfo
 from airflow_wxa.api.errcodes import ACCOUNT_NOT_AUTHORIZED
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.cli.doctor.probe import Probe, probed
 from airflow_wxa.client import WxaClient
 from airflow_wxa.errors import WxaApiError, WxaError, WxaSpecError

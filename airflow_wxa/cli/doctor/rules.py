@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.authorisation import RELEASE_PERMISSION_SET, read_granted
 from airflow_wxa.api.call import Reply
 from airflow_wxa.api.errcodes import (
@@ -28,6 +27,7 @@ from airflow_wxa.api.errcodes import (
     PERMISSION_SET_NOT_GRANTED,
     REFRESH_TOKEN_INVALID,
 )
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.cli.doctor.facts import CONN_TYPE, Facts, Merchant, Unknown, known, refusal
 from airflow_wxa.cli.opening import TICKET_SECONDS, in_words
 from airflow_wxa.errors import WxaApiError, WxaError

@@ -15,12 +15,11 @@ from urllib.parse import quote, urlencode
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from jinja2 import ChoiceLoader, DictLoader, Environment, PackageLoader, StrictUndefined
 
-from airflow_wxa.api.appid import APPID, THE_PLATFORM
-from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.api.chinese import in_chinese
+from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.api.redaction import Secret
-from airflow_wxa.api.values import csv_cell
+from airflow_wxa.api.values import APPID, THE_PLATFORM, csv_cell
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.screenshots import read_screenshot
 from airflow_wxa.hooks.store import open_ledger, store_url

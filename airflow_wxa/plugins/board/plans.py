@@ -23,7 +23,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from sqlalchemy import or_, select
 
-from airflow_wxa.api.appid import APPID
+from airflow_wxa.api.values import APPID
 from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.fleet.summary import rerun_manifest
 from airflow_wxa.hooks.store import open_fleets, open_ledger

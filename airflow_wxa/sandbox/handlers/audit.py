@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_wxa.sandbox.audit import IN_AUDIT, STAGES, AuditStatus, Stage
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
 from airflow_wxa.sandbox.gate import merchant_call, ok
+from airflow_wxa.sandbox.handlers.code import picture_of
 from airflow_wxa.sandbox.loose import UNNAMED_STATUS
-from airflow_wxa.sandbox.pictures import screenshot
 from airflow_wxa.sandbox.pushes import announce_audit
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def get_material(world: World, account: MiniProgram, body: Body) -> Answer:
     rejected = [sheet for sheet in account.sheets if sheet.stage is Stage.REJECTED]
     screenshots = [media for sheet in rejected for media in sheet.plan.screenshot.split("|") if media]
     refuse_if(body.get("media_id") not in screenshots, Errcode.INVALID_MEDIA_ID)
-    return screenshot()
+    return picture_of("screenshot.jpg")
 
 
 @merchant_call("GET", "/wxa/queryquota")

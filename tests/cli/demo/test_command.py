@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from io import StringIO
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -15,7 +17,12 @@ from airflow_wxa.cli.demo.command import Options, PushRefusedError, home_of, run
 if TYPE_CHECKING:
     from pathlib import Path
 
-HANGING = "import time\nprint('ready', flush=True)\ntime.sleep(60)\n"
+#: It has a child of its own, and tells of both beside the home that goes.
+HANGING = """import os, pathlib, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+pathlib.Path(os.environ["TMPDIR"]).parents[1].joinpath("pids").write_text(f"{os.getpid()} {child.pid}")
+time.sleep(60)
+"""
 DEMO = [sys.executable, "-c", "from airflow_wxa.cli.main import main; raise SystemExit(main())", "demo"]
 
 
@@ -89,13 +96,23 @@ def test_a_ticket_that_is_not_taken_makes_exit_code_1_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupted_start_leaves_nothing(temporary: Path, no_airflow: Path, signum: signal.Signals) -> None:
+def test_an_interrupted_start_leaves_neither_processes_nor_files(
+    temporary: Path, no_airflow: Path, signum: signal.Signals
+) -> None:
     no_airflow.write_text(HANGING, "utf-8")
     with subprocess.Popen(DEMO, stdout=subprocess.PIPE, env=dict(os.environ), text=True) as process:
         assert process.stdout is not None
         assert any("database starting" in line for line in process.stdout)
+        while not (temporary / "pids").exists() or not (temporary / "pids").read_text("utf-8"):
+            time.sleep(0.05)
         process.send_signal(signum)
         shown, _ = process.communicate(timeout=20)
     assert process.returncode == 128 + signum
     assert f"interrupted ({signum.name})" in shown
-    assert list(temporary.iterdir()) == []
+    assert [path.name for path in temporary.iterdir()] == ["pids"]
+    started = [int(pid) for pid in (temporary / "pids").read_text("utf-8").split()]
+    # An orphan whose new parent never asks for it stays a zombie.
+    alive = [
+        each.pid for each in psutil.process_iter() if each.pid in started and each.status() != psutil.STATUS_ZOMBIE
+    ]
+    assert (len(started), alive) == (2, [])

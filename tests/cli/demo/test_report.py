@@ -61,6 +61,21 @@ def test_one_difference_makes_exit_code_1_and_is_named_with_its_row(report: Repo
     assert "✗ 5 of 6 ended as written down" in told
 
 
+def test_a_run_that_has_not_ended_is_out_of_time_and_not_wrong(report: Report) -> None:
+    slow = replace(other(report, run_state="running", outcome="not finished"), ledger=[])
+    told = unbroken(shown(slow))
+    assert slow.exit_code == 3
+    assert "Out of time after 240 s, nothing is known to be wrong: rejected had not ended." in told
+    assert "--patience 480" in told
+    assert "✗" not in told
+    assert "5 of 6 ended as written down" in told
+
+
+def test_what_ended_otherwise_is_wrong_however_slow_the_others_are(report: Report) -> None:
+    first, *rest = other(report, run_state="running").rows
+    assert replace(report, rows=[replace(first, seen=first.seen | {"run_state": "failed"}), *rest]).exit_code == 1
+
+
 PROBLEMS: dict[str, tuple[Callable[[Report], Report], str]] = {
     "another order": (
         lambda report: replace(report, journal=report.journal[::-1]),

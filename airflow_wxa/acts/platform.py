@@ -1,14 +1,15 @@
-"""The change of the platform's own list of business domains that a person approves."""
+"""Acts on the platform itself: its own list as a person approves it, and its template library."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_wxa.acts.act import OfPlatform, Text, Whole
 from airflow_wxa.acts.domains import ModifyPlatformDomain
-from airflow_wxa.api.appid import THE_PLATFORM
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.api.webview_domain import read_hosts
 from airflow_wxa.errors import WxaSpecError
-from airflow_wxa.steps import Approved, PlatformOutcome, Step, modify_platform_domains
+from airflow_wxa.steps import Approved, PlatformOutcome, Step, TemplateOutcome, add_to_template, modify_platform_domains
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,3 +61,26 @@ def hosts_after(action: str, hosts: Sequence[str], published: Sequence[str]) -> 
     """Return a list as it is after a change."""
     before, wanted = set(published), set(hosts)
     return {"add": before | wanted, "delete": before - wanted}.get(action, wanted)
+
+
+@dataclass(frozen=True)
+class AddToTemplate(OfPlatform):
+    """Make a template of the draft (草稿) with this version or description, unless there is one of it already.
+
+    Returns ``{"outcome": "added|unchanged", "template_id", "draft_id", "user_version", "user_desc"}``. It is done once:
+    after a lost answer the templates are read, and a run that is cleared finds its template.
+
+    :param user_version: of the draft; empty: whichever it is.
+    :param user_desc: of the draft, the whole of it; empty: whichever it is.
+    :param template_type: 0 ordinary, 1 standard.
+
+    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/template-management/api_addtotemplate
+    """
+
+    user_version: Text = ""
+    user_desc: Text = ""
+    template_type: Whole = 0
+    writes = ("addtotemplate",)
+
+    def step(self) -> Step[TemplateOutcome]:
+        return add_to_template(self.user_version, self.user_desc, template_type=self.template_type)

@@ -1,0 +1,162 @@
+"""Roll many Mini Programs back (版本回退): what a fleet released, or a list of them.
+
+Read aloud: load which Mini Programs are meant. Plan which version of each goes and which comes back, and let somebody
+approve that. Roll the canaries back and prove them; when they went well, the rest. Sum up: a Mini Program that cannot
+go back is named with what can be done.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import Param, get_current_context, task
+
+from airflow_wxa.api.values import APPID_PATTERN
+from airflow_wxa.dags.fleet_tasks import fleet_result, keep_fleet, plan_fleet, shards_of, summarize, wave_gate
+from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, dag_factory, misspelt_params
+from airflow_wxa.dags.wxa_fleet_release import HELP, mapped
+from airflow_wxa.fleet.manifest import App, Manifest, read_manifest
+from airflow_wxa.fleet.plan import plan_app_rollback
+from airflow_wxa.hooks.approvals import is_approval_wanted
+from airflow_wxa.hooks.manifests import ManifestSources
+from airflow_wxa.hooks.store import open_fleets
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.operators.approve_plan import WxaApproveFleetRollbackOperator
+from airflow_wxa.operators.fleet_run import fleet_run
+from airflow_wxa.release import FIELDS, refuse
+from airflow_wxa.release.dag import failing_at_once, params_of, release_params
+from airflow_wxa.store.fleets import ROLLBACK
+
+if TYPE_CHECKING:
+    from airflow_wxa.fleet.plan import AppPlan
+    from airflow_wxa.release import ReleaseSpec
+    from airflow_wxa.steps import Step
+    from airflow_wxa.store.fleets import FleetApp
+
+_OF_RUN: Final = ("approval", "approvers", "approver_must_differ", "on_lost_domains", "wxa_conn_id")
+_SHARD_SIZE: Final = 200
+_OF_FLEET: Final = ("waves", "pace")  # what a rollback takes of a manifest, its Mini Programs aside
+
+
+@task
+def load_manifest() -> list[dict[str, Any]]:
+    """Keep which Mini Programs are to go back, and return their shards; nothing is sent."""
+    context = get_current_context()
+    params = context["params"]
+    read = WxaHook(params["wxa_conn_id"]).read()
+    with failing_at_once():
+        refuse(misspelt_params(context, FIELDS))
+        if params["run_id"]:
+            found = _of_run(params["run_id"], read.component_appid)
+        else:
+            sources = ManifestSources(read.component_appid, fixed=read.only_appids)
+            found = read_manifest(params["manifest"] or "", sources, rolls_back=True)
+            found = Manifest({"release": {}, ROLLBACK: {}, **_of_fleet(found.common)}, found.apps)
+        versions = dict(params["app_version"])
+        apps = tuple(App(app.appid, {**app.given, **_version(versions.pop(app.appid, None))}) for app in found.apps)
+        refuse([f"app_version: {appid} is none of the Mini Programs that go back" for appid in versions])
+        return keep_fleet(context, read.component_appid, Manifest(found.common, apps), _SHARD_SIZE)
+
+
+def _version(app_version: str | int | None) -> dict[str, str]:
+    return {} if app_version is None else {"app_version": str(app_version)}
+
+
+def _of_fleet(manifest: Any) -> dict[str, Any]:
+    """Return what a rollback takes of a manifest: two waves, and the pace."""
+    waves = {name: wave for name, wave in (manifest.get("waves") or {}).items() if name != "early"}
+    return {"waves": waves, "pace": manifest.get("pace") or {}}
+
+
+def _of_run(run_id: str, component_appid: str) -> Manifest:
+    """Return the Mini Programs that a fleet's run brought online, or may have.
+
+    :raises WxaSpecError: there is no such run of this platform, or it goes on.
+    """
+    fleets = open_fleets()
+    runs = [run for run in fleets.runs_named(run_id) if ROLLBACK not in run.manifest]
+    mine = [run for run in runs if run.component_appid == component_appid]
+    problem = ""
+    if not mine:
+        problem = "the store knows no release of this platform by that id"
+    elif len(mine) > 1:
+        dags = ", ".join(run.dag_id for run in mine)
+        problem = f"several DAGs have one: {dags}; name the Mini Programs in a manifest"
+    elif mine[0].ended_at is None and mine[0].stopped_by is None:
+        problem = f"it goes on, and would release again: airflow wxa fleet stop {run_id} first"
+    elif not (apps := tuple(App(app.appid, app.given) for app in fleets.apps(mine[0].key) if _may_be_online(app))):
+        problem = "it has released nothing"
+    if problem:
+        refuse([f"run_id = {run_id!r}: {problem}"])
+    (run,) = mine
+    undone = {"dag_id": run.dag_id, "run_id": run_id}
+    return Manifest({"release": run.manifest["release"], ROLLBACK: undone, **_of_fleet(run.manifest)}, apps)
+
+
+def _may_be_online(app: FleetApp) -> bool:
+    """Tell whether a run's version may be online: an answer to a release can be lost, or what followed has failed."""
+    return app.outcome == "released" or (bool(app.auditid) and app.outcome in (None, "failed", "blocked"))
+
+
+@task
+def plan_rollback() -> list[dict[str, Any]]:
+    """Read what is online and what can come back, and keep it; returns the shards of the first wave."""
+    context = get_current_context()
+    with failing_at_once():
+        fleets, run = open_fleets(), fleet_run(context)
+        on_lost_domains: Any = "ask" if is_approval_wanted(context) else context["params"]["on_lost_domains"]
+        known = {
+            app.position: (app.given.get("app_version", ""), (app.plan or {}).get("rollback"))
+            for app in fleets.apps(run.key)
+            if app.plan or "app_version" in app.given
+        }
+
+        def plan(position: int, spec: ReleaseSpec) -> Step[AppPlan]:
+            return plan_app_rollback(spec, on_lost_domains, *known.get(position, ()))
+
+        plan_fleet(context, plan=plan, unread=("blocked",))
+        return shards_of(fleets, run, "canary")
+
+
+def _params() -> dict[str, Param]:
+    of_release = release_params()
+    return {
+        "run_id": Param(
+            "",
+            type="string",
+            title="Run to undo",
+            description="Id of a run of wxa_fleet_release: what it released goes back; empty: see the manifest.",
+        ),
+        "manifest": Param(
+            "",
+            type="string",
+            format="multiline",
+            title="Manifest",
+            description="In place of a run: apps, waves and pace of it are read, and app_version of a Mini Program.",
+        ),
+        "app_version": Param(
+            {},
+            type="object",
+            patternProperties={APPID_PATTERN: {"type": ["string", "integer"], "pattern": "^[0-9]+$", "minimum": 0}},
+            additionalProperties=False,
+            title="Versions to come back (app_version)",
+            description="Mini Program → WeChat's number of an earlier version; the others go one step back.",
+        ),
+        **{name: of_release[name] for name in _OF_RUN},
+    }
+
+
+@dag_factory(_params, title="Roll many Mini Programs back", tag="rollback", help_page=HELP, checks_itself=True)
+def fleet_rollback_dag() -> None:
+    """Build the DAG that rolls many Mini Programs back."""
+    planned = plan_rollback.override(post_execute=SkipUnasked({"approve_plan": APPROVAL}))()
+    approve_plan = WxaApproveFleetRollbackOperator(
+        task_id="approve_plan",
+        pre_execute=APPROVAL,
+        **params_of(WxaApproveFleetRollbackOperator, approval_timeout_hours=None),
+    )
+    rollback_canary = mapped("rollback_canary", planned, "none_failed_min_one_success")
+    canary_gate = wave_gate.override(task_id="canary_gate", trigger_rule="none_failed")("canary", "rest")
+    rollback_rest = mapped("rollback_rest", canary_gate, "all_success")
+    load_manifest() >> planned >> approve_plan >> rollback_canary >> canary_gate
+    rollback_rest >> summarize() >> fleet_result()

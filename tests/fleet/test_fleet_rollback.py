@@ -1,0 +1,254 @@
+"""A fleet goes back: what a run released or a list names, each Mini Program once, and the others named."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from airflow_wxa.dags.wxa_fleet_rollback import fleet_rollback_dag
+from airflow_wxa.fleet.pace import Pace
+from airflow_wxa.fleet.plan import plan_all, plan_app_rollback
+from airflow_wxa.fleet.shard import spec_of
+from airflow_wxa.fleet.summary import outcome_of, rerun_manifest
+from airflow_wxa.sandbox.errors import Errcode, refuse_if
+from airflow_wxa.sandbox.faults import Fault
+from airflow_wxa.sandbox.server import serve
+from airflow_wxa.sandbox.state import MiniProgram
+from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
+from airflow_wxa.store.tables import fleet_app
+from tests.airflow_session import run_dag
+from tests.fleet.driving import PLATFORM, Drive
+from tests.fleet.fleets import appid, fleet_connection, fleet_world, manifest, token
+from tests.fleet.test_killed import STAGES, kill_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from airflow_wxa.fleet.plan import AppPlan
+    from airflow_wxa.release import ReleaseSpec
+    from airflow_wxa.sandbox.faults import FaultKind
+    from airflow_wxa.sandbox.server import RunningSandbox
+    from airflow_wxa.sandbox.world import World
+    from airflow_wxa.steps import Step
+    from airflow_wxa.store.fleets import FleetApp, FleetRun
+    from tests.airflow_session import Run
+
+BACK = RunKey("wxa_fleet_rollback", "back")
+
+
+class Released:
+    """Mini Programs that a run has released; those below ``first_time`` had no version before."""
+
+    def __init__(self, world: World, wechat: RunningSandbox, store: str, count: int, first_time: int) -> None:
+        self.world, self.wechat, self.store = world, wechat, store
+        self.moves: list[str] = []  # Mini Programs that WeChat moved back, each as often as it did
+        self.refused: set[str] = set()  # Mini Programs that WeChat does not move back
+        for number in range(first_time, count):
+            at = world.mini_programs[number]
+            at.release_info = {"release_time": 1, "release_version": "1.3.0", "release_desc": "winter"}
+            at.app_version = 1
+        tokens = {appid(number): token(number) for number in range(count)}
+        self.drive = Drive(store, wechat.url, tokens, RunKey("wxa_fleet_release", "spring"))
+        self.drive.load(manifest(count, waves={"canary": {"apps": 5}}))
+        self.drive.submitted()
+        self.drive.released()
+        self.drive.fleets.end(self.drive.key)
+
+    def roll_back(self, **params: Any) -> Run:
+        return run_dag(fleet_rollback_dag(), **{"approval": False, "run_id": "spring"} | params)
+
+    @property
+    def online(self) -> list[str]:
+        infos = [each.release_info for each in self.world.mini_programs]
+        return [info["release_version"] if info else "" for info in infos]
+
+    @property
+    def run(self) -> FleetRun:
+        """The latest rollback."""
+        latest, *_ = Fleets(self.store).latest(["wxa_fleet_rollback"])
+        (run,) = Fleets(self.store).runs_named(latest.run_id)
+        return run
+
+    def rows(self) -> list[FleetApp]:
+        return list(Fleets(self.store).apps(self.run.key))
+
+
+@pytest.fixture
+def released(
+    airflow_database: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Released]:
+    count, first_time = getattr(request, "param", (9, 2))
+    world, store = fleet_world(count), f"sqlite:///{tmp_path / 'wxa.db'}"
+    with serve(world) as wechat:
+        connection = json.loads(fleet_connection(wechat.url, count)) | {"login": PLATFORM}
+        monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(connection))
+        monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", store)
+        made = Released(world, wechat, store, count, first_time)
+        do = MiniProgram.roll_back
+
+        def roll_back(account: MiniProgram, app_version: int | None, *, now: int) -> None:
+            refuse_if(account.appid in made.refused, Errcode.GRAY_RELEASE_RUNNING)
+            do(account, app_version, now=now)
+            made.moves.append(account.appid)
+
+        monkeypatch.setattr(MiniProgram, "roll_back", roll_back)
+        yield made
+
+
+@pytest.mark.parametrize("released", [(200, 20)], indirect=True)
+def test_180_of_200_go_back_once_and_20_are_named(released: Released) -> None:
+    run = released.roll_back()
+    assert (run.state, run.xcoms["fleet_result"]) == ("success", {"rolled_back": 180, "blocked": 20}), run.errors
+    assert released.online == [*["1.4.0"] * 20, *["1.3.0"] * 180]
+    assert len(released.moves) == len(set(released.moves)) == 180
+    rows = released.rows()
+    named = [app for app in rows if app.outcome == "blocked"]
+    assert {(app.errcode, app.next_step) for app in named} == {
+        (87012, "release a corrected version forward with wxa_release")
+    }
+    again = released.roll_back()
+    assert again.xcoms["fleet_result"] == {"blocked": 200}
+    assert len(released.moves) == 180
+
+
+def test_a_canary_that_cannot_be_moved_keeps_the_rest_online(released: Released) -> None:
+    released.refused = {appid(3)}
+    run = released.roll_back()
+    assert (run.state, run.states["canary_gate"], run.states["rollback_rest"]) == (
+        "failed",
+        "failed",
+        "upstream_failed",
+    )
+    outcomes = [app.outcome for app in released.rows()]
+    assert outcomes == ["blocked"] * 2 + ["rolled_back", "blocked", "rolled_back"] + ["not_reached"] * 4
+    text = rerun_manifest(released.run, released.rows())
+    assert [each["appid"] for each in yaml.safe_load(text)["apps"]] == [appid(number) for number in (3, *range(5, 9))]
+    released.refused = set()
+    run = released.roll_back(run_id="", manifest=text)
+    assert (run.state, run.xcoms["fleet_result"]) == ("success", {"rolled_back": 5}), run.errors
+    assert len(released.moves) == len(set(released.moves)) == 7
+
+
+def test_one_that_has_another_version_by_now_is_left_alone(released: Released) -> None:
+    hotfix = released.world.mini_programs[4]
+    assert hotfix.release_info is not None
+    hotfix.release_info |= {"release_version": "1.4.1", "release_desc": "hotfix"}
+    run = released.roll_back()
+    assert run.xcoms["fleet_result"] == {"rolled_back": 6, "blocked": 3}, run.errors
+    left = released.rows()[4]
+    assert (left.stage, "online 1.4.1, of the run 1.4.0" in left.what.replace(";", ",")) == ("plan_rollback", True)
+    assert released.online[4] == "1.4.1"
+
+
+def test_a_list_goes_back_to_the_versions_that_it_names(released: Released) -> None:
+    text = f"apps: [{appid(2)}, {{appid: {appid(3)}, app_version: '1'}}, {appid(0)}]\nwaves: {{canary: {{apps: 1}}}}"
+    run = released.roll_back(run_id="", manifest=text, app_version={appid(2): 1})
+    assert run.xcoms["fleet_result"] == {"rolled_back": 2, "blocked": 1}, run.errors
+    (back, *_) = released.rows()
+    assert outcome_of(released.run, back)["user_version"] == "1.3.0"
+
+
+@pytest.mark.parametrize(
+    ("params", "problem"),
+    [
+        ({"run_id": "autumn"}, "run_id = 'autumn': the store knows no release"),
+        ({"run_id": "", "manifest": "apps: [wx1]"}, "appid = 'wx1': must be"),
+        (
+            {"run_id": "", "manifest": f"apps: [{{appid: {appid(2)}, app_version: x}}]"},
+            "app_version = 'x': must be digits",
+        ),
+        ({"app_version": {appid(77): "1"}}, f"app_version: {appid(77)} is none of the Mini Programs that go back"),
+    ],
+)
+def test_a_rollback_of_nothing_known_is_refused(released: Released, params: dict[str, Any], problem: str) -> None:
+    run = released.roll_back(**params)
+    assert problem in str(run.errors["load_manifest"])
+    assert not released.moves
+
+
+def test_a_run_that_goes_on_is_stopped_first(released: Released) -> None:
+    released.drive.fleets.reopen(released.drive.key, fleet_app.c.position < 0, "")
+    assert "airflow wxa fleet stop spring first" in str(released.roll_back().errors["load_manifest"])
+    released.drive.fleets.stop(released.drive.key, "lin")
+    assert released.roll_back().xcoms["fleet_result"] == {"rolled_back": 7, "blocked": 2}
+
+
+@pytest.mark.parametrize("answer", ["Approve", "Reject"])
+def test_the_question_names_versions_and_a_rejection_moves_nothing(released: Released, answer: str) -> None:
+    run = released.roll_back(approval=True, answers=answer)
+    assert run.xcoms["approve_plan"]["outcome"] == ("approved" if answer == "Approve" else "rejected")
+    assert len(released.moves) == (7 if answer == "Approve" else 0)
+    assert run.state == "success"
+
+
+def load_and_plan(released: Released) -> Drive:
+    drive = Drive(released.store, released.wechat.url, released.drive.tokens, BACK)
+    of_run = {"release": released.drive.run.manifest["release"], "rollback": {"run_id": "spring"}}
+    apps = [NewApp(app.appid, "rest", 0, app.given) for app in released.drive.apps().values()]
+    drive.fleets.load(BACK, PLATFORM, of_run, "digest", apps)
+    plan_again(drive)
+    return drive
+
+
+def plan_again(drive: Drive) -> None:
+    """Plan what has not ended, as a Clear of plan_rollback does."""
+    rows = list(drive.fleets.apps(BACK, fleet_app.c.outcome.is_(None)))
+
+    def save(plans: Mapping[int, AppPlan]) -> None:
+        drive.fleets.change(BACK, {at: {"stage": "plan_rollback", **plan.values} for at, plan in plans.items()})
+
+    def plan(position: int, spec: ReleaseSpec) -> Step[AppPlan]:
+        before = next((app.plan or {}).get("rollback") for app in rows if app.position == position)
+        return plan_app_rollback(spec, "stop", before=before)
+
+    async def planned() -> None:
+        async with drive.client() as client:
+            apps = ((app.position, spec_of(drive.run, app)) for app in rows)
+            await plan_all(apps, client, Pace({}), save, plan=plan, unread=("blocked",))
+
+    asyncio.run(planned())
+
+
+def test_a_plan_that_is_cleared_knows_what_is_back_already(released: Released) -> None:
+    drive = load_and_plan(released)
+    drive.stage("rollback_rest")
+    drive.fleets.change(BACK, {4: {"outcome": None, "done": ""}})  # killed before its row was saved
+    plan_again(drive)
+    drive.stage("rollback_rest")
+    assert drive.apps()[appid(4)].outcome == "rolled_back"
+    assert len(released.moves) == 7
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "errcode_after", "truncated"])
+def test_a_lost_answer_moves_nobody_twice(released: Released, kind: FaultKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_wxa.fleet.shard.RETRY_SECONDS", (0.0, 0.0, 0.0))
+    drive = load_and_plan(released)
+    released.wechat.add_fault(Fault(path="/wxa/revertcoderelease", kind=kind, times=3))
+    drive.stage("rollback_rest")
+    assert [app.outcome for app in drive.apps().values()] == ["blocked"] * 2 + ["rolled_back"] * 7
+    assert len(released.moves) == len(set(released.moves)) == 7
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("released", [(40, 5)], indirect=True)
+def test_a_shard_that_is_killed_goes_on(released: Released) -> None:
+    released.world.latency = {"*": 0.01}
+    drive = load_and_plan(released)
+    STAGES["rollback_rest"] = "/wxa/revertcoderelease"
+    kill_in(drive, "rollback_rest", released.wechat, released.wechat.journal.count("/wxa/revertcoderelease") + 30)
+    assert 0 < len(released.moves) < 35
+    drive.stage("rollback_rest")
+    assert [app.outcome for app in drive.apps().values()] == ["blocked"] * 5 + ["rolled_back"] * 35
+    assert len(released.moves) == len(set(released.moves)) == 35
+
+
+def test_the_graph_is_the_contract_and_each_task_has_help(airflow_database: None) -> None:
+    dag = fleet_rollback_dag()
+    line = "load_manifest plan_rollback approve_plan rollback_canary canary_gate rollback_rest summarize fleet_result"
+    assert [task.task_id for task in dag.topological_sort()] == line.split()
+    assert all(task.doc_md for task in dag.tasks)
