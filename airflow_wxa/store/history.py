@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, distinct, func, or_, select
 
-from airflow_wxa.api.budget import BEIJING
+from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.store.engine import Database
 from airflow_wxa.store.ledger import APPROVAL
 from airflow_wxa.store.standing import ONLINE

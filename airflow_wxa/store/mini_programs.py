@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sqlalchemy import and_, case, exists, false, func, or_, select, tuple_
 
-from airflow_wxa.api.appid import THE_PLATFORM
 from airflow_wxa.api.errcodes import errcodes
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.store.engine import Database
 from airflow_wxa.store.tables import database_now, ledger, mini_program, outcome, standing
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import update
 
-from airflow_wxa.api.budget import BEIJING
 from airflow_wxa.api.call import Call
+from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.errors import WxaStateError
 from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.history import History
