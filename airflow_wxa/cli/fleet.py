@@ -54,6 +54,10 @@ class _BesideFile:
         platform, _ = open_platform(self._wxa_conn_id)
         return ManifestSources(platform.component_appid).authorised()
 
+    def released_at(self) -> Mapping[str, float]:
+        platform, _ = open_platform(self._wxa_conn_id)
+        return ManifestSources(platform.component_appid).released_at()
+
 
 @command
 def check(arguments: argparse.Namespace) -> int:
@@ -94,20 +98,20 @@ def plan(arguments: argparse.Namespace) -> int:
             found.update(plans)
             progress.update(bar, completed=len(found))
 
-        async def planned() -> int | None:
+        async def planned() -> tuple[int, int] | None:
             async with AsyncWxaClient(read.egress, read.tokens) as client:
                 await plan_all(asked(), client, pace, save)
                 healthy = (app.appid for position, app in enumerate(manifest.apps) if not found[position].blocked)
-                told = manifest.common.get("audit_quota")
-                return await _audit_quota(client, healthy) if told is None else int(told)
+                given = manifest.common.get("audit_quota")
+                return await _audit_quota(client, healthy) if given is None else (given, given)
 
-        rest = asyncio.run(planned())
+        told = asyncio.run(planned())
     rows = [_plan_row(app.appid, found[position]) for position, app in enumerate(manifest.apps)]
     shown = rows if is_structured(arguments.output) or arguments.all else _unusual_first(rows)[:_SHOWN_IN_TABLE]
     print_rows(shown, arguments.output)
     totals = Totals.of((app.appid, found[position]) for position, app in enumerate(manifest.apps))
     say(f"{totals}, {totals.minutes(pace.concurrency):.0f} minutes in one shard at a time; reviews take days")
-    say(_quota_in_words(totals, rest, manifest.common.get("audit_quota_reserve", 0)))
+    say(_quota_in_words(totals, told, manifest.common.get("audit_quota_reserve", 0)))
     return 0
 
 
@@ -191,22 +195,26 @@ def _run(arguments: argparse.Namespace) -> tuple[Fleets, FleetRun]:
     return fleets, runs[0]
 
 
-async def _audit_quota(client: AsyncWxaClient, appids: Iterable[str]) -> int | None:
-    """Return what the platform has left of the month's submissions; ``None``: none of the first could tell."""
+async def _audit_quota(client: AsyncWxaClient, appids: Iterable[str]) -> tuple[int, int] | None:
+    """Return how many submissions the platform has left this month and each month; ``None``: none could tell."""
     for appid in islice(appids, _ASKED_FOR_QUOTA):
         with suppress(WxaError):
             answer = (await client.send(queryquota(appid))).answer
             if "rest" in answer:
-                return int(answer["rest"])
+                return int(answer["rest"]), int(answer.get("limit") or answer["rest"])
     return None
 
 
-def _quota_in_words(totals: Totals, rest: int | None, reserve: int) -> str:
-    if rest is None:
+def _quota_in_words(totals: Totals, told: tuple[int, int] | None, reserve: int) -> str:
+    if told is None:
         return "audit quota: WeChat did not say what is left this month"
-    without = totals.without_quota(rest, reserve) if reserve else 0  # else WeChat's 85085 decides
-    left = f"audit quota: {rest} left this month, {reserve} of them kept back"
-    return f"{left}; {without} Mini Programs will have no quota" if without else left
+    rest, limit = told
+    without, months = totals.without_quota(rest, reserve), totals.months(rest, limit, reserve)
+    left = f"audit quota: {rest} of {limit} left this month, {reserve} of them kept back"
+    if not without:
+        return left
+    pace = "no end at this pace" if months is None else f"{months} months at this pace"
+    return f"{left}; {without} Mini Programs will have no quota this month, {pace}"
 
 
 def _plan_row(appid: str, plan: AppPlan) -> dict[str, Any]:

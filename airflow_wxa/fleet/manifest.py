@@ -6,10 +6,12 @@ What it may hold stands in ``manifest.schema.json``, which editors complete it w
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import hashlib
 import io
 import json
 import re
+import time
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
@@ -21,6 +23,7 @@ from airflow_wxa.api.values import APPID
 from airflow_wxa.errors import WxaSpecError, shown
 from airflow_wxa.fleet.located import LocatedDict, LocatedList, Problem, read_document
 from airflow_wxa.fleet.schema import RELEASE_FIELDS, SCHEMA_FILE
+from airflow_wxa.fleet.window import holidays_of, opens_at
 from airflow_wxa.release import FIELDS, read_release
 
 if TYPE_CHECKING:
@@ -50,6 +53,10 @@ class Sources(Protocol):
 
     def authorised(self) -> Sequence[str]:
         """Return the Mini Programs that authorised the platform, as far as the store knows."""
+        ...
+
+    def released_at(self) -> Mapping[str, float]:
+        """Return epoch seconds of the last release of each Mini Program, as far as the ledger knows."""
         ...
 
 
@@ -164,7 +171,7 @@ class _ManifestReader:
             self._platform = document["platform"]
         for name in sorted(name for name in set(release) & set(self._fixed) if release[name] != self._fixed[name]):
             self._say(release.lines[name], f"release.{name}: the DAG has decided it, take it out")
-        self._check_window(document.get("window"))
+        self._read_calendar(document)
         apps = tuple(self._checked(release, self._app_entries(document.get("apps"))))
         if not apps and not self.problems:
             self._say(document.lines["apps"], "apps: names no Mini Program")
@@ -172,6 +179,10 @@ class _ManifestReader:
             what = "goes with domain_action add or set, and no Mini Program has one"
             line = self._platform.lines["on_platform_list_empty"]
             self._say(line, f"platform.on_platform_list_empty = 'register': {what}")
+        of_platform = isinstance(document.get("apps"), LocatedDict) and "authorised" in document["apps"]
+        if document.get("order", "oldest_first" if of_platform else "manifest") == "oldest_first" and apps:
+            released_at = self._sources.released_at()
+            apps = tuple(sorted(apps, key=lambda app: released_at.get(app.appid, 0.0)))
         common = {name: _plain(value) for name, value in document.items() if name != "apps"}
         return Manifest({**common, "release": {**_plain(release), **self._fixed}}, apps)
 
@@ -188,19 +199,49 @@ class _ManifestReader:
             for line, text in _shape_problems(error, document):
                 self._say(line, text)
 
-    def _check_window(self, window: Any) -> None:
-        if not isinstance(window, LocatedDict):
-            return
-        begin, end, zone = window.get("from"), window.get("to"), window.get("time_zone", "Asia/Shanghai")
-        if isinstance(begin, str) and isinstance(end, str) and begin >= end:
-            self._say(window.lines["to"], f"window.to = {shown(repr(end))}: must be later than from = {begin!r}")
-        if not isinstance(zone, str):
-            return
+    def _read_calendar(self, document: LocatedDict) -> None:
+        """Check days and time zone, and put the days of holidays and files in place of their names."""
+        window = document.get("window")
+        window = window if isinstance(window, LocatedDict) else LocatedDict(document.line)
+        zone = window.get("time_zone", "Asia/Shanghai")
         try:
             ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
+        except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
             zone = shown(repr(zone))
             self._say(window.lines["time_zone"], f"window.time_zone = {zone}: is no time zone, such as Asia/Shanghai")
+        for name, inside in (("freeze", document), ("reviews_stop", document), ("dates", window)):
+            if isinstance(inside.get(name), LocatedList):
+                inside[name] = [day for each in inside[name] for day in self._days(name, each)]
+        if not self.problems:
+            try:
+                opens_at(document, time.time())
+            except ValueError:
+                line = document.lines.get("freeze", document.lines.get("window", document.line))
+                self._say(line, "window, freeze: leave no hour for a release in the next two years")
+
+    def _days(self, name: str, given: Any) -> Iterator[dict[str, str]]:
+        """Yield spans of days: as given, of the holidays of a country, or from a CSV file with from, to and reason."""
+        if not isinstance(given, LocatedDict):
+            return
+        found: list[dict[str, str]] = [dict(given)]
+        try:
+            if "holidays" in given:
+                found = holidays_of(given["holidays"])
+            elif "csv" in given:
+                found = list(csv.DictReader(io.StringIO(self._sources.read(given["csv"]), newline="")))
+        except WxaSpecError as error:
+            self._say(given.line, f"{name}: {'; '.join(error.problems)}")
+            return
+        for each in found:
+            try:
+                is_right = dt.date.fromisoformat(each["from"]) <= dt.date.fromisoformat(each["to"])
+            except (KeyError, TypeError, ValueError):
+                is_right = False
+            if is_right:
+                yield each
+            else:
+                text = f"{name}: from = {each.get('from')!r}, to = {each.get('to')!r}: must be days such as 2027-02-05"
+                self._say(given.line, f"{text}, from not behind to")
 
     # Mini Programs -----------------------------------------------------------------------------------------------
 

@@ -371,6 +371,16 @@ class Totals:
         """
         return max(0, self.needed - max(0, rest - reserve))
 
+    def months(self, rest: int, limit: int, reserve: int) -> int | None:
+        """Return over how many months the submissions spread, this one included; ``None``: the pace is not known.
+
+        :param limit: submissions that the platform has each month.
+        """
+        later, a_month = self.without_quota(rest, reserve), limit - reserve
+        if later and a_month <= 0:
+            return None
+        return 1 + -(-later // a_month) if later else 1
+
     def minutes(self, concurrency: int) -> float:
         """Return about how long the calls take, so many at a time; reviews take days besides."""
         return self.calls * _CALL_SECONDS / concurrency / 60

@@ -125,10 +125,27 @@ def _terms() -> dict[str, Any]:
                         "items": {"enum": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]},
                     },
                     "from": {**_TIME, "description": 'A time of day in quotes, such as "10:00"'},
-                    "to": {**_TIME, "description": 'A time of day in quotes, such as "17:00"'},
+                    "to": {**_TIME, "description": 'A time of day in quotes, such as "17:00"; over midnight: "02:00"'},
                     "time_zone": _text("A time zone, such as Asia/Shanghai"),
+                    "dates": _days("Days on which it opens"),
                 },
-                required=["from", "to"],
+            ),
+        },
+        "freeze": _days("Days without releases"),
+        "reviews_stop": _days("Days on which WeChat reviews nothing: deadlines of reviews grow by as much"),
+        "order": {
+            "enum": ["manifest", "oldest_first"],
+            "description": "manifest or oldest_first: the longest without a release; default: manifest for lists, "
+            "oldest_first for authorised",
+        },
+        "expedite": {
+            "description": "Reviews to expedite (加急审核), as many as the platform has left",
+            **_object(
+                {
+                    "wave": {"enum": ["canary", "early", "rest"], "description": "canary, early or rest"},
+                    "most": {"type": "integer", "minimum": 1, "description": "The first so many of the wave"},
+                },
+                required=["wave", "most"],
             ),
         },
         "pace": {
@@ -140,6 +157,20 @@ def _terms() -> dict[str, Any]:
                 }
             ),
         },
+    }
+
+
+def _days(description: str) -> dict[str, Any]:
+    day = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "description": "A day such as 2027-02-05"}
+    span = _object({"from": day, "to": day, "reason": _text("Why")}, required=["from", "to"])
+    named = [
+        _object({"holidays": _text("A country such as CN: its holidays, by the library holidays")}, ["holidays"]),
+        _object({"csv": _text("A CSV file below the manifest folder, with the columns from, to and reason")}, ["csv"]),
+    ]
+    return {
+        "description": description,
+        "type": "array",
+        "items": {"anyOf": [span, *named], "description": "{from, to, reason}, {holidays: CN} or {csv: FILE}"},
     }
 
 

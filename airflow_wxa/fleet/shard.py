@@ -11,6 +11,7 @@ import logging
 import time
 from collections import deque
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.code import CodeVersion
@@ -22,16 +23,17 @@ from airflow_wxa.fleet import stages
 from airflow_wxa.fleet.pace import HeldError, Pace, StoppedError
 from airflow_wxa.fleet.rows import Rows
 from airflow_wxa.fleet.stages import FIRST, ending, steps_for
-from airflow_wxa.fleet.window import opens_at
+from airflow_wxa.fleet.window import deadline, opens_at
 from airflow_wxa.release import ReleaseSpec
 from airflow_wxa.steps import LAG_SECONDS
+from airflow_wxa.store.tables import fleet_app
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from airflow_wxa.client import AsyncWxaClient
     from airflow_wxa.fleet.rows import LateResults
-    from airflow_wxa.fleet.stages import StageStep
+    from airflow_wxa.fleet.stages import Progress, StageStep
     from airflow_wxa.store.fleets import FleetApp, FleetRun, Fleets
 
 log = logging.getLogger(__name__)
@@ -98,6 +100,7 @@ class Shard:
         self._todo: deque[FleetApp] = deque()
         self._later: list[FleetApp] = []
         self._in_audit: list[FleetApp] = []
+        self._expedited = self._first_of(run.manifest.get("expedite") or {})
 
     @property
     def is_stopped(self) -> bool:
@@ -139,6 +142,13 @@ class Shard:
         at = min([*(app.again_at or 0.0 for app in self._later), *deadlines])
         return Wake(at, tuple(_sheet(app) for app in self._in_audit))
 
+    def _first_of(self, expedite: Mapping[str, Any]) -> frozenset[int]:
+        """Return the positions of the Mini Programs whose reviews are to be expedited: the first of a wave."""
+        if not expedite:
+            return frozenset()
+        wave = self._fleets.apps(self._run.key, fleet_app.c.wave == expedite["wave"])
+        return frozenset(app.position for app in islice(wave, expedite["most"]))
+
     # One Mini Program --------------------------------------------------------------------------------------------
 
     async def _bring_on(self, app: FleetApp, steps: deque[StageStep]) -> None:
@@ -149,8 +159,7 @@ class Shard:
                 step = steps.popleft()
                 progress = await self._client.run(self._pace.paced(step(app, spec)))
                 app = self._noted(app, progress.values)
-                if progress.then is not None:
-                    steps.append(progress.then)
+                steps.extend(self._following(app, progress))
                 if progress.scans:
                     await self._wait_for_scan(app)
                     return
@@ -167,6 +176,13 @@ class Shard:
             await self._failed(app, error)
         else:
             self._noted(app, {"done": self._stage, "stage": self._task_id, "tries": 0, "again_at": None})
+
+    def _following(self, app: FleetApp, progress: Progress) -> Iterator[StageStep]:
+        """Yield what a step leads to."""
+        if progress.values.get("audit_grant") == "spent" and app.position in self._expedited:
+            yield stages.speed_up
+        if progress.then is not None:
+            yield progress.then
 
     def _noted(self, app: FleetApp, values: Mapping[str, Any]) -> FleetApp:
         changes = dict(values)
@@ -212,13 +228,13 @@ class Shard:
 
     def _deadline(self, app: FleetApp) -> float:
         hours: float = self._run.manifest.get("audit_timeout_hours", 264)
-        return (app.submitted_at or time.time()) + 3600 * hours
+        return deadline(self._run.manifest, app.submitted_at or time.time(), hours)
 
     def _may_release(self, app: FleetApp) -> bool:
         """Tell whether an approved version may be released now; else it waits for the window."""
         _time_audit(app, "approved")
         now = time.time()
-        opens = opens_at(self._run.manifest.get("window"), now)
+        opens = opens_at(self._run.manifest, now)
         if opens > now:
             self._try_later(app, opens)
         return opens <= now

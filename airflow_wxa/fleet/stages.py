@@ -5,11 +5,13 @@ Steps hold no clock and do no I/O; :mod:`airflow_wxa.fleet.shard` carries them.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from airflow_wxa.acts import AuditStatus, Commit, ModifyServerDomain, SetPrivacySetting, SubmitAudit
+from airflow_wxa.acts import AuditStatus, Commit, ModifyServerDomain, SetPrivacySetting, SpeedUpAudit, SubmitAudit
+from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.errors import WxaAuditRejected, WxaError, WxaQuotaError
 from airflow_wxa.fleet.pace import CALLS_OF_THE_DAY
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from airflow_wxa.steps import Step
     from airflow_wxa.steps.offline import Kinds
     from airflow_wxa.store.fleets import FleetApp, Word
+
+log = logging.getLogger(__name__)
 
 _QUOTA_USED_UP: Final = 85085
 MAX_QUOTA: Final = 10**9  # submissions; more than any month has
@@ -120,6 +124,16 @@ def submit(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
     if is_news and not (yield from _is_own(app, spec, "submit_audit")):
         values |= _planned_again("a sheet of this version was there")
     return Progress((outcome,), values)
+
+
+def speed_up(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:  # noqa: ARG001  (as the others take)
+    """Ask for an expedited review (加急审核) while the platform has one left; a refusal costs nothing."""
+    try:
+        if (yield queryquota(app.appid)).answer.get("speedup_rest", 0) > 0:
+            yield from SpeedUpAudit(app.appid, app.auditid).step()
+    except WxaError as error:
+        log.warning("%s: its review is not expedited: %s", app.appid, error.what)
+    return Progress()
 
 
 def look(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:  # noqa: ARG001  (as the others take)

@@ -9,10 +9,10 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.configuration import conf
 
 from airflow_wxa.errors import WxaSpecError, shown
-from airflow_wxa.hooks.store import open_store
+from airflow_wxa.hooks.store import open_ledger, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _MOST_BYTES: Final = 32 * 1024 * 1024
 _DEVELOPMENT_SET: Final = 18
@@ -77,6 +77,10 @@ class ManifestSources:
             for appid, each in merchants.items()
             if each.state == "authorised" and (each.granted is None or _DEVELOPMENT_SET in each.granted)
         ]
+
+    def released_at(self) -> Mapping[str, float]:
+        """Return when the ledger saw each Mini Program released last."""
+        return open_ledger().released_at(self._component_appid)
 
     @staticmethod
     def _refused(problem: str, name: str) -> WxaSpecError:

@@ -444,6 +444,14 @@ class Ledger:
         with self._database.reading() as connection:
             return [_entry(row) for row in connection.execute(query.order_by(ledger.c.id))]
 
+    def released_at(self, component_appid: str) -> dict[str, float]:
+        """Return, by appid, epoch seconds of the last release of each Mini Program of a platform."""
+        was_released = or_(ledger.c.errcode == 0, ledger.c.resolved_by.is_not(None))
+        mine = _with(ledger, component_appid=component_appid), ledger.c.endpoint == "release", was_released
+        query = select(ledger.c.appid, func.max(ledger.c.sent_at).label("at")).where(*mine).group_by(ledger.c.appid)
+        with self._database.reading() as connection:
+            return {row.appid: row.at for row in connection.execute(query)}
+
     def readings(self, component_appid: str) -> dict[str, Any]:
         """Return, by appid, the domains that were online at the latest reading of each Mini Program of a platform."""
         read = _with(ledger, component_appid=component_appid), ledger.c.online.is_not(None)

@@ -126,7 +126,7 @@ def test_a_plan_says_what_would_be_done_and_why_and_writes_nothing(
     assert strange["next_step"]
     assert "2 Mini Programs: " in ended.err
     assert "submissions needed: 1" in ended.err
-    assert "audit quota: 100 left this month, 0 of them kept back\n" in ended.err
+    assert "audit quota: 100 of 100 left this month, 0 of them kept back\n" in ended.err
     online = {"get_effective_webviewdomain", "get_effective_domain"}
     read = {"getversioninfo", "get_latest_auditstatus", "setwebviewdomain", "queryquota"} | online
     calls = [each for each in set_up.running.journal if each.path.startswith("/wxa/")]
@@ -139,11 +139,13 @@ def test_a_plan_says_who_will_have_no_quota_or_that_wechat_did_not_tell(
 ) -> None:
     set_up.running.world.platform(COMPONENT_APPID).audit_rest = 5
     path = written(tmp_path, [APPID], audit_quota_reserve=5)
-    said = "5 left this month, 5 of them kept back; 1 Mini Programs will have no quota"
+    said = "5 of 100 left this month, 5 of them kept back; 1 Mini Programs will have no quota this month, 2 months at"
     assert said in fleet("plan", path).err
     set_up.running.add_fault(Fault(path="/wxa/queryquota", kind="errcode_before", errcode=48001))
     ended = fleet("plan", path)
     assert (ended.code, "audit quota: WeChat did not say" in ended.err) == (0, True)
+    given = written(tmp_path, [APPID], audit_quota=0)
+    assert "1 Mini Programs will have no quota this month, no end at this pace" in fleet("plan", given).err
 
 
 def test_a_run_is_shown_by_wave_and_what_to_look_at_first(fleets: Fleets, fleet: Callable[..., Ended]) -> None:

@@ -33,6 +33,9 @@ class Files:
     def authorised(self) -> list[str]:
         return [FIRST, SECOND, THIRD]
 
+    def released_at(self) -> dict[str, float]:
+        return {FIRST: 30.0, THIRD: 20.0}
+
 
 def read(text: str, fixed: dict[str, Any] | None = None, **files: str) -> Manifest:
     return read_manifest(text, Files(**files), fixed=fixed)
@@ -85,7 +88,7 @@ apps:
   - wx01
   - {{appid: {SECOND}, user_version: "", colour: red}}
 waves: {{canary: {{apps: 5, percent: 3}}, early: {{percent: 200}}}}
-window: {{from: "10:00", to: "09:00", time_zone: Mars/North}}
+window: {{from: "10:00", to: "9:00", time_zone: Mars/North}}
 pace: {{concurrency: 0}}
 audit_quota_reserve: -1
 """
@@ -176,7 +179,21 @@ def test_nothing_is_registered_where_nobody_adds_domains() -> None:
 
 def test_all_authorised_ones_but_those_excluded() -> None:
     manifest = read(f"{RELEASE}apps: {{authorised: true, exclude: [{SECOND}]}}")
-    assert [app.appid for app in manifest.apps] == [FIRST, THIRD]
+    assert [app.appid for app in manifest.apps] == [THIRD, FIRST]
+
+
+@pytest.mark.parametrize(
+    ("apps", "order", "found"),
+    [
+        (f"[{FIRST}, {SECOND}, {THIRD}]", "", [FIRST, SECOND, THIRD]),
+        (f"[{FIRST}, {SECOND}, {THIRD}]", "order: oldest_first", [SECOND, THIRD, FIRST]),
+        (f"[{FIRST}, wx00000000000000aa]", "order: oldest_first", ["wx00000000000000aa", FIRST]),
+        ("{authorised: true}", "", [SECOND, THIRD, FIRST]),
+        ("{authorised: true}", "order: manifest", [FIRST, SECOND, THIRD]),
+    ],
+)
+def test_those_that_were_released_longest_ago_come_first(apps: str, order: str, found: list[str]) -> None:
+    assert [app.appid for app in read(f"{RELEASE}apps: {apps}\n{order}").apps] == found
 
 
 @pytest.mark.parametrize(

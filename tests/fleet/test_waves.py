@@ -58,12 +58,12 @@ def at(text: str) -> float:
     ],
 )
 def test_a_window_opens(now: str, opens: str) -> None:
-    assert opens_at(WINDOW, at(now)) == at(opens)
+    assert opens_at({"window": WINDOW}, at(now)) == at(opens)
 
 
 def test_without_a_window_it_is_always_open() -> None:
-    assert opens_at(None, 12.0) == 12.0
+    assert opens_at({}, 12.0) == 12.0
 
 
 def test_a_window_of_one_day_opens_again_a_week_later() -> None:
-    assert opens_at(WINDOW | {"days": ["mon"]}, at("2026-11-23T18:00")) == at("2026-11-30T10:00")
+    assert opens_at({"window": WINDOW | {"days": ["mon"]}}, at("2026-11-23T18:00")) == at("2026-11-30T10:00")

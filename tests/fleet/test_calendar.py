@@ -1,0 +1,176 @@
+"""A simulated calendar: no release in a freeze, no deadline within days without reviews, hours over midnight."""
+
+from __future__ import annotations
+
+import random
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.fleet import shard
+from airflow_wxa.fleet.window import deadline, opens_at
+from airflow_wxa.sandbox.server import serve
+from tests.fleet.driving import Drive
+from tests.fleet.fleets import appid, fleet_world, manifest, token
+from tests.fleet.test_manifest import FIRST, RELEASE, problems, read
+from tests.fleet.test_waves import at
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FESTIVAL = {"from": "2027-02-05", "to": "2027-02-13", "reason": "Spring Festival"}
+SATURDAY = {"from": "2026-11-28", "to": "2026-11-28"}
+NIGHT = {"days": ["fri"], "from": "22:00", "to": "02:00"}
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("calendar", "now", "opens"),
+    [
+        ({"freeze": [FESTIVAL]}, "2027-02-04T23:59", "2027-02-04T23:59"),
+        ({"freeze": [FESTIVAL]}, "2027-02-05T00:00", "2027-02-14T00:00"),
+        ({"freeze": [FESTIVAL, {"from": "2027-02-14", "to": "2027-02-14"}]}, "2027-02-09T12:00", "2027-02-15T00:00"),
+        ({"window": NIGHT}, "2026-11-27T21:00", "2026-11-27T22:00"),
+        ({"window": NIGHT}, "2026-11-28T01:59", "2026-11-28T01:59"),  # still Friday's night
+        ({"window": NIGHT}, "2026-11-28T02:00", "2026-12-04T22:00"),
+        ({"window": NIGHT, "freeze": [SATURDAY]}, "2026-11-28T01:00", "2026-12-04T22:00"),
+        ({"window": {"days": ["mon"]}}, "2026-11-24T08:00", "2026-11-30T00:00"),
+        ({"window": {"dates": [{"from": "2026-12-01", "to": "2026-12-02"}], "from": "10:00", "to": "12:00"}},
+         "2026-11-24T08:00", "2026-12-01T10:00"),
+        ({"window": {"from": "09:00", "to": "10:00"}, "freeze": [{"from": "2026-11-24", "to": "2026-11-25"}]},
+         "2026-11-24T09:30", "2026-11-26T09:00"),
+    ],
+)  # fmt: skip
+def test_a_release_waits_for_the_calendar(calendar: dict[str, Any], now: str, opens: str) -> None:
+    assert opens_at(calendar, at(now)) == at(opens)
+
+
+def test_no_moment_of_a_year_is_released_in_a_freeze_or_outside_the_window() -> None:
+    calendar = {
+        "window": NIGHT | {"days": ["thu", "fri"]},
+        "freeze": [FESTIVAL, {"from": "2027-05-01", "to": "2027-05-05"}],
+    }
+    moments = random.Random(5)  # noqa: S311  (the same each time)
+    for _ in range(500):
+        now = at("2026-12-01T00:00") + moments.uniform(0, 365 * 24 * HOUR)
+        opens = opens_at(calendar, now)
+        assert opens >= now
+        assert opens_at(calendar, opens) == opens
+        for freeze in calendar["freeze"]:
+            assert not at(f"{freeze['from']}T00:00") <= opens <= at(f"{freeze['to']}T23:59")
+
+
+STOP = [{"from": "2027-02-04", "to": "2027-02-14"}]
+DAYS = 11 * 24 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("since", "hours", "ends"),
+    [
+        ("2027-01-20T12:00", 24, at("2027-01-21T12:00")),
+        ("2027-02-03T12:00", 24, at("2027-02-04T12:00") + DAYS),
+        ("2027-02-10T12:00", 24, at("2027-02-16T00:00")),  # the 24 hours begin when reviews do
+        ("2027-02-20T12:00", 24, at("2027-02-21T12:00")),
+        ("2027-01-30T12:00", 264, at("2027-02-10T12:00") + DAYS),
+    ],
+)
+def test_a_deadline_grows_by_the_days_without_reviews(since: str, hours: float, ends: float) -> None:
+    assert deadline({"reviews_stop": STOP}, at(since), hours) == ends
+
+
+def test_no_deadline_lies_within_days_without_reviews() -> None:
+    stops = [*STOP, {"from": "2027-02-16", "to": "2027-02-17"}]
+    moments = random.Random(7)  # noqa: S311  (the same each time)
+    for _ in range(500):
+        since = at("2027-01-20T00:00") + moments.uniform(0, 40 * 24 * HOUR)
+        ends = deadline({"reviews_stop": stops}, since, moments.choice([1, 24, 264]))
+        assert not any(at(f"{stop['from']}T00:00") <= ends < at(f"{stop['to']}T23:59") for stop in stops)
+
+
+def test_holidays_come_from_the_library_or_from_a_file() -> None:
+    pytest.importorskip("holidays")
+    apps = f"apps: [{FIRST}]\n"
+    found = read(
+        f"{RELEASE}{apps}freeze: [{{holidays: CN}}, {{csv: shop.csv}}]",
+        **{"shop.csv": "from,to,reason\n2027-11-11,2027-11-12,11.11\n"},
+    )
+    days = found.common["freeze"]
+    assert {"from": "2027-11-11", "to": "2027-11-12", "reason": "11.11"} in days
+    assert [each for each in days if each["from"] == "2027-10-01"]
+    (text,) = problems(f"{RELEASE}{apps}freeze: [{{holidays: Mars}}]")
+    assert "is no country that the library holidays knows" in text
+    assert "no such file" in problems(f"{RELEASE}{apps}freeze: [{{csv: none.csv}}]")[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("freeze: [{from: 2027-02-30, to: 2027-03-01}]", "must be days such as 2027-02-05"),
+        ("freeze: [{from: 2027-02-05, to: 2027-02-04}]", "from not behind to"),
+        ("freeze: [{from: 2000-01-01, to: 2099-01-01}]", "leave no hour for a release"),
+        ("freeze: [soon]", "must be {from, to, reason}"),
+        ("expedite: {wave: last, most: 5}", "must be canary, early or rest"),
+        ("order: newest", "must be manifest or oldest_first"),
+    ],
+)
+def test_a_calendar_that_cannot_be_right_is_refused_with_its_line(line: str, said: str) -> None:
+    assert [
+        said in each and each.startswith("manifest:3:") for each in problems(f"{RELEASE}apps: [{FIRST}]\n{line}")
+    ] == [True]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A time that a test sets, for the shards alone."""
+    now = [at("2027-02-05T12:00")]
+    monkeypatch.setattr(shard, "time", SimpleNamespace(time=lambda: now[0]))
+    return now
+
+
+def driven(url: str, tmp_path: Path, count: int, **common: Any) -> Drive:
+    tokens = {appid(number): token(number) for number in range(count)}
+    drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", url, tokens)
+    drive.load(manifest(count, **common))
+    return drive
+
+
+def test_a_shard_releases_nothing_in_a_freeze_and_waits_for_its_end(tmp_path: Path, clock: list[float]) -> None:
+    with serve(fleet_world(3)) as wechat:
+        drive = driven(wechat.url, tmp_path, 3, freeze=[FESTIVAL])
+        drive.submitted()
+        (wake,) = drive.stage("release_rest")
+        assert wake is not None
+        assert (wake.at, wechat.journal.count("/wxa/release")) == (at("2027-02-14T00:00"), 0)
+        clock[0] = wake.at
+        drive.released("rest")
+    assert {app.outcome for app in drive.apps().values()} == {"released"}
+
+
+def test_a_review_over_the_festival_is_not_pending_before_reviews_go_on(tmp_path: Path, clock: list[float]) -> None:
+    clock[0] = at("2027-02-03T12:00")
+    with serve(fleet_world(2, audit_polls=10**6)) as wechat:
+        drive = driven(wechat.url, tmp_path, 2, reviews_stop=STOP, audit_timeout_hours=24)
+        drive.submitted()
+        for moment in ("2027-02-10T12:00", "2027-02-15T11:00"):
+            clock[0] = at(moment)
+            drive.stage("release_rest")
+            assert {app.outcome for app in drive.apps().values()} == {None}
+        clock[0] = at("2027-02-15T12:01")
+        drive.stage("release_rest")
+    assert {app.outcome for app in drive.apps().values()} == {"pending"}
+
+
+@pytest.mark.parametrize(("most", "left", "sped_up"), [(2, 5, 2), (5, 1, 1), (2, 0, 0)])
+def test_the_first_of_a_wave_are_expedited_within_what_is_left(
+    tmp_path: Path, most: int, left: int, sped_up: int
+) -> None:
+    world = fleet_world(6, audit_polls=3, speedup_limit=5, speedup_rest=left)
+    with serve(world) as wechat:
+        waves = {"canary": {"apps": 3}}
+        drive = driven(wechat.url, tmp_path, 6, waves=waves, expedite={"wave": "canary", "most": most})
+        drive.submitted()
+        drive.stage("submit_audit")
+    asked = [each.appid for each in wechat.journal if each.path == "/wxa/speedupaudit" and each.errcode == 0]
+    assert sorted(str(each) for each in asked) == [appid(number) for number in range(sped_up)]
+    assert {app.outcome for app in drive.apps().values()} == {None}
