@@ -12,7 +12,7 @@ from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform
 from airflow_wxa.sandbox.platforms import Template
-from airflow_wxa.sandbox.state import ReleaseInfo
+from airflow_wxa.sandbox.values import ReleaseInfo
 from airflow_wxa.sandbox.world import World
 from tests.airflow_session import ROOT, calls, register_dag, run_dag, whole_run
 

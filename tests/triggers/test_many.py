@@ -17,7 +17,7 @@ from airflow_wxa.sandbox import AuditPlan, Fault, MiniProgram
 from airflow_wxa.sandbox.audit import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import COMPONENT_APPID
 from airflow_wxa.store import LoggedPush, NewPush, Store
-from airflow_wxa.triggers import WxaAuditTrigger, push_watcher, sharing
+from airflow_wxa.triggers import WxaAuditTrigger, sharing
 from airflow_wxa.triggers.polling import ThrottledLog, _Wait
 from airflow_wxa.triggers.sharing import shared_connection
 from tests.airflow_session import calls
@@ -132,7 +132,7 @@ def test_two_sheets_of_one_mini_program_are_refused() -> None:
 def test_a_push_wakes_a_wait_that_would_sleep_for_an_hour(
     wxa_world: World, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(push_watcher, "_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(sharing, "_EVERY_SECONDS", 0.05)
     appid = APPIDS[0]
 
     async def pushed() -> float:
@@ -151,7 +151,7 @@ def test_a_push_wakes_a_wait_that_would_sleep_for_an_hour(
 def test_a_push_overtakes_polls_that_queue_up(
     wechat: RunningSandbox, wxa_world: World, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(push_watcher, "_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(sharing, "_EVERY_SECONDS", 0.05)
     monkeypatch.setattr(sharing, "_POLLS_AT_ONCE", 0)  # no poll ever gets its turn
     store.log_push(NewPush(COMPONENT_APPID, "weapp_audit_success", "gh_1", 1, {"appid": APPIDS[0]}))
     decide(wxa_world, APPIDS[0], Stage.APPROVED)
@@ -184,7 +184,7 @@ def test_a_look_that_hangs_does_not_outlast_the_end(wechat: RunningSandbox) -> N
 def test_a_push_before_its_time_is_only_a_hint(
     wechat: RunningSandbox, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(push_watcher, "_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(sharing, "_EVERY_SECONDS", 0.05)
     store.log_push(NewPush(COMPONENT_APPID, "weapp_audit_success", "gh_1", 1, {"appid": APPIDS[0]}))
     assert event(waiting_on(APPIDS[0], seconds=0.5, poll_seconds=36_000))["status"] == "timeout"
     assert len(calls(wechat.journal, STATUS)) == 1

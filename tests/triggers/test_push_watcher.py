@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.store import LoggedPush, NewPush, Store
-from airflow_wxa.triggers import push_watcher
+from airflow_wxa.triggers import sharing
 from airflow_wxa.triggers.sharing import PushWatcher
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ UNREACHABLE = WxaTransportError("the store does not answer")
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(push_watcher, "_EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(sharing, "_EVERY_SECONDS", 0.02)
 
 
 @pytest.fixture
