@@ -142,3 +142,10 @@ def test_every_fact_about_wechat_is_held_by_a_test_that_exists_or_says_why_it_is
     assert len(named) == len(rows), "a fact stands twice"
     assert f"**{len(held)} of {len(rows)} facts are held by a test.**" in text
     assert len(held) >= 0.95 * len(rows)
+
+
+def test_every_question_of_a_team_lead_is_answered_with_a_page() -> None:
+    for path in ("docs/explanation/questions.md", "docs/zh/questions.md"):
+        asked = re.findall(r"^\*\*(.+?)\*\*(.*?)(?=^\*\*|\Z)", page(path), re.MULTILINE | re.DOTALL)
+        assert [question for question, answer in asked if "](" not in answer] == []
+        assert len(asked) >= 10
