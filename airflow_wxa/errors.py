@@ -25,6 +25,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from airflow_wxa.texts import ENGLISH, Text, in_language
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -66,7 +68,7 @@ def shown(value: object) -> str:
 class WxaError(Exception):
     """Everything this package raises; its text has five parts, a line each.
 
-    :param what: the event, in the caller's words.
+    :param what: the event; a :class:`~airflow_wxa.texts.Text` brings the parts below along that are not given.
     :param values: which values: name → value, shown as ``name value``.
     :param why: the rule behind it.
     :param next_step: the act that helps, by names that exist here or at WeChat.
@@ -95,22 +97,27 @@ class WxaError(Exception):
         super().__init__(what)
         self.what = what
         self.values = dict(values or {})
-        self.why = why
-        self.next_step = next_step
-        self.source = source
+        own = what.of if isinstance(what, Text) else lambda _: ""
+        self.why = why or own("why")
+        self.next_step = next_step or own("next_step")
+        self.source = source or own("source")
         self.endpoint = endpoint
         self.appid = appid
         if retryable is not None:
             self.retryable = retryable
 
     def __str__(self) -> str:
-        return readable(self.told or "\n  ".join(self._lines()))
+        return readable(self.told or "\n  ".join(self.lines()))
 
-    def _lines(self) -> list[str]:
+    def lines(self, language: str = ENGLISH, *, values: bool = True) -> list[str]:
+        """Return the parts as a reader of that language reads them.
+
+        :param values: with the line that names them, and the source.
+        """
         named = {"appid": self.appid} if self.appid and "appid" not in self.values else {}
-        which = ", ".join(f"{name} {shown(value)}" for name, value in (named | self.values).items())
-        parts = (which, self.why, self.next_step, self.source)
-        return [self.what, *(part for part in parts if part)]
+        which = ", ".join(f"{name} {shown(value)}" for name, value in (named | self.values).items()) if values else ""
+        parts = (which, in_language(self.why, language), in_language(self.next_step, language), self.source * values)
+        return [in_language(self.what, language), *(part for part in parts if part)]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel between processes without calling ``__init__``, whose arguments differ by class."""
@@ -134,9 +141,11 @@ class WxaSpecError(WxaError):
         super().__init__(what, **parts)
         self.problems = tuple(problems)
 
-    def _lines(self) -> list[str]:
-        head, *rest = super()._lines()
-        return [f"{head} (nothing was sent)", *(f"- {problem}" for problem in self.problems), *rest]
+    def lines(self, language: str = ENGLISH, *, values: bool = True) -> list[str]:
+        """Return the parts, each problem as a line of its own behind the first."""
+        head, *rest = super().lines(language, values=values)
+        problems = [f"- {in_language(problem, language)}" for problem in self.problems]
+        return [in_language(Text("refused_locally", what=head), language), *problems, *rest]
 
 
 class WxaTransportError(WxaError):

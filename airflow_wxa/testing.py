@@ -34,6 +34,7 @@ from airflow.sdk.serde import deserialize, serialize
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.pytest_plugin import wxa_connection, wxa_sandbox, wxa_world
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -306,9 +307,7 @@ def _of(msg: Any) -> tuple[str, int]:
 
 
 def _not_known(what: str) -> WxaSpecError:
-    return WxaSpecError(
-        "walk cannot go on", [what], next_step="test this DAG with DAG.test", source="airflow-wxa docs test-a-dag"
-    )
+    return WxaSpecError(Text("walk_cannot_go_on"), [what])
 
 
 async def _first_event(deferred: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -77,12 +78,12 @@ class FixedTokens:
         field = "component_access_token" if platform else f"authorizer_access_tokens[{owner!r}]"
         known = ", ".join(self.appids) or "none"
         return WxaSpecError(
-            f"no token: the Connection has none for {'the platform' if platform else owner}",
-            [f"extra {field} is missing" + ("" if platform else f"; tokens are there for: {known}")],
-            why="A merchant's call carries no appid, its token alone picks the Mini Program: no other token will do."
-            if not platform
-            else "The platform's own list is changed and read with the platform's token only.",
-            next_step=f"add {field} to the Connection's extra, give login and password (component_appid, "
-            "component_appsecret), or name another Connection",
+            Text("connection_has_no_token", owner=Text("the_platform") if platform else owner, field=field),
+            [
+                Text("token_is_missing", field=field)
+                if platform
+                else Text("token_is_missing_beside_others", field=field, known=known)
+            ],
+            why=Text("no_other_token_will_do") if not platform else Text("platform_token_is_needed"),
             appid=owner or None,
         )

@@ -43,6 +43,7 @@ from airflow_wxa.client import WxaClient
 from airflow_wxa.client.metrics import count
 from airflow_wxa.errors import WxaApiError, WxaError, WxaTransportError
 from airflow_wxa.steps.authorisation import fetch_merchant_token, fetch_platform_token, list_refresh_tokens
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -301,10 +302,8 @@ def _count(row: Credential, result: str) -> None:
 
 def _waited_too_long(component_appid: str, owner: str, lease_seconds: float) -> WxaTransportError:
     return WxaTransportError(
-        "no token: another process has been refreshing it for too long",
+        Text("token_refresh_takes_too_long", lease_seconds=f"{lease_seconds:.0f}"),
         values={"component_appid": component_appid, "appid": owner or "the platform itself"},
-        why=f"Whoever refreshes holds a lease of {lease_seconds:.0f} s in the store; it was taken again and again.",
-        next_step="run again; if it stays, look for a worker whose requests to WeChat time out",
         appid=owner or None,
     )
 
@@ -313,11 +312,8 @@ def _no_ticket(component_appid: str) -> WxaApiError:
     return error_for(
         COMPONENT_TICKET_INVALID,
         endpoint=CATALOGUE["api_component_token"],
-        what="api_component_token not sent: no component_verify_ticket has arrived yet",
+        what=Text("no_ticket_has_arrived"),
         values={"component_appid": component_appid},
-        why="WeChat pushes a ticket about every ten minutes to the authorisation event URL; none is in the store.",
-        next_step="point that URL at the push receiver (airflow wxa doctor shows it), ask for one with airflow wxa "
-        "ticket --restart, or import one with airflow wxa ticket --import",
     )
 
 
@@ -334,11 +330,9 @@ def _must_authorise(row: Credential) -> WxaApiError:
         errcode,
         endpoint=CATALOGUE["api_authorizer_token"],
         appid=row.appid,
-        what="no token: the merchant must authorise the platform again",
+        what=Text("merchant_must_authorise_again", appid=row.appid),
         values={"component_appid": row.component_appid, "errcode": errcode},
         why=why,
-        next_step=f"airflow wxa authorise --appid {row.appid} prints a fresh link (good for ten minutes) for the "
-        "merchant",
     )
 
 

@@ -23,6 +23,7 @@ from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.client.delivery import Request
 from airflow_wxa.client.sync import Http
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError, shown
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -115,20 +116,15 @@ class TokenServer:
 
     def _refused(self, asked: str, why: str) -> WxaSpecError:
         return WxaSpecError(
-            "the token server refuses",
+            Text("token_server_refuses"),
             [why],
-            why="It gives each bearer the tokens of its own Mini Programs.",
-            next_step="ask whoever runs that server, or correct extra token_url_bearer of the Connection",
-            source="airflow-wxa docs token-server",
             appid=asked,
         )
 
     def _useless(self, asked: str, what: str) -> WxaTransportError:
         return WxaTransportError(
-            "the token server gave no token",
+            Text("token_server_gave_no_token"),
             values={"token_url": urlsplit(self._url.reveal()).hostname, "it did": what},
-            why="The Connection's extra token_url names where tokens come from, and a token is never guessed.",
-            next_step="ask whoever runs that server; airflow-wxa docs connection says what it must answer",
             appid=asked,
         )
 

@@ -10,6 +10,7 @@ from inspect import get_annotations
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, Union, get_args, get_origin
 
+from airflow_wxa import texts
 from airflow_wxa.api import values
 from airflow_wxa.api.values import Reader
 from airflow_wxa.errors import WxaSpecError
@@ -67,10 +68,8 @@ class Act(ABC):
     def __post_init__(self) -> None:
         if problems := values.read_attributes(self, self.reads, object.__setattr__):
             raise WxaSpecError(
-                f"{type(self).__name__} cannot be done as it was asked for",
+                texts.Text("act_is_not_possible", act=type(self).__name__),
                 problems,
-                next_step="correct these arguments",
-                source="airflow-wxa docs operators",
             )
 
     @classmethod

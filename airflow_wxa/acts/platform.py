@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_wxa import texts
 from airflow_wxa.acts.act import OfPlatform, Text, Whole
 from airflow_wxa.acts.domains import ModifyPlatformDomain
 from airflow_wxa.api.values import THE_PLATFORM
@@ -50,9 +51,8 @@ def checked_hosts(action: str, hosts: Sequence[str]) -> list[str]:
         problems.append("hosts = []: name at least one, such as m.example.com")
     if problems:
         raise WxaSpecError(
-            "the platform list cannot be changed as it was asked for",
+            texts.Text("platform_list_change_is_not_possible"),
             problems,
-            next_step="write bare hosts such as m.example.com, and trigger a new run",
         )
     return sorted(read)
 

@@ -9,6 +9,7 @@ from airflow_wxa.acts.code import OfPublished
 from airflow_wxa.api.code import AdoptedVersion
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.steps.offline import Kinds
+from airflow_wxa.texts import Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +39,8 @@ class Publish(OfPublished):
         adopted = version if isinstance(version, AdoptedVersion) else None
         if adopted and not self.auditid:
             raise WxaSpecError(
-                "release not sent: nothing tells which audit sheet is of the adopted version",
-                ["auditid = '': must be that of the submission"],
-                why="An adopted version carries no fingerprint: an older sheet may bear the same version and "
-                "description.",
-                next_step='pass the auditid on: auditid=submit.output["auditid"] of the WxaSubmitAuditOperator',
-                source="airflow-wxa docs own-uploads",
+                Text("adopted_sheet_is_not_named"),
+                [Text("auditid_of_the_submission_is_missing")],
                 appid=self.appid,
             )
         return {

@@ -15,6 +15,7 @@ from airflow_wxa.api.errcodes import error_for, is_noop
 from airflow_wxa.api.redaction import Secret, without_secrets
 from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError, shown
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,10 +32,8 @@ _READING: Final = ("get", "get_history_version")  # of domain lists, and of vers
 #: Also what ends a line elsewhere, and what turns the direction of the text around it.
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
 _RID: Final = re.compile(r"\s*\brid:\s*([0-9A-Za-z-]+)")
-_NOT_WECHATS: Final = (
-    "WeChat answers HTTP 200 with a JSON object; anything else comes from something in between, or is cut off"
-)
-_NO_RESULT: Final = "Without this field the answer does not tell what was asked; all others may be missing."
+_NOT_WECHATS: Final = "answers_are_json_objects"
+_NO_RESULT: Final = "answer_tells_no_result"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +97,8 @@ class Call:
             return THE_PLATFORM if self.endpoint.token is TokenKind.PLATFORM else None
         if not self.appid:
             raise WxaSpecError(
-                f"{self.endpoint.name} not sent: it names no Mini Program",
-                [f"appid = {self.appid!r}"],
-                why="A merchant's call carries no appid, its token alone picks the Mini Program.",
-                next_step="name the Mini Program's appid",
+                Text("call_names_no_mini_program", endpoint=self.endpoint.name),
+                [Text("value_of_appid", appid=repr(self.appid))],
                 endpoint=self.endpoint.name,
             )
         return self.appid
@@ -130,9 +127,8 @@ class Call:
         problems = [_problem(error, show=not self.endpoint.holds_secrets) for error in validator.iter_errors(body)]
         if problems:
             return WxaSpecError(
-                f"{self.endpoint.name} not sent: its body breaks WeChat's rules",
+                Text("body_breaks_rules", endpoint=self.endpoint.name),
                 problems,
-                next_step="correct the values named above and run the step again",
                 **self.named,
             )
         if self.form is not None:
@@ -141,8 +137,10 @@ class Call:
             return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         except (TypeError, ValueError) as error:  # a value JSON cannot say, or half a surrogate pair
             return WxaSpecError(
-                f"{self.endpoint.name} not sent: its body is no JSON",
-                [f"{shown(str(error))} in {shown(repr(self.body))}"],  # a Secret's repr says nothing
+                Text("body_is_no_json", endpoint=self.endpoint.name),
+                [
+                    Text("value_is_in_the_body", error=shown(str(error)), body=shown(repr(self.body)))
+                ],  # a Secret's repr says nothing
                 **self.named,
             )
 
@@ -186,10 +184,10 @@ def reply_or_error(call: Call, status: int, content: bytes, *, secrets: Sequence
     """Return the same as :func:`read_reply`, errors too: raised in here, their frames would hold the answer."""
     secrets = [*secrets, *(value for value in call.body.values() if isinstance(value, Secret))]
     if status != _HTTP_OK:
-        return _unusable(call, f"HTTP status {status} instead of 200", content, secrets)
+        return _unusable(call, Text("answer_has_another_status", status=status), content, secrets)
     if call.endpoint.binary and not content.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{"):
         if not content.startswith((b"\xff\xd8\xff", b"\x89PNG")):
-            return _unusable(call, "neither an image nor JSON", content, secrets)
+            return _unusable(call, Text("answer_is_no_image"), content, secrets)
         return Reply({}, image=content)
     answer = _object_in(content, call, secrets)
     if isinstance(answer, WxaError):
@@ -197,14 +195,19 @@ def reply_or_error(call: Call, status: int, content: bytes, *, secrets: Sequence
     said = answer.get("errcode")
     errcode = 0 if said in (None, "") else integer_in(said)
     if errcode is None:
-        return _unusable(call, f"errcode {said!r}, which is no number", content, secrets, why=_NO_RESULT)
+        return _unusable(call, Text("errcode_is_no_number", said=repr(said)), content, secrets, why=Text(_NO_RESULT))
     schema = _schemas(call.endpoint.name)["answer"]
     echoes = [each for each in secrets if len(each.reveal()) >= _SHORTEST_ECHO]
     clean = str if call.endpoint.holds_secrets else partial(without_secrets, secrets=echoes)
     reply = Reply(fields_understood(answer, schema, clean), errcode)
     if errcode == 0 and (lacking := _lacking(reply.answer, schema)):
-        instead = f": {lacking} = {answer[lacking]!r}" if lacking in answer and not call.endpoint.holds_secrets else ""
-        return _unusable(call, f"an answer without {lacking}{instead}", content, secrets, why=_NO_RESULT)
+        told = lacking in answer and not call.endpoint.holds_secrets
+        what = (
+            Text("answer_is_incomplete_with_a_value", lacking=lacking, value=repr(answer[lacking]))
+            if told
+            else Text("answer_is_incomplete", lacking=lacking)
+        )
+        return _unusable(call, what, content, secrets, why=Text(_NO_RESULT))
     if errcode == 0 or is_noop(errcode, call.endpoint.path):
         return reply
     # Raw line ends and control characters come inside texts; an error has a line for each of its parts.
@@ -252,26 +255,22 @@ def _object_in(content: bytes, call: Call, secrets: Sequence[Secret]) -> dict[st
     except (ValueError, RecursionError):
         is_json = False
     if not is_json:
-        return _unusable(call, "an answer that is no JSON", content, secrets)
+        return _unusable(call, Text("answer_is_no_json"), content, secrets)
     if not isinstance(answer, dict):
-        return _unusable(call, f"a JSON {type(answer).__name__} instead of an object", content, secrets)
+        return _unusable(call, Text("answer_is_no_object", name=type(answer).__name__), content, secrets)
     return answer
 
 
-def _unusable(
-    call: Call, what: str, content: bytes, secrets: Sequence[Secret], *, why: str = _NOT_WECHATS
-) -> WxaTransportError:
+def _unusable(call: Call, what: str, content: bytes, secrets: Sequence[Secret], *, why: str = "") -> WxaTransportError:
     if call.endpoint.holds_secrets and content:
-        begin = "not shown, it may hold tokens"
+        begin: str = Text("not_shown")
     else:
         # Cleaned before it is cut: the cut could leave the half of a token, which nothing recognises any more.
         begin = without_secrets(content.decode("utf-8", "replace").replace("\0", ""), secrets)[:200]
     return WxaTransportError(
-        f"{call.endpoint.name} got no usable answer: {shown(without_secrets(what, secrets))}",
+        Text("answer_is_unusable", endpoint=call.endpoint.name, what=shown(without_secrets(what, secrets))),
         values={"answer": begin or "empty", "bytes": len(content)},
-        why=why,
-        next_step="nothing is known about the work: run the step again, it reads the state first; "
-        "if it stays, look at the proxy and at the Connection's host",
+        why=why or Text(_NOT_WECHATS),
         **call.named,
     )
 

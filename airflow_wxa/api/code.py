@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from airflow_wxa.api.call import Call, body_schema
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaSpecError, shown
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,11 +66,8 @@ class CodeVersion:
             problems = _adoption_problems(template_id, user_version, ext_json, adopt_trial)
             if problems:
                 raise WxaSpecError(
-                    "this trial version cannot be adopted",
+                    Text("trial_cannot_be_adopted"),
                     problems,
-                    why="Nothing but version and description says whose trial version it is.",
-                    next_step="name user_version and user_desc as getversioninfo shows them",
-                    source="airflow-wxa docs own-uploads",
                     appid=appid,
                 )
             return AdoptedVersion(appid, "", adopt_trial["user_version"], user_desc=adopt_trial["user_desc"].strip())
@@ -77,9 +75,8 @@ class CodeVersion:
         problems = version_problems(appid, template_id, user_version, ext_json)
         if problems:
             raise WxaSpecError(
-                "this version cannot be committed",
+                Text("version_is_refused"),
                 problems,
-                next_step="correct the values named above",
                 source=Call.to("commit", appid).endpoint.source,
                 appid=appid,
             )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from airflow_wxa.errors import WxaQuotaError
+from airflow_wxa.texts import Text
 
 BEIJING: Final = dt.timezone(dt.timedelta(hours=8))  # WeChat's days and months begin at its midnight
 
@@ -46,12 +47,16 @@ def budget_used_up(endpoint: Endpoint, appid: str | None, left: int, needed: int
     budget = endpoint.budget
     assert budget is not None  # noqa: S101  (only such an endpoint spends one)
     return WxaQuotaError(
-        f"{endpoint.name} not sent: {left} of {budget.a_month} {budget.name} are left this month, it takes {needed}",
+        Text(
+            "monthly_budget_is_used_up",
+            endpoint=endpoint.name,
+            left=left,
+            a_month=budget.a_month,
+            budget=budget.name,
+            needed=needed,
+        ),
         errcode=0,
         values={"left this month": left, "of": budget.a_month},
-        why="WeChat limits them by the month, and does not tell how many are left: the ledger counts those that were "
-        "sent from here, also those whose answer was lost.",
-        next_step="wait for the first of next month (Beijing time), and change everything in one call then",
         **endpoint.named(appid),
     )
 

@@ -12,6 +12,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa import errors
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,14 +83,20 @@ class Errcode:
     errcode: int
     name: str
     class_: str
-    meaning: str
-    meaning_zh: str
-    action: str
-    action_zh: str
     endpoints: tuple[str, ...]
     source: str
     confidence: str
     retryable: bool | None = None
+
+    @property
+    def meaning(self) -> Text:
+        """What it means."""
+        return Text(f"errcode_{self.errcode}", "why")
+
+    @property
+    def action(self) -> Text:
+        """What helps."""
+        return Text(f"errcode_{self.errcode}", "next_step")
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Errcode:
@@ -135,30 +142,23 @@ def error_for(
     """
     row = errcodes().get(errcode)
     said = {"errcode": errcode, "errmsg": errmsg, "rid": rid}
-    parts: dict[str, Any] = {
-        "errcode": errcode,
-        "errmsg": errmsg,
-        "rid": rid,
-        "values": {name: value for name, value in said.items() if value != ""} | dict(values or {}),
-        "endpoint": endpoint.name,
-        "appid": appid,
-    }
-    if row is None:
-        return errors.WxaUnknownError(
-            what or f"{endpoint.name} refused: errcode {errcode}",
-            why=why
-            or f"our table of WeChat's codes does not list it; WeChat says: {errors.shown(errmsg) or 'nothing more'}",
-            next_step=next_step
-            or "look it up on the endpoint's page; for 7 days WxaHook().call('rid/get', appid, rid=…) shows what "
-            "WeChat knows of the call, and so does WeChat's support",
-            source=endpoint.source,
-            **parts,
-        )
-    return ERROR_CLASSES[row.class_](
-        what or f"{endpoint.name} refused: {row.name.replace('_', ' ')}",
-        why=why or row.meaning,
-        next_step=next_step or row.action,
-        source=next((each for each in row.source.split("; ") if each.startswith("https://")), endpoint.source),
-        retryable=row.retryable,
-        **parts,
+    shown = errors.shown(errmsg) or Text("nothing_more")
+    text = Text(
+        f"errcode_{errcode}" if row else "errcode_is_unlisted", endpoint=endpoint.name, **said | {"errmsg": shown}
+    )
+    source, own = endpoint.source, what if isinstance(what, Text) else text
+    if row is not None:
+        source = next((each for each in row.source.split("; ") if each.startswith("https://")), source)
+    return (ERROR_CLASSES[row.class_] if row else errors.WxaUnknownError)(
+        what or text,
+        why=why or own.of("why") or text.of("why"),
+        next_step=next_step or own.of("next_step") or text.of("next_step"),
+        source=source,
+        retryable=row.retryable if row else None,
+        errcode=errcode,
+        errmsg=errmsg,
+        rid=rid,
+        values={name: value for name, value in said.items() if value != ""} | dict(values or {}),
+        endpoint=endpoint.name,
+        appid=appid,
     )

@@ -28,6 +28,7 @@ from airflow_wxa.api.audit import reason_lines
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.values import APPID
 from airflow_wxa.errors import WxaError
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,35 +59,6 @@ class Refusal(StrEnum):
     APPID = "appid"
 
 
-#: Refusal → the rule, and what to do.
-_WORDS: Final[Mapping[Refusal, tuple[str, str]]] = {
-    Refusal.OVERSIZED: (
-        f"A push is at most {MAX_PUSH_BYTES // 1024} KiB.",
-        "it is none of WeChat's; if a forwarder wraps pushes, let it send body and query as they came",
-    ),
-    Refusal.MALFORMED: (
-        "A push is XML around base64, and its content XML with the fields that WeChat documents.",
-        "choose the encrypted mode (安全模式) in WeChat's console; a forwarder must send the body as it came",
-    ),
-    Refusal.SIGNATURE: (
-        "msg_signature is the SHA-1 of push token, timestamp, nonce and Encrypt.",
-        "compare extra push_token with 消息校验Token in WeChat's console; if they are equal, the push is forged",
-    ),
-    Refusal.STALE: (
-        f"By its timestamp and by its CreateTime a push is good for {_FRESH_SECONDS // 60} minutes, against replays.",
-        "set this machine's clock (NTP); a forwarder must not hold pushes back",
-    ),
-    Refusal.KEY: (
-        "It was encrypted with neither encoding_aes_key nor previous_encoding_aes_key.",
-        "compare extra encoding_aes_key with 消息加解密Key in WeChat's console; the old one: previous_encoding_aes_key",
-    ),
-    Refusal.APPID: (
-        "It is addressed to another platform, or its URL names another Mini Program than its content.",
-        "compare login with the platform's appid, and the appid in the URL with the Mini Program",
-    ),
-}
-
-
 class PushRefusedError(WxaError):
     """A push that is not believed; its text says why and what to do, and repeats nothing of the message.
 
@@ -94,8 +66,7 @@ class PushRefusedError(WxaError):
     """
 
     def __init__(self, reason: Refusal) -> None:
-        why, next_step = _WORDS[reason]
-        super().__init__(f"push refused: {reason}", why=why, next_step=next_step, source="airflow-wxa docs pushes")
+        super().__init__(Text(f"push_is_{reason}"))
         self.reason = reason
 
 

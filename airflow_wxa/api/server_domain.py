@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from airflow_wxa.api.call import Call
 from airflow_wxa.api.webview_domain import normalised_origins, read_hosts
 from airflow_wxa.errors import WxaSpecError, shown
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -44,10 +45,8 @@ def parse_server_domains(given: Mapping[str, Iterable[Any]]) -> DomainLists:
     lists, problems = read_server_domains(given)
     if problems:
         raise WxaSpecError(
-            "server domains refused: not every entry is one",
+            Text("server_domains_are_malformed"),
             problems,
-            why="each list takes domains of its own scheme: a host name, with a port or without, no path and no IP",
-            next_step="write them as https://api.example.com, wss://ws.example.com, udp://… or tcp://…",
             source=_SOURCE,
         )
     return lists

@@ -9,6 +9,7 @@ from airflow_wxa.api.call import Call
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind
 from airflow_wxa.api.redaction import without_token_queries
 from airflow_wxa.errors import WxaSpecError, shown
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,10 +45,8 @@ def unlisted_call(method: str, path: str, body: Mapping[str, Any], appid: str | 
     problems += [f"body.{name}: no token or secret is sent from here" for name in body if _SECRET.search(name)]
     if problems:
         raise WxaSpecError(
-            "this call is not made",
+            Text("unlisted_call_is_refused"),
             problems,
-            why="What is sent here is sent as it is: nothing reads the state before it, or after a lost answer.",
-            next_step="use the operator of that endpoint, or correct path and body",
             appid=appid,
         )
     token = TokenKind.PLATFORM if appid is None else TokenKind.MERCHANT

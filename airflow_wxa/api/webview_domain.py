@@ -17,6 +17,7 @@ import idna
 
 from airflow_wxa.api.call import Call
 from airflow_wxa.errors import WxaSpecError, shown
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -238,10 +239,8 @@ def warning_of_many(wanted: Collection[WebviewDomain]) -> str:
 
 def _refused(problems: list[str]) -> WxaSpecError:
     return WxaSpecError(
-        "webviewdomain refused: not every entry is a business domain",
+        Text("webview_domains_are_malformed"),
         problems,
-        why="a business domain is an https origin of a host name, without port, path, query or wildcard",
-        next_step="write each as https://m.example.com",
         source=_SOURCE,
     )
 

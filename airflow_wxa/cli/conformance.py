@@ -23,6 +23,7 @@ from airflow_wxa.errors import WxaApiError, WxaError, WxaSpecError
 from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     import argparse
@@ -233,10 +234,8 @@ def conformance(arguments: argparse.Namespace) -> int:
     check_appids([arguments.appid])
     if arguments.write and not (arguments.template_id and arguments.user_version):
         raise WxaSpecError(
-            "nothing was sent",
-            ["--write needs --template-id and --user-version"],
-            next_step="name a template of the library, and a version for a Mini Program that nobody uses",
-            source="airflow-wxa docs not-proven",
+            Text("conformance_lacks_a_version"),
+            [Text("write_needs_template_and_version")],
         )
     open_connection(arguments.wxa_conn_id)
     hook = WxaHook(arguments.wxa_conn_id)
@@ -308,9 +307,6 @@ def _wait(deadline: float, what: str) -> None:
     """
     if time.monotonic() > deadline:
         raise WxaError(
-            f"{what} has not ended",
-            why="--patience bounds the wait; nothing was lost, WeChat goes on.",
-            next_step="run the same command again: it adopts the version and its sheet",
-            source="airflow-wxa docs not-proven",
+            Text("conformance_wait_has_not_ended", what=what),
         )
     time.sleep(_POLL_SECONDS)

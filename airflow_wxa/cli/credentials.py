@@ -34,6 +34,7 @@ from airflow_wxa.cli.terminal import Terminal
 from airflow_wxa.errors import WxaPermissionError, WxaSpecError
 from airflow_wxa.hooks.store import open_store
 from airflow_wxa.steps.authorisation import exchange_code, list_refresh_tokens, new_authorisation_link
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     import argparse
@@ -117,11 +118,8 @@ def _row_problems(row: Mapping[str, str | None]) -> list[str]:
 def _csv_refused(problems: list[str]) -> WxaSpecError:
     rest = len(problems) - _PROBLEMS_SHOWN
     return WxaSpecError(
-        "the CSV file is refused, nothing was stored",
+        Text("csv_file_is_refused", columns=",".join(_COLUMNS)),
         problems[:_PROBLEMS_SHOWN] + ([f"and {rest} more"] if rest > 0 else []),
-        why="An import is all or nothing, so that it can be repeated after the file was corrected. No value is shown.",
-        next_step=f"write a header {','.join(_COLUMNS)} and one merchant a line, separated by commas",
-        source="airflow-wxa docs credentials",
     )
 
 
@@ -198,10 +196,8 @@ def authorise(arguments: argparse.Namespace) -> int:
     uri, code = arguments.redirect_uri, arguments.code
     if bool(uri) == bool(code):
         raise WxaSpecError(
-            "authorise refused",
-            ["--redirect-uri and --code are both given" if code else "neither --redirect-uri nor --code is given"],
-            why="A merchant opens the link first; the code comes back with it, as auth_code.",
-            next_step="--redirect-uri prints the link, --code exchanges the code",
+            Text("authorise_is_refused"),
+            [Text("redirect_uri_and_code_are_given") if code else Text("neither_redirect_uri_nor_code")],
         )
     check_appids([arguments.appid] if arguments.appid else [])
     platform, _ = open_platform(arguments.wxa_conn_id)

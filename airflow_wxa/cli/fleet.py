@@ -27,6 +27,7 @@ from airflow_wxa.hooks.manifests import ManifestSources
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.release import ReleaseSpec
 from airflow_wxa.steps.online import in_words
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     import argparse
@@ -183,14 +184,9 @@ def _run(arguments: argparse.Namespace) -> tuple[Fleets, FleetRun]:
     if len(runs) != 1:
         dags = ", ".join(run.dag_id for run in runs)
         raise WxaSpecError(
-            f"no one run {arguments.run_id!r}",
-            [
-                f"several DAGs have one: {dags}"
-                if runs
-                else "the store knows none of this id: load_manifest has not run"
-            ],
-            next_step="name the DAG with --dag-id" if runs else "copy the run id from the run's page",
-            source="airflow-wxa docs fleets",
+            Text("run_is_not_unique", run_id=repr(arguments.run_id)),
+            [Text("run_id_is_of_several_dags", dags=dags) if runs else Text("run_id_is_unknown")],
+            next_step=Text("name_the_dag") if runs else Text("copy_the_run_id"),
         )
     return fleets, runs[0]
 

@@ -17,6 +17,7 @@ from airflow_wxa.cli.opening import STDIN, command, is_structured, print_rows, s
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_ledger, store_url
 from airflow_wxa.store.engine import migrate
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     import argparse
@@ -38,10 +39,8 @@ def ledger(arguments: argparse.Namespace) -> int:
     """
     if problems := _option_problems(arguments):
         raise WxaSpecError(
-            "the ledger was left as it is",
+            Text("ledger_is_unchanged"),
             problems,
-            next_step="name what to show, or what to erase",
-            source="airflow-wxa docs ledger",
         )
     opened = open_ledger()
     if arguments.erase:
@@ -134,7 +133,7 @@ def _write_csv(entries: Sequence[Entry], target: str) -> None:
     try:
         Path(target).write_text(text.getvalue(), "utf-8", errors="backslashreplace")
     except OSError as error:
-        raise WxaSpecError(f"{target} cannot be written", [f"{error.strerror}"], next_step="name a file") from None
+        raise WxaSpecError(Text("file_cannot_be_written", target=target), [f"{error.strerror}"]) from None
     say(f"{len(rows)} rows in {target}")
 
 

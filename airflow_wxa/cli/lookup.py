@@ -13,6 +13,7 @@ from rich.text import Text
 import airflow_wxa
 from airflow_wxa.api.errcodes import ERROR_CLASSES, Errcode, errcodes
 from airflow_wxa.cli.terminal import Terminal
+from airflow_wxa.texts import in_language
 
 if TYPE_CHECKING:
     import argparse
@@ -78,9 +79,9 @@ def sheet(row: Errcode) -> RenderableType:
         ("class", f"{row.class_} ({raises})"),
         ("who acts", WHO_ACTS[row.class_]),
         ("meaning", row.meaning),
-        ("含义", row.meaning_zh),
+        ("含义", in_language(row.meaning, "zh")),
         ("next step", row.action),
-        ("下一步", row.action_zh),
+        ("下一步", in_language(row.action, "zh")),
         ("endpoints", endpoints or "none of a release"),
     ):
         table.add_row(name, Text(text))

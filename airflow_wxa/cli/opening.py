@@ -23,6 +23,7 @@ from airflow_wxa.errors import WxaError, WxaSpecError, readable
 from airflow_wxa.hooks.connection import read_connection
 from airflow_wxa.hooks.store import store_url
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     import argparse
@@ -116,7 +117,7 @@ def _check_texts(arguments: argparse.Namespace) -> None:
     given = [(name, value) for name, value in vars(arguments).items() if isinstance(value, str)]
     problems = [f"{name} = {value!r}: is no UTF-8" for name, value in given if not _is_utf8(value)]
     if problems:
-        raise WxaSpecError("the command was not run", problems, next_step="correct it, and look at the terminal's LANG")
+        raise WxaSpecError(Text("command_was_not_run"), problems)
 
 
 def _is_utf8(text: str) -> bool:
@@ -177,7 +178,7 @@ def check_appids(appids: Iterable[str]) -> None:
         f"--appid {appid}: is not wx and 16 hex digits in lower case" for appid in appids if not APPID.fullmatch(appid)
     ]
     if problems:
-        raise WxaSpecError("no such Mini Program", problems, next_step="copy the appid from mp.weixin.qq.com")
+        raise WxaSpecError(Text("no_such_mini_program"), problems)
 
 
 def open_connection(wxa_conn_id: str) -> Connection:
@@ -195,11 +196,8 @@ def open_connection(wxa_conn_id: str) -> Connection:
         if os.environ.get(variable):
             problem = f"{variable} is set, but holds neither JSON of a Connection nor its URI (it is not shown)"
         raise WxaSpecError(
-            f"there is no Connection {wxa_conn_id!r}",
-            [f"wxa_conn_id = {wxa_conn_id!r}: {problem}"],
-            next_step=f"create it under Admin → Connections with type wxa, set {variable}, or name another one with "
-            "--wxa-conn-id",
-            source="airflow-wxa docs connection",
+            Text("no_such_connection", wxa_conn_id=repr(wxa_conn_id), variable=variable),
+            [Text("problem_of_wxa_conn_id", wxa_conn_id=repr(wxa_conn_id), problem=problem)],
         ) from None
 
 
@@ -213,11 +211,8 @@ def open_platform(wxa_conn_id: str) -> tuple[PlatformCredentials, Secret]:
     platform = read.platform
     if platform is None or read.component_appsecret is None:
         raise WxaSpecError(
-            f"the Connection {wxa_conn_id!r} names no platform",
-            ["login (component_appid) or password (component_appsecret) is empty"],
-            why="Merchants, tickets and keys belong to a platform; fixed tokens and token servers have no store.",
-            next_step="fill login and password in, or name another Connection with --wxa-conn-id",
-            source="airflow-wxa docs connection",
+            Text("connection_names_no_platform", wxa_conn_id=repr(wxa_conn_id)),
+            [Text("login_or_password_is_empty")],
         )
     return platform, read.component_appsecret
 
@@ -232,7 +227,7 @@ def read_text(source: str) -> str:
         return content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
-        raise WxaSpecError(f"{source} cannot be read", [f"{reason}"], next_step="name a text file, or - ") from None
+        raise WxaSpecError(Text("file_cannot_be_read", source=source), [f"{reason}"]) from None
 
 
 def read_secret(source: str, what: str) -> Secret:
@@ -245,8 +240,7 @@ def read_secret(source: str, what: str) -> Secret:
     text = (getpass.getpass(f"{what}: ") if asked else read_text(source)).strip()
     if not text or len(text.split()) != 1:
         raise WxaSpecError(
-            f"{what} refused",
-            ["it is empty" if not text else "it holds blanks or line breaks"],
-            next_step=f"give the {what} alone, without quotes",
+            Text("value_is_refused", what=what),
+            [Text("it_is_empty") if not text else Text("it_holds_blanks")],
         )
     return Secret(text)

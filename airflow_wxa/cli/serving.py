@@ -13,6 +13,7 @@ from airflow.sdk.configuration import conf
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     import asyncio
@@ -81,10 +82,8 @@ def trusted_proxies() -> list[Network]:
             problems.append(f"[wxa] trusted_proxies: {error}")
     if problems:
         raise WxaSpecError(
-            "[wxa] trusted_proxies is refused",
+            Text("trusted_proxies_are_refused"),
             problems,
-            next_step="write addresses or networks, joined by commas: 10.0.0.7, 10.1.0.0/16",
-            source="airflow-wxa docs pushes",
         )
     return networks
 

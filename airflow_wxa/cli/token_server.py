@@ -35,6 +35,7 @@ from airflow_wxa.cli.terminal import Terminal
 from airflow_wxa.client.wire import is_loopback
 from airflow_wxa.errors import WxaApiError, WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     import argparse
@@ -109,10 +110,8 @@ def read_bearers(path: Path) -> Mapping[str, Bearer]:
         problem = f"it cannot be read as JSON ({type(error).__name__})"
     if problem:
         raise WxaSpecError(
-            "the bearers are refused",
+            Text("bearers_are_refused"),
             [f"{path}: {problem}"],
-            next_step='write {"team-a": {"sha256": "<64 hex digits>", "appids": ["wx…"]}}; appids may be "*"',
-            source="airflow-wxa docs token-server",
         )
     return {
         each["sha256"]: Bearer(name, None if each["appids"] == _ALL else frozenset(each["appids"]))
@@ -272,10 +271,8 @@ def _platform(wxa_conn_id: str) -> PlatformCredentials:
     platform = None if read.token_url is not None else read.platform
     if platform is None:
         raise WxaSpecError(
-            "no tokens can be served",
-            [f"Connection {wxa_conn_id!r}: must have login and password, and no extra token_url"],
-            next_step="name the Connection with the platform's credentials with --conn-id",
-            source="airflow-wxa docs token-server",
+            Text("no_tokens_can_be_served"),
+            [Text("connection_must_have_a_platform", wxa_conn_id=repr(wxa_conn_id))],
         )
     return platform
 
@@ -292,11 +289,8 @@ def _certificates(arguments: argparse.Namespace) -> Mapping[str, str]:
     if is_loopback(f"http://{host}"):
         return {}
     raise WxaSpecError(
-        "tokens are not served without TLS",
-        [f"--host {arguments.host}: is not loopback, and --certificate is missing"],
-        why="Whoever reads along would hold every token that is handed out.",
-        next_step="give --certificate and --key, or listen on 127.0.0.1 behind a proxy with TLS",
-        source="airflow-wxa docs token-server",
+        Text("tokens_need_tls"),
+        [Text("host_needs_a_certificate", host=arguments.host)],
     )
 
 

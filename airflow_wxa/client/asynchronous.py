@@ -18,6 +18,7 @@ from airflow_wxa.client import wire
 from airflow_wxa.client.delivery import Answer, Deliverer, Note, Request, TokenOf
 from airflow_wxa.client.per_loop import PerLoop
 from airflow_wxa.errors import WxaError, WxaSpecError
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
@@ -260,9 +261,8 @@ def _trusting(name: str, ca_bundle: str) -> ssl.SSLContext:
     except OSError as error:  # ssl.SSLError is one
         failure = error.strerror or type(error).__name__
     raise WxaSpecError(
-        "the Connection's certificates are refused",
-        [f"certificates: {name} = {ca_bundle!r} are refused: {failure}"],
-        next_step="name a PEM file or a folder of certificates, or leave ca_bundle empty for the usual ones",
+        Text("certificates_are_refused"),
+        [Text("certificate_file_is_refused", field=name, ca_bundle=repr(ca_bundle), failure=failure)],
     )
 
 

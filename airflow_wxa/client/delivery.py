@@ -25,6 +25,7 @@ from airflow_wxa.client.wire import no_answer, read_only, too_large, url_of
 from airflow_wxa.errors import WxaApiError, WxaCredentialError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED
 from airflow_wxa.steps.outcome import Approved, Left, Pause, Platform, Recall
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from airflow_wxa.api.call import Call, Reply
@@ -286,10 +287,8 @@ def _no_ledger(asked: Left | Approved) -> WxaStateError:
         what = f"{asked.endpoint} not sent"
         why = "WeChat does not tell how often it may still be sent, or lets it be sent twice: the ledger counts it."
     return WxaStateError(
-        f"{what}: no ledger is kept here",
+        Text("no_ledger_is_kept", what=what),
         why=why,
-        next_step="carry the step with WxaHook.run, which keeps the ledger",
-        source="airflow-wxa docs ledger",
         appid=asked.appid or None,
     )
 

@@ -19,6 +19,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from airflow_wxa.api.redaction import without_token_queries
 from airflow_wxa.client.tracing import unobserved
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,10 +84,8 @@ def api_host(host: str, *, allow_http: bool = False) -> str:
         problems.append(f"{said}: plain http would send tokens readable over the network")
     if problems:
         raise WxaSpecError(
-            "the Connection's host is refused",
+            Text("host_is_refused"),
             problems,
-            why="Tokens ride in URLs, so plain http is for loopback only, where the sandbox listens.",
-            next_step="write https://, or set extra allow_http to true if you truly mean it",
         )
     return f"{parts.scheme}://{parts.netloc}"
 
@@ -107,9 +106,8 @@ def check_ca_bundle(url: str, egress: Egress) -> None:
     name, path = ca_bundle_for(url, egress)
     if path and not Path(path).exists():
         raise WxaSpecError(
-            "the Connection's certificates are refused",
-            [f"certificates: {name} = {path!r}: cannot be read on {socket.gethostname()}"],
-            next_step="put the file there on every worker, or leave ca_bundle empty for the usual certificates",
+            Text("certificates_are_unreadable"),
+            [Text("certificate_file_cannot_be_read", field=name, path=repr(path), host=socket.gethostname())],
         )
 
 
@@ -135,11 +133,8 @@ def url_of(host: str, call: Call, token: Secret | None) -> str:
 def no_answer(call: Call, host: str, what: str) -> WxaTransportError:
     """Return the error for a request that brought no answer; ``what`` must not come from an exception's text."""
     return WxaTransportError(
-        f"{call.endpoint.name} got no answer: {what}",
+        Text("no_answer", endpoint=call.endpoint.name, what=what),
         values={"host": host},
-        why="Whether WeChat did the work is not known: the request can be lost, or the answer on its way back.",
-        next_step="run the step again, it reads the state first; if it stays, check DNS, proxy, TLS and the firewall "
-        "between this worker and the host",
         **call.named,
     )
 
@@ -147,9 +142,8 @@ def no_answer(call: Call, host: str, what: str) -> WxaTransportError:
 def read_only(call: Call) -> WxaSpecError:
     """Return the error for a write with a token that reads only."""
     return WxaSpecError(
-        f"{call.endpoint.name} not sent: the token server gives no platform token",
+        Text("token_server_gives_no_platform_token", endpoint=call.endpoint.name),
         [READ_ONLY],
-        next_step="let somebody with the platform's credentials do it, or name their Connection as platform_conn_id",
         **call.named,
     )
 
@@ -157,9 +151,7 @@ def read_only(call: Call) -> WxaSpecError:
 def too_large(call: Call, limit: int) -> WxaTransportError:
     """Return the error for an answer that was cut off because it is longer than any honest one."""
     return WxaTransportError(
-        f"{call.endpoint.name} got no usable answer: more than {limit} bytes",
-        why="No answer of WeChat is that long; something in between answers instead.",
-        next_step="look at the proxy and at the Connection's host",
+        Text("answer_is_too_long", endpoint=call.endpoint.name, limit=limit),
         **call.named,
     )
 

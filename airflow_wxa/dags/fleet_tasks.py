@@ -35,6 +35,7 @@ from airflow_wxa.steps import configure_domains, modify_platform_domains
 from airflow_wxa.steps.domains import read_platform_hosts
 from airflow_wxa.store.fleets import NewApp
 from airflow_wxa.store.tables import fleet_app
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,10 +83,8 @@ def _check_shards(shards: int, apps: int) -> None:
     if shards > _MOST_SHARDS:
         least = -(-apps // (_MOST_SHARDS - len(WAVES)))
         raise WxaSpecError(
-            "the fleet cannot be spread so thin",
-            [f"shard_size: {apps} Mini Programs make {shards} shards, and Airflow maps {_MOST_SHARDS} at most"],
-            next_step=f"trigger a new run with a shard_size of {least} or more",
-            source="airflow-wxa docs fleets",
+            Text("fleet_has_too_many_shards", least=least),
+            [Text("shard_size_is_too_small", apps=apps, shards=shards, most_shards=_MOST_SHARDS)],
         )
 
 

@@ -16,6 +16,7 @@ from airflow_wxa.operators import (
 )
 from airflow_wxa.operators.domains import domain_outcome
 from airflow_wxa.release.dag import failing_at_once
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,11 +148,7 @@ def outcome_of_domains(context: Context, *branches: str) -> DomainOutcome:
     if outcome is None:
         with failing_at_once():
             raise WxaStateError(
-                f"{context['ti'].task_id.rpartition('.')[2]} failed: no outcome of the domains reached it",
+                Text("domain_outcome_is_missing", task_id=context["ti"].task_id.rpartition(".")[2]),
                 values={"looked for in": ", ".join(branches)},
-                why="Every try was skipped or marked, or its XCom is gone: nothing says that the domains are "
-                "configured.",
-                next_step="clear configure_domains with the tasks behind it",
-                source="airflow-wxa docs release",
             )
     return outcome

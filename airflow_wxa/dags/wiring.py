@@ -21,6 +21,7 @@ from airflow_wxa.dags.given import Given
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.release.dag import failing_at_once, refuse_given
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping
@@ -197,10 +198,8 @@ def refuse_misspelt_params(context: Context) -> None:
     if problems := misspelt_params(context):
         with failing_at_once():
             raise WxaSpecError(
-                "this run does not do what it was triggered for",
+                Text("params_name_nothing"),
                 problems,
-                next_step="trigger a new run with the right names: the params of a run do not change",
-                source="airflow-wxa docs release",
             )
 
 

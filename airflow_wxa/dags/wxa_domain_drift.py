@@ -28,6 +28,7 @@ from airflow_wxa.release.dag import failing_at_once, release_params
 from airflow_wxa.release.spec import ReleaseSpec
 from airflow_wxa.steps.domains import read_platform_hosts
 from airflow_wxa.steps.drift import FINDINGS, domain_drift
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,16 +112,12 @@ def report_drift(differing: list[dict[str, Any]]) -> dict[str, Any]:
     with failing_at_once():
         if rows and context["params"]["fail_on_drift"]:
             raise WxaStateError(
-                "business domains differ from what is wanted",
+                Text("domains_have_drifted"),
                 values={
                     "Mini Programs": ", ".join(row["appid"] for row in rows[:10]),
                     "in all": len(rows),
                     "CSV": path,
                 },
-                why="fail_on_drift is set; nothing was written.",
-                next_step="configure them with wxa_webview_domains or the platform's list with wxa_platform_domains, "
-                "and release",
-                source="airflow-wxa docs domain-drift",
             )
     return {"differing": len(rows), "csv": path}
 

@@ -32,6 +32,7 @@ from airflow_wxa.release import read_release, refuse
 from airflow_wxa.release.dag import beside, failing_at_once, param, params_of, release_params, release_spec, rendered
 from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
 from airflow_wxa.steps.domains import read_own_domains
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -281,11 +282,8 @@ def refuse_other_than_individual(appid: str, wxa_conn_id: str) -> None:
     if not own:
         return
     error = WxaStateError(
-        "release not sent: an individual's Mini Program has no business domains, this one has",
+        Text("individual_has_domains"),
         values={"domains": ", ".join(sorted(own))},
-        why="By what configure_domains returned WeChat had answered 89231, and the release would look for no domain.",
-        next_step="clear configure_domains with the tasks behind it",
-        source="airflow-wxa docs approve",
         appid=appid,
     )
     hook.note_refusal(error, appid)

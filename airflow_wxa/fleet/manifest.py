@@ -25,6 +25,7 @@ from airflow_wxa.fleet.located import LocatedDict, LocatedList, Problem, read_do
 from airflow_wxa.fleet.schema import RELEASE_FIELDS, SCHEMA_FILE
 from airflow_wxa.fleet.window import holidays_of, opens_at
 from airflow_wxa.release import FIELDS, read_release
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -119,11 +120,8 @@ def _refusal(problems: Sequence[Problem]) -> WxaSpecError:
     listed = [str(each) for each in sorted(problems, key=lambda each: (each.file, each.line))]
     more = len(listed) - _MOST_PROBLEMS
     return WxaSpecError(
-        "the manifest cannot be used as it is",
+        Text("manifest_is_refused"),
         [*listed[:_MOST_PROBLEMS], *([f"and {more} more"] if more > 0 else [])],
-        why="Each line names file and line of a value, and what cannot be right about it.",
-        next_step="correct them, look with airflow wxa fleet check FILE, and trigger a new run",
-        source="airflow-wxa docs fleets",
     )
 
 

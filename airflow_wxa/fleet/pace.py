@@ -20,6 +20,7 @@ from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.errors import WxaApiError, WxaError
 from airflow_wxa.steps import Pause
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -202,10 +203,14 @@ def _used_up(call: Call, until: float, refused: WxaApiError | None = None) -> Wx
         appid=call.appid,
         errmsg=refused.errmsg if refused else "",
         rid=refused.rid if refused else "",
-        what=f"{name} {'refused' if refused else 'not sent'}: this Mini Program has no call to it left today",
+        what=Text(
+            "calls_of_the_day_are_used_up",
+            endpoint=name,
+            state=Text("call_refused") if refused else Text("call_not_sent"),
+            free=free,
+            path=call.endpoint.path,
+        ),
         values={"free at": free},
-        next_step=f"run the rerun manifest after {free}; quota/get with cgi_path {call.endpoint.path} shows what used "
-        "the calls up (quota: this Mini Program's, component_rate_limit: the platform's)",
     )
 
 

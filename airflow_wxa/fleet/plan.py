@@ -22,6 +22,7 @@ from airflow_wxa.steps.offline import WEBVIEW
 from airflow_wxa.steps.online import going_offline, in_words, read_online
 from airflow_wxa.steps.remote_state import foreign_open_sheet, read_latest_sheet, read_versions
 from airflow_wxa.steps.rollback import is_back
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -151,10 +152,8 @@ def plan_app_rollback(
         back = yield from _planned_back(spec.version.appid, on_lost_domains, app_version, before)
         if spec.version.user_version and not spec.version.is_online(back.online):
             raise WxaStateError(
-                "rollback not planned: what is online is not the version that the run released",
+                Text("released_version_is_not_online"),
                 values={"online": back.online.version or "not named", "of the run": spec.version.user_version},
-                why="Somebody released or rolled back since; that is not undone here.",
-                next_step="agree with them; wxa_rollback rolls one Mini Program back, whatever is online",
                 appid=spec.version.appid,
             )
     except WxaError as error:

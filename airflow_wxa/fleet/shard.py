@@ -27,6 +27,7 @@ from airflow_wxa.fleet.window import deadline, opens_at
 from airflow_wxa.release import ReleaseSpec
 from airflow_wxa.steps import LAG_SECONDS
 from airflow_wxa.store.tables import fleet_app
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -206,8 +207,7 @@ class Shard:
             PRIVACY_CHECK_RUNNING,
             endpoint=CATALOGUE["get_code_privacy_info"],
             appid=app.appid,
-            what=f"its privacy scan has not ended after {_SCAN_GIVEN_UP / 60:g} minutes",
-            next_step="run the rerun manifest later; if it stays, commit again: that starts a new scan",
+            what=Text("privacy_scan_takes_too_long", scan_given_up=f"{_SCAN_GIVEN_UP / 60:g}"),
         )
         await self._ended(app, endless)
 

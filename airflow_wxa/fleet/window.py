@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from airflow_wxa.errors import WxaSpecError, shown
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -96,5 +97,7 @@ def holidays_of(country: str) -> list[dict[str, str]]:
         wrong = f"is no country that the library holidays knows, such as CN ({error})"
         if isinstance(error, ImportError):
             wrong = "needs the library holidays (pip install holidays), or a CSV file in its place"
-        raise WxaSpecError("no holidays", [f"holidays = {shown(repr(country))}: {wrong}"]) from None
+        raise WxaSpecError(
+            Text("holidays_are_unknown"), [Text("problem_of_holidays", country=shown(repr(country)), wrong=wrong)]
+        ) from None
     return [{"from": str(day), "to": str(day), "reason": name} for day, name in sorted(found.items())]

@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from airflow_wxa.errors import WxaStateError
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,16 +43,15 @@ def refusal(task_id: str, asked: Approved, decision: Mapping[str, Any]) -> WxaSt
     if outcome == "approved" and not differs:
         return None
     return WxaStateError(
-        f"{task_id} not carried out: "
-        + ("something else was approved" if outcome == "approved" else "nobody has approved it"),
+        Text("something_else_was_approved", task_id=task_id)
+        if outcome == "approved"
+        else Text("nobody_has_approved", task_id=task_id),
         values={asked.approval_task_id: outcome}
         | {name: f"{about[name]!r}, approved was {decision.get(name)!r}" for name in differs if outcome == "approved"},
-        why="The latest decision of this very run in the ledger counts. A task that is marked success, or an XCom that "
-        "somebody wrote, approves nothing.",
-        next_step="trigger a new run: what WeChat has is adopted"
+        why=Text("decision_of_this_run_counts"),
+        next_step=Text("trigger_a_new_run")
         if outcome == "approved"
-        else f"clear {asked.approval_task_id} and let somebody approve: it asks again while the facts are the same; "
-        "else trigger a new run",
+        else Text("clear_and_let_approve", approval_task_id=asked.approval_task_id),
         source=HOW_TO,
         appid=asked.appid,
     )

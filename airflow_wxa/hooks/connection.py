@@ -16,6 +16,7 @@ from airflow_wxa.api.redaction import Secret
 from airflow_wxa.client import Egress, api_host
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_store
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -172,11 +173,8 @@ def unknown_connection(conn_id: str) -> WxaSpecError:
 
 def _refused(conn_id: str, problems: Sequence[str]) -> WxaSpecError:
     return WxaSpecError(
-        f"the Connection {conn_id!r} is refused",
+        Text("connection_is_refused", conn_id=repr(conn_id)),
         problems,
-        why="Tokens ride in URLs: plain http is for loopback only, and each token belongs to one appid.",
-        next_step="correct the Connection (Admin → Connections, or AIRFLOW_CONN_…)",
-        source="airflow-wxa docs connection",
     )
 
 

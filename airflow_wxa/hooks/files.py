@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from airflow_wxa import texts
 from airflow_wxa.acts import OfMiniProgram
 from airflow_wxa.acts.act import Name, Text
 from airflow_wxa.api.webview_domain import get_webviewdomain_confirmfile
@@ -64,9 +65,7 @@ class WebviewDomainConfirmfile(OfMiniProgram):
         answer = (yield get_webviewdomain_confirmfile(self.appid)).answer
         if not answer.get("file_name"):
             raise WxaStateError(
-                "get_webviewdomain_confirmfile told no file",
-                why="WeChat's answer has no file_name",
-                next_step="run the task again; if it stays, download the file on mp.weixin.qq.com",
+                texts.Text("confirmfile_is_missing"),
                 endpoint="get_webviewdomain_confirmfile",
                 appid=self.appid,
             )

@@ -10,6 +10,7 @@ from airflow.sdk.configuration import conf
 
 from airflow_wxa.errors import WxaSpecError, shown
 from airflow_wxa.hooks.store import open_ledger, open_store
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,11 +86,8 @@ class ManifestSources:
     @staticmethod
     def _refused(problem: str, name: str) -> WxaSpecError:
         return WxaSpecError(
-            "a file of the manifest was not read",
+            Text("manifest_file_was_not_read"),
             [f"{shown(name)}: {problem}"],
-            why="Whoever may trigger a run must not be able to read other files of the worker with it.",
-            next_step="put the file below [wxa] manifest_folder (AIRFLOW__WXA__MANIFEST_FOLDER) and name it from there",
-            source="airflow-wxa docs fleets",
         )
 
 

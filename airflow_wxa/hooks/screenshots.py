@@ -14,6 +14,7 @@ from airflow.sdk.configuration import conf
 
 from airflow_wxa.api.audit import Media, get_material
 from airflow_wxa.errors import WxaError, WxaSpecError
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,7 +99,7 @@ def read_media(file: str) -> Media:
     except Exception as error:  # noqa: BLE001  (as in _saved)
         why = getattr(error, "strerror", None) or type(error).__name__
     raise WxaSpecError(
-        "uploadmedia not sent: the file cannot be read", [f"file = {file}: {why}"], endpoint="uploadmedia"
+        Text("media_file_cannot_be_read"), [Text("problem_of_file", file=file, problem=why)], endpoint="uploadmedia"
     )
 
 
@@ -110,9 +111,8 @@ def save_picture(appid: str, name: str, image: bytes) -> str:
     where = _saved((_as_name(appid), f"{_as_name(name)}.{_kind(image)}"), image)
     if where.startswith(_NOT_SAVED):
         raise WxaSpecError(
-            "a picture was not saved",
+            Text("picture_was_not_saved"),
             [where],
-            next_step="look at [wxa] screenshot_dir: each worker must be able to write there",
             appid=appid,
         )
     return where

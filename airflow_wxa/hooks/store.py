@@ -13,6 +13,7 @@ from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.store import Ledger, Store
 from airflow_wxa.store.fleets import Fleets
+from airflow_wxa.texts import Text
 
 _ON_ONE_MACHINE: Final = frozenset({"LocalExecutor"})
 
@@ -62,9 +63,9 @@ def store_url() -> str:
     names = [name.rpartition("=")[2].strip() for name in re.split("[,;]", executors)]
     spanning = [name for name in names if name and re.split("[:.]", name)[-1] not in _ON_ONE_MACHINE]
     if spanning:
-        raise _no_file(f"[core] executor = {executors}: {', '.join(spanning)} may run tasks elsewhere")
+        raise _no_file(Text("executor_spans_machines", executors=executors, spanning=", ".join(spanning)))
     if not url and os.environ.get("KUBERNETES_SERVICE_HOST"):
-        raise _no_file("this is a Kubernetes pod: its files end with it, and no other pod sees them")
+        raise _no_file(Text("pod_files_are_lost"))
     if url:
         return url
     home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser().resolve()
@@ -73,14 +74,8 @@ def store_url() -> str:
 
 def _no_file(problem: str) -> WxaSpecError:
     return WxaSpecError(
-        "the store cannot be a SQLite file here",
+        Text("store_cannot_be_sqlite"),
         [problem],
-        why="Each machine would keep a ledger, approvals and tokens of its own: a decision would not be found, a "
-        "budget be spent twice, a token be refreshed by two who end each other's. It holds for fixed tokens, too.",
-        next_step="create a PostgreSQL database with a role of its own, and set [wxa] sql_alchemy_conn "
-        "(AIRFLOW__WXA__SQL_ALCHEMY_CONN) to it on every machine; a single pod that keeps its files names them there: "
-        "sqlite:////path/on/a/volume/wxa.db",
-        source="airflow-wxa docs store",
     )
 
 

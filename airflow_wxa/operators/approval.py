@@ -22,6 +22,7 @@ from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators import human_input
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.store.questions import Fact, Question
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,10 +109,8 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
         with failing_at_once():
             if self.approver_must_differ and approvers and set(approvers) == {_triggered_by(context)}:
                 raise WxaError(
-                    f"{self.task_id} not asked: nobody could approve it",
+                    Text("nobody_could_approve", task_id=self.task_id),
                     values={"approvers": ", ".join(approvers)},
-                    why="approver_must_differ is set: whoever triggers a run does not approve it.",
-                    next_step="trigger the run with approvers that name somebody else, or let one of them trigger it",
                     source=HOW_TO,
                 )
             facts = self.facts(context)
@@ -131,12 +130,8 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
     def _not_shown(self, question: Question) -> WxaStateError:
         """Return the refusal of a question that nobody would see, and note it."""
         error = WxaStateError(
-            "Airflow shows the earlier question: trigger a new run of this version; nothing is lost, what WeChat has "
-            "is adopted",
+            Text("question_has_changed"),
             values={"asked": question.line, "approvers": ", ".join(self.approvers) or "whoever may edit the run"},
-            why="Facts, or who may answer, have changed since this task asked first, and Airflow keeps the text of a "
-            "task that is cleared (apache/airflow#73235): an answer to that one would approve something else.",
-            next_step="trigger a new run; Clear asks again only while the facts are the same",
             source=HOW_TO,
             appid=self.appid,
         )
@@ -203,9 +198,7 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
         asked = open_ledger().question(self._component_appid(), self.appid, current_task())
         if asked is None:
             raise WxaStateError(
-                f"{self.task_id}: the answer is to no question of this run",
-                why="The ledger holds no question that this try has asked last.",
-                next_step="clear this task: it asks again",
+                Text("answer_is_to_no_question", task_id=self.task_id),
                 source=HOW_TO,
                 appid=self.appid,
             )
@@ -217,20 +210,16 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
         with failing_at_once():
             self._note({"outcome": "expired", "appid": self.appid})
             raise WxaError(
-                f"{self.task_id}: nobody answered in time",
+                Text("nobody_answered", task_id=self.task_id),
                 values={"approval_timeout_hours": self.approval_timeout_hours},
-                why="The wait for an answer was bounded; nothing was carried out.",
-                next_step="clear this task: it asks again, as long as the facts are the same; else trigger a new run",
                 source=HOW_TO,
                 appid=self.appid,
             )
 
     def _refusal(self, by: str) -> WxaError:
         return WxaError(
-            f"approval refused: {by} may not approve this",
+            Text("approver_is_refused", by=by),
             values={"approvers": ", ".join(self.approvers) or "whoever may edit the run"},
-            why="approver_must_differ is set and they triggered this run, or approvers does not name them.",
-            next_step="clear this task and let somebody else approve; where facts have changed, trigger a new run",
             source=HOW_TO,
             appid=self.appid,
         )

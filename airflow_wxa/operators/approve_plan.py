@@ -25,6 +25,7 @@ from airflow_wxa.steps import Approved, approved
 from airflow_wxa.store.fleets import ROLLBACK
 from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.store.tables import fleet_app
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -146,9 +147,7 @@ def audit_quota(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int:
                 open_ledger().know(run.component_appid, current_task(), {THE_PLATFORM: quota})
                 return int(answer["rest"])
             refused = WxaTransportError(
-                "WeChat did not say how many submissions are left this month",
-                why="queryquota's answer lacks rest, and without it a fleet would submit more than there are.",
-                next_step="clear the task; if it stays, look on open.weixin.qq.com what is left",
+                Text("audit_quota_is_unknown"),
                 **CATALOGUE["queryquota"].named(app.appid),
             )
         except WxaError as error:

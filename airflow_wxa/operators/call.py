@@ -18,6 +18,7 @@ from airflow_wxa.operators.mini_program import MiniProgramFields
 from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.steps import Approved, approved, changes_left
 from airflow_wxa.store.questions import Fact, Question, told
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,10 +105,8 @@ def done_before(call: Call) -> bool:
     ]
     if lost := next((entry for entry in mine if entry.result == "unknown"), None):
         raise WxaStateError(
-            f"{call.endpoint.name} not sent again: what an earlier try of this task came to is not known",
+            Text("earlier_try_is_unknown", endpoint=call.endpoint.name),
             values={"ledger": lost.id},
-            why="The answer was lost, so WeChat may have done it, and nothing here can read whether it did.",
-            next_step="look at WeChat whether it was done; if it was not, trigger a new run",
             endpoint=call.endpoint.name,
             appid=call.appid,
         )

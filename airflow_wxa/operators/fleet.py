@@ -21,6 +21,7 @@ from airflow_wxa.operators.approve_plan import require_approved_plan
 from airflow_wxa.operators.fleet_run import fleet_run
 from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.store.tables import fleet_app
+from airflow_wxa.texts import Text
 from airflow_wxa.triggers.fleet import WxaFleetTrigger
 from airflow_wxa.triggers.polling import LONGEST_PAUSE, unusable_connection
 
@@ -61,10 +62,8 @@ class WxaFleetShardOperator(BaseOperator):
         self.stage = self.task_id.rpartition(".")[2] if stage is None else stage
         if self.stage not in STAGES:
             raise WxaSpecError(
-                "a task of a fleet does nothing",
-                [f"stage = {self.stage!r}: must be one of {', '.join(STAGES)}"],
-                next_step="name the stage, or call the task so",
-                source="airflow-wxa docs fleets",
+                Text("fleet_stage_is_missing"),
+                [Text("stage_is_unknown", stage=repr(self.stage), stages=", ".join(STAGES))],
             )
         self.wxa_conn_id = wxa_conn_id
 

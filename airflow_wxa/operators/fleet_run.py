@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.store.fleets import RunKey
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -27,9 +28,7 @@ def fleet_run(context: Context) -> FleetRun:
     run = open_fleets().run(run_key(context))
     if run is None:
         raise WxaSpecError(
-            "the store knows no Mini Programs of this run",
-            [f"run {context['ti'].run_id!r}: load_manifest has not run, or its rows were erased"],
-            next_step="clear load_manifest and what follows",
-            source="airflow-wxa docs fleets",
+            Text("fleet_is_unknown"),
+            [Text("fleet_run_is_unknown", run_id=repr(context["ti"].run_id))],
         )
     return run

@@ -14,6 +14,7 @@ from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.outlets import RELEASES
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -48,13 +49,8 @@ class NotMapped:
 
 def _cannot_be_mapped(name: str, problem: str) -> WxaSpecError:
     return WxaSpecError(
-        f"{name} cannot be mapped",
+        Text("operator_cannot_be_mapped", operator=name),
         [problem],
-        why="Airflow runs each road of a branch for each map index there (apache/airflow#67265): code would be "
-        "committed for Mini Programs whose domains were refused.",
-        next_step="map WxaSetWebviewDomainOperator with on_platform_list_empty='return' and on_individual='return', "
-        "and WxaAuditSensor for reviews: their outcomes are data; many Mini Programs are for the DAG wxa_fleet_release",
-        source="airflow-wxa docs release",
     )
 
 

@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
 from airflow_wxa.api.push import PushKeys
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -97,7 +98,7 @@ class PushConnections:
         if lock is None:
             return None
         if not lock.acquire(timeout=_LOOK_UP_SECONDS):
-            raise WxaTransportError(f"the look-up of the Connection {wxa_conn_id!r} takes its time")
+            raise WxaTransportError(Text("connection_lookup_is_slow", wxa_conn_id=repr(wxa_conn_id)))
         try:
             until, found = self._found.get(wxa_conn_id, (0.0, None))
             if time.monotonic() >= until:
@@ -146,4 +147,6 @@ def read_push_connection(wxa_conn_id: str) -> PushConnection | None:
             return None
         keys = PushKeys(read.component_appid, read.push_token, read.encoding_aes_key, read.previous_encoding_aes_key)
         return PushConnection(keys, read)
-    raise WxaTransportError(f"the Connection {wxa_conn_id!r} could not be looked up", values={"Airflow says": failure})
+    raise WxaTransportError(
+        Text("connection_lookup_failed", wxa_conn_id=repr(wxa_conn_id)), values={"Airflow says": failure}
+    )

@@ -15,6 +15,7 @@ from airflow.sdk.configuration import conf
 
 from airflow_wxa.client.wire import in_flight, is_loopback
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,11 +40,8 @@ def forward_pushes_to() -> str:
         is_plain = False
     if url and not (is_plain and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url)))):
         raise WxaSpecError(
-            "no push is handed on: [wxa] forward_pushes_to is refused",
-            ["forward_pushes_to (not shown): must be https, or http to loopback; scheme, host, port and path only"],
-            why="Messages of a Mini Program's visitors go there, and addresses appear in logs.",
-            next_step="correct [wxa] forward_pushes_to and restart the receiver",
-            source="airflow-wxa docs pushes",
+            Text("forward_address_is_refused"),
+            [Text("forward_address_must_be_https")],
         )
     return url
 
@@ -76,6 +74,6 @@ class PushForwarder:
             failure = type(error).__name__  # its text holds the address
         if failure:
             raise WxaTransportError(
-                "a push was not handed on", values={"to": urlsplit(self._url).hostname, "instead of 200": failure}
+                Text("push_was_not_forwarded"), values={"to": urlsplit(self._url).hostname, "instead of 200": failure}
             )
         return answer.text

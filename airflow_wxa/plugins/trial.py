@@ -29,6 +29,7 @@ from airflow_wxa.client import AsyncWxaClient
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.plugins.connections import TeamHook
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,13 +89,16 @@ def _client(wxa_conn_id: str, dag_id: str) -> AsyncWxaClient:
     except (AirflowException, AirflowRuntimeError):
         is_ours = False
     if not is_ours:
-        raise WxaSpecError("get_qrcode", [f"there is no Connection {wxa_conn_id} of type {hook.conn_type}"])
+        raise WxaSpecError(
+            Text("qrcode_is_not_read"),
+            [Text("no_connection_of_type", wxa_conn_id=wxa_conn_id, conn_type=hook.conn_type)],
+        )
     read = hook.read()
     return AsyncWxaClient(read.egress, read.tokens, sleep=_no_second_attempt)
 
 
 async def _no_second_attempt(_seconds: float) -> None:
-    raise WxaTransportError("get_qrcode: no usable answer, and WeChat is asked once", next_step="try again later")
+    raise WxaTransportError(Text("qrcode_answer_is_unusable"))
 
 
 def _refused(status: int, text: str) -> Response:

@@ -23,12 +23,13 @@ from airflow.sdk import Param, get_current_context
 from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 
 from airflow_wxa.api import values
-from airflow_wxa.api.chinese import both_languages
 from airflow_wxa.api.errcodes import errcodes
+from airflow_wxa.api.log_text import log_text
 from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.links import WxaErrcodeLink, WxaMiniProgramLink, errcode_page
 from airflow_wxa.release.fields import FIELDS
 from airflow_wxa.release.spec import ReleaseSpec
+from airflow_wxa.texts import Text
 from airflow_wxa.trial_link import api_base_url
 
 if TYPE_CHECKING:
@@ -96,10 +97,8 @@ def refuse_given(problems: Sequence[str]) -> None:
     """
     if problems:
         raise WxaSpecError(
-            "the DAG cannot be built as the DAG file asks for",
+            Text("dag_arguments_are_refused"),
             sorted(problems),
-            next_step="correct these arguments in the DAG file, or leave them out",
-            source="airflow-wxa docs release",
         )
 
 
@@ -199,10 +198,8 @@ class TemplatedFields:
         if problems := values.read_attributes(self, self.reads):
             with failing_at_once():
                 raise WxaSpecError(
-                    f"{getattr(self, 'task_id', 'this task')}: templated fields cannot be what they were rendered to",
+                    Text("templated_fields_are_refused", task_id=getattr(self, "task_id", "this task")),
                     problems,
-                    next_step="correct the templates in the DAG file, or what they are rendered from",
-                    source="airflow-wxa docs release",
                 )
 
 
@@ -219,7 +216,7 @@ def failing_at_once() -> Iterator[None]:
         yield
     except WxaError as error:
         log.debug("what led to the failure", exc_info=True)
-        error.told = both_languages(error) + _noted_errcode(error)
+        error.told = log_text(error) + _noted_errcode(error)
         if error.retryable:
             raise error.with_traceback(None) from None
         raise (error if isinstance(error, AirflowFailException) else _failing(error)) from None

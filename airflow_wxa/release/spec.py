@@ -12,6 +12,7 @@ from airflow_wxa.api.values import APPID
 from airflow_wxa.api.webview_domain import parse_origins, read_hosts, read_origins
 from airflow_wxa.errors import WxaSpecError, shown
 from airflow_wxa.release.fields import DOMAIN_ACTIONS, FIELDS
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -132,11 +133,8 @@ def refuse(problems: Sequence[str]) -> None:
 
 def _refusal(problems: Sequence[str]) -> WxaSpecError:
     return WxaSpecError(
-        "this release cannot be started as it was asked for",
+        Text("release_params_are_refused"),
         problems,
-        why="Each line names a param or a Connection, and what cannot be right about it.",
-        next_step="correct all of them and trigger a new run: the params of a run do not change",
-        source="airflow-wxa docs release",
     )
 
 

@@ -13,6 +13,7 @@ from airflow_wxa.api.errcodes import API_UNAUTHORIZED, PERMISSION_SET_NOT_GRANTE
 from airflow_wxa.api.privacy import CONTACTS, DEVELOPMENT, getprivacysetting, keys_without_text
 from airflow_wxa.errors import WxaApiError, WxaError, WxaStateError
 from airflow_wxa.steps.outcome import AccountOutcome, Platform
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,28 +25,20 @@ _LIVE: Final = 1
 _REAL_NAME: Final = 1  # realname_status of one that is done
 #: account_status → what it means; 1 is normal, and 18 a warning that stops nothing.
 _ENDED: Final[Mapping[int, str]] = {
-    14: "the account was cancelled (已注销)",
-    16: "the account is banned (已封禁): appeal on mp.weixin.qq.com",
-    19: "the account is frozen (已冻结): have it unfrozen on mp.weixin.qq.com",
+    14: "account_is_cancelled",
+    16: "account_is_banned",
+    19: "account_is_frozen",
 }
-_NO_CATEGORY: Final = (
-    "no category (服务类目) is approved: add one on mp.weixin.qq.com and wait for its approval "
-    "(else the review is refused, 85008)"
-)
+_NO_CATEGORY: Final = "category_is_missing"
 #: Status of a filing; between review and rejection, those of 1024 and more are not filed, for one want or another.
 _FILED, _NOT_FILED, _FILING_REJECTED = 6, 1024, (3, 5)
-_NO_FILING: Final = (
-    "the Mini Program is not filed (备案): file it on mp.weixin.qq.com, it takes days (else nothing can be put online)"
-)
-_NO_GUIDE: Final = (
-    "the privacy guide (用户隐私保护指引) is not set: fill it in on mp.weixin.qq.com, or give privacy_setting "
-    "(else the review may be refused, 85086)"
-)
+_NO_FILING: Final = "filing_is_missing"
+_NO_GUIDE: Final = "privacy_guide_is_missing"
 #: Field of authorizer_info → what to do where it is empty.
 _PROFILE: Final[Mapping[str, str]] = {
-    "nick_name": "the name (名称) is not set: fill it in on mp.weixin.qq.com (else the review is refused, 86002)",
-    "head_img": "the avatar (头像) is not set: upload it on mp.weixin.qq.com (else the review is refused, 86002)",
-    "signature": "the introduction (简介) is not set: write it on mp.weixin.qq.com (else the review is refused, 86002)",
+    "nick_name": "name_is_missing",
+    "head_img": "avatar_is_missing",
+    "signature": "introduction_is_missing",
 }
 
 
@@ -65,7 +58,7 @@ def check_account(appid: str, *, guide_is_given: bool = False) -> Step[AccountOu
     if component_appid := cast("str", (yield Platform())):
         looks.insert(0, _authorisation(appid, component_appid))
     else:
-        not_read.append("name, avatar, introduction, account state and permission sets: they need a platform token")
+        not_read.append(Text("profile_needs_a_platform_token"))
     if not guide_is_given:
         looks.append(_privacy_guide(appid))
     for look in looks:
@@ -76,11 +69,9 @@ def check_account(appid: str, *, guide_is_given: bool = False) -> Step[AccountOu
     todo = list(dict.fromkeys(todo))
     if todo:
         raise WxaStateError(
-            "this Mini Program cannot be released yet: its owner has something to do",
+            Text("owner_has_something_to_do", todo=todo, between="\n  - "),
             values={"to do": len(todo)}
-            | {name: "; ".join(said) for name, said in (("not read", not_read), ("to know", to_know)) if said},
-            why="\n  ".join(f"- {each}" for each in todo),
-            next_step="hand this list to the merchant; when all is done, clear this task",
+            | {name: Text("list", each=said) for name, said in (("not read", not_read), ("to know", to_know)) if said},
             **CATALOGUE["getaccountbasicinfo"].named(appid, "check_account"),
         )
     return AccountOutcome("ready", appid, tuple(not_read), tuple(to_know))
@@ -90,9 +81,9 @@ def _authorisation(appid: str, component_appid: str) -> Step[list[str]]:
     answer = (yield api_get_authorizer_info(component_appid, appid)).answer
     account, granted = answer.get("authorizer_info", {}), answer.get("authorization_info", {})
     # A field that is not there is one that WeChat does not tell, and no empty one.
-    todo = [said for name, said in _PROFILE.items() if account.get(name) == ""]
+    todo: list[str] = [Text(key) for name, key in _PROFILE.items() if account.get(name) == ""]
     if (state := _ENDED.get(account.get("account_status", 1))) is not None:
-        todo.insert(0, state)
+        todo.insert(0, Text(state))
     if "func_info" in granted:
         sets = read_granted(granted)
         todo += [_not_granted(each) for each in (_RELEASE_SET, _BASIC_INFO_SET) if each not in sets]
@@ -104,7 +95,7 @@ def _basic_info(appid: str) -> Step[list[str]]:
     if answer is None:
         return [_not_granted(_BASIC_INFO_SET)]
     if answer.get("realname_status", _REAL_NAME) != _REAL_NAME:
-        return ["real-name verification (实名验证) is not done: finish it on mp.weixin.qq.com, most calls fail without"]
+        return [Text("real_name_is_not_verified")]
     return []
 
 
@@ -113,7 +104,7 @@ def _category(appid: str) -> Step[list[str]]:
     if answer is None:
         return [_not_granted(_RELEASE_SET)]
     if answer.get("category_list") == []:
-        return [_NO_CATEGORY]
+        return [Text(_NO_CATEGORY)]
     return []
 
 
@@ -124,11 +115,11 @@ def _filing(appid: str, to_know: list[str]) -> Step[list[str]]:
     if status in _FILING_REJECTED:
         wrong = info.get("audit_data", [])
         said = "; ".join(": ".join(filter(None, map(each.get, ("key_name", "error", "suggest")))) for each in wrong)
-        return [f"the filing (备案) was rejected, correct it: {said}"]
+        return [Text("filing_was_rejected", said=said)]
     if status >= _NOT_FILED:
-        return [_NO_FILING]
+        return [Text(_NO_FILING)]
     if status != _FILED:
-        to_know.append(f"the filing (备案) is not done yet (status {status}): a release is refused until then")
+        to_know.append(Text("filing_is_under_way", status=status))
     return []
 
 
@@ -137,7 +128,7 @@ def _violations(appid: str, to_know: list[str]) -> Step[list[str]]:
     for record in (yield Call.to("getillegalrecords", appid)).answer.get("records", []):
         day = dt.datetime.fromtimestamp(record.get("create_time", 0), BEIJING).date()
         told = filter(None, map(record.get, ("illegal_reason", "illegal_content", "rule_name")))
-        to_know.append(f"violation (违规) of {day}: {', '.join(told)}")
+        to_know.append(Text("violation_of", day=day, told=", ".join(told)))
     return []
 
 
@@ -145,9 +136,9 @@ def _privacy_guide(appid: str) -> Step[list[str]]:
     guide: Mapping[str, Any] = (yield getprivacysetting(appid, DEVELOPMENT)).answer
     owner = guide.get("owner_setting") or (yield getprivacysetting(appid, _LIVE)).answer.get("owner_setting") or {}
     if not any(owner.get(name) for name in CONTACTS):
-        return [_NO_GUIDE]
+        return [Text(_NO_GUIDE)]
     if silent := keys_without_text(guide):
-        return [f"the privacy guide (用户隐私保护指引) does not say what these are used for: {', '.join(silent)}"]
+        return [Text("privacy_guide_is_silent", silent=", ".join(silent))]
     return []
 
 
@@ -162,4 +153,4 @@ def _answer(call: Call) -> Step[Mapping[str, Any] | None]:
 
 
 def _not_granted(number: int) -> str:
-    return f"permission set (权限集) {number} is not granted: authorise the platform again and tick it"
+    return Text("permission_set_is_missing", number=number)

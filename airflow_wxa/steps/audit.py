@@ -34,6 +34,7 @@ from airflow_wxa.steps.remote_state import (
     withdraw_foreign_sheet,
     withdraw_sheet,
 )
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -211,14 +212,12 @@ def withdraw_audit(appid: str, auditid: str) -> Step[WithdrawOutcome]:
 
 def _not_withdrawable(appid: str, auditid: str, latest: AuditSheet | None) -> WxaStateError:
     return WxaStateError(
-        f"undocodeaudit not sent: sheet {auditid} is not the one in audit",
+        Text("sheet_is_not_in_audit", auditid=auditid),
         values={
             "latest sheet": latest.auditid if latest else "none",
             "its version": latest.user_version if latest else "none",
             "status": latest.status.name.lower() if latest else "none",
         },
-        why="WeChat takes back whichever sheet is in audit, and a review that has ended cannot be taken back.",
-        next_step="name the auditid of the sheet that is in audit; an approved version is simply not released",
         **CATALOGUE["undocodeaudit"].named(appid),
     )
 
@@ -233,7 +232,7 @@ def audit_error(outcome: AuditOutcome, screenshots: Mapping[str, str] | None = N
         if screenshots is None:
             screenshots = dict.fromkeys(outcome.screenshot, "get_material has it")
         return WxaAuditRejected(
-            "the audit rejected this version (审核不通过)",
+            Text("audit_rejected"),
             values={"auditid": outcome.auditid},
             why="\n  ".join(
                 [
@@ -242,8 +241,6 @@ def audit_error(outcome: AuditOutcome, screenshots: Mapping[str, str] | None = N
                     *(f"screenshot {media_id}: {where}" for media_id, where in screenshots.items()),
                 ]
             ),
-            next_step="fix the Mini Program or its material as the reason says, then run the release again "
-            "with a new template_id or user_version",
             source=source,
             endpoint="get_auditstatus",
             appid=outcome.appid,
@@ -252,10 +249,8 @@ def audit_error(outcome: AuditOutcome, screenshots: Mapping[str, str] | None = N
         )
     if outcome.outcome == "withdrawn":
         return WxaStateError(
-            "the audit was withdrawn (已撤回) before it ended",
+            Text("audit_was_withdrawn"),
             values={"auditid": outcome.auditid},
-            why="Somebody took the sheet back with /wxa/undocodeaudit or on a console.",
-            next_step="ask who withdrew it; to submit the same version again, clear the task submit_audit",
             source=source,
             endpoint="get_auditstatus",
             appid=outcome.appid,
@@ -270,10 +265,8 @@ def _unknown_sheet(refused: WxaApiError, auditid: str, latest: AuditSheet | None
         appid=refused.appid,
         errmsg=refused.errmsg,
         rid=refused.rid,
-        what=f"get_auditstatus refused: WeChat does not know the sheet {auditid}",
+        what=Text("sheet_is_unknown", auditid=auditid),
         values={"get_latest_auditstatus": f"sheet {latest.auditid}" if latest else "no sheet"},
-        why="Both calls were asked; a sheet that was submitted a moment ago is waited for ten minutes before this.",
-        next_step="look at the sheet on mp.weixin.qq.com; to submit the version again, clear the task submit_audit",
     )
 
 
@@ -283,9 +276,7 @@ def _adopted(version: CodeVersion, sheet: AuditSheet | None, noted_auditid: str)
     auditid = sheet.auditid or noted_auditid
     if not auditid:
         raise WxaTransportError(
-            "submit_audit stopped: the sheet of this version is there, but WeChat left its auditid out",
-            why="Without auditid nobody can ask how the review of this sheet goes on.",
-            next_step="run the step again; if it stays, look at the sheet on mp.weixin.qq.com",
+            Text("sheet_has_no_auditid"),
             **CATALOGUE["get_latest_auditstatus"].named(version.appid),
         )
     return SubmitOutcome("adopted", version.appid, version.user_version, auditid)
@@ -348,8 +339,6 @@ def _quota(appid: str, how: Submission, before: AuditSheet | None) -> Step[dict[
         AUDIT_QUOTA_REACHED,
         endpoint=CATALOGUE["submit_audit"],
         appid=appid,
-        what=f"submit_audit not sent: the platform's audit quota is {'at the reserve' if reserve else 'used up'}",
+        what=Text("audit_quota_is_used_up", state=Text("at_the_reserve") if reserve else Text("used_up")),
         values={"rest": rest, "limit": limit, "reserve": reserve},
-        next_step="lower audit_quota_reserve; or, where queryquota tells too little, give audit_quota the number of "
-        "submissions that are left (服务商助手 shows it); or wait for next month",
     )

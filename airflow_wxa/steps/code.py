@@ -12,6 +12,7 @@ from airflow_wxa.steps import remote_state
 from airflow_wxa.steps.lag import recall, sent, still_lagging
 from airflow_wxa.steps.online import read_online
 from airflow_wxa.steps.outcome import CommitOutcome, PrivacyOutcome
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from airflow_wxa.api.audit import AuditSheet
@@ -71,10 +72,8 @@ def commit_code(
 def _check_user_desc(appid: str, user_desc: str) -> None:
     if problems := user_desc_problems(user_desc):
         raise WxaSpecError(
-            "this version cannot be committed",
+            Text("user_desc_holds_a_mark"),
             problems,
-            why="A pasted description made two releases take each other's version for their own.",
-            next_step="correct user_desc and run the step again",
             **CATALOGUE["commit"].named(appid),
         )
 
@@ -123,42 +122,27 @@ def undeclared_interfaces(refused: WxaApiError, *, not_used: bool = False) -> St
     except WxaError:
         pass
     if not_used:
-        found.next_step = (
-            "apply for the right with WxaApplyPrivacyInterfaceOperator, or take the interfaces out of "
-            "requiredPrivateInfos of app.json and ext_json, and commit again; privacy_api_not_use was sent, and cures "
-            "nothing where a declared interface has no right"
-        )
+        found.next_step = Text("apply_for_the_right")
     return found
 
 
 def _cure(found: PrivacyOutcome) -> str:
     """Return what helps: a right is applied for, a declaration is written."""
     if not found.without_conf_list:
-        return (
-            "apply for each with WxaApplyPrivacyInterfaceOperator and wait until WeChat grants it, then run again; "
-            "if the code truly does not use them, set privacy_api_not_use"
-        )
+        return Text("apply_for_each_interface")
     if not found.without_auth_list:
-        return (
-            "declare them in requiredPrivateInfos of ext_json, and commit again; "
-            "if the code truly does not use them, set privacy_api_not_use"
-        )
-    return (
-        "apply for those without right with WxaApplyPrivacyInterfaceOperator, declare the others in "
-        "requiredPrivateInfos of ext_json, and commit again; if the code truly does not use them, "
-        "set privacy_api_not_use"
-    )
+        return Text("declare_the_interfaces")
+    return Text("apply_and_declare")
 
 
 def _undeclared(found: PrivacyOutcome) -> WxaInputError:
     return WxaInputError(
-        "the privacy scan found interfaces that cannot be submitted as they are",
+        Text("privacy_interfaces_are_undeclared"),
         errcode=PRIVACY_API_MISSING_RIGHT_OR_DECLARATION,
         values={
             "without right": ", ".join(found.without_auth_list) or "none",
             "without declaration": ", ".join(found.without_conf_list) or "none",
         },
-        why="WeChat refuses the submission with 61040 while used privacy interfaces lack a right or a declaration.",
         next_step=_cure(found),
         **CATALOGUE["get_code_privacy_info"].named(found.appid),
     )

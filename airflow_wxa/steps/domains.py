@@ -50,6 +50,7 @@ from airflow_wxa.steps.outcome import (
     in_order,
 )
 from airflow_wxa.steps.server_domains import configure_webview_domains_directly
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -382,11 +383,11 @@ def _registered(outcome: type[P], action: str, before: PlatformList, after: Plat
 
 def _not_taken(refused: Mapping[str, list[str]]) -> WxaInputError:
     return WxaInputError(
-        "modify_wxa_server_domain took only a part: it did not take the hosts below",
+        Text("platform_server_hosts_were_left_out"),
         errcode=0,
         values=named_in_full(refused),
-        why="WeChat answers 0 although it did not take all: the field names what it left out, the rest is registered.",
-        next_step="correct or drop these hosts, then run again: only what differs is sent",
+        why=Text("wechat_answers_0_although_it_did_not"),
+        next_step=Text("correct_or_drop_these_hosts_then_run"),
         **SERVER_LIST.named(),
     )
 
@@ -446,7 +447,7 @@ def _check_action(appid: str, action: Action, wanted: Collection[WebviewDomain])
         problem = f"webviewdomain = {[domain.origin for domain in wanted]}: action {said} takes no domains"
         hint = "leave webviewdomain empty, or use add, set or delete"
     raise WxaSpecError(
-        "setwebviewdomain refused",
+        Text("webview_domains_are_refused"),
         [problem],
         next_step=hint,
         **_ENDPOINT.named(appid),
@@ -463,9 +464,8 @@ def _checked_hosts(action: str, hosts: Collection[Any], endpoint: Endpoint = _PL
         problems.append(f"action = {action!r}: must be add, delete, set or get")
     if problems:
         raise WxaSpecError(
-            f"{endpoint.name} refused",
+            Text("hosts_are_refused", endpoint=endpoint.name),
             problems,
-            next_step="write bare hosts such as m.example.com",
             **endpoint.named(),
         )
     return frozenset(wanted)
@@ -473,30 +473,25 @@ def _checked_hosts(action: str, hosts: Collection[Any], endpoint: Endpoint = _PL
 
 def _platform_differs(action: str, wanted: frozenset[str], after: PlatformList, endpoint: Endpoint) -> WxaStateError:
     return WxaStateError(
-        f"{endpoint.name} was accepted, but the list read back is not what was wanted",
+        Text("platform_list_differs", endpoint=endpoint.name),
         values={
             "action": action,
             "hosts": ", ".join(sorted(wanted)),
             "testing": _shown_list(after.testing),
             "published": _shown_list(after.published),
         },
-        why="WeChat did not apply the whole change, or somebody else changed the list in between.",
-        next_step="read the list with action get, then run the step again",
         **endpoint.named(),
     )
 
 
 def _not_empty(wanted: frozenset[str], before: PlatformList) -> WxaStateError:
     return WxaStateError(
-        "modify_wxa_jump_domain not sent: the platform list is not empty",
+        Text("platform_list_is_not_empty"),
         values={
             "to register": ", ".join(sorted(wanted)),
             "published": _shown_list(before.published),
             "testing": _shown_list(before.testing),
         },
-        why="Hosts are registered for all merchants only while there are none at all (89020). This list was filled "
-        "meanwhile, or 89020 never came.",
-        next_step="if a host is missing, register it with the DAG wxa_platform_domains; then clear configure_domains",
         **_PLATFORM_ENDPOINT.named(),
     )
 
@@ -507,14 +502,11 @@ def _shown_list(entries: frozenset[str] | None) -> str:
 
 def _check_done(appid: str, action: Action, left: list[str], after: frozenset[str], errcode: int) -> None:
     if left:
-        said = "was accepted" if errcode == 0 else f"changed nothing (errcode {errcode})"
+        said = Text("write_was_accepted") if errcode == 0 else Text("write_changed_nothing", errcode=errcode)
         raise WxaStateError(
-            f"setwebviewdomain {said}, but the list read back is not what was wanted",
+            Text("webview_domains_differ", answer=said),
             values={"action": action or "left out", "differs by": left, "list": sorted(after)},
-            why="WeChat did not apply the whole change, or somebody else changed the list in between"
-            if errcode == 0
-            else "WeChat says that there is nothing to change, although its own list differs from what was asked for",
-            next_step="read the list with action get, then run the step again",
+            why=Text("change_was_not_applied") if errcode == 0 else Text("nothing_to_change_although_different"),
             **_ENDPOINT.named(appid),
         )
 
@@ -531,10 +523,10 @@ def _uncovered(error: WxaApiError, wanted: Sequence[WebviewDomain]) -> Step[WxaA
             errmsg=error.errmsg,
             rid=error.rid,
             values={"not on the platform list": ", ".join(missing)},
-            why="The platform list holds neither these hosts nor a parent of them (a sibling does not count).",
-            next_step="register them with the DAG wxa_platform_domains, or correct webviewdomain; then run again",
+            why=Text("hosts_are_not_on_the_platform_list"),
+            next_step=Text("register_hosts_or_correct"),
         )
-    read = "could not be read here" if platform is None else "covers all of them as read here"
+    read = Text("list_could_not_be_read") if platform is None else Text("list_covers_all")
     return error_for(
         error.errcode,
         endpoint=_ENDPOINT,
@@ -542,8 +534,7 @@ def _uncovered(error: WxaApiError, wanted: Sequence[WebviewDomain]) -> Step[WxaA
         errmsg=error.errmsg,
         rid=error.rid,
         values={"sent": ", ".join(domain.origin for domain in wanted)},
-        why=f"{error.why} The platform list {read}; the two usual causes: a host is not registered on it "
-        "(nor a parent), or https:// is missing before it.",
+        why=Text("domain_refusal_explained", meaning=error.why, read=read),
     )
 
 
@@ -557,7 +548,7 @@ def _unverified(hosts: Collection[str], busy: WxaBusyError | None) -> Step[WxaAp
     handed = {"file name": name, "file content": file.get("file_content", "")} if name else {}
     handed["put it at"] = ", ".join(f"https://{host}/{name}" for host in sorted(hosts))
     values = {"hosts": ", ".join(sorted(hosts))} | handed
-    next_step = "serve exactly this content at these addresses (no byte before or after it), then run the step again"
+    next_step = Text("serve_the_verification_file")
     if busy is not None:  # -1 says "busy" as well as "the file could not be fetched"
         return error_for(
             busy.errcode,
@@ -565,13 +556,12 @@ def _unverified(hosts: Collection[str], busy: WxaBusyError | None) -> Step[WxaAp
             errmsg=busy.errmsg,
             rid=busy.rid,
             values=values,
-            next_step=f"{busy.next_step} If it stays, {next_step}",
+            next_step=Text("and_if_it_stays", first=busy.next_step, then=next_step),
         )
     return WxaPlatformSetupError(
-        "modify_wxa_jump_domain refused hosts: their verification file could not be fetched",
+        Text("verification_file_is_missing"),
         errcode=0,
         values=values,
-        why="WeChat fetches a verification file (校验文件) from the root of each host before it registers the host",
         next_step=next_step,
         **_PLATFORM_ENDPOINT.named(),
     )

@@ -12,6 +12,7 @@ from airflow_wxa.steps.lag import read_past_lag, recall, sent, still_lagging
 from airflow_wxa.steps.offline import may_be_lost
 from airflow_wxa.steps.outcome import GrayOutcome, approved
 from airflow_wxa.steps.release import guard_domains, judged, releasable_sheet
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -105,10 +106,8 @@ def revert_gray_release(appid: str) -> Step[GrayOutcome]:
         return _outcome("already_reverted", appid, before)
     if not before.is_running:
         raise WxaStateError(
-            "revertgrayrelease not sent: no staged release runs",
+            Text("no_staged_release_runs"),
             values={"plan": _in_words(before)},
-            why="A plan is cancelled while it runs; a version that is online for all is rolled back instead.",
-            next_step="to bring the version before back for everyone, run the DAG wxa_rollback",
             **CATALOGUE["getgrayreleaseplan"].named(appid, _REVERT.name),
         )
     # Whatever WeChat refuses: another run, or our own lost try, may have done it.
@@ -126,11 +125,8 @@ def _read_plan(appid: str) -> Step[GrayPlan]:
 
 def _falls(appid: str, plan: GrayPlan, gray_percentage: int) -> WxaStateError:
     return WxaStateError(
-        f"grayrelease not sent: {plan.gray_percentage} percent of the users see a version already, "
-        f"which is more than {gray_percentage}",
+        Text("gray_percentage_would_fall", now=plan.gray_percentage, wanted=gray_percentage),
         values={"plan": _in_words(plan)},
-        why="The part of a staged release only rises (85082), and WeChat has no pause.",
-        next_step="name a higher gray_percentage, or take the plan back with WxaRevertGrayReleaseOperator",
         **_GRAY.named(appid),
     )
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from airflow_wxa.errors import WxaBusyError, WxaError, WxaTransportError
 from airflow_wxa.steps.offline import Past
 from airflow_wxa.steps.outcome import Pause, Recall
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -113,13 +114,9 @@ def still_lagging(step: str, endpoint: str, appid: str | None, shown: object, *,
     :param missing: what should be shown by now.
     """
     return WxaBusyError(
-        f"{step} stopped for now: WeChat accepted {endpoint}, but still shows the state from before it",
+        Text("wechat_still_lags", step=step, endpoint=endpoint, lag_seconds=f"{LAG_SECONDS / 60:g}"),
         errcode=0,
         values={"shown": shown, **({"missing": missing} if missing else {}), "read again for": f"{sum(_PAUSES):g} s"},
-        why="A replica of WeChat's lags behind the write; it is nobody else's work, and nothing was sent again for it.",
-        next_step="let the task's retries go on, or clear the task: it sends nothing twice; "
-        f"{LAG_SECONDS / 60:g} minutes after the write it decides from what WeChat shows",
-        source="airflow-wxa docs rescue",
         endpoint=step,
         appid=appid,
     )

@@ -18,6 +18,7 @@ from airflow_wxa.errors import WxaApiError, WxaStateError
 from airflow_wxa.steps.offline import WEBVIEW, Kinds, Lists, Offline, Online, Past, goes_offline, joined
 from airflow_wxa.steps.outcome import in_order
 from airflow_wxa.steps.remote_state import if_known, read_versions
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -164,14 +165,9 @@ def refuse_losses(step: str, appid: str, offline: Offline, allowed: Kinds | None
         return
     counted = sum(map(len, beyond.values()))
     raise WxaStateError(
-        f"{step} stopped: the release would take {counted} domain{'s' * (counted != 1)} offline that nobody asked off",
+        Text("domains_would_go_offline", step=step, counted=counted, plural="s" * (counted != 1)),
         values={"goes offline": in_words(beyond)}
         | ({"not proven": in_words(offline.not_proven)} if offline.not_proven else {}),
-        why="They are effective now. At release WeChat keeps only domains that the platform's published list covers, "
-        "and those of direct mode; pages and requests of the others stop working, for every user and at once.",
-        next_step="three ways on: register their hosts on the platform's list (DAG wxa_platform_domains) and add them "
-        "to webviewdomain; or set them in direct mode (domain_mode: direct); or, if they may go, on_lost_domains: "
-        "release",
         **CATALOGUE["get_effective_webviewdomain"].named(appid, step),
     )
 

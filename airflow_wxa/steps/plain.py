@@ -11,6 +11,7 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.unlisted import without_tokens
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.steps.outcome import TrialQrcodeOutcome
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,9 +31,16 @@ def plain_call(endpoint: str, appid: str | None, fields: Mapping[str, Any]) -> S
     row = CATALOGUE.get(endpoint)
     if row is None or row.holds_secrets or row.binary or (row.writes and not row.plain):
         raise WxaSpecError(
-            "this call is not made",
-            [f"endpoint = {endpoint!r}: {'is none of the catalogue' if row is None else 'has steps of its own'}"],
-            next_step="use its operator or hook method; for an endpoint that the catalogue lacks, WxaCallOperator",
+            Text("endpoint_is_not_plain"),
+            [
+                Text(
+                    "problem_of_endpoint",
+                    endpoint=repr(endpoint),
+                    problem=Text("endpoint_is_not_in_the_catalogue")
+                    if row is None
+                    else Text("endpoint_has_its_own_steps"),
+                )
+            ],
             appid=appid,
         )
     if row.method == "GET":

@@ -9,6 +9,7 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaInputError, WxaStateError
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
 from airflow_wxa.steps.outcome import PrivacySettingOutcome
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,10 +55,8 @@ def set_privacy_setting(appid: str, privacy_setting: Mapping[str, Any]) -> Step[
     # What WeChat does not tell says nothing against it.
     if after.get("owner_setting") and not _says(after, privacy_setting):
         raise WxaStateError(
-            "setprivacysetting was accepted, but the privacy guide read back is another one",
+            Text("privacy_guide_differs"),
             values={"read back": _guide(after)},
-            why="WeChat did not apply the whole change, or somebody else changed the guide in between",
-            next_step="read the guide with WxaGetPrivacySettingOperator, then run the step again",
             **_ENDPOINT.named(appid),
         )
     return PrivacySettingOutcome("written", appid, version)
@@ -77,11 +76,9 @@ def apply_for_privacy_interface(appid: str, application: Mapping[str, Any]) -> S
 def _check_keys(appid: str, guide: Mapping[str, Any]) -> None:
     if silent := privacy.keys_without_text(guide):
         raise WxaInputError(
-            "setprivacysetting not sent: the code collects what the privacy guide says nothing of",
+            Text("privacy_guide_is_incomplete"),
             errcode=0,
             values={"without text": ", ".join(silent)},
-            why="Each key that the scan finds in the code needs a text of its own for the users.",
-            next_step="add a privacy_key and privacy_text for each to setting_list of privacy_setting, and run again",
             **_ENDPOINT.named(appid),
         )
 

@@ -28,6 +28,7 @@ from airflow_wxa.steps.remote_state import (
     read_versions,
     sheet_as_noted,
 )
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_NOT_APPROVED: Final = "the audit sheet of this version is not approved"
+_NOT_APPROVED: Final = "sheet_is_not_approved"
 
 
 def release_version(
@@ -188,11 +189,8 @@ def _may_lag(was: Online, now: Online) -> bool:
 
 def _went_offline(appid: str, beyond: Mapping[str, list[str]]) -> WxaStateError:
     return WxaStateError(
-        "verify_release: the version is online, and domains went offline that nobody had said yes to",
+        Text("domains_went_offline"),
         values={"went offline": in_words(beyond)},
-        why="They were effective before the release; their pages and requests do not work any more.",
-        next_step="register their hosts on the platform's list (DAG wxa_platform_domains), add them to webviewdomain, "
-        "then release a new user_version; or roll back (DAG wxa_rollback)",
         **CATALOGUE["get_effective_webviewdomain"].named(appid, "verify_release"),
     )
 
@@ -388,17 +386,13 @@ def guard_domains(
     if not gone and not dropped:
         return own, platform
     raise WxaStateError(
-        "release not sent: it would leave wanted business domains offline",
+        Text("wanted_domains_would_be_offline"),
         values={
             "not configured": ", ".join(gone) or "none",
             "not on the platform list": ", ".join(dropped) or "none",
             "configured": "unknown" if own is None else ", ".join(sorted(own)) or "none",
             "platform list": "unknown" if platform is None else ", ".join(sorted(platform)) or "none",
         },
-        why="Somebody changed a list since the domains were configured. At release WeChat keeps only domains that "
-        "the platform's list still holds; pages of the others would not open any more.",
-        next_step="register them on the platform list again (DAG wxa_platform_domains), clear configure_domains "
-        "of this run, then this task",
         **CATALOGUE["setwebviewdomain"].named(version.appid, "release"),
     )
 
@@ -464,16 +458,11 @@ def _named_if_foreign(version: CodeVersion, refused: WxaStateError) -> Step[WxaS
         return foreign_trial("release", version, info, refused)
     if refused.errcode == AUDIT_STATUS_NOT_RELEASABLE and info.trial is not None:
         return WxaStateError(
-            "release refused for now: its sheet reads approved, and WeChat says that its state allows none",
+            Text("release_state_is_contradictory"),
             errcode=refused.errcode,
             errmsg=refused.errmsg,
             rid=refused.rid,
             values=refused.values,
-            why="The sheet was read as approved just before, and the trial version is still ours: WeChat's own staff "
-            "advise to call release again later.",
-            next_step="a retry of this task reads sheet and trial version anew, then releases; if it stays after some "
-            "hours, ask WeChat's support with the rid",
-            source="https://developers.weixin.qq.com/community/minihome/doc/000826c48848e06a19121731a6bc00",
             endpoint=refused.endpoint,
             appid=refused.appid,
             retryable=True,
@@ -511,9 +500,7 @@ def _outcome(
 
 def _effective_unsaid(version: CodeVersion) -> WxaTransportError:
     return WxaTransportError(
-        "verify_release stopped: WeChat did not say which business domains are effective",
-        why="The answer lacks effective_webviewdomain, which proves that wanted domains open.",
-        next_step="run the step again; if it stays, open a page of each domain in the Mini Program",
+        Text("effective_webview_domains_are_unknown"),
         **CATALOGUE["get_effective_webviewdomain"].named(version.appid),
     )
 
@@ -522,18 +509,18 @@ def _checked_sheet(
     version: CodeVersion, sheet: AuditSheet | None, noted_auditid: str, approved_auditid: str
 ) -> AuditSheet:
     ours = version.is_sheet(sheet, noted_auditid)
-    what = "the latest audit sheet is not of this version"
+    what = Text("latest_sheet_is_foreign")
     if sheet is not None and ours:
         if sheet.auditid != (approved_auditid or sheet.auditid):
-            what = f"sheet {approved_auditid} was approved, and it is not the latest any more"
+            what = Text("approved_sheet_is_not_the_latest", approved_auditid=approved_auditid)
         elif sheet.status is not AuditStatus.APPROVED:
-            what = _NOT_APPROVED
+            what = Text(_NOT_APPROVED)
         else:
             return sheet
     if sheet is not None and not ours and version.is_cut_off(sheet.user_version, sheet.user_desc):
         raise cut_off("release", version, sheet.user_desc)
     raise WxaStateError(
-        f"release not sent: {what}",
+        Text("release_is_not_sent", reason=what),
         values={
             "latest sheet": sheet.user_version if sheet else "none",
             "auditid": sheet.auditid if sheet else "none",
@@ -541,10 +528,9 @@ def _checked_sheet(
             "status": sheet.status.name.lower() if sheet else "none",
             "ours": f"{version.user_version} {version.mark}",
         },
-        why="release publishes the last approved sheet, whoever submitted it.",
         next_step=_after_a_wrong_sheet(sheet if ours else None, approved_auditid or noted_auditid),
         **CATALOGUE["release"].named(version.appid),
-        retryable=what == _NOT_APPROVED and sheet is not None and sheet.status.is_open,
+        retryable=what.key == _NOT_APPROVED and sheet is not None and sheet.status.is_open,
     )
 
 
@@ -554,10 +540,10 @@ def _after_a_wrong_sheet(ours: AuditSheet | None, noted_auditid: str) -> str:
     :param ours: the sheet, if it is of this version.
     """
     if ours is None:
-        return "submit this version first (WxaSubmitAuditOperator; before it WxaCommitOperator, unless it is adopted)"
+        return Text("submit_this_version_first")
     if noted_auditid and ours.auditid != noted_auditid:
-        return "this version was submitted once more: clear submit_audit and what follows, it adopts the newer sheet"
-    return "wait with WxaAuditSensor until it is approved"
+        return Text("adopt_the_newer_sheet")
+    return Text("wait_until_approved")
 
 
 def _not_online(
@@ -573,16 +559,13 @@ def _not_online(
     if online is not None and version.is_cut_off(online.version, online.description):
         return cut_off(step, version, online.description)
     return WxaStateError(
-        f"{step} stopped: another version is online than the one released",
+        Text("another_version_is_online", step=step),
         values={
             "online": online.version if online else "none",
             "its description": online.description if online else "none",
             "ours": f"{version.user_version} {version.mark}",
         },
-        why="Somebody else released, or rolled back, this Mini Program."
-        if not (refused and lags)
-        else "WeChat says that ours was released already (85052): somebody rolled it back, or a replica still lags.",
-        next_step="agree with whoever released the version named above; to publish ours, run the release again",
+        why=Text("somebody_else_released") if not (refused and lags) else Text("released_then_rolled_back_or_lagging"),
         **CATALOGUE["getversioninfo"].named(version.appid, step),
         errcode=refused,
         retryable=bool(refused) and lags,  # else nobody's replica shows it: it is somebody's work
@@ -594,16 +577,12 @@ def _domains_missing(
 ) -> WxaStateError:
     configured = own is not None and own.issuperset(missing)
     return WxaStateError(
-        "verify_release: the version is online, but wanted business domains are not effective",
+        Text("webview_domains_are_not_effective"),
         values={
             "missing": ", ".join(missing),
             "effective": ", ".join(sorted(effective)) or "none",
             "configured": "unknown" if own is None else ", ".join(sorted(own)) or "none",
         },
-        why="At release WeChat keeps only domains that the platform's list still holds; others do not open."
-        if not configured
-        else "Domains that were configured after the release become effective with the next release only.",
-        next_step="these domains need a new version: register them on the platform list "
-        "(DAG wxa_platform_domains), configure them, then release a new user_version",
+        why=Text("unregistered_domains_do_not_open") if not configured else Text("domains_were_configured_too_late"),
         **CATALOGUE["get_effective_webviewdomain"].named(version.appid, "verify_release"),
     )

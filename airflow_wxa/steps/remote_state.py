@@ -22,6 +22,7 @@ from airflow_wxa.api.errcodes import (
 from airflow_wxa.errors import WxaApiError, WxaError, WxaStateError
 from airflow_wxa.steps.lag import read_past_lag, recall, sent, still_lagging
 from airflow_wxa.steps.outcome import withdrawals_left
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,20 +170,19 @@ def foreign_trial(
         return cut_off(step, version, theirs.description)
     said = {"errcode": refused.errcode, "errmsg": refused.errmsg, "rid": refused.rid} if refused else {}
     return WxaStateError(
-        f"{step} stopped: the trial version is not the one that this release commits",
+        Text("trial_is_foreign", step=step),
         values={
             "trial version": theirs.version if theirs else "none",
             "its description": theirs.description or "left out" if theirs else "none",
             "ours": f"{version.user_version} {version.mark}",
             **said,
         },
-        why="Somebody else committed to this Mini Program; what is submitted is always the trial version."
+        why=Text("somebody_else_committed")
         if theirs is None or theirs.description
-        else "WeChat left the description out, so nothing proves whose version it is, whatever it is called.",
-        next_step="upload ours once more, or set adopt_trial to what is on trial if that is what you mean"
+        else Text("description_was_left_out"),
+        next_step=Text("upload_again_or_adopt")
         if isinstance(version, AdoptedVersion)
-        else "agree with whoever committed the version named above; to go on with ours, run commit "
-        "(WxaCommitOperator) again and then submit_audit",
+        else Text("agree_then_commit_again"),
         **CATALOGUE["commit"].named(version.appid, step),
         errcode=refused.errcode if refused else 0,
         errmsg=refused.errmsg if refused else "",
@@ -197,9 +197,9 @@ def foreign_open_sheet(step: str, version: CodeVersion, sheet: AuditSheet, *, se
     """
     if version.is_cut_off(sheet.user_version, sheet.user_desc, sent):
         return cut_off(step, version, sheet.user_desc)
-    when = "is in audit" if sheet.status.is_open else "was in audit a moment ago"
+    when = Text("is_in_audit") if sheet.status.is_open else Text("was_in_audit")
     return WxaStateError(
-        f"{step} stopped: another version of this Mini Program {when}",
+        Text("foreign_sheet_is_open", step=step, when=when),
         values={
             "in audit": sheet.user_version or "left out",
             "its description": sheet.user_desc or "left out",
@@ -207,9 +207,6 @@ def foreign_open_sheet(step: str, version: CodeVersion, sheet: AuditSheet, *, se
             "status": sheet.status.name.lower(),
             "ours": f"{version.user_version} {version.mark}",
         },
-        why="WeChat keeps one open audit sheet (审核单) per appid, and this one carries another fingerprint.",
-        next_step="wait until its review ends, or agree with its owner and set withdraw_foreign_audit in "
-        "wxa_release (5 a day, 10 a month for each Mini Program); then run again",
         **CATALOGUE["get_latest_auditstatus"].named(version.appid, step),
     )
 
@@ -218,14 +215,12 @@ def cut_off(step: str, version: CodeVersion, description: str) -> WxaStateError:
     """Return the error for a description that WeChat handed back cut off."""
     longest = max(len(description) - len(version.described("x")) + 1, 0)
     return WxaStateError(
-        f"{step} stopped: WeChat cut the description off, and with it the mark that proves whose version it is",
+        Text("description_was_cut_off", step=step, longest=longest),
         values={
             "its description": description,
             "characters": len(description),
             "ours": f"{version.user_version} {version.mark}",
         },
-        why="The mark stands at the end of the description; a version without it is never taken for ours.",
-        next_step=f"trigger a new release with a user_desc of at most {longest} characters",
         **CATALOGUE["commit"].named(version.appid, step),
     )
 
@@ -235,6 +230,6 @@ def _no_withdrawal_left(appid: str, sheet: AuditSheet) -> WxaApiError:
         UNDO_QUOTA_REACHED,
         endpoint=CATALOGUE["undocodeaudit"],
         appid=appid,
-        what="undocodeaudit not sent: this Mini Program's withdrawals are used up",
+        what=Text("withdrawals_are_used_up"),
         values={"left": 0, "in audit": sheet.user_version, "auditid": sheet.auditid},
     )

@@ -19,6 +19,7 @@ from airflow_wxa.steps.offline import ALLOWS_NOTHING, WEBVIEW, Online
 from airflow_wxa.steps.online import going_offline, read_online, refuse_losses
 from airflow_wxa.steps.outcome import RollbackOutcome, RollbackPlan, approved, changes_left, in_order
 from airflow_wxa.steps.remote_state import if_known, read_versions
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,10 +56,14 @@ def plan_rollback(
     target = next((each for each in earlier if app_version in ("", each.app_version)), None)
     if target is None:
         raise WxaSpecError(
-            "this version cannot be rolled back to",
-            [f"app_version = {app_version!r}: is not among {', '.join(_in_words(each) for each in earlier)}"],
-            why="WeChat keeps at most five earlier versions of a Mini Program.",
-            next_step="trigger a new run with one of them, or leave app_version empty to go one step back",
+            Text("version_cannot_come_back"),
+            [
+                Text(
+                    "app_version_is_not_listed",
+                    app_version=repr(app_version),
+                    earlier=", ".join(_in_words(each) for each in earlier),
+                )
+            ],
             **_ENDPOINT.named(appid),
         )
     own = yield from if_known(read_own_domains(appid))
@@ -140,10 +145,8 @@ def verify_rollback(plan: RollbackPlan) -> Step[RollbackOutcome]:
     lost = sorted(gone - set(listed) - set(plan.offline.get("asked", {}).get(WEBVIEW, ())))
     if lost and plan.on_lost_domains != "release":
         raise WxaStateError(
-            "verify_rollback failed: the version is back, but business domains that were effective are not any more",
+            Text("rollback_lost_domains"),
             values={"lost": ", ".join(lost), "effective": ", ".join(outcome.effective or ()) or "none"},
-            why="No page of WeChat's says what a rollback does to business domains; pages of these do not open now.",
-            next_step="configure them with the DAG wxa_webview_domains; they are effective after the next release",
             **CATALOGUE["get_effective_webviewdomain"].named(plan.appid),
         )
     return outcome
@@ -176,13 +179,11 @@ def _check_listed(plan: RollbackPlan, found: EarlierVersion | None) -> None:
     if found == plan.target:
         return
     raise WxaStateError(
-        "rollback not sent: WeChat lists another version under this number than the planned one",
+        Text("rollback_target_has_changed"),
         values={
             "planned": f"{_in_words(plan.target)}, {plan.target.user_desc or 'no description'}",
             "listed": "not any more" if found is None else f"{_in_words(found)}, {found.user_desc or 'no description'}",
         },
-        why="The list has changed since it was read, or the plan is not what list_versions returned.",
-        next_step="trigger a new run: it lists the versions again",
         **_ENDPOINT.named(plan.appid),
     )
 
@@ -209,21 +210,15 @@ def _nothing_left(appid: str, online: OnlineVersion | None) -> WxaApiError:
         VERSION_NOT_REVERTIBLE,
         endpoint=_ENDPOINT,
         appid=appid,
-        what="rollback not possible: WeChat has no earlier version that could come back",
+        what=Text("no_earlier_version"),
         values={"online": (online.version or "not named") if online else "nothing"},
-        why="At most five earlier versions are kept, and none after a rollback: a version that was rolled back to "
-        "cannot be rolled back again.",
-        next_step="release a corrected version forward with wxa_release",
     )
 
 
 def _not_clear(appid: str, online: OnlineVersion, earlier: Sequence[EarlierVersion]) -> WxaSpecError:
     return WxaSpecError(
-        "one step back is not clear: name the version to come back",
-        [f"app_version = '': must be one of {', '.join(_in_words(each) for each in earlier)}"],
-        why=f"Some are called {online.version} like what is online, and WeChat left descriptions out, so none can "
-        "be told from what is online; a guess may go back two steps.",
-        next_step="trigger a new run with app_version",
+        Text("earlier_version_is_ambiguous", version=online.version),
+        [Text("app_version_must_be_named", earlier=", ".join(_in_words(each) for each in earlier))],
         **_ENDPOINT.named(appid),
     )
 
@@ -231,14 +226,12 @@ def _not_clear(appid: str, online: OnlineVersion, earlier: Sequence[EarlierVersi
 def _not_back(step: str, plan: RollbackPlan, online: OnlineVersion | None) -> WxaStateError:
     named = f"{online.version or 'not named'}, {online.description or 'no description'}" if online else "none"
     return WxaStateError(
-        f"{step} stopped: what is online is neither the version that was to be replaced nor the one to come back",
+        Text("online_is_neither_old_nor_target", step=step),
         values={
             "online": named,
             "was to be replaced": plan.online.version or "not named",
             "was to come back": _in_words(plan.target),
         },
-        why="Somebody released or rolled back in between, and that is not undone here.",
-        next_step="agree with them; then trigger a new run, which lists the versions again",
         **_ENDPOINT.named(plan.appid),
     )
 

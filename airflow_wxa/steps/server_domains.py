@@ -43,6 +43,7 @@ from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
 from airflow_wxa.steps.online import SERVER_LIST, read_platform_list
 from airflow_wxa.steps.outcome import DomainListsOutcome, changes_left
 from airflow_wxa.steps.remote_state import if_known
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -153,18 +154,13 @@ def prove_server_domains(appid: str, wanted: DomainLists) -> Step[DomainLists]:
     endpoint = CATALOGUE["get_effective_domain"]
     if not effective:
         raise WxaTransportError(
-            "verify_release stopped: WeChat did not say which server domains are effective",
-            why="The answer lacks effective_domain, which proves that wanted domains may be requested.",
-            next_step="run the step again; if it stays, open the Mini Program and look whether its requests succeed",
+            Text("effective_server_domains_are_unknown"),
             **endpoint.named(appid),
         )
     if lacking := missing(effective):
         raise WxaStateError(
-            "verify_release: the version is online, but wanted server domains are not effective",
+            Text("server_domains_are_not_effective"),
             values=named_in_full({kind: sorted(domains) for kind, domains in lacking.items()}),
-            why="At release WeChat keeps only domains that the platform's list still holds; requests to others fail.",
-            next_step="register them with WxaModifyPlatformServerDomainOperator, configure them "
-            "(WxaModifyServerDomainOperator), then release a new user_version",
             **endpoint.named(appid),
         )
     return effective
@@ -231,9 +227,8 @@ def _check_asked(way: _Way, appid: str, action: str, wanted: DomainLists) -> Non
         problems.append("an empty 'set' would delete every domain: use delete and name them")
     if problems:
         raise WxaSpecError(
-            f"{way.endpoint.name} refused",
+            Text("domains_must_be_named", endpoint=way.endpoint.name),
             problems,
-            next_step="name the domains that the action is about",
             **way.endpoint.named(appid),
         )
 
@@ -283,9 +278,8 @@ def _writes(way: _Way, appid: str, action: str, wanted: DomainLists, before: Dom
         problems.append("this 'set' would delete every domain: use delete and name them")
     if problems:
         raise WxaSpecError(
-            f"{way.endpoint.name} refused",
+            Text("all_six_lists_must_be_named", endpoint=way.endpoint.name),
             problems,
-            next_step="name all six lists, [] for one that is to be empty; or use add or delete",
             **way.endpoint.named(appid),
         )
     return [way.call(appid, "set", whole)]
@@ -333,11 +327,9 @@ def _refuse_a_part(way: _Way, appid: str, reply: Reply, changes: int) -> None:
         return
     refusal = WxaPlatformSetupError if set(refused) == {"no_icp_domain"} else WxaInputError
     raise refusal(
-        what=f"{way.endpoint.name} took only a part: WeChat refused {sum(map(len, refused.values()))} of the domains",
+        what=Text("domains_were_taken_in_part", endpoint=way.endpoint.name, count=sum(map(len, refused.values()))),
         errcode=0,
         values={**named_in_full(refused), "changes left this month": max(0, changes)},
-        why="WeChat answers 0 although it did not take all: the fields name what it left out, the rest is configured.",
-        next_step="correct or drop these domains (those of no_icp_domain: have their owners file them), then run again",
         **way.endpoint.named(appid),
     )
 
@@ -348,10 +340,8 @@ def _differs(
     if lags:
         return still_lagging(way.endpoint.name, way.endpoint.name, appid, _plain(after))
     return WxaStateError(
-        f"{way.endpoint.name} was accepted, but the lists read back are not what was wanted",
+        Text("domain_lists_differ", endpoint=way.endpoint.name),
         values={"action": action, **named_in_full({kind: sorted(domains) for kind, domains in left.items()})},
-        why="WeChat did not apply the whole change, or somebody else changed the list in between",
-        next_step="read the lists with action get, then run the step again: it sends only what differs",
         **way.endpoint.named(appid),
     )
 

@@ -15,6 +15,7 @@ from airflow_wxa.api.templates import (
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.steps.lag import read_past_lag, recall, sent, still_lagging
 from airflow_wxa.steps.outcome import TemplateOutcome
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,16 +74,18 @@ def _picked(drafts: Sequence[Draft], user_version: str, user_desc: str) -> Draft
     if named and len(fitting) == 1:
         return fitting[0]
     listed = [
-        f"draft {each.draft_id}: user_version = {each.user_version!r}, user_desc = {each.user_desc!r}"
+        Text(
+            "draft_is_listed",
+            draft_id=each.draft_id,
+            user_version=repr(each.user_version),
+            user_desc=repr(each.user_desc),
+        )
         for each in (fitting or drafts)
     ]
-    said = ", ".join(f"{name} = {value!r}" for name, value in named.items()) or "neither user_version nor user_desc"
+    said = ", ".join(f"{name} = {value!r}" for name, value in named.items()) or Text("neither_version_nor_description")
     raise WxaSpecError(
-        f"addtotemplate not sent: {len(fitting) if named else 'not one'} of the drafts is the one meant",
-        [f"asked for: {said}", *(listed or ["there is no draft at all"])],
-        why="A template is made of one draft; which one is told by its version and description, as they were uploaded.",
-        next_step="name user_version and user_desc of one draft; upload it with a description of its own if two "
-        "are alike",
+        Text("draft_is_ambiguous", count=len(fitting) if named else Text("not_one")),
+        [Text("draft_asked_for", draft=said), *(listed or [Text("no_draft_at_all")])],
         **CATALOGUE["gettemplatedraftlist"].named(),
     )
 

@@ -24,6 +24,7 @@ from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wai
 
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,11 +54,9 @@ _OF_DRIVER: Final[dict[str, dict[str, Any]]] = {
 }
 #: SQLSTATE, or words of pgbouncer's, which has none → the next step.
 _NEXT_STEPS: Final = {
-    _READ_ONLY: "this is a replica: name the primary in [wxa] sql_alchemy_conn, or all hosts with "
-    "target_session_attrs=read-write",
-    "3F000": "create the schema that search_path names, or name another one",
-    "unsupported startup parameter": "pgbouncer takes no options from the URL: give the role its schema, "
-    "ALTER ROLE … SET search_path = …",
+    _READ_ONLY: "name_the_primary",
+    "3F000": "create_the_schema",
+    "unsupported startup parameter": "pgbouncer_takes_no_options",
 }
 _PRIVATE: Final = 0o600
 #: Not Alembic's usual name: the stores of the first version keep theirs there, and that version refuses a newer one.
@@ -190,13 +189,12 @@ def unreachable(engine: Engine, error: Exception) -> WxaTransportError:
     cause = str(said).strip().splitlines()
     known = {_sqlstate(said), *(words for words in _NEXT_STEPS if words in str(said))}
     return WxaTransportError(
-        "the store may only be read" if _READ_ONLY in known else "the store does not answer",
+        Text("store_is_read_only") if _READ_ONLY in known else Text("store_does_not_answer"),
         values={"store": url, "it says": cause[0] if cause else ""},
-        why="Tokens and the ledger of writes live there: a call whose token cannot be read, or a write that cannot be "
-        "noted beforehand, is not sent.",
+        why=Text("writes_need_the_store"),
         next_step=next(
-            (step for words, step in _NEXT_STEPS.items() if words in known),
-            "check [wxa] sql_alchemy_conn, and that the database runs and lets this machine in; then run again",
+            (Text(step) for words, step in _NEXT_STEPS.items() if words in known),
+            Text("check_the_store"),
         ),
         source="airflow-wxa docs store",
     )
@@ -209,21 +207,15 @@ def _sqlstate(error: object) -> str | None:
 
 def _older(engine: Engine, revision: str, wanted: str) -> WxaTransportError:
     return WxaTransportError(
-        "the store's schema is older than this version of airflow-wxa",
+        Text("store_schema_is_old"),
         values={"store": engine.url.database, "its revision": revision, "wanted": wanted},
-        why="A task does not change a schema that others work with. Nothing was sent.",
-        next_step="run airflow wxa db migrate once; what waits or is retried goes on by itself then",
-        source="airflow-wxa docs store",
     )
 
 
 def _foreign(engine: Engine, revision: str) -> WxaSpecError:
     return WxaSpecError(
-        "the store cannot be opened: its database belongs to another program",
-        [f"{engine.url.database}: its alembic_version is {revision!r}, which airflow-wxa never had"],
-        why="Secrets, and the migrations that keep them, must not share a database with what others read and change.",
-        next_step="create a database of its own for [wxa] sql_alchemy_conn",
-        source="airflow-wxa docs store",
+        Text("store_database_is_foreign"),
+        [Text("alembic_version_is_foreign", database=engine.url.database, revision=repr(revision))],
     )
 
 
@@ -241,13 +233,8 @@ def _created(url: str | Secret) -> Engine:
         engine = create_engine(parsed, pool_pre_ping=backend == "postgresql", **options)
     except (SQLAlchemyError, ValueError, ModuleNotFoundError) as error:
         raise WxaSpecError(
-            "the store cannot be opened",
-            [f"[wxa] sql_alchemy_conn is refused: {type(error).__name__}"],
-            why="It must be a URL of PostgreSQL, or of SQLite with the path of a file (not file:…), and its driver "
-            "must be installed.",
-            next_step="write postgresql+psycopg2://role@host/database (pip install 'airflow-wxa[postgres]'), or leave "
-            "it empty for the SQLite file in AIRFLOW_HOME",
-            source="airflow-wxa docs store",
+            Text("store_url_is_refused"),
+            [Text("sql_alchemy_conn_is_refused", error=type(error).__name__)],
         ) from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)

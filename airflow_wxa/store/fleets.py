@@ -17,6 +17,7 @@ from airflow_wxa.store.engine import Database
 from airflow_wxa.store.mini_programs import keep_mini_programs, row_of
 from airflow_wxa.store.runs import TaskRef
 from airflow_wxa.store.tables import database_now, fleet_app, fleet_pace, fleet_run
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -205,10 +206,8 @@ class Fleets:
         mine = and_(_of(fleet_run, key), fleet_run.c.digest == attempt)
         if connection.execute(update(fleet_run).where(mine).values(digest=digest)).rowcount != 1:
             raise WxaStateError(
-                "the manifest was not loaded: a newer attempt of the same task is under way",
+                Text("newer_attempt_loads_the_manifest"),
                 values={"run_id": key.run_id},
-                why="Each attempt begins anew, and rows of two manifests must not be mixed.",
-                next_step="leave it to the newer attempt; look at this task's other tries",
             )
 
     def run(self, key: RunKey) -> FleetRun | None:

@@ -24,6 +24,7 @@ from airflow_wxa.store.mini_programs import keep_mini_programs, outcome_word, ro
 from airflow_wxa.store.runs import TaskRef, forget_runs, join
 from airflow_wxa.store.standing import facts_of, keep_facts
 from airflow_wxa.store.tables import database_now, fence, ledger, outcome
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -564,17 +565,12 @@ def _pass_fence(connection: Connection, component_appid: str, call: Call, attemp
     newest = update(fence).where(_with(fence, **of_call, attempt=attempt, sent=0))
     if not attempt:
         raise WxaStateError(
-            f"{call.endpoint.name} not sent: by itself, nothing counts it or keeps two attempts apart",
-            why="WeChat does not guard this call, so only a step sends it, behind a fence in the ledger.",
-            next_step="use the operator that sends it: WxaCommitOperator or WxaSubmitAuditOperator with "
-            "withdraw_foreign_audit for undocodeaudit, WxaRollbackOperator for revertcoderelease",
+            Text("call_needs_a_fence", endpoint=call.endpoint.name),
             **call.named,
         )
     if connection.execute(newest.values(sent=1)).rowcount != 1:
         raise WxaStateError(
-            f"{call.endpoint.name} not sent: a newer attempt of the same task is under way",
-            why="WeChat does not guard this call, so only the newest attempt may send it, and only once.",
-            next_step="leave it to the newer attempt; look at this task's other tries",
+            Text("newer_attempt_sends_the_call", endpoint=call.endpoint.name),
             **call.named,
         )
 

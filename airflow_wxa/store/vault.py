@@ -15,6 +15,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,11 +40,8 @@ class Vault:
                 problems.append(f"key {number} of {len(keys)} is not 32 bytes as URL-safe base64")
         if problems:
             raise WxaSpecError(
-                "the store cannot be opened: its encryption keys are refused",
+                Text("encryption_keys_are_refused"),
                 problems,
-                why="Secrets in the store are encrypted at rest.",
-                next_step="set [wxa] encryption_keys (several, newest first, joined by commas) or [core] fernet_key; "
-                "a new key: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'",
             )
         self._fernet = MultiFernet(fernets)
 
@@ -77,19 +75,13 @@ def _bound_to(place: Sequence[str]) -> int:
 
 def _another_place(place: Sequence[str]) -> WxaSpecError:
     return WxaSpecError(
-        "the store cannot be read: a secret in it was written for another place",
-        [f"{' '.join(each or 'the platform' for each in place)}: holds what was encrypted for another row or column"],
-        why="Ciphertext is bound to its row and column: one that was copied could hand a Mini Program another's token.",
-        next_step="find out who changed the store's tables, then import the refresh token anew with airflow wxa "
-        "accounts --import-list",
-        source="airflow-wxa docs store",
+        Text("secret_is_of_another_place"),
+        [Text("secret_is_of_another_row", place=" ".join(each or "the platform" for each in place))],
     )
 
 
 def _another_key() -> WxaSpecError:
     return WxaSpecError(
-        "the store cannot be read: a secret in it was written with another key",
-        ["none of the encryption keys opens it"],
-        why="Secrets in the store are encrypted; the key they were written with must stay among the keys.",
-        next_step="put the former key behind the new one in [wxa] encryption_keys, then run airflow wxa rotate-keys",
+        Text("secret_is_of_another_key"),
+        [Text("no_key_opens_the_secret")],
     )

@@ -19,6 +19,7 @@ from cachetools import TTLCache
 
 from airflow_wxa.errors import WxaError, WxaQuotaError, WxaSpecError
 from airflow_wxa.steps import AuditOutcome, PrivacyOutcome, audit_status, privacy_scan
+from airflow_wxa.texts import Text
 from airflow_wxa.triggers.sharing import shared_connection
 
 if TYPE_CHECKING:
@@ -190,12 +191,8 @@ def _status(states: Mapping[str, WaitState]) -> str:
 def unusable_connection(wxa_conn_id: str, cause: str) -> WxaSpecError:
     """Return the error for a wait that the triggerer cannot keep, while the worker can."""
     return WxaSpecError(
-        "the triggerer cannot use this Connection",
-        [f"Connection {wxa_conn_id!r}: {cause}"],
-        why="A deferred task waits in the triggerer, which reads Connection, store and certificates for itself. This "
-        "worker can use the Connection.",
-        next_step="give the triggerer what the workers have: Connection or secrets backend, section [wxa], files; then "
-        "clear this task. Or let it wait in the worker: deferrable=False",
+        Text("triggerer_cannot_use_connection"),
+        [Text("problem_of_connection", wxa_conn_id=repr(wxa_conn_id), cause=cause)],
     )
 
 

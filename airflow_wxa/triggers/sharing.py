@@ -19,6 +19,7 @@ from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.hooks.connection import read_connection, unknown_connection
 from airflow_wxa.hooks.store import open_store
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,7 +115,9 @@ class SharedConnection:
             raise unknown_connection(conn_id) from None
         except (AirflowException, AirflowRuntimeError) as error:  # a text of Airflow's may hold anything
             failure = type(error).__name__
-        raise WxaSpecError(f"the Connection {conn_id!r} cannot be looked up", [f"Airflow says {failure}"])
+        raise WxaSpecError(
+            Text("connection_cannot_be_looked_up", conn_id=repr(conn_id)), [Text("airflow_says", failure=failure)]
+        )
 
 
 _watchers: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, PushWatcher]] = WeakKeyDictionary()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_wxa.api.chinese import both_languages
+from airflow_wxa.api.log_text import log_text
 from airflow_wxa.api.privacy import setprivacysetting
 from airflow_wxa.errors import WxaBusyError, WxaInputError, WxaSpecError, WxaStateError
 from airflow_wxa.sandbox.testing import APPID
@@ -95,7 +95,7 @@ def test_61040_names_its_cure(script: Script, lists: dict[str, list[str]], cure:
     with pytest.raises(WxaInputError) as refused:
         script.play(privacy_scan(APPID), get_code_privacy_info=[lists])
     assert refused.value.errcode == 61040
-    assert all(each in both_languages(refused.value).replace("\n    ", " ") for each in cure)
+    assert all(each in log_text(refused.value).replace("\n    ", " ") for each in cure)
 
 
 @pytest.mark.parametrize(("answer", "outcome"), [({"audit_id": 7}, "applied"), (61031, "under_review")])

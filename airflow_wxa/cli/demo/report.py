@@ -12,10 +12,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from airflow_wxa.api.chinese import in_chinese
 from airflow_wxa.cli.demo.airflow import PATIENCE
 from airflow_wxa.cli.demo.releases import CALLS, CONNECTIONS, DAG_ID, FINAL, RELEASES, in_order
 from airflow_wxa.sandbox.pushes import TICKET
+from airflow_wxa.texts import in_language
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,7 +125,7 @@ def read_row(api: AirflowApi, release: DemoRelease, *, run_state: str, effective
 def _next_step(error: str) -> str:
     """Return the next step of an error's text: the last line before its Chinese twin, or before the source."""
     lines = [line.strip() for line in re.sub(r"\n {4,}", " ", error).splitlines()]  # what was wrapped stands further in
-    twin = in_chinese(lines[0].removesuffix(" (nothing was sent)")) if lines else None
+    twin = in_language(lines[0], "zh") if lines else None
     end = lines.index(twin) if twin in lines else len(lines) - 1
     return lines[end - 1] if end > 1 else "see the task's log"
 

@@ -21,6 +21,7 @@ from airflow_wxa.errors import WxaApiError, WxaError, WxaSpecError
 from airflow_wxa.hooks.connection import WxaConnection, read_connection
 from airflow_wxa.plugins.forwarding import forward_pushes_to
 from airflow_wxa.steps import PlatformOutcome, modify_platform_domains
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -284,7 +285,7 @@ def _refused_extra(connection: Connection) -> WxaSpecError | None:
         extra = None
     if isinstance(extra, dict):
         return None
-    return WxaSpecError("the Connection's extra is no JSON object", (), next_step="write {} or an object there")
+    return WxaSpecError(Text("extra_is_no_json_object"), ())
 
 
 def _is_hidden(name: str) -> bool:

@@ -15,7 +15,6 @@ from urllib.parse import quote, urlencode
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from jinja2 import ChoiceLoader, DictLoader, Environment, PackageLoader, StrictUndefined
 
-from airflow_wxa.api.chinese import in_chinese
 from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.api.redaction import Secret
@@ -49,6 +48,7 @@ from airflow_wxa.store.mini_programs import (
     Wanted,
     who_acts,
 )
+from airflow_wxa.texts import ENGLISH, in_language
 from airflow_wxa.trial_link import api_root_path
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ class Pages:
         rows = [
             {"errcode": row.errcode, "meaning": _meaning(row, reader), "who": who_acts("stopped", row.errcode)}
             for row in errcodes().values()
-            if row.errcode and _matches(text, str(row.errcode), row.name, row.meaning, row.meaning_zh)
+            if row.errcode and _matches(text, str(row.errcode), row.name, row.meaning, _meaning(row, reader))
         ]
         return self._page(reader, "errcodes.html", title=reader.word("errcodes"), section="errcodes", rows=rows, q=text)
 
@@ -453,8 +453,7 @@ def _told(reader: Reader, row: dict[str, Any]) -> dict[str, Any]:
     known = errcodes().get(errcode) if errcode and row["who"] != "nobody" else None
     in_general = ("", reader.language.texts().get(f"next.{outcome}", ""))
     if known:
-        is_chinese = reader.language.code == "zh"
-        in_general = (known.meaning_zh, known.action_zh) if is_chinese else (known.meaning, known.action)
+        in_general = known.meaning, known.action
     said = (row["what"], row["next_step"])
     what, next_step = (_in(reader.language, *texts) for texts in zip(said, in_general, strict=True))
     return row | {"what": what, "next_step": next_step, "run_url": run_url}
@@ -475,9 +474,9 @@ def _is_time(name: str) -> bool:
 
 def _in(language: Language, said: str, in_general: str) -> str:
     """Return a text of a row in the reader's language; where it has no twin, what holds in general, or as it is."""
-    if language.code == "zh":
-        return in_chinese(said) or in_general or said
-    return said or in_general
+    read = in_language(said, language.code)
+    is_known = read and (read != said or language.code == ENGLISH)
+    return read if is_known else in_language(in_general, language.code) or read
 
 
 def _entry(entry: Any) -> dict[str, Any]:
@@ -495,13 +494,11 @@ def _entry(entry: Any) -> dict[str, Any]:
 
 
 def _meaning(row: Any, reader: Reader) -> str:
-    meaning: str = row.meaning_zh if reader.language.code == "zh" else row.meaning
-    return meaning
+    return in_language(row.meaning, reader.language.code)
 
 
 def _action(row: Any, reader: Reader) -> str:
-    action: str = row.action_zh if reader.language.code == "zh" else row.action
-    return action
+    return in_language(row.action, reader.language.code)
 
 
 def _matches(text: str, *texts: str) -> bool:

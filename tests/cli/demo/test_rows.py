@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from airflow_wxa.api.chinese import both_languages
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import errcodes, error_for
+from airflow_wxa.api.log_text import log_text
 from airflow_wxa.cli.demo.airflow import AirflowApi
 from airflow_wxa.cli.demo.releases import RELEASES
 from airflow_wxa.cli.demo.report import Row, read_row
@@ -104,7 +104,7 @@ def test_the_errcode_is_the_one_that_the_error_names(error: str, errcode: int | 
 
 
 def test_the_next_step_is_read_in_english_and_in_one_piece() -> None:
-    error = both_languages(error_for(89021, endpoint=CATALOGUE["setwebviewdomain"], appid="wx1000000000000004"))
+    error = log_text(error_for(89021, endpoint=CATALOGUE["setwebviewdomain"], appid="wx1000000000000004"))
     row = read_row(airflow_that_ended(UNREGISTERED, {}, error), UNREGISTERED, run_state="failed", effective=[])
     assert row.seen["next_step"] == errcodes()[89021].action
 

@@ -1,0 +1,47 @@
+"""An error's text as the end of a task's log: in lines that need no wrapping, for whoever reads it at 3 a.m."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from unicodedata import east_asian_width
+
+from airflow_wxa.texts import ENGLISH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_wxa.errors import WxaError
+
+_COLUMNS: Final = 96  # what a task's log shows without wrapping, less the indentation
+_WIDE: Final = frozenset("WF")
+_IDEOGRAPH: Final = r"[\u2e80-\u9fff\uff00-\uffef]"
+_CLOSING: Final = r"[，。；：！？、）」』”]*"  # noqa: RUF001  (closing marks never begin a line)
+_PIECES: Final = re.compile(rf"\s+|{_IDEOGRAPH}{_CLOSING}|(?:(?!{_IDEOGRAPH})\S)+{_CLOSING}")
+
+
+def log_text(error: WxaError, language: str = ENGLISH) -> str:
+    """Return an error's text in a language; where that is English, with the Chinese behind it."""
+    lines = [line.strip() for part in error.lines(language) for line in part.splitlines()]
+    if language == ENGLISH:
+        more = [line.strip() for part in error.lines("zh", values=False) for line in part.splitlines()]
+        source = lines.pop() if error.source else ""
+        lines += [line for line in more if line not in lines and line != source] + ([source] if source else [])
+    return "\n  ".join("\n    ".join(_wrapped(line)) for line in lines)  # what goes on stands further in
+
+
+def _wrapped(line: str) -> Iterable[str]:
+    """Yield a line in pieces of at most 96 columns; an address is never cut."""
+    piece = ""
+    for part in _PIECES.findall(line):
+        if piece.strip() and _width(piece + part) > _COLUMNS:
+            yield piece.rstrip()
+            piece = part.lstrip()
+        else:
+            piece += part
+    if piece.strip():
+        yield piece.rstrip()
+
+
+def _width(text: str) -> int:
+    return sum(2 if east_asian_width(each) in _WIDE else 1 for each in text)

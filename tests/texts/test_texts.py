@@ -1,0 +1,235 @@
+"""Each text that people read is in every language, with the same values, and fits a task's log."""
+
+from __future__ import annotations
+
+import ast
+import json
+import pickle
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from string import Formatter
+from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
+
+import pytest
+
+import airflow_wxa
+from airflow_wxa import texts
+from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.errcodes import errcodes, error_for
+from airflow_wxa.api.log_text import log_text
+from airflow_wxa.api.push import PushRefusedError, Refusal
+from airflow_wxa.errors import WxaError, WxaSpecError, WxaStateError
+from airflow_wxa.texts import ENGLISH, Text, from_data, in_language, languages, templates, to_data
+from tests.tables import each_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(airflow_wxa.__file__).parent
+OTHERS = [language for language in languages() if language != ENGLISH]
+#: Texts that are made of another name: an errcode, a refused push.
+MADE = {f"errcode_{code}" for code in errcodes()} | {f"push_is_{reason}" for reason in Refusal}
+#: WeChat's own answers, which the sandbox imitates, are texts of WeChat's.
+ELSEWHERE = {"sandbox"}
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    paths = (path for path in sorted(ROOT.rglob("*.py")) if not ELSEWHERE & set(path.relative_to(ROOT).parts))
+    return {str(path.relative_to(ROOT)): ast.parse(path.read_text("utf-8")) for path in paths}
+
+
+def calls() -> Iterator[tuple[str, str, ast.Call]]:
+    for module, tree in modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                yield f"{module}:{node.lineno}", name, node
+
+
+def names_in(*of: str) -> set[str]:
+    return {name for template in of for _, name, *_ in Formatter().parse(template) if name}
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_language_has_every_text_with_the_same_values(language: str) -> None:
+    def shape(of: str) -> dict[tuple[str, str], set[str]]:
+        entries = {(key, part): names_in(text) for key, entry in templates(of).items() for part, text in entry.items()}
+        return {place: names for place, names in entries.items() if place[1] != "source"}
+
+    english, other = shape(ENGLISH), shape(language)
+    assert len(english) > 300
+    places = english.keys() | other.keys()
+    assert {
+        place: (english.get(place), other.get(place)) for place in places if english.get(place) != other.get(place)
+    } == {}
+
+
+def test_chinese_is_chinese() -> None:
+    entries = {f"{key}.{part}": text for key, entry in templates("zh").items() for part, text in entry.items()}
+    words = {place: text for place, text in entries.items() if sum(map(str.isalpha, text)) > 3}
+    plain = {place for place, text in words.items() if not any(width(each) == 2 for each in text)}
+    assert {place for place in plain if names_in(words[place]) == set()} == set()
+
+
+def test_every_text_is_used() -> None:
+    used = {node.value for tree in modules().values() for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert set(templates(ENGLISH)) - used - MADE == {"between"} - used
+
+
+def test_every_text_gets_the_values_that_it_names() -> None:
+    wrong = {}
+    for where, name, node in calls():
+        if name == "Text" and node.args and isinstance(node.args[0], ast.Constant) and node.args[0].value:
+            entry = templates(ENGLISH).get(str(node.args[0].value), {})
+            given = {each.arg for each in node.keywords} - {"between", None}
+            starred = any(each.arg is None for each in node.keywords)
+            if not entry or (given != names_in(*entry.values()) and not starred):
+                wrong[where] = (node.args[0].value, given ^ names_in(*entry.values()))
+    assert wrong == {}
+
+
+def sentences(node: ast.expr) -> list[str]:
+    """Return the words that stand in an expression itself, and in none of its calls."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return [text] if " " in text.strip() else []
+        case ast.JoinedStr() | ast.IfExp() | ast.BoolOp() | ast.BinOp() | ast.List() | ast.FormattedValue():
+            return [
+                text for each in ast.iter_child_nodes(node) if isinstance(each, ast.expr) for text in sentences(each)
+            ]
+    return []
+
+
+def test_no_error_is_told_in_a_text_without_a_key() -> None:
+    plain = {}
+    for where, name, node in calls():
+        if name == "DemoRelease":  # whose next step is what a task's log is compared to
+            continue
+        is_error = name.startswith("Wxa") and name.endswith(("Error", "Rejected"))
+        parts = list(node.args[:2]) if is_error else []
+        parts += [each.value for each in node.keywords if each.arg in {"why", "next_step"}]
+        parts += [each.value for each in node.keywords if each.arg == "what" and name in {"error_for", "refusal"}]
+        if found := [text for part in parts for text in sentences(part)]:
+            plain[where] = found
+    assert plain == {}
+
+
+def test_a_text_reads_as_english_and_in_its_readers_language() -> None:
+    text = Text("sheet_is_not_in_audit", auditid="7")
+    assert text == "undocodeaudit not sent: sheet 7 is not the one in audit"
+    assert in_language(text, "zh") == "未发送 undocodeaudit：审核单 7 不是正在审核的那一张"  # noqa: RUF001
+    assert in_language(text.of("next_step"), "zh").startswith("填写")
+    assert text.of("source") == ""
+
+
+def test_a_text_among_the_values_and_each_of_a_list_is_read_too() -> None:
+    text = Text("audit_quota_is_used_up", state=Text("used_up"))
+    assert in_language(text, "zh").endswith("已用完")
+    todo = Text("owner_has_something_to_do", todo=[Text("no_draft_at_all"), "7"], between="\n  - ")
+    assert in_language(todo.of("why"), "zh").split("\n  ") == [f"- {in_language(todo.values['todo'][0], 'zh')}", "- 7"]
+    assert in_language(Text("list", each=["a", "b"]), "zh") == "a；b"  # noqa: RUF001
+
+
+@pytest.mark.parametrize(
+    "text", [Text("audit_quota_is_used_up", state=Text("used_up")), Text("list", each=[Text("used_up"), "{x}"])]
+)
+def test_a_text_outlives_process_and_store(text: Text) -> None:
+    stored = from_data(json.loads(json.dumps(to_data({"what": text, "other": [1, text]}))))
+    for copy in (pickle.loads(pickle.dumps(text)), deepcopy(text), stored["what"], stored["other"][1]):  # noqa: S301
+        assert (type(copy), str(copy), in_language(copy, "zh")) == (Text, str(text), in_language(text, "zh"))
+    assert json.loads(json.dumps(text)) == str(text)
+
+
+def test_a_stored_text_whose_key_has_gone_stays_readable() -> None:
+    stored = {"text": "as it was said", "key": "of_an_earlier_version", "part": "what", "values": {"a": 1}}
+    assert in_language(from_data(stored), "zh") == "as it was said"
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        ("commit refused: errcode 4711", "commit 被微信拒绝：错误码 4711"),  # noqa: RUF001
+        ("commit refused: invalid credential", "commit 被微信拒绝：错误码 40001"),  # noqa: RUF001
+        ("the store does not answer", "存储没有应答"),
+        ("no such text", "no such text"),
+        ("", ""),
+    ],
+)
+def test_a_text_that_was_stored_without_a_key_is_recognised(english: str, chinese: str) -> None:
+    assert in_language(english, "zh") == chinese
+
+
+def test_an_error_keeps_its_text_between_processes() -> None:
+    error = WxaStateError(Text("audit_was_withdrawn"), appid="wx0123456789abcdef")
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert (str(copy), copy.lines("zh")) == (str(error), error.lines("zh"))
+    assert copy.lines("zh")[0] == "审核在结束前被撤回"
+
+
+def test_every_text_is_told_within_a_hundred_columns() -> None:
+    told = {}
+    for key, entry in templates(ENGLISH).items():
+        values = dict.fromkeys(names_in(*entry.values()), "wx0123456789abcdef")
+        lines = log_text(WxaError(Text(key, **values))).splitlines()
+        told[key] = [line for line in lines if width(line) > 100 and "://" not in line]
+    assert {key: wide for key, wide in told.items() if wide} == {}
+
+
+@each_row("errcode", sorted(code for code in errcodes() if code))
+def test_an_errcode_is_told_in_both_languages(errcode: int) -> None:
+    error = error_for(errcode, endpoint=CATALOGUE["commit"], appid="wx0123456789abcdef", errmsg="x" * 20, rid="1-2-3")
+    lines = log_text(error).splitlines()
+    assert [line for line in lines if width(line) > 100 and "://" not in line] == []
+    told, row = "".join(lines).replace(" ", ""), errcodes()[errcode]
+    assert in_language(row.meaning, "zh").replace(" ", "") in told
+    assert row.action.replace(" ", "") in told
+
+
+def test_a_log_in_chinese_holds_no_english_sentence() -> None:
+    told = log_text(error_for(85009, endpoint=CATALOGUE["submit_audit"], appid="wx0123456789abcdef"), "zh")
+    assert errcodes()[85009].meaning not in told
+    assert in_language(errcodes()[85009].action, "zh").replace(" ", "") in told.replace("\n    ", "").replace(" ", "")
+
+
+def test_every_problem_and_the_source_are_told_once() -> None:
+    error = WxaSpecError(Text("version_is_refused"), ["user_version = 1: must be a text"], source="https://a/b")
+    told = log_text(error)
+    assert told.startswith("this version cannot be committed (nothing was sent)\n")
+    assert told.count("user_version = 1") == 1
+    assert told.endswith("\n  https://a/b")
+
+
+def test_what_has_no_twin_is_told_in_english() -> None:
+    assert log_text(WxaError("no such text")) == "no such text"
+
+
+@pytest.mark.parametrize("reason", list(Refusal))
+def test_a_refused_push_says_why_in_every_language(reason: Refusal) -> None:
+    error = PushRefusedError(reason)
+    assert str(error).startswith(f"push refused: {reason}\n")
+    assert all(error.lines(language) != error.lines() for language in OTHERS)
+
+
+def test_a_third_language_is_one_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for path in (ROOT / "texts").glob("*.json"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "ja.json").write_text('{"used_up": "使い切った"}', "utf-8")
+    monkeypatch.setattr(texts.resources, "files", lambda _: tmp_path)
+    for read in (texts.languages, texts.templates):
+        read.cache_clear()
+    try:
+        assert languages() == ["en", "ja", "zh"]
+        error = WxaError(Text("audit_quota_is_used_up", state=Text("used_up")))
+        assert in_language(error.what.values["state"], "ja") == "使い切った"
+        assert error.lines("ja") == error.lines()  # what it does not have is read in English
+    finally:
+        monkeypatch.undo()
+        for read in (texts.languages, texts.templates):
+            read.cache_clear()
+
+
+def width(line: str) -> int:
+    return sum(2 if east_asian_width(each) in "WF" else 1 for each in line)
