@@ -56,7 +56,8 @@ class FleetRun:
     :param digest: of the manifest.
     :param plan_digest: of the plan; ``""``: there is none yet.
     :param audits_granted: submissions that it may make.
-    :param stopped_by: who stopped it; ``None``: nobody.
+    :param stopped_by: the user who stopped it; ``None``: nobody.
+    :param loaded_at: epoch seconds; ``stopped_at`` likewise.
     :param ended_at: epoch seconds of its summary; ``None``: it goes on.
     """
 
@@ -69,6 +70,8 @@ class FleetRun:
     audits_granted: int
     stopped_by: str | None
     ended_at: float | None
+    loaded_at: float
+    stopped_at: float | None
 
     @property
     def key(self) -> RunKey:
@@ -81,13 +84,13 @@ class FleetLook:
     """A run at a glance.
 
     :param at: epoch seconds of when its manifest was loaded.
+    :param outcomes: how many Mini Programs by outcome; ``None``: not ended.
     """
 
     dag_id: str
     run_id: str
     at: float
-    total: int
-    released: int
+    outcomes: Mapping[str | None, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,19 +227,19 @@ class Fleets:
             return set(connection.execute(select(fleet_run.c.dag_id).distinct()).scalars())
 
     def latest(self, dag_ids: Collection[str], most: int = 50) -> list[FleetLook]:
-        """Return the latest runs of DAGs, the newest first, each with how many it holds and has released."""
-        mine = and_(fleet_app.c.dag_id == fleet_run.c.dag_id, fleet_app.c.run_id == fleet_run.c.run_id)
-        apps = select(func.count()).where(mine)
-        query = select(
-            fleet_run.c.dag_id,
-            fleet_run.c.run_id,
-            fleet_run.c.loaded_at,
-            apps.scalar_subquery(),
-            apps.where(fleet_app.c.outcome.in_(("released", "rolled_back"))).scalar_subquery(),
-        ).where(fleet_run.c.dag_id.in_(sorted(dag_ids)))
+        """Return the latest runs of DAGs, the newest first, each with what became of its Mini Programs so far."""
+        runs = select(fleet_run.c.dag_id, fleet_run.c.run_id, fleet_run.c.loaded_at)
+        runs = runs.where(fleet_run.c.dag_id.in_(sorted(dag_ids))).order_by(fleet_run.c.loaded_at.desc()).limit(most)
+        by = (fleet_app.c.dag_id, fleet_app.c.run_id, fleet_app.c.outcome)
         with self._database.reading() as connection:
-            rows = connection.execute(query.order_by(fleet_run.c.loaded_at.desc()).limit(most))
-            return [FleetLook(*row) for row in rows]
+            found = {
+                (row.dag_id, row.run_id): (row.loaded_at, dict[str | None, int]()) for row in connection.execute(runs)
+            }
+            apps = select(*by, func.count()).where(fleet_app.c.run_id.in_({run_id for _, run_id in found}))
+            for dag_id, run_id, outcome, count in connection.execute(apps.group_by(*by)):
+                if run := found.get((dag_id, run_id)):
+                    run[1][outcome] = count
+        return [FleetLook(*run, at, outcomes) for run, (at, outcomes) in found.items()]
 
     def stop(self, key: RunKey, by: str) -> None:
         """Let no further write of this run start."""

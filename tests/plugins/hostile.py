@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from airflow_wxa.api.call import Call
 from airflow_wxa.api.webview_domain import setwebviewdomain
 from airflow_wxa.errors import WxaApiError
 from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from airflow_wxa.store.ledger import Result
-
-if TYPE_CHECKING:
-    from airflow_wxa.api.call import Call
 
 PLATFORM = "wx00000000000000c1"
 PAYLOADS = [
@@ -66,9 +63,17 @@ def fill_with(url: str, text: str, appid: str) -> list[str]:
     ledger.answered({noted: WxaApiError("refused", errcode=89021, errmsg=text, rid=text)})
     ledger.decided(PLATFORM, appid, task, {"outcome": "approved", "by": text, "why": text})
     texts = ("what", "next_step", "reason", "user_version", "auditid", "name", "wave", "release_version")
-    said = {"outcome": text, **dict.fromkeys(texts, text), "screenshot": [text], "effective": [text]}
+    lists = {name: [text] for name in ("screenshot", "effective", "lost")}
+    said = {"outcome": text, **dict.fromkeys(texts, text), **lists, "account": {text: [text], "to_do": [text]}}
+    said |= {"quota": {"rest": text, "limit": text}}
     listed = {"after": [text], "published": [text], "files": [text]}
     results = [Result(appid, "setwebviewdomain", {**said, **listed, "errcode": 89021}, resolves=False)]
+    ledger.settle(PLATFORM, task, results)
+    (released,) = ledger.intend(PLATFORM, [Call.to("release", appid)], task)
+    ledger.answered({released: 0})
+    ledger.settle(PLATFORM, task, [Result(appid, "release", {**said, "outcome": "released"}, resolves=False)])
+    drift = {"outcome": "differs", "missing": [text], "own": [text], "name": text, "release_version": text}
+    ledger.know(PLATFORM, TaskRef(text, f"drift {text}", text), {appid: drift})
     ledger.settle(PLATFORM, task, results)
     fleets, key = Fleets(url), RunKey(text, text)
     fleets.load(key, PLATFORM, {"release": {"user_version": text}}, "digest", [NewApp(appid, text, 0, {"name": text})])
@@ -76,4 +81,5 @@ def fill_with(url: str, text: str, appid: str) -> list[str]:
     run = urlencode({"dag_id": text, "run_id": text})
     asked = urlencode({"q": text, "wave": text, "outcome": text, text: text})
     pages = ["/", f"/?{asked}", f"/?{run}", f"/mini-program/{appid}", "/fleets", f"/fleet?{run}"]
-    return [*pages, f"/errcodes?{urlencode({'q': text})}"]
+    feed = urlencode(dict.fromkeys(("day", "by", "dag_id"), text))
+    return [*pages, f"/errcodes?{urlencode({'q': text})}", "/releases", f"/releases?{feed}", "/overview"]

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_wxa.hooks.store import store_url
 from airflow_wxa.plugins.board import runs
+from airflow_wxa.plugins.board.views import seconds_left, waves_of
 from airflow_wxa.store import Ledger, TaskRef
+from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from airflow_wxa.store.ledger import Result
 
 if TYPE_CHECKING:
@@ -159,3 +162,81 @@ def test_a_pipeline_says_how_far_a_release_has_come(
     assert "domains: done code: done review: under way approval: not reached online: not reached" in " ".join(
         row(airflow.get("/").text).split()
     )
+
+
+FLEET = RunKey("wxa_fleet_release", "spring")
+FLEET_PAGE = "/fleet?dag_id=wxa_fleet_release&run_id=spring"
+
+
+@pytest.fixture
+def fleets(ledger: Ledger) -> Fleets:
+    """Return a fleet of five and five, of which two of the canary have failed."""
+    found = Fleets(store_url())
+    waves = ["canary"] * 5 + ["rest"] * 5
+    apps = [NewApp(f"wx{number:016x}", wave, 0, {}) for number, wave in enumerate(waves)]
+    manifest = {"release": {"user_version": "3.2.0"}, "waves": {"canary": {"apps": 5, "max_failed_percent": 20}}}
+    found.load(FLEET, PLATFORM, manifest, "digest", apps)
+    found.change(FLEET, {number: {"outcome": "released", "stage": "release_canary"} for number in range(3)})
+    return found
+
+
+def text_of(page: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+@pytest.mark.parametrize(
+    ("airflow_has", "stopped", "failed", "shown"),
+    [
+        (
+            {"tasks": {"release_canary": "deferred"}},
+            False,
+            1,
+            ["Under way: release_canary", "gate waits: 1 of 5 failed"],
+        ),
+        ({"tasks": {"release_canary": "deferred"}}, True, 1, ["Stopped by wang", "May go on with it: whoever"]),
+        (
+            {"state": "failed", "tasks": {"canary_gate": "failed"}, "hours": 2},
+            False,
+            2,
+            ["The gate of canary is closed: 2 of 5 failed (40.0%), 20% may.", "May go on with it: whoever"],
+        ),
+        (
+            {"tasks": {"approve_rest": "awaiting_input"}, "asked_of": ["zhao"]},
+            False,
+            0,
+            ["approve_rest waits for an approval", "May go on with it: zhao"],
+        ),
+        ({"state": "failed", "tasks": {"commit_code": "failed"}}, False, 0, ["Airflow ended the run at commit_code"]),
+        ({"state": "success"}, False, 0, ["The run has ended."]),
+        (None, False, 0, ["Airflow has the run no more"]),
+    ],
+)
+def test_a_fleets_headline_says_what_holds_it_and_who_may_go_on(
+    airflow: Browser,
+    fleets: Fleets,
+    airflow_run: AirflowRun,
+    airflow_has: dict[str, Any] | None,
+    stopped: bool,
+    failed: int,
+    shown: list[str],
+) -> None:
+    fleets.change(FLEET, {3 + number: {"outcome": "blocked", "stage": "release_canary"} for number in range(failed)})
+    if stopped:
+        fleets.stop(FLEET, "wang")
+    if airflow_has is not None:
+        airflow_run(FLEET.dag_id, FLEET.run_id, **airflow_has)
+    page = text_of(airflow.get(FLEET_PAGE).text)
+    assert [each for each in shown if each not in page] == []
+    goes_on = airflow_has is not None and "state" not in airflow_has
+    assert ("By the pace so far" in page) is goes_on
+    listed = text_of(airflow.get("/fleets").text)
+    assert "3 released" in listed
+    assert f"{7 - failed} under way" in listed
+    assert (f"{failed} blocked" in listed) is bool(failed)
+
+
+def test_the_time_left_is_that_of_the_pace_so_far(ledger: Ledger, fleets: Fleets) -> None:
+    run = fleets.run(FLEET)
+    assert run is not None
+    waves, _ = waves_of(fleets.counts(FLEET), run.manifest)
+    assert seconds_left(run, waves, run.loaded_at + 300) == pytest.approx(700)  # three in 300 s, seven are left

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 PLATFORM = "wx00000000000000c1"
 TAGS = {
-    "a", "blockquote", "body", "br", "button", "code", "dd", "div", "dl", "dt", "em", "form", "h1", "h2", "head",
-    "header", "html", "img", "input", "label", "li", "link", "main", "meta", "meter", "nav", "ol", "option", "p", "pre",
-    "script", "section", "select", "small", "span", "strong", "table", "tbody", "td", "th", "thead", "time", "title",
-    "tr", "ul",
+    "a", "article", "blockquote", "body", "br", "button", "code", "dd", "details", "div", "dl", "dt", "em", "form",
+    "h1", "h2", "h3", "h4", "head", "header", "html", "img", "input", "label", "li", "link", "main", "meta", "nav",
+    "ol", "option", "p", "pre", "rect", "script", "section", "select", "small", "span", "strong", "summary", "svg",
+    "table", "tbody", "td", "th", "thead", "time", "title", "tr", "ul",
 }  # fmt: skip
 
 

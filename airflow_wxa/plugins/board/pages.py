@@ -6,6 +6,7 @@ import csv
 import io
 import logging
 import re
+import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from itertools import groupby
@@ -29,9 +30,12 @@ from airflow_wxa.plugins.board.plans import offered
 from airflow_wxa.plugins.board.runs import Watch, lives_of
 from airflow_wxa.plugins.board.views import (
     domain_table,
+    headline,
+    parts_of,
     pipeline,
     rejection_of,
     run_view,
+    seconds_left,
     waves_of,
     will_be_lost,
 )
@@ -246,17 +250,23 @@ class Pages:
         """Show the latest fleets."""
         fleets = Fleets(Secret(store_url()))
         runs = fleets.latest(readable(reader.user, fleets.dag_ids()))
-        return self._page(reader, "fleets.html", title=reader.word("fleets"), section="fleets", runs=runs)
+        lives = lives_of({(each.dag_id, each.run_id) for each in runs})
+        shown = [(each, parts_of(each.outcomes), lives[each.dag_id, each.run_id]) for each in runs]
+        return self._page(reader, "fleets.html", title=reader.word("fleets"), section="fleets", runs=shown)
 
     def fleet(self, reader: Reader) -> Response:
-        """Show one fleet: waves, errcodes, and the commands that stop it and go on."""
+        """Show one fleet: what holds it, waves with their gates, errcodes."""
         dag_id, run_id = reader.asked("dag_id"), reader.asked("run_id")
         if not may_see_runs(reader.user, dag_id):
             raise _NotShownError(404, "refused.fleet")
-        counts = Fleets(Secret(store_url())).counts(RunKey(dag_id, run_id))
-        if not counts:
+        fleets, key = Fleets(Secret(store_url())), RunKey(dag_id, run_id)
+        run, counts = fleets.run(key), fleets.counts(key)
+        if run is None or not counts:
             raise _NotShownError(404, "refused.fleet")
-        waves, codes = waves_of(counts)
+        waves, codes = waves_of(counts, run.manifest)
+        life = lives_of({(dag_id, run_id)})[dag_id, run_id]
+        state, values, since = headline(run, waves, life)
+        left = None if life.word in {"interrupted", *_ENDED} else seconds_left(run, waves, time.time())
         known = [(errcodes().get(code), code, count) for code, count in codes.most_common()]
         return self._page(
             reader,
@@ -267,7 +277,13 @@ class Pages:
             run_id=run_id,
             acts=offered(reader, _FLEET_ACTS, dag_id=dag_id, run_id=run_id),
             run_url=_run_url(dag_id, run_id),
+            headline=reader.word(f"headline.{state}", **values),
+            since=since,
+            asked_of=life.asked_of,
+            state=state,
+            hours_left=left / 3600 if left is not None else None,
             waves=waves,
+            parts_of=parts_of,
             errcodes=[
                 {
                     "errcode": code,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.fleet.waves import DONE, WAVES, WaveCount, read_waves, wave_counts
 from airflow_wxa.plugins.board.runs import halted
 from airflow_wxa.store import TaskRef
 from airflow_wxa.store.ledger import APPROVAL
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
     from airflow_wxa.plugins.board.runs import Life
     from airflow_wxa.store import Entry
+    from airflow_wxa.store.fleets import FleetRun
     from airflow_wxa.store.ledger import Outcome
 
-_WAVES: Final = ("canary", "early", "rest")
 _SCREENSHOTS_SHOWN: Final = 20
 _LISTS: Final = ("wanted", "own", "platform", "effective")
 _List: TypeAlias = "tuple[float | None, Collection[str] | None]"
@@ -130,37 +131,88 @@ def _mark(text: str, which: DomainList) -> str:
         return "unknown"
 
 
+#: Parts of a fleet's bar, in their order → the outcomes that they hold; ``None``: not ended.
+PARTS: Final[Mapping[str, tuple[str | None, ...]]] = {
+    "released": DONE,
+    "waiting": (None, "pending"),
+    "rejected": ("rejected",),
+    "blocked": ("blocked", "failed"),
+    "not_reached": ("not_reached", "no_quota", "superseded"),
+}
+
+
+def parts_of(outcomes: Mapping[str | None, int]) -> list[tuple[str, int]]:
+    """Return how many Mini Programs are in each part of a bar."""
+    found = [(part, sum(outcomes.get(word, 0) for word in words)) for part, words in PARTS.items()]
+    return [(part, count) for part, count in found if count]
+
+
 @dataclass(slots=True)
 class Wave:
     """How far a wave of a fleet has come.
 
-    :param outcomes: how many by the outcome's word, of those that have ended.
+    :param outcomes: how many by outcome; ``None``: not ended.
+    :param limit: percent that may fail before its gate stays closed; ``failed``: how many have.
     """
 
     name: str
-    total: int = 0
-    done: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str | None] = field(default_factory=Counter)
+    limit: float = 100.0
+    failed: WaveCount = field(default_factory=WaveCount)
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.outcomes.total()
+
+    @property
+    def words(self) -> dict[str, int]:
+        """How many by the word of the outcome, of those that have ended."""
+        return {outcome_word({"outcome": word}): count for word, count in self.outcomes.items() if word is not None}
+
+    @property
+    def gate(self) -> str:
+        """Its gate: ``closed``, ``open``, or ``waits`` for the rest of the wave."""
+        if self.failed.failed_percent > self.limit:
+            return "closed"
+        return "waits" if self.outcomes[None] else "open"
 
 
 def waves_of(
-    counts: Iterable[tuple[str, str, str | None, int | None, int]],
+    counts: Sequence[tuple[str, str, str | None, int | None, int]], manifest: Mapping[str, Any]
 ) -> tuple[list[Wave], Counter[int]]:
     """Return a run's waves, and how many Mini Programs stopped with which errcode.
 
     :param counts: how many by wave, stage, outcome and errcode.
     """
-    waves = {name: Wave(name) for name in _WAVES}
-    errcodes: Counter[int] = Counter()
+    failed = wave_counts(each for each in counts if each[0] in WAVES)
+    limits = {each.name: each.max_failed_percent for each in read_waves(manifest.get("waves") or {})}
+    waves = {name: Wave(name, limit=limits[name], failed=failed[name]) for name in WAVES}
+    codes: Counter[int] = Counter()
     for name, _, outcome, errcode, count in counts:
-        wave = waves.setdefault(name, Wave(name))
-        wave.total += count
-        if outcome is not None:
-            wave.done += count
-            wave.outcomes[outcome_word({"outcome": outcome})] += count
+        waves.setdefault(name, Wave(name)).outcomes[outcome] += count
         if errcode:
-            errcodes[errcode] += count
-    return [wave for wave in waves.values() if wave.total], errcodes
+            codes[errcode] += count
+    return [wave for wave in waves.values() if wave.total], codes
+
+
+def headline(run: FleetRun, waves: Sequence[Wave], life: Life) -> tuple[str, dict[str, Any], float | None]:
+    """Return what holds a fleet, or how it goes: the text's key, its values, and since when."""
+    if run.stopped_by is not None:
+        return "stopped", {"by": run.stopped_by}, run.stopped_at
+    closed = next((wave for wave in waves if wave.gate == "closed" and wave is not waves[-1]), None)
+    if closed is not None:
+        percent = f"{closed.failed.failed_percent:.1f}"
+        values = {"wave": closed.name, "failed": closed.failed.failed, "total": closed.total, "percent": percent}
+        return "gate", {**values, "limit": f"{closed.limit:g}"}, life.since if life.word == "interrupted" else None
+    return life.word, {"task": life.task_id}, life.since
+
+
+def seconds_left(run: FleetRun, waves: Iterable[Wave], now: float) -> float | None:
+    """Return how long the rest takes by the pace so far; ``None``: nothing has ended yet, or nothing is left."""
+    outcomes = sum((wave.outcomes for wave in waves), Counter[str | None]())
+    left, ended = outcomes[None], outcomes.total() - outcomes[None]
+    return (now - run.loaded_at) / ended * left if left and ended else None
 
 
 #: Stages of a release, in their order.
