@@ -32,6 +32,7 @@ from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator  # isort: 
 from airflow_wxa.operators.fleet import WxaFleetShardOperator  # isort: skip
 from airflow_wxa.release import FIELDS, Field  # isort: skip
 from airflow_wxa.testing import Walk, walk  # isort: skip
+from airflow_wxa.texts import in_language  # isort: skip
 
 from tests.stubs import stubs, typed  # isort: skip
 
@@ -248,6 +249,22 @@ def params() -> list[str]:
     return [f"| `{each.name}` | {each.must} | {_shown_default(each)} | {each.help} |" for each in FIELDS.values()]
 
 
+def nested(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a row for each field inside a param, with its path."""
+    for key, inner in {**schema.get("properties", {}), **schema.get("items", {}).get("properties", {})}.items():
+        said = inner.get("description", "").removeprefix("an object of ").removeprefix("an object with ")
+        if "enum" in (entry := inner.get("items", {})):
+            said += f": {entry['description']}"
+        yield f"| `{name}.{key}` | {_cell(said)} |"
+        yield from nested(f"{name}.{key}", inner)
+
+
+def nested_rows() -> list[str]:
+    """Return the rows about the fields of WeChat's forms."""
+    release = manifest_schema()["properties"]["release"]["properties"]
+    return [row for name in ("audit_form", "privacy_setting") for row in nested(name, release[name])]
+
+
 def _shown_default(field: Field) -> str:
     return "required" if field.required else f"`{json.dumps(field.default)}`"
 
@@ -261,9 +278,9 @@ def _found(rule: Rule) -> str:
     return _cell(rule.check.__doc__ or "").removeprefix("Find: ").removesuffix(".")
 
 
-def _with_table(path: Path, header: str, rows: list[str]) -> str:
-    """Return a page with these rows in the table that has this header."""
-    text = path.read_text("utf-8")
+def _with_table(path: Path, header: str, rows: list[str], text: str = "") -> str:
+    """Return a page, or the ``text`` that it is to have, with these rows in the table that has this header."""
+    text = text or path.read_text("utf-8")
     begin = text.index("\n", text.index(f"{header}\n| --- ") + len(header) + 1) + 1
     end = text.index("\n\n", begin)
     return "\n".join([text[: begin - 1], *rows]) + text[end:]
@@ -348,11 +365,11 @@ def _field_default(field: dataclasses.Field[Any]) -> str:
     return "" if dataclasses.is_dataclass(value) or "(" in repr(value) else f"`{value!r}`"
 
 
-def errcode_rows(*, chinese: bool = False) -> list[str]:
+def errcode_rows(language: str = "en") -> list[str]:
     """Return a row for each errcode."""
     return [
-        f"| {each.errcode} | `{each.class_}` | {_cell(each.meaning_zh if chinese else each.meaning)} "
-        f"| {_cell(each.action_zh if chinese else each.action)} |"
+        f"| {each.errcode} | `{each.class_}` "
+        f"| {_cell(in_language(each.meaning, language))} | {_cell(in_language(each.action, language))} |"
         for each in errcodes().values()
     ]
 
@@ -412,10 +429,15 @@ def files() -> dict[Path, str]:
         _REFERENCE / "operators.md": page(),
         _REFERENCE / "endpoints.md": endpoints(),
         _REFERENCE / "test-kit.md": kit(),
-        release: _with_table(release, "| param | must be | default | meaning |", params()),
+        release: _with_table(
+            release,
+            "| field | must be |",
+            nested_rows(),
+            _with_table(release, "| param | must be | default | meaning |", params()),
+        ),
         cli: _with_table(cli, "| rule | level | what it looks at |", rules()),
         _REFERENCE / "errcodes.md": _with_table(_REFERENCE / "errcodes.md", _ERRCODE_HEAD, errcode_rows()),
-        chinese: _with_table(chinese, "| 错误码 | 类别 | 含义 | 下一步 |", errcode_rows(chinese=True)),
+        chinese: _with_table(chinese, "| 错误码 | 类别 | 含义 | 下一步 |", errcode_rows("zh")),
         _REFERENCE / "errors.md": _with_table(_REFERENCE / "errors.md", _ERROR_HEAD, error_rows()),
         **stubs((operators, sensors), described),
         ROOT / "airflow_wxa/provider_info.json": provider_info(),
