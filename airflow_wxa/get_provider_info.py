@@ -1,4 +1,4 @@
-"""What Airflow discovers of this provider, as ``provider_info.json`` says it."""
+"""Airflow's discovery of this provider, as ``provider_info.json`` says it."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _LATE: Final = ("airflow_wxa.client.asynchronous", "sqlalchemy.dialects.sqlite",
 
 
 def preload(arguments: Sequence[str]) -> None:
-    """Import the DAGs and their operators, where this process forks others and the configuration asks for it.
+    """Import the DAGs and their operators, if this process forks others and the configuration asks for it.
 
     :param arguments: the command line.
     """

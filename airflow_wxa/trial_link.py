@@ -1,4 +1,4 @@
-"""Where the plugin serves the board and a trial version's QR code: tasks link there.
+"""Addresses of the board and of a trial version's QR code: tasks link there.
 
 Every task's process loads the plugin, so this imports nothing of ours.
 """
@@ -28,7 +28,7 @@ def trial_link(base_url: str, appid: str, *, dag_id: str, run_id: str, page: str
     """Return the address.
 
     :param base_url: of Airflow's API server; ``""``: relative to wherever the link is shown.
-    :param dag_id: with ``run_id`` the run that links there: whoever may see it may see the picture.
+    :param dag_id: with ``run_id`` the run that links there: all who may see it may see the picture.
     :param page: of the Mini Program, with its query; ``""``: the first one.
     """
     query = {"dag_id": dag_id, "run_id": run_id} | ({"page": page} if page else {})

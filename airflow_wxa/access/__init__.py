@@ -1,4 +1,4 @@
-"""Where tokens come from: fixed, a company token server, or the platform's own credentials."""
+"""Sources of tokens: fixed, a company token server, or the platform's own credentials."""
 
 from airflow_wxa.access.fixed import FixedTokens
 from airflow_wxa.access.platform import PlatformCredentials

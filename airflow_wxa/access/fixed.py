@@ -21,7 +21,7 @@ class FixedTokens:
 
     :param authorizer_access_tokens: appid → merchant token.
     :param component_access_token: the platform's token; empty when there is none.
-    :param other: asked for what is not here; ``None``: nobody else has tokens.
+    :param other: asked for tokens missing here; ``None``: nobody else has any.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """Platform credentials: ticket → platform token → merchant token, each refreshed once for all processes.
 
-What the store knows of an owner (a merchant, or the platform itself) puts it into one of these states::
+An owner (a merchant, or the platform itself) is in one of these states, by its row in the store::
 
     state     its access token lives       its renewal            what a call does
     ────────  ───────────────────────────  ─────────────────────  ───────────────────────────────────────────────────
@@ -15,9 +15,8 @@ What the store knows of an owner (a merchant, or the platform itself) puts it in
 
     (1) or a tenth of its life, where that is shorter
 
-The renewal is the newest ticket of a platform, the refresh token of a merchant. Whoever refreshes holds a lease on the
-row. What WeChat gives is stored before it is used, so that a killed process loses nothing that
-``api_get_authorizer_list`` cannot tell.
+The renewal is the newest ticket of a platform, the refresh token of a merchant. A refresher holds a lease on the row. A
+grant is stored before it is used, so that a killed process loses nothing that ``api_get_authorizer_list`` cannot tell.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ class PlatformCredentials:
 
     :param component_appid: the platform.
     :param component_appsecret: its secret.
-    :param store: where tickets, refresh tokens and tokens are kept.
+    :param store: keeps tickets, refresh tokens and tokens.
     :param egress: how the token requests leave.
     :param lease_seconds: how long others wait for a refresher that says nothing any more, because it was killed;
         by default a little longer than all attempts of one request wait for their answers.
@@ -130,7 +129,7 @@ class PlatformCredentials:
             log.info("tokens are looked up one by one: %s", error.what)
 
     def _refresh(self, spent: Sequence[Credential]) -> None:
-        """Refresh many, and store what came of it together; whoever failed is left to its own call."""
+        """Refresh many, and store their grants together; one that failed is left to its own call."""
         self.token(THE_PLATFORM)
         attempt = uuid.uuid4().hex
         held = self.store.take_leases(spent, attempt, self._lease_seconds)
@@ -238,7 +237,7 @@ class PlatformCredentials:
         return held if held is not None and self.store.take_lease(held, attempt, self._lease_seconds) else None
 
     def _renewals(self, row: Credential) -> Iterator[Secret]:
-        """Yield the refresh token of a row, and after that, or without one, what the platform's list tells instead."""
+        """Yield the refresh token of a row, and after that, or without one, that of the platform's list."""
         refused = [] if row.renewal is None else [row.renewal]
         yield from refused
         while (current := self._listed(row, refused).get(row.appid)) is not None and current not in refused:

@@ -2,10 +2,10 @@
 
 Request: ``GET <token_url>?kind=authorizer_access_token&component_appid=…&appid=…`` with ``Authorization: Bearer …``;
 ``kind=component_access_token`` without ``appid`` for the platform. ``refused=1`` says that WeChat refused the token
-told before. Answer: HTTP 200 and ``{"appid": "wx…", "access_token": "…", "expires_in": 5400}``, where ``appid`` is the
-one asked for (the platform's for the platform token) and ``expires_in`` the seconds that are left. A server that gives
-no platform token may give one that reads the platform's lists at itself: ``"reads": true`` stands beside it then. HTTP
-401 or 403 with ``{"refused": "…"}`` says why nothing is given.
+told before. Answer: HTTP 200 and ``{"appid": "wx…", "access_token": "…", "expires_in": 5400}``, with ``appid`` as asked
+for (the platform's for the platform token) and ``expires_in`` as the seconds left. A server that gives no platform
+token may give one that reads the platform's lists at itself: ``"reads": true`` stands beside it then. HTTP 401 or 403
+with ``{"refused": "…"}`` says why nothing is given.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _EARLY: Final = 30.0  # seconds before the end when it is asked again; a tenth o
 class TokenServer:
     """A :class:`~airflow_wxa.client.TokenSource` that asks a server of the company.
 
-    :param url: https, or loopback; see the module for what it answers.
+    :param url: https, or loopback; see the module for its answers.
     :param bearer: sent as ``Authorization: Bearer``.
     :param component_appid: the platform.
     :param egress: time-out, proxy and certificates.

@@ -1,4 +1,4 @@
-"""Acts: what can be done, each declared once; operators, hook methods and fleet stages are its doors."""
+"""Acts, each declared once; operators, hook methods and fleet stages are its doors."""
 
 from airflow_wxa.acts.account import ApplyPrivacyInterface, CheckAccount, GetPrivacySetting, SetPrivacySetting
 from airflow_wxa.acts.act import Act, OfMiniProgram

@@ -13,9 +13,9 @@ class CheckAccount(OfMiniProgram):
 
     Name, avatar, introduction and category (86002, 85008 else), real-name verification, cancelled, banned or frozen
     accounts, permission sets 18 and 30, filing (备案) and the privacy guide. Returns ``{"outcome": "ready", "appid",
-    "not_read", "to_know"}``: what could not be read stops nothing, and neither do violations of the last 90 days and a
-    filing under review. Needs permission set 30, for violations 76, and for name, avatar, introduction, state and sets
-    a platform token.
+    "not_read", "to_know"}``: a failed look stops nothing, and neither do violations of the last 90 days and a filing
+    under review. Needs permission set 30, for violations 76, and for name, avatar, introduction, state and sets a
+    platform token.
 
     :param guide_is_given: the run writes the privacy guide itself, so it is not looked at.
 
@@ -47,8 +47,8 @@ class GetPrivacySetting(OfMiniProgram):
 class SetPrivacySetting(OfMiniProgram):
     """Write the privacy guide (用户隐私保护指引), unless it is so already; after the commit, before the submission.
 
-    Returns ``{"outcome": "written|unchanged", "appid", "privacy_ver"}``. With ``privacy_ver`` 2 it goes live with
-    the release. What the committed code collects and ``setting_list`` says nothing of fails by its key.
+    Returns ``{"outcome": "written|unchanged", "appid", "privacy_ver"}``. With ``privacy_ver`` 2 it goes live with the
+    release. A key that the committed code collects and that is missing in ``setting_list`` fails.
 
     :param privacy_setting: the body of ``setprivacysetting``: ``owner_setting``, ``setting_list``, ``privacy_ver``.
 
@@ -64,12 +64,12 @@ class SetPrivacySetting(OfMiniProgram):
 
 @dataclass(frozen=True)
 class ApplyPrivacyInterface(OfMiniProgram):
-    """Apply for a privacy interface that the account has no right to: what cures 61040's ``without_auth_list``.
+    """Apply for a privacy interface that the account has no right to: the cure of 61040's ``without_auth_list``.
 
     Returns ``{"outcome": "applied|under_review", "appid", "api_name", "audit_id"}``; WeChat decides later.
 
     :param api_name: such as ``wx.getLocation``.
-    :param content: what it is needed for, for the reviewer.
+    :param content: its purpose, for the reviewer.
     :param url_list: links for the reviewer.
     :param pic_list: media ids of pictures for the reviewer.
     :param video_list: media ids of videos for the reviewer.

@@ -36,7 +36,7 @@ class Commit(OfMiniProgram):
     :param template_id: number or digits.
     :param user_version: the name of the version.
     :param ext_json: the whole ext_json; ``extAppid`` is added.
-    :param user_desc: what changed; the fingerprint is appended; empty: the ``user_version``.
+    :param user_desc: the change; the fingerprint is appended; empty: the ``user_version``.
     :param withdraw_foreign_audit: withdraw a foreign sheet that is in audit instead of stopping, while the Mini
         Program has withdrawals left: 5 a day, 10 a month.
 
@@ -94,14 +94,14 @@ class SubmitAudit(OfUploaded):
     :param item_list: one to five entries, each with ``first_class``, ``second_class``, ``first_id`` and ``second_id``
         from ``get_category``; ``None``: the Mini Program's own categories.
     :param preview_info: ``video_id_list`` and ``pic_id_list`` from ``/wxa/uploadmedia``.
-    :param feedback_info: after a rejection: what was mended, up to 200 characters.
+    :param feedback_info: after a rejection: the corrections, up to 200 characters.
     :param feedback_stuff: after a rejection: up to five media ids with ``|`` between them.
-    :param ugc_declare: what users can publish, and how it is checked; 85094 asks for it.
+    :param ugc_declare: content that users can publish, and its checks; 85094 asks for it.
     :param order_path: page of the order centre.
     :param audit_form: the same fields by WeChat's names, as one object; a field that is named itself counts.
     :param quota_reserve: refuse when the platform's submissions left this month are down to this; 0: WeChat's 85085
         decides.
-    :param audit_quota: submissions left this month, instead of what ``queryquota`` tells.
+    :param audit_quota: submissions left this month, instead of ``queryquota``'s number.
     :param withdraw_foreign_audit: as for :class:`WxaCommitOperator`.
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_submitaudit

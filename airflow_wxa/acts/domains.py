@@ -20,7 +20,7 @@ def _action(value: Any) -> Action:
 
 @dataclass(frozen=True)
 class SetWebviewDomain(OfMiniProgram):
-    """Bring a Mini Program's business domains (业务域名) to what ``action`` wants.
+    """Bring a Mini Program's business domains (业务域名) to the state that ``action`` names.
 
     Returns the domain outcome: ``{"outcome", "appid", "action", "errcode", "errmsg", "before", "after", "added",
     "removed", "will_be_lost", "not_proven", "will_be_lost_servers"}``. 0, 89019 and 89022 succeed; 89020 and 89231 are
@@ -54,9 +54,9 @@ class SetWebviewDomain(OfMiniProgram):
 class ModifyPlatformDomain(OfPlatform):
     """Change or read the platform's own list of business domains; every merchant of the platform is concerned.
 
-    Testing and published version are changed together. Returns ``{"outcome", "action", "testing", "published",
-    "added", "removed"}``. When WeChat cannot fetch the verification file of a host, the error hands it over: name,
-    content and where to put it.
+    Testing and published version are changed together. Returns ``{"outcome", "action", "testing", "published", "added",
+    "removed"}``. When WeChat cannot fetch the verification file of a host, the error hands over name, content and
+    address.
 
     :param action: ``"add"``, ``"delete"``, ``"set"`` or ``"get"``.
     :param hosts: bare hosts such as ``m.example.com``.
@@ -77,8 +77,8 @@ class ModifyPlatformServerDomain(OfPlatform):
     """Change or read the platform's own list of server domains; every merchant of the platform is concerned.
 
     Returns ``{"outcome", "action", "testing", "published", "added", "removed"}``. The published version is changed with
-    the testing one where there is one. What is so already is not sent: WeChat counts 50 changes a month, and the ledger
-    with it. Hosts that WeChat did not take beside errcode 0 fail the task, each by its name.
+    the testing one where there is one. A domain that is there already is not sent: WeChat counts 50 changes a month,
+    and so does the ledger. Hosts that WeChat did not take beside errcode 0 fail the task, each by its name.
 
     :param action: ``"add"``, ``"delete"``, ``"set"`` or ``"get"``.
     :param hosts: bare hosts such as ``api.example.com``.
@@ -96,11 +96,11 @@ class ModifyPlatformServerDomain(OfPlatform):
 
 @dataclass(frozen=True)
 class ModifyServerDomain(OfMiniProgram):
-    """Bring a Mini Program's server domains (服务器域名) to what ``action`` wants, in as few changes as that takes.
+    """Bring a Mini Program's server domains (服务器域名) to the state that ``action`` names, in few changes.
 
     Returns ``{"outcome": "configured|unchanged", "appid", "endpoint", "action", "before", "after", "added",
-    "removed"}``, lists by kind. What is so already is not sent: WeChat counts 50 changes a month, and the ledger counts
-    with it. Domains that WeChat did not take beside errcode 0 fail the task, each by its name.
+    "removed"}``, lists by kind. A domain that is there already is not sent: WeChat counts 50 changes a month, and so
+    does the ledger. Domains that WeChat did not take beside errcode 0 fail the task, each by its name.
 
     :param action: ``"add"``, ``"delete"``, ``"set"`` or ``"get"``. ``set`` sends all six lists: those that are left out
         as they are.
@@ -122,11 +122,11 @@ class ModifyServerDomain(OfMiniProgram):
 
 @dataclass(frozen=True)
 class SetWebviewDomainDirectly(OfMiniProgram):
-    """Bring a Mini Program's business domains in direct mode to what ``action`` wants; effective after a release.
+    """Bring business domains in direct mode to the state that ``action`` names; effective after a release.
 
     Returns what :class:`WxaModifyServerDomainOperator` does, with the one list ``webviewdomain``. A list that is online
-    is never ``set`` again: what differs is added and deleted. When WeChat cannot read the verification file at a host
-    (86103), the error hands it over: name, content and where to put it.
+    is never ``set`` again: differences are added and deleted. When WeChat cannot read the verification file at a host
+    (86103), the error hands over name, content and address.
 
     :param action: ``"add"``, ``"delete"``, ``"set"`` or ``"get"``.
     :param webviewdomain: origins; needed by add, delete and set.
@@ -144,10 +144,10 @@ class SetWebviewDomainDirectly(OfMiniProgram):
 
 @dataclass(frozen=True)
 class EffectiveServerDomains(OfMiniProgram):
-    """Read a Mini Program's server domains by where they were set, and which are effective.
+    """Read a Mini Program's server domains by the way that they were set, and the effective ones.
 
-    Returns ``{"mp_domain", "third_domain", "direct_domain", "effective_domain"}``, each lists by kind; what WeChat does
-    not tell is left out.
+    Returns ``{"mp_domain", "third_domain", "direct_domain", "effective_domain"}``, each lists by kind; a list that
+    WeChat does not tell is left out.
     """
 
     def step(self) -> steps.Step[dict[str, Any]]:

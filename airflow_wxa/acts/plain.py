@@ -57,7 +57,7 @@ class SetSupportVersion(_Plain, OfMiniProgram, endpoint="setweappsupportversion"
 
 @dataclass(frozen=True)
 class BindTester(_Plain, OfMiniProgram, endpoint="bind_tester"):
-    """Make somebody a tester (体验者), who can open the trial version; who is one already (85004) stays one.
+    """Make somebody a tester (体验者) of the trial version; a tester (85004) stays one.
 
     Returns WeChat's answer.
 

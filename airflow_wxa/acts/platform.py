@@ -27,7 +27,7 @@ class ChangePlatformDomain(ModifyPlatformDomain):
 
     @property
     def named(self) -> dict[str, Any]:
-        """What an approval names beside the lists as they are, and what is changed then.
+        """Action and hosts that an approval names beside the lists as they are.
 
         :raises WxaSpecError: it cannot be right.
         """

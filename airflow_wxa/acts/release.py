@@ -16,13 +16,13 @@ from airflow_wxa.texts import Text
 class Publish(OfPublished):
     """An act that shows a version to users.
 
-    :param auditid: of the submission; needed with ``approval_task_id``, with ``adopt_trial``, and where WeChat leaves
+    :param auditid: of the submission; needed with ``approval_task_id``, with ``adopt_trial``, and if WeChat leaves
         descriptions out.
     :param approval_task_id: a :class:`WxaApproveReleaseOperator` of this run: only what its latest decision in the
         ledger approves is published, and a rejection skips. ``None``: nobody is asked. A run whose DAG has a param
         ``approval`` needs no decision where that is false.
     :param on_lost_domains: ``"stop"`` before it takes domains offline that are effective now and that nobody asked off,
-        or ``"release"``: say which. Where somebody was asked, what the question named may go, and no more.
+        or ``"release"``: say which. When somebody was asked, the question's domains may go, and no more.
     """
 
     auditid: Digits = ""
@@ -31,7 +31,7 @@ class Publish(OfPublished):
 
     @property
     def named(self) -> dict[str, Any]:
-        """What an approval names, and what is published then.
+        """Facts that an approval names, and that are published then.
 
         :raises WxaSpecError: it cannot be right; an adopted version without auditid.
         """

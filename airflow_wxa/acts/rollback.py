@@ -20,13 +20,13 @@ def read_plan(value: Any) -> dict[str, Any]:
 class ListVersions(OfMiniProgram):
     """Read which version is online, which can come back, and the business domains; nothing is written.
 
-    Returns ``{"appid", "online", "target", "others", "effective", "own", "offline", "on_lost_domains"}``: what is
-    online, the version that would come back, further ones, origins, and what may go offline; ``null`` is what WeChat
-    did not say.
+    Returns ``{"appid", "online", "target", "others", "effective", "own", "offline", "on_lost_domains"}``: the version
+    online, the one that would come back, further ones, origins, and domains that may go offline; ``null``: WeChat did
+    not say.
 
     :param app_version: digits, from WeChat's list of earlier versions; empty: one step back.
-    :param on_lost_domains: ``"stop"`` where domains may go offline that nobody asked off; ``"ask"``: a person is shown
-        them, and no others may go; ``"release"``: whatever goes.
+    :param on_lost_domains: ``"stop"`` if domains may go offline that nobody asked off; ``"ask"``: a person is shown
+        them, and no others may go; ``"release"``: any may.
     """
 
     app_version: Digits = ""
@@ -40,7 +40,7 @@ class ListVersions(OfMiniProgram):
 class _OfPlan(Act):
     """An act by a plan.
 
-    :param plan: what :class:`WxaListVersionsOperator` returned.
+    :param plan: return value of :class:`WxaListVersionsOperator`.
     """
 
     plan: Annotated[Mapping[str, Any], read_plan]

@@ -60,7 +60,7 @@ class Refusal(StrEnum):
 
 
 class PushRefusedError(WxaError):
-    """A push that is not believed; its text says why and what to do, and repeats nothing of the message.
+    """A push that is not believed; its text says why and the next step, and repeats nothing of the message.
 
     :param reason: why.
     """

@@ -226,7 +226,7 @@ class _Listening(WxaClient):
 
 @command
 def conformance(arguments: argparse.Namespace) -> int:
-    """Compare WeChat with what this package assumes.
+    """Compare WeChat with the assumptions of this package.
 
     :return: 0; 1 when an assumption is refuted.
     :raises WxaSpecError: options that do not go together.

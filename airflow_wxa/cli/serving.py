@@ -145,7 +145,7 @@ class ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # w
 
 
 def _make_room(crowd: Sequence[ImpatientProtocol], most: int) -> None:
-    """Drop the oldest connection that waits when there are too many; where all are busy, the newest."""
+    """Drop the oldest connection that waits when there are too many; if all are busy, the newest."""
     if len(crowd) > most:
         oldest_first = sorted(crowd, key=lambda each: each._since)  # noqa: SLF001  (one of its own kind)
         next((each for each in oldest_first if each.waits), oldest_first[-1]).transport.close()

@@ -1,4 +1,4 @@
-"""What commands print reaches a terminal as text: nothing that WeChat or a merchant wrote steers it."""
+"""Output of commands reaches a terminal as text: nothing that WeChat or a merchant wrote steers it."""
 
 from __future__ import annotations
 

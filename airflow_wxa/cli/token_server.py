@@ -94,9 +94,9 @@ class Bearer:
 
 
 def read_bearers(path: Path) -> Mapping[str, Bearer]:
-    """Return the bearers of a file by the SHA-256 of what they send.
+    """Return the bearers of a file by the SHA-256 of their token.
 
-    :raises WxaSpecError: the file is missing, readable by others, or not as documented; what it holds is not shown.
+    :raises WxaSpecError: the file is missing, readable by others, or not as documented; its content is not shown.
     """
     problem = ""
     try:

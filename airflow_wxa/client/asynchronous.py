@@ -38,13 +38,13 @@ _LOOK_UPS: Final = 16
 class AsyncWxaClient:
     """Carries calls and steps to WeChat and back without blocking, inside ``async with``.
 
-    All clients of one event loop that leave the same way share one pool of connections. A client may be entered
-    several times at once: the pool stays open until all have left. What many tasks note at the same moment, the
-    observer gets together, in a thread; a method marked ``without_waiting`` gets each at once, in the event loop.
+    All clients of one event loop that leave the same way share one pool of connections. A client may be entered several
+    times at once: the pool stays open until all have left. Notes of concurrent tasks reach the observer in batches, in
+    a thread; a method marked ``without_waiting`` gets each at once, in the event loop.
 
-    :param egress: where to, and how.
-    :param tokens: who gives the token of each call.
-    :param observer: who sees each write before it is sent and after it was answered, and how a step ended.
+    :param egress: the API's host, and the way there.
+    :param tokens: gives the token of each call.
+    :param observer: sees each write before and after, and the end of each step.
     :param sleep: takes seconds.
     """
 
@@ -75,7 +75,7 @@ class AsyncWxaClient:
     async def run(self, step: Step[T]) -> T:
         """Carry a step to its end and return its outcome; errors are thrown into it first.
 
-        :raises WxaError: what the step did not answer for.
+        :raises WxaError: an error that the step did not handle.
         """
         return await self._carry(Deliverer(self._egress.host, self._observer).step(step))
 
@@ -150,7 +150,7 @@ class AsyncWxaClient:
 
 
 class _Batches:
-    """Hands what tasks note to the observer, in a thread; what comes while one batch is written is the next."""
+    """Hands notes of tasks to the observer, in a thread; notes that come while a batch is written are the next."""
 
     def __init__(self, write: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
         self._write = write

@@ -1,4 +1,4 @@
-"""How a call and a step are delivered: what is repeated, when a token is renewed, what is noted. Without any I/O.
+"""Delivery of calls and steps, without any I/O: repetitions, renewal of tokens, notes.
 
 A delivery is a generator, as a step is: it yields what it wants done, is sent the result or has the error thrown into
 it, and returns what it was for. Both clients carry deliveries; all that they add is how to send and how to sleep.
@@ -129,7 +129,7 @@ def gathered(seconds: float) -> Callable[[F], F]:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Send this, and return the :class:`Answer`. What may hold a secret has no ``repr``."""
+    """Send this, and return the :class:`Answer`. Fields that may hold a secret have no ``repr``."""
 
     method: str
     url: str = field(repr=False)
@@ -139,7 +139,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back.
+    """An answer to a request.
 
     :param failure: why nothing did, in our words: a library's own can hold the URL.
     """
@@ -172,7 +172,7 @@ class Deliverer:
     """Delivers one call or one step.
 
     :param host: of the API.
-    :param observer: who sees the writes.
+    :param observer: sees the writes.
     """
 
     def __init__(self, host: str, observer: Observer | None) -> None:

@@ -1,4 +1,4 @@
-"""What all who work in one event loop share: opened for the first of them, closed by the last."""
+"""Values that all users in one event loop share: opened for the first of them, closed by the last."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Closable(Protocol):
-    """What can be shared."""
+    """A value that can be shared."""
 
     async def aclose(self) -> None:
         """Give back what it holds."""
@@ -43,7 +43,7 @@ class PerLoop(Generic[K, V]):
             await self.leave(key)
 
     def join(self, key: K) -> V:
-        """Return the running loop's value; whoever joins must :meth:`leave`."""
+        """Return the running loop's value, to be given up by :meth:`leave`."""
         here = self._loops.get(asyncio.get_running_loop(), {})
         value, users = here[key] if key in here else (self._opened(key), 0)
         here[key] = (value, users + 1)

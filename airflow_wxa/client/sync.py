@@ -26,9 +26,9 @@ T = TypeVar("T")
 class WxaClient:
     """Carries calls and steps to WeChat and back. One per task; not for several threads.
 
-    :param egress: where to, and how.
-    :param tokens: who gives the token of each call.
-    :param observer: who sees each write before it is sent and after it was answered, and how a step ended.
+    :param egress: the API's host, and the way there.
+    :param tokens: gives the token of each call.
+    :param observer: sees each write before and after, and the end of each step.
     :param sleep: takes seconds.
     """
 
@@ -60,7 +60,7 @@ class WxaClient:
     def run(self, step: Step[T]) -> T:
         """Carry a step to its end and return its outcome; errors are thrown into it first.
 
-        :raises WxaError: what the step did not answer for.
+        :raises WxaError: an error that the step did not handle.
         """
         return self._carry(Deliverer(self._egress.host, self._observer).step(step))
 
@@ -102,7 +102,7 @@ class WxaClient:
 class _NoRedirects(requests.Session):
     """A session that has no eyes for redirects.
 
-    Even where requests does not follow one, it reads the whole body and takes the Location apart, whatever is there.
+    Even if requests does not follow one, it reads the whole body and takes the Location apart.
     """
 
     def get_redirect_target(self, resp: requests.Response) -> None:
@@ -113,7 +113,7 @@ class Http:
     """Sends requests on connections of its own.
 
     :param egress: how they leave.
-    :param url: where to; by its host the environment names the proxy.
+    :param url: the target; by its host the environment names the proxy.
     :raises WxaSpecError: the certificates that are named are not there.
     """
 

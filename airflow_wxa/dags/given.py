@@ -1,4 +1,4 @@
-"""What a DAG file hands to a factory of ours: each entry is honoured, or refused by name when the file is parsed."""
+"""Arguments that a DAG file hands to a factory: each is honoured, or refused by name when the file is parsed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Given:
         another value is refused.
     :param defaults: param → another default; the field stays. A plain value in ``params`` means the same.
     :param overrides: task id → argument → value, for arguments that the DAG does not set itself.
-    :param dag_kwargs: what else ``DAG`` takes; ``default_args`` and ``params`` are added to those of the factory.
+    :param dag_kwargs: other arguments of ``DAG``; ``default_args`` and ``params`` are added to those of the factory.
     """
 
     def __init__(

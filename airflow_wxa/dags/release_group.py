@@ -91,7 +91,7 @@ _REGISTER: Final = (
 
 
 class _Asked:
-    """The values that a group was given, and what they are when a task of it runs."""
+    """The values that a group was given, and their reading when a task of it runs."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         self._given = given
@@ -134,7 +134,7 @@ class _Asked:
     def problems(self, context: Context | None) -> Iterator[str]:
         """Yield what this group does not do.
 
-        :param context: of ``check_release``; ``None``: at parse, where templates and outputs of tasks are not known.
+        :param context: of ``check_release``; ``None``: at parse, when templates and outputs of tasks are not known.
         """
         appids = _mapped_over(self._given["appid"], context)
         mine = set(map(str, appids)) if context is None else {self.params(context)["appid"]}

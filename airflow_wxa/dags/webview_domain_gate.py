@@ -63,7 +63,7 @@ def webview_domain_gate(  # noqa: PLR0913  (what a release decides about its dom
     :param then: the task or tasks that the roads lead to, TaskFlow's too; their trigger rule becomes
         ``none_failed_min_one_success``. ``None``: a task ``domains_ready``, which returns the domain outcome.
     :param group_id: of the task group; ``None``: the tasks stand where the caller stands, without a prefix.
-    :return: what stands before and behind it with ``>>``: the group, or without one its first task.
+    :return: the group, or without one its first task, to be wired with ``>>``.
     :raises WxaSpecError: it stands in a mapped task group.
     """
     with TaskGroup(group_id) if group_id is not None else nullcontext() as group:

@@ -1,4 +1,4 @@
-"""What our DAGs are alike in, and what the UI says about each task: a page, with a section a task id."""
+"""Common ground of our DAGs, and the help of each task: a page, with a section a task id."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def wxa_dag(
     The DAG has its params once the block ends: each task would else carry a copy of all of them, and building and
     serialising those costs more than everything else at every parse. A task's context has them all the same.
 
-    :param given: what the DAG file asks for: it wins.
+    :param given: arguments of the DAG file: they win.
     :param params: of the form.
     :param standard: the usual dag_id; a DAG of another one carries it in its title, so that lists tell them apart.
     :param max_active_runs: ``None``: as Airflow is configured.
-    :param checks_itself: one of its tasks names misspelt params, together with all else that is wrong; where none
-        does, each task looks before it begins.
+    :param checks_itself: one of its tasks names misspelt params, together with all else that is wrong; if none does,
+        each task looks before it begins.
     :raises WxaSpecError: something that was given cannot be honoured; every entry is named.
     """
     all_params, problems = given.params(params)
@@ -159,7 +159,7 @@ class SkipUnasked:
     stages: Mapping[str, OnlyWhen]
 
     def __call__(self, context: Context, result: Any = None) -> None:
-        """Skip them; what the task returned, which the exception would lose, is pushed before."""
+        """Skip them; the task's return value, which the exception would lose, is pushed before."""
         unasked = [task_id for task_id, stage in self.stages.items() if not stage.is_asked(context)]
         if unasked:
             if result is not None:
@@ -204,7 +204,7 @@ def refuse_misspelt_params(context: Context) -> None:
 
 
 def add_help(*tasks: BaseOperator | MappedOperator, page: str = "task_help.md") -> None:
-    """Give each task its help, whatever group it stands in, unless the DAG file gave it another."""
+    """Give each task its help, in any group, unless the DAG file gave it another."""
     help_of = read_help(page)
     for task in tasks:
         of_function = getattr(getattr(task, "python_callable", None), "__doc__", None)  # what @task takes by itself
@@ -213,7 +213,7 @@ def add_help(*tasks: BaseOperator | MappedOperator, page: str = "task_help.md") 
 
 
 def read_help(page: str) -> dict[str, str]:
-    """Return, by task id, what a page of this folder says."""
+    """Return the sections of a page of this folder by task id."""
     text = resources.files(__package__).joinpath(page).read_text("utf-8")
     sections: list[tuple[str, str]] = re.findall(r"^## (\w+)\n\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     return {task_id: section.rstrip() for task_id, section in sections}

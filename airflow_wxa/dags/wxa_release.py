@@ -102,7 +102,7 @@ def stages(
     """Build the tasks of a release but its domains, wired from commit_code on, and return them by name.
 
     :param within: makes of a task's arguments those that are right where it stands.
-    :param ready: skips commit_code, or fails it, by what became of the domains.
+    :param ready: skips commit_code, or fails it, by the outcome of the domains.
     :param of_audit: more arguments of wait_for_audit.
     """
     of_appid: dict[str, Any] = {"appid": param("appid"), "wxa_conn_id": param("wxa_conn_id")}
@@ -197,7 +197,7 @@ def check_release() -> None:
 def refuse_release(params: Mapping[str, Any], more: Sequence[str] = ()) -> None:
     """Raise every problem of a release before its first call; do nothing when there is none.
 
-    :param params: what it is asked for, by the names of the params.
+    :param params: its fields, by the names of the params.
     :param more: problems that were found besides.
     """
     _, problems = read_release(params)
@@ -273,7 +273,7 @@ def only_when_release_is_wanted(context: Context) -> None:
 
 
 def refuse_other_than_individual(appid: str, wxa_conn_id: str) -> None:
-    """Return if a release without domains drops none; whoever may write XComs can say that an individual owns it."""
+    """Return if a release without domains drops none: all who may write XComs can say that an individual owns it."""
     hook = WxaHook(wxa_conn_id)
     try:
         own = hook.run(read_own_domains(appid))

@@ -1,6 +1,6 @@
 """Roll a Mini Program back (版本回退): list the versions, ask, go back once, and prove it.
 
-What is online is replaced by an earlier version, at once and for everyone. Afterwards there is nothing left to roll
+The version online is replaced by an earlier one, at once and for everyone. Afterwards there is nothing left to roll
 back to: the way on is a release.
 """
 

@@ -1,6 +1,6 @@
 """Configure a Mini Program's business domains (业务域名), and nothing else: the domain part of a release, with a form.
 
-What is configured is effective only after the next release.
+Configured domains are effective only after the next release.
 """
 
 from __future__ import annotations

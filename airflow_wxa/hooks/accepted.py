@@ -1,6 +1,6 @@
 """The ledger's answer to a step's :class:`~airflow_wxa.steps.Recall`.
 
-Writes of the run that WeChat accepted lately, since a read that lags behind them is no news; and what became of Mini
+Writes of the run that WeChat accepted lately, since a read that lags behind them is no news; and changes of Mini
 Programs' domains since our last release: asked off, proven, noted.
 """
 
@@ -35,7 +35,7 @@ def accepted_writes(
 ) -> list[AcceptedWrites]:
     """Return, for each question, the writes of a run that WeChat accepted within the last ten minutes.
 
-    Outside of a run, and where the store does not answer, that is nothing; then a step decides from what WeChat shows.
+    Outside of a run, or if the store does not answer, that is nothing; a step decides from WeChat's answers then.
 
     :param open_ledger: opens it; called only when there is something to read.
     """
@@ -151,7 +151,7 @@ def _asked_off(rows: Sequence[Entry]) -> _Found:
 def _change(
     row: Entry, asked: frozenset[str], before: frozenset[str] | None, after: frozenset[str] | None
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Return what a write took off a list, and what it put there; of a lost answer only what was read back."""
+    """Return the domains that a write took off a list, and put there; of a lost answer only those read back."""
     nothing = frozenset[str]()
     action = row.asked.get("action")
     meant_off = meant_on = nothing

@@ -1,6 +1,6 @@
 """Approvals: whether a run needs one, and the decision that is read from the ledger.
 
-A decision is read where nobody but this package writes. An XCom and the state of a task can be set by whoever may edit
+A decision is read where nobody but this package writes. An XCom and the state of a task can be set by all who may edit
 a run, so they decide nothing.
 """
 

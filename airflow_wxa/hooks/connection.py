@@ -1,4 +1,4 @@
-"""Read a Connection of type ``wxa``: where requests go, where tokens come from, what pushes are checked with."""
+"""Read a Connection of type ``wxa``: address of the API, source of tokens, keys of pushes."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class WxaConnection:
 
     @property
     def only_appids(self) -> tuple[str, ...] | None:
-        """The Mini Programs that have fixed tokens, where no others can be had; ``None``: ask the store for them."""
+        """The Mini Programs that have fixed tokens, if no others can be had; ``None``: ask the store for them."""
         return None if self.token_url or self.component_appsecret else self.fixed.appids or None
 
     @property
@@ -99,7 +99,7 @@ class WxaConnection:
 
     @property
     def tokens(self) -> FixedTokens:
-        """Where tokens come from: fixed ones, then the token server, else the platform's credentials.
+        """Source of tokens: fixed ones, then the token server, else the platform's credentials.
 
         :raises WxaSpecError: the store that the credentials need cannot be opened.
         """

@@ -54,7 +54,7 @@ class WebviewDomainConfirmfile(OfMiniProgram):
 
     Returns ``{"file_name", "file_content", "path"}``. Serve it unchanged at ``https://<host>/<file_name>``.
 
-    :param directory: where to; it must be there. Not templated: whoever triggers a run must not choose it.
+    :param directory: an existing folder. Not templated: a run's trigger must not choose it.
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_getjumpdomainconfirmfile
     """

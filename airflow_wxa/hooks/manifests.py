@@ -1,4 +1,4 @@
-"""Where a manifest's files and merchants come from, as Airflow's configuration and the store say."""
+"""Sources of a manifest's files and merchants, as Airflow's configuration and the store say."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ManifestSources:
         """Return the text of a file.
 
         :raises WxaSpecError: no folder is configured, the name leads out of it, there is no such file, or it is no
-            text. What it holds is not shown.
+            text. Its content is not shown.
         """
         parts = PurePosixPath(name).parts
         if not self._folder:
@@ -68,7 +68,7 @@ class ManifestSources:
     def authorised(self) -> Sequence[str]:
         """Return the Mini Programs that authorised the platform and granted development (permission set 18).
 
-        Official accounts cannot grant it; where it is not known what was granted, the plan finds out.
+        Official accounts cannot grant it; if the grants are not known, the plan finds out.
         """
         if self._fixed is not None:
             return self._fixed

@@ -186,7 +186,7 @@ def _results(wrote: Call | None, end: Any) -> list[Result]:
 
 
 def join_run(open_ledger: Callable[[], Ledger]) -> None:
-    """Let the running task join its run, once in a process; where the store does not answer, its first write does."""
+    """Let the running task join its run, once in a process; if the store does not answer, its first write does."""
     task = current_task()
     if not task.run_id or task.ti_id in _joined:
         return

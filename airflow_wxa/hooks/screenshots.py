@@ -1,4 +1,4 @@
-"""A reviewer's screenshots of what is wrong: saved for a rejected sheet's error to name them, read for the board."""
+"""A reviewer's screenshots of faults: saved for a rejected sheet's error to name them, read for the board."""
 
 from __future__ import annotations
 
@@ -202,5 +202,5 @@ def _kind(image: bytes | str) -> str:
 
 
 def _as_name(text: str) -> str:
-    """Return an id as the name of a folder, whatever was given as one."""
+    """Return any id as the name of a folder."""
     return _NO_NAME.sub("_", text)

@@ -1,4 +1,4 @@
-"""What a release does, as methods of the hook: for TaskFlow, where the operators' arguments are in the way."""
+"""Steps of a release as methods of the hook, for TaskFlow."""
 
 from __future__ import annotations
 
@@ -49,8 +49,9 @@ def door(act: Callable[P, Act]) -> Callable[Concatenate[Doer, P], dict[str, Any]
 class ReleaseSteps:
     """The steps of a release: each keeps the ledger and returns its outcome as a plain dict, as the operators do.
 
-    What a person must fix fails the task without retry (``AirflowFailException``); what may pass by itself is left to
-    the task's retries. A version is named by ``template_id``, ``user_version`` and ``ext_json``, in each step alike.
+    An error that a person must fix fails the task without retry (``AirflowFailException``); one that may pass by itself
+    is left to the task's retries. A version is named by ``template_id``, ``user_version`` and ``ext_json``, in each
+    step alike.
     """
 
     if TYPE_CHECKING:
@@ -107,8 +108,8 @@ class ReleaseSteps:
     def do(self, act: Act) -> dict[str, Any]:
         """Do an act, say in the log what is now true, and return its outcome as a plain dict.
 
-        A release emits an event of its Asset, from a task with the outlet ``RELEASES``. What a person must fix fails
-        without retry (``AirflowFailException``).
+        A release emits an event of its Asset, from a task with the outlet ``RELEASES``. An error that a person must fix
+        fails without retry (``AirflowFailException``).
         """
         with failing_at_once():
             outcome = self.run(act.step())

@@ -106,7 +106,7 @@ class WxaHook(ReleaseSteps, BaseHook):
 
         Each write is noted in the ledger before it is sent; if it cannot be noted, it is not sent.
 
-        :raises WxaError: what the step did not answer for.
+        :raises WxaError: an error that the step did not handle.
         """
         with self.get_conn() as client:
             return client.run(step)
@@ -122,8 +122,7 @@ class WxaHook(ReleaseSteps, BaseHook):
     def accepted_writes(self, appid: str = "", fingerprint: str = "") -> AcceptedWrites:
         """Return the writes of this run that WeChat accepted within the last ten minutes, by the ledger.
 
-        Outside of a run, and where the store does not answer, that is nothing; then a step decides from what WeChat
-        shows.
+        Outside of a run, or if the store does not answer, that is nothing; a step decides from WeChat's answers then.
 
         :param appid: the Mini Program; ``""``: only the platform's list.
         :param fingerprint: of the version that the step is about; ``""``: of any.

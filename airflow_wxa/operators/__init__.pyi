@@ -126,7 +126,7 @@ class WxaAddToTemplateOperator(BaseOperator):
     def output(self) -> PlainXComArg: ...
 
 class WxaApplyPrivacyInterfaceOperator(BaseOperator):
-    """Apply for a privacy interface that the account has no right to: what cures 61040's ``without_auth_list``."""
+    """Apply for a privacy interface that the account has no right to: the cure of 61040's ``without_auth_list``."""
     def __init__(
         self,
         *,
@@ -271,7 +271,7 @@ class WxaApproveReleaseOperator(WxaApprovalOperator):
     def words(question: Question) -> tuple[str, str]: ...
 
 class WxaApproveRollbackOperator(WxaApprovalOperator):
-    """Ask a person whether a version may come back: what is online goes, for everyone and at once."""
+    """Ask a person whether a version may come back, in place of the one online, for everyone and at once."""
     def __init__(
         self,
         *,
@@ -344,7 +344,7 @@ class WxaAuditBranchOperator(BaseSensorOperator):
     def output(self) -> PlainXComArg: ...
 
 class WxaBindTesterOperator(BaseOperator):
-    """Make somebody a tester (体验者), who can open the trial version; who is one already (85004) stays one."""
+    """Make somebody a tester (体验者) of the trial version; a tester (85004) stays one."""
     def __init__(
         self,
         *,
@@ -548,7 +548,7 @@ class WxaDeleteTemplateOperator(BaseOperator):
     def output(self) -> PlainXComArg: ...
 
 class WxaEffectiveServerDomainOperator(BaseOperator):
-    """Read a Mini Program's server domains by where they were set, and which are effective."""
+    """Read a Mini Program's server domains by the way that they were set, and the effective ones."""
     def __init__(
         self, *, task_id: str, appid: Templated[str], wxa_conn_id: Templated[str] = ..., **task: Unpack[TaskArguments]
     ) -> None: ...
@@ -731,7 +731,7 @@ class WxaModifyPlatformServerDomainOperator(BaseOperator):
     def output(self) -> PlainXComArg: ...
 
 class WxaModifyServerDomainOperator(BaseOperator):
-    """Bring a Mini Program's server domains (服务器域名) to what ``action`` wants, in as few changes as that takes."""
+    """Bring a Mini Program's server domains (服务器域名) to the state that ``action`` names, in few changes."""
     def __init__(
         self,
         *,
@@ -783,7 +783,7 @@ class WxaReadPlatformDomainOperator(BaseOperator):
     def output(self) -> PlainXComArg: ...
 
 class WxaRegisterPlatformDomainOperator(BaseOperator):
-    """Register hosts for all merchants after 89020, where that was asked for; skipped after any other answer."""
+    """Register hosts for all merchants after 89020, if that was asked for; skipped after any other answer."""
     def __init__(
         self,
         *,
@@ -1004,7 +1004,7 @@ class WxaSetWebviewDomainBranchOperator(BaseOperator):
     def output(self) -> PlainXComArg: ...
 
 class WxaSetWebviewDomainDirectlyOperator(BaseOperator):
-    """Bring a Mini Program's business domains in direct mode to what ``action`` wants; effective after a release."""
+    """Bring business domains in direct mode to the state that ``action`` names; effective after a release."""
     def __init__(
         self,
         *,
@@ -1030,7 +1030,7 @@ class WxaSetWebviewDomainDirectlyOperator(BaseOperator):
     def output(self) -> PlainXComArg: ...
 
 class WxaSetWebviewDomainOperator(BaseOperator):
-    """Bring a Mini Program's business domains (业务域名) to what ``action`` wants."""
+    """Bring a Mini Program's business domains (业务域名) to the state that ``action`` names."""
     def __init__(
         self,
         *,

@@ -43,10 +43,10 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
     task group a rejection skips nothing by itself (apache/airflow#67265): a task with ``approval_task_id`` does, by the
     ledger.
 
-    :param approvers: ids of the users who may answer; empty: whoever may edit the run (templated).
-    :param approver_must_differ: an approval by whoever triggered the run fails (templated).
-    :param approval_timeout_hours: how long to wait; ``None``: for ever. What ran out fails without retry, and Clear
-        asks again while the facts are the same (templated).
+    :param approvers: ids of the users who may answer; empty: all who may edit the run (templated).
+    :param approver_must_differ: an approval by the user who triggered the run fails (templated).
+    :param approval_timeout_hours: how long to wait; ``None``: for ever. A wait that ran out fails without retry, and
+        Clear asks again while the facts are the same (templated).
     :param wxa_conn_id: the Connection (templated).
     :param response_timeout: the same as a ``timedelta``, which ``approval_timeout_hours`` supersedes. An
         ``execution_timeout`` does not bound the wait.
@@ -92,7 +92,7 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
 
     @abstractmethod
     def facts(self, context: Context) -> Mapping[str, Fact]:
-        """Read what the question shows, where it is true: at WeChat, in the ledger, in the run's params."""
+        """Read the facts at their source: WeChat, the ledger, the run's params."""
 
     @staticmethod
     @abstractmethod
@@ -191,7 +191,7 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
         return decision
 
     def _asked_about(self) -> Mapping[str, Any]:
-        """Return what was asked about: as it was shown, whatever this task would show by now.
+        """Return the facts that were asked about, as they were shown.
 
         :raises WxaStateError: this run has asked nothing, or another try has asked since.
         """
@@ -237,7 +237,7 @@ def as_table(rows: Mapping[str, str]) -> str:
 
 
 def as_code(text: object) -> str:
-    """Return a text as code in a cell of a Markdown table, whatever it holds."""
+    """Return any text as code in a cell of a Markdown table."""
     line = _one_line(text)
     # A backslash before a pipe cannot be said in a code span of a table, nor can a backtick.
     return as_text(line) if set(line) & set("`|\\") else f"`{line}`"
@@ -261,7 +261,7 @@ def _triggered_by(context: Context) -> str:
 
 
 def _comment(params_input: Any) -> str:
-    """Return the comment as a text that can be shown and stored, whatever was sent for it."""
+    """Return the comment as a text that can be shown and stored."""
     said = params_input.get("comment") if isinstance(params_input, dict) else None
     if said is None:
         return ""

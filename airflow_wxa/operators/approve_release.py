@@ -43,12 +43,12 @@ class _AboutRelease(WxaApprovalOperator):
 class WxaApproveReleaseOperator(_AboutRelease):
     """Ask a person whether to release, with everything that is needed to decide.
 
-    The question shows the business domains before and after, the version, what is online now, the result of the audit,
-    and a link to the trial version's QR code: as WeChat and the ledger tell it. The decision names version, fingerprint
-    (of an adopted version: its description), audit sheet, domains, and what is online and configured;
+    The question shows the business domains before and after, the version, the one online now, the result of the audit,
+    and a link to the trial version's QR code, as WeChat and the ledger tell them. The decision names version,
+    fingerprint (of an adopted version: its description), audit sheet, domains, and the state online and configured;
     :class:`WxaReleaseOperator` with ``approval_task_id`` publishes nothing else.
 
-    :param user_desc: what changed (templated).
+    :param user_desc: the change (templated).
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {
@@ -117,7 +117,7 @@ class WxaApproveReleaseOperator(_AboutRelease):
         return asked or self._best_effort(_nickname(self.appid))
 
     def _best_effort(self, step: Step[str]) -> str:
-        """Return what WeChat says; what it does not say must not stop the question."""
+        """Return WeChat's answer; a missing one must not stop the question."""
         try:
             return WxaHook(self.wxa_conn_id).run(step)
         except WxaError as error:

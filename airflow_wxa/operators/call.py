@@ -1,4 +1,4 @@
-"""One call to whatever endpoint nobody has written an operator for."""
+"""A call to an endpoint without an operator; and the call counters that are used up (45009)."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class _Configuring(ActOperator, act=SetWebviewDomain): ...
 
 
 class WxaSetWebviewDomainOperator(_Configuring):
-    """Bring a Mini Program's business domains (业务域名) to what ``action`` wants.
+    """Bring a Mini Program's business domains (业务域名) to the state that ``action`` names.
 
     Returns the domain outcome: ``{"outcome", "appid", "action", "errcode", "errmsg", "before", "after", "added",
     "removed", "will_be_lost", "not_proven", "will_be_lost_servers"}``. 0, 89019 and 89022 succeed; 89020 and 89231 fail
@@ -142,7 +142,7 @@ class WxaSetWebviewDomainBranchOperator(NotMapped, WxaSetWebviewDomainOperator, 
 
 
 class WxaRegisterPlatformDomainOperator(TemplatedFields, BaseOperator):
-    """Register hosts for all merchants after 89020, where that was asked for; skipped after any other answer.
+    """Register hosts for all merchants after 89020, if that was asked for; skipped after any other answer.
 
     Behind :class:`WxaSetWebviewDomainBranchOperator`, on its road ``platform_list_empty``. It looks at the branch's
     outcome itself, and at the platform's list just before it writes: a published list that holds other hosts fails, and
@@ -242,7 +242,7 @@ def domain_outcome(
 ) -> DomainOutcome | None:
     """Return what became of the domains; ``None`` when neither try ran.
 
-    The second try counts only where the first was answered 89020: what it returned before a Clear is still there.
+    The second try counts only if the first was answered 89020: its return value from before a Clear is still there.
     """
     first = _outcome_of(context, configure_domains)
     if first is None or first.outcome != "platform_list_empty":

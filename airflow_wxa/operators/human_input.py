@@ -1,8 +1,8 @@
 """Airflow's request for input: put, compared with the one that Airflow will show, and waited for.
 
-Airflow shows a cleared task's first request, whatever is asked later (apache/airflow#73235); its API answers with the
-stored one, which ``HITLOperator`` drops. So the request is sent from here. This is the only module that relies on names
-which Airflow does not promise; ``tests/operators/test_human_input.py`` lists them.
+Airflow shows a cleared task's first request for good (apache/airflow#73235); its API answers with the stored one, which
+``HITLOperator`` drops. So the request is sent from here. This is the only module that relies on names which Airflow
+does not promise; ``tests/operators/test_human_input.py`` lists them.
 """
 
 from __future__ import annotations

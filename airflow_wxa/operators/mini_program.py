@@ -1,4 +1,4 @@
-"""What operators share that do an act, or make calls for one Mini Program or for the platform."""
+"""Bases of operators that do an act, or make calls for one Mini Program or for the platform."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ActOperator(TemplatedFields, BaseOperator):
     """An operator that does an act: ``class WxaReleaseOperator(ActOperator, act=Release)`` has its fields as arguments.
 
     Arguments, readers, ``template_fields`` and docstring are the act's; the Connection is an argument besides. Each key
-    of what the act returns is an XCom, too.
+    of the act's return value is an XCom, too.
 
     :param wxa_conn_id: the Connection (templated).
     :param platform_conn_id: a Connection with a platform token (templated).
@@ -137,7 +137,7 @@ def _default(field: Field[Any]) -> Any:
 
 
 class MiniProgramFields(TemplatedFields, BaseOperator):
-    """What operators about one Mini Program share.
+    """Base of operators about one Mini Program.
 
     :param appid: the Mini Program (templated).
     :param wxa_conn_id: the Connection (templated).

@@ -98,7 +98,7 @@ class WxaApprovePlatformDomainOperator(WxaApprovalOperator):
     them, the published list before and after, and the verification file. The decision names action,
     hosts and both lists as they were: :class:`WxaChangePlatformDomainOperator` changes no other list.
 
-    :param read: what :class:`WxaReadPlatformDomainOperator` returned: it tells action and hosts (templated).
+    :param read: return value of :class:`WxaReadPlatformDomainOperator`: it tells action and hosts (templated).
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {"read": values.json_object, **WxaApprovalOperator.reads}
@@ -109,7 +109,7 @@ class WxaApprovePlatformDomainOperator(WxaApprovalOperator):
         self.read = read
 
     def facts(self, context: Context) -> Mapping[str, Fact]:
-        """Look at WeChat what the lists are; of what the task before read, only what was asked for is taken."""
+        """Read the lists at WeChat; of the task before, only action and hosts are taken."""
         with failing_at_once():
             act = ChangePlatformDomain(self.read["action"], self.read["hosts"], approval_task_id="")
         hook = WxaHook(self.wxa_conn_id)
@@ -157,7 +157,7 @@ def going_offline(component_appid: str, before: Collection[str], after: Collecti
 
 
 def _offline(found: Mapping[str, Sequence[str]]) -> str:
-    """Return the question's first line: what the change takes offline."""
+    """Return the question's first line: the losses of the change."""
     if not found:
         return ""
     shown = "; ".join(

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class WxaApproveRollbackOperator(WxaApprovalOperator):
-    """Ask a person whether a version may come back: what is online goes, for everyone and at once.
+    """Ask a person whether a version may come back, in place of the one online, for everyone and at once.
 
     :param appid: the Mini Program (templated).
-    :param plan: what :class:`WxaListVersionsOperator` returned: it tells which version is meant (templated).
+    :param plan: return value of :class:`WxaListVersionsOperator`: it tells which version is meant (templated).
     """
 
     reads: ClassVar[Mapping[str, Reader]] = {"appid": values.appid, "plan": read_plan, **WxaApprovalOperator.reads}
@@ -39,7 +39,7 @@ class WxaApproveRollbackOperator(WxaApprovalOperator):
         self.plan = plan
 
     def facts(self, context: Context) -> Mapping[str, Fact]:
-        """Look at WeChat what is online and what would come back; of the plan only the version's number is taken."""
+        """Read both versions at WeChat; of the plan only the version's number is taken."""
         asked = RollbackPlan.from_json(self.plan)
         plan = WxaHook(self.wxa_conn_id).run(plan_rollback(self.appid, asked.target.app_version))
         shown = plan.to_json()

@@ -1,4 +1,4 @@
-"""What one release is asked to do: its fields as a table, read once and checked as a whole.
+"""Params of one release: its fields as a table, read once and checked as a whole.
 
 DAGs take their form and a few helpers from :mod:`airflow_wxa.release.dag`; the rest needs no Airflow.
 """

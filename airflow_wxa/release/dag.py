@@ -1,4 +1,4 @@
-"""What DAGs need beside the operators: the form of a release, and fields that keep their type.
+"""Tools of DAGs beside the operators: the form of a release, and fields that keep their type.
 
 ::
 
@@ -119,7 +119,7 @@ class Rendered:
     """A part of a templated field, at any depth, that a function of the context gives when the task runs.
 
     :param read: the function; the value keeps the type that it returns.
-    :param text: what the UI shows of it before.
+    :param text: shown by the UI before it is rendered.
     """
 
     def __init__(self, read: Callable[[Context], Any], text: str) -> None:
@@ -208,9 +208,8 @@ def failing_at_once() -> Iterator[None]:
     """Turn a ``WxaError`` that no repetition helps into one that is an ``AirflowFailException`` as well.
 
     An error that a person must fix fails without retry, and can be caught by its own class; one that may pass by itself
-    is left to the retries. The text is in English
-    and Chinese, names the errcode's page of the board where ``[api] base_url`` is set, and what led to it is logged at
-    DEBUG: whoever reads a failed task sees what happened, once.
+    is left to the retries. The text is in English and Chinese, names the errcode's page of the board where ``[api]
+    base_url`` is set, and its causes are logged at DEBUG: a failed task tells its error once.
     """
     try:
         yield

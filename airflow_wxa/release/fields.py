@@ -1,7 +1,6 @@
 """The table of everything that a release can be asked for: its form, its rules and its reference page come from here.
 
-Plain data without Airflow: whoever reads a release from somewhere else (a file, a REST body) uses the same names,
-meanings and limits.
+Plain data without Airflow: a release from elsewhere (a file, a REST body) has the same names, meanings and limits.
 """
 
 from __future__ import annotations
@@ -50,9 +49,9 @@ class Field:
     :param schema: JSON Schema of its value.
     :param must: the same in words, behind "must be".
     :param title: its name in the form.
-    :param help: what it is for, in one or two sentences.
+    :param help: its purpose, in one or two sentences.
     :param required: it has no default.
-    :param default: what it is when it is left out; to be copied before it is handed on.
+    :param default: its value when it is left out; to be copied before it is handed on.
     :param choices: value → what the form shows for it.
     :param section: heading of the form that it stands below, folded up; ``""``: it stands first and open.
     :param of_run: it belongs to a run, not to a Mini Program: in a list of many Mini Programs none can have its own.
@@ -70,7 +69,7 @@ class Field:
     of_run: bool = False
 
     def problems(self, value: Any) -> list[str]:
-        """Return what is wrong with a value, whatever the other fields say, each with its path."""
+        """Return the problems of a value alone, each with its path."""
         problems = []
         for error in _validator(self.name).iter_errors(value):
             inner = dict(cast("Mapping[str, Any]", error.schema)).get("description")  # a field's own stands in ``must``

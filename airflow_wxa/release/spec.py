@@ -1,4 +1,4 @@
-"""What one release is asked to do, read once and checked as a whole before anything is sent."""
+"""Params of one release, read once and checked as a whole before anything is sent."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _DOMAINS: Final = ("webviewdomain", "platform_domains")
 class ReleaseSpec:
     """A release that can be asked for.
 
-    :param version: what is committed.
+    :param version: the version to commit.
     :param action: WeChat's, for ``domain_action``.
     :param wanted: the domains that ``action`` is about, sorted.
-    :param platform_hosts: what 89020 with ``register`` registers: as named, else the hosts of ``wanted``.
+    :param platform_hosts: hosts that 89020 with ``register`` registers: as named, else those of ``wanted``.
     :param params: every field by its name, with the defaults of those that were left out.
     """
 
@@ -57,7 +57,7 @@ class ReleaseSpec:
     def effective(self, after: Sequence[str] | None, *, individual: bool) -> tuple[WebviewDomain, ...]:
         """Return the business domains that must be effective behind the release.
 
-        :param after: origins, as they were read back; where ``all`` is asked for, they are those of the platform.
+        :param after: origins, as they were read back; if ``all`` is asked for, they are those of the platform.
         :param individual: an individual owns the Mini Program, and a release has none.
         """
         if individual:
@@ -150,7 +150,7 @@ def _server_domain_problems(asked: Any) -> list[str]:
 
 
 def _read_domains(asked: Mapping[str, Any]) -> tuple[tuple[WebviewDomain, ...], tuple[str, ...], list[str]]:
-    """Return the wanted domains and the hosts to register, and what is wrong with them or does not fit together."""
+    """Return the wanted domains and the hosts to register, and their problems, each alone and together."""
     no_lists = [name for name in _DOMAINS if not isinstance(asked[name], list)]
     if no_lists:
         return (), (), [problem for name in no_lists for problem in FIELDS[name].problems(asked[name])]

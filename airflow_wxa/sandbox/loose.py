@@ -70,7 +70,7 @@ _CONTROLS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 @dataclass(kw_only=True, slots=True)
 class Looseness:
-    """What is loose.
+    """Settings of a loose world.
 
     :param answers: how answers are spelt.
     :param lag: how many reads behind each write show the state from before it.

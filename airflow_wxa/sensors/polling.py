@@ -39,7 +39,7 @@ _DEADLINE: Final = "wxa_deadline"
 
 
 class _PollingSensor(TemplatedFields, BaseSensorOperator):
-    """What the sensors share.
+    """Base of the sensors.
 
     :param appid: the Mini Program (templated).
     :param wxa_conn_id: the Connection (templated).
@@ -110,7 +110,7 @@ class _PollingSensor(TemplatedFields, BaseSensorOperator):
             return self.finish(context, self._seen)
 
     def execute_complete(self, context: Context, event: Any) -> dict[str, Any]:
-        """Look again when the trigger woke the task: what WeChat says now is what counts."""
+        """Look again when the trigger woke the task: WeChat's present answer counts."""
         status, self._end_time, cause = _read(event)
         if status == "timeout":
             self._end_time = 0.0  # by the triggerer's clock, which may be ahead of this one
@@ -171,7 +171,7 @@ class _PollingSensor(TemplatedFields, BaseSensorOperator):
 
     @contextmanager
     def _failing_softly(self) -> Iterator[None]:
-        """Skip where ``soft_fail`` or ``never_fail`` say so; Airflow does it for what wakes from a trigger."""
+        """Skip if ``soft_fail`` or ``never_fail`` say so; Airflow does it for a task that wakes from a trigger."""
         try:
             yield
         except (AirflowFailException, AirflowSensorTimeout) as error:
@@ -186,7 +186,7 @@ class WxaPrivacyScanSensor(_PollingSensor):
     Returns ``{"outcome": "clear", "appid", "without_auth_list", "without_conf_list"}``; fails when the scan found
     interfaces without right or declaration. Never commit again meanwhile: that starts the scan anew.
 
-    :param privacy_api_not_use: the submission will declare that what was found is not used (templated).
+    :param privacy_api_not_use: the submission will declare that the interfaces found are not used (templated).
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_getcodeprivacyinfo
     """

@@ -1,4 +1,4 @@
-"""What a release does, as generators without I/O: they yield calls, are sent replies, and return outcomes."""
+"""Steps of a release, as generators without I/O: they yield calls, are sent replies, and return outcomes."""
 
 from airflow_wxa.steps.account import check_account
 from airflow_wxa.steps.audit import Submission, audit_error, audit_seen, audit_status, submit_version, withdraw_audit

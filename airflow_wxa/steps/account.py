@@ -1,4 +1,4 @@
-"""What a merchant must do before a release can succeed: looked at before anything is spent."""
+"""A merchant's account before a release: looked at before anything is spent."""
 
 from __future__ import annotations
 

@@ -54,8 +54,8 @@ class Submission:
     :param form: further fields of ``submit_audit`` by WeChat's names.
     :param quota_reserve: keep this many of the platform's monthly submissions for others; 0: submit whatever
         ``queryquota`` tells, WeChat's 85085 decides; ``None``: an earlier look found enough.
-    :param audit_quota: submissions left this month, instead of what ``queryquota`` tells, which was seen too low.
-    :param noted_auditid: of an earlier submission of this version, where WeChat leaves the description out.
+    :param audit_quota: submissions left this month, instead of ``queryquota``'s number, which was seen too low.
+    :param noted_auditid: of an earlier submission of this version; needed if WeChat leaves the description out.
     :param withdraw_foreign_audit: withdraw a foreign sheet that is in audit, while withdrawals are left.
     """
 
@@ -126,8 +126,8 @@ def submit_version(version: CodeVersion, how: Submission = Submission()) -> Step
 def audit_status(appid: str, auditid: str, *, just_submitted: bool = False) -> Step[AuditOutcome]:
     """Look once where the review of a sheet stands.
 
-    Where WeChat says that it does not know the sheet, the latest one is asked for: either call was seen to know less
-    than the other, and both not to know a sheet that was submitted minutes ago.
+    If WeChat does not know the sheet, the latest one is asked for: either call was seen to know less than the other,
+    and both not to know a sheet that was submitted minutes ago.
 
     :param auditid: as :func:`submit_version` returned it.
     :param just_submitted: our submission was accepted within the last ten minutes; a sheet that neither call knows is
@@ -154,9 +154,9 @@ def audit_status(appid: str, auditid: str, *, just_submitted: bool = False) -> S
 def audit_seen(appid: str, before: Mapping[str, Any] | None) -> Step[dict[str, Any]]:
     """Look at the latest sheet, and return what is to be remembered of it: something else than before is a change.
 
-    What a replica that lags may show is none: no sheet after one, an older sheet, and one in audit that had ended.
+    A replica that lags shows none: no sheet after one, an older sheet, or one in audit that had ended.
 
-    :param before: what was remembered last; ``None``: nobody has looked yet.
+    :param before: the last look's return value; ``None``: nobody has looked yet.
     :return: ``{"auditid", "user_version", "status", "submit_audit_time"}``; ``{}``: there is no sheet yet.
     """
     sheet = yield from read_latest_sheet(appid)
@@ -223,7 +223,7 @@ def _not_withdrawable(appid: str, auditid: str, latest: AuditSheet | None) -> Wx
 
 
 def audit_error(outcome: AuditOutcome, screenshots: Mapping[str, str] | None = None) -> WxaError | None:
-    """Return the error that a review which ended badly is for whoever cannot route on it; else ``None``.
+    """Return the error of a review that ended badly, for callers that cannot route on it; else ``None``.
 
     :param screenshots: media id → where the reviewer's screenshot was saved; ``None``: it was not.
     """

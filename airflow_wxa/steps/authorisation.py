@@ -1,4 +1,4 @@
-"""Tokens and authorisations, as steps: what is fetched with what. When, and by whom, is decided in ``access``."""
+"""Tokens and authorisations, as steps; ``access`` decides when one is fetched, and by which process."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _refresh_tokens(reply: Reply) -> dict[str, Secret]:
 
 
 def exchange_code(component_appid: str, authorization_code: Secret) -> Step[authorisation.Authorisation]:
-    """Exchange an authorisation code; it is good once, whoever comes first."""
+    """Exchange an authorisation code; it is good once."""
     return authorisation.read_authorisation((yield authorisation.api_query_auth(component_appid, authorization_code)))
 
 

@@ -31,7 +31,7 @@ def commit_code(
     Committing again would start another privacy scan, and block the release of an approved sheet. A foreign trial
     version is overwritten; a foreign sheet that is still in audit stops the step.
 
-    :param user_desc: what changed; the fingerprint is appended.
+    :param user_desc: the change; the fingerprint is appended.
     :param withdraw_foreign_audit: withdraw a foreign sheet that is in audit, while withdrawals are left.
     :raises WxaBusyError: the trial version still is the one from before an accepted commit.
     :raises WxaSpecError: ``user_desc`` holds a mark; nothing was sent.
@@ -85,7 +85,8 @@ def _in_review(version: CodeVersion, sheet: AuditSheet | None) -> bool:
 def privacy_scan(appid: str, *, privacy_api_not_use: bool = False) -> Step[PrivacyOutcome]:
     """Look once whether the scan that the commit started has ended.
 
-    :param privacy_api_not_use: the submission will declare that what the scan found is not used, so it is no error.
+    :param privacy_api_not_use: the submission will declare that the interfaces found are not used, so they are no
+        error.
     :raises WxaInputError: privacy interfaces without declaration or right, named.
     """
     try:

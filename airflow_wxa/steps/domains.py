@@ -82,14 +82,14 @@ def configure_domains(
     allowed: Kinds | None = None,
     direct: bool = False,
 ) -> Step[DomainOutcome]:
-    """Bring a Mini Program's business domains to what ``action`` wants, and read them back.
+    """Bring a Mini Program's business domains to the state that ``action`` names, and read them back.
 
     The write is sent even when the list already matches: it answers 89019 then, and it is the only probe for 89020
     that a merchant token has. 89020 and 89231 are outcomes, on whichever call they come.
 
     :param skip_equal: send no write when the list matches: an earlier look has found the platform's not empty.
-    :param allowed: effective domains that the next release may take away, by kind; ``None``: whatever it takes. With
-        ``skip_equal`` that is judged before the write, else behind it: the write is the only probe for 89020.
+    :param allowed: effective domains that the next release may take away, by kind; ``None``: any. With ``skip_equal``
+        that is judged before the write, else behind it: the write is the only probe for 89020.
     :param direct: in direct mode, past the platform's list: see
         :func:`~airflow_wxa.steps.server_domains.configure_webview_domains_directly`; judged before the write, too.
     :raises WxaBusyError: the list read back, or the platform list, still is as it was before an accepted write.
@@ -173,7 +173,7 @@ def _configured_directly(
 def _with_losses(
     outcome: DomainOutcome, online: Online, accepted: AcceptedWrites, allowed: Kinds | None
 ) -> Step[DomainOutcome]:
-    """Return the outcome with what the next release takes away, unless that is more than is allowed."""
+    """Return the outcome with the next release's losses, unless they are more than is allowed."""
     after = None if outcome.after is None else frozenset(outcome.after)
     before = None if outcome.before is None else frozenset(outcome.before)
     offline = yield from _refuse_losses(outcome.appid, online, after, before, accepted, allowed)
@@ -190,7 +190,7 @@ def _refuse_losses(
     *,
     field: Literal["api", "direct"] = "api",
 ) -> Step[Offline]:
-    """Return what the next release takes away; the list that the write leaves, and what it takes off it, are ours."""
+    """Return the next release's losses; the list that the write leaves, and domains that it takes off, are ours."""
     put_on, off = (after or frozenset()), (before or frozenset()) - (after if after is not None else before or set())
     asked_off = ((accepted.past.asked_off.get(WEBVIEW) or frozenset()) | off) - put_on
     past = replace(accepted.past, asked_off={**accepted.past.asked_off, WEBVIEW: asked_off})
@@ -287,8 +287,8 @@ def modify_platform_domains(
     :raises WxaStateError: ``only_if_empty``, and the published list holds others; or the list read back is not what
         was wanted.
     :raises WxaBusyError: the list read back still is as it was before an accepted write.
-    :raises WxaPlatformSetupError: hosts whose verification file WeChat could not fetch: the error hands over its
-        name, its content and where to put it.
+    :raises WxaPlatformSetupError: hosts whose verification file WeChat could not fetch: the error hands over name,
+        content and address.
     """
     hosts = [hosts] if isinstance(hosts, str) else list(hosts)
     wanted = _checked_hosts(action, hosts)
@@ -353,7 +353,7 @@ def _read_back(
 ) -> Step[PlatformList]:
     """Read the list past lag after a write, and return it if it is as ``action`` wants it; else raise why not.
 
-    :param lost: what became of the write, when its answer was lost.
+    :param lost: error of the write, when its answer was lost.
     """
     seen = (yield from recall()).with_write(endpoint.name, before.to_json())
 
@@ -411,7 +411,7 @@ def _is_old(platform: PlatformList, accepted: AcceptedWrites) -> bool:
 def read_platform_hosts(
     wanted: Collection[WebviewDomain] = (), accepted: AcceptedWrites = NOTHING_ACCEPTED
 ) -> Step[frozenset[str] | None]:
-    """Read the platform list if the Connection can; best effort: ``None`` when it cannot, for whatever reason.
+    """Read the platform list if the Connection can; best effort: ``None`` when it cannot.
 
     :param wanted: read past lag while one of these is not covered.
     :raises WxaBusyError: one is not covered, and the list still is as it was before an accepted write.

@@ -1,4 +1,4 @@
-"""Where the business domains of a Mini Program differ: wanted, configured, registered on the platform, effective."""
+"""Drift of a Mini Program's business domains: wanted, configured, registered on the platform, effective."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def domain_drift(
 
     :param whole: ``wanted`` and no other domain.
     :param hosts: the platform's list; ``None``: not known.
-    :param direct: what is wanted stands on the list of direct mode, which the platform's does not concern.
+    :param direct: compare the list of direct mode, which the platform's does not concern.
     """
     versions = yield from if_known(read_versions(appid))
     told = yield from if_known(_basic_info(appid))

@@ -44,10 +44,10 @@ def gray_release(
 
     :param gray_percentage: 0 to 100; with 0 one of the flags is needed.
     :param wanted: domains that must be configured, and registered where that can be read.
-    :param noted_auditid: of our submission, where WeChat leaves the description out.
+    :param noted_auditid: of our submission; needed if WeChat leaves the description out.
     :param approval: of exactly this, see :func:`release_version`.
-    :param allowed: effective domains that the release may take away where nobody is asked, by kind; ``None``: whatever
-        it takes. Judged before the first percentage.
+    :param allowed: effective domains that the release may take away when nobody is asked, by kind; ``None``: any.
+        Judged before the first percentage.
     :raises WxaBusyError: the plan still is the one from before an accepted write.
     :raises WxaStateError: more users see a version already, or the latest sheet is not ours, or not approved.
     """

@@ -30,14 +30,14 @@ _PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 15.0)  # seconds, half a minute in all
 
 @dataclass(frozen=True, slots=True)
 class AcceptedWrites:
-    """What the ledger knows of a run's writes that WeChat accepted within the last ten minutes.
+    """A run's writes that WeChat accepted within the last ten minutes, as the ledger knows them.
 
     :param before: endpoint → the states that were read before its writes, as the ledger holds them.
     :param submitted: auditid of each submission, the newest first → for how many seconds it may still be unseen.
     :param registered: hosts that were added to the platform list.
     :param withdrawn: auditids of sheets that the run withdrew, however long ago.
     :param noted_auditid: of the run's latest submission of this version, however long ago; ``""``: none.
-    :param past: of this Mini Program's domains, where it was asked for.
+    :param past: of this Mini Program's domains, if it was asked for.
     """
 
     before: Mapping[str, Sequence[Any]] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class AcceptedWrites:
         """Tell whether a state is one from before an accepted write.
 
         :param state: in the form in which a step notes it.
-        :param part: of what the step noted, if it noted several things.
+        :param part: name of a part, if the step noted several things.
         """
         befores = self.before.get(endpoint, ())
         if part:
@@ -110,8 +110,8 @@ def still_lagging(step: str, endpoint: str, appid: str | None, shown: object, *,
     """Return the error for a read that still shows the state from before a write when half a minute is over.
 
     :param endpoint: which was written to.
-    :param shown: what is still shown.
-    :param missing: what should be shown by now.
+    :param shown: the state that is still shown.
+    :param missing: the values that should be shown by now.
     """
     return WxaBusyError(
         Text("wechat_still_lags", step=step, endpoint=endpoint, lag_seconds=f"{LAG_SECONDS / 60:g}"),

@@ -1,7 +1,7 @@
-"""What a release takes away: domains that are effective now, and will not be behind it.
+"""Losses of a release: domains that are effective now, and will not be behind it.
 
-At release WeChat keeps of each list what the platform's published list covers, and drops the rest. What is wanted is
-looked after elsewhere; here are those that nobody speaks of. One rule for business domains and for server domains::
+At release WeChat keeps of each list what the platform's published list covers, and drops the rest. Wanted domains are
+proven elsewhere; here are those that nobody speaks of. One rule for business domains and for server domains::
 
     stays       on the API list (third_), and covered by the platform's list · on the direct list · the Mini Program's
                 own (mp_), and on the platform's list itself · its own that survived our last release under a platform
@@ -33,7 +33,7 @@ Kinds: TypeAlias = Mapping[str, frozenset[str] | None]
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """Domains of one kind, by where they were set; ``None``: WeChat does not tell.
+    """Domains of one kind, by the way that they were set; ``None``: WeChat does not tell.
 
     :param api: by ``setwebviewdomain`` or ``modify_domain``; ``own`` on mp.weixin.qq.com; ``direct`` in direct mode.
     """
@@ -46,13 +46,13 @@ class Lists:
 
 @dataclass(frozen=True, slots=True)
 class Online:
-    """What a Mini Program has online, at one look.
+    """Domains of a Mini Program that are online, at one look.
 
     :param lists: by kind; a kind that is missing is one that WeChat does not tell.
     :param hosts: of the platform's published list of business domains, ``server_hosts`` of that of server domains;
         ``None``: it cannot be read.
-    :param asked_off: at a release: what had been asked off until then.
-    :param allowed: at a release: what it was allowed to take away; ``None``: whatever it would be.
+    :param asked_off: at a release: domains that had been asked off until then.
+    :param allowed: at a release: domains that it was allowed to take away; ``None``: any.
     """
 
     lists: Mapping[str, Lists] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Online:
 
     @property
     def effective(self) -> Kinds:
-        """What is effective."""
+        """Effective domains by kind."""
         return {kind: lists.effective for kind, lists in self.lists.items()}
 
     def hosts_of(self, kind: str) -> frozenset[str] | None:
@@ -95,10 +95,10 @@ class Online:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What the ledger knows of a Mini Program's domains since our last release of it.
+    """The ledger's knowledge of a Mini Program's domains since our last release of it.
 
     :param noted: effective before the commits of this run, by kind.
-    :param asked_off: by kind, what our writes took off its lists.
+    :param asked_off: by kind, domains that our writes took off its lists.
     :param proven: domains that an answer 0 of this run proves covered by the platform's list.
     :param released: as it was read before our last release; ``None``: there was none.
     :param fingerprint: of the version that was released then.
@@ -113,7 +113,7 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Offline:
-    """What a release takes away, by kind; sorted, a kind of which nothing goes is left out.
+    """Losses of a release by kind; sorted, a kind without any is left out.
 
     :param lost: ``None`` as a value: not known.
     """
@@ -136,7 +136,7 @@ class Offline:
         return {kind: list(domains) for kind, domains in lost.items() if domains}
 
     def beyond(self, allowed: Kinds) -> dict[str, list[str]]:
-        """Return what goes beyond what may be lost; what is not known goes beyond nothing."""
+        """Return losses beyond the allowed ones; an unknown list is beyond nothing."""
         beyond = {kind: sorted(set(lost or ()) - (allowed.get(kind) or set())) for kind, lost in self.lost.items()}
         return {kind: domains for kind, domains in beyond.items() if domains}
 
@@ -146,7 +146,7 @@ class Offline:
 
 
 def goes_offline(now: Online, past: Past = Past()) -> Offline:
-    """Return what a release takes away of what is online, by the table above.
+    """Return the losses of a release, by the table above.
 
     :param now: with the API and direct lists, and the platform's, as they will be at the release.
     """
@@ -170,10 +170,10 @@ def goes_offline(now: Online, past: Past = Past()) -> Offline:
 
 
 def may_be_lost(decision: Mapping[str, Any] | None, unasked: Kinds | None) -> Kinds | None:
-    """Return what may go offline: what a decision names; what was not known then permits nothing.
+    """Return the domains that may go offline, as a decision names them; one that was not known then may not.
 
     :param decision: ``None``: nobody was asked.
-    :param unasked: what may go then.
+    :param unasked: domains that may go then.
     """
     if decision is None:
         return unasked
@@ -198,7 +198,7 @@ def was_lost(before: Kinds, after: Kinds, asked_off: Kinds) -> Offline:
 
 
 def joined(online: Online, past: Past) -> Online:
-    """Return what is online, with what was before this run's commit counted as effective."""
+    """Return the online domains, with those from before this run's commit counted as effective."""
     return replace(
         online,
         lists={

@@ -35,7 +35,7 @@ _NOTHING: Final = Lists(*[frozenset[str]()] * 4)
 
 
 def read_online(appid: str) -> Step[Online]:
-    """Read domains by list, without the platform's; what WeChat refuses to tell is not known.
+    """Read domains by list, without the platform's; a list that WeChat refuses to tell is not known.
 
     :raises WxaError: it may tell later.
     """
@@ -83,7 +83,7 @@ def going_offline(
     :param past: of its domains, as the ledger knows it.
     :param changed: field of :class:`Lists`, ``api`` or ``direct`` → lists by kind as they will be at the release.
     :param registered: hosts that this run has put on the platform's list of business domains.
-    :return: also what it was judged from: what is online, joined with what was before this run's commit.
+    :return: also the domains that it was judged from: online now, or before this run's commit.
     """
     for field, kinds in (changed or {}).items():  # a list that was read by itself is newer
         known = {kind: domains for kind, domains in kinds.items() if domains is not None and kind in online.lists}
@@ -141,7 +141,7 @@ class PlatformList:
 
     @property
     def hosts(self) -> frozenset[str]:
-        """The version that merchants are checked against: the published one, where there is one."""
+        """The version that merchants are checked against: the published one if there is one."""
         return self.known[-1] if self.known else frozenset()
 
 
@@ -155,7 +155,7 @@ def read_platform_list(endpoint: Endpoint = _BUSINESS_LIST) -> Step[PlatformList
 
 
 def refuse_losses(step: str, appid: str, offline: Offline, allowed: Kinds | None) -> None:
-    """Return if a release takes nothing offline beyond what is allowed; ``None``: whatever it is.
+    """Return if a release takes nothing offline beyond the allowed domains; ``None``: any.
 
     :param step: name of the endpoint that is not called for it.
     :raises WxaStateError: it would; each domain is named, and three ways on.

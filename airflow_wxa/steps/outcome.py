@@ -1,6 +1,6 @@
 """Effects that a step yields, and outcomes that it returns: small frozen values that serialise to JSON.
 
-A release manager routes on outcomes. An effect asks the driver for a pause, or the ledger for what it knows.
+A release manager routes on outcomes. An effect asks the driver for a pause, or the ledger for its knowledge.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Approved:
 
     :param approval_task_id: of the task of this run that asked.
     :param appid: the Mini Program; ``""``: the platform itself.
-    :param about: what is about to be done, by the names of the question, as JSON.
+    :param about: the deed, by the names of the question, as JSON.
     """
 
     approval_task_id: str
@@ -119,7 +119,7 @@ def withdrawals_left(appid: str) -> Step[int]:
 
 
 class _Outcome:
-    """What all outcomes share."""
+    """Base of all outcomes."""
 
     __slots__ = ()
 
@@ -137,7 +137,7 @@ class _Outcome:
 
 @dataclass(frozen=True, slots=True)
 class DomainOutcome(_Outcome):
-    """What became of a Mini Program's business domains.
+    """Result of configuring a Mini Program's business domains.
 
     :param outcome: ``configured``; ``unchanged``: 89019, 89022 or nothing to write; else the road of 89020 or 89231.
     :param errcode: that of the write, or of the call that refused.
@@ -162,7 +162,7 @@ class DomainOutcome(_Outcome):
     will_be_lost_servers: Mapping[str, list[str]] | None = None
 
     def with_losses(self, offline: Offline) -> DomainOutcome:
-        """Return the same with what the next release takes away."""
+        """Return the same with the next release's losses."""
         return replace(
             self,
             will_be_lost=offline.webviewdomain,
@@ -194,7 +194,7 @@ class DomainOutcome(_Outcome):
         return f"business domains of {self.appid}: {after} ({said}){goes or unknown}"
 
     def as_error(self) -> WxaApiError:
-        """Return the error that this outcome is for whoever cannot route on it."""
+        """Return the error of this outcome, for callers that cannot route on it."""
         return error_for(self.errcode, endpoint=CATALOGUE["setwebviewdomain"], appid=self.appid, errmsg=self.errmsg)
 
 
@@ -233,7 +233,7 @@ class PlatformServerOutcome(PlatformOutcome):
 
 @dataclass(frozen=True, slots=True)
 class DomainListsOutcome(_Outcome):
-    """What became of lists of domains that have a budget of changes.
+    """Result of configuring lists of domains that have a budget of changes.
 
     :param outcome: ``unchanged``: nothing was sent.
     :param endpoint: that they were written to.
@@ -262,8 +262,8 @@ class DomainListsOutcome(_Outcome):
 class AccountOutcome(_Outcome):
     """A merchant's account of which nothing stands in the way of a release.
 
-    :param not_read: what could not be looked at, and why.
-    :param to_know: what stops nothing: violations of the last 90 days, a filing under review.
+    :param not_read: looks that failed, and why.
+    :param to_know: findings that stop nothing: violations of the last 90 days, a filing under review.
     """
 
     outcome: Literal["ready"]
@@ -279,7 +279,7 @@ class AccountOutcome(_Outcome):
 
 @dataclass(frozen=True, slots=True)
 class PrivacySettingOutcome(_Outcome):
-    """What became of a privacy guide.
+    """Result of writing a privacy guide.
 
     :param privacy_ver: 2: it goes live with the release; 1: it is live.
     """
@@ -360,7 +360,7 @@ class SubmitOutcome(_Outcome):
 
 @dataclass(frozen=True, slots=True)
 class AuditOutcome(_Outcome):
-    """Where a review stands; ``delayed`` is not final.
+    """State of a review; ``delayed`` is not final.
 
     :param reason: WeChat's words, a line each, when rejected or delayed.
     :param screenshot: media ids.
@@ -375,7 +375,7 @@ class AuditOutcome(_Outcome):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseOutcome(_Outcome):
-    """What is online.
+    """The version online, and the release's losses.
 
     :param release_version: as WeChat tells it; ``""`` when it leaves it out.
     :param release_time: epoch seconds; 0 when it leaves it out.
@@ -395,7 +395,7 @@ class ReleaseOutcome(_Outcome):
     lost_servers: Mapping[str, list[str]] | None = None
 
     def with_losses(self, offline: Offline) -> ReleaseOutcome:
-        """Return the same with what the release took away."""
+        """Return the same with the release's losses."""
         return replace(
             self,
             lost=offline.webviewdomain,
@@ -416,7 +416,7 @@ class ReleaseOutcome(_Outcome):
 class GrayOutcome(_Outcome):
     """How many of the users see the approved version.
 
-    :param gray_percentage: 0 to 100; of a plan that was taken back, what it stood at.
+    :param gray_percentage: 0 to 100; of a plan that was taken back, its last one.
     :param status: of WeChat's plan: ``running``, ``finished``, ``deleted``, …; ``""`` when it says nothing known.
     """
 
@@ -437,7 +437,7 @@ class TrialQrcodeOutcome(_Outcome):
     """The QR code of the trial version; the picture itself goes into a file, not into XCom.
 
     :param path: the page that it opens; ``""``: the first one.
-    :param file: where the picture was saved.
+    :param file: path of the saved picture.
     """
 
     outcome: Literal["read"]
@@ -487,12 +487,13 @@ def _listed(entries: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RollbackPlan(_Outcome):
-    """What is online, what would come back, and the business domains as they are before that.
+    """The version online, the one that would come back, and the business domains before that.
 
     :param others: further versions that could come back.
     :param effective: origins, sorted; ``None`` when they could not be read; likewise ``own``.
-    :param offline: what may go offline, by the formula of a release: ``{"lost", "asked", "not_proven"}``, by kind.
-    :param on_lost_domains: ``ask``: what is listed may go; ``release``: whatever goes; ``stop``: nothing may.
+    :param offline: domains that may go offline, by the formula of a release: ``{"lost", "asked", "not_proven"}``, by
+        kind.
+    :param on_lost_domains: ``ask``: the listed domains may go; ``release``: any; ``stop``: none.
     """
 
     appid: str
@@ -506,7 +507,7 @@ class RollbackPlan(_Outcome):
 
     @property
     def named(self) -> dict[str, Any]:
-        """What an approval of a rollback names, and what the rollback must then be."""
+        """Facts that an approval of a rollback names, and that the rollback must then match."""
         return {"online": asdict(self.online), "target": asdict(self.target)}
 
     @classmethod
@@ -532,7 +533,7 @@ class RollbackOutcome(_Outcome):
     :param app_version: WeChat's number of it, as digits.
     :param release_time: epoch seconds; 0 when WeChat leaves it out.
     :param effective: effective business domains, normalised and sorted; ``None`` when they could not be read.
-    :param left: ``user_version`` of what could be rolled back to now; empty: nothing, only a release goes on from here.
+    :param left: ``user_version`` of the versions left to roll back to; empty: only a release goes on from here.
     """
 
     outcome: Literal["rolled_back", "already_rolled_back"]
@@ -550,14 +551,14 @@ class RollbackOutcome(_Outcome):
 
 @dataclass(frozen=True, slots=True)
 class DriftOutcome(_Outcome):
-    """Where a Mini Program's business domains differ; origins, sorted.
+    """Differences of a Mini Program's business domains; origins, sorted.
 
     :param missing: wanted, not configured; ``too_many``: configured, not wanted.
     :param unregistered: configured, not covered by the platform's list: the next release drops them.
     :param not_effective: wanted, or configured where none is named, and not effective online.
     :param what: why it could not be read.
     :param own: as configured, ``effective`` as online; ``None`` when WeChat did not say.
-    :param name: the merchant's; ``release_version`` and ``release_time`` (epoch seconds): of what is online.
+    :param name: the merchant's; ``release_version`` and ``release_time`` (epoch seconds): of the version online.
     """
 
     outcome: Literal["as_wanted", "differs", "not_read"]

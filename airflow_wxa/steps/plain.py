@@ -1,4 +1,4 @@
-"""One call where there is nothing to decide: what is so already is no failure, and sent twice it does no more."""
+"""Single calls without a decision: a state that holds already is no failure, and sent twice they do no more."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def plain_call(endpoint: str, appid: str | None, fields: Mapping[str, Any]) -> Step[dict[str, Any]]:
-    """Send one call of the catalogue, and return WeChat's answer; what may be a token in it is taken out.
+    """Send one call of the catalogue, and return WeChat's answer without anything that may be a token.
 
     :param endpoint: name of a read, or of a write that the catalogue calls ``plain``.
     :param appid: whose token; ``None``: the platform's.

@@ -26,7 +26,7 @@ def read_privacy_setting(appid: str, privacy_ver: int = privacy.DEVELOPMENT) -> 
 
 
 def set_privacy_setting(appid: str, privacy_setting: Mapping[str, Any]) -> Step[PrivacySettingOutcome]:
-    """Bring a privacy guide to what is wanted, unless it is so; what the committed code collects must be told in it.
+    """Write a privacy guide unless it is so already; it must name everything that the committed code collects.
 
     :param privacy_setting: the body of ``setprivacysetting``.
     :raises WxaSpecError: it breaks WeChat's rules; every field is named, nothing is sent.

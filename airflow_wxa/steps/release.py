@@ -60,13 +60,13 @@ def release_version(
     behind it. 85052 says that the latest approved sheet is online already: success only when that version is ours.
 
     :param wanted: domains that must be effective afterwards.
-    :param noted_auditid: of our submission, where WeChat leaves the description out.
-    :param approval: of exactly this, asked for just before, with what is online and configured by then; only the sheet
-        ``noted_auditid`` may be published. ``None``: nobody is asked, and the latest sheet of this version is.
+    :param noted_auditid: of our submission; needed if WeChat leaves the description out.
+    :param approval: of exactly this, asked for just before, with the state online and configured by then; only the
+        sheet ``noted_auditid`` may be published. ``None``: nobody is asked, and the latest sheet of this version is.
     :param prove: prove that the wanted domains are effective, as :func:`verify_release` does, which needs not follow.
-    :param allowed: effective domains that it may take away where nobody is asked, by kind; ``None``: whatever it takes.
-        Where somebody was, what the question named may go, and no more.
-    :raises WxaBusyError: what an accepted write has changed still is as it was before.
+    :param allowed: effective domains that it may take away when nobody is asked, by kind; ``None``: any. When somebody
+        was, the question's domains may go, and no more.
+    :raises WxaBusyError: a state that an accepted write has changed still is as it was before.
     :raises WxaStateError: the latest sheet is not ours, or not approved; a wanted domain would be dropped, or needs a
         new version; more would go offline than is allowed; or another version is online after all. Each is named.
     """
@@ -113,8 +113,8 @@ def verify_release(
     """Prove that the version is online, that the wanted domains are effective, and that no other went offline unsaid.
 
     :param individual: no domain proof: an individual's Mini Program cannot have any.
-    :param released_at: epoch seconds of our release, where WeChat leaves ``release_version`` out; 0: not known.
-    :raises WxaBusyError: what is online, or effective, still is as it was before an accepted release.
+    :param released_at: epoch seconds of our release, needed if WeChat leaves ``release_version`` out; 0: not known.
+    :raises WxaBusyError: the online version, or a domain, still is as it was before an accepted release.
     :raises WxaStateError: another version is online, a wanted domain is not effective, or one that was effective before
         is not any more and the release was not allowed to take it; all are named.
     """
@@ -133,7 +133,7 @@ def verify_release(
 
 
 def _allowed_losses(appid: str, was: Online) -> Step[Offline]:
-    """Return what a release has finally taken away; raise for what it was not allowed to."""
+    """Return the final losses of a release; raise for those that were not allowed."""
     now = yield from read_past_lag(lambda: read_online(appid), partial(_may_lag, was))
     losses = _losses(was, now, is_final=True)
     if beyond := {} if was.allowed is None else losses.beyond(was.allowed):
@@ -173,9 +173,9 @@ def _released(version: CodeVersion, accepted: AcceptedWrites) -> Online | None:
 
 
 def _losses(was: Online, now: Online, *, is_final: bool) -> Offline:
-    """Return what a release has taken away; what still reads as before it may go yet, and is not known then.
+    """Return the losses of a release; a domain that still reads as before it may go yet, and is not known then.
 
-    :param is_final: it was looked for past lag: what is read is taken for what it is.
+    :param is_final: it was looked for past lag, so the reading counts.
     """
     losses = was_lost(was.effective, now.effective, was.asked_off)
     return losses if is_final or not _may_lag(was, now) else replace(losses, lost=dict.fromkeys(was.lists))
@@ -206,11 +206,11 @@ def _read_online(version: CodeVersion, accepted: AcceptedWrites, *, since: int =
 
 @dataclass(frozen=True, slots=True)
 class BeforeRelease:
-    """What an approval of a release shows beside the version, as WeChat tells it.
+    """Facts of an approval of a release beside the version, as WeChat tells them.
 
-    :param named: what the release must find again: ``online`` as it is read, ``None`` for nothing, a text where WeChat
-        does not tell; ``configured``: the Mini Program's own list, sorted.
-    :param offline: what the release will take away.
+    :param named: facts that the release must find again: ``online`` as it is read, ``None`` for nothing, a text if
+        WeChat does not tell; ``configured``: the Mini Program's own list, sorted.
+    :param offline: losses of the release.
     :param sheet: ``{"auditid", "status", "reason"}`` of the latest one.
     """
 
@@ -223,7 +223,7 @@ class BeforeRelease:
 def before_release(version: CodeVersion, wanted: Collection[WebviewDomain]) -> Step[BeforeRelease]:
     """Read what an approval of a release shows.
 
-    :raises WxaError: what may be told at the next try.
+    :raises WxaError: WeChat may tell at the next try.
     """
     accepted = yield from recall(version.appid, version.fingerprint, past=True)
     told = yield from _unless_refused(_read_online(version, accepted))
@@ -257,7 +257,7 @@ def _configured(
 def _as_approved(
     version: CodeVersion, wanted: Collection[WebviewDomain], approval: Approved | None, accepted: AcceptedWrites
 ) -> Step[bool]:
-    """Ask whether a person has approved exactly this, and what is found now; return whether that was needed."""
+    """Ask whether a person has approved exactly this, and the state found now; return whether that was needed."""
     if approval is None or (yield from approved(approval)) is None:
         return False
     online = yield from _unless_refused(_read_online(version, accepted))
@@ -400,7 +400,7 @@ def guard_domains(
 def _own_past_lag(
     version: CodeVersion, wanted: Collection[WebviewDomain], accepted: AcceptedWrites
 ) -> Step[frozenset[str] | None]:
-    """Read the own list; where a wanted domain is not on it, with that of direct mode, which a release keeps as well.
+    """Read the own list; if a wanted domain is missing there, with that of direct mode, which a release keeps as well.
 
     :raises WxaBusyError: one still is as it was before an accepted write.
     """
@@ -480,10 +480,10 @@ def _outcome(
     proven: Collection[WebviewDomain],
     prove: bool,
 ) -> Step[ReleaseOutcome]:
-    """Return the outcome with what is effective and what it took away, as far as that can be read if not proven.
+    """Return the outcome with effective domains and losses, as far as they can be read if not proven.
 
-    :param was: what was online before it; ``None``: not known.
-    :param prove: nothing proves it afterwards: what went offline that was not allowed is an error.
+    :param was: domains online before it; ``None``: not known.
+    :param prove: nothing proves it afterwards: a loss that was not allowed is an error.
     """
     effective = (yield from _effective_proof(version, proven, accepted)) if proven else None
     outcome = ReleaseOutcome(word, version.appid, online.version, online.time, effective=in_order(effective))

@@ -1,4 +1,4 @@
-"""What WeChat has of a Mini Program already, and whose it is.
+"""State of a Mini Program at WeChat, and its owner.
 
 Trial version, audit sheet and online version are independent of each other. The fingerprint in their descriptions
 tells whether they are ours.
@@ -39,7 +39,7 @@ NO_SHEET: Final = frozenset({NO_VALID_AUDIT_ID, INVALID_AUDIT_ID, NO_COMMITTED_C
 
 
 def if_known(read: Step[T]) -> Step[T | None]:
-    """Return what a read comes to; ``None`` when WeChat does not say, where that stops nothing."""
+    """Return the result of a read; ``None`` when WeChat does not say, which stops nothing."""
     try:
         return (yield from read)
     except WxaError:
@@ -47,7 +47,7 @@ def if_known(read: Step[T]) -> Step[T | None]:
 
 
 def read_versions(appid: str) -> Step[VersionInfo]:
-    """Read what is on trial and what is online."""
+    """Read the versions on trial and online."""
     return read_version_info((yield getversioninfo(appid)))
 
 
@@ -102,7 +102,7 @@ def withdraw_foreign_sheet(
     :raises WxaBusyError: its withdrawal was accepted a moment ago, and it still reads in audit.
     :raises WxaStateError: nobody asked, or another sheet is in audit by now; it is named.
     :raises WxaQuotaError: the withdrawals are used up; nothing was sent if we knew.
-    :raises WxaError: what the withdrawal was refused for, while the sheet is in audit all the same.
+    :raises WxaError: the withdrawal's refusal, while the sheet is in audit all the same.
     """
     may_be_ours = (not sheet.user_desc and sheet.user_version in ("", version.user_version)) or version.is_cut_off(
         sheet.user_version, sheet.user_desc
@@ -162,7 +162,7 @@ def foreign_trial(
 ) -> WxaStateError:
     """Return the error that names the trial version which is not ours.
 
-    :param refused: what WeChat answered because of it.
+    :param refused: WeChat's refusal because of it.
     :param sent: the description of our own commit, if it is known.
     """
     theirs = info.trial

@@ -35,7 +35,7 @@ _ENDPOINT: Final = CATALOGUE["revertcoderelease"]
 def plan_rollback(
     appid: str, app_version: str = "", *, on_lost_domains: Literal["ask", "release", "stop"] = "ask"
 ) -> Step[RollbackPlan]:
-    """Read what is online, what can come back, and which domains may go offline; nothing is written.
+    """Read the version online, those that can come back, and domains that may go offline; nothing is written.
 
     :param app_version: digits, from WeChat's list; ``""``: the newest that is not online, one step back.
     :param on_lost_domains: ``stop`` where domains may go offline that nobody asked off; ``ask``: a person is shown
@@ -87,7 +87,7 @@ def roll_back(plan: RollbackPlan, approval: Approved | None = None) -> Step[Roll
     """Bring the version of the plan back, unless it is online already; not twice, also after a lost answer.
 
     :param approval: of exactly this, asked for just before it is sent; ``None``: nobody is asked.
-    :raises WxaBusyError: what is online still is as it was before an accepted rollback.
+    :raises WxaBusyError: the online version still is the one from before an accepted rollback.
     :raises WxaStateError: something else is online by now, or WeChat refused: 87011, 87012.
     """
     yield from changes_left(_ENDPOINT.name, plan.appid)  # WeChat moves back again for a second call
@@ -130,7 +130,7 @@ def roll_back(plan: RollbackPlan, approval: Approved | None = None) -> Step[Roll
 def verify_rollback(plan: RollbackPlan) -> Step[RollbackOutcome]:
     """Prove that the version is online, and that no business domain that was effective before is lost.
 
-    :raises WxaBusyError: what is online still is as it was before an accepted rollback.
+    :raises WxaBusyError: the online version still is the one from before an accepted rollback.
     :raises WxaStateError: another version is online, or a domain is lost; all are named.
     """
     accepted = yield from recall(plan.appid)

@@ -64,7 +64,7 @@ class _Way:
 
     :param kinds: its lists.
     :param call: of appid, action and lists.
-    :param is_direct: what it sets is effective after a release, and ``set`` takes what is online offline.
+    :param is_direct: its lists are effective after a release, and ``set`` takes online domains offline.
     """
 
     endpoint: Endpoint
@@ -90,7 +90,7 @@ def configure_server_domains(
     *,
     direct: bool = False,
 ) -> Step[DomainListsOutcome]:
-    """Bring a Mini Program's server domains to what ``action`` wants, and read them back; nothing is sent in vain.
+    """Bring server domains to the state that ``action`` names, and read them back; nothing is sent in vain.
 
     :param action: ``"add"``, ``"delete"``, ``"set"`` (kinds that ``wanted`` leaves out stay as they are) or ``"get"``.
     :param wanted: kind → domains.
@@ -111,7 +111,7 @@ def configure_webview_domains_directly(
     action: str,
     wanted: Iterable[WebviewDomain] = (),
 ) -> Step[DomainListsOutcome]:
-    """Bring a Mini Program's business domains in direct mode to what ``action`` wants; effective after a release.
+    """Bring business domains in direct mode to the state that ``action`` names; effective after a release.
 
     Arguments and errors are those of :func:`configure_server_domains`, and:
 
@@ -260,7 +260,7 @@ def _left(action: str, wanted: DomainLists, lists: DomainLists, *, told: bool = 
 
 
 def _writes(way: _Way, appid: str, action: str, wanted: DomainLists, before: DomainLists) -> Step[list[Call]]:
-    """Return what has to be sent: only what differs, and no ``set`` of what is online in direct mode."""
+    """Return the calls to send: only for differences, and no ``set`` of an online list in direct mode."""
     missing = {kind: domains - before.get(kind, frozenset()) for kind, domains in wanted.items()}
     surplus = {kind: before.get(kind, frozenset()) - domains for kind, domains in wanted.items()}
     if action == "add":
@@ -286,9 +286,9 @@ def _writes(way: _Way, appid: str, action: str, wanted: DomainLists, before: Dom
 
 
 def _is_online(way: _Way, appid: str, lists: DomainLists) -> Step[bool]:
-    """Tell whether something of a direct list is effective; where WeChat does not say, it may be.
+    """Tell whether something of a direct list is effective; if WeChat does not say, it may be.
 
-    :param lists: the direct ones; of one that WeChat did not tell, whatever is effective may be.
+    :param lists: the direct ones; of an untold one anything effective may be.
     """
     if way.kinds == (_WEBVIEW,):
         reply = yield get_effective_webviewdomain(appid)

@@ -1,4 +1,4 @@
-"""Our own SQL store: what must outlive a process, and be shared by all of them."""
+"""Our own SQL store, which outlives processes and is shared by all of them."""
 
 from airflow_wxa.store.ledger import Entry, Ledger, Result
 from airflow_wxa.store.pushes import LoggedPush, NewPush

@@ -32,7 +32,7 @@ class Released:
     """One run's releases.
 
     :param began: epoch seconds of the first, ``at`` of the last.
-    :param by: who triggered the run; ``approved_by``: who approved.
+    :param by: the user who triggered the run; ``approved_by``: the one who approved.
     :param count: Mini Programs; ``appid`` and ``name`` are those of one of them.
     :param versions: the least and the greatest; one where they are the same.
     """

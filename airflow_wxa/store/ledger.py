@@ -1,4 +1,4 @@
-"""The ledger: who asked WeChat to change what, when, in which run, and what became of it.
+"""The ledger: each write to WeChat, with its run, its time, and its result.
 
 A row is written before each write to WeChat and completed after it. A row that was never completed reads "unknown", and
 so does one that was answered -1: whether the work was done is not known, and the next run that comes to an outcome on
@@ -65,7 +65,7 @@ _NOT_KEPT: Final = frozenset({"version_desc", *AUDIT_FORM})  # hold test account
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a step came to.
+    """Result of a step.
 
     :param endpoint: that it wrote to, or would have.
     :param said: the outcome, or why it stopped, as JSON.
@@ -109,7 +109,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a Mini Program came to in a run.
+    """Latest outcome of a Mini Program in a run.
 
     :param at: epoch seconds.
     """
@@ -258,7 +258,7 @@ class Ledger:
     ) -> None:
         """Note what a person was asked or decided, as a complete row of ``approve_release`` and as the latest outcome.
 
-        :param said: who decided what, when and why.
+        :param said: decision, person, time and reason.
         :param refused: why a task did not carry something out, in place of a decision.
         :param asked: the question, and the task instance that asks it.
         :param endpoint: of a read, whose answer others must be able to trust, in place of a decision; no outcome.
@@ -298,7 +298,7 @@ class Ledger:
     ) -> list[Entry]:
         """Return rows, the newest first.
 
-        :param dag_ids: only what these DAGs did; ``None``: whoever did it.
+        :param dag_ids: only rows of these DAGs; ``None``: of all.
         :param most: how many; ``None``: all.
         """
         wanted = {"component_appid": component_appid, "appid": appid, "run_id": run_id}
@@ -464,8 +464,8 @@ class Ledger:
     def erase(self, *, older_than_days: float | None = None, appid: str | None = None) -> int:
         """Delete rows and outcomes; returns how many rows of the ledger.
 
-        What this month's budgets, approvals and the reading of lag still need stays: withdrawals, submissions and
-        decisions of the last 31 days, and whatever is younger than an hour.
+        Rows that budgets, approvals and the reading of lag still need stay: withdrawals, submissions and decisions of
+        the last 31 days, and all rows younger than an hour.
 
         :param older_than_days: only those; ``None``: of any age.
         :param appid: only this Mini Program's.
@@ -487,7 +487,7 @@ class Ledger:
     def _keep_latest(
         self, connection: Connection, component_appid: str, task: TaskRef, latest: Mapping[str, Mapping[str, Any]]
     ) -> None:
-        """Keep the latest outcomes of Mini Programs in a run, by appid; what was done outside of a run has none."""
+        """Keep the latest outcomes of Mini Programs in a run, by appid; outside of a run there is none."""
         if not task.run_id or not latest:
             return
         key = {"dag_id": task.dag_id, "run_id": task.run_id}
@@ -505,7 +505,7 @@ class Ledger:
         keep_facts(self._database, connection, component_appid, known)
 
     def _keep_to_budgets(self, connection: Connection, component_appid: str, calls: Sequence[Call]) -> None:
-        """Refuse calls of which this month has no more, whoever sends them at the same time."""
+        """Refuse calls of which this month has no more, also between tasks that send at the same time."""
         taken: Counter[tuple[str, str]] = Counter()
         for call in sorted((each for each in calls if each.endpoint.budget), key=lambda each: each.appid or ""):
             endpoint, appid = call.endpoint, call.appid or THE_PLATFORM

@@ -18,7 +18,7 @@ class NewPush:
     :param kind: InfoType or Event.
     :param account: appid or ``gh_…`` id that it is about; ``""``: the platform itself.
     :param create_time: when WeChat made it, epoch seconds.
-    :param told: what may be kept of it; never a secret.
+    :param told: fields that may be kept; never a secret.
     :param ticket: becomes the platform's newest.
     :param withdrawn: the merchant ``account`` withdrew.
     """
@@ -38,14 +38,14 @@ class NewPush:
 
     @property
     def key(self) -> dict[str, str | int]:
-        """What makes two pushes the same."""
+        """Columns that make two pushes the same."""
         names = ("component_appid", "kind", "account", "create_time")
         return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedPush:
-    """What is kept of a push.
+    """Row of the push log.
 
     :param kind: InfoType or Event.
     :param account: appid or ``gh_…`` id that it is about.

@@ -31,9 +31,9 @@ def told(source: str, *, named: bool = False, **values: Any) -> dict[str, Fact]:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a person is asked, whole: the text that is shown is a function of this alone.
+    """A question to a person: the text that is shown is a function of this alone.
 
-    :param asks: what would be done: ``release``, ``rollback``, ``platform_list``, ``plan``, ``clear_quota``.
+    :param asks: the deed: ``release``, ``rollback``, ``platform_list``, ``plan``, ``clear_quota``.
     :param facts: by name.
     :param nonce: of the run.
     """
@@ -58,7 +58,7 @@ class Question:
 
     @property
     def said(self) -> dict[str, Any]:
-        """What a decision on it says besides who decided what."""
+        """Facts that a decision on it names."""
         return {name: fact.value for name, fact in self.facts.items() if fact.named} | {"question": self.digest}
 
     def to_json(self) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Joined:
     """A run that a task belongs to.
 
     :param nonce: ``""`` outside of a run.
-    :param is_older: the run began before nonces were noted: what has none counts in it.
+    :param is_older: the run began before nonces were noted: rows without one count in it.
     """
 
     nonce: str = ""

@@ -1,7 +1,7 @@
-"""What the store remembers of platforms and merchants. Every row is keyed by ``component_appid``.
+"""Credentials of platforms and merchants, and pushes. Every row is keyed by ``component_appid``.
 
-Single flight needs no lock server: whoever wants to refresh takes a lease by compare-and-set on the row, and what it
-stores is accepted only while nobody stored anything newer. The same statements serve SQLite and PostgreSQL.
+Single flight needs no lock server: a refresher takes a lease by compare-and-set on the row, and its grant is accepted
+only while nobody stored a newer one. The same statements serve SQLite and PostgreSQL.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Credential:
     :param appid: a Mini Program; ``""`` for the platform itself.
     :param seconds_left: of the access token's life, by the database's clock; 0 without one.
     :param lifetime: its whole life in seconds; 0 without one.
-    :param renewal: what a new access token is fetched with: refresh token, or for the platform the newest ticket.
+    :param renewal: fetches a new access token: refresh token, or for the platform the newest ticket.
     :param renewal_at: epoch seconds when the renewal was stored, or when WeChat refused it, or the merchant withdrew.
     :param read_at: epoch seconds of this reading; both by the database's clock.
     :param generation: counts what was stored; a write says which one it was made from.
@@ -128,7 +128,7 @@ class Store:
         return bool(self.take_leases([seen], owner, seconds))
 
     def take_leases(self, seen: Sequence[Credential], owner: str, seconds: float) -> list[Credential]:
-        """Become the one who refreshes, where nobody is, nor has since ``seen`` was read; returns those rows.
+        """Become the refresher of rows that nobody refreshes, nor has since ``seen`` was read; returns those rows.
 
         :param owner: unique for each attempt.
         :param seconds: how long others wait for us before they take over; ten minutes at most.
@@ -192,14 +192,15 @@ class Store:
     def drop_access_token(self, seen: Credential) -> bool:
         """Forget an access token that WeChat refused, unless somebody stored another one since.
 
-        The generation stays: whoever is fetching the next one may hold a rotated refresh token, which must be stored.
+        The generation stays: a process that fetches the next one may hold a rotated refresh token, which must be
+        stored.
         """
         return self._set(seen, {"access_token": None, "access_expires_at": None})
 
     def mark(self, component_appid: str, appid: str, state: State, *, generation: int | None = None) -> bool:
         """Note that a merchant withdrew, or that its refresh token is refused; its tokens are dropped.
 
-        :param generation: only while this is the row's; ``None``: whatever was stored since.
+        :param generation: only while this is the row's; ``None``: in any case.
         :return: whether it was noted.
         """
         with self._database.writing() as connection:
@@ -234,7 +235,7 @@ class Store:
             return len(connection.execute(statement, self._renewal_rows(component_appid, renewals)).all())
 
     def put_authorisation(self, component_appid: str, authorisation: Authorisation) -> None:
-        """Store what an exchanged authorisation code gave; what it did not give stays as it was."""
+        """Store the grant of an authorisation code; fields missing in it stay as they were."""
         appid, grant = authorisation.appid, authorisation.grant
         refresh_token = authorisation.refresh_token if grant is None else grant.refresh_token
         values: dict[str, Any] = {"state": "authorised", "generation": credential.c.generation + 1}

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 class Words(TypeDecorator[str]):
     """Text that every database takes: without NUL and lone surrogates, cut to its length.
 
-    What WeChat and people write must not keep a write from being noted.
+    Texts of WeChat and people must not keep a write from being noted.
     """
 
     impl = String
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002  SQLAlchemy's
-        """Return what is stored, and what is looked for."""
+        """Return the text as it is stored and looked for."""
         if value is None:
             return None
         length: int | None = getattr(self.impl_instance, "length", None)

@@ -1,8 +1,9 @@
-"""Encryption of what rests in the store: Fernet, with keys that rotate.
+"""Encryption of secrets in the store: Fernet, with keys that rotate.
 
-Whoever may write to the database could copy one merchant's ciphertext into another's row. So ciphertext is bound to its
-place, in the eight bytes that Fernet signs for a time: a hash of the place with the highest bit set. A time has that
-bit not set, so what an older version wrote, which is bound to no place, stays readable; and that version can read ours.
+A user who may write to the database could copy one merchant's ciphertext into another's row. So ciphertext is bound to
+its place, in the eight bytes that Fernet signs for a time: a hash of the place with the highest bit set. A time has
+that bit not set, so what an older version wrote, which is bound to no place, stays readable; and that version can read
+ours.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Vault:
     def lock(self, secret: Secret, *place: str) -> str:
         """Return the secret as it rests in one place.
 
-        :param place: what names it: the keys of the row, the column.
+        :param place: its name: the keys of the row, the column.
         """
         return self._fernet.encrypt_at_time(secret.reveal().encode(), _bound_to(place)).decode()
 

@@ -25,7 +25,7 @@ _SEEN: Final = "audit_seen"
 class WxaAuditChangeTrigger(BaseEventTrigger):
     """Tells of each change of the latest sheet's status, by polls, and at once after a push; for an ``AssetWatcher``.
 
-    What was seen is kept with the asset (Airflow 3.3), so that a change while no triggerer ran is told afterwards. The
+    The last look is kept with the asset (Airflow 3.3), so that a change while no triggerer ran is told afterwards. The
     first look of all tells nothing: it is what changes are measured against.
 
     :param appid: the Mini Program.

@@ -53,7 +53,7 @@ _LAST_SECOND: Final = 253_402_300_799  # of the year 9999: who waits for ever ma
 
 
 class _PollingTrigger(BaseTrigger):
-    """What the triggers share.
+    """Base of the triggers.
 
     All that wait in one event loop share one look-up of the Connection, one pool of connections and one watcher.
 
@@ -77,7 +77,7 @@ class _PollingTrigger(BaseTrigger):
 
     @abstractmethod
     def looks(self) -> dict[str, Look]:
-        """Return, by appid, what makes the step that looks once."""
+        """Return, by appid, the maker of the step that looks once."""
 
     def arguments(self) -> dict[str, Any]:
         """Return what ``__init__`` takes; no secret among it."""

@@ -1,4 +1,4 @@
-"""What the waits of one event loop share: a look-up of each Connection, its client, and the watcher of pushes."""
+"""Common ground of the waits in one event loop: look-up of each Connection, its client, and the watcher of pushes."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class SharedConnection:
         return await again(self.client)
 
     async def aclose(self) -> None:
-        """Leave the connections to whoever else uses them."""
+        """Leave the connections to their other users."""
         client, self._client = self._client, None
         if client is not None:
             await client.__aexit__(None, None, None)

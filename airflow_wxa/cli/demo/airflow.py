@@ -321,7 +321,7 @@ class ThrowawayAirflow:
             self.tell(f"{dag_id} up")
 
     def stop(self) -> None:
-        """End every process that :meth:`start` started, and what these started; safe at any moment."""
+        """End every process that :meth:`start` started, and their children; safe at any moment."""
         if self._api is not None:
             self._api.close()
         self.processes.stop()
