@@ -290,7 +290,7 @@ class _ManifestReader:
         for name, text in row.items():
             if not text.strip():
                 continue
-            value, ok = _cell(name, text.strip())
+            value, ok = read_cell(name, text.strip())
             if ok:
                 found[name] = value
             else:
@@ -363,7 +363,7 @@ def _unknown(name: str, known: Sequence[str]) -> str:
     return f"{shown(repr(name))}: is no field of a manifest here; {hint}"
 
 
-def _cell(name: str, text: str) -> tuple[Any, bool]:
+def read_cell(name: str, text: str) -> tuple[Any, bool]:
     """Return the value that a cell of CSV stands for, and whether it stands for one."""
     types = FIELDS[name].schema.get("type", "string") if name in FIELDS else "string"
     types = {types} if isinstance(types, str) else set(types)

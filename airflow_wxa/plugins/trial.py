@@ -11,6 +11,7 @@ that serves Airflow's pages waits for WeChat.
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
@@ -32,7 +33,9 @@ from airflow_wxa.plugins.connections import TeamHook
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from airflow_wxa.api.call import Call, Reply
 
 T = TypeVar("T")
 Page = Annotated[str, Query(max_length=1024)]
@@ -48,31 +51,52 @@ _HEADERS: Final[Mapping[str, str]] = {
 }
 
 
+class WeChatReads:
+    """Reads of WeChat for pages: few at once, each by one attempt with a short deadline."""
+
+    def __init__(self) -> None:
+        self._turns, self._threads = asyncio.Semaphore(_AT_ONCE), CapacityLimiter(_AT_ONCE)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn, and bound it.
+
+        :raises TimeoutError: it took too long.
+        """
+        async with asyncio.timeout(_SECONDS), self._turns:
+            yield
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Return what blocking work returns, which a deadline abandons."""
+        return await to_thread.run_sync(work, limiter=self._threads, abandon_on_cancel=True)
+
+    async def send(self, call: Call, dag_id: str, wxa_conn_id: str) -> Reply:
+        """Send a read with the Connection that the DAG's runs would use."""
+        client = await self.in_thread(partial(_client, call.endpoint.name, wxa_conn_id, dag_id))
+        async with client:
+            return await client.send(call)
+
+
 def create_trial_qrcodes() -> FastAPI:
     """Return the app; each of its routes asks for a login."""
     app = FastAPI(title="WeChat trial QR codes", docs_url=None, redoc_url=None, openapi_url=None)
-    turns, threads = asyncio.Semaphore(_AT_ONCE), CapacityLimiter(_AT_ONCE)
-
-    async def in_thread(work: Callable[[], T]) -> T:
-        return await to_thread.run_sync(work, limiter=threads, abandon_on_cancel=True)
+    reads = WeChatReads()
 
     async def answer(appid: str, dag_id: str, run_id: str, page: str) -> Response:
         if not APPID.fullmatch(appid):
             return _refused(404, f"{appid} is no appid: wx and 16 hex digits")
         # Before the Connection and any token: a made-up appid must not reach the secrets backend, nor leave a row.
-        wxa_conn_id = await in_thread(lambda: open_ledger().conn_id(dag_id, run_id, appid))
+        wxa_conn_id = await reads.in_thread(lambda: open_ledger().conn_id(dag_id, run_id, appid))
         if wxa_conn_id is None:
             return _refused(404, f"run {run_id} of {dag_id} did nothing with {appid}")
-        client = await in_thread(partial(_client, wxa_conn_id, dag_id))
-        async with client:
-            image = (await client.send(get_qrcode(appid, page))).image
+        image = (await reads.send(get_qrcode(appid, page), dag_id, wxa_conn_id)).image
         media_type = "image/png" if image.startswith(_PNG) else "image/jpeg"
         return Response(image, media_type=media_type, headers=dict(_HEADERS))
 
     @app.get("/{appid}", dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN))])
     async def qrcode(appid: str, dag_id: str, run_id: str, page: Page = "") -> Response:
         try:
-            async with asyncio.timeout(_SECONDS), turns:
+            async with reads.turn():
                 return await answer(appid, dag_id, run_id, page)
         except TimeoutError:
             return _refused(504, f"get_qrcode: no picture within {_SECONDS:g} seconds, try again later")
@@ -82,7 +106,7 @@ def create_trial_qrcodes() -> FastAPI:
     return app
 
 
-def _client(wxa_conn_id: str, dag_id: str) -> AsyncWxaClient:
+def _client(asks: str, wxa_conn_id: str, dag_id: str) -> AsyncWxaClient:
     hook = TeamHook(wxa_conn_id, DagModel.get_dag_id_to_team_name_mapping([dag_id]).get(dag_id) or "")
     try:
         is_ours = hook.get_connection(wxa_conn_id).conn_type == hook.conn_type
@@ -90,15 +114,15 @@ def _client(wxa_conn_id: str, dag_id: str) -> AsyncWxaClient:
         is_ours = False
     if not is_ours:
         raise WxaSpecError(
-            Text("qrcode_is_not_read"),
+            Text("page_reads_nothing", asks=asks),
             [Text("no_connection_of_type", wxa_conn_id=wxa_conn_id, conn_type=hook.conn_type)],
         )
     read = hook.read()
-    return AsyncWxaClient(read.egress, read.tokens, sleep=_no_second_attempt)
+    return AsyncWxaClient(read.egress, read.tokens, sleep=partial(_no_second_attempt, asks))
 
 
-async def _no_second_attempt(_seconds: float) -> None:
-    raise WxaTransportError(Text("qrcode_answer_is_unusable"))
+async def _no_second_attempt(asks: str, _seconds: float) -> None:
+    raise WxaTransportError(Text("page_answer_is_unusable", asks=asks))
 
 
 def _refused(status: int, text: str) -> Response:

@@ -32,6 +32,10 @@ REFUSED: Final = "wx00000000000000a4"
 STOPPED: Final = "wx00000000000000a5"
 ASKED_ABOUT: Final = "wx00000000000000a6"
 ONLINE: Final = "wx00000000000000a7"
+UNLISTED: Final = "wx00000000000000a8"
+WITHDRAWN: Final = "wx00000000000000a9"
+EXPIRED: Final = "wx00000000000000aa"
+KILLED: Final = "wx00000000000000ab"
 NAMES: Final = {
     PLAIN: "Tea House 茶馆",
     REJECTED: "Book Shop",
@@ -40,6 +44,10 @@ NAMES: Final = {
     STOPPED: "Cinema",
     ASKED_ABOUT: "Pharmacy",
     ONLINE: "Barber",
+    UNLISTED: "面包房",
+    WITHDRAWN: "花店",
+    EXPIRED: "药店",
+    KILLED: "影院",
 }
 TOKEN: Final = "browser-token"
 REASON: Final = "1: the pages do not match the chosen category"
@@ -52,7 +60,7 @@ SETTINGS: Final = {
 DAGS: Final = {
     path.name: path.read_text("utf-8")
     for path in (Path(__file__).parents[2] / "dags").glob("*.py")
-    if path.name in ("wxa_release.py", "wxa_platform_domains.py")
+    if path.name in ("wxa_release.py", "wxa_platform_domains.py", "wxa_rollback.py")
 }
 PATIENCE: Final = 90_000  # milliseconds, of a busy machine
 
@@ -85,10 +93,14 @@ def world() -> World:
     platform = Platform(
         component_appid=PLATFORM, component_access_token=TOKEN, testing=["example.com"], published=["example.com"]
     )
-    rejected = AuditPlan(polls=0, result="rejected", reason=REASON)
+    audits = {
+        REJECTED: AuditPlan(polls=0, result="rejected", reason=REASON),
+        WITHDRAWN: AuditPlan(polls=0, result="withdrawn"),
+        KILLED: AuditPlan(result="by_hand"),
+    }
     return World(
         platforms=[platform],
-        mini_programs=[mini_program(each, **({"audit": rejected} if each == REJECTED else {})) for each in NAMES],
+        mini_programs=[mini_program(each, **({"audit": audits[each]} if each in audits else {})) for each in NAMES],
         templates=[Template(template_id=47)],
     )
 

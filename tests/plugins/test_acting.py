@@ -30,6 +30,19 @@ if TYPE_CHECKING:
 PLATFORM, APPID, OTHER = "wx00000000000000c1", "wx00000000000000a1", "wx00000000000000a2"
 DAG, FLEET = "wxa_release", "wxa_fleet_release"
 CONF = {"appid": APPID, "template_id": "47", "user_version": "1.4.0", "webviewdomain": ["https://m.example.com"]}
+SHOWN = {
+    "offline": {"lost": {"webviewdomain": ["https://h5.example.com"]}, "asked": {}, "not_proven": {}},
+    "name": "<b>Tea House</b>",
+    "template_id": "47",
+    "what_changed": "spring sale",
+    "online": {"version": "1.3.0", "time": 1_790_000_000},
+    "auditid": "4711",
+    "sheet": {"status": "approved", "reason": ""},
+    "triggered_by": "li",
+    "individual": False,
+    "configured": ["https://m.example.com", "https://new.example.com"],
+    "before": {"list": ["https://m.example.com", "https://old.example.com"]},
+}
 ORIGIN = {"Origin": "http://airflow"}
 
 
@@ -120,6 +133,7 @@ def ask(run_id: str, *, assigned: str = "", shown: str | None = None, task_id: s
     from airflow.utils.session import create_session  # noqa: PLC0415
 
     facts = told("run", named=True, user_version="1.4.0") | told("run", appid=APPID, trial="https://elsewhere.example")
+    facts |= told("WeChat", **SHOWN)
     with create_session() as session:
         found = select(TaskInstance).where(TaskInstance.run_id == run_id, TaskInstance.task_id == task_id)
         ti = session.scalars(found).one()
@@ -143,8 +157,11 @@ def test_an_approval_is_shown_and_answered_once(page: Page) -> None:
     ask("asked")
     about = {"dag_id": DAG, "run_id": "asked", "appid": APPID}
     shown = page.open("answer", **about).text
-    assert f"Release 1.4.0 of {APPID}?" in shown
-    assert "&lt;b&gt;1.4.0&lt;/b&gt;" in shown
+    assert "Release 1.4.0 of &lt;b&gt;Tea House&lt;/b&gt;?" in shown
+    for said in ("&lt;b&gt;Tea House&lt;/b&gt;", "spring sale", "1.3.0", "4711", "+ https://new", "- https://old"):
+        assert said in shown, said
+    below = shown.partition("</h1>")[2]
+    assert below.index("https://h5.example.com") < below.index("Tea House")  # what goes offline stands first
     assert f"/wxa/trial/{APPID}?dag_id=wxa_release&amp;run_id=asked" in shown
     assert "elsewhere.example" not in shown
     fields = page.fields("answer", **about) | {"choice": "Approve", "comment": "tested"}
@@ -217,7 +234,7 @@ def test_a_release_is_started_again_under_an_id_that_people_recognise(page: Page
     answers = page.browser.send_at_once([page.request("again", fields)] * 3)
     assert sorted(each.status_code for each in answers) == [200, 409, 409]
     ((run_id, conf),) = ((each, conf) for each, conf in runs_of(DAG).items() if each not in before)
-    assert re.fullmatch(rf"1\.4\.0_{APPID}_\d{{8}}T\d{{6}}", run_id)
+    assert re.fullmatch(rf"1\.4\.0_{APPID}_\d{{8}}T\d{{9}}", run_id)
     assert {name: conf[name] for name in CONF} == CONF
 
 
@@ -407,3 +424,82 @@ def test_a_refusal_is_a_sentence_in_the_readers_language(page: Page, lang: str) 
 
 def test_a_body_beyond_measure_is_not_read_to_its_end(page: Page) -> None:
     assert page.press("clear", {"token": "x" * (3 << 20)}).status_code == 403
+
+
+# Airflow's own fields of a DAG's details warn when they are read, and the tests make errors of warnings.
+_DETAILS = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
+
+
+def form_of(page: Page, **texts: str) -> httpx.Response:
+    headers = login(page.role, page.user) | {"Content-Type": "application/x-www-form-urlencoded"}
+    sent = urlencode({"dag_id": DAG, **texts})
+    return page.browser.send("POST", f"{BOARD_PREFIX}/release", content=sent, headers=headers)
+
+
+FILLED = {"template_id": "47", "user_version": "1.5.0", "webviewdomain": "https://m.example.com"}
+
+
+def fields_of(shown: httpx.Response) -> dict[str, str]:
+    found = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', shown.text)
+    return {name: html.unescape(value) for name, value in found}
+
+
+@_DETAILS
+def test_the_form_begins_with_what_the_last_run_had(page: Page) -> None:
+    start(page, "last", user_desc="春季活动")
+    shown = page.browser.get(f"/release?dag_id={DAG}&run_id=last&appid={APPID}&lang=zh", "user").text
+    for value in (APPID, "https://m.example.com", 'value="1.4.0"', "春季活动"):
+        assert value in shown
+    assert page.browser.get(f"/release?dag_id={DAG}", "viewer").status_code == 403
+    assert page.browser.get("/release?dag_id=none", "user").status_code == 404
+    assert page.browser.get("/release?dag_id=wxa_rollback", "user").status_code == 403
+
+
+@_DETAILS
+def test_the_form_says_what_is_wrong_and_starts_nothing(page: Page) -> None:
+    before = len(runs_of(DAG))
+    shown = form_of(page, merchants="<b>nobody</b>", **FILLED | {"template_id": "four"})
+    assert shown.status_code == 200
+    assert "&lt;b&gt;nobody&lt;/b&gt;" in shown.text
+    assert 'aria-describedby="wrong-merchants"' in shown.text
+    shown = form_of(page, merchants=APPID, **FILLED | {"template_id": "four"})
+    assert 'aria-describedby="wrong-template_id"' in shown.text
+    assert len(runs_of(DAG)) == before
+
+
+@_DETAILS
+def test_a_release_by_name_is_started_once(page: Page) -> None:
+    settle("named", outcome="released", name="茶馆")
+    before = runs_of(DAG).keys()
+    shown = form_of(page, merchants="茶馆", **FILLED)
+    assert len(runs_of(DAG)) == len(before)  # it only says what will happen
+    fields = fields_of(shown)
+    answers = page.browser.send_at_once([page.request("release", fields)] * 3)
+    assert sorted(each.status_code for each in answers) == [200, 409, 409]
+    ((run_id, conf),) = ((each, conf) for each, conf in runs_of(DAG).items() if each not in before)
+    assert run_id.startswith(f"1.5.0_{APPID}_")
+    assert conf["user_version"] == "1.5.0"
+    answer = page.browser.send("GET", f"/api/v2/dags/{DAG}/dagRuns/{run_id}", headers=login("admin"))
+    assert answer.json()["note"] == f"1.5.0 · 茶馆 · {APPID}"
+    # What was confirmed cannot be exchanged for something else.
+    other = fields_of(form_of(page, merchants=APPID, **FILLED))
+    other["conf"] = other["conf"].replace(APPID, OTHER)
+    assert page.press("release", other).status_code == 403
+
+
+@_DETAILS
+def test_several_merchants_start_a_fleet(page: Page) -> None:
+    shown = form_of(page, merchants=f"appid,user_version\n{APPID},1.5.1\n{OTHER},", **FILLED)
+    before = runs_of(FLEET).keys()
+    assert page.press("release", fields_of(shown)).status_code == 200
+    ((run_id, conf),) = ((each, conf) for each, conf in runs_of(FLEET).items() if each not in before)
+    assert run_id.startswith("1.5.0_")
+    assert APPID in conf["manifest"]
+    assert OTHER in conf["manifest"]
+    viewer = Page(page.browser, role="viewer")
+    assert form_of(viewer, merchants=APPID, **FILLED).status_code == 403
+
+
+@pytest.mark.parametrize("conf", ["", "[]", "{}", "null", '{"manifest": 1}', '{"manifest": "[]"}', "x"])
+def test_a_conf_that_is_none_starts_nothing(page: Page, conf: str) -> None:
+    assert page.open("release", dag_id=DAG, conf=conf).status_code == 400

@@ -303,7 +303,7 @@ def _fields(text: str) -> set[str]:
 def test_each_text_that_a_page_names_is_there() -> None:
     texts = LANGUAGES[0].texts()
     for path in TEMPLATES.glob("*.html"):
-        named = re.findall(r"""t\(\s*["']([a-z_.]+)["']\s*[,)]""", path.read_text("utf-8"))
+        named = re.findall(r"""\bt\(\s*["']([a-z_.]+)["']\s*[,)]""", path.read_text("utf-8"))
         assert [key for key in named if key not in texts] == []
 
 

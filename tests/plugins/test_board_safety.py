@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 PLATFORM = "wx00000000000000c1"
 TAGS = {
-    "a", "article", "blockquote", "body", "br", "button", "code", "dd", "details", "div", "dl", "dt", "em", "form",
-    "h1", "h2", "h3", "h4", "head", "header", "html", "img", "input", "label", "li", "link", "main", "meta", "nav",
-    "ol", "option", "p", "pre", "rect", "script", "section", "select", "small", "span", "strong", "summary", "svg",
-    "table", "tbody", "td", "th", "thead", "time", "title", "tr", "ul",
+    "a", "article", "blockquote", "body", "br", "button", "code", "dd", "details", "div", "dl", "dt", "em",
+    "figcaption", "figure", "form", "h1", "h2", "h3", "h4", "head", "header", "html", "img", "input", "label", "li",
+    "link", "main", "meta", "meter", "nav", "ol", "option", "p", "pre", "rect", "script", "section", "select",
+    "small", "span", "strong", "summary", "svg", "table", "tbody", "td", "textarea", "th", "thead", "time", "title",
+    "tr", "ul",
 }  # fmt: skip
 
 

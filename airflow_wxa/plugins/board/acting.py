@@ -14,26 +14,34 @@ import logging
 import secrets
 import time
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx
-from airflow.configuration import conf
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.configuration import conf as settings
 from anyio import to_thread
 
 from airflow_wxa.api.redaction import Secret
+from airflow_wxa.api.templates import gettemplatelist, read_templates
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.store import store_url
-from airflow_wxa.plugins.board.pages import Pages
-from airflow_wxa.plugins.board.plans import ABOUT, NotPossibleError, plan
+from airflow_wxa.plugins.board.access import may, may_see_runs
+from airflow_wxa.plugins.board.form import as_texts, read_form
+from airflow_wxa.plugins.board.pages import Pages, _in
+from airflow_wxa.plugins.board.plans import ABOUT, NotPossibleError, dag_run, plan
+from airflow_wxa.plugins.trial import WeChatReads
+from airflow_wxa.release import FIELDS
 from airflow_wxa.store.acts import Acts
+from airflow_wxa.store.mini_programs import Wanted
 from airflow_wxa.trial_link import api_base_url, api_root_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from anyio import CapacityLimiter
     from fastapi import Request, Response
 
+    from airflow_wxa.api.templates import Template
     from airflow_wxa.plugins.board.pages import Reader
     from airflow_wxa.plugins.board.plans import Plan
 
@@ -42,6 +50,9 @@ log = logging.getLogger(__name__)
 _LIFE_SECONDS: Final = 3600
 _MAX_BODY: Final = 2 * 1024 * 1024
 _SECONDS: Final = 30.0
+_RELEASE: Final = "wxa_release"
+_FLEET: Final = "wxa_fleet_release"
+_NAMES_READ: Final = 50
 #: Status of Airflow's API → the text that says what it means here; any other below 500 has Airflow's own words.
 _ANSWERS: Final[Mapping[int, str]] = {
     401: "act.refused.rights",
@@ -59,11 +70,18 @@ class ActingPages(Pages):
     def __init__(self, threads: CapacityLimiter) -> None:
         super().__init__()
         self._threads = threads
+        self._reads = WeChatReads()
         self._turns = asyncio.Semaphore(int(threads.total_tokens))
+
+    def _page(self, reader: Reader, template: str, status: int = 200, **values: Any) -> Response:
+        may_release = may(reader.user, "POST", DagAccessEntity.RUN, _RELEASE)
+        return super()._page(reader, template, status, may_release=may_release, **values)
 
     def confirmation(self, reader: Reader) -> Response:
         """Show what an act would do, and the button that does it."""
-        act, about = reader.asked("act"), {name: reader.asked(name) for name in ABOUT}
+        return self._confirmed(reader, reader.asked("act"), {name: reader.asked(name) for name in ABOUT})
+
+    def _confirmed(self, reader: Reader, act: str, about: Mapping[str, str]) -> Response:
         try:
             planned = plan(act, reader, about)
         except NotPossibleError as error:
@@ -77,6 +95,79 @@ class ActingPages(Pages):
             about=about,
             plan=planned,
             token=_Token.new(reader, act, about, planned).text,
+            back=_back(reader, about),
+        )
+
+    async def form(self, reader: Reader) -> Response:
+        """Show the form of a release, or what a form that was sent asks for, or what is wrong with it."""
+        form = await _form(reader.request) if reader.request.method == "POST" else {}
+        about = dict.fromkeys(ABOUT, "") | {
+            name: form.get(name) or reader.asked(name) for name in ("dag_id", "run_id", "appid")
+        }
+        about["dag_id"] = about["dag_id"] or _RELEASE
+        try:
+            details = await _asked_airflow(reader.request, "GET", f"/dags/{quote(about['dag_id'], safe='')}/details")
+            params = details["params"] or {}
+            defaults = {name: params[name]["value"] for name in FIELDS if name in params}
+            fixed = {name for name in defaults if "const" in params[name].get("schema", {})}
+            conn_id = str(defaults.get("platform_conn_id") or defaults.get("wxa_conn_id") or "")
+            library = await self._library(about["dag_id"], conn_id)
+            shown: Response = await self._in_thread(self._form, reader, about, form, defaults, fixed, library)
+        except NotPossibleError as error:
+            return self._told(reader, about, error.status, error.key, **error.values)
+        return shown
+
+    async def _library(self, dag_id: str, conn_id: str) -> Sequence[Template]:
+        """Return the template library, newest first; ``()`` where WeChat does not tell: the form takes a number."""
+        try:
+            async with self._reads.turn():
+                found = read_templates(await self._reads.send(gettemplatelist(), dag_id, conn_id)) or ()
+        except (WxaError, TimeoutError) as error:
+            log.info("the form shows no templates: %s", error)
+            return ()
+        return sorted(found, key=lambda each: -each.template_id)
+
+    def _form(
+        self,
+        reader: Reader,
+        about: dict[str, str],
+        form: Mapping[str, str],
+        defaults: Mapping[str, Any],
+        fixed: Collection[str],
+        library: Sequence[Template],
+    ) -> Response:
+        if not may(reader.user, "POST", DagAccessEntity.RUN, about["dag_id"]) or "user_version" not in defaults:
+            raise NotPossibleError(403, "act.refused.rights")
+        texts, problems = dict(form), {}
+        if form:
+            seen = self._seen(reader)
+
+            def appids_of(name: str) -> list[str]:
+                rows = seen.store.page(seen.dag_ids, Wanted(text=name, page_size=_NAMES_READ))[0] if name else []
+                return sorted({row.appid for row in rows if row.name == name})
+
+            filled = read_form(form, appids_of, defaults)
+            problems = {
+                name: [_in(reader.language, said, "") for said in each] for name, each in filled.problems.items()
+            }
+            if not problems:
+                is_fleet = "manifest" in filled.conf
+                asked = {"dag_id": _FLEET, "appid": ""} if is_fleet else {"appid": str(filled.conf["appid"])}
+                return self._confirmed(reader, "release", {**about, **asked, "conf": json.dumps(dict(filled.conf))})
+        else:
+            conf = dag_run(about)[0] if about["run_id"] and may_see_runs(reader.user, about["dag_id"]) else {}
+            texts = as_texts({**defaults, **conf}) | {"merchants": str(conf.get("appid") or about["appid"])}
+        return self._page(
+            reader,
+            "form.html",
+            title=reader.word("form"),
+            section="form",
+            fields=[field for name, field in FIELDS.items() if name in defaults and name not in {*fixed, "appid"}],
+            said=lambda text: _in(reader.language, text, ""),
+            about=about,
+            texts=texts,
+            problems=problems,
+            library=library,
             back=_back(reader, about),
         )
 
@@ -112,7 +203,7 @@ class ActingPages(Pages):
             await self._in_thread(planned.do, who)
             return
         try:
-            await _asked_airflow(reader.request, planned, body)
+            await _asked_airflow(reader.request, planned.method, planned.path, body)
         except NotPossibleError as error:
             if error.status < 500:  # noqa: PLR2004  (refused: nothing was done)
                 await self._in_thread(acts.give_back, key)
@@ -134,8 +225,8 @@ class ActingPages(Pages):
         )
 
 
-async def _asked_airflow(request: Request, planned: Plan, body: Mapping[str, Any]) -> None:
-    """Let Airflow's API do it, as the reader; in this process, so that no proxy and no certificate is in the way.
+async def _asked_airflow(request: Request, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    """Ask Airflow's API, as the reader; in this process, so that no proxy and no certificate is in the way.
 
     :raises NotPossibleError: it refused, status below 500; or nobody knows whether it was done.
     """
@@ -143,17 +234,17 @@ async def _asked_airflow(request: Request, planned: Plan, body: Mapping[str, Any
     transport = httpx.ASGITransport(app=request.scope["wxa.airflow"], raise_app_exceptions=False)
     try:
         async with asyncio.timeout(_SECONDS), httpx.AsyncClient(transport=transport) as client:
-            url = request.url.replace(path=f"{api_root_path()}/api/v2{planned.path}", query="")
-            answer = await client.request(planned.method, str(url), json=dict(body), headers=credentials)
+            url = request.url.replace(path=f"{api_root_path()}/api/v2{path}", query="")
+            answer = await client.request(method, str(url), json=body and dict(body), headers=credentials)
     except TimeoutError:
         raise NotPossibleError(504, "act.refused.unknown") from None
     if answer.is_success:
-        return
+        return answer.json()
     if answer.is_server_error:
         raise NotPossibleError(502, "act.refused.unknown")
     if answer.status_code in _ANSWERS:
         raise NotPossibleError(answer.status_code, _ANSWERS[answer.status_code])
-    if planned.choices and answer.status_code == 409:  # noqa: PLR2004
+    if method == "PATCH" and answer.status_code == 409:  # noqa: PLR2004  (an answer, after another one)
         raise NotPossibleError(409, "act.refused.answered")
     raise NotPossibleError(answer.status_code, "act.refused.airflow", said=answer.text[:500])
 
@@ -199,7 +290,7 @@ class _Token:
 
 
 def _signature(reader: Reader, act: str, about: Mapping[str, str], signed: str) -> str:
-    key = conf.get_mandatory_value("api", "secret_key")
+    key = settings.get_mandatory_value("api", "secret_key")
     message = json.dumps(["wxa.board.act", str(reader.user.get_id()), act, dict(about), signed], sort_keys=True)
     return hmac.new(key.encode(), message.encode(), hashlib.sha256).hexdigest()
 

@@ -20,7 +20,7 @@ from airflow_wxa.plugins.board.languages import chosen
 from airflow_wxa.plugins.board.pages import HEADERS, Reader
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
@@ -57,16 +57,17 @@ def create_board() -> FastAPI:
     }
     for path, page in routes.items():
         app.add_api_route(path, _served(partial(pages.answered, page), threads))
-    app.add_api_route("/act/{act}", _acting(pages), methods=["POST"])
+    app.add_api_route("/act/{act}", _acting(pages.done), methods=["POST"])
+    app.add_api_route("/release", _acting(pages.form), methods=["GET", "POST"])
     app.add_api_route("/static/{name}", _static)
     return app
 
 
-def _acting(pages: ActingPages) -> Callable[..., Any]:
-    """Return the only route that changes something."""
+def _acting(page: Callable[[Reader], Awaitable[Response]]) -> Callable[..., Any]:
+    """Return a route that waits for Airflow's API or for WeChat."""
 
     async def act(request: Request, user: GetUserDep) -> Response:
-        return await pages.done(_reader(request, user))
+        return await page(_reader(request, user))
 
     return act
 

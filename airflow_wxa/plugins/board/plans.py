@@ -6,6 +6,7 @@ Airflow: so no page offers what its reader may not do, or what cannot be done an
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,13 +24,15 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from sqlalchemy import or_, select
 
+from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.values import APPID
 from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.fleet.summary import rerun_manifest
-from airflow_wxa.hooks.store import open_fleets, open_ledger
+from airflow_wxa.hooks.store import open_fleets, open_ledger, store_url
 from airflow_wxa.plugins.board.access import may, may_see_runs
 from airflow_wxa.plugins.board.views import domain_table
 from airflow_wxa.store.fleets import RunKey
+from airflow_wxa.store.mini_programs import MiniPrograms
 from airflow_wxa.trial_link import trial_link
 
 if TYPE_CHECKING:
@@ -38,10 +41,11 @@ if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
 
     from airflow_wxa.plugins.board.pages import Reader
+    from airflow_wxa.store import Entry
     from airflow_wxa.store.fleets import FleetRun, Fleets
 
-#: What an act is about: some of these, by name.
-ABOUT: Final = ("dag_id", "run_id", "task_id", "appid")
+#: What an act is about: some of these, by name; ``conf`` is that of a run to be started, as JSON.
+ABOUT: Final = ("dag_id", "run_id", "task_id", "appid", "conf")
 About: TypeAlias = "Mapping[str, str]"
 
 _APPROVAL: Final = "approve_release"
@@ -49,6 +53,7 @@ _APPID: Final = re.compile(r"wx[0-9a-f]{16}")
 _WAITING: Final = ("awaiting_input", "deferred")  # Airflow 3.3, and 3.2
 _OVER: Final = ("success", "failed")
 _ENTRIES_READ: Final = 100
+_TEXT_SHOWN: Final = 600
 _NAMED_TASK: Final = re.compile(r"\bclear (?:the task )?(\w+)")
 _NO_RUN_ID: Final = re.compile(r"[^A-Za-z0-9_.~:+-]+")  # what [scheduler] allowed_run_id_pattern refuses
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
@@ -76,7 +81,8 @@ class Plan:
     :param path: of Airflow's API, below ``/api/v2``; ``""``: ``do`` does it.
     :param is_repeatable: a page that is opened anew may do it again, though the state is the same.
     :param choices: values of the buttons; the text that one is answered with goes into ``body`` by ``answered``.
-    :param question: the text that a person decides about, as Markup.
+    :param asks: of the ledger's question, with the values of its facts in ``asked``.
+    :param question: the text that Airflow shows of it, as Markup.
     :param trial: address of the trial version's QR code.
     """
 
@@ -90,6 +96,8 @@ class Plan:
     facts: Mapping[str, str] = field(default_factory=dict)
     choices: Sequence[str] = ()
     title: str = ""
+    asks: str = ""
+    asked: Mapping[str, Any] = field(default_factory=dict)
     question: str = ""
     trial: str = ""
 
@@ -147,6 +155,8 @@ def _answer(reader: Reader, about: About) -> Plan:
     shown = next((row for row in of_task if row.task.map_index == ti.map_index), None)
     if shown is None or shown.after.get("question") != digest:
         raise NotPossibleError(409, "act.refused.question")
+    question = shown.asked.get("question", {})
+    facts = {name: fact["value"] for name, fact in question.get("facts", {}).items()}
     task = f"{quote(ti.task_id, safe='')}/{ti.map_index}"
     return Plan(
         needs=("PUT", DagAccessEntity.HITL_DETAIL, ti.dag_id),
@@ -156,7 +166,9 @@ def _answer(reader: Reader, about: About) -> Plan:
         choices=tuple(map(str, asked.options)),
         title=asked.subject,
         question=Markup(_MARKDOWN.render(text)),  # noqa: S704  (the renderer lets no HTML of a text pass)
-        trial=_trial_of(shown, reader),
+        asks=question.get("asks", ""),
+        asked=facts,
+        trial=_trial_of(shown, reader) if "trial" in facts else "",
     )
 
 
@@ -175,10 +187,7 @@ def _open_question(about: About) -> tuple[TaskInstance, HITLDetail]:
     raise NotPossibleError(409, "act.refused.answered")
 
 
-def _trial_of(shown: Any, reader: Reader) -> str:
-    facts = shown.asked.get("question", {}).get("facts", {})
-    if "trial" not in facts:
-        return ""
+def _trial_of(shown: Entry, reader: Reader) -> str:
     base = reader.base.removesuffix("/wxa/board")
     return trial_link(base, shown.appid, dag_id=shown.task.dag_id, run_id=shown.task.run_id)
 
@@ -222,7 +231,7 @@ def _tasks(about: About) -> dict[tuple[str, int], tuple[str, str]]:
         return {(row[0], row[1]): (str(row[2]), str(row[3] or "")) for row in session.execute(query).all()}
 
 
-def _dag_run(about: About) -> tuple[dict[str, Any], str]:
+def dag_run(about: About) -> tuple[dict[str, Any], str]:
     """Return conf and state of a run."""
     query = select(DagRun.conf, DagRun.state).where(DagRun.dag_id == about["dag_id"], DagRun.run_id == about["run_id"])
     with create_session() as session:
@@ -242,9 +251,10 @@ def new_run(dag_id: str, conf: Mapping[str, Any], about: About, *, name: str = "
         if dag is None or dag.is_stale:
             raise NotPossibleError(404, "act.refused.no_dag", dag_id=dag_id)
         paused = dag.is_paused
+    row = MiniPrograms(Secret(store_url())).of(about["appid"], [dag_id, about["dag_id"]]) if about["appid"] else None
     newest = open_ledger().entries(appid=about["appid"], most=1) if about["appid"] else []
-    parts = [name, about["appid"], f"{datetime.now(UTC):%Y%m%dT%H%M%S}"]
-    shown = {key: value if isinstance(value, str) else repr(value) for key, value in conf.items()}
+    parts = [name, about["appid"], f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"[:-3]]
+    shown = {key: _shown(value) for key, value in conf.items() if value not in (None, "", [], {})}
     return Plan(
         needs=("POST", DagAccessEntity.RUN, dag_id),
         state=[dag_id, dict(conf), [[row.sent_at, row.task.run_id] for row in newest]],
@@ -254,30 +264,46 @@ def new_run(dag_id: str, conf: Mapping[str, Any], about: About, *, name: str = "
             "dag_run_id": "_".join(_NO_RUN_ID.sub("-", part) for part in parts if part),
             "logical_date": None,
             "conf": dict(conf),
-            "note": " · ".join(filter(None, [name, about["appid"]])),
+            "note": " · ".join(filter(None, [name, row.name if row else "", about["appid"]])),
         },
         facts={"act.dag": dag_id, **facts, **shown} | ({"act.paused": "✓"} if paused else {}),
     )
 
 
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"{text[:_TEXT_SHOWN]}…" if len(text) > _TEXT_SHOWN else text
+
+
 def _again(_reader: Reader, about: About) -> Plan:
     """Release again what the run released."""
-    conf, state = _dag_run(about)
+    conf, state = dag_run(about)
     if about["appid"] != conf.get("appid") or state not in _OVER:
         raise NotPossibleError(409, "act.refused.nothing")
     return new_run(about["dag_id"], conf, about, name=str(conf.get("user_version", "")))
 
 
+def _release(_reader: Reader, about: About) -> Plan:
+    """Start the run that the form has asked for; its own tasks check the conf again."""
+    try:
+        conf = dict(json.loads(about["conf"]))
+        whole = json.loads(conf["manifest"]) if "manifest" in conf else {"release": conf, "apps": [conf["appid"]]}
+        version, apps = dict(whole["release"]).get("user_version", ""), list(whole["apps"])
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise NotPossibleError(400, "act.refused.gone") from None
+    return new_run(about["dag_id"], conf, about, name=str(version), **{"act.count": str(len(apps))})
+
+
 def _roll_back(_reader: Reader, about: About) -> Plan:
     """Ask for the version before the one that is online."""
-    conf, _ = _dag_run(about)
+    conf, _ = dag_run(about)
     rolled = {"appid": about["appid"]} | _connections(conf, "wxa_conn_id")
     return new_run("wxa_rollback", rolled, about, name="rollback")
 
 
 def _register(_reader: Reader, about: About) -> Plan:
     """Ask for the hosts that the Mini Program wants and the platform's list does not cover."""
-    conf, _ = _dag_run(about)
+    conf, _ = dag_run(about)
     ledger = open_ledger()
     entries = ledger.entries(appid=about["appid"], dag_ids=[about["dag_id"]], most=_ENTRIES_READ)
     if not entries:
@@ -311,7 +337,7 @@ def _fleet(about: About) -> tuple[Fleets, FleetRun]:
 def _stop(_reader: Reader, about: About) -> Plan:
     """Let running calls finish, and no new write start."""
     fleets, run = _fleet(about)
-    if run.stopped_by is not None or _dag_run(about)[1] in _OVER:
+    if run.stopped_by is not None or dag_run(about)[1] in _OVER:
         raise NotPossibleError(409, "act.refused.nothing")
     key = RunKey(run.dag_id, run.run_id)
     return Plan(
@@ -324,7 +350,7 @@ def _stop(_reader: Reader, about: About) -> Plan:
 def _rerun(_reader: Reader, about: About) -> Plan:
     """Go on with the unfinished Mini Programs of a fleet, in a run of their own."""
     fleets, run = _fleet(about)
-    conf, state = _dag_run(about)
+    conf, state = dag_run(about)
     manifest = rerun_manifest(run, fleets.apps(run.key))
     if not manifest or (run.stopped_by is None and state not in _OVER):
         raise NotPossibleError(409, "act.refused.nothing")
@@ -337,6 +363,7 @@ ACTS: Final[Mapping[str, Callable[[Reader, About], Plan]]] = {
     "clear": _clear,
     "register": _register,
     "again": _again,
+    "release": _release,
     "roll_back": _roll_back,
     "stop": _stop,
     "rerun": _rerun,

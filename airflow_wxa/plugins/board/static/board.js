@@ -29,6 +29,16 @@
     door.click();
     door.remove();
   });
+  for (const file of document.querySelectorAll("input[type=file][data-into]")) {
+    file.addEventListener("change", async () => {
+      if (!file.files.length) return;
+      const bytes = await file.files[0].arrayBuffer();
+      let text;
+      try { text = new TextDecoder("utf-8", { fatal: true }).decode(bytes); }
+      catch { text = new TextDecoder("gb18030").decode(bytes); } // as Excel saves it in China
+      document.getElementById(file.dataset.into).value = text;
+    });
+  }
   for (const time of document.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);
     if (!Number.isNaN(at.getTime())) {

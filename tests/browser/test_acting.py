@@ -1,0 +1,182 @@
+"""The ways out, as a release manager takes them: in Chinese, on a phone, on the board alone."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.browser.conftest import (
+    EXPIRED,
+    KILLED,
+    NAMES,
+    ONLINE,
+    PATIENCE,
+    PLAIN,
+    UNLISTED,
+    WITHDRAWN,
+    picture,
+)
+from tests.browser.test_release import ASKED, wait_for_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+    from tests.browser.conftest import Stage
+
+pytestmark = pytest.mark.browser
+
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def phone(browser: Browser, stage: Stage, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """Open Airflow as a Chinese release manager's phone shows it."""
+    context = browser.new_context(base_url=stage.airflow.url, viewport=PHONE, locale="zh-CN", has_touch=True)
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    yield page
+    picture(page, request.node.name)
+    context.close()
+
+
+class Walk:
+    """Goes from the board's first page to a Mini Program, and counts what is pressed."""
+
+    def __init__(self, page: Page, appid: str) -> None:
+        self.page, self.appid, self.clicks = page, appid, 0
+
+    def press(self, name: str) -> None:
+        place = (
+            self.page.locator("#main")
+            .get_by_role("link", name=name)
+            .or_(self.page.locator("#main").get_by_role("button", name=name))
+        )
+        place.first.click()
+        self.clicks += 1
+
+    def go(self) -> None:
+        """Look the Mini Program up."""
+        self.page.goto("/wxa/board/")
+        self.page.locator(f'#main a[href$="/mini-program/{self.appid}"]').first.click()
+        self.clicks += 1
+        self.page.get_by_role("heading", name=re.compile(f"{NAMES[self.appid]}|{self.appid}"), level=1).wait_for()
+
+    def act(self, name: str, *, confirm: str = "") -> None:
+        """Press a button, read what will happen, and press the one that does it."""
+        self.press(name)
+        picture(self.page, f"act_{self.appid}_{name}")
+        self.press(confirm or name)
+        self.page.get_by_role("heading", name="已完成").wait_for()
+
+    def until_offered(self, name: str) -> None:
+        """Look at the Mini Program again until a button is there."""
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            self.go()
+            if self.page.locator(".acts").get_by_role("link", name=name).count():
+                return
+            time.sleep(2)
+        raise AssertionError(f"{name} was not offered: {self.page.locator('#main').inner_text()[:600]}")
+
+
+def test_a_release_is_approved_on_a_phone(phone: Page, stage: Stage) -> None:
+    stage.release("by_phone", PLAIN, user_version="1.7.0", user_desc="春季活动")
+    wait_for_state(stage, "by_phone", "approve_release", *ASKED)
+    walk = Walk(phone, PLAIN)
+    walk.go()
+    walk.press("查看并决定")
+    for said in ("春季活动", "没有域名会下线", "+ https://m.example.com"):
+        phone.get_by_text(said).first.wait_for()
+    qrcode = phone.get_by_role("img", name=re.compile("体验版"))
+    qrcode.wait_for()
+    assert qrcode.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
+    picture(phone, "approval_on_a_phone")
+    phone.get_by_role("textbox").fill("已在两部手机上测试")
+    box = phone.get_by_role("button", name="批准").bounding_box()
+    assert box
+    assert box["y"] + box["height"] <= 2 * PHONE["height"]
+    walk.press("批准")
+    phone.get_by_role("heading", name="已完成").wait_for()
+    print(f"approved: {walk.clicks} clicks")
+    assert wait_for_state(stage, "by_phone", "verify_release", "success", "failed") == "success"
+    phone.go_back()
+    phone.get_by_text("已有人答复").wait_for()
+
+
+def test_out_of_89021(phone: Page, stage: Stage) -> None:
+    stage.release("unlisted", UNLISTED, webviewdomain=["https://shop.example.net"], approval=False)
+    wait_for_state(stage, "unlisted", "configure_domains", "failed")
+    walk = Walk(phone, UNLISTED)
+    walk.until_offered("登记缺少的域名")
+    walk.act("登记缺少的域名")
+    runs = stage.airflow.api.run_states("wxa_platform_domains")
+    (run_id,) = (each for each in runs if UNLISTED in each)
+    wait_for_state(stage, run_id, "approve_change", *ASKED, dag_id="wxa_platform_domains")
+    phone.goto(f"/wxa/board/act/answer?dag_id=wxa_platform_domains&run_id={run_id}")
+    picture(phone, "platform_list_on_a_phone")
+    walk.press("批准")
+    phone.get_by_role("heading", name="已完成").wait_for()
+    wait_for_state(stage, run_id, "modify_platform_domains", "success", dag_id="wxa_platform_domains")
+    walk.go()
+    walk.act("从失败的步骤继续")
+    print(f"89021: {walk.clicks} clicks")
+    assert wait_for_state(stage, "unlisted", "verify_release", "success") == "success"
+
+
+def test_out_of_a_withdrawn_audit(phone: Page, stage: Stage) -> None:
+    stage.release("withdrawn", WITHDRAWN, approval=False)
+    wait_for_state(stage, "withdrawn", "wait_for_audit", "failed")
+    control = f"{stage.sandbox.url}/_sandbox/mini_program"
+    httpx.post(control, params={"appid": WITHDRAWN, "audit": "approved"}, trust_env=False).raise_for_status()
+    walk = Walk(phone, WITHDRAWN)
+    walk.until_offered("从失败的步骤继续")
+    walk.act("从失败的步骤继续")
+    print(f"withdrawn: {walk.clicks} clicks")
+    assert wait_for_state(stage, "withdrawn", "verify_release", "success") == "success"
+
+
+def test_out_of_an_approval_that_ran_out(phone: Page, stage: Stage) -> None:
+    stage.release("expired", EXPIRED, approval_timeout_hours=0.02)
+    wait_for_state(stage, "expired", "approve_release", "failed")
+    walk = Walk(phone, EXPIRED)
+    walk.until_offered("从失败的步骤继续")
+    walk.act("从失败的步骤继续")
+    wait_for_state(stage, "expired", "approve_release", *ASKED)
+    walk.until_offered("查看并决定")
+    walk.act("查看并决定", confirm="批准")
+    print(f"expired: {walk.clicks} clicks")
+    assert wait_for_state(stage, "expired", "verify_release", "success") == "success"
+
+
+def test_out_of_a_run_that_was_killed(phone: Page, stage: Stage) -> None:
+    stage.release("killed", KILLED, approval=False)
+    wait_for_state(stage, "killed", "wait_for_audit", "deferred")
+    stage.airflow.api._send("PATCH", "/dags/wxa_release/dagRuns/killed", {"state": "failed"})
+    decide = f"{stage.sandbox.url}/_sandbox/decide"
+    httpx.post(decide, params={"appid": KILLED, "result": "approved"}, trust_env=False).raise_for_status()
+    walk = Walk(phone, KILLED)
+    walk.until_offered("从失败的步骤继续")
+    walk.act("从失败的步骤继续")
+    print(f"killed: {walk.clicks} clicks")
+    assert wait_for_state(stage, "killed", "verify_release", "success") == "success"
+
+
+def test_out_of_a_wrong_version_online(phone: Page, stage: Stage) -> None:
+    for version in ("1.4.0", "1.4.1"):
+        stage.release(f"wrong_{version}", ONLINE, user_version=version, approval=False)
+        wait_for_state(stage, f"wrong_{version}", "verify_release", "success")
+    walk = Walk(phone, ONLINE)
+    walk.go()
+    walk.act("回退到上一版本")
+    (run_id,) = (each for each in stage.airflow.api.run_states("wxa_rollback") if ONLINE in each)
+    wait_for_state(stage, run_id, "approve_rollback", *ASKED, dag_id="wxa_rollback")
+    walk.until_offered("查看并决定")
+    walk.act("查看并决定", confirm="批准")
+    print(f"wrong version online: {walk.clicks} clicks")
+    wait_for_state(stage, run_id, "verify_rollback", "success", dag_id="wxa_rollback")

@@ -1,0 +1,102 @@
+"""The form of a release: what people paste into it, and what they are told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_wxa.plugins.board.form import as_texts, read_form
+from airflow_wxa.release import FIELDS
+
+A, B = "wx00000000000000a1", "wx00000000000000b2"
+NAMES = {"茶馆": [A], "Bakery, the": [B], "花店": [A, B]}
+DEFAULTS = {name: field.default for name, field in FIELDS.items()}
+FILLED = {
+    "template_id": "47",
+    "user_version": "1.5.0",
+    "webviewdomain": "https://m.example.com\nhttps://h5.example.com",
+}
+
+
+def read(merchants: str, **texts: str) -> Any:
+    return read_form({"merchants": merchants, **FILLED, **texts}, lambda name: NAMES.get(name, []), DEFAULTS)
+
+
+@pytest.mark.parametrize("merchant", [A, "茶馆", f" {A}\n\n"])
+def test_one_mini_program_is_a_release(merchant: str) -> None:
+    assert read(merchant).conf == {
+        "appid": A,
+        "template_id": "47",
+        "user_version": "1.5.0",
+        "webviewdomain": ["https://m.example.com", "https://h5.example.com"],
+    }
+
+
+def test_what_the_dag_has_as_its_default_is_left_to_it() -> None:
+    assert "approval" not in read(A, approval="true", wxa_conn_id="wxa_default").conf
+    assert read(A, approval="false").conf["approval"] is False
+    texts = {"merchants": A, **FILLED, "domain_action": "set"}
+    assert "domain_action" not in read_form(texts, lambda _: [], DEFAULTS | {"domain_action": "set"}).conf
+
+
+def test_the_texts_of_a_run_are_its_params_again() -> None:
+    conf = {"webviewdomain": ["https://a.example.com"], "ext_json": {"ext": {"a": 1}}, "approval": False, "appid": A}
+    texts = as_texts(conf)
+    assert texts["webviewdomain"] == "https://a.example.com"
+    assert read(A, **texts).conf["ext_json"] == {"ext": {"a": 1}}
+
+
+def test_several_are_a_fleet_with_the_values_of_all() -> None:
+    filled = read('茶馆\n"Bakery, the"', approval="false")
+    assert filled.count == 2
+    manifest = json.loads(filled.conf["manifest"])
+    assert manifest["apps"] == [A, B]
+    assert manifest["release"]["user_version"] == "1.5.0"
+    assert filled.conf["approval"] is False
+
+
+@pytest.mark.parametrize("separator", [",", "\t"])
+def test_a_spreadsheet_maps_its_columns(separator: str) -> None:
+    rows = [
+        ["\ufeff名称", "小程序", "版本号", "业务域名"],
+        ["茶馆", A, "1.5.1", "https://a.example.com"],
+        ["", B, "", ""],
+    ]
+    filled = read("\n".join(separator.join(row) for row in rows))
+    assert not filled.problems
+    apps = json.loads(filled.conf["manifest"])["apps"]
+    assert apps == [{"appid": A, "user_version": "1.5.1", "webviewdomain": ["https://a.example.com"]}, B]
+
+
+@pytest.mark.parametrize(
+    ("merchants", "texts", "field", "said"),
+    [
+        ("", {}, "merchants", "appid = ''"),
+        ("nobody", {}, "merchants", "line 1: 'nobody' is neither an appid"),
+        ("花店", {}, "merchants", "several Mini Programs are called"),
+        (f"appid,colour\n{A},red", {}, "merchants", "'colour': is no field"),
+        (f"appid,user_version\n{A}", {}, "merchants", "line 2: has 1 fields, not 2"),
+        (
+            f"appid,webviewdomain\n{A},https://a.example.com\n{B},nonsense",
+            {},
+            "merchants",
+            "merchants:3: webviewdomain",
+        ),
+        (f"{A}\n{A}", {}, "merchants", "stands twice"),
+        (A, {"webviewdomain": ""}, "webviewdomain", "webviewdomain"),
+        (A, {"template_id": "four"}, "template_id", "template_id"),
+        (A, {"audit_timeout_hours": "soon"}, "audit_timeout_hours", "must be a number of hours"),
+        (f"{A}\n{B}", {"user_version": ""}, "user_version", "user_version"),
+        (f"{A}\n{B}", {"withdraw_foreign_audit": "true"}, "withdraw_foreign_audit", "one Mini Program at a time"),
+    ],
+)
+def test_a_problem_stands_beside_its_field(merchants: str, texts: dict[str, str], field: str, said: str) -> None:
+    filled = read(merchants, **texts)
+    assert filled.conf == {}
+    assert any(said in each for each in filled.problems[field]), filled.problems
+
+
+def test_a_table_that_is_no_csv_is_said_to_be_none() -> None:
+    assert "is no CSV" in read(f'appid\n"{A}').problems["merchants"][0]
