@@ -1,7 +1,8 @@
 """What is made of the code: the reference page of operators, sensors and hook, two tables, a JSON Schema.
 
 ``python -m tests.reference`` writes all of it; a test holds the files to what would be written. ``python -m
-tests.reference acts`` prints a table of the acts and their doors.
+tests.reference acts`` prints a table of the acts and their doors; ``python -m tests.reference translated`` notes that
+each Chinese page was compared with its English one.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from airflow_wxa.cli.doctor.rules import Rule
 
 _REFERENCE: Final = ROOT / "docs" / "reference"
+TRANSLATED: Final = ROOT / "tests/translated.json"
 NAMED_ENDPOINTS: Final = ROOT / "tests" / "api" / "named_endpoints.json"
 _TOKENS: Final = {
     TokenKind.MERCHANT: "merchant",
@@ -421,6 +423,15 @@ def acts_table() -> list[str]:
     return rows
 
 
+def translated() -> str:
+    """Return marks of the lines of each English page as its Chinese twin was written from it."""
+    from tests.test_docs import lines_of  # noqa: PLC0415  (it would be collected twice)
+
+    pages = json.loads(TRANSLATED.read_text("utf-8"))
+    marks = {name: [english, " ".join(lines_of(english))] for name, (english, _) in pages.items()}
+    return json.dumps(marks, indent=0) + "\n"
+
+
 def files() -> dict[Path, str]:
     """Return each file that is made of the code, and what it must hold."""
     release, cli = _REFERENCE / "release.md", _REFERENCE / "cli.md"
@@ -447,6 +458,8 @@ def files() -> dict[Path, str]:
 
 if __name__ == "__main__" and sys.argv[1:] == ["acts"]:
     sys.stdout.write("\n".join([*acts_table(), ""]))
+elif __name__ == "__main__" and sys.argv[1:] == ["translated"]:
+    TRANSLATED.write_text(translated(), "utf-8")
 elif __name__ == "__main__":
     for path, text in files().items():
         path.write_text(text, "utf-8")
