@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -61,19 +62,35 @@ class Servers:
     replica: int
     bouncer: int
     certificate: Path
+    process: subprocess.Popen[bytes]
 
     def url(self, port: int, driver: str, **query: str) -> str:
         said = "&".join(f"{name}={value}" for name, value in query.items())
         return f"postgresql+{driver}://wxa@127.0.0.1:{port}/wxa?{said}"
 
-    def administer(self, *statements: str, database: str = "postgres") -> None:
-        engine = create_engine(
-            f"postgresql+psycopg2://airflow@127.0.0.1:{self.primary}/{database}", isolation_level="AUTOCOMMIT"
-        )
+    def either(self, driver: str) -> str:
+        """Return the URL that names both, the replica first."""
+        hosts = f"127.0.0.1,127.0.0.1&port={self.replica},{self.primary}"
+        return f"postgresql+{driver}://wxa@/wxa?host={hosts}&target_session_attrs=read-write"
+
+    def fail_over(self) -> None:
+        """Kill the primary, once all that it has is at the replica, which takes its place."""
+        lag = "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()"
+        while not self.administer(lag):
+            time.sleep(0.05)
+        self.process.kill()
+        self.process.wait()
+        self.administer("SELECT pg_promote()", port=self.replica)
+
+    def administer(self, *statements: str, database: str = "postgres", port: int = 0) -> object:
+        """Carry statements out at the primary as its superuser, and return the first value of the last."""
+        url = f"postgresql+psycopg2://airflow@127.0.0.1:{port or self.primary}/{database}"
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            for each in statements:
-                connection.execute(text(each))
+            found = [connection.execute(text(each)) for each in statements][-1]
+            value = found.scalar() if found.returns_rows else None
         engine.dispose()
+        return value
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +112,9 @@ def servers() -> Iterator[Servers]:
     options = ["--fsync=off", "--unix_socket_directories=", "--listen_addresses=127.0.0.1", *tls]
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, home, ignore_errors=True)
-        stack.enter_context(running(home, [programs / "postgres", "-D", "data", "-p", str(primary), *options], primary))
-        servers = Servers(primary, replica, port, home / "cert.pem")
+        command = [programs / "postgres", "-D", "data", "-p", str(primary), *options]
+        process = stack.enter_context(running(home, command, primary))
+        servers = Servers(primary, replica, port, home / "cert.pem", process)
         servers.administer("CREATE ROLE wxa LOGIN", "CREATE DATABASE wxa OWNER wxa", "CREATE DATABASE empty OWNER wxa")
         Store(servers.url(primary, "psycopg2"), [KEY])
         where = ["-h", "127.0.0.1", "-p", str(primary), "-U", "airflow"]
@@ -119,12 +137,16 @@ def bouncer(servers: Servers) -> int:
     return servers.bouncer
 
 
+def asker(name: str, number: int) -> TaskRef:
+    return TaskRef("dag", f"{name}-{number}", "approve", ti_id=str(number), try_number=1, run_after=1.0)
+
+
 def rounds(url: str, name: str, count: int) -> list[str]:
     """Ask, decide and read in many runs at once; return what went wrong."""
     ledger = Ledger(url)
 
     def one(number: int) -> str:
-        task = TaskRef("dag", f"{name}-{number}", "approve", ti_id=str(number), try_number=1, run_after=1.0)
+        task = asker(name, number)
         try:
             ledger.decided(PLATFORM, "", task, {"outcome": "approved", "by": str(number)})
             decision = ledger.decision(PLATFORM, "", task, "approve")
@@ -154,9 +176,7 @@ def test_a_replica_is_refused_by_name(servers: Servers, driver: str, database: s
 
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_of_two_hosts_the_primary_is_taken_with_target_session_attrs(servers: Servers, driver: str) -> None:
-    hosts = f"127.0.0.1,127.0.0.1&port={servers.replica},{servers.primary}"
-    url = f"postgresql+{driver}://wxa@/wxa?host={hosts}&target_session_attrs=read-write"
-    Store(url, [KEY]).ensure(PLATFORM)
+    Store(servers.either(driver), [KEY]).ensure(PLATFORM)
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -206,3 +226,14 @@ def test_a_search_path_in_the_url_is_refused_by_pgbouncer_and_the_roles_own_is_h
     url = servers.url(bouncer, driver).replace("wxa@", f"{role}@")
     assert rounds(url, role, 20) == []
     assert tables(servers, role) == tables(servers, "public")
+
+
+def test_after_a_failover_the_store_goes_on_at_the_new_primary_with_all_it_had(servers: Servers) -> None:
+    urls = {driver: servers.either(driver) for driver in DRIVERS}
+    for driver, url in urls.items():
+        assert rounds(url, f"before-{driver}", 20) == []
+    servers.fail_over()
+    for driver, url in urls.items():
+        kept = [Ledger(url).decision(PLATFORM, "", asker(f"before-{driver}", each), "approve") for each in range(20)]
+        assert [each and each["by"] for each in kept] == [str(each) for each in range(20)]
+        assert rounds(url, f"after-{driver}", 20) == []

@@ -135,7 +135,9 @@ def server_user(home: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def running(home: Path, command: Sequence[str | Path], port: int, end: int = signal.SIGINT) -> Iterator[None]:
+def running(
+    home: Path, command: Sequence[str | Path], port: int, end: int = signal.SIGINT
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends.
 
     :param end: the signal that it ends by, its clients cut off.
@@ -145,7 +147,7 @@ def running(home: Path, command: Sequence[str | Path], port: int, end: int = sig
         process = subprocess.Popen(command, **server_user(home), stdout=sink, stderr=sink)
     try:
         _wait_for(port, process, log)
-        yield
+        yield process
     finally:
         process.send_signal(end)
         process.wait(20)
