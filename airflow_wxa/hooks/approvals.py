@@ -38,8 +38,9 @@ def refusal(task_id: str, asked: Approved, decision: Mapping[str, Any]) -> WxaSt
     """
     outcome = decision.get("outcome", "never asked")
     about = json.loads(json.dumps(dict(asked.about)))  # as the ledger keeps it: tuples are lists there
-    named = about if "question" in decision else about.keys() & decision.keys()  # before questions were kept: fewer
-    differs = [name for name in named if decision.get(name) != about[name]]
+    if "question" not in decision:  # from before questions were kept: it names fewer facts
+        about = {name: value for name, value in _as_before(about).items() if name in decision}
+    differs = [name for name, value in about.items() if decision.get(name) != value]
     if outcome == "approved" and not differs:
         return None
     return WxaStateError(
@@ -55,3 +56,12 @@ def refusal(task_id: str, asked: Approved, decision: Mapping[str, Any]) -> WxaSt
         source=HOW_TO,
         appid=asked.appid,
     )
+
+
+def _as_before(about: dict[str, Any]) -> dict[str, Any]:
+    """Return facts by the names that decisions had before questions were kept: those on a rollback had their own."""
+    if "target" not in about:
+        return about
+    online, target = about["online"], about["target"] or {}
+    versions = {name: target.get(name) for name in ("user_version", "app_version")}
+    return {"online": online["version"], "online_since": online["time"], **versions}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, field, replace
+from dataclasses import fields as dataclass_fields
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, cast
 
@@ -173,7 +174,7 @@ class DomainOutcome(_Outcome):
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> DomainOutcome:
         """Read what :meth:`to_json` wrote, as XCom hands it back."""
-        return cls(**_tuples(fields))
+        return cls(**_known(cls, fields))
 
     @property
     def is_done(self) -> bool:
@@ -471,8 +472,10 @@ class WithdrawOutcome(_Outcome):
 _LISTED: Final = 10
 
 
-def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+def _known(outcome: type[DomainOutcome | RollbackPlan], noted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what this version knows of an outcome; another one may have noted more, before an upgrade say."""
+    names = {each.name for each in dataclass_fields(outcome)}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in noted.items() if name in names}
 
 
 def in_order(entries: Collection[str] | None) -> Any:
@@ -517,7 +520,7 @@ class RollbackPlan(_Outcome):
         :raises ValueError: it is no such thing.
         """
         try:
-            values = _tuples(fields)
+            values = _known(cls, fields)
             values["online"] = OnlineVersion(**fields["online"])
             values["target"] = EarlierVersion(**fields["target"])
             values["others"] = tuple(EarlierVersion(**each) for each in fields.get("others", ()))
