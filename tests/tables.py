@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 
 def each_row(names: str, rows: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -40,3 +41,8 @@ def each_row(names: str, rows: Iterable[Any]) -> Callable[[Callable[..., None]],
         return tried
 
     return decorate
+
+
+def print_rows(rows: Mapping[str, str]) -> None:
+    """Print rows of a page of the docs as a test has seen them."""
+    sys.stdout.write("".join(f"\n| {name} | {said} |" for name, said in rows.items()) + "\n")

@@ -1,12 +1,14 @@
 """Airflow as platforms run it: each row a release on a real one; one command prints the table.
 
-``pytest -m real_airflow -n0 -s tests/real_airflow/test_topologies.py``; ``docs/reference/topologies.md`` names them.
+``pytest -m real_airflow -n0 -s tests/real_airflow/test_topologies.py``; ``docs/reference/topologies.md`` names them,
+and those of ``test_pods.py`` and ``test_upgrade.py``.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -14,6 +16,7 @@ import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import distributions
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -23,16 +26,19 @@ from airflow_wxa.sandbox import AuditPlan, World
 from airflow_wxa.sandbox.audit import Stage
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from tests.real_airflow.versions import OfVersion, installed
+from tests.tables import print_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from airflow_wxa.cli.demo.processes import Component
     from airflow_wxa.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.real_airflow
 
+ROOT: Final = Path(__file__).parents[2]
+OLDER, DAY_OF_OLDER = "3.2.2", "2026-05-30"
 DAG_ID: Final = "wxa_release"
 SECONDS: Final = 240.0
 PARAMS: Final = {
@@ -89,10 +95,6 @@ def succeeded(airflow: ThrowawayAirflow, dag_id: str = DAG_ID, run_id: str = "ru
     tasks = airflow.api.task_instances(dag_id, run_id)
     failed = {each.task_id: airflow.api.error_text(dag_id, run_id, each) for each in tasks if each.state == "failed"}
     assert (airflow.api.run_states(dag_id)[run_id], failed) == ("success", {})
-
-
-def print_rows(rows: Mapping[str, str]) -> None:
-    sys.stdout.write("".join(f"\n| {name} | {said} |" for name, said in rows.items()) + "\n")
 
 
 def texts_below(*folders: Path) -> str:
@@ -153,6 +155,36 @@ def noted(context):
 async def late(context=None, **_):
     (HERE / "told" / "deadline").write_text("late")
 '''
+LOGS_MODULE: Final = '''
+import shutil
+from pathlib import Path
+
+from airflow.config_templates.airflow_local_settings import BASE_LOG_FOLDER
+from airflow.config_templates.airflow_local_settings import DEFAULT_LOGGING_CONFIG as LOGGING_CONFIG
+
+REMOTE = Path(__file__).parent / "remote-logs"
+
+
+class Logs:
+    """Moves a task's log away when the task ends, as handlers of object stores do with delete_local_logs."""
+
+    processors = ()
+
+    def upload(self, path, ti=None):
+        local = Path(BASE_LOG_FOLDER).expanduser() / path
+        (REMOTE / path).parent.mkdir(parents=True, exist_ok=True)
+        if local.exists():
+            with (REMOTE / path).open("a") as remote:
+                remote.write(local.read_text())
+            local.unlink()
+
+    def read(self, relative_path, ti):
+        return ["remote"], [(REMOTE / relative_path).read_text()]
+
+
+REMOTE_TASK_LOG = Logs()
+DEFAULT_REMOTE_CONN_ID = None
+'''
 PLATFORM_DAGS: Final = {
     "wxa_release.py": """
 from datetime import timedelta
@@ -190,6 +222,7 @@ def test_what_a_platform_adds(tmp_path: Path, wxa_sandbox: RunningSandbox) -> No
     for folder in ("xcom", "told"):
         (place / folder).mkdir(parents=True)
     (place / "platform_module.py").write_text(PLATFORM_MODULE, "utf-8")
+    (place / "platform_logs.py").write_text(LOGS_MODULE, "utf-8")
     (place / "connections.json").write_text(json.dumps({"wxa_default": json.loads(connection(wxa_sandbox.url))}))
     collector = Collector()
     environment = SOON | {
@@ -197,6 +230,7 @@ def test_what_a_platform_adds(tmp_path: Path, wxa_sandbox: RunningSandbox) -> No
         "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
         "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"connections_file_path": str(place / "connections.json")}),
         "AIRFLOW__CORE__XCOM_BACKEND": "platform_module.FileXCom",
+        "AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS": "platform_logs.LOGGING_CONFIG",
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(
             {"type": "file", "log_file_path": str(place / "lineage.jsonl"), "append": True}
         ),
@@ -220,24 +254,27 @@ def test_what_a_platform_adds(tmp_path: Path, wxa_sandbox: RunningSandbox) -> No
         run = f"{base}/api/v2/dags/{DAG_ID}/dagRuns/run/taskInstances/release"
         links = client.get(f"{run}/links").json()["extra_links"]
         board = client.get(links["Mini Program 小程序"])
+        log = client.get(f"{run}/logs/1", params={"full_content": "true"}, headers={"Accept": "application/json"}).text
     collector.shutdown()
     collector.server_close()
     assert links["Mini Program 小程序"].startswith(f"{base}/wxa/board/")
     assert (board.status_code, "1.4.0" in board.text) == (200, True)
+    moved = [*(place / "remote-logs").rglob("task_id=release/*.log")]
+    assert (len(moved), [*(tmp_path / "logs").rglob("task_id=release/*.log")]) == (1, [])
+    assert f"1.4.0 of {APPID} is online" in log
     in_files = [*(place / "xcom").iterdir()]
     assert len(in_files) > 5
     sent = b"".join(body for _, body in collector.taken)
-    everything = texts_below(place / "xcom", tmp_path / "logs") + (place / "lineage.jsonl").read_text()
-    for secret in (MERCHANT_TOKEN, PLATFORM_TOKEN):
-        assert secret not in everything
-        assert secret.encode() not in sent
-    paths = {path for path, _ in collector.taken}
-    assert paths >= {"/v1/traces", "/v1/metrics"}
+    everything = texts_below(place / "xcom", place / "remote-logs", tmp_path / "logs")
+    everything += (place / "lineage.jsonl").read_text() + sent.decode("utf-8", "replace")
+    assert [secret for secret in (MERCHANT_TOKEN, PLATFORM_TOKEN) if secret in everything] == []
+    assert {path for path, _ in collector.taken} >= {"/v1/traces", "/v1/metrics"}
     print_rows(
         {
             "below a path": f"links beside tasks lead to {base}/wxa/board/…, which answers 200",
             "secrets backend": "LocalFilesystemBackend: no Connection in the environment or the database",
             "custom XCom backend": f"{len(in_files)} values in files, the board reads the ledger",
+            "remote logging": "a handler that moves logs away; the log is read from there, no token in it",
             "OpenLineage": f"release names the dataset {published}",
             "OpenTelemetry": f"{len(sent)} bytes of traces and metrics, no token in them",
             "DAG and deadline callbacks": "both were called",
@@ -369,3 +406,38 @@ def state(airflow: ThrowawayAirflow, task_id: str) -> str:
 def backfilled(airflow: ThrowawayAirflow) -> dict[str, str]:
     runs = {name: each for name, each in airflow.api.run_states("wxa_domain_drift").items() if "backfill" in name}
     return runs if len(runs) == 2 and set(runs.values()) <= {"success", "failed"} else {}
+
+
+def newest_prerelease() -> str:
+    """Return the newest version of Airflow on the index where it is a pre-release, else an empty text."""
+    command = [sys.executable, "-m", "uv", "pip", "compile", "-", "--prerelease", "allow", "--no-deps", "--quiet"]
+    asked = subprocess.run(command, input="apache-airflow", capture_output=True, text=True, check=True)
+    newest = re.search(r"^apache-airflow==(\S+)", asked.stdout, re.MULTILINE)
+    return newest[1] if newest and re.search(r"[a-z]", newest[1]) else ""
+
+
+@pytest.mark.parametrize("is_older", [True, False], ids=["3.2", "pre-release"])
+def test_another_version(tmp_path: Path, wxa_sandbox: RunningSandbox, *, is_older: bool) -> None:
+    """Install Airflow as its day had it, then this package as anybody does; release, with an approval."""
+    wanted = OLDER if is_older else newest_prerelease()
+    if not wanted:
+        pytest.skip("the newest Airflow on the index is no pre-release")
+    airflow_alone = [f"apache-airflow=={wanted}", *(["--exclude-newer", DAY_OF_OLDER] if is_older else [])]
+    python = installed(tmp_path / "venv", airflow_alone, [f"apache-airflow=={wanted}", str(ROOT)])
+    environment = SOON | {"AIRFLOW_CONN_WXA_DEFAULT": connection(wxa_sandbox.url)}
+    airflow = OfVersion(home=tmp_path, environment=environment)
+    airflow.python = python
+    with started(airflow, DAG_ID):
+        airflow.api.trigger(DAG_ID, "run", PARAMS | {"approval": True})
+        until(lambda: state(airflow, "approve_release") in {"awaiting_input", "deferred"}, "nobody was asked")
+        time.sleep(5)  # see test_approvals.py
+        airflow.api.approve(DAG_ID, "run", "approve_release")
+        succeeded(airflow)
+        seen = airflow.api._client.get(f"{airflow.url}/api/v2/version").json()["version"]
+    assert (seen, wxa_sandbox.journal.count("/wxa/release")) == (wanted, 1)
+    said = "released, with an approval"
+    print_rows(
+        {"Airflow 3.2.2 with the packages of its day": said}
+        if is_older
+        else {"the newest pre-release": f"{wanted}: {said}"}
+    )

@@ -1,0 +1,217 @@
+"""An upgrade in flight: waits, approvals and fleets that began with the version before questions had digests.
+
+The earlier version is installed from this repository's history into an environment of its own. It starts everything and
+is ended with all its processes; then this version migrates the store and goes on in the same home.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+import yaml
+
+from airflow_wxa.cli.demo.airflow import COMPONENTS, MIGRATE
+from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World
+from airflow_wxa.sandbox.audit import Stage
+from airflow_wxa.sandbox.testing import COMPONENT_APPID, PLATFORM_TOKEN
+from airflow_wxa.store.fleets import Fleets, RunKey
+from tests.real_airflow.versions import OfVersion, installed
+from tests.tables import print_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_wxa.sandbox import RunningSandbox
+
+pytestmark = pytest.mark.real_airflow
+
+ROOT: Final = Path(__file__).parents[2]
+EARLIER: Final = "a2f84e0"
+SECONDS: Final = 300.0
+ORIGIN: Final = "https://m.example.com"
+RELEASE, ROLLBACK, LIST, FLEET = "wxa_release", "wxa_rollback", "wxa_platform_domains", "wxa_fleet_release"
+DAGS: Final = {
+    f"{name}.py": f"from airflow_wxa.dags.{name} import {function}\n\ndag = {function}()\n"
+    for name, function in (
+        (RELEASE, "release_dag"),
+        (ROLLBACK, "rollback_dag"),
+        (LIST, "platform_domains_dag"),
+        (FLEET, "fleet_release_dag"),
+    )
+}
+APPIDS: Final = [f"wx{number:016x}" for number in range(1, 21)]
+WAITS, APPROVED, REJECTED, BACK = APPIDS[:4]
+PLANNED, RELEASING = APPIDS[4:10], APPIDS[10:20]
+#: DAG, run → the task that asks, and the answer that a person gives after the upgrade.
+QUESTIONS: Final = {
+    (RELEASE, "approved"): ("approve_release", "Approve"),
+    (RELEASE, "rejected"): ("approve_release", "Reject"),
+    (ROLLBACK, "asked"): ("approve_rollback", "Approve"),
+    (LIST, "asked"): ("approve_change", "Approve"),
+    (FLEET, "planned"): ("approve_plan", "Approve"),
+}
+
+
+@pytest.fixture
+def wxa_world() -> World:
+    platform = Platform(
+        component_appid=COMPONENT_APPID,
+        component_access_token=PLATFORM_TOKEN,
+        testing=["example.com"],
+        published=["example.com"],
+    )
+    slow = {WAITS, *RELEASING}
+    merchants = [
+        MiniProgram(
+            appid=appid,
+            component_appid=COMPONENT_APPID,
+            authorizer_access_token=f"token-of-{appid}",
+            scan_polls=0,
+            audit=AuditPlan(polls=10**6 if appid in slow else 0),
+        )
+        for appid in APPIDS
+    ]
+    merchants[3].third_webviewdomain = [ORIGIN]
+    merchants[3].release_info = {"release_time": 1, "release_version": "3", "release_desc": "v3"}
+    merchants[3].versions = [{"app_version": 12, "user_version": "2", "user_desc": "v2", "commit_time": 1}]
+    return World(platforms=[platform], mini_programs=merchants, templates=[Template(template_id=47)])
+
+
+class Upgraded(OfVersion):
+    """An Airflow whose environment is replaced while it is down."""
+
+    def replace(self, python: str) -> None:
+        """End all, migrate with another environment, and start it."""
+        self.stop()
+        self.python = python
+        deadline = time.monotonic() + SECONDS
+        for command in (MIGRATE, ("wxa", "db", "migrate")):
+            migration = self._spawn("database", command)
+            self._await(lambda each=migration: each.process.poll() == 0, migration, deadline)
+            sys.stdout.write(migration.last_lines(1) + "\n")
+        started = {name: self._spawn(name, arguments) for name, arguments in COMPONENTS.items()}
+        self._await(self._logged_in, started["api-server"], deadline)
+        for key in ("scheduler", "triggerer", "dag_processor"):
+            self._await(lambda each=key: self._is_healthy(each), started["scheduler"], deadline)
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Install the earlier version, and return its Python."""
+    place = tmp_path_factory.mktemp("earlier")
+    found = subprocess.run(
+        ["git", "archive", "--output", place / "source.tar", EARLIER], cwd=ROOT, capture_output=True, check=False
+    )
+    if found.returncode:
+        pytest.skip(f"the commit {EARLIER} is not in this clone")
+    (place / "source").mkdir()
+    subprocess.run(["tar", "xf", place / "source.tar", "-C", place / "source"], check=True)
+    return installed(place / "venv", [f"apache-airflow=={version('apache-airflow-core')}", str(place / "source")])
+
+
+def until(is_so: Callable[[], Any], what: str) -> None:
+    end = time.monotonic() + SECONDS
+    while not is_so():
+        assert time.monotonic() < end, what
+        time.sleep(0.3)
+
+
+def ledger_rows(home: Path) -> set[int]:
+    """Return the ids of the ledger's rows, whichever version it is of."""
+    with closing(sqlite3.connect(home / "wxa.db")) as store:
+        return {row[0] for row in store.execute("SELECT id FROM wxa_ledger")}
+
+
+def manifest(appids: list[str]) -> str:
+    release = {"template_id": 47, "user_version": "3.2.0", "domain_action": "set", "webviewdomain": [ORIGIN]}
+    return yaml.safe_dump({"release": release, "apps": appids, "waves": {"canary": {"apps": 2}, "rest": {}}})
+
+
+def test_nothing_in_flight_is_lost(tmp_path: Path, wxa_sandbox: RunningSandbox, earlier: str) -> None:
+    world = wxa_sandbox.world
+    tokens = {each.appid: each.authorizer_access_token for each in world.mini_programs}
+    extra = {"component_access_token": PLATFORM_TOKEN, "authorizer_access_tokens": tokens}
+    connection = {"conn_type": "wxa", "host": wxa_sandbox.url, "login": COMPONENT_APPID, "extra": extra}
+    environment = {
+        "AIRFLOW_CONN_WXA_DEFAULT": json.dumps(connection),
+        "AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "0.5",
+        "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "0.5",
+    }
+    airflow = Upgraded(home=tmp_path, environment=environment, dags=DAGS)
+    airflow.python = earlier
+
+    def states(dag_id: str, run_id: str) -> dict[str, str]:
+        return {each.task_id: each.state for each in airflow.api.task_instances(dag_id, run_id)}
+
+    def ended(dag_id: str, run_id: str) -> bool:
+        return airflow.api.run_states(dag_id).get(run_id) in {"success", "failed"}
+
+    common = {"webviewdomain": [ORIGIN], "template_id": 47, "user_version": "1.4.0"}
+    runs = {
+        (RELEASE, "waits"): {"appid": WAITS, "approval": False, **common},
+        (RELEASE, "approved"): {"appid": APPROVED, **common},
+        (RELEASE, "rejected"): {"appid": REJECTED, **common},
+        (ROLLBACK, "asked"): {"appid": BACK},
+        (LIST, "asked"): {"action": "add", "hosts": ["new.example.com"]},
+        (FLEET, "planned"): {"manifest": manifest(PLANNED)},
+        (FLEET, "releasing"): {"manifest": manifest(RELEASING), "approval": False},
+    }
+    waiting = {(RELEASE, "waits"): "wait_for_audit", (FLEET, "releasing"): "release_canary"}
+    waiting |= {run: task_id for run, (task_id, _) in QUESTIONS.items()}
+    try:
+        airflow.start(RELEASE, ROLLBACK, LIST, FLEET, patience=SECONDS)
+        for (dag_id, run_id), conf in runs.items():
+            airflow.api.trigger(dag_id, run_id, conf)
+        for (dag_id, run_id), task_id in waiting.items():
+            until(
+                lambda run=(dag_id, run_id), task_id=task_id: (
+                    states(*run).get(task_id) in {"deferred", "awaiting_input"}
+                ),
+                f"{dag_id} {run_id}: {states(dag_id, run_id)}",
+            )
+        before = ledger_rows(tmp_path)
+
+        airflow.replace(sys.executable)
+        for appid in (WAITS, *RELEASING):
+            account = world.mini_program(appid)
+            account.audit = AuditPlan(polls=0)
+            for sheet in account.sheets:
+                sheet.stage = Stage.APPROVED
+        for (dag_id, run_id), (task_id, choice) in QUESTIONS.items():
+            path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+            airflow.api._send("PATCH", path, {"chosen_options": [choice], "params_input": {}})
+        for dag_id, run_id in runs:
+            until(lambda run=(dag_id, run_id): ended(*run), f"{dag_id} {run_id}: {states(dag_id, run_id)}")
+        left = {
+            f"{dag_id} {run_id} {each.task_id}": airflow.api.error_text(dag_id, run_id, each)
+            for dag_id, run_id in runs
+            for each in airflow.api.task_instances(dag_id, run_id)
+            if each.state in {"failed", "upstream_failed"}
+        }
+        outcomes = {run: airflow.api.run_states(run[0])[run[1]] for run in runs}
+        fleets = {
+            run_id: {each.outcome for each in Fleets(f"sqlite:///{tmp_path / 'wxa.db'}").apps(RunKey(FLEET, run_id))}
+            for run_id in ("planned", "releasing")
+        }
+        after = ledger_rows(tmp_path)
+    finally:
+        airflow.stop()
+    assert (left, set(outcomes.values())) == ({}, {"success"})
+    assert fleets == {"planned": {"released"}, "releasing": {"released"}}
+    assert before <= after
+    released = sorted(each.appid for each in wxa_sandbox.journal if (each.path, each.errcode) == ("/wxa/release", 0))
+    assert released == sorted([WAITS, APPROVED, *PLANNED, *RELEASING])  # each once, and not the rejected one
+    assert world.mini_program(BACK).versions == []
+    assert world.platforms[0].published == ["example.com", "new.example.com"]
+    sheets = {appid: len(world.mini_program(appid).sheets) for appid in APPIDS if appid != BACK}
+    assert set(sheets.values()) == {1}
+    print_rows({"upgrade in flight": f"{len(runs)} runs of {EARLIER}, {len(before)} rows of the ledger: nothing lost"})
