@@ -10,6 +10,7 @@ from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.steps import domains
+from airflow_wxa.steps.online import PlatformList
 from airflow_wxa.store.questions import Question
 from tests.airflow_session import calls, run_dag
 
@@ -149,9 +150,9 @@ def test_a_list_that_wechat_does_not_tell_is_not_changed_without_an_approval(
 ) -> None:
     def unsaid(*_: object) -> Any:
         yield from ()
-        return domains._PlatformList(None, None)
+        return PlatformList(None, None)
 
-    monkeypatch.setattr(domains, "_read_platform_list", unsaid)
+    monkeypatch.setattr(domains, "read_platform_list", unsaid)
     dag = platform_domains_dag()
     run = run_dag(dag, mark_success="approve_change", approval=True, hosts=["shop.example.org"])
     assert run.states["modify_platform_domains"] == "failed"

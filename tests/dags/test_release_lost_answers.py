@@ -84,11 +84,12 @@ def test_another_version_supersedes_the_one_that_is_online(
     release()
     run = release(**params)
     assert run.state == "success"
-    assert run.xcoms["submit_audit"] | {"auditid": ""} == {
+    assert run.xcoms["submit_audit"] | {"auditid": "", "quota": None} == {
         "outcome": "submitted",
         "appid": APPID,
         "user_version": params.get("user_version", "1.4.0"),
         "auditid": "",
         "superseded": "1.4.0",
+        "quota": None,
     }
     assert accepted(wxa_default, "/wxa/release") == 2
