@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from airflow_wxa.pytest_plugin import wxa_connection  # noqa: F401  a fixture, also where the package is not installed
+# They are imported, not found: a checkout may be installed as it was before it had an entry point.
+from airflow_wxa.pytest_plugin import wxa_connection, wxa_sandbox, wxa_world  # noqa: F401
 from tests.store.templates import from_migrations, stores_from_a_template  # noqa: F401  fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-pytest_plugins = ["airflow_wxa.sandbox.testing"]
 
 #: Marker → why its tests are left out of a plain run; ``-ra`` prints it beside the way to run them.
 LEFT_OUT: Final = {

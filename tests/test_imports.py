@@ -97,7 +97,7 @@ def test_every_exported_name_is_there_once(package: str) -> None:
 
 
 #: Modules that only tests and their fixtures load: an extra may declare what they import.
-FOR_TESTS = {"airflow_wxa.pytest_plugin", "airflow_wxa.sandbox.testing", "airflow_wxa.testing"}
+FOR_TESTS = {"airflow_wxa.pytest_plugin", "airflow_wxa.testing"}
 #: What only OpenLineage's own provider, or with it installed, ever imports here.
 OF_OPENLINEAGE = {"apache-airflow-providers-openlineage", "openlineage", "openlineage-python"}
 

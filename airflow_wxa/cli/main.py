@@ -17,9 +17,6 @@ from airflow_wxa import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-_A_DAY: Final = 86_400
-_LAST_PORT: Final = 65535
-_MOST_OF_A_FLEET: Final = 20_000
 _INTERRUPTED: Final = 130  # what a shell expects after Ctrl-C
 
 #: What each command takes and says; its function is imported when it is used, so that ``errcode`` answers at once.
@@ -87,40 +84,24 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-def _count(text: str) -> int:
-    """Read a number of Mini Programs.
+def _number(what: str, first: int, last: int) -> Callable[[str], int]:
+    """Return what reads a number.
 
-    :raises argparse.ArgumentTypeError: it is none.
+    :raises argparse.ArgumentTypeError: a text is none.
     """
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MOST_OF_A_FLEET):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of Mini Programs: 1 to {_MOST_OF_A_FLEET}")
-    return int(text)
 
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and first <= int(text) <= last):
+            raise argparse.ArgumentTypeError(f"{text!r} is no {what}: {first} to {last}")
+        return int(text)
 
-def _seconds(text: str) -> int:
-    """Read a number of seconds.
-
-    :raises argparse.ArgumentTypeError: it is none.
-    """
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _A_DAY):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds: 1 to {_A_DAY}")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    """Read a port.
-
-    :raises argparse.ArgumentTypeError: it is none.
-    """
-    if not (text.isascii() and text.isdigit() and int(text) <= _LAST_PORT):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to {_LAST_PORT}")
-    return int(text)
+    return read
 
 
 _TYPES: Final[Mapping[str, Callable[[str], Any]]] = {
-    "fleet_size": _count,
+    "fleet_size": _number("number of Mini Programs", 1, 20_000),
     "int": int,
     "path": Path,
-    "port": _port,
-    "seconds": _seconds,
+    "port": _number("port", 0, 65_535),
+    "seconds": _number("number of seconds", 1, 86_400),
 }

@@ -1,24 +1,10 @@
-"""A small world for tests, its appids and tokens.
-
-Pytest finds ``wxa_world`` and ``wxa_sandbox`` by itself; ``pytest_plugins = ["airflow_wxa.sandbox.testing"]`` brings
-them in where it does not look for plugins.
-"""
+"""A small world for tests, its appids and tokens: the fixture ``wxa_world`` returns it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import pytest
-
 from airflow_wxa.sandbox.platforms import Platform, Template
-from airflow_wxa.sandbox.server import serve
 from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.sandbox.world import World
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_wxa.sandbox.server import RunningSandbox
 
 COMPONENT_APPID = "wx00000000000000c1"
 APPID = "wx0000000000000001"
@@ -56,13 +42,3 @@ def one_merchant() -> World:
         ],
         templates=[Template(template_id=47)],
     )
-
-
-wxa_world = pytest.fixture(one_merchant, name="wxa_world")
-
-
-@pytest.fixture
-def wxa_sandbox(wxa_world: World) -> Iterator[RunningSandbox]:
-    """Serve ``wxa_world`` on a free port while the test runs."""
-    with serve(wxa_world) as running:
-        yield running

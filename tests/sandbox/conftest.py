@@ -12,7 +12,7 @@ from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, World
 from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.handlers import ENDPOINTS
-from airflow_wxa.sandbox.testing import (  # noqa: F401  the fixtures under test serve these tests too
+from airflow_wxa.sandbox.testing import (
     APPID,
     COMPONENT_APPID,
     COMPONENT_APPSECRET,
@@ -20,8 +20,6 @@ from airflow_wxa.sandbox.testing import (  # noqa: F401  the fixtures under test
     MERCHANT_TOKEN,
     PLATFORM_TOKEN,
     REFRESH_TOKEN,
-    wxa_sandbox,
-    wxa_world,
 )
 
 if TYPE_CHECKING:
@@ -100,7 +98,7 @@ class Wechat:
 
 
 @pytest.fixture
-def wechat(wxa_world: World) -> Wechat:  # noqa: F811
+def wechat(wxa_world: World) -> Wechat:
     return Wechat(wxa_world)
 
 
@@ -148,7 +146,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def pushing_world(wxa_world: World, receiver: Receiver) -> World:  # noqa: F811
+def pushing_world(wxa_world: World, receiver: Receiver) -> World:
     wxa_world.platforms[0].push_url = f"{receiver.url}/auth?tenant=7"
     wxa_world.platforms[0].message_url = f"{receiver.url}/message/$APPID$"
     return wxa_world

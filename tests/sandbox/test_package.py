@@ -55,7 +55,7 @@ def test_every_exported_name_is_there_once() -> None:
     assert [name for name in names if not hasattr(airflow_wxa.sandbox, name)] == []
 
 
-@pytest.mark.parametrize("conftest", ["", "airflow_wxa.sandbox.testing", "airflow_wxa.testing"])
+@pytest.mark.parametrize("conftest", ["", "airflow_wxa.testing"])
 def test_a_users_test_suite_takes_the_fixtures_by_name_and_overrides_the_world(tmp_path: Path, conftest: str) -> None:
     plugins = f"pytest_plugins = [{conftest!r}]\n" if conftest else ""
     (tmp_path / "conftest.py").write_text(plugins, encoding="utf-8")
