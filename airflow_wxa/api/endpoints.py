@@ -38,6 +38,11 @@ def month_began(now: dt.datetime) -> dt.datetime:
     return now.astimezone(BEIJING).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
+def month_turns(now: dt.datetime) -> dt.datetime:
+    """Return when WeChat's next month begins."""
+    return month_began(month_began(now) + dt.timedelta(days=32))
+
+
 def budget_used_up(endpoint: Endpoint, appid: str | None, left: int, needed: int = 1) -> WxaQuotaError:
     """Return the error for calls that a budget does not hold any more; nothing was sent.
 

@@ -15,19 +15,19 @@ from airflow_wxa.api.errcodes import PLATFORM_WEBVIEW_DOMAIN_EMPTY, WEBVIEW_DOMA
 from airflow_wxa.client import AsyncWxaClient
 from airflow_wxa.dags.fleet_files import write_files
 from airflow_wxa.dags.wiring import misspelt_params
-from airflow_wxa.errors import WxaApiError, WxaError, WxaSpecError
+from airflow_wxa.errors import WxaApiError, WxaSpecError
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import AppPlan, Totals, plan_all, plan_digest
 from airflow_wxa.fleet.shard import spec_of
-from airflow_wxa.fleet.stages import FIRST, MAX_QUOTA
+from airflow_wxa.fleet.stages import FIRST
 from airflow_wxa.fleet.summary import Summary
 from airflow_wxa.fleet.waves import WAVES, places, read_waves, wave_counts
 from airflow_wxa.hooks.manifests import ManifestSources
 from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.approve_plan import audit_quota, require_approved_plan
+from airflow_wxa.operators.approve_plan import grant_quota, require_approved_plan
 from airflow_wxa.operators.fleet_run import fleet_run, run_key
 from airflow_wxa.release import FIELDS, refuse
 from airflow_wxa.release.dag import beside, failing_at_once
@@ -220,29 +220,9 @@ def domain_gate() -> list[dict[str, Any]]:
     with failing_at_once():
         fleets, run = open_fleets(), fleet_run(context)
         require_approved_plan(context, run)
-        held = fleets.held_elsewhere(run.key, run.component_appid)
-        without = fleets.open_quota(run.key, run.component_appid, _usable_quota(hook, fleets, run), held)
+        without = grant_quota(hook, fleets, run)
     log.info("%d Mini Programs have no quota", without)
     return shards_of(fleets, run, WAVES[0])
-
-
-def _usable_quota(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int:
-    """Return how many submissions are left this month without the reserve; no end of them without one.
-
-    What ``queryquota`` tells was seen too low: without a reserve it is information, and WeChat's 85085 decides.
-
-    :raises WxaError: WeChat does not say, and there is a reserve, which nobody else keeps.
-    """
-    reserve = int(run.manifest.get("audit_quota_reserve", 0))
-    try:
-        left = audit_quota(hook, fleets, run)
-    except WxaError as error:
-        if reserve:
-            raise
-        log.warning("the audit quota was not read, each submits until WeChat answers 85085: %s", error.what)
-        return MAX_QUOTA
-    log.info("queryquota tells %d submissions left this month, of which %d are kept back", left, reserve)
-    return left - reserve if reserve else MAX_QUOTA
 
 
 def shards_of(fleets: Fleets, run: FleetRun, wave: str) -> list[dict[str, Any]]:

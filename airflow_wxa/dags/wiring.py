@@ -153,10 +153,10 @@ class SkipUnasked:
 
     A task behind such a stage needs an edge to the task that it must wait for, and a rule that takes skipped ones.
 
-    :param stages: by task id. Airflow ignores an unknown one in silence, and skips unmapped tasks only.
+    :param stages: by task id, or by task id and map index. Airflow ignores an unknown one in silence.
     """
 
-    stages: Mapping[str, OnlyWhen]
+    stages: Mapping[Any, OnlyWhen]
 
     def __call__(self, context: Context, result: Any = None) -> None:
         """Skip them; the task's return value, which the exception would lose, is pushed before."""

@@ -23,10 +23,12 @@ from airflow_wxa.dags.fleet_tasks import (
     wave_gate,
 )
 from airflow_wxa.dags.given import Given
-from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, read_help, wxa_dag
+from airflow_wxa.dags.wiring import APPROVAL, OnlyWhen, SkipUnasked, read_help, wxa_dag
 from airflow_wxa.fleet.schema import RELEASE_FIELDS
+from airflow_wxa.fleet.stages import CARRY_OVER
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.operators.fleet import WxaFleetShardOperator
+from airflow_wxa.operators.fleet_run import fleet_run
 from airflow_wxa.release.dag import params_of, release_params
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
     from airflow_wxa.dags.given import Overrides, Values
 
+#: Its one instance is skipped without being started where no manifest asks for it.
+CARRIES_OVER: Final = OnlyWhen(CARRY_OVER, lambda context: fleet_run(context).manifest.get(CARRY_OVER))
 HELP: Final = "fleet_task_help.md"
 _OF_RUN = ("approvers", "approver_must_differ", "wxa_conn_id", "platform_conn_id")
 #: All that could run has run, and something did: a shard that is lost does not hold up the others.
@@ -89,14 +93,19 @@ def fleet_release_dag(
         early_gate = wave_gate.override(task_id="early_gate", trigger_rule="none_failed")("early")
         release_rest = mapped("release_rest", early_gate, "all_success")
 
-        planned = plan_release.override(post_execute=SkipUnasked({"approve_plan": APPROVAL}))()
+        planned = plan_release.override(
+            post_execute=SkipUnasked({"approve_plan": APPROVAL, (CARRY_OVER, 0): CARRIES_OVER})
+        )()
         shards_loaded >> planned >> approve_plan >> platform_list
         planned >> platform_list
         platform_list >> Label("ready") >> configure_domains
         platform_list >> Label("platform list empty (89020)") >> register >> configure_domains
         configure_domains >> granted >> commit_code >> submit_audit
         submit_audit >> release_canary >> canary_gate >> release_early >> early_gate >> release_rest
-        release_rest >> summarize() >> fleet_result()
+        carry_over = mapped(CARRY_OVER, [{"wave": CARRY_OVER, "number": 0}], "none_failed")
+        summary = summarize()
+        release_rest >> [carry_over, summary]  # which carry_over holds up only where it is asked for
+        carry_over >> summary >> fleet_result()
         for task_id, text in read_help(HELP).items():
             if task_id in dag.task_dict and not dag.get_task(task_id).is_mapped:
                 dag.get_task(task_id).doc_md = text  # type: ignore[misc]  # of a mapped one it is given above

@@ -138,6 +138,10 @@ def _terms() -> dict[str, Any]:
             "description": "manifest or oldest_first: the longest without a release; default: manifest for lists, "
             "oldest_first for authorised",
         },
+        "carry_over": {
+            "type": "boolean",
+            "description": "True: at the month's turn the run goes on by itself with Mini Programs that had no quota",
+        },
         "expedite": {
             "description": "Reviews to expedite (加急审核), as many as the platform has left",
             **_object(

@@ -22,7 +22,7 @@ from airflow_wxa.errors import WxaAuditRejected, WxaError
 from airflow_wxa.fleet import stages
 from airflow_wxa.fleet.pace import HeldError, Pace, StoppedError
 from airflow_wxa.fleet.rows import Rows
-from airflow_wxa.fleet.stages import FIRST, ending, steps_for
+from airflow_wxa.fleet.stages import FIRST, STAGES, ending, steps_for
 from airflow_wxa.fleet.window import deadline, opens_at
 from airflow_wxa.release import ReleaseSpec
 from airflow_wxa.steps import LAG_SECONDS
@@ -101,6 +101,7 @@ class Shard:
         self._todo: deque[FleetApp] = deque()
         self._later: list[FleetApp] = []
         self._in_audit: list[FleetApp] = []
+        self._beyond_told = 1  # submissions to try beyond what queryquota told
         self._expedited = self._first_of(run.manifest.get("expedite") or {})
 
     @property
@@ -120,6 +121,8 @@ class Shard:
                     for _ in range(min(self._pace.concurrency, len(self._todo))):
                         group.create_task(self._worker())
                 await self._slept_out()
+                if not self._todo:
+                    self._todo.extend(await self._beyond())
         return None if self.is_stopped else self._wake()
 
     async def _worker(self) -> None:
@@ -135,6 +138,15 @@ class Shard:
             await asyncio.sleep(max(0.0, min(app.again_at or 0.0 for app in due) - time.time()))
             self._later = [app for app in self._later if app not in due]
             self._todo.extend(due)
+
+    async def _beyond(self) -> list[FleetApp]:
+        """Return those that submit beyond what ``queryquota`` told, without a reserve: the first, then all others."""
+        stage = STAGES[self._stage]
+        if stages.submit not in (*stage.makes_up, *stage.steps) or self._run.manifest.get("audit_quota_reserve"):
+            return []
+        await self._rows.save()
+        most, self._beyond_told = self._beyond_told, stages.MAX_QUOTA
+        return await asyncio.to_thread(self._fleets.grant_beyond, self._run.key, self._carrier, most)
 
     def _wake(self) -> Wake | None:
         if not self._later and not self._in_audit:

@@ -28,6 +28,7 @@ from airflow_wxa.steps import (
     submit_version,
     verify_rollback,
 )
+from airflow_wxa.store.fleets import AUDIT_QUOTA_USED_UP
 
 if TYPE_CHECKING:
     from airflow_wxa.release import ReleaseSpec
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_QUOTA_USED_UP: Final = 85085
 MAX_QUOTA: Final = 10**9  # submissions; more than any month has
 
 
@@ -203,7 +203,7 @@ class Stage:
 
     :param place: in the order of stages.
     :param steps: what it does.
-    :param makes_up: what it does before, with one that the stage before has not come to.
+    :param makes_up: what it does before, with one whose domains are configured and that came no further.
     :param submits: whether it needs the grant of a submission: one that ended badly there waits for a grant anew.
     :param by_wave: whether a wave's own shards do it; else each shard does with what it carries.
     """
@@ -215,6 +215,7 @@ class Stage:
     by_wave: bool = False
 
 
+CARRY_OVER: Final = "carry_over"
 #: By name, in their order. A Mini Program's row says which it has come to, and no stage skips one before it.
 STAGES: Final[Mapping[str, Stage]] = {
     "configure_domains": Stage(0, (configure,)),
@@ -222,13 +223,13 @@ STAGES: Final[Mapping[str, Stage]] = {
     # A grant that was passed on comes here for one whose code nobody committed.
     "submit_audit": Stage(2, (submit,), makes_up=(commit,), submits=True),
     **{f"release_{wave}": Stage(3, (look, publish), by_wave=True) for wave in WAVES},
+    # In a month after that of the others: all that is left to do with a Mini Program, from its code on.
+    CARRY_OVER: Stage(4, (look, publish), makes_up=(commit, submit), submits=True),
     **{f"rollback_{wave}": Stage(0, (go_back,), by_wave=True) for wave in (WAVES[0], WAVES[-1])},
 }
 #: Where one begins that has no grant; all of those before its submission.
 FIRST, *_ = STAGES
-BEFORE_SUBMISSION: Final = tuple(
-    name for name, each in STAGES.items() if each.place < STAGES["submit_audit"].place and not each.by_wave
-)
+BEFORE_SUBMISSION: Final = tuple(name for name, each in STAGES.items() if {configure, commit} >= set(each.steps))
 
 
 def steps_for(stage: str, done: str) -> tuple[StageStep, ...]:
@@ -237,10 +238,9 @@ def steps_for(stage: str, done: str) -> tuple[StageStep, ...]:
     :param done: the stage that it has come to; ``""``: none.
     """
     asked = STAGES[stage]
-    missing = asked.place - (STAGES[done].place if done else -1) - 1
-    if missing <= 0:
+    if asked.place <= (STAGES[done].place if done else -1) + 1:
         return asked.steps
-    return (*asked.makes_up, *asked.steps) if missing == 1 and asked.makes_up else ()
+    return (*asked.makes_up, *asked.steps) if done and asked.makes_up else ()
 
 
 def ending(error: WxaError) -> dict[str, Any]:
@@ -249,7 +249,7 @@ def ending(error: WxaError) -> dict[str, Any]:
     word: Word = "failed" if error.retryable or errcode == CALLS_OF_THE_DAY else "blocked"
     if isinstance(error, WxaAuditRejected):
         word = "rejected"
-    elif isinstance(error, WxaQuotaError) and errcode == _QUOTA_USED_UP:
+    elif isinstance(error, WxaQuotaError) and errcode == AUDIT_QUOTA_USED_UP:
         word = "no_quota"
     values = "; ".join(f"{name} {value}" for name, value in error.values.items() if name not in {"errcode", "rid"})
     what = f"{error.what} ({values})" if values else error.what

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import logging
 from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.audit import queryquota
-from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.endpoints import CATALOGUE, month_began
 from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.errors import WxaError, WxaTransportError, shown
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import AppPlan, Totals
+from airflow_wxa.fleet.stages import MAX_QUOTA
 from airflow_wxa.fleet.waves import WAVES, wave_counts
 from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.hooks.recorder import current_task
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_wxa.store.fleets import FleetRun, Fleets
+
+log = logging.getLogger(__name__)
 
 _TASK_ID: Final = "approve_plan"
 _ASKED_FOR_QUOTA: Final = 5
@@ -134,7 +139,7 @@ def audit_quota(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int:
     :raises WxaError: none of the first Mini Programs can tell.
     """
     if (given := run.manifest.get("audit_quota")) is not None:
-        return int(given)
+        return int(given) - fleets.submitted_since(run.key, month_began(dt.datetime.now(dt.UTC)).timestamp())
     refused: WxaError | None = None
     # Mini Programs that ended without quota are tried again.
     healthy = fleets.apps(run.key, fleet_app.c.outcome.is_(None) | (fleet_app.c.outcome == "no_quota"))
@@ -155,6 +160,28 @@ def audit_quota(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int:
     if refused is not None:
         raise refused
     return 0  # nobody is left who could submit
+
+
+def grant_quota(hook: WxaHook, fleets: Fleets, run: FleetRun, carrier: str | None = None) -> int:
+    """Grant what is left this month in the manifest's order, and return how many Mini Programs have to do without.
+
+    ``queryquota`` was seen to tell too little: without a reserve WeChat's 85085 decides, and the first Mini Program
+    beyond what is told tries (see :class:`~airflow_wxa.fleet.shard.Shard`).
+
+    :param carrier: carries those that are granted; ``None``: their own shards do.
+    :raises WxaError: WeChat does not say, and there is a reserve, which nobody else keeps.
+    """
+    reserve, held = int(run.manifest.get("audit_quota_reserve", 0)), fleets.held_elsewhere(run.key, run.component_appid)
+    try:
+        left = audit_quota(hook, fleets, run)
+        log.info("%d submissions are left this month, of which %d are kept back", left, reserve)
+        usable = left - reserve if reserve else max(left, held + 1)
+    except WxaError as error:
+        if reserve:
+            raise
+        log.warning("the audit quota was not read, each submits until WeChat answers 85085: %s", error.what)
+        usable = MAX_QUOTA
+    return fleets.open_quota(run.key, run.component_appid, usable, held, carrier)
 
 
 def _about(run: FleetRun) -> dict[str, Any]:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowSkipException
 
+from airflow_wxa.api.endpoints import month_began, month_turns
 from airflow_wxa.client import AsyncWxaClient
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.fleet.rows import LateResults
-from airflow_wxa.fleet.shard import Shard
-from airflow_wxa.fleet.stages import BEFORE_SUBMISSION, STAGES
+from airflow_wxa.fleet.shard import Shard, Wake
+from airflow_wxa.fleet.stages import BEFORE_SUBMISSION, CARRY_OVER, STAGES
 from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.approve_plan import require_approved_plan
+from airflow_wxa.operators.approve_plan import grant_quota, require_approved_plan
 from airflow_wxa.operators.fleet_run import fleet_run
 from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.store.tables import fleet_app
@@ -30,9 +33,19 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_wxa.fleet.shard import Wake
     from airflow_wxa.hooks.connection import WxaConnection
     from airflow_wxa.store.fleets import FleetApp, FleetRun, Fleets
+
+
+_WITHOUT_QUOTA: Final = (fleet_app.c.audit_grant == "waiting") & (fleet_app.c.outcome == "no_quota")
+_TURN_SECONDS: Final = 3600.0  # between looks on the first day of a month
+
+
+def looks_again(now: dt.datetime) -> float:
+    """Return when the month's quota is looked at again, epoch seconds: at the turn, and often on the first day."""
+    if now - month_began(now) < dt.timedelta(days=1):
+        return now.timestamp() + _TURN_SECONDS
+    return month_turns(now).timestamp()
 
 
 class WxaFleetShardOperator(BaseOperator):
@@ -76,6 +89,8 @@ class WxaFleetShardOperator(BaseOperator):
         with failing_at_once():
             fleets, run = open_fleets(), fleet_run(context)
             require_approved_plan(context, run)
+            if self.stage == CARRY_OVER and not run.manifest.get("carry_over"):
+                raise AirflowSkipException("the manifest does not ask for it: carry_over")
             needs_grant = BEFORE_SUBMISSION if STAGES[self.stage].submits else ()
             fleets.reopen(run.key, self._mine, self.task_id, needs_grant=needs_grant)
             if not STAGES[self.stage].by_wave:
@@ -99,9 +114,14 @@ class WxaFleetShardOperator(BaseOperator):
 
     def _worked(self, context: Context, *, is_refused: bool = False) -> dict[str, int]:
         with failing_at_once():
-            fleets, run = open_fleets(), fleet_run(context)
+            fleets, run, hook = open_fleets(), fleet_run(context), WxaHook(self.wxa_conn_id)
+            if self.stage == CARRY_OVER:
+                grant_quota(hook, fleets, run, self._carrier)
             apps = list(fleets.apps(run.key, self._mine, fleet_app.c.outcome.is_(None)))
-            wake = asyncio.run(self._driven(fleets, run, apps, WxaHook(self.wxa_conn_id).read()))
+            wake = asyncio.run(self._driven(fleets, run, apps, hook.read()))
+            if self.stage == CARRY_OVER and run.stopped_by is None and any(fleets.apps(run.key, _WITHOUT_QUOTA)):
+                turn = looks_again(dt.datetime.now(dt.UTC))
+                wake = Wake(min(wake.at, turn), wake.sheets) if wake else Wake(turn)
         if wake is not None:
             seconds = conf.getfloat("wxa", "audit_poll_seconds", fallback=60.0)
             trigger = self._trigger(run, wake, max(seconds, LONGEST_PAUSE) if is_refused else seconds)

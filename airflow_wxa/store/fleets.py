@@ -33,6 +33,7 @@ Word = Literal["released", "rolled_back", "rejected", "blocked", "pending", "no_
 Held: TypeAlias = tuple[str, str, bool]
 
 _HELD_COLUMNS: Final = ("appid", "endpoint", "writes")
+AUDIT_QUOTA_USED_UP: Final = 85085
 _ROWS_AT_ONCE: Final = 500  # read into memory, or written by a transaction: others must not wait for a whole fleet
 _HELD_SECONDS: Final = 31 * 86400.0  # the audit quota is the month's
 #: Key of the manifest of a run that rolls back: ``{"dag_id", "run_id"}`` of the run that it undoes, or nothing.
@@ -366,11 +367,20 @@ class Fleets:
         with self._database.reading() as connection:
             return _held_elsewhere(connection, key, component_appid)
 
-    def open_quota(self, key: RunKey, component_appid: str, usable: int, held_before: int) -> int:
+    def submitted_since(self, key: RunKey, began: float) -> int:
+        """Return how many submissions a run has made since a time."""
+        mine = and_(fleet_app.c.audit_grant == "spent", fleet_app.c.submitted_at >= began)
+        with self._database.reading() as connection:
+            return _count(connection, key, mine)
+
+    def open_quota(
+        self, key: RunKey, component_appid: str, usable: int, held_before: int, carrier: str | None = None
+    ) -> int:
         """Grant submissions in the manifest's order; returns how many Mini Programs have to do without.
 
         :param usable: what the platform has left, without the reserve.
         :param held_before: what others held when ``usable`` was read.
+        :param carrier: carries those that are granted; ``None``: their own shards do.
         """
         with self._database.writing() as connection:
             platform = select(fleet_run.c.run_id).where(fleet_run.c.component_appid == component_appid)
@@ -382,7 +392,7 @@ class Fleets:
             has_not_ended = or_(fleet_app.c.outcome.is_(None), fleet_app.c.outcome == "not_reached")
             waiting = and_(_of(fleet_app, key), fleet_app.c.audit_grant == "waiting", has_not_ended)
             connection.execute(update(fleet_app).where(waiting).values(outcome="no_quota"))
-            self._grant(connection, key, None)
+            self._grant(connection, key, carrier)
         return self._show_by_and_by(key, fleet_app.c.outcome == "no_quota")
 
     def pass_on(self, key: RunKey, changes: _CHANGES, carrier: str) -> list[FleetApp]:
@@ -395,6 +405,20 @@ class Fleets:
             connection.execute(select(fleet_run.c.run_id).where(_of(fleet_run, key)).with_for_update())
             _change(connection, key, given_back)
             self._show(connection, key, fleet_app.c.position.in_(list(changes)))
+            return self._grant(connection, key, carrier)
+
+    def grant_beyond(self, key: RunKey, carrier: str, most: int) -> list[FleetApp]:
+        """Grant further submissions, once all that were granted are made and WeChat has refused none by 85085.
+
+        :return: those that go on, now this shard's.
+        """
+        refused = and_(fleet_app.c.audit_grant == "waiting", fleet_app.c.errcode == AUDIT_QUOTA_USED_UP)
+        with self._database.writing() as connection:
+            connection.execute(select(fleet_run.c.run_id).where(_of(fleet_run, key)).with_for_update())
+            if _count(connection, key, or_(refused, fleet_app.c.audit_grant == "held")):
+                return []
+            granted = _count(connection, key, fleet_app.c.audit_grant == "spent") + most
+            connection.execute(update(fleet_run).where(_of(fleet_run, key)).values(audits_granted=granted))
             return self._grant(connection, key, carrier)
 
     def use_up(self, key: RunKey, changes: _CHANGES) -> None:

@@ -236,10 +236,10 @@ def test_a_lost_answer_moves_nobody_twice(released: Released, kind: FaultKind, m
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("released", [(40, 5)], indirect=True)
-def test_a_shard_that_is_killed_goes_on(released: Released) -> None:
+def test_a_shard_that_is_killed_goes_on(released: Released, monkeypatch: pytest.MonkeyPatch) -> None:
     released.world.latency = {"*": 0.01}
     drive = load_and_plan(released)
-    STAGES["rollback_rest"] = "/wxa/revertcoderelease"
+    monkeypatch.setitem(STAGES, "rollback_rest", "/wxa/revertcoderelease")
     kill_in(drive, "rollback_rest", released.wechat, released.wechat.journal.count("/wxa/revertcoderelease") + 30)
     assert 0 < len(released.moves) < 35
     drive.stage("rollback_rest")

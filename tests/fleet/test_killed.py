@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_wxa.sandbox.server import RunningSandbox
+    from airflow_wxa.store.fleets import RunKey
 
 STAGES = {
     "configure_domains": "/wxa/setwebviewdomain",
@@ -29,13 +30,19 @@ STAGES = {
 }
 
 
-def run_stage(store_url: str, url: str, tokens: dict[str, str], stage: str) -> None:
-    Drive(store_url, url, tokens).stage(stage)
+def run_stage(store_url: str, url: str, tokens: dict[str, str], stage: str, key: RunKey) -> None:
+    Drive(store_url, url, tokens, key).stage(stage)
 
 
 def kill_in(drive: Drive, stage: str, wechat: RunningSandbox, calls: int) -> None:
     """Run a stage in a process of its own, and kill it after so many writes of it."""
-    made_of = (drive.store_url, drive.url, dict(drive.tokens), stage)  # a drive keeps a secret, which does not travel
+    made_of = (
+        drive.store_url,
+        drive.url,
+        dict(drive.tokens),
+        stage,
+        drive.key,
+    )  # a drive keeps a secret, which does not travel
     process = multiprocessing.get_context("spawn").Process(target=run_stage, args=made_of)
     process.start()
     while wechat.journal.count(STAGES[stage]) < calls:

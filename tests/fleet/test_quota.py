@@ -73,7 +73,8 @@ def test_a_quota_that_others_have_used_up_is_met_once_and_asked_for_again_next_m
         drive.stage("submit_audit")
         drive.released("rest")
     ended = [(app.outcome, app.errcode) for app in drive.apps().values()]
-    assert ended == [*[("released", None)] * 3, ("no_quota", None)]
+    # Without a reserve the first beyond what was granted tries.
+    assert ended == [*[("released", None)] * 3, ("no_quota", 85085)]
 
 
 def test_a_quota_that_wechat_does_not_tell_is_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
