@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.airflow_session import ROOT  # first: it gives Airflow a home of its own
 
 from airflow_wxa import errors, operators, sandbox, sensors, steps  # isort: skip
+from airflow_wxa.texts import in_language
+
 from airflow_wxa.acts import Act  # isort: skip
 from airflow_wxa.api.call import body_schema  # isort: skip
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind  # isort: skip
@@ -33,7 +35,6 @@ from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator  # isort: 
 from airflow_wxa.operators.fleet import WxaFleetShardOperator  # isort: skip
 from airflow_wxa.release import FIELDS, Field  # isort: skip
 from airflow_wxa.testing import Walk, walk  # isort: skip
-from airflow_wxa.texts import in_language  # isort: skip
 
 from tests.stubs import stubs, typed  # isort: skip
 

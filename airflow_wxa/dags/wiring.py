@@ -22,6 +22,7 @@ from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.release.dag import failing_at_once, refuse_given
 from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set, language
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping
@@ -41,7 +42,6 @@ def wxa_dag(
     params: Mapping[str, Param],
     *,
     standard: str,
-    title: str,
     tag: str,
     doc: str | None,
     max_active_runs: int | None = 100,
@@ -62,6 +62,7 @@ def wxa_dag(
     """
     all_params, problems = given.params(params)
     refuse_given(problems)
+    title = as_set(Text(f"dag_{standard}"))
     plain: dict[str, Any] = {
         "dag_display_name": title if dag_id == standard else f"{title} ({dag_id})",
         "is_paused_upon_creation": False,
@@ -120,7 +121,8 @@ def dag_factory(
             **dag_kwargs: Any,
         ) -> DAG:
             given = Given(fixed, defaults, overrides, dag_kwargs)
-            with wxa_dag(dag_id, given, params(), standard=standard, doc=doc, **of_dag) as dag:
+            its_doc = read_help(help_page).get(standard, doc)
+            with wxa_dag(dag_id, given, params(), standard=standard, doc=its_doc, **of_dag) as dag:
                 build()
             add_help(*dag.tasks, page=help_page)
             return dag
@@ -144,7 +146,7 @@ class OnlyWhen:
     def __call__(self, context: Context) -> None:
         """Skip the running task, unless the params ask for it."""
         if not self.is_asked(context):
-            raise AirflowSkipException(f"the params do not ask for it: {self.what}")
+            raise AirflowSkipException(as_set(Text("stage_is_not_asked_for", stage=self.what)))
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,12 @@ def add_help(*tasks: BaseOperator | MappedOperator, page: str = "task_help.md") 
 
 
 def read_help(page: str) -> dict[str, str]:
-    """Return the sections of a page of this folder by task id."""
-    text = resources.files(__package__).joinpath(page).read_text("utf-8")
-    sections: list[tuple[str, str]] = re.findall(r"^## (\w+)\n\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
-    return {task_id: section.rstrip() for task_id, section in sections}
+    """Return the sections of a page of this folder, by task id or DAG id, in the language of ``[wxa] language``.
+
+    A DAG has a section in translations only: in English it is the docstring of its module.
+    """
+    folder, found = resources.files(__package__), dict[str, str]()
+    for each in (folder.joinpath(page), folder.joinpath(page.replace(".md", f".{language()}.md"))):
+        text = each.read_text("utf-8") if each.is_file() else ""
+        found |= re.findall(r"^## (\w+)\n\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    return {name: section.rstrip() for name, section in found.items()}

@@ -24,7 +24,7 @@ from airflow_wxa.hooks.manifests import ManifestSources
 from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.release.dag import failing_at_once, release_params
+from airflow_wxa.release.dag import failing_at_once, form_param, release_params
 from airflow_wxa.release.spec import ReleaseSpec
 from airflow_wxa.steps.domains import read_platform_hosts
 from airflow_wxa.steps.drift import FINDINGS, domain_drift
@@ -49,31 +49,16 @@ _COLUMNS: Final = ("appid", "outcome", *FINDINGS, "what")
 
 def _params() -> dict[str, Param]:
     return {
-        "appids": Param(
-            [],
-            type="array",
-            items={"type": "string", "pattern": APPID_PATTERN},
-            title="Mini Programs (appids)",
-            description="One appid a line; empty: those of the manifest, or without one all that authorised.",
+        "appids": form_param(
+            Text("param_appids", "title"), default=[], type="array", items={"type": "string", "pattern": APPID_PATTERN}
         ),
-        "manifest": Param(
-            "",
-            type="string",
-            format="multiline",
-            title="Manifest",
-            description="As for wxa_fleet_release: its webviewdomain is what is wanted. Goes without appids.",
-        ),
-        "fail_on_drift": Param(
-            default=False,
-            type="boolean",
-            title="Fail when something differs",
-            description="Else the run succeeds, and the report tells.",
-        ),
+        "manifest": form_param(Text("param_drift_manifest", "title"), default="", type="string", format="multiline"),
+        "fail_on_drift": form_param(Text("param_fail_on_drift", "title"), default=False, type="boolean"),
         "wxa_conn_id": release_params()["wxa_conn_id"],
     }
 
 
-@dag_factory(_params, title="Compare business domains", tag="domains", max_active_runs=1)
+@dag_factory(_params, tag="domains", max_active_runs=1)
 def domain_drift_dag() -> None:
     """Build the DAG that compares and reports."""
     report_drift(compare_domains())  # type: ignore[arg-type]  # its output, not the list itself

@@ -29,7 +29,8 @@ from airflow_wxa.fleet.stages import CARRY_OVER
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.operators.fleet import WxaFleetShardOperator
 from airflow_wxa.operators.fleet_run import fleet_run
-from airflow_wxa.release.dag import params_of, release_params
+from airflow_wxa.release.dag import form_param, params_of, release_params
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import MappedOperator
@@ -69,9 +70,8 @@ def fleet_release_dag(
         Given(run_fixed, defaults, overrides, dag_kwargs),
         _params(),
         standard="wxa_fleet_release",
-        title="Release many Mini Programs",
         tag="release",
-        doc=__doc__,
+        doc=read_help(HELP).get("wxa_fleet_release", __doc__),
         max_active_runs=None,
         checks_itself=True,
     ) as dag:
@@ -127,21 +127,10 @@ def _params() -> dict[str, Param]:
     """Return the params of a run: what a manifest does not say."""
     of_release = release_params()
     return {
-        "manifest": Param(
-            type="string",
-            format="multiline",
-            minLength=1,
-            title="Manifest",
-            description="YAML or JSON of at most 1 MiB, or one line that names a file below [wxa] manifest_folder.",
-        ),
+        "manifest": form_param(Text("param_manifest", "title"), type="string", format="multiline", minLength=1),
         "approval": of_release["approval"],
-        "shard_size": Param(
-            200,
-            type="integer",
-            minimum=1,
-            maximum=2000,
-            title="Mini Programs in a shard",
-            description="How many one task does.",
+        "shard_size": form_param(
+            Text("param_shard_size", "title"), default=200, type="integer", minimum=1, maximum=2000
         ),
         **{name: of_release[name] for name in _OF_RUN},
     }

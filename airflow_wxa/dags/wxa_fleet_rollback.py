@@ -24,8 +24,9 @@ from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approve_plan import WxaApproveFleetRollbackOperator
 from airflow_wxa.operators.fleet_run import fleet_run
 from airflow_wxa.release import FIELDS, refuse
-from airflow_wxa.release.dag import failing_at_once, params_of, release_params
+from airflow_wxa.release.dag import failing_at_once, form_param, params_of, release_params
 from airflow_wxa.store.fleets import ROLLBACK
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from airflow_wxa.fleet.plan import AppPlan
@@ -121,32 +122,20 @@ def plan_rollback() -> list[dict[str, Any]]:
 def _params() -> dict[str, Param]:
     of_release = release_params()
     return {
-        "run_id": Param(
-            "",
-            type="string",
-            title="Run to undo",
-            description="Id of a run of wxa_fleet_release: what it released goes back; empty: see the manifest.",
-        ),
-        "manifest": Param(
-            "",
-            type="string",
-            format="multiline",
-            title="Manifest",
-            description="In place of a run: apps, waves and pace of it are read, and app_version of a Mini Program.",
-        ),
-        "app_version": Param(
-            {},
+        "run_id": form_param(Text("param_run_to_undo", "title"), default="", type="string"),
+        "manifest": form_param(Text("param_rollback_manifest", "title"), default="", type="string", format="multiline"),
+        "app_version": form_param(
+            Text("param_app_versions", "title"),
+            default={},
             type="object",
             patternProperties={APPID_PATTERN: {"type": ["string", "integer"], "pattern": "^[0-9]+$", "minimum": 0}},
             additionalProperties=False,
-            title="Versions to come back (app_version)",
-            description="Mini Program → WeChat's number of an earlier version; the others go one step back.",
         ),
         **{name: of_release[name] for name in _OF_RUN},
     }
 
 
-@dag_factory(_params, title="Roll many Mini Programs back", tag="rollback", help_page=HELP, checks_itself=True)
+@dag_factory(_params, tag="rollback", help_page=HELP, checks_itself=True)
 def fleet_rollback_dag() -> None:
     """Build the DAG that rolls many Mini Programs back."""
     planned = plan_rollback.override(post_execute=SkipUnasked({"approve_plan": APPROVAL}))()

@@ -6,9 +6,7 @@ registered. Testing and published version of the list are changed together, for 
 
 from __future__ import annotations
 
-from typing import Any
-
-from airflow.sdk import Param
+from typing import TYPE_CHECKING, Any
 
 from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, dag_factory
 from airflow_wxa.operators import (
@@ -16,49 +14,32 @@ from airflow_wxa.operators import (
     WxaChangePlatformDomainOperator,
     WxaReadPlatformDomainOperator,
 )
-from airflow_wxa.release.dag import param, release_params, rendered
+from airflow_wxa.release.dag import form_param, param, release_params, rendered
+from airflow_wxa.texts import Text
+
+if TYPE_CHECKING:
+    from airflow.sdk import Param
 
 
 def _params() -> dict[str, Param]:
     """Return the form's params; those about approvals are those of a release."""
     of_release = release_params()
-    approval = of_release["approval"].schema
+    actions = ["add", "delete", "set"]
     return {
-        "action": Param(
-            "add",
-            type="string",
-            enum=["add", "delete", "set"],
-            values_display={
-                "add": "add: register these hosts",
-                "delete": "delete: remove these hosts, for all merchants",
-                "set": "set: have these hosts and no others, for all merchants",
-            },
-            title="What to do with the platform's list",
-            description="Testing and published version are changed together.",
+        "action": form_param(
+            Text("param_platform_action", "title"), choices=actions, default="add", type="string", enum=actions
         ),
-        "hosts": Param(
-            type="array",
-            items={"type": "string"},
-            minItems=1,
-            title="Hosts",
-            description="One bare host a line, such as m.example.com; it covers its subdomains, never a sibling.",
-        ),
-        "approval": Param(
-            default=True, description="Wait for somebody's approval before the list is changed.", **approval
-        ),
+        "hosts": form_param(Text("param_hosts", "title"), type="array", items={"type": "string"}, minItems=1),
+        "approval": form_param(Text("param_platform_approval", "title"), default=True, type="boolean"),
         "approvers": of_release["approvers"],
         "approver_must_differ": of_release["approver_must_differ"],
-        "platform_conn_id": Param(
-            "wxa_default",
-            type="string",
-            title="Connection for the platform (platform_conn_id)",
-            description="Connection of type wxa with a platform token.",
-            section="Connections",
+        "platform_conn_id": form_param(
+            Text("param_platform_conn_id", "title"), default="wxa_default", type="string", section="section_connections"
         ),
     }
 
 
-@dag_factory(_params, title="Change the platform's business domains", tag="domains")
+@dag_factory(_params, tag="domains")
 def platform_domains_dag() -> None:
     """Build the DAG that changes the platform's list."""
     change: dict[str, Any] = {

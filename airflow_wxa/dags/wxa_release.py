@@ -59,9 +59,7 @@ _ASKED: Final = {
 }
 
 
-@dag_factory(
-    release_params, title="Release a Mini Program", tag="release", max_active_runs=_MOST_RUNS, checks_itself=True
-)
+@dag_factory(release_params, tag="release", max_active_runs=_MOST_RUNS, checks_itself=True)
 def release_dag() -> None:
     """Build the DAG that releases one Mini Program."""
     stage = stages(of_audit={"post_execute": SkipUnasked({"release": _RELEASE, "verify_release": _RELEASE})})

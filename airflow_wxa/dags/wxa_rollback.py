@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Param
-
 from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, dag_factory
 from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.operators import (
@@ -18,29 +16,26 @@ from airflow_wxa.operators import (
     WxaRollbackOperator,
     WxaVerifyRollbackOperator,
 )
-from airflow_wxa.release.dag import param, release_params, rendered
+from airflow_wxa.release.dag import form_param, param, release_params, rendered
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, Param
 
 
 def _params() -> dict[str, Param]:
     """Return the form's params; all but ``app_version`` are those of a release."""
     of_release = release_params()
-    approval = of_release["approval"].schema
     return {
         "appid": of_release["appid"],
-        "app_version": Param(
-            None,
+        "app_version": form_param(
+            Text("param_app_version", "title"),
+            default=None,
             type=["null", "string", "integer"],
             pattern="^[0-9]*$",
             minimum=0,
-            title="Version to come back (app_version)",
-            description="WeChat's number of an earlier version; empty: one step back. list_versions tells which exist.",
         ),
-        "approval": Param(
-            default=True, description="Wait for somebody's approval before the version is replaced.", **approval
-        ),
+        "approval": form_param(Text("param_rollback_approval", "title"), default=True, type="boolean"),
         "approvers": of_release["approvers"],
         "approver_must_differ": of_release["approver_must_differ"],
         "on_lost_domains": of_release["on_lost_domains"],
@@ -48,7 +43,7 @@ def _params() -> dict[str, Param]:
     }
 
 
-@dag_factory(_params, title="Roll a Mini Program back", tag="rollback")
+@dag_factory(_params, tag="rollback")
 def rollback_dag() -> None:
     """Build the DAG that rolls one Mini Program back."""
     planned: dict[str, Any] = {

@@ -37,7 +37,7 @@ def _params() -> dict[str, Param]:
     return {name: of_release[name] for name in _PARAMS}
 
 
-@dag_factory(_params, title="Configure a Mini Program's business domains", tag="domains")
+@dag_factory(_params, tag="domains")
 def webview_domains_dag() -> None:
     """Build the DAG that configures one Mini Program's business domains."""
     webview_domain_gate(

@@ -30,6 +30,7 @@ from airflow_wxa.links import WxaErrcodeLink, WxaMiniProgramLink, errcode_page
 from airflow_wxa.release.fields import FIELDS
 from airflow_wxa.release.spec import ReleaseSpec
 from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set, language
 from airflow_wxa.trial_link import api_base_url
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def failing_at_once() -> Iterator[None]:
         yield
     except WxaError as error:
         log.debug("what led to the failure", exc_info=True)
-        error.told = log_text(error) + _noted_errcode(error)
+        error.told = log_text(error, language()) + _noted_errcode(error)
         if error.retryable:
             raise error.with_traceback(None) from None
         raise (error if isinstance(error, AirflowFailException) else _failing(error)) from None
@@ -256,8 +257,19 @@ def _param(field: Field) -> Param:
     more: dict[str, Any] = dict(field.schema)
     if not field.required:
         more["default"] = deepcopy(field.default)
-    if field.choices:
-        more["values_display"] = dict(field.choices)
-    if field.section:
-        more["section"] = field.section
-    return Param(title=field.title, description=field.help, **more)
+    return form_param(field.title, choices=field.values, section=field.section, **more)
+
+
+def form_param(text: Text, *, choices: Sequence[str] = (), section: str = "", **schema: Any) -> Param:
+    """Return a param whose words in the form are in the language of ``[wxa] language``.
+
+    :param text: the title; parts of the same entry are ``help``, and the words of each choice.
+    :param choices: values that the form offers.
+    :param section: key of the heading that it stands below.
+    :param schema: JSON Schema of its value, and ``default`` where it has one.
+    """
+    if choices:
+        schema |= {"values_display": {value: as_set(text.of(value)) for value in choices}}
+    if section:
+        schema |= {"section": as_set(Text(section))}
+    return Param(title=as_set(text), description=as_set(text.of("help")), **schema)

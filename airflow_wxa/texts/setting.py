@@ -1,0 +1,18 @@
+"""``[wxa] language``: what DAGs, forms, approvals, notifications, logs and commands read in."""
+
+from __future__ import annotations
+
+from airflow.configuration import conf
+
+from airflow_wxa.texts import ENGLISH, in_language, languages
+
+
+def language() -> str:
+    """Return the language that is set; one without a file is English."""
+    named: str = conf.get("wxa", "language", fallback="") or ENGLISH
+    return named if named in languages() else ENGLISH
+
+
+def as_set(text: str) -> str:
+    """Return a text in that language."""
+    return in_language(text, language())
