@@ -39,7 +39,7 @@ from airflow_wxa.api.errcodes import (
 )
 from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.client import WxaClient
-from airflow_wxa.client.metrics import count
+from airflow_wxa.client.telemetry import count
 from airflow_wxa.errors import WxaApiError, WxaError, WxaTransportError
 from airflow_wxa.steps.authorisation import fetch_merchant_token, fetch_platform_token, list_refresh_tokens
 from airflow_wxa.texts import Text

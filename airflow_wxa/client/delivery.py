@@ -19,8 +19,7 @@ from airflow_wxa.api.errcodes import (
     INVALID_CREDENTIAL,
     SYSTEM_ERROR,
 )
-from airflow_wxa.client.metrics import count
-from airflow_wxa.client.tracing import span_of
+from airflow_wxa.client.telemetry import count, span_of
 from airflow_wxa.client.wire import no_answer, read_only, too_large, url_of
 from airflow_wxa.errors import WxaApiError, WxaCredentialError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.lag import NOTHING_ACCEPTED

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from requests.utils import get_environ_proxies, select_proxy
 
 from airflow_wxa.api.redaction import without_token_queries
-from airflow_wxa.client.tracing import unobserved
+from airflow_wxa.client.telemetry import unobserved
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
 from airflow_wxa.texts import Text
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import PRIVACY_CHECK_RUNNING, error_for
-from airflow_wxa.client.metrics import timing
+from airflow_wxa.client.telemetry import timing
 from airflow_wxa.errors import WxaAuditRejected, WxaError
 from airflow_wxa.fleet import stages
 from airflow_wxa.fleet.pace import HeldError, Pace, StoppedError

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class AirflowStats:
-    """A :class:`~airflow_wxa.client.metrics.Sink`; a failure of the metrics is no reason to stop a release."""
+    """A :class:`~airflow_wxa.client.telemetry.Sink`; a failure of the metrics is no reason to stop a release."""
 
     def incr(self, name: str, tags: Mapping[str, str]) -> None:
         """Count one."""

@@ -10,7 +10,7 @@ from airflow_wxa.api.audit import withdrawals_left
 from airflow_wxa.api.call import Reply
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.values import THE_PLATFORM
-from airflow_wxa.client.metrics import count
+from airflow_wxa.client.telemetry import count
 from airflow_wxa.errors import WxaApiError, WxaAuditRejected, WxaError, WxaSpecError
 from airflow_wxa.hooks.accepted import accepted_writes
 from airflow_wxa.hooks.approvals import is_approval_wanted, refusal

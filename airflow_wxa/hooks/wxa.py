@@ -15,7 +15,7 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
 from airflow_wxa.client import AsyncWxaClient, WxaClient
-from airflow_wxa.client.metrics import send_to
+from airflow_wxa.client.telemetry import send_to
 from airflow_wxa.client.wire import READ_ONLY
 from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.hooks.connection import connection_or_error, unknown_connection

@@ -42,8 +42,8 @@ from airflow_wxa.sandbox import values
 from airflow_wxa.sandbox.audit import IN_AUDIT, STAGES, AuditPlan, AuditSheet, Stage
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
 from airflow_wxa.sandbox.loose import Lag, Looseness  # noqa: TC001  pydantic reads the annotations
-from airflow_wxa.sandbox.origins import SERVER_KINDS, ServerDomains, still_covered
 from airflow_wxa.sandbox.tokens import Account, Issued
+from airflow_wxa.sandbox.values import SERVER_KINDS, ServerDomains, still_covered
 
 WITHDRAWALS_A_DAY = 5
 WITHDRAWALS_A_MONTH = 10

@@ -13,7 +13,7 @@ from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
 from airflow_wxa.api import values
-from airflow_wxa.client.metrics import timing
+from airflow_wxa.client.telemetry import timing
 from airflow_wxa.errors import readable
 from airflow_wxa.hooks.screenshots import save_screenshots
 from airflow_wxa.hooks.wxa import WxaHook

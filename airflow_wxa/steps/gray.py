@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal
 
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.api.gray import GrayStatus, getgrayreleaseplan, grayrelease, read_gray_plan, revertgrayrelease
+from airflow_wxa.api.release import GrayStatus, getgrayreleaseplan, grayrelease, read_gray_plan, revertgrayrelease
 from airflow_wxa.errors import WxaApiError, WxaStateError
 from airflow_wxa.steps.lag import read_past_lag, recall, sent, still_lagging
 from airflow_wxa.steps.offline import may_be_lost
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from airflow_wxa.api.code import CodeVersion
-    from airflow_wxa.api.gray import GrayPlan
+    from airflow_wxa.api.release import GrayPlan
     from airflow_wxa.api.webview_domain import WebviewDomain
     from airflow_wxa.steps.offline import Kinds
     from airflow_wxa.steps.outcome import Approved, Step

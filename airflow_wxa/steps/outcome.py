@@ -16,7 +16,7 @@ from airflow_wxa.api.call import Call, Reply
 from airflow_wxa.api.code import OnlineVersion
 from airflow_wxa.api.endpoints import BEIJING, CATALOGUE
 from airflow_wxa.api.errcodes import error_for
-from airflow_wxa.api.rollback import EarlierVersion
+from airflow_wxa.api.release import EarlierVersion
 from airflow_wxa.steps.offline import WEBVIEW, Offline
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import VERSION_NOT_REVERTIBLE, error_for
-from airflow_wxa.api.rollback import get_history_version, read_earlier_versions, revertcoderelease
+from airflow_wxa.api.release import get_history_version, read_earlier_versions, revertcoderelease
 from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaSpecError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_wxa.api.code import OnlineVersion
-    from airflow_wxa.api.rollback import EarlierVersion
+    from airflow_wxa.api.release import EarlierVersion
     from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Approved, Step
 

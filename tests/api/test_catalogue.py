@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from airflow_wxa.api import audit, code, gray, privacy, rollback, server_domain, templates, webview_domain
+from airflow_wxa.api import audit, code, privacy, release, server_domain, templates, webview_domain
 from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind, files
 from airflow_wxa.api.errcodes import errcodes
@@ -78,12 +78,12 @@ RELEASE = (
     code.release(APPID),
     code.getversioninfo(APPID),
     webview_domain.get_effective_webviewdomain(APPID),
-    rollback.get_history_version(APPID),
+    release.get_history_version(APPID),
     code.commit(VERSION, "release 1.4.0"),
     audit.submit_audit(APPID),
-    gray.grayrelease(APPID, 30),
-    gray.getgrayreleaseplan(APPID),
-    gray.revertgrayrelease(APPID),
+    release.grayrelease(APPID, 30),
+    release.getgrayreleaseplan(APPID),
+    release.revertgrayrelease(APPID),
     audit.uploadmedia(APPID, audit.Media("shop.png", b"\x89PNG")),
     Call.to("change_visitstatus", APPID, {"action": "close"}),
     Call.to("set_prefetchdnsdomain", APPID, {"prefetch_dns_domain": [{"url": "a.example.com"}]}),

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from airflow_wxa.api.code import getversioninfo
-from airflow_wxa.client import Egress, tracing
+from airflow_wxa.client import Egress, telemetry
 from airflow_wxa.errors import WxaError
 from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import APPID
@@ -36,7 +36,7 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
-    monkeypatch.setattr(tracing, "_TRACER", trace.get_tracer("airflow_wxa"))
+    monkeypatch.setattr(telemetry, "_TRACER", trace.get_tracer("airflow_wxa"))
     instrumentors = [RequestsInstrumentor(), URLLib3Instrumentor(), HTTPXClientInstrumentor()]
     for each in instrumentors:
         each.instrument(tracer_provider=provider)
@@ -69,7 +69,7 @@ def test_each_attempt_is_a_span_that_says_how_it_ended(
 
 
 def test_requests_of_others_are_spans_as_before(wxa_sandbox: RunningSandbox, exported: InMemorySpanExporter) -> None:
-    with tracing.unobserved():
+    with telemetry.unobserved():
         pass
     requests.get(f"{wxa_sandbox.url}/wxa/x?access_token=theirs", timeout=5)
     httpx.get(f"{wxa_sandbox.url}/wxa/x?access_token=theirs")

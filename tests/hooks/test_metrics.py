@@ -13,7 +13,7 @@ import pytest
 from airflow.sdk._shared.observability.metrics import stats
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_wxa.client import metrics
+from airflow_wxa.client import telemetry
 from airflow_wxa.hooks.metrics import AirflowStats
 from airflow_wxa.hooks.metrics import _stats as set_up
 from airflow_wxa.hooks.wxa import WxaHook
@@ -47,9 +47,9 @@ class Kept:
 @pytest.fixture
 def kept() -> Iterator[Kept]:
     sink = Kept()
-    metrics.send_to(sink)
+    telemetry.send_to(sink)
     yield sink
-    metrics.send_to(AirflowStats())
+    telemetry.send_to(AirflowStats())
 
 
 def test_calls_errcodes_and_outcomes_are_counted(wxa_default: RunningSandbox, kept: Kept) -> None:
@@ -62,7 +62,7 @@ def test_calls_errcodes_and_outcomes_are_counted(wxa_default: RunningSandbox, ke
     assert ("wxa.errcodes", {"endpoint": "commit", "errcode": "85014"}) in kept.sent
     outcomes = [tags["outcome"] for name, tags in kept.sent if name == "wxa.outcomes"]
     assert outcomes == ["configured", "stopped"]
-    assert all(metrics.METRICS[name] == tuple(tags) for name, tags in kept.sent)
+    assert all(telemetry.METRICS[name] == tuple(tags) for name, tags in kept.sent)
 
 
 def test_no_tag_is_an_appid(wxa_default: RunningSandbox, kept: Kept) -> None:
@@ -93,8 +93,8 @@ def test_airflows_stats_send_them(monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in named.items():
             configured.setenv(f"AIRFLOW__METRICS__{name}", value)
         set_up.cache_clear()
-        metrics.send_to(AirflowStats())
-        metrics.count("wxa.calls", endpoint="commit", result="ok")
+        telemetry.send_to(AirflowStats())
+        telemetry.count("wxa.calls", endpoint="commit", result="ok")
         sent = statsd.recv(1000)
         backend = vars(stats).get("_get_backend", set_up)()  # Airflow 3.2 gives the backend itself
         backend.statsd.close()
@@ -110,8 +110,8 @@ def test_a_backend_that_fails_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_count_costs_little_beside_a_call() -> None:
-    metrics.send_to(AirflowStats())
-    counting = timeit.timeit(lambda: metrics.count("wxa.calls", endpoint="commit", result="ok"), number=2000)
+    telemetry.send_to(AirflowStats())
+    counting = timeit.timeit(lambda: telemetry.count("wxa.calls", endpoint="commit", result="ok"), number=2000)
     parsing = timeit.timeit(lambda: json.loads(json.dumps({"errcode": 0, "list": [*range(200)]})), number=2000)
     assert counting < 20 * parsing
 
@@ -120,13 +120,13 @@ def test_the_page_names_each_metric_with_its_tags() -> None:
     rows = re.findall(
         r"^\| `(wxa\.\w+)` \| \S.*? \| (.*?) \|", (REFERENCE / "metrics.md").read_text("utf-8"), re.MULTILINE
     )
-    assert {name: tuple(re.findall(r"`(\w+)`", tags)) for name, tags in rows} == dict(metrics.METRICS)
+    assert {name: tuple(re.findall(r"`(\w+)`", tags)) for name, tags in rows} == dict(telemetry.METRICS)
 
 
 def test_the_dashboard_asks_for_metrics_and_tags_that_there_are() -> None:
     dashboard: dict[str, Any] = json.loads((REFERENCE / "wxa-dashboard.json").read_text("utf-8"))
     asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    names = {f"airflow_{name.replace('.', '_')}": tags for name, tags in metrics.METRICS.items()}
+    names = {f"airflow_{name.replace('.', '_')}": tags for name, tags in telemetry.METRICS.items()}
     seen = set()
     for query in asked:
         series = re.findall(r"airflow_wxa_[a-z_]+", query)

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.traceback import Traceback
 from sentry_sdk.scrubber import EventScrubber
 
-from airflow_wxa.client import metrics, tracing
+from airflow_wxa.client import telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,8 +68,8 @@ class OpenTelemetry(Row):
     def watched(self) -> Iterator[None]:
         exporter, provider = InMemorySpanExporter(), TracerProvider()
         provider.add_span_processor(SimpleSpanProcessor(exporter))
-        before = tracing._TRACER
-        tracing._TRACER = trace.get_tracer("airflow_wxa", tracer_provider=provider)
+        before = telemetry._TRACER
+        telemetry._TRACER = trace.get_tracer("airflow_wxa", tracer_provider=provider)
         instrumentors = [RequestsInstrumentor(), URLLib3Instrumentor(), HTTPXClientInstrumentor()]
         for each in instrumentors:
             each.instrument(tracer_provider=provider)
@@ -78,7 +78,7 @@ class OpenTelemetry(Row):
         finally:
             for each in instrumentors:
                 each.uninstrument()
-            tracing._TRACER = before
+            telemetry._TRACER = before
             self.left += [span.to_json() for span in exporter.get_finished_spans()]
 
     def plant(self, text: str) -> None:
@@ -184,10 +184,10 @@ class Metrics(Row):
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        before = list(metrics._sinks)
-        metrics._sinks.append(self)
+        before = list(telemetry._sinks)
+        telemetry._sinks.append(self)
         yield
-        metrics._sinks[:] = before
+        telemetry._sinks[:] = before
 
     def incr(self, name: str, tags: Mapping[str, str]) -> None:
         self.left.append(f"{name} {dict(tags)}")
@@ -196,7 +196,7 @@ class Metrics(Row):
         self.left.append(f"{name} {milliseconds} {dict(tags)}")
 
     def plant(self, text: str) -> None:
-        metrics.count("wxa.calls", endpoint=text)
+        telemetry.count("wxa.calls", endpoint=text)
 
 
 class _Tee(io.StringIO):

@@ -12,9 +12,9 @@ from airflow_wxa.sandbox import Looseness, Platform, World
 from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.handlers import ENDPOINTS
-from airflow_wxa.sandbox.origins import SERVER_KINDS
 from airflow_wxa.sandbox.platforms import Draft
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, COMPONENT_APPSECRET, MERCHANT_TOKEN, PLATFORM_TOKEN
+from airflow_wxa.sandbox.values import SERVER_KINDS
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_wxa.sandbox.origins import bare_host, covered, host_of_origin, still_covered
+from airflow_wxa.sandbox.values import bare_host, covered, host_of_origin, still_covered
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_wxa.api.gray import GrayPlan, GrayStatus
+from airflow_wxa.api.release import GrayPlan, GrayStatus
 from airflow_wxa.errors import WxaBusyError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import NOTHING_ACCEPTED, gray_release, revert_gray_release

@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
 from airflow_wxa.sandbox.gate import merchant_call, ok, platform_call
-from airflow_wxa.sandbox.origins import SERVER_KINDS, ServerDomains, bare_host, covered, host_of_origin, host_of_server
-from airflow_wxa.sandbox.values import spent
+from airflow_wxa.sandbox.values import (
+    SERVER_KINDS,
+    ServerDomains,
+    bare_host,
+    covered,
+    host_of_origin,
+    host_of_server,
+    spent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

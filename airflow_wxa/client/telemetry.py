@@ -1,7 +1,9 @@
-"""Traces: one span of ours a request, and none of the HTTP libraries' instrumentation, whose URL holds the token.
+"""Metrics and traces of calls.
 
-Both OpenTelemetry's stock instrumentation of requests, urllib3, httpx and aiohttp, and Sentry's SDK, keep the query of
-every request. A span of ours names endpoint, Mini Program and errcode. Without a tracer that records, it costs nothing.
+Metrics go to Airflow's Stats once :mod:`airflow_wxa.hooks.metrics` has said so; without it nothing is counted. Traces:
+one span of ours a request, and none of the HTTP libraries' instrumentation, whose URL holds the token. OpenTelemetry's
+stock instrumentation of requests, urllib3, httpx and aiohttp, and Sentry's SDK, keep the query of every request. A span
+of ours names endpoint, Mini Program and errcode. Without a tracer that records, it costs nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager, nullcontext
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from opentelemetry import context
 from opentelemetry.trace import SpanKind, StatusCode, get_tracer
@@ -17,10 +19,50 @@ from opentelemetry.trace import SpanKind, StatusCode, get_tracer
 from airflow_wxa.errors import WxaApiError, WxaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from airflow_wxa.api.call import Call
+
+#: Name → its tags. Names and tags are a promise to dashboards.
+METRICS: Final[Mapping[str, tuple[str, ...]]] = {
+    "wxa.calls": ("endpoint", "result"),
+    "wxa.errcodes": ("endpoint", "errcode"),
+    "wxa.refreshes": ("token", "result"),
+    "wxa.audit_wait": ("outcome",),
+    "wxa.outcomes": ("outcome",),
+}
+
+
+class Sink(Protocol):
+    """Takes the metrics; must neither block nor raise."""
+
+    def incr(self, name: str, tags: Mapping[str, str]) -> None:
+        """Count one."""
+
+    def timing(self, name: str, milliseconds: float, tags: Mapping[str, str]) -> None:
+        """Take a duration."""
+
+
+_sinks: Final[list[Sink]] = []
+
+
+def send_to(sink: Sink) -> None:
+    """Send the metrics of this process there from now on."""
+    _sinks[:] = [sink]
+
+
+def count(name: str, **tags: str) -> None:
+    """Count one of :data:`METRICS`."""
+    for sink in _sinks:
+        sink.incr(name, tags)
+
+
+def timing(name: str, seconds: float, **tags: str) -> None:
+    """Take a duration of one of :data:`METRICS`."""
+    for sink in _sinks:
+        sink.timing(name, seconds * 1000, tags)
+
 
 #: OpenTelemetry has no public name for them; its own ``suppress_instrumentation`` lives in a package that few have.
 _SUPPRESSED: Final = (context._SUPPRESS_INSTRUMENTATION_KEY, context._SUPPRESS_HTTP_INSTRUMENTATION_KEY)  # noqa: SLF001
