@@ -12,6 +12,7 @@ from airflow.sdk.configuration import conf
 
 BOARD_PREFIX: Final = "/wxa/board"
 TRIAL_PREFIX: Final = "/wxa/trial"
+PUSH_PREFIX: Final = "/wxa/push"
 
 
 def api_base_url() -> str:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
-from airflow_wxa.trial_link import BOARD_PREFIX, TRIAL_PREFIX, api_root_path
+from airflow_wxa.trial_link import BOARD_PREFIX, PUSH_PREFIX, TRIAL_PREFIX, api_root_path
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import Receive, Scope, Send
 
-PUSH_PREFIX = "/wxa/push"
 #: As a browser asks for it: the UI puts an address into the page as it is.
 _BOARD = f"{api_root_path()}{BOARD_PREFIX}"
 

@@ -44,6 +44,10 @@ _THREADS: Final = 8
 _THREADS_AFTERWARDS: Final = 2
 
 
+#: What a merchant reads whom WeChat sends back; the code comes by push, so the one in the address is not looked at.
+_THANKS: Final = "授权已完成。可以关闭此页面。\nThe authorisation is done; you may close this page.\n"
+
+
 def create_receiver(
     connections: PushConnections | None = None,
     *,
@@ -98,7 +102,12 @@ def create_receiver(
     async def message(wxa_conn_id: str, appid: str, request: Request) -> Response:
         return await respond(wxa_conn_id, appid, request)
 
+    app.add_api_route("/authorised", _authorised)
     return app
+
+
+async def _authorised() -> Response:
+    return Response(_THANKS, media_type="text/plain")
 
 
 def _in_thread(work: Callable[[], None], threads: CapacityLimiter) -> BackgroundTask:

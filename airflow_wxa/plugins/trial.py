@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from airflow_wxa.api.call import Call, Reply
+    from airflow_wxa.steps import Step
 
 T = TypeVar("T")
 Page = Annotated[str, Query(max_length=1024)]
@@ -72,9 +73,20 @@ class WeChatReads:
 
     async def send(self, call: Call, dag_id: str, wxa_conn_id: str) -> Reply:
         """Send a read with the Connection that the DAG's runs would use."""
-        client = await self.in_thread(partial(_client, call.endpoint.name, wxa_conn_id, dag_id))
+        return await self.run(_sent(call), call.endpoint.name, dag_id, wxa_conn_id)
+
+    async def run(self, step: Step[T], asks: str, dag_id: str, wxa_conn_id: str) -> T:
+        """Run a step with the Connection that the DAG's runs would use.
+
+        :param asks: name of the endpoint, for errors.
+        """
+        client = await self.in_thread(partial(_client, asks, wxa_conn_id, dag_id))
         async with client:
-            return await client.send(call)
+            return await client.run(step)
+
+
+def _sent(call: Call) -> Step[Reply]:
+    return (yield call)
 
 
 def create_trial_qrcodes() -> FastAPI:

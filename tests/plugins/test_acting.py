@@ -6,7 +6,7 @@ import html
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from sqlalchemy import select
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from airflow_wxa.sandbox import RunningSandbox
     from tests.plugins.browser import Browser
 
 PLATFORM, APPID, OTHER = "wx00000000000000c1", "wx00000000000000a1", "wx00000000000000a2"
@@ -503,3 +504,30 @@ def test_several_merchants_start_a_fleet(page: Page) -> None:
 @pytest.mark.parametrize("conf", ["", "[]", "{}", "null", '{"manifest": 1}', '{"manifest": "[]"}', "x"])
 def test_a_conf_that_is_none_starts_nothing(page: Page, conf: str) -> None:
     assert page.open("release", dag_id=DAG, conf=conf).status_code == 400
+
+
+def test_a_merchant_that_has_not_authorised_gets_a_link(
+    page: Page, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(page, "unauthorised")
+    about = {"dag_id": DAG, "run_id": "unauthorised", "appid": APPID}
+    task = TaskRef(dag_id=DAG, run_id="unauthorised", task_id="configure_domains")
+    said = {"appid": APPID, "outcome": "stopped", "errcode": 61003}
+    open_ledger().settle(
+        wxa_default.world.platforms[0].component_appid, task, [Result(APPID, "", said, resolves=False)]
+    )
+    assert "base_url" in page.open("authorise", **about).text
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
+    fields = page.fields("authorise", **about)
+    made = page.press("authorise", fields, Origin="https://airflow.example.com")
+    assert made.status_code == 200, made.text
+    (link,) = re.findall(r"<code>(https://[^<]+)</code>", made.text)
+    asked = parse_qs(urlsplit(html.unescape(link)).query)
+    assert asked["biz_appid"] == [APPID]
+    assert asked["redirect_uri"] == ["https://airflow.example.com/wxa/push/authorised"]
+    assert "<svg" in made.text
+    assert page.press("authorise", fields, Origin="https://airflow.example.com").status_code == 409
+    thanks = page.browser.send("GET", f"/wxa/push/authorised?auth_code={'x' * 40}")
+    assert (thanks.status_code, "x" * 40 in thanks.text) == (200, False)
+    settle("unauthorised", outcome="stopped", errcode=89021)
+    assert page.open("authorise", **about).status_code == 409

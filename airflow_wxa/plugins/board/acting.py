@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx
+import segno
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.configuration import conf as settings
 from anyio import to_thread
+from markupsafe import Markup
 
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.templates import gettemplatelist, read_templates
-from airflow_wxa.errors import WxaError
+from airflow_wxa.errors import WxaError, WxaTransportError
 from airflow_wxa.hooks.store import store_url
 from airflow_wxa.plugins.board.access import may, may_see_runs
 from airflow_wxa.plugins.board.form import as_texts, read_form
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from airflow_wxa.api.templates import Template
     from airflow_wxa.plugins.board.pages import Reader
     from airflow_wxa.plugins.board.plans import Plan
+
+    _Values = Mapping[str, object] | None
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +89,7 @@ class ActingPages(Pages):
         try:
             planned = plan(act, reader, about)
         except NotPossibleError as error:
-            return self._told(reader, about, error.status, error.key, **error.values)
+            return self._told(reader, about, error.status, error.key, error.values)
         return self._page(
             reader,
             "act.html",
@@ -114,7 +118,7 @@ class ActingPages(Pages):
             library = await self._library(about["dag_id"], conn_id)
             shown: Response = await self._in_thread(self._form, reader, about, form, defaults, fixed, library)
         except NotPossibleError as error:
-            return self._told(reader, about, error.status, error.key, **error.values)
+            return self._told(reader, about, error.status, error.key, error.values)
         return shown
 
     async def _library(self, dag_id: str, conn_id: str) -> Sequence[Template]:
@@ -177,15 +181,19 @@ class ActingPages(Pages):
         act, about = reader.asked("act"), {name: form.get(name, "") for name in ABOUT}
         try:
             async with self._turns:
-                await self._do(reader, act, about, form)
+                link = await self._do(reader, act, about, form)
         except NotPossibleError as error:
-            return self._told(reader, about, error.status, error.key, **error.values)
-        except WxaError:
+            return self._told(reader, about, error.status, error.key, error.values)
+        except TimeoutError:
+            return self._told(reader, about, 504, "act.refused.wechat")
+        except WxaError as error:
             log.exception("the board could not do %s", act)
-            return self._told(reader, about, 503, "refused.store")
-        return self._told(reader, about, 200, f"act.done.{act}")
+            key = "refused.store" if isinstance(error, WxaTransportError) else "act.refused.wechat"
+            return self._told(reader, about, 503, key)
+        return self._told(reader, about, 200, f"act.done.{act}", link=link)
 
-    async def _do(self, reader: Reader, act: str, about: Mapping[str, str], form: Mapping[str, str]) -> None:
+    async def _do(self, reader: Reader, act: str, about: Mapping[str, str], form: Mapping[str, str]) -> str:
+        """Do an act; return the link that it made, ``""`` for one that makes none."""
         if not form or not _is_of_our_page(reader.request):
             raise NotPossibleError(403, "act.refused.origin")
         token = _Token(form.get("token", ""))
@@ -201,18 +209,25 @@ class ActingPages(Pages):
             raise NotPossibleError(409, "act.refused.twice", by=before)
         if planned.do is not None:
             await self._in_thread(planned.do, who)
-            return
+            return ""
+        if planned.step is not None:
+            step, endpoint, conn_id = planned.step
+            async with self._reads.turn():
+                return await self._reads.run(step, endpoint, about["dag_id"], conn_id)
         try:
             await _asked_airflow(reader.request, planned.method, planned.path, body)
         except NotPossibleError as error:
             if error.status < 500:  # noqa: PLR2004  (refused: nothing was done)
                 await self._in_thread(acts.give_back, key)
             raise
+        return ""
 
     async def _in_thread(self, work: Any, *args: Any, **values: Any) -> Any:
         return await to_thread.run_sync(lambda: work(*args, **values), limiter=self._threads)
 
-    def _told(self, reader: Reader, about: Mapping[str, str], status: int, key: str, **values: object) -> Response:
+    def _told(
+        self, reader: Reader, about: Mapping[str, str], status: int, key: str, values: _Values = None, link: str = ""
+    ) -> Response:
         """Say what became of an act, with the way back."""
         return self._page(
             reader,
@@ -220,7 +235,9 @@ class ActingPages(Pages):
             status,
             title=reader.word("act.title" if status == 200 else "act.refused.title"),  # noqa: PLR2004
             section="",
-            text=reader.word(key, **values),
+            text=reader.word(key, **values or {}),
+            link_made=link,
+            qrcode=Markup(segno.make(link, error="m").svg_inline(scale=4, light="#fff")) if link else "",  # noqa: S704
             back=_back(reader, about),
         )
 

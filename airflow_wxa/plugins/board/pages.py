@@ -71,7 +71,7 @@ _VERSIONS_SHOWN: Final = 20
 _WORDS: Final = {"outcome": "outcome", "who": "who", "drift_word": "drift"}
 _ENDED: Final = frozenset({"over", "gone"})
 #: What a Mini Program's page offers, the most urgent first.
-_ACTS: Final = ("answer", "register", "clear", "again", "roll_back")
+_ACTS: Final = ("answer", "authorise", "register", "clear", "again", "roll_back")
 _FLEET_ACTS: Final = ("answer", "stop", "clear", "rerun")
 _FILE_NAME: Final = re.compile(r"[\w.-]{1,100}", re.ASCII)
 HEADERS: Final[Mapping[str, str]] = {

@@ -31,9 +31,10 @@ from airflow_wxa.fleet.summary import rerun_manifest
 from airflow_wxa.hooks.store import open_fleets, open_ledger, store_url
 from airflow_wxa.plugins.board.access import may, may_see_runs
 from airflow_wxa.plugins.board.views import domain_table
+from airflow_wxa.steps.authorisation import new_authorisation_link
 from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.mini_programs import MiniPrograms
-from airflow_wxa.trial_link import trial_link
+from airflow_wxa.trial_link import PUSH_PREFIX, api_base_url, trial_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
 
     from airflow_wxa.plugins.board.pages import Reader
+    from airflow_wxa.steps import Step
     from airflow_wxa.store import Entry
     from airflow_wxa.store.fleets import FleetRun, Fleets
 
@@ -54,6 +56,8 @@ _WAITING: Final = ("awaiting_input", "deferred")  # Airflow 3.3, and 3.2
 _OVER: Final = ("success", "failed")
 _ENTRIES_READ: Final = 100
 _TEXT_SHOWN: Final = 600
+#: Errcodes of a merchant that has not authorised the platform, or not granted what a release needs.
+_NOT_AUTHORISED: Final = (61003, 61007)
 _NAMED_TASK: Final = re.compile(r"\bclear (?:the task )?(\w+)")
 _NO_RUN_ID: Final = re.compile(r"[^A-Za-z0-9_.~:+-]+")  # what [scheduler] allowed_run_id_pattern refuses
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
@@ -83,6 +87,7 @@ class Plan:
     :param choices: values of the buttons; the text that one is answered with goes into ``body`` by ``answered``.
     :param asks: of the ledger's question, with the values of its facts in ``asked``.
     :param question: the text that Airflow shows of it, as Markup.
+    :param step: the act, where WeChat does it: step, endpoint, and Connection; it returns a link to be shown.
     :param trial: address of the trial version's QR code.
     """
 
@@ -92,6 +97,7 @@ class Plan:
     method: str = "POST"
     body: Mapping[str, Any] = field(default_factory=dict)
     do: Callable[[str], None] | None = None
+    step: tuple[Step[str], str, str] | None = None
     is_repeatable: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
     choices: Sequence[str] = ()
@@ -326,6 +332,25 @@ def _connections(conf: Mapping[str, Any], to: str, *other: str) -> dict[str, str
     return {to: str(given)} if given else {}
 
 
+def _authorise(_reader: Reader, about: About) -> Plan:
+    """Make the link by which the merchant authorises the platform, where a release stopped for want of it."""
+    said = open_ledger().outcome(about["dag_id"], about["run_id"], about["appid"]) or {}
+    row = MiniPrograms(Secret(store_url())).of(about["appid"], [about["dag_id"]])
+    if row is None or said.get("errcode") not in _NOT_AUTHORISED:
+        raise NotPossibleError(409, "act.refused.nothing")
+    if not api_base_url():
+        raise NotPossibleError(409, "act.refused.base_url")
+    conn_id = _connections(dag_run(about)[0], "platform_conn_id", "wxa_conn_id").get("platform_conn_id", "wxa_default")
+    back = f"{api_base_url()}{PUSH_PREFIX}/authorised"
+    step = new_authorisation_link(row.component_appid, back, appid=about["appid"])
+    return Plan(
+        needs=("POST", DagAccessEntity.RUN, about["dag_id"]),
+        state=[about["run_id"]],
+        step=(step, "api_create_preauthcode", conn_id),
+        is_repeatable=True,
+    )
+
+
 def _fleet(about: About) -> tuple[Fleets, FleetRun]:
     fleets = open_fleets()
     found = [run for run in fleets.runs_named(about["run_id"]) if run.dag_id == about["dag_id"]]
@@ -362,6 +387,7 @@ ACTS: Final[Mapping[str, Callable[[Reader, About], Plan]]] = {
     "answer": _answer,
     "clear": _clear,
     "register": _register,
+    "authorise": _authorise,
     "again": _again,
     "release": _release,
     "roll_back": _roll_back,
