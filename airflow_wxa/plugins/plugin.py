@@ -76,9 +76,10 @@ class WxaPlugin(AirflowPlugin):
             "destination": "nav",
             "nav_top_level": True,
             "icon": f"{_BOARD}/static/board.svg",
+            "icon_dark_mode": f"{_BOARD}/static/board_dark.svg",
         },
         {
-            "name": "Mini Programs",
+            "name": "Mini Programs 小程序",
             "href": f"{_BOARD}/?dag_id={{DAG_ID}}&run_id={{RUN_ID}}",
             "url_route": "wxa-run",
             "destination": "dag_run",

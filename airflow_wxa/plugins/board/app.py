@@ -33,6 +33,7 @@ _STATIC: Final[Mapping[str, str]] = {
     "board.css": "text/css",
     "board.js": "text/javascript",
     "board.svg": "image/svg+xml",
+    "board_dark.svg": "image/svg+xml",
 }
 
 
@@ -78,7 +79,7 @@ def _served(page: Callable[[Reader], Response], threads: CapacityLimiter) -> Cal
     async def serve(request: Request, user: GetUserDep) -> Response:
         response: Response = await to_thread.run_sync(page, _reader(request, user), limiter=threads)
         if asked := request.query_params.get("lang"):
-            response.set_cookie(_LANGUAGE_COOKIE, chosen(asked, None, "").code, samesite="lax", httponly=True)
+            response.set_cookie(_LANGUAGE_COOKIE, chosen(asked, None, "").code, samesite="lax")
         return response
 
     return serve

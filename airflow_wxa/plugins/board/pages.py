@@ -77,7 +77,7 @@ _FILE_NAME: Final = re.compile(r"[\w.-]{1,100}", re.ASCII)
 HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
@@ -378,6 +378,10 @@ class Pages:
         """Return a row as the templates show it."""
         life = None if row.outcome in ENDED else seen.under_way.lives.get((row.dag_id, row.run_id))
         values = {name: getattr(row, name) for name in MiniProgram.__slots__} | {"life": life}
+        code = reader.language.code
+        values["account"] = {
+            kind: [in_language(each, code) for each in said] for kind, said in (row.account or {}).items()
+        }
         return _told(reader, values | {"pipeline": pipeline(row.outcome, row.task_id)})
 
     def _refusal(self, reader: Reader, status: int, key: str) -> Response:
