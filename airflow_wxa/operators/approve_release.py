@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_wxa.acts import Release
 from airflow_wxa.api import values
-from airflow_wxa.api.authorisation import api_get_authorizer_info, getaccountbasicinfo
 from airflow_wxa.api.code import AdoptedVersion
 from airflow_wxa.api.endpoints import BEIJING
-from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import WxaTrialQrcodeLink
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table, as_text
 from airflow_wxa.operators.mini_program import init_of
+from airflow_wxa.steps.account import read_name
 from airflow_wxa.steps.offline import OFFLINE, WEBVIEW
 from airflow_wxa.steps.release import before_release
 from airflow_wxa.store.questions import Fact, Question, told
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_wxa.api.values import Reader
-    from airflow_wxa.steps import Step
     from airflow_wxa.store import Entry
 
 _DOMAINS_SHOWN: Final = 40
@@ -80,7 +78,7 @@ class WxaApproveReleaseOperator(_AboutRelease):
             ),
             **told("WeChat: setwebviewdomain", individual=now.is_individual),
             **told("WeChat: get_latest_auditstatus", sheet=now.sheet),
-            **told("WeChat: api_get_authorizer_info, getaccountbasicinfo", name=self._name(component_appid)),
+            **told("WeChat: api_get_authorizer_info, getaccountbasicinfo", name=hook.run(read_name(self.appid))),
             **told("ledger", before=_domains_before(done), superseded=_superseded(done)),
             **told(
                 "run",
@@ -110,19 +108,6 @@ class WxaApproveReleaseOperator(_AboutRelease):
         }
         subject = f"Release {question['user_version']} of {question['appid']}?"
         return subject, "\n\n".join([goes_offline_in_words(question[OFFLINE]), as_table(rows), _domain_diff(question)])
-
-    def _name(self, component_appid: str) -> str:
-        """Return the name that people know the Mini Program by; not every platform may ask for it both ways."""
-        asked = self._best_effort(_nickname_by_platform(component_appid, self.appid)) if component_appid else ""
-        return asked or self._best_effort(_nickname(self.appid))
-
-    def _best_effort(self, step: Step[str]) -> str:
-        """Return WeChat's answer; a missing one must not stop the question."""
-        try:
-            return WxaHook(self.wxa_conn_id).run(step)
-        except WxaError as error:
-            self.log.info("not shown in the question: %s", error.what)
-            return ""
 
 
 def goes_offline_in_words(offline: Mapping[str, Mapping[str, Sequence[str] | None]]) -> str:
@@ -162,15 +147,6 @@ def _origin(question: Question) -> str:
     if question["template_id"] is None:
         return f"{version}, uploaded by another tool as: {as_text(question['user_desc'])}"
     return f"{version} from template {as_code(question['template_id'])}"
-
-
-def _nickname_by_platform(component_appid: str, appid: str) -> Step[str]:
-    answer = (yield api_get_authorizer_info(component_appid, appid)).answer
-    return str(answer["authorizer_info"].get("nick_name") or "")
-
-
-def _nickname(appid: str) -> Step[str]:
-    return str((yield getaccountbasicinfo(appid)).answer.get("nickname") or "")
 
 
 def _online(online: Mapping[str, Any] | str | None) -> str:

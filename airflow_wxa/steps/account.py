@@ -77,6 +77,28 @@ def check_account(appid: str, *, guide_is_given: bool = False) -> Step[AccountOu
     return AccountOutcome("ready", appid, tuple(not_read), tuple(to_know))
 
 
+def read_name(appid: str) -> Step[str]:
+    """Return the name that people know a Mini Program by; ``""``: WeChat tells it neither platform nor merchant."""
+    for look in (_told_to_platform(appid), _told_to_merchant(appid)):
+        try:
+            if name := (yield from look):
+                return name
+        except WxaError:
+            continue
+    return ""
+
+
+def _told_to_platform(appid: str) -> Step[str]:
+    if not (component_appid := cast("str", (yield Platform()))):
+        return ""
+    answer = (yield api_get_authorizer_info(component_appid, appid)).answer
+    return str(answer["authorizer_info"].get("nick_name") or "")
+
+
+def _told_to_merchant(appid: str) -> Step[str]:
+    return str((yield getaccountbasicinfo(appid)).answer.get("nickname") or "")
+
+
 def _authorisation(appid: str, component_appid: str) -> Step[list[str]]:
     answer = (yield api_get_authorizer_info(component_appid, appid)).answer
     account, granted = answer.get("authorizer_info", {}), answer.get("authorization_info", {})

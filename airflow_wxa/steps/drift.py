@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_wxa.api.authorisation import getaccountbasicinfo
 from airflow_wxa.api.errcodes import INDIVIDUAL_NOT_SUPPORTED
 from airflow_wxa.api.webview_domain import is_permitted
 from airflow_wxa.errors import WxaApiError, WxaError
+from airflow_wxa.steps.account import read_name
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains
 from airflow_wxa.steps.outcome import DriftOutcome, in_order
 from airflow_wxa.steps.remote_state import if_known, read_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from airflow_wxa.api.webview_domain import WebviewDomain
     from airflow_wxa.steps.outcome import Step
@@ -32,8 +32,7 @@ def domain_drift(
     :param direct: compare the list of direct mode, which the platform's does not concern.
     """
     versions = yield from if_known(read_versions(appid))
-    told = yield from if_known(_basic_info(appid))
-    facts: dict[str, Any] = {"name": str((told or {}).get("nickname") or "")}
+    facts: dict[str, Any] = {"name": (yield from read_name(appid))}
     if versions is not None and versions.online is not None:
         facts |= {"release_version": versions.online.version, "release_time": versions.online.time}
     try:
@@ -61,10 +60,6 @@ def domain_drift(
     if own is None or effective is None:
         return DriftOutcome("not_read", appid, what="WeChat did not say", **facts)
     return DriftOutcome("as_wanted", appid, **facts)
-
-
-def _basic_info(appid: str) -> Step[Mapping[str, Any]]:
-    return (yield getaccountbasicinfo(appid)).answer
 
 
 def _sorted(origins: Collection[str]) -> tuple[str, ...]:
