@@ -31,12 +31,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.api.errcodes import (
-    ACCOUNT_NOT_AUTHORIZED,
-    COMPONENT_TICKET_INVALID,
-    REFRESH_TOKEN_INVALID,
-    error_for,
-)
+from airflow_wxa.api.errcodes import ACCOUNT_NOT_AUTHORIZED, COMPONENT_TICKET_INVALID, REFRESH_TOKEN_INVALID, error_for
 from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.client import WxaClient
 from airflow_wxa.client.telemetry import count

@@ -115,11 +115,7 @@ class TokenServer:
         ]
 
     def _refused(self, asked: str, why: str) -> WxaSpecError:
-        return WxaSpecError(
-            Text("token_server_refuses"),
-            [why],
-            appid=asked,
-        )
+        return WxaSpecError(Text("token_server_refuses"), [why], appid=asked)
 
     def _useless(self, asked: str, what: str) -> WxaTransportError:
         return WxaTransportError(

@@ -67,10 +67,7 @@ class Act(ABC):
 
     def __post_init__(self) -> None:
         if problems := values.read_attributes(self, self.reads, object.__setattr__):
-            raise WxaSpecError(
-                texts.Text("act_is_not_possible", act=type(self).__name__),
-                problems,
-            )
+            raise WxaSpecError(texts.Text("act_is_not_possible", act=type(self).__name__), problems)
 
     @classmethod
     def built(cls, source: Any, **more: Any) -> Self:

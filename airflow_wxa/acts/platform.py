@@ -50,10 +50,7 @@ def checked_hosts(action: str, hosts: Sequence[str]) -> list[str]:
     if not read and not problems:
         problems.append("hosts = []: name at least one, such as m.example.com")
     if problems:
-        raise WxaSpecError(
-            texts.Text("platform_list_change_is_not_possible"),
-            problems,
-        )
+        raise WxaSpecError(texts.Text("platform_list_change_is_not_possible"), problems)
     return sorted(read)
 
 

@@ -39,9 +39,7 @@ class Publish(OfPublished):
         adopted = version if isinstance(version, AdoptedVersion) else None
         if adopted and not self.auditid:
             raise WxaSpecError(
-                Text("adopted_sheet_is_not_named"),
-                [Text("auditid_of_the_submission_is_missing")],
-                appid=self.appid,
+                Text("adopted_sheet_is_not_named"), [Text("auditid_of_the_submission_is_missing")], appid=self.appid
             )
         return {
             "user_version": version.user_version,

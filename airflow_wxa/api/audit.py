@@ -106,11 +106,7 @@ AUDIT_FORM: Final = tuple(
 
 
 def submit_audit(
-    appid: str,
-    *,
-    version_desc: str = "",
-    privacy_api_not_use: bool = False,
-    form: Mapping[str, Any] | None = None,
+    appid: str, *, version_desc: str = "", privacy_api_not_use: bool = False, form: Mapping[str, Any] | None = None
 ) -> Call:
     """Ask WeChat to review the committed code (提交审核). Not idempotent: after a lost answer read the latest sheet.
 

@@ -83,11 +83,7 @@ def api_authorizer_token(component_appid: str, appid: str, refresh_token: Secret
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/ticket-token/api_getauthorizeraccesstoken
     """
-    body = {
-        "component_appid": component_appid,
-        "authorizer_appid": appid,
-        "authorizer_refresh_token": refresh_token,
-    }
+    body = {"component_appid": component_appid, "authorizer_appid": appid, "authorizer_refresh_token": refresh_token}
     return Call.to("api_authorizer_token", None, body)
 
 

@@ -126,11 +126,7 @@ class Call:
             body = {name: _revealed(value) for name, value in body.items()}
         problems = [_problem(error, show=not self.endpoint.holds_secrets) for error in validator.iter_errors(body)]
         if problems:
-            return WxaSpecError(
-                Text("body_breaks_rules", endpoint=self.endpoint.name),
-                problems,
-                **self.named,
-            )
+            return WxaSpecError(Text("body_breaks_rules", endpoint=self.endpoint.name), problems, **self.named)
         if self.form is not None:
             return self.form[0]
         try:

@@ -65,20 +65,13 @@ class CodeVersion:
         if adopt_trial is not None:
             problems = _adoption_problems(template_id, user_version, ext_json, adopt_trial)
             if problems:
-                raise WxaSpecError(
-                    Text("trial_cannot_be_adopted"),
-                    problems,
-                    appid=appid,
-                )
+                raise WxaSpecError(Text("trial_cannot_be_adopted"), problems, appid=appid)
             return AdoptedVersion(appid, "", adopt_trial["user_version"], user_desc=adopt_trial["user_desc"].strip())
         ext_json = ext_json if ext_json is not None else {}
         problems = version_problems(appid, template_id, user_version, ext_json)
         if problems:
             raise WxaSpecError(
-                Text("version_is_refused"),
-                problems,
-                source=Call.to("commit", appid).endpoint.source,
-                appid=appid,
+                Text("version_is_refused"), problems, source=Call.to("commit", appid).endpoint.source, appid=appid
             )
         return CodeVersion(appid, str(int(template_id or 0)), str(user_version), dict(ext_json))
 

@@ -44,11 +44,7 @@ def parse_server_domains(given: Mapping[str, Iterable[Any]]) -> DomainLists:
     """
     lists, problems = read_server_domains(given)
     if problems:
-        raise WxaSpecError(
-            Text("server_domains_are_malformed"),
-            problems,
-            source=_SOURCE,
-        )
+        raise WxaSpecError(Text("server_domains_are_malformed"), problems, source=_SOURCE)
     return lists
 
 

@@ -44,11 +44,7 @@ def unlisted_call(method: str, path: str, body: Mapping[str, Any], appid: str | 
         problems.append(f"path = {shown(repr(path))}: has an operator or a hook method, which reads before it writes")
     problems += [f"body.{name}: no token or secret is sent from here" for name in body if _SECRET.search(name)]
     if problems:
-        raise WxaSpecError(
-            Text("unlisted_call_is_refused"),
-            problems,
-            appid=appid,
-        )
+        raise WxaSpecError(Text("unlisted_call_is_refused"), problems, appid=appid)
     token = TokenKind.PLATFORM if appid is None else TokenKind.MERCHANT
     writes = method == "POST" or path in _WRITING_GETS
     endpoint = listed or Endpoint(

@@ -238,11 +238,7 @@ def warning_of_many(wanted: Collection[WebviewDomain]) -> str:
 
 
 def _refused(problems: list[str]) -> WxaSpecError:
-    return WxaSpecError(
-        Text("webview_domains_are_malformed"),
-        problems,
-        source=_SOURCE,
-    )
+    return WxaSpecError(Text("webview_domains_are_malformed"), problems, source=_SOURCE)
 
 
 def _read_origin(text: Any) -> tuple[WebviewDomain | None, list[str]]:

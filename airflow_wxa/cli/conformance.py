@@ -233,10 +233,7 @@ def conformance(arguments: argparse.Namespace) -> int:
     """
     check_appids([arguments.appid])
     if arguments.write and not (arguments.template_id and arguments.user_version):
-        raise WxaSpecError(
-            Text("conformance_lacks_a_version"),
-            [Text("write_needs_template_and_version")],
-        )
+        raise WxaSpecError(Text("conformance_lacks_a_version"), [Text("write_needs_template_and_version")])
     open_connection(arguments.wxa_conn_id)
     hook = WxaHook(arguments.wxa_conn_id)
     answers: dict[str, Mapping[str, Any]] = _written(hook, arguments) if arguments.write else {}
@@ -306,7 +303,5 @@ def _wait(deadline: float, what: str) -> None:
     :raises WxaError: the patience is over.
     """
     if time.monotonic() > deadline:
-        raise WxaError(
-            Text("conformance_wait_has_not_ended", what=what),
-        )
+        raise WxaError(Text("conformance_wait_has_not_ended", what=what))
     time.sleep(_POLL_SECONDS)

@@ -38,10 +38,7 @@ def ledger(arguments: argparse.Namespace) -> int:
     :raises WxaSpecError: options that do not go together.
     """
     if problems := _option_problems(arguments):
-        raise WxaSpecError(
-            Text("ledger_is_unchanged"),
-            problems,
-        )
+        raise WxaSpecError(Text("ledger_is_unchanged"), problems)
     opened = open_ledger()
     if arguments.erase:
         return _erase(opened, arguments)

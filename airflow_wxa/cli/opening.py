@@ -211,8 +211,7 @@ def open_platform(wxa_conn_id: str) -> tuple[PlatformCredentials, Secret]:
     platform = read.platform
     if platform is None or read.component_appsecret is None:
         raise WxaSpecError(
-            Text("connection_names_no_platform", wxa_conn_id=repr(wxa_conn_id)),
-            [Text("login_or_password_is_empty")],
+            Text("connection_names_no_platform", wxa_conn_id=repr(wxa_conn_id)), [Text("login_or_password_is_empty")]
         )
     return platform, read.component_appsecret
 
@@ -240,7 +239,6 @@ def read_secret(source: str, what: str) -> Secret:
     text = (getpass.getpass(f"{what}: ") if asked else read_text(source)).strip()
     if not text or len(text.split()) != 1:
         raise WxaSpecError(
-            Text("value_is_refused", what=what),
-            [Text("it_is_empty") if not text else Text("it_holds_blanks")],
+            Text("value_is_refused", what=what), [Text("it_is_empty") if not text else Text("it_holds_blanks")]
         )
     return Secret(text)

@@ -81,10 +81,7 @@ def trusted_proxies() -> list[Network]:
         except ValueError as error:
             problems.append(f"[wxa] trusted_proxies: {error}")
     if problems:
-        raise WxaSpecError(
-            Text("trusted_proxies_are_refused"),
-            problems,
-        )
+        raise WxaSpecError(Text("trusted_proxies_are_refused"), problems)
     return networks
 
 

@@ -109,10 +109,7 @@ def read_bearers(path: Path) -> Mapping[str, Bearer]:
     except (OSError, ValueError) as error:
         problem = f"it cannot be read as JSON ({type(error).__name__})"
     if problem:
-        raise WxaSpecError(
-            Text("bearers_are_refused"),
-            [f"{path}: {problem}"],
-        )
+        raise WxaSpecError(Text("bearers_are_refused"), [f"{path}: {problem}"])
     return {
         each["sha256"]: Bearer(name, None if each["appids"] == _ALL else frozenset(each["appids"]))
         for name, each in told.items()
@@ -271,8 +268,7 @@ def _platform(wxa_conn_id: str) -> PlatformCredentials:
     platform = None if read.token_url is not None else read.platform
     if platform is None:
         raise WxaSpecError(
-            Text("no_tokens_can_be_served"),
-            [Text("connection_must_have_a_platform", wxa_conn_id=repr(wxa_conn_id))],
+            Text("no_tokens_can_be_served"), [Text("connection_must_have_a_platform", wxa_conn_id=repr(wxa_conn_id))]
         )
     return platform
 
@@ -288,10 +284,7 @@ def _certificates(arguments: argparse.Namespace) -> Mapping[str, str]:
     host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
     if is_loopback(f"http://{host}"):
         return {}
-    raise WxaSpecError(
-        Text("tokens_need_tls"),
-        [Text("host_needs_a_certificate", host=arguments.host)],
-    )
+    raise WxaSpecError(Text("tokens_need_tls"), [Text("host_needs_a_certificate", host=arguments.host)])
 
 
 class _AuditLog:

@@ -285,11 +285,7 @@ def _no_ledger(asked: Left | Approved) -> WxaStateError:
     if isinstance(asked, Left):
         what = f"{asked.endpoint} not sent"
         why = "WeChat does not tell how often it may still be sent, or lets it be sent twice: the ledger counts it."
-    return WxaStateError(
-        Text("no_ledger_is_kept", what=what),
-        why=why,
-        appid=asked.appid or None,
-    )
+    return WxaStateError(Text("no_ledger_is_kept", what=what), why=why, appid=asked.appid or None)
 
 
 def _count(call: Call, reply: Reply | WxaError) -> None:

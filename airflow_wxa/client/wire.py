@@ -83,10 +83,7 @@ def api_host(host: str, *, allow_http: bool = False) -> str:
     elif parts.scheme == "http" and not (allow_http or _is_loopback(hostname)):
         problems.append(f"{said}: plain http would send tokens readable over the network")
     if problems:
-        raise WxaSpecError(
-            Text("host_is_refused"),
-            problems,
-        )
+        raise WxaSpecError(Text("host_is_refused"), problems)
     return f"{parts.scheme}://{parts.netloc}"
 
 
@@ -133,27 +130,20 @@ def url_of(host: str, call: Call, token: Secret | None) -> str:
 def no_answer(call: Call, host: str, what: str) -> WxaTransportError:
     """Return the error for a request that brought no answer; ``what`` must not come from an exception's text."""
     return WxaTransportError(
-        Text("no_answer", endpoint=call.endpoint.name, what=what),
-        values={"host": host},
-        **call.named,
+        Text("no_answer", endpoint=call.endpoint.name, what=what), values={"host": host}, **call.named
     )
 
 
 def read_only(call: Call) -> WxaSpecError:
     """Return the error for a write with a token that reads only."""
     return WxaSpecError(
-        Text("token_server_gives_no_platform_token", endpoint=call.endpoint.name),
-        [READ_ONLY],
-        **call.named,
+        Text("token_server_gives_no_platform_token", endpoint=call.endpoint.name), [READ_ONLY], **call.named
     )
 
 
 def too_large(call: Call, limit: int) -> WxaTransportError:
     """Return the error for an answer that was cut off because it is longer than any honest one."""
-    return WxaTransportError(
-        Text("answer_is_too_long", endpoint=call.endpoint.name, limit=limit),
-        **call.named,
-    )
+    return WxaTransportError(Text("answer_is_too_long", endpoint=call.endpoint.name, limit=limit), **call.named)
 
 
 _IN_FLIGHT: Final = ContextVar("a request of ours is under way", default=False)

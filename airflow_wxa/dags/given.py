@@ -52,11 +52,7 @@ class Given:
     """
 
     def __init__(
-        self,
-        fixed: Values | None,
-        defaults: Values | None,
-        overrides: Overrides | None,
-        dag_kwargs: Values,
+        self, fixed: Values | None, defaults: Values | None, overrides: Overrides | None, dag_kwargs: Values
     ) -> None:
         self._fixed, self._defaults, self._overrides = fixed or {}, dict(defaults or {}), overrides or {}
         self.dag_kwargs = {name: each for name, each in dag_kwargs.items() if name not in {"default_args", "params"}}

@@ -199,10 +199,7 @@ def refuse_misspelt_params(context: Context) -> None:
     """
     if problems := misspelt_params(context):
         with failing_at_once():
-            raise WxaSpecError(
-                Text("params_name_nothing"),
-                problems,
-            )
+            raise WxaSpecError(Text("params_name_nothing"), problems)
 
 
 def add_help(*tasks: BaseOperator | MappedOperator, page: str = "task_help.md") -> None:

@@ -93,9 +93,7 @@ def domains() -> dict[str, Any]:
 
 
 def stages(
-    within: Within = dict,
-    ready: Callable[[Context], None] | None = None,
-    of_audit: Mapping[str, Any] | None = None,
+    within: Within = dict, ready: Callable[[Context], None] | None = None, of_audit: Mapping[str, Any] | None = None
 ) -> dict[str, BaseOperator]:
     """Build the tasks of a release but its domains, wired from commit_code on, and return them by name.
 
@@ -129,8 +127,7 @@ def stages(
         ),
     )
     wait_for_privacy_scan = WxaPrivacyScanSensor(
-        task_id="wait_for_privacy_scan",
-        **within(of_appid | {"privacy_api_not_use": param("privacy_api_not_use")}),
+        task_id="wait_for_privacy_scan", **within(of_appid | {"privacy_api_not_use": param("privacy_api_not_use")})
     )
     set_privacy_setting = WxaSetPrivacySettingOperator(
         task_id="set_privacy_setting",
@@ -279,11 +276,7 @@ def refuse_other_than_individual(appid: str, wxa_conn_id: str) -> None:
         return
     if not own:
         return
-    error = WxaStateError(
-        Text("individual_has_domains"),
-        values={"domains": ", ".join(sorted(own))},
-        appid=appid,
-    )
+    error = WxaStateError(Text("individual_has_domains"), values={"domains": ", ".join(sorted(own))}, appid=appid)
     hook.note_refusal(error, appid)
     raise error
 

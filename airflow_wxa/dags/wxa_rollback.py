@@ -67,10 +67,7 @@ def rollback_dag() -> None:
         **planned,
     )
     rollback = WxaRollbackOperator(
-        task_id="rollback",
-        approval_task_id="approve_rollback",
-        trigger_rule="none_failed_min_one_success",
-        **planned,
+        task_id="rollback", approval_task_id="approve_rollback", trigger_rule="none_failed_min_one_success", **planned
     )
     verify_rollback = WxaVerifyRollbackOperator(task_id="verify_rollback", **planned)
     list_versions >> approve_rollback >> rollback >> verify_rollback

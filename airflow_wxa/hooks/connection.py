@@ -172,10 +172,7 @@ def unknown_connection(conn_id: str) -> WxaSpecError:
 
 
 def _refused(conn_id: str, problems: Sequence[str]) -> WxaSpecError:
-    return WxaSpecError(
-        Text("connection_is_refused", conn_id=repr(conn_id)),
-        problems,
-    )
+    return WxaSpecError(Text("connection_is_refused", conn_id=repr(conn_id)), problems)
 
 
 def _text_problems(texts: Mapping[str, str]) -> list[str]:

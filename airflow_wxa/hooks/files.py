@@ -65,9 +65,7 @@ class WebviewDomainConfirmfile(OfMiniProgram):
         answer = (yield get_webviewdomain_confirmfile(self.appid)).answer
         if not answer.get("file_name"):
             raise WxaStateError(
-                texts.Text("confirmfile_is_missing"),
-                endpoint="get_webviewdomain_confirmfile",
-                appid=self.appid,
+                texts.Text("confirmfile_is_missing"), endpoint="get_webviewdomain_confirmfile", appid=self.appid
             )
         # A name that WeChat chose: only its last part, so that nothing is written elsewhere.
         path = Path(self.directory) / Path(answer["file_name"]).name

@@ -85,10 +85,7 @@ class ManifestSources:
 
     @staticmethod
     def _refused(problem: str, name: str) -> WxaSpecError:
-        return WxaSpecError(
-            Text("manifest_file_was_not_read"),
-            [f"{shown(name)}: {problem}"],
-        )
+        return WxaSpecError(Text("manifest_file_was_not_read"), [f"{shown(name)}: {problem}"])
 
 
 def _is_below(path: str, folder: str) -> bool:

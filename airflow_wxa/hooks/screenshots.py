@@ -110,11 +110,7 @@ def save_picture(appid: str, name: str, image: bytes) -> str:
     """
     where = _saved((_as_name(appid), f"{_as_name(name)}.{_kind(image)}"), image)
     if where.startswith(_NOT_SAVED):
-        raise WxaSpecError(
-            Text("picture_was_not_saved"),
-            [where],
-            appid=appid,
-        )
+        raise WxaSpecError(Text("picture_was_not_saved"), [where], appid=appid)
     return where
 
 

@@ -73,10 +73,7 @@ def store_url() -> str:
 
 
 def _no_file(problem: str) -> WxaSpecError:
-    return WxaSpecError(
-        Text("store_cannot_be_sqlite"),
-        [problem],
-    )
+    return WxaSpecError(Text("store_cannot_be_sqlite"), [problem])
 
 
 def _keys() -> list[Secret]:

@@ -35,21 +35,14 @@ from airflow_wxa.operators.acts import (
 from airflow_wxa.operators.approval import WxaApprovalOperator
 from airflow_wxa.operators.approve_release import WxaApproveReleaseOperator
 from airflow_wxa.operators.audit import WxaAuditBranchOperator
-from airflow_wxa.operators.call import (
-    WxaApproveClearQuotaOperator,
-    WxaCallOperator,
-    WxaClearQuotaOperator,
-)
+from airflow_wxa.operators.call import WxaApproveClearQuotaOperator, WxaCallOperator, WxaClearQuotaOperator
 from airflow_wxa.operators.domains import (
     WxaIndividualAccountOperator,
     WxaRegisterPlatformDomainOperator,
     WxaSetWebviewDomainBranchOperator,
     WxaSetWebviewDomainOperator,
 )
-from airflow_wxa.operators.platform_domains import (
-    WxaApprovePlatformDomainOperator,
-    WxaReadPlatformDomainOperator,
-)
+from airflow_wxa.operators.platform_domains import WxaApprovePlatformDomainOperator, WxaReadPlatformDomainOperator
 from airflow_wxa.operators.rollback import WxaApproveRollbackOperator
 
 __all__ = [

@@ -197,11 +197,7 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
         """
         asked = open_ledger().question(self._component_appid(), self.appid, current_task())
         if asked is None:
-            raise WxaStateError(
-                Text("answer_is_to_no_question", task_id=self.task_id),
-                source=HOW_TO,
-                appid=self.appid,
-            )
+            raise WxaStateError(Text("answer_is_to_no_question", task_id=self.task_id), source=HOW_TO, appid=self.appid)
         return asked
 
     def _expire(self, event: dict[str, Any]) -> None:

@@ -53,13 +53,7 @@ class WxaCallOperator(MiniProgramFields):
     }
 
     def __init__(
-        self,
-        *,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        appid: str | None,
-        **kwargs: Any,
+        self, *, method: str, path: str, body: Mapping[str, Any] | None = None, appid: str | None, **kwargs: Any
     ) -> None:
         super().__init__(appid=values.PLATFORM if appid is None else appid, **kwargs)
         self.method = method

@@ -48,10 +48,7 @@ class NotMapped:
 
 
 def _cannot_be_mapped(name: str, problem: str) -> WxaSpecError:
-    return WxaSpecError(
-        Text("operator_cannot_be_mapped", operator=name),
-        [problem],
-    )
+    return WxaSpecError(Text("operator_cannot_be_mapped", operator=name), [problem])
 
 
 class ActOperator(TemplatedFields, BaseOperator):

@@ -97,10 +97,7 @@ def refuse_given(problems: Sequence[str]) -> None:
     :raises WxaSpecError: there are problems.
     """
     if problems:
-        raise WxaSpecError(
-            Text("dag_arguments_are_refused"),
-            sorted(problems),
-        )
+        raise WxaSpecError(Text("dag_arguments_are_refused"), sorted(problems))
 
 
 def release_spec(context: Context) -> ReleaseSpec:
@@ -199,8 +196,7 @@ class TemplatedFields:
         if problems := values.read_attributes(self, self.reads):
             with failing_at_once():
                 raise WxaSpecError(
-                    Text("templated_fields_are_refused", task_id=getattr(self, "task_id", "this task")),
-                    problems,
+                    Text("templated_fields_are_refused", task_id=getattr(self, "task_id", "this task")), problems
                 )
 
 

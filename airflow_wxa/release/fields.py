@@ -122,10 +122,7 @@ _FIELDS: Final = (
         must="wx and 16 hex digits in lower case",
         required=True,
     ),
-    _choice(
-        name="domain_action",
-        choices=("add", "set", "delete", "get", "all"),
-    ),
+    _choice(name="domain_action", choices=("add", "set", "delete", "get", "all")),
     Field(
         name="webviewdomain",
         schema={"type": "array", "items": {"type": "string"}},
@@ -150,28 +147,10 @@ _FIELDS: Final = (
         schema={"type": ["null", "string"], "not": {"type": "string", "pattern": r"\[wxa:"}},
         must="a text without [wxa:, by which a release recognises its version: commit appends that part",
     ),
-    Field(
-        name="version_desc",
-        schema={"type": ["null", "string"], "format": "multiline"},
-        must="a text",
-        default="",
-    ),
-    _flag(
-        name="approval",
-        default=True,
-        of_run=True,
-    ),
-    _flag(
-        name="release",
-        default=True,
-        of_run=True,
-    ),
-    _choice(
-        name="on_platform_list_empty",
-        choices=("stop", "register"),
-        section=_ROADS,
-        of_run=True,
-    ),
+    Field(name="version_desc", schema={"type": ["null", "string"], "format": "multiline"}, must="a text", default=""),
+    _flag(name="approval", default=True, of_run=True),
+    _flag(name="release", default=True, of_run=True),
+    _choice(name="on_platform_list_empty", choices=("stop", "register"), section=_ROADS, of_run=True),
     Field(
         name="platform_domains",
         schema={"type": "array", "items": {"type": "string"}},
@@ -180,33 +159,11 @@ _FIELDS: Final = (
         section=_ROADS,
         of_run=True,
     ),
-    _choice(
-        name="on_individual",
-        choices=("release_without_domains", "stop"),
-        section=_ROADS,
-    ),
-    _choice(
-        name="domain_mode",
-        choices=("platform", "direct"),
-        section=_ROADS,
-    ),
-    _choice(
-        name="on_lost_domains",
-        choices=("stop", "release"),
-        section=_ROADS,
-    ),
-    Field(
-        name="ext_json",
-        schema={"type": "object"},
-        must="an object",
-        default={},
-        section=_CODE,
-    ),
-    _flag(
-        name="privacy_api_not_use",
-        default=False,
-        section=_CODE,
-    ),
+    _choice(name="on_individual", choices=("release_without_domains", "stop"), section=_ROADS),
+    _choice(name="domain_mode", choices=("platform", "direct"), section=_ROADS),
+    _choice(name="on_lost_domains", choices=("stop", "release"), section=_ROADS),
+    Field(name="ext_json", schema={"type": "object"}, must="an object", default={}, section=_CODE),
+    _flag(name="privacy_api_not_use", default=False, section=_CODE),
     Field(
         name="audit_form",
         schema={
@@ -234,11 +191,7 @@ _FIELDS: Final = (
         section=_CODE,
         of_run=True,
     ),
-    _flag(
-        name="withdraw_foreign_audit",
-        default=False,
-        section=_CODE,
-    ),
+    _flag(name="withdraw_foreign_audit", default=False, section=_CODE),
     Field(
         name="audit_timeout_hours",
         schema={"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST_WAIT},
@@ -247,12 +200,7 @@ _FIELDS: Final = (
         section=_CODE,
         of_run=True,
     ),
-    _flag(
-        name="check_account",
-        default=False,
-        section=_ACCOUNT,
-        of_run=True,
-    ),
+    _flag(name="check_account", default=False, section=_ACCOUNT, of_run=True),
     Field(
         name="server_domains",
         schema={
@@ -288,12 +236,7 @@ _FIELDS: Final = (
         section=_APPROVAL,
         of_run=True,
     ),
-    _flag(
-        name="approver_must_differ",
-        default=False,
-        section=_APPROVAL,
-        of_run=True,
-    ),
+    _flag(name="approver_must_differ", default=False, section=_APPROVAL, of_run=True),
     Field(
         name="approval_timeout_hours",
         schema={"type": ["null", "number"], "exclusiveMinimum": 0, "maximum": LONGEST_WAIT},
@@ -301,18 +244,8 @@ _FIELDS: Final = (
         section=_APPROVAL,
         of_run=True,
     ),
-    _text(
-        name="wxa_conn_id",
-        nullable=False,
-        default="wxa_default",
-        section=_CONNECTIONS,
-        of_run=True,
-    ),
-    _text(
-        name="platform_conn_id",
-        section=_CONNECTIONS,
-        of_run=True,
-    ),
+    _text(name="wxa_conn_id", nullable=False, default="wxa_default", section=_CONNECTIONS, of_run=True),
+    _text(name="platform_conn_id", section=_CONNECTIONS, of_run=True),
 )
 
 #: Name → field, in the order of the form.

@@ -132,10 +132,7 @@ def refuse(problems: Sequence[str]) -> None:
 
 
 def _refusal(problems: Sequence[str]) -> WxaSpecError:
-    return WxaSpecError(
-        Text("release_params_are_refused"),
-        problems,
-    )
+    return WxaSpecError(Text("release_params_are_refused"), problems)
 
 
 def _server_domain_problems(asked: Any) -> list[str]:

@@ -163,11 +163,7 @@ def serve(world: World, *, host: str = LOOPBACK, port: int = 0) -> Iterator[Runn
 
 
 def run(
-    world: World,
-    host: str = LOOPBACK,
-    port: int = 0,
-    *,
-    announce: Callable[[RunningSandbox], object] | None = None,
+    world: World, host: str = LOOPBACK, port: int = 0, *, announce: Callable[[RunningSandbox], object] | None = None
 ) -> None:
     """Serve a world until Ctrl-C.
 

@@ -24,11 +24,7 @@ _RELEASE_SET, _BASIC_INFO_SET = 18, 30
 _LIVE: Final = 1
 _REAL_NAME: Final = 1  # realname_status of one that is done
 #: account_status → what it means; 1 is normal, and 18 a warning that stops nothing.
-_ENDED: Final[Mapping[int, str]] = {
-    14: "account_is_cancelled",
-    16: "account_is_banned",
-    19: "account_is_frozen",
-}
+_ENDED: Final[Mapping[int, str]] = {14: "account_is_cancelled", 16: "account_is_banned", 19: "account_is_frozen"}
 _NO_CATEGORY: Final = "category_is_missing"
 #: Status of a filing; between review and rejection, those of 1024 and more are not filed, for one want or another.
 _FILED, _NOT_FILED, _FILING_REJECTED = 6, 1024, (3, 5)

@@ -276,8 +276,7 @@ def _adopted(version: CodeVersion, sheet: AuditSheet | None, noted_auditid: str)
     auditid = sheet.auditid or noted_auditid
     if not auditid:
         raise WxaTransportError(
-            Text("sheet_has_no_auditid"),
-            **CATALOGUE["get_latest_auditstatus"].named(version.appid),
+            Text("sheet_has_no_auditid"), **CATALOGUE["get_latest_auditstatus"].named(version.appid)
         )
     return SubmitOutcome("adopted", version.appid, version.user_version, auditid)
 

@@ -20,12 +20,7 @@ if TYPE_CHECKING:
     from airflow_wxa.steps.outcome import Step
 
 
-def commit_code(
-    version: CodeVersion,
-    user_desc: str,
-    *,
-    withdraw_foreign_audit: bool = False,
-) -> Step[CommitOutcome]:
+def commit_code(version: CodeVersion, user_desc: str, *, withdraw_foreign_audit: bool = False) -> Step[CommitOutcome]:
     """Upload the version, unless WeChat has it already: on trial, in audit or approved.
 
     Committing again would start another privacy scan, and block the release of an approved sheet. A foreign trial
@@ -71,11 +66,7 @@ def commit_code(
 
 def _check_user_desc(appid: str, user_desc: str) -> None:
     if problems := user_desc_problems(user_desc):
-        raise WxaSpecError(
-            Text("user_desc_holds_a_mark"),
-            problems,
-            **CATALOGUE["commit"].named(appid),
-        )
+        raise WxaSpecError(Text("user_desc_holds_a_mark"), problems, **CATALOGUE["commit"].named(appid))
 
 
 def _in_review(version: CodeVersion, sheet: AuditSheet | None) -> bool:

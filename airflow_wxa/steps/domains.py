@@ -345,11 +345,7 @@ def modify_platform_server_domains(
 
 
 def _read_back(
-    endpoint: Endpoint,
-    action: str,
-    wanted: frozenset[str],
-    before: PlatformList,
-    lost: WxaError | None,
+    endpoint: Endpoint, action: str, wanted: frozenset[str], before: PlatformList, lost: WxaError | None
 ) -> Step[PlatformList]:
     """Read the list past lag after a write, and return it if it is as ``action`` wants it; else raise why not.
 
@@ -394,12 +390,7 @@ def _not_taken(refused: Mapping[str, list[str]]) -> WxaInputError:
 
 def _platform_done(action: str, wanted: frozenset[str], version: frozenset[str]) -> bool:
     """Tell whether one version of the platform list is already as ``action`` wants it."""
-    return {
-        "get": True,
-        "add": wanted <= version,
-        "delete": not wanted & version,
-        "set": wanted == version,
-    }[action]
+    return {"get": True, "add": wanted <= version, "delete": not wanted & version, "set": wanted == version}[action]
 
 
 def _is_old(platform: PlatformList, accepted: AcceptedWrites) -> bool:
@@ -446,12 +437,7 @@ def _check_action(appid: str, action: Action, wanted: Collection[WebviewDomain])
     else:
         problem = f"webviewdomain = {[domain.origin for domain in wanted]}: action {said} takes no domains"
         hint = "leave webviewdomain empty, or use add, set or delete"
-    raise WxaSpecError(
-        Text("webview_domains_are_refused"),
-        [problem],
-        next_step=hint,
-        **_ENDPOINT.named(appid),
-    )
+    raise WxaSpecError(Text("webview_domains_are_refused"), [problem], next_step=hint, **_ENDPOINT.named(appid))
 
 
 def _checked_hosts(action: str, hosts: Collection[Any], endpoint: Endpoint = _PLATFORM_ENDPOINT) -> frozenset[str]:
@@ -463,11 +449,7 @@ def _checked_hosts(action: str, hosts: Collection[Any], endpoint: Endpoint = _PL
     if action not in {"add", "delete", "set", "get"}:
         problems.append(f"action = {action!r}: must be add, delete, set or get")
     if problems:
-        raise WxaSpecError(
-            Text("hosts_are_refused", endpoint=endpoint.name),
-            problems,
-            **endpoint.named(),
-        )
+        raise WxaSpecError(Text("hosts_are_refused", endpoint=endpoint.name), problems, **endpoint.named())
     return frozenset(wanted)
 
 

@@ -55,9 +55,7 @@ def set_privacy_setting(appid: str, privacy_setting: Mapping[str, Any]) -> Step[
     # What WeChat does not tell says nothing against it.
     if after.get("owner_setting") and not _says(after, privacy_setting):
         raise WxaStateError(
-            Text("privacy_guide_differs"),
-            values={"read back": _guide(after)},
-            **_ENDPOINT.named(appid),
+            Text("privacy_guide_differs"), values={"read back": _guide(after)}, **_ENDPOINT.named(appid)
         )
     return PrivacySettingOutcome("written", appid, version)
 

@@ -104,11 +104,7 @@ def release_version(
 
 
 def verify_release(
-    version: CodeVersion,
-    wanted: Collection[WebviewDomain] = (),
-    *,
-    individual: bool = False,
-    released_at: int = 0,
+    version: CodeVersion, wanted: Collection[WebviewDomain] = (), *, individual: bool = False, released_at: int = 0
 ) -> Step[ReleaseOutcome]:
     """Prove that the version is online, that the wanted domains are effective, and that no other went offline unsaid.
 
@@ -500,8 +496,7 @@ def _outcome(
 
 def _effective_unsaid(version: CodeVersion) -> WxaTransportError:
     return WxaTransportError(
-        Text("effective_webview_domains_are_unknown"),
-        **CATALOGUE["get_effective_webviewdomain"].named(version.appid),
+        Text("effective_webview_domains_are_unknown"), **CATALOGUE["get_effective_webviewdomain"].named(version.appid)
     )
 
 

@@ -84,11 +84,7 @@ _DIRECT_WEBVIEW: Final = _Way(
 
 
 def configure_server_domains(
-    appid: str,
-    action: str,
-    wanted: DomainLists,
-    *,
-    direct: bool = False,
+    appid: str, action: str, wanted: DomainLists, *, direct: bool = False
 ) -> Step[DomainListsOutcome]:
     """Bring server domains to the state that ``action`` names, and read them back; nothing is sent in vain.
 
@@ -107,9 +103,7 @@ def configure_server_domains(
 
 
 def configure_webview_domains_directly(
-    appid: str,
-    action: str,
-    wanted: Iterable[WebviewDomain] = (),
+    appid: str, action: str, wanted: Iterable[WebviewDomain] = ()
 ) -> Step[DomainListsOutcome]:
     """Bring business domains in direct mode to the state that ``action`` names; effective after a release.
 
@@ -153,10 +147,7 @@ def prove_server_domains(appid: str, wanted: DomainLists) -> Step[DomainLists]:
     effective = yield from read_past_lag(read, lambda lists: missing(lists) != {})
     endpoint = CATALOGUE["get_effective_domain"]
     if not effective:
-        raise WxaTransportError(
-            Text("effective_server_domains_are_unknown"),
-            **endpoint.named(appid),
-        )
+        raise WxaTransportError(Text("effective_server_domains_are_unknown"), **endpoint.named(appid))
     if lacking := missing(effective):
         raise WxaStateError(
             Text("server_domains_are_not_effective"),
@@ -166,12 +157,7 @@ def prove_server_domains(appid: str, wanted: DomainLists) -> Step[DomainLists]:
     return effective
 
 
-def _configured(
-    way: _Way,
-    appid: str,
-    action: str,
-    wanted: DomainLists,
-) -> Step[DomainListsOutcome]:
+def _configured(way: _Way, appid: str, action: str, wanted: DomainLists) -> Step[DomainListsOutcome]:
     _check_asked(way, appid, action, wanted)
     before = yield from _read_lists(way, appid)
     outcome = DomainListsOutcome("unchanged", appid, way.endpoint.name, action, _plain(before), _plain(before))
@@ -227,9 +213,7 @@ def _check_asked(way: _Way, appid: str, action: str, wanted: DomainLists) -> Non
         problems.append("an empty 'set' would delete every domain: use delete and name them")
     if problems:
         raise WxaSpecError(
-            Text("domains_must_be_named", endpoint=way.endpoint.name),
-            problems,
-            **way.endpoint.named(appid),
+            Text("domains_must_be_named", endpoint=way.endpoint.name), problems, **way.endpoint.named(appid)
         )
 
 
@@ -278,9 +262,7 @@ def _writes(way: _Way, appid: str, action: str, wanted: DomainLists, before: Dom
         problems.append("this 'set' would delete every domain: use delete and name them")
     if problems:
         raise WxaSpecError(
-            Text("all_six_lists_must_be_named", endpoint=way.endpoint.name),
-            problems,
-            **way.endpoint.named(appid),
+            Text("all_six_lists_must_be_named", endpoint=way.endpoint.name), problems, **way.endpoint.named(appid)
         )
     return [way.call(appid, "set", whole)]
 

@@ -192,10 +192,7 @@ def unreachable(engine: Engine, error: Exception) -> WxaTransportError:
         Text("store_is_read_only") if _READ_ONLY in known else Text("store_does_not_answer"),
         values={"store": url, "it says": cause[0] if cause else ""},
         why=Text("writes_need_the_store"),
-        next_step=next(
-            (Text(step) for words, step in _NEXT_STEPS.items() if words in known),
-            Text("check_the_store"),
-        ),
+        next_step=next((Text(step) for words, step in _NEXT_STEPS.items() if words in known), Text("check_the_store")),
         source="airflow-wxa docs store",
     )
 
@@ -207,8 +204,7 @@ def _sqlstate(error: object) -> str | None:
 
 def _older(engine: Engine, revision: str, wanted: str) -> WxaTransportError:
     return WxaTransportError(
-        Text("store_schema_is_old"),
-        values={"store": engine.url.database, "its revision": revision, "wanted": wanted},
+        Text("store_schema_is_old"), values={"store": engine.url.database, "its revision": revision, "wanted": wanted}
     )
 
 
@@ -233,8 +229,7 @@ def _created(url: str | Secret) -> Engine:
         engine = create_engine(parsed, pool_pre_ping=backend == "postgresql", **options)
     except (SQLAlchemyError, ValueError, ModuleNotFoundError) as error:
         raise WxaSpecError(
-            Text("store_url_is_refused"),
-            [Text("sql_alchemy_conn_is_refused", error=type(error).__name__)],
+            Text("store_url_is_refused"), [Text("sql_alchemy_conn_is_refused", error=type(error).__name__)]
         ) from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)

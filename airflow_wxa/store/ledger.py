@@ -564,15 +564,9 @@ def _pass_fence(connection: Connection, component_appid: str, call: Call, attemp
     of_call = {"component_appid": component_appid, "appid": call.appid or THE_PLATFORM, "endpoint": call.endpoint.name}
     newest = update(fence).where(_with(fence, **of_call, attempt=attempt, sent=0))
     if not attempt:
-        raise WxaStateError(
-            Text("call_needs_a_fence", endpoint=call.endpoint.name),
-            **call.named,
-        )
+        raise WxaStateError(Text("call_needs_a_fence", endpoint=call.endpoint.name), **call.named)
     if connection.execute(newest.values(sent=1)).rowcount != 1:
-        raise WxaStateError(
-            Text("newer_attempt_sends_the_call", endpoint=call.endpoint.name),
-            **call.named,
-        )
+        raise WxaStateError(Text("newer_attempt_sends_the_call", endpoint=call.endpoint.name), **call.named)
 
 
 def _left(connection: Connection, component_appid: str, appid: str, endpoint: Endpoint) -> int:

@@ -40,10 +40,7 @@ class Vault:
             except ValueError:
                 problems.append(f"key {number} of {len(keys)} is not 32 bytes as URL-safe base64")
         if problems:
-            raise WxaSpecError(
-                Text("encryption_keys_are_refused"),
-                problems,
-            )
+            raise WxaSpecError(Text("encryption_keys_are_refused"), problems)
         self._fernet = MultiFernet(fernets)
 
     def lock(self, secret: Secret, *place: str) -> str:
@@ -82,7 +79,4 @@ def _another_place(place: Sequence[str]) -> WxaSpecError:
 
 
 def _another_key() -> WxaSpecError:
-    return WxaSpecError(
-        Text("secret_is_of_another_key"),
-        [Text("no_key_opens_the_secret")],
-    )
+    return WxaSpecError(Text("secret_is_of_another_key"), [Text("no_key_opens_the_secret")])

@@ -202,10 +202,7 @@ class AirflowApi:
         self._request(method, path, missing_is=httpx.codes.CONFLICT, json=body)
 
     @retry(
-        retry=retry_if_exception(_may_pass),
-        stop=stop_after_delay(PATIENCE_SECONDS),
-        wait=wait_fixed(0.5),
-        reraise=True,
+        retry=retry_if_exception(_may_pass), stop=stop_after_delay(PATIENCE_SECONDS), wait=wait_fixed(0.5), reraise=True
     )
     def _request(self, method: str, path: str, *, missing_is: int, **content: Any) -> Any:
         """Return the JSON of an answer.

@@ -41,12 +41,7 @@ DAGS: Final = {
     "dag = fleet_release_dag()\n"
 }
 SEED: Final = 7
-SHARES: Final[Mapping[Kind, float]] = {
-    "individual": 0.03,
-    "unauthorised": 0.02,
-    "rejected": 0.05,
-    "lost_answer": 0.01,
-}
+SHARES: Final[Mapping[Kind, float]] = {"individual": 0.03, "unauthorised": 0.02, "rejected": 0.05, "lost_answer": 0.01}
 #: Kind, as the emulated WeChat's generator placed it → how its release must end.
 EXPECTED: Final[Mapping[Kind, str]] = {
     "ordinary": "released",
@@ -169,10 +164,7 @@ def _manifest(fleet: Fleet) -> str:
         "domain_action": "set",
         "webviewdomain": ["https://m.example.com"],
     }
-    waves = {
-        "canary": {"apps": 5, "max_failed_percent": 20},
-        "early": {"percent": 10, "max_failed_percent": 20},
-    }
+    waves = {"canary": {"apps": 5, "max_failed_percent": 20}, "early": {"percent": 10, "max_failed_percent": 20}}
     return yaml.safe_dump({"release": release, "apps": list(fleet.kinds), "waves": waves}, sort_keys=False)
 
 

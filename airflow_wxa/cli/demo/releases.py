@@ -144,11 +144,7 @@ RELEASES: Final = (
         word="register",
         appid="wx2000000000000001",
         component_appid=SECOND_PLATFORM,
-        params={
-            "on_platform_list_empty": "register",
-            "platform_domains": ["example.com"],
-            "wxa_conn_id": "wxa_second",
-        },
+        params={"on_platform_list_empty": "register", "platform_domains": ["example.com"], "wxa_conn_id": "wxa_second"},
         about=_AT_ONCE,
         road=("platform_list_empty", "registered", "configured"),
         errcode=89020,

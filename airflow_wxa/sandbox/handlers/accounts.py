@@ -97,9 +97,7 @@ def api_query_auth(world: World, account: Platform, body: Body) -> Answer:
 
 
 @platform_call(
-    COMPONENT + "api_authorizer_token",
-    "component_appid authorizer_appid authorizer_refresh_token",
-    old_query_name=True,
+    COMPONENT + "api_authorizer_token", "component_appid authorizer_appid authorizer_refresh_token", old_query_name=True
 )
 def api_authorizer_token(world: World, account: Platform, body: Body) -> Answer:
     """Issue a merchant token for a refresh token."""
@@ -234,10 +232,7 @@ def getaccountbasicinfo(world: World, account: MiniProgram, body: Body) -> Answe
         "principal_type": INDIVIDUAL if account.individual else ENTERPRISE,
         "principal_name": account.owner_name,
         "realname_status": account.realname_status,
-        "wx_verify_info": {
-            "qualification_verify": account.verified,
-            "naming_verify": account.verified,
-        },
+        "wx_verify_info": {"qualification_verify": account.verified, "naming_verify": account.verified},
         "signature_info": {"signature": "", "modify_used_count": 0, "modify_quota": 5},
         "head_image_info": {"head_image_url": "", "modify_used_count": 0, "modify_quota": 5},
         "nickname": account.nick_name or account.appid,

@@ -152,9 +152,7 @@ def get_webviewdomain_confirmfile(world: World, account: MiniProgram, body: Body
 
 
 @platform_call(
-    "/cgi-bin/component/modify_wxa_jump_domain",
-    "action wxa_jump_h5_domain is_modify_published_together",
-    writes=True,
+    "/cgi-bin/component/modify_wxa_jump_domain", "action wxa_jump_h5_domain is_modify_published_together", writes=True
 )
 def modify_wxa_jump_domain(world: World, account: Platform, body: Body) -> Answer:
     """Read or change the platform's own list of business domains, the testing version alone or both."""
@@ -174,9 +172,7 @@ def modify_wxa_jump_domain(world: World, account: Platform, body: Body) -> Answe
 
 
 @platform_call(
-    "/cgi-bin/component/modify_wxa_server_domain",
-    "action wxa_server_domain is_modify_published_together",
-    writes=True,
+    "/cgi-bin/component/modify_wxa_server_domain", "action wxa_server_domain is_modify_published_together", writes=True
 )
 def modify_wxa_server_domain(world: World, account: Platform, body: Body) -> Answer:
     """Read or change the platform's own list of server domains, 50 times a month."""

@@ -34,11 +34,7 @@ def setprivacysetting(world: World, account: MiniProgram, body: Body) -> None:
     refuse_if(version == LIVE and "1" not in account.privacy, Errcode.NO_LIVE_PRIVACY)
     before = account.privacy.get(str(version), {})
     settings = body.get("setting_list", before.get("setting_list", []))
-    account.privacy[str(version)] = {
-        "owner_setting": owner,
-        "setting_list": settings,
-        "update_time": world.now(),
-    }
+    account.privacy[str(version)] = {"owner_setting": owner, "setting_list": settings, "update_time": world.now()}
 
 
 @merchant_call("POST", "/cgi-bin/component/getprivacysetting", "privacy_ver")
