@@ -149,11 +149,10 @@ def started(
     """
     with serve(world) as sandbox:
         environment = connections(sandbox) | SETTINGS
-        more |= {"port": options.port, "debug": options.debug, "patience": options.patience}
-        airflow = ThrowawayAirflow(home, environment, tell=tell, **more)
+        airflow = ThrowawayAirflow(home, environment, port=options.port, debug=options.debug, tell=tell, **more)
         tell(f"Emulated WeChat at {sandbox.url}, Airflow at {airflow.url}; six releases, one for each road")
         try:
-            airflow.start(DAG_ID)
+            airflow.start(DAG_ID, patience=options.patience)
             push_tickets(sandbox, airflow.url, tell)
             yield airflow, sandbox
         finally:
@@ -189,7 +188,7 @@ def release_fleet(options: Options, home: Path, console: Terminal) -> int:
 
     :raises AirflowStartError: Airflow did not come up, or a component of it has failed.
     """
-    airflow_options: dict[str, Any] = {"port": options.port, "debug": options.debug, "patience": options.patience}
+    airflow_options: dict[str, Any] = {"port": options.port, "debug": options.debug}
     if options.keep:
         airflow_options["account"] = _new_account()
 
@@ -201,7 +200,7 @@ def release_fleet(options: Options, home: Path, console: Terminal) -> int:
             serve_until_interrupted(airflow)
 
     with telling(console) as tell:
-        return play_fleet(options.fleet, home, airflow_options, tell, look_around).exit_code
+        return play_fleet(options.fleet, home, airflow_options, tell, look_around, options.patience).exit_code
 
 
 def serve_until_interrupted(airflow: ThrowawayAirflow) -> None:

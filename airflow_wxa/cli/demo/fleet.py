@@ -115,11 +115,13 @@ def play_fleet(
     airflow_options: Mapping[str, Any],
     tell: Callable[[str], object],
     look_around: Callable[[ThrowawayAirflow, FleetReport], object],
+    patience: float,
 ) -> FleetReport:
     """Start everything in ``home``, release the fleet, read what came of it, and end everything.
 
     :param airflow_options: further arguments of :class:`ThrowawayAirflow`.
     :param look_around: called before everything is ended.
+    :param patience: seconds for the start.
     :raises AirflowStartError: Airflow did not come up, or a component of it has failed.
     """
     fleet = seeded_fleet(size, seed=SEED, shares=SHARES)
@@ -132,7 +134,7 @@ def play_fleet(
         airflow = ThrowawayAirflow(home, environment, DAGS, tell=tell, **airflow_options)
         tell(f"Emulated WeChat at {wechat.url}, Airflow at {airflow.url}")
         try:
-            airflow.start(DAG_ID)
+            airflow.start(DAG_ID, patience=patience)
             report = _released(fleet, wechat, airflow, Fleets(store_url), tell)
             look_around(airflow, report)
         finally:
