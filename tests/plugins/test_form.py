@@ -9,6 +9,7 @@ import pytest
 
 from airflow_wxa.plugins.board.form import as_texts, read_form
 from airflow_wxa.release import FIELDS
+from airflow_wxa.texts import in_language
 
 A, B = "wx00000000000000a1", "wx00000000000000b2"
 NAMES = {"茶馆": [A], "Bakery, the": [B], "花店": [A, B]}
@@ -22,6 +23,13 @@ FILLED = {
 
 def read(merchants: str, **texts: str) -> Any:
     return read_form({"merchants": merchants, **FILLED, **texts}, lambda name: NAMES.get(name, []), DEFAULTS)
+
+
+def test_a_column_may_have_a_fields_title_in_either_language() -> None:
+    headings = f"appid,Version (user_version),what changed,模板,{in_language(FIELDS['webviewdomain'].title, 'zh')}"
+    filled = read(f"{headings}\n{A},1.6.0,spring,48,https://a.example.com")
+    asked = ("user_version", "user_desc", "template_id", "webviewdomain")
+    assert [filled.conf[name] for name in asked] == ["1.6.0", "spring", "48", ["https://a.example.com"]]
 
 
 @pytest.mark.parametrize("merchant", [A, "茶馆", f" {A}\n\n"])

@@ -35,6 +35,7 @@ from airflow_wxa.plugins.trial import WeChatReads
 from airflow_wxa.release import FIELDS
 from airflow_wxa.store.acts import Acts
 from airflow_wxa.store.mini_programs import Wanted
+from airflow_wxa.texts import Text
 from airflow_wxa.trial_link import api_base_url, api_root_path
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class ActingPages(Pages):
             act=act,
             about=about,
             plan=planned,
+            titles={name: _in(reader.language, field.title, "") for name, field in FIELDS.items()},
             token=_Token.new(reader, act, about, planned).text,
             back=_back(reader, about),
         )
@@ -168,6 +170,7 @@ class ActingPages(Pages):
             section="form",
             fields=[field for name, field in FIELDS.items() if name in defaults and name not in {*fixed, "appid"}],
             said=lambda text: _in(reader.language, text, ""),
+            heading=lambda key: _in(reader.language, Text(key), ""),
             about=about,
             texts=texts,
             problems=problems,

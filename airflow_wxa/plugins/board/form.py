@@ -7,6 +7,7 @@ import io
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.values import APPID
@@ -14,7 +15,7 @@ from airflow_wxa.errors import WxaSpecError, shown
 from airflow_wxa.fleet.manifest import read_cell, read_manifest
 from airflow_wxa.fleet.schema import RELEASE_FIELDS
 from airflow_wxa.release import FIELDS, read_release
-from airflow_wxa.texts import Text
+from airflow_wxa.texts import Text, in_language, languages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 _OF_FLEET: Final = ("approval", "approvers", "approver_must_differ", "wxa_conn_id", "platform_conn_id")
 _MERCHANTS: Final = "merchants"
 _MAX_PROBLEMS: Final = 50
-#: Headings of a table of merchants that people use, beside the names and titles of the fields.
-_HEADINGS: Final[Mapping[str, str]] = {"小程序": "appid", "版本号": "user_version", "版本描述": "user_desc",
-    "模板": "template_id", "模板id": "template_id", "业务域名": "webviewdomain", "名称": "", "name": ""}  # fmt: skip
+#: Headings of columns that nothing needs.
+_UNREAD: Final = ("name", "名称")
+_IN_BRACKETS: Final = re.compile(r"\s*[(\N{FULLWIDTH LEFT PARENTHESIS}].*")
 _OF_FIELD: Final = re.compile(r"(?:release\.)?(\w+)")
 
 
@@ -130,13 +131,19 @@ def _dialect(text: str) -> type[csv.Dialect]:
     return csv.excel_tab if "\t" in text.partition("\n")[0] else csv.excel
 
 
+@cache
+def _fields() -> Mapping[str, str]:
+    """Return the field of each heading: its name, and its title in every language, with and without the name."""
+    found = dict.fromkeys(_UNREAD, "")
+    for name in ("appid", *RELEASE_FIELDS):
+        titles = {in_language(FIELDS[name].title, language).lower() for language in languages()}
+        found |= dict.fromkeys([name, *titles, *(_IN_BRACKETS.sub("", title) for title in titles)], name)
+    return found
+
+
 def _field(heading: str) -> str | None:
     """Return the field that a column's heading means, ``""`` for one that nothing needs, ``None`` for an unknown."""
-    said = heading.strip().lower()
-    if said in _HEADINGS:
-        return _HEADINGS[said]
-    known = ("appid", *RELEASE_FIELDS)
-    return next((name for name in known if said in (name, FIELDS[name].title.lower())), None)
+    return _fields().get(heading.strip().lower())
 
 
 class _Pasted:

@@ -277,7 +277,8 @@ def new_run(dag_id: str, conf: Mapping[str, Any], about: About, *, name: str = "
 
 
 def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    is_lines = isinstance(value, list) and all(isinstance(each, str) for each in value)
+    text = ", ".join(value) if is_lines else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"{text[:_TEXT_SHOWN]}…" if len(text) > _TEXT_SHOWN else text
 
 
