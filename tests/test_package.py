@@ -73,6 +73,13 @@ def test_only_what_is_ours_is_shipped_and_no_test(wheel: zipfile.ZipFile) -> Non
     names = [name for name in wheel.namelist() if ".dist-info/" not in name]
     assert {name.partition("/")[0] for name in names} == {"airflow_wxa"}
     assert {Path(name).suffix for name in names} - OURS == set()
+    assert {"airflow_wxa/py.typed", "airflow_wxa/api/errcodes.json", "airflow_wxa/docs/how-to/rescue.md"} - {
+        *names
+    } == set()
+    assert {f"airflow_wxa/{path.relative_to(ROOT / 'airflow_wxa')}" for path in ROOT.glob("airflow_wxa/**/*.json")} <= {
+        *names
+    }
+    assert [name for name in names if "example_dags" in name] == []  # Airflow would load them by itself
     others = re.compile(r"copyright \(c\)|licensed under|SPDX-License", re.IGNORECASE)
     assert [name for name in names if others.search(wheel.read(name).decode(errors="replace"))] == []
 
