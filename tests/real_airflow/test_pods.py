@@ -63,7 +63,14 @@ mkdir /opt/airflow /opt/image
 mount --bind "$PLACE/airflow" /opt/airflow
 mount --bind "$PLACE/image" /opt/image
 """
-BUILD: Final = MOUNTS + 'mount --bind "$PLACE/tmp" /tmp\nexec bash -euo pipefail -c "$1"\n'
+BUILD: Final = (
+    MOUNTS
+    + """
+[ -e /opt/image/bin/python ] || "$PYTHON" -m venv /opt/image
+mount --bind "$PLACE/tmp" /tmp
+exec bash -euo pipefail -c "$1"
+"""
+)
 POD: Final = (
     MOUNTS
     + """
@@ -143,9 +150,8 @@ def image() -> Iterator[Image]:
     ]
     subprocess.run(build, check=True)
     sources = {"dist/": place / "dist", "dags/": ROOT / "dags"}
-    steps = [f"{sys.executable} -m venv /opt/image"]
+    steps = []
     try:
-        run(place, values, steps[0])
         for instruction, said in re.findall(
             r"^(RUN|COPY) (.+)$", (DEPLOY / "Dockerfile").read_text("utf-8"), re.MULTILINE
         ):
@@ -162,7 +168,8 @@ def image() -> Iterator[Image]:
 
 
 def run(place: Path, values: Mapping[str, str], step: str) -> None:
-    environment = os.environ | values | {"PLACE": str(place), "PATH": f"/opt/image/bin:{os.environ['PATH']}"}
+    given = {"PLACE": str(place), "PYTHON": sys.executable}
+    environment = os.environ | values | given | {"PATH": f"/opt/image/bin:{os.environ['PATH']}"}
     command = ["unshare", "-m", "bash", "-c", BUILD, "build", step]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, f"{step}: {ended.stderr}"
