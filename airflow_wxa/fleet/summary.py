@@ -34,7 +34,7 @@ OUTCOME_FIELDS: Final = (
 )
 #: Outcomes, the worst first.
 _WORST_FIRST: Final = ("failed", "blocked", "rejected", "pending", "no_quota", "not_reached")
-_FINISHED: Final = frozenset({*DONE, "rejected"})
+FINISHED: Final = frozenset({*DONE, "rejected"})
 _NAMED: Final = 10
 _Base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -66,11 +66,11 @@ def rerun_manifest(run: FleetRun, apps: Iterable[FleetApp]) -> str:
     are listed that were planned, with the version that comes back.
     """
     if ROLLBACK in run.manifest:
-        planned = ((app, (app.plan or {}).get("rollback")) for app in apps if app.outcome not in _FINISHED)
+        planned = ((app, (app.plan or {}).get("rollback")) for app in apps if app.outcome not in FINISHED)
         back = [{"appid": app.appid, "app_version": plan["target"]["app_version"]} for app, plan in planned if plan]
         return _written({"apps": back} | {name: run.manifest[name] for name in ("waves", "pace")}) if back else ""
     left = [
-        {"appid": app.appid, **app.given} if app.given else app.appid for app in apps if app.outcome not in _FINISHED
+        {"appid": app.appid, **app.given} if app.given else app.appid for app in apps if app.outcome not in FINISHED
     ]
     if not left:
         return ""

@@ -279,7 +279,7 @@ def test_a_rollback_asks_before_it_goes_back(page: Page) -> None:
     assert conf.get("approval", True) is True
 
 
-def test_a_fleet_is_stopped_and_gone_on_with(page: Page) -> None:
+def test_a_fleet_is_stopped_and_gone_on_with(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     fleets, key = open_fleets(), RunKey(FLEET, "sale")
     apps = [NewApp(APPID, "canary", 0, {}), NewApp(OTHER, "rest", 0, {})]
     fleets.load(key, PLATFORM, {"release": {"user_version": "3.2.0"}}, "digest", apps)
@@ -298,6 +298,17 @@ def test_a_fleet_is_stopped_and_gone_on_with(page: Page) -> None:
     assert sorted(each.status_code for each in answers) == [200, 409, 409]
     (run,) = fleets.runs_named("sale")
     assert run.stopped_by == "lin"
+    with monkeypatch.context() as patched:  # whoever looks does not read ten thousand rows
+        patched.setattr(type(fleets), "apps", None)
+        shown = page.browser.get(f"/fleet?{urlencode(about)}", "user").text
+        assert "/act/rerun?" in shown
+        assert "/act/stop?" not in shown
+        fields = page.fields("rerun", **about)
+    fleets.change(key, {1: {"outcome": "blocked"}})
+    assert page.press("rerun", fields).status_code == 409  # it has gone on since
+    with monkeypatch.context() as patched:
+        patched.setattr("airflow_wxa.plugins.board.plans.MAX_PARAM_BYTES", 10)
+        assert "fleet rerun" in page.press("rerun", page.fields("rerun", **about)).text
     assert page.press("rerun", page.fields("rerun", **about)).status_code == 200
     ((_, conf),) = ((run_id, conf) for run_id, conf in runs_of(FLEET).items() if run_id != "sale")
     assert OTHER in conf["manifest"]

@@ -205,7 +205,8 @@ class ActingPages(Pages):
         planned = await self._in_thread(plan, act, reader, about)
         if token.state != _digest(planned.state):
             raise NotPossibleError(409, "act.refused.stale")
-        body = planned.answered(form.get("choice", ""), form.get("comment", "")[:2000])
+        answer = form.get("choice", ""), form.get("comment", "")[:2000]
+        body = await self._in_thread(planned.answered, *answer)
         key, acts = token.key(act, planned), Acts(Secret(store_url()))
         who = str(reader.user.get_name())
         if (before := await self._in_thread(acts.claim, key, who)) is not None:

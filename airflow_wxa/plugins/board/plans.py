@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
@@ -27,7 +27,8 @@ from sqlalchemy import or_, select
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.values import APPID
 from airflow_wxa.api.webview_domain import WebviewDomain
-from airflow_wxa.fleet.summary import rerun_manifest
+from airflow_wxa.fleet.manifest import MAX_PARAM_BYTES
+from airflow_wxa.fleet.summary import FINISHED, rerun_manifest
 from airflow_wxa.hooks.store import open_fleets, open_ledger, store_url
 from airflow_wxa.plugins.board.access import may, may_see_runs
 from airflow_wxa.plugins.board.views import domain_table
@@ -83,6 +84,7 @@ class Plan:
     :param needs: what Airflow asks of whoever does it: method, entity and DAG.
     :param state: whatever must be the same when the button is pressed, as JSON; the act is done once for it.
     :param path: of Airflow's API, below ``/api/v2``; ``""``: ``do`` does it.
+    :param conf: of the run that is started, where it takes long to make; ``body`` has the rest of it.
     :param is_repeatable: a page that is opened anew may do it again, though the state is the same.
     :param choices: values of the buttons; the text that one is answered with goes into ``body`` by ``answered``.
     :param asks: of the ledger's question, with the values of its facts in ``asked``.
@@ -98,6 +100,7 @@ class Plan:
     body: Mapping[str, Any] = field(default_factory=dict)
     do: Callable[[str], None] | None = None
     step: tuple[Step[str], str, str] | None = None
+    conf: Callable[[], Mapping[str, Any]] | None = None
     is_repeatable: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
     choices: Sequence[str] = ()
@@ -109,6 +112,8 @@ class Plan:
 
     def answered(self, choice: str, comment: str) -> Mapping[str, Any]:
         """Return the body of the request, with a person's answer where one was asked for."""
+        if self.conf is not None:
+            return {**self.body, "conf": {**self.body["conf"], **self.conf()}}
         if not self.choices:
             return self.body
         if choice not in self.choices:
@@ -377,11 +382,21 @@ def _rerun(_reader: Reader, about: About) -> Plan:
     """Go on with the unfinished Mini Programs of a fleet, in a run of their own."""
     fleets, run = _fleet(about)
     conf, state = dag_run(about)
-    manifest = rerun_manifest(run, fleets.apps(run.key))
-    if not manifest or (run.stopped_by is None and state not in _OVER):
+    counts = fleets.counts(run.key)
+    left = sum(count for *_, outcome, _, count in counts if outcome not in FINISHED)
+    if not left or (run.stopped_by is None and state not in _OVER):
         raise NotPossibleError(409, "act.refused.nothing")
+
+    def manifest() -> Mapping[str, Any]:
+        text = rerun_manifest(run, fleets.apps(run.key))
+        if len(text.encode()) > MAX_PARAM_BYTES:
+            raise NotPossibleError(409, "act.refused.large", run_id=run.run_id)
+        return {"manifest": text}
+
+    conf.pop("manifest", None)
     name = f"{run.manifest.get('release', {}).get('user_version', '')}-rest".lstrip("-")
-    return new_run(run.dag_id, conf | {"manifest": manifest}, about, name=name)
+    started = new_run(run.dag_id, conf, about, name=name, **{"act.count": str(left)})
+    return replace(started, conf=manifest, state=[started.state, run.stopped_by, [list(each) for each in counts]])
 
 
 ACTS: Final[Mapping[str, Callable[[Reader, About], Plan]]] = {
