@@ -84,10 +84,11 @@ def page(airflow: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 @pytest.fixture(scope="module", autouse=True)
 def dags(airflow_database: None) -> None:
     from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag  # noqa: PLC0415  (it imports Airflow)
+    from airflow_wxa.dags.wxa_fleet_rollback import fleet_rollback_dag  # noqa: PLC0415
     from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag  # noqa: PLC0415
     from airflow_wxa.dags.wxa_rollback import rollback_dag  # noqa: PLC0415
 
-    for dag in (load_release_dag(), fleet_release_dag(), platform_domains_dag(), rollback_dag()):
+    for dag in (load_release_dag(), fleet_release_dag(), platform_domains_dag(), rollback_dag(), fleet_rollback_dag()):
         register_dag(dag)
 
 
@@ -314,6 +315,10 @@ def test_a_fleet_is_stopped_and_gone_on_with(page: Page, monkeypatch: pytest.Mon
     assert OTHER in conf["manifest"]
     assert APPID not in conf["manifest"]
     assert conf["shard_size"] == 50
+    assert page.press("undo", page.fields("undo", **about)).status_code == 200
+    (conf,) = runs_of("wxa_fleet_rollback").values()
+    assert conf["run_id"] == "sale"
+    assert conf.get("approval", True) is True
 
 
 FORGED = {

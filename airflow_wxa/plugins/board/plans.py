@@ -33,7 +33,7 @@ from airflow_wxa.hooks.store import open_fleets, open_ledger, store_url
 from airflow_wxa.plugins.board.access import may, may_see_runs
 from airflow_wxa.plugins.board.views import domain_table
 from airflow_wxa.steps.authorisation import new_authorisation_link
-from airflow_wxa.store.fleets import RunKey
+from airflow_wxa.store.fleets import ROLLBACK, RunKey
 from airflow_wxa.store.mini_programs import MiniPrograms
 from airflow_wxa.trial_link import PUSH_PREFIX, api_base_url, trial_link
 
@@ -393,10 +393,21 @@ def _rerun(_reader: Reader, about: About) -> Plan:
             raise NotPossibleError(409, "act.refused.large", run_id=run.run_id)
         return {"manifest": text}
 
-    conf.pop("manifest", None)
+    for name in ("manifest", "run_id", "app_version"):  # which Mini Programs are meant stands in the new one
+        conf.pop(name, None)
     name = f"{run.manifest.get('release', {}).get('user_version', '')}-rest".lstrip("-")
     started = new_run(run.dag_id, conf, about, name=name, **{"act.count": str(left)})
     return replace(started, conf=manifest, state=[started.state, run.stopped_by, [list(each) for each in counts]])
+
+
+def _undo(_reader: Reader, about: About) -> Plan:
+    """Ask whether all that a fleet has released goes back."""
+    fleets, run = _fleet(about)
+    released = sum(count for *_, outcome, _, count in fleets.counts(run.key) if outcome == "released")
+    if not released or ROLLBACK in run.manifest:
+        raise NotPossibleError(409, "act.refused.nothing")
+    asked = {"run_id": run.run_id} | _connections(dag_run(about)[0], "wxa_conn_id")
+    return new_run("wxa_fleet_rollback", asked, about, name="rollback", **{"act.count": str(released)})
 
 
 ACTS: Final[Mapping[str, Callable[[Reader, About], Plan]]] = {
@@ -409,4 +420,5 @@ ACTS: Final[Mapping[str, Callable[[Reader, About], Plan]]] = {
     "roll_back": _roll_back,
     "stop": _stop,
     "rerun": _rerun,
+    "undo": _undo,
 }
