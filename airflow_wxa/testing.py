@@ -191,6 +191,10 @@ class _Run:
         state = "skipped" if task.task_id in self.skipped else "" if is_expanded else self._instead(task, beside, -1)
         mapped = [group._expand_input] if group else []
         mapped += [task._get_specified_expand_input()] if task.is_mapped else []
+        sources = {
+            self.states.get((source.task_id, -1), "success") for each in mapped for source, _ in each.iter_references()
+        }
+        state = state or _failed(sources) or ("skipped" if "skipped" in sources else "")
         if len(mapped) > 1:
             raise _not_known(f"{task.task_id} is mapped inside a mapped task group")
         if mapped and not state:
@@ -199,6 +203,11 @@ class _Run:
         for index in range(self.instances) if mapped and not state else [-1]:
             instead = state or (self._instead(task, beside, index) if group else "")
             self.states[task.task_id, index] = instead or ("success" if is_marked else self._run(task, index))
+
+    def states_of(self, task_ids: Collection[str]) -> dict[str, str]:
+        """Return the states of tasks; a mapped one's instances are told apart by their index."""
+        found = [(each, index) for each in task_ids for index in self.indexes(each)]
+        return {each if index < 0 else f"{each}_{index}": self.states[each, index] for each, index in found}
 
     def _group(self, task_id: str) -> object:
         return self.dag.task_dict[task_id].get_closest_mapped_task_group()
@@ -218,7 +227,10 @@ class _Run:
         """Return the number of instances of a mapped task; ``None``: the XCom to map over is missing."""
         with self._supervised(task, -1, uuid4(), 1, {}) as (_, context):
             given = value.values() if isinstance(value, dict) else [value]
-            lists = [each.resolve(context) if hasattr(each, "resolve") else each for each in given]
+            try:
+                lists = [each.resolve(context) if hasattr(each, "resolve") else each for each in given]
+            except ValueError:  # an XCom of several that are put together is missing
+                return None
             return None if any(each is None for each in lists) else prod(map(len, lists))
 
     @contextmanager
@@ -343,6 +355,7 @@ _ANSWERS: Final[Mapping[str, Callable[[_Run, Any], Any]]] = {
         {(msg.ti_id, msg.key): comms.TaskStateStoreResult(value=msg.value)}
     ),
     "GetTaskRescheduleStartDate": lambda run, _msg: comms.TaskRescheduleStartDate(start_date=run.began),
+    "GetTaskStates": lambda run, msg: comms.TaskStatesResult(task_states={run.run.run_id: run.states_of(msg.task_ids)}),
     "GetTICount": lambda run, _msg: comms.TICount(count=run.instances),
     "ValidateInletsAndOutlets": lambda _run, _msg: comms.InactiveAssetsResult(inactive_assets=[]),
     "CreateHITLDetailPayload": lambda run, msg: run.ask(msg),

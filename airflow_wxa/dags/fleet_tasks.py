@@ -22,13 +22,13 @@ from airflow_wxa.fleet.plan import AppPlan, Totals, plan_all, plan_digest
 from airflow_wxa.fleet.shard import spec_of
 from airflow_wxa.fleet.stages import FIRST
 from airflow_wxa.fleet.summary import Summary
-from airflow_wxa.fleet.waves import WAVES, places, read_waves, wave_counts
+from airflow_wxa.fleet.waves import WAVES, gate_problem, places, read_waves, submits_ahead
 from airflow_wxa.hooks.manifests import ManifestSources
 from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.approve_plan import grant_quota, require_approved_plan
-from airflow_wxa.operators.fleet_run import fleet_run, run_key
+from airflow_wxa.operators.approve_plan import gate_decision, grant_quota, require_approved_plan, require_open
+from airflow_wxa.operators.fleet_run import fleet_run, run_key, shards_of
 from airflow_wxa.release import FIELDS, refuse
 from airflow_wxa.release.dag import beside, failing_at_once
 from airflow_wxa.steps import configure_domains, modify_platform_domains
@@ -54,7 +54,7 @@ _MOST_REFUSED: Final = 5
 
 @task
 def load_manifest(fixed: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Check the manifest as a whole and keep it, and return its shards; nothing is sent."""
+    """Check the manifest as a whole and keep it; nothing is sent. Returns the shards that are submitted first."""
     context = get_current_context()
     params = context["params"]
     read = WxaHook(params["wxa_conn_id"]).read()
@@ -76,7 +76,8 @@ def keep_fleet(context: Context, component_appid: str, manifest: Manifest, shard
     of_run = (run_key(context), component_appid, manifest.common, manifest.digest)
     open_fleets().load(*of_run, apps, context["ti"].task_id)
     log.info("%d Mini Programs in %d shards", len(apps), len(shards))
-    return [{"wave": wave, "number": number} for wave, number in shards]
+    first = WAVES if submits_ahead(manifest.common) else WAVES[:1]
+    return [{"wave": wave, "number": number} for wave, number in shards if wave in first]
 
 
 def _check_shards(shards: int, apps: int) -> None:
@@ -88,15 +89,19 @@ def _check_shards(shards: int, apps: int) -> None:
         )
 
 
-@task(multiple_outputs=True)
-def plan_release() -> dict[str, Any]:
-    """Read what WeChat has of each Mini Program, and keep what is to be done with it; returns what that comes to."""
+@task
+def plan_release() -> list[dict[str, Any]]:
+    """Read what WeChat has of each Mini Program, and keep what is to be done with it.
+
+    Returns the shards that are submitted behind the canary's gate.
+    """
     context = get_current_context()
-    totals = plan_fleet(context, is_asked=bool(context["params"]["approval"]))
-    return {"apps": totals.apps, "steps": totals.steps, "calls": totals.calls}
+    plan_fleet(context, is_asked=bool(context["params"]["approval"]))
+    fleets, run = open_fleets(), fleet_run(context)
+    return [] if submits_ahead(run.manifest) else shards_of(fleets, run, *WAVES[1:])
 
 
-def plan_fleet(context: Context, **how: Any) -> Totals:
+def plan_fleet(context: Context, **how: Any) -> None:
     """Plan those that nothing was done for yet, and keep it.
 
     :param how: as :func:`~airflow_wxa.fleet.plan.plan_all` takes it.
@@ -111,7 +116,6 @@ def plan_fleet(context: Context, **how: Any) -> Totals:
         fleets.planned(run.key, plan_digest(run.digest, fleets.apps(run.key)))
     totals = Totals.of((app.appid, AppPlan.from_json(app.plan)) for app in fleets.apps(run.key) if app.plan)
     log.info("%s", totals)
-    return totals
 
 
 async def _planned(fleets: Fleets, run: FleetRun, read: WxaConnection, task_id: str, how: Mapping[str, Any]) -> None:
@@ -214,55 +218,18 @@ def _platform(run: FleetRun) -> Mapping[str, Any]:
 
 @task(trigger_rule="all_done_min_one_success")
 def domain_gate() -> list[dict[str, Any]]:
-    """Grant what is left of the month's audit quota, in the manifest's order; returns the shards of the first wave."""
-    context = get_current_context()
-    hook = WxaHook(context["params"]["wxa_conn_id"])
-    with failing_at_once():
-        fleets, run = open_fleets(), fleet_run(context)
-        require_approved_plan(context, run)
-        without = grant_quota(hook, fleets, run)
-    log.info("%d Mini Programs have no quota", without)
-    return shards_of(fleets, run, WAVES[0])
+    """Grant what is left of the month's audit quota, in the manifest's order; returns the shards of the first wave.
 
-
-def shards_of(fleets: Fleets, run: FleetRun, wave: str) -> list[dict[str, Any]]:
-    """Return the shards of a wave, as a task is mapped over them."""
-    return [{"wave": wave, "number": number} for number in fleets.shards(run.key, wave)]
-
-
-@task
-def wave_gate(wave: str, following: str = "") -> list[dict[str, Any]]:
-    """Stop here when too many of this wave failed, or the run was stopped; else return the next wave's shards.
-
-    Returned rather than looked up there: what a task is mapped over must come from the task right before it, so that
-    a wave which may not begin has no shards.
+    Where the others are submitted behind the canary, only the canary is granted some.
     """
     context = get_current_context()
     with failing_at_once():
         fleets, run = open_fleets(), fleet_run(context)
         require_approved_plan(context, run)
-    problem = gate_problem(fleets, run, wave)
-    if problem:
-        raise AirflowFailException(problem)
-    return shards_of(fleets, run, following or WAVES[WAVES.index(wave) + 1])
-
-
-def gate_problem(fleets: Fleets, run: FleetRun, wave: str) -> str:
-    """Return why the next wave must not begin; ``""``: it may."""
-    if run.stopped_by is not None:
-        return f"the run was stopped by {run.stopped_by or 'somebody'}: the next wave does not begin"
-    count = wave_counts(fleets.counts(run.key))[wave]
-    limit = next(each.max_failed_percent for each in read_waves(run.manifest.get("waves") or {}) if each.name == wave)
-    if count.unended:
-        return f"{wave}: {count.unended} of {count.total} have not ended, a shard was lost: clear it, then this task"
-    if count.failed_percent <= limit:
-        return ""
-    return (
-        f"{wave}: {count.failed} of {count.total} failed ({count.failed_percent:.1f}%), "
-        f"more than max_failed_percent {limit:g}: the next wave does not begin\n"
-        f"  airflow wxa fleet status {run.run_id} shows which, and why\n"
-        f"  airflow wxa fleet rerun {run.run_id} prints the manifest of what is unfinished: run it to go on"
-    )
+        which = () if submits_ahead(run.manifest) else (fleet_app.c.wave == WAVES[0],)
+        without = grant_quota(WxaHook(context["params"]["wxa_conn_id"]), fleets, run, None, *which)
+    log.info("%d Mini Programs have no quota", without)
+    return shards_of(fleets, run, WAVES[0])
 
 
 @task(multiple_outputs=True, trigger_rule="all_done")
@@ -299,10 +266,13 @@ def fleet_result() -> dict[str, int]:
     with failing_at_once():
         fleets, run = open_fleets(), fleet_run(context)
         require_approved_plan(context, run)
+        closed = [wave for wave in WAVES if gate_decision(context, run, wave).get("outcome") != "opened"]
+        problems = [problem for wave in closed if (problem := gate_problem(fleets, run, wave))]
+        if not problems:  # else nobody may have been asked
+            require_open(context, run, approved=WAVES)
     outcomes: dict[str, int] = {}
     for _, _, outcome, _, count in fleets.counts(run.key):
         outcomes[outcome or "goes on"] = outcomes.get(outcome or "goes on", 0) + count
-    problems = [problem for wave in WAVES if (problem := gate_problem(fleets, run, wave))]
     if not problems and outcomes.get("not_reached"):
         count = outcomes["not_reached"]
         problems.append(f"{count} Mini Programs were not reached: a task before failed, or a shard was lost")

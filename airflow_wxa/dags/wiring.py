@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from airflow.sdk import DAG
 from airflow.sdk.definitions.param import ParamsDict
-from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
+from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_wxa.dags.given import Given
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.approvals import is_approval_wanted
+from airflow_wxa.operators.human_input import skip_tasks
 from airflow_wxa.release.dag import failing_at_once, refuse_given
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set, language
@@ -151,7 +152,7 @@ class OnlyWhen:
 
 @dataclass(frozen=True)
 class SkipUnasked:
-    """A ``post_execute`` that ends its task by skipping stages which the params do not ask for: none of them starts.
+    """A ``post_execute`` that skips stages which the params do not ask for: none of them starts.
 
     A task behind such a stage needs an edge to the task that it must wait for, and a rule that takes skipped ones.
 
@@ -160,13 +161,10 @@ class SkipUnasked:
 
     stages: Mapping[Any, OnlyWhen]
 
-    def __call__(self, context: Context, result: Any = None) -> None:
-        """Skip them; the task's return value, which the exception would lose, is pushed before."""
-        unasked = [task_id for task_id, stage in self.stages.items() if not stage.is_asked(context)]
-        if unasked:
-            if result is not None:
-                context["ti"].xcom_push(key="return_value", value=result)
-            raise DownstreamTasksSkipped(tasks=unasked)  # type: ignore[no-untyped-call]
+    def __call__(self, context: Context, result: Any = None) -> None:  # noqa: ARG002  (as Airflow calls it)
+        """Skip them; the task goes on, so that others can be mapped over its output."""
+        if unasked := [task_id for task_id, stage in self.stages.items() if not stage.is_asked(context)]:
+            skip_tasks(unasked)
 
 
 APPROVAL: Final = OnlyWhen("approval", is_approval_wanted)

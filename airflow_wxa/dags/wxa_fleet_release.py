@@ -2,15 +2,15 @@
 
 Read aloud: load the manifest. Plan what is to be done with each Mini Program, and let somebody approve the plan. Look
 at the platform's list of business domains. Configure the domains of all, before any code. Grant what is left of the
-audit quota in the manifest's order, commit, submit. Release the canaries as their reviews end; when they went well the
-early ones; then the rest. Sum up.
+audit quota in the manifest's order; commit and submit the canaries. Release them as their reviews end. When they went
+well, commit and submit the others; release the early ones; then the rest. Sum up.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.sdk import DAG, Label, Param
+from airflow.sdk import DAG, Label, Param, TriggerRule
 
 from airflow_wxa.dags.fleet_tasks import (
     check_platform_list,
@@ -20,40 +20,62 @@ from airflow_wxa.dags.fleet_tasks import (
     plan_release,
     register_platform_domains,
     summarize,
-    wave_gate,
 )
 from airflow_wxa.dags.given import Given
 from airflow_wxa.dags.wiring import APPROVAL, OnlyWhen, SkipUnasked, read_help, wxa_dag
 from airflow_wxa.fleet.schema import RELEASE_FIELDS
 from airflow_wxa.fleet.stages import CARRY_OVER
-from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
-from airflow_wxa.operators.fleet import WxaFleetShardOperator
+from airflow_wxa.fleet.waves import WAVES, submits_ahead, wave_of
+from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator, WxaApproveWaveOperator
+from airflow_wxa.operators.fleet import WxaFleetShardOperator, WxaWaveGateOperator
 from airflow_wxa.operators.fleet_run import fleet_run
-from airflow_wxa.release.dag import form_param, params_of, release_params
+from airflow_wxa.release.dag import form_param, params_of, refuse_given, release_params
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow.sdk import Context
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
     from airflow_wxa.dags.given import Overrides, Values
 
-#: Its one instance is skipped without being started where no manifest asks for it.
-CARRIES_OVER: Final = OnlyWhen(CARRY_OVER, lambda context: fleet_run(context).manifest.get(CARRY_OVER))
 HELP: Final = "fleet_task_help.md"
 _OF_RUN = ("approvers", "approver_must_differ", "wxa_conn_id", "platform_conn_id")
 #: All that could run has run, and something did: a shard that is lost does not hold up the others.
 _AFTER_SHARDS = "all_done_min_one_success"
 
 
+def _asks(wave: str) -> OnlyWhen:
+    return OnlyWhen(f"approval of the wave {wave}", lambda context: wave_of(fleet_run(context).manifest, wave).approval)
+
+
+def _submits_later(context: Context) -> bool:
+    return not submits_ahead(fleet_run(context).manifest)
+
+
+#: Stages that a run, or its manifest, must ask for; of carry_over, which is mapped over one shard, its instance.
+_ASKED: Final[Mapping[Any, OnlyWhen]] = {
+    "approve_plan": APPROVAL,
+    **{f"approve_{wave}": _asks(wave) for wave in WAVES},
+    **dict.fromkeys(("commit_rest", "submit_rest"), OnlyWhen("submit after_canary", _submits_later)),
+    (CARRY_OVER, 0): OnlyWhen(CARRY_OVER, lambda context: fleet_run(context).manifest.get(CARRY_OVER)),
+}
+
+
 def fleet_release_dag(
     dag_id: str = "wxa_fleet_release",
     *,
+    between: Mapping[str, Callable[[], object]] | None = None,
     fixed: Values | None = None,
     defaults: Values | None = None,
     overrides: Overrides | None = None,
     **dag_kwargs: Any,
 ) -> DAG:
     """Return the DAG that releases many Mini Programs.
+
+    :param between: wave, ``canary`` or ``early`` → a function that builds a team's own tasks, to check on the wave:
+        they run when it is released, and its gate opens only if all of them succeed.
 
     :param fixed: param, or field of a release → its value in every run and manifest, see
         :class:`~airflow_wxa.dags.given.Given`.
@@ -65,6 +87,9 @@ def fleet_release_dag(
     run_fixed = dict(fixed or {})
     release_fixed = {name: run_fixed.pop(name) for name in RELEASE_FIELDS if name in run_fixed}
     release_params(release_fixed)
+    checks = dict(between or {})
+    gateless = sorted(checks.keys() - WAVES[:-1])
+    refuse_given([f"between {wave}: no gate follows it; one follows {' and '.join(WAVES[:-1])}" for wave in gateless])
     with wxa_dag(
         dag_id,
         Given(run_fixed, defaults, overrides, dag_kwargs),
@@ -75,7 +100,7 @@ def fleet_release_dag(
         max_active_runs=None,
         checks_itself=True,
     ) as dag:
-        shards_loaded = load_manifest(release_fixed)
+        first = load_manifest(release_fixed)
         approve_plan = WxaApprovePlanOperator(
             task_id="approve_plan",
             pre_execute=APPROVAL,
@@ -83,27 +108,38 @@ def fleet_release_dag(
         )
         platform_list = check_platform_list()
         register = register_platform_domains()
-        configure_domains = mapped("configure_domains", shards_loaded, "none_failed_min_one_success")
-        commit_code = mapped("commit_code", shards_loaded, "all_success")
-        submit_audit = mapped("submit_audit", shards_loaded, _AFTER_SHARDS)
+        later = plan_release.override(post_execute=SkipUnasked(_ASKED))()
+        configure_domains = mapped("configure_domains", first.concat(later), "none_failed_min_one_success")
         granted = domain_gate()
-        release_canary = mapped("release_canary", granted, _AFTER_SHARDS)
-        canary_gate = wave_gate.override(task_id="canary_gate", trigger_rule="none_failed")("canary")
-        release_early = mapped("release_early", canary_gate, "all_success")
-        early_gate = wave_gate.override(task_id="early_gate", trigger_rule="none_failed")("early")
-        release_rest = mapped("release_rest", early_gate, "all_success")
+        commit_code = mapped("commit_code", first, "all_success")
+        submit_audit = mapped("submit_audit", first, _AFTER_SHARDS)
+        approve_canary = _approval("canary", _AFTER_SHARDS)
+        release_canary = mapped("release_canary", granted, "all_done")
+        canary_gate = _gate(dag, "canary", release_canary, checks.pop("canary", None))
+        # As many as the plan names, and only when the gate has opened.
+        behind_gate = canary_gate.output.zip(later, fillvalue=None).map(_second)
+        commit_rest = mapped("commit_rest", behind_gate, "all_success")
+        submit_rest = mapped("submit_rest", behind_gate, _AFTER_SHARDS)
+        approve_early = _approval("early", "all_done")
+        release_early = mapped("release_early", canary_gate.output, "all_done")
+        early_gate = _gate(dag, "early", release_early, checks.pop("early", None))
+        approve_rest = _approval("rest", "all_success")
+        release_rest = mapped("release_rest", early_gate.output, "none_failed_min_one_success")
 
-        planned = plan_release.override(
-            post_execute=SkipUnasked({"approve_plan": APPROVAL, (CARRY_OVER, 0): CARRIES_OVER})
-        )()
-        shards_loaded >> planned >> approve_plan >> platform_list
-        planned >> platform_list
-        platform_list >> Label("ready") >> configure_domains
-        platform_list >> Label("platform list empty (89020)") >> register >> configure_domains
-        configure_domains >> granted >> commit_code >> submit_audit
-        submit_audit >> release_canary >> canary_gate >> release_early >> early_gate >> release_rest
         carry_over = mapped(CARRY_OVER, [{"wave": CARRY_OVER, "number": 0}], "none_failed")
         summary = summarize()
+
+        first >> later >> approve_plan >> platform_list
+        later >> platform_list
+        platform_list >> Label("ready") >> configure_domains
+        platform_list >> Label("platform list empty (89020)") >> register >> configure_domains
+        configure_domains >> granted >> commit_code >> submit_audit >> approve_canary >> release_canary
+        granted >> approve_canary
+        submit_audit >> release_canary
+        canary_gate >> commit_rest >> submit_rest >> approve_early >> release_early
+        canary_gate >> approve_early
+        submit_rest >> release_early
+        early_gate >> approve_rest >> release_rest
         release_rest >> [carry_over, summary]  # which carry_over holds up only where it is asked for
         carry_over >> summary >> fleet_result()
         for task_id, text in read_help(HELP).items():
@@ -112,15 +148,68 @@ def fleet_release_dag(
     return dag
 
 
+def _second(pair: Any) -> Any:
+    """Return the second of a pair."""
+    return pair[1]
+
+
 def mapped(task_id: str, shards: Any, trigger_rule: str) -> MappedOperator:
     """Return a task that is mapped over shards, which another one returns."""
     return WxaFleetShardOperator.partial(
         task_id=task_id,
         trigger_rule=trigger_rule,
+        pre_execute=_ASKED.get(task_id, _ASKED.get((task_id, 0))),
         wxa_conn_id="{{ params.wxa_conn_id }}",
         doc_md=read_help(HELP)[task_id],
         map_index_template="{{ task.shard['wave'] }} {{ task.shard['number'] + 1 }}",
     ).expand(shard=shards)
+
+
+def _approval(wave: str, trigger_rule: str) -> WxaApproveWaveOperator:
+    """Return the task that asks whether a wave is released."""
+    task_id = f"approve_{wave}"
+    return WxaApproveWaveOperator(
+        task_id=task_id,
+        wave=wave,
+        trigger_rule=trigger_rule,
+        pre_execute=_ASKED[task_id],
+        **params_of(WxaApproveWaveOperator, approval_timeout_hours=None),
+    )
+
+
+def _gate(
+    dag: DAG, wave: str, release: MappedOperator, build_checks: Callable[[], object] | None
+) -> WxaWaveGateOperator:
+    """Return the gate behind a wave, and put the tasks of a team that it waits for in front of it.
+
+    :raises WxaSpecError: there are none, or one would skip what stands behind the gate.
+    """
+    before = set(dag.task_dict)
+    if build_checks is not None:
+        build_checks()
+    own: list[Any] = [task for task_id, task in dag.task_dict.items() if task_id not in before]
+    problems = [
+        f"between {wave}: {task.task_id} skips all that follows, the gates too: give it "
+        "ignore_downstream_trigger_rules=False"
+        for task in own
+        if getattr(task, "ignore_downstream_trigger_rules", False)
+    ]
+    refuse_given(problems or ([f"between {wave}: builds no task"] if build_checks and not own else []))
+    gate = WxaWaveGateOperator(
+        task_id=f"{wave}_gate",
+        wave=wave,
+        own_checks=[task.task_id for task in own],
+        trigger_rule="none_failed",
+        wxa_conn_id="{{ params.wxa_conn_id }}",
+    )
+    for task in own:
+        if not task.upstream_task_ids:
+            if task.trigger_rule == "all_success":  # a wave that is empty is skipped, and checked all the same
+                task.trigger_rule = TriggerRule.NONE_FAILED
+            release >> task
+        task >> gate
+    release >> gate
+    return gate
 
 
 def _params() -> dict[str, Param]:

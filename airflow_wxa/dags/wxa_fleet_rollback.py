@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import Param, get_current_context, task
 
 from airflow_wxa.api.values import APPID_PATTERN
-from airflow_wxa.dags.fleet_tasks import fleet_result, keep_fleet, plan_fleet, shards_of, summarize, wave_gate
+from airflow_wxa.dags.fleet_tasks import fleet_result, keep_fleet, plan_fleet, summarize
 from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, dag_factory, misspelt_params
 from airflow_wxa.dags.wxa_fleet_release import HELP, mapped
 from airflow_wxa.fleet.manifest import App, Manifest, read_manifest
@@ -22,7 +22,8 @@ from airflow_wxa.hooks.manifests import ManifestSources
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approve_plan import WxaApproveFleetRollbackOperator
-from airflow_wxa.operators.fleet_run import fleet_run
+from airflow_wxa.operators.fleet import WxaWaveGateOperator
+from airflow_wxa.operators.fleet_run import fleet_run, shards_of
 from airflow_wxa.release import FIELDS, refuse
 from airflow_wxa.release.dag import failing_at_once, form_param, params_of, release_params
 from airflow_wxa.store.fleets import ROLLBACK
@@ -145,7 +146,13 @@ def fleet_rollback_dag() -> None:
         **params_of(WxaApproveFleetRollbackOperator, approval_timeout_hours=None),
     )
     rollback_canary = mapped("rollback_canary", planned, "none_failed_min_one_success")
-    canary_gate = wave_gate.override(task_id="canary_gate", trigger_rule="none_failed")("canary", "rest")
-    rollback_rest = mapped("rollback_rest", canary_gate, "all_success")
+    canary_gate = WxaWaveGateOperator(
+        task_id="canary_gate",
+        wave="canary",
+        following="rest",
+        trigger_rule="none_failed",
+        wxa_conn_id="{{ params.wxa_conn_id }}",
+    )
+    rollback_rest = mapped("rollback_rest", canary_gate.output, "all_success")
     load_manifest() >> planned >> approve_plan >> rollback_canary >> canary_gate
     rollback_rest >> summarize() >> fleet_result()

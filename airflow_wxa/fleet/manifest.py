@@ -23,6 +23,7 @@ from airflow_wxa.api.values import APPID
 from airflow_wxa.errors import WxaSpecError, shown
 from airflow_wxa.fleet.located import LocatedDict, LocatedList, Problem, read_document
 from airflow_wxa.fleet.schema import RELEASE_FIELDS, SCHEMA_FILE
+from airflow_wxa.fleet.waves import submits_ahead
 from airflow_wxa.fleet.window import holidays_of, opens_at
 from airflow_wxa.release import FIELDS, read_release
 from airflow_wxa.texts import Text
@@ -170,6 +171,8 @@ class _ManifestReader:
         for name in sorted(name for name in set(release) & set(self._fixed) if release[name] != self._fixed[name]):
             self._say(release.lines[name], f"release.{name}: the DAG has decided it, take it out")
         self._read_calendar(document)
+        if document.get("submit") == "after_canary" and not self.problems and submits_ahead(dict(document)):
+            self._say(document.lines["submit"], "submit = 'after_canary': needs a canary wave, and waves has none")
         apps = tuple(self._checked(release, self._app_entries(document.get("apps"))))
         if not apps and not self.problems:
             self._say(document.lines["apps"], "apps: names no Mini Program")

@@ -85,9 +85,24 @@ def manifest_schema() -> dict[str, Any]:
 def _terms() -> dict[str, Any]:
     """Return what a manifest says of the fleet as a whole."""
     limit = {**_PERCENT, "description": "Percent of the wave, 0 to 100; when more failed the next wave does not begin"}
+    of_any = {
+        "max_failed_percent": limit,
+        "approval": _flag("True or false: whether somebody is asked before the wave is released"),
+    }
     sizes = {
         "apps": {"type": "integer", "minimum": 0, "description": "A whole number of Mini Programs"},
         "percent": {**_PERCENT, "description": "Percent of the fleet, 0 to 100"},
+        **of_any,
+        "soak_minutes": {
+            "type": "number",
+            "minimum": 0,
+            "description": "Minutes, 0 or more, from the wave's last release until the next wave may begin",
+        },
+        "released_percent": {
+            **_PERCENT,
+            "description": "Percent of the wave, 0 to 100; when so much is released, Mini Programs still in review "
+            "hold up nobody, and count with the last wave",
+        },
     }
     either = {"not": {"required": ["apps", "percent"]}, "description": "apps or percent, one of them"}
     return {
@@ -104,11 +119,16 @@ def _terms() -> dict[str, Any]:
             "description": "Waves of release, one after the other; each may be left out, rest takes what is left",
             **_object(
                 {
-                    "canary": {**_object({**sizes, "max_failed_percent": limit}), **either},
-                    "early": {**_object({**sizes, "max_failed_percent": limit}), **either},
-                    "rest": _object({"max_failed_percent": limit}),
+                    "canary": {**_object(sizes), **either},
+                    "early": {**_object(sizes), **either},
+                    "rest": _object(of_any),
                 }
             ),
+        },
+        "submit": {
+            "enum": ["after_canary", "ahead"],
+            "description": "after_canary, as by default where there is a canary wave: the others are committed and "
+            "submitted when its gate has opened; or ahead: all before the first release",
         },
         **{
             name: {**FIELDS[name].schema, "description": FIELDS[name].help}
@@ -181,6 +201,10 @@ def _days(description: str) -> dict[str, Any]:
 def _object(properties: dict[str, Any], required: Sequence[str] = ()) -> dict[str, Any]:
     found: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
     return {**found, "required": list(required)} if required else found
+
+
+def _flag(description: str) -> dict[str, Any]:
+    return {"type": "boolean", "description": description}
 
 
 def _text(description: str) -> dict[str, Any]:

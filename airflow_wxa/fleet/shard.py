@@ -23,6 +23,7 @@ from airflow_wxa.fleet import stages
 from airflow_wxa.fleet.pace import HeldError, Pace, StoppedError
 from airflow_wxa.fleet.rows import Rows
 from airflow_wxa.fleet.stages import FIRST, STAGES, ending, steps_for
+from airflow_wxa.fleet.waves import STRAGGLERS, WAVES, wave_of
 from airflow_wxa.fleet.window import deadline, opens_at
 from airflow_wxa.release import ReleaseSpec
 from airflow_wxa.steps import LAG_SECONDS
@@ -123,6 +124,7 @@ class Shard:
                 await self._slept_out()
                 if not self._todo:
                     self._todo.extend(await self._beyond())
+            await self._leave_stragglers()
         return None if self.is_stopped else self._wake()
 
     async def _worker(self) -> None:
@@ -161,6 +163,19 @@ class Shard:
             return frozenset()
         wave = self._fleets.apps(self._run.key, fleet_app.c.wave == expedite["wave"])
         return frozenset(app.position for app in islice(wave, expedite["most"]))
+
+    async def _leave_stragglers(self) -> None:
+        """Leave Mini Programs still in review to the last wave, when this one has released as much as it must."""
+        asked = STAGES[self._stage].wave
+        percent = wave_of(self._run.manifest, asked).released_percent if asked else None
+        if not self._in_audit or percent is None:
+            return
+        await self._rows.save()
+        if await asyncio.to_thread(self._fleets.released_percent, self._run.key, asked) >= percent:
+            log.info("%s has released enough: %d in review are left to the last wave", asked, len(self._in_audit))
+            for app in self._in_audit:
+                self._noted(app, {"wave": WAVES[-1], "shard": STRAGGLERS})
+            self._in_audit.clear()
 
     # One Mini Program --------------------------------------------------------------------------------------------
 
@@ -201,6 +216,8 @@ class Shard:
         changes = dict(values)
         if changes.get("auditid") and not app.auditid:
             changes["submitted_at"] = time.time()
+        if changes.get("outcome") == "released":
+            changes["released_at"] = time.time()
         if "what" in changes and app.what:
             changes["what"] = f"{app.what}; {changes['what']}"
         self._rows.change(app.position, changes)

@@ -205,14 +205,16 @@ class Stage:
     :param steps: what it does.
     :param makes_up: what it does before, with one whose domains are configured and that came no further.
     :param submits: whether it needs the grant of a submission: one that ended badly there waits for a grant anew.
-    :param by_wave: whether a wave's own shards do it; else each shard does with what it carries.
+    :param gates: waves whose gates have opened before.
+    :param wave: whose own shards do it; ``""``: each shard does with what it carries.
     """
 
     place: int
     steps: tuple[StageStep, ...]
     makes_up: tuple[StageStep, ...] = ()
     submits: bool = False
-    by_wave: bool = False
+    gates: tuple[str, ...] = ()
+    wave: str = ""
 
 
 CARRY_OVER: Final = "carry_over"
@@ -222,10 +224,13 @@ STAGES: Final[Mapping[str, Stage]] = {
     "commit_code": Stage(1, (commit,), submits=True),
     # A grant that was passed on comes here for one whose code nobody committed.
     "submit_audit": Stage(2, (submit,), makes_up=(commit,), submits=True),
-    **{f"release_{wave}": Stage(3, (look, publish), by_wave=True) for wave in WAVES},
+    "commit_rest": Stage(1, (commit,), submits=True, gates=WAVES[:1]),
+    "submit_rest": Stage(2, (submit,), makes_up=(commit,), submits=True, gates=WAVES[:1]),
+    **{f"release_{wave}": Stage(3, (look, publish), gates=WAVES[:at], wave=wave) for at, wave in enumerate(WAVES)},
     # In a month after that of the others: all that is left to do with a Mini Program, from its code on.
-    CARRY_OVER: Stage(4, (look, publish), makes_up=(commit, submit), submits=True),
-    **{f"rollback_{wave}": Stage(0, (go_back,), by_wave=True) for wave in (WAVES[0], WAVES[-1])},
+    CARRY_OVER: Stage(4, (look, publish), makes_up=(commit, submit), submits=True, gates=WAVES[:-1]),
+    "rollback_canary": Stage(0, (go_back,), wave=WAVES[0]),
+    "rollback_rest": Stage(0, (go_back,), gates=WAVES[:1], wave=WAVES[-1]),
 }
 #: Where one begins that has no grant; all of those before its submission.
 FIRST, *_ = STAGES

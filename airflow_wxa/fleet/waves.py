@@ -6,13 +6,19 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_wxa.store.fleets import ROLLBACK
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from airflow_wxa.store.fleets import FleetRun, Fleets
 
 WAVES: Final = ("canary", "early", "rest")
 _PLANNING: Final = ("plan_release", "plan_rollback")
 #: What a Mini Program comes to that needs nothing more.
 DONE: Final = ("released", "rolled_back")
+#: Shard of the last wave: Mini Programs that earlier waves have left behind in review.
+STRAGGLERS: Final = -1
 _FAILED_PERCENT: Final = {"canary": 0.0, "early": 5.0, "rest": 100.0}
 _BAD: Final = frozenset({"failed", "rejected", "blocked"})
 
@@ -24,12 +30,19 @@ class Wave:
     :param apps: how many Mini Programs; ``None``: by percent, and without that all that are left.
     :param percent: of the whole fleet, rounded up.
     :param max_failed_percent: of the wave; when more failed, the next wave does not begin.
+    :param soak_minutes: from its last release until its gate may open.
+    :param approval: somebody is asked before it is released.
+    :param released_percent: when so much of it is released, Mini Programs still in review are left to the last wave;
+        ``None``: all are waited for.
     """
 
     name: str
     apps: int | None
     percent: float | None
     max_failed_percent: float
+    soak_minutes: float = 0.0
+    approval: bool = False
+    released_percent: float | None = None
 
     def size(self, fleet: int, left: int) -> int:
         """Return how many of a fleet it takes.
@@ -47,9 +60,20 @@ def read_waves(asked: Mapping[str, Any]) -> tuple[Wave, ...]:
     found = []
     for name in WAVES:
         each = asked.get(name) or {}
-        limit = each.get("max_failed_percent", _FAILED_PERCENT[name])
-        found.append(Wave(name, each.get("apps"), each.get("percent"), float(limit)))
+        limits = {"max_failed_percent": _FAILED_PERCENT[name], "apps": None, "percent": None}
+        found.append(Wave(**{"name": name, **limits, **each}))
     return tuple(found)
+
+
+def wave_of(manifest: Mapping[str, Any], name: str) -> Wave:
+    """Return a wave of a manifest."""
+    return read_waves(manifest.get("waves") or {})[WAVES.index(name)]
+
+
+def submits_ahead(manifest: Mapping[str, Any]) -> bool:
+    """Tell whether nothing is submitted behind the canary's gate: as asked, or where there is no canary."""
+    canary = wave_of(manifest, WAVES[0])
+    return manifest.get("submit") == "ahead" or ROLLBACK in manifest or not (canary.apps or canary.percent)
 
 
 def places(waves: Iterable[Wave], fleet: int, shard_size: int) -> Iterator[tuple[str, int]]:
@@ -94,3 +118,20 @@ def wave_counts(counts: Iterable[tuple[str, str, str | None, int | None, int]]) 
         if outcome in _BAD and not was_blocked_before:
             here.failed += count
     return found
+
+
+def gate_problem(fleets: Fleets, run: FleetRun, wave: str) -> str:
+    """Return why the next wave must not begin; ``""``: it may."""
+    if run.stopped_by is not None:
+        return f"the run was stopped by {run.stopped_by or 'somebody'}: the next wave does not begin"
+    count, limit = wave_counts(fleets.counts(run.key))[wave], wave_of(run.manifest, wave).max_failed_percent
+    if count.unended:
+        return f"{wave}: {count.unended} of {count.total} have not ended, a shard was lost: clear it, then this task"
+    if count.failed_percent <= limit:
+        return ""
+    return (
+        f"{wave}: {count.failed} of {count.total} failed ({count.failed_percent:.1f}%), "
+        f"more than max_failed_percent {limit:g}: the next wave does not begin\n"
+        f"  airflow wxa fleet status {run.run_id} shows which, and why\n"
+        f"  airflow wxa fleet rerun {run.run_id} prints the manifest of what is unfinished: run it to go on"
+    )

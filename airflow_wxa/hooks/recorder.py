@@ -132,9 +132,13 @@ class Recorder:
         """
         if not is_approval_wanted(running_context()):
             return [None] * len(questions)
-        return [self._proven(asked) for asked in questions]
+        return [self.proven(asked) for asked in questions]
 
-    def _proven(self, asked: Approved) -> Mapping[str, Any]:
+    def proven(self, asked: Approved) -> Mapping[str, Any]:
+        """Return the decision by which a person has approved exactly this; the run's params decide nothing.
+
+        :raises AirflowSkipException: as :meth:`approved` raises.
+        """
         by = (self.component_appid, asked.appid, self._task, asked.approval_task_id)
         decision = self._open_ledger().decision(*by) or {}
         if error := refusal(self._task.task_id, asked, decision):

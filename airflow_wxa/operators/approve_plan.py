@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.endpoints import CATALOGUE, month_began
 from airflow_wxa.api.values import THE_PLATFORM
-from airflow_wxa.errors import WxaError, WxaTransportError, shown
+from airflow_wxa.errors import WxaError, WxaStateError, WxaTransportError, shown
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import AppPlan, Totals
 from airflow_wxa.fleet.stages import MAX_QUOTA
-from airflow_wxa.fleet.waves import WAVES, wave_counts
+from airflow_wxa.fleet.waves import WAVES, wave_counts, wave_of
 from airflow_wxa.hooks.approvals import is_approval_wanted
-from airflow_wxa.hooks.recorder import current_task
+from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table, as_text
@@ -31,9 +31,10 @@ from airflow_wxa.store.tables import fleet_app
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from airflow.sdk import Context
+    from sqlalchemy import ColumnElement
 
     from airflow_wxa.store.fleets import FleetRun, Fleets
 
@@ -45,7 +46,7 @@ _SHOWN_VERSIONS: Final = 20
 
 
 class WxaApprovePlanOperator(WxaApprovalOperator):
-    """Ask a person whether to carry out the plan of a fleet, with what it comes to and the unusual ones.
+    """Ask a person whether to carry out the plan of a fleet, with its totals and the unusual ones.
 
     The decision names the plan, and no task of the run writes anything for another one.
     """
@@ -120,6 +121,73 @@ class WxaApproveFleetRollbackOperator(WxaApprovePlanOperator):
         )
 
 
+class WxaApproveWaveOperator(WxaApprovalOperator):
+    """Ask a person whether to release a wave of a fleet, with the figures so far.
+
+    The decision names plan and wave; every later gate and release reads it in the ledger.
+
+    :param wave: ``canary``, ``early`` or ``rest``.
+    """
+
+    asks = "wave"
+
+    def __init__(self, *, wave: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.wave = wave
+
+    def facts(self, context: Context) -> Mapping[str, Fact]:
+        """Return the wave and the plan, which the decision names, and each wave's outcomes so far."""
+        fleets, run = open_fleets(), fleet_run(context)
+        before = WAVES[: WAVES.index(self.wave)]
+        require_open(context, run, approved=before, opened=before)
+        figures: dict[str, dict[str, int]] = {name: {} for name in WAVES}
+        for wave, _, outcome, _, count in fleets.counts(run.key):
+            figures[wave][outcome or "goes on"] = figures[wave].get(outcome or "goes on", 0) + count
+        return {
+            **told("ledger", named=True, **_about(run), wave=self.wave),
+            **told("ledger", run_id=run.run_id, release=run.manifest["release"], figures=figures),
+        }
+
+    @staticmethod
+    def words(question: Question) -> tuple[str, str]:
+        """Return how far the waves have come."""
+        wave, figures = question["wave"], question["figures"]
+        counted = {
+            name: ", ".join(f"{each} {count}" for each, count in sorted(figures[name].items())) for name in WAVES
+        }
+        rows = {f"**{name}**" if name == wave else name: counted[name] or "no Mini Program" for name in WAVES}
+        rows["all of them"] = as_code(f"airflow wxa fleet status {question['run_id']} --output json")
+        goes_on = figures[wave].get("goes on", 0)
+        version = question["release"].get("user_version", "")
+        return f"Release {version} on {goes_on} Mini Programs of the wave {wave}?", as_table(rows)
+
+
+def require_open(context: Context, run: FleetRun, *, approved: Collection[str], opened: Collection[str] = ()) -> None:
+    """Return if plan and waves are approved, as far as that was asked for, and gates have opened, by the ledger.
+
+    :param approved: waves whose approval counts.
+    :param opened: waves whose gate counts.
+    :raises AirflowSkipException: one was rejected.
+    :raises WxaStateError: nobody has answered, something else was approved, or a gate has not opened.
+    """
+    require_approved_plan(context, run)
+    recorder = Recorder(open_ledger, run.component_appid, current_task())
+    for name in approved:
+        if wave_of(run.manifest, name).approval:
+            asked = Approved(beside(context, f"approve_{name}"), THE_PLATFORM, {**_about(run), "wave": name})
+            recorder.proven(asked)
+    for name in opened:
+        gate = beside(context, f"{name}_gate")
+        if gate in context["dag"].task_dict and gate_decision(context, run, name).get("outcome") != "opened":
+            raise WxaStateError(Text("gate_has_not_opened", task_id=context["ti"].task_id, gate=gate))
+
+
+def gate_decision(context: Context, run: FleetRun, wave: str) -> Mapping[str, Any]:
+    """Return the latest row of a wave's gate in the ledger of this run."""
+    gate = beside(context, f"{wave}_gate")
+    return open_ledger().decision(run.component_appid, THE_PLATFORM, current_task(), gate) or {}
+
+
 def require_approved_plan(context: Context, run: FleetRun) -> None:
     """Return if this run asks for no approval, or its plan as it is was approved, by the ledger.
 
@@ -162,13 +230,16 @@ def audit_quota(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int:
     return 0  # nobody is left who could submit
 
 
-def grant_quota(hook: WxaHook, fleets: Fleets, run: FleetRun, carrier: str | None = None) -> int:
+def grant_quota(
+    hook: WxaHook, fleets: Fleets, run: FleetRun, carrier: str | None = None, *which: ColumnElement[bool]
+) -> int:
     """Grant what is left this month in the manifest's order, and return how many Mini Programs have to do without.
 
     ``queryquota`` was seen to tell too little: without a reserve WeChat's 85085 decides, and the first Mini Program
     beyond what is told tries (see :class:`~airflow_wxa.fleet.shard.Shard`).
 
     :param carrier: carries those that are granted; ``None``: their own shards do.
+    :param which: only to these; default: to all that wait.
     :raises WxaError: WeChat does not say, and there is a reserve, which nobody else keeps.
     """
     reserve, held = int(run.manifest.get("audit_quota_reserve", 0)), fleets.held_elsewhere(run.key, run.component_appid)
@@ -181,7 +252,7 @@ def grant_quota(hook: WxaHook, fleets: Fleets, run: FleetRun, carrier: str | Non
             raise
         log.warning("the audit quota was not read, each submits until WeChat answers 85085: %s", error.what)
         usable = MAX_QUOTA
-    return fleets.open_quota(run.key, run.component_appid, usable, held, carrier)
+    return fleets.open_quota(run.key, run.component_appid, usable, held, carrier, *which)
 
 
 def _about(run: FleetRun) -> dict[str, Any]:

@@ -10,9 +10,11 @@ from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from airflow.sdk import Context
 
-    from airflow_wxa.store.fleets import FleetRun
+    from airflow_wxa.store.fleets import FleetRun, Fleets
 
 
 def run_key(context: Context) -> RunKey:
@@ -32,3 +34,8 @@ def fleet_run(context: Context) -> FleetRun:
             [Text("fleet_run_is_unknown", run_id=repr(context["ti"].run_id))],
         )
     return run
+
+
+def shards_of(fleets: Fleets, run: FleetRun, *waves: str) -> list[dict[str, Any]]:
+    """Return the shards of waves, for tasks to be mapped over."""
+    return [{"wave": wave, "number": number} for wave in waves for number in fleets.shards(run.key, wave)]

@@ -1,4 +1,4 @@
-"""Airflow's request for input: put, compared with the one that Airflow will show, and waited for.
+"""Messages to Airflow's supervisor: the request for input, and the skip of tasks that nobody asks for.
 
 Airflow shows a cleared task's first request for good (apache/airflow#73235); its API answers with the stored one, which
 ``HITLOperator`` drops. So the request is sent from here. This is the only module that relies on names which Airflow
@@ -42,6 +42,14 @@ def stored(ti_id: UUID, asked: Mapping[str, Any]) -> dict[str, Any]:
     answer = SUPERVISOR_COMMS.send(CreateHITLDetailPayload.model_validate({"ti_id": ti_id, **asked}))
     kept: dict[str, Any] = answer.model_dump() if answer is not None else {}
     return kept
+
+
+def skip_tasks(task_ids: Sequence[str | tuple[str, int]]) -> None:
+    """Skip tasks of the run, as ``DownstreamTasksSkipped`` does, but keep the output that others are mapped over."""
+    from airflow.sdk.execution_time.comms import SkipDownstreamTasks  # noqa: PLC0415  (of a running task)
+    from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS  # noqa: PLC0415  (set when a task begins)
+
+    SUPERVISOR_COMMS.send(SkipDownstreamTasks(tasks=list(task_ids)))
 
 
 def is_shown(line: str, options: Sequence[str], users: Collection[str], kept: Mapping[str, Any]) -> bool:

@@ -118,6 +118,7 @@ class FleetApp:
     :param done: the last stage that is done with it; ``""``: none.
     :param submitted_at: epoch seconds; until there is an auditid, when its privacy scan was first waited for.
     :param again_at: epoch seconds before which it is not tried again.
+    :param released_at: epoch seconds.
     :param tries: how often the task that has it now has tried.
     :param stage: id of the task that had it last.
     :param outcome: ``None`` while it has not ended.
@@ -136,6 +137,7 @@ class FleetApp:
     auditid: str
     submitted_at: float | None
     again_at: float | None
+    released_at: float | None
     tries: int
     stage: str
     outcome: Word | None
@@ -280,6 +282,19 @@ class Fleets:
         with self._database.reading() as connection:
             return list(connection.execute(query).scalars())
 
+    def last_release(self, key: RunKey, wave: str) -> float:
+        """Return when the last Mini Program of a wave was released, epoch seconds; 0: none was."""
+        mine = and_(_of(fleet_app, key), fleet_app.c.wave == wave)
+        with self._database.reading() as connection:
+            return connection.execute(select(func.max(fleet_app.c.released_at)).where(mine)).scalar() or 0.0
+
+    def released_percent(self, key: RunKey, wave: str) -> float:
+        """Return how much of a wave is released, in percent."""
+        query = select(func.count(), func.count(fleet_app.c.released_at))
+        with self._database.reading() as connection:
+            total, released = connection.execute(query.where(_of(fleet_app, key), fleet_app.c.wave == wave)).one()
+        return 100 * released / total if total else 0.0
+
     def change(self, key: RunKey, changes: _CHANGES) -> None:
         """Change rows by position, all in one transaction."""
         ended = [position for position, values in changes.items() if values.get("outcome")]
@@ -374,13 +389,20 @@ class Fleets:
             return _count(connection, key, mine)
 
     def open_quota(
-        self, key: RunKey, component_appid: str, usable: int, held_before: int, carrier: str | None = None
+        self,
+        key: RunKey,
+        component_appid: str,
+        usable: int,
+        held_before: int,
+        carrier: str | None = None,
+        *which: ColumnElement[bool],
     ) -> int:
         """Grant submissions in the manifest's order; returns how many Mini Programs have to do without.
 
         :param usable: what the platform has left, without the reserve.
         :param held_before: what others held when ``usable`` was read.
         :param carrier: carries those that are granted; ``None``: their own shards do.
+        :param which: only to these, and to those that had to do without before.
         """
         with self._database.writing() as connection:
             platform = select(fleet_run.c.run_id).where(fleet_run.c.component_appid == component_appid)
@@ -390,7 +412,7 @@ class Fleets:
             granted = spent + max(0, usable - held)
             connection.execute(update(fleet_run).where(_of(fleet_run, key)).values(audits_granted=granted))
             has_not_ended = or_(fleet_app.c.outcome.is_(None), fleet_app.c.outcome == "not_reached")
-            waiting = and_(_of(fleet_app, key), fleet_app.c.audit_grant == "waiting", has_not_ended)
+            waiting = and_(_of(fleet_app, key), fleet_app.c.audit_grant == "waiting", has_not_ended, *which)
             connection.execute(update(fleet_app).where(waiting).values(outcome="no_quota"))
             self._grant(connection, key, carrier)
         return self._show_by_and_by(key, fleet_app.c.outcome == "no_quota")

@@ -189,6 +189,7 @@ fleet_app = Table(
     Column("auditid", Words(32), nullable=False),
     Column("submitted_at", Float),
     Column("again_at", Float, doc="not to be tried before"),
+    Column("released_at", Float),
     Column("tries", Integer, nullable=False, doc="of the task that has it now"),
     Column("stage", Words(64), nullable=False, doc="task id that had it last"),
     Column("outcome", Words(16), doc="missing: not ended"),

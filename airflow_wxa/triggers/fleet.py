@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,32 +28,45 @@ _STOP_SECONDS: Final = 3.0
 class WxaFleetTrigger(WxaAuditTrigger):
     """Waits until a shard has something to do.
 
-    That is when the reviews of all its sheets have ended, five minutes after the first that did, at ``end_time``, or
-    when its run is stopped. The event says nothing: the task looks itself.
+    That is when the reviews of all its sheets have ended, five minutes after the first that did, at ``end_time``, when
+    its wave has released enough, or when its run is stopped. The event says nothing: the task looks itself.
 
     :param dag_id: of the run.
     :param sheets: may be none: then it is a wait until ``end_time``.
     :param settle_seconds: from the first result until the event, so that results which come together wake a task once.
+    :param wave: of the shard.
+    :param released_percent: of the wave that is enough; ``None``: all are waited for.
     """
 
-    def __init__(self, *, dag_id: str, run_id: str, settle_seconds: float = _SETTLE_SECONDS, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        dag_id: str,
+        run_id: str,
+        settle_seconds: float = _SETTLE_SECONDS,
+        wave: str = "",
+        released_percent: float | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.dag_id = dag_id
         self.run_id = run_id
         self.settle_seconds = settle_seconds
+        self.wave = wave
+        self.released_percent = released_percent
         self._has_result = asyncio.Event()
         self._reviews: dict[str, Any] = {}
 
     def arguments(self) -> dict[str, Any]:
-        mine = {"dag_id": self.dag_id, "run_id": self.run_id, "settle_seconds": self.settle_seconds}
-        return super().arguments() | mine
+        mine = ("dag_id", "run_id", "settle_seconds", "wave", "released_percent")
+        return super().arguments() | {name: getattr(self, name) for name in mine}
 
     def looks(self) -> dict[str, Look]:
         return {each["appid"]: partial(self._look, each) for each in self.sheets}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then say so."""
-        ends = [asyncio.create_task(each) for each in (self._slept(), self._settled(), self._stopped())]
+        ends = [asyncio.create_task(each) for each in (self._slept(), self._settled(), self._called_off())]
         if self.sheets:
             ends.append(asyncio.create_task(self._reviewed()))
         try:
@@ -83,13 +97,17 @@ class WxaFleetTrigger(WxaAuditTrigger):
             self._reviews = {name: value for name, value in payload.items() if name != "appids"}
             return
 
-    async def _stopped(self) -> None:
-        key = RunKey(self.dag_id, self.run_id)
+    async def _called_off(self) -> None:
         while True:
-            try:
-                run = await asyncio.to_thread(lambda: open_fleets().run(key))
-            except WxaError:
-                run = None
-            if run is not None and run.stopped_by is not None:
-                return
+            with suppress(WxaError):
+                if await asyncio.to_thread(self._is_called_off):
+                    return
             await asyncio.sleep(_STOP_SECONDS)
+
+    def _is_called_off(self) -> bool:
+        """Tell whether the run was stopped, or the wave has released enough."""
+        fleets, key = open_fleets(), RunKey(self.dag_id, self.run_id)
+        run = fleets.run(key)
+        if run is not None and run.stopped_by is not None:
+            return True
+        return self.released_percent is not None and fleets.released_percent(key, self.wave) >= self.released_percent

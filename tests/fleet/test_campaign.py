@@ -1,0 +1,255 @@
+"""A canary proves a version before the month's submissions are spent, and gates that hold what they promise."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.standard.operators.python import PythonOperator, ShortCircuitOperator
+from airflow.sdk import task
+
+from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
+from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.sandbox.state import AuditPlan
+from tests.airflow_session import run_dag
+from tests.fleet.fleets import appid, manifest
+from tests.fleet.test_fleet_dag import fleet as fleet  # noqa: PLC0414  a fixture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow.sdk import DAG
+
+    from tests.airflow_session import Run
+    from tests.fleet.test_fleet_dag import Fleet
+
+NEVER = 10**6  # polls
+
+
+def spent(here: Fleet) -> dict[str, int]:
+    """Return how many commits, submissions and releases WeChat took."""
+    taken = [each.path.rpartition("/")[2] for each in here.sandbox.journal if each.errcode == 0]
+    return {path: taken.count(path) for path in ("commit", "submit_audit", "release")}
+
+
+def outcomes(here: Fleet) -> dict[str | None, int]:
+    found = [app.outcome for app in here.apps]
+    return {each: found.count(each) for each in dict.fromkeys(found)}
+
+
+def on(here: Fleet, dag: DAG, text: str, **params: Any) -> Run:
+    """Run another DAG than the standard one."""
+    return run_dag(dag, **{"approval": False, "shard_size": 2, "manifest": text} | params)
+
+
+def test_a_rejected_canary_of_5_spends_5_of_200_submissions(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(200)
+    for canary in here.world.mini_programs[:5]:
+        canary.audit.result = "rejected"
+    run = here.release(manifest(200, waves={"canary": {"apps": 5}}), shard_size=50)
+    assert (run.state, run.states["canary_gate"]) == ("failed", "failed"), run.errors
+    assert spent(here) == {"commit": 5, "submit_audit": 5, "release": 0}
+    assert outcomes(here) == {"rejected": 5, "not_reached": 195}
+    assert {run.states[each] for each in ("commit_rest", "submit_rest", "release_early")} == {"upstream_failed"}
+    print(f"\nfleet of 200, canary of 5 rejected: {spent(here)}, {outcomes(here)}")
+
+
+def test_the_others_are_submitted_behind_the_canary_with_the_quota_that_is_left_then(
+    fleet: Callable[..., Fleet],
+) -> None:
+    here = fleet(9, audit_rest=7)
+    text = manifest(9, waves={"canary": {"apps": 2}, "early": {"apps": 3}}, audit_quota_reserve=1)
+    run = here.release(text)
+    assert run.state == "success", (run.errors, run.states)
+    assert outcomes(here) == {"released": 6, "no_quota": 3}
+    paths = [each.path for each in here.sandbox.journal]
+    first_release = paths.index("/wxa/release")
+    assert [paths[:first_release].count(each) for each in ("/wxa/commit", "/wxa/submit_audit")] == [2, 2]
+    counted = {name: run.states[name].count("success") for name in run.states if "_audit" in name or "rest" in name}
+    assert counted == {"submit_audit": 1, "commit_rest": 4, "submit_rest": 4, "release_rest": 2, "approve_rest": 0}
+
+
+@pytest.mark.parametrize("waves", [{"canary": {"apps": 2}}, {"early": {"apps": 2}}, {}])
+def test_ahead_and_without_a_canary_all_is_submitted_first(fleet: Callable[..., Fleet], waves: dict[str, Any]) -> None:
+    here = fleet(6)
+    run = here.release(manifest(6, waves=waves, submit="ahead" if "canary" in waves else None))
+    assert run.xcoms["fleet_result"] == {"released": 6}, (run.errors, run.states)
+    paths = [each.path for each in here.sandbox.journal]
+    assert paths[: paths.index("/wxa/release")].count("/wxa/submit_audit") == 6
+    skipped = ("commit_rest", "submit_rest", "approve_canary", "approve_early", "approve_rest")
+    assert {(run.states[each], run.tries[each]) for each in skipped} == {("skipped", 0)}
+    assert run.states["commit_code"].count("success") == 3
+
+
+def test_a_fleet_that_is_all_canary_has_nothing_to_submit_behind_it(fleet: Callable[..., Fleet]) -> None:
+    run = fleet(2).release(manifest(2, waves={"canary": {"apps": 5}}))
+    assert run.xcoms["fleet_result"] == {"released": 2}, (run.errors, run.states)
+    assert run.states["submit_rest"] == "skipped"
+
+
+def test_a_shard_that_is_lost_holds_up_no_other_one_behind_the_canary(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(6)
+    for stage in ("commit_rest", "submit_rest"):
+        here.dag.get_task(stage).partial_kwargs["pre_execute"] = _lose_the_second  # type: ignore[union-attr]
+    run = here.release(manifest(6, waves={"canary": {"apps": 2}}))
+    assert run.state == "failed"
+    assert outcomes(here) == {"released": 4, "not_reached": 2}, (run.errors, run.states)
+
+
+def _lose_the_second(context: Any) -> None:
+    if context["ti"].map_index == 1:
+        raise OSError("killed")
+
+
+def test_a_wave_is_released_when_somebody_has_said_yes_to_its_figures(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(6)
+    waves = {
+        "canary": {"apps": 2, "approval": True},
+        "early": {"apps": 0, "approval": True},
+        "rest": {"approval": True},
+    }
+    run = here.release(manifest(6, waves=waves), answers="Approve")
+    assert run.xcoms["fleet_result"] == {"released": 6}, (run.errors, run.states)
+    assert run.questions.keys() == {"approve_canary", "approve_early", "approve_rest"}
+    assert "| **canary** | goes on 2 |" in run.questions["approve_canary"].body
+    last = run.questions["approve_rest"]
+    assert last.subject == "Release 1.4.0 on 4 Mini Programs of the wave rest?"
+    assert "| canary | released 2 |" in last.body
+    assert "| early | no Mini Program |" in last.body
+
+
+@pytest.mark.parametrize(
+    ("said", "state", "done"),
+    [
+        ({"approve_early": "Reject"}, "success", {"released": 2, "not_reached": 4}),
+        ({"approve_canary": "Reject"}, "success", {"not_reached": 6}),
+        ({}, "failed", {"not_reached": 6}),  # nobody in time
+    ],
+)
+def test_no_wave_goes_on_behind_a_no(
+    fleet: Callable[..., Fleet], said: dict[str, str], state: str, done: dict[str, int]
+) -> None:
+    here = fleet(6)
+    waves = {name: {"apps": 2, "approval": True} for name in ("canary", "early")}
+    run = here.release(
+        manifest(6, waves=waves), answers=({"approve_canary": "Approve"} if "approve_early" in said else {}) | said
+    )
+    assert (run.state, outcomes(here)) == (state, done), (run.errors, run.states)
+    assert run.states["fleet_result"] == ("skipped" if state == "success" else "failed")
+
+
+def test_an_approval_of_a_wave_that_is_marked_success_approves_nothing(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(4)
+    waves = {"canary": {"apps": 2}, "rest": {"approval": True}}
+    run = here.release(manifest(4, waves=waves), mark_success="approve_rest")
+    assert "nobody has approved it" in str(run.errors["release_rest"])
+    assert spent(here)["release"] == 2
+
+
+def test_a_gate_that_is_marked_success_opens_nothing(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(4)
+    here.world.mini_programs[0].audit.result = "rejected"
+    run = here.release(manifest(4, waves={"canary": {"apps": 2}}), mark_success="canary_gate")
+    assert run.state == "failed"
+    assert spent(here) == {"commit": 2, "submit_audit": 2, "release": 1}
+
+
+def test_a_wave_soaks_from_its_last_release(fleet: Callable[..., Fleet]) -> None:
+    here, soak = fleet(4), 1.5
+    began = time.time()
+    run = here.release(manifest(4, waves={"canary": {"apps": 2, "soak_minutes": soak / 60}}))
+    assert run.xcoms["fleet_result"] == {"released": 4}, (run.errors, run.states)
+    at = [app.released_at or 0.0 for app in here.apps]
+    assert began < max(at[:2]) <= min(at[2:]) - soak
+
+
+def test_stragglers_are_left_at_90_percent_and_released_when_their_review_ends(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(12)
+    here.world.mini_programs[8].audit = AuditPlan(polls=9)
+    waves = {"canary": {"apps": 10, "released_percent": 90, "soak_minutes": 1 / 60}}
+    began = time.monotonic()
+    run = here.release(manifest(12, waves=waves), shard_size=5)
+    assert run.xcoms["fleet_result"] == {"released": 12}, (run.errors, run.states)
+    order = [each.appid for each in here.sandbox.journal if each.path == "/wxa/release" and each.errcode == 0]
+    assert set(order[:9]) == {appid(number) for number in range(10) if number != 8}
+    assert [app.wave for app in here.apps if app.appid == appid(8)] == ["rest"]
+    print(f"\none delayed canary of 10, released_percent 90: all 12 released in {time.monotonic() - began:.1f} s")
+
+
+def test_a_review_without_end_holds_nobody_and_ends_pending(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(12)
+    here.world.mini_programs[3].audit = AuditPlan(polls=NEVER)
+    waves = {"canary": {"apps": 10, "released_percent": 90}}
+    run = here.release(manifest(12, waves=waves, audit_timeout_hours=3 / 3600), shard_size=10)
+    assert (run.state, outcomes(here)) == ("success", {"released": 11, "pending": 1}), (run.errors, run.states)
+
+
+def test_too_few_released_wait_for_all(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(12)
+    for straggler in here.world.mini_programs[2:4]:
+        straggler.audit = AuditPlan(polls=5)
+    run = here.release(manifest(12, waves={"canary": {"apps": 10, "released_percent": 90}}), shard_size=10)
+    assert run.xcoms["fleet_result"] == {"released": 12}, (run.errors, run.states)
+    assert {app.wave for app in here.apps[:10]} >= {"canary"}
+    order = [each.appid for each in here.sandbox.journal if each.path == "/wxa/release" and each.errcode == 0]
+    assert {appid(2), appid(3)} & set(order[:10]), order
+
+
+@task
+def measure_errors() -> None:
+    """Say that all is well."""
+
+
+@task
+def find_errors() -> None:
+    """Say that it is not."""
+    raise ValueError("3 % of the pages fail")
+
+
+def skip_the_gate() -> None:
+    ShortCircuitOperator(task_id="look", python_callable=lambda: False, ignore_downstream_trigger_rules=False)
+
+
+def skip_a_check() -> None:
+    ShortCircuitOperator(
+        task_id="look", python_callable=lambda: False, ignore_downstream_trigger_rules=False
+    ) >> PythonOperator(task_id="measure", python_callable=int)
+
+
+@pytest.mark.parametrize(
+    ("build", "gate", "released"),
+    [
+        (lambda: measure_errors() >> measure_errors.override(task_id="again")(), "success", 6),
+        (find_errors, "upstream_failed", 2),
+        (skip_the_gate, "skipped", 2),
+        (skip_a_check, "skipped", 2),
+    ],
+)
+def test_a_team_decides_between_waves(
+    fleet: Callable[..., Fleet], build: Callable[[], object], gate: str, released: int
+) -> None:
+    here = fleet(6)
+    dag = fleet_release_dag("checked", between={"canary": build})
+    run = on(here, dag, manifest(6, waves={"canary": {"apps": 2}}))
+    assert (run.states["canary_gate"], spent(here)["release"]) == (gate, released), (run.errors, run.states)
+    assert run.state == ("success" if released == 6 else "failed"), run.states
+
+
+def test_an_empty_wave_is_checked_all_the_same(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(2)
+    dag = fleet_release_dag("checked_empty", between={"early": measure_errors})
+    run = on(here, dag, manifest(2))
+    assert run.xcoms["fleet_result"] == {"released": 2}, (run.errors, run.states)
+    assert run.states["measure_errors"] == "success"
+
+
+def test_what_cannot_stand_between_waves_is_refused_at_parse() -> None:
+    with pytest.raises(WxaSpecError, match="between canary: look skips all that follows"):
+        fleet_release_dag(
+            between={"canary": lambda: ShortCircuitOperator(task_id="look", python_callable=lambda: False)}
+        )
+    with pytest.raises(WxaSpecError, match="between rest: no gate follows it"):
+        fleet_release_dag(between={"rest": measure_errors})
+    with pytest.raises(WxaSpecError, match="between early: builds no task"):
+        fleet_release_dag(between={"early": int})
