@@ -79,11 +79,13 @@ def _mini_programs(world: World, tokens: Mapping[str, str]) -> Table:
     for header in ("Mini Program", *(("token",) if tokens else ()), "owner", "platform list", "domains"):
         table.add_column(header, no_wrap=header in ("Mini Program", "token"), overflow="fold")
     for each in world.mini_programs:
+        owner = "individual" if each.individual else "company" if each.authorised else "withdrew"
+        audits = {"rejected": ", audits rejected", "by_hand": ", audits by hand"}.get(each.audit.result, "")
         registered = world.platform_of(each).registered
         table.add_row(
             each.appid,
             *((tokens.get(each.appid, "none"),) if tokens else ()),
-            "individual" if each.individual else "company",
+            owner + audits,
             ", ".join(registered) or "empty",
             ", ".join(each.third_webviewdomain) or "none",
         )

@@ -55,6 +55,13 @@ def test_each_further_platform_has_a_connection_to_paste() -> None:
     assert list(json.loads(value)["extra"]["authorizer_access_tokens"]) == ["wx1000000000000004"]
 
 
+def test_the_table_tells_each_road() -> None:
+    with serve(default_world()) as running:
+        shown = " ".join(introduced(running).split())
+    for road in ("sandbox-token-3 individual", "sandbox-token-4 company empty", "sandbox-token-6 withdrew", "rejected"):
+        assert road in shown
+
+
 def test_where_the_journal_is_is_said() -> None:
     with serve(default_world()) as running:
         assert f"{running.url}/_sandbox/journal" in introduced(running)
