@@ -25,18 +25,21 @@ class Acts:
     def __init__(self, url: str | Secret) -> None:
         self._database = Database(url)
 
-    def claim(self, key: str, by: str) -> str | None:
+    def claim(self, key: str, by: str, *, again_after: float = _KEPT_SECONDS) -> str | None:
         """Note an act; return the name of the person who did it before, ``None``: nobody did.
 
         :param key: digest of the act and of the state that it changes.
+        :param again_after: seconds after which a state that is still the same shows that it was not done.
         """
         row = {"key": key, "by": by, "at": database_now()}
+        is_over = act.c.at < database_now() - again_after
+        statement = self._database.insert(act).values(**row)
+        statement = statement.on_conflict_do_update(index_elements=["key"], set_=row, where=is_over)
         with self._database.writing() as connection:
             connection.execute(delete(act).where(act.c.at < database_now() - _KEPT_SECONDS))
-            claimed = connection.execute(self._database.insert(act).values(**row).on_conflict_do_nothing())
-            if claimed.rowcount:
+            if connection.execute(statement).rowcount:
                 return None
-            return str(connection.execute(select(act.c.by).where(act.c.key == key)).scalar_one())
+            return str(connection.execute(select(act.c.by).where(act.c.key == key)).scalar() or "")
 
     def give_back(self, key: str) -> None:
         """Forget an act that was refused: it may be tried again."""

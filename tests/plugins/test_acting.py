@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -520,6 +521,41 @@ def test_several_merchants_start_a_fleet(page: Page) -> None:
 @pytest.mark.parametrize("conf", ["", "[]", "{}", "null", '{"manifest": 1}', '{"manifest": "[]"}', "x"])
 def test_a_conf_that_is_none_starts_nothing(page: Page, conf: str) -> None:
     assert page.open("release", dag_id=DAG, conf=conf).status_code == 400
+    assert page.open("release", dag_id=DAG, conf=json.dumps(CONF)).status_code == 400  # of an address
+
+
+@_DETAILS
+def test_what_a_dag_has_decided_is_not_in_its_form(page: Page) -> None:
+    from airflow_wxa.dags.wxa_release import release_dag  # noqa: PLC0415  (it imports Airflow)
+
+    decided = {"fixed": {"approval": True, "approvers": ["wang"]}, "defaults": {"domain_action": "set"}}
+    register_dag(release_dag("team_release", **decided))
+    shown = page.browser.get("/release?dag_id=team_release", "user").text
+    assert 'name="approval"' not in shown
+    assert 'name="approvers"' not in shown
+    assert '<option value="set" selected>' in shown
+    shown = form_of(page, dag_id="team_release", merchants=APPID, domain_action="set", **FILLED)
+    assert page.press("release", fields_of(shown)).status_code == 200
+    (conf,) = runs_of("team_release").values()
+    assert not conf.keys() & {"approvers", "approval", "domain_action"}  # the DAG has them
+
+
+def test_an_act_that_changed_nothing_may_be_done_again(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow_wxa.plugins.board import acting  # noqa: PLC0415  (it imports Airflow)
+    from airflow_wxa.plugins.board.plans import NotPossibleError  # noqa: PLC0415
+
+    async def no_answer(*_: Any) -> None:
+        raise NotPossibleError(504, "act.refused.unknown")
+
+    start(page, "unknown")
+    set_states("unknown", run="failed", configure_domains="failed")
+    about = {"dag_id": DAG, "run_id": "unknown", "appid": APPID}
+    with monkeypatch.context() as patched:
+        patched.setattr(acting, "_asked_airflow", no_answer)
+        assert page.press("clear", page.fields("clear", **about)).status_code == 504
+    assert page.press("clear", page.fields("clear", **about)).status_code == 409  # it may still come
+    monkeypatch.setattr(acting, "_UNKNOWN_SECONDS", 0.0)
+    assert page.press("clear", page.fields("clear", **about)).status_code == 200
 
 
 def test_a_merchant_that_has_not_authorised_gets_a_link(

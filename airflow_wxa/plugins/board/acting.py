@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LIFE_SECONDS: Final = 3600
+#: A state that has not changed for this long after an act was not changed by it.
+_UNKNOWN_SECONDS: Final = 120.0
 _MAX_BODY: Final = 2 * 1024 * 1024
 _SECONDS: Final = 30.0
 _RELEASE: Final = "wxa_release"
@@ -84,7 +86,8 @@ class ActingPages(Pages):
 
     def confirmation(self, reader: Reader) -> Response:
         """Show what an act would do, and the button that does it."""
-        return self._confirmed(reader, reader.asked("act"), {name: reader.asked(name) for name in ABOUT})
+        about = {name: reader.asked(name) for name in ABOUT} | {"conf": ""}  # only the form gives one
+        return self._confirmed(reader, reader.asked("act"), about)
 
     def _confirmed(self, reader: Reader, act: str, about: Mapping[str, str]) -> Response:
         try:
@@ -209,7 +212,8 @@ class ActingPages(Pages):
         body = await self._in_thread(planned.answered, *answer)
         key, acts = token.key(act, planned), Acts(Secret(store_url()))
         who = str(reader.user.get_name())
-        if (before := await self._in_thread(acts.claim, key, who)) is not None:
+        again_after = _LIFE_SECONDS if planned.is_repeatable else _UNKNOWN_SECONDS
+        if (before := await self._in_thread(acts.claim, key, who, again_after=again_after)) is not None:
             raise NotPossibleError(409, "act.refused.twice", by=before)
         if planned.do is not None:
             await self._in_thread(planned.do, who)
@@ -255,8 +259,8 @@ async def _asked_airflow(request: Request, method: str, path: str, body: Mapping
     transport = httpx.ASGITransport(app=request.scope["wxa.airflow"], raise_app_exceptions=False)
     try:
         async with asyncio.timeout(_SECONDS), httpx.AsyncClient(transport=transport) as client:
-            url = request.url.replace(path=f"{api_root_path()}/api/v2{path}", query="")
-            answer = await client.request(method, str(url), json=body and dict(body), headers=credentials)
+            url = f"http://airflow{api_root_path()}/api/v2{path}"
+            answer = await client.request(method, url, json=body and dict(body), headers=credentials)
     except TimeoutError:
         raise NotPossibleError(504, "act.refused.unknown") from None
     if answer.is_success:

@@ -290,7 +290,7 @@ def _shown(value: Any) -> str:
 def _again(_reader: Reader, about: About) -> Plan:
     """Release again what the run released."""
     conf, state = dag_run(about)
-    if about["appid"] != conf.get("appid") or state not in _OVER:
+    if about["appid"] != conf.get("appid") or "user_version" not in conf or state not in _OVER:
         raise NotPossibleError(409, "act.refused.nothing")
     return new_run(about["dag_id"], conf, about, name=str(conf.get("user_version", "")))
 
