@@ -36,6 +36,7 @@ from airflow_wxa.steps.domains import read_platform_hosts
 from airflow_wxa.store.fleets import NewApp
 from airflow_wxa.store.tables import fleet_app
 from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -148,7 +149,7 @@ def check_platform_list() -> str:
 
 def _refuse_stopped(run: FleetRun) -> None:
     if run.stopped_by is not None:
-        raise AirflowFailException(f"the run was stopped by {run.stopped_by or 'somebody'}: no new write starts")
+        raise AirflowFailException(as_set(Text("no_new_write_starts", stopped_by=run.stopped_by or Text("somebody"))))
 
 
 def _list_is_empty(context: Context, run: FleetRun) -> bool:
@@ -197,7 +198,7 @@ def register_platform_domains() -> dict[str, Any]:
         require_approved_plan(context, run)
         _refuse_stopped(run)
         if _platform(run).get("on_platform_list_empty") != "register":
-            raise AirflowSkipException("the manifest does not ask to register hosts")
+            raise AirflowSkipException(as_set(Text("manifest_registers_no_hosts")))
         hook = WxaHook(_platform_conn_id(context))
         step = modify_platform_domains("add", _hosts(run), only_if_empty=True)
         return hook.run(step).to_json()
@@ -246,16 +247,16 @@ def summarize() -> dict[str, Any]:
         log.info("errcode %d, %d times: %s", errcode, count, next_step)
     for name, where in files.items():
         log.info("%s: %s", name, where)
-    worst = "; ".join(f"{app.appid} {app.outcome}: {app.what}" for app in summary.worst)
-    log.info("look at these first: %s", worst or "none")
+    worst = "; ".join(f"{app.appid} {app.outcome}: {as_set(app.what)}" for app in summary.worst)
+    log.info("%s", as_set(Text("look_at_these_first", worst=worst or "-")))
     return {"outcomes": dict(summary.outcomes), "files": files}
 
 
 def _end_rest(fleets: Fleets, run: FleetRun) -> None:
     """End what no task will take up any more."""
     stopped = run.stopped_by is not None
-    why = f"the run was stopped by {run.stopped_by}" if stopped else "a task before its turn failed or was skipped"
-    go_on = f"airflow wxa fleet rerun {run.run_id} prints the manifest of what is unfinished"
+    why = Text("run_was_stopped_by", stopped_by=run.stopped_by) if stopped else Text("an_earlier_task_failed")
+    go_on = Text("rerun_prints_the_manifest", run_id=run.run_id)
     fleets.end_rest(run.key, fleet_app.c.position >= 0, "not_reached", why, go_on)
 
 
@@ -275,7 +276,7 @@ def fleet_result() -> dict[str, int]:
         outcomes[outcome or "goes on"] = outcomes.get(outcome or "goes on", 0) + count
     if not problems and outcomes.get("not_reached"):
         count = outcomes["not_reached"]
-        problems.append(f"{count} Mini Programs were not reached: a task before failed, or a shard was lost")
+        problems.append(Text("some_were_not_reached", count=count))
     if problems:
-        raise AirflowFailException("\n".join(problems))
+        raise AirflowFailException("\n".join(map(as_set, problems)))
     return outcomes

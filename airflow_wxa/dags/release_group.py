@@ -20,6 +20,8 @@ from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.operators import WxaSetWebviewDomainOperator
 from airflow_wxa.release.dag import Rendered, beside, refuse_given
 from airflow_wxa.release.fields import FIELDS
+from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,7 +152,7 @@ def _only_where_ready(context: Context) -> None:
     outcome = outcome_of_domains(context, beside(context, "configure_domains"))
     without = {"individual"} if context["params"]["on_individual"] == "release_without_domains" else set[str]()
     if outcome.outcome not in {"configured", "unchanged"} | without:
-        raise AirflowSkipException(f"no code is uploaded: the domains were answered {outcome.errcode}")
+        raise AirflowSkipException(as_set(Text("no_code_is_uploaded", errcode=outcome.errcode)))
 
 
 def _read(name: str, value: Any) -> Any:

@@ -17,6 +17,7 @@ from airflow_wxa.operators import (
 from airflow_wxa.operators.domains import domain_outcome
 from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,13 +101,13 @@ def webview_domain_gate(  # noqa: PLR0913  (what a release decides about its dom
         branches += [configure_domains.task_id, configure_domains_again.task_id]
         configure_domains.platform_list_empty = register_platform_domains.task_id
         configure_domains.individual = configure_domains_again.individual = individual_account.task_id
-        configure_domains >> Label("configured (0, 89019)") >> behind
-        configure_domains >> Label("platform list empty (89020)") >> register_platform_domains
-        configure_domains >> Label("individual (89231)") >> individual_account
+        configure_domains >> Label(as_set(Text("label_configured"))) >> behind
+        configure_domains >> Label(as_set(Text("label_platform_list_empty"))) >> register_platform_domains
+        configure_domains >> Label(as_set(Text("label_individual"))) >> individual_account
         register_platform_domains >> configure_domains_again
-        configure_domains_again >> Label("configured (0, 89019)") >> behind
-        configure_domains_again >> Label("individual (89231)") >> individual_account
-        individual_account >> Label("without domains") >> behind
+        configure_domains_again >> Label(as_set(Text("label_configured"))) >> behind
+        configure_domains_again >> Label(as_set(Text("label_individual"))) >> individual_account
+        individual_account >> Label(as_set(Text("label_without_domains"))) >> behind
         add_help(configure_domains, register_platform_domains, configure_domains_again, individual_account)
     return group or configure_domains
 

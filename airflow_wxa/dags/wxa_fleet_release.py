@@ -31,6 +31,7 @@ from airflow_wxa.operators.fleet import WxaFleetShardOperator, WxaWaveGateOperat
 from airflow_wxa.operators.fleet_run import fleet_run
 from airflow_wxa.release.dag import form_param, params_of, refuse_given, release_params
 from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -131,8 +132,8 @@ def fleet_release_dag(
 
         first >> later >> approve_plan >> platform_list
         later >> platform_list
-        platform_list >> Label("ready") >> configure_domains
-        platform_list >> Label("platform list empty (89020)") >> register >> configure_domains
+        platform_list >> Label(as_set(Text("label_ready"))) >> configure_domains
+        platform_list >> Label(as_set(Text("label_platform_list_empty"))) >> register >> configure_domains
         configure_domains >> granted >> commit_code >> submit_audit >> approve_canary >> release_canary
         granted >> approve_canary
         submit_audit >> release_canary

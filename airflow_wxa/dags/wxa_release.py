@@ -33,6 +33,7 @@ from airflow_wxa.release.dag import beside, failing_at_once, param, params_of, r
 from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
 from airflow_wxa.steps.domains import read_own_domains
 from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -173,7 +174,7 @@ def stages(
     )
     commit_code >> wait_for_privacy_scan >> submit_audit >> wait_for_audit
     wait_for_privacy_scan >> set_privacy_setting >> submit_audit
-    wait_for_audit >> Label("approved by WeChat") >> approve_release >> release >> verify_release
+    wait_for_audit >> Label(as_set(Text("label_approved"))) >> approve_release >> release >> verify_release
     wait_for_audit >> release  # also where approve_release was skipped before anything began
     built = (commit_code, check_account, configure_server_domains, wait_for_privacy_scan, set_privacy_setting)
     return {

@@ -160,7 +160,11 @@ def plan_app_rollback(
         if error.retryable:
             raise
         return AppPlan(("blocked",), error.what, blocked=ending(error))
-    why = f"{back.online.version or 'the version online'} goes, {back.target.user_version} comes back"
+    why = Text(
+        "version_goes_another_comes_back",
+        online=back.online.version or Text("the_version_online"),
+        user_version=back.target.user_version,
+    )
     asked = on_lost_domains == "ask"
     return AppPlan(("rollback",), why, offline=dict(back.offline), is_asked=asked, rollback=back.to_json())
 
@@ -202,19 +206,19 @@ def _own_domains(spec: ReleaseSpec) -> Step[tuple[frozenset[str] | None, WxaApiE
 def _code_steps(spec: ReleaseSpec, info: VersionInfo, sheet: AuditSheet | None) -> tuple[tuple[str, ...], str]:
     version = spec.version
     if version.is_online(info.online):
-        return ("nothing",), "this version is online"
+        return ("nothing",), Text("this_version_is_online")
     if sheet is not None and sheet.is_live and version.is_sheet(sheet):
         if sheet.status.is_open:
-            return ("adopt", "wait", "release"), f"sheet {sheet.auditid} of this version is in audit"
-        return ("adopt", "release"), f"sheet {sheet.auditid} of this version is approved"
+            return ("adopt", "wait", "release"), Text("sheet_of_this_version_is_in_audit", auditid=sheet.auditid)
+        return ("adopt", "release"), Text("sheet_of_this_version_is_approved", auditid=sheet.auditid)
     if sheet is not None and sheet.status.is_open:
         if not spec.params["withdraw_foreign_audit"]:
-            return ("blocked",), f"another version is in audit: {sheet.user_version}"
-        return ("commit", "submit", "wait", "release"), f"withdraws {sheet.user_version}, which is in audit"
+            return ("blocked",), Text("another_version_is_in_audit", user_version=sheet.user_version)
+        return ("commit", "submit", "wait", "release"), Text("withdraws_a_version", user_version=sheet.user_version)
     if version.is_trial(info.trial):
-        return ("submit", "wait", "release"), "this version is on trial"
+        return ("submit", "wait", "release"), Text("this_version_is_on_trial")
     trial = info.trial.version if info.trial is not None else "none"
-    return ("commit", "submit", "wait", "release"), f"trial version: {trial}"
+    return ("commit", "submit", "wait", "release"), Text("trial_version_is", trial=trial)
 
 
 def _with_domains(
@@ -302,8 +306,8 @@ async def _planned(
 
 
 def _not_read(steps: tuple[str, ...], error: WxaError | None = None) -> AppPlan:
-    what = f"could not be read: {error.what if error else 'WeChat takes no more calls'}"
-    blocked = {"outcome": "failed", "what": what, "next_step": "clear plan_rollback, or trigger a new run later"}
+    what = Text("could_not_be_read", what=error.what if error else Text("wechat_takes_no_more_calls"))
+    blocked = {"outcome": "failed", "what": what, "next_step": Text("clear_plan_rollback")}
     return AppPlan(steps, what, blocked=blocked if "blocked" in steps else {})
 
 

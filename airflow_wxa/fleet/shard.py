@@ -219,7 +219,7 @@ class Shard:
         if changes.get("outcome") == "released":
             changes["released_at"] = time.time()
         if "what" in changes and app.what:
-            changes["what"] = f"{app.what}; {changes['what']}"
+            changes["what"] = Text("list", each=[app.what, changes["what"]])
         self._rows.change(app.position, changes)
         return replace(app, **changes)
 
@@ -250,8 +250,8 @@ class Shard:
             {
                 "outcome": "pending",
                 "stage": self._task_id,
-                "what": f"its review has not ended after {hours:g} hours",
-                "next_step": "WeChat goes on: run the rerun manifest later, it adopts the sheet",
+                "what": Text("review_takes_too_long", hours=f"{hours:g}"),
+                "next_step": Text("rerun_adopts_the_sheet"),
             },
         )
 

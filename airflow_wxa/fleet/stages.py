@@ -29,6 +29,7 @@ from airflow_wxa.steps import (
     verify_rollback,
 )
 from airflow_wxa.store.fleets import AUDIT_QUOTA_USED_UP
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from airflow_wxa.release import ReleaseSpec
@@ -85,7 +86,7 @@ def configure(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
         raise outcome.as_error()
     planned = (app.plan or {}).get("before")
     changed = planned is not None and outcome.before is not None and list(outcome.before) != planned
-    values = _planned_again("its business domains had changed") if changed else {}
+    values = _planned_again(Text("domains_had_changed")) if changed else {}
     if spec.action is None and app.plan is not None:  # all of the platform's: which these are is known only now
         values["plan"] = {**app.plan, "after": list(outcome.after or ())}
     return Progress((*servers, outcome), values)
@@ -98,7 +99,7 @@ def commit(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
     outcome = yield from Commit.asked(spec.params).step()
     was_planned = "commit" in (app.plan or {}).get("steps", ())
     changed = was_planned and outcome.outcome == "unchanged" and not (yield from _is_own(app, spec, "commit"))
-    return Progress((outcome,), _planned_again("its code had been committed meanwhile") if changed else {})
+    return Progress((outcome,), _planned_again(Text("code_was_committed_meanwhile")) if changed else {})
 
 
 def submit(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
@@ -122,7 +123,7 @@ def submit(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
     values: dict[str, Any] = {"auditid": outcome.auditid, "audit_grant": "spent" if is_granted else ""}
     is_news = is_granted and outcome.outcome == "adopted" and not app.auditid
     if is_news and not (yield from _is_own(app, spec, "submit_audit")):
-        values |= _planned_again("a sheet of this version was there")
+        values |= _planned_again(Text("sheet_was_there"))
     return Progress((outcome,), values)
 
 
@@ -164,7 +165,7 @@ def publish(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
     steps = (app.plan or {}).get("steps", ())
     was_online = outcome.outcome == "already_released" and "nothing" not in steps
     changed = was_online and not (yield from _is_own(app, spec, "release"))
-    values = _planned_again("it was online already") if changed else {}
+    values = _planned_again(Text("it_was_online")) if changed else {}
     if spec.effective_server_domains:
         return Progress((outcome,), values, then=_prove_server_domains)
     return Progress((outcome,), {**values, "outcome": "released"})
@@ -256,10 +257,10 @@ def ending(error: WxaError) -> dict[str, Any]:
         word = "rejected"
     elif isinstance(error, WxaQuotaError) and errcode == AUDIT_QUOTA_USED_UP:
         word = "no_quota"
-    values = "; ".join(f"{name} {value}" for name, value in error.values.items() if name not in {"errcode", "rid"})
-    what = f"{error.what} ({values})" if values else error.what
+    values = [f"{name} {value}" for name, value in error.values.items() if name not in {"errcode", "rid"}]
+    what = Text("what_with_values", what=error.what, values=values) if values else error.what
     if isinstance(error, WxaAuditRejected) and error.reason:  # the only thing that says what to fix
-        what += f": {' '.join(error.reason.split())}"
+        what = Text("what_with_a_reason", what=what, reason=" ".join(error.reason.split()))
     return {"outcome": word, "errcode": errcode, "what": what, "next_step": error.next_step}
 
 
@@ -268,5 +269,5 @@ def _is_own(app: FleetApp, spec: ReleaseSpec, endpoint: str) -> Step[bool]:
     return bool(app.tries) or endpoint in (yield from recall(app.appid, spec.version.fingerprint)).before
 
 
-def _planned_again(why: str) -> dict[str, Any]:
-    return {"what": f"planned again: {why}"}
+def _planned_again(why: Text) -> dict[str, Any]:
+    return {"what": Text("planned_again", why=why)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.store.fleets import ROLLBACK
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -123,15 +124,18 @@ def wave_counts(counts: Iterable[tuple[str, str, str | None, int | None, int]]) 
 def gate_problem(fleets: Fleets, run: FleetRun, wave: str) -> str:
     """Return why the next wave must not begin; ``""``: it may."""
     if run.stopped_by is not None:
-        return f"the run was stopped by {run.stopped_by or 'somebody'}: the next wave does not begin"
+        return Text("stopped_before_the_next_wave", stopped_by=run.stopped_by or Text("somebody"))
     count, limit = wave_counts(fleets.counts(run.key))[wave], wave_of(run.manifest, wave).max_failed_percent
     if count.unended:
-        return f"{wave}: {count.unended} of {count.total} have not ended, a shard was lost: clear it, then this task"
+        return Text("wave_lost_a_shard", wave=wave, unended=count.unended, total=count.total)
     if count.failed_percent <= limit:
         return ""
-    return (
-        f"{wave}: {count.failed} of {count.total} failed ({count.failed_percent:.1f}%), "
-        f"more than max_failed_percent {limit:g}: the next wave does not begin\n"
-        f"  airflow wxa fleet status {run.run_id} shows which, and why\n"
-        f"  airflow wxa fleet rerun {run.run_id} prints the manifest of what is unfinished: run it to go on"
+    return Text(
+        "wave_failed_too_often",
+        wave=wave,
+        failed=count.failed,
+        total=count.total,
+        failed_percent=f"{count.failed_percent:.1f}",
+        limit=f"{limit:g}",
+        run_id=run.run_id,
     )

@@ -15,6 +15,8 @@ from airflow_wxa.errors import WxaApiError, WxaAuditRejected, WxaError, WxaSpecE
 from airflow_wxa.hooks.accepted import accepted_writes
 from airflow_wxa.hooks.approvals import is_approval_wanted, refusal
 from airflow_wxa.store import Result, TaskRef
+from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -147,7 +149,9 @@ class Recorder:
                 from airflow.sdk.exceptions import AirflowSkipException  # noqa: PLC0415  (as above)
 
                 who, why = decision.get("by"), decision.get("why")
-                raise AirflowSkipException(f"{asked.approval_task_id}: rejected by {who}: {why}")
+                raise AirflowSkipException(
+                    as_set(Text("rejected_by", approval_task_id=asked.approval_task_id, who=who, why=why))
+                )
             raise error
         return decision
 

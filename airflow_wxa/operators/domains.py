@@ -16,6 +16,8 @@ from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.mini_program import ActOperator, NotMapped
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.steps import DomainOutcome, modify_platform_domains
+from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -99,7 +101,7 @@ class WxaSetWebviewDomainOperator(_Configuring):
         if codes is not None and errcode in ({codes} if isinstance(codes, int) else codes):
             if (ti := context.get("ti")) is not None:
                 ti.xcom_push(key="return_value", value=dict(outcome))
-            raise AirflowSkipException(f"skip_on_errcode {errcode}: {said}")
+            raise AirflowSkipException(as_set(Text("skipped_on_errcode", errcode=errcode, said=said)))
 
 
 class WxaSetWebviewDomainBranchOperator(NotMapped, WxaSetWebviewDomainOperator, BranchMixIn):
@@ -183,7 +185,7 @@ class WxaRegisterPlatformDomainOperator(TemplatedFields, BaseOperator):
         self.read_fields()
         outcome = _outcome_of(context, self.branch_task_id)
         if outcome is None or outcome.outcome != "platform_list_empty":
-            raise AirflowSkipException(f"{self.branch_task_id} was not answered 89020: nothing to register")
+            raise AirflowSkipException(as_set(Text("not_answered_89020", branch_task_id=self.branch_task_id)))
         with failing_at_once():
             if self.on_platform_list_empty == "stop":
                 raise outcome.as_error()
@@ -230,7 +232,7 @@ class WxaIndividualAccountOperator(TemplatedFields, BaseOperator):
         self.read_fields()
         outcome = domain_outcome(context, *self.branch_task_ids)
         if outcome is None or outcome.outcome != "individual":
-            raise AirflowSkipException("the domains were not answered 89231: not an individual's Mini Program")
+            raise AirflowSkipException(as_set(Text("not_answered_89231")))
         with failing_at_once():
             if self.on_individual == "stop":
                 raise outcome.as_error()

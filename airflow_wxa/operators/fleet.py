@@ -30,6 +30,7 @@ from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.store.questions import Question, told
 from airflow_wxa.store.tables import fleet_app
 from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set
 from airflow_wxa.triggers.fleet import WxaFleetTrigger
 from airflow_wxa.triggers.polling import LONGEST_PAUSE, unusable_connection
 
@@ -233,7 +234,7 @@ class WxaWaveGateOperator(BaseOperator):
         found = ti.get_task_states(dag_id=ti.dag_id, task_ids=list(self.own_checks), run_ids=[ti.run_id])
         states = found.get(ti.run_id, {})
         if bad := [f"{task_id} {state}" for task_id, state in states.items() if state != "success"]:
-            raise AirflowFailException(f"{self.wave}: a check behind it says no: {', '.join(bad)}")
+            raise AirflowFailException(as_set(Text("check_says_no", wave=self.wave, bad=", ".join(bad))))
 
     def _figures(self, fleets: Fleets, run: FleetRun) -> dict[str, Any]:
         """Return the figures that a person who opens a closed gate says yes to."""
@@ -260,7 +261,7 @@ class WxaWaveGateOperator(BaseOperator):
         }
         question = partial(Question, "gate", facts)
         open_ledger().asked(run.component_appid, THE_PLATFORM, current_task(), question)
-        raise AirflowFailException(problem)
+        raise AirflowFailException(as_set(problem))
 
     def _trigger(self, run: FleetRun, soaked: float) -> WxaFleetTrigger:
         return WxaFleetTrigger(

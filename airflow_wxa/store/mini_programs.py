@@ -247,7 +247,7 @@ def outcome_word(said: Mapping[str, Any]) -> str:
 
 
 def _text(said: Mapping[str, Any], name: str) -> str:
-    return str(said.get(name) or "")
+    return said.get(name) or ""
 
 
 class MiniPrograms:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
 
+import sqlalchemy
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -15,14 +18,19 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    Text,
     TypeDecorator,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
 
+from airflow_wxa.texts import Text, from_data, to_data
+
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
+
+
+_BEHIND: Final = "\x1f"  # separates a text from its key and values
+_KEPT_OUT: Final = re.compile(f"[\0{_BEHIND}]")
 
 
 class Words(TypeDecorator[str]):
@@ -39,14 +47,41 @@ class Words(TypeDecorator[str]):
         if value is None:
             return None
         length: int | None = getattr(self.impl_instance, "length", None)
-        return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()[:length]
+        return _KEPT_OUT.sub("\N{REPLACEMENT CHARACTER}", value).encode("utf-8", "replace").decode()[:length]
 
 
 class LongWords(Words):
-    """The same, of any length."""
+    """The same, of any length; a text of ours has its key and values behind the English, for readers in years."""
 
-    impl = Text
+    impl = sqlalchemy.Text
     cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return the text as it is stored."""
+        told = super().process_bind_param(value, dialect)
+        if told is None or not isinstance(value, Text):
+            return told
+        return f"{told}{_BEHIND}{json.dumps(to_data(value), ensure_ascii=True)}"
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002  SQLAlchemy's
+        """Return the text as it was before."""
+        _, _, data = (value or "").partition(_BEHIND)
+        return from_data(json.loads(data)) if data else value
+
+
+class Said(TypeDecorator[Any]):
+    """JSON whose texts keep key and values."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002  SQLAlchemy's
+        """Return it as it is stored."""
+        return to_data(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002  SQLAlchemy's
+        """Return it as it was before."""
+        return from_data(value)
 
 
 metadata = MetaData()
@@ -141,7 +176,7 @@ outcome = Table(
     Column("component_appid", Words(32), nullable=False),
     Column("task_id", Words(250), nullable=False),
     Column("at", Float, nullable=False),
-    Column("said", JSON, nullable=False, doc="the latest outcome, or the error's parts"),
+    Column("said", Said(), nullable=False, doc="the latest outcome, or the error's parts"),
     Column("wxa_conn_id", Words(250), doc="the Connection that was worked with; missing in rows from before"),
 )
 

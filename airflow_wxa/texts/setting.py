@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from airflow.configuration import conf
-
 from airflow_wxa.texts import ENGLISH, in_language, languages
 
 
 def language() -> str:
     """Return the language that is set; one without a file is English."""
+    from airflow.configuration import conf  # noqa: PLC0415  (a ledger is kept without Airflow as well)
+
     named: str = conf.get("wxa", "language", fallback="") or ENGLISH
     return named if named in languages() else ENGLISH
 
