@@ -180,7 +180,11 @@ class PlatformCredentials:
             else:
                 self._sleep(pause)
                 pause = min(pause * 1.5, 0.25)
-        raise _waited_too_long(self.component_appid, owner, self._lease_seconds)
+        raise WxaTransportError(
+            Text("token_refresh_takes_too_long", lease_seconds=f"{self._lease_seconds:.0f}"),
+            values={"component_appid": self.component_appid, "appid": owner or "the platform itself"},
+            appid=owner or None,
+        )
 
     def _refreshed_or(self, usable: Secret | None, row: Credential, attempt: str) -> Secret | None:
         try:
@@ -203,7 +207,12 @@ class PlatformCredentials:
         """Ask WeChat for a token, store it, and return it; ``None``: somebody stored something newer, look again."""
         if row.appid == THE_PLATFORM:
             if row.renewal is None:
-                raise _no_ticket(self.component_appid)
+                raise error_for(
+                    COMPONENT_TICKET_INVALID,
+                    endpoint=CATALOGUE["api_component_token"],
+                    what=Text("no_ticket_has_arrived"),
+                    values={"component_appid": self.component_appid},
+                )
             return self._stored(row, fetch_platform_token(self.component_appid, self._secret, row.renewal))
         self.token(THE_PLATFORM)
         withdrawn = None
@@ -292,23 +301,6 @@ class PlatformCredentials:
 
 def _count(row: Credential, result: str) -> None:
     count("wxa.refreshes", token="platform" if row.appid == THE_PLATFORM else "merchant", result=result)
-
-
-def _waited_too_long(component_appid: str, owner: str, lease_seconds: float) -> WxaTransportError:
-    return WxaTransportError(
-        Text("token_refresh_takes_too_long", lease_seconds=f"{lease_seconds:.0f}"),
-        values={"component_appid": component_appid, "appid": owner or "the platform itself"},
-        appid=owner or None,
-    )
-
-
-def _no_ticket(component_appid: str) -> WxaApiError:
-    return error_for(
-        COMPONENT_TICKET_INVALID,
-        endpoint=CATALOGUE["api_component_token"],
-        what=Text("no_ticket_has_arrived"),
-        values={"component_appid": component_appid},
-    )
 
 
 def _must_authorise(row: Credential) -> WxaApiError:

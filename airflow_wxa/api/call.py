@@ -123,7 +123,7 @@ class Call:
         validator = _validator(self.endpoint.name)
         body = self.body
         if self.endpoint.holds_secrets:
-            body = {name: _revealed(value) for name, value in body.items()}
+            body = {name: value.reveal() if isinstance(value, Secret) else value for name, value in body.items()}
         problems = [_problem(error, show=not self.endpoint.holds_secrets) for error in validator.iter_errors(body)]
         if problems:
             return WxaSpecError(Text("body_breaks_rules", endpoint=self.endpoint.name), problems, **self.named)
@@ -279,10 +279,6 @@ def _problem(error: Any, *, show: bool) -> str:
     said = error.schema.get("description")
     rule = f"must be {said}" if said else error.message
     return shown(f"{where} = {shown(repr(error.instance))}: {shown(rule)}")
-
-
-def _revealed(value: Any) -> Any:
-    return value.reveal() if isinstance(value, Secret) else value
 
 
 def body_schema(name: str) -> Mapping[str, Any]:

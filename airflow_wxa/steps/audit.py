@@ -145,7 +145,15 @@ def audit_status(appid: str, auditid: str, *, just_submitted: bool = False) -> S
         if latest is None or latest.auditid != auditid:
             if just_submitted or auditid in (yield from recall(appid)).submitted:
                 return AuditOutcome("auditing", appid, auditid)
-            raise _unknown_sheet(error, auditid, latest) from None
+            raise error_for(
+                error.errcode,
+                endpoint=CATALOGUE["get_auditstatus"],
+                appid=error.appid,
+                errmsg=error.errmsg,
+                rid=error.rid,
+                what=Text("sheet_is_unknown", auditid=auditid),
+                values={"get_latest_auditstatus": f"sheet {latest.auditid}" if latest else "no sheet"},
+            ) from None
         sheet = latest
     word = cast('Literal["approved", "rejected", "withdrawn", "delayed", "auditing"]', sheet.status.name.lower())
     return AuditOutcome(word, appid, auditid, reason=sheet.reason, screenshot=sheet.screenshot)
@@ -256,18 +264,6 @@ def audit_error(outcome: AuditOutcome, screenshots: Mapping[str, str] | None = N
             appid=outcome.appid,
         )
     return None
-
-
-def _unknown_sheet(refused: WxaApiError, auditid: str, latest: AuditSheet | None) -> WxaApiError:
-    return error_for(
-        refused.errcode,
-        endpoint=CATALOGUE["get_auditstatus"],
-        appid=refused.appid,
-        errmsg=refused.errmsg,
-        rid=refused.rid,
-        what=Text("sheet_is_unknown", auditid=auditid),
-        values={"get_latest_auditstatus": f"sheet {latest.auditid}" if latest else "no sheet"},
-    )
 
 
 def _adopted(version: CodeVersion, sheet: AuditSheet | None, noted_auditid: str) -> SubmitOutcome | None:

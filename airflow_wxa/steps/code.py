@@ -95,7 +95,16 @@ def privacy_scan(appid: str, *, privacy_api_not_use: bool = False) -> Step[Priva
         without_conf_list=tuple(answer.get("without_conf_list", ())),
     )
     if (found.without_auth_list or found.without_conf_list) and not privacy_api_not_use:
-        raise _undeclared(found)
+        raise WxaInputError(
+            Text("privacy_interfaces_are_undeclared"),
+            errcode=PRIVACY_API_MISSING_RIGHT_OR_DECLARATION,
+            values={
+                "without right": ", ".join(found.without_auth_list) or "none",
+                "without declaration": ", ".join(found.without_conf_list) or "none",
+            },
+            next_step=_cure(found),
+            **CATALOGUE["get_code_privacy_info"].named(found.appid),
+        )
     return found
 
 
@@ -125,16 +134,3 @@ def _cure(found: PrivacyOutcome) -> str:
     if not found.without_auth_list:
         return Text("declare_the_interfaces")
     return Text("apply_and_declare")
-
-
-def _undeclared(found: PrivacyOutcome) -> WxaInputError:
-    return WxaInputError(
-        Text("privacy_interfaces_are_undeclared"),
-        errcode=PRIVACY_API_MISSING_RIGHT_OR_DECLARATION,
-        values={
-            "without right": ", ".join(found.without_auth_list) or "none",
-            "without declaration": ", ".join(found.without_conf_list) or "none",
-        },
-        next_step=_cure(found),
-        **CATALOGUE["get_code_privacy_info"].named(found.appid),
-    )

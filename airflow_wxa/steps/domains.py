@@ -296,7 +296,15 @@ def modify_platform_domains(
     known_to_be_done = before.known and all(_platform_done(action, wanted, version) for version in before.known)
     if only_if_empty and before.published:
         if not wanted <= before.published:
-            raise _not_empty(wanted, before)
+            raise WxaStateError(
+                Text("platform_list_is_not_empty"),
+                values={
+                    "to register": ", ".join(sorted(wanted)),
+                    "published": _shown_list(before.published),
+                    "testing": _shown_list(before.testing),
+                },
+                **_PLATFORM_ENDPOINT.named(),
+            )
         known_to_be_done = True
     if action == "get" or known_to_be_done:
         return PlatformOutcome("unchanged", action, in_order(before.testing), in_order(before.published))
@@ -339,7 +347,14 @@ def modify_platform_server_domains(
     call = modify_wxa_server_domain(action, wanted, published=before.published is not None)
     reply, lost = yield from sent(call.knowing(before.to_json()))
     if reply and (refused := refused_values(call, reply)):
-        raise _not_taken(refused)
+        raise WxaInputError(
+            Text("platform_server_hosts_were_left_out"),
+            errcode=0,
+            values=named_in_full(refused),
+            why=Text("wechat_answers_0_although_it_did_not"),
+            next_step=Text("correct_or_drop_these_hosts_then_run"),
+            **SERVER_LIST.named(),
+        )
     after = yield from _read_back(endpoint, action, wanted, before, lost)
     return _registered(PlatformServerOutcome, action, before, after)
 
@@ -367,7 +382,16 @@ def _read_back(
     if undone(after):
         if lost is None and lags(after):
             lost = still_lagging(endpoint.name, endpoint.name, None, after.to_json())
-        raise lost or _platform_differs(action, wanted, after, endpoint)
+        raise lost or WxaStateError(
+            Text("platform_list_differs", endpoint=endpoint.name),
+            values={
+                "action": action,
+                "hosts": ", ".join(sorted(wanted)),
+                "testing": _shown_list(after.testing),
+                "published": _shown_list(after.published),
+            },
+            **endpoint.named(),
+        )
     return after
 
 
@@ -375,17 +399,6 @@ def _registered(outcome: type[P], action: str, before: PlatformList, after: Plat
     added, removed = after.hosts - before.hosts, before.hosts - after.hosts
     lists = in_order(after.testing), in_order(after.published)
     return outcome("registered", action, *lists, added=in_order(added), removed=in_order(removed))
-
-
-def _not_taken(refused: Mapping[str, list[str]]) -> WxaInputError:
-    return WxaInputError(
-        Text("platform_server_hosts_were_left_out"),
-        errcode=0,
-        values=named_in_full(refused),
-        why=Text("wechat_answers_0_although_it_did_not"),
-        next_step=Text("correct_or_drop_these_hosts_then_run"),
-        **SERVER_LIST.named(),
-    )
 
 
 def _platform_done(action: str, wanted: frozenset[str], version: frozenset[str]) -> bool:
@@ -451,31 +464,6 @@ def _checked_hosts(action: str, hosts: Collection[Any], endpoint: Endpoint = _PL
     if problems:
         raise WxaSpecError(Text("hosts_are_refused", endpoint=endpoint.name), problems, **endpoint.named())
     return frozenset(wanted)
-
-
-def _platform_differs(action: str, wanted: frozenset[str], after: PlatformList, endpoint: Endpoint) -> WxaStateError:
-    return WxaStateError(
-        Text("platform_list_differs", endpoint=endpoint.name),
-        values={
-            "action": action,
-            "hosts": ", ".join(sorted(wanted)),
-            "testing": _shown_list(after.testing),
-            "published": _shown_list(after.published),
-        },
-        **endpoint.named(),
-    )
-
-
-def _not_empty(wanted: frozenset[str], before: PlatformList) -> WxaStateError:
-    return WxaStateError(
-        Text("platform_list_is_not_empty"),
-        values={
-            "to register": ", ".join(sorted(wanted)),
-            "published": _shown_list(before.published),
-            "testing": _shown_list(before.testing),
-        },
-        **_PLATFORM_ENDPOINT.named(),
-    )
 
 
 def _shown_list(entries: frozenset[str] | None) -> str:

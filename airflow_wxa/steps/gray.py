@@ -70,7 +70,11 @@ def gray_release(
     if lags(before):
         raise still_lagging(_GRAY.name, _GRAY.name, version.appid, _in_words(before))
     if before.is_running and before.gray_percentage > gray_percentage:
-        raise _falls(version.appid, before, gray_percentage)
+        raise WxaStateError(
+            Text("gray_percentage_would_fall", now=before.gray_percentage, wanted=gray_percentage),
+            values={"plan": _in_words(before)},
+            **_GRAY.named(version.appid),
+        )
     own, hosts = yield from guard_domains(version, wanted, accepted)
     if not before.is_running:  # it was judged before the first percentage
         allowed = may_be_lost((yield from approved(approval)), allowed)
@@ -121,14 +125,6 @@ def revert_gray_release(appid: str) -> Step[GrayOutcome]:
 
 def _read_plan(appid: str) -> Step[GrayPlan]:
     return read_gray_plan((yield getgrayreleaseplan(appid)))
-
-
-def _falls(appid: str, plan: GrayPlan, gray_percentage: int) -> WxaStateError:
-    return WxaStateError(
-        Text("gray_percentage_would_fall", now=plan.gray_percentage, wanted=gray_percentage),
-        values={"plan": _in_words(plan)},
-        **_GRAY.named(appid),
-    )
 
 
 def _outcome(

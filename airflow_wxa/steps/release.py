@@ -80,7 +80,7 @@ def release_version(
     own, hosts = yield from guard_domains(version, wanted, accepted)
     allowed = may_be_lost((yield from approved(approval)), allowed)
     was = yield from judged("release", version.appid, accepted, allowed, own=own, hosts=hosts)
-    noted = _noted(before, was.effective.get(WEBVIEW))
+    noted = {"online": _online_as_noted(before), "effective": in_order(was.effective.get(WEBVIEW))}
     sheet = yield from releasable_sheet(version, wanted, noted_auditid, approval, accepted)  # last look
     call = release(version.appid).knowing(noted, version.fingerprint, online=was.to_json())
     try:
@@ -133,7 +133,11 @@ def _allowed_losses(appid: str, was: Online) -> Step[Offline]:
     now = yield from read_past_lag(lambda: read_online(appid), partial(_may_lag, was))
     losses = _losses(was, now, is_final=True)
     if beyond := {} if was.allowed is None else losses.beyond(was.allowed):
-        raise _went_offline(appid, beyond)
+        raise WxaStateError(
+            Text("domains_went_offline"),
+            values={"went offline": in_words(beyond)},
+            **CATALOGUE["get_effective_webviewdomain"].named(appid, "verify_release"),
+        )
     return losses
 
 
@@ -181,14 +185,6 @@ def _may_lag(was: Online, now: Online) -> bool:
     """Tell whether a list of which the release takes something away still reads as before it."""
     expected = goes_offline(was, Past(asked_off=was.asked_off)).lost
     return any(expected.get(kind) and lists.effective == was.effective.get(kind) for kind, lists in now.lists.items())
-
-
-def _went_offline(appid: str, beyond: Mapping[str, list[str]]) -> WxaStateError:
-    return WxaStateError(
-        Text("domains_went_offline"),
-        values={"went offline": in_words(beyond)},
-        **CATALOGUE["get_effective_webviewdomain"].named(appid, "verify_release"),
-    )
 
 
 def _read_online(version: CodeVersion, accepted: AcceptedWrites, *, since: int = 0) -> Step[OnlineVersion | None]:
@@ -289,11 +285,6 @@ def _is_done(version: CodeVersion, online: OnlineVersion, accepted: AcceptedWrit
     return was_released and version.is_online(online, since=1)
 
 
-def _noted(online: OnlineVersion | None, effective: frozenset[str] | None) -> dict[str, Any]:
-    """Return what the ledger holds of the state before a release."""
-    return {"online": _online_as_noted(online), "effective": in_order(effective)}
-
-
 def _online_as_noted(online: OnlineVersion | None) -> dict[str, Any] | None:
     return asdict(online) if online else None
 
@@ -355,7 +346,10 @@ def _effective_proof(
             raise still_lagging("verify_release", "release", version.appid, in_order(effective), missing=names)
     if effective is None:
         if wanted:
-            raise _effective_unsaid(version)
+            raise WxaTransportError(
+                Text("effective_webview_domains_are_unknown"),
+                **CATALOGUE["get_effective_webviewdomain"].named(version.appid),
+            )
         return None
     if not_effective := sorted(origins - effective):
         own = yield from if_known(read_own_domains(version.appid))
@@ -492,12 +486,6 @@ def _outcome(
         )
         outcome = outcome if was is None or prove else outcome.with_losses(_losses(was, now, is_final=False))
     return outcome
-
-
-def _effective_unsaid(version: CodeVersion) -> WxaTransportError:
-    return WxaTransportError(
-        Text("effective_webview_domains_are_unknown"), **CATALOGUE["get_effective_webviewdomain"].named(version.appid)
-    )
 
 
 def _checked_sheet(

@@ -143,7 +143,13 @@ def withdraw_sheet(
     if sheet.auditid and sheet.auditid in accepted.withdrawn:
         is_recent = accepted.explains("undocodeaudit", noted)
     elif left <= 0:
-        raise _no_withdrawal_left(appid, sheet)
+        raise error_for(
+            UNDO_QUOTA_REACHED,
+            endpoint=CATALOGUE["undocodeaudit"],
+            appid=appid,
+            what=Text("withdrawals_are_used_up"),
+            values={"left": 0, "in audit": sheet.user_version, "auditid": sheet.auditid},
+        )
     else:
         _, refused = yield from sent(undocodeaudit(appid).knowing(noted), WxaStateError)
 
@@ -222,14 +228,4 @@ def cut_off(step: str, version: CodeVersion, description: str) -> WxaStateError:
             "ours": f"{version.user_version} {version.mark}",
         },
         **CATALOGUE["commit"].named(version.appid, step),
-    )
-
-
-def _no_withdrawal_left(appid: str, sheet: AuditSheet) -> WxaApiError:
-    return error_for(
-        UNDO_QUOTA_REACHED,
-        endpoint=CATALOGUE["undocodeaudit"],
-        appid=appid,
-        what=Text("withdrawals_are_used_up"),
-        values={"left": 0, "in audit": sheet.user_version, "auditid": sheet.auditid},
     )

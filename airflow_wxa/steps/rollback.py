@@ -22,8 +22,6 @@ from airflow_wxa.steps.remote_state import if_known, read_versions
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow_wxa.api.code import OnlineVersion
     from airflow_wxa.api.release import EarlierVersion
     from airflow_wxa.steps.lag import AcceptedWrites
@@ -50,9 +48,19 @@ def plan_rollback(
     sure = [each for each in same if online and online.description and each.user_desc]  # by both texts
     earlier = [each for each in listed if each not in sure]
     if online is None or not earlier:
-        raise _nothing_left(appid, online)
+        raise error_for(
+            VERSION_NOT_REVERTIBLE,
+            endpoint=_ENDPOINT,
+            appid=appid,
+            what=Text("no_earlier_version"),
+            values={"online": (online.version or "not named") if online else "nothing"},
+        )
     if not app_version and len(sure) < len(same):
-        raise _not_clear(appid, online, earlier)
+        raise WxaSpecError(
+            Text("earlier_version_is_ambiguous", version=online.version),
+            [Text("app_version_must_be_named", earlier=", ".join(_in_words(each) for each in earlier))],
+            **_ENDPOINT.named(appid),
+        )
     target = next((each for each in earlier if app_version in ("", each.app_version)), None)
     if target is None:
         raise WxaSpecError(
@@ -203,24 +211,6 @@ def _outcome(outcome: Any, plan: RollbackPlan, online: OnlineVersion | None) -> 
 
 def _earlier(appid: str) -> Step[tuple[EarlierVersion, ...]]:
     return read_earlier_versions((yield get_history_version(appid)))
-
-
-def _nothing_left(appid: str, online: OnlineVersion | None) -> WxaApiError:
-    return error_for(
-        VERSION_NOT_REVERTIBLE,
-        endpoint=_ENDPOINT,
-        appid=appid,
-        what=Text("no_earlier_version"),
-        values={"online": (online.version or "not named") if online else "nothing"},
-    )
-
-
-def _not_clear(appid: str, online: OnlineVersion, earlier: Sequence[EarlierVersion]) -> WxaSpecError:
-    return WxaSpecError(
-        Text("earlier_version_is_ambiguous", version=online.version),
-        [Text("app_version_must_be_named", earlier=", ".join(_in_words(each) for each in earlier))],
-        **_ENDPOINT.named(appid),
-    )
 
 
 def _not_back(step: str, plan: RollbackPlan, online: OnlineVersion | None) -> WxaStateError:

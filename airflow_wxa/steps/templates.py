@@ -30,7 +30,7 @@ def add_to_template(user_version: str = "", user_desc: str = "", *, template_typ
     :raises WxaSpecError: no draft, or several, are of this version and description; nothing was sent.
     :raises WxaBusyError: WeChat took the draft, and its template is not seen yet.
     """
-    draft = _picked((yield from _drafts()), user_version, user_desc)
+    draft = _picked(read_drafts((yield gettemplatedraftlist())), user_version, user_desc)
     noted = {"draft_id": draft.draft_id, "template_type": template_type}
     was_accepted = (yield from recall()).explains(_STEP, noted)
 
@@ -51,10 +51,6 @@ def add_to_template(user_version: str = "", user_desc: str = "", *, template_typ
     if template is None:
         raise lost or still_lagging(_STEP, _STEP, None, f"no template of draft {draft.draft_id}")
     return _outcome("added", template, draft)
-
-
-def _drafts() -> Step[list[Draft]]:
-    return read_drafts((yield gettemplatedraftlist()))
 
 
 def _library() -> Step[list[Template] | None]:

@@ -202,19 +202,6 @@ def _sqlstate(error: object) -> str | None:
     return getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
 
 
-def _older(engine: Engine, revision: str, wanted: str) -> WxaTransportError:
-    return WxaTransportError(
-        Text("store_schema_is_old"), values={"store": engine.url.database, "its revision": revision, "wanted": wanted}
-    )
-
-
-def _foreign(engine: Engine, revision: str) -> WxaSpecError:
-    return WxaSpecError(
-        Text("store_database_is_foreign"),
-        [Text("alembic_version_is_foreign", database=engine.url.database, revision=repr(revision))],
-    )
-
-
 def _created(url: str | Secret) -> Engine:
     try:
         parsed = make_url(url.reveal() if isinstance(url, Secret) else url)
@@ -300,7 +287,10 @@ def _check_schema(engine: Engine) -> None:
     if not revision:
         _upgrade(engine, only_empty=True)
     elif revision < (wanted := _head()):
-        raise _older(engine, revision, wanted)
+        raise WxaTransportError(
+            Text("store_schema_is_old"),
+            values={"store": engine.url.database, "its revision": revision, "wanted": wanted},
+        )
 
 
 def _upgrade(engine: Engine, *, only_empty: bool) -> tuple[str, str]:
@@ -333,7 +323,10 @@ def _revision(connection: Connection) -> str:
         return revision
     revision = _noted_revision(connection, _USUAL_VERSION_TABLE)
     if revision and revision not in _revisions():
-        raise _foreign(connection.engine, revision)
+        raise WxaSpecError(
+            Text("store_database_is_foreign"),
+            [Text("alembic_version_is_foreign", database=connection.engine.url.database, revision=repr(revision))],
+        )
     return revision
 
 

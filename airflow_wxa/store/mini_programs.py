@@ -210,16 +210,13 @@ def keep_mini_programs(database: Database, connection: Connection, rows: Sequenc
 
 def row_of(component_appid: str, appid: str, task: TaskRef, said: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of an outcome."""
-    return {**_key(component_appid, appid, task), **_columns(said)}
-
-
-def _key(component_appid: str, appid: str, task: TaskRef) -> dict[str, Any]:
     return {
         "component_appid": component_appid,
         "appid": appid,
         "dag_id": task.dag_id,
         "run_id": task.run_id,
         "task_id": task.task_id,
+        **_columns(said),
     }
 
 

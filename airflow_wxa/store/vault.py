@@ -60,23 +60,15 @@ class Vault:
         try:
             secret = Secret(self._fernet.decrypt(locked.encode()).decode())
         except InvalidToken:
-            raise _another_key() from None
+            raise WxaSpecError(Text("secret_is_of_another_key"), [Text("no_key_opens_the_secret")]) from None
         written_for = int.from_bytes(base64.urlsafe_b64decode(locked)[1:9], "big")
         if written_for >= _BOUND and written_for != _bound_to(place):
-            raise _another_place(place)
+            raise WxaSpecError(
+                Text("secret_is_of_another_place"),
+                [Text("secret_is_of_another_row", place=" ".join(each or "the platform" for each in place))],
+            )
         return secret
 
 
 def _bound_to(place: Sequence[str]) -> int:
     return _BOUND | int.from_bytes(hashlib.sha256("\0".join(place).encode()).digest()[:8], "big")
-
-
-def _another_place(place: Sequence[str]) -> WxaSpecError:
-    return WxaSpecError(
-        Text("secret_is_of_another_place"),
-        [Text("secret_is_of_another_row", place=" ".join(each or "the platform" for each in place))],
-    )
-
-
-def _another_key() -> WxaSpecError:
-    return WxaSpecError(Text("secret_is_of_another_key"), [Text("no_key_opens_the_secret")])

@@ -90,7 +90,10 @@ class _PollingTrigger(BaseTrigger):
         """Look until every Mini Program's wait is over: its outcome is final, it is refused, or the time is over."""
         async with shared_connection(self.wxa_conn_id) as connection:
             states, cause = await self._wait_for_all(connection)
-        payload: dict[str, Any] = {"status": _status(states), "end_time": self.end_time}
+        payload: dict[str, Any] = {
+            "status": next(status for state, status in STATUS_OF_EVENT.items() if state in {*states.values(), "final"}),
+            "end_time": self.end_time,
+        }
         payload |= {"cause": cause} if cause else {}
         payload |= {"appids": dict(states)} if len(states) > 1 else {}
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
@@ -182,10 +185,6 @@ def look_at(sheet: Mapping[str, Any]) -> Step[AuditOutcome]:
     """Look once where the review of a sheet stands."""
     just_submitted = time.time() < sheet.get("seen_by", 0.0)
     return audit_status(sheet["appid"], sheet["auditid"], just_submitted=just_submitted)
-
-
-def _status(states: Mapping[str, WaitState]) -> str:
-    return next(status for state, status in STATUS_OF_EVENT.items() if state in {*states.values(), "final"})
 
 
 def unusable_connection(wxa_conn_id: str, cause: str) -> WxaSpecError:
