@@ -215,7 +215,7 @@ class _Run:
     def _instead(self, task: Any, beside: set[str], index: int) -> str:
         """Return the state that an instance takes in place of a start; ``""``: it is started.
 
-        :param beside: the tasks before it in its mapped task group, of which one instance each counts.
+        :param beside: the tasks before it in its mapped task group; one instance of each counts.
         """
         seen = {self.states[each, index] for each in beside}
         seen |= {self.states[each, at] for each in task.upstream_task_ids - beside for at in self.indexes(each)}

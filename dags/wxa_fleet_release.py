@@ -1,7 +1,7 @@
 """Release many Mini Programs: put this file into the DAGs folder.
 
-``fleet_release_dag`` takes ``dag_id``, what ``DAG`` takes, and ``fixed``: values that whoever triggers a run, or writes
-a manifest, cannot change::
+``fleet_release_dag`` takes ``dag_id``, the arguments of ``DAG``, and ``fixed``: values that neither a run's params nor
+a manifest can change::
 
     dag = fleet_release_dag(fixed={"approval": True, "approvers": ["lin"], "domain_action": "set"})
 """

@@ -13,7 +13,7 @@ An owner (a merchant, or the platform itself) is in one of these states, by its 
                                            10 minutes ago or less after that, in case that the merchant's new
                                                                   authorisation was never told to us
 
-    (1) or a tenth of its life, where that is shorter
+    (1) or a tenth of its life, if that is shorter
 
 The renewal is the newest ticket of a platform, the refresh token of a merchant. A refresher holds a lease on the row. A
 grant is stored before it is used, so that a killed process loses nothing that ``api_get_authorizer_list`` cannot tell.

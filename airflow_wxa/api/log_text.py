@@ -1,4 +1,4 @@
-"""An error's text as the end of a task's log: in lines that need no wrapping, for whoever reads it at 3 a.m."""
+"""An error's text as the end of a task's log: in lines that need no wrapping, for a reader at 3 a.m."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PIECES: Final = re.compile(rf"\s+|{_IDEOGRAPH}{_CLOSING}|(?:(?!{_IDEOGRAPH})\S)
 
 
 def log_text(error: WxaError, language: str = ENGLISH) -> str:
-    """Return an error's text in a language; where that is English, with the Chinese behind it."""
+    """Return an error's text in a language; if that is English, with the Chinese behind it."""
     lines = [line.strip() for part in error.lines(language) for line in part.splitlines()]
     if language == ENGLISH:
         more = [line.strip() for part in error.lines("zh", values=False) for line in part.splitlines()]

@@ -297,7 +297,7 @@ def _opened(keys: PushKeys, ciphertext: bytes) -> bytes:
     """Return the content, decrypted with the first key that fits."""
     reason = Refusal.KEY
     for key in keys.aes_keys:
-        decryptor = Cipher(AES256(key), CBC(key[:_AES_BLOCK])).decryptor()
+        decryptor = _cipher(key).decryptor()
         parts = _taken_apart(decryptor.update(ciphertext) + decryptor.finalize())
         if parts is None:
             continue
@@ -319,6 +319,10 @@ def _taken_apart(plain: bytes) -> tuple[bytes, bytes] | None:
     if not begin < end < len(plain):
         return None
     return plain[begin:end], plain[end:]
+
+
+def _cipher(key: bytes) -> Cipher[CBC]:
+    return Cipher(AES256(key), CBC(key[:_AES_BLOCK]))
 
 
 def _needed(fields: Mapping[str, str], name: str) -> str:

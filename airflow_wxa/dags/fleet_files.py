@@ -1,4 +1,4 @@
-"""The files that a fleet leaves beside Airflow's logs: what became of each Mini Program, and the rerun manifest."""
+"""Files that a fleet leaves beside Airflow's logs: each Mini Program's outcome, and the rerun manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tasks of :mod:`airflow_wxa.dags.wxa_fleet_release` do, those of shards aside."""
+"""Tasks of :mod:`airflow_wxa.dags.wxa_fleet_release`, those of shards aside."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def domain_gate() -> list[dict[str, Any]]:
 
 @task(multiple_outputs=True, trigger_rule="all_done")
 def summarize() -> dict[str, Any]:
-    """Say what became of the fleet; write a CSV file and the manifest of what is unfinished."""
+    """Sum the fleet up; write a CSV file and the manifest of unfinished Mini Programs."""
     with failing_at_once():
         fleets, run = open_fleets(), fleet_run(get_current_context())
         _end_rest(fleets, run)

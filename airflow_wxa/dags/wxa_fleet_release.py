@@ -82,7 +82,7 @@ def fleet_release_dag(
         :class:`~airflow_wxa.dags.given.Given`.
     :param defaults: param → another default.
     :param overrides: task id → argument → value.
-    :param dag_kwargs: what else ``DAG`` takes.
+    :param dag_kwargs: further arguments of ``DAG``.
     :raises WxaSpecError: something that cannot be honoured; every entry is named.
     """
     run_fixed = dict(fixed or {})
@@ -214,7 +214,7 @@ def _gate(
 
 
 def _params() -> dict[str, Param]:
-    """Return the params of a run: what a manifest does not say."""
+    """Return the params of a run: values that no manifest holds."""
     of_release = release_params()
     return {
         "manifest": form_param(Text("param_manifest", "title"), type="string", format="multiline", minLength=1),

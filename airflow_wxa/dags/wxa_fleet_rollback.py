@@ -1,8 +1,8 @@
-"""Roll many Mini Programs back (版本回退): what a fleet released, or a list of them.
+"""Roll many Mini Programs back (版本回退): those that a fleet released, or a list.
 
 Read aloud: load which Mini Programs are meant. Plan which version of each goes and which comes back, and let somebody
 approve that. Roll the canaries back and prove them; when they went well, the rest. Sum up: a Mini Program that cannot
-go back is named with what can be done.
+go back is named with its remedy.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _may_be_online(app: FleetApp) -> bool:
 
 @task
 def plan_rollback() -> list[dict[str, Any]]:
-    """Read what is online and what can come back, and keep it; returns the shards of the first wave."""
+    """Read the versions online and those that can come back, and keep them; returns the shards of the first wave."""
     context = get_current_context()
     with failing_at_once():
         fleets, run = open_fleets(), fleet_run(context)

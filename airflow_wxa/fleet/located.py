@@ -24,11 +24,11 @@ _PREFIX: Final = "tag:yaml.org,2002:"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong, and where.
+    """A problem, and its line.
 
     :param file: as the caller named it.
     :param line: counted from 1; 0: the file as a whole.
-    :param text: what is wrong, and how to mend it.
+    :param text: the problem, and its remedy.
     """
 
     file: str
@@ -86,7 +86,7 @@ know_plain_values(_Loader)
 
 
 def read_document(text: str, file: str) -> tuple[Any, list[Problem]]:
-    """Return the one document that a text holds, and what is wrong with it as YAML.
+    """Return the one document that a text holds, and its problems as YAML.
 
     Mappings are :class:`LocatedDict`, sequences :class:`LocatedList`; ``None`` when nothing could be read.
     """

@@ -1,6 +1,6 @@
 """The manifest of a fleet: read, checked as a whole, every problem with its file and line.
 
-What it may hold stands in ``manifest.schema.json``, which editors complete it with.
+Its schema is ``manifest.schema.json``, which editors complete it with.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _TOO_LONG: Final = (
 
 
 class Sources(Protocol):
-    """Where a manifest's files and merchants come from."""
+    """Sources of a manifest's files and merchants."""
 
     def read(self, name: str) -> str:
         """Return the text of a file.
@@ -66,7 +66,7 @@ class Sources(Protocol):
 class App:
     """A Mini Program of a manifest.
 
-    :param given: what the manifest gives this one, instead of what it gives all.
+    :param given: the manifest's values for this one, in place of those for all.
     """
 
     appid: str
@@ -99,8 +99,9 @@ def read_manifest(
     """Read a manifest: YAML, JSON, or one line that names a file of the sources.
 
     :param fixed: field of a release → the value that the DAG has decided; a manifest that gives another is refused.
-    :param file: what the text was read from, if it was.
-    :param rolls_back: what the manifest says of a release is not looked at; a Mini Program may have an ``app_version``.
+    :param file: file that the text was read from, if any.
+    :param rolls_back: the manifest's values for a release are not looked at; a Mini Program may have an
+        ``app_version``.
     :raises WxaSpecError: every problem together, each with file and line.
     """
     stripped = text.strip()
@@ -190,7 +191,7 @@ class _ManifestReader:
     # Shape -------------------------------------------------------------------------------------------------------
 
     def _check_shape(self, document: LocatedDict) -> None:
-        """Check everything by the schema but what is checked for each Mini Program: its entry, and what all share."""
+        """Check everything by the schema, entries and shared values aside: they are checked for each Mini Program."""
         thin = dict(document)
         if isinstance(thin.get("apps"), list):
             thin["apps"] = ["wx0123456789abcdef"]
@@ -381,7 +382,7 @@ def read_cell(name: str, text: str) -> tuple[Any, bool]:
 
 
 def _shape_problems(error: Any, document: LocatedDict) -> Iterator[tuple[int, str]]:
-    """Yield line and text of what the schema finds."""
+    """Yield line and text of the schema's findings."""
     path = list(error.absolute_path)
     line, lines = _place(document, path)
     name = ".".join(map(str, path))

@@ -60,7 +60,7 @@ class Pace:
     """The pace of one shard.
 
     :param manifest: says how much is done at a time.
-    :param fleets: where all shards note what they were taught; ``None``: there is no run.
+    :param fleets: the store, in which all shards note WeChat's limits; ``None``: there is no run.
     """
 
     def __init__(self, manifest: Mapping[str, Any], fleets: Fleets | None = None, run: FleetRun | None = None) -> None:
@@ -79,7 +79,7 @@ class Pace:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Look once a second, while the block runs, what other shards were taught and whether the run was stopped."""
+        """Look once a second, while the block runs, at the limits that other shards met and at the run's stop."""
         watch = asyncio.create_task(self._watch())
         try:
             yield

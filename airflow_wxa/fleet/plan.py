@@ -1,4 +1,4 @@
-"""The plan: what will be done with each Mini Program, and why, by a few reads; and what that comes to."""
+"""The plan: each Mini Program's step and its reason, by a few reads; and the sums."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _UNUSUAL: Final = frozenset({"adopt", "nothing", "blocked"})
 
 @dataclass(frozen=True, slots=True)
 class AppPlan:
-    """What will be done with one Mini Program.
+    """The plan for one Mini Program.
 
     :param steps: of ``configure``, ``commit``, ``submit``, ``wait``, ``adopt``, ``release``; or ``nothing``, or
         ``blocked``.
@@ -68,10 +68,10 @@ class AppPlan:
     :param add: domains it does not have and will; ``remove`` those it will not have any more.
     :param individual: 89231 was answered.
     :param blocked: columns of its row when it cannot go on.
-    :param offline: what its release takes away, as an approval names it.
+    :param offline: domains that its release takes away, as an approval names them.
     :param is_asked: somebody approves the plan, and with it what goes offline.
-    :param after: its own domains behind configure_domains, where that adds all of the platform's.
-    :param rollback: the :class:`~airflow_wxa.steps.RollbackPlan` as JSON, where a version is to come back.
+    :param after: its own domains behind configure_domains, if that adds all of the platform's.
+    :param rollback: the :class:`~airflow_wxa.steps.RollbackPlan` as JSON, if a version is to come back.
     """
 
     steps: tuple[str, ...]
@@ -252,10 +252,10 @@ async def plan_all(
 ) -> None:
     """Plan many Mini Programs, so many at a time as the pace says, and save the plans by the hundred.
 
-    :param apps: position and what is asked for; read as it is needed, in a thread.
+    :param apps: position and entry; read as they are needed, in a thread.
     :param save: takes plans by position; may block.
     :param plan: of one; ``None``: of its release.
-    :param unread: what is done with one that could not be read.
+    :param unread: the step for one that could not be read.
     :raises StoppedError: the run was stopped.
     """
     source, turn = iter(apps), asyncio.Lock()
@@ -314,7 +314,7 @@ def _not_read(steps: tuple[str, ...], error: WxaError | None = None) -> AppPlan:
 def plan_digest(manifest: str, apps: Iterable[FleetApp]) -> str:
     """Return a text that tells a plan from any other one.
 
-    :param manifest: its digest; what is common to all stands in no Mini Program's row.
+    :param manifest: its digest; values that all share stand in no Mini Program's row.
     """
     whole = hashlib.sha256(manifest.encode())
     for app in apps:
@@ -325,9 +325,9 @@ def plan_digest(manifest: str, apps: Iterable[FleetApp]) -> str:
 
 @dataclass(slots=True)
 class Totals:
-    """What a plan comes to.
+    """Sums of a plan.
 
-    :param steps: how many Mini Programs by what is done with them.
+    :param steps: how many Mini Programs by step.
     :param unusual: the first of those that are not released the long way, with why.
     :param offline: how many lose domains, and the first of them with which.
     """
@@ -369,7 +369,7 @@ class Totals:
     def without_quota(self, rest: int, reserve: int) -> int:
         """Return how many get no submission this month.
 
-        :param rest: what the platform has left.
+        :param rest: submissions that the platform has left.
         :param reserve: how many of these are kept back.
         """
         return max(0, self.needed - max(0, rest - reserve))

@@ -1,4 +1,4 @@
-"""What a shard writes down of its Mini Programs while it works: their rows, and the results in the ledger."""
+"""A shard's records of its Mini Programs while it works: their rows, and the results in the ledger."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Rows:
             await self.save()
 
     async def save(self) -> None:
-        """Save what has changed; what cannot be saved is part of the next time.
+        """Save changed rows; those that cannot be saved are part of the next time.
 
         :raises WxaTransportError: the store does not answer.
         """
@@ -96,8 +96,8 @@ class Rows:
 class LateResults:
     """An observer that notes intents at once, and results when :meth:`save` is called, together.
 
-    A process that dies before leaves them as lost answers, which the next try resolves; so nothing waits for them.
-    What a Mini Program's progress is made of, it hands on as the outcomes of the steps.
+    A process that dies before leaves them as lost answers, which the next try resolves; so nothing waits for them. A
+    Mini Program's progress is handed on as the outcomes of its steps.
     """
 
     def __init__(self, observer: Observer) -> None:
@@ -139,7 +139,7 @@ class LateResults:
         return self._observer.recall(questions)
 
     def save(self) -> None:
-        """Note what was kept; what another thread is noting is noted when this returns."""
+        """Note the kept results; those that another thread is noting are noted when this returns."""
         with self._turn:
             # Taken first, noted last: what ends meanwhile would be noted before the answer that it stands on.
             ended = _drained(self._ended)

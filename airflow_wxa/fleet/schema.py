@@ -1,4 +1,4 @@
-"""The JSON Schema of a manifest, made of the table of what a release can be asked for.
+"""The JSON Schema of a manifest, made of the table of a release's fields.
 
 ``manifest.schema.json`` beside this module is what :func:`manifest_schema` returns, and a test holds it to that::
 
@@ -28,7 +28,7 @@ _TIME: Final = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}
 
 
 def manifest_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a manifest; what stands in ``manifest.schema.json``."""
+    """Return the JSON Schema of a manifest: the content of ``manifest.schema.json``."""
     fields = {
         name: {**FIELDS[name].schema, "title": FIELDS[name].title, "description": FIELDS[name].help}
         for name in RELEASE_FIELDS

@@ -1,7 +1,7 @@
 """One shard of a fleet: its Mini Programs, driven concurrently through one task.
 
-A pass tries each Mini Program that has not ended, once. One that fails costs nobody else. What is done stands in the
-store soon after, and at WeChat at once: a shard that dies is run again and goes on.
+A pass tries each Mini Program that has not ended, once. One that fails costs nobody else. Each step stands at WeChat at
+once, and in the store soon after: a shard that dies is run again and goes on.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _SCAN_GIVEN_UP: Final = 3600.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """What a shard waits for when its task defers.
+    """Event that a shard waits for when its task defers.
 
     :param at: epoch seconds when it goes on whatever happened.
     :param sheets: of those in audit, as :class:`~airflow_wxa.triggers.WxaAuditTrigger` takes them.
@@ -71,11 +71,11 @@ def spec_of(run: FleetRun, app: FleetApp) -> ReleaseSpec:
 class Shard:
     """One task of a shard.
 
-    :param stage: what it is for, see :data:`~airflow_wxa.fleet.stages.STAGES`.
-    :param task_id: of the task, whatever it is called.
+    :param stage: its purpose, see :data:`~airflow_wxa.fleet.stages.STAGES`.
+    :param task_id: of the task, under any name.
     :param carrier: ``wave/number``.
     :param scan_seconds: between two looks at a privacy scan.
-    :param results: what observes the client; ``None``: nobody keeps a ledger.
+    :param results: observer of the client; ``None``: nobody keeps a ledger.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What each task of a fleet does with one Mini Program: the acts of a single release, put together.
+"""Stages of a fleet, for one Mini Program: the acts of a single release, put together.
 
 Steps hold no clock and do no I/O; :mod:`airflow_wxa.fleet.shard` carries them.
 """
@@ -54,7 +54,7 @@ class Progress:
     :param values: columns of the Mini Program's row that change.
     :param scans: its code is being scanned: look again soon.
     :param in_audit: its review has not ended.
-    :param then: what comes next, and must see what this step wrote.
+    :param then: the next step, which must see this step's writes.
     """
 
     outcomes: tuple[Any, ...] = ()
@@ -65,9 +65,9 @@ class Progress:
 
 
 def configure(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
-    """Bring server and business domains to what is wanted; a list that is so already is not written.
+    """Bring server and business domains to the wanted state; a list that is in it already is not written.
 
-    :raises WxaError: 89231 where ``on_individual`` is ``stop``, 89020, and whatever the step raises.
+    :raises WxaError: 89231 if ``on_individual`` is ``stop``, 89020, and any error of the step.
     """
     servers: tuple[Any, ...] = ()
     if (asked := spec.server_domains) is not None:
@@ -185,7 +185,7 @@ def go_back(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:  # noqa: ARG001
 
 
 def may_be_lost(app: FleetApp, spec: ReleaseSpec) -> Kinds | None:
-    """Return what may go offline, by kind: what the approved plan listed; without a question, as the manifest says."""
+    """Return the domains that may go offline, by kind: by the approved plan; without a question, by the manifest."""
     plan = app.plan or {}
     if plan.get("is_asked", False):
         lost = (plan.get("offline") or {}).get("lost", {})
@@ -200,11 +200,11 @@ def _effective(app: FleetApp, spec: ReleaseSpec) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage of a fleet: what one task does with each Mini Program of a shard.
+    """A stage of a fleet: one task's work on each Mini Program of a shard.
 
     :param place: in the order of stages.
-    :param steps: what it does.
-    :param makes_up: what it does before, with one whose domains are configured and that came no further.
+    :param steps: its work.
+    :param makes_up: its work before that, on one whose domains are configured and that came no further.
     :param submits: whether it needs the grant of a submission: one that ended badly there waits for a grant anew.
     :param gates: waves whose gates have opened before.
     :param wave: whose own shards do it; ``""``: each shard does with what it carries.

@@ -1,4 +1,4 @@
-"""What became of a fleet: the outcome of each Mini Program, the counts, and the manifest of what is unfinished."""
+"""Summary of a fleet: the outcome of each Mini Program, the counts, and the manifest of unfinished ones."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def outcomes_csv(run: FleetRun, apps: Iterable[FleetApp]) -> Iterator[str]:
 
 
 def rerun_manifest(run: FleetRun, apps: Iterable[FleetApp]) -> str:
-    """Return the manifest of what is unfinished; ``""`` when nothing is.
+    """Return the manifest of unfinished Mini Programs; ``""`` when there are none.
 
     A rejected version is finished: it needs a fix, and another ``user_version`` or ``template_id``. Of a rollback those
     are listed that were planned, with the version that comes back.
@@ -84,10 +84,10 @@ def _written(whole: Mapping[str, Any]) -> str:
 
 @dataclass(slots=True)
 class Summary:
-    """What became of a fleet.
+    """Summary of a fleet.
 
     :param outcomes: how many by outcome; ``goes on``: not ended.
-    :param errcodes: how many by errcode, with what to do.
+    :param errcodes: how many by errcode, with the remedy.
     :param worst: a few that somebody should look at first.
     """
 

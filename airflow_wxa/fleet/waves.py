@@ -88,7 +88,7 @@ def places(waves: Iterable[Wave], fleet: int, shard_size: int) -> Iterator[tuple
 
 @dataclass(slots=True)
 class WaveCount:
-    """What became of a wave so far.
+    """Outcomes of a wave so far.
 
     :param failed: ``failed``, ``rejected``, and ``blocked`` unless the plan had it so.
     """

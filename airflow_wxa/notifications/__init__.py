@@ -1,4 +1,4 @@
-"""Notifications: what people wait for, said by whatever notifier a company has already."""
+"""Notifications: the events that people wait for, said by the notifier that a company has already."""
 
 from airflow_wxa.notifications.notifier import WxaNotifier
 

@@ -77,7 +77,7 @@ class WxaNotifier(BaseNotifier):
         late = AsyncCallback(WxaNotifier, {"through": "our_notifiers.slack"})
 
     :param through: a notifier whose templated fields name ``wxa_title``, ``wxa_text`` and ``wxa_event``, or a function
-        of the context, in which they stand; or where to import one, as a deadline needs it. What the three hold is
+        of the context, in which they stand; or where to import one, as a deadline needs it. Texts inside the three are
         never rendered again.
     :param language: ``"en"``, ``"zh"`` or ``"both"``.
     :param events: those to tell, of :data:`EVENTS`; default: all.
@@ -106,7 +106,7 @@ class WxaNotifier(BaseNotifier):
         self.events = events
 
     def notify(self, context: Context) -> None:
-        """Say what there is to say; what goes wrong costs neither the task nor its state."""
+        """Send the notification; a failure costs neither the task nor its state."""
         with self._warned(context):
             if told := self._told(context):
                 # A notifier renders its own fields in place: the next event has another text.
@@ -213,7 +213,7 @@ def _is_again(ti: Any) -> bool:
 
 
 def _run(context: Context) -> RunKey:
-    """Return what names the run: all that a DAG's callback has of it, where no task instance is left."""
+    """Return the run's names: all that a DAG's callback has of it, if no task instance is left."""
     run: Any = context.get("dag_run")
     if isinstance(run, dict):  # of a deadline: as the REST API shows it
         return RunKey(run["dag_id"], run["dag_run_id"])

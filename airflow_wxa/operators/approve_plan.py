@@ -54,7 +54,7 @@ class WxaApprovePlanOperator(WxaApprovalOperator):
     asks = "plan"
 
     def facts(self, context: Context) -> Mapping[str, Fact]:
-        """Return the plan's digest, which the decision names, and what the plan comes to."""
+        """Return the plan's digest, which the decision names, and the plan's sums."""
         fleets, run = open_fleets(), fleet_run(context)
         given = Counter[str]()
         totals = Totals.of(_plans(fleets, run, given))
@@ -83,7 +83,7 @@ class WxaApprovePlanOperator(WxaApprovalOperator):
 
 
 class WxaApproveFleetRollbackOperator(WxaApprovePlanOperator):
-    """Ask a person whether to roll a fleet back, with the versions and what goes offline.
+    """Ask a person whether to roll a fleet back, with the versions and the domains that go offline.
 
     The decision names the plan, and no task of the run writes anything for another one.
     """
@@ -91,7 +91,7 @@ class WxaApproveFleetRollbackOperator(WxaApprovePlanOperator):
     asks = "fleet_rollback"
 
     def facts(self, context: Context) -> Mapping[str, Fact]:
-        """Return the plan's digest, which the decision names, and what the plan comes to."""
+        """Return the plan's digest, which the decision names, and the plan's sums."""
         fleets, run = open_fleets(), fleet_run(context)
         plans = [(app.appid, AppPlan.from_json(app.plan)) for app in fleets.apps(run.key) if app.plan]
         versions = Counter(plan.why for _, plan in plans if plan.rollback)
@@ -202,7 +202,7 @@ def require_approved_plan(context: Context, run: FleetRun) -> None:
 def audit_quota(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int:
     """Return what the platform has left of the month's submissions; any healthy merchant's token will do.
 
-    A number in the manifest takes the place of what ``queryquota`` tells, which was seen too low.
+    A number in the manifest takes the place of ``queryquota``'s, which was seen too low.
 
     :raises WxaError: none of the first Mini Programs can tell.
     """

@@ -56,12 +56,12 @@ def looks_again(now: dt.datetime) -> float:
 class WxaFleetShardOperator(BaseOperator):
     """Do with the Mini Programs of one shard what this task is for, concurrently; wait for all of them together.
 
-    One Mini Program that fails does not fail the task; what became of each stands in the store
-    (``airflow wxa fleet status RUN_ID``). Returns how many there are by outcome.
+    One Mini Program that fails does not fail the task; the outcome of each stands in the store (``airflow wxa fleet
+    status RUN_ID``). Returns how many there are by outcome.
 
     :param shard: ``{"wave": …, "number": …}``.
     :param stage: ``configure_domains``, ``commit_code``, ``submit_audit``, or ``release_`` and a wave; ``None``: as the
-        task is called, whatever group it stands in.
+        task is called, in any group.
     :param wxa_conn_id: the Connection (templated).
     """
 

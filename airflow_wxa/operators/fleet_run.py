@@ -1,4 +1,4 @@
-"""What the store has of the running fleet."""
+"""The running fleet, from the store."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is mounted in Airflow's API server: the receiver of WeChat's pushes."""
+"""Apps mounted in Airflow's API server: the receiver of WeChat's pushes."""

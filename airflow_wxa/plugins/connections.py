@@ -32,7 +32,7 @@ _LOOK_UP_SECONDS: Final = 3.0  # that a push waits for a look-up which another o
 class PushConnection:
     """A Connection that pushes may come for.
 
-    :param keys: what its pushes are checked and decrypted with.
+    :param keys: for checking and decrypting its pushes.
     :param connection: the Connection as the hook reads it.
     """
 

@@ -1,7 +1,7 @@
 """Pushes that are none of ours, handed on to the system that ``[wxa] forward_pushes_to`` names.
 
 They go on as they came: sealed and signed, with WeChat's own query fields and no others, so only who holds the
-platform's keys can read them. What a ticket or an authorisation code could stand in is never handed on.
+platform's keys can read them. A push that could hold a ticket or an authorisation code is never handed on.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def forward_pushes_to() -> str:
 class PushForwarder:
     """Hands pushes on.
 
-    :param url: see :func:`forward_pushes_to`; ``$APPID$`` in it stands for whom a push is about.
+    :param url: see :func:`forward_pushes_to`; ``$APPID$`` in it stands for a push's appid.
     """
 
     def __init__(self, url: str) -> None:

@@ -1,7 +1,7 @@
 """The plugin that Airflow finds by its entry point.
 
-Every task's process loads the plugins, and needs none of what is mounted here: so an app is imported and built by
-its first request, in the API server.
+Every task's process loads the plugins, and needs none of these apps: so an app is imported and built by its first
+request, in the API server.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class PushReceiver(_BuiltOnDemand):
 
 
 class TrialQrcodes(_BuiltOnDemand):
-    """Trial versions' QR codes, for whoever may see the release's runs."""
+    """Trial versions' QR codes, for users who may see the release's runs."""
 
     factory = ("airflow_wxa.plugins.trial", "create_trial_qrcodes")
 

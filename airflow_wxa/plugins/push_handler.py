@@ -1,4 +1,4 @@
-"""What is done with a push: who may send it, what it changes, and what is answered."""
+"""Handling of a push: its proof, its effects, and the answer."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ _SECRETS: Final = ("<ComponentVerifyTicket", "<AuthorizationCode", "<PreAuthCode
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the sender is told.
+    """Answer to the sender.
 
     :param status: HTTP status.
     :param text: ``success``, or nothing.
-    :param afterwards: what is done once the answer is out.
-    :param owner: of a push that is none of ours, and may be handed on: whom it is about.
+    :param afterwards: work for the time after the answer.
+    :param owner: of a push that is none of ours, and may be handed on: its appid.
     """
 
     status: int
@@ -166,7 +166,7 @@ def _none_of_ours(owner: str, text: str) -> Answer:
 class RefusalCounter:
     """Counts refused pushes by Connection and reason, and logs each such pair at most once a minute.
 
-    Anybody may send to the receiver, so what a refusal costs is bounded; of what came not a word is kept.
+    Anybody may send to the receiver, so the cost of a refusal is bounded; of the request not a word is kept.
 
     :param clock: seconds, for the pace.
     """

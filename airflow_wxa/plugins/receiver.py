@@ -1,7 +1,7 @@
-"""The push receiver: two routes that WeChat's servers call, and whoever else finds them.
+"""The push receiver: two routes that WeChat's servers call, and anybody else may.
 
 ``POST /{wxa_conn_id}/authorisation`` takes tickets and authorisation events, ``POST /{wxa_conn_id}/message/{appid}``
-audit results. There is no login: a push proves itself by its signature, and what does not is answered 403 without a
+audit results. There is no login: a push proves itself by its signature, and one that does not is answered 403 without a
 word. A push that another receiver forwards is taken as it is, if query and body are those that WeChat sent.
 """
 
@@ -124,7 +124,7 @@ def _forwarder() -> PushForwarder | None:
 
 
 async def _body(request: Request) -> bytes:
-    """Return the body, cut off behind the limit or when it takes too long: what is cut off is refused later."""
+    """Return the body, cut off behind the limit or when it takes too long: a cut body is refused later."""
     body = bytearray()
     try:
         async with asyncio.timeout(_BODY_SECONDS):

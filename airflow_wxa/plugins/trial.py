@@ -1,8 +1,8 @@
-"""Trial versions' QR codes, so that whoever approves a release can look at it first.
+"""Trial versions' QR codes, so that a release can be looked at before it is approved.
 
-``GET /{appid}?dag_id=…&run_id=…&page=…`` asks WeChat for the picture each time; it changes nothing.
-Whoever may see runs of that DAG may see the pictures of the Mini Programs that the ledger knows from that run, by the
-Connection that the run worked with; to open the trial version takes a tester or admin of the Mini Program.
+``GET /{appid}?dag_id=…&run_id=…&page=…`` asks WeChat for the picture each time; it changes nothing. Users who may see
+runs of that DAG may see the pictures of the Mini Programs that the ledger knows from that run, by the Connection that
+the run worked with; to open the trial version takes a tester or admin of the Mini Program.
 
 The API server is a guest's: few pictures are fetched at once, each by one attempt with a short deadline, and no thread
 that serves Airflow's pages waits for WeChat.

@@ -1,7 +1,7 @@
-"""What the store remembers of fleets: a row for each Mini Program of a run, the audit quota, the stop, the pace.
+"""Fleets in the store: a row for each Mini Program of a run, the audit quota, the stop, the pace.
 
-The rows are what a run's tasks share. A shard that dies leaves them as they are, and whoever takes it up goes on from
-there; what was really done stands at WeChat, and the steps look there first.
+The rows are what a run's tasks share. A shard that dies leaves them as they are, and its next try goes on from there;
+the truth stands at WeChat, and the steps look there first.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class RunKey:
 class FleetRun:
     """A run, as it was when it was read.
 
-    :param manifest: what all its Mini Programs share.
+    :param manifest: the values that all its Mini Programs share.
     :param digest: of the manifest.
     :param plan_digest: of the plan; ``""``: there is none yet.
     :param audits_granted: submissions that it may make.
@@ -98,7 +98,7 @@ class FleetLook:
 class NewApp:
     """A Mini Program of a manifest.
 
-    :param given: what the manifest gives this one.
+    :param given: the manifest's values for this one.
     """
 
     appid: str
@@ -171,7 +171,7 @@ class Fleets:
         apps: Sequence[NewApp],
         task_id: str = "",
     ) -> bool:
-        """Keep what a run is asked to do; what is there of another manifest goes, what is there of this one stays.
+        """Keep a run's tasks as asked for; rows of another manifest go, rows of this one stay.
 
         Rows are written by the hundred. One who dies in between leaves a run that the next attempt loads anew.
 
@@ -221,7 +221,7 @@ class Fleets:
         return next(iter(self._runs(_of(fleet_run, key))), None)
 
     def runs_named(self, run_id: str) -> list[FleetRun]:
-        """Return the runs with this id, of whatever DAG."""
+        """Return the runs with this id, of any DAG."""
         return self._runs(fleet_run.c.run_id == run_id)
 
     def dag_ids(self) -> set[str]:
@@ -230,7 +230,7 @@ class Fleets:
             return set(connection.execute(select(fleet_run.c.dag_id).distinct()).scalars())
 
     def latest(self, dag_ids: Collection[str], most: int = 50) -> list[FleetLook]:
-        """Return the latest runs of DAGs, the newest first, each with what became of its Mini Programs so far."""
+        """Return the latest runs of DAGs, the newest first, each with its Mini Programs' outcomes so far."""
         runs = select(fleet_run.c.dag_id, fleet_run.c.run_id, fleet_run.c.loaded_at)
         runs = runs.where(fleet_run.c.dag_id.in_(sorted(dag_ids))).order_by(fleet_run.c.loaded_at.desc()).limit(most)
         by = (fleet_app.c.dag_id, fleet_app.c.run_id, fleet_app.c.outcome)
@@ -399,8 +399,8 @@ class Fleets:
     ) -> int:
         """Grant submissions in the manifest's order; returns how many Mini Programs have to do without.
 
-        :param usable: what the platform has left, without the reserve.
-        :param held_before: what others held when ``usable`` was read.
+        :param usable: submissions that the platform has left, without the reserve.
+        :param held_before: submissions that others held when ``usable`` was read.
         :param carrier: carries those that are granted; ``None``: their own shards do.
         :param which: only to these, and to those that had to do without before.
         """
@@ -418,7 +418,7 @@ class Fleets:
         return self._show_by_and_by(key, fleet_app.c.outcome == "no_quota")
 
     def pass_on(self, key: RunKey, changes: _CHANGES, carrier: str) -> list[FleetApp]:
-        """End Mini Programs that will not submit, and return those that what they held goes to, now this shard's.
+        """End Mini Programs that will not submit, and return those that take over their submissions, now this shard's.
 
         :param changes: by position.
         """
@@ -444,7 +444,7 @@ class Fleets:
             return self._grant(connection, key, carrier)
 
     def use_up(self, key: RunKey, changes: _CHANGES) -> None:
-        """End Mini Programs that WeChat had no submission left for; what is not held by now goes to nobody.
+        """End Mini Programs that WeChat had no submission left for; submissions that nobody holds by now are gone.
 
         :param changes: by position.
         """

@@ -100,7 +100,7 @@ class Runs:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many Mini Programs there are, by whoever acts, by outcome, and of each of :data:`KINDS`."""
+    """Numbers of Mini Programs: by acting side, by outcome, and of each of :data:`KINDS`."""
 
     who: Mapping[str, int]
     outcomes: Mapping[str, int]
@@ -119,7 +119,7 @@ class MiniProgram:
     :param outcome: the outcome's word; a review's approved and rejected are ``audit_approved`` and ``audit_rejected``.
     :param who: one of :data:`WHO`.
     :param at: epoch seconds of the outcome, ``online_at`` of the release; ``None`` when not known.
-    :param online_by: who triggered the run that put the version online; ``None``: no run of ours did.
+    :param online_by: user that triggered the run that put the version online; ``None``: no run of ours did.
     :param drift_word: of the latest comparison of its domains; ``drift``: the domains by the way they differ.
     """
 
@@ -160,7 +160,7 @@ class MiniProgram:
 class Wanted:
     """Which of them to show, and how.
 
-    :param text: part of appid, name, version, or of what happened.
+    :param text: part of appid, name, version, or of the event.
     :param kind: one of :data:`KINDS`.
     :param mine: DAGs whose runs the reader may go on with.
     :param online: a version.

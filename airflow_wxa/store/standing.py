@@ -1,4 +1,4 @@
-"""Facts of a Mini Program, whichever run brought them: its name, what is online, its domains, its account.
+"""Facts of a Mini Program, from any run: its name, what is online, its domains, its account.
 
 Runs are kept beside it, in :mod:`airflow_wxa.store.mini_programs`. A fact stays until a later reading says otherwise.
 """
@@ -84,7 +84,7 @@ def keep_facts(
 
 
 def _name_version(connection: Connection, component_appid: str, told: dict[str, dict[str, Any]]) -> None:
-    """Name the version that went online, where WeChat left it out: the one that was on its way in that run."""
+    """Name the version that went online, if WeChat left it out: the one that was on its way in that run."""
     nameless = [appid for appid, facts in told.items() if "online_run_id" in facts and "online_version" not in facts]
     for appid in nameless:
         of_run = {"component_appid": component_appid, "appid": appid, "dag_id": told[appid]["online_dag_id"]}

@@ -1,4 +1,4 @@
-"""What people read, as a key and values until somebody reads it.
+"""Texts for people, as a key and values until somebody reads them.
 
 One file per language holds a template for each key, or several by part: ``what``, ``why``, ``next_step``, ``source``.
 A :class:`Text` reads as English everywhere, and in its reader's language through :func:`in_language`, also years after

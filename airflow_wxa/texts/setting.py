@@ -1,4 +1,4 @@
-"""``[wxa] language``: what DAGs, forms, approvals, notifications, logs and commands read in."""
+"""``[wxa] language``: the language of DAGs, forms, approvals, notifications, logs and commands."""
 
 from __future__ import annotations
 
