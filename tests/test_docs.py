@@ -38,7 +38,7 @@ HEADLESS = {
     "access": 1,
     "api": 2,
     "dags": 2,
-    "plugins": 24,
+    "plugins": 25,
     "store": 2,
 }
 HEADLESS_SENTENCE = re.compile(

@@ -221,7 +221,7 @@ def _platform(run: FleetRun) -> Mapping[str, Any]:
 def domain_gate() -> list[dict[str, Any]]:
     """Grant what is left of the month's audit quota, in the manifest's order; returns the shards of the first wave.
 
-    Where the others are submitted behind the canary, only the canary is granted some.
+    If the others are submitted behind the canary, only the canary is granted some.
     """
     context = get_current_context()
     with failing_at_once():

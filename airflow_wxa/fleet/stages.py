@@ -207,7 +207,7 @@ class Stage:
     :param makes_up: its work before that, on one whose domains are configured and that came no further.
     :param submits: whether it needs the grant of a submission: one that ended badly there waits for a grant anew.
     :param gates: waves whose gates have opened before.
-    :param wave: whose own shards do it; ``""``: each shard does with what it carries.
+    :param wave: its own shards do it; ``""``: each shard does, with the Mini Programs that it carries.
     """
 
     place: int
