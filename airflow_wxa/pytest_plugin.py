@@ -1,7 +1,7 @@
 """Fixtures that pytest finds where this package is installed; none imports anything before a test asks for it.
 
 ``wxa_world`` (override it) is the state of an emulated WeChat, ``wxa_sandbox`` serves it, ``wxa_connection`` puts it
-behind the Connection ``wxa_default``.
+behind the Connection ``wxa_default``, which ``wxa_default`` does as well.
 """
 # ruff: noqa: PLC0415, SLF001  (whoever tests something else must not pay for these; pauses are shortened where they are)
 
@@ -46,3 +46,9 @@ def wxa_connection(wxa_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv(f"AIRFLOW__WXA__{name}_POLL_SECONDS", "0.01")
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", wxa_sandbox.connection())
     return "wxa_default"
+
+
+@pytest.fixture
+def wxa_default(wxa_sandbox: RunningSandbox, wxa_connection: str) -> RunningSandbox:  # noqa: ARG001
+    """Serve ``wxa_world`` behind the Connection ``wxa_default``."""
+    return wxa_sandbox

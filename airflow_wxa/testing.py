@@ -1,8 +1,7 @@
 """Test a DAG in a quarter of a second: :func:`walk` carries it out in this process, without database or scheduler.
 
-Pytest finds the fixtures ``wxa_sandbox`` (an emulated WeChat that holds ``wxa_world``) and ``wxa_connection`` (its
-Connection) by itself; ``pytest_plugins = ["airflow_wxa.testing"]`` in a ``conftest.py`` adds ``wxa_default``, both in
-one.
+Pytest finds the fixtures of :mod:`airflow_wxa.pytest_plugin` by itself, ``wxa_default`` among them: an emulated WeChat
+behind the Connection ``wxa_default``. ``pytest_plugins = ["airflow_wxa.testing"]`` brings them in as well.
 """
 # ruff: noqa: SLF001  (a mapped task tells its length to nobody else)
 
@@ -21,7 +20,6 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID, uuid4
 
-import pytest
 from airflow.sdk import TaskInstanceState
 from airflow.sdk._shared.module_loading import import_string
 from airflow.sdk.api.datamodels._generated import DagRun, TIRunContext
@@ -32,7 +30,7 @@ from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance, finalize
 from airflow.sdk.serde import deserialize, serialize
 
 from airflow_wxa.errors import WxaSpecError
-from airflow_wxa.pytest_plugin import wxa_connection, wxa_sandbox, wxa_world
+from airflow_wxa.pytest_plugin import wxa_connection, wxa_default, wxa_sandbox, wxa_world
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from airflow_wxa.texts import Text
 
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
 
     from airflow.sdk import DAG, Context
 
-    from airflow_wxa.sandbox.server import RunningSandbox
 
 __all__ = ["Walk", "connection", "walk", "wxa_connection", "wxa_default", "wxa_sandbox", "wxa_world"]
 
@@ -370,9 +367,3 @@ def connection(host: str, **changes: Any) -> str:
     extra = {"authorizer_access_tokens": {APPID: MERCHANT_TOKEN}, "component_access_token": PLATFORM_TOKEN} | changes
     kept = {name: value for name, value in extra.items() if value is not None}
     return json.dumps({"conn_type": "wxa", "host": host, "extra": kept})
-
-
-@pytest.fixture
-def wxa_default(wxa_sandbox: RunningSandbox, wxa_connection: str) -> RunningSandbox:  # noqa: ARG001
-    """Serve ``wxa_world`` behind the Connection ``wxa_default``."""
-    return wxa_sandbox
