@@ -1,11 +1,11 @@
-"""A Mini Program's facts, apart from the runs that are about it; and how long reviews took."""
+"""A Mini Program's facts apart from the runs about it, times of reviews and releases, and acts of the board."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012"
+revision = "0014"
 down_revision = "0011"
 
 _TIMES = ("online_at", "own_at", "effective_at", "lost_at", "drift_at", "account_at", "quota_at")
@@ -13,7 +13,7 @@ _MOVED = ("name", "online_version", "online_at")
 
 
 def upgrade() -> None:
-    """Create the table, and move there what the latest run of each Mini Program had left."""
+    """Create the tables, and move the facts that the latest run of each Mini Program had left."""
     op.create_table(
         "wxa_standing",
         sa.Column("component_appid", sa.String(32), primary_key=True),
@@ -37,10 +37,20 @@ def upgrade() -> None:
         )
         op.drop_column("wxa_mini_program", name)
     op.add_column("wxa_ledger", sa.Column("reviewed_at", sa.Float))
+    op.add_column("wxa_fleet_app", sa.Column("released_at", sa.Float))
+    op.create_table(
+        "wxa_act",
+        sa.Column("key", sa.String(64), primary_key=True),
+        sa.Column("by", sa.String(250), nullable=False),
+        sa.Column("at", sa.Float, nullable=False),
+    )
+    op.create_index("ix_wxa_act_at", "wxa_act", ["at"])
 
 
 def downgrade() -> None:
-    """Move it back to every run's row."""
+    """Move the facts back to every run's row."""
+    op.drop_table("wxa_act")
+    op.drop_column("wxa_fleet_app", "released_at")
     op.drop_column("wxa_ledger", "reviewed_at")
     columns = sa.Column("name", sa.String(250)), sa.Column("online_version", sa.Text), sa.Column("online_at", sa.Float)
     for name, column in zip(_MOVED, columns, strict=True):
