@@ -106,10 +106,15 @@ class Tally:
     outcomes: Mapping[str, int]
     kinds: Mapping[str, int]
 
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return sum(self.outcomes.values())
+    def of(self, wanted: Wanted) -> int | None:
+        """Return how many are wanted, where at most one of these is asked for; ``None``: it takes a look."""
+        if wanted.text or wanted.wave or wanted.online or wanted.errcode is not None:
+            return None
+        asked = [name for name in ("kind", "who", "outcome") if getattr(wanted, name)]
+        counted = {"kind": self.kinds, "who": self.who, "outcome": self.outcomes}
+        if not asked:
+            return sum(self.outcomes.values())
+        return counted[asked[0]].get(getattr(wanted, asked[0]), 0) if len(asked) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +262,7 @@ class MiniPrograms:
 
     def __init__(self, url: str | Secret, runs: Runs = Runs()) -> None:
         self._database = Database(url)
+        self.runs = runs
         self._list = _List(runs)
 
     def dag_ids(self) -> set[str]:
@@ -272,16 +278,24 @@ class MiniPrograms:
         with self._database.reading() as connection:
             return [tuple(row) for row in connection.execute(query.order_by(latest.desc()).limit(_RUNS_LOOKED_AT))]
 
-    def page(self, dag_ids: Collection[str], wanted: Wanted) -> tuple[list[MiniProgram], int]:
-        """Return a page of those that these DAGs released, and how many there are in all."""
+    def page(
+        self, dag_ids: Collection[str], wanted: Wanted, *, total: int | None = None
+    ) -> tuple[list[MiniProgram], int]:
+        """Return a page of those that these DAGs released, and how many there are in all.
+
+        :param total: how many, where that is known.
+        """
         found = self._list.where(dag_ids, wanted)
         column = self._list.columns[wanted.sort if wanted.sort in SORTS else "at"]
-        order = column.desc().nulls_last() if wanted.descending else column.asc().nulls_last()
+        order = column.desc() if wanted.descending else column.asc()
+        if wanted.sort in {"name", "online_version"}:  # of the rest none is missing, and an index keeps its order
+            order = order.nulls_last()
         rows = self._list.rows.where(*found).order_by(order, mini_program.c.appid)
         rows = rows.limit(wanted.page_size).offset((wanted.page - 1) * wanted.page_size)
         with self._database.reading() as connection:
-            total: int = connection.execute(self._list.joined(func.count()).where(*found)).scalar_one()
-            return [_mini_program(row) for row in connection.execute(rows)], total
+            if total is None:
+                total = connection.execute(self._list.joined(func.count()).where(*found)).scalar_one()
+            return [_mini_program(row) for row in connection.execute(rows)], total or 0
 
     def all(self, dag_ids: Collection[str], wanted: Wanted) -> list[MiniProgram]:
         """Return all of them."""

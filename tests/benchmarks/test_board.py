@@ -17,6 +17,7 @@ import httpx
 import psutil
 import pytest
 
+from airflow_wxa.api.call import Call
 from airflow_wxa.cli.demo.airflow import AirflowApi, ThrowawayAirflow, every_dag
 from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
@@ -45,11 +46,11 @@ ENDS: Final = (
     {"outcome": "rejected", "what": "the audit was rejected", "next_step": "read the reviewer's words"},
     {"outcome": "pending", "what": "its review has not ended", "next_step": "wait"},
 )
-CLIENTS, EVERY_SECONDS = 20, 5.0
+CLIENTS, EVERY_SECONDS = 50, 10.0
 ROUNDS, ROUND_SECONDS = 3, 10.0
 LOADS: Final = 100  # of each page: of twenty, a p95 is the slowest one
 AGAIN: Final = 20  # in a browser
-API_P95_MS, USABLE_MS, MEMORY_MIB, SLOWDOWN = 300, 1_000, 100, 1.5
+API_P95_MS, USABLE_MS, MEMORY_MIB, SLOWDOWN, CLOSED_LOOP_SLOWDOWN = 100, 1_000, 100, 1.5, 3.0
 BOARD: Final = {
     "first page": "/",
     "last page": "/?page=200",
@@ -57,6 +58,9 @@ BOARD: Final = {
     "text": "/?q=granted",
     "a run's": "/?dag_id=wxa_fleet_release&run_id=run-099",
     "Mini Program": f"/mini-program/wx{7:016x}",
+    "stuck": "/?kind=stuck",
+    "releases": "/releases",
+    "overview": "/overview",
     "fleets": "/fleets",
     "fleet": "/fleet?dag_id=wxa_fleet_release&run_id=run-099",
     "errcodes": "/errcodes",
@@ -100,6 +104,20 @@ def fill(url: str) -> None:
         task = TaskRef(dag_id=key.dag_id, run_id=key.run_id, task_id="release_rest")
         said = {"outcome": "released", "release_version": f"3.{run}.0", "effective": ["https://m.example.com"]}
         ledger.settle(PLATFORM, task, [Result(f"wx{7:016x}", "release", said)])
+    drift = TaskRef(dag_id="wxa_domain_drift", run_id="daily", task_id="compare_domains")
+    for first in range(0, MINI_PROGRAMS, OF_A_RUN):
+        facts = {"outcome": "differs", "missing": ["https://pay.example.com"], "own": ["https://m.example.com"]}
+        appids = [f"wx{first + number:016x}" for number in range(OF_A_RUN)]
+        read = {appid: {**facts, "name": f"shop {appid}", "release_version": f"3.{first}.0"} for appid in appids}
+        ledger.know(PLATFORM, drift, read)
+        _release(ledger, appids, run_id=f"run-{first // OF_A_RUN:03}")
+
+
+def _release(ledger: Ledger, appids: Sequence[str], run_id: str) -> None:
+    """Note releases, so that the feed has something to group."""
+    task = TaskRef("wxa_fleet_release", run_id, "release_rest", triggered_by="li")
+    noted = ledger.intend(PLATFORM, [Call.to("release", appid) for appid in appids], task)
+    ledger.answered(dict.fromkeys(noted, 0))
 
 
 @pytest.fixture
@@ -153,16 +171,18 @@ def airflows_pages(client: httpx.Client) -> list[float]:
     raise AssertionError
 
 
-def crowd(clients: Sequence[httpx.Client], meanwhile: Callable[[], list[float]]) -> tuple[list[float], list[float]]:
-    """Let clients load the board every 5 s, one after the other, until something else is done."""
+def crowd(
+    clients: Sequence[httpx.Client], meanwhile: Callable[[], list[float]], every: float = EVERY_SECONDS
+) -> tuple[list[float], list[float]]:
+    """Let each client load the board every so often, 0: again and again, until something else is done."""
     is_over = threading.Event()
     found: list[float] = []
 
     def reader(number: int) -> None:
-        due = time.perf_counter() + number * EVERY_SECONDS / CLIENTS
+        due = time.perf_counter() + number * every / CLIENTS
         while not is_over.wait(max(0.0, due - time.perf_counter())):
             found.append(timed(clients[number], "/wxa/board/"))
-            due += EVERY_SECONDS
+            due += every
 
     with ThreadPoolExecutor(CLIENTS) as readers:
         of_readers = [readers.submit(reader, number) for number in range(CLIENTS)]
@@ -205,6 +225,7 @@ def test_a_large_board_is_quick_and_lets_airflow_be(server: Server, browser: Bro
             alone += airflows_pages(client)
             done, found = crowd(clients, lambda: airflows_pages(client))
             beside, of_crowd = beside + done, of_crowd + found
+        closed, of_loop = crowd(clients, lambda: airflows_pages(client), 0.0)
         grown = server.mebibytes() - before
     in_browser = usable(browser, server)
     print(f"\n{database}: {MINI_PROGRAMS} Mini Programs, {RUNS} runs")
@@ -219,7 +240,12 @@ def test_a_large_board_is_quick_and_lets_airflow_be(server: Server, browser: Bro
         f"  Airflow's pages: p95 {p95(alone):.0f} ms of {len(alone)} alone, {p95(beside):.0f} ms of {len(beside)} "
         f"beside {CLIENTS} clients: {p95(beside) / p95(alone):.2f}x; memory +{grown:.0f} MiB"
     )
+    print(
+        f"  closed loop of {CLIENTS}: {len(of_loop)} loads without an error, Airflow's pages p95 {p95(closed):.0f} ms: "
+        f"{p95(closed) / p95(alone):.2f}x"
+    )
     assert max(p95(found) for found in pages.values()) < API_P95_MS
+    assert p95(closed) <= CLOSED_LOOP_SLOWDOWN * p95(alone)
     # Not the crowd's p95: every four seconds of load Airflow's server collects garbage for 0.4 s, with or without the
     # board, and whoever comes just then waits. As seldom as that does not show in Airflow's p95 of many short loads.
     assert statistics.median(of_crowd) < API_P95_MS

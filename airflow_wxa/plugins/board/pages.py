@@ -147,13 +147,12 @@ class Pages:
         """Show each Mini Program: what is online, and what runs."""
         seen = self._seen(reader)
         wanted = _wanted(reader.request, seen.mine)
-        rows, total = seen.store.page(seen.dag_ids, wanted)
+        tally = self._watch.tally(seen.store, seen.dag_ids, (wanted.dag_id, wanted.run_id), seen.mine)
+        rows, total = seen.store.page(seen.dag_ids, wanted, total=tally.of(wanted))
         if total and not rows:  # past the end: the last page
             wanted = replace(wanted, page=-(-total // wanted.page_size))
-            rows, total = seen.store.page(seen.dag_ids, wanted)
+            rows, total = seen.store.page(seen.dag_ids, wanted, total=total)
         first = (wanted.page - 1) * wanted.page_size
-        of_run = Wanted(dag_id=wanted.dag_id, run_id=wanted.run_id)
-        tally = seen.store.tally(seen.dag_ids, of_run, seen.mine)
         questions = [] if wanted.run_id else seen.questions(str(reader.user.get_id()))
         return self._page(
             reader,
@@ -357,7 +356,7 @@ class Pages:
             versions=versions[:_VERSIONS_SHOWN],
             more_versions=len(versions[_VERSIONS_SHOWN:]),
             total=sum(number for _, number in versions),
-            tally=seen.store.tally(seen.dag_ids, Wanted(), seen.mine),
+            tally=self._watch.tally(seen.store, seen.dag_ids, ("", ""), seen.mine),
             compared=seen.store.compared(seen.dag_ids),
             quota=seen.store.quota(seen.dag_ids),
             reviews=len(reviews),

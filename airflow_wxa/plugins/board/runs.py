@@ -13,7 +13,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from sqlalchemy import select, tuple_
 
-from airflow_wxa.store.mini_programs import ENDED, HALTED, Runs
+from airflow_wxa.store.mini_programs import ENDED, HALTED, Runs, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from airflow_wxa.store.mini_programs import MiniPrograms, Run
+    from airflow_wxa.store.mini_programs import MiniPrograms, Run, Tally
 
 _KEPT_SECONDS: Final = 3.0
 #: A task that no worker has taken for this long is stuck.
@@ -97,10 +97,11 @@ def halted(outcome: str, who: str, life: Life | None) -> tuple[str, str]:
 
 
 class Watch:
-    """Looks at the runs under way, once in a few seconds for all readers."""
+    """Looks at the runs under way and counts, once in a few seconds for all readers of the same rights."""
 
     def __init__(self) -> None:
         self._seen = (0.0, UnderWay())
+        self._tallies: dict[Any, tuple[float, Tally]] = {}
 
     def look(self, store: MiniPrograms) -> UnderWay:
         """Return them as they are, or were a moment ago."""
@@ -109,6 +110,15 @@ class Watch:
             seen = UnderWay(lives_of(store.under_way()), _questions())
             self._seen = (time.monotonic(), seen)
         return seen
+
+    def tally(self, store: MiniPrograms, dag_ids: frozenset[str], run: Run, mine: frozenset[str]) -> Tally:
+        """Return how many there are of each kind, of a run's or, for two empty texts, of all."""
+        now, key = time.monotonic(), (store.runs, dag_ids, run, mine)
+        tallies = {asked: kept for asked, kept in self._tallies.items() if now - kept[0] < _KEPT_SECONDS}
+        if key not in tallies:
+            tallies[key] = (now, store.tally(dag_ids, Wanted(dag_id=run[0], run_id=run[1]), mine))
+        self._tallies = tallies
+        return tallies[key][1]
 
 
 def lives_of(runs: Collection[Run]) -> dict[Run, Life]:
