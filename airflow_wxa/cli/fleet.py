@@ -22,9 +22,10 @@ from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import Totals, plan_all
 from airflow_wxa.fleet.summary import OUTCOME_FIELDS, Summary, outcome_of, outcomes_csv, rerun_manifest
 from airflow_wxa.fleet.waves import WAVES, places, read_waves, wave_counts
+from airflow_wxa.hooks import approvals
 from airflow_wxa.hooks.connection import read_connection
 from airflow_wxa.hooks.manifests import ManifestSources
-from airflow_wxa.hooks.store import open_fleets
+from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.release import ReleaseSpec
 from airflow_wxa.steps.online import in_words
 from airflow_wxa.texts import Text
@@ -154,6 +155,28 @@ def stop(arguments: argparse.Namespace) -> int:
         f"airflow wxa fleet rerun {run.run_id} prints the manifest of what is unfinished."
     )
     return 0
+
+
+@command
+def open_gate(arguments: argparse.Namespace) -> int:
+    """Let a fleet go on behind a gate that closed, and clear that gate with the tasks behind it."""
+    _, run = _run(arguments)
+    by = f"{getpass.getuser()} (user of the machine, not proven)"
+    gate = approvals.open_gate(open_ledger(), run, arguments.wave, by=by, why=arguments.reason)
+    cleared = _cleared(run, gate)
+    say(f"{gate} of {run.run_id} is opened by {by}: {cleared} task instances are cleared.")
+    return 0
+
+
+def _cleared(run: FleetRun, task_id: str) -> int:
+    """Clear a task and those behind it, and return how many task instances."""
+    from airflow.models.dagbag import DBDagBag  # noqa: PLC0415  (it takes seconds, and only this command needs it)
+    from airflow.utils.session import create_session  # noqa: PLC0415
+
+    with create_session() as session:
+        dag = DBDagBag().get_latest_version_of_dag(run.dag_id, session=session)
+        behind = dag.get_task(task_id).get_flat_relative_ids(upstream=False) if dag is not None else ()
+        return dag.clear(run_id=run.run_id, task_ids=[task_id, *behind], session=session) if dag is not None else 0
 
 
 @command

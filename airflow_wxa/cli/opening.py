@@ -44,6 +44,7 @@ _WRITES_WITH: Final[Mapping[str, Mapping[str, object]]] = {
     "ticket": {"restart": False, "import_from": ""},
     "status": {},
     "stop": {},
+    "open": {},
     "rerun": {},
 }
 _INTERRUPTED: Final = 130  # what a shell expects after Ctrl-C

@@ -6,10 +6,11 @@ a run, so they decide nothing.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import TYPE_CHECKING, Final
 
-from airflow_wxa.errors import WxaStateError
+from airflow_wxa.errors import WxaSpecError, WxaStateError
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_wxa.steps import Approved
+    from airflow_wxa.store import Ledger
+    from airflow_wxa.store.fleets import FleetRun
 
 HOW_TO: Final = "airflow-wxa docs approve"
 
@@ -65,3 +68,32 @@ def _as_before(about: dict[str, Any]) -> dict[str, Any]:
     online, target = about["online"], about["target"] or {}
     versions = {name: target.get(name) for name in ("user_version", "app_version")}
     return {"online": online["version"], "online_since": online["time"], **versions}
+
+
+def open_gate(ledger: Ledger, run: FleetRun, wave: str, *, by: str, why: str, user: str = "") -> str:
+    """Note that somebody lets a fleet go on behind a gate that closed, and return the gate's task id.
+
+    It opens once it is cleared, if its figures are the same then.
+
+    :param by: the person, in words.
+    :param user: id of an Airflow user that was proven; ``""``: none was.
+    :raises WxaSpecError: the gate is not closed, or may not be opened so.
+    """
+    rows = ledger.entries(
+        component_appid=run.component_appid, appid="", run_id=run.run_id, dag_ids=[run.dag_id], most=None
+    )
+    of_gate = [row for row in rows if row.task.task_id.rpartition(".")[2] == f"{wave}_gate"]
+    latest = next((row for row in of_gate if row.after and not row.errmsg), None)
+    if latest is None or latest.after["outcome"] != "asked" or run.stopped_by is not None:
+        raise WxaSpecError(Text("gate_cannot_be_opened", wave=wave), [Text("gate_is_not_closed", run_id=run.run_id)])
+    facts = {name: fact["value"] for name, fact in latest.asked["question"]["facts"].items()}
+    approvers, must_differ = facts["approvers"], facts["approver_must_differ"]
+    if latest.after["unended"]:
+        raise WxaSpecError(Text("gate_cannot_be_opened", wave=wave), [Text("gate_waits_for_a_shard")])
+    if (approvers or must_differ) and not user:
+        raise WxaSpecError(Text("gate_cannot_be_opened", wave=wave), [Text("gate_needs_a_proven_user")])
+    if (approvers and user not in approvers) or (must_differ and user == latest.task.triggered_by):
+        raise WxaSpecError(Text("gate_cannot_be_opened", wave=wave), [Text("gate_is_not_theirs", user=user)])
+    at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    ledger.answer(latest, {**latest.after, "outcome": "approved", "by": by, "at": at, "why": why})
+    return latest.task.task_id

@@ -272,6 +272,17 @@ class Ledger:
             if endpoint == APPROVAL:
                 self._keep_latest(connection, component_appid, task, {appid: said})
 
+    def answer(self, question: Entry, said: Mapping[str, Any]) -> None:
+        """Note the answer to a question, from outside of the task that asks: it belongs to the same run.
+
+        :param question: the row that it is in.
+        """
+        same = [ledger.c[name] for name in ("component_appid", "appid", "endpoint", "nonce", *_OF_TASK)]
+        with self._database.writing() as connection:
+            row = connection.execute(select(*same).where(ledger.c.id == question.id)).mappings().one()
+            noted = {"asked": {}, "sent_at": database_now(), "answered_at": database_now(), "errcode": 0}
+            connection.execute(insert(ledger).values(**row, **noted, after=dict(said)))
+
     # Fences: for calls that WeChat does not guard itself ---------------------------------------------------------
 
     def take_fence(self, component_appid: str, appid: str, endpoint: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,14 @@ import pytest
 from airflow.providers.standard.operators.python import PythonOperator, ShortCircuitOperator
 from airflow.sdk import task
 
+from airflow_wxa import testing
+from airflow_wxa.cli import fleet as cli_fleet
 from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
 from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.hooks import approvals
+from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.sandbox.state import AuditPlan
+from airflow_wxa.store.fleets import RunKey
 from tests.airflow_session import run_dag
 from tests.fleet.fleets import appid, manifest
 from tests.fleet.test_fleet_dag import fleet as fleet  # noqa: PLC0414  a fixture
@@ -253,3 +259,88 @@ def test_what_cannot_stand_between_waves_is_refused_at_parse() -> None:
         fleet_release_dag(between={"rest": measure_errors})
     with pytest.raises(WxaSpecError, match="between early: builds no task"):
         fleet_release_dag(between={"early": int})
+
+
+class Walked:
+    """A run whose tasks can be cleared, as a person or a command clears them."""
+
+    def __init__(self, dag: DAG, text: str, **params: Any) -> None:
+        conf = {"approval": False, "shard_size": 2, "manifest": text} | params
+        self.run = testing._Run(dag, conf, "Approve", "release-manager", "lin")
+        self.run.go_on()
+
+    def clear(self, task_id: str) -> None:
+        """Clear a task and those behind it, and go on."""
+        for each in (task_id, *self.run.dag.get_task(task_id).get_flat_relative_ids(upstream=False)):
+            self.run.skipped.pop(each, None)
+            for index in self.run.indexes(each):
+                del self.run.states[each, index]
+                self.run.tried[each] = 1
+        self.run.go_on()
+
+
+@pytest.fixture
+def closed(fleet: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Walked]:
+    """Return a run of 6 whose canary's gate closed; what the command clears is carried out at once."""
+
+    def start(**params: Any) -> Walked:
+        here = fleet(6)
+        here.world.mini_programs[0].audit.result = "rejected"
+        walked = Walked(here.dag, manifest(6, waves={"canary": {"apps": 2}}), **params)
+        monkeypatch.setattr(cli_fleet, "_cleared", lambda _run, task_id: walked.clear(task_id))
+        return walked
+
+    return start
+
+
+def opened(walked: Walked, wave: str = "canary") -> int:
+    said = argparse.Namespace(run_id=walked.run.run.run_id, dag_id=None, wave=wave, reason="both are test accounts")
+    try:
+        cli_fleet.open_gate(said)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+def test_a_gate_that_closed_is_opened_by_somebody_who_says_why(closed: Callable[..., Walked]) -> None:
+    walked = closed()
+    assert walked.run.states["canary_gate", -1] == "failed"
+    walked.clear("canary_gate")
+    assert walked.run.states["canary_gate", -1] == "failed", "clearing alone opens nothing"
+    assert opened(walked) == 0
+    ended = walked.run.ended()
+    assert ended.states["canary_gate"] == "success", ended.errors
+    assert ended.state == "success", ended.states
+    outcomes = [app.outcome for app in open_fleets().apps(RunKey("wxa_fleet_release", walked.run.run.run_id))]
+    assert outcomes == ["rejected", *["released"] * 5]
+    noted = [row.after for row in open_ledger().entries(appid="", most=None) if row.task.task_id == "canary_gate"]
+    assert [each["outcome"] for each in noted] == ["opened", "approved", "asked", "asked"]
+    assert {each["why"] for each in noted[:2]} == {"both are test accounts"}
+    assert "not proven" in noted[0]["by"]
+    assert opened(walked) == 1, "it is open"
+
+
+@pytest.mark.parametrize("params", [{"approvers": ["wu"]}, {"approver_must_differ": True}])
+def test_a_shell_proves_no_user_where_the_run_asks_for_one(
+    closed: Callable[..., Walked], params: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    walked = closed(**params)
+    assert opened(walked) == 1
+    assert "the board" in capsys.readouterr().err
+    run = open_fleets().runs_named(walked.run.run.run_id)[0]
+    for user in ("zhao", "lin"):
+        if params == {"approver_must_differ": True} and user == "zhao":
+            continue
+        with pytest.raises(WxaSpecError):
+            approvals.open_gate(open_ledger(), run, "canary", by=user, why="", user=user)
+    assert approvals.open_gate(open_ledger(), run, "canary", by="wu", why="", user="wu") == "canary_gate"
+
+
+def test_a_gate_that_has_not_closed_and_other_figures_open_nothing(closed: Callable[..., Walked]) -> None:
+    walked = closed()
+    assert opened(walked, "early") == 1
+    run = open_fleets().runs_named(walked.run.run.run_id)[0]
+    approvals.open_gate(open_ledger(), run, "canary", by="wu", why="")
+    open_fleets().change(run.key, {1: {"outcome": "blocked"}})
+    walked.clear("canary_gate")
+    assert walked.run.states["canary_gate", -1] == "failed"
