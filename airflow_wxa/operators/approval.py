@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import Param
 
 from airflow_wxa.api import values
 from airflow_wxa.api.endpoints import BEIJING
@@ -20,7 +19,7 @@ from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators import human_input
-from airflow_wxa.release.dag import TemplatedFields, failing_at_once
+from airflow_wxa.release.dag import TemplatedFields, failing_at_once, form_param
 from airflow_wxa.store.questions import Fact, Question
 from airflow_wxa.texts import Text
 
@@ -60,13 +59,6 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
     }
     #: The Mini Program that it is about; the platform where a subclass sets none.
     appid: str = ""
-    COMMENT: ClassVar[Mapping[str, Any]] = {
-        # A text alone would be a required field, and an empty required field disables both buttons.
-        "type": ["null", "string"],
-        "format": "multiline",
-        "title": "Comment",
-        "description": "Why; kept with the decision. May stay empty.",
-    }
 
     def __init__(
         self,
@@ -78,7 +70,9 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
         response_timeout: dt.timedelta | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs["params"] = {"comment": Param(None, **self.COMMENT)}  # Airflow has put the DAG's there: not asked here
+        # A text alone would be a required field, and an empty required field disables both buttons.
+        comment = form_param(Text("param_comment", "title"), default=None, type=["null", "string"], format="multiline")
+        kwargs["params"] = {"comment": comment}  # Airflow has put the DAG's there: not asked here
         # Without one Airflow would let an execution_timeout, of default_args for instance, end the wait for the answer.
         super().__init__(subject="Approve?", response_timeout=response_timeout or dt.timedelta.max, **kwargs)
         self.response_timeout = response_timeout

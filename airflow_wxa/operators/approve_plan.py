@@ -29,6 +29,7 @@ from airflow_wxa.store.fleets import ROLLBACK
 from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.store.tables import fleet_app
 from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set, phrase
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -77,7 +78,7 @@ class WxaApprovePlanOperator(WxaApprovalOperator):
     def words(question: Question) -> tuple[str, str]:
         totals = Totals(**question["totals"])
         return (
-            f"Release {question['release'].get('user_version', '')} on {totals.apps} Mini Programs?",
+            phrase("ask_plan", user_version=question["release"].get("user_version", ""), apps=totals.apps),
             "\n\n".join([_goes_offline(totals), _facts(question, totals), _unusual(totals)]),
         )
 
@@ -109,14 +110,14 @@ class WxaApproveFleetRollbackOperator(WxaApprovePlanOperator):
         totals, waves, undone = Totals(**question["totals"]), question["waves"], question["undone"]
         versions = (f"{as_text(each)}: {count}" for each, count in question["versions"].items())
         rows = {
-            "run that is undone": as_code(undone) if undone else "none: whatever is online goes",
-            "versions": ", ".join(versions) or "none",
-            "cannot go back": f"{totals.steps.get('blocked', 0)}",
-            "waves": ", ".join(f"{name} {count}" for name, count in waves.items() if count),
-            "cannot be undone": "it happens at once, for everyone; afterwards only a release goes forward",
+            phrase("row_undone"): as_code(undone) if undone else phrase("undone_none"),
+            phrase("row_versions"): ", ".join(versions) or "-",
+            phrase("row_cannot_go_back"): f"{totals.steps.get('blocked', 0)}",
+            phrase("row_waves"): ", ".join(f"{name} {count}" for name, count in waves.items() if count),
+            phrase("row_for_good"): phrase("rollback_is_for_good"),
         }
         return (
-            f"Roll {totals.steps.get('rollback', 0)} of {totals.apps} Mini Programs back?",
+            phrase("ask_fleet_rollback", count=totals.steps.get("rollback", 0), apps=totals.apps),
             "\n\n".join([_goes_offline(totals), as_table(rows), _unusual(totals)]),
         )
 
@@ -155,11 +156,12 @@ class WxaApproveWaveOperator(WxaApprovalOperator):
         counted = {
             name: ", ".join(f"{each} {count}" for each, count in sorted(figures[name].items())) for name in WAVES
         }
-        rows = {f"**{name}**" if name == wave else name: counted[name] or "no Mini Program" for name in WAVES}
-        rows["all of them"] = as_code(f"airflow wxa fleet status {question['run_id']} --output json")
+        nobody = phrase("no_mini_program")
+        rows = {f"**{name}**" if name == wave else name: counted[name] or nobody for name in WAVES}
+        rows[phrase("row_all")] = as_code(f"airflow wxa fleet status {question['run_id']} --output json")
         goes_on = figures[wave].get("goes on", 0)
         version = question["release"].get("user_version", "")
-        return f"Release {version} on {goes_on} Mini Programs of the wave {wave}?", as_table(rows)
+        return phrase("ask_wave", version=version, goes_on=goes_on, wave=wave), as_table(rows)
 
 
 def require_open(context: Context, run: FleetRun, *, approved: Collection[str], opened: Collection[str] = ()) -> None:
@@ -277,47 +279,51 @@ def _plans(fleets: Fleets, run: FleetRun, given: Counter[str]) -> Iterator[tuple
 def _asked(release: Mapping[str, Any], given: Mapping[str, int], field: str, default: str) -> str:
     """Return what the manifest asks of a field for all, and how many Mini Programs have a value of their own."""
     common = as_code(shown(json.dumps(release[field], ensure_ascii=False))) if field in release else default
-    return f"{common}; own values: {given[field]}" if given.get(field) else common
+    return phrase("own_values", common=common, count=given[field]) if given.get(field) else common
 
 
 def _facts(question: Question, totals: Totals) -> str:
     release, given = question["release"], question["given"]
     rest, reserve = question["rest"], question["reserve"]
-    quota = "WeChat did not say" if rest is None else f"{rest} left this month, {reserve} of them kept back"
+    quota = phrase("wechat_did_not_say") if rest is None else phrase("quota_left", rest=rest, reserve=reserve)
     without = 0 if rest is None or not reserve else totals.without_quota(rest, reserve)
-    quota += f"; **{without} Mini Programs will have no quota**" if without else ""
-    minutes = totals.minutes(question["concurrency"])
+    quota = phrase("quota_is_short", quota=quota, without=without) if without else quota
+    minutes, each = totals.minutes(question["concurrency"]), phrase("each_its_own")
     rows = {
-        "version": f"{as_code(release.get('user_version', 'each its own'))} from template "
-        f"{as_code(release.get('template_id', 'each its own'))}",
-        "what changed": as_text(release.get("user_desc") or "not said"),
-        "Mini Programs": f"{totals.apps}: " + ", ".join(f"{name} {question['waves'][name]}" for name in WAVES),
-        "what is done": ", ".join(f"{step} {count}" for step, count in totals.steps.items()),
+        phrase("row_version"): phrase(
+            "from_template",
+            version=as_code(release.get("user_version", each)),
+            template=as_code(release.get("template_id", each)),
+        ),
+        phrase("row_what_changed"): as_text(release.get("user_desc") or "-"),
+        phrase("row_mini_programs"): f"{totals.apps}: "
+        + ", ".join(f"{name} {question['waves'][name]}" for name in WAVES),
+        phrase("row_what_is_done"): ", ".join(f"{step} {count}" for step, count in totals.steps.items()),
         "domain_action": _asked(release, given, "domain_action", "`add`"),
         "domain_mode": _asked(release, given, "domain_mode", "`platform`"),
         "webviewdomain": _asked(release, given, "webviewdomain", "none"),
-        "business domains": f"added to {totals.domains_added}, removed from {totals.domains_removed}; what `all` adds "
-        "is the platform's list, and not counted",
+        phrase("row_domains"): phrase("domains_of_plan", added=totals.domains_added, removed=totals.domains_removed),
         "server_domains": _asked(release, given, "server_domains", "untouched"),
-        "submissions": f"{totals.needed} needed; {quota}",
-        "calls": f"about {totals.calls}, {minutes:.0f} minutes in one shard at a time; reviews take days",
-        "all of them": as_code(f"airflow wxa fleet status {question['run_id']} --output json"),
+        phrase("row_submissions"): phrase("submissions_needed", needed=totals.needed, quota=quota),
+        phrase("row_calls"): phrase("calls_needed", calls=totals.calls, minutes=f"{minutes:.0f}"),
+        phrase("row_all"): as_code(f"airflow wxa fleet status {question['run_id']} --output json"),
     }
     return as_table(rows)
 
 
 def _goes_offline(totals: Totals) -> str:
     """Return what the plan takes offline, which stands first: approved, so much may go and no more."""
-    unknown = f"; not known of {totals.not_known}" if totals.not_known else ""
+    unknown = phrase("not_known_of", count=totals.not_known) if totals.not_known else ""
     if not totals.losing:
-        return f"goes offline: nothing{unknown}"
+        return phrase("goes_offline_nothing") + unknown
     lines = [f"- {as_code(appid)}: {as_text(domains)}" for appid, domains in totals.offline]
-    more = f"\n- … all with: {as_code('airflow wxa fleet plan MANIFEST --all')}" if totals.losing > len(lines) else ""
-    return f"**goes offline: domains of {totals.losing} Mini Programs**{unknown}\n\n" + "\n".join(lines) + more
+    more = phrase("all_with", command=as_code("airflow wxa fleet plan MANIFEST --all"))
+    lines += [more] if totals.losing > len(lines) else []
+    return f"{phrase('fleet_goes_offline', count=totals.losing)}{unknown}\n\n" + "\n".join(lines)
 
 
 def _unusual(totals: Totals) -> str:
     if not totals.unusual:
-        return "Nothing unusual: each goes the whole way."
-    lines = [f"| {as_code(appid)} | {as_text(why)} |" for appid, why in totals.unusual]
-    return "\n".join(["### Unusual ones, the first of them", "", "| Mini Program | why |", "| --- | --- |", *lines])
+        return phrase("nothing_unusual")
+    lines = [f"| {as_code(appid)} | {as_text(as_set(why))} |" for appid, why in totals.unusual]
+    return "\n".join([phrase("heading_unusual"), "", phrase("heading_why"), "| --- | --- |", *lines])

@@ -19,6 +19,7 @@ from airflow_wxa.steps.account import read_name
 from airflow_wxa.steps.offline import OFFLINE, WEBVIEW
 from airflow_wxa.steps.release import before_release
 from airflow_wxa.store.questions import Fact, Question, told
+from airflow_wxa.texts.setting import phrase
 from airflow_wxa.trial_link import api_base_url, trial_link
 
 if TYPE_CHECKING:
@@ -94,19 +95,22 @@ class WxaApproveReleaseOperator(_AboutRelease):
     def words(question: Question) -> tuple[str, str]:
         superseded, sheet = question["superseded"], question["sheet"] or {}
         is_its = not question["auditid"] or sheet.get("auditid") in ("", question["auditid"])
-        number = as_code(question["auditid"] or sheet.get("auditid") or "not known")
+        number = as_code(question["auditid"] or sheet.get("auditid") or phrase("not_known"))
+        status = sheet.get("status", phrase("not_known")) if is_its else phrase("not_the_latest")
         rows = {
-            "Mini Program": f"{as_text(question['name'])} {as_code(question['appid'])}".lstrip(),
-            "version": _origin(question),
-            "what changed": as_text(question["what_changed"]),
-            "online now": _online(question["online"]),
-            "takes the place of": ", ".join(map(as_code, superseded)),
-            "audit": f"{as_text(sheet.get('status', 'not known') if is_its else 'not the latest')}, sheet {number}",
-            "the reviewer said": as_text(sheet.get("reason", "") if is_its else ""),
-            "try it": f"[QR code of the trial version]({question['trial']}), for its testers and admins",
-            "triggered by": as_code(question["triggered_by"]) if question["triggered_by"] else "nobody by name",
+            phrase("row_mini_program"): f"{as_text(question['name'])} {as_code(question['appid'])}".lstrip(),
+            phrase("row_version"): _origin(question),
+            phrase("row_what_changed"): as_text(question["what_changed"]),
+            phrase("row_online_now"): _online(question["online"]),
+            phrase("row_takes_the_place_of"): ", ".join(map(as_code, superseded)),
+            phrase("row_audit"): phrase("audit_of_sheet", status=as_text(status), number=number),
+            phrase("row_the_reviewer_said"): as_text(sheet.get("reason", "") if is_its else ""),
+            phrase("row_try_it"): phrase("trial_qr_code", question=question["trial"]),
+            phrase("row_triggered_by"): as_code(question["triggered_by"])
+            if question["triggered_by"]
+            else phrase("nobody_by_name"),
         }
-        subject = f"Release {question['user_version']} of {question['appid']}?"
+        subject = phrase("ask_release", user_version=question["user_version"], appid=question["appid"])
         return subject, "\n\n".join([goes_offline_in_words(question[OFFLINE]), as_table(rows), _domain_diff(question)])
 
 
@@ -114,11 +118,11 @@ def goes_offline_in_words(offline: Mapping[str, Mapping[str, Sequence[str] | Non
     """Return what the release takes away, which stands first."""
     lost, unknown = offline["lost"], offline["lost"].get(WEBVIEW, ()) is None
     known = {kind: domains for kind, domains in lost.items() if domains}
-    said = [f"**goes offline: {_kinds(known)}**"] if known else []
-    said += ["**not known what goes offline**: WeChat does not say what is effective"] if unknown else []
-    for title, found in (("as asked", offline["asked"]), ("not proven", offline["not_proven"])):
+    said = [phrase("goes_offline", known=_kinds(known))] if known else []
+    said += [phrase("not_known_what_goes_offline")] if unknown else []
+    for title, found in ((phrase("as_asked"), offline["asked"]), (phrase("not_proven"), offline["not_proven"])):
         said += [f"{title}: {_kinds(found)}"] if found else []
-    return "; ".join(said) or "goes offline: nothing"
+    return "; ".join(said) or phrase("goes_offline_nothing")
 
 
 def _kinds(kinds: Mapping[str, Sequence[str] | None]) -> str:
@@ -145,30 +149,30 @@ def _superseded(done: Sequence[Entry]) -> list[str]:
 def _origin(question: Question) -> str:
     version = as_code(question["user_version"])
     if question["template_id"] is None:
-        return f"{version}, uploaded by another tool as: {as_text(question['user_desc'])}"
-    return f"{version} from template {as_code(question['template_id'])}"
+        return phrase("uploaded_by_another_tool", version=version, question=as_text(question["user_desc"]))
+    return phrase("from_template", version=version, template=as_code(question["template_id"]))
 
 
 def _online(online: Mapping[str, Any] | str | None) -> str:
     if online is None:
-        return "nothing: this would be the first release"
+        return phrase("first_release")
     if isinstance(online, str):
         return online
-    name = as_code(online["version"]) if online["version"] else "a version that WeChat does not name"
+    name = as_code(online["version"]) if online["version"] else phrase("unnamed_version")
     if not online["time"]:
         return name
     since = dt.datetime.fromtimestamp(online["time"], BEIJING)
-    return f"{name} since {since:%Y-%m-%d %H:%M} (UTC+8)"
+    return phrase("online_since", name=name, since=f"{since:%Y-%m-%d %H:%M}")
 
 
 def _domain_diff(question: Question) -> str:
     """Return the business domains before and after as a diff."""
-    head = "### Business domains (业务域名)\n\n"
+    head = phrase("heading_business_domains")
     if question["individual"]:
-        return f"{head}None: an individual owns this Mini Program, it cannot have any (89231)."
+        return phrase("no_domains_individual", head=head)
     after = question["configured"]
     if after is None:
-        return f"{head}WeChat did not say what they are now; release looks again before it publishes."
+        return phrase("domains_unknown_now", head=head)
     before = question["before"].get("list", after)
     known = after if before is None else before
     lines = [(" " if each in known else "+", each) for each in after]
@@ -176,10 +180,14 @@ def _domain_diff(question: Question) -> str:
     lines.sort(key=lambda line: (line[0] == " ", line[1]))  # what changed comes first
     rest = len(lines) - _DOMAINS_SHOWN
     said = [f"{mark} {_fenced(each)}" for mark, each in lines[:_DOMAINS_SHOWN]]
-    said += [f"  … and {rest} more"] if rest > 0 else []
-    counts = f"{'?' if before is None else len(before)} before, {len(after)} after"
+    said += [phrase("and_more", rest=rest)] if rest > 0 else []
+    counts = phrase("counts_before_after", before="?" if before is None else len(before), after=len(after))
     added, removed = (sum(mark == sign for mark, _ in lines) for sign in "+-")
-    changed = "not known what changed" if before is None else f"{added} added, {removed} removed"
+    changed = (
+        phrase("not_known_what_changed")
+        if before is None
+        else phrase("counts_added_removed", added=added, removed=removed)
+    )
     return "\n".join([f"{head}{counts}: {changed}.", "", "```diff", *said, "```"])
 
 

@@ -19,6 +19,7 @@ from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.steps import Approved, approved, changes_left
 from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -137,13 +138,10 @@ class WxaApproveClearQuotaOperator(WxaApprovalOperator):
         whose, left = question["reset"], question["left"]
         assert _ROW.budget is not None  # noqa: S101  (it has one)
         lines = [
-            f"All of the day's call counters of {as_code(whose)} begin anew (`/cgi-bin/clear_quota`).",
-            (
-                f"**{left} of {_ROW.budget.a_month} resets are left this month**, as the ledger counts those that were "
-                "sent from here; this takes one. Resets of other tools count, too, and WeChat does not tell them."
-            ),
+            phrase("counters_begin_anew", whose=as_code(whose)),
+            (phrase("resets_are_left", left=left, a_month=_ROW.budget.a_month)),
         ]
-        return f"Reset the call counters of {whose}?", "\n\n".join(lines)
+        return phrase("ask_reset", whose=whose), "\n\n".join(lines)
 
 
 class WxaClearQuotaOperator(MiniProgramFields):

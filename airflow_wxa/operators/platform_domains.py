@@ -22,6 +22,7 @@ from airflow_wxa.steps import modify_platform_domains
 from airflow_wxa.steps.offline import WEBVIEW, Lists, Online
 from airflow_wxa.store.ledger import VERIFICATION_FILE_READ
 from airflow_wxa.store.questions import Fact, Question, told
+from airflow_wxa.texts.setting import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -129,16 +130,18 @@ class WxaApprovePlatformDomainOperator(WxaApprovalOperator):
         action, hosts = question["action"], question["hosts"]
         published, testing = question["published"] or [], question["testing"]
         after = sorted(hosts_after(action, hosts, published))
-        named = ", ".join(hosts[:_NAMED]) + (f" and {len(hosts) - _NAMED} more" if len(hosts) > _NAMED else "")
+        named = ", ".join(hosts[:_NAMED]) + (
+            phrase("and_more_hosts", count=len(hosts) - _NAMED) if len(hosts) > _NAMED else ""
+        )
         parts = [
             _offline(question["goes_offline"]),
             _diff(published, after),
             _file(question["verification_file"], published, after),
         ]
         if testing != question["published"]:
-            said = "WeChat does not tell it" if testing is None else ", ".join(map(as_code, testing)) or "empty"
-            parts.insert(2, f"The testing version, which changes together with it, is another one: {said}.")
-        return f"Platform list: {action} {named}?", "\n\n".join(filter(None, parts))
+            said = phrase("wechat_does_not_tell") if testing is None else ", ".join(map(as_code, testing)) or "empty"
+            parts.insert(2, phrase("testing_version_differs", said=said))
+        return phrase("ask_platform_list", action=action, named=named), "\n\n".join(filter(None, parts))
 
 
 def going_offline(component_appid: str, before: Collection[str], after: Collection[str]) -> dict[str, list[str]]:
@@ -163,8 +166,10 @@ def _offline(found: Mapping[str, Sequence[str]]) -> str:
     shown = "; ".join(
         f"{appid}: {', '.join(map(as_code, found[appid]))}" for appid in list(found)[:_MINI_PROGRAMS_SHOWN]
     )
-    more = f"; and {len(found) - _MINI_PROGRAMS_SHOWN} more" if len(found) > _MINI_PROGRAMS_SHOWN else ""
-    return f"**Goes offline at the next release of {len(found)}**, as far as they have been read: {shown}{more}."
+    more = (
+        phrase("and_more_of_them", count=len(found) - _MINI_PROGRAMS_SHOWN) if len(found) > _MINI_PROGRAMS_SHOWN else ""
+    )
+    return phrase("goes_offline_at_next_release", count=len(found), shown=shown, more=more)
 
 
 def read_verification_file(hook: WxaHook, action: str) -> dict[str, str] | None:
@@ -187,9 +192,11 @@ def _diff(before: Sequence[str], after: Sequence[str]) -> str:
     lines += [("-", each) for each in before if each not in after]
     lines.sort(key=lambda line: (line[0] == " ", line[1]))
     added, removed = (sum(mark == sign for mark, _ in lines) for sign in "+-")
-    said = [f"{mark} {each}" for mark, each in lines] or ["  the list would be empty"]
-    head = f"### Hosts of the platform, for all its merchants\n\n{len(before)} before, {len(after)} after"
-    return "\n".join([f"{head}: {added} added, {removed} removed.", "", "```diff", *said, "```"])
+    said = [f"{mark} {each}" for mark, each in lines] or [phrase("list_would_be_empty")]
+    head = phrase("heading_platform_hosts", count=len(before), count2=len(after))
+    return "\n".join(
+        [phrase("head_added_removed", head=head, added=added, removed=removed), "", "```diff", *said, "```"]
+    )
 
 
 def _file(file: Mapping[str, str] | None, published: Sequence[str], after: Sequence[str]) -> str:
@@ -198,16 +205,16 @@ def _file(file: Mapping[str, str] | None, published: Sequence[str], after: Seque
     if not new:
         return ""
     if not file:
-        return "WeChat gave no verification file to serve. If it asks for one, the next task says so."
+        return phrase("no_verification_file")
     name, content = file["file_name"], file["file_content"]
     return "\n".join(
         [
-            "### Before you approve: the verification file (校验文件)",
+            phrase("before_you_approve_file"),
             "",
-            f"WeChat fetches {as_code(name)} with the content {as_code(content)}, no byte more, at:",
+            phrase("wechat_fetches_the_file", name=as_code(name), content=as_code(content)),
             "",
             *(f"- https://{host}/{name}" for host in new),
             "",
-            "Download it from the task `read_platform_domains` (Verification file).",
+            phrase("download_the_file"),
         ]
     )

@@ -14,6 +14,7 @@ from airflow_wxa.operators.approve_release import goes_offline_in_words
 from airflow_wxa.steps import RollbackPlan, plan_rollback
 from airflow_wxa.steps.offline import OFFLINE
 from airflow_wxa.store.questions import Fact, Question, told
+from airflow_wxa.texts.setting import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +58,7 @@ class WxaApproveRollbackOperator(WxaApprovalOperator):
         online, target = question["online"], question["target"]
         name = target["user_version"] or target["app_version"]
         return (
-            f"Roll {question['appid']} back to {name}?",
+            phrase("ask_rollback", appid=question["appid"], name=name),
             "\n\n".join(
                 [
                     goes_offline_in_words(question[OFFLINE]),
@@ -70,23 +71,24 @@ class WxaApproveRollbackOperator(WxaApprovalOperator):
 
 
 def _versions(question: Question, online: Mapping[str, Any], target: Mapping[str, Any]) -> str:
-    since = f" since {dt.datetime.fromtimestamp(online['time'], BEIJING):%Y-%m-%d %H:%M} (UTC+8)"
+    goes = _version(online["version"], online["description"])
+    since = f"{dt.datetime.fromtimestamp(online['time'], BEIJING):%Y-%m-%d %H:%M}"
     rows = {
-        "Mini Program": as_code(question["appid"]),
-        "goes": _version(online["version"], online["description"]) + (since if online["time"] else ""),
-        "comes back": f"{_version(target['user_version'], target['user_desc'])}, "
+        phrase("row_mini_program"): as_code(question["appid"]),
+        phrase("row_goes"): phrase("online_since", name=goes, since=since) if online["time"] else goes,
+        phrase("row_comes_back"): f"{_version(target['user_version'], target['user_desc'])}, "
         f"app_version {as_code(target['app_version'])}",
-        "could come back instead": ", ".join(
+        phrase("row_could_come_back"): ", ".join(
             f"{_version(each['user_version'], '')} (app_version {as_code(each['app_version'])})"
             for each in question["others"]
         )
-        or "nothing else",
+        or phrase("nothing_else"),
     }
     return as_table(rows)
 
 
 def _version(name: str, description: str) -> str:
-    return as_code(name or "a version that WeChat does not name") + (f", {as_code(description)}" if description else "")
+    return as_code(name or phrase("unnamed_version")) + (f", {as_code(description)}" if description else "")
 
 
 def _domains(question: Question) -> str:
@@ -94,22 +96,19 @@ def _domains(question: Question) -> str:
     effective, own = question["effective"], question["own"]
     pending = sorted(set(own or ()) - set(effective or ()))
     lines = [
-        "### Business domains (业务域名)",
+        phrase("heading_domains"),
         "",
-        "No page of WeChat's says what a rollback does to them; `verify_rollback` fails if one not named is lost.",
+        phrase("rollback_and_domains"),
         "",
-        f"- effective now: {_list(effective)}",
-        f"- configured, effective only after a release: {_list(pending if own is not None else None)}",
+        phrase("effective_now", effective=_list(effective)),
+        phrase("configured_for_later", pending=_list(pending if own is not None else None)),
     ]
     return "\n".join(lines)
 
 
 def _no_way_back(name: str) -> str:
-    return (
-        f"### What cannot be undone\n\nIt happens at once, for everyone. Afterwards {as_code(name)} cannot be rolled "
-        "back again, and WeChat lists no earlier version any more: the way on is a release of a corrected version."
-    )
+    return phrase("cannot_be_undone", name=as_code(name))
 
 
 def _list(origins: Sequence[str] | None) -> str:
-    return "not known" if origins is None else ", ".join(map(as_code, origins)) or "none"
+    return phrase("not_known") if origins is None else ", ".join(map(as_code, origins)) or "none"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_wxa.texts import ENGLISH, in_language, languages
+from airflow_wxa.texts import ENGLISH, Text, in_language, languages
 
 
 def language() -> str:
@@ -16,3 +16,8 @@ def language() -> str:
 def as_set(text: str) -> str:
     """Return a text in that language."""
     return in_language(text, language())
+
+
+def phrase(key: str, **values: object) -> str:
+    """Return a text of the catalogue in that language."""
+    return as_set(Text(key, **values))

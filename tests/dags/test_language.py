@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +17,7 @@ from airflow_wxa.dags.wxa_rollback import rollback_dag
 from airflow_wxa.dags.wxa_webview_domains import webview_domains_dag
 from airflow_wxa.texts import languages
 from airflow_wxa.texts.setting import language
+from tests.english import english_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +33,6 @@ FACTORIES = [
     webview_domains_dag,
     domain_drift_dag,
 ]
-#: Texts that are one word or a name in any language.
-_SENTENCE = re.compile(r"[A-Za-z']+(?: [A-Za-z']+){3,}")
 
 
 @pytest.fixture
@@ -58,7 +56,7 @@ def read(dag: DAG) -> Iterator[str]:
 def test_nothing_of_a_dag_is_english(factory: Any) -> None:
     texts = [text for text in read(factory()) if text]
     assert len(texts) > 10
-    assert [found[0] for text in texts if (found := _SENTENCE.search(re.sub("`[^`]*`", "", text)))] == []
+    assert english_in(*texts) == []
 
 
 @pytest.mark.parametrize("page", ["task_help.md", "fleet_task_help.md"])

@@ -13,6 +13,7 @@ from airflow_wxa.steps import domains
 from airflow_wxa.steps.online import PlatformList
 from airflow_wxa.store.questions import Question
 from tests.airflow_session import calls, run_dag
+from tests.english import english_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +109,9 @@ def test_a_list_that_somebody_changed_since_the_approval_is_left_alone(
     assert published(wxa_default) == ["other.example.net"]
 
 
-def test_the_question_shows_both_lists_and_the_verification_file(wxa_default: RunningSandbox) -> None:
+def test_the_question_shows_both_lists_and_the_verification_file(
+    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from airflow_wxa.operators import WxaApprovePlatformDomainOperator  # noqa: PLC0415  (Airflow is set up first)
 
     run = change()
@@ -119,6 +122,9 @@ def test_the_question_shows_both_lists_and_the_verification_file(wxa_default: Ru
     question = Question("platform_list", WxaApprovePlatformDomainOperator(task_id="ask", read=read).facts({}))
     _, body = WxaApprovePlatformDomainOperator.words(question)
     assert "1 before, 2 after: 1 added, 0 removed." in body
+    with monkeypatch.context() as patch:
+        patch.setenv("AIRFLOW__WXA__LANGUAGE", "zh")
+        assert english_in(*WxaApprovePlatformDomainOperator.words(question)) == []
     assert "+ shop.example.org" in body
     assert f"- https://shop.example.org/{name}" in body
     assert "The testing version, which changes together with it, is another one: `example.com`, `shop" in body

@@ -13,6 +13,7 @@ from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.store.questions import Question
 from tests.airflow_session import run_dag
 from tests.chaos.rolling_back import Moves, world
+from tests.english import english_in
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -141,7 +142,9 @@ def test_what_somebody_said_yes_to_may_go(
     assert run.xcoms["list_versions"]["offline"]["lost"] == {"webviewdomain": [OWN]}
 
 
-def test_the_question_shows_what_goes_what_comes_back_and_the_domains(wxa_default: RunningSandbox) -> None:
+def test_the_question_shows_what_goes_what_comes_back_and_the_domains(
+    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from airflow_wxa.operators import WxaApproveRollbackOperator  # noqa: PLC0415  (Airflow is set up first)
 
     account = wxa_default.world.mini_program(APPID)
@@ -157,6 +160,8 @@ def test_the_question_shows_what_goes_what_comes_back_and_the_domains(wxa_defaul
     for text in ("`3`", "`2`", "app_version `11`", "`https://new.example.com`", "cannot be rolled back again"):
         assert text in body
     assert "forged" not in body
+    monkeypatch.setenv("AIRFLOW__WXA__LANGUAGE", "zh")
+    assert english_in(*ask.words(question)) == []
     named = {name: value for name, value in question.said.items() if name in {"online", "target"}}
     assert named == {
         "online": {"version": "3", "description": "v3", "time": 1},

@@ -21,6 +21,7 @@ from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.questions import Fact, Question
 from airflow_wxa.store.tables import fleet_app, fleet_run
 from tests.airflow_session import run_dag
+from tests.english import english_in
 from tests.fleet.fleets import appid, fleet_connection, fleet_world, manifest
 
 if TYPE_CHECKING:
@@ -119,7 +120,9 @@ def test_a_plan_that_is_cleared_when_the_run_has_ended_plans_all_again(alone: Ca
     assert {(app.outcome, app.audit_grant) for app in open_fleets().apps(Alone.KEY)} == {(None, "waiting")}
 
 
-def test_an_approval_shows_the_domains_that_are_asked_for(alone: Callable[..., Alone]) -> None:
+def test_an_approval_shows_the_domains_that_are_asked_for(
+    alone: Callable[..., Alone], monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain = {
         "template_id": 47,
         "user_version": "1.4.0",
@@ -136,6 +139,8 @@ def test_an_approval_shows_the_domains_that_are_asked_for(alone: Callable[..., A
     _, asked = WxaApprovePlanOperator.words(Question("plan", {name: Fact(**fact) for name, fact in kept.items()}))
     assert '| domain_action | `"set"`; own values: 1 |' in asked
     assert '| server_domains | `{"requestdomain": ["https://api.example.com"]}` |' in asked
+    monkeypatch.setenv("AIRFLOW__WXA__LANGUAGE", "zh")
+    assert english_in(*WxaApprovePlanOperator.words(Question("plan", facts))) == []
 
 
 REGISTER = {"on_platform_list_empty": "register"}

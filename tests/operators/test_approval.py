@@ -23,6 +23,7 @@ from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import Approved, approved
 from airflow_wxa.store import Result, TaskRef
 from airflow_wxa.store.questions import Fact, Question
+from tests.english import english_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,6 +158,8 @@ def test_the_text_is_a_function_of_the_question_as_the_ledger_keeps_it(
     question = Question(kept["asks"], facts, kept["nonce"])
     subject, body = WxaApproveReleaseOperator.words(question)
     assert (subject, f"{body}\n\nquestion {question.digest}") == (shown["subject"], shown["body"])
+    monkeypatch.setenv("AIRFLOW__WXA__LANGUAGE", "zh")
+    assert english_in(*WxaApproveReleaseOperator.words(question)) == []
 
 
 def test_a_question_that_airflow_does_not_show_fails_at_once_and_approves_nothing(

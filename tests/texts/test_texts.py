@@ -84,7 +84,7 @@ def test_every_text_is_used() -> None:
 def test_every_text_gets_the_values_that_it_names() -> None:
     wrong = {}
     for where, name, node in calls():
-        if name == "Text" and node.args and isinstance(node.args[0], ast.Constant) and node.args[0].value:
+        if name in {"Text", "phrase"} and node.args and isinstance(node.args[0], ast.Constant) and node.args[0].value:
             entry = templates(ENGLISH).get(str(node.args[0].value), {})
             given = {each.arg for each in node.keywords} - {"between", None}
             starred = any(each.arg is None for each in node.keywords)
