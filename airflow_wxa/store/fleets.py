@@ -76,7 +76,7 @@ class FleetRun:
 
     @property
     def key(self) -> RunKey:
-        """What names it."""
+        """Its key."""
         return RunKey(self.dag_id, self.run_id)
 
 

@@ -107,7 +107,7 @@ class Tally:
     kinds: Mapping[str, int]
 
     def of(self, wanted: Wanted) -> int | None:
-        """Return how many are wanted, where at most one of these is asked for; ``None``: it takes a look."""
+        """Return the number of wanted ones, if at most one of these is asked for; ``None``: it takes a look."""
         if wanted.text or wanted.wave or wanted.online or wanted.errcode is not None:
             return None
         asked = [name for name in ("kind", "who", "outcome") if getattr(wanted, name)]
@@ -283,7 +283,7 @@ class MiniPrograms:
     ) -> tuple[list[MiniProgram], int]:
         """Return a page of those that these DAGs released, and how many there are in all.
 
-        :param total: how many, where that is known.
+        :param total: their number, if it is known.
         """
         found = self._list.where(dag_ids, wanted)
         column = self._list.columns[wanted.sort if wanted.sort in SORTS else "at"]

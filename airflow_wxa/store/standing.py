@@ -1,4 +1,4 @@
-"""Facts of a Mini Program, from any run: its name, what is online, its domains, its account.
+"""Facts of a Mini Program, from any run: name, online version, domains, account.
 
 Runs are kept beside it, in :mod:`airflow_wxa.store.mini_programs`. A fact stays until a later reading says otherwise.
 """
