@@ -19,7 +19,7 @@ from airflow_wxa.client import AsyncWxaClient
 from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.pace import Pace
-from airflow_wxa.fleet.plan import Totals, plan_all
+from airflow_wxa.fleet.plan import Preflight, Totals, plan_all
 from airflow_wxa.fleet.summary import OUTCOME_FIELDS, Summary, outcome_of, outcomes_csv, rerun_manifest
 from airflow_wxa.fleet.waves import WAVES, places, read_waves, wave_counts
 from airflow_wxa.hooks import approvals
@@ -102,7 +102,7 @@ def plan(arguments: argparse.Namespace) -> int:
 
         async def planned() -> tuple[int, int] | None:
             async with AsyncWxaClient(read.egress, read.tokens) as client:
-                await plan_all(asked(), client, pace, save)
+                await plan_all(asked(), client, pace, save, preflight=Preflight())
                 healthy = (app.appid for position, app in enumerate(manifest.apps) if not found[position].blocked)
                 given = manifest.common.get("audit_quota")
                 return await _audit_quota(client, healthy) if given is None else (given, given)

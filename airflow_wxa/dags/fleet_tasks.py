@@ -18,7 +18,7 @@ from airflow_wxa.dags.wiring import misspelt_params
 from airflow_wxa.errors import WxaApiError, WxaSpecError
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.pace import Pace
-from airflow_wxa.fleet.plan import AppPlan, Totals, plan_all, plan_digest
+from airflow_wxa.fleet.plan import AppPlan, Preflight, Totals, plan_all, plan_digest
 from airflow_wxa.fleet.shard import spec_of
 from airflow_wxa.fleet.stages import FIRST
 from airflow_wxa.fleet.summary import Summary
@@ -51,6 +51,7 @@ log = logging.getLogger(__name__)
 
 _MOST_SHARDS: Final = 1024  # Airflow's [core] max_map_length
 _MOST_REFUSED: Final = 5
+_ACCOUNT_SECONDS: Final = 86400.0  # for which an account with nothing to do is not looked at again
 
 
 @task
@@ -97,9 +98,17 @@ def plan_release() -> list[dict[str, Any]]:
     Returns the shards that are submitted behind the canary's gate.
     """
     context = get_current_context()
-    plan_fleet(context, is_asked=bool(context["params"]["approval"]))
+    plan_fleet(context, is_asked=bool(context["params"]["approval"]), preflight=_preflight(context))
     fleets, run = open_fleets(), fleet_run(context)
     return [] if submits_ahead(run.manifest) else shards_of(fleets, run, *WAVES[1:])
+
+
+def _preflight(context: Context) -> Preflight:
+    platform = WxaHook(context["params"]["wxa_conn_id"]).read().component_appid
+    return Preflight(
+        lambda appids: open_ledger().accounts(platform, appids, _ACCOUNT_SECONDS),
+        lambda found: open_ledger().know(platform, current_task(), found),
+    )
 
 
 def plan_fleet(context: Context, **how: Any) -> None:

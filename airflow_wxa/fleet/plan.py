@@ -16,7 +16,7 @@ from airflow_wxa.api.webview_domain import remaining
 from airflow_wxa.errors import WxaApiError, WxaError, WxaStateError
 from airflow_wxa.fleet.pace import HeldError, StoppedError
 from airflow_wxa.fleet.stages import ending
-from airflow_wxa.steps import RollbackPlan, plan_rollback, recall
+from airflow_wxa.steps import RollbackPlan, check_account, plan_rollback, recall
 from airflow_wxa.steps.domains import read_own_domains
 from airflow_wxa.steps.offline import WEBVIEW
 from airflow_wxa.steps.online import going_offline, in_words, read_online
@@ -25,7 +25,7 @@ from airflow_wxa.steps.rollback import is_back
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from airflow_wxa.api.audit import AuditSheet
     from airflow_wxa.api.code import VersionInfo
@@ -246,6 +246,7 @@ async def plan_all(
     pace: Pace,
     save: Callable[[Mapping[int, AppPlan]], None],
     *,
+    preflight: Preflight | None = None,
     plan: Callable[[int, ReleaseSpec], Step[AppPlan]] | None = None,
     unread: tuple[str, ...] = _LONG_WAY,
     is_asked: bool = False,
@@ -254,11 +255,12 @@ async def plan_all(
 
     :param apps: position and entry; read as they are needed, in a thread.
     :param save: takes plans by position; may block.
+    :param preflight: also looks at the accounts of those that submit.
     :param plan: of one; ``None``: of its release.
     :param unread: the step for one that could not be read.
     :raises StoppedError: the run was stopped.
     """
-    source, turn = iter(apps), asyncio.Lock()
+    source, turn, looks = iter(apps), asyncio.Lock(), preflight or Preflight(is_asked=False)
     planned: dict[int, AppPlan] = {}
 
     async def worker() -> None:
@@ -267,17 +269,19 @@ async def plan_all(
                 if not todo:
                     todo.extend(await asyncio.to_thread(lambda: list(islice(source, _AT_ONCE))))
                     await client.preload([spec.version.appid for _, spec in todo])
+                    await asyncio.to_thread(looks.recall, [spec.version.appid for _, spec in todo])
                 if not todo:
                     return
                 position, spec = todo.popleft()
             step = partial(plan, position, spec) if plan else partial(plan_app, spec, is_asked=is_asked)
-            planned[position] = await _planned(step, client, pace, unread)
+            planned[position] = await looks.looked_at(spec, await _planned(step, client, pace, unread), client, pace)
             if len(planned) >= _AT_ONCE:
                 await saved()
 
     async def saved() -> None:
         plans = dict(planned)
         planned.clear()
+        await asyncio.to_thread(looks.save)
         await asyncio.to_thread(save, plans)
 
     todo: deque[tuple[int, ReleaseSpec]] = deque()
@@ -287,6 +291,61 @@ async def plan_all(
     await saved()
     if pace.is_stopped:
         raise StoppedError
+
+
+@dataclass(slots=True)
+class Preflight:
+    """The look at accounts before anything is spent on them: frozen, not filed, no category, no privacy guide.
+
+    Each look does its best: one that WeChat refuses stops nothing. An account with nothing to do is not looked at again
+    for a day.
+
+    :param known: returns, by appid, the accounts that were looked at within a day.
+    :param keep: keeps accounts by appid, ``{"account": {"to_do", "to_know", "not_read"}}``.
+    """
+
+    known: Callable[[Sequence[str]], Mapping[str, Mapping[str, Any]]] = lambda _: {}
+    keep: Callable[[Mapping[str, Mapping[str, Any]]], None] = lambda _: None
+    is_asked: bool = True
+    _known: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _new: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def recall(self, appids: Sequence[str]) -> None:
+        """Read what is known of accounts."""
+        self._known.update(self.known(appids))
+
+    def save(self) -> None:
+        """Keep what was found."""
+        new, self._new = self._new, {}
+        if new:
+            self.keep({appid: {"account": account} for appid, account in new.items()})
+
+    async def looked_at(self, spec: ReleaseSpec, plan: AppPlan, client: AsyncWxaClient, pace: Pace) -> AppPlan:
+        """Return the plan of one that submits blocked where the owner has something to do, any other as it is."""
+        if not self.is_asked or "submit" not in plan.steps:
+            return plan
+        appid = spec.version.appid
+        account = self._known.pop(appid, None)
+        if account is None or account.get("to_do"):
+            try:
+                account = self._new[appid] = await client.run(pace.paced(_account(spec)))
+            except (HeldError, WxaError):  # it may be looked at another day, and is planned all the same
+                return plan
+        if todo := account.get("to_do"):
+            next_step = Text("fleet_owner_has_something_to_do")
+            why = "; ".join(todo)
+            blocked = {"outcome": "blocked", "errcode": None, "what": why, "next_step": next_step}
+            return replace(plan, steps=("blocked",), why=why, blocked=blocked)
+        return replace(plan, why="; ".join([plan.why, *account.get("to_know", ())]))
+
+
+def _account(spec: ReleaseSpec) -> Step[dict[str, list[str]]]:
+    try:
+        is_given = bool(spec.params["privacy_setting"])
+        ready = yield from check_account(spec.version.appid, guide_is_given=is_given, only_blocking=True)
+    except WxaStateError as error:
+        return {"to_do": [line.strip(" -") for line in error.why.splitlines()]}
+    return {"to_know": list(ready.to_know), "not_read": list(ready.not_read)}
 
 
 async def _planned(

@@ -16,7 +16,7 @@ from airflow_wxa.steps.outcome import AccountOutcome, Platform
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from airflow_wxa.steps.outcome import Step
 
@@ -38,25 +38,28 @@ _PROFILE: Final[Mapping[str, str]] = {
 }
 
 
-def check_account(appid: str, *, guide_is_given: bool = False) -> Step[AccountOutcome]:
+def check_account(appid: str, *, guide_is_given: bool = False, only_blocking: bool = False) -> Step[AccountOutcome]:
     """Look at what a review and a release need of a merchant's account; it costs nothing and changes nothing.
 
     Name, avatar, introduction, state and permission sets are told to a platform; without one they are not looked at. A
     look that WeChat refuses stops nothing: the outcome names it as not read.
 
     :param guide_is_given: the run writes the privacy guide itself.
+    :param only_blocking: what may be done without is not missed: permission set 30, and a privacy guide where the code
+        on trial collects nothing.
     :raises WxaStateError: everything that the merchant must do, a line each.
     """
     todo: list[str] = []
     not_read: list[str] = []
     to_know: list[str] = []
-    looks = [_basic_info(appid), _category(appid), _filing(appid, to_know), _violations(appid, to_know)]
+    needed = (_RELEASE_SET,) if only_blocking else (_RELEASE_SET, _BASIC_INFO_SET)
+    looks = [_basic_info(appid, needed), _category(appid), _filing(appid, to_know), _violations(appid, to_know)]
     if component_appid := cast("str", (yield Platform())):
-        looks.insert(0, _authorisation(appid, component_appid))
+        looks.insert(0, _authorisation(appid, component_appid, needed))
     else:
         not_read.append(Text("profile_needs_a_platform_token"))
     if not guide_is_given:
-        looks.append(_privacy_guide(appid))
+        looks.append(_privacy_guide(appid, only_blocking=only_blocking))
     for look in looks:
         try:
             todo += yield from look
@@ -95,7 +98,7 @@ def _told_to_merchant(appid: str) -> Step[str]:
     return str((yield getaccountbasicinfo(appid)).answer.get("nickname") or "")
 
 
-def _authorisation(appid: str, component_appid: str) -> Step[list[str]]:
+def _authorisation(appid: str, component_appid: str, needed: Sequence[int]) -> Step[list[str]]:
     answer = (yield api_get_authorizer_info(component_appid, appid)).answer
     account, granted = answer.get("authorizer_info", {}), answer.get("authorization_info", {})
     # A field that is not there is one that WeChat does not tell, and no empty one.
@@ -104,14 +107,14 @@ def _authorisation(appid: str, component_appid: str) -> Step[list[str]]:
         todo.insert(0, Text(state))
     if "func_info" in granted:
         sets = read_granted(granted)
-        todo += [_not_granted(each) for each in (_RELEASE_SET, _BASIC_INFO_SET) if each not in sets]
+        todo += [_not_granted(each) for each in needed if each not in sets]
     return todo
 
 
-def _basic_info(appid: str) -> Step[list[str]]:
+def _basic_info(appid: str, needed: Sequence[int]) -> Step[list[str]]:
     answer = yield from _answer(getaccountbasicinfo(appid))
     if answer is None:
-        return [_not_granted(_BASIC_INFO_SET)]
+        return [_not_granted(_BASIC_INFO_SET)] if _BASIC_INFO_SET in needed else []
     if answer.get("realname_status", _REAL_NAME) != _REAL_NAME:
         return [Text("real_name_is_not_verified")]
     return []
@@ -150,8 +153,10 @@ def _violations(appid: str, to_know: list[str]) -> Step[list[str]]:
     return []
 
 
-def _privacy_guide(appid: str) -> Step[list[str]]:
+def _privacy_guide(appid: str, *, only_blocking: bool) -> Step[list[str]]:
     guide: Mapping[str, Any] = (yield getprivacysetting(appid, DEVELOPMENT)).answer
+    if only_blocking and not guide.get("privacy_list"):
+        return []
     owner = guide.get("owner_setting") or (yield getprivacysetting(appid, _LIVE)).answer.get("owner_setting") or {}
     if not any(owner.get(name) for name in CONTACTS):
         return [Text(_NO_GUIDE)]

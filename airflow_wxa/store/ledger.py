@@ -23,7 +23,7 @@ from airflow_wxa.store.engine import Database
 from airflow_wxa.store.mini_programs import keep_mini_programs, outcome_word, row_of
 from airflow_wxa.store.runs import TaskRef, forget_runs, join
 from airflow_wxa.store.standing import facts_of, keep_facts
-from airflow_wxa.store.tables import database_now, fence, ledger, outcome
+from airflow_wxa.store.tables import database_now, fence, ledger, outcome, standing
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
@@ -244,6 +244,15 @@ class Ledger:
             )
             rows = [row_of(component_appid, appid, task, said) for appid, said in read.items() if "outcome" in said]
             keep_mini_programs(self._database, connection, rows)
+
+    def accounts(self, component_appid: str, appids: Collection[str], seconds: float) -> dict[str, Mapping[str, Any]]:
+        """Return what the owners of Mini Programs have to do and to know, by appid, as far as it is not older."""
+        mine = standing.c.component_appid == component_appid, standing.c.appid.in_(appids)
+        query = select(standing.c.appid, standing.c.account).where(
+            *mine, standing.c.account.is_not(None), standing.c.account_at > database_now() - seconds
+        )
+        with self._database.reading() as connection:
+            return {row.appid: row.account for row in connection.execute(query)}
 
     def decided(
         self,

@@ -129,6 +129,7 @@ def test_a_plan_says_what_would_be_done_and_why_and_writes_nothing(
     assert "audit quota: 100 of 100 left this month, 0 of them kept back\n" in ended.err
     online = {"get_effective_webviewdomain", "get_effective_domain"}
     read = {"getversioninfo", "get_latest_auditstatus", "setwebviewdomain", "queryquota"} | online
+    read |= {"get_category", "get_icp_entrance_info", "getillegalrecords"}
     calls = [each for each in set_up.running.journal if each.path.startswith("/wxa/")]
     assert {each.path.rpartition("/")[2] for each in calls} == read
     assert {each.body["action"] for each in calls if each.path.endswith("setwebviewdomain")} == {"get"}
