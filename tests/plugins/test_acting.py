@@ -322,6 +322,48 @@ def test_a_fleet_is_stopped_and_gone_on_with(page: Page, monkeypatch: pytest.Mon
     assert conf.get("approval", True) is True
 
 
+def gate(page: Page, run_id: str, *, approvers: tuple[str, ...] = (), approver_must_differ: bool = False) -> None:
+    """Let a fleet stand before its canary's gate, which has closed."""
+    fleets = open_fleets()
+    fleets.load(RunKey(FLEET, run_id), PLATFORM, {"release": {}}, "digest", [NewApp(APPID, "canary", 0, {})])
+    body = {"dag_run_id": run_id, "logical_date": None, "conf": {"manifest": "sale.yaml"}}
+    made = page.browser.send("POST", f"/api/v2/dags/{FLEET}/dagRuns", json=body, headers=login("admin"))
+    assert made.status_code == 200, made.text
+    set_states(run_id, FLEET, run="failed", canary_gate="failed")
+    facts = told("ledger", named=True, failed=3, total=5, unended=0)
+    facts |= told("run", approvers=list(approvers), approver_must_differ=approver_must_differ)
+    task = TaskRef(dag_id=FLEET, run_id=run_id, task_id="canary_gate", triggered_by="li")
+    open_ledger().asked(PLATFORM, "", task, lambda nonce: Question("gate", facts, nonce))
+
+
+def test_a_closed_gate_is_opened_with_a_reason_and_once(page: Page) -> None:
+    gate(page, "gated")
+    about = {"dag_id": FLEET, "run_id": "gated"}
+    fields = page.fields("open_gate", **about)
+    assert page.press("open_gate", fields | {"comment": " "}).status_code == 400
+    assert states_of("gated", FLEET)["canary_gate"] == "failed"
+    why = fields | {"comment": "three shops have closed for good"}
+    answers = page.browser.send_at_once([page.request("open_gate", why)] * 3)
+    assert sorted(each.status_code for each in answers) == [200, 409, 409]
+    assert states_of("gated", FLEET)["canary_gate"] is None
+    said = open_ledger().entries(run_id="gated", most=1)[0].after
+    assert (said["outcome"], said["by"], said["why"]) == ("approved", "lin", "three shops have closed for good")
+
+
+@pytest.mark.parametrize(("user", "status"), [("lin", 409), ("wang", 200), ("li", 403)])
+def test_a_gate_is_opened_by_those_who_may(page: Page, user: str, status: int) -> None:
+    run_id = f"gated_for_{user}"
+    gate(page, run_id, approvers=("wang", "li"), approver_must_differ=True)
+    reader = Page(page.browser, user=user)
+    about = {"dag_id": FLEET, "run_id": run_id}
+    if status == 403:
+        assert reader.open("open_gate", **about).status_code == status
+        return
+    done = reader.press("open_gate", reader.fields("open_gate", **about) | {"comment": "as agreed"})
+    assert done.status_code == status
+    assert states_of(run_id, FLEET)["canary_gate"] == (None if status == 200 else "failed")
+
+
 FORGED = {
     "another site's": {"Origin": "https://evil.example"},
     "no page's": {"Origin": ""},
@@ -508,6 +550,7 @@ def test_a_release_by_name_is_started_once(page: Page) -> None:
 @_DETAILS
 def test_several_merchants_start_a_fleet(page: Page) -> None:
     shown = form_of(page, merchants=f"appid,user_version\n{APPID},1.5.1\n{OTHER},", **FILLED)
+    assert "canary 1, early 1" in shown.text
     before = runs_of(FLEET).keys()
     assert page.press("release", fields_of(shown)).status_code == 200
     ((run_id, conf),) = ((each, conf) for each, conf in runs_of(FLEET).items() if each not in before)

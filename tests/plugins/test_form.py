@@ -62,6 +62,7 @@ def test_several_are_a_fleet_with_the_values_of_all() -> None:
     manifest = json.loads(filled.conf["manifest"])
     assert manifest["apps"] == [A, B]
     assert manifest["release"]["user_version"] == "1.5.0"
+    assert manifest["waves"] == {"canary": {"apps": 1}, "early": {"percent": 10}}
     assert filled.conf["approval"] is False
 
 

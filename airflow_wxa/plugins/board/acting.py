@@ -25,7 +25,7 @@ from markupsafe import Markup
 
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.templates import gettemplatelist, read_templates
-from airflow_wxa.errors import WxaError, WxaTransportError
+from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.hooks.store import store_url
 from airflow_wxa.plugins.board.access import may, may_see_runs
 from airflow_wxa.plugins.board.form import as_texts, read_form
@@ -185,18 +185,25 @@ class ActingPages(Pages):
         """Do what a button of :meth:`confirmation` asks for, once."""
         form = await _form(reader.request)
         act, about = reader.asked("act"), {name: form.get(name, "") for name in ABOUT}
+        told: tuple[Any, ...]
         try:
             async with self._turns:
-                link = await self._do(reader, act, about, form)
+                told = 200, f"act.done.{act}", None, await self._do(reader, act, about, form)
         except NotPossibleError as error:
-            return self._told(reader, about, error.status, error.key, error.values)
+            told = error.status, error.key, error.values
         except TimeoutError:
-            return self._told(reader, about, 504, "act.refused.wechat")
+            told = 504, "act.refused.wechat"
+        except WxaSpecError as error:
+            told = (
+                409,
+                "act.refused.said",
+                {"said": " ".join(_in(reader.language, each, "") for each in error.problems)},
+            )
         except WxaError as error:
             log.exception("the board could not do %s", act)
-            key = "refused.store" if isinstance(error, WxaTransportError) else "act.refused.wechat"
-            return self._told(reader, about, 503, key)
-        return self._told(reader, about, 200, f"act.done.{act}", link=link)
+            told = 503, "refused.store" if isinstance(error, WxaTransportError) else "act.refused.wechat"
+        shown: Response = await self._in_thread(self._told, reader, about, *told)
+        return shown
 
     async def _do(self, reader: Reader, act: str, about: Mapping[str, str], form: Mapping[str, str]) -> str:
         """Do an act; return the link that it made, ``""`` for one that makes none."""
@@ -205,30 +212,33 @@ class ActingPages(Pages):
         token = _Token(form.get("token", ""))
         if not token.is_of(reader, act, about):
             raise NotPossibleError(403, "act.refused.token")
-        planned = await self._in_thread(plan, act, reader, about)
+        planned: Plan = await self._in_thread(plan, act, reader, about)
         if token.state != _digest(planned.state):
             raise NotPossibleError(409, "act.refused.stale")
-        answer = form.get("choice", ""), form.get("comment", "")[:2000]
-        body = await self._in_thread(planned.answered, *answer)
+        why = form.get("comment", "").strip()[:2000]
+        body = await self._in_thread(planned.answered, form.get("choice", ""), why)
         key, acts = token.key(act, planned), Acts(Secret(store_url()))
-        who = str(reader.user.get_name())
         again_after = _LIFE_SECONDS if planned.is_repeatable else _UNKNOWN_SECONDS
-        if (before := await self._in_thread(acts.claim, key, who, again_after=again_after)) is not None:
+        before = await self._in_thread(acts.claim, key, str(reader.user.get_name()), again_after=again_after)
+        if before is not None:
             raise NotPossibleError(409, "act.refused.twice", by=before)
-        if planned.do is not None:
-            await self._in_thread(planned.do, who)
-            return ""
-        if planned.step is not None:
-            step, endpoint, conn_id = planned.step
-            async with self._reads.turn():
-                return await self._reads.run(step, endpoint, about["dag_id"], conn_id)
         try:
-            await _asked_airflow(reader.request, planned.method, planned.path, body)
+            return await self._carried_out(reader, about["dag_id"], planned, why, body)
         except NotPossibleError as error:
             if error.status < 500:  # noqa: PLR2004  (refused: nothing was done)
                 await self._in_thread(acts.give_back, key)
             raise
-        return ""
+
+    async def _carried_out(self, reader: Reader, dag_id: str, planned: Plan, why: str, body: Mapping[str, Any]) -> str:
+        if planned.do is not None:
+            await self._in_thread(planned.do, reader.user, why)
+        if planned.path:
+            await _asked_airflow(reader.request, planned.method, planned.path, body)
+        if planned.step is None:
+            return ""
+        step, endpoint, conn_id = planned.step
+        async with self._reads.turn():
+            return await self._reads.run(step, endpoint, dag_id, conn_id)
 
     async def _in_thread(self, work: Any, *args: Any, **values: Any) -> Any:
         return await to_thread.run_sync(lambda: work(*args, **values), limiter=self._threads)

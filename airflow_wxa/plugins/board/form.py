@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _OF_FLEET: Final = ("approval", "approvers", "approver_must_differ", "wxa_conn_id", "platform_conn_id")
 _MERCHANTS: Final = "merchants"
 _MAX_PROBLEMS: Final = 50
+_MAX_CANARIES: Final = 5
 #: Headings of columns that nothing needs.
 _UNREAD: Final = ("name", "名称")
 _IN_BRACKETS: Final = re.compile(r"\s*[(\N{FULLWIDTH LEFT PARENTHESIS}].*")
@@ -171,7 +172,8 @@ def _fleet(values: Mapping[str, Any], names: Sequence[str], rows: Sequence[Seque
     of_run = {name: value for name, value in values.items() if name in _OF_FLEET}
     if alone := values.keys() - release.keys() - of_run.keys():
         return Filled({}, {name: [Text("only_for_one", field=name)] for name in sorted(alone)}, len(rows))
-    manifest: dict[str, Any] = {"release": release, "apps": {"csv": _MERCHANTS}}
+    waves = {"canary": {"apps": max(1, min(_MAX_CANARIES, len(rows) // 10))}, "early": {"percent": 10}}
+    manifest: dict[str, Any] = {"release": release, "waves": waves, "apps": {"csv": _MERCHANTS}}
     try:
         read = read_manifest(json.dumps(manifest, ensure_ascii=False, indent=1), _Pasted(text.getvalue()))
     except WxaSpecError as error:

@@ -72,7 +72,7 @@ _WORDS: Final = {"outcome": "outcome", "who": "who", "drift_word": "drift"}
 _ENDED: Final = frozenset({"over", "gone"})
 #: What a Mini Program's page offers, the most urgent first.
 _ACTS: Final = ("answer", "authorise", "register", "clear", "again", "roll_back")
-_FLEET_ACTS: Final = ("answer", "stop", "clear", "rerun", "undo")
+_FLEET_ACTS: Final = ("answer", "open_gate", "stop", "clear", "rerun", "undo")
 _FILE_NAME: Final = re.compile(r"[\w.-]{1,100}", re.ASCII)
 HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -25,10 +26,12 @@ from markupsafe import Markup
 from sqlalchemy import or_, select
 
 from airflow_wxa.api.redaction import Secret
-from airflow_wxa.api.values import APPID
+from airflow_wxa.api.values import APPID, THE_PLATFORM
 from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.fleet.manifest import MAX_PARAM_BYTES
 from airflow_wxa.fleet.summary import FINISHED, rerun_manifest
+from airflow_wxa.fleet.waves import places, read_waves
+from airflow_wxa.hooks.approvals import open_gate
 from airflow_wxa.hooks.store import open_fleets, open_ledger, store_url
 from airflow_wxa.plugins.board.access import may, may_see_runs
 from airflow_wxa.plugins.board.views import domain_table
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
+    from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
     from airflow_wxa.plugins.board.pages import Reader
     from airflow_wxa.steps import Step
@@ -83,7 +87,9 @@ class Plan:
 
     :param needs: what Airflow asks of whoever does it: method, entity and DAG.
     :param state: whatever must be the same when the button is pressed, as JSON; the act is done once for it.
-    :param path: of Airflow's API, below ``/api/v2``; ``""``: ``do`` does it.
+    :param path: of Airflow's API, below ``/api/v2``; ``""``: ``do`` does all of it.
+    :param do: comes first, with the reader and why they do it.
+    :param asks_why: a reason must be given.
     :param conf: of the run that is started, where it takes long to make; ``body`` has the rest of it.
     :param is_repeatable: a page that is opened anew may do it again, though the state is the same.
     :param choices: values of the buttons; the text that one is answered with goes into ``body`` by ``answered``.
@@ -98,7 +104,8 @@ class Plan:
     path: str = ""
     method: str = "POST"
     body: Mapping[str, Any] = field(default_factory=dict)
-    do: Callable[[str], None] | None = None
+    do: Callable[[BaseUser, str], object] | None = None
+    asks_why: bool = False
     step: tuple[Step[str], str, str] | None = None
     conf: Callable[[], Mapping[str, Any]] | None = None
     is_repeatable: bool = False
@@ -112,6 +119,8 @@ class Plan:
 
     def answered(self, choice: str, comment: str) -> Mapping[str, Any]:
         """Return the body of the request, with a person's answer where one was asked for."""
+        if self.asks_why and not comment:
+            raise NotPossibleError(400, "act.refused.why")
         if self.conf is not None:
             return {**self.body, "conf": {**self.body["conf"], **self.conf()}}
         if not self.choices:
@@ -213,10 +222,15 @@ def _clear(_reader: Reader, about: About) -> Plan:
     group = failed[0][0].rpartition(".")[0]
     named = {f"{group}.{each}".lstrip(".") for each in _NAMED_TASK.findall(str(said.get("next_step", "")))}
     first = [key for key in tasks if key[0] in named] or failed
+    return _cleared(about, first, sorted([*tasks[key], *key] for key in {*failed, *first}))
+
+
+def _cleared(about: About, first: Sequence[tuple[str, int]], state: Any) -> Plan:
+    """Run tasks again, with all behind them."""
     ids: list[Any] = [task_id if index < 0 else [task_id, index] for task_id, index in first]
     return Plan(
         needs=("PUT", DagAccessEntity.TASK_INSTANCE, about["dag_id"]),
-        state=sorted([*tasks[key], *key] for key in {*failed, *first}),
+        state=state,
         path=f"/dags/{quote(about['dag_id'], safe='')}/clearTaskInstances",
         body={
             "dry_run": False,
@@ -303,7 +317,11 @@ def _release(_reader: Reader, about: About) -> Plan:
         version, apps = dict(whole["release"]).get("user_version", ""), list(whole["apps"])
     except (ValueError, LookupError, TypeError, AttributeError):
         raise NotPossibleError(400, "act.refused.gone") from None
-    return new_run(about["dag_id"], conf, about, name=str(version), **{"act.count": str(len(apps))})
+    facts = {"act.count": str(len(apps))}
+    if "manifest" in conf:
+        waves = Counter(wave for wave, _ in places(read_waves(whole.get("waves") or {}), len(apps), len(apps)))
+        facts["act.waves"] = ", ".join(f"{wave} {count}" for wave, count in waves.items())
+    return new_run(about["dag_id"], conf, about, name=str(version), **facts)
 
 
 def _roll_back(_reader: Reader, about: About) -> Plan:
@@ -374,8 +392,29 @@ def _stop(_reader: Reader, about: About) -> Plan:
     return Plan(
         needs=("PUT", DagAccessEntity.RUN, run.dag_id),
         state=[run.dag_id, run.run_id],
-        do=lambda by: fleets.stop(key, by),
+        do=lambda user, _: fleets.stop(key, str(user.get_name())),
     )
+
+
+def _open_gate(reader: Reader, about: About) -> Plan:
+    """Let a fleet go on behind a gate that closed, as a person says yes to its figures."""
+    _, run = _fleet(about)
+    failed = [key for key, (_, state) in _tasks(about).items() if state == "failed" and key[0].endswith("_gate")]
+    rows = open_ledger().entries(run_id=run.run_id, dag_ids=[run.dag_id], appid=THE_PLATFORM, most=_ENTRIES_READ)
+    asked = next((row for row in rows if failed and row.task.task_id == failed[0][0] and row.after), None)
+    if asked is None or asked.after.get("outcome") != "asked":
+        raise NotPossibleError(409, "act.refused.nothing")
+    facts = {name: fact["value"] for name, fact in asked.asked["question"]["facts"].items()}
+    names = {str(reader.user.get_id()), str(reader.user.get_name())}
+    if facts["approver_must_differ"] and asked.task.triggered_by in names:
+        raise NotPossibleError(403, "act.refused.rights")
+    wave = failed[0][0].rpartition(".")[2].removesuffix("_gate")
+
+    def opened(user: BaseUser, why: str) -> None:
+        open_gate(open_ledger(), run, wave, by=str(user.get_name()), why=why, user=str(user.get_id()))
+
+    cleared = _cleared(about, failed[:1], [*failed[0], asked.id])
+    return replace(cleared, do=opened, asks_why=True, facts={name: _shown(value) for name, value in facts.items()})
 
 
 def _rerun(_reader: Reader, about: About) -> Plan:
@@ -419,6 +458,7 @@ ACTS: Final[Mapping[str, Callable[[Reader, About], Plan]]] = {
     "release": _release,
     "roll_back": _roll_back,
     "stop": _stop,
+    "open_gate": _open_gate,
     "rerun": _rerun,
     "undo": _undo,
 }
