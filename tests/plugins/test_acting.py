@@ -6,11 +6,12 @@ import html
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.plugins.plugin import BOARD_PREFIX
@@ -129,7 +130,14 @@ def runs_of(dag_id: str) -> dict[str, dict[str, Any]]:
         return {run.run_id: run.conf for run in session.scalars(select(DagRun).where(DagRun.dag_id == dag_id))}
 
 
-def ask(run_id: str, *, assigned: str = "", shown: str | None = None, task_id: str = "approve_release") -> None:
+def ask(
+    run_id: str,
+    *,
+    seconds_ago: float = 60,
+    assigned: str = "",
+    shown: str | None = None,
+    task_id: str = "approve_release",
+) -> None:
     """Let a run wait with a question, as the operator leaves it."""
     from airflow.models.hitl import HITLDetail  # noqa: PLC0415
     from airflow.models.taskinstance import TaskInstance  # noqa: PLC0415
@@ -148,6 +156,9 @@ def ask(run_id: str, *, assigned: str = "", shown: str | None = None, task_id: s
         subject, options = f"Release 1.4.0 of {APPID}?", ["Approve", "Reject"]
         more: dict[str, Any] = {"multiple": False, "params": {}, "assignees": users}
         session.add(HITLDetail(ti_id=ti.id, subject=subject, body=body, options=options, **more))
+        session.flush()
+        asked_at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+        session.execute(update(TaskInstance).where(TaskInstance.id == ti.id).values(updated_at=asked_at))
 
 
 def settle(run_id: str, task_id: str = "configure_domains", **said: Any) -> None:
@@ -184,6 +195,15 @@ def test_a_question_that_airflow_shows_and_the_ledger_does_not_know_is_not_answe
     start(page, "replaced")
     ask("replaced", shown="question 0123")
     assert page.open("answer", dag_id=DAG, run_id="replaced", appid=APPID).status_code == 409
+
+
+def test_a_question_that_has_only_just_been_asked_is_not_answered_yet(page: Page) -> None:
+    start(page, "early")
+    ask("early", seconds_ago=1)
+    about = {"dag_id": DAG, "run_id": "early", "appid": APPID}
+    assert "only just" in page.open("answer", **about).text
+    set_states("early", check_account="success")  # what else the run does is nothing to the question
+    assert page.open("answer", **about).status_code == 409
 
 
 def test_a_question_about_another_mini_program_is_not_this_ones(page: Page) -> None:

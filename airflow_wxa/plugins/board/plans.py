@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
 
@@ -58,6 +58,9 @@ About: TypeAlias = "Mapping[str, str]"
 _APPROVAL: Final = "approve_release"
 _APPID: Final = re.compile(r"wx[0-9a-f]{16}")
 _WAITING: Final = ("awaiting_input", "deferred")  # Airflow 3.3, and 3.2
+#: An answer that overtakes the executor's word on the task that asked is lost: the scheduler takes the task for killed
+#: and lets it ask again (seen on Airflow 3.3.2, LocalExecutor, with an answer 0.6 seconds after the question).
+_SETTLED: Final = timedelta(seconds=5)
 _OVER: Final = ("success", "failed")
 _ENTRIES_READ: Final = 100
 _TEXT_SHOWN: Final = 600
@@ -168,6 +171,8 @@ def _answer(reader: Reader, about: About) -> Plan:
         users = {str(user["id"]) for user in asked.assigned_users}
         if not get_auth_manager().is_authorized_hitl_task(assigned_users=users, user=reader.user):
             raise NotPossibleError(403, "act.refused.rights")
+    if ti.updated_at and datetime.now(UTC) - ti.updated_at < _SETTLED:
+        raise NotPossibleError(409, "act.refused.early")
     text, _, line = (asked.body or "").rstrip().rpartition("\n")
     digest = line.removeprefix("question ")
     rows = open_ledger().entries(run_id=ti.run_id, dag_ids=[ti.dag_id], most=_ENTRIES_READ)
@@ -313,7 +318,9 @@ def _release(_reader: Reader, about: About) -> Plan:
     """Start the run that the form has asked for; its own tasks check the conf again."""
     try:
         conf = dict(json.loads(about["conf"]))
-        whole = json.loads(conf["manifest"]) if "manifest" in conf else {"release": conf, "apps": [conf["appid"]]}
+        whole: dict[str, Any] = (
+            json.loads(conf["manifest"]) if "manifest" in conf else {"release": conf, "apps": [conf["appid"]]}
+        )
         version, apps = dict(whole["release"]).get("user_version", ""), list(whole["apps"])
     except (ValueError, LookupError, TypeError, AttributeError):
         raise NotPossibleError(400, "act.refused.gone") from None
