@@ -11,7 +11,7 @@ from inspect import iscoroutinefunction
 from pathlib import Path
 from pkgutil import resolve_name
 from tempfile import gettempdir
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 from urllib.parse import quote
 
 from airflow.providers.standard.operators.hitl import HITLOperator
@@ -22,6 +22,8 @@ from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.links import mini_program_page
 from airflow_wxa.store.fleets import RunKey
+from airflow_wxa.texts import Text, in_language, languages
+from airflow_wxa.texts.setting import language
 from airflow_wxa.trial_link import api_base_url
 
 if TYPE_CHECKING:
@@ -32,27 +34,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Event = Literal["approval_wanted", "audit_ended", "run_stopped", "deadline_missed", "gate_closed", "wave_ended"]
-#: What is told → its title in English and Chinese.
-EVENTS: Final[Mapping[Event, tuple[str, str]]] = {
-    "approval_wanted": ("Approval wanted", "等待审批"),
-    "audit_ended": ("Audit ended", "审核结束"),
-    "run_stopped": ("Run stopped", "运行已停止"),
-    "deadline_missed": ("Run late", "运行超过期限"),
-    "gate_closed": ("Fleet stopped behind a wave", "批量发布在本批之后停止"),
-    "wave_ended": ("Wave done", "本批已完成"),
+#: Each has a text of its name: ``event_<name>``.
+EVENTS: Final[tuple[Event, ...]] = get_args(Event)
+#: Event → key of the next step, where no error of ours says it.
+_NEXT: Final[Mapping[str, str]] = {
+    "approval_wanted": "answer_the_question",
+    "run_stopped": "mend_and_clear",
+    "gate_closed": "mend_and_clear",
+    "deadline_missed": "see_which_task",
 }
-_CLEAR: Final = (
-    "mend what the failed task's log names, then Clear that task",
-    "排除失败任务日志中的原因后 Clear 该任务",
-)
-#: What is told → the next step, where no error of ours says it.
-_NEXT: Final[Mapping[str, tuple[str, str]]] = {
-    "approval_wanted": ("answer it under Required Actions", "请在 Required Actions 中答复"),
-    "run_stopped": _CLEAR,
-    "gate_closed": _CLEAR,
-    "deadline_missed": ("see on the run's page which task it waits for", "请在运行页面查看它在等哪个任务"),
-}
-_AUDIT_ENDS: Final = {"approved": "审核通过", "rejected": "审核不通过", "withdrawn": "审核已撤回"}
+_AUDIT_ENDS: Final = ("approved", "rejected", "withdrawn")
 #: Task behind a wave of a fleet → the wave; the last one is the gate of none.
 _BEHIND: Final = {"canary_gate": "canary", "early_gate": "early", "fleet_result": "rest"}
 #: Killed worker's task instance → its object of the request that tells of it; ``None``: another process had that.
@@ -61,7 +52,7 @@ _MOST: Final = 1500  # characters of a text: WeCom's robot takes 2,048 bytes, th
 
 
 class WxaNotifier(BaseNotifier):
-    """Say what people wait for, in English and Chinese, through one of Airflow's notifiers; say nothing else.
+    """Say what people wait for, through one of Airflow's notifiers; say nothing else.
 
     It goes wherever Airflow takes a callback, and tells by the context what there is to say: as ``notifiers`` of an
     approval that a person is wanted, as ``on_success_callback`` that an audit or a fleet's wave has ended, as
@@ -79,7 +70,8 @@ class WxaNotifier(BaseNotifier):
     :param through: a notifier whose templated fields name ``wxa_title``, ``wxa_text`` and ``wxa_event``, or a function
         of the context, in which they stand; or where to import one, as a deadline needs it. Texts inside the three are
         never rendered again.
-    :param language: ``"en"``, ``"zh"`` or ``"both"``.
+    :param language: one of :func:`airflow_wxa.texts.languages`, or ``"both"``: English and Chinese; default: that of
+        ``[wxa] language``, and where it is English, both.
     :param events: those to tell, of :data:`EVENTS`; default: all.
     :param context: given by a deadline.
     :raises ValueError: another language or event, or an async function, which a worker would never await.
@@ -90,13 +82,13 @@ class WxaNotifier(BaseNotifier):
         self,
         through: BaseNotifier | Callable[[Context], object] | str,
         *,
-        language: Literal["en", "zh", "both"] = "both",
-        events: Collection[Event] = tuple(EVENTS),
+        language: str | None = None,
+        events: Collection[Event] = EVENTS,
         context: Context | None = None,
     ) -> None:
         super().__init__(context)
-        if language not in {"en", "zh", "both"}:
-            raise ValueError(f"language = {language!r}: must be 'en', 'zh' or 'both'")
+        if language not in {None, *languages(), "both"}:
+            raise ValueError(f"language = {language!r}: must be of {', '.join(languages())}, or 'both'")
         if unknown := [each for each in events if each not in EVENTS]:
             raise ValueError(f"events = {unknown}: must be of {', '.join(EVENTS)}")
         self.through = resolve_name(through) if isinstance(through, str) else through
@@ -136,7 +128,7 @@ class WxaNotifier(BaseNotifier):
         if event is None or event not in self.events or (_is_killed(context) and _is_again(context["ti"])):
             return None
         run = _run(context)
-        title = f"{self._said(*EVENTS[event])}: {run.dag_id} {run.run_id}{_mapped(context)}"
+        title = f"{self._said('event_' + event)}: {run.dag_id} {run.run_id}{_mapped(context)}"
         more = {"wxa_event": event, "wxa_title": title, "wxa_text": self._text(event, context)}
         return cast("Context", {**context, **more})
 
@@ -144,7 +136,7 @@ class WxaNotifier(BaseNotifier):
         appid, about = _appid(context), self._about(event, context)
         error = context.get("exception")
         by_ours = isinstance(error, WxaError) or (error is not None and _wave(context))
-        following = "" if by_ours or event not in _NEXT else self._said(*_NEXT[event])
+        following = "" if by_ours or event not in _NEXT else self._said(_NEXT[event])
         lines = [appid if appid not in about else "", about, following, *_addresses(context, appid)]
         return "\n".join(line for line in lines if line)
 
@@ -153,21 +145,23 @@ class WxaNotifier(BaseNotifier):
             return _cut(str(getattr(context["task"], "subject", "")))
         if event == "audit_ended":
             status = _returned(context)
-            end = self._said(f"audit {status['outcome']}", _AUDIT_ENDS[status["outcome"]])
+            end = self._said(f"audit_{status['outcome']}")
             return _cut("\n".join(filter(None, [f"{status['appid']}: {end}", str(status.get("reason") or "")])))
         if event == "deadline_missed":
             at = context["deadline"]["deadline_time"]  # type: ignore[typeddict-item]
-            return self._said(f"not done at {at}", f"{at} 尚未完成")
+            return self._said("not_done_at", at=at)
         error, told = context.get("exception"), str(context.get("reason") or "")
         if error is not None:
             told = _cut(str(error) or type(error).__name__)
         elif not told and event != "wave_ended":
             name = context["ti"].task_id
-            told = self._said(f"worker of {name} ended without a word", f"{name} 的 worker 意外终止")
+            told = self._said("worker_ended_silently", name=name)
         return "\n".join(filter(None, [told, _counts(context) if _wave(context) else ""]))
 
-    def _said(self, english: str, chinese: str) -> str:
-        return {"en": english, "zh": chinese, "both": f"{english} {chinese}"}[self.language]
+    def _said(self, key: str, **values: object) -> str:
+        named = self.language or language()
+        read = ("en", "zh") if named == "both" or (not self.language and named == "en") else (named,)
+        return " ".join(in_language(Text(key, **values), each) for each in read)
 
 
 def event_of(context: Context) -> Event | None:

@@ -240,7 +240,7 @@ def audit_error(outcome: AuditOutcome, screenshots: Mapping[str, str] | None = N
         if screenshots is None:
             screenshots = dict.fromkeys(outcome.screenshot, "get_material has it")
         return WxaAuditRejected(
-            Text("audit_rejected"),
+            Text("audit_ended_rejected"),
             values={"auditid": outcome.auditid},
             why="\n  ".join(
                 [

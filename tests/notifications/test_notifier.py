@@ -20,11 +20,12 @@ from airflow.sdk import DAG, BaseNotifier, TaskInstanceState
 from airflow_wxa.dags.wxa_release import release_dag
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.notifications import WxaNotifier
-from airflow_wxa.notifications.notifier import EVENTS
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.sensors import WxaAuditSensor
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from airflow_wxa.testing import walk
+from airflow_wxa.texts import Text, in_language
+from tests.english import english_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -130,7 +131,7 @@ def said(told: Any, **how: Any) -> list[list[str]]:
 def test_what_people_wait_for_is_said(told: Any, event: str) -> None:
     ((name, title, _),) = said(told)
     assert name == event
-    assert title == f"{' '.join(EVENTS[event])}: wxa_release spring"  # type: ignore[index]
+    assert title == f"{titled(event)}: wxa_release spring"
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,7 @@ def test_a_deadline_is_told_in_the_triggerer(kept: Kept) -> None:
 
     asyncio.run(run())
     ((event, title, _),) = (each.split("|", 2) for each in kept.sent)
-    assert (event, title) == ("deadline_missed", f"{' '.join(EVENTS['deadline_missed'])}: wxa_release spring")
+    assert (event, title) == ("deadline_missed", f"{titled('deadline_missed')}: wxa_release spring")
 
 
 def test_what_fails_in_the_triggerer_costs_no_other_trigger(caplog: pytest.LogCaptureFixture) -> None:
@@ -345,3 +346,14 @@ def test_a_release_says_each_thing_once() -> None:
     assert run.state == "success"
     assert [each.partition("|")[0] for each in kept.sent] == ["audit_ended", "approval_wanted"]
     assert f"Release 1.4.0 of {APPID}?" in kept.sent[1]
+
+
+def titled(event: str) -> str:
+    return " ".join(in_language(Text(f"event_{event}"), language) for language in ("en", "zh"))
+
+
+def test_unless_it_is_told_otherwise_it_speaks_the_language_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__LANGUAGE", "zh")
+    ((_, title, text),) = said(context(sensor(), returned=ended("approved")), language=None)
+    assert title.startswith("审核结束: ")
+    assert english_in(text) == []

@@ -21,6 +21,7 @@ from airflow_wxa.api.errcodes import errcodes, error_for
 from airflow_wxa.api.log_text import log_text
 from airflow_wxa.api.push import PushRefusedError, Refusal
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaStateError
+from airflow_wxa.notifications.notifier import EVENTS
 from airflow_wxa.release import FIELDS
 from airflow_wxa.texts import ENGLISH, Text, from_data, in_language, languages, templates, to_data
 from tests.tables import each_row
@@ -32,6 +33,7 @@ ROOT = Path(airflow_wxa.__file__).parent
 OTHERS = [language for language in languages() if language != ENGLISH]
 #: Texts that are made of another name: an errcode, a refused push, a field, a DAG.
 MADE = {f"errcode_{code}" for code in errcodes()} | {f"push_is_{reason}" for reason in Refusal}
+MADE |= {f"event_{name}" for name in EVENTS} | {f"audit_{end}" for end in ("approved", "rejected", "withdrawn")}
 MADE |= {f"field_{name}" for name in FIELDS} | {f"dag_{path.stem}" for path in (ROOT / "dags").glob("wxa_*.py")}
 #: WeChat's own answers, which the sandbox imitates, are texts of WeChat's.
 ELSEWHERE = {"sandbox"}
