@@ -12,6 +12,7 @@ from airflow_wxa.hooks.outlets import announce_release
 from airflow_wxa.hooks.recorder import running_context
 from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.steps import plain_call
+from airflow_wxa.texts.setting import as_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +117,7 @@ class ReleaseSteps:
         if isinstance(outcome, dict):
             return outcome
         if words := outcome.in_words():
-            self.log.info(readable(words))
+            self.log.info(readable(as_set(words)))
         said: dict[str, Any] = outcome.to_json()
         if isinstance(act, acts.Release) and (context := running_context()):
             announce_release(context, said, user_version=act.version.user_version)

@@ -9,6 +9,7 @@ from airflow.sdk import BranchMixIn
 from airflow_wxa.errors import readable
 from airflow_wxa.operators.mini_program import NotMapped
 from airflow_wxa.sensors.polling import WxaAuditSensor
+from airflow_wxa.texts.setting import as_set
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,7 @@ class WxaAuditBranchOperator(NotMapped, WxaAuditSensor, BranchMixIn):
             return super().finish(context, outcome)
         if error := self.ending_error(outcome):
             self.log.warning("%s", error)
-        self.log.info(readable(self.in_words(outcome)))
+        self.log.info(readable(as_set(self.in_words(outcome))))
         status: dict[str, Any] = outcome.to_json()
         # do_branch raises as soon as it skips something, and a returned value is lost then: push first.
         context["ti"].xcom_push(key="return_value", value=status)

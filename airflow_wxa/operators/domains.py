@@ -93,7 +93,7 @@ class WxaSetWebviewDomainOperator(_Configuring):
             raise
         if outcome.errcode:
             self._skip_on(context, outcome.to_json(), outcome.errmsg)
-        self.log.info(readable(outcome.in_words()))
+        self.log.info(readable(as_set(outcome.in_words())))
         return outcome
 
     def _skip_on(self, context: Context, outcome: Mapping[str, Any], said: object) -> None:
@@ -196,7 +196,7 @@ class WxaRegisterPlatformDomainOperator(TemplatedFields, BaseOperator):
             except WxaStateError as error:
                 hook.note_refusal(error, outcome.appid)
                 raise
-        self.log.info(readable(registered.in_words()))
+        self.log.info(readable(as_set(registered.in_words())))
         return registered.to_json()
 
 

@@ -20,6 +20,8 @@ from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import WxaTrialQrcodeLink
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.steps import audit_error, audit_status, privacy_scan
+from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
 from airflow_wxa.triggers.polling import LONGEST_PAUSE, STATUS_OF_EVENT, clock, unusable_connection
 
@@ -95,7 +97,7 @@ class _PollingSensor(TemplatedFields, BaseSensorOperator):
 
     def finish(self, context: Context, outcome: Any) -> dict[str, Any]:
         """Act on a final outcome, and return it; raise what a release cannot go on with."""
-        self.log.info(readable(self.in_words(outcome)))
+        self.log.info(readable(as_set(self.in_words(outcome))))
         status: dict[str, Any] = outcome.to_json()
         return status
 
@@ -143,7 +145,7 @@ class _PollingSensor(TemplatedFields, BaseSensorOperator):
             since, until = clock(self._end_time - self.timeout), clock(self._end_time)
             words = self.in_words(self._seen)
             self.log.info(
-                "%s; waiting since %s, next look within %g s, until %s", readable(words), since, interval, until
+                "%s; waiting since %s, next look within %g s, until %s", readable(as_set(words)), since, interval, until
             )
             self.defer(
                 trigger=self.trigger_class(
@@ -207,10 +209,10 @@ class WxaPrivacyScanSensor(_PollingSensor):
 
     def in_words(self, outcome: PrivacyOutcome) -> str:
         if outcome.outcome == "scanning":
-            return f"WeChat scans the code of {outcome.appid} for privacy interfaces"
+            return Text("wechat_scans_the_code", appid=outcome.appid)
         found = sorted({*outcome.without_auth_list, *outcome.without_conf_list})
-        unused = f"declared as not used: {', '.join(found)}" if found else "nothing lacks right or declaration"
-        return f"the privacy scan of {outcome.appid} is over, {unused}"
+        unused = Text("declared_as_unused", found=", ".join(found)) if found else Text("nothing_is_undeclared")
+        return Text("privacy_scan_is_over", appid=outcome.appid, unused=unused)
 
 
 class WxaAuditSensor(_PollingSensor):
@@ -248,8 +250,9 @@ class WxaAuditSensor(_PollingSensor):
         return {"sheets": [{"appid": self.appid, "auditid": self.auditid, **seen_by}]}
 
     def in_words(self, outcome: AuditOutcome) -> str:
-        reason = f": {' '.join(outcome.reason.split())}" if outcome.reason else ""
-        return f"sheet {outcome.auditid} of {outcome.appid} is {_AUDIT_WORDS[outcome.outcome]}{reason}"
+        what = Text(f"sheet_is_{outcome.outcome}", auditid=outcome.auditid, appid=outcome.appid)
+        reason = " ".join(outcome.reason.split())
+        return Text("what_with_a_reason", what=what, reason=reason) if reason else what
 
     def finish(self, context: Context, outcome: AuditOutcome) -> dict[str, Any]:
         """Return the outcome of an approved sheet; fail with the reason of any other."""
@@ -265,15 +268,6 @@ class WxaAuditSensor(_PollingSensor):
             waited = time.time() - (self._end_time - self.timeout)
             timing("wxa.audit_wait", max(waited, 0.0), outcome=outcome.outcome)
         return audit_error(outcome, save_screenshots(outcome, WxaHook(self.wxa_conn_id).run))
-
-
-_AUDIT_WORDS: Final = {
-    "auditing": "in audit",
-    "delayed": "in audit, delayed",
-    "approved": "approved",
-    "rejected": "rejected",
-    "withdrawn": "withdrawn",
-}
 
 
 def _default_deferrable() -> bool:

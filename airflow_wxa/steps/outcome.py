@@ -18,6 +18,7 @@ from airflow_wxa.api.endpoints import BEIJING, CATALOGUE
 from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.api.release import EarlierVersion
 from airflow_wxa.steps.offline import WEBVIEW, Offline
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -183,16 +184,18 @@ class DomainOutcome(_Outcome):
 
     def in_words(self) -> str:
         if self.outcome == "platform_list_empty":
-            return f"the platform has registered no business domain: {self.appid} cannot have any yet (89020)"
+            return Text("outcome_platform_list_empty", appid=self.appid)
         if self.outcome == "individual":
-            return f"{self.appid} is an individual's Mini Program: it cannot have business domains (89231)"
-        after = "WeChat did not say which" if self.after is None else _listed(self.after)
-        changed = f"{len(self.added)} added, {len(self.removed)} removed" if self.before is not None else "changed"
-        said = "as before" if self.outcome == "unchanged" else changed
+            return Text("outcome_individual", appid=self.appid)
+        after = Text("not_said_which") if self.after is None else _listed(self.after)
+        counts = len(self.added), len(self.removed)
+        is_known = self.outcome == "unchanged" or self.before is not None
+        said = _changed(self.outcome == "unchanged", *counts) if is_known else Text("changed")
         lost = [*(self.will_be_lost or ()), *chain(*(self.will_be_lost_servers or {}).values())]
-        goes = f"; the next release takes offline: {_listed(lost)}" if lost else ""
-        unknown = "; not known what the next release takes offline" if self.will_be_lost is None else ""
-        return f"business domains of {self.appid}: {after} ({said}){goes or unknown}"
+        text = Text("outcome_domains", appid=self.appid, after=after, said=said)
+        if lost:
+            return Text("list", each=[text, Text("next_release_takes_offline", lost=_listed(lost))])
+        return text if self.will_be_lost is not None else Text("list", each=[text, Text("next_release_is_unknown")])
 
     def as_error(self) -> WxaApiError:
         """Return the error of this outcome, for callers that cannot route on it."""
@@ -221,9 +224,9 @@ class PlatformOutcome(_Outcome):
     removed: tuple[str, ...] = ()
 
     def in_words(self) -> str:
-        published = "no published version" if self.published is None else _listed(self.published)
-        said = "as before" if self.outcome == "unchanged" else f"{len(self.added)} added, {len(self.removed)} removed"
-        return f"the platform's list, for all its merchants: {published} ({said})"
+        published = Text("no_published_version") if self.published is None else _listed(self.published)
+        said = _changed(self.outcome == "unchanged", len(self.added), len(self.removed))
+        return Text("outcome_platform", published=published, said=said)
 
 
 class PlatformServerOutcome(PlatformOutcome):
@@ -254,9 +257,11 @@ class DomainListsOutcome(_Outcome):
     def in_words(self) -> str:
         lists = ", ".join(f"{kind} {_listed(tuple(domains))}" for kind, domains in self.after.items())
         changed = (sum(map(len, lists.values())) for lists in (self.added, self.removed))
-        said = "as before" if self.outcome == "unchanged" else "{} added, {} removed".format(*changed)
-        later = "; effective after the next release" if self.endpoint.endswith("_directly") else ""
-        return f"domains of {self.appid} by {self.endpoint}: {lists or 'WeChat did not say which'} ({said}){later}"
+        said = _changed(self.outcome == "unchanged", *changed)
+        shown = lists or Text("not_said_which")
+        text = Text("outcome_domain_lists", appid=self.appid, endpoint=self.endpoint, lists=shown, said=said)
+        is_later = self.endpoint.endswith("_directly")
+        return Text("list", each=[text, Text("effective_later")]) if is_later else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,9 +278,9 @@ class AccountOutcome(_Outcome):
     to_know: tuple[str, ...] = ()
 
     def in_words(self) -> str:
-        but = f"; not read: {'; '.join(self.not_read)}" if self.not_read else ""
-        but += f"; to know: {'; '.join(self.to_know)}" if self.to_know else ""
-        return f"nothing is left to do for the owner of {self.appid}{but}"
+        but = [Text("not_read", each=list(self.not_read))] if self.not_read else []
+        but += [Text("to_know", each=list(self.to_know))] if self.to_know else []
+        return Text("list", each=[Text("outcome_account", appid=self.appid), *but])
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,9 +295,9 @@ class PrivacySettingOutcome(_Outcome):
     privacy_ver: int
 
     def in_words(self) -> str:
-        when = "goes live with the release" if self.privacy_ver != 1 else "is live"
-        said = "is as before" if self.outcome == "unchanged" else "was written"
-        return f"the privacy guide of {self.appid} {said} and {when}"
+        when = Text("goes_live_with_the_release") if self.privacy_ver != 1 else Text("is_live")
+        said = Text("is_as_before") if self.outcome == "unchanged" else Text("was_written")
+        return Text("outcome_privacy_guide", appid=self.appid, said=said, when=when)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,8 +311,8 @@ class TemplateOutcome(_Outcome):
     user_desc: str
 
     def in_words(self) -> str:
-        said = "is" if self.outcome == "added" else "was already"
-        return f"{self.user_version} (draft {self.draft_id}) {said} template {self.template_id}"
+        values = {"user_version": self.user_version, "draft_id": self.draft_id, "template_id": self.template_id}
+        return Text("outcome_template_added" if self.outcome == "added" else "outcome_template_was_there", **values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,8 +329,9 @@ class CommitOutcome(_Outcome):
     superseded: str | None = None
 
     def in_words(self) -> str:
-        said = "is the trial version" if self.outcome == "committed" else "was there already, nothing was uploaded"
-        return f"{self.user_version} of {self.appid} {said} (fingerprint {self.fingerprint})"
+        said = Text("is_the_trial_version") if self.outcome == "committed" else Text("nothing_was_uploaded")
+        values = {"user_version": self.user_version, "appid": self.appid, "fingerprint": self.fingerprint}
+        return Text("outcome_commit", said=said, **values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,8 +361,9 @@ class SubmitOutcome(_Outcome):
     quota: Mapping[str, Any] | None = None
 
     def in_words(self) -> str:
-        said = "is submitted for audit" if self.outcome == "submitted" else "was submitted before, its sheet is adopted"
-        return f"{self.user_version} of {self.appid} {said}: sheet {self.auditid}"
+        said = Text("is_submitted") if self.outcome == "submitted" else Text("is_adopted")
+        values = {"user_version": self.user_version, "appid": self.appid, "auditid": self.auditid}
+        return Text("outcome_submit", said=said, **values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,12 +412,16 @@ class ReleaseOutcome(_Outcome):
         )
 
     def in_words(self) -> str:
-        version = self.release_version or "the released version"
         at = dt.datetime.fromtimestamp(self.release_time, BEIJING) if self.release_time else None
-        since = f" since {at:%Y-%m-%d %H:%M} (UTC+8)" if at else ""
-        domains = "could not be read" if self.effective is None else _listed(self.effective)
-        lost = f"; went offline: {_listed(self.lost)}" if self.lost else ""
-        return f"{version} of {self.appid} is online{since}; effective business domains: {domains}{lost}"
+        values = {"version": self.release_version or Text("the_released_version"), "appid": self.appid}
+        online = (
+            Text("outcome_online_since", at=f"{at:%Y-%m-%d %H:%M}", **values)
+            if at
+            else Text("outcome_online", **values)
+        )
+        domains = Text("were_not_read") if self.effective is None else _listed(self.effective)
+        lost = [Text("went_offline", lost=_listed(self.lost))] if self.lost else []
+        return Text("list", each=[online, Text("outcome_effective", domains=domains), *lost])
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,9 +439,9 @@ class GrayOutcome(_Outcome):
 
     def in_words(self) -> str:
         if self.outcome in {"reverted", "already_reverted"}:
-            return f"the staged release of {self.appid} is taken back: everybody sees the version that is online"
-        said = ", as before" if self.outcome == "unchanged" else ""
-        return f"{self.gray_percentage} percent of the users of {self.appid} see the approved version{said}"
+            return Text("outcome_gray_reverted", appid=self.appid)
+        key = "outcome_gray_unchanged" if self.outcome == "unchanged" else "outcome_gray"
+        return Text(key, gray_percentage=self.gray_percentage, appid=self.appid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -465,8 +476,8 @@ class WithdrawOutcome(_Outcome):
     left: int
 
     def in_words(self) -> str:
-        said = "is taken back" if self.outcome == "withdrawn" else "was taken back before"
-        return f"sheet {self.auditid} of {self.appid} {said}; withdrawals left today: {self.left}"
+        said = Text("is_taken_back") if self.outcome == "withdrawn" else Text("was_taken_back_before")
+        return Text("outcome_withdraw", auditid=self.auditid, appid=self.appid, said=said, left=self.left)
 
 
 _LISTED: Final = 10
@@ -484,8 +495,12 @@ def in_order(entries: Collection[str] | None) -> Any:
 
 
 def _listed(entries: Sequence[str]) -> str:
-    more = f" and {len(entries) - _LISTED} more" if len(entries) > _LISTED else ""
-    return f"{', '.join(entries[:_LISTED]) or 'none'}{more}"
+    first = ", ".join(entries[:_LISTED]) or Text("none")
+    return Text("and_some_more", first=first, count=len(entries) - _LISTED) if len(entries) > _LISTED else first
+
+
+def _changed(is_as_before: bool, added: int, removed: int) -> Text:
+    return Text("as_before") if is_as_before else Text("added_and_removed", added=added, removed=removed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -548,8 +563,8 @@ class RollbackOutcome(_Outcome):
     left: tuple[str, ...] = ()
 
     def in_words(self) -> str:
-        left = ", ".join(self.left) or "nothing: from here on only a release goes forward"
-        return f"{self.user_version} is online again; left to roll back to: {left}"
+        left = ", ".join(self.left) or Text("only_forward")
+        return Text("outcome_rollback", user_version=self.user_version, left=left)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ OTHERS = [language for language in languages() if language != ENGLISH]
 #: Texts that are made of another name: an errcode, a refused push, a field, a DAG.
 MADE = {f"errcode_{code}" for code in errcodes()} | {f"push_is_{reason}" for reason in Refusal}
 MADE |= {f"event_{name}" for name in EVENTS} | {f"audit_{end}" for end in ("approved", "rejected", "withdrawn")}
+MADE |= {f"sheet_is_{word}" for word in ("auditing", "delayed", "approved", "rejected", "withdrawn")}
 MADE |= {f"field_{name}" for name in FIELDS} | {f"dag_{path.stem}" for path in (ROOT / "dags").glob("wxa_*.py")}
 #: WeChat's own answers, which the sandbox imitates, are texts of WeChat's.
 ELSEWHERE = {"sandbox"}
