@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import getpass
 import sys
+import time
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Group
+from rich.live import Live
 from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text as RichText
 
 from airflow_wxa.api.audit import queryquota
 from airflow_wxa.cli.opening import command, is_structured, open_connection, open_platform, print_rows, read_text, say
@@ -20,7 +25,7 @@ from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import Preflight, Totals, plan_all
-from airflow_wxa.fleet.summary import OUTCOME_FIELDS, Summary, outcome_of, outcomes_csv, rerun_manifest
+from airflow_wxa.fleet.summary import OUTCOME_FIELDS, Summary, outcome_of, outcomes_csv, rerun_manifest, time_left
 from airflow_wxa.fleet.waves import WAVES, places, read_waves, wave_counts
 from airflow_wxa.hooks import approvals
 from airflow_wxa.hooks.connection import read_connection
@@ -136,12 +141,41 @@ def status(arguments: argparse.Namespace) -> int:
     print_rows([{"wave": name, **_shown_count(counts[name])} for name in WAVES], arguments.output)
     summary = Summary.of(fleets.apps(run.key))
     say(str(summary))
+    if left := time_left(run, fleets.apps(run.key), time.time()):
+        say(left)
     for errcode, (count, next_step) in sorted(summary.errcodes.items()):
         say(f"errcode {errcode}, {count} times: {next_step}")
     if summary.worst:
         columns = [name for name in OUTCOME_FIELDS if name not in ("user_version", "auditid")]
         print_rows([{name: outcome_of(run, app)[name] for name in columns} for app in summary.worst], arguments.output)
     return 0
+
+
+@command
+def watch(arguments: argparse.Namespace) -> int:
+    """Show how a run stands, on one screen, until it has ended."""
+    fleets, run = _run(arguments)
+    with Live(console=Terminal(), auto_refresh=False) as live:
+        while True:
+            live.update(_screen(fleets, run), refresh=True)
+            if run.ended_at is not None:
+                return 0
+            time.sleep(arguments.every)
+            fleets, run = _run(arguments)
+
+
+def _screen(fleets: Fleets, run: FleetRun) -> Group:
+    """Return how a run stands: waves, outcomes, time left, and the Mini Programs to look at first."""
+    table, counts = Table(title=f"{run.dag_id} {run.run_id}"), wave_counts(fleets.counts(run.key))
+    rows = [{"wave": name, **_shown_count(counts[name])} for name in WAVES]
+    for name in rows[0]:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    summary = Summary.of(fleets.apps(run.key))
+    worst = [f"{app.appid} {app.outcome}: {app.what}" for app in summary.worst]
+    left = time_left(run, fleets.apps(run.key), time.time())
+    return Group(table, *(RichText(line, no_wrap=True, overflow="ellipsis") for line in (str(summary), left, *worst)))
 
 
 @command

@@ -43,6 +43,7 @@ _WRITES_WITH: Final[Mapping[str, Mapping[str, object]]] = {
     "accounts": {"import_list": False, "import_csv": None, "read_granted": False},
     "ticket": {"restart": False, "import_from": ""},
     "status": {},
+    "watch": {},
     "stop": {},
     "open": {},
     "rerun": {},

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _PLATFORM_LIST_EMPTY: Final = 89020
 _INDIVIDUAL: Final = 89231
 #: About how many calls each takes.
-_CALLS: Final = {
+CALLS: Final = {
     "configure": 6,
     "commit": 6,
     "submit": 5,
@@ -50,7 +50,7 @@ _CALLS: Final = {
     "nothing": 4,
     "blocked": 0,
 }
-_CALL_SECONDS: Final = 0.1  # of WeChat, about
+CALL_SECONDS: Final = 0.1  # of WeChat, about
 _AT_ONCE: Final = 200
 _RETRY_SECONDS: Final = (1.0, 5.0, 20.0)
 _LONG_WAY: Final = ("configure", "commit", "submit", "wait", "release")
@@ -409,7 +409,7 @@ class Totals:
             totals.apps += 1
             for step in plan.steps:
                 totals.steps[step] = totals.steps.get(step, 0) + 1
-                totals.calls += _CALLS[step]
+                totals.calls += CALLS[step]
             totals.domains_added += bool(plan.add)
             totals.domains_removed += bool(plan.remove)
             totals.losing += bool(plan.lost)
@@ -445,7 +445,7 @@ class Totals:
 
     def minutes(self, concurrency: int) -> float:
         """Return about how long the calls take, so many at a time; reviews take days besides."""
-        return self.calls * _CALL_SECONDS / concurrency / 60
+        return self.calls * CALL_SECONDS / concurrency / 60
 
     def __str__(self) -> str:
         steps = ", ".join(f"{step} {count}" for step, count in self.steps.items())

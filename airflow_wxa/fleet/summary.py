@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,9 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from airflow_wxa.api.endpoints import BEIJING, month_turns
 from airflow_wxa.api.values import csv_cell
 from airflow_wxa.fleet.located import know_plain_values
+from airflow_wxa.fleet.pace import Pace
+from airflow_wxa.fleet.plan import CALL_SECONDS, CALLS
 from airflow_wxa.fleet.waves import DONE
+from airflow_wxa.fleet.window import deadline, opens_at
 from airflow_wxa.store.fleets import ROLLBACK, version_of
 
 if TYPE_CHECKING:
@@ -80,6 +85,36 @@ def rerun_manifest(run: FleetRun, apps: Iterable[FleetApp]) -> str:
 
 def _written(whole: Mapping[str, Any]) -> str:
     return str(yaml.dump(whole, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
+
+
+def time_left(run: FleetRun, apps: Iterable[FleetApp], now: float) -> str:
+    """Return what a run still waits for, and until when at the latest: calls, reviews, the month's turn.
+
+    :param now: epoch seconds.
+    """
+    calls, reviews, without = 0, list[float](), 0
+    for app in apps:
+        if app.outcome is None:
+            calls += sum(CALLS.get(step, 0) for step in (app.plan or {}).get("steps", ()))
+            if app.auditid and app.submitted_at:
+                reviews.append(deadline(run.manifest, app.submitted_at, run.manifest.get("audit_timeout_hours", 264)))
+        without += app.outcome == "no_quota"
+    found = (
+        [f"about {calls * CALL_SECONDS / Pace(run.manifest).concurrency / 60:.0f} minutes of calls"] if calls else []
+    )
+    if reviews:
+        found.append(f"{len(reviews)} reviews until {_moment(max(reviews))} at the latest")
+    opens = opens_at(run.manifest, now)
+    if found and opens > now:
+        found.append(f"no release before {_moment(opens)}")
+    if without and run.manifest.get("carry_over") and run.ended_at is None:
+        turn = month_turns(dt.datetime.fromtimestamp(now, dt.UTC)).timestamp()
+        found.append(f"{without} without quota until {_moment(turn)}")
+    return f"left: {'; '.join(found)}" if found else ""
+
+
+def _moment(at: float) -> str:
+    return f"{dt.datetime.fromtimestamp(at, BEIJING):%Y-%m-%d %H:%M} (UTC+8)"
 
 
 @dataclass(slots=True)

@@ -6,6 +6,8 @@ import argparse
 import csv
 import io
 import json
+from datetime import datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +15,7 @@ import yaml
 from airflow.cli.cli_parser import _add_command
 
 from airflow_wxa.cli.airflow_group import get_wxa_cli_commands
+from airflow_wxa.fleet.summary import time_left
 from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
@@ -228,3 +231,26 @@ def test_a_run_that_is_not_known_or_not_the_only_one_is_said(
     assert ended.code == 1
     assert "several DAGs have one: " in ended.err
     assert fleet(name, "spring", "--dag-id", KEY.dag_id).code == 0
+
+
+def test_a_run_says_what_it_waits_for_and_is_watched_until_it_has_ended(
+    fleets: Fleets, fleet: Callable[..., Ended]
+) -> None:
+    plan = {"steps": ["configure", "commit", "submit", "wait", "release"]}
+    fleets.change(KEY, {3: {"plan": plan, "auditid": "7", "submitted_at": 1.8e9}, 4: {"outcome": "no_quota"}})
+    said = fleet("status", KEY.run_id).err
+    assert "left: about 0 minutes of calls; 1 reviews until 2027-01-26 16:00 (UTC+8) at the latest" in said
+    assert "without quota" not in said
+    fleets.end(KEY)
+    watched = fleet("watch", KEY.run_id, "--every", "1")
+    assert (watched.code, "1 released" in watched.out, "the reviewer said no" in watched.out) == (0, True, True)
+
+
+def test_a_run_that_carries_over_says_when_the_month_turns() -> None:
+    terms = {"release": {}, "carry_over": True, "freeze": [{"from": "2027-02-05", "to": "2027-02-13"}]}
+    run: Any = SimpleNamespace(manifest=terms, ended_at=None)
+    waits = SimpleNamespace(outcome=None, plan={"steps": ["wait"]}, auditid="", submitted_at=None)
+    apps: list[Any] = [waits, SimpleNamespace(outcome="no_quota")]
+    now = datetime.fromisoformat("2027-02-10T12:00:00+08:00").timestamp()
+    left = time_left(run, apps, now)
+    assert "no release before 2027-02-14 00:00 (UTC+8); 1 without quota until 2027-03-01 00:00 (UTC+8)" in left
