@@ -39,7 +39,6 @@ HEADLESS = {
     "api": 2,
     "dags": 2,
     "plugins": 25,
-    "store": 2,
 }
 HEADLESS_SENTENCE = re.compile(
     r"(?:^|[.;:,] |\band |\bfor |\bof |\bto |\bby |\bwith |\bfrom |\bthat )"

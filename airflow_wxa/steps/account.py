@@ -45,8 +45,8 @@ def check_account(appid: str, *, guide_is_given: bool = False, only_blocking: bo
     look that WeChat refuses stops nothing: the outcome names it as not read.
 
     :param guide_is_given: the run writes the privacy guide itself.
-    :param only_blocking: what may be done without is not missed: permission set 30, and a privacy guide where the code
-        on trial collects nothing.
+    :param only_blocking: look away from things that a release can do without: permission set 30, and a privacy guide if
+        the code on trial collects nothing.
     :raises WxaStateError: everything that the merchant must do, a line each.
     """
     todo: list[str] = []

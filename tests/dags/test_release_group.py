@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,6 +50,16 @@ def wxa_world() -> World:
         for appid in SHOPS
     ]
     return World(platforms=[full, empty], mini_programs=shops, templates=[Template(template_id=47)])
+
+
+@pytest.fixture
+def wxa_default(wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
+    """Hold the tokens of both platforms' merchants in one Connection."""
+    connection = json.loads(wxa_default.connection())
+    tokens = {each.appid: each.fixed_token for each in wxa_default.world.mini_programs}
+    connection["extra"]["authorizer_access_tokens"] = tokens
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(connection))
+    return wxa_default
 
 
 @pytest.fixture(autouse=True)
