@@ -252,7 +252,7 @@ def test_a_column_has_a_header_a_cell_and_its_values_in_csv(board: Browser, colu
     assert [key for key in keys for language in LANGUAGES if key not in language.texts()] == []
     assert not column.sorts or column.name in SORTS
     assert set(column.csv) <= set(MiniProgram.__slots__)
-    cells = re.findall(rf'<t[dh][^>]* class="{column.name}"[^>]*>(.*?)</t[dh]>', board.get("/").text, re.DOTALL)
+    cells = re.findall(rf'<t[dh][^>]* class="column-{column.name}"[^>]*>(.*?)</t[dh]>', board.get("/").text, re.DOTALL)
     assert len(cells) == 6
     assert any(re.sub("<[^>]+>", "", cell).strip(" \u2013") for cell in cells)
 

@@ -231,7 +231,7 @@ def test_a_fleets_headline_says_what_holds_it_and_who_may_go_on(
     assert ("By the pace so far" in page) is goes_on
     listed = text_of(airflow.get("/fleets").text)
     assert "3 released" in listed
-    assert f"{7 - failed} under way" in listed
+    assert f"{7 - failed} not ended" in listed
     assert (f"{failed} blocked" in listed) is bool(failed)
 
 

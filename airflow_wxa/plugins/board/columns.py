@@ -27,8 +27,8 @@ class Column:
 COLUMNS: Final = (
     Column(
         "name",
-        '<a href="{{ base }}/mini-program/{{ row.appid }}">{{ row.name or row.appid }}</a>'
-        "{% if row.name %}<br><code>{{ row.appid }}</code>{% endif %}",
+        '<a href="{{ base }}/mini-program/{{ row.appid }}" title="{{ row.name }}">{{ row.name or row.appid }}</a>'
+        "{% if row.name %}<code>{{ row.appid }}</code>{% endif %}",
         ("appid", "name"),
     ),
     Column(
@@ -52,7 +52,8 @@ COLUMNS: Final = (
         "outcome",
         "{% if row.user_version %}{{ row.user_version }} {% endif %}{{ parts.outcome(t, row.outcome) }}"
         "{{ parts.pipeline(t, row.pipeline) }}{{ parts.life(t, row.life) }}"
-        '<br><small>{{ t("since") }} {{ parts.when(row.at) }}{% if row.wave %} · {{ row.wave }}{% endif %}</small>',
+        '<small class="life">{{ t("since") }} {{ parts.when(row.at) }}'
+        "{% if row.wave %} · {{ row.wave }}{% endif %}</small>",
         ("user_version", "outcome", "at", "auditid", "wave"),
     ),
     Column("who", "{{ parts.who(t, row) }}", ("who",)),
@@ -74,5 +75,5 @@ def template_of(columns: Iterable[Column]) -> str:
     for number, column in enumerate(columns):
         tag, scope = ("td", "") if number else ("th", ' scope="row"')
         label = f"""{{{{ t("column.{column.name}") }}}}"""
-        cells.append(f'<{tag}{scope} class="{column.name}" data-label="{label}">{column.cell}</{tag}>')
+        cells.append(f'<{tag}{scope} class="column-{column.name}" data-label="{label}">{column.cell}</{tag}>')
     return '{% import "parts.html" as parts %}{% macro row(t, base, row) %}' + "\n".join(cells) + "{% endmacro %}"
