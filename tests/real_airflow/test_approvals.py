@@ -162,8 +162,9 @@ class Asked:
     def answer(self, choice: str) -> None:
         """Answer once the scheduler has heard that the process which asked has ended.
 
-        Airflow 3.3.2 lets an answer come before, and takes the task for killed then (its own ``ApprovalOperator`` too):
-        the process of this try counts as ended while the same try is queued again.
+        Airflow 3.3.2 takes the task for killed where an answer comes just then (its own ``ApprovalOperator`` too): the
+        process, which ends ``[workers] min_heartbeat_interval`` after it has asked, counts for the same try, which is
+        queued again.
         """
         asks = TASKS[self.dag_id][0]
         heard = f"task_id='{asks}', run_id='{self.run_id}', try_number={self.task(asks).try_number},"

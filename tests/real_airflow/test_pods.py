@@ -336,7 +336,7 @@ def test_a_release_and_a_fleet_by_pods(tmp_path: Path, image: Image, network: st
             return {each.task_id: each.state for each in airflow.api.task_instances(dag_id, "run")}
 
         until(lambda: tasks("wxa_release").get("approve_release") == "awaiting_input", lambda: tasks("wxa_release"))
-        time.sleep(6)  # the scheduler has heard by now that the pod ended: see test_approvals.py
+        time.sleep(15)  # the scheduler has heard by now that the pod ended: see test_approvals.py
         airflow.api.approve("wxa_release", "run", "approve_release")
         ended = {"success", "failed"}
         for dag_id in ("wxa_release", "wxa_fleet_release"):
