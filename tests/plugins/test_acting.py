@@ -239,13 +239,22 @@ def test_failed_tasks_run_again_once(page: Page) -> None:
     assert page.press("clear", page.fields("clear", **about)).status_code == 200
 
 
-def test_the_task_that_the_next_step_names_runs_again(page: Page) -> None:
-    start(page, "withdrawn")
-    settle("withdrawn", outcome="withdrawn", next_step="ask why; to submit it again, clear the task submit_audit")
-    set_states("withdrawn", run="failed", submit_audit="success", wait_for_audit="failed", commit_code="success")
-    fields = page.fields("clear", dag_id=DAG, run_id="withdrawn", appid=APPID)
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"outcome": "stopped", "next_step": "ask why; to submit it again, clear the task submit_audit"},
+        {"outcome": "withdrawn", "auditid": "4711"},  # as the sensor leaves it
+    ],
+    ids=lambda said: said["outcome"],
+)
+def test_the_task_that_the_next_step_names_runs_again(page: Page, said: dict[str, str]) -> None:
+    run_id = f"undone_{said['outcome']}"
+    start(page, run_id)
+    settle(run_id, "wait_for_audit", **said)
+    set_states(run_id, run="failed", submit_audit="success", wait_for_audit="failed", commit_code="success")
+    fields = page.fields("clear", dag_id=DAG, run_id=run_id, appid=APPID)
     assert page.press("clear", fields).status_code == 200
-    now = states_of("withdrawn")
+    now = states_of(run_id)
     assert (now["submit_audit"], now["wait_for_audit"], now["commit_code"]) == (None, None, "success")
 
 

@@ -67,6 +67,8 @@ _TEXT_SHOWN: Final = 600
 #: Errcodes of a merchant that has not authorised the platform, or not granted what a release needs.
 _NOT_AUTHORISED: Final = (61003, 61007)
 _NAMED_TASK: Final = re.compile(r"\bclear (?:the task )?(\w+)")
+#: Outcome whose row has no next step → the tasks that its error names.
+_EARLIER: Final[Mapping[str, Sequence[str]]] = {"withdrawn": ["submit_audit"]}
 _NO_RUN_ID: Final = re.compile(r"[^A-Za-z0-9_.~:+-]+")  # what [scheduler] allowed_run_id_pattern refuses
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 
@@ -225,7 +227,8 @@ def _clear(_reader: Reader, about: About) -> Plan:
         raise NotPossibleError(409, "act.refused.nothing")
     said = open_ledger().outcome(about["dag_id"], about["run_id"], about["appid"]) or {}
     group = failed[0][0].rpartition(".")[0]
-    named = {f"{group}.{each}".lstrip(".") for each in _NAMED_TASK.findall(str(said.get("next_step", "")))}
+    earlier = _EARLIER.get(str(said.get("outcome"))) or _NAMED_TASK.findall(str(said.get("next_step", "")))
+    named = {f"{group}.{each}".lstrip(".") for each in earlier}
     first = [key for key in tasks if key[0] in named] or failed
     return _cleared(about, first, sorted([*tasks[key], *key] for key in {*failed, *first}))
 
