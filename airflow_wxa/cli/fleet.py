@@ -26,13 +26,15 @@ from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import Preflight, Totals, plan_all
 from airflow_wxa.fleet.summary import OUTCOME_FIELDS, Summary, outcome_of, outcomes_csv, rerun_manifest, time_left
-from airflow_wxa.fleet.waves import WAVES, places, read_waves, wave_counts
+from airflow_wxa.fleet.waves import WAVES, places, read_waves, submits_ahead, wave_counts, wave_of
 from airflow_wxa.hooks import approvals
 from airflow_wxa.hooks.connection import read_connection
 from airflow_wxa.hooks.manifests import ManifestSources
+from airflow_wxa.hooks.recorder import Recorder
 from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.release import ReleaseSpec
 from airflow_wxa.steps.online import in_words
+from airflow_wxa.store import TaskRef
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
@@ -93,6 +95,10 @@ def plan(arguments: argparse.Namespace) -> int:
     found: dict[int, AppPlan] = {}
     pace = Pace(manifest.common)
     read = read_connection(open_connection(arguments.wxa_conn_id))
+    recorder = None
+    if manifest.common.get("supersede"):  # the ledger knows whose sheets are in audit
+        task = TaskRef(dag_id=arguments.dag_id or "wxa_fleet_release", run_id="plan")
+        recorder = Recorder(open_ledger, read.component_appid, task, supersedes=True)
 
     def asked() -> Iterator[tuple[int, ReleaseSpec]]:
         for position, app in enumerate(manifest.apps):
@@ -106,7 +112,7 @@ def plan(arguments: argparse.Namespace) -> int:
             progress.update(bar, completed=len(found))
 
         async def planned() -> tuple[int, int] | None:
-            async with AsyncWxaClient(read.egress, read.tokens) as client:
+            async with AsyncWxaClient(read.egress, read.tokens, recorder) as client:
                 await plan_all(asked(), client, pace, save, preflight=Preflight())
                 healthy = (app.appid for position, app in enumerate(manifest.apps) if not found[position].blocked)
                 given = manifest.common.get("audit_quota")
@@ -119,6 +125,10 @@ def plan(arguments: argparse.Namespace) -> int:
     totals = Totals.of((app.appid, found[position]) for position, app in enumerate(manifest.apps))
     say(f"{totals}, {totals.minutes(pace.concurrency):.0f} minutes in one shard at a time; reviews take days")
     say(_quota_in_words(totals, told, manifest.common.get("audit_quota_reserve", 0)))
+    if not submits_ahead(manifest.common):
+        canary = wave_of(manifest.common, WAVES[0]).size(len(manifest.apps), len(manifest.apps))
+        first = sum("submit" in found[position].steps for position in range(canary))
+        say(f"submissions: {first} for the canary, {totals.needed - first} when its gate has opened")
     return 0
 
 

@@ -130,12 +130,15 @@ def plan_fleet(context: Context, **how: Any) -> None:
 
 async def _planned(fleets: Fleets, run: FleetRun, read: WxaConnection, task_id: str, how: Mapping[str, Any]) -> None:
     def save(plans: Mapping[int, AppPlan]) -> None:
-        values = {position: {"stage": task_id, **plan.values} for position, plan in plans.items()}
+        taken = {at: plan.taking_over(elsewhere[at]) if at in elsewhere else plan for at, plan in plans.items()}
+        values = {position: {"stage": task_id, **plan.values} for position, plan in taken.items()}
         fleets.change(run.key, values)
 
     pace = Pace(run.manifest, fleets, run)
     unplanned = fleets.apps(run.key, fleet_app.c.done == "", fleet_app.c.outcome.is_(None))
-    recorder = Recorder(open_ledger, read.component_appid, current_task())
+    supersedes = bool(run.manifest.get("supersede"))
+    recorder = Recorder(open_ledger, read.component_appid, current_task(), supersedes=supersedes)
+    elsewhere = fleets.under_way(run.key) if supersedes else {}
     async with AsyncWxaClient(read.egress, read.tokens, recorder) as client:
         asked = ((app.position, spec_of(run, app)) for app in unplanned)
         await plan_all(asked, client, pace, save, **how)

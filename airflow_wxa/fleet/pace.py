@@ -76,6 +76,7 @@ class Pace:
         #: Mini Programs that were answered 45009 in a row, by endpoint and whether it was a write.
         self._in_a_row: dict[tuple[str, bool], set[str]] = {}
         self.is_stopped = run is not None and run.stopped_by is not None
+        self._superseded: frozenset[str] = frozenset()  # appids that a later run has taken over
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -156,7 +157,7 @@ class Pace:
 
         :raises WxaQuotaError: the Mini Program has no call to that endpoint left today.
         """
-        if call.writes and self.is_stopped:
+        if call.writes and (self.is_stopped or call.appid in self._superseded):
             raise StoppedError
         name, now = call.endpoint.name, time.time()
         if call.appid and (until := self._held.get((call.appid, name, call.writes), 0.0)) > now:
@@ -181,6 +182,7 @@ class Pace:
         self._teach()
         for held, (until, _) in self._fleets.held(self._run.component_appid).items():
             self._held[held] = max(until, self._held.get(held, 0.0))
+        self._superseded = self._fleets.superseded(self._run.key)
         run = self._fleets.run(self._run.key)
         self.is_stopped = run is None or run.stopped_by is not None
 

@@ -16,11 +16,11 @@ from airflow_wxa.api.webview_domain import remaining
 from airflow_wxa.errors import WxaApiError, WxaError, WxaStateError
 from airflow_wxa.fleet.pace import HeldError, StoppedError
 from airflow_wxa.fleet.stages import ending
-from airflow_wxa.steps import RollbackPlan, check_account, plan_rollback, recall
+from airflow_wxa.steps import NOTHING_ACCEPTED, RollbackPlan, check_account, plan_rollback, recall
 from airflow_wxa.steps.domains import read_own_domains
 from airflow_wxa.steps.offline import WEBVIEW
 from airflow_wxa.steps.online import going_offline, in_words, read_online
-from airflow_wxa.steps.remote_state import foreign_open_sheet, read_latest_sheet, read_versions
+from airflow_wxa.steps.remote_state import foreign_open_sheet, no_withdrawal_left, read_latest_sheet, read_versions
 from airflow_wxa.steps.rollback import is_back
 from airflow_wxa.texts import Text
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from airflow_wxa.client import AsyncWxaClient
     from airflow_wxa.fleet.pace import Pace
     from airflow_wxa.release import ReleaseSpec
-    from airflow_wxa.steps import Step
+    from airflow_wxa.steps import AcceptedWrites, Step
     from airflow_wxa.steps.offline import Offline
     from airflow_wxa.store.fleets import FleetApp
 
@@ -44,6 +44,7 @@ CALLS: Final = {
     "commit": 6,
     "submit": 5,
     "adopt": 1,
+    "withdraw": 4,
     "wait": 3,
     "release": 14,
     "rollback": 9,
@@ -54,7 +55,7 @@ CALL_SECONDS: Final = 0.1  # of WeChat, about
 _AT_ONCE: Final = 200
 _RETRY_SECONDS: Final = (1.0, 5.0, 20.0)
 _LONG_WAY: Final = ("configure", "commit", "submit", "wait", "release")
-_UNUSUAL: Final = frozenset({"adopt", "nothing", "blocked"})
+_UNUSUAL: Final = frozenset({"adopt", "nothing", "blocked", "withdraw"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,12 @@ class AppPlan:
         """Domains that its release takes away, by kind, as far as that is known."""
         return {kind: domains for kind, domains in self.offline.get("lost", {}).items() if domains}
 
+    def taking_over(self, run_id: str) -> AppPlan:
+        """Return the plan with the run that has the Mini Program under way; one that cannot go on stays there."""
+        return (
+            self if "release" not in self.steps else replace(self, why=Text("takes_over", why=self.why, run_id=run_id))
+        )
+
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> AppPlan:
         """Read what :attr:`values` wrote as ``plan``."""
@@ -126,8 +133,13 @@ def plan_app(spec: ReleaseSpec, *, is_asked: bool = False) -> Step[AppPlan]:
         return AppPlan(("blocked",), error.what, blocked=ending(error))
     if individual is not None and spec.params["on_individual"] == "stop":
         return AppPlan(("blocked",), individual.what, blocked=ending(individual))
-    steps, why = _code_steps(spec, info, sheet)
+    is_open = sheet is not None and sheet.status.is_open
+    accepted = (yield from recall(spec.version.appid, own_sheets=True)) if is_open else NOTHING_ACCEPTED
+    steps, why = _code_steps(spec, info, sheet, accepted)
     if steps == ("blocked",) and sheet is not None:
+        if sheet.auditid in accepted.own_sheets:
+            used_up = no_withdrawal_left(spec.version.appid, sheet)
+            return AppPlan(steps, used_up.what, blocked=ending(used_up))
         return AppPlan(steps, why, blocked=ending(foreign_open_sheet("plan_release", spec.version, sheet)))
     plan = _with_domains(spec, steps, why, own, individual=individual is not None)
     if plan.individual or "release" not in plan.steps:
@@ -203,7 +215,9 @@ def _own_domains(spec: ReleaseSpec) -> Step[tuple[frozenset[str] | None, WxaApiE
         raise
 
 
-def _code_steps(spec: ReleaseSpec, info: VersionInfo, sheet: AuditSheet | None) -> tuple[tuple[str, ...], str]:
+def _code_steps(
+    spec: ReleaseSpec, info: VersionInfo, sheet: AuditSheet | None, accepted: AcceptedWrites
+) -> tuple[tuple[str, ...], str]:
     version = spec.version
     if version.is_online(info.online):
         return ("nothing",), Text("this_version_is_online")
@@ -212,6 +226,9 @@ def _code_steps(spec: ReleaseSpec, info: VersionInfo, sheet: AuditSheet | None) 
             return ("adopt", "wait", "release"), Text("sheet_of_this_version_is_in_audit", auditid=sheet.auditid)
         return ("adopt", "release"), Text("sheet_of_this_version_is_approved", auditid=sheet.auditid)
     if sheet is not None and sheet.status.is_open:
+        if sheet.auditid in accepted.own_sheets and accepted.withdrawals:
+            why = Text("supersedes_a_version", user_version=sheet.user_version, auditid=sheet.auditid)
+            return ("withdraw", "commit", "submit", "wait", "release"), why
         if not spec.params["withdraw_foreign_audit"]:
             return ("blocked",), Text("another_version_is_in_audit", user_version=sheet.user_version)
         return ("commit", "submit", "wait", "release"), Text("withdraws_a_version", user_version=sheet.user_version)

@@ -130,6 +130,9 @@ def _terms() -> dict[str, Any]:
             "description": "after_canary, as by default where there is a canary wave: the others are committed and "
             "submitted when its gate has opened; or ahead: all before the first release",
         },
+        "supersede": _flag(
+            "True or false: whether sheets in audit that runs of this DAG have submitted are withdrawn for this version"
+        ),
         **{
             name: {**FIELDS[name].schema, "description": FIELDS[name].help}
             for name in ("audit_quota_reserve", "audit_quota", "audit_timeout_hours")

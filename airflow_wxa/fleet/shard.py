@@ -102,6 +102,7 @@ class Shard:
         self._todo: deque[FleetApp] = deque()
         self._later: list[FleetApp] = []
         self._in_audit: list[FleetApp] = []
+        self._elsewhere: Mapping[int, str] = {}  # position → earlier run of this DAG that has it under way
         self._beyond_told = 1  # submissions to try beyond what queryquota told
         self._expedited = self._first_of(run.manifest.get("expedite") or {})
 
@@ -115,6 +116,8 @@ class Shard:
         due = time.time() + _SLEPT_OUT
         for app in apps:
             (self._later if (app.again_at or 0.0) > due else self._todo).append(app)
+        if self._run.manifest.get("supersede") and STAGES[self._stage].submits:
+            self._elsewhere = await asyncio.to_thread(self._fleets.under_way, self._run.key)
         await self._client.preload([app.appid for app in self._todo])
         async with self._pace.watching(), self._rows.saving():
             while self._todo and not self.is_stopped:
@@ -182,6 +185,8 @@ class Shard:
     async def _bring_on(self, app: FleetApp, steps: deque[StageStep]) -> None:
         """Run the steps that this task has for a Mini Program, and note how far they came."""
         spec = spec_of(self._run, app)
+        if app.audit_grant == "held" and app.position in self._elsewhere:
+            await asyncio.to_thread(self._fleets.take_over, self._run.key, app.appid)
         try:
             while steps:
                 step = steps.popleft()

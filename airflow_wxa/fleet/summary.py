@@ -39,7 +39,7 @@ OUTCOME_FIELDS: Final = (
 )
 #: Outcomes, the worst first.
 _WORST_FIRST: Final = ("failed", "blocked", "rejected", "pending", "no_quota", "not_reached")
-FINISHED: Final = frozenset({*DONE, "rejected"})
+FINISHED: Final = frozenset({*DONE, "rejected", "superseded"})
 _NAMED: Final = 10
 _Base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 

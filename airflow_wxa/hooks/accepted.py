@@ -6,11 +6,13 @@ Programs' domains since our last release: asked off, proven, noted.
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_wxa.api.audit import withdrawals_left
 from airflow_wxa.api.server_domain import SERVER_KINDS, lists_in
 from airflow_wxa.api.webview_domain import normalised_hosts
 from airflow_wxa.errors import WxaError
@@ -31,13 +33,19 @@ _REGISTERING: Final = ("add", "set")  # actions that put hosts onto the platform
 
 
 def accepted_writes(
-    open_ledger: Callable[[], Ledger], component_appid: str, task: TaskRef, questions: Sequence[Recall]
+    open_ledger: Callable[[], Ledger],
+    component_appid: str,
+    task: TaskRef,
+    questions: Sequence[Recall],
+    *,
+    supersedes: bool = False,
 ) -> list[AcceptedWrites]:
     """Return, for each question, the writes of a run that WeChat accepted within the last ten minutes.
 
     Outside of a run, or if the store does not answer, that is nothing; a step decides from WeChat's answers then.
 
     :param open_ledger: opens it; called only when there is something to read.
+    :param supersedes: the run withdraws sheets of earlier runs of its DAG.
     """
     with_past = {each.appid for each in questions if each.past}
     if not (task.run_id or with_past):
@@ -51,6 +59,12 @@ def accepted_writes(
         lately = ledger.accepted(component_appid, appids, task, seconds=LAG_SECONDS)
         withdrawn = ledger.withdrawn(component_appid, appids, task)
         noted = ledger.auditids(component_appid, appids, task)
+        with_sheets = {each.appid for each in questions if each.own_sheets and supersedes}
+        sheets = ledger.submitted(component_appid, with_sheets, task.dag_id) if with_sheets else set()
+        left = {
+            appid: withdrawals_left(*ledger.spent(component_appid, appid, "undocodeaudit", dt.datetime.now(dt.UTC)))
+            for appid in with_sheets
+        }
     except WxaError as error:
         log.warning("what WeChat accepted lately is not known, the step goes on: %s", error.what)
         return [NOTHING_ACCEPTED] * len(questions)
@@ -59,7 +73,7 @@ def accepted_writes(
     for row in lately:
         if row[0].appid:
             of_appid.setdefault(row[0].appid, []).append(row)
-    return [
+    found = [
         _accepted(
             [
                 (row, ago)
@@ -74,6 +88,16 @@ def accepted_writes(
             past.get(each.appid, Past()),
         )
         for each in questions
+    ]
+    if not with_sheets:
+        return found
+    return [
+        replace(
+            answer,
+            own_sheets=frozenset(auditid for appid, auditid in sheets if appid == each.appid),
+            withdrawals=left.get(each.appid, 0),
+        )
+        for each, answer in zip(questions, found, strict=True)
     ]
 
 

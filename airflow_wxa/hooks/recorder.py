@@ -59,9 +59,13 @@ class Recorder:
     :param open_ledger: opens it; called only when there is something to write.
     :param component_appid: the platform.
     :param task: on whose behalf.
+    :param supersedes: the run withdraws sheets of earlier runs of its DAG.
     """
 
-    def __init__(self, open_ledger: Callable[[], Ledger], component_appid: str, task: TaskRef) -> None:
+    def __init__(
+        self, open_ledger: Callable[[], Ledger], component_appid: str, task: TaskRef, *, supersedes: bool = False
+    ) -> None:
+        self._supersedes = supersedes
         self._open_ledger = open_ledger
         self.component_appid = component_appid
         self._task = task
@@ -105,7 +109,9 @@ class Recorder:
 
     def recall(self, questions: Sequence[Recall]) -> list[AcceptedWrites]:
         """Return the writes of the task's run that WeChat accepted lately, for each question."""
-        return accepted_writes(self._open_ledger, self.component_appid, self._task, questions)
+        return accepted_writes(
+            self._open_ledger, self.component_appid, self._task, questions, supersedes=self._supersedes
+        )
 
     def left(self, questions: Sequence[Left]) -> list[int]:
         """Take the fences of calls that WeChat does not guard, and return how often each call may still be sent.

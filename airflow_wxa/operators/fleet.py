@@ -141,7 +141,8 @@ class WxaFleetShardOperator(BaseOperator):
         self, fleets: Fleets, run: FleetRun, apps: Sequence[FleetApp], read: WxaConnection
     ) -> Wake | None:
         scan_seconds = conf.getfloat("wxa", "privacy_poll_seconds", fallback=60.0)
-        results = LateResults(Recorder(open_ledger, read.component_appid, current_task(self.wxa_conn_id)))
+        task, supersedes = current_task(self.wxa_conn_id), bool(run.manifest.get("supersede"))
+        results = LateResults(Recorder(open_ledger, read.component_appid, task, supersedes=supersedes))
         async with AsyncWxaClient(read.egress, read.tokens, results) as client:
             shard = Shard(
                 fleets,

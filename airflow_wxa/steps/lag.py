@@ -38,6 +38,8 @@ class AcceptedWrites:
     :param withdrawn: auditids of sheets that the run withdrew, however long ago.
     :param noted_auditid: of the run's latest submission of this version, however long ago; ``""``: none.
     :param past: of this Mini Program's domains, if it was asked for.
+    :param own_sheets: auditids that runs of the same DAG have submitted, if the run supersedes those and it was asked
+        for; ``withdrawals``: of the Mini Program that are left then.
     """
 
     before: Mapping[str, Sequence[Any]] = field(default_factory=dict)
@@ -46,6 +48,8 @@ class AcceptedWrites:
     withdrawn: frozenset[str] = frozenset()
     noted_auditid: str = ""
     past: Past = field(default_factory=Past)
+    own_sheets: frozenset[str] = frozenset()
+    withdrawals: int = 0
 
     @property
     def auditid(self) -> str:
@@ -72,14 +76,17 @@ class AcceptedWrites:
 NOTHING_ACCEPTED: Final = AcceptedWrites()
 
 
-def recall(appid: str = "", fingerprint: str = "", *, past: bool = False) -> Step[AcceptedWrites]:
+def recall(
+    appid: str = "", fingerprint: str = "", *, past: bool = False, own_sheets: bool = False
+) -> Step[AcceptedWrites]:
     """Ask the ledger for the writes of this run that WeChat accepted lately; asked before the first look.
 
     :param appid: the Mini Program; ``""``: only the platform's list.
     :param fingerprint: of the version that the step is about; ``""``: of any.
     :param past: also what it knows of the Mini Program's domains since our last release.
+    :param own_sheets: also the sheets that runs of the same DAG have submitted, if this run supersedes those.
     """
-    return cast("AcceptedWrites", (yield Recall(appid, fingerprint, past)))
+    return cast("AcceptedWrites", (yield Recall(appid, fingerprint, past, own_sheets)))
 
 
 def sent(call: Call, *unsure: type[WxaError]) -> Step[tuple[Reply | None, WxaError | None]]:

@@ -46,11 +46,13 @@ class Recall:
     :param appid: the Mini Program; ``""``: only the platform's list.
     :param fingerprint: of the version that the step is about; ``""``: of any.
     :param past: also what the ledger knows of its domains since our last release.
+    :param own_sheets: also the sheets that its DAG may withdraw.
     """
 
     appid: str = ""
     fingerprint: str = ""
     past: bool = False
+    own_sheets: bool = False
 
 
 @dataclass(frozen=True, slots=True)

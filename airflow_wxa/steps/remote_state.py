@@ -98,7 +98,7 @@ def withdraw_foreign_sheet(
     That may be one of ours: a newer attempt has submitted it meanwhile. A withdrawal is spent once for each sheet: the
     latest sheet was seen in audit after one was accepted, and a second one was accepted, too.
 
-    :param asked: whether whoever releases wants it withdrawn.
+    :param asked: whether any foreign sheet is to be withdrawn; else one of the same DAG is, where its run supersedes.
     :raises WxaBusyError: its withdrawal was accepted a moment ago, and it still reads in audit.
     :raises WxaStateError: nobody asked, or another sheet is in audit by now; it is named.
     :raises WxaQuotaError: the withdrawals are used up; nothing was sent if we knew.
@@ -107,6 +107,8 @@ def withdraw_foreign_sheet(
     may_be_ours = (not sheet.user_desc and sheet.user_version in ("", version.user_version)) or version.is_cut_off(
         sheet.user_version, sheet.user_desc
     )
+    if not asked and sheet.auditid:
+        asked = sheet.auditid in (yield from recall(version.appid, own_sheets=True)).own_sheets
     if not asked or may_be_ours:  # without a description nothing proves whose it is
         raise foreign_open_sheet(step, version, sheet)
     left = yield from withdrawals_left(version.appid)
@@ -143,13 +145,7 @@ def withdraw_sheet(
     if sheet.auditid and sheet.auditid in accepted.withdrawn:
         is_recent = accepted.explains("undocodeaudit", noted)
     elif left <= 0:
-        raise error_for(
-            UNDO_QUOTA_REACHED,
-            endpoint=CATALOGUE["undocodeaudit"],
-            appid=appid,
-            what=Text("withdrawals_are_used_up"),
-            values={"left": 0, "in audit": sheet.user_version, "auditid": sheet.auditid},
-        )
+        raise no_withdrawal_left(appid, sheet)
     else:
         _, refused = yield from sent(undocodeaudit(appid).knowing(noted), WxaStateError)
 
@@ -161,6 +157,17 @@ def withdraw_sheet(
     if lags(after) and is_recent:
         raise still_lagging(step, "undocodeaudit", appid, f"sheet {sheet.auditid} in audit")
     return after, refused
+
+
+def no_withdrawal_left(appid: str, sheet: AuditSheet) -> WxaApiError:
+    """Return the error for a sheet that cannot be withdrawn any more today, or this month."""
+    return error_for(
+        UNDO_QUOTA_REACHED,
+        endpoint=CATALOGUE["undocodeaudit"],
+        appid=appid,
+        what=Text("withdrawals_are_used_up"),
+        values={"left": 0, "in audit": sheet.user_version, "auditid": sheet.auditid},
+    )
 
 
 def foreign_trial(

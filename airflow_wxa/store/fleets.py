@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, update
 
 from airflow_wxa.errors import WxaStateError
 from airflow_wxa.store.engine import Database
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from airflow_wxa.api.redaction import Secret
 
 #: What becomes of a Mini Program.
-Word = Literal["released", "rolled_back", "rejected", "blocked", "pending", "no_quota", "not_reached", "failed"]
+Word = Literal[
+    "released", "rolled_back", "rejected", "blocked", "pending", "no_quota", "not_reached", "failed", "superseded"
+]
 
 #: Calls that are not to be sent: appid (``""``: of all), endpoint, whether its writes or its reads.
 Held: TypeAlias = tuple[str, str, bool]
@@ -303,6 +305,47 @@ class Fleets:
             if ended:
                 self._show(connection, key, fleet_app.c.position.in_(ended))
 
+    def under_way(self, key: RunKey) -> dict[int, str]:
+        """Return, by position in this run, the earlier run of the same DAG that has a Mini Program under way."""
+        mine, other, others = fleet_app.alias(), fleet_app.alias(), fleet_run.alias()
+        loaded = select(fleet_run.c.loaded_at).where(_of(fleet_run, key)).scalar_subquery()
+        query = select(mine.c.position, others.c.run_id).where(
+            mine.c.dag_id == key.dag_id,
+            mine.c.run_id == key.run_id,
+            others.c.dag_id == key.dag_id,
+            others.c.run_id != key.run_id,
+            others.c.ended_at.is_(None),
+            others.c.loaded_at < loaded,
+            other.c.dag_id == others.c.dag_id,
+            other.c.run_id == others.c.run_id,
+            other.c.appid == mine.c.appid,
+            _is_under_way(other),
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(others.c.loaded_at))
+            return {row.position: row.run_id for row in rows}
+
+    def superseded(self, key: RunKey) -> frozenset[str]:
+        """Return the Mini Programs of a run that a later one has taken over."""
+        query = select(fleet_app.c.appid).where(_of(fleet_app, key), fleet_app.c.outcome == "superseded")
+        with self._database.reading() as connection:
+            return frozenset(connection.execute(query).scalars())
+
+    def take_over(self, key: RunKey, appid: str) -> None:
+        """End a Mini Program in earlier runs of the same DAG; submissions that they hold for it are free again."""
+        loaded = select(fleet_run.c.loaded_at).where(_of(fleet_run, key)).scalar_subquery()
+        earlier = select(fleet_run.c.run_id).where(
+            fleet_run.c.dag_id == key.dag_id, fleet_run.c.loaded_at < loaded, fleet_run.c.ended_at.is_(None)
+        )
+        theirs = and_(fleet_app.c.dag_id == key.dag_id, fleet_app.c.run_id.in_(earlier), fleet_app.c.appid == appid)
+        values = {"outcome": "superseded", "what": Text("taken_over_by", run_id=key.run_id), "next_step": ""}
+        grant = case((fleet_app.c.audit_grant == "spent", "spent"), else_="")
+        statement = update(fleet_app).where(theirs, _is_under_way(fleet_app)).values(**values, audit_grant=grant)
+        with self._database.writing() as connection:
+            rows = connection.execute(statement.returning(fleet_app.c.run_id, fleet_app.c.position)).all()
+            for run_id, position in rows:
+                self._show(connection, RunKey(key.dag_id, run_id), fleet_app.c.position == position)
+
     def planned(self, key: RunKey, plan_digest: str) -> None:
         """Note which plan the run has."""
         self._change_run(key, plan_digest=plan_digest)
@@ -536,6 +579,10 @@ def _new_row(key: RunKey, position: int, app: NewApp) -> dict[str, Any]:
     }
 
 
+def _is_under_way(table: Any) -> ColumnElement[bool]:
+    return or_(table.c.outcome.is_(None), table.c.outcome == "no_quota")
+
+
 def _change(connection: Connection, key: RunKey, changes: _CHANGES) -> None:
     """Change rows by position, those that change in the same columns with one statement."""
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
@@ -544,6 +591,8 @@ def _change(connection: Connection, key: RunKey, changes: _CHANGES) -> None:
     for names, rows in alike.items():
         if names:
             statement = update(fleet_app).where(_of(fleet_app, key), fleet_app.c.position == bindparam("at"))
+            # A later run has gone on with a Mini Program that it took over: its end here stands.
+            statement = statement.where(func.coalesce(fleet_app.c.outcome, "") != "superseded")
             connection.execute(statement.values({name: bindparam(name) for name in names}), rows)
 
 

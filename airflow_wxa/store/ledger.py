@@ -438,6 +438,18 @@ class Ledger:
             rows = connection.execute(query)
             return [(appid, before["auditid"]) for appid, before in rows if before and before.get("auditid")]
 
+    def submitted(self, component_appid: str, appids: Collection[str], dag_id: str) -> set[tuple[str, str]]:
+        """Return appid and auditid of Mini Programs' submissions by runs of a DAG, found after a lost answer, too."""
+        query = select(ledger.c.appid, ledger.c.auditid, ledger.c.after).where(
+            _with(ledger, component_appid=component_appid, dag_id=dag_id, endpoint="submit_audit"),
+            ledger.c.appid.in_(appids),
+            or_(ledger.c.errcode == 0, _unclear()),
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(query)
+            found = {(row.appid, row.auditid or (row.after or {}).get("auditid", "")) for row in rows}
+        return {each for each in found if each[1]}
+
     def auditids(
         self, component_appid: str, appids: Collection[str], task: TaskRef
     ) -> list[tuple[str, str | None, str]]:

@@ -63,6 +63,10 @@ class Drive:
     def ledger(self) -> Ledger:
         return Ledger(self.store_url)
 
+    def recorder(self, task_id: str) -> Recorder:
+        task, supersedes = TaskRef(self.key.dag_id, self.key.run_id, task_id), bool(self.run.manifest.get("supersede"))
+        return Recorder(self.ledger, PLATFORM, task, supersedes=supersedes)
+
     def load(self, manifest: str, shard_size: int = 200) -> None:
         read = read_manifest("fleet", Files(fleet=manifest))  # a form takes a megabyte, a file takes more
         where = places(read_waves(read.common.get("waves") or {}), len(read.apps), shard_size)
@@ -76,7 +80,7 @@ class Drive:
                 self.fleets.change(self.key, changes)
 
             asked = ((app.position, spec_of(self.run, app)) for app in self.fleets.apps(self.key, *which))
-            async with self.client() as client:
+            async with self.client(LateResults(self.recorder("plan_release"))) as client:
                 pace = Pace(self.run.manifest, self.fleets, self.run)
                 await plan_all(asked, client, pace, save, is_asked=is_asked)
 
@@ -109,8 +113,7 @@ class Drive:
         needs_grant = stages.BEFORE_SUBMISSION if stages.STAGES[task_id].submits else ()
         self.fleets.reopen(self.key, mine, task_id, needs_grant=needs_grant)
         apps = list(self.fleets.apps(self.key, mine, fleet_app.c.outcome.is_(None)))
-        task = TaskRef(self.key.dag_id, self.key.run_id, task_id)
-        results = LateResults(Recorder(self.ledger, PLATFORM, task))
+        results = LateResults(self.recorder(task_id))
         async with self.client(results) as client:
             carried = Shard(
                 self.fleets,

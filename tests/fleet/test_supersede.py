@@ -1,0 +1,197 @@
+"""A hotfix takes over the Mini Programs of a run that is under way, one by one, and withdraws its sheets only."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from sqlalchemy import delete, update
+
+from airflow_wxa.api.code import release
+from airflow_wxa.fleet.pace import Pace, StoppedError
+from airflow_wxa.fleet.plan import AppPlan
+from airflow_wxa.sandbox.faults import Fault
+from airflow_wxa.sandbox.server import serve
+from airflow_wxa.store.engine import Database
+from airflow_wxa.store.fleets import RunKey
+from airflow_wxa.store.tables import fleet_run, ledger
+from tests.fleet.driving import PLATFORM, Drive
+from tests.fleet.fleets import appid, fleet_world, manifest, token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from airflow_wxa.sandbox.server import RunningSandbox
+
+NEVER = 10**6  # polls
+DAG_ID = "wxa_fleet_release"
+
+
+class Campaign:
+    """A run with sheets in review, and a hotfix over it."""
+
+    def __init__(self, wechat: RunningSandbox, store_url: str, count: int) -> None:
+        self.wechat, self.count, self.database = wechat, count, Database(store_url)
+        known = {appid(number): token(number) for number in range(count)}
+        self.older, self.hotfix = (
+            Drive(store_url, wechat.url, known, key=RunKey(DAG_ID, run_id)) for run_id in ("monday", "hotfix")
+        )
+        self.older.load(manifest(count))
+        self.older.submitted(parallel=True)
+
+    def load(self, **changes: Any) -> None:
+        """Load the hotfix, whose reviews end at once."""
+        text = yaml.safe_load(manifest(self.count, **{"supersede": True} | changes))
+        text["release"]["user_version"] = "1.4.1"
+        for each in self.wechat.world.mini_programs:
+            each.audit.polls = 0
+        self.hotfix.load(yaml.safe_dump(text))
+        with self.database.writing() as connection:  # both were loaded within a second
+            of_older = update(fleet_run).where(fleet_run.c.run_id == "monday")
+            connection.execute(of_older.values(loaded_at=fleet_run.c.loaded_at - 60))
+
+    def forget_submissions(self, numbers: range) -> None:
+        """Let the ledger know nothing of some sheets: they carry our mark, and are somebody else's."""
+        foreign = ledger.c.appid.in_([appid(number) for number in numbers])
+        with self.database.writing() as connection:
+            connection.execute(delete(ledger).where(foreign, ledger.c.endpoint == "submit_audit"))
+
+    def use_withdrawals_up(self, numbers: range) -> None:
+        with self.database.writing() as connection:
+            for number in numbers:
+                row = {"component_appid": PLATFORM, "appid": appid(number), "endpoint": "undocodeaudit", "asked": {}}
+                row |= dict.fromkeys(("dag_id", "run_id", "task_id", "triggered_by"), "") | {"map_index": -1}
+                row |= {"try_number": 0, "sent_at": time.time(), "answered_at": time.time(), "errcode": 0}
+                connection.execute(ledger.insert(), [row] * 5)
+
+    def sent(self, path: str, *, version: str = "") -> list[str]:
+        """Return the Mini Programs of accepted calls."""
+        return [
+            str(each.appid)
+            for each in self.wechat.journal
+            if each.path == f"/wxa/{path}" and each.errcode == 0 and version in str(each.body)
+        ]
+
+
+@pytest.fixture
+def campaign(tmp_path: Path) -> Iterator[Callable[[int], Campaign]]:
+    worlds = []
+
+    def start(count: int) -> Campaign:
+        world = fleet_world(count, audit_polls=NEVER)
+        running = serve(world)
+        worlds.append(running)
+        return Campaign(running.__enter__(), f"sqlite:///{tmp_path / 'wxa.db'}", count)
+
+    yield start
+    for each in worlds:
+        each.__exit__(None, None, None)
+
+
+def outcomes(drive: Drive) -> dict[str | None, int]:
+    found = [app.outcome for app in drive.apps().values()]
+    return {each: found.count(each) for each in dict.fromkeys(found)}
+
+
+@pytest.mark.parametrize(
+    ("count", "foreign", "tired"),
+    [(30, 3, 2), pytest.param(150, 7, 3, marks=pytest.mark.load)],
+)
+def test_own_sheets_are_superseded_and_the_others_are_named(
+    campaign: Callable[[int], Campaign], count: int, foreign: int, tired: int
+) -> None:
+    here = campaign(count)
+    here.forget_submissions(range(20, 20 + foreign))
+    here.use_withdrawals_up(range(10, 10 + tired))
+    here.load()
+    submitted = len(here.sent("submit_audit"))
+    here.hotfix.submitted(parallel=True)
+    here.hotfix.released()
+    named = foreign + tired
+    assert outcomes(here.hotfix) == {"released": count - named, "blocked": named}
+    assert outcomes(here.older) == {"superseded": count - named, None: named}
+    assert len(here.sent("submit_audit")) - submitted == count - named
+    withdrawn = here.sent("undocodeaudit")
+    assert len(withdrawn) == len(set(withdrawn)) == count - named
+    theirs, used_up = (here.hotfix.apps()[appid(number)] for number in (20, 10))
+    assert "another version" in theirs.what
+    assert (used_up.errcode, "withdrawals" in used_up.what) == (87013, True)
+    print(f"\nhotfix over {count} in review: {outcomes(here.hotfix)}, older run {outcomes(here.older)}")
+
+
+def test_the_older_run_writes_nothing_more_for_what_was_taken_over(campaign: Callable[[int], Campaign]) -> None:
+    here = campaign(6)
+    here.load()
+    here.hotfix.submitted()
+    before = [len(here.sent(path)) for path in ("commit", "submit_audit", "release", "undocodeaudit")]
+    late = here.older.apps()[appid(0)]
+    here.older.fleets.change(here.older.key, {0: {"outcome": "blocked", "what": "it was withdrawn"}})
+    assert here.older.apps()[appid(0)] == late, "what was taken over stays so"
+    for stage in ("commit_code", "submit_audit"):
+        here.older.stage(stage)
+    here.older.released()
+    assert [len(here.sent(path)) for path in ("commit", "submit_audit", "release", "undocodeaudit")] == before
+    assert outcomes(here.older) == {"superseded": 6}
+    here.hotfix.released()
+    assert outcomes(here.hotfix) == {"released": 6}
+
+
+def test_a_shard_of_the_older_run_that_is_at_work_stops_before_its_next_write(
+    campaign: Callable[[int], Campaign],
+) -> None:
+    here = campaign(3)
+    here.load()
+    here.hotfix.fleets.take_over(here.hotfix.key, appid(1))
+    pace = Pace(here.older.run.manifest, here.older.fleets, here.older.run)
+    pace._look()
+    with pytest.raises(StoppedError):
+        next(pace.paced(_writing(appid(1))))
+    assert next(pace.paced(_writing(appid(2)))).appid == appid(2)
+
+
+def _writing(whose: str) -> Any:
+    yield release(whose)
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "drop_before"])
+@pytest.mark.parametrize("path", ["/wxa/undocodeaudit", "/wxa/commit", "/wxa/submit_audit"])
+def test_a_lost_answer_on_the_way_costs_no_second_sheet_and_no_second_withdrawal(
+    campaign: Callable[[int], Campaign], path: str, kind: Any
+) -> None:
+    here = campaign(4)
+    here.load()
+    here.wechat.add_fault(Fault(path=path, kind=kind, times=2))
+    submitted = len(here.sent("submit_audit"))
+    here.hotfix.submitted()
+    here.hotfix.submitted()  # cleared, or killed and tried again
+    here.hotfix.released()
+    assert outcomes(here.hotfix) == {"released": 4}
+    assert outcomes(here.older) == {"superseded": 4}
+    world = here.wechat.world
+    assert [len(world.mini_program(appid(number)).sheets) for number in range(4)] == [2] * 4
+    assert len(here.sent("submit_audit")) - submitted <= 4
+
+
+def test_without_supersede_each_sheet_in_review_is_foreign(campaign: Callable[[int], Campaign]) -> None:
+    here = campaign(2)
+    here.load(supersede=None)
+    here.hotfix.submitted()
+    assert outcomes(here.hotfix) == {"blocked": 2}
+    assert outcomes(here.older) == {None: 2}
+    assert here.sent("undocodeaudit") == []
+
+
+def test_a_run_that_was_loaded_later_is_not_taken_over(campaign: Callable[[int], Campaign]) -> None:
+    here = campaign(2)
+    here.load()
+    assert set(here.hotfix.fleets.under_way(here.hotfix.key).values()) == {"monday"}
+    assert here.older.fleets.under_way(here.older.key) == {}
+
+
+def test_a_plan_says_which_run_it_takes_over_from() -> None:
+    plan = AppPlan(("withdraw", "commit", "submit", "wait", "release"), "supersedes 1.4.0 (sheet 7), which is in audit")
+    assert plan.taking_over("monday").why.endswith("which is in audit; taken over from run monday")
+    assert AppPlan(("blocked",), "no").taking_over("monday").why == "no"
