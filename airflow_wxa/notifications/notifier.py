@@ -71,7 +71,7 @@ class WxaNotifier(BaseNotifier):
         of the context, in which they stand; or where to import one, as a deadline needs it. Texts inside the three are
         never rendered again.
     :param language: one of :func:`airflow_wxa.texts.languages`, or ``"both"``: English and Chinese; default: that of
-        ``[wxa] language``, and where it is English, both.
+        ``[wxa] language``; English there means both.
     :param events: those to tell, of :data:`EVENTS`; default: all.
     :param context: given by a deadline.
     :raises ValueError: another language or event, or an async function, which a worker would never await.
