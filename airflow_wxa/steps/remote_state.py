@@ -98,7 +98,7 @@ def withdraw_foreign_sheet(
     That may be one of ours: a newer attempt has submitted it meanwhile. A withdrawal is spent once for each sheet: the
     latest sheet was seen in audit after one was accepted, and a second one was accepted, too.
 
-    :param asked: whether any foreign sheet is to be withdrawn; else one of the same DAG is, where its run supersedes.
+    :param asked: whether any foreign sheet is to be withdrawn; otherwise one of the same DAG, if its run supersedes.
     :raises WxaBusyError: its withdrawal was accepted a moment ago, and it still reads in audit.
     :raises WxaStateError: nobody asked, or another sheet is in audit by now; it is named.
     :raises WxaQuotaError: the withdrawals are used up; nothing was sent if we knew.
