@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
-#: Four words on end; what is written as code, an address or a fence of a diff is no sentence.
+#: Three words on end; code, a command, an address or a name of Airflow's or WeChat's is no sentence.
 _SENTENCE = re.compile(r"[A-Za-z']+(?: [A-Za-z']+){2,}")
-_CODE = re.compile(r"```.*?```|`[^`]*`|https?://\S+", re.DOTALL)
+_CODE = re.compile(
+    r"```.*?```|`[^`]*`|https?://\S+|python -c '[^']*'|airflow[- ]wxa [a-z-]+( [a-z-]+)*|WeChat Mini Program platform",
+    re.DOTALL,
+)
 
 
 def english_in(*texts: str) -> list[str]:

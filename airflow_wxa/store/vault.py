@@ -32,13 +32,13 @@ class Vault:
     """
 
     def __init__(self, keys: Sequence[str | Secret]) -> None:
-        problems = [] if keys else ["there is no key"]
+        problems = [] if keys else [Text("there_is_no_key")]
         fernets = []
         for number, key in enumerate(keys, start=1):
             try:
                 fernets.append(Fernet(key.reveal() if isinstance(key, Secret) else key))
             except ValueError:
-                problems.append(f"key {number} of {len(keys)} is not 32 bytes as URL-safe base64")
+                problems.append(Text("key_is_malformed", number=number, count=len(keys)))
         if problems:
             raise WxaSpecError(Text("encryption_keys_are_refused"), problems)
         self._fernet = MultiFernet(fernets)

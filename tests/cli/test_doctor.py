@@ -27,6 +27,8 @@ from airflow_wxa.sandbox.testing import (
     REFRESH_TOKEN,
 )
 from airflow_wxa.sandbox.tokens import new_access_token
+from airflow_wxa.texts import in_language
+from tests.english import english_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -274,6 +276,8 @@ def test_fault_is_named_with_its_fix_and_nothing_else_is_found(name: str, set_up
     assert [part for part in case.says if part not in f"{finding.what} {finding.which}"] == []
     assert case.fix in finding.fix
     assert report.exit_code == (case.level == "error")
+    chinese = [in_language(text, "zh") for text in (finding.what, finding.which, finding.fix)]
+    assert english_in(chinese[0], chinese[2]) == []
 
 
 def test_every_rule_has_a_fault_that_it_finds() -> None:

@@ -20,6 +20,7 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import errcodes, error_for
 from airflow_wxa.api.log_text import log_text
 from airflow_wxa.api.push import PushRefusedError, Refusal
+from airflow_wxa.cli.doctor.rules import RULES
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaStateError
 from airflow_wxa.notifications.notifier import EVENTS
 from airflow_wxa.release import FIELDS
@@ -35,6 +36,7 @@ OTHERS = [language for language in languages() if language != ENGLISH]
 MADE = {f"errcode_{code}" for code in errcodes()} | {f"push_is_{reason}" for reason in Refusal}
 MADE |= {f"event_{name}" for name in EVENTS} | {f"audit_{end}" for end in ("approved", "rejected", "withdrawn")}
 MADE |= {f"sheet_is_{word}" for word in ("auditing", "delayed", "approved", "rejected", "withdrawn")}
+MADE |= {f"rule_{rule.key}" for rule in RULES}
 MADE |= {f"field_{name}" for name in FIELDS} | {f"dag_{path.stem}" for path in (ROOT / "dags").glob("wxa_*.py")}
 #: WeChat's own answers, which the sandbox imitates, are texts of WeChat's.
 ELSEWHERE = {"sandbox"}
@@ -87,7 +89,12 @@ def test_every_text_is_used() -> None:
 def test_every_text_gets_the_values_that_it_names() -> None:
     wrong = {}
     for where, name, node in calls():
-        if name in {"Text", "phrase"} and node.args and isinstance(node.args[0], ast.Constant) and node.args[0].value:
+        if (
+            name in {"Text", "phrase", "found"}
+            and node.args
+            and isinstance(node.args[0], ast.Constant)
+            and node.args[0].value
+        ):
             entry = templates(ENGLISH).get(str(node.args[0].value), {})
             given = {each.arg for each in node.keywords} - {"between", None}
             starred = any(each.arg is None for each in node.keywords)

@@ -9,6 +9,7 @@ from airflow_wxa.cli.doctor.rules import Report, judge
 from airflow_wxa.cli.opening import check_appids, command, is_structured, open_connection, print_rows, print_value
 from airflow_wxa.cli.terminal import Terminal
 from airflow_wxa.hooks.store import open_store
+from airflow_wxa.texts.setting import as_set, phrase
 
 if TYPE_CHECKING:
     import argparse
@@ -36,23 +37,31 @@ def to_json(report: Report) -> dict[str, Any]:
     """Return everything as JSON values."""
     return {
         "findings": [
-            {"rule": rule.key, "level": rule.level, "what": found.what, "which": found.which, "fix": found.fix}
+            {
+                "rule": rule.key,
+                "level": rule.level,
+                "what": as_set(found.what),
+                "which": as_set(found.which),
+                "fix": as_set(found.fix),
+            }
             for rule, found in report.findings
         ],
         "looked_at": [each.key for each in report.fine],
-        "not_looked_at": [{"rule": each.key, "reason": reason} for each, reason in report.not_looked_at.items()],
+        "not_looked_at": [
+            {"rule": each.key, "reason": as_set(reason)} for each, reason in report.not_looked_at.items()
+        ],
     }
 
 
 def _print_rest(report: Report, console: Terminal) -> None:
     """Print the rules that hold, those that could not look, by reason, and the verdict."""
-    console.print(f"[green]Fine[/]: {', '.join(each.name for each in report.fine) or 'nothing'}")
+    console.print(f"[green]{phrase('doctor_fine')}[/]: {', '.join(as_set(each.name) for each in report.fine) or '-'}")
     names: dict[str, list[str]] = {}
     for each, reason in report.not_looked_at.items():
-        names.setdefault(reason, []).append(each.name)
+        names.setdefault(as_set(reason), []).append(as_set(each.name))
     for reason, those in names.items():
-        console.print(f"Not looked at: {', '.join(those)}: {reason}", style="dim", markup=False)
+        console.print(phrase("doctor_not_looked_at", those=", ".join(those), reason=reason), style="dim", markup=False)
     errors = sum(rule.level == "error" for rule, _ in report.findings)
     warnings = len(report.findings) - errors
-    verdict = f"errors: {errors}, warnings: {warnings}" if report.findings else "nothing found"
+    verdict = phrase("doctor_counts", errors=errors, warnings=warnings) if report.findings else phrase("nothing_found")
     console.print(f"\n{verdict}", style="bold red" if errors else "bold yellow" if warnings else "bold green")

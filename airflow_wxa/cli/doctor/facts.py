@@ -121,8 +121,8 @@ class Parts:
     other_refusal: WxaSpecError | None
 
 
-_NO_CONNECTION: Final = Unknown("the Connection cannot be used")
-_OTHER_TYPE: Final = Unknown("the Connection is of another type")
+_NO_CONNECTION: Final = Unknown(Text("connection_cannot_be_used"))
+_OTHER_TYPE: Final = Unknown(Text("connection_is_of_another_type"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,7 +158,7 @@ class Facts:
     def answer(self) -> Probe:
         """The probe, when the host answered."""
         if known(self.probe).failure is not None:
-            raise Unknown("the host does not answer")
+            raise Unknown(Text("unknown_the_host_does_not_answer"))
         return known(self.probe)
 
     @property
@@ -300,17 +300,17 @@ def _store(
     read: WxaConnection, open_store: Callable[[], Store]
 ) -> tuple[Store | WxaError | Unknown, Mapping[str, Credential] | Unknown]:
     if read.token_url:
-        why = Unknown("tokens come from the token server")
+        why = Unknown(Text("tokens_come_from_the_token_server"))
         return why, why
     if not read.component_appid or read.component_appsecret is None:
-        why = Unknown("the Connection has no login and password")
+        why = Unknown(Text("connection_has_no_login"))
         return why, why
     try:
         store = open_store()
         platform = store.platform(read.component_appid)
         rows = dict(store.merchants(read.component_appid))
     except WxaError as error:
-        return error, Unknown("the store cannot be read")
+        return error, Unknown(Text("unknown_the_store_cannot_be_read"))
     return store, rows | ({THE_PLATFORM: platform} if platform is not None else {})
 
 
@@ -325,8 +325,8 @@ def _token(row: Credential | None) -> Secret | None:
 def _unfit(probe: Probe) -> Unknown | None:
     """Return why no call with a token is made to this host."""
     if probe.failure is not None:
-        return Unknown("the host does not answer")
-    return None if probe.is_wechats else Unknown("the host is not WeChat's API")
+        return Unknown(Text("unknown_the_host_does_not_answer"))
+    return None if probe.is_wechats else Unknown(Text("host_is_not_wechats"))
 
 
 def _platform_list(
@@ -335,13 +335,13 @@ def _platform_list(
     if unfit := _unfit(probe):
         return unfit
     if not read.has_platform_token:
-        return Unknown("the Connection has no platform token")
+        return Unknown(Text("connection_has_no_platform_token"))
     if not read.fixed.platform and not read.token_url:
         if isinstance(rows, Unknown):
             return rows
         row = rows.get(THE_PLATFORM)
         if row is None or (row.renewal is None and row.seconds_left <= 0):
-            return Unknown("there is no ticket to fetch a platform token with")
+            return Unknown(Text("no_ticket_to_fetch_with"))
     return _attempted(lambda: client.run(modify_platform_domains("get")))
 
 
@@ -356,7 +356,7 @@ def _authorizer_list(
     if isinstance(platform_list, Unknown):
         return platform_list
     if isinstance(platform_list, WxaError):
-        return Unknown("the platform token does not work")
+        return Unknown(Text("unknown_the_platform_token_does_not"))
     return _attempted(lambda: client.send(api_get_authorizer_list(read.component_appid, 0, 1)))
 
 
@@ -379,9 +379,9 @@ def _merchants(
         if isinstance(platform_list, Unknown):
             return platform_list
         if isinstance(platform_list, WxaError):
-            return Unknown("the platform token does not work")
+            return Unknown(Text("unknown_the_platform_token_does_not"))
     if not appids:
-        return Unknown("no merchant is known: name one with --appid, or import them")
+        return Unknown(Text("no_merchant_is_known"))
     component_appid = read.component_appid if isinstance(platform_list, PlatformOutcome) else ""
     return tuple(_merchant(client, component_appid, appid) for appid in dict.fromkeys(appids))
 

@@ -32,6 +32,7 @@ from airflow_wxa.cli.doctor.facts import CONN_TYPE, Facts, Merchant, Unknown, kn
 from airflow_wxa.cli.opening import TICKET_SECONDS, in_words
 from airflow_wxa.errors import WxaApiError, WxaError
 from airflow_wxa.steps import PlatformOutcome
+from airflow_wxa.texts import Text
 
 Level: TypeAlias = Literal["error", "warning"]  # it fails now, or is in the open; it works, and somebody should know
 
@@ -58,12 +59,19 @@ class Finding:
     fix: str
 
     @classmethod
+    def found(cls, key: str, **values: object) -> Finding:
+        """Return a finding of the catalogue: ``what``, ``which``, ``next_step``."""
+        what = Text(key, **values)
+        return cls(what, what.of("which"), what.of("next_step"))
+
+    @classmethod
     def of(cls, error: WxaError) -> Finding:
         """Return an error as its own text puts it."""
         values = ({"appid": error.appid} if error.appid else {}) | error.values
-        problems = "; ".join(getattr(error, "problems", ()))
+        problems = list(getattr(error, "problems", ()))
         which = ", ".join(f"{name} {value}" for name, value in values.items())
-        return cls(f"{error.what}: {problems}" if problems else error.what, which, error.next_step)
+        what = Text("what_with_a_reason", what=error.what, reason=problems) if problems else error.what
+        return cls(what, which, error.next_step)
 
 
 Check: TypeAlias = Callable[[Facts], Iterable[Finding]]
@@ -74,14 +82,17 @@ class Rule:
     """One thing that is looked at.
 
     :param key: name for machines.
-    :param name: name for people.
     :param check: yields what is wrong; raises :class:`~airflow_wxa.cli.doctor.facts.Unknown` when it cannot tell.
     """
 
     key: str
-    name: str
     level: Level
     check: Check
+
+    @property
+    def name(self) -> Text:
+        """Its name for people."""
+        return Text(f"rule_{self.key}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +116,11 @@ class Report:
 RULES: Final[list[Rule]] = []
 
 
-def rule(name: str, level: Level = "error") -> Callable[[Check], Check]:
-    """Put a function behind the rules that stand above it; its name is the key."""
+def rule(level: Level = "error") -> Callable[[Check], Check]:
+    """Put a function behind the rules above it; its name is the key, and the text ``rule_<key>`` its name."""
 
     def listed(check: Check) -> Check:
-        RULES.append(Rule(check.__name__, name, level, check))
+        RULES.append(Rule(check.__name__, level, check))
         return check
 
     return listed
@@ -139,19 +150,19 @@ def judge(facts: Facts) -> Report:
 # The Connection, and the way to its host ------------------------------------------------------------------------------
 
 
-@rule("type of the Connection")
+@rule()
 def conn_type(facts: Facts) -> Iterator[Finding]:
     """Find: the Connection is of another type than ``wxa``; nothing else is looked at then."""
     if facts.conn_type != CONN_TYPE:
-        yield Finding(
-            f"the Connection is of type {facts.conn_type or 'none'}, not {CONN_TYPE}",
-            f"conn_type {facts.conn_type or 'empty'}",
-            "choose WeChat Mini Program platform as its type (Admin → Connections; conn_type wxa), or name another "
-            "Connection with --wxa-conn-id",
+        yield Finding.found(
+            "found_conn_type",
+            conn_type=facts.conn_type or "none",
+            conn_type2=CONN_TYPE,
+            conn_type3=facts.conn_type or "empty",
         )
 
 
-@rule("Connection")
+@rule()
 def connection(facts: Facts) -> Iterator[Finding]:
     """Find: fields that contradict each other or cannot be read; no source of tokens."""
     parts = known(facts.parts)
@@ -160,148 +171,101 @@ def connection(facts: Facts) -> Iterator[Finding]:
         return
     read = facts.connection
     if not isinstance(read, Unknown) and not read.has_platform_token and not read.fixed.appids:
-        yield Finding(
-            "the Connection names no source of tokens",
-            "login, password, token_url and authorizer_access_tokens are empty",
-            "fill in login and password (component_appid, component_appsecret); to try a few Mini Programs, extra "
-            "authorizer_access_tokens (appid → token)",
-        )
+        yield Finding.found("found_connection")
 
 
-@rule("plain http")
+@rule()
 def plain_http(facts: Facts) -> Iterator[Finding]:
     """Find: plain http to another machine, also where extra ``allow_http`` permits it."""
     parts = known(facts.parts)
     if parts.is_plain_http:
-        permitted = "; extra allow_http permits it" if parts.allows_http else ""
-        yield Finding(
-            "tokens would travel readable over the network",
-            f"host {parts.host}{permitted}",
-            "write https:// in the Connection's host and take allow_http out; plain http is for loopback only",
-        )
+        permitted = Text("allow_http_permits_it") if parts.allows_http else ""
+        yield Finding.found("found_plain_http", host=parts.host, permitted=permitted)
 
 
-@rule("push keys")
+@rule()
 def push_keys(facts: Facts) -> Iterator[Finding]:
     """Find: push keys of the wrong length, or half of them."""
     parts = known(facts.parts)
     if parts.push_refusal is not None:
-        yield Finding(
-            "a key of the push receiver cannot be right",
-            "; ".join(parts.push_refusal.problems),
-            "copy 消息加解密Key (43 letters and digits) and 消息校验Token from the platform's page on "
-            "open.weixin.qq.com into extra encoding_aes_key and push_token",
-        )
+        yield Finding.found("found_push_keys", which="; ".join(parts.push_refusal.problems))
         return
     if not parts.push_fields:
-        raise Unknown("the Connection has no push keys")
+        raise Unknown(Text("unknown_the_connection_has_no_push"))
     if missing := sorted({"push_token", "encoding_aes_key"} - parts.push_fields):
-        yield Finding(
-            "the push receiver refuses every push: half of its keys is missing",
-            f"extra {', '.join(missing)} is empty",
-            "copy 消息校验Token and 消息加解密Key from the platform's page on open.weixin.qq.com",
-        )
+        yield Finding.found("found_push_keys_2", missing=", ".join(missing))
 
 
-@rule("pushes handed on")
+@rule()
 def forward_pushes_to(facts: Facts) -> Iterator[Finding]:
     """Find: ``[wxa] forward_pushes_to`` is no address that pushes may be handed on to; none are then."""
     if facts.forward_refusal is not None:
         yield Finding.of(facts.forward_refusal)
 
 
-@rule("hidden keys", "warning")
+@rule("warning")
 def shown_secrets(facts: Facts) -> Iterator[Finding]:
     """Find: ``encoding_aes_key`` is not in ``[core] sensitive_var_conn_names``: all who may read Connections see it."""
     if not known(facts.parts).push_fields:
-        raise Unknown("the Connection has no push keys")
+        raise Unknown(Text("unknown_the_connection_has_no_push"))
     if shown := known(facts.parts).shown_secrets:
-        yield Finding(
-            "Airflow shows a key of the push receiver to everybody who may read Connections",
-            f"extra {', '.join(shown)}",
-            "add encoding_aes_key to [core] sensitive_var_conn_names "
-            "(AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES=encoding_aes_key) on every machine of Airflow",
-        )
+        yield Finding.found("found_shown_secrets", shown=", ".join(shown))
 
 
-@rule("DNS")
+@rule()
 def dns(facts: Facts) -> Iterator[Finding]:
     """Find: the host's name does not resolve."""
     if known(facts.probe).failure == "dns":
-        yield Finding(
-            "the host's name cannot be resolved",
-            f"host {_host(facts)}",
-            "look for a typing error in the Connection's host; else let this machine reach a name server, or set "
-            "extra proxy",
-        )
+        yield Finding.found("found_dns", facts=_host(facts))
 
 
-@rule("connection to the host")
+@rule()
 def unreachable(facts: Facts) -> Iterator[Finding]:
     """Find: the host, or the proxy before it, takes no connection."""
     probe = known(facts.probe)
     if probe.failure == "dns":
-        raise Unknown("the host's name cannot be resolved")
+        raise Unknown(Text("unknown_the_host_name_cannot_be"))
     if probe.failure in _NO_ANSWER:
-        proxy = ", extra proxy is set" if known(facts.connection).egress.proxy else ""
+        proxy = Text("extra_proxy_is_set") if known(facts.connection).egress.proxy else ""
         here = _host(facts).startswith("http://") and not known(facts.parts).is_plain_http  # loopback
-        yield Finding(
-            "nothing answers on this machine at the Connection's host" if here else "the host cannot be reached",
-            f"host {_host(facts)}: {probe.said}{proxy}",
-            "start the sandbox again (airflow-wxa sandbox), or correct the Connection's host and its port"
-            if here
-            else "open the firewall from every worker, the triggerer and this machine to the host, or correct extra "
-            "proxy, HTTPS_PROXY and NO_PROXY",
-        )
+        key = "found_nothing_answers_here" if here else "found_unreachable"
+        yield Finding.found(key, host=_host(facts), said=probe.said, proxy=proxy)
 
 
-@rule("TLS")
+@rule()
 def tls(facts: Facts) -> Iterator[Finding]:
     """Find: no TLS, or a certificate that is not trusted."""
     probe = known(facts.probe)
     if probe.failure in _NO_ANSWER:
-        raise Unknown("the host does not answer")
+        raise Unknown(Text("unknown_the_host_does_not_answer"))
     if probe.failure == "tls":
-        yield Finding(
-            "no TLS connection to the host",
-            f"host {_host(facts)}: {probe.said}",
-            "correct host and port; behind a proxy that opens TLS, name its certificates in extra ca_bundle; for the "
-            "sandbox write http://",
-        )
+        yield Finding.found("found_tls", facts=_host(facts), said=probe.said)
     elif _host(facts).startswith("http://"):
-        raise Unknown("the host is plain http")
+        raise Unknown(Text("unknown_the_host_is_plain_http"))
 
 
-@rule("host")
+@rule()
 def wrong_host(facts: Facts) -> Iterator[Finding]:
     """Find: no URL, or somebody else than WeChat's API answers."""
     parts = known(facts.parts)
     if parts.host_refusal is not None:
-        yield Finding(
-            "the host is no address of an API",
-            "; ".join(parts.host_refusal.problems),
-            "empty the Connection's host, which means https://api.weixin.qq.com, or write scheme, host and port",
-        )
+        yield Finding.found("found_wrong_host", which="; ".join(parts.host_refusal.problems))
     elif not facts.answer.is_wechats:
-        yield Finding(
-            "the host answers, but not as WeChat's API does",
-            f"host {_host(facts)}: {facts.answer.said}",
-            "empty the Connection's host, which means https://api.weixin.qq.com; if it is right, look at the proxy "
-            "that answers in its place",
-        )
+        yield Finding.found("found_wrong_host_2", facts=_host(facts), said=facts.answer.said)
 
 
-@rule("clock")
+@rule()
 def clock(facts: Facts) -> Iterator[Finding]:
     """Find: this machine's clock is five minutes off or more, by the answer's ``Date``."""
     skew = facts.answer.skew
     if skew is None:
-        raise Unknown("the host's answer has no Date")
+        raise Unknown(Text("unknown_the_host_answer_has_no"))
     if abs(skew) >= _SKEW_SECONDS:
-        yield Finding(
-            f"this machine's clock is {in_words(abs(skew))} {'ahead' if skew > 0 else 'behind'}",
-            f"compared with the Date of {_host(facts)}",
-            "switch time synchronisation on (timedatectl set-ntp true, or chrony) on every machine of Airflow",
+        yield Finding.found(
+            "found_clock",
+            skew=in_words(abs(skew)),
+            value=Text("ahead") if skew > 0 else Text("behind"),
+            facts=_host(facts),
         )
 
 
@@ -312,7 +276,7 @@ def _host(facts: Facts) -> str:
 # The store, and the ticket in it --------------------------------------------------------------------------------------
 
 
-@rule("store")
+@rule()
 def store(facts: Facts) -> Iterator[Finding]:
     """Find: the store does not answer, or our keys do not open it."""
     opened = known(facts.store)
@@ -320,62 +284,50 @@ def store(facts: Facts) -> Iterator[Finding]:
         yield Finding.of(opened)
 
 
-@rule("store file")
+@rule()
 def store_file(facts: Facts) -> Iterator[Finding]:
     """Find: others may read the SQLite file."""
     if isinstance(facts.store, WxaError):
-        raise Unknown("the store cannot be read")
+        raise Unknown(Text("unknown_the_store_cannot_be_read"))
     file = known(facts.store).file
     if file is None:
-        raise Unknown("the store is a database server")
+        raise Unknown(Text("unknown_the_store_is_a_database"))
     for path in (file.with_name(f"{file.name}{suffix}") for suffix in ("", "-wal", "-shm")):
         mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            yield Finding(
-                "others on this machine may open the store's file",
-                f"{path}, mode {mode:04o}",
-                f"chmod 600 {path}; if others may have copied it, rotate the keys (airflow-wxa docs credentials)",
-            )
+            yield Finding.found("found_store_file", path=path, mode=f"{mode:04o}")
 
 
-@rule("ticket")
+@rule()
 def no_ticket(facts: Facts) -> Iterator[Finding]:
     """Find: no ticket has arrived yet, or WeChat does not know it (61006)."""
     row = known(facts.rows).get(THE_PLATFORM)
     if row is None or row.renewal is None:
-        yield Finding(
-            "no component_verify_ticket has arrived yet",
-            f"component_appid {known(facts.connection).component_appid}",
-            "point the authorisation event URL (授权事件接收URL) at the push receiver, then airflow wxa ticket "
-            "--restart; or take one over with airflow wxa ticket --import",
-        )
+        yield Finding.found("found_no_ticket", component_appid=known(facts.connection).component_appid)
     elif error := _ticket_refusal(facts, COMPONENT_TICKET_INVALID):
         yield Finding.of(error)
 
 
-@rule("age of the ticket")
+@rule()
 def old_ticket(facts: Facts) -> Iterator[Finding]:
     """Find: the newest ticket is older than twelve hours (61005)."""
     age = _ticket_age(facts)
     if age >= TICKET_SECONDS or _ticket_refusal(facts, COMPONENT_TICKET_EXPIRED):
-        yield Finding(
-            "the newest component_verify_ticket has run out",
-            f"component_appid {known(facts.connection).component_appid}, it came {in_words(age)} ago and lives 12 h",
-            "let the authorisation event URL (授权事件接收URL) reach the push receiver and answer success, then "
-            "airflow wxa ticket --restart; or take one over with airflow wxa ticket --import",
+        yield Finding.found(
+            "found_old_ticket", component_appid=known(facts.connection).component_appid, age=in_words(age)
         )
 
 
-@rule("pushes of tickets", "warning")
+@rule("warning")
 def ticket_pushes(facts: Facts) -> Iterator[Finding]:
     """Find: no ticket for three hours: pushes have stopped."""
     age = _ticket_age(facts)
     if _PUSHES_STOPPED_SECONDS <= age < TICKET_SECONDS:
-        yield Finding(
-            "no component_verify_ticket has come for hours; WeChat pushes one about every ten minutes",
-            f"component_appid {known(facts.connection).component_appid}, the newest came {in_words(age)} ago and is "
-            f"good for {in_words(TICKET_SECONDS - age)} more",
-            "look whether pushes reach the receiver, then airflow wxa ticket --restart",
+        yield Finding.found(
+            "found_ticket_pushes",
+            component_appid=known(facts.connection).component_appid,
+            age=in_words(age),
+            ticket_seconds=in_words(TICKET_SECONDS - age),
         )
 
 
@@ -387,97 +339,84 @@ def _ticket_refusal(facts: Facts, errcode: int) -> WxaApiError | None:
 def _ticket_age(facts: Facts) -> float:
     row = known(facts.rows).get(THE_PLATFORM)
     if row is None or row.renewal_age is None:
-        raise Unknown("there is no ticket")
+        raise Unknown(Text("unknown_there_is_no_ticket"))
     return row.renewal_age
 
 
 # The platform ---------------------------------------------------------------------------------------------------------
 
 
-@rule("IP allow list")
+@rule()
 def ip_allow_list(facts: Facts) -> Iterator[Finding]:
     """Find: this machine's address is not on the platform's list (61004)."""
     if error := refusal(facts.errors, CLIENT_IP_NOT_REGISTERED_COMPONENT):
-        yield Finding(
-            "WeChat does not take calls from this machine's address (61004)",
-            Finding.of(error).which,
-            "add the egress IP of every worker, of the triggerer and of this machine to the IP allow list (IP白名单) "
-            "on the platform's page of open.weixin.qq.com, or send calls through one fixed address (extra proxy)",
-        )
+        yield Finding.found("found_ip_allow_list", which=Finding.of(error).which)
 
 
-@rule("component_appid")
+@rule()
 def component_appid(facts: Facts) -> Iterator[Finding]:
     """Find: WeChat knows no such platform (40013)."""
     known(facts.store)
     yield from _credential(
         facts,
         refusal(facts.platform_errors, *_WRONG_APPID),
-        "WeChat knows no platform of this component_appid",
-        "copy the AppID of the platform's page on open.weixin.qq.com into the Connection's login; it is not the "
-        "appid of a Mini Program",
+        "found_component_appid",
     )
 
 
-@rule("component_appsecret")
+@rule()
 def component_appsecret(facts: Facts) -> Iterator[Finding]:
     """Find: WeChat refuses the secret (40125, 40001)."""
     known(facts.store)
     yield from _credential(
         facts,
         _secret_refusal(facts),
-        "WeChat refuses the component_appsecret",
-        "copy AppSecret of the platform's page on open.weixin.qq.com into the Connection's password; if it was "
-        "reset there, every program that uses it needs the new one",
+        "found_component_appsecret",
     )
 
 
-@rule("platform token")
+@rule()
 def platform_token(facts: Facts) -> Iterator[Finding]:
     """Find: the platform token is refused, or cannot be fetched for another reason."""
     for error in facts.platform_errors:
         told = (*_WRONG_APPID, *_WRONG_SECRET, *_TICKET, CLIENT_IP_NOT_REGISTERED_COMPONENT)
         if refusal([error], *told) or _secret_refusal(facts):
-            raise Unknown("no platform token could be fetched")
+            raise Unknown(Text("unknown_no_platform_token_could_be"))
         yield Finding.of(error)
 
 
-@rule("platform list")
+@rule()
 def platform_list_empty(facts: Facts) -> Iterator[Finding]:
     """Find: the platform has registered no business domain (89020)."""
     listed = _platform_list(facts)
     registered = listed.testing if listed.published is None else listed.published
     if registered is None:
-        raise Unknown("WeChat does not tell the lists")
+        raise Unknown(Text("unknown_wechat_does_not_tell_the"))
     if not registered:
-        yield Finding(
-            "the platform has registered no business domain: every release that sets one ends with 89020",
-            "the published list is empty" if listed.published is not None else "the testing list is empty",
-            "register the hosts: wxa_release with on_platform_list_empty=register, or "
-            "WxaModifyPlatformDomainOperator; serve the verification file on each host first",
+        yield Finding.found(
+            "found_platform_list_empty",
+            which="the published list is empty" if listed.published is not None else "the testing list is empty",
         )
 
 
-@rule("testing and published list", "warning")
+@rule("warning")
 def platform_lists_differ(facts: Facts) -> Iterator[Finding]:
     """Find: testing and published list differ."""
     listed = _platform_list(facts)
     if listed.published is None or listed.testing is None:
-        raise Unknown("the platform is not published, or WeChat tells one list only")
+        raise Unknown(Text("unknown_the_platform_is_not_published"))
     testing, published = set(listed.testing), set(listed.published)
     if testing != published:
         sides = (("testing", testing - published), ("published", published - testing))
-        yield Finding(
-            "the testing and the published list of business domains differ",
-            "; ".join(f"{name} only: {', '.join(sorted(hosts))}" for name, hosts in sides if hosts),
-            "publish the platform anew on open.weixin.qq.com, or write both together with "
-            "WxaModifyPlatformDomainOperator",
+        yield Finding.found(
+            "found_platform_lists_differ",
+            which="; ".join(f"{name} only: {', '.join(sorted(hosts))}" for name, hosts in sides if hosts),
         )
 
 
 def _platform_list(facts: Facts) -> PlatformOutcome:
     if isinstance(facts.platform_list, WxaError):
-        raise Unknown("the platform token does not work")
+        raise Unknown(Text("unknown_the_platform_token_does_not"))
     return known(facts.platform_list)
 
 
@@ -489,76 +428,65 @@ def _secret_refusal(facts: Facts) -> WxaApiError | None:
     return error
 
 
-def _credential(facts: Facts, error: WxaApiError | None, what: str, fix: str) -> Iterator[Finding]:
+def _credential(facts: Facts, error: WxaApiError | None, key: str) -> Iterator[Finding]:
     """Yield the refusal of login or password, or make sure that both were proved.
 
     :raises Unknown: no platform token was asked for, or something before them was refused.
     """
     if error:
-        yield Finding(what, f"login {known(facts.connection).component_appid}, errcode {error.errcode}", fix)
+        yield Finding.found(
+            key,
+            component_appid=known(facts.connection).component_appid,
+            errcode=error.errcode,
+        )
     elif refusal(facts.platform_errors, *_TICKET):
         return  # the ticket is looked at after them
     elif facts.platform_errors:
-        raise Unknown("no platform token could be fetched, for another reason")
+        raise Unknown(Text("unknown_no_platform_token_could_be"))
     elif not facts.fetched:
         row = known(facts.rows).get(THE_PLATFORM)
         left = in_words(row.seconds_left) if row is not None else "while"
-        raise Unknown(f"the stored platform token is good for another {left}")
+        raise Unknown(Text("unknown_the_stored_platform_token_is", left=left))
 
 
-@rule("list of merchants")
+@rule()
 def authorizer_list(facts: Facts) -> Iterator[Finding]:
     """Find: ``api_get_authorizer_list`` does not answer: a lost refresh token cannot be found again."""
     answer = known(facts.authorizer_list)
     if isinstance(answer, WxaError):
-        yield Finding(
-            "WeChat does not tell the list of merchants: a refresh token that gets lost cannot be found again",
-            Finding.of(answer).which,
-            f"{answer.next_step}; until it answers, a refused merchant has to authorise again (airflow wxa authorise)",
-        )
+        yield Finding.found("found_authorizer_list", which=Finding.of(answer).which, next_step=answer.next_step)
 
 
 # Merchants ------------------------------------------------------------------------------------------------------------
 
 
-@rule("authorisation")
+@rule()
 def not_authorised(facts: Facts) -> Iterator[Finding]:
     """Find: the merchant has not authorised the platform, or has withdrawn (61003)."""
     for merchant in known(facts.merchants):
         if refusal(merchant.errors, ACCOUNT_NOT_AUTHORIZED):
-            yield Finding(
-                "the merchant has not authorised the platform, or has withdrawn",
-                f"appid {merchant.appid}, errcode {ACCOUNT_NOT_AUTHORIZED}",
-                f"let the merchant open the link that airflow wxa authorise --appid {merchant.appid} --redirect-uri … "
-                "prints; if it was to be another platform's, correct the Connection",
+            yield Finding.found(
+                "found_not_authorised", appid=merchant.appid, account_not_authorized=ACCOUNT_NOT_AUTHORIZED
             )
 
 
-@rule("refresh token")
+@rule()
 def refresh_token(facts: Facts) -> Iterator[Finding]:
     """Find: a refresh token is refused and WeChat's list tells no other (61023)."""
     merchants = known(facts.merchants)
     for merchant in merchants:
         if refusal(merchant.errors, REFRESH_TOKEN_INVALID):
-            yield Finding(
-                "WeChat refuses the merchant's refresh token, and its list tells no other",
-                f"appid {merchant.appid}, errcode {REFRESH_TOKEN_INVALID}",
-                f"let the merchant authorise again: airflow wxa authorise --appid {merchant.appid} --redirect-uri … "
-                "prints the link",
+            yield Finding.found(
+                "found_refresh_token_2", appid=merchant.appid, refresh_token_invalid=REFRESH_TOKEN_INVALID
             )
     asked = {merchant.appid for merchant in merchants}
     rows = {} if isinstance(facts.rows, Unknown) else facts.rows
     if others := [appid for appid, row in rows.items() if row.state == "refused" and appid not in asked]:
         rest = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-        yield Finding(
-            f"{len(others)} merchants are marked in the store: their refresh tokens were refused",
-            ", ".join(others[:_NAMED]) + rest,
-            "airflow wxa accounts --import-list takes over what WeChat tells now; whoever stays refused must authorise "
-            "again (airflow wxa authorise)",
-        )
+        yield Finding.found("found_refresh_token", count=len(others), which=", ".join(others[:_NAMED]) + rest)
 
 
-@rule("permission set 18")
+@rule()
 def permission_set_18(facts: Facts) -> Iterator[Finding]:
     """Find: the merchant did not grant development and data (61007)."""
     for merchant in known(facts.merchants):
@@ -567,31 +495,21 @@ def permission_set_18(facts: Facts) -> Iterator[Finding]:
             granted is not None and RELEASE_PERMISSION_SET not in granted
         ):
             shown = "none" if granted == () else ", ".join(map(str, granted or ())) or "unknown"
-            yield Finding(
-                "the merchant has not granted permission set 18 (development and data)",
-                f"appid {merchant.appid}, granted: {shown}",
-                f"let the merchant authorise again and tick set 18 (开发管理与数据分析): airflow wxa authorise --appid "
-                f"{merchant.appid} --redirect-uri … prints the link",
-            )
+            yield Finding.found("found_permission_set_18", appid=merchant.appid, shown=shown)
 
 
-@rule("individual's account", "warning")
+@rule("warning")
 def individual(facts: Facts) -> Iterator[Finding]:
     """Find: an individual's account: no business domains (89231)."""
     told = {merchant.appid: _how_individual(merchant) for merchant in known(facts.merchants)}
     if all(how is None for how in told.values()):
-        raise Unknown("WeChat does not tell us whose account it is")
+        raise Unknown(Text("unknown_wechat_does_not_tell_us"))
     for appid, how in told.items():
         if how:
-            yield Finding(
-                "the Mini Program belongs to an individual: it can have no business domains (89231)",
-                f"appid {appid}, {how}",
-                "release it without domains (on_individual=release_without_domains), or let the merchant move it to a "
-                "company",
-            )
+            yield Finding.found("found_individual", appid=appid, how=how)
 
 
-@rule("merchant token")
+@rule()
 def merchant_token(facts: Facts) -> Iterator[Finding]:
     """Find: a merchant's token is refused for another reason."""
     told = (
@@ -606,22 +524,18 @@ def merchant_token(facts: Facts) -> Iterator[Finding]:
                 yield Finding.of(error)
 
 
-@rule("audit quota")
+@rule()
 def audit_quota(facts: Facts) -> Iterator[Finding]:
     """Find: no submission is left this month (85085)."""
     answers = [each.quota.answer for each in known(facts.merchants) if isinstance(each.quota, Reply)]
     answers = [answer for answer in answers if "rest" in answer]
     if not answers:
-        raise Unknown("no merchant's token works")
+        raise Unknown(Text("unknown_no_merchant_token_works"))
     if answers[0]["rest"] <= 0:
-        yield Finding(
-            "the platform's audit quota is used up: submit_audit is refused with 85085",
-            f"0 of {answers[0].get('limit', 'unknown')} submissions left this month, for all merchants together",
-            "apply for temporary quota in the Mini Program 服务商助手, or wait for the next month",
-        )
+        yield Finding.found("found_audit_quota", value=answers[0].get("limit", "unknown"))
 
 
-@rule("two refreshers")
+@rule()
 def two_refreshers(facts: Facts) -> Iterator[Finding]:
     """Find: a token of ours died early: another program fetches tokens."""
     rows = known(facts.rows)
@@ -629,15 +543,14 @@ def two_refreshers(facts: Facts) -> Iterator[Finding]:
     if not isinstance(facts.merchants, Unknown):
         asked += [merchant.appid for merchant in facts.merchants if not merchant.errors]
     if not any((row := rows.get(appid)) and row.access_token for appid in asked):
-        raise Unknown("no token of ours was in the store before that works now")
+        raise Unknown(Text("unknown_no_token_of_ours_was"))
     for death in facts.early_deaths:
         if death.appid in asked:
-            yield Finding(
-                "a token of ours died early: another program fetches tokens for the same account",
-                f"{f'appid {death.appid}' if death.appid else 'the platform token'}, fetched "
-                f"{in_words(death.age)} ago, good for {in_words(death.seconds_left)} more",
-                "find the other program (an older system, a second Airflow with a store of its own) and stop it, or "
-                "let it take its tokens from one place with us (airflow-wxa docs credentials)",
+            yield Finding.found(
+                "found_two_refreshers",
+                value=Text("of_appid", appid=death.appid) if death.appid else Text("the_platform_token"),
+                age=in_words(death.age),
+                seconds_left=in_words(death.seconds_left),
             )
 
 
