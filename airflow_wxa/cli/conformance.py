@@ -298,10 +298,7 @@ def _release(hook: WxaHook, arguments: argparse.Namespace, said: dict[str, Mappi
 
 
 def _wait(deadline: float, what: str) -> None:
-    """Sleep until the next look.
-
-    :raises WxaError: the patience is over.
-    """
+    """Sleep until the next look, or raise when the patience is over."""
     if time.monotonic() > deadline:
         raise WxaError(Text("conformance_wait_has_not_ended", what=what))
     time.sleep(_POLL_SECONDS)

@@ -242,10 +242,7 @@ def _read(arguments: argparse.Namespace) -> Manifest:
 
 
 def _run(arguments: argparse.Namespace) -> tuple[Fleets, FleetRun]:
-    """Return the run that the command names.
-
-    :raises WxaSpecError: the store knows none, or several DAGs have one of this id.
-    """
+    """Return the run that the command names; refuse if there is none, or several DAGs have one."""
     fleets = open_fleets()
     runs = [run for run in fleets.runs_named(arguments.run_id) if arguments.dag_id in (None, run.dag_id)]
     if len(runs) != 1:

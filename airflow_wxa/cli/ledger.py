@@ -115,10 +115,7 @@ def _as_text(entry: Entry) -> dict[str, Any]:
 
 
 def _write_csv(entries: Sequence[Entry], target: str) -> None:
-    """Write rows as CSV, every text quoted; ``-`` is standard output.
-
-    :raises WxaSpecError: the file cannot be written.
-    """
+    """Write rows as CSV, every text quoted; ``-`` is standard output."""
     rows = [_as_json(entry) for entry in entries]
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)

@@ -85,10 +85,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _number(what: str, first: int, last: int) -> Callable[[str], int]:
-    """Return what reads a number.
-
-    :raises argparse.ArgumentTypeError: a text is none.
-    """
+    """Return a reader of whole numbers, for argparse."""
 
     def read(text: str) -> int:
         if not (text.isascii() and text.isdigit() and first <= int(text) <= last):

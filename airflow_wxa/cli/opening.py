@@ -112,10 +112,7 @@ def _prepare_streams() -> None:
 
 
 def _check_texts(arguments: argparse.Namespace) -> None:
-    """Look whether each text is one: a shell passes any bytes.
-
-    :raises WxaSpecError: one is no UTF-8.
-    """
+    """Refuse a text that is no UTF-8: a shell passes any bytes."""
     given = [(name, value) for name, value in vars(arguments).items() if isinstance(value, str)]
     problems = [f"{name} = {value!r}: is no UTF-8" for name, value in given if not _is_utf8(value)]
     if problems:

@@ -274,10 +274,7 @@ def _platform(wxa_conn_id: str) -> PlatformCredentials:
 
 
 def _certificates(arguments: argparse.Namespace) -> Mapping[str, str]:
-    """Return uvicorn's options for TLS; without a certificate only this machine is served.
-
-    :raises WxaSpecError: tokens would leave this machine readable.
-    """
+    """Return uvicorn's options for TLS; without a certificate only this machine may be served."""
     if arguments.certificate is not None:
         key = arguments.key or arguments.certificate
         return {"ssl_certfile": str(arguments.certificate), "ssl_keyfile": str(key)}

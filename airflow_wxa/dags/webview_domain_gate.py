@@ -125,10 +125,7 @@ def _operator(then: Task) -> BaseOperator:
 
 
 def _domains_ready(branches: Sequence[str]) -> BaseOperator:
-    """Return the task that hands the outcome on.
-
-    :param branches: task ids of both tries, known when it runs.
-    """
+    """Return the task that hands on the outcome of the tries."""
 
     @task
     def domains_ready() -> dict[str, Any]:

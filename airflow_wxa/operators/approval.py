@@ -185,10 +185,7 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
         return decision
 
     def _asked_about(self) -> Mapping[str, Any]:
-        """Return the facts that were asked about, as they were shown.
-
-        :raises WxaStateError: this run has asked nothing, or another try has asked since.
-        """
+        """Return the facts as they were shown; refuse if this run has asked nothing, or another try since."""
         asked = open_ledger().question(self._component_appid(), self.appid, current_task())
         if asked is None:
             raise WxaStateError(Text("answer_is_to_no_question", task_id=self.task_id), source=HOW_TO, appid=self.appid)

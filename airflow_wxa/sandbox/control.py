@@ -224,10 +224,7 @@ async def _form(http: HttpRequest) -> dict[str, str]:
 
 
 def _page(world: World, controls: Iterable[tuple[str, str]]) -> str:
-    """Return the page.
-
-    :param controls: each control path and its effect.
-    """
+    """Return the page, with each control path and its effect."""
     rows = [_row(each) for each in world.mini_programs[:MOST_ROWS]]
     page = resources.files(__package__).joinpath("page.html").read_text("utf-8")
     return Template(page).substitute(

@@ -281,10 +281,7 @@ def _default_deferrable() -> bool:
 
 
 def _read(event: Any) -> tuple[str, float, str]:
-    """Return status, end time and cause of a trigger's event.
-
-    :raises ValueError: not an event of these triggers.
-    """
+    """Return status, end time and cause of a trigger's event; refuse any other event."""
     if isinstance(event, dict) and event.get("status") in STATUS_OF_EVENT.values():
         end_time, cause = event.get("end_time"), event.get("cause", "")
         if isinstance(end_time, int | float):

@@ -362,10 +362,7 @@ def modify_platform_server_domains(
 def _read_back(
     endpoint: Endpoint, action: str, wanted: frozenset[str], before: PlatformList, lost: WxaError | None
 ) -> Step[PlatformList]:
-    """Read the list past lag after a write, and return it if it is as ``action`` wants it; else raise why not.
-
-    :param lost: error of the write, when its answer was lost.
-    """
+    """Read the list past lag after a write that may be lost; raise if it is not as ``action`` wants it."""
     seen = (yield from recall()).with_write(endpoint.name, before.to_json())
 
     def undone(after: PlatformList) -> dict[str, frozenset[str]]:

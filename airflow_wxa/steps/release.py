@@ -173,10 +173,7 @@ def _released(version: CodeVersion, accepted: AcceptedWrites) -> Online | None:
 
 
 def _losses(was: Online, now: Online, *, is_final: bool) -> Offline:
-    """Return the losses of a release; a domain that still reads as before it may go yet, and is not known then.
-
-    :param is_final: it was looked for past lag, so the reading counts.
-    """
+    """Return the losses of a release; unless it is final, a domain that still reads as before is not known."""
     losses = was_lost(was.effective, now.effective, was.asked_off)
     return losses if is_final or not _may_lag(was, now) else replace(losses, lost=dict.fromkeys(was.lists))
 
@@ -518,10 +515,7 @@ def _checked_sheet(
 
 
 def _after_a_wrong_sheet(ours: AuditSheet | None, noted_auditid: str) -> str:
-    """Return what to do about the latest sheet.
-
-    :param ours: the sheet, if it is of this version.
-    """
+    """Return the next step about the latest sheet, which is ours or ``None``."""
     if ours is None:
         return Text("submit_this_version_first")
     if noted_auditid and ours.auditid != noted_auditid:
@@ -532,10 +526,7 @@ def _after_a_wrong_sheet(ours: AuditSheet | None, noted_auditid: str) -> str:
 def _not_online(
     step: str, version: CodeVersion, online: OnlineVersion | None, accepted: AcceptedWrites, *, refused: int = 0
 ) -> WxaApiError:
-    """Return the error that names what is online.
-
-    :param refused: 85052, which says that our sheet was released already: then a replica may lag.
-    """
+    """Return the error that names the online version; behind 85052, our sheet was released, a replica may lag."""
     lags = _online_lags(version, online, accepted)
     if lags and not refused:
         return still_lagging(step, "release", version.appid, _online_as_noted(online))

@@ -268,10 +268,7 @@ def _writes(way: _Way, appid: str, action: str, wanted: DomainLists, before: Dom
 
 
 def _is_online(way: _Way, appid: str, lists: DomainLists) -> Step[bool]:
-    """Tell whether something of a direct list is effective; if WeChat does not say, it may be.
-
-    :param lists: the direct ones; of an untold one anything effective may be.
-    """
+    """Tell whether something of a direct list is effective; if WeChat does not say, or not the list, it may be."""
     if way.kinds == (_WEBVIEW,):
         reply = yield get_effective_webviewdomain(appid)
         told = reply.answer.get("effective_webviewdomain")

@@ -205,11 +205,7 @@ class AirflowApi:
         retry=retry_if_exception(_may_pass), stop=stop_after_delay(PATIENCE_SECONDS), wait=wait_fixed(0.5), reraise=True
     )
     def _request(self, method: str, path: str, *, missing_is: int, **content: Any) -> Any:
-        """Return the JSON of an answer.
-
-        :param missing_is: the status that is no error: ``None`` is returned.
-        :raises httpx.HTTPError: another refusal, or no answer for a minute and a half.
-        """
+        """Return the JSON of an answer, ``None`` for the status ``missing_is``; another refusal is raised."""
         answer = self._client.request(method, path, headers={"Accept": "application/json"}, **content)
         if answer.status_code == missing_is:
             return None
