@@ -15,6 +15,7 @@ from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.operators import fleet as fleet_operator
 from airflow_wxa.operators.fleet import looks_again
+from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.store.fleets import NewApp, RunKey
 from airflow_wxa.store.tables import fleet_run
@@ -169,3 +170,23 @@ def test_weekly_releases_of_a_quarter_serve_each_once_before_any_twice(tmp_path:
             drive.fleets.end(drive.key)
     served = [each.appid for each in wechat.journal if each.path == "/wxa/release" and each.errcode == 0]
     assert len(served) == len(set(served)) == 3 * a_month
+
+
+@pytest.mark.usefixtures("airflow_database")
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "errcode_after", "truncated"])
+def test_an_answer_that_is_lost_behind_the_turn_spends_nothing_twice(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: Any
+) -> None:
+    monkeypatch.setattr("airflow_wxa.fleet.shard.RETRY_SECONDS", (0.0, 0.0, 0.0))
+    with months(monkeypatch, tmp_path, 6, 2) as here:
+
+        def turn(now: dt.datetime) -> float:
+            for path in ("/wxa/commit", "/wxa/submit_audit", "/wxa/release"):
+                here.wechat.add_fault(Fault(path=path, kind=kind))
+            return here.turn(now)
+
+        monkeypatch.setattr(fleet_operator, "looks_again", turn)
+        run = here.release()
+    assert run.xcoms["fleet_result"] == {"released": 6}, run.errors
+    assert [len(each.sheets) for each in here.world.mini_programs] == [1] * 6
+    assert here.world.platforms[0].audits_left == 2  # the month after the last has turned
