@@ -36,6 +36,8 @@ UNLISTED: Final = "wx00000000000000a8"
 WITHDRAWN: Final = "wx00000000000000a9"
 EXPIRED: Final = "wx00000000000000aa"
 KILLED: Final = "wx00000000000000ab"
+UNFIT: Final = "wx00000000000000ac"
+UNAUTHORISED: Final = "wx00000000000000ad"
 NAMES: Final = {
     PLAIN: "Tea House 茶馆",
     REJECTED: "Book Shop",
@@ -48,6 +50,8 @@ NAMES: Final = {
     WITHDRAWN: "花店",
     EXPIRED: "药店",
     KILLED: "影院",
+    UNFIT: "书店",
+    UNAUTHORISED: "理发店",
 }
 TOKEN: Final = "browser-token"
 REASON: Final = "1: the pages do not match the chosen category"
@@ -95,6 +99,7 @@ def world() -> World:
     )
     audits = {
         REJECTED: AuditPlan(polls=0, result="rejected", reason=REASON),
+        UNFIT: AuditPlan(polls=0, result="rejected", reason=REASON),
         WITHDRAWN: AuditPlan(polls=0, result="withdrawn"),
         KILLED: AuditPlan(result="by_hand"),
     }

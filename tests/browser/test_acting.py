@@ -16,6 +16,8 @@ from tests.browser.conftest import (
     ONLINE,
     PATIENCE,
     PLAIN,
+    UNAUTHORISED,
+    UNFIT,
     UNLISTED,
     WITHDRAWN,
     picture,
@@ -136,6 +138,47 @@ def test_out_of_89021(phone: Page, stage: Stage) -> None:
     walk.act("从失败的步骤继续")
     print(f"89021: {walk.clicks} clicks")
     assert wait_for_state(stage, "unlisted", "verify_release", "success") == "success"
+
+
+def test_out_of_a_rejected_audit(phone: Page, stage: Stage) -> None:
+    stage.release("unfit", UNFIT, approval=False)
+    wait_for_state(stage, "unfit", "wait_for_audit", "failed")
+    control = f"{stage.sandbox.url}/_sandbox/mini_program"
+    httpx.post(control, params={"appid": UNFIT, "audit": "approved"}, trust_env=False).raise_for_status()
+    walk = Walk(phone, UNFIT)
+    walk.until_offered("修改后发布")
+    walk.clicks = 1
+    walk.press("修改后发布")
+    assert phone.locator("[name=merchants]").input_value() == UNFIT
+    assert phone.locator("select[name=template_id]").input_value() == "47"  # of the platform's library
+    phone.locator("[name=user_version]").fill("1.4.1")
+    picture(phone, "form_on_a_phone")
+    walk.press("检查并预览")
+    phone.get_by_text("1.4.1").first.wait_for()
+    walk.press("开始发布")
+    phone.get_by_role("heading", name="已完成").wait_for()
+    print(f"rejected: {walk.clicks} clicks")
+    (run_id,) = (each for each in stage.airflow.api.run_states("wxa_release") if each.startswith(f"1.4.1_{UNFIT}"))
+    assert wait_for_state(stage, run_id, "verify_release", "success") == "success"
+
+
+def test_out_of_61003(phone: Page, stage: Stage) -> None:
+    control = f"{stage.sandbox.url}/_sandbox"
+    httpx.post(f"{control}/withdraw", params={"appid": UNAUTHORISED}, trust_env=False).raise_for_status()
+    stage.release("unauthorised", UNAUTHORISED, approval=False)
+    wait_for_state(stage, "unauthorised", "configure_domains", "failed")
+    walk = Walk(phone, UNAUTHORISED)
+    walk.until_offered("生成商家授权链接")
+    walk.clicks = 1
+    walk.act("生成商家授权链接")
+    phone.get_by_text("https://mp.weixin.qq.com/cgi-bin/componentloginpage").wait_for()
+    phone.locator("figure.qrcode svg").wait_for()
+    picture(phone, "authorisation_link")
+    httpx.post(f"{control}/authorise", params={"appid": UNAUTHORISED}, trust_env=False).raise_for_status()
+    walk.go()
+    walk.act("从失败的步骤继续")
+    print(f"61003: {walk.clicks} clicks")
+    assert wait_for_state(stage, "unauthorised", "verify_release", "success") == "success"
 
 
 def test_out_of_a_withdrawn_audit(phone: Page, stage: Stage) -> None:
