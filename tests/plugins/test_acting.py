@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 
 from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.plugins.plugin import BOARD_PREFIX
+from airflow_wxa.sandbox import Fault
 from airflow_wxa.store import TaskRef
 from airflow_wxa.store.fleets import NewApp, RunKey
 from airflow_wxa.store.ledger import Result
@@ -542,6 +543,18 @@ def test_the_form_begins_with_what_the_last_run_had(page: Page) -> None:
     assert page.browser.get(f"/release?dag_id={DAG}", "viewer").status_code == 403
     assert page.browser.get("/release?dag_id=none", "user").status_code == 404
     assert page.browser.get("/release?dag_id=wxa_rollback", "user").status_code == 403
+
+
+@_DETAILS
+def test_the_form_offers_the_platforms_templates_and_does_without(page: Page, wxa_default: RunningSandbox) -> None:
+    form = f"/release?dag_id={DAG}"
+    newest = max(each.template_id for each in wxa_default.world.templates)
+    shown = page.browser.get(form, "user").text
+    assert f'<option value="{newest}"' in shown
+    wxa_default.add_fault(Fault(path="/wxa/gettemplatelist", kind="errcode_before", errcode=61004, times=None))
+    shown = page.browser.get(form, "user")
+    assert shown.status_code == 200
+    assert '<input name="template_id"' in shown.text
 
 
 @_DETAILS
