@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import html
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from airflow.providers.standard.operators.python import PythonOperator, ShortCircuitOperator
 from airflow.sdk import task
+from sqlalchemy import update
 
 from airflow_wxa import testing
 from airflow_wxa.cli import fleet as cli_fleet
@@ -18,7 +21,8 @@ from airflow_wxa.hooks import approvals
 from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.sandbox.state import AuditPlan
 from airflow_wxa.store.fleets import RunKey
-from tests.airflow_session import run_dag
+from airflow_wxa.store.tables import fleet_app, fleet_run
+from tests.airflow_session import register_dag, run_dag, whole_run
 from tests.fleet.fleets import appid, manifest
 from tests.fleet.test_fleet_dag import fleet as fleet  # noqa: PLC0414  a fixture
 
@@ -344,3 +348,39 @@ def test_a_gate_that_has_not_closed_and_other_figures_open_nothing(closed: Calla
     open_fleets().change(run.key, {1: {"outcome": "blocked"}})
     walked.clear("canary_gate")
     assert walked.run.states["canary_gate", -1] == "failed"
+
+
+# The loop of a trigger is closed when its deadline comes, with the connection that its last look kept open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_hotfix_says_in_its_plan_that_it_takes_over_and_the_older_run_ends_superseded(
+    fleet: Callable[..., Fleet],
+) -> None:
+    here = fleet(3, audit_polls=NEVER)
+    here.release(manifest(3, audit_timeout_hours=1 / 3600))
+    (older,) = open_fleets()._runs(fleet_run.c.run_id != "")
+    with open_fleets()._database.writing() as connection:  # as it was while its reviews went on
+        connection.execute(update(fleet_run).values(ended_at=None, loaded_at=fleet_run.c.loaded_at - 60))
+        connection.execute(update(fleet_app).values(outcome=None))
+    for each in here.world.mini_programs:
+        each.audit.polls = 0
+    text = yaml.safe_load(manifest(3, supersede=True))
+    text["release"]["user_version"] = "1.4.1"
+    run = here.release(yaml.safe_dump(text), approval=True, answers="Approve")
+    assert run.xcoms["fleet_result"] == {"released": 3}, (run.errors, run.states)
+    body = html.unescape(run.questions["approve_plan"].body)
+    assert "supersedes 1.4.0" in body
+    assert f"taken over from run {older.run_id}" in body
+    assert {app.outcome for app in open_fleets().apps(older.key)} == {"superseded"}
+    assert spent(here) == {"commit": 6, "submit_audit": 6, "release": 3}
+
+
+def test_airflow_itself_starts_no_task_more_than_a_campaign_needs(fleet: Callable[..., Fleet]) -> None:
+    here = fleet(6)
+    dag = register_dag(fleet_release_dag("whole_campaign"))
+    waves = {"canary": {"apps": 2, "soak_minutes": 1 / 60}, "early": {"apps": 2}}
+    run = whole_run(dag, approval=False, shard_size=2, manifest=manifest(6, waves=waves))
+    assert (run.state, outcomes(here)) == ("success", {"released": 6}), (run.errors, run.states)
+    ran = {task_id: state.count("success") for task_id, state in run.states.items() if "success" in state}
+    shards = {"configure_domains": 3, "commit_rest": 2, "submit_rest": 2}
+    assert {task_id: count for task_id, count in ran.items() if count > 1} == shards
+    assert run.states["carry_over"] == run.states["approve_early"] == "skipped"
