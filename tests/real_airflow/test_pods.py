@@ -79,6 +79,7 @@ mount --bind "$BASE" /opt/base
 mount -t tmpfs tmpfs "$CHECKOUT"
 mount -t tmpfs -o mode=755 tmpfs /root
 case "$BASE" in /root/*) mkdir -p "$BASE"; mount --bind /opt/base "$BASE";; esac
+mount --bind "$PLACE/passwd" /etc/passwd
 mount -o remount,bind,ro /opt/airflow
 mount -o remount,bind,ro /opt/image
 mount -o remount,ro /opt
@@ -135,6 +136,7 @@ def image() -> Iterator[Image]:
     place.chmod(0o755)
     for name in ("image", "airflow/logs", "tmp"):
         (place / name).mkdir(parents=True)
+    (place / "passwd").write_text(f"root:x:0:0::/root:/bin/sh\nairflow:x:{UID}:0::/home/airflow:/bin/sh\n", "utf-8")
     values = {"AIRFLOW_VERSION": version("apache-airflow-core"), "AIRFLOW_HOME": "/opt/airflow"}
     inside = {"/tmp/": place / "tmp", "/opt/airflow/": place / "airflow"}
     build = [
