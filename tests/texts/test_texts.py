@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import pickle
 from copy import deepcopy
@@ -23,8 +24,10 @@ from airflow_wxa.api.push import PushRefusedError, Refusal
 from airflow_wxa.cli.doctor.rules import RULES
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaStateError
 from airflow_wxa.notifications.notifier import EVENTS
+from airflow_wxa.plugins.board import languages as board_languages
 from airflow_wxa.release import FIELDS
 from airflow_wxa.texts import ENGLISH, Text, from_data, in_language, languages, templates, to_data
+from airflow_wxa.texts.setting import as_set
 from tests.tables import each_row
 
 if TYPE_CHECKING:
@@ -64,7 +67,7 @@ def names_in(*of: str) -> set[str]:
 def test_a_language_has_every_text_with_the_same_values(language: str) -> None:
     def shape(of: str) -> dict[tuple[str, str], set[str]]:
         entries = {(key, part): names_in(text) for key, entry in templates(of).items() for part, text in entry.items()}
-        return {place: names for place, names in entries.items() if place[1] != "source"}
+        return {place: names for place, names in entries.items() if place[1] not in {"source", "tag"}}
 
     english, other = shape(ENGLISH), shape(language)
     assert len(english) > 300
@@ -228,7 +231,8 @@ def test_a_refused_push_says_why_in_every_language(reason: Refusal) -> None:
 def test_a_third_language_is_one_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for path in (ROOT / "texts").glob("*.json"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    (tmp_path / "ja.json").write_text('{"used_up": "使い切った"}', "utf-8")
+    own = '{"language": {"what": "日本語", "tag": "ja"}, "used_up": "使い切った"}'
+    (tmp_path / "ja.json").write_text(own, "utf-8")
     monkeypatch.setattr(texts.resources, "files", lambda _: tmp_path)
     for read in (texts.languages, texts.templates):
         read.cache_clear()
@@ -237,10 +241,16 @@ def test_a_third_language_is_one_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
         error = WxaError(Text("audit_quota_is_used_up", state=Text("used_up")))
         assert in_language(error.what.values["state"], "ja") == "使い切った"
         assert error.lines("ja") == error.lines()  # what it does not have is read in English
+        monkeypatch.setenv("AIRFLOW__WXA__LANGUAGE", "ja")
+        assert as_set(Text("used_up")) == "使い切った"
+        board = importlib.reload(board_languages)
+        japanese = board.chosen("ja", None, "")
+        assert (japanese.tag, japanese.text("fleets")) == ("ja", board.LANGUAGES[0].text("fleets"))
     finally:
         monkeypatch.undo()
         for read in (texts.languages, texts.templates):
             read.cache_clear()
+        importlib.reload(board_languages)
 
 
 def width(line: str) -> int:

@@ -8,6 +8,8 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
+from airflow_wxa.texts import ENGLISH, languages, templates
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -26,8 +28,8 @@ class Language:
     name: str
 
     def text(self, key: str, **values: object) -> str:
-        """Return a text with its values; of an outcome that no catalogue names, its own word."""
-        text = _texts(self.code).get(key)
+        """Return a text with its values, in English if need be; of an outcome that no catalogue names, its own word."""
+        text = _texts(self.code).get(key) or _texts(ENGLISH).get(key)
         if text is None:
             return key.rpartition(".")[2]
         return text.format(**values) if values else text
@@ -37,14 +39,16 @@ class Language:
         return _texts(self.code)
 
 
-LANGUAGES: Final = (Language("en", "en", "English"), Language("zh", "zh-CN", "中文"))
+#: Those that have a file in :mod:`airflow_wxa.texts`; a page's own texts may be missing.
+LANGUAGES: Final = tuple(
+    Language(code, templates(code)["language"]["tag"], templates(code)["language"]["what"]) for code in languages()
+)
 
 
 @cache
 def _texts(code: str) -> Mapping[str, str]:
-    texts: dict[str, str] = json.loads(
-        resources.files(__package__).joinpath("texts", f"{code}.json").read_text("utf-8")
-    )
+    file = resources.files(__package__).joinpath("texts", f"{code}.json")
+    texts: dict[str, str] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
     return texts
 
 
