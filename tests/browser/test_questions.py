@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
 from tests.browser.conftest import Stage, picture
 from tests.browser.managers import DRIFTED, KILLED, ME, ONLINE, WAITING, YESTERDAY, fill_week, put_runs
-from tests.browser.test_board import BOARD, log_in
+from tests.browser.test_board import ACCOUNT, BOARD, log_in
 from tests.plugins.test_api_server import answers, wait_until
 
 if TYPE_CHECKING:
@@ -58,12 +59,8 @@ QUESTIONS: Final[dict[str, tuple[tuple[str, str] | None, Sequence[tuple[str, str
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Start an API server over the week."""
     home = tmp_path_factory.mktemp("airflow")
-    environment = {
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ME}:admin",
-    }
-    account = {"username": ME, "password": "only-for-this-test"}
-    airflow = ThrowawayAirflow(home, environment, {}, account=account)
+    airflow = ThrowawayAirflow(home, {}, {}, account=ACCOUNT)
+    airflow._passwords.write_text(json.dumps({ME: ACCOUNT["password"]}), "utf-8")
     (home / "tmp").mkdir()
     (home / "dags").mkdir()
     env = airflow.component_env()
@@ -111,7 +108,7 @@ def test_each_question_is_answered_within_two_clicks_of_airflows_first_page(
                 board.get_by_role("link", name=link[which]).first.click()
                 clicks[question] = 2
             for each in expected:
-                board.locator("main").get_by_text(each[which]).first.wait_for()
+                board.locator("main").get_by_text(each[which]).locator("visible=true").first.wait_for()
             picture(page, f"question_{question}_{tag}_{width}_{theme}")
     print(f"{tag}, {width}, {theme}: {clicks}")
     assert max(clicks.values()) <= 2
@@ -186,9 +183,9 @@ def test_the_page_renews_itself_and_loses_nothing_that_is_typed(browser: Browser
         assert page.evaluate("document.activeElement.name") == "q"
         link = page.locator(f"a[href$='/mini-program/{DRIFTED}']")
         link.focus()
-        page.evaluate("document.querySelector('[data-live=list] tbody tr').remove()")
+        page.evaluate("document.querySelector('[data-live=list] tbody tr:last-child').remove()")
         page.clock.run_for(21_000)
-        page.wait_for_function("document.querySelectorAll('tbody tr').length > 3")
+        page.wait_for_function("document.querySelectorAll('tbody tr').length === 50")
         assert str(page.evaluate("document.activeElement.href")).endswith(DRIFTED)
 
 
