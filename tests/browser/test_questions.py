@@ -185,7 +185,7 @@ def test_the_page_renews_itself_and_loses_nothing_that_is_typed(browser: Browser
         link.focus()
         page.evaluate("document.querySelector('[data-live=list] tbody tr:last-child').remove()")
         page.clock.run_for(21_000)
-        page.wait_for_function("document.querySelectorAll('tbody tr').length === 50")
+        page.locator("tbody tr").nth(49).wait_for()
         assert str(page.evaluate("document.activeElement.href")).endswith(DRIFTED)
 
 
