@@ -70,7 +70,7 @@ class WxaPlugin(AirflowPlugin):
     ]
     external_views: list[dict[str, Any]] = [  # noqa: RUF012  (as above)
         {
-            "name": "Mini Programs 小程序",
+            "name": "小程序 Mini Programs",
             "href": f"{_BOARD}/",
             "url_route": "wxa-board",
             "destination": "nav",
@@ -79,7 +79,7 @@ class WxaPlugin(AirflowPlugin):
             "icon_dark_mode": f"{_BOARD}/static/board_dark.svg",
         },
         {
-            "name": "Mini Programs 小程序",
+            "name": "小程序 Mini Programs",
             "href": f"{_BOARD}/?dag_id={{DAG_ID}}&run_id={{RUN_ID}}",
             "url_route": "wxa-run",
             "destination": "dag_run",

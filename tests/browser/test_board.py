@@ -95,7 +95,7 @@ def test_what_waits_for_me_is_found_approved_and_seen_online(
     page.locator("[name=username]").fill(ACCOUNT["username"])
     page.locator("[name=password]").fill(ACCOUNT["password"])
     page.locator("[type=submit]").click()
-    page.get_by_role("link", name=re.compile("Mini Programs 小程序")).first.click()
+    page.get_by_role("link", name=re.compile("小程序 Mini Programs")).first.click()
     board = page.frame_locator("iframe")
     board.locator("a.tile", has_text=waits).click()
     row = board.locator("tr", has_text=PLAIN)
@@ -110,7 +110,7 @@ def test_what_waits_for_me_is_found_approved_and_seen_online(
     assert wait_for_state(stage, f"waits-{language}", "verify_release", "success", "failed") == "success"
 
     page.keyboard.press("Escape")  # Airflow asks in a dialog over the run's page
-    page.get_by_role("link", name=re.compile("Mini Programs 小程序")).first.click()
+    page.get_by_role("link", name=re.compile("小程序 Mini Programs")).first.click()
     row = page.frame_locator("iframe").locator("tr", has_text=PLAIN)
     row.get_by_text(online, exact=True).wait_for()
     assert version in row.inner_text()
@@ -132,7 +132,7 @@ QUESTIONS: Final = {
 def test_a_question_is_answered_within_two_clicks(reader: Page, question: str) -> None:
     links, row, answers = QUESTIONS[question]
     reader.goto("/")
-    clicks = [reader.get_by_role("link", name=re.compile("Mini Programs 小程序")).first]
+    clicks = [reader.get_by_role("link", name=re.compile("小程序 Mini Programs")).first]
     board = reader.frame_locator("iframe")
     clicks += [board.get_by_role("link", name=link, exact=True).first for link in links]
     for each in clicks:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-NAVIGATION: Final = re.compile("Mini Programs 小程序")
+NAVIGATION: Final = re.compile("小程序 Mini Programs")
 #: Question → what is clicked inside the board (en, zh), and what then stands there (en, zh).
 QUESTIONS: Final[dict[str, tuple[tuple[str, str] | None, Sequence[tuple[str, str]]]]] = {
     "what is online for X": (None, [("Tea House", "Tea House"), ("1.4.0", "1.4.0")]),
@@ -106,6 +106,7 @@ def test_each_question_is_answered_within_two_clicks_of_airflows_first_page(
             clicks[question] = 1
             if link is not None:
                 board.get_by_role("link", name=link[which]).first.click()
+                board.locator("[aria-current]", has_text=link[which]).first.wait_for()
                 clicks[question] = 2
             for each in expected:
                 board.locator("main").get_by_text(each[which]).locator("visible=true").first.wait_for()
