@@ -75,7 +75,7 @@ def open_gate(ledger: Ledger, run: FleetRun, wave: str, *, by: str, why: str, us
 
     It opens once it is cleared, if its figures are the same then.
 
-    :param by: the person, in words.
+    :param by: the person's name; a run names who triggered it by name, and where FAB keeps the users that is no id.
     :param user: id of an Airflow user that was proven; ``""``: none was.
     :raises WxaSpecError: the gate is not closed, or may not be opened so.
     """
@@ -92,7 +92,7 @@ def open_gate(ledger: Ledger, run: FleetRun, wave: str, *, by: str, why: str, us
         raise WxaSpecError(Text("gate_cannot_be_opened", wave=wave), [Text("gate_waits_for_a_shard")])
     if (approvers or must_differ) and not user:
         raise WxaSpecError(Text("gate_cannot_be_opened", wave=wave), [Text("gate_needs_a_proven_user")])
-    if (approvers and user not in approvers) or (must_differ and user == latest.task.triggered_by):
+    if (approvers and user not in approvers) or (must_differ and latest.task.triggered_by in (user, by)):
         raise WxaSpecError(Text("gate_cannot_be_opened", wave=wave), [Text("gate_is_not_theirs", user=user)])
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     ledger.answer(latest, {**latest.after, "outcome": "approved", "by": by, "at": at, "why": why})
