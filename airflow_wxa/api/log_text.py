@@ -22,12 +22,17 @@ _PIECES: Final = re.compile(rf"\s+|{_IDEOGRAPH}{_CLOSING}|(?:(?!{_IDEOGRAPH})\S)
 
 def log_text(error: WxaError, language: str = ENGLISH) -> str:
     """Return an error's text in a language; if that is English, with the Chinese behind it."""
-    lines = [line.strip() for part in error.lines(language) for line in part.splitlines()]
+    lines = _lines(error.lines(language))
     if language == ENGLISH:
-        more = [line.strip() for part in error.lines("zh", values=False) for line in part.splitlines()]
+        more = _lines(error.lines("zh", values=False))
         source = lines.pop() if error.source else ""
         lines += [line for line in more if line not in lines and line != source] + ([source] if source else [])
     return "\n  ".join("\n    ".join(_wrapped(line)) for line in lines)  # what goes on stands further in
+
+
+def _lines(parts: Iterable[str]) -> list[str]:
+    """Return the lines of an error's parts; a line that stands further in than its part goes on doing so."""
+    return [line.removeprefix("  ").rstrip() for part in parts for line in part.splitlines()]
 
 
 def _wrapped(line: str) -> Iterable[str]:

@@ -125,17 +125,17 @@ def read_connection(connection: Connection) -> WxaConnection:
 def connection_or_error(connection: Connection) -> WxaConnection | WxaSpecError:
     """Return the same as :func:`read_connection`, the error too: raised in here, its frame would hold the secrets."""
     if connection.conn_type != "wxa":  # before anything of it is quoted: it may be anybody's
-        return _refused(connection.conn_id, [f"its type is {connection.conn_type!r}: must be 'wxa'"])
+        return _refused(connection.conn_id, [Text("type_must_be_wxa", conn_type=repr(connection.conn_type))])
     problems: list[str] = []
     extra = _extra_of(connection, problems)
     merchants = _merchant_tokens(extra.get("authorizer_access_tokens"), problems)
     texts = {name: extra.get(name) or "" for name in _TEXTS}
-    problems += [f"extra {name} must be a text" for name, value in texts.items() if not isinstance(value, str)]
+    problems += [Text("extra_must_be_a_text", name=name) for name, value in texts.items() if not isinstance(value, str)]
     problems += _text_problems({name: value if isinstance(value, str) else "" for name, value in texts.items()})
     host = _checked_host(connection, extra, problems)
     timeout = _seconds(extra.get("timeout"), problems)
     if connection.password and not connection.login:
-        problems.append("password (component_appsecret) is given, but login (component_appid) is not")
+        problems.append(Text("password_without_login"))
     if problems:
         return _refused(connection.conn_id, problems)
     secrets = {name: Secret(texts[name]) if texts[name] else None for name in _TEXTS}
@@ -157,33 +157,33 @@ def _extra_of(connection: Connection, problems: list[str]) -> dict[str, Any]:
     try:
         json.loads(connection.extra or "{}")
     except ValueError as error:
-        problems.append(f"extra is no JSON ({getattr(error, 'msg', 'not readable')}): must be an object")
+        problems.append(Text("extra_is_no_json", problem=getattr(error, "msg", "not readable")))
         return {}
     extra: Any = connection.extra_dejson
     if isinstance(extra, dict):
         return extra
-    problems.append(f"extra is a JSON {type(extra).__name__}: must be an object")
+    problems.append(Text("extra_is_no_object", kind=type(extra).__name__))
     return {}
 
 
 def unknown_connection(conn_id: str) -> WxaSpecError:
     """Return the error for a Connection that Airflow does not know."""
-    return _refused(conn_id, ["does not exist"])
+    return _refused(conn_id, [Text("it_does_not_exist")])
 
 
 def _refused(conn_id: str, problems: Sequence[str]) -> WxaSpecError:
     return WxaSpecError(Text("connection_is_refused", conn_id=repr(conn_id)), problems)
 
 
-def _text_problems(texts: Mapping[str, str]) -> list[str]:
+def _text_problems(texts: Mapping[str, str]) -> list[Text]:
     problems = []
     if texts["token_url"]:
         try:
             api_host(texts["token_url"].split("/", 3)[0] + "//" + texts["token_url"].split("/", 3)[2])
         except (WxaSpecError, IndexError):
-            problems.append(f"extra token_url{_host_in(texts['token_url'])}: must be an https URL, or one of loopback")
+            problems.append(Text("token_url_must_be_https", host=_host_in(texts["token_url"])))
     problems += [
-        f"extra {name} must be the 43 letters and digits that WeChat's console shows (it has {len(texts[name])})"
+        Text("aes_key_must_have_43_characters", name=name, count=len(texts[name]))
         for name in ("encoding_aes_key", "previous_encoding_aes_key")
         if texts[name] and not _is_aes_key(texts[name])
     ]
@@ -208,7 +208,7 @@ def _seconds(value: Any, problems: list[str]) -> float:
     except (TypeError, ValueError):
         seconds = math.nan
     if not 0 < seconds < math.inf:
-        problems.append(f"extra timeout = {value!r}: must be a number of seconds above 0")
+        problems.append(Text("timeout_must_be_above_0", value=repr(value)))
     return seconds
 
 
@@ -224,7 +224,7 @@ def _checked_host(connection: Connection, extra: Mapping[str, Any], problems: li
     said = extra.get("allow_http")
     allow_http = _FLAGS.get(str("" if said is None else said).strip().lower())  # as text in a Connection given as URI
     if allow_http is None:
-        problems.append(f"extra allow_http = {said!r}: must be true or false")
+        problems.append(Text("allow_http_must_be_a_flag", said=repr(said)))
     host = connection.host or ""
     if host and "://" not in host and connection.schema in {"http", "https"}:
         host = f"{connection.schema}://{host}"
@@ -243,13 +243,13 @@ def _merchant_tokens(value: Any, problems: list[str]) -> Mapping[str, str]:
         try:
             value = json.loads(value) if value.strip() else None
         except ValueError:
-            problems.append("extra authorizer_access_tokens is no JSON")
+            problems.append(Text("merchant_tokens_are_no_json"))
             return {}
     if not value:
         return {}
     if not isinstance(value, dict):
-        problems.append(f"extra authorizer_access_tokens is a {type(value).__name__}: must be an object appid → token")
+        problems.append(Text("merchant_tokens_are_no_object", kind=type(value).__name__))
         return {}
     bad = sorted(str(appid) for appid, token in value.items() if not (isinstance(token, str) and token))
-    problems += [f"extra authorizer_access_tokens[{appid!r}]: must be a text" for appid in bad]
+    problems += [Text("merchant_token_must_be_a_text", appid=repr(appid)) for appid in bad]
     return value

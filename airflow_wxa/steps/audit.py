@@ -238,16 +238,17 @@ def audit_error(outcome: AuditOutcome, screenshots: Mapping[str, str] | None = N
     source = CATALOGUE["get_auditstatus"].source
     if outcome.outcome == "rejected":
         if screenshots is None:
-            screenshots = dict.fromkeys(outcome.screenshot, "get_material has it")
+            screenshots = dict.fromkeys(outcome.screenshot, Text("get_material_has_it"))
         return WxaAuditRejected(
             Text("audit_ended_rejected"),
             values={"auditid": outcome.auditid},
-            why="\n  ".join(
-                [
-                    "the reviewer's reason:",
-                    *(f"  {line}" for line in outcome.reason.splitlines() or ["none given"]),
-                    *(f"screenshot {media_id}: {where}" for media_id, where in screenshots.items()),
-                ]
+            why=Text(
+                "reason_of_a_rejection",
+                between="\n  ",
+                lines=[
+                    *(f"  {line}" for line in outcome.reason.splitlines() or [Text("no_reason_was_given")]),
+                    *(Text("screenshot_is_at", media_id=id_, where=where) for id_, where in screenshots.items()),
+                ],
             ),
             source=source,
             endpoint="get_auditstatus",

@@ -276,6 +276,7 @@ def test_no_other_test_runs_a_dag_as_a_whole() -> None:
         Path(__file__).name,
         "airflow_session.py",
         "scheduled.py",
+        "test_campaign.py",
         "test_release_group.py",
         "test_release_rights.py",
     }
