@@ -26,7 +26,8 @@ def log_text(error: WxaError, language: str = ENGLISH) -> str:
     if language == ENGLISH:
         more = _lines(error.lines("zh", values=False))
         source = lines.pop() if error.source else ""
-        lines += [line for line in more if line not in lines and line != source] + ([source] if source else [])
+        said = {line for line in (*lines, source) if not line.startswith(" ")}  # further in: it belongs to a line above
+        lines += [line for line in more if line not in said] + ([source] if source else [])
     return "\n  ".join("\n    ".join(_wrapped(line)) for line in lines)  # what goes on stands further in
 
 

@@ -79,6 +79,7 @@ def test_the_error_has_a_line_for_each_reason_and_each_file(rejected: RunningSan
         "    1: the pages do not match",
         "    2: no login for the reviewer",
     ]
+    assert "审核员给出的原因： 1: the pages do not match 2: no login for the reviewer 截图" in unwrapped(text)  # noqa: RUF001
     assert f"screenshot media-a: {folder / APPID / AUDITID / '1.jpg'}" in unwrapped(text)
     assert f"screenshot media-b: {folder / APPID / AUDITID / '2.jpg'}" in unwrapped(text)
 
