@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sensors": _AIRFLOW | {"release", "links", "triggers"},
     "operators": _AIRFLOW | {"acts", "release", "fleet", "links", "trial_link", "triggers", "sensors", "assets"},
     "dags": _AIRFLOW | {"assets", "release", "fleet", "operators", "sensors"},
-    "plugins": _AIRFLOW | {"release", "fleet", "links", "trial_link"},
+    "plugins": _AIRFLOW | {"release", "fleet", "links", "trial_link", "operators"},
     "cli": _AIRFLOW | {"release", "fleet", "plugins", "sandbox"},
     "trial_link": set(),
     "pytest_plugin": _HTTP | {"sandbox"},

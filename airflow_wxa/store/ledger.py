@@ -367,10 +367,13 @@ class Ledger:
             return said
 
     def conn_id(self, dag_id: str, run_id: str, appid: str) -> str | None:
-        """Return the Connection that a run worked with on a Mini Program; ``None``: it did nothing with it."""
-        query = select(outcome.c.wxa_conn_id).where(_with(outcome, dag_id=dag_id, run_id=run_id, appid=appid))
+        """Return the Connection that a run worked with on a Mini Program; ``None``: it did nothing with it.
+
+        :param appid: ``""``: on any.
+        """
+        of_run = {"dag_id": dag_id, "run_id": run_id} | ({"appid": appid} if appid else {})
         with self._database.reading() as connection:
-            return connection.execute(query).scalar_one_or_none()
+            return connection.execute(select(outcome.c.wxa_conn_id).where(_with(outcome, **of_run)).limit(1)).scalar()
 
     def outcomes(
         self, component_appid: str, appid: str, *, dag_ids: Collection[str] | None = None, most: int = 50

@@ -20,6 +20,7 @@ from airflow_wxa.store import TaskRef
 from airflow_wxa.store.fleets import NewApp, RunKey
 from airflow_wxa.store.ledger import Result
 from airflow_wxa.store.questions import Question, told
+from airflow_wxa.texts.setting import speaking
 from tests.airflow_session import load_release_dag, register_dag
 from tests.plugins.browser import login
 
@@ -138,6 +139,7 @@ def ask(
     assigned: str = "",
     shown: str | None = None,
     task_id: str = "approve_release",
+    question: tuple[str, Any, str, str] | None = None,
 ) -> None:
     """Let a run wait with a question, as the operator leaves it."""
     from airflow.models.hitl import HITLDetail  # noqa: PLC0415
@@ -151,10 +153,12 @@ def ask(
         ti = session.scalars(found).one()
         ti.state = "awaiting_input"
         task = TaskRef(dag_id=DAG, run_id=run_id, task_id=task_id, ti_id=str(ti.id))
-        asked = open_ledger().asked(PLATFORM, APPID, task, lambda nonce: Question("release", facts, nonce))
-        body = f"goes offline: nothing\n\n| version |\n| --- |\n| <b>1.4.0</b> |\n\n{shown or asked.line}"
+        text = "goes offline: nothing\n\n| version |\n| --- |\n| <b>1.4.0</b> |"
+        asks, facts, subject, text = question or ("release", facts, f"Release 1.4.0 of {APPID}?", text)
+        asked = open_ledger().asked(PLATFORM, APPID, task, lambda nonce: Question(asks, facts, nonce))
+        body = f"{text}\n\n{shown or asked.line}"
         users = [{"id": assigned, "name": assigned}] if assigned else []
-        subject, options = f"Release 1.4.0 of {APPID}?", ["Approve", "Reject"]
+        options = ["Approve", "Reject"]
         more: dict[str, Any] = {"multiple": False, "params": {}, "assignees": users}
         session.add(HITLDetail(ti_id=ti.id, subject=subject, body=body, options=options, **more))
         session.flush()
@@ -211,6 +215,33 @@ def test_a_question_about_another_mini_program_is_not_this_ones(page: Page) -> N
     start(page, "others")
     ask("others")
     assert page.open("answer", dag_id=DAG, run_id="others", appid=OTHER).status_code == 409
+
+
+@pytest.mark.parametrize("set_language", ["en", "zh"])
+def test_a_question_is_read_in_its_readers_language(page: Page, set_language: str) -> None:
+    from airflow_wxa.operators.platform_domains import WxaApprovePlatformDomainOperator  # noqa: PLC0415
+
+    run_id = f"listed_{set_language}"
+    start(page, run_id)
+    facts = told("run", action="add", hosts=["new.example.com"]) | told("ledger", goes_offline={})
+    facts |= told("WeChat", testing=None, published=["m.example.com"], verification_file=None)
+    with speaking(set_language):
+        subject, body = WxaApprovePlatformDomainOperator.words(Question("platform_list", facts))
+    ask(run_id, question=("platform_list", facts, subject, body))
+    shown = {
+        lang: page.browser.get(f"/act/answer?{urlencode({'dag_id': DAG, 'run_id': run_id})}&lang={lang}", "user").text
+        for lang in ("en", "zh")
+    }
+    for lang, other in (("en", "zh"), ("zh", "en")):
+        with speaking(lang):
+            mine = html.escape(WxaApprovePlatformDomainOperator.words(Question("platform_list", facts))[0])
+        assert mine in shown[lang]
+        assert mine not in shown[other]
+    # Words of a team's own are what was asked.
+    own = f"own_{set_language}"
+    start(page, own)
+    ask(own, question=("platform_list", facts, "Ask Wang first?", body))
+    assert "Ask Wang first?" in page.open("answer", dag_id=DAG, run_id=own).text
 
 
 def test_whom_the_question_is_not_for_is_not_offered_it(page: Page) -> None:
@@ -311,6 +342,27 @@ def test_a_rollback_asks_before_it_goes_back(page: Page) -> None:
     assert conf.get("approval", True) is True
 
 
+@pytest.mark.parametrize("act", ["roll_back", "register"])
+def test_a_run_goes_on_with_the_connection_that_its_dag_has(page: Page, act: str) -> None:
+    from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain  # noqa: PLC0415
+
+    run_id = f"of_a_team_{act}"
+    start(page, run_id)
+    task = TaskRef(dag_id=DAG, run_id=run_id, task_id="configure_domains", wxa_conn_id="wxa_team")
+    open_ledger().intend(
+        PLATFORM, [setwebviewdomain(APPID, "add", [WebviewDomain.parse("https://m.example.com")])], task
+    )
+    open_ledger().settle(PLATFORM, task, [Result(APPID, "release", {"appid": APPID}, resolves=False)])
+    dag_id, name = {
+        "roll_back": ("wxa_rollback", "wxa_conn_id"),
+        "register": ("wxa_platform_domains", "platform_conn_id"),
+    }[act]
+    before = runs_of(dag_id).keys()
+    assert page.press(act, page.fields(act, dag_id=DAG, run_id=run_id, appid=APPID)).status_code == 200
+    ((_, conf),) = ((each, conf) for each, conf in runs_of(dag_id).items() if each not in before)
+    assert conf[name] == "wxa_team"
+
+
 def test_a_fleet_is_stopped_and_gone_on_with(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     fleets, key = open_fleets(), RunKey(FLEET, "sale")
     apps = [NewApp(APPID, "canary", 0, {}), NewApp(OTHER, "rest", 0, {})]
@@ -380,7 +432,7 @@ def test_a_closed_gate_is_opened_with_a_reason_and_once(page: Page) -> None:
     assert (said["outcome"], said["by"], said["why"]) == ("approved", "lin", "three shops have closed for good")
 
 
-@pytest.mark.parametrize(("user", "status"), [("lin", 409), ("wang", 200), ("li", 403)])
+@pytest.mark.parametrize(("user", "status"), [("lin", 403), ("wang", 200), ("li", 403)])
 def test_a_gate_is_opened_by_those_who_may(page: Page, user: str, status: int) -> None:
     run_id = f"gated_for_{user}"
     gate(page, run_id, approvers=("wang", "li"), approver_must_differ=True)
@@ -513,7 +565,7 @@ def test_a_refusal_is_a_sentence_in_the_readers_language(page: Page, lang: str) 
 
 
 def test_a_body_beyond_measure_is_not_read_to_its_end(page: Page) -> None:
-    assert page.press("clear", {"token": "x" * (3 << 20)}).status_code == 403
+    assert page.press("clear", {"token": "x" * (7 << 20)}).status_code == 403
 
 
 # Airflow's own fields of a DAG's details warn when they are read, and the tests make errors of warnings.
@@ -555,6 +607,41 @@ def test_the_form_offers_the_platforms_templates_and_does_without(page: Page, wx
     shown = page.browser.get(form, "user")
     assert shown.status_code == 200
     assert '<input name="template_id"' in shown.text
+
+
+@_DETAILS
+def test_the_form_asks_wechat_for_those_only_who_may_release(page: Page, wxa_default: RunningSandbox) -> None:
+    assert page.browser.get(f"/release?dag_id={DAG}", "viewer").status_code == 403
+    assert page.browser.get("/release?dag_id=wxa_rollback", "user").status_code == 403
+    assert wxa_default.journal == []
+
+
+@_DETAILS
+def test_the_form_says_so_where_the_store_is_down(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", "postgresql+psycopg2://nobody@127.0.0.1:1/none")
+    shown = form_of(page, merchants=APPID, **FILLED)
+    assert shown.status_code == 503
+    assert "<h1>" in shown.text
+
+
+@_DETAILS
+def test_a_page_that_acts_leads_back_to_a_page_of_the_board(page: Page) -> None:
+    for shown in (page.browser.get(f"/release?dag_id={DAG}&appid=../../logout", "user"),
+                  page.open("clear", dag_id=DAG, appid="../../logout")):  # fmt: skip
+        assert "logout" not in "".join(re.findall(r'href="([^"]*)"', shown.text))
+
+
+@_DETAILS
+def test_a_fleet_as_large_as_a_form_takes_is_started(page: Page) -> None:
+    lines = [f'wx{number:016x},{{"ext":{{"note":"{"“" * 40}"}}}}' for number in range(4600)]
+    table = "appid\text_json\n" + "\n".join(line.replace(",", "\t", 1) for line in lines)
+    shown = form_of(page, merchants=table, **FILLED)
+    fields = fields_of(shown)
+    assert len(urlencode(fields)) > 2 << 20
+    assert page.press("release", fields).status_code == 200
+    assert (
+        "1 MiB" in form_of(page, merchants=table + "\n" + table.partition("\n")[2].replace("wx0", "wx1"), **FILLED).text
+    )
 
 
 @_DETAILS

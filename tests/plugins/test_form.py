@@ -66,6 +66,14 @@ def test_several_are_a_fleet_with_the_values_of_all() -> None:
     assert filled.conf["approval"] is False
 
 
+def test_a_fleet_is_sent_with_what_the_form_of_a_teams_dag_showed() -> None:
+    teams = DEFAULTS | {"domain_action": "set", "wxa_conn_id": "wxa_team", "approvers": ["wang"]}
+    texts = {"merchants": f"{A}\n{B}", **FILLED, "domain_action": "set", "wxa_conn_id": "wxa_team"}
+    conf = read_form(texts, lambda _: [], teams).conf
+    assert json.loads(conf["manifest"])["release"]["domain_action"] == "set"
+    assert (conf["wxa_conn_id"], conf["approvers"]) == ("wxa_team", ["wang"])
+
+
 @pytest.mark.parametrize("separator", [",", "\t"])
 def test_a_spreadsheet_maps_its_columns(separator: str) -> None:
     rows = [

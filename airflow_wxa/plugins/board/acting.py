@@ -25,7 +25,9 @@ from markupsafe import Markup
 
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.templates import gettemplatelist, read_templates
+from airflow_wxa.api.values import APPID
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
+from airflow_wxa.fleet.manifest import MAX_PARAM_BYTES
 from airflow_wxa.hooks.store import store_url
 from airflow_wxa.plugins.board.access import may, may_see_runs
 from airflow_wxa.plugins.board.form import as_texts, read_form
@@ -55,7 +57,7 @@ log = logging.getLogger(__name__)
 _LIFE_SECONDS: Final = 3600
 #: A state that has not changed for this long after an act was not changed by it.
 _UNKNOWN_SECONDS: Final = 120.0
-_MAX_BODY: Final = 2 * 1024 * 1024
+_MAX_BODY: Final = 6 * MAX_PARAM_BYTES  # each byte of a manifest as three, those of its quotation marks twice
 _SECONDS: Final = 30.0
 _RELEASE: Final = "wxa_release"
 _FLEET: Final = "wxa_fleet_release"
@@ -120,10 +122,14 @@ class ActingPages(Pages):
             defaults = {name: params[name]["value"] for name in FIELDS if name in params}
             fixed = {name for name in defaults if "const" in params[name].get("schema", {})}
             conn_id = str(defaults.get("platform_conn_id") or defaults.get("wxa_conn_id") or "")
+            await self._in_thread(_require_form, reader, about["dag_id"], defaults)  # before WeChat is asked
             library = await self._library(about["dag_id"], conn_id)
             shown: Response = await self._in_thread(self._form, reader, about, form, defaults, fixed, library)
         except NotPossibleError as error:
             return self._told(reader, about, error.status, error.key, error.values)
+        except WxaError:
+            log.exception("the form could not read the store")
+            return self._told(reader, about, 503, "refused.store")
         return shown
 
     async def _library(self, dag_id: str, conn_id: str) -> Sequence[Template]:
@@ -145,8 +151,6 @@ class ActingPages(Pages):
         fixed: Collection[str],
         library: Sequence[Template],
     ) -> Response:
-        if not may(reader.user, "POST", DagAccessEntity.RUN, about["dag_id"]) or "user_version" not in defaults:
-            raise NotPossibleError(403, "act.refused.rights")
         texts, problems = dict(form), {}
         if form:
             seen = self._seen(reader)
@@ -224,8 +228,8 @@ class ActingPages(Pages):
             raise NotPossibleError(409, "act.refused.twice", by=before)
         try:
             return await self._carried_out(reader, about["dag_id"], planned, why, body)
-        except NotPossibleError as error:
-            if error.status < 500:  # noqa: PLR2004  (refused: nothing was done)
+        except (NotPossibleError, WxaSpecError) as error:
+            if getattr(error, "status", 400) < 500:  # noqa: PLR2004  (refused: nothing was done)
                 await self._in_thread(acts.give_back, key)
             raise
 
@@ -258,6 +262,12 @@ class ActingPages(Pages):
             qrcode=Markup(segno.make(link, error="m").svg_inline(scale=4, light="#fff")) if link else "",  # noqa: S704
             back=_back(reader, about),
         )
+
+
+def _require_form(reader: Reader, dag_id: str, defaults: Mapping[str, Any]) -> None:
+    """Return if the reader may start runs of a DAG that releases."""
+    if not may(reader.user, "POST", DagAccessEntity.RUN, dag_id) or "user_version" not in defaults:
+        raise NotPossibleError(403, "act.refused.rights")
 
 
 async def _asked_airflow(request: Request, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
@@ -336,6 +346,6 @@ def _digest(value: Any) -> str:
 
 def _back(reader: Reader, about: Mapping[str, str]) -> str:
     """Return the address of the page that an act belongs to."""
-    if about["appid"]:
+    if APPID.fullmatch(about["appid"]):
         return f"{reader.base}/mini-program/{about['appid']}"
     return f"{reader.base}/"

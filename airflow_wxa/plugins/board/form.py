@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.values import APPID
 from airflow_wxa.errors import WxaSpecError, shown
-from airflow_wxa.fleet.manifest import read_cell, read_manifest
+from airflow_wxa.fleet.manifest import MAX_PARAM_BYTES, read_cell, read_manifest
 from airflow_wxa.fleet.schema import RELEASE_FIELDS
 from airflow_wxa.release import FIELDS, read_release
 from airflow_wxa.texts import Text, in_language, languages
@@ -82,8 +82,10 @@ def read_form(
     if problems or isinstance(table, list):
         return Filled({}, problems)
     names, rows = table
-    if len(rows) > 1:
-        return _fleet(values, names, rows)
+    if len(rows) > 1:  # the fleet's DAG has defaults of its own
+        own_defaults = {name: defaults[name] for name in (*RELEASE_FIELDS, *_OF_FLEET) if name in defaults}
+        changed = {name: value for name, value in own_defaults.items() if value != FIELDS[name].default}
+        return _fleet(changed | values, names, rows)
     own = {name: read_cell(name, cell)[0] for name, cell in zip(names, rows[0], strict=True) if name and cell}
     conf = values | own
     return _checked(conf, read_release({**defaults, **conf})[1])
@@ -179,7 +181,10 @@ def _fleet(values: Mapping[str, Any], names: Sequence[str], rows: Sequence[Seque
     except WxaSpecError as error:
         return _checked({}, list(error.problems), len(rows))
     manifest["apps"] = [{"appid": app.appid, **app.given} if app.given else app.appid for app in read.apps]
-    return Filled({"manifest": json.dumps(manifest, ensure_ascii=False), **of_run}, {}, len(rows))
+    written = json.dumps(manifest, ensure_ascii=False)
+    if len(written.encode()) > MAX_PARAM_BYTES:
+        return _checked({}, [Text("manifest_is_too_long")], len(rows))
+    return Filled({"manifest": written, **of_run}, {}, len(rows))
 
 
 def _checked(conf: Mapping[str, Any], problems: Sequence[str], count: int = 1) -> Filled:

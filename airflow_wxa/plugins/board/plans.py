@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -33,11 +34,22 @@ from airflow_wxa.fleet.summary import FINISHED, rerun_manifest
 from airflow_wxa.fleet.waves import places, read_waves
 from airflow_wxa.hooks.approvals import open_gate
 from airflow_wxa.hooks.store import open_fleets, open_ledger, store_url
+from airflow_wxa.operators.approve_plan import (
+    WxaApproveFleetRollbackOperator,
+    WxaApprovePlanOperator,
+    WxaApproveWaveOperator,
+)
+from airflow_wxa.operators.call import WxaApproveClearQuotaOperator
+from airflow_wxa.operators.platform_domains import WxaApprovePlatformDomainOperator
+from airflow_wxa.operators.rollback import WxaApproveRollbackOperator
 from airflow_wxa.plugins.board.access import may, may_see_runs
 from airflow_wxa.plugins.board.views import domain_table
 from airflow_wxa.steps.authorisation import new_authorisation_link
 from airflow_wxa.store.fleets import ROLLBACK, RunKey
 from airflow_wxa.store.mini_programs import MiniPrograms
+from airflow_wxa.store.questions import Fact, Question
+from airflow_wxa.texts import languages
+from airflow_wxa.texts.setting import speaking
 from airflow_wxa.trial_link import PUSH_PREFIX, api_base_url, trial_link
 
 if TYPE_CHECKING:
@@ -46,6 +58,7 @@ if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
+    from airflow_wxa.operators.approval import WxaApprovalOperator
     from airflow_wxa.plugins.board.pages import Reader
     from airflow_wxa.steps import Step
     from airflow_wxa.store import Entry
@@ -70,6 +83,15 @@ _NAMED_TASK: Final = re.compile(r"\bclear (?:the task )?(\w+)")
 #: Outcome whose row has no next step → the tasks that its error names.
 _EARLIER: Final[Mapping[str, Sequence[str]]] = {"withdrawn": ["submit_audit"]}
 _NO_RUN_ID: Final = re.compile(r"[^A-Za-z0-9_.~:+-]+")  # what [scheduler] allowed_run_id_pattern refuses
+#: Operators whose words are the ledger's facts in a language; the page has words of its own for a release.
+_ASKED_BY: Final[Sequence[type[WxaApprovalOperator]]] = (
+    WxaApproveClearQuotaOperator,
+    WxaApproveFleetRollbackOperator,
+    WxaApprovePlanOperator,
+    WxaApprovePlatformDomainOperator,
+    WxaApproveRollbackOperator,
+    WxaApproveWaveOperator,
+)
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 
 
@@ -184,6 +206,7 @@ def _answer(reader: Reader, about: About) -> Plan:
         raise NotPossibleError(409, "act.refused.question")
     question = shown.asked.get("question", {})
     facts = {name: fact["value"] for name, fact in question.get("facts", {}).items()}
+    title, text = _in_language(question, (asked.subject, text.rstrip()), reader.language.code)
     task = f"{quote(ti.task_id, safe='')}/{ti.map_index}"
     return Plan(
         needs=("PUT", DagAccessEntity.HITL_DETAIL, ti.dag_id),
@@ -191,12 +214,26 @@ def _answer(reader: Reader, about: About) -> Plan:
         method="PATCH",
         path=f"{_run_path(about)}/taskInstances/{task}/hitlDetails",
         choices=tuple(map(str, asked.options)),
-        title=asked.subject,
+        title=title,
         question=Markup(_MARKDOWN.render(text)),  # noqa: S704  (the renderer lets no HTML of a text pass)
         asks=question.get("asks", ""),
         asked=facts,
         trial=_trial_of(shown, reader) if "trial" in facts else "",
     )
+
+
+def _in_language(question: Mapping[str, Any], stored: tuple[str, str], language: str) -> tuple[str, str]:
+    """Return subject and text of the ledger's question in a language; as Airflow has them where a team words it."""
+    words = next((each.words for each in _ASKED_BY if each.asks == question.get("asks")), None)
+    if words is None:
+        return stored
+    facts = {name: Fact(**fact) for name, fact in question["facts"].items()}
+    said = {}
+    for code in languages():
+        with speaking(code), suppress(LookupError, TypeError, ValueError):  # facts of an earlier version
+            subject, text = words(Question(question["asks"], facts, question["nonce"]))
+            said[code] = subject, text.rstrip()
+    return said[language] if stored in said.values() else stored
 
 
 def _open_question(about: About) -> tuple[TaskInstance, HITLDetail]:
@@ -336,14 +373,12 @@ def _release(_reader: Reader, about: About) -> Plan:
 
 def _roll_back(_reader: Reader, about: About) -> Plan:
     """Ask for the version before the one that is online."""
-    conf, _ = dag_run(about)
-    rolled = {"appid": about["appid"]} | _connections(conf, "wxa_conn_id")
+    rolled = {"appid": about["appid"]} | _connections(about, "wxa_conn_id")
     return new_run("wxa_rollback", rolled, about, name="rollback")
 
 
 def _register(_reader: Reader, about: About) -> Plan:
     """Ask for the hosts that the Mini Program wants and the platform's list does not cover."""
-    conf, _ = dag_run(about)
     ledger = open_ledger()
     entries = ledger.entries(appid=about["appid"], dag_ids=[about["dag_id"]], most=_ENTRIES_READ)
     if not entries:
@@ -356,13 +391,15 @@ def _register(_reader: Reader, about: About) -> Plan:
     if not missing:
         raise NotPossibleError(409, "act.refused.nothing")
     hosts = sorted({WebviewDomain.parse(each.text).host for each in missing})
-    asked = {"action": "add", "hosts": hosts} | _connections(conf, "platform_conn_id", "wxa_conn_id")
+    asked = {"action": "add", "hosts": hosts} | _connections(about, "platform_conn_id", "wxa_conn_id")
     return new_run("wxa_platform_domains", asked, about, name="register")
 
 
-def _connections(conf: Mapping[str, Any], to: str, *other: str) -> dict[str, str]:
-    """Return the Connection of a run as another DAG's param; ``{}``: its default."""
+def _connections(about: About, to: str, *other: str) -> dict[str, str]:
+    """Return a run's Connection, given or its DAG's own, as another DAG's param; ``{}``: the default there."""
+    conf, _ = dag_run(about)
     given = next((conf[name] for name in (to, *other) if conf.get(name)), None)
+    given = given or open_ledger().conn_id(about["dag_id"], about["run_id"], about["appid"])
     return {to: str(given)} if given else {}
 
 
@@ -374,7 +411,7 @@ def _authorise(_reader: Reader, about: About) -> Plan:
         raise NotPossibleError(409, "act.refused.nothing")
     if not api_base_url():
         raise NotPossibleError(409, "act.refused.base_url")
-    conn_id = _connections(dag_run(about)[0], "platform_conn_id", "wxa_conn_id").get("platform_conn_id", "wxa_default")
+    conn_id = _connections(about, "platform_conn_id", "wxa_conn_id").get("platform_conn_id", "wxa_default")
     back = f"{api_base_url()}{PUSH_PREFIX}/authorised"
     step = new_authorisation_link(row.component_appid, back, appid=about["appid"])
     return Plan(
@@ -415,8 +452,9 @@ def _open_gate(reader: Reader, about: About) -> Plan:
     if asked is None or asked.after.get("outcome") != "asked":
         raise NotPossibleError(409, "act.refused.nothing")
     facts = {name: fact["value"] for name, fact in asked.asked["question"]["facts"].items()}
-    names = {str(reader.user.get_id()), str(reader.user.get_name())}
-    if facts["approver_must_differ"] and asked.task.triggered_by in names:
+    user, name = str(reader.user.get_id()), str(reader.user.get_name())
+    is_named = not facts["approvers"] or user in facts["approvers"]
+    if not is_named or (facts["approver_must_differ"] and asked.task.triggered_by in (user, name)):
         raise NotPossibleError(403, "act.refused.rights")
     wave = failed[0][0].rpartition(".")[2].removesuffix("_gate")
 
@@ -455,7 +493,7 @@ def _undo(_reader: Reader, about: About) -> Plan:
     released = sum(count for *_, outcome, _, count in fleets.counts(run.key) if outcome == "released")
     if not released or ROLLBACK in run.manifest:
         raise NotPossibleError(409, "act.refused.nothing")
-    asked = {"run_id": run.run_id} | _connections(dag_run(about)[0], "wxa_conn_id")
+    asked = {"run_id": run.run_id} | _connections(about, "wxa_conn_id")
     return new_run("wxa_fleet_rollback", asked, about, name="rollback", **{"act.count": str(released)})
 
 
