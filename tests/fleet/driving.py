@@ -100,6 +100,8 @@ class Drive:
         return asyncio.run(all_of_them())
 
     def shards(self, task_id: str) -> list[tuple[str, int]]:
+        if task_id == stages.CARRY_OVER:
+            return [(task_id, 0)]
         wave = task_id.removeprefix("release_")
         return [
             (name, number) for name in WAVES for number in self.fleets.shards(self.key, name) if wave in (name, task_id)
