@@ -185,14 +185,14 @@ class Shard:
     async def _bring_on(self, app: FleetApp, steps: deque[StageStep]) -> None:
         """Run the steps that this task has for a Mini Program, and note how far they came."""
         spec = spec_of(self._run, app)
-        if app.audit_grant == "held" and app.position in self._elsewhere:
+        if app.position in self._elsewhere and "release" in (app.plan or {}).get("steps", ()):
             await asyncio.to_thread(self._fleets.take_over, self._run.key, app.appid)
         try:
             while steps:
                 step = steps.popleft()
                 progress = await self._client.run(self._pace.paced(step(app, spec)))
                 app = self._noted(app, progress.values)
-                steps.extend(self._following(app, progress))
+                steps.extend(self._following(app, step, progress))
                 if progress.scans:
                     await self._wait_for_scan(app)
                     return

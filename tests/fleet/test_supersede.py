@@ -122,6 +122,24 @@ def test_own_sheets_are_superseded_and_the_others_are_named(
     print(f"\nhotfix over {count} in review: {outcomes(here.hotfix)}, older run {outcomes(here.older)}")
 
 
+def test_a_rerun_of_the_same_version_takes_the_sheets_over_and_withdraws_none(
+    campaign: Callable[[int], Campaign],
+) -> None:
+    here = campaign(3)
+    release = {"template_id": 47, "user_version": "1.4.0", "domain_action": "set"}
+    here.load()  # and again with the version that is in review
+    text = manifest(3, supersede=True, release=release | {"webviewdomain": ["https://m.example.com"]})
+    here.hotfix.load(text)
+    here.hotfix.submitted()
+    assert outcomes(here.older) == {"superseded": 3}
+    here.older.released()
+    for each in here.wechat.world.mini_programs:
+        each.sheets[-1].polls = NEVER
+    here.hotfix.released()
+    assert (outcomes(here.older), outcomes(here.hotfix)) == ({"superseded": 3}, {"released": 3})
+    assert [len(here.sent(path)) for path in ("undocodeaudit", "submit_audit", "release")] == [0, 3, 3]
+
+
 def test_the_older_run_writes_nothing_more_for_what_was_taken_over(campaign: Callable[[int], Campaign]) -> None:
     here = campaign(6)
     here.load()
