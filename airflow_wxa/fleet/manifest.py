@@ -236,8 +236,9 @@ class _ManifestReader:
             return
         for each in found:
             try:
-                is_right = dt.date.fromisoformat(each["from"]) <= dt.date.fromisoformat(each["to"])
-            except (KeyError, TypeError, ValueError):
+                end = dt.date.fromisoformat(each["to"]) + dt.timedelta(days=1)
+                is_right = dt.date.fromisoformat(each["from"]) < end
+            except (KeyError, TypeError, ValueError, OverflowError):
                 is_right = False
             if is_right:
                 yield each

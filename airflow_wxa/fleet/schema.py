@@ -96,7 +96,8 @@ def _terms() -> dict[str, Any]:
         "soak_minutes": {
             "type": "number",
             "minimum": 0,
-            "description": "Minutes, 0 or more, from the wave's last release until the next wave may begin",
+            "maximum": 525600,
+            "description": "Minutes, 0 to 525600, from the wave's last release until the next wave may begin",
         },
         "released_percent": {
             **_PERCENT,

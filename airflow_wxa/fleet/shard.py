@@ -210,9 +210,10 @@ class Shard:
         else:
             self._noted(app, {"done": self._stage, "stage": self._task_id, "tries": 0, "again_at": None})
 
-    def _following(self, app: FleetApp, progress: Progress) -> Iterator[StageStep]:
+    def _following(self, app: FleetApp, step: StageStep, progress: Progress) -> Iterator[StageStep]:
         """Yield what a step leads to."""
-        if progress.values.get("audit_grant") == "spent" and app.position in self._expedited:
+        has_submitted = step is stages.submit and app.audit_grant == "spent"
+        if has_submitted and app.done != self._stage and app.position in self._expedited:  # also after a kill
             yield stages.speed_up
         if progress.then is not None:
             yield progress.then
