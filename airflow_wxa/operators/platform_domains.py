@@ -139,7 +139,11 @@ class WxaApprovePlatformDomainOperator(WxaApprovalOperator):
             _file(question["verification_file"], published, after),
         ]
         if testing != question["published"]:
-            said = phrase("wechat_does_not_tell") if testing is None else ", ".join(map(as_code, testing)) or "empty"
+            said = (
+                phrase("wechat_does_not_tell")
+                if testing is None
+                else ", ".join(map(as_code, testing)) or phrase("none")
+            )
             parts.insert(2, phrase("testing_version_differs", said=said))
         return phrase("ask_platform_list", action=action, named=named), "\n\n".join(filter(None, parts))
 

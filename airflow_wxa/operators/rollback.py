@@ -111,4 +111,4 @@ def _no_way_back(name: str) -> str:
 
 
 def _list(origins: Sequence[str] | None) -> str:
-    return phrase("not_known") if origins is None else ", ".join(map(as_code, origins)) or "none"
+    return phrase("not_known") if origins is None else ", ".join(map(as_code, origins)) or phrase("none")

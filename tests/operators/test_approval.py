@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
+from dataclasses import asdict
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +14,27 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_wxa.api.code import CodeVersion, commit
 from airflow_wxa.api.webview_domain import parse_origins, setwebviewdomain
 from airflow_wxa.errors import WxaStateError, WxaTransportError
+from airflow_wxa.fleet.plan import Totals
+from airflow_wxa.fleet.waves import WAVES
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators import WxaApproveReleaseOperator, human_input
+from airflow_wxa.operators import (
+    WxaApprovalOperator,
+    WxaApprovePlatformDomainOperator,
+    WxaApproveReleaseOperator,
+    WxaApproveRollbackOperator,
+    human_input,
+)
 from airflow_wxa.operators.approval import as_code, as_text
+from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.operators.approve_release import _domain_diff
 from airflow_wxa.sandbox import AuditPlan, Fault
 from airflow_wxa.sandbox.audit import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import Approved, approved
 from airflow_wxa.store import Result, TaskRef
-from airflow_wxa.store.questions import Fact, Question
+from airflow_wxa.store.questions import Fact, Question, told
+from airflow_wxa.texts.setting import speaking
 from tests.english import english_in
 
 if TYPE_CHECKING:
@@ -425,3 +437,28 @@ def test_an_approval_that_ran_out_fails_without_retry_and_says_to_clear(monkeypa
     with pytest.raises(AirflowFailException, match=r"nobody answered in time[\s\S]*clear this task"):
         task.execute_complete(context(), {"error": "timed out", "error_type": "timeout"})
     assert open_ledger().entries()[0].after["outcome"] == "expired"
+
+
+QUESTIONS: dict[type[WxaApprovalOperator], dict[str, Any]] = {
+    WxaApprovePlanOperator: {
+        "totals": asdict(Totals()), "release": {"user_version": "1.5.0", "template_id": "47"}, "given": {},
+        "rest": None, "reserve": 0, "concurrency": 4, "waves": dict.fromkeys(WAVES, 0), "run_id": "sale",
+    },
+    WxaApprovePlatformDomainOperator: {
+        "action": "add", "hosts": ["m.example.com"], "published": ["h5.example.com"], "testing": [], "goes_offline": {},
+        "verification_file": None,
+    },
+    WxaApproveRollbackOperator: {
+        "appid": APPID, "online": {"version": "1.5.0", "description": "", "time": 0}, "others": [], "effective": [],
+        "target": {"user_version": "1.4.0", "user_desc": "", "app_version": 3}, "own": [],
+        "offline": {"lost": {}, "asked": {}, "not_proven": {}},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("operator", QUESTIONS)
+def test_a_question_has_no_english_word_in_chinese(operator: type[WxaApprovalOperator]) -> None:
+    with speaking("zh"):
+        subject, body = operator.words(Question("", told("run", **QUESTIONS[operator])))
+    assert english_in(subject, body) == []
+    assert re.findall(r"(?a)\b(?:none|empty|untouched|unknown|not)\b", body) == []
