@@ -118,6 +118,8 @@ class Shard:
             (self._later if (app.again_at or 0.0) > due else self._todo).append(app)
         if self._run.manifest.get("supersede") and STAGES[self._stage].submits:
             self._elsewhere = await asyncio.to_thread(self._fleets.under_way, self._run.key)
+            if self._stage == stages.CARRY_OVER:
+                await asyncio.to_thread(self._take_over_waiting)
         await self._client.preload([app.appid for app in self._todo])
         async with self._pace.watching(), self._rows.saving():
             while self._todo and not self.is_stopped:
@@ -129,6 +131,13 @@ class Shard:
                     self._todo.extend(await self._beyond())
             await self._leave_stragglers()
         return None if self.is_stopped else self._wake()
+
+    def _take_over_waiting(self) -> None:
+        """Leave the next month's quota to no earlier run that has a Mini Program without any, as this one has it."""
+        waiting = fleet_app.c.outcome == "no_quota"
+        for app in self._fleets.apps(self._run.key, waiting):
+            if app.position in self._elsewhere:
+                self._fleets.take_over(self._run.key, app.appid, waiting)
 
     async def _worker(self) -> None:
         while self._todo and not self.is_stopped:

@@ -331,8 +331,11 @@ class Fleets:
         with self._database.reading() as connection:
             return frozenset(connection.execute(query).scalars())
 
-    def take_over(self, key: RunKey, appid: str) -> None:
-        """End a Mini Program in earlier runs of the same DAG; submissions that they hold for it are free again."""
+    def take_over(self, key: RunKey, appid: str, *which: ColumnElement[bool]) -> None:
+        """End a Mini Program in earlier runs of the same DAG; submissions that they hold for it are free again.
+
+        :param which: only rows of theirs like these.
+        """
         loaded = select(fleet_run.c.loaded_at).where(_of(fleet_run, key)).scalar_subquery()
         earlier = select(fleet_run.c.run_id).where(
             fleet_run.c.dag_id == key.dag_id, fleet_run.c.loaded_at < loaded, fleet_run.c.ended_at.is_(None)
@@ -340,7 +343,9 @@ class Fleets:
         theirs = and_(fleet_app.c.dag_id == key.dag_id, fleet_app.c.run_id.in_(earlier), fleet_app.c.appid == appid)
         values = {"outcome": "superseded", "what": Text("taken_over_by", run_id=key.run_id), "next_step": ""}
         grant = case((fleet_app.c.audit_grant == "spent", "spent"), else_="")
-        statement = update(fleet_app).where(theirs, _is_under_way(fleet_app)).values(**values, audit_grant=grant)
+        statement = (
+            update(fleet_app).where(theirs, _is_under_way(fleet_app), *which).values(**values, audit_grant=grant)
+        )
         with self._database.writing() as connection:
             rows = connection.execute(statement.returning(fleet_app.c.run_id, fleet_app.c.position)).all()
             for run_id, position in rows:

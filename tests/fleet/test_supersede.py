@@ -140,6 +140,26 @@ def test_a_rerun_of_the_same_version_takes_the_sheets_over_and_withdraws_none(
     assert [len(here.sent(path)) for path in ("undocodeaudit", "submit_audit", "release")] == [0, 3, 3]
 
 
+def test_of_those_without_quota_in_both_runs_the_month_that_turns_serves_the_hotfix(
+    campaign: Callable[[int], Campaign],
+) -> None:
+    here = campaign(4)
+    platform = here.wechat.world.platforms[0]
+    here.older.fleets.change(here.older.key, {at: {"outcome": "no_quota", "audit_grant": "waiting"} for at in (2, 3)})
+    here.load(carry_over=True)
+    platform.audit_rest = 0
+    here.hotfix.submitted(usable=0)
+    assert outcomes(here.hotfix) == {"no_quota": 4}
+    here.hotfix.stage("carry_over")
+    assert outcomes(here.older) == {None: 2, "superseded": 2}, "two have a sheet in review, which is worth its quota"
+    platform.audit_rest = 4
+    for run in (here.older, here.hotfix):
+        run.fleets.open_quota(run.key, PLATFORM, platform.audits_left, 0, "carry_over/0")
+        run.stage("carry_over")
+    assert (outcomes(here.older), outcomes(here.hotfix)) == ({"superseded": 4}, {"released": 4})
+    assert platform.audits_left == 0
+
+
 def test_the_older_run_writes_nothing_more_for_what_was_taken_over(campaign: Callable[[int], Campaign]) -> None:
     here = campaign(6)
     here.load()
