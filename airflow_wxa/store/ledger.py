@@ -313,6 +313,7 @@ class Ledger:
         component_appid: str | None = None,
         appid: str | None = None,
         run_id: str | None = None,
+        endpoint: str | None = None,
         dag_ids: Collection[str] | None = None,
         most: int | None = 100,
     ) -> list[Entry]:
@@ -321,7 +322,7 @@ class Ledger:
         :param dag_ids: only rows of these DAGs; ``None``: of all.
         :param most: how many; ``None``: all.
         """
-        wanted = {"component_appid": component_appid, "appid": appid, "run_id": run_id}
+        wanted = {"component_appid": component_appid, "appid": appid, "run_id": run_id, "endpoint": endpoint}
         query = select(ledger).where(*(ledger.c[name] == value for name, value in wanted.items() if value is not None))
         if dag_ids is not None:
             query = query.where(ledger.c.dag_id.in_(sorted(dag_ids)))

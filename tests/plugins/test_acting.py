@@ -196,6 +196,19 @@ def test_an_approval_is_shown_and_answered_once(page: Page) -> None:
     assert page.open("answer", **about).status_code == 409
 
 
+def test_a_question_is_found_below_whatever_the_run_has_written_since(page: Page) -> None:
+    from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain  # noqa: PLC0415
+
+    start(page, "busy")
+    ask("busy")
+    task = TaskRef(dag_id=DAG, run_id="busy", task_id="configure_domains")
+    domains = [WebviewDomain.parse("https://m.example.com")]
+    for number in range(101):
+        open_ledger().intend(PLATFORM, [setwebviewdomain(f"wx{number:016x}", "add", domains)], task)
+    assert page.open("answer", dag_id=DAG, run_id="busy", appid=APPID).status_code == 200
+    assert page.open("answer", dag_id=DAG, run_id="bu\0sy").status_code == 200
+
+
 def test_a_question_that_airflow_shows_and_the_ledger_does_not_know_is_not_answered(page: Page) -> None:
     start(page, "replaced")
     ask("replaced", shown="question 0123")
@@ -594,6 +607,7 @@ def test_the_form_begins_with_what_the_last_run_had(page: Page) -> None:
         assert value in shown
     assert page.browser.get(f"/release?dag_id={DAG}", "viewer").status_code == 403
     assert page.browser.get("/release?dag_id=none", "user").status_code == 404
+    assert page.browser.get("/release?dag_id=none&lang=zh", "user").cookies["wxa_language"] == "zh"
     assert page.browser.get("/release?dag_id=wxa_rollback", "user").status_code == 403
 
 

@@ -301,7 +301,8 @@ async def _form(request: Request) -> dict[str, str]:
         body += chunk
         if len(body) > _MAX_BODY:
             return {}
-    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    fields = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+    return {name: text.replace("\0", "") for name, text in fields}
 
 
 def _is_of_our_page(request: Request) -> bool:

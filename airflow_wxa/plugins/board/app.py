@@ -68,21 +68,25 @@ def _acting(page: Callable[[Reader], Awaitable[Response]]) -> Callable[..., Any]
     """Return a route that waits for Airflow's API or for WeChat."""
 
     async def act(request: Request, user: GetUserDep) -> Response:
-        return await page(_reader(request, user))
+        return _remembered(request, await page(_reader(request, user)))
 
     return act
 
 
 def _served(page: Callable[[Reader], Response], threads: CapacityLimiter) -> Callable[..., Any]:
-    """Return a route that makes a page in a thread, and remembers the language that was switched to."""
+    """Return a route that makes a page in a thread."""
 
     async def serve(request: Request, user: GetUserDep) -> Response:
-        response: Response = await to_thread.run_sync(page, _reader(request, user), limiter=threads)
-        if asked := request.query_params.get("lang"):
-            response.set_cookie(_LANGUAGE_COOKIE, chosen(asked, None, "").code, samesite="lax")
-        return response
+        return _remembered(request, await to_thread.run_sync(page, _reader(request, user), limiter=threads))
 
     return serve
+
+
+def _remembered(request: Request, response: Response) -> Response:
+    """Remember the language that was switched to."""
+    if asked := request.query_params.get("lang"):
+        response.set_cookie(_LANGUAGE_COOKIE, chosen(asked, None, "").code, samesite="lax")
+    return response
 
 
 def _reader(request: Request, user: BaseUser) -> Reader:

@@ -97,7 +97,8 @@ class Reader:
 
     def asked(self, name: str) -> str:
         """Return a value of the address, ``""`` when it is not there."""
-        return str(self.request.path_params.get(name) or self.request.query_params.get(name, ""))
+        text = str(self.request.path_params.get(name) or self.request.query_params.get(name, ""))
+        return text.replace("\0", "")  # no database takes one
 
     def word(self, key: str, **values: object) -> str:
         """Return a text in the reader's language."""

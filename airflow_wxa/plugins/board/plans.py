@@ -29,6 +29,7 @@ from sqlalchemy import or_, select
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.values import APPID, THE_PLATFORM
 from airflow_wxa.api.webview_domain import WebviewDomain
+from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.fleet.manifest import MAX_PARAM_BYTES
 from airflow_wxa.fleet.summary import FINISHED, rerun_manifest
 from airflow_wxa.fleet.waves import places, read_waves
@@ -199,8 +200,10 @@ def _answer(reader: Reader, about: About) -> Plan:
         raise NotPossibleError(409, "act.refused.early")
     text, _, line = (asked.body or "").rstrip().rpartition("\n")
     digest = line.removeprefix("question ")
-    rows = open_ledger().entries(run_id=ti.run_id, dag_ids=[ti.dag_id], most=_ENTRIES_READ)
-    of_task = (row for row in rows if (row.endpoint, row.task.task_id) == (_APPROVAL, ti.task_id) and row.after)
+    appid = about["appid"] if about["appid"] in asked.subject else ""
+    of_run: dict[str, Any] = {"run_id": ti.run_id, "dag_ids": [ti.dag_id], "endpoint": _APPROVAL}
+    rows = open_ledger().entries(**of_run, appid=appid or None, most=_ENTRIES_READ)
+    of_task = (row for row in rows if row.task.task_id == ti.task_id and row.after)
     shown = next((row for row in of_task if row.task.map_index == ti.map_index), None)
     if shown is None or shown.after.get("question") != digest:
         raise NotPossibleError(409, "act.refused.question")
@@ -388,10 +391,13 @@ def _register(_reader: Reader, about: About) -> Plan:
     at = [each.name for each in table.lists].index
     wanted = [each for each in table.origins if each.marks[at("wanted")] == "yes"]
     missing = [each for each in wanted if each.marks[at("platform")] != "yes"] or wanted
-    if not missing:
+    hosts = set()
+    for each in missing:
+        with suppress(WxaSpecError):  # a merchant's own list may hold what no platform list takes
+            hosts.add(WebviewDomain.parse(each.text).host)
+    if not hosts:
         raise NotPossibleError(409, "act.refused.nothing")
-    hosts = sorted({WebviewDomain.parse(each.text).host for each in missing})
-    asked = {"action": "add", "hosts": hosts} | _connections(about, "platform_conn_id", "wxa_conn_id")
+    asked = {"action": "add", "hosts": sorted(hosts)} | _connections(about, "platform_conn_id", "wxa_conn_id")
     return new_run("wxa_platform_domains", asked, about, name="register")
 
 
