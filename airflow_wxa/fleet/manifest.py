@@ -10,6 +10,7 @@ import datetime as dt
 import hashlib
 import io
 import json
+import math
 import re
 import time
 from dataclasses import dataclass, field
@@ -214,12 +215,9 @@ class _ManifestReader:
         for name, inside in (("freeze", document), ("reviews_stop", document), ("dates", window)):
             if isinstance(inside.get(name), LocatedList):
                 inside[name] = [day for each in inside[name] for day in self._days(name, each)]
-        if not self.problems:
-            try:
-                opens_at(document, time.time())
-            except ValueError:
-                line = document.lines.get("freeze", document.lines.get("window", document.line))
-                self._say(line, "window, freeze: leave no hour for a release in the next two years")
+        if not self.problems and opens_at(document, time.time()) == math.inf:
+            line = document.lines.get("freeze", document.lines.get("window", document.line))
+            self._say(line, "window, freeze: leave no hour for a release in the next two years")
 
     def _days(self, name: str, given: Any) -> Iterator[dict[str, str]]:
         """Yield spans of days: as given, of the holidays of a country, or from a CSV file with from, to and reason."""

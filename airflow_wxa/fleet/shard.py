@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import PRIVACY_CHECK_RUNNING, error_for
 from airflow_wxa.client.telemetry import timing
-from airflow_wxa.errors import WxaAuditRejected, WxaError
+from airflow_wxa.errors import WxaAuditRejected, WxaError, WxaStateError
 from airflow_wxa.fleet import stages
 from airflow_wxa.fleet.pace import HeldError, Pace, StoppedError
 from airflow_wxa.fleet.rows import Rows
@@ -275,10 +276,17 @@ class Shard:
         return deadline(self._run.manifest, app.submitted_at or time.time(), hours)
 
     def _may_release(self, app: FleetApp) -> bool:
-        """Tell whether an approved version may be released now; else it waits for the window."""
+        """Tell whether an approved version may be released now; else it waits for the window.
+
+        :raises WxaStateError: the days of the window are over.
+        """
         _time_audit(app, "approved")
         now = time.time()
         opens = opens_at(self._run.manifest, now)
+        if opens == math.inf:
+            raise WxaStateError(
+                Text("calendar_is_over"), appid=app.appid, next_step=Text("rerun_with_another_calendar")
+            )
         if opens > now:
             self._try_later(app, opens)
         return opens <= now

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import chain
@@ -106,7 +107,9 @@ def time_left(run: FleetRun, apps: Iterable[FleetApp], now: float) -> str:
         found.append(f"{len(reviews)} reviews until {_moment(max(reviews))} at the latest")
     opens = opens_at(run.manifest, now)
     if found and opens > now:
-        found.append(f"no release before {_moment(opens)}")
+        found.append(
+            f"no release before {_moment(opens)}" if opens < math.inf else "window and freeze allow no release"
+        )
     if without and run.manifest.get("carry_over") and run.ended_at is None:
         turn = month_turns(dt.datetime.fromtimestamp(now, dt.UTC)).timestamp()
         found.append(f"{without} without quota until {_moment(turn)}")

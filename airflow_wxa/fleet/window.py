@@ -6,6 +6,7 @@ WeChat reviews nothing but expedited sheets over Spring Festival: days on which 
 from __future__ import annotations
 
 import datetime as dt
+import math
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
@@ -22,10 +23,9 @@ _DAY: Final = dt.timedelta(days=1)
 
 
 def opens_at(manifest: Mapping[str, Any], now: float) -> float:
-    """Return when a release may happen next, epoch seconds; ``now`` while it may.
+    """Return when a release may happen next, epoch seconds; ``now`` while it may; infinite: not in the next two years.
 
     :param manifest: its ``window`` and ``freeze``; the day of hours over midnight is the one on which they begin.
-    :raises ValueError: it may not in the next two years.
     """
     zone = _zone(manifest)
     frozen = list(_spans(manifest.get("freeze") or (), zone))
@@ -35,7 +35,7 @@ def opens_at(manifest: Mapping[str, Any], now: float) -> float:
             begin = end if start <= begin < end else begin
         if begin < closes:
             return begin
-    raise ValueError(f"no release may happen before {_MAX_DAYS} days are over")
+    return math.inf
 
 
 def deadline(manifest: Mapping[str, Any], since: float, hours: float) -> float:

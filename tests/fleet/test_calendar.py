@@ -7,10 +7,14 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import update
 
 from airflow_wxa.fleet import shard
+from airflow_wxa.fleet.summary import time_left
 from airflow_wxa.fleet.window import deadline, opens_at
 from airflow_wxa.sandbox.server import serve
+from airflow_wxa.store.engine import Database
+from airflow_wxa.store.tables import fleet_run
 from tests.fleet.driving import Drive
 from tests.fleet.fleets import appid, fleet_world, manifest, token
 from tests.fleet.test_manifest import FIRST, RELEASE, problems, read
@@ -148,6 +152,26 @@ def test_a_shard_releases_nothing_in_a_freeze_and_waits_for_its_end(tmp_path: Pa
         clock[0] = wake.at
         drive.released("rest")
     assert {app.outcome for app in drive.apps().values()} == {"released"}
+
+
+def test_an_approved_version_whose_days_are_over_is_named_and_its_run_still_shown(
+    tmp_path: Path, clock: list[float]
+) -> None:
+    world = fleet_world(2)
+    with serve(world) as wechat:
+        drive = driven(wechat.url, tmp_path, 2)
+        drive.submitted()
+        dated = {**drive.run.manifest, "window": {"dates": [FESTIVAL]}}
+        with Database(drive.store_url).writing() as connection:
+            connection.execute(update(fleet_run).values(manifest=dated))
+        clock[0] = at("2027-02-14T00:00")
+        assert "no release" in time_left(drive.run, drive.fleets.apps(drive.key), clock[0])
+        drive.released("rest")
+        assert wechat.journal.count("/wxa/release") == 0
+    (ended,) = {(app.outcome, app.what, app.next_step) for app in drive.apps().values()}
+    assert ended[0] == "blocked"
+    assert "leave no hour" in ended[1]
+    assert "other days" in ended[2]
 
 
 def test_a_review_over_the_festival_is_not_pending_before_reviews_go_on(tmp_path: Path, clock: list[float]) -> None:
