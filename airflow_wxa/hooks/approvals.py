@@ -75,7 +75,7 @@ def open_gate(ledger: Ledger, run: FleetRun, wave: str, *, by: str, why: str, us
 
     It opens once it is cleared, if its figures are the same then.
 
-    :param by: the person's name; a run names who triggered it by name, and where FAB keeps the users that is no id.
+    :param by: the person's name, as a run holds that of its user; FAB's ids are numbers.
     :param user: id of an Airflow user that was proven; ``""``: none was.
     :raises WxaSpecError: the gate is not closed, or may not be opened so.
     """
