@@ -110,7 +110,7 @@ def world() -> World:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # a module's releases are not in the way of another's
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Start both once; ending them is what the fixture waits for."""
     with serve(world()) as sandbox:

@@ -82,7 +82,7 @@ def opened(browser: Browser, stage: Stage, **how: Any) -> Iterator[Page]:
 
 
 @pytest.mark.parametrize(
-    ("language", "waits", "online"), [("en", "Release manager", "online"), ("zh-CN", "发布负责人", "已上线")]
+    ("language", "waits", "online"), [("en", "Release manager", "online"), ("zh-CN", "发布经理", "已上线")]
 )
 def test_what_waits_for_me_is_found_approved_and_seen_online(
     page: Page, stage: Stage, language: str, waits: str, online: str
@@ -190,14 +190,14 @@ def test_the_keyboard_reaches_the_content_the_filter_and_a_mini_program(browser:
                 break
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         page.keyboard.press("Enter")
-        page.get_by_role("heading", name=APPROVED).wait_for()
+        page.get_by_role("heading", name=APPROVED, exact=True).wait_for()
     assert outline == "solid"
 
 
 def test_in_airflow_the_board_is_as_dark_as_airflow(reader: Page) -> None:
     reader.goto("/plugin/wxa-board")
     frame = reader.frame_locator("iframe")
-    frame.get_by_role("link", name=IN_AUDIT, exact=True).wait_for()
+    frame.get_by_text(IN_AUDIT).first.wait_for()
     for theme in ("dark", "light"):
         reader.evaluate(f"document.documentElement.className = {json.dumps(theme)}")
         frame.locator(f"html[data-theme={theme}]").wait_for()

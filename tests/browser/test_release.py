@@ -240,6 +240,6 @@ def test_the_board_shows_what_is_online_in_the_readers_language(
     row.get_by_text(who, exact=True).wait_for()
     assert "1.6.0" in row.inner_text()
     picture(page, f"board_{language}")
-    row.get_by_role("link", name=PLAIN).click()
-    board.get_by_role("heading", name=PLAIN).wait_for()
+    row.get_by_role("link", name=NAMES[PLAIN]).click()
+    board.get_by_role("heading", name=NAMES[PLAIN], exact=True).wait_for()
     board.get_by_text("https://m.example.com").first.wait_for()
