@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from airflow_wxa.errors import WxaSpecError, WxaStateError
+from airflow_wxa.store.questions import values_of
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_wxa.steps import Approved
     from airflow_wxa.store import Ledger
     from airflow_wxa.store.fleets import FleetRun
+    from airflow_wxa.store.ledger import Entry
 
 HOW_TO: Final = "airflow-wxa docs approve"
 
@@ -86,14 +88,23 @@ def open_gate(ledger: Ledger, run: FleetRun, wave: str, *, by: str, why: str, us
     latest = next((row for row in of_gate if row.after and not row.errmsg), None)
     if latest is None or latest.after["outcome"] != "asked" or run.stopped_by is not None:
         raise WxaSpecError(Text("gate_cannot_be_opened", wave=wave), [Text("gate_is_not_closed", run_id=run.run_id)])
-    facts = {name: fact["value"] for name, fact in latest.asked["question"]["facts"].items()}
-    approvers, must_differ = facts["approvers"], facts["approver_must_differ"]
+    facts = values_of(latest.asked["question"])
     if latest.after["unended"]:
         raise WxaSpecError(Text("gate_cannot_be_opened", wave=wave), [Text("gate_waits_for_a_shard")])
-    if (approvers or must_differ) and not user:
+    if (facts["approvers"] or facts["approver_must_differ"]) and not user:
         raise WxaSpecError(Text("gate_cannot_be_opened", wave=wave), [Text("gate_needs_a_proven_user")])
-    if (approvers and user not in approvers) or (must_differ and latest.task.triggered_by in (user, by)):
+    if not may_open_gate(latest, user, by):
         raise WxaSpecError(Text("gate_cannot_be_opened", wave=wave), [Text("gate_is_not_theirs", user=user)])
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     ledger.answer(latest, {**latest.after, "outcome": "approved", "by": by, "at": at, "why": why})
     return latest.task.task_id
+
+
+def may_open_gate(asked: Entry, user: str, name: str) -> bool:
+    """Tell whether a gate that asks may be opened by a user.
+
+    :param name: of that user; a run names who triggered it by it, and FAB's ids are numbers.
+    """
+    facts = values_of(asked.asked["question"])
+    is_named = not facts["approvers"] or user in facts["approvers"]
+    return is_named and not (facts["approver_must_differ"] and asked.task.triggered_by in (user, name))

@@ -65,3 +65,8 @@ class Question:
         """Return it as the ledger keeps it."""
         facts = {name: asdict(fact) for name, fact in self.facts.items()}
         return {"asks": self.asks, "facts": facts, "nonce": self.nonce}
+
+
+def values_of(question: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts of a question that the ledger keeps: name → value."""
+    return {name: fact["value"] for name, fact in question.get("facts", {}).items()}

@@ -33,7 +33,7 @@ from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.fleet.manifest import MAX_PARAM_BYTES
 from airflow_wxa.fleet.summary import FINISHED, rerun_manifest
 from airflow_wxa.fleet.waves import places, read_waves
-from airflow_wxa.hooks.approvals import open_gate
+from airflow_wxa.hooks.approvals import may_open_gate, open_gate
 from airflow_wxa.hooks.store import open_fleets, open_ledger, store_url
 from airflow_wxa.operators.approve_plan import (
     WxaApproveFleetRollbackOperator,
@@ -48,7 +48,7 @@ from airflow_wxa.plugins.board.views import domain_table
 from airflow_wxa.steps.authorisation import new_authorisation_link
 from airflow_wxa.store.fleets import ROLLBACK, RunKey
 from airflow_wxa.store.mini_programs import MiniPrograms
-from airflow_wxa.store.questions import Fact, Question
+from airflow_wxa.store.questions import Fact, Question, values_of
 from airflow_wxa.texts import languages
 from airflow_wxa.texts.setting import speaking
 from airflow_wxa.trial_link import PUSH_PREFIX, api_base_url, trial_link
@@ -208,7 +208,7 @@ def _answer(reader: Reader, about: About) -> Plan:
     if shown is None or shown.after.get("question") != digest:
         raise NotPossibleError(409, "act.refused.question")
     question = shown.asked.get("question", {})
-    facts = {name: fact["value"] for name, fact in question.get("facts", {}).items()}
+    facts = values_of(question)
     title, text = _in_language(question, (asked.subject, text.rstrip()), reader.language.code)
     task = f"{quote(ti.task_id, safe='')}/{ti.map_index}"
     return Plan(
@@ -457,10 +457,7 @@ def _open_gate(reader: Reader, about: About) -> Plan:
     asked = next((row for row in rows if failed and row.task.task_id == failed[0][0] and row.after), None)
     if asked is None or asked.after.get("outcome") != "asked":
         raise NotPossibleError(409, "act.refused.nothing")
-    facts = {name: fact["value"] for name, fact in asked.asked["question"]["facts"].items()}
-    user, name = str(reader.user.get_id()), str(reader.user.get_name())
-    is_named = not facts["approvers"] or user in facts["approvers"]
-    if not is_named or (facts["approver_must_differ"] and asked.task.triggered_by in (user, name)):
+    if not may_open_gate(asked, str(reader.user.get_id()), str(reader.user.get_name())):
         raise NotPossibleError(403, "act.refused.rights")
     wave = failed[0][0].rpartition(".")[2].removesuffix("_gate")
 
@@ -468,7 +465,8 @@ def _open_gate(reader: Reader, about: About) -> Plan:
         open_gate(open_ledger(), run, wave, by=str(user.get_name()), why=why, user=str(user.get_id()))
 
     cleared = _cleared(about, failed[:1], [*failed[0], asked.id])
-    return replace(cleared, do=opened, asks_why=True, facts={name: _shown(value) for name, value in facts.items()})
+    facts = {name: _shown(value) for name, value in values_of(asked.asked["question"]).items()}
+    return replace(cleared, do=opened, asks_why=True, facts=facts)
 
 
 def _rerun(_reader: Reader, about: About) -> Plan:
