@@ -326,16 +326,16 @@ def kit() -> str:
     parts = ["\n\n## `RunningSandbox`\n"]
     parts += _methods_of(sandbox.RunningSandbox)
     for cls in _KIT:
-        said = read(cls.__doc__)
+        beside = _said_beside(cls)
         parts += [
             f"\n## `{cls.__name__}`\n",
-            _markdown(said.text),
+            _markdown(read(cls.__doc__).text),
             "",
             "| field | default | meaning |",
             "| --- | --- | --- |",
         ]
         parts += [
-            f"| `{each.name}` | {_field_default(each)} | {_cell(said.params.get(each.name, ''))} |"
+            f"| `{each.name}` | {_field_default(each)} | {_cell(beside.get(each.name, ''))} |"
             for each in dataclasses.fields(cls)
         ]
         parts += ["", *_methods_of(cls)]
@@ -343,6 +343,17 @@ def kit() -> str:
     parts += ["## `Walk`\n"]
     parts += [f"- `{name}`: {_cell(text)}" for name, text in read(Walk.__doc__).params.items()]
     return head + re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).rstrip() + "\n"
+
+
+def _said_beside(cls: type[Any]) -> dict[str, str]:
+    """Return what the code says of each field of a class: behind its default, or in the comment above it."""
+    said, above = {}, ""
+    for line in inspect.getsource(cls).splitlines():
+        code, _, comment = line.partition("#: ")
+        above = f"{above} {comment}" if comment else "" if not code.strip() else above
+        if (name := code.strip().partition(":")[0]).isidentifier():
+            said[name], above = above.strip(), ""
+    return said
 
 
 def _methods_of(cls: type[Any]) -> list[str]:

@@ -40,18 +40,12 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StageRule:
-    """Status and permissions of a stage.
+    """Status and permissions of a stage."""
 
-    :param status: answer of the audit calls.
-    :param submit_audit: how the next submit_audit is refused; None when it is accepted.
-    :param release: how release is refused; None when it publishes.
-    :param after_commit: the stage that a commit leaves the sheet in.
-    """
-
-    status: AuditStatus
-    submit_audit: Errcode | None
-    release: Errcode | None
-    after_commit: Stage
+    status: AuditStatus  #: answer of the audit calls
+    submit_audit: Errcode | None  #: how the next submit_audit is refused; None when it is accepted
+    release: Errcode | None  #: how release is refused; None when it publishes
+    after_commit: Stage  #: the stage that a commit leaves the sheet in
 
 
 # fmt: off
@@ -84,21 +78,14 @@ IN_AUDIT = (Stage.AUDITING, Stage.DELAYED)
 
 @dataclass(kw_only=True, slots=True)
 class AuditPlan:
-    """How the reviewers will treat what is submitted next.
-
-    :param polls: answers that still say "auditing"; 0 decides at once.
-    :param result: how it ends; ``by_hand`` keeps it in audit until :meth:`MiniProgram.decide`.
-    :param delayed_polls: answers that say "delayed" in between, for the results that begin with ``delayed``.
-    :param reason: shown while delayed and after a rejection.
-    :param screenshot: media ids joined by ``|``, shown after a rejection.
-    """
+    """How the reviewers will treat what is submitted next."""
 
     __pydantic_config__: ClassVar = STRICT
-    polls: int = 2
-    result: AuditResult = "approved"
-    delayed_polls: int = 1
-    reason: str = "1: the pages do not match the chosen category<br>"
-    screenshot: str = "media-id-0001|media-id-0002"
+    polls: int = 2  #: answers that still say "auditing"; 0 decides at once
+    result: AuditResult = "approved"  #: how it ends; ``by_hand`` keeps it in audit until :meth:`MiniProgram.decide`
+    delayed_polls: int = 1  #: answers that say "delayed" in between, for the results that begin with ``delayed``
+    reason: str = "1: the pages do not match the chosen category<br>"  #: shown while delayed and after a rejection
+    screenshot: str = "media-id-0001|media-id-0002"  #: media ids joined by ``|``, shown after a rejection
 
     def stage_after(self, polls: int) -> Stage:
         """Return the stage of a sheet that was asked about so many times."""
@@ -111,10 +98,7 @@ class AuditPlan:
 
 @dataclass(kw_only=True, slots=True)
 class AuditSheet:
-    """One audit sheet (审核单); ``submit_audit_time`` in epoch seconds, ``polls`` asked so far.
-
-    :param unseen: how many more questions are answered as if there were no such sheet.
-    """
+    """One audit sheet (审核单); ``submit_audit_time`` in epoch seconds, ``polls`` asked so far."""
 
     __pydantic_config__: ClassVar = STRICT
     auditid: int
@@ -124,7 +108,7 @@ class AuditSheet:
     plan: AuditPlan
     stage: Stage
     polls: int = 0
-    unseen: int = 0
+    unseen: int = 0  #: how many more questions are answered as if there were no such sheet
     sped_up: bool = False
 
     def poll(self) -> Stage:

@@ -37,19 +37,13 @@ Act = Callable[["Sandbox", "HttpRequest"], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class ControlPath:
-    """One control path.
+    """One control path."""
 
-    :param methods: separated by blanks.
-    :param query: the parameters it takes, as its page shows them.
-    :param does: one line for people.
-    :param act: returns what is answered as JSON, or a whole response; a KeyError or ValueError is answered HTTP 400.
-    """
-
-    methods: str
+    methods: str  #: separated by blanks
     path: str
-    query: str
-    does: str
-    act: Act
+    query: str  #: the parameters it takes, as its page shows them
+    does: str  #: one line for people
+    act: Act  #: returns what is answered as JSON, or a whole response; a KeyError or ValueError is answered HTTP 400
 
     def route(self, sandbox: Sandbox) -> Route:
         """Return the route that does this to a sandbox."""

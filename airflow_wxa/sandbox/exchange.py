@@ -33,17 +33,13 @@ _LOOSENESS = TypeAdapter(Looseness)
 
 @dataclass(kw_only=True, slots=True)
 class Sandbox:
-    """A world, its journal, and its planned faults.
-
-    :param seed: the state that a reset goes back to, tokens included.
-    :param deliveries: fate of each push, oldest first.
-    """
+    """A world, its journal, and its planned faults."""
 
     world: World
-    seed: Json = field(repr=False)
+    seed: Json = field(repr=False)  #: the state that a reset goes back to, tokens included
     journal: Journal = field(default_factory=Journal)
     faults: FaultQueue = field(default_factory=FaultQueue)
-    deliveries: list[Delivery] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)  #: fate of each push, oldest first
 
     @classmethod
     def of(cls, world: World) -> Sandbox:

@@ -31,20 +31,15 @@ class Fault:
     ``Fault(path="/wxa/*", kind="errcode_before", errcode=40001, times=None)`` is a WeChat that takes no merchant token
     any more, however often it is refreshed.
 
-    :param path: ``/wxa/commit``; ``/wxa/*`` for all that begin so, ``*`` for any call.
-    :param appid: only for this account's token, or for a platform's call about it; None for anyone's.
-    :param times: how many matching calls it meets; None for all to come.
-    :param errcode: answer of the two errcode kinds; None is -1.
-    :param seconds: how long ``slow`` keeps the answer back.
     :raises ValueError: a kind that is none, or a number that makes no sense.
     """
 
-    path: str
+    path: str  #: ``/wxa/commit``; ``/wxa/*`` for all that begin so, ``*`` for any call
     kind: FaultKind
-    appid: str | None = None
-    times: int | None = 1
-    errcode: int | None = None
-    seconds: float = 0.0
+    appid: str | None = None  #: only for this account's token, or for a platform's call about it; None for anyone's
+    times: int | None = 1  #: how many matching calls it meets; None for all to come
+    errcode: int | None = None  #: answer of the two errcode kinds; None is -1
+    seconds: float = 0.0  #: how long ``slow`` keeps the answer back
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):

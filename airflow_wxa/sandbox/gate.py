@@ -36,14 +36,11 @@ AnyHandlerT = TypeVar("AnyHandlerT", bound=Callable[..., Answer | None])
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A call as WeChat sees it.
-
-    :param query: the query parameters, tokens included.
-    """
+    """A call as WeChat sees it."""
 
     method: str
     path: str
-    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)  #: the query parameters, tokens included
     raw: bytes = field(default=b"", repr=False)
 
     @property
@@ -54,31 +51,23 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
-    """One path of WeChat's API.
-
-    :param handle: answers a call that passed the gate, or raises :class:`RefusalError`; bytes are a JPEG, ``None`` is
-        ``errcode`` 0. The body of a GET is its query without tokens.
-    :param account: whose token it wants: class of a platform, of a Mini Program, both, or None where the body itself
-        says who calls and proves it.
-    :param fields: the request fields that it knows.
-    :param writes: whether it changes what reads show.
-    :param empty_body: whether a POST without a body is accepted.
-    :param permission_set: the set that a merchant has to have granted; None for none.
-    :param media: whether the body is no JSON but an upload, which the handler gets as ``media``.
-    :param old_query_name: whether the token is taken from ``component_access_token`` as well.
-    :param methods: the methods that a world accepts; None for ``method`` alone.
-    """
+    """One path of WeChat's API."""
 
     path: str
     method: str
+    #: answers a call that passed the gate, or raises :class:`RefusalError`; bytes are a JPEG, ``None`` is ``errcode``
+    #: 0. The body of a GET is its query without tokens.
     handle: Callable[..., Answer | None]
+    #: whose token it wants: class of a platform, of a Mini Program, both, or None where the body itself says who calls
+    #: and proves it
     account: Any
-    fields: frozenset[str] = frozenset()
-    writes: bool = False
-    empty_body: bool = False
-    permission_set: int | None = DEVELOPMENT_SET
-    media: bool = False
-    old_query_name: bool = False
+    fields: frozenset[str] = frozenset()  #: the request fields that it knows
+    writes: bool = False  #: whether it changes what reads show
+    empty_body: bool = False  #: whether a POST without a body is accepted
+    permission_set: int | None = DEVELOPMENT_SET  #: the set that a merchant has to have granted; None for none
+    media: bool = False  #: whether the body is no JSON but an upload, which the handler gets as ``media``
+    old_query_name: bool = False  #: whether the token is taken from ``component_access_token`` as well
+    #: the methods that a world accepts; None for ``method`` alone
     methods: Callable[[World], tuple[str, ...]] | None = None
 
     def answer(self, world: World, request: Request) -> Answer:

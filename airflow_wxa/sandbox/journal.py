@@ -27,25 +27,20 @@ _SECRET_NAME = re.compile(r"(token|secret|ticket|auth_?code|authorization_?code|
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One call.
-
-    :param appid: whose token was sent, or the platform that a call without a token names; None for nobody's token.
-    :param body: the parsed JSON, the text when it is no JSON, None when there was no body.
-    :param errcode: the answer's, or the work's when the answer was lost on purpose; None when no work was done
-        and no errcode was answered.
-    :param time: epoch seconds by the world's clock.
-    :param fault: the kind of the fault that was put in, None for an honest answer.
-    :param unknown_fields: request fields that the endpoint does not know; WeChat ignores them.
-    """
+    """One call."""
 
     seq: int
     method: str
     path: str
+    #: whose token was sent, or the platform that a call without a token names; None for nobody's token
     appid: str | None
-    body: Any
+    body: Any  #: the parsed JSON, the text when it is no JSON, None when there was no body
+    #: the answer's, or the work's when the answer was lost on purpose; None when no work was done and no errcode was
+    #: answered
     errcode: int | None
-    time: float
-    fault: str | None = None
+    time: float  #: epoch seconds by the world's clock
+    fault: str | None = None  #: the kind of the fault that was put in, None for an honest answer
+    #: request fields that the endpoint does not know; WeChat ignores them
     unknown_fields: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
@@ -73,12 +68,10 @@ class Entries(list[Entry]):
 
 @dataclass(slots=True)
 class Journal:
-    """The calls since the start or the last reset; control paths are no calls.
-
-    :param totals: number of calls by path, those that are no longer kept included.
-    """
+    """The calls since the start or the last reset; control paths are no calls."""
 
     entries: Entries = field(default_factory=Entries)
+    #: number of calls by path, those that are no longer kept included
     totals: Counter[str] = field(default_factory=Counter)
     seq: int = 0
 

@@ -70,33 +70,27 @@ _CONTROLS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 @dataclass(kw_only=True, slots=True)
 class Looseness:
-    """Settings of a loose world.
-
-    :param answers: how answers are spelt.
-    :param lag: how many reads behind each write show the state from before it.
-    :param unseen_after_submit: how many questions for a new audit sheet are answered 85012 and 85058
-        (https://developers.weixin.qq.com/community/personal/oCJUsw84V3TNHyqtviFpXVETsm78/follow).
-    :param status_beside_85012: whether an answer 85012 carries ``status`` 2 as well.
-    :param undo_of_nothing: whether ``undocodeaudit`` with nothing in audit answers 0, as in 2020
-        (https://developers.weixin.qq.com/community/develop/doc/000c8ebf61849811d82a795fa51c00).
-    :param commits_at_once: commits under way in all the world beyond which the next is answered 9402202; None for
-        any number. Calls are under way for ``World.latency``.
-    :param needs_ugc_declare: whether ``submit_audit`` without ``ugc_declare`` is answered 85094.
-    :param needs_privacy_guide: whether ``submit_audit`` without a privacy guide is answered 85086, as was seen once.
-    :param unfilled: fields that the merchant has not filled in: 86002, for the category 85008.
-    :param longest_desc: characters of ``exp_desc``, ``user_desc`` and ``release_desc`` that answers keep; None for all.
-    """
+    """Settings of a loose world."""
 
     __pydantic_config__: ClassVar = STRICT
-    answers: SortedSet[LooseAnswer] = field(default_factory=set)
-    lag: dict[Lag, int] = field(default_factory=dict)
+    answers: SortedSet[LooseAnswer] = field(default_factory=set)  #: how answers are spelt
+    lag: dict[Lag, int] = field(default_factory=dict)  #: how many reads behind each write show the state from before it
+    #: how many questions for a new audit sheet are answered 85012 and 85058
+    #: (https://developers.weixin.qq.com/community/personal/oCJUsw84V3TNHyqtviFpXVETsm78/follow)
     unseen_after_submit: int = 0
-    status_beside_85012: bool = False
+    status_beside_85012: bool = False  #: whether an answer 85012 carries ``status`` 2 as well
+    #: whether ``undocodeaudit`` with nothing in audit answers 0, as in 2020
+    #: (https://developers.weixin.qq.com/community/develop/doc/000c8ebf61849811d82a795fa51c00)
     undo_of_nothing: bool = False
+    #: commits under way in all the world beyond which the next is answered 9402202; None for any number. Calls are
+    #: under way for ``World.latency``.
     commits_at_once: int | None = None
-    needs_ugc_declare: bool = False
+    needs_ugc_declare: bool = False  #: whether ``submit_audit`` without ``ugc_declare`` is answered 85094
+    #: whether ``submit_audit`` without a privacy guide is answered 85086, as was seen once
     needs_privacy_guide: bool = False
+    #: fields that the merchant has not filled in: 86002, for the category 85008
     unfilled: SortedSet[Unfilled] = field(default_factory=set)
+    #: characters of ``exp_desc``, ``user_desc`` and ``release_desc`` that answers keep; None for all
     longest_desc: int | None = None
 
     @classmethod

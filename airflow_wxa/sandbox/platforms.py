@@ -26,22 +26,17 @@ def _default_limits() -> dict[str, int]:
 
 @dataclass(kw_only=True, slots=True)
 class Template:
-    """One entry of a template library.
-
-    :param draft_id: the draft it was made of.
-    :param create_time: epoch seconds.
-    :param pages: page paths of the package, ``pages/index/index``.
-    :param template_type: 0 ordinary, 1 standard (takes only ``extAppid``, ``ext`` and ``window``).
-    """
+    """One entry of a template library."""
 
     __pydantic_config__: ClassVar = STRICT
     template_id: int
-    draft_id: int = 0
+    draft_id: int = 0  #: the draft it was made of
     user_version: str = "1.0.0"
     user_desc: str = ""
-    create_time: int = 1577836800
+    create_time: int = 1577836800  #: epoch seconds
+    #: page paths of the package, ``pages/index/index``
     pages: list[str] = field(default_factory=lambda: ["pages/index/index", "pages/order/list"])
-    template_type: int = 0
+    template_type: int = 0  #: 0 ordinary, 1 standard (takes only ``extAppid``, ``ext`` and ``window``)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -58,79 +53,58 @@ class Draft:
 
 @dataclass(kw_only=True, slots=True)
 class Platform(Account):
-    """A third-party platform (第三方平台).
-
-    :param component_access_token: a fixed token, beside those that are issued.
-    :param component_appsecret: wanted by api_component_token; without one it refuses every secret.
-    :param component_verify_ticket: a fixed ticket that does not run out, beside those that are pushed.
-    :param testing: hosts of the testing version of its business-domain list.
-    :param published: hosts of the published version; None when the platform was never published.
-    :param unverifiable: hosts whose verification file cannot be fetched.
-    :param confirm_file: name and content of the verification file.
-    :param audit_limit: submissions a month.
-    :param audit_rest: submissions left this month; None starts with all of them.
-    :param audit_raise: submissions of a temporary raise, which queryquota does not show.
-    :param ip_allowed: False answers 61004, as for a caller that is not in the IP allow list.
-    :param templates: its own library, beside what the world offers to every platform.
-    :param drafts: uploads of its developers, which addtotemplate takes.
-    :param most_templates: templates of its own before 85065; the real capacity was not found.
-    :param server_testing: hosts of the testing version of its server-domain list.
-    :param server_published: hosts of the published version; None when the platform was never published.
-    :param server_changes: epoch seconds of each accepted change of its server domains.
-    :param quota_resets: epoch seconds of each clear_quota.
-    :param without_icp: hosts that lack an ICP filing.
-    :param bound_to_many: hosts that too many Mini Programs have in direct mode already.
-    :param expires_in: seconds that an issued access token lives, the platform's and its merchants'.
-    :param overlap_seconds: how long the earlier token works after a new one was issued; 0 ends it at once.
-    :param rotate_refresh_tokens: ``each`` answers every refresh with a new refresh token, ``never`` with the same one.
-    :param refresh_grace_seconds: how long a replaced refresh token still works; 0 ends it at once.
-    :param daily_limits: path to calls a day before 45009; for the calls that hand out tokens and authorisations.
-    :param calls_today: path to calls on the day of ``quota_day``.
-    :param quota_day: the day ``calls_today`` counts, in days since the epoch, Beijing time.
-    :param push_token: signs pushes (消息校验Token).
-    :param encoding_aes_key: encrypts pushes (消息加解密Key), 43 letters and digits.
-    :param push_url: address of tickets and authorisation events.
-    :param message_url: address of audit events; ``$APPID$`` stands for the Mini Program.
-    :param tickets: pushed tickets, to the epoch second of their making.
-    :param issued: access tokens, oldest first.
-    """
+    """A third-party platform (第三方平台)."""
 
     __pydantic_config__: ClassVar = STRICT
     component_appid: str
+    #: a fixed token, beside those that are issued
     component_access_token: str = field(default="", repr=False, metadata={"secret": True})
+    #: wanted by api_component_token; without one it refuses every secret
     component_appsecret: str = field(default="", repr=False, metadata={"secret": True})
+    #: a fixed ticket that does not run out, beside those that are pushed
     component_verify_ticket: str = field(default="", repr=False, metadata={"secret": True})
-    testing: list[str] = field(default_factory=list)
+    testing: list[str] = field(default_factory=list)  #: hosts of the testing version of its business-domain list
+    #: hosts of the published version; None when the platform was never published
     published: list[str] | None = field(default_factory=list)
-    unverifiable: SortedSet[str] = field(default_factory=set)
+    unverifiable: SortedSet[str] = field(default_factory=set)  #: hosts whose verification file cannot be fetched
+    #: name and content of the verification file
     confirm_file: tuple[str, str] = ("AbCdEf1234.txt", "0123456789abcdef0123456789abcdef")
-    audit_limit: int = 100
-    audit_rest: int | None = None
-    audit_raise: int = 0
+    audit_limit: int = 100  #: submissions a month
+    audit_rest: int | None = None  #: submissions left this month; None starts with all of them
+    audit_raise: int = 0  #: submissions of a temporary raise, which queryquota does not show
     speedup_limit: int = 0
     speedup_rest: int = 0
-    ip_allowed: bool = True
+    ip_allowed: bool = True  #: False answers 61004, as for a caller that is not in the IP allow list
+    #: its own library, beside what the world offers to every platform
     templates: list[Template] = field(default_factory=list)
-    drafts: list[Draft] = field(default_factory=list)
-    most_templates: int = 200
-    server_testing: list[str] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)  #: uploads of its developers, which addtotemplate takes
+    most_templates: int = 200  #: templates of its own before 85065; the real capacity was not found
+    server_testing: list[str] = field(default_factory=list)  #: hosts of the testing version of its server-domain list
+    #: hosts of the published version; None when the platform was never published
     server_published: list[str] | None = field(default_factory=list)
+    #: epoch seconds of each accepted change of its server domains
     server_changes: list[float] = field(default_factory=list)
-    quota_resets: list[float] = field(default_factory=list)
-    without_icp: SortedSet[str] = field(default_factory=set)
+    quota_resets: list[float] = field(default_factory=list)  #: epoch seconds of each clear_quota
+    without_icp: SortedSet[str] = field(default_factory=set)  #: hosts that lack an ICP filing
+    #: hosts that too many Mini Programs have in direct mode already
     bound_to_many: SortedSet[str] = field(default_factory=set)
-    expires_in: int = 7200
-    overlap_seconds: float = 300
+    expires_in: int = 7200  #: seconds that an issued access token lives, the platform's and its merchants'
+    overlap_seconds: float = 300  #: how long the earlier token works after a new one was issued; 0 ends it at once
+    #: ``each`` answers every refresh with a new refresh token, ``never`` with the same one
     rotate_refresh_tokens: Rotation = "never"
-    refresh_grace_seconds: float = 300
+    refresh_grace_seconds: float = 300  #: how long a replaced refresh token still works; 0 ends it at once
+    #: path to calls a day before 45009; for the calls that hand out tokens and authorisations
     daily_limits: dict[str, int] = field(default_factory=_default_limits)
-    calls_today: dict[str, int] = field(default_factory=dict)
-    quota_day: int = 0
-    push_token: str = field(default="", repr=False, metadata={"secret": True})
+    calls_today: dict[str, int] = field(default_factory=dict)  #: path to calls on the day of ``quota_day``
+    quota_day: int = 0  #: the day ``calls_today`` counts, in days since the epoch, Beijing time
+    push_token: str = field(default="", repr=False, metadata={"secret": True})  #: signs pushes (消息校验Token)
+    #: encrypts pushes (消息加解密Key), 43 letters and digits
     encoding_aes_key: str = field(default="", repr=False, metadata={"secret": True})
-    push_url: str = ""
-    message_url: str = ""
+    push_url: str = ""  #: address of tickets and authorisation events
+    message_url: str = ""  #: address of audit events; ``$APPID$`` stands for the Mini Program
+    #: pushed tickets, to the epoch second of their making
     tickets: dict[str, float] = field(default_factory=dict, repr=False, metadata={"secret": True})
+    #: access tokens, oldest first
     issued: list[Issued] = field(default_factory=list, repr=False, metadata={"secret": True})
 
     def __post_init__(self) -> None:

@@ -49,26 +49,18 @@ LONGEST_ANSWER = 200
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Envelope:
-    """An encrypted push without an address.
+    """An encrypted push without an address."""
 
-    :param params: the query: ``signature``, ``timestamp``, ``nonce``, ``encrypt_type``, ``msg_signature``.
-    :param content: the body, XML in UTF-8.
-    """
-
-    params: dict[str, str]
-    content: bytes
+    params: dict[str, str]  #: the query: ``signature``, ``timestamp``, ``nonce``, ``encrypt_type``, ``msg_signature``
+    content: bytes  #: the body, XML in UTF-8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Push:
-    """One POST as WeChat makes it; sent twice, it is a duplicate.
+    """One POST as WeChat makes it; sent twice, it is a duplicate."""
 
-    :param event: ``InfoType`` or ``Event`` of the XML inside.
-    :param appid: its subject; the platform's appid for a ticket.
-    """
-
-    event: PushEvent
-    appid: str
+    event: PushEvent  #: ``InfoType`` or ``Event`` of the XML inside
+    appid: str  #: its subject; the platform's appid for a ticket
     url: str
     envelope: Envelope
 
@@ -80,16 +72,12 @@ class Push:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
-    """Fate of a push.
-
-    :param status: of the receiver's answer; None when there was none.
-    :param answer: answer of the receiver, or the reason for none; WeChat wants ``success``.
-    """
+    """Fate of a push."""
 
     event: PushEvent
     appid: str
-    status: int | None
-    answer: str
+    status: int | None  #: of the receiver's answer; None when there was none
+    answer: str  #: answer of the receiver, or the reason for none; WeChat wants ``success``
 
     def to_json(self) -> dict[str, Any]:
         """Return the delivery as JSON values."""

@@ -34,12 +34,9 @@ STOP_SECONDS = 1.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunningSandbox:
-    """A sandbox that listens.
+    """A sandbox that listens."""
 
-    :param url: scheme, host and port, without a slash at the end.
-    """
-
-    url: str
+    url: str  #: scheme, host and port, without a slash at the end
     sandbox: Sandbox
 
     @property

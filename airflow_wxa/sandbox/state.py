@@ -53,110 +53,79 @@ ALL_USERS = 100
 
 @dataclass(kw_only=True, slots=True)
 class MiniProgram(Account):
-    """One merchant's Mini Program, everything WeChat knows of it.
-
-    :param component_appid: the platform it authorised.
-    :param individual: owned by a person; setwebviewdomain answers 89231.
-    :param granted_sets: permission sets that the merchant granted; 18 is development.
-    :param mp_webviewdomain: origins its owner set on mp.weixin.qq.com.
-    :param third_webviewdomain: origins setwebviewdomain put there.
-    :param direct_webviewdomain: origins of the direct mode.
-    :param effective_webviewdomain: domains that really open; starts as the own list, changes at release.
-    :param scan_polls: answers of 61039 that each commit costs, by either endpoint; 0 scans at once.
-    :param scan_polls_left: of the running scan.
-    :param without_auth_list: privacy interfaces the scan found in the code and no one granted.
-    :param without_conf_list: privacy interfaces the scan found in the code and no one declared.
-    :param audit: plan of the reviewers for the next submission.
-    :param trial_pages: pages of the trial version.
-    :param direct_commit: whether the trial version was uploaded with ``directCommit``, which cannot be submitted.
-    :param sheets: all audit sheets, oldest first.
-    :param withdrawals: epoch seconds of each sheet that was taken back.
-    :param app_version: number of the online version; each release counts it up.
-    :param versions: earlier online versions that can be rolled back to, newest first.
-    :param gray: the staged release.
-    :param serving: False while its visit status is closed.
-    :param mp_domain: server domains by kind (``requestdomain``, …), as the four lists of business domains.
-    :param domain_changes: epoch seconds of each accepted change of server domains or direct ones.
-    :param quota_resets: epoch seconds of each clear_quota.
-    :param privacy: privacy guides by ``privacy_ver``, ``1`` live and ``2`` in development.
-    :param privacy_keys: kinds of data that the committed code collects, ``Location``.
-    :param privacy_apis: privacy interfaces that were applied for.
-    :param testers: WeChat ids.
-    :param support_version: the lowest base library.
-    :param prefetch_dns_domain: domains that clients look up beforehand, ``{"url"}`` each.
-    :param authorised: False after the merchant withdrew; every call about it is answered 61003.
-    :param auth_time: epoch seconds of the authorisation.
-    :param refresh_token: the one that api_authorizer_token wants now; empty while no authorization code was exchanged.
-    :param replaced_refresh_tokens: earlier ones, to the epoch second that they work until.
-    :param code: an authorization code that was not exchanged yet.
-    :param code_expires_at: epoch seconds; None for a code that does not run out.
-    :param issued: access tokens, oldest first, beside the fixed ``authorizer_access_token``.
-    :param user_name: original id, ``gh_`` and twelve characters; made of the appid when empty.
-    :param principal_name: name of the owner; see :attr:`owner_name` when empty.
-    :param verified: WeChat verified the owner.
-    :param realname_status: 1 is verified; anything else blocks most calls, which the sandbox does not imitate.
-    :param filing_status: of the filing (备案): 6 filed, 2, 4 under review, 3, 5 rejected, 1024 and more not filed.
-    :param illegal_records: violations, as getillegalrecords answers them.
-    :param account_status: 1 normal, 14 cancelled, 16 banned, 18 warned, 19 frozen; told, and not imitated.
-    :param api_permission: False for an account without API permission: api_query_auth answers no tokens.
-    :param loose: how answers about it stray from WeChat's pages; None as the world does.
-    """
+    """One merchant's Mini Program, everything WeChat knows of it."""
 
     __pydantic_config__: ClassVar = values.STRICT
     appid: str
-    component_appid: str
+    component_appid: str  #: the platform it authorised
     authorizer_access_token: str = field(default="", repr=False, metadata={"secret": True})
-    individual: bool = False
+    individual: bool = False  #: owned by a person; setwebviewdomain answers 89231
+    #: permission sets that the merchant granted; 18 is development
     granted_sets: values.SortedSet[int] = field(default_factory=lambda: {18})
-    mp_webviewdomain: list[str] = field(default_factory=list)
-    third_webviewdomain: list[str] = field(default_factory=list)
-    direct_webviewdomain: list[str] = field(default_factory=list)
+    mp_webviewdomain: list[str] = field(default_factory=list)  #: origins its owner set on mp.weixin.qq.com
+    third_webviewdomain: list[str] = field(default_factory=list)  #: origins setwebviewdomain put there
+    direct_webviewdomain: list[str] = field(default_factory=list)  #: origins of the direct mode
+    #: domains that really open; starts as the own list, changes at release
     effective_webviewdomain: list[str] = field(default_factory=list)
-    scan_polls: int = 1
-    scan_polls_left: int = 0
+    scan_polls: int = 1  #: answers of 61039 that each commit costs, by either endpoint; 0 scans at once
+    scan_polls_left: int = 0  #: of the running scan
+    #: privacy interfaces the scan found in the code and no one granted
     without_auth_list: list[str] = field(default_factory=list)
+    #: privacy interfaces the scan found in the code and no one declared
     without_conf_list: list[str] = field(default_factory=list)
-    audit: AuditPlan = field(default_factory=AuditPlan)
+    audit: AuditPlan = field(default_factory=AuditPlan)  #: plan of the reviewers for the next submission
     categories: list[values.Category] = field(default_factory=values.default_categories)
     exp_info: values.ExpInfo | None = None
-    trial_pages: list[str] = field(default_factory=list)
+    trial_pages: list[str] = field(default_factory=list)  #: pages of the trial version
+    #: whether the trial version was uploaded with ``directCommit``, which cannot be submitted
     direct_commit: bool = False
-    sheets: list[AuditSheet] = field(default_factory=list)
-    withdrawals: list[float] = field(default_factory=list)
+    sheets: list[AuditSheet] = field(default_factory=list)  #: all audit sheets, oldest first
+    withdrawals: list[float] = field(default_factory=list)  #: epoch seconds of each sheet that was taken back
     release_info: values.ReleaseInfo | None = None
-    app_version: int = 100
+    app_version: int = 100  #: number of the online version; each release counts it up
+    #: earlier online versions that can be rolled back to, newest first
     versions: list[values.OnlineVersion] = field(default_factory=list)
-    gray: values.GrayPlan = field(default_factory=values.no_gray_plan)
-    serving: bool = True
+    gray: values.GrayPlan = field(default_factory=values.no_gray_plan)  #: the staged release
+    serving: bool = True  #: False while its visit status is closed
+    #: server domains by kind (``requestdomain``, …), as the four lists of business domains
     mp_domain: ServerDomains = field(default_factory=dict)
     third_domain: ServerDomains = field(default_factory=dict)
     direct_domain: ServerDomains = field(default_factory=dict)
     effective_domain: ServerDomains = field(default_factory=dict)
+    #: epoch seconds of each accepted change of server domains or direct ones
     domain_changes: list[float] = field(default_factory=list)
-    quota_resets: list[float] = field(default_factory=list)
+    quota_resets: list[float] = field(default_factory=list)  #: epoch seconds of each clear_quota
+    #: privacy guides by ``privacy_ver``, ``1`` live and ``2`` in development
     privacy: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: kinds of data that the committed code collects, ``Location``
     privacy_keys: list[str] = field(default_factory=list)
-    privacy_apis: list[str] = field(default_factory=list)
-    testers: list[str] = field(default_factory=list)
-    support_version: str = "1.0.0"
+    privacy_apis: list[str] = field(default_factory=list)  #: privacy interfaces that were applied for
+    testers: list[str] = field(default_factory=list)  #: WeChat ids
+    support_version: str = "1.0.0"  #: the lowest base library
+    #: domains that clients look up beforehand, ``{"url"}`` each
     prefetch_dns_domain: list[Any] = field(default_factory=list)
-    authorised: bool = True
-    auth_time: int = 1577836800
+    authorised: bool = True  #: False after the merchant withdrew; every call about it is answered 61003
+    auth_time: int = 1577836800  #: epoch seconds of the authorisation
+    #: the one that api_authorizer_token wants now; empty while no authorization code was exchanged
     refresh_token: str = field(default="", repr=False, metadata={"secret": True})
+    #: earlier ones, to the epoch second that they work until
     replaced_refresh_tokens: dict[str, float] = field(default_factory=dict, repr=False, metadata={"secret": True})
+    #: an authorization code that was not exchanged yet
     code: str = field(default="", repr=False, metadata={"secret": True})
-    code_expires_at: float | None = None
+    code_expires_at: float | None = None  #: epoch seconds; None for a code that does not run out
+    #: access tokens, oldest first, beside the fixed ``authorizer_access_token``
     issued: list[Issued] = field(default_factory=list, repr=False, metadata={"secret": True})
-    user_name: str = ""
+    user_name: str = ""  #: original id, ``gh_`` and twelve characters; made of the appid when empty
     nick_name: str = ""
-    principal_name: str = ""
-    verified: bool = False
-    realname_status: int = 1
-    filing_status: int = 6
+    principal_name: str = ""  #: name of the owner; see :attr:`owner_name` when empty
+    verified: bool = False  #: WeChat verified the owner
+    realname_status: int = 1  #: 1 is verified; anything else blocks most calls, which the sandbox does not imitate
+    filing_status: int = 6  #: of the filing (备案): 6 filed, 2, 4 under review, 3, 5 rejected, 1024 and more not filed
+    #: violations, as getillegalrecords answers them
     illegal_records: list[values.IllegalRecord] = field(default_factory=list)
-    account_status: int = 1
-    api_permission: bool = True
-    loose: Looseness | None = None
+    account_status: int = 1  #: 1 normal, 14 cancelled, 16 banned, 18 warned, 19 frozen; told, and not imitated
+    api_permission: bool = True  #: False for an account without API permission: api_query_auth answers no tokens
+    loose: Looseness | None = None  #: how answers about it stray from WeChat's pages; None as the world does
 
     def __post_init__(self) -> None:
         self.user_name = self.user_name or f"gh_{self.appid[-12:]}"

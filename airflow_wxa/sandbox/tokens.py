@@ -40,15 +40,11 @@ KEPT = 8
 
 @dataclass(kw_only=True, slots=True)
 class Issued:
-    """One issued access token.
-
-    :param expires_at: epoch seconds by the world's clock.
-    :param usable_until: epoch seconds, set when a newer one was issued.
-    """
+    """One issued access token."""
 
     value: str = field(repr=False)
-    expires_at: float
-    usable_until: float | None = None
+    expires_at: float  #: epoch seconds by the world's clock
+    usable_until: float | None = None  #: epoch seconds, set when a newer one was issued
 
     def errcode_at(self, now: float) -> Errcode | None:
         """Return the errcode that refuses a call with this token, by its first end; None while it works."""

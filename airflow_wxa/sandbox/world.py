@@ -37,50 +37,40 @@ def _random() -> str:
 
 @dataclass(kw_only=True)
 class World:
-    """Everything the sandbox remembers, changed by calls and by tests alike.
-
-    :param templates: held by every platform's library.
-    :param get_refuses: whether ``action=get`` of setwebviewdomain already answers 89020 and 89231, or only writes do;
-        WeChat's pages leave it open.
-    :param get_lists: whether ``action=get`` answers ``webviewdomain``; clients read it, no page promises it.
-    :param webviewdomain_limit: origins of one Mini Program before 89029 (WeChat's texts say 100, 200 and 300).
-    :param platform_domain_limit: hosts of one platform list before 65316.
-    :param expired_tokens: tokens that answer 42001, tickets that answer 61005.
-    :param next_auditid: number of the next audit sheet; they count up.
-    :param platform_expired_errcode: answer to a platform token after its time, 42001 or 42006.
-    :param basicinfo_method: how getaccountbasicinfo is called: the current page says POST, older clients use GET.
-    :param leaves_out: fields of getversioninfo and get_latest_auditstatus that the answers lack: ``exp_desc``,
-        ``user_desc``, ``release_desc``, ``release_version``. The last came back empty once
-        (https://developers.weixin.qq.com/community/develop/doc/00064898180538e0c771f4b5c6b800), the rest are promised
-        by no page.
-    :param push_audit_events: whether an audit that ends or is delayed is pushed to the platform's message URL.
-    :param loose: how the world strays from WeChat's pages; a Mini Program may have a looseness of its own.
-    :param latency: path to the seconds an answer takes, ``*`` for every other path.
-    :param journal_keeps: calls that the journal keeps, the newest; its counts are of all calls.
-    :param seconds_ahead: added to the clock, see :meth:`advance`.
-    :param clock: epoch seconds of every timestamp; not part of the JSON.
-    :param generate: the unpredictable part of each issued token, ticket and code; not part of the JSON.
-    """
+    """Everything the sandbox remembers, changed by calls and by tests alike."""
 
     __pydantic_config__: ClassVar = STRICT
     platforms: list[Platform] = field(default_factory=list)
     mini_programs: list[MiniProgram] = field(default_factory=list)
-    templates: list[Template] = field(default_factory=list)
+    templates: list[Template] = field(default_factory=list)  #: held by every platform's library
+    #: whether ``action=get`` of setwebviewdomain already answers 89020 and 89231, or only writes do; WeChat's pages
+    #: leave it open
     get_refuses: bool = True
-    get_lists: bool = True
-    webviewdomain_limit: int = 300
-    platform_domain_limit: int = 300
+    get_lists: bool = True  #: whether ``action=get`` answers ``webviewdomain``; clients read it, no page promises it
+    webviewdomain_limit: int = 300  #: origins of one Mini Program before 89029 (WeChat's texts say 100, 200 and 300)
+    platform_domain_limit: int = 300  #: hosts of one platform list before 65316
+    #: tokens that answer 42001, tickets that answer 61005
     expired_tokens: SortedSet[str] = field(default_factory=set, repr=False, metadata={"secret": True})
-    next_auditid: int = 400000001
+    next_auditid: int = 400000001  #: number of the next audit sheet; they count up
+    #: answer to a platform token after its time, 42001 or 42006
     platform_expired_errcode: Literal[42001, 42006] = 42001
+    #: how getaccountbasicinfo is called: the current page says POST, older clients use GET
     basicinfo_method: BasicinfoMethod = "any"
+    #: fields of getversioninfo and get_latest_auditstatus that the answers lack: ``exp_desc``, ``user_desc``,
+    #: ``release_desc``, ``release_version``. The last came back empty once
+    #: (https://developers.weixin.qq.com/community/develop/doc/00064898180538e0c771f4b5c6b800), the rest are promised
+    #: by no page.
     leaves_out: SortedSet[MayBeLeftOut] = field(default_factory=set)
-    push_audit_events: bool = False
+    push_audit_events: bool = False  #: whether an audit that ends or is delayed is pushed to the platform's message URL
+    #: how the world strays from WeChat's pages; a Mini Program may have a looseness of its own
     loose: Looseness = field(default_factory=Looseness)
+    #: path to the seconds an answer takes, ``*`` for every other path
     latency: dict[str, float] = field(default_factory=dict)
-    journal_keeps: int = 100_000
-    seconds_ahead: float = 0
+    journal_keeps: int = 100_000  #: calls that the journal keeps, the newest; its counts are of all calls
+    seconds_ahead: float = 0  #: added to the clock, see :meth:`advance`
+    #: epoch seconds of every timestamp; not part of the JSON
     clock: Callable[[], float] = field(default=time.time, repr=False, compare=False)
+    #: the unpredictable part of each issued token, ticket and code; not part of the JSON
     generate: Callable[[], str] = field(default=_random, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -68,15 +68,11 @@ def default_world() -> World:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fleet:
-    """Many Mini Programs of one platform, each of one kind.
-
-    :param faults: answers that will be lost; for :meth:`RunningSandbox.add_fault`.
-    :param kinds: appid to its kind, in the order of the world.
-    """
+    """Many Mini Programs of one platform, each of one kind."""
 
     world: World
-    faults: list[Fault]
-    kinds: dict[str, Kind]
+    faults: list[Fault]  #: answers that will be lost; for :meth:`RunningSandbox.add_fault`
+    kinds: dict[str, Kind]  #: appid to its kind, in the order of the world
 
     def of_kind(self, kind: Kind) -> list[str]:
         """Return the appids of one kind."""
@@ -169,21 +165,15 @@ def connection_of(world: World, url: str, component_appid: str = "") -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Introduction:
-    """Facts that a person needs of a running sandbox, tokens included.
-
-    :param template_ids: that ``commit`` accepts.
-    :param tokens: appid to fixed token, of every Mini Program that has one.
-    :param connection: of the first platform, see :func:`connection_of`.
-    :param conf: params with which ``wxa_release`` releases the first Mini Program.
-    """
+    """Facts that a person needs of a running sandbox, tokens included."""
 
     url: str
     component_appid: str
     platform_token: str = field(repr=False)
-    tokens: dict[str, str] = field(repr=False)
-    template_ids: list[int]
-    connection: str = field(repr=False)
-    conf: dict[str, Any]
+    tokens: dict[str, str] = field(repr=False)  #: appid to fixed token, of every Mini Program that has one
+    template_ids: list[int]  #: that ``commit`` accepts
+    connection: str = field(repr=False)  #: of the first platform, see :func:`connection_of`
+    conf: dict[str, Any]  #: params with which ``wxa_release`` releases the first Mini Program
 
     @property
     def command(self) -> str:
