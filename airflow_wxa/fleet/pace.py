@@ -19,14 +19,14 @@ from airflow_wxa.api.call import Call
 from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.errors import WxaApiError, WxaError
-from airflow_wxa.steps import Pause
+from airflow_wxa.steps import Pause, Recall
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from airflow_wxa.api.call import Reply
-    from airflow_wxa.steps import Step
+    from airflow_wxa.steps import AcceptedWrites, Step
     from airflow_wxa.store.fleets import FleetRun, Fleets, Held
 
 T = TypeVar("T")
@@ -61,10 +61,18 @@ class Pace:
 
     :param manifest: says how much is done at a time.
     :param fleets: the store, in which all shards note WeChat's limits; ``None``: there is no run.
+    :param known: answers a question to the ledger from what is at hand; ``None``: the ledger is asked.
     """
 
-    def __init__(self, manifest: Mapping[str, Any], fleets: Fleets | None = None, run: FleetRun | None = None) -> None:
+    def __init__(
+        self,
+        manifest: Mapping[str, Any],
+        fleets: Fleets | None = None,
+        run: FleetRun | None = None,
+        known: Callable[[Recall], AcceptedWrites | None] = lambda _: None,
+    ) -> None:
         self._fleets = fleets
+        self._known = known
         self._run = run
         asked: Mapping[str, int] = manifest.get("pace") or {}
         self.concurrency = asked.get("concurrency", 16)
@@ -107,7 +115,10 @@ class Pace:
                 return outcome
             answer = error = None
             try:
-                answer = (yield from self._sent(wanted)) if isinstance(wanted, Call) else (yield wanted)
+                if isinstance(wanted, Call):
+                    answer = yield from self._sent(wanted)
+                else:
+                    answer = (self._known(wanted) if isinstance(wanted, Recall) else None) or (yield wanted)
             except WxaError as refused:
                 error = refused
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
+import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from airflow_wxa.client import Observer
 from airflow_wxa.client.delivery import gathered, without_waiting
+from airflow_wxa.errors import WxaError
+from airflow_wxa.steps import NOTHING_ACCEPTED
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
     from airflow_wxa.api.call import Call, Reply
-    from airflow_wxa.client import Observer
-    from airflow_wxa.errors import WxaError
     from airflow_wxa.steps import AcceptedWrites, Recall
     from airflow_wxa.store.fleets import Fleets, RunKey
 
@@ -27,6 +30,15 @@ T = TypeVar("T")
 
 _SAVE_SECONDS: Final = 0.25
 _GATHERED_SECONDS: Final = 0.01  # a few calls to WeChat take longer, and a shard's Mini Programs are read together
+_NOTED_SECONDS: Final = 10.0  # a step takes as long: whatever another process writes meanwhile, it does not see either
+
+
+class ReadingObserver(Observer, Protocol):
+    """An observer that can read ahead."""
+
+    def noted(self, appids: Collection[str]) -> Callable[[Recall], AcceptedWrites]:
+        """Read what the ledger knows of Mini Programs at once, and return a function that answers :meth:`recall`."""
+        ...
 
 
 @dataclass(slots=True)
@@ -100,9 +112,13 @@ class LateResults:
     Mini Program's progress is handed on as the outcomes of its steps.
     """
 
-    def __init__(self, observer: Observer) -> None:
-        self.before, self.left, self.approved = observer.before, observer.left, observer.approved
+    def __init__(self, observer: ReadingObserver) -> None:
+        self.left, self.approved = observer.left, observer.approved
         self._observer = observer
+        #: Answers of the ledger that were read at once, and the Mini Programs of which they still are true.
+        self._noted: Callable[[Recall], AcceptedWrites] = lambda _: NOTHING_ACCEPTED
+        self._noted_at = -math.inf
+        self._unchanged: set[str] = set()
         self._answers: SimpleQueue[tuple[int, Reply | WxaError]] = SimpleQueue()
         self._ended: SimpleQueue[tuple[Call | None, Any]] = SimpleQueue()
         self._turn = threading.Lock()
@@ -117,6 +133,12 @@ class LateResults:
         """Whether there is something to save."""
         return not (self._answers.empty() and self._ended.empty())
 
+    def before(self, calls: Sequence[Call]) -> Sequence[int]:
+        """Note the intents; answers that were read before them are over."""
+        for call in calls:
+            self._changed(call.appid)
+        return self._observer.before(calls)
+
     @without_waiting
     def after(self, answers: Sequence[tuple[int, Reply | WxaError]]) -> Sequence[None]:
         """Keep what became of calls."""
@@ -129,6 +151,7 @@ class LateResults:
         """Keep each outcome."""
         for wrote, whole in steps:
             for end in getattr(whole, "outcomes", (whole,)):
+                self._changed(getattr(end, "appid", None))
                 self._ended.put((wrote, end))
         return [None] * len(steps)
 
@@ -136,7 +159,28 @@ class LateResults:
     def recall(self, questions: Sequence[Recall]) -> Sequence[AcceptedWrites]:
         """Note what was kept, and answer: a step that asks behind a write has to be told of it."""
         self.save()
-        return self._observer.recall(questions)
+        if any(each.appid in self._unchanged for each in questions):  # those that were read are too old by now
+            self.preload(frozenset(self._unchanged))
+        known = [answer for each in questions if (answer := self.known(each))]
+        return known if len(known) == len(questions) else self._observer.recall(questions)
+
+    def preload(self, appids: Collection[str]) -> None:
+        """Read what the ledger knows of many Mini Programs at once; without it each question is asked by itself."""
+        self._noted_at, self._unchanged = -math.inf, set(appids)
+        with suppress(WxaError):
+            self._noted = self._observer.noted(appids)
+            self._noted_at = time.monotonic()
+
+    def known(self, asked: Recall) -> AcceptedWrites | None:
+        """Answer from what was read at once, unless it is old or this shard has changed something since."""
+        is_fresh = time.monotonic() < self._noted_at + _NOTED_SECONDS
+        return self._noted(asked) if is_fresh and asked.appid in self._unchanged and not asked.own_sheets else None
+
+    def _changed(self, appid: str | None) -> None:
+        if appid:
+            self._unchanged.discard(appid)
+        else:  # the platform's list is in every answer
+            self._unchanged.clear()
 
     def save(self) -> None:
         """Note the kept results; those that another thread is noting are noted when this returns."""

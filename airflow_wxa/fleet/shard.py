@@ -98,7 +98,8 @@ class Shard:
         self._task_id = task_id
         self._carrier = carrier
         self._scan_seconds = scan_seconds
-        self._pace = Pace(run.manifest, fleets, run)
+        self._results = results
+        self._pace = Pace(run.manifest, fleets, run, results.known if results else lambda _: None)
         self._rows = Rows(fleets, run.key, results)
         self._todo: deque[FleetApp] = deque()
         self._later: list[FleetApp] = []
@@ -121,7 +122,10 @@ class Shard:
             self._elsewhere = await asyncio.to_thread(self._fleets.under_way, self._run.key)
             if self._stage == stages.CARRY_OVER:
                 await asyncio.to_thread(self._take_over_waiting)
-        await self._client.preload([app.appid for app in self._todo])
+        appids = [app.appid for app in self._todo]
+        await self._client.preload(appids)
+        if self._results is not None:
+            await asyncio.to_thread(self._results.preload, appids)
         async with self._pace.watching(), self._rows.saving():
             while self._todo and not self.is_stopped:
                 async with asyncio.TaskGroup() as group:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections import defaultdict
 from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.audit import withdrawals_left
 from airflow_wxa.api.server_domain import SERVER_KINDS, lists_in
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.api.webview_domain import normalised_hosts
 from airflow_wxa.errors import WxaError
 from airflow_wxa.steps import LAG_SECONDS, NOTHING_ACCEPTED, AcceptedWrites
 from airflow_wxa.steps.offline import WEBVIEW, Online, Past
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from airflow_wxa.steps import Recall
     from airflow_wxa.store import Ledger, TaskRef
@@ -47,19 +49,13 @@ def accepted_writes(
     :param open_ledger: opens it; called only when there is something to read.
     :param supersedes: the run withdraws sheets of earlier runs of its DAG.
     """
-    with_past = {each.appid for each in questions if each.past}
+    appids, with_past = {each.appid for each in questions}, {each.appid for each in questions if each.past}
     if not (task.run_id or with_past):
         return [NOTHING_ACCEPTED] * len(questions)
-    appids = {each.appid for each in questions}
+    with_sheets = {each.appid for each in questions if each.own_sheets and supersedes and task.run_id}
     try:
         ledger = open_ledger()
-        past = pasts(ledger.since_release(component_appid, with_past), task) if with_past else {}
-        if not task.run_id:
-            return [replace(NOTHING_ACCEPTED, past=past.get(each.appid, Past())) for each in questions]
-        lately = ledger.accepted(component_appid, appids, task, seconds=LAG_SECONDS)
-        withdrawn = ledger.withdrawn(component_appid, appids, task)
-        noted = ledger.auditids(component_appid, appids, task)
-        with_sheets = {each.appid for each in questions if each.own_sheets and supersedes}
+        noted = noted_writes(ledger, component_appid, task, appids, with_past)
         sheets = ledger.submitted(component_appid, with_sheets, task.dag_id) if with_sheets else set()
         left = {
             appid: withdrawals_left(*ledger.spent(component_appid, appid, "undocodeaudit", dt.datetime.now(dt.UTC)))
@@ -68,37 +64,42 @@ def accepted_writes(
     except WxaError as error:
         log.warning("what WeChat accepted lately is not known, the step goes on: %s", error.what)
         return [NOTHING_ACCEPTED] * len(questions)
-    of_platform = [row for row in lately if not row[0].appid]
-    of_appid: dict[str, list[tuple[Entry, float]]] = {}
-    for row in lately:
-        if row[0].appid:
-            of_appid.setdefault(row[0].appid, []).append(row)
-    found = [
-        _accepted(
-            [
-                (row, ago)
-                for row, ago in (*of_appid.get(each.appid, ()), *of_platform)
-                if _is_about(each, row.fingerprint)
-            ],
-            (auditid for whose, auditid in withdrawn if whose == each.appid),
-            next(
-                (auditid for whose, mark, auditid in reversed(noted) if whose == each.appid and _is_about(each, mark)),
-                "",
-            ),
-            past.get(each.appid, Past()),
-        )
-        for each in questions
-    ]
-    if not with_sheets:
-        return found
     return [
         replace(
-            answer,
+            noted(each),
             own_sheets=frozenset(auditid for appid, auditid in sheets if appid == each.appid),
             withdrawals=left.get(each.appid, 0),
         )
-        for each, answer in zip(questions, found, strict=True)
+        for each in questions
     ]
+
+
+def noted_writes(
+    ledger: Ledger, component_appid: str, task: TaskRef, appids: Collection[str], with_past: Collection[str]
+) -> Callable[[Recall], AcceptedWrites]:
+    """Read the rows about Mini Programs at once, and return a function that answers a question about one of them.
+
+    :param with_past: those of which also the past of their domains is read.
+    :raises WxaTransportError: the store does not answer.
+    """
+    past = pasts(ledger.since_release(component_appid, with_past), task) if with_past else {}
+    if not task.run_id:
+        return lambda asked: replace(NOTHING_ACCEPTED, past=past.get(asked.appid, Past()))
+    lately, withdrawn, noted = (defaultdict[str, list[Any]](list) for _ in range(3))
+    for row in ledger.accepted(component_appid, appids, task, seconds=LAG_SECONDS):
+        lately[row[0].appid].append(row)
+    for appid, auditid in ledger.withdrawn(component_appid, appids, task):
+        withdrawn[appid].append(auditid)
+    for appid, mark, auditid in ledger.auditids(component_appid, appids, task):
+        noted[appid].append((mark, auditid))
+
+    def answer(asked: Recall) -> AcceptedWrites:
+        rows = lately[asked.appid] + (lately[THE_PLATFORM] if asked.appid else [])
+        sheets = [auditid for mark, auditid in noted[asked.appid] if _is_about(asked, mark)]
+        about = [(row, ago) for row, ago in rows if _is_about(asked, row.fingerprint)]
+        return _accepted(about, withdrawn[asked.appid], sheets[-1] if sheets else "", past.get(asked.appid, Past()))
+
+    return answer
 
 
 def _is_about(asked: Recall, fingerprint: str | None) -> bool:

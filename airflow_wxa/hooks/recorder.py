@@ -12,14 +12,14 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.client.telemetry import count
 from airflow_wxa.errors import WxaApiError, WxaAuditRejected, WxaError, WxaSpecError
-from airflow_wxa.hooks.accepted import accepted_writes
+from airflow_wxa.hooks.accepted import accepted_writes, noted_writes
 from airflow_wxa.hooks.approvals import is_approval_wanted, refusal
 from airflow_wxa.store import Result, TaskRef
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -112,6 +112,13 @@ class Recorder:
         return accepted_writes(
             self._open_ledger, self.component_appid, self._task, questions, supersedes=self._supersedes
         )
+
+    def noted(self, appids: Collection[str]) -> Callable[[Recall], AcceptedWrites]:
+        """Read what the ledger knows of Mini Programs at once, and return a function that answers :meth:`recall`.
+
+        :raises WxaTransportError: the store does not answer.
+        """
+        return noted_writes(self._open_ledger(), self.component_appid, self._task, appids, appids)
 
     def left(self, questions: Sequence[Left]) -> list[int]:
         """Take the fences of calls that WeChat does not guard, and return how often each call may still be sent.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
 COUNT = 120
-MAX_READS = 150  # 244 while each shard gathered them by itself
+MAX_READS = 40  # 19 are seen; 141 while each moment's questions were read together, 244 before that
 
 
 def test_a_fleet_reads_the_ledger_for_many_mini_programs_at_once(

@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_wxa.api.call import Reply
+from airflow_wxa.api.webview_domain import modify_wxa_jump_domain, parse_origins, setwebviewdomain
 from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.fleet import rows, shard
 from airflow_wxa.fleet.plan import plan_digest
 from airflow_wxa.sandbox import seeded_fleet
 from airflow_wxa.sandbox.server import serve
-from airflow_wxa.steps import NOTHING_ACCEPTED, Recall
+from airflow_wxa.steps import NOTHING_ACCEPTED, AcceptedWrites, DomainOutcome, Recall
 from airflow_wxa.store.fleets import RunKey
 from tests.fleet.driving import Drive
 from tests.fleet.test_outcomes import manifest, tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from airflow_wxa.api.call import Call
-    from airflow_wxa.steps import AcceptedWrites, Approved, Left
+    from airflow_wxa.steps import Approved, Left
 
 KEY = RunKey("wxa_fleet_release", "run")
 
@@ -76,74 +77,116 @@ def test_a_store_that_is_still_away_at_the_end_fails_the_shard(monkeypatch: pyte
         saved(Hiccuping(float("inf")), 0.1)
 
 
+class Observed:
+    """An observer that answers nothing but what a test is about."""
+
+    component_appid = "wx00000000000000c1"
+
+    def __init__(self, after: Callable[[list[int]], None] = lambda _: None) -> None:
+        self._after = after
+        self.noted_for: list[list[str]] = []
+        self.asked: list[Recall] = []
+        self.told: list[tuple[str, Any]] = []
+
+    def before(self, calls: Sequence[Call]) -> Sequence[int]:
+        return [1] * len(calls)
+
+    def after(self, answers: Sequence[tuple[int, Any]]) -> Sequence[None]:
+        self._after([row for row, _ in answers])
+        return [None] * len(answers)
+
+    def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> Sequence[None]:
+        self.told += [("outcome", end) for _, end in steps]
+        return [None] * len(steps)
+
+    def recall(self, questions: Sequence[Recall]) -> Sequence[AcceptedWrites]:
+        self.asked += questions
+        return [NOTHING_ACCEPTED] * len(questions)
+
+    def noted(self, appids: Collection[str]) -> Callable[[Recall], AcceptedWrites]:
+        self.noted_for.append(sorted(appids))
+        return lambda _: READ_AHEAD
+
+    def left(self, questions: Sequence[Left]) -> Sequence[int]:
+        raise NotImplementedError
+
+    def approved(self, questions: Sequence[Approved]) -> Sequence[None]:
+        raise NotImplementedError
+
+
+READ_AHEAD = AcceptedWrites(noted_auditid="1")
+
+
 def test_an_outcome_is_never_noted_before_the_answer_that_it_stands_on() -> None:
-    noted: list[tuple[str, Any]] = []
+    def meanwhile(rows_: list[int]) -> None:
+        ledger.told.extend(("answer", row) for row in rows_)
+        if len(ledger.told) == 1:  # meanwhile another Mini Program is answered, and done
+            late.after([(2, Reply({}))])
+            late.ended([(None, 2)])
 
-    class Ledger:
-        def before(self, calls: Sequence[Call]) -> Sequence[int]:
-            return [1] * len(calls)
-
-        def after(self, answers: Sequence[tuple[int, Any]]) -> Sequence[None]:
-            noted.extend(("answer", row) for row, _ in answers)
-            if len(noted) == 1:  # meanwhile another Mini Program is answered, and done
-                late.after([(2, Reply({}))])
-                late.ended([(None, 2)])
-            return [None] * len(answers)
-
-        def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> Sequence[None]:
-            noted.extend(("outcome", end) for _, end in steps)
-            return [None] * len(steps)
-
-        def recall(self, questions: Sequence[Recall]) -> Sequence[AcceptedWrites]:
-            raise NotImplementedError
-
-        def left(self, questions: Sequence[Left]) -> Sequence[int]:
-            raise NotImplementedError
-
-        def approved(self, questions: Sequence[Approved]) -> Sequence[bool]:
-            raise NotImplementedError
-
-    late = rows.LateResults(Ledger())
+    ledger = Observed(meanwhile)
+    late = rows.LateResults(ledger)
     late.after([(1, Reply({}))])
     late.ended([(None, 1)])
     late.save()
     late.save()
-    assert noted == [("answer", 1), ("outcome", 1), ("answer", 2), ("outcome", 2)]
+    assert ledger.told == [("answer", 1), ("outcome", 1), ("answer", 2), ("outcome", 2)]
 
 
 def test_a_question_behind_an_answer_that_is_still_being_noted_waits_for_it() -> None:
     is_noting, noted = threading.Event(), threading.Event()
 
-    class Ledger:
-        def before(self, calls: Sequence[Call]) -> Sequence[int]:
-            return [1] * len(calls)
+    def slowly(_: list[int]) -> None:
+        is_noting.set()
+        time.sleep(0.1)
+        noted.set()
 
-        def after(self, answers: Sequence[tuple[int, Any]]) -> Sequence[None]:
-            is_noting.set()
-            time.sleep(0.1)
-            noted.set()
-            return [None] * len(answers)
-
-        def ended(self, steps: Sequence[tuple[Call | None, Any]]) -> Sequence[None]:
-            return [None] * len(steps)
-
-        def recall(self, questions: Sequence[Recall]) -> Sequence[AcceptedWrites]:
-            assert noted.is_set()
-            return [NOTHING_ACCEPTED] * len(questions)
-
-        def left(self, questions: Sequence[Left]) -> Sequence[int]:
-            raise NotImplementedError
-
-        def approved(self, questions: Sequence[Approved]) -> Sequence[bool]:
-            raise NotImplementedError
-
-    late = rows.LateResults(Ledger())
+    late = rows.LateResults(Observed(slowly))
     late.after([(1, Reply({}))])
     saver = threading.Thread(target=late.save)
     saver.start()
     is_noting.wait()
     assert late.recall([Recall()]) == [NOTHING_ACCEPTED]
+    assert noted.is_set()
     saver.join()
+
+
+ONE, TWO = "wx0000000000000001", "wx0000000000000002"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda late: late.before([setwebviewdomain(ONE, "add", parse_origins(["https://m.example.com"]))]),
+        lambda late: late.before([modify_wxa_jump_domain("add", ["m.example.com"])]),  # is in everybody's answer
+        lambda late: late.ended([(None, DomainOutcome("unchanged", ONE, "set"))]),  # may have found a lost answer out
+    ],
+    ids=["write", "platform's write", "end of a step"],
+)
+def test_what_a_shard_has_changed_is_not_answered_from_what_was_read_ahead(
+    change: Callable[[rows.LateResults], object],
+) -> None:
+    ledger = Observed()
+    late = rows.LateResults(ledger)
+    late.preload([ONE, TWO])
+    assert [late.known(Recall(each)) for each in (ONE, TWO)] == [READ_AHEAD, READ_AHEAD]
+    change(late)
+    assert late.known(Recall(ONE)) is None
+    assert late.recall([Recall(ONE)]) == [NOTHING_ACCEPTED]
+    assert ledger.noted_for == [[ONE, TWO]]
+
+
+def test_what_was_read_ahead_is_read_again_together_when_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Observed()
+    late = rows.LateResults(ledger)
+    late.preload([ONE, TWO])
+    assert late.known(Recall(ONE, own_sheets=True)) is None  # the sheets that a run may withdraw are never read ahead
+    later = time.monotonic() + rows._NOTED_SECONDS
+    monkeypatch.setattr(rows.time, "monotonic", lambda: later)
+    assert late.known(Recall(ONE)) is None
+    assert late.recall([Recall(ONE)]) == [READ_AHEAD]
+    assert late.known(Recall(TWO)) == READ_AHEAD
+    assert (ledger.noted_for, ledger.asked) == ([[ONE, TWO], [ONE, TWO]], [])
 
 
 def test_a_scan_that_never_ends_holds_neither_the_fleet_nor_its_grant(
