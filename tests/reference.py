@@ -20,7 +20,7 @@ from tests.airflow_session import ROOT  # first: it gives Airflow a home of its 
 from airflow_wxa import errors, operators, sandbox, sensors, steps  # isort: skip
 from airflow_wxa.texts import in_language
 
-from airflow_wxa.acts import Act  # isort: skip
+from airflow_wxa.acts.act import Act  # isort: skip
 from airflow_wxa.api.call import body_schema  # isort: skip
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind  # isort: skip
 from airflow_wxa.api.errcodes import ERROR_CLASSES, errcodes  # isort: skip

@@ -89,7 +89,7 @@ def test_no_module_is_imported_in_a_circle() -> None:
     list(TopologicalSorter({name: imported(name, types=False) - {name} for name in MODULES}).static_order())
 
 
-@pytest.mark.parametrize("package", ["api", "steps", "acts", "release", "client", "access", "errors"])
+@pytest.mark.parametrize("package", ["api", "steps", "release", "client", "access", "errors"])
 def test_every_exported_name_is_there_once(package: str) -> None:
     module = importlib.import_module(f"airflow_wxa.{package}")
     assert len(set(module.__all__)) == len(module.__all__)

@@ -8,7 +8,7 @@ from airflow_wxa.acts.act import Flag, JsonObject, OfMiniProgram, OfPlatform, Te
 from airflow_wxa.api import values
 from airflow_wxa.api.server_domain import parse_server_domains
 from airflow_wxa.api.webview_domain import Action, parse_origins
-from airflow_wxa.steps.offline import ALLOWS_NOTHING
+from airflow_wxa.steps.offline import ALLOWS_NOTHING, Kinds
 
 #: Says in a template that WeChat's ``action`` is left out.
 ALL: Final = "all"
@@ -44,10 +44,14 @@ class SetWebviewDomain(OfMiniProgram):
     writes = ("setwebviewdomain", "setwebviewdomain_directly")
 
     def step(self) -> steps.Step[steps.DomainOutcome]:
-        wanted = parse_origins(self.webviewdomain)
-        allowed = None if self.on_lost_domains == "release" else ALLOWS_NOTHING
-        direct = self.domain_mode == "direct"
-        return steps.configure_domains(self.appid, self.action, wanted, allowed=allowed, direct=direct)
+        return self.losing(None if self.on_lost_domains == "release" else ALLOWS_NOTHING)
+
+    def losing(self, allowed: Kinds | None, *, skip_equal: bool = False) -> steps.Step[steps.DomainOutcome]:
+        """Return the step where a plan says which domains may go offline, and an earlier look that hosts are there."""
+        wanted, direct = parse_origins(self.webviewdomain), self.domain_mode == "direct"
+        return steps.configure_domains(
+            self.appid, self.action, wanted, skip_equal=skip_equal, allowed=allowed, direct=direct
+        )
 
 
 @dataclass(frozen=True)

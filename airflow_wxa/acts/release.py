@@ -76,8 +76,17 @@ class Release(Publish):
     writes = ("release",)
 
     def step(self) -> steps.Step[steps.ReleaseOutcome]:
+        return self.losing(self.allowed)
+
+    def losing(self, allowed: Kinds | None, *, prove: bool = False) -> steps.Step[steps.ReleaseOutcome]:
+        """Return the step where a plan says which domains may go offline; with ``prove`` no proof need follow."""
         return steps.release_version(
-            self.version, self.wanted, noted_auditid=self.auditid, approval=self.approval, allowed=self.allowed
+            self.version,
+            self.wanted,
+            noted_auditid=self.auditid,
+            approval=self.approval,
+            prove=prove,
+            allowed=allowed,
         )
 
 

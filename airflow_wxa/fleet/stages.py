@@ -10,20 +10,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from airflow_wxa.acts import AuditStatus, Commit, ModifyServerDomain, SetPrivacySetting, SpeedUpAudit, SubmitAudit
+from airflow_wxa.acts.account import SetPrivacySetting
+from airflow_wxa.acts.code import AuditStatus, Commit, SubmitAudit
+from airflow_wxa.acts.domains import ModifyServerDomain, SetWebviewDomain
+from airflow_wxa.acts.plain import SpeedUpAudit
+from airflow_wxa.acts.release import Release
 from airflow_wxa.api.audit import queryquota
-from airflow_wxa.api.webview_domain import parse_origins
 from airflow_wxa.errors import WxaAuditRejected, WxaError, WxaQuotaError
 from airflow_wxa.fleet.pace import CALLS_OF_THE_DAY
 from airflow_wxa.fleet.waves import WAVES
 from airflow_wxa.steps import (
     RollbackPlan,
     audit_error,
-    configure_domains,
     privacy_scan,
     prove_server_domains,
     recall,
-    release_version,
     roll_back,
     submit_version,
     verify_rollback,
@@ -76,10 +77,8 @@ def configure(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
         servers = ((yield from act.step()),)
     if app.individual and spec.params["on_individual"] != "stop":
         return Progress(servers)
-    allowed = may_be_lost(app, spec)
-    outcome = yield from configure_domains(
-        app.appid, spec.action, spec.wanted, skip_equal=True, allowed=allowed, direct=spec.is_direct
-    )
+    domains = SetWebviewDomain.asked(spec.params, action=spec.action)
+    outcome = yield from domains.losing(may_be_lost(app, spec), skip_equal=True)
     if outcome.outcome == "individual" and spec.params["on_individual"] != "stop":
         return Progress((*servers, outcome), {"individual": 1})
     if not outcome.is_done:
@@ -153,15 +152,8 @@ def look(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:  # noqa: ARG001  (
 
 def publish(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
     """Release the approved version, then prove that it and its domains are online."""
-    wanted = _effective(app, spec)
-    step = release_version(
-        spec.version,
-        parse_origins(wanted),
-        noted_auditid=app.auditid,
-        prove=True,
-        allowed=may_be_lost(app, spec),
-    )
-    outcome = yield from step
+    release = Release.asked(spec.params, webviewdomain=_effective(app, spec), auditid=app.auditid)
+    outcome = yield from release.losing(may_be_lost(app, spec), prove=True)
     steps = (app.plan or {}).get("steps", ())
     was_online = outcome.outcome == "already_released" and "nothing" not in steps
     changed = was_online and not (yield from _is_own(app, spec, "release"))

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_wxa import texts
-from airflow_wxa.acts import OfMiniProgram
-from airflow_wxa.acts.act import Name, Text
+from airflow_wxa.acts.act import Name, OfMiniProgram, Text
 from airflow_wxa.api.webview_domain import get_webviewdomain_confirmfile
 from airflow_wxa.errors import WxaStateError
 from airflow_wxa.hooks.screenshots import read_media, save_picture

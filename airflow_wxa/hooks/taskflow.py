@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol
 
-from airflow_wxa import acts
+from airflow_wxa.acts import account, code, domains, plain, platform, rollback
+from airflow_wxa.acts.release import GrayRelease, Release, RevertGrayRelease
 from airflow_wxa.errors import readable
 from airflow_wxa.hooks import files
 from airflow_wxa.hooks.outlets import announce_release
@@ -17,7 +18,7 @@ from airflow_wxa.texts.setting import as_set
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_wxa.acts import Act
+    from airflow_wxa.acts.act import Act
     from airflow_wxa.steps import Step
 
 P = ParamSpec("P")
@@ -61,37 +62,37 @@ class ReleaseSteps:
         def log(self) -> Any: ...  # noqa: D102
         def run(self, step: Step[Any]) -> Any: ...  # noqa: D102
 
-    add_to_template = door(acts.AddToTemplate)
-    apply_privacy_interface = door(acts.ApplyPrivacyInterface)
-    audit_status = door(acts.AuditStatus)
-    bind_tester = door(acts.BindTester)
-    change_platform_domains = door(acts.ChangePlatformDomain)
-    change_visit_status = door(acts.ChangeVisitStatus)
-    check_account = door(acts.CheckAccount)
-    commit = door(acts.Commit)
-    configure_domains = door(acts.SetWebviewDomain)
-    configure_server_domains = door(acts.ModifyServerDomain)
-    configure_webview_domains_directly = door(acts.SetWebviewDomainDirectly)
-    delete_template = door(acts.DeleteTemplate)
-    effective_server_domains = door(acts.EffectiveServerDomains)
-    gray_release = door(acts.GrayRelease)
-    list_versions = door(acts.ListVersions)
-    modify_platform_domains = door(acts.ModifyPlatformDomain)
-    modify_platform_server_domains = door(acts.ModifyPlatformServerDomain)
-    privacy_setting = door(acts.GetPrivacySetting)
-    release = door(acts.Release)
-    revert_gray_release = door(acts.RevertGrayRelease)
-    roll_back = door(acts.RollBack)
-    set_prefetch_dns_domain = door(acts.SetPrefetchDnsDomain)
-    set_privacy_setting = door(acts.SetPrivacySetting)
-    set_support_version = door(acts.SetSupportVersion)
-    speed_up_audit = door(acts.SpeedUpAudit)
-    submit_audit = door(acts.SubmitAudit)
+    add_to_template = door(platform.AddToTemplate)
+    apply_privacy_interface = door(account.ApplyPrivacyInterface)
+    audit_status = door(code.AuditStatus)
+    bind_tester = door(plain.BindTester)
+    change_platform_domains = door(platform.ChangePlatformDomain)
+    change_visit_status = door(plain.ChangeVisitStatus)
+    check_account = door(account.CheckAccount)
+    commit = door(code.Commit)
+    configure_domains = door(domains.SetWebviewDomain)
+    configure_server_domains = door(domains.ModifyServerDomain)
+    configure_webview_domains_directly = door(domains.SetWebviewDomainDirectly)
+    delete_template = door(plain.DeleteTemplate)
+    effective_server_domains = door(domains.EffectiveServerDomains)
+    gray_release = door(GrayRelease)
+    list_versions = door(rollback.ListVersions)
+    modify_platform_domains = door(domains.ModifyPlatformDomain)
+    modify_platform_server_domains = door(domains.ModifyPlatformServerDomain)
+    privacy_setting = door(account.GetPrivacySetting)
+    release = door(Release)
+    revert_gray_release = door(RevertGrayRelease)
+    roll_back = door(rollback.RollBack)
+    set_prefetch_dns_domain = door(plain.SetPrefetchDnsDomain)
+    set_privacy_setting = door(account.SetPrivacySetting)
+    set_support_version = door(plain.SetSupportVersion)
+    speed_up_audit = door(plain.SpeedUpAudit)
+    submit_audit = door(code.SubmitAudit)
     trial_qrcode = door(files.TrialQrcode)
-    undo_audit = door(acts.UndoAudit)
+    undo_audit = door(code.UndoAudit)
     upload_media = door(files.UploadMedia)
-    verify_release = door(acts.VerifyRelease)
-    verify_rollback = door(acts.VerifyRollback)
+    verify_release = door(code.VerifyRelease)
+    verify_rollback = door(rollback.VerifyRollback)
     webview_domain_confirmfile = door(files.WebviewDomainConfirmfile)
 
     def call(self, endpoint: str, appid: str | None, **fields: Any) -> dict[str, Any]:
@@ -119,6 +120,6 @@ class ReleaseSteps:
         if words := outcome.in_words():
             self.log.info(readable(as_set(words)))
         said: dict[str, Any] = outcome.to_json()
-        if isinstance(act, acts.Release) and (context := running_context()):
+        if isinstance(act, Release) and (context := running_context()):
             announce_release(context, said, user_version=act.version.user_version)
         return said

@@ -1,37 +1,7 @@
-"""Operators: each runs one step; constructors only assign."""
+"""Operators: each runs one step; constructors only assign. Types stand in the stub beside it."""
+# ruff: noqa: F401  (__all__ exports them)
 
-from airflow_wxa.operators.acts import (
-    WxaAddToTemplateOperator,
-    WxaApplyPrivacyInterfaceOperator,
-    WxaBindTesterOperator,
-    WxaChangePlatformDomainOperator,
-    WxaChangeVisitStatusOperator,
-    WxaCheckAccountOperator,
-    WxaCommitOperator,
-    WxaDeleteTemplateOperator,
-    WxaEffectiveServerDomainOperator,
-    WxaGetPrivacySettingOperator,
-    WxaGrayReleaseOperator,
-    WxaListVersionsOperator,
-    WxaModifyPlatformDomainOperator,
-    WxaModifyPlatformServerDomainOperator,
-    WxaModifyServerDomainOperator,
-    WxaReleaseOperator,
-    WxaRevertGrayReleaseOperator,
-    WxaRollbackOperator,
-    WxaSetPrefetchDnsDomainOperator,
-    WxaSetPrivacySettingOperator,
-    WxaSetSupportVersionOperator,
-    WxaSetWebviewDomainDirectlyOperator,
-    WxaSpeedUpAuditOperator,
-    WxaSubmitAuditOperator,
-    WxaTrialQrcodeOperator,
-    WxaUndoAuditOperator,
-    WxaUploadMediaOperator,
-    WxaVerifyReleaseOperator,
-    WxaVerifyRollbackOperator,
-    WxaWebviewDomainConfirmfileOperator,
-)
+from airflow_wxa.operators.acts import *  # noqa: F403  (the operator of each act)
 from airflow_wxa.operators.approval import WxaApprovalOperator
 from airflow_wxa.operators.approve_release import WxaApproveReleaseOperator
 from airflow_wxa.operators.audit import WxaAuditBranchOperator
@@ -45,48 +15,4 @@ from airflow_wxa.operators.domains import (
 from airflow_wxa.operators.platform_domains import WxaApprovePlatformDomainOperator, WxaReadPlatformDomainOperator
 from airflow_wxa.operators.rollback import WxaApproveRollbackOperator
 
-__all__ = [
-    "WxaAddToTemplateOperator",
-    "WxaApplyPrivacyInterfaceOperator",
-    "WxaApprovalOperator",
-    "WxaApproveClearQuotaOperator",
-    "WxaApprovePlatformDomainOperator",
-    "WxaApproveReleaseOperator",
-    "WxaApproveRollbackOperator",
-    "WxaAuditBranchOperator",
-    "WxaBindTesterOperator",
-    "WxaCallOperator",
-    "WxaChangePlatformDomainOperator",
-    "WxaChangeVisitStatusOperator",
-    "WxaCheckAccountOperator",
-    "WxaClearQuotaOperator",
-    "WxaCommitOperator",
-    "WxaDeleteTemplateOperator",
-    "WxaEffectiveServerDomainOperator",
-    "WxaGetPrivacySettingOperator",
-    "WxaGrayReleaseOperator",
-    "WxaIndividualAccountOperator",
-    "WxaListVersionsOperator",
-    "WxaModifyPlatformDomainOperator",
-    "WxaModifyPlatformServerDomainOperator",
-    "WxaModifyServerDomainOperator",
-    "WxaReadPlatformDomainOperator",
-    "WxaRegisterPlatformDomainOperator",
-    "WxaReleaseOperator",
-    "WxaRevertGrayReleaseOperator",
-    "WxaRollbackOperator",
-    "WxaSetPrefetchDnsDomainOperator",
-    "WxaSetPrivacySettingOperator",
-    "WxaSetSupportVersionOperator",
-    "WxaSetWebviewDomainBranchOperator",
-    "WxaSetWebviewDomainDirectlyOperator",
-    "WxaSetWebviewDomainOperator",
-    "WxaSpeedUpAuditOperator",
-    "WxaSubmitAuditOperator",
-    "WxaTrialQrcodeOperator",
-    "WxaUndoAuditOperator",
-    "WxaUploadMediaOperator",
-    "WxaVerifyReleaseOperator",
-    "WxaVerifyRollbackOperator",
-    "WxaWebviewDomainConfirmfileOperator",
-]
+__all__ = [name for name in dir() if name.startswith("Wxa")]

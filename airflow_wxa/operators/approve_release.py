@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from airflow_wxa.acts import Release
+from airflow_wxa.acts.release import Release
 from airflow_wxa.api import values
 from airflow_wxa.api.code import AdoptedVersion
 from airflow_wxa.api.endpoints import BEIJING

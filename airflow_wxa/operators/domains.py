@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from airflow.sdk import BaseOperator, BranchMixIn
 from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_wxa.acts import SetWebviewDomain
-from airflow_wxa.acts.domains import ALL
+from airflow_wxa.acts.domains import ALL, SetWebviewDomain
 from airflow_wxa.api import values
 from airflow_wxa.api.webview_domain import parse_origins, warning_of_many
 from airflow_wxa.errors import WxaApiError, WxaStateError, readable

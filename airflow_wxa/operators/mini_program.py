@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Never
 
 from airflow.sdk import BaseOperator
 
-from airflow_wxa.acts import Release
+from airflow_wxa.acts.release import Release
 from airflow_wxa.api import values
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.outlets import RELEASES
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_wxa.acts import Act
+    from airflow_wxa.acts.act import Act
     from airflow_wxa.api.values import Reader
 
 

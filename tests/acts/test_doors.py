@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_wxa import acts
-from airflow_wxa.acts import Act
+from airflow_wxa.acts import account, code, domains, plain, platform, release, rollback
+from airflow_wxa.acts.act import Act
 from airflow_wxa.acts.plain import _Plain
 from airflow_wxa.api.call import body_schema
 from airflow_wxa.api.endpoints import CATALOGUE
@@ -37,46 +37,46 @@ SERVERS: Final = {"requestdomain": ["https://api.example.com"]}
 OWNER: Final = {"contact_email": "a@example.com", "notice_method": "popup"}
 #: Act → its fields, and what has been done before.
 CASES: Final[Mapping[type[Act], tuple[Mapping[str, Any], Sequence[str]]]] = {
-    acts.AddToTemplate: ({"user_version": "2.0.0"}, ()),
-    acts.ApplyPrivacyInterface: ({"appid": APPID, "api_name": "wx.getLocation", "content": "shops nearby"}, ()),
-    acts.AuditStatus: ({"appid": APPID, "auditid": "{auditid}"}, ("submit",)),
-    acts.BindTester: ({"appid": APPID, "wechatid": "lin"}, ()),
-    acts.ChangePlatformDomain: ({"action": "add", "hosts": ["m.example.org"], "approval_task_id": "approve"}, ()),
-    acts.ChangeVisitStatus: ({"appid": APPID, "action": "close"}, ()),
-    acts.CheckAccount: ({"appid": APPID, "guide_is_given": True}, ()),
-    acts.Commit: ({**VERSION, "user_desc": "spring", "withdraw_foreign_audit": True}, ("foreign",)),
-    acts.DeleteTemplate: ({"template_id": "48"}, ()),
-    acts.EffectiveServerDomains: ({"appid": APPID}, ()),
-    acts.GetPrivacySetting: ({"appid": APPID}, ()),
-    acts.GrayRelease: ({**VERSION, "gray_percentage": 10, "auditid": "{auditid}"}, ("approved",)),
-    acts.ListVersions: ({"appid": APPID}, ()),
-    acts.ModifyPlatformDomain: ({"action": "add", "hosts": ["m.example.org"]}, ()),
-    acts.ModifyPlatformServerDomain: ({"action": "add", "hosts": ["api.example.org"]}, ()),
-    acts.ModifyServerDomain: ({"appid": APPID, "action": "add", "server_domains": SERVERS}, ()),
-    acts.Release: ({**VERSION, "auditid": "{auditid}"}, ("approved",)),
-    acts.RevertGrayRelease: ({"appid": APPID}, ("gray",)),
-    acts.RollBack: ({"plan": "{plan}", "approval_task_id": "approve"}, ("planned",)),
-    acts.SetPrefetchDnsDomain: ({"appid": APPID, "prefetch_dns_domain": [{"url": "a"}]}, ()),
-    acts.SetPrivacySetting: ({"appid": APPID, "privacy_setting": {"owner_setting": OWNER, "setting_list": []}}, ()),
-    acts.SetSupportVersion: ({"appid": APPID, "version": "2.20.1"}, ()),
-    acts.SetWebviewDomain: ({"appid": APPID, "action": "add", "webviewdomain": [ORIGIN]}, ()),
-    acts.SetWebviewDomainDirectly: ({"appid": APPID, "action": "add", "webviewdomain": [ORIGIN]}, ()),
-    acts.SpeedUpAudit: ({"appid": APPID, "auditid": "{auditid}"}, ("submit",)),
-    acts.SubmitAudit: ({**VERSION, "audit_form": {"ugc_declare": {"scene": [0]}}}, ("commit",)),
-    acts.UndoAudit: ({"appid": APPID, "auditid": "{auditid}"}, ("submit",)),
-    acts.VerifyRelease: ({**VERSION, "webviewdomain": [ORIGIN], "server_domains": SERVERS}, ("released",)),
-    acts.VerifyRollback: ({"plan": "{plan}"}, ("rolled back",)),
+    platform.AddToTemplate: ({"user_version": "2.0.0"}, ()),
+    account.ApplyPrivacyInterface: ({"appid": APPID, "api_name": "wx.getLocation", "content": "shops nearby"}, ()),
+    code.AuditStatus: ({"appid": APPID, "auditid": "{auditid}"}, ("submit",)),
+    plain.BindTester: ({"appid": APPID, "wechatid": "lin"}, ()),
+    platform.ChangePlatformDomain: ({"action": "add", "hosts": ["m.example.org"], "approval_task_id": "approve"}, ()),
+    plain.ChangeVisitStatus: ({"appid": APPID, "action": "close"}, ()),
+    account.CheckAccount: ({"appid": APPID, "guide_is_given": True}, ()),
+    code.Commit: ({**VERSION, "user_desc": "spring", "withdraw_foreign_audit": True}, ("foreign",)),
+    plain.DeleteTemplate: ({"template_id": "48"}, ()),
+    domains.EffectiveServerDomains: ({"appid": APPID}, ()),
+    account.GetPrivacySetting: ({"appid": APPID}, ()),
+    release.GrayRelease: ({**VERSION, "gray_percentage": 10, "auditid": "{auditid}"}, ("approved",)),
+    rollback.ListVersions: ({"appid": APPID}, ()),
+    domains.ModifyPlatformDomain: ({"action": "add", "hosts": ["m.example.org"]}, ()),
+    domains.ModifyPlatformServerDomain: ({"action": "add", "hosts": ["api.example.org"]}, ()),
+    domains.ModifyServerDomain: ({"appid": APPID, "action": "add", "server_domains": SERVERS}, ()),
+    release.Release: ({**VERSION, "auditid": "{auditid}"}, ("approved",)),
+    release.RevertGrayRelease: ({"appid": APPID}, ("gray",)),
+    rollback.RollBack: ({"plan": "{plan}", "approval_task_id": "approve"}, ("planned",)),
+    plain.SetPrefetchDnsDomain: ({"appid": APPID, "prefetch_dns_domain": [{"url": "a"}]}, ()),
+    account.SetPrivacySetting: ({"appid": APPID, "privacy_setting": {"owner_setting": OWNER, "setting_list": []}}, ()),
+    plain.SetSupportVersion: ({"appid": APPID, "version": "2.20.1"}, ()),
+    domains.SetWebviewDomain: ({"appid": APPID, "action": "add", "webviewdomain": [ORIGIN]}, ()),
+    domains.SetWebviewDomainDirectly: ({"appid": APPID, "action": "add", "webviewdomain": [ORIGIN]}, ()),
+    plain.SpeedUpAudit: ({"appid": APPID, "auditid": "{auditid}"}, ("submit",)),
+    code.SubmitAudit: ({**VERSION, "audit_form": {"ugc_declare": {"scene": [0]}}}, ("commit",)),
+    code.UndoAudit: ({"appid": APPID, "auditid": "{auditid}"}, ("submit",)),
+    code.VerifyRelease: ({**VERSION, "webviewdomain": [ORIGIN], "server_domains": SERVERS}, ("released",)),
+    rollback.VerifyRollback: ({"plan": "{plan}"}, ("rolled back",)),
     files.TrialQrcode: ({"appid": APPID, "path": "pages/index"}, ("commit",)),
     files.UploadMedia: ({"appid": APPID, "file": "{folder}/shop.png"}, ()),
     files.WebviewDomainConfirmfile: ({"appid": APPID, "directory": "{folder}"}, ()),
 }
 #: The sensor looks at these.
-WITHOUT_OPERATOR: Final = {acts.AuditStatus}
+WITHOUT_OPERATOR: Final = {code.AuditStatus}
 #: Endpoint that an act writes to under other circumstances than those above.
 NOT_TRIED: Final[Mapping[type[Act], set[str]]] = {
-    acts.ModifyServerDomain: {"modify_domain_directly"},
-    acts.SetWebviewDomain: {"setwebviewdomain_directly"},
-    acts.SubmitAudit: {"undocodeaudit"},
+    domains.ModifyServerDomain: {"modify_domain_directly"},
+    domains.SetWebviewDomain: {"setwebviewdomain_directly"},
+    code.SubmitAudit: {"undocodeaudit"},
 }
 DOORS: Final[Mapping[str, Callable[[type[Act], Mapping[str, Any]], Any]]] = {
     "step": lambda act, fields: WxaHook().run(act(**fields).step()),

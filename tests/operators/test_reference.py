@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_wxa import operators, sensors
-from airflow_wxa.acts import Act
+from airflow_wxa.acts.act import Act
 from tests.reference import described
 
 CLASSES = [getattr(package, name) for package in (operators, sensors) for name in package.__all__]
