@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 STDIN: Final = "-"
 TICKET_SECONDS: Final = 12 * 3600  # how long a component_verify_ticket lives
-_UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60))
+_UNITS: Final = (("duration_d", 86400), ("duration_h", 3600), ("duration_min", 60))
 _STORE: Final = "AIRFLOW__WXA__SQL_ALCHEMY_CONN"
 #: Command that may only look → the options with which it writes, as they are when it does not.
 _WRITES_WITH: Final[Mapping[str, Mapping[str, object]]] = {
@@ -160,12 +160,10 @@ def print_rows(rows: Iterable[Mapping[str, Any]], output: str) -> None:
     AirflowConsole(highlight=False).print_as(texts, output)
 
 
-def in_words(seconds: float) -> str:
+def in_words(seconds: float) -> Text:
     """Return a duration in the largest unit of which there are at least two: ``95 min``, ``30 h``, ``12 d``."""
-    for name, size in _UNITS:
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {name}"
-    return f"{max(seconds, 0):.0f} s"
+    key, size = next((each for each in _UNITS if seconds >= 2 * each[1]), ("duration_s", 1))
+    return Text(key, n=f"{max(seconds, 0) / size:.0f}")
 
 
 def check_appids(appids: Iterable[str]) -> None:

@@ -75,13 +75,13 @@ def api_host(host: str, *, allow_http: bool = False) -> str:
         hostname = parts.hostname if parts.scheme in {"http", "https"} and parts.port != 0 else None
     except ValueError:  # half an IPv6 address, or a port that is no number
         parts, hostname = urlsplit(""), None
-    said = f"host {hostname}"  # and nothing else of it: a password can stand anywhere in what was pasted here
+    # Nothing else of it is said: a password can stand anywhere in what was pasted here.
     if not hostname or not _HOSTNAME.fullmatch(hostname):
-        problems.append(f"host (not shown, {len(host)} characters): must be scheme, host and port, e.g. {WECHAT}")
+        problems.append(Text("host_is_no_address", count=len(host), example=WECHAT))
     elif parts.path not in {"", "/"} or parts.query or parts.fragment or "@" in parts.netloc:
-        problems.append(f"{said}: must be scheme, host and port and nothing else")
+        problems.append(Text("host_holds_more", host=hostname))
     elif parts.scheme == "http" and not (allow_http or _is_loopback(hostname)):
-        problems.append(f"{said}: plain http would send tokens readable over the network")
+        problems.append(Text("host_is_plain_http", host=hostname))
     if problems:
         raise WxaSpecError(Text("host_is_refused"), problems)
     return f"{parts.scheme}://{parts.netloc}"

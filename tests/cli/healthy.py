@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from cryptography.fernet import Fernet
 
 from airflow_wxa.access import PlatformCredentials
 from airflow_wxa.api.redaction import Secret
-from airflow_wxa.cli.doctor.facts import collect
+from airflow_wxa.cli.doctor.facts import Facts
 from airflow_wxa.cli.doctor.rules import Report, judge
 from airflow_wxa.cli.main import main
 from airflow_wxa.client import Egress
@@ -86,7 +87,8 @@ class SetUp:
         return Store(self.store_url, self.keys)
 
     def report(self) -> Report:
-        return judge(collect(self.connection, self.open_store, self.appids))
+        with closing(Facts(self.connection, self.open_store, self.appids)) as facts:
+            return judge(facts)
 
 
 @pytest.fixture

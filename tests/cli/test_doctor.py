@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -276,8 +277,8 @@ def test_fault_is_named_with_its_fix_and_nothing_else_is_found(name: str, set_up
     assert [part for part in case.says if part not in f"{finding.what} {finding.which}"] == []
     assert case.fix in finding.fix
     assert report.exit_code == (case.level == "error")
-    chinese = [in_language(text, "zh") for text in (finding.what, finding.which, finding.fix)]
-    assert english_in(chinese[0], chinese[2]) == []
+    chinese = "\n".join(in_language(text, "zh") for text in (finding.what, finding.which, finding.fix))
+    assert english_in(re.sub(r"(errmsg|it says) .*", "", chinese)) == []  # words of WeChat's, or of a database
 
 
 def test_every_rule_has_a_fault_that_it_finds() -> None:
@@ -356,11 +357,11 @@ def test_looking_writes_nothing_and_asks_everything_once(set_up: SetUp) -> None:
         "getversioninfo",  # without a token
         "api_component_token",
         "modify_wxa_jump_domain",
-        "api_get_authorizer_list",
         "api_get_authorizer_info",
         "api_authorizer_token",
         "queryquota",
         "getaccountbasicinfo",
+        "api_get_authorizer_list",
     ]
     assert set_up.running.journal[2].body == {"action": "get"}
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from airflow_wxa.cli.doctor.facts import collect
+from airflow_wxa.cli.doctor.facts import Facts
 from airflow_wxa.cli.doctor.rules import Report, judge
 from airflow_wxa.cli.opening import check_appids, command, is_structured, open_connection, print_rows, print_value
 from airflow_wxa.cli.terminal import Terminal
@@ -22,7 +23,8 @@ def doctor(arguments: argparse.Namespace) -> int:
     :return: 0 when nothing of level error was found, else 1.
     """
     check_appids(arguments.appid)
-    report = judge(collect(open_connection(arguments.wxa_conn_id), open_store, arguments.appid))
+    with closing(Facts(open_connection(arguments.wxa_conn_id), open_store, arguments.appid)) as facts:
+        report = judge(facts)
     told = {"wxa_conn_id": arguments.wxa_conn_id, **to_json(report)}
     if is_structured(arguments.output):
         print_value(told, arguments.output)

@@ -1,10 +1,10 @@
-"""Facts for the doctor's rules: a Connection and all that hangs on it, opened, asked and read once."""
+"""Facts for the doctor's rules: a Connection and all that hangs on it, each asked once, when a rule wants it."""
 
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow.sdk import Connection
@@ -34,30 +34,22 @@ T = TypeVar("T")
 
 _ASKED: Final = 3  # merchants, when none is named: it stays quick with ten thousand of them
 _SURELY_ALIVE: Final = 60.0  # seconds left: no rounding and no slow network explains a refusal
+_PLACE: Final = ("host", "schema", "port")
+_ACCOUNT: Final = ("login", "password")
 _AES_KEYS: Final = ("encoding_aes_key", "previous_encoding_aes_key")
 _PUSH_FIELDS: Final = frozenset({"push_token", *_AES_KEYS})
 CONN_TYPE: Final = "wxa"
 
 
-class Unknown(Exception):  # noqa: N818  it stands in a fact's place first, and is raised by known() only
+class Unknown(Exception):  # noqa: N818  no rule has failed: it cannot look
     """A fact that is not there: its source is missing or broken, which another rule reports.
 
-    :param reason: the rest of "not looked at: …".
+    :param key: of the text that is the rest of "not looked at: …"; ``values`` are those in it.
     """
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-def known(fact: T | Unknown) -> T:
-    """Return a fact that is there.
-
-    :raises Unknown: it is not.
-    """
-    if isinstance(fact, Unknown):
-        raise fact
-    return fact
+    def __init__(self, key: str, **values: object) -> None:
+        self.reason = Text(key, **values)
+        super().__init__(self.reason)
 
 
 def refusal(errors: Sequence[WxaError], *errcodes: int) -> WxaApiError | None:
@@ -99,131 +91,6 @@ class Merchant:
         return [each for each in (self.info, self.quota) if isinstance(each, WxaError)]
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The Connection, refused part by part: a problem of its push keys must not hide one of its host.
-
-    :param host: as it was written.
-    :param host_refusal: why the host cannot be right, whether plain http is permitted or not.
-    :param push_refusal: why the keys of the push receiver cannot be right.
-    :param push_fields: which of them are filled.
-    :param shown_secrets: keys of the push receiver that Airflow shows to all who may read Connections.
-    :param other_refusal: why login, password, tokens, token server or egress cannot be right.
-    """
-
-    host: str
-    allows_http: bool
-    is_plain_http: bool
-    host_refusal: WxaSpecError | None
-    push_refusal: WxaSpecError | None
-    push_fields: frozenset[str]
-    shown_secrets: tuple[str, ...]
-    other_refusal: WxaSpecError | None
-
-
-_NO_CONNECTION: Final = Unknown(Text("connection_cannot_be_used"))
-_OTHER_TYPE: Final = Unknown(Text("connection_is_of_another_type"))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
-    """Everything that was found out.
-
-    :param conn_type: of the Connection; of another one than ``wxa`` nothing else is looked at.
-    :param connection: as it is used, without push keys that are refused.
-    :param probe: result of a request without a token.
-    :param store: keeps the tokens; or the error that it cannot be read.
-    :param rows: rows of the store by appid before anything was asked; the platform's row is at ``""``.
-    :param fetched: true when a platform token was fetched for the questions.
-    :param platform_list: the platform's domains, the harmless call that shows whether the platform token works.
-    :param authorizer_list: of ``api_get_authorizer_list``, by which a lost refresh token is found again.
-    :param merchants: at least one.
-    :param forward_refusal: why ``[wxa] forward_pushes_to`` cannot be right.
-    """
-
-    conn_type: str
-    parts: Parts | Unknown = _OTHER_TYPE
-    connection: WxaConnection | Unknown = _NO_CONNECTION
-    probe: Probe | Unknown = _NO_CONNECTION
-    store: Store | WxaError | Unknown = _NO_CONNECTION
-    rows: Mapping[str, Credential] | Unknown = _NO_CONNECTION
-    fetched: bool = False
-    platform_list: PlatformOutcome | WxaError | Unknown = _NO_CONNECTION
-    authorizer_list: Reply | WxaError | Unknown = _NO_CONNECTION
-    merchants: tuple[Merchant, ...] | Unknown = _NO_CONNECTION
-    early_deaths: Sequence[EarlyDeath] = field(default=())
-    forward_refusal: WxaSpecError | None = None
-
-    @property
-    def answer(self) -> Probe:
-        """The probe, when the host answered."""
-        if known(self.probe).failure is not None:
-            raise Unknown(Text("unknown_the_host_does_not_answer"))
-        return known(self.probe)
-
-    @property
-    def platform_errors(self) -> list[WxaError]:
-        """Refusal on the way to the platform's list: one error, or none."""
-        outcome = known(self.platform_list)
-        return [outcome] if isinstance(outcome, WxaError) else []
-
-    @property
-    def errors(self) -> list[WxaError]:
-        """Every refusal that a release would meet, of the platform and of merchants."""
-        of_merchants = () if isinstance(self.merchants, Unknown) else self.merchants
-        found = [error for merchant in of_merchants for error in merchant.errors]
-        if isinstance(self.platform_list, Unknown):
-            return found if of_merchants else known(self.platform_list)
-        return self.platform_errors + found
-
-
-def collect(connection: Connection, open_store: Callable[[], Store], appids: Sequence[str] = ()) -> Facts:
-    """Find everything out; nothing is changed at WeChat.
-
-    :param connection: as Airflow keeps it.
-    :param open_store: opens the store; called only when tokens come from it.
-    :param appids: Mini Programs to look at; none: three that the store, or the Connection, knows.
-    """
-    if connection.conn_type != CONN_TYPE:
-        return Facts(conn_type=connection.conn_type or "")
-    parts, read = _read(connection)
-    if read is None:
-        return Facts(conn_type=CONN_TYPE, parts=parts)
-    probe = probed(read.egress)
-    store, rows = _store(read, open_store)
-    with ExitStack() as opened:
-        credentials: WatchedCredentials | None = None
-        if read.component_appsecret is not None and not isinstance(store, WxaError | Unknown):
-            credentials = WatchedCredentials(read.component_appid, read.component_appsecret, store, read.egress)
-            opened.callback(credentials.client.close)
-        tokens = read.fixed.before(read.token_server or credentials)
-        client = opened.enter_context(WxaClient(read.egress, tokens))
-        platform_list = _platform_list(client, read, probe, rows)
-        return Facts(
-            conn_type=CONN_TYPE,
-            parts=parts,
-            connection=read,
-            probe=probe,
-            store=store,
-            rows=rows,
-            platform_list=platform_list,
-            authorizer_list=_authorizer_list(client, read, rows, platform_list),
-            merchants=_merchants(client, read, probe, platform_list, appids or _known_appids(read, rows)),
-            fetched=credentials is not None
-            and _token(credentials.store.platform(read.component_appid)) != _before(rows),
-            early_deaths=credentials.early_deaths if credentials else (),
-            forward_refusal=_forward_refusal(),
-        )
-
-
-def _forward_refusal() -> WxaSpecError | None:
-    try:
-        forward_pushes_to()
-    except WxaSpecError as refused:
-        return refused
-    return None
-
-
 class WatchedCredentials(PlatformCredentials):
     """The platform's credentials, which remember every token of ours that WeChat refuses though it should live."""
 
@@ -242,160 +109,265 @@ class WatchedCredentials(PlatformCredentials):
         return super().token(owner, refused)
 
 
-def _read(connection: Connection) -> tuple[Parts, WxaConnection | None]:
-    given: Any = connection.extra_dejson
-    extra: dict[str, Any] = given if isinstance(given, dict) else {}
-    place = {"host": connection.host, "schema": connection.schema, "port": connection.port}
-    account = {"login": connection.login, "password": connection.password}
+class Facts:
+    """All that a release depends on; nothing is changed at WeChat. A fact that cannot be had raises :class:`Unknown`.
 
-    def attempt(names: Collection[str], fields: Mapping[str, Any], **more: Any) -> WxaConnection | WxaSpecError:
-        chosen = {name: value for name, value in extra.items() if name in names} | more
-        part = Connection(conn_id=connection.conn_id, conn_type=CONN_TYPE, extra=json.dumps(chosen), **fields)
+    :param given: the Connection as Airflow keeps it; of another type than ``wxa`` nothing else is looked at.
+    :param open_store: opens the store; called only when tokens come from it.
+    :param appids: Mini Programs to look at; none: three that the store, or the Connection, knows.
+    """
+
+    def __init__(self, given: Connection, open_store: Callable[[], Store], appids: Sequence[str] = ()) -> None:
+        self.given = given
+        self._open_store = open_store
+        self._appids = appids
+
+    def close(self) -> None:
+        """Close every connection that a question has opened."""
+        opened = vars(self)  # a cached fact that nobody wanted is not in it
+        if client := opened.get("_client"):
+            client.close()
+        if credentials := opened.get("_credentials"):
+            credentials.client.close()
+
+    # The Connection, refused part by part: a problem of its push keys must not hide one of its host.
+
+    @cached_property
+    def connection(self) -> WxaConnection:
+        """The Connection as it is used, without push keys that are refused."""
+        names = self.extra.keys() - (_PUSH_FIELDS if self.push_refusal else set())
+        read = self._read(names, _PLACE + _ACCOUNT)
+        if isinstance(read, WxaSpecError) or self._extra_refusal:
+            raise Unknown("connection_cannot_be_used")
+        return read
+
+    @cached_property
+    def extra(self) -> dict[str, Any]:
+        """The Connection's extra; empty where it is no object."""
+        return self._told if isinstance(self._told, dict) else {}
+
+    @cached_property
+    def _told(self) -> Any:
+        if self.given.conn_type != CONN_TYPE:
+            raise Unknown("connection_is_of_another_type")
         try:
-            return read_connection(part)
+            return json.loads(self.given.extra or "{}")
+        except ValueError:
+            return None
+
+    @property
+    def host_refusal(self) -> WxaSpecError | None:
+        """Why the host cannot be right, whether plain http is permitted or not."""
+        return self._refused((), _PLACE, allow_http=True)
+
+    @property
+    def is_plain_http(self) -> bool:
+        """Whether the host is another machine, by plain http."""
+        return self.host_refusal is None and self._refused((), _PLACE) is not None
+
+    @property
+    def push_refusal(self) -> WxaSpecError | None:
+        """Why the keys of the push receiver cannot be right."""
+        return self._refused(_PUSH_FIELDS, ())
+
+    @property
+    def push_fields(self) -> set[str]:
+        """Keys of the push receiver that are filled: at least one."""
+        if filled := {name for name in _PUSH_FIELDS if self.extra.get(name)}:
+            return filled
+        raise Unknown("unknown_the_connection_has_no_push")
+
+    @property
+    def shown_secrets(self) -> list[str]:
+        """Keys of the push receiver that Airflow shows to all who may read Connections.
+
+        Its own list of fields to hide names tokens and secrets, and not these.
+        """
+        hides = conf.getboolean("core", "hide_sensitive_var_conn_fields", fallback=True)
+        listed = str(conf.get("core", "sensitive_var_conn_names", fallback="") or "").lower().split(",")
+        hidden = [part.strip() for part in listed if part.strip()] if hides else []
+        filled = self.push_fields
+        return [name for name in _AES_KEYS if name in filled and not any(part in name for part in hidden)]
+
+    @property
+    def other_refusal(self) -> WxaSpecError | None:
+        """Why login, password, tokens, token server or egress cannot be right."""
+        is_flag = isinstance(self.extra.get("allow_http"), bool)
+        names = self.extra.keys() - _PUSH_FIELDS - ({"allow_http"} if is_flag else set())
+        return self._extra_refusal or self._refused(names, _ACCOUNT)
+
+    @property
+    def _extra_refusal(self) -> WxaSpecError | None:
+        return None if isinstance(self._told, dict) else WxaSpecError(Text("extra_is_no_json_object"), ())
+
+    def _refused(self, names: Collection[str], fields: Sequence[str], **more: Any) -> WxaSpecError | None:
+        read = self._read(names, fields, **more)
+        return read if isinstance(read, WxaSpecError) else None
+
+    def _read(self, names: Collection[str], fields: Sequence[str], **more: Any) -> WxaConnection | WxaSpecError:
+        """Read a part of the Connection: these names of its extra, and these fields."""
+        extra = json.dumps({name: value for name, value in self.extra.items() if name in names} | more)
+        part = {name: getattr(self.given, name) for name in fields}
+        try:
+            return read_connection(Connection(conn_id=self.given.conn_id, conn_type=CONN_TYPE, extra=extra, **part))
         except WxaSpecError as error:
             return error
 
-    def refused(names: Collection[str], fields: Mapping[str, Any], **more: Any) -> WxaSpecError | None:
-        read = attempt(names, fields, **more)
-        return read if isinstance(read, WxaSpecError) else None
-
-    others = extra.keys() - _PUSH_FIELDS
-    host_refusal, push_refusal = refused((), place, allow_http=True), refused(_PUSH_FIELDS, {})
-    parts = Parts(
-        host=connection.host or "",
-        allows_http=extra.get("allow_http") is True,
-        is_plain_http=host_refusal is None and refused((), place) is not None,
-        host_refusal=host_refusal,
-        push_refusal=push_refusal,
-        push_fields=frozenset(name for name in _PUSH_FIELDS if extra.get(name)),
-        shown_secrets=tuple(name for name in _AES_KEYS if extra.get(name) and not _is_hidden(name)),
-        other_refusal=_refused_extra(connection)
-        or refused(others - ({"allow_http"} if isinstance(extra.get("allow_http"), bool) else set()), account),
-    )
-    read = attempt(others if push_refusal else extra.keys(), place | account)
-    return parts, None if isinstance(read, WxaSpecError) or _refused_extra(connection) else read
-
-
-def _refused_extra(connection: Connection) -> WxaSpecError | None:
-    """Return why the extra is no object at all."""
-    try:
-        extra = json.loads(connection.extra or "{}")
-    except ValueError:
-        extra = None
-    if isinstance(extra, dict):
+    @property
+    def forward_refusal(self) -> WxaSpecError | None:
+        """Why ``[wxa] forward_pushes_to`` cannot be right."""
+        try:
+            self.connection  # noqa: B018  of another one nobody takes pushes
+            forward_pushes_to()
+        except WxaSpecError as refused:
+            return refused
         return None
-    return WxaSpecError(Text("extra_is_no_json_object"), ())
+
+    # The host, and the store
+
+    @cached_property
+    def probe(self) -> Probe:
+        """Result of a request without a token."""
+        return probed(self.connection.egress)
+
+    @property
+    def answer(self) -> Probe:
+        """The probe, when the host answered."""
+        if self.probe.failure is not None:
+            raise Unknown("unknown_the_host_does_not_answer")
+        return self.probe
+
+    @cached_property
+    def stored(self) -> tuple[Store, Mapping[str, Credential]] | WxaError:
+        """The store, which keeps the tokens, and its rows before anything was asked; or why it cannot be read."""
+        if self.connection.token_url:
+            raise Unknown("tokens_come_from_the_token_server")
+        if not self.connection.component_appid or self.connection.component_appsecret is None:
+            raise Unknown("connection_has_no_login")
+
+        def read() -> tuple[Store, Mapping[str, Credential]]:
+            store, name = self._open_store(), self.connection.component_appid
+            platform = store.platform(name)
+            return store, dict(store.merchants(name)) | ({THE_PLATFORM: platform} if platform is not None else {})
+
+        return _attempted(read)
+
+    @property
+    def _store_and_rows(self) -> tuple[Store, Mapping[str, Credential]]:
+        if isinstance(self.stored, WxaError):
+            raise Unknown("unknown_the_store_cannot_be_read")
+        return self.stored
+
+    @property
+    def store(self) -> Store:
+        """The store, when it can be read."""
+        return self._store_and_rows[0]
+
+    @property
+    def rows(self) -> Mapping[str, Credential]:
+        """Rows of the store by appid before anything was asked; the platform's row is at ``""``."""
+        return self._store_and_rows[1]
+
+    @cached_property
+    def _credentials(self) -> WatchedCredentials | None:
+        store, read = or_none(lambda: self.store), self.connection
+        if store is None:
+            return None
+        return WatchedCredentials(read.component_appid, read.component_appsecret, store, read.egress)
+
+    # Answers of WeChat
+
+    @cached_property
+    def _client(self) -> WxaClient:
+        read = self.connection
+        if not self.answer.is_wechats:  # no call with a token is made to this host
+            raise Unknown("host_is_not_wechats")
+        return WxaClient(read.egress, read.fixed.before(read.token_server or self._credentials))
+
+    @cached_property
+    def platform_list(self) -> PlatformOutcome | WxaError:
+        """The platform's domains, the harmless call that shows whether the platform token works."""
+        client, read = self._client, self.connection
+        if not read.has_platform_token:
+            raise Unknown("connection_has_no_platform_token")
+        if not read.fixed.platform and not read.token_url:
+            row = self.rows.get(THE_PLATFORM)
+            if row is None or (row.renewal is None and row.seconds_left <= 0):
+                raise Unknown("no_ticket_to_fetch_with")
+        return _attempted(lambda: client.run(modify_platform_domains("get")))
+
+    @property
+    def domains(self) -> PlatformOutcome:
+        """The platform's domains, when its token works."""
+        if isinstance(self.platform_list, WxaError):
+            raise Unknown("unknown_the_platform_token_does_not")
+        return self.platform_list
+
+    @property
+    def fetched(self) -> bool:
+        """Whether a platform token was fetched for the questions."""
+        now = self._credentials.store.platform(self.connection.component_appid) if self._credentials else None
+        before = self.rows.get(THE_PLATFORM)
+        return now is not None and now.access_token != (before.access_token if before else None)
+
+    @cached_property
+    def authorizer_list(self) -> Reply | WxaError:
+        """Answer of ``api_get_authorizer_list``, by which a lost refresh token is found again."""
+        self.rows, self.domains  # noqa: B018
+        return _attempted(lambda: self._client.send(api_get_authorizer_list(self.connection.component_appid, 0, 1)))
+
+    @cached_property
+    def merchants(self) -> Sequence[Merchant]:
+        """Answers about each Mini Program: at least one."""
+        fixed = self.connection.fixed.appids
+        self._client  # noqa: B018
+        if not fixed and not self.connection.token_url:
+            self.domains  # noqa: B018  without a platform token there is no merchant token either
+        if appids := self._appids or self._known_appids(fixed):
+            return [self._merchant(appid) for appid in dict.fromkeys(appids)]
+        raise Unknown("no_merchant_is_known")
+
+    def _known_appids(self, fixed: Sequence[str]) -> Sequence[str]:
+        rows = {} if fixed or self._credentials is None else self.rows
+        known = [appid for appid, row in rows.items() if appid != THE_PLATFORM and row.state == "authorised"]
+        return (fixed or known)[:_ASKED]
+
+    def _merchant(self, appid: str) -> Merchant:
+        def sent(call: Call) -> Reply | WxaError:
+            return _attempted(lambda: self._client.send(call))
+
+        component_appid = self.connection.component_appid if or_none(lambda: self.domains) else ""
+        info = sent(api_get_authorizer_info(component_appid, appid)) if component_appid else None
+        if isinstance(info, WxaApiError) and info.errcode == ACCOUNT_NOT_AUTHORIZED:
+            # Asking for its token would make a row in the store for somebody who is no merchant of ours.
+            return Merchant(appid, info)
+        quota = sent(queryquota(appid))
+        return Merchant(appid, info, quota, None if isinstance(quota, WxaError) else sent(getaccountbasicinfo(appid)))
+
+    @property
+    def early_deaths(self) -> Sequence[EarlyDeath]:
+        """Tokens of ours that died early, of all that were asked with."""
+        return self._credentials.early_deaths if self._credentials else ()
+
+    @property
+    def platform_errors(self) -> list[WxaError]:
+        """Refusal on the way to the platform's list: one error, or none."""
+        return [self.platform_list] if isinstance(self.platform_list, WxaError) else []
+
+    @property
+    def errors(self) -> list[WxaError]:
+        """Every refusal that a release would meet, of the platform and of merchants."""
+        merchants = or_none(lambda: self.merchants) or ()
+        of_platform = or_none(lambda: self.platform_errors) if merchants else self.platform_errors
+        return [*(of_platform or ()), *(error for merchant in merchants for error in merchant.errors)]
 
 
-def _is_hidden(name: str) -> bool:
-    """Tell whether Airflow hides a field of an extra; its own list names tokens and secrets, and not this one."""
-    if not conf.getboolean("core", "hide_sensitive_var_conn_fields", fallback=True):
-        return False
-    own = str(conf.get("core", "sensitive_var_conn_names", fallback="") or "").lower()
-    return any(part.strip() in name for part in own.split(",") if part.strip())
-
-
-def _store(
-    read: WxaConnection, open_store: Callable[[], Store]
-) -> tuple[Store | WxaError | Unknown, Mapping[str, Credential] | Unknown]:
-    if read.token_url:
-        why = Unknown(Text("tokens_come_from_the_token_server"))
-        return why, why
-    if not read.component_appid or read.component_appsecret is None:
-        why = Unknown(Text("connection_has_no_login"))
-        return why, why
+def or_none(ask: Callable[[], T]) -> T | None:
+    """Return a fact; ``None`` where it is not known."""
     try:
-        store = open_store()
-        platform = store.platform(read.component_appid)
-        rows = dict(store.merchants(read.component_appid))
-    except WxaError as error:
-        return error, Unknown(Text("unknown_the_store_cannot_be_read"))
-    return store, rows | ({THE_PLATFORM: platform} if platform is not None else {})
-
-
-def _before(rows: Mapping[str, Credential] | Unknown) -> Secret | None:
-    return None if isinstance(rows, Unknown) else _token(rows.get(THE_PLATFORM))
-
-
-def _token(row: Credential | None) -> Secret | None:
-    return row.access_token if row is not None else None
-
-
-def _unfit(probe: Probe) -> Unknown | None:
-    """Return why no call with a token is made to this host."""
-    if probe.failure is not None:
-        return Unknown(Text("unknown_the_host_does_not_answer"))
-    return None if probe.is_wechats else Unknown(Text("host_is_not_wechats"))
-
-
-def _platform_list(
-    client: WxaClient, read: WxaConnection, probe: Probe, rows: Mapping[str, Credential] | Unknown
-) -> PlatformOutcome | WxaError | Unknown:
-    if unfit := _unfit(probe):
-        return unfit
-    if not read.has_platform_token:
-        return Unknown(Text("connection_has_no_platform_token"))
-    if not read.fixed.platform and not read.token_url:
-        if isinstance(rows, Unknown):
-            return rows
-        row = rows.get(THE_PLATFORM)
-        if row is None or (row.renewal is None and row.seconds_left <= 0):
-            return Unknown(Text("no_ticket_to_fetch_with"))
-    return _attempted(lambda: client.run(modify_platform_domains("get")))
-
-
-def _authorizer_list(
-    client: WxaClient,
-    read: WxaConnection,
-    rows: Mapping[str, Credential] | Unknown,
-    platform_list: PlatformOutcome | WxaError | Unknown,
-) -> Reply | WxaError | Unknown:
-    if isinstance(rows, Unknown):
-        return rows
-    if isinstance(platform_list, Unknown):
-        return platform_list
-    if isinstance(platform_list, WxaError):
-        return Unknown(Text("unknown_the_platform_token_does_not"))
-    return _attempted(lambda: client.send(api_get_authorizer_list(read.component_appid, 0, 1)))
-
-
-def _known_appids(read: WxaConnection, rows: Mapping[str, Credential] | Unknown) -> Sequence[str]:
-    if read.fixed.appids or isinstance(rows, Unknown):
-        return read.fixed.appids[:_ASKED]
-    return [appid for appid, row in rows.items() if appid != THE_PLATFORM and row.state == "authorised"][:_ASKED]
-
-
-def _merchants(
-    client: WxaClient,
-    read: WxaConnection,
-    probe: Probe,
-    platform_list: PlatformOutcome | WxaError | Unknown,
-    appids: Sequence[str],
-) -> tuple[Merchant, ...] | Unknown:
-    if unfit := _unfit(probe):
-        return unfit
-    if not read.fixed.appids and not read.token_url:  # without a platform token there is no merchant token either
-        if isinstance(platform_list, Unknown):
-            return platform_list
-        if isinstance(platform_list, WxaError):
-            return Unknown(Text("unknown_the_platform_token_does_not"))
-    if not appids:
-        return Unknown(Text("no_merchant_is_known"))
-    component_appid = read.component_appid if isinstance(platform_list, PlatformOutcome) else ""
-    return tuple(_merchant(client, component_appid, appid) for appid in dict.fromkeys(appids))
-
-
-def _merchant(client: WxaClient, component_appid: str, appid: str) -> Merchant:
-    def sent(call: Call) -> Reply | WxaError:
-        return _attempted(lambda: client.send(call))
-
-    info = sent(api_get_authorizer_info(component_appid, appid)) if component_appid else None
-    if isinstance(info, WxaApiError) and info.errcode == ACCOUNT_NOT_AUTHORIZED:
-        # Asking for its token would make a row in the store for somebody who is no merchant of ours.
-        return Merchant(appid, info)
-    quota = sent(queryquota(appid))
-    return Merchant(appid, info, quota, None if isinstance(quota, WxaError) else sent(getaccountbasicinfo(appid)))
+        return ask()
+    except Unknown:
+        return None
 
 
 def _attempted(attempt: Callable[[], T]) -> T | WxaError:

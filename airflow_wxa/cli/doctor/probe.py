@@ -17,6 +17,7 @@ import requests
 
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.client.wire import ca_bundle_for
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from airflow_wxa.client import Egress
@@ -40,7 +41,7 @@ class Probe:
     """
 
     failure: Failure | None
-    said: str
+    said: Text
     is_wechats: bool = False
     skew: float | None = None
 
@@ -62,31 +63,32 @@ def probed(egress: Egress) -> Probe:
     except requests.RequestException as error:
         return _failed(error, egress.timeout)
     except OSError as error:  # requests' word for a ca_bundle that is not there
-        return Probe("tls", f"extra ca_bundle cannot be read: {error}")
-    said = f"HTTP {response.status_code}, {response.headers.get('Content-Type') or 'no content type'}"
+        return Probe("tls", Text("ca_bundle_cannot_be_read", error=error))
+    kind = response.headers.get("Content-Type") or Text("no_content_type")
+    said = Text("host_answered", status=response.status_code, content_type=kind)
     return Probe(None, said, _is_wechats(response.status_code, content), _skew(response, (begin + time.time()) / 2))
 
 
 def _failed(error: requests.RequestException, timeout: float) -> Probe:
     if isinstance(error, requests.exceptions.ProxyError):
-        return Probe("proxy", "the proxy refused, or cannot be reached")
+        return Probe("proxy", Text("proxy_refused"))
     if isinstance(error, requests.exceptions.SSLError):
         plain = "WRONG_VERSION_NUMBER" in str(error) or "record layer failure" in str(error)
-        return Probe("tls", "it speaks no TLS on this port" if plain else _certificate_problem(error))
+        return Probe("tls", Text("host_speaks_no_tls") if plain else _certificate_problem(error))
     if isinstance(error, requests.exceptions.Timeout):
-        return Probe("connection", f"no answer within {timeout:g} s")
+        return Probe("connection", Text("host_answered_too_late", seconds=f"{timeout:g}"))
     if "NameResolutionError" in str(error) or "Failed to resolve" in str(error):
-        return Probe("dns", "its name cannot be resolved")
-    return Probe("connection", "nobody listens there, or the connection is cut")
+        return Probe("dns", Text("host_name_is_unknown"))
+    return Probe("connection", Text("nobody_listens"))
 
 
-def _certificate_problem(error: BaseException) -> str:
+def _certificate_problem(error: BaseException) -> Text:
     """Return what OpenSSL says, which stands innermost."""
     inner = error.args[0] if error.args else None
     reason = getattr(inner, "reason", inner)
     while isinstance(reason, BaseException) and not hasattr(reason, "verify_message"):
         reason = reason.args[0] if reason.args else None
-    return f"its certificate is refused: {getattr(reason, 'verify_message', 'the handshake failed')}"
+    return Text("certificate_is_refused", reason=getattr(reason, "verify_message", Text("handshake_failed")))
 
 
 def _is_wechats(status: int, content: bytes) -> bool:

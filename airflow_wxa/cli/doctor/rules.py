@@ -28,10 +28,9 @@ from airflow_wxa.api.errcodes import (
     REFRESH_TOKEN_INVALID,
 )
 from airflow_wxa.api.values import THE_PLATFORM
-from airflow_wxa.cli.doctor.facts import CONN_TYPE, Facts, Merchant, Unknown, known, refusal
+from airflow_wxa.cli.doctor.facts import CONN_TYPE, Facts, Merchant, Unknown, or_none, refusal
 from airflow_wxa.cli.opening import TICKET_SECONDS, in_words
 from airflow_wxa.errors import WxaApiError, WxaError
-from airflow_wxa.steps import PlatformOutcome
 from airflow_wxa.texts import Text
 
 Level: TypeAlias = Literal["error", "warning"]  # it fails now, or is in the open; it works, and somebody should know
@@ -43,6 +42,12 @@ _NO_ANSWER: Final = ("dns", "connection", "proxy")
 _WRONG_APPID: Final = (INVALID_APPID, COMPONENT_APPID_MISSING, INVALID_COMPONENT)
 _WRONG_SECRET: Final = (INVALID_APPSECRET, APPSECRET_MISSING)
 _TICKET: Final = (COMPONENT_TICKET_EXPIRED, COMPONENT_TICKET_INVALID)
+_TOLD_OF_MERCHANTS: Final = (
+    ACCOUNT_NOT_AUTHORIZED,
+    REFRESH_TOKEN_INVALID,
+    PERMISSION_SET_NOT_GRANTED,
+    CLIENT_IP_NOT_REGISTERED_COMPONENT,
+)  # by other rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,46 +158,33 @@ def judge(facts: Facts) -> Report:
 @rule()
 def conn_type(facts: Facts) -> Iterator[Finding]:
     """Find: the Connection is of another type than ``wxa``; nothing else is looked at then."""
-    if facts.conn_type != CONN_TYPE:
-        yield Finding.found(
-            "found_conn_type",
-            conn_type=facts.conn_type or "none",
-            conn_type2=CONN_TYPE,
-            conn_type3=facts.conn_type or "empty",
-        )
+    if (its := facts.given.conn_type) != CONN_TYPE:
+        yield Finding.found("found_conn_type", conn_type=its or Text("none"), wanted=CONN_TYPE)
 
 
 @rule()
 def connection(facts: Facts) -> Iterator[Finding]:
     """Find: fields that contradict each other or cannot be read; no source of tokens."""
-    parts = known(facts.parts)
-    if parts.other_refusal is not None:
-        yield Finding.of(parts.other_refusal)
-        return
-    read = facts.connection
-    if not isinstance(read, Unknown) and not read.has_platform_token and not read.fixed.appids:
+    if facts.other_refusal is not None:
+        yield Finding.of(facts.other_refusal)
+    elif not facts.connection.has_platform_token and not facts.connection.fixed.appids:
         yield Finding.found("found_connection")
 
 
 @rule()
 def plain_http(facts: Facts) -> Iterator[Finding]:
     """Find: plain http to another machine, also where extra ``allow_http`` permits it."""
-    parts = known(facts.parts)
-    if parts.is_plain_http:
-        permitted = Text("allow_http_permits_it") if parts.allows_http else ""
-        yield Finding.found("found_plain_http", host=parts.host, permitted=permitted)
+    if facts.is_plain_http:
+        permitted = Text("allow_http_permits_it") if facts.extra.get("allow_http") is True else ""
+        yield Finding.found("found_plain_http", host=facts.given.host, permitted=permitted)
 
 
 @rule()
 def push_keys(facts: Facts) -> Iterator[Finding]:
     """Find: push keys of the wrong length, or half of them."""
-    parts = known(facts.parts)
-    if parts.push_refusal is not None:
-        yield Finding.found("found_push_keys", which="; ".join(parts.push_refusal.problems))
-        return
-    if not parts.push_fields:
-        raise Unknown(Text("unknown_the_connection_has_no_push"))
-    if missing := sorted({"push_token", "encoding_aes_key"} - parts.push_fields):
+    if facts.push_refusal is not None:
+        yield Finding.found("found_push_keys", which=facts.push_refusal.problems)
+    elif missing := sorted({"push_token", "encoding_aes_key"} - facts.push_fields):
         yield Finding.found("found_push_keys_2", missing=", ".join(missing))
 
 
@@ -206,52 +198,49 @@ def forward_pushes_to(facts: Facts) -> Iterator[Finding]:
 @rule("warning")
 def shown_secrets(facts: Facts) -> Iterator[Finding]:
     """Find: ``encoding_aes_key`` is not in ``[core] sensitive_var_conn_names``: all who may read Connections see it."""
-    if not known(facts.parts).push_fields:
-        raise Unknown(Text("unknown_the_connection_has_no_push"))
-    if shown := known(facts.parts).shown_secrets:
+    if shown := facts.shown_secrets:
         yield Finding.found("found_shown_secrets", shown=", ".join(shown))
 
 
 @rule()
 def dns(facts: Facts) -> Iterator[Finding]:
     """Find: the host's name does not resolve."""
-    if known(facts.probe).failure == "dns":
-        yield Finding.found("found_dns", facts=_host(facts))
+    if facts.probe.failure == "dns":
+        yield Finding.found("found_dns", host=facts.connection.egress.host)
 
 
 @rule()
 def unreachable(facts: Facts) -> Iterator[Finding]:
     """Find: the host, or the proxy before it, takes no connection."""
-    probe = known(facts.probe)
+    probe, egress = facts.probe, facts.connection.egress
     if probe.failure == "dns":
-        raise Unknown(Text("unknown_the_host_name_cannot_be"))
+        raise Unknown("unknown_the_host_name_cannot_be")
     if probe.failure in _NO_ANSWER:
-        proxy = Text("extra_proxy_is_set") if known(facts.connection).egress.proxy else ""
-        here = _host(facts).startswith("http://") and not known(facts.parts).is_plain_http  # loopback
-        key = "found_nothing_answers_here" if here else "found_unreachable"
-        yield Finding.found(key, host=_host(facts), said=probe.said, proxy=proxy)
+        is_here = egress.host.startswith("http://") and not facts.is_plain_http  # loopback
+        key = "found_nothing_answers_here" if is_here else "found_unreachable"
+        proxy = Text("extra_proxy_is_set") if egress.proxy else ""
+        yield Finding.found(key, host=egress.host, said=probe.said, proxy=proxy)
 
 
 @rule()
 def tls(facts: Facts) -> Iterator[Finding]:
     """Find: no TLS, or a certificate that is not trusted."""
-    probe = known(facts.probe)
+    probe, host = facts.probe, facts.connection.egress.host
     if probe.failure in _NO_ANSWER:
-        raise Unknown(Text("unknown_the_host_does_not_answer"))
+        raise Unknown("unknown_the_host_does_not_answer")
     if probe.failure == "tls":
-        yield Finding.found("found_tls", facts=_host(facts), said=probe.said)
-    elif _host(facts).startswith("http://"):
-        raise Unknown(Text("unknown_the_host_is_plain_http"))
+        yield Finding.found("found_tls", host=host, said=probe.said)
+    elif host.startswith("http://"):
+        raise Unknown("unknown_the_host_is_plain_http")
 
 
 @rule()
 def wrong_host(facts: Facts) -> Iterator[Finding]:
     """Find: no URL, or somebody else than WeChat's API answers."""
-    parts = known(facts.parts)
-    if parts.host_refusal is not None:
-        yield Finding.found("found_wrong_host", which="; ".join(parts.host_refusal.problems))
+    if facts.host_refusal is not None:
+        yield Finding.found("found_wrong_host", which=facts.host_refusal.problems)
     elif not facts.answer.is_wechats:
-        yield Finding.found("found_wrong_host_2", facts=_host(facts), said=facts.answer.said)
+        yield Finding.found("found_wrong_host_2", host=facts.connection.egress.host, said=facts.answer.said)
 
 
 @rule()
@@ -259,18 +248,10 @@ def clock(facts: Facts) -> Iterator[Finding]:
     """Find: this machine's clock is five minutes off or more, by the answer's ``Date``."""
     skew = facts.answer.skew
     if skew is None:
-        raise Unknown(Text("unknown_the_host_answer_has_no"))
+        raise Unknown("unknown_the_host_answer_has_no")
     if abs(skew) >= _SKEW_SECONDS:
-        yield Finding.found(
-            "found_clock",
-            skew=in_words(abs(skew)),
-            value=Text("ahead") if skew > 0 else Text("behind"),
-            facts=_host(facts),
-        )
-
-
-def _host(facts: Facts) -> str:
-    return known(facts.connection).egress.host
+        way, host = Text("ahead" if skew > 0 else "behind"), facts.connection.egress.host
+        yield Finding.found("found_clock", skew=in_words(abs(skew)), way=way, host=host)
 
 
 # The store, and the ticket in it --------------------------------------------------------------------------------------
@@ -279,19 +260,16 @@ def _host(facts: Facts) -> str:
 @rule()
 def store(facts: Facts) -> Iterator[Finding]:
     """Find: the store does not answer, or our keys do not open it."""
-    opened = known(facts.store)
-    if isinstance(opened, WxaError):
-        yield Finding.of(opened)
+    if isinstance(facts.stored, WxaError):
+        yield Finding.of(facts.stored)
 
 
 @rule()
 def store_file(facts: Facts) -> Iterator[Finding]:
     """Find: others may read the SQLite file."""
-    if isinstance(facts.store, WxaError):
-        raise Unknown(Text("unknown_the_store_cannot_be_read"))
-    file = known(facts.store).file
+    file = facts.store.file
     if file is None:
-        raise Unknown(Text("unknown_the_store_is_a_database"))
+        raise Unknown("unknown_the_store_is_a_database")
     for path in (file.with_name(f"{file.name}{suffix}") for suffix in ("", "-wal", "-shm")):
         mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -301,9 +279,9 @@ def store_file(facts: Facts) -> Iterator[Finding]:
 @rule()
 def no_ticket(facts: Facts) -> Iterator[Finding]:
     """Find: no ticket has arrived yet, or WeChat does not know it (61006)."""
-    row = known(facts.rows).get(THE_PLATFORM)
+    row = facts.rows.get(THE_PLATFORM)
     if row is None or row.renewal is None:
-        yield Finding.found("found_no_ticket", component_appid=known(facts.connection).component_appid)
+        yield Finding.found("found_no_ticket", component_appid=facts.connection.component_appid)
     elif error := _ticket_refusal(facts, COMPONENT_TICKET_INVALID):
         yield Finding.of(error)
 
@@ -313,9 +291,7 @@ def old_ticket(facts: Facts) -> Iterator[Finding]:
     """Find: the newest ticket is older than twelve hours (61005)."""
     age = _ticket_age(facts)
     if age >= TICKET_SECONDS or _ticket_refusal(facts, COMPONENT_TICKET_EXPIRED):
-        yield Finding.found(
-            "found_old_ticket", component_appid=known(facts.connection).component_appid, age=in_words(age)
-        )
+        yield Finding.found("found_old_ticket", component_appid=facts.connection.component_appid, age=in_words(age))
 
 
 @rule("warning")
@@ -323,23 +299,19 @@ def ticket_pushes(facts: Facts) -> Iterator[Finding]:
     """Find: no ticket for three hours: pushes have stopped."""
     age = _ticket_age(facts)
     if _PUSHES_STOPPED_SECONDS <= age < TICKET_SECONDS:
-        yield Finding.found(
-            "found_ticket_pushes",
-            component_appid=known(facts.connection).component_appid,
-            age=in_words(age),
-            ticket_seconds=in_words(TICKET_SECONDS - age),
-        )
+        named, left = facts.connection.component_appid, in_words(TICKET_SECONDS - age)
+        yield Finding.found("found_ticket_pushes", component_appid=named, age=in_words(age), left=left)
 
 
 def _ticket_refusal(facts: Facts, errcode: int) -> WxaApiError | None:
     """Return what WeChat said of the ticket, if it could be asked; the age shows in the store alone."""
-    return None if isinstance(facts.platform_list, Unknown) else refusal(facts.platform_errors, errcode)
+    return refusal(or_none(lambda: facts.platform_errors) or (), errcode)
 
 
 def _ticket_age(facts: Facts) -> float:
-    row = known(facts.rows).get(THE_PLATFORM)
+    row = facts.rows.get(THE_PLATFORM)
     if row is None or row.renewal_age is None:
-        raise Unknown(Text("unknown_there_is_no_ticket"))
+        raise Unknown("unknown_there_is_no_ticket")
     return row.renewal_age
 
 
@@ -356,23 +328,13 @@ def ip_allow_list(facts: Facts) -> Iterator[Finding]:
 @rule()
 def component_appid(facts: Facts) -> Iterator[Finding]:
     """Find: WeChat knows no such platform (40013)."""
-    known(facts.store)
-    yield from _credential(
-        facts,
-        refusal(facts.platform_errors, *_WRONG_APPID),
-        "found_component_appid",
-    )
+    yield from _credential(facts, lambda: refusal(facts.platform_errors, *_WRONG_APPID), "found_component_appid")
 
 
 @rule()
 def component_appsecret(facts: Facts) -> Iterator[Finding]:
     """Find: WeChat refuses the secret (40125, 40001)."""
-    known(facts.store)
-    yield from _credential(
-        facts,
-        _secret_refusal(facts),
-        "found_component_appsecret",
-    )
+    yield from _credential(facts, lambda: _secret_refusal(facts), "found_component_appsecret")
 
 
 @rule()
@@ -381,43 +343,32 @@ def platform_token(facts: Facts) -> Iterator[Finding]:
     for error in facts.platform_errors:
         told = (*_WRONG_APPID, *_WRONG_SECRET, *_TICKET, CLIENT_IP_NOT_REGISTERED_COMPONENT)
         if refusal([error], *told) or _secret_refusal(facts):
-            raise Unknown(Text("unknown_no_platform_token_could_be"))
+            raise Unknown("unknown_no_platform_token_could_be")
         yield Finding.of(error)
 
 
 @rule()
 def platform_list_empty(facts: Facts) -> Iterator[Finding]:
     """Find: the platform has registered no business domain (89020)."""
-    listed = _platform_list(facts)
+    listed = facts.domains
     registered = listed.testing if listed.published is None else listed.published
     if registered is None:
-        raise Unknown(Text("unknown_wechat_does_not_tell_the"))
+        raise Unknown("unknown_wechat_does_not_tell_the")
     if not registered:
-        yield Finding.found(
-            "found_platform_list_empty",
-            which="the published list is empty" if listed.published is not None else "the testing list is empty",
-        )
+        which = Text("testing_list_is_empty" if listed.published is None else "published_list_is_empty")
+        yield Finding.found("found_platform_list_empty", which=which)
 
 
 @rule("warning")
 def platform_lists_differ(facts: Facts) -> Iterator[Finding]:
     """Find: testing and published list differ."""
-    listed = _platform_list(facts)
+    listed = facts.domains
     if listed.published is None or listed.testing is None:
-        raise Unknown(Text("unknown_the_platform_is_not_published"))
+        raise Unknown("unknown_the_platform_is_not_published")
     testing, published = set(listed.testing), set(listed.published)
-    if testing != published:
-        sides = (("testing", testing - published), ("published", published - testing))
-        yield Finding.found(
-            "found_platform_lists_differ",
-            which="; ".join(f"{name} only: {', '.join(sorted(hosts))}" for name, hosts in sides if hosts),
-        )
-
-
-def _platform_list(facts: Facts) -> PlatformOutcome:
-    if isinstance(facts.platform_list, WxaError):
-        raise Unknown(Text("unknown_the_platform_token_does_not"))
-    return known(facts.platform_list)
+    sides = {"on_testing_list_only": testing - published, "on_published_list_only": published - testing}
+    if which := [Text(key, hosts=", ".join(sorted(hosts))) for key, hosts in sides.items() if hosts]:
+        yield Finding.found("found_platform_lists_differ", which=which)
 
 
 def _secret_refusal(facts: Facts) -> WxaApiError | None:
@@ -428,32 +379,27 @@ def _secret_refusal(facts: Facts) -> WxaApiError | None:
     return error
 
 
-def _credential(facts: Facts, error: WxaApiError | None, key: str) -> Iterator[Finding]:
+def _credential(facts: Facts, refused: Callable[[], WxaApiError | None], key: str) -> Iterator[Finding]:
     """Yield the refusal of login or password, or make sure that both were proved.
 
     :raises Unknown: no platform token was asked for, or something before them was refused.
     """
-    if error:
-        yield Finding.found(
-            key,
-            component_appid=known(facts.connection).component_appid,
-            errcode=error.errcode,
-        )
+    row = facts.rows.get(THE_PLATFORM) if not isinstance(facts.stored, WxaError) else None
+    if error := refused():
+        yield Finding.found(key, component_appid=facts.connection.component_appid, errcode=error.errcode)
     elif refusal(facts.platform_errors, *_TICKET):
         return  # the ticket is looked at after them
     elif facts.platform_errors:
-        raise Unknown(Text("unknown_no_platform_token_could_be"))
+        raise Unknown("unknown_no_platform_token_could_be")
     elif not facts.fetched:
-        row = known(facts.rows).get(THE_PLATFORM)
-        left = in_words(row.seconds_left) if row is not None else "while"
-        raise Unknown(Text("unknown_the_stored_platform_token_is", left=left))
+        left = in_words(row.seconds_left) if row is not None else Text("a_while")
+        raise Unknown("unknown_the_stored_platform_token_is", left=left)
 
 
 @rule()
 def authorizer_list(facts: Facts) -> Iterator[Finding]:
     """Find: ``api_get_authorizer_list`` does not answer: a lost refresh token cannot be found again."""
-    answer = known(facts.authorizer_list)
-    if isinstance(answer, WxaError):
+    if isinstance(answer := facts.authorizer_list, WxaError):
         yield Finding.found("found_authorizer_list", which=Finding.of(answer).which, next_step=answer.next_step)
 
 
@@ -463,47 +409,45 @@ def authorizer_list(facts: Facts) -> Iterator[Finding]:
 @rule()
 def not_authorised(facts: Facts) -> Iterator[Finding]:
     """Find: the merchant has not authorised the platform, or has withdrawn (61003)."""
-    for merchant in known(facts.merchants):
-        if refusal(merchant.errors, ACCOUNT_NOT_AUTHORIZED):
-            yield Finding.found(
-                "found_not_authorised", appid=merchant.appid, account_not_authorized=ACCOUNT_NOT_AUTHORIZED
-            )
+    yield from _refused(facts, ACCOUNT_NOT_AUTHORIZED, "found_not_authorised")
 
 
 @rule()
 def refresh_token(facts: Facts) -> Iterator[Finding]:
     """Find: a refresh token is refused and WeChat's list tells no other (61023)."""
-    merchants = known(facts.merchants)
-    for merchant in merchants:
-        if refusal(merchant.errors, REFRESH_TOKEN_INVALID):
-            yield Finding.found(
-                "found_refresh_token_2", appid=merchant.appid, refresh_token_invalid=REFRESH_TOKEN_INVALID
-            )
-    asked = {merchant.appid for merchant in merchants}
-    rows = {} if isinstance(facts.rows, Unknown) else facts.rows
+    yield from _refused(facts, REFRESH_TOKEN_INVALID, "found_refresh_token_2")
+    asked = {merchant.appid for merchant in facts.merchants}
+    rows = or_none(lambda: facts.rows) or {}
     if others := [appid for appid, row in rows.items() if row.state == "refused" and appid not in asked]:
-        rest = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-        yield Finding.found("found_refresh_token", count=len(others), which=", ".join(others[:_NAMED]) + rest)
+        more = Text("and_so_many_more", count=len(others) - _NAMED) if len(others) > _NAMED else ""
+        yield Finding.found("found_refresh_token", count=len(others), which=", ".join(others[:_NAMED]), more=more)
+
+
+def _refused(facts: Facts, errcode: int, key: str) -> Iterator[Finding]:
+    """Yield a finding for each merchant that met an errcode."""
+    for merchant in facts.merchants:
+        if refusal(merchant.errors, errcode):
+            yield Finding.found(key, appid=merchant.appid, errcode=errcode)
 
 
 @rule()
 def permission_set_18(facts: Facts) -> Iterator[Finding]:
     """Find: the merchant did not grant development and data (61007)."""
-    for merchant in known(facts.merchants):
+    for merchant in facts.merchants:
         granted = _granted(merchant)
         if refusal(merchant.errors, PERMISSION_SET_NOT_GRANTED) or (
             granted is not None and RELEASE_PERMISSION_SET not in granted
         ):
-            shown = "none" if granted == () else ", ".join(map(str, granted or ())) or "unknown"
+            shown = ", ".join(map(str, granted or ())) or Text("not_known" if granted is None else "none")
             yield Finding.found("found_permission_set_18", appid=merchant.appid, shown=shown)
 
 
 @rule("warning")
 def individual(facts: Facts) -> Iterator[Finding]:
     """Find: an individual's account: no business domains (89231)."""
-    told = {merchant.appid: _how_individual(merchant) for merchant in known(facts.merchants)}
+    told = {merchant.appid: _how_individual(merchant) for merchant in facts.merchants}
     if all(how is None for how in told.values()):
-        raise Unknown(Text("unknown_wechat_does_not_tell_us"))
+        raise Unknown("unknown_wechat_does_not_tell_us")
     for appid, how in told.items():
         if how:
             yield Finding.found("found_individual", appid=appid, how=how)
@@ -512,46 +456,36 @@ def individual(facts: Facts) -> Iterator[Finding]:
 @rule()
 def merchant_token(facts: Facts) -> Iterator[Finding]:
     """Find: a merchant's token is refused for another reason."""
-    told = (
-        ACCOUNT_NOT_AUTHORIZED,
-        REFRESH_TOKEN_INVALID,
-        PERMISSION_SET_NOT_GRANTED,
-        CLIENT_IP_NOT_REGISTERED_COMPONENT,
-    )
-    for merchant in known(facts.merchants):
+    for merchant in facts.merchants:
         for error in merchant.errors:
-            if not refusal([error], *told):
+            if not refusal([error], *_TOLD_OF_MERCHANTS):
                 yield Finding.of(error)
 
 
 @rule()
 def audit_quota(facts: Facts) -> Iterator[Finding]:
     """Find: no submission is left this month (85085)."""
-    answers = [each.quota.answer for each in known(facts.merchants) if isinstance(each.quota, Reply)]
-    answers = [answer for answer in answers if "rest" in answer]
-    if not answers:
-        raise Unknown(Text("unknown_no_merchant_token_works"))
-    if answers[0]["rest"] <= 0:
-        yield Finding.found("found_audit_quota", value=answers[0].get("limit", "unknown"))
+    replies = [each.quota.answer for each in facts.merchants if isinstance(each.quota, Reply)]
+    answer = next((each for each in replies if "rest" in each), None)
+    if answer is None:
+        raise Unknown("unknown_no_merchant_token_works")
+    if answer["rest"] <= 0:
+        yield Finding.found("found_audit_quota", limit=answer.get("limit", Text("not_known")))
 
 
 @rule()
 def two_refreshers(facts: Facts) -> Iterator[Finding]:
     """Find: a token of ours died early: another program fetches tokens."""
-    rows = known(facts.rows)
-    asked = [THE_PLATFORM] if isinstance(facts.platform_list, PlatformOutcome) else []
-    if not isinstance(facts.merchants, Unknown):
-        asked += [merchant.appid for merchant in facts.merchants if not merchant.errors]
+    rows = facts.rows
+    asked = [THE_PLATFORM] if or_none(lambda: facts.domains) else []
+    asked += [merchant.appid for merchant in or_none(lambda: facts.merchants) or () if not merchant.errors]
     if not any((row := rows.get(appid)) and row.access_token for appid in asked):
-        raise Unknown(Text("unknown_no_token_of_ours_was"))
+        raise Unknown("unknown_no_token_of_ours_was")
     for death in facts.early_deaths:
         if death.appid in asked:
-            yield Finding.found(
-                "found_two_refreshers",
-                value=Text("of_appid", appid=death.appid) if death.appid else Text("the_platform_token"),
-                age=in_words(death.age),
-                seconds_left=in_words(death.seconds_left),
-            )
+            whose = Text("of_appid", appid=death.appid) if death.appid else Text("the_platform_token")
+            age, left = in_words(death.age), in_words(death.seconds_left)
+            yield Finding.found("found_two_refreshers", whose=whose, age=age, left=left)
 
 
 def _granted(merchant: Merchant) -> tuple[int, ...] | None:
