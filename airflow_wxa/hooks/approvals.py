@@ -101,10 +101,12 @@ def open_gate(ledger: Ledger, run: FleetRun, wave: str, *, by: str, why: str, us
 
 
 def may_open_gate(asked: Entry, user: str, name: str) -> bool:
-    """Tell whether a gate that asks may be opened by a user.
-
-    :param name: of that user; a run names who triggered it by it, and FAB's ids are numbers.
-    """
+    """Tell whether a gate that asks may be opened by a user, of this id and name."""
     facts = values_of(asked.asked["question"])
     is_named = not facts["approvers"] or user in facts["approvers"]
-    return is_named and not (facts["approver_must_differ"] and asked.task.triggered_by in (user, name))
+    return is_named and not (facts["approver_must_differ"] and is_trigger(asked, user, name))
+
+
+def is_trigger(asked: Entry, user: str, name: str) -> bool:
+    """Tell whether a user triggered the run that asks; a run names its user by name, and FAB's ids are numbers."""
+    return asked.task.triggered_by in (user, name)

@@ -20,7 +20,7 @@ from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators import human_input
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once, form_param
-from airflow_wxa.store.questions import Fact, Question
+from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
@@ -107,7 +107,9 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
                     values={"approvers": ", ".join(approvers)},
                     source=HOW_TO,
                 )
-            facts = self.facts(context)
+            facts = dict(self.facts(context))
+            if self.approver_must_differ:  # the board offers no approval to the user who triggered the run
+                facts |= told("params", approver_must_differ=True)
             component_appid, task = self._component_appid(), current_task()
             question = open_ledger().asked(component_appid, self.appid, task, partial(Question, self.asks, facts))
         self.subject, body = self.words(question)

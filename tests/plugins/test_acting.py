@@ -139,6 +139,7 @@ def ask(
     assigned: str = "",
     shown: str | None = None,
     task_id: str = "approve_release",
+    triggered_by: str = "",
     question: tuple[str, Any, str, str] | None = None,
 ) -> None:
     """Let a run wait with a question, as the operator leaves it."""
@@ -152,7 +153,9 @@ def ask(
         found = select(TaskInstance).where(TaskInstance.run_id == run_id, TaskInstance.task_id == task_id)
         ti = session.scalars(found).one()
         ti.state = "awaiting_input"
-        task = TaskRef(dag_id=DAG, run_id=run_id, task_id=task_id, ti_id=str(ti.id))
+        task = TaskRef(dag_id=DAG, run_id=run_id, task_id=task_id, ti_id=str(ti.id), triggered_by=triggered_by)
+        if triggered_by:
+            facts |= told("params", approver_must_differ=True)
         text = "goes offline: nothing\n\n| version |\n| --- |\n| <b>1.4.0</b> |"
         asks, facts, subject, text = question or ("release", facts, f"Release 1.4.0 of {APPID}?", text)
         asked = open_ledger().asked(PLATFORM, APPID, task, lambda nonce: Question(asks, facts, nonce))
@@ -263,6 +266,22 @@ def test_whom_the_question_is_not_for_is_not_offered_it(page: Page) -> None:
     about = {"dag_id": DAG, "run_id": "assigned", "appid": APPID}
     assert page.open("answer", **about).status_code == 403
     assert Page(page.browser, user="wang").open("answer", **about).status_code == 200
+
+
+def test_whoever_triggered_a_run_that_another_must_approve_may_only_reject_it(page: Page) -> None:
+    start(page, "of_lin")
+    ask("of_lin", triggered_by="lin")
+    about = {"dag_id": DAG, "run_id": "of_lin", "appid": APPID}
+    shown = page.open("answer", **about).text
+    assert "somebody else must" in shown
+    assert 'value="Approve"' not in shown
+    fields = page.fields("answer", **about)
+    assert page.press("answer", fields | {"choice": "Approve"}).status_code == 400
+    assert states_of("of_lin")["approve_release"] == "awaiting_input"
+    other = Page(page.browser, user="wang").open("answer", **about).text
+    assert "somebody else must" not in other
+    assert 'value="Approve"' in other
+    assert page.press("answer", fields | {"choice": "Reject"}).status_code == 200
 
 
 def test_failed_tasks_run_again_once(page: Page) -> None:

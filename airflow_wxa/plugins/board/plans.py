@@ -33,8 +33,9 @@ from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.fleet.manifest import MAX_PARAM_BYTES
 from airflow_wxa.fleet.summary import FINISHED, rerun_manifest
 from airflow_wxa.fleet.waves import places, read_waves
-from airflow_wxa.hooks.approvals import may_open_gate, open_gate
+from airflow_wxa.hooks.approvals import is_trigger, may_open_gate, open_gate
 from airflow_wxa.hooks.store import open_fleets, open_ledger, store_url
+from airflow_wxa.operators.approval import WxaApprovalOperator
 from airflow_wxa.operators.approve_plan import (
     WxaApproveFleetRollbackOperator,
     WxaApprovePlanOperator,
@@ -59,7 +60,6 @@ if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
-    from airflow_wxa.operators.approval import WxaApprovalOperator
     from airflow_wxa.plugins.board.pages import Reader
     from airflow_wxa.steps import Step
     from airflow_wxa.store import Entry
@@ -121,6 +121,7 @@ class Plan:
     :param conf: of the run that is started, where it takes long to make; ``body`` has the rest of it.
     :param is_repeatable: a page that is opened anew may do it again, though the state is the same.
     :param choices: values of the buttons; the text that one is answered with goes into ``body`` by ``answered``.
+    :param note: key of a sentence about choices that this reader does not have.
     :param asks: of the ledger's question, with the values of its facts in ``asked``.
     :param question: the text that Airflow shows of it, as Markup.
     :param step: the act, where WeChat does it: step, endpoint, and Connection; it returns a link to be shown.
@@ -139,6 +140,7 @@ class Plan:
     is_repeatable: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
     choices: Sequence[str] = ()
+    note: str = ""
     title: str = ""
     asks: str = ""
     asked: Mapping[str, Any] = field(default_factory=dict)
@@ -211,12 +213,16 @@ def _answer(reader: Reader, about: About) -> Plan:
     facts = values_of(question)
     title, text = _in_language(question, (asked.subject, text.rstrip()), reader.language.code)
     task = f"{quote(ti.task_id, safe='')}/{ti.map_index}"
+    user = str(reader.user.get_id()), str(reader.user.get_name())
+    may_not_approve = facts.get("approver_must_differ") and is_trigger(shown, *user)
+    refused = {WxaApprovalOperator.APPROVE} if may_not_approve else set()
     return Plan(
         needs=("PUT", DagAccessEntity.HITL_DETAIL, ti.dag_id),
         state=[str(ti.id), digest],
         method="PATCH",
         path=f"{_run_path(about)}/taskInstances/{task}/hitlDetails",
-        choices=tuple(map(str, asked.options)),
+        choices=tuple(each for each in map(str, asked.options) if each not in refused),
+        note="act.trigger" if refused else "",
         title=title,
         question=Markup(_MARKDOWN.render(text)),  # noqa: S704  (the renderer lets no HTML of a text pass)
         asks=question.get("asks", ""),
