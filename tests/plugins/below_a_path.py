@@ -29,13 +29,13 @@ def look(store: str) -> dict[str, int]:
 
     from airflow_wxa.store import Ledger, TaskRef  # noqa: PLC0415
     from airflow_wxa.store.ledger import Result  # noqa: PLC0415
-    from tests.plugins.api_server import ApiServer, headers  # noqa: PLC0415
+    from tests.plugins.browser import Browser, login  # noqa: PLC0415
 
     said = {"appid": APPID, "outcome": "stopped", "errcode": 89021, "what": "refused"}
     task = TaskRef(dag_id="wxa_release", run_id="manual__1", task_id="release")
     Ledger(store).settle("wx00000000000000c1", task, [Result(APPID, "release", said, resolves=False)])
-    server = ApiServer(create_app(apps="core"))
-    plugins = server.get("/team-a/api/v2/plugins", headers("admin")).json()["plugins"]
+    server = Browser(create_app(apps="core"))
+    plugins = server.send("GET", "/team-a/api/v2/plugins", headers=login("admin")).json()["plugins"]
     (plugin,) = [each for each in plugins if each["name"] == "wxa"]
     views = [view[kind] for view in plugin["external_views"] for kind in ("href", "icon") if view[kind]]
     todo = [each.replace("{DAG_ID}", "wxa_release").replace("{RUN_ID}", "manual__1") for each in views]
@@ -44,7 +44,7 @@ def look(store: str) -> dict[str, int]:
         address = todo.pop()
         if address in found or "://" in address:
             continue
-        answer = server.get(address, headers("admin"))
+        answer = server.send("GET", address, headers=login("admin"))
         found[address] = answer.status_code
         if "/wxa/board" in address and "html" in answer.headers.get("content-type", "") and len(found) < 60:
             todo += addresses(answer.text)

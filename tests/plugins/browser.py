@@ -1,30 +1,47 @@
-"""Airflow's own app with the board in it, asked without a network."""
+"""Airflow's own app with the plugin as Airflow found it, asked without a network."""
+# ruff: noqa: PLC0415  (Airflow takes seconds to import: only where a test needs it)
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from airflow_wxa.plugins.plugin import BOARD_PREFIX
+from airflow_wxa.plugins.plugin import BOARD_PREFIX, WxaPlugin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Browser", "airflow", "login"]
 
 
+def login(role: str | None, user: str = "lin") -> dict[str, str]:
+    """Return the headers of a user of the simple auth manager; ``""``: of somebody who has not logged in."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    if role == "":
+        return {}
+    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=user, role=role))
+    return {"Authorization": f"Bearer {token}"}
+
+
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """Airflow's own app, asked without a network."""
+    """Airflow's own app, and how one logs in there.
+
+    :param login: makes the headers of a role, or of a user.
+    """
 
     app: Any
+    login: Callable[[str | None, str], dict[str, str]] = login
 
     def get(self, path: str, role: str | None = "viewer", user: str = "lin", **headers: str) -> httpx.Response:
-        return self.send("GET", f"{BOARD_PREFIX}{path}", headers=login(role, user) | headers)
+        return self.send("GET", f"{BOARD_PREFIX}{path}", headers=self.login(role, user) | headers)
 
     def send(self, method: str, path: str, **parts: Any) -> httpx.Response:
         return self.send_at_once([(method, path, parts)])[0]
@@ -41,21 +58,22 @@ class Browser:
         return asyncio.run(ask())
 
 
-def login(role: str | None, user: str = "lin") -> dict[str, str]:
-    from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415  takes seconds
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser  # noqa: PLC0415
+@contextmanager
+def app_with(**settings: str) -> Iterator[Any]:
+    """Build Airflow's app with settings of its own; an earlier one is as it was afterwards."""
+    from airflow.api_fastapi.app import _AuthManagerState, create_app
 
-    if role == "":
-        return {}
-    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=user, role=role))
-    return {"Authorization": f"Bearer {token}"}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "signs-the-logins-of-this-test" * 3)
+        for name, value in settings.items():
+            patched.setenv(f"AIRFLOW__{name}", value)
+        patched.setattr(_AuthManagerState, "instance", None)
+        for each in WxaPlugin.fastapi_apps:
+            patched.setattr(each["app"], "_app", None)
+        yield create_app(apps="core")
 
 
 @pytest.fixture(scope="module")
 def airflow(airflow_database: None) -> Iterator[Browser]:
-    from airflow.api_fastapi.app import create_app, purge_cached_app  # noqa: PLC0415  takes seconds
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "signs-the-logins-of-this-test" * 3)
-        yield Browser(create_app(apps="core"))
-        purge_cached_app()
+    with app_with() as app:
+        yield Browser(app)

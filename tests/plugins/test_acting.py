@@ -5,173 +5,49 @@ from __future__ import annotations
 import html
 import json
 import re
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from sqlalchemy import select, update
 
+from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain
+from airflow_wxa.dags.wxa_release import release_dag
 from airflow_wxa.hooks.store import open_fleets, open_ledger
-from airflow_wxa.plugins.plugin import BOARD_PREFIX
+from airflow_wxa.operators.platform_domains import WxaApprovePlatformDomainOperator
+from airflow_wxa.plugins.board import acting
+from airflow_wxa.plugins.board.plans import NotPossibleError
 from airflow_wxa.sandbox import Fault
 from airflow_wxa.store import TaskRef
-from airflow_wxa.store.fleets import NewApp, RunKey
+from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.ledger import Result
 from airflow_wxa.store.questions import Question, told
 from airflow_wxa.texts.setting import speaking
-from tests.airflow_session import load_release_dag, register_dag
+from tests.airflow_session import register_dag
+from tests.plugins.acting import (
+    APPID,
+    CONF,
+    DAG,
+    FILLED,
+    FLEET,
+    OTHER,
+    PLATFORM,
+    Page,
+    ask,
+    fields_of,
+    fleet,
+    gate,
+    runs_of,
+    set_states,
+    settle,
+    start,
+    started,
+    states_of,
+    write_domains,
+)
 from tests.plugins.browser import login
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    import httpx
-
     from airflow_wxa.sandbox import RunningSandbox
-    from tests.plugins.browser import Browser
-
-PLATFORM, APPID, OTHER = "wx00000000000000c1", "wx00000000000000a1", "wx00000000000000a2"
-DAG, FLEET = "wxa_release", "wxa_fleet_release"
-CONF = {"appid": APPID, "template_id": "47", "user_version": "1.4.0", "webviewdomain": ["https://m.example.com"]}
-SHOWN = {
-    "offline": {"lost": {"webviewdomain": ["https://h5.example.com"]}, "asked": {}, "not_proven": {}},
-    "name": "<b>Tea House</b>",
-    "template_id": "47",
-    "what_changed": "spring sale",
-    "online": {"version": "1.3.0", "time": 1_790_000_000},
-    "auditid": "4711",
-    "sheet": {"status": "approved", "reason": ""},
-    "triggered_by": "li",
-    "individual": False,
-    "configured": ["https://m.example.com", "https://new.example.com"],
-    "before": {"list": ["https://m.example.com", "https://old.example.com"]},
-}
-ORIGIN = {"Origin": "http://airflow"}
-
-
-@dataclass
-class Page:
-    """A reader before a page that acts."""
-
-    browser: Browser
-    role: str = "user"
-    user: str = "lin"
-
-    def open(self, act: str, **about: str) -> httpx.Response:
-        return self.browser.get(f"/act/{act}?{urlencode(about)}", self.role, self.user)
-
-    def fields(self, act: str, **about: str) -> dict[str, str]:
-        shown = self.open(act, **about)
-        assert shown.status_code == 200, shown.text
-        found = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', shown.text)
-        return {name: html.unescape(value) for name, value in found}
-
-    def request(self, act: str, fields: dict[str, str], **headers: str) -> tuple[str, str, dict[str, Any]]:
-        sent = login(self.role, self.user) | ORIGIN | headers
-        sent["Content-Type"] = "application/x-www-form-urlencoded"
-        return "POST", f"{BOARD_PREFIX}/act/{act}", {"content": urlencode(fields), "headers": sent}
-
-    def press(self, act: str, fields: dict[str, str], **headers: str) -> httpx.Response:
-        method, path, parts = self.request(act, fields, **headers)
-        return self.browser.send(method, path, **parts)
-
-
-@pytest.fixture
-def page(airflow: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Page:
-    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")
-    monkeypatch.setenv("AIRFLOW__API__SECRET_KEY", "signs-the-pages-of-this-test")
-    return Page(airflow)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def dags(airflow_database: None) -> None:
-    from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag  # noqa: PLC0415  (it imports Airflow)
-    from airflow_wxa.dags.wxa_fleet_rollback import fleet_rollback_dag  # noqa: PLC0415
-    from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag  # noqa: PLC0415
-    from airflow_wxa.dags.wxa_rollback import rollback_dag  # noqa: PLC0415
-
-    for dag in (load_release_dag(), fleet_release_dag(), platform_domains_dag(), rollback_dag(), fleet_rollback_dag()):
-        register_dag(dag)
-
-
-def start(page: Page, run_id: str, dag_id: str = DAG, **conf: Any) -> None:
-    body = {"dag_run_id": run_id, "logical_date": None, "conf": CONF | conf}
-    made = page.browser.send("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body, headers=login("admin"))
-    assert made.status_code == 200, made.text
-
-
-def set_states(run_id: str, dag_id: str = DAG, *, run: str = "running", **states: str) -> None:
-    from airflow.models.dagrun import DagRun  # noqa: PLC0415
-    from airflow.models.taskinstance import TaskInstance  # noqa: PLC0415
-    from airflow.utils.session import create_session  # noqa: PLC0415
-
-    with create_session() as session:
-        for ti in session.scalars(select(TaskInstance).where(TaskInstance.run_id == run_id)):
-            if ti.dag_id == dag_id and ti.task_id in states:
-                ti.state = states[ti.task_id]
-        session.scalars(select(DagRun).where(DagRun.run_id == run_id, DagRun.dag_id == dag_id)).one().state = run
-
-
-def states_of(run_id: str, dag_id: str = DAG) -> dict[str, str | None]:
-    from airflow.models.taskinstance import TaskInstance  # noqa: PLC0415
-    from airflow.utils.session import create_session  # noqa: PLC0415
-
-    query = select(TaskInstance.task_id, TaskInstance.state)
-    with create_session() as session:
-        found = query.where(TaskInstance.run_id == run_id, TaskInstance.dag_id == dag_id)
-        return {task_id: state and str(state) for task_id, state in session.execute(found)}
-
-
-def runs_of(dag_id: str) -> dict[str, dict[str, Any]]:
-    from airflow.models.dagrun import DagRun  # noqa: PLC0415
-    from airflow.utils.session import create_session  # noqa: PLC0415
-
-    with create_session() as session:
-        return {run.run_id: run.conf for run in session.scalars(select(DagRun).where(DagRun.dag_id == dag_id))}
-
-
-def ask(
-    run_id: str,
-    *,
-    seconds_ago: float = 60,
-    assigned: str = "",
-    shown: str | None = None,
-    task_id: str = "approve_release",
-    triggered_by: str = "",
-    question: tuple[str, Any, str, str] | None = None,
-) -> None:
-    """Let a run wait with a question, as the operator leaves it."""
-    from airflow.models.hitl import HITLDetail  # noqa: PLC0415
-    from airflow.models.taskinstance import TaskInstance  # noqa: PLC0415
-    from airflow.utils.session import create_session  # noqa: PLC0415
-
-    facts = told("run", named=True, user_version="1.4.0") | told("run", appid=APPID, trial="https://elsewhere.example")
-    facts |= told("WeChat", **SHOWN)
-    with create_session() as session:
-        found = select(TaskInstance).where(TaskInstance.run_id == run_id, TaskInstance.task_id == task_id)
-        ti = session.scalars(found).one()
-        ti.state = "awaiting_input"
-        task = TaskRef(dag_id=DAG, run_id=run_id, task_id=task_id, ti_id=str(ti.id), triggered_by=triggered_by)
-        if triggered_by:
-            facts |= told("params", approver_must_differ=True)
-        text = "goes offline: nothing\n\n| version |\n| --- |\n| <b>1.4.0</b> |"
-        asks, facts, subject, text = question or ("release", facts, f"Release 1.4.0 of {APPID}?", text)
-        asked = open_ledger().asked(PLATFORM, APPID, task, lambda nonce: Question(asks, facts, nonce))
-        body = f"{text}\n\n{shown or asked.line}"
-        users = [{"id": assigned, "name": assigned}] if assigned else []
-        options = ["Approve", "Reject"]
-        more: dict[str, Any] = {"multiple": False, "params": {}, "assignees": users}
-        session.add(HITLDetail(ti_id=ti.id, subject=subject, body=body, options=options, **more))
-        session.flush()
-        asked_at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
-        session.execute(update(TaskInstance).where(TaskInstance.id == ti.id).values(updated_at=asked_at))
-
-
-def settle(run_id: str, task_id: str = "configure_domains", **said: Any) -> None:
-    task = TaskRef(dag_id=DAG, run_id=run_id, task_id=task_id)
-    open_ledger().settle(PLATFORM, task, [Result(APPID, "release", {"appid": APPID, **said}, resolves=False)])
 
 
 def test_an_approval_is_shown_and_answered_once(page: Page) -> None:
@@ -200,8 +76,6 @@ def test_an_approval_is_shown_and_answered_once(page: Page) -> None:
 
 
 def test_a_question_is_found_below_whatever_the_run_has_written_since(page: Page) -> None:
-    from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain  # noqa: PLC0415
-
     start(page, "busy")
     ask("busy")
     task = TaskRef(dag_id=DAG, run_id="busy", task_id="configure_domains")
@@ -235,8 +109,6 @@ def test_a_question_about_another_mini_program_is_not_this_ones(page: Page) -> N
 
 @pytest.mark.parametrize("set_language", ["en", "zh"])
 def test_a_question_is_read_in_its_readers_language(page: Page, set_language: str) -> None:
-    from airflow_wxa.operators.platform_domains import WxaApprovePlatformDomainOperator  # noqa: PLC0415
-
     run_id = f"listed_{set_language}"
     start(page, run_id)
     facts = told("run", action="add", hosts=["new.example.com"]) | told("ledger", goes_offline={})
@@ -329,7 +201,7 @@ def test_a_release_is_started_again_under_an_id_that_people_recognise(page: Page
     fields = page.fields("again", dag_id=DAG, run_id="again", appid=APPID)
     answers = page.browser.send_at_once([page.request("again", fields)] * 3)
     assert sorted(each.status_code for each in answers) == [200, 409, 409]
-    ((run_id, conf),) = ((each, conf) for each, conf in runs_of(DAG).items() if each not in before)
+    run_id, conf = started(DAG, before)
     assert re.fullmatch(rf"1\.4\.0_{APPID}_\d{{8}}T\d{{9}}", run_id)
     assert {name: conf[name] for name in CONF} == CONF
 
@@ -348,17 +220,12 @@ def test_a_page_that_is_overtaken_does_nothing(page: Page) -> None:
 
 
 def test_missing_hosts_are_asked_for_in_a_run_of_their_own(page: Page) -> None:
-    from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain  # noqa: PLC0415
-    from airflow_wxa.errors import WxaApiError  # noqa: PLC0415
-
     start(page, "unregistered", platform_conn_id="wxa_platform")
-    origins = [WebviewDomain.parse(each) for each in ("https://shop.example.org", "https://m.example.com")]
-    task = TaskRef(dag_id=DAG, run_id="unregistered", task_id="configure_domains")
-    (noted,) = open_ledger().intend(PLATFORM, [setwebviewdomain(APPID, "add", origins)], task)
-    open_ledger().answered({noted: WxaApiError("refused", errcode=89021, errmsg="", rid="")})
+    write_domains("unregistered", "https://shop.example.org", "https://m.example.com")
     about = {"dag_id": DAG, "run_id": "unregistered", "appid": APPID}
+    before = runs_of("wxa_platform_domains")
     assert page.press("register", page.fields("register", **about)).status_code == 200
-    (conf,) = runs_of("wxa_platform_domains").values()
+    _, conf = started("wxa_platform_domains", before)
     assert (conf["action"], conf["hosts"]) == ("add", ["m.example.com", "shop.example.org"])
     assert conf["platform_conn_id"] == "wxa_platform"
     assert conf.get("approval", True) is True
@@ -366,47 +233,32 @@ def test_missing_hosts_are_asked_for_in_a_run_of_their_own(page: Page) -> None:
 
 def test_a_rollback_asks_before_it_goes_back(page: Page) -> None:
     start(page, "online")
-    assert (
-        page.press("roll_back", page.fields("roll_back", dag_id=DAG, run_id="online", appid=APPID)).status_code == 200
-    )
-    (conf,) = runs_of("wxa_rollback").values()
+    before, fields = runs_of("wxa_rollback"), page.fields("roll_back", dag_id=DAG, run_id="online", appid=APPID)
+    assert page.press("roll_back", fields).status_code == 200
+    _, conf = started("wxa_rollback", before)
     assert conf["appid"] == APPID
     assert conf.get("approval", True) is True
 
 
 @pytest.mark.parametrize("act", ["roll_back", "register"])
 def test_a_run_goes_on_with_the_connection_that_its_dag_has(page: Page, act: str) -> None:
-    from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain  # noqa: PLC0415
-
     run_id = f"of_a_team_{act}"
     start(page, run_id)
-    task = TaskRef(dag_id=DAG, run_id=run_id, task_id="configure_domains", wxa_conn_id="wxa_team")
-    open_ledger().intend(
-        PLATFORM, [setwebviewdomain(APPID, "add", [WebviewDomain.parse("https://m.example.com")])], task
-    )
-    open_ledger().settle(PLATFORM, task, [Result(APPID, "release", {"appid": APPID}, resolves=False)])
+    write_domains(run_id, "https://m.example.com")
+    settle(run_id, wxa_conn_id="wxa_team")
     dag_id, name = {
         "roll_back": ("wxa_rollback", "wxa_conn_id"),
         "register": ("wxa_platform_domains", "platform_conn_id"),
     }[act]
     before = runs_of(dag_id).keys()
     assert page.press(act, page.fields(act, dag_id=DAG, run_id=run_id, appid=APPID)).status_code == 200
-    ((_, conf),) = ((each, conf) for each, conf in runs_of(dag_id).items() if each not in before)
+    _, conf = started(dag_id, before)
     assert conf[name] == "wxa_team"
 
 
 def test_a_fleet_is_stopped_and_gone_on_with(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet(page, "sale")
     fleets, key = open_fleets(), RunKey(FLEET, "sale")
-    apps = [NewApp(APPID, "canary", 0, {}), NewApp(OTHER, "rest", 0, {})]
-    fleets.load(key, PLATFORM, {"release": {"user_version": "3.2.0"}}, "digest", apps)
-    fleets.change(key, {0: {"outcome": "released"}})
-    made = page.browser.send(
-        "POST",
-        f"/api/v2/dags/{FLEET}/dagRuns",
-        json={"dag_run_id": "sale", "logical_date": None, "conf": {"manifest": "sale.yaml", "shard_size": 50}},
-        headers=login("admin"),
-    )
-    assert made.status_code == 200, made.text
     about = {"dag_id": FLEET, "run_id": "sale"}
     assert page.open("rerun", **about).status_code == 409  # it goes on by itself
     fields = page.fields("stop", **about)
@@ -425,29 +277,16 @@ def test_a_fleet_is_stopped_and_gone_on_with(page: Page, monkeypatch: pytest.Mon
     with monkeypatch.context() as patched:
         patched.setattr("airflow_wxa.plugins.board.plans.MAX_PARAM_BYTES", 10)
         assert "fleet rerun" in page.press("rerun", page.fields("rerun", **about)).text
+    before, undone = runs_of(FLEET), runs_of("wxa_fleet_rollback")
     assert page.press("rerun", page.fields("rerun", **about)).status_code == 200
-    ((_, conf),) = ((run_id, conf) for run_id, conf in runs_of(FLEET).items() if run_id != "sale")
+    _, conf = started(FLEET, before)
     assert OTHER in conf["manifest"]
     assert APPID not in conf["manifest"]
     assert conf["shard_size"] == 50
     assert page.press("undo", page.fields("undo", **about)).status_code == 200
-    (conf,) = runs_of("wxa_fleet_rollback").values()
+    _, conf = started("wxa_fleet_rollback", undone)
     assert conf["run_id"] == "sale"
     assert conf.get("approval", True) is True
-
-
-def gate(page: Page, run_id: str, *, approvers: tuple[str, ...] = (), approver_must_differ: bool = False) -> None:
-    """Let a fleet stand before its canary's gate, which has closed."""
-    fleets = open_fleets()
-    fleets.load(RunKey(FLEET, run_id), PLATFORM, {"release": {}}, "digest", [NewApp(APPID, "canary", 0, {})])
-    body = {"dag_run_id": run_id, "logical_date": None, "conf": {"manifest": "sale.yaml"}}
-    made = page.browser.send("POST", f"/api/v2/dags/{FLEET}/dagRuns", json=body, headers=login("admin"))
-    assert made.status_code == 200, made.text
-    set_states(run_id, FLEET, run="failed", canary_gate="failed")
-    facts = told("ledger", named=True, failed=3, total=5, unended=0)
-    facts |= told("run", approvers=list(approvers), approver_must_differ=approver_must_differ)
-    task = TaskRef(dag_id=FLEET, run_id=run_id, task_id="canary_gate", triggered_by="li")
-    open_ledger().asked(PLATFORM, "", task, lambda nonce: Question("gate", facts, nonce))
 
 
 def test_a_closed_gate_is_opened_with_a_reason_and_once(page: Page) -> None:
@@ -519,66 +358,6 @@ def test_an_old_page_does_nothing(page: Page, monkeypatch: pytest.MonkeyPatch) -
     assert page.press("clear", fields).status_code == 403
 
 
-@pytest.mark.parametrize(("role", "acts"), [("viewer", False), ("user", True), ("op", True), (None, False)])
-def test_rights_are_airflows(page: Page, role: str | None, acts: bool) -> None:
-    run_id = f"by_{role}"
-    start(page, run_id)
-    ask(run_id)
-    set_states(run_id, run="failed", configure_domains="failed", approve_release="awaiting_input")
-    settle(run_id, outcome="stopped", errcode=89021)
-    about = {"dag_id": DAG, "run_id": run_id, "appid": APPID}
-    before = {dag_id: len(runs_of(dag_id)) for dag_id in (DAG, "wxa_rollback", "wxa_platform_domains")}
-    reader = Page(page.browser, role=role or "", user="zhao")
-    shown = page.browser.get(f"/mini-program/{APPID}", role).text
-    for act in ("answer", "clear", "roll_back"):
-        assert (f"/act/{act}?" in shown) is acts, act
-        # A page that was shown before the right was taken away: its token is good, Airflow refuses.
-        fields = page_of(page, reader, act, about)
-        done = Page(page.browser, role=role, user="zhao").press(act, fields | {"choice": "Reject"})
-        assert (done.status_code == 200) is acts, (act, done.text)
-    if not acts:
-        assert states_of(run_id)["configure_domains"] == "failed"
-        assert states_of(run_id)["approve_release"] == "awaiting_input"
-        assert {dag_id: len(runs_of(dag_id)) for dag_id in before} == before
-
-
-def page_of(page: Page, reader: Page, act: str, about: dict[str, str]) -> dict[str, str]:
-    """Return the fields of a page that was opened with more rights than its reader has now."""
-    return Page(page.browser, role="op", user=reader.user).fields(act, **about)
-
-
-def test_airflow_decides_even_when_the_board_would_not(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    start(page, "lost")
-    set_states("lost", run="failed", configure_domains="failed")
-    about = {"dag_id": DAG, "run_id": "lost", "appid": APPID}
-    monkeypatch.setattr("airflow_wxa.plugins.board.plans.may", lambda *_: True)
-    viewer = Page(page.browser, role="viewer")
-    fields = viewer.fields("clear", **about)
-    assert viewer.press("clear", fields).status_code == 403
-    assert states_of("lost")["configure_domains"] == "failed"
-    # What was refused counts as not done.
-    assert page.press("clear", fields).status_code == 200
-
-
-def test_one_team_does_not_act_on_anothers_runs(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415
-
-    start(page, "team_b")
-    set_states("team_b", run="failed", configure_domains="failed")
-    about = {"dag_id": DAG, "run_id": "team_b", "appid": APPID}
-    fields = page.fields("clear", **about)
-    manager = type(get_auth_manager())
-    asked = manager.is_authorized_dag
-
-    def is_authorized_dag(self: Any, *, details: Any = None, **parts: Any) -> bool:
-        return (details is None or details.id != DAG) and asked(self, details=details, **parts)
-
-    monkeypatch.setattr(manager, "is_authorized_dag", is_authorized_dag)
-    assert page.open("clear", **about).status_code == 403
-    assert page.press("clear", fields).status_code == 403
-    assert states_of("team_b")["configure_domains"] == "failed"
-
-
 def test_nobody_acts_without_a_login(page: Page) -> None:
     assert page.browser.get("/act/clear?dag_id=wxa_release", role="").status_code == 401
     method, path, parts = page.request("clear", {"dag_id": DAG})
@@ -602,20 +381,6 @@ def test_a_body_beyond_measure_is_not_read_to_its_end(page: Page) -> None:
 
 # Airflow's own fields of a DAG's details warn when they are read, and the tests make errors of warnings.
 _DETAILS = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
-
-
-def form_of(page: Page, **texts: str) -> httpx.Response:
-    headers = login(page.role, page.user) | {"Content-Type": "application/x-www-form-urlencoded"}
-    sent = urlencode({"dag_id": DAG, **texts})
-    return page.browser.send("POST", f"{BOARD_PREFIX}/release", content=sent, headers=headers)
-
-
-FILLED = {"template_id": "47", "user_version": "1.5.0", "webviewdomain": "https://m.example.com"}
-
-
-def fields_of(shown: httpx.Response) -> dict[str, str]:
-    found = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', shown.text)
-    return {name: html.unescape(value) for name, value in found}
 
 
 @_DETAILS
@@ -652,7 +417,7 @@ def test_the_form_asks_wechat_for_those_only_who_may_release(page: Page, wxa_def
 @_DETAILS
 def test_the_form_says_so_where_the_store_is_down(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", "postgresql+psycopg2://nobody@127.0.0.1:1/none")
-    shown = form_of(page, merchants=APPID, **FILLED)
+    shown = page.fill(merchants=APPID, **FILLED)
     assert shown.status_code == 503
     assert "<h1>" in shown.text
 
@@ -668,23 +433,21 @@ def test_a_page_that_acts_leads_back_to_a_page_of_the_board(page: Page) -> None:
 def test_a_fleet_as_large_as_a_form_takes_is_started(page: Page) -> None:
     lines = [f'wx{number:016x},{{"ext":{{"note":"{"“" * 40}"}}}}' for number in range(4600)]
     table = "appid\text_json\n" + "\n".join(line.replace(",", "\t", 1) for line in lines)
-    shown = form_of(page, merchants=table, **FILLED)
+    shown = page.fill(merchants=table, **FILLED)
     fields = fields_of(shown)
     assert len(urlencode(fields)) > 2 << 20
     assert page.press("release", fields).status_code == 200
-    assert (
-        "1 MiB" in form_of(page, merchants=table + "\n" + table.partition("\n")[2].replace("wx0", "wx1"), **FILLED).text
-    )
+    assert "1 MiB" in page.fill(merchants=table + "\n" + table.partition("\n")[2].replace("wx0", "wx1"), **FILLED).text
 
 
 @_DETAILS
 def test_the_form_says_what_is_wrong_and_starts_nothing(page: Page) -> None:
     before = len(runs_of(DAG))
-    shown = form_of(page, merchants="<b>nobody</b>", **FILLED | {"template_id": "four"})
+    shown = page.fill(merchants="<b>nobody</b>", **FILLED | {"template_id": "four"})
     assert shown.status_code == 200
     assert "&lt;b&gt;nobody&lt;/b&gt;" in shown.text
     assert 'aria-describedby="wrong-merchants"' in shown.text
-    shown = form_of(page, merchants=APPID, **FILLED | {"template_id": "four"})
+    shown = page.fill(merchants=APPID, **FILLED | {"template_id": "four"})
     assert 'aria-describedby="wrong-template_id"' in shown.text
     assert len(runs_of(DAG)) == before
 
@@ -693,34 +456,34 @@ def test_the_form_says_what_is_wrong_and_starts_nothing(page: Page) -> None:
 def test_a_release_by_name_is_started_once(page: Page) -> None:
     settle("named", outcome="released", name="茶馆")
     before = runs_of(DAG).keys()
-    shown = form_of(page, merchants="茶馆", **FILLED)
+    shown = page.fill(merchants="茶馆", **FILLED)
     assert len(runs_of(DAG)) == len(before)  # it only says what will happen
     fields = fields_of(shown)
     answers = page.browser.send_at_once([page.request("release", fields)] * 3)
     assert sorted(each.status_code for each in answers) == [200, 409, 409]
-    ((run_id, conf),) = ((each, conf) for each, conf in runs_of(DAG).items() if each not in before)
+    run_id, conf = started(DAG, before)
     assert run_id.startswith(f"1.5.0_{APPID}_")
     assert conf["user_version"] == "1.5.0"
     answer = page.browser.send("GET", f"/api/v2/dags/{DAG}/dagRuns/{run_id}", headers=login("admin"))
     assert answer.json()["note"] == f"1.5.0 · 茶馆 · {APPID}"
     # What was confirmed cannot be exchanged for something else.
-    other = fields_of(form_of(page, merchants=APPID, **FILLED))
+    other = fields_of(page.fill(merchants=APPID, **FILLED))
     other["conf"] = other["conf"].replace(APPID, OTHER)
     assert page.press("release", other).status_code == 403
 
 
 @_DETAILS
 def test_several_merchants_start_a_fleet(page: Page) -> None:
-    shown = form_of(page, merchants=f"appid,user_version\n{APPID},1.5.1\n{OTHER},", **FILLED)
+    shown = page.fill(merchants=f"appid,user_version\n{APPID},1.5.1\n{OTHER},", **FILLED)
     assert "canary 1, early 1" in shown.text
     before = runs_of(FLEET).keys()
     assert page.press("release", fields_of(shown)).status_code == 200
-    ((run_id, conf),) = ((each, conf) for each, conf in runs_of(FLEET).items() if each not in before)
+    run_id, conf = started(FLEET, before)
     assert run_id.startswith("1.5.0_")
     assert APPID in conf["manifest"]
     assert OTHER in conf["manifest"]
     viewer = Page(page.browser, role="viewer")
-    assert form_of(viewer, merchants=APPID, **FILLED).status_code == 403
+    assert viewer.fill(merchants=APPID, **FILLED).status_code == 403
 
 
 @pytest.mark.parametrize("conf", ["", "[]", "{}", "null", '{"manifest": 1}', '{"manifest": "[]"}', "x"])
@@ -731,23 +494,19 @@ def test_a_conf_that_is_none_starts_nothing(page: Page, conf: str) -> None:
 
 @_DETAILS
 def test_what_a_dag_has_decided_is_not_in_its_form(page: Page) -> None:
-    from airflow_wxa.dags.wxa_release import release_dag  # noqa: PLC0415  (it imports Airflow)
-
     decided = {"fixed": {"approval": True, "approvers": ["wang"]}, "defaults": {"domain_action": "set"}}
     register_dag(release_dag("team_release", **decided))
     shown = page.browser.get("/release?dag_id=team_release", "user").text
     assert 'name="approval"' not in shown
     assert 'name="approvers"' not in shown
     assert '<option value="set" selected>' in shown
-    shown = form_of(page, dag_id="team_release", merchants=APPID, domain_action="set", **FILLED)
+    shown = page.fill(dag_id="team_release", merchants=APPID, domain_action="set", **FILLED)
     assert page.press("release", fields_of(shown)).status_code == 200
     (conf,) = runs_of("team_release").values()
     assert not conf.keys() & {"approvers", "approval", "domain_action"}  # the DAG has them
 
 
 def test_an_act_that_changed_nothing_may_be_done_again(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow_wxa.plugins.board import acting  # noqa: PLC0415  (it imports Airflow)
-    from airflow_wxa.plugins.board.plans import NotPossibleError  # noqa: PLC0415
 
     async def no_answer(*_: Any) -> None:
         raise NotPossibleError(504, "act.refused.unknown")

@@ -1,30 +1,43 @@
-"""Who sees what of the board on a running Airflow: 401, 403 and 200, per page and per row, by each auth manager."""
+"""Who sees and does what on the board: per page, per row and per act, by each auth manager."""
 
 from __future__ import annotations
 
-import html
-import json
-import re
-import subprocess
-import sys
+import warnings
+from collections import Counter
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Any, Final
 
-import httpx
 import pytest
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.models.hitl import HITLDetail
+from airflow.utils.session import create_session
+from sqlalchemy import select
 
-from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
-from airflow_wxa.plugins.plugin import BOARD_PREFIX
-from airflow_wxa.store.fleets import Fleets
-from tests.browser.board import FLEET, STUCK, fill
-from tests.plugins.test_api_server import answers, wait_until
+from airflow_wxa.hooks.store import open_fleets, store_url
+from airflow_wxa.plugins.board import acting, plans
+from airflow_wxa.plugins.board.plans import ACTS
+from tests.browser.board import FLEET as FILLED_FLEET
+from tests.browser.board import STUCK, fill
+from tests.plugins.acting import (
+    APPID,
+    DAG,
+    FILLED,
+    FLEET,
+    Page,
+    fields_of,
+    possible,
+    runs_of,
+    states_of,
+)
+from tests.plugins.browser import Browser, app_with, login
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-pytestmark = pytest.mark.real_airflow
+    from airflow_wxa.sandbox import RunningSandbox
+
+# Airflow's own fields of a DAG's details, and FAB's Flask app, warn when they are used.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 OF_THE_FLEET: Final = f"wx{0xE00:016x}"
 PAGES: Final = (
@@ -32,126 +45,140 @@ PAGES: Final = (
     "/mini-programs.csv",
     f"/mini-program/{STUCK}",
     "/fleets",
-    f"/fleet?dag_id={FLEET.dag_id}&run_id={FLEET.run_id}",
+    f"/fleet?dag_id={FILLED_FLEET.dag_id}&run_id={FILLED_FLEET.run_id}",
     "/errcodes",
     "/errcode/89021",
 )
-#: Name → role; ``team`` may read the runs of wxa_release, ``editor`` also edit them, and of no other DAG.
-FAB_ROLES: Final = {"viewer": "Viewer", "nobody": "Public", "op": "Op", "team": "Team", "editor": "Editor"}
 FAB: Final = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
-FAB_USERS: Final = """
-import json, subprocess, sys
-subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True)
-from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
-with get_application_builder() as builder:
-    reads = [("can_read", "DAG Runs"), ("can_read", "DAG:wxa_release")]
-    edits = [("can_edit", "DAG Runs"), ("can_edit", "DAG:wxa_release")]
-    for action, resource in reads + edits:
-        builder.sm.create_permission(action, resource)
-    builder.sm.bulk_sync_roles([{"role": "Team", "perms": reads}, {"role": "Editor", "perms": reads + edits}])
-    for name, role in json.loads(sys.argv[1]).items():
-        assert builder.sm.add_user(name, name, name, name + "@example.com", builder.sm.find_role(role), name), name
-"""
-HIDDEN: Final = re.compile(r'type="hidden" name="(\w+)" value="([^"]*)"')
-RUNS: Final = """
-import sys
-from datetime import UTC, datetime
-from airflow.models.dag import DagModel
-from airflow.models.dagbundle import DagBundleModel
-from airflow.models.dagrun import DagRun
-from airflow.utils.session import create_session
-dag_id, run_id = sys.argv[1:]
-with create_session() as session:
-    session.add(DagBundleModel(name="theirs"))
-    session.flush()
-    session.add(DagModel(dag_id=dag_id, bundle_name="theirs", fileloc=""))
-    session.flush()
-    run = {"dag_id": dag_id, "run_id": run_id, "run_type": "manual", "state": "running"}
-    session.execute(DagRun.__table__.insert().values(**run, run_after=datetime.now(UTC), conf={}))
-"""
+_ENTITIES: Final = ("DAG Runs", "Task Instances", "HITL Detail")
+_ACTIONS: Final = ("can_read", "can_create", "can_edit")
 
 
-@pytest.fixture(params=["simple", "fab"])
-def airflow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ThrowawayAirflow]:
-    """Start an API server over a filled store; each user's password is their name."""
-    environment = {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False"}
+def _on(dag_id: str, *actions: str, entities: tuple[str, ...] = _ENTITIES) -> list[tuple[str, str]]:
+    """Return permissions on a DAG, and on what belongs to it."""
+    of_dag = [(action, f"DAG:{dag_id}") for action in actions if action != "can_create"]
+    return of_dag + [(action, entity) for entity in entities for action in actions]
+
+
+#: Name of a user, and of their role → a role of FAB's own, or permissions.
+FAB_ROLES: Final[dict[str, str | list[tuple[str, str]]]] = {
+    "admin": "Admin",
+    "op": "Op",
+    "viewer": "Viewer",
+    "nobody": "Public",
+    "team": _on(DAG, "can_read", entities=("DAG Runs",)),
+    "editor": _on(DAG, "can_read", "can_edit", entities=("DAG Runs",)),
+    "manager": _on(DAG, *_ACTIONS),
+    "neighbour": _on("theirs", *_ACTIONS),
+}
+#: Acts that stay within the DAG that a ``manager`` releases with.
+OF_THE_DAG: Final = {"answer", "clear", "again", "release", "authorise"}
+#: Acts that this package does, or begins, before Airflow's API is asked.
+OF_OURS: Final = {"stop", "authorise", "open_gate"}
+
+
+@pytest.fixture(scope="module", params=["simple", "fab"])
+def airflow(request: pytest.FixtureRequest, airflow_database: None) -> Iterator[Browser]:
+    """Return Airflow's app with an auth manager, in which each role is a user of its name."""
     if request.param == "simple":
-        passwords = tmp_path / "users.json"
-        passwords.write_text(json.dumps({name: name for name in ("viewer", "nobody", "op")}), "utf-8")
-        environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] = "viewer:viewer,nobody:,op:op"
-        environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"] = str(passwords)
-        prepare = ["-m", "airflow", "db", "migrate"]
-    elif find_spec("airflow.providers.fab") is None:
+        roles = {"nobody": None}
+        with app_with() as app:
+            yield Browser(app, lambda role, _: login(roles.get(str(role), role), str(role)))
+        return
+    if find_spec("airflow.providers.fab") is None:
         pytest.skip("apache-airflow-providers-fab is not installed")
-    else:
-        environment["AIRFLOW__CORE__AUTH_MANAGER"] = FAB
-        prepare = ["-c", FAB_USERS, json.dumps(FAB_ROLES)]
-    airflow = ThrowawayAirflow(home=tmp_path, environment=environment)
-    (tmp_path / "tmp").mkdir()
-    env = airflow.component_env()
-    for script in (prepare, ["-c", RUNS, FLEET.dag_id, FLEET.run_id]):
-        done = subprocess.run([sys.executable, *script], env=env, check=False, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-2000:]
-    fill(f"sqlite:///{tmp_path / 'wxa.db'}")
-    try:
-        command = [sys.executable, "-m", "airflow", "api-server"]
-        server = airflow.processes.start("api-server", command, env, tmp_path / "api-server.out")
-        wait_until(lambda: answers(airflow.url) or server.process.poll() is not None)
-        assert server.process.poll() is None, server.last_lines()
-        yield airflow
-    finally:
-        airflow.stop()
+    with warnings.catch_warnings(action="ignore"), app_with(CORE__AUTH_MANAGER=FAB) as app:
+        yield Browser(app, _fab_login(_fab_users()))
 
 
-def board_of(airflow: ThrowawayAirflow, user: str) -> httpx.Client:
-    """Return what a user asks the board with; ``""``: somebody who has not logged in."""
-    headers = {}
-    if user:
-        account = {"username": user, "password": user}
-        answer = httpx.post(f"{airflow.url}/auth/token", json=account, trust_env=False, timeout=60)
-        headers["Authorization"] = f"Bearer {answer.raise_for_status().json()['access_token']}"
-    base_url = f"{airflow.url}{BOARD_PREFIX}"
-    return httpx.Client(base_url=base_url, headers=headers, trust_env=False, timeout=60)
+def _fab_users() -> dict[str, Any]:
+    from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder  # noqa: PLC0415
+    from airflow.providers.fab.auth_manager.models.db import FABDBManager  # noqa: PLC0415
+
+    with create_session() as session:
+        FABDBManager(session).initdb()
+    with get_application_builder() as builder:
+        security, users = builder.sm, {}
+        for name, role in FAB_ROLES.items():
+            if isinstance(role, list):
+                for action, resource in role:
+                    security.create_permission(action, resource)
+                security.bulk_sync_roles([{"role": name, "perms": role}])
+            found = security.find_role(role if isinstance(role, str) else name)
+            users[name] = security.add_user(name, name, name, f"{name}@example.com", found, name)
+            assert users[name], name
+    return users
 
 
-def test_each_page_and_each_row_is_for_whoever_may_see_its_dag(airflow: ThrowawayAirflow) -> None:
+def _fab_login(users: dict[str, Any]) -> Any:
+    def headers(role: str | None, _: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {get_auth_manager().generate_jwt(users[role])}"} if role else {}
+
+    return headers
+
+
+def is_fab() -> bool:
+    return "Fab" in type(get_auth_manager()).__name__
+
+
+def test_each_page_and_each_row_is_for_whoever_may_see_its_dag(page: Page) -> None:
+    fill(store_url())
     statuses = {"": 401, "nobody": 403, "viewer": 200}
-    for user, status in statuses.items():
-        with board_of(airflow, user) as board:
-            found = [board.get(page).status_code for page in PAGES]
-        print(f"{user or 'not logged in'}: {found}")
-        assert set(found) == {status}, user
-    if "AIRFLOW__CORE__AUTH_MANAGER" not in airflow.environment:
+    for role, status in statuses.items():
+        assert {page.browser.get(path, role).status_code for path in PAGES} == {status}, role
+    if not is_fab():
         return  # the simple one's roles know no single DAG
-    with board_of(airflow, "team") as board:
-        shown = [board.get(page) for page in PAGES]
-        other = board.get(f"/mini-program/{OF_THE_FLEET}")
-    print(f"team: {[each.status_code for each in shown]}, the other team's Mini Program: {other.status_code}")
+    shown = [page.browser.get(path, "team") for path in PAGES]
     assert [each.status_code for each in shown] == [200, 200, 200, 200, 404, 200, 200]
-    assert other.status_code == 404
+    assert page.browser.get(f"/mini-program/{OF_THE_FLEET}", "team").status_code == 404
     for each in shown[:2]:
         assert STUCK in each.text
         assert OF_THE_FLEET not in each.text
-    assert FLEET.run_id not in shown[3].text
+    assert FILLED_FLEET.run_id not in shown[3].text
 
 
-def test_only_whoever_may_edit_a_fleets_run_stops_it(airflow: ThrowawayAirflow, tmp_path: Path) -> None:
-    page = f"/act/stop?{urlencode({'dag_id': FLEET.dag_id, 'run_id': FLEET.run_id})}"
-    origin = {"Origin": airflow.url}
-    with board_of(airflow, "op") as board:
-        shown = board.get(page)
-        fields = {name: html.unescape(value) for name, value in HIDDEN.findall(shown.text)}
-    statuses = {"": 401, "nobody": 403, "viewer": 403}
-    if "AIRFLOW__CORE__AUTH_MANAGER" in airflow.environment:
-        statuses |= {"team": 403, "editor": 403}
-    for user, status in statuses.items():
-        with board_of(airflow, user) as board:
-            found = [board.get(page).status_code, board.post("/act/stop", data=fields, headers=origin).status_code]
-        print(f"{user or 'not logged in'}: {found}")
-        assert found == [status, status], user
-    fleets = Fleets(f"sqlite:///{tmp_path / 'wxa.db'}")
-    assert fleets.runs_named(FLEET.run_id)[0].stopped_by is None
-    with board_of(airflow, "op") as board:
-        assert board.post("/act/stop", data=fields, headers=origin).status_code == 200
-        assert board.post("/act/stop", data=fields, headers=origin).status_code == 409
-    assert fleets.runs_named(FLEET.run_id)[0].stopped_by == "op"
+def everything(about: dict[str, str]) -> Any:
+    """Return all that an act could have changed."""
+    dag_id, run_id = about["dag_id"], about["run_id"]
+    runs = Counter({name: len(runs_of(name)) for name in (DAG, FLEET, "wxa_rollback", "wxa_platform_domains",
+                                                           "wxa_fleet_rollback")})  # fmt: skip
+    with create_session() as session:
+        answers = len(session.scalars(select(HITLDetail).where(HITLDetail.responded_at.is_not(None))).all())
+    return runs, answers, states_of(run_id, dag_id), [run.stopped_by for run in open_fleets().runs_named(run_id)]
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_an_act_is_for_whoever_may_do_it_in_airflow_and_done_once(
+    page: Page, act: str, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://airflow")
+    run_id = f"{act}_{is_fab()}"
+    about = possible(page, act, run_id)
+
+    def shown_to(role: str) -> Any:
+        reader = Page(page.browser, role)
+        return reader.fill(merchants=APPID, **FILLED) if act == "release" else reader.open(act, **about)
+
+    fields = fields_of(shown_to("op")) | {"choice": "Approve", "comment": "tested"}
+    before = everything(about)
+    roles = ["viewer", "team", "editor", "neighbour"] + (["manager"] if act not in OF_THE_DAG else [])
+    for role in roles if is_fab() else ["viewer"]:
+        if (role, act) == ("editor", "stop"):
+            continue
+        assert shown_to(role).status_code == 403, role
+        assert Page(page.browser, role).press(act, fields).status_code == 403, role
+        with monkeypatch.context() as patched:  # a page that was shown before the right was taken away
+            patched.setattr(acting._Token, "is_of", lambda *_: True)
+            assert Page(page.browser, role).press(act, fields).status_code == 403, role
+            if act not in OF_OURS:  # Airflow decides even where the board would not
+                patched.setattr(plans, "may", lambda *_: True)
+                patched.setattr(plans, "may_see_runs", lambda *_: True)
+                assert Page(page.browser, role).press(act, fields).status_code == 403, role
+    assert Page(page.browser, "nobody").press(act, fields).status_code == 403
+    assert Page(page.browser, "").press(act, fields).status_code == 401
+    assert everything(about) == before
+    doer = Page(page.browser, "manager" if is_fab() and act in OF_THE_DAG else "op")
+    fields = fields_of(shown_to(doer.role)) | {"choice": "Approve", "comment": "tested"}
+    answers = page.browser.send_at_once([doer.request(act, fields)] * 3)
+    assert sorted(each.status_code for each in answers) == [200, 409, 409], [each.text for each in answers]
+    assert (everything(about) != before) is (act != "authorise")

@@ -19,7 +19,7 @@ from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, ENCODING_AES_KEY
 from airflow_wxa.store import TaskRef
 from airflow_wxa.trial_link import trial_link
 from tests.airflow_session import ROOT
-from tests.plugins.api_server import ApiServer, headers
+from tests.plugins.browser import login
 from tests.plugins.receiving import KEYS, query, served, ticket
 from tests.plugins.slow_secrets import LOOK_UP_SECONDS
 from tests.plugins.test_api_server import api_server as running_api_server
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
     from pathlib import Path
 
+    from tests.plugins.browser import Browser
+
 pytestmark = pytest.mark.load
 
 VIEWERS, STRANGERS, AT_ONCE = 45, 5000, 50
@@ -36,10 +38,10 @@ TASK = TaskRef("our_release", "manual", "wait_for_audit")
 
 
 @pytest.fixture
-def url(api_server: ApiServer) -> Iterator[str]:
+def url(airflow: Browser) -> Iterator[str]:
     for each in WxaPlugin.fastapi_apps:
         each["app"]._app = None  # as in a server that has just started
-    with served(api_server.app) as url:
+    with served(airflow.app) as url:
         yield url
 
 
@@ -65,7 +67,7 @@ def p99(found: list[tuple[float, int]]) -> float:
 
 def client(url: str) -> httpx.AsyncClient:
     limits = httpx.Limits(max_connections=VIEWERS + AT_ONCE + 10)
-    return httpx.AsyncClient(base_url=url, trust_env=False, timeout=60, limits=limits, headers=headers("viewer"))
+    return httpx.AsyncClient(base_url=url, trust_env=False, timeout=60, limits=limits, headers=login("viewer"))
 
 
 def test_pictures_that_never_come_hold_no_page_up(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

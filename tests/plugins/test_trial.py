@@ -18,10 +18,11 @@ from airflow_wxa.store import TaskRef
 from airflow_wxa.store.tables import credential
 from airflow_wxa.trial_link import TRIAL_PREFIX, trial_link
 from tests.airflow_session import connection
-from tests.plugins.api_server import ApiServer, headers
+from tests.plugins.browser import login
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
+    from tests.plugins.browser import Browser
 
 TASK = TaskRef("our_release", "manual__2026-11-26T01:00:00+00:00", "wait_for_audit", wxa_conn_id="wxa_default")
 RUN = {"dag_id": TASK.dag_id, "run_id": TASK.run_id}
@@ -37,27 +38,27 @@ def wxa_default(wxa_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) ->
     return wxa_sandbox
 
 
-def test_whoever_may_see_the_runs_sees_the_picture(api_server: ApiServer, wxa_default: RunningSandbox) -> None:
-    answer = api_server.get(PAGE, headers=headers("viewer"))
+def test_whoever_may_see_the_runs_sees_the_picture(airflow: Browser, wxa_default: RunningSandbox) -> None:
+    answer = airflow.send("GET", PAGE, headers=login("viewer"))
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
     assert answer.content.startswith(b"\xff\xd8\xff")
     assert (answer.headers["cache-control"], answer.headers["x-content-type-options"]) == ("no-store", "nosniff")
     assert [entry.path for entry in wxa_default.journal] == ["/wxa/get_qrcode"]
 
 
-def test_the_picture_opens_the_page_that_the_link_names(api_server: ApiServer, wxa_default: RunningSandbox) -> None:
+def test_the_picture_opens_the_page_that_the_link_names(airflow: Browser, wxa_default: RunningSandbox) -> None:
     page = "pages/order/list?shop=8016&to=首页"
-    answer = api_server.get(trial_link("", APPID, **RUN, page=page), headers=headers("viewer"))
+    answer = airflow.send("GET", trial_link("", APPID, **RUN, page=page), headers=login("viewer"))
     assert answer.content == qrcode(f"{APPID} 1.4.0 {page}")
     too_long = trial_link("", APPID, **RUN, page="p" * 1025)
-    assert api_server.get(too_long, headers=headers("viewer")).status_code == 422
+    assert airflow.send("GET", too_long, headers=login("viewer")).status_code == 422
 
 
 @pytest.mark.parametrize(("role", "status"), [("", 401), (None, 403)])
 def test_nobody_else_does_and_wechat_is_not_asked(
-    api_server: ApiServer, wxa_default: RunningSandbox, role: str | None, status: int
+    airflow: Browser, wxa_default: RunningSandbox, role: str | None, status: int
 ) -> None:
-    answer = api_server.get(PAGE, headers={} if role == "" else headers(role))
+    answer = airflow.send("GET", PAGE, headers=login(role))
     assert answer.status_code == status
     assert wxa_default.journal == []
 
@@ -77,26 +78,26 @@ def test_nobody_else_does_and_wechat_is_not_asked(
     ],
 )
 def test_what_is_not_there_is_answered_404_without_a_call(
-    api_server: ApiServer, wxa_default: RunningSandbox, path: str
+    airflow: Browser, wxa_default: RunningSandbox, path: str
 ) -> None:
-    answer = api_server.get(f"{TRIAL_PREFIX}{path}", headers=headers("viewer"))
+    answer = airflow.send("GET", f"{TRIAL_PREFIX}{path}", headers=login("viewer"))
     assert answer.status_code == 404
     assert "<script>" not in answer.text
     assert wxa_default.journal == []
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_it_only_reads(api_server: ApiServer, wxa_default: RunningSandbox, method: str) -> None:
-    assert api_server.request(method, PAGE, headers=headers("admin")).status_code == 405
+def test_it_only_reads(airflow: Browser, wxa_default: RunningSandbox, method: str) -> None:
+    assert airflow.send(method, PAGE, headers=login("admin")).status_code == 405
 
 
-def test_without_a_run_nobody_can_tell_who_may_see_it(api_server: ApiServer, wxa_default: RunningSandbox) -> None:
-    assert api_server.get(PAGE.partition("?")[0], headers=headers("admin")).status_code == 422
+def test_without_a_run_nobody_can_tell_who_may_see_it(airflow: Browser, wxa_default: RunningSandbox) -> None:
+    assert airflow.send("GET", PAGE.partition("?")[0], headers=login("admin")).status_code == 422
     assert wxa_default.journal == []
 
 
 def test_the_rights_are_those_on_the_dag_that_links_there(
-    api_server: ApiServer, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+    airflow: Browser, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415  as above
 
@@ -104,72 +105,68 @@ def test_the_rights_are_those_on_the_dag_that_links_there(
     monkeypatch.setattr(
         type(get_auth_manager()), "is_authorized_dag", lambda _, **question: asked.append(question["details"].id)
     )
-    assert api_server.get(PAGE, headers=headers("viewer")).status_code == 403
+    assert airflow.send("GET", PAGE, headers=login("viewer")).status_code == 403
     assert (asked, wxa_default.journal) == ([TASK.dag_id], [])
 
 
-def test_made_up_appids_leave_no_rows(api_server: ApiServer, wxa_default: RunningSandbox) -> None:
+def test_made_up_appids_leave_no_rows(airflow: Browser, wxa_default: RunningSandbox) -> None:
     with_platform = {"conn_type": "wxa", "host": wxa_default.url, "login": COMPONENT_APPID, "password": "secret"}
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(with_platform))
         for number in range(5):
             page = trial_link("", f"wx000000000000ff{number:02d}", **RUN)
-            assert api_server.get(page, headers=headers("viewer")).status_code == 404
+            assert airflow.send("GET", page, headers=login("viewer")).status_code == 404
     with open_ledger()._database.reading() as connection:
         rows = connection.execute(select(credential.c.appid).where(credential.c.appid.startswith("wx000000000000ff")))
         assert rows.all() == []
 
 
 @pytest.mark.parametrize("noted", ["elsewhere", "absent", "a b"])
-def test_a_connection_of_another_kind_is_not_used(
-    api_server: ApiServer, wxa_default: RunningSandbox, noted: str
-) -> None:
+def test_a_connection_of_another_kind_is_not_used(airflow: Browser, wxa_default: RunningSandbox, noted: str) -> None:
     open_ledger().decided("", APPID, replace(TASK, wxa_conn_id=noted), {"outcome": "asked"})
-    assert api_server.get(PAGE, headers=headers("viewer")).status_code == 404
+    assert airflow.send("GET", PAGE, headers=login("viewer")).status_code == 404
     assert wxa_default.journal == []
 
 
 def test_a_later_note_without_a_connection_leaves_the_one_that_was_noted(
-    api_server: ApiServer, wxa_default: RunningSandbox
+    airflow: Browser, wxa_default: RunningSandbox
 ) -> None:
     open_ledger().decided("", APPID, replace(TASK, wxa_conn_id=""), {"outcome": "asked"})
-    assert api_server.get(PAGE, headers=headers("viewer")).status_code == 200
+    assert airflow.send("GET", PAGE, headers=login("viewer")).status_code == 200
 
 
-def test_it_is_asked_once(api_server: ApiServer, wxa_default: RunningSandbox) -> None:
+def test_it_is_asked_once(airflow: Browser, wxa_default: RunningSandbox) -> None:
     wxa_default.add_fault(Fault(path="/wxa/get_qrcode", kind="html_502", times=None))
-    assert api_server.get(PAGE, headers=headers("viewer")).status_code == 502
+    assert airflow.send("GET", PAGE, headers=login("viewer")).status_code == 502
     assert len(wxa_default.journal) == 1
 
 
 def test_a_silent_wechat_is_given_up_soon(
-    api_server: ApiServer, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+    airflow: Browser, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("airflow_wxa.plugins.trial._SECONDS", 0.5)
     wxa_default.add_fault(Fault(path="/wxa/get_qrcode", kind="slow", seconds=3, times=1))
-    answer = api_server.get(PAGE, headers=headers("viewer"))
+    answer = airflow.send("GET", PAGE, headers=login("viewer"))
     assert answer.status_code == 504
     assert answer.elapsed.total_seconds() < 3
 
 
 @pytest.mark.parametrize("kind", ["errcode_before", "html_502", "drop_before"])
-def test_an_error_is_shown_as_text_without_a_token(
-    api_server: ApiServer, wxa_default: RunningSandbox, kind: str
-) -> None:
+def test_an_error_is_shown_as_text_without_a_token(airflow: Browser, wxa_default: RunningSandbox, kind: str) -> None:
     wxa_default.add_fault(Fault(path="/wxa/get_qrcode", kind=kind, errcode=61007, times=None))  # type: ignore[arg-type]
-    answer = api_server.get(PAGE, headers=headers("viewer"))
+    answer = airflow.send("GET", PAGE, headers=login("viewer"))
     assert answer.status_code == 502
     assert "get_qrcode" in answer.text
     assert answer.text.count("<") == 3  # those of the page itself
     assert [token for token in (MERCHANT_TOKEN, PLATFORM_TOKEN) if token in answer.text] == []
 
 
-def test_it_stands_beside_the_push_receiver(api_server: ApiServer) -> None:
-    assert api_server.request("POST", "/wxa/push/nobody/authorisation", content=b"<xml/>").status_code == 403
+def test_it_stands_beside_the_push_receiver(airflow: Browser) -> None:
+    assert airflow.send("POST", "/wxa/push/nobody/authorisation", content=b"<xml/>").status_code == 403
 
 
 def test_a_picture_is_asked_for_with_the_connection_of_the_dags_team(
-    api_server: ApiServer, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+    airflow: Browser, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow.models.dag import DagModel  # noqa: PLC0415  (Airflow's home must be set first)
     from airflow.models.dagbundle import DagBundleModel  # noqa: PLC0415
@@ -188,4 +185,4 @@ def test_a_picture_is_asked_for_with_the_connection_of_the_dags_team(
         task = replace(TASK, dag_id=dag_id, wxa_conn_id="wxa_team")
         open_ledger().decided("", APPID, task, {"outcome": "asked"})
         page = trial_link("", APPID, dag_id=dag_id, run_id=task.run_id)
-        assert api_server.get(page, headers=headers("admin")).status_code == status
+        assert airflow.send("GET", page, headers=login("admin")).status_code == status

@@ -1,0 +1,229 @@
+"""Runs at every place where the board lets somebody act, and readers before a page that acts."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+from airflow.models.dagrun import DagRun
+from airflow.models.hitl import HITLDetail
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.session import create_session
+from sqlalchemy import select, update
+
+from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain
+from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
+from airflow_wxa.dags.wxa_fleet_rollback import fleet_rollback_dag
+from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
+from airflow_wxa.dags.wxa_rollback import rollback_dag
+from airflow_wxa.hooks.store import open_fleets, open_ledger
+from airflow_wxa.plugins.plugin import BOARD_PREFIX
+from airflow_wxa.store import TaskRef
+from airflow_wxa.store.fleets import NewApp, RunKey
+from airflow_wxa.store.ledger import Result
+from airflow_wxa.store.questions import Question, told
+from tests.airflow_session import load_release_dag, register_dag
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    import httpx
+
+    from tests.plugins.browser import Browser
+
+PLATFORM, APPID, OTHER = "wx00000000000000c1", "wx00000000000000a1", "wx00000000000000a2"
+DAG, FLEET = "wxa_release", "wxa_fleet_release"
+CONF = {"appid": APPID, "template_id": "47", "user_version": "1.4.0", "webviewdomain": ["https://m.example.com"]}
+SHOWN = {
+    "offline": {"lost": {"webviewdomain": ["https://h5.example.com"]}, "asked": {}, "not_proven": {}},
+    "name": "<b>Tea House</b>",
+    "template_id": "47",
+    "what_changed": "spring sale",
+    "online": {"version": "1.3.0", "time": 1_790_000_000},
+    "auditid": "4711",
+    "sheet": {"status": "approved", "reason": ""},
+    "triggered_by": "li",
+    "individual": False,
+    "configured": ["https://m.example.com", "https://new.example.com"],
+    "before": {"list": ["https://m.example.com", "https://old.example.com"]},
+}
+ORIGIN = {"Origin": "http://airflow"}
+
+
+FILLED = {"template_id": "47", "user_version": "1.5.0", "webviewdomain": "https://m.example.com"}
+
+
+def fields_of(shown: httpx.Response) -> dict[str, str]:
+    found = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', shown.text)
+    return {name: html.unescape(value) for name, value in found}
+
+
+@dataclass
+class Page:
+    """A reader before a page that acts."""
+
+    browser: Browser
+    role: str = "user"
+    user: str = "lin"
+
+    @property
+    def _sent(self) -> dict[str, str]:
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self.browser.login(self.role, self.user) | ORIGIN | form
+
+    def open(self, act: str, **about: str) -> httpx.Response:
+        return self.browser.get(f"/act/{act}?{urlencode(about)}", self.role, self.user)
+
+    def fields(self, act: str, **about: str) -> dict[str, str]:
+        shown = self.open(act, **about)
+        assert shown.status_code == 200, shown.text
+        return fields_of(shown)
+
+    def request(self, act: str, fields: dict[str, str], **headers: str) -> tuple[str, str, dict[str, Any]]:
+        return "POST", f"{BOARD_PREFIX}/act/{act}", {"content": urlencode(fields), "headers": self._sent | headers}
+
+    def press(self, act: str, fields: dict[str, str], **headers: str) -> httpx.Response:
+        method, path, parts = self.request(act, fields, **headers)
+        return self.browser.send(method, path, **parts)
+
+    def fill(self, **texts: str) -> httpx.Response:
+        """Send the form of a release."""
+        sent = urlencode({"dag_id": DAG, **texts})
+        return self.browser.send("POST", f"{BOARD_PREFIX}/release", content=sent, headers=self._sent)
+
+
+@pytest.fixture
+def page(airflow: Browser, dags: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Page:
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")
+    monkeypatch.setenv("AIRFLOW__API__SECRET_KEY", "signs-the-pages-of-this-test")
+    return Page(airflow)
+
+
+@pytest.fixture(scope="session")
+def dags(airflow_database: None) -> None:
+
+    for dag in (load_release_dag(), fleet_release_dag(), platform_domains_dag(), rollback_dag(), fleet_rollback_dag()):
+        register_dag(dag)
+
+
+def start(page: Page, run_id: str, dag_id: str = DAG, **conf: Any) -> None:
+    body = {"dag_run_id": run_id, "logical_date": None, "conf": CONF | conf if dag_id == DAG else conf}
+    headers = page.browser.login("admin", "lin")
+    made = page.browser.send("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body, headers=headers)
+    assert made.status_code == 200, made.text
+
+
+def set_states(run_id: str, dag_id: str = DAG, *, run: str = "running", **states: str) -> None:
+
+    with create_session() as session:
+        for ti in session.scalars(select(TaskInstance).where(TaskInstance.run_id == run_id)):
+            if ti.dag_id == dag_id and ti.task_id in states:
+                ti.state = states[ti.task_id]
+        session.scalars(select(DagRun).where(DagRun.run_id == run_id, DagRun.dag_id == dag_id)).one().state = run
+
+
+def states_of(run_id: str, dag_id: str = DAG) -> dict[str, str | None]:
+
+    query = select(TaskInstance.task_id, TaskInstance.state)
+    with create_session() as session:
+        found = query.where(TaskInstance.run_id == run_id, TaskInstance.dag_id == dag_id)
+        return {task_id: state and str(state) for task_id, state in session.execute(found)}
+
+
+def runs_of(dag_id: str) -> dict[str, dict[str, Any]]:
+
+    with create_session() as session:
+        return {run.run_id: run.conf for run in session.scalars(select(DagRun).where(DagRun.dag_id == dag_id))}
+
+
+def started(dag_id: str, before: Collection[str]) -> tuple[str, dict[str, Any]]:
+    """Return id and conf of the one run that has been started since."""
+    ((run_id, conf),) = ((each, conf) for each, conf in runs_of(dag_id).items() if each not in before)
+    return run_id, conf
+
+
+def ask(
+    run_id: str,
+    *,
+    seconds_ago: float = 60,
+    assigned: str = "",
+    shown: str | None = None,
+    task_id: str = "approve_release",
+    triggered_by: str = "",
+    question: tuple[str, Any, str, str] | None = None,
+) -> None:
+    """Let a run wait with a question, as the operator leaves it."""
+
+    facts = told("run", named=True, user_version="1.4.0") | told("run", appid=APPID, trial="https://elsewhere.example")
+    facts |= told("WeChat", **SHOWN)
+    with create_session() as session:
+        found = select(TaskInstance).where(TaskInstance.run_id == run_id, TaskInstance.task_id == task_id)
+        ti = session.scalars(found).one()
+        ti.state = "awaiting_input"
+        task = TaskRef(dag_id=DAG, run_id=run_id, task_id=task_id, ti_id=str(ti.id), triggered_by=triggered_by)
+        if triggered_by:
+            facts |= told("params", approver_must_differ=True)
+        text = "goes offline: nothing\n\n| version |\n| --- |\n| <b>1.4.0</b> |"
+        asks, facts, subject, text = question or ("release", facts, f"Release 1.4.0 of {APPID}?", text)
+        asked = open_ledger().asked(PLATFORM, APPID, task, lambda nonce: Question(asks, facts, nonce))
+        body = f"{text}\n\n{shown or asked.line}"
+        users = [{"id": assigned, "name": assigned}] if assigned else []
+        options = ["Approve", "Reject"]
+        more: dict[str, Any] = {"multiple": False, "params": {}, "assignees": users}
+        session.add(HITLDetail(ti_id=ti.id, subject=subject, body=body, options=options, **more))
+        session.flush()
+        asked_at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+        session.execute(update(TaskInstance).where(TaskInstance.id == ti.id).values(updated_at=asked_at))
+
+
+def settle(run_id: str, task_id: str = "configure_domains", *, wxa_conn_id: str = "", **said: Any) -> None:
+    task = TaskRef(dag_id=DAG, run_id=run_id, task_id=task_id, wxa_conn_id=wxa_conn_id)
+    open_ledger().settle(PLATFORM, task, [Result(APPID, "release", {"appid": APPID, **said}, resolves=False)])
+
+
+def fleet(page: Page, run_id: str) -> None:
+    """Let a fleet of two run, of which the canary is released."""
+    fleets, key = open_fleets(), RunKey(FLEET, run_id)
+    apps = [NewApp(APPID, "canary", 0, {}), NewApp(OTHER, "rest", 0, {})]
+    fleets.load(key, PLATFORM, {"release": {"user_version": "3.2.0"}}, "digest", apps)
+    fleets.change(key, {0: {"outcome": "released"}})
+    start(page, run_id, FLEET, manifest="sale.yaml", shard_size=50)
+
+
+def write_domains(run_id: str, *origins: str) -> None:
+    """Note a write of domains that nobody has answered."""
+    task = TaskRef(dag_id=DAG, run_id=run_id, task_id="configure_domains")
+    call = setwebviewdomain(APPID, "add", [WebviewDomain.parse(each) for each in origins])
+    open_ledger().intend(PLATFORM, [call], task)
+
+
+def possible(page: Page, act: str, run_id: str) -> dict[str, str]:
+    """Bring a run to where an act is possible, and return what the act is about."""
+    if act in {"stop", "open_gate", "rerun", "undo"}:
+        gate(page, run_id) if act == "open_gate" else fleet(page, run_id)
+        set_states(run_id, FLEET, run="running" if act == "stop" else "failed")
+        return {"dag_id": FLEET, "run_id": run_id}
+    start(page, run_id)
+    set_states(run_id, run="failed", configure_domains="failed")
+    settle(run_id, outcome="stopped", errcode=61003)
+    if act == "answer":
+        ask(run_id)
+    if act == "register":
+        write_domains(run_id, "https://shop.example.org")
+    return {"dag_id": DAG, "run_id": run_id, "appid": APPID}
+
+
+def gate(page: Page, run_id: str, *, approvers: tuple[str, ...] = (), approver_must_differ: bool = False) -> None:
+    """Let a fleet stand before its canary's gate, which has closed."""
+    fleet(page, run_id)
+    set_states(run_id, FLEET, run="failed", canary_gate="failed")
+    facts = told("ledger", named=True, failed=3, total=5, unended=0)
+    facts |= told("run", approvers=list(approvers), approver_must_differ=approver_must_differ)
+    task = TaskRef(dag_id=FLEET, run_id=run_id, task_id="canary_gate", triggered_by="li")
+    open_ledger().asked(PLATFORM, "", task, lambda nonce: Question("gate", facts, nonce))
