@@ -58,10 +58,15 @@ os.environ |= {
 }
 
 
-from airflow_wxa.testing import Walk, connection, walk  # noqa: E402, F401  (it imports Airflow)
+from airflow.sdk.execution_time import task_runner  # noqa: E402
+
+from airflow_wxa.testing import Walk as Run  # noqa: E402
+from airflow_wxa.testing import connection as connection  # noqa: E402, PLC0414
+from airflow_wxa.testing import walk  # noqa: E402
 from airflow_wxa.testing import wxa_default as wxa_default  # noqa: E402, PLC0414  a fixture
 
-Run = Walk
+# Airflow builds the schema of a JSON value anew for each field that it renders: a fifth of a walk.
+task_runner.TypeAdapter = cache(task_runner.TypeAdapter)
 
 
 @pytest.fixture(scope="session")
@@ -138,7 +143,7 @@ def run_dag(
     mark_success: str | None = None,
     triggered_by: str = "lin",
     **conf: Any,
-) -> Walk:
+) -> Run:
     """Walk a DAG.
 
     :param answers: how a person answers each question; ``None``: not in time.
@@ -147,7 +152,7 @@ def run_dag(
     return walk(dag, conf, answers=answers or {}, mark_success=marked, triggered_by=triggered_by)
 
 
-def whole_run(dag: DAG, **conf: Any) -> Walk:
+def whole_run(dag: DAG, **conf: Any) -> Run:
     """Run a DAG to its end by ``DAG.test``, with retries that do not wait; ``tests/dags/test_whole_runs.py`` does."""
     errors: dict[str, BaseException] = {}
     for task in dag.tasks:
@@ -162,7 +167,7 @@ def whole_run(dag: DAG, **conf: Any) -> Walk:
         states.setdefault(ti.task_id, []).append(str(ti.state))
         xcoms.setdefault(ti.task_id, []).append(ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index))
     mapped = {ti.task_id for ti in instances if ti.map_index >= 0}
-    return Walk(
+    return Run(
         state=str(ended.state),
         states={task_id: ",".join(each) for task_id, each in states.items()},
         xcoms={task_id: each if task_id in mapped else each[0] for task_id, each in xcoms.items()},
