@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-import zlib
 from pathlib import Path
 
 import yaml
@@ -15,6 +14,7 @@ from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.cli.lookup import pages
 from airflow_wxa.get_provider_info import get_provider_info
 from airflow_wxa.sandbox.control import CONTROLS
+from docs.generate.translated import compared, lines_of
 from tests.tables import each_row
 
 ROOT = Path(__file__).parent.parent
@@ -166,21 +166,16 @@ def test_every_fact_about_wechat_is_held_by_a_test_that_exists_or_says_why_it_is
     assert len(held) >= 0.95 * len(rows)
 
 
-def lines_of(path: str) -> dict[str, str]:
-    """Return the lines of a page by a short mark of each."""
-    return {f"{zlib.crc32(line.encode()) & 0xFFFF:04x}": line for line in page(path).splitlines() if line.strip()}
-
-
 def test_no_chinese_page_is_far_behind_its_english_one() -> None:
-    """Who has carried a change over, or has seen that none is needed: ``python -m tests.reference translated``."""
+    """A change was carried over, or none is needed: ``python -m docs.generate translated`` notes it."""
     behind = {}
-    for name, (english, marks) in json.loads(page("tests/translated.json")).items():
-        now, then = lines_of(english), set(marks.split())
+    for name, (english, then) in compared().items():
+        now = lines_of(english)
         if len(now.keys() ^ then) > 0.1 * len(then):
             behind[f"docs/zh/{name}.md"] = [english, *(line for mark, line in now.items() if mark not in then)]
     assert behind == {}
     translated = {path.stem for path in (ROOT / "docs/zh").glob("*.md")}
-    assert translated == {"errcodes", *json.loads(page("tests/translated.json"))}  # that one is made of the code
+    assert translated == {"errcodes", *compared()}  # that one is made of the code
 
 
 def test_every_question_of_a_team_lead_is_answered_with_a_page() -> None:

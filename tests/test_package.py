@@ -79,6 +79,9 @@ def test_only_what_is_ours_is_shipped_and_no_test(wheel: zipfile.ZipFile) -> Non
     assert {f"airflow_wxa/{path.relative_to(ROOT / 'airflow_wxa')}" for path in ROOT.glob("airflow_wxa/**/*.json")} <= {
         *names
     }
+    docs = {str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*") if path.suffix in {".md", ".yaml"}}
+    assert {f"airflow_wxa/{name}" for name in docs} <= {*names}
+    assert [name for name in names if "docs/generate" in name] == []
     assert [name for name in names if "example_dags" in name] == []  # Airflow would load them by itself
     others = re.compile(r"copyright \(c\)|licensed under|SPDX-License", re.IGNORECASE)
     assert [name for name in names if others.search(wheel.read(name).decode(errors="replace"))] == []

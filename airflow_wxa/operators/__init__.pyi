@@ -1,4 +1,4 @@
-"""Made of the code by ``python -m tests.reference``: every argument of the operators, with its type."""
+"""Made of the code by ``python -m docs.generate``: every argument of the operators, with its type."""
 
 from airflow.sdk import BaseOperator, BaseSensorOperator, Context
 from airflow.sdk.bases.notifier import BaseNotifier

@@ -1,4 +1,4 @@
-"""Made of the code by ``python -m tests.reference``: every argument of the sensors, with its type."""
+"""Made of the code by ``python -m docs.generate``: every argument of the sensors, with its type."""
 
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.definitions.mappedoperator import OperatorPartial

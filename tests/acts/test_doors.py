@@ -22,8 +22,8 @@ from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, World, serve
 from airflow_wxa.sandbox.platforms import Draft, Template
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from airflow_wxa.steps import RollbackPlan, roll_back
+from docs.generate.pages import operator_of
 from tests.airflow_session import connection
-from tests.reference import operator_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_wxa import operators, sensors
 from airflow_wxa.acts.act import Act
-from tests.reference import described
+from docs.generate.pages import described
 
 CLASSES = [getattr(package, name) for package in (operators, sensors) for name in package.__all__]
 

@@ -13,8 +13,8 @@ import jedi
 import pytest
 
 from airflow_wxa import operators, sensors
+from docs.generate.pages import described
 from tests.airflow_session import ROOT
-from tests.reference import described
 
 SAMPLE = ROOT / "tests/operators/arguments.py"
 LINES = SAMPLE.read_text("utf-8").splitlines()

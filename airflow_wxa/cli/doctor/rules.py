@@ -1,6 +1,6 @@
 """Rules of the doctor: a function each, in an order in which each finds the results that it needs.
 
-A new rule is a function here, whose docstring ``python -m tests.reference`` puts into the reference of the CLI, and a
+A new rule is a function here, whose docstring ``python -m docs.generate`` puts into the reference of the CLI, and a
 fault that it finds, in ``tests/cli/test_doctor.py``.
 """
 

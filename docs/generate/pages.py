@@ -1,9 +1,4 @@
-"""What is made of the code: the reference page of operators, sensors and hook, two tables, a JSON Schema.
-
-``python -m tests.reference`` writes all of it; a test holds the files to what would be written. ``python -m
-tests.reference acts`` prints a table of the acts and their doors; ``python -m tests.reference translated`` notes that
-each Chinese page was compared with its English one.
-"""
+"""Pages, tables, stubs and schemas that are made of the code."""
 
 from __future__ import annotations
 
@@ -11,32 +6,28 @@ import dataclasses
 import inspect
 import json
 import re
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.airflow_session import ROOT  # first: it gives Airflow a home of its own
-
-from airflow_wxa import errors, operators, sandbox, sensors, steps  # isort: skip
+from airflow_wxa import errors, operators, sandbox, sensors, steps
+from airflow_wxa.acts.act import Act
+from airflow_wxa.api.call import body_schema
+from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind
+from airflow_wxa.api.errcodes import ERROR_CLASSES, errcodes
+from airflow_wxa.api.push import PushRefusedError
+from airflow_wxa.cli.doctor.rules import RULES
+from airflow_wxa.cli.lookup import WHO_ACTS
+from airflow_wxa.fleet.schema import SCHEMA_FILE, manifest_schema
+from airflow_wxa.get_provider_info import get_provider_info
+from airflow_wxa.hooks.taskflow import ReleaseSteps
+from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
+from airflow_wxa.operators.fleet import WxaFleetShardOperator
+from airflow_wxa.release import FIELDS, Field
+from airflow_wxa.testing import Walk, walk
 from airflow_wxa.texts import in_language
-
-from airflow_wxa.acts.act import Act  # isort: skip
-from airflow_wxa.api.call import body_schema  # isort: skip
-from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind  # isort: skip
-from airflow_wxa.api.errcodes import ERROR_CLASSES, errcodes  # isort: skip
-from airflow_wxa.api.push import PushRefusedError  # isort: skip
-from airflow_wxa.cli.doctor.rules import RULES  # isort: skip
-from airflow_wxa.cli.lookup import WHO_ACTS  # isort: skip
-from airflow_wxa.fleet.schema import SCHEMA_FILE, manifest_schema  # isort: skip
-from airflow_wxa.get_provider_info import get_provider_info  # isort: skip
-from airflow_wxa.hooks.taskflow import ReleaseSteps  # isort: skip
-from airflow_wxa.hooks.wxa import WxaHook  # isort: skip
-from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator  # isort: skip
-from airflow_wxa.operators.fleet import WxaFleetShardOperator  # isort: skip
-from airflow_wxa.release import FIELDS, Field  # isort: skip
-from airflow_wxa.testing import Walk, walk  # isort: skip
-
-from tests.stubs import stubs, typed  # isort: skip
+from docs.generate.stubs import stubs, typed
+from docs.generate.translated import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -45,8 +36,8 @@ if TYPE_CHECKING:
     from airflow_wxa.cli.doctor.rules import Rule
 
 _REFERENCE: Final = ROOT / "docs" / "reference"
-TRANSLATED: Final = ROOT / "tests/translated.json"
 NAMED_ENDPOINTS: Final = ROOT / "tests" / "api" / "named_endpoints.json"
+_OPERATORS: Final = [getattr(operators, name) for name in vars(operators)["__all__"]]  # the stub does not have it
 _TOKENS: Final = {
     TokenKind.MERCHANT: "merchant",
     TokenKind.PLATFORM: "platform",
@@ -55,7 +46,7 @@ _TOKENS: Final = {
 }
 _ENDPOINTS_HEAD: Final = """# Every endpoint
 
-Made of the code by `python -m tests.reference`. Bodies and answers are checked by the JSON Schemas in
+Made of the code by `python -m docs.generate`. Bodies and answers are checked by the JSON Schemas in
 `airflow_wxa/api/schemas`, the [sandbox](sandbox.md) answers every row, strictly and loosely, and
 `WxaHook().call(name, appid, …)` sends the reads and the [plain writes](../how-to/around-a-release.md).
 
@@ -70,7 +61,7 @@ _WITHOUT_A_ROW: Final = """
 | --- | --- |"""
 _HEAD: Final = """# Operators, sensors and hook
 
-Made of the code by `python -m tests.reference`. Import operators from `airflow_wxa.operators`, sensors from
+Made of the code by `python -m docs.generate`. Import operators from `airflow_wxa.operators`, sensors from
 `airflow_wxa.sensors`, the hook from `airflow_wxa.hooks.wxa`; each operator and sensor takes the arguments of Airflow's
 `BaseOperator` besides.
 
@@ -83,7 +74,7 @@ anything is sent. What a person must fix fails without retry (`AirflowFailExcept
 
 _ERRCODE_HEAD: Final = "| errcode | class | meaning | next step |"
 _ERROR_HEAD: Final = "| class | is raised when | who acts | repeated by Airflow's retries | errcodes |"
-_KIT_MARK: Final = "Below: made of the code by `python -m tests.reference`."
+_KIT_MARK: Final = "Below: made of the code by `python -m docs.generate`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +159,10 @@ def _method(name: str, documented: Any, method: Callable[..., Any]) -> str:
     if act and (operator := operator_of(act[0])):
         same = f"Arguments, outcome and errors are those of `{operator.__name__}`.\n"
         return "\n".join([*head, _markdown(said.text.split("\n\n")[0]), "", same])
-    params = {name: text for each in [*reversed(act), method] for name, text in read(each.__doc__).params.items()}
+    docstrings = [*(each.__doc__ for each in reversed(act)), method.__doc__]
+    params = {name: text for each in docstrings for name, text in read(each).params.items()}
     rows = [f"- `{each}`: {_cell(text)}" for each, text in params.items()]
-    source = "\n".join(inspect.getsource(each) for each in act or [method])
+    source = "\n".join(map(inspect.getsource, act)) or inspect.getsource(method)
     raises = [f"- raises `{each}`: {_cell(text)}" for each, text in said.raises] or _raises(source)
     returned = [f"- returns {_cell(said.returns)}"] if said.returns else []
     return "\n".join([*head, _markdown(said.text), "", *rows, *returned, *raises, "", *_source(said)]).replace(
@@ -180,7 +172,7 @@ def _method(name: str, documented: Any, method: Callable[..., Any]) -> str:
 
 def operator_of(act: type[Act]) -> Any:
     """Return the operator that does an act; ``None``: there is none."""
-    found = [each for name in operators.__all__ if getattr(each := getattr(operators, name), "act", None) is act]
+    found = [each for each in _OPERATORS if getattr(each, "act", None) is act]
     return min(found, key=lambda each: len(each.__mro__), default=None)  # a branch operator does the same act
 
 
@@ -413,7 +405,7 @@ _WHO_ACTS: Final = {
 def provider_info() -> str:
     """Return what Airflow discovers of this package, with the modules that hold operators."""
     info = get_provider_info()
-    classes = (*(getattr(operators, name) for name in operators.__all__), WxaApprovePlanOperator, WxaFleetShardOperator)
+    classes = (*_OPERATORS, WxaApprovePlanOperator, WxaFleetShardOperator)
     info["operators"][0]["python-modules"] = sorted({each.__module__ for each in classes})
     return json.dumps(info, indent=2, ensure_ascii=False) + "\n"
 
@@ -433,15 +425,6 @@ def acts_table() -> list[str]:
             f"| {act.__name__} | {operator} | {method} | {in_fleet} | {in_dag} | {asks} | {', '.join(act.writes)} |"
         )
     return rows
-
-
-def translated() -> str:
-    """Return marks of the lines of each English page as its Chinese twin was written from it."""
-    from tests.test_docs import lines_of  # noqa: PLC0415  (it would be collected twice)
-
-    pages = json.loads(TRANSLATED.read_text("utf-8"))
-    marks = {name: [english, " ".join(lines_of(english))] for name, (english, _) in pages.items()}
-    return json.dumps(marks, indent=0) + "\n"
 
 
 def files() -> dict[Path, str]:
@@ -466,12 +449,3 @@ def files() -> dict[Path, str]:
         ROOT / "airflow_wxa/provider_info.json": provider_info(),
         ROOT / "airflow_wxa/fleet" / SCHEMA_FILE: json.dumps(manifest_schema(), indent=2, ensure_ascii=False) + "\n",
     }
-
-
-if __name__ == "__main__" and sys.argv[1:] == ["acts"]:
-    sys.stdout.write("\n".join([*acts_table(), ""]))
-elif __name__ == "__main__" and sys.argv[1:] == ["translated"]:
-    TRANSLATED.write_text(translated(), "utf-8")
-elif __name__ == "__main__":
-    for path, text in files().items():
-        path.write_text(text, "utf-8")

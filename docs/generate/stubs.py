@@ -19,14 +19,12 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import BaseOperator, BaseSensorOperator
 
 from airflow_wxa.operators.approval import WxaApprovalOperator
-from tests.airflow_session import ROOT
+from docs.generate.translated import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_HEAD: Final = (
-    '"""Made of the code by ``python -m tests.reference``: every argument of the {title}, with its type."""\n'
-)
+_HEAD: Final = '"""Made of the code by ``python -m docs.generate``: every argument of the {title}, with its type."""\n'
 _SHARED: Final = """
 T = TypeVar("T")
 
@@ -188,7 +186,7 @@ def _airflows_names() -> dict[str, str]:
             if isinstance(node, ast.Assign | ast.AnnAssign):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 found |= {each.id: base.__module__ for each in targets if isinstance(each, ast.Name)}
-        said |= set(re.findall(r"\w+", str(inspect.signature(base.__init__))))
+        said |= set(re.findall(r"\w+", str(inspect.signature(vars(base)["__init__"]))))
     return {name: module for name, module in found.items() if (name in said and name[0].isupper()) or name in _DATES}
 
 
