@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from html import escape
+from functools import cache
 from importlib import resources
-from string import Template
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import parse_qsl
 
+from jinja2 import Environment, Template
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -21,13 +21,9 @@ from airflow_wxa.sandbox.pushes import TICKET, announce_audit, compose
 from airflow_wxa.sandbox.tokens import CODE_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from starlette.requests import Request as HttpRequest
 
     from airflow_wxa.sandbox.exchange import Sandbox
-    from airflow_wxa.sandbox.state import MiniProgram
-    from airflow_wxa.sandbox.world import World
 
 CONTROL = "/_sandbox/"
 MOST_ROWS = 200
@@ -43,7 +39,8 @@ class ControlPath:
     path: str
     query: str  #: the parameters it takes, as its page shows them
     does: str  #: one line for people
-    act: Act  #: returns what is answered as JSON, or a whole response; a KeyError or ValueError is answered HTTP 400
+    #: returns what is answered as JSON, or a whole response; a KeyError or ValueError is answered HTTP 400
+    act: Act
 
     def route(self, sandbox: Sandbox) -> Route:
         """Return the route that does this to a sandbox."""
@@ -68,10 +65,17 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
     """Return the page and the routes that steer a sandbox; a bad request is answered HTTP 400 and ``error``."""
 
     async def shown(http: HttpRequest) -> Response:
-        controls = [(f"{each.methods.replace(' ', ', ')} {each.path}{each.query}", each.does) for each in CONTROLS]
-        return HTMLResponse(_page(sandbox.world, controls))
+        accounts = sandbox.world.mini_programs
+        facts = {"accounts": accounts[:MOST_ROWS], "total": len(accounts), "in_audit": IN_AUDIT, "controls": CONTROLS}
+        return HTMLResponse(_page().render(**facts, endpoints=ENDPOINTS.values()))
 
     return [Route("/", shown, methods=["GET"]), *(each.route(sandbox) for each in CONTROLS)]
+
+
+@cache
+def _page() -> Template:
+    text = resources.files(__package__).joinpath("page.html").read_text("utf-8")
+    return Environment(autoescape=True).from_string(text)
 
 
 def _control(methods: str, path: str, does: str, query: str = "") -> Callable[[Act], Act]:
@@ -215,55 +219,3 @@ async def _pushed(sandbox: Sandbox, event: Any, appid: str) -> Response:
 async def _form(http: HttpRequest) -> dict[str, str]:
     """Return what a form of the page sent."""
     return dict(parse_qsl((await http.body()).decode(errors="replace")))
-
-
-def _page(world: World, controls: Iterable[tuple[str, str]]) -> str:
-    """Return the page, with each control path and its effect."""
-    rows = [_row(each) for each in world.mini_programs[:MOST_ROWS]]
-    page = resources.files(__package__).joinpath("page.html").read_text("utf-8")
-    return Template(page).substitute(
-        rows="\n".join(rows),
-        shown=len(rows),
-        total=len(world.mini_programs),
-        controls="\n".join(f"<tr><td>{escape(path)}</td><td>{escape(does)}</td></tr>" for path, does in controls),
-        endpoints="".join(f"<li>{each.method} {each.path}</li>" for each in ENDPOINTS.values()),
-    )
-
-
-def _row(account: MiniProgram) -> str:
-    cells = (
-        account.appid,
-        "individual" if account.individual else "company",
-        account.exp_info["exp_version"] if account.exp_info else "",
-        account.sheet.stage if account.sheet else "",
-        account.release_info["release_version"] if account.release_info else "",
-        ", ".join(account.effective_webviewdomain),
-    )
-    shown = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    source = f"/_sandbox/qrcode?appid={escape(account.appid)}"
-    picture = f'<img src="{source}" width="82" alt="trial QR code">' if account.exp_info else ""
-    return f"<tr>{shown}<td>{picture}</td><td>{_actions(account)}</td></tr>"
-
-
-def _actions(account: MiniProgram) -> str:
-    """Return buttons: approve and reject while something is in audit; owner and reviewer at any time."""
-    appid, other = escape(account.appid), "false" if account.individual else "true"
-    kind = "a company's" if account.individual else "an individual's"
-    by_hand = account.audit.result == "by_hand"
-    audits = ("approved", "approve audits by themselves") if by_hand else ("by_hand", "decide audits by hand")
-    actions = [
-        _button(f"mini_program?appid={appid}&amp;individual={other}", f"make it {kind}"),
-        _button(f"mini_program?appid={appid}&amp;audit={audits[0]}", audits[1]),
-    ]
-    if account.sheet and account.sheet.stage in IN_AUDIT:
-        actions += [
-            _button(f"decide?appid={appid}&amp;result=approved", "approve"),
-            _button(
-                f"decide?appid={appid}&amp;result=rejected", "reject", '<input name="reason" placeholder="reason">'
-            ),
-        ]
-    return " ".join(actions)
-
-
-def _button(action: str, label: str, field: str = "") -> str:
-    return f'<form method="post" action="/_sandbox/{action}&amp;back=1">{field}<button>{label}</button></form>'

@@ -7,7 +7,12 @@ match on them: WeChat appends ``rid: …`` to each, and so does the sandbox.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+T = TypeVar("T")
 
 
 class Errcode(IntEnum):
@@ -144,6 +149,27 @@ def refuse_if(is_so: object, errcode: Errcode) -> None:
     """
     if is_so:
         raise RefusalError(errcode)
+
+
+def found(value: T | None, errcode: Errcode) -> T:
+    """Return a value that has to be there.
+
+    :raises RefusalError: it is None.
+    """
+    if value is None:
+        raise RefusalError(errcode)
+    return value
+
+
+def taken(body: Mapping[str, Any], name: str, kind: type[T], errcode: Errcode, default: T | None = None) -> T:
+    """Return a field of a request.
+
+    :raises RefusalError: it is missing without a default, or of another kind; a boolean is no number.
+    """
+    value = body.get(name, default)
+    if isinstance(value, kind) and (kind is not int or not isinstance(value, bool)):
+        return value
+    raise RefusalError(errcode)
 
 
 def error_body(errcode: int, rid: str) -> dict[str, Any]:

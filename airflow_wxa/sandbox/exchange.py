@@ -21,7 +21,7 @@ from airflow_wxa.sandbox.world import World
 if TYPE_CHECKING:
     from typing import Any
 
-    from airflow_wxa.sandbox.gate import Answer, Request
+    from airflow_wxa.sandbox.gate import Answer, Endpoint, Request
     from airflow_wxa.sandbox.state import MiniProgram
     from airflow_wxa.sandbox.values import Json
     from airflow_wxa.sandbox.world import AnyAccount
@@ -87,16 +87,28 @@ class Sandbox:
 
         :return: the answer, None when a fault left no work done, and the fault that the transport has to act out.
         """
-        seq = self.journal.next_seq()
-        rid = self._rid(seq, request.path)
-        body = parsed_body(request.raw)
-        appid = self._caller(request, body)
+        world, seq = self.world, self.journal.next_seq()
+        rid = f"{world.now() & 0xFFFFFFFF:08x}-{seq & 0xFFFFFFFF:08x}-{zlib.crc32(request.path.encode()):08x}"
+        endpoint, body, owner = ENDPOINTS.get(request.path), parsed_body(request.raw), self._owner(request)
+        appid = owner.appid if owner else self._named_platform(request, body)
         fault = self.faults.take(request.path, (appid, _named(body, "authorizer_appid")))
-        answer = None if fault and fault.kind in BEFORE_THE_WORK else self._worked(request, rid)
+        answer = None if fault and fault.kind in BEFORE_THE_WORK else self._worked(endpoint, request, owner, rid)
         if fault and fault.kind in ("errcode_before", "errcode_after"):
             answer = error_body(fault.answered_errcode, rid)
-        self.journal.add(self._entry(seq, request, appid, body, answer, fault), keep=self.world.journal_keeps)
-        if isinstance(answer, dict) and (how := self._spelling(request)):
+        own, known = request.tokens, world.known
+        entry = Entry(
+            seq=seq,
+            method=request.method,
+            path=request.path if endpoint else known.without(request.path, own),
+            appid=appid,
+            body=shown_body(body, request.raw, known, own),
+            errcode=answer.get("errcode", 0) if isinstance(answer, dict) else None if answer is None else 0,
+            time=world.time(),
+            fault=fault.kind if fault else None,
+            unknown_fields=[known.without(name, own) for name in endpoint.unknown_fields(body)] if endpoint else [],
+        )
+        self.journal.add(entry, keep=world.journal_keeps)
+        if isinstance(answer, dict) and (how := world.looseness(owner).answers):
             answer = respelt(answer, how)
         return answer, fault
 
@@ -109,8 +121,30 @@ class Sandbox:
 
     def _owner(self, request: Request) -> AnyAccount | None:
         endpoint = ENDPOINTS.get(request.path)
-        token = endpoint.token(request) if endpoint else request.query.get("access_token", "")
-        return self.world.owner(token)
+        return self.world.owner(endpoint.token(request) if endpoint else request.query.get("access_token", ""))
+
+    def _named_platform(self, request: Request, body: Any) -> str | None:
+        """Return the platform that a call without a token names."""
+        named = _named(body, "component_appid")
+        known = any(each.component_appid == named for each in self.world.platforms)
+        return named if known and not request.tokens else None
+
+    def _worked(self, endpoint: Endpoint | None, request: Request, owner: AnyAccount | None, rid: str) -> Answer:
+        if endpoint is None:
+            # WeChat's word for a path that it has no API behind; it comes before any question about the token.
+            return error_body(Errcode.INVALID_URL, rid)
+        try:
+            return endpoint.answer(self.world, request, owner)
+        except RefusalError as refusal:
+            self._note_refusal(request, rid)
+            return {**error_body(refusal.errcode, rid), **refusal.told}
+
+    def _note_refusal(self, request: Request, rid: str) -> None:
+        """Keep what a look-up by ``rid`` answers, for the newest refusals."""
+        refused = self.world.refused
+        refused[rid] = {"invoke_time": self.world.now(), "request_url": request.path, "client_ip": "127.0.0.1"}
+        if len(refused) > MOST_REFUSALS:
+            del refused[next(iter(refused))]
 
     def push(self, push: Push) -> httpx.Response:
         """Send a push and write down what became of it.
@@ -135,56 +169,6 @@ class Sandbox:
     def _note(self, push: Push, answered: httpx.Response | httpx.HTTPError) -> Delivery:
         self.deliveries.append(delivered(push, answered, self.world.known))
         return self.deliveries[-1]
-
-    def _caller(self, request: Request, body: Any) -> str | None:
-        if owner := self._owner(request):
-            return owner.appid
-        named = _named(body, "component_appid")
-        known = any(each.component_appid == named for each in self.world.platforms)
-        return named if known and not request.tokens else None
-
-    def _worked(self, request: Request, rid: str) -> Answer:
-        endpoint = ENDPOINTS.get(request.path)
-        if endpoint is None:
-            # WeChat's word for a path that it has no API behind; it comes before any question about the token.
-            return error_body(Errcode.INVALID_URL, rid)
-        try:
-            return endpoint.answer(self.world, request)
-        except RefusalError as refusal:
-            self._note_refusal(request, rid)
-            return {**error_body(refusal.errcode, rid), **refusal.told}
-
-    def _note_refusal(self, request: Request, rid: str) -> None:
-        """Keep what a look-up by ``rid`` answers, for the newest refusals."""
-        refused = self.world.refused
-        refused[rid] = {"invoke_time": self.world.now(), "request_url": request.path, "client_ip": "127.0.0.1"}
-        if len(refused) > MOST_REFUSALS:
-            del refused[next(iter(refused))]
-
-    def _rid(self, seq: int, path: str) -> str:
-        return f"{self.world.now() & 0xFFFFFFFF:08x}-{seq & 0xFFFFFFFF:08x}-{zlib.crc32(path.encode()):08x}"
-
-    def _entry(
-        self, seq: int, request: Request, appid: str | None, body: Any, answer: Answer | None, fault: Fault | None
-    ) -> Entry:
-        errcode = None if answer is None else 0
-        if isinstance(answer, dict):
-            errcode = answer.get("errcode", 0)
-        path, endpoint, known = request.path, ENDPOINTS.get(request.path), self.world.known
-        if endpoint is None:
-            path = known.without(path, request.tokens)
-        unknown = endpoint.unknown_fields(body) if endpoint else []
-        return Entry(
-            seq=seq,
-            method=request.method,
-            path=path,
-            appid=appid,
-            body=shown_body(body, request.raw, known, request.tokens),
-            errcode=errcode,
-            time=self.world.time(),
-            fault=None if fault is None else fault.kind,
-            unknown_fields=[known.without(name, request.tokens) for name in unknown],
-        )
 
 
 def _named(body: Any, name: str) -> str | None:

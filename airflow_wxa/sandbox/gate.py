@@ -7,19 +7,17 @@ IP list (61004) → authorisation (61003) → permission set (61007) → body pr
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
+from airflow_wxa.sandbox.errors import Errcode, RefusalError, found, refuse_if
 from airflow_wxa.sandbox.platforms import Platform
 from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.sandbox.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow_wxa.sandbox.world import AnyAccount
 
 DEVELOPMENT_SET = 18
@@ -40,7 +38,7 @@ class Request:
 
     method: str
     path: str
-    query: Mapping[str, str] = field(default_factory=dict, repr=False)  #: the query parameters, tokens included
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)  #: tokens included
     raw: bytes = field(default=b"", repr=False)
 
     @property
@@ -55,11 +53,10 @@ class Endpoint:
 
     path: str
     method: str
-    #: answers a call that passed the gate, or raises :class:`RefusalError`; bytes are a JPEG, ``None`` is ``errcode``
-    #: 0. The body of a GET is its query without tokens.
+    #: answers a call that passed the gate, or raises :class:`RefusalError`; bytes are a JPEG, ``None`` is errcode 0.
+    #: The body of a GET is its query without tokens.
     handle: Callable[..., Answer | None]
-    #: whose token it wants: class of a platform, of a Mini Program, both, or None where the body itself says who calls
-    #: and proves it
+    #: class of the account whose token it wants; None where the body itself says who calls and proves it
     account: Any
     fields: frozenset[str] = frozenset()  #: the request fields that it knows
     writes: bool = False  #: whether it changes what reads show
@@ -70,9 +67,10 @@ class Endpoint:
     #: the methods that a world accepts; None for ``method`` alone
     methods: Callable[[World], tuple[str, ...]] | None = None
 
-    def answer(self, world: World, request: Request) -> Answer:
+    def answer(self, world: World, request: Request, owner: AnyAccount | None) -> Answer:
         """Take a call through the gate and let the endpoint answer it.
 
+        :param owner: the account of the call's token.
         :raises RefusalError: at the first question that the call fails.
         """
         accepted = self.methods(world) if self.methods else (self.method,)
@@ -80,7 +78,7 @@ class Endpoint:
             raise RefusalError(Errcode.REQUIRE_POST if "POST" in accepted else Errcode.REQUIRE_GET)
         if self.account is None:
             return self.handle(world, self._body(request)) or ok()
-        account = valid_owner(world, self.token(request))
+        account = _with_valid_token(world, self.token(request), owner)
         self._check_admitted(world, account)
         body = self._body(request)
         with world.writing(account) if self.writes else nullcontext():
@@ -102,8 +100,8 @@ class Endpoint:
         refuse_if(not world.platform_of(account).ip_allowed, Errcode.IP_NOT_REGISTERED)
         if isinstance(account, MiniProgram):
             refuse_if(not account.authorised, Errcode.NOT_AUTHORISED)
-            if self.permission_set is not None and self.permission_set not in account.granted_sets:
-                raise RefusalError(Errcode.SET_NOT_GRANTED)
+            needed = self.permission_set
+            refuse_if(needed is not None and needed not in account.granted_sets, Errcode.SET_NOT_GRANTED)
 
     def _body(self, request: Request) -> Body:
         if request.method == "GET":
@@ -125,6 +123,19 @@ def merchant_call(
     :param more: further fields of :class:`Endpoint`.
     """
     return _declared(method, path, MiniProgram, fields, more)
+
+
+def merchant_reads(reads: Mapping[str, Callable[[World, MiniProgram], dict[str, Any]]]) -> None:
+    """Declare calls with a merchant's token that tell something, whatever stands in the request.
+
+    :param reads: ``method path`` → the facts beside errcode 0.
+    """
+    for call, facts in reads.items():
+
+        def tell(world: World, account: MiniProgram, _body: Body, facts: Any = facts) -> Answer:
+            return ok(**facts(world, account))
+
+        merchant_call(*call.split())(tell)
 
 
 def platform_call(
@@ -160,22 +171,21 @@ def ok(**told: Any) -> Answer:
     return {"errcode": 0, "errmsg": "ok", **told}
 
 
-def valid_owner(world: World, token: str) -> AnyAccount:
-    """Return whose token it is.
+def _with_valid_token(world: World, token: str, owner: AnyAccount | None) -> AnyAccount:
+    """Return the owner of a token that works.
 
     :raises RefusalError: 41001 without one, 42001 (or what the world says for a platform's) for an expired one, 40001
         for any other that is not current.
     """
     refuse_if(not token, Errcode.TOKEN_MISSING)
-    owner, expired = world.owner(token), token in world.expired_tokens
-    if owner is None:
-        raise RefusalError(Errcode.TOKEN_EXPIRED if expired else Errcode.INVALID_CREDENTIAL)
-    errcode = Errcode.TOKEN_EXPIRED if expired else owner.errcode_of(token, world.time())
-    if errcode == Errcode.TOKEN_EXPIRED and isinstance(owner, Platform) and world.platform_expired_errcode == 42006:  # noqa: PLR2004
-        errcode = Errcode.PLATFORM_TOKEN_EXPIRED
+    is_expired = token in world.expired_tokens
+    account = found(owner, Errcode.TOKEN_EXPIRED if is_expired else Errcode.INVALID_CREDENTIAL)
+    errcode = Errcode.TOKEN_EXPIRED if is_expired else account.errcode_of(token, world.time())
+    if errcode is Errcode.TOKEN_EXPIRED and isinstance(account, Platform):
+        errcode = Errcode(world.platform_expired_errcode)
     if errcode:
         raise RefusalError(errcode)
-    return owner
+    return account
 
 
 def parsed(raw: bytes) -> Body:
