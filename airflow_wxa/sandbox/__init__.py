@@ -5,14 +5,13 @@ It imports nothing else of this package. A fake that is built from the client's 
 
 from __future__ import annotations
 
-from airflow_wxa.sandbox.audit import AuditPlan
 from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.journal import Entry, Journal
 from airflow_wxa.sandbox.loose import Looseness
 from airflow_wxa.sandbox.platforms import Draft, Platform, Template
 from airflow_wxa.sandbox.pushes import Envelope, Push, encrypt
 from airflow_wxa.sandbox.server import RunningSandbox, create_app, run, serve
-from airflow_wxa.sandbox.state import MiniProgram
+from airflow_wxa.sandbox.state import AuditPlan, MiniProgram
 from airflow_wxa.sandbox.world import World
 from airflow_wxa.sandbox.worlds import Fleet, Introduction, default_world, seeded_fleet
 

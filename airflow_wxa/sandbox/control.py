@@ -13,12 +13,12 @@ from jinja2 import Environment, Template
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from airflow_wxa.sandbox.audit import IN_AUDIT, AuditResult
 from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.handlers import ENDPOINTS
 from airflow_wxa.sandbox.handlers.code import qrcode
 from airflow_wxa.sandbox.pushes import TICKET, announce_audit, compose
-from airflow_wxa.sandbox.tokens import CODE_SECONDS
+from airflow_wxa.sandbox.state import IN_AUDIT, AuditResult
+from airflow_wxa.sandbox.world import CODE_SECONDS
 
 if TYPE_CHECKING:
     from starlette.requests import Request as HttpRequest

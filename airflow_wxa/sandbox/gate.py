@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from airflow_wxa.sandbox.errors import Errcode, RefusalError, found, refuse_if
+from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
 from airflow_wxa.sandbox.platforms import Platform
 from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.sandbox.world import World
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox.world import AnyAccount
 
 DEVELOPMENT_SET = 18
+PLATFORM_EXPIRED = {42001: Errcode.TOKEN_EXPIRED, 42006: Errcode.PLATFORM_TOKEN_EXPIRED}
 TOKEN_NAMES = ("access_token", "component_access_token")
 
 Body = dict[str, Any]
@@ -126,7 +127,7 @@ def merchant_call(
 
 
 def merchant_reads(reads: Mapping[str, Callable[[World, MiniProgram], dict[str, Any]]]) -> None:
-    """Declare calls with a merchant's token that tell something, whatever stands in the request.
+    """Declare calls with a merchant's token that tell facts and take no fields.
 
     :param reads: ``method path`` → the facts beside errcode 0.
     """
@@ -179,13 +180,14 @@ def _with_valid_token(world: World, token: str, owner: AnyAccount | None) -> Any
     """
     refuse_if(not token, Errcode.TOKEN_MISSING)
     is_expired = token in world.expired_tokens
-    account = found(owner, Errcode.TOKEN_EXPIRED if is_expired else Errcode.INVALID_CREDENTIAL)
-    errcode = Errcode.TOKEN_EXPIRED if is_expired else account.errcode_of(token, world.time())
-    if errcode is Errcode.TOKEN_EXPIRED and isinstance(account, Platform):
-        errcode = Errcode(world.platform_expired_errcode)
+    if owner is None:
+        raise RefusalError(Errcode.TOKEN_EXPIRED if is_expired else Errcode.INVALID_CREDENTIAL)
+    errcode = Errcode.TOKEN_EXPIRED if is_expired else owner.errcode_of(token, world.time())
+    if errcode is Errcode.TOKEN_EXPIRED and isinstance(owner, Platform):
+        errcode = PLATFORM_EXPIRED[world.platform_expired_errcode]
     if errcode:
         raise RefusalError(errcode)
-    return account
+    return owner
 
 
 def parsed(raw: bytes) -> Body:

@@ -1,15 +1,18 @@
-"""Third-party platforms: their lists, their addresses, and the behaviour of their tokens."""
+"""Platforms with their lists and templates, and the tokens that every account has."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_wxa.sandbox.tokens import Account, Issued
-from airflow_wxa.sandbox.values import STRICT, SortedSet
+from airflow_wxa.sandbox.errors import Errcode
+from airflow_wxa.sandbox.values import STRICT, SortedSet, secret
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow_wxa.sandbox.loose import Lag
 
 API_COMPONENT_TOKEN = "/cgi-bin/component/api_component_token"  # noqa: S105  a path
@@ -24,31 +27,101 @@ def _default_limits() -> dict[str, int]:
     return {API_COMPONENT_TOKEN: 10_000}
 
 
-@dataclass(kw_only=True, slots=True)
-class Template:
-    """One entry of a template library."""
+# A merchant authorises a platform: a code appears, and nobody has a token yet. The code is exchanged once, for an
+# access token and a refresh token; until then the list of authorisers shows an empty refresh token. A refresh answers
+# a new access token and a refresh token, which may be a new one: then the old one dies, at once or after a grace
+# period. A merchant that withdraws takes everything along, and a later authorisation starts with another refresh
+# token.
+#
+# An access token that was set when the world was built (``component_access_token``, ``authorizer_access_token``) is
+# fixed: it works until it is replaced by hand or put into ``World.expired_tokens``. An issued one ends in one of two
+# ways:
+#
+# * its ``expires_in`` is over: 42001. The table of errcodes has 42006 for the platform's token as well, seen in client
+#   code only, while the clients that are in production refresh on 40001, 40014 and 42001. So 42001 is the default for
+#   both, and ``World.platform_expired_errcode`` sets the other.
+# * a newer one was issued and the overlap is over: 40001, "not latest". WeChat writes the overlap of five minutes down
+#   for ordinary accounts; that platforms and merchants have it too is a guess, so ``Platform.overlap_seconds`` sets
+#   it.
 
-    __pydantic_config__: ClassVar = STRICT
-    template_id: int
-    draft_id: int = 0  #: the draft it was made of
-    user_version: str = "1.0.0"
-    user_desc: str = ""
-    create_time: int = 1577836800  #: epoch seconds
-    #: page paths of the package, ``pages/index/index``
-    pages: list[str] = field(default_factory=lambda: ["pages/index/index", "pages/order/list"])
-    template_type: int = 0  #: 0 ordinary, 1 standard (takes only ``extAppid``, ``ext`` and ``window``)
+
+@dataclass(kw_only=True, slots=True)
+class Issued:
+    """One issued access token."""
+
+    value: str = field(repr=False)
+    expires_at: float  #: epoch seconds by the world's clock
+    usable_until: float | None = None  #: epoch seconds, set when a newer one was issued
+
+    def errcode_at(self, now: float) -> Errcode | None:
+        """Return the errcode that refuses a call with this token, by its first end; None while it works."""
+        if self.usable_until is not None and self.usable_until <= min(now, self.expires_at):
+            return Errcode.INVALID_CREDENTIAL
+        return Errcode.TOKEN_EXPIRED if self.expires_at <= now else None
+
+
+class Account:
+    """Common ground of platforms and Mini Programs: access tokens, and other words that nothing may show."""
+
+    __slots__ = ()
+    issued: list[Issued]
+    quota_resets: list[float]
+
+    @property
+    def fixed_token(self) -> str:
+        """The token that was set by hand; empty when there is none."""
+        raise NotImplementedError
+
+    def access_tokens(self) -> list[str]:
+        """Return the fixed token and the issued ones, dead ones included."""
+        return [*([self.fixed_token] if self.fixed_token else ()), *(each.value for each in self.issued)]
+
+    def errcode_of(self, token: str, now: float) -> Errcode | None:
+        """Return what one of its tokens is refused with; one that is not among the issued ones is fixed and works."""
+        return next((each.errcode_at(now) for each in self.issued if each.value == token), None)
+
+    @classmethod
+    @cache
+    def _secret_fields(cls) -> tuple[str, ...]:
+        own: Any = cls
+        return tuple(each.name for each in fields(own) if each.metadata.get("secret"))
+
+    def secrets(self) -> Iterator[str]:
+        """Yield everything that nothing may show."""
+        for name in self._secret_fields():
+            if name == "issued":
+                yield from (each.value for each in self.issued)
+                continue
+            value = getattr(self, name)
+            yield from (value if isinstance(value, dict) else (value,))
+
+    def keep_secrets_of(self, before: Account) -> None:
+        """Take over every secret that this state came without from an earlier state of the same account."""
+        for name in self._secret_fields():
+            if not getattr(self, name):
+                setattr(self, name, getattr(before, name))
 
 
 @dataclass(kw_only=True, slots=True)
 class Draft:
-    """One uploaded draft (草稿); ``create_time`` in epoch seconds."""
+    """One uploaded draft (草稿)."""
 
     __pydantic_config__: ClassVar = STRICT
     draft_id: int
     user_version: str = "1.0.0"
     user_desc: str = ""
-    create_time: int = 1577836800
+    create_time: int = 1577836800  #: epoch seconds
+    #: page paths of the package, ``pages/index/index``
     pages: list[str] = field(default_factory=lambda: ["pages/index/index", "pages/order/list"])
+
+
+@dataclass(kw_only=True, slots=True)
+class Template(Draft):
+    """One entry of a template library, with the fields of the draft that it was made of."""
+
+    template_id: int
+    draft_id: int = 0
+    template_type: int = 0  #: 0 ordinary, 1 standard (takes only ``extAppid``, ``ext`` and ``window``)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -57,12 +130,10 @@ class Platform(Account):
 
     __pydantic_config__: ClassVar = STRICT
     component_appid: str
-    #: a fixed token, beside those that are issued
-    component_access_token: str = field(default="", repr=False, metadata={"secret": True})
-    #: wanted by api_component_token; without one it refuses every secret
-    component_appsecret: str = field(default="", repr=False, metadata={"secret": True})
+    component_access_token: str = secret(default="")  #: a fixed token, beside those that are issued
+    component_appsecret: str = secret(default="")  #: wanted by api_component_token; without one it refuses every secret
     #: a fixed ticket that does not run out, beside those that are pushed
-    component_verify_ticket: str = field(default="", repr=False, metadata={"secret": True})
+    component_verify_ticket: str = secret(default="")
     testing: list[str] = field(default_factory=list)  #: hosts of the testing version of its business-domain list
     #: hosts of the published version; None when the platform was never published
     published: list[str] | None = field(default_factory=list)
@@ -97,15 +168,12 @@ class Platform(Account):
     daily_limits: dict[str, int] = field(default_factory=_default_limits)
     calls_today: dict[str, int] = field(default_factory=dict)  #: path to calls on the day of ``quota_day``
     quota_day: int = 0  #: the day ``calls_today`` counts, in days since the epoch, Beijing time
-    push_token: str = field(default="", repr=False, metadata={"secret": True})  #: signs pushes (消息校验Token)
-    #: encrypts pushes (消息加解密Key), 43 letters and digits
-    encoding_aes_key: str = field(default="", repr=False, metadata={"secret": True})
+    push_token: str = secret(default="")  #: signs pushes (消息校验Token)
+    encoding_aes_key: str = secret(default="")  #: encrypts pushes (消息加解密Key), 43 letters and digits
     push_url: str = ""  #: address of tickets and authorisation events
     message_url: str = ""  #: address of audit events; ``$APPID$`` stands for the Mini Program
-    #: pushed tickets, to the epoch second of their making
-    tickets: dict[str, float] = field(default_factory=dict, repr=False, metadata={"secret": True})
-    #: access tokens, oldest first
-    issued: list[Issued] = field(default_factory=list, repr=False, metadata={"secret": True})
+    tickets: dict[str, float] = secret(default_factory=dict)  #: pushed tickets, to the epoch second of their making
+    issued: list[Issued] = secret(default_factory=list)  #: access tokens, oldest first
 
     def __post_init__(self) -> None:
         self.audit_rest = self.audits_left

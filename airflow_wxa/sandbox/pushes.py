@@ -19,16 +19,15 @@ from xml.sax.saxutils import escape
 import httpx
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from airflow_wxa.sandbox.audit import Stage
-from airflow_wxa.sandbox.tokens import CODE_SECONDS
+from airflow_wxa.sandbox.state import Stage
+from airflow_wxa.sandbox.world import CODE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_wxa.sandbox.audit import AuditSheet
     from airflow_wxa.sandbox.journal import Redactor
     from airflow_wxa.sandbox.platforms import Platform
-    from airflow_wxa.sandbox.state import MiniProgram
+    from airflow_wxa.sandbox.state import AuditSheet, MiniProgram
     from airflow_wxa.sandbox.world import World
 
 TicketEvent = Literal["component_verify_ticket"]

@@ -1,49 +1,19 @@
-"""State of one Mini Program at WeChat, and how a release moves it.
-
-A Mini Program has three slots that live apart: the **trial** version (``exp_info``), the **audit** sheet
-(``get_latest_auditstatus``) and the **online** version (``release_info``). ``commit`` writes the first,
-``submit_audit`` and the reviewers the second, ``release`` the third. Most surprises of a release come from the idea
-that they are one:
-
-* ``commit`` overwrites the trial version and starts a privacy scan. It does not touch a sheet in audit: the review is
-  about the code of the moment of ``submit_audit``, and that is what goes online.
-* ``submit_audit`` wants a trial version whose scan is over, and no other sheet in audit. A delayed sheet is in audit
-  as well: approval or rejection follows.
-* ``release`` publishes the last approved sheet, not the last commit. The newest sheet decides what it may do.
-* The trap: when a sheet is approved and somebody commits before it was released, ``release`` answers 85020 although
-  the audit status still reads 0 (reported by developers, the cause was never confirmed by WeChat:
-  https://developers.weixin.qq.com/community/develop/doc/000826c48848e06a19121731a6bc00). The sandbox takes the report
-  at its word. A commit *during* the audit has no such report, so there the documented rule holds and the reviewed
-  code is published: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_release
-* ``undocodeaudit`` takes a sheet in audit back, 5 times a day and 10 times a month by Beijing's calendar. Its answer
-  when nothing is in audit is written nowhere. 87012 is the one code besides the quota's (87013) that was seen
-  from it, so that is what the sandbox says; it does not count as a withdrawal.
-* A second ``release`` after a successful one answers 85052. It says that the newest sheet is online, not that the
-  version somebody wanted is.
-* ``release`` also prunes. Domains that the Mini Program had set for itself, or that the platform had copied to it,
-  survive only while the platform list covers them at that moment; a domain that left the list after it was configured
-  works in the trial version and is gone online.
-
-* A staged release shows the approved sheet to a part of the users, and the part only rises; while it runs, nothing can
-  be rolled back. Whether ``release`` finishes it is not documented; here it does.
-* ``revertcoderelease`` brings an earlier online version back, once: the list is empty afterwards, and the sheet that
-  was rolled back still reads as released. The fate of the domains is not documented; here they stay.
-
-``STAGES`` of :mod:`airflow_wxa.sandbox.audit` is this text as a table. Time passes by polls: the scan and the reviewers
-come nearer each time somebody asks, so a test needs no clock and a demo no patience.
-"""
+"""State of one Mini Program at WeChat, its audit sheets, and how a release moves it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_wxa.sandbox import values
-from airflow_wxa.sandbox.audit import IN_AUDIT, STAGES, AuditPlan, AuditSheet, Stage
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
 from airflow_wxa.sandbox.loose import Lag, Looseness  # noqa: TC001  pydantic reads the annotations
-from airflow_wxa.sandbox.tokens import Account, Issued
-from airflow_wxa.sandbox.values import SERVER_KINDS, ServerDomains, still_covered
+from airflow_wxa.sandbox.platforms import Account, Issued
+from airflow_wxa.sandbox.values import SERVER_KINDS, STRICT, ServerDomains, secret, still_covered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 WITHDRAWALS_A_DAY = 5
 WITHDRAWALS_A_MONTH = 10
@@ -51,14 +21,149 @@ MOST_VERSIONS = 5
 ALL_USERS = 100
 
 
+class AuditStatus(IntEnum):
+    """``status`` as get_auditstatus and get_latest_auditstatus answer it."""
+
+    APPROVED = 0
+    REJECTED = 1
+    AUDITING = 2
+    WITHDRAWN = 3
+    DELAYED = 4
+
+
+class Stage(StrEnum):
+    """Stage of the newest audit sheet; finer than ``status``, which calls three of these approved."""
+
+    AUDITING = "auditing"
+    DELAYED = "delayed"
+    APPROVED = "approved"
+    OVERTAKEN = "overtaken"
+    ONLINE = "online"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class StageRule:
+    """Status and permissions of a stage."""
+
+    status: AuditStatus  #: answer of the audit calls
+    submit_audit: Errcode | None  #: how the next submit_audit is refused; None when it is accepted
+    release: Errcode | None  #: how release is refused; None when it publishes
+    after_commit: Stage  #: the stage that a commit leaves the sheet in
+
+
+# A Mini Program has three slots that live apart: the **trial** version (``exp_info``), the **audit** sheet
+# (``get_latest_auditstatus``) and the **online** version (``release_info``). ``commit`` writes the first,
+# ``submit_audit`` and the reviewers the second, ``release`` the third. Most surprises of a release come from the idea
+# that they are one:
+#
+# * ``commit`` overwrites the trial version and starts a privacy scan. It does not touch a sheet in audit: the review
+#   is about the code of the moment of ``submit_audit``, and that is what goes online.
+# * ``submit_audit`` wants a trial version whose scan is over, and no other sheet in audit. A delayed sheet is in audit
+#   as well: approval or rejection follows.
+# * ``release`` publishes the last approved sheet, not the last commit. The newest sheet decides what it may do.
+# * The trap: when a sheet is approved and somebody commits before it was released, ``release`` answers 85020 although
+#   the audit status still reads 0 (reported by developers, the cause was never confirmed by WeChat:
+#   https://developers.weixin.qq.com/community/develop/doc/000826c48848e06a19121731a6bc00). The sandbox takes the
+#   report at its word. A commit *during* the audit has no such report, so there the documented rule holds and the
+#   reviewed code is published:
+#   https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_release
+# * ``undocodeaudit`` takes a sheet in audit back, 5 times a day and 10 times a month by Beijing's calendar. Its answer
+#   when nothing is in audit is written nowhere. 87012 is the one code besides the quota's (87013) that was seen from
+#   it, so that is what the sandbox says; it does not count as a withdrawal.
+# * A second ``release`` after a successful one answers 85052. It says that the newest sheet is online, not that the
+#   version somebody wanted is.
+# * ``release`` also prunes. Domains that the Mini Program had set for itself, or that the platform had copied to it,
+#   survive only while the platform list covers them at that moment; a domain that left the list after it was
+#   configured works in the trial version and is gone online.
+#
+# * A staged release shows the approved sheet to a part of the users, and the part only rises; while it runs, nothing
+#   can be rolled back. Whether ``release`` finishes it is not documented; here it does.
+# * ``revertcoderelease`` brings an earlier online version back, once: the list is empty afterwards, and the sheet that
+#   was rolled back still reads as released. The fate of the domains is not documented; here they stay.
+#
+# ``STAGES`` is this text as a table. Time passes by polls: the scan and the reviewers come nearer each time somebody
+# asks, so a test needs no clock and a demo no patience.
+
+# fmt: off
+_RUNNING, _NOT_NOW, _DONE = Errcode.AUDIT_RUNNING, Errcode.STATUS_NOT_RELEASABLE, Errcode.ALREADY_RELEASED
+STAGES: Mapping[Stage, StageRule] = {
+    #                          status                 submit_audit  release    after commit
+    Stage.AUDITING:  StageRule(AuditStatus.AUDITING,  _RUNNING,     _NOT_NOW,  Stage.AUDITING),
+    Stage.DELAYED:   StageRule(AuditStatus.DELAYED,   _RUNNING,     _NOT_NOW,  Stage.DELAYED),
+    Stage.APPROVED:  StageRule(AuditStatus.APPROVED,  None,         None,      Stage.OVERTAKEN),
+    Stage.OVERTAKEN: StageRule(AuditStatus.APPROVED,  None,         _NOT_NOW,  Stage.OVERTAKEN),
+    Stage.ONLINE:    StageRule(AuditStatus.APPROVED,  None,         _DONE,     Stage.ONLINE),
+    Stage.REJECTED:  StageRule(AuditStatus.REJECTED,  None,         _NOT_NOW,  Stage.REJECTED),
+    Stage.WITHDRAWN: StageRule(AuditStatus.WITHDRAWN, None,         _NOT_NOW,  Stage.WITHDRAWN),
+}
+# fmt: on
+
+AuditResult = Literal["by_hand", "approved", "rejected", "withdrawn", "delayed_then_approved", "delayed_then_rejected"]
+AUDIT_ENDS: Mapping[AuditResult, Stage] = {
+    "by_hand": Stage.AUDITING,
+    "approved": Stage.APPROVED,
+    "rejected": Stage.REJECTED,
+    "withdrawn": Stage.WITHDRAWN,
+    "delayed_then_approved": Stage.APPROVED,
+    "delayed_then_rejected": Stage.REJECTED,
+}
+IN_AUDIT = (Stage.AUDITING, Stage.DELAYED)
+
+
+@dataclass(kw_only=True, slots=True)
+class AuditPlan:
+    """How the reviewers will treat what is submitted next."""
+
+    __pydantic_config__: ClassVar = STRICT
+    polls: int = 2  #: answers that still say "auditing"; 0 decides at once
+    result: AuditResult = "approved"  #: how it ends; ``by_hand`` keeps it in audit until :meth:`MiniProgram.decide`
+    delayed_polls: int = 1  #: answers that say "delayed" in between, for the results that begin with ``delayed``
+    reason: str = "1: the pages do not match the chosen category<br>"  #: shown while delayed and after a rejection
+    screenshot: str = "media-id-0001|media-id-0002"  #: media ids joined by ``|``, shown after a rejection
+
+    def stage_after(self, polls: int) -> Stage:
+        """Return the stage of a sheet that was asked about so many times."""
+        if polls < self.polls:
+            return Stage.AUDITING
+        if self.result.startswith("delayed") and polls < self.polls + self.delayed_polls:
+            return Stage.DELAYED
+        return AUDIT_ENDS[self.result]
+
+
+@dataclass(kw_only=True, slots=True)
+class AuditSheet:
+    """One audit sheet (审核单); ``submit_audit_time`` in epoch seconds, ``polls`` asked so far."""
+
+    __pydantic_config__: ClassVar = STRICT
+    auditid: int
+    user_version: str
+    user_desc: str
+    submit_audit_time: int
+    plan: AuditPlan
+    stage: Stage
+    polls: int = 0
+    unseen: int = 0  #: how many more questions are answered as if there were no such sheet
+    sped_up: bool = False
+
+    def poll(self) -> Stage:
+        """Answer where the sheet stands, then let the reviewers come one poll nearer."""
+        answered = self.stage
+        if answered in IN_AUDIT:
+            self.polls += 1
+            self.stage = self.plan.stage_after(self.polls)
+        return answered
+
+
 @dataclass(kw_only=True, slots=True)
 class MiniProgram(Account):
     """One merchant's Mini Program, everything WeChat knows of it."""
 
-    __pydantic_config__: ClassVar = values.STRICT
+    __pydantic_config__: ClassVar = STRICT
     appid: str
     component_appid: str  #: the platform it authorised
-    authorizer_access_token: str = field(default="", repr=False, metadata={"secret": True})
+    authorizer_access_token: str = secret(default="")
     individual: bool = False  #: owned by a person; setwebviewdomain answers 89231
     #: permission sets that the merchant granted; 18 is development
     granted_sets: values.SortedSet[int] = field(default_factory=lambda: {18})
@@ -107,14 +212,13 @@ class MiniProgram(Account):
     authorised: bool = True  #: False after the merchant withdrew; every call about it is answered 61003
     auth_time: int = 1577836800  #: epoch seconds of the authorisation
     #: the one that api_authorizer_token wants now; empty while no authorization code was exchanged
-    refresh_token: str = field(default="", repr=False, metadata={"secret": True})
+    refresh_token: str = secret(default="")
     #: earlier ones, to the epoch second that they work until
-    replaced_refresh_tokens: dict[str, float] = field(default_factory=dict, repr=False, metadata={"secret": True})
-    #: an authorization code that was not exchanged yet
-    code: str = field(default="", repr=False, metadata={"secret": True})
+    replaced_refresh_tokens: dict[str, float] = secret(default_factory=dict)
+    code: str = secret(default="")  #: an authorization code that was not exchanged yet
     code_expires_at: float | None = None  #: epoch seconds; None for a code that does not run out
     #: access tokens, oldest first, beside the fixed ``authorizer_access_token``
-    issued: list[Issued] = field(default_factory=list, repr=False, metadata={"secret": True})
+    issued: list[Issued] = secret(default_factory=list)
     user_name: str = ""  #: original id, ``gh_`` and twelve characters; made of the appid when empty
     nick_name: str = ""
     principal_name: str = ""  #: name of the owner; see :attr:`owner_name` when empty

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, PlainSerializer, TypeAdapter, ValidationError
@@ -92,6 +93,11 @@ def no_gray_plan() -> GrayPlan:
         "support_debuger_first": False,
         "support_experiencer_first": False,
     }
+
+
+def secret(**default: Any) -> Any:
+    """Return a field of an account or a world that nothing may show."""
+    return field(repr=False, metadata={"secret": True}, **default)
 
 
 def spent(times: list[float], now: float, *, by: str = "month") -> int:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import TypeAdapter
 
-from airflow_wxa.sandbox import tokens, values
+from airflow_wxa.sandbox import values
 from airflow_wxa.sandbox.journal import Redactor
 from airflow_wxa.sandbox.loose import Lag, Looseness, Replicas
-from airflow_wxa.sandbox.platforms import Draft, Platform, Template
+from airflow_wxa.sandbox.platforms import Draft, Issued, Platform, Template
 from airflow_wxa.sandbox.state import MiniProgram
-from airflow_wxa.sandbox.values import STRICT, Json, SortedSet
+from airflow_wxa.sandbox.values import STRICT, Json, SortedSet, secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox.pushes import Push
 
 T = TypeVar("T")
+# What the sample of the `authorized` event leaves between its making and its end.
+CODE_SECONDS = 3600
+#: Access tokens of an account that are kept, dead ones included.
+KEPT = 8
 AnyAccount = Platform | MiniProgram
 BasicinfoMethod = Literal["any", "POST", "GET"]
 MayBeLeftOut = Literal["exp_desc", "user_desc", "release_desc", "release_version"]
@@ -49,8 +53,7 @@ class World:
     get_lists: bool = True  #: whether ``action=get`` answers ``webviewdomain``; clients read it, no page promises it
     webviewdomain_limit: int = 300  #: origins of one Mini Program before 89029 (WeChat's texts say 100, 200 and 300)
     platform_domain_limit: int = 300  #: hosts of one platform list before 65316
-    #: tokens that answer 42001, tickets that answer 61005
-    expired_tokens: SortedSet[str] = field(default_factory=set, repr=False, metadata={"secret": True})
+    expired_tokens: SortedSet[str] = secret(default_factory=set)  #: tokens that answer 42001, tickets 61005
     next_auditid: int = 400000001  #: number of the next audit sheet; they count up
     #: answer to a platform token after its time, 42001 or 42006
     platform_expired_errcode: Literal[42001, 42006] = 42001
@@ -151,10 +154,6 @@ class World:
             found = self._owners.get(token)
         return found
 
-    def note_token(self, account: AnyAccount, token: str) -> None:
-        """Remember whose a newly issued access token is."""
-        self._owners[token] = account
-
     def account_with_code(self, code: str) -> MiniProgram | None:
         """Return whose authorization code this is; None for an unknown or used one."""
         found = self._coded.pop(code, None)
@@ -163,28 +162,49 @@ class World:
         return found
 
     def authorise(self, appid: str) -> str:
-        """Let a merchant authorise its platform, and return the authorization code.
+        """Let a merchant authorise its platform, and return the authorization code, which replaces an earlier one.
 
         :raises KeyError: there is no Mini Program of this appid.
         """
         account = self.mini_program(appid)
-        code = tokens.authorise(self, account)
-        self._coded[code] = account
-        return code
+        if not account.authorised:
+            account.issued = []
+        account.authorised, account.auth_time = True, self.now()
+        account.code, account.code_expires_at = self.new_secret("queryauthcode@@@"), self.time() + CODE_SECONDS
+        self._coded[account.code] = account
+        return account.code
 
     def withdraw(self, appid: str) -> None:
-        """Let a merchant withdraw its tokens.
+        """Let a merchant withdraw: its refresh tokens and code are gone, calls with its access tokens answer 61003.
 
         :raises KeyError: there is no Mini Program of this appid.
         """
-        tokens.withdraw(self.mini_program(appid))
+        account = self.mini_program(appid)
+        account.authorised = False
+        account.refresh_token = account.code = ""
+        account.replaced_refresh_tokens = {}
 
     def new_ticket(self, component_appid: str) -> str:
-        """Make a component_verify_ticket without pushing it.
+        """Make a component_verify_ticket without pushing it; earlier ones go on working for their 12 hours.
 
         :raises KeyError: there is no platform of this appid.
         """
-        return tokens.new_ticket(self, self.platform(component_appid))
+        ticket = self.new_secret("ticket@@@")
+        self.platform(component_appid).tickets[ticket] = self.time()
+        return ticket
+
+    def new_access_token(self, account: AnyAccount) -> str:
+        """Issue an access token and start the end of the earlier ones."""
+        platform, now = self.platform_of(account), self.time()
+        token = Issued(value=self.new_secret("61_"), expires_at=now + platform.expires_in)
+        for each in account.issued:
+            if each.usable_until is None:
+                each.usable_until = now + platform.overlap_seconds
+        # A few dead ones stay, so that the journal can still say whose they were.
+        usable = [each for each in account.issued[:-KEPT] if each.errcode_at(now) is None]
+        account.issued = [*usable, *account.issued[-KEPT:], token]
+        self._owners[token.value] = account
+        return token.value
 
     def new_draft(self, component_appid: str = "", user_version: str = "1.0.0", user_desc: str = "") -> Draft:
         """Upload a draft, as a developer does, and return it.

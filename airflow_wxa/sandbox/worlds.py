@@ -10,11 +10,10 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from airflow_wxa.sandbox.audit import AuditPlan
 from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.loose import Looseness
 from airflow_wxa.sandbox.platforms import Draft, Platform, Template
-from airflow_wxa.sandbox.state import MiniProgram
+from airflow_wxa.sandbox.state import AuditPlan, MiniProgram
 from airflow_wxa.sandbox.world import World
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_wxa.sandbox import AuditPlan, Looseness, MiniProgram, Platform, World
-from airflow_wxa.sandbox.audit import AuditSheet, Stage
 from airflow_wxa.sandbox.platforms import Template
+from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 
 if TYPE_CHECKING:

@@ -27,7 +27,6 @@ from airflow_wxa.sandbox.testing import (
     PUSH_TOKEN,
     REFRESH_TOKEN,
 )
-from airflow_wxa.sandbox.tokens import new_access_token
 from airflow_wxa.texts import in_language
 from tests.english import english_in
 
@@ -144,7 +143,7 @@ def _another_refreshes(set_up: SetUp, account: Platform | MiniProgram) -> None:
     worker = set_up.platform
     worker.client.send(queryquota(APPID))  # both tokens are in the store now
     worker.client.close()
-    new_access_token(set_up.world, account)
+    set_up.world.new_access_token(account)
 
 
 @dataclass(frozen=True)

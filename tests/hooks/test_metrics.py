@@ -18,7 +18,7 @@ from airflow_wxa.hooks.metrics import AirflowStats
 from airflow_wxa.hooks.metrics import _stats as set_up
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.sandbox import AuditPlan
-from airflow_wxa.sandbox.audit import AuditSheet, Stage
+from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.sensors import WxaAuditSensor
 

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.hooks.screenshots import save_screenshots, screenshot_dir
 from airflow_wxa.sandbox import AuditPlan, Fault
-from airflow_wxa.sandbox.audit import AuditSheet, Stage
+from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.sensors import WxaAuditSensor
 from airflow_wxa.steps import AuditOutcome

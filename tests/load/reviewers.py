@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_wxa.sandbox import MiniProgram, Platform, World
-from airflow_wxa.sandbox.audit import AuditPlan, AuditSheet, Stage
 from airflow_wxa.sandbox.server import serve
+from airflow_wxa.sandbox.state import AuditPlan, AuditSheet, Stage
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, COMPONENT_APPSECRET, PLATFORM_TOKEN
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from airflow_wxa.operators.approval import as_code, as_text
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.operators.approve_release import _domain_diff
 from airflow_wxa.sandbox import AuditPlan, Fault
-from airflow_wxa.sandbox.audit import AuditSheet, Stage
+from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import Approved, approved
 from airflow_wxa.store import Result, TaskRef

@@ -25,7 +25,7 @@ from airflow_wxa.operators import (
     WxaApproveRollbackOperator,
 )
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World, serve
-from airflow_wxa.sandbox.audit import AuditSheet, Stage
+from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, PLATFORM_TOKEN
 from airflow_wxa.store.questions import Fact, Question
 

@@ -12,7 +12,7 @@ import pytest
 from airflow_wxa.cli.demo.airflow import DAGS, ThrowawayAirflow
 from airflow_wxa.plugins.plugin import PUSH_PREFIX
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, World
-from airflow_wxa.sandbox.audit import AuditSheet, Stage
+from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import (
     APPID,
     COMPONENT_APPID,

@@ -23,8 +23,8 @@ import pytest
 
 from airflow_wxa.cli.demo.airflow import COMPONENTS, DAGS, LOOPBACK, ThrowawayAirflow
 from airflow_wxa.sandbox import AuditPlan, World
-from airflow_wxa.sandbox.audit import Stage
 from airflow_wxa.sandbox.server import serve
+from airflow_wxa.sandbox.state import Stage
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from tests.real_airflow.versions import OfVersion, installed
 from tests.tables import print_rows

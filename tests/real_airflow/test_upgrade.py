@@ -21,7 +21,7 @@ import yaml
 
 from airflow_wxa.cli.demo.airflow import COMPONENTS, MIGRATE
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World
-from airflow_wxa.sandbox.audit import Stage
+from airflow_wxa.sandbox.state import Stage
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, PLATFORM_TOKEN
 from airflow_wxa.store.fleets import Fleets, RunKey
 from tests.real_airflow.versions import OfVersion, installed

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_wxa.sandbox.audit import STAGES, Stage
+from airflow_wxa.sandbox.state import STAGES, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

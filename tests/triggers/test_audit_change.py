@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 from airflow_wxa.assets import audit_asset
 from airflow_wxa.hooks.store import open_store
 from airflow_wxa.sandbox import AuditPlan, Fault, Looseness
-from airflow_wxa.sandbox.audit import AuditSheet, Stage
+from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN
 from airflow_wxa.store import NewPush
 from airflow_wxa.triggers import WxaAuditChangeTrigger

@@ -14,7 +14,7 @@ from airflow.sdk._shared.module_loading import import_string
 from cryptography.fernet import Fernet
 
 from airflow_wxa.sandbox import AuditPlan, Fault, MiniProgram
-from airflow_wxa.sandbox.audit import AuditSheet, Stage
+from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import COMPONENT_APPID
 from airflow_wxa.store import LoggedPush, NewPush, Store
 from airflow_wxa.triggers import WxaAuditTrigger, sharing

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_wxa.sandbox import tokens
-from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
+from airflow_wxa.sandbox.errors import Errcode, RefusalError, found, refuse_if
 from airflow_wxa.sandbox.gate import merchant_call, ok, open_call, platform_call
 from airflow_wxa.sandbox.platforms import API_COMPONENT_TOKEN
 from airflow_wxa.sandbox.pushes import TICKET, compose, missing_for
@@ -23,6 +22,8 @@ COMPONENT = "/cgi-bin/component/"
 MOST_AUTHORISERS = 500
 # WeChat pushes a ticket about every ten minutes; two that did not come mean that pushing has stopped.
 TICKET_SILENCE = 1200
+TICKET_SECONDS = 12 * 3600
+PRE_AUTH_CODE_SECONDS = 600
 BEIJING = 8 * 3600
 DAY = 86400
 BASIC_INFO_SET = 30
@@ -48,9 +49,18 @@ def api_start_push_ticket(world: World, body: Body) -> Answer:
 def api_component_token(world: World, body: Body) -> Answer:
     """Issue a platform token for the secret and a ticket."""
     platform = proven(world, body, "component_appsecret", path=API_COMPONENT_TOKEN)
-    tokens.check_ticket(world, platform, body.get("component_verify_ticket"))
-    token = tokens.new_access_token(world, platform)
-    return {"component_access_token": token.value, "expires_in": platform.expires_in}
+    _check_ticket(world, platform, body.get("component_verify_ticket"))
+    return {"component_access_token": world.new_access_token(platform), "expires_in": platform.expires_in}
+
+
+def _check_ticket(world: World, platform: Platform, ticket: object) -> None:
+    """Refuse a ticket that is none of the platform's (61006), or older than 12 hours (61005)."""
+    if not isinstance(ticket, str) or not ticket:
+        raise RefusalError(Errcode.TICKET_INVALID)
+    refuse_if(ticket in world.expired_tokens, Errcode.TICKET_EXPIRED)
+    if ticket != platform.component_verify_ticket:
+        made_at = found(platform.tickets.get(ticket), Errcode.TICKET_INVALID)
+        refuse_if(world.time() - made_at >= TICKET_SECONDS, Errcode.TICKET_EXPIRED)
 
 
 def proven(world: World, body: Body, secret_name: str, path: str = "") -> Platform:
@@ -62,9 +72,8 @@ def proven(world: World, body: Body, secret_name: str, path: str = "") -> Platfo
     """
     component_appid = body.get("component_appid")
     refuse_if(not component_appid, Errcode.COMPONENT_APPID_MISSING)
-    platform = next((each for each in world.platforms if each.component_appid == component_appid), None)
-    if platform is None:
-        raise RefusalError(Errcode.INVALID_APPID)
+    matching = (each for each in world.platforms if each.component_appid == component_appid)
+    platform = found(next(matching, None), Errcode.INVALID_APPID)
     refuse_if(not platform.ip_allowed, Errcode.IP_NOT_REGISTERED)
     _spend(world, platform, path)
     secret = body.get(secret_name)
@@ -78,37 +87,54 @@ def api_create_preauthcode(world: World, account: Platform, body: Body) -> Answe
     """Make a code for the authorization link; it cannot be exchanged itself."""
     _own_call(world, account, body, "api_create_preauthcode")
     code = world.new_secret("preauthcode@@@")
-    return {"pre_auth_code": code, "expires_in": tokens.PRE_AUTH_CODE_SECONDS}
+    return {"pre_auth_code": code, "expires_in": PRE_AUTH_CODE_SECONDS}
 
 
 @platform_call(COMPONENT + "api_query_auth", "component_appid authorization_code", old_query_name=True)
 def api_query_auth(world: World, account: Platform, body: Body) -> Answer:
     """Exchange an authorization code, once."""
     _own_call(world, account, body, "api_query_auth")
-    merchant, token = tokens.exchange(world, account, body.get("authorization_code"))
-    tokens_of = {
-        "authorizer_access_token": token.value,
-        "expires_in": account.expires_in,
+    code = body.get("authorization_code")
+    merchant = found(world.account_with_code(code) if isinstance(code, str) else None, Errcode.CODE_INVALID)
+    refuse_if(merchant.component_appid != account.component_appid, Errcode.CODE_INVALID)
+    ends = merchant.code_expires_at
+    refuse_if(ends is not None and ends <= world.time(), Errcode.CODE_EXPIRED)
+    merchant.code = ""
+    merchant.refresh_token = merchant.refresh_token or world.new_secret("refreshtoken@@@")
+    told = _new_tokens(world, merchant)
+    info = {"authorizer_appid": merchant.appid, **(told if merchant.api_permission else {})}
+    return {"authorization_info": {**info, "func_info": granted(merchant)}}
+
+
+def _new_tokens(world: World, merchant: MiniProgram) -> dict[str, Any]:
+    """Issue an access token, and return it with the refresh token of now."""
+    return {
+        "authorizer_access_token": world.new_access_token(merchant),
+        "expires_in": world.platform_of(merchant).expires_in,
         "authorizer_refresh_token": merchant.refresh_token,
     }
-    told = tokens_of if merchant.api_permission else {}
-    info = {"authorizer_appid": merchant.appid, **told, "func_info": granted(merchant)}
-    return {"authorization_info": info}
 
 
 @platform_call(
     COMPONENT + "api_authorizer_token", "component_appid authorizer_appid authorizer_refresh_token", old_query_name=True
 )
 def api_authorizer_token(world: World, account: Platform, body: Body) -> Answer:
-    """Issue a merchant token for a refresh token."""
+    """Issue a merchant token for a refresh token, which is replaced where the platform says so.
+
+    An earlier one that is in its grace period is answered with the current one, and replaces nothing: a client that
+    lost an answer and asks again must not kill what it is about to be told.
+    """
     _own_call(world, account, body, "api_authorizer_token")
     merchant = _merchant(world, account, body)
-    token = tokens.refresh(world, merchant, body.get("authorizer_refresh_token"))
-    return {
-        "authorizer_access_token": token.value,
-        "expires_in": account.expires_in,
-        "authorizer_refresh_token": merchant.refresh_token,
-    }
+    sent, current, now = body.get("authorizer_refresh_token"), merchant.refresh_token, world.time()
+    replaced = merchant.replaced_refresh_tokens
+    in_grace = isinstance(sent, str) and replaced.get(sent, now) > now
+    refuse_if(not current or (sent != current and not in_grace), Errcode.REFRESH_TOKEN_INVALID)
+    if sent == current and account.rotate_refresh_tokens == "each":
+        kept = {each: until for each, until in replaced.items() if until > now}
+        merchant.replaced_refresh_tokens = {**kept, current: now + account.refresh_grace_seconds}
+        merchant.refresh_token = world.new_secret("refreshtoken@@@")
+    return _new_tokens(world, merchant)
 
 
 @platform_call(COMPONENT + "api_get_authorizer_list", "component_appid offset count", old_query_name=True)
@@ -143,7 +169,7 @@ def api_get_authorizer_info(world: World, account: Platform, body: Body) -> Answ
 
 
 def _profile(world: World, merchant: MiniProgram) -> dict[str, Any]:
-    unfilled = world.looseness(merchant).unfilled
+    unfilled, categories = world.looseness(merchant).unfilled, merchant.categories
     return {
         "nick_name": "" if "name" in unfilled else merchant.nick_name or merchant.appid,
         "head_img": "" if "avatar" in unfilled else f"https://wx.qlogo.cn/mmopen/{merchant.appid}/0",
@@ -152,23 +178,16 @@ def _profile(world: World, merchant: MiniProgram) -> dict[str, Any]:
         "user_name": merchant.user_name,
         "alias": "",
         "qrcode_url": "",
-        "business_info": {"open_pay": 0, "open_shake": 0, "open_scan": 0, "open_card": 0, "open_store": 0},
+        "business_info": {f"open_{each}": 0 for each in ("pay", "shake", "scan", "card", "store")},
         "idc": 1,
         "principal_name": merchant.owner_name,
         "signature": "" if "introduction" in unfilled else f"Introduction of {merchant.appid}",
         "MiniProgramInfo": {
             "network": {
-                "RequestDomain": [],
-                "WsRequestDomain": [],
-                "UploadDomain": [],
-                "DownloadDomain": [],
-                "UDPDomain": [],
-                "TCPDomain": [],
+                **{f"{kind}Domain": [] for kind in ("Request", "WsRequest", "Upload", "Download", "UDP", "TCP")},
                 "BizDomain": list(merchant.effective_webviewdomain),
             },
-            "categories": [
-                {"first": each["first_class"], "second": each["second_class"]} for each in merchant.categories
-            ],
+            "categories": [{"first": each["first_class"], "second": each["second_class"]} for each in categories],
             "visit_status": 0,
         },
         "register_type": 0,
@@ -224,19 +243,17 @@ def accepted_methods(world: World) -> tuple[str, ...]:
 )
 def getaccountbasicinfo(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer what kind of owner it is: the one certain way to know an individual beforehand."""
-    return {
-        "errcode": 0,
-        "errmsg": "ok",
-        "appid": account.appid,
-        "account_type": MINI_PROGRAM,
-        "principal_type": INDIVIDUAL if account.individual else ENTERPRISE,
-        "principal_name": account.owner_name,
-        "realname_status": account.realname_status,
-        "wx_verify_info": {"qualification_verify": account.verified, "naming_verify": account.verified},
-        "signature_info": {"signature": "", "modify_used_count": 0, "modify_quota": 5},
-        "head_image_info": {"head_image_url": "", "modify_used_count": 0, "modify_quota": 5},
-        "nickname": account.nick_name or account.appid,
-    }
+    return ok(
+        appid=account.appid,
+        account_type=MINI_PROGRAM,
+        principal_type=INDIVIDUAL if account.individual else ENTERPRISE,
+        principal_name=account.owner_name,
+        realname_status=account.realname_status,
+        wx_verify_info={"qualification_verify": account.verified, "naming_verify": account.verified},
+        signature_info={"signature": "", "modify_used_count": 0, "modify_quota": 5},
+        head_image_info={"head_image_url": "", "modify_used_count": 0, "modify_quota": 5},
+        nickname=account.nick_name or account.appid,
+    )
 
 
 @merchant_call("GET", "/wxa/icp/get_icp_entrance_info")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_wxa.sandbox.audit import IN_AUDIT, STAGES, AuditStatus, Stage
-from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
-from airflow_wxa.sandbox.gate import merchant_call, ok
+from airflow_wxa.sandbox.errors import Errcode, RefusalError, found, refuse_if, taken
+from airflow_wxa.sandbox.gate import merchant_call, merchant_reads, ok
 from airflow_wxa.sandbox.handlers.code import picture_of
 from airflow_wxa.sandbox.loose import UNNAMED_STATUS
 from airflow_wxa.sandbox.pushes import announce_audit
+from airflow_wxa.sandbox.state import IN_AUDIT, STAGES, AuditStatus, Stage
 
 if TYPE_CHECKING:
-    from airflow_wxa.sandbox.audit import AuditSheet
     from airflow_wxa.sandbox.gate import Answer, Body
-    from airflow_wxa.sandbox.state import MiniProgram
+    from airflow_wxa.sandbox.state import AuditSheet, MiniProgram
     from airflow_wxa.sandbox.world import World
 
 MOST_ITEMS = 5
@@ -39,9 +38,8 @@ order_path"""
 @merchant_call("POST", "/wxa/submit_audit", SUBMIT_FIELDS, writes=True)
 def submit_audit(world: World, account: MiniProgram, body: Body) -> Answer:
     """Open an audit sheet for the trial version and spend one of the platform's submissions."""
-    not_used = body.get("privacy_api_not_use", False)
-    if not isinstance(not_used, bool) or not isinstance(body.get("version_desc", ""), str):
-        raise RefusalError(Errcode.INVALID_ARGUMENTS)
+    not_used = taken(body, "privacy_api_not_use", bool, Errcode.INVALID_ARGUMENTS, default=False)
+    taken(body, "version_desc", str, Errcode.INVALID_ARGUMENTS, default="")
     if account.exp_info is not None and "item_list" in body:
         _check_items(body["item_list"], account)
     loose, platform = world.looseness(account), world.platform_of(account)
@@ -151,27 +149,24 @@ def get_material(world: World, account: MiniProgram, body: Body) -> Answer:
     return picture_of("screenshot.jpg")
 
 
-@merchant_call("GET", "/wxa/queryquota")
-def queryquota(world: World, account: MiniProgram, body: Body) -> Answer:
-    """Answer the month's numbers, which are the platform's whoever asks."""
-    platform = world.platform_of(account)
-    return ok(
-        rest=platform.audits_left,
-        limit=platform.audit_limit,
-        speedup_rest=platform.speedup_rest,
-        speedup_limit=platform.speedup_limit,
-    )
-
-
 @merchant_call("POST", "/wxa/speedupaudit", "auditid", writes=True)
 def speedupaudit(world: World, account: MiniProgram, body: Body) -> None:
     """Let the reviewers decide at the next question."""
     platform, auditid = world.platform_of(account), str(body.get("auditid"))
-    sheet = next((each for each in account.sheets if str(each.auditid) == auditid), None)
-    if sheet is None:
-        raise RefusalError(Errcode.INVALID_AUDITID)
+    named = (each for each in account.sheets if str(each.auditid) == auditid)
+    sheet = found(next(named, None), Errcode.INVALID_AUDITID)
     refuse_if(sheet.stage not in IN_AUDIT, Errcode.SPEEDUP_NOT_IN_QUEUE)
     refuse_if(sheet.sped_up, Errcode.SPEEDUP_ALREADY)
     refuse_if(platform.speedup_rest <= 0, Errcode.SPEEDUP_QUOTA)
     platform.speedup_rest -= 1
     sheet.sped_up, sheet.plan.polls = True, sheet.polls + 1
+
+
+def _quota(world: World, account: MiniProgram) -> dict[str, Any]:
+    """Return the month's numbers, which are the platform's whoever asks."""
+    platform = world.platform_of(account)
+    speedups = {"speedup_rest": platform.speedup_rest, "speedup_limit": platform.speedup_limit}
+    return {"rest": platform.audits_left, "limit": platform.audit_limit, **speedups}
+
+
+merchant_reads({"GET /wxa/queryquota": _quota})

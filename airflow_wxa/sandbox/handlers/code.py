@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
-from airflow_wxa.sandbox.gate import merchant_call, ok, platform_call, strict_json
+from airflow_wxa.sandbox.errors import Errcode, RefusalError, found, refuse_if, taken
+from airflow_wxa.sandbox.gate import merchant_call, merchant_reads, ok, platform_call, strict_json
 from airflow_wxa.sandbox.platforms import Template
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox.state import MiniProgram
     from airflow_wxa.sandbox.world import World
 
+T = TypeVar("T")
 USER_VERSION_LENGTH = 64
 GRAY_FIELDS = "gray_percentage support_debuger_first support_experiencer_first"
 SOURCE = {"source_miniprogram_appid": "wx0000000000000009", "source_miniprogram": "Template dev"}
@@ -29,12 +30,10 @@ def commit(world: World, account: MiniProgram, body: Body) -> None:
     """Make a template the trial version."""
     most = world.looseness(account).commits_at_once
     refuse_if(most is not None and world.commits_under_way > most, Errcode.CONCURRENT_LIMIT)
-    for name in ("template_id", "ext_json", "user_version", "user_desc"):
-        refuse_if(name not in body, Errcode.MISSING_PARAMETER)
-    user_version, user_desc = body["user_version"], body["user_desc"]
-    if not isinstance(user_version, str) or not 1 <= len(user_version) <= USER_VERSION_LENGTH:
-        raise RefusalError(Errcode.INVALID_ARGUMENTS)
-    refuse_if(not isinstance(user_desc, str), Errcode.INVALID_ARGUMENTS)
+    refuse_if(not {"template_id", "ext_json", "user_version", "user_desc"} <= body.keys(), Errcode.MISSING_PARAMETER)
+    user_version = taken(body, "user_version", str, Errcode.INVALID_ARGUMENTS)
+    user_desc = taken(body, "user_desc", str, Errcode.INVALID_ARGUMENTS)
+    refuse_if(not 1 <= len(user_version) <= USER_VERSION_LENGTH, Errcode.INVALID_ARGUMENTS)
     template = _template(world, account, body["template_id"])
     ext = parsed_ext_json(body["ext_json"])
     account.commit(
@@ -50,36 +49,23 @@ def _template(world: World, account: MiniProgram, template_id: object) -> Templa
     """Find a template; its id is a string on WeChat's page and a number in its lists, and both are taken."""
     if isinstance(template_id, str) and template_id.isascii() and template_id.isdigit():
         template_id = int(template_id)
-    template = None
-    if isinstance(template_id, int) and not isinstance(template_id, bool):
-        template = world.template(world.platform_of(account), template_id)
-    if template is None:
-        raise RefusalError(Errcode.TEMPLATE_NOT_EXIST)
-    return template
+    number = taken({"template_id": template_id}, "template_id", int, Errcode.TEMPLATE_NOT_EXIST)
+    return found(world.template(world.platform_of(account), number), Errcode.TEMPLATE_NOT_EXIST)
 
 
 @merchant_call("GET", "/wxa/get_page")
 def get_page(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer the pages of the committed code."""
-    if account.exp_info is None:
-        raise RefusalError(Errcode.NO_COMMITTED_CODE)
+    found(account.exp_info, Errcode.NO_COMMITTED_CODE)
     # A version that was uploaded with directCommit was seen without pages (a developer's post).
     return ok(page_list=[] if account.direct_commit else account.trial_pages)
-
-
-@merchant_call("GET", "/wxa/get_category")
-def get_category(world: World, account: MiniProgram, body: Body) -> Answer:
-    """Answer the categories that an audit may name."""
-    has_none = "category" in world.looseness(account).unfilled
-    return ok(category_list=[] if has_none else account.categories)
 
 
 @merchant_call("GET", "/wxa/get_qrcode", "path")
 def get_qrcode(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer the QR code of the trial version as a JPEG; -1 is the failure that WeChat's page shows."""
-    if account.exp_info is None:
-        raise RefusalError(Errcode.SYSTEM_ERROR)
-    return qrcode(" ".join([account.appid, account.exp_info["exp_version"], body.get("path", "")]).strip())
+    trial = found(account.exp_info, Errcode.SYSTEM_ERROR)
+    return qrcode(" ".join([account.appid, trial["exp_version"], body.get("path", "")]).strip())
 
 
 def qrcode(text: str) -> bytes:
@@ -115,24 +101,15 @@ def release(world: World, account: MiniProgram, body: Body) -> None:
 @merchant_call("POST", "/wxa/grayrelease", GRAY_FIELDS, writes=True)
 def grayrelease(world: World, account: MiniProgram, body: Body) -> None:
     """Show the approved version to a part of the users."""
-    percentage = body.get("gray_percentage")
-    if not isinstance(percentage, int) or isinstance(percentage, bool):
-        raise RefusalError(Errcode.BAD_GRAY_PERCENTAGE)
     account.release_gray(
         {
             "status": 1,
             "create_timestamp": world.now(),
-            "gray_percentage": percentage,
+            "gray_percentage": taken(body, "gray_percentage", int, Errcode.BAD_GRAY_PERCENTAGE),
             "support_debuger_first": body.get("support_debuger_first") is True,
             "support_experiencer_first": body.get("support_experiencer_first") is True,
         }
     )
-
-
-@merchant_call("GET", "/wxa/getgrayreleaseplan")
-def getgrayreleaseplan(world: World, account: MiniProgram, body: Body) -> Answer:
-    """Answer how far a staged release is."""
-    return ok(gray_release_plan=account.gray)
 
 
 @merchant_call("GET", "/wxa/revertgrayrelease", writes=True)
@@ -160,10 +137,15 @@ def change_visitstatus(world: World, account: MiniProgram, body: Body) -> None:
     account.serving = body["action"] == "open"
 
 
-@merchant_call("POST", "/wxa/getvisitstatus")
-def getvisitstatus(world: World, account: MiniProgram, body: Body) -> Answer:
-    """Answer 1 while it serves, 0 while it is suspended."""
-    return ok(status=int(account.serving))
+merchant_reads(
+    {
+        "GET /wxa/get_category": lambda world, account: {
+            "category_list": [] if "category" in world.looseness(account).unfilled else account.categories
+        },
+        "GET /wxa/getgrayreleaseplan": lambda _world, account: {"gray_release_plan": account.gray},
+        "POST /wxa/getvisitstatus": lambda _world, account: {"status": int(account.serving)},
+    }
+)
 
 
 @platform_call("/wxa/gettemplatedraftlist", method="GET")
@@ -184,10 +166,8 @@ def gettemplatelist(world: World, account: Platform, body: Body) -> Answer:
 @platform_call("/wxa/addtotemplate", "draft_id template_type", writes=True)
 def addtotemplate(world: World, account: Platform, body: Body) -> None:
     """Make a template of a draft; the answer does not tell which, and a second call makes a second one."""
-    draft = next((each for each in account.drafts if each.draft_id == body.get("draft_id")), None)
-    kind = body.get("template_type", 0)
-    if draft is None:
-        raise RefusalError(Errcode.TEMPLATE_NOT_FOUND)
+    named = (each for each in account.drafts if each.draft_id == body.get("draft_id"))
+    draft, kind = found(next(named, None), Errcode.TEMPLATE_NOT_FOUND), body.get("template_type", 0)
     refuse_if(kind not in (0, 1), Errcode.INVALID_ARGUMENTS)
     refuse_if(len(account.templates) >= account.most_templates, Errcode.TEMPLATE_LIBRARY_FULL)
     newest = max((each.template_id for each in (*account.templates, *world.templates)), default=0)
@@ -224,57 +204,43 @@ def checked_pages(ext: dict[str, Any], template: Template, appid: str) -> list[s
     if template.template_type == STANDARD_TEMPLATE and not ext.keys() <= STANDARD_KEYS:
         raise RefusalError(Errcode.STANDARD_TEMPLATE_EXT_JSON)
     pages = _pages(ext, template)
-    _check_paths(_page_settings(ext), template.pages)
+    _check_paths(list(_ext_part(ext.get("extPages", {}), dict)), template.pages)
     _check_paths(_subpackage_pages(ext), template.pages)
     _check_tab_bar(ext, pages)
     return pages
 
 
 def parsed_ext_json(ext_json: object) -> dict[str, Any]:
-    """Return ``ext_json`` as an object; anything but a string that holds one is refused, an object above all.
+    """Return ``ext_json`` as an object.
 
-    :raises RefusalError: 85048, or 85013 when it holds something else.
+    :raises RefusalError: 85048 for anything but a string of JSON, an object above all; 85013 when it holds none.
     """
-    if not isinstance(ext_json, str):
-        raise RefusalError(Errcode.EXT_JSON_UNPARSABLE)
     try:
-        ext = strict_json(ext_json)
+        return _ext_part(strict_json(ext_json if isinstance(ext_json, str) else ""), dict)
     except (ValueError, RecursionError) as error:
         raise RefusalError(Errcode.EXT_JSON_UNPARSABLE) from error
-    if not isinstance(ext, dict):
-        raise RefusalError(Errcode.INVALID_EXT_JSON)
-    return ext
 
 
 def _pages(ext: dict[str, Any], template: Template) -> list[str]:
     """Return ``pages`` of ext_json, which replace the template's and may only choose among them."""
     if "pages" not in ext:
         return list(template.pages)
-    pages = _list(ext["pages"])
+    pages = _ext_part(ext["pages"], list)
     refuse_if(not pages, Errcode.PAGES_EMPTY)
     _check_paths(pages, template.pages)
     return list(pages)
 
 
-def _page_settings(ext: dict[str, Any]) -> list[Any]:
-    settings = ext.get("extPages", {})
-    refuse_if(not isinstance(settings, dict), Errcode.INVALID_EXT_JSON)
-    return list(settings)
-
-
 def _subpackage_pages(ext: dict[str, Any]) -> list[Any]:
     paths: list[Any] = []
-    for package in _list(ext.get("subpackages", [])):
-        refuse_if(not isinstance(package, dict) or not isinstance(package.get("root"), str), Errcode.INVALID_EXT_JSON)
-        root = package["root"].strip("/")
-        paths += [f"{root}/{page}" for page in _list(package.get("pages", []))]
+    for package in _ext_part(ext.get("subpackages", []), list):
+        root = _ext_part(_ext_part(package, dict).get("root"), str).strip("/")
+        paths += [f"{root}/{page}" for page in _ext_part(package.get("pages", []), list)]
     return paths
 
 
 def _check_tab_bar(ext: dict[str, Any], pages: list[str]) -> None:
-    tab_bar = ext.get("tabBar", {})
-    refuse_if(not isinstance(tab_bar, dict), Errcode.INVALID_EXT_JSON)
-    for entry in _list(tab_bar.get("list", [])):
+    for entry in _ext_part(_ext_part(ext.get("tabBar", {}), dict).get("list", []), list):
         refuse_if(not isinstance(entry, dict) or not entry.get("pagePath"), Errcode.TABBAR_PATH_MISSING)
         _check_paths([entry["pagePath"]], pages)
 
@@ -283,7 +249,5 @@ def _check_paths(paths: list[Any], known: list[str]) -> None:
     refuse_if(not all(path in known for path in paths), Errcode.EXT_JSON_PATH_NOT_EXIST)
 
 
-def _list(value: object) -> list[Any]:
-    if not isinstance(value, list):
-        raise RefusalError(Errcode.INVALID_EXT_JSON)
-    return value
+def _ext_part(value: object, kind: type[T]) -> T:
+    return taken({"ext_json": value}, "ext_json", kind, Errcode.INVALID_EXT_JSON)

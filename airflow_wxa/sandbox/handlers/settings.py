@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
-from airflow_wxa.sandbox.gate import ENDPOINTS, merchant_call, ok, open_call, quota_call
+from airflow_wxa.sandbox.errors import Errcode, found, refuse_if, taken
+from airflow_wxa.sandbox.gate import ENDPOINTS, merchant_call, merchant_reads, ok, open_call, quota_call
 from airflow_wxa.sandbox.handlers.accounts import proven
 from airflow_wxa.sandbox.platforms import Platform
 from airflow_wxa.sandbox.values import spent
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox.gate import Answer, Body
+    from airflow_wxa.sandbox.platforms import Account
     from airflow_wxa.sandbox.state import MiniProgram
     from airflow_wxa.sandbox.world import AnyAccount, World
 
@@ -25,9 +26,8 @@ CALLS_A_DAY = 10_000
 @merchant_call("POST", "/cgi-bin/component/setprivacysetting", "privacy_ver owner_setting setting_list", writes=True)
 def setprivacysetting(world: World, account: MiniProgram, body: Body) -> None:
     """Write a privacy guide: the one in development, live after the next release, or the live one's contacts."""
-    owner, version = body.get("owner_setting"), body.get("privacy_ver", DEVELOPMENT)
-    if version not in (LIVE, DEVELOPMENT) or not isinstance(owner, dict):
-        raise RefusalError(Errcode.INVALID_ARGUMENTS)
+    owner, version = taken(body, "owner_setting", dict, Errcode.INVALID_ARGUMENTS), body.get("privacy_ver", DEVELOPMENT)
+    refuse_if(version not in (LIVE, DEVELOPMENT), Errcode.INVALID_ARGUMENTS)
     refuse_if(not any(owner.get(name) for name in CONTACTS), Errcode.OWNER_SETTING_MISSING)
     refuse_if(not owner.get("notice_method"), Errcode.NOTICE_METHOD_MISSING)
     refuse_if(("setting_list" in body) != (version == DEVELOPMENT), Errcode.INVALID_ARGUMENTS)
@@ -55,9 +55,8 @@ def getprivacysetting(world: World, account: MiniProgram, body: Body) -> Answer:
 @merchant_call("POST", "/wxa/security/apply_privacy_interface", "api_name content url_list pic_list video_list")
 def apply_privacy_interface(world: World, account: MiniProgram, body: Body) -> Answer:
     """Apply for a privacy interface; it stays under review."""
-    name = body.get("api_name")
-    if not isinstance(name, str) or not name or not body.get("content"):
-        raise RefusalError(Errcode.INVALID_ARGUMENTS)
+    name = taken(body, "api_name", str, Errcode.INVALID_ARGUMENTS)
+    refuse_if(not name or not body.get("content"), Errcode.INVALID_ARGUMENTS)
     refuse_if(name in account.privacy_apis, Errcode.PRIVACY_API_UNDER_REVIEW)
     account.privacy_apis.append(name)
     return ok(audit_id=world.take_auditid())
@@ -66,31 +65,25 @@ def apply_privacy_interface(world: World, account: MiniProgram, body: Body) -> A
 @merchant_call("POST", "/wxa/bind_tester", "wechatid", writes=True)
 def bind_tester(world: World, account: MiniProgram, body: Body) -> Answer:
     """Add a tester."""
-    wechatid = body.get("wechatid")
-    if not isinstance(wechatid, str) or not wechatid:
-        raise RefusalError(Errcode.TESTER_NOT_FOUND)
+    wechatid = taken(body, "wechatid", str, Errcode.TESTER_NOT_FOUND)
+    refuse_if(not wechatid, Errcode.TESTER_NOT_FOUND)
     refuse_if(wechatid in account.testers, Errcode.TESTER_ALREADY_BOUND)
     account.testers.append(wechatid)
-    return ok(userstr=_userstr(wechatid))
-
-
-def _userstr(wechatid: str) -> str:
-    return hashlib.sha256(wechatid.encode()).hexdigest()[:28]
+    return ok(userstr=hashlib.sha256(wechatid.encode()).hexdigest()[:28])
 
 
 @merchant_call("POST", "/cgi-bin/wxopen/setweappsupportversion", "version", writes=True)
 def setweappsupportversion(world: World, account: MiniProgram, body: Body) -> None:
     """Set the lowest base library."""
-    version = body.get("version")
-    if not isinstance(version, str) or not all(part.isdigit() for part in version.split(".")):
-        raise RefusalError(Errcode.BAD_SUPPORT_VERSION)
+    version = taken(body, "version", str, Errcode.BAD_SUPPORT_VERSION)
+    refuse_if(not all(part.isdigit() for part in version.split(".")), Errcode.BAD_SUPPORT_VERSION)
     account.support_version = version
 
 
-@merchant_call("GET", "/wxa/get_prefetchdnsdomain")
-def get_prefetchdnsdomain(world: World, account: MiniProgram, body: Body) -> Answer:
-    """Answer the domains that clients look up beforehand; no page was read that names the field."""
-    return ok(prefetch_dns_domain=account.prefetch_dns_domain)
+# No page was read that names the field.
+merchant_reads(
+    {"GET /wxa/get_prefetchdnsdomain": lambda _world, account: {"prefetch_dns_domain": account.prefetch_dns_domain}}
+)
 
 
 @merchant_call("POST", "/wxa/set_prefetchdnsdomain", "prefetch_dns_domain", writes=True)
@@ -123,12 +116,10 @@ def clear_quota_by_appsecret(world: World, body: Body) -> None:
     merchants = [each for each in world.mini_programs if each.component_appid == platform.appid]
     accounts: list[AnyAccount] = [platform, *merchants]
     account = next((each for each in accounts if each.appid == named), None)
-    if account is None:
-        raise RefusalError(Errcode.INVALID_APPID)
-    _reset(world, account)
+    _reset(world, found(account, Errcode.INVALID_APPID))
 
 
-def _reset(world: World, account: AnyAccount) -> None:
+def _reset(world: World, account: Account) -> None:
     refuse_if(spent(account.quota_resets, world.time()) >= RESETS_A_MONTH, Errcode.QUOTA_RESETS_USED_UP)
     account.quota_resets.append(world.time())
     if isinstance(account, Platform):
@@ -139,9 +130,7 @@ def _reset(world: World, account: AnyAccount) -> None:
 def quota_get(world: World, account: AnyAccount, body: Body) -> Answer:
     """Answer how often a path may be called a day, and was."""
     path = body.get("cgi_path")
-    endpoint = ENDPOINTS.get(path) if isinstance(path, str) else None
-    if endpoint is None:
-        raise RefusalError(Errcode.BAD_CGI_PATH)
+    endpoint = found(ENDPOINTS.get(path) if isinstance(path, str) else None, Errcode.BAD_CGI_PATH)
     refuse_if(not isinstance(account, endpoint.account or Platform), Errcode.QUOTA_TOKEN_MISMATCH)
     platform = world.platform_of(account)
     limit = platform.daily_limits.get(endpoint.path, CALLS_A_DAY)
@@ -152,7 +141,4 @@ def quota_get(world: World, account: AnyAccount, body: Body) -> Answer:
 @quota_call("/cgi-bin/openapi/rid/get", "rid")
 def rid_get(world: World, account: AnyAccount, body: Body) -> Answer:
     """Answer what is known of a call that was refused, by the ``rid`` of its errmsg."""
-    known: dict[str, Any] | None = world.refused.get(str(body.get("rid")))
-    if known is None:
-        raise RefusalError(Errcode.RID_NOT_FOUND)
-    return ok(request=known)
+    return ok(request=found(world.refused.get(str(body.get("rid"))), Errcode.RID_NOT_FOUND))
