@@ -21,12 +21,14 @@ from sqlalchemy.exc import ProgrammingError
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_ledger, open_store
+from airflow_wxa.sandbox import serve
 from airflow_wxa.sandbox.testing import (
     APPID,
     COMPONENT_APPID,
     COMPONENT_APPSECRET,
     COMPONENT_VERIFY_TICKET,
     REFRESH_TOKEN,
+    one_merchant,
 )
 from airflow_wxa.store import Store
 from tests.airflow_session import ROOT
@@ -42,24 +44,23 @@ BEARER, OTHERS = "bearer-of-team-a", "wx00000000000000ff"
 PLATFORM = {"conn_type": "wxa", "login": COMPONENT_APPID, "password": COMPONENT_APPSECRET}
 
 
-@pytest.fixture
-def owner_url() -> Iterator[str]:
-    yield from new_postgresql_database()
-
-
 class Server:
     """A token server in a process of its own.
 
     :param url: its ``token_url``.
-    :param log: the file of its audit lines.
+    :param log: the file of its audit lines; those of a test begin at ``since``.
     """
 
     def __init__(self, url: str, log: Path) -> None:
         self.url = url
         self.log = log
+        self.since = 0
+
+    def said(self) -> str:
+        return self.log.read_text()[self.since :]
 
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in self.said().splitlines() if line.startswith("{")]
 
     def ask(self, bearer: str = BEARER, **asked: str) -> httpx.Response:
         query = {"kind": "authorizer_access_token", "component_appid": COMPONENT_APPID, "appid": APPID} | asked
@@ -81,39 +82,63 @@ def token_server(folder: Path, environment: Mapping[str, str]) -> Iterator[Serve
         )
         with process:
             assert process.stderr is not None
-            said = ""
-            for said in process.stderr:
-                if said.startswith("token_url "):
-                    break
+            said = next((line for line in process.stderr if line.startswith("token_url ")), "")
             try:
-                assert said.startswith("token_url "), said
+                assert said, "it did not start"
                 yield Server(said.split()[1], log)
             finally:
                 process.terminate()
 
 
+@pytest.fixture(scope="module")
+def wechat() -> Iterator[RunningSandbox]:
+    with serve(one_merchant()) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def running(
+    wechat: RunningSandbox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Server, Mapping[str, str]]]:
+    """Start a token server with the platform's keys; and the environment of a worker, which has none of them."""
+    for owner_url in new_postgresql_database():
+        key = Fernet.generate_key().decode()
+        store = Store(owner_url, [key])
+        store.put_renewals(COMPONENT_APPID, {"": Secret(COMPONENT_VERIFY_TICKET), APPID: Secret(REFRESH_TOKEN)})
+        store._database.engine.dispose()
+        server_only = {
+            "AIRFLOW_CONN_WXA_PLATFORM": json.dumps(PLATFORM | {"host": wechat.url}),
+            "AIRFLOW__WXA__SQL_ALCHEMY_CONN": owner_url,
+            "AIRFLOW__WXA__ENCRYPTION_KEYS": key,
+        }
+        with token_server(tmp_path_factory.mktemp("token-server"), server_only) as server:
+            extra = {"token_url": server.url, "token_url_bearer": BEARER}
+            worker = {"conn_type": "wxa", "host": wechat.url, "login": COMPONENT_APPID, "extra": extra}
+            yield (
+                server,
+                {
+                    "AIRFLOW_CONN_WXA_DEFAULT": json.dumps(worker),
+                    "AIRFLOW__WXA__SQL_ALCHEMY_CONN": narrow(owner_url),
+                    "AIRFLOW__WXA__ENCRYPTION_KEYS": "",
+                    "AIRFLOW__CORE__FERNET_KEY": "",
+                },
+            )
+
+
 @pytest.fixture
 def server(
-    owner_url: str, wxa_default: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Server]:
-    """Start a token server with the platform's keys, and leave this process, the worker, without any of them."""
-    key = Fernet.generate_key().decode()
-    store = Store(owner_url, [key])
-    store.put_renewals(COMPONENT_APPID, {"": Secret(COMPONENT_VERIFY_TICKET), APPID: Secret(REFRESH_TOKEN)})
-    store._database.engine.dispose()
-    server_only = {
-        "AIRFLOW_CONN_WXA_PLATFORM": json.dumps(PLATFORM | {"host": wxa_default.url}),
-        "AIRFLOW__WXA__SQL_ALCHEMY_CONN": owner_url,
-        "AIRFLOW__WXA__ENCRYPTION_KEYS": key,
-    }
-    with token_server(tmp_path, server_only) as running:
-        extra = {"token_url": running.url, "token_url_bearer": BEARER}
-        worker = {"conn_type": "wxa", "host": wxa_default.url, "login": COMPONENT_APPID, "extra": extra}
-        monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(worker))
-        monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", narrow(owner_url))
-        monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", "")
-        monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "")
-        yield running
+    wxa_default: RunningSandbox,
+    wechat: RunningSandbox,
+    running: tuple[Server, Mapping[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Server:
+    """Make this process a worker beside the token server."""
+    server, worker = running
+    for name, value in worker.items():
+        monkeypatch.setenv(name, value)
+    wechat.journal.clear()
+    server.since = len(server.log.read_text())
+    return server
 
 
 def narrow(owner_url: str) -> str:
@@ -146,17 +171,15 @@ def test_a_worker_without_keys_releases(release: Callable[..., Run], server: Ser
 
 
 def test_what_changes_the_platform_is_refused_before_anything_is_sent(
-    release: Callable[..., Run], server: Server, wxa_default: RunningSandbox
+    release: Callable[..., Run], server: Server, wechat: RunningSandbox
 ) -> None:
     run = release(on_platform_list_empty="register")
     assert run.states["check_release"] == "failed"
     assert "nothing that changes the platform" in str(run.errors["check_release"])
-    assert [entry.path for entry in wxa_default.journal if entry.path.startswith("/wxa/")] == []
+    assert [entry.path for entry in wechat.journal if entry.path.startswith("/wxa/")] == []
 
 
-def test_a_bearer_gets_its_own_tokens_only_and_each_refusal_is_noted(
-    server: Server, wxa_default: RunningSandbox
-) -> None:
+def test_a_bearer_gets_its_own_tokens_only_and_each_refusal_is_noted(server: Server, wechat: RunningSandbox) -> None:
     refused = server.ask(appid=OTHERS)
     assert (refused.status_code, refused.json()) == (403, {"refused": f"team-a may not ask for {OTHERS}"})
     assert server.ask("another").status_code == 401
@@ -173,12 +196,12 @@ def test_a_bearer_gets_its_own_tokens_only_and_each_refusal_is_noted(
         ("team-a", APPID, 403),
         ("team-a", APPID, 200),
     ]
-    said = server.log.read_text()
+    said = server.said()
     assert given.json()["access_token"] not in said
     assert BEARER not in said
 
 
-def test_the_platforms_lists_are_read_and_nothing_else(server: Server, wxa_default: RunningSandbox) -> None:
+def test_the_platforms_lists_are_read_and_nothing_else(server: Server, wechat: RunningSandbox) -> None:
     told = server.ask(kind="component_access_token", appid="").json()
     assert told["reads"] is True
     root = server.url.removesuffix("/token")
@@ -188,19 +211,18 @@ def test_the_platforms_lists_are_read_and_nothing_else(server: Server, wxa_defau
 
     lists = "/cgi-bin/component/modify_wxa_jump_domain"
     assert post(lists, {"action": "get"})["published_wxa_jump_h5_domain"] == "example.com"
-    asked = len(wxa_default.journal)
+    asked = len(wechat.journal)
     assert post(lists, {"action": "add", "wxa_jump_h5_domain": "evil.example"})["errcode"] == 48001
     assert post("/cgi-bin/component/api_get_authorizer_list", {"offset": 0})["errcode"] == 48001
     assert post("/wxa/release", {})["errcode"] == 48001
     assert post(lists, {"action": "get"}, "made up")["errcode"] == 40001
-    assert len(wxa_default.journal) == asked
+    assert len(wechat.journal) == asked
 
 
-def test_a_token_that_is_said_to_be_refused_is_renewed_once_a_minute(
-    server: Server, wxa_default: RunningSandbox
-) -> None:
+def test_a_token_that_is_said_to_be_refused_is_renewed_once_a_minute(server: Server, wechat: RunningSandbox) -> None:
     first = server.ask().json()["access_token"]
+    wechat.journal.clear()
     renewed = [server.ask(refused="1").json()["access_token"] for _ in range(3)]
     assert first not in renewed
     assert len(set(renewed)) == 1
-    assert wxa_default.journal.count("/cgi-bin/component/api_authorizer_token") == 2
+    assert wechat.journal.count("/cgi-bin/component/api_authorizer_token") == 1
