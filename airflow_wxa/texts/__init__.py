@@ -15,13 +15,14 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["ENGLISH", "Text", "from_data", "in_language", "languages", "templates", "to_data"]
+__all__ = ["ENGLISH", "Text", "from_data", "in_language", "languages", "template", "templates", "to_data"]
 
 ENGLISH: Final = "en"
 _PLAIN: Final = (str, int, float, list, tuple, type(None))
 _MIN_LETTERS: Final = 6  # of its own that make a template recognisable among plain texts
+_PAGE: Final = "page"  # words of the board, too short to tell them from names and values
 _DATA: Final = frozenset({"text", "key", "part", "values"})
 
 
@@ -76,6 +77,11 @@ def templates(language: str) -> Mapping[str, Mapping[str, str]]:
     return {key: {"what": entry} if isinstance(entry, str) else entry for key, entry in found.items()}
 
 
+def template(key: str, part: str, language: str) -> str:
+    """Return a template, in English where a language does not have it; ``""``: there is none."""
+    return next((found for code in (language, ENGLISH) if (found := templates(code).get(key, {}).get(part))), "")
+
+
 def in_language(text: str, language: str) -> str:
     """Return a text as its reader reads it; a plain one that no template explains stays as it is."""
     known = text if isinstance(text, Text) or language == ENGLISH else _recognised(text)
@@ -112,19 +118,23 @@ def _read(template: str, values: Mapping[str, Any], language: str) -> str:
     return template.format_map({name: said(value) for name, value in values.items()})
 
 
+def _recognisable() -> Iterator[tuple[str, str, str]]:
+    entries = ((key, entry) for key, entry in templates(ENGLISH).items() if key != _PAGE)
+    return ((key, part, template) for key, entry in entries for part, template in entry.items())
+
+
 @cache
 def _patterns() -> Sequence[tuple[re.Pattern[str], str, str]]:
     """Return each English template's pattern, key and part; templates with the most words of their own first."""
     found = []
-    for key, entry in templates(ENGLISH).items():
-        for part, template in entry.items():
-            pattern, words = "", ""
-            for literal, name, *_ in Formatter().parse(template):
-                group = f"(?P={name})" if f"(?P<{name}>" in pattern else f"(?P<{name}>.*?)"
-                pattern += re.escape(literal) + (group if name else "")
-                words += literal
-            if len(re.sub("[^a-zA-Z]", "", words)) >= _MIN_LETTERS:
-                found.append((len(words), re.compile(pattern, re.DOTALL), key, part))
+    for key, part, template in _recognisable():
+        pattern, words = "", ""
+        for literal, name, *_ in Formatter().parse(template):
+            group = f"(?P={name})" if f"(?P<{name}>" in pattern else f"(?P<{name}>.*?)"
+            pattern += re.escape(literal) + (group if name else "")
+            words += literal
+        if len(re.sub("[^a-zA-Z]", "", words)) >= _MIN_LETTERS:
+            found.append((len(words), re.compile(pattern, re.DOTALL), key, part))
     return [(pattern, key, part) for _, pattern, key, part in sorted(found, key=lambda each: -each[0])]
 
 
@@ -133,8 +143,7 @@ def _exact() -> Mapping[str, tuple[str, str]]:
     """Return English text without values → its key and part."""
     return {
         template.format(): (key, part)
-        for key, entry in templates(ENGLISH).items()
-        for part, template in entry.items()
+        for key, part, template in _recognisable()
         if not re.search(r"(?<!\{)\{\w", template)
     }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import string
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -16,13 +15,14 @@ from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain
 from airflow_wxa.hooks.store import open_ledger, store_url
 from airflow_wxa.plugins.board import runs
 from airflow_wxa.plugins.board.columns import COLUMNS, Column
-from airflow_wxa.plugins.board.languages import LANGUAGES, chosen
+from airflow_wxa.plugins.board.languages import chosen
 from airflow_wxa.plugins.plugin import BOARD_PREFIX
 from airflow_wxa.steps import outcome as outcomes
 from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey, Word
 from airflow_wxa.store.ledger import Result
 from airflow_wxa.store.mini_programs import SORTS, MiniProgram, MiniPrograms, Wanted, outcome_word, who_acts
+from airflow_wxa.texts import ENGLISH, languages, template, templates
 
 if TYPE_CHECKING:
     from tests.plugins.airflow_runs import AirflowRun
@@ -249,7 +249,7 @@ def test_a_csv_file_is_in_the_readers_language_with_times_by_wechats_clock(board
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.name)
 def test_a_column_has_a_header_a_cell_and_its_values_in_csv(board: Browser, column: Column) -> None:
     keys = {f"column.{name}" for name in (column.name, *column.csv)}
-    assert [key for key in keys for language in LANGUAGES if key not in language.texts()] == []
+    assert [key for key in keys if key not in templates(ENGLISH)["page"]] == []
     assert not column.sorts or column.name in SORTS
     assert set(column.csv) <= set(MiniProgram.__slots__)
     cells = re.findall(rf'<t[dh][^>]* class="column-{column.name}"[^>]*>(.*?)</t[dh]>', board.get("/").text, re.DOTALL)
@@ -289,19 +289,8 @@ def test_a_store_that_does_not_answer_says_so(board: Browser, monkeypatch: pytes
     assert "127.0.0.1:1" not in answer.text
 
 
-def test_each_text_is_in_each_language_with_the_same_values() -> None:
-    english, *others = [language.texts() for language in LANGUAGES]
-    for other in others:
-        assert other.keys() == english.keys()
-        assert {key: _fields(text) for key, text in other.items()} == {key: _fields(english[key]) for key in other}
-
-
-def _fields(text: str) -> set[str]:
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
-
-
 def test_each_text_that_a_page_names_is_there() -> None:
-    texts = LANGUAGES[0].texts()
+    texts = templates(ENGLISH)["page"]
     for path in TEMPLATES.glob("*.html"):
         named = re.findall(r"""\bt\(\s*["']([a-z_.]+)["']\s*[,)]""", path.read_text("utf-8"))
         assert [key for key in named if key not in texts] == []
@@ -325,10 +314,10 @@ WORDS = OF_STEPS | {*get_args(Word)} | BESIDE_STEPS
 
 @pytest.mark.parametrize("word", sorted(WORDS | {outcome_word({"outcome": word}) for word in WORDS}))
 def test_each_outcome_has_its_text(word: str) -> None:
-    texts = [language.texts().get(f"outcome.{word}", "") for language in LANGUAGES]
+    texts = [template("page", f"outcome.{word}", code) for code in languages()]
     assert all(texts)
     assert "_" not in "".join(texts)
-    assert who_acts(word, 0) == "nobody" or word in STOPPED or all(f"next.{word}" in lang.texts() for lang in LANGUAGES)
+    assert who_acts(word, 0) == "nobody" or word in STOPPED or template("page", f"next.{word}", ENGLISH)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

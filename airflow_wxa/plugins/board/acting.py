@@ -31,7 +31,7 @@ from airflow_wxa.fleet.manifest import MAX_PARAM_BYTES
 from airflow_wxa.hooks.store import store_url
 from airflow_wxa.plugins.board.access import may, may_see_runs
 from airflow_wxa.plugins.board.form import as_texts, read_form
-from airflow_wxa.plugins.board.pages import Pages, _in
+from airflow_wxa.plugins.board.pages import Pages
 from airflow_wxa.plugins.board.plans import ABOUT, NotPossibleError, dag_run, plan
 from airflow_wxa.plugins.trial import WeChatReads
 from airflow_wxa.release import FIELDS
@@ -82,9 +82,9 @@ class ActingPages(Pages):
         self._reads = WeChatReads()
         self._turns = asyncio.Semaphore(int(threads.total_tokens))
 
-    def _page(self, reader: Reader, template: str, status: int = 200, **values: Any) -> Response:
+    def _page(self, reader: Reader, name: str, status: int = 200, **values: Any) -> Response:
         may_release = may(reader.user, "POST", DagAccessEntity.RUN, _RELEASE)
-        return super()._page(reader, template, status, may_release=may_release, **values)
+        return super()._page(reader, name, status, may_release=may_release, **values)
 
     def confirmation(self, reader: Reader) -> Response:
         """Show what an act would do, and the button that does it."""
@@ -98,13 +98,12 @@ class ActingPages(Pages):
             return self._told(reader, about, error.status, error.key, error.values)
         return self._page(
             reader,
-            "act.html",
+            "act",
             title=planned.title or reader.word(f"act.{act}"),
-            section="",
             act=act,
             about=about,
             plan=planned,
-            titles={name: _in(reader.language, field.title, "") for name, field in FIELDS.items()},
+            titles={name: reader.language.read(field.title) for name, field in FIELDS.items()},
             token=_Token.new(reader, act, about, planned).text,
             back=_back(reader, about),
         )
@@ -160,9 +159,7 @@ class ActingPages(Pages):
                 return sorted({row.appid for row in rows if row.name == name})
 
             filled = read_form(form, appids_of, defaults)
-            problems = {
-                name: [_in(reader.language, said, "") for said in each] for name, each in filled.problems.items()
-            }
+            problems = {name: [reader.language.read(said) for said in each] for name, each in filled.problems.items()}
             if not problems:
                 is_fleet = "manifest" in filled.conf
                 asked = {"dag_id": _FLEET, "appid": ""} if is_fleet else {"appid": str(filled.conf["appid"])}
@@ -172,12 +169,10 @@ class ActingPages(Pages):
             texts = as_texts({**defaults, **conf}) | {"merchants": str(conf.get("appid") or about["appid"])}
         return self._page(
             reader,
-            "form.html",
-            title=reader.word("form"),
-            section="form",
+            "form",
             fields=[field for name, field in FIELDS.items() if name in defaults and name not in {*fixed, "appid"}],
-            said=lambda text: _in(reader.language, text, ""),
-            heading=lambda key: _in(reader.language, Text(key), ""),
+            said=reader.language.read,
+            heading=lambda key: reader.language.read(Text(key)),
             about=about,
             texts=texts,
             problems=problems,
@@ -201,7 +196,7 @@ class ActingPages(Pages):
             told = (
                 409,
                 "act.refused.said",
-                {"said": " ".join(_in(reader.language, each, "") for each in error.problems)},
+                {"said": " ".join(reader.language.read(each) for each in error.problems)},
             )
         except WxaError as error:
             log.exception("the board could not do %s", act)
@@ -253,10 +248,9 @@ class ActingPages(Pages):
         """Say what became of an act, with the way back."""
         return self._page(
             reader,
-            "acted.html",
+            "acted",
             status,
             title=reader.word("act.title" if status == 200 else "act.refused.title"),  # noqa: PLR2004
-            section="",
             text=reader.word(key, **values or {}),
             link_made=link,
             qrcode=Markup(segno.make(link, error="m").svg_inline(scale=4, light="#fff")) if link else "",  # noqa: S704

@@ -1,17 +1,11 @@
-"""The page's languages: a catalogue of texts for each, chosen by the reader or by the browser."""
+"""The page's languages, chosen by the reader or by the browser."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from airflow_wxa.texts import ENGLISH, languages, templates
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from airflow_wxa.texts import ENGLISH, in_language, languages, template, templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +22,21 @@ class Language:
     name: str
 
     def text(self, key: str, **values: object) -> str:
-        """Return a text with its values, in English if need be; of an outcome that no catalogue names, its own word."""
-        text = _texts(self.code).get(key) or _texts(ENGLISH).get(key)
-        if text is None:
-            return key.rpartition(".")[2]
-        return text.format(**values) if values else text
+        """Return a text of the pages; of an outcome that no catalogue names, its own word."""
+        found = template("page", key, self.code) or key.rpartition(".")[2]
+        return found.format(**values) if values else found
 
-    def texts(self) -> Mapping[str, str]:
-        """Return the whole catalogue."""
-        return _texts(self.code)
+    def read(self, said: str, in_general: str = "") -> str:
+        """Return a text of a row; where it has no twin, the one that holds in general, or as it is."""
+        read = in_language(said, self.code)
+        is_known = read and (read != said or self.code == ENGLISH)
+        return read if is_known else in_language(in_general, self.code) or read
 
 
 #: Those that have a file in :mod:`airflow_wxa.texts`; a page's own texts may be missing.
 LANGUAGES: Final = tuple(
     Language(code, templates(code)["language"]["tag"], templates(code)["language"]["what"]) for code in languages()
 )
-
-
-@cache
-def _texts(code: str) -> Mapping[str, str]:
-    file = resources.files(__package__).joinpath("texts", f"{code}.json")
-    texts: dict[str, str] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
-    return texts
 
 
 def chosen(asked: str | None, kept: str | None, accepted: str) -> Language:

@@ -52,7 +52,7 @@ from airflow_wxa.store.mini_programs import (
     Wanted,
     who_acts,
 )
-from airflow_wxa.texts import ENGLISH, in_language
+from airflow_wxa.texts import template
 from airflow_wxa.trial_link import api_root_path
 
 if TYPE_CHECKING:
@@ -157,9 +157,7 @@ class Pages:
         questions = [] if wanted.run_id else seen.questions(str(reader.user.get_id()))
         return self._page(
             reader,
-            "mini_programs.html",
-            title=reader.word("mini_programs"),
-            section="mini_programs",
+            "mini_programs",
             heading=wanted.run_id or reader.word("mini_programs"),
             rows=[self._shown(reader, seen, row) for row in rows],
             counts=tally.who,
@@ -206,7 +204,7 @@ class Pages:
         runs = [run_view(each, entries, lives.get((each.dag_id, each.run_id))) for each in outcomes]
         return self._page(
             reader,
-            "mini_program.html",
+            "mini_program",
             title=row.name or appid,
             section="mini_programs",
             row=self._shown(reader, seen, row),
@@ -215,7 +213,7 @@ class Pages:
             domains=domain_table(entries, platform, [(each.at, each.said) for each in outcomes], read),
             will_be_lost=will_be_lost(outcomes),
             runs=[_told(reader, each) for each in runs],
-            entries=[_entry(each) for each in entries],
+            entries=entries,
         )
 
     def screenshot(self, reader: Reader) -> Response:
@@ -252,7 +250,7 @@ class Pages:
         runs = fleets.latest(readable(reader.user, fleets.dag_ids()))
         lives = lives_of({(each.dag_id, each.run_id) for each in runs})
         shown = [(each, parts_of(each.outcomes), lives[each.dag_id, each.run_id]) for each in runs]
-        return self._page(reader, "fleets.html", title=reader.word("fleets"), section="fleets", runs=shown)
+        return self._page(reader, "fleets", runs=shown)
 
     def fleet(self, reader: Reader) -> Response:
         """Show one fleet: what holds it, waves with their gates, errcodes."""
@@ -267,10 +265,9 @@ class Pages:
         life = lives_of({(dag_id, run_id)})[dag_id, run_id]
         state, values, since = headline(run, waves, life)
         left = None if life.word in {"interrupted", *_ENDED} else seconds_left(run, waves, time.time())
-        known = [(errcodes().get(code), code, count) for code, count in codes.most_common()]
         return self._page(
             reader,
-            "fleet.html",
+            "fleet",
             title=run_id,
             section="fleets",
             dag_id=dag_id,
@@ -284,26 +281,19 @@ class Pages:
             hours_left=left / 3600 if left is not None else None,
             waves=waves,
             parts_of=parts_of,
-            errcodes=[
-                {
-                    "errcode": code,
-                    "count": count,
-                    "meaning": _meaning(row, reader) if row else "",
-                    "action": _action(row, reader) if row else "",
-                }
-                for row, code, count in known
-            ],
+            errcodes=[(code, count, errcodes().get(code)) for code, count in codes.most_common()],
         )
 
     def errcodes(self, reader: Reader) -> Response:
         """Show WeChat's table."""
         text = reader.request.query_params.get("q", "")[:100]
         rows = [
-            {"errcode": row.errcode, "meaning": _meaning(row, reader), "who": who_acts("stopped", row.errcode)}
+            (row, who_acts("stopped", row.errcode))
             for row in errcodes().values()
-            if row.errcode and _matches(text, str(row.errcode), row.name, row.meaning, _meaning(row, reader))
+            if row.errcode
+            and _matches(text, str(row.errcode), row.name, row.meaning, reader.language.read(row.meaning))
         ]
-        return self._page(reader, "errcodes.html", title=reader.word("errcodes"), section="errcodes", rows=rows, q=text)
+        return self._page(reader, "errcodes", rows=rows, q=text)
 
     def errcode(self, reader: Reader) -> Response:
         """Show one errcode: what it means, who acts, what to do."""
@@ -315,14 +305,11 @@ class Pages:
         _, concerned = seen.store.page(seen.dag_ids, Wanted(errcode=code, page_size=1))
         return self._page(
             reader,
-            "errcode.html",
+            "errcode",
             title=str(code),
             section="errcodes",
             row=row,
-            meaning=_meaning(row, reader),
-            action=_action(row, reader),
             who=who_acts("stopped", code),
-            sources=row.source.split("; "),
             concerned=concerned,
         )
 
@@ -334,9 +321,7 @@ class Pages:
         found = history.releases(seen.dag_ids, by=asked["by"], dag_id=asked["dag_id"], day=asked["day"])
         return self._page(
             reader,
-            "releases.html",
-            title=reader.word("releases"),
-            section="releases",
+            "releases",
             days=[(day, list(some)) for day, some in groupby(found, key=lambda each: each.day)],
             asked=asked,
             people=people,
@@ -351,9 +336,7 @@ class Pages:
         versions = seen.store.versions(seen.dag_ids)
         return self._page(
             reader,
-            "overview.html",
-            title=reader.word("overview"),
-            section="overview",
+            "overview",
             versions=versions[:_VERSIONS_SHOWN],
             more_versions=len(versions[_VERSIONS_SHOWN:]),
             total=sum(number for _, number in versions),
@@ -378,27 +361,25 @@ class Pages:
         """Return a row as the templates show it."""
         life = None if row.outcome in ENDED else seen.under_way.lives.get((row.dag_id, row.run_id))
         values = {name: getattr(row, name) for name in MiniProgram.__slots__} | {"life": life}
-        code = reader.language.code
-        values["account"] = {
-            kind: [in_language(each, code) for each in said] for kind, said in (row.account or {}).items()
-        }
+        account = (row.account or {}).items()
+        values["account"] = {kind: [reader.language.read(each) for each in said] for kind, said in account}
         return _told(reader, values | {"pipeline": pipeline(row.outcome, row.task_id)})
 
     def _refusal(self, reader: Reader, status: int, key: str) -> Response:
-        return self._page(
-            reader, "refusal.html", status, title=reader.word("refused.title"), section="", text=reader.word(key)
-        )
+        return self._page(reader, "refusal", status, title=reader.word("refused.title"), text=reader.word(key))
 
-    def _page(self, reader: Reader, template: str, status: int = 200, **values: Any) -> Response:
+    def _page(self, reader: Reader, name: str, status: int = 200, **values: Any) -> Response:
+        """Fill a page's template; in the navigation it stands under its own name, unless ``section`` says another."""
         query = dict(reader.request.query_params)
-        content = self._templates.get_template(template).render(
+        content = self._templates.get_template(f"{name}.html").render(
             t=reader.word,
+            read=reader.language.read,
             language=reader.language,
             languages=LANGUAGES,
             base=reader.base,
             kept=[(name, value) for name, value in query.items() if name != "lang"],
             link=_Linker(reader.base, query),
-            **values,
+            **{"title": reader.word(name), "section": name, **values},
         )
         return HTMLResponse(content, status, headers=dict(HEADERS))
 
@@ -471,11 +452,11 @@ def _told(reader: Reader, row: dict[str, Any]) -> dict[str, Any]:
         what = reader.word(f"what.{'ended' if life and life.word in _ENDED else outcome}", task=task or row["task_id"])
         return row | {"what": what, "next_step": reader.word(f"next.{outcome}"), "run_url": run_url}
     known = errcodes().get(errcode) if errcode and row["who"] != "nobody" else None
-    in_general = ("", reader.language.texts().get(f"next.{outcome}", ""))
+    in_general = ("", template("page", f"next.{outcome}", reader.language.code))
     if known:
         in_general = known.meaning, known.action
     said = (row["what"], row["next_step"])
-    what, next_step = (_in(reader.language, *texts) for texts in zip(said, in_general, strict=True))
+    what, next_step = (reader.language.read(*texts) for texts in zip(said, in_general, strict=True))
     return row | {"what": what, "next_step": next_step, "run_url": run_url}
 
 
@@ -490,35 +471,6 @@ def _plain(reader: Reader, name: str, value: Any) -> Any:
 
 def _is_time(name: str) -> bool:
     return name == "at" or name.endswith("_at")
-
-
-def _in(language: Language, said: str, in_general: str) -> str:
-    """Return a text of a row in the reader's language; where it has no twin, what holds in general, or as it is."""
-    read = in_language(said, language.code)
-    is_known = read and (read != said or language.code == ENGLISH)
-    return read if is_known else in_language(in_general, language.code) or read
-
-
-def _entry(entry: Any) -> dict[str, Any]:
-    task = entry.task
-    return {
-        "sent_at": entry.sent_at,
-        "endpoint": entry.endpoint,
-        "result": entry.result,
-        "errcode": entry.errcode,
-        "dag_id": task.dag_id,
-        "run_id": task.run_id,
-        "task_id": task.task_id,
-        "triggered_by": task.triggered_by,
-    }
-
-
-def _meaning(row: Any, reader: Reader) -> str:
-    return in_language(row.meaning, reader.language.code)
-
-
-def _action(row: Any, reader: Reader) -> str:
-    return in_language(row.action, reader.language.code)
 
 
 def _matches(text: str, *texts: str) -> bool:
