@@ -13,6 +13,7 @@ from airflow_wxa.plugins.board.views import seconds_left, waves_of
 from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from airflow_wxa.store.ledger import Result
+from airflow_wxa.store.questions import Question, told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -233,6 +234,31 @@ def test_a_fleets_headline_says_what_holds_it_and_who_may_go_on(
     assert "3 released" in listed
     assert f"{7 - failed} not ended" in listed
     assert (f"{failed} blocked" in listed) is bool(failed)
+
+
+@pytest.mark.parametrize(
+    ("unended", "state", "shown"),
+    [
+        (0, "failed", ["The gate of canary is closed: 3 of 5 failed (60.0%), 20% may.", "go on with it: zhao"]),
+        (1, "failed", ["canary is closed: 1 of 5 have not ended, a shard was lost", "go on with it: zhao"]),
+        (0, "running", ["Under way: release_canary", "gate closed: 3 of 5"]),  # cleared before it
+        (None, "running", ["Under way: release_canary", "gate open: 3 of 5"]),  # as somebody wanted
+    ],
+)
+def test_a_fleets_gate_is_as_it_has_decided(
+    ledger: Ledger, airflow: Browser, fleets: Fleets, airflow_run: AirflowRun, unended: int | None, state: str,
+    shown: list[str],
+) -> None:  # fmt: skip
+    tasks = {"canary_gate": "failed"} if state == "failed" else {"release_canary": "running"}
+    airflow_run(FLEET.dag_id, FLEET.run_id, state, tasks, hours=1)
+    task = TaskRef(FLEET.dag_id, FLEET.run_id, "canary_gate")
+    figures = {"wave": "canary", "total": 5, "failed": 3, "unended": unended or 0, "max_failed_percent": 20.0}
+    facts = told("ledger", named=True, **figures) | told("params", approvers=["zhao"], approver_must_differ=False)
+    ledger.asked(PLATFORM, "", task, lambda nonce: Question("gate", facts, nonce))
+    if unended is None:
+        ledger.decided(PLATFORM, "", task, {"outcome": "opened", **figures, "by": "zhao", "why": "as agreed"})
+    page = text_of(airflow.get(FLEET_PAGE).text)
+    assert [each for each in shown if each not in page] == []
 
 
 def test_the_time_left_is_that_of_the_pace_so_far(ledger: Ledger, fleets: Fleets) -> None:

@@ -30,6 +30,7 @@ from airflow_wxa.plugins.board.plans import offered
 from airflow_wxa.plugins.board.runs import Watch, lives_of
 from airflow_wxa.plugins.board.views import (
     domain_table,
+    gates_of,
     headline,
     parts_of,
     pipeline,
@@ -52,6 +53,7 @@ from airflow_wxa.store.mini_programs import (
     Wanted,
     who_acts,
 )
+from airflow_wxa.store.questions import values_of
 from airflow_wxa.texts import template
 from airflow_wxa.trial_link import api_root_path
 
@@ -261,9 +263,12 @@ class Pages:
         run, counts = fleets.run(key), fleets.counts(key)
         if run is None or not counts:
             raise _NotShownError(404, "refused.fleet")
-        waves, codes = waves_of(counts, run.manifest)
+        gates = gates_of(run)
+        waves, codes = waves_of(counts, run.manifest, gates)
         life = lives_of({(dag_id, run_id)})[dag_id, run_id]
         state, values, since = headline(run, waves, life)
+        gate = gates.get(values.get("wave", ""))
+        asked_of = values_of(gate.asked["question"]).get("approvers", ()) if gate else life.asked_of
         left = None if life.word in {"interrupted", *_ENDED} else seconds_left(run, waves, time.time())
         return self._page(
             reader,
@@ -276,7 +281,7 @@ class Pages:
             run_url=_run_url(dag_id, run_id),
             headline=reader.word(f"headline.{state}", **values),
             since=since,
-            asked_of=life.asked_of,
+            asked_of=asked_of,
             state=state,
             hours_left=left / 3600 if left is not None else None,
             waves=waves,

@@ -27,7 +27,7 @@ from markupsafe import Markup
 from sqlalchemy import or_, select
 
 from airflow_wxa.api.redaction import Secret
-from airflow_wxa.api.values import APPID, THE_PLATFORM
+from airflow_wxa.api.values import APPID
 from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.fleet.manifest import MAX_PARAM_BYTES
@@ -45,7 +45,7 @@ from airflow_wxa.operators.call import WxaApproveClearQuotaOperator
 from airflow_wxa.operators.platform_domains import WxaApprovePlatformDomainOperator
 from airflow_wxa.operators.rollback import WxaApproveRollbackOperator
 from airflow_wxa.plugins.board.access import may, may_see_runs
-from airflow_wxa.plugins.board.views import domain_table
+from airflow_wxa.plugins.board.views import domain_table, gates_of
 from airflow_wxa.steps.authorisation import new_authorisation_link
 from airflow_wxa.store.fleets import ROLLBACK, RunKey
 from airflow_wxa.store.mini_programs import MiniPrograms
@@ -81,8 +81,11 @@ _TEXT_SHOWN: Final = 600
 #: Errcodes of a merchant that has not authorised the platform, or not granted what a release needs.
 _NOT_AUTHORISED: Final = (61003, 61007)
 _NAMED_TASK: Final = re.compile(r"\bclear (?:the task )?(\w+)")
-#: Outcome whose row has no next step → the tasks that its error names.
-_EARLIER: Final[Mapping[str, Sequence[str]]] = {"withdrawn": ["submit_audit"]}
+#: Outcome → the tasks that have to run again, where its row has no next step that names them.
+_EARLIER: Final[Mapping[str, Sequence[str]]] = {
+    "withdrawn": ["submit_audit"],
+    "platform_list_empty": ["configure_domains"],
+}
 _NO_RUN_ID: Final = re.compile(r"[^A-Za-z0-9_.~:+-]+")  # what [scheduler] allowed_run_id_pattern refuses
 #: Operators whose words are the ledger's facts in a language; the page has words of its own for a release.
 _ASKED_BY: Final[Sequence[type[WxaApprovalOperator]]] = (
@@ -459,13 +462,12 @@ def _open_gate(reader: Reader, about: About) -> Plan:
     """Let a fleet go on behind a gate that closed, as a person says yes to its figures."""
     _, run = _fleet(about)
     failed = [key for key, (_, state) in _tasks(about).items() if state == "failed" and key[0].endswith("_gate")]
-    rows = open_ledger().entries(run_id=run.run_id, dag_ids=[run.dag_id], appid=THE_PLATFORM, most=_ENTRIES_READ)
-    asked = next((row for row in rows if failed and row.task.task_id == failed[0][0] and row.after), None)
+    wave = failed[0][0].rpartition(".")[2].removesuffix("_gate") if failed else ""
+    asked = gates_of(run).get(wave)
     if asked is None or asked.after.get("outcome") != "asked":
         raise NotPossibleError(409, "act.refused.nothing")
     if not may_open_gate(asked, str(reader.user.get_id()), str(reader.user.get_name())):
         raise NotPossibleError(403, "act.refused.rights")
-    wave = failed[0][0].rpartition(".")[2].removesuffix("_gate")
 
     def opened(user: BaseUser, why: str) -> None:
         open_gate(open_ledger(), run, wave, by=str(user.get_name()), why=why, user=str(user.get_id()))

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.fleet.waves import DONE, WAVES, WaveCount, read_waves, wave_counts
+from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.plugins.board.runs import halted
 from airflow_wxa.store import TaskRef
 from airflow_wxa.store.ledger import APPROVAL
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from airflow_wxa.store.ledger import Outcome
 
 _SCREENSHOTS_SHOWN: Final = 20
+_ENTRIES_READ: Final = 100
+_GOING_ON: Final = frozenset({"goes_on", "asks", "retries"})  # somebody has cleared what the gate waits for
 _LISTS: Final = ("wanted", "own", "platform", "effective")
 _List: TypeAlias = "tuple[float | None, Collection[str] | None]"
 
@@ -152,13 +156,15 @@ class Wave:
     """How far a wave of a fleet has come.
 
     :param outcomes: how many by outcome; ``None``: not ended.
-    :param limit: percent that may fail before its gate stays closed; ``failed``: how many have.
+    :param limit: percent that may fail before its gate stays closed; ``count``: how many have.
+    :param decision: the latest one of its gate; ``{}``: the gate has not decided, or not in the ledger.
     """
 
     name: str
     outcomes: Counter[str | None] = field(default_factory=Counter)
     limit: float = 100.0
-    failed: WaveCount = field(default_factory=WaveCount)
+    count: WaveCount = field(default_factory=WaveCount)
+    decision: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -172,14 +178,36 @@ class Wave:
 
     @property
     def gate(self) -> str:
-        """Its gate: ``closed``, ``open``, or ``waits`` for the rest of the wave."""
-        if self.failed.failed_percent > self.limit:
-            return "closed"
-        return "waits" if self.outcomes[None] else "open"
+        """Its gate: ``closed``, ``open``, or ``waits``: for the rest of the wave, its soak, or a team's own checks."""
+        if self.decision:
+            return "closed" if self.decision["outcome"] == "asked" else "open"
+        return "closed" if self.count.failed_percent > self.limit else "waits"
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The figures of its gate: those that it decided by, or those so far."""
+        said, now = self.decision, self.count
+        failed, total = said.get("failed", now.failed), said.get("total", self.total)
+        limit, percent = said.get("max_failed_percent", self.limit), 100 * failed / (total or 1)
+        texts = {"percent": f"{percent:.1f}", "limit": f"{limit:g}", "unended": said.get("unended", 0)}
+        return {"wave": self.name, "failed": failed, "total": total, **texts}
+
+
+def gates_of(run: FleetRun) -> dict[str, Entry]:
+    """Return the latest decision of each gate of a fleet, by wave: a question, or that it opened."""
+    rows = open_ledger().entries(run_id=run.run_id, dag_ids=[run.dag_id], appid=THE_PLATFORM, most=_ENTRIES_READ)
+    gates: dict[str, Entry] = {}
+    for row in rows:
+        wave, is_gate, _ = row.task.task_id.rpartition(".")[2].rpartition("_gate")
+        if is_gate and row.after and not row.errmsg:
+            gates.setdefault(wave, row)
+    return gates
 
 
 def waves_of(
-    counts: Sequence[tuple[str, str, str | None, int | None, int]], manifest: Mapping[str, Any]
+    counts: Sequence[tuple[str, str, str | None, int | None, int]],
+    manifest: Mapping[str, Any],
+    gates: Mapping[str, Entry] = MappingProxyType({}),
 ) -> tuple[list[Wave], Counter[int]]:
     """Return a run's waves, and how many Mini Programs stopped with which errcode.
 
@@ -187,7 +215,8 @@ def waves_of(
     """
     failed = wave_counts(each for each in counts if each[0] in WAVES)
     limits = {each.name: each.max_failed_percent for each in read_waves(manifest.get("waves") or {})}
-    waves = {name: Wave(name, limit=limits[name], failed=failed[name]) for name in WAVES}
+    said = {name: row.after for name, row in gates.items()}
+    waves = {name: Wave(name, limit=limits[name], count=failed[name], decision=said.get(name, {})) for name in WAVES}
     codes: Counter[int] = Counter()
     for name, _, outcome, errcode, count in counts:
         waves.setdefault(name, Wave(name)).outcomes[outcome] += count
@@ -201,10 +230,8 @@ def headline(run: FleetRun, waves: Sequence[Wave], life: Life) -> tuple[str, dic
     if run.stopped_by is not None:
         return "stopped", {"by": run.stopped_by}, run.stopped_at
     closed = next((wave for wave in waves if wave.gate == "closed" and wave is not waves[-1]), None)
-    if closed is not None:
-        percent = f"{closed.failed.failed_percent:.1f}"
-        values = {"wave": closed.name, "failed": closed.failed.failed, "total": closed.total, "percent": percent}
-        return "gate", {**values, "limit": f"{closed.limit:g}"}, life.since if life.word == "interrupted" else None
+    if closed is not None and life.word not in _GOING_ON:
+        return "shard" if closed.figures["unended"] else "gate", closed.figures, life.since
     return life.word, {"task": life.task_id}, life.since
 
 
