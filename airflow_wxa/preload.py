@@ -26,11 +26,11 @@ _LATE: Final = ("airflow_wxa.client.asynchronous", "sqlalchemy.dialects.sqlite",
 
 
 def preload(arguments: Sequence[str]) -> None:
-    """Import the DAGs and their operators, if this process forks others and the configuration asks for it.
+    """Import the DAGs and their operators, if this process forks others unless the configuration forbids it.
 
     :param arguments: the command line.
     """
-    if _FORKING_COMMANDS.isdisjoint(arguments[1:2]) or not conf.getboolean("wxa", "preload", fallback=False):
+    if _FORKING_COMMANDS.isdisjoint(arguments[1:2]) or not conf.getboolean("wxa", "preload", fallback=True):
         return
     try:
         folder = import_module("airflow_wxa.dags")

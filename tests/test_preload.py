@@ -37,13 +37,13 @@ def imported_by_a_task(home: Path, command: str, **environment: str) -> int:
 
 @pytest.mark.parametrize("command", ["scheduler --skip-serve-logs", "dag-processor", "celery worker"])
 def test_what_forks_tasks_has_imported_all_that_they_parse(tmp_path: Path, command: str) -> None:
-    assert imported_by_a_task(tmp_path, command, AIRFLOW__WXA__PRELOAD="True") == 0
+    assert imported_by_a_task(tmp_path, command) == 0
 
 
 @pytest.mark.parametrize(
     ("command", "preload"), [("scheduler", "False"), ("api-server", "True"), ("db migrate", "True")]
 )
-def test_nothing_is_imported_unasked_or_where_nothing_is_forked(tmp_path: Path, command: str, preload: str) -> None:
+def test_nothing_is_imported_where_forbidden_or_where_nothing_forks(tmp_path: Path, command: str, preload: str) -> None:
     assert imported_by_a_task(tmp_path, command, AIRFLOW__WXA__PRELOAD=preload) > 50
 
 
@@ -54,6 +54,6 @@ def test_a_scheduler_starts_whatever_is_wrong_with_a_package(tmp_path: Path) -> 
         "print('started')"
     )
     env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
-    env |= {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__WXA__PRELOAD": "True"}
+    env |= {"AIRFLOW_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=False)
     assert done.stdout.endswith("started\n"), done.stderr
