@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final, Self
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+T = TypeVar("T")
 _AROUND: Final = "\ufeff \t\r\n\x00"  # a C string's end among them
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 #: Fields in which WeChat names what it did not take, also beside errcode 0.
@@ -65,6 +67,12 @@ def fields_understood(
     named = schema.get("properties", {})
     read = {name: understood(value, named.get(name, {}), clean) for name, value in fields.items()}
     return {name: value for name, value in read.items() if value is not None}
+
+
+def as_told(cls: type[T], entry: Mapping[str, Any]) -> T:
+    """Return a dataclass whose fields have WeChat's names; a field that WeChat leaves out has its default."""
+    names = {each.name for each in fields(cls)}  # type: ignore[arg-type]
+    return cls(**{name: value for name, value in entry.items() if name in names})
 
 
 def not_taken(answer: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.answers import integer_in
-from airflow_wxa.api.call import Call, body_schema
+from airflow_wxa.api.call import Call, body_schema, of_merchant
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import shown
 
@@ -133,20 +133,14 @@ def get_auditstatus(appid: str, auditid: str) -> Call:
     return Call.to("get_auditstatus", appid, {"auditid": int(auditid) if auditid.isdecimal() else auditid})
 
 
-def get_latest_auditstatus(appid: str) -> Call:
-    """Read the latest sheet; 85058 and 85012 mean that there is none.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_getlatestauditstatus
-    """
-    return Call.to("get_latest_auditstatus", appid)
-
-
-def undocodeaudit(appid: str) -> Call:
-    """Withdraw the sheet in audit (撤回审核): 5 a day from midnight and 10 a month for each Mini Program; 87013 beyond.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_undoaudit
-    """
-    return Call.to("undocodeaudit", appid)
+#: Read the latest sheet; 85058 and 85012 mean that there is none.
+get_latest_auditstatus: Final = of_merchant("get_latest_auditstatus")
+#: Withdraw the sheet in audit (撤回审核): 5 a day from midnight and 10 a month for each Mini Program; 87013 beyond.
+undocodeaudit: Final = of_merchant("undocodeaudit")
+#: Read the categories that a submission may name: ``category_list``.
+get_category: Final = of_merchant("get_category")
+#: Read what is left of the platform's monthly budget of submissions, by any merchant's token: ``rest`` of ``limit``.
+queryquota: Final = of_merchant("queryquota")
 
 
 def withdrawals_left(today: int, this_month: int) -> int:
@@ -162,21 +156,6 @@ def get_material(appid: str, media_id: str) -> Call:
     Source: https://developers.weixin.qq.com/doc/offiaccount/Asset_Management/Getting_Permanent_Assets.html
     """
     return Call.to("get_material", appid, {"media_id": media_id})
-
-
-def get_category(appid: str) -> Call:
-    """Read the categories that a submission may name: ``category_list``."""
-    return Call.to("get_category", appid)
-
-
-def queryquota(appid: str) -> Call:
-    """Read what is left of the platform's monthly budget of submissions: ``rest`` of ``limit``.
-
-    Any merchant's token will do, the numbers are the platform's.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_setcodeauditquota
-    """
-    return Call.to("queryquota", appid)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlencode
 
-from airflow_wxa.api.call import Call
+from airflow_wxa.api.call import Call, of_merchant
 from airflow_wxa.api.redaction import Secret
 
 if TYPE_CHECKING:
@@ -119,12 +119,8 @@ def api_get_authorizer_info(component_appid: str, appid: str) -> Call:
     return Call.to("api_get_authorizer_info", None, body)
 
 
-def getaccountbasicinfo(appid: str) -> Call:
-    """Read whose the account is: ``principal_type`` 0 is an individual; needs permission set 30.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/basic-info-management/api_getaccountbasicinfo
-    """
-    return Call.to("getaccountbasicinfo", appid)
+#: Read the account's owner: ``principal_type`` 0 is an individual; needs permission set 30.
+getaccountbasicinfo: Final = of_merchant("getaccountbasicinfo")
 
 
 def authorisation_link(component_appid: str, pre_auth_code: str, redirect_uri: str, *, appid: str = "") -> str:

@@ -18,7 +18,7 @@ from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError, shown
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from jsonschema.protocols import Validator
 
@@ -139,6 +139,12 @@ class Call:
                 ],  # a Secret's repr says nothing
                 **self.named,
             )
+
+
+def of_merchant(name: str) -> Callable[[str], Call]:
+    """Return the function of an appid that makes the call of an endpoint which takes no field."""
+    endpoint = CATALOGUE[name]
+    return lambda appid: Call(endpoint, appid)
 
 
 @dataclass(frozen=True, slots=True)

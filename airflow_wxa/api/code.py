@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
-from airflow_wxa.api.call import Call, body_schema
+from airflow_wxa.api.call import Call, body_schema, of_merchant
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaSpecError, shown
 from airflow_wxa.texts import Text
@@ -310,12 +310,15 @@ def _time(told: int) -> int:
     return told if 0 < told < _LATEST else 0
 
 
-def getversioninfo(appid: str) -> Call:
-    """Read the trial and the online version.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_getversioninfo
-    """
-    return Call.to("getversioninfo", appid)
+#: Read the trial and the online version.
+getversioninfo: Final = of_merchant("getversioninfo")
+#: Read the page paths of the committed code: ``page_list``.
+get_page: Final = of_merchant("get_page")
+#: Read the result of the privacy scan: ``without_auth_list`` and ``without_conf_list``, names such as
+#: ``wx.getLocation``; 61039 while it runs.
+get_code_privacy_info: Final = of_merchant("get_code_privacy_info")
+#: Publish the last **approved** audit, not the last commit. 85052: it is online already.
+release: Final = of_merchant("release")
 
 
 def commit(version: CodeVersion, user_desc: str) -> Call:
@@ -334,32 +337,9 @@ def commit(version: CodeVersion, user_desc: str) -> Call:
     return Call.to("commit", version.appid, body)
 
 
-def get_page(appid: str) -> Call:
-    """Read the page paths of the committed code: ``page_list``."""
-    return Call.to("get_page", appid)
-
-
 def get_qrcode(appid: str, path: str = "") -> Call:
     """Read the QR code of the trial version: the reply's ``image`` is a JPEG that testers and admins can use.
 
     :param path: the page that it opens, with its query, such as ``page/index?action=1``; ``""``: the first one.
     """
     return Call(CATALOGUE["get_qrcode"], appid, query={"path": path} if path else {})
-
-
-def get_code_privacy_info(appid: str) -> Call:
-    """Read the result of the privacy scan; 61039 while it runs.
-
-    :return: a call whose reply holds ``without_auth_list`` and ``without_conf_list``, names such as ``wx.getLocation``.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_getcodeprivacyinfo
-    """
-    return Call.to("get_code_privacy_info", appid)
-
-
-def release(appid: str) -> Call:
-    """Publish the last **approved** audit, not the last commit. 85052: it is online already.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/code-management/api_release
-    """
-    return Call.to("release", appid)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
-from airflow_wxa.api.answers import integer_in
-from airflow_wxa.api.call import Call
+from airflow_wxa.api.answers import as_told, integer_in
+from airflow_wxa.api.call import Call, of_merchant
 from airflow_wxa.api.endpoints import CATALOGUE
 
 if TYPE_CHECKING:
@@ -74,14 +74,10 @@ def grayrelease(
     )
 
 
-def getgrayreleaseplan(appid: str) -> Call:
-    """Read who sees it: ``gray_release_plan``."""
-    return Call.to("getgrayreleaseplan", appid)
-
-
-def revertgrayrelease(appid: str) -> Call:
-    """Cancel the plan: everybody sees what is online again."""
-    return Call.to("revertgrayrelease", appid)
+#: Read the plan: ``gray_release_plan``.
+getgrayreleaseplan: Final = of_merchant("getgrayreleaseplan")
+#: Cancel the plan: everybody sees what is online again.
+revertgrayrelease: Final = of_merchant("revertgrayrelease")
 
 
 def read_gray_plan(reply: Reply) -> GrayPlan:
@@ -109,7 +105,7 @@ class EarlierVersion:
     """
 
     app_version: str
-    user_version: str
+    user_version: str = ""
     user_desc: str = ""
     commit_time: int = 0
 
@@ -139,13 +135,5 @@ def revertcoderelease(appid: str, app_version: str) -> Call:
 def read_earlier_versions(reply: Reply) -> tuple[EarlierVersion, ...]:
     """Read the reply of :func:`get_history_version`, the newest first."""
     listed = [each for each in reply.answer.get("version_list", ()) if "app_version" in each]
-    versions = [
-        EarlierVersion(
-            str(each["app_version"]),
-            each.get("user_version", ""),
-            each.get("user_desc", ""),
-            each.get("commit_time", 0),
-        )
-        for each in listed
-    ]
-    return tuple(sorted(versions, key=lambda each: int(each.app_version), reverse=True))
+    listed.sort(key=lambda each: each["app_version"], reverse=True)
+    return tuple(as_told(EarlierVersion, {**each, "app_version": str(each["app_version"])}) for each in listed)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from airflow_wxa.api.call import Call
+from airflow_wxa.api.call import Call, of_merchant
 from airflow_wxa.api.webview_domain import normalised_origins, read_hosts
 from airflow_wxa.errors import WxaSpecError, shown
 from airflow_wxa.texts import Text
@@ -103,15 +103,9 @@ def modify_domain_directly(appid: str, action: str, lists: DomainLists | None = 
     return Call.to("modify_domain_directly", appid, _body(action, lists))
 
 
-def get_effective_domain(appid: str) -> Call:
-    """Read which server domains a Mini Program has, by origin of the setting, and which are effective.
-
-    :return: a call whose reply holds ``mp_domain``, ``third_domain``, ``direct_domain`` and ``effective_domain``, each
-        an object of six lists.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/en/openApi/OpenApiDoc/miniprogram-management/domain-management/getEffectiveServerDomain.html
-    """
-    return Call.to("get_effective_domain", appid)
+#: Read the server domains by origin of the setting, and those that are effective: ``mp_domain``, ``third_domain``,
+#: ``direct_domain`` and ``effective_domain``, each an object of six lists.
+get_effective_domain: Final = of_merchant("get_effective_domain")
 
 
 def modify_wxa_server_domain(

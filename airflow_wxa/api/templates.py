@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_wxa.api.answers import as_told
 from airflow_wxa.api.call import Call
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ class Draft:
     """
 
     draft_id: int
-    user_version: str
-    user_desc: str
+    user_version: str = ""
+    user_desc: str = ""
     create_time: int = 0
 
 
@@ -34,8 +35,8 @@ class Template:
     """
 
     template_id: int
-    user_version: str
-    user_desc: str
+    user_version: str = ""
+    user_desc: str = ""
     draft_id: int = 0
     template_type: int = 0
     create_time: int = 0
@@ -48,18 +49,12 @@ class Template:
 
 
 def gettemplatedraftlist() -> Call:
-    """Read the drafts, which :func:`read_drafts` reads.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/template-management/api_gettemplatedraftlist
-    """
+    """Read the drafts, for :func:`read_drafts`."""
     return Call.to("gettemplatedraftlist", None)
 
 
 def gettemplatelist() -> Call:
-    """Read the templates of both types, which :func:`read_templates` reads.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/template-management/api_gettemplatelist
-    """
+    """Read the templates of both types, for :func:`read_templates`."""
     return Call.to("gettemplatelist", None)
 
 
@@ -75,26 +70,11 @@ def addtotemplate(draft_id: int, template_type: int = 0) -> Call:
 
 def read_drafts(reply: Reply) -> list[Draft]:
     """Read the reply of :func:`gettemplatedraftlist`."""
-    return [
-        Draft(each["draft_id"], each.get("user_version", ""), each.get("user_desc", ""), each.get("create_time", 0))
-        for each in reply.answer.get("draft_list", ())
-        if "draft_id" in each
-    ]
+    return [as_told(Draft, each) for each in reply.answer.get("draft_list", ()) if "draft_id" in each]
 
 
 def read_templates(reply: Reply) -> list[Template] | None:
     """Read the reply of :func:`gettemplatelist`; ``None``: WeChat did not say, which may mean that there is none."""
     if "template_list" not in reply.answer:
         return None
-    return [
-        Template(
-            each["template_id"],
-            each.get("user_version", ""),
-            each.get("user_desc", ""),
-            each.get("draft_id", 0),
-            each.get("template_type", 0),
-            each.get("create_time", 0),
-        )
-        for each in reply.answer["template_list"]
-        if "template_id" in each
-    ]
+    return [as_told(Template, each) for each in reply.answer["template_list"] if "template_id" in each]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import idna
 
-from airflow_wxa.api.call import Call
+from airflow_wxa.api.call import Call, of_merchant
 from airflow_wxa.errors import WxaSpecError, shown
 from airflow_wxa.texts import Text
 
@@ -178,25 +178,12 @@ def setwebviewdomain_directly(appid: str, action: str, origins: Iterable[str] = 
     return Call.to("setwebviewdomain_directly", appid, body)
 
 
-def get_webviewdomain_confirmfile(appid: str) -> Call:
-    """Read the verification file that a host has to serve at its root before it is set in direct mode.
-
-    :return: a call whose reply holds ``file_name`` and ``file_content``.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_getjumpdomainconfirmfile
-    """
-    return Call.to("get_webviewdomain_confirmfile", appid)
-
-
-def get_effective_webviewdomain(appid: str) -> Call:
-    """Read which business domains a Mini Program has, by origin of the setting, and which are effective.
-
-    :return: a call whose reply holds ``mp_webviewdomain``, ``third_webviewdomain``, ``direct_webviewdomain`` and
-        ``effective_webviewdomain``, arrays of origins.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_geteffectivejumpdomain
-    """
-    return Call.to("get_effective_webviewdomain", appid)
+#: Read the verification file that a host has to serve at its root before it is set in direct mode: ``file_name`` and
+#: ``file_content``.
+get_webviewdomain_confirmfile: Final = of_merchant("get_webviewdomain_confirmfile")
+#: Read the business domains by origin of the setting, and those that are effective: ``mp_webviewdomain``,
+#: ``third_webviewdomain``, ``direct_webviewdomain`` and ``effective_webviewdomain``, arrays of origins.
+get_effective_webviewdomain: Final = of_merchant("get_effective_webviewdomain")
 
 
 def modify_wxa_jump_domain(action: Literal["add", "delete", "set", "get"], hosts: Iterable[str] = ()) -> Call:
@@ -218,12 +205,7 @@ def modify_wxa_jump_domain(action: Literal["add", "delete", "set", "get"], hosts
 
 
 def get_domain_confirmfile() -> Call:
-    """Read the verification file that each host of the platform list has to serve at its root.
-
-    :return: a call whose reply holds ``file_name`` and ``file_content``.
-
-    Source: https://developers.weixin.qq.com/doc/oplatform/openApi/thirdparty-management/domain-mgnt/api_getthirdpartyjumpdomainconfirmfile
-    """
+    """Read the verification file that each host of the platform list has to serve: ``file_name``, ``file_content``."""
     return Call.to("get_domain_confirmfile", None)
 
 
