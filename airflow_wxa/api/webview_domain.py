@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 Action: TypeAlias = Literal["add", "delete", "set", "get"] | None
-ACTIONS: Final[tuple[Action, ...]] = ("add", "delete", "set", "get", None)
+LIST_ACTIONS: Final[tuple[Action, ...]] = ("add", "delete", "set", "get")
+ACTIONS: Final = (*LIST_ACTIONS, None)
 
 _log = logging.getLogger(__name__)
 _SOURCE: Final = "https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyjumpdomain"
@@ -124,29 +125,39 @@ def _host_meant(entry: str) -> str:
 
 
 def remaining(
-    action: Action, wanted: Collection[WebviewDomain], actual: Collection[str], platform: Collection[str] | None = None
+    action: Action, wanted: Iterable[WebviewDomain], actual: Iterable[str], platform: Iterable[str] | None = None
 ) -> list[str]:
     """Return the origins by which ``actual`` is not yet what ``action`` wants; empty when it is done.
 
-    ``add``: those that lack; ``set``: those that lack or are too many; ``delete``: those still there, exact match;
-    ``None``: hosts of the platform list that no entry has; ``get``: none.
-
     :param actual: normalised origins.
-    :param platform: hosts of the platform list; ``None`` when it could not be read.
+    :param platform: hosts of the platform list, all of which ``None`` adds; ``None`` when it could not be read.
     """
-    origins = {domain.origin for domain in wanted}
-    have = set(actual)
-    if action == "add":
-        left = origins - have
-    elif action == "set":
-        left = origins ^ have
-    elif action == "delete":
-        left = origins & have
-    elif action is None:
-        left = {f"https://{host}" for host in platform or ()} - have
-    else:
-        left = set()
-    return sorted(left)
+    if action is None:
+        return sorted(left_to_do("add", frozenset(f"https://{host}" for host in platform or ()), frozenset(actual)))
+    return sorted(left_to_do(action, frozenset(domain.origin for domain in wanted), frozenset(actual)))
+
+
+def left_to_do(action: str, wanted: frozenset[str], actual: frozenset[str]) -> frozenset[str]:
+    """Return the entries by which any list of domains is not yet what an action wants; exact match.
+
+    ``add``: those that are missing; ``set``: also those too many; ``delete``: those still there; ``get``: none.
+    """
+    left = {"add": wanted - actual, "set": wanted ^ actual, "delete": wanted & actual}
+    return left.get(action, frozenset())
+
+
+def action_problems(name: str, action: Any, given: Collection[Any], *, known: Collection[Any]) -> list[str]:
+    """Return the problem of an action with the domains beside it; empty when they go together.
+
+    :param name: of the field that holds the domains.
+    :param known: the actions of this list; ``None`` among them takes no domains.
+    """
+    if action not in known:
+        return [f"action = {shown(repr(action))}: must be add, delete, set or get{', or None' * (None in known)}"]
+    said = f"action {'left out' if action is None else repr(action)}"
+    if action in ("get", None):
+        return [f"{name} = {given}: {said} takes none"] if given else []
+    return [] if given else [f"{name} = {given}: {said} needs at least one"]
 
 
 def setwebviewdomain(appid: str, action: Action, wanted: Iterable[WebviewDomain] = ()) -> Call:

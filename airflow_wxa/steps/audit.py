@@ -26,11 +26,9 @@ from airflow_wxa.steps.remote_state import (
     foreign_open_sheet,
     foreign_trial,
     read_latest_sheet,
-    read_trial,
     sheet_as_noted,
     superseded_by,
-    trial_as_noted,
-    trial_lags,
+    trial_of,
     withdraw_foreign_sheet,
     withdraw_sheet,
 )
@@ -97,9 +95,8 @@ def submit_version(version: CodeVersion, how: Submission = Submission()) -> Step
     if lags(before):
         return SubmitOutcome("adopted", version.appid, version.user_version, accepted.auditid)
     quota = yield from _quota(version.appid, how, before)
-    info = yield from read_trial(version, accepted)  # the last look before the write: what is on trial is submitted
-    if trial_lags(version, info, accepted):
-        raise still_lagging("submit_audit", "commit", version.appid, trial_as_noted(info))
+    # The last look before the write: what is on trial is submitted.
+    info = yield from trial_of(version).settled(accepted, "submit_audit")
     if not version.is_trial(info.trial):
         raise foreign_trial("submit_audit", version, info)
     if before is not None and before.status.is_open:

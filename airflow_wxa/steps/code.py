@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_wxa.api.code import commit, get_code_privacy_info, user_desc_problems
@@ -9,7 +10,7 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import PRIVACY_API_MISSING_RIGHT_OR_DECLARATION, PRIVACY_CHECK_RUNNING
 from airflow_wxa.errors import WxaApiError, WxaError, WxaInputError, WxaSpecError
 from airflow_wxa.steps import remote_state
-from airflow_wxa.steps.lag import recall, sent, still_lagging
+from airflow_wxa.steps.lag import recall, sent
 from airflow_wxa.steps.online import read_online
 from airflow_wxa.steps.outcome import CommitOutcome, PrivacyOutcome
 from airflow_wxa.texts import Text
@@ -33,14 +34,14 @@ def commit_code(version: CodeVersion, user_desc: str, *, withdraw_foreign_audit:
     :raises WxaStateError: a foreign sheet is in audit, or somebody else committed at the same time: theirs is named.
     """
     _check_user_desc(version.appid, user_desc)
-    accepted = yield from recall(version.appid, version.fingerprint)
-    before = yield from remote_state.read_trial(version, accepted)
+    accepted, trial = (yield from recall(version.appid, version.fingerprint)), remote_state.trial_of(version)
+    before = yield from trial.past_lag(accepted)
     sheet = yield from remote_state.read_latest_sheet(version.appid)
     unchanged = CommitOutcome("unchanged", version.appid, version.user_version, version.fingerprint)
     if version.is_trial(before.trial) or _in_review(version, sheet):
         return unchanged
-    if remote_state.trial_lags(version, before, accepted):
-        raise still_lagging("commit", "commit", version.appid, remote_state.trial_as_noted(before))
+    if trial.lags(before, accepted):
+        raise trial.late(before)
     if sheet is not None and sheet.status.is_open:
         sheet = yield from remote_state.withdraw_foreign_sheet("commit", version, sheet, asked=withdraw_foreign_audit)
         if _in_review(version, sheet):
@@ -50,11 +51,8 @@ def commit_code(version: CodeVersion, user_desc: str, *, withdraw_foreign_audit:
     call = commit(version, user_desc).knowing(noted, version.fingerprint, online=online.to_json() if online else None)
     _, lost = yield from sent(call)
     accepted = accepted if lost else accepted.with_write("commit", noted)
-    after = yield from remote_state.read_trial(version, accepted)
-    if not version.is_trial(after.trial):
-        if lost is None and remote_state.trial_lags(version, after, accepted):
-            raise still_lagging("commit", "commit", version.appid, remote_state.trial_as_noted(after))
-        raise lost or remote_state.foreign_trial("commit", version, after, sent=version.described(user_desc))
+    foreign = partial(remote_state.foreign_trial, "commit", version, sent=version.described(user_desc))
+    yield from trial.read_back(accepted, lost, foreign)
     return CommitOutcome(
         "committed",
         version.appid,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from airflow_wxa.api.call import named_in_full, refused_values
@@ -12,13 +13,15 @@ from airflow_wxa.api.errcodes import (
     INDIVIDUAL_NOT_SUPPORTED,
     PLATFORM_WEBVIEW_DOMAIN_EMPTY,
     WEBVIEW_DOMAIN_NOT_ON_PLATFORM,
-    error_for,
 )
 from airflow_wxa.api.server_domain import modify_wxa_server_domain
 from airflow_wxa.api.webview_domain import (
     ACTIONS,
+    LIST_ACTIONS,
+    action_problems,
     get_domain_confirmfile,
     get_effective_webviewdomain,
+    left_to_do,
     modify_wxa_jump_domain,
     normalised_hosts,
     normalised_origins,
@@ -35,11 +38,17 @@ from airflow_wxa.errors import (
     WxaPlatformSetupError,
     WxaSpecError,
     WxaStateError,
-    shown,
 )
-from airflow_wxa.steps.lag import NOTHING_ACCEPTED, read_past_lag, recall, sent, still_lagging
+from airflow_wxa.steps.lag import NOTHING_ACCEPTED, Watched, read_past_lag, recall, sent, still_lagging
 from airflow_wxa.steps.offline import WEBVIEW
-from airflow_wxa.steps.online import SERVER_LIST, going_offline, read_online, read_platform_list, refuse_losses
+from airflow_wxa.steps.online import (
+    SERVER_LIST,
+    PlatformList,
+    going_offline,
+    read_online,
+    read_platform_list,
+    refuse_losses,
+)
 from airflow_wxa.steps.outcome import (
     DirectDomainOutcome,
     DomainOutcome,
@@ -49,6 +58,7 @@ from airflow_wxa.steps.outcome import (
     changes_left,
     in_order,
 )
+from airflow_wxa.steps.remote_state import if_known
 from airflow_wxa.steps.server_domains import configure_webview_domains_directly
 from airflow_wxa.texts import Text
 
@@ -60,7 +70,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.webview_domain import Action, WebviewDomain
     from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.offline import Kinds, Offline, Online
-    from airflow_wxa.steps.online import PlatformList
     from airflow_wxa.steps.outcome import Approved, Step
 
 P = TypeVar("P", bound=PlatformOutcome)
@@ -98,7 +107,9 @@ def configure_domains(
     :raises WxaStateError: accepted, but the list read back is not what was wanted; or the next release would take more
         away than is allowed, see :mod:`airflow_wxa.steps.offline`.
     """
-    _check_action(appid, action, wanted)
+    given = [domain.origin for domain in wanted]
+    if problems := action_problems("webviewdomain", action, given, known=ACTIONS):
+        raise WxaSpecError(Text("webview_domains_are_refused"), problems, **_ENDPOINT.named(appid))
     accepted = yield from recall(appid, past=True)
     if direct:
         return (yield from _configured_directly(appid, action, wanted, accepted, allowed))
@@ -112,28 +123,16 @@ def configure_domains(
         if skip_equal and allowed is not None:
             yield from _refuse_losses(appid, online, _intended(action, wanted, before), before, accepted, allowed)
         reply = yield from _written(appid, action, wanted, before, accepted, online)
-        platform = (yield from read_platform_hosts()) if action is None else None
-        seen = accepted.with_write("setwebviewdomain", in_order(before))
-
-        def lags(after: frozenset[str] | None) -> bool:
-            # A list that was not told before the write may be the one from before it.
-            is_old = before is None or seen.explains("setwebviewdomain", in_order(after))
-            return after is not None and is_old and remaining(action, wanted, after, platform) != []
-
-        after = yield from read_past_lag(lambda: _read_list(appid, action, accepted), lags)
+        after = yield from _read_back(appid, action, wanted, before, accepted, reply.errcode)
     except WxaApiError as error:
         if error.errcode in _ROADS:
             road = _ROADS[error.errcode]
             nothing = () if road == "individual" else None
             return DomainOutcome(road, appid, action, errcode=error.errcode, errmsg=error.errmsg, will_be_lost=nothing)
         if error.errcode == WEBVIEW_DOMAIN_NOT_ON_PLATFORM:
-            raise (yield from _uncovered(error, wanted)) from None
+            yield from _explain_uncovered(error, wanted)
         raise
-    if lags(after):
-        raise still_lagging("setwebviewdomain", "setwebviewdomain", appid, in_order(after))
-    if after is not None:
-        _check_done(appid, action, remaining(action, wanted, after, platform), after, reply.errcode)
-    known = before is not None and after is not None
+    told = None if before is None or after is None else (before, after)
     outcome = DomainOutcome(
         "unchanged" if reply.errcode else "configured",
         appid,
@@ -142,8 +141,8 @@ def configure_domains(
         errmsg=reply.errmsg,
         before=in_order(before),
         after=in_order(after),
-        added=in_order((after or frozenset()) - (before or frozenset())) if known else (),
-        removed=in_order((before or frozenset()) - (after or frozenset())) if known else (),
+        added=in_order(told[1] - told[0]) if told else (),
+        removed=in_order(told[0] - told[1]) if told else (),
     )
     return (yield from _with_losses(outcome, online, accepted, allowed))
 
@@ -254,6 +253,42 @@ def _written(
     return reply
 
 
+def _read_back(
+    appid: str,
+    action: Action,
+    wanted: Sequence[WebviewDomain],
+    before: frozenset[str] | None,
+    accepted: AcceptedWrites,
+    errcode: int,
+) -> Step[frozenset[str] | None]:
+    """Read the own list behind its write past lag; raise if WeChat tells it, and it is not what was wanted.
+
+    :param errcode: of the answer to the write.
+    """
+    platform = (yield from read_platform_hosts()) if action is None else None
+
+    def differs(after: frozenset[str] | None) -> WxaStateError:
+        said = Text("write_changed_nothing", errcode=errcode) if errcode else Text("write_was_accepted")
+        left = remaining(action, wanted, after or (), platform)
+        return WxaStateError(
+            Text("webview_domains_differ", answer=said),
+            values={"action": action or "left out", "differs by": left, "list": in_order(after)},
+            why=Text("nothing_to_change_although_different") if errcode else Text("change_was_not_applied"),
+            **_ENDPOINT.named(appid),
+        )
+
+    own: Watched[frozenset[str] | None] = Watched(
+        _ENDPOINT.name,
+        appid,
+        read=partial(_read_list, appid, action, accepted),
+        is_done=lambda after: after is None or not remaining(action, wanted, after, platform),
+        noted=in_order,
+        # A list that was not told before the write may be the one from before it.
+        is_old=(lambda *_: True) if before is None else None,
+    )
+    return (yield from own.read_back(accepted.with_write(_ENDPOINT.name, in_order(before)), None, differs))
+
+
 def read_own_domains(appid: str, *, direct: bool = False) -> Step[frozenset[str] | None]:
     """Read a Mini Program's own list; ``None`` when the answer has no list: WeChat's pages do not promise one.
 
@@ -290,37 +325,38 @@ def modify_platform_domains(
     :raises WxaPlatformSetupError: hosts whose verification file WeChat could not fetch: the error hands over name,
         content and address.
     """
-    hosts = [hosts] if isinstance(hosts, str) else list(hosts)
-    wanted = _checked_hosts(action, hosts)
+    wanted = _checked_hosts(action, hosts, _PLATFORM_ENDPOINT)
     before = yield from read_platform_list()
-    known_to_be_done = before.known and all(_platform_done(action, wanted, version) for version in before.known)
+    known_to_be_done = before.parts != {} and not _undone(action, wanted, before)
     if only_if_empty and before.published:
         if not wanted <= before.published:
             raise WxaStateError(
                 Text("platform_list_is_not_empty"),
-                values={
-                    "to register": ", ".join(sorted(wanted)),
-                    "published": _shown_list(before.published),
-                    "testing": _shown_list(before.testing),
-                },
+                values={"to register": ", ".join(sorted(wanted)), **_shown(before)},
                 **_PLATFORM_ENDPOINT.named(),
             )
         known_to_be_done = True
     if action == "get" or known_to_be_done:
-        return PlatformOutcome("unchanged", action, in_order(before.testing), in_order(before.published))
+        return _outcome(PlatformOutcome, action, before)
     if approval is not None:
         # A retry: one version is as it was approved to become, and only the other one lags behind.
-        done = {part for part, version in before.parts.items() if _platform_done(action, wanted, version)}
+        done = before.parts.keys() - set(_undone(action, wanted, before))
         lists = {part: version for part, version in before.to_json().items() if part not in done}
         yield from approved(replace(approval, about={**approval.about, **lists}))
     reply, lost = yield from sent(modify_wxa_jump_domain(action, wanted).knowing(before.to_json()))
     if reply and (invalid := normalised_hosts(reply.answer.get("invalid_wxa_jump_h5_domain", ""))):
-        raise (yield from _unverified(invalid, None))
+        values, next_step = yield from _verification_file(invalid)
+        what = Text("verification_file_is_missing")
+        raise WxaPlatformSetupError(what, errcode=0, values=values, next_step=next_step, **_PLATFORM_ENDPOINT.named())
     try:
-        after = yield from _read_back(_PLATFORM_ENDPOINT, action, wanted, before, lost)
+        after = yield from _platform_read_back(_PLATFORM_ENDPOINT, action, wanted, before, lost)
     except WxaBusyError as error:
-        raise (yield from _unverified(wanted, error)) if error is lost else error from None
-    return _registered(PlatformOutcome, action, before, after)
+        if error is lost:  # -1 says "busy" as well as "the file could not be fetched"
+            values, then = yield from _verification_file(wanted)
+            error.values |= values
+            error.next_step = Text("and_if_it_stays", first=error.next_step, then=then)
+        raise
+    return _outcome(PlatformOutcome, action, before, after)
 
 
 def modify_platform_server_domains(
@@ -338,10 +374,10 @@ def modify_platform_server_domains(
     :raises WxaBusyError: the list read back still is as it was before an accepted write.
     """
     endpoint = SERVER_LIST
-    wanted = _checked_hosts(action, [hosts] if isinstance(hosts, str) else list(hosts), endpoint)
+    wanted = _checked_hosts(action, hosts, endpoint)
     before = yield from read_platform_list(endpoint)
-    if action == "get" or (before.known and all(_platform_done(action, wanted, each) for each in before.known)):
-        return PlatformServerOutcome("unchanged", action, in_order(before.testing), in_order(before.published))
+    if action == "get" or (before.parts and not _undone(action, wanted, before)):
+        return _outcome(PlatformServerOutcome, action, before)
     if (left := (yield from changes_left(endpoint.name, None))) < 1:
         raise budget_used_up(endpoint, None, left)
     call = modify_wxa_server_domain(action, wanted, published=before.published is not None)
@@ -353,54 +389,53 @@ def modify_platform_server_domains(
             values=named_in_full(refused),
             why=Text("wechat_answers_0_although_it_did_not"),
             next_step=Text("correct_or_drop_these_hosts_then_run"),
-            **SERVER_LIST.named(),
+            **endpoint.named(),
         )
-    after = yield from _read_back(endpoint, action, wanted, before, lost)
-    return _registered(PlatformServerOutcome, action, before, after)
+    after = yield from _platform_read_back(endpoint, action, wanted, before, lost)
+    return _outcome(PlatformServerOutcome, action, before, after)
 
 
-def _read_back(
+def _platform_read_back(
     endpoint: Endpoint, action: str, wanted: frozenset[str], before: PlatformList, lost: WxaError | None
 ) -> Step[PlatformList]:
     """Read the list past lag after a write that may be lost; raise if it is not as ``action`` wants it."""
     seen = (yield from recall()).with_write(endpoint.name, before.to_json())
 
-    def undone(after: PlatformList) -> dict[str, frozenset[str]]:
-        return {part: hosts for part, hosts in after.parts.items() if not _platform_done(action, wanted, hosts)}
+    def is_old(after: PlatformList, seen: AcceptedWrites) -> bool:
+        left = _undone(action, wanted, after)
+        return all(seen.explains(endpoint.name, in_order(after.parts[part]), part) for part in left)
 
-    def lags(after: PlatformList) -> bool:
-        """Tell whether each version that is not as ``action`` wants it still is as it was before an accepted write."""
-        left = undone(after)
-        if isinstance(lost, WxaBusyError):  # WeChat has answered, and mostly done nothing: nobody waits for that
-            return False
-        return left != {} and all(seen.explains(endpoint.name, in_order(left[part]), part) for part in left)
-
-    after = yield from read_past_lag(lambda: read_platform_list(endpoint), lags)
-    if undone(after):
-        if lost is None and lags(after):
-            lost = still_lagging(endpoint.name, endpoint.name, None, after.to_json())
-        raise lost or WxaStateError(
+    def differs(after: PlatformList) -> WxaStateError:
+        return WxaStateError(
             Text("platform_list_differs", endpoint=endpoint.name),
-            values={
-                "action": action,
-                "hosts": ", ".join(sorted(wanted)),
-                "testing": _shown_list(after.testing),
-                "published": _shown_list(after.published),
-            },
+            values={"action": action, "hosts": ", ".join(sorted(wanted)), **_shown(after)},
             **endpoint.named(),
         )
-    return after
+
+    platform = Watched(
+        endpoint.name,
+        None,
+        read=partial(read_platform_list, endpoint),
+        is_done=lambda after: not _undone(action, wanted, after),
+        noted=PlatformList.to_json,
+        is_old=is_old,
+    )
+    if isinstance(lost, WxaBusyError):  # WeChat has answered, and mostly done nothing: nobody waits for that
+        seen = NOTHING_ACCEPTED
+    return (yield from platform.read_back(seen, lost, differs))
 
 
-def _registered(outcome: type[P], action: str, before: PlatformList, after: PlatformList) -> P:
-    added, removed = after.hosts - before.hosts, before.hosts - after.hosts
-    lists = in_order(after.testing), in_order(after.published)
-    return outcome("registered", action, *lists, added=in_order(added), removed=in_order(removed))
+def _outcome(kind: type[P], action: str, before: PlatformList, after: PlatformList | None = None) -> P:
+    """Return the outcome of a change; without ``after``: nothing was sent."""
+    now = after or before
+    lists = in_order(now.testing), in_order(now.published)
+    added, removed = in_order(now.hosts - before.hosts), in_order(before.hosts - now.hosts)
+    return kind("registered" if after else "unchanged", action, *lists, added=added, removed=removed)
 
 
-def _platform_done(action: str, wanted: frozenset[str], version: frozenset[str]) -> bool:
-    """Tell whether one version of the platform list is already as ``action`` wants it."""
-    return {"get": True, "add": wanted <= version, "delete": not wanted & version, "set": wanted == version}[action]
+def _undone(action: str, wanted: frozenset[str], platform: PlatformList) -> list[str]:
+    """Return the versions of the platform list that are not yet as ``action`` wants them."""
+    return [part for part, hosts in platform.parts.items() if left_to_do(action, wanted, hosts)]
 
 
 def _is_old(platform: PlatformList, accepted: AcceptedWrites) -> bool:
@@ -417,118 +452,59 @@ def read_platform_hosts(
     :param wanted: read past lag while one of these is not covered.
     :raises WxaBusyError: one is not covered, and the list still is as it was before an accepted write.
     """
-
-    def lags(platform: PlatformList) -> bool:
-        return _is_old(platform, accepted) and not all(domain.covered_by(platform.hosts) for domain in wanted)
-
-    try:
-        platform = yield from read_past_lag(read_platform_list, lags)
-    except WxaError:
+    listed = Watched(
+        _PLATFORM_ENDPOINT.name,
+        None,
+        read=read_platform_list,
+        is_done=lambda platform: all(domain.covered_by(platform.hosts) for domain in wanted),
+        noted=lambda platform: in_order(platform.hosts),
+        is_old=_is_old,
+    )
+    platform = yield from if_known(listed.past_lag(accepted))
+    if platform is None:
         return None
-    if lags(platform):
-        raise still_lagging("release", "modify_wxa_jump_domain", None, in_order(platform.hosts))
-    return platform.hosts if platform.known else None
+    if listed.lags(platform, accepted):
+        raise listed.late(platform, "release")
+    return platform.hosts if platform.parts else None
 
 
-def _check_action(appid: str, action: Action, wanted: Collection[WebviewDomain]) -> None:
-    known = action in ACTIONS
-    takes_domains = action in ("add", "delete", "set")
-    if known and takes_domains == bool(wanted):
-        return
-    said = "left out" if action is None else repr(action)
-    if not known:
-        problem = f"action = {shown(said)}: must be add, delete, set or get, or None"
-        hint = "correct the action; None leaves it out and adds every domain of the platform list"
-    elif takes_domains:
-        problem = f"webviewdomain = []: action {said} needs at least one domain"
-        hint = "name the domains; to add every domain of the platform list leave the action out"
-        if action == "set":
-            hint = "an empty set would delete every domain; use delete and name them"
-    else:
-        problem = f"webviewdomain = {[domain.origin for domain in wanted]}: action {said} takes no domains"
-        hint = "leave webviewdomain empty, or use add, set or delete"
-    raise WxaSpecError(Text("webview_domains_are_refused"), [problem], next_step=hint, **_ENDPOINT.named(appid))
-
-
-def _checked_hosts(action: str, hosts: Collection[Any], endpoint: Endpoint = _PLATFORM_ENDPOINT) -> frozenset[str]:
+def _checked_hosts(action: str, hosts: str | Iterable[Any], endpoint: Endpoint) -> frozenset[str]:
+    hosts = [hosts] if isinstance(hosts, str) else list(hosts)
     wanted, problems = read_hosts(hosts)
-    if action == "get" and hosts:
-        problems.append(f"hosts = {hosts}: action 'get' takes none")
-    if action != "get" and not hosts:
-        problems.append(f"hosts = []: action {action!r} needs at least one")
-    if action not in {"add", "delete", "set", "get"}:
-        problems.append(f"action = {action!r}: must be add, delete, set or get")
+    problems += action_problems("hosts", action, hosts, known=LIST_ACTIONS)
     if problems:
         raise WxaSpecError(Text("hosts_are_refused", endpoint=endpoint.name), problems, **endpoint.named())
     return frozenset(wanted)
 
 
-def _shown_list(entries: frozenset[str] | None) -> str:
-    return "unknown" if entries is None else ", ".join(sorted(entries)) or "none"
+def _shown(platform: PlatformList) -> dict[str, str]:
+    return {
+        part: "unknown" if hosts is None else ", ".join(hosts) or "none" for part, hosts in platform.to_json().items()
+    }
 
 
-def _check_done(appid: str, action: Action, left: list[str], after: frozenset[str], errcode: int) -> None:
-    if left:
-        said = Text("write_was_accepted") if errcode == 0 else Text("write_changed_nothing", errcode=errcode)
-        raise WxaStateError(
-            Text("webview_domains_differ", answer=said),
-            values={"action": action or "left out", "differs by": left, "list": sorted(after)},
-            why=Text("change_was_not_applied") if errcode == 0 else Text("nothing_to_change_although_different"),
-            **_ENDPOINT.named(appid),
-        )
-
-
-def _uncovered(error: WxaApiError, wanted: Sequence[WebviewDomain]) -> Step[WxaApiError]:
-    """Return 89021 with each host that the platform list does not cover, or both usual causes."""
+def _explain_uncovered(error: WxaApiError, wanted: Sequence[WebviewDomain]) -> Step[None]:
+    """Say in 89021 which hosts the platform list does not cover, or both usual causes."""
     platform = yield from read_platform_hosts()
     missing = [domain.host for domain in wanted if not domain.covered_by(platform or ())]
     if platform is not None and missing:
-        return error_for(
-            error.errcode,
-            endpoint=_ENDPOINT,
-            appid=error.appid,
-            errmsg=error.errmsg,
-            rid=error.rid,
-            values={"not on the platform list": ", ".join(missing)},
-            why=Text("hosts_are_not_on_the_platform_list"),
-            next_step=Text("register_hosts_or_correct"),
-        )
+        error.values["not on the platform list"] = ", ".join(missing)
+        error.why, error.next_step = Text("hosts_are_not_on_the_platform_list"), Text("register_hosts_or_correct")
+        return
     read = Text("list_could_not_be_read") if platform is None else Text("list_covers_all")
-    return error_for(
-        error.errcode,
-        endpoint=_ENDPOINT,
-        appid=error.appid,
-        errmsg=error.errmsg,
-        rid=error.rid,
-        values={"sent": ", ".join(domain.origin for domain in wanted)},
-        why=Text("domain_refusal_explained", meaning=error.why, read=read),
-    )
+    error.values["sent"] = ", ".join(domain.origin for domain in wanted)
+    error.why = Text("domain_refusal_explained", meaning=error.why, read=read)
 
 
-def _unverified(hosts: Collection[str], busy: WxaBusyError | None) -> Step[WxaApiError]:
-    """Return the error for hosts that WeChat could not verify, with the file to put there when it can be read."""
-    try:
-        file = (yield get_domain_confirmfile()).answer
-    except WxaError:
-        file = {}
+def _verification_file(hosts: Collection[str]) -> Step[tuple[dict[str, str], Text]]:
+    """Return values and next step of an error about hosts that WeChat could not verify, with the file if it is told."""
+    file = (yield from if_known(_confirmfile())) or {}
     name = file.get("file_name", "")
-    handed = {"file name": name, "file content": file.get("file_content", "")} if name else {}
-    handed["put it at"] = ", ".join(f"https://{host}/{name}" for host in sorted(hosts))
-    values = {"hosts": ", ".join(sorted(hosts))} | handed
-    next_step = Text("serve_the_verification_file")
-    if busy is not None:  # -1 says "busy" as well as "the file could not be fetched"
-        return error_for(
-            busy.errcode,
-            endpoint=_PLATFORM_ENDPOINT,
-            errmsg=busy.errmsg,
-            rid=busy.rid,
-            values=values,
-            next_step=Text("and_if_it_stays", first=busy.next_step, then=next_step),
-        )
-    return WxaPlatformSetupError(
-        Text("verification_file_is_missing"),
-        errcode=0,
-        values=values,
-        next_step=next_step,
-        **_PLATFORM_ENDPOINT.named(),
-    )
+    values = {"hosts": ", ".join(sorted(hosts))}
+    values |= {"file name": name, "file content": file.get("file_content", "")} if name else {}
+    values["put it at"] = ", ".join(f"https://{host}/{name}" for host in sorted(hosts))
+    return values, Text("serve_the_verification_file")
+
+
+def _confirmfile() -> Step[Mapping[str, Any]]:
+    return (yield get_domain_confirmfile()).answer

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.release import GrayStatus, getgrayreleaseplan, grayrelease, read_gray_plan, revertgrayrelease
 from airflow_wxa.errors import WxaApiError, WxaStateError
-from airflow_wxa.steps.lag import read_past_lag, recall, sent, still_lagging
+from airflow_wxa.steps.lag import Watched, recall, sent
 from airflow_wxa.steps.offline import may_be_lost
 from airflow_wxa.steps.outcome import GrayOutcome, approved
 from airflow_wxa.steps.release import guard_domains, judged, releasable_sheet
@@ -63,12 +64,8 @@ def gray_release(
     def is_there(plan: GrayPlan) -> bool:
         return plan.is_running and plan.gray_percentage == gray_percentage
 
-    def lags(plan: GrayPlan) -> bool:
-        return not is_there(plan) and accepted.explains(_GRAY.name, asdict(plan))
-
-    before = yield from read_past_lag(lambda: _read_plan(version.appid), lags)
-    if lags(before):
-        raise still_lagging(_GRAY.name, _GRAY.name, version.appid, _in_words(before))
+    plan = Watched(_GRAY.name, version.appid, partial(_read_plan, version.appid), is_there, asdict)
+    before = yield from plan.settled(accepted)
     if before.is_running and before.gray_percentage > gray_percentage:
         raise WxaStateError(
             Text("gray_percentage_would_fall", now=before.gray_percentage, wanted=gray_percentage),
@@ -84,11 +81,8 @@ def gray_release(
         return _outcome("unchanged", version.appid, before)
     # 85082 as well: our own lost try may have raised it.
     _, lost = yield from sent(call.knowing(asdict(before), version.fingerprint), WxaStateError)
-    after = yield from read_past_lag(
-        lambda: _read_plan(version.appid), lambda plan: not is_there(plan) and plan == before and lost is None
-    )
-    if not is_there(after):
-        raise lost or still_lagging(_GRAY.name, _GRAY.name, version.appid, _in_words(after))
+    seen = accepted if lost else accepted.with_write(_GRAY.name, asdict(before))
+    after = yield from plan.read_back(seen, lost, plan.late)
     return _outcome("raised", version.appid, after)
 
 
@@ -99,13 +93,8 @@ def revert_gray_release(appid: str) -> Step[GrayOutcome]:
     :raises WxaStateError: no staged release runs, so there is none to take back.
     """
     accepted = yield from recall(appid)
-
-    def lags(plan: GrayPlan) -> bool:
-        return plan.is_running and accepted.explains(_REVERT.name, asdict(plan))
-
-    before = yield from read_past_lag(lambda: _read_plan(appid), lags)
-    if lags(before):
-        raise still_lagging(_REVERT.name, _REVERT.name, appid, _in_words(before))
+    plan = Watched(_REVERT.name, appid, partial(_read_plan, appid), lambda plan: not plan.is_running, asdict)
+    before = yield from plan.settled(accepted)
     if before.status is GrayStatus.DELETED:
         return _outcome("already_reverted", appid, before)
     if not before.is_running:
@@ -116,10 +105,10 @@ def revert_gray_release(appid: str) -> Step[GrayOutcome]:
         )
     # Whatever WeChat refuses: another run, or our own lost try, may have done it.
     _, lost = yield from sent(revertgrayrelease(appid).knowing(asdict(before)), WxaApiError)
-    after = yield from read_past_lag(lambda: _read_plan(appid), lambda plan: plan.is_running and lost is None)
-    if after.is_running or (lost is not None and after.status is GrayStatus.FINISHED):
-        # One that has finished was not taken back: everybody sees the new version.
-        raise lost or still_lagging(_REVERT.name, _REVERT.name, appid, _in_words(after))
+    seen = accepted if lost else accepted.with_write(_REVERT.name, asdict(before))
+    after = yield from plan.read_back(seen, lost, plan.late)
+    if lost is not None and after.status is GrayStatus.FINISHED:
+        raise lost  # it was not taken back: everybody sees the new version
     return _outcome("reverted", appid, after)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from airflow_wxa.errors import WxaBusyError, WxaError, WxaTransportError
 from airflow_wxa.steps.offline import Past
@@ -111,6 +111,62 @@ def read_past_lag(read: Callable[[], Step[S]], lags: Callable[[S], bool]) -> Ste
         yield Pause(seconds)
         state = yield from read()
     return state
+
+
+@dataclass(frozen=True, slots=True)
+class Watched(Generic[S]):
+    """A state that a write brings about: the same rule for the look before it and for what is read back behind it.
+
+    :param endpoint: name of the one that writes it.
+    :param appid: the Mini Program; ``None``: the platform itself.
+    :param is_done: tells whether a state is as it is wanted.
+    :param noted: the state as the ledger holds it.
+    :param is_old: tells whether a state is one from before an accepted write, if the whole state does not tell it.
+    """
+
+    endpoint: str
+    appid: str | None
+    read: Callable[[], Step[S]]
+    is_done: Callable[[S], bool]
+    noted: Callable[[S], Any]
+    is_old: Callable[[S, AcceptedWrites], bool] | None = None
+
+    def lags(self, state: S, accepted: AcceptedWrites) -> bool:
+        """Tell whether a state is not as it is wanted, and still the one from before an accepted write."""
+        if self.is_done(state):
+            return False
+        return self.is_old(state, accepted) if self.is_old else accepted.explains(self.endpoint, self.noted(state))
+
+    def past_lag(self, accepted: AcceptedWrites) -> Step[S]:
+        """Read it past lag; return what was read last, which may lag still."""
+        return (yield from read_past_lag(self.read, lambda state: self.lags(state, accepted)))
+
+    def settled(self, accepted: AcceptedWrites, step: str = "") -> Step[S]:
+        """Read it past lag.
+
+        :param step: that wants it, if that does not write it.
+        :raises WxaBusyError: it still is as it was before an accepted write.
+        """
+        state = yield from self.past_lag(accepted)
+        if self.lags(state, accepted):
+            raise self.late(state, step)
+        return state
+
+    def read_back(self, accepted: AcceptedWrites, lost: WxaError | None, otherwise: Callable[[S], WxaError]) -> Step[S]:
+        """Read it behind a write until it is as it is wanted, past lag; an answer that was lost is judged by that.
+
+        :param accepted: with the state from before the write, if WeChat took it.
+        :param lost: the error behind which the write may have been done.
+        :param otherwise: makes the error of a state that is neither as it is wanted nor from before the write.
+        """
+        state = yield from self.past_lag(accepted)
+        if self.is_done(state):
+            return state
+        raise lost or (self.late(state) if self.lags(state, accepted) else otherwise(state))
+
+    def late(self, state: S, step: str = "") -> WxaBusyError:
+        """Return the error of a state that still is the one from before an accepted write."""
+        return still_lagging(step or self.endpoint, self.endpoint, self.appid, self.noted(state))
 
 
 def still_lagging(step: str, endpoint: str, appid: str | None, shown: object, *, missing: str = "") -> WxaBusyError:

@@ -114,7 +114,7 @@ def _with_hosts(online: Online, past: Past, registered: frozenset[str]) -> Step[
 def _hosts(endpoint: Endpoint) -> Step[frozenset[str] | None]:
     """Read the hosts that merchants are checked against, if the Connection can."""
     platform = yield from if_known(read_platform_list(endpoint))
-    return platform.hosts if platform is not None and platform.known else None
+    return platform.hosts if platform is not None and platform.parts else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +135,9 @@ class PlatformList:
         return {part: hosts for part, hosts in versions.items() if hosts is not None}
 
     @property
-    def known(self) -> list[frozenset[str]]:
-        """The versions that WeChat told."""
-        return list(self.parts.values())
-
-    @property
     def hosts(self) -> frozenset[str]:
         """The version that merchants are checked against: the published one if there is one."""
-        return self.known[-1] if self.known else frozenset()
+        return next(reversed(self.parts.values()), frozenset())
 
 
 def read_platform_list(endpoint: Endpoint = _BUSINESS_LIST) -> Step[PlatformList]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api import privacy
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaInputError, WxaStateError
-from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
+from airflow_wxa.steps.lag import Watched, recall
 from airflow_wxa.steps.outcome import PrivacySettingOutcome
 from airflow_wxa.texts import Text
 
@@ -45,13 +46,9 @@ def set_privacy_setting(appid: str, privacy_setting: Mapping[str, Any]) -> Step[
     noted = _guide(before)
     seen = (yield from recall(appid)).with_write(_ENDPOINT.name, noted)
     yield call.knowing(noted)
-
-    def lags(guide: dict[str, Any]) -> bool:
-        return not _says(guide, privacy_setting) and seen.explains(_ENDPOINT.name, _guide(guide))
-
-    after = yield from read_past_lag(lambda: read_privacy_setting(appid, version), lags)
-    if lags(after):
-        raise still_lagging(_ENDPOINT.name, _ENDPOINT.name, appid, _guide(after))
+    read = partial(read_privacy_setting, appid, version)
+    guide = Watched(_ENDPOINT.name, appid, read, lambda guide: _says(guide, privacy_setting), _guide)
+    after = yield from guide.settled(seen)
     # What WeChat does not tell says nothing against it.
     if after.get("owner_setting") and not _says(after, privacy_setting):
         raise WxaStateError(

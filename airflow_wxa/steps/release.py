@@ -16,7 +16,7 @@ from airflow_wxa.api.errcodes import (
 )
 from airflow_wxa.errors import WxaApiError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
-from airflow_wxa.steps.lag import read_past_lag, recall, sent, still_lagging
+from airflow_wxa.steps.lag import Watched, read_past_lag, recall, sent, still_lagging
 from airflow_wxa.steps.offline import WEBVIEW, Offline, Online, Past, goes_offline, may_be_lost, was_lost
 from airflow_wxa.steps.online import going_offline, in_words, read_online, refuse_losses
 from airflow_wxa.steps.outcome import ReleaseOutcome, approved, in_order
@@ -26,7 +26,7 @@ from airflow_wxa.steps.remote_state import (
     if_known,
     read_latest_sheet,
     read_versions,
-    sheet_as_noted,
+    sheet_of,
 )
 from airflow_wxa.texts import Text
 
@@ -296,13 +296,7 @@ def releasable_sheet(
     """Return the latest sheet, which is of this version and approved: by WeChat, and by a person where one is asked."""
     is_approved = yield from _as_approved(version, wanted, approval, accepted)
     approved_auditid = (noted_auditid or "not known") if is_approved else ""
-
-    def lags(sheet: AuditSheet | None) -> bool:
-        return not version.is_sheet(sheet, noted_auditid) and accepted.explains("submit_audit", sheet_as_noted(sheet))
-
-    sheet = yield from read_past_lag(lambda: read_latest_sheet(version.appid), lags)
-    if lags(sheet):
-        raise still_lagging("release", "submit_audit", version.appid, sheet_as_noted(sheet) or "no sheet")
+    sheet = yield from sheet_of(version, noted_auditid).settled(accepted, "release")
     if sheet is not None and version.is_sheet(sheet, noted_auditid) and sheet.status.is_open:
         sheet = yield from _approved_if_either_says_so(version.appid, sheet, noted_auditid)
     elif sheet is not None and not sheet.auditid and approved_auditid and sheet.user_desc:
@@ -392,13 +386,15 @@ def _own_past_lag(
     :raises WxaBusyError: one still is as it was before an accepted write.
     """
     origins = {domain.origin for domain in wanted}
-
-    def lags(own: frozenset[str] | None) -> bool:
-        is_old = accepted.explains("setwebviewdomain", in_order(own))
-        return own is not None and is_old and not origins <= own
-
+    own_list: Watched[frozenset[str] | None] = Watched(
+        "setwebviewdomain",
+        version.appid,
+        read=partial(read_own_domains, version.appid),
+        is_done=lambda own: own is None or origins <= own,
+        noted=in_order,
+    )
     try:
-        own = yield from read_past_lag(lambda: read_own_domains(version.appid), lags)
+        own = yield from own_list.settled(accepted, "release")
     except WxaApiError as error:
         direct = frozenset[str]()
         if origins and error.errcode == PLATFORM_WEBVIEW_DOMAIN_EMPTY:
@@ -406,8 +402,6 @@ def _own_past_lag(
         if not direct:
             raise
         return direct
-    if lags(own):
-        raise still_lagging("release", "setwebviewdomain", version.appid, in_order(own))
     if own is not None and not origins <= own:
         own |= yield from _direct_past_lag(version, [each for each in wanted if each.origin not in own], accepted)
     return own
@@ -420,19 +414,16 @@ def _direct_past_lag(
 
     :raises WxaError: it may tell later; or the list still is as it was before an accepted write.
     """
-    endpoint, origins = "setwebviewdomain_directly", {domain.origin for domain in wanted}
-
-    def lags(direct: frozenset[str]) -> bool:
-        return not origins <= direct and accepted.explains(endpoint, {WEBVIEW: in_order(direct)})
+    origins = {domain.origin for domain in wanted}
 
     def read() -> Step[frozenset[str]]:
         told = yield from _unless_refused(read_own_domains(version.appid, direct=True))
         return frozenset() if told is None or isinstance(told, WxaError) else told
 
-    direct = yield from read_past_lag(read, lags)
-    if lags(direct):
-        raise still_lagging("release", endpoint, version.appid, in_order(direct))
-    return direct
+    direct_list = Watched(
+        "setwebviewdomain_directly", version.appid, read, origins.issubset, lambda direct: {WEBVIEW: in_order(direct)}
+    )
+    return (yield from direct_list.settled(accepted, "release"))
 
 
 def _named_if_foreign(version: CodeVersion, refused: WxaStateError) -> Step[WxaStateError]:

@@ -7,6 +7,7 @@ tells whether they are ours.
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow_wxa.api.audit import get_latest_auditstatus, read_sheet, undocodeaudit
@@ -20,7 +21,7 @@ from airflow_wxa.api.errcodes import (
     error_for,
 )
 from airflow_wxa.errors import WxaApiError, WxaError, WxaStateError
-from airflow_wxa.steps.lag import read_past_lag, recall, sent, still_lagging
+from airflow_wxa.steps.lag import Watched, read_past_lag, recall, sent, still_lagging
 from airflow_wxa.steps.outcome import withdrawals_left
 from airflow_wxa.texts import Text
 
@@ -61,16 +62,16 @@ def read_latest_sheet(appid: str) -> Step[AuditSheet | None]:
         raise
 
 
-def read_trial(version: CodeVersion, accepted: AcceptedWrites) -> Step[VersionInfo]:
-    """Read the versions past lag of the trial version."""
-    return (
-        yield from read_past_lag(lambda: read_versions(version.appid), lambda info: trial_lags(version, info, accepted))
-    )
+def trial_of(version: CodeVersion) -> Watched[VersionInfo]:
+    """Return the state that a commit brings about: this version is the one on trial."""
+    read = partial(read_versions, version.appid)
+    return Watched("commit", version.appid, read, lambda info: version.is_trial(info.trial), trial_as_noted)
 
 
-def trial_lags(version: CodeVersion, info: VersionInfo, accepted: AcceptedWrites) -> bool:
-    """Tell whether the trial version is one from before an accepted commit of this version."""
-    return not version.is_trial(info.trial) and accepted.explains("commit", trial_as_noted(info))
+def sheet_of(version: CodeVersion, noted_auditid: str = "") -> Watched[AuditSheet | None]:
+    """Return the state that a submission brings about: the latest sheet is of this version."""
+    read, is_done = partial(read_latest_sheet, version.appid), partial(version.is_sheet, noted_auditid=noted_auditid)
+    return Watched("submit_audit", version.appid, read, is_done, sheet_as_noted)
 
 
 def trial_as_noted(info: VersionInfo) -> dict[str, Any]:

@@ -7,14 +7,15 @@ is online before it sends anything.
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import VERSION_NOT_REVERTIBLE, error_for
 from airflow_wxa.api.release import get_history_version, read_earlier_versions, revertcoderelease
-from airflow_wxa.errors import WxaApiError, WxaBusyError, WxaError, WxaSpecError, WxaStateError, WxaTransportError
+from airflow_wxa.errors import WxaSpecError, WxaStateError
 from airflow_wxa.steps.domains import read_effective_domains, read_own_domains
-from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
+from airflow_wxa.steps.lag import Watched, recall, sent
 from airflow_wxa.steps.offline import ALLOWS_NOTHING, WEBVIEW, Online
 from airflow_wxa.steps.online import going_offline, read_online, refuse_losses
 from airflow_wxa.steps.outcome import RollbackOutcome, RollbackPlan, approved, changes_left, in_order
@@ -24,7 +25,6 @@ from airflow_wxa.texts import Text
 if TYPE_CHECKING:
     from airflow_wxa.api.code import OnlineVersion
     from airflow_wxa.api.release import EarlierVersion
-    from airflow_wxa.steps.lag import AcceptedWrites
     from airflow_wxa.steps.outcome import Approved, Step
 
 _ENDPOINT: Final = CATALOGUE["revertcoderelease"]
@@ -99,40 +99,31 @@ def roll_back(plan: RollbackPlan, approval: Approved | None = None) -> Step[Roll
     :raises WxaStateError: something else is online by now, or WeChat refused: 87011, 87012.
     """
     yield from changes_left(_ENDPOINT.name, plan.appid)  # WeChat moves back again for a second call
-    accepted = yield from recall(plan.appid)
-    online = yield from _read_online(plan, accepted)
+    accepted, target = (yield from recall(plan.appid)), _target(plan)
+    online = yield from target.past_lag(accepted)
     if is_back(plan, online):
         return (yield from _outcome("already_rolled_back", plan, online))
-    _check_as_planned("rollback", plan, online)
-    if _lags(online, accepted):
-        raise still_lagging("rollback", _ENDPOINT.name, plan.appid, _noted(online))
+    if online != plan.online:
+        raise _not_back("rollback", plan, online)
+    if target.lags(online, accepted):
+        raise target.late(online, "rollback")
     is_asked = yield from approved(approval)
     found = {each.app_version: each for each in (yield from _earlier(plan.appid))}.get(plan.target.app_version)
     if is_asked and approval is not None:
         now = {"online": _noted(online), "target": asdict(found) if found else None}
         yield from approved(replace(approval, about={**approval.about, **now}))
     _check_listed(plan, found)
-    lost: WxaError | None = None
-    try:
-        yield revertcoderelease(plan.appid, plan.target.app_version).knowing(_noted(online))
+    call = revertcoderelease(plan.appid, plan.target.app_version).knowing(_noted(online))
+    _, lost = yield from sent(call, WxaStateError)
+    if isinstance(lost, WxaStateError) and lost.errcode != VERSION_NOT_REVERTIBLE:
+        raise lost
+    if lost is None or isinstance(lost, WxaStateError):
+        # Also behind 87012: another run, or our own lost try, may have done it a moment ago.
         accepted = accepted.with_write(_ENDPOINT.name, _noted(online))
-    except (WxaTransportError, WxaBusyError) as error:
-        lost = error  # it may have been done: read, do not repeat
-    except WxaApiError as error:
-        if error.errcode != VERSION_NOT_REVERTIBLE:
-            raise
-        lost = error  # another run, or our own lost try, may have done it a moment ago
-        accepted = accepted.with_write(_ENDPOINT.name, _noted(online))
-    online = yield from _read_online(plan, accepted)
-    if not is_back(plan, online):
-        if lost is None and _lags(online, accepted):
-            raise still_lagging("rollback", _ENDPOINT.name, plan.appid, _noted(online))
-        if lost is not None:
-            raise lost
-        _check_as_planned("rollback", plan, online)
-    return (
-        yield from _outcome("already_rolled_back" if isinstance(lost, WxaStateError) else "rolled_back", plan, online)
-    )
+    online = yield from target.read_back(accepted, lost, partial(_not_back, "rollback", plan))
+    word: Literal["rolled_back", "already_rolled_back"]
+    word = "already_rolled_back" if isinstance(lost, WxaStateError) else "rolled_back"
+    return (yield from _outcome(word, plan, online))
 
 
 def verify_rollback(plan: RollbackPlan) -> Step[RollbackOutcome]:
@@ -142,10 +133,8 @@ def verify_rollback(plan: RollbackPlan) -> Step[RollbackOutcome]:
     :raises WxaStateError: another version is online, or a domain is lost; all are named.
     """
     accepted = yield from recall(plan.appid)
-    online = yield from _read_online(plan, accepted)
+    online = yield from _target(plan).settled(accepted, "verify_rollback")
     if not is_back(plan, online):
-        if _lags(online, accepted):
-            raise still_lagging("verify_rollback", _ENDPOINT.name, plan.appid, _noted(online))
         raise _not_back("verify_rollback", plan, online)
     outcome = yield from _outcome("rolled_back", plan, online)
     listed = plan.offline.get("lost", {}).get(WEBVIEW) or () if plan.on_lost_domains == "ask" else ()
@@ -160,26 +149,18 @@ def verify_rollback(plan: RollbackPlan) -> Step[RollbackOutcome]:
     return outcome
 
 
-def _read_online(plan: RollbackPlan, accepted: AcceptedWrites) -> Step[OnlineVersion | None]:
-    """Read what is online, past lag."""
-    info = yield from read_past_lag(
-        lambda: read_versions(plan.appid), lambda info: _lags(info.online, accepted) and not is_back(plan, info.online)
-    )
-    return info.online
+def _target(plan: RollbackPlan) -> Watched[OnlineVersion | None]:
+    """Return the state that a rollback brings about: the version of the plan is online."""
 
+    def read() -> Step[OnlineVersion | None]:
+        return (yield from read_versions(plan.appid)).online
 
-def _lags(online: OnlineVersion | None, accepted: AcceptedWrites) -> bool:
-    return accepted.explains(_ENDPOINT.name, _noted(online))
+    return Watched(_ENDPOINT.name, plan.appid, read, partial(is_back, plan), _noted)
 
 
 def is_back(plan: RollbackPlan, online: OnlineVersion | None) -> bool:
     """Tell whether the target is online: WeChat leaves both texts out at times, then the time must have changed."""
     return online != plan.online and plan.target.is_online(online)
-
-
-def _check_as_planned(step: str, plan: RollbackPlan, online: OnlineVersion | None) -> None:
-    if online != plan.online:
-        raise _not_back(step, plan, online)
 
 
 def _check_listed(plan: RollbackPlan, found: EarlierVersion | None) -> None:
@@ -196,7 +177,9 @@ def _check_listed(plan: RollbackPlan, found: EarlierVersion | None) -> None:
     )
 
 
-def _outcome(outcome: Any, plan: RollbackPlan, online: OnlineVersion | None) -> Step[RollbackOutcome]:
+def _outcome(
+    outcome: Literal["rolled_back", "already_rolled_back"], plan: RollbackPlan, online: OnlineVersion | None
+) -> Step[RollbackOutcome]:
     listed = yield from if_known(_earlier(plan.appid))
     return RollbackOutcome(
         outcome,

@@ -10,6 +10,7 @@ Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-manag
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from airflow_wxa.api.call import named_in_full, refused_values
@@ -24,14 +25,16 @@ from airflow_wxa.api.server_domain import (
     modify_domain_directly,
 )
 from airflow_wxa.api.webview_domain import (
+    LIST_ACTIONS,
     WebviewDomain,
+    action_problems,
     get_effective_webviewdomain,
     get_webviewdomain_confirmfile,
+    left_to_do,
     setwebviewdomain_directly,
 )
 from airflow_wxa.errors import (
     WxaApiError,
-    WxaBusyError,
     WxaError,
     WxaInputError,
     WxaPlatformSetupError,
@@ -39,7 +42,7 @@ from airflow_wxa.errors import (
     WxaStateError,
     WxaTransportError,
 )
-from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
+from airflow_wxa.steps.lag import Watched, read_past_lag, recall, sent
 from airflow_wxa.steps.online import SERVER_LIST, read_platform_list
 from airflow_wxa.steps.outcome import DomainListsOutcome, changes_left
 from airflow_wxa.steps.remote_state import if_known
@@ -53,8 +56,6 @@ if TYPE_CHECKING:
     from airflow_wxa.api.server_domain import DomainLists
     from airflow_wxa.steps.outcome import Step
 
-#: What a list can be asked for.
-LIST_ACTIONS: Final = ("add", "delete", "set", "get")
 _WEBVIEW: Final = "webviewdomain"
 
 
@@ -137,21 +138,17 @@ def prove_server_domains(appid: str, wanted: DomainLists) -> Step[DomainLists]:
     :raises WxaStateError: wanted ones are not effective after half a minute either; each is named.
     """
 
-    def missing(lists: DomainLists) -> dict[str, frozenset[str]]:
-        return _left("add", wanted, lists)
-
     def read() -> Step[DomainLists]:
-        told = yield from read_effective_server_domains(appid)
-        return told.get("effective_domain", {})
+        return (yield from read_effective_server_domains(appid)).get("effective_domain", {})
 
-    effective = yield from read_past_lag(read, lambda lists: missing(lists) != {})
+    effective = yield from read_past_lag(read, lambda lists: _left("add", wanted, lists) != {})
     endpoint = CATALOGUE["get_effective_domain"]
     if not effective:
         raise WxaTransportError(Text("effective_server_domains_are_unknown"), **endpoint.named(appid))
-    if lacking := missing(effective):
+    if missing := _left("add", wanted, effective):
         raise WxaStateError(
             Text("server_domains_are_not_effective"),
-            values=named_in_full({kind: sorted(domains) for kind, domains in lacking.items()}),
+            values=named_in_full(_plain(missing)),
             **endpoint.named(appid),
         )
     return effective
@@ -168,27 +165,28 @@ def _configured(way: _Way, appid: str, action: str, wanted: DomainLists) -> Step
     if len(writes) > changes:
         raise budget_used_up(way.endpoint, appid, changes, len(writes))
     seen, state = (yield from recall(appid)), before
-    lost: WxaTransportError | WxaBusyError | None = None
+    lost: WxaError | None = None
     for each in writes:
         try:
-            reply = yield each.knowing(_plain(state))
-        except (WxaTransportError, WxaBusyError) as error:
-            lost = error  # it may have been done: read, do not repeat
+            reply, unsure = yield from sent(each.knowing(_plain(state)))
         except WxaApiError as error:
             if not (yield from _is_there_already(way, appid, action, wanted, error)):
                 raise
         else:
-            _refuse_a_part(way, appid, reply, changes - 1)
+            lost = unsure or lost
+            if reply:
+                _refuse_a_part(way, appid, reply, changes - 1)
         seen = seen.with_write(way.endpoint.name, _plain(state))
         state = _added(state, each)  # a replica may show what lies between two writes
 
-    def lags(lists: DomainLists) -> bool:
-        return _left(action, wanted, lists, told=True) != {} and seen.explains(way.endpoint.name, _plain(lists))
-
-    after = yield from read_past_lag(lambda: _read_lists(way, appid), lags)
-    left = _left(action, wanted, after, told=True)
-    if left:
-        raise lost or _differs(way, appid, action, left, after, lags=lags(after))
+    lists = Watched(
+        way.endpoint.name,
+        appid,
+        read=partial(_read_lists, way, appid),
+        is_done=lambda lists: not _left(action, wanted, lists, told=True),
+        noted=_plain,
+    )
+    after = yield from lists.read_back(seen, lost, partial(_differs, way, appid, action, wanted))
     return DomainListsOutcome(
         "configured",
         appid,
@@ -202,15 +200,9 @@ def _configured(way: _Way, appid: str, action: str, wanted: DomainLists) -> Step
 
 
 def _check_asked(way: _Way, appid: str, action: str, wanted: DomainLists) -> None:
-    problems = []
-    if action not in LIST_ACTIONS:
-        problems.append(f"action = {action!r}: must be one of {', '.join(LIST_ACTIONS)}")
-    elif action == "get" and wanted:
-        problems.append(f"action 'get' takes no domains: {_plain(wanted)}")
-    elif action in {"add", "delete"} and not any(wanted.values()):
-        problems.append(f"action {action!r} needs at least one domain")
-    elif action == "set" and (not wanted or (wanted.keys() >= set(way.kinds) and not any(wanted.values()))):
-        problems.append("an empty 'set' would delete every domain: use delete and name them")
+    replaces_some = action == "set" and wanted != {} and not wanted.keys() >= set(way.kinds)
+    named = _plain(wanted) if replaces_some or any(wanted.values()) else {}
+    problems = action_problems("domains", action, named, known=LIST_ACTIONS)
     if problems:
         raise WxaSpecError(
             Text("domains_must_be_named", endpoint=way.endpoint.name), problems, **way.endpoint.named(appid)
@@ -234,10 +226,8 @@ def _left(action: str, wanted: DomainLists, lists: DomainLists, *, told: bool = 
             differing = domains
             if told or (not domains and (action != "set" or lists)):
                 continue
-        elif action == "set":
-            differing = domains ^ lists[kind]
         else:
-            differing = domains & lists[kind] if action == "delete" else domains - lists[kind]
+            differing = left_to_do(action, domains, lists[kind])
         if differing or kind not in lists:
             left[kind] = differing
     return left
@@ -313,14 +303,11 @@ def _refuse_a_part(way: _Way, appid: str, reply: Reply, changes: int) -> None:
     )
 
 
-def _differs(
-    way: _Way, appid: str, action: str, left: DomainLists, after: DomainLists, *, lags: bool
-) -> WxaBusyError | WxaStateError:
-    if lags:
-        return still_lagging(way.endpoint.name, way.endpoint.name, appid, _plain(after))
+def _differs(way: _Way, appid: str, action: str, wanted: DomainLists, after: DomainLists) -> WxaStateError:
+    left = _left(action, wanted, after, told=True)
     return WxaStateError(
         Text("domain_lists_differ", endpoint=way.endpoint.name),
-        values={"action": action, **named_in_full({kind: sorted(domains) for kind, domains in left.items()})},
+        values={"action": action, **named_in_full(_plain(left))},
         **way.endpoint.named(appid),
     )
 

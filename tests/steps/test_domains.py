@@ -269,11 +269,11 @@ def test_a_lost_answer_is_raised_because_the_client_has_repeated_it_already(
 @pytest.mark.parametrize(
     ("action", "wanted", "said"),
     [
-        ("add", [], "webviewdomain = []: action 'add' needs at least one domain"),
-        ("delete", [], "webviewdomain = []: action 'delete' needs at least one domain"),
-        ("set", [], "webviewdomain = []: action 'set' needs at least one domain"),
-        ("get", [A], f"webviewdomain = ['{A.origin}']: action 'get' takes no domains"),
-        (None, [A], f"webviewdomain = ['{A.origin}']: action left out takes no domains"),
+        ("add", [], "webviewdomain = []: action 'add' needs at least one"),
+        ("delete", [], "webviewdomain = []: action 'delete' needs at least one"),
+        ("set", [], "webviewdomain = []: action 'set' needs at least one"),
+        ("get", [A], f"webviewdomain = ['{A.origin}']: action 'get' takes none"),
+        (None, [A], f"webviewdomain = ['{A.origin}']: action left out takes none"),
         ("ADD", [A], "action = 'ADD': must be add, delete, set or get, or None"),
         ("all", [], "action = 'all': must be add, delete, set or get, or None"),
         (["add"], [A], "action = ['add']: must be"),
