@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from airflow_wxa.api.call import Call, read_reply
-from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.errors import WxaError, WxaPermissionError, WxaTransportError
-from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import NOTHING_ACCEPTED, Approved, Left, Pause, Platform, Recall
 
 if TYPE_CHECKING:
@@ -137,40 +135,3 @@ def script() -> Script:
 def lost() -> WxaTransportError:
     """Return what a client raises when no answer came: the work may have been done."""
     return WxaTransportError("got no answer: the connection broke")
-
-
-@pytest.fixture
-def version() -> CodeVersion:
-    """Return the version that the release under test is about."""
-    return CodeVersion.of(APPID, 47, "1.4.0", {"ext": {"shop": "8016"}})
-
-
-class Slots:
-    """What WeChat would say of versions and sheets, ours and foreign ones."""
-
-    def __init__(self, version: CodeVersion) -> None:
-        self.ours = {"user_version": version.user_version, "user_desc": version.described("release 1.4.0")}
-        self.foreign = {"user_version": "9.9.9", "user_desc": "their release [wxa:0badcafe]"}
-
-    def versions(self, trial: dict[str, str] | None = None, online: dict[str, str] | None = None) -> dict[str, Any]:
-        """Return an answer of getversioninfo."""
-        info: dict[str, Any] = {"errcode": 0}
-        if trial:
-            info["exp_info"] = {"exp_version": trial["user_version"], "exp_desc": trial["user_desc"], "exp_time": 1}
-        if online:
-            info["release_info"] = {
-                "release_version": online["user_version"],
-                "release_desc": online["user_desc"],
-                "release_time": 2,
-            }
-        return info
-
-    def sheet(self, whose: dict[str, str], status: int, auditid: int = 1234567) -> dict[str, Any]:
-        """Return an answer of get_latest_auditstatus."""
-        return {"errcode": 0, "auditid": auditid, "status": status, **whose}
-
-
-@pytest.fixture
-def slots(version: CodeVersion) -> Slots:
-    """Return answers about our version and a foreign one."""
-    return Slots(version)

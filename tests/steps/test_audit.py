@@ -16,24 +16,31 @@ from airflow_wxa.errors import (
 )
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import AuditOutcome, Submission, audit_error, audit_seen, audit_status, submit_version
+from tests.steps.answers import (
+    ACCEPTED,
+    APPROVED,
+    AUDITING,
+    DELAYED,
+    FOREIGN,
+    NO_SHEET,
+    OURS,
+    QUOTA,
+    REJECTED,
+    VERSION,
+    WITHDRAWN,
+    a_sheet,
+    to_submit_audit,
+    versions,
+)
 
 if TYPE_CHECKING:
-    from airflow_wxa.api.code import CodeVersion
-    from tests.steps.conftest import Script, Slots
-
-APPROVED, REJECTED, AUDITING, WITHDRAWN, DELAYED = range(5)
-NO_SHEET = 85058
-QUOTA = {"errcode": 0, "rest": 8, "limit": 27}
-ACCEPTED = {"errcode": 0, "auditid": 1234567}
+    from tests.steps.conftest import Script
 
 
-def test_our_trial_is_submitted_and_the_auditid_is_text(script: Script, slots: Slots, version: CodeVersion) -> None:
+def test_our_trial_is_submitted_and_the_auditid_is_text(script: Script) -> None:
     outcome = script.play(
-        submit_version(version, Submission(version_desc="demo 1/1", privacy_api_not_use=True)),
-        get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.ours, AUDITING)],
-        getversioninfo=[slots.versions(slots.ours)],
-        queryquota=[QUOTA],
-        submit_audit=[ACCEPTED],
+        submit_version(VERSION, Submission(version_desc="demo 1/1", privacy_api_not_use=True)),
+        **to_submit_audit(NO_SHEET, a_sheet(OURS, AUDITING)),
     )
     assert outcome.to_json() == {
         "outcome": "submitted",
@@ -54,67 +61,43 @@ def test_our_trial_is_submitted_and_the_auditid_is_text(script: Script, slots: S
 
 
 @pytest.mark.parametrize("status", [AUDITING, DELAYED, APPROVED])
-def test_a_sheet_that_carries_our_fingerprint_is_adopted(
-    script: Script, slots: Slots, version: CodeVersion, status: int
-) -> None:
-    outcome = script.play(
-        submit_version(version), get_latest_auditstatus=[slots.sheet(slots.ours, status, auditid=777)]
-    )
+def test_a_sheet_that_carries_our_fingerprint_is_adopted(script: Script, status: int) -> None:
+    outcome = script.play(submit_version(VERSION), get_latest_auditstatus=[a_sheet(OURS, status, auditid=777)])
     assert (outcome.outcome, outcome.auditid) == ("adopted", "777")
     assert script.asked == ["get_latest_auditstatus"]
 
 
 @pytest.mark.parametrize("status", [REJECTED, WITHDRAWN])
-def test_our_sheet_that_ended_badly_is_submitted_anew(
-    script: Script, slots: Slots, version: CodeVersion, status: int
-) -> None:
-    outcome = script.play(
-        submit_version(version),
-        get_latest_auditstatus=[slots.sheet(slots.ours, status), slots.sheet(slots.ours, AUDITING)],
-        getversioninfo=[slots.versions(slots.ours)],
-        queryquota=[QUOTA],
-        submit_audit=[ACCEPTED],
-    )
+def test_our_sheet_that_ended_badly_is_submitted_anew(script: Script, status: int) -> None:
+    outcome = script.play(submit_version(VERSION), **to_submit_audit(a_sheet(OURS, status), a_sheet(OURS, AUDITING)))
     assert (outcome.outcome, outcome.superseded) == ("submitted", None)
 
 
 @pytest.mark.parametrize("status", [APPROVED, REJECTED, WITHDRAWN])
-def test_a_foreign_sheet_that_has_ended_is_superseded_and_named(
-    script: Script, slots: Slots, version: CodeVersion, status: int
-) -> None:
-    outcome = script.play(
-        submit_version(version),
-        get_latest_auditstatus=[slots.sheet(slots.foreign, status), slots.sheet(slots.ours, AUDITING)],
-        getversioninfo=[slots.versions(slots.ours)],
-        queryquota=[QUOTA],
-        submit_audit=[ACCEPTED],
-    )
+def test_a_foreign_sheet_that_has_ended_is_superseded_and_named(script: Script, status: int) -> None:
+    outcome = script.play(submit_version(VERSION), **to_submit_audit(a_sheet(FOREIGN, status), a_sheet(OURS, AUDITING)))
     assert (outcome.outcome, outcome.superseded) == ("submitted", "9.9.9")
 
 
 @pytest.mark.parametrize("status", [AUDITING, DELAYED])
-def test_a_foreign_sheet_in_audit_stops_the_submission_and_is_named(
-    script: Script, slots: Slots, version: CodeVersion, status: int
-) -> None:
+def test_a_foreign_sheet_in_audit_stops_the_submission_and_is_named(script: Script, status: int) -> None:
     with pytest.raises(WxaStateError, match="submit_audit stopped: another version of this Mini Program") as raised:
         script.play(
-            submit_version(version),
-            get_latest_auditstatus=[slots.sheet(slots.foreign, status)],
+            submit_version(VERSION),
+            get_latest_auditstatus=[a_sheet(FOREIGN, status)],
             queryquota=[QUOTA],
-            getversioninfo=[slots.versions(slots.ours)],
+            getversioninfo=[versions(OURS)],
         )
     assert "in audit 9.9.9" in str(raised.value)
     assert not raised.value.retryable
 
 
 @pytest.mark.parametrize("whose", [None, "foreign"])
-def test_only_a_trial_with_our_fingerprint_is_submitted(
-    script: Script, slots: Slots, version: CodeVersion, whose: str | None
-) -> None:
-    trial = slots.versions(slots.foreign if whose else None)
+def test_only_a_trial_with_our_fingerprint_is_submitted(script: Script, whose: str | None) -> None:
+    trial = versions(FOREIGN if whose else None)
     with pytest.raises(WxaStateError, match="submit_audit stopped: the trial version is not the one") as raised:
         script.play(
-            submit_version(version),
+            submit_version(VERSION),
             get_latest_auditstatus=[NO_SHEET],
             queryquota=[QUOTA],
             getversioninfo=[trial],
@@ -124,116 +107,80 @@ def test_only_a_trial_with_our_fingerprint_is_submitted(
 
 
 @pytest.mark.parametrize("rest", [0, -1])
-def test_a_quota_that_reads_used_up_stops_nothing_without_a_reserve(
-    script: Script, slots: Slots, version: CodeVersion, rest: int
-) -> None:
+def test_a_quota_that_reads_used_up_stops_nothing_without_a_reserve(script: Script, rest: int) -> None:
     outcome = script.play(
-        submit_version(version),
-        get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.ours, AUDITING)],
-        getversioninfo=[slots.versions(slots.ours)],
+        submit_version(VERSION),
+        get_latest_auditstatus=[NO_SHEET, a_sheet(OURS, AUDITING)],
+        getversioninfo=[versions(OURS)],
         queryquota=[QUOTA | {"rest": rest}],
         submit_audit=[ACCEPTED],
     )
     assert outcome.outcome == "submitted"
 
 
-def test_85085_decides_and_says_what_queryquota_had_told(script: Script, slots: Slots, version: CodeVersion) -> None:
+def test_85085_decides_and_says_what_queryquota_had_told(script: Script) -> None:
     with pytest.raises(WxaQuotaError, match="queryquota told rest 8 of limit 27") as raised:
-        script.play(
-            submit_version(version),
-            get_latest_auditstatus=[NO_SHEET],
-            getversioninfo=[slots.versions(slots.ours)],
-            queryquota=[QUOTA],
-            submit_audit=[85085],
-        )
+        script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, said=85085))
     assert raised.value.errcode == 85085
 
 
 @pytest.mark.parametrize(("audit_quota", "submits"), [(6, True), (5, False)])
 def test_a_given_quota_takes_the_place_of_what_queryquota_tells(
-    script: Script, slots: Slots, version: CodeVersion, audit_quota: int, submits: bool
+    script: Script, audit_quota: int, submits: bool
 ) -> None:
-    step = submit_version(version, Submission(quota_reserve=5, audit_quota=audit_quota))
+    step = submit_version(VERSION, Submission(quota_reserve=5, audit_quota=audit_quota))
     if not submits:
         with pytest.raises(WxaQuotaError, match="rest 5, limit unknown, reserve 5"):
             script.play(step, get_latest_auditstatus=[NO_SHEET])
         return
     script.play(
         step,
-        get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.ours, AUDITING)],
-        getversioninfo=[slots.versions(slots.ours)],
+        get_latest_auditstatus=[NO_SHEET, a_sheet(OURS, AUDITING)],
+        getversioninfo=[versions(OURS)],
         submit_audit=[ACCEPTED],
     )
     assert "queryquota" not in script.asked
 
 
 @pytest.mark.parametrize("said", [-1, 48001, {"errcode": 0, "rest": 8, "limit": 27}])
-def test_a_quota_that_cannot_be_read_stops_nothing(
-    script: Script, slots: Slots, version: CodeVersion, said: int
-) -> None:
+def test_a_quota_that_cannot_be_read_stops_nothing(script: Script, said: int) -> None:
     outcome = script.play(
-        submit_version(version),
-        get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.ours, AUDITING)],
-        getversioninfo=[slots.versions(slots.ours)],
+        submit_version(VERSION),
+        get_latest_auditstatus=[NO_SHEET, a_sheet(OURS, AUDITING)],
+        getversioninfo=[versions(OURS)],
         queryquota=[said],
         submit_audit=[ACCEPTED],
     )
     assert outcome.outcome == "submitted"
 
 
-def test_85085_on_the_submission_itself_is_a_quota_error(script: Script, slots: Slots, version: CodeVersion) -> None:
+def test_85085_on_the_submission_itself_is_a_quota_error(script: Script) -> None:
     with pytest.raises(WxaQuotaError, match="submit_audit refused"):
-        script.play(
-            submit_version(version),
-            get_latest_auditstatus=[NO_SHEET],
-            getversioninfo=[slots.versions(slots.ours)],
-            queryquota=[QUOTA],
-            submit_audit=[85085],
-        )
+        script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, said=85085))
 
 
-def test_after_a_lost_answer_our_sheet_is_adopted(
-    script: Script, slots: Slots, version: CodeVersion, lost: WxaTransportError
-) -> None:
-    outcome = script.play(
-        submit_version(version),
-        get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.ours, AUDITING)],
-        getversioninfo=[slots.versions(slots.ours)],
-        queryquota=[QUOTA],
-        submit_audit=[lost],
-    )
+def test_after_a_lost_answer_our_sheet_is_adopted(script: Script, lost: WxaTransportError) -> None:
+    outcome = script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, a_sheet(OURS, AUDITING), said=lost))
     assert (outcome.outcome, outcome.auditid) == ("adopted", "1234567")
     assert script.asked.count("submit_audit") == 1
 
 
 @pytest.mark.parametrize("sheet", [None, "foreign", "ours rejected"])
 def test_a_submission_that_was_lost_before_its_work_is_a_transport_error(
-    script: Script, slots: Slots, version: CodeVersion, lost: WxaTransportError, sheet: str | None
+    script: Script, lost: WxaTransportError, sheet: str | None
 ) -> None:
     sheets: dict[str | None, Any] = {
         None: NO_SHEET,
-        "foreign": slots.sheet(slots.foreign, AUDITING),
-        "ours rejected": slots.sheet(slots.ours, REJECTED),
+        "foreign": a_sheet(FOREIGN, AUDITING),
+        "ours rejected": a_sheet(OURS, REJECTED),
     }
     with pytest.raises(WxaTransportError) as raised:
-        script.play(
-            submit_version(version),
-            get_latest_auditstatus=[NO_SHEET, sheets[sheet]],
-            getversioninfo=[slots.versions(slots.ours)],
-            queryquota=[QUOTA],
-            submit_audit=[lost],
-        )
+        script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, sheets[sheet], said=lost))
     assert raised.value is lost
 
 
-def test_85009_for_our_own_sheet_is_adopted(script: Script, slots: Slots, version: CodeVersion) -> None:
-    outcome = script.play(
-        submit_version(version),
-        get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.ours, AUDITING)],
-        getversioninfo=[slots.versions(slots.ours)],
-        queryquota=[QUOTA],
-        submit_audit=[85009],
-    )
+def test_85009_for_our_own_sheet_is_adopted(script: Script) -> None:
+    outcome = script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, a_sheet(OURS, AUDITING), said=85009))
     assert outcome.outcome == "adopted"
 
 
@@ -241,35 +188,19 @@ def test_85009_for_our_own_sheet_is_adopted(script: Script, slots: Slots, versio
     ("status", "when"),
     [(AUDITING, "is in audit"), (DELAYED, "is in audit")],
 )
-def test_85009_for_a_foreign_sheet_names_it(
-    script: Script, slots: Slots, version: CodeVersion, status: int, when: str
-) -> None:
+def test_85009_for_a_foreign_sheet_names_it(script: Script, status: int, when: str) -> None:
     with pytest.raises(WxaStateError, match=rf"another version .* {when}(.|\n)*in audit 9\.9\.9") as raised:
-        script.play(
-            submit_version(version),
-            get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.foreign, status)],
-            getversioninfo=[slots.versions(slots.ours)],
-            queryquota=[QUOTA],
-            submit_audit=[85009],
-        )
+        script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, a_sheet(FOREIGN, status), said=85009))
     assert isinstance(raised.value.__cause__, WxaStateError)
     assert raised.value.__cause__.errcode == 85009
 
 
-@pytest.mark.parametrize("said", [None, "ours", "foreign"])
-def test_85009_without_an_open_sheet_is_read_again_and_then_left_to_a_retry(
-    script: Script, slots: Slots, version: CodeVersion, said: str | None
-) -> None:
+@pytest.mark.parametrize("said", [None, OURS, FOREIGN])
+def test_85009_without_an_open_sheet_is_read_again_and_then_left_to_a_retry(script: Script, said: Any) -> None:
     # Reported once by a developer: 85009 from submit_audit and 85058 from get_latest_auditstatus together.
-    sheet = slots.sheet(getattr(slots, said), REJECTED) if said else NO_SHEET
+    sheet = a_sheet(said, REJECTED) if said else NO_SHEET
     with pytest.raises(WxaBusyError, match="85009: a sheet is in audit") as raised:
-        script.play(
-            submit_version(version),
-            get_latest_auditstatus=[NO_SHEET, *[sheet] * 6],
-            getversioninfo=[slots.versions(slots.ours)],
-            queryquota=[QUOTA],
-            submit_audit=[85009],
-        )
+        script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, *[sheet] * 6, said=85009))
     assert raised.value.retryable
     assert sum(script.pauses) == 30
     assert ("rejected" if said else "no sheet") in str(raised.value)
@@ -277,44 +208,27 @@ def test_85009_without_an_open_sheet_is_read_again_and_then_left_to_a_retry(
 
 @pytest.mark.parametrize(("errcode", "cls"), [(61039, WxaBusyError), (-1, WxaBusyError), (85086, WxaStateError)])
 def test_a_refusal_of_the_moment_is_read_back_and_then_raised(
-    script: Script, slots: Slots, version: CodeVersion, errcode: int, cls: type[WxaStateError | WxaBusyError]
+    script: Script, errcode: int, cls: type[WxaStateError | WxaBusyError]
 ) -> None:
     with pytest.raises(cls) as raised:
-        script.play(
-            submit_version(version),
-            get_latest_auditstatus=[NO_SHEET, NO_SHEET],
-            getversioninfo=[slots.versions(slots.ours)],
-            queryquota=[QUOTA],
-            submit_audit=[errcode],
-        )
+        script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, NO_SHEET, said=errcode))
     assert raised.value.errcode == errcode
 
 
 CLEAR = {"errcode": 0, "without_auth_list": [], "without_conf_list": []}
 
 
-def test_a_submission_that_someone_must_fix_is_raised_at_once(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
+def test_a_submission_that_someone_must_fix_is_raised_at_once(script: Script) -> None:
     with pytest.raises(WxaInputError, match="85010"):
-        script.play(
-            submit_version(version),
-            get_latest_auditstatus=[NO_SHEET],
-            getversioninfo=[slots.versions(slots.ours)],
-            queryquota=[QUOTA],
-            submit_audit=[85010],
-        )
+        script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, said=85010))
     assert script.asked[-1] == "submit_audit"
 
 
-def test_61040_on_the_submission_names_the_interfaces(script: Script, slots: Slots, version: CodeVersion) -> None:
+def test_61040_on_the_submission_names_the_interfaces(script: Script) -> None:
     with pytest.raises(WxaInputError, match=r"wx\.getLocation") as raised:
         script.play(
-            submit_version(version),
-            get_latest_auditstatus=[NO_SHEET],
-            getversioninfo=[slots.versions(slots.ours)],
-            queryquota=[QUOTA],
-            submit_audit=[61040],
+            submit_version(VERSION),
+            **to_submit_audit(NO_SHEET, said=61040),
             get_code_privacy_info=[CLEAR | {"without_conf_list": ["wx.getLocation"]}],
         )
     assert raised.value.errcode == 61040
@@ -322,16 +236,11 @@ def test_61040_on_the_submission_names_the_interfaces(script: Script, slots: Slo
 
 
 @pytest.mark.parametrize("said", [CLEAR, CLEAR | {"without_auth_list": ["wx.getLocation"]}, -1])
-def test_61040_although_not_used_was_declared_advises_what_can_cure_it(
-    script: Script, slots: Slots, version: CodeVersion, said: Any
-) -> None:
+def test_61040_although_not_used_was_declared_advises_what_can_cure_it(script: Script, said: Any) -> None:
     with pytest.raises(WxaInputError) as raised:
         script.play(
-            submit_version(version, Submission(privacy_api_not_use=True)),
-            get_latest_auditstatus=[NO_SHEET],
-            getversioninfo=[slots.versions(slots.ours)],
-            queryquota=[QUOTA],
-            submit_audit=[61040],
+            submit_version(VERSION, Submission(privacy_api_not_use=True)),
+            **to_submit_audit(NO_SHEET, said=61040),
             get_code_privacy_info=[said],
         )
     assert raised.value.next_step.startswith("apply for the right with WxaApplyPrivacyInterfaceOperator, or take")
@@ -339,28 +248,21 @@ def test_61040_although_not_used_was_declared_advises_what_can_cure_it(
 
 
 @pytest.mark.parametrize("said", [CLEAR, -1, 61039, WxaTransportError("lost")])
-def test_61040_stands_as_itself_where_the_scan_tells_no_interface(
-    script: Script, slots: Slots, version: CodeVersion, said: Any
-) -> None:
+def test_61040_stands_as_itself_where_the_scan_tells_no_interface(script: Script, said: Any) -> None:
     with pytest.raises(WxaInputError, match="submit_audit refused") as raised:
         script.play(
-            submit_version(version),
-            get_latest_auditstatus=[NO_SHEET],
-            getversioninfo=[slots.versions(slots.ours)],
-            queryquota=[QUOTA],
-            submit_audit=[61040],
+            submit_version(VERSION),
+            **to_submit_audit(NO_SHEET, said=61040),
             get_code_privacy_info=[said],
         )
     assert raised.value.errcode == 61040
 
 
 @pytest.mark.parametrize("rest", [5, 4, 0])
-def test_a_quota_at_the_reserve_is_kept_for_others(
-    script: Script, slots: Slots, version: CodeVersion, rest: int
-) -> None:
+def test_a_quota_at_the_reserve_is_kept_for_others(script: Script, rest: int) -> None:
     with pytest.raises(WxaQuotaError, match="submit_audit not sent: the platform's audit quota is at the") as raised:
         script.play(
-            submit_version(version, Submission(quota_reserve=5)),
+            submit_version(VERSION, Submission(quota_reserve=5)),
             get_latest_auditstatus=[NO_SHEET],
             queryquota=[QUOTA | {"rest": rest}],
         )
@@ -368,28 +270,16 @@ def test_a_quota_at_the_reserve_is_kept_for_others(
     assert "submit_audit" not in script.asked
 
 
-def test_one_above_the_reserve_is_submitted(script: Script, slots: Slots, version: CodeVersion) -> None:
+def test_one_above_the_reserve_is_submitted(script: Script) -> None:
     outcome = script.play(
-        submit_version(version, Submission(quota_reserve=7)),
-        get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.ours, AUDITING)],
-        getversioninfo=[slots.versions(slots.ours)],
-        queryquota=[QUOTA],
-        submit_audit=[ACCEPTED],
+        submit_version(VERSION, Submission(quota_reserve=7)), **to_submit_audit(NO_SHEET, a_sheet(OURS, AUDITING))
     )
     assert outcome.outcome == "submitted"
 
 
-def test_a_commit_that_came_between_our_look_and_our_submission_is_named(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
+def test_a_commit_that_came_between_our_look_and_our_submission_is_named(script: Script) -> None:
     with pytest.raises(WxaStateError, match=r"submit_audit stopped.*\n.*in audit 9\.9\.9"):
-        script.play(
-            submit_version(version),
-            get_latest_auditstatus=[NO_SHEET, slots.sheet(slots.foreign, AUDITING)],
-            getversioninfo=[slots.versions(slots.ours)],
-            queryquota=[QUOTA],
-            submit_audit=[ACCEPTED],
-        )
+        script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, a_sheet(FOREIGN, AUDITING)))
 
 
 @pytest.mark.parametrize(
@@ -397,56 +287,44 @@ def test_a_commit_that_came_between_our_look_and_our_submission_is_named(
     [NO_SHEET, {"auditid": 7654321}, {"user_desc": "", "user_version": "1.4.0"}],
     ids=["no sheet yet", "another number", "no description"],
 )
-def test_a_sheet_that_cannot_be_compared_yet_is_taken_by_the_number_we_were_answered(
-    script: Script, slots: Slots, version: CodeVersion, said: Any
-) -> None:
-    sheet = said if isinstance(said, int) else slots.sheet(slots.foreign, AUDITING) | said
+def test_a_sheet_that_cannot_be_compared_yet_is_taken_by_the_number_we_were_answered(script: Script, said: Any) -> None:
+    sheet = said if isinstance(said, int) else a_sheet(FOREIGN, AUDITING) | said
     outcome = script.play(
-        submit_version(version),
-        get_latest_auditstatus=[NO_SHEET, *[sheet] * (6 if said == NO_SHEET else 1)],
-        getversioninfo=[slots.versions(slots.ours)],
-        queryquota=[QUOTA],
-        submit_audit=[ACCEPTED],
+        submit_version(VERSION), **to_submit_audit(NO_SHEET, *[sheet] * (6 if said == NO_SHEET else 1))
     )
     assert (outcome.outcome, outcome.auditid) == ("submitted", "1234567")
 
 
-def nameless(slots: Slots, status: int) -> dict[str, Any]:
+def nameless(status: int) -> dict[str, Any]:
     """Return our sheet as a WeChat that leaves descriptions out shows it."""
-    return slots.sheet(slots.ours | {"user_desc": ""}, status)
+    return a_sheet(OURS | {"user_desc": ""}, status)
 
 
 @pytest.mark.parametrize("status", [AUDITING, DELAYED, APPROVED])
-def test_a_sheet_without_description_is_adopted_by_its_noted_number(
-    script: Script, slots: Slots, version: CodeVersion, status: int
-) -> None:
+def test_a_sheet_without_description_is_adopted_by_its_noted_number(script: Script, status: int) -> None:
     how = Submission(noted_auditid="1234567")
-    outcome = script.play(submit_version(version, how), get_latest_auditstatus=[nameless(slots, status)])
+    outcome = script.play(submit_version(VERSION, how), get_latest_auditstatus=[nameless(status)])
     assert (outcome.outcome, outcome.auditid) == ("adopted", "1234567")
 
 
 @pytest.mark.parametrize("noted", ["", "7654321"])
-def test_a_sheet_without_description_that_nobody_noted_stops(
-    script: Script, slots: Slots, version: CodeVersion, noted: str
-) -> None:
+def test_a_sheet_without_description_that_nobody_noted_stops(script: Script, noted: str) -> None:
     with pytest.raises(WxaStateError, match=r"in audit 1\.4\.0"):
         script.play(
-            submit_version(version, Submission(noted_auditid=noted)),
-            get_latest_auditstatus=[nameless(slots, AUDITING)],
+            submit_version(VERSION, Submission(noted_auditid=noted)),
+            get_latest_auditstatus=[nameless(AUDITING)],
             queryquota=[QUOTA],
-            getversioninfo=[slots.versions(slots.ours)],
+            getversioninfo=[versions(OURS)],
         )
 
 
-def test_a_trial_version_without_description_is_not_submitted_whatever_it_is_called(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
+def test_a_trial_version_without_description_is_not_submitted_whatever_it_is_called(script: Script) -> None:
     with pytest.raises(WxaStateError, match="its description left out") as raised:
         script.play(
-            submit_version(version),
+            submit_version(VERSION),
             get_latest_auditstatus=[NO_SHEET],
             queryquota=[QUOTA],
-            getversioninfo=[slots.versions(slots.ours | {"user_desc": ""})],
+            getversioninfo=[versions(OURS | {"user_desc": ""})],
         )
     assert "nothing proves whose version it is" in str(raised.value)
 

@@ -18,6 +18,7 @@ from airflow_wxa.errors import (
 )
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import DomainOutcome, configure_domains
+from tests.steps.answers import own, platform
 
 if TYPE_CHECKING:
     from airflow_wxa.api.webview_domain import Action
@@ -26,13 +27,9 @@ if TYPE_CHECKING:
 A, B, C = (WebviewDomain(f"{name}.example.com") for name in "abc")
 
 
-def listed(*domains: WebviewDomain) -> dict[str, Any]:
-    return {"errcode": 0, "errmsg": "ok", "webviewdomain": [domain.origin for domain in domains]}
-
-
 OK = {"errcode": 0, "errmsg": "ok"}
 UNKNOWN = OK  # the list is not there: that is not "empty"
-PLATFORM = {"testing_wxa_jump_h5_domain": "example.com", "published_wxa_jump_h5_domain": "example.com"}
+PLATFORM = platform("example.com")
 
 
 @pytest.mark.parametrize(
@@ -52,9 +49,7 @@ def test_a_list_is_brought_to_what_the_action_wants_and_read_back(
     added: list[WebviewDomain],
     removed: list[WebviewDomain],
 ) -> None:
-    outcome = script.play(
-        configure_domains(APPID, action, [A, B]), setwebviewdomain=[listed(*before), OK, listed(*after)]
-    )
+    outcome = script.play(configure_domains(APPID, action, [A, B]), setwebviewdomain=[own(*before), OK, own(*after)])
     assert outcome.to_json() == {
         "outcome": "configured",
         "appid": APPID,
@@ -78,20 +73,18 @@ def test_a_list_is_brought_to_what_the_action_wants_and_read_back(
 
 def test_a_list_that_matches_already_is_written_all_the_same(script: Script) -> None:
     # The write is the only probe for 89020 that a merchant's token has.
-    outcome = script.play(configure_domains(APPID, "add", [A]), setwebviewdomain=[listed(A), 89019, listed(A)])
+    outcome = script.play(configure_domains(APPID, "add", [A]), setwebviewdomain=[own(A), 89019, own(A)])
     assert (outcome.outcome, outcome.errcode, outcome.added) == ("unchanged", 89019, ())
     assert outcome.errmsg.startswith("said WeChat")
 
 
 def test_deleting_what_is_not_there_is_unchanged(script: Script) -> None:
-    outcome = script.play(configure_domains(APPID, "delete", [A]), setwebviewdomain=[listed(B), 89022, listed(B)])
+    outcome = script.play(configure_domains(APPID, "delete", [A]), setwebviewdomain=[own(B), 89022, own(B)])
     assert (outcome.outcome, outcome.errcode) == ("unchanged", 89022)
 
 
 def test_deleting_goes_on_with_those_that_are_there_when_one_is_not(script: Script) -> None:
-    outcome = script.play(
-        configure_domains(APPID, "delete", [A, B]), setwebviewdomain=[listed(A, C), 89022, OK, listed(C)]
-    )
+    outcome = script.play(configure_domains(APPID, "delete", [A, B]), setwebviewdomain=[own(A, C), 89022, OK, own(C)])
     assert (outcome.outcome, outcome.removed) == ("configured", (A.origin,))
     assert script.bodies("setwebviewdomain")[2] == {"action": "delete", "webviewdomain": [A.origin]}
 
@@ -110,7 +103,7 @@ def test_a_list_read_back_that_is_not_what_was_wanted_is_an_error(
     script: Script, action: Action, after: list[WebviewDomain], said: list[str], errcode: int
 ) -> None:
     with pytest.raises(WxaStateError, match="the list read back is not what was wanted") as raised:
-        script.play(configure_domains(APPID, action, [A, B]), setwebviewdomain=[listed(C), errcode, listed(*after)])
+        script.play(configure_domains(APPID, action, [A, B]), setwebviewdomain=[own(C), errcode, own(*after)])
     assert f"differs by {said}" in str(raised.value)
     assert raised.value.appid == APPID
 
@@ -122,12 +115,12 @@ def test_entries_with_slash_and_capitals_are_the_same_domains(script: Script) ->
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [(UNKNOWN, UNKNOWN), (UNKNOWN, listed(A)), (listed(B), UNKNOWN), (UNKNOWN, listed())]
+    ("before", "after"), [(UNKNOWN, UNKNOWN), (UNKNOWN, own(A)), (own(B), UNKNOWN), (UNKNOWN, own())]
 )
 def test_a_list_that_wechat_does_not_show_is_unknown_never_empty(
     script: Script, before: dict[str, Any], after: dict[str, Any]
 ) -> None:
-    action: Action = "delete" if after == listed() else "add"
+    action: Action = "delete" if after == own() else "add"
     outcome = script.play(configure_domains(APPID, action, [A]), setwebviewdomain=[before, OK, after])
     assert outcome.outcome == "configured"
     assert (outcome.before is None, outcome.after is None) == (before is UNKNOWN, after is UNKNOWN)
@@ -135,13 +128,13 @@ def test_a_list_that_wechat_does_not_show_is_unknown_never_empty(
 
 
 def test_get_reads_and_writes_nothing(script: Script) -> None:
-    outcome = script.play(configure_domains(APPID, "get"), setwebviewdomain=[listed(B, A)])
+    outcome = script.play(configure_domains(APPID, "get"), setwebviewdomain=[own(B, A)])
     assert (outcome.outcome, outcome.action) == ("unchanged", "get")
     assert outcome.before == outcome.after == (A.origin, B.origin)
 
 
 def test_get_of_an_empty_list_is_a_list(script: Script) -> None:
-    assert script.play(configure_domains(APPID, "get"), setwebviewdomain=[listed()]).after == ()
+    assert script.play(configure_domains(APPID, "get"), setwebviewdomain=[own()]).after == ()
 
 
 def test_get_without_a_list_is_unknown_and_stops_nothing(script: Script) -> None:
@@ -152,7 +145,7 @@ def test_get_without_a_list_is_unknown_and_stops_nothing(script: Script) -> None
 def test_without_action_every_platform_domain_is_added_and_proved_by_the_platform_list(script: Script) -> None:
     outcome = script.play(
         configure_domains(APPID, None),
-        setwebviewdomain=[listed(), OK, listed(WebviewDomain("example.com"))],
+        setwebviewdomain=[own(), OK, own(WebviewDomain("example.com"))],
         modify_wxa_jump_domain=[PLATFORM],
     )
     assert (outcome.outcome, outcome.action) == ("configured", None)
@@ -163,7 +156,7 @@ def test_without_action_a_platform_domain_that_lacks_is_named(script: Script) ->
     with pytest.raises(WxaStateError, match=r"action left out, differs by \['https://example.com'\]"):
         script.play(
             configure_domains(APPID, None),
-            setwebviewdomain=[listed(), OK, listed(A)],
+            setwebviewdomain=[own(), OK, own(A)],
             modify_wxa_jump_domain=[PLATFORM],
         )
 
@@ -171,7 +164,7 @@ def test_without_action_a_platform_domain_that_lacks_is_named(script: Script) ->
 @pytest.mark.parametrize("said", [61014, -1, WxaSpecError("no token", ["component_access_token is missing"])])
 def test_without_action_a_platform_list_that_cannot_be_read_stops_nothing(script: Script, said: Any) -> None:
     outcome = script.play(
-        configure_domains(APPID, None), setwebviewdomain=[listed(), OK, listed(A)], modify_wxa_jump_domain=[said]
+        configure_domains(APPID, None), setwebviewdomain=[own(), OK, own(A)], modify_wxa_jump_domain=[said]
     )
     assert outcome.outcome == "configured"
 
@@ -181,7 +174,7 @@ def test_without_action_a_platform_list_that_cannot_be_read_stops_nothing(script
 def test_89020_and_89231_are_roads_on_whichever_call_they_come(
     script: Script, errcode: int, road: str, call: int
 ) -> None:
-    answers: list[Any] = [listed(), OK, listed(A)][:call]
+    answers: list[Any] = [own(), OK, own(A)][:call]
     outcome = script.play(configure_domains(APPID, "add", [A]), setwebviewdomain=[*answers, errcode])
     assert (outcome.outcome, outcome.errcode, outcome.errmsg) == (road, errcode, "said WeChat")
     assert (outcome.before, outcome.after, outcome.is_done) == (None, None, False)
@@ -202,7 +195,7 @@ def test_an_outcome_comes_back_from_json_as_it_was() -> None:
 
 
 @pytest.mark.parametrize(
-    ("platform", "named"),
+    ("told", "named"),
     [
         ({"published_wxa_jump_h5_domain": "a.example.com"}, "b.example.com, notexample.com"),
         ({"published_wxa_jump_h5_domain": "example.com"}, "notexample.com"),
@@ -215,13 +208,13 @@ def test_an_outcome_comes_back_from_json_as_it_was() -> None:
     ],
 )
 def test_89021_names_each_host_that_the_platform_list_does_not_cover(
-    script: Script, platform: dict[str, str], named: str
+    script: Script, told: dict[str, str], named: str
 ) -> None:
     with pytest.raises(WxaPlatformSetupError) as raised:
         script.play(
             configure_domains(APPID, "add", [A, B, WebviewDomain("notexample.com")]),
-            setwebviewdomain=[listed(), 89021],
-            modify_wxa_jump_domain=[platform],
+            setwebviewdomain=[own(), 89021],
+            modify_wxa_jump_domain=[told],
         )
     assert raised.value.values["not on the platform list"] == named
     assert raised.value.errcode == 89021
@@ -243,7 +236,7 @@ def test_89021_names_both_usual_causes_when_the_list_does_not_explain_it(script:
     with pytest.raises(WxaPlatformSetupError) as raised:
         script.play(
             configure_domains(APPID, "add", [A, B]),
-            setwebviewdomain=[listed(), 89021],
+            setwebviewdomain=[own(), 89021],
             modify_wxa_jump_domain=[said],
         )
     text = str(raised.value)
@@ -256,14 +249,14 @@ def test_89021_names_both_usual_causes_when_the_list_does_not_explain_it(script:
 @pytest.mark.parametrize(("errcode", "cls"), [(89029, WxaInputError), (61007, WxaPermissionError)])
 def test_any_other_code_fails_as_itself(script: Script, errcode: int, cls: type[Exception]) -> None:
     with pytest.raises(cls, match=str(errcode)):
-        script.play(configure_domains(APPID, "add", [A]), setwebviewdomain=[listed(), errcode])
+        script.play(configure_domains(APPID, "add", [A]), setwebviewdomain=[own(), errcode])
 
 
 def test_a_lost_answer_is_raised_because_the_client_has_repeated_it_already(
     script: Script, lost: WxaTransportError
 ) -> None:
     with pytest.raises(WxaTransportError):
-        script.play(configure_domains(APPID, "add", [A]), setwebviewdomain=[listed(), lost])
+        script.play(configure_domains(APPID, "add", [A]), setwebviewdomain=[own(), lost])
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,11 @@ from airflow_wxa.api.release import GrayPlan, GrayStatus
 from airflow_wxa.errors import WxaBusyError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import NOTHING_ACCEPTED, gray_release, revert_gray_release
+from tests.steps.answers import APPROVED, OURS, VERSION, a_sheet
 
 if TYPE_CHECKING:
-    from airflow_wxa.api.code import CodeVersion
-    from tests.steps.conftest import Script, Slots
+    from tests.steps.conftest import Script
 
-APPROVED = 0
 NONE: dict[str, Any] = {"errcode": 0, "gray_release_plan": {"status": 0, "gray_percentage": 0}}
 
 
@@ -24,55 +23,40 @@ def plan(percentage: int, status: int = 1) -> dict[str, Any]:
     return {"errcode": 0, "gray_release_plan": {"status": status, "gray_percentage": percentage}}
 
 
-def test_an_old_plan_right_after_the_write_is_lag(script: Script, slots: Slots, version: CodeVersion) -> None:
-    outcome = script.play(
-        gray_release(version, 30),
-        getgrayreleaseplan=[plan(10), plan(10), plan(30)],
-        get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-        grayrelease=[{"errcode": 0}],
-    )
+def to_gray(*looks: dict[str, Any], said: Any = 0) -> dict[str, list[Any]]:
+    """Return the answers to a staged release of our approved sheet: each look at the plan, and what it says."""
+    return {
+        "getgrayreleaseplan": list(looks),
+        "get_latest_auditstatus": [a_sheet(OURS, APPROVED)],
+        "grayrelease": [said],
+    }
+
+
+def test_an_old_plan_right_after_the_write_is_lag(script: Script) -> None:
+    outcome = script.play(gray_release(VERSION, 30), **to_gray(plan(10), plan(10), plan(30)))
     assert (outcome.outcome, outcome.gray_percentage) == ("raised", 30)
 
 
-def test_a_retry_that_sees_the_plan_from_before_its_write_sends_nothing(script: Script, version: CodeVersion) -> None:
+def test_a_retry_that_sees_the_plan_from_before_its_write_sends_nothing(script: Script) -> None:
     accepted = NOTHING_ACCEPTED.with_write("grayrelease", asdict(GrayPlan(GrayStatus.RUNNING, 10)))
     with pytest.raises(WxaBusyError, match="still shows the state from before it"):
-        script.play(gray_release(version, 30), known=accepted, getgrayreleaseplan=[plan(10)] * 6)
+        script.play(gray_release(VERSION, 30), known=accepted, getgrayreleaseplan=[plan(10)] * 6)
     assert "grayrelease" not in script.asked
 
 
-def test_somebody_who_raised_it_to_the_same_part_did_it_for_us(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
-    outcome = script.play(
-        gray_release(version, 30),
-        getgrayreleaseplan=[plan(10), plan(30)],
-        get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-        grayrelease=[85082],
-    )
+def test_somebody_who_raised_it_to_the_same_part_did_it_for_us(script: Script) -> None:
+    outcome = script.play(gray_release(VERSION, 30), **to_gray(plan(10), plan(30), said=85082))
     assert outcome.outcome == "raised"
 
 
-def test_somebody_who_raised_it_further_is_left_alone(script: Script, slots: Slots, version: CodeVersion) -> None:
+def test_somebody_who_raised_it_further_is_left_alone(script: Script) -> None:
     with pytest.raises(WxaStateError, match="85082"):
-        script.play(
-            gray_release(version, 30),
-            getgrayreleaseplan=[plan(10), plan(60)],
-            get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-            grayrelease=[85082],
-        )
+        script.play(gray_release(VERSION, 30), **to_gray(plan(10), plan(60), said=85082))
 
 
 @pytest.mark.parametrize("told", [{"errcode": 0}, {"errcode": 0, "gray_release_plan": {"status": 9}}, NONE])
-def test_a_plan_that_wechat_does_not_tell_is_none(
-    script: Script, slots: Slots, version: CodeVersion, told: dict[str, Any]
-) -> None:
-    outcome = script.play(
-        gray_release(version, 30),
-        getgrayreleaseplan=[told, plan(30)],
-        get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-        grayrelease=[{"errcode": 0}],
-    )
+def test_a_plan_that_wechat_does_not_tell_is_none(script: Script, told: dict[str, Any]) -> None:
+    outcome = script.play(gray_release(VERSION, 30), **to_gray(told, plan(30)))
     assert outcome.outcome == "raised"
 
 

@@ -21,36 +21,37 @@ from airflow_wxa.steps import (
     submit_version,
     verify_release,
 )
+from tests.steps.answers import (
+    APPROVED,
+    AUDITING,
+    FOREIGN,
+    NO_SHEET,
+    OURS,
+    QUOTA,
+    VERSION,
+    WITHDRAWN,
+    a_sheet,
+    effective,
+    own,
+    platform,
+    to_commit,
+    to_release,
+    to_submit_audit,
+    versions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_wxa.api.code import CodeVersion
-    from tests.steps.conftest import Script, Slots
+    from tests.steps.conftest import Script
 
-APPROVED, _, AUDITING, WITHDRAWN, _ = range(5)
 A, B = WebviewDomain("a.example.com"), WebviewDomain("b.example.com")
-NO_SHEET, QUOTA, UNKNOWN_SHEET = 85058, {"errcode": 0, "rest": 8, "limit": 27}, 85012
+UNKNOWN_SHEET = 85012
 HALF_A_MINUTE, READS = 30, 6
-
-
-def own(*domains: WebviewDomain) -> dict[str, Any]:
-    return {"errcode": 0, "webviewdomain": [domain.origin for domain in domains]}
-
-
-def effective(*domains: WebviewDomain) -> dict[str, Any]:
-    return {"errcode": 0, "effective_webviewdomain": [domain.origin for domain in domains]}
-
-
-def platform(*hosts: str) -> dict[str, Any]:
-    return {"testing_wxa_jump_h5_domain": ";".join(hosts), "published_wxa_jump_h5_domain": ";".join(hosts)}
 
 
 class Case:
     """One kind of write: the step that makes it, and what its reads show while they lag and afterwards."""
-
-    def __init__(self, version: CodeVersion, slots: Slots) -> None:
-        self.version, self.slots = version, slots
 
     def play(self, script: Script, kind: str, lagging: int, *, ends: bool = True) -> Any:
         """Play the step of a kind of write behind which so many reads lag."""
@@ -71,33 +72,29 @@ class Case:
         )
 
     def trial_version(self, script: Script, lagging: int, ends: int) -> Any:
-        before, after = self.slots.versions(self.slots.foreign), self.slots.versions(self.slots.ours)
+        before, after = versions(FOREIGN), versions(OURS)
         return script.play(
-            commit_code(self.version, "release 1.4.0"),
-            getversioninfo=[before, *[before] * lagging, *[after] * ends],
-            get_latest_auditstatus=[NO_SHEET],
-            commit=[0],
+            commit_code(VERSION, "release 1.4.0"),
+            **to_commit(before, *[before] * lagging, *[after] * ends),
         )
 
     def audit_sheet(self, script: Script, lagging: int, ends: int) -> Any:
         """A withdrawal: the sheet that was submitted is waited for by the sensor."""
-        foreign = self.slots.sheet(self.slots.foreign, AUDITING)
+        foreign = a_sheet(FOREIGN, AUDITING)
         return script.play(
-            commit_code(self.version, "release 1.4.0", withdraw_foreign_audit=True),
+            commit_code(VERSION, "release 1.4.0", withdraw_foreign_audit=True),
             left=5,
-            getversioninfo=[self.slots.versions(), *[self.slots.versions(self.slots.ours)] * ends],
+            getversioninfo=[versions(), *[versions(OURS)] * ends],
             get_latest_auditstatus=[foreign, foreign, *[foreign] * lagging, *[NO_SHEET] * ends],
             undocodeaudit=[0],
             commit=[0] * ends,
         )
 
     def online_version(self, script: Script, lagging: int, ends: int) -> Any:
-        before, after = self.slots.versions(None, self.slots.foreign), self.slots.versions(None, self.slots.ours)
+        before, after = versions(None, FOREIGN), versions(None, OURS)
         return script.play(
-            release_version(self.version),
-            getversioninfo=[before, *[before] * lagging, *[after] * ends],
-            get_latest_auditstatus=[self.slots.sheet(self.slots.ours, APPROVED)],
-            release=[0],
+            release_version(VERSION),
+            **to_release(before, *[before] * lagging, *[after] * ends),
             get_effective_webviewdomain=[effective()] * ends,
         )
 
@@ -106,43 +103,39 @@ class Case:
     ) -> Any:
         accepted = NOTHING_ACCEPTED.with_write("release", {"online": None, "effective": [B.origin]})
         return script.play(
-            verify_release(self.version, [A]),
+            verify_release(VERSION, [A]),
             known=accepted,
-            getversioninfo=[self.slots.versions(None, self.slots.ours)],
+            getversioninfo=[versions(None, OURS)],
             get_effective_webviewdomain=[*[effective(B)] * lagging, *[effective(A)] * ends],
             modify_wxa_jump_domain=[platform(*covering)] * (1 - ends),
             setwebviewdomain=[own(B)] * (A.host not in covering),
         )
 
 
+CASE = Case()
 KINDS = ["domains", "platform_list", "trial_version", "audit_sheet", "online_version", "effective_domains"]
-
-
-@pytest.fixture
-def case(version: CodeVersion, slots: Slots) -> Case:
-    return Case(version, slots)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("lagging", [0, 1, 2, 3])
-def test_reads_that_lag_are_read_again_in_growing_pauses(script: Script, case: Case, kind: str, lagging: int) -> None:
-    case.play(script, kind, lagging)
+def test_reads_that_lag_are_read_again_in_growing_pauses(script: Script, kind: str, lagging: int) -> None:
+    CASE.play(script, kind, lagging)
     assert len(script.pauses) == lagging
     assert script.pauses == sorted(set(script.pauses))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_lag_beyond_half_a_minute_is_a_retryable_error_that_names_it(script: Script, case: Case, kind: str) -> None:
+def test_lag_beyond_half_a_minute_is_a_retryable_error_that_names_it(script: Script, kind: str) -> None:
     with pytest.raises(WxaBusyError, match="still shows the state from before") as raised:
-        case.play(script, kind, READS, ends=False)
+        CASE.play(script, kind, READS, ends=False)
     assert raised.value.retryable
     assert sum(script.pauses) == HALF_A_MINUTE
     assert "nobody else's work" in str(raised.value)
 
 
-def test_a_domain_that_the_platform_dropped_meanwhile_is_no_lag(script: Script, case: Case) -> None:
+def test_a_domain_that_the_platform_dropped_meanwhile_is_no_lag(script: Script) -> None:
     with pytest.raises(WxaStateError, match="wanted business domains are not effective") as raised:
-        case.effective_domains(script, READS, 0, covering=[B.host])
+        CASE.effective_domains(script, READS, 0, covering=[B.host])
     assert raised.value.values["missing"] == A.origin
 
 
@@ -150,30 +143,24 @@ def test_a_domain_that_the_platform_dropped_meanwhile_is_no_lag(script: Script, 
 
 
 @pytest.mark.parametrize("lagging", [1, 2, 3])
-def test_a_retry_does_not_commit_what_was_accepted(
-    script: Script, slots: Slots, version: CodeVersion, lagging: int
-) -> None:
-    before = {"trial": {"version": "9.9.9", "description": slots.foreign["user_desc"], "time": 1}}
+def test_a_retry_does_not_commit_what_was_accepted(script: Script, lagging: int) -> None:
+    before = {"trial": {"version": "9.9.9", "description": FOREIGN["user_desc"], "time": 1}}
     accepted = NOTHING_ACCEPTED.with_write("commit", before)
     outcome = script.play(
-        commit_code(version, "release 1.4.0"),
+        commit_code(VERSION, "release 1.4.0"),
         known=accepted,
-        getversioninfo=[*[slots.versions(slots.foreign)] * lagging, slots.versions(slots.ours)],
+        getversioninfo=[*[versions(FOREIGN)] * lagging, versions(OURS)],
         get_latest_auditstatus=[NO_SHEET],
     )
     assert outcome.outcome == "unchanged"
 
 
-def test_a_trial_that_is_neither_the_one_before_nor_ours_is_overwritten_by_a_retry(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
+def test_a_trial_that_is_neither_the_one_before_nor_ours_is_overwritten_by_a_retry(script: Script) -> None:
     accepted = NOTHING_ACCEPTED.with_write("commit", {"trial": None})
     outcome = script.play(
-        commit_code(version, "release 1.4.0"),
+        commit_code(VERSION, "release 1.4.0"),
         known=accepted,
-        getversioninfo=[slots.versions(slots.foreign), slots.versions(slots.ours)],
-        get_latest_auditstatus=[NO_SHEET],
-        commit=[0],
+        **to_commit(versions(FOREIGN), versions(OURS)),
     )
     assert outcome.outcome == "committed"
     assert script.pauses == []
@@ -183,70 +170,59 @@ def submitted(before: Any) -> AcceptedWrites:
     return replace(NOTHING_ACCEPTED.with_write("submit_audit", before), submitted={"1234567": 500.0})
 
 
-def test_a_retry_adopts_by_its_number_a_sheet_that_is_not_seen_yet(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
-    outcome = script.play(submit_version(version), known=submitted(None), get_latest_auditstatus=[NO_SHEET] * READS)
+def test_a_retry_adopts_by_its_number_a_sheet_that_is_not_seen_yet(script: Script) -> None:
+    outcome = script.play(submit_version(VERSION), known=submitted(None), get_latest_auditstatus=[NO_SHEET] * READS)
     assert (outcome.outcome, outcome.auditid) == ("adopted", "1234567")
     assert sum(script.pauses) == HALF_A_MINUTE
 
 
-def test_our_accepted_sheet_that_was_withdrawn_is_submitted_anew(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
+def test_our_accepted_sheet_that_was_withdrawn_is_submitted_anew(script: Script) -> None:
     outcome = script.play(
-        submit_version(version),
+        submit_version(VERSION),
         known=submitted(None),
-        get_latest_auditstatus=[slots.sheet(slots.ours, WITHDRAWN), slots.sheet(slots.ours, AUDITING, 7654321)],
-        getversioninfo=[slots.versions(slots.ours)],
-        queryquota=[QUOTA],
-        submit_audit=[{"errcode": 0, "auditid": 7654321}],
+        **to_submit_audit(
+            a_sheet(OURS, WITHDRAWN), a_sheet(OURS, AUDITING, 7654321), said={"errcode": 0, "auditid": 7654321}
+        ),
     )
     assert (outcome.outcome, outcome.auditid) == ("submitted", "7654321")
 
 
-def test_submit_waits_for_the_trial_version_that_was_committed_a_moment_ago(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
+def test_submit_waits_for_the_trial_version_that_was_committed_a_moment_ago(script: Script) -> None:
     accepted = NOTHING_ACCEPTED.with_write("commit", {"trial": None})
     with pytest.raises(WxaBusyError, match="submit_audit stopped for now: WeChat accepted commit"):
         script.play(
-            submit_version(version),
+            submit_version(VERSION),
             known=accepted,
             get_latest_auditstatus=[NO_SHEET],
             queryquota=[QUOTA],
-            getversioninfo=[slots.versions()] * READS,
+            getversioninfo=[versions()] * READS,
         )
 
 
 @pytest.mark.parametrize("shown", ["before", "ours without description"])
-def test_a_retry_does_not_release_what_was_accepted(
-    script: Script, slots: Slots, version: CodeVersion, shown: str
-) -> None:
-    online = {"version": "9.9.9", "description": slots.foreign["user_desc"], "time": 2}
+def test_a_retry_does_not_release_what_was_accepted(script: Script, shown: str) -> None:
+    online = {"version": "9.9.9", "description": FOREIGN["user_desc"], "time": 2}
     accepted = NOTHING_ACCEPTED.with_write("release", {"online": online, "effective": None})
-    step = release_version(version)
+    step = release_version(VERSION)
     if shown == "before":
         with pytest.raises(WxaBusyError, match="WeChat accepted release, but"):
-            script.play(step, known=accepted, getversioninfo=[slots.versions(None, slots.foreign)] * READS)
+            script.play(step, known=accepted, getversioninfo=[versions(None, FOREIGN)] * READS)
         return
-    nameless = slots.versions(None, slots.ours | {"user_desc": ""})
+    nameless = versions(None, OURS | {"user_desc": ""})
     outcome = script.play(step, known=accepted, getversioninfo=[nameless], get_effective_webviewdomain=[effective()])
     assert outcome.outcome == "already_released"
 
 
-def test_the_guard_of_a_release_reads_lists_that_lag_again(script: Script, slots: Slots, version: CodeVersion) -> None:
+def test_the_guard_of_a_release_reads_lists_that_lag_again(script: Script) -> None:
     accepted = NOTHING_ACCEPTED.with_write("setwebviewdomain", []).with_write(
         "modify_wxa_jump_domain", {"testing": [], "published": []}
     )
     outcome = script.play(
-        release_version(version, [A]),
+        release_version(VERSION, [A]),
         known=accepted,
         setwebviewdomain=[own(), own(), own(A)],
         modify_wxa_jump_domain=[platform(), platform(A.host)],
-        getversioninfo=[slots.versions(), slots.versions(None, slots.ours)],
-        get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-        release=[0],
+        **to_release(versions(), versions(None, OURS)),
         get_effective_webviewdomain=[effective(), effective(A)],
     )
     assert outcome.outcome == "released"
@@ -297,35 +273,31 @@ def test_a_sheet_that_neither_call_knows_yet_is_in_audit(script: Script, said: A
     assert outcome.outcome == "auditing"
 
 
-def test_a_sheet_that_neither_call_knows_after_ten_minutes_is_an_error_that_tells_both_answers(
-    script: Script, slots: Slots
-) -> None:
+def test_a_sheet_that_neither_call_knows_after_ten_minutes_is_an_error_that_tells_both_answers(script: Script) -> None:
     with pytest.raises(WxaInputError, match="does not know the sheet 1234567") as raised:
         script.play(
             audit_status(APPID, "1234567"),
             get_auditstatus=[85012],
-            get_latest_auditstatus=[slots.sheet(slots.foreign, APPROVED, 7)],
+            get_latest_auditstatus=[a_sheet(FOREIGN, APPROVED, 7)],
         )
     assert "errcode 85012" in str(raised.value)
     assert "get_latest_auditstatus sheet 7" in str(raised.value)
 
 
-def test_the_latest_sheet_answers_where_the_other_call_does_not(script: Script, slots: Slots) -> None:
+def test_the_latest_sheet_answers_where_the_other_call_does_not(script: Script) -> None:
     outcome = script.play(
         audit_status(APPID, "1234567"),
         get_auditstatus=[85012],
-        get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
+        get_latest_auditstatus=[a_sheet(OURS, APPROVED)],
     )
     assert outcome.outcome == "approved"
 
 
-def test_an_approval_that_only_one_call_knows_is_enough_to_release(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
+def test_an_approval_that_only_one_call_knows_is_enough_to_release(script: Script) -> None:
     outcome = script.play(
-        release_version(version),
-        getversioninfo=[slots.versions(), slots.versions(None, slots.ours)],
-        get_latest_auditstatus=[slots.sheet(slots.ours, AUDITING)],
+        release_version(VERSION),
+        getversioninfo=[versions(), versions(None, OURS)],
+        get_latest_auditstatus=[a_sheet(OURS, AUDITING)],
         get_auditstatus=[{"status": 0}],
         release=[0],
         get_effective_webviewdomain=[effective()],
@@ -334,39 +306,35 @@ def test_an_approval_that_only_one_call_knows_is_enough_to_release(
 
 
 @pytest.mark.parametrize("recent", [True, False])
-def test_a_withdrawal_is_spent_once_a_sheet(script: Script, slots: Slots, version: CodeVersion, recent: bool) -> None:
+def test_a_withdrawal_is_spent_once_a_sheet(script: Script, recent: bool) -> None:
     accepted = AcceptedWrites(withdrawn=frozenset({"1234567"}))
     if recent:
         accepted = accepted.with_write("undocodeaudit", {"in audit": "9.9.9", "auditid": "1234567"})
     error = WxaBusyError if recent else WxaStateError
     with pytest.raises(error, match="undocodeaudit, but" if recent else "another version of this Mini Program"):
         script.play(
-            commit_code(version, "", withdraw_foreign_audit=True),
+            commit_code(VERSION, "", withdraw_foreign_audit=True),
             left=0,
             known=accepted,
-            getversioninfo=[slots.versions()],
-            get_latest_auditstatus=[slots.sheet(slots.foreign, AUDITING)] * (READS + 2),
+            getversioninfo=[versions()],
+            get_latest_auditstatus=[a_sheet(FOREIGN, AUDITING)] * (READS + 2),
         )
     assert "undocodeaudit" not in script.asked
 
 
-def test_effective_domains_that_are_not_said_at_first_are_read_again(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
+def test_effective_domains_that_are_not_said_at_first_are_read_again(script: Script) -> None:
     outcome = script.play(
-        verify_release(version, [A]),
-        getversioninfo=[slots.versions(None, slots.ours)],
+        verify_release(VERSION, [A]),
+        getversioninfo=[versions(None, OURS)],
         get_effective_webviewdomain=[{"effective_webviewdomain": None}, {"errcode": 0}, effective(A)],
     )
     assert outcome.effective == (A.origin,)
 
 
-def test_effective_domains_that_are_never_said_are_left_to_a_retry(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
+def test_effective_domains_that_are_never_said_are_left_to_a_retry(script: Script) -> None:
     with pytest.raises(WxaTransportError, match="did not say which business domains are effective"):
         script.play(
-            verify_release(version, [A]),
-            getversioninfo=[slots.versions(None, slots.ours)],
+            verify_release(VERSION, [A]),
+            getversioninfo=[versions(None, OURS)],
             get_effective_webviewdomain=[{"errcode": 0}] * READS,
         )

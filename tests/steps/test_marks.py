@@ -8,19 +8,16 @@ import pytest
 
 from airflow_wxa.errors import WxaSpecError, WxaStateError
 from airflow_wxa.steps import commit_code, release_version, submit_version, verify_release
+from tests.steps.answers import APPROVED, AUDITING, NO_SHEET, OURS, QUOTA, VERSION, a_sheet, to_commit, versions
 
 if TYPE_CHECKING:
-    from airflow_wxa.api.code import CodeVersion
-    from tests.steps.conftest import Script, Slots
-
-APPROVED, _, AUDITING, _, _ = range(5)
-NO_SHEET, QUOTA = 85058, {"errcode": 0, "rest": 8, "limit": 27}
+    from tests.steps.conftest import Script
 
 
 @pytest.fixture(params=["pasted behind ours", "other content", "our mark, other version", "by hand"])
-def forged(request: pytest.FixtureRequest, version: CodeVersion) -> dict[str, str]:
+def forged(request: pytest.FixtureRequest) -> dict[str, str]:
     """Return a version that is not ours, though much of it is."""
-    ours = version.described("release 1.4.0")
+    ours = VERSION.described("release 1.4.0")
     return {
         "pasted behind ours": {"user_version": "1.4.0", "user_desc": f"{ours} [wxa:0badcafe]"},
         "other content": {"user_version": "1.4.0", "user_desc": "release 1.4.0 [wxa:0badcafe]"},
@@ -33,71 +30,57 @@ def named(error: WxaStateError, forged: dict[str, str]) -> bool:
     return all(part in str(error) for part in forged.values())
 
 
-def test_a_forged_trial_is_not_submitted(
-    script: Script, slots: Slots, version: CodeVersion, forged: dict[str, str]
-) -> None:
+def test_a_forged_trial_is_not_submitted(script: Script, forged: dict[str, str]) -> None:
     with pytest.raises(WxaStateError) as raised:
         script.play(
-            submit_version(version),
+            submit_version(VERSION),
             get_latest_auditstatus=[NO_SHEET],
             queryquota=[QUOTA],
-            getversioninfo=[slots.versions(forged)],
+            getversioninfo=[versions(forged)],
         )
     assert named(raised.value, forged)
 
 
-def test_a_forged_sheet_is_neither_adopted_nor_published(
-    script: Script, slots: Slots, version: CodeVersion, forged: dict[str, str]
-) -> None:
+def test_a_forged_sheet_is_neither_adopted_nor_published(script: Script, forged: dict[str, str]) -> None:
     with pytest.raises(WxaStateError) as raised:
         script.play(
-            release_version(version, noted_auditid="1234567"),
-            getversioninfo=[slots.versions()],
-            get_latest_auditstatus=[slots.sheet(forged, APPROVED)],
+            release_version(VERSION, noted_auditid="1234567"),
+            getversioninfo=[versions()],
+            get_latest_auditstatus=[a_sheet(forged, APPROVED)],
         )
     assert named(raised.value, forged)
 
 
-def test_a_forged_online_version_is_no_proof(
-    script: Script, slots: Slots, version: CodeVersion, forged: dict[str, str]
-) -> None:
+def test_a_forged_online_version_is_no_proof(script: Script, forged: dict[str, str]) -> None:
     with pytest.raises(WxaStateError) as raised:
-        script.play(verify_release(version, released_at=1), getversioninfo=[slots.versions(None, forged)])
+        script.play(verify_release(VERSION, released_at=1), getversioninfo=[versions(None, forged)])
     assert named(raised.value, forged)
 
 
-def test_a_mark_in_a_description_of_ones_own_is_refused_before_anything_is_sent(
-    script: Script, version: CodeVersion
-) -> None:
+def test_a_mark_in_a_description_of_ones_own_is_refused_before_anything_is_sent(script: Script) -> None:
     with pytest.raises(WxaSpecError, match=r"holds \[wxa:"):
-        script.play(commit_code(version, version.described("pasted from WeChat's console")))
+        script.play(commit_code(VERSION, VERSION.described("pasted from WeChat's console")))
     assert script.calls == []
 
 
 @pytest.mark.parametrize("kept", [13, 17, 25])
-def test_a_description_that_comes_back_cut_off_says_so_and_what_to_shorten(
-    script: Script, slots: Slots, version: CodeVersion, kept: int
-) -> None:
-    cut: dict[str, Any] = slots.ours | {"user_desc": slots.ours["user_desc"][:kept]}
+def test_a_description_that_comes_back_cut_off_says_so_and_what_to_shorten(script: Script, kept: int) -> None:
+    cut: dict[str, Any] = OURS | {"user_desc": OURS["user_desc"][:kept]}
     with pytest.raises(WxaStateError, match="WeChat cut the description off") as raised:
         script.play(
-            commit_code(version, "release 1.4.0"),
-            getversioninfo=[slots.versions(), slots.versions(cut)],
-            get_latest_auditstatus=[NO_SHEET],
-            commit=[0],
+            commit_code(VERSION, "release 1.4.0"),
+            **to_commit(versions(), versions(cut)),
         )
     assert not raised.value.retryable
     assert f"at most {max(kept - 15, 0)} characters" in raised.value.next_step
 
 
-def test_a_sheet_with_a_cut_off_description_is_not_withdrawn(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
-    cut = slots.ours | {"user_desc": slots.ours["user_desc"][:-3]}
+def test_a_sheet_with_a_cut_off_description_is_not_withdrawn(script: Script) -> None:
+    cut = OURS | {"user_desc": OURS["user_desc"][:-3]}
     with pytest.raises(WxaStateError, match="WeChat cut the description off"):
         script.play(
-            commit_code(version, "release 1.4.0", withdraw_foreign_audit=True),
-            getversioninfo=[slots.versions()],
-            get_latest_auditstatus=[slots.sheet(cut, AUDITING)],
+            commit_code(VERSION, "release 1.4.0", withdraw_foreign_audit=True),
+            getversioninfo=[versions()],
+            get_latest_auditstatus=[a_sheet(cut, AUDITING)],
         )
     assert "undocodeaudit" not in script.asked

@@ -11,32 +11,36 @@ from airflow_wxa.errors import WxaBusyError, WxaPermissionError, WxaStateError, 
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import Approved, gray_release, release_version, verify_release
 from airflow_wxa.steps.release import before_release
+from tests.steps.answers import (
+    APPROVED,
+    AUDITING,
+    DELAYED,
+    FOREIGN,
+    OURS,
+    REJECTED,
+    VERSION,
+    WITHDRAWN,
+    a_sheet,
+    effective,
+    own,
+    platform,
+    to_release,
+    versions,
+)
 
 if TYPE_CHECKING:
-    from airflow_wxa.api.code import CodeVersion
     from airflow_wxa.steps import Step
-    from tests.steps.conftest import Script, Slots
+    from tests.steps.conftest import Script
 
-APPROVED, REJECTED, AUDITING, WITHDRAWN, DELAYED = range(5)
 APPROVAL = Approved("approve_release", APPID, {})
 A, B = WebviewDomain("a.example.com"), WebviewDomain("b.example.com")
 OWN = (A.origin, B.origin)
 
 
-def effective(*domains: WebviewDomain) -> dict[str, Any]:
-    return {"errcode": 0, "effective_webviewdomain": [f"{domain.origin}/" for domain in domains]}
-
-
-def own(*domains: WebviewDomain) -> dict[str, Any]:
-    return {"errcode": 0, "webviewdomain": [domain.origin for domain in domains]}
-
-
-def test_our_approved_sheet_is_published_and_read_back(script: Script, slots: Slots, version: CodeVersion) -> None:
+def test_our_approved_sheet_is_published_and_read_back(script: Script) -> None:
     outcome = script.play(
-        release_version(version),
-        get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-        getversioninfo=[slots.versions(slots.ours, slots.foreign), slots.versions(slots.ours, slots.ours)],
-        release=[0],
+        release_version(VERSION),
+        **to_release(versions(OURS, FOREIGN), versions(OURS, OURS)),
         get_effective_webviewdomain=[effective(B, A), effective(B, A)],
     )
     assert outcome.to_json() == {
@@ -55,23 +59,19 @@ def test_our_approved_sheet_is_published_and_read_back(script: Script, slots: Sl
 
 
 @pytest.mark.parametrize("said", [-1, WxaTransportError("lost")])
-def test_effective_domains_that_cannot_be_read_fail_no_release(
-    script: Script, slots: Slots, version: CodeVersion, said: Any
-) -> None:
+def test_effective_domains_that_cannot_be_read_fail_no_release(script: Script, said: Any) -> None:
     outcome = script.play(
-        release_version(version),
-        get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-        getversioninfo=[slots.versions(), slots.versions(None, slots.ours)],
-        release=[0],
+        release_version(VERSION),
+        **to_release(versions(), versions(None, OURS)),
         get_effective_webviewdomain=[effective(A), said],
     )
     assert (outcome.outcome, outcome.effective) == ("released", None)
 
 
-def test_what_is_online_already_is_not_published_again(script: Script, slots: Slots, version: CodeVersion) -> None:
+def test_what_is_online_already_is_not_published_again(script: Script) -> None:
     outcome = script.play(
-        release_version(version),
-        getversioninfo=[slots.versions(None, slots.ours)],
+        release_version(VERSION),
+        getversioninfo=[versions(None, OURS)],
         get_effective_webviewdomain=[effective()],
     )
     assert (outcome.outcome, outcome.release_version, outcome.effective) == ("already_released", "1.4.0", ())
@@ -81,14 +81,12 @@ def test_what_is_online_already_is_not_published_again(script: Script, slots: Sl
 @pytest.mark.parametrize(
     ("status", "word"), [(AUDITING, "auditing"), (DELAYED, "delayed"), (REJECTED, "rejected"), (WITHDRAWN, "withdrawn")]
 )
-def test_our_sheet_that_is_not_approved_is_not_published(
-    script: Script, slots: Slots, version: CodeVersion, status: int, word: str
-) -> None:
+def test_our_sheet_that_is_not_approved_is_not_published(script: Script, status: int, word: str) -> None:
     with pytest.raises(WxaStateError, match="release not sent: the audit sheet of this version is not") as raised:
         script.play(
-            release_version(version),
-            getversioninfo=[slots.versions()],
-            get_latest_auditstatus=[slots.sheet(slots.ours, status)],
+            release_version(VERSION),
+            getversioninfo=[versions()],
+            get_latest_auditstatus=[a_sheet(OURS, status)],
             get_auditstatus=[{"status": status}] if status in (AUDITING, DELAYED) else [],
         )
     assert raised.value.retryable is (status in (AUDITING, DELAYED))
@@ -100,13 +98,13 @@ def test_our_sheet_that_is_not_approved_is_not_published(
     ("noted", "hint"), [("", "WxaAuditSensor"), ("1234567", "WxaAuditSensor"), ("7", "adopts the newer sheet")]
 )
 def test_a_newer_sheet_of_our_own_version_is_told_from_the_one_that_was_waited_for(
-    script: Script, slots: Slots, version: CodeVersion, noted: str, hint: str
+    script: Script, noted: str, hint: str
 ) -> None:
     with pytest.raises(WxaStateError, match="the audit sheet of this version is not approved") as raised:
         script.play(
-            release_version(version, noted_auditid=noted),
-            getversioninfo=[slots.versions()],
-            get_latest_auditstatus=[slots.sheet(slots.ours, AUDITING)],
+            release_version(VERSION, noted_auditid=noted),
+            getversioninfo=[versions()],
+            get_latest_auditstatus=[a_sheet(OURS, AUDITING)],
             get_auditstatus=[-1],
         )
     assert "auditid 1234567" in str(raised.value)
@@ -115,28 +113,28 @@ def test_a_newer_sheet_of_our_own_version_is_told_from_the_one_that_was_waited_f
 
 @pytest.mark.parametrize(("status", "is_released"), [(APPROVED, True), (AUDITING, False)])
 def test_an_approved_sheet_whose_number_is_left_out_is_asked_for_by_the_number_that_was_approved(
-    script: Script, slots: Slots, version: CodeVersion, status: int, is_released: bool
+    script: Script, status: int, is_released: bool
 ) -> None:
-    latest = slots.sheet(slots.ours, APPROVED) | {"auditid": None}
+    latest = a_sheet(OURS, APPROVED) | {"auditid": None}
     answers: dict[str, Any] = {
         "get_latest_auditstatus": [latest],
-        "get_auditstatus": [slots.sheet(slots.ours, status)],
-        "getversioninfo": [slots.versions(slots.ours, slots.foreign)] * 2,
+        "get_auditstatus": [a_sheet(OURS, status)],
+        "getversioninfo": [versions(OURS, FOREIGN)] * 2,
         "setwebviewdomain": [{"errcode": 0, "webviewdomain": [B.origin, A.origin]}],
     }
-    step = release_version(version, noted_auditid="1234567", approval=APPROVAL)
+    step = release_version(VERSION, noted_auditid="1234567", approval=APPROVAL)
     if not is_released:
         with pytest.raises(WxaStateError, match="is not approved"):
             script.play(step, approved=True, **answers)
         return
-    answers["getversioninfo"].append(slots.versions(slots.ours, slots.ours))
+    answers["getversioninfo"].append(versions(OURS, OURS))
     answers |= {"release": [0], "get_effective_webviewdomain": [effective(B, A)]}
     assert script.play(step, approved=True, **answers).outcome == "released"
     assert [each.about for each in script.proved] == [
         APPROVAL.about,  # for what may go offline
         APPROVAL.about,
         {
-            "online": {"version": "9.9.9", "description": slots.foreign["user_desc"], "time": 2},
+            "online": {"version": "9.9.9", "description": FOREIGN["user_desc"], "time": 2},
             "configured": tuple(OWN),
         },
     ]
@@ -144,36 +142,34 @@ def test_an_approved_sheet_whose_number_is_left_out_is_asked_for_by_the_number_t
 
 @pytest.mark.parametrize(("said", "configured"), [(89231, None), (48001, None), ({"errcode": 0}, None)])
 def test_a_list_that_wechat_does_not_tell_is_found_as_it_was_approved(
-    script: Script, slots: Slots, version: CodeVersion, said: Any, configured: Any
+    script: Script, said: Any, configured: Any
 ) -> None:
-    answers: dict[str, Any] = {"getversioninfo": [slots.versions()], "get_latest_auditstatus": [85058]}
-    found = script.play(before_release(version, ()), setwebviewdomain=[said], **answers)
+    answers: dict[str, Any] = {"getversioninfo": [versions()], "get_latest_auditstatus": [85058]}
+    found = script.play(before_release(VERSION, ()), setwebviewdomain=[said], **answers)
     assert found.named == {"online": None, "configured": configured}
     assert found.is_individual == (said == 89231)
 
 
 def test_a_state_that_may_be_told_at_the_next_try_is_not_taken_for_unknown(
-    script: Script, version: CodeVersion, lost: WxaTransportError
+    script: Script, lost: WxaTransportError
 ) -> None:
     with pytest.raises(WxaTransportError):
-        script.play(before_release(version, ()), getversioninfo=[lost])
+        script.play(before_release(VERSION, ()), getversioninfo=[lost])
 
 
-def makes(version: CodeVersion, auditid: str) -> dict[str, Step[Any]]:
+def makes(auditid: str) -> dict[str, Step[Any]]:
     """Return the steps that show a version to users, by the endpoint that does."""
     return {
-        "release": release_version(version, noted_auditid=auditid, approval=APPROVAL),
-        "grayrelease": gray_release(version, 30, noted_auditid=auditid, approval=APPROVAL),
+        "release": release_version(VERSION, noted_auditid=auditid, approval=APPROVAL),
+        "grayrelease": gray_release(VERSION, 30, noted_auditid=auditid, approval=APPROVAL),
     }
 
 
 @pytest.mark.parametrize(("endpoint", "before"), [("release", "getversioninfo"), ("grayrelease", "getgrayreleaseplan")])
-def test_nothing_is_published_that_nobody_has_approved(
-    script: Script, version: CodeVersion, endpoint: str, before: str
-) -> None:
+def test_nothing_is_published_that_nobody_has_approved(script: Script, endpoint: str, before: str) -> None:
     refused = WxaStateError("nobody has approved it")
     with pytest.raises(WxaStateError) as raised:
-        script.play(makes(version, "7")[endpoint], approved=refused, **{before: [{"errcode": 0}]})
+        script.play(makes("7")[endpoint], approved=refused, **{before: [{"errcode": 0}]})
     assert raised.value is refused
     assert script.asked == [before]
 
@@ -181,25 +177,23 @@ def test_nothing_is_published_that_nobody_has_approved(
 @pytest.mark.parametrize(("endpoint", "before"), [("release", "getversioninfo"), ("grayrelease", "getgrayreleaseplan")])
 @pytest.mark.parametrize("auditid", ["7", ""])
 def test_another_sheet_than_the_approved_one_is_not_published(
-    script: Script, slots: Slots, version: CodeVersion, endpoint: str, before: str, auditid: str
+    script: Script, endpoint: str, before: str, auditid: str
 ) -> None:
     with pytest.raises(WxaStateError, match=f"sheet {auditid or 'not known'} was approved, and it is not the latest"):
         script.play(
-            makes(version, auditid)[endpoint],
+            makes(auditid)[endpoint],
             approved=True,
-            get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
+            get_latest_auditstatus=[a_sheet(OURS, APPROVED)],
             setwebviewdomain=[{"errcode": 0, "webviewdomain": []}],
             **{"getversioninfo": [{"errcode": 0}], before: [{"errcode": 0}] * (1 + (before == "getversioninfo"))},
         )
 
 
 @pytest.mark.parametrize("said", ["foreign", 85058])
-def test_only_a_sheet_with_our_fingerprint_is_published(
-    script: Script, slots: Slots, version: CodeVersion, said: Any
-) -> None:
-    sheet = slots.sheet(slots.foreign, APPROVED) if said == "foreign" else said
+def test_only_a_sheet_with_our_fingerprint_is_published(script: Script, said: Any) -> None:
+    sheet = a_sheet(FOREIGN, APPROVED) if said == "foreign" else said
     with pytest.raises(WxaStateError, match="release not sent: the latest audit sheet is not of this") as raised:
-        script.play(release_version(version), getversioninfo=[slots.versions()], get_latest_auditstatus=[sheet])
+        script.play(release_version(VERSION), getversioninfo=[versions()], get_latest_auditstatus=[sheet])
     assert ("latest sheet 9.9.9" if said == "foreign" else "latest sheet none") in str(raised.value)
     assert "WxaCommitOperator" in str(raised.value)
     assert "release" not in script.asked
@@ -207,16 +201,11 @@ def test_only_a_sheet_with_our_fingerprint_is_published(
 
 @pytest.mark.parametrize("before", [None, "foreign"])
 def test_after_a_lost_answer_the_online_version_tells_whether_it_was_published(
-    script: Script, slots: Slots, version: CodeVersion, lost: WxaTransportError, before: str | None
+    script: Script, lost: WxaTransportError, before: str | None
 ) -> None:
     outcome = script.play(
-        release_version(version),
-        get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-        getversioninfo=[
-            slots.versions(None, slots.foreign if before else None),
-            slots.versions(None, slots.ours),
-        ],
-        release=[lost],
+        release_version(VERSION),
+        **to_release(versions(None, FOREIGN if before else None), versions(None, OURS), said=lost),
         get_effective_webviewdomain=[effective(A)],
     )
     assert outcome.outcome == "released"
@@ -225,145 +214,86 @@ def test_after_a_lost_answer_the_online_version_tells_whether_it_was_published(
 
 @pytest.mark.parametrize("before", [None, "foreign"])
 def test_a_release_that_was_lost_before_its_work_is_a_transport_error(
-    script: Script, slots: Slots, version: CodeVersion, lost: WxaTransportError, before: str | None
+    script: Script, lost: WxaTransportError, before: str | None
 ) -> None:
-    online = slots.versions(None, slots.foreign if before else None)
+    online = versions(None, FOREIGN if before else None)
     with pytest.raises(WxaTransportError) as raised:
-        script.play(
-            release_version(version),
-            get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-            getversioninfo=[online, online],
-            release=[lost],
-        )
+        script.play(release_version(VERSION), **to_release(online, online, said=lost))
     assert raised.value is lost
 
 
-def test_a_busy_wechat_that_did_nothing_is_repeated_by_the_task(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
+def test_a_busy_wechat_that_did_nothing_is_repeated_by_the_task(script: Script) -> None:
     with pytest.raises(WxaBusyError):
-        script.play(
-            release_version(version),
-            get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-            getversioninfo=[slots.versions(), slots.versions()],
-            release=[-1],
-        )
+        script.play(release_version(VERSION), **to_release(versions(), versions(), said=-1))
 
 
 def test_another_version_that_went_online_while_our_answer_was_lost_is_named(
-    script: Script, slots: Slots, version: CodeVersion, lost: WxaTransportError
+    script: Script, lost: WxaTransportError
 ) -> None:
     with pytest.raises(WxaStateError, match="release stopped: another version is online"):
-        script.play(
-            release_version(version),
-            get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-            getversioninfo=[slots.versions(), slots.versions(None, slots.foreign)],
-            release=[lost],
-        )
+        script.play(release_version(VERSION), **to_release(versions(), versions(None, FOREIGN), said=lost))
 
 
-def test_85052_is_success_when_ours_is_online(script: Script, slots: Slots, version: CodeVersion) -> None:
+def test_85052_is_success_when_ours_is_online(script: Script) -> None:
     plain = {"user_version": "1.4.0", "user_desc": ""}
     outcome = script.play(
-        release_version(version, [A]),
+        release_version(VERSION, [A]),
         setwebviewdomain=[own(A)],
         modify_wxa_jump_domain=[platform("example.com")],
-        get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-        getversioninfo=[slots.versions(None, plain), slots.versions(None, plain)],
-        release=[85052],
+        **to_release(versions(None, plain), versions(None, plain), said=85052),
         get_effective_webviewdomain=[effective(A), effective(A)],
     )
     assert outcome.outcome == "already_released"
 
 
-def test_85052_is_an_error_of_state_when_another_version_is_online(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
+def test_85052_is_an_error_of_state_when_another_version_is_online(script: Script) -> None:
     with pytest.raises(WxaStateError, match=r"release stopped.*\n  .*online 9\.9\.9") as raised:
-        script.play(
-            release_version(version),
-            get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-            getversioninfo=[slots.versions(None, slots.foreign)] * 7,
-            release=[85052],
-        )
+        script.play(release_version(VERSION), **to_release(*[versions(None, FOREIGN)] * 7, said=85052))
     assert raised.value.retryable  # the replica may lag
     assert sum(script.pauses) == 30
 
 
-def test_85052_is_not_tried_again_when_another_version_came_online_meanwhile(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
+def test_85052_is_not_tried_again_when_another_version_came_online_meanwhile(script: Script) -> None:
     with pytest.raises(WxaStateError, match=r"release stopped.*\n  .*online 9\.9\.9") as raised:
-        script.play(
-            release_version(version),
-            get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-            getversioninfo=[slots.versions(), slots.versions(None, slots.foreign)],
-            release=[85052],
-        )
+        script.play(release_version(VERSION), **to_release(versions(), versions(None, FOREIGN), said=85052))
     assert not raised.value.retryable
     assert script.pauses == []
 
 
 @pytest.mark.parametrize("errcode", [85019, 85020])
 @pytest.mark.parametrize("trial", [None, "ours"])
-def test_a_refused_release_is_raised_as_itself(
-    script: Script, slots: Slots, version: CodeVersion, errcode: int, trial: str | None
-) -> None:
+def test_a_refused_release_is_raised_as_itself(script: Script, errcode: int, trial: str | None) -> None:
     with pytest.raises(WxaStateError, match=f"release refused.*\n.*errcode {errcode}"):
-        script.play(
-            release_version(version),
-            get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-            getversioninfo=[slots.versions(), slots.versions(slots.ours if trial else None)],
-            release=[errcode],
-        )
+        script.play(release_version(VERSION), **to_release(versions(), versions(OURS if trial else None), said=errcode))
 
 
 @pytest.mark.parametrize(
     ("errcode", "trial", "again"), [(85020, "ours", True), (85020, None, False), (85019, "ours", False)]
 )
 def test_85020_for_our_approved_sheet_is_tried_again_by_the_task_and_not_by_the_step(
-    script: Script, slots: Slots, version: CodeVersion, errcode: int, trial: str | None, again: bool
+    script: Script, errcode: int, trial: str | None, again: bool
 ) -> None:
     with pytest.raises(WxaStateError, match=f"errcode {errcode}, errmsg said WeChat, rid 0-1-2") as raised:
-        script.play(
-            release_version(version),
-            get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-            getversioninfo=[slots.versions(), slots.versions(slots.ours if trial else None)],
-            release=[errcode],
-        )
+        script.play(release_version(VERSION), **to_release(versions(), versions(OURS if trial else None), said=errcode))
     assert raised.value.retryable == again
     assert script.asked.count("release") == 1
 
 
 @pytest.mark.parametrize("errcode", [85019, 85020])
-def test_a_release_that_a_newer_commit_blocks_names_the_newer_commit(
-    script: Script, slots: Slots, version: CodeVersion, errcode: int
-) -> None:
+def test_a_release_that_a_newer_commit_blocks_names_the_newer_commit(script: Script, errcode: int) -> None:
     # Developers report 85020 for an approved version when somebody committed before it was released.
     with pytest.raises(WxaStateError, match=r"release stopped.*\n.*trial version 9\.9\.9") as raised:
-        script.play(
-            release_version(version),
-            get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-            getversioninfo=[slots.versions(), slots.versions(slots.foreign)],
-            release=[errcode],
-        )
+        script.play(release_version(VERSION), **to_release(versions(), versions(FOREIGN), said=errcode))
     assert raised.value.errcode == errcode
     assert f"errcode {errcode}, errmsg said WeChat, rid 0-1-2" in str(raised.value)
 
 
 @pytest.mark.parametrize("online", [None, "foreign"])
-def test_an_accepted_release_after_which_ours_is_not_online_is_an_error(
-    script: Script, slots: Slots, version: CodeVersion, online: str | None
-) -> None:
-    whose = slots.foreign if online else None
-    before = None if online else slots.foreign
+def test_an_accepted_release_after_which_ours_is_not_online_is_an_error(script: Script, online: str | None) -> None:
+    whose = FOREIGN if online else None
+    before = None if online else FOREIGN
     with pytest.raises(WxaStateError, match="another version is online than the one released"):
-        script.play(
-            release_version(version),
-            get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-            getversioninfo=[slots.versions(None, before), slots.versions(None, whose)],
-            release=[0],
-        )
+        script.play(release_version(VERSION), **to_release(versions(None, before), versions(None, whose)))
 
 
 NAMELESS = {"user_version": "", "user_desc": ""}
@@ -375,42 +305,31 @@ def at(online: dict[str, Any], seconds: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("before", [None, NAMELESS, "foreign"])
-def test_an_empty_release_version_is_ours_when_it_went_online_by_our_release(
-    script: Script, slots: Slots, version: CodeVersion, before: Any
-) -> None:
+def test_an_empty_release_version_is_ours_when_it_went_online_by_our_release(script: Script, before: Any) -> None:
     # release_version came back empty once (a developer's post).
-    theirs = slots.foreign if before == "foreign" else before
+    theirs = FOREIGN if before == "foreign" else before
     outcome = script.play(
-        release_version(version),
-        get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-        getversioninfo=[slots.versions(None, theirs), at(slots.versions(None, NAMELESS), 3)],
-        release=[0],
+        release_version(VERSION),
+        **to_release(versions(None, theirs), at(versions(None, NAMELESS), 3)),
         get_effective_webviewdomain=[effective()],
     )
     assert (outcome.outcome, outcome.release_version, outcome.release_time) == ("released", "", 3)
 
 
-def test_an_empty_release_version_from_before_our_release_is_not_ours(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
-    nameless = slots.versions(None, NAMELESS)
+def test_an_empty_release_version_from_before_our_release_is_not_ours(script: Script) -> None:
+    nameless = versions(None, NAMELESS)
     with pytest.raises(WxaStateError, match="another version is online than the one released"):
-        script.play(
-            release_version(version),
-            get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-            getversioninfo=[nameless] * 7,
-            release=[85052],
-        )
+        script.play(release_version(VERSION), **to_release(*[nameless] * 7, said=85052))
 
 
 @pytest.mark.parametrize(("released_at", "ours"), [(2, True), (1, True), (3, False), (0, False)])
 def test_verify_takes_an_empty_release_version_for_ours_by_the_time_of_our_release(
-    script: Script, slots: Slots, version: CodeVersion, released_at: int, ours: bool
+    script: Script, released_at: int, ours: bool
 ) -> None:
     def step() -> Any:
         return script.play(
-            verify_release(version, individual=True, released_at=released_at),
-            getversioninfo=[slots.versions(None, NAMELESS)],
+            verify_release(VERSION, individual=True, released_at=released_at),
+            getversioninfo=[versions(None, NAMELESS)],
         )
 
     if ours:
@@ -420,37 +339,27 @@ def test_verify_takes_an_empty_release_version_for_ours_by_the_time_of_our_relea
             step()
 
 
-def test_an_empty_release_version_is_ours_when_its_description_carries_the_fingerprint(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
+def test_an_empty_release_version_is_ours_when_its_description_carries_the_fingerprint(script: Script) -> None:
     # release_version came back empty once (a developer's post).
-    nameless = slots.ours | {"user_version": ""}
+    nameless = OURS | {"user_version": ""}
     outcome = script.play(
-        release_version(version),
-        get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-        getversioninfo=[slots.versions(), slots.versions(None, nameless)],
-        release=[0],
+        release_version(VERSION),
+        **to_release(versions(), versions(None, nameless)),
         get_effective_webviewdomain=[effective()],
     )
     assert (outcome.outcome, outcome.release_version) == ("released", "")
 
 
-def platform(*hosts: str) -> dict[str, Any]:
-    return {"errcode": 0, "published_wxa_jump_h5_domain": ";".join(hosts)}
-
-
 @pytest.mark.parametrize("platform_said", [platform("example.com"), {"errcode": 0}, -1, 61007])
 @pytest.mark.parametrize("own_said", [own(A, B), {"errcode": 0}])
 def test_domains_that_are_on_both_lists_as_far_as_they_can_be_read_are_released(
-    script: Script, slots: Slots, version: CodeVersion, own_said: Any, platform_said: Any
+    script: Script, own_said: Any, platform_said: Any
 ) -> None:
     outcome = script.play(
-        release_version(version, [A, B]),
+        release_version(VERSION, [A, B]),
         setwebviewdomain=[own_said],
         modify_wxa_jump_domain=[platform_said],
-        get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-        getversioninfo=[slots.versions(), slots.versions(None, slots.ours)],
-        release=[0],
+        **to_release(versions(), versions(None, OURS)),
         get_effective_webviewdomain=[effective(), effective(A, B)],
     )
     assert outcome.outcome == "released"
@@ -466,14 +375,14 @@ def test_domains_that_are_on_both_lists_as_far_as_they_can_be_read_are_released(
     ],
 )
 def test_a_wanted_domain_that_the_release_would_leave_offline_stops_it_and_is_named(
-    script: Script, slots: Slots, version: CodeVersion, own_said: Any, platform_said: Any, missing: Any, lists: Any
+    script: Script, own_said: Any, platform_said: Any, missing: Any, lists: Any
 ) -> None:
     with pytest.raises(WxaStateError, match="release not sent: it would leave wanted business domains") as raised:
         script.play(
-            release_version(version, [A, B]),
+            release_version(VERSION, [A, B]),
             setwebviewdomain=[own_said],
             modify_wxa_jump_domain=[platform_said],
-            getversioninfo=[slots.versions()],
+            getversioninfo=[versions()],
         )
     text = str(raised.value)
     assert f"not configured {missing[0]}, not on the platform list {missing[1]}, " in text
@@ -482,55 +391,49 @@ def test_a_wanted_domain_that_the_release_would_leave_offline_stops_it_and_is_na
 
 
 @pytest.mark.parametrize("refused", [False, True])
-def test_ours_that_is_online_without_a_wanted_domain_needs_a_new_version(
-    script: Script, slots: Slots, version: CodeVersion, refused: bool
-) -> None:
+def test_ours_that_is_online_without_a_wanted_domain_needs_a_new_version(script: Script, refused: bool) -> None:
     plain = {"user_version": "1.4.0", "user_desc": ""}
     asked = {
         "setwebviewdomain": [own(A), own(A)],
         "modify_wxa_jump_domain": [-1],
-        "get_latest_auditstatus": [slots.sheet(slots.ours, APPROVED)],
-        "getversioninfo": [slots.versions(None, plain), slots.versions(None, plain)],
+        "get_latest_auditstatus": [a_sheet(OURS, APPROVED)],
+        "getversioninfo": [versions(None, plain), versions(None, plain)],
         "release": [85052],
     }
-    online_already = {"setwebviewdomain": [own(A)], "getversioninfo": [slots.versions(None, slots.ours)]}
+    online_already = {"setwebviewdomain": [own(A)], "getversioninfo": [versions(None, OURS)]}
     with pytest.raises(WxaStateError, match="these domains need a new version"):
         script.play(
-            release_version(version, [A]),
+            release_version(VERSION, [A]),
             get_effective_webviewdomain=[effective()] * (1 + refused),
             **(asked if refused else online_already),
         )
 
 
-def test_verify_proves_version_and_effective_domains(script: Script, slots: Slots, version: CodeVersion) -> None:
+def test_verify_proves_version_and_effective_domains(script: Script) -> None:
     outcome = script.play(
-        verify_release(version, [A]),
-        getversioninfo=[slots.versions(None, slots.ours)],
+        verify_release(VERSION, [A]),
+        getversioninfo=[versions(None, OURS)],
         get_effective_webviewdomain=[effective(B, A)],
     )
     assert (outcome.outcome, outcome.effective) == ("released", (A.origin, B.origin))
 
 
-def test_verify_asks_for_no_domains_of_an_individual(script: Script, slots: Slots, version: CodeVersion) -> None:
-    outcome = script.play(
-        verify_release(version, [A], individual=True), getversioninfo=[slots.versions(None, slots.ours)]
-    )
+def test_verify_asks_for_no_domains_of_an_individual(script: Script) -> None:
+    outcome = script.play(verify_release(VERSION, [A], individual=True), getversioninfo=[versions(None, OURS)])
     assert outcome.effective is None
     assert script.asked == ["getversioninfo"]
 
 
 @pytest.mark.parametrize("online", [None, "foreign", "same version, other fingerprint"])
-def test_verify_fails_when_another_version_is_online(
-    script: Script, slots: Slots, version: CodeVersion, online: str | None
-) -> None:
+def test_verify_fails_when_another_version_is_online(script: Script, online: str | None) -> None:
     whose = {
         None: None,
-        "foreign": slots.foreign,
-        "same version, other fingerprint": slots.foreign | {"user_version": "1.4.0"},
+        "foreign": FOREIGN,
+        "same version, other fingerprint": FOREIGN | {"user_version": "1.4.0"},
     }[online]
     with pytest.raises(WxaStateError, match="verify_release stopped: another version is online") as raised:
-        script.play(verify_release(version, [A]), getversioninfo=[slots.versions(None, whose)])
-    assert f"ours 1.4.0 {version.mark}" in str(raised.value)
+        script.play(verify_release(VERSION, [A]), getversioninfo=[versions(None, whose)])
+    assert f"ours 1.4.0 {VERSION.mark}" in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -544,12 +447,12 @@ def test_verify_fails_when_another_version_is_online(
     ],
 )
 def test_verify_names_wanted_domains_that_are_not_effective_and_the_likely_cause(
-    script: Script, slots: Slots, version: CodeVersion, said: Any, configured: str, why: str
+    script: Script, said: Any, configured: str, why: str
 ) -> None:
     with pytest.raises(WxaStateError, match="wanted business domains are not effective") as raised:
         script.play(
-            verify_release(version, [A, B]),
-            getversioninfo=[slots.versions(None, slots.ours)],
+            verify_release(VERSION, [A, B]),
+            getversioninfo=[versions(None, OURS)],
             get_effective_webviewdomain=[effective(B)],
             setwebviewdomain=[said],
         )
@@ -560,34 +463,30 @@ def test_verify_names_wanted_domains_that_are_not_effective_and_the_likely_cause
     assert "release a new user_version" in text
 
 
-def test_verify_says_none_where_nothing_is_effective(script: Script, slots: Slots, version: CodeVersion) -> None:
+def test_verify_says_none_where_nothing_is_effective(script: Script) -> None:
     with pytest.raises(WxaStateError, match=f"missing {A.origin}, effective none"):
         script.play(
-            verify_release(version, [A]),
-            getversioninfo=[slots.versions(None, slots.ours)],
+            verify_release(VERSION, [A]),
+            getversioninfo=[versions(None, OURS)],
             get_effective_webviewdomain=[effective()],
             setwebviewdomain=[own()],
         )
 
 
-def test_verify_does_not_guess_when_the_effective_domains_cannot_be_read(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
+def test_verify_does_not_guess_when_the_effective_domains_cannot_be_read(script: Script) -> None:
     with pytest.raises(WxaPermissionError, match="61007"):
         script.play(
-            verify_release(version, [A]),
-            getversioninfo=[slots.versions(None, slots.ours)],
+            verify_release(VERSION, [A]),
+            getversioninfo=[versions(None, OURS)],
             get_effective_webviewdomain=[61007],
         )
 
 
-def test_85052_without_a_version_is_ours_when_it_went_online_after_our_sheet_was_submitted(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
-    nameless = slots.versions(None, NAMELESS)
-    submitted = slots.sheet(slots.ours, APPROVED) | {"submit_audit_time": 1}
+def test_85052_without_a_version_is_ours_when_it_went_online_after_our_sheet_was_submitted(script: Script) -> None:
+    nameless = versions(None, NAMELESS)
+    submitted = a_sheet(OURS, APPROVED) | {"submit_audit_time": 1}
     outcome = script.play(
-        release_version(version),
+        release_version(VERSION),
         get_latest_auditstatus=[submitted],
         getversioninfo=[nameless, nameless],
         release=[85052],
@@ -596,29 +495,23 @@ def test_85052_without_a_version_is_ours_when_it_went_online_after_our_sheet_was
     assert outcome.outcome == "already_released"
 
 
-def test_a_release_that_proves_its_domains_reads_them_once(script: Script, slots: Slots, version: CodeVersion) -> None:
+def test_a_release_that_proves_its_domains_reads_them_once(script: Script) -> None:
     outcome = script.play(
-        release_version(version, [A], prove=True),
+        release_version(VERSION, [A], prove=True),
         setwebviewdomain=[own(A)],
         modify_wxa_jump_domain=[platform("example.com")],
-        get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-        getversioninfo=[slots.versions(), slots.versions(None, slots.ours)],
-        release=[0],
+        **to_release(versions(), versions(None, OURS)),
         get_effective_webviewdomain=[effective(), effective(A)],
     )
     assert (outcome.outcome, outcome.effective) == ("released", (A.origin,))
 
 
-def test_a_release_whose_domains_do_not_open_is_told_at_once(
-    script: Script, slots: Slots, version: CodeVersion
-) -> None:
+def test_a_release_whose_domains_do_not_open_is_told_at_once(script: Script) -> None:
     with pytest.raises(WxaStateError, match="wanted business domains are not effective"):
         script.play(
-            release_version(version, [A], prove=True),
+            release_version(VERSION, [A], prove=True),
             setwebviewdomain=[own(A)] * 2,
             modify_wxa_jump_domain=[platform("example.com")],
-            get_latest_auditstatus=[slots.sheet(slots.ours, APPROVED)],
-            getversioninfo=[slots.versions(), slots.versions(None, slots.ours)],
-            release=[0],
+            **to_release(versions(), versions(None, OURS)),
             get_effective_webviewdomain=[effective(B), effective()],
         )
