@@ -45,7 +45,7 @@ _CONNECTIONS: Final = "section_connections"
 _NAMED: Final = {"form": ", ".join(AUDIT_FORM), "kinds": ", ".join(SERVER_KINDS), "longest_wait": LONGEST_WAIT}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Field:
     """One thing that a release can be asked for; its texts are those of the key ``field_<name>``.
 
@@ -95,157 +95,108 @@ class Field:
         return list(dict.fromkeys(problems))  # a value can break several rules that one sentence says
 
 
-def _choice(*, choices: Sequence[str], **more: Any) -> Field:
-    must = f"one of {', '.join(choices)}"
-    return Field(
-        schema={"enum": list(choices), "type": "string"}, must=must, default=choices[0], values=choices, **more
-    )
+def _choice(name: str, *choices: str, section: str = "", of_run: bool = False) -> Field:
+    schema, must = {"enum": list(choices), "type": "string"}, f"one of {', '.join(choices)}"
+    return Field(name, schema, must, default=choices[0], values=choices, section=section, of_run=of_run)
 
 
-def _flag(*, default: bool, **more: Any) -> Field:
-    return Field(schema={"type": "boolean"}, must="true or false", default=default, **more)
-
-
-def _text(*, nullable: bool = True, **more: Any) -> Field:
-    return Field(schema={"type": ["null", "string"] if nullable else "string"}, must="a text", **more)
+def _flag(name: str, *, default: bool, section: str = "", of_run: bool = False) -> Field:
+    return Field(name, {"type": "boolean"}, "true or false", default=default, section=section, of_run=of_run)
 
 
 def _without_words(name: str) -> dict[str, Any]:
     return {key: value for key, value in _COMMIT[name].items() if key != "description"}
 
 
+_TEXT: Final = {"type": ["null", "string"]}
+_TEXTS: Final = {"type": "array", "items": {"type": "string"}}
+_USER_IDS: Final = {"type": "array", "items": {"type": "string", "minLength": 1}}
+_HOURS: Final = {"exclusiveMinimum": 0, "maximum": LONGEST_WAIT}
+_WHOLE_NUMBER: Final = "a whole number, 0 or more"
+_NUMBER_OF_HOURS: Final = f"a number of hours above 0, at most {LONGEST_WAIT}"
+# A text first and an example: else the form shows six lines for it, or a spinner.
+_TEMPLATE_ID: Final = {**_without_words("template_id"), "type": ["string", "integer"], "examples": ["47"]}
+_NO_MARK: Final = "a text without [wxa:, by which a release recognises its version: commit appends that part"
+_AUDIT_FORM: Final = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {name: body_schema("submit_audit")["properties"][name] for name in AUDIT_FORM},
+}
+_SERVER_DOMAINS: Final = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "action": {"enum": ["add", "delete", "set"], "description": "add, delete or set"},
+        **{
+            kind: {
+                "type": "array",
+                "items": {"type": "string", "description": f"a text such as {scheme}://api.example.com"},
+                "description": f"a list of {scheme}:// domains",
+            }
+            for kind, scheme in SERVER_KINDS.items()
+        },
+    },
+}
+_PRIVACY_SETTING: Final = "an object with owner_setting and setting_list (privacy_ver 1: without setting_list), or null"
+
 # In the order of the form.
 _FIELDS: Final = (
+    Field("appid", {"type": "string", "pattern": APPID_PATTERN}, "wx and 16 hex digits in lower case", required=True),
+    _choice("domain_action", *DOMAIN_ACTIONS),
+    Field("webviewdomain", _TEXTS, "a list of origins", default=[]),
+    Field("template_id", _TEMPLATE_ID, _COMMIT["template_id"]["description"], required=True),
+    Field("user_version", _without_words("user_version"), _COMMIT["user_version"]["description"], required=True),
+    Field("user_desc", {**_TEXT, "not": {"type": "string", "pattern": r"\[wxa:"}}, _NO_MARK),
+    Field("version_desc", {**_TEXT, "format": "multiline"}, "a text", default=""),
+    _flag("approval", default=True, of_run=True),
+    _flag("release", default=True, of_run=True),
+    _choice("on_platform_list_empty", "stop", "register", section=_ROADS, of_run=True),
+    Field("platform_domains", _TEXTS, "a list of hosts", default=[], section=_ROADS, of_run=True),
+    _choice("on_individual", "release_without_domains", "stop", section=_ROADS),
+    _choice("domain_mode", "platform", "direct", section=_ROADS),
+    _choice("on_lost_domains", "stop", "release", section=_ROADS),
+    Field("ext_json", {"type": "object"}, "an object", default={}, section=_CODE),
+    _flag("privacy_api_not_use", default=False, section=_CODE),
+    Field("audit_form", _AUDIT_FORM, f"an object of {', '.join(AUDIT_FORM)}", default={}, section=_CODE),
     Field(
-        name="appid",
-        schema={"type": "string", "pattern": APPID_PATTERN},
-        must="wx and 16 hex digits in lower case",
-        required=True,
-    ),
-    _choice(name="domain_action", choices=("add", "set", "delete", "get", "all")),
-    Field(
-        name="webviewdomain",
-        schema={"type": "array", "items": {"type": "string"}},
-        must="a list of origins",
-        default=[],
-    ),
-    Field(
-        name="template_id",
-        # A text first and an example: else the form shows six lines for it, or a spinner.
-        schema={**_without_words("template_id"), "type": ["string", "integer"], "examples": ["47"]},
-        must=_COMMIT["template_id"]["description"],
-        required=True,
-    ),
-    Field(
-        name="user_version",
-        schema=_without_words("user_version"),
-        must=_COMMIT["user_version"]["description"],
-        required=True,
-    ),
-    Field(
-        name="user_desc",
-        schema={"type": ["null", "string"], "not": {"type": "string", "pattern": r"\[wxa:"}},
-        must="a text without [wxa:, by which a release recognises its version: commit appends that part",
-    ),
-    Field(name="version_desc", schema={"type": ["null", "string"], "format": "multiline"}, must="a text", default=""),
-    _flag(name="approval", default=True, of_run=True),
-    _flag(name="release", default=True, of_run=True),
-    _choice(name="on_platform_list_empty", choices=("stop", "register"), section=_ROADS, of_run=True),
-    Field(
-        name="platform_domains",
-        schema={"type": "array", "items": {"type": "string"}},
-        must="a list of hosts",
-        default=[],
-        section=_ROADS,
-        of_run=True,
-    ),
-    _choice(name="on_individual", choices=("release_without_domains", "stop"), section=_ROADS),
-    _choice(name="domain_mode", choices=("platform", "direct"), section=_ROADS),
-    _choice(name="on_lost_domains", choices=("stop", "release"), section=_ROADS),
-    Field(name="ext_json", schema={"type": "object"}, must="an object", default={}, section=_CODE),
-    _flag(name="privacy_api_not_use", default=False, section=_CODE),
-    Field(
-        name="audit_form",
-        schema={
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {name: body_schema("submit_audit")["properties"][name] for name in AUDIT_FORM},
-        },
-        must=f"an object of {', '.join(AUDIT_FORM)}",
-        default={},
-        section=_CODE,
-    ),
-    Field(
-        name="audit_quota_reserve",
-        schema={"type": "integer", "minimum": 0},
-        must="a whole number, 0 or more",
+        "audit_quota_reserve",
+        {"type": "integer", "minimum": 0},
+        _WHOLE_NUMBER,
         default=0,
         section=_CODE,
         of_run=True,
     ),
     Field(
-        name="audit_quota",
-        schema={"type": ["null", "integer"], "minimum": 0},
-        must="a whole number, 0 or more, or null",
-        default=None,
+        "audit_quota",
+        {"type": ["null", "integer"], "minimum": 0},
+        f"{_WHOLE_NUMBER}, or null",
         section=_CODE,
         of_run=True,
     ),
-    _flag(name="withdraw_foreign_audit", default=False, section=_CODE),
+    _flag("withdraw_foreign_audit", default=False, section=_CODE),
     Field(
-        name="audit_timeout_hours",
-        schema={"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST_WAIT},
-        must=f"a number of hours above 0, at most {LONGEST_WAIT}",
-        default=264,
-        section=_CODE,
-        of_run=True,
+        "audit_timeout_hours", {"type": "number", **_HOURS}, _NUMBER_OF_HOURS, default=264, section=_CODE, of_run=True
     ),
-    _flag(name="check_account", default=False, section=_ACCOUNT, of_run=True),
+    _flag("check_account", default=False, section=_ACCOUNT, of_run=True),
     Field(
-        name="server_domains",
-        schema={
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {
-                "action": {"enum": ["add", "delete", "set"], "description": "add, delete or set"},
-                **{
-                    kind: {
-                        "type": "array",
-                        "items": {"type": "string", "description": f"a text such as {scheme}://api.example.com"},
-                        "description": f"a list of {scheme}:// domains",
-                    }
-                    for kind, scheme in SERVER_KINDS.items()
-                },
-            },
-        },
-        must=f"an object of action, {', '.join(SERVER_KINDS)}",
+        "server_domains",
+        _SERVER_DOMAINS,
+        f"an object of action, {', '.join(SERVER_KINDS)}",
         default={},
         section=_ACCOUNT,
     ),
+    Field("privacy_setting", {**_PRIVACY, "type": ["null", "object"]}, _PRIVACY_SETTING, section=_ACCOUNT),
+    Field("approvers", _USER_IDS, "a list of user ids", default=[], section=_APPROVAL, of_run=True),
+    _flag("approver_must_differ", default=False, section=_APPROVAL, of_run=True),
     Field(
-        name="privacy_setting",
-        schema={**_PRIVACY, "type": ["null", "object"]},
-        must="an object with owner_setting and setting_list (privacy_ver 1: without setting_list), or null",
-        section=_ACCOUNT,
-    ),
-    Field(
-        name="approvers",
-        schema={"type": "array", "items": {"type": "string", "minLength": 1}},
-        must="a list of user ids",
-        default=[],
+        "approval_timeout_hours",
+        {"type": ["null", "number"], **_HOURS},
+        f"{_NUMBER_OF_HOURS}, or null",
         section=_APPROVAL,
         of_run=True,
     ),
-    _flag(name="approver_must_differ", default=False, section=_APPROVAL, of_run=True),
-    Field(
-        name="approval_timeout_hours",
-        schema={"type": ["null", "number"], "exclusiveMinimum": 0, "maximum": LONGEST_WAIT},
-        must=f"a number of hours above 0, at most {LONGEST_WAIT}, or null",
-        section=_APPROVAL,
-        of_run=True,
-    ),
-    _text(name="wxa_conn_id", nullable=False, default="wxa_default", section=_CONNECTIONS, of_run=True),
-    _text(name="platform_conn_id", section=_CONNECTIONS, of_run=True),
+    Field("wxa_conn_id", {"type": "string"}, "a text", default="wxa_default", section=_CONNECTIONS, of_run=True),
+    Field("platform_conn_id", _TEXT, "a text", section=_CONNECTIONS, of_run=True),
 )
 
 #: Name → field, in the order of the form.
