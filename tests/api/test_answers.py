@@ -11,55 +11,64 @@ import pytest
 from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaApiError, WxaStateError, WxaTransportError
+from tests.tables import each_row
 
 APPID = "wx0000000000000001"
 TOKEN = Secret("canary-token-0123456789")
 JPEG = b"\xff\xd8\xff\xe0 and more"
 
 
-@pytest.mark.parametrize(
-    ("name", "status", "content", "said"),
+#: What is said of an answer to ``release``, with its HTTP status → such answers.
+NO_ANSWERS = {
+    (502, "HTTP status 502 instead of 200"): [b"<html>502 Bad Gateway</html>"],
+    (302, "HTTP status 302 instead of 200"): [b""],
+    (204, "HTTP status 204 instead of 200"): [b""],
+    (500, "HTTP status 500 instead of 200"): [b'{"errcode":0}'],
+    (200, "an answer that is no JSON"): [
+        b"", b" \n", b"<html>log in first</html>", b'{"errcode":0,"err', b'{"errcode":0}{"errcode":0}',
+        b'\xff\xfe{"errcode"', b"\xef\xbb\xbf", b"[" * 100_000, b'{"errcode":' + b"9" * 5000 + b"}",
+    ],
+    (200, "a JSON list instead of an object"): [b"[]"],
+    (200, "a JSON int instead of an object"): [b"0"],
+    (200, "a JSON str instead of an object"): [b'"ok"'],
+    (200, "a JSON NoneType instead of an object"): [b"null"],
+    (200, "a JSON bool instead of an object"): [b"true"],
+    (200, "errcode 'ok', which is no number"): [b'{"errcode":"ok"}'],
+    (200, "errcode True, which is no number"): [b'{"errcode":true}'],
+    (200, "errcode False, which is no number"): [b'{"errcode":false}'],
+    (200, "errcode 0.5, which is no number"): [b'{"errcode":0.5}'],
+    (200, "errcode nan, which is no number"): [b'{"errcode":NaN}'],
+    (200, "errcode [0], which is no number"): [b'{"errcode":[0]}'],
+    (200, "errcode {}, which is no number"): [b'{"errcode":{}}'],
+}  # fmt: skip
+#: Endpoint, answer, and the field that it cannot do without.
+INCOMPLETE = [
+    ("submit_audit", b'{"errcode":0}', "auditid"),
+    ("submit_audit", b'{"errcode":0,"auditid":null}', "auditid: auditid = None"),
+    ("submit_audit", b'{"errcode":0,"auditid":""}', "auditid: auditid = ''"),
+    ("submit_audit", b'{"errcode":0,"auditid":true}', "auditid: auditid = True"),
+    ("get_auditstatus", b'{"errcode":0}', "status"),
+    ("get_auditstatus", b'{"errcode":0,"status":false}', "status: status = False"),
+    ("get_auditstatus", b'{"errcode":0,"status":{}}', "status: status = {}"),
+    ("get_latest_auditstatus", b'{"errcode":0,"auditid":1}', "status"),
+    ("api_get_authorizer_list", b'{"list":{}}', "list"),
+    ("api_query_auth", b'{"authorization_info":{"expires_in":1}}', "authorization_info"),
+    ("get_qrcode", b'{"errcode":0}', "an image"),
+]
+NO_IMAGES = [
+    (200, b"", "neither an image nor JSON"),
+    (200, b"<html>", "neither an image nor JSON"),
+    (200, b"GIF89a", "neither an image nor JSON"),
+    (502, JPEG, "HTTP status 502"),
+]
+
+
+@each_row(
+    "name, status, content, said",
     [
-        ("release", 502, b"<html>502 Bad Gateway</html>", "HTTP status 502 instead of 200"),
-        ("release", 302, b"", "HTTP status 302 instead of 200"),
-        ("release", 204, b"", "HTTP status 204 instead of 200"),
-        ("release", 500, b'{"errcode":0}', "HTTP status 500 instead of 200"),
-        ("release", 200, b"", "an answer that is no JSON"),
-        ("release", 200, b" \n", "an answer that is no JSON"),
-        ("release", 200, b"<html>log in first</html>", "an answer that is no JSON"),
-        ("release", 200, b'{"errcode":0,"err', "an answer that is no JSON"),
-        ("release", 200, b'{"errcode":0}{"errcode":0}', "an answer that is no JSON"),
-        ("release", 200, b'\xff\xfe{"errcode"', "an answer that is no JSON"),
-        ("release", 200, b"\xef\xbb\xbf", "an answer that is no JSON"),
-        ("release", 200, b"[" * 100_000, "an answer that is no JSON"),
-        ("release", 200, b'{"errcode":' + b"9" * 5000 + b"}", "an answer that is no JSON"),
-        ("release", 200, b"[]", "a JSON list instead of an object"),
-        ("release", 200, b"0", "a JSON int instead of an object"),
-        ("release", 200, b'"ok"', "a JSON str instead of an object"),
-        ("release", 200, b"null", "a JSON NoneType instead of an object"),
-        ("release", 200, b"true", "a JSON bool instead of an object"),
-        ("release", 200, b'{"errcode":"ok"}', "errcode 'ok', which is no number"),
-        ("release", 200, b'{"errcode":true}', "errcode True, which is no number"),
-        ("release", 200, b'{"errcode":false}', "errcode False, which is no number"),
-        ("release", 200, b'{"errcode":0.5}', "errcode 0.5, which is no number"),
-        ("release", 200, b'{"errcode":NaN}', "errcode nan, which is no number"),
-        ("release", 200, b'{"errcode":[0]}', "errcode [0], which is no number"),
-        ("release", 200, b'{"errcode":{}}', "errcode {}, which is no number"),
-        ("submit_audit", 200, b'{"errcode":0}', "an answer without auditid"),
-        ("submit_audit", 200, b'{"errcode":0,"auditid":null}', "an answer without auditid: auditid = None"),
-        ("submit_audit", 200, b'{"errcode":0,"auditid":""}', "an answer without auditid: auditid = ''"),
-        ("submit_audit", 200, b'{"errcode":0,"auditid":true}', "an answer without auditid: auditid = True"),
-        ("get_auditstatus", 200, b'{"errcode":0}', "an answer without status"),
-        ("get_auditstatus", 200, b'{"errcode":0,"status":false}', "an answer without status: status = False"),
-        ("get_auditstatus", 200, b'{"errcode":0,"status":{}}', "an answer without status: status = {}"),
-        ("get_latest_auditstatus", 200, b'{"errcode":0,"auditid":1}', "an answer without status"),
-        ("api_get_authorizer_list", 200, b'{"list":{}}', "an answer without list"),
-        ("api_query_auth", 200, b'{"authorization_info":{"expires_in":1}}', "an answer without authorization_info"),
-        ("get_qrcode", 200, b"", "neither an image nor JSON"),
-        ("get_qrcode", 200, b"<html>", "neither an image nor JSON"),
-        ("get_qrcode", 200, b"GIF89a", "neither an image nor JSON"),
-        ("get_qrcode", 200, b'{"errcode":0}', "an answer without an image"),
-        ("get_qrcode", 502, JPEG, "HTTP status 502"),
+        *[("release", status, each, said) for (status, said), answers in NO_ANSWERS.items() for each in answers],
+        *[(name, 200, content, f"an answer without {field}") for name, content, field in INCOMPLETE],
+        *[("get_qrcode", *row) for row in NO_IMAGES],
     ],
 )
 def test_what_is_no_answer_of_this_endpoint_is_a_transport_error(

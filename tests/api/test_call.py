@@ -10,55 +10,57 @@ import pytest
 from airflow_wxa.api.call import Call, Reply, body_schema, read_reply
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaSpecError, WxaTransportError
+from tests.tables import each_row
 
 APPID = "wx0000000000000001"
 COMMIT = {"template_id": 47, "ext_json": "{}", "user_version": "1", "user_desc": "d"}
 TOO_LONG = "v" * (body_schema("commit")["properties"]["user_version"]["maxLength"] + 1)
 
 
-@pytest.mark.parametrize(
-    ("name", "body", "said"),
-    [
-        ("setwebviewdomain", {"action": "replace"}, "action = 'replace': must be add, delete, set or get, or left out"),
-        ("setwebviewdomain", {"action": None}, "action = None"),
-        ("setwebviewdomain", {"action": "add"}, "'webviewdomain' is a required property"),
-        ("setwebviewdomain", {"action": "set", "webviewdomain": []}, "webviewdomain = []: must be a list of one or"),
-        ("setwebviewdomain", {"action": "add", "webviewdomain": "https://a.b"}, "webviewdomain = 'https://a.b'"),
-        (
-            "setwebviewdomain",
-            {"action": "add", "webviewdomain": ["a.b"]},
-            "webviewdomain[0] = 'a.b': must be an origin",
-        ),
-        ("setwebviewdomain", {"action": "add", "webviewdomain": [7]}, "webviewdomain[0] = 7"),
-        ("setwebviewdomain", {"webviewdomain": ["https://a.b"]}, "'action' is a dependency of 'webviewdomain'"),
-        ("setwebviewdomain", {"action": "get", "appid": APPID}, "'appid' was unexpected"),
-        ("setwebviewdomain", ["get"], "the object = ['get']"),
-        ("get_effective_webviewdomain", {"a": 1}, "the object = {'a': 1}: must be an empty object"),
-        ("modify_wxa_jump_domain", {}, "'action' is a required property"),
-        ("modify_wxa_jump_domain", {"action": "add"}, "'wxa_jump_h5_domain' is a required property"),
-        ("modify_wxa_jump_domain", {"action": "add", "wxa_jump_h5_domain": "https://a.b"}, "must be bare hosts"),
-        ("modify_wxa_jump_domain", {"action": "add", "wxa_jump_h5_domain": ""}, "wxa_jump_h5_domain = ''"),
-        ("modify_wxa_jump_domain", {"action": "get", "is_modify_published_together": 1}, "together = 1"),
-        ("get_domain_confirmfile", {"host": "a.b"}, "must be an empty object"),
-        ("commit", {}, "'template_id' is a required property"),
-        ("commit", COMMIT | {"template_id": "x"}, "template_id = 'x': must be a number or digits"),
-        ("commit", COMMIT | {"template_id": -1}, "template_id = -1"),
-        ("commit", COMMIT | {"template_id": 4.7}, "template_id = 4.7"),
-        ("commit", COMMIT | {"ext_json": {}}, "ext_json = {}: must be a text that holds JSON"),
-        ("commit", COMMIT | {"user_version": ""}, "user_version = ''"),
-        ("commit", COMMIT | {"user_version": TOO_LONG}, "user_version = 'vvv"),
-        ("commit", COMMIT | {"user_desc": None}, "user_desc = None"),
-        ("commit", COMMIT | {"user_desc": "half \ud800"}, "surrogates not allowed"),
-        ("submit_audit", {"version_desc": 1}, "version_desc = 1"),
-        ("submit_audit", {"privacy_api_not_use": "no"}, "privacy_api_not_use = 'no': must be true or false"),
-        ("submit_audit", {"itemlist": []}, "'itemlist' was unexpected"),
-        ("get_auditstatus", {}, "'auditid' is a required property"),
-        ("get_auditstatus", {"auditid": ""}, "auditid = '': must be the auditid that submit_audit returned"),
-        ("get_auditstatus", {"auditid": 1.5}, "auditid = 1.5"),
-        ("release", {"action": "now"}, "must be an empty object"),
-        ("getversioninfo", {"a": 1}, "must be an empty object"),
-    ],
-)
+#: Endpoint, body, and what is said of it.
+REFUSED: list[tuple[str, Any, str]] = [
+    ("setwebviewdomain", {"action": "replace"}, "action = 'replace': must be add, delete, set or get, or left out"),
+    ("setwebviewdomain", {"action": None}, "action = None"),
+    ("setwebviewdomain", {"action": "add"}, "'webviewdomain' is a required property"),
+    ("setwebviewdomain", {"action": "set", "webviewdomain": []}, "webviewdomain = []: must be a list of one or"),
+    ("setwebviewdomain", {"action": "add", "webviewdomain": "https://a.b"}, "webviewdomain = 'https://a.b'"),
+    (
+        "setwebviewdomain",
+        {"action": "add", "webviewdomain": ["a.b"]},
+        "webviewdomain[0] = 'a.b': must be an origin",
+    ),
+    ("setwebviewdomain", {"action": "add", "webviewdomain": [7]}, "webviewdomain[0] = 7"),
+    ("setwebviewdomain", {"webviewdomain": ["https://a.b"]}, "'action' is a dependency of 'webviewdomain'"),
+    ("setwebviewdomain", {"action": "get", "appid": APPID}, "'appid' was unexpected"),
+    ("setwebviewdomain", ["get"], "the object = ['get']"),
+    ("get_effective_webviewdomain", {"a": 1}, "the object = {'a': 1}: must be an empty object"),
+    ("modify_wxa_jump_domain", {}, "'action' is a required property"),
+    ("modify_wxa_jump_domain", {"action": "add"}, "'wxa_jump_h5_domain' is a required property"),
+    ("modify_wxa_jump_domain", {"action": "add", "wxa_jump_h5_domain": "https://a.b"}, "must be bare hosts"),
+    ("modify_wxa_jump_domain", {"action": "add", "wxa_jump_h5_domain": ""}, "wxa_jump_h5_domain = ''"),
+    ("modify_wxa_jump_domain", {"action": "get", "is_modify_published_together": 1}, "together = 1"),
+    ("get_domain_confirmfile", {"host": "a.b"}, "must be an empty object"),
+    ("commit", {}, "'template_id' is a required property"),
+    ("commit", COMMIT | {"template_id": "x"}, "template_id = 'x': must be a number or digits"),
+    ("commit", COMMIT | {"template_id": -1}, "template_id = -1"),
+    ("commit", COMMIT | {"template_id": 4.7}, "template_id = 4.7"),
+    ("commit", COMMIT | {"ext_json": {}}, "ext_json = {}: must be a text that holds JSON"),
+    ("commit", COMMIT | {"user_version": ""}, "user_version = ''"),
+    ("commit", COMMIT | {"user_version": TOO_LONG}, "user_version = 'vvv"),
+    ("commit", COMMIT | {"user_desc": None}, "user_desc = None"),
+    ("commit", COMMIT | {"user_desc": "half \ud800"}, "surrogates not allowed"),
+    ("submit_audit", {"version_desc": 1}, "version_desc = 1"),
+    ("submit_audit", {"privacy_api_not_use": "no"}, "privacy_api_not_use = 'no': must be true or false"),
+    ("submit_audit", {"itemlist": []}, "'itemlist' was unexpected"),
+    ("get_auditstatus", {}, "'auditid' is a required property"),
+    ("get_auditstatus", {"auditid": ""}, "auditid = '': must be the auditid that submit_audit returned"),
+    ("get_auditstatus", {"auditid": 1.5}, "auditid = 1.5"),
+    ("release", {"action": "now"}, "must be an empty object"),
+    ("getversioninfo", {"a": 1}, "must be an empty object"),
+]
+
+
+@each_row("name, body, said", REFUSED)
 def test_a_body_that_wechat_would_refuse_does_not_leave(name: str, body: Any, said: str) -> None:
     with pytest.raises(WxaSpecError) as raised:
         Call.to(name, APPID, body).content()

@@ -22,6 +22,7 @@ from airflow_wxa.api.webview_domain import (
     warning_of_many,
 )
 from airflow_wxa.errors import WxaSpecError
+from tests.tables import each_row
 
 if TYPE_CHECKING:
     from airflow_wxa.api.webview_domain import Action
@@ -53,59 +54,49 @@ def test_an_origin_is_read_and_normalised(text: str, host: str) -> None:
     assert read_origins([text])[1] == []
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("m.example.com", "has no scheme: write https:// before the host"),
-        ("https:/m.example.com", "has no scheme"),
-        ("https:m.example.com", "has no scheme"),
-        ("http://m.example.com", "has scheme 'http': only https"),
-        ("wss://m.example.com", "has scheme 'wss': only https"),
-        ("//m.example.com", "has scheme '': only https"),
-        ("https://m.example.com:443", "has a port"),
-        ("https://m.example.com:", "has a port"),
-        ("https://m.example.com:8443/", "has a port"),
-        ("https://m.example.com/shop", "has a path"),
-        ("https://m.example.com//", "has a path"),
-        ("https://m.example.com?a=1", "has a query"),
-        ("https://m.example.com/?", "has a query"),
-        ("https://m.example.com#top", "has a fragment"),
-        ("https://m.example.com/#", "has a fragment"),
-        ("https://user@m.example.com", "names a user"),
-        ("https://@m.example.com", "names a user"),
-        ("https://1.2.3.4", "is an IP address"),
-        ("https://\uff11.2.3.4", "is an IP address"),
-        ("https://127.1", "is an IP address"),
-        ("https://0x7f.0x1", "is an IP address"),
-        ("https://[::1]", "is an IP address"),
-        ("https://[fe80::1%eth0]", "is an IP address"),
-        ("https://*.example.com", "has a wildcard"),
-        ("https://*", "has a wildcard"),
-        ("https://localhost", "needs a host of at least two labels"),
-        ("https://com", "needs a host of at least two labels"),
-        ("https://m.example.com.", "without a dot at the end"),
-        ("https://", "has no host"),
-        ("https:///", "has no host"),
-        ("https://m..example.com", "is no host name"),
-        ("https://.example.com", "is no host name"),
-        ("https://-m.example.com", "is no host name"),
-        ("https://m_1.example.com", "is no host name"),
-        ("https://m.example.com;n.example.com", "is no host name"),
-        ("https://m,example.com", "is no host name"),
-        (r"https://m.example.com\shop", "is no host name"),
-        ("https://%6d.example.com", "is no host name"),
-        ("https://xn--zzzzzz.com", "is no host name"),
-        ("https://" + "a" * 64 + ".example.com", "is no host name"),
-        ("https://" + "a." * 130 + "com", "is no host name"),
-        ("https://m\ud800.example.com", "is no host name"),
-        ("https://m example.com", "has a blank"),
-        (" https://m.example.com", "has no scheme"),
-        ("https://m.example.com\n", "has a blank"),
-        ("https://m.example.com\t/", "has a blank"),
-        ("", "is empty"),
-        ("  ", "is empty"),
+#: Reason → texts that name no business domain.
+NO_DOMAINS = {
+    "has no scheme: write https:// before the host": [
+        "m.example.com", "https:/m.example.com", "https:m.example.com", " https://m.example.com",
     ],
-)
+    "has scheme 'http': only https": ["http://m.example.com"],
+    "has scheme 'wss': only https": ["wss://m.example.com"],
+    "has scheme '': only https": ["//m.example.com"],
+    "has a port": ["https://m.example.com:443", "https://m.example.com:", "https://m.example.com:8443/"],
+    "has a path": ["https://m.example.com/shop", "https://m.example.com//"],
+    "has a query": ["https://m.example.com?a=1", "https://m.example.com/?"],
+    "has a fragment": ["https://m.example.com#top", "https://m.example.com/#"],
+    "names a user": ["https://user@m.example.com", "https://@m.example.com"],
+    "is an IP address": [
+        "https://1.2.3.4", "https://\uff11.2.3.4", "https://127.1", "https://0x7f.0x1", "https://[::1]",
+        "https://[fe80::1%eth0]",
+    ],
+    "has a wildcard": ["https://*.example.com", "https://*"],
+    "needs a host of at least two labels": ["https://localhost", "https://com"],
+    "without a dot at the end": ["https://m.example.com."],
+    "has no host": ["https://", "https:///"],
+    "is no host name": [
+        "https://m..example.com", "https://.example.com", "https://-m.example.com", "https://m_1.example.com",
+        "https://m.example.com;n.example.com", "https://m,example.com", r"https://m.example.com\shop",
+        "https://%6d.example.com", "https://xn--zzzzzz.com", "https://" + "a" * 64 + ".example.com",
+        "https://" + "a." * 130 + "com", "https://m\ud800.example.com",
+    ],
+    "has a blank": ["https://m example.com", "https://m.example.com\n", "https://m.example.com\t/"],
+    "is empty": ["", "  "],
+}  # fmt: skip
+NO_TEXTS: list[Any] = [None, 1, True, b"https://m.example.com", ["https://m.example.com"], {}, 1.5]
+#: Likewise of the platform's list.
+NO_HOSTS: dict[str, list[Any]] = {
+    "is no bare host": ["https://m.example.com", "m.example.com/", "m.example.com:443"],
+    "is an IP address": ["1.2.3.4"],
+    "has a wildcard": ["*.example.com"],
+    "at least two labels": ["localhost"],
+    "has no host": [""],
+    "is no text": [None, 7],
+}
+
+
+@each_row("text, said", [(text, said) for said, texts in NO_DOMAINS.items() for text in texts])
 def test_what_is_no_business_domain_is_refused_by_name_and_reason(text: str, said: str) -> None:
     with pytest.raises(WxaSpecError) as raised:
         WebviewDomain.parse(text)
@@ -115,7 +106,7 @@ def test_what_is_no_business_domain_is_refused_by_name_and_reason(text: str, sai
     assert read_origins([text]) == ((), [problem])
 
 
-@pytest.mark.parametrize("value", [None, 1, True, b"https://m.example.com", ["https://m.example.com"], {}, 1.5])
+@each_row("value", NO_TEXTS)
 def test_anything_but_a_text_is_refused_by_value(value: Any) -> None:
     with pytest.raises(WxaSpecError) as raised:
         WebviewDomain.parse(value)
@@ -176,20 +167,7 @@ def test_a_domain_is_covered_by_itself_or_a_parent_never_by_a_sibling(
     assert WebviewDomain(host).covered_by(platform) is covered
 
 
-@pytest.mark.parametrize(
-    ("host", "said"),
-    [
-        ("https://m.example.com", "is no bare host"),
-        ("m.example.com/", "is no bare host"),
-        ("m.example.com:443", "is no bare host"),
-        ("1.2.3.4", "is an IP address"),
-        ("*.example.com", "has a wildcard"),
-        ("localhost", "at least two labels"),
-        ("", "has no host"),
-        (None, "is no text"),
-        (7, "is no text"),
-    ],
-)
+@each_row("host, said", [(host, said) for said, hosts in NO_HOSTS.items() for host in hosts])
 def test_what_is_no_bare_host_is_refused_by_name_and_reason(host: Any, said: str) -> None:
     (problem,) = read_hosts([host])[1]
     assert problem.startswith(repr(host))

@@ -10,6 +10,7 @@ from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.release import FIELDS, ReleaseSpec, read_release, refuse
 from airflow_wxa.sandbox.testing import APPID
+from tests.tables import each_row
 
 #: The others have defaults.
 PARAMS: dict[str, Any] = {
@@ -59,58 +60,59 @@ def test_what_can_be_right_passes(changes: dict[str, Any]) -> None:
     assert read_release(PARAMS | changes)[1] == []
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"appid": "wx123"}, "appid = 'wx123': must be wx and 16 hex digits"),
-        ({"appid": APPID.upper()}, "appid = 'WX0000000000000001'"),
-        ({"appid": f"{APPID}\n"}, "appid = 'wx0000000000000001\\n'"),
-        ({"appid": None}, "appid = None"),
-        ({"appid": 7}, "appid = 7"),
-        ({"domain_action": "replace"}, "domain_action = 'replace': must be one of add, set, delete, get, all"),
-        ({"domain_action": None}, "domain_action = None: must be one of"),
-        ({"domain_action": ["add"]}, "domain_action = ['add']: must be one of"),
-        ({"on_platform_list_empty": "maybe"}, "on_platform_list_empty = 'maybe': must be one of stop, register"),
-        ({"on_individual": True}, "on_individual = True: must be one of release_without_domains, stop"),
-        ({"template_id": "latest"}, "template_id = 'latest'"),
-        ({"template_id": None}, "template_id = None"),
-        ({"user_version": ""}, "user_version = ''"),
-        ({"user_version": "v" * (FIELDS["user_version"].schema["maxLength"] + 1)}, "user_version = 'vvv"),
-        ({"user_version": "\ud800"}, "user_version = '\\ud800'"),
-        ({"user_desc": 7}, "user_desc = 7: must be a text"),
-        ({"user_desc": "\ud800"}, "user_desc = '\\ud800': must be a text"),
-        ({"version_desc": []}, "version_desc = []: must be a text"),
-        ({"platform_conn_id": 1}, "platform_conn_id = 1: must be a text"),
-        ({"wxa_conn_id": {}}, "wxa_conn_id = {}: must be a text"),
-        ({"ext_json": "{}"}, "ext_json = '{}': must be an object"),
-        ({"ext_json": {"extAppid": "wx0000000000000002"}}, "ext_json.extAppid = 'wx0000000000000002'"),
-        ({"privacy_api_not_use": "false"}, "privacy_api_not_use = 'false': must be true or false"),
-        ({"approval": None}, "approval = None: must be true or false"),
-        ({"release": 1}, "release = 1: must be true or false"),
-        ({"audit_timeout_hours": 0}, "audit_timeout_hours = 0: must be a number of hours above 0, at most 8760"),
-        ({"audit_timeout_hours": -1}, "audit_timeout_hours = -1"),
-        ({"audit_timeout_hours": "264"}, "audit_timeout_hours = '264'"),
-        ({"audit_timeout_hours": True}, "audit_timeout_hours = True"),
-        ({"audit_timeout_hours": float("nan")}, "audit_timeout_hours = nan"),
-        ({"audit_timeout_hours": float("inf")}, "audit_timeout_hours = inf"),
-        ({"webviewdomain": "https://m.example.com"}, "webviewdomain = 'https://m.example.com': must be a list"),
-        ({"webviewdomain": None}, "webviewdomain = None: must be a list"),
-        ({"webviewdomain": ["m.example.com"]}, "webviewdomain: 'm.example.com' has no scheme"),
-        ({"webviewdomain": []}, "webviewdomain = []: domain_action add needs at least one"),
-        ({"domain_action": "get"}, "webviewdomain = ['https://m.example.com']: domain_action get takes none"),
-        ({"domain_action": "all"}, "webviewdomain = ['https://m.example.com']: domain_action all takes none"),
-        ({"platform_domains": "example.com"}, "platform_domains = 'example.com': must be a list"),
-        ({"platform_domains": ["https://example.com"]}, "platform_domains: 'https://example.com' is no bare host"),
-        (
-            {"domain_action": "delete", "on_platform_list_empty": "register"},
-            "on_platform_list_empty = 'register': goes with domain_action add or set, not 'delete'",
-        ),
-        (
-            {"on_platform_list_empty": "register", "platform_domains": ["other.com"]},
-            "webviewdomain: 'https://m.example.com' is covered by none of platform_domains = ['other.com']",
-        ),
-    ],
-)
+#: Changed params, and what is said of them.
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"appid": "wx123"}, "appid = 'wx123': must be wx and 16 hex digits"),
+    ({"appid": APPID.upper()}, "appid = 'WX0000000000000001'"),
+    ({"appid": f"{APPID}\n"}, "appid = 'wx0000000000000001\\n'"),
+    ({"appid": None}, "appid = None"),
+    ({"appid": 7}, "appid = 7"),
+    ({"domain_action": "replace"}, "domain_action = 'replace': must be one of add, set, delete, get, all"),
+    ({"domain_action": None}, "domain_action = None: must be one of"),
+    ({"domain_action": ["add"]}, "domain_action = ['add']: must be one of"),
+    ({"on_platform_list_empty": "maybe"}, "on_platform_list_empty = 'maybe': must be one of stop, register"),
+    ({"on_individual": True}, "on_individual = True: must be one of release_without_domains, stop"),
+    ({"template_id": "latest"}, "template_id = 'latest'"),
+    ({"template_id": None}, "template_id = None"),
+    ({"user_version": ""}, "user_version = ''"),
+    ({"user_version": "v" * (FIELDS["user_version"].schema["maxLength"] + 1)}, "user_version = 'vvv"),
+    ({"user_version": "\ud800"}, "user_version = '\\ud800'"),
+    ({"user_desc": 7}, "user_desc = 7: must be a text"),
+    ({"user_desc": "\ud800"}, "user_desc = '\\ud800': must be a text"),
+    ({"version_desc": []}, "version_desc = []: must be a text"),
+    ({"platform_conn_id": 1}, "platform_conn_id = 1: must be a text"),
+    ({"wxa_conn_id": {}}, "wxa_conn_id = {}: must be a text"),
+    ({"ext_json": "{}"}, "ext_json = '{}': must be an object"),
+    ({"ext_json": {"extAppid": "wx0000000000000002"}}, "ext_json.extAppid = 'wx0000000000000002'"),
+    ({"privacy_api_not_use": "false"}, "privacy_api_not_use = 'false': must be true or false"),
+    ({"approval": None}, "approval = None: must be true or false"),
+    ({"release": 1}, "release = 1: must be true or false"),
+    ({"audit_timeout_hours": 0}, "audit_timeout_hours = 0: must be a number of hours above 0, at most 8760"),
+    ({"audit_timeout_hours": -1}, "audit_timeout_hours = -1"),
+    ({"audit_timeout_hours": "264"}, "audit_timeout_hours = '264'"),
+    ({"audit_timeout_hours": True}, "audit_timeout_hours = True"),
+    ({"audit_timeout_hours": float("nan")}, "audit_timeout_hours = nan"),
+    ({"audit_timeout_hours": float("inf")}, "audit_timeout_hours = inf"),
+    ({"webviewdomain": "https://m.example.com"}, "webviewdomain = 'https://m.example.com': must be a list"),
+    ({"webviewdomain": None}, "webviewdomain = None: must be a list"),
+    ({"webviewdomain": ["m.example.com"]}, "webviewdomain: 'm.example.com' has no scheme"),
+    ({"webviewdomain": []}, "webviewdomain = []: domain_action add needs at least one"),
+    ({"domain_action": "get"}, "webviewdomain = ['https://m.example.com']: domain_action get takes none"),
+    ({"domain_action": "all"}, "webviewdomain = ['https://m.example.com']: domain_action all takes none"),
+    ({"platform_domains": "example.com"}, "platform_domains = 'example.com': must be a list"),
+    ({"platform_domains": ["https://example.com"]}, "platform_domains: 'https://example.com' is no bare host"),
+    (
+        {"domain_action": "delete", "on_platform_list_empty": "register"},
+        "on_platform_list_empty = 'register': goes with domain_action add or set, not 'delete'",
+    ),
+    (
+        {"on_platform_list_empty": "register", "platform_domains": ["other.com"]},
+        "webviewdomain: 'https://m.example.com' is covered by none of platform_domains = ['other.com']",
+    ),
+]
+
+
+@each_row("changes, said", REFUSED)
 def test_a_param_that_cannot_be_right_is_named_with_its_value(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(WxaSpecError, match="this release cannot be started") as raised:
         ReleaseSpec.from_params(PARAMS | changes)
