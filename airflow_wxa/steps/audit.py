@@ -232,7 +232,7 @@ def audit_error(outcome: AuditOutcome, screenshots: Mapping[str, str] | None = N
 
     :param screenshots: media id → where the reviewer's screenshot was saved; ``None``: it was not.
     """
-    source = CATALOGUE["get_auditstatus"].source
+    named = CATALOGUE["get_auditstatus"].named(outcome.appid)
     if outcome.outcome == "rejected":
         if screenshots is None:
             screenshots = dict.fromkeys(outcome.screenshot, Text("get_material_has_it"))
@@ -247,20 +247,12 @@ def audit_error(outcome: AuditOutcome, screenshots: Mapping[str, str] | None = N
                     *(Text("screenshot_is_at", media_id=id_, where=where) for id_, where in screenshots.items()),
                 ],
             ),
-            source=source,
-            endpoint="get_auditstatus",
-            appid=outcome.appid,
             reason=outcome.reason,
             screenshot=outcome.screenshot,
+            **named,
         )
     if outcome.outcome == "withdrawn":
-        return WxaStateError(
-            Text("audit_was_withdrawn"),
-            values={"auditid": outcome.auditid},
-            source=source,
-            endpoint="get_auditstatus",
-            appid=outcome.appid,
-        )
+        return WxaStateError(Text("audit_was_withdrawn"), values={"auditid": outcome.auditid}, **named)
     return None
 
 
@@ -290,11 +282,9 @@ def _after_refusal(version: CodeVersion, noted_auditid: str, error: WxaError, *,
     if adopted := _adopted(version, sheet, noted_auditid):
         return adopted
     if lags(sheet):
-        shown = (
-            "no sheet"
-            if sheet is None
-            else f"{sheet.user_version} (sheet {sheet.auditid}), {sheet.status.name.lower()}"
-        )
+        shown = "no sheet"
+        if sheet is not None:
+            shown = f"{sheet.user_version} (sheet {sheet.auditid}), {sheet.status.name.lower()}"
         raise still_lagging(
             "submit_audit", "submit_audit (85009: a sheet is in audit)", version.appid, shown
         ) from error

@@ -79,12 +79,9 @@ NOTHING_ACCEPTED: Final = AcceptedWrites()
 def recall(
     appid: str = "", fingerprint: str = "", *, past: bool = False, own_sheets: bool = False
 ) -> Step[AcceptedWrites]:
-    """Ask the ledger for the writes of this run that WeChat accepted lately; asked before the first look.
+    """Ask the ledger, before the first look, for the writes of this run that WeChat accepted lately.
 
-    :param appid: the Mini Program; ``""``: only the platform's list.
-    :param fingerprint: of the version that the step is about; ``""``: of any.
-    :param past: also what it knows of the Mini Program's domains since our last release.
-    :param own_sheets: also the sheets that runs of the same DAG have submitted, if this run supersedes those.
+    Arguments are those of :class:`Recall`.
     """
     return cast("AcceptedWrites", (yield Recall(appid, fingerprint, past, own_sheets)))
 

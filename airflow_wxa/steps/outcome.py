@@ -31,10 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A step yields it to wait before it reads again; its driver sleeps, then sends ``None``.
-
-    :param seconds: how long.
-    """
+    """A step yields it to wait before it reads again; its driver sleeps, then sends ``None``."""
 
     seconds: float
 
@@ -57,11 +54,7 @@ class Recall:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A step yields it to be sent how often a call may still be sent, and to become the newest attempt to send it.
-
-    :param endpoint: its name.
-    :param appid: the Mini Program; ``""``: the platform itself.
-    """
+    """A step yields it to be sent what :func:`changes_left` returns; appid ``""``: the platform itself."""
 
     endpoint: str
     appid: str
@@ -69,9 +62,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """A step yields it to be let on only if a person has approved exactly this.
-
-    It is sent the decision; ``None``: this run needs none.
+    """A step yields it to be sent what :func:`approved` returns.
 
     :param approval_task_id: of the task of this run that asked.
     :param appid: the Mini Program; ``""``: the platform itself.
@@ -185,19 +176,18 @@ class DomainOutcome(_Outcome):
         return self.outcome in {"configured", "unchanged"}
 
     def in_words(self) -> str:
-        if self.outcome == "platform_list_empty":
-            return Text("outcome_platform_list_empty", appid=self.appid)
-        if self.outcome == "individual":
-            return Text("outcome_individual", appid=self.appid)
+        if not self.is_done:
+            key = "outcome_individual" if self.outcome == "individual" else "outcome_platform_list_empty"
+            return Text(key, appid=self.appid)
         after = Text("not_said_which") if self.after is None else _listed(self.after)
-        counts = len(self.added), len(self.removed)
-        is_known = self.outcome == "unchanged" or self.before is not None
-        said = _changed(self.outcome == "unchanged", *counts) if is_known else Text("changed")
+        said = Text("changed")
+        if self.outcome == "unchanged" or self.before is not None:
+            said = _changed(self.outcome == "unchanged", len(self.added), len(self.removed))
         lost = [*(self.will_be_lost or ()), *chain(*(self.will_be_lost_servers or {}).values())]
-        text = Text("outcome_domains", appid=self.appid, after=after, said=said)
-        if lost:
-            return Text("list", each=[text, Text("next_release_takes_offline", lost=_listed(lost))])
-        return text if self.will_be_lost is not None else Text("list", each=[text, Text("next_release_is_unknown")])
+        offline = Text("next_release_takes_offline", lost=_listed(lost)) if lost else None
+        if self.will_be_lost is None and not lost:
+            offline = Text("next_release_is_unknown")
+        return _together(Text("outcome_domains", appid=self.appid, after=after, said=said), offline)
 
     def as_error(self) -> WxaApiError:
         """Return the error of this outcome, for callers that cannot route on it."""
@@ -262,8 +252,7 @@ class DomainListsOutcome(_Outcome):
         said = _changed(self.outcome == "unchanged", *changed)
         shown = lists or Text("not_said_which")
         text = Text("outcome_domain_lists", appid=self.appid, endpoint=self.endpoint, lists=shown, said=said)
-        is_later = self.endpoint.endswith("_directly")
-        return Text("list", each=[text, Text("effective_later")]) if is_later else text
+        return _together(text, Text("effective_later") if self.endpoint.endswith("_directly") else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,9 +269,9 @@ class AccountOutcome(_Outcome):
     to_know: tuple[str, ...] = ()
 
     def in_words(self) -> str:
-        but = [Text("not_read", each=list(self.not_read))] if self.not_read else []
-        but += [Text("to_know", each=list(self.to_know))] if self.to_know else []
-        return Text("list", each=[Text("outcome_account", appid=self.appid), *but])
+        not_read = Text("not_read", each=list(self.not_read)) if self.not_read else None
+        to_know = Text("to_know", each=list(self.to_know)) if self.to_know else None
+        return _together(Text("outcome_account", appid=self.appid), not_read, to_know)
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,16 +403,14 @@ class ReleaseOutcome(_Outcome):
         )
 
     def in_words(self) -> str:
-        at = dt.datetime.fromtimestamp(self.release_time, BEIJING) if self.release_time else None
         values = {"version": self.release_version or Text("the_released_version"), "appid": self.appid}
-        online = (
-            Text("outcome_online_since", at=f"{at:%Y-%m-%d %H:%M}", **values)
-            if at
-            else Text("outcome_online", **values)
-        )
+        online = Text("outcome_online", **values)
+        if self.release_time:
+            at = dt.datetime.fromtimestamp(self.release_time, BEIJING)
+            online = Text("outcome_online_since", at=f"{at:%Y-%m-%d %H:%M}", **values)
         domains = Text("were_not_read") if self.effective is None else _listed(self.effective)
-        lost = [Text("went_offline", lost=_listed(self.lost))] if self.lost else []
-        return Text("list", each=[online, Text("outcome_effective", domains=domains), *lost])
+        lost = Text("went_offline", lost=_listed(self.lost)) if self.lost else None
+        return _together(online, Text("outcome_effective", domains=domains), lost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -499,6 +486,11 @@ def in_order(entries: Collection[str] | None) -> Any:
 def _listed(entries: Sequence[str]) -> str:
     first = ", ".join(entries[:_LISTED]) or Text("none")
     return Text("and_some_more", first=first, count=len(entries) - _LISTED) if len(entries) > _LISTED else first
+
+
+def _together(*texts: Text | None) -> Text:
+    said = [each for each in texts if each is not None]
+    return said[0] if len(said) == 1 else Text("list", each=said)
 
 
 def _changed(is_as_before: bool, added: int, removed: int) -> Text:
