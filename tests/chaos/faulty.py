@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox, World
     from airflow_wxa.sandbox.exchange import Sandbox
 
-TIMEOUT: Final = 0.3  # seconds
+PATIENCE: Final = 5.0  # seconds, for an answer that comes
+NO_PATIENCE: Final = 0.05  # seconds, for one that never does
 _NEVER: Final = 30.0
 REFUSED: Final = "refused"
 
@@ -84,7 +85,8 @@ class FaultyClient(WxaClient):
 
     def __init__(self, running: RunningSandbox, trouble: Trouble, observer: Observer | None = None) -> None:
         tokens = Renewing(running.world)
-        super().__init__(Egress(running.url, timeout=TIMEOUT), tokens, observer, sleep=lambda _: None)
+        patience = NO_PATIENCE if trouble.fault == "timeout" else PATIENCE
+        super().__init__(Egress(running.url, timeout=patience), tokens, observer, sleep=lambda _: None)
         send = self._http.send
 
         def send_or_fail(request: Request) -> Answer:

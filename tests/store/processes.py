@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 START_SECONDS: Final = 60
-# What the children import, the module of the tests and pytest itself included: read once instead of by each.
-PRELOADED: Final = ["pytest", "psycopg2", "airflow_wxa.access", "airflow_wxa.sandbox", "airflow_wxa.steps"]
+# Everything that the children import, pytest itself included: read once instead of by each.
+PRELOADED: Final = [
+    "pytest",
+    "psycopg2",
+    "airflow_wxa.sandbox",
+    "tests.access.test_killed_refresh",
+    "tests.chaos.rolling_back",
+]
 
 
 @cache
