@@ -20,7 +20,6 @@ from airflow_wxa.api.webview_domain import (
     LIST_ACTIONS,
     action_problems,
     get_domain_confirmfile,
-    get_effective_webviewdomain,
     left_to_do,
     modify_wxa_jump_domain,
     normalised_hosts,
@@ -296,13 +295,6 @@ def read_own_domains(appid: str, *, direct: bool = False) -> Step[frozenset[str]
     """
     reply = yield setwebviewdomain_directly(appid, "get") if direct else setwebviewdomain(appid, "get")
     entries = reply.answer.get("webviewdomain")
-    return None if entries is None else normalised_origins(entries)
-
-
-def read_effective_domains(appid: str) -> Step[frozenset[str] | None]:
-    """Read the business domains that are effective online; ``None`` when WeChat did not say."""
-    reply = yield get_effective_webviewdomain(appid)
-    entries = reply.answer.get("effective_webviewdomain")
     return None if entries is None else normalised_origins(entries)
 
 

@@ -8,7 +8,8 @@ from airflow_wxa.api.errcodes import INDIVIDUAL_NOT_SUPPORTED
 from airflow_wxa.api.webview_domain import is_permitted
 from airflow_wxa.errors import WxaApiError, WxaError
 from airflow_wxa.steps.account import read_name
-from airflow_wxa.steps.domains import read_effective_domains, read_own_domains
+from airflow_wxa.steps.domains import read_own_domains
+from airflow_wxa.steps.online import read_webview_lists
 from airflow_wxa.steps.outcome import DriftOutcome, in_order
 from airflow_wxa.steps.remote_state import if_known, read_versions
 
@@ -37,7 +38,7 @@ def domain_drift(
         facts |= {"release_version": versions.online.version, "release_time": versions.online.time}
     try:
         own = yield from read_own_domains(appid, direct=direct)
-        effective = yield from read_effective_domains(appid)
+        effective = (yield from read_webview_lists(appid)).effective
     except WxaError as error:
         if isinstance(error, WxaApiError) and error.errcode == INDIVIDUAL_NOT_SUPPORTED and not wanted:
             return DriftOutcome("as_wanted", appid, **facts)  # an individual's: it has none

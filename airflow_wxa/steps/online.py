@@ -34,16 +34,21 @@ SERVER_LIST, _BUSINESS_LIST = CATALOGUE["modify_wxa_server_domain"], CATALOGUE["
 _NOTHING: Final = Lists(*[frozenset[str]()] * 4)
 
 
-def read_online(appid: str) -> Step[Online]:
+def read_webview_lists(appid: str) -> Step[Lists]:
+    """Read business domains by list; ``None`` where WeChat does not say."""
+    answer = (yield get_effective_webviewdomain(appid)).answer
+    return Lists(**{field: _origins(answer.get(f"{name}_webviewdomain")) for field, name in _NAMES.items()})
+
+
+def read_online(appid: str, webview: Lists | None = None) -> Step[Online]:
     """Read domains by list, without the platform's; a list that WeChat refuses to tell is not known.
 
+    :param webview: business domains, if they were read a moment ago.
     :raises WxaError: it may tell later.
     """
     lists: dict[str, Lists] = {}
     try:
-        answer = (yield get_effective_webviewdomain(appid)).answer
-        told = {field: answer.get(f"{name}_webviewdomain") for field, name in _NAMES.items()}
-        lists[WEBVIEW] = Lists(**{field: _origins(entries) for field, entries in told.items()})
+        lists[WEBVIEW] = webview or (yield from read_webview_lists(appid))
     except WxaApiError as error:
         if error.retryable:
             raise

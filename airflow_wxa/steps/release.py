@@ -15,10 +15,10 @@ from airflow_wxa.api.errcodes import (
     PLATFORM_WEBVIEW_DOMAIN_EMPTY,
 )
 from airflow_wxa.errors import WxaApiError, WxaError, WxaStateError, WxaTransportError
-from airflow_wxa.steps.domains import read_effective_domains, read_own_domains, read_platform_hosts
+from airflow_wxa.steps.domains import read_own_domains, read_platform_hosts
 from airflow_wxa.steps.lag import Watched, read_past_lag, recall, sent, still_lagging
 from airflow_wxa.steps.offline import WEBVIEW, Offline, Online, Past, goes_offline, may_be_lost, was_lost
-from airflow_wxa.steps.online import going_offline, in_words, read_online, refuse_losses
+from airflow_wxa.steps.online import going_offline, in_words, read_online, read_webview_lists, refuse_losses
 from airflow_wxa.steps.outcome import ReleaseOutcome, approved, in_order
 from airflow_wxa.steps.remote_state import (
     cut_off,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.code import CodeVersion, OnlineVersion
     from airflow_wxa.api.webview_domain import WebviewDomain
     from airflow_wxa.steps.lag import AcceptedWrites
-    from airflow_wxa.steps.offline import Kinds
+    from airflow_wxa.steps.offline import Kinds, Lists
     from airflow_wxa.steps.outcome import Approved, Step
 
 T = TypeVar("T")
@@ -120,17 +120,23 @@ def verify_release(
         raise _not_online("verify_release", version, online, accepted)
     if individual:
         return ReleaseOutcome("released", version.appid, online.version, online.time, lost=(), lost_servers={})
-    effective = yield from _effective_proof(version, wanted, accepted)
-    outcome = ReleaseOutcome("released", version.appid, online.version, online.time, effective=in_order(effective))
+    lists = yield from _effective_proof(version, wanted, accepted)
+    effective = in_order(lists.effective)
+    outcome = ReleaseOutcome("released", version.appid, online.version, online.time, effective=effective)
     was = _released(version, accepted)
     if was is None:
         return outcome
-    return outcome.with_losses((yield from _allowed_losses(version.appid, was)))
+    return outcome.with_losses((yield from _allowed_losses(version.appid, was, lists)))
 
 
-def _allowed_losses(appid: str, was: Online) -> Step[Offline]:
-    """Return the final losses of a release; raise for those that were not allowed."""
-    now = yield from read_past_lag(lambda: read_online(appid), partial(_may_lag, was))
+def _allowed_losses(appid: str, was: Online, proven: Lists | None) -> Step[Offline]:
+    """Return the final losses of a release; raise for those that were not allowed.
+
+    :param proven: business domains, if they were read a moment ago.
+    """
+    now = yield from read_online(appid, proven)
+    if _may_lag(was, now):
+        now = yield from read_past_lag(lambda: read_online(appid), partial(_may_lag, was))
     losses = _losses(was, now, is_final=True)
     if beyond := {} if was.allowed is None else losses.beyond(was.allowed):
         raise WxaStateError(
@@ -315,10 +321,8 @@ def _approved_if_either_says_so(appid: str, sheet: AuditSheet, noted_auditid: st
     return replace(sheet, status=said.status)
 
 
-def _effective_proof(
-    version: CodeVersion, wanted: Collection[WebviewDomain], accepted: AcceptedWrites
-) -> Step[frozenset[str] | None]:
-    """Return the effective domains; raise when a wanted one is not among them."""
+def _effective_proof(version: CodeVersion, wanted: Collection[WebviewDomain], accepted: AcceptedWrites) -> Step[Lists]:
+    """Return the business domains by list; raise when a wanted one is not effective."""
     origins = {domain.origin for domain in wanted}
 
     def lags(effective: frozenset[str] | None) -> bool:
@@ -326,7 +330,8 @@ def _effective_proof(
             return bool(origins)
         return accepted.explains("release", in_order(effective), "effective") and not origins <= effective
 
-    effective = yield from read_past_lag(lambda: read_effective_domains(version.appid), lags)
+    lists = yield from read_past_lag(lambda: read_webview_lists(version.appid), lambda lists: lags(lists.effective))
+    effective = lists.effective
     if effective is not None and lags(effective):
         hosts = yield from read_platform_hosts(wanted, accepted)
         missing = [domain for domain in wanted if domain.origin not in effective]
@@ -341,11 +346,11 @@ def _effective_proof(
                 Text("effective_webview_domains_are_unknown"),
                 **CATALOGUE["get_effective_webviewdomain"].named(version.appid),
             )
-        return None
+        return lists
     if not_effective := sorted(origins - effective):
         own = yield from if_known(read_own_domains(version.appid))
         raise _domains_missing(version, not_effective, effective, own)
-    return effective
+    return lists
 
 
 def guard_domains(
@@ -463,10 +468,11 @@ def _outcome(
     :param was: domains online before it; ``None``: not known.
     :param prove: nothing proves it afterwards: a loss that was not allowed is an error.
     """
-    effective = (yield from _effective_proof(version, proven, accepted)) if proven else None
+    lists = (yield from _effective_proof(version, proven, accepted)) if proven else None
+    effective = None if lists is None else lists.effective
     outcome = ReleaseOutcome(word, version.appid, online.version, online.time, effective=in_order(effective))
     if was is not None and prove:
-        outcome = outcome.with_losses((yield from _allowed_losses(version.appid, was)))
+        outcome = outcome.with_losses((yield from _allowed_losses(version.appid, was, lists)))
     if effective is None or (was is not None and not prove):
         now = (yield from if_known(read_online(version.appid))) or Online()
         outcome = replace(

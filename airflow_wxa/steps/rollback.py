@@ -14,10 +14,10 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import VERSION_NOT_REVERTIBLE, error_for
 from airflow_wxa.api.release import get_history_version, read_earlier_versions, revertcoderelease
 from airflow_wxa.errors import WxaSpecError, WxaStateError
-from airflow_wxa.steps.domains import read_effective_domains, read_own_domains
+from airflow_wxa.steps.domains import read_own_domains
 from airflow_wxa.steps.lag import Watched, recall, sent
 from airflow_wxa.steps.offline import ALLOWS_NOTHING, WEBVIEW, Online
-from airflow_wxa.steps.online import going_offline, read_online, refuse_losses
+from airflow_wxa.steps.online import going_offline, read_online, read_webview_lists, refuse_losses
 from airflow_wxa.steps.outcome import RollbackOutcome, RollbackPlan, approved, changes_left, in_order
 from airflow_wxa.steps.remote_state import if_known, read_versions
 from airflow_wxa.texts import Text
@@ -181,13 +181,14 @@ def _outcome(
     outcome: Literal["rolled_back", "already_rolled_back"], plan: RollbackPlan, online: OnlineVersion | None
 ) -> Step[RollbackOutcome]:
     listed = yield from if_known(_earlier(plan.appid))
+    lists = yield from if_known(read_webview_lists(plan.appid))
     return RollbackOutcome(
         outcome,
         plan.appid,
         plan.target.user_version,
         plan.target.app_version,
         release_time=online.time if online else 0,
-        effective=in_order((yield from if_known(read_effective_domains(plan.appid)))),
+        effective=None if lists is None else in_order(lists.effective),
         left=tuple(each.user_version for each in listed or () if each != plan.target),
     )
 
