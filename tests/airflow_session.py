@@ -61,12 +61,11 @@ os.environ |= {
 from airflow.sdk.execution_time import task_runner  # noqa: E402
 
 from airflow_wxa.testing import Walk as Run  # noqa: E402
-from airflow_wxa.testing import connection as connection  # noqa: E402, PLC0414
-from airflow_wxa.testing import walk  # noqa: E402
+from airflow_wxa.testing import connection, walk  # noqa: E402, F401
 from airflow_wxa.testing import wxa_default as wxa_default  # noqa: E402, PLC0414  a fixture
 
 # Airflow builds the schema of a JSON value anew for each field that it renders: a fifth of a walk.
-task_runner.TypeAdapter = cache(task_runner.TypeAdapter)
+task_runner.TypeAdapter = cache(task_runner.TypeAdapter)  # type: ignore[attr-defined,assignment]
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +100,7 @@ def _check_each_schema_once() -> None:
             check(schema, **kwargs)
             valid.add(text)
 
-    Draft202012Validator.check_schema = checked
+    Draft202012Validator.check_schema = checked  # type: ignore[assignment]
 
 
 def _as_with_airflow_3_3() -> None:
@@ -157,7 +156,7 @@ def whole_run(dag: DAG, **conf: Any) -> Run:
     errors: dict[str, BaseException] = {}
     for task in dag.tasks:
         task.retry_delay = timedelta(0)
-        task.on_failure_callback = [lambda context: errors.update({context["ti"].task_id: context["exception"]})]
+        task.on_failure_callback = [lambda context: errors.update({context["ti"].task_id: context["exception"]})]  # type: ignore[dict-item]
     with _impatient():
         ended = dag.test(run_conf=conf)
     instances = sorted(ended.get_task_instances(), key=lambda ti: ti.map_index)
@@ -232,7 +231,7 @@ def release(release_dag: DAG, wxa_default: RunningSandbox) -> Callable[..., Run]
     """Walk ``wxa_release`` against the sandbox: version 1.4.0 of template 47, no approval, unless the test says so."""
 
     def run(**params: Any) -> Run:
-        plain = {
+        plain: dict[str, Any] = {
             "appid": APPID,
             "webviewdomain": ["https://m.example.com"],
             "template_id": 47,

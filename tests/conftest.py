@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import signal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -57,7 +57,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.
 @pytest.fixture(scope="session", autouse=True)
 def signals_as_in_a_terminal() -> Iterator[None]:
     """Take the signals that a suite started in the background inherits as ignored; tests send them to themselves."""
-    ours = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL, signal.SIGTERM: signal.SIG_DFL}
+    ours: dict[int, Any] = dict.fromkeys((signal.SIGHUP, signal.SIGTERM), signal.SIG_DFL)
+    ours[signal.SIGINT] = signal.default_int_handler
     before = {each: signal.signal(each, handler) for each, handler in ours.items()}
     yield
     for each, handler in before.items():

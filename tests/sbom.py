@@ -37,7 +37,7 @@ def closure(name: str = ROOT) -> dict[str, Distribution]:
 
 def licence(installed: Distribution) -> str:
     """Return the licence as its metadata say it, the expression first."""
-    told = installed.metadata
+    told: Any = installed.metadata  # a message of email, as its type does not say
     classified = [each.rpartition(" :: ")[2] for each in told.get_all("Classifier") or () if each.startswith("License")]
     text = (told.get("License") or "").splitlines()[:1]  # some put the whole licence there
     return told.get("License-Expression") or ", ".join(classified) or "".join(text)

@@ -36,7 +36,7 @@ def each_row(names: str, rows: Iterable[Any]) -> Callable[[Callable[..., None]],
 
         signature = inspect.signature(test)
         kept = [each for name, each in signature.parameters.items() if name not in columns]
-        tried.__signature__ = signature.replace(parameters=kept)
+        vars(tried)["__signature__"] = signature.replace(parameters=kept)
         del tried.__wrapped__
         return tried
 

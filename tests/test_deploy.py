@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from airflow_wxa.get_provider_info import get_provider_info
+from airflow_wxa.trial_link import PUSH_PREFIX
 
 DEPLOY = Path(__file__).parent.parent / "docs" / "deploy"
 CHECKS = re.findall(r"^RUN (?!pip )(.+)$", (DEPLOY / "Dockerfile").read_text("utf-8"), re.MULTILINE)
@@ -47,7 +48,5 @@ def test_every_option_exists_and_the_migrations_of_the_store_run_in_the_job() ->
 
 
 def test_only_the_push_receiver_faces_the_internet() -> None:
-    from airflow_wxa.plugins.plugin import PUSH_PREFIX  # noqa: PLC0415  (it imports Airflow)
-
     (rule,) = read("ingress.yaml")["spec"]["rules"]
     assert [path["path"] for path in rule["http"]["paths"]] == [f"{PUSH_PREFIX}/"]

@@ -26,7 +26,7 @@ OURS = {".py", ".pyi", ".md", ".json", ".html", ".css", ".js", ".svg", ".jpg", "
 
 def build(source: Path, target: str, folder: Path) -> Path:
     pytest.importorskip("hatchling")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", folder]
+    command: list[str | Path] = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", folder]
     subprocess.run(command, cwd=source, check=True, capture_output=True)
     (built,) = folder.glob("*.whl" if target == "wheel" else "*.tar.gz")
     return built

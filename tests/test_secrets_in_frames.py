@@ -321,7 +321,7 @@ def kept_by_sentry(error: BaseException) -> str:
 def shown_by_rich(error: BaseException) -> str:
     console = Console(width=400, file=io.StringIO())
     traceback = Traceback.from_exception(
-        type(error), error, error.__traceback__, show_locals=True, locals_max_string=None, locals_max_length=None
+        type(error), error, error.__traceback__, show_locals=True, locals_max_string=10**6, locals_max_length=None
     )
     with console.capture() as captured:
         console.print(traceback)

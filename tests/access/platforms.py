@@ -39,7 +39,7 @@ def component_appid_of(number: int) -> str:
 
 def world_of(platforms: int = 1, **settings: Any) -> World:
     """Return platforms with a merchant each; refresh tokens rotate, and what is replaced dies at once."""
-    strict = {"rotate_refresh_tokens": "each", "refresh_grace_seconds": 0, "overlap_seconds": 0}
+    strict: dict[str, Any] = {"rotate_refresh_tokens": "each", "refresh_grace_seconds": 0, "overlap_seconds": 0}
     return World(
         platforms=[
             Platform(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.sandbox import RunningSandbox
 
-VERSION: Final = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
+VERSION: Final[dict[str, Any]] = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 ORIGIN: Final = "https://m.example.com"
 SERVERS: Final = {"requestdomain": ["https://api.example.com"]}
 OWNER: Final = {"contact_email": "a@example.com", "notice_method": "popup"}

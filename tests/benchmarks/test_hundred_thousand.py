@@ -85,7 +85,12 @@ def measured(store_url: str, count: int) -> dict[str, dict[str, float]]:
 def triggers(number: int) -> int:
     """Return the bytes that Airflow keeps of the trigger of one shard."""
     sheets = [{"appid": appid(number * SHARD + at), "auditid": "1234567", "seen_by": 0.0} for at in range(SHARD)]
-    shard = {"dag_id": "wxa_fleet_release", "run_id": "spring", "wxa_conn_id": "wxa_default", "sheets": sheets}
+    shard: dict[str, Any] = {
+        "dag_id": "wxa_fleet_release",
+        "run_id": "spring",
+        "wxa_conn_id": "wxa_default",
+        "sheets": sheets,
+    }
     return len(json.dumps(WxaFleetTrigger(**shard, poll_seconds=60.0, end_time=0.0).serialize()[1]))
 
 

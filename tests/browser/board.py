@@ -38,7 +38,7 @@ def fill(url: str) -> None:
     _domains(ledger, APPROVED, known[1:], {"outcome": "configured", "before": known[:1], "after": known})
     decision = {"outcome": "approved", "by": "wang", "at": "2026-11-20T03:04:05+00:00", "why": "tested on two phones"}
     ledger.decided(PLATFORM, APPROVED, _task(APPROVED, "approve_release"), decision)
-    online = {"release_version": "1.4.0", "release_time": 1_790_000_000, "effective": known[1:]}
+    online: dict[str, Any] = {"release_version": "1.4.0", "release_time": 1_790_000_000, "effective": known[1:]}
     _came_to(ledger, APPROVED, "release", outcome="released", **online)
 
 

@@ -175,7 +175,7 @@ def test_the_keyboard_reaches_the_content_the_filter_and_a_mini_program(browser:
         page.goto(f"{BOARD}/")
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.className") == "skip"
-        assert page.locator(".skip").bounding_box()["x"] >= 0  # type: ignore[index]  (it is seen while it has the focus)
+        assert page.locator(".skip").bounding_box()["x"] >= 0  # type: ignore[index]  # (it is seen while it has the focus)
         page.keyboard.press("Enter")
         for _ in range(20):
             page.keyboard.press("Tab")

@@ -386,7 +386,7 @@ def test_an_override_that_no_task_takes_is_refused_by_name(factory: Callable[...
 
 
 def test_what_a_param_sets_is_no_override() -> None:
-    refused = {
+    refused: dict[str, dict[str, Any]] = {
         "commit_code": {"appid": "wx00000000000000aa"},
         "release": {"approval_task_id": None, "webviewdomain": []},
         "wait_for_audit": {"timeout": 60},

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox.state import MiniProgram
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
-OURS = {"user_version": "1.4.0", "user_desc": "checkout, build 812"}
+OURS: dict[str, Any] = {"user_version": "1.4.0", "user_desc": "checkout, build 812"}
 
 
 def uploaded(wechat: RunningSandbox, **upload: Any) -> MiniProgram:

@@ -44,7 +44,7 @@ def test_a_release_in_taskflow_tells_it_where_the_task_has_the_outlet_and_else_s
     from airflow_wxa.assets import RELEASES  # noqa: PLC0415  takes seconds
     from airflow_wxa.hooks.wxa import WxaHook  # noqa: PLC0415  takes seconds
 
-    version = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
+    version: dict[str, Any] = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
     account = wxa_default.world.mini_program(APPID)
     account.scan_polls, account.audit = 0, AuditPlan(polls=0)
 

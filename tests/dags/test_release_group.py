@@ -268,7 +268,7 @@ def test_values_are_templates_outputs_and_rows_with_their_types(wxa_default: Run
         def settings() -> dict[str, Any]:
             return {"ext": {"shop": "{{ not a template }}"}}
 
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"appid": CONFIGURED, "user_version": "{{ dag.dag_id }}", "approval": "{{ params.flag }}"},
             {"appid": UNCHANGED, "user_version": "2", "audit_quota_reserve": "{{ 0 }}", "approval": False},
         ]

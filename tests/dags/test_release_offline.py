@@ -71,7 +71,13 @@ def test_where_nothing_is_online_yet_nothing_goes_offline(
     account: MiniProgram, wxa_default: RunningSandbox, approval: bool
 ) -> None:
     account.release_info = None
-    conf = {"appid": APPID, "webviewdomain": [WANTED], "template_id": 47, "user_version": "1.4.0", "approval": approval}
+    conf: dict[str, Any] = {
+        "appid": APPID,
+        "webviewdomain": [WANTED],
+        "template_id": 47,
+        "user_version": "1.4.0",
+        "approval": approval,
+    }
     run = run_dag(load_release_dag(), **conf, answers="Approve")
     assert run.state == "success", run.errors
     assert run.xcoms["verify_release"]["effective"] == [WANTED]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG
@@ -49,7 +49,7 @@ def test_the_how_to_shows_the_dag_that_this_test_runs() -> None:
 
 
 def test_an_operators_output_has_each_field_of_its_outcome(airflow_database: None) -> None:
-    version = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
+    version: dict[str, Any] = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
     with DAG("outputs", schedule=None):
         submit = WxaSubmitAuditOperator(task_id="submit_audit", **version)
         WxaReleaseOperator(task_id="release", auditid=submit.output["auditid"], **version)

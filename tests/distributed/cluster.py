@@ -18,7 +18,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import create_engine, text

@@ -112,7 +112,7 @@ def servers() -> Iterator[Servers]:
     options = ["--fsync=off", "--unix_socket_directories=", "--listen_addresses=127.0.0.1", *tls]
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, home, ignore_errors=True)
-        command = [programs / "postgres", "-D", "data", "-p", str(primary), *options]
+        command: list[str | Path] = [programs / "postgres", "-D", "data", "-p", str(primary), *options]
         process = stack.enter_context(running(home, command, primary))
         servers = Servers(primary, replica, port, home / "cert.pem", process)
         servers.administer("CREATE ROLE wxa LOGIN", "CREATE DATABASE wxa OWNER wxa", "CREATE DATABASE empty OWNER wxa")

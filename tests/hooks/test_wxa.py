@@ -200,7 +200,7 @@ def test_a_connection_that_does_not_exist_is_named() -> None:
 
 @pytest.mark.parametrize("extra", ['{"token_url": "canary"', "token_url=canary", "{'proxy': 'canary'}", "\ufeff{}"])
 def test_an_extra_that_is_no_json_is_refused_and_not_read_as_empty(extra: str) -> None:
-    platform = {"login": "wx000000000000c0de", "password": "secret"}
+    platform: dict[str, Any] = {"login": "wx000000000000c0de", "password": "secret"}
     with pytest.raises(WxaSpecError, match="extra is no JSON") as error:
         read_connection(Connection(conn_id="wxa_default", conn_type="wxa", extra=extra, **platform))
     assert "canary" not in str(error.value)

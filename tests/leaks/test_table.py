@@ -131,7 +131,12 @@ class Scene:
         dag = register_dag(release_dag(dag_id, default_args={"on_success_callback": told}))
         for each in dag.tasks:
             each.on_retry_callback = told
-        plain = {"appid": APPID, "webviewdomain": ["https://m.example.com"], "template_id": 47, "approval": False}
+        plain: dict[str, Any] = {
+            "appid": APPID,
+            "webviewdomain": ["https://m.example.com"],
+            "template_id": 47,
+            "approval": False,
+        }
         run = run_dag(dag, **plain | params)
         self.rows["XCom"].left.append(repr(run.xcoms))
         for error in run.errors.values():
@@ -190,7 +195,7 @@ def a_release_that_fails(scene: Scene) -> None:
 
 
 def a_release_with_fixed_tokens(scene: Scene) -> None:
-    tokens = {"authorizer_access_tokens": {APPID: SECRETS["fixed merchant token"]}}
+    tokens: dict[str, Any] = {"authorizer_access_tokens": {APPID: SECRETS["fixed merchant token"]}}
     tokens["component_access_token"] = SECRETS["fixed platform token"]  # type: ignore[assignment]
     scene.connection("wxa_fixed", **tokens)
     assert scene.release("leaks_fixed", user_version="1.6.0", wxa_conn_id="wxa_fixed") in ("success", "failed")

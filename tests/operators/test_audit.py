@@ -16,7 +16,7 @@ from tests.airflow_session import Run, run_dag
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
 
-VERSION = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
+VERSION: dict[str, Any] = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 
 
 class Nothing(BaseOperator):
@@ -32,7 +32,11 @@ def routed(wxa_default: RunningSandbox, result: str, polls: int = 2, **fields: A
     account.scan_polls, account.audit = 0, AuditPlan(polls=polls, result=result, reason="1: no login")
     WxaCommitOperator(**VERSION).execute({})
     auditid = WxaSubmitAuditOperator(**VERSION).execute({})["auditid"]
-    roads = {"approved": "go_on", "rejected": "tell_the_shop", "withdrawn": ["ask", "tell_the_shop"]} | fields
+    roads: dict[str, Any] = {
+        "approved": "go_on",
+        "rejected": "tell_the_shop",
+        "withdrawn": ["ask", "tell_the_shop"],
+    } | fields
     with DAG("routed", schedule=None) as dag:
         wait = WxaAuditBranchOperator(task_id="wait", appid=APPID, auditid=auditid, **roads)
         wait >> [Nothing(task_id=task_id) for task_id in ("go_on", "tell_the_shop", "ask")]

@@ -67,7 +67,7 @@ def test_each_action_ends_as_its_outcome_says(
 
 def test_action_must_be_said() -> None:
     with pytest.raises(TypeError, match="action"):
-        WxaSetWebviewDomainOperator(task_id="t", appid=APPID, webviewdomain=["https://m.example.com"])
+        WxaSetWebviewDomainOperator(task_id="t", appid=APPID, webviewdomain=["https://m.example.com"])  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("skip_on_errcode", [89021, [89021], (1, 89021), {89021}])

@@ -38,7 +38,7 @@ from tests.airflow_session import calls, run_dag
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import MiniProgram, RunningSandbox
 
-VERSION = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
+VERSION: dict[str, Any] = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 UNDO = "/wxa/undocodeaudit"
 #: Operator, its fields, and what the Mini Program has then.
 PLAIN: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [

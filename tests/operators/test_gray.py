@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox import MiniProgram, RunningSandbox
     from airflow_wxa.sandbox.faults import FaultKind
 
-VERSION = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
+VERSION: dict[str, Any] = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 GRAY, REVERT = "/wxa/grayrelease", "/wxa/revertgrayrelease"
 
 
@@ -131,7 +131,7 @@ def test_an_approved_version_goes_to_a_part_and_then_to_all(account: MiniProgram
     auditid = str(account.sheets[-1].auditid)
     with DAG("staged", schedule=None) as dag:
         approve = WxaApproveReleaseOperator(task_id="approve", auditid=auditid, **VERSION)
-        approved = VERSION | {"auditid": auditid, "approval_task_id": "approve"}
+        approved: dict[str, Any] = VERSION | {"auditid": auditid, "approval_task_id": "approve"}
         parts = [WxaGrayReleaseOperator(task_id=f"gray_{part}", gray_percentage=part, **approved) for part in (10, 50)]
         approve >> parts[0] >> parts[1] >> WxaReleaseOperator(task_id="release", **approved)
     run = run_dag(dag, answers="Approve")

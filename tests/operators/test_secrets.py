@@ -45,8 +45,8 @@ MERCHANT = "canary/merchant+token=&secret 令牌"
 PLATFORM = "canary/platform+token=&secret 令牌"
 SPELLINGS = [spell(token) for token in (MERCHANT, PLATFORM) for spell in (str, lambda t: quote(t, safe=""), quote_plus)]
 
-DOMAINS = {"task_id": "t", "appid": APPID, "action": "add", "webviewdomain": ["https://m.example.com"]}
-VERSION = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
+DOMAINS: dict[str, Any] = {"task_id": "t", "appid": APPID, "action": "add", "webviewdomain": ["https://m.example.com"]}
+VERSION: dict[str, Any] = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 OPERATORS = [
     WxaSetWebviewDomainOperator(**DOMAINS),
     WxaSetWebviewDomainBranchOperator(**DOMAINS, configured="a"),

@@ -22,11 +22,11 @@ from airflow_wxa.dags.wxa_fleet_rollback import fleet_rollback_dag
 from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
 from airflow_wxa.dags.wxa_rollback import rollback_dag
 from airflow_wxa.hooks.store import open_fleets, open_ledger
-from airflow_wxa.plugins.plugin import BOARD_PREFIX
 from airflow_wxa.store import TaskRef
 from airflow_wxa.store.fleets import NewApp, RunKey
 from airflow_wxa.store.ledger import Result
 from airflow_wxa.store.questions import Question, told
+from airflow_wxa.trial_link import BOARD_PREFIX
 from tests.airflow_session import load_release_dag, register_dag
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 PLATFORM, APPID, OTHER = "wx00000000000000c1", "wx00000000000000a1", "wx00000000000000a2"
 DAG, FLEET = "wxa_release", "wxa_fleet_release"
 CONF = {"appid": APPID, "template_id": "47", "user_version": "1.4.0", "webviewdomain": ["https://m.example.com"]}
-SHOWN = {
+SHOWN: dict[str, Any] = {
     "offline": {"lost": {"webviewdomain": ["https://h5.example.com"]}, "asked": {}, "not_proven": {}},
     "name": "<b>Tea House</b>",
     "template_id": "47",

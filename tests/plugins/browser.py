@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from airflow_wxa.plugins.plugin import BOARD_PREFIX, WxaPlugin
+from airflow_wxa.plugins.plugin import WxaPlugin
+from airflow_wxa.trial_link import BOARD_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

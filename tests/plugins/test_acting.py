@@ -495,7 +495,7 @@ def test_a_conf_that_is_none_starts_nothing(page: Page, conf: str) -> None:
 
 @_DETAILS
 def test_what_a_dag_has_decided_is_not_in_its_form(page: Page) -> None:
-    decided = {"fixed": {"approval": True, "approvers": ["wang"]}, "defaults": {"domain_action": "set"}}
+    decided: dict[str, Any] = {"fixed": {"approval": True, "approvers": ["wang"]}, "defaults": {"domain_action": "set"}}
     register_dag(release_dag("team_release", **decided))
     shown = page.browser.get("/release?dag_id=team_release", "user").text
     assert 'name="approval"' not in shown

@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
-from airflow_wxa.plugins.plugin import PUSH_PREFIX
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, COMPONENT_APPSECRET, ENCODING_AES_KEY, PUSH_TOKEN
 from airflow_wxa.store import Store
+from airflow_wxa.trial_link import PUSH_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -16,13 +16,13 @@ from airflow_wxa.hooks.store import open_ledger, store_url
 from airflow_wxa.plugins.board import runs
 from airflow_wxa.plugins.board.columns import COLUMNS, Column
 from airflow_wxa.plugins.board.languages import chosen
-from airflow_wxa.plugins.plugin import BOARD_PREFIX
 from airflow_wxa.steps import outcome as outcomes
 from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey, Word
 from airflow_wxa.store.ledger import Result
 from airflow_wxa.store.mini_programs import SORTS, MiniProgram, MiniPrograms, Wanted, outcome_word, who_acts
 from airflow_wxa.texts import ENGLISH, languages, template, templates
+from airflow_wxa.trial_link import BOARD_PREFIX
 
 if TYPE_CHECKING:
     from tests.plugins.airflow_runs import AirflowRun

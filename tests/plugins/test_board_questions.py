@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.plugins.browser import Browser
 
 X, REJECTED = appid(1), appid(2)
-PARAMS = {"appid": X, "webviewdomain": ["https://m.example.com"], "template_id": 47, "approval": False}
+PARAMS: dict[str, Any] = {"appid": X, "webviewdomain": ["https://m.example.com"], "template_id": 47, "approval": False}
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from airflow_wxa.hooks.store import open_ledger
-from airflow_wxa.plugins.plugin import PUSH_PREFIX, WxaPlugin
+from airflow_wxa.plugins.plugin import WxaPlugin
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, ENCODING_AES_KEY, MERCHANT_TOKEN, PUSH_TOKEN
 from airflow_wxa.store import TaskRef
-from airflow_wxa.trial_link import trial_link
+from airflow_wxa.trial_link import PUSH_PREFIX, trial_link
 from tests.airflow_session import ROOT
 from tests.plugins.browser import login
 from tests.plugins.receiving import KEYS, query, served, ticket

@@ -8,8 +8,8 @@ import sys
 from importlib.metadata import entry_points
 from typing import Any
 
-from airflow_wxa.plugins.plugin import BOARD_PREFIX, PUSH_PREFIX, Board, PushReceiver, TrialQrcodes, WxaPlugin
-from airflow_wxa.trial_link import TRIAL_PREFIX
+from airflow_wxa.plugins.plugin import Board, PushReceiver, TrialQrcodes, WxaPlugin
+from airflow_wxa.trial_link import BOARD_PREFIX, PUSH_PREFIX, TRIAL_PREFIX
 
 LOADED = """
 import sys

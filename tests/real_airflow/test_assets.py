@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_wxa.cli.demo.airflow import DAGS, ThrowawayAirflow
-from airflow_wxa.plugins.plugin import PUSH_PREFIX
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, World
 from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import (
@@ -21,6 +20,7 @@ from airflow_wxa.sandbox.testing import (
     PLATFORM_TOKEN,
     PUSH_TOKEN,
 )
+from airflow_wxa.trial_link import PUSH_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ def wxa_world(wxa_world: World) -> World:
 
 def sheet(stage: Stage) -> AuditSheet:
     plan = AuditPlan(polls=10**6)
-    told = {"auditid": 7, "user_version": "1.3.0", "user_desc": "", "submit_audit_time": 1}
+    told: dict[str, Any] = {"auditid": 7, "user_version": "1.3.0", "user_desc": "", "submit_audit_time": 1}
     return AuditSheet(**told, plan=plan, stage=stage)
 
 
@@ -109,7 +109,7 @@ def test_dags_follow_a_release_a_push_and_a_poll(tmp_path: Path, wxa_sandbox: Ru
     finally:
         airflow.stop()
     sys.stdout.write(f"{polled}\n{pushed}\n{released}\n")
-    told = {"auditid": "7", "user_version": "1.3.0", "submit_audit_time": 1}
+    told: dict[str, Any] = {"auditid": "7", "user_version": "1.3.0", "submit_audit_time": 1}
     assert [each["payload"] for each in polled] == [{"appid": POLLED, "status": "approved", **told}]
     assert [each["payload"] for each in pushed] == [{"appid": APPID, "status": "rejected", **told}]
     said = {"appid": APPID, "outcome": "released", "user_version": "1.4.0", "dag_id": "wxa_release", "run_id": "run"}

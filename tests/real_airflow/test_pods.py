@@ -204,7 +204,7 @@ def postgresql(address: str) -> Iterator[str]:
     programs = programs_of_postgresql()
     assert programs is not None
     home, port = server_home("wxa-pods-"), free_port()
-    made = [programs / "initdb", "-D", "data", "-A", "trust", "-U", "airflow", "--no-sync"]
+    made: list[str | Path] = [programs / "initdb", "-D", "data", "-A", "trust", "-U", "airflow", "--no-sync"]
     try:
         subprocess.run(made, **server_user(home), check=True, capture_output=True)
         with (home / "data" / "pg_hba.conf").open("a") as rules:

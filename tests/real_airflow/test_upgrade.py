@@ -156,7 +156,7 @@ def test_nothing_in_flight_is_lost(tmp_path: Path, wxa_sandbox: RunningSandbox, 
         return airflow.api.run_states(dag_id).get(run_id) in {"success", "failed"}
 
     common = {"webviewdomain": [ORIGIN], "template_id": 47, "user_version": "1.4.0"}
-    runs = {
+    runs: dict[tuple[str, str], dict[str, Any]] = {
         (RELEASE, "waits"): {"appid": WAITS, "approval": False, **common},
         (RELEASE, "approved"): {"appid": APPROVED, **common},
         (RELEASE, "rejected"): {"appid": REJECTED, **common},

@@ -59,14 +59,14 @@ class Wechat:
         return self.send("POST", f"/cgi-bin/component/{name}", json.dumps(whole).encode(), token=token)
 
     def platform_token(self, **changes: object) -> Any:
-        proof = {
+        proof: dict[str, Any] = {
             "component_appsecret": COMPONENT_APPSECRET,
             "component_verify_ticket": COMPONENT_VERIFY_TICKET,
         }
         return self.component("api_component_token", **{**proof, **changes})
 
     def refresh(self, refresh_token: str = REFRESH_TOKEN, **changes: object) -> Any:
-        body = {"authorizer_appid": APPID, "authorizer_refresh_token": refresh_token}
+        body: dict[str, Any] = {"authorizer_appid": APPID, "authorizer_refresh_token": refresh_token}
         return self.component("api_authorizer_token", **{**body, **changes})
 
     def quota_errcode(self, token: str) -> int:
@@ -78,7 +78,12 @@ class Wechat:
         return errcode
 
     def commit(self, version: str = "1.4.0", **changes: object) -> int:
-        body = {"template_id": 47, "ext_json": "{}", "user_version": version, "user_desc": f"release {version}"}
+        body: dict[str, Any] = {
+            "template_id": 47,
+            "ext_json": "{}",
+            "user_version": version,
+            "user_desc": f"release {version}",
+        }
         errcode: int = self.post("/wxa/commit", {**body, **changes})["errcode"]
         return errcode
 

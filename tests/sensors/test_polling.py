@@ -33,7 +33,7 @@ from tests.airflow_session import calls, run_dag
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import MiniProgram, RunningSandbox
 
-VERSION = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
+VERSION: dict[str, Any] = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 SCAN = "/wxa/security/get_code_privacy_info"
 STATUS = "/wxa/get_auditstatus"
 DEFAULT_DEFERRABLE = "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"

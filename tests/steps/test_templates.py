@@ -12,7 +12,7 @@ from airflow_wxa.steps import AcceptedWrites, add_to_template
 if TYPE_CHECKING:
     from tests.steps.conftest import Script
 
-NAMES = {"user_version": "1.4.0", "user_desc": "checkout, build 812"}
+NAMES: dict[str, Any] = {"user_version": "1.4.0", "user_desc": "checkout, build 812"}
 DRAFTS: dict[str, Any] = {"draft_list": [{"draft_id": 12, "create_time": 1_700_000_000, **NAMES}]}
 OLD: dict[str, Any] = {"template_list": [{"template_id": 47, "draft_id": 3, "user_version": "1.3.0", "user_desc": ""}]}
 MADE: dict[str, Any] = {

@@ -101,7 +101,19 @@ def _postgresql() -> Postgresql | str:
         return "psycopg2 is not installed (pip install 'airflow-wxa[postgres]')"
     user, home = SERVER_USER, server_home("wxa-postgresql-")
     data, port = home / "data", _free_port()
-    made = [programs / "initdb", "-D", data, "-A", "trust", "-U", ROLE, "--no-sync", "-E", "UTF8", "--locale=C"]
+    made: list[str | Path] = [
+        programs / "initdb",
+        "-D",
+        data,
+        "-A",
+        "trust",
+        "-U",
+        ROLE,
+        "--no-sync",
+        "-E",
+        "UTF8",
+        "--locale=C",
+    ]
     subprocess.run(made, user=user, cwd=home, check=True, capture_output=True)
     options = {"fsync": "off", "unix_socket_directories": "", "max_connections": "300", "listen_addresses": "127.0.0.1"}
     command: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(port)]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox import MiniProgram, RunningSandbox
     from airflow_wxa.sandbox.faults import FaultKind
 
-VERSION = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
+VERSION: dict[str, Any] = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 SCAN = "/wxa/security/get_code_privacy_info"
 STATUS = "/wxa/get_auditstatus"
 

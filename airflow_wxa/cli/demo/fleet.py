@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import yaml
 from cryptography.fernet import Fernet
 from rich.table import Table
