@@ -23,7 +23,7 @@ from airflow_wxa.steps import Pause, Recall
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
     from airflow_wxa.api.call import Reply
     from airflow_wxa.steps import AcceptedWrites, Step
@@ -84,7 +84,9 @@ class Pace:
         #: Mini Programs that were answered 45009 in a row, by endpoint and whether it was a write.
         self._in_a_row: dict[tuple[str, bool], set[str]] = {}
         self.is_stopped = run is not None and run.stopped_by is not None
-        self._superseded: frozenset[str] = frozenset()  # appids that a later run has taken over
+        #: Mini Programs that may be written to; ``None``: any of the run.
+        self.appids: Collection[str] | None = None
+        self._superseded: frozenset[str] = frozenset()  # those of them that a later run has taken over
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -193,7 +195,7 @@ class Pace:
         self._teach()
         for held, (until, _) in self._fleets.held(self._run.component_appid).items():
             self._held[held] = max(until, self._held.get(held, 0.0))
-        self._superseded = self._fleets.superseded(self._run.key)
+        self._superseded = self._fleets.superseded(self._run.key, self.appids)
         run = self._fleets.run(self._run.key)
         self.is_stopped = run is None or run.stopped_by is not None
 

@@ -32,7 +32,9 @@ from airflow_wxa.store.tables import fleet_app
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from sqlalchemy import ColumnElement
 
     from airflow_wxa.client import AsyncWxaClient
     from airflow_wxa.fleet.rows import LateResults
@@ -100,11 +102,12 @@ class Shard:
         self._scan_seconds = scan_seconds
         self._results = results
         self._pace = Pace(run.manifest, fleets, run, results.known if results else lambda _: None)
+        self._appids = self._pace.appids = set[str]()
         self._rows = Rows(fleets, run.key, results)
         self._todo: deque[FleetApp] = deque()
         self._later: list[FleetApp] = []
         self._in_audit: list[FleetApp] = []
-        self._elsewhere: Mapping[int, str] = {}  # position → earlier run of this DAG that has it under way
+        self._elsewhere: dict[int, str] = {}  # position → earlier run of this DAG that has it under way
         self._beyond_told = 1  # submissions to try beyond what queryquota told
         self._expedited = self._first_of(run.manifest.get("expedite") or {})
 
@@ -116,13 +119,16 @@ class Shard:
     async def work(self, apps: Iterable[FleetApp]) -> Wake | None:
         """Bring Mini Programs on as far as they come; ``None``: this task is done with all of them."""
         due = time.time() + _SLEPT_OUT
+        now: list[FleetApp] = []
         for app in apps:
-            (self._later if (app.again_at or 0.0) > due else self._todo).append(app)
-        if self._run.manifest.get("supersede") and STAGES[self._stage].submits:
-            self._elsewhere = await asyncio.to_thread(self._fleets.under_way, self._run.key)
-            if self._stage == stages.CARRY_OVER:
-                await asyncio.to_thread(self._take_over_waiting)
-        appids = [app.appid for app in self._todo]
+            (self._later if (app.again_at or 0.0) > due else now).append(app)
+        self._appids.update(app.appid for app in self._later)
+        # The run's only shard that carries over leaves the quota to no earlier run; others look at their own.
+        is_only = self._stage == stages.CARRY_OVER
+        await self._take_up(now, *([] if is_only else [fleet_app.c.carrier == self._carrier]))
+        if self._elsewhere and is_only:
+            await asyncio.to_thread(self._take_over_waiting)
+        appids = [app.appid for app in now]
         await self._client.preload(appids)
         if self._results is not None:
             await asyncio.to_thread(self._results.preload, appids)
@@ -133,9 +139,19 @@ class Shard:
                         group.create_task(self._worker())
                 await self._slept_out()
                 if not self._todo:
-                    self._todo.extend(await self._beyond())
+                    await self._go_beyond()
             await self._leave_stragglers()
         return None if self.is_stopped else self._wake()
+
+    async def _take_up(self, apps: Collection[FleetApp], *which: ColumnElement[bool]) -> None:
+        """Let Mini Programs be worked on.
+
+        :param which: rows of the run among which those are looked for that an earlier run has under way.
+        """
+        self._appids.update(app.appid for app in apps)
+        if self._run.manifest.get("supersede") and STAGES[self._stage].submits:
+            self._elsewhere |= await asyncio.to_thread(self._fleets.under_way, self._run.key, *which)
+        self._todo.extend(apps)
 
     def _take_over_waiting(self) -> None:
         """Leave the next month's quota to no earlier run that has a Mini Program without any, as this one has it."""
@@ -158,14 +174,15 @@ class Shard:
             self._later = [app for app in self._later if app not in due]
             self._todo.extend(due)
 
-    async def _beyond(self) -> list[FleetApp]:
-        """Return those that submit beyond what ``queryquota`` told, without a reserve: the first, then all others."""
+    async def _go_beyond(self) -> None:
+        """Submit beyond what ``queryquota`` told, without a reserve: the first, then all others."""
         stage = STAGES[self._stage]
         if stages.submit not in (*stage.makes_up, *stage.steps) or self._run.manifest.get("audit_quota_reserve"):
-            return []
+            return
         await self._rows.save()
         most, self._beyond_told = self._beyond_told, stages.MAX_QUOTA
-        return await asyncio.to_thread(self._fleets.grant_beyond, self._run.key, self._carrier, most)
+        more = await asyncio.to_thread(self._fleets.grant_beyond, self._run.key, self._carrier, most)
+        await self._take_up(more, _among(more))
 
     def _wake(self) -> Wake | None:
         if not self._later and not self._in_audit:
@@ -326,7 +343,11 @@ class Shard:
         taken = await asyncio.to_thread(self._fleets.pass_on, self._run.key, {app.position: values}, self._carrier)
         for each in taken:
             log.info("%s: its submission goes to %s", app.appid, each.appid)
-        self._todo.extend(taken)
+        await self._take_up(taken, _among(taken))
+
+
+def _among(apps: Iterable[FleetApp]) -> ColumnElement[bool]:
+    return fleet_app.c.position.in_([app.position for app in apps])
 
 
 def _time_audit(app: FleetApp, outcome: str) -> None:

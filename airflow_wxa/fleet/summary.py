@@ -23,7 +23,7 @@ from airflow_wxa.fleet.window import deadline, opens_at
 from airflow_wxa.store.fleets import ROLLBACK, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from airflow_wxa.store.fleets import FleetApp, FleetRun
 
@@ -42,6 +42,7 @@ OUTCOME_FIELDS: Final = (
 _WORST_FIRST: Final = ("failed", "blocked", "rejected", "pending", "no_quota", "not_reached")
 FINISHED: Final = frozenset({*DONE, "rejected", "superseded"})
 _NAMED: Final = 10
+_ENTRIES_AT_ONCE: Final = 500
 _Base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -81,11 +82,13 @@ def rerun_manifest(run: FleetRun, apps: Iterable[FleetApp]) -> str:
     if not left:
         return ""
     release, *rest = run.manifest.items()
-    return _written(dict([release, ("apps", left), *rest]))
+    # By the hundred, each as it would stand in the whole: the writer keeps all it has written, and looks through it.
+    parts = (_written(left[first : first + _ENTRIES_AT_ONCE]) for first in range(0, len(left), _ENTRIES_AT_ONCE))
+    return "".join([_written(dict([release])), "apps:\n", *parts, _written(dict(rest)) if rest else ""])
 
 
-def _written(whole: Mapping[str, Any]) -> str:
-    return str(yaml.dump(whole, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
+def _written(part: Mapping[str, Any] | Sequence[Any]) -> str:
+    return str(yaml.dump(part, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
 def time_left(run: FleetRun, apps: Iterable[FleetApp], now: float) -> str:

@@ -22,7 +22,7 @@ from airflow_wxa.texts import Text
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row, Table
+    from sqlalchemy import ColumnElement, Connection, FromClause, Row
 
     from airflow_wxa.api.redaction import Secret
 
@@ -305,31 +305,37 @@ class Fleets:
             if ended:
                 self._show(connection, key, fleet_app.c.position.in_(ended))
 
-    def under_way(self, key: RunKey) -> dict[int, str]:
-        """Return, by position in this run, the earlier run of the same DAG that has a Mini Program under way."""
-        mine, other, others = fleet_app.alias(), fleet_app.alias(), fleet_run.alias()
+    def under_way(self, key: RunKey, *which: ColumnElement[bool]) -> dict[int, str]:
+        """Return, by position in this run, the earlier run of the same DAG that has a Mini Program under way.
+
+        :param which: only rows of this run like these.
+        """
+        other, others = fleet_app.alias(), fleet_run.alias()
         loaded = select(fleet_run.c.loaded_at).where(_of(fleet_run, key)).scalar_subquery()
-        query = select(mine.c.position, others.c.run_id).where(
-            mine.c.dag_id == key.dag_id,
-            mine.c.run_id == key.run_id,
+        query = select(fleet_app.c.position, others.c.run_id).where(
+            _of(fleet_app, key),
+            *which,
             others.c.dag_id == key.dag_id,
             others.c.run_id != key.run_id,
             others.c.ended_at.is_(None),
             others.c.loaded_at < loaded,
-            other.c.dag_id == others.c.dag_id,
-            other.c.run_id == others.c.run_id,
-            other.c.appid == mine.c.appid,
+            _of(other, others.c),
+            other.c.appid == fleet_app.c.appid,
             _is_under_way(other),
         )
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(others.c.loaded_at))
             return {row.position: row.run_id for row in rows}
 
-    def superseded(self, key: RunKey) -> frozenset[str]:
-        """Return the Mini Programs of a run that a later one has taken over."""
-        query = select(fleet_app.c.appid).where(_of(fleet_app, key), fleet_app.c.outcome == "superseded")
+    def superseded(self, key: RunKey, appids: Collection[str] | None = None) -> frozenset[str]:
+        """Return the Mini Programs of a run that a later one has taken over.
+
+        :param appids: only those of these; ``None``: all.
+        """
+        taken = _of(fleet_app, key), fleet_app.c.outcome == "superseded"
+        among = [] if appids is None else [fleet_app.c.appid.in_(appids)]
         with self._database.reading() as connection:
-            return frozenset(connection.execute(query).scalars())
+            return frozenset(connection.execute(select(fleet_app.c.appid).where(*taken, *among)).scalars())
 
     def take_over(self, key: RunKey, appid: str, *which: ColumnElement[bool]) -> None:
         """End a Mini Program in earlier runs of the same DAG; submissions that they hold for it are free again.
@@ -375,19 +381,20 @@ class Fleets:
 
     def end_rest(self, key: RunKey, which: ColumnElement[bool], outcome: Word, what: str, next_step: str) -> int:
         """End whatever has not ended, and return how many."""
+        position, last, count = fleet_app.c.position, -1, 0
         open_ = and_(_of(fleet_app, key), which, fleet_app.c.outcome.is_(None))
-        some = select(fleet_app.c.position).where(open_).order_by(fleet_app.c.position).limit(_ROWS_AT_ONCE)
-        rows = and_(_of(fleet_app, key), fleet_app.c.outcome.is_(None), fleet_app.c.position.in_(some))
-        statement = update(fleet_app).where(rows).values(outcome=outcome, what=what, next_step=next_step)
-        count = 0
+        ending = update(fleet_app).values(outcome=outcome, what=what, next_step=next_step).returning(position)
         while True:
+            some = select(position).where(open_, position > last).order_by(position).limit(_ROWS_AT_ONCE)
             with self._database.writing() as connection:
-                ended = list(connection.execute(statement.returning(fleet_app.c.position)).scalars())
+                of_these = _of(fleet_app, key), fleet_app.c.outcome.is_(None), position.in_(some)
+                ended = list(connection.execute(ending.where(*of_these)).scalars())
                 # One that was ended before is left alone: another run may have gone on since.
-                self._show(connection, key, fleet_app.c.position.in_(ended))
+                self._show(connection, key, position.in_(ended))
             count += len(ended)
             if len(ended) < _ROWS_AT_ONCE:
                 return count
+            last = max(ended)
 
     def counts(self, key: RunKey) -> list[tuple[str, str, str | None, int | None, int]]:
         """Return how many there are by wave, stage, outcome and errcode."""
@@ -482,10 +489,11 @@ class Fleets:
 
         :return: those that go on, now this shard's.
         """
-        refused = and_(fleet_app.c.audit_grant == "waiting", fleet_app.c.errcode == AUDIT_QUOTA_USED_UP)
+        refused = fleet_app.c.errcode == AUDIT_QUOTA_USED_UP
+        unmade = fleet_app.c.audit_grant.in_(("held", "waiting")), or_(refused, fleet_app.c.audit_grant == "held")
         with self._database.writing() as connection:
             connection.execute(select(fleet_run.c.run_id).where(_of(fleet_run, key)).with_for_update())
-            if _count(connection, key, or_(refused, fleet_app.c.audit_grant == "held")):
+            if connection.execute(select(fleet_app.c.position).where(_of(fleet_app, key), *unmade).limit(1)).first():
                 return []
             granted = _count(connection, key, fleet_app.c.audit_grant == "spent") + most
             connection.execute(update(fleet_run).where(_of(fleet_run, key)).values(audits_granted=granted))
@@ -560,7 +568,11 @@ def version_of(run: FleetRun | Row[Any], app: FleetApp | Row[Any]) -> str | None
     return found
 
 
-def _of(table: Table, key: RunKey) -> ColumnElement[bool]:
+def _of(table: FromClause, key: Any) -> ColumnElement[bool]:
+    """Pick the rows of a run.
+
+    :param key: has its two values, or the columns that hold them.
+    """
     return and_(table.c.dag_id == key.dag_id, table.c.run_id == key.run_id)
 
 
@@ -606,10 +618,12 @@ def _count(connection: Connection, key: RunKey, which: ColumnElement[bool]) -> i
 
 
 def _held_elsewhere(connection: Connection, key: RunKey, component_appid: str) -> int:
+    # Over several months; a run that is gone without an end is stopped by ``airflow wxa fleet stop``.
+    goes_on = and_(fleet_run.c.manifest["carry_over"].as_boolean(), fleet_run.c.stopped_by.is_(None))
     others = and_(
         fleet_run.c.component_appid == component_appid,
         fleet_run.c.ended_at.is_(None),
-        fleet_run.c.loaded_at > database_now() - _HELD_SECONDS,
+        or_(fleet_run.c.loaded_at > database_now() - _HELD_SECONDS, goes_on),
         or_(fleet_run.c.dag_id != key.dag_id, fleet_run.c.run_id != key.run_id),
     )
     same = and_(fleet_app.c.dag_id == fleet_run.c.dag_id, fleet_app.c.run_id == fleet_run.c.run_id)

@@ -232,9 +232,11 @@ fleet_app = Table(
     Column("what", LongWords(), nullable=False),
     Column("next_step", LongWords(), nullable=False),
 )
-Index("ix_wxa_fleet_app_shard", fleet_app.c.run_id, fleet_app.c.carrier, fleet_app.c.outcome)
-Index("ix_wxa_fleet_app_wave", fleet_app.c.run_id, fleet_app.c.wave, fleet_app.c.shard)
-Index("ix_wxa_fleet_app_grant", fleet_app.c.run_id, fleet_app.c.audit_grant, fleet_app.c.position)
+_OF_RUN: Final = (fleet_app.c.dag_id, fleet_app.c.run_id)  # without both, SQLite prefers the primary key
+Index("ix_wxa_fleet_app_appid", *_OF_RUN, fleet_app.c.appid)
+Index("ix_wxa_fleet_app_shard", *_OF_RUN, fleet_app.c.carrier, fleet_app.c.position)
+Index("ix_wxa_fleet_app_wave", *_OF_RUN, fleet_app.c.wave, fleet_app.c.shard, fleet_app.c.position)
+Index("ix_wxa_fleet_app_grant", *_OF_RUN, fleet_app.c.audit_grant, fleet_app.c.position)
 
 fleet_pace = Table(
     "wxa_fleet_pace",

@@ -4,11 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import update
 
 from airflow_wxa.fleet.stages import BEFORE_SUBMISSION
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from airflow_wxa.store.mini_programs import MiniPrograms, Wanted
-from airflow_wxa.store.tables import fleet_app
+from airflow_wxa.store.tables import fleet_app, fleet_run
 from tests.store.databases import store_url  # noqa: F401  a fixture
 
 if TYPE_CHECKING:
@@ -72,6 +73,28 @@ def test_what_an_ended_run_held_is_free(fleets: Fleets) -> None:
     assert len(held(fleets, OTHER)) == 5
 
 
+@pytest.mark.parametrize(
+    ("manifest", "is_stopped", "count"),
+    [
+        ({}, False, 0),
+        ({"carry_over": False}, False, 0),
+        ({"carry_over": True}, False, 5),
+        ({"carry_over": True}, True, 0),
+    ],
+)
+def test_what_a_run_of_long_ago_held_is_free_unless_it_goes_on_for_months(
+    fleets: Fleets, manifest: dict[str, Any], is_stopped: bool, count: int
+) -> None:
+    load(fleets, 5)
+    fleets.open_quota(KEY, PLATFORM, usable=5, held_before=0)
+    long_ago = update(fleet_run).values(loaded_at=fleet_run.c.loaded_at - 40 * 86400, manifest=manifest)
+    with fleets._database.writing() as connection:
+        connection.execute(long_ago)
+    if is_stopped:
+        fleets.stop(KEY, "lin")
+    assert fleets.held_elsewhere(OTHER, PLATFORM) == count
+
+
 def test_a_gate_that_is_cleared_counts_what_was_spent(fleets: Fleets) -> None:
     load(fleets, 5)
     fleets.open_quota(KEY, PLATFORM, usable=3, held_before=0)
@@ -132,6 +155,14 @@ def test_a_stop_names_who(fleets: Fleets) -> None:
     (run,) = fleets.runs_named("one")
     assert (run.key, run.stopped_by) == (KEY, "lin")
     assert fleets.run(OTHER) is None
+
+
+def test_what_has_not_ended_is_ended_by_the_hundred(fleets: Fleets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_wxa.store.fleets._ROWS_AT_ONCE", 2)
+    load(fleets, 7)
+    fleets.change(KEY, {position: {"outcome": "released"} for position in (0, 1, 4)})
+    assert fleets.end_rest(KEY, fleet_app.c.position < 6, "not_reached", "a gate came first", "") == 3
+    assert [app.position for app in fleets.apps(KEY, fleet_app.c.outcome == "not_reached")] == [2, 3, 5]
 
 
 def test_a_run_that_is_summed_up_again_does_not_hide_a_later_one(fleets: Fleets, store_url: str) -> None:  # noqa: F811

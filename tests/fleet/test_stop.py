@@ -16,7 +16,7 @@ from airflow_wxa.sandbox import seeded_fleet
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.store.fleets import RunKey
 from tests.fleet.driving import Drive
-from tests.fleet.test_manifest import FIRST, Files
+from tests.fleet.test_manifest import FIRST, SECOND, Files
 from tests.fleet.test_outcomes import manifest, tokens
 
 if TYPE_CHECKING:
@@ -65,10 +65,15 @@ def test_a_stopped_wave_writes_no_more_and_the_rerun_manifest_finishes_it(
         assert wechat.journal.count("/wxa/submit_audit") == len(fleet.kinds)
 
 
-def test_the_rerun_manifest_asks_for_the_same_texts_and_numbers(tmp_path: Path) -> None:
+def test_the_rerun_manifest_asks_for_the_same_texts_and_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     release = {"template_id": "47", "user_version": "8e12", "domain_action": "get"}
     own = {"ext_json": {"ext": {"shop": "7e2", "till": 7, "rate": 0.00001, "sign": "no"}}}
     drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", "http://127.0.0.1:1", {})
-    drive.load(json.dumps({"release": release, "apps": [{"appid": FIRST, **own}]}))
-    again = read_manifest(rerun_manifest(drive.run, drive.fleets.apps(drive.key)), Files())
+    drive.load(json.dumps({"release": release, "apps": [{"appid": FIRST, **own}, SECOND]}))
+    text = rerun_manifest(drive.run, drive.fleets.apps(drive.key))
+    again = read_manifest(text, Files())
     assert (again.common["release"], again.apps[0].given) == (release, own)
+    monkeypatch.setattr("airflow_wxa.fleet.summary._ENTRIES_AT_ONCE", 1)
+    assert rerun_manifest(drive.run, drive.fleets.apps(drive.key)) == text

@@ -16,7 +16,7 @@ from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.store.engine import Database
 from airflow_wxa.store.fleets import RunKey
-from airflow_wxa.store.tables import fleet_run, ledger
+from airflow_wxa.store.tables import fleet_app, fleet_run, ledger
 from tests.fleet.driving import PLATFORM, Drive
 from tests.fleet.fleets import appid, fleet_world, manifest, token
 
@@ -177,13 +177,15 @@ def test_the_older_run_writes_nothing_more_for_what_was_taken_over(campaign: Cal
     assert outcomes(here.hotfix) == {"released": 6}
 
 
+@pytest.mark.parametrize("appids", [None, {appid(1), appid(2)}], ids=["any", "its own"])
 def test_a_shard_of_the_older_run_that_is_at_work_stops_before_its_next_write(
-    campaign: Callable[[int], Campaign],
+    campaign: Callable[[int], Campaign], appids: set[str] | None
 ) -> None:
     here = campaign(3)
     here.load()
     here.hotfix.fleets.take_over(here.hotfix.key, appid(1))
     pace = Pace(here.older.run.manifest, here.older.fleets, here.older.run)
+    pace.appids = appids
     pace._look()
     with pytest.raises(StoppedError):
         next(pace.paced(_writing(appid(1))))
@@ -227,6 +229,7 @@ def test_a_run_that_was_loaded_later_is_not_taken_over(campaign: Callable[[int],
     here.load()
     assert set(here.hotfix.fleets.under_way(here.hotfix.key).values()) == {"monday"}
     assert here.older.fleets.under_way(here.older.key) == {}
+    assert set(here.hotfix.fleets.under_way(here.hotfix.key, fleet_app.c.position == 1)) == {1}
 
 
 def test_a_plan_says_which_run_it_takes_over_from() -> None:
