@@ -16,14 +16,13 @@ import time
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airflow_wxa.api.values import APPID
 from airflow_wxa.errors import WxaSpecError, shown
 from airflow_wxa.fleet.located import LocatedDict, LocatedList, Problem, read_document
-from airflow_wxa.fleet.schema import RELEASE_FIELDS, SCHEMA_FILE
+from airflow_wxa.fleet.schema import RELEASE_FIELDS, packaged_schema
 from airflow_wxa.fleet.waves import submits_ahead
 from airflow_wxa.fleet.window import holidays_of, opens_at
 from airflow_wxa.release import FIELDS, read_release
@@ -427,4 +426,4 @@ def _canonical(value: Any) -> bytes:
 def _validator() -> Validator:
     from jsonschema import Draft202012Validator  # noqa: PLC0415  (takes long to import)
 
-    return Draft202012Validator(json.loads(resources.files(__package__).joinpath(SCHEMA_FILE).read_text("utf-8")))
+    return Draft202012Validator(packaged_schema())
