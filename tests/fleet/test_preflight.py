@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
+from airflow_wxa.fleet import pace
 from airflow_wxa.sandbox.faults import Fault
 from airflow_wxa.sandbox.server import serve
 from tests.airflow_session import run_dag
@@ -65,7 +66,9 @@ def test_an_account_is_looked_at_once_a_day_and_again_where_something_was_to_do(
 
 
 @pytest.mark.parametrize("errcode", [48001, 45009, 45011, -1])
-def test_a_look_that_is_refused_stops_nothing(fleet: Fleet, errcode: int) -> None:
+def test_a_look_that_is_refused_stops_nothing(fleet: Fleet, errcode: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    held_until = pace._held_until  # 45011: until the minute is over
+    monkeypatch.setattr(pace, "_held_until", lambda code, now: now + 0.5 if code == 45011 else held_until(code, now))
     for path in LOOKS if errcode != 48001 else LOOKS[::2]:  # without get_category nothing can be submitted
         fleet.sandbox.add_fault(Fault(path=path, kind="errcode_before", errcode=errcode, times=None))
     run = run_dag(fleet_release_dag(), approval=False, manifest=manifest(6))
