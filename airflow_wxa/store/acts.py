@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sqlalchemy import delete, select
 
-from airflow_wxa.store.engine import Database
+from airflow_wxa.store.engine import OfStore
 from airflow_wxa.store.tables import act, database_now
-
-if TYPE_CHECKING:
-    from airflow_wxa.api.redaction import Secret
 
 _KEPT_SECONDS: Final = 7 * 86400.0  # far beyond the life of a page's token
 
 
-class Acts:
-    """Notes acts before they are done.
-
-    :param url: the store's URL.
-    :raises WxaTransportError: the store does not answer; so does every method.
-    """
-
-    def __init__(self, url: str | Secret) -> None:
-        self._database = Database(url)
+class Acts(OfStore):
+    """Notes acts before they are done."""
 
     def claim(self, key: str, by: str, *, again_after: float = _KEPT_SECONDS) -> str | None:
         """Note an act; return the name of the person who did it before, ``None``: nobody did.
@@ -43,5 +33,4 @@ class Acts:
 
     def give_back(self, key: str) -> None:
         """Forget an act that was refused: it may be tried again."""
-        with self._database.writing() as connection:
-            connection.execute(delete(act).where(act.c.key == key))
+        self._database.write(delete(act).where(act.c.key == key))

@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import contextmanager, suppress
+from dataclasses import fields
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import column, create_engine, event, inspect, select, table, text
@@ -27,9 +28,17 @@ from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
+    from dataclasses import Field
 
-    from sqlalchemy import Connection, Engine, ExceptionContext, Table
+    from sqlalchemy import CompoundSelect, Connection, Engine, ExceptionContext, Executable, Row, Select, Table
+
+
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+T = TypeVar("T", bound=_Dataclass)
 
 _BUSY_SECONDS: Final = 30
 _WHILE_LOCKED: Final = Retrying(
@@ -105,6 +114,26 @@ class Database:
         with self._explained(), self.engine.begin() as connection:
             yield connection
 
+    def rows(self, query: Select[*tuple[Any, ...]]) -> Sequence[Row[*tuple[Any, ...]]]:
+        """Return the rows of a query that stands alone."""
+        with self.reading() as connection:
+            return connection.execute(query).all()
+
+    def column(self, query: Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]) -> Sequence[Any]:
+        """Return the first value of each row."""
+        with self.reading() as connection:
+            return connection.execute(query).scalars().all()
+
+    def value(self, query: Select[*tuple[Any, ...]]) -> Any:
+        """Return the first value of the first row; ``None`` without any."""
+        with self.reading() as connection:
+            return connection.execute(query).scalar()
+
+    def write(self, statement: Executable, values: Sequence[Mapping[str, Any]] | None = None) -> int:
+        """Execute one statement in a transaction, and return how many rows it changed."""
+        with self.writing() as connection:
+            return connection.execute(statement, values).rowcount
+
     def insert(self, table: Table) -> Any:
         """Return an insert that knows ``on_conflict_do_nothing``: each dialect has its own."""
         return (postgresql if self.engine.dialect.name == "postgresql" else sqlite).insert(table)
@@ -117,6 +146,27 @@ class Database:
         # The driver's own: of a connection that is dead when it is given back.
         except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
             raise unreachable(engine, error) from None
+
+
+class OfStore:
+    """Reads and writes a part of the store.
+
+    :param url: the store's URL.
+    :raises WxaTransportError: the store does not answer; so does every method.
+    """
+
+    def __init__(self, url: str | Secret) -> None:
+        self._database = Database(url)
+
+
+def read_as(kind: type[T], row: Row[*tuple[Any, ...]], **own: Any) -> T:
+    """Return a row as a dataclass whose fields are its columns; a text that is missing is empty.
+
+    :param own: fields that are no columns.
+    """
+    found = {each: getattr(row, each.name) for each in fields(kind) if each.name not in own}
+    read = {each.name: "" if value is None and each.type == "str" else value for each, value in found.items()}
+    return kind(**own, **read)
 
 
 def open_engine(url: str | Secret) -> Engine:

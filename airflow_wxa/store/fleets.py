@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, update
 
 from airflow_wxa.errors import WxaStateError
-from airflow_wxa.store.engine import Database
+from airflow_wxa.store.engine import OfStore
 from airflow_wxa.store.mini_programs import keep_mini_programs, row_of
 from airflow_wxa.store.runs import TaskRef
 from airflow_wxa.store.tables import database_now, fleet_app, fleet_pace, fleet_run
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, FromClause, Row
 
-    from airflow_wxa.api.redaction import Secret
 
 #: What becomes of a Mini Program.
 Word = Literal[
@@ -93,7 +92,7 @@ class FleetLook:
     dag_id: str
     run_id: str
     at: float
-    outcomes: Mapping[str | None, int]
+    outcomes: dict[str | None, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,15 +151,8 @@ _APP_COLUMNS: Final = tuple(fleet_app.c[each.name] for each in fields(FleetApp))
 _RUN_COLUMNS: Final = tuple(fleet_run.c[each.name] for each in fields(FleetRun))
 
 
-class Fleets:
-    """Writes and reads fleets.
-
-    :param url: the store's URL.
-    :raises WxaTransportError: the store does not answer; so does every method.
-    """
-
-    def __init__(self, url: str | Secret) -> None:
-        self._database = Database(url)
+class Fleets(OfStore):
+    """Writes and reads fleets."""
 
     # Runs --------------------------------------------------------------------------------------------------------
 
@@ -228,23 +220,20 @@ class Fleets:
 
     def dag_ids(self) -> set[str]:
         """Return the DAGs that have loaded a fleet."""
-        with self._database.reading() as connection:
-            return set(connection.execute(select(fleet_run.c.dag_id).distinct()).scalars())
+        return set(self._database.column(select(fleet_run.c.dag_id).distinct()))
 
     def latest(self, dag_ids: Collection[str], most: int = 50) -> list[FleetLook]:
         """Return the latest runs of DAGs, the newest first, each with its Mini Programs' outcomes so far."""
         runs = select(fleet_run.c.dag_id, fleet_run.c.run_id, fleet_run.c.loaded_at)
         runs = runs.where(fleet_run.c.dag_id.in_(sorted(dag_ids))).order_by(fleet_run.c.loaded_at.desc()).limit(most)
         by = (fleet_app.c.dag_id, fleet_app.c.run_id, fleet_app.c.outcome)
-        with self._database.reading() as connection:
-            found = {
-                (row.dag_id, row.run_id): (row.loaded_at, dict[str | None, int]()) for row in connection.execute(runs)
-            }
-            apps = select(*by, func.count()).where(fleet_app.c.run_id.in_({run_id for _, run_id in found}))
-            for dag_id, run_id, outcome, count in connection.execute(apps.group_by(*by)):
-                if run := found.get((dag_id, run_id)):
-                    run[1][outcome] = count
-        return [FleetLook(*run, at, outcomes) for run, (at, outcomes) in found.items()]
+        found = [FleetLook(row.dag_id, row.run_id, row.loaded_at, {}) for row in self._database.rows(runs)]
+        of_run = {(run.dag_id, run.run_id): run.outcomes for run in found}
+        apps = select(*by, func.count()).where(fleet_app.c.run_id.in_({run.run_id for run in found})).group_by(*by)
+        for dag_id, run_id, outcome, count in self._database.rows(apps):
+            if (dag_id, run_id) in of_run:  # of another DAG's run of the same name nothing is shown
+                of_run[dag_id, run_id][outcome] = count
+        return found
 
     def stop(self, key: RunKey, by: str) -> None:
         """Let no further write of this run start."""
@@ -255,12 +244,10 @@ class Fleets:
         self._change_run(key, ended_at=database_now())
 
     def _runs(self, which: ColumnElement[bool]) -> list[FleetRun]:
-        with self._database.reading() as connection:
-            return [FleetRun(*row) for row in connection.execute(select(*_RUN_COLUMNS).where(which))]
+        return [FleetRun(*row) for row in self._database.rows(select(*_RUN_COLUMNS).where(which))]
 
     def _change_run(self, key: RunKey, **values: Any) -> None:
-        with self._database.writing() as connection:
-            connection.execute(update(fleet_run).where(_of(fleet_run, key)).values(**values))
+        self._database.write(update(fleet_run).where(_of(fleet_run, key)).values(**values))
 
     # Mini Programs -----------------------------------------------------------------------------------------------
 
@@ -269,8 +256,7 @@ class Fleets:
         position, last = fleet_app.c.position, -1
         query = select(*_APP_COLUMNS).where(_of(fleet_app, key), *which).order_by(position).limit(_ROWS_AT_ONCE)
         while True:
-            with self._database.reading() as connection:
-                rows = connection.execute(query.where(position > last)).all()
+            rows = self._database.rows(query.where(position > last))
             for row in rows:
                 yield FleetApp(*row)
             if len(rows) < _ROWS_AT_ONCE:
@@ -281,20 +267,17 @@ class Fleets:
         """Return the numbers of a wave's shards."""
         mine = and_(_of(fleet_app, key), fleet_app.c.wave == wave)
         query = select(fleet_app.c.shard).where(mine).distinct().order_by(fleet_app.c.shard)
-        with self._database.reading() as connection:
-            return list(connection.execute(query).scalars())
+        return list(self._database.column(query))
 
     def last_release(self, key: RunKey, wave: str) -> float:
         """Return when the last Mini Program of a wave was released, epoch seconds; 0: none was."""
         mine = and_(_of(fleet_app, key), fleet_app.c.wave == wave)
-        with self._database.reading() as connection:
-            return connection.execute(select(func.max(fleet_app.c.released_at)).where(mine)).scalar() or 0.0
+        return self._database.value(select(func.max(fleet_app.c.released_at)).where(mine)) or 0.0
 
     def released_percent(self, key: RunKey, wave: str) -> float:
         """Return how much of a wave is released, in percent."""
         query = select(func.count(), func.count(fleet_app.c.released_at))
-        with self._database.reading() as connection:
-            total, released = connection.execute(query.where(_of(fleet_app, key), fleet_app.c.wave == wave)).one()
+        [(total, released)] = self._database.rows(query.where(_of(fleet_app, key), fleet_app.c.wave == wave))
         return 100 * released / total if total else 0.0
 
     def change(self, key: RunKey, changes: _CHANGES) -> None:
@@ -323,9 +306,7 @@ class Fleets:
             other.c.appid == fleet_app.c.appid,
             _is_under_way(other),
         )
-        with self._database.reading() as connection:
-            rows = connection.execute(query.order_by(others.c.loaded_at))
-            return {row.position: row.run_id for row in rows}
+        return {row.position: row.run_id for row in self._database.rows(query.order_by(others.c.loaded_at))}
 
     def superseded(self, key: RunKey, appids: Collection[str] | None = None) -> frozenset[str]:
         """Return the Mini Programs of a run that a later one has taken over.
@@ -334,8 +315,7 @@ class Fleets:
         """
         taken = _of(fleet_app, key), fleet_app.c.outcome == "superseded"
         among = [] if appids is None else [fleet_app.c.appid.in_(appids)]
-        with self._database.reading() as connection:
-            return frozenset(connection.execute(select(fleet_app.c.appid).where(*taken, *among)).scalars())
+        return frozenset(self._database.column(select(fleet_app.c.appid).where(*taken, *among)))
 
     def take_over(self, key: RunKey, appid: str, *which: ColumnElement[bool]) -> None:
         """End a Mini Program in earlier runs of the same DAG; submissions that they hold for it are free again.
@@ -400,8 +380,7 @@ class Fleets:
         """Return how many there are by wave, stage, outcome and errcode."""
         by = (fleet_app.c.wave, fleet_app.c.stage, fleet_app.c.outcome, fleet_app.c.errcode)
         query = select(*by, func.count()).where(_of(fleet_app, key)).group_by(*by)
-        with self._database.reading() as connection:
-            return [tuple(row) for row in connection.execute(query)]
+        return [tuple(row) for row in self._database.rows(query)]
 
     def _show(self, connection: Connection, key: RunKey, *which: ColumnElement[bool]) -> None:
         """Keep where Mini Programs of a run stand, for the board."""
@@ -422,8 +401,7 @@ class Fleets:
     def _show_by_and_by(self, key: RunKey, which: ColumnElement[bool]) -> int:
         """Keep where many stand, and return how many; nobody waits for all of them."""
         query = select(fleet_app.c.position).where(_of(fleet_app, key), which).order_by(fleet_app.c.position)
-        with self._database.reading() as connection:
-            positions = connection.execute(query).scalars().all()
+        positions = self._database.column(query)
         for first in range(0, len(positions), _ROWS_AT_ONCE):
             with self._database.writing() as connection:
                 some = positions[first : first + _ROWS_AT_ONCE]
@@ -540,23 +518,15 @@ class Fleets:
         row = {"component_appid": component_appid, **dict(zip(_HELD_COLUMNS, held, strict=True))}
         statement = self._database.insert(fleet_pace).values(**row, held_until=until, errcode=errcode)
         later = fleet_pace.c.held_until < until
-        with self._database.writing() as connection:
-            connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["component_appid", *_HELD_COLUMNS],
-                    set_={"held_until": until, "errcode": errcode},
-                    where=later,
-                )
-            )
+        new = {"held_until": until, "errcode": errcode}
+        keys = ["component_appid", *_HELD_COLUMNS]
+        self._database.write(statement.on_conflict_do_update(index_elements=keys, set_=new, where=later))
 
     def held(self, component_appid: str) -> dict[Held, tuple[float, int]]:
         """Return until when which calls are not to be sent, and the errcode that said so."""
         query = select(fleet_pace).where(fleet_pace.c.component_appid == component_appid)
-        with self._database.reading() as connection:
-            return {
-                (row.appid, row.endpoint, row.writes): (row.held_until, row.errcode)
-                for row in connection.execute(query)
-            }
+        rows = self._database.rows(query)
+        return {(row.appid, row.endpoint, row.writes): (row.held_until, row.errcode) for row in rows}
 
 
 def version_of(run: FleetRun | Row[Any], app: FleetApp | Row[Any]) -> str | None:

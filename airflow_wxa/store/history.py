@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, distinct, func, or_, select
 
 from airflow_wxa.api.endpoints import BEIJING
-from airflow_wxa.store.engine import Database
+from airflow_wxa.store.engine import OfStore
 from airflow_wxa.store.ledger import APPROVAL
 from airflow_wxa.store.standing import ONLINE
 from airflow_wxa.store.tables import database_now, ledger, standing
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from sqlalchemy import ColumnElement
-
-    from airflow_wxa.api.redaction import Secret
 
 _SYSTEM_ERROR: Final = -1
 _RELEASES: Final = ("release", "revertcoderelease")
@@ -55,15 +53,8 @@ class Released:
         return dt.datetime.fromtimestamp(self.at, BEIJING).date().isoformat()
 
 
-class History:
-    """Reads the ledger, for people who may see some DAGs.
-
-    :param url: the store's URL.
-    :raises WxaTransportError: the store does not answer; so does every method.
-    """
-
-    def __init__(self, url: str | Secret) -> None:
-        self._database = Database(url)
+class History(OfStore):
+    """Reads the ledger, for people who may see some DAGs."""
 
     def releases(
         self, dag_ids: Collection[str], *, by: str = "", dag_id: str = "", day: str = "", most: int = 100
@@ -84,19 +75,18 @@ class History:
         found += [ledger.c.dag_id == dag_id] if dag_id else []
         bounds = _bounds(day)
         found.append(ledger.c.sent_at.between(*bounds) if bounds else _is_recent())
-        with self._database.reading() as connection:
-            rows = connection.execute(query.where(*found).group_by(*of_run).order_by(last.desc()).limit(most)).all()
-            runs = sorted({row.run_id for row in rows})
-            approvals = select(ledger.c.dag_id, ledger.c.run_id, ledger.c.after).where(
-                ledger.c.run_id.in_(runs), ledger.c.dag_id.in_(sorted(dag_ids)), ledger.c.endpoint == APPROVAL
-            )
-            approved = {
-                (row.dag_id, row.run_id): str(row.after["by"])
-                for row in connection.execute(approvals.order_by(ledger.c.id))
-                if isinstance(row.after, dict) and row.after.get("outcome") == "approved" and row.after.get("by")
-            }
-            names = select(standing.c.appid, standing.c.name).where(standing.c.appid.in_({row[7] for row in rows}))
-            name_of = {row.appid: row.name or "" for row in connection.execute(names)}
+        rows = self._database.rows(query.where(*found).group_by(*of_run).order_by(last.desc()).limit(most))
+        runs = sorted({row.run_id for row in rows})
+        approvals = select(ledger.c.dag_id, ledger.c.run_id, ledger.c.after).where(
+            ledger.c.run_id.in_(runs), ledger.c.dag_id.in_(sorted(dag_ids)), ledger.c.endpoint == APPROVAL
+        )
+        approved = {
+            (row.dag_id, row.run_id): str(row.after["by"])
+            for row in self._database.rows(approvals.order_by(ledger.c.id))
+            if isinstance(row.after, dict) and row.after.get("outcome") == "approved" and row.after.get("by")
+        }
+        names = select(standing.c.appid, standing.c.name).where(standing.c.appid.in_({row[7] for row in rows}))
+        name_of = {row.appid: row.name or "" for row in self._database.rows(names)}
         return [_released(row, name_of.get(row[7], ""), approved.get((row.dag_id, row.run_id), "")) for row in rows]
 
     def choices(self, dag_ids: Collection[str]) -> tuple[list[str], list[str]]:
@@ -104,8 +94,7 @@ class History:
         query = select(ledger.c.triggered_by, ledger.c.dag_id).where(
             ledger.c.dag_id.in_(sorted(dag_ids)), _was_released(), _is_recent()
         )
-        with self._database.reading() as connection:
-            rows = connection.execute(query.distinct()).all()
+        rows = self._database.rows(query.distinct())
         return sorted({row[0] for row in rows if row[0]}), sorted({row[1] for row in rows})
 
     def reviews(self, dag_ids: Collection[str]) -> list[float]:
@@ -116,8 +105,7 @@ class History:
             ledger.c.dag_id.in_(sorted(dag_ids)),
             ledger.c.reviewed_at > database_now() - _DAYS * 86400,
         )
-        with self._database.reading() as connection:
-            return sorted(connection.execute(query.order_by(ledger.c.id.desc()).limit(_MAX_REVIEWS)).scalars())
+        return sorted(self._database.column(query.order_by(ledger.c.id.desc()).limit(_MAX_REVIEWS)))
 
 
 def _was_released() -> ColumnElement[bool]:

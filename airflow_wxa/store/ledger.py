@@ -19,7 +19,7 @@ from airflow_wxa.api.audit import AUDIT_FORM
 from airflow_wxa.api.endpoints import BEIJING, CATALOGUE, budget_used_up, month_began
 from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.errors import WxaStateError
-from airflow_wxa.store.engine import Database
+from airflow_wxa.store.engine import OfStore, read_as
 from airflow_wxa.store.mini_programs import keep_mini_programs, outcome_word, row_of
 from airflow_wxa.store.runs import TaskRef, forget_runs, join
 from airflow_wxa.store.standing import facts_of, keep_facts
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.call import Call
     from airflow_wxa.api.endpoints import Endpoint
-    from airflow_wxa.api.redaction import Secret
     from airflow_wxa.errors import WxaApiError
     from airflow_wxa.store.questions import Question
     from airflow_wxa.store.runs import Joined
@@ -121,15 +120,8 @@ class Outcome:
     said: Mapping[str, Any]
 
 
-class Ledger:
-    """Writes and reads the ledger, the outcomes and the fences.
-
-    :param url: the store's URL.
-    :raises WxaTransportError: the store does not answer; so does every method.
-    """
-
-    def __init__(self, url: str | Secret) -> None:
-        self._database = Database(url)
+class Ledger(OfStore):
+    """Writes and reads the ledger, the outcomes and the fences."""
 
     # Before and after a write ------------------------------------------------------------------------------------
 
@@ -182,13 +174,11 @@ class Ledger:
             for entry, said in answers.items()
         ]
         statement = update(ledger).where(ledger.c.id == bindparam("entry")).values(answered_at=database_now())
-        with self._database.writing() as connection:
-            connection.execute(statement, rows)
+        self._database.write(statement, rows)
 
     def forget(self, entries: Collection[int]) -> None:
         """Take intents back: the calls were refused on our side, nothing was sent."""
-        with self._database.writing() as connection:
-            connection.execute(delete(ledger).where(ledger.c.id.in_(entries)))
+        self._database.write(delete(ledger).where(ledger.c.id.in_(entries)))
 
     def settle(self, component_appid: str, task: TaskRef, results: Sequence[Result]) -> None:
         """Note what steps of a task came to: with its writes, and as the latest."""
@@ -251,8 +241,7 @@ class Ledger:
         query = select(standing.c.appid, standing.c.account).where(
             *mine, standing.c.account.is_not(None), standing.c.account_at > database_now() - seconds
         )
-        with self._database.reading() as connection:
-            return {row.appid: row.account for row in connection.execute(query)}
+        return {row.appid: row.account for row in self._database.rows(query)}
 
     def decided(
         self,
@@ -326,8 +315,7 @@ class Ledger:
         query = select(ledger).where(*(ledger.c[name] == value for name, value in wanted.items() if value is not None))
         if dag_ids is not None:
             query = query.where(ledger.c.dag_id.in_(sorted(dag_ids)))
-        with self._database.reading() as connection:
-            return [_entry(row) for row in connection.execute(query.order_by(ledger.c.id.desc()).limit(most))]
+        return [_entry(row) for row in self._database.rows(query.order_by(ledger.c.id.desc()).limit(most))]
 
     def of_run(self, component_appid: str, appid: str, task: TaskRef) -> list[Entry]:
         """Return what this run has done with a Mini Program, the oldest first."""
@@ -363,9 +351,8 @@ class Ledger:
     def outcome(self, dag_id: str, run_id: str, appid: str) -> Mapping[str, Any] | None:
         """Return the latest outcome of a Mini Program in a run."""
         query = select(outcome.c.said).where(_with(outcome, dag_id=dag_id, run_id=run_id, appid=appid))
-        with self._database.reading() as connection:
-            said: Mapping[str, Any] | None = connection.execute(query).scalar_one_or_none()
-            return said
+        said: Mapping[str, Any] | None = self._database.value(query)
+        return said
 
     def conn_id(self, dag_id: str, run_id: str, appid: str) -> str | None:
         """Return the Connection that a run worked with on a Mini Program; ``None``: it did nothing with it.
@@ -373,8 +360,8 @@ class Ledger:
         :param appid: ``""``: on any.
         """
         of_run = {"dag_id": dag_id, "run_id": run_id} | ({"appid": appid} if appid else {})
-        with self._database.reading() as connection:
-            return connection.execute(select(outcome.c.wxa_conn_id).where(_with(outcome, **of_run)).limit(1)).scalar()
+        found: str | None = self._database.value(select(outcome.c.wxa_conn_id).where(_with(outcome, **of_run)).limit(1))
+        return found
 
     def outcomes(
         self, component_appid: str, appid: str, *, dag_ids: Collection[str] | None = None, most: int = 50
@@ -386,9 +373,8 @@ class Ledger:
         query = select(outcome).where(outcome.c.component_appid == component_appid, outcome.c.appid == appid)
         if dag_ids is not None:
             query = query.where(outcome.c.dag_id.in_(sorted(dag_ids)))
-        with self._database.reading() as connection:
-            rows = connection.execute(query.order_by(outcome.c.at.desc()).limit(most))
-            return [Outcome(row.dag_id, row.run_id, row.task_id, row.at, row.said) for row in rows]
+        rows = self._database.rows(query.order_by(outcome.c.at.desc()).limit(most))
+        return [read_as(Outcome, row) for row in rows]
 
     def spent(self, component_appid: str, appid: str, endpoint: str, now: dt.datetime) -> tuple[int, int]:
         """Return how often a call was accepted, or may have been, today and this month by WeChat's calendar."""
@@ -427,9 +413,7 @@ class Ledger:
             ledger.c.endpoint.not_in((APPROVAL, VERIFICATION_FILE_READ)),
             ago < seconds,
         )
-        with self._database.reading() as connection:
-            rows = connection.execute(query.order_by(ledger.c.id.desc()))
-            return [(_entry(row), row.ago) for row in rows]
+        return [(_entry(row), row.ago) for row in self._database.rows(query.order_by(ledger.c.id.desc()))]
 
     def withdrawn(self, component_appid: str, appids: Collection[str], task: TaskRef) -> list[tuple[str, str]]:
         """Return appid and auditid of Mini Programs' sheets whose withdrawal WeChat accepted in a run."""
@@ -438,9 +422,8 @@ class Ledger:
             ledger.c.appid.in_(appids),
             _with(ledger, endpoint="undocodeaudit", errcode=0),
         )
-        with self._database.reading() as connection:
-            rows = connection.execute(query)
-            return [(appid, before["auditid"]) for appid, before in rows if before and before.get("auditid")]
+        rows = self._database.rows(query)
+        return [(appid, before["auditid"]) for appid, before in rows if before and before.get("auditid")]
 
     def submitted(self, component_appid: str, appids: Collection[str], dag_id: str) -> set[tuple[str, str]]:
         """Return appid and auditid of Mini Programs' submissions by runs of a DAG, found after a lost answer, too."""
@@ -449,9 +432,8 @@ class Ledger:
             ledger.c.appid.in_(appids),
             or_(ledger.c.errcode == 0, _unclear()),
         )
-        with self._database.reading() as connection:
-            rows = connection.execute(query)
-            found = {(row.appid, row.auditid or (row.after or {}).get("auditid", "")) for row in rows}
+        rows = self._database.rows(query)
+        found = {(row.appid, row.auditid or (row.after or {}).get("auditid", "")) for row in rows}
         return {each for each in found if each[1]}
 
     def auditids(
@@ -461,8 +443,7 @@ class Ledger:
         query = select(ledger.c.appid, ledger.c.fingerprint, ledger.c.auditid).where(
             _of_run(component_appid, task), ledger.c.appid.in_(appids), ledger.c.auditid.is_not(None)
         )
-        with self._database.reading() as connection:
-            return [tuple(row) for row in connection.execute(query.order_by(ledger.c.id)) if row.auditid]
+        return [tuple(row) for row in self._database.rows(query.order_by(ledger.c.id)) if row.auditid]
 
     def since_release(self, component_appid: str, appids: Collection[str]) -> list[Entry]:
         """Return the writes that concern Mini Programs' domains, from their last releases on, the oldest first."""
@@ -478,24 +459,21 @@ class Ledger:
             .outerjoin(released, released.c.appid == ledger.c.appid)
             .where(*whose, ledger.c.endpoint.in_(_ON_DOMAINS), ledger.c.id >= func.coalesce(released.c.id, 0))
         )
-        with self._database.reading() as connection:
-            return [_entry(row) for row in connection.execute(query.order_by(ledger.c.id))]
+        return [_entry(row) for row in self._database.rows(query.order_by(ledger.c.id))]
 
     def released_at(self, component_appid: str) -> dict[str, float]:
         """Return, by appid, epoch seconds of the last release of each Mini Program of a platform."""
         was_released = or_(ledger.c.errcode == 0, ledger.c.resolved_by.is_not(None))
         mine = _with(ledger, component_appid=component_appid), ledger.c.endpoint == "release", was_released
         query = select(ledger.c.appid, func.max(ledger.c.sent_at).label("at")).where(*mine).group_by(ledger.c.appid)
-        with self._database.reading() as connection:
-            return {row.appid: row.at for row in connection.execute(query)}
+        return {row.appid: row.at for row in self._database.rows(query)}
 
     def readings(self, component_appid: str) -> dict[str, Any]:
         """Return, by appid, the domains that were online at the latest reading of each Mini Program of a platform."""
         read = _with(ledger, component_appid=component_appid), ledger.c.online.is_not(None)
         latest = select(func.max(ledger.c.id)).where(*read).group_by(ledger.c.appid)
         query = select(ledger.c.appid, ledger.c.online).where(ledger.c.id.in_(latest)).order_by(ledger.c.appid)
-        with self._database.reading() as connection:
-            return {row.appid: row.online for row in connection.execute(query)}
+        return {row.appid: row.online for row in self._database.rows(query)}
 
     def erase(self, *, older_than_days: float | None = None, appid: str | None = None) -> int:
         """Delete rows and outcomes; returns how many rows of the ledger.
@@ -629,23 +607,5 @@ def _entry(row: Row[Any]) -> Entry:
         result = "ok" if row.errmsg is None else "refused"
     else:
         result = "resolved" if row.resolved_by else "unknown"
-    return Entry(
-        id=row.id,
-        component_appid=row.component_appid,
-        appid=row.appid,
-        endpoint=row.endpoint,
-        task=TaskRef(**{name: getattr(row, name) for name in _OF_TASK}),
-        sent_at=row.sent_at,
-        before=row.before,
-        asked=row.asked,
-        answered_at=row.answered_at,
-        errcode=row.errcode,
-        errmsg=row.errmsg or "",
-        rid=row.rid or "",
-        after=row.after,
-        resolved_by=row.resolved_by or "",
-        result=result,
-        fingerprint=row.fingerprint or "",
-        auditid=row.auditid or "",
-        online=row.online,
-    )
+    task = TaskRef(**{name: getattr(row, name) for name in _OF_TASK})
+    return read_as(Entry, row, task=task, result=result)

@@ -13,13 +13,13 @@ from sqlalchemy import and_, case, exists, false, func, or_, select, tuple_
 
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.api.values import THE_PLATFORM
-from airflow_wxa.store.engine import Database
+from airflow_wxa.store.engine import Database, OfStore, read_as
 from airflow_wxa.store.tables import database_now, ledger, mini_program, outcome, standing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select
+    from sqlalchemy import ColumnElement, Connection, FromClause, Select
 
     from airflow_wxa.api.redaction import Secret
     from airflow_wxa.store.runs import TaskRef
@@ -252,31 +252,27 @@ def _text(said: Mapping[str, Any], name: str) -> str:
     return said.get(name) or ""
 
 
-class MiniPrograms:
+class MiniPrograms(OfStore):
     """Reads them, for people who may see some DAGs.
 
-    :param url: the store's URL.
     :param runs: Airflow's word on the runs under way.
-    :raises WxaTransportError: the store does not answer; so does every method.
     """
 
     def __init__(self, url: str | Secret, runs: Runs = Runs()) -> None:
-        self._database = Database(url)
+        super().__init__(url)
         self.runs = runs
         self._list = _List(runs)
 
     def dag_ids(self) -> set[str]:
         """Return the DAGs that have done something with a Mini Program, or with the platform's lists."""
         of_platform = select(ledger.c.dag_id).where(ledger.c.appid == THE_PLATFORM)
-        with self._database.reading() as connection:
-            return set(connection.execute(select(mini_program.c.dag_id).union(of_platform)).scalars())
+        return set(self._database.column(select(mini_program.c.dag_id).union(of_platform)))
 
     def under_way(self) -> list[Run]:
         """Return the runs that have not come to an end with some Mini Program, as far as the store knows."""
         keys, latest = (mini_program.c.dag_id, mini_program.c.run_id), func.max(mini_program.c.at)
         query = select(*keys).where(mini_program.c.outcome.not_in(sorted(ENDED))).group_by(*keys)
-        with self._database.reading() as connection:
-            return [tuple(row) for row in connection.execute(query.order_by(latest.desc()).limit(_RUNS_LOOKED_AT))]
+        return [tuple(row) for row in self._database.rows(query.order_by(latest.desc()).limit(_RUNS_LOOKED_AT))]
 
     def page(
         self, dag_ids: Collection[str], wanted: Wanted, *, total: int | None = None
@@ -292,10 +288,9 @@ class MiniPrograms:
             order = order.nulls_last()
         rows = self._list.rows.where(*found).order_by(order, mini_program.c.appid)
         rows = rows.limit(wanted.page_size).offset((wanted.page - 1) * wanted.page_size)
-        with self._database.reading() as connection:
-            if total is None:
-                total = connection.execute(self._list.joined(func.count()).where(*found)).scalar_one()
-            return [_mini_program(row) for row in connection.execute(rows)], total or 0
+        if total is None:
+            total = self._database.value(self._list.joined(func.count()).where(*found))
+        return self._read(rows), total or 0
 
     def all(self, dag_ids: Collection[str], wanted: Wanted) -> list[MiniProgram]:
         """Return all of them."""
@@ -311,32 +306,28 @@ class MiniPrograms:
         by = (self._list.columns["who"], self._list.columns["outcome"])
         query = self._list.joined(*by, func.count(), *sums).where(*self._list.where(dag_ids, wanted)).group_by(*by)
         who, outcomes, of_kind = Counter[str](), Counter[str](), Counter[str]()
-        with self._database.reading() as connection:
-            for acts, word, number, *of_kinds in connection.execute(query):
-                who[acts] += number
-                outcomes[word] += number
-                of_kind.update(dict(zip(kinds, map(int, of_kinds), strict=True)))
+        for acts, word, number, *of_kinds in self._database.rows(query):
+            who[acts] += number
+            outcomes[word] += number
+            of_kind.update(dict(zip(kinds, map(int, of_kinds), strict=True)))
         return Tally(dict.fromkeys(WHO, 0) | who, dict(sorted(outcomes.items())), of_kind)
 
     def versions(self, dag_ids: Collection[str]) -> list[tuple[str, int]]:
         """Return how many Mini Programs are on which version, the most used first; ``""``: not known."""
         column, number = standing.c.online_version, func.count()
         query = self._list.joined(column, number).where(*self._list.where(dag_ids, Wanted())).group_by(column)
-        with self._database.reading() as connection:
-            return [(row[0] or "", row[1]) for row in connection.execute(query.order_by(number.desc(), column))]
+        return [(row[0] or "", row[1]) for row in self._database.rows(query.order_by(number.desc(), column))]
 
     def compared(self, dag_ids: Collection[str]) -> float | None:
         """Return when domains were compared last, in epoch seconds."""
         query = self._list.joined(func.max(standing.c.drift_at)).where(mini_program.c.dag_id.in_(sorted(dag_ids)))
-        with self._database.reading() as connection:
-            at: float | None = connection.execute(query).scalar()
-            return at
+        at: float | None = self._database.value(query)
+        return at
 
     def waiting(self) -> set[Run]:
         """Return the runs that have asked about one Mini Program, and have no answer yet."""
         query = select(mini_program.c.dag_id, mini_program.c.run_id).where(mini_program.c.outcome == "asked")
-        with self._database.reading() as connection:
-            return {tuple(row) for row in connection.execute(query)}
+        return {tuple(row) for row in self._database.rows(query)}
 
     def of(self, appid: str, dag_ids: Collection[str]) -> MiniProgram | None:
         """Return where one stands."""
@@ -353,20 +344,17 @@ class MiniPrograms:
             .where(outcome.c.dag_id == wanted.dag_id, outcome.c.run_id == wanted.run_id)
             .where(outcome.c.dag_id.in_(sorted(dag_ids)), mini_program.c.run_id != wanted.run_id)
         )
-        with self._database.reading() as connection:
-            return list(connection.execute(query.order_by(outcome.c.appid).limit(most)).scalars())
+        return list(self._database.column(query.order_by(outcome.c.appid).limit(most)))
 
     def quota(self, dag_ids: Collection[str]) -> list[tuple[str, Mapping[str, Any], float]]:
         """Return what was read last of the audit quota of each platform that the DAGs worked for, and when."""
         seen = select(mini_program.c.component_appid).where(mini_program.c.dag_id.in_(sorted(dag_ids)))
         columns = standing.c.component_appid, standing.c.quota, standing.c.quota_at
         query = select(*columns).where(standing.c.appid == "", standing.c.component_appid.in_(seen))
-        with self._database.reading() as connection:
-            return [tuple(row) for row in connection.execute(query.where(standing.c.quota_at.is_not(None)))]
+        return [tuple(row) for row in self._database.rows(query.where(standing.c.quota_at.is_not(None)))]
 
     def _read(self, query: Select[Any]) -> list[MiniProgram]:
-        with self._database.reading() as connection:
-            return [_mini_program(row) for row in connection.execute(query)]
+        return [read_as(MiniProgram, row) for row in self._database.rows(query)]
 
 
 class _List:
@@ -453,9 +441,3 @@ def _in(runs: Collection[Run], table: FromClause = mini_program) -> ColumnElemen
 
 
 _NAMES: Final = tuple(each.name for each in fields(MiniProgram))
-_TEXTS: Final = tuple(each.name for each in fields(MiniProgram) if each.type == "str")
-
-
-def _mini_program(row: Row[Any]) -> MiniProgram:
-    values = {name: getattr(row, name) for name in _NAMES}
-    return MiniProgram(**values | {name: values[name] or "" for name in _TEXTS})

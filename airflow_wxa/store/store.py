@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from sqlalchemy import Float, and_, bindparam, case, delete, or_, select, update
 
 from airflow_wxa.api.values import THE_PLATFORM
-from airflow_wxa.store.engine import Database
+from airflow_wxa.store.engine import Database, read_as
 from airflow_wxa.store.pushes import LoggedPush
 from airflow_wxa.store.tables import credential, database_now, push
 from airflow_wxa.store.vault import Vault
@@ -118,8 +118,7 @@ class Store:
             .where(credential.c.component_appid == component_appid, wanted)
             .order_by(credential.c.appid)
         )
-        with self._database.reading() as connection:
-            return {row.appid: self._read(row) for row in connection.execute(query)}
+        return {row.appid: self._read(row) for row in self._database.rows(query)}
 
     # Refreshing: take the lease, ask WeChat, store ---------------------------------------------------------------
 
@@ -147,12 +146,8 @@ class Store:
 
     def drop_lease(self, seen: Credential, owner: str) -> None:
         """Let others refresh; nothing was stored."""
-        with self._database.writing() as connection:
-            connection.execute(
-                update(credential)
-                .where(_row(seen.component_appid, seen.appid), credential.c.lease_owner == owner)
-                .values(lease_owner=None, lease_until=None)
-            )
+        mine = _row(seen.component_appid, seen.appid), credential.c.lease_owner == owner
+        self._database.write(update(credential).where(*mine).values(lease_owner=None, lease_until=None))
 
     def store_grant(self, seen: Credential, grant: Grant) -> bool:
         """Store what WeChat gave, see :meth:`store_grants`; returns whether it was stored."""
@@ -261,8 +256,7 @@ class Store:
         values: dict[str, Any] = {"granted": list(granted)} if granted is not None else {}
         values |= {"user_name": user_name} if user_name else {}
         if values:
-            with self._database.writing() as connection:
-                connection.execute(update(credential).where(_row(component_appid, appid)).values(**values))
+            self._database.write(update(credential).where(_row(component_appid, appid)).values(**values))
 
     def log_push(self, new: NewPush) -> bool:
         """Log a push and do what it says, all or nothing: a push that is logged will be dropped when it is repeated.
@@ -303,9 +297,7 @@ class Store:
             .where(push.c.component_appid == component_appid, push.c.kind.in_(kinds), is_recent)
             .order_by(push.c.create_time.desc(), push.c.account)
         )
-        with self._database.reading() as connection:
-            rows = connection.execute(query).all()
-        return [LoggedPush(row.kind, row.account, row.create_time, row.age, row.told or {}) for row in rows]
+        return [read_as(LoggedPush, row, told=row.told or {}) for row in self._database.rows(query)]
 
     def ensure(self, component_appid: str, appid: str = THE_PLATFORM) -> None:
         """Make sure that there is a row to take a lease on."""
@@ -344,8 +336,7 @@ class Store:
             .where(_row(seen.component_appid, seen.appid), credential.c.generation == seen.generation)
             .values(**values)
         )
-        with self._database.writing() as connection:
-            return connection.execute(statement).rowcount == 1
+        return self._database.write(statement) == 1
 
     def _insert_missing(self, connection: Connection, component_appid: str, appid: str) -> None:
         row = {"component_appid": component_appid, "appid": appid, "generation": 0, "state": "authorised"}
@@ -380,22 +371,18 @@ class Store:
         ]
 
     def _read(self, row: Row[Any]) -> Credential:
-        token = self._vault.unlock(row.access_token, row.component_appid, row.appid, "access_token")
-        now = float(row.now)
-        return Credential(
-            component_appid=row.component_appid,
-            appid=row.appid,
+        place = row.component_appid, row.appid
+        token, now = self._vault.unlock(row.access_token, *place, "access_token"), float(row.now)
+        return read_as(
+            Credential,
+            row,
             access_token=token,
             seconds_left=row.access_expires_at - now if token is not None else 0.0,
             lifetime=row.access_lifetime if token is not None else 0.0,
-            renewal=self._vault.unlock(row.renewal, row.component_appid, row.appid, "renewal"),
-            renewal_at=row.renewal_at,
+            renewal=self._vault.unlock(row.renewal, *place, "renewal"),
             read_at=now,
-            generation=row.generation,
             is_leased=row.lease_until is not None and now < row.lease_until <= now + LONGEST_LEASE_SECONDS,
-            state=row.state,
             granted=None if row.granted is None else tuple(row.granted),
-            user_name=row.user_name or "",
         )
 
 
