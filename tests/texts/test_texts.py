@@ -6,6 +6,7 @@ import ast
 import importlib
 import json
 import pickle
+import re
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -41,6 +42,8 @@ MADE |= {f"event_{name}" for name in EVENTS} | {f"audit_{end}" for end in ("appr
 MADE |= {f"sheet_is_{word}" for word in ("auditing", "delayed", "approved", "rejected", "withdrawn")}
 MADE |= {f"rule_{rule.key}" for rule in RULES}
 MADE |= {f"field_{name}" for name in FIELDS} | {f"dag_{path.stem}" for path in (ROOT / "dags").glob("wxa_*.py")}
+#: Recognised: what a value must be stands in JSON Schema files and readers, behind a name and a value.
+MADE |= {"value_must_be", "must"}
 #: WeChat's own answers, which the sandbox imitates, are texts of WeChat's.
 ELSEWHERE = {"sandbox"}
 
@@ -177,6 +180,24 @@ def test_a_text_that_was_stored_without_a_key_is_recognised(english: str, chines
     assert in_language(english, "zh") == chinese
 
 
+def rules(schema: object) -> Iterator[str]:
+    for name, each in schema.items() if isinstance(schema, dict) else enumerate(schema):
+        if name == "description" and isinstance(each, str):
+            yield each
+        elif isinstance(each, dict | list):
+            yield from rules(each)
+
+
+def test_what_a_value_of_the_form_must_be_is_told_in_chinese() -> None:
+    musts = {said for field in FIELDS.values() for said in (field.must, *rules(dict(field.schema)))}
+    assert len(musts) > 50
+    told = {must: in_language(f"ext_json.a = 'x': must be {must}", "zh") for must in musts}
+    assert {must: said for must, said in told.items() if "必须是" not in said} == {}
+    rest = {must: said.partition("必须是")[2] for must, said in told.items()}
+    english = re.compile(r"\b(of|the|or|with|list)\b")
+    assert {must: said for must, said in rest.items() if said == must or english.search(said)} == {}
+
+
 def test_an_error_keeps_its_text_between_processes() -> None:
     error = WxaStateError(Text("audit_was_withdrawn"), appid="wx0123456789abcdef")
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301
@@ -210,10 +231,12 @@ def test_a_log_in_chinese_holds_no_english_sentence() -> None:
 
 
 def test_every_problem_and_the_source_are_told_once() -> None:
-    error = WxaSpecError(Text("version_is_refused"), ["user_version = 1: must be a text"], source="https://a/b")
+    error = WxaSpecError(
+        Text("version_is_refused"), ["user_version = 1: is odd", "a = 1: must be a text"], source="https://a/b"
+    )
     told = log_text(error)
     assert told.startswith("this version cannot be committed (nothing was sent)\n")
-    assert told.count("user_version = 1") == 1
+    assert (told.count("user_version = 1"), told.count("a = 1")) == (1, 2)  # the one without a twin, and both twins
     assert told.endswith("\n  https://a/b")
 
 
