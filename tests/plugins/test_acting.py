@@ -15,7 +15,7 @@ from airflow_wxa.dags.wxa_release import release_dag
 from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.operators.platform_domains import WxaApprovePlatformDomainOperator
 from airflow_wxa.plugins.board import acting
-from airflow_wxa.plugins.board.plans import NotPossibleError
+from airflow_wxa.plugins.board.reader import RefusedError
 from airflow_wxa.sandbox import Fault
 from airflow_wxa.store import TaskRef
 from airflow_wxa.store.fleets import RunKey
@@ -510,7 +510,7 @@ def test_what_a_dag_has_decided_is_not_in_its_form(page: Page) -> None:
 def test_an_act_that_changed_nothing_may_be_done_again(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def no_answer(*_: Any) -> None:
-        raise NotPossibleError(504, "act.refused.unknown")
+        raise RefusedError(504, "act.refused.unknown")
 
     start(page, "unknown")
     set_states("unknown", run="failed", configure_domains="failed")

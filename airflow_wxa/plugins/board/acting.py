@@ -14,14 +14,13 @@ import logging
 import secrets
 import time
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import httpx
-import segno
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.configuration import conf as settings
 from anyio import to_thread
-from markupsafe import Markup
+from fastapi import Response
 
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.templates import gettemplatelist, read_templates
@@ -32,7 +31,8 @@ from airflow_wxa.hooks.store import store_url
 from airflow_wxa.plugins.board.access import may, may_see_runs
 from airflow_wxa.plugins.board.form import as_texts, read_form
 from airflow_wxa.plugins.board.pages import Pages
-from airflow_wxa.plugins.board.plans import ABOUT, NotPossibleError, dag_run, plan
+from airflow_wxa.plugins.board.plans import ABOUT, FLEET_ACTS, dag_run, plan
+from airflow_wxa.plugins.board.reader import RefusedError
 from airflow_wxa.plugins.trial import WeChatReads
 from airflow_wxa.release import FIELDS
 from airflow_wxa.store.acts import Acts
@@ -41,16 +41,15 @@ from airflow_wxa.texts import Text
 from airflow_wxa.trial_link import api_base_url, api_root_path
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Collection, Mapping, Sequence
 
     from anyio import CapacityLimiter
-    from fastapi import Request, Response
+    from fastapi import Request
 
     from airflow_wxa.api.templates import Template
-    from airflow_wxa.plugins.board.pages import Reader
     from airflow_wxa.plugins.board.plans import Plan
+    from airflow_wxa.plugins.board.reader import Reader
 
-    _Values = Mapping[str, object] | None
 
 log = logging.getLogger(__name__)
 
@@ -92,10 +91,11 @@ class ActingPages(Pages):
         return self._confirmed(reader, reader.asked("act"), about)
 
     def _confirmed(self, reader: Reader, act: str, about: Mapping[str, str]) -> Response:
+        back = _back(reader, act, about)
         try:
             planned = plan(act, reader, about)
-        except NotPossibleError as error:
-            return self._told(reader, about, error.status, error.key, error.values)
+        except RefusedError as error:
+            return self.told(reader, error.status, error.key, error.values, back=back)
         return self._page(
             reader,
             "act",
@@ -105,7 +105,7 @@ class ActingPages(Pages):
             plan=planned,
             titles={name: reader.language.read(field.title) for name, field in FIELDS.items()},
             token=_Token.new(reader, act, about, planned).text,
-            back=_back(reader, about),
+            back=back,
         )
 
     async def form(self, reader: Reader) -> Response:
@@ -115,21 +115,46 @@ class ActingPages(Pages):
             name: form.get(name) or reader.asked(name) for name in ("dag_id", "run_id", "appid")
         }
         about["dag_id"] = about["dag_id"] or _RELEASE
-        try:
-            details = await _asked_airflow(reader.request, "GET", f"/dags/{quote(about['dag_id'], safe='')}/details")
-            params = details["params"] or {}
-            defaults = {name: params[name]["value"] for name in FIELDS if name in params}
-            fixed = {name for name in defaults if "const" in params[name].get("schema", {})}
-            conn_id = str(defaults.get("platform_conn_id") or defaults.get("wxa_conn_id") or "")
-            await self._in_thread(_require_form, reader, about["dag_id"], defaults)  # before WeChat is asked
-            library = await self._library(about["dag_id"], conn_id)
-            shown: Response = await self._in_thread(self._form, reader, about, form, defaults, fixed, library)
-        except NotPossibleError as error:
-            return self._told(reader, about, error.status, error.key, error.values)
-        except WxaError:
-            log.exception("the form could not read the store")
-            return self._told(reader, about, 503, "refused.store")
+        return await self._guarded(reader, "form", about, self._form(reader, about, form))
+
+    async def _form(self, reader: Reader, about: dict[str, str], form: Mapping[str, str]) -> Response:
+        details = await _asked_airflow(reader.request, "GET", f"/dags/{quote(about['dag_id'], safe='')}/details")
+        params = details["params"] or {}
+        defaults = {name: params[name]["value"] for name in FIELDS if name in params}
+        fixed = {name for name in defaults if "const" in params[name].get("schema", {})}
+        conn_id = str(defaults.get("platform_conn_id") or defaults.get("wxa_conn_id") or "")
+        await self._in_thread(_require_form, reader, about["dag_id"], defaults)  # before WeChat is asked
+        library = await self._library(about["dag_id"], conn_id)
+        shown: Response = await self._in_thread(self._filled, reader, about, form, defaults, fixed, library)
         return shown
+
+    async def _guarded(
+        self, reader: Reader, act: str, about: Mapping[str, str], work: Awaitable[Response | tuple[str, str]]
+    ) -> Response:
+        """Return a page, or the one that says what an act has come to, with the link that it made, or why it did not.
+
+        :param work: makes the page, or does the act.
+        """
+        values: Mapping[str, object] = {}
+        link = ""
+        try:
+            done = await work
+            if isinstance(done, Response):
+                return done
+            status, (key, link) = 200, done
+        except RefusedError as error:
+            status, key, values = error.status, error.key, error.values
+        except TimeoutError:
+            status, key = 504, "act.refused.wechat"
+        except WxaSpecError as error:
+            status, key = 409, "act.refused.said"
+            values = {"said": " ".join(reader.language.read(each) for each in error.problems)}
+        except WxaError as error:
+            log.exception("the board could not do %s", act)
+            status, key = 503, "refused.store" if isinstance(error, WxaTransportError) else "act.refused.wechat"
+        back = _back(reader, act, about)
+        told: Response = await self._in_thread(self.told, reader, status, key, values, back=back, link=link)
+        return told
 
     async def _library(self, dag_id: str, conn_id: str) -> Sequence[Template]:
         """Return the template library, newest first; ``()`` where WeChat does not tell: the form takes a number."""
@@ -141,7 +166,7 @@ class ActingPages(Pages):
             return ()
         return sorted(found, key=lambda each: -each.template_id)
 
-    def _form(
+    def _filled(
         self,
         reader: Reader,
         about: dict[str, str],
@@ -177,53 +202,36 @@ class ActingPages(Pages):
             texts=texts,
             problems=problems,
             library=library,
-            back=_back(reader, about),
+            back=_back(reader, "form", about),
         )
 
     async def done(self, reader: Reader) -> Response:
         """Do what a button of :meth:`confirmation` asks for, once."""
         form = await _form(reader.request)
         act, about = reader.asked("act"), {name: form.get(name, "") for name in ABOUT}
-        told: tuple[Any, ...]
-        try:
-            async with self._turns:
-                told = 200, f"act.done.{act}", None, await self._do(reader, act, about, form)
-        except NotPossibleError as error:
-            told = error.status, error.key, error.values
-        except TimeoutError:
-            told = 504, "act.refused.wechat"
-        except WxaSpecError as error:
-            told = (
-                409,
-                "act.refused.said",
-                {"said": " ".join(reader.language.read(each) for each in error.problems)},
-            )
-        except WxaError as error:
-            log.exception("the board could not do %s", act)
-            told = 503, "refused.store" if isinstance(error, WxaTransportError) else "act.refused.wechat"
-        shown: Response = await self._in_thread(self._told, reader, about, *told)
-        return shown
+        async with self._turns:
+            return await self._guarded(reader, act, about, self._do(reader, act, about, form))
 
-    async def _do(self, reader: Reader, act: str, about: Mapping[str, str], form: Mapping[str, str]) -> str:
-        """Do an act; return the link that it made, ``""`` for one that makes none."""
+    async def _do(self, reader: Reader, act: str, about: Mapping[str, str], form: Mapping[str, str]) -> tuple[str, str]:
+        """Do an act; return the text that says so and the link that it made, ``""`` for one that makes none."""
         if not form or not _is_of_our_page(reader.request):
-            raise NotPossibleError(403, "act.refused.origin")
+            raise RefusedError(403, "act.refused.origin")
         token = _Token(form.get("token", ""))
         if not token.is_of(reader, act, about):
-            raise NotPossibleError(403, "act.refused.token")
+            raise RefusedError(403, "act.refused.token")
         planned: Plan = await self._in_thread(plan, act, reader, about)
         if token.state != _digest(planned.state):
-            raise NotPossibleError(409, "act.refused.stale")
+            raise RefusedError(409, "act.refused.stale")
         why = form.get("comment", "").strip()[:2000]
         body = await self._in_thread(planned.answered, form.get("choice", ""), why)
         key, acts = token.key(act, planned), Acts(Secret(store_url()))
         again_after = _LIFE_SECONDS if planned.is_repeatable else _UNKNOWN_SECONDS
-        before = await self._in_thread(acts.claim, key, str(reader.user.get_name()), again_after=again_after)
+        before = await self._in_thread(acts.claim, key, reader.names[1], again_after=again_after)
         if before is not None:
-            raise NotPossibleError(409, "act.refused.twice", by=before)
+            raise RefusedError(409, "act.refused.twice", by=before)
         try:
-            return await self._carried_out(reader, about["dag_id"], planned, why, body)
-        except (NotPossibleError, WxaSpecError) as error:
+            return f"act.done.{act}", await self._carried_out(reader, about["dag_id"], planned, why, body)
+        except (RefusedError, WxaSpecError) as error:
             if getattr(error, "status", 400) < 500:  # noqa: PLR2004  (refused: nothing was done)
                 await self._in_thread(acts.give_back, key)
             raise
@@ -242,32 +250,17 @@ class ActingPages(Pages):
     async def _in_thread(self, work: Any, *args: Any, **values: Any) -> Any:
         return await to_thread.run_sync(lambda: work(*args, **values), limiter=self._threads)
 
-    def _told(
-        self, reader: Reader, about: Mapping[str, str], status: int, key: str, values: _Values = None, link: str = ""
-    ) -> Response:
-        """Say what became of an act, with the way back."""
-        return self._page(
-            reader,
-            "acted",
-            status,
-            title=reader.word("act.title" if status == 200 else "act.refused.title"),  # noqa: PLR2004
-            text=reader.word(key, **values or {}),
-            link_made=link,
-            qrcode=Markup(segno.make(link, error="m").svg_inline(scale=4, light="#fff")) if link else "",  # noqa: S704
-            back=_back(reader, about),
-        )
-
 
 def _require_form(reader: Reader, dag_id: str, defaults: Mapping[str, Any]) -> None:
     """Return if the reader may start runs of a DAG that releases."""
     if not may(reader.user, "POST", DagAccessEntity.RUN, dag_id) or "user_version" not in defaults:
-        raise NotPossibleError(403, "act.refused.rights")
+        raise RefusedError(403, "act.refused.rights")
 
 
 async def _asked_airflow(request: Request, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
     """Ask Airflow's API, as the reader; in this process, so that no proxy and no certificate is in the way.
 
-    :raises NotPossibleError: it refused, status below 500; or nobody knows whether it was done.
+    :raises RefusedError: it refused, status below 500; or nobody knows whether it was done.
     """
     credentials = {name: request.headers[name] for name in ("cookie", "authorization") if name in request.headers}
     transport = httpx.ASGITransport(app=request.scope["wxa.airflow"], raise_app_exceptions=False)
@@ -276,16 +269,16 @@ async def _asked_airflow(request: Request, method: str, path: str, body: Mapping
             url = f"http://airflow{api_root_path()}/api/v2{path}"
             answer = await client.request(method, url, json=body and dict(body), headers=credentials)
     except TimeoutError:
-        raise NotPossibleError(504, "act.refused.unknown") from None
+        raise RefusedError(504, "act.refused.unknown") from None
     if answer.is_success:
         return answer.json()
     if answer.is_server_error:
-        raise NotPossibleError(502, "act.refused.unknown")
+        raise RefusedError(502, "act.refused.unknown")
     if answer.status_code in _ANSWERS:
-        raise NotPossibleError(answer.status_code, _ANSWERS[answer.status_code])
+        raise RefusedError(answer.status_code, _ANSWERS[answer.status_code])
     if method == "PATCH" and answer.status_code == 409:  # noqa: PLR2004  (an answer, after another one)
-        raise NotPossibleError(409, "act.refused.answered")
-    raise NotPossibleError(answer.status_code, "act.refused.airflow", said=answer.text[:500])
+        raise RefusedError(409, "act.refused.answered")
+    raise RefusedError(answer.status_code, "act.refused.airflow", said=answer.text[:500])
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -331,7 +324,7 @@ class _Token:
 
 def _signature(reader: Reader, act: str, about: Mapping[str, str], signed: str) -> str:
     key = settings.get_mandatory_value("api", "secret_key")
-    message = json.dumps(["wxa.board.act", str(reader.user.get_id()), act, dict(about), signed], sort_keys=True)
+    message = json.dumps(["wxa.board.act", reader.names[0], act, dict(about), signed], sort_keys=True)
     return hmac.new(key.encode(), message.encode(), hashlib.sha256).hexdigest()
 
 
@@ -339,8 +332,8 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _back(reader: Reader, about: Mapping[str, str]) -> str:
+def _back(reader: Reader, act: str, about: Mapping[str, str]) -> str:
     """Return the address of the page that an act belongs to."""
-    if APPID.fullmatch(about["appid"]):
-        return f"{reader.base}/mini-program/{about['appid']}"
-    return f"{reader.base}/"
+    if act in FLEET_ACTS:
+        return f"{reader.base}/fleet?{urlencode({name: about[name] for name in ('dag_id', 'run_id')})}"
+    return f"{reader.base}/mini-program/{about['appid']}" if APPID.fullmatch(about["appid"]) else f"{reader.base}/"

@@ -17,7 +17,8 @@ from fastapi import FastAPI, HTTPException, Request, Response
 
 from airflow_wxa.plugins.board.acting import ActingPages
 from airflow_wxa.plugins.board.languages import chosen
-from airflow_wxa.plugins.board.pages import HEADERS, Reader
+from airflow_wxa.plugins.board.pages import HEADERS
+from airflow_wxa.plugins.board.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

@@ -9,12 +9,15 @@ import re
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
+from http import HTTPStatus
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
+import segno
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from jinja2 import ChoiceLoader, DictLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.api.errcodes import errcodes
@@ -25,8 +28,9 @@ from airflow_wxa.hooks.screenshots import read_screenshot
 from airflow_wxa.hooks.store import open_ledger, store_url
 from airflow_wxa.plugins.board.access import may_see_runs, readable
 from airflow_wxa.plugins.board.columns import COLUMNS, template_of
-from airflow_wxa.plugins.board.languages import LANGUAGES, Language
-from airflow_wxa.plugins.board.plans import offered
+from airflow_wxa.plugins.board.languages import LANGUAGES
+from airflow_wxa.plugins.board.plans import FLEET_ACTS, offered
+from airflow_wxa.plugins.board.reader import Reader, RefusedError
 from airflow_wxa.plugins.board.runs import Watch, lives_of
 from airflow_wxa.plugins.board.views import (
     domain_table,
@@ -60,10 +64,11 @@ from airflow_wxa.trial_link import api_root_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
     from fastapi import Request
 
     from airflow_wxa.plugins.board.runs import Question, UnderWay
+
+    _Values = Mapping[str, object] | None
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +79,6 @@ _WORDS: Final = {"outcome": "outcome", "who": "who", "drift_word": "drift"}
 _ENDED: Final = frozenset({"over", "gone"})
 #: What a Mini Program's page offers, the most urgent first.
 _ACTS: Final = ("answer", "authorise", "register", "clear", "again", "roll_back")
-_FLEET_ACTS: Final = ("answer", "open_gate", "stop", "clear", "rerun", "undo")
 _FILE_NAME: Final = re.compile(r"[\w.-]{1,100}", re.ASCII)
 HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
@@ -83,40 +87,6 @@ HEADERS: Final[Mapping[str, str]] = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Who looks, in which language, and from where.
-
-    :param base: the path that the app is mounted at.
-    """
-
-    user: BaseUser
-    language: Language
-    base: str
-    request: Request
-
-    def asked(self, name: str) -> str:
-        """Return a value of the address, ``""`` when it is not there."""
-        text = str(self.request.path_params.get(name) or self.request.query_params.get(name, ""))
-        return text.replace("\0", "")  # no database takes one
-
-    def word(self, key: str, **values: object) -> str:
-        """Return a text in the reader's language."""
-        return self.language.text(key, **values)
-
-
-class _NotShownError(Exception):
-    """A page that is not there for this person.
-
-    :param key: of the text that says why.
-    """
-
-    def __init__(self, status: int, key: str) -> None:
-        super().__init__(key)
-        self.status = status
-        self.key = key
 
 
 class Pages:
@@ -137,14 +107,14 @@ class Pages:
     def answered(self, page: Callable[[Reader], Response], reader: Reader) -> Response:
         """Return a page, or the one that says why it is not shown."""
         if not may_see_runs(reader.user, None):
-            return self._refusal(reader, 403, "refused.no_runs")
+            return self.told(reader, 403, "refused.no_runs")
         try:
             return page(reader)
-        except _NotShownError as refused:
-            return self._refusal(reader, refused.status, refused.key)
+        except RefusedError as error:
+            return self.told(reader, error.status, error.key, error.values)
         except WxaError:
             log.exception("the board could not read the store")
-            return self._refusal(reader, 503, "refused.store")
+            return self.told(reader, 503, "refused.store")
 
     def mini_programs(self, reader: Reader) -> Response:
         """Show each Mini Program: what is online, and what runs."""
@@ -156,7 +126,7 @@ class Pages:
             wanted = replace(wanted, page=-(-total // wanted.page_size))
             rows, total = seen.store.page(seen.dag_ids, wanted, total=total)
         first = (wanted.page - 1) * wanted.page_size
-        questions = [] if wanted.run_id else seen.questions(str(reader.user.get_id()))
+        questions = [] if wanted.run_id else seen.questions(reader.names[0])
         return self._page(
             reader,
             "mini_programs",
@@ -195,7 +165,7 @@ class Pages:
         seen = self._seen(reader)
         row = seen.store.of(appid, seen.dag_ids) if APPID.fullmatch(appid) else None
         if row is None:
-            raise _NotShownError(404, "refused.unknown")
+            raise RefusedError(404, "refused.unknown")
         ledger = open_ledger()
         of_appid: dict[str, Any] = {"component_appid": row.component_appid, "appid": appid, "dag_ids": seen.dag_ids}
         entries = ledger.entries(**of_appid, most=_ENTRIES_SHOWN)
@@ -228,7 +198,7 @@ class Pages:
         known = [each for each in rejected if each and each["auditid"] == auditid and number in each["screenshots"]]
         found = read_screenshot(appid, auditid, int(number)) if known else None
         if found is None:
-            raise _NotShownError(404, "refused.screenshot")
+            raise RefusedError(404, "refused.screenshot")
         image, media_type = found
         return Response(image, media_type=media_type, headers=dict(HEADERS))
 
@@ -236,13 +206,13 @@ class Pages:
         """Return the verification file that a task has read, as a download: as the ledger has it, not as an XCom."""
         dag_id, run_id, task_id = (reader.asked(name) for name in ("dag_id", "run_id", "task_id"))
         if not may_see_runs(reader.user, dag_id):
-            return self._refusal(reader, 403, "refused.no_runs")
+            raise RefusedError(403, "refused.no_runs")
         rows = open_ledger().entries(appid=THE_PLATFORM, run_id=run_id, dag_ids=[dag_id])
         read = (row for row in rows if (row.endpoint, row.task.task_id) == (VERIFICATION_FILE_READ, task_id))
         file = row.after if (row := next(read, None)) else {}
         name = str(file.get("file_name", ""))
         if not _FILE_NAME.fullmatch(name):
-            raise _NotShownError(404, "refused.file")
+            raise RefusedError(404, "refused.file")
         headers = dict(HEADERS) | {"Content-Disposition": f'attachment; filename="{name}"'}
         return PlainTextResponse(str(file["file_content"]), headers=headers)
 
@@ -258,11 +228,11 @@ class Pages:
         """Show one fleet: what holds it, waves with their gates, errcodes."""
         dag_id, run_id = reader.asked("dag_id"), reader.asked("run_id")
         if not may_see_runs(reader.user, dag_id):
-            raise _NotShownError(404, "refused.fleet")
+            raise RefusedError(404, "refused.fleet")
         fleets, key = Fleets(Secret(store_url())), RunKey(dag_id, run_id)
         run, counts = fleets.run(key), fleets.counts(key)
         if run is None or not counts:
-            raise _NotShownError(404, "refused.fleet")
+            raise RefusedError(404, "refused.fleet")
         gates = gates_of(run)
         waves, codes = waves_of(counts, run.manifest, gates)
         life = lives_of({(dag_id, run_id)})[dag_id, run_id]
@@ -277,7 +247,7 @@ class Pages:
             section="fleets",
             dag_id=dag_id,
             run_id=run_id,
-            acts=offered(reader, _FLEET_ACTS, dag_id=dag_id, run_id=run_id),
+            acts=offered(reader, ("answer", "clear", *FLEET_ACTS), dag_id=dag_id, run_id=run_id),
             run_url=_run_url(dag_id, run_id),
             headline=reader.word(f"headline.{state}", **values),
             since=since,
@@ -305,7 +275,7 @@ class Pages:
         code = _number(reader.asked("code"))
         row = errcodes().get(code) if code else None
         if row is None or code is None:
-            raise _NotShownError(404, "refused.errcode")
+            raise RefusedError(404, "refused.errcode")
         seen = self._seen(reader)
         _, concerned = seen.store.page(seen.dag_ids, Wanted(errcode=code, page_size=1))
         return self._page(
@@ -358,7 +328,7 @@ class Pages:
         store = MiniPrograms(url)
         dag_ids = store.dag_ids()
         under_way = self._watch.look(store)
-        runs = under_way.runs(str(reader.user.get_id()))
+        runs = under_way.runs(reader.names[0])
         mine = readable(reader.user, dag_ids, "PUT")
         return _Seen(MiniPrograms(url, runs), readable(reader.user, dag_ids), mine, under_way)
 
@@ -370,8 +340,24 @@ class Pages:
         values["account"] = {kind: [reader.language.read(each) for each in said] for kind, said in account}
         return _told(reader, values | {"pipeline": pipeline(row.outcome, row.task_id)})
 
-    def _refusal(self, reader: Reader, status: int, key: str) -> Response:
-        return self._page(reader, "refusal", status, title=reader.word("refused.title"), text=reader.word(key))
+    def told(
+        self, reader: Reader, status: int, key: str, values: _Values = None, *, back: str = "", link: str = ""
+    ) -> Response:
+        """Say what became of an act, or why a page is not shown, with the way back.
+
+        :param link: that the act has made.
+        """
+        kind = "act" if status == HTTPStatus.OK else "act.refused" if back else "refused"
+        return self._page(
+            reader,
+            "told",
+            status,
+            title=reader.word(f"{kind}.title"),
+            text=reader.word(key, **values or {}),
+            link_made=link,
+            qrcode=Markup(segno.make(link, error="m").svg_inline(scale=4, light="#fff")) if link else "",  # noqa: S704
+            back=back or f"{reader.base}/",
+        )
 
     def _page(self, reader: Reader, name: str, status: int = 200, **values: Any) -> Response:
         """Fill a page's template; in the navigation it stands under its own name, unless ``section`` says another."""

@@ -45,6 +45,7 @@ from airflow_wxa.operators.call import WxaApproveClearQuotaOperator
 from airflow_wxa.operators.platform_domains import WxaApprovePlatformDomainOperator
 from airflow_wxa.operators.rollback import WxaApproveRollbackOperator
 from airflow_wxa.plugins.board.access import may, may_see_runs
+from airflow_wxa.plugins.board.reader import RefusedError
 from airflow_wxa.plugins.board.views import domain_table, gates_of
 from airflow_wxa.steps.authorisation import new_authorisation_link
 from airflow_wxa.store.fleets import ROLLBACK, RunKey
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
-    from airflow_wxa.plugins.board.pages import Reader
+    from airflow_wxa.plugins.board.reader import Reader
     from airflow_wxa.steps import Step
     from airflow_wxa.store import Entry
     from airflow_wxa.store.fleets import FleetRun, Fleets
@@ -97,19 +98,6 @@ _ASKED_BY: Final[Sequence[type[WxaApprovalOperator]]] = (
     WxaApproveWaveOperator,
 )
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
-
-
-class NotPossibleError(Exception):
-    """An act that is not there: for this reader, or by now.
-
-    :param key: of the text that says why.
-    """
-
-    def __init__(self, status: int, key: str, **values: object) -> None:
-        super().__init__(key)
-        self.status = status
-        self.key = key
-        self.values = values
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,28 +141,28 @@ class Plan:
     def answered(self, choice: str, comment: str) -> Mapping[str, Any]:
         """Return the body of the request, with a person's answer where one was asked for."""
         if self.asks_why and not comment:
-            raise NotPossibleError(400, "act.refused.why")
+            raise RefusedError(400, "act.refused.why")
         if self.conf is not None:
             return {**self.body, "conf": {**self.body["conf"], **self.conf()}}
         if not self.choices:
             return self.body
         if choice not in self.choices:
-            raise NotPossibleError(400, "act.refused.choice")
+            raise RefusedError(400, "act.refused.choice")
         return {"chosen_options": [choice], "params_input": {"comment": comment or None}}
 
 
 def plan(act: str, reader: Reader, about: About) -> Plan:
     """Return what an act would do.
 
-    :raises NotPossibleError: no such act, nothing to be done by it, or this reader may not do it.
+    :raises RefusedError: no such act, nothing to be done by it, or this reader may not do it.
     """
     if act not in ACTS or not about["dag_id"] or (about["appid"] and not APPID.fullmatch(about["appid"])):
-        raise NotPossibleError(404, "act.refused.gone")
+        raise RefusedError(404, "act.refused.gone")
     if not may_see_runs(reader.user, about["dag_id"]):
-        raise NotPossibleError(403, "act.refused.rights")
+        raise RefusedError(403, "act.refused.rights")
     found = ACTS[act](reader, about)
     if not may(reader.user, *found.needs):
-        raise NotPossibleError(403, "act.refused.rights")
+        raise RefusedError(403, "act.refused.rights")
     return found
 
 
@@ -184,7 +172,7 @@ def offered(reader: Reader, names: Sequence[str], **about: str) -> list[str]:
     for name in names:
         try:
             plan(name, reader, dict.fromkeys(ABOUT, "") | about)
-        except NotPossibleError:
+        except RefusedError:
             continue
         possible.append(name)
     return possible
@@ -200,9 +188,9 @@ def _answer(reader: Reader, about: About) -> Plan:
     if asked.assigned_users:
         users = {str(user["id"]) for user in asked.assigned_users}
         if not get_auth_manager().is_authorized_hitl_task(assigned_users=users, user=reader.user):
-            raise NotPossibleError(403, "act.refused.rights")
+            raise RefusedError(403, "act.refused.rights")
     if ti.updated_at and datetime.now(UTC) - ti.updated_at < _SETTLED:
-        raise NotPossibleError(409, "act.refused.early")
+        raise RefusedError(409, "act.refused.early")
     text, _, line = (asked.body or "").rstrip().rpartition("\n")
     digest = line.removeprefix("question ")
     appid = about["appid"] if about["appid"] in asked.subject else ""
@@ -211,13 +199,12 @@ def _answer(reader: Reader, about: About) -> Plan:
     of_task = (row for row in rows if row.task.task_id == ti.task_id and row.after)
     shown = next((row for row in of_task if row.task.map_index == ti.map_index), None)
     if shown is None or shown.after.get("question") != digest:
-        raise NotPossibleError(409, "act.refused.question")
+        raise RefusedError(409, "act.refused.question")
     question = shown.asked.get("question", {})
     facts = values_of(question)
     title, text = _in_language(question, (asked.subject, text.rstrip()), reader.language.code)
     task = f"{quote(ti.task_id, safe='')}/{ti.map_index}"
-    user = str(reader.user.get_id()), str(reader.user.get_name())
-    may_not_approve = facts.get("approver_must_differ") and is_trigger(shown, *user)
+    may_not_approve = facts.get("approver_must_differ") and is_trigger(shown, *reader.names)
     refused = {WxaApprovalOperator.APPROVE} if may_not_approve else set()
     return Plan(
         needs=("PUT", DagAccessEntity.HITL_DETAIL, ti.dag_id),
@@ -260,7 +247,7 @@ def _open_question(about: About) -> tuple[TaskInstance, HITLDetail]:
         named = _APPID.findall(asked.subject)
         if not about["appid"] or not named or about["appid"] in named:
             return ti, asked
-    raise NotPossibleError(409, "act.refused.answered")
+    raise RefusedError(409, "act.refused.answered")
 
 
 def _trial_of(shown: Entry, reader: Reader) -> str:
@@ -273,7 +260,7 @@ def _clear(_reader: Reader, about: About) -> Plan:
     tasks = _tasks(about)
     failed = [(task_id, index) for (task_id, index), (_, state) in tasks.items() if state == "failed"]
     if not failed:
-        raise NotPossibleError(409, "act.refused.nothing")
+        raise RefusedError(409, "act.refused.nothing")
     said = open_ledger().outcome(about["dag_id"], about["run_id"], about["appid"]) or {}
     group = failed[0][0].rpartition(".")[0]
     earlier = _EARLIER.get(str(said.get("outcome"))) or _NAMED_TASK.findall(str(said.get("next_step", "")))
@@ -319,7 +306,7 @@ def dag_run(about: About) -> tuple[dict[str, Any], str]:
     with create_session() as session:
         row = session.execute(query).one_or_none()
     if row is None:
-        raise NotPossibleError(404, "act.refused.gone")
+        raise RefusedError(404, "act.refused.gone")
     return dict(row[0] or {}), str(row[1])
 
 
@@ -331,7 +318,7 @@ def new_run(dag_id: str, conf: Mapping[str, Any], about: About, *, name: str = "
     with create_session() as session:
         dag = session.get(DagModel, dag_id)
         if dag is None or dag.is_stale:
-            raise NotPossibleError(404, "act.refused.no_dag", dag_id=dag_id)
+            raise RefusedError(404, "act.refused.no_dag", dag_id=dag_id)
         paused = dag.is_paused
     row = MiniPrograms(Secret(store_url())).of(about["appid"], [dag_id, about["dag_id"]]) if about["appid"] else None
     newest = open_ledger().entries(appid=about["appid"], most=1) if about["appid"] else []
@@ -362,7 +349,7 @@ def _again(_reader: Reader, about: About) -> Plan:
     """Release again what the run released."""
     conf, state = dag_run(about)
     if about["appid"] != conf.get("appid") or "user_version" not in conf or state not in _OVER:
-        raise NotPossibleError(409, "act.refused.nothing")
+        raise RefusedError(409, "act.refused.nothing")
     return new_run(about["dag_id"], conf, about, name=str(conf.get("user_version", "")))
 
 
@@ -375,7 +362,7 @@ def _release(_reader: Reader, about: About) -> Plan:
         )
         version, apps = dict(whole["release"]).get("user_version", ""), list(whole["apps"])
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise NotPossibleError(400, "act.refused.gone") from None
+        raise RefusedError(400, "act.refused.gone") from None
     facts = {"act.count": str(len(apps))}
     if "manifest" in conf:
         waves = Counter(wave for wave, _ in places(read_waves(whole.get("waves") or {}), len(apps), len(apps)))
@@ -394,7 +381,7 @@ def _register(_reader: Reader, about: About) -> Plan:
     ledger = open_ledger()
     entries = ledger.entries(appid=about["appid"], dag_ids=[about["dag_id"]], most=_ENTRIES_READ)
     if not entries:
-        raise NotPossibleError(409, "act.refused.nothing")
+        raise RefusedError(409, "act.refused.nothing")
     platform = ledger.entries(component_appid=entries[0].component_appid, appid="", most=_ENTRIES_READ)
     table = domain_table(entries, platform, [])
     at = [each.name for each in table.lists].index
@@ -405,7 +392,7 @@ def _register(_reader: Reader, about: About) -> Plan:
         with suppress(WxaSpecError):  # a merchant's own list may hold what no platform list takes
             hosts.add(WebviewDomain.parse(each.text).host)
     if not hosts:
-        raise NotPossibleError(409, "act.refused.nothing")
+        raise RefusedError(409, "act.refused.nothing")
     asked = {"action": "add", "hosts": sorted(hosts)} | _connections(about, "platform_conn_id", "wxa_conn_id")
     return new_run("wxa_platform_domains", asked, about, name="register")
 
@@ -423,9 +410,9 @@ def _authorise(_reader: Reader, about: About) -> Plan:
     said = open_ledger().outcome(about["dag_id"], about["run_id"], about["appid"]) or {}
     row = MiniPrograms(Secret(store_url())).of(about["appid"], [about["dag_id"]])
     if row is None or said.get("errcode") not in _NOT_AUTHORISED:
-        raise NotPossibleError(409, "act.refused.nothing")
+        raise RefusedError(409, "act.refused.nothing")
     if not api_base_url():
-        raise NotPossibleError(409, "act.refused.base_url")
+        raise RefusedError(409, "act.refused.base_url")
     conn_id = _connections(about, "platform_conn_id", "wxa_conn_id").get("platform_conn_id", "wxa_default")
     back = f"{api_base_url()}{PUSH_PREFIX}/authorised"
     step = new_authorisation_link(row.component_appid, back, appid=about["appid"])
@@ -441,7 +428,7 @@ def _fleet(about: About) -> tuple[Fleets, FleetRun]:
     fleets = open_fleets()
     found = [run for run in fleets.runs_named(about["run_id"]) if run.dag_id == about["dag_id"]]
     if not found:
-        raise NotPossibleError(404, "act.refused.gone")
+        raise RefusedError(404, "act.refused.gone")
     return fleets, found[0]
 
 
@@ -449,7 +436,7 @@ def _stop(_reader: Reader, about: About) -> Plan:
     """Let running calls finish, and no new write start."""
     fleets, run = _fleet(about)
     if run.stopped_by is not None or dag_run(about)[1] in _OVER:
-        raise NotPossibleError(409, "act.refused.nothing")
+        raise RefusedError(409, "act.refused.nothing")
     key = RunKey(run.dag_id, run.run_id)
     return Plan(
         needs=("PUT", DagAccessEntity.RUN, run.dag_id),
@@ -465,9 +452,9 @@ def _open_gate(reader: Reader, about: About) -> Plan:
     wave = failed[0][0].rpartition(".")[2].removesuffix("_gate") if failed else ""
     asked = gates_of(run).get(wave)
     if asked is None or asked.after.get("outcome") != "asked":
-        raise NotPossibleError(409, "act.refused.nothing")
-    if not may_open_gate(asked, str(reader.user.get_id()), str(reader.user.get_name())):
-        raise NotPossibleError(403, "act.refused.rights")
+        raise RefusedError(409, "act.refused.nothing")
+    if not may_open_gate(asked, *reader.names):
+        raise RefusedError(403, "act.refused.rights")
 
     def opened(user: BaseUser, why: str) -> None:
         open_gate(open_ledger(), run, wave, by=str(user.get_name()), why=why, user=str(user.get_id()))
@@ -484,12 +471,12 @@ def _rerun(_reader: Reader, about: About) -> Plan:
     counts = fleets.counts(run.key)
     left = sum(count for *_, outcome, _, count in counts if outcome not in FINISHED)
     if not left or (run.stopped_by is None and state not in _OVER):
-        raise NotPossibleError(409, "act.refused.nothing")
+        raise RefusedError(409, "act.refused.nothing")
 
     def manifest() -> Mapping[str, Any]:
         text = rerun_manifest(run, fleets.apps(run.key))
         if len(text.encode()) > MAX_PARAM_BYTES:
-            raise NotPossibleError(409, "act.refused.large", run_id=run.run_id)
+            raise RefusedError(409, "act.refused.large", run_id=run.run_id)
         return {"manifest": text}
 
     for name in ("manifest", "run_id", "app_version"):  # which Mini Programs are meant stands in the new one
@@ -504,11 +491,18 @@ def _undo(_reader: Reader, about: About) -> Plan:
     fleets, run = _fleet(about)
     released = sum(count for *_, outcome, _, count in fleets.counts(run.key) if outcome == "released")
     if not released or ROLLBACK in run.manifest:
-        raise NotPossibleError(409, "act.refused.nothing")
+        raise RefusedError(409, "act.refused.nothing")
     asked = {"run_id": run.run_id} | _connections(about, "wxa_conn_id")
     return new_run("wxa_fleet_rollback", asked, about, name="rollback", **{"act.count": str(released)})
 
 
+#: Those that are about a whole fleet, the most urgent first.
+FLEET_ACTS: Final[Mapping[str, Callable[[Reader, About], Plan]]] = {
+    "open_gate": _open_gate,
+    "stop": _stop,
+    "rerun": _rerun,
+    "undo": _undo,
+}
 ACTS: Final[Mapping[str, Callable[[Reader, About], Plan]]] = {
     "answer": _answer,
     "clear": _clear,
@@ -517,8 +511,5 @@ ACTS: Final[Mapping[str, Callable[[Reader, About], Plan]]] = {
     "again": _again,
     "release": _release,
     "roll_back": _roll_back,
-    "stop": _stop,
-    "open_gate": _open_gate,
-    "rerun": _rerun,
-    "undo": _undo,
+    **FLEET_ACTS,
 }
