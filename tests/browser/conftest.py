@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +19,7 @@ from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from playwright.sync_api import Browser, Page
 
@@ -38,6 +39,12 @@ EXPIRED: Final = "wx00000000000000aa"
 KILLED: Final = "wx00000000000000ab"
 UNFIT: Final = "wx00000000000000ac"
 UNAUTHORISED: Final = "wx00000000000000ad"
+#: Of a platform whose list is empty, with a Connection of its own.
+EMPTY_PLATFORM: Final = "wx00000000000000c2"
+EMPTY: Final = "wx00000000000000ae"
+EMPTY_CONN_ID: Final = "wxa_empty"
+#: The first two are a fleet's canary; WeChat rejects the second one, and reviews the last one by hand.
+FLEET: Final = tuple(f"wx00000000000000f{number}" for number in range(5))
 NAMES: Final = {
     PLAIN: "Tea House 茶馆",
     REJECTED: "Book Shop",
@@ -52,6 +59,7 @@ NAMES: Final = {
     KILLED: "影院",
     UNFIT: "书店",
     UNAUTHORISED: "理发店",
+    **{appid: f"连锁店 {number}" for number, appid in enumerate(FLEET, 1)},
 }
 TOKEN: Final = "browser-token"
 REASON: Final = "1: the pages do not match the chosen category"
@@ -64,7 +72,7 @@ SETTINGS: Final = {
 DAGS: Final = {
     path.name: path.read_text("utf-8")
     for path in (Path(__file__).parents[2] / "dags").glob("*.py")
-    if path.name in ("wxa_release.py", "wxa_platform_domains.py", "wxa_rollback.py")
+    if path.name in ("wxa_release.py", "wxa_platform_domains.py", "wxa_rollback.py", "wxa_fleet_release.py")
 }
 PATIENCE: Final = 90_000  # milliseconds, of a busy machine
 
@@ -91,21 +99,27 @@ def world() -> World:
     """Return one platform and its Mini Programs; what is waited for is there at the first look."""
 
     def mini_program(appid: str, **fields: Any) -> MiniProgram:
-        at_once: dict[str, Any] = {"scan_polls": 0, "audit": AuditPlan(polls=0), "nick_name": NAMES[appid], **fields}
-        return MiniProgram(appid=appid, component_appid=PLATFORM, authorizer_access_token=f"{TOKEN}-{appid}", **at_once)
+        at_once: dict[str, Any] = {"scan_polls": 0, "audit": AuditPlan(polls=0), "component_appid": PLATFORM}
+        at_once |= {"nick_name": NAMES.get(appid, "小吃店"), **fields}
+        return MiniProgram(appid=appid, authorizer_access_token=f"{TOKEN}-{appid}", **at_once)
 
-    platform = Platform(
-        component_appid=PLATFORM, component_access_token=TOKEN, testing=["example.com"], published=["example.com"]
-    )
+    listed = ["example.com"]
+    platforms = [
+        Platform(component_appid=PLATFORM, component_access_token=TOKEN, testing=listed, published=listed),
+        Platform(component_appid=EMPTY_PLATFORM, component_access_token=f"{TOKEN}-empty"),
+    ]
     audits = {
         REJECTED: AuditPlan(polls=0, result="rejected", reason=REASON),
         UNFIT: AuditPlan(polls=0, result="rejected", reason=REASON),
         WITHDRAWN: AuditPlan(polls=0, result="withdrawn"),
         KILLED: AuditPlan(result="by_hand"),
+        FLEET[1]: AuditPlan(polls=0, result="rejected", reason=REASON),
+        FLEET[-1]: AuditPlan(result="by_hand"),
     }
+    mini_programs = [mini_program(each, **({"audit": audits[each]} if each in audits else {})) for each in NAMES]
     return World(
-        platforms=[platform],
-        mini_programs=[mini_program(each, **({"audit": audits[each]} if each in audits else {})) for each in NAMES],
+        platforms=platforms,
+        mini_programs=[*mini_programs, mini_program(EMPTY, component_appid=EMPTY_PLATFORM)],
         templates=[Template(template_id=47)],
     )
 
@@ -113,18 +127,30 @@ def world() -> World:
 @pytest.fixture(scope="module")  # a module's releases are not in the way of another's
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Start both once; ending them is what the fixture waits for."""
+    with released_on(tmp_path_factory.mktemp("airflow"), *(path.removesuffix(".py") for path in DAGS)) as started:
+        yield started
+
+
+@contextmanager
+def released_on(home: Path, *dag_ids: str, account: Mapping[str, str] | None = None) -> Iterator[Stage]:
+    """Start an emulated WeChat, and an Airflow that releases on it.
+
+    :param account: whoever may log in; ``None``: everybody is an admin.
+    """
     with serve(world()) as sandbox:
-        tokens = {appid: f"{TOKEN}-{appid}" for appid in NAMES}
-        connection = {
-            "conn_type": "wxa",
-            "host": sandbox.url,
-            "login": PLATFORM,
-            "extra": {"component_access_token": TOKEN, "authorizer_access_tokens": tokens},
+
+        def connection(login: str, token: str, appids: Iterable[str]) -> str:
+            tokens = {appid: f"{TOKEN}-{appid}" for appid in appids}
+            extra = {"component_access_token": token, "authorizer_access_tokens": tokens}
+            return json.dumps({"conn_type": "wxa", "host": sandbox.url, "login": login, "extra": extra})
+
+        connections = {
+            "AIRFLOW_CONN_WXA_DEFAULT": connection(PLATFORM, TOKEN, NAMES),
+            f"AIRFLOW_CONN_{EMPTY_CONN_ID.upper()}": connection(EMPTY_PLATFORM, f"{TOKEN}-empty", [EMPTY]),
         }
-        environment = {"AIRFLOW_CONN_WXA_DEFAULT": json.dumps(connection), **SETTINGS}
-        airflow = ThrowawayAirflow(tmp_path_factory.mktemp("airflow"), environment, DAGS)
+        airflow = ThrowawayAirflow(home, {**connections, **SETTINGS}, DAGS, account=account)
         try:
-            airflow.start("wxa_release", "wxa_platform_domains", patience=300)
+            airflow.start(*dag_ids, patience=300)
             yield Stage(airflow=airflow, sandbox=sandbox)
         finally:
             airflow.stop()

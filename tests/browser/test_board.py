@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -10,17 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import pytest
 
-from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
-from airflow_wxa.sandbox import serve
 from tests.browser.board import APPROVED, FLEET, IN_AUDIT, REJECTED, STUCK, fill
-from tests.browser.conftest import DAGS, NAMES, PLAIN, PLATFORM, SETTINGS, TOKEN, Stage, picture, world
+from tests.browser.conftest import PLAIN, Stage, picture, released_on
 from tests.browser.test_release import ASKED, wait_for_state
 from tests.plugins.hostile import PAYLOADS, fill_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
 pytestmark = pytest.mark.browser
 
@@ -43,18 +40,9 @@ PAGES: Final = {
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Start an Airflow that one has to log in to, over a store in which Mini Programs stand at every place."""
-    with serve(world()) as sandbox:
-        tokens = {appid: f"{TOKEN}-{appid}" for appid in NAMES}
-        extra = {"component_access_token": TOKEN, "authorizer_access_tokens": tokens}
-        connection = {"conn_type": "wxa", "host": sandbox.url, "login": PLATFORM, "extra": extra}
-        environment = {"AIRFLOW_CONN_WXA_DEFAULT": json.dumps(connection), **SETTINGS}
-        airflow = ThrowawayAirflow(tmp_path_factory.mktemp("airflow"), environment, DAGS, account=ACCOUNT)
-        try:
-            airflow.start("wxa_release", patience=300)
-            fill(f"sqlite:///{airflow.home / 'wxa.db'}")
-            yield Stage(airflow=airflow, sandbox=sandbox)
-        finally:
-            airflow.stop()
+    with released_on(tmp_path_factory.mktemp("airflow"), "wxa_release", account=ACCOUNT) as started:
+        fill(f"sqlite:///{started.airflow.home / 'wxa.db'}")
+        yield started
 
 
 @pytest.fixture
@@ -199,7 +187,7 @@ def test_in_airflow_the_board_is_as_dark_as_airflow(reader: Page) -> None:
     frame = reader.frame_locator("iframe")
     frame.get_by_text(IN_AUDIT).first.wait_for()
     for theme in ("dark", "light"):
-        reader.evaluate(f"document.documentElement.className = {json.dumps(theme)}")
+        reader.evaluate(f"document.documentElement.className = {theme!r}")
         frame.locator(f"html[data-theme={theme}]").wait_for()
         picture(reader, f"in_airflow_{theme}")
 
@@ -218,11 +206,16 @@ def test_a_page_of_wechats_opens_beside_airflow(reader: Page) -> None:
 def test_no_payload_acts_in_a_browser(browser: Browser, stage: Stage) -> None:
     url = f"sqlite:///{stage.airflow.home / 'wxa.db'}"
     acted: list[str] = []
+
+    def dismissed(dialog: Dialog) -> None:
+        acted.append(f"dialog {dialog.message}")
+        dialog.dismiss()
+
     with opened(browser, stage, locale="en") as page:
-        page.on("dialog", lambda dialog: (acted.append(f"dialog {dialog.message}"), dialog.dismiss()))
+        page.on("dialog", dismissed)
         page.on("pageerror", lambda error: acted.append(f"error {error}"))
         page.on("console", lambda said: acted.append(said.text) if "Content Security Policy" in said.text else None)
-        page.on("request", lambda asked: None if asked.url.startswith(stage.airflow.url) else acted.append(asked.url))
+        page.on("request", lambda asked: acted.extend([asked.url] * (not asked.url.startswith(stage.airflow.url))))
         shown = 0
         for number, payload in enumerate(PAYLOADS):
             appid = f"wx{number:016x}"

@@ -220,15 +220,25 @@ def test_a_page_that_is_overtaken_does_nothing(page: Page) -> None:
     assert len(runs_of(DAG)) == before
 
 
-def test_missing_hosts_are_asked_for_in_a_run_of_their_own(page: Page) -> None:
-    start(page, "unregistered", platform_conn_id="wxa_platform")
-    write_domains("unregistered", "https://shop.example.org", "https://m.example.com")
-    about = {"dag_id": DAG, "run_id": "unregistered", "appid": APPID}
-    before = runs_of("wxa_platform_domains")
+@pytest.mark.parametrize(
+    ("errcode", "written", "hosts"),
+    [
+        (89021, ["https://shop.example.org", "https://m.example.com"], ["m.example.com", "shop.example.org"]),
+        (89020, [], ["m.example.com"]),  # answered before any write: the run says what it wants
+    ],
+)
+def test_missing_hosts_are_asked_for_in_a_run_of_their_own(
+    page: Page, errcode: int, written: list[str], hosts: list[str]
+) -> None:
+    run_id = f"unregistered_{errcode}"
+    start(page, run_id, platform_conn_id="wxa_platform")
+    if written:
+        write_domains(run_id, *written)
+    settle(run_id, outcome="stopped", errcode=errcode)
+    before, about = runs_of("wxa_platform_domains"), {"dag_id": DAG, "run_id": run_id, "appid": APPID}
     assert page.press("register", page.fields("register", **about)).status_code == 200
     _, conf = started("wxa_platform_domains", before)
-    assert (conf["action"], conf["hosts"]) == ("add", ["m.example.com", "shop.example.org"])
-    assert conf["platform_conn_id"] == "wxa_platform"
+    assert (conf["action"], conf["hosts"], conf["platform_conn_id"]) == ("add", hosts, "wxa_platform")
     assert conf.get("approval", True) is True
 
 
@@ -267,6 +277,8 @@ def test_a_fleet_is_stopped_and_gone_on_with(page: Page, monkeypatch: pytest.Mon
     assert sorted(each.status_code for each in answers) == [200, 409, 409]
     (run,) = fleets.runs_named("sale")
     assert run.stopped_by == "lin"
+    set_states("sale", FLEET, release_rest="failed")
+    assert page.open("clear", **about).status_code == 409  # it would only stop again
     with monkeypatch.context() as patched:  # whoever looks does not read ten thousand rows
         patched.setattr(type(fleets), "apps", None)
         shown = page.browser.get(f"/fleet?{urlencode(about)}", "user").text

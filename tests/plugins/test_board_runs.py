@@ -242,7 +242,7 @@ def test_a_fleets_headline_says_what_holds_it_and_who_may_go_on(
         (0, "failed", ["The gate of canary is closed: 3 of 5 failed (60.0%), 20% may.", "go on with it: zhao"]),
         (1, "failed", ["canary is closed: 1 of 5 have not ended, a shard was lost", "go on with it: zhao"]),
         (0, "running", ["Under way: release_canary", "gate closed: 3 of 5"]),  # cleared before it
-        (None, "running", ["Under way: release_canary", "gate open: 3 of 5"]),  # as somebody wanted
+        (None, "running", ["Under way: release_canary", "gate opened by zhao: 3 of 5"]),  # as somebody wanted
     ],
 )
 def test_a_fleets_gate_is_as_it_has_decided(

@@ -31,7 +31,7 @@ from airflow_wxa.hooks.store import store_url
 from airflow_wxa.plugins.board.access import may, may_see_runs
 from airflow_wxa.plugins.board.form import as_texts, read_form
 from airflow_wxa.plugins.board.pages import Pages
-from airflow_wxa.plugins.board.plans import ABOUT, FLEET_ACTS, dag_run, plan
+from airflow_wxa.plugins.board.plans import ABOUT, OF_FLEET, OF_MINI_PROGRAM, dag_run, plan
 from airflow_wxa.plugins.board.reader import RefusedError
 from airflow_wxa.plugins.trial import WeChatReads
 from airflow_wxa.release import FIELDS
@@ -334,6 +334,6 @@ def _digest(value: Any) -> str:
 
 def _back(reader: Reader, act: str, about: Mapping[str, str]) -> str:
     """Return the address of the page that an act belongs to."""
-    if act in FLEET_ACTS:
+    if act in OF_FLEET and act not in OF_MINI_PROGRAM:
         return f"{reader.base}/fleet?{urlencode({name: about[name] for name in ('dag_id', 'run_id')})}"
     return f"{reader.base}/mini-program/{about['appid']}" if APPID.fullmatch(about["appid"]) else f"{reader.base}/"

@@ -29,7 +29,7 @@ from airflow_wxa.hooks.store import open_ledger, store_url
 from airflow_wxa.plugins.board.access import may_see_runs, readable
 from airflow_wxa.plugins.board.columns import COLUMNS, template_of
 from airflow_wxa.plugins.board.languages import LANGUAGES
-from airflow_wxa.plugins.board.plans import FLEET_ACTS, offered
+from airflow_wxa.plugins.board.plans import OF_FLEET, OF_MINI_PROGRAM, offered
 from airflow_wxa.plugins.board.reader import Reader, RefusedError
 from airflow_wxa.plugins.board.runs import Watch, lives_of
 from airflow_wxa.plugins.board.views import (
@@ -77,8 +77,6 @@ _VERSIONS_SHOWN: Final = 20
 #: Values that are words → the texts that say them.
 _WORDS: Final = {"outcome": "outcome", "who": "who", "drift_word": "drift"}
 _ENDED: Final = frozenset({"over", "gone"})
-#: What a Mini Program's page offers, the most urgent first.
-_ACTS: Final = ("answer", "authorise", "register", "clear", "again", "roll_back")
 _FILE_NAME: Final = re.compile(r"[\w.-]{1,100}", re.ASCII)
 HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
@@ -181,7 +179,7 @@ class Pages:
             section="mini_programs",
             row=self._shown(reader, seen, row),
             online_url=_run_url(row.online_dag_id, row.online_run_id) if row.online_dag_id in seen.dag_ids else "",
-            acts=offered(reader, _ACTS, dag_id=row.dag_id, run_id=row.run_id, appid=appid),
+            acts=offered(reader, OF_MINI_PROGRAM, dag_id=row.dag_id, run_id=row.run_id, appid=appid),
             domains=domain_table(entries, platform, [(each.at, each.said) for each in outcomes], read),
             will_be_lost=will_be_lost(outcomes),
             runs=[_told(reader, each) for each in runs],
@@ -247,7 +245,7 @@ class Pages:
             section="fleets",
             dag_id=dag_id,
             run_id=run_id,
-            acts=offered(reader, ("answer", "clear", *FLEET_ACTS), dag_id=dag_id, run_id=run_id),
+            acts=offered(reader, OF_FLEET, dag_id=dag_id, run_id=run_id),
             run_url=_run_url(dag_id, run_id),
             headline=reader.word(f"headline.{state}", **values),
             since=since,

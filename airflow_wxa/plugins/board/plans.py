@@ -26,6 +26,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from sqlalchemy import or_, select
 
+from airflow_wxa.api.errcodes import PLATFORM_WEBVIEW_DOMAIN_EMPTY
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.values import APPID
 from airflow_wxa.api.webview_domain import WebviewDomain
@@ -70,6 +71,9 @@ if TYPE_CHECKING:
 ABOUT: Final = ("dag_id", "run_id", "task_id", "appid", "conf")
 About: TypeAlias = "Mapping[str, str]"
 
+#: What the pages of a Mini Program and of a fleet offer, the most urgent first.
+OF_MINI_PROGRAM: Final = ("answer", "authorise", "register", "clear", "again", "roll_back")
+OF_FLEET: Final = ("answer", "open_gate", "stop", "clear", "rerun", "undo")
 _APPROVAL: Final = "approve_release"
 _APPID: Final = re.compile(r"wx[0-9a-f]{16}")
 _WAITING: Final = ("awaiting_input", "deferred")  # Airflow 3.3, and 3.2
@@ -259,7 +263,8 @@ def _clear(_reader: Reader, about: About) -> Plan:
     """Run the failed tasks again, or the earlier one that the next step names, with the tasks behind them."""
     tasks = _tasks(about)
     failed = [(task_id, index) for (task_id, index), (_, state) in tasks.items() if state == "failed"]
-    if not failed:
+    fleets = (run for run in open_fleets().runs_named(about["run_id"]) if run.dag_id == about["dag_id"])
+    if not failed or any(run.stopped_by is not None for run in fleets):  # what is stopped stays so, however often
         raise RefusedError(409, "act.refused.nothing")
     said = open_ledger().outcome(about["dag_id"], about["run_id"], about["appid"]) or {}
     group = failed[0][0].rpartition(".")[0]
@@ -378,19 +383,22 @@ def _roll_back(_reader: Reader, about: About) -> Plan:
 
 def _register(_reader: Reader, about: About) -> Plan:
     """Ask for the hosts that the Mini Program wants and the platform's list does not cover."""
+    row = MiniPrograms(Secret(store_url())).of(about["appid"], [about["dag_id"]])
+    if row is None:
+        raise RefusedError(409, "act.refused.nothing")
     ledger = open_ledger()
     entries = ledger.entries(appid=about["appid"], dag_ids=[about["dag_id"]], most=_ENTRIES_READ)
-    if not entries:
-        raise RefusedError(409, "act.refused.nothing")
-    platform = ledger.entries(component_appid=entries[0].component_appid, appid="", most=_ENTRIES_READ)
+    platform = ledger.entries(component_appid=row.component_appid, appid="", most=_ENTRIES_READ)
     table = domain_table(entries, platform, [])
     at = [each.name for each in table.lists].index
     wanted = [each for each in table.origins if each.marks[at("wanted")] == "yes"]
-    missing = [each for each in wanted if each.marks[at("platform")] != "yes"] or wanted
+    missing = [each.text for each in wanted if each.marks[at("platform")] != "yes"] or [each.text for each in wanted]
+    if row.errcode == PLATFORM_WEBVIEW_DOMAIN_EMPTY:  # answered before any write that the ledger could tell of
+        missing += [str(each) for each in dag_run(about)[0].get("webviewdomain") or ()]
     hosts = set()
     for each in missing:
         with suppress(WxaSpecError):  # a merchant's own list may hold what no platform list takes
-            hosts.add(WebviewDomain.parse(each.text).host)
+            hosts.add(WebviewDomain.parse(each).host)
     if not hosts:
         raise RefusedError(409, "act.refused.nothing")
     asked = {"action": "add", "hosts": sorted(hosts)} | _connections(about, "platform_conn_id", "wxa_conn_id")
@@ -496,13 +504,6 @@ def _undo(_reader: Reader, about: About) -> Plan:
     return new_run("wxa_fleet_rollback", asked, about, name="rollback", **{"act.count": str(released)})
 
 
-#: Those that are about a whole fleet, the most urgent first.
-FLEET_ACTS: Final[Mapping[str, Callable[[Reader, About], Plan]]] = {
-    "open_gate": _open_gate,
-    "stop": _stop,
-    "rerun": _rerun,
-    "undo": _undo,
-}
 ACTS: Final[Mapping[str, Callable[[Reader, About], Plan]]] = {
     "answer": _answer,
     "clear": _clear,
@@ -511,5 +512,8 @@ ACTS: Final[Mapping[str, Callable[[Reader, About], Plan]]] = {
     "again": _again,
     "release": _release,
     "roll_back": _roll_back,
-    **FLEET_ACTS,
+    "stop": _stop,
+    "open_gate": _open_gate,
+    "rerun": _rerun,
+    "undo": _undo,
 }

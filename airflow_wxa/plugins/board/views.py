@@ -172,6 +172,11 @@ class Wave:
         return self.outcomes.total()
 
     @property
+    def ended(self) -> int:
+        """Those that have come to an end of their own, and were not just left out."""
+        return self.total - self.outcomes[None] - self.outcomes["not_reached"]
+
+    @property
     def words(self) -> dict[str, int]:
         """How many by the word of the outcome, of those that have ended."""
         return {outcome_word({"outcome": word}): count for word, count in self.outcomes.items() if word is not None}
@@ -182,6 +187,11 @@ class Wave:
         if self.decision:
             return "closed" if self.decision["outcome"] == "asked" else "open"
         return "closed" if self.count.failed_percent > self.limit else "waits"
+
+    @property
+    def opened_by(self) -> str:
+        """The person who opened its gate though too many had failed; ``""``: nobody did, or had to."""
+        return str(self.decision.get("by") or "")
 
     @property
     def figures(self) -> dict[str, Any]:
