@@ -28,17 +28,17 @@ from airflow_wxa.cli.opening import (
     print_rows,
     read_secret,
     read_text,
-    say,
 )
-from airflow_wxa.cli.terminal import Terminal
+from airflow_wxa.cli.terminal import Terminal, say
 from airflow_wxa.errors import WxaPermissionError, WxaSpecError
 from airflow_wxa.hooks.store import open_store
 from airflow_wxa.steps.authorisation import exchange_code, list_refresh_tokens, new_authorisation_link
 from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import phrase
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_wxa.access import PlatformCredentials
     from airflow_wxa.store import Credential
@@ -54,20 +54,20 @@ def accounts(arguments: argparse.Namespace) -> int:
     if arguments.import_csv:
         merchants = read_merchants(read_text(arguments.import_csv))
         platform.store.put_renewals(platform.component_appid, merchants)
-        say(f"imported: {len(merchants)} merchants")
+        say(Text("merchants_are_imported", count=len(merchants)))
     if arguments.import_list:
         say(import_list(platform))
     if arguments.read_granted:
-        say(f"{_note_granted(platform)} merchants have withdrawn")
-    rows = platform.store.merchants(platform.component_appid).values()
-    if is_structured(arguments.output):
-        print_rows([_as_json(row) for row in rows], arguments.output)
-    elif rows:
-        print_rows([_as_text(row) for row in rows], arguments.output)
-        number = sum(row.state == "authorised" for row in rows)
-        say(f"{platform.component_appid}: {len(rows)} merchants, {number} authorised")
-    else:
-        say(f"{platform.component_appid} has no merchant in the store: --import-list takes them over from WeChat.")
+        say(Text("merchants_have_withdrawn", count=_note_granted(platform)))
+    name = platform.component_appid
+    rows = platform.store.merchants(name).values()
+    if rows or is_structured(arguments.output):
+        shown = _as_json if is_structured(arguments.output) else _as_text
+        print_rows(map(shown, rows), arguments.output)
+    if not is_structured(arguments.output):
+        authorised = sum(row.state == "authorised" for row in rows)
+        counted = Text("merchants_of_platform", platform=name, count=len(rows), authorised=authorised)
+        say(counted if rows else Text("platform_has_no_merchant", platform=name))
     return 0
 
 
@@ -81,18 +81,18 @@ def read_merchants(text: str) -> dict[str, Secret]:
     try:
         missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
         if missing:
-            raise _csv_refused([f"line 1: no column {name}" for name in missing])
+            raise _csv_refused([_at(1, Text("column_is_missing", name=name)) for name in missing])
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
-        raise _csv_refused([f"line {reader.line_num}: {error}"]) from None
-    problems = [] if rows else ["there is no merchant in it"]
+        raise _csv_refused([_at(reader.line_num, str(error))]) from None
+    problems = [] if rows else [Text("file_holds_no_merchant")]
     found: dict[str, Secret] = {}
     lines: dict[str, int] = {}
     for line, row in rows:
         appid = row["appid"] or ""
-        problems += [f"line {line}: {problem}" for problem in _row_problems(row)]
+        problems += [_at(line, Text(problem)) for problem in _row_problems(row)]
         if lines.setdefault(appid, line) != line and APPID.fullmatch(appid):
-            problems.append(f"line {line}: the same appid as in line {lines[appid]}")
+            problems.append(_at(line, Text("appid_stands_twice", line=lines[appid])))
         found.setdefault(appid, Secret(row["refresh_token"] or ""))
     if problems:
         raise _csv_refused(problems)
@@ -100,30 +100,32 @@ def read_merchants(text: str) -> dict[str, Secret]:
 
 
 def _row_problems(row: Mapping[str, str | None]) -> list[str]:
+    """Return the keys of texts of all that is wrong with a line."""
     appid, token = row["appid"] or "", row["refresh_token"] or ""
-    if APPID.fullmatch(token) and not APPID.fullmatch(appid):
-        return ["refresh_token is an appid: the columns are swapped"]
-    problems = []
-    if not APPID.fullmatch(appid):
-        problems.append("appid is not wx and 16 hex digits in lower case" if appid else "appid is empty")
-    if not token:
-        problems.append("refresh_token is empty")
-    elif len(token.split()) != 1 or token != token.strip():
-        problems.append("refresh_token holds blanks or line breaks")
-    if "" in row:
-        problems.append("there are more cells than columns")
-    return problems
+    is_appid = bool(APPID.fullmatch(appid))
+    if APPID.fullmatch(token) and not is_appid:
+        return ["columns_are_swapped"]
+    problems = {
+        "appid_is_empty": not appid,
+        "appid_is_none": appid and not is_appid,
+        "refresh_token_is_empty": not token,
+        "refresh_token_holds_blanks": token and (len(token.split()) != 1 or token != token.strip()),
+        "there_are_more_cells": "" in row,
+    }
+    return [key for key, is_so in problems.items() if is_so]
 
 
-def _csv_refused(problems: list[str]) -> WxaSpecError:
+def _at(line: int, problem: str) -> Text:
+    return Text("at_line", line=line, problem=problem)
+
+
+def _csv_refused(problems: Sequence[Text]) -> WxaSpecError:
     rest = len(problems) - _PROBLEMS_SHOWN
-    return WxaSpecError(
-        Text("csv_file_is_refused", columns=",".join(_COLUMNS)),
-        problems[:_PROBLEMS_SHOWN] + ([f"and {rest} more"] if rest > 0 else []),
-    )
+    more = [Text("and_more_problems", count=rest)] if rest > 0 else []
+    return WxaSpecError(Text("csv_file_is_refused", columns=",".join(_COLUMNS)), [*problems[:_PROBLEMS_SHOWN], *more])
 
 
-def import_list(platform: PlatformCredentials) -> str:
+def import_list(platform: PlatformCredentials) -> Text:
     """Store what ``api_get_authorizer_list`` tells, and say what that changed.
 
     A row that changes meanwhile keeps its newer value.
@@ -136,8 +138,9 @@ def import_list(platform: PlatformCredentials) -> str:
     other = [(row, listed[appid]) for appid, row in known.items() if appid in listed and row.renewal != listed[appid]]
     changed = sum(platform.store.store_renewal(row, token) is not None for row, token in other)
     unlisted = len(known.keys() - listed.keys())
-    rest = f"; {unlisted} in the store are not on WeChat's list" if unlisted else ""
-    return f"imported: {new} new, {changed} changed, {len(listed) - new - changed} as they were{rest}"
+    rest = Text("merchants_are_not_listed", count=unlisted) if unlisted else ""
+    kept = len(listed) - new - changed
+    return Text("list_is_imported", new=new, changed=changed, kept=kept, rest=rest)
 
 
 def _note_granted(platform: PlatformCredentials) -> int:
@@ -145,7 +148,7 @@ def _note_granted(platform: PlatformCredentials) -> int:
     withdrawn = 0
     with Progress(console=Terminal(stderr=True), transient=True) as progress:
         appids = [*platform.store.merchants(platform.component_appid)]
-        for appid in progress.track(appids, description="asking what is granted"):
+        for appid in progress.track(appids, description=phrase("asking_for_permissions")):
             try:
                 answer = platform.client.send(api_get_authorizer_info(platform.component_appid, appid)).answer
             except WxaPermissionError as error:
@@ -182,8 +185,9 @@ def _as_text(row: Credential) -> dict[str, Any]:
         for name, value in _as_json(row).items()
     }
     if row.granted is not None:
-        missing = "" if RELEASE_PERMISSION_SET in row.granted else f" ({RELEASE_PERMISSION_SET} missing)"
-        texts["granted"] = (", ".join(map(str, row.granted)) or "none") + missing
+        is_missing = RELEASE_PERMISSION_SET not in row.granted
+        missing = Text("set_is_missing", number=RELEASE_PERMISSION_SET) if is_missing else ""
+        texts["granted"] = Text("sets_that_are_granted", sets=_listed(row.granted), missing=missing)
     return texts
 
 
@@ -202,36 +206,29 @@ def authorise(arguments: argparse.Namespace) -> int:
     check_appids([arguments.appid] if arguments.appid else [])
     platform, _ = open_platform(arguments.wxa_conn_id)
     if uri:
-        say("good for about ten minutes; the merchant opens it in a browser and scans the code with WeChat")
-        _print(platform.client.run(new_authorisation_link(platform.component_appid, uri, appid=arguments.appid)))
+        say(Text("link_is_good_for_ten_minutes"))
+        link = new_authorisation_link(platform.component_appid, uri, appid=arguments.appid)
+        say(platform.client.run(link), to_stdout=True)
         return 0
     secret = read_secret(STDIN, "authorization_code") if code == STDIN else Secret(code)
     given = platform.client.run(exchange_code(platform.component_appid, secret))
     platform.store.put_authorisation(platform.component_appid, given)
-    _print(
-        f"{given.appid} has authorised {platform.component_appid}; what WeChat gave is in the store. "
-        f"Permission sets: {', '.join(map(str, given.granted or ())) or 'none'}"
-    )
-    problems = []
-    if arguments.appid and given.appid != arguments.appid:
-        problems.append(
-            f"the code was {given.appid}'s, not {arguments.appid}'s: {arguments.appid} has yet to authorise."
-        )
-    if given.grant is None:
-        problems.append(
-            f"WeChat gave no token of {given.appid}, as it does for an account without API permission: "
-            "nothing can be released before it has one."
-        )
-    if given.granted is None:
-        problems.append(f"WeChat did not say what {given.appid} granted: airflow wxa accounts --read-granted asks.")
-    elif RELEASE_PERMISSION_SET not in given.granted:
-        problems.append(
-            f"{given.appid} did not grant permission set {RELEASE_PERMISSION_SET} (development and data), "
-            "without which nothing can be released: let the merchant open a new link and tick it."
-        )
-    for problem in problems:
-        say(problem, style="yellow")
-    return int(bool(problems))
+    granted = {"appid": given.appid, "platform": platform.component_appid, "sets": _listed(given.granted or ())}
+    say(Text("merchant_has_authorised", **granted), to_stdout=True)
+    problems = {
+        "code_was_anothers": arguments.appid and given.appid != arguments.appid,
+        "no_token_was_given": given.grant is None,
+        "permissions_are_not_known": given.granted is None,
+        "permission_set_was_not_granted": given.granted is not None and RELEASE_PERMISSION_SET not in given.granted,
+    }
+    values = {"appid": given.appid, "expected": arguments.appid, "number": RELEASE_PERMISSION_SET}
+    for key in (found := [key for key, is_so in problems.items() if is_so]):
+        say(Text(key, **values), style="yellow")
+    return int(bool(found))
+
+
+def _listed(sets: Iterable[int]) -> str:
+    return ", ".join(map(str, sets)) or Text("none")
 
 
 @command
@@ -247,31 +244,21 @@ def ticket(arguments: argparse.Namespace) -> int:
         platform.store.put_renewals(name, {THE_PLATFORM: imported})
     if arguments.restart:
         reply = platform.client.send(api_start_push_ticket(name, secret))
-        _print(f"WeChat was asked to push tickets again and says: {reply.errmsg}")
+        say(Text("pushes_were_asked_for", errmsg=reply.errmsg), to_stdout=True)
     row = platform.store.platform(name)
     age = row.renewal_age if row is not None else None
     if age is None:
-        _print(
-            f"{name}: no ticket yet. WeChat pushes one about every ten minutes to the authorisation event URL; "
-            "--restart asks it to, --import takes one over from another receiver."
-        )
+        told = Text("ticket_is_missing", platform=name)
     elif age >= TICKET_SECONDS:
-        _print(
-            f"{name}: the newest ticket came {in_words(age)} ago, it lives 12 h: point the authorisation event URL at "
-            "the push receiver, then --restart."
-        )
+        told = Text("ticket_has_run_out", platform=name, age=in_words(age))
     else:
-        _print(f"{name}: the newest ticket came {in_words(age)} ago, good for {in_words(TICKET_SECONDS - age)} more.")
+        told = Text("ticket_is_good", platform=name, age=in_words(age), left=in_words(TICKET_SECONDS - age))
+    say(told, to_stdout=True)
     return int(age is None or age >= TICKET_SECONDS)
 
 
 @command
 def rotate_keys(arguments: argparse.Namespace) -> int:  # noqa: ARG001  (one store for all Connections)
     """Encrypt all secrets with the first key."""
-    rows = open_store().rotate_keys()
-    _print(f"{rows} rows are encrypted with the first key; the others can leave [wxa] encryption_keys now.")
+    say(Text("keys_are_rotated", count=open_store().rotate_keys()), to_stdout=True)
     return 0
-
-
-def _print(text: str) -> None:
-    Terminal().print(text, markup=False, highlight=False, soft_wrap=True)

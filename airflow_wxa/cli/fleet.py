@@ -18,14 +18,31 @@ from rich.table import Table
 from rich.text import Text as RichText
 
 from airflow_wxa.api.audit import queryquota
-from airflow_wxa.cli.opening import command, is_structured, open_connection, open_platform, print_rows, read_text, say
-from airflow_wxa.cli.terminal import Terminal
+from airflow_wxa.cli.opening import (
+    command,
+    header,
+    is_structured,
+    open_connection,
+    open_platform,
+    print_rows,
+    read_text,
+    write_csv,
+)
+from airflow_wxa.cli.terminal import Terminal, say
 from airflow_wxa.client import AsyncWxaClient
 from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import Preflight, Totals, plan_all
-from airflow_wxa.fleet.summary import OUTCOME_FIELDS, Summary, outcome_of, outcomes_csv, rerun_manifest, time_left
+from airflow_wxa.fleet.summary import (
+    OUTCOME_FIELDS,
+    Summary,
+    outcome_of,
+    outcome_text,
+    outcomes_csv,
+    rerun_manifest,
+    time_left,
+)
 from airflow_wxa.fleet.waves import WAVES, places, read_waves, submits_ahead, wave_counts, wave_of
 from airflow_wxa.hooks import approvals
 from airflow_wxa.hooks.connection import read_connection
@@ -36,6 +53,7 @@ from airflow_wxa.release import ReleaseSpec
 from airflow_wxa.steps.online import in_words
 from airflow_wxa.store import TaskRef
 from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set, phrase
 
 if TYPE_CHECKING:
     import argparse
@@ -60,12 +78,13 @@ class _BesideFile:
         return read_text(str(self._folder / name))
 
     def authorised(self) -> Sequence[str]:
-        platform, _ = open_platform(self._wxa_conn_id)
-        return ManifestSources(platform.component_appid).authorised()
+        return self._merchants().authorised()
 
     def released_at(self) -> Mapping[str, float]:
-        platform, _ = open_platform(self._wxa_conn_id)
-        return ManifestSources(platform.component_appid).released_at()
+        return self._merchants().released_at()
+
+    def _merchants(self) -> ManifestSources:
+        return ManifestSources(open_platform(self._wxa_conn_id)[0].component_appid)
 
 
 @command
@@ -105,7 +124,7 @@ def plan(arguments: argparse.Namespace) -> int:
             yield position, ReleaseSpec.from_params({**release, **app.given, "appid": app.appid})
 
     with Progress(console=Terminal(stderr=True), transient=True) as progress:
-        bar = progress.add_task("planning", total=len(manifest.apps))
+        bar = progress.add_task(phrase("planning"), total=len(manifest.apps))
 
         def save(plans: Mapping[int, AppPlan]) -> None:
             found.update(plans)
@@ -120,15 +139,15 @@ def plan(arguments: argparse.Namespace) -> int:
 
         told = asyncio.run(planned())
     rows = [_plan_row(app.appid, found[position]) for position, app in enumerate(manifest.apps)]
-    shown = rows if is_structured(arguments.output) or arguments.all else _unusual_first(rows)[:_SHOWN_IN_TABLE]
+    shown = rows if is_structured(arguments.output) or arguments.all else sorted(rows, key=_is_usual)[:_SHOWN_IN_TABLE]
     print_rows(shown, arguments.output)
     totals = Totals.of((app.appid, found[position]) for position, app in enumerate(manifest.apps))
-    say(f"{totals}, {totals.minutes(pace.concurrency):.0f} minutes in one shard at a time; reviews take days")
+    say(Text("plan_takes", totals=str(totals), minutes=f"{totals.minutes(pace.concurrency):.0f}"))
     say(_quota_in_words(totals, told, manifest.common.get("audit_quota_reserve", 0)))
     if not submits_ahead(manifest.common):
         canary = wave_of(manifest.common, WAVES[0]).size(len(manifest.apps), len(manifest.apps))
         first = sum("submit" in found[position].steps for position in range(canary))
-        say(f"submissions: {first} for the canary, {totals.needed - first} when its gate has opened")
+        say(Text("plan_submits_canary_first", first=first, later=totals.needed - first))
     return 0
 
 
@@ -137,28 +156,28 @@ def status(arguments: argparse.Namespace) -> int:
     """Show what became of each Mini Program of a run so far."""
     fleets, run = _run(arguments)
     if arguments.csv:
-        lines = outcomes_csv(run, fleets.apps(run.key))
-        if arguments.csv == "-":
-            sys.stdout.writelines(lines)
-        else:
-            with Path(arguments.csv).open("w", encoding="utf-8", newline="") as file:
-                file.writelines(lines)
+        write_csv(arguments.csv, outcomes_csv(run, fleets.apps(run.key)))
         return 0
     if is_structured(arguments.output):
         print_rows((outcome_of(run, app) for app in fleets.apps(run.key)), arguments.output)
         return 0
-    counts = wave_counts(fleets.counts(run.key))
-    print_rows([{"wave": name, **_shown_count(counts[name])} for name in WAVES], arguments.output)
+    print_rows(_waves(fleets, run), arguments.output)
     summary = Summary.of(fleets.apps(run.key))
     say(str(summary))
     if left := time_left(run, fleets.apps(run.key), time.time()):
         say(left)
-    for errcode, (count, next_step) in sorted(summary.errcodes.items()):
-        say(f"errcode {errcode}, {count} times: {next_step}")
+    say_errcodes(summary)
     if summary.worst:
         columns = [name for name in OUTCOME_FIELDS if name not in ("user_version", "auditid")]
-        print_rows([{name: outcome_of(run, app)[name] for name in columns} for app in summary.worst], arguments.output)
+        worst = [{name: outcome_of(run, app)[name] for name in columns} for app in summary.worst]
+        print_rows([row | {"outcome": outcome_text(row["outcome"])} for row in worst], arguments.output)
     return 0
+
+
+def say_errcodes(summary: Summary) -> None:
+    """Print each errcode that a fleet met, with the remedy."""
+    for errcode, (count, next_step) in sorted(summary.errcodes.items()):
+        say(Text("errcode_was_met", errcode=errcode, count=count, next_step=next_step))
 
 
 @command
@@ -176,16 +195,31 @@ def watch(arguments: argparse.Namespace) -> int:
 
 def _screen(fleets: Fleets, run: FleetRun) -> Group:
     """Return how a run stands: waves, outcomes, time left, and the Mini Programs to look at first."""
-    table, counts = Table(title=f"{run.dag_id} {run.run_id}"), wave_counts(fleets.counts(run.key))
-    rows = [{"wave": name, **_shown_count(counts[name])} for name in WAVES]
-    for name in rows[0]:
-        table.add_column(name)
+    rows = _waves(fleets, run)
+    table = Table(*map(header, rows[0]), title=f"{run.dag_id} {run.run_id}")
     for row in rows:
         table.add_row(*map(str, row.values()))
     summary = Summary.of(fleets.apps(run.key))
-    worst = [f"{app.appid} {app.outcome}: {app.what}" for app in summary.worst]
     left = time_left(run, fleets.apps(run.key), time.time())
-    return Group(table, *(RichText(line, no_wrap=True, overflow="ellipsis") for line in (str(summary), left, *worst)))
+    worst = [
+        Text("worst_app", appid=app.appid, outcome=outcome_text(app.outcome), what=app.what) for app in summary.worst
+    ]
+    lines = (as_set(line) for line in (str(summary), left, *worst))
+    return Group(table, *(RichText(line, no_wrap=True, overflow="ellipsis") for line in lines))
+
+
+def _waves(fleets: Fleets, run: FleetRun) -> list[dict[str, Any]]:
+    counts = wave_counts(fleets.counts(run.key))
+    return [
+        {
+            "wave": name,
+            "Mini Programs": counts[name].total,
+            "released": counts[name].released,
+            "failed": counts[name].failed,
+            "not ended": counts[name].unended,
+        }
+        for name in WAVES
+    ]
 
 
 @command
@@ -194,10 +228,7 @@ def stop(arguments: argparse.Namespace) -> int:
     fleets, run = _run(arguments)
     if run.stopped_by is None:
         fleets.stop(run.key, getpass.getuser())
-    say(
-        f"{run.run_id} of {run.dag_id} stops: running calls finish, no new write starts.\n"
-        f"airflow wxa fleet rerun {run.run_id} prints the manifest of what is unfinished."
-    )
+    say(Text("fleet_stops", run_id=run.run_id, dag_id=run.dag_id))
     return 0
 
 
@@ -205,10 +236,9 @@ def stop(arguments: argparse.Namespace) -> int:
 def open_gate(arguments: argparse.Namespace) -> int:
     """Let a fleet go on behind a gate that closed, and clear that gate with the tasks behind it."""
     _, run = _run(arguments)
-    by = f"{getpass.getuser()} (user of the machine, not proven)"
+    by = Text("user_of_the_machine", user=getpass.getuser())
     gate = approvals.open_gate(open_ledger(), run, arguments.wave, by=by, why=arguments.reason)
-    cleared = _cleared(run, gate)
-    say(f"{gate} of {run.run_id} is opened by {by}: {cleared} task instances are cleared.")
+    say(Text("gate_is_opened", gate=gate, run_id=run.run_id, by=by, count=_cleared(run, gate)))
     return 0
 
 
@@ -229,7 +259,7 @@ def rerun(arguments: argparse.Namespace) -> int:
     fleets, run = _run(arguments)
     text = rerun_manifest(run, fleets.apps(run.key))
     if not text:
-        say("Every Mini Program of this run is finished.")
+        say(Text("fleet_is_finished"))
     sys.stdout.write(text)
     return 0
 
@@ -265,22 +295,20 @@ async def _audit_quota(client: AsyncWxaClient, appids: Iterable[str]) -> tuple[i
     return None
 
 
-def _quota_in_words(totals: Totals, told: tuple[int, int] | None, reserve: int) -> str:
+def _quota_in_words(totals: Totals, told: tuple[int, int] | None, reserve: int) -> Text:
     if told is None:
-        return "audit quota: WeChat did not say what is left this month"
+        return Text("quota_is_not_known")
     rest, limit = told
     without, months = totals.without_quota(rest, reserve), totals.months(rest, limit, reserve)
-    left = f"audit quota: {rest} of {limit} left this month, {reserve} of them kept back"
-    if not without:
-        return left
-    pace = "no end at this pace" if months is None else f"{months} months at this pace"
-    return f"{left}; {without} Mini Programs will have no quota this month, {pace}"
+    pace = Text("no_end_at_this_pace") if months is None else Text("months_at_this_pace", months=months)
+    more = Text("apps_without_quota", count=without, pace=pace) if without else ""
+    return Text("quota_of_a_plan", rest=rest, limit=limit, reserve=reserve, more=more)
 
 
 def _plan_row(appid: str, plan: AppPlan) -> dict[str, Any]:
     return {
         "appid": appid,
-        "steps": " ".join(plan.steps),
+        "steps": Text("list", each=[Text("step", step) for step in plan.steps], between=" "),
         "why": plan.why,
         "add": " ".join(plan.add),
         "remove": " ".join(plan.remove),
@@ -290,14 +318,5 @@ def _plan_row(appid: str, plan: AppPlan) -> dict[str, Any]:
     }
 
 
-def _unusual_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(rows, key=lambda row: "commit" in row["steps"])
-
-
-def _shown_count(count: Any) -> dict[str, Any]:
-    return {
-        "Mini Programs": count.total,
-        "released": count.released,
-        "failed": count.failed,
-        "not ended": count.unended,
-    }
+def _is_usual(row: Mapping[str, Any]) -> bool:
+    return "commit" in row["steps"]

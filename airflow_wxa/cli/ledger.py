@@ -8,12 +8,12 @@ import io
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.values import csv_cell
-from airflow_wxa.cli.opening import STDIN, command, is_structured, print_rows, say
+from airflow_wxa.cli.opening import STDIN, command, is_structured, print_rows, write_csv
+from airflow_wxa.cli.terminal import say
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_ledger, store_url
 from airflow_wxa.store.engine import migrate
@@ -56,34 +56,34 @@ def ledger(arguments: argparse.Namespace) -> int:
     elif entries:
         print_rows([_as_text(entry) for entry in entries], arguments.output)
     else:
-        say("The ledger holds no such row.")
+        say(Text("ledger_has_no_such_row"))
     return 0
 
 
-def _option_problems(arguments: argparse.Namespace) -> list[str]:
+def _option_problems(arguments: argparse.Namespace) -> list[Text]:
     """Return why the options do not go together, a line each."""
     if not arguments.erase:
-        problems = ["--older-than: goes with --erase"] if arguments.older_than is not None else []
-        problems += ["--yes: goes with --erase"] if arguments.yes else []
-        return problems + (["--json and --csv: one of them"] if arguments.json and arguments.csv else [])
-    given = [name for name in _NOT_WITH_ERASE if getattr(arguments, name)]
-    problems = [f"--{name.replace('_', '-')}: does not go with --erase" for name in given]
+        given = {"--older-than": arguments.older_than is not None, "--yes": arguments.yes}
+        problems = [Text("option_goes_with_erase", option=option) for option, is_so in given.items() if is_so]
+        return problems + ([Text("one_of_json_and_csv")] if arguments.json and arguments.csv else [])
+    options = [f"--{name.replace('_', '-')}" for name in _NOT_WITH_ERASE if getattr(arguments, name)]
+    problems = [Text("option_goes_not_with_erase", option=option) for option in options]
     if arguments.older_than is None and arguments.appid is None:
-        problems.append("--erase: needs --older-than or --appid; --older-than 0 is everything")
+        problems.append(Text("erase_needs_more"))
     return problems
 
 
 def _erase(opened: Ledger, arguments: argparse.Namespace) -> int:
     """Erase after a question, which ``--yes`` answers."""
-    age = "" if arguments.older_than is None else f" older than {arguments.older_than:g} days"
-    whose = "all Mini Programs" if arguments.appid is None else arguments.appid
+    age = "" if arguments.older_than is None else Text("older_than", days=f"{arguments.older_than:g}")
+    which = {"whose": arguments.appid or Text("all_mini_programs"), "age": age}
     if not arguments.yes:
-        say(f"Erase rows and outcomes of {whose}{age}? They cannot be brought back. [y/N] ")
+        say(Text("erase_question", **which))
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-            say("nothing was erased")
+            say(Text("nothing_was_erased"))
             return 1
     rows = opened.erase(older_than_days=arguments.older_than, appid=arguments.appid)
-    sys.stdout.write(f"{rows} rows of {whose}{age} were erased\n")
+    say(Text("rows_were_erased", count=rows, **which), to_stdout=True)
     return 0
 
 
@@ -100,14 +100,14 @@ def _as_json(entry: Entry) -> dict[str, Any]:
 def _as_text(entry: Entry) -> dict[str, Any]:
     """Return a row as people read it: the person who decided, or triggered the run; and the step's outcome."""
     after = entry.after if isinstance(entry.after, dict) else {}
-    result = f"resolved by {entry.resolved_by}" if entry.result == "resolved" else entry.result
+    result = Text("resolved_by", run=entry.resolved_by) if entry.result == "resolved" else entry.result
     came_to = after.get("outcome")
     return {
         "time (UTC)": _iso(entry.sent_at)[:19].replace("T", " "),
         "who": after.get("by") or entry.task.triggered_by,
-        "run": entry.task.run_id or "by hand",
+        "run": entry.task.run_id or Text("by_hand"),
         "task": entry.task.task_id,
-        "Mini Program": entry.appid or "(platform list)",
+        "Mini Program": entry.appid or Text("platform_list_in_brackets"),
         "call": entry.endpoint,
         "errcode": entry.errcode,
         "result": f"{result}: {came_to}" if came_to and entry.result != "resolved" else result,
@@ -121,14 +121,9 @@ def _write_csv(entries: Sequence[Entry], target: str) -> None:
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(rows[0] if rows else ())
     writer.writerows([_cell(value) for value in row.values()] for row in rows)
-    if target == STDIN:
-        sys.stdout.write(text.getvalue())
-        return
-    try:
-        Path(target).write_text(text.getvalue(), "utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise WxaSpecError(Text("file_cannot_be_written", target=target), [f"{error.strerror}"]) from None
-    say(f"{len(rows)} rows in {target}")
+    write_csv(target, [text.getvalue()])
+    if target != STDIN:
+        say(Text("rows_are_in", count=len(rows), target=target))
 
 
 def _iso(seconds: float) -> str:
@@ -147,6 +142,6 @@ def migrate_store(arguments: argparse.Namespace) -> int:  # noqa: ARG001  (it ta
     :return: 0.
     """
     before, after = migrate(Secret(store_url()))
-    done = {"": f"was created, revision {after}", after: f"is up to date, revision {after}"}
-    sys.stdout.write(f"the store {done.get(before, f'was migrated from revision {before} to {after}')}\n")
+    key = {"": "store_was_created", after: "store_is_up_to_date"}.get(before, "store_was_migrated")
+    say(Text(key, before=before, after=after), to_stdout=True)
     return 0

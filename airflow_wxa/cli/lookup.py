@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from rich.markdown import Markdown
 from rich.table import Table
-from rich.text import Text
+from rich.text import Text as RichText
 
 import airflow_wxa
 from airflow_wxa.api.errcodes import ERROR_CLASSES, Errcode, errcodes
 from airflow_wxa.cli.terminal import Terminal
-from airflow_wxa.texts import in_language
+from airflow_wxa.errors import WxaError
+from airflow_wxa.texts import Text, in_language
+from airflow_wxa.texts.setting import as_set, language, phrase
 
 if TYPE_CHECKING:
     import argparse
@@ -21,24 +23,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-WHO_ACTS: Final[Mapping[str, str]] = {
-    "ok": "nobody: it worked",
-    "noop": "nobody: what was wanted already holds",
-    "transient": "the machine: it repeats the call later",
-    "quota": "the clock: a counter has to reset first",
-    "token": "whoever keeps the credentials",
-    "permission": "the merchant, or whoever may use the console, has to grant something",
-    "platform_setup": "whoever configures the third-party platform",
-    "unsupported_account": "whoever releases: this kind of Mini Program cannot do it, the next step says how to go on",
-    "state": "whoever releases: read the state, then decide",
-    "input": "whoever wrote the request",
-    "unknown": "whoever releases, with the rid in hand",
-}
 LABEL_WIDTH: Final = 11
-NOT_LISTED: Final = (
-    "{code} is not in the table. It may still be WeChat's: search the endpoint's page on "
-    "https://developers.weixin.qq.com/doc/oplatform/ for it, and give the rid of the answer to their support."
-)
 
 
 def errcode(arguments: argparse.Namespace) -> int:
@@ -57,50 +42,48 @@ def explain(codes: Sequence[int], console: Terminal) -> int:
             console.print()
         row = errcodes().get(code)
         if row is None:
-            console.print(NOT_LISTED.format(code=code), style="yellow", highlight=False)
+            console.print(phrase("errcode_is_not_listed", code=code), style="yellow", highlight=False)
             missing = 1
             continue
-        console.print(Text.assemble((str(row.errcode), "bold"), "  ", row.name.replace("_", " ")))
+        console.print(RichText.assemble((str(row.errcode), "bold"), "  ", row.name.replace("_", " ")))
         console.print(sheet(row))
         for place, source in enumerate(row.source.split("; ")):  # not in the table, which would break long addresses
-            label = "" if place else "source"
-            console.print(Text.assemble((label.ljust(LABEL_WIDTH), "dim"), source), soft_wrap=True)
+            label = "" if place else phrase("label_source")
+            console.print(RichText.assemble((label.ljust(LABEL_WIDTH), "dim"), source), soft_wrap=True)
     return missing
 
 
 def sheet(row: Errcode) -> RenderableType:
     """Return a row of the table as it is shown, without its sources."""
-    raises = ERROR_CLASSES[row.class_].__name__ if row.class_ in ERROR_CLASSES and row.class_ != "noop" else "no error"
+    error = ERROR_CLASSES.get(row.class_) if row.class_ != "noop" else None
+    endpoints = ", ".join(Text("any_endpoint") if path == "*" else path for path in row.endpoints)
     table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    endpoints = ", ".join("any" if path == "*" else path for path in row.endpoints)
-    for name, text in (
-        ("class", f"{row.class_} ({raises})"),
-        ("who acts", WHO_ACTS[row.class_]),
-        ("meaning", row.meaning),
-        ("含义", in_language(row.meaning, "zh")),
-        ("next step", row.action),
-        ("下一步", in_language(row.action, "zh")),
-        ("endpoints", endpoints or "none of a release"),
+    spoken = sorted({language(), "zh"})
+    for label, text in (
+        (phrase("label_class"), f"{row.class_} ({error.__name__ if error else phrase('no_error')})"),
+        (phrase("label_who_acts"), as_set(Text(f"acts_on_{row.class_}"))),
+        *((in_language(Text("label_meaning"), each), in_language(row.meaning, each)) for each in spoken),
+        *((in_language(Text("label_next_step"), each), in_language(row.action, each)) for each in spoken),
+        (phrase("label_endpoints"), endpoints or phrase("no_endpoint_of_a_release")),
     ):
-        table.add_row(name, Text(text))
+        table.add_row(label, RichText(text))
     return table
 
 
 def docs(arguments: argparse.Namespace) -> int:
     """Print one page, or the list of them.
 
-    :return: 0, or 1 when there is no page of this name.
+    :return: 0.
+    :raises WxaError: there is no page of this name.
     """
     found = pages()
     if arguments.page is None:
         Terminal(highlight=False).print(_listed(found))
         return 0
     if arguments.page not in found:
-        why = f"there is no page {arguments.page!r}: {', '.join(found)}"
-        Terminal(stderr=True).print(why, style="red", markup=False, highlight=False, soft_wrap=True)
-        return 1
+        raise WxaError(Text("page_is_missing", page=repr(arguments.page), pages=", ".join(found)))
     text = found[arguments.page].read_text("utf-8")
     if sys.stdout.isatty():
         Terminal().print(Markdown(text))

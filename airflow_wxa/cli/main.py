@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import io
-import json
+import os
 import platform
 import sys
+from configparser import ConfigParser
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from airflow_wxa import __version__
+from airflow_wxa.cli.definitions import commands, names
+from airflow_wxa.cli.terminal import ended
+from airflow_wxa.texts.setting import phrase, speaking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
-_INTERRUPTED: Final = 130  # what a shell expects after Ctrl-C
-
-#: What each command takes and says; its function is imported when it is used, so that ``errcode`` answers at once.
-_COMMANDS: Final[Sequence[Mapping[str, Any]]] = json.loads(
-    Path(__file__).with_name("commands.json").read_text("utf-8")
-)["program"]
-#: Command → function.
-FUNCTIONS: Final[Mapping[str, str]] = {each["name"]: each["function"] for each in _COMMANDS}
+LISTED: Final = frozenset(names("program"))
 #: Those of ``airflow wxa``, accepted here as well.
-UNLISTED: Final = frozenset({"doctor", "accounts", "authorise", "ticket", "rotate-keys", "ledger", "conformance"})
+UNLISTED: Final = frozenset(names("wxa"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,22 +35,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         ``airflow wxa`` ended with another code than 0.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a character that a terminal lacks stops no command
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        if words[:1] and words[0] in UNLISTED:
-            _run_airflows(words)
-            return 0
-        arguments = parser().parse_args(words)
-        module, _, function = f"airflow_wxa.cli.{FUNCTIONS[arguments.command]}".rpartition(".")
-        code: int = getattr(import_module(module), function)(arguments)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
+    if words[:1] and words[0] in UNLISTED:
+        return ended(partial(_run_airflows, words))
+    with speaking(_language()):
+        return ended(partial(_run, words))
+
+
+def _run(words: Sequence[str]) -> int:
+    arguments = parser().parse_args(words)
+    module, _, function = arguments.function.rpartition(".")  # imported now: errcode answers at once
+    code: int = getattr(import_module(module), function)(arguments)
     return code
 
 
-def _run_airflows(words: Sequence[str]) -> None:
+def _run_airflows(words: Sequence[str]) -> int:
     """Run a command of ``airflow wxa`` as Airflow would."""
     from airflow_wxa.cli.airflow_group import WXA_COMMANDS  # noqa: PLC0415  (importing Airflow takes seconds)
 
@@ -62,43 +57,28 @@ def _run_airflows(words: Sequence[str]) -> None:
     for each in command.args:
         each.add_to_parser(its)
     command.func(its.parse_args(words[1:]))
+    return 0
+
+
+def _language() -> str:
+    """Return ``[wxa] language``, read without Airflow, whose import takes seconds and makes a home."""
+    home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+    file = ConfigParser(interpolation=None, strict=False)
+    file.read(os.environ.get("AIRFLOW_CONFIG", home / "airflow.cfg"), "utf-8")
+    return os.environ.get("AIRFLOW__WXA__LANGUAGE") or file.get("wxa", "language", fallback="") or "en"
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the listed commands."""
+    """Return the parser of the listed commands, its help in the language that is set."""
     whole = argparse.ArgumentParser(
-        prog="airflow-wxa",
-        description="Release WeChat Mini Programs from Apache Airflow: try it, and look things up.",
-        epilog="What works on a Connection is a command of Airflow: airflow wxa --help.",
+        prog="airflow-wxa", description=phrase("command_program"), epilog=phrase("command_program_of_airflow")
     )
     beside = f"Apache Airflow {version('apache-airflow')}, Python {platform.python_version()}"
     whole.add_argument("--version", action="version", version=f"%(prog)s {__version__}, {beside}")
-    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for said in _COMMANDS:
-        each = commands.add_parser(said["name"], help=said["help"], description=said["description"])
-        for arg in said["args"]:
-            options = {name: value for name, value in arg.items() if name != "flags"}
-            if "type" in options:
-                options["type"] = _TYPES[options["type"]]
-            each.add_argument(*arg["flags"], **options)
+    choices = whole.add_subparsers(required=True, metavar="COMMAND")
+    for command in commands("program"):
+        each = choices.add_parser(command.name, help=command.help, description=command.description)
+        each.set_defaults(function=command.function)
+        for arg in command.args:
+            each.add_argument(*arg["flags"], **{name: value for name, value in arg.items() if name != "flags"})
     return whole
-
-
-def _number(what: str, first: int, last: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers, for argparse."""
-
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and first <= int(text) <= last):
-            raise argparse.ArgumentTypeError(f"{text!r} is no {what}: {first} to {last}")
-        return int(text)
-
-    return read
-
-
-_TYPES: Final[Mapping[str, Callable[[str], Any]]] = {
-    "fleet_size": _number("number of Mini Programs", 1, 20_000),
-    "int": int,
-    "path": Path,
-    "port": _number("port", 0, 65_535),
-    "seconds": _number("number of seconds", 1, 86_400),
-}

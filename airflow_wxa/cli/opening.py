@@ -1,10 +1,9 @@
-"""Common ground of all commands under ``airflow wxa``: opening the store, printing, and ending in a sentence."""
+"""Common ground of all commands under ``airflow wxa``: what they open and read, and rows as Airflow prints them."""
 
 from __future__ import annotations
 
 import functools
 import getpass
-import io
 import logging
 import os
 import sys
@@ -18,12 +17,13 @@ from rich.markup import escape
 
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.values import APPID
-from airflow_wxa.cli.terminal import Terminal
-from airflow_wxa.errors import WxaError, WxaSpecError, readable
+from airflow_wxa.cli.terminal import Terminal, ended
+from airflow_wxa.errors import WxaSpecError, readable
 from airflow_wxa.hooks.connection import read_connection
 from airflow_wxa.hooks.store import store_url
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set
 
 if TYPE_CHECKING:
     import argparse
@@ -42,39 +42,28 @@ _WRITES_WITH: Final[Mapping[str, Mapping[str, object]]] = {
     "ledger": {"erase": False},
     "accounts": {"import_list": False, "import_csv": None, "read_granted": False},
     "ticket": {"restart": False, "import_from": ""},
-    "status": {},
-    "watch": {},
-    "stop": {},
-    "open": {},
-    "rerun": {},
+    **{name: {} for name in ("status", "watch", "stop", "open_gate", "rerun")},
 }
-_INTERRUPTED: Final = 130  # what a shell expects after Ctrl-C
 
 
 def command(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], None]:
-    """Make a command of a function: refusals are printed without a traceback, the exit code is raised.
+    """Make a command of a function: it ends as :func:`~airflow_wxa.cli.terminal.ended` says, its exit code is raised.
 
     :param run: returns the exit code; Airflow ignores what a command returns.
     """
 
     @functools.wraps(run)
     def running(arguments: argparse.Namespace) -> None:
-        _prepare_streams()
+        _leave_stdout_to_the_result()
         if getattr(arguments, "json", False):
             arguments.output = "json"
-        try:
+
+        def checked() -> int:
             _check_texts(arguments)
             with _no_store_made(run.__name__, arguments):
-                code = run(arguments)
-        except WxaError as error:
-            say(str(error), style="red")
-            code = 1
-        except KeyboardInterrupt:
-            code = _INTERRUPTED
-        except BrokenPipeError:  # … | head; what is left in the buffer must not be tried again at the end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 1
-        if code:
+                return run(arguments)
+
+        if code := ended(checked):
             raise SystemExit(code)
 
     return running
@@ -100,40 +89,25 @@ def _is_absent(url: str) -> bool:
     return url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists()
 
 
-def _prepare_streams() -> None:
-    """Keep standard output for the result alone (… -o json), and let no unprintable character stop it."""
+def _leave_stdout_to_the_result() -> None:
+    """Keep standard output for the result alone (… -o json)."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
             handler.setStream(sys.stderr)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # that the store was created is no news
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _check_texts(arguments: argparse.Namespace) -> None:
     """Refuse a text that is no UTF-8: a shell passes any bytes."""
     given = [(name, value) for name, value in vars(arguments).items() if isinstance(value, str)]
-    problems = [f"{name} = {value!r}: is no UTF-8" for name, value in given if not _is_utf8(value)]
-    if problems:
+    wrong = [(name, value) for name, value in given if value.encode(errors="replace").decode() != value]
+    if wrong:
+        problems = [Text("text_is_no_utf8", name=name, value=repr(value)) for name, value in wrong]
         raise WxaSpecError(Text("command_was_not_run"), problems)
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 class AirflowConsole(Terminal, AirflowsOwn):
     """Airflow's console, for ``--output``."""
-
-
-def say(text: str, *, style: str = "") -> None:
-    """Print a text for people on standard error, so that standard output holds the result alone."""
-    Terminal(stderr=True).print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def is_structured(output: str) -> bool:
@@ -153,11 +127,23 @@ def print_rows(rows: Iterable[Mapping[str, Any]], output: str) -> None:
     Airflow makes texts of numbers on the way to JSON; here they stay numbers.
     """
     if is_structured(output):
-        print_value([dict(row) for row in rows], output)
+        print_value([{name: _read(cell) for name, cell in row.items()} for row in rows], output)
         return
     shown = escape if output == "table" else str  # rich would take a name in brackets for markup
-    texts = [{name: "" if cell is None else shown(readable(str(cell))) for name, cell in row.items()} for row in rows]
+    texts = [
+        {header(name): "" if cell is None else shown(readable(str(_read(cell)))) for name, cell in row.items()}
+        for row in rows
+    ]
     AirflowConsole(highlight=False).print_as(texts, output)
+
+
+def header(name: str) -> str:
+    """Return the header of a column, in the language that is set."""
+    return as_set(Text("column", name)) or name
+
+
+def _read(cell: Any) -> Any:
+    return as_set(cell) if isinstance(cell, str) else cell
 
 
 def in_words(seconds: float) -> Text:
@@ -171,10 +157,7 @@ def check_appids(appids: Iterable[str]) -> None:
 
     :raises WxaSpecError: one cannot.
     """
-    problems = [
-        f"--appid {appid}: is not wx and 16 hex digits in lower case" for appid in appids if not APPID.fullmatch(appid)
-    ]
-    if problems:
+    if problems := [Text("appid_is_no_appid", appid=each) for each in appids if not APPID.fullmatch(each)]:
         raise WxaSpecError(Text("no_such_mini_program"), problems)
 
 
@@ -189,9 +172,8 @@ def open_connection(wxa_conn_id: str) -> Connection:
         return WxaHook.get_connection(wxa_conn_id)
     except AirflowNotFoundException:
         variable = f"AIRFLOW_CONN_{wxa_conn_id.upper()}"
-        problem = "neither environment, secrets backend nor Airflow's database knows it"
-        if os.environ.get(variable):
-            problem = f"{variable} is set, but holds neither JSON of a Connection nor its URI (it is not shown)"
+        is_set = bool(os.environ.get(variable))
+        problem = Text("variable_is_no_connection", variable=variable) if is_set else Text("nobody_knows_it")
         raise WxaSpecError(
             Text("no_such_connection", wxa_conn_id=repr(wxa_conn_id), variable=variable),
             [Text("problem_of_wxa_conn_id", wxa_conn_id=repr(wxa_conn_id), problem=problem)],
@@ -222,8 +204,23 @@ def read_text(source: str) -> str:
         content = sys.stdin.buffer.read() if source == STDIN else Path(source).read_bytes()
         return content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
-        raise WxaSpecError(Text("file_cannot_be_read", source=source), [f"{reason}"]) from None
+        reason = str(error.strerror) if isinstance(error, OSError) else Text("it_is_no_utf8")
+        raise WxaSpecError(Text("file_cannot_be_read", source=source), [reason]) from None
+
+
+def write_csv(target: str, lines: Iterable[str]) -> None:
+    """Write lines to a file; ``-`` is standard output.
+
+    :raises WxaSpecError: the file cannot be written.
+    """
+    if target == STDIN:
+        sys.stdout.writelines(lines)
+        return
+    try:
+        with Path(target).open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            file.writelines(lines)
+    except OSError as error:
+        raise WxaSpecError(Text("file_cannot_be_written", target=target), [str(error.strerror)]) from None
 
 
 def read_secret(source: str, what: str) -> Secret:
@@ -235,7 +232,5 @@ def read_secret(source: str, what: str) -> Secret:
     asked = source == STDIN and sys.stdin.isatty()
     text = (getpass.getpass(f"{what}: ") if asked else read_text(source)).strip()
     if not text or len(text.split()) != 1:
-        raise WxaSpecError(
-            Text("value_is_refused", what=what), [Text("it_is_empty") if not text else Text("it_holds_blanks")]
-        )
+        raise WxaSpecError(Text("value_is_refused", what=what), [Text("it_holds_blanks" if text else "it_is_empty")])
     return Secret(text)

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from airflow_wxa.cli.terminal import Terminal
+from airflow_wxa.cli.terminal import Terminal, cannot_listen
+from airflow_wxa.errors import WxaError
 from airflow_wxa.sandbox import Introduction, World, default_world
 from airflow_wxa.sandbox import run as serve_until_ctrl_c
+from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set, phrase
 
 if TYPE_CHECKING:
     import argparse
@@ -24,26 +27,19 @@ if TYPE_CHECKING:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C.
 
-    :return: 0, or 1 when the world cannot be read or the address cannot be bound.
+    :return: 0.
+    :raises WxaError: the world cannot be read, or the address cannot be bound.
     """
     try:
         world = World.from_json(json.loads(arguments.world.read_text("utf-8"))) if arguments.world else default_world()
     except (OSError, ValueError) as error:
-        return _refused(f"the world of {arguments.world} cannot be read: {error}")
+        raise WxaError(Text("world_cannot_be_read", world=arguments.world, error=error)) from None
     announce = partial(introduce, console=Terminal(), source=arguments.world)
     try:
         serve_until_ctrl_c(world, arguments.host, arguments.port, announce=announce)
     except OSError as error:
-        return _refused(
-            f"cannot listen on {arguments.host}, port {arguments.port}: {error}\n"
-            "  choose another one with --port, 0 for a free one"
-        )
+        raise cannot_listen(arguments.host, arguments.port, error) from None
     return 0
-
-
-def _refused(why: str) -> int:
-    Terminal(stderr=True).print(why, style="red", markup=False, highlight=False, soft_wrap=True)
-    return 1
 
 
 def introduce(running: RunningSandbox, *, console: Terminal, source: Path | None) -> None:
@@ -51,42 +47,38 @@ def introduce(running: RunningSandbox, *, console: Terminal, source: Path | None
 
     :param source: the file of the world, whose tokens are not shown; ``None`` for the default world.
     """
-    console.print(f"[bold]Emulated WeChat[/] at {running.url} (Ctrl-C ends it)", highlight=False)
-    console.print(f"Page, where audits are approved and rejected: {running.url}/", highlight=False)
-    console.print(f"Journal of all calls: {running.url}/_sandbox/journal", highlight=False)
     facts = Introduction.of(running.world, running.url) if source is None else None
-    console.print(_mini_programs(running.world, facts.tokens if facts else {}))
     templates = ", ".join(str(each.template_id) for each in running.world.templates)
-    console.print(f"Templates: {templates or 'none'}", highlight=False)
+
+    def tell(key: str, **values: object) -> None:
+        console.print(phrase(key, **values), soft_wrap=True, markup=False, highlight=False)
+
+    tell("sandbox_is_up", url=running.url)
+    console.print(_mini_programs(running.world, facts.tokens if facts else {}))
+    tell("sandbox_templates", templates=templates or Text("none"))
     if facts is None:
-        held = f"Its tokens are those of {source}" if running.world.tokens() else f"{source} holds no tokens"
-        console.print(f"{held}; a Connection wants {running.url} as host.", highlight=False)
+        tell("sandbox_tokens" if running.world.tokens() else "sandbox_has_no_tokens", source=source, url=running.url)
         return
-    console.print(f"Platform token: {facts.platform_token}", highlight=False)
-    console.print("A Connection for Airflow, ready to paste:\n", highlight=False)
-    line = f"export AIRFLOW_CONN_WXA_DEFAULT={shlex.quote(facts.connection)}"
-    console.print(line, soft_wrap=True, markup=False, highlight=False)
+    tell("sandbox_connection", token=facts.platform_token, connection=shlex.quote(facts.connection))
     for each in running.world.platforms[1:]:
-        line = f"export AIRFLOW_CONN_WXA_SECOND={shlex.quote(running.connection(each.component_appid))}"
-        console.print(f"\nOf the platform {each.component_appid}, whose list is empty:\n", highlight=False)
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
-    console.print("\nA release to try:\n", highlight=False)
-    console.print(facts.command, soft_wrap=True, markup=False, highlight=False)
+        quoted = shlex.quote(running.connection(each.component_appid))
+        tell("sandbox_second_connection", platform=each.component_appid, connection=quoted)
+    tell("sandbox_release", command=facts.command)
 
 
 def _mini_programs(world: World, tokens: Mapping[str, str]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    for header in ("Mini Program", *(("token",) if tokens else ()), "owner", "platform list", "domains"):
-        table.add_column(header, no_wrap=header in ("Mini Program", "token"), overflow="fold")
+    for name in ("Mini Program", *(("token",) if tokens else ()), "owner", "platform list", "domains"):
+        is_whole = name in ("Mini Program", "token")
+        table.add_column(as_set(Text("column", name)), no_wrap=is_whole, overflow="fold")
     for each in world.mini_programs:
         owner = "individual" if each.individual else "company" if each.authorised else "withdrew"
-        audits = {"rejected": ", audits rejected", "by_hand": ", audits by hand"}.get(each.audit.result, "")
-        registered = world.platform_of(each).registered
+        audit = {"rejected": Text("audits_rejected"), "by_hand": Text("audits_by_hand")}.get(each.audit.result, "")
         table.add_row(
             each.appid,
-            *((tokens.get(each.appid, "none"),) if tokens else ()),
-            owner + audits,
-            ", ".join(registered) or "empty",
-            ", ".join(each.third_webviewdomain) or "none",
+            *((tokens.get(each.appid, phrase("none")),) if tokens else ()),
+            as_set(Text(f"owner_{owner}", audit=audit)),
+            ", ".join(world.platform_of(each).registered) or phrase("empty_list"),
+            ", ".join(each.third_webviewdomain) or phrase("none"),
         )
     return table

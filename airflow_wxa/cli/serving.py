@@ -12,6 +12,7 @@ import uvicorn
 from airflow.sdk.configuration import conf
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from airflow_wxa.cli.terminal import cannot_listen
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.texts import Text
 
@@ -36,10 +37,19 @@ _IPV6_SITE: Final = 64  # bits of an address that one subscriber holds
 def bound(host: str, port: int) -> socket.socket:
     """Return a socket that listens there.
 
-    :raises OSError: the address cannot be bound.
+    :raises WxaError: the address cannot be bound.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise cannot_listen(host, port, error) from None
+
+
+def url_of(listener: socket.socket, scheme: str = "http") -> str:
+    """Return the address of a socket that listens."""
+    host, port = listener.getsockname()[:2]
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def serve(app: ASGIApp, listener: socket.socket, **options: Any) -> None:

@@ -30,8 +30,8 @@ from airflow_wxa.api.endpoints import TokenKind
 from airflow_wxa.api.server_domain import modify_wxa_server_domain
 from airflow_wxa.api.values import APPID
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
-from airflow_wxa.cli.serving import bound, serve
-from airflow_wxa.cli.terminal import Terminal
+from airflow_wxa.cli.serving import bound, serve, url_of
+from airflow_wxa.cli.terminal import say
 from airflow_wxa.client.wire import is_loopback
 from airflow_wxa.errors import WxaApiError, WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.hooks.wxa import WxaHook
@@ -98,18 +98,19 @@ def read_bearers(path: Path) -> Mapping[str, Bearer]:
 
     :raises WxaSpecError: the file is missing, readable by others, or not as documented; its content is not shown.
     """
-    problem = ""
+    problem: Text | None = None
     try:
         if path.stat().st_mode & _OTHERS_BITS:
-            problem = f"others may read or change it: chmod 600 {path}"
+            problem = Text("bearers_are_open_to_others", path=path)
         told = json.loads(path.read_text("utf-8"))
         wrong = next(iter(_BEARERS.iter_errors(told)), None)
         if not problem and wrong is not None:
-            problem = f"at {'/'.join(map(str, wrong.absolute_path)) or 'its top'}: {wrong.validator} is not kept"
+            place = "/".join(map(str, wrong.absolute_path)) or "/"
+            problem = Text("bearers_break_a_rule", place=place, rule=wrong.validator)
     except (OSError, ValueError) as error:
-        problem = f"it cannot be read as JSON ({type(error).__name__})"
+        problem = Text("bearers_cannot_be_read", error=type(error).__name__)
     if problem:
-        raise WxaSpecError(Text("bearers_are_refused"), [f"{path}: {problem}"])
+        raise WxaSpecError(Text("bearers_are_refused"), [Text("problem_of_a_file", path=path, problem=problem)])
     return {
         each["sha256"]: Bearer(name, None if each["appids"] == _ALL else frozenset(each["appids"]))
         for name, each in told.items()
@@ -244,21 +245,14 @@ def _asks_to_read(body: bytes) -> bool:
 def run(arguments: argparse.Namespace) -> int:
     """Serve the platform of ``arguments.conn_id`` until Ctrl-C.
 
-    :return: 0, or 1 when Connection, store, bearers or address cannot be right.
+    :return: 0.
+    :raises WxaError: Connection, store, bearers or address cannot be right.
     """
-    console = Terminal(stderr=True)
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")  # as Airflow's own commands, for its Connections
-    try:
-        desk = TokenDesk(_platform(arguments.conn_id), read_bearers(arguments.bearers), _AuditLog())
-        options = _certificates(arguments)
-        listener = bound(arguments.host, arguments.port)
-    except (WxaError, OSError) as error:
-        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        return 1
-    with listener, suppress(KeyboardInterrupt):
-        scheme = "https" if options else "http"
-        host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
-        console.print(f"token_url {scheme}://{host}:{listener.getsockname()[1]}/token", markup=False, highlight=False)
+    desk = TokenDesk(_platform(arguments.conn_id), read_bearers(arguments.bearers), _AuditLog())
+    options = _certificates(arguments)
+    with bound(arguments.host, arguments.port) as listener, suppress(KeyboardInterrupt):
+        say(f"token_url {url_of(listener, 'https' if options else 'http')}/token")
         serve(create_token_server(desk), listener, **options)
     return 0
 

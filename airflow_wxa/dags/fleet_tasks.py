@@ -125,7 +125,7 @@ def plan_fleet(context: Context, **how: Any) -> None:
         asyncio.run(_planned(fleets, run, read, context["ti"].task_id, how))
         fleets.planned(run.key, plan_digest(run.digest, fleets.apps(run.key)))
     totals = Totals.of((app.appid, AppPlan.from_json(app.plan)) for app in fleets.apps(run.key) if app.plan)
-    log.info("%s", totals)
+    log.info("%s", as_set(str(totals)))
 
 
 async def _planned(fleets: Fleets, run: FleetRun, read: WxaConnection, task_id: str, how: Mapping[str, Any]) -> None:
@@ -254,7 +254,7 @@ def summarize() -> dict[str, Any]:
         fleets.end(run.key)
         summary = Summary.of(fleets.apps(run.key))
         files = write_files(run, fleets)
-    log.info("%s", summary)
+    log.info("%s", as_set(str(summary)))
     for errcode, (count, next_step) in sorted(summary.errcodes.items(), key=lambda each: -each[1][0]):
         log.info("errcode %d, %d times: %s", errcode, count, next_step)
     for name, where in files.items():

@@ -464,11 +464,8 @@ class Totals:
         """Return about how long the calls take, so many at a time; reviews take days besides."""
         return self.calls * CALL_SECONDS / concurrency / 60
 
-    def __str__(self) -> str:
-        steps = ", ".join(f"{step} {count}" for step, count in self.steps.items())
-        return (
-            f"{self.apps} Mini Programs: {steps}\n"
-            f"business domains are added to {self.domains_added} and removed from {self.domains_removed}; "
-            f"domains of {self.losing} go offline, not known of {self.not_known}\n"
-            f"submissions needed: {self.needed}; about {self.calls} calls"
-        )
+    def __str__(self) -> Text:
+        steps = [Text("step_and_count", step=Text("step", step), count=count) for step, count in self.steps.items()]
+        counts = {"added": self.domains_added, "removed": self.domains_removed, "losing": self.losing}
+        needs = {"not_known": self.not_known, "needed": self.needed, "calls": self.calls}
+        return Text("totals_of_a_plan", apps=self.apps, steps=Text("list", each=steps, between=", "), **counts, **needs)

@@ -21,6 +21,7 @@ from airflow_wxa.fleet.plan import CALL_SECONDS, CALLS
 from airflow_wxa.fleet.waves import DONE
 from airflow_wxa.fleet.window import deadline, opens_at
 from airflow_wxa.store.fleets import ROLLBACK, version_of
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -56,6 +57,11 @@ know_plain_values(_Dumper)
 def outcome_of(run: FleetRun, app: FleetApp) -> dict[str, Any]:
     """Return what became of a Mini Program, as JSON values; ``outcome`` is ``None`` while it has not ended."""
     return {name: getattr(app, name, None) for name in OUTCOME_FIELDS} | {"user_version": version_of(run, app)}
+
+
+def outcome_text(outcome: str | None) -> str:
+    """Return the word of an outcome, as its reader reads it."""
+    return Text("outcome", outcome or "goes on") or str(outcome)
 
 
 def outcomes_csv(run: FleetRun, apps: Iterable[FleetApp]) -> Iterator[str]:
@@ -103,20 +109,17 @@ def time_left(run: FleetRun, apps: Iterable[FleetApp], now: float) -> str:
             if app.auditid and app.submitted_at:
                 reviews.append(deadline(run.manifest, app.submitted_at, run.manifest.get("audit_timeout_hours", 264)))
         without += app.outcome == "no_quota"
-    found = (
-        [f"about {calls * CALL_SECONDS / Pace(run.manifest).concurrency / 60:.0f} minutes of calls"] if calls else []
-    )
+    minutes = calls * CALL_SECONDS / Pace(run.manifest).concurrency / 60
+    found = [Text("left_of_calls", minutes=f"{minutes:.0f}")] if calls else []
     if reviews:
-        found.append(f"{len(reviews)} reviews until {_moment(max(reviews))} at the latest")
+        found.append(Text("left_of_reviews", count=len(reviews), until=_moment(max(reviews))))
     opens = opens_at(run.manifest, now)
     if found and opens > now:
-        found.append(
-            f"no release before {_moment(opens)}" if opens < math.inf else "window and freeze allow no release"
-        )
+        found.append(Text("left_closed", until=_moment(opens)) if opens < math.inf else Text("left_never_open"))
     if without and run.manifest.get("carry_over") and run.ended_at is None:
         turn = month_turns(dt.datetime.fromtimestamp(now, dt.UTC)).timestamp()
-        found.append(f"{without} without quota until {_moment(turn)}")
-    return f"left: {'; '.join(found)}" if found else ""
+        found.append(Text("left_without_quota", count=without, until=_moment(turn)))
+    return Text("left", each=found) if found else ""
 
 
 def _moment(at: float) -> str:
@@ -151,5 +154,9 @@ class Summary:
         summary.worst = [app for outcome in _WORST_FIRST for app in kept[outcome]][:_NAMED]
         return summary
 
-    def __str__(self) -> str:
-        return ", ".join(f"{count} {outcome}" for outcome, count in self.outcomes.most_common())
+    def __str__(self) -> Text:
+        counts = [
+            Text("so_many_ended", count=count, outcome=outcome_text(outcome))
+            for outcome, count in self.outcomes.most_common()
+        ]
+        return Text("list", each=counts, between=", ")

@@ -22,7 +22,8 @@ __all__ = ["ENGLISH", "Text", "from_data", "in_language", "languages", "template
 ENGLISH: Final = "en"
 _PLAIN: Final = (str, int, float, list, tuple, type(None))
 _MIN_LETTERS: Final = 6  # of its own that make a template recognisable among plain texts
-_PAGE: Final = "page"  # words of the board, too short to tell them from names and values
+#: Entries of words that are too short to tell them from names and values: no plain text is taken for one of them.
+_WORDS: Final = frozenset({"column", "outcome", "page", "step"})
 _DATA: Final = frozenset({"text", "key", "part", "values"})
 
 
@@ -119,7 +120,7 @@ def _read(template: str, values: Mapping[str, Any], language: str) -> str:
 
 
 def _recognisable() -> Iterator[tuple[str, str, str]]:
-    entries = ((key, entry) for key, entry in templates(ENGLISH).items() if key != _PAGE)
+    entries = ((key, entry) for key, entry in templates(ENGLISH).items() if key not in _WORDS)
     return ((key, part, template) for key, entry in entries for part, template in entry.items())
 
 

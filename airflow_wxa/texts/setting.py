@@ -26,9 +26,11 @@ def speaking(language: str) -> Iterator[None]:
 
 def language() -> str:
     """Return the language that is set; one without a file is English."""
-    from airflow.configuration import conf  # noqa: PLC0415  (a ledger is kept without Airflow as well)
+    named: str = _OF_READER.get()
+    if not named:
+        from airflow.configuration import conf  # noqa: PLC0415  (a ledger is kept without Airflow as well)
 
-    named: str = _OF_READER.get() or conf.get("wxa", "language", fallback="") or ENGLISH
+        named = conf.get("wxa", "language", fallback="")
     return named if named in languages() else ENGLISH
 
 

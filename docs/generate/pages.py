@@ -16,7 +16,6 @@ from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind
 from airflow_wxa.api.errcodes import ERROR_CLASSES, errcodes
 from airflow_wxa.api.push import PushRefusedError
 from airflow_wxa.cli.doctor.rules import RULES
-from airflow_wxa.cli.lookup import WHO_ACTS
 from airflow_wxa.fleet.schema import SCHEMA_FILE, manifest_schema
 from airflow_wxa.get_provider_info import get_provider_info
 from airflow_wxa.hooks.taskflow import ReleaseSteps
@@ -25,7 +24,7 @@ from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.operators.fleet import WxaFleetShardOperator
 from airflow_wxa.release import FIELDS, Field
 from airflow_wxa.testing import Walk, walk
-from airflow_wxa.texts import in_language
+from airflow_wxa.texts import Text, in_language
 from docs.generate.stubs import stubs, typed
 from docs.generate.translated import ROOT
 
@@ -386,7 +385,7 @@ def error_rows() -> list[str]:
     for cls in (*(getattr(errors, name) for name in errors.__all__), PushRefusedError):
         its = [key for key, raised in ERROR_CLASSES.items() if raised is cls and key != "noop"]
         codes = ", ".join(str(each.errcode) for each in errcodes().values() if each.class_ in its)
-        who = WHO_ACTS[its[0]] if its else _WHO_ACTS[cls.__name__]
+        who = Text(f"acts_on_{its[0]}") if its else _WHO_ACTS[cls.__name__]
         said = _cell(read(cls.__doc__).text.split("\n\n")[0]).removesuffix(".")
         rows.append(f"| `{cls.__name__}` | {said} | {who} | {'yes' if cls.retryable else ''} | {codes} |")
     return rows

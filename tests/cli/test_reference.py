@@ -6,14 +6,14 @@ import argparse
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from airflow.cli.cli_parser import _add_command
 
-from airflow_wxa.cli.airflow_group import DB_COMMANDS, FLEET_COMMANDS, WXA_COMMANDS, get_wxa_cli_commands
-from airflow_wxa.cli.main import _COMMANDS as COMMANDS
-from airflow_wxa.cli.main import FUNCTIONS, UNLISTED, parser
+from airflow_wxa.cli.airflow_group import get_wxa_cli_commands
+from airflow_wxa.cli.definitions import commands as defined
+from airflow_wxa.cli.main import LISTED, UNLISTED, parser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,24 +22,20 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs/reference/cli.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", sorted({*FUNCTIONS, *UNLISTED}))
+@pytest.mark.parametrize("name", sorted(LISTED | UNLISTED))
 def test_every_command_is_in_the_reference(name: str) -> None:
     assert f"| `{name}` |" in REFERENCE
 
 
-@pytest.mark.parametrize("command", [*WXA_COMMANDS, *FLEET_COMMANDS, *DB_COMMANDS], ids=lambda command: command.name)
-def test_every_option_is_in_its_section(command: object) -> None:
-    group = "fleet " if command in FLEET_COMMANDS else ""
-    section = REFERENCE.partition(f"## `{group}{command.name}`")[2].partition("\n## ")[0]  # type: ignore[attr-defined]
-    flags = {flag for arg in command.args for flag in arg.flags if flag.startswith("--")} - {"--wxa-conn-id"}  # type: ignore[attr-defined]
-    assert {flag for flag in flags if flag not in section} == set()
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command["name"])
-def test_every_option_of_the_program_is_in_the_reference(command: dict[str, Any]) -> None:
-    section = REFERENCE.partition(f"\n## `{command['name']}`")[2].partition("\n## ")[0]
-    flags = {flag for arg in command["args"] for flag in arg["flags"] if flag.startswith("--")}
-    assert {flag for flag in flags if flag not in section} == set()
+@pytest.mark.parametrize("group", ["program", "wxa", "fleet", "db"])
+def test_every_option_is_in_the_section_of_its_command(group: str) -> None:
+    missing = set()
+    for command in defined(group):
+        title = f"fleet {command.name}" if group == "fleet" else command.name
+        section = REFERENCE.partition(f"\n## `{title}`")[2].partition("\n## ")[0]
+        flags = {flag for arg in command.args for flag in arg["flags"] if flag.startswith("--")} - {"--wxa-conn-id"}
+        missing |= {(command.name, flag) for flag in flags if flag not in section}
+    assert missing == set()
 
 
 def commands() -> Iterator[tuple[Path, list[str]]]:

@@ -8,8 +8,8 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from airflow_wxa.cli.opening import print_rows, say
-from airflow_wxa.cli.terminal import Terminal
+from airflow_wxa.cli.opening import print_rows
+from airflow_wxa.cli.terminal import Terminal, say
 from airflow_wxa.errors import WxaError, readable
 
 STEERING = {

@@ -19,9 +19,11 @@ import pytest
 import airflow_wxa
 from airflow_wxa import texts
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.api.errcodes import errcodes, error_for
+from airflow_wxa.api.errcodes import ERROR_CLASSES, errcodes, error_for
 from airflow_wxa.api.log_text import log_text
 from airflow_wxa.api.push import PushRefusedError, Refusal
+from airflow_wxa.cli.conformance import ASSUMPTIONS
+from airflow_wxa.cli.definitions import names
 from airflow_wxa.cli.doctor.rules import RULES
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaStateError
 from airflow_wxa.notifications.notifier import EVENTS
@@ -40,7 +42,11 @@ OTHERS = [language for language in languages() if language != ENGLISH]
 MADE = {f"errcode_{code}" for code in errcodes()} | {f"push_is_{reason}" for reason in Refusal}
 MADE |= {f"event_{name}" for name in EVENTS} | {f"audit_{end}" for end in ("approved", "rejected", "withdrawn")}
 MADE |= {f"sheet_is_{word}" for word in ("auditing", "delayed", "approved", "rejected", "withdrawn")}
-MADE |= {f"rule_{rule.key}" for rule in RULES}
+MADE |= {f"rule_{rule.key}" for rule in RULES} | {f"assumption_{key}" for key in ASSUMPTIONS} | {"command_shared"}
+MADE |= {f"acts_on_{name}" for name in ("ok", *ERROR_CLASSES)}
+MADE |= {f"owner_{each}" for each in ("individual", "company", "withdrew")}
+MADE |= {f"command_{name}".replace("-", "_") for group in ("program", "wxa") for name in names(group)}
+MADE |= {f"command_{group}_{name}" for group in ("fleet", "db") for name in names(group)}
 MADE |= {f"field_{name}" for name in FIELDS} | {f"dag_{path.stem}" for path in (ROOT / "dags").glob("wxa_*.py")}
 #: Recognised: what a value must be stands in JSON Schema files and readers, behind a name and a value.
 MADE |= {"value_must_be", "must"}

@@ -1,0 +1,109 @@
+"""With ``[wxa] language = zh`` no command says a sentence in English."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.fernet import Fernet
+
+from airflow_wxa.cli.definitions import commands
+from airflow_wxa.cli.main import main
+from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.texts.setting import speaking
+from tests.cli.test_fleet import fleet, fleets, written  # noqa: F401  fixtures
+from tests.english import english_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from airflow_wxa.store.fleets import Fleets
+    from tests.cli.healthy import Ended, SetUp
+
+#: Words of argparse, of WeChat, and of who made up the runs.
+_OTHERS = re.compile(
+    r"show this help message and exit|show program's version number and exit|errmsg.*|=the reviewer said no|"
+    r"not authorised|ask the merchant|webview domain not changed|No such file or directory"
+)
+
+
+@pytest.fixture(autouse=True)
+def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__LANGUAGE", "zh")
+
+
+def told(ended: Ended) -> str:
+    said = ended.out + ended.err
+    assert english_in(_OTHERS.sub("", said)) == [], said
+    assert re.search(r"[\u4e00-\u9fff]", said), said
+    return said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "doctor",
+        "doctor --appid wx123",
+        "conformance --appid {appid}",
+        "conformance --appid {appid} --write",
+        "accounts",
+        "accounts --import-list --read-granted",
+        "accounts --import-csv -",
+        "authorise",
+        "authorise --redirect-uri https://example.com/back",
+        "ticket",
+        "ticket --restart",
+        "rotate-keys",
+        "ledger",
+        "ledger --erase",
+        "ledger --erase --older-than 0",
+        "errcode 89019 -5",
+        "docs nothing",
+        "sandbox --world nothing.json",
+        "receiver --conn-id nobody",
+        "token-server --bearers nothing.json",
+    ],
+)
+def test_a_command_speaks_chinese(command: Callable[..., Ended], words: str) -> None:
+    told(command(*words.format(appid=APPID).split(), stdin="appid,refresh_token\nx,\nwx1,a b,c\n"))
+
+
+@pytest.mark.parametrize("name", ["ip_allowed", "keys"])
+def test_a_doctor_with_findings_speaks_chinese(set_up: SetUp, command: Callable[..., Ended], name: str) -> None:
+    if name == "keys":
+        set_up.monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", Fernet.generate_key().decode())
+    else:
+        set_up.world.platforms[0].ip_allowed = False
+    assert command("doctor").code == 1
+    told(command("doctor"))
+
+
+def test_a_fleet_is_told_in_chinese(fleets: Fleets, fleet: Callable[..., Ended], tmp_path: Path) -> None:  # noqa: F811
+    path = written(tmp_path, [APPID, "wx00000000000000ff"])
+    for words in (f"plan {path}", f"check {path}", "status spring", "stop spring", "status nothing"):
+        told(fleet(*words.split()))
+
+
+@pytest.mark.parametrize("group", ["program", "wxa", "fleet", "db"])
+def test_helps_are_in_chinese(group: str) -> None:
+    with speaking("zh"):
+        for command in commands(group):
+            texts = [command.help, command.description, *(arg["help"] for arg in command.args)]
+            assert all(texts), command.name
+            assert english_in(*texts) == []
+
+
+def test_a_help_is_shown_in_the_language_of_a_configuration_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("AIRFLOW__WXA__LANGUAGE")
+    (tmp_path / "airflow.cfg").write_text("[wxa]\nlanguage = zh\nother = 100%s\n", "utf-8")
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    monkeypatch.delenv("AIRFLOW_CONFIG", raising=False)
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert english_in(_OTHERS.sub("", shown)) == []
+    assert "查询" in shown
