@@ -13,13 +13,14 @@ import ssl
 import struct
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 from xml.sax.saxutils import escape
 
 import httpx
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from airflow_wxa.sandbox.state import Stage
+from airflow_wxa.sandbox.values import AuditEvent, AuthorisationEvent, TicketEvent
 from airflow_wxa.sandbox.world import CODE_SECONDS
 
 if TYPE_CHECKING:
@@ -28,14 +29,12 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox.journal import Redactor
     from airflow_wxa.sandbox.platforms import Platform
     from airflow_wxa.sandbox.state import AuditSheet, MiniProgram
+    from airflow_wxa.sandbox.values import PushEvent
     from airflow_wxa.sandbox.world import World
 
-TicketEvent = Literal["component_verify_ticket"]
-AuthorisationEvent = Literal["authorized", "updateauthorized", "unauthorized"]
-AuditEvent = Literal["weapp_audit_success", "weapp_audit_fail", "weapp_audit_delay"]
-PushEvent = TicketEvent | AuthorisationEvent | AuditEvent
-
+Fields = dict[str, str | int]
 TICKET: TicketEvent = "component_verify_ticket"
+EVENTS = (TICKET, *get_args(AuthorisationEvent), *get_args(AuditEvent))
 AUDIT_EVENTS: Mapping[Stage, AuditEvent] = {
     Stage.APPROVED: "weapp_audit_success",
     Stage.REJECTED: "weapp_audit_fail",
@@ -127,7 +126,7 @@ def _sha1(*words: str) -> str:
     return hashlib.sha1("".join(sorted(words)).encode()).hexdigest()  # noqa: S324  the scheme is WeChat's
 
 
-def _xml(fields: Mapping[str, str | int], *, cdata: bool) -> str:
+def _xml(fields: Fields, *, cdata: bool) -> str:
     """Return one flat message; WeChat's samples have CDATA in audit events and none in authorisation events."""
     tags = (f"<{name}>{_text(value, cdata=cdata)}</{name}>" for name, value in fields.items())
     return f"<xml>{''.join(tags)}</xml>"
@@ -149,26 +148,24 @@ def compose(world: World, event: PushEvent, appid: str) -> Push:
     :raises KeyError: there is no such account.
     :raises ValueError: the event is none, or the platform has no push keys or no address.
     """
-    if event == TICKET:
-        platform = world.platform(appid)
-        _check_reachable(platform, platform.push_url)
-        ticket = world.new_ticket(appid)
-        info: dict[str, str | int] = {"InfoType": event, "ComponentVerifyTicket": ticket}
-        return _to_platform(world, platform, event, appid, info)
-    account = world.mini_program(appid)
-    platform = world.platform_of(account)
-    if event in get_args(AuthorisationEvent):
-        _check_reachable(platform, platform.push_url)
-        info = {"InfoType": event, "AuthorizerAppid": appid, **_authorisation(world, account, event)}
-        return _to_platform(world, platform, event, appid, info)
-    if event in get_args(AuditEvent):
-        _check_reachable(platform, platform.message_url)
-        return _audit_push(world, account, event)
-    raise ValueError(f"event {event!r} is none of {', '.join(_events())}")
-
-
-def _events() -> list[str]:
-    return [event for part in (TicketEvent, AuthorisationEvent, AuditEvent) for event in get_args(part)]
+    account = None if event == TICKET else world.mini_program(appid)
+    platform = world.platform_of(account) if account else world.platform(appid)
+    if event not in EVENTS:
+        raise ValueError(f"event {event!r} is none of {', '.join(EVENTS)}")
+    is_audit = event in get_args(AuditEvent)
+    url = platform.message_url.replace("$APPID$", appid) if is_audit else platform.push_url
+    if missing := missing_for(platform, url):
+        raise ValueError(f"platform {platform.component_appid} cannot be pushed to without {', '.join(missing)}")
+    happened = _audit_event(world, account, event) if account and is_audit else _info(world, platform, account, event)
+    envelope = encrypt(
+        _xml(happened, cdata=is_audit),
+        push_token=platform.push_token,
+        encoding_aes_key=platform.encoding_aes_key,
+        component_appid=platform.component_appid,
+        timestamp=world.now(),
+        to_user_name=account.user_name if account and is_audit else "",
+    )
+    return Push(event=event, appid=appid, url=url, envelope=envelope)
 
 
 def missing_for(platform: Platform, url: str) -> list[str]:
@@ -177,61 +174,32 @@ def missing_for(platform: Platform, url: str) -> list[str]:
     return [name for name, value in given.items() if not value]
 
 
-def _check_reachable(platform: Platform, url: str) -> None:
-    missing = missing_for(platform, url)
-    if missing:
-        raise ValueError(f"platform {platform.component_appid} cannot be pushed to without {', '.join(missing)}")
-
-
-def _authorisation(world: World, account: MiniProgram, event: str) -> dict[str, str | int]:
+def _info(world: World, platform: Platform, account: MiniProgram | None, event: str) -> Fields:
+    """Make a ticket, authorise or withdraw, and return the message that tells of it."""
+    root: Fields = {"AppId": platform.component_appid, "CreateTime": world.now(), "InfoType": event}
+    if account is None:
+        return {**root, "ComponentVerifyTicket": world.new_ticket(platform.component_appid)}
     if event == "unauthorized":
         world.withdraw(account.appid)
-        return {}
-    code = account.code or world.authorise(account.appid)
-    ends = account.code_expires_at or world.time() + CODE_SECONDS
+        return {**root, "AuthorizerAppid": account.appid}
     return {
-        "AuthorizationCode": code,
-        "AuthorizationCodeExpiredTime": int(ends),
+        **root,
+        "AuthorizerAppid": account.appid,
+        "AuthorizationCode": account.code or world.authorise(account.appid),
+        "AuthorizationCodeExpiredTime": int(account.code_expires_at or world.time() + CODE_SECONDS),
         "PreAuthCode": world.new_secret("preauthcode@@@"),
     }
 
 
-def _to_platform(world: World, platform: Platform, event: PushEvent, appid: str, info: dict[str, str | int]) -> Push:
-    root: dict[str, str | int] = {"AppId": platform.component_appid, "CreateTime": world.now()}
-    envelope = _encrypted(world, platform, _xml({**root, **info}, cdata=False))
-    return Push(event=event, appid=appid, url=platform.push_url, envelope=envelope)
-
-
-def _audit_push(world: World, account: MiniProgram, event: PushEvent) -> Push:
-    platform, now = world.platform_of(account), world.now()
-    plan = account.sheet.plan if account.sheet else account.audit
-    details: dict[str, dict[str, str | int]] = {
+def _audit_event(world: World, account: MiniProgram, event: str) -> Fields:
+    now, plan = world.now(), account.sheet.plan if account.sheet else account.audit
+    details: dict[str, Fields] = {
         "weapp_audit_success": {"SuccTime": now},
         "weapp_audit_fail": {"Reason": plan.reason, "FailTime": now, "ScreenShot": plan.screenshot},
         "weapp_audit_delay": {"Reason": plan.reason, "DelayTime": now},
     }
-    root: dict[str, str | int] = {
-        "ToUserName": account.user_name,
-        "FromUserName": "o-system-account",
-        "CreateTime": now,
-        "MsgType": "event",
-        "Event": event,
-    }
-    xml = _xml({**root, **details[event]}, cdata=True)
-    envelope = _encrypted(world, platform, xml, to_user_name=account.user_name)
-    url = platform.message_url.replace("$APPID$", account.appid)
-    return Push(event=event, appid=account.appid, url=url, envelope=envelope)
-
-
-def _encrypted(world: World, platform: Platform, xml: str, *, to_user_name: str = "") -> Envelope:
-    return encrypt(
-        xml,
-        push_token=platform.push_token,
-        encoding_aes_key=platform.encoding_aes_key,
-        component_appid=platform.component_appid,
-        timestamp=world.now(),
-        to_user_name=to_user_name,
-    )
+    sent: Fields = {"ToUserName": account.user_name, "FromUserName": "o-system-account", "CreateTime": now}
+    return {**sent, "MsgType": "event", "Event": event, **details[event]}
 
 
 def announce_audit(world: World, account: MiniProgram, sheet: AuditSheet, before: Stage) -> None:
@@ -240,7 +208,7 @@ def announce_audit(world: World, account: MiniProgram, sheet: AuditSheet, before
     if not world.push_audit_events or event is None or sheet.stage == before:
         return
     if not missing_for(platform, platform.message_url):
-        world.outbox.append(compose(world, event, account.appid))
+        world.outbox.append((event, account.appid))
 
 
 def deliver(push: Push) -> httpx.Response:

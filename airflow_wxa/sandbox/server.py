@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox.faults import Fault
     from airflow_wxa.sandbox.gate import Answer
     from airflow_wxa.sandbox.journal import Entries
-    from airflow_wxa.sandbox.pushes import Delivery, Push, PushEvent
+    from airflow_wxa.sandbox.pushes import Delivery, Push
+    from airflow_wxa.sandbox.values import PushEvent
     from airflow_wxa.sandbox.world import World
 
 LOOPBACK = "127.0.0.1"
@@ -92,7 +93,8 @@ class SandboxApp:
     def _push_all(self) -> None:
         """Send what calls set off beside the answers, as WeChat does."""
         while self.sandbox.world.outbox:
-            task = asyncio.create_task(self.sandbox.push_beside(self.sandbox.world.outbox.pop(0)))
+            push = compose(self.sandbox.world, *self.sandbox.world.outbox.pop(0))
+            task = asyncio.create_task(self.sandbox.push_beside(push))
             self._pushing.add(task)
             task.add_done_callback(self._pushing.discard)
 

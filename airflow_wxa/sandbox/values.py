@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import field
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, PlainSerializer, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
@@ -25,6 +25,12 @@ Json = dict[str, Any]
 STRICT = ConfigDict(extra="forbid")
 SortedSet = Annotated[set[T], PlainSerializer(sorted)]
 BEIJING = dt.timezone(dt.timedelta(hours=8))
+
+
+TicketEvent = Literal["component_verify_ticket"]
+AuthorisationEvent = Literal["authorized", "updateauthorized", "unauthorized"]
+AuditEvent = Literal["weapp_audit_success", "weapp_audit_fail", "weapp_audit_delay"]
+PushEvent = TicketEvent | AuthorisationEvent | AuditEvent
 
 
 class ExpInfo(TypedDict):

@@ -23,7 +23,7 @@ from airflow_wxa.sandbox.values import STRICT, Json, SortedSet, secret
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from airflow_wxa.sandbox.pushes import Push
+    from airflow_wxa.sandbox.values import PushEvent
 
 T = TypeVar("T")
 # What the sample of the `authorized` event leaves between its making and its end.
@@ -83,7 +83,7 @@ class World:
         orphans = [each.appid for each in self.mini_programs if each.component_appid not in known]
         if doubled or orphans:
             raise ValueError(f"appids used twice: {doubled}; Mini Programs without a platform: {orphans}")
-        self.outbox: list[Push] = []
+        self.outbox: list[tuple[PushEvent, str]] = []  # event and appid
         self._owners: dict[str, AnyAccount] = {}
         self._coded: dict[str, MiniProgram] = {}
         self._places: dict[str, int] = {}

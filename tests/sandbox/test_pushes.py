@@ -188,7 +188,7 @@ def test_an_audit_that_moves_is_announced_when_the_world_says_so(
     for _ in range(4):
         wechat.get("/wxa/get_latest_auditstatus")
         wechat.post("/wxa/get_auditstatus", {"auditid": auditid})
-    assert [push.event for push in wechat.world.outbox] == (events if setting else [])
+    assert [event for event, _ in wechat.world.outbox] == (events if setting else [])
 
 
 def test_nothing_is_announced_to_a_platform_that_cannot_be_reached(wechat: Wechat) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, found, refuse_if
 from airflow_wxa.sandbox.gate import merchant_call, ok, open_call, platform_call
 from airflow_wxa.sandbox.platforms import API_COMPONENT_TOKEN
-from airflow_wxa.sandbox.pushes import TICKET, compose, missing_for
+from airflow_wxa.sandbox.pushes import TICKET, missing_for
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox.gate import Answer, Body
@@ -41,7 +41,7 @@ def api_start_push_ticket(world: World, body: Body) -> Answer:
     if world.time() - newest < TICKET_SILENCE:
         return {"errcode": 0, "errmsg": "in a normal state"}
     if not missing_for(platform, platform.push_url):
-        world.outbox.append(compose(world, TICKET, platform.component_appid))
+        world.outbox.append((TICKET, platform.component_appid))
     return ok()
 
 
