@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
-from airflow_wxa.sandbox.gate import merchant_call, ok, platform_call
+from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if, taken
+from airflow_wxa.sandbox.gate import merchant_call, merchant_reads, ok, platform_call
 from airflow_wxa.sandbox.values import (
     SERVER_KINDS,
     ServerDomains,
@@ -21,8 +21,6 @@ from airflow_wxa.sandbox.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_wxa.sandbox.gate import Answer, Body
     from airflow_wxa.sandbox.platforms import Platform
     from airflow_wxa.sandbox.state import MiniProgram
@@ -51,22 +49,25 @@ def setwebviewdomain(world: World, account: MiniProgram, body: Body) -> Answer:
     platform = world.platform_of(account)
     registered = world.read(platform, "platform_check", platform.registered)
     if action != "get" or world.get_refuses:
-        _check_may_have_domains(account, registered)
+        refuse_if(not registered, Errcode.PLATFORM_LIST_EMPTY)
+        refuse_if(account.individual, Errcode.INDIVIDUAL)
     if action == "get":
         own = world.read(account, "domains", account.third_webviewdomain)
         return ok(webviewdomain=own) if world.get_lists else ok()
     present = _by_host(account.third_webviewdomain)
     wanted = {host: f"https://{host}" for host in registered} if action == "all" else _requested(body)
-    after = _CHANGES[action](present, wanted, registered)
+    if action == "delete":
+        # A domain that left the platform list can still be deleted, so coverage is not asked for. What happens to a
+        # list of present and absent domains is not documented; here the present ones go.
+        refuse_if(wanted and present.keys().isdisjoint(wanted), Errcode.DELETED_DOMAIN_ABSENT)
+    else:
+        # One bad domain refuses the whole call, as in every report.
+        refuse_if(not all(covered(host, registered) for host in wanted), Errcode.NOT_A_PLATFORM_DOMAIN)
+    after = _changed(action, present, wanted)
     refuse_if(len(after) > world.webviewdomain_limit, Errcode.DOMAIN_LIMIT)
     refuse_if(after.keys() == present.keys(), Errcode.DOMAINS_UNCHANGED)
     account.third_webviewdomain = list(after.values())
     return ok()
-
-
-def _check_may_have_domains(account: MiniProgram, registered: list[str]) -> None:
-    refuse_if(not registered, Errcode.PLATFORM_LIST_EMPTY)
-    refuse_if(account.individual, Errcode.INDIVIDUAL)
 
 
 def _requested(body: Body) -> Origins:
@@ -81,40 +82,13 @@ def _by_host(origins: list[str]) -> Origins:
     return {host_of_origin(origin) or "": origin for origin in origins}
 
 
-def _added(present: Origins, wanted: Origins, registered: list[str]) -> Origins:
-    _check_covered(wanted, registered)
-    return {**wanted, **present}
-
-
-def _replaced(present: Origins, wanted: Origins, registered: list[str]) -> Origins:
-    _check_covered(wanted, registered)
-    return {host: present.get(host, origin) for host, origin in wanted.items()}
-
-
-def _deleted(present: Origins, wanted: Origins, registered: list[str]) -> Origins:
-    # A domain that left the platform list can still be deleted, so coverage is not asked for. What happens to a list
-    # of present and absent domains is not documented; here the present ones go.
-    refuse_if(wanted and present.keys().isdisjoint(wanted), Errcode.DELETED_DOMAIN_ABSENT)
-    return {host: origin for host, origin in present.items() if host not in wanted}
-
-
-def _check_covered(wanted: Origins, registered: list[str]) -> None:
-    """Refuse the whole call for one bad domain, as in every report."""
-    refuse_if(not all(covered(host, registered) for host in wanted), Errcode.NOT_A_PLATFORM_DOMAIN)
-
-
-_CHANGES: dict[str, Callable[[Origins, Origins, list[str]], Origins]] = {
-    "all": _added,
-    "add": _added,
-    "set": _replaced,
-    "delete": _deleted,
-}
-
-
-@merchant_call("POST", "/wxa/get_effective_webviewdomain")
-def get_effective_webviewdomain(world: World, account: MiniProgram, body: Body) -> Answer:
-    """Answer all four lists; they are readable for individuals too."""
-    return ok(**world.read(account, "effective_domains", account.domain_lists()))
+def _changed(action: object, present: Origins, wanted: Origins) -> Origins:
+    """Return a list after a change; entries that stay keep their spelling."""
+    if action == "delete":
+        return {host: each for host, each in present.items() if host not in wanted}
+    if action == "set":
+        return {host: present.get(host, each) for host, each in wanted.items()}
+    return {**present, **wanted, **present}
 
 
 @merchant_call("POST", "/wxa/setwebviewdomain_directly", "action webviewdomain", writes=True)
@@ -131,12 +105,7 @@ def setwebviewdomain_directly(world: World, account: MiniProgram, body: Body) ->
     wanted, present = _requested(body), _by_host(account.direct_webviewdomain)
     refuse_if(action != "delete" and not platform.unverifiable.isdisjoint(wanted), Errcode.CONFIRM_FILE_UNREADABLE)
     refuse_if(action != "delete" and not platform.bound_to_many.isdisjoint(wanted), Errcode.BOUND_TO_TOO_MANY)
-    kept = (
-        {}
-        if action == "set"
-        else {host: each for host, each in present.items() if action == "add" or host not in wanted}
-    )
-    after = kept if action == "delete" else {**wanted, **kept}
+    after = _changed(action, present, wanted)
     refuse_if(len(after) > world.webviewdomain_limit, Errcode.DOMAIN_LIMIT)
     if action == "set":
         live = account.effective_webviewdomain
@@ -145,10 +114,20 @@ def setwebviewdomain_directly(world: World, account: MiniProgram, body: Body) ->
     return ok(webviewdomain=account.direct_webviewdomain)
 
 
-@merchant_call("POST", "/wxa/get_webviewdomain_confirmfile")
-def get_webviewdomain_confirmfile(world: World, account: MiniProgram, body: Body) -> Answer:
-    """Answer the file that proves a domain for the direct mode, one a Mini Program."""
-    return ok(file_name=f"{account.appid[-10:]}.txt", file_content=account.appid[::-1])
+merchant_reads(
+    {
+        # All four lists, which are readable for individuals too.
+        "POST /wxa/get_effective_webviewdomain": lambda world, account: world.read(
+            account, "effective_domains", account.domain_lists()
+        ),
+        "POST /wxa/get_effective_domain": lambda _world, account: account.server_lists(),
+        # The file that proves a domain for the direct mode, one a Mini Program.
+        "POST /wxa/get_webviewdomain_confirmfile": lambda _world, account: {
+            "file_name": f"{account.appid[-10:]}.txt",
+            "file_content": account.appid[::-1],
+        },
+    }
+)
 
 
 @platform_call(
@@ -204,14 +183,11 @@ class _PlatformChange:
 
     @classmethod
     def of(cls, body: Body, field: str) -> _PlatformChange:
-        action, together, value = body.get("action"), body.get("is_modify_published_together", False), body.get(field)
+        action = body.get("action")
         refuse_if(action not in ACTIONS, Errcode.INVALID_ACTION)
-        refuse_if(not isinstance(together, bool), Errcode.INVALID_ARGUMENTS)
-        if value is None:
-            raise RefusalError(Errcode.MISSING_PARAMETER)
-        if not isinstance(value, str):
-            raise RefusalError(Errcode.INVALID_ARGUMENTS)
-        entries = [entry for entry in value.split(";") if entry]
+        together = taken(body, "is_modify_published_together", bool, Errcode.INVALID_ARGUMENTS, default=False)
+        refuse_if(body.get(field) is None, Errcode.MISSING_PARAMETER)
+        entries = [entry for entry in taken(body, field, str, Errcode.INVALID_ARGUMENTS).split(";") if entry]
         hosts = list(dict.fromkeys(host for entry in entries if (host := bare_host(entry))))
         return cls(field, str(action), together, hosts, [entry for entry in entries if bare_host(entry) is None])
 
@@ -224,16 +200,12 @@ class _PlatformChange:
         self, testing: list[str], published: list[str] | None, hosts: list[str], limit: int
     ) -> tuple[list[str], list[str] | None]:
         """Return both versions of the list after the change."""
-        testing = self._changed(testing, hosts)
+        wanted = dict.fromkeys(hosts, "")
+        testing = list(_changed(self.action, dict.fromkeys(testing, ""), wanted))
         if self.together and published is not None:
-            published = self._changed(published, hosts)
+            published = list(_changed(self.action, dict.fromkeys(published, ""), wanted))
         refuse_if(max(len(testing), len(published or ())) > limit, Errcode.PLATFORM_DOMAIN_LIMIT)
         return testing, published
-
-    def _changed(self, present: list[str], hosts: list[str]) -> list[str]:
-        if self.action == "delete":
-            return [host for host in present if host not in hosts]
-        return list(dict.fromkeys(hosts if self.action == "set" else [*present, *hosts]))
 
 
 @platform_call("/cgi-bin/component/get_domain_confirmfile", empty_body=True)
@@ -282,12 +254,6 @@ def modify_domain_directly(world: World, account: MiniProgram, body: Body) -> An
     return ok(**after)
 
 
-@merchant_call("POST", "/wxa/get_effective_domain")
-def get_effective_domain(world: World, account: MiniProgram, body: Body) -> Answer:
-    """Answer all four lists."""
-    return ok(**account.server_lists())
-
-
 def _asked(body: Body) -> tuple[str, ServerDomains]:
     """Return the action and the lists, which older pages know only four of."""
     action = body.get("action")
@@ -313,10 +279,8 @@ def _sorted_out(
             host = host_of_server(value, SERVER_KINDS[kind])
             if host is None or host == FORBIDDEN_HOST:
                 # A value of another scheme comes back with the right one in front, as developers saw.
-                shown = (
-                    value if str(value).startswith(f"{SERVER_KINDS[kind]}://") else f"{SERVER_KINDS[kind]}://{value}"
-                )
-                invalid.setdefault(kind, []).append(shown)
+                scheme = f"{SERVER_KINDS[kind]}://"
+                invalid.setdefault(kind, []).append(f"{scheme}{str(value).removeprefix(scheme)}")
             elif strict and host in platform.without_icp:
                 no_icp.append(value)
             elif strict and not covered(host, platform.server_hosts):
@@ -339,15 +303,9 @@ def _every_kind(lists: ServerDomains) -> ServerDomains:
 
 
 def _changed_lists(present: ServerDomains, action: str, asked: ServerDomains) -> ServerDomains:
-    after = _every_kind(present)
-    for kind in SERVER_KINDS:
-        values = asked.get(kind, [])
-        if action == "set":
-            after[kind] = list(dict.fromkeys(values))
-        elif action == "add":
-            after[kind] = list(dict.fromkeys([*after[kind], *values]))
-        else:
-            after[kind] = [each for each in after[kind] if each not in values]
+    after = {}
+    for kind, values in _every_kind(present).items():
+        after[kind] = list(_changed(action, dict.fromkeys(values, ""), dict.fromkeys(asked.get(kind, ()), "")))
         refuse_if(len(after[kind]) > MOST_OF_A_KIND, Errcode.SERVER_DOMAIN_LIMIT)
     return after
 
