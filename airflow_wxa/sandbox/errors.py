@@ -132,10 +132,7 @@ class Errcode(IntEnum):
 
 
 class RefusalError(Exception):
-    """WeChat refuses the call; nothing was changed.
-
-    :param told: fields that stand beside the errcode.
-    """
+    """WeChat refuses the call, and nothing was changed; ``told`` stands beside the errcode."""
 
     def __init__(self, errcode: Errcode, **told: Any) -> None:
         super().__init__(errcode)
@@ -143,29 +140,20 @@ class RefusalError(Exception):
 
 
 def refuse_if(is_so: object, errcode: Errcode) -> None:
-    """Refuse the call where something is so.
-
-    :raises RefusalError: it is.
-    """
+    """Refuse the call where something is so."""
     if is_so:
         raise RefusalError(errcode)
 
 
 def found(value: T | None, errcode: Errcode) -> T:
-    """Return a value that has to be there.
-
-    :raises RefusalError: it is None.
-    """
+    """Return a value, or refuse the call where there is none."""
     if value is None:
         raise RefusalError(errcode)
     return value
 
 
 def taken(body: Mapping[str, Any], name: str, kind: type[T], errcode: Errcode, default: T | None = None) -> T:
-    """Return a field of a request.
-
-    :raises RefusalError: it is missing without a default, or of another kind; a boolean is no number.
-    """
+    """Return a field, or refuse the call where it is missing or of another kind; a boolean is no number."""
     value = body.get(name, default)
     if isinstance(value, kind) and (kind is not int or not isinstance(value, bool)):
         return value

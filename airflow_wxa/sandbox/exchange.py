@@ -147,10 +147,7 @@ class Sandbox:
             del refused[next(iter(refused))]
 
     def push(self, push: Push) -> httpx.Response:
-        """Send a push and write down what became of it.
-
-        :raises httpx.HTTPError: no answer within WeChat's five seconds.
-        """
+        """Send a push and write down what became of it; an ``httpx.HTTPError`` is raised all the same."""
         try:
             answered = deliver(push)
         except httpx.HTTPError as error:

@@ -77,10 +77,7 @@ class FaultQueue:
         self.waiting.append(Waiting(fault, fault.times))
 
     def take(self, path: str, appids: Collection[str | None]) -> Fault | None:
-        """Return the fault for a call and count it; None when the call is answered honestly.
-
-        :param appids: owner of the token that was sent, and subject of the call.
-        """
+        """Return the fault for a call by or about these accounts and count it; None when it is answered honestly."""
         for index, each in enumerate(self.waiting):
             if each.fault.meets(path, appids):
                 if each.left is not None:

@@ -69,11 +69,7 @@ class Endpoint:
     methods: Callable[[World], tuple[str, ...]] | None = None
 
     def answer(self, world: World, request: Request, owner: AnyAccount | None) -> Answer:
-        """Take a call through the gate and let the endpoint answer it.
-
-        :param owner: the account of the call's token.
-        :raises RefusalError: at the first question that the call fails.
-        """
+        """Let the endpoint answer a call that passes the gate; it is refused at the first question it fails."""
         accepted = self.methods(world) if self.methods else (self.method,)
         if request.method not in accepted:
             raise RefusalError(Errcode.REQUIRE_POST if "POST" in accepted else Errcode.REQUIRE_GET)
@@ -191,10 +187,7 @@ def _with_valid_token(world: World, token: str, owner: AnyAccount | None) -> Any
 
 
 def parsed(raw: bytes) -> Body:
-    """Return a POST body as an object.
-
-    :raises RefusalError: 44002 when there is none, 47001 when it is no JSON object in UTF-8.
-    """
+    """Return a POST body as an object; refuse none with 44002, anything but an object in UTF-8 with 47001."""
     refuse_if(not raw, Errcode.EMPTY_POST_DATA)
     try:
         body = strict_json(raw.decode())
@@ -206,10 +199,7 @@ def parsed(raw: bytes) -> Body:
 
 
 def strict_json(text: str) -> Any:
-    """Parse JSON without the NaN and Infinity that Python would take.
-
-    :raises ValueError: it is none.
-    """
+    """Parse JSON without the NaN and Infinity that Python would take; a ValueError says that it is none."""
     return json.loads(text, parse_constant=_refuse_constant)
 
 

@@ -76,10 +76,7 @@ class Journal:
     seq: int = 0
 
     def add(self, entry: Entry, *, keep: int) -> None:
-        """Write a call down, and forget the oldest now and then.
-
-        :param keep: calls that are kept at least; up to a tenth more are.
-        """
+        """Write a call down; between ``keep`` and a tenth more are kept, the newest."""
         self.totals[entry.path] += 1
         self.entries.append(entry)
         if len(self.entries) > keep + keep // 10:
@@ -113,11 +110,9 @@ def parsed_body(raw: bytes) -> Any:
 
 
 def shown_body(body: Any, raw: bytes, known: Redactor, own: Collection[str]) -> Any:
-    """Return a body as it may be shown, the beginning of its text where it is no JSON or nested too deep.
+    """Return a parsed body as it may be shown, the beginning of its text where it is no JSON or nested too deep.
 
-    :param body: ``raw``, parsed.
-    :param known: secrets to take out wherever they stand; values of secret-sounding names go in any case.
-    :param own: the caller's tokens, which go too, whether anyone knows them or not.
+    :param own: the caller's tokens, taken out like the secrets, whether anyone knows them or not.
     """
     with suppress(ValueError, RecursionError):
         if body is not None or not raw:
@@ -171,11 +166,7 @@ class Redactor:
         return spans
 
     def without_secrets(self, value: Any, own: Collection[str] = (), depth: int = 0) -> Any:
-        """Return a JSON value with every secret taken out, and every value whose name sounds like one.
-
-        :param own: more words to take out, those of the caller.
-        :raises ValueError: the value is nested deeper than a journal has to show.
-        """
+        """Return a JSON value without secrets, words of the caller, and values whose name sounds like a secret."""
         if depth > DEEPEST:
             raise ValueError("deeper than a journal has to show")
         if isinstance(value, dict):

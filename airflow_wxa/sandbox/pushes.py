@@ -92,12 +92,9 @@ def encrypt(
     nonce: str = "",
     to_user_name: str = "",
 ) -> Envelope:
-    """Sign and encrypt a push.
+    """Sign and encrypt a message.
 
-    :param xml: the message.
-    :param encoding_aes_key: 43 letters and digits.
     :param component_appid: stands at the end of the plain text of every message.
-    :param timestamp: epoch seconds.
     :param nonce: ten random digits when empty.
     :param to_user_name: the original id of a Mini Program; the envelope names it instead of the platform.
     """
@@ -212,19 +209,13 @@ def announce_audit(world: World, account: MiniProgram, sheet: AuditSheet, before
 
 
 def deliver(push: Push) -> httpx.Response:
-    """Send a push and return what the receiver answered.
-
-    :raises httpx.HTTPError: no answer within WeChat's five seconds.
-    """
+    """Send a push and return what the receiver answered within five seconds."""
     with httpx.Client(**_client_options()) as client:
         return client.send(push.request())
 
 
 async def deliver_beside(push: Push) -> httpx.Response:
-    """Send a push without holding up the calls that come in meanwhile, the receiver's own among them.
-
-    :raises httpx.HTTPError: no answer within WeChat's five seconds.
-    """
+    """Send a push without holding up the calls that come in meanwhile, the receiver's own among them."""
     async with httpx.AsyncClient(**_client_options()) as client:
         return await client.send(push.request())
 
@@ -241,10 +232,7 @@ def _trusted() -> ssl.SSLContext:
 
 
 def delivered(push: Push, answered: httpx.Response | httpx.HTTPError, known: Redactor) -> Delivery:
-    """Return what is written down about a push.
-
-    :param known: secrets that a receiver's answer may echo.
-    """
+    """Return what is written down about a push; a receiver's answer may echo known secrets."""
     if isinstance(answered, httpx.HTTPError):
         # The text of an error may hold the address with its query.
         return Delivery(event=push.event, appid=push.appid, status=None, answer=type(answered).__name__)

@@ -100,10 +100,7 @@ class SandboxApp:
 
 
 def create_app(world: World) -> SandboxApp:
-    """Return an emulated WeChat around a world.
-
-    :param world: changed in place by calls; its state now is what a reset goes back to.
-    """
+    """Return an emulated WeChat around a world, whose state now is what a reset goes back to."""
     return SandboxApp(Sandbox.of(world))
 
 
@@ -160,10 +157,7 @@ async def _faulty(whole: Response, fault: Fault, receive: Receive) -> Response |
 
 
 async def _break(receive: Receive, send: Send) -> None:
-    """Abort the connection, and wait until the server has noticed.
-
-    :raises ConnectionAbortedError: the server shows no connection; an in-process client gets this error.
-    """
+    """Abort the connection, and wait until the server has noticed; an in-process client gets an error."""
     # What uvicorn passes as `send` is a method of the object that holds the connection; other servers offer none.
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     if transport is None:
@@ -225,10 +219,7 @@ class RunningSandbox:
         return compose(self.world, event, appid)
 
     def send(self, push: Push) -> httpx.Response:
-        """Send a push, once more if it was sent before, and return the receiver's answer.
-
-        :raises httpx.HTTPError: no answer within WeChat's five seconds.
-        """
+        """Send a push, even once more, and return the receiver's answer, or raise an ``httpx.HTTPError``."""
         return self.sandbox.push(push)
 
     def push(self, event: PushEvent, appid: str) -> httpx.Response:
@@ -241,11 +232,7 @@ class RunningSandbox:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that stops at once.
-
-    Its own loop looks every tenth of a second whether it should stop and waits another tenth for clients to leave;
-    a suite that starts hundreds of sandboxes would spend most of its time there.
-    """
+    """Uvicorn that stops at once: its own loop looks every tenth of a second, and suites start hundreds."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -308,7 +295,7 @@ def run(
 ) -> None:
     """Serve a world until Ctrl-C.
 
-    :param announce: called once with the running sandbox, its URL above all, before the first call is taken.
+    :param announce: called with the running sandbox before the first call is taken.
     :raises OSError: the address cannot be bound.
     """
     sandbox = Sandbox.of(world)

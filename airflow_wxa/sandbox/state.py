@@ -261,21 +261,14 @@ class MiniProgram(Account):
             self.sheet.stage = STAGES[self.sheet.stage].after_commit
 
     def poll_scan(self) -> None:
-        """Ask about the privacy scan; each refusal brings its end one poll nearer.
-
-        :raises RefusalError: 86001 when nothing is committed, 61039 while the scan runs.
-        """
+        """Ask about the privacy scan; each refusal brings its end one poll nearer."""
         refuse_if(self.exp_info is None, Errcode.NO_COMMITTED_CODE)
         if self.scan_polls_left > 0:
             self.scan_polls_left -= 1
             raise RefusalError(Errcode.PRIVACY_SCAN_RUNNING)
 
     def check_submittable(self, *, privacy_api_not_use: bool, audit_rest: int) -> values.ExpInfo:
-        """Return the trial version that a submission would take.
-
-        :param audit_rest: submissions the platform has left this month.
-        :raises RefusalError: 85086, 61039, 61040, 85009 or 85085, asked in this order.
-        """
+        """Return the trial version that a submission takes, or refuse it as the essay above says."""
         if self.exp_info is None or self.direct_commit:
             raise RefusalError(Errcode.COMMIT_FIRST)
         self.poll_scan()
@@ -301,10 +294,9 @@ class MiniProgram(Account):
         return sheet
 
     def decide(self, result: str, *, reason: str = "") -> Stage:
-        """Let a reviewer approve or reject the sheet in audit, against any plan.
+        """Let a reviewer approve or reject the sheet in audit, against any plan, and return its stage before.
 
         :param reason: shown after a rejection; empty keeps the plan's.
-        :return: the stage the sheet was in.
         :raises ValueError: nothing is in audit, or the result is neither approved nor rejected.
         """
         ends = {"approved": Stage.APPROVED, "rejected": Stage.REJECTED}
@@ -315,10 +307,7 @@ class MiniProgram(Account):
         return before
 
     def withdraw_audit(self, *, now: float) -> None:
-        """Take the sheet in audit back.
-
-        :raises RefusalError: 87012 when nothing is in audit, 87013 when the day's or the month's are used up.
-        """
+        """Take the sheet in audit back, as often as the day's and the month's withdrawals permit."""
         sheet = self.sheet
         if sheet is None or sheet.stage not in IN_AUDIT:
             raise RefusalError(Errcode.NOT_REVERTIBLE)
@@ -328,12 +317,7 @@ class MiniProgram(Account):
         sheet.stage = Stage.WITHDRAWN
 
     def release(self, *, registered: list[str], server_hosts: list[str], now: int) -> None:
-        """Publish the approved sheet and drop the domains that the platform list does not cover.
-
-        :param registered: hosts of the platform list that merchants are checked against.
-        :param server_hosts: the same for server domains.
-        :raises RefusalError: 85019, 85020 or 85052, see the table.
-        """
+        """Publish the approved sheet and drop the domains that the lists of the platform do not cover."""
         sheet = self.sheet
         if sheet is None:
             raise RefusalError(Errcode.NO_AUDITED_VERSION)
@@ -361,10 +345,7 @@ class MiniProgram(Account):
             self.privacy["1"] = self.privacy["2"]
 
     def roll_back(self, app_version: int | None, *, now: int) -> None:
-        """Bring an earlier online version back, the one before when none is named.
-
-        :raises RefusalError: 87011 while a staged release runs, 87012 when there is none to go back to.
-        """
+        """Bring an earlier online version back, the one before when none is named."""
         refuse_if(self.gray["status"] == 1, Errcode.GRAY_RELEASE_RUNNING)
         found = [each for each in self.versions if app_version in (None, each["app_version"])]
         refuse_if(not found, Errcode.NOT_REVERTIBLE)
@@ -377,10 +358,7 @@ class MiniProgram(Account):
         }
 
     def release_gray(self, plan: values.GrayPlan) -> None:
-        """Start a staged release, or raise its part.
-
-        :raises RefusalError: 85079, 85080, 85081 or 85082.
-        """
+        """Start a staged release, or raise its part."""
         percentage, first = plan["gray_percentage"], plan["support_debuger_first"] or plan["support_experiencer_first"]
         refuse_if(self.release_info is None, Errcode.NO_ONLINE_RELEASE)
         refuse_if(self.sheet is None or self.sheet.stage is not Stage.APPROVED, Errcode.COMMIT_NOT_APPROVED)

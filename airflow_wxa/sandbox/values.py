@@ -59,12 +59,9 @@ class OnlineVersion(TypedDict):
 
 
 class GrayPlan(TypedDict):
-    """A staged release, as getgrayreleaseplan shows it.
+    """A staged release, as getgrayreleaseplan shows it; ``create_timestamp`` in epoch seconds."""
 
-    ``status`` is 0 without one, 1 running, 3 finished, 4 cancelled; ``create_timestamp`` in epoch seconds.
-    """
-
-    status: int
+    status: int  #: 0 without one, 1 running, 3 finished, 4 cancelled
     create_timestamp: int
     gray_percentage: int
     support_debuger_first: bool
@@ -121,8 +118,7 @@ def default_categories() -> list[Category]:
 def read(adapter: TypeAdapter[StateT], data: Any) -> StateT:
     """Build a state from JSON values.
 
-    :raises ValueError: every name that is no field, field that is missing and value that is none, by its place; the
-        values themselves are not shown, one may be a token.
+    :raises ValueError: every wrong, missing or unknown field by its place, without its value, which may be a token.
     """
     try:
         return adapter.validate_python(data)

@@ -109,20 +109,14 @@ class World:
         self.seconds_ahead += seconds
 
     def platform(self, component_appid: str) -> Platform:
-        """Return a platform.
-
-        :raises KeyError: there is none of this appid.
-        """
+        """Return a platform; a KeyError says that there is none of this appid."""
         for platform in self.platforms:
             if platform.component_appid == component_appid:
                 return platform
         raise KeyError(component_appid)
 
     def mini_program(self, appid: str) -> MiniProgram:
-        """Return a Mini Program.
-
-        :raises KeyError: there is none of this appid.
-        """
+        """Return a Mini Program; a KeyError says that there is none of this appid."""
         place = self._places.get(appid, -1)
         # Tests change the list as they like, so a place counts only when the Mini Program still stands there.
         if not 0 <= place < len(self.mini_programs) or self.mini_programs[place].appid != appid:
@@ -162,10 +156,7 @@ class World:
         return found
 
     def authorise(self, appid: str) -> str:
-        """Let a merchant authorise its platform, and return the authorization code, which replaces an earlier one.
-
-        :raises KeyError: there is no Mini Program of this appid.
-        """
+        """Let a merchant authorise its platform, and return the code, which replaces an earlier one."""
         account = self.mini_program(appid)
         if not account.authorised:
             account.issued = []
@@ -175,20 +166,14 @@ class World:
         return account.code
 
     def withdraw(self, appid: str) -> None:
-        """Let a merchant withdraw: its refresh tokens and code are gone, calls with its access tokens answer 61003.
-
-        :raises KeyError: there is no Mini Program of this appid.
-        """
+        """Let a merchant withdraw: refresh tokens and code are gone, its access tokens answer 61003."""
         account = self.mini_program(appid)
         account.authorised = False
         account.refresh_token = account.code = ""
         account.replaced_refresh_tokens = {}
 
     def new_ticket(self, component_appid: str) -> str:
-        """Make a component_verify_ticket without pushing it; earlier ones go on working for their 12 hours.
-
-        :raises KeyError: there is no platform of this appid.
-        """
+        """Make a component_verify_ticket without pushing it; earlier ones go on working for their 12 hours."""
         ticket = self.new_secret("ticket@@@")
         self.platform(component_appid).tickets[ticket] = self.time()
         return ticket
@@ -207,11 +192,7 @@ class World:
         return token.value
 
     def new_draft(self, component_appid: str = "", user_version: str = "1.0.0", user_desc: str = "") -> Draft:
-        """Upload a draft, as a developer does, and return it.
-
-        :param component_appid: the first platform's when empty.
-        :raises KeyError: there is no platform of this appid.
-        """
+        """Upload a draft to a platform, the first one by default, as a developer does, and return it."""
         platform = self.platform(component_appid) if component_appid else self.platforms[0]
         number = max((each.draft_id for each in platform.drafts), default=0) + 1
         draft = Draft(draft_id=number, create_time=self.now(), user_version=user_version, user_desc=user_desc)
@@ -297,7 +278,7 @@ class World:
     def from_json(cls, data: Json) -> World:
         """Build a world from JSON values.
 
-        :raises ValueError: a name that is no field, a field that is missing, or a value that is none for it.
+        :raises ValueError: every wrong, missing or unknown field.
         """
         if functions := [name for name in FUNCTIONS if name in data]:
             raise ValueError(f"{functions[0]} is no JSON value")

@@ -145,11 +145,7 @@ def _member(appid: str, kind: Kind, *, cold: bool, audit_polls: int) -> MiniProg
 
 
 def connection_of(world: World, url: str, component_appid: str = "") -> str:
-    """Return the Connection of a platform of a world that is served at a URL, as JSON.
-
-    :param component_appid: the first platform's when empty.
-    :raises KeyError: there is none of this appid.
-    """
+    """Return the Connection of a platform, the first by default, of a world that is served at a URL, as JSON."""
     platform = world.platform(component_appid) if component_appid else world.platforms[0]
     tokens = {
         each.appid: each.fixed_token

@@ -195,11 +195,7 @@ def _listed(each: Template) -> dict[str, Any]:
 
 
 def checked_pages(ext: dict[str, Any], template: Template, appid: str) -> list[str]:
-    """Return the pages that the trial version will have.
-
-    :param appid: the account that the token stands for.
-    :raises RefusalError: 85013, 49001, 9402203, 85045, 85046 or 85047.
-    """
+    """Return the pages that the trial version of an account will have."""
     refuse_if(ext.get("extAppid", appid) != appid, Errcode.APPID_TOKEN_MISMATCH)
     if template.template_type == STANDARD_TEMPLATE and not ext.keys() <= STANDARD_KEYS:
         raise RefusalError(Errcode.STANDARD_TEMPLATE_EXT_JSON)
@@ -211,10 +207,7 @@ def checked_pages(ext: dict[str, Any], template: Template, appid: str) -> list[s
 
 
 def parsed_ext_json(ext_json: object) -> dict[str, Any]:
-    """Return ``ext_json`` as an object.
-
-    :raises RefusalError: 85048 for anything but a string of JSON, an object above all; 85013 when it holds none.
-    """
+    """Return ``ext_json`` as an object; an object that is no string of JSON is refused as well."""
     try:
         return _ext_part(strict_json(ext_json if isinstance(ext_json, str) else ""), dict)
     except (ValueError, RecursionError) as error:

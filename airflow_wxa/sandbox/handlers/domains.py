@@ -93,10 +93,7 @@ def _changed(action: object, present: Origins, wanted: Origins) -> Origins:
 
 @merchant_call("POST", "/wxa/setwebviewdomain_directly", "action webviewdomain", writes=True)
 def setwebviewdomain_directly(world: World, account: MiniProgram, body: Body) -> Answer:
-    """Read or change the business domains of the direct mode, effective after a release.
-
-    A ``set`` of an effective list makes it ineffective until the next release.
-    """
+    """Read or change the direct mode, effective after a release; ``set`` ends what is effective until the next."""
     action, platform = body.get("action"), world.platform_of(account)
     refuse_if(action not in ACTIONS, Errcode.INVALID_ARGUMENTS)
     if action == "get":
@@ -267,10 +264,7 @@ def _asked(body: Body) -> tuple[str, ServerDomains]:
 def _sorted_out(
     platform: Platform, asked: ServerDomains, *, strict: bool
 ) -> tuple[ServerDomains, ServerDomains, list[str]]:
-    """Return good domains, those that break a rule, and those without an ICP filing.
-
-    :raises RefusalError: 85018 for a domain that is not on the platform's list.
-    """
+    """Return good domains, those that break a rule, and those without an ICP filing."""
     good: ServerDomains = {}
     invalid: ServerDomains = {}
     no_icp = []
