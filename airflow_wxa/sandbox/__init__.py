@@ -5,7 +5,7 @@ It imports nothing else of this package. A fake that is built from the client's 
 
 from __future__ import annotations
 
-from airflow_wxa.sandbox.faults import Fault
+from airflow_wxa.sandbox.exchange import Fault
 from airflow_wxa.sandbox.journal import Entry, Journal
 from airflow_wxa.sandbox.loose import Looseness
 from airflow_wxa.sandbox.platforms import Draft, Platform, Template

@@ -14,7 +14,7 @@ from jinja2 import Environment, Template
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from airflow_wxa.sandbox.faults import Fault
+from airflow_wxa.sandbox.exchange import Fault
 from airflow_wxa.sandbox.handlers import ENDPOINTS
 from airflow_wxa.sandbox.handlers.code import qrcode
 from airflow_wxa.sandbox.pushes import EVENTS, TICKET, Push, announce_audit, compose

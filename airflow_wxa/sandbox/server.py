@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import httpx
     from starlette.types import Receive, Scope, Send
 
-    from airflow_wxa.sandbox.faults import Fault
+    from airflow_wxa.sandbox.exchange import Fault
     from airflow_wxa.sandbox.gate import Answer
     from airflow_wxa.sandbox.journal import Entries
     from airflow_wxa.sandbox.pushes import Delivery, Push

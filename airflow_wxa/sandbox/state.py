@@ -19,6 +19,8 @@ WITHDRAWALS_A_DAY = 5
 WITHDRAWALS_A_MONTH = 10
 MOST_VERSIONS = 5
 ALL_USERS = 100
+#: Lists of domains: set by the owner, by the platform, by the direct mode, and those that really open.
+DOMAIN_LISTS = ("mp", "third", "direct", "effective")
 
 
 class AuditStatus(IntEnum):
@@ -369,10 +371,8 @@ class MiniProgram(Account):
 
     def server_lists(self) -> dict[str, dict[str, list[str]]]:
         """Return the four lists of get_effective_domain, each with every kind."""
-        return {
-            name: {kind: list(getattr(self, name).get(kind, ())) for kind in SERVER_KINDS}
-            for name in ("mp_domain", "third_domain", "direct_domain", "effective_domain")
-        }
+        lists = {f"{each}_domain": getattr(self, f"{each}_domain") for each in DOMAIN_LISTS}
+        return {name: {kind: list(each.get(kind, ())) for kind in SERVER_KINDS} for name, each in lists.items()}
 
     def _prune(self, registered: list[str], server_hosts: list[str]) -> None:
         for name in ("mp_domain", "third_domain"):
@@ -399,9 +399,4 @@ class MiniProgram(Account):
 
     def domain_lists(self) -> dict[str, list[str]]:
         """Return the four lists of get_effective_webviewdomain."""
-        return {
-            "mp_webviewdomain": list(self.mp_webviewdomain),
-            "third_webviewdomain": list(self.third_webviewdomain),
-            "direct_webviewdomain": list(self.direct_webviewdomain),
-            "effective_webviewdomain": list(self.effective_webviewdomain),
-        }
+        return {(name := f"{each}_webviewdomain"): list(getattr(self, name)) for each in DOMAIN_LISTS}

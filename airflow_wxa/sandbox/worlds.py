@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from airflow_wxa.sandbox.faults import Fault
+from airflow_wxa.sandbox.exchange import Fault
 from airflow_wxa.sandbox.loose import Looseness
 from airflow_wxa.sandbox.platforms import Draft, Platform, Template
 from airflow_wxa.sandbox.state import AuditPlan, MiniProgram
@@ -19,7 +19,7 @@ from airflow_wxa.sandbox.world import World
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_wxa.sandbox.faults import FaultKind
+    from airflow_wxa.sandbox.exchange import FaultKind
 
 # Tokens of these worlds are made up and open nothing but a sandbox, so they may be printed.
 PLATFORM_APPID = "wx10000000000000aa"
@@ -162,11 +162,8 @@ def connection_of(world: World, url: str, component_appid: str = "") -> str:
 class Introduction:
     """Facts that a person needs of a running sandbox, tokens included."""
 
-    url: str
-    component_appid: str
     platform_token: str = field(repr=False)
     tokens: dict[str, str] = field(repr=False)  #: appid to fixed token, of every Mini Program that has one
-    template_ids: list[int]  #: that ``commit`` accepts
     connection: str = field(repr=False)  #: of the first platform, see :func:`connection_of`
     conf: dict[str, Any]  #: params with which ``wxa_release`` releases the first Mini Program
 
@@ -188,11 +185,8 @@ class Introduction:
             "user_version": "1.0.0",
         }
         return cls(
-            url=url,
-            component_appid=platform.component_appid,
             platform_token=platform.fixed_token,
             tokens=tokens,
-            template_ids=templates,
             connection=connection_of(world, url),
             conf=conf,
         )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.access import PlatformCredentials
     from airflow_wxa.sandbox import RunningSandbox
-    from airflow_wxa.sandbox.faults import FaultKind
+    from airflow_wxa.sandbox.exchange import FaultKind
 
 VERSION_INFO = "/wxa/getversioninfo"
 

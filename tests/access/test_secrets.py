@@ -20,7 +20,7 @@ from tests.access.platforms import Recipe, world_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_wxa.sandbox.faults import FaultKind
+    from airflow_wxa.sandbox.exchange import FaultKind
 
 KINDS: list[FaultKind] = ["errcode_before", "errcode_after", "drop_before", "drop_after", "html_502", "truncated"]
 PATHS = ["/cgi-bin/component/api_component_token", "/cgi-bin/component/api_authorizer_token", "/wxa/getversioninfo"]

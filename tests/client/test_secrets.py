@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_wxa.sandbox import RunningSandbox
-    from airflow_wxa.sandbox.faults import FaultKind
+    from airflow_wxa.sandbox.exchange import FaultKind
     from tests.client.conftest import Elsewhere, Twins
 
 #: A safe call, so that the road through the repetitions is searched as well.

@@ -23,7 +23,7 @@ from airflow_wxa.steps import Pause, configure_domains
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
-    from airflow_wxa.sandbox.faults import FaultKind
+    from airflow_wxa.sandbox.exchange import FaultKind
     from airflow_wxa.steps import Step
     from tests.client.conftest import Elsewhere, Twins
 

@@ -10,7 +10,7 @@ from airflow_wxa.dags.wxa_domain_drift import domain_drift_dag
 from airflow_wxa.dags.wxa_webview_domains import webview_domains_dag
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.release import read_release
-from airflow_wxa.sandbox.faults import Fault
+from airflow_wxa.sandbox.exchange import Fault
 from airflow_wxa.sandbox.loose import Looseness
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.sandbox.values import ReleaseInfo

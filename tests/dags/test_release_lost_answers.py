@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_wxa.sandbox import RunningSandbox
-    from airflow_wxa.sandbox.faults import FaultKind
+    from airflow_wxa.sandbox.exchange import FaultKind
     from tests.airflow_session import Run
 
     Release = Callable[..., Run]

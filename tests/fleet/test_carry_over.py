@@ -15,7 +15,7 @@ from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.operators import fleet as fleet_operator
 from airflow_wxa.operators.fleet import looks_again
-from airflow_wxa.sandbox.faults import Fault
+from airflow_wxa.sandbox.exchange import Fault
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.store.fleets import NewApp, RunKey
 from airflow_wxa.store.tables import fleet_run

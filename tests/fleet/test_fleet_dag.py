@@ -15,7 +15,7 @@ from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.notifications import WxaNotifier
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
-from airflow_wxa.sandbox.faults import Fault
+from airflow_wxa.sandbox.exchange import Fault
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.questions import Fact, Question

@@ -19,7 +19,7 @@ from airflow_wxa.fleet.plan import plan_all, plan_app_rollback
 from airflow_wxa.fleet.shard import spec_of
 from airflow_wxa.fleet.summary import outcome_of, rerun_manifest
 from airflow_wxa.sandbox.errors import Errcode, refuse_if
-from airflow_wxa.sandbox.faults import Fault
+from airflow_wxa.sandbox.exchange import Fault
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.fleet.plan import AppPlan
     from airflow_wxa.release import ReleaseSpec
-    from airflow_wxa.sandbox.faults import FaultKind
+    from airflow_wxa.sandbox.exchange import FaultKind
     from airflow_wxa.sandbox.server import RunningSandbox
     from airflow_wxa.sandbox.world import World
     from airflow_wxa.steps import Step

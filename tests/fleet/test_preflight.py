@@ -8,7 +8,7 @@ import pytest
 
 from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
 from airflow_wxa.fleet import pace
-from airflow_wxa.sandbox.faults import Fault
+from airflow_wxa.sandbox.exchange import Fault
 from airflow_wxa.sandbox.server import serve
 from tests.airflow_session import run_dag
 from tests.fleet.fleets import appid, fleet_connection, fleet_world, manifest

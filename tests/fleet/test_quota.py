@@ -12,7 +12,7 @@ from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators import approve_plan
 from airflow_wxa.operators.approve_plan import audit_quota
 from airflow_wxa.sandbox import seeded_fleet
-from airflow_wxa.sandbox.faults import Fault
+from airflow_wxa.sandbox.exchange import Fault
 from airflow_wxa.sandbox.server import serve
 from tests.fleet import fleets
 from tests.fleet.driving import Drive

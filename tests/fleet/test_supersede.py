@@ -12,7 +12,7 @@ from sqlalchemy import delete, update
 from airflow_wxa.api.code import release
 from airflow_wxa.fleet.pace import Pace, StoppedError
 from airflow_wxa.fleet.plan import AppPlan
-from airflow_wxa.sandbox.faults import Fault
+from airflow_wxa.sandbox.exchange import Fault
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.store.engine import Database
 from airflow_wxa.store.fleets import RunKey

@@ -15,7 +15,7 @@ from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.errors import WxaApiError, WxaQuotaError
 from airflow_wxa.fleet import shard
 from airflow_wxa.fleet.pace import HeldError, Pace
-from airflow_wxa.sandbox.faults import Fault
+from airflow_wxa.sandbox.exchange import Fault
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.store.fleets import RunKey
 from tests.fleet.driving import Drive

@@ -24,7 +24,7 @@ from tests.airflow_session import calls, run_dag
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import MiniProgram, RunningSandbox
-    from airflow_wxa.sandbox.faults import FaultKind
+    from airflow_wxa.sandbox.exchange import FaultKind
 
 VERSION: dict[str, Any] = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 GRAY, REVERT = "/wxa/grayrelease", "/wxa/revertgrayrelease"

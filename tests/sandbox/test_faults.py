@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_wxa.sandbox import RunningSandbox, World
-    from airflow_wxa.sandbox.faults import FaultKind
+    from airflow_wxa.sandbox.exchange import FaultKind
     from tests.sandbox.conftest import Wechat
 
     Commit = Callable[..., requests.Response]

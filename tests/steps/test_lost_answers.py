@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from airflow_wxa.sandbox import RunningSandbox
-    from airflow_wxa.sandbox.faults import FaultKind
+    from airflow_wxa.sandbox.exchange import FaultKind
     from airflow_wxa.steps import ReleaseOutcome, Step
 
 T = TypeVar("T")

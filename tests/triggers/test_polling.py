@@ -17,7 +17,7 @@ from tests.airflow_session import calls, connection
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import MiniProgram, RunningSandbox
-    from airflow_wxa.sandbox.faults import FaultKind
+    from airflow_wxa.sandbox.exchange import FaultKind
 
 VERSION: dict[str, Any] = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 SCAN = "/wxa/security/get_code_privacy_info"

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from airflow_wxa.sandbox.gate import ENDPOINTS
-from airflow_wxa.sandbox.handlers import accounts, audit, code, domains, settings
+from airflow_wxa.sandbox.handlers import accounts, audit, code, domains
 
-__all__ = ["ENDPOINTS", "accounts", "audit", "code", "domains", "settings"]
+__all__ = ["ENDPOINTS", "accounts", "audit", "code", "domains"]

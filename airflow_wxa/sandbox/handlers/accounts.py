@@ -1,4 +1,4 @@
-"""Accounts: the chain ticket → platform token → authorization code → merchant token, and the owner of a Mini Program.
+"""Accounts: the chain ticket → platform token → authorization code → merchant token; owners, and call quotas.
 
 None of the answers in the chain has an ``errcode`` when it succeeds, but api_start_push_ticket's.
 """
@@ -7,19 +7,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_wxa.sandbox.errors import Errcode, RefusalError, found, refuse_if
-from airflow_wxa.sandbox.gate import merchant_call, ok, open_call, platform_call
-from airflow_wxa.sandbox.platforms import API_COMPONENT_TOKEN
+from airflow_wxa.sandbox.errors import Errcode, RefusalError, found, refuse_if, taken
+from airflow_wxa.sandbox.gate import ENDPOINTS, merchant_call, ok, open_call, platform_call, quota_call
+from airflow_wxa.sandbox.platforms import API_COMPONENT_TOKEN, Platform
 from airflow_wxa.sandbox.pushes import TICKET, missing_for
+from airflow_wxa.sandbox.values import spent
 
 if TYPE_CHECKING:
-    from airflow_wxa.sandbox.gate import Answer, Body
-    from airflow_wxa.sandbox.platforms import Platform
+    from collections.abc import Callable
+
+    from airflow_wxa.sandbox.gate import Answer, Body, PlatformHandler
+    from airflow_wxa.sandbox.platforms import Account
     from airflow_wxa.sandbox.state import MiniProgram
-    from airflow_wxa.sandbox.world import World
+    from airflow_wxa.sandbox.world import AnyAccount, World
 
 COMPONENT = "/cgi-bin/component/"
 MOST_AUTHORISERS = 500
+RESETS_A_MONTH = 10
+CALLS_A_DAY = 10_000
 # WeChat pushes a ticket about every ten minutes; two that did not come mean that pushing has stopped.
 TICKET_SILENCE = 1200
 TICKET_SECONDS = 12 * 3600
@@ -82,20 +87,34 @@ def proven(world: World, body: Body, secret_name: str, path: str = "") -> Platfo
     return platform
 
 
-@platform_call(COMPONENT + "api_create_preauthcode", "component_appid", old_query_name=True)
+def _component_call(name: str, fields: str = "") -> Callable[[PlatformHandler], PlatformHandler]:
+    """Declare a call by which a platform has to name itself, counted against a daily limit."""
+    declare = platform_call(COMPONENT + name, f"component_appid {fields}", old_query_name=True)
+
+    def checked(handle: PlatformHandler) -> PlatformHandler:
+        def answer(world: World, account: Platform, body: Body) -> Answer | None:
+            named = body.get("component_appid")
+            refuse_if(not named, Errcode.COMPONENT_APPID_MISSING)
+            refuse_if(named != account.component_appid, Errcode.INVALID_APPID)
+            _spend(world, account, COMPONENT + name)
+            return handle(world, account, body)
+
+        return declare(answer)
+
+    return checked
+
+
+@_component_call("api_create_preauthcode")
 def api_create_preauthcode(world: World, account: Platform, body: Body) -> Answer:
     """Make a code for the authorization link; it cannot be exchanged itself."""
-    _own_call(world, account, body, "api_create_preauthcode")
-    code = world.new_secret("preauthcode@@@")
-    return {"pre_auth_code": code, "expires_in": PRE_AUTH_CODE_SECONDS}
+    return {"pre_auth_code": world.new_secret("preauthcode@@@"), "expires_in": PRE_AUTH_CODE_SECONDS}
 
 
-@platform_call(COMPONENT + "api_query_auth", "component_appid authorization_code", old_query_name=True)
+@_component_call("api_query_auth", "authorization_code")
 def api_query_auth(world: World, account: Platform, body: Body) -> Answer:
     """Exchange an authorization code, once."""
-    _own_call(world, account, body, "api_query_auth")
-    code = body.get("authorization_code")
-    merchant = found(world.account_with_code(code) if isinstance(code, str) else None, Errcode.CODE_INVALID)
+    code = taken(body, "authorization_code", str, Errcode.CODE_INVALID)
+    merchant = found(world.account_with_code(code), Errcode.CODE_INVALID)
     refuse_if(merchant.component_appid != account.component_appid, Errcode.CODE_INVALID)
     ends = merchant.code_expires_at
     refuse_if(ends is not None and ends <= world.time(), Errcode.CODE_EXPIRED)
@@ -115,16 +134,13 @@ def _new_tokens(world: World, merchant: MiniProgram) -> dict[str, Any]:
     }
 
 
-@platform_call(
-    COMPONENT + "api_authorizer_token", "component_appid authorizer_appid authorizer_refresh_token", old_query_name=True
-)
+@_component_call("api_authorizer_token", "authorizer_appid authorizer_refresh_token")
 def api_authorizer_token(world: World, account: Platform, body: Body) -> Answer:
     """Issue a merchant token for a refresh token, which is replaced where the platform says so.
 
     An earlier one that is in its grace period is answered with the current one, and replaces nothing: a client that
     lost an answer and asks again must not kill what it is about to be told.
     """
-    _own_call(world, account, body, "api_authorizer_token")
     merchant = _merchant(world, account, body)
     sent, current, now = body.get("authorizer_refresh_token"), merchant.refresh_token, world.time()
     replaced = merchant.replaced_refresh_tokens
@@ -137,11 +153,10 @@ def api_authorizer_token(world: World, account: Platform, body: Body) -> Answer:
     return _new_tokens(world, merchant)
 
 
-@platform_call(COMPONENT + "api_get_authorizer_list", "component_appid offset count", old_query_name=True)
+@_component_call("api_get_authorizer_list", "offset count")
 def api_get_authorizer_list(world: World, account: Platform, body: Body) -> Answer:
     """Answer the merchants and their current refresh tokens, a page at a time."""
-    _own_call(world, account, body, "api_get_authorizer_list")
-    offset, count = _number(body.get("offset")), _number(body.get("count"))
+    offset, count = (taken(body, name, int, Errcode.INVALID_ARGUMENTS) for name in ("offset", "count"))
     # What WeChat does with a page of more than 500 is not written down: clients ask for no more.
     refuse_if(offset < 0 or not 1 <= count <= MOST_AUTHORISERS, Errcode.INVALID_ARGUMENTS)
     of_platform = account.component_appid
@@ -153,10 +168,9 @@ def api_get_authorizer_list(world: World, account: Platform, body: Body) -> Answ
     return {"total_count": len(all_of_them), "list": page}
 
 
-@platform_call(COMPONENT + "api_get_authorizer_info", "component_appid authorizer_appid", old_query_name=True)
+@_component_call("api_get_authorizer_info", "authorizer_appid")
 def api_get_authorizer_info(world: World, account: Platform, body: Body) -> Answer:
     """Answer a merchant's profile and its grants."""
-    _own_call(world, account, body, "api_get_authorizer_info")
     merchant = _merchant(world, account, body)
     return {
         "authorizer_info": _profile(world, merchant),
@@ -201,14 +215,6 @@ def granted(merchant: MiniProgram) -> list[dict[str, Any]]:
     return [{"funcscope_category": {"id": each}} for each in sorted(merchant.granted_sets)]
 
 
-def _own_call(world: World, account: Platform, body: Body, name: str) -> None:
-    """Look whether a platform speaks of itself, and count the call."""
-    component_appid = body.get("component_appid")
-    refuse_if(not component_appid, Errcode.COMPONENT_APPID_MISSING)
-    refuse_if(component_appid != account.component_appid, Errcode.INVALID_APPID)
-    _spend(world, account, COMPONENT + name)
-
-
 def _spend(world: World, platform: Platform, path: str) -> None:
     refuse_if(path and not platform.spend_call(path, day=(world.now() + BEIJING) // DAY), Errcode.DAILY_QUOTA_REACHED)
 
@@ -222,11 +228,6 @@ def _merchant(world: World, account: Platform, body: Body) -> MiniProgram:
         raise RefusalError(Errcode.NOT_AUTHORISED) from error
     refuse_if(not merchant.authorised or merchant.component_appid != account.component_appid, Errcode.NOT_AUTHORISED)
     return merchant
-
-
-def _number(value: Any) -> int:
-    """Return a whole number as it is, and -1, which no page takes, for everything else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else -1
 
 
 def accepted_methods(world: World) -> tuple[str, ...]:
@@ -269,3 +270,46 @@ def getillegalrecords(world: World, account: MiniProgram, body: Body) -> Answer:
     until: int = body.get("end_time", body.get("start_time", world.now() - NINETY_DAYS) + NINETY_DAYS)
     since: int = body.get("start_time", until - NINETY_DAYS)
     return ok(records=[each for each in account.illegal_records if since <= each["create_time"] <= until])
+
+
+@quota_call("/cgi-bin/clear_quota", "appid", writes=True)
+def clear_quota(world: World, account: AnyAccount, body: Body) -> None:
+    """Begin the day's call counts anew, ten times a month."""
+    refuse_if(body.get("appid") != account.appid, Errcode.INVALID_APPID)
+    _reset(world, account)
+
+
+@open_call("/cgi-bin/component/clear_quota/v2", "component_appid appsecret appid")
+def clear_quota_by_appsecret(world: World, body: Body) -> None:
+    """Do the same without a token, for the platform or for one of its merchants."""
+    platform = proven(world, body, "appsecret")
+    named = body.get("appid") or platform.appid
+    merchants = [each for each in world.mini_programs if each.component_appid == platform.appid]
+    accounts: list[AnyAccount] = [platform, *merchants]
+    account = next((each for each in accounts if each.appid == named), None)
+    _reset(world, found(account, Errcode.INVALID_APPID))
+
+
+def _reset(world: World, account: Account) -> None:
+    refuse_if(spent(account.quota_resets, world.time()) >= RESETS_A_MONTH, Errcode.QUOTA_RESETS_USED_UP)
+    account.quota_resets.append(world.time())
+    if isinstance(account, Platform):
+        account.calls_today = {}
+
+
+@quota_call("/cgi-bin/openapi/quota/get", "cgi_path")
+def quota_get(world: World, account: AnyAccount, body: Body) -> Answer:
+    """Answer how often a path may be called a day, and was."""
+    path = body.get("cgi_path")
+    endpoint = found(ENDPOINTS.get(path) if isinstance(path, str) else None, Errcode.BAD_CGI_PATH)
+    refuse_if(not isinstance(account, endpoint.account or Platform), Errcode.QUOTA_TOKEN_MISMATCH)
+    platform = world.platform_of(account)
+    limit = platform.daily_limits.get(endpoint.path, CALLS_A_DAY)
+    used = platform.calls_today.get(endpoint.path, 0)
+    return ok(quota={"daily_limit": limit, "used": used, "remain": limit - used})
+
+
+@quota_call("/cgi-bin/openapi/rid/get", "rid")
+def rid_get(world: World, account: AnyAccount, body: Body) -> Answer:
+    """Answer what is known of a call that was refused, by the ``rid`` of its errmsg."""
+    return ok(request=found(world.refused.get(str(body.get("rid"))), Errcode.RID_NOT_FOUND))

@@ -1,7 +1,8 @@
-"""Audit: the privacy scan, the submission, its status, and the month's quota."""
+"""Audit: the privacy guide, the privacy scan, media, the submission, its status, and the month's quota."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, found, refuse_if, taken
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox.state import AuditSheet, MiniProgram
     from airflow_wxa.sandbox.world import World
 
+CONTACTS = ("contact_email", "contact_phone", "contact_qq", "contact_weixin")
+LIVE, DEVELOPMENT = 1, 2
 MOST_ITEMS = 5
 MOST_TAGS = 10
 TAG_LENGTH = 20
@@ -170,3 +173,51 @@ def _quota(world: World, account: MiniProgram) -> dict[str, Any]:
 
 
 merchant_reads({"GET /wxa/queryquota": _quota})
+
+
+@merchant_call("POST", "/cgi-bin/component/setprivacysetting", "privacy_ver owner_setting setting_list", writes=True)
+def setprivacysetting(world: World, account: MiniProgram, body: Body) -> None:
+    """Write a privacy guide: the one in development, live after the next release, or the live one's contacts."""
+    owner, version = taken(body, "owner_setting", dict, Errcode.INVALID_ARGUMENTS), body.get("privacy_ver", DEVELOPMENT)
+    refuse_if(version not in (LIVE, DEVELOPMENT), Errcode.INVALID_ARGUMENTS)
+    refuse_if(not any(owner.get(name) for name in CONTACTS), Errcode.OWNER_SETTING_MISSING)
+    refuse_if(not owner.get("notice_method"), Errcode.NOTICE_METHOD_MISSING)
+    refuse_if(("setting_list" in body) != (version == DEVELOPMENT), Errcode.INVALID_ARGUMENTS)
+    refuse_if(version == LIVE and "1" not in account.privacy, Errcode.NO_LIVE_PRIVACY)
+    before = account.privacy.get(str(version), {})
+    settings = body.get("setting_list", before.get("setting_list", []))
+    account.privacy[str(version)] = {"owner_setting": owner, "setting_list": settings, "update_time": world.now()}
+
+
+@merchant_call("POST", "/cgi-bin/component/getprivacysetting", "privacy_ver")
+def getprivacysetting(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Answer a privacy guide and the interfaces that the committed code uses."""
+    guide = account.privacy.get(str(body.get("privacy_ver", DEVELOPMENT)), {})
+    return ok(
+        code_exist=int(account.exp_info is not None),
+        privacy_list=account.privacy_keys,
+        setting_list=[{**each, "privacy_label": ""} for each in guide.get("setting_list", [])],
+        update_time=guide.get("update_time", 0),
+        owner_setting=guide.get("owner_setting", {}),
+        privacy_desc={"privacy_desc_list": []},
+        sdk_privacy_info_list=[],
+    )
+
+
+@merchant_call("POST", "/wxa/security/apply_privacy_interface", "api_name content url_list pic_list video_list")
+def apply_privacy_interface(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Apply for a privacy interface; it stays under review."""
+    name = taken(body, "api_name", str, Errcode.INVALID_ARGUMENTS)
+    refuse_if(not name or not body.get("content"), Errcode.INVALID_ARGUMENTS)
+    refuse_if(name in account.privacy_apis, Errcode.PRIVACY_API_UNDER_REVIEW)
+    account.privacy_apis.append(name)
+    return ok(audit_id=world.take_auditid())
+
+
+@merchant_call("POST", "/wxa/uploadmedia", media=True)
+def uploadmedia(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Take a picture or a video for ``preview_info``; nothing looks at it."""
+    raw: bytes = body["media"]
+    refuse_if(b"filename=" not in raw, Errcode.DATA_FORMAT_ERROR)
+    kind = "video" if b"Content-Type: video/" in raw else "image"
+    return ok(type=kind, mediaid=f"media-{hashlib.sha256(raw).hexdigest()[:16]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict
 from functools import cache
 from importlib import resources
@@ -143,9 +144,35 @@ merchant_reads(
             "category_list": [] if "category" in world.looseness(account).unfilled else account.categories
         },
         "GET /wxa/getgrayreleaseplan": lambda _world, account: {"gray_release_plan": account.gray},
+        # No page was read that names the field.
+        "GET /wxa/get_prefetchdnsdomain": lambda _world, account: {"prefetch_dns_domain": account.prefetch_dns_domain},
         "POST /wxa/getvisitstatus": lambda _world, account: {"status": int(account.serving)},
     }
 )
+
+
+@merchant_call("POST", "/wxa/bind_tester", "wechatid", writes=True)
+def bind_tester(world: World, account: MiniProgram, body: Body) -> Answer:
+    """Add a tester."""
+    wechatid = taken(body, "wechatid", str, Errcode.TESTER_NOT_FOUND)
+    refuse_if(not wechatid, Errcode.TESTER_NOT_FOUND)
+    refuse_if(wechatid in account.testers, Errcode.TESTER_ALREADY_BOUND)
+    account.testers.append(wechatid)
+    return ok(userstr=hashlib.sha256(wechatid.encode()).hexdigest()[:28])
+
+
+@merchant_call("POST", "/cgi-bin/wxopen/setweappsupportversion", "version", writes=True)
+def setweappsupportversion(world: World, account: MiniProgram, body: Body) -> None:
+    """Set the lowest base library."""
+    version = taken(body, "version", str, Errcode.BAD_SUPPORT_VERSION)
+    refuse_if(not all(part.isdigit() for part in version.split(".")), Errcode.BAD_SUPPORT_VERSION)
+    account.support_version = version
+
+
+@merchant_call("POST", "/wxa/set_prefetchdnsdomain", "prefetch_dns_domain", writes=True)
+def set_prefetchdnsdomain(world: World, account: MiniProgram, body: Body) -> None:
+    """Keep the domains; which errcode a sixth one is refused with is written on no page that was read."""
+    account.prefetch_dns_domain = body.get("prefetch_dns_domain", [])
 
 
 @platform_call("/wxa/gettemplatedraftlist", method="GET")
