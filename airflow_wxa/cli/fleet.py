@@ -201,9 +201,7 @@ def _screen(fleets: Fleets, run: FleetRun) -> Group:
         table.add_row(*map(str, row.values()))
     summary = Summary.of(fleets.apps(run.key))
     left = time_left(run, fleets.apps(run.key), time.time())
-    worst = [
-        Text("worst_app", appid=app.appid, outcome=outcome_text(app.outcome), what=app.what) for app in summary.worst
-    ]
+    worst = [Text("worst_app", appid=app.appid, end=outcome_text(app.outcome), what=app.what) for app in summary.worst]
     lines = (as_set(line) for line in (str(summary), left, *worst))
     return Group(table, *(RichText(line, no_wrap=True, overflow="ellipsis") for line in lines))
 
