@@ -285,12 +285,3 @@ def test_marking_the_branch_success_writes_nothing_platform_wide(
     assert platform_writes(wxa_default) == []
     assert calls(wxa_default.journal, "/wxa/release") == []
     assert "errcode 89020" in str(run.errors["release"])
-
-
-def test_marking_the_release_success_publishes_nothing_and_verify_release_says_so(
-    release: Release, wxa_default: RunningSandbox
-) -> None:
-    run = release(mark_success="release")
-    assert written(run) == "SS -- - SSSS -SF failed"
-    assert calls(wxa_default.journal, "/wxa/release") == []
-    assert "another version is online than the one released" in str(run.errors["verify_release"])

@@ -7,31 +7,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_wxa.sandbox import AuditPlan
-from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
+from airflow_wxa.sandbox.testing import COMPONENT_APPID
 from tests.airflow_session import calls
 from tests.dags.stepwise import Stepwise
+from tests.dags.test_release_roads import account, platform_list_is_empty, platform_writes
 
 if TYPE_CHECKING:
-    from airflow_wxa.sandbox import MiniProgram, RunningSandbox
+    from airflow_wxa.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.usefixtures("airflow_database", "wxa_default")
 
 TASKS = (
-    "check_release",
-    "configure_domains",
-    "commit_code",
-    "wait_for_privacy_scan",
-    "submit_audit",
-    "wait_for_audit",
-    "release",
-    "verify_release",
+    *("check_release", "configure_domains", "commit_code", "wait_for_privacy_scan"),
+    *("submit_audit", "wait_for_audit", "release", "verify_release"),
 )
-PLATFORM_LIST = "/cgi-bin/component/modify_wxa_jump_domain"
 ONCE = ("/wxa/commit", "/wxa/submit_audit", "/wxa/release")
-
-
-def account(sandbox: RunningSandbox) -> MiniProgram:
-    return sandbox.world.mini_program(APPID)
 
 
 def accepted(sandbox: RunningSandbox) -> dict[str, int]:
@@ -39,8 +29,13 @@ def accepted(sandbox: RunningSandbox) -> dict[str, int]:
     return {path: len([entry for entry in calls(sandbox.journal, path) if entry.errcode == 0]) for path in ONCE}
 
 
-def platform_writes(sandbox: RunningSandbox) -> list[Any]:
-    return [entry for entry in calls(sandbox.journal, PLATFORM_LIST) if entry.body["action"] != "get"]
+def marked(task_id: str, state: str = "success", **params: Any) -> Stepwise:
+    """Return a run that went up to a task, was marked there, and went on as far as it could."""
+    run = Stepwise(params)
+    run.go_on(until=task_id)
+    run.mark(task_id, state)
+    run.go_on()
+    return run
 
 
 # Clear --------------------------------------------------------------------------------------------------------------
@@ -93,26 +88,25 @@ def test_clearing_a_rejected_approval_asks_again() -> None:
 
 # Mark success -------------------------------------------------------------------------------------------------------
 
-# the task that is marked, the task that fails behind it, what it says
-MARKED_SUCCESS = [
-    ("configure_domains", "release", "release not sent: it would leave wanted business domains offline"),
-    ("commit_code", "wait_for_privacy_scan", "no committed code"),
-    ("submit_audit", "wait_for_audit", "auditid"),
-    ("wait_for_audit", "release", "the audit sheet of this version is not approved"),
-    ("release", "verify_release", "another version is online than the one released"),
+# the task that is marked, the params, the task that fails behind it, what it says
+MARKED_SUCCESS: list[tuple[str, dict[str, Any], str, str]] = [
+    ("configure_domains", {}, "release", "release not sent: it would leave wanted business domains offline"),
+    ("commit_code", {}, "wait_for_privacy_scan", "no committed code"),
+    ("submit_audit", {}, "wait_for_audit", "auditid"),
+    ("wait_for_audit", {}, "release", "the audit sheet of this version is not approved"),
+    ("release", {}, "verify_release", "another version is online than the one released"),
+    ("approve_release", {"approval": True}, "release", "nobody has approved it"),
 ]
 
 
-@pytest.mark.parametrize(("task_id", "stopped", "said"), MARKED_SUCCESS)
+@pytest.mark.parametrize(("task_id", "params", "stopped", "said"), MARKED_SUCCESS)
 def test_a_mark_of_success_does_no_work_and_the_run_says_so(
-    wxa_default: RunningSandbox, task_id: str, stopped: str, said: str
+    wxa_default: RunningSandbox, task_id: str, params: dict[str, Any], stopped: str, said: str
 ) -> None:
     account(wxa_default).scan_polls = 0
-    account(wxa_default).audit = AuditPlan(polls=9)  # more looks than a run takes before it waits
-    run = Stepwise({})
-    run.go_on(until=task_id)
-    run.mark(task_id, "success")
-    assert run.go_on() == "failed"
+    # More looks than a run takes before it waits; a release that is asked for has its review behind it.
+    account(wxa_default).audit = AuditPlan(polls=0 if params else 9)
+    run = marked(task_id, **params)
     assert list(run.errors) == [stopped]
     assert said in str(run.errors[stopped])
     assert accepted(wxa_default)["/wxa/release"] == 0
@@ -122,21 +116,14 @@ def test_marking_the_commit_success_never_submits_another_version(wxa_default: R
     theirs = Stepwise({"user_version": "9.9.9"})
     theirs.go_on(until="wait_for_privacy_scan")
     account(wxa_default).scan_polls = 0
-    run = Stepwise({})
-    run.go_on(until="commit_code")
-    run.mark("commit_code", "success")
-    assert run.go_on() == "failed"
-    assert "trial version 9.9.9" in str(run.errors["submit_audit"])
+    assert "trial version 9.9.9" in str(marked("commit_code").errors["submit_audit"])
     assert accepted(wxa_default)["/wxa/submit_audit"] == 0
 
 
-@pytest.mark.parametrize("task_id", ["check_release", "wait_for_privacy_scan"])
+@pytest.mark.parametrize("task_id", ["check_release", "wait_for_privacy_scan", "verify_release"])
 def test_a_mark_of_success_on_a_task_that_only_looks_loses_nothing(wxa_default: RunningSandbox, task_id: str) -> None:
     account(wxa_default).scan_polls = 0
-    run = Stepwise({})
-    run.go_on(until=task_id)
-    run.mark(task_id, "success")
-    assert run.go_on() == "success"
+    assert marked(task_id).go_on() == "success"
     assert set(accepted(wxa_default).values()) == {1}
 
 
@@ -144,10 +131,7 @@ def test_marking_the_scan_success_while_it_goes_on_submits_nothing_and_clear_fin
     wxa_default: RunningSandbox,
 ) -> None:
     account(wxa_default).scan_polls = 20
-    run = Stepwise({})
-    run.go_on(until="wait_for_privacy_scan")
-    run.mark("wait_for_privacy_scan", "success")
-    assert run.go_on() == "failed"
+    run = marked("wait_for_privacy_scan")
     assert "61039" in str(run.errors["submit_audit"])
     assert accepted(wxa_default)["/wxa/submit_audit"] == 0
     account(wxa_default).scan_polls = 0
@@ -155,24 +139,12 @@ def test_marking_the_scan_success_while_it_goes_on_submits_nothing_and_clear_fin
     assert run.go_on() == "success"
 
 
-def test_marking_the_branch_success_writes_nothing_platform_wide(wxa_default: RunningSandbox) -> None:
-    platform = wxa_default.world.platform(COMPONENT_APPID)
-    platform.testing, platform.published = [], []
-    run = Stepwise({"on_platform_list_empty": "register"})
-    run.go_on(until="configure_domains")
-    run.mark("configure_domains", "success")
-    run.go_on()
-    assert run.states["register_platform_domains"] == "skipped"
-    assert platform_writes(wxa_default) == []
-    assert accepted(wxa_default)["/wxa/release"] == 0
-
-
 def test_marking_the_registration_success_writes_nothing_and_tries_again(wxa_default: RunningSandbox) -> None:
-    platform = wxa_default.world.platform(COMPONENT_APPID)
-    platform.testing, platform.published = [], []
+    platform_list_is_empty(wxa_default)
     run = Stepwise({})
     assert run.go_on() == "failed"
     assert run.states["register_platform_domains"] == "failed"
+    platform = wxa_default.world.platform(COMPONENT_APPID)
     platform.testing, platform.published = ["example.com"], ["example.com"]  # somebody registers by hand
     run.mark("register_platform_domains", "success")
     assert run.go_on() == "success"
@@ -187,22 +159,6 @@ def test_marking_the_individuals_road_success_goes_on_without_domains(wxa_defaul
     run.mark("individual_account", "success")
     assert run.go_on() == "success"
     assert accepted(wxa_default)["/wxa/release"] == 1
-
-
-def test_marking_the_approval_success_approves_nothing(wxa_default: RunningSandbox) -> None:
-    run = Stepwise({"approval": True})
-    run.go_on(until="approve_release")
-    run.mark("approve_release", "success")
-    assert run.go_on() == "failed"
-    assert "nobody has approved it" in str(run.errors["release"])
-    assert accepted(wxa_default)["/wxa/release"] == 0
-
-
-def test_marking_the_proof_success_leaves_the_run_green() -> None:
-    run = Stepwise({})
-    run.go_on(until="verify_release")
-    run.mark("verify_release", "success")
-    assert run.go_on() == "success"
 
 
 # Mark failed --------------------------------------------------------------------------------------------------------
