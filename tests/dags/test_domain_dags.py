@@ -1,18 +1,21 @@
-"""The platform's list, changed by hand: what is asked, what is written, and what a forged approval changes."""
+"""The DAGs for domains alone: Mini Programs' business domains, the platform's list, and drift."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_wxa.dags.wxa_domain_drift import domain_drift_dag
 from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
+from airflow_wxa.dags.wxa_webview_domains import webview_domains_dag
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.steps import domains
 from airflow_wxa.steps.online import PlatformList
 from airflow_wxa.store.questions import Question
-from tests.airflow_session import calls, run_dag
+from tests.airflow_session import calls, connection, run_dag
 from tests.english import english_in
 
 if TYPE_CHECKING:
@@ -22,6 +25,59 @@ if TYPE_CHECKING:
     from tests.airflow_session import Run
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
+WANTED = "https://m.example.com"
+
+
+def test_domains_are_configured_and_no_code_is_touched(wxa_default: RunningSandbox) -> None:
+    run = run_dag(webview_domains_dag(), appid=APPID, webviewdomain=[WANTED])
+    assert run.state == "success"
+    assert set(run.states) == {
+        "configure_domains",
+        "register_platform_domains",
+        "configure_domains_again",
+        "individual_account",
+        "domains_ready",
+    }
+    assert run.xcoms["domains_ready"]["after"] == [WANTED]
+    assert {each.path for each in wxa_default.journal} <= {
+        "/wxa/setwebviewdomain",
+        "/wxa/get_effective_webviewdomain",
+        "/wxa/get_effective_domain",
+        "/cgi-bin/component/modify_wxa_jump_domain",
+    }
+
+
+def configured(**params: Any) -> Run:
+    return run_dag(webview_domains_dag(), appid=APPID, **params)
+
+
+def test_hosts_are_registered_when_the_platform_list_is_empty(wxa_default: RunningSandbox) -> None:
+    platform = wxa_default.world.platform(COMPONENT_APPID)
+    platform.testing = platform.published = []
+    assert configured(webviewdomain=[WANTED], on_platform_list_empty="register").state == "success"
+    assert list(platform.published) == ["m.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"domain_action": "delete", "webviewdomain": [WANTED]}, "goes with domain_action add or set, not 'delete'"),
+        ({"domain_action": "get"}, "goes with domain_action add or set, not 'get'"),
+        ({"domain_action": "all"}, "goes with domain_action add or set, not 'all'"),
+        ({"webviewdomain": [WANTED], "platform_domains": ["example.org"]}, "is covered by none of platform_domains"),
+        ({"webviewdomain": [WANTED], "platform_conn_id": "wxa_merchants"}, "Connection 'wxa_merchants': "),
+    ],
+)
+def test_register_is_refused_before_the_first_call_where_a_release_refuses_it(
+    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch, params: dict[str, Any], said: str
+) -> None:
+    without_platform = connection(wxa_default.url, component_access_token=None)
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_MERCHANTS", without_platform)
+    run = configured(on_platform_list_empty="register", **params)
+    assert (run.state, run.tries["configure_domains"]) == ("failed", 1)
+    assert said in " ".join(str(run.errors["configure_domains"]).split())
+    assert list(wxa_default.journal) == []
+
 
 WRITE = "/cgi-bin/component/modify_wxa_jump_domain"
 
@@ -182,3 +238,38 @@ def test_the_question_shows_what_would_be_done_whatever_was_written_into_its_xco
     assert "2 before, 1 after: 1 added, 2 removed." in body
     assert "+ evil.example.org" in body
     assert "evil.txt" not in body
+
+
+MANIFEST = f"""
+release:
+  template_id: 47
+  user_version: "1"
+  domain_action: set
+  webviewdomain: [https://wanted.example.com]
+apps: [{APPID}]
+"""
+
+
+def test_each_way_to_differ_is_told_and_fails_only_when_asked_to(wxa_default: RunningSandbox) -> None:
+    account = wxa_default.world.mini_program(APPID)
+    account.third_webviewdomain = ["https://m.example.com", "https://gone.example.net"]
+    account.effective_webviewdomain = ["https://m.example.com"]
+    run = run_dag(domain_drift_dag(), manifest=MANIFEST, fail_on_drift=True)
+    assert run.states == {"compare_domains": "success", "report_drift": "failed"}
+    (row,) = run.xcoms["compare_domains"]
+    assert row["missing"] == row["not_effective"] == ["https://wanted.example.com"]
+    assert row["too_many"] == ["https://gone.example.net", "https://m.example.com"]
+    assert row["unregistered"] == ["https://gone.example.net"]
+    by_appid = run_dag(domain_drift_dag(), appids=[APPID])
+    assert by_appid.state == "success"
+    report = by_appid.xcoms["report_drift"]
+    assert report["differing"] == 1
+    assert "https://gone.example.net" in Path(report["csv"]).read_text("utf-8")
+    assert {each.body.get("action") for each in wxa_default.journal if "set" in each.path} == {"get"}
+
+
+def test_without_appids_and_manifest_all_that_have_a_fixed_token_are_compared(wxa_default: RunningSandbox) -> None:
+    wxa_default.world.mini_program(APPID).third_webviewdomain = ["https://gone.example.net"]
+    run = run_dag(domain_drift_dag())
+    assert run.states == {"compare_domains": "success", "report_drift": "success"}, run.errors
+    assert [row["appid"] for row in run.xcoms["compare_domains"]] == [APPID]
