@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.api.redaction import Secret
     from airflow_wxa.steps import AcceptedWrites, Step
+    from airflow_wxa.steps.outcome import Effect
 
 T = TypeVar("T")
+W = TypeVar("W")
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: A token that WeChat does not take (any more); 40001 also says that it is not the latest.
@@ -167,6 +169,23 @@ class Note:
 Delivery: TypeAlias = Generator[Request | TokenOf | Note | Pause, Any, T]
 
 
+def carried(step: Step[T], done: Callable[[Effect], Generator[W, Any, Any]]) -> Generator[W, Any, T]:
+    """Carry a step to its end: each effect that it yields is done, and its result sent or its error thrown into it."""
+    result: Any = None
+    error: WxaError | None = None
+    while True:
+        try:
+            wanted = step.throw(error) if error is not None else step.send(result)
+        except StopIteration as stop:
+            outcome: T = stop.value
+            return outcome
+        result = error = None
+        try:
+            result = yield from done(wanted)
+        except WxaError as refused:
+            error = refused
+
+
 class Deliverer:
     """Delivers one call or one step.
 
@@ -182,7 +201,7 @@ class Deliverer:
     def step(self, step: Step[T]) -> Delivery[T]:
         """Carry a step to its end; errors are thrown into it first."""
         try:
-            outcome = yield from self._carried(step)
+            outcome = yield from carried(step, self._done)
         except WxaError as error:
             if self._observer is not None:
                 yield Note(self._observer.ended, (self._wrote, error))
@@ -209,22 +228,7 @@ class Deliverer:
         yield Note(self._observer.after, (noted, reply))
         return reply
 
-    def _carried(self, step: Step[T]) -> Delivery[T]:
-        reply: Any = None
-        error: WxaError | None = None
-        while True:
-            try:
-                wanted = step.throw(error) if error is not None else step.send(reply)
-            except StopIteration as stop:
-                outcome: T = stop.value
-                return outcome
-            reply = error = None
-            try:
-                reply = yield from self._done(wanted)
-            except WxaError as refused:
-                error = refused
-
-    def _done(self, wanted: Call | Pause | Recall | Left | Approved | Platform) -> Delivery[Any]:
+    def _done(self, wanted: Effect) -> Delivery[Any]:
         match wanted:
             case Pause():
                 return (yield wanted)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from airflow_wxa.api.call import Call
 from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.api.errcodes import error_for
+from airflow_wxa.client.delivery import carried
 from airflow_wxa.errors import WxaApiError, WxaError
 from airflow_wxa.steps import Pause, Recall
 from airflow_wxa.texts import Text
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.call import Reply
     from airflow_wxa.steps import AcceptedWrites, Step
+    from airflow_wxa.steps.outcome import Effect
     from airflow_wxa.store.fleets import FleetRun, Fleets, Held
 
 T = TypeVar("T")
@@ -107,22 +109,13 @@ class Pace:
         :raises HeldError: the turn is too far away, or WeChat has just refused the call by a limit.
         :raises StoppedError: a write of a run that was stopped.
         """
-        answer: Any = None
-        error: WxaError | None = None
-        while True:
-            try:
-                wanted = step.throw(error) if error is not None else step.send(answer)
-            except StopIteration as stop:
-                outcome: T = stop.value
-                return outcome
-            answer = error = None
-            try:
-                if isinstance(wanted, Call):
-                    answer = yield from self._sent(wanted)
-                else:
-                    answer = (self._known(wanted) if isinstance(wanted, Recall) else None) or (yield wanted)
-            except WxaError as refused:
-                error = refused
+        return carried(step, self._done)
+
+    def _done(self, wanted: Effect) -> Step[Any]:
+        if isinstance(wanted, Call):
+            return (yield from self._sent(wanted))
+        known = self._known(wanted) if isinstance(wanted, Recall) else None
+        return known or (yield wanted)
 
     def _sent(self, call: Call) -> Step[Reply]:
         name = call.endpoint.name

@@ -80,7 +80,8 @@ class Platform:
 
 
 #: A step: yields calls, pauses and questions, is sent replies or has errors thrown into it, returns its outcome.
-Step: TypeAlias = Generator[Call | Pause | Recall | Left | Approved | Platform, Reply, T]
+Effect: TypeAlias = Call | Pause | Recall | Left | Approved | Platform
+Step: TypeAlias = Generator[Effect, Reply, T]
 
 
 def approved(asked: Approved | None) -> Step[Mapping[str, Any] | None]:

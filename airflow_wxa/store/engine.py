@@ -193,9 +193,7 @@ def open_engine(url: str | Secret) -> Engine:
 
 def _opened(url: Secret) -> Engine:
     engine = _created(url)
-    with _closed_if_refused(engine), _quiet_migrations():
-        if engine.dialect.name == "sqlite":
-            _keep_private(engine)
+    with _schema_of(engine):
         _check_schema(engine)
     if (file := _file_of(engine)) is not None:
         _files[engine] = file
@@ -211,18 +209,20 @@ def migrate(url: str | Secret) -> tuple[str, str]:
     :raises WxaTransportError: the database does not answer.
     """
     engine = _created(url)
-    with _closed_if_refused(engine), _quiet_migrations():
-        if engine.dialect.name == "sqlite":
-            _keep_private(engine)
+    with _schema_of(engine):
         revisions = _upgrade(engine, only_empty=False)
     engine.dispose()
     return revisions
 
 
 @contextmanager
-def _closed_if_refused(engine: Engine) -> Iterator[None]:
+def _schema_of(engine: Engine) -> Iterator[None]:
+    """Let the schema be looked at; an engine whose store refuses it is closed."""
     try:
-        yield
+        with _quiet_migrations():
+            if engine.dialect.name == "sqlite":
+                _keep_private(engine)
+            yield
     except (SQLAlchemyError, OSError) as error:  # OSError: the file, or its folder, is not ours
         engine.dispose()
         raise unreachable(engine, error) from None

@@ -7,7 +7,7 @@ the truth stands at WeChat, and the steps look there first.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, update
@@ -174,25 +174,20 @@ class Fleets(OfStore):
         :return: whether it was written.
         :raises WxaStateError: a newer attempt has begun to load.
         """
-        row = {
-            "dag_id": key.dag_id,
-            "run_id": key.run_id,
-            "component_appid": component_appid,
-            "manifest": dict(manifest),
-            "digest": (attempt := f"loading {uuid.uuid4().hex}"),
-        }
+        attempt, of_run = f"loading {uuid.uuid4().hex}", asdict(key)
+        run = {**of_run, "component_appid": component_appid, "manifest": dict(manifest), "digest": attempt}
         with self._database.writing() as connection:
             known = connection.execute(select(fleet_run.c.digest).where(_of(fleet_run, key))).scalar_one_or_none()
             if known == digest:
                 return False
             connection.execute(delete(fleet_app).where(_of(fleet_app, key)))
             connection.execute(delete(fleet_run).where(_of(fleet_run, key)))
-            connection.execute(
-                insert(fleet_run).values(**row, plan_digest="", audits_granted=0, loaded_at=database_now())
-            )
+            connection.execute(insert(fleet_run).values(**run, loaded_at=database_now()))
         for first in range(0, len(apps), _ROWS_AT_ONCE):
-            some = enumerate(apps[first : first + _ROWS_AT_ONCE], first)
-            rows = [_new_row(key, at, app) | {"stage": task_id} for at, app in some]
+            rows = [
+                {**of_run, "position": at, **asdict(app), "carrier": f"{app.wave}/{app.shard}", "stage": task_id}
+                for at, app in enumerate(apps[first : first + _ROWS_AT_ONCE], first)
+            ]
             with self._database.writing() as connection:
                 self._go_on_loading(connection, key, attempt, attempt)
                 connection.execute(insert(fleet_app), rows)
@@ -205,10 +200,7 @@ class Fleets(OfStore):
         """Note how far a load is, and keep a newer attempt out until this transaction ends."""
         mine = and_(_of(fleet_run, key), fleet_run.c.digest == attempt)
         if connection.execute(update(fleet_run).where(mine).values(digest=digest)).rowcount != 1:
-            raise WxaStateError(
-                Text("newer_attempt_loads_the_manifest"),
-                values={"run_id": key.run_id},
-            )
+            raise WxaStateError(Text("newer_attempt_loads_the_manifest"), values={"run_id": key.run_id})
 
     def run(self, key: RunKey) -> FleetRun | None:
         """Return a run; ``None``: nothing was loaded for it."""
@@ -544,26 +536,6 @@ def _of(table: FromClause, key: Any) -> ColumnElement[bool]:
     :param key: has its two values, or the columns that hold them.
     """
     return and_(table.c.dag_id == key.dag_id, table.c.run_id == key.run_id)
-
-
-def _new_row(key: RunKey, position: int, app: NewApp) -> dict[str, Any]:
-    return {
-        "dag_id": key.dag_id,
-        "run_id": key.run_id,
-        "position": position,
-        "appid": app.appid,
-        "wave": app.wave,
-        "shard": app.shard,
-        "given": dict(app.given),
-        "carrier": f"{app.wave}/{app.shard}",
-        "audit_grant": "",
-        "done": "",
-        "individual": 0,
-        "auditid": "",
-        "tries": 0,
-        "what": "",
-        "next_step": "",
-    }
 
 
 def _is_under_way(table: Any) -> ColumnElement[bool]:

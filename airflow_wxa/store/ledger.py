@@ -29,7 +29,7 @@ from airflow_wxa.texts import Text
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row, Table
+    from sqlalchemy import ColumnElement, Connection, Row, Select, Table
 
     from airflow_wxa.api.call import Call
     from airflow_wxa.api.endpoints import Endpoint
@@ -229,11 +229,7 @@ class Ledger(OfStore):
     def know(self, component_appid: str, task: TaskRef, read: Mapping[str, Mapping[str, Any]]) -> None:
         """Keep facts that a task has read, by appid, in the names of outcomes; ``""``: the platform's."""
         with self._database.writing() as connection:
-            keep_facts(
-                self._database, connection, component_appid, {a: facts_of(each, task) for a, each in read.items()}
-            )
-            rows = [row_of(component_appid, appid, task, said) for appid, said in read.items() if "outcome" in said]
-            keep_mini_programs(self._database, connection, rows)
+            self._show(connection, component_appid, task, read)
 
     def accounts(self, component_appid: str, appids: Collection[str], seconds: float) -> dict[str, Mapping[str, Any]]:
         """Return what the owners of Mini Programs have to do and to know, by appid, as far as it is not older."""
@@ -379,16 +375,9 @@ class Ledger(OfStore):
     def spent(self, component_appid: str, appid: str, endpoint: str, now: dt.datetime) -> tuple[int, int]:
         """Return how often a call was accepted, or may have been, today and this month by WeChat's calendar."""
         today = now.astimezone(BEIJING).replace(hour=0, minute=0, second=0, microsecond=0)
-        query = select(func.count()).where(
-            _with(ledger, component_appid=component_appid, appid=appid, endpoint=endpoint),
-            or_(_unclear(), ledger.c.errcode == 0),
-        )
-        with self._database.reading() as connection:
-            counts = [
-                connection.execute(query.where(ledger.c.sent_at >= start.timestamp())).scalar_one()
-                for start in (today, today.replace(day=1))
-            ]
-        return counts[0], counts[1]
+        since = today, today.replace(day=1)
+        day, month = (self._database.value(_spent(component_appid, appid, [endpoint], start)) for start in since)
+        return day, month
 
     def left(self, component_appid: str, appid: str, endpoint: Endpoint) -> int:
         """Return how often a call whose endpoint has a budget may still be sent this month.
@@ -448,11 +437,7 @@ class Ledger(OfStore):
     def since_release(self, component_appid: str, appids: Collection[str]) -> list[Entry]:
         """Return the writes that concern Mini Programs' domains, from their last releases on, the oldest first."""
         whose = _with(ledger, component_appid=component_appid), ledger.c.appid.in_(appids)
-        # A lost answer that a later step found out about was a release, too.
-        was_released = or_(ledger.c.errcode == 0, ledger.c.resolved_by.is_not(None))
-        last = select(ledger.c.appid, func.max(ledger.c.id).label("id")).where(
-            *whose, ledger.c.endpoint == "release", was_released
-        )
+        last = select(ledger.c.appid, func.max(ledger.c.id).label("id")).where(*whose, _was_released())
         released = last.group_by(ledger.c.appid).subquery()
         query = (
             select(ledger)
@@ -463,8 +448,7 @@ class Ledger(OfStore):
 
     def released_at(self, component_appid: str) -> dict[str, float]:
         """Return, by appid, epoch seconds of the last release of each Mini Program of a platform."""
-        was_released = or_(ledger.c.errcode == 0, ledger.c.resolved_by.is_not(None))
-        mine = _with(ledger, component_appid=component_appid), ledger.c.endpoint == "release", was_released
+        mine = _with(ledger, component_appid=component_appid), _was_released()
         query = select(ledger.c.appid, func.max(ledger.c.sent_at).label("at")).where(*mine).group_by(ledger.c.appid)
         return {row.appid: row.at for row in self._database.rows(query)}
 
@@ -513,9 +497,15 @@ class Ledger(OfStore):
         connection.execute(
             statement.on_conflict_do_update(index_elements=["dag_id", "run_id", "appid"], set_=replaced), rows
         )
-        of_appids = [row_of(component_appid, appid, task, said) for appid, said in latest.items() if appid]
-        keep_mini_programs(self._database, connection, of_appids)
-        known = {appid: facts_of(said, task) for appid, said in latest.items() if appid}
+        self._show(connection, component_appid, task, {appid: said for appid, said in latest.items() if appid})
+
+    def _show(
+        self, connection: Connection, component_appid: str, task: TaskRef, told: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        """Keep for the board outcomes of Mini Programs, and facts, by appid."""
+        rows = [row_of(component_appid, appid, task, said) for appid, said in told.items() if "outcome" in said]
+        keep_mini_programs(self._database, connection, rows)
+        known = {appid: facts_of(said, task) for appid, said in told.items()}
         keep_facts(self._database, connection, component_appid, known)
 
     def _keep_to_budgets(self, connection: Connection, component_appid: str, calls: Sequence[Call]) -> None:
@@ -586,14 +576,24 @@ def _pass_fence(connection: Connection, component_appid: str, call: Call, attemp
 def _left(connection: Connection, component_appid: str, appid: str, endpoint: Endpoint) -> int:
     budget = endpoint.budget
     assert budget is not None  # noqa: S101  (asked of such an endpoint only)
-    spent = select(func.count()).where(
-        ledger.c.component_appid == component_appid,
-        ledger.c.appid == appid,
-        ledger.c.endpoint.in_([name for name, row in CATALOGUE.items() if row.budget == budget]),
-        or_(_unclear(), ledger.c.errcode == 0),
-        ledger.c.sent_at >= month_began(dt.datetime.now(dt.UTC)).timestamp(),
-    )
+    counted = [name for name, row in CATALOGUE.items() if row.budget == budget]
+    spent = _spent(component_appid, appid, counted, month_began(dt.datetime.now(dt.UTC)))
     return max(0, budget.a_month - connection.execute(spent).scalar_one())
+
+
+def _spent(component_appid: str, appid: str, endpoints: Collection[str], since: dt.datetime) -> Select[int]:
+    """Count the calls since a time that were accepted, or may have been."""
+    return select(func.count()).where(
+        _with(ledger, component_appid=component_appid, appid=appid),
+        ledger.c.endpoint.in_(endpoints),
+        or_(_unclear(), ledger.c.errcode == 0),
+        ledger.c.sent_at >= since.timestamp(),
+    )
+
+
+def _was_released() -> ColumnElement[bool]:
+    """Pick releases; one whose lost answer a later step found out about was one, too."""
+    return and_(ledger.c.endpoint == "release", or_(ledger.c.errcode == 0, ledger.c.resolved_by.is_not(None)))
 
 
 def _unclear() -> ColumnElement[bool]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sqlalchemy import and_, case, exists, false, func, or_, select, tuple_
 
-from airflow_wxa.api.errcodes import errcodes
+from airflow_wxa.api.acting import WHO, who_acts
 from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.store.engine import Database, OfStore, read_as
 from airflow_wxa.store.tables import database_now, ledger, mini_program, outcome, standing
@@ -23,39 +23,6 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.redaction import Secret
     from airflow_wxa.store.runs import TaskRef
-
-#: Who may have to act, those first whom a release waits for longest.
-WHO: Final = ("release_manager", "merchant", "platform_team", "wechat", "nobody")
-
-#: Class of an errcode, as the table has it → who acts on it.
-_BY_CLASS: Final[Mapping[str, str]] = {
-    "token": "platform_team",
-    "quota": "platform_team",
-    "platform_setup": "platform_team",
-    "permission": "merchant",
-    "unsupported_account": "merchant",
-    "transient": "wechat",
-}
-#: Outcome → who acts on it, whatever the errcode.
-_BY_OUTCOME: Final[Mapping[str, str]] = {
-    "submitted": "wechat",
-    "adopted": "wechat",
-    "auditing": "wechat",
-    "delayed": "wechat",
-    "scanning": "wechat",
-    "pending": "wechat",
-    "platform_list_empty": "platform_team",
-    "individual": "merchant",
-    "asked": "release_manager",
-    "expired": "release_manager",
-    "audit_rejected": "release_manager",
-    "withdrawn": "release_manager",
-    "already_withdrawn": "release_manager",
-    "refused": "release_manager",
-    "not_reached": "release_manager",
-    "no_quota": "platform_team",
-}
-_STOPPED: Final = frozenset({"stopped", "blocked", "failed"})
 
 #: Outcomes after which a run does no more with a Mini Program, whatever becomes of the run.
 ENDED: Final = frozenset(
@@ -122,7 +89,7 @@ class MiniProgram:
     """The facts of a Mini Program, and its run that counts, as the run's latest task on it left it.
 
     :param outcome: the outcome's word; a review's approved and rejected are ``audit_approved`` and ``audit_rejected``.
-    :param who: one of :data:`WHO`.
+    :param who: one of :data:`~airflow_wxa.api.acting.WHO`.
     :param at: epoch seconds of the outcome, ``online_at`` of the release; ``None`` when not known.
     :param online_by: user that triggered the run that put the version online; ``None``: no run of ours did.
     :param drift_word: of the latest comparison of its domains; ``drift``: the domains by the way they differ.
@@ -188,16 +155,6 @@ class Wanted:
     page_size: int = 50
 
 
-def who_acts(outcome: str, errcode: int) -> str:
-    """Return who must act on an outcome."""
-    if outcome in _BY_OUTCOME:
-        return _BY_OUTCOME[outcome]
-    if outcome not in _STOPPED:
-        return "nobody"
-    row = errcodes().get(errcode)
-    return _BY_CLASS.get(row.class_ if row and errcode else "", "release_manager")
-
-
 def keep_mini_programs(database: Database, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Keep where many stand, each row as :func:`row_of` makes it; in order, so that no two wait for each other."""
     if not rows:
@@ -209,20 +166,8 @@ def keep_mini_programs(database: Database, connection: Connection, rows: Sequenc
     is_same_run = statement.excluded.run_id == mini_program.c.run_id
     before = {name: case((is_same_run, mini_program.c[name])) for name in _KNOWN}
     kept = {name: func.coalesce(statement.excluded[name], before[name]) for name in _KNOWN}
-    keys = ["component_appid", "appid", "dag_id"]
+    keys = list(mini_program.primary_key)
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_={**new, **kept}), rows)
-
-
-def row_of(component_appid: str, appid: str, task: TaskRef, said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row of an outcome."""
-    return {
-        "component_appid": component_appid,
-        "appid": appid,
-        "dag_id": task.dag_id,
-        "run_id": task.run_id,
-        "task_id": task.task_id,
-        **_columns(said),
-    }
 
 
 #: Columns that each outcome says anew.
@@ -231,25 +176,20 @@ _SAID: Final = ("outcome", "errcode", "who", "what", "next_step")
 _KNOWN: Final = ("user_version", "auditid", "wave")
 
 
-def _columns(said: Mapping[str, Any]) -> dict[str, Any]:
+def row_of(component_appid: str, appid: str, task: TaskRef, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of an outcome."""
     outcome, errcode = outcome_word(said), int(said.get("errcode") or 0)
-    return {name: said.get(name) or None for name in _KNOWN} | {
-        "outcome": outcome,
-        "errcode": errcode,
-        "who": who_acts(outcome, errcode),
-        "what": _text(said, "what"),
-        "next_step": _text(said, "next_step"),
-    }
+    row = {"component_appid": component_appid, "appid": appid, "outcome": outcome, "errcode": errcode}
+    row |= {name: getattr(task, name) for name in ("dag_id", "run_id", "task_id")}
+    row |= {name: said.get(name) or None for name in _KNOWN}
+    row |= {name: said.get(name) or "" for name in ("what", "next_step")}
+    return row | {"who": who_acts(outcome, errcode)}
 
 
 def outcome_word(said: Mapping[str, Any]) -> str:
     """Return the outcome's word; a review and a person say approved and rejected alike, and a person has a name."""
     word = str(said.get("outcome") or "other")
     return f"audit_{word}" if word in {"approved", "rejected"} and "by" not in said else word
-
-
-def _text(said: Mapping[str, Any], name: str) -> str:
-    return said.get(name) or ""
 
 
 class MiniPrograms(OfStore):

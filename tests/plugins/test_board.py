@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
+from airflow_wxa.api.acting import who_acts
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain
 from airflow_wxa.hooks.store import open_ledger, store_url
@@ -20,7 +21,7 @@ from airflow_wxa.steps import outcome as outcomes
 from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey, Word
 from airflow_wxa.store.ledger import Result
-from airflow_wxa.store.mini_programs import SORTS, MiniProgram, MiniPrograms, Wanted, outcome_word, who_acts
+from airflow_wxa.store.mini_programs import SORTS, MiniProgram, MiniPrograms, Wanted, outcome_word
 from airflow_wxa.texts import ENGLISH, languages, template, templates
 from airflow_wxa.trial_link import BOARD_PREFIX
 

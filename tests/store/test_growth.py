@@ -78,7 +78,7 @@ def test_a_fleet_is_loaded_by_many_small_transactions(store_url: str, transactio
 def test_a_load_that_was_killed_is_begun_anew(store_url: str) -> None:
     fleets = Fleets(store_url)
     killed = [*APPS[:700], None]
-    with pytest.raises(AttributeError):
+    with pytest.raises(TypeError):
         fleets.load(KEY, PLATFORM, {"release": {}}, "one", killed)  # type: ignore[arg-type]  # its end
     run = fleets.run(KEY)
     assert run is not None

@@ -19,6 +19,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from jinja2 import ChoiceLoader, DictLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from airflow_wxa.api.acting import who_acts
 from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.api.redaction import Secret
@@ -55,7 +56,6 @@ from airflow_wxa.store.mini_programs import (
     MiniProgram,
     MiniPrograms,
     Wanted,
-    who_acts,
 )
 from airflow_wxa.store.questions import values_of
 from airflow_wxa.texts import template
