@@ -15,8 +15,9 @@ from airflow_wxa.api.call import body_schema
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind
 from airflow_wxa.api.errcodes import ERROR_CLASSES, errcodes
 from airflow_wxa.api.push import PushRefusedError
+from airflow_wxa.api.values import APPID_PATTERN
 from airflow_wxa.cli.doctor.rules import RULES
-from airflow_wxa.fleet.schema import SCHEMA_FILE, manifest_schema
+from airflow_wxa.fleet.schema import RELEASE_FIELDS, SCHEMA_FILE, packaged_schema
 from airflow_wxa.get_provider_info import get_provider_info
 from airflow_wxa.hooks.taskflow import ReleaseSteps
 from airflow_wxa.hooks.wxa import WxaHook
@@ -253,9 +254,29 @@ def nested(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
         yield from nested(f"{name}.{key}", inner)
 
 
+def manifest_schema() -> dict[str, Any]:
+    """Return the schema of a manifest with the fields of a release as their table has them."""
+    schema = packaged_schema()
+    asked, of_run = schema["properties"], ("audit_quota_reserve", "audit_quota", "audit_timeout_hours")
+    asked["release"]["properties"] = {name: _of_manifest(name, title=FIELDS[name].title) for name in RELEASE_FIELDS}
+    of_one = {name: {"$ref": f"#/properties/release/properties/{name}"} for name in RELEASE_FIELDS}
+    _, app = asked["apps"]["oneOf"][0]["items"]["anyOf"]
+    app["properties"] = {"appid": {"$ref": "#/$defs/appid"}, **of_one}
+    asked["platform"]["properties"] = {
+        name: _of_manifest(name) for name in ("on_platform_list_empty", "platform_domains")
+    }
+    asked.update({name: _of_manifest(name) for name in of_run})
+    schema["$defs"]["appid"] |= {"pattern": APPID_PATTERN, "description": f"Mini Program: {FIELDS['appid'].must}"}
+    return schema
+
+
+def _of_manifest(name: str, **more: str) -> dict[str, Any]:
+    return {**FIELDS[name].schema, **more, "description": FIELDS[name].help}
+
+
 def nested_rows() -> list[str]:
     """Return the rows about the fields of WeChat's forms."""
-    release = manifest_schema()["properties"]["release"]["properties"]
+    release = packaged_schema()["properties"]["release"]["properties"]
     return [row for name in ("audit_form", "privacy_setting") for row in nested(name, release[name])]
 
 
