@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from inspect import get_annotations
-from types import NoneType, UnionType
+from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, Union, get_args, get_origin
 
 from airflow_wxa import texts
@@ -37,9 +37,8 @@ def reader_of(hint: Any) -> Reader | None:
         return reader
     if get_origin(hint) is Literal:
         return values.choice(*get_args(hint))
-    if get_origin(hint) in {Union, UnionType} and NoneType in get_args(hint):
-        (inner,) = (each for each in get_args(hint) if each is not NoneType)
-        read = reader_of(inner)
+    if get_origin(hint) in {Union, UnionType} and len(get_args(hint)) == 2:  # noqa: PLR2004  (a type, or None)
+        read = next(filter(None, map(reader_of, get_args(hint))), None)
         return read and values.optional(read)
     return None
 

@@ -8,7 +8,7 @@ from airflow_wxa.acts import account, code, domains, plain, platform, release, r
 from airflow_wxa.assets import lineage_of
 from airflow_wxa.hooks import files
 from airflow_wxa.links import WxaTrialQrcodeLink
-from airflow_wxa.operators.mini_program import ActOperator
+from airflow_wxa.operators.declared import ActOperator
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage

@@ -1,16 +1,17 @@
 """The question that a person answers before something goes ahead; :mod:`airflow_wxa.hooks.approvals` reads answers."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import unicodedata
 from abc import abstractmethod
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import Context
 
+from airflow_wxa.acts.act import Flag, Name, Texts
 from airflow_wxa.api import values
 from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.errors import WxaError, WxaStateError, shown
@@ -19,19 +20,23 @@ from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators import human_input
-from airflow_wxa.release.dag import TemplatedFields, failing_at_once, form_param
+from airflow_wxa.operators.declared import Declared
+from airflow_wxa.release.dag import failing_at_once, form_param
 from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.texts import Text
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
-    from airflow.sdk import Context
+class _Asking(ApprovalOperator):
+    def __init__(self, *, response_timeout: dt.timedelta | None = None, **kwargs: Any) -> None:
+        # A text alone would be a required field, and an empty required field disables both buttons.
+        comment = form_param(Text("param_comment", "title"), default=None, type=["null", "string"], format="multiline")
+        kwargs["params"] = {"comment": comment}  # Airflow has put the DAG's there: not asked here
+        # Without one Airflow would let an execution_timeout, of default_args for instance, end the wait for the answer.
+        super().__init__(subject="Approve?", response_timeout=response_timeout or dt.timedelta.max, **kwargs)
+        self.response_timeout = response_timeout
 
-    from airflow_wxa.api.values import Reader
 
-
-class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
+class WxaApprovalOperator(Declared, _Asking):
     """Ask a person, under Required Actions, and keep the question and the decision in the ledger.
 
     The question is facts, each with its source; its text is a function of them alone and ends with their digest, which
@@ -51,36 +56,13 @@ class WxaApprovalOperator(TemplatedFields, ApprovalOperator):
         ``execution_timeout`` does not bound the wait.
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {
-        "approvers": values.texts,
-        "approver_must_differ": values.flag,
-        "approval_timeout_hours": values.optional(values.hours),
-        "wxa_conn_id": values.named,
-    }
+    approvers: Texts = ()
+    approver_must_differ: Flag = False
+    approval_timeout_hours: Annotated[float, values.hours] | None = None
+    wxa_conn_id: Name = WxaHook.default_conn_name
+
     #: The Mini Program that it is about; the platform where a subclass sets none.
-    appid: str = ""
-
-    def __init__(
-        self,
-        *,
-        approvers: Sequence[str] = (),
-        approver_must_differ: bool = False,
-        approval_timeout_hours: float | None = None,
-        wxa_conn_id: str = WxaHook.default_conn_name,
-        response_timeout: dt.timedelta | None = None,
-        **kwargs: Any,
-    ) -> None:
-        # A text alone would be a required field, and an empty required field disables both buttons.
-        comment = form_param(Text("param_comment", "title"), default=None, type=["null", "string"], format="multiline")
-        kwargs["params"] = {"comment": comment}  # Airflow has put the DAG's there: not asked here
-        # Without one Airflow would let an execution_timeout, of default_args for instance, end the wait for the answer.
-        super().__init__(subject="Approve?", response_timeout=response_timeout or dt.timedelta.max, **kwargs)
-        self.response_timeout = response_timeout
-        self.approvers = approvers
-        self.approver_must_differ = approver_must_differ
-        self.approval_timeout_hours = approval_timeout_hours
-        self.wxa_conn_id = wxa_conn_id
-
+    appid = ""
     #: What would be done, in a word for the ledger.
     asks: ClassVar[str]
 

@@ -1,13 +1,15 @@
 """The approval of a fleet's plan: whether this is done with these Mini Programs."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import logging
 from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from airflow.sdk import Context
+from sqlalchemy import ColumnElement
 
 from airflow_wxa.api.audit import queryquota
 from airflow_wxa.api.endpoints import CATALOGUE, month_began
@@ -25,19 +27,11 @@ from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_tabl
 from airflow_wxa.operators.fleet_run import fleet_run
 from airflow_wxa.release.dag import beside
 from airflow_wxa.steps import Approved, approved
-from airflow_wxa.store.fleets import ROLLBACK
+from airflow_wxa.store.fleets import ROLLBACK, FleetRun, Fleets
 from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.store.tables import fleet_app
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set, phrase
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
-
-    from airflow.sdk import Context
-    from sqlalchemy import ColumnElement
-
-    from airflow_wxa.store.fleets import FleetRun, Fleets
 
 log = logging.getLogger(__name__)
 
@@ -130,11 +124,8 @@ class WxaApproveWaveOperator(WxaApprovalOperator):
     :param wave: ``canary``, ``early`` or ``rest``.
     """
 
+    wave: str
     asks = "wave"
-
-    def __init__(self, *, wave: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.wave = wave
 
     def facts(self, context: Context) -> Mapping[str, Fact]:
         """Return the wave and the plan, which the decision names, and each wave's outcomes so far."""

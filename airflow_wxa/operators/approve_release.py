@@ -1,9 +1,10 @@
 """The approval of a release: whether this version, with these domains, goes online."""
 
-from __future__ import annotations
-
 import datetime as dt
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
+
+from airflow.sdk import Context
 
 from airflow_wxa.acts.release import Release
 from airflow_wxa.api import values
@@ -14,32 +15,20 @@ from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import WxaTrialQrcodeLink
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table, as_text
-from airflow_wxa.operators.mini_program import init_of
 from airflow_wxa.steps.account import read_name
 from airflow_wxa.steps.offline import OFFLINE, WEBVIEW
 from airflow_wxa.steps.release import before_release
+from airflow_wxa.store import Entry
 from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.texts.setting import phrase
 from airflow_wxa.trial_link import api_base_url, trial_link
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from airflow.sdk import Context
-
-    from airflow_wxa.api.values import Reader
-    from airflow_wxa.store import Entry
-
 _DOMAINS_SHOWN: Final = 40
-_NOT_ASKED: Final = ("approval_task_id", "on_lost_domains")
 
 
-class _AboutRelease(WxaApprovalOperator):
-    act = Release
-    __init__ = init_of(Release, WxaApprovalOperator, without=_NOT_ASKED)
-
-
-class WxaApproveReleaseOperator(_AboutRelease):
+class WxaApproveReleaseOperator(
+    WxaApprovalOperator, act=Release, without=("approval_task_id", "on_lost_domains", "wxa_conn_id")
+):
     """Ask a person whether to release, with everything that is needed to decide.
 
     The question shows the business domains before and after, the version, the one online now, the result of the audit,
@@ -50,17 +39,9 @@ class WxaApproveReleaseOperator(_AboutRelease):
     :param user_desc: the change (templated).
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {
-        **{name: read for name, read in Release.reads.items() if name not in _NOT_ASKED},
-        "user_desc": values.text,
-        **WxaApprovalOperator.reads,
-    }
+    user_desc: Annotated[str | None, values.text] = None
     asks = "release"
     operator_extra_links = (*WxaApprovalOperator.operator_extra_links, WxaTrialQrcodeLink())
-
-    def __init__(self, *, user_desc: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.user_desc = user_desc
 
     def facts(self, context: Context) -> Mapping[str, Fact]:
         act = Release.built(self, approval_task_id=None, on_lost_domains="stop")

@@ -1,22 +1,15 @@
 """Wait for a review, and follow the road that its end opens."""
 
-from __future__ import annotations
+from collections.abc import Sequence
+from typing import Any
 
-from typing import TYPE_CHECKING, Any, ClassVar
-
-from airflow.sdk import BranchMixIn
+from airflow.sdk import BranchMixIn, Context
 
 from airflow_wxa.errors import readable
-from airflow_wxa.operators.mini_program import NotMapped
+from airflow_wxa.operators.declared import NotMapped
 from airflow_wxa.sensors.polling import WxaAuditSensor
+from airflow_wxa.steps import AuditOutcome
 from airflow_wxa.texts.setting import as_set
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow.sdk import Context
-
-    from airflow_wxa.steps import AuditOutcome
 
 
 class WxaAuditBranchOperator(NotMapped, WxaAuditSensor, BranchMixIn):
@@ -31,20 +24,12 @@ class WxaAuditBranchOperator(NotMapped, WxaAuditSensor, BranchMixIn):
     :raises ValueError: ``soft_fail`` or ``never_fail``: Airflow would take the branching itself for a failure.
     """
 
-    inherits_from_skipmixin: ClassVar[bool] = True
+    approved: str | Sequence[str]
+    rejected: str | Sequence[str] | None = None
+    withdrawn: str | Sequence[str] | None = None
+    inherits_from_skipmixin = True
 
-    def __init__(
-        self,
-        *,
-        approved: str | Sequence[str],
-        rejected: str | Sequence[str] | None = None,
-        withdrawn: str | Sequence[str] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.approved = approved
-        self.rejected = rejected
-        self.withdrawn = withdrawn
+    def __post_init__(self) -> None:
         if self.soft_fail or self.never_fail:
             raise ValueError(f"{self.task_id}: soft_fail and never_fail go with WxaAuditSensor, not with a branch")
 

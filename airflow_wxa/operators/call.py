@@ -1,9 +1,11 @@
 """A call to an endpoint without an operator; and the call counters that are used up (45009)."""
 
-from __future__ import annotations
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeAlias
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from airflow.sdk import BaseOperator, Context
 
+from airflow_wxa.acts.act import JsonObject, Name
 from airflow_wxa.api import values
 from airflow_wxa.api.call import Call
 from airflow_wxa.api.endpoints import CATALOGUE
@@ -14,23 +16,18 @@ from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code
-from airflow_wxa.operators.mini_program import MiniProgramFields
+from airflow_wxa.operators.declared import Declared
 from airflow_wxa.release.dag import failing_at_once
-from airflow_wxa.steps import Approved, approved, changes_left
+from airflow_wxa.steps import Approved, Step, approved, changes_left
 from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import phrase
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow.sdk import Context
-
-    from airflow_wxa.api.values import Reader
-    from airflow_wxa.steps import Step
+#: An appid, or the word for the platform.
+Account: TypeAlias = Annotated[str, values.account]
 
 
-class WxaCallOperator(MiniProgramFields):
+class WxaCallOperator(Declared, BaseOperator):
     """Send one call to an endpoint that has no operator of its own; returns WeChat's answer.
 
     Token, ledger, errors and redaction are those of every other call. A POST counts as a write: it is noted in the
@@ -43,23 +40,18 @@ class WxaCallOperator(MiniProgramFields):
     :param body: the JSON object of a POST, the query of a GET (templated).
     :param appid: the Mini Program whose token is used, or ``None``: the platform's token. A template says that with
         the word ``platform``: one that renders to nothing is refused (templated).
+    :param wxa_conn_id: the Connection (templated).
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {
-        **MiniProgramFields.reads,
-        "appid": values.account,
-        "method": values.choice("GET", "POST"),
-        "path": values.named,
-        "body": values.optional(values.json_object),
-    }
+    method: Annotated[str, values.choice("GET", "POST")]
+    path: Name
+    body: JsonObject | None = None
+    appid: Annotated[str | None, values.account]
+    wxa_conn_id: Name = WxaHook.default_conn_name
 
-    def __init__(
-        self, *, method: str, path: str, body: Mapping[str, Any] | None = None, appid: str | None, **kwargs: Any
-    ) -> None:
-        super().__init__(appid=values.PLATFORM if appid is None else appid, **kwargs)
-        self.method = method
-        self.path = path
-        self.body = body
+    def __post_init__(self) -> None:
+        if self.appid is None:
+            self.appid = values.PLATFORM
 
     def execute(self, context: Context) -> dict[str, Any]:
         self.read_fields()
@@ -117,12 +109,8 @@ class WxaApproveClearQuotaOperator(WxaApprovalOperator):
     :param appid: the Mini Program whose counters are meant; the word ``platform``: the platform's own (templated).
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {"appid": values.account, **WxaApprovalOperator.reads}
+    appid: Account
     asks = "clear_quota"
-
-    def __init__(self, *, appid: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.appid = appid
 
     def read_fields(self) -> None:
         """Read them, and note under the platform what is about its own counters: the word is no Mini Program."""
@@ -144,7 +132,7 @@ class WxaApproveClearQuotaOperator(WxaApprovalOperator):
         return phrase("ask_reset", whose=whose), "\n\n".join(lines)
 
 
-class WxaClearQuotaOperator(MiniProgramFields):
+class WxaClearQuotaOperator(Declared, BaseOperator):
     """Let the day's call counters begin anew: ten times a month for each account, and once for a task of a run.
 
     The ledger counts the resets, lost answers too, and none is sent beyond the tenth. A retry, or a task that is
@@ -159,11 +147,9 @@ class WxaClearQuotaOperator(MiniProgramFields):
     Source: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/openApi/clear_quota.html
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {**MiniProgramFields.reads, "appid": values.account}
-
-    def __init__(self, *, appid: str, approval_task_id: str | None = None, **kwargs: Any) -> None:
-        super().__init__(appid=appid, **kwargs)
-        self.approval_task_id = approval_task_id
+    appid: Account
+    approval_task_id: str | None = None
+    wxa_conn_id: Name = WxaHook.default_conn_name
 
     def execute(self, context: Context) -> dict[str, Any]:
         self.read_fields()

@@ -1,39 +1,30 @@
 """Operators for business domains: of one Mini Program, and of the platform."""
 
-from __future__ import annotations
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
-
-from airflow.sdk import BaseOperator, BranchMixIn
+from airflow.sdk import BaseOperator, BranchMixIn, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from airflow_wxa.acts.act import Appid, Name, Texts
 from airflow_wxa.acts.domains import ALL, SetWebviewDomain
 from airflow_wxa.api import values
-from airflow_wxa.api.webview_domain import parse_origins, warning_of_many
+from airflow_wxa.api.webview_domain import Action, parse_origins, warning_of_many
 from airflow_wxa.errors import WxaApiError, WxaStateError, readable
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.operators.mini_program import ActOperator, NotMapped
-from airflow_wxa.release.dag import TemplatedFields, failing_at_once
+from airflow_wxa.operators.declared import ActOperator, Declared, NotMapped
+from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.steps import DomainOutcome, modify_platform_domains
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from airflow.sdk import Context
-
-    from airflow_wxa.api.values import Reader
-    from airflow_wxa.api.webview_domain import Action
-
+#: Said by the DAG file: it has no reader, so no template says it.
+_Road: TypeAlias = Annotated[Literal["fail", "return"], None]
 #: Task ids of the two tries to configure domains.
 BRANCHES: Final = ("configure_domains", "configure_domains_again")
 
 
-class _Configuring(ActOperator, act=SetWebviewDomain): ...
-
-
-class WxaSetWebviewDomainOperator(_Configuring):
+class WxaSetWebviewDomainOperator(ActOperator, act=SetWebviewDomain):
     """Bring a Mini Program's business domains (业务域名) to the state that ``action`` names.
 
     Returns the domain outcome: ``{"outcome", "appid", "action", "errcode", "errmsg", "before", "after", "added",
@@ -48,25 +39,15 @@ class WxaSetWebviewDomainOperator(_Configuring):
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/miniprogram-management/domain-management/api_modifyjumpdomain
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {
-        **_Configuring.reads,
-        "action": values.choice("add", "delete", "set", "get", ALL),
-    }
+    action: Annotated[Action, values.choice("add", "delete", "set", "get", ALL)]
+    skip_on_errcode: int | Collection[int] | None = None
+    on_platform_list_empty: _Road = "fail"
+    on_individual: _Road = "fail"
 
-    def __init__(
-        self,
-        *,
-        action: Action,
-        skip_on_errcode: int | Collection[int] | None = None,
-        on_platform_list_empty: Literal["fail", "return"] = "fail",
-        on_individual: Literal["fail", "return"] = "fail",
-        **kwargs: Any,
-    ) -> None:
-        # Only a literal None leaves the action out: a template that renders to nothing must not add every domain.
-        super().__init__(action=ALL if action is None else action, **kwargs)
-        self.skip_on_errcode = skip_on_errcode
-        self.on_platform_list_empty = on_platform_list_empty
-        self.on_individual = on_individual
+    def __post_init__(self) -> None:
+        if self.action is None:
+            # Only a literal None leaves the action out: a template that renders to nothing must not add every domain.
+            self.action = ALL  # type: ignore[assignment]  # as a template says it
         for name in ("on_platform_list_empty", "on_individual"):
             if getattr(self, name) not in ("fail", "return"):
                 raise ValueError(f"{name} = {getattr(self, name)!r}: must be 'fail' or 'return'")
@@ -114,20 +95,10 @@ class WxaSetWebviewDomainBranchOperator(NotMapped, WxaSetWebviewDomainOperator, 
     :param individual: on 89231, an individual's Mini Program, which cannot have any; ``None``: fail.
     """
 
-    inherits_from_skipmixin: ClassVar[bool] = True
-
-    def __init__(
-        self,
-        *,
-        configured: str | Sequence[str],
-        platform_list_empty: str | Sequence[str] | None = None,
-        individual: str | Sequence[str] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.configured = configured
-        self.platform_list_empty = platform_list_empty
-        self.individual = individual
+    configured: str | Sequence[str]
+    platform_list_empty: str | Sequence[str] | None = None
+    individual: str | Sequence[str] | None = None
+    inherits_from_skipmixin = True
 
     def execute(self, context: Context) -> dict[str, Any]:
         roads = {"platform_list_empty": self.platform_list_empty, "individual": self.individual}
@@ -142,7 +113,7 @@ class WxaSetWebviewDomainBranchOperator(NotMapped, WxaSetWebviewDomainOperator, 
         return outcome.to_json()
 
 
-class WxaRegisterPlatformDomainOperator(TemplatedFields, BaseOperator):
+class WxaRegisterPlatformDomainOperator(Declared, BaseOperator):
     """Register hosts for all merchants after 89020, if that was asked for; skipped after any other answer.
 
     Behind :class:`WxaSetWebviewDomainBranchOperator`, on its road ``platform_list_empty``. It looks at the branch's
@@ -156,29 +127,11 @@ class WxaRegisterPlatformDomainOperator(TemplatedFields, BaseOperator):
     :param platform_conn_id: a Connection with a platform token (templated).
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {
-        "hosts": values.texts,
-        "webviewdomain": values.texts,
-        "on_platform_list_empty": values.choice("stop", "register"),
-        "platform_conn_id": values.named,
-    }
-
-    def __init__(
-        self,
-        *,
-        branch_task_id: str,
-        hosts: Sequence[str] = (),
-        webviewdomain: Sequence[str] = (),
-        on_platform_list_empty: Literal["stop", "register"] = "stop",
-        platform_conn_id: str = WxaHook.default_conn_name,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.branch_task_id = branch_task_id
-        self.hosts = hosts
-        self.webviewdomain = webviewdomain
-        self.on_platform_list_empty = on_platform_list_empty
-        self.platform_conn_id = platform_conn_id
+    branch_task_id: str
+    hosts: Texts = ()
+    webviewdomain: Texts = ()
+    on_platform_list_empty: Literal["stop", "register"] = "stop"
+    platform_conn_id: Name = WxaHook.default_conn_name
 
     def execute(self, context: Context) -> dict[str, Any]:
         self.read_fields()
@@ -199,7 +152,7 @@ class WxaRegisterPlatformDomainOperator(TemplatedFields, BaseOperator):
         return registered.to_json()
 
 
-class WxaIndividualAccountOperator(TemplatedFields, BaseOperator):
+class WxaIndividualAccountOperator(Declared, BaseOperator):
     """Note that an individual owns the Mini Program (89231), and go on or fail; skipped after any other answer.
 
     Behind :class:`WxaSetWebviewDomainBranchOperator`, on its road ``individual``; it looks at the outcome itself.
@@ -209,23 +162,9 @@ class WxaIndividualAccountOperator(TemplatedFields, BaseOperator):
     :param branch_task_ids: the first try, and the second one after the platform's list was filled.
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {
-        "appid": values.appid,
-        "on_individual": values.choice("release_without_domains", "stop"),
-    }
-
-    def __init__(
-        self,
-        *,
-        appid: str,
-        branch_task_ids: tuple[str, str] = BRANCHES,
-        on_individual: Literal["release_without_domains", "stop"] = "release_without_domains",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.appid = appid
-        self.branch_task_ids = branch_task_ids
-        self.on_individual = on_individual
+    appid: Appid
+    branch_task_ids: tuple[str, str] = BRANCHES
+    on_individual: Literal["release_without_domains", "stop"] = "release_without_domains"
 
     def execute(self, context: Context) -> str:
         self.read_fields()

@@ -1,14 +1,13 @@
 """Changing the platform's own list of business domains by hand: look, ask, write, prove."""
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, Literal
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 
+from airflow_wxa.acts.act import JsonObject, Name, Texts
 from airflow_wxa.acts.platform import ChangePlatformDomain, checked_hosts, hosts_after
-from airflow_wxa.api import values
 from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.api.webview_domain import get_domain_confirmfile, is_permitted
 from airflow_wxa.errors import WxaError
@@ -17,20 +16,13 @@ from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import VerificationFileLink
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code
-from airflow_wxa.release.dag import TemplatedFields, failing_at_once
-from airflow_wxa.steps import modify_platform_domains
+from airflow_wxa.operators.declared import Declared
+from airflow_wxa.release.dag import failing_at_once
+from airflow_wxa.steps import Step, modify_platform_domains
 from airflow_wxa.steps.offline import WEBVIEW, Lists, Online
 from airflow_wxa.store.ledger import VERIFICATION_FILE_READ
 from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.texts.setting import phrase
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from airflow.sdk import Context
-
-    from airflow_wxa.api.values import Reader
-    from airflow_wxa.steps import Step
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +30,7 @@ _NAMED: Final = 5  # hosts in the question's title; all of them stand in its dif
 _MINI_PROGRAMS_SHOWN: Final = 20  # all of them stand in the question that the ledger keeps
 
 
-class WxaReadPlatformDomainOperator(TemplatedFields, BaseOperator):
+class WxaReadPlatformDomainOperator(Declared, BaseOperator):
     """Read the platform's own list, and the verification file (校验文件) that WeChat asks each host for.
 
     Returns ``{"action", "hosts", "testing", "published", "after", "verification_file"}``: the lists as they are,
@@ -50,25 +42,10 @@ class WxaReadPlatformDomainOperator(TemplatedFields, BaseOperator):
     :param platform_conn_id: a Connection with a platform token (templated).
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {
-        "action": values.choice("add", "delete", "set"),
-        "hosts": values.texts,
-        "platform_conn_id": values.named,
-    }
-    operator_extra_links = (*TemplatedFields.operator_extra_links, VerificationFileLink())
-
-    def __init__(
-        self,
-        *,
-        action: Literal["add", "delete", "set"],
-        hosts: Sequence[str],
-        platform_conn_id: str = WxaHook.default_conn_name,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.action = action
-        self.hosts = hosts
-        self.platform_conn_id = platform_conn_id
+    action: Literal["add", "delete", "set"]
+    hosts: Texts
+    platform_conn_id: Name = WxaHook.default_conn_name
+    operator_extra_links = (*Declared.operator_extra_links, VerificationFileLink())
 
     def execute(self, context: Context) -> dict[str, Any]:
         self.read_fields()
@@ -102,12 +79,8 @@ class WxaApprovePlatformDomainOperator(WxaApprovalOperator):
     :param read: return value of :class:`WxaReadPlatformDomainOperator`: it tells action and hosts (templated).
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {"read": values.json_object, **WxaApprovalOperator.reads}
+    read: JsonObject
     asks = "platform_list"
-
-    def __init__(self, *, read: Mapping[str, Any], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.read = read
 
     def facts(self, context: Context) -> Mapping[str, Fact]:
         """Read the lists at WeChat; of the task before, only action and hosts are taken."""

@@ -1,12 +1,13 @@
 """The approval of a rollback: whether a version may come back."""
 
-from __future__ import annotations
-
 import datetime as dt
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
+from airflow.sdk import Context
+
+from airflow_wxa.acts.act import Appid
 from airflow_wxa.acts.rollback import read_plan
-from airflow_wxa.api import values
 from airflow_wxa.api.endpoints import BEIJING
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table
@@ -16,13 +17,6 @@ from airflow_wxa.steps.offline import OFFLINE
 from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.texts.setting import phrase
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from airflow.sdk import Context
-
-    from airflow_wxa.api.values import Reader
-
 
 class WxaApproveRollbackOperator(WxaApprovalOperator):
     """Ask a person whether a version may come back, in place of the one online, for everyone and at once.
@@ -31,13 +25,9 @@ class WxaApproveRollbackOperator(WxaApprovalOperator):
     :param plan: return value of :class:`WxaListVersionsOperator`: it tells which version is meant (templated).
     """
 
-    reads: ClassVar[Mapping[str, Reader]] = {"appid": values.appid, "plan": read_plan, **WxaApprovalOperator.reads}
+    appid: Appid
+    plan: Annotated[Mapping[str, Any], read_plan]
     asks = "rollback"
-
-    def __init__(self, *, appid: str, plan: Mapping[str, Any], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.appid = appid
-        self.plan = plan
 
     def facts(self, context: Context) -> Mapping[str, Fact]:
         """Read both versions at WeChat; of the plan only the version's number is taken."""

@@ -72,11 +72,12 @@ def typed(hint: Any) -> str:
     """Return a type as a reader writes it, without the readers of fields."""
     if isinstance(hint, str):
         return _ALIASES.get(hint, hint).replace("dt.", "")
+    if get_origin(hint) is Annotated:
+        return typed(hint.__origin__)
     if get_origin(hint) in {Union, UnionType}:
         return " | ".join(typed(each) for each in get_args(hint))
-    bare = hint.__origin__ if get_origin(hint) is Annotated else hint
-    text = re.sub(r"\b(typing|collections\.abc)\.", "", inspect.formatannotation(bare)).replace("NoneType", "None")
-    return text.replace("'", '"')
+    text = re.sub(r"\b(typing|datetime|collections\.abc)\.", "", inspect.formatannotation(hint))
+    return text.replace("NoneType", "None").replace("'", '"')
 
 
 @dataclass
