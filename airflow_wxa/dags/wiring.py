@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
@@ -26,7 +25,7 @@ from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set, language
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from airflow.sdk import BaseOperator, Context, Param
     from airflow.sdk.definitions.mappedoperator import MappedOperator
@@ -34,51 +33,6 @@ if TYPE_CHECKING:
     from airflow_wxa.dags.given import Overrides, Values
 
 log = logging.getLogger(__name__)
-
-
-@contextmanager
-def wxa_dag(
-    dag_id: str,
-    given: Given,
-    params: Mapping[str, Param],
-    *,
-    standard: str,
-    tag: str,
-    doc: str | None,
-    max_active_runs: int | None = 100,
-    checks_itself: bool = False,
-) -> Iterator[DAG]:
-    """Give a DAG that is triggered by hand, not paused, and whose tasks are retried twice; the block builds its tasks.
-
-    The DAG has its params once the block ends: each task would else carry a copy of all of them, and building and
-    serialising those costs more than everything else at every parse. A task's context has them all the same.
-
-    :param given: arguments of the DAG file: they win.
-    :param params: of the form.
-    :param standard: the usual dag_id; a DAG of another one carries it in its title, so that lists tell them apart.
-    :param max_active_runs: ``None``: as Airflow is configured.
-    :param checks_itself: one of its tasks names misspelt params, together with all else that is wrong; if none does,
-        each task looks before it begins.
-    :raises WxaSpecError: something that was given cannot be honoured; every entry is named.
-    """
-    all_params, problems = given.params(params)
-    refuse_given(problems)
-    title = as_set(Text(f"dag_{standard}"))
-    plain: dict[str, Any] = {
-        "dag_display_name": title if dag_id == standard else f"{title} ({dag_id})",
-        "is_paused_upon_creation": False,
-        "catchup": False,
-        "tags": ["wechat", tag],
-        "doc_md": doc,
-    }
-    plain |= {} if max_active_runs is None else {"max_active_runs": max_active_runs}
-    default_args: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(minutes=1)}
-    default_args |= {} if checks_itself else {"pre_execute": refuse_misspelt_params}
-    plain |= given.dag_kwargs | {"default_args": default_args | given.default_args}
-    with DAG(dag_id, schedule=plain.pop("schedule", None), **plain) as dag:
-        yield dag
-    refuse_given([*given.apply(dag, params)])
-    dag.params = ParamsDict(all_params)
 
 
 class DagFactory(Protocol):
@@ -100,13 +54,25 @@ class DagFactory(Protocol):
 
 
 def dag_factory(
-    params: Callable[[], Mapping[str, Param]], help_page: str = "task_help.md", **of_dag: Any
+    params: Callable[[], Mapping[str, Param]],
+    help_page: str = "task_help.md",
+    *,
+    tag: str,
+    max_active_runs: int | None = 100,
+    checks_itself: bool = False,
 ) -> Callable[[Callable[[], None]], DagFactory]:
     """Make a factory of a function that builds the tasks: the DAG has the name and the text of the function's module.
 
+    The DAG is triggered by hand, not paused, and its tasks are retried twice. One of another id carries it in its
+    title, so that lists tell them apart. It has its params once its tasks are built: each task would else carry a copy
+    of all of them, and building and serialising those costs more than everything else at every parse. A task's context
+    has them all the same.
+
     :param params: returns those of the form.
     :param help_page: a page of this folder with a section for each task.
-    :param of_dag: further arguments of :func:`wxa_dag`.
+    :param max_active_runs: ``None``: as Airflow is configured.
+    :param checks_itself: one of its tasks names misspelt params, together with all else that is wrong; if none does,
+        each task looks before it begins.
     """
 
     def made(build: Callable[[], None]) -> DagFactory:
@@ -121,10 +87,29 @@ def dag_factory(
             overrides: Overrides | None = None,
             **dag_kwargs: Any,
         ) -> DAG:
-            given = Given(fixed, defaults, overrides, dag_kwargs)
-            its_doc = read_help(help_page).get(standard, doc)
-            with wxa_dag(dag_id, given, params(), standard=standard, doc=its_doc, **of_dag) as dag:
+            given, form, title = (
+                Given(fixed, defaults, overrides, dag_kwargs),
+                params(),
+                as_set(Text(f"dag_{standard}")),
+            )
+            all_params, problems = given.params(form)
+            refuse_given(problems)
+            title = as_set(Text(f"dag_{standard}"))
+            plain: dict[str, Any] = {
+                "dag_display_name": title if dag_id == standard else f"{title} ({dag_id})",
+                "is_paused_upon_creation": False,
+                "catchup": False,
+                "tags": ["wechat", tag],
+                "doc_md": read_help(help_page).get(standard, doc),
+            }
+            plain |= {} if max_active_runs is None else {"max_active_runs": max_active_runs}
+            default_args: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(minutes=1)}
+            default_args |= {} if checks_itself else {"pre_execute": refuse_misspelt_params}
+            plain |= given.dag_kwargs | {"default_args": default_args | given.default_args}
+            with DAG(dag_id, schedule=plain.pop("schedule", None), **plain) as dag:
                 build()
+            refuse_given([*given.apply(dag, form)])
+            dag.params = ParamsDict(all_params)
             add_help(*dag.tasks, page=help_page)
             return dag
 
@@ -201,12 +186,12 @@ def refuse_misspelt_params(context: Context) -> None:
 
 
 def add_help(*tasks: BaseOperator | MappedOperator, page: str = "task_help.md") -> None:
-    """Give each task its help, in any group, unless the DAG file gave it another."""
+    """Give each task its help, in any group, unless the DAG file gave it another; a team's own tasks have none here."""
     help_of = read_help(page)
     for task in tasks:
         of_function = getattr(getattr(task, "python_callable", None), "__doc__", None)  # what @task takes by itself
-        if task.doc_md in (None, "", of_function):
-            task.doc_md = help_of[task.task_id.rpartition(".")[2]]  # type: ignore[misc]  # none of these is mapped
+        if task.doc_md in (None, "", of_function) and (text := help_of.get(task.task_id.rpartition(".")[2])):
+            task.doc_md = text  # type: ignore[misc]  # of a mapped one it is given where it is built
 
 
 def read_help(page: str) -> dict[str, str]:

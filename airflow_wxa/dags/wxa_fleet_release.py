@@ -21,8 +21,7 @@ from airflow_wxa.dags.fleet_tasks import (
     register_platform_domains,
     summarize,
 )
-from airflow_wxa.dags.given import Given
-from airflow_wxa.dags.wiring import APPROVAL, OnlyWhen, SkipUnasked, read_help, wxa_dag
+from airflow_wxa.dags.wiring import APPROVAL, OnlyWhen, SkipUnasked, dag_factory, read_help
 from airflow_wxa.fleet.schema import RELEASE_FIELDS
 from airflow_wxa.fleet.stages import CARRY_OVER
 from airflow_wxa.fleet.waves import WAVES, submits_ahead, wave_of
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
-    from airflow_wxa.dags.given import Overrides, Values
+    from airflow_wxa.dags.given import Values
 
 HELP: Final = "fleet_task_help.md"
 _OF_RUN = ("approvers", "approver_must_differ", "wxa_conn_id", "platform_conn_id")
@@ -69,84 +68,77 @@ def fleet_release_dag(
     *,
     between: Mapping[str, Callable[[], object]] | None = None,
     fixed: Values | None = None,
-    defaults: Values | None = None,
-    overrides: Overrides | None = None,
-    **dag_kwargs: Any,
+    **given: Any,
 ) -> DAG:
     """Return the DAG that releases many Mini Programs.
 
     :param between: wave, ``canary`` or ``early`` → a function that builds a team's own tasks, to check on the wave:
         they run when it is released, and its gate opens only if all of them succeed.
-
     :param fixed: param, or field of a release → its value in every run and manifest, see
         :class:`~airflow_wxa.dags.given.Given`.
-    :param defaults: param → another default.
-    :param overrides: task id → argument → value.
-    :param dag_kwargs: further arguments of ``DAG``.
+    :param given: ``defaults``, ``overrides`` and the arguments of ``DAG``, as every factory of this package takes them.
     :raises WxaSpecError: something that cannot be honoured; every entry is named.
     """
-    run_fixed = dict(fixed or {})
+    run_fixed, checks = dict(fixed or {}), dict(between or {})
     release_fixed = {name: run_fixed.pop(name) for name in RELEASE_FIELDS if name in run_fixed}
     release_params(release_fixed)
-    checks = dict(between or {})
     gateless = sorted(checks.keys() - WAVES[:-1])
     refuse_given([f"between {wave}: no gate follows it; one follows {' and '.join(WAVES[:-1])}" for wave in gateless])
-    with wxa_dag(
-        dag_id,
-        Given(run_fixed, defaults, overrides, dag_kwargs),
-        _params(),
-        standard="wxa_fleet_release",
-        tag="release",
-        doc=read_help(HELP).get("wxa_fleet_release", __doc__),
-        max_active_runs=None,
-        checks_itself=True,
-    ) as dag:
-        first = load_manifest(release_fixed)
-        approve_plan = WxaApprovePlanOperator(
-            task_id="approve_plan",
-            pre_execute=APPROVAL,
-            **params_of(WxaApprovePlanOperator, approval_timeout_hours=None),
-        )
-        platform_list = check_platform_list()
-        register = register_platform_domains()
-        later = plan_release.override(post_execute=SkipUnasked(_ASKED))()
-        configure_domains = mapped("configure_domains", first.concat(later), "none_failed_min_one_success")
-        granted = domain_gate()
-        commit_code = mapped("commit_code", first, "all_success")
-        submit_audit = mapped("submit_audit", first, _AFTER_SHARDS)
-        approve_canary = _approval("canary", _AFTER_SHARDS)
-        release_canary = mapped("release_canary", granted, "all_done")
-        canary_gate = _gate(dag, "canary", release_canary, checks.pop("canary", None))
-        # As many as the plan names, and only when the gate has opened.
-        behind_gate = canary_gate.output.zip(later, fillvalue=None).map(_second)
-        commit_rest = mapped("commit_rest", behind_gate, "all_success")
-        submit_rest = mapped("submit_rest", behind_gate, _AFTER_SHARDS)
-        approve_early = _approval("early", "all_done")
-        release_early = mapped("release_early", canary_gate.output, "all_done")
-        early_gate = _gate(dag, "early", release_early, checks.pop("early", None))
-        approve_rest = _approval("rest", "all_success")
-        release_rest = mapped("release_rest", early_gate.output, "none_failed_min_one_success")
 
-        carry_over = mapped(CARRY_OVER, [{"wave": CARRY_OVER, "number": 0}], "none_failed")
-        summary = summarize()
+    @dag_factory(_params, HELP, tag="release", max_active_runs=None, checks_itself=True)
+    def factory() -> None:
+        _build(release_fixed, checks)
 
-        first >> later >> approve_plan >> platform_list
-        later >> platform_list
-        platform_list >> Label(as_set(Text("label_ready"))) >> configure_domains
-        platform_list >> Label(as_set(Text("label_platform_list_empty"))) >> register >> configure_domains
-        configure_domains >> granted >> commit_code >> submit_audit >> approve_canary >> release_canary
-        granted >> approve_canary
-        submit_audit >> release_canary
-        canary_gate >> commit_rest >> submit_rest >> approve_early >> release_early
-        canary_gate >> approve_early
-        submit_rest >> release_early
-        early_gate >> approve_rest >> release_rest
-        release_rest >> [carry_over, summary]  # which carry_over holds up only where it is asked for
-        carry_over >> summary >> fleet_result()
-        for task_id, text in read_help(HELP).items():
-            if task_id in dag.task_dict and not dag.get_task(task_id).is_mapped:
-                dag.get_task(task_id).doc_md = text  # type: ignore[misc]  # of a mapped one it is given above
-    return dag
+    return factory(dag_id, fixed=run_fixed, **given)
+
+
+def _build(release_fixed: Mapping[str, Any], checks: Mapping[str, Callable[[], object]]) -> None:
+    """Build the tasks.
+
+    :param release_fixed: of the manifest's fields.
+    :param checks: by wave.
+    """
+    first = load_manifest(release_fixed)
+    approve_plan = WxaApprovePlanOperator(
+        task_id="approve_plan",
+        pre_execute=APPROVAL,
+        **params_of(WxaApprovePlanOperator, approval_timeout_hours=None),
+    )
+    platform_list = check_platform_list()
+    register = register_platform_domains()
+    later = plan_release.override(post_execute=SkipUnasked(_ASKED))()
+    configure_domains = mapped("configure_domains", first.concat(later), "none_failed_min_one_success")
+    granted = domain_gate()
+    commit_code = mapped("commit_code", first, "all_success")
+    submit_audit = mapped("submit_audit", first, _AFTER_SHARDS)
+    approve_canary = _approval("canary", _AFTER_SHARDS)
+    release_canary = mapped("release_canary", granted, "all_done")
+    canary_gate = _gate("canary", release_canary, checks.get("canary"))
+    # As many as the plan names, and only when the gate has opened.
+    behind_gate = canary_gate.output.zip(later, fillvalue=None).map(_second)
+    commit_rest = mapped("commit_rest", behind_gate, "all_success")
+    submit_rest = mapped("submit_rest", behind_gate, _AFTER_SHARDS)
+    approve_early = _approval("early", "all_done")
+    release_early = mapped("release_early", canary_gate.output, "all_done")
+    early_gate = _gate("early", release_early, checks.get("early"))
+    approve_rest = _approval("rest", "all_success")
+    release_rest = mapped("release_rest", early_gate.output, "none_failed_min_one_success")
+    carry_over = mapped(CARRY_OVER, [{"wave": CARRY_OVER, "number": 0}], "none_failed")
+    summary = summarize()
+
+    first >> later >> approve_plan >> platform_list
+    later >> platform_list
+    platform_list >> Label(as_set(Text("label_ready"))) >> configure_domains
+    platform_list >> Label(as_set(Text("label_platform_list_empty"))) >> register >> configure_domains
+    configure_domains >> granted >> commit_code >> submit_audit >> approve_canary >> release_canary
+    granted >> approve_canary
+    submit_audit >> release_canary
+    canary_gate >> commit_rest >> submit_rest >> approve_early >> release_early
+    canary_gate >> approve_early
+    submit_rest >> release_early
+    early_gate >> approve_rest >> release_rest
+    release_rest >> [carry_over, summary]  # which carry_over holds up only where it is asked for
+    carry_over >> summary >> fleet_result()
 
 
 def _second(pair: Any) -> Any:
@@ -178,17 +170,16 @@ def _approval(wave: str, trigger_rule: str) -> WxaApproveWaveOperator:
     )
 
 
-def _gate(
-    dag: DAG, wave: str, release: MappedOperator, build_checks: Callable[[], object] | None
-) -> WxaWaveGateOperator:
+def _gate(wave: str, release: MappedOperator, build_checks: Callable[[], object] | None) -> WxaWaveGateOperator:
     """Return the gate behind a wave, and put the tasks of a team that it waits for in front of it.
 
     :raises WxaSpecError: there are none, or one would skip what stands behind the gate.
     """
-    before = set(dag.task_dict)
+    tasks: Mapping[str, Any] = release.dag.task_dict  # type: ignore[union-attr]  # it stands in one
+    before = set(tasks)
     if build_checks is not None:
         build_checks()
-    own: list[Any] = [task for task_id, task in dag.task_dict.items() if task_id not in before]
+    own: list[Any] = [task for task_id, task in tasks.items() if task_id not in before]
     problems = [
         f"between {wave}: {task.task_id} skips all that follows, the gates too: give it "
         "ignore_downstream_trigger_rules=False"

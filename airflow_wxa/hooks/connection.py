@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
@@ -54,7 +54,7 @@ class WxaConnection:
     token_url_bearer: Secret | None = None
     push_token: Secret | None = None
     encoding_aes_key: Secret | None = None
-    previous_encoding_aes_key: Secret | None = field(default=None)
+    previous_encoding_aes_key: Secret | None = None
 
     @property
     def platform(self) -> PlatformCredentials | None:
@@ -86,15 +86,8 @@ class WxaConnection:
 
         Merchants' tokens are not among them: there are thousands, and each registration compiles one pattern of all.
         """
-        secrets = (
-            self.fixed.platform,
-            self.component_appsecret,
-            self.token_url_bearer,
-            self.push_token,
-            self.encoding_aes_key,
-            self.previous_encoding_aes_key,
-        )
-        raw = [secret.reveal() for secret in secrets if secret is not None]
+        of_fields = (getattr(self, each.name) for each in fields(self) if each.name != "token_url")
+        raw = [each.reveal() for each in (self.fixed.platform, *of_fields) if isinstance(each, Secret)]
         return tuple(dict.fromkeys([*raw, *(quote(value, safe="") for value in raw)]))
 
     @property
@@ -138,17 +131,12 @@ def connection_or_error(connection: Connection) -> WxaConnection | WxaSpecError:
         problems.append(Text("password_without_login"))
     if problems:
         return _refused(connection.conn_id, problems)
-    secrets = {name: Secret(texts[name]) if texts[name] else None for name in _TEXTS}
     return WxaConnection(
-        egress=Egress(host, timeout, texts["proxy"] or None, texts["ca_bundle"] or None),
-        fixed=FixedTokens(merchants, texts["component_access_token"]),
+        egress=Egress(host, timeout, texts.pop("proxy") or None, texts.pop("ca_bundle") or None),
+        fixed=FixedTokens(merchants, texts.pop("component_access_token")),
         component_appid=connection.login or "",
         component_appsecret=Secret(connection.password) if connection.password else None,
-        **{
-            name: value
-            for name, value in secrets.items()
-            if name not in {"proxy", "ca_bundle", "component_access_token"}
-        },
+        **{name: Secret(text) for name, text in texts.items() if text},
     )
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from airflow.sdk import BaseHook
 
 from airflow_wxa.acts import account, code, domains, plain, platform, rollback
 from airflow_wxa.acts.release import GrayRelease, Release, RevertGrayRelease
@@ -22,20 +25,13 @@ if TYPE_CHECKING:
     from airflow_wxa.steps import Step
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
 
-class Doer(Protocol):
-    """The hook."""
-
-    def do(self, act: Act) -> dict[str, Any]:
-        """Do it, and return its outcome."""
-        ...
-
-
-def door(act: Callable[P, Act]) -> Callable[Concatenate[Doer, P], dict[str, Any]]:
+def door(act: Callable[P, Act]) -> Callable[Concatenate[ReleaseSteps, P], dict[str, Any]]:
     """Return a method of the hook that does an act; its arguments are the act's fields."""
 
-    def do(hook: Doer, /, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
+    def do(hook: ReleaseSteps, /, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
         with failing_at_once():
             asked = act(*args, **kwargs)
         return hook.do(asked)
@@ -48,19 +44,13 @@ def door(act: Callable[P, Act]) -> Callable[Concatenate[Doer, P], dict[str, Any]
     return do
 
 
-class ReleaseSteps:
+class ReleaseSteps(BaseHook):
     """The steps of a release: each keeps the ledger and returns its outcome as a plain dict, as the operators do.
 
     An error that a person must fix fails the task without retry (``AirflowFailException``); one that may pass by itself
     is left to the task's retries. A version is named by ``template_id``, ``user_version`` and ``ext_json``, in each
     step alike.
     """
-
-    if TYPE_CHECKING:
-
-        @property
-        def log(self) -> Any: ...  # noqa: D102
-        def run(self, step: Step[Any]) -> Any: ...  # noqa: D102
 
     add_to_template = door(platform.AddToTemplate)
     apply_privacy_interface = door(account.ApplyPrivacyInterface)
@@ -95,6 +85,10 @@ class ReleaseSteps:
     verify_rollback = door(rollback.VerifyRollback)
     webview_domain_confirmfile = door(files.WebviewDomainConfirmfile)
 
+    @abstractmethod
+    def run(self, step: Step[T]) -> T:
+        """Carry a step to its end, and return its outcome."""
+
     def call(self, endpoint: str, appid: str | None, **fields: Any) -> dict[str, Any]:
         """Send one call where there is nothing to decide, and return WeChat's answer.
 
@@ -104,8 +98,7 @@ class ReleaseSteps:
         :param fields: of the body, by WeChat's names.
         """
         with failing_at_once():
-            answer: dict[str, Any] = self.run(plain_call(endpoint, appid, fields))
-        return answer
+            return self.run(plain_call(endpoint, appid, fields))
 
     def do(self, act: Act) -> dict[str, Any]:
         """Do an act, say in the log what is now true, and return its outcome as a plain dict.

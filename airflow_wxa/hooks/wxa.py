@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
@@ -50,7 +49,7 @@ _masked: Final[set[str]] = set()
 send_to(AirflowStats())
 
 
-class WxaHook(ReleaseSteps, BaseHook):
+class WxaHook(ReleaseSteps):
     """Talks to WeChat's third-party platform API for one Airflow Connection of type ``wxa``.
 
     :param wxa_conn_id: the Connection; its fields are described in ``airflow-wxa docs connection``.

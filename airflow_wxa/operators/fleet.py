@@ -1,18 +1,18 @@
 """One task of a shard of a fleet, and the gate behind a wave."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_wxa.acts.act import Name
 from airflow_wxa.api.endpoints import month_began, month_turns
 from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.client import AsyncWxaClient
@@ -21,26 +21,21 @@ from airflow_wxa.fleet.rows import LateResults
 from airflow_wxa.fleet.shard import Shard, Wake
 from airflow_wxa.fleet.stages import BEFORE_SUBMISSION, CARRY_OVER, STAGES
 from airflow_wxa.fleet.waves import WAVES, gate_problem, submits_ahead, wave_counts, wave_of
+from airflow_wxa.hooks.connection import WxaConnection
 from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approve_plan import gate_decision, grant_quota, require_open
+from airflow_wxa.operators.declared import Declared
 from airflow_wxa.operators.fleet_run import fleet_run, shards_of
 from airflow_wxa.release.dag import failing_at_once
+from airflow_wxa.store.fleets import FleetApp, FleetRun, Fleets
 from airflow_wxa.store.questions import Question, told
 from airflow_wxa.store.tables import fleet_app
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set
 from airflow_wxa.triggers.fleet import WxaFleetTrigger
 from airflow_wxa.triggers.polling import LONGEST_PAUSE, unusable_connection
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from airflow.sdk import Context
-
-    from airflow_wxa.hooks.connection import WxaConnection
-    from airflow_wxa.store.fleets import FleetApp, FleetRun, Fleets
 
 _WITHOUT_QUOTA: Final = (fleet_app.c.audit_grant == "waiting") & (fleet_app.c.outcome == "no_quota")
 _TURN_SECONDS: Final = 3600.0  # between looks on the first day of a month
@@ -53,37 +48,30 @@ def looks_again(now: dt.datetime) -> float:
     return month_turns(now).timestamp()
 
 
-class WxaFleetShardOperator(BaseOperator):
+class WxaFleetShardOperator(Declared, BaseOperator):
     """Do with the Mini Programs of one shard what this task is for, concurrently; wait for all of them together.
 
     One Mini Program that fails does not fail the task; the outcome of each stands in the store (``airflow wxa fleet
     status RUN_ID``). Returns how many there are by outcome.
 
     :param shard: ``{"wave": …, "number": …}``.
-    :param stage: ``configure_domains``, ``commit_code``, ``submit_audit``, or ``release_`` and a wave; ``None``: as the
+    :param stage: ``configure_domains``, ``commit_code``, ``submit_audit``, or ``release_`` and a wave; empty: as the
         task is called, in any group.
     :param wxa_conn_id: the Connection (templated).
     """
 
-    template_fields: Sequence[str] = ("wxa_conn_id",)
+    shard: Mapping[str, Any]
+    stage: str = ""
+    wxa_conn_id: Name = WxaHook.default_conn_name
+    operator_extra_links = ()
 
-    def __init__(
-        self,
-        *,
-        shard: Mapping[str, Any],
-        stage: str | None = None,
-        wxa_conn_id: str = WxaHook.default_conn_name,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.shard = shard
-        self.stage = self.task_id.rpartition(".")[2] if stage is None else stage
+    def __post_init__(self) -> None:
+        self.stage = self.stage or self.task_id.rpartition(".")[2]
         if self.stage not in STAGES:
             raise WxaSpecError(
                 Text("fleet_stage_is_missing"),
                 [Text("stage_is_unknown", stage=repr(self.stage), stages=", ".join(STAGES))],
             )
-        self.wxa_conn_id = wxa_conn_id
 
     @property
     def _carrier(self) -> str:
@@ -132,7 +120,9 @@ class WxaFleetShardOperator(BaseOperator):
                 wake = Wake(min(wake.at, turn), wake.sheets) if wake else Wake(turn)
         if wake is not None:
             seconds = conf.getfloat("wxa", "audit_poll_seconds", fallback=60.0)
-            trigger = self._trigger(run, wake, max(seconds, LONGEST_PAUSE) if is_refused else seconds)
+            seconds, wave = max(seconds, LONGEST_PAUSE) if is_refused else seconds, STAGES[self.stage].wave
+            enough = wave_of(run.manifest, wave).released_percent if wave and wake.sheets else None
+            trigger = _trigger(run, self.wxa_conn_id, wake, seconds, wave=wave, released_percent=enough)
             self.defer(trigger=trigger, method_name="execute_complete")
         outcomes: Counter[str] = Counter(app.outcome or "goes on" for app in fleets.apps(run.key, self._mine))
         return dict(outcomes)
@@ -156,21 +146,20 @@ class WxaFleetShardOperator(BaseOperator):
             )
             return await shard.work(apps)
 
-    def _trigger(self, run: FleetRun, wake: Wake, poll_seconds: float) -> WxaFleetTrigger:
-        wave = STAGES[self.stage].wave
-        return WxaFleetTrigger(
-            wave=wave,
-            released_percent=wave_of(run.manifest, wave).released_percent if wave and wake.sheets else None,
-            dag_id=run.dag_id,
-            run_id=run.run_id,
-            wxa_conn_id=self.wxa_conn_id,
-            poll_seconds=poll_seconds,
-            end_time=wake.at,
-            sheets=wake.sheets,
-        )
+
+def _trigger(run: FleetRun, wxa_conn_id: str, wake: Wake, poll_seconds: float, **until: Any) -> WxaFleetTrigger:
+    return WxaFleetTrigger(
+        dag_id=run.dag_id,
+        run_id=run.run_id,
+        wxa_conn_id=wxa_conn_id,
+        poll_seconds=poll_seconds,
+        end_time=wake.at,
+        sheets=wake.sheets,
+        **until,
+    )
 
 
-class WxaWaveGateOperator(BaseOperator):
+class WxaWaveGateOperator(Declared, BaseOperator):
     """Stop here when too much of a wave failed, or the run was stopped; else return the next wave's shards.
 
     It waits, without a worker, until the wave has soaked. That it opened stands in the ledger, which the tasks behind
@@ -186,22 +175,11 @@ class WxaWaveGateOperator(BaseOperator):
     :param wxa_conn_id: the Connection (templated).
     """
 
-    template_fields: Sequence[str] = ("wxa_conn_id",)
-
-    def __init__(
-        self,
-        *,
-        wave: str,
-        following: str = "",
-        own_checks: Sequence[str] = (),
-        wxa_conn_id: str = WxaHook.default_conn_name,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.wave = wave
-        self.following = following or WAVES[WAVES.index(wave) + 1]
-        self.own_checks = own_checks
-        self.wxa_conn_id = wxa_conn_id
+    wave: str
+    following: str = ""
+    own_checks: Sequence[str] = ()
+    wxa_conn_id: Name = WxaHook.default_conn_name
+    operator_extra_links = ()
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Open, wait, or stop."""
@@ -216,12 +194,13 @@ class WxaWaveGateOperator(BaseOperator):
             soaked = fleets.last_release(run.key, self.wave) + 60 * wave_of(run.manifest, self.wave).soak_minutes
         if soaked > time.time():
             self.log.info("%s soaks until %s", self.wave, time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(soaked)))
-            self.defer(trigger=self._trigger(run, soaked), method_name="execute_complete")
+            trigger = _trigger(run, self.wxa_conn_id, Wake(soaked), LONGEST_PAUSE)
+            self.defer(trigger=trigger, method_name="execute_complete")
         with failing_at_once():
             if self.wave == WAVES[0] and not submits_ahead(run.manifest):
                 grant_quota(WxaHook(self.wxa_conn_id), fleets, run)
             open_ledger().decided(run.component_appid, THE_PLATFORM, current_task(), opened)
-        return shards_of(fleets, run, self.following)
+        return shards_of(fleets, run, self.following or WAVES[WAVES.index(self.wave) + 1])
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Look again after a wait: the run may have been stopped."""
@@ -263,13 +242,3 @@ class WxaWaveGateOperator(BaseOperator):
         question = partial(Question, "gate", facts)
         open_ledger().asked(run.component_appid, THE_PLATFORM, current_task(), question)
         raise AirflowFailException(as_set(problem))
-
-    def _trigger(self, run: FleetRun, soaked: float) -> WxaFleetTrigger:
-        return WxaFleetTrigger(
-            dag_id=run.dag_id,
-            run_id=run.run_id,
-            wxa_conn_id=self.wxa_conn_id,
-            poll_seconds=LONGEST_PAUSE,
-            end_time=soaked,
-            sheets=(),
-        )

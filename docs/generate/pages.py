@@ -215,7 +215,8 @@ def _act_of(door: Any) -> list[type[Any]]:
 
 def _own(cls: type[Any]) -> list[tuple[str, Callable[..., Any]]]:
     """Return the public methods that a class itself defines, in their order."""
-    return [(name, each) for name, each in vars(cls).items() if inspect.isfunction(each) and name[0] != "_"]
+    functions = [(name, each) for name, each in vars(cls).items() if inspect.isfunction(each) and name[0] != "_"]
+    return [(name, each) for name, each in functions if not hasattr(each, "__isabstractmethod__")]
 
 
 def _default(parameter: inspect.Parameter) -> str:
