@@ -1,18 +1,13 @@
-"""Operators: each runs one step; constructors only assign. Types stand in the stub beside it."""
-# ruff: noqa: F401  (__all__ exports them)
+"""Operators: each runs one step; constructors only assign. Their types stand in the stub beside this file."""
 
-from airflow_wxa.operators.acts import *  # noqa: F403  (the operator of each act)
-from airflow_wxa.operators.approval import WxaApprovalOperator
-from airflow_wxa.operators.approve_release import WxaApproveReleaseOperator
-from airflow_wxa.operators.audit import WxaAuditBranchOperator
-from airflow_wxa.operators.call import WxaApproveClearQuotaOperator, WxaCallOperator, WxaClearQuotaOperator
-from airflow_wxa.operators.domains import (
-    WxaIndividualAccountOperator,
-    WxaRegisterPlatformDomainOperator,
-    WxaSetWebviewDomainBranchOperator,
-    WxaSetWebviewDomainOperator,
-)
-from airflow_wxa.operators.platform_domains import WxaApprovePlatformDomainOperator, WxaReadPlatformDomainOperator
-from airflow_wxa.operators.rollback import WxaApproveRollbackOperator
+from airflow_wxa.operators import acts, approval, approve_release, audit, call, domains, platform_domains, rollback
 
-__all__ = [name for name in dir() if name.startswith("Wxa")]
+#: All of these modules: what one of them declares needs no line here.
+_OPERATORS = {
+    name: each
+    for module in (acts, approval, approve_release, audit, call, domains, platform_domains, rollback)
+    for name, each in vars(module).items()
+    if name.startswith("Wxa") and name.endswith("Operator")
+}
+globals().update(_OPERATORS)
+__all__ = sorted(_OPERATORS)  # noqa: PLE0605  (a list)

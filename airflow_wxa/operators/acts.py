@@ -117,6 +117,3 @@ class WxaVerifyRollbackOperator(ActOperator, act=rollback.VerifyRollback): ...
 
 
 class WxaWebviewDomainConfirmfileOperator(ActOperator, act=files.WebviewDomainConfirmfile): ...
-
-
-__all__ = [name for name in dir() if name.endswith("Operator") and name.startswith("Wxa")]

@@ -33,7 +33,7 @@ def told(source: str, *, named: bool = False, **values: Any) -> dict[str, Fact]:
 class Question:
     """A question to a person: the text that is shown is a function of this alone.
 
-    :param asks: the deed: ``release``, ``rollback``, ``platform_list``, ``plan``, ``clear_quota``.
+    :param asks: the deed, in the word of the approval that asks: ``release``, ``rollback``, ``plan``, …
     :param facts: by name.
     :param nonce: of the run.
     """
