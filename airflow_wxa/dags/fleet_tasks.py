@@ -14,7 +14,7 @@ from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import PLATFORM_WEBVIEW_DOMAIN_EMPTY, WEBVIEW_DOMAIN_NOT_ON_PLATFORM, error_for
 from airflow_wxa.client import AsyncWxaClient
 from airflow_wxa.dags.fleet_files import write_files
-from airflow_wxa.dags.wiring import misspelt_params
+from airflow_wxa.dags.wiring import misspelt_params, platform_conn_id
 from airflow_wxa.errors import WxaApiError, WxaSpecError
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.pace import Pace
@@ -65,7 +65,7 @@ def load_manifest(fixed: Mapping[str, Any]) -> list[dict[str, Any]]:
         sources = ManifestSources(read.component_appid, fixed=read.only_appids)
         manifest = read_manifest(params["manifest"], sources, fixed=fixed)
         if (manifest.common.get("platform") or {}).get("on_platform_list_empty") == "register":
-            refuse(WxaHook(_platform_conn_id(context)).token_problems(None))
+            refuse(WxaHook(platform_conn_id(context)).token_problems(None))
         return keep_fleet(context, read.component_appid, manifest, params["shard_size"])
 
 
@@ -174,7 +174,7 @@ def _list_is_empty(context: Context, run: FleetRun) -> bool:
     first = next(writing, None)
     if first is None:
         return False
-    on_platform = WxaHook(_platform_conn_id(context))
+    on_platform = WxaHook(platform_conn_id(context))
     hosts = on_platform.run(read_platform_hosts())
     if hosts is not None:
         return not hosts and not on_platform.accepted_writes().registered
@@ -196,11 +196,6 @@ def _list_is_empty(context: Context, run: FleetRun) -> bool:
     return False
 
 
-def _platform_conn_id(context: Context) -> str:
-    """Return the Connection for platform-wide writes."""
-    return str(context["params"]["platform_conn_id"] or context["params"]["wxa_conn_id"])
-
-
 @task(multiple_outputs=True)
 def register_platform_domains() -> dict[str, Any]:
     """Register hosts for all merchants of the platform, if the manifest asks for it and the list is empty still."""
@@ -211,7 +206,7 @@ def register_platform_domains() -> dict[str, Any]:
         _refuse_stopped(run)
         if _platform(run).get("on_platform_list_empty") != "register":
             raise AirflowSkipException(as_set(Text("manifest_registers_no_hosts")))
-        hook = WxaHook(_platform_conn_id(context))
+        hook = WxaHook(platform_conn_id(context))
         step = modify_platform_domains("add", _hosts(run), only_if_empty=True)
         return hook.run(step).to_json()
 

@@ -155,6 +155,12 @@ class SkipUnasked:
 APPROVAL: Final = OnlyWhen("approval", is_approval_wanted)
 
 
+def platform_conn_id(context: Context) -> str:
+    """Return the Connection for platform-wide writes."""
+    params = context["params"]
+    return str(params["platform_conn_id"] or params["wxa_conn_id"])
+
+
 def misspelt_params(context: Context, elsewhere: Container[str] = ()) -> list[str]:
     """Return a line for each key of the trigger that is no param of the DAG but looks like one.
 

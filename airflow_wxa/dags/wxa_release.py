@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import Label, get_current_context, task
 
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
-from airflow_wxa.dags.wiring import OnlyWhen, SkipUnasked, dag_factory, misspelt_params
+from airflow_wxa.dags.wiring import OnlyWhen, SkipUnasked, dag_factory, misspelt_params, platform_conn_id
 from airflow_wxa.errors import WxaApiError, WxaStateError
 from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.hooks.store import store_problems
@@ -24,6 +24,7 @@ from airflow_wxa.operators import (
     WxaModifyServerDomainOperator,
     WxaReleaseOperator,
     WxaSetPrivacySettingOperator,
+    WxaSetWebviewDomainBranchOperator,
     WxaSubmitAuditOperator,
     WxaVerifyReleaseOperator,
 )
@@ -83,14 +84,12 @@ def release_dag() -> None:
 
 def domains() -> dict[str, Any]:
     """Return the arguments of the task that configures the business domains."""
-    return {
-        "appid": param("appid"),
-        "action": rendered(lambda context: release_spec(context).params["domain_action"]),
-        "webviewdomain": rendered(lambda context: [domain.origin for domain in release_spec(context).wanted]),
-        "on_lost_domains": rendered(on_lost_domains),
-        "domain_mode": param("domain_mode"),
-        "wxa_conn_id": param("wxa_conn_id"),
-    }
+    return params_of(
+        WxaSetWebviewDomainBranchOperator,
+        action=rendered(lambda context: release_spec(context).params["domain_action"]),
+        webviewdomain=rendered(lambda context: [domain.origin for domain in release_spec(context).wanted]),
+        on_lost_domains=rendered(on_lost_domains),
+    )
 
 
 def stages(
@@ -102,33 +101,32 @@ def stages(
     :param ready: skips commit_code, or fails it, by the outcome of the domains.
     :param of_audit: more arguments of wait_for_audit.
     """
-    of_appid: dict[str, Any] = {"appid": param("appid"), "wxa_conn_id": param("wxa_conn_id")}
     published: dict[str, Any] = {"auditid": rendered(submitted), "webviewdomain": rendered(wanted_online)}
     commit_code = WxaCommitOperator(task_id="commit_code", **within(params_of(WxaCommitOperator, pre_execute=ready)))
     check_account = WxaCheckAccountOperator(
         task_id="check_account",
         **within(
-            of_appid
-            | {
-                "guide_is_given": rendered(lambda context: context["params"]["privacy_setting"] is not None),
-                "pre_execute": _ASKED["check_account"],
-            }
+            params_of(
+                WxaCheckAccountOperator,
+                guide_is_given=rendered(lambda context: context["params"]["privacy_setting"] is not None),
+                pre_execute=_ASKED["check_account"],
+            )
         ),
     )
     configure_server_domains = WxaModifyServerDomainOperator(
         task_id="configure_server_domains",
         trigger_rule="none_failed",
         **within(
-            of_appid
-            | {
-                "action": rendered(lambda context: context["params"]["server_domains"].get("action", "add")),
-                "server_domains": rendered(server_domains),
-                "pre_execute": _ASKED["configure_server_domains"],
-            }
+            params_of(
+                WxaModifyServerDomainOperator,
+                action=rendered(lambda context: context["params"]["server_domains"].get("action", "add")),
+                server_domains=rendered(server_domains),
+                pre_execute=_ASKED["configure_server_domains"],
+            )
         ),
     )
     wait_for_privacy_scan = WxaPrivacyScanSensor(
-        task_id="wait_for_privacy_scan", **within(of_appid | {"privacy_api_not_use": param("privacy_api_not_use")})
+        task_id="wait_for_privacy_scan", **within(params_of(WxaPrivacyScanSensor))
     )
     set_privacy_setting = WxaSetPrivacySettingOperator(
         task_id="set_privacy_setting",
@@ -142,11 +140,11 @@ def stages(
     wait_for_audit = WxaAuditSensor(
         task_id="wait_for_audit",
         **within(
-            of_appid
-            | {
-                "auditid": rendered(submitted),
-                "timeout": rendered(lambda context: context["params"]["audit_timeout_hours"] * 3600),
-            }
+            params_of(
+                WxaAuditSensor,
+                auditid=rendered(submitted),
+                timeout=rendered(lambda context: context["params"]["audit_timeout_hours"] * 3600),
+            )
         ),
         **(of_audit or {}),
     )
@@ -177,10 +175,8 @@ def stages(
     wait_for_audit >> Label(as_set(Text("label_approved"))) >> approve_release >> release >> verify_release
     wait_for_audit >> release  # also where approve_release was skipped before anything began
     built = (commit_code, check_account, configure_server_domains, wait_for_privacy_scan, set_privacy_setting)
-    return {
-        str(task.label): task
-        for task in (*built, submit_audit, wait_for_audit, approve_release, release, verify_release)
-    }
+    behind = (submit_audit, wait_for_audit, approve_release, release, verify_release)
+    return {str(task.label): task for task in (*built, *behind)}
 
 
 @task
@@ -215,12 +211,6 @@ def on_lost_domains(context: Context) -> str:
 def is_asked(context: Context) -> bool:
     """Tell whether a person is asked: as the values of the task's group say, else as the run does."""
     return bool(context.get(ASKED_IN_GROUP, is_approval_wanted(context)))
-
-
-def platform_conn_id(context: Context) -> str:
-    """Return the Connection for platform-wide writes."""
-    params = context["params"]
-    return str(params["platform_conn_id"] or params["wxa_conn_id"])
 
 
 def wanted_online(context: Context) -> list[str]:

@@ -6,11 +6,10 @@ Configured domains are effective only after the next release.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
-from airflow_wxa.dags.wiring import dag_factory
-from airflow_wxa.dags.wxa_release import platform_conn_id
+from airflow_wxa.dags.wiring import dag_factory, platform_conn_id
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.release import domain_problems, refuse
 from airflow_wxa.release.dag import failing_at_once, param, release_params, rendered
@@ -40,19 +39,13 @@ def _params() -> dict[str, Param]:
 @dag_factory(_params, tag="domains")
 def webview_domains_dag() -> None:
     """Build the DAG that configures one Mini Program's business domains."""
-    webview_domain_gate(
-        appid=param("appid"),
-        action=rendered(partial(_checked, "domain_action")),
-        webviewdomain=param("webviewdomain"),
-        platform_domains=param("platform_domains"),
-        on_platform_list_empty=rendered(partial(_checked, "on_platform_list_empty")),
-        on_individual=param("on_individual"),
-        domain_mode=param("domain_mode"),
-        on_lost_domains="release",  # nothing is published here: what would be lost is said
-        wxa_conn_id=param("wxa_conn_id"),
-        platform_conn_id=rendered(platform_conn_id),
-        group_id=None,
-    )
+    own: dict[str, Any] = {
+        "action": rendered(partial(_checked, "domain_action")),
+        "on_platform_list_empty": rendered(partial(_checked, "on_platform_list_empty")),
+        "on_lost_domains": "release",  # nothing is published here: what would be lost is said
+        "platform_conn_id": rendered(platform_conn_id),
+    }
+    webview_domain_gate(**{name: param(name) for name in _PARAMS if name != "domain_action"} | own, group_id=None)
 
 
 def _checked(name: str, context: Context) -> str:

@@ -17,7 +17,7 @@ from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
     from dataclasses import Field
 
     from airflow.sdk import Context
@@ -56,8 +56,7 @@ class Declared(TemplatedFields):
         own = {name: read for name, (hint, _) in declared.items() if (read := reader_of(hint))}
         cls.reads = inherited | own
         if declared and "__init__" not in vars(cls):
-            # Before Airflow's metaclass wraps it.
-            cls.__init__ = _init_of(cls, declared)  # type: ignore[method-assign]
+            _construct(cls, declared)  # before Airflow's metaclass wraps it
         super().__init_subclass__(**kwargs)
 
 
@@ -92,8 +91,8 @@ class ActOperator(Declared, BaseOperator):
             return self.act.built(self)
 
 
-def _init_of(cls: type[Any], declared: Mapping[str, tuple[Any, Any]]) -> Callable[..., None]:
-    """Return the constructor of a class: Airflow reads its signature, as ``help`` does."""
+def _construct(cls: type[Any], declared: Mapping[str, tuple[Any, Any]]) -> None:
+    """Give a class its constructor: Airflow reads its signature, as ``help`` does."""
 
     def __init__(self: Any, **kwargs: Any) -> None:  # noqa: N807  (it becomes one)
         given = {name: kwargs.pop(name, default) for name, (_, default) in declared.items()}
@@ -115,7 +114,7 @@ def _init_of(cls: type[Any], declared: Mapping[str, tuple[Any, Any]]) -> Callabl
             inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
         ]
     )
-    return __init__
+    cls.__init__ = __init__
 
 
 def _default(field: Field[Any]) -> Any:
