@@ -1,19 +1,14 @@
 """Files that a fleet leaves beside Airflow's logs: each Mini Program's outcome, and the rerun manifest."""
 
-from __future__ import annotations
-
 import logging
 import os
 import re
-from typing import TYPE_CHECKING
 
 from airflow.sdk import ObjectStoragePath
 from airflow.sdk.configuration import conf
 
 from airflow_wxa.fleet.summary import outcomes_csv, rerun_manifest
-
-if TYPE_CHECKING:
-    from airflow_wxa.store.fleets import FleetRun, Fleets
+from airflow_wxa.store.fleets import FleetRun, Fleets
 
 log = logging.getLogger(__name__)
 

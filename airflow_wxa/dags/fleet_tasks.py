@@ -1,13 +1,12 @@
 """Tasks of :mod:`airflow_wxa.dags.wxa_fleet_release`, those of shards aside."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
+from collections.abc import Mapping
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from airflow.sdk import get_current_context, task
+from airflow.sdk import Context, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_wxa.api.endpoints import CATALOGUE
@@ -16,13 +15,14 @@ from airflow_wxa.client import AsyncWxaClient
 from airflow_wxa.dags.fleet_files import write_files
 from airflow_wxa.dags.wiring import misspelt_params, platform_conn_id
 from airflow_wxa.errors import WxaApiError, WxaSpecError
-from airflow_wxa.fleet.manifest import read_manifest
+from airflow_wxa.fleet.manifest import Manifest, read_manifest
 from airflow_wxa.fleet.pace import Pace
 from airflow_wxa.fleet.plan import AppPlan, Preflight, Totals, plan_all, plan_digest
 from airflow_wxa.fleet.shard import spec_of
 from airflow_wxa.fleet.stages import FIRST
 from airflow_wxa.fleet.summary import Summary
 from airflow_wxa.fleet.waves import WAVES, gate_problem, places, read_waves, submits_ahead
+from airflow_wxa.hooks.connection import WxaConnection
 from airflow_wxa.hooks.manifests import ManifestSources
 from airflow_wxa.hooks.recorder import Recorder, current_task
 from airflow_wxa.hooks.store import open_fleets, open_ledger
@@ -33,19 +33,10 @@ from airflow_wxa.release import FIELDS, refuse
 from airflow_wxa.release.dag import beside, failing_at_once
 from airflow_wxa.steps import configure_domains, modify_platform_domains
 from airflow_wxa.steps.domains import read_platform_hosts
-from airflow_wxa.store.fleets import NewApp
+from airflow_wxa.store.fleets import FleetRun, Fleets, NewApp
 from airflow_wxa.store.tables import fleet_app
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow.sdk import Context
-
-    from airflow_wxa.fleet.manifest import Manifest
-    from airflow_wxa.hooks.connection import WxaConnection
-    from airflow_wxa.store.fleets import FleetRun, Fleets
 
 log = logging.getLogger(__name__)
 

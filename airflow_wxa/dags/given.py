@@ -1,23 +1,19 @@
 """Arguments that a DAG file hands to a factory: each is honoured, or refused by name when the file is parsed."""
 
-from __future__ import annotations
-
 import inspect
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from airflow.sdk import DAG, BaseOperator, Param
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from airflow_wxa.release.dag import TemplatedFields, valued_params
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
-
-    Task = BaseOperator | MappedOperator
-    Values = Mapping[str, Any]
-    Overrides = Mapping[str, Mapping[str, Any]]
+Task = BaseOperator | MappedOperator
+Values = Mapping[str, Any]
+Overrides = Mapping[str, Mapping[str, Any]]
 
 _UNSET: Final = object()
 _APPROVAL: Final = "the approval sets it itself: the params about approvals say who answers, and for how long"

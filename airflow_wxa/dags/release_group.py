@@ -1,14 +1,12 @@
 """The release of one Mini Program as a task group that may be mapped, for a DAG with some tens of merchants."""
 
-from __future__ import annotations
-
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from math import prod
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from airflow.sdk import XComArg, get_current_context, task, task_group
+from airflow.sdk import Context, XComArg, get_current_context, task, task_group
 from airflow.sdk.definitions._internal.expandinput import MappedArgument
 from airflow.sdk.exceptions import AirflowSkipException
 
@@ -22,11 +20,6 @@ from airflow_wxa.release.dag import Rendered, beside, refuse_given
 from airflow_wxa.release.fields import FIELDS
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from airflow.sdk import Context
 
 _KEPT: Final = "wxa_release_group"
 #: Type of a field → the reader of what Jinja made a text of.

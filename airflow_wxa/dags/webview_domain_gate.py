@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.steps import DomainOutcome
 
-Task: TypeAlias = "BaseOperator | XComArg"
+Task: TypeAlias = BaseOperator | XComArg
 
 
 def webview_domain_gate(  # noqa: PLR0913  (what a release decides about its domains)

@@ -1,36 +1,28 @@
 """Common ground of our DAGs, and the help of each task: a page, with a section a task id."""
 
-from __future__ import annotations
-
 import logging
 import re
 import sys
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from functools import wraps
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, BaseOperator, Context, Param
+from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_wxa.dags.given import Given
+from airflow_wxa.dags.given import Given, Overrides, Values
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.operators.human_input import skip_tasks
 from airflow_wxa.release.dag import failing_at_once, refuse_given
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set, language
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping
-
-    from airflow.sdk import BaseOperator, Context, Param
-    from airflow.sdk.definitions.mappedoperator import MappedOperator
-
-    from airflow_wxa.dags.given import Overrides, Values
 
 log = logging.getLogger(__name__)
 

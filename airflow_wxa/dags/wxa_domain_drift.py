@@ -5,17 +5,17 @@ schedule: ``domain_drift_dag(schedule="@daily")``. The board shows its findings,
 reads, with the time of reading.
 """
 
-from __future__ import annotations
-
 import asyncio
 import csv
 import io
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from airflow.sdk import Param, get_current_context, task
 
 from airflow_wxa.api.values import APPID_PATTERN, csv_cell
+from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.dags.fleet_files import write_text
 from airflow_wxa.dags.wiring import dag_factory
 from airflow_wxa.errors import WxaStateError
@@ -28,15 +28,10 @@ from airflow_wxa.release.dag import failing_at_once, form_param, release_params
 from airflow_wxa.release.spec import ReleaseSpec
 from airflow_wxa.steps.domains import read_platform_hosts
 from airflow_wxa.steps.drift import FINDINGS, domain_drift
+from airflow_wxa.steps.outcome import DriftOutcome
 from airflow_wxa.texts import Text
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_wxa.api.webview_domain import WebviewDomain
-    from airflow_wxa.steps.outcome import DriftOutcome
-
-    Wanted = tuple[tuple[WebviewDomain, ...], bool, bool]
+Wanted = tuple[tuple[WebviewDomain, ...], bool, bool]
 
 log = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ audit quota in the manifest's order; commit and submit the canaries. Release the
 well, commit and submit the others; release the early ones; then the rest. Sum up.
 """
 
-from __future__ import annotations
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-from typing import TYPE_CHECKING, Any, Final
-
-from airflow.sdk import DAG, Label, Param, TriggerRule
+from airflow.sdk import DAG, Context, Label, Param, TriggerRule
+from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from airflow_wxa.dags.fleet_tasks import (
     check_platform_list,
@@ -21,6 +21,7 @@ from airflow_wxa.dags.fleet_tasks import (
     register_platform_domains,
     summarize,
 )
+from airflow_wxa.dags.given import Values
 from airflow_wxa.dags.wiring import APPROVAL, OnlyWhen, SkipUnasked, dag_factory, read_help
 from airflow_wxa.fleet.schema import RELEASE_FIELDS
 from airflow_wxa.fleet.stages import CARRY_OVER
@@ -31,14 +32,6 @@ from airflow_wxa.operators.fleet_run import fleet_run
 from airflow_wxa.release.dag import form_param, params_of, refuse_given, release_params
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from airflow.sdk import Context
-    from airflow.sdk.definitions.mappedoperator import MappedOperator
-
-    from airflow_wxa.dags.given import Values
 
 HELP: Final = "fleet_task_help.md"
 _OF_RUN = ("approvers", "approver_must_differ", "wxa_conn_id", "platform_conn_id")

@@ -5,9 +5,7 @@ approve that. Roll the canaries back and prove them; when they went well, the re
 go back is named with its remedy.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from airflow.sdk import Param, get_current_context, task
 
@@ -16,7 +14,7 @@ from airflow_wxa.dags.fleet_tasks import fleet_result, keep_fleet, plan_fleet, s
 from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, dag_factory, misspelt_params
 from airflow_wxa.dags.wxa_fleet_release import HELP, mapped
 from airflow_wxa.fleet.manifest import App, Manifest, read_manifest
-from airflow_wxa.fleet.plan import plan_app_rollback
+from airflow_wxa.fleet.plan import AppPlan, plan_app_rollback
 from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.hooks.manifests import ManifestSources
 from airflow_wxa.hooks.store import open_fleets
@@ -24,16 +22,11 @@ from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approve_plan import WxaApproveFleetRollbackOperator
 from airflow_wxa.operators.fleet import WxaWaveGateOperator
 from airflow_wxa.operators.fleet_run import fleet_run, shards_of
-from airflow_wxa.release import FIELDS, refuse
+from airflow_wxa.release import FIELDS, ReleaseSpec, refuse
 from airflow_wxa.release.dag import failing_at_once, form_param, params_of, release_params
-from airflow_wxa.store.fleets import ROLLBACK
+from airflow_wxa.steps import Step
+from airflow_wxa.store.fleets import ROLLBACK, FleetApp
 from airflow_wxa.texts import Text
-
-if TYPE_CHECKING:
-    from airflow_wxa.fleet.plan import AppPlan
-    from airflow_wxa.release import ReleaseSpec
-    from airflow_wxa.steps import Step
-    from airflow_wxa.store.fleets import FleetApp
 
 _OF_RUN: Final = ("approval", "approvers", "approver_must_differ", "on_lost_domains", "wxa_conn_id")
 _SHARD_SIZE: Final = 200

@@ -4,9 +4,9 @@ The way out of 89020 and 89021: a Mini Program can only have domains whose host,
 registered. Testing and published version of the list are changed together, for **all merchants of the platform**.
 """
 
-from __future__ import annotations
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
+from airflow.sdk import Param
 
 from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, dag_factory
 from airflow_wxa.operators import (
@@ -16,9 +16,6 @@ from airflow_wxa.operators import (
 )
 from airflow_wxa.release.dag import form_param, param, release_params, rendered
 from airflow_wxa.texts import Text
-
-if TYPE_CHECKING:
-    from airflow.sdk import Param
 
 
 def _params() -> dict[str, Param]:

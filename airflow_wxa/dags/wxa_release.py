@@ -5,11 +5,10 @@ Commit the code, wait for the privacy scan, submit it for audit, wait for the re
 and prove that version and domains are online.
 """
 
-from __future__ import annotations
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
-from typing import TYPE_CHECKING, Any, Final
-
-from airflow.sdk import Label, get_current_context, task
+from airflow.sdk import BaseOperator, Context, Label, get_current_context, task
 
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
 from airflow_wxa.dags.wiring import OnlyWhen, SkipUnasked, dag_factory, misspelt_params, platform_conn_id
@@ -32,18 +31,12 @@ from airflow_wxa.operators.domains import BRANCHES, domain_outcome
 from airflow_wxa.release import read_release, refuse
 from airflow_wxa.release.dag import beside, failing_at_once, param, params_of, release_params, release_spec, rendered
 from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
+from airflow_wxa.steps import DomainOutcome
 from airflow_wxa.steps.domains import read_own_domains
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from airflow.sdk import BaseOperator, Context
-
-    from airflow_wxa.steps import DomainOutcome
-
-    Within = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Within = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 _MOST_RUNS: Final = 10_000  # a run waits for a review for days, and a waiting run costs nothing
 #: In the context that a release group gives its tasks: whether a person is asked.

@@ -4,9 +4,9 @@ The version online is replaced by an earlier one, at once and for everyone. Afte
 back to: the way on is a release.
 """
 
-from __future__ import annotations
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
+from airflow.sdk import Context, Param
 
 from airflow_wxa.dags.wiring import APPROVAL, SkipUnasked, dag_factory
 from airflow_wxa.hooks.approvals import is_approval_wanted
@@ -18,9 +18,6 @@ from airflow_wxa.operators import (
 )
 from airflow_wxa.release.dag import form_param, param, release_params, rendered
 from airflow_wxa.texts import Text
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context, Param
 
 
 def _params() -> dict[str, Param]:

@@ -3,20 +3,16 @@
 Configured domains are effective only after the next release.
 """
 
-from __future__ import annotations
-
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from airflow.sdk import Context, Param
 
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
 from airflow_wxa.dags.wiring import dag_factory, platform_conn_id
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.release import domain_problems, refuse
 from airflow_wxa.release.dag import failing_at_once, param, release_params, rendered
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context, Param
-
 
 _PARAMS: Final = (
     "appid",

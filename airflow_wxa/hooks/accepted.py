@@ -4,30 +4,23 @@ Writes of the run that WeChat accepted lately, since a read that lags behind the
 Programs' domains since our last release: asked off, proven, noted.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import logging
 from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from airflow_wxa.api.audit import withdrawals_left
 from airflow_wxa.api.server_domain import SERVER_KINDS, lists_in
 from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.api.webview_domain import normalised_hosts
 from airflow_wxa.errors import WxaError
-from airflow_wxa.steps import LAG_SECONDS, NOTHING_ACCEPTED, AcceptedWrites
+from airflow_wxa.steps import LAG_SECONDS, NOTHING_ACCEPTED, AcceptedWrites, Recall
 from airflow_wxa.steps.offline import WEBVIEW, Online, Past
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-
-    from airflow_wxa.steps import Recall
-    from airflow_wxa.store import Ledger, TaskRef
-    from airflow_wxa.store.ledger import Entry
-
+from airflow_wxa.store import Ledger, TaskRef
+from airflow_wxa.store.ledger import Entry
 
 log = logging.getLogger(__name__)
 

@@ -4,26 +4,20 @@ A decision is read where nobody but this package writes. An XCom and the state o
 a run, so they decide nothing.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Any, Final
+
+from airflow.sdk import Context
 
 from airflow_wxa.errors import WxaSpecError, WxaStateError
+from airflow_wxa.steps import Approved
+from airflow_wxa.store import Ledger
+from airflow_wxa.store.fleets import FleetRun
+from airflow_wxa.store.ledger import Entry
 from airflow_wxa.store.questions import values_of
 from airflow_wxa.texts import Text
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from airflow.sdk import Context
-
-    from airflow_wxa.steps import Approved
-    from airflow_wxa.store import Ledger
-    from airflow_wxa.store.fleets import FleetRun
-    from airflow_wxa.store.ledger import Entry
 
 HOW_TO: Final = "airflow-wxa docs approve"
 

@@ -1,15 +1,16 @@
 """Read a Connection of type ``wxa``: address of the API, source of tokens, keys of pushes."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
+
+from airflow.sdk import Connection
 
 from airflow_wxa.access import FixedTokens, PlatformCredentials, TokenServer
 from airflow_wxa.api.redaction import Secret
@@ -17,11 +18,6 @@ from airflow_wxa.client import Egress, api_host
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_store
 from airflow_wxa.texts import Text
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from airflow.sdk import Connection
 
 _DEFAULT_TIMEOUT: Final = 10.0  # seconds
 _AES_KEY_CHARACTERS: Final = 43

@@ -1,9 +1,8 @@
 """Sources of a manifest's files and merchants, as Airflow's configuration and the store say."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from airflow.sdk import ObjectStoragePath
 from airflow.sdk.configuration import conf
@@ -11,9 +10,6 @@ from airflow.sdk.configuration import conf
 from airflow_wxa.errors import WxaSpecError, shown
 from airflow_wxa.hooks.store import open_ledger, open_store
 from airflow_wxa.texts import Text
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 _MOST_BYTES: Final = 32 * 1024 * 1024
 _DEVELOPMENT_SET: Final = 18

@@ -1,15 +1,11 @@
 """Send the metrics to Airflow's Stats: StatsD, Datadog or OpenTelemetry, as ``[metrics]`` says."""
 
-from __future__ import annotations
-
 import logging
+from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from airflow.sdk.configuration import conf
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 log = logging.getLogger(__name__)
 

@@ -1,16 +1,10 @@
 """The Asset of a release, and the event that tells of one."""
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from airflow.sdk import Asset, AssetAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow.sdk import Context
+from airflow.sdk import Asset, AssetAlias, Context
 
 log = logging.getLogger(__name__)
 

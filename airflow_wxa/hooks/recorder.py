@@ -1,31 +1,24 @@
 """Keep the ledger while a step runs: each write before and after, the outcome at the end."""
 
-from __future__ import annotations
-
 import datetime as dt
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final
+
+from airflow.sdk import Context
 
 from airflow_wxa.api.audit import withdrawals_left
-from airflow_wxa.api.call import Reply
+from airflow_wxa.api.call import Call, Reply
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.client.telemetry import count
 from airflow_wxa.errors import WxaApiError, WxaAuditRejected, WxaError, WxaSpecError
 from airflow_wxa.hooks.accepted import accepted_writes, noted_writes
 from airflow_wxa.hooks.approvals import is_approval_wanted, refusal
-from airflow_wxa.store import Result, TaskRef
+from airflow_wxa.steps import AcceptedWrites, Approved, Left, Recall
+from airflow_wxa.store import Ledger, Result, TaskRef
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
-
-    from airflow.sdk import Context
-
-    from airflow_wxa.api.call import Call
-    from airflow_wxa.steps import AcceptedWrites, Approved, Left, Recall
-    from airflow_wxa.store import Ledger
 
 log = logging.getLogger(__name__)
 

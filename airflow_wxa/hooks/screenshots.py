@@ -1,27 +1,21 @@
 """A reviewer's screenshots of faults: saved for a rejected sheet's error to name them, read for the board."""
 
-from __future__ import annotations
-
 import logging
 import os
 import re
 import stat
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from airflow.sdk import ObjectStoragePath
 from airflow.sdk.configuration import conf
 
 from airflow_wxa.api.audit import Media, get_material
 from airflow_wxa.errors import WxaError, WxaSpecError
+from airflow_wxa.steps import AuditOutcome, Step
 from airflow_wxa.texts import Text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from airflow.sdk import ObjectStoragePath
-
-    from airflow_wxa.steps import AuditOutcome, Step
 
 log = logging.getLogger(__name__)
 

@@ -49,12 +49,11 @@ class WxaApprovePlanOperator(WxaApprovalOperator):
     asks = "plan"
 
     def facts(self, context: Context) -> Mapping[str, Fact]:
-        """Return the plan's digest, which the decision names, and the plan's sums."""
         fleets, run = open_fleets(), fleet_run(context)
         given = Counter[str]()
         totals = Totals.of(_plans(fleets, run, given))
         return {
-            **told("ledger", named=True, **_about(run)),
+            **told("ledger", named=True, plan=run.plan_digest),
             **told(
                 "ledger",
                 run_id=run.run_id,
@@ -86,13 +85,12 @@ class WxaApproveFleetRollbackOperator(WxaApprovePlanOperator):
     asks = "fleet_rollback"
 
     def facts(self, context: Context) -> Mapping[str, Fact]:
-        """Return the plan's digest, which the decision names, and the plan's sums."""
         fleets, run = open_fleets(), fleet_run(context)
         plans = [(app.appid, AppPlan.from_json(app.plan)) for app in fleets.apps(run.key) if app.plan]
         versions = Counter(plan.why for _, plan in plans if plan.rollback)
         waves = {name: count.total for name, count in wave_counts(fleets.counts(run.key)).items()}
         return {
-            **told("ledger", named=True, **_about(run)),
+            **told("ledger", named=True, plan=run.plan_digest),
             **told("ledger", undone=run.manifest[ROLLBACK].get("run_id", ""), waves=waves),
             **told("WeChat: getversioninfo, revertcoderelease", versions=dict(versions.most_common(_SHOWN_VERSIONS))),
             **told("WeChat: get_effective_webviewdomain, get_effective_domain", totals=asdict(Totals.of(plans))),
@@ -100,7 +98,6 @@ class WxaApproveFleetRollbackOperator(WxaApprovePlanOperator):
 
     @staticmethod
     def words(question: Question) -> tuple[str, str]:
-        """Return what the plan comes to."""
         totals, waves, undone = Totals(**question["totals"]), question["waves"], question["undone"]
         versions = (f"{as_text(each)}: {count}" for each, count in question["versions"].items())
         rows = {
@@ -128,7 +125,6 @@ class WxaApproveWaveOperator(WxaApprovalOperator):
     asks = "wave"
 
     def facts(self, context: Context) -> Mapping[str, Fact]:
-        """Return the wave and the plan, which the decision names, and each wave's outcomes so far."""
         fleets, run = open_fleets(), fleet_run(context)
         before = WAVES[: WAVES.index(self.wave)]
         require_open(context, run, approved=before, opened=before)
@@ -136,13 +132,12 @@ class WxaApproveWaveOperator(WxaApprovalOperator):
         for wave, _, outcome, _, count in fleets.counts(run.key):
             figures[wave][outcome or "goes on"] = figures[wave].get(outcome or "goes on", 0) + count
         return {
-            **told("ledger", named=True, **_about(run), wave=self.wave),
+            **told("ledger", named=True, plan=run.plan_digest, wave=self.wave),
             **told("ledger", run_id=run.run_id, release=run.manifest["release"], figures=figures),
         }
 
     @staticmethod
     def words(question: Question) -> tuple[str, str]:
-        """Return how far the waves have come."""
         wave, figures = question["wave"], question["figures"]
         counted = {
             name: ", ".join(f"{each} {count}" for each, count in sorted(figures[name].items())) for name in WAVES
@@ -167,7 +162,7 @@ def require_open(context: Context, run: FleetRun, *, approved: Collection[str], 
     recorder = Recorder(open_ledger, run.component_appid, current_task())
     for name in approved:
         if wave_of(run.manifest, name).approval:
-            asked = Approved(beside(context, f"approve_{name}"), THE_PLATFORM, {**_about(run), "wave": name})
+            asked = Approved(beside(context, f"approve_{name}"), THE_PLATFORM, {"plan": run.plan_digest, "wave": name})
             recorder.proven(asked)
     for name in opened:
         gate = beside(context, f"{name}_gate")
@@ -188,7 +183,7 @@ def require_approved_plan(context: Context, run: FleetRun) -> None:
     :raises WxaStateError: nobody has answered, or another plan was approved.
     """
     if is_approval_wanted(context):
-        asked = Approved(beside(context, _TASK_ID), THE_PLATFORM, _about(run))
+        asked = Approved(beside(context, _TASK_ID), THE_PLATFORM, {"plan": run.plan_digest})
         WxaHook(context["params"]["wxa_conn_id"]).run(approved(asked))
 
 
@@ -246,10 +241,6 @@ def grant_quota(
         log.warning("the audit quota was not read, each submits until WeChat answers 85085: %s", error.what)
         usable = MAX_QUOTA
     return fleets.open_quota(run.key, run.component_appid, usable, held, carrier, *which)
-
-
-def _about(run: FleetRun) -> dict[str, Any]:
-    return {"plan": run.plan_digest}
 
 
 def _rest_or_none(hook: WxaHook, fleets: Fleets, run: FleetRun) -> int | None:

@@ -1,28 +1,19 @@
 """Bases of operators: declared arguments, an act that is done, and no place in a mapped task group."""
 
-from __future__ import annotations
-
 import inspect
-from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Never
+from collections.abc import Collection, Mapping
+from dataclasses import MISSING, Field, fields
+from typing import Any, ClassVar, Never
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 
-from airflow_wxa.acts.act import Name, reader_of
+from airflow_wxa.acts.act import Act, Name, reader_of
 from airflow_wxa.acts.release import Release
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.outlets import RELEASES
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
 from airflow_wxa.texts import Text
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from dataclasses import Field
-
-    from airflow.sdk import Context
-
-    from airflow_wxa.acts.act import Act
 
 
 class Declared(TemplatedFields):

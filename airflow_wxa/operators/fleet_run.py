@@ -1,20 +1,13 @@
 """The running fleet, from the store."""
 
-from __future__ import annotations
+from typing import Any
 
-from typing import TYPE_CHECKING
+from airflow.sdk import Context
 
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_fleets
-from airflow_wxa.store.fleets import RunKey
+from airflow_wxa.store.fleets import FleetRun, Fleets, RunKey
 from airflow_wxa.texts import Text
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from airflow.sdk import Context
-
-    from airflow_wxa.store.fleets import FleetRun, Fleets
 
 
 def run_key(context: Context) -> RunKey:

@@ -5,19 +5,13 @@ Airflow shows a cleared task's first request for good (apache/airflow#73235); it
 does not promise; ``tests/operators/test_human_input.py`` lists them.
 """
 
-from __future__ import annotations
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NoReturn
+from uuid import UUID
 
-from typing import TYPE_CHECKING, Any, NoReturn
-
+from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.providers.standard.triggers.hitl import HITLTrigger
-from airflow.sdk import exceptions, timezone
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from uuid import UUID
-
-    from airflow.providers.standard.operators.hitl import HITLOperator
-    from airflow.sdk import Context
+from airflow.sdk import Context, exceptions, timezone
 
 
 def put(operator: HITLOperator, ti_id: UUID) -> dict[str, Any]:
