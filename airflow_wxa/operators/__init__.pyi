@@ -10,13 +10,12 @@ from airflow.sdk.definitions.retry_policy import RetryPolicy
 from airflow.sdk.definitions.taskgroup import TaskGroup
 from airflow.sdk.definitions.xcom_arg import PlainXComArg, XComArg
 from airflow.sdk.types import WeightRuleParam
-from airflow_wxa.operators.approval import WxaApprovalOperator
+from airflow_wxa.operators.approval import WxaApprovalOperator as WxaApprovalOperator
 from airflow_wxa.release.dag import Rendered
 from airflow_wxa.store.questions import Fact, Question
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias, TypeVar, TypedDict, Unpack
-from airflow_wxa.operators.approval import WxaApprovalOperator as WxaApprovalOperator
 
 T = TypeVar("T")
 

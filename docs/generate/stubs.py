@@ -118,8 +118,9 @@ class Stub:
             if re.search(rf"\b{name}\b", code) and f"class {name}(" not in code:
                 by_module.setdefault(names[name], []).append(name)
         lines = [f"from {module} import {', '.join(found)}" for module, found in sorted(by_module.items())]
-        if self._is_first:  # as it is: other approvals are made of it
-            lines.append("from airflow_wxa.operators.approval import WxaApprovalOperator as WxaApprovalOperator")
+        if self._is_first:  # exported as it is: other approvals are made of it
+            exported = "import WxaApprovalOperator"
+            lines = [line.replace(exported, f"{exported} as WxaApprovalOperator") for line in lines]
         return "\n".join(lines)
 
     def _arguments(self, base: type[Any]) -> str:
