@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import httpx
@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, error_body
 from airflow_wxa.sandbox.handlers import ENDPOINTS
-from airflow_wxa.sandbox.journal import Entry, Journal, parsed_body, shown_body
-from airflow_wxa.sandbox.loose import LooseAnswer, Looseness, encoded, respelt
+from airflow_wxa.sandbox.journal import Entry, Journal, parsed_body, shown_body, spellings
+from airflow_wxa.sandbox.loose import Looseness, encoded, respelt
 from airflow_wxa.sandbox.pushes import Delivery, Push, deliver, deliver_beside, delivered
 from airflow_wxa.sandbox.values import read
 from airflow_wxa.sandbox.world import World
@@ -78,32 +78,23 @@ class Fault:
 
 
 @dataclass(slots=True)
-class Waiting:
-    """A fault to come; ``left`` calls, None for all."""
-
-    fault: Fault
-    left: int | None
-
-
-@dataclass(slots=True)
 class FaultQueue:
     """The faults to come, in the order they were added; the first that fits is taken."""
 
-    waiting: list[Waiting] = field(default_factory=list)
+    waiting: list[Fault] = field(default_factory=list)
 
     def add(self, fault: Fault) -> None:
         """Put a fault in, as often as it says."""
-        self.waiting.append(Waiting(fault, fault.times))
+        self.waiting.append(fault)
 
     def take(self, path: str, appids: Collection[str | None]) -> Fault | None:
         """Return the fault for a call by or about these accounts and count it; None when it is answered honestly."""
-        for index, each in enumerate(self.waiting):
-            if each.fault.meets(path, appids):
-                if each.left is not None:
-                    each.left -= 1
-                if each.left == 0:
-                    del self.waiting[index]
-                return each.fault
+        for index, fault in enumerate(self.waiting):
+            if fault.meets(path, appids):
+                if fault.times is not None:
+                    left = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
+                    self.waiting[index : index + 1] = left
+                return fault
         return None
 
 
@@ -171,7 +162,7 @@ class Sandbox:
         answer = None if fault and fault.kind in BEFORE_THE_WORK else self._worked(endpoint, request, owner, rid)
         if fault and fault.kind in ("errcode_before", "errcode_after"):
             answer = error_body(fault.answered_errcode, rid)
-        own, known = request.tokens, world.known
+        own, known = spellings(request.tokens), world.known
         entry = Entry(
             seq=seq,
             method=request.method,
@@ -190,10 +181,8 @@ class Sandbox:
 
     def encode(self, request: Request, answer: Answer | None) -> bytes:
         """Return an answer as it goes over the wire."""
-        return answer if isinstance(answer, bytes) else encoded(answer, self._spelling(request))
-
-    def _spelling(self, request: Request) -> set[LooseAnswer]:
-        return self.world.looseness(self._owner(request)).answers
+        how = self.world.looseness(self._owner(request)).answers
+        return answer if isinstance(answer, bytes) else encoded(answer, how)
 
     def _owner(self, request: Request) -> AnyAccount | None:
         endpoint = ENDPOINTS.get(request.path)

@@ -47,10 +47,6 @@ class Entry:
         """Return the entry as JSON values."""
         return asdict(self)
 
-    def names(self, named: dict[str, object]) -> bool:
-        """Tell whether the body holds all these values."""
-        return not named or (isinstance(self.body, dict) and named.items() <= self.body.items())
-
 
 class Entries(list[Entry]):
     """Calls, oldest first."""
@@ -63,7 +59,8 @@ class Entries(list[Entry]):
         """
         if isinstance(value, Entry):
             return super().count(value)
-        return sum(each.path == value and each.names(named) for each in self)
+        bodies = [each.body for each in self if each.path == value]
+        return sum(not named or (isinstance(each, dict) and named.items() <= each.items()) for each in bodies)
 
 
 @dataclass(slots=True)
@@ -86,10 +83,6 @@ class Journal:
         """Forget all calls."""
         self.entries.clear()
         self.totals.clear()
-
-    def count(self, path: str, **named: object) -> int:
-        """Return how often a path was called, see :meth:`Entries.count`."""
-        return self.entries.count(path, **named)
 
     def counts(self) -> dict[str, int]:
         """Return the number of calls of each path that was called."""
@@ -118,6 +111,11 @@ def shown_body(body: Any, raw: bytes, known: Redactor, own: Collection[str]) -> 
         if body is not None or not raw:
             return known.without_secrets(body, own)
     return known.without(raw.decode(errors="replace"), own)[:LONGEST_TEXT]
+
+
+def spellings(tokens: Iterable[str]) -> list[str]:
+    """Return tokens plain and URL-encoded; the longest first, or one that begins another would leave its tail."""
+    return sorted({each for token in tokens for each in (token, quote(token, safe=""))}, key=len, reverse=True)
 
 
 class Redactor:
@@ -182,8 +180,6 @@ class Redactor:
 
     def without(self, text: str, own: Collection[str] = ()) -> str:
         """Return a text without any of the secrets, and without the caller's own."""
-        spelt = {spelling for word in own for spelling in (word, quote(word, safe="")) if spelling}
-        # Longest first, or a token that begins another would leave its tail.
-        for spelling in sorted(spelt, key=len, reverse=True):
+        for spelling in own:
             text = text.replace(spelling, REDACTED)
         return self.hide(text)

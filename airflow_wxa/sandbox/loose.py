@@ -13,14 +13,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from airflow_wxa.sandbox.values import STRICT, SortedSet
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
-T = TypeVar("T")
+    from collections.abc import Collection
 
 Lag = Literal[
     "domains",  # setwebviewdomain with action get
@@ -117,32 +115,6 @@ class Stale:
 
     state: Any
     reads: int
-
-
-@dataclass(slots=True)
-class Replicas:
-    """States from before a write that reads still show, by appid and kind."""
-
-    stale: dict[tuple[str, Lag], Stale] = field(default_factory=dict)
-
-    def lag_behind(
-        self, appid: str, before: Mapping[Lag, Any], after: Mapping[Lag, Any], lag: Mapping[Lag, int]
-    ) -> None:
-        """Let the coming reads show what a write has changed as it was before."""
-        for kind, reads in lag.items():
-            if reads > 0 and kind in before and before[kind] != after[kind]:
-                self.stale[appid, kind] = Stale(before[kind], reads)
-
-    def read(self, appid: str, kind: Lag, state: T) -> T:
-        """Return what a read shows: the state, or the one from before the last write."""
-        stale = self.stale.get((appid, kind))
-        if stale is None:
-            return state
-        stale.reads -= 1
-        if stale.reads == 0:
-            del self.stale[appid, kind]
-        shown: T = stale.state
-        return shown
 
 
 def respelt(answer: dict[str, Any], how: Collection[LooseAnswer]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from airflow_wxa.sandbox import values
 from airflow_wxa.sandbox.journal import Redactor
-from airflow_wxa.sandbox.loose import Lag, Looseness, Replicas
+from airflow_wxa.sandbox.loose import Lag, Looseness, Stale
 from airflow_wxa.sandbox.platforms import Draft, Issued, Platform, Template
 from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.sandbox.values import STRICT, Json, SortedSet, secret
@@ -88,7 +88,7 @@ class World:
         self._coded: dict[str, MiniProgram] = {}
         self._places: dict[str, int] = {}
         self._known: Redactor | None = None
-        self._replicas = Replicas()
+        self._stale: dict[tuple[str, Lag], Stale] = {}
         self.commits_under_way = 0
         self.refused: dict[str, dict[str, Any]] = {}
 
@@ -231,7 +231,14 @@ class World:
 
     def read(self, account: AnyAccount, kind: Lag, state: T) -> T:
         """Return what a read shows of an account: its state, or the one from before the last write."""
-        return self._replicas.read(account.appid, kind, state)
+        stale = self._stale.get((account.appid, kind))
+        if stale is None:
+            return state
+        stale.reads -= 1
+        if stale.reads == 0:
+            del self._stale[account.appid, kind]
+        shown: T = stale.state
+        return shown
 
     @contextmanager
     def writing(self, account: AnyAccount) -> Iterator[None]:
@@ -239,8 +246,10 @@ class World:
         lag = self.looseness(account).lag
         before = account.readable() if lag else {}
         yield
-        if lag:
-            self._replicas.lag_behind(account.appid, before, account.readable(), lag)
+        after = account.readable() if lag else {}
+        for kind, reads in lag.items():
+            if reads > 0 and kind in before and before[kind] != after[kind]:
+                self._stale[account.appid, kind] = Stale(before[kind], reads)
 
     def told(self, account: MiniProgram, slot: Mapping[str, Any]) -> dict[str, Any]:
         """Return what answers tell of a version or a sheet: without what is left out, descriptions cut off."""
@@ -261,7 +270,7 @@ class World:
         for each in fields(self):
             if each.name not in FUNCTIONS:
                 setattr(self, each.name, getattr(other, each.name))
-        self._owners, self._coded, self._places, self._replicas = {}, {}, {}, Replicas()
+        self._owners, self._coded, self._places, self._stale = {}, {}, {}, {}
         self.outbox.clear()
         self.known.add_all(self.tokens())
 
