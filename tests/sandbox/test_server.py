@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 import requests
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
 
     At = Callable[[str], str]
+    from tests.sandbox.conftest import Wechat
+
 
 FOREGROUND = """
 from airflow_wxa.sandbox import World, run
@@ -188,3 +191,70 @@ def test_ctrl_c_ends_the_foreground_quietly() -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=10)
     assert (process.returncode, out, err) == (0, "over\n", "")
+
+
+@pytest.mark.parametrize("host", ["evil.example.com", "evil.example.com:8099", "", "[::1", "127.0.0.1.evil.example"])
+@pytest.mark.parametrize("path", ["/", "/_sandbox/world", "/_sandbox/journal"])
+def test_a_name_that_is_not_ours_is_refused(wxa_sandbox: RunningSandbox, host: str, path: str) -> None:
+    answer = httpx.get(wxa_sandbox.url + path, headers={"Host": host}, trust_env=False)
+    assert answer.status_code in (400, 403)
+    assert "wx" not in answer.text
+
+
+@pytest.mark.parametrize("host", ["localhost:8099", "127.0.0.1", "[::1]:8099", "sandbox:8099"])
+def test_an_address_or_a_name_of_this_network_is_taken(wxa_sandbox: RunningSandbox, host: str) -> None:
+    answer = httpx.get(f"{wxa_sandbox.url}/_sandbox/counts", headers={"Host": host}, trust_env=False)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example.com", "null", "http://127.0.0.1:1", ""])
+def test_another_origin_steers_nothing(wxa_sandbox: RunningSandbox, origin: str) -> None:
+    before = wxa_sandbox.world.time()
+    url = f"{wxa_sandbox.url}/_sandbox/advance?seconds=9000"
+    assert httpx.post(url, headers={"Origin": origin}, trust_env=False).status_code == 403
+    assert wxa_sandbox.world.time() < before + 9000
+    assert httpx.post(url, headers={"Origin": wxa_sandbox.url}, trust_env=False).status_code == 200
+
+
+def test_wechats_paths_answer_by_any_name(wxa_sandbox: RunningSandbox) -> None:
+    answer = httpx.post(f"{wxa_sandbox.url}/wxa/release", headers={"Host": "api.weixin.qq.com"}, trust_env=False)
+    assert answer.json()["errcode"] == 41001
+
+
+def test_the_trial_qr_code_differs_by_version_and_path(wechat: Wechat) -> None:
+    wechat.commit("1")
+    first = wechat.get("/wxa/get_qrcode")
+    wechat.commit("2")
+    assert len({first, wechat.get("/wxa/get_qrcode")}) == 2
+
+
+def test_a_person_sees_the_qr_code_and_decides_on_the_page(wxa_sandbox: RunningSandbox) -> None:
+    account = wxa_sandbox.world.mini_program(APPID)
+    base = wxa_sandbox.url
+    assert requests.get(f"{base}/_sandbox/qrcode", params={"appid": APPID}, timeout=5).status_code == 400
+    account.commit(user_version="1.4.0", user_desc="d", pages=[], now=1)
+    account.scan_polls_left = 0
+    account.submit(account.check_submittable(privacy_api_not_use=False, audit_rest=1), auditid=1, now=1)
+    picture = requests.get(f"{base}/_sandbox/qrcode", params={"appid": APPID}, timeout=5)
+    assert picture.headers["content-type"] == "image/jpeg"
+    page = requests.get(f"{base}/", timeout=5).text
+    assert "approve</button>" in page
+    decide = f"{base}/_sandbox/decide"
+    rejected = {"appid": APPID, "result": "rejected", "back": "1"}
+    back = requests.post(decide, params=rejected, data={"reason": "<b>"}, timeout=5)
+    assert (back.url, account.sheets[-1].stage, account.sheets[-1].plan.reason) == (f"{base}/", "rejected", "<b>")
+    assert "approve</button>" not in back.text
+    assert requests.post(decide, params={"appid": APPID, "result": "approved"}, timeout=5).status_code == 400
+
+
+def test_a_mini_program_becomes_an_individuals_and_its_audits_wait(wxa_sandbox: RunningSandbox) -> None:
+    url = f"{wxa_sandbox.url}/_sandbox/mini_program"
+    params = {"appid": APPID, "individual": "true", "audit": "by_hand"}
+    page = f"{wxa_sandbox.url}/"
+    assert "decide audits by hand" in requests.get(page, timeout=5).text
+    assert requests.post(url, params=params, timeout=5).json() == {"individual": True, "audit": "by_hand"}
+    assert "approve audits by themselves" in requests.get(page, timeout=5).text
+    for wrong in ({"individual": "yes"}, {"audit": "lost"}, {"appid": "wx9"}):
+        assert requests.post(url, params={**params, **wrong}, timeout=5).status_code == 400
+    account = wxa_sandbox.world.mini_program(APPID)
+    assert account.audit.stage_after(10**6) == "auditing"

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
-from airflow_wxa.sandbox import MiniProgram, Platform, World
+from airflow_wxa.sandbox import Introduction, MiniProgram, Platform, World, default_world, seeded_fleet, serve
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN, REFRESH_TOKEN
 
 if TYPE_CHECKING:
+    from airflow_wxa.sandbox.worlds import Kind
     from tests.sandbox.conftest import Wechat
 
 
@@ -107,3 +110,85 @@ def test_a_mini_program_that_took_anothers_place_is_found(wechat: Wechat) -> Non
     successor = MiniProgram(appid=APPID, component_appid=COMPONENT_APPID, nick_name="next")
     wechat.world.mini_programs = [MiniProgram(appid="wx9", component_appid=COMPONENT_APPID), successor]
     assert wechat.world.mini_program(APPID) is successor
+
+
+SHARES: dict[Kind, float] = {"individual": 0.03, "unauthorised": 0.02, "rejected": 0.05, "lost_answer": 0.01}
+
+
+def test_a_seed_makes_the_same_fleet_again_and_another_seed_another() -> None:
+    first, again, other = (seeded_fleet(200, seed=seed, shares=SHARES) for seed in (7, 7, 8))
+    assert (first.world, first.faults, first.kinds) == (again.world, again.faults, again.kinds)
+    assert first.kinds != other.kinds
+
+
+def test_a_fleet_holds_as_many_of_each_kind_as_its_shares_say_and_they_are_that() -> None:
+    fleet = seeded_fleet(1000, shares=SHARES)
+    assert Counter(fleet.kinds.values()) == {
+        "ordinary": 890,
+        "individual": 30,
+        "unauthorised": 20,
+        "rejected": 50,
+        "lost_answer": 10,
+    }
+    of = fleet.world.mini_program
+    assert all(of(appid).individual for appid in fleet.of_kind("individual"))
+    assert not any(of(appid).authorised for appid in fleet.of_kind("unauthorised"))
+    assert {of(appid).audit.result for appid in fleet.of_kind("rejected")} == {"rejected"}
+    assert [fault.appid for fault in fleet.faults] == fleet.of_kind("lost_answer")
+
+
+def test_a_cold_fleet_has_no_token_that_works_and_every_way_to_one() -> None:
+    world = seeded_fleet(3, cold=True).world
+    assert [account.access_tokens() for account in world.accounts()] == [[], [], [], []]
+    assert all(each.refresh_token for each in world.mini_programs)
+    assert world.platforms[0].component_appsecret
+
+
+@pytest.mark.parametrize(
+    ("url", "allow_http"), [("http://127.0.0.1:8099", None), ("http://[::1]:1", None), ("http://0.0.0.0:8099", True)]
+)
+def test_plain_http_is_allowed_only_where_it_must_be(url: str, allow_http: bool | None) -> None:
+    connection = json.loads(Introduction.of(default_world(), url).connection)
+    assert connection["extra"].get("allow_http") is allow_http
+
+
+def test_an_introduction_shows_no_token_in_its_repr() -> None:
+    world: World = default_world()
+    shown = repr(Introduction.of(world, "http://127.0.0.1:1"))
+    assert [token for token in world.tokens() if token in shown] == []
+
+
+def test_the_default_world_has_a_mini_program_on_each_road() -> None:
+    with serve(default_world()) as wechat:
+        answers = []
+        for each in wechat.world.mini_programs:
+            body = {"action": "add", "webviewdomain": ["https://m.example.com"]}
+            query = {"access_token": each.authorizer_access_token}
+            answer = requests.post(f"{wechat.url}/wxa/setwebviewdomain", params=query, json=body, timeout=5)
+            answers.append(answer.json()["errcode"])
+    assert answers == [0, 89019, 89231, 89020, 0, 61003]
+    assert [each.audit.result for each in wechat.world.mini_programs].count("rejected") == 1
+
+
+def test_each_platform_has_a_connection_with_its_own_tokens() -> None:
+    with serve(default_world()) as wechat:
+        first, second = wechat.world.platforms
+        own, other = (json.loads(wechat.connection(appid))["extra"] for appid in ("", second.component_appid))
+        with pytest.raises(KeyError, match="wx9"):
+            wechat.connection("wx9")
+    assert own["component_access_token"] == first.component_access_token
+    assert list(other["authorizer_access_tokens"]) == ["wx1000000000000004"]
+    assert other["component_access_token"] == second.component_access_token
+
+
+def test_a_draft_is_uploaded_through_control_and_becomes_a_template() -> None:
+    with serve(default_world()) as wechat:
+        token = {"access_token": wechat.world.platforms[0].component_access_token}
+        draft = requests.post(f"{wechat.url}/_sandbox/draft", params={"user_version": "2.0.0"}, timeout=5).json()
+        added = requests.post(
+            f"{wechat.url}/wxa/addtotemplate", params=token, json={"draft_id": draft["draft_id"]}, timeout=5
+        )
+        listed = requests.get(f"{wechat.url}/wxa/gettemplatelist", params=token, timeout=5).json()["template_list"]
+        nobody = requests.post(f"{wechat.url}/_sandbox/draft", params={"component_appid": "wx9"}, timeout=5)
+    assert (added.json()["errcode"], nobody.status_code) == (0, 400)
+    assert "2.0.0" in [each["user_version"] for each in listed]
