@@ -130,8 +130,7 @@ def tasks(plan: Plan) -> Generator[Task, Any, ReleaseOutcome]:
         raise ended_badly
     released = yield Task("release", lambda: release_version(version, wanted, noted_auditid=auditid))
     outcome: ReleaseOutcome = yield Task(
-        "verify_release",
-        lambda: verify_release(version, wanted, released_at=released.release_time),
+        "verify_release", lambda: verify_release(version, wanted, released_at=released.release_time)
     )
     return outcome
 

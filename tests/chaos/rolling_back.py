@@ -39,10 +39,7 @@ def world() -> World:
     )
     registered = ["example.com"]
     platform = Platform(
-        component_appid=COMPONENT_APPID,
-        component_access_token=PLATFORM_TOKEN,
-        testing=registered,
-        published=registered,
+        component_appid=COMPONENT_APPID, component_access_token=PLATFORM_TOKEN, testing=registered, published=registered
     )
     return World(platforms=[platform], mini_programs=[mini_program])
 

@@ -40,10 +40,7 @@ def contested_world() -> World:
     )
     platform = Platform(component_appid=COMPONENT_APPID, component_access_token=PLATFORM_TOKEN)
     return World(
-        platforms=[platform],
-        mini_programs=[mini_program],
-        templates=[Template(template_id=47)],
-        clock=lambda: THE_TIME,
+        platforms=[platform], mini_programs=[mini_program], templates=[Template(template_id=47)], clock=lambda: THE_TIME
     )
 
 

@@ -52,9 +52,7 @@ def _mini_program(number: int) -> MiniProgram:
 
 def _serve(count: int) -> None:
     platform = Platform(
-        component_appid=COMPONENT_APPID,
-        component_access_token=PLATFORM_TOKEN,
-        component_appsecret=COMPONENT_APPSECRET,
+        component_appid=COMPONENT_APPID, component_access_token=PLATFORM_TOKEN, component_appsecret=COMPONENT_APPSECRET
     )
     world = World(platforms=[platform], mini_programs=[_mini_program(number) for number in range(count)])
     by_appid = {each.appid: each for each in world.mini_programs}

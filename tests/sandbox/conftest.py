@@ -54,6 +54,12 @@ class Wechat:
     def post(self, path: str, body: object) -> Any:
         return self.send("POST", path, json.dumps(body).encode())
 
+    @staticmethod
+    def facts(answer: Any) -> Any:
+        """Return what a success tells besides."""
+        assert (answer.pop("errcode"), answer.pop("errmsg")) == (0, "ok")
+        return answer
+
     def component(self, name: str, *, token: str = "", **body: object) -> Any:
         whole = {"component_appid": COMPONENT_APPID, **body}
         return self.send("POST", f"/cgi-bin/component/{name}", json.dumps(whole).encode(), token=token)

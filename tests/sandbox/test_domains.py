@@ -195,9 +195,7 @@ def test_effective_lists_start_with_what_the_owner_had() -> None:
 
 def test_effective_lists_are_readable_for_an_individual(wechat: Wechat, account: MiniProgram) -> None:
     account.individual = True
-    assert wechat.post(EFFECTIVE, {}) == {
-        "errcode": 0,
-        "errmsg": "ok",
+    assert wechat.facts(wechat.post(EFFECTIVE, {})) == {
         "mp_webviewdomain": [],
         "third_webviewdomain": [],
         "direct_webviewdomain": [],

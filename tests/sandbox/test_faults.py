@@ -69,19 +69,10 @@ def test_the_connection_breaks_before_or_after_the_work(
 
 @pytest.mark.parametrize(
     ("kind", "status", "body", "worked"),
-    [
-        ("html_502", 502, "<html>", False),
-        ("truncated", 200, '{"errcode":0,', True),
-        ("empty", 200, "", True),
-    ],
+    [("html_502", 502, "<html>", False), ("truncated", 200, '{"errcode":0,', True), ("empty", 200, "", True)],
 )
 def test_an_answer_that_is_none_comes_instead(
-    wxa_sandbox: RunningSandbox,
-    commit: Commit,
-    kind: FaultKind,
-    status: int,
-    body: Any,
-    worked: bool,
+    wxa_sandbox: RunningSandbox, commit: Commit, kind: FaultKind, status: int, body: Any, worked: bool
 ) -> None:
     wxa_sandbox.add_fault(Fault(path="/wxa/commit", kind=kind))
     answer = commit()
@@ -113,11 +104,7 @@ def test_a_fault_meets_as_many_calls_as_it_says(wxa_sandbox: RunningSandbox, com
 
 
 @pytest.mark.parametrize(
-    "fault",
-    [
-        Fault(path="/wxa/release", kind="empty"),
-        Fault(path="/wxa/commit", kind="empty", appid=COMPONENT_APPID),
-    ],
+    "fault", [Fault(path="/wxa/release", kind="empty"), Fault(path="/wxa/commit", kind="empty", appid=COMPONENT_APPID)]
 )
 def test_a_fault_for_others_is_not_taken(wxa_sandbox: RunningSandbox, commit: Commit, fault: Fault) -> None:
     wxa_sandbox.add_fault(fault)

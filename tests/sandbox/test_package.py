@@ -7,8 +7,6 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
-import pytest
-
 import airflow_wxa.sandbox
 
 ROOM = Path(airflow_wxa.sandbox.__file__).parent
@@ -55,12 +53,21 @@ def test_every_exported_name_is_there_once() -> None:
     assert [name for name in names if not hasattr(airflow_wxa.sandbox, name)] == []
 
 
-@pytest.mark.parametrize("conftest", ["", "airflow_wxa.testing"])
-def test_a_users_test_suite_takes_the_fixtures_by_name_and_overrides_the_world(tmp_path: Path, conftest: str) -> None:
-    plugins = f"pytest_plugins = [{conftest!r}]\n" if conftest else ""
-    (tmp_path / "conftest.py").write_text(plugins, encoding="utf-8")
+def test_a_users_test_suite_takes_the_fixtures_by_name_and_overrides_the_world(tmp_path: Path) -> None:
+    (tmp_path / "test_users.py").write_text(USERS_TEST, encoding="utf-8")
+    (tmp_path / "test_page.py").write_text(example_of_the_page(), "utf-8")
+    assert "5 passed" in users_pytest(tmp_path)
+
+
+def test_the_fixtures_come_with_the_module_of_tests_too(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["airflow_wxa.testing"]\n', encoding="utf-8")
     (tmp_path / "test_users.py").write_text(USERS_TEST, encoding="utf-8")
     assert "2 passed" in users_pytest(tmp_path)
+
+
+def example_of_the_page() -> str:
+    page = (Path(__file__).parents[2] / "docs/reference/test-kit.md").read_text("utf-8")
+    return page.partition("```python\n")[2].partition("```")[0]
 
 
 def users_pytest(folder: Path) -> str:
@@ -73,12 +80,6 @@ def users_pytest(folder: Path) -> str:
         command, cwd=root, env={**os.environ, **home}, capture_output=True, text=True, timeout=120, check=False
     )
     return run.stdout + run.stderr
-
-
-def test_the_example_of_the_reference_page_runs(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs/reference/test-kit.md").read_text("utf-8")
-    (tmp_path / "test_page.py").write_text(page.partition("```python\n")[2].partition("```")[0], "utf-8")
-    assert "3 passed" in users_pytest(tmp_path)
 
 
 def test_a_test_suite_that_asks_for_nothing_imports_nothing() -> None:

@@ -77,8 +77,7 @@ def test_unknown_appids_are_key_errors(wxa_world: World) -> None:
 
 def test_an_account_without_a_token_is_reached_by_none() -> None:
     world = World(
-        platforms=[Platform(component_appid="c")],
-        mini_programs=[MiniProgram(appid="a", component_appid="c")],
+        platforms=[Platform(component_appid="c")], mini_programs=[MiniProgram(appid="a", component_appid="c")]
     )
     assert world.owner("") is None
     assert world.tokens() == set()
