@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import ssl
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -36,19 +38,19 @@ def test_clients_of_one_loop_share_a_pool_for_each_way_out() -> None:
     assert one is not third
 
 
-def test_the_last_to_leave_closes_the_pool_and_the_next_gets_a_new_one() -> None:
-    egress = Egress("http://127.0.0.1:1")
+def test_the_last_to_leave_closes_the_pool_and_the_next_gets_a_new_one(wxa_sandbox: RunningSandbox) -> None:
+    egress = Egress(wxa_sandbox.url)
 
     async def closed_and_renewed() -> tuple[list[bool], bool]:
         seen = []
         async with client(egress) as one:
             first = one._entered
-            with first.connection() as http:
-                pass
+            await one.send(getversioninfo(APPID))
+            (connection,) = first.connections
             async with one, client(egress):
                 pass
-            seen.append(http.is_closed)
-        seen.append(http.is_closed)
+            seen.append(connection.is_closed())
+        seen.append(connection.is_closed())
         async with client(egress) as one:
             return seen, one._entered is first
 
@@ -61,7 +63,7 @@ def test_one_after_the_other_uses_the_same_connection_again(wxa_sandbox: Running
         async with client(Egress(wxa_sandbox.url)) as one:
             for _ in range(5):
                 await one.send(getversioninfo(APPID))
-            return len(one._entered.https)
+            return len(one._entered.connections)
 
     assert asyncio.run(opened()) == 1
 
@@ -85,7 +87,7 @@ def test_a_burst_queues_up_instead_of_failing(wxa_sandbox: RunningSandbox) -> No
             async def look() -> None:
                 nonlocal most
                 await one.send(getversioninfo(APPID))
-                most = max(most, len(one._entered.https))
+                most = max(most, len(one._entered.connections))
 
             await asyncio.gather(*(look() for _ in range(calls)))
 
@@ -106,13 +108,30 @@ def test_certificates_that_are_none_are_refused_and_leave_nothing_behind(tmp_pat
     assert not asynchronous._pools._loops
 
 
+def test_no_call_is_answered_by_bytes_that_came_behind_an_answer() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n"
+
+    async def twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer):
+            await reader.readuntil(b"\r\n\r\n{}")
+            writer.write(head + b'{"errcode":0,"n":"a"}' + head + b'{"errcode":0,"n":"b"}')
+            await reader.read()
+
+    async def answers() -> list[Any]:
+        async with await asyncio.start_server(twice, "127.0.0.1", 0) as server:
+            host = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with client(Egress(host)) as one:
+                return [(await one.send(getversioninfo(APPID))).answer["n"] for _ in range(3)]
+
+    assert asyncio.run(answers()) == ["a"] * 3
+
+
 def test_a_folder_of_certificates_is_taken(tmp_path: Path) -> None:
     async def enter() -> bool:
         async with client(Egress(ca_bundle=str(tmp_path))) as one:
-            with one._entered.connection() as http:
-                return http.is_closed
+            return one._entered._verify.verify_mode is ssl.CERT_REQUIRED
 
-    assert not asyncio.run(enter())
+    assert asyncio.run(enter())
 
 
 def test_a_client_outside_its_block_says_so() -> None:

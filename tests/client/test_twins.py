@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
+import httpcore
 import pytest
 import requests
 
@@ -312,13 +312,13 @@ def test_requests_own_words_are_never_repeated(error: requests.RequestException,
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (httpx.ConnectTimeout("canary"), "no connection within 10 s"),
-        (httpx.ReadTimeout("canary"), "no answer within 10 s"),
-        (httpx.ProxyError("canary"), "the proxy refused"),
-        (httpx.ConnectError("canary"), "the connection broke (ConnectError)"),
-        (httpx.ReadError("canary"), "the connection broke (ReadError)"),
-        (httpx.RemoteProtocolError("canary"), "the connection broke (RemoteProtocolError)"),
+        (httpcore.ConnectTimeout("canary"), "no connection within 10 s"),
+        (httpcore.ReadTimeout("canary"), "no answer within 10 s"),
+        (httpcore.ProxyError("canary"), "the proxy refused"),
+        (httpcore.ConnectError("canary"), "the connection broke (ConnectError)"),
+        (httpcore.ReadError("canary"), "the connection broke (ReadError)"),
+        (httpcore.RemoteProtocolError("canary"), "the connection broke (RemoteProtocolError)"),
     ],
 )
-def test_httpx_own_words_are_never_repeated(error: httpx.HTTPError, said: str) -> None:
+def test_httpcores_own_words_are_never_repeated(error: Exception, said: str) -> None:
     assert asynchronous._in_words(error, 10).startswith(said)
