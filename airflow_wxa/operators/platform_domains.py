@@ -22,6 +22,7 @@ from airflow_wxa.steps import Step, modify_platform_domains
 from airflow_wxa.steps.offline import WEBVIEW, Lists, Online
 from airflow_wxa.store.ledger import VERIFICATION_FILE_READ
 from airflow_wxa.store.questions import Fact, Question, told
+from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import phrase
 
 log = logging.getLogger(__name__)
@@ -118,7 +119,8 @@ class WxaApprovePlatformDomainOperator(WxaApprovalOperator):
                 else ", ".join(map(as_code, testing)) or phrase("none")
             )
             parts.insert(2, phrase("testing_version_differs", said=said))
-        return phrase("ask_platform_list", action=action, named=named), "\n\n".join(filter(None, parts))
+        deed = Text("page", f"list_action.{action}")
+        return phrase("ask_platform_list", action=deed, named=named), "\n\n".join(filter(None, parts))
 
 
 def going_offline(component_appid: str, before: Collection[str], after: Collection[str]) -> dict[str, list[str]]:

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import httpx
 import pytest
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from playwright.sync_api import Browser, Page
 
@@ -62,6 +63,7 @@ NAMES: Final = {
     **{appid: f"连锁店 {number}" for number, appid in enumerate(FLEET, 1)},
 }
 TOKEN: Final = "browser-token"
+ACCOUNT: Final = {"username": "wang", "password": "only-for-this-test"}
 REASON: Final = "1: the pages do not match the chosen category"
 SCREENSHOTS: Final = Path("build/browser")
 SETTINGS: Final = {
@@ -83,6 +85,7 @@ class Stage:
 
     airflow: ThrowawayAirflow
     sandbox: RunningSandbox
+    is_private: bool = False
 
     def release(self, run_id: str, appid: str, **params: Any) -> None:
         """Start a release by REST."""
@@ -132,10 +135,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 @contextmanager
-def released_on(home: Path, *dag_ids: str, account: Mapping[str, str] | None = None) -> Iterator[Stage]:
+def released_on(home: Path, *dag_ids: str, is_private: bool = False) -> Iterator[Stage]:
     """Start an emulated WeChat, and an Airflow that releases on it.
 
-    :param account: whoever may log in; ``None``: everybody is an admin.
+    :param is_private: one has to log in; else everybody is an admin.
     """
     with serve(world()) as sandbox:
 
@@ -148,10 +151,10 @@ def released_on(home: Path, *dag_ids: str, account: Mapping[str, str] | None = N
             "AIRFLOW_CONN_WXA_DEFAULT": connection(PLATFORM, TOKEN, NAMES),
             f"AIRFLOW_CONN_{EMPTY_CONN_ID.upper()}": connection(EMPTY_PLATFORM, f"{TOKEN}-empty", [EMPTY]),
         }
-        airflow = ThrowawayAirflow(home, {**connections, **SETTINGS}, DAGS, account=account)
+        airflow = ThrowawayAirflow(home, {**connections, **SETTINGS}, DAGS, account=ACCOUNT if is_private else None)
         try:
             airflow.start(*dag_ids, patience=300)
-            yield Stage(airflow=airflow, sandbox=sandbox)
+            yield Stage(airflow=airflow, sandbox=sandbox, is_private=is_private)
         finally:
             airflow.stop()
 
@@ -178,15 +181,39 @@ def language() -> str:
     return "en"
 
 
-@pytest.fixture
-def page(browser: Browser, stage: Stage, language: str, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """Open a page that is logged in, and keep a screenshot of how it looked at the end."""
-    context = browser.new_context(base_url=stage.airflow.url, viewport={"width": 1440, "height": 1000}, locale=language)
+@contextmanager
+def opened(browser: Browser, stage: Stage, *, logged_in: bool = True, **how: Any) -> Iterator[Page]:
+    """Open a page of one's own, logged in where one has to be."""
+    context = browser.new_context(base_url=stage.airflow.url, **how)
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
+    if stage.is_private and logged_in:
+        log_in(page, stage)
     yield page
-    picture(page, request.node.name)
     context.close()
+
+
+def log_in(page: Page, stage: Stage) -> None:
+    answer = httpx.post(f"{stage.airflow.url}/auth/token", json=ACCOUNT, trust_env=False)
+    token = answer.raise_for_status().json()["access_token"]
+    page.context.add_cookies([{"name": "_token", "value": token, "url": stage.airflow.url}])
+
+
+@pytest.fixture
+def page(browser: Browser, stage: Stage, language: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """Open a page as everybody's browser does, and keep a screenshot of how it looked at the end."""
+    size = {"width": 1440, "height": 1000}
+    with opened(browser, stage, logged_in=False, viewport=size, locale=language) as page:
+        yield page
+        picture(page, request.node.name)
+
+
+def findings(page: Page) -> list[tuple[str, str]]:
+    """Return what axe finds on a page: its rule, and the element."""
+    from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415  (only these tests need it)
+
+    found = Axe().run(page).response["violations"]
+    return [(each["id"], node["html"][:200]) for each in found for node in each["nodes"]]
 
 
 def picture(page: Page, name: str) -> None:

@@ -18,12 +18,13 @@ from tests.browser.conftest import (
     KILLED,
     NAMES,
     ONLINE,
-    PATIENCE,
     PLAIN,
     UNAUTHORISED,
     UNFIT,
     UNLISTED,
     WITHDRAWN,
+    findings,
+    opened,
     picture,
     release_of,
 )
@@ -32,7 +33,7 @@ from tests.browser.test_release import ASKED, wait_for_state
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, Page, ViewportSize
+    from playwright.sync_api import Browser, Locator, Page, ViewportSize
 
     from tests.browser.conftest import Stage
 
@@ -46,42 +47,54 @@ FLEET_DAG = "wxa_fleet_release"
 @pytest.fixture
 def phone(browser: Browser, stage: Stage, request: pytest.FixtureRequest) -> Iterator[Page]:
     """Open Airflow as a Chinese release manager's phone shows it."""
-    context = browser.new_context(base_url=stage.airflow.url, viewport=PHONE, locale="zh-CN", has_touch=True)
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    yield page
-    picture(page, request.node.name)
-    context.close()
+    with opened(browser, stage, viewport=PHONE, locale="zh-CN", has_touch=True) as page:
+        yield page
+        picture(page, request.node.name)
 
 
 class Walk:
-    """Goes from the board's first page to a Mini Program, and counts what is pressed."""
+    """Goes from the board's first page to a Mini Program, and counts what is pressed.
 
-    def __init__(self, page: Page, appid: str) -> None:
-        self.page, self.appid, self.clicks = page, appid, 0
+    :param by_keyboard: with Tab and Enter, and no mouse.
+    """
+
+    def __init__(self, page: Page, appid: str, *, by_keyboard: bool = False) -> None:
+        self.page, self.appid, self.by_keyboard, self.clicks = page, appid, by_keyboard, 0
+
+    def take(self, place: Locator) -> None:
+        place = place.first
+        if not self.by_keyboard:
+            place.click()
+        else:
+            place.wait_for()
+            for _ in range(300):
+                self.page.keyboard.press("Tab")
+                if place.evaluate("each => each === document.activeElement"):
+                    break
+            assert place.evaluate("each => getComputedStyle(each).outlineStyle") != "none", (
+                "the focus is not to be seen"
+            )
+            self.page.keyboard.press("Enter")
+        self.clicks += 1
 
     def press(self, name: str) -> None:
-        place = (
-            self.page.locator("#main")
-            .get_by_role("link", name=name)
-            .or_(self.page.locator("#main").get_by_role("button", name=name))
-        )
-        place.first.click()
-        self.clicks += 1
+        main = self.page.locator("#main")
+        self.take(main.get_by_role("link", name=name).or_(main.get_by_role("button", name=name)))
 
     def go(self) -> None:
         """Look the Mini Program up."""
         self.page.goto("/wxa/board/")
-        self.page.locator(f'#main a[href$="/mini-program/{self.appid}"]').first.click()
-        self.clicks += 1
+        self.take(self.page.locator(f'#main a[href$="/mini-program/{self.appid}"]'))
         name = NAMES.get(self.appid, self.appid)
         self.page.get_by_role("heading", name=re.compile(f"{name}|{self.appid}"), level=1).wait_for()
 
     def look(self, name: str) -> None:
-        """Keep what a desk and a phone show of the page."""
+        """Keep what a desk and a phone show of the page; both are for everybody."""
         for size, device in ((DESK, "desk"), (PHONE, "phone")):
             self.page.set_viewport_size(size)
             picture(self.page, f"{name}_{device}")
+            assert self.page.evaluate("document.documentElement.scrollWidth") <= size["width"], name
+            assert findings(self.page) == [], name
 
     def act(self, name: str, *, confirm: str = "", why: str = "") -> None:
         """Press a button, read what will happen, and press the one that does it."""
@@ -91,6 +104,7 @@ class Walk:
         self.look(f"act_{self.appid}_{self.clicks}")
         self.press(confirm or name)
         self.page.get_by_role("heading", name="已完成").wait_for()
+        self.look(f"done_{self.appid}_{self.clicks}")
 
     def until_offered(self, name: str, go: Callable[[], None] | None = None) -> None:
         """Look at the Mini Program, or another page, again until a button is there; count the last look only."""
@@ -106,9 +120,8 @@ class Walk:
     def go_to_fleet(self, run_id: str) -> None:
         """Look a fleet up."""
         self.page.goto("/wxa/board/")
-        self.page.get_by_role("link", name="批量发布").first.click()
+        self.take(self.page.get_by_role("link", name="批量发布"))
         self.press(run_id)
-        self.clicks += 1
         self.page.get_by_role("heading", name=run_id, level=1).wait_for()
 
     def approve_platform_list(self, run_id: str) -> None:
@@ -138,7 +151,7 @@ def test_a_release_is_approved_on_a_phone(phone: Page, stage: Stage) -> None:
     qrcode = phone.get_by_role("img", name=re.compile("体验版"))
     qrcode.wait_for()
     assert qrcode.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
-    picture(phone, "approval_on_a_phone")
+    walk.look("approval")
     phone.get_by_role("textbox").fill("已在两部手机上测试")
     box = phone.get_by_role("button", name="批准").bounding_box()
     assert box
@@ -190,7 +203,7 @@ def test_out_of_a_rejected_audit(phone: Page, stage: Stage) -> None:
     assert phone.locator("[name=merchants]").input_value() == UNFIT
     assert phone.locator("select[name=template_id]").input_value() == "47"  # of the platform's library
     phone.locator("[name=user_version]").fill("1.4.1")
-    picture(phone, "form_on_a_phone")
+    walk.look("form")
     walk.press("检查并预览")
     phone.get_by_text("1.4.1").first.wait_for()
     walk.press("开始发布")
@@ -223,7 +236,7 @@ def test_out_of_a_withdrawn_audit(phone: Page, stage: Stage) -> None:
     wait_for_state(stage, "withdrawn", "wait_for_audit", "failed")
     control = f"{stage.sandbox.url}/_sandbox/mini_program"
     httpx.post(control, params={"appid": WITHDRAWN, "audit": "approved"}, trust_env=False).raise_for_status()
-    walk = Walk(phone, WITHDRAWN)
+    walk = Walk(phone, WITHDRAWN, by_keyboard=True)
     walk.until_offered("从失败的步骤继续")
     walk.act("从失败的步骤继续")
     print(f"withdrawn: {walk.clicks} clicks")

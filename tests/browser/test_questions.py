@@ -6,19 +6,19 @@ import json
 import re
 import subprocess
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
-from tests.browser.conftest import Stage, picture
+from tests.browser.conftest import ACCOUNT, Stage, findings, opened, picture
 from tests.browser.managers import DRIFTED, KILLED, ME, ONLINE, WAITING, YESTERDAY, fill_week, put_runs
-from tests.browser.test_board import ACCOUNT, BOARD, log_in
+from tests.browser.test_board import BOARD
 from tests.plugins.test_api_server import answers, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from playwright.sync_api import Browser, Page
 
@@ -80,16 +80,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 LOOKS: Final = [(tag, width, theme) for tag in ("en", "zh-CN") for width in (1440, 390) for theme in ("light", "dark")]
 
 
-@contextmanager
-def looked_at(browser: Browser, stage: Stage, tag: str, width: int, theme: Any) -> Iterator[Page]:
+def looked_at(browser: Browser, stage: Stage, tag: str, width: int, theme: Any) -> AbstractContextManager[Page]:
     size = {"width": width, "height": 900 if width > 1000 else 844}
-    how: dict[str, Any] = {"locale": tag, "viewport": size, "color_scheme": theme}
-    context = browser.new_context(base_url=stage.airflow.url, **how)
-    context.set_default_timeout(60_000)
-    page = context.new_page()
-    log_in(page, stage)
-    yield page
-    context.close()
+    return opened(browser, stage, locale=tag, viewport=size, color_scheme=theme)
 
 
 @pytest.mark.parametrize(("tag", "width", "theme"), LOOKS)
@@ -132,18 +125,15 @@ PAGES: Final = (
 def test_axe_finds_nothing_and_no_page_moves_sideways(
     browser: Browser, stage: Stage, tag: str, width: int, theme: str
 ) -> None:
-    from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415  (only this test needs it)
-
-    found = []
+    found = {}
     with looked_at(browser, stage, tag, width, theme) as page:
         for number, path in enumerate(PAGES):
             page.goto(f"{BOARD}{path}")
             picture(page, f"page_{number}_{tag}_{width}_{theme}")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-            for each in Axe().run(page).response["violations"]:
-                found += [(path, each["impact"], each["id"], node["html"][:200]) for node in each["nodes"]]
-    print(f"axe, {tag}, {width}, {theme}: {len(PAGES)} pages, {len(found)} findings: {found}")
-    assert found == []
+            found[path] = findings(page)
+    print(f"axe, {tag}, {width}, {theme}: {len(PAGES)} pages: {found}")
+    assert [each for each in found.items() if each[1]] == []
 
 
 def test_a_phones_first_screen_shows_a_row(browser: Browser, stage: Stage) -> None:

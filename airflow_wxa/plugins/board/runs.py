@@ -155,8 +155,8 @@ def _life(run: Any, tasks: list[Any]) -> Life:
     for state, word in _WORDS.items():
         for each in tasks:
             if each.state == state:
-                asked_of = tuple(str(user["id"]) for user in each.assignees or ())
-                return Life(word, _epoch(each.created_at or each.end_date or each.start_date), each.task_id, asked_of)
+                since = each.created_at or each.end_date or each.start_date
+                return Life(word, _epoch(since), each.task_id, _ids(each.assignees))
     waits = [(since, each.task_id) for each in tasks if (since := each.queued_dttm or each.scheduled_dttm)]
     since, task_id = min(waits, default=(run.queued_at if run.state == "queued" else None, ""))
     is_stuck = since is not None and time.time() - since.timestamp() > _QUEUED_SECONDS
@@ -171,17 +171,11 @@ def _questions() -> tuple[Question, ...]:
     query = query.where(HITLDetail.responded_at.is_(None), TaskInstance.state.in_(("awaiting_input", "deferred")))
     with create_session() as session:
         rows = session.execute(query.order_by(HITLDetail.created_at)).all()
-    return tuple(
-        Question(
-            row.dag_id,
-            row.run_id,
-            row.task_id,
-            row.subject,
-            row.created_at.timestamp(),
-            tuple(str(user["id"]) for user in row.assignees or ()),
-        )
-        for row in rows
-    )
+    return tuple(Question(*row[:4], row.created_at.timestamp(), _ids(row.assignees)) for row in rows)
+
+
+def _ids(assignees: Any) -> tuple[str, ...]:
+    return tuple(str(user["id"]) for user in assignees or ())
 
 
 def _in(model: Any, runs: Collection[Run]) -> Any:

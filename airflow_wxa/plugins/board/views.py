@@ -77,11 +77,14 @@ def domain_table(
     :param outcomes: ``(at, said)`` of its latest outcomes, the newest first.
     :param read: lists by name as other tasks have read them.
     """
+    own = [each for each in entries if each.endpoint.startswith("setwebviewdomain")]
+    asked = (each for each in own if each.asked.get("action") in ("add", "set"))
+    registered = (each for each in platform if each.endpoint == "modify_wxa_jump_domain")
     lists = {
-        "wanted": _wanted(entries),
-        "own": _own(entries),
-        "platform": _platform(platform),
-        "effective": _effective(outcomes),
+        "wanted": _latest((each.sent_at, list(each.asked.get("webviewdomain") or ())) for each in asked),
+        "own": _latest((each.sent_at, _own(each.after)) for each in own),
+        "platform": _latest((each.sent_at, (each.after or {}).get("published")) for each in registered),
+        "effective": _latest((at, said.get("effective")) for at, said in outcomes),
     }
     for name, found in read.items():
         if found[1] is not None and (found[0] or 0) >= (lists[name][0] or 0):
@@ -91,37 +94,14 @@ def domain_table(
     return DomainTable(shown, tuple(Origin(text, tuple(_mark(text, each) for each in shown)) for text in texts))
 
 
-def _wanted(entries: Iterable[Entry]) -> _List:
-    for entry in entries:
-        if entry.endpoint.startswith("setwebviewdomain") and entry.asked.get("action") in ("add", "set"):
-            return entry.sent_at, list(entry.asked.get("webviewdomain") or ())
-    return None, None
+def _latest(read: Iterable[_List]) -> _List:
+    return next((each for each in read if each[1] is not None), (None, None))
 
 
-def _own(entries: Iterable[Entry]) -> _List:
-    for entry in entries:
-        if entry.endpoint.startswith("setwebviewdomain") and isinstance(entry.after, dict):
-            known = entry.after.get("after")
-            known = known.get("webviewdomain") if isinstance(known, dict) else known
-            if known is not None:
-                return entry.sent_at, known
-    return None, None
-
-
-def _platform(entries: Iterable[Entry]) -> _List:
-    for entry in entries:
-        if entry.endpoint == "modify_wxa_jump_domain" and isinstance(entry.after, dict):
-            known = entry.after.get("published")
-            if known is not None:
-                return entry.sent_at, known
-    return None, None
-
-
-def _effective(outcomes: Sequence[Any]) -> _List:
-    for at, said in outcomes:
-        if said.get("effective") is not None:
-            return at, said["effective"]
-    return None, None
+def _own(after: Any) -> Any:
+    """Return the list that a write of domains read back; a direct one keeps it by kind."""
+    known = after.get("after") if isinstance(after, dict) else None
+    return known.get("webviewdomain") if isinstance(known, dict) else known
 
 
 def _mark(text: str, which: DomainList) -> str:
