@@ -20,7 +20,6 @@ from rich.text import Text as RichText
 from airflow_wxa.api.audit import queryquota
 from airflow_wxa.cli.opening import (
     command,
-    header,
     is_structured,
     open_connection,
     open_platform,
@@ -28,7 +27,7 @@ from airflow_wxa.cli.opening import (
     read_text,
     write_csv,
 )
-from airflow_wxa.cli.terminal import Terminal, say
+from airflow_wxa.cli.terminal import Terminal, header, say
 from airflow_wxa.client import AsyncWxaClient
 from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.fleet.manifest import read_manifest
@@ -37,6 +36,7 @@ from airflow_wxa.fleet.plan import Preflight, Totals, plan_all
 from airflow_wxa.fleet.summary import (
     OUTCOME_FIELDS,
     Summary,
+    errcode_texts,
     outcome_of,
     outcome_text,
     outcomes_csv,
@@ -166,18 +166,13 @@ def status(arguments: argparse.Namespace) -> int:
     say(str(summary))
     if left := time_left(run, fleets.apps(run.key), time.time()):
         say(left)
-    say_errcodes(summary)
+    for text in errcode_texts(summary):
+        say(text)
     if summary.worst:
         columns = [name for name in OUTCOME_FIELDS if name not in ("user_version", "auditid")]
         worst = [{name: outcome_of(run, app)[name] for name in columns} for app in summary.worst]
         print_rows([row | {"outcome": outcome_text(row["outcome"])} for row in worst], arguments.output)
     return 0
-
-
-def say_errcodes(summary: Summary) -> None:
-    """Print each errcode that a fleet met, with the remedy."""
-    for errcode, (count, next_step) in sorted(summary.errcodes.items()):
-        say(Text("errcode_was_met", errcode=errcode, count=count, next_step=next_step))
 
 
 @command

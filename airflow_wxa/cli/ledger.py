@@ -65,7 +65,8 @@ def _option_problems(arguments: argparse.Namespace) -> list[Text]:
     if not arguments.erase:
         given = {"--older-than": arguments.older_than is not None, "--yes": arguments.yes}
         problems = [Text("option_goes_with_erase", option=option) for option, is_so in given.items() if is_so]
-        return problems + ([Text("one_of_json_and_csv")] if arguments.json and arguments.csv else [])
+        both = [Text("one_of_options", one="--json", other="--csv")] if arguments.json and arguments.csv else []
+        return problems + both
     options = [f"--{name.replace('_', '-')}" for name in _NOT_WITH_ERASE if getattr(arguments, name)]
     problems = [Text("option_goes_not_with_erase", option=option) for option in options]
     if arguments.older_than is None and arguments.appid is None:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import sys
-from configparser import ConfigParser
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from airflow_wxa import __version__
 from airflow_wxa.cli.definitions import commands, names
 from airflow_wxa.cli.terminal import ended
-from airflow_wxa.texts.setting import phrase, speaking
+from airflow_wxa.texts.setting import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,10 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ``airflow wxa`` ended with another code than 0.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] and words[0] in UNLISTED:
-        return ended(partial(_run_airflows, words))
-    with speaking(_language()):
-        return ended(partial(_run, words))
+    return ended(partial(_run_airflows if words[:1] and words[0] in UNLISTED else _run, words))
 
 
 def _run(words: Sequence[str]) -> int:
@@ -58,14 +52,6 @@ def _run_airflows(words: Sequence[str]) -> int:
         each.add_to_parser(its)
     command.func(its.parse_args(words[1:]))
     return 0
-
-
-def _language() -> str:
-    """Return ``[wxa] language``, read without Airflow, whose import takes seconds and makes a home."""
-    home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
-    file = ConfigParser(interpolation=None, strict=False)
-    file.read(os.environ.get("AIRFLOW_CONFIG", home / "airflow.cfg"), "utf-8")
-    return os.environ.get("AIRFLOW__WXA__LANGUAGE") or file.get("wxa", "language", fallback="") or "en"
 
 
 def parser() -> argparse.ArgumentParser:

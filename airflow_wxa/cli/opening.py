@@ -17,7 +17,7 @@ from rich.markup import escape
 
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.values import APPID
-from airflow_wxa.cli.terminal import Terminal, ended
+from airflow_wxa.cli.terminal import Terminal, ended, header
 from airflow_wxa.errors import WxaSpecError, readable
 from airflow_wxa.hooks.connection import read_connection
 from airflow_wxa.hooks.store import store_url
@@ -135,11 +135,6 @@ def print_rows(rows: Iterable[Mapping[str, Any]], output: str) -> None:
         for row in rows
     ]
     AirflowConsole(highlight=False).print_as(texts, output)
-
-
-def header(name: str) -> str:
-    """Return the header of a column, in the language that is set."""
-    return as_set(Text("column", name)) or name
 
 
 def _read(cell: Any) -> Any:

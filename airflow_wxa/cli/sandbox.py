@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from airflow_wxa.cli.terminal import Terminal, cannot_listen
+from airflow_wxa.cli.terminal import Terminal, cannot_listen, header
 from airflow_wxa.errors import WxaError
 from airflow_wxa.sandbox import Introduction, World, default_world
 from airflow_wxa.sandbox import run as serve_until_ctrl_c
@@ -70,7 +70,7 @@ def _mini_programs(world: World, tokens: Mapping[str, str]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     for name in ("Mini Program", *(("token",) if tokens else ()), "owner", "platform list", "domains"):
         is_whole = name in ("Mini Program", "token")
-        table.add_column(as_set(Text("column", name)), no_wrap=is_whole, overflow="fold")
+        table.add_column(header(name), no_wrap=is_whole, overflow="fold")
     for each in world.mini_programs:
         owner = "individual" if each.individual else "company" if each.authorised else "withdrew"
         audit = {"rejected": Text("audits_rejected"), "by_hand": Text("audits_by_hand")}.get(each.audit.result, "")

@@ -36,6 +36,11 @@ def say(text: str, *, style: str = "", to_stdout: bool = False) -> None:
     Terminal(stderr=not to_stdout).print(as_set(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
+def header(name: str) -> str:
+    """Return the header of a column, in the language that is set."""
+    return as_set(Text("column", name)) or name
+
+
 def cannot_listen(host: str, port: int, error: OSError) -> WxaError:
     """Return the refusal of an address that cannot be bound."""
     return WxaError(Text("cannot_listen", host=host, port=port, error=error))

@@ -64,6 +64,14 @@ def outcome_text(outcome: str | None) -> str:
     return Text("outcome", outcome or "goes on") or str(outcome)
 
 
+def errcode_texts(summary: Summary) -> list[Text]:
+    """Return a line for each errcode that a fleet met, with the remedy."""
+    return [
+        Text("errcode_was_met", errcode=errcode, count=count, next_step=next_step)
+        for errcode, (count, next_step) in sorted(summary.errcodes.items())
+    ]
+
+
 def outcomes_csv(run: FleetRun, apps: Iterable[FleetApp]) -> Iterator[str]:
     """Yield the lines of a CSV file; a spreadsheet takes no cell of it for a formula."""
     for row in chain([OUTCOME_FIELDS], (outcome_of(run, app).values() for app in apps)):

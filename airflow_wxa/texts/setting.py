@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from configparser import ConfigParser
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from airflow_wxa.texts import ENGLISH, Text, in_language, languages
@@ -26,12 +30,19 @@ def speaking(language: str) -> Iterator[None]:
 
 def language() -> str:
     """Return the language that is set; one without a file is English."""
-    named: str = _OF_READER.get()
-    if not named:
-        from airflow.configuration import conf  # noqa: PLC0415  (a ledger is kept without Airflow as well)
-
-        named = conf.get("wxa", "language", fallback="")
+    named = _OF_READER.get() or _set()
     return named if named in languages() else ENGLISH
+
+
+def _set() -> str:
+    """Return what is set; Airflow is not imported for it, which takes seconds and makes a home."""
+    conf = getattr(sys.modules.get("airflow.configuration"), "conf", None)
+    if conf is not None:
+        return str(conf.get("wxa", "language", fallback=""))
+    home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+    file = ConfigParser(interpolation=None, strict=False)
+    file.read(os.environ.get("AIRFLOW_CONFIG", home / "airflow.cfg"), "utf-8")
+    return os.environ.get("AIRFLOW__WXA__LANGUAGE") or str(file.get("wxa", "language", fallback=""))
 
 
 def as_set(text: str) -> str:

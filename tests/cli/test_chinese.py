@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.fernet import Fernet
 
 from airflow_wxa.cli.definitions import commands
-from airflow_wxa.cli.main import main
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.texts.setting import speaking
 from tests.cli.test_fleet import fleet, fleets, written  # noqa: F401  fixtures
@@ -95,15 +97,10 @@ def test_helps_are_in_chinese(group: str) -> None:
             assert english_in(*texts) == []
 
 
-def test_a_help_is_shown_in_the_language_of_a_configuration_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.delenv("AIRFLOW__WXA__LANGUAGE")
+def test_a_help_is_shown_in_the_language_of_a_configuration_file(tmp_path: Path) -> None:
     (tmp_path / "airflow.cfg").write_text("[wxa]\nlanguage = zh\nother = 100%s\n", "utf-8")
-    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
-    monkeypatch.delenv("AIRFLOW_CONFIG", raising=False)
-    with pytest.raises(SystemExit, match="0"):
-        main(["--help"])
-    shown = capsys.readouterr().out
+    environment = {"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(tmp_path)}
+    program = [sys.executable, "-c", "from airflow_wxa.cli.main import main; main(['--help'])"]
+    shown = subprocess.run(program, env=environment, capture_output=True, text=True, check=True).stdout
     assert english_in(_OTHERS.sub("", shown)) == []
     assert "查询" in shown

@@ -100,7 +100,7 @@ def test_each_row_is_shown_with_what_airflow_says(demo: Demo) -> None:
     for row in demo.answer["rows"]:
         assert row["appid"] in shown
         assert row["seen"]["run_state"] in shown
-    assert "6 of 6 ended as written down" in shown
+    assert "6 of 6 ended as expected" in shown
 
 
 @pytest.mark.real_airflow

@@ -43,6 +43,7 @@ MADE = {f"errcode_{code}" for code in errcodes()} | {f"push_is_{reason}" for rea
 MADE |= {f"event_{name}" for name in EVENTS} | {f"audit_{end}" for end in ("approved", "rejected", "withdrawn")}
 MADE |= {f"sheet_is_{word}" for word in ("auditing", "delayed", "approved", "rejected", "withdrawn")}
 MADE |= {f"rule_{rule.key}" for rule in RULES} | {f"assumption_{key}" for key in ASSUMPTIONS} | {"command_shared"}
+MADE |= {f"demo_check_{about}" for about in ("tickets", "order", "ledger")}
 MADE |= {f"acts_on_{name}" for name in ("ok", *ERROR_CLASSES)}
 MADE |= {f"owner_{each}" for each in ("individual", "company", "withdrew")}
 MADE |= {f"command_{name}".replace("-", "_") for group in ("program", "wxa") for name in names(group)}

@@ -25,6 +25,7 @@ from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 import airflow_wxa
 from airflow_wxa.cli.demo.processes import ProcessSessions
+from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -300,16 +301,16 @@ class ThrowawayAirflow:
             self._passwords.write_text(json.dumps({self.account["username"]: self.account["password"]}), "utf-8")
         database = self._spawn("database", MIGRATE)
         self._await(lambda: database.process.poll() == 0, database, deadline)
-        self.tell("database up")
+        self.tell(Text("component_is_up", name="database"))
         started = {name: self._spawn(name, arguments) for name, arguments in COMPONENTS.items()}
         self._await(self._logged_in, started["api-server"], deadline)
-        self.tell("api-server up")
+        self.tell(Text("component_is_up", name="api-server"))
         for name, key in HEALTH.items():
             self._await(partial(self._is_healthy, key), started[name], deadline)
-            self.tell(f"{name} up")
+            self.tell(Text("component_is_up", name=name))
         for dag_id in dag_ids:
             self._await(partial(self.api.knows, dag_id), started["dag-processor"], deadline)
-            self.tell(f"{dag_id} up")
+            self.tell(Text("component_is_up", name=dag_id))
 
     def stop(self) -> None:
         """End every process that :meth:`start` started, and their children; safe at any moment."""
@@ -352,7 +353,7 @@ class ThrowawayAirflow:
         }
 
     def _spawn(self, name: str, arguments: tuple[str, ...]) -> Component:
-        self.tell(f"{name} starting")
+        self.tell(Text("component_is_starting", name=name))
         command = (sys.executable, "-m", "airflow", *arguments)
         return self.processes.start(name, command, self.component_env(), self.home / f"{name}.out")
 
@@ -361,10 +362,7 @@ class ThrowawayAirflow:
         while not is_so():
             self.check_lives()
             if time.monotonic() > deadline:
-                raise OutOfTimeError(
-                    f"{_not_up(component, 'was not ready in time')}\n"
-                    "  nothing has failed; a slow machine wants more time: --patience SECONDS"
-                )
+                raise OutOfTimeError(Text("demo_start_takes_too_long", why=_not_up(component, Text("was_not_ready"))))
             time.sleep(LOOK_SECONDS)
 
     def check_lives(self) -> None:
@@ -374,7 +372,7 @@ class ThrowawayAirflow:
         """
         for each in self.processes.components:
             if (code := each.process.poll()) or (code is not None and each.name in COMPONENTS):
-                raise _not_up(each, f"ended with exit code {each.process.returncode}")
+                raise AirflowStartError(_not_up(each, Text("has_ended_with", code=code)))
 
     def _logged_in(self) -> bool:
         try:
@@ -387,9 +385,5 @@ class ThrowawayAirflow:
         return self.api.health().get(key) == "healthy"
 
 
-def _not_up(component: Component, what: str) -> AirflowStartError:
-    return AirflowStartError(
-        f"Airflow's {component.name} {what}\n"
-        f"  its last lines:\n{component.last_lines()}\n"
-        "  run it again; with --home DIR all its logs stay there for a look, with --debug they say more"
-    )
+def _not_up(component: Component, why: Text) -> Text:
+    return Text("component_is_not_up", name=component.name, why=why, lines=component.last_lines())

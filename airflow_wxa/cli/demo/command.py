@@ -17,7 +17,13 @@ import httpx
 from sqlalchemy import URL
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
-from airflow_wxa.cli.demo.airflow import PATIENCE, AirflowStartError, OutOfTimeError, ThrowawayAirflow, every_dag
+from airflow_wxa.cli.demo.airflow import (
+    PATIENCE,
+    AirflowStartError,
+    OutOfTimeError,
+    ThrowawayAirflow,
+    every_dag,
+)
 from airflow_wxa.cli.demo.fleet import play_fleet, show_fleet
 from airflow_wxa.cli.demo.processes import Interrupted, interruptible, uninterrupted
 from airflow_wxa.cli.demo.releases import (
@@ -36,6 +42,8 @@ from airflow_wxa.cli.terminal import Terminal
 from airflow_wxa.sandbox import serve
 from airflow_wxa.sandbox.pushes import TICKET
 from airflow_wxa.store import Ledger
+from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set, language, phrase
 
 if TYPE_CHECKING:
     import argparse
@@ -78,18 +86,18 @@ class Options:
     patience: int = PATIENCE
 
     @property
-    def problems(self) -> list[str]:
+    def problems(self) -> list[Text]:
         """Problems that would be noticed only after minutes, or would touch files of others."""
-        found = []
-        if self.json is not None and (self.json.is_dir() or not self.json.absolute().parent.is_dir()):
-            found.append(f"--json {self.json}: no file can be written there")
-        if self.json is not None and self.keep:
-            found.append("--json and --keep: one of them")
-        if self.fleet and self.json is not None:
-            found.append("--fleet and --json: one of them")
-        if self.home is not None and self.home.exists() and not (self.home.is_dir() and _is_empty(self.home)):
-            found.append(f"--home {self.home}: must be absent or an empty directory")
-        return found
+        problems: dict[Text, bool] = {
+            Text("no_file_can_be_written_there", option="--json", path=self.json): self.json is not None
+            and (self.json.is_dir() or not self.json.absolute().parent.is_dir()),
+            Text("one_of_options", one="--json", other="--keep"): self.json is not None and self.keep,
+            Text("one_of_options", one="--fleet", other="--json"): self.json is not None and bool(self.fleet),
+            Text("home_must_be_empty", path=self.home): self.home is not None
+            and self.home.exists()
+            and not (self.home.is_dir() and _is_empty(self.home)),
+        }
+        return [problem for problem, is_so in problems.items() if is_so]
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -108,7 +116,7 @@ def run_demo(options: Options, console: Terminal, *, world: World | None = None)
     :param world: of :func:`~airflow_wxa.cli.demo.releases.demo_world`; default: one with random secrets.
     """
     if options.problems:
-        console.print(*options.problems, sep="\n", style="red", markup=False)
+        console.print(*map(as_set, options.problems), sep="\n", style="red", markup=False)
         return REFUSED
     try:
         with interruptible(), home_of(options) as home:
@@ -118,22 +126,19 @@ def run_demo(options: Options, console: Terminal, *, world: World | None = None)
                 return keep(options, home, console, world or demo_world())
             report = play(options, home, console, world or demo_world())
     except Interrupted as interrupted:
-        console.print(f"interrupted ({interrupted}): everything it had started is ended", style="yellow")
+        console.print(phrase("demo_is_interrupted", signal=interrupted), style="yellow")
         return SIGNAL_EXIT + interrupted.signum
     except OSError as error:
         console.print(f"{error.filename}: {error.strerror}", style="red", markup=False)
         return 1
     except (AirflowStartError, PushRefusedError) as error:
-        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        console.print(as_set(*error.args), style="red", markup=False, highlight=False, soft_wrap=True)
         return OUT_OF_TIME if isinstance(error, OutOfTimeError) else 1
     if options.json is not None:
         options.json.write_text(json.dumps(report.to_json(), ensure_ascii=False, indent=1) + "\n", "utf-8")
     show(report, console)
-    if options.home is not None:
-        kept = f"is kept in {options.home}: logs, airflow.db, wxa.db, sandbox-journal.json"
-    else:
-        kept = "is removed, with the screenshots named above; --home DIR keeps it"
-    console.print(f"  AIRFLOW_HOME {kept}", markup=False)
+    kept = phrase("demo_home_goes") if options.home is None else phrase("demo_home_stays", home=options.home)
+    console.print(kept, markup=False)
     return report.exit_code
 
 
@@ -148,9 +153,9 @@ def started(
     :raises PushRefusedError: the push receiver in it refused a ticket.
     """
     with serve(world) as sandbox:
-        environment = connections(sandbox) | SETTINGS
+        environment = connections(sandbox) | SETTINGS | {"AIRFLOW__WXA__LANGUAGE": language()}
         airflow = ThrowawayAirflow(home, environment, port=options.port, debug=options.debug, tell=tell, **more)
-        tell(f"Emulated WeChat at {sandbox.url}, Airflow at {airflow.url}; six releases, one for each road")
+        tell(Text("demo_is_starting", wechat=sandbox.url, airflow=airflow.url))
         try:
             airflow.start(DAG_ID, patience=options.patience)
             push_tickets(sandbox, airflow.url, tell)
@@ -195,8 +200,7 @@ def release_fleet(options: Options, home: Path, console: Terminal) -> int:
     def look_around(airflow: ThrowawayAirflow, report: FleetReport) -> None:
         show_fleet(report, console)
         if airflow.account is not None:
-            user, password = airflow.account.values()
-            console.print(f"Airflow at {airflow.url}/  user {user}, password {password}. Ctrl-C ends it.", markup=False)
+            console.print(phrase("demo_airflow_is_up", url=airflow.url, **airflow.account), markup=False)
             serve_until_interrupted(airflow)
 
     with telling(console) as tell:
@@ -228,7 +232,7 @@ def keep(options: Options, home: Path, console: Terminal, world: World) -> int:
             release(airflow.api, RELEASES, tell, approves=False, patience=options.patience, check=airflow.check_lives)
         console.print(_kept(airflow, account, sandbox), markup=False, highlight=False, soft_wrap=True)
         serve_until_interrupted(airflow)
-    console.print("Airflow and the emulated WeChat are ended")
+    console.print(phrase("demo_has_ended"))
     return 0
 
 
@@ -241,27 +245,19 @@ def _kept(airflow: ThrowawayAirflow, account: Mapping[str, str], sandbox: Runnin
     runs = []
     for each in RELEASES:
         task = current_task(in_order(airflow.api.task_instances(DAG_ID, each.word)))
-        stands = f"{task.task_id} {task.state}" if task else "not begun"
+        stands = f"{task.task_id} {task.state}" if task else phrase("not_begun")
         errcode = f" ({each.errcode})" if each.stopped_at and each.errcode else ""
         runs.append(f"  {each.word:13} {stands + errcode:33} {airflow.url}/dags/{DAG_ID}/runs/{each.word}")
-    lines = [
-        "",
-        f"Airflow          {airflow.url}/  user {account['username']}, password {account['password']}",
-        f"Emulated WeChat  {sandbox.url}/  its page approves and rejects audits",
-        "",
-        "Look at, in this order:",
-        f"  {airflow.url}/required_actions  what plain would change; approve it, then read the log of verify_release",
-        "  Mini Programs, in the navigation: what is online, what must be done by whom",
-        "  the logs of what failed below: their last lines say what to do, in English and Chinese",
-        "",
-        *runs,
-        "",
-        f"Ready to trigger: {', '.join(name.removesuffix('.py') for name in airflow.dags)}. For {DAG_ID}, for example:",
-        json.dumps(RELEASES[1].conf | {"user_version": "1.5.0", "user_desc": "by hand", "approval": True}),
-        "",
-        "Ctrl-C ends both.",
-    ]
-    return "\n".join(lines)
+    return phrase(
+        "demo_is_kept",
+        airflow=airflow.url,
+        **account,
+        wechat=sandbox.url,
+        runs="\n".join(runs),
+        dags=", ".join(name.removesuffix(".py") for name in airflow.dags),
+        dag_id=DAG_ID,
+        conf=json.dumps(RELEASES[1].conf | {"user_version": "1.5.0", "user_desc": "by hand", "approval": True}),
+    )
 
 
 def push_tickets(sandbox: RunningSandbox, airflow_url: str, tell: Callable[[str], object]) -> None:
@@ -274,17 +270,12 @@ def push_tickets(sandbox: RunningSandbox, airflow_url: str, tell: Callable[[str]
         platform.push_url = f"{airflow_url}{PUSH_PREFIX}/{conn_id}/authorisation"
         try:
             answer = _sent(sandbox, sandbox.compose(TICKET, component_appid))
-            said = f"answered HTTP {answer.status_code} {answer.text}".rstrip()
+            said = Text("receiver_answered", said=f"{answer.status_code} {answer.text}".rstrip())
         except httpx.TransportError as error:
-            said = f"did not answer ({type(error).__name__})"
-        if said != "answered HTTP 200 success":
-            raise PushRefusedError(
-                f"the push receiver in Airflow's API server {said}\n"
-                f"  the ticket was pushed to {platform.push_url}\n"
-                "  run it again with --home DIR: api-server.out there names the reason, and airflow-wxa docs pushes "
-                "explains it"
-            )
-        tell(f"ticket of {component_appid} pushed to {platform.push_url}: HTTP 200 success")
+            said = Text("receiver_did_not_answer", error=type(error).__name__)
+        if said.values.get("said") != "200 success":
+            raise PushRefusedError(Text("ticket_was_not_taken", said=said, url=platform.push_url))
+        tell(Text("ticket_is_pushed", platform=component_appid, url=platform.push_url))
 
 
 # The first push lets the API server build the receiver and make the store: a busy machine may need longer for it than

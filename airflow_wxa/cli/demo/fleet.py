@@ -17,11 +17,14 @@ from sqlalchemy import URL
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow, connection_of
-from airflow_wxa.fleet.summary import Summary
+from airflow_wxa.cli.terminal import header
+from airflow_wxa.fleet.summary import Summary, errcode_texts, outcome_text
 from airflow_wxa.fleet.waves import WAVES, wave_counts
 from airflow_wxa.sandbox import seeded_fleet, serve
 from airflow_wxa.store import Store
 from airflow_wxa.store.fleets import Fleets, RunKey
+from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set, phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -132,7 +135,7 @@ def play_fleet(
         store_url = URL.create("sqlite", database=str(home / "wxa.db")).render_as_string()
         environment = _environment(fleet, wechat, store_url)
         airflow = ThrowawayAirflow(home, environment, DAGS, tell=tell, **airflow_options)
-        tell(f"Emulated WeChat at {wechat.url}, Airflow at {airflow.url}")
+        tell(Text("demo_fleet_is_starting", wechat=wechat.url, airflow=airflow.url))
         try:
             airflow.start(DAG_ID, patience=patience)
             report = _released(fleet, wechat, airflow, Fleets(store_url), tell)
@@ -209,12 +212,16 @@ def _look(wechat: RunningSandbox, airflow: ThrowawayAirflow) -> _Look:
     return _Look(time.time(), sum(wechat.sandbox.journal.counts().values()), together, largest)
 
 
-def _progress(api: AirflowApi, fleets: Fleets, key: RunKey) -> str:
+def _progress(api: AirflowApi, fleets: Fleets, key: RunKey) -> Text:
     states = Counter((task.task_id, task.state) for task in api.task_instances(DAG_ID, RUN_ID))
-    going_on = [f"{task_id} {state} {count}" for (task_id, state), count in states.items() if state in _UNDER_WAY]
+    going_on = sorted(f"{task_id} {state} {count}" for (task_id, state), count in states.items() if state in _UNDER_WAY)
     waves = wave_counts(fleets.counts(key))
     ended = [f"{name} {count.total - count.unended}/{count.total}" for name, count in waves.items() if count.total]
-    return f"{', '.join(ended) or 'loading'}; {', '.join(sorted(going_on)) or 'scheduling'}"
+    return Text(
+        "demo_fleet_goes_on",
+        ended=", ".join(ended) or Text("loading"),
+        tasks=", ".join(going_on) or Text("scheduling"),
+    )
 
 
 _UNDER_WAY: Final = frozenset({"running", "deferred", "up_for_retry"})
@@ -244,24 +251,31 @@ def _calls_until(at: float, looks: list[_Look]) -> int:
 
 def show_fleet(report: FleetReport, console: Console) -> None:
     """Print what became of the fleet."""
-    waves = Table("wave", "Mini Programs", "released", "failed", "failed %", title="Waves")
+    names = ("wave", "Mini Programs", "released", "failed", "failed %")
+    waves = Table(*map(header, names), title=phrase("demo_waves"))
     for name in WAVES:
         count = report.waves[name]
         waves.add_row(name, str(count.total), str(count.released), str(count.failed), f"{count.failed_percent:.1f}")
-    console.print(waves)
-    stages = Table("task", "instances", "seconds", "calls", "peak MiB of a task", title="Stages")
+    names = ("task", "instances", "seconds", "calls", "peak MiB")
+    stages = Table(*map(header, names), title=phrase("demo_stages"))
     for task_id, stage in report.stages.items():
         peak = f"{stage.peak_mib:.0f}" if stage.peak_mib else ""  # over before anybody looked
         stages.add_row(task_id, str(stage.instances), f"{stage.seconds:.1f}", str(stage.calls), peak)
-    console.print(stages)
+    console.print(waves, stages)
     summary = Summary.of(report.apps)
-    tasks, calls = (sum(getattr(each, name) for each in report.stages.values()) for name in ("instances", "calls"))
-    console.print(
-        f"{len(report.apps)} Mini Programs in {report.seconds / 60:.1f} minutes, {tasks} tasks, {calls} calls, "
-        f"at most {report.peak_mib:.0f} MiB for all of Airflow: {summary}"
+    told = Text(
+        "demo_fleet_has_ended",
+        apps=len(report.apps),
+        minutes=f"{report.seconds / 60:.1f}",
+        tasks=sum(each.instances for each in report.stages.values()),
+        calls=sum(each.calls for each in report.stages.values()),
+        peak=f"{report.peak_mib:.0f}",
+        summary=str(summary),
     )
-    for errcode, (count, next_step) in sorted(summary.errcodes.items()):
-        console.print(f"  errcode {errcode}, {count} times: {next_step}", markup=False, highlight=False)
+    console.print(as_set(told))
+    for text in errcode_texts(summary):
+        console.print(f"  {as_set(text)}", markup=False, highlight=False)
     for appid, (kind, outcome) in list(report.wrong.items())[:10]:
-        console.print(f"  {appid} is {kind} and ended {outcome}", style="red", markup=False)
-    console.print(f"run {report.state}; {len(report.wrong)} did not end as they must")
+        wrong = phrase("app_ended_otherwise", appid=appid, kind=kind, outcome=outcome_text(outcome))
+        console.print(f"  {wrong}", style="red", markup=False)
+    console.print(phrase("demo_fleet_verdict", state=report.state, wrong=len(report.wrong)))

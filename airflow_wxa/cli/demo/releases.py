@@ -11,8 +11,11 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.cli.demo.airflow import PATIENCE
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World
+from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set, phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -75,7 +78,7 @@ class DemoRelease:
     :param errcode: answer to the first domain call.
     :param skipped: tasks that are skipped although the params ask for them.
     :param stopped_at: the task that fails; ``""``: it is released.
-    :param next_step: words of the next step that the failed task names.
+    :param next_step: the next step that the failed task names.
     :param effective: the business domains that open for users afterwards.
     """
 
@@ -167,7 +170,7 @@ RELEASES: Final = (
         road=(),
         errcode=89021,
         stopped_at="configure_domains",
-        next_step="register them with the DAG wxa_platform_domains",
+        next_step=errcodes()[89021].action,
         effective=(UNREGISTERED,),
     ),
     DemoRelease(
@@ -179,7 +182,7 @@ RELEASES: Final = (
         },
         skipped=(*_REGISTER, "individual_account"),
         stopped_at="wait_for_audit",
-        next_step="fix the Mini Program",
+        next_step=Text("audit_ended_rejected").of("next_step"),
         effective=(),
     ),
 )
@@ -256,9 +259,10 @@ def telling(console: Console) -> Iterator[Callable[[str], None]]:
     began = time.monotonic()
 
     def tell(text: str) -> None:
-        console.print(f"{time.monotonic() - began:6.1f} s  {text}", markup=False, highlight=False, soft_wrap=True)
+        took = f"{time.monotonic() - began:6.1f} s  {as_set(text)}"
+        console.print(took, markup=False, highlight=False, soft_wrap=True)
 
-    with console.status("Releasing Mini Programs on a real Airflow"):
+    with console.status(phrase("demo_is_releasing")):
         yield tell
 
 

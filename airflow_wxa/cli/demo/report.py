@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 from rich import box
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
+from rich.text import Text as RichText
 
 from airflow_wxa.cli.demo.airflow import PATIENCE
 from airflow_wxa.cli.demo.releases import CALLS, CONNECTIONS, DAG_ID, FINAL, RELEASES, in_order
+from airflow_wxa.cli.terminal import header
 from airflow_wxa.sandbox.pushes import TICKET
-from airflow_wxa.texts import in_language
+from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import as_set, phrase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,20 +36,6 @@ _TAKEN: Final = (TICKET, 200, "success")
 _WIDE: Final = 92
 OUT_OF_TIME: Final = 3
 _STYLES: Final = {"success": "green", "failed": "red"}
-_CHECKS: Final = {
-    "tickets and tokens": (
-        "Tickets: pushed encrypted, accepted by the receiver in Airflow's API server; for each platform one "
-        f"api_component_token ({len(CONNECTIONS)}), for each Mini Program one api_authorizer_token ({len(RELEASES)})."
-    ),
-    "order of calls": (
-        "The sandbox's journal: setwebviewdomain before commit before submit_audit before release, for each; "
-        "none came further than it may."
-    ),
-    "ledger": (
-        "The provider's ledger: one accepted submit_audit and one accepted release for each released Mini Program, "
-        "no other release."
-    ),
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,14 +56,11 @@ class Row:
         return self.seen["run_state"] in FINAL
 
     @property
-    def differences(self) -> list[str]:
+    def differences(self) -> list[Text]:
         """Differences from the expected end, a line each."""
-        must = _flat(self.release.must_be)
-        seen = _flat(self.seen)
-        if must["next_step"] in str(seen["next_step"]):
-            must["next_step"] = seen["next_step"]
+        must, seen = _flat(self.release.must_be), _flat(self.seen)
         names = [name for name in must | seen if must.get(name) != seen.get(name)]
-        return [f"{name} must be {must.get(name)}, is {seen.get(name)}" for name in names]
+        return [Text("it_must_be", name=name, must=f"{must.get(name)}", seen=f"{seen.get(name)}") for name in names]
 
     def to_json(self) -> dict[str, Any]:
         """Return the row as JSON values."""
@@ -104,17 +89,14 @@ def read_row(api: AirflowApi, release: DemoRelease, *, run_state: str, effective
     domains = [outcome for outcome in map(returned, _DOMAIN_TASKS) if outcome]
     failed = next((task for task in tasks if task.state == "failed"), None)
     error = api.error_text(DAG_ID, release.word, failed) if failed else ""
-    if failed:
-        outcome = f"stopped at {failed.task_id}"
-    else:
-        outcome = (returned("verify_release") or {}).get("outcome", "not finished")
     named = re.search(r"\berrcode (-?\d+)", error)
     refused = int(named[1]) if named else None
+    outcome = f"stopped at {failed.task_id}" if failed else (returned("verify_release") or {}).get("outcome", "none")
     seen = {
         "road": [each["outcome"] for each in domains],
         "outcome": outcome,
         "errcode": domains[0].get("errcode") if domains else refused,
-        "next_step": _next_step(error) if failed else outcome,
+        "next_step": _next_step(error, release.next_step) if failed else outcome,
         "run_state": run_state,
         "task_states": states,
         "effective": sorted(effective),
@@ -122,12 +104,10 @@ def read_row(api: AirflowApi, release: DemoRelease, *, run_state: str, effective
     return Row(release=release, seen=seen, error=error)
 
 
-def _next_step(error: str) -> str:
-    """Return the next step of an error's text: the last line before its Chinese twin, or before the source."""
-    lines = [line.strip() for line in re.sub(r"\n {4,}", " ", error).splitlines()]  # what was wrapped stands further in
-    twin = in_language(lines[0], "zh") if lines else None
-    end = lines.index(twin) if twin in lines else len(lines) - 1
-    return lines[end - 1] if end > 1 else "see the task's log"
+def _next_step(error: str, expected: str) -> str:
+    """Return the expected next step if an error names it, in the language that is set and however it is wrapped."""
+    is_named = "".join(as_set(expected).split()) in "".join(error.split())
+    return expected if is_named else Text("see_the_log")
 
 
 def _flat(ending: dict[str, Any]) -> dict[str, Any]:
@@ -156,11 +136,11 @@ class Report:
     patience: float = PATIENCE
 
     @property
-    def problems(self) -> dict[str, list[str]]:
+    def problems(self) -> dict[str, list[Text]]:
         """Checks besides the rows that do not hold, by their subject."""
         return {
-            "tickets and tokens": self._ticket_problems(),
-            "order of calls": self._order_problems(),
+            "tickets": self._ticket_problems(),
+            "order": self._order_problems(),
             "ledger": self._ledger_problems(),
         }
 
@@ -178,43 +158,41 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON values, without any token."""
-        tickets, order, ledger = self.problems.values()
         return {
             "exit_code": self.exit_code,
             "seconds": round(self.seconds, 1),
             "rows": [row.to_json() for row in self.rows],
-            "ticket_problems": tickets,
-            "order_problems": order,
-            "ledger_problems": ledger,
+            **{f"{about.removesuffix('s')}_problems": problems for about, problems in self.problems.items()},
             "journal": [entry.to_json() for entry in self.journal],
             "deliveries": [delivery.to_json() for delivery in self.deliveries],
         }
 
-    def _ticket_problems(self) -> list[str]:
+    def _ticket_problems(self) -> list[Text]:
         """Return whose ticket was not taken, and whose token was not asked for exactly once: it lives two hours."""
         taken = {each.appid for each in self.deliveries if (each.event, each.status, each.answer) == _TAKEN}
         paths = [(entry.path.rpartition("/")[2], entry.body or {}, entry.appid) for entry in self.journal]
         asked = Counter((name, body.get("authorizer_appid", appid)) for name, body, appid in paths if name in _TOKENS)
         once = [("api_component_token", platform) for platform in CONNECTIONS.values()]
         once += [("api_authorizer_token", row.release.appid) for row in self.rows]
-        return [f"{platform}: no ticket was taken" for platform in CONNECTIONS.values() if platform not in taken] + [
-            f"{appid}: {name} asked {asked[name, appid]} times; must be 1"
+        missing = [Text("no_ticket_was_taken", platform=each) for each in CONNECTIONS.values() if each not in taken]
+        return missing + [
+            Text("token_was_asked_for", appid=appid, name=name, count=asked[name, appid])
             for name, appid in once
             if asked[name, appid] != 1
         ]
 
-    def _order_problems(self) -> list[str]:
+    def _order_problems(self) -> list[Text]:
         """Return whose calls came in another order, or further than they may: no commit after a refused domain."""
         problems = []
         for row in self.rows:
             names = [entry.path.rpartition("/")[2] for entry in self.journal if entry.appid == row.release.appid]
             called = tuple(dict.fromkeys(name for name in names if name in CALLS))
             if called != row.release.calls:
-                must = " < ".join(row.release.calls)
-                problems.append(f"{row.release.word}: called {' < '.join(called) or 'none'}; must be {must}")
+                must, seen = " < ".join(row.release.calls), " < ".join(called) or Text("none")
+                problems.append(Text("calls_in_another_order", word=row.release.word, seen=seen, must=must))
         return problems
 
-    def _ledger_problems(self) -> list[str]:
+    def _ledger_problems(self) -> list[Text]:
         """Return whose audits and releases that WeChat took do not stand in the ledger once."""
         problems = []
         for row in self.rows:
@@ -222,7 +200,8 @@ class Report:
             noted = sorted(entry.endpoint for entry in of_it if entry.endpoint in _ONCE)
             must = sorted(call for call in row.release.calls if call in _ONCE)
             if noted != must:
-                problems.append(f"{row.release.word}: holds {', '.join(noted) or 'none'}; must be {', '.join(must)}")
+                seen = ", ".join(noted) or Text("none")
+                problems.append(Text("ledger_holds_others", word=row.release.word, seen=seen, must=", ".join(must)))
         return problems
 
 
@@ -234,54 +213,61 @@ def show(report: Report, console: Console) -> None:
             _show_error(row, console)
     for about, problems in report.problems.items():
         if not problems:
-            console.print(f"[green]✓[/] {_CHECKS[about]}", highlight=False)
+            said = phrase(f"demo_check_{about}", platforms=len(CONNECTIONS), mini_programs=len(RELEASES))
+            console.print(f"[green]✓[/] {said}", highlight=False)
         for problem in problems if report.exit_code != OUT_OF_TIME else ():
-            console.print(Text(f"✗ {about}, {problem}", "red"))
+            console.print(RichText(f"✗ {as_set(problem)}", "red"))
     unended = [row.release.word for row in report.rows if not row.has_ended]
     differing = [row for row in report.rows if row.differences and row.has_ended]
     if unended:
-        ran_out = f"Out of time after {report.patience:.0f} s, nothing is known to be wrong: {', '.join(unended)}"
-        more = f"had not ended. On a slow machine, give them more with --patience {report.patience * 2:.0f}."
-        console.print(Text(f"… {ran_out} {more}", "yellow"))
+        time = {"patience": f"{report.patience:.0f}", "more": f"{report.patience * 2:.0f}"}
+        console.print(RichText(phrase("demo_is_out_of_time", words=", ".join(unended), **time), "yellow"))
     for row in differing:
-        console.print(Text(f"✗ {row.release.word} ({row.release.appid}) did not end as it must:", "red"))
-        console.print(Text("\n".join(f"    {difference}" for difference in row.differences)))
-    ended = f"{len(report.rows) - len(differing) - len(unended)} of {len(report.rows)} ended as written down"
+        console.print(
+            RichText(phrase("release_ended_otherwise", word=row.release.word, appid=row.release.appid), "red")
+        )
+        console.print(RichText("\n".join(f"    {as_set(difference)}" for difference in row.differences)))
+    as_expected = len(report.rows) - len(differing) - len(unended)
+    ended = phrase("so_many_as_expected", count=as_expected, of=len(report.rows), seconds=f"{report.seconds:.0f}")
     mark = "[red]✗[/]" if differing else "[yellow]…[/]" if unended else "[green]✓[/]"
-    console.print(f"{mark} {ended}, in {report.seconds:.0f} s.", highlight=False)
+    console.print(f"{mark} {ended}", highlight=False)
 
 
 def _table(rows: Sequence[Row], width: int) -> Table:
     """Return the rows as they are shown; a narrow terminal leaves the next step to the error texts below the table."""
-    shown = Table(
-        title="Six releases, as Airflow tells them", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
-    shown.add_column("Mini Program", no_wrap=True)
-    shown.add_column("Road taken", min_width=12, max_width=12)
-    shown.add_column("Outcome", min_width=17, max_width=17)
-    shown.add_column("Errcode", justify="right", no_wrap=True)
+    shown = Table(title=phrase("six_releases"), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown.add_column(header("Mini Program"), no_wrap=True)
+    shown.add_column(header("road"), min_width=12, max_width=12)
+    shown.add_column(header("Outcome"), min_width=17, max_width=17)
+    shown.add_column(header("Errcode"), justify="right", no_wrap=True)
     if width >= _WIDE:
-        shown.add_column("Next step", overflow="fold")
-    shown.add_column("Run", no_wrap=True)
+        shown.add_column(header("Next step"), overflow="fold")
+    shown.add_column(header("Run"), no_wrap=True)
     for row in rows:
         seen, style = row.seen, _STYLES.get(row.seen["run_state"], "")
         shown.add_row(
-            Text.assemble(row.release.appid, "\n", (row.release.word, "bold")),
-            Text("\n→ ".join(word.replace("_", " ") for word in seen["road"]) or "none"),
-            Text(seen["outcome"], style),
-            Text("none" if seen["errcode"] is None else str(seen["errcode"])),
-            *([Text(seen["next_step"])] if width >= _WIDE else []),
-            Text(seen["run_state"], style),
+            RichText.assemble(row.release.appid, "\n", (row.release.word, "bold")),
+            RichText("\n→ ".join(_word(word) for word in seen["road"]) or phrase("none")),
+            RichText(_word(seen["outcome"]), style),
+            RichText(phrase("none") if seen["errcode"] is None else str(seen["errcode"])),
+            *([RichText(_word(seen["next_step"]))] if width >= _WIDE else []),
+            RichText(seen["run_state"], style),
         )
     return shown
 
 
+def _word(outcome: str) -> str:
+    """Return an outcome or a next step, in the language that is set."""
+    said, _, task_id = outcome.partition("stopped at ")
+    return phrase("stopped_at", task_id=task_id) if task_id else as_set(Text("road", said) or outcome)
+
+
 def _show_error(row: Row, console: Console) -> None:
-    console.print(Text.assemble((row.release.word, "bold"), " stopped; its task says:"))
+    console.print(RichText.assemble((row.release.word, "bold"), phrase("release_stopped")))
     for line in row.error.splitlines():
         if "://" in line:  # an address that is broken into lines can be neither clicked nor copied
-            console.print(Text(f"  {line}", "dim"), soft_wrap=True)
+            console.print(RichText(f"  {line}", "dim"), soft_wrap=True)
         else:
             indent = len(line) - len(line.lstrip()) + 2
-            console.print(Padding(Text(line.strip(), "dim"), (0, 0, 0, indent)))
+            console.print(Padding(RichText(line.strip(), "dim"), (0, 0, 0, indent)))
     console.print()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,9 @@ from airflow_wxa.cli.demo.command import read_ledger
 from airflow_wxa.cli.demo.releases import RELEASES
 from airflow_wxa.cli.demo.report import Report, show
 from airflow_wxa.store import Ledger, TaskRef
+from airflow_wxa.texts.setting import speaking
 from tests.cli.demo.conftest import entry_of, noted
+from tests.english import english_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,11 +49,20 @@ def without(report: Report, place: int) -> Report:
 
 def test_all_as_written_down_makes_exit_code_0(report: Report) -> None:
     assert report.exit_code == 0
-    assert report.problems == {"tickets and tokens": [], "order of calls": [], "ledger": []}
+    assert report.problems == {"tickets": [], "order": [], "ledger": []}
     told = unbroken(shown(report))
-    assert "✓ 6 of 6 ended as written down, in 49 s." in told
+    assert "✓ 6 of 6 ended as expected, in 49 s." in told
     assert "for each platform one api_component_token (2), for each Mini Program one api_authorizer_token (6)." in told
     assert "✓ The provider's ledger: one accepted submit_audit and one accepted release for each released" in told
+
+
+def test_all_of_it_is_told_in_chinese(report: Report) -> None:
+    first, *rest = other(report, run_state="success", road=[]).rows
+    slow = replace(report, rows=[replace(first, seen=first.seen | {"run_state": "running"}), *rest])
+    with speaking("zh"):
+        told = shown(slow) + "".join(shown(spoil(report)) for spoil, _ in PROBLEMS.values())
+    assert english_in(re.sub(r"the pages do not.*", "", told)) == []
+    assert "符合预期" in told
 
 
 def test_one_difference_makes_exit_code_1_and_is_named_with_its_row(report: Report) -> None:
@@ -58,7 +70,7 @@ def test_one_difference_makes_exit_code_1_and_is_named_with_its_row(report: Repo
     told = shown(differing)
     assert differing.exit_code == 1
     assert "✗ rejected (wx1000000000000005) did not end as it must:\n    run_state must be failed, is success" in told
-    assert "✗ 5 of 6 ended as written down" in told
+    assert "✗ 5 of 6 ended as expected" in told
 
 
 def test_a_run_that_has_not_ended_is_out_of_time_and_not_wrong(report: Report) -> None:
@@ -68,7 +80,7 @@ def test_a_run_that_has_not_ended_is_out_of_time_and_not_wrong(report: Report) -
     assert "Out of time after 240 s, nothing is known to be wrong: rejected had not ended." in told
     assert "--patience 480" in told
     assert "✗" not in told
-    assert "5 of 6 ended as written down" in told
+    assert "5 of 6 ended as expected" in told
 
 
 def test_what_ended_otherwise_is_wrong_however_slow_the_others_are(report: Report) -> None:

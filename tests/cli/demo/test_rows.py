@@ -20,7 +20,7 @@ REFUSAL = (
     "setwebviewdomain refused: webview domain not on platform\n"
     "  appid wx1000000000000004, errcode 89021, rid 6b05\n"
     "  The platform list holds neither these hosts nor a parent of them.\n"
-    "  register them with the DAG wxa_platform_domains\n"
+    f"  {errcodes()[89021].action}\n"
     "  https://developers.weixin.qq.com/doc"
 )
 
@@ -56,14 +56,14 @@ def test_a_refusal_is_read_back_from_the_failed_tasks_error() -> None:
     api = airflow_that_ended(UNREGISTERED, {}, REFUSAL)
     row = read_row(api, UNREGISTERED, run_state="failed", effective=["https://shop.example.net"])
     assert (row.seen["outcome"], row.seen["errcode"], row.seen["road"]) == ("stopped at configure_domains", 89021, [])
-    assert row.seen["next_step"] == "register them with the DAG wxa_platform_domains"
+    assert row.seen["next_step"] == errcodes()[89021].action
     assert (row.error, row.differences) == (REFUSAL, [])
 
 
 def test_the_states_are_shown_in_the_order_of_the_dag() -> None:
     row = read_row(airflow_that_ended(PLAIN, {}), PLAIN, run_state="success", effective=[])
     assert list(row.seen["task_states"]) == list(PLAIN.must_be["task_states"])
-    assert row.seen["outcome"] == "not finished"
+    assert row.seen["outcome"] == "none"
 
 
 @pytest.mark.parametrize(
