@@ -163,7 +163,7 @@ class Watched(Generic[S]):
 
     def late(self, state: S, step: str = "") -> WxaBusyError:
         """Return the error of a state that still is the one from before an accepted write."""
-        return still_lagging(step or self.endpoint, self.endpoint, self.appid, self.noted(state))
+        return still_lagging(step or self.endpoint, self.endpoint, self.appid, self.noted(state) or "nothing")
 
 
 def still_lagging(step: str, endpoint: str, appid: str | None, shown: object, *, missing: str = "") -> WxaBusyError:

@@ -15,7 +15,7 @@ Source: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
@@ -29,6 +29,8 @@ ALLOWS_NOTHING: Final[Kinds] = {}
 OFFLINE: Final = "offline"
 #: Kind of domain, as WeChat names its list → domains; ``None``: not known.
 Kinds: TypeAlias = Mapping[str, frozenset[str] | None]
+#: Lost, asked off, not proven.
+_Losses: TypeAlias = tuple[frozenset[str], frozenset[str], frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,23 +152,18 @@ def goes_offline(now: Online, past: Past = Past()) -> Offline:
 
     :param now: with the API and direct lists, and the platform's, as they will be at the release.
     """
-    lost: dict[str, tuple[str, ...] | None] = {}
-    asked: dict[str, tuple[str, ...]] = {}
-    not_proven: dict[str, tuple[str, ...]] = {}
-    for kind in (WEBVIEW, *SERVER_KINDS):
-        lists = now.lists.get(kind, Lists())
+
+    def of(kind: str) -> _Losses | None:
+        lists, hosts = now.lists.get(kind, Lists()), now.hosts_of(kind)
         if lists.effective is None:
-            lost[kind] = None
-            continue
+            return None
         effective = lists.effective | (past.noted.get(kind) or frozenset())
-        hosts = now.hosts_of(kind)
         stays = _staying(kind, lists, hosts, past)
         off = effective & (past.asked_off.get(kind) or frozenset()) - stays
         unsure = (effective & _unsure(lists, hosts)) - stays - off
-        for of_all, found in ((lost, effective - stays - off - unsure), (asked, off), (not_proven, unsure)):
-            if found:
-                of_all[kind] = tuple(sorted(found))
-    return Offline(lost, asked, not_proven)
+        return effective - stays - off - unsure, off, unsure
+
+    return _by_kind(of)
 
 
 def may_be_lost(decision: Mapping[str, Any] | None, unasked: Kinds | None) -> Kinds | None:
@@ -183,18 +180,22 @@ def may_be_lost(decision: Mapping[str, Any] | None, unasked: Kinds | None) -> Ki
 
 def was_lost(before: Kinds, after: Kinds, asked_off: Kinds) -> Offline:
     """Return what is not effective any more that was before a release."""
-    lost: dict[str, tuple[str, ...] | None] = {}
-    asked: dict[str, tuple[str, ...]] = {}
-    for kind in (WEBVIEW, *SERVER_KINDS):
-        were, are = before.get(kind), after.get(kind)
-        if were is None or are is None:
-            lost[kind] = None
-            continue
-        off = asked_off.get(kind) or frozenset()
-        for of_all, found in ((lost, were - are - off), (asked, (were - are) & off)):
-            if found:
-                of_all[kind] = tuple(sorted(found))
-    return Offline(lost, asked)
+
+    def of(kind: str) -> _Losses | None:
+        were, are, off = before.get(kind), after.get(kind), asked_off.get(kind) or frozenset()
+        return None if were is None or are is None else (were - are - off, (were - are) & off, frozenset())
+
+    return _by_kind(of)
+
+
+def _by_kind(of: Callable[[str], _Losses | None]) -> Offline:
+    """Return the losses of every kind; ``None`` of one: not known."""
+    losses = {kind: of(kind) for kind in (WEBVIEW, *SERVER_KINDS)}
+    lost = {kind: found and tuple(sorted(found[0])) for kind, found in losses.items() if found is None or found[0]}
+    asked, not_proven = (
+        {kind: tuple(sorted(found[n])) for kind, found in losses.items() if found and found[n]} for n in (1, 2)
+    )
+    return Offline(lost, asked, not_proven)
 
 
 def joined(online: Online, past: Past) -> Online:
