@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.client import TokenSource
-    from airflow_wxa.sandbox import World
+    from airflow_wxa.sandbox import RunningSandbox, World
     from airflow_wxa.steps import Step
 
 T = TypeVar("T")
@@ -35,15 +35,25 @@ class Twins:
 
     kind: str
     tokens: TokenSource
+    request: pytest.FixtureRequest
 
-    def send(self, egress: Egress, call: Call) -> Reply:
-        """Send one call."""
-        reply: Reply = self._work(egress, lambda client: client.send(call))
+    @property
+    def sandbox(self) -> RunningSandbox:
+        """The sandbox of this test, started when it is first wanted."""
+        running: RunningSandbox = self.request.getfixturevalue("wxa_sandbox")
+        return running
+
+    def send(self, call: Call, *, at: Egress | None = None) -> Reply:
+        """Send one call.
+
+        :param at: where to; ``None``: to the sandbox.
+        """
+        reply: Reply = self._work(at or Egress(self.sandbox.url), lambda client: client.send(call))
         return reply
 
-    def run(self, egress: Egress, step: Step[T]) -> T:
-        """Carry one step to its end."""
-        outcome: T = self._work(egress, lambda client: client.run(step))
+    def run(self, step: Step[T], *, at: Egress | None = None) -> T:
+        """Carry one step to its end; ``at`` as for a call."""
+        outcome: T = self._work(at or Egress(self.sandbox.url), lambda client: client.run(step))
         return outcome
 
     def _work(self, egress: Egress, work: Callable[[Any], Any]) -> Any:
@@ -62,7 +72,7 @@ class Twins:
 def twins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Twins:
     """Return either client, with canary tokens, without waits between attempts."""
     monkeypatch.setattr(delivery, "PAUSES", (0, 0))
-    return Twins(request.param, FixedTokens({APPID: CANARY}, CANARY_PLATFORM))
+    return Twins(request.param, FixedTokens({APPID: CANARY}, CANARY_PLATFORM), request)
 
 
 @pytest.fixture

@@ -26,7 +26,6 @@ from tests.release.test_spec import REFUSED as BAD_PARAMS
 from tests.tables import each_row
 
 if TYPE_CHECKING:
-    from airflow_wxa.sandbox import RunningSandbox
     from airflow_wxa.steps import Step
     from tests.client.conftest import Elsewhere, Twins
 
@@ -35,53 +34,49 @@ HOSTS = [host for hosts in NO_HOSTS.values() for host in hosts]
 ANSWERS = [(status, body, said) for (status, said), bodies in NO_ANSWERS.items() for body in bodies]
 
 
-def the_error(twins: Twins, sandbox: RunningSandbox, step: Step[Any]) -> WxaSpecError:
+def the_error(twins: Twins, step: Step[Any]) -> WxaSpecError:
     """Return the one error that a step ends with before anything is sent."""
     with pytest.raises(WxaError) as raised:
-        twins.run(Egress(sandbox.url), step)
+        twins.run(step)
     assert type(raised.value) is WxaSpecError
-    assert sandbox.journal == []
+    assert twins.sandbox.journal == []
     return raised.value
 
 
 @each_row("domain", DOMAINS)
-def test_a_bad_domain_is_refused_by_name_and_nothing_is_sent(
-    twins: Twins, wxa_sandbox: RunningSandbox, domain: Any
-) -> None:
+def test_a_bad_domain_is_refused_by_name_and_nothing_is_sent(twins: Twins, domain: Any) -> None:
     def release() -> Step[Any]:
         yield from configure_domains(APPID, "add", parse_origins(["https://good.example.com", domain]))
 
-    error = the_error(twins, wxa_sandbox, release())
+    error = the_error(twins, release())
     assert all(problem.startswith(repr(domain)[:300]) for problem in error.problems)
 
 
 @each_row("host", HOSTS)
-def test_a_bad_host_is_refused_by_name_and_nothing_is_sent(
-    twins: Twins, wxa_sandbox: RunningSandbox, host: Any
-) -> None:
-    error = the_error(twins, wxa_sandbox, modify_platform_domains("add", ["good.example.com", host]))
+def test_a_bad_host_is_refused_by_name_and_nothing_is_sent(twins: Twins, host: Any) -> None:
+    error = the_error(twins, modify_platform_domains("add", ["good.example.com", host]))
     assert [problem.startswith(repr(host)) for problem in error.problems] == [True]
 
 
 @each_row("name, body, said", BODIES)
 def test_a_bad_body_is_refused_by_value_and_nothing_is_sent(
-    twins: Twins, wxa_sandbox: RunningSandbox, name: str, body: dict[str, Any], said: str
+    twins: Twins, name: str, body: dict[str, Any], said: str
 ) -> None:
     def send() -> Step[Any]:
         yield Call.to(name, APPID, body)
 
-    error = the_error(twins, wxa_sandbox, send())
+    error = the_error(twins, send())
     assert any(said in problem for problem in error.problems)
 
 
 @each_row("changes, said", BAD_PARAMS)
 def test_a_bad_param_is_refused_by_name_and_value_and_nothing_is_sent(
-    twins: Twins, wxa_sandbox: RunningSandbox, changes: dict[str, Any], said: str
+    twins: Twins, changes: dict[str, Any], said: str
 ) -> None:
     def release() -> Step[Any]:
         yield from commit_code(ReleaseSpec.from_params(PARAMS | changes).version, "release")
 
-    (problem,) = the_error(twins, wxa_sandbox, release()).problems
+    (problem,) = the_error(twins, release()).problems
     assert problem.startswith(said)
 
 
@@ -91,7 +86,7 @@ def test_a_bad_answer_is_one_transport_error_that_says_what_came(
 ) -> None:
     elsewhere.answers(status, body)
     with pytest.raises(WxaError) as raised:
-        twins.send(Egress(elsewhere.url), release(APPID))
+        twins.send(release(APPID), at=Egress(elsewhere.url))
     assert type(raised.value) is WxaTransportError
     assert said in str(raised.value)
     assert len(str(raised.value)) < 2000
@@ -101,7 +96,7 @@ def test_an_errcode_that_nobody_knows_is_shown_as_itself(twins: Twins, elsewhere
     elsewhere.answers(200, b'{"errcode":7654321,"errmsg":"new rid: 0-1-2"}')
     version = CodeVersion.of(APPID, 47, "1")
     with pytest.raises(WxaUnknownError, match=r"errcode 7654321, errmsg new, rid 0-1-2"):
-        twins.run(Egress(elsewhere.url), verify_release(version, [WebviewDomain("m.example.com")]))
+        twins.run(verify_release(version, [WebviewDomain("m.example.com")]), at=Egress(elsewhere.url))
 
 
 def test_there_are_at_least_sixty_cases_of_bad_input() -> None:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from airflow_wxa.sandbox import RunningSandbox
     from airflow_wxa.sandbox.exchange import FaultKind
     from tests.client.conftest import Elsewhere, Twins
 
@@ -57,9 +56,9 @@ def everything_of(error: BaseException) -> str:
     return "\n".join(shown)
 
 
-def failure(twins: Twins, egress: Egress, call: Call) -> WxaError:
+def failure(twins: Twins, call: Call, *, at: Egress | None = None) -> WxaError:
     with pytest.raises(WxaError) as raised:
-        twins.send(egress, call)
+        twins.send(call, at=at)
     shown = everything_of(raised.value)
     assert "canary" not in shown
     assert pickle.dumps(raised.value).find(b"canary") == -1
@@ -75,23 +74,21 @@ def call(request: pytest.FixtureRequest) -> Call:
 @pytest.mark.parametrize(
     "kind", ["drop_before", "drop_after", "html_502", "truncated", "empty", "errcode_before", "errcode_after"]
 )
-def test_no_fault_of_the_sandbox_shows_the_token(
-    twins: Twins, wxa_sandbox: RunningSandbox, call: Call, kind: FaultKind
-) -> None:
-    wxa_sandbox.add_fault(Fault(path="*", kind=kind, times=3))
-    failure(twins, Egress(wxa_sandbox.url), call)
-    assert "canary" not in repr(wxa_sandbox.journal)
+def test_no_fault_of_the_sandbox_shows_the_token(twins: Twins, call: Call, kind: FaultKind) -> None:
+    twins.sandbox.add_fault(Fault(path="*", kind=kind, times=3))
+    failure(twins, call)
+    assert "canary" not in repr(twins.sandbox.journal)
 
 
-def test_no_time_out_shows_the_token(twins: Twins, wxa_sandbox: RunningSandbox, call: Call) -> None:
-    wxa_sandbox.add_fault(Fault(path="*", kind="slow", seconds=60, times=3))
-    failure(twins, Egress(wxa_sandbox.url, timeout=0.05), call)
+def test_no_time_out_shows_the_token(twins: Twins, call: Call) -> None:
+    twins.sandbox.add_fault(Fault(path="*", kind="slow", seconds=60, times=3))
+    failure(twins, call, at=Egress(twins.sandbox.url, timeout=0.05))
 
 
 def test_no_refused_connection_shows_the_token(twins: Twins, call: Call) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    failure(twins, Egress(f"http://127.0.0.1:{port}"), call)
+    failure(twins, call, at=Egress(f"http://127.0.0.1:{port}"))
 
 
 def test_no_missing_name_shows_the_token(twins: Twins, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,12 +96,12 @@ def test_no_missing_name_shows_the_token(twins: Twins, call: Call, monkeypatch: 
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", nobody)
-    failure(twins, Egress("https://wechat.invalid"), call)
+    failure(twins, call, at=Egress("https://wechat.invalid"))
 
 
 @pytest.mark.parametrize("host", ["https://" + "a" * 64 + ".com", "https://xn--zz.com", "https://exa mple.com"])
 def test_no_host_that_is_none_shows_the_token(twins: Twins, host: str) -> None:
-    failure(twins, Egress(host, timeout=1), release(APPID))
+    failure(twins, release(APPID), at=Egress(host, timeout=1))
 
 
 ECHO = b"<html>GET {url} failed; the same again: {url}</html>"
@@ -115,7 +112,7 @@ def test_a_proxy_page_that_echoes_the_url_does_not_leak_it(
     twins: Twins, elsewhere: Elsewhere, call: Call, status: int
 ) -> None:
     elsewhere.answers(status, ECHO, Location="{url}", X_Asked="{url}")
-    error = failure(twins, Egress(elsewhere.url), call)
+    error = failure(twins, call, at=Egress(elsewhere.url))
     assert isinstance(error, WxaTransportError)
     assert "access_token=***" in str(error)
 
@@ -127,7 +124,7 @@ def test_an_answer_that_echoes_the_url_does_not_leak_it(
     twins: Twins, elsewhere: Elsewhere, call: Call, body: bytes
 ) -> None:
     elsewhere.answers(200, body)
-    failure(twins, Egress(elsewhere.url), call)
+    failure(twins, call, at=Egress(elsewhere.url))
 
 
 @pytest.mark.parametrize("headers", [{"Content_Length": "9999"}, {"Content_Encoding": "gzip"}])
@@ -135,11 +132,11 @@ def test_a_body_that_breaks_off_does_not_leak_the_url(
     twins: Twins, elsewhere: Elsewhere, call: Call, headers: dict[str, str]
 ) -> None:
     elsewhere.answers(200, ECHO, **headers)
-    failure(twins, Egress(elsewhere.url), call)
+    failure(twins, call, at=Egress(elsewhere.url))
 
 
-def test_a_success_logs_no_token_either(twins: Twins, wxa_sandbox: RunningSandbox) -> None:
-    reply = twins.send(Egress(wxa_sandbox.url), CALLS[1])
+def test_a_success_logs_no_token_either(twins: Twins) -> None:
+    reply = twins.send(CALLS[1])
     assert "canary" not in repr(reply) + repr(CALLS[1]) + repr(twins.tokens)
 
 
@@ -192,7 +189,7 @@ def elsewhere_tls(elsewhere: Elsewhere, certificate: Path) -> Elsewhere:
 
 
 def test_a_certificate_that_is_not_trusted_is_no_answer(twins: Twins, elsewhere_tls: Elsewhere, call: Call) -> None:
-    error = failure(twins, Egress(elsewhere_tls.url), call)
+    error = failure(twins, call, at=Egress(elsewhere_tls.url))
     assert "the TLS handshake failed" in str(error)
     assert elsewhere_tls.requests == []
 
@@ -200,7 +197,7 @@ def test_a_certificate_that_is_not_trusted_is_no_answer(twins: Twins, elsewhere_
 def test_a_certificate_of_the_connections_own_bundle_is_trusted(
     twins: Twins, elsewhere_tls: Elsewhere, certificate: Path
 ) -> None:
-    assert twins.send(Egress(elsewhere_tls.url, ca_bundle=str(certificate)), release(APPID)).errcode == 0
+    assert twins.send(release(APPID), at=Egress(elsewhere_tls.url, ca_bundle=str(certificate))).errcode == 0
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
@@ -210,7 +207,7 @@ def test_a_certificate_of_the_environments_bundle_is_trusted(
     for name in wire._CA_BUNDLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, str(certificate))
-    assert twins.send(Egress(elsewhere_tls.url), release(APPID)).errcode == 0
+    assert twins.send(release(APPID), at=Egress(elsewhere_tls.url)).errcode == 0
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
@@ -221,15 +218,15 @@ def test_a_bundle_of_the_environment_that_is_not_there_is_refused_before_anythin
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, str(tmp_path / "absent.pem"))
     with pytest.raises(WxaSpecError, match=rf"{variable} = .*absent\.pem.*cannot be read"):
-        twins.send(Egress("https://localhost:9"), release(APPID))
+        twins.send(release(APPID), at=Egress("https://localhost:9"))
 
 
 def test_a_bundle_that_is_not_there_is_refused_before_anything_is_sent(twins: Twins, tmp_path: Path) -> None:
     with pytest.raises(WxaSpecError, match=r"absent\.pem.*cannot be read"):
-        twins.send(Egress("https://localhost:9", ca_bundle=str(tmp_path / "absent.pem")), release(APPID))
+        twins.send(release(APPID), at=Egress("https://localhost:9", ca_bundle=str(tmp_path / "absent.pem")))
 
 
 def test_a_certificate_of_another_host_is_no_answer(twins: Twins, elsewhere_tls: Elsewhere, certificate: Path) -> None:
     url = elsewhere_tls.url.replace("localhost", "127.0.0.1")
-    error = failure(twins, Egress(url, ca_bundle=str(certificate)), release(APPID))
+    error = failure(twins, release(APPID), at=Egress(url, ca_bundle=str(certificate)))
     assert "the TLS handshake failed" in str(error)

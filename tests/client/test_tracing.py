@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from airflow_wxa.api.code import getversioninfo
-from airflow_wxa.client import Egress, telemetry
+from airflow_wxa.client import telemetry
 from airflow_wxa.errors import WxaError
 from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import APPID
@@ -45,10 +45,8 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
         each.uninstrument()
 
 
-def test_a_call_is_one_span_without_its_query(
-    twins: Twins, wxa_sandbox: RunningSandbox, exported: InMemorySpanExporter
-) -> None:
-    twins.send(Egress(wxa_sandbox.url), getversioninfo(APPID))
+def test_a_call_is_one_span_without_its_query(twins: Twins, exported: InMemorySpanExporter) -> None:
+    twins.send(getversioninfo(APPID))
     (span,) = exported.get_finished_spans()
     assert (span.name, span.attributes) == (
         "wxa getversioninfo",
@@ -56,12 +54,10 @@ def test_a_call_is_one_span_without_its_query(
     )
 
 
-def test_each_attempt_is_a_span_that_says_how_it_ended(
-    twins: Twins, wxa_sandbox: RunningSandbox, exported: InMemorySpanExporter
-) -> None:
-    wxa_sandbox.add_fault(Fault(path="*", kind="html_502", times=1))
-    wxa_sandbox.add_fault(Fault(path="*", kind="errcode_before", errcode=-1, times=1))
-    twins.send(Egress(wxa_sandbox.url), getversioninfo(APPID))
+def test_each_attempt_is_a_span_that_says_how_it_ended(twins: Twins, exported: InMemorySpanExporter) -> None:
+    twins.sandbox.add_fault(Fault(path="*", kind="html_502", times=1))
+    twins.sandbox.add_fault(Fault(path="*", kind="errcode_before", errcode=-1, times=1))
+    twins.send(getversioninfo(APPID))
     spans = exported.get_finished_spans()
     assert [span.attributes.get("wxa.errcode") for span in spans if span.attributes] == [None, -1, 0]
     assert [span.status.status_code for span in spans] == [StatusCode.ERROR, StatusCode.ERROR, StatusCode.UNSET]
@@ -87,16 +83,16 @@ class Kept(sentry_sdk.Transport):
         self.text += envelope.serialize().decode()
 
 
-def test_sentry_sees_neither_spans_nor_breadcrumbs_of_ours(twins: Twins, wxa_sandbox: RunningSandbox) -> None:
+def test_sentry_sees_neither_spans_nor_breadcrumbs_of_ours(twins: Twins) -> None:
     kept = Kept()
     with sentry_sdk.isolation_scope() as scope:
         scope.set_client(sentry_sdk.Client(dsn="http://key@127.0.0.1:1/1", transport=kept, traces_sample_rate=1.0))
         with sentry_sdk.start_transaction(name="release"):
-            twins.send(Egress(wxa_sandbox.url), getversioninfo(APPID))
-            requests.get(f"{wxa_sandbox.url}/wxa/x?access_token=theirs", timeout=5)
-            wxa_sandbox.add_fault(Fault(path="*", kind="html_502", times=3))
+            twins.send(getversioninfo(APPID))
+            requests.get(f"{twins.sandbox.url}/wxa/x?access_token=theirs", timeout=5)
+            twins.sandbox.add_fault(Fault(path="*", kind="html_502", times=3))
             with pytest.raises(WxaError) as error:
-                twins.send(Egress(wxa_sandbox.url), getversioninfo(APPID))
+                twins.send(getversioninfo(APPID))
             sentry_sdk.capture_exception(error.value.with_traceback(None))
     assert "access_token=theirs" in kept.text, "Sentry traces nothing here, so this test shows nothing"
     assert "canary" not in kept.text

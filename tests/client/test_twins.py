@@ -22,7 +22,6 @@ from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.steps import Pause, configure_domains
 
 if TYPE_CHECKING:
-    from airflow_wxa.sandbox import RunningSandbox
     from airflow_wxa.sandbox.exchange import FaultKind
     from airflow_wxa.steps import Step
     from tests.client.conftest import Elsewhere, Twins
@@ -36,19 +35,17 @@ def named(call: Call) -> str:
     return call.endpoint.name
 
 
-def test_a_call_arrives_with_method_path_body_and_the_token_of_its_appid(
-    twins: Twins, wxa_sandbox: RunningSandbox
-) -> None:
-    egress = Egress(wxa_sandbox.url)
-    assert twins.send(egress, SAFE[1]).errcode == 0
-    assert twins.send(egress, get_domain_confirmfile()).answer["file_name"]
-    first, second = wxa_sandbox.journal
+def test_a_call_arrives_with_method_path_body_and_the_token_of_its_appid(twins: Twins) -> None:
+    egress = Egress(twins.sandbox.url)
+    assert twins.send(SAFE[1], at=egress).errcode == 0
+    assert twins.send(get_domain_confirmfile(), at=egress).answer["file_name"]
+    first, second = twins.sandbox.journal
     assert (first.method, first.path, first.appid) == ("POST", "/wxa/setwebviewdomain", APPID)
     assert first.body == {"action": "add", "webviewdomain": ["https://m.example.com"]}
     assert (second.path, second.appid) == ("/cgi-bin/component/get_domain_confirmfile", COMPONENT_APPID)
 
 
-def test_a_pause_of_a_step_is_slept_between_its_calls(twins: Twins, wxa_sandbox: RunningSandbox) -> None:
+def test_a_pause_of_a_step_is_slept_between_its_calls(twins: Twins) -> None:
     def looks_twice() -> Step[float]:
         began = time.monotonic()
         yield SAFE[0]
@@ -56,14 +53,14 @@ def test_a_pause_of_a_step_is_slept_between_its_calls(twins: Twins, wxa_sandbox:
         yield SAFE[0]
         return time.monotonic() - began
 
-    assert twins.run(Egress(wxa_sandbox.url), looks_twice()) >= 0.05
-    assert len(wxa_sandbox.journal) == 2
+    assert twins.run(looks_twice()) >= 0.05
+    assert len(twins.sandbox.journal) == 2
 
 
 def test_a_get_has_no_body_and_a_query_is_encoded_once(twins: Twins, elsewhere: Elsewhere) -> None:
     elsewhere.answers(200, b"\xff\xd8\xff jpeg")
     call = Call(get_qrcode(APPID).endpoint, APPID, query={"path": "page/index?action=1"})
-    assert twins.send(Egress(elsewhere.url), call).image == b"\xff\xd8\xff jpeg"
+    assert twins.send(call, at=Egress(elsewhere.url)).image == b"\xff\xd8\xff jpeg"
     ((method, url, body),) = elsewhere.requests
     assert (method, body) == ("GET", b"")
     assert parse_qs(urlsplit(url).query)["path"] == ["page/index?action=1"]
@@ -71,67 +68,61 @@ def test_a_get_has_no_body_and_a_query_is_encoded_once(twins: Twins, elsewhere: 
 
 
 def test_a_body_is_sent_as_utf_8_json(twins: Twins, elsewhere: Elsewhere) -> None:
-    twins.send(Egress(elsewhere.url), commit(VERSION, "发布"))
+    twins.send(commit(VERSION, "发布"), at=Egress(elsewhere.url))
     assert "发布".encode() in elsewhere.requests[0][2]
 
 
-def test_errcode_and_class_come_through(twins: Twins, wxa_sandbox: RunningSandbox) -> None:
+def test_errcode_and_class_come_through(twins: Twins) -> None:
     with pytest.raises(WxaStateError, match="errcode 85019") as raised:
-        twins.send(Egress(wxa_sandbox.url), release(APPID))
+        twins.send(release(APPID))
     assert raised.value.rid
-    assert len(wxa_sandbox.journal) == 1
+    assert len(twins.sandbox.journal) == 1
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "html_502", "truncated", "empty", "errcode_before"])
 @pytest.mark.parametrize("call", SAFE, ids=named)
-def test_a_safe_call_is_sent_three_times_at_most(
-    twins: Twins, wxa_sandbox: RunningSandbox, call: Call, kind: FaultKind
-) -> None:
-    wxa_sandbox.add_fault(Fault(path="*", kind=kind, times=9))
+def test_a_safe_call_is_sent_three_times_at_most(twins: Twins, call: Call, kind: FaultKind) -> None:
+    twins.sandbox.add_fault(Fault(path="*", kind=kind, times=9))
     with pytest.raises((WxaTransportError, WxaBusyError)):
-        twins.send(Egress(wxa_sandbox.url), call)
-    assert len(wxa_sandbox.journal) == 3
+        twins.send(call)
+    assert len(twins.sandbox.journal) == 3
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_safe_call_succeeds_when_a_later_attempt_does(twins: Twins, wxa_sandbox: RunningSandbox, times: int) -> None:
-    wxa_sandbox.add_fault(Fault(path="*", kind="drop_before", times=times))
-    assert twins.send(Egress(wxa_sandbox.url), SAFE[0]).errcode == 0
-    assert len(wxa_sandbox.journal) == times + 1
+def test_a_safe_call_succeeds_when_a_later_attempt_does(twins: Twins, times: int) -> None:
+    twins.sandbox.add_fault(Fault(path="*", kind="drop_before", times=times))
+    assert twins.send(SAFE[0]).errcode == 0
+    assert len(twins.sandbox.journal) == times + 1
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "html_502", "errcode_before"])
 @pytest.mark.parametrize("call", UNSAFE, ids=named)
-def test_an_unsafe_call_is_never_sent_again(
-    twins: Twins, wxa_sandbox: RunningSandbox, call: Call, kind: FaultKind
-) -> None:
-    wxa_sandbox.add_fault(Fault(path="*", kind=kind))
+def test_an_unsafe_call_is_never_sent_again(twins: Twins, call: Call, kind: FaultKind) -> None:
+    twins.sandbox.add_fault(Fault(path="*", kind=kind))
     with pytest.raises((WxaTransportError, WxaBusyError)):
-        twins.send(Egress(wxa_sandbox.url), call)
-    assert len(wxa_sandbox.journal) == 1
+        twins.send(call)
+    assert len(twins.sandbox.journal) == 1
 
 
 @pytest.mark.parametrize("errcode", [61039, 45009, 40001, 9402202])
-def test_what_a_sensor_or_a_person_waits_for_is_not_repeated_at_once(
-    twins: Twins, wxa_sandbox: RunningSandbox, errcode: int
-) -> None:
-    wxa_sandbox.add_fault(Fault(path="*", kind="errcode_before", errcode=errcode))
+def test_what_a_sensor_or_a_person_waits_for_is_not_repeated_at_once(twins: Twins, errcode: int) -> None:
+    twins.sandbox.add_fault(Fault(path="*", kind="errcode_before", errcode=errcode))
     with pytest.raises((WxaBusyError, WxaCredentialError, WxaStateError, Exception), match=str(errcode)):
-        twins.send(Egress(wxa_sandbox.url), SAFE[0])
-    assert len(wxa_sandbox.journal) == 1
+        twins.send(SAFE[0])
+    assert len(twins.sandbox.journal) == 1
 
 
-def test_a_fixed_token_that_is_refused_has_no_successor(twins: Twins, wxa_sandbox: RunningSandbox) -> None:
-    wxa_sandbox.world.mini_program(APPID).authorizer_access_token = "another"
+def test_a_fixed_token_that_is_refused_has_no_successor(twins: Twins) -> None:
+    twins.sandbox.world.mini_program(APPID).authorizer_access_token = "another"
     with pytest.raises(WxaCredentialError, match="40001"):
-        twins.send(Egress(wxa_sandbox.url), SAFE[0])
-    assert len(wxa_sandbox.journal) == 1
+        twins.send(SAFE[0])
+    assert len(twins.sandbox.journal) == 1
 
 
-def test_a_body_that_is_refused_here_is_not_sent(twins: Twins, wxa_sandbox: RunningSandbox) -> None:
+def test_a_body_that_is_refused_here_is_not_sent(twins: Twins) -> None:
     with pytest.raises(WxaSpecError):
-        twins.send(Egress(wxa_sandbox.url), Call.to("commit", APPID, {}))
-    assert wxa_sandbox.journal == []
+        twins.send(Call.to("commit", APPID, {}))
+    assert twins.sandbox.journal == []
 
 
 @pytest.mark.parametrize(
@@ -141,37 +132,35 @@ def test_a_body_that_is_refused_here_is_not_sent(twins: Twins, wxa_sandbox: Runn
         (Call.to("getversioninfo", None), r"getversioninfo not sent: it names no Mini Program[\s\S]*appid = None"),
     ],
 )
-def test_a_call_for_an_appid_without_a_token_is_not_sent(
-    twins: Twins, wxa_sandbox: RunningSandbox, call: Call, said: str
-) -> None:
+def test_a_call_for_an_appid_without_a_token_is_not_sent(twins: Twins, call: Call, said: str) -> None:
     with pytest.raises(WxaSpecError, match=said):
-        twins.send(Egress(wxa_sandbox.url), call)
-    assert wxa_sandbox.journal == []
+        twins.send(call)
+    assert twins.sandbox.journal == []
 
 
-def test_a_step_is_carried_to_its_end(twins: Twins, wxa_sandbox: RunningSandbox) -> None:
+def test_a_step_is_carried_to_its_end(twins: Twins) -> None:
     step = configure_domains(APPID, "add", [WebviewDomain("m.example.com")])
-    assert twins.run(Egress(wxa_sandbox.url), step).after == ("https://m.example.com",)
-    assert wxa_sandbox.journal.count("/wxa/setwebviewdomain") == 3
+    assert twins.run(step).after == ("https://m.example.com",)
+    assert twins.sandbox.journal.count("/wxa/setwebviewdomain") == 3
 
 
-def test_an_error_is_thrown_into_the_step_first(twins: Twins, wxa_sandbox: RunningSandbox) -> None:
-    wxa_sandbox.world.platforms[0].published = []
+def test_an_error_is_thrown_into_the_step_first(twins: Twins) -> None:
+    twins.sandbox.world.platforms[0].published = []
     step = configure_domains(APPID, "add", [WebviewDomain("m.example.com")])
-    assert twins.run(Egress(wxa_sandbox.url), step).outcome == "platform_list_empty"
+    assert twins.run(step).outcome == "platform_list_empty"
 
 
-def test_what_the_step_does_not_answer_for_is_raised(twins: Twins, wxa_sandbox: RunningSandbox) -> None:
-    wxa_sandbox.world.mini_program(APPID).granted_sets.clear()
+def test_what_the_step_does_not_answer_for_is_raised(twins: Twins) -> None:
+    twins.sandbox.world.mini_program(APPID).granted_sets.clear()
     with pytest.raises(Exception, match="61007"):
-        twins.run(Egress(wxa_sandbox.url), configure_domains(APPID, "add", [WebviewDomain("m.example.com")]))
+        twins.run(configure_domains(APPID, "add", [WebviewDomain("m.example.com")]))
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(twins: Twins, elsewhere: Elsewhere, status: int) -> None:
     elsewhere.answers(status, b"", Location="{url}")
     with pytest.raises(WxaTransportError, match=f"HTTP status {status} instead of 200"):
-        twins.send(Egress(elsewhere.url), release(APPID))
+        twins.send(release(APPID), at=Egress(elsewhere.url))
     assert len(elsewhere.requests) == 1
 
 
@@ -179,24 +168,24 @@ def test_a_redirect_is_not_followed(twins: Twins, elsewhere: Elsewhere, status: 
 def test_a_redirect_to_nowhere_is_one_typed_error(twins: Twins, elsewhere: Elsewhere, where: str) -> None:
     elsewhere.answers(302, b"moved", Location=where)
     with pytest.raises(WxaTransportError, match="release got no"):
-        twins.send(Egress(elsewhere.url), release(APPID))
+        twins.send(release(APPID), at=Egress(elsewhere.url))
 
 
 def test_a_redirect_with_an_endless_body_is_cut_off(twins: Twins, elsewhere: Elsewhere) -> None:
     elsewhere.answers(302, b" " * (3 * MAX_ANSWER_BYTES), Location="/elsewhere")
     with pytest.raises(WxaTransportError, match=f"more than {MAX_ANSWER_BYTES} bytes"):
-        twins.send(Egress(elsewhere.url), release(APPID))
+        twins.send(release(APPID), at=Egress(elsewhere.url))
 
 
 def test_an_answer_longer_than_any_honest_one_is_cut_off(twins: Twins, elsewhere: Elsewhere) -> None:
     elsewhere.answers(200, b" " * (MAX_ANSWER_BYTES + 1))
     with pytest.raises(WxaTransportError, match=f"more than {MAX_ANSWER_BYTES} bytes"):
-        twins.send(Egress(elsewhere.url), release(APPID))
+        twins.send(release(APPID), at=Egress(elsewhere.url))
 
 
 def test_an_answer_of_the_longest_size_is_read(twins: Twins, elsewhere: Elsewhere) -> None:
     elsewhere.answers(200, b'{"errcode":0}' + b" " * (MAX_ANSWER_BYTES - 13))
-    assert twins.send(Egress(elsewhere.url), release(APPID)).errcode == 0
+    assert twins.send(release(APPID), at=Egress(elsewhere.url)).errcode == 0
 
 
 @pytest.mark.parametrize(
@@ -214,14 +203,14 @@ def test_a_body_that_breaks_off_or_cannot_be_decoded_is_no_answer(
 ) -> None:
     elsewhere.answers(200, body, **headers)
     with pytest.raises(WxaTransportError, match="release got no answer: the connection broke"):
-        twins.send(Egress(elsewhere.url), release(APPID))
+        twins.send(release(APPID), at=Egress(elsewhere.url))
     assert len(elsewhere.requests) == 1
 
 
-def test_a_time_out_is_no_answer_and_says_how_long_it_waited(twins: Twins, wxa_sandbox: RunningSandbox) -> None:
-    wxa_sandbox.add_fault(Fault(path="*", kind="slow", seconds=60))
+def test_a_time_out_is_no_answer_and_says_how_long_it_waited(twins: Twins) -> None:
+    twins.sandbox.add_fault(Fault(path="*", kind="slow", seconds=60))
     with pytest.raises(WxaTransportError, match=r"release got no answer: no answer within 0\.5 s") as raised:
-        twins.send(Egress(wxa_sandbox.url, timeout=0.5), release(APPID))
+        twins.send(release(APPID), at=Egress(twins.sandbox.url, timeout=0.5))
     assert "the request can be lost, or the answer on its way back" in str(raised.value)
 
 
@@ -230,14 +219,14 @@ def test_a_body_that_stops_in_the_middle_is_a_time_out(twins: Twins) -> None:
         port = listener.getsockname()[1]
         # The kernel takes the connection and nobody reads or answers.
         with pytest.raises(WxaTransportError, match=r"no answer within 0\.05 s"):
-            twins.send(Egress(f"http://127.0.0.1:{port}", timeout=0.05), release(APPID))
+            twins.send(release(APPID), at=Egress(f"http://127.0.0.1:{port}", timeout=0.05))
 
 
 def test_a_refused_connection_is_no_answer(twins: Twins) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(WxaTransportError, match="release got no answer") as raised:
-        twins.send(Egress(f"http://127.0.0.1:{port}"), release(APPID))
+        twins.send(release(APPID), at=Egress(f"http://127.0.0.1:{port}"))
     assert f"host http://127.0.0.1:{port}" in str(raised.value)
 
 
@@ -247,13 +236,13 @@ def test_a_name_that_cannot_be_resolved_is_no_answer(twins: Twins, monkeypatch: 
 
     monkeypatch.setattr(socket, "getaddrinfo", nobody)
     with pytest.raises(WxaTransportError, match=r"release got no answer: .*\(DNS\)"):
-        twins.send(Egress("https://wechat.invalid"), release(APPID))
+        twins.send(release(APPID), at=Egress("https://wechat.invalid"))
 
 
-def test_a_host_that_speaks_no_tls_is_no_answer(twins: Twins, wxa_sandbox: RunningSandbox) -> None:
+def test_a_host_that_speaks_no_tls_is_no_answer(twins: Twins) -> None:
     with pytest.raises(WxaTransportError, match="release got no answer: the TLS handshake failed"):
-        twins.send(Egress(wxa_sandbox.url.replace("http://", "https://"), timeout=2), release(APPID))
-    assert wxa_sandbox.journal == []
+        twins.send(release(APPID), at=Egress(twins.sandbox.url.replace("http://", "https://"), timeout=2))
+    assert twins.sandbox.journal == []
 
 
 def test_a_proxy_that_is_not_there_is_no_answer(twins: Twins) -> None:
@@ -261,14 +250,14 @@ def test_a_proxy_that_is_not_there_is_no_answer(twins: Twins) -> None:
         port = listener.getsockname()[1]
     egress = Egress("https://wechat.invalid", proxy=f"http://user:canary@127.0.0.1:{port}")
     with pytest.raises(WxaTransportError, match="release got no answer: the proxy refused") as raised:
-        twins.send(egress, release(APPID))
+        twins.send(release(APPID), at=egress)
     assert "canary" not in str(raised.value) + repr(egress)
 
 
 @pytest.mark.parametrize("proxy", ["ftp://user:canary@127.0.0.1:1", "socks5://user:canary@127.0.0.1:1"])
 def test_a_proxy_that_cannot_be_used_is_no_answer(twins: Twins, proxy: str) -> None:
     with pytest.raises(WxaTransportError, match="release got no answer") as raised:
-        twins.send(Egress("http://wechat.invalid", proxy=proxy), release(APPID))
+        twins.send(release(APPID), at=Egress("http://wechat.invalid", proxy=proxy))
     assert "canary" not in str(raised.value)
 
 
@@ -283,12 +272,12 @@ def test_calls_go_through_the_proxy_of_the_environment(
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in {"http_proxy": elsewhere.url, **beside}.items():
         monkeypatch.setenv(name, value)
-    assert twins.send(Egress("http://wechat.invalid"), release(APPID)).errcode == 0
+    assert twins.send(release(APPID), at=Egress("http://wechat.invalid")).errcode == 0
     assert elsewhere.requests[0][1].startswith("http://wechat.invalid/wxa/release?")
 
 
 def test_calls_go_through_the_proxy_that_is_named(twins: Twins, elsewhere: Elsewhere) -> None:
-    assert twins.send(Egress("http://wechat.invalid", proxy=elsewhere.url), release(APPID)).errcode == 0
+    assert twins.send(release(APPID), at=Egress("http://wechat.invalid", proxy=elsewhere.url)).errcode == 0
     assert elsewhere.requests[0][1].startswith("http://wechat.invalid/wxa/release?")
 
 
