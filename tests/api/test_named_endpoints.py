@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from importlib import resources
@@ -16,14 +15,8 @@ from tests.tables import each_row
 NAMED = json.loads((Path(__file__).parent / "named_endpoints.json").read_text("utf-8"))
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/endpoints.md").read_text("utf-8")
-FRONT_DOORS = [ROOT / "airflow_wxa" / room / "__init__.py" for room in ("operators", "sensors")]
-OPERATORS = {
-    name
-    for path in FRONT_DOORS
-    for node in ast.parse(path.read_text("utf-8")).body
-    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
-    for name in ast.literal_eval(node.value)
-}
+STUBS = [(ROOT / "airflow_wxa" / room / "__init__.pyi").read_text("utf-8") for room in ("operators", "sensors")]
+OPERATORS = set(re.findall(r"^class (Wxa\w+)", "\n".join(STUBS), re.MULTILINE))
 every = each_row("row", CATALOGUE.values())
 
 
