@@ -18,6 +18,7 @@ from airflow_wxa.client import AsyncWxaClient, Egress, WxaClient, delivery
 from airflow_wxa.errors import WxaCredentialError, WxaPermissionError, WxaTransportError
 from airflow_wxa.sandbox import Fault, serve
 from tests.access.platforms import AUTHORIZER_TOKEN, COMPONENT_TOKEN, LIST, TICKET, Recipe, world_of
+from tests.store.processes import fork_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,8 +153,7 @@ def test_a_renewal_that_fails_when_the_old_token_is_over_says_why(sandbox: Runni
 
 
 def test_a_machine_whose_clock_is_wrong_renews_no_sooner_or_later(recipe: Recipe, sandbox: RunningSandbox) -> None:
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context) as pool:
+    with ProcessPoolExecutor(1, fork_server()) as pool:
         for skew in (-3600, 3600, 0):
             assert pool.submit(_call_with_skew, recipe, skew).result(60) == 0
     assert counts(sandbox) == (1, 1, 0)
@@ -336,8 +336,7 @@ def test_six_lost_answers_within_a_minute_are_healed_through_the_list_each_time(
 ) -> None:
     recipe = Recipe(sandbox.url, store_url, lease_seconds=5, timeout=0.5).imported()
     kinds: tuple[FaultKind, ...] = ("drop_after", "truncated", "slow", "slow", "truncated", "drop_after")
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context) as first, ProcessPoolExecutor(1, context) as second:
+    with ProcessPoolExecutor(1, fork_server()) as first, ProcessPoolExecutor(1, fork_server()) as second:
         began = time.monotonic()
         for kind, process in zip(kinds, (first, second, first, first, second, second), strict=True):
             sandbox.add_fault(Fault(path=AUTHORIZER_TOKEN, kind=kind, seconds=1.0))
