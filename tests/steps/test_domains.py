@@ -28,6 +28,13 @@ A, B, C = (WebviewDomain(f"{name}.example.com") for name in "abc")
 
 
 OK = {"errcode": 0, "errmsg": "ok"}
+
+
+def configured(script: Script, action: Any, wanted: Any, *answers: Any, **others: Any) -> DomainOutcome:
+    """Configure domains while setwebviewdomain answers so, look by look: read, write, read back."""
+    return script.play(configure_domains(APPID, action, wanted), setwebviewdomain=answers, **others)
+
+
 UNKNOWN = OK  # the list is not there: that is not "empty"
 PLATFORM = platform("example.com")
 
@@ -49,7 +56,7 @@ def test_a_list_is_brought_to_what_the_action_wants_and_read_back(
     added: list[WebviewDomain],
     removed: list[WebviewDomain],
 ) -> None:
-    outcome = script.play(configure_domains(APPID, action, [A, B]), setwebviewdomain=[own(*before), OK, own(*after)])
+    outcome = configured(script, action, [A, B], own(*before), OK, own(*after))
     assert outcome.to_json() == {
         "outcome": "configured",
         "appid": APPID,
@@ -73,18 +80,18 @@ def test_a_list_is_brought_to_what_the_action_wants_and_read_back(
 
 def test_a_list_that_matches_already_is_written_all_the_same(script: Script) -> None:
     # The write is the only probe for 89020 that a merchant's token has.
-    outcome = script.play(configure_domains(APPID, "add", [A]), setwebviewdomain=[own(A), 89019, own(A)])
+    outcome = configured(script, "add", [A], own(A), 89019, own(A))
     assert (outcome.outcome, outcome.errcode, outcome.added) == ("unchanged", 89019, ())
     assert outcome.errmsg.startswith("said WeChat")
 
 
 def test_deleting_what_is_not_there_is_unchanged(script: Script) -> None:
-    outcome = script.play(configure_domains(APPID, "delete", [A]), setwebviewdomain=[own(B), 89022, own(B)])
+    outcome = configured(script, "delete", [A], own(B), 89022, own(B))
     assert (outcome.outcome, outcome.errcode) == ("unchanged", 89022)
 
 
 def test_deleting_goes_on_with_those_that_are_there_when_one_is_not(script: Script) -> None:
-    outcome = script.play(configure_domains(APPID, "delete", [A, B]), setwebviewdomain=[own(A, C), 89022, OK, own(C)])
+    outcome = configured(script, "delete", [A, B], own(A, C), 89022, OK, own(C))
     assert (outcome.outcome, outcome.removed) == ("configured", (A.origin,))
     assert script.bodies("setwebviewdomain")[2] == {"action": "delete", "webviewdomain": [A.origin]}
 
@@ -103,14 +110,14 @@ def test_a_list_read_back_that_is_not_what_was_wanted_is_an_error(
     script: Script, action: Action, after: list[WebviewDomain], said: list[str], errcode: int
 ) -> None:
     with pytest.raises(WxaStateError, match="the list read back is not what was wanted") as raised:
-        script.play(configure_domains(APPID, action, [A, B]), setwebviewdomain=[own(C), errcode, own(*after)])
+        configured(script, action, [A, B], own(C), errcode, own(*after))
     assert f"differs by {said}" in str(raised.value)
     assert raised.value.appid == APPID
 
 
 def test_entries_with_slash_and_capitals_are_the_same_domains(script: Script) -> None:
     answer = {"errcode": 0, "webviewdomain": ["https://A.example.com/", "https://b.example.com"]}
-    outcome = script.play(configure_domains(APPID, "set", [A, B]), setwebviewdomain=[answer, 89019, answer])
+    outcome = configured(script, "set", [A, B], answer, 89019, answer)
     assert outcome.after == (A.origin, B.origin)
 
 
@@ -121,32 +128,30 @@ def test_a_list_that_wechat_does_not_show_is_unknown_never_empty(
     script: Script, before: dict[str, Any], after: dict[str, Any]
 ) -> None:
     action: Action = "delete" if after == own() else "add"
-    outcome = script.play(configure_domains(APPID, action, [A]), setwebviewdomain=[before, OK, after])
+    outcome = configured(script, action, [A], before, OK, after)
     assert outcome.outcome == "configured"
     assert (outcome.before is None, outcome.after is None) == (before is UNKNOWN, after is UNKNOWN)
     assert (outcome.added, outcome.removed) == ((), ())
 
 
 def test_get_reads_and_writes_nothing(script: Script) -> None:
-    outcome = script.play(configure_domains(APPID, "get"), setwebviewdomain=[own(B, A)])
+    outcome = configured(script, "get", (), own(B, A))
     assert (outcome.outcome, outcome.action) == ("unchanged", "get")
     assert outcome.before == outcome.after == (A.origin, B.origin)
 
 
 def test_get_of_an_empty_list_is_a_list(script: Script) -> None:
-    assert script.play(configure_domains(APPID, "get"), setwebviewdomain=[own()]).after == ()
+    assert configured(script, "get", (), own()).after == ()
 
 
 def test_get_without_a_list_is_unknown_and_stops_nothing(script: Script) -> None:
-    outcome = script.play(configure_domains(APPID, "get"), setwebviewdomain=[UNKNOWN])
+    outcome = configured(script, "get", (), UNKNOWN)
     assert (outcome.outcome, outcome.before, outcome.after) == ("unchanged", None, None)
 
 
 def test_without_action_every_platform_domain_is_added_and_proved_by_the_platform_list(script: Script) -> None:
-    outcome = script.play(
-        configure_domains(APPID, None),
-        setwebviewdomain=[own(), OK, own(WebviewDomain("example.com"))],
-        modify_wxa_jump_domain=[PLATFORM],
+    outcome = configured(
+        script, None, (), own(), OK, own(WebviewDomain("example.com")), modify_wxa_jump_domain=[PLATFORM]
     )
     assert (outcome.outcome, outcome.action) == ("configured", None)
     assert script.bodies("setwebviewdomain")[1] == {}
@@ -154,18 +159,12 @@ def test_without_action_every_platform_domain_is_added_and_proved_by_the_platfor
 
 def test_without_action_a_platform_domain_that_lacks_is_named(script: Script) -> None:
     with pytest.raises(WxaStateError, match=r"action left out, differs by \['https://example.com'\]"):
-        script.play(
-            configure_domains(APPID, None),
-            setwebviewdomain=[own(), OK, own(A)],
-            modify_wxa_jump_domain=[PLATFORM],
-        )
+        configured(script, None, (), own(), OK, own(A), modify_wxa_jump_domain=[PLATFORM])
 
 
 @pytest.mark.parametrize("said", [61014, -1, WxaSpecError("no token", ["component_access_token is missing"])])
 def test_without_action_a_platform_list_that_cannot_be_read_stops_nothing(script: Script, said: Any) -> None:
-    outcome = script.play(
-        configure_domains(APPID, None), setwebviewdomain=[own(), OK, own(A)], modify_wxa_jump_domain=[said]
-    )
+    outcome = configured(script, None, (), own(), OK, own(A), modify_wxa_jump_domain=[said])
     assert outcome.outcome == "configured"
 
 
@@ -175,7 +174,7 @@ def test_89020_and_89231_are_roads_on_whichever_call_they_come(
     script: Script, errcode: int, road: str, call: int
 ) -> None:
     answers: list[Any] = [own(), OK, own(A)][:call]
-    outcome = script.play(configure_domains(APPID, "add", [A]), setwebviewdomain=[*answers, errcode])
+    outcome = configured(script, "add", [A], *answers, errcode)
     assert (outcome.outcome, outcome.errcode, outcome.errmsg) == (road, errcode, "said WeChat")
     assert (outcome.before, outcome.after, outcome.is_done) == (None, None, False)
 
@@ -211,11 +210,7 @@ def test_89021_names_each_host_that_the_platform_list_does_not_cover(
     script: Script, told: dict[str, str], named: str
 ) -> None:
     with pytest.raises(WxaPlatformSetupError) as raised:
-        script.play(
-            configure_domains(APPID, "add", [A, B, WebviewDomain("notexample.com")]),
-            setwebviewdomain=[own(), 89021],
-            modify_wxa_jump_domain=[told],
-        )
+        configured(script, "add", [A, B, WebviewDomain("notexample.com")], own(), 89021, modify_wxa_jump_domain=[told])
     assert raised.value.values["not on the platform list"] == named
     assert raised.value.errcode == 89021
     assert (raised.value.errmsg, raised.value.rid) == ("said WeChat", "0-1-2")
@@ -234,11 +229,7 @@ def test_89021_names_each_host_that_the_platform_list_does_not_cover(
 )
 def test_89021_names_both_usual_causes_when_the_list_does_not_explain_it(script: Script, said: Any, why: str) -> None:
     with pytest.raises(WxaPlatformSetupError) as raised:
-        script.play(
-            configure_domains(APPID, "add", [A, B]),
-            setwebviewdomain=[own(), 89021],
-            modify_wxa_jump_domain=[said],
-        )
+        configured(script, "add", [A, B], own(), 89021, modify_wxa_jump_domain=[said])
     text = str(raised.value)
     assert why in text
     assert "a host is not registered on it" in text
@@ -249,14 +240,14 @@ def test_89021_names_both_usual_causes_when_the_list_does_not_explain_it(script:
 @pytest.mark.parametrize(("errcode", "cls"), [(89029, WxaInputError), (61007, WxaPermissionError)])
 def test_any_other_code_fails_as_itself(script: Script, errcode: int, cls: type[Exception]) -> None:
     with pytest.raises(cls, match=str(errcode)):
-        script.play(configure_domains(APPID, "add", [A]), setwebviewdomain=[own(), errcode])
+        configured(script, "add", [A], own(), errcode)
 
 
 def test_a_lost_answer_is_raised_because_the_client_has_repeated_it_already(
     script: Script, lost: WxaTransportError
 ) -> None:
     with pytest.raises(WxaTransportError):
-        script.play(configure_domains(APPID, "add", [A]), setwebviewdomain=[own(), lost])
+        configured(script, "add", [A], own(), lost)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from airflow_wxa.errors import WxaBusyError, WxaPlatformSetupError, WxaSpecError
 from airflow_wxa.steps import modify_platform_domains, modify_platform_server_domains
 
 if TYPE_CHECKING:
+    from airflow_wxa.steps import PlatformOutcome
     from tests.steps.conftest import Script
 
 FILE = {"errcode": 0, "file_name": "AbCdEf1234.txt", "file_content": "0123456789abcdef"}
@@ -20,14 +21,22 @@ def lists(testing: str, published: str | None = None) -> dict[str, Any]:
     return answer if published is None else answer | {"published_wxa_jump_h5_domain": published}
 
 
+def changed(
+    script: Script, action: Any, hosts: Any, *answers: Any, only_if_empty: bool = False, **others: Any
+) -> PlatformOutcome:
+    """Change the platform's list, which answers so, look by look: read, write, read back."""
+    step = modify_platform_domains(action, hosts, only_if_empty=only_if_empty)
+    return script.play(step, modify_wxa_jump_domain=answers, **others)
+
+
 def test_hosts_are_added_to_both_versions_and_read_back(script: Script) -> None:
-    outcome = script.play(
-        modify_platform_domains("add", ["B.example.com", "c.example.com"]),
-        modify_wxa_jump_domain=[
-            lists("a.com", "a.com"),
-            {"errcode": 0},
-            lists("a.com;b.example.com;c.example.com", "a.com;b.example.com;c.example.com"),
-        ],
+    outcome = changed(
+        script,
+        "add",
+        ["B.example.com", "c.example.com"],
+        lists("a.com", "a.com"),
+        {"errcode": 0},
+        lists("a.com;b.example.com;c.example.com", "a.com;b.example.com;c.example.com"),
     )
     assert outcome.to_json() == {
         "outcome": "registered",
@@ -45,10 +54,7 @@ def test_hosts_are_added_to_both_versions_and_read_back(script: Script) -> None:
 
 
 def test_a_platform_that_was_never_published_has_a_testing_version_only(script: Script) -> None:
-    outcome = script.play(
-        modify_platform_domains("add", "b.com"),
-        modify_wxa_jump_domain=[lists(""), {"errcode": 0}, lists("b.com")],
-    )
+    outcome = changed(script, "add", "b.com", lists(""), {"errcode": 0}, lists("b.com"))
     assert (outcome.testing, outcome.published, outcome.added) == (("b.com",), None, ("b.com",))
 
 
@@ -65,9 +71,7 @@ def test_a_platform_that_was_never_published_has_a_testing_version_only(script: 
 def test_a_list_that_is_as_wanted_is_not_written(
     script: Script, action: Any, testing: str, published: str | None
 ) -> None:
-    outcome = script.play(
-        modify_platform_domains(action, ["b.com"]), modify_wxa_jump_domain=[lists(testing, published)]
-    )
+    outcome = changed(script, action, ["b.com"], lists(testing, published))
     assert (outcome.outcome, outcome.added, outcome.removed) == ("unchanged", (), ())
     assert len(script.calls) == 1
 
@@ -84,31 +88,28 @@ def test_a_list_that_is_as_wanted_is_not_written(
 def test_one_version_that_differs_is_enough_to_write(
     script: Script, action: Any, testing: str, published: str, after: str
 ) -> None:
-    outcome = script.play(
-        modify_platform_domains(action, ["b.com"]),
-        modify_wxa_jump_domain=[lists(testing, published), {"errcode": 0}, lists(after, after)],
-    )
+    outcome = changed(script, action, ["b.com"], lists(testing, published), {"errcode": 0}, lists(after, after))
     assert outcome.outcome == "registered"
 
 
 def test_what_a_set_removes_is_named(script: Script) -> None:
-    outcome = script.play(
-        modify_platform_domains("set", ["b.com"]),
-        modify_wxa_jump_domain=[lists("a.com", "a.com"), {"errcode": 0}, lists("b.com", "b.com")],
-    )
+    outcome = changed(script, "set", ["b.com"], lists("a.com", "a.com"), {"errcode": 0}, lists("b.com", "b.com"))
     assert (outcome.added, outcome.removed) == (("b.com",), ("a.com",))
 
 
 def test_get_reads_and_writes_nothing(script: Script) -> None:
-    outcome = script.play(modify_platform_domains("get"), modify_wxa_jump_domain=[lists("b.com;a.com", "")])
+    outcome = changed(script, "get", (), lists("b.com;a.com", ""))
     assert (outcome.outcome, outcome.testing, outcome.published) == ("unchanged", ("a.com", "b.com"), ())
 
 
 def test_a_host_that_could_not_be_verified_hands_over_the_file(script: Script) -> None:
     with pytest.raises(WxaPlatformSetupError, match="could not be fetched") as raised:
-        script.play(
-            modify_platform_domains("add", ["b.com", "c.com"]),
-            modify_wxa_jump_domain=[lists("", ""), {"errcode": 0, "invalid_wxa_jump_h5_domain": "c.com"}],
+        changed(
+            script,
+            "add",
+            ["b.com", "c.com"],
+            lists("", ""),
+            {"errcode": 0, "invalid_wxa_jump_h5_domain": "c.com"},
             get_domain_confirmfile=[FILE],
         )
     assert raised.value.values == {
@@ -123,11 +124,7 @@ def test_a_host_that_could_not_be_verified_hands_over_the_file(script: Script) -
 
 def test_minus_1_hands_over_the_file_too_and_may_be_repeated(script: Script) -> None:
     with pytest.raises(WxaBusyError, match="errcode -1") as raised:
-        script.play(
-            modify_platform_domains("add", ["b.com", "c.com"]),
-            modify_wxa_jump_domain=[lists("", ""), -1, lists("", "")],
-            get_domain_confirmfile=[FILE],
-        )
+        changed(script, "add", ["b.com", "c.com"], lists("", ""), -1, lists("", ""), get_domain_confirmfile=[FILE])
     assert raised.value.values["put it at"] == "https://b.com/AbCdEf1234.txt, https://c.com/AbCdEf1234.txt"
     assert raised.value.values["file content"] == "0123456789abcdef"
     assert "exactly this content" in str(raised.value)
@@ -158,9 +155,12 @@ def test_after_a_lost_answer_either_list_is_read_back_and_nothing_is_repeated(
 @pytest.mark.parametrize("said", [-1, 40001, WxaTransportError("lost")])
 def test_a_file_that_cannot_be_read_leaves_where_to_put_it(script: Script, said: Any) -> None:
     with pytest.raises(WxaPlatformSetupError) as raised:
-        script.play(
-            modify_platform_domains("add", ["b.com"]),
-            modify_wxa_jump_domain=[lists("", ""), {"errcode": 0, "invalid_wxa_jump_h5_domain": "b.com"}],
+        changed(
+            script,
+            "add",
+            ["b.com"],
+            lists("", ""),
+            {"errcode": 0, "invalid_wxa_jump_h5_domain": "b.com"},
             get_domain_confirmfile=[said],
         )
     assert raised.value.values == {"hosts": "b.com", "put it at": "https://b.com/"}
@@ -168,7 +168,7 @@ def test_a_file_that_cannot_be_read_leaves_where_to_put_it(script: Script, said:
 
 def test_any_other_refusal_is_raised_as_itself(script: Script) -> None:
     with pytest.raises(WxaPlatformSetupError, match="61004"):
-        script.play(modify_platform_domains("add", ["b.com"]), modify_wxa_jump_domain=[lists("", ""), 61004])
+        changed(script, "add", ["b.com"], lists("", ""), 61004)
 
 
 @pytest.mark.parametrize(
@@ -201,13 +201,13 @@ def test_all_problems_are_reported_together(script: Script) -> None:
 
 def test_an_accepted_change_that_does_not_show_is_an_error_with_both_lists(script: Script) -> None:
     with pytest.raises(WxaStateError, match="list read back is not what was wanted") as caught:
-        script.play(
-            modify_platform_domains("add", ["m.example.com"]),
-            modify_wxa_jump_domain=[
-                {"testing_wxa_jump_h5_domain": "", "published_wxa_jump_h5_domain": ""},
-                {"errcode": 0},
-                {"testing_wxa_jump_h5_domain": "m.example.com", "published_wxa_jump_h5_domain": "b.example.com"},
-            ],
+        changed(
+            script,
+            "add",
+            ["m.example.com"],
+            {"testing_wxa_jump_h5_domain": "", "published_wxa_jump_h5_domain": ""},
+            {"errcode": 0},
+            {"testing_wxa_jump_h5_domain": "m.example.com", "published_wxa_jump_h5_domain": "b.example.com"},
         )
 
     assert "testing m.example.com, published b.example.com" in str(caught.value)
@@ -229,16 +229,10 @@ def test_only_an_empty_list_is_filled_and_one_that_holds_all_is_left_as_it_is(
     script: Script, testing: str, published: str | None, writes: int
 ) -> None:
     filled = [{"errcode": 0}, lists("b.com", published and "b.com" if published != "" else "b.com")]
-    outcome = script.play(
-        modify_platform_domains("add", ["b.com"], only_if_empty=True),
-        modify_wxa_jump_domain=[lists(testing, published), *filled[: 2 * writes]],
-    )
+    outcome = changed(script, "add", ["b.com"], lists(testing, published), *filled[: 2 * writes], only_if_empty=True)
     assert outcome.outcome == ("registered" if writes else "unchanged")
 
 
 def test_a_list_that_holds_other_hosts_is_not_written_and_named(script: Script) -> None:
     with pytest.raises(WxaStateError, match=r"not empty[\s\S]*published a.com, c.com"):
-        script.play(
-            modify_platform_domains("add", ["b.com"], only_if_empty=True),
-            modify_wxa_jump_domain=[lists("", "a.com;c.com")],
-        )
+        changed(script, "add", ["b.com"], lists("", "a.com;c.com"), only_if_empty=True)

@@ -27,6 +27,7 @@ from airflow_wxa.steps import (
 )
 
 if TYPE_CHECKING:
+    from airflow_wxa.steps import DomainListsOutcome
     from tests.steps.conftest import Script
 
 A, B, C = (f"https://{name}.example.com" for name in "abc")
@@ -43,6 +44,11 @@ def request(*domains: str) -> dict[str, frozenset[str]]:
     return {"requestdomain": frozenset(domains)}
 
 
+def configured(script: Script, action: str, wanted: Any, *answers: Any, **others: Any) -> DomainListsOutcome:
+    """Configure server domains while modify_domain answers so, look by look: read, write, read back."""
+    return script.play(configure_server_domains(APPID, action, wanted), modify_domain=answers, **others)
+
+
 @pytest.mark.parametrize(
     ("action", "wanted", "before"),
     [("add", request(A), [A, B]), ("delete", request(C), [A, B]), ("set", request(A, B), [A, B])],
@@ -50,7 +56,7 @@ def request(*domains: str) -> dict[str, frozenset[str]]:
 def test_what_is_so_already_is_not_sent(
     script: Script, action: str, wanted: dict[str, frozenset[str]], before: list[str]
 ) -> None:
-    outcome = script.play(configure_server_domains(APPID, action, wanted), modify_domain=[six(requestdomain=before)])
+    outcome = configured(script, action, wanted, six(requestdomain=before))
     assert outcome.outcome == "unchanged"
     assert script.bodies("modify_domain") == [{"action": "get"}]
 
@@ -67,10 +73,7 @@ def test_only_what_differs_is_sent_and_a_set_is_whole(
     script: Script, action: str, wanted: dict[str, frozenset[str]], sent: dict[str, list[str]], after: Any
 ) -> None:
     after = six(**(after or sent))
-    outcome = script.play(
-        configure_server_domains(APPID, action, wanted),
-        modify_domain=[six(requestdomain=[A], udpdomain=["udp://u.org"]), after, after],
-    )
+    outcome = configured(script, action, wanted, six(requestdomain=[A], udpdomain=["udp://u.org"]), after, after)
     assert outcome.outcome == "configured"
     assert script.bodies("modify_domain")[1] == {"action": action, **EMPTY, **sent}
 
@@ -78,7 +81,7 @@ def test_only_what_differs_is_sent_and_a_set_is_whole(
 def test_a_set_without_a_list_that_wechat_does_not_tell_is_refused(script: Script) -> None:
     four = {"errcode": 0, "requestdomain": [A], "wsrequestdomain": [], "uploaddomain": [], "downloaddomain": []}
     with pytest.raises(WxaSpecError) as refused:
-        script.play(configure_server_domains(APPID, "set", request(B)), modify_domain=[four])
+        configured(script, "set", request(B), four)
     assert [problem.partition(":")[0] for problem in refused.value.problems] == ["udpdomain", "tcpdomain"]
 
 
@@ -214,9 +217,12 @@ def test_85017_is_success_only_where_everything_is_there(script: Script, lists: 
 
 def test_a_host_that_the_platform_lacks_is_named_where_its_list_can_be_read(script: Script) -> None:
     with pytest.raises(WxaPlatformSetupError, match=r"not on the platform's list b\.example\.com"):
-        script.play(
-            configure_server_domains(APPID, "add", request(A, B)),
-            modify_domain=[six(), 85018],
+        configured(
+            script,
+            "add",
+            request(A, B),
+            six(),
+            85018,
             modify_wxa_server_domain=[{"testing_wxa_server_domain": "a.example.com;x.org"}],
         )
 
@@ -226,9 +232,7 @@ def test_a_lost_answer_is_read_back_and_never_repeated(script: Script, lost: Wxa
     assert script.play(step, modify_domain=[six(), lost, six(requestdomain=[A])]).outcome == "configured"
     assert [body["action"] for body in script.bodies("modify_domain")] == ["get", "add", "get"]
     with pytest.raises(WxaTransportError):
-        script.play(
-            configure_server_domains(APPID, "add", request(A)), modify_domain=[six(), lost, *(six() for _ in range(6))]
-        )
+        configured(script, "add", request(A), six(), lost, *(six() for _ in range(6)))
 
 
 def test_server_domains_that_are_not_effective_are_named(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,7 +302,7 @@ def test_what_lies_between_two_writes_is_lag(script: Script) -> None:
 def test_empty_lists_that_come_as_null_cost_no_change(script: Script) -> None:
     wanted = {kind: frozenset[str]() for kind in SERVER_KINDS} | request(A)
     told = {"errcode": 0, **dict.fromkeys(SERVER_KINDS), "requestdomain": [A]}
-    assert script.play(configure_server_domains(APPID, "set", wanted), modify_domain=[told]).outcome == "unchanged"
+    assert configured(script, "set", wanted, told).outcome == "unchanged"
     assert script.bodies("modify_domain") == [{"action": "get"}]
 
 
