@@ -164,7 +164,7 @@ def test_an_errcode_in_digits_refuses_whatever_else_the_answer_holds() -> None:
     assert (raised.value.errcode, raised.value.errmsg) == (85012, "")
 
 
-@pytest.mark.parametrize("content", [b"x" * 3_000_000, b'{"errcode":"' + b"x" * 3_000_000 + b'"}'])
+@pytest.mark.parametrize("content", [b"x" * 300_000, b'{"errcode":"' + b"x" * 300_000 + b'"}'])
 def test_a_huge_answer_is_shown_by_its_beginning(content: bytes) -> None:
     with pytest.raises(WxaTransportError) as raised:
         read_reply(Call.to("release", APPID), 200, content)
@@ -175,7 +175,7 @@ def test_a_huge_answer_is_shown_by_its_beginning(content: bytes) -> None:
 @pytest.mark.parametrize("errcode", [-1, 1234567])
 def test_a_huge_errmsg_is_shown_by_its_beginning(errcode: int) -> None:
     with pytest.raises(WxaApiError) as raised:
-        read_reply(Call.to("release", APPID), 200, json.dumps({"errcode": errcode, "errmsg": "x" * 1_000_000}).encode())
+        read_reply(Call.to("release", APPID), 200, json.dumps({"errcode": errcode, "errmsg": "x" * 100_000}).encode())
     assert len(str(raised.value)) < 4000
     assert "more characters" in str(raised.value)
 
