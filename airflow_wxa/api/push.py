@@ -42,6 +42,10 @@ _LENGTH: Final = 4  # bytes of the content's length, big-endian
 _EPOCH_LIMIT: Final = 2**31  # seconds: what an integer column takes
 _ACCOUNT_LIMIT: Final = 64  # characters
 _SECONDS: Final = re.compile(r"[0-9]{1,10}")
+_REGISTERED: Final = "notify_third_fasteregister"
+_NAMES: Final = ("AuthorizerAppid", "AuthorizationCode")
+#: Kind of an authorisation → names of its fields for appid and code.
+_AUTHORISED: Final = {"authorized": _NAMES, "updateauthorized": _NAMES, _REGISTERED: ("appid", "auth_code")}
 # What XML 1.0 cannot hold, and a visitor can type.
 _NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 # WeChat's own sample of a refused audit closes this one element with a misspelled tag.
@@ -119,29 +123,18 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Authorised:
-    """``authorized``: a merchant authorised the platform; the code is exchanged once for its first tokens."""
+    """A merchant authorised the platform; the code is exchanged once for its tokens.
 
-    kind: ClassVar[str] = "authorized"
-    create_time: int
-    appid: str
-    authorization_code: Secret
-
-
-@dataclass(frozen=True, slots=True)
-class Updated(Authorised):
-    """``updateauthorized``: a merchant granted other permission sets; a code comes along as well."""
-
-    kind: ClassVar[str] = "updateauthorized"
-
-
-@dataclass(frozen=True, slots=True)
-class Registered(Authorised):
-    """``notify_third_fasteregister``: a Mini Program that the platform had registered; its code comes this once.
+    :param kind: ``authorized``; ``updateauthorized``: it granted other permission sets; or
+        ``notify_third_fasteregister``: the platform had registered this Mini Program, and its code comes this once.
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/OpenApiDoc/register-management/fast-registration-ent/registerMiniprogram.html
     """
 
-    kind: ClassVar[str] = "notify_third_fasteregister"
+    kind: str
+    create_time: int
+    appid: str
+    authorization_code: Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,15 +199,12 @@ def read_authorisation_event(
     Source: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/ThirdParty/token/authorize_event.html
     """
     fields = _fields(text)
-    kind = fields.get("InfoType")
-    known = {each.kind: each for each in (Authorised, Updated, Registered)}
-    if kind not in {Ticket.kind, Unauthorised.kind, *known}:
+    kind = fields.get("InfoType", "")
+    if kind not in {Ticket.kind, Unauthorised.kind, *_AUTHORISED}:
         return Ignored()
-    appid_field, code_field = "AuthorizerAppid", "AuthorizationCode"
-    if kind == Registered.kind:
-        appid_field, code_field = "appid", "auth_code"
-        if not fields.get(code_field):  # the registration failed
-            return Ignored()
+    appid_field, code_field = _AUTHORISED.get(kind, _NAMES)
+    if kind == _REGISTERED and not fields.get(code_field):  # the registration failed
+        return Ignored()
     if fields.get("AppId") != component_appid:
         raise PushRefusedError(Refusal.APPID)
     create_time = _create_time(fields, now)
@@ -225,7 +215,7 @@ def read_authorisation_event(
         raise PushRefusedError(Refusal.MALFORMED)
     if kind == Unauthorised.kind:
         return Unauthorised(create_time, appid)
-    return known[kind](create_time, appid, Secret(_needed(fields, code_field)))
+    return Authorised(kind, create_time, appid, Secret(_needed(fields, code_field)))
 
 
 def read_message_event(text: str, *, now: float) -> AuditResult | Ignored:

@@ -24,10 +24,8 @@ from airflow_wxa.api.push import (
     PushKeys,
     PushRefusedError,
     Refusal,
-    Registered,
     Ticket,
     Unauthorised,
-    Updated,
     decrypt,
     read_authorisation_event,
     read_message_event,
@@ -244,7 +242,7 @@ def test_a_refusal_names_rule_and_remedy_and_nothing_of_the_push(reason: Refusal
 
 def test_nothing_shows_a_secret() -> None:
     ticket = Ticket(NOW, Secret("canary-ticket"))
-    shown = repr([KEYS, sealed(), ticket, Authorised(NOW, APPID, Secret("canary-code"))])
+    shown = repr([KEYS, sealed(), ticket, Authorised("authorized", NOW, APPID, Secret("canary-code"))])
     assert [secret for secret in (TOKEN, AES_KEY, "canary", "Encrypt") if secret in shown] == []
 
 
@@ -266,12 +264,12 @@ CODE = {"AuthorizerAppid": APPID, "AuthorizationCode": "code@@@1", "PreAuthCode"
     ("text", "said"),
     [
         (event("component_verify_ticket", ComponentVerifyTicket="ticket@@@1"), Ticket(NOW, Secret("ticket@@@1"))),
-        (event("authorized", **CODE), Authorised(NOW, APPID, Secret("code@@@1"))),
-        (event("updateauthorized", **CODE), Updated(NOW, APPID, Secret("code@@@1"))),
+        (event("authorized", **CODE), Authorised("authorized", NOW, APPID, Secret("code@@@1"))),
+        (event("updateauthorized", **CODE), Authorised("updateauthorized", NOW, APPID, Secret("code@@@1"))),
         (event("unauthorized", AuthorizerAppid=APPID), Unauthorised(NOW, APPID)),
         (
             event("notify_third_fasteregister", appid=APPID, status=0, auth_code="code@@@1", info="<name>n</name>"),
-            Registered(NOW, APPID, Secret("code@@@1")),
+            Authorised("notify_third_fasteregister", NOW, APPID, Secret("code@@@1")),
         ),
         (event("notify_third_fasteregister", appid=APPID, status=89251, auth_code=""), Ignored()),
         (event("notify_third_fasteregister", appid=APPID), Ignored()),
