@@ -188,7 +188,9 @@ class Pace:
         self._teach()
         for held, (until, _) in self._fleets.held(self._run.component_appid).items():
             self._held[held] = max(until, self._held.get(held, 0.0))
-        self._superseded = self._fleets.superseded(self._run.key, self.appids)
+        # A copy: this is a thread, and the shard takes Mini Programs up meanwhile.
+        appids = None if self.appids is None else frozenset(self.appids)
+        self._superseded = self._fleets.superseded(self._run.key, appids)
         run = self._fleets.run(self._run.key)
         self.is_stopped = run is None or run.stopped_by is not None
 

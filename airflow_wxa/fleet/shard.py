@@ -78,7 +78,7 @@ class Shard:
     :param task_id: of the task, under any name.
     :param carrier: ``wave/number``.
     :param scan_seconds: between two looks at a privacy scan.
-    :param results: observer of the client; ``None``: nobody keeps a ledger.
+    :param results: observer of the client.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Shard:
         carrier: str,
         *,
         scan_seconds: float,
-        results: LateResults | None = None,
+        results: LateResults,
     ) -> None:
         self._fleets = fleets
         self._run = run
@@ -101,7 +101,7 @@ class Shard:
         self._carrier = carrier
         self._scan_seconds = scan_seconds
         self._results = results
-        self._pace = Pace(run.manifest, fleets, run, results.known if results else lambda _: None)
+        self._pace = Pace(run.manifest, fleets, run, results.known)
         self._appids = self._pace.appids = set[str]()
         self._rows = Rows(fleets, run.key, results)
         self._todo: deque[FleetApp] = deque()
@@ -130,8 +130,7 @@ class Shard:
             await asyncio.to_thread(self._take_over_waiting)
         appids = [app.appid for app in now]
         await self._client.preload(appids)
-        if self._results is not None:
-            await asyncio.to_thread(self._results.preload, appids)
+        await asyncio.to_thread(self._results.preload, appids)
         async with self._pace.watching(), self._rows.saving():
             while self._todo and not self.is_stopped:
                 async with asyncio.TaskGroup() as group:
