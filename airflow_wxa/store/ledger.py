@@ -59,6 +59,8 @@ _COUNTED: Final = (
     "undocodeaudit", "submit_audit", APPROVAL, *(name for name, row in CATALOGUE.items() if row.budget)
 )  # fmt: skip
 _OF_TASK: Final = ("dag_id", "run_id", "task_id", "map_index", "try_number", "triggered_by")
+#: Of a row that nothing is waited for.
+_COMPLETE: Final[Mapping[str, Any]] = {"sent_at": database_now(), "answered_at": database_now(), "errcode": 0}
 _NOT_KEPT: Final = frozenset({"version_desc", *AUDIT_FORM})  # hold test accounts, addresses, media for the reviewer
 
 
@@ -258,11 +260,10 @@ class Ledger(OfStore):
         :param endpoint: of a read, whose answer others must be able to trust, in place of a decision; no outcome.
         """
         row: dict[str, Any] = {"component_appid": component_appid, "appid": appid, "endpoint": endpoint}
-        row |= {"asked": dict(asked or {})}
-        row |= {"sent_at": database_now(), "answered_at": database_now(), "errcode": 0, "errmsg": refused or None}
+        row |= {**_COMPLETE, "asked": dict(asked or {}), "after": dict(said), "errmsg": refused or None}
         with self._database.writing() as connection:
             of_task = _columns(task, join(self._database, connection, task))
-            connection.execute(insert(ledger).values(**row, **of_task, after=dict(said)))
+            connection.execute(insert(ledger).values(**row, **of_task))
             if endpoint == APPROVAL:
                 self._keep_latest(connection, component_appid, task, {appid: said})
 
@@ -274,8 +275,7 @@ class Ledger(OfStore):
         same = [ledger.c[name] for name in ("component_appid", "appid", "endpoint", "nonce", *_OF_TASK)]
         with self._database.writing() as connection:
             row = connection.execute(select(*same).where(ledger.c.id == question.id)).mappings().one()
-            noted = {"asked": {}, "sent_at": database_now(), "answered_at": database_now(), "errcode": 0}
-            connection.execute(insert(ledger).values(**row, **noted, after=dict(said)))
+            connection.execute(insert(ledger).values(**row, **_COMPLETE, asked={}, after=dict(said)))
 
     # Fences: for calls that WeChat does not guard itself ---------------------------------------------------------
 

@@ -223,11 +223,8 @@ class Store:
 
     def adopt_renewals(self, component_appid: str, renewals: Mapping[str, Secret]) -> int:
         """Store refresh tokens of merchants that are not known yet, and return how many were new."""
-        if not renewals:
-            return 0
-        statement = self._renewal_inserted().on_conflict_do_nothing().returning(credential.c.appid)
         with self._database.writing() as connection:
-            return len(connection.execute(statement, self._renewal_rows(component_appid, renewals)).all())
+            return self._put_renewals(connection, component_appid, renewals, only_new=True)
 
     def put_authorisation(self, component_appid: str, authorisation: Authorisation) -> None:
         """Store the grant of an authorisation code; fields missing in it stay as they were."""
@@ -342,33 +339,31 @@ class Store:
         row = {"component_appid": component_appid, "appid": appid, "generation": 0, "state": "authorised"}
         connection.execute(self._database.insert(credential).values(**row).on_conflict_do_nothing())
 
-    def _put_renewals(self, connection: Connection, component_appid: str, renewals: Mapping[str, Secret]) -> None:
+    def _put_renewals(
+        self, connection: Connection, component_appid: str, renewals: Mapping[str, Secret], *, only_new: bool = False
+    ) -> int:
+        """Store renewals by appid in one statement, and return how many rows are new, where only those are stored."""
         if not renewals:
-            return
-        # A ticket is no reason to distrust a platform token that is being fetched: it does not count as a generation.
-        step = case((credential.c.appid == THE_PLATFORM, 0), else_=1)
-        insert = self._renewal_inserted()
-        replaced = {name: insert.excluded[name] for name in ("renewal", "renewal_at", "state")}
-        statement = insert.on_conflict_do_update(
-            index_elements=[credential.c.component_appid, credential.c.appid],
-            set_={**replaced, "generation": credential.c.generation + step},
-        )
-        connection.execute(statement, self._renewal_rows(component_appid, renewals))
-
-    def _renewal_inserted(self) -> Any:
-        """Return an insert of rows as :meth:`_renewal_rows` gives them: statement by statement, thousands take long."""
-        return self._database.insert(credential).values(generation=0, state="authorised", renewal_at=database_now())
-
-    def _renewal_rows(self, component_appid: str, renewals: Mapping[str, Secret]) -> list[dict[str, str]]:
+            return 0
+        insert = self._database.insert(credential)
+        insert = insert.values(generation=0, state="authorised", renewal_at=database_now())
         # Sorted, so that two imports at once lock the rows in one order.
-        return [
+        rows = [
             {
                 "component_appid": component_appid,
                 "appid": appid,
-                "renewal": self._vault.lock(secret, component_appid, appid, "renewal"),
+                "renewal": self._vault.lock(renewals[appid], component_appid, appid, "renewal"),
             }
-            for appid, secret in sorted(renewals.items(), key=lambda item: item[0])
+            for appid in sorted(renewals)
         ]
+        if only_new:
+            return len(connection.execute(insert.on_conflict_do_nothing().returning(credential.c.appid), rows).all())
+        replaced = {name: insert.excluded[name] for name in ("renewal", "renewal_at", "state")}
+        # A ticket is no reason to distrust a platform token that is being fetched: it does not count as a generation.
+        replaced["generation"] = credential.c.generation + case((credential.c.appid == THE_PLATFORM, 0), else_=1)
+        keys = list(credential.primary_key)
+        connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=replaced), rows)
+        return 0
 
     def _read(self, row: Row[Any]) -> Credential:
         place = row.component_appid, row.appid
