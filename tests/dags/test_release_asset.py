@@ -9,7 +9,7 @@ import pytest
 
 from airflow_wxa.sandbox import AuditPlan
 from airflow_wxa.sandbox.testing import APPID
-from tests.airflow_session import register_dag, run_dag
+from tests.airflow_session import run_dag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ def test_a_release_in_taskflow_tells_it_where_the_task_has_the_outlet_and_else_s
         publish()
 
     with caplog.at_level("WARNING", logger="airflow_wxa.hooks.outlets"):
-        run = run_dag(register_dag(released_in_taskflow()))
+        run = run_dag(released_in_taskflow())
     assert run.errors == {}
     assert [uri for uri, _ in events] == ([f"wxa://{APPID}/release"] if has_outlet else [])
     assert ("give the task outlets=[RELEASES]" in caplog.text) == (not has_outlet)

@@ -22,6 +22,7 @@ from airflow_wxa.release import FIELDS
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import DAGS, calls, load_release_dag, run_dag
 from tests.dags.stepwise import Stepwise
+from tests.tables import each_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,8 +163,8 @@ def test_a_required_param_that_is_missing_is_refused_at_the_trigger(release_dag:
         triggered(release_dag, conf)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
+@each_row(
+    "name, value",
     [
         ("appid", "wx123"),
         ("appid", "WX0000000000000001"),
@@ -200,8 +201,8 @@ def test_a_value_that_cannot_be_right_is_refused_at_the_trigger(release_dag: DAG
         triggered(release_dag, REQUIRED | {name: value})
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
+@each_row(
+    "name, value",
     [
         ("template_id", "47"),
         ("template_id", 0),

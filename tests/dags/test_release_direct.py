@@ -14,7 +14,7 @@ from airflow_wxa.sandbox.exchange import Fault
 from airflow_wxa.sandbox.loose import Looseness
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.sandbox.values import ReleaseInfo
-from tests.airflow_session import register_dag, run_dag
+from tests.airflow_session import run_dag
 from tests.dags.stepwise import Stepwise
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def test_an_individual_has_none_in_direct_mode_either(release: Release, wxa_defa
 
 @pytest.mark.usefixtures("account")
 def test_domains_alone_and_drift(wxa_default: RunningSandbox) -> None:
-    run = run_dag(register_dag(webview_domains_dag()), appid=APPID, webviewdomain=[A], domain_mode="direct")
+    run = run_dag(webview_domains_dag(), appid=APPID, webviewdomain=[A], domain_mode="direct")
     assert (run.state, run.xcoms["configure_domains"]["after"]) == ("success", [A]), run.errors
     manifest = f"""
 release: {{template_id: 47, user_version: "1", domain_mode: direct, domain_action: set, webviewdomain: [{B}]}}

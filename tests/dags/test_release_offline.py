@@ -9,7 +9,7 @@ import pytest
 from airflow_wxa.dags.wxa_webview_domains import webview_domains_dag
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.sandbox.values import ReleaseInfo
-from tests.airflow_session import calls, load_release_dag, register_dag, run_dag
+from tests.airflow_session import calls, load_release_dag, run_dag
 from tests.dags.stepwise import Stepwise
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def test_what_yesterdays_run_asked_off_is_asked_off(
     wxa_default.world.platform(COMPONENT_APPID).published = ["example.com", "merchant.example"]
     account.mp_webviewdomain = []
     account.third_webviewdomain = account.effective_webviewdomain = [H5]
-    yesterday = run_dag(register_dag(webview_domains_dag()), appid=APPID, domain_action="delete", webviewdomain=[H5])
+    yesterday = run_dag(webview_domains_dag(), appid=APPID, domain_action="delete", webviewdomain=[H5])
     assert yesterday.state == "success", yesterday.errors
     run = release()
     assert run.state == "success", run.errors
@@ -126,7 +126,7 @@ def test_what_yesterdays_run_asked_off_is_asked_off(
 def test_what_publishes_nothing_says_it_and_stops_nowhere(release: Release) -> None:
     run = release(release=False)
     assert (run.state, run.xcoms["configure_domains"]["will_be_lost"]) == ("success", [H5]), run.errors
-    run = run_dag(register_dag(webview_domains_dag()), appid=APPID, webviewdomain=[WANTED])
+    run = run_dag(webview_domains_dag(), appid=APPID, webviewdomain=[WANTED])
     assert (run.state, run.xcoms["configure_domains"]["will_be_lost"]) == ("success", [H5]), run.errors
 
 

@@ -6,10 +6,8 @@ was sent are compared with the question, field by field.
 
 from __future__ import annotations
 
-import json
 import random
 import sys
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +26,7 @@ from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, Worl
 from airflow_wxa.sandbox.state import AuditSheet, Stage
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, PLATFORM_TOKEN
 from airflow_wxa.store.questions import Fact, Question
+from tests.real_airflow.airflows import connection, started, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.real_airflow
 
-PATIENCE_SECONDS: Final = 240
 EARLIER: Final = "Airflow shows the earlier question: trigger a new run of this version"
 OURS, ROLLBACK, PLATFORM, FLEET = "our_release", "wxa_rollback", "wxa_platform_domains", "wxa_fleet_release"
 #: DAG → the task that asks, the task that acts, and the operator that asks.
@@ -145,7 +143,7 @@ class Asked:
     def waits(self) -> Asked:
         """Wait until it is asked."""
         asks = TASKS[PLATFORM if self.dag_id == "other_platform" else self.dag_id][0]
-        until(f"{self.run_id} waits", lambda: self.state(asks) in WAITING or self.has_ended())
+        until(lambda: self.state(asks) in WAITING or self.has_ended(), f"{self.run_id} waits")
         assert self.state(asks) in WAITING, self.why(asks)
         return self
 
@@ -153,7 +151,7 @@ class Asked:
         return self.here.api.run_states(self.dag_id).get(self.run_id) in ENDED
 
     def ends(self) -> str:
-        until(f"{self.run_id} ends", self.has_ended)
+        until(self.has_ended, f"{self.run_id} ends")
         return str(self.here.api.run_states(self.dag_id)[self.run_id])
 
     def why(self, task_id: str) -> str:
@@ -168,7 +166,7 @@ class Asked:
         """
         asks = TASKS[self.dag_id][0]
         heard = f"task_id='{asks}', run_id='{self.run_id}', try_number={self.task(asks).try_number},"
-        until(f"{self.run_id}: the scheduler hears of it", lambda: self.here.scheduler_has_heard(self.dag_id, heard))
+        until(lambda: self.here.scheduler_has_heard(self.dag_id, heard), f"{self.run_id}: the scheduler hears of it")
         path = f"{self.place}/taskInstances/{TASKS[self.dag_id][0]}/-1/hitlDetails"
         self.here.send("PATCH", path, {"chosen_options": [choice], "params_input": {}})
 
@@ -184,7 +182,7 @@ class Asked:
             task = self.task(task_ids[0])
             return task.try_number > before and task.state in {*WAITING, "success", "failed"}
 
-        until(f"{task_ids[0]} has run again", has_begun)
+        until(has_begun, f"{task_ids[0]} has run again")
 
     def mark(self, task_id: str) -> None:
         self.here.send("PATCH", f"{self.place}/taskInstances/{task_id}", {"new_state": "success"})
@@ -277,28 +275,15 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
 
 
 def _here(home: Path, wechat: RunningSandbox) -> Iterator[Here]:
-    tokens = {each.appid: each.authorizer_access_token for each in wechat.world.mini_programs}
-    extra = {"component_access_token": PLATFORM_TOKEN, "authorizer_access_tokens": tokens}
-    connection = {"conn_type": "wxa", "host": wechat.url, "login": COMPONENT_APPID, "extra": extra}
     manifests = home / "manifests"
     manifests.mkdir(parents=True)
     environment = {
-        "AIRFLOW_CONN_WXA_DEFAULT": json.dumps(connection),
+        "AIRFLOW_CONN_WXA_DEFAULT": connection(wechat),
         "AIRFLOW__WXA__MANIFEST_FOLDER": str(manifests),
     }
     airflow = ThrowawayAirflow(home=home, environment=environment, dags={"approvals.py": DAG_FILE})
-    try:
-        airflow.start(*TASKS, "other_rollback", "other_platform")
+    with started(airflow, *TASKS, "other_rollback", "other_platform"):
         yield Here(airflow, wechat)
-    finally:
-        airflow.stop()
-
-
-def until(what: str, is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < end, f"{what}: not within {PATIENCE_SECONDS} s"
-        time.sleep(0.5)
 
 
 def put_online(account: MiniProgram, version: str) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,14 +14,12 @@ from airflow_wxa.sandbox.testing import (
     APPID,
     COMPONENT_APPID,
     ENCODING_AES_KEY,
-    MERCHANT_TOKEN,
-    PLATFORM_TOKEN,
     PUSH_TOKEN,
 )
 from airflow_wxa.trial_link import PUSH_PREFIX
+from tests.real_airflow.airflows import SOON, connection, started, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from airflow_wxa.sandbox import RunningSandbox
@@ -78,22 +74,11 @@ def sheet(stage: Stage) -> AuditSheet:
 
 
 def test_dags_follow_a_release_a_push_and_a_poll(tmp_path: Path, wxa_sandbox: RunningSandbox) -> None:
-    extra = {
-        "authorizer_access_tokens": {APPID: MERCHANT_TOKEN, POLLED: POLLED_TOKEN},
-        "component_access_token": PLATFORM_TOKEN,
-        "push_token": PUSH_TOKEN,
-        "encoding_aes_key": ENCODING_AES_KEY,
-    }
-    connection = {"conn_type": "wxa", "host": wxa_sandbox.url, "login": COMPONENT_APPID, "extra": extra}
-    environment = {
-        "AIRFLOW_CONN_WXA_DEFAULT": json.dumps(connection),
-        "AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "0.2",
-        "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "0.2",
-    }
+    pushed_with = {"push_token": PUSH_TOKEN, "encoding_aes_key": ENCODING_AES_KEY}
+    environment = SOON | {"AIRFLOW_CONN_WXA_DEFAULT": connection(wxa_sandbox, **pushed_with)}
     airflow = ThrowawayAirflow(home=tmp_path, environment=environment, dags={**DAGS, "followers.py": FOLLOWERS})
     world = wxa_sandbox.world
-    try:
-        airflow.start("wxa_release", "after_release", "after_push", "after_poll")
+    with started(airflow, "wxa_release", "after_release", "after_push", "after_poll"):
         until(lambda: looked_at(wxa_sandbox) >= {APPID, POLLED}, "the watches did not look")
         world.mini_program(POLLED).sheets = [sheet(Stage.APPROVED)]  # and nothing is pushed
         polled = first_run(airflow, "after_poll")
@@ -106,8 +91,6 @@ def test_dags_follow_a_release_a_push_and_a_poll(tmp_path: Path, wxa_sandbox: Ru
         airflow.api.trigger("wxa_release", "run", params | {"user_version": "1.4.0", "approval": False})
         released = first_run(airflow, "after_release")
         runs = {dag_id: len(airflow.api.run_states(dag_id)) for dag_id in ("after_release", "after_push", "after_poll")}
-    finally:
-        airflow.stop()
     sys.stdout.write(f"{polled}\n{pushed}\n{released}\n")
     told: dict[str, Any] = {"auditid": "7", "user_version": "1.3.0", "submit_audit_time": 1}
     assert [each["payload"] for each in polled] == [{"appid": POLLED, "status": "approved", **told}]
@@ -115,13 +98,6 @@ def test_dags_follow_a_release_a_push_and_a_poll(tmp_path: Path, wxa_sandbox: Ru
     said = {"appid": APPID, "outcome": "released", "user_version": "1.4.0", "dag_id": "wxa_release", "run_id": "run"}
     assert released == [{**said, "version": "1.4.0", "domains": ["https://m.example.com"], "lost": []}]
     assert runs == {"after_release": 1, "after_push": 1, "after_poll": 1}
-
-
-def until(is_so: Callable[[], object], otherwise: str) -> None:
-    deadline = time.monotonic() + 120
-    while not is_so():
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(0.2)
 
 
 def looked_at(sandbox: RunningSandbox) -> set[str]:

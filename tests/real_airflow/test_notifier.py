@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
-from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from airflow_wxa.sandbox.testing import APPID
+from tests.real_airflow.airflows import connection, started, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.real_airflow
 
-SECONDS: Final = 240.0
 TWICE_SECONDS: Final = 15.0
 READING_SECONDS: Final = 5.0
 MODULE: Final = '''
@@ -126,28 +126,23 @@ def test_each_thing_is_told_once(tmp_path: Path, wxa_sandbox: RunningSandbox) ->
     place.mkdir()
     told.touch()
     (place / "our_notifiers.py").write_text(MODULE, "utf-8")
-    tokens = {"authorizer_access_tokens": {APPID: MERCHANT_TOKEN}, "component_access_token": PLATFORM_TOKEN}
-    wxa = {"conn_type": "wxa", "host": wxa_sandbox.url, "login": COMPONENT_APPID, "extra": tokens}
     environment = {
         "PYTHONPATH": os.pathsep.join([str(place), os.environ.get("PYTHONPATH", "")]),
-        "AIRFLOW_CONN_WXA_DEFAULT": json.dumps(wxa),
+        "AIRFLOW_CONN_WXA_DEFAULT": connection(wxa_sandbox),
         "AIRFLOW_CONN_TOLD": json.dumps({"conn_type": "generic", "host": str(told)}),
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
     }
     airflow = ThrowawayAirflow(home=tmp_path, environment=environment, dags={"told.py": DAGS})
-    try:
-        airflow.start(*TOLD, patience=SECONDS)
+    with started(airflow, *TOLD):
         for dag_id in TOLD:
             airflow.api.trigger(dag_id, "run", {"appid": APPID})
-        await_lines(told, len(TOLD))
+        until(lambda: len(read(told)) >= len(TOLD), lambda: read(told))
         time.sleep(READING_SECONDS)
         airflow.api.approve("of_approval", "run", "approve")
-        states = await_ends(airflow)
+        states = until(lambda: ends(airflow), "all end")
         time.sleep(TWICE_SECONDS)
         lines = read(told)
-    finally:
-        airflow.stop()
     sys.stdout.write("".join(f"\n{each['event']} | {each['title']} | {each['text']!r}" for each in lines) + "\n")
     seen = sorted((each["title"].split(": ")[1].split()[0], each["event"]) for each in lines)
     assert seen == sorted((dag_id, event) for dag_id, (event, _, _) in TOLD.items())
@@ -165,17 +160,7 @@ def read(told: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in told.read_text("utf-8").splitlines()]
 
 
-def await_lines(told: Path, number: int) -> None:
-    end = time.monotonic() + SECONDS
-    while len(lines := read(told)) < number:
-        assert time.monotonic() < end, lines
-        time.sleep(0.5)
-
-
-def await_ends(airflow: ThrowawayAirflow) -> dict[str, str]:
-    end, states = time.monotonic() + SECONDS, dict[str, str]()
-    while set(states.values()) - {"success", "failed"} or not states:
-        assert time.monotonic() < end, states
-        time.sleep(0.5)
-        states = {dag_id: airflow.api.run_states(dag_id)["run"] for dag_id in TOLD}
-    return states
+def ends(airflow: ThrowawayAirflow) -> dict[str, str]:
+    """Return the states of all runs once they have ended."""
+    states = {dag_id: airflow.api.run_states(dag_id)["run"] for dag_id in TOLD}
+    return states if set(states.values()) <= {"success", "failed"} else {}

@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 import yaml
@@ -32,11 +32,12 @@ from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, Worl
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, COMPONENT_APPSECRET, COMPONENT_VERIFY_TICKET, REFRESH_TOKEN
 from airflow_wxa.store import Store
 from airflow_wxa.store.fleets import Fleets, RunKey
+from tests.real_airflow.airflows import until
 from tests.store.databases import programs_of_postgresql, running, server_home, server_user
 from tests.tables import print_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 pytestmark = [
     pytest.mark.real_airflow,
@@ -264,13 +265,6 @@ def of_template(secrets: Mapping[str, str], url: str) -> dict[str, str]:
     }
 
 
-def until(is_so: Callable[[], Any], what: Callable[[], object]) -> None:
-    end = time.monotonic() + SECONDS
-    while not is_so():
-        assert time.monotonic() < end, what()
-        time.sleep(0.5)
-
-
 def test_a_pod_has_what_it_is_given_and_a_file_as_store_is_refused_there(image: Image, network: str) -> None:
     pod = of_template(dict.fromkeys(SECRETS, "secret"), f"http://{NODE}:1")
 
@@ -337,7 +331,11 @@ def test_a_release_and_a_fleet_by_pods(tmp_path: Path, image: Image, network: st
         def tasks(dag_id: str) -> dict[str, str]:
             return {each.task_id: each.state for each in airflow.api.task_instances(dag_id, "run")}
 
-        until(lambda: tasks("wxa_release").get("approve_release") == "awaiting_input", lambda: tasks("wxa_release"))
+        until(
+            lambda: tasks("wxa_release").get("approve_release") == "awaiting_input",
+            lambda: tasks("wxa_release"),
+            SECONDS,
+        )
         time.sleep(15)  # the scheduler has heard by now that the pod ended: see test_approvals.py
         airflow.api.approve("wxa_release", "run", "approve_release")
         ended = {"success", "failed"}
@@ -345,6 +343,7 @@ def test_a_release_and_a_fleet_by_pods(tmp_path: Path, image: Image, network: st
             until(
                 lambda dag_id=dag_id: airflow.api.run_states(dag_id).get("run") in ended,
                 lambda dag_id=dag_id: tasks(dag_id),
+                SECONDS,
             )
         states = {dag_id: airflow.api.run_states(dag_id)["run"] for dag_id in ("wxa_release", "wxa_fleet_release")}
         outcomes = [each.outcome for each in Fleets(store).apps(RunKey("wxa_fleet_release", "run"))]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from base64 import urlsafe_b64decode
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +18,7 @@ from airflow_wxa.cli.demo.airflow import AirflowApi, TaskInstance, ThrowawayAirf
 from airflow_wxa.cli.demo.command import read_ledger
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, PLATFORM_TOKEN
+from tests.real_airflow.airflows import SECONDS, connection, started, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,7 +33,6 @@ ROLES: Final = ("viewer", "user", "op")
 APPROVER: Final = "wu"
 USERS: Final = {"admin": "admin", APPROVER: "user", **{role: role for role in ROLES}}  # name → role
 ENDED: Final = {"success", "failed", "skipped", "upstream_failed"}
-PATIENCE_SECONDS: Final = 240
 RELEASED: Final = {role: f"wx{number:016x}" for number, role in enumerate(ROLES, 1)}
 ROLLED_BACK: Final = {role: f"wx{number:016x}" for number, role in enumerate(ROLES, 101)}
 #: DAG → the task that asks, the task that must not run without an answer.
@@ -94,7 +93,7 @@ def wxa_world() -> World:
 class WithUsers(ThrowawayAirflow):
     """An Airflow with a user of each role, whose password is their name."""
 
-    def start(self, *dag_ids: str, patience: float = 2 * PATIENCE_SECONDS) -> None:
+    def start(self, *dag_ids: str, patience: float = SECONDS) -> None:
         if self.environment.get("AIRFLOW__CORE__AUTH_MANAGER") is None:
             (self.home / "users.json").write_text(json.dumps({name: name for name in USERS}), "utf-8")
         super().start(*dag_ids, patience=patience)
@@ -111,7 +110,7 @@ class WithUsers(ThrowawayAirflow):
     def write_dags(self) -> None:
         """Let the approver be the only one who may answer for a release, whatever whoever triggers it would like."""
         (self.home / "dags" / "wxa.py").write_text(DAG_FILE.format(approvers=[self.approver]), "utf-8")
-        until("the DAGs are known", lambda: all(self.api.knows(dag_id) for dag_id in GUARDED))
+        until(lambda: all(self.api.knows(dag_id) for dag_id in GUARDED), "the DAGs are known")
 
     def task(self, dag_id: str, run_id: str, task_id: str) -> TaskInstance:
         [found] = [each for each in self.api.task_instances(dag_id, run_id) if each.task_id == task_id]
@@ -133,13 +132,9 @@ class WithUsers(ThrowawayAirflow):
 
 @pytest.fixture(params=["simple", "fab"])
 def airflow(request: pytest.FixtureRequest, tmp_path: Path, wxa_sandbox: RunningSandbox) -> Iterator[WithUsers]:
-    tokens = {each.appid: each.authorizer_access_token for each in wxa_sandbox.world.mini_programs}
-    extra = {"component_access_token": PLATFORM_TOKEN, "authorizer_access_tokens": tokens}
     environment = {
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",  # a file comes when Airflow runs already
-        "AIRFLOW_CONN_WXA_DEFAULT": json.dumps(
-            {"conn_type": "wxa", "host": wxa_sandbox.url, "login": COMPONENT_APPID, "extra": extra}
-        ),
+        "AIRFLOW_CONN_WXA_DEFAULT": connection(wxa_sandbox),
     }
     if request.param == "simple":
         environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] = ",".join(map(":".join, USERS.items()))
@@ -147,18 +142,13 @@ def airflow(request: pytest.FixtureRequest, tmp_path: Path, wxa_sandbox: Running
     elif find_spec("airflow.providers.fab") is None:
         pytest.skip("apache-airflow-providers-fab is not installed")
     else:
-        environment["AIRFLOW__CORE__AUTH_MANAGER"] = (
-            "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
-        )
+        environment["AIRFLOW__CORE__AUTH_MANAGER"] = FAB
     airflow = WithUsers(
         home=tmp_path, environment=environment, dags={}, account={"username": "admin", "password": "admin"}
     )
-    try:
-        airflow.start()
+    with started(airflow, patience=2 * SECONDS):
         airflow.write_dags()
         yield airflow
-    finally:
-        airflow.stop()
 
 
 class Attacker:
@@ -191,7 +181,7 @@ class Attacker:
         body = {"dry_run": False, "dag_run_id": self.run_id, "task_ids": [task_id], "only_failed": False}
         if not self(f"clear {task_id}", "POST", f"/dags/{dag_id}/clearTaskInstances", body):
             return False
-        until(f"{task_id} runs again", lambda: self._has_run_again(dag_id, task_id, before))
+        until(lambda: self._has_run_again(dag_id, task_id, before), f"{task_id} runs again")
         return True
 
     def answer(self, dag_id: str) -> bool:
@@ -210,13 +200,6 @@ class Attacker:
 
     def _place(self, dag_id: str, task_id: str) -> str:
         return f"/dags/{dag_id}/dagRuns/{self.run_id}/taskInstances/{task_id}"
-
-
-def until(what: str, is_so: Any) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < end, f"{what}: not within {PATIENCE_SECONDS} s"
-        time.sleep(0.5)
 
 
 def conf(dag_id: str, role: str) -> dict[str, Any]:
@@ -261,7 +244,7 @@ def attack(airflow: WithUsers, attacker: Attacker, role: str) -> set[str]:
         assert not attacker.answer(dag_id), "only the approver may answer"
         attacker.forge(dag_id, asks, forged(role)[dag_id])
         if attacker.mark(dag_id, asks):
-            until(f"{acts} ends", lambda: airflow.api.run_states(dag_id)[attacker.run_id] in ENDED)  # noqa: B023
+            until(lambda: airflow.api.run_states(dag_id)[attacker.run_id] in ENDED, f"{acts} ends")  # noqa: B023
             started.add(acts)
             attacker.forge(dag_id, asks, {"skipped": []}, key="skipmixin_key")
             attacker.clear(dag_id, acts)
@@ -280,7 +263,7 @@ def test_no_role_gets_anything_through_that_nobody_approved(airflow: WithUsers, 
             approvers = {} if dag_id == "wxa_release" else {"approvers": [airflow.approver]}
             airflow.api.trigger(dag_id, f"asked_for_{role}", conf(dag_id, role) | approvers)
     for role in ROLES:
-        until(f"{role}'s runs wait for an answer", lambda: airflow.is_asked(role))  # noqa: B023
+        until(lambda: airflow.is_asked(role), f"{role}'s runs wait for an answer")  # noqa: B023
     attackers = {role: Attacker(airflow, role) for role in ROLES}
     started = {role: attack(airflow, attacker, role) for role, attacker in attackers.items()}
     for role in ("user", "op"):
@@ -309,7 +292,7 @@ def test_no_role_gets_anything_through_that_nobody_approved(airflow: WithUsers, 
     for dag_id, (asks, _) in GUARDED.items():
         wu.approve(dag_id, "asked_for_viewer", asks)
     wu.close()
-    until("all goes on", lambda: {airflow.api.run_states(each)["asked_for_viewer"] for each in GUARDED} == {"success"})
+    until(lambda: {airflow.api.run_states(each)["asked_for_viewer"] for each in GUARDED} == {"success"}, "all goes on")
     assert wxa_sandbox.journal.count("/wxa/release") == 1
     assert world.mini_program(ROLLED_BACK["viewer"]).release_info["release_version"] == "2"
     assert WANTED in platform.published

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import distributions
 from pathlib import Path
@@ -25,13 +24,12 @@ from airflow_wxa.cli.demo.airflow import COMPONENTS, DAGS, LOOPBACK, ThrowawayAi
 from airflow_wxa.sandbox import AuditPlan, World
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.sandbox.state import Stage
-from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-from tests.real_airflow.versions import OfVersion, installed
+from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from tests.real_airflow.airflows import SOON as SOON_AT_WECHAT
+from tests.real_airflow.airflows import OfVersion, connection, installed, started, until
 from tests.tables import print_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from airflow_wxa.cli.demo.processes import Component
     from airflow_wxa.sandbox import RunningSandbox
 
@@ -40,7 +38,6 @@ pytestmark = pytest.mark.real_airflow
 ROOT: Final = Path(__file__).parents[2]
 OLDER, DAY_OF_OLDER = "3.2.2", "2026-05-30"
 DAG_ID: Final = "wxa_release"
-SECONDS: Final = 240.0
 PARAMS: Final = {
     "appid": APPID,
     "webviewdomain": ["https://m.example.com"],
@@ -48,9 +45,7 @@ PARAMS: Final = {
     "user_version": "1.4.0",
     "approval": False,
 }
-SOON: Final = {
-    "AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "0.5",
-    "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "0.5",
+SOON: Final = SOON_AT_WECHAT | {
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "2",
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
 }
@@ -61,28 +56,6 @@ def wxa_world(wxa_world: World) -> World:
     for account in wxa_world.mini_programs:
         account.audit, account.scan_polls = AuditPlan(polls=1), 0
     return wxa_world
-
-
-def connection(url: str) -> str:
-    tokens = {"authorizer_access_tokens": {APPID: MERCHANT_TOKEN}, "component_access_token": PLATFORM_TOKEN}
-    return json.dumps({"conn_type": "wxa", "host": url, "login": COMPONENT_APPID, "extra": tokens})
-
-
-@contextmanager
-def started(airflow: ThrowawayAirflow, *dag_ids: str) -> Iterator[ThrowawayAirflow]:
-    try:
-        airflow.start(*dag_ids, patience=SECONDS)
-        yield airflow
-    finally:
-        airflow.stop()
-
-
-def until(is_so: Callable[[], Any], what: str) -> Any:
-    end = time.monotonic() + SECONDS
-    while not (found := is_so()):
-        assert time.monotonic() < end, what
-        time.sleep(0.3)
-    return found
 
 
 def release(airflow: ThrowawayAirflow, dag_id: str = DAG_ID, **conf: Any) -> None:
@@ -223,7 +196,7 @@ def test_what_a_platform_adds(tmp_path: Path, wxa_sandbox: RunningSandbox) -> No
         (place / folder).mkdir(parents=True)
     (place / "platform_module.py").write_text(PLATFORM_MODULE, "utf-8")
     (place / "platform_logs.py").write_text(LOGS_MODULE, "utf-8")
-    (place / "connections.json").write_text(json.dumps({"wxa_default": json.loads(connection(wxa_sandbox.url))}))
+    (place / "connections.json").write_text(json.dumps({"wxa_default": json.loads(connection(wxa_sandbox))}))
     collector = Collector()
     environment = SOON | {
         "PYTHONPATH": os.pathsep.join([str(place), os.environ.get("PYTHONPATH", "")]),
@@ -323,8 +296,8 @@ def test_two_teams(tmp_path: Path, wxa_sandbox: RunningSandbox, wxa_world: World
             "AIRFLOW__CORE__MULTI_TEAM": "True",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor;team_a=LocalExecutor;team_b=LocalExecutor",
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
-            "AIRFLOW_CONN__TEAM_A___WXA_DEFAULT": connection(wxa_sandbox.url),
-            "AIRFLOW_CONN__TEAM_B___WXA_DEFAULT": connection(other.url),
+            "AIRFLOW_CONN__TEAM_A___WXA_DEFAULT": connection(wxa_sandbox),
+            "AIRFLOW_CONN__TEAM_B___WXA_DEFAULT": connection(other),
         }
         with started(
             OfTeams(home=tmp_path, environment=environment, dags={}), "team_a_release", "team_b_release"
@@ -357,7 +330,7 @@ dag = release_dag(tags=["changed"], defaults={"audit_timeout_hours": 100}, overr
 def test_what_happens_in_flight(tmp_path: Path, wxa_sandbox: RunningSandbox) -> None:
     account = wxa_sandbox.world.mini_program(APPID)
     account.audit = AuditPlan(polls=10**6)
-    environment = SOON | {"AIRFLOW_CONN_WXA_DEFAULT": connection(wxa_sandbox.url)}
+    environment = SOON | {"AIRFLOW_CONN_WXA_DEFAULT": connection(wxa_sandbox)}
     airflow = ThrowawayAirflow(home=tmp_path, environment=environment, dags=DAGS | {"drift.py": DRIFT})
     with started(airflow, DAG_ID, "wxa_domain_drift"):
         airflow.api.trigger(DAG_ID, "run", PARAMS)
@@ -424,7 +397,7 @@ def test_another_version(tmp_path: Path, wxa_sandbox: RunningSandbox, *, is_olde
         pytest.skip("the newest Airflow on the index is no pre-release")
     airflow_alone = [f"apache-airflow=={wanted}", *(["--exclude-newer", DAY_OF_OLDER] if is_older else [])]
     python = installed(tmp_path / "venv", airflow_alone, [f"apache-airflow=={wanted}", str(ROOT)])
-    environment = SOON | {"AIRFLOW_CONN_WXA_DEFAULT": connection(wxa_sandbox.url)}
+    environment = SOON | {"AIRFLOW_CONN_WXA_DEFAULT": connection(wxa_sandbox)}
     airflow = OfVersion(home=tmp_path, environment=environment)
     airflow.python = python
     with started(airflow, DAG_ID):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -11,8 +10,9 @@ import pytest
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
 from airflow_wxa.sandbox.state import AuditPlan, AuditSheet, Stage
-from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
+from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.triggers.sharing import _PATIENCE_SECONDS
+from tests.real_airflow.airflows import connection, started, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,23 +53,18 @@ def test_a_triggerer_without_the_connection_ends_the_wait_soon(tmp_path: Path, w
         stage=Stage.AUDITING,
     )
     wxa_sandbox.world.mini_program(APPID).sheets.append(sheet)
-    tokens = {"authorizer_access_tokens": {APPID: MERCHANT_TOKEN}}
-    connection = json.dumps({"conn_type": "wxa", "host": wxa_sandbox.url, "extra": tokens})
-    airflow = OnTheWorkersOnly(home=tmp_path, environment={VARIABLE: connection}, dags={"waits.py": DAG})
-    try:
-        airflow.start("waits")
+    environment = {VARIABLE: connection(wxa_sandbox)}
+    airflow = OnTheWorkersOnly(home=tmp_path, environment=environment, dags={"waits.py": DAG})
+    with started(airflow, "waits"):
         airflow.api.trigger("waits", "run", {})
-        while wxa_sandbox.journal.count("/wxa/get_auditstatus") == 0:
-            time.sleep(0.1)
+        until(lambda: wxa_sandbox.journal.count("/wxa/get_auditstatus"), "nobody looks")
         begin = time.monotonic()
-        while airflow.api.run_states("waits")["run"] not in {"success", "failed"}:
-            assert time.monotonic() - begin < 20 * _PATIENCE_SECONDS, "it goes on and on"
-            time.sleep(0.5)
+        until(
+            lambda: airflow.api.run_states("waits")["run"] in {"success", "failed"}, "it ends", 20 * _PATIENCE_SECONDS
+        )
         took = time.monotonic() - begin
         [task] = airflow.api.task_instances("waits", "run")
         said = airflow.api.error_text("waits", "run", task)
-    finally:
-        airflow.stop()
     deferrals = len(wxa_sandbox.journal) - 1  # each look but the last one, all by workers, led to one
     sys.stdout.write(f"failed {took:.0f} s after the first look, {deferrals} deferrals:\n{said}\n")
     assert (task.state, task.try_number) == ("failed", 1)

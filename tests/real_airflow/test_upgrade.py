@@ -6,7 +6,6 @@ is ended with all its processes; then this version migrates the store and goes o
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import subprocess
 import sys
@@ -24,12 +23,10 @@ from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, Worl
 from airflow_wxa.sandbox.state import Stage
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, PLATFORM_TOKEN
 from airflow_wxa.store.fleets import Fleets, RunKey
-from tests.real_airflow.versions import OfVersion, installed
+from tests.real_airflow.airflows import SOON, OfVersion, connection, installed, started, until
 from tests.tables import print_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_wxa.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.real_airflow
@@ -118,13 +115,6 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> str:
     return installed(place / "venv", [f"apache-airflow=={version('apache-airflow-core')}", str(place / "source")])
 
 
-def until(is_so: Callable[[], Any], what: str) -> None:
-    end = time.monotonic() + SECONDS
-    while not is_so():
-        assert time.monotonic() < end, what
-        time.sleep(0.3)
-
-
 def ledger_rows(home: Path) -> set[int]:
     """Return the ids of the ledger's rows, whichever version it is of."""
     with closing(sqlite3.connect(home / "wxa.db")) as store:
@@ -138,14 +128,7 @@ def manifest(appids: list[str]) -> str:
 
 def test_nothing_in_flight_is_lost(tmp_path: Path, wxa_sandbox: RunningSandbox, earlier: str) -> None:
     world = wxa_sandbox.world
-    tokens = {each.appid: each.authorizer_access_token for each in world.mini_programs}
-    extra = {"component_access_token": PLATFORM_TOKEN, "authorizer_access_tokens": tokens}
-    connection = {"conn_type": "wxa", "host": wxa_sandbox.url, "login": COMPONENT_APPID, "extra": extra}
-    environment = {
-        "AIRFLOW_CONN_WXA_DEFAULT": json.dumps(connection),
-        "AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "0.5",
-        "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "0.5",
-    }
+    environment = SOON | {"AIRFLOW_CONN_WXA_DEFAULT": connection(wxa_sandbox)}
     airflow = Upgraded(home=tmp_path, environment=environment, dags=DAGS)
     airflow.python = earlier
 
@@ -167,8 +150,7 @@ def test_nothing_in_flight_is_lost(tmp_path: Path, wxa_sandbox: RunningSandbox, 
     }
     waiting = {(RELEASE, "waits"): "wait_for_audit", (FLEET, "releasing"): "release_canary"}
     waiting |= {run: task_id for run, (task_id, _) in QUESTIONS.items()}
-    try:
-        airflow.start(RELEASE, ROLLBACK, LIST, FLEET, patience=SECONDS)
+    with started(airflow, RELEASE, ROLLBACK, LIST, FLEET, patience=SECONDS):
         for (dag_id, run_id), conf in runs.items():
             airflow.api.trigger(dag_id, run_id, conf)
         for (dag_id, run_id), task_id in waiting.items():
@@ -203,8 +185,6 @@ def test_nothing_in_flight_is_lost(tmp_path: Path, wxa_sandbox: RunningSandbox, 
             for run_id in ("planned", "releasing")
         }
         after = ledger_rows(tmp_path)
-    finally:
-        airflow.stop()
     assert (left, set(outcomes.values())) == ({}, {"success"})
     assert fleets == {"planned": {"released"}, "releasing": {"released"}}
     assert before <= after
