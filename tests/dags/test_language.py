@@ -8,31 +8,16 @@ import pytest
 from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_wxa.dags.wiring import read_help
-from airflow_wxa.dags.wxa_domain_drift import domain_drift_dag
-from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
-from airflow_wxa.dags.wxa_fleet_rollback import fleet_rollback_dag
-from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
 from airflow_wxa.dags.wxa_release import release_dag
-from airflow_wxa.dags.wxa_rollback import rollback_dag
-from airflow_wxa.dags.wxa_webview_domains import webview_domains_dag
 from airflow_wxa.texts import languages
 from airflow_wxa.texts.setting import language
+from tests.dags.test_factories import all_factories
 from tests.english import english_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow.sdk import DAG
-
-FACTORIES = [
-    release_dag,
-    fleet_release_dag,
-    rollback_dag,
-    fleet_rollback_dag,
-    platform_domains_dag,
-    webview_domains_dag,
-    domain_drift_dag,
-]
 
 
 @pytest.fixture
@@ -52,7 +37,7 @@ def read(dag: DAG) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("in_chinese")
-@pytest.mark.parametrize("factory", FACTORIES)
+@all_factories
 def test_nothing_of_a_dag_is_english(factory: Any) -> None:
     texts = [text for text in read(factory()) if text]
     assert len(texts) > 10
