@@ -225,21 +225,33 @@ def test_two_parses_serialise_alike_so_that_no_parse_makes_a_new_version(release
     )
 
 
-def test_a_fresh_interpreter_serialises_alike(release_dag: DAG) -> None:
-    program = (
-        "import json, sys; sys.path.insert(0, sys.argv[1]); from tests.airflow_session import load_release_dag;"
-        "from airflow.serialization.serialized_objects import DagSerialization;"
-        "written = DagSerialization.to_dict(load_release_dag()); del written['dag']['_processor_dags_folder'];"
-        "print(json.dumps(written))"
-    )
+FRESH = """
+import json, runpy, sys
+from airflow.sdk import DAG, task
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow_wxa.testing import walk
+with DAG("alone", schedule=None) as dag:
+    task(task_id="one")(lambda: 1)()
+assert walk(dag).state == "success"
+written = DagSerialization.to_dict(runpy.run_path(sys.argv[1])["dag"])
+del written["dag"]["_processor_dags_folder"]
+print(json.dumps(written))
+"""
+
+
+def test_a_fresh_interpreter_serialises_alike_and_walks_without_a_metadata_database(
+    release_dag: DAG, tmp_path: Path
+) -> None:
     shown = subprocess.run(
-        [sys.executable, "-c", program, str(DAGS.parent)],
-        env=os.environ | {"PYTHONHASHSEED": "1"},
+        [sys.executable, "-c", FRESH, DAGS / "wxa_release.py"],
+        env=os.environ | {"PYTHONHASHSEED": "1", "AIRFLOW_HOME": str(tmp_path)},
+        cwd=DAGS.parent,
         check=True,
         capture_output=True,
         text=True,
     )
     assert json.loads(shown.stdout.splitlines()[-1]) == json.loads(json.dumps(serialised(release_dag)))
+    assert not (tmp_path / "airflow.db").exists()
 
 
 def test_params_reach_wechat_with_the_types_they_had(release: Callable[..., Run], wxa_default: RunningSandbox) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import subprocess
-import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +16,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.testing import walk
-from tests.airflow_session import ROOT, load_release_dag
+from tests.airflow_session import load_release_dag
 from tests.dags.stepwise import PLAIN
 
 if TYPE_CHECKING:
@@ -139,17 +137,3 @@ def test_a_walk_leaves_the_process_as_it_was(wxa_default: RunningSandbox) -> Non
     assert signal.getsignal(signal.SIGTERM) is before
     assert (PLAIN["approval"], dag.params["approval"]) == (False, True)
     assert wxa_default.journal.count("/wxa/release") == 1
-
-
-def test_a_walk_needs_no_metadata_database(tmp_path: Any) -> None:
-    program = (
-        "from airflow.sdk import DAG, task\nfrom airflow_wxa.testing import walk\n"
-        "with DAG('alone', schedule=None) as dag: task(task_id='one')(lambda: 1)()\n"
-        "assert walk(dag).state == 'success'\n"
-    )
-    environment = {"AIRFLOW_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment, cwd=ROOT
-    )
-    assert done.returncode == 0, done.stderr
-    assert not (tmp_path / "airflow.db").exists()
