@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from airflow_wxa.sandbox import RunningSandbox
 
+    ByDoor = Callable[..., tuple[list[Any], Any, set[str]]]
+
 VERSION: Final[dict[str, Any]] = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 ORIGIN: Final = "https://m.example.com"
 SERVERS: Final = {"requestdomain": ["https://api.example.com"]}
@@ -152,9 +154,7 @@ def prepared(running: RunningSandbox, before: Sequence[str]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def by_door(
-    airflow_database: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[type[Act], str], tuple[list[Any], Any, set[str]]]:
+def by_door(airflow_database: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ByDoor:
     """Return a function that does an act on a world of its own, and returns calls, outcome and writes."""
 
     def done(act: type[Act], door: str, *, is_decided: bool = True) -> tuple[list[Any], Any, set[str]]:
@@ -200,21 +200,8 @@ def test_the_table_holds_every_act() -> None:
 
 
 @pytest.mark.parametrize("act", CASES)
-def test_each_door_does_the_same(
-    act: type[Act], by_door: Callable[[type[Act], str], tuple[list[Any], Any, set[str]]]
-) -> None:
-    calls, outcome, writes = by_door(act, "step")
-    assert calls
-    assert writes == set(act.writes) - NOT_TRIED.get(act, set())
-    for door in doors_of(act):
-        assert by_door(act, door) == (calls, outcome, writes), door
-
-
-@pytest.mark.parametrize("act", CASES)
-def test_each_field_of_an_act_is_read_by_its_step(
-    act: type[Act],
-    by_door: Callable[[type[Act], str], tuple[list[Any], Any, set[str]]],
-    monkeypatch: pytest.MonkeyPatch,
+def test_each_door_does_the_same_and_the_step_reads_each_field(
+    act: type[Act], by_door: ByDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: set[str] = set()
 
@@ -229,14 +216,16 @@ def test_each_field_of_an_act_is_read_by_its_step(
 
     monkeypatch.setitem(CASES, _Watched, CASES[act])  # type: ignore[arg-type]
     _Watched.writes = act.writes
-    by_door(_Watched, "step")
+    calls, outcome, writes = by_door(_Watched, "step")
+    assert calls
+    assert writes == set(act.writes) - NOT_TRIED.get(act, set())
     assert {each.name for each in dataclasses.fields(act)} - read == set()
+    for door in doors_of(act):
+        assert by_door(act, door) == (calls, outcome, writes), door
 
 
 @pytest.mark.parametrize("act", [each for each in CASES if "approval_task_id" in inspect.signature(each).parameters])
-def test_an_act_that_names_an_approval_writes_nothing_without_a_decision(
-    act: type[Act], by_door: Callable[..., tuple[list[Any], Any, set[str]]]
-) -> None:
+def test_an_act_that_names_an_approval_writes_nothing_without_a_decision(act: type[Act], by_door: ByDoor) -> None:
     for door in ("step", *doors_of(act)):
         calls, _, _ = by_door(act, door, is_decided=False)
         paths = {CATALOGUE[name].path for name in act.writes}

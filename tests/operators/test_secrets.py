@@ -77,6 +77,7 @@ class Overheard:
 
     def __init__(self) -> None:
         self.text: list[str] = []
+        self.structured: list[Any] = []
         self.handler = logging.Handler(logging.NOTSET)
         self.handler.emit = self.take  # type: ignore[method-assign]
 
@@ -92,9 +93,8 @@ def overheard() -> Iterator[Overheard]:
     for name in names:
         logging.getLogger(name).setLevel(logging.DEBUG)
     logging.getLogger().addHandler(overheard.handler)
-    with structlog.testing.capture_logs() as structured:
+    with structlog.testing.capture_logs() as overheard.structured:
         yield overheard
-        overheard.text += [repr(entry) for entry in structured]
     logging.getLogger().removeHandler(overheard.handler)
     for name, level in before.items():
         logging.getLogger(name).setLevel(level)
@@ -229,42 +229,36 @@ def run_everything(shown: list[str]) -> None:
     shown.append(WxaHook().test_connection()[1])
 
 
+@pytest.fixture
+def shown(capsys: pytest.CaptureFixture[str], overheard: Overheard) -> Iterator[list[str]]:
+    """Give a list for what is said; in the end neither it nor output nor log shows a token."""
+    said: list[str] = []
+    yield said
+    heard = [*overheard.text, *map(repr, overheard.structured)]
+    assert shown_in("\n".join([*said, *capsys.readouterr(), *heard])) == []
+
+
 @pytest.mark.parametrize("echo", ECHOES)
 def test_no_task_repeats_a_token_that_it_was_answered(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    overheard: Overheard,
-    echo: str,
+    monkeypatch: pytest.MonkeyPatch, overheard: Overheard, shown: list[str], echo: str
 ) -> None:
-    shown: list[str] = []
     with echoing(echo) as url:
         use(monkeypatch, url)
         run_everything(shown)
     assert any("Connection Retrieved" in line for line in overheard.text), "the log was not overheard"
-    assert shown_in("\n".join([*shown, *capsys.readouterr(), *overheard.text])) == []
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_no_failing_task_shows_a_token(
-    wxa_default: RunningSandbox,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    overheard: Overheard,
-    trouble: str,
+    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch, shown: list[str], trouble: str
 ) -> None:
     TROUBLES[trouble](wxa_default, monkeypatch)
-    shown: list[str] = []
     fail_everything(shown)
-    assert shown_in("\n".join([*shown, *capsys.readouterr(), *overheard.text])) == []
 
 
 @pytest.mark.parametrize("trouble", ["refused connection", "timeout", "HTML 502", "61007"])
 def test_no_failing_trigger_shows_a_token(
-    wxa_default: RunningSandbox,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    overheard: Overheard,
-    trouble: str,
+    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch, shown: list[str], trouble: str
 ) -> None:
     TROUBLES[trouble](wxa_default, monkeypatch)
     trigger = WxaAuditTrigger(
@@ -277,5 +271,4 @@ def test_no_failing_trigger_shows_a_token(
     async def events() -> list[Any]:
         return [event.payload async for event in trigger.run()]
 
-    shown = [repr(asyncio.run(events())), repr(trigger.serialize()), repr(vars(trigger))]
-    assert shown_in("\n".join([*shown, *capsys.readouterr(), *overheard.text])) == []
+    shown += [repr(asyncio.run(events())), repr(trigger.serialize()), repr(vars(trigger))]

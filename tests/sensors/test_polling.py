@@ -20,8 +20,7 @@ from sqlalchemy import select
 
 from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.hooks.store import open_ledger
-from airflow_wxa.operators import WxaCommitOperator, WxaSubmitAuditOperator
-from airflow_wxa.sandbox import AuditPlan, Fault
+from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.sensors import WxaAuditSensor, WxaPrivacyScanSensor
 from airflow_wxa.sensors.polling import _PollingSensor
@@ -29,31 +28,13 @@ from airflow_wxa.steps.outcome import AuditOutcome
 from airflow_wxa.store.tables import outcome
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
 from tests.airflow_session import calls, run_dag
+from tests.sensors.reviewed import SCAN, STATUS, submitted
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import MiniProgram, RunningSandbox
 
-VERSION: dict[str, Any] = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
-SCAN = "/wxa/security/get_code_privacy_info"
-STATUS = "/wxa/get_auditstatus"
+pytestmark = pytest.mark.usefixtures("account")
 DEFAULT_DEFERRABLE = "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"
-
-
-@pytest.fixture(autouse=True)
-def account(airflow_database: None, wxa_default: RunningSandbox) -> MiniProgram:
-    """Return the Mini Program, its code committed and its scan over."""
-    account = wxa_default.world.mini_program(APPID)
-    account.scan_polls = 0
-    WxaCommitOperator(**VERSION).execute({})
-    return account
-
-
-def submitted(account: MiniProgram, **plan: Any) -> str:
-    account.audit = AuditPlan(**{"polls": 0} | plan)
-    auditid: str = WxaSubmitAuditOperator(**VERSION).execute({})["auditid"]
-    sheet = account.sheets[-1]
-    sheet.polls, sheet.stage = 0, sheet.plan.stage_after(0)  # the submission looked at its sheet, too
-    return auditid
 
 
 def audit(auditid: str, **fields: Any) -> WxaAuditSensor:

@@ -9,36 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk._shared.module_loading import import_string
 
-from airflow_wxa.operators import WxaCommitOperator, WxaSubmitAuditOperator
-from airflow_wxa.sandbox import AuditPlan, Fault
+from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger, sharing
 from tests.airflow_session import calls, connection
+from tests.sensors.reviewed import SCAN, STATUS, submitted
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import MiniProgram, RunningSandbox
     from airflow_wxa.sandbox.exchange import FaultKind
 
-VERSION: dict[str, Any] = {"task_id": "t", "appid": APPID, "template_id": 47, "user_version": "1.4.0"}
-SCAN = "/wxa/security/get_code_privacy_info"
-STATUS = "/wxa/get_auditstatus"
-
-
-@pytest.fixture(autouse=True)
-def account(airflow_database: None, wxa_default: RunningSandbox) -> MiniProgram:
-    """Return the Mini Program, its code committed and its scan over."""
-    account = wxa_default.world.mini_program(APPID)
-    account.scan_polls = 0
-    WxaCommitOperator(**VERSION).execute({})
-    return account
-
-
-def submitted(account: MiniProgram, **plan: Any) -> str:
-    account.audit = AuditPlan(**{"polls": 0} | plan)
-    auditid: str = WxaSubmitAuditOperator(**VERSION).execute({})["auditid"]
-    sheet = account.sheets[-1]
-    sheet.polls, sheet.stage = 0, sheet.plan.stage_after(0)  # the submission looked at its sheet, too
-    return auditid
+pytestmark = pytest.mark.usefixtures("account")
 
 
 def waiting_on(auditid: str, seconds: float = 30, **fields: Any) -> WxaAuditTrigger:
