@@ -3,8 +3,6 @@
 It imports nothing else of this package. A fake that is built from the client's own code agrees with its bugs.
 """
 
-from __future__ import annotations
-
 from airflow_wxa.sandbox.exchange import Fault
 from airflow_wxa.sandbox.journal import Entry, Journal
 from airflow_wxa.sandbox.loose import Looseness

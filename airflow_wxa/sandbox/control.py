@@ -1,37 +1,31 @@
 """The page at ``/`` and the control paths below ``/_sandbox/``, for people and tests; none of them is WeChat's."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 from urllib.parse import parse_qsl
 
 from jinja2 import Environment, Template
+from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from airflow_wxa.sandbox.exchange import Fault
+from airflow_wxa.sandbox.exchange import Fault, Sandbox
 from airflow_wxa.sandbox.handlers import ENDPOINTS
 from airflow_wxa.sandbox.handlers.code import qrcode
 from airflow_wxa.sandbox.pushes import EVENTS, TICKET, Push, announce_audit, compose
 from airflow_wxa.sandbox.state import IN_AUDIT, AuditResult
 from airflow_wxa.sandbox.world import CODE_SECONDS
 
-if TYPE_CHECKING:
-    from starlette.requests import Request as HttpRequest
-
-    from airflow_wxa.sandbox.exchange import Sandbox
-
 CONTROL = "/_sandbox/"
 MOST_ROWS = 200
 
 Given = Mapping[str, Any]
 """Parameters of a query, or fields of a form, as texts; a missing one is empty."""
-Act = Callable[["Sandbox", Given, bytes | None], Any]
+Act = Callable[[Sandbox, Given, bytes | None], Any]
 AUDITS = ", ".join(get_args(AuditResult))
 
 

@@ -4,13 +4,9 @@ The texts are WeChat's own where a page or a developer's post shows them, and pl
 match on them: WeChat appends ``rid: …`` to each, and so does the sandbox.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Self, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 

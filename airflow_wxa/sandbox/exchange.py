@@ -1,30 +1,21 @@
 """One call from request to answer: the gate, the journal and the faults that a test puts in around the endpoint."""
 
-from __future__ import annotations
-
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import httpx
 from pydantic import TypeAdapter
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, error_body
+from airflow_wxa.sandbox.gate import Answer, Endpoint, Request
 from airflow_wxa.sandbox.handlers import ENDPOINTS
 from airflow_wxa.sandbox.journal import Entry, Journal, parsed_body, shown_body, spellings
 from airflow_wxa.sandbox.loose import Looseness, encoded, respelt
 from airflow_wxa.sandbox.pushes import Delivery, Push, deliver, deliver_beside, delivered
-from airflow_wxa.sandbox.values import read
-from airflow_wxa.sandbox.world import World
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from airflow_wxa.sandbox.gate import Answer, Endpoint, Request
-    from airflow_wxa.sandbox.state import MiniProgram
-    from airflow_wxa.sandbox.values import Json
-    from airflow_wxa.sandbox.world import AnyAccount
-
+from airflow_wxa.sandbox.values import Json, read
+from airflow_wxa.sandbox.world import AnyAccount, World
 
 MOST_REFUSALS = 1000
 _LOOSENESS = TypeAdapter(Looseness)
@@ -109,7 +100,7 @@ class Sandbox:
     deliveries: list[Delivery] = field(default_factory=list)  #: fate of each push, oldest first
 
     @classmethod
-    def of(cls, world: World) -> Sandbox:
+    def of(cls, world: World) -> Self:
         """Return a sandbox that resets to the state the world has now."""
         return cls(world=world, seed=world.to_json(tokens=True))
 
@@ -143,7 +134,7 @@ class Sandbox:
         :raises KeyError: there is no such Mini Program.
         :raises ValueError: a setting that is none.
         """
-        place: World | MiniProgram = self.world.mini_program(appid) if appid else self.world
+        place = self.world.mini_program(appid) if appid else self.world
         if data is not None:
             place.loose = read(_LOOSENESS, data)
         shown: Json = _LOOSENESS.dump_python(place.loose or self.world.loose, mode="json")

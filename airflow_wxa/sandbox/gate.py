@@ -4,21 +4,16 @@ method (43001, 43002) → token present (41001) → token valid (42001, 40001) �
 IP list (61004) → authorisation (61003) → permission set (61007) → body present (44002) → body is JSON (47001).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
 from airflow_wxa.sandbox.platforms import Platform
 from airflow_wxa.sandbox.state import MiniProgram
-from airflow_wxa.sandbox.world import World
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox.world import AnyAccount
+from airflow_wxa.sandbox.world import AnyAccount, World
 
 DEVELOPMENT_SET = 18
 PLATFORM_EXPIRED = {42001: Errcode.TOKEN_EXPIRED, 42006: Errcode.PLATFORM_TOKEN_EXPIRED}

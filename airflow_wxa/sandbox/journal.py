@@ -4,18 +4,14 @@ A world of ten thousand merchants knows tens of thousands of secrets, and each c
 searched for each of them: every place of the text is looked up among their beginnings.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
 
 LONGEST_TEXT = 2000
 REDACTED = "***"
@@ -94,30 +90,6 @@ class Journal:
         return self.seq
 
 
-def parsed_body(raw: bytes) -> Any:
-    """Return the JSON value of a body; ``None`` for none, and for a body that is no JSON."""
-    try:
-        return json.loads(raw.decode(errors="replace"))
-    except (ValueError, RecursionError):
-        return None
-
-
-def shown_body(body: Any, raw: bytes, known: Redactor, own: Collection[str]) -> Any:
-    """Return a parsed body as it may be shown, the beginning of its text where it is no JSON or nested too deep.
-
-    :param own: the caller's tokens, taken out like the secrets, whether anyone knows them or not.
-    """
-    with suppress(ValueError, RecursionError):
-        if body is not None or not raw:
-            return known.without_secrets(body, own)
-    return known.without(raw.decode(errors="replace"), own)[:LONGEST_TEXT]
-
-
-def spellings(tokens: Iterable[str]) -> list[str]:
-    """Return tokens plain and URL-encoded; the longest first, or one that begins another would leave its tail."""
-    return sorted({each for token in tokens for each in (token, quote(token, safe=""))}, key=len, reverse=True)
-
-
 class Redactor:
     """Known secrets, plain and URL-encoded; a known secret stays known."""
 
@@ -183,3 +155,27 @@ class Redactor:
         for spelling in own:
             text = text.replace(spelling, REDACTED)
         return self.hide(text)
+
+
+def parsed_body(raw: bytes) -> Any:
+    """Return the JSON value of a body; ``None`` for none, and for a body that is no JSON."""
+    try:
+        return json.loads(raw.decode(errors="replace"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def shown_body(body: Any, raw: bytes, known: Redactor, own: Collection[str]) -> Any:
+    """Return a parsed body as it may be shown, the beginning of its text where it is no JSON or nested too deep.
+
+    :param own: the caller's tokens, taken out like the secrets, whether anyone knows them or not.
+    """
+    with suppress(ValueError, RecursionError):
+        if body is not None or not raw:
+            return known.without_secrets(body, own)
+    return known.without(raw.decode(errors="replace"), own)[:LONGEST_TEXT]
+
+
+def spellings(tokens: Iterable[str]) -> list[str]:
+    """Return tokens plain and URL-encoded; the longest first, or one that begins another would leave its tail."""
+    return sorted({each for token in tokens for each in (token, quote(token, safe=""))}, key=len, reverse=True)

@@ -8,17 +8,13 @@ Three things are loose, and each is set alone:
 * **endpoints that contradict each other**, and refusals that no page promises.
 """
 
-from __future__ import annotations
-
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
 from airflow_wxa.sandbox.values import STRICT, SortedSet
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 Lag = Literal[
     "domains",  # setwebviewdomain with action get
@@ -92,7 +88,7 @@ class Looseness:
     longest_desc: int | None = None
 
     @classmethod
-    def everything(cls, *, lag: int = 1, **changes: Any) -> Looseness:
+    def everything(cls, *, lag: int = 1, **changes: Any) -> Self:
         """Return a looseness that a careful client gets along with: all spellings, lag, endpoints that contradict.
 
         :param lag: reads behind each write.

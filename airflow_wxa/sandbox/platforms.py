@@ -1,19 +1,14 @@
 """Platforms with their lists and templates, and the tokens that every account has."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from airflow_wxa.sandbox.errors import Errcode
+from airflow_wxa.sandbox.loose import Lag
 from airflow_wxa.sandbox.values import STRICT, SortedSet, secret
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_wxa.sandbox.loose import Lag
 
 API_COMPONENT_TOKEN = "/cgi-bin/component/api_component_token"  # noqa: S105  a path
 
@@ -95,7 +90,7 @@ class Account:
             value = getattr(self, name)
             yield from (value if isinstance(value, dict) else (value,))
 
-    def keep_secrets_of(self, before: Account) -> None:
+    def keep_secrets_of(self, before: "Account") -> None:
         """Take over every secret that this state came without from an earlier state of the same account."""
         for name in self._secret_fields():
             if not getattr(self, name):

@@ -4,33 +4,25 @@ It is written from WeChat's description of the scheme, and from nothing of this 
 https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/Before_Develop/Message_encryption_and_decryption.html
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import secrets
 import ssl
 import struct
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 from xml.sax.saxutils import escape
 
 import httpx
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from airflow_wxa.sandbox.state import Stage
-from airflow_wxa.sandbox.values import AuditEvent, AuthorisationEvent, TicketEvent
-from airflow_wxa.sandbox.world import CODE_SECONDS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_wxa.sandbox.journal import Redactor
-    from airflow_wxa.sandbox.platforms import Platform
-    from airflow_wxa.sandbox.state import AuditSheet, MiniProgram
-    from airflow_wxa.sandbox.values import PushEvent
-    from airflow_wxa.sandbox.world import World
+from airflow_wxa.sandbox.journal import Redactor
+from airflow_wxa.sandbox.platforms import Platform
+from airflow_wxa.sandbox.state import AuditSheet, MiniProgram, Stage
+from airflow_wxa.sandbox.values import AuditEvent, AuthorisationEvent, PushEvent, TicketEvent
+from airflow_wxa.sandbox.world import CODE_SECONDS, World
 
 Fields = dict[str, str | int]
 TICKET: TicketEvent = "component_verify_ticket"

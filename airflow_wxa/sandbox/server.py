@@ -1,41 +1,31 @@
 """The sandbox over HTTP: WeChat's paths and the control paths as an ASGI app, and the server around it."""
 
-from __future__ import annotations
-
 import asyncio
 import ipaddress
 import socket
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from types import FrameType
 from urllib.parse import parse_qsl, urlsplit
 
+import httpx
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from airflow_wxa.sandbox.control import CONTROL, control_routes
-from airflow_wxa.sandbox.exchange import Sandbox
-from airflow_wxa.sandbox.gate import Request
-from airflow_wxa.sandbox.pushes import TICKET, compose
+from airflow_wxa.sandbox.exchange import Fault, Sandbox
+from airflow_wxa.sandbox.gate import Answer, Request
+from airflow_wxa.sandbox.journal import Entries
+from airflow_wxa.sandbox.pushes import TICKET, Delivery, Push, compose
+from airflow_wxa.sandbox.values import PushEvent
+from airflow_wxa.sandbox.world import World
 from airflow_wxa.sandbox.worlds import connection_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import FrameType
-
-    import httpx
-    from starlette.types import Receive, Scope, Send
-
-    from airflow_wxa.sandbox.exchange import Fault
-    from airflow_wxa.sandbox.gate import Answer
-    from airflow_wxa.sandbox.journal import Entries
-    from airflow_wxa.sandbox.pushes import Delivery, Push
-    from airflow_wxa.sandbox.values import PushEvent
-    from airflow_wxa.sandbox.world import World
 
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 10.0

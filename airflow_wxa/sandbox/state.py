@@ -1,19 +1,15 @@
 """State of one Mini Program at WeChat, its audit sheets, and how a release moves it."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from airflow_wxa.sandbox import values
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if
-from airflow_wxa.sandbox.loose import Lag, Looseness  # noqa: TC001  pydantic reads the annotations
+from airflow_wxa.sandbox.loose import Lag, Looseness
 from airflow_wxa.sandbox.platforms import Account, Issued
 from airflow_wxa.sandbox.values import SERVER_KINDS, STRICT, ServerDomains, secret, still_covered
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 WITHDRAWALS_A_DAY = 5
 WITHDRAWALS_A_MONTH = 10

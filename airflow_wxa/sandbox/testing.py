@@ -1,7 +1,5 @@
 """A small world for tests, its appids and tokens: the fixture ``wxa_world`` returns it."""
 
-from __future__ import annotations
-
 from airflow_wxa.sandbox.platforms import Platform, Template
 from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.sandbox.world import World

@@ -4,18 +4,14 @@ The reading of domains is one of WeChat's pages of its own: origins on Mini Prog
 by label. The client reads those pages too, elsewhere and otherwise: a test finds out when the two disagree.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import re
+from collections.abc import Iterable
 from dataclasses import field
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, PlainSerializer, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 T = TypeVar("T", bound=int | str)
 StateT = TypeVar("StateT")

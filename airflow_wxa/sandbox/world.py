@@ -1,15 +1,13 @@
 """The whole emulated WeChat: platforms, their template libraries, their merchants; to and from JSON."""
 
-from __future__ import annotations
-
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable  # noqa: TC003  pydantic reads the annotations
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -18,12 +16,7 @@ from airflow_wxa.sandbox.journal import Redactor
 from airflow_wxa.sandbox.loose import Lag, Looseness, Stale
 from airflow_wxa.sandbox.platforms import Draft, Issued, Platform, Template
 from airflow_wxa.sandbox.state import MiniProgram
-from airflow_wxa.sandbox.values import STRICT, Json, SortedSet, secret
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from airflow_wxa.sandbox.values import PushEvent
+from airflow_wxa.sandbox.values import STRICT, Json, PushEvent, SortedSet, secret
 
 T = TypeVar("T")
 # What the sample of the `authorized` event leaves between its making and its end.
@@ -265,7 +258,7 @@ class World:
         self.next_auditid += 1
         return self.next_auditid - 1
 
-    def become(self, other: World) -> None:
+    def become(self, other: Self) -> None:
         """Take over the state of another world in place; the clock and the generator stay."""
         for each in fields(self):
             if each.name not in FUNCTIONS:
@@ -284,7 +277,7 @@ class World:
         return plain
 
     @classmethod
-    def from_json(cls, data: Json) -> World:
+    def from_json(cls, data: Json) -> "World":
         """Build a world from JSON values.
 
         :raises ValueError: every wrong, missing or unknown field.

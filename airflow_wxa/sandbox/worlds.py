@@ -1,25 +1,19 @@
 """Worlds to start with: a small one to try, a fleet made from a seed; and the facts that a person needs of one."""
 
-from __future__ import annotations
-
 import json
 import random
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from airflow_wxa.sandbox.exchange import Fault
+from airflow_wxa.sandbox.exchange import Fault, FaultKind
 from airflow_wxa.sandbox.loose import Looseness
 from airflow_wxa.sandbox.platforms import Draft, Platform, Template
 from airflow_wxa.sandbox.state import AuditPlan, MiniProgram
 from airflow_wxa.sandbox.world import World
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_wxa.sandbox.exchange import FaultKind
 
 # Tokens of these worlds are made up and open nothing but a sandbox, so they may be printed.
 PLATFORM_APPID = "wx10000000000000aa"
@@ -173,7 +167,7 @@ class Introduction:
         return f"airflow dags trigger wxa_release --conf {shlex.quote(json.dumps(self.conf))}"
 
     @classmethod
-    def of(cls, world: World, url: str) -> Introduction:
+    def of(cls, world: World, url: str) -> Self:
         """Introduce a world that is served at a URL, by its first platform."""
         platform = world.platforms[0]
         tokens = {each.appid: each.fixed_token for each in world.mini_programs if each.fixed_token}

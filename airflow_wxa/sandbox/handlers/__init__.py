@@ -1,7 +1,5 @@
 """Parse a body, ask or change the state, answer as WeChat does: one function an endpoint."""
 
-from __future__ import annotations
-
 from airflow_wxa.sandbox.gate import ENDPOINTS
 from airflow_wxa.sandbox.handlers import accounts, audit, code, domains
 

@@ -3,23 +3,26 @@
 None of the answers in the chain has an ``errcode`` when it succeeds, but api_start_push_ticket's.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, found, refuse_if, taken
-from airflow_wxa.sandbox.gate import ENDPOINTS, merchant_call, ok, open_call, platform_call, quota_call
-from airflow_wxa.sandbox.platforms import API_COMPONENT_TOKEN, Platform
+from airflow_wxa.sandbox.gate import (
+    ENDPOINTS,
+    Answer,
+    Body,
+    PlatformHandler,
+    merchant_call,
+    ok,
+    open_call,
+    platform_call,
+    quota_call,
+)
+from airflow_wxa.sandbox.platforms import API_COMPONENT_TOKEN, Account, Platform
 from airflow_wxa.sandbox.pushes import TICKET, missing_for
+from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.sandbox.values import spent
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_wxa.sandbox.gate import Answer, Body, PlatformHandler
-    from airflow_wxa.sandbox.platforms import Account
-    from airflow_wxa.sandbox.state import MiniProgram
-    from airflow_wxa.sandbox.world import AnyAccount, World
+from airflow_wxa.sandbox.world import AnyAccount, World
 
 COMPONENT = "/cgi-bin/component/"
 MOST_AUTHORISERS = 500

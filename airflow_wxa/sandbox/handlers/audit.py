@@ -1,21 +1,15 @@
 """Audit: the privacy guide, the privacy scan, media, the submission, its status, and the month's quota."""
 
-from __future__ import annotations
-
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, found, refuse_if, taken
-from airflow_wxa.sandbox.gate import merchant_call, merchant_reads, ok
+from airflow_wxa.sandbox.gate import Answer, Body, merchant_call, merchant_reads, ok
 from airflow_wxa.sandbox.handlers.code import picture_of
 from airflow_wxa.sandbox.loose import UNNAMED_STATUS
 from airflow_wxa.sandbox.pushes import announce_audit
-from airflow_wxa.sandbox.state import IN_AUDIT, STAGES, AuditStatus, Stage
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox.gate import Answer, Body
-    from airflow_wxa.sandbox.state import AuditSheet, MiniProgram
-    from airflow_wxa.sandbox.world import World
+from airflow_wxa.sandbox.state import IN_AUDIT, STAGES, AuditSheet, AuditStatus, MiniProgram, Stage
+from airflow_wxa.sandbox.world import World
 
 CONTACTS = ("contact_email", "contact_phone", "contact_qq", "contact_weixin")
 LIVE, DEVELOPMENT = 1, 2

@@ -1,22 +1,16 @@
 """Code: templates, commit with its ``ext_json`` (a string that holds JSON), versions, release, rollback."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import asdict
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, found, refuse_if, taken
-from airflow_wxa.sandbox.gate import merchant_call, merchant_reads, ok, platform_call, strict_json
-from airflow_wxa.sandbox.platforms import Template
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox.gate import Answer, Body
-    from airflow_wxa.sandbox.platforms import Draft, Platform
-    from airflow_wxa.sandbox.state import MiniProgram
-    from airflow_wxa.sandbox.world import World
+from airflow_wxa.sandbox.gate import Answer, Body, merchant_call, merchant_reads, ok, platform_call, strict_json
+from airflow_wxa.sandbox.platforms import Draft, Platform, Template
+from airflow_wxa.sandbox.state import MiniProgram
+from airflow_wxa.sandbox.world import World
 
 T = TypeVar("T")
 USER_VERSION_LENGTH = 64

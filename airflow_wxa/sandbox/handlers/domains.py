@@ -3,13 +3,13 @@
 The platform list permits what is below an entry; for server domains WeChat documents no rule, here it is the same.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Self
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if, taken
-from airflow_wxa.sandbox.gate import merchant_call, merchant_reads, ok, platform_call
+from airflow_wxa.sandbox.gate import Answer, Body, merchant_call, merchant_reads, ok, platform_call
+from airflow_wxa.sandbox.platforms import Platform
+from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.sandbox.values import (
     SERVER_KINDS,
     ServerDomains,
@@ -19,12 +19,7 @@ from airflow_wxa.sandbox.values import (
     host_of_server,
     spent,
 )
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox.gate import Answer, Body
-    from airflow_wxa.sandbox.platforms import Platform
-    from airflow_wxa.sandbox.state import MiniProgram
-    from airflow_wxa.sandbox.world import World
+from airflow_wxa.sandbox.world import World
 
 Origins = dict[str, str]
 """Host to origin as it was sent: a trailing slash stays, hosts are compared."""
@@ -179,7 +174,7 @@ class _PlatformChange:
     malformed: list[str]
 
     @classmethod
-    def of(cls, body: Body, field: str) -> _PlatformChange:
+    def of(cls, body: Body, field: str) -> Self:
         action = body.get("action")
         refuse_if(action not in ACTIONS, Errcode.INVALID_ACTION)
         together = taken(body, "is_modify_published_together", bool, Errcode.INVALID_ARGUMENTS, default=False)
