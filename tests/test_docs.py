@@ -108,6 +108,14 @@ def test_every_topology_that_was_tried_is_a_row_of_a_test() -> None:
     assert len(rows) == 18
 
 
+def test_every_module_of_a_slow_suite_is_run_by_ci() -> None:
+    named, lanes = page(".ci/run").partition("\nlane ")[::2]
+    suites = re.findall(r'^    \["(.+)"\]=', named, re.MULTILINE)
+    assert sorted(re.findall(r'"([^"$/]+)"', lanes.partition("wait")[0])) == sorted(suites)
+    for path in sorted(ROOT.glob("tests/real_airflow/test_*.py")):
+        assert re.search(rf"{path.name}\b", named), path
+
+
 def test_every_field_of_a_manifest_is_documented() -> None:
     def names(schema: object) -> set[str]:
         if isinstance(schema, list):
