@@ -1,4 +1,4 @@
-"""Common ground of all commands under ``airflow wxa``: what they open and read, and rows as Airflow prints them."""
+"""Common ground of all commands under ``airflow wxa``: the store, files, and rows as Airflow prints them."""
 
 from __future__ import annotations
 

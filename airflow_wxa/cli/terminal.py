@@ -23,7 +23,7 @@ _INTERRUPTED: Final = 130  # what a shell expects after Ctrl-C
 
 
 class Terminal(Console):
-    """A console that writes steering characters out, whoever wrote them; its own styles stay."""
+    """A console that writes steering characters of any text out; its own styles stay."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Return the segments of a renderable."""

@@ -63,7 +63,7 @@ class Pace:
 
     :param manifest: says how much is done at a time.
     :param fleets: the store, in which all shards note WeChat's limits; ``None``: there is no run.
-    :param known: answers a question to the ledger from what is at hand; ``None``: the ledger is asked.
+    :param known: answers a question to the ledger beforehand; ``None``: the ledger is asked.
     """
 
     def __init__(

@@ -172,7 +172,7 @@ class LateResults:
             self._noted_at = time.monotonic()
 
     def known(self, asked: Recall) -> AcceptedWrites | None:
-        """Answer from what was read at once, unless it is old or this shard has changed something since."""
+        """Answer from the rows read at once, unless they are old or this shard has changed something since."""
         is_fresh = time.monotonic() < self._noted_at + _NOTED_SECONDS
         return self._noted(asked) if is_fresh and asked.appid in self._unchanged and not asked.own_sheets else None
 

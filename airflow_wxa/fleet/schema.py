@@ -1,7 +1,7 @@
 """The JSON Schema of a manifest: ``manifest.schema.json`` beside this module, and the fields of a release in it.
 
-What a manifest asks of the fleet as a whole is written in the file. What it asks for a Mini Program is put there from
-the table of a release's fields, by ``python -m docs.generate``, and a test holds the file to that.
+Terms of the fleet as a whole are written in the file. Terms of a Mini Program are put there from the table of a
+release's fields, by ``python -m docs.generate``, and a test holds the file to that.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ def read_past_lag(read: Callable[[], Step[S]], lags: Callable[[S], bool]) -> Ste
 
 @dataclass(frozen=True, slots=True)
 class Watched(Generic[S]):
-    """A state that a write brings about: the same rule for the look before it and for what is read back behind it.
+    """A state that a write brings about: the same rule for the look before it and for the reads behind it.
 
     :param endpoint: name of the one that writes it.
     :param appid: the Mini Program; ``None``: the platform itself.

@@ -342,7 +342,7 @@ class Store:
     def _put_renewals(
         self, connection: Connection, component_appid: str, renewals: Mapping[str, Secret], *, only_new: bool = False
     ) -> int:
-        """Store renewals by appid in one statement, and return how many rows are new, where only those are stored."""
+        """Store renewals by appid in one statement, and return the number of new rows; ``only_new`` stores no other."""
         if not renewals:
             return 0
         insert = self._database.insert(credential)
