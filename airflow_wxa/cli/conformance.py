@@ -195,11 +195,7 @@ class _Listening(WxaClient):
 
 @command
 def conformance(arguments: argparse.Namespace) -> int:
-    """Compare WeChat with the assumptions of this package.
-
-    :return: 0; 1 when an assumption is refuted.
-    :raises WxaSpecError: options that do not go together.
-    """
+    """Compare WeChat with the assumptions of this package; 1 when one is refuted."""
     check_appids([arguments.appid])
     if arguments.write and not (arguments.template_id and arguments.user_version):
         raise WxaSpecError(Text("conformance_lacks_a_version"), [Text("write_needs_template_and_version")])

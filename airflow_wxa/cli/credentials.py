@@ -126,10 +126,7 @@ def _csv_refused(problems: Sequence[Text]) -> WxaSpecError:
 
 
 def import_list(platform: PlatformCredentials) -> Text:
-    """Store what ``api_get_authorizer_list`` tells, and say what that changed.
-
-    A row that changes meanwhile keeps its newer value.
-    """
+    """Store WeChat's list and say what changed; a row that changes meanwhile keeps its newer value."""
     known = platform.store.merchants(platform.component_appid)
     listed = platform.client.run(list_refresh_tokens(platform.component_appid))
     new = platform.store.adopt_renewals(
@@ -193,10 +190,7 @@ def _as_text(row: Credential) -> dict[str, Any]:
 
 @command
 def authorise(arguments: argparse.Namespace) -> int:
-    """Print a link, or exchange a code.
-
-    :return: 0; 1 when the code was another Mini Program's, or the merchant did not grant what a release needs.
-    """
+    """Print a link, or exchange a code; 1 when it was another Mini Program's, or grants too little for a release."""
     uri, code = arguments.redirect_uri, arguments.code
     if bool(uri) == bool(code):
         raise WxaSpecError(
@@ -233,10 +227,7 @@ def _listed(sets: Iterable[int]) -> str:
 
 @command
 def ticket(arguments: argparse.Namespace) -> int:
-    """Import a ticket, ask for pushes, and say how old the newest one is.
-
-    :return: 0, or 1 when there is no ticket that is still good.
-    """
+    """Import a ticket, ask for pushes, and say how old the newest one is; 1 when none is good."""
     platform, secret = open_platform(arguments.wxa_conn_id)
     name = platform.component_appid
     if arguments.import_from != "":

@@ -32,11 +32,7 @@ _NOT_WITH_ERASE: Final = ("run_id", "component_appid", "most", "json", "csv")
 
 @command
 def ledger(arguments: argparse.Namespace) -> int:
-    """Show, export or erase.
-
-    :return: 0; 1 when the question before erasing was not answered with yes.
-    :raises WxaSpecError: options that do not go together.
-    """
+    """Show, export or erase; 1 when the question before erasing was not answered with yes."""
     if problems := _option_problems(arguments):
         raise WxaSpecError(Text("ledger_is_unchanged"), problems)
     opened = open_ledger()
@@ -138,10 +134,7 @@ def _cell(value: Any) -> Any:
 
 @command
 def migrate_store(arguments: argparse.Namespace) -> int:  # noqa: ARG001  (it takes none)
-    """Migrate, and print both revisions.
-
-    :return: 0.
-    """
+    """Migrate, and print both revisions."""
     before, after = migrate(Secret(store_url()))
     key = {"": "store_was_created", after: "store_is_up_to_date"}.get(before, "store_was_migrated")
     say(Text(key, before=before, after=after), to_stdout=True)

@@ -27,10 +27,7 @@ LABEL_WIDTH: Final = 11
 
 
 def errcode(arguments: argparse.Namespace) -> int:
-    """Print each code.
-
-    :return: 0, or 1 when one of them is missing in the table.
-    """
+    """Print each code; 1 when one of them is missing in the table."""
     return explain(arguments.codes, Terminal())
 
 
@@ -73,11 +70,7 @@ def sheet(row: Errcode) -> RenderableType:
 
 
 def docs(arguments: argparse.Namespace) -> int:
-    """Print one page, or the list of them.
-
-    :return: 0.
-    :raises WxaError: there is no page of this name.
-    """
+    """Print one page, or the list of them."""
     found = pages()
     if arguments.page is None:
         Terminal(highlight=False).print(_listed(found))

@@ -148,19 +148,13 @@ def in_words(seconds: float) -> Text:
 
 
 def check_appids(appids: Iterable[str]) -> None:
-    """Look whether each can be an appid.
-
-    :raises WxaSpecError: one cannot.
-    """
+    """Raise :class:`WxaSpecError` when one can be no appid."""
     if problems := [Text("appid_is_no_appid", appid=each) for each in appids if not APPID.fullmatch(each)]:
         raise WxaSpecError(Text("no_such_mini_program"), problems)
 
 
 def open_connection(wxa_conn_id: str) -> Connection:
-    """Return a Connection, from any of Airflow's backends.
-
-    :raises WxaSpecError: there is none of this id.
-    """
+    """Return a Connection, from any of Airflow's backends."""
     # As airflow connections get does: without it only environment variables and secrets backends are asked.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     try:
@@ -204,10 +198,7 @@ def read_text(source: str) -> str:
 
 
 def write_csv(target: str, lines: Iterable[str]) -> None:
-    """Write lines to a file; ``-`` is standard output.
-
-    :raises WxaSpecError: the file cannot be written.
-    """
+    """Write lines to a file; ``-`` is standard output."""
     if target == STDIN:
         sys.stdout.writelines(lines)
         return

@@ -21,11 +21,7 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve ``arguments.conn_id`` on ``arguments.host`` and ``arguments.port`` until Ctrl-C.
-
-    :return: 0.
-    :raises WxaError: a Connection takes no pushes, the store cannot be right, or the address cannot be bound.
-    """
+    """Serve ``arguments.conn_id`` on ``arguments.host`` and ``arguments.port`` until Ctrl-C."""
     # As Airflow's own commands do: only so are Connections looked up in its database, besides environment and backend.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     if problems := _problems(arguments.conn_id):

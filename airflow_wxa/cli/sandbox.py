@@ -25,11 +25,7 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until Ctrl-C.
-
-    :return: 0.
-    :raises WxaError: the world cannot be read, or the address cannot be bound.
-    """
+    """Serve until Ctrl-C."""
     try:
         world = World.from_json(json.loads(arguments.world.read_text("utf-8"))) if arguments.world else default_world()
     except (OSError, ValueError) as error:

@@ -35,10 +35,7 @@ _IPV6_SITE: Final = 64  # bits of an address that one subscriber holds
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there.
-
-    :raises WxaError: the address cannot be bound.
-    """
+    """Return a socket that listens there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)

@@ -243,11 +243,7 @@ def _asks_to_read(body: bytes) -> bool:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve the platform of ``arguments.conn_id`` until Ctrl-C.
-
-    :return: 0.
-    :raises WxaError: Connection, store, bearers or address cannot be right.
-    """
+    """Serve the platform of ``arguments.conn_id`` until Ctrl-C."""
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")  # as Airflow's own commands, for its Connections
     desk = TokenDesk(_platform(arguments.conn_id), read_bearers(arguments.bearers), _AuditLog())
     options = _certificates(arguments)

@@ -216,10 +216,10 @@ def _epoch(text: str | None) -> float:
     return dt.datetime.fromisoformat(text).timestamp() if text else 0.0
 
 
-def connection_of(host: str, component_appid: str, component_appsecret: str) -> str:
+def connection_of(host: str, component_appid: str, component_appsecret: str, **extra: str) -> str:
     """Return a Connection with the platform's own credentials, as JSON."""
     credentials = {"login": component_appid, "password": component_appsecret}
-    return json.dumps({"conn_type": "wxa", "host": host, **credentials})
+    return json.dumps({"conn_type": "wxa", "host": host, **credentials, "extra": extra})
 
 
 def _run(dag_id: str, run_id: str) -> str:
@@ -366,10 +366,7 @@ class ThrowawayAirflow:
             time.sleep(LOOK_SECONDS)
 
     def check_lives(self) -> None:
-        """Look whether every component still runs.
-
-        :raises AirflowStartError: one has failed.
-        """
+        """Raise :class:`AirflowStartError` when a component no longer runs."""
         for each in self.processes.components:
             if (code := each.process.poll()) or (code is not None and each.name in COMPONENTS):
                 raise AirflowStartError(_not_up(each, Text("has_ended_with", code=code)))

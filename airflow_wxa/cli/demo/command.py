@@ -189,10 +189,7 @@ def play(options: Options, home: Path, console: Terminal, world: World) -> Repor
 
 
 def release_fleet(options: Options, home: Path, console: Terminal) -> int:
-    """Release a fleet, and show what became of it; see :func:`run`.
-
-    :raises AirflowStartError: Airflow did not come up, or a component of it has failed.
-    """
+    """Release a fleet, and show what became of it; see :func:`run`."""
     airflow_options: dict[str, Any] = {"port": options.port, "debug": options.debug}
     if options.keep:
         airflow_options["account"] = _new_account()
@@ -208,10 +205,7 @@ def release_fleet(options: Options, home: Path, console: Terminal) -> int:
 
 
 def serve_until_interrupted(airflow: ThrowawayAirflow) -> None:
-    """Leave Airflow up until Ctrl-C.
-
-    :raises AirflowStartError: a component of it has failed.
-    """
+    """Leave Airflow up until Ctrl-C, or until a component of it fails."""
     with suppress(Interrupted):
         while True:
             airflow.check_lives()
@@ -219,11 +213,7 @@ def serve_until_interrupted(airflow: ThrowawayAirflow) -> None:
 
 
 def keep(options: Options, home: Path, console: Terminal, world: World) -> int:
-    """Leave one release at its approval, and serve until Ctrl-C; see :func:`started`.
-
-    :return: 0.
-    :raises AirflowStartError: a component of Airflow has failed.
-    """
+    """Leave one release at its approval, and serve until Ctrl-C; see :func:`started`."""
     account = _new_account()
     with ExitStack() as stack:
         with telling(console) as tell:
@@ -291,10 +281,7 @@ def _sent(sandbox: RunningSandbox, push: Push) -> httpx.Response:
 
 
 def read_ledger(home: Path) -> list[store.Entry]:
-    """Return the ledger in the store of an AIRFLOW_HOME; empty when there is none.
-
-    :raises WxaTransportError: the store does not answer.
-    """
+    """Return the ledger in the store of an AIRFLOW_HOME; empty when there is none."""
     file = home / "wxa.db"
     return (
         Ledger(URL.create("sqlite", database=str(file)).render_as_string()).entries(most=None) if file.is_file() else []

@@ -91,10 +91,7 @@ class Component:
 
 @dataclass(slots=True)
 class ProcessSessions:
-    """Processes that are started one by one, and ended together.
-
-    :param cwd: their working directory.
-    """
+    """Processes that are started one by one in a directory, and ended together."""
 
     cwd: Path
     components: list[Component] = field(default_factory=list)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import string
 import time
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.errcodes import errcodes
-from airflow_wxa.cli.demo.airflow import PATIENCE
+from airflow_wxa.cli.demo.airflow import PATIENCE, connection_of
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set, phrase
@@ -76,7 +75,6 @@ class DemoRelease:
     :param about: peculiarity of the Mini Program at WeChat.
     :param road: ends of the domain tasks, in their order.
     :param errcode: answer to the first domain call.
-    :param skipped: tasks that are skipped although the params ask for them.
     :param stopped_at: the task that fails; ``""``: it is released.
     :param next_step: the next step that the failed task names.
     :param effective: the business domains that open for users afterwards.
@@ -89,7 +87,6 @@ class DemoRelease:
     about: Mapping[str, Any] = field(default_factory=dict)
     road: tuple[str, ...] = ("configured",)
     errcode: int = 0
-    skipped: tuple[str, ...] = ()
     stopped_at: str = ""
     next_step: str = "released"
     effective: tuple[str, ...] = (WANTED,)
@@ -111,9 +108,13 @@ class DemoRelease:
         stop = TASKS.index(self.stopped_at) if self.stopped_at else len(TASKS)
         states = ["success"] * stop + ["failed"] * bool(self.stopped_at)
         states += ["upstream_failed"] * (len(TASKS) - len(states))
-        task_states = dict(zip(TASKS, states, strict=True)) | dict.fromkeys(self.skipped, "skipped")
-        approval = () if self.params.get("approval") else (APPROVAL,)
-        task_states |= dict.fromkeys((*_NOT_ASKED_FOR, *approval), "skipped")
+        skipped = {
+            *_NOT_ASKED_FOR,
+            *(() if self.params.get("approval") else (APPROVAL,)),
+            *(() if not self.road or "registered" in self.road else _REGISTER),
+            *(() if not self.road or "individual" in self.road else ("individual_account",)),
+        }
+        task_states = dict(zip(TASKS, states, strict=True)) | dict.fromkeys(skipped, "skipped")
         return {
             "road": list(self.road),
             "outcome": f"stopped at {self.stopped_at}" if self.stopped_at else "released",
@@ -133,7 +134,6 @@ RELEASES: Final = (
         appid="wx1000000000000001",
         params={"approval": True},
         about={"mp_webviewdomain": ["https://old.example.net"]},  # set by its owner; the release drops it
-        skipped=(*_REGISTER, "individual_account"),
     ),
     DemoRelease(
         word="unchanged",
@@ -141,7 +141,6 @@ RELEASES: Final = (
         about={"third_webviewdomain": [WANTED], "effective_webviewdomain": [WANTED], **_AT_ONCE},
         road=("unchanged",),
         errcode=89019,
-        skipped=(*_REGISTER, "individual_account"),
     ),
     DemoRelease(
         word="register",
@@ -151,7 +150,6 @@ RELEASES: Final = (
         about=_AT_ONCE,
         road=("platform_list_empty", "registered", "configured"),
         errcode=89020,
-        skipped=("individual_account",),
     ),
     DemoRelease(
         word="individual",
@@ -159,7 +157,6 @@ RELEASES: Final = (
         about={"individual": True, **_AT_ONCE},
         road=("individual",),
         errcode=89231,
-        skipped=_REGISTER,
         effective=(),
     ),
     DemoRelease(
@@ -180,7 +177,6 @@ RELEASES: Final = (
             "scan_polls": 0,
             "audit": AuditPlan(polls=1, result="rejected", reason="1: the pages do not match the chosen category"),
         },
-        skipped=(*_REGISTER, "individual_account"),
         stopped_at="wait_for_audit",
         next_step=Text("audit_ended_rejected").of("next_step"),
         effective=(),
@@ -238,19 +234,17 @@ def demo_world(new_secret: Callable[[], str] = _new_secret, new_aes_key: Callabl
 
 def connections(sandbox: RunningSandbox) -> dict[str, str]:
     """Return the environment variables of the Connections to a sandbox of :func:`demo_world`."""
-    found = {}
-    for conn_id, component_appid in CONNECTIONS.items():
-        platform = sandbox.world.platform(component_appid)
-        found[f"AIRFLOW_CONN_{conn_id.upper()}"] = json.dumps(
-            {
-                "conn_type": "wxa",
-                "host": sandbox.url,
-                "login": platform.component_appid,
-                "password": platform.component_appsecret,
-                "extra": {"push_token": platform.push_token, "encoding_aes_key": platform.encoding_aes_key},
-            }
+    platforms = {conn_id: sandbox.world.platform(appid) for conn_id, appid in CONNECTIONS.items()}
+    return {
+        f"AIRFLOW_CONN_{conn_id.upper()}": connection_of(
+            sandbox.url,
+            each.component_appid,
+            each.component_appsecret,
+            push_token=each.push_token,
+            encoding_aes_key=each.encoding_aes_key,
         )
-    return found
+        for conn_id, each in platforms.items()
+    }
 
 
 @contextmanager
@@ -319,10 +313,7 @@ def in_order(tasks: Sequence[TaskInstance]) -> list[TaskInstance]:
 
 
 def current_task(tasks: Sequence[TaskInstance]) -> TaskInstance | None:
-    """Return the task that a run is at: one under way, else the failed one, else the last that came to an end.
-
-    :param tasks: in the DAG's order.
-    """
+    """Return the task that a run is at: of these, in order, one under way, else failed, else the last."""
     begun = [task for task in tasks if task.state not in {"", "upstream_failed", "skipped"}]
     under_way = [task for task in begun if task.state not in FINAL]
     failed = [task for task in begun if task.state == "failed"]

@@ -146,10 +146,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 exactly when every row ended as it must, and tickets, calls and ledger are as they must be.
-
-        3 when the time was over before every run had ended, and those that had are right.
-        """
+        """0: all as it must be; 3: the time was over first, and runs that had ended are right; else 1."""
         if any(row.differences for row in self.rows if row.has_ended):
             return 1
         if not all(row.has_ended for row in self.rows):

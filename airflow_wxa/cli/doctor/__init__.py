@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 @command
 def doctor(arguments: argparse.Namespace) -> int:
-    """Look at everything.
-
-    :return: 0 when nothing of level error was found, else 1.
-    """
+    """Look at everything; 1 when something of level error was found."""
     check_appids(arguments.appid)
     with closing(Facts(open_connection(arguments.wxa_conn_id), open_store, arguments.appid)) as facts:
         report = judge(facts)

@@ -179,10 +179,7 @@ class Facts:
 
     @property
     def shown_secrets(self) -> list[str]:
-        """Keys of the push receiver that Airflow shows to all who may read Connections.
-
-        Its own list of fields to hide names tokens and secrets, and not these.
-        """
+        """Push keys that all who may read Connections see; by itself Airflow hides tokens and secrets only."""
         hides = conf.getboolean("core", "hide_sensitive_var_conn_fields", fallback=True)
         listed = str(conf.get("core", "sensitive_var_conn_names", fallback="") or "").lower().split(",")
         hidden = [part.strip() for part in listed if part.strip()] if hides else []

@@ -7,7 +7,7 @@ fault that it finds, in ``tests/cli/test_doctor.py``.
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
@@ -108,9 +108,9 @@ class Report:
     :param not_looked_at: rules that could not look, and why.
     """
 
-    findings: Sequence[tuple[Rule, Finding]]
-    fine: Sequence[Rule]
-    not_looked_at: Mapping[Rule, str]
+    findings: list[tuple[Rule, Finding]]
+    fine: list[Rule]
+    not_looked_at: dict[Rule, str]
 
     @property
     def exit_code(self) -> int:
@@ -133,23 +133,19 @@ def rule(level: Level = "error") -> Callable[[Check], Check]:
 
 def judge(facts: Facts) -> Report:
     """Let every rule look; findings of a rule before it got stuck count all the same."""
-    findings: list[tuple[Rule, Finding]] = []
-    fine: list[Rule] = []
-    not_looked_at: dict[Rule, str] = {}
+    report = Report([], [], {})
     for each in RULES:
-        before = len(findings)
-        reason = None
+        before = len(report.findings)
         try:
             for finding in each.check(facts):
-                findings.append((each, finding))  # noqa: PERF401  what came before an exception counts
+                report.findings.append((each, finding))
         except Unknown as unknown:
-            reason = unknown.reason
-        if len(findings) == before:
-            if reason is None:
-                fine.append(each)
-            else:
-                not_looked_at[each] = reason
-    return Report(findings, fine, not_looked_at)
+            if len(report.findings) == before:
+                report.not_looked_at[each] = unknown.reason
+        else:
+            if len(report.findings) == before:
+                report.fine.append(each)
+    return report
 
 
 # The Connection, and the way to its host ------------------------------------------------------------------------------
