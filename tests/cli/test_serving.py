@@ -1,22 +1,38 @@
-"""Connections that bring nothing keep nobody else out, and a proxy that speaks for many is not counted as one."""
+"""Servers that strangers can reach: silent connections keep nobody out, and none starts with wrong settings."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
+import re
+import signal
 import socket
+import subprocess
+import sys
 import time
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from cryptography.fernet import Fernet
 
 from airflow_wxa.cli import serving
+from airflow_wxa.cli.main import parser
+from airflow_wxa.cli.token_server import read_bearers
 from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.plugins.connections import PushConnections
+from airflow_wxa.plugins.receiver import create_receiver
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, ENCODING_AES_KEY, PUSH_TOKEN
 from tests.plugins.receiving import served
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tests.cli.healthy import Ended, SetUp
 
 
 async def greets(scope: Any, receive: Any, send: Any) -> None:
@@ -102,3 +118,151 @@ def test_a_proxy_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         "'proxy.example.com'",
         "10.0.0.1/8",
     ]
+
+
+COMMAND = [str(Path(sys.executable).with_name("airflow-wxa")), "receiver", "--port", "0"]
+
+
+EXTRA = {"push_token": PUSH_TOKEN, "encoding_aes_key": ENCODING_AES_KEY}
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Mapping[str, str]:
+    connection = {"conn_type": "wxa", "login": COMPONENT_APPID, "extra": EXTRA}
+    return os.environ | {
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW_CONN_WXA_DEFAULT": json.dumps(connection),
+        "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
+    }
+
+
+def test_it_listens_on_loopback_for_the_default_connection_unless_told_otherwise() -> None:
+    arguments = parser().parse_args(["receiver"])
+    assert (arguments.host, arguments.port, arguments.conn_id) == ("127.0.0.1", 8098, ["wxa_default"])
+
+
+def test_it_serves_its_connections_only_and_ends_when_asked(environment: Mapping[str, str]) -> None:
+    others = {"AIRFLOW_CONN_OTHER": environment["AIRFLOW_CONN_WXA_DEFAULT"]}
+    log = Path(environment["AIRFLOW_HOME"]) / "log"
+    with (
+        log.open("w") as sink,
+        subprocess.Popen(
+            COMMAND, env={**environment, **others}, stdout=sink, stderr=subprocess.PIPE, text=True
+        ) as process,
+    ):
+        assert process.stderr is not None
+        try:
+            found = re.search(r"(http://127.0.0.1:\d+)/wxa_default/authorisation", process.stderr.readline())
+            assert found is not None
+            assert process.stderr.readline() == f"{found[1]}/wxa_default/message/$APPID$\n"
+            # Refused alike; which of them is known stands in its own log.
+            for wxa_conn_id in ("wxa_default", "other"):
+                assert httpx.post(f"{found[1]}/{wxa_conn_id}/authorisation", trust_env=False).status_code == 403
+        finally:
+            process.send_signal(signal.SIGTERM)
+    refused = re.findall(r"push refused: (.*?\))", log.read_text())
+    assert refused == ["malformed (Connection wxa_default, 1 so far)", "connection (Connection unknown, 1 so far)"]
+
+
+def test_a_connection_that_takes_no_pushes_is_named(environment: Mapping[str, str]) -> None:
+    ended = subprocess.run(
+        [*COMMAND, "--conn-id", "wxa_default", "nobody"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert "the Connection 'nobody' takes no pushes" in ended.stderr
+    assert "'wxa_default'" not in ended.stderr
+
+
+def test_a_store_that_cannot_be_right_is_said(environment: Mapping[str, str]) -> None:
+    wrong = {"AIRFLOW__WXA__SQL_ALCHEMY_CONN": "mysql://host/db"}
+    ended = subprocess.run(COMMAND, env={**environment, **wrong}, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "the store cannot be opened" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"POST /wxa_default/auth", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET"],
+)
+def test_a_connection_that_brings_no_request_is_dropped(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "_IDLE_SECONDS", 0.1)
+    app = create_receiver(PushConnections([]))
+    with (
+        served(app, http=serving.ImpatientProtocol, timeout_keep_alive=60) as url,
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10) as connection,
+    ):
+        connection.sendall(sent)
+        while connection.recv(4096):
+            pass
+
+
+def test_a_request_that_takes_longer_is_not_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "_IDLE_SECONDS", 0.05)
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.3)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"done"})
+
+    with served(slow, http=serving.ImpatientProtocol) as url:
+        assert httpx.get(url, trust_env=False).content == b"done"
+
+
+SHA = "a" * 64
+
+
+def bearers(folder: Path, content: Any, mode: int = 0o600) -> Path:
+    path = folder / "bearers.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    path.chmod(mode)
+    return path
+
+
+def test_bearers_are_read_by_their_hash(tmp_path: Path) -> None:
+    read = read_bearers(bearers(tmp_path, {"a": {"sha256": SHA, "appids": [APPID]}}))
+    assert (read[SHA].name, read[SHA].may_have(APPID), read[SHA].may_have("wx00000000000000ff")) == ("a", True, False)
+    everything = read_bearers(bearers(tmp_path, {"a": {"sha256": SHA, "appids": "*"}}))
+    assert everything[SHA].may_have("wx00000000000000ff")
+
+
+@pytest.mark.parametrize(
+    ("content", "mode"),
+    [
+        ({"a": {"sha256": SHA, "appids": "*"}}, 0o640),
+        ({"a": {"sha256": "secret-bearer", "appids": "*"}}, 0o600),
+        ({"a": {"sha256": SHA, "appids": ["secret-bearer"]}}, 0o600),
+        ({"a": {"sha256": SHA, "appids": [7]}}, 0o600),
+        ({"a": {"sha256": SHA, "appids": "all"}}, 0o600),
+        ({"a": {"bearer": "secret-bearer", "sha256": SHA, "appids": "*"}}, 0o600),
+        ({}, 0o600),
+        ("[", 0o600),
+    ],
+)
+def test_bearers_that_cannot_be_right_are_refused_without_being_shown(tmp_path: Path, content: Any, mode: int) -> None:
+    with pytest.raises(WxaSpecError) as error:
+        read_bearers(bearers(tmp_path, content, mode))
+    assert "secret-bearer" not in str(error.value)
+
+
+def test_bearers_of_a_file_that_is_not_there_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(WxaSpecError, match="cannot be read"):
+        read_bearers(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "tokens.example.com"])  # noqa: S104
+def test_tokens_leave_this_machine_by_https_only(command: Callable[..., Ended], tmp_path: Path, host: str) -> None:
+    path = bearers(tmp_path, {"a": {"sha256": SHA, "appids": "*"}})
+    ended = command("token-server", "--bearers", str(path), "--host", host, "--port", "0")
+    assert (ended.code, "--certificate is missing" in ended.err) == (1, True)
+
+
+def test_a_connection_without_credentials_serves_nothing(
+    set_up: SetUp, command: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extra = {"token_url": "https://tokens.example.com/token"}
+    for fields in ({"extra": extra, "password": "appsecret"}, {"extra": {}}):
+        connection = {"conn_type": "wxa", "host": set_up.running.url, "login": COMPONENT_APPID} | fields
+        monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(connection))
+        path = bearers(tmp_path, {"a": {"sha256": SHA, "appids": "*"}})
+        ended = command("token-server", "--bearers", str(path), "--port", "0")
+        assert (ended.code, "must have login and password" in ended.err) == (1, True)

@@ -1,0 +1,173 @@
+"""``airflow-wxa`` itself, and its commands that look things up."""
+
+from __future__ import annotations
+
+import io
+import platform
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from io import StringIO
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+import airflow_wxa
+from airflow_wxa import __version__
+from airflow_wxa.api.errcodes import errcodes
+from airflow_wxa.cli.lookup import explain, pages
+from airflow_wxa.cli.main import LISTED, main, parser
+from airflow_wxa.texts import Text, in_language
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUICK = """
+import sys
+from airflow_wxa.cli.main import main
+assert main(["errcode", "89020"]) == 0
+heavy = {"airflow", "fastapi", "requests", "httpx", "airflow_wxa.sandbox", "airflow_wxa.cli.demo"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def test_errcode_imports_neither_airflow_nor_the_other_commands() -> None:
+    subprocess.run([sys.executable, "-c", QUICK], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_every_command_of_the_parser_has_its_module(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert set(re.findall(r"^    (\S+)", shown, re.MULTILINE)) == LISTED
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    beside = f"Apache Airflow {version('apache-airflow')}, Python {platform.python_version()}"
+    assert capsys.readouterr().out == f"airflow-wxa {__version__}, {beside}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "COMMAND"),
+        (["release"], "invalid choice: 'release'"),
+        (["errcode"], "CODE"),
+        (["errcode", "busy"], "invalid int value: 'busy'"),
+        (["sandbox", "--port", "65536"], "'65536' is no such number: 0 to 65535"),
+        (["demo", "--port", "-1"], "'-1' is no such number"),
+        (["demo", "--port", "٣"], "is no such number"),
+    ],
+)
+def test_words_that_make_no_command_are_refused(
+    capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert told in capsys.readouterr().err
+
+
+def test_the_sandbox_listens_on_loopback_unless_told_otherwise() -> None:
+    arguments = parser().parse_args(["sandbox"])
+    assert (arguments.host, arguments.port, arguments.world) == ("127.0.0.1", 8099, None)
+
+
+def test_a_negative_errcode_is_no_option() -> None:
+    assert parser().parse_args(["errcode", "-1", "89020"]).codes == [-1, 89020]
+
+
+def test_an_interrupted_command_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt(name)
+
+    monkeypatch.setattr("airflow_wxa.cli.main.import_module", interrupted)
+    assert main(["demo"]) == 130
+
+
+@pytest.mark.parametrize("words", [["errcode", "89020"], ["docs", "rescue"]])
+def test_a_terminal_that_lacks_a_character_stops_no_command(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "latin-1", write_through=True))
+    assert main(words) == 0
+    assert b"\\u" in written.getvalue()
+
+
+def explained(*codes: int, width: int = 100) -> tuple[int, str]:
+    sink = StringIO()
+    exit_code = explain(codes, Console(file=sink, width=width))
+    return exit_code, sink.getvalue()
+
+
+def squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+def test_every_row_is_told_in_full() -> None:
+    rows = errcodes()
+    exit_code, shown = explained(*rows)
+    told = squeezed(shown)
+    assert exit_code == 0
+    for row in rows.values():
+        texts = (row.meaning, row.action)
+        parts = (str(row.errcode), *texts, *(in_language(text, "zh") for text in texts), Text(f"acts_on_{row.class_}"))
+        assert [part for part in parts if squeezed(part) not in told] == []
+        assert [source for source in row.source.split("; ") if source not in shown] == []  # whole, to be clicked
+
+
+def test_a_row_names_class_and_endpoints() -> None:
+    _, shown = explained(89020)
+    assert "platform_setup (WxaPlatformSetupError)" in shown
+    assert "/wxa/setwebviewdomain" in shown
+
+
+def test_a_code_that_is_no_error_is_told_so() -> None:
+    assert "noop (no error)" in explained(89019)[1]
+
+
+def test_a_code_that_the_table_lacks_makes_exit_code_1() -> None:
+    exit_code, shown = explained(89020, 123456)
+    assert exit_code == 1
+    assert "123456 is not in the table" in shown
+    assert "/wxa/setwebviewdomain" in shown
+
+
+def test_without_a_name_the_pages_are_listed_with_their_titles(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["docs"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(pages())
+    assert [line.partition(" ")[2].strip() for line in lines if line.startswith("cli ")] == ["Commands"]
+
+
+def test_a_page_is_printed_as_it_stands_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["docs", "rescue"]) == 0
+    assert capsys.readouterr().out == pages()["rescue"].read_text("utf-8")
+
+
+def test_a_page_that_is_not_there_is_answered_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["docs", "rescues"]) == 1
+    assert "there is no page 'rescues': " in (told := capsys.readouterr().err)
+    assert "rescue, " in told
+
+
+@pytest.mark.parametrize("folder", ["airflow_wxa/docs", "docs"])
+def test_the_pages_are_found_in_a_wheel_and_beside_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    (tmp_path / "airflow_wxa").mkdir()
+    (tmp_path / folder / "how-to").mkdir(parents=True)
+    page = tmp_path / folder / "how-to" / "rescue.md"
+    page.write_text("# Rescue\n", "utf-8")
+    monkeypatch.setattr(airflow_wxa, "__file__", str(tmp_path / "airflow_wxa" / "__init__.py"))
+    assert pages() == {"rescue": page}
+
+
+def test_an_install_without_its_pages_is_told_where_they_should_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(airflow_wxa, "__file__", str(tmp_path / "airflow_wxa" / "__init__.py"))
+    with pytest.raises(FileNotFoundError, match="no page in"):
+        pages()
