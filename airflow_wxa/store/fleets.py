@@ -22,7 +22,7 @@ from airflow_wxa.texts import Text
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, FromClause, Row
+    from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select
 
 
 #: What becomes of a Mini Program.
@@ -285,20 +285,21 @@ class Fleets(OfStore):
 
         :param which: only rows of this run like these.
         """
-        other, others = fleet_app.alias(), fleet_run.alias()
-        loaded = select(fleet_run.c.loaded_at).where(_of(fleet_run, key)).scalar_subquery()
-        query = select(fleet_app.c.position, others.c.run_id).where(
+        # First the runs, mostly none: joined with them, SQLite reads each row of the DAG.
+        earlier = list(self._database.column(_earlier(key).order_by(fleet_run.c.loaded_at)))
+        if not earlier:
+            return {}
+        other = fleet_app.alias()
+        query = select(fleet_app.c.position, other.c.run_id).where(
             _of(fleet_app, key),
             *which,
-            others.c.dag_id == key.dag_id,
-            others.c.run_id != key.run_id,
-            others.c.ended_at.is_(None),
-            others.c.loaded_at < loaded,
-            _of(other, others.c),
+            other.c.dag_id == key.dag_id,
+            other.c.run_id.in_(earlier),
             other.c.appid == fleet_app.c.appid,
             _is_under_way(other),
         )
-        return {row.position: row.run_id for row in self._database.rows(query.order_by(others.c.loaded_at))}
+        found = sorted(self._database.rows(query), key=lambda row: earlier.index(row.run_id))
+        return {row.position: row.run_id for row in found}
 
     def superseded(self, key: RunKey, appids: Collection[str] | None = None) -> frozenset[str]:
         """Return the Mini Programs of a run that a later one has taken over.
@@ -314,11 +315,8 @@ class Fleets(OfStore):
 
         :param which: only rows of theirs like these.
         """
-        loaded = select(fleet_run.c.loaded_at).where(_of(fleet_run, key)).scalar_subquery()
-        earlier = select(fleet_run.c.run_id).where(
-            fleet_run.c.dag_id == key.dag_id, fleet_run.c.loaded_at < loaded, fleet_run.c.ended_at.is_(None)
-        )
-        theirs = and_(fleet_app.c.dag_id == key.dag_id, fleet_app.c.run_id.in_(earlier), fleet_app.c.appid == appid)
+        of_earlier = fleet_app.c.run_id.in_(_earlier(key))
+        theirs = and_(fleet_app.c.dag_id == key.dag_id, of_earlier, fleet_app.c.appid == appid)
         values = {"outcome": "superseded", "what": Text("taken_over_by", run_id=key.run_id), "next_step": ""}
         grant = case((fleet_app.c.audit_grant == "spent", "spent"), else_="")
         statement = (
@@ -530,12 +528,15 @@ def version_of(run: FleetRun | Row[Any], app: FleetApp | Row[Any]) -> str | None
     return found
 
 
-def _of(table: FromClause, key: Any) -> ColumnElement[bool]:
-    """Pick the rows of a run.
-
-    :param key: has its two values, or the columns that hold them.
-    """
+def _of(table: FromClause, key: RunKey) -> ColumnElement[bool]:
     return and_(table.c.dag_id == key.dag_id, table.c.run_id == key.run_id)
+
+
+def _earlier(key: RunKey) -> Select[str]:
+    """Pick the ids of the DAG's runs that were loaded before this one and go on."""
+    loaded = select(fleet_run.c.loaded_at).where(_of(fleet_run, key)).scalar_subquery()
+    goes_on = fleet_run.c.loaded_at < loaded, fleet_run.c.ended_at.is_(None)
+    return select(fleet_run.c.run_id).where(fleet_run.c.dag_id == key.dag_id, *goes_on)
 
 
 def _is_under_way(table: Any) -> ColumnElement[bool]:
