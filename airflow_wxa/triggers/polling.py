@@ -112,14 +112,22 @@ class _PollingTrigger(BaseTrigger):
         throttled = ThrottledLog(self.log.log)
         waits: list[_Wait] = []
         tasks: dict[str, asyncio.Task[WaitState]] = {}
-        async with asyncio.TaskGroup() as group:
+        try:
             for appid, look in looks.items():
                 waits.append(wait := _Wait(self, connection, appid, look, throttled))
-                tasks[appid] = group.create_task(wait.until_over())
+                tasks[appid] = asyncio.create_task(wait.until_ended())
                 if len(waits) % _BEGUN_AT_ONCE == 0:  # every other trigger of this process waits meanwhile
                     await asyncio.sleep(0)
+            if tasks:
+                left = max(self.end_time - time.time(), 0)
+                await asyncio.wait(tasks.values(), timeout=left, return_when=asyncio.FIRST_EXCEPTION)
+        finally:  # a look is cut off where the time ends
+            waiting = [task for task in tasks.values() if not task.done()]
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
         cause = next((wait.cause for wait in waits if wait.cause), "")
-        return {appid: task.result() for appid, task in tasks.items()}, cause
+        return {appid: "waiting" if task.cancelled() else task.result() for appid, task in tasks.items()}, cause
 
     def about(self, appid: str) -> str:
         """Return what the log calls the wait for a Mini Program."""
@@ -198,8 +206,23 @@ def unusable_connection(wxa_conn_id: str, cause: str) -> WxaSpecError:
 class _Wait:
     """The wait for one Mini Program: sleep, look, and again, until there is nothing left to wait for.
 
+    There are ten thousand at a time, and a garbage collection goes over all that they are made of.
+
     :ivar cause: why this triggerer cannot ask; ``""``: it can.
     """
+
+    __slots__ = (
+        "_connection",
+        "_is_pushed",
+        "_look",
+        "_pause",
+        "_said",
+        "_seen_pushes",
+        "_throttled",
+        "_trigger",
+        "appid",
+        "cause",
+    )
 
     def __init__(
         self, trigger: _PollingTrigger, connection: SharedConnection, appid: str, look: Look, throttled: ThrottledLog
@@ -208,48 +231,43 @@ class _Wait:
         self.cause = ""
         self._trigger = trigger
         self._connection = connection
-        self._about = trigger.about(appid)
         self._said = "waiting"
         self._look = look
-        self._log = throttled.log
-        self._seen_pushes: set[tuple[str, int]] = set()
+        self._throttled = throttled
+        self._seen_pushes: frozenset[tuple[str, int]] = frozenset()
         self._is_pushed = False
         self._pause: asyncio.Timeout | None = None
 
-    async def until_over(self) -> WaitState:
-        """Look after each pause, or when a push says that it is worth it; a look is cut off where the time ends."""
+    async def until_ended(self) -> WaitState:
+        """Look after each pause, or when a push says that it is worth it, until there is nothing left to wait for."""
         platform = self._connection.component_appid if self._trigger.heeds_pushes else ""
         with self._connection.watcher.watching(platform, self.appid, self.on_push):
-            try:
-                async with asyncio.timeout(self._trigger.end_time - time.time()):
-                    return await self._until_ended()
-            except TimeoutError:
-                return "waiting"
+            state: WaitState = "waiting"
+            pauses = self._backoff()
+            while state == "waiting":
+                pause = next(pauses)
+                self._log(logging.INFO, self._said, f"; next look at {clock(time.time() + pause)}")
+                if await self._is_pushed_during(pause):
+                    pauses = self._backoff()  # something is about to happen
+                    state = await self._looked()
+                else:
+                    try:
+                        state = await self._looked()
+                    finally:
+                        self._connection.polls.release()
+            return state
+
+    def _log(self, level: int, said: str, more: str) -> None:
+        self._throttled.log(level, f"{self._trigger.about(self.appid)}: {said}", more)
 
     def on_push(self, push: LoggedPush) -> None:
         """Look at once, one time for each push."""
         if (key := (push.kind, push.create_time)) in self._seen_pushes:
             return
-        self._seen_pushes.add(key)
+        self._seen_pushes |= {key}
         if self._pause is not None and not self._is_pushed:
             self._pause.reschedule(asyncio.get_running_loop().time())
         self._is_pushed = True
-
-    async def _until_ended(self) -> WaitState:
-        state: WaitState = "waiting"
-        pauses = self._backoff()
-        while state == "waiting":
-            pause = next(pauses)
-            self._log(logging.INFO, f"{self._about}: {self._said}", f"; next look at {clock(time.time() + pause)}")
-            if await self._is_pushed_during(pause):
-                pauses = self._backoff()  # something is about to happen
-                state = await self._looked()
-            else:
-                try:
-                    state = await self._looked()
-                finally:
-                    self._connection.polls.release()
-        return state
 
     def _backoff(self) -> Iterator[float]:
         return backoff(self._trigger.poll_seconds, self._trigger.longest_pause)
@@ -277,7 +295,7 @@ class _Wait:
         except WxaError as error:
             # A counter that is used up resets by the minute or the day, and this wait lasts days.
             is_worth_waiting = error.retryable or isinstance(error, WxaQuotaError)
-            self._log(logging.WARNING, f"{self._about}: {error.what}", "; waits on" if is_worth_waiting else "")
+            self._log(logging.WARNING, error.what, "; waits on" if is_worth_waiting else "")
             return "waiting" if is_worth_waiting else "refused"
         self._said = outcome.outcome
         return "waiting" if outcome.outcome in self._trigger.pending else "final"
