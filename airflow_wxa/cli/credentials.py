@@ -31,8 +31,9 @@ from airflow_wxa.cli.opening import (
 )
 from airflow_wxa.cli.terminal import Terminal, say
 from airflow_wxa.errors import WxaPermissionError, WxaSpecError
-from airflow_wxa.hooks.store import open_store
+from airflow_wxa.hooks.store import open_ledger, open_store
 from airflow_wxa.steps.authorisation import exchange_code, list_refresh_tokens, new_authorisation_link
+from airflow_wxa.store import TaskRef
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import phrase
 
@@ -141,8 +142,8 @@ def import_list(platform: PlatformCredentials) -> Text:
 
 
 def _note_granted(platform: PlatformCredentials) -> int:
-    """Ask what each merchant granted, and note it; returns how many have withdrawn."""
-    withdrawn = 0
+    """Ask what each merchant granted and is called, and note it; returns how many have withdrawn."""
+    withdrawn, ledger = 0, open_ledger()
     with Progress(console=Terminal(stderr=True), transient=True) as progress:
         appids = [*platform.store.merchants(platform.component_appid)]
         for appid in progress.track(appids, description=phrase("asking_for_permissions")):
@@ -157,8 +158,10 @@ def _note_granted(platform: PlatformCredentials) -> int:
             # One platform was seen to get no authorization_info: then nothing is known; that is not "nothing granted".
             info = answer.get("authorization_info") or {}
             granted = read_granted(info) if "func_info" in info else None
-            user_name = answer.get("authorizer_info", {}).get("user_name", "")
+            account = answer.get("authorizer_info") or {}
+            user_name, name = account.get("user_name", ""), account.get("nick_name")
             platform.store.note(platform.component_appid, appid, granted=granted, user_name=user_name)
+            ledger.know(platform.component_appid, TaskRef("", "", "accounts"), {appid: {"name": name or None}})
     return withdrawn
 
 

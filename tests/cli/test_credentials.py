@@ -21,7 +21,10 @@ from airflow_wxa.cli.opening import in_words
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.sandbox import MiniProgram
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, COMPONENT_APPSECRET, REFRESH_TOKEN
+from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.engine import _head
+from airflow_wxa.store.ledger import Result
+from airflow_wxa.store.mini_programs import MiniPrograms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,6 +140,9 @@ def test_a_row_that_changes_while_the_list_is_read_is_kept(set_up: SetUp, monkey
 # What is granted ------------------------------------------------------------------------------------------------------
 def test_granted_sets_are_read_and_a_withdrawal_is_noted(set_up: SetUp, command: Callable[..., Ended]) -> None:
     add(set_up, OTHER, "of-another").authorised = False
+    set_up.world.mini_program(APPID).nick_name = "茶馆"
+    stopped = Result(APPID, "setwebviewdomain", {"appid": APPID, "outcome": "stopped", "errcode": 89021})
+    Ledger(set_up.store_url).settle(COMPONENT_APPID, TaskRef("wxa_release", "monday", "configure_domains"), [stopped])
     set_up.open_store().put_renewals(COMPONENT_APPID, {OTHER: Secret("of-another")})
     ended = command("accounts", "--read-granted", "--json")
     assert "1 merchants have withdrawn" in ended.err
@@ -145,6 +151,9 @@ def test_granted_sets_are_read_and_a_withdrawal_is_noted(set_up: SetUp, command:
     row = set_up.open_store().merchant(COMPONENT_APPID, APPID)
     assert row is not None
     assert row.user_name == "gh_000000000001"
+    shown = MiniPrograms(set_up.store_url).of(APPID, ["wxa_release"])
+    assert shown is not None
+    assert (shown.name, shown.errcode) == ("茶馆", 89021)  # on the board, though no release has asked for an approval
 
 
 # From a CSV -----------------------------------------------------------------------------------------------------------
