@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpcore
@@ -43,14 +43,7 @@ _KEPT_SECONDS: Final = 30.0
 _LOOK_UPS: Final = 16
 _HEADERS: Final = {"Accept": "*/*", "Accept-Encoding": "gzip", "User-Agent": "airflow-wxa"}
 _GZIP: Final = 31  # zlib's word for its header
-_FAILURES: Final = (
-    httpcore.NetworkError,
-    httpcore.TimeoutException,
-    httpcore.ProtocolError,
-    httpcore.ProxyError,
-    httpcore.UnsupportedProtocol,
-    httpcore.ConnectionNotAvailable,
-)
+_FAILURES: Final = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.ProxyError)
 
 
 class AsyncWxaClient:
@@ -251,42 +244,33 @@ class _Pool:
     @asynccontextmanager
     async def _connection(self, origin: httpcore.Origin) -> AsyncIterator[_Connection]:
         idle = self._idle.setdefault(str(origin), [])
-        while idle:
-            connection = idle.pop()
-            if not self.proxy and cast("httpcore.AsyncHTTPConnection", connection).has_expired():
-                await self._closed(connection)
-                continue
-            break
-        else:
+        connection = idle.pop() if idle else self._opened(origin)
+        # Behind a proxy it is a pool, which opens another one by itself.
+        if isinstance(connection, httpcore.AsyncHTTPConnection) and (
+            connection.is_closed() or connection.has_expired()
+        ):
+            self.connections.discard(connection)
+            await connection.aclose()
             connection = self._opened(origin)
-            self.connections.add(connection)
+        self.connections.add(connection)
         try:
             yield connection
         finally:
-            if self.proxy or not cast("httpcore.AsyncHTTPConnection", connection).is_closed():
-                idle.append(connection)
-            else:
-                self.connections.discard(connection)
+            idle.append(connection)
 
     async def aclose(self) -> None:
         """Close all connections."""
         self.look_ups.shutdown(wait=False)
-        for connection in list(self.connections):
-            await self._closed(connection)
-
-    async def _closed(self, connection: _Connection) -> None:
-        self.connections.discard(connection)
-        await connection.aclose()
+        for connection in self.connections:
+            await connection.aclose()
 
     def _opened(self, origin: httpcore.Origin) -> _Connection:
         if not self.proxy:
             return httpcore.AsyncHTTPConnection(origin, self._verify, _KEPT_SECONDS)
         proxy = httpx.Proxy(self.proxy)
+        through = httpcore.Proxy(str(proxy.url), auth=proxy.raw_auth)
         return httpcore.AsyncConnectionPool(
-            self._verify,
-            max_connections=1,
-            keepalive_expiry=_KEPT_SECONDS,
-            proxy=httpcore.Proxy(str(proxy.url), auth=proxy.raw_auth),
+            self._verify, max_connections=1, keepalive_expiry=_KEPT_SECONDS, proxy=through
         )
 
 

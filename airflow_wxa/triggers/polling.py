@@ -211,19 +211,6 @@ class _Wait:
     :ivar cause: why this triggerer cannot ask; ``""``: it can.
     """
 
-    __slots__ = (
-        "_connection",
-        "_is_pushed",
-        "_look",
-        "_pause",
-        "_said",
-        "_seen_pushes",
-        "_throttled",
-        "_trigger",
-        "appid",
-        "cause",
-    )
-
     def __init__(
         self, trigger: _PollingTrigger, connection: SharedConnection, appid: str, look: Look, throttled: ThrottledLog
     ) -> None:
