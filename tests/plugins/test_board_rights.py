@@ -123,7 +123,7 @@ def is_fab() -> bool:
 
 def test_each_page_and_each_row_is_for_whoever_may_see_its_dag(page: Page) -> None:
     fill(store_url())
-    statuses = {"": 401, "nobody": 403, "viewer": 200}
+    statuses = {"": 401, "nobody": 403, "viewer": 200, "op": 200}
     for role, status in statuses.items():
         assert {page.browser.get(path, role).status_code for path in PAGES} == {status}, role
     if not is_fab():
