@@ -10,7 +10,6 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.cli.demo.airflow import PATIENCE, connection_of
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World
 from airflow_wxa.texts import Text
@@ -167,7 +166,7 @@ RELEASES: Final = (
         road=(),
         errcode=89021,
         stopped_at="configure_domains",
-        next_step=errcodes()[89021].action,
+        next_step=Text("register_hosts_or_correct"),
         effective=(UNREGISTERED,),
     ),
     DemoRelease(
