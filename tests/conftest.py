@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import signal
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -16,6 +17,10 @@ from tests.store.templates import from_migrations, stores_from_a_template  # noq
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+# Each process of a run would compile the package and rewrite the tests anew, for itself.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 #: Marker → why its tests are left out of a plain run; ``-ra`` prints it beside the way to run them.
 LEFT_OUT: Final = {
