@@ -113,13 +113,15 @@ class AirflowApi:
     A request may be sent twice: runs have ids of ours, and a question that was answered already counts as answered.
 
     :param client: with base URL and token.
+    :param check: called before a request is repeated; raises where no answer can come any more.
     """
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: httpx.Client, check: Callable[[], object] = bool) -> None:
         self._client = client
+        self.check = check
 
     @classmethod
-    def login(cls, url: str, account: Mapping[str, str] | None = None) -> Self:
+    def login(cls, url: str, account: Mapping[str, str] | None = None, check: Callable[[], object] = bool) -> Self:
         """Return a client of an Airflow.
 
         :param url: scheme, host and port.
@@ -132,7 +134,8 @@ class AirflowApi:
             token = answer.raise_for_status().json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
         base_url = f"{url}/api/v2"
-        return cls(httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False))
+        client = httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False)
+        return cls(client, check)
 
     def close(self) -> None:
         """Close its connections."""
@@ -202,7 +205,11 @@ class AirflowApi:
         self._request(method, path, missing_is=httpx.codes.CONFLICT, json=body)
 
     @retry(
-        retry=retry_if_exception(_may_pass), stop=stop_after_delay(PATIENCE_SECONDS), wait=wait_fixed(0.5), reraise=True
+        retry=retry_if_exception(_may_pass),
+        stop=stop_after_delay(PATIENCE_SECONDS),
+        wait=wait_fixed(0.5),
+        before_sleep=lambda state: state.args[0].check(),
+        reraise=True,
     )
     def _request(self, method: str, path: str, *, missing_is: int, **content: Any) -> Any:
         """Return the JSON of an answer, ``None`` for the status ``missing_is``; another refusal is raised."""
@@ -373,7 +380,7 @@ class ThrowawayAirflow:
 
     def _logged_in(self) -> bool:
         try:
-            self._api = AirflowApi.login(self.url, self.account)
+            self._api = AirflowApi.login(self.url, self.account, self.check_lives)
         except httpx.HTTPError:
             return False
         return True

@@ -11,7 +11,7 @@ import pytest
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.api.log_text import log_text
-from airflow_wxa.cli.demo.airflow import AirflowApi, TaskInstance
+from airflow_wxa.cli.demo.airflow import AirflowApi, AirflowStartError, TaskInstance
 from airflow_wxa.cli.demo.releases import RELEASES
 from airflow_wxa.cli.demo.report import Row, read_row
 
@@ -43,6 +43,18 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_busy_database_is_asked_again() -> None:
     assert api((500, {}), (503, {}), (200, {"dag_id": "wxa_release"})).knows("wxa_release")
+
+
+def test_a_dead_component_is_named_in_place_of_another_try() -> None:
+    def dead() -> None:
+        raise AirflowStartError("Airflow's api-server ended with exit code 1")
+
+    asked: list[httpx.Request] = []
+    airflow = api((500, {}), (200, {}), asked=asked)
+    airflow.check = dead
+    with pytest.raises(AirflowStartError, match="api-server ended"):
+        airflow.knows("wxa_release")
+    assert len(asked) == 1
 
 
 def test_a_refusal_is_not_asked_again() -> None:
