@@ -153,7 +153,7 @@ class Sandbox:
         answer = None if fault and fault.kind in BEFORE_THE_WORK else self._worked(endpoint, request, owner, rid)
         if fault and fault.kind in ("errcode_before", "errcode_after"):
             answer = error_body(fault.answered_errcode, rid)
-        own, known = spellings(request.tokens), world.known
+        own, known = spellings(request.tokens) if request.raw or not endpoint else [], world.known
         entry = Entry(
             seq=seq,
             method=request.method,

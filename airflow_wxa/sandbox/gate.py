@@ -195,8 +195,11 @@ def parsed(raw: bytes) -> Body:
 
 def strict_json(text: str) -> Any:
     """Parse JSON without the NaN and Infinity that Python would take; a ValueError says that it is none."""
-    return json.loads(text, parse_constant=_refuse_constant)
+    return _DECODER.decode(text)
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

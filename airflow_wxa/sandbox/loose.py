@@ -56,6 +56,7 @@ BOM = b"\xef\xbb\xbf"
 BAD = "\ue000"
 """Stands for a byte that no text can hold, until the answer is bytes."""
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _PLATFORM_LIST = re.compile(r"(testing|published)_wxa_(jump_h5|server)_domain")
 _ORIGINS = re.compile(r"(mp_|third_|direct_|effective_)?webviewdomain")
 _ESCAPED_CONTROL = re.compile(r"\\(?:u00([01][0-9a-f])|(.))")
@@ -166,9 +167,9 @@ def _domains(entries: list[str], how: Collection[LooseAnswer], *, bare: bool = F
 
 def encoded(answer: Any, how: Collection[LooseAnswer] = ()) -> bytes:
     """Return an answer as it goes over the wire: raw UTF-8, as loose as asked for."""
-    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    text = _ENCODER.encode(answer)
     if "duplicate_keys" in how and isinstance(answer, dict) and answer:
-        first = json.dumps(dict.fromkeys(answer), separators=(",", ":"))
+        first = _ENCODER.encode(dict.fromkeys(answer))
         text = f"{first[:-1]},{text[1:]}"
     if "control_characters" in how:
         text = _ESCAPED_CONTROL.sub(_raw_control, text)

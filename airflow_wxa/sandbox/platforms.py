@@ -71,6 +71,10 @@ class Account:
         """Return the fixed token and the issued ones, dead ones included."""
         return [*([self.fixed_token] if self.fixed_token else ()), *(each.value for each in self.issued)]
 
+    def holds(self, token: str) -> bool:
+        """Tell whether a token is one of them."""
+        return token == self.fixed_token or any(each.value == token for each in self.issued)
+
     def errcode_of(self, token: str, now: float) -> Errcode | None:
         """Return what one of its tokens is refused with; one that is not among the issued ones is fixed and works."""
         return next((each.errcode_at(now) for each in self.issued if each.value == token), None)

@@ -134,7 +134,7 @@ class World:
         if not token:
             return None
         found = self._owners.get(token)
-        if found is None or token not in found.access_tokens() or not self._contains(found):
+        if found is None or not found.holds(token) or not self._contains(found):
             # Tests may set a new token at any time, so the index is rebuilt when it does not answer.
             self._owners = {each: account for account in self.accounts() for each in account.access_tokens()}
             self.known.add_all(self._owners)
