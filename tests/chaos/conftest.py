@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_wxa.client import delivery
+from airflow_wxa.steps import lag
 from tests.airflow_session import airflow_database, release, release_dag, wxa_default  # noqa: F401  fixtures
 from tests.chaos.witness import Witness, contested_world
 
@@ -42,5 +43,6 @@ def witness(monkeypatch: pytest.MonkeyPatch) -> Witness:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client's own repeats follow at once."""
+    """The client's own repeats, and looks at what may be shown late, follow at once."""
     monkeypatch.setattr(delivery, "PAUSES", (0, 0))
+    monkeypatch.setattr(lag, "_PAUSES", (0.0,) * len(lag._PAUSES))
