@@ -119,13 +119,11 @@ def _as_list(then: Task | Sequence[Task] | None) -> Sequence[Task]:
 
 
 def _operator(then: Task) -> BaseOperator:
-    """Return the task behind what a TaskFlow call gives."""
     operator: Any = then.operator if isinstance(then, XComArg) else then  # type: ignore[attr-defined]  # a task's output
     return operator  # type: ignore[no-any-return]
 
 
 def _domains_ready(branches: Sequence[str]) -> BaseOperator:
-    """Return the task that hands on the outcome of the tries."""
 
     @task
     def domains_ready() -> dict[str, Any]:

@@ -135,7 +135,6 @@ def _build(release_fixed: Mapping[str, Any], checks: Mapping[str, Callable[[], o
 
 
 def _second(pair: Any) -> Any:
-    """Return the second of a pair."""
     return pair[1]
 
 
@@ -152,7 +151,6 @@ def mapped(task_id: str, shards: Any, trigger_rule: str) -> MappedOperator:
 
 
 def _approval(wave: str, trigger_rule: str) -> WxaApproveWaveOperator:
-    """Return the task that asks whether a wave is released."""
     task_id = f"approve_{wave}"
     return WxaApproveWaveOperator(
         task_id=task_id,

@@ -19,7 +19,6 @@ from airflow_wxa.texts import Text
 
 
 def _params() -> dict[str, Param]:
-    """Return the form's params; those about approvals are those of a release."""
     of_release = release_params()
     actions = ["add", "delete", "set"]
     return {

@@ -21,7 +21,6 @@ from airflow_wxa.texts import Text
 
 
 def _params() -> dict[str, Param]:
-    """Return the form's params; all but ``app_version`` are those of a release."""
     of_release = release_params()
     return {
         "appid": of_release["appid"],

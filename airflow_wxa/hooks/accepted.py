@@ -192,7 +192,6 @@ def _proves(row: Entry) -> bool:
 
 
 def _asked(row: Entry) -> _Found:
-    """Return the domains of a write, by the lists that it is about."""
     if row.endpoint.startswith("setwebviewdomain"):
         return dict(lists_in({WEBVIEW: row.asked.get(WEBVIEW) or []}, (WEBVIEW,)))
     return dict(lists_in(row.asked))

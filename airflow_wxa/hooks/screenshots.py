@@ -124,7 +124,6 @@ def _read(parts: tuple[str, ...]) -> bytes:
 
 
 def _fetched(outcome: AuditOutcome) -> Step[dict[str, bytes | str]]:
-    """Fetch each screenshot: its bytes, or why there are none."""
     found: dict[str, bytes | str] = {}
     for media_id in outcome.screenshot:
         try:
@@ -192,5 +191,4 @@ def _kind(image: bytes | str) -> str:
 
 
 def _as_name(text: str) -> str:
-    """Return any id as the name of a folder."""
     return _NO_NAME.sub("_", text)

@@ -248,7 +248,6 @@ def _wave(context: Context) -> str:
 
 
 def _counts(context: Context) -> str:
-    """Return how many Mini Programs of the wave came to what."""
     counted = Counter[str]()
     try:
         for wave, _, outcome, _, count in open_fleets().counts(_run(context)):
@@ -261,7 +260,6 @@ def _counts(context: Context) -> str:
 
 
 def _addresses(context: Context, appid: str) -> list[str]:
-    """Return the run's page, and the Mini Program's on the board."""
     base_url, run = api_base_url(), _run(context)
     if not base_url:
         return []

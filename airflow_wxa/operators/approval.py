@@ -4,7 +4,7 @@ import datetime as dt
 import re
 import unicodedata
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
@@ -117,7 +117,6 @@ class WxaApprovalOperator(Declared, _Asking):
         return error
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Note the decision on what was asked, then go on or skip."""
         self.read_fields()
         if "error" in event:
             self._expire(event)
@@ -207,6 +206,15 @@ def as_table(rows: Mapping[str, str]) -> str:
     return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {text} |" for name, text in rows.items() if text)])
 
 
+def as_diff(before: Sequence[str], after: Sequence[str]) -> tuple[list[str], int, int]:
+    """Return a list before and after as lines of a diff, changes first, and how many were added and removed."""
+    lines = [(" " if each in before else "+", each) for each in after]
+    lines += [("-", each) for each in before if each not in after]
+    lines.sort(key=lambda line: (line[0] == " ", line[1]))
+    added, removed = (sum(mark == sign for mark, _ in lines) for sign in "+-")
+    return [f"{mark} {_fenced(each)}" for mark, each in lines], added, removed
+
+
 def as_code(text: object) -> str:
     """Return any text as code in a cell of a Markdown table."""
     line = _one_line(text)
@@ -217,6 +225,11 @@ def as_code(text: object) -> str:
 def as_text(text: object) -> str:
     """Return a text in a cell of a Markdown table, its own Markdown and HTML taken literally."""
     return re.sub(r"[!-/:-@\[-`{-~]", lambda mark: f"&#{ord(mark[0])};", _one_line(text))
+
+
+def _fenced(text: str) -> str:
+    """Return a text as one line of a code block that it cannot end."""
+    return " ".join(text.split()).replace("`", "'")
 
 
 def _one_line(text: object) -> str:
@@ -232,7 +245,6 @@ def _triggered_by(context: Context) -> str:
 
 
 def _comment(params_input: Any) -> str:
-    """Return the comment as a text that can be shown and stored."""
     said = params_input.get("comment") if isinstance(params_input, dict) else None
     if said is None:
         return ""

@@ -14,7 +14,7 @@ from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import WxaTrialQrcodeLink
-from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_table, as_text
+from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_diff, as_table, as_text
 from airflow_wxa.steps.account import read_name
 from airflow_wxa.steps.offline import OFFLINE, WEBVIEW
 from airflow_wxa.steps.release import before_release
@@ -147,7 +147,6 @@ def _online(online: Mapping[str, Any] | str | None) -> str:
 
 
 def _domain_diff(question: Question) -> str:
-    """Return the business domains before and after as a diff."""
     head = phrase("heading_business_domains")
     if question["individual"]:
         return phrase("no_domains_individual", head=head)
@@ -156,22 +155,13 @@ def _domain_diff(question: Question) -> str:
         return phrase("domains_unknown_now", head=head)
     before = question["before"].get("list", after)
     known = after if before is None else before
-    lines = [(" " if each in known else "+", each) for each in after]
-    lines += [("-", each) for each in known if each not in after]
-    lines.sort(key=lambda line: (line[0] == " ", line[1]))  # what changed comes first
+    lines, added, removed = as_diff(known, after)
     rest = len(lines) - _DOMAINS_SHOWN
-    said = [f"{mark} {_fenced(each)}" for mark, each in lines[:_DOMAINS_SHOWN]]
-    said += [phrase("and_more", rest=rest)] if rest > 0 else []
+    said = lines[:_DOMAINS_SHOWN] + ([phrase("and_more", rest=rest)] if rest > 0 else [])
     counts = phrase("counts_before_after", before="?" if before is None else len(before), after=len(after))
-    added, removed = (sum(mark == sign for mark, _ in lines) for sign in "+-")
     changed = (
         phrase("not_known_what_changed")
         if before is None
         else phrase("counts_added_removed", added=added, removed=removed)
     )
     return "\n".join([f"{head}{counts}: {changed}.", "", "```diff", *said, "```"])
-
-
-def _fenced(text: object) -> str:
-    """Return a text as one line of a code block that it cannot end."""
-    return " ".join(str(text).split()).replace("`", "'")

@@ -61,7 +61,6 @@ class WxaSetWebviewDomainOperator(ActOperator, act=SetWebviewDomain):
         return outcome.to_json()
 
     def _configure(self, context: Context) -> DomainOutcome:
-        """Run the step, and skip where the caller said so."""
         act = self.built()
         if warning := warning_of_many(parse_origins(act.webviewdomain)):
             self.log.warning(warning)

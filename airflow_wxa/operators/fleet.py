@@ -89,7 +89,6 @@ class WxaFleetShardOperator(Declared, BaseOperator):
         return self._worked(context)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, int]:
-        """Go on after a wait."""
         with failing_at_once():
             if event.get("status") == "unusable":
                 raise unusable_connection(self.wxa_conn_id, str(event.get("cause", "")))
@@ -182,7 +181,6 @@ class WxaWaveGateOperator(Declared, BaseOperator):
     operator_extra_links = ()
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Open, wait, or stop."""
         with failing_at_once():
             fleets, run = open_fleets(), fleet_run(context)
             at = WAVES.index(self.wave)

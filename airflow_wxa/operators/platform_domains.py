@@ -15,7 +15,7 @@ from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import VerificationFileLink
-from airflow_wxa.operators.approval import WxaApprovalOperator, as_code
+from airflow_wxa.operators.approval import WxaApprovalOperator, as_code, as_diff
 from airflow_wxa.operators.declared import Declared
 from airflow_wxa.release.dag import failing_at_once
 from airflow_wxa.steps import Step, modify_platform_domains
@@ -139,7 +139,6 @@ def going_offline(component_appid: str, before: Collection[str], after: Collecti
 
 
 def _offline(found: Mapping[str, Sequence[str]]) -> str:
-    """Return the question's first line: the losses of the change."""
     if not found:
         return ""
     shown = "; ".join(
@@ -167,11 +166,8 @@ def _verification_file() -> Step[dict[str, str] | None]:
 
 
 def _diff(before: Sequence[str], after: Sequence[str]) -> str:
-    lines = [(" " if each in before else "+", each) for each in after]
-    lines += [("-", each) for each in before if each not in after]
-    lines.sort(key=lambda line: (line[0] == " ", line[1]))
-    added, removed = (sum(mark == sign for mark, _ in lines) for sign in "+-")
-    said = [f"{mark} {each}" for mark, each in lines] or [phrase("list_would_be_empty")]
+    lines, added, removed = as_diff(before, after)
+    said = lines or [phrase("list_would_be_empty")]
     head = phrase("heading_platform_hosts", count=len(before), count2=len(after))
     return "\n".join(
         [phrase("head_added_removed", head=head, added=added, removed=removed), "", "```diff", *said, "```"]

@@ -82,7 +82,6 @@ def _version(name: str, description: str) -> str:
 
 
 def _domains(question: Question) -> str:
-    """Return which business domains are effective, and which of them may change."""
     effective, own = question["effective"], question["own"]
     pending = sorted(set(own or ()) - set(effective or ()))
     lines = [

@@ -45,7 +45,6 @@ class WxaAuditChangeTrigger(BaseEventTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look, pause and look again, and yield what has changed."""
         throttled = ThrottledLog(self.log.log)
         async with shared_connection(self.wxa_conn_id) as connection:
             seen = await self._remembered()

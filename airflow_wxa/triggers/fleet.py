@@ -65,7 +65,6 @@ class WxaFleetTrigger(WxaAuditTrigger):
         return {each["appid"]: partial(self._look, each) for each in self.sheets}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, then say so."""
         ends = [asyncio.create_task(each) for each in (self._slept(), self._settled(), self._called_off())]
         if self.sheets:
             ends.append(asyncio.create_task(self._reviewed()))

@@ -130,7 +130,6 @@ class _PollingTrigger(BaseTrigger):
         return {appid: "waiting" if task.cancelled() else task.result() for appid, task in tasks.items()}, cause
 
     def about(self, appid: str) -> str:
-        """Return what the log calls the wait for a Mini Program."""
         return appid
 
 
@@ -182,7 +181,6 @@ class WxaAuditTrigger(_PollingTrigger):
         return {each["appid"]: partial(look_at, each) for each in self.sheets}
 
     def about(self, appid: str) -> str:
-        """Return the sheet's number and whose it is."""
         return f"sheet {self._auditids[appid]} of {appid}"
 
     def arguments(self) -> dict[str, Any]:
