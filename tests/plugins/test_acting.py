@@ -55,7 +55,7 @@ def test_an_approval_is_shown_and_answered_once(page: Page) -> None:
     ask("asked")
     about = {"dag_id": DAG, "run_id": "asked", "appid": APPID}
     shown = page.open("answer", **about).text
-    assert "Release 1.4.0 of &lt;b&gt;Tea House&lt;/b&gt;?" in shown
+    assert shown.count("Release 1.4.0 of &lt;b&gt;Tea House&lt;/b&gt;?") == 2  # the window's title, and the heading
     for said in ("&lt;b&gt;Tea House&lt;/b&gt;", "spring sale", "1.3.0", "4711", "+ https://new", "- https://old"):
         assert said in shown, said
     below = shown.partition("</h1>")[2]

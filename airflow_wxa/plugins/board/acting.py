@@ -96,10 +96,14 @@ class ActingPages(Pages):
             planned = plan(act, reader, about)
         except RefusedError as error:
             return self.told(reader, error.status, error.key, error.values, back=back)
+        title, asked = planned.title or reader.word(f"act.{act}"), planned.asked
+        if planned.asks == "release":  # the page has words of its own for it
+            name = asked.get("name") or asked["appid"]
+            title = reader.word("act.title.release", version=asked["user_version"], name=name)
         return self._page(
             reader,
             "act",
-            title=planned.title or reader.word(f"act.{act}"),
+            title=title,
             act=act,
             about=about,
             plan=planned,
