@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_wxa.cli.demo.processes import Component
     from airflow_wxa.sandbox import RunningSandbox
 
-SECONDS: Final = 240.0
+SECONDS: Final = 300.0
 SOON: Final = {"AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "0.5", "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "0.5"}
 
 
