@@ -1,21 +1,20 @@
 """Compose what people wait for, and let one of Airflow's notifiers say it."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from inspect import iscoroutinefunction
 from pathlib import Path
 from pkgutil import resolve_name
 from tempfile import gettempdir
-from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+from typing import Any, Final, Literal, cast, get_args
 from urllib.parse import quote
 
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk import BaseNotifier, TaskInstanceState
+from airflow.sdk import BaseNotifier, Context, TaskInstanceState
 
 from airflow_wxa.api.values import APPID
 from airflow_wxa.errors import WxaError
@@ -25,11 +24,6 @@ from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.texts import Text, in_language, languages
 from airflow_wxa.texts.setting import language
 from airflow_wxa.trial_link import api_base_url
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
-
-    from airflow.sdk import Context
 
 log = logging.getLogger(__name__)
 

@@ -1,40 +1,30 @@
 """Wait for the privacy scan, and for the review: the first look at once, the others from the triggerer."""
 
-from __future__ import annotations
-
 import os
 import time
 from abc import abstractmethod
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from datetime import timedelta
+from typing import Any, ClassVar, Final
 
-from airflow.sdk import BaseSensorOperator
+from airflow.sdk import BaseSensorOperator, Context
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
 from airflow_wxa.api import values
+from airflow_wxa.api.values import Reader
 from airflow_wxa.client.telemetry import timing
-from airflow_wxa.errors import readable
+from airflow_wxa.errors import WxaError, readable
 from airflow_wxa.hooks.screenshots import save_screenshots
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.links import WxaTrialQrcodeLink
 from airflow_wxa.release.dag import TemplatedFields, failing_at_once
-from airflow_wxa.steps import audit_error, audit_status, privacy_scan
+from airflow_wxa.steps import AuditOutcome, PrivacyOutcome, audit_error, audit_status, privacy_scan
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set
 from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
-from airflow_wxa.triggers.polling import LONGEST_PAUSE, STATUS_OF_EVENT, clock, unusable_connection
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from datetime import timedelta
-
-    from airflow.sdk import Context
-
-    from airflow_wxa.api.values import Reader
-    from airflow_wxa.errors import WxaError
-    from airflow_wxa.steps import AuditOutcome, PrivacyOutcome
-    from airflow_wxa.triggers.polling import _PollingTrigger
+from airflow_wxa.triggers.polling import LONGEST_PAUSE, STATUS_OF_EVENT, _PollingTrigger, clock, unusable_connection
 
 _HOUR: Final = 3600.0
 _DEADLINE: Final = "wxa_deadline"

@@ -1,23 +1,17 @@
 """Watch a Mini Program's audit for as long as a DAG is scheduled on it; pushes make a look come sooner."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import AsyncIterator
+from typing import Any, Final
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_wxa.errors import WxaError
 from airflow_wxa.steps import audit_seen
+from airflow_wxa.store import LoggedPush
 from airflow_wxa.triggers.polling import LONGEST_PAUSE, ThrottledLog, backoff
-from airflow_wxa.triggers.sharing import shared_connection
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from airflow_wxa.store import LoggedPush
-    from airflow_wxa.triggers.sharing import SharedConnection
+from airflow_wxa.triggers.sharing import SharedConnection, shared_connection
 
 _SEEN: Final = "audit_seen"
 
