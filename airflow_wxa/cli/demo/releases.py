@@ -252,7 +252,8 @@ def telling(console: Console) -> Iterator[Callable[[str], None]]:
     began = time.monotonic()
 
     def tell(text: str) -> None:
-        took = f"{time.monotonic() - began:6.1f} s  {as_set(text)}"
+        said = as_set(text) if isinstance(text, Text) else text  # else: names of runs and tasks
+        took = f"{time.monotonic() - began:6.1f} s  {said}"
         console.print(took, markup=False, highlight=False, soft_wrap=True)
 
     with console.status(phrase("demo_is_releasing")):
