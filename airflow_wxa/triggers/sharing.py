@@ -127,7 +127,7 @@ class SharedConnection:
 def _spare_the_loop() -> None:
     """Keep all that a process has until now out of its garbage collections, once: they stop every trigger for 0.1 s.
 
-    Thousands of waits set them off, and most of what they go over is Airflow's own modules, which never end.
+    Thousands of waits set them off, and they mostly go over Airflow's own modules, which never end.
     """
     gc.freeze()
 

@@ -93,7 +93,7 @@ def test_a_token_is_asked_for_once_while_it_lives(company: Company, expires_in: 
 
 
 def test_a_token_is_asked_for_again_before_its_end(company: Company) -> None:
-    company.answer["expires_in"] = 0.001
+    company.answer["expires_in"] = 1e-9
     source = company.source()
     for _ in range(2):
         source.token(MERCHANT)

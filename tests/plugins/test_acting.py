@@ -256,7 +256,7 @@ def test_a_run_goes_on_with_the_connection_that_its_dag_has(page: Page, act: str
     run_id = f"of_a_team_{act}"
     start(page, run_id)
     write_domains(run_id, "https://m.example.com")
-    settle(run_id, wxa_conn_id="wxa_team")
+    settle(run_id, wxa_conn_id="wxa_team", outcome="configured")
     dag_id, name = {
         "roll_back": ("wxa_rollback", "wxa_conn_id"),
         "register": ("wxa_platform_domains", "platform_conn_id"),
