@@ -43,7 +43,10 @@ _KEPT_SECONDS: Final = 30.0
 _LOOK_UPS: Final = 16
 _HEADERS: Final = {"Accept": "*/*", "Accept-Encoding": "gzip", "User-Agent": "airflow-wxa"}
 _GZIP: Final = 31  # zlib's word for its header
-_FAILURES: Final = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.ProxyError)
+_FAILURES: Final = (
+    httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.ProxyError,
+    ssl.SSLError,  # a record that was damaged on its way: httpcore leaves it as it is
+)  # fmt: skip
 
 
 class AsyncWxaClient:
@@ -145,8 +148,8 @@ class AsyncWxaClient:
             with wire.in_flight():
                 async with pool.turn:
                     return await pool.answer(request)
-        except (*_FAILURES, ValueError, ImportError, zlib.error) as error:
-            # ValueError: a host, or a proxy, that is none. ImportError: SOCKS, and no package for it.
+        except (*_FAILURES, httpx.InvalidURL, ValueError, ImportError, zlib.error) as error:
+            # InvalidURL, ValueError: a host, or a proxy, that is none. ImportError: SOCKS, and no package for it.
             return Answer(failure=_in_words(error, self._egress.timeout, proxied=pool.proxy is not None))
         except BaseException as error:  # noqa: BLE001  (the library's frames hold the URL, and the URL holds the token)
             raise error.with_traceback(None) from None
@@ -255,8 +258,12 @@ class _Pool:
         self.connections.add(connection)
         try:
             yield connection
-        finally:
-            idle.append(connection)
+        except BaseException:
+            # Cancelled between two steps of httpcore's, it stays in mid-request for ever: nobody else gets it.
+            self.connections.discard(connection)
+            await connection.aclose()
+            raise
+        idle.append(connection)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -279,7 +286,9 @@ _pools: Final[PerLoop[wire.Egress, _Pool]] = PerLoop(_Pool)
 
 async def _read(response: httpcore.Response) -> bytes:
     """Return the content of an answer, unpacked, cut off behind the limit."""
-    is_packed = any(name.lower() == b"content-encoding" and value == b"gzip" for name, value in response.headers)
+    is_packed = any(
+        name.lower() == b"content-encoding" and value.lower() == b"gzip" for name, value in response.headers
+    )
     unpacked, content = zlib.decompressobj(_GZIP) if is_packed else None, bytearray()
     async for chunk in response.aiter_stream():
         content += unpacked.decompress(chunk, MAX_ANSWER_BYTES + 1) if unpacked else chunk
@@ -292,7 +301,13 @@ def _goes_on(response: httpcore.Response) -> bool:
     """Tell whether bytes came behind an answer: nobody asked for them, and the next call would be answered by them."""
     stream: Any = response.stream
     in_pool = getattr(stream, "_stream", stream)
-    return bool(in_pool._connection._h11_state.trailing_data[0])  # noqa: SLF001  (httpcore tells it to nobody)
+    if in_pool._connection._h11_state.trailing_data[0]:  # noqa: SLF001  (httpcore tells it to nobody)
+        return True
+    tls = response.extensions["network_stream"].get_extra_info("ssl_object")
+    try:  # what came in a TLS record of its own neither h11 nor the socket shows
+        return tls is not None and tls.read(1) is not None
+    except ssl.SSLError as error:
+        return not isinstance(error, ssl.SSLWantReadError)
 
 
 def _trusting(name: str, ca_bundle: str) -> ssl.SSLContext:
@@ -329,6 +344,6 @@ def _in_words(error: Exception, timeout: float, *, proxied: bool = False) -> str
         cause = cause.__cause__ or cause.__context__
     if proxied and isinstance(error, httpcore.ConnectError):
         return wire.NO_PROXY
-    if proxied and isinstance(error, (ValueError, ImportError)):
+    if proxied and isinstance(error, (httpx.InvalidURL, ValueError, ImportError)):
         return wire.BAD_PROXY
     return f"the connection broke ({type(error).__name__})"

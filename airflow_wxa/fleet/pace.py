@@ -41,6 +41,7 @@ _SLEPT_OUT: Final = 65.0  # seconds: a longer hold is left to the caller
 _LOOK_SECONDS: Final = 1.0
 _PLATFORM_LIST_SECONDS: Final = 10.0  # the platform's list serves all Mini Programs for so long
 _TURN_SECONDS: Final = 0.05
+_NAMED_AT_MOST: Final = 5_000  # Mini Programs in one question: SQLite takes 32,766 values at most, PostgreSQL 65,535
 
 
 class HeldError(Exception):
@@ -189,7 +190,7 @@ class Pace:
         for held, (until, _) in self._fleets.held(self._run.component_appid).items():
             self._held[held] = max(until, self._held.get(held, 0.0))
         # A copy: this is a thread, and the shard takes Mini Programs up meanwhile.
-        appids = None if self.appids is None else frozenset(self.appids)
+        appids = None if self.appids is None or len(self.appids) > _NAMED_AT_MOST else frozenset(self.appids)
         self._superseded = self._fleets.superseded(self._run.key, appids)
         run = self._fleets.run(self._run.key)
         self.is_stopped = run is None or run.stopped_by is not None

@@ -9,6 +9,7 @@ import threading
 import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
     from airflow_wxa.api.call import Call, Reply
-    from airflow_wxa.steps import AcceptedWrites, Recall
+    from airflow_wxa.steps import AcceptedWrites, Left, Recall
     from airflow_wxa.store.fleets import Fleets, RunKey
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ T = TypeVar("T")
 
 _SAVE_SECONDS: Final = 0.25
 _GATHERED_SECONDS: Final = 0.01  # a few calls to WeChat take longer, and a shard's Mini Programs are read together
+_NOTED_AT_MOST: Final = 5_000  # Mini Programs: each is named twice, and SQLite takes 32,766 values
 _NOTED_SECONDS: Final = 10.0  # a step takes as long: whatever another process writes meanwhile, it does not see either
 
 
@@ -113,7 +115,7 @@ class LateResults:
     """
 
     def __init__(self, observer: ReadingObserver) -> None:
-        self.left, self.approved = observer.left, observer.approved
+        self.approved = observer.approved
         self._observer = observer
         #: Answers of the ledger that were read at once, and the Mini Programs of which they still are true.
         self._noted: Callable[[Recall], AcceptedWrites] = lambda _: NOTHING_ACCEPTED
@@ -139,6 +141,12 @@ class LateResults:
             self._changed(call.appid)
         return self._observer.before(calls)
 
+    def left(self, questions: Sequence[Left]) -> Sequence[int]:
+        """Take fences; answers that were read before them are over: an older attempt may have sent the call since."""
+        for each in questions:
+            self._changed(each.appid)
+        return self._observer.left(questions)
+
     @without_waiting
     def after(self, answers: Sequence[tuple[int, Reply | WxaError]]) -> Sequence[None]:
         """Keep what became of calls."""
@@ -160,16 +168,21 @@ class LateResults:
         """Note what was kept, and answer: a step that asks behind a write has to be told of it."""
         self.save()
         if any(each.appid in self._unchanged for each in questions):  # those that were read are too old by now
-            self.preload(frozenset(self._unchanged))
+            self._read()
         known = [answer for each in questions if (answer := self.known(each))]
         return known if len(known) == len(questions) else self._observer.recall(questions)
 
     def preload(self, appids: Collection[str]) -> None:
         """Read what the ledger knows of many Mini Programs at once; without it each question is asked by itself."""
-        self._noted_at, self._unchanged = -math.inf, set(appids)
+        self._noted_at, self._unchanged = -math.inf, set(islice(appids, _NOTED_AT_MOST))
+        self._read()
+
+    def _read(self) -> None:
+        # Never a set anew: what another thread takes out meanwhile stays out.
+        self._noted_at, began = -math.inf, time.monotonic()
         with suppress(WxaError):
-            self._noted = self._observer.noted(appids)
-            self._noted_at = time.monotonic()
+            self._noted = self._observer.noted(frozenset(self._unchanged))
+            self._noted_at = began
 
     def known(self, asked: Recall) -> AcceptedWrites | None:
         """Answer from the rows read at once, unless they are old or this shard has changed something since."""

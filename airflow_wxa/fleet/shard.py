@@ -101,7 +101,9 @@ class Shard:
         self._carrier = carrier
         self._scan_seconds = scan_seconds
         self._results = results
-        self._pace = Pace(run.manifest, fleets, run, results.known)
+        # A release, or a rollback, asks for itself: another attempt may have sent it seconds ago, and WeChat lags.
+        self._reads_ahead = not STAGES[stage].wave and stage != stages.CARRY_OVER
+        self._pace = Pace(run.manifest, fleets, run, *([results.known] if self._reads_ahead else []))
         self._appids = self._pace.appids = set[str]()
         self._rows = Rows(fleets, run.key, results)
         self._todo: deque[FleetApp] = deque()
@@ -130,7 +132,8 @@ class Shard:
             await asyncio.to_thread(self._take_over_waiting)
         appids = [app.appid for app in now]
         await self._client.preload(appids)
-        await asyncio.to_thread(self._results.preload, appids)
+        if self._reads_ahead:
+            await asyncio.to_thread(self._results.preload, appids)
         async with self._pace.watching(), self._rows.saving():
             while self._todo and not self.is_stopped:
                 async with asyncio.TaskGroup() as group:
@@ -181,7 +184,7 @@ class Shard:
         await self._rows.save()
         most, self._beyond_told = self._beyond_told, stages.MAX_QUOTA
         more = await asyncio.to_thread(self._fleets.grant_beyond, self._run.key, self._carrier, most)
-        await self._take_up(more, _among(more))
+        await self._take_up(more, fleet_app.c.carrier == self._carrier)
 
     def _wake(self) -> Wake | None:
         if not self._later and not self._in_audit:

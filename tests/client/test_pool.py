@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -124,6 +124,59 @@ def test_no_call_is_answered_by_bytes_that_came_behind_an_answer() -> None:
                 return [(await one.send(getversioninfo(APPID))).answer["n"] for _ in range(3)]
 
     assert asyncio.run(answers()) == ["a"] * 3
+
+
+def test_no_call_is_answered_by_a_tls_record_that_came_behind_an_answer(certificate: Path) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n"
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+
+    async def twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer):
+            await reader.readuntil(b"\r\n\r\n{}")
+            writer.write(head + b'{"errcode":0,"n":"a"}')
+            writer.write(head + b'{"errcode":0,"n":"b"}')  # in a record of its own, which h11 does not see yet
+            await reader.read()
+
+    async def answers() -> list[Any]:
+        async with await asyncio.start_server(twice, "localhost", 0, ssl=tls) as server:
+            host = f"https://localhost:{server.sockets[0].getsockname()[1]}"
+            async with client(Egress(host, ca_bundle=str(certificate))) as one:
+                return [(await one.send(getversioninfo(APPID))).answer["n"] for _ in range(3)]
+
+    assert asyncio.run(answers()) == ["a"] * 3
+
+
+@pytest.mark.parametrize("through_proxy", [False, True])
+def test_a_call_that_is_cancelled_at_any_moment_costs_no_later_one(*, through_proxy: bool) -> None:
+    answer = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"errcode":0}'
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer), suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await reader.readuntil(b"\r\n\r\n{}"):
+                writer.write(answer)
+
+    async def cancelled_after(turns: int, egress: Egress) -> bool:
+        async with client(egress) as one:
+            await one.send(getversioninfo(APPID))  # there is a connection
+            call = asyncio.create_task(one.send(getversioninfo(APPID)))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            was_cancelled = call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+            assert (await asyncio.wait_for(one.send(getversioninfo(APPID)), 5)).errcode == 0
+            return was_cancelled
+
+    async def try_each_moment() -> int:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            here = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            egress = Egress("http://wechat.example", proxy=here) if through_proxy else Egress(here)
+            turns = 1
+            while await cancelled_after(turns, egress):
+                turns += 1
+            return turns
+
+    assert asyncio.run(try_each_moment()) > 3
 
 
 def test_a_folder_of_certificates_is_taken(tmp_path: Path) -> None:

@@ -254,7 +254,10 @@ def test_a_proxy_that_is_not_there_is_no_answer(twins: Twins) -> None:
     assert "canary" not in str(raised.value) + repr(egress)
 
 
-@pytest.mark.parametrize("proxy", ["ftp://user:canary@127.0.0.1:1", "socks5://user:canary@127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "proxy",
+    ["ftp://user:canary@127.0.0.1:1", "socks5://user:canary@127.0.0.1:1", "http://user:canary/x@127.0.0.1:1"],
+)
 def test_a_proxy_that_cannot_be_used_is_no_answer(twins: Twins, proxy: str) -> None:
     with pytest.raises(WxaTransportError, match="release got no answer") as raised:
         twins.send(release(APPID), at=Egress("http://wechat.invalid", proxy=proxy))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_wxa.hooks.recorder import Recorder
 from airflow_wxa.sandbox import serve
 from airflow_wxa.store import Ledger
 from tests.fleet.driving import Drive
@@ -38,3 +39,14 @@ def test_a_fleet_reads_the_ledger_for_many_mini_programs_at_once(
     assert {app.outcome for app in drive.apps().values()} == {"released"}
     print(f"\na fleet of {count} read the ledger {len(reads)} times, for {sum(reads)} questions")
     assert len(reads) <= MAX_READS
+
+
+def test_a_release_asks_the_ledger_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another attempt of the task may have sent it since this one began: what was read then would send it twice."""
+    with serve(fleet_world(3)) as wechat:
+        drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", wechat.url, {appid(n): token(n) for n in range(3)})
+        drive.load(manifest(3))
+        drive.submitted()
+        monkeypatch.setattr(Recorder, "noted", lambda *_: pytest.fail("read ahead"))
+        drive.released()
+    assert {app.outcome for app in drive.apps().values()} == {"released"}

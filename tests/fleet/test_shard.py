@@ -16,7 +16,7 @@ from airflow_wxa.fleet import rows, shard
 from airflow_wxa.fleet.plan import plan_digest
 from airflow_wxa.sandbox import seeded_fleet
 from airflow_wxa.sandbox.server import serve
-from airflow_wxa.steps import NOTHING_ACCEPTED, AcceptedWrites, DomainOutcome, Recall
+from airflow_wxa.steps import NOTHING_ACCEPTED, AcceptedWrites, DomainOutcome, Left, Recall
 from airflow_wxa.store.fleets import RunKey
 from tests.fleet.driving import Drive
 from tests.fleet.test_outcomes import manifest, tokens
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_wxa.api.call import Call
-    from airflow_wxa.steps import Approved, Left
+    from airflow_wxa.steps import Approved
 
 KEY = RunKey("wxa_fleet_release", "run")
 
@@ -108,7 +108,7 @@ class Observed:
         return lambda _: READ_AHEAD
 
     def left(self, questions: Sequence[Left]) -> Sequence[int]:
-        raise NotImplementedError
+        return [1] * len(questions)
 
     def approved(self, questions: Sequence[Approved]) -> Sequence[None]:
         raise NotImplementedError
@@ -160,8 +160,9 @@ ONE, TWO = "wx0000000000000001", "wx0000000000000002"
         lambda late: late.before([setwebviewdomain(ONE, "add", parse_origins(["https://m.example.com"]))]),
         lambda late: late.before([modify_wxa_jump_domain("add", ["m.example.com"])]),  # is in everybody's answer
         lambda late: late.ended([(None, DomainOutcome("unchanged", ONE, "set"))]),  # may have found a lost answer out
+        lambda late: late.left([Left("revertcoderelease", ONE)]),  # an older attempt may have sent it before the fence
     ],
-    ids=["write", "platform's write", "end of a step"],
+    ids=["write", "platform's write", "end of a step", "fence"],
 )
 def test_what_a_shard_has_changed_is_not_answered_from_what_was_read_ahead(
     change: Callable[[rows.LateResults], object],

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 import time
 from typing import TYPE_CHECKING
 
 import yaml
+from sqlalchemy import event
 
 from airflow_wxa.fleet import pace
 from airflow_wxa.fleet.manifest import read_manifest
 from airflow_wxa.fleet.summary import rerun_manifest
 from airflow_wxa.sandbox import seeded_fleet
 from airflow_wxa.sandbox.server import serve
-from airflow_wxa.store.fleets import RunKey
+from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from tests.fleet.driving import Drive
 from tests.fleet.test_manifest import FIRST, SECOND, Files
 from tests.fleet.test_outcomes import manifest, tokens
@@ -77,3 +79,17 @@ def test_the_rerun_manifest_asks_for_the_same_texts_and_numbers(
     assert (again.common["release"], again.apps[0].given) == (release, own)
     monkeypatch.setattr("airflow_wxa.fleet.summary._ENTRIES_AT_ONCE", 1)
     assert rerun_manifest(drive.run, drive.fleets.apps(drive.key)) == text
+
+
+def test_a_stop_is_seen_by_a_shard_of_more_mini_programs_than_a_question_to_the_store_takes(tmp_path: Path) -> None:
+    fleets, key = Fleets(f"sqlite:///{tmp_path / 'wxa.db'}"), RunKey("wxa_fleet_release", "spring")
+    event.listen(  # as SQLite is built where a distribution does not change it
+        fleets._database.engine, "connect", lambda db, _: db.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)
+    )
+    fleets._database.engine.dispose()
+    fleets.load(key, "wx00000000000000c1", {"release": {}}, "digest", [NewApp("wx0000000000000001", "rest", 0, {})])
+    of_shard = pace.Pace({}, fleets, fleets.run(key))
+    of_shard.appids = {f"wx{number:016x}" for number in range(40_000)}
+    fleets.stop(key, "lin")
+    of_shard._look()
+    assert of_shard.is_stopped
