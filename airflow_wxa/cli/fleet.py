@@ -139,6 +139,8 @@ def plan(arguments: argparse.Namespace) -> int:
 
         told = asyncio.run(planned())
     rows = [_plan_row(app.appid, found[position]) for position, app in enumerate(manifest.apps)]
+    if is_structured(arguments.output):  # programs read the steps
+        rows = [row | {"steps": str(row["steps"])} for row in rows]
     shown = rows if is_structured(arguments.output) or arguments.all else sorted(rows, key=_is_usual)[:_SHOWN_IN_TABLE]
     print_rows(shown, arguments.output)
     totals = Totals.of((app.appid, found[position]) for position, app in enumerate(manifest.apps))

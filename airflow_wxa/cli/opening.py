@@ -127,7 +127,9 @@ def print_rows(rows: Iterable[Mapping[str, Any]], output: str) -> None:
     Airflow makes texts of numbers on the way to JSON; here they stay numbers.
     """
     if is_structured(output):
-        print_value([{name: _read(cell) for name, cell in row.items()} for row in rows], output)
+        # A plain text is a word for programs, also where some text for people is the same word.
+        value = [{name: as_set(cell) if isinstance(cell, Text) else cell for name, cell in row.items()} for row in rows]
+        print_value(value, output)
         return
     shown = escape if output == "table" else str  # rich would take a name in brackets for markup
     texts = [

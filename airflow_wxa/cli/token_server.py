@@ -30,7 +30,7 @@ from airflow_wxa.api.endpoints import TokenKind
 from airflow_wxa.api.server_domain import modify_wxa_server_domain
 from airflow_wxa.api.values import APPID
 from airflow_wxa.api.webview_domain import modify_wxa_jump_domain
-from airflow_wxa.cli.serving import bound, serve, url_of
+from airflow_wxa.cli.serving import bound, serve
 from airflow_wxa.cli.terminal import say
 from airflow_wxa.client.wire import is_loopback
 from airflow_wxa.errors import WxaApiError, WxaError, WxaSpecError, WxaTransportError
@@ -248,7 +248,9 @@ def run(arguments: argparse.Namespace) -> int:
     desk = TokenDesk(_platform(arguments.conn_id), read_bearers(arguments.bearers), _AuditLog())
     options = _certificates(arguments)
     with bound(arguments.host, arguments.port) as listener, suppress(KeyboardInterrupt):
-        say(f"token_url {url_of(listener, 'https' if options else 'http')}/token")
+        # As it was named: a certificate is of a name, and the socket only tells an address.
+        host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+        say(f"token_url {'https' if options else 'http'}://{host}:{listener.getsockname()[1]}/token")
         serve(create_token_server(desk), listener, **options)
     return 0
 

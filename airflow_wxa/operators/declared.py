@@ -38,9 +38,10 @@ class Declared(TemplatedFields):
             declared = {each.name: (each.type, _default(each)) for each in fields(act)}
             declared[act.connection] = (Name, WxaHook.default_conn_name)
             declared = {name: each for name, each in declared.items() if name not in without}
+        ours = cls.__module__.startswith("airflow_wxa.")  # an annotation in a user's subclass is no more than that
         declared |= {
             name: (hint, vars(cls).get(name, inspect.Parameter.empty))
-            for name, hint in inspect.get_annotations(cls).items()
+            for name, hint in (inspect.get_annotations(cls) if ours else {}).items()
             if not isinstance(hint, str) and getattr(hint, "__origin__", None) is not ClassVar
         }
         inherited = {name: read for each in reversed(cls.__mro__) for name, read in vars(each).get("reads", {}).items()}

@@ -183,7 +183,8 @@ class TemplatedFields:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.template_fields = tuple(cls.reads)  # type: ignore[attr-defined]
+        own = vars(cls).get("template_fields", ())  # a subclass of a user's own may render more
+        cls.template_fields = tuple(dict.fromkeys((*cls.reads, *own)))  # type: ignore[attr-defined]
 
     def pre_execute(self, context: Any) -> None:
         """Name a mapped task's instances by their Mini Programs, unless the DAG names them otherwise."""

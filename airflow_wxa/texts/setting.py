@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from configparser import ConfigParser
-from contextlib import contextmanager
+from configparser import ConfigParser, Error
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from airflow_wxa.texts import ENGLISH, Text, in_language, languages
@@ -39,10 +38,14 @@ def _set() -> str:
     conf = getattr(sys.modules.get("airflow.configuration"), "conf", None)
     if conf is not None:
         return str(conf.get("wxa", "language", fallback=""))
-    home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+    if named := os.environ.get("AIRFLOW__WXA__LANGUAGE"):
+        return named
+    home = os.environ.get("AIRFLOW_HOME", "~/airflow")
+    path = os.path.expanduser(os.path.expandvars(os.environ.get("AIRFLOW_CONFIG") or f"{home}/airflow.cfg"))  # noqa: PTH111  (Path raises without a home)
     file = ConfigParser(interpolation=None, strict=False)
-    file.read(os.environ.get("AIRFLOW_CONFIG", home / "airflow.cfg"), "utf-8")
-    return os.environ.get("AIRFLOW__WXA__LANGUAGE") or str(file.get("wxa", "language", fallback=""))
+    with suppress(Error, UnicodeError):  # a file that Airflow refuses must not stop a command that needs no Airflow
+        file.read(path, "utf-8")
+    return str(file.get("wxa", "language", fallback=""))
 
 
 def as_set(text: str) -> str:

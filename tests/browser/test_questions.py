@@ -72,7 +72,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         server = airflow.processes.start("api-server", command, env, home / "api-server.out")
         wait_until(lambda: answers(airflow.url) or server.process.poll() is not None)
         assert server.process.poll() is None, server.last_lines()
-        yield Stage(airflow=airflow, sandbox=None)  # type: ignore[arg-type]  # (no page asks WeChat)
+        yield Stage(airflow=airflow, sandbox=None, is_private=True)  # type: ignore[arg-type]  # (no page asks WeChat)
     finally:
         airflow.stop()
 

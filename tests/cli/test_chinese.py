@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from airflow_wxa.cli.definitions import commands
+from airflow_wxa.cli.opening import print_rows
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.texts.setting import speaking
 from tests.cli.test_fleet import fleet, fleets, written  # noqa: F401  fixtures
@@ -104,3 +106,29 @@ def test_a_help_is_shown_in_the_language_of_a_configuration_file(tmp_path: Path)
     shown = subprocess.run(program, env=environment, capture_output=True, text=True, check=True).stdout
     assert english_in(_OTHERS.sub("", shown)) == []
     assert "查询" in shown
+
+
+def test_words_that_programs_read_stay_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"state": "refused", "result": "refused", "verdict": "held"}
+    print_rows([row], "json")
+    assert json.loads(capsys.readouterr().out) == [row]
+
+
+def test_the_steps_of_a_plan_stay_words_for_programs(fleet: Callable[..., Ended], tmp_path: Path) -> None:  # noqa: F811
+    rows = json.loads(fleet("plan", str(written(tmp_path, [APPID])), "-o", "json").out)
+    assert rows[0]["steps"] == "configure commit submit wait release"
+
+
+@pytest.mark.parametrize("content", [b"language = zh\n[wxa]\n", b"[core]\n# \xd6\xd0\xce\xc4\n"])
+def test_a_file_that_airflow_refuses_stops_no_command_that_needs_no_airflow(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "airflow.cfg").write_bytes(content)
+    environment = {"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(tmp_path)}
+    program = [sys.executable, "-c", "from airflow_wxa.cli.main import main; main(['errcode', '89020'])"]
+    assert b"89020" in subprocess.run(program, env=environment, capture_output=True, check=True).stdout
+
+
+def test_a_configuration_is_found_where_airflow_finds_it(tmp_path: Path) -> None:
+    (tmp_path / "airflow.cfg").write_text("[wxa]\nlanguage = zh\n", "utf-8")
+    environment = {"PATH": os.environ["PATH"], "FOLDER": str(tmp_path), "AIRFLOW_CONFIG": "$FOLDER/airflow.cfg"}
+    program = [sys.executable, "-c", "from airflow_wxa.texts.setting import language; print(language())"]
+    assert subprocess.run(program, env=environment, capture_output=True, check=True).stdout == b"zh\n"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from airflow import sdk
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_wxa.dags import fleet_tasks
@@ -369,3 +370,17 @@ def test_each_review_of_a_fleet_is_timed_once(fleet: Callable[..., Fleet], monke
     monkeypatch.setattr("airflow_wxa.fleet.shard.timing", lambda name, _, outcome: timed.append(f"{name} {outcome}"))
     here.release(manifest(3))
     assert sorted(timed) == ["wxa.audit_wait approved", "wxa.audit_wait approved", "wxa.audit_wait rejected"]
+
+
+def test_a_teams_task_in_a_group_may_be_named_as_one_of_ours() -> None:
+    def checks() -> None:
+        @sdk.task_group
+        def ours() -> None:
+            @sdk.task
+            def summarize(shop: int) -> None: ...
+
+            summarize.expand(shop=[1, 2])
+
+        ours()
+
+    assert not fleet_release_dag(between={"canary": checks}).get_task("ours.summarize").doc_md

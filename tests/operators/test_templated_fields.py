@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import pytest
 from airflow.sdk import DAG
@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_wxa import operators, sensors
 from airflow_wxa.acts.code import OfUploaded
-from airflow_wxa.operators import WxaSetWebviewDomainOperator
+from airflow_wxa.operators import WxaCommitOperator, WxaSetWebviewDomainOperator
 from airflow_wxa.sandbox.testing import APPID
 
 if TYPE_CHECKING:
@@ -240,3 +240,27 @@ def test_a_list_that_json_wrote_is_that_list_and_one_text_a_list_of_one(airflow_
 @pytest.mark.parametrize("cls", CLASSES)
 def test_airflow_guards_each_operator_against_a_call_outside_of_its_task(cls: Any) -> None:
     assert hasattr(cls.execute, "__wrapped__"), "an execute that only a mixin has is not guarded: name it in the class"
+
+
+def test_annotations_of_a_subclass_are_no_arguments() -> None:
+    notes = {"started": float, "status": Literal["ok", "bad"], "team": Annotated[str, "whom to call"]}
+    # A module without ``from __future__ import annotations``.
+    body = {"__annotations__": notes, "__module__": "dags.ours", "team": "shop"}
+    ours = type(WxaCommitOperator)("Ours", (WxaCommitOperator,), body)
+    task = ours(task_id="commit_code", appid=APPID, template_id=47, user_version="1.0.0")
+    task.read_fields()
+    assert ours.template_fields == WxaCommitOperator.template_fields
+
+
+def test_a_subclass_renders_fields_of_its_own_besides() -> None:
+    class Ours(WxaCommitOperator):
+        template_fields = (*WxaCommitOperator.template_fields, "team")
+
+        def __init__(self, *, team: str, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.team = team
+
+    with DAG("ours", schedule=None, params={"team": "shops"}) as dag:
+        task = Ours(task_id="commit", appid=APPID, template_id=47, user_version="1", team="{{ params.team }}")
+    task.render_template_fields({"params": dag.params.dump()})  # type: ignore[typeddict-item]
+    assert task.team == "shops"
