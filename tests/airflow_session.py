@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jinja2 import Environment
+from jsonschema import Draft7Validator, Draft202012Validator
 
 from airflow_wxa.sandbox.testing import APPID
 
@@ -68,6 +69,37 @@ from airflow_wxa.testing import wxa_default as wxa_default  # noqa: E402, PLC041
 task_runner.TypeAdapter = cache(task_runner.TypeAdapter)  # type: ignore[attr-defined,assignment]
 
 
+def _check_each_schema_once(draft: Any) -> None:
+    """Remember which schemas are valid: Airflow checks that of every param anew whenever it reads a value."""
+    check, valid = draft.check_schema, set[str]()
+
+    def checked(schema: Mapping[str, Any], **kwargs: Any) -> None:
+        if (text := json.dumps(schema, sort_keys=True)) not in valid:
+            check(schema, **kwargs)
+            valid.add(text)
+
+    draft.check_schema = checked
+
+
+def _compile_each_template_once() -> None:
+    """Remember the code of each template: every task of Airflow has an environment of its own, and compiles it anew."""
+    compiled, known = Environment.compile, dict[Any, Any]()
+
+    def compile_once(self: Environment, source: str, *args: Any, **kwargs: Any) -> Any:
+        # What is constant is worked out by the filters while it is compiled.
+        key = (type(self), source, args, *kwargs.items(), *self.filters.items())
+        if key not in known:
+            known[key] = compiled(self, source, *args, **kwargs)
+        return known[key]
+
+    Environment.compile = compile_once  # type: ignore[method-assign]
+
+
+_check_each_schema_once(Draft7Validator)  # that of our own DAGs
+_check_each_schema_once(Draft202012Validator)
+_compile_each_template_once()
+
+
 @pytest.fixture(scope="session")
 def airflow_database() -> None:
     """Make the metadata database, which knows ``wxa_release``; every run of the session goes there."""
@@ -85,22 +117,9 @@ def _make_database() -> None:
 
         initdb()  # and its mappers are configured, whichever test comes first
     Path(_HOME.name, "dags").mkdir()
-    _check_each_schema_once()
     _as_with_airflow_3_3()
     _read_each_signature_once()
     register_dag(load_release_dag())
-
-
-def _check_each_schema_once() -> None:
-    """Remember which schemas are valid: Airflow checks that of every param anew whenever it reads a value."""
-    check, valid = Draft202012Validator.check_schema, set[str]()
-
-    def checked(schema: Mapping[str, Any], **kwargs: Any) -> None:
-        if (text := json.dumps(schema, sort_keys=True)) not in valid:
-            check(schema, **kwargs)
-            valid.add(text)
-
-    Draft202012Validator.check_schema = checked  # type: ignore[assignment]
 
 
 def _as_with_airflow_3_3() -> None:

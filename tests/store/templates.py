@@ -8,10 +8,11 @@ import tempfile
 from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.util import LRUCache
 
 from airflow_wxa.store import engine as engine_module
 
@@ -21,6 +22,19 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 _keep_private = engine_module._keep_private
+
+
+class _Compiled(LRUCache[Any, Any]):
+    """Statements that one of SQLite's engines has compiled; each new store would compile all of its own anew."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return super().get(key[1:], default)  # behind the dialect, an object of the engine's
+
+    def __setitem__(self, key: Any, compiled: Any) -> None:
+        super().__setitem__(key[1:], compiled)
+
+
+_compiled = _Compiled(2000)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -45,6 +59,7 @@ def _copied(engine: Engine) -> None:
             copy.flush()
             with suppress(FileExistsError):  # another thread or process was quicker
                 os.link(copy.name, name)  # at once, as what others must never see half written
+    engine._compiled_cache = _compiled
     _keep_private(engine)
 
 
