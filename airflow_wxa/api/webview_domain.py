@@ -11,6 +11,7 @@ import ipaddress
 import logging
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import idna
@@ -279,26 +280,27 @@ def _rest_problems(rest: str) -> list[str]:
     return [f"has a {part}: write the origin only" for there, part in found if there]
 
 
-def _read_host(host: str) -> tuple[str, list[str]]:
+@lru_cache(1024)  # of a fleet, most name the same few
+def _read_host(host: str) -> tuple[str, tuple[str, ...]]:
     """Return the host in lower case and punycode, and its problem."""
     if not host:
-        return "", ["has no host"]
+        return "", ("has no host",)
     if re.search(r"\s", host):
-        return "", ["has a blank in or beside the host"]
+        return "", ("has a blank in or beside the host",)
     if "*" in host:
-        return "", ["has a wildcard: name the parent domain instead, it covers its subdomains on the platform list"]
+        return "", ("has a wildcard: name the parent domain instead, it covers its subdomains on the platform list",)
     if _is_ip(host):
-        return "", ["is an IP address: a business domain is a name"]
+        return "", ("is an IP address: a business domain is a name",)
     try:
         name = idna.encode(host, uts46=True, std3_rules=True).decode("ascii").lower()
     except (idna.IDNAError, UnicodeError) as error:
-        return "", [f"is no host name: {shown(str(error))}"]
+        return "", (f"is no host name: {shown(str(error))}",)
     if name.endswith(".") or "." not in name:
-        return "", ["needs a host of at least two labels, such as example.com, without a dot at the end"]
+        return "", ("needs a host of at least two labels, such as example.com, without a dot at the end",)
     # No top-level domain begins with a digit, and what does is read as a number: 127.1, 0x7f.0x1.
     if _is_ip(name) or name.rpartition(".")[2][0].isdigit():
-        return "", ["is an IP address: a business domain is a name"]
-    return name, []
+        return "", ("is an IP address: a business domain is a name",)
+    return name, ()
 
 
 def _is_ip(host: str) -> bool:
