@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LATENCY = 0.02
+WANTED = ["https://m.example.com"]
+#: The domain step of one Mini Program, as a shard does it: the effective domains tell what goes offline.
+REQUESTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("/wxa/setwebviewdomain", {"action": "get"}),
+    ("/wxa/get_effective_webviewdomain", {}),
+    ("/wxa/get_effective_domain", {}),
+    ("/wxa/setwebviewdomain", {"action": "set", "webviewdomain": WANTED}),
+    ("/wxa/setwebviewdomain", {"action": "get"}),
+)
 OK = {"errcode": 0, "errmsg": "ok"}
 
 
@@ -30,6 +39,7 @@ class Server:
         self.latency = latency
         self.domains: dict[str, list[str]] = {}
         self.counts: dict[str, int] = {}
+        self.content_bytes = 0
         self.under_way = self.most_under_way = 0
 
     def answer(self, path: str, token: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -53,9 +63,13 @@ class Server:
         if path == "/wxa/get_latest_auditstatus":
             return {"errcode": 85058, "errmsg": "no valid auditid"}
         if path == "/counts":
-            return {"counts": self.counts, "most_under_way": self.most_under_way}
+            return {
+                "counts": {each: count for each, count in self.counts.items() if each != path},
+                "content_bytes": self.content_bytes,
+                "most_under_way": self.most_under_way,
+            }
         if path == "/reset":
-            self.domains, self.counts, self.most_under_way = {}, {}, 0
+            self.domains, self.counts, self.content_bytes, self.most_under_way = {}, {}, 0, 0
         return OK
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -65,6 +79,7 @@ class Server:
                 line, *lines = head.split(b"\r\n")
                 length = next((int(each[15:]) for each in lines if each.lower().startswith(b"content-length:")), 0)
                 content = await reader.readexactly(length) if length else b""
+                self.content_bytes += length
                 url = urlsplit(line.split(b" ")[1].decode())
                 token = parse_qs(url.query).get("access_token", [""])[0]
                 answer = json.dumps(self.answer(url.path, token, json.loads(content) if content else {})).encode()

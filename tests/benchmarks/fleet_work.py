@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.fleet_work WAY COUNT URL STORE
 
-Each way reads, writes and reads again the business domains of so many Mini Programs: three calls each.
+Each way sends :data:`~tests.benchmarks.fleet_server.REQUESTS` for so many Mini Programs.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from airflow_wxa.hooks.recorder import Recorder
 from airflow_wxa.store import Ledger, Store, TaskRef
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from airflow_wxa.store.tables import credential, fleet_app
+from tests.benchmarks.fleet_server import REQUESTS, WANTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,7 +42,6 @@ FERNET_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 KEY = RunKey("wxa_fleet_release", "measured")
 AT_ONCE = 16
 SHARD = 200
-WANTED = ["https://m.example.com"]
 RELEASE = {"template_id": 47, "user_version": "1.4.0", "domain_action": "set", "webviewdomain": WANTED}
 
 
@@ -51,10 +51,6 @@ def appid(number: int) -> str:
 
 def token(number: int) -> str:
     return f"token-of-{appid(number)}-{'x' * 120}"
-
-
-def bodies() -> list[dict[str, Any]]:
-    return [{"action": "get"}, {"action": "set", "webviewdomain": WANTED}, {"action": "get"}]
 
 
 # Ours: rows, tokens and ledger in the store -----------------------------------------------------------------------
@@ -175,9 +171,9 @@ def bare_httpx(count: int, url: str, store_url: str) -> Callable[[], None]:
 
             async def one(number: int) -> None:
                 async with turn:
-                    for body in bodies():
+                    for path, body in REQUESTS:
                         query = {"access_token": token(number)}
-                        (await http.post(f"{url}/wxa/setwebviewdomain", params=query, json=body)).json()
+                        (await http.post(f"{url}{path}", params=query, json=body)).json()
 
             await asyncio.gather(*(one(number) for number in range(count)))
 
@@ -207,8 +203,8 @@ def wechatpy_threads(count: int, url: str, store_url: str) -> Callable[[], None]
         client.API_BASE_URL = f"{url}/"
         client.session.set("appid_access_token", token(number), 7200)
         client.expires_at = int(time.time()) + 7200
-        for body in bodies():
-            client.post("wxa/setwebviewdomain", data=body)
+        for path, body in REQUESTS:
+            client.post(path.lstrip("/"), data=body)
 
     def work() -> None:
         with ThreadPoolExecutor(AT_ONCE) as threads:
