@@ -45,10 +45,7 @@ _NEXT_ADDRESS_SECONDS: Final = 0.25  # for an address of the host, until the nex
 _LOOK_UPS: Final = 16
 _HEADERS: Final = {"Accept": "*/*", "Accept-Encoding": "gzip", "User-Agent": "airflow-wxa"}
 _GZIP: Final = 31  # zlib's word for its header
-_FAILURES: Final = (
-    httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.ProxyError,
-    ssl.SSLError,  # a record that was damaged on its way: httpcore leaves it as it is
-)  # fmt: skip
+_FAILURES: Final = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.ProxyError)
 
 
 class AsyncWxaClient:
@@ -377,13 +374,7 @@ def _goes_on(response: httpcore.Response) -> bool:
     """Tell whether bytes came behind an answer: nobody asked for them, and the next call would be answered by them."""
     stream: Any = response.stream
     in_pool = getattr(stream, "_stream", stream)
-    if in_pool._connection._h11_state.trailing_data[0]:  # noqa: SLF001  (httpcore tells it to nobody)
-        return True
-    tls = response.extensions["network_stream"].get_extra_info("ssl_object")
-    try:  # what came in a TLS record of its own neither h11 nor the socket shows
-        return tls is not None and tls.read(1) is not None
-    except ssl.SSLError as error:
-        return not isinstance(error, ssl.SSLWantReadError)
+    return bool(in_pool._connection._h11_state.trailing_data[0])  # noqa: SLF001  (httpcore tells it to nobody)
 
 
 def _trusting(name: str, ca_bundle: str) -> ssl.SSLContext:
