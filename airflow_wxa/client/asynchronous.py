@@ -6,12 +6,11 @@ On ``httpcore``, which httpx stands on: httpx itself takes three quarters of the
 from __future__ import annotations
 
 import asyncio
-import select
 import socket
 import ssl
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -28,7 +27,7 @@ from airflow_wxa.errors import WxaError, WxaSpecError
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 
     from airflow_wxa.api.call import Call, Reply
     from airflow_wxa.api.redaction import Secret
@@ -41,11 +40,13 @@ T = TypeVar("T")
 
 _MOST_CONNECTIONS: Final = 32
 _KEPT_SECONDS: Final = 30.0
-_NEXT_ADDRESS_SECONDS: Final = 0.25  # for an address of the host, until the next one is tried as well
 _LOOK_UPS: Final = 16
 _HEADERS: Final = {"Accept": "*/*", "Accept-Encoding": "gzip", "User-Agent": "airflow-wxa"}
 _GZIP: Final = 31  # zlib's word for its header
-_FAILURES: Final = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.ProxyError)
+_FAILURES: Final = (
+    httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.ProxyError,
+    ssl.SSLError,  # a record that was damaged on its way: httpcore leaves it as it is
+)  # fmt: skip
 
 
 class AsyncWxaClient:
@@ -200,76 +201,6 @@ def _settle(future: asyncio.Future[Any], result: Any) -> None:
         future.set_result(result)
 
 
-class _Stream(httpcore.AsyncNetworkStream):
-    """A connection on asyncio's own streams: on anyio, as httpcore has them, a call takes half as much CPU again.
-
-    What is written leaves with the next read: a request in one piece.
-    """
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._unsent = bytearray()
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  (httpcore's)
-        with _failing(httpcore.ReadTimeout, httpcore.ReadError):
-            if self._unsent:
-                self._writer.write(bytes(self._unsent))
-                self._unsent.clear()
-                async with asyncio.timeout(timeout):
-                    await self._writer.drain()
-            async with asyncio.timeout(timeout):
-                return await self._reader.read(max_bytes)
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109
-        self._unsent += buffer
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109
-    ) -> _Stream:
-        with _failing(httpcore.ConnectTimeout, httpcore.ConnectError):
-            async with asyncio.timeout(timeout):
-                await self._writer.start_tls(ssl_context, server_hostname=server_hostname)
-        return self
-
-    async def aclose(self) -> None:
-        self._writer.transport.abort()  # else it would go on sending
-        await asyncio.sleep(0)
-
-    def get_extra_info(self, info: str) -> Any:
-        if info != "is_readable":
-            return self._writer.get_extra_info(info)
-        if self._writer.is_closing() or self._reader.at_eof() or self._reader._buffer:  # type: ignore[attr-defined]  # noqa: SLF001
-            return True
-        arrived = select.poll()
-        arrived.register(self._writer.get_extra_info("socket"), select.POLLIN)
-        return bool(arrived.poll(0))
-
-
-class _Network(httpcore.AsyncNetworkBackend):
-    async def connect_tcp(self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any) -> _Stream:  # noqa: ASYNC109
-        with _failing(httpcore.ConnectTimeout, httpcore.ConnectError):
-            async with asyncio.timeout(timeout):
-                return _Stream(*await asyncio.open_connection(host, port, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS))
-
-
-_NETWORK: Final = _Network()
-
-
-@contextmanager
-def _failing(late: type[Exception], broken: type[Exception]) -> Iterator[None]:
-    """Raise httpcore's errors in place of asyncio's."""
-    try:
-        yield
-    except TimeoutError as error:
-        raise late from error
-    except OSError as error:  # ssl.SSLError is one
-        raise broken from error
-
-
 class _Pool:
     """Connections of one event loop to one host.
 
@@ -342,15 +273,11 @@ class _Pool:
 
     def _opened(self, origin: httpcore.Origin) -> _Connection:
         if not self.proxy:
-            return httpcore.AsyncHTTPConnection(origin, self._verify, _KEPT_SECONDS, network_backend=_NETWORK)
+            return httpcore.AsyncHTTPConnection(origin, self._verify, _KEPT_SECONDS)
         proxy = httpx.Proxy(self.proxy)
         through = httpcore.Proxy(str(proxy.url), auth=proxy.raw_auth)
         return httpcore.AsyncConnectionPool(
-            self._verify,
-            max_connections=1,
-            keepalive_expiry=_KEPT_SECONDS,
-            proxy=through,
-            network_backend=_NETWORK,
+            self._verify, max_connections=1, keepalive_expiry=_KEPT_SECONDS, proxy=through
         )
 
 
@@ -374,7 +301,13 @@ def _goes_on(response: httpcore.Response) -> bool:
     """Tell whether bytes came behind an answer: nobody asked for them, and the next call would be answered by them."""
     stream: Any = response.stream
     in_pool = getattr(stream, "_stream", stream)
-    return bool(in_pool._connection._h11_state.trailing_data[0])  # noqa: SLF001  (httpcore tells it to nobody)
+    if in_pool._connection._h11_state.trailing_data[0]:  # noqa: SLF001  (httpcore tells it to nobody)
+        return True
+    tls = response.extensions["network_stream"].get_extra_info("ssl_object")
+    try:  # what came in a TLS record of its own neither h11 nor the socket shows
+        return tls is not None and tls.read(1) is not None
+    except ssl.SSLError as error:
+        return not isinstance(error, ssl.SSLWantReadError)
 
 
 def _trusting(name: str, ca_bundle: str) -> ssl.SSLContext:
