@@ -207,6 +207,8 @@ def _answer(reader: Reader, about: About) -> Plan:
     question = shown.asked.get("question", {})
     facts = values_of(question)
     title, text = _in_language(question, (asked.subject, text.rstrip()), reader.language.code)
+    # Airflow's page has an h2 above the headings, this one has none; a corner without a word is no header.
+    html = _MARKDOWN.render(text).replace("h3>", "h2>").replace("<th></th>", "<td></td>")
     task = f"{quote(ti.task_id, safe='')}/{ti.map_index}"
     may_not_approve = facts.get("approver_must_differ") and is_trigger(shown, *reader.names)
     refused = {WxaApprovalOperator.APPROVE} if may_not_approve else set()
@@ -218,7 +220,7 @@ def _answer(reader: Reader, about: About) -> Plan:
         choices=tuple(each for each in map(str, asked.options) if each not in refused),
         note="act.trigger" if refused else "",
         title=title,
-        question=Markup(_MARKDOWN.render(text)),  # noqa: S704  (the renderer lets no HTML of a text pass)
+        question=Markup(html),  # noqa: S704  (the renderer lets no HTML of a text pass)
         asks=question.get("asks", ""),
         asked=facts,
         trial=_trial_of(shown, reader) if "trial" in facts else "",
