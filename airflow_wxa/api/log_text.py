@@ -38,16 +38,18 @@ def _lines(parts: Iterable[str]) -> list[str]:
 
 def _wrapped(line: str) -> Iterable[str]:
     """Yield a line in pieces of at most 96 columns; an address is never cut."""
-    piece = ""
+    piece, width = "", 0
     for part in _PIECES.findall(line):
-        if piece.strip() and _width(piece + part) > _COLUMNS:
+        if piece.strip() and width + _width(part) > _COLUMNS:
             yield piece.rstrip()
             piece = part.lstrip()
+            width = _width(piece)
         else:
             piece += part
+            width += _width(part)
     if piece.strip():
         yield piece.rstrip()
 
 
 def _width(text: str) -> int:
-    return sum(2 if east_asian_width(each) in _WIDE else 1 for each in text)
+    return len(text) if text.isascii() else sum(2 if east_asian_width(each) in _WIDE else 1 for each in text)

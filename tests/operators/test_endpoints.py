@@ -233,7 +233,7 @@ def test_a_picture_for_the_reviewer_is_uploaded_and_goes_into_the_submission(
     assert calls(wxa_default.journal, "/wxa/submit_audit")[-1].body["preview_info"] == preview
 
 
-@pytest.mark.parametrize(("name", "said"), [("absent.png", r"No\s+such file"), ("notes.txt", "a picture or a video")])
+@pytest.mark.parametrize(("name", "said"), [("absent.png", r"No\s+such\s+file"), ("notes.txt", "a picture or a video")])
 def test_what_is_no_picture_is_not_sent(wxa_default: RunningSandbox, tmp_path: Path, name: str, said: str) -> None:
     (tmp_path / "notes.txt").write_text("notes")
     with pytest.raises(AirflowFailException, match=said):

@@ -50,8 +50,11 @@ def test_pyright_finds_every_wrong_argument_and_takes_every_right_one() -> None:
 
 @pytest.mark.parametrize("method", ["", ".partial"])
 def test_an_editor_offers_every_argument_of_every_operator(method: str) -> None:
-    for cls in CLASSES:
-        code = f"from {cls.__module__.rsplit('.', 1)[0]} import {cls.__name__}\n{cls.__name__}{method}("
-        found = jedi.Script(code, path=ROOT / "dag.py", project=jedi.Project(ROOT)).complete()
+    calls = [
+        f"from {cls.__module__.rsplit('.', 1)[0]} import {cls.__name__}; {cls.__name__}{method}(" for cls in CLASSES
+    ]
+    script = jedi.Script("".join(f"{call})\n" for call in calls), path=ROOT / "dag.py", project=jedi.Project(ROOT))
+    for line, (cls, call) in enumerate(zip(CLASSES, calls, strict=True), 1):
+        found = script.complete(line, len(call))
         offered = {each.name.removesuffix("=") for each in found if each.name.endswith("=")}
         assert {parameter.name for parameter, _ in described(cls)} | {"task_id"} <= offered, cls.__name__
