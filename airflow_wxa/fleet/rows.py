@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _SAVE_SECONDS: Final = 0.25
-_GATHERED_SECONDS: Final = 0.01  # a few calls to WeChat take longer, and a shard's Mini Programs are read together
+_GATHERED_SECONDS: Final = 0.01  # a call to WeChat takes longer, and a shard's questions and writes are noted together
 _NOTED_AT_MOST: Final = 5_000  # Mini Programs: each is named twice, and SQLite takes 32,766 values
 _NOTED_SECONDS: Final = 10.0  # a step takes as long: whatever another process writes meanwhile, it does not see either
 
@@ -135,6 +135,7 @@ class LateResults:
         """Whether there is something to save."""
         return not (self._answers.empty() and self._ended.empty())
 
+    @gathered(_GATHERED_SECONDS)
     def before(self, calls: Sequence[Call]) -> Sequence[int]:
         """Note the intents; answers that were read before them are over."""
         for call in calls:
