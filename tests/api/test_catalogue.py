@@ -219,3 +219,9 @@ def test_every_answer_of_the_sandbox_holds_to_the_schema_of_its_endpoint(answers
     asked = {call.endpoint.name for call, _ in answers}
     in_catalogue = {name for name, row in CATALOGUE.items() if not row.holds_secrets}
     assert in_catalogue - asked == set(), "call these in RELEASE: their answers are held to the schemas"
+
+
+@each_row("endpoint", [each for each in CATALOGUE.values() if not ENDPOINTS[each.path].media])
+def test_the_sandbox_knows_each_field_that_we_send(endpoint: Endpoint) -> None:
+    sent = set(files()[endpoint.name].get("body", {}).get("properties", ()))
+    assert sent - set(ENDPOINTS[endpoint.path].fields) == set()

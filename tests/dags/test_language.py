@@ -9,7 +9,6 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_wxa.dags.wiring import read_help
 from airflow_wxa.dags.wxa_release import release_dag
-from airflow_wxa.texts import languages
 from airflow_wxa.texts.setting import language
 from tests.dags.test_factories import all_factories
 from tests.english import english_in
@@ -47,9 +46,8 @@ def test_nothing_of_a_dag_is_english(factory: Any) -> None:
 @pytest.mark.parametrize("page", ["task_help.md", "fleet_task_help.md"])
 def test_each_section_has_its_twin(monkeypatch: pytest.MonkeyPatch, page: str) -> None:
     english = read_help(page)
-    for other in languages()[1:]:
-        monkeypatch.setenv("AIRFLOW__WXA__LANGUAGE", other)
-        assert [name for name, text in english.items() if read_help(page)[name] == text] == []
+    monkeypatch.setenv("AIRFLOW__WXA__LANGUAGE", "zh")
+    assert [name for name, text in english.items() if read_help(page)[name] == text] == []
 
 
 def test_a_serialised_dag_changes_with_the_setting_only(monkeypatch: pytest.MonkeyPatch) -> None:

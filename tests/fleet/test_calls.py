@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from airflow_wxa.fleet.stages import STAGES
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.sandbox.testing import PLATFORM_TOKEN
 from airflow_wxa.store.fleets import RunKey
@@ -126,3 +127,8 @@ def test_each_call_of_each_stage_has_its_purpose(
         assert {app.outcome for app in driven.apps().values()} == {"released"}
     assert found == {stage: sorted(call for call, _ in calls) for stage, calls in expected.items()}
     assert sum(purpose != UNSAID for calls in expected.values() for _, purpose in calls) == most
+
+
+def test_each_stage_of_a_release_is_among_them() -> None:
+    of_release = {name: each.steps for name, each in STAGES.items() if not name.startswith("rollback")}
+    assert {of_release[name] for name in FIRST if name in of_release} == set(of_release.values())

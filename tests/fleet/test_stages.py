@@ -102,3 +102,8 @@ def test_a_task_for_no_stage_is_refused_when_the_dag_is_read(dag: DAG) -> None:
 def test_the_tasks_of_a_fleet_find_each_other_in_the_group_that_they_stand_in(running: str, found: str) -> None:
     context: Any = {"ti": SimpleNamespace(task_id=running)}
     assert beside(context, "approve_plan") == found
+
+
+def test_the_summary_waits_for_every_stage() -> None:
+    dag = fleet_release_dag()
+    assert set(STAGES) & set(shard_tasks(dag)) <= dag.get_task("summarize").get_flat_relative_ids(upstream=True)

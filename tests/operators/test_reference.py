@@ -41,6 +41,12 @@ def test_every_operator_can_be_imported_from_the_package() -> None:
 
 
 @pytest.mark.parametrize("cls", APPROVALS)
+def test_an_approval_has_a_name_facts_and_words(cls: Any) -> None:
+    assert isinstance(getattr(cls, "asks", None), str)
+    assert not [each for each in ("facts", "words") if getattr(getattr(cls, each), "__isabstractmethod__", False)]
+
+
+@pytest.mark.parametrize("cls", APPROVALS)
 def test_an_approval_is_named_by_the_operator_that_it_allows(cls: Any) -> None:
     said = [text for each in CLASSES for parameter, text in described(each) if parameter.name == "approval_task_id"]
     assert [text for text in said if f"`{cls.__name__}`" in text]

@@ -372,3 +372,8 @@ def test_whoever_waits_is_told_what_to_do(
 )
 def test_the_reader_decides_before_the_browser(asked: str | None, kept: str | None, accepted: str, code: str) -> None:
     assert chosen(asked, kept, accepted).code == code
+
+
+def test_no_two_columns_of_the_csv_have_one_name() -> None:
+    names = [name for column in COLUMNS for name in column.csv]
+    assert len(names) == len(set(names))

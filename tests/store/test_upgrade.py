@@ -126,3 +126,11 @@ def _with_its_columns(statement: str) -> str:
     lines = STATEMENTS.partition(f"CREATE TABLE {table} (\n")[2].partition("\n);")[0].splitlines()
     names = [line.split()[0] for line in lines if not line.strip().startswith(("PRIMARY", "CONSTRAINT"))]
     return statement.replace(" VALUES", f" ({', '.join(names)}) VALUES", 1)
+
+
+def test_the_migrations_make_the_tables_that_the_code_has(store_url: str) -> None:
+    migrate(store_url)
+    made = tables(store_url)
+    assert {name: made[name] for name in metadata.tables} == {
+        name: set(table.columns.keys()) for name, table in metadata.tables.items()
+    }
