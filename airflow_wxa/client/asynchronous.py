@@ -218,7 +218,7 @@ class _Pool:
         self.proxy = wire.proxy_to(egress.host, egress)
         name, path = wire.ca_bundle_for(egress.host, egress)
         is_https = egress.host.startswith("https:")
-        self._verify = _trusting(name, path) if path else httpx.create_ssl_context(trust_env=is_https)
+        self._verify = _trusting(name, path) if path else httpx.create_ssl_context() if is_https else None
         #: Held while a request is under way. Those that wait for a connection queue up here, where waiting costs
         #: nothing and never ends in a ``PoolTimeout``.
         self.turn = asyncio.Semaphore(_MOST_CONNECTIONS)
