@@ -53,16 +53,17 @@ def on(here: Fleet, dag: DAG, text: str, **params: Any) -> Run:
     return run_dag(dag, **{"approval": False, "shard_size": 2, "manifest": text} | params)
 
 
-def test_a_rejected_canary_of_5_spends_5_of_200_submissions(fleet: Callable[..., Fleet]) -> None:
-    here = fleet(200)
+@pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.load)])
+def test_a_rejected_canary_of_5_spends_5_submissions_of_all(fleet: Callable[..., Fleet], count: int) -> None:
+    here = fleet(count)
     for canary in here.world.mini_programs[:5]:
         canary.audit.result = "rejected"
-    run = here.release(manifest(200, waves={"canary": {"apps": 5}}), shard_size=50)
+    run = here.release(manifest(count, waves={"canary": {"apps": 5}}), shard_size=count // 4)
     assert (run.state, run.states["canary_gate"]) == ("failed", "failed"), run.errors
     assert spent(here) == {"commit": 5, "submit_audit": 5, "release": 0}
-    assert outcomes(here) == {"rejected": 5, "not_reached": 195}
+    assert outcomes(here) == {"rejected": 5, "not_reached": count - 5}
     assert {run.states[each] for each in ("commit_rest", "submit_rest", "release_early")} == {"upstream_failed"}
-    print(f"\nfleet of 200, canary of 5 rejected: {spent(here)}, {outcomes(here)}")
+    print(f"\nfleet of {count}, canary of 5 rejected: {spent(here)}, {outcomes(here)}")
 
 
 def test_the_others_are_submitted_behind_the_canary_with_the_quota_that_is_left_then(

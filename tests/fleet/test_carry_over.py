@@ -151,7 +151,7 @@ class OfLedger(Files):
         return self._drive.ledger().released_at(PLATFORM)
 
 
-@pytest.mark.parametrize(("count", "a_month"), [(20, 4), pytest.param(200, 40, marks=pytest.mark.load)])
+@pytest.mark.parametrize(("count", "a_month"), [(10, 2), pytest.param(200, 40, marks=pytest.mark.load)])
 def test_weekly_releases_of_a_quarter_serve_each_once_before_any_twice(
     tmp_path: Path, count: int, a_month: int
 ) -> None:
