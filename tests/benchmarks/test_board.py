@@ -67,6 +67,7 @@ BOARD: Final = {
     "errcode": "/errcode/61007",
 }
 AIRFLOWS: Final = (
+    "/api/v2/dags?limit=50",
     "/ui/dags?limit=50",
     "/api/v2/dags/wxa_release/dagRuns?limit=50",
     "/ui/grid/runs/wxa_release?limit=14",

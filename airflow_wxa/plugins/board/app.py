@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from airflow_wxa.plugins.board.languages import Language
 
-# Threads of our own: whoever loads this page must not take those that serve Airflow's pages.
+# Threads of our own: whoever loads this page must not take those that serve Airflow's pages. Pages are made one at a
+# time, since Python runs one thread at a time: with more of them, Airflow's would wait for each in turn.
 _THREADS: Final = 4
 _LANGUAGE_COOKIE: Final = "wxa_language"
 _STATIC: Final[Mapping[str, str]] = {
@@ -41,8 +42,7 @@ _STATIC: Final[Mapping[str, str]] = {
 def create_board() -> FastAPI:
     """Return the app; each of its routes but the style sheet's asks for a login."""
     app = FastAPI(title="Mini Programs", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_with_auth_manager)
-    threads = CapacityLimiter(_THREADS)
-    pages = ActingPages(threads)
+    one, pages = CapacityLimiter(1), ActingPages(CapacityLimiter(_THREADS))
     routes = {
         "/": pages.mini_programs,
         "/mini-programs.csv": pages.mini_programs_csv,
@@ -58,7 +58,7 @@ def create_board() -> FastAPI:
         "/act/{act}": pages.confirmation,
     }
     for path, page in routes.items():
-        app.add_api_route(path, _served(partial(pages.answered, page), threads))
+        app.add_api_route(path, _served(partial(pages.answered, page), one))
     app.add_api_route("/act/{act}", _acting(pages.done), methods=["POST"])
     app.add_api_route("/release", _acting(pages.form), methods=["GET", "POST"])
     app.add_api_route("/static/{name}", _static)
@@ -74,11 +74,11 @@ def _acting(page: Callable[[Reader], Awaitable[Response]]) -> Callable[..., Any]
     return act
 
 
-def _served(page: Callable[[Reader], Response], threads: CapacityLimiter) -> Callable[..., Any]:
+def _served(page: Callable[[Reader], Response], one: CapacityLimiter) -> Callable[..., Any]:
     """Return a route that makes a page in a thread."""
 
     async def serve(request: Request, user: GetUserDep) -> Response:
-        return _remembered(request, await to_thread.run_sync(page, _reader(request, user), limiter=threads))
+        return _remembered(request, await to_thread.run_sync(page, _reader(request, user), limiter=one))
 
     return serve
 
