@@ -7,6 +7,7 @@ import sys
 from configparser import ConfigParser, Error
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from airflow_wxa.texts import ENGLISH, Text, in_language, languages
@@ -42,6 +43,12 @@ def _set() -> str:
         return named
     home = os.environ.get("AIRFLOW_HOME", "~/airflow")
     path = os.path.expanduser(os.path.expandvars(os.environ.get("AIRFLOW_CONFIG") or f"{home}/airflow.cfg"))  # noqa: PTH111  (Path raises without a home)
+    return _in_file(path)
+
+
+@cache
+def _in_file(path: str) -> str:
+    """Read the setting once: every text asks for it."""
     file = ConfigParser(interpolation=None, strict=False)
     with suppress(Error, UnicodeError):  # a file that Airflow refuses must not stop a command that needs no Airflow
         file.read(path, "utf-8")
