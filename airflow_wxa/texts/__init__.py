@@ -125,18 +125,24 @@ def _recognisable() -> Iterator[tuple[str, str, str]]:
 
 
 @cache
-def _patterns() -> Sequence[tuple[re.Pattern[str], str, str]]:
-    """Return each English template's pattern, key and part; templates with the most words of their own first."""
+def _by_words() -> Sequence[tuple[str, str, str, str]]:
+    """Return the longest words of each English template, itself, key and part; those with the most words first."""
     found = []
     for key, part, template in _recognisable():
-        pattern, words = "", ""
-        for literal, name, *_ in Formatter().parse(template):
-            group = f"(?P={name})" if f"(?P<{name}>" in pattern else f"(?P<{name}>.*?)"
-            pattern += re.escape(literal) + (group if name else "")
-            words += literal
-        if len(re.sub("[^a-zA-Z]", "", words)) >= _MIN_LETTERS:
-            found.append((len(words), re.compile(pattern, re.DOTALL), key, part))
-    return [(pattern, key, part) for _, pattern, key, part in sorted(found, key=lambda each: -each[0])]
+        own = [literal for literal, *_ in Formatter().parse(template)]
+        if len(re.sub("[^a-zA-Z]", "", "".join(own))) >= _MIN_LETTERS:
+            found.append((sum(map(len, own)), (max(own, key=len), template, key, part)))
+    return [each for _, each in sorted(found, key=lambda each: -each[0])]
+
+
+@cache
+def _pattern(template: str) -> re.Pattern[str]:
+    """Return the pattern of a template's texts; most are never needed."""
+    pattern = ""
+    for literal, name, *_ in Formatter().parse(template):
+        group = f"(?P={name})" if f"(?P<{name}>" in pattern else f"(?P<{name}>.*?)"
+        pattern += re.escape(literal) + (group if name else "")
+    return re.compile(pattern, re.DOTALL)
 
 
 @cache
@@ -155,7 +161,7 @@ def _recognised(text: str) -> Text | None:
         return _known(text, *named, {})
     if " " not in text:  # a name or a value
         return None
-    for pattern, key, part in _patterns():
-        if found := pattern.fullmatch(text):
+    for words, template, key, part in _by_words():
+        if words in text and (found := _pattern(template).fullmatch(text)):
             return _known(text, key, part, found.groupdict())
     return None
