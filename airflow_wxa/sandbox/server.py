@@ -21,7 +21,6 @@ from starlette.types import Receive, Scope, Send
 from airflow_wxa.sandbox.control import CONTROL, control_routes
 from airflow_wxa.sandbox.exchange import Fault, Sandbox
 from airflow_wxa.sandbox.gate import Answer, Request
-from airflow_wxa.sandbox.journal import Entries
 from airflow_wxa.sandbox.pushes import TICKET, Delivery, Push, compose
 from airflow_wxa.sandbox.values import PushEvent
 from airflow_wxa.sandbox.world import World
@@ -84,7 +83,7 @@ class SandboxApp:
         """Send what calls set off beside the answers, as WeChat does."""
         while self.sandbox.world.outbox:
             push = compose(self.sandbox.world, *self.sandbox.world.outbox.pop(0))
-            task = asyncio.create_task(self.sandbox.push_beside(push))
+            task = asyncio.create_task(self.sandbox.send_beside(push))
             self._pushing.add(task)
             task.add_done_callback(self._pushing.discard)
 
@@ -170,47 +169,19 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunningSandbox:
+@dataclass(kw_only=True, slots=True)
+class RunningSandbox(Sandbox):
     """A sandbox that listens."""
 
-    url: str  #: scheme, host and port, without a slash at the end
-    sandbox: Sandbox
-
-    @property
-    def world(self) -> World:
-        """The state, to look at and to change."""
-        return self.sandbox.world
-
-    @property
-    def journal(self) -> Entries:
-        """Every call so far, oldest first; ``journal.count(path)`` tells how often one was made."""
-        return self.sandbox.journal.entries
+    url: str = ""  #: scheme, host and port, without a slash at the end
 
     def connection(self, component_appid: str = "") -> str:
         """Return the Connection of a platform, the first one by default, as JSON for ``AIRFLOW_CONN_…``."""
         return connection_of(self.world, self.url, component_appid)
 
-    def add_fault(self, fault: Fault) -> None:
-        """Let a coming call go wrong."""
-        self.sandbox.faults.add(fault)
-
-    def reset(self) -> None:
-        """Go back to the state it started with."""
-        self.sandbox.reset()
-
-    @property
-    def deliveries(self) -> list[Delivery]:
-        """Fate of every push so far, oldest first."""
-        return self.sandbox.deliveries
-
     def compose(self, event: PushEvent, appid: str) -> Push:
         """Let something happen and return the push that tells of it, see :func:`airflow_wxa.sandbox.pushes.compose`."""
         return compose(self.world, event, appid)
-
-    def send(self, push: Push) -> httpx.Response:
-        """Send a push, even once more, and return the receiver's answer, or raise an ``httpx.HTTPError``."""
-        return self.sandbox.push(push)
 
     def push(self, event: PushEvent, appid: str) -> httpx.Response:
         """Compose and send in one."""
@@ -266,7 +237,7 @@ def serve(world: World, *, host: str = LOOPBACK, port: int = 0) -> Iterator[Runn
     :raises OSError: the address cannot be bound.
     :raises RuntimeError: the server did not start.
     """
-    sandbox = Sandbox.of(world)
+    sandbox = RunningSandbox.of(world)
     with _bound(host, port) as listener:
         server = _server(sandbox, listener)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="wxa-sandbox", daemon=True)
@@ -274,7 +245,7 @@ def serve(world: World, *, host: str = LOOPBACK, port: int = 0) -> Iterator[Runn
         if not server.listening.wait(START_SECONDS):
             raise RuntimeError(f"the sandbox did not start within {START_SECONDS:.0f} s")
         try:
-            yield RunningSandbox(url=_url(listener), sandbox=sandbox)
+            yield sandbox
         finally:
             server.stop()
             thread.join()
@@ -288,11 +259,12 @@ def run(
     :param announce: called with the running sandbox before the first call is taken.
     :raises OSError: the address cannot be bound.
     """
-    sandbox = Sandbox.of(world)
+    sandbox = RunningSandbox.of(world)
     with _bound(host, port) as listener, suppress(KeyboardInterrupt):
+        server = _server(sandbox, listener)
         if announce is not None:
-            announce(RunningSandbox(url=_url(listener), sandbox=sandbox))
-        _server(sandbox, listener).run(sockets=[listener])
+            announce(sandbox)
+        server.run(sockets=[listener])
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -303,12 +275,9 @@ def _bound(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _url(listener: socket.socket) -> str:
+def _server(sandbox: RunningSandbox, listener: socket.socket) -> _Server:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _server(sandbox: Sandbox, listener: socket.socket) -> _Server:
+    sandbox.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     # No access log: its lines would carry the tokens of the query.
     config = uvicorn.Config(
         SandboxApp(sandbox),

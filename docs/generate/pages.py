@@ -24,6 +24,7 @@ from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.operators.fleet import WxaFleetShardOperator
 from airflow_wxa.release import FIELDS, Field
+from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.testing import Walk, walk
 from airflow_wxa.texts import Text, in_language
 from docs.generate.stubs import stubs, typed
@@ -337,7 +338,8 @@ def kit() -> str:
     """Return the page of the test kit: its head, and behind a mark what the code says of each class."""
     head = (_REFERENCE / "test-kit.md").read_text("utf-8").partition(_KIT_MARK)[0] + _KIT_MARK
     parts = ["\n\n## `RunningSandbox`\n"]
-    parts += _methods_of(sandbox.RunningSandbox)
+    parts += [f"- `{name}`: {_cell(said)}" for name, said in _said_beside(Sandbox).items() if said]
+    parts += [*_methods_of(Sandbox), *_methods_of(sandbox.RunningSandbox)]
     for cls in _KIT:
         beside = _said_beside(cls)
         parts += [

@@ -92,7 +92,7 @@ class FaultyClient(WxaClient):
         def send_or_fail(request: Request) -> Answer:
             path = urlsplit(request.url).path
             if not trouble.strikes(path.rpartition("/")[2]):
-                return answered_at_once(running.sandbox, request)
+                return answered_at_once(running, request)
             if trouble.fault == REFUSED:
                 nobody = f"http://127.0.0.1:{_closed_port()}"
                 return send(replace(request, url=request.url.replace(running.url, nobody)))

@@ -123,7 +123,7 @@ class Bench:
             assert_explained(stop)
             result = f"stop({type(stop).__name__})"
             self.assert_nothing_wrong_is_online()
-            self.running.sandbox.faults.waiting.clear()
+            self.running.faults.clear()
             self.run(Trouble(NO_TROUBLE), memory)
         self.assert_released_once()
         return result

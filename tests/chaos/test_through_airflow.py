@@ -98,7 +98,7 @@ def test_a_fault_that_stays_stops_the_run_and_a_rerun_finishes(
     assert (stopped.state, stopped.states[task_id], stopped.tries[task_id]) == ("failed", "failed", tries)
     assert said in str(stopped.errors[task_id])
     assert witness.published == []
-    wxa_sandbox.sandbox.faults.waiting.clear()
+    wxa_sandbox.faults.clear()
     finished: Any = run()
     assert finished.state == "success", finished.errors
     assert_released_once(wxa_sandbox, witness)

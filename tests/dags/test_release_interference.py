@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_wxa.sandbox import AuditPlan
-from airflow_wxa.sandbox.journal import Entries
+from airflow_wxa.sandbox.journal import Journal
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.steps import lag
 from tests.airflow_session import calls, connection
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("airflow_database", "wxa_default")
 
 
-class Watched(Entries):
+class Watched(Journal):
     """A journal that calls somebody as soon as a path was called once."""
 
     def __init__(self, path: str, act: Callable[[], None]) -> None:
@@ -75,7 +75,7 @@ def test_a_list_edited_behind_the_guards_back_fails_the_proof_with_the_domain_na
     run.go_on(until="release")
     # The guard's last look before the call is at the audit sheet; the list was read before it.
     journal = Watched("/wxa/get_latest_auditstatus", lambda: list_is_edited(wxa_default))
-    wxa_default.sandbox.journal.entries = journal
+    wxa_default.journal = journal
     assert run.go_on() == "failed"
     assert run.states["release"] == "success"
     assert accepted_releases(wxa_default) == 1

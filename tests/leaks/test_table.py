@@ -191,7 +191,7 @@ def a_release_that_fails(scene: Scene) -> None:
         scene.sandbox.add_fault(Fault(path="/wxa/commit", kind=kind, errcode=errcode, times=9))  # type: ignore[arg-type]
         assert scene.release("leaks_failing", user_version=f"1.5.{len(kind)}{errcode or 0}") == "failed"
         requests.post(f"{scene.sandbox.url}/_sandbox/faults", json=[], timeout=5)
-        scene.sandbox.sandbox.faults.waiting.clear()
+        scene.sandbox.faults.clear()
 
 
 def a_release_with_fixed_tokens(scene: Scene) -> None:

@@ -100,7 +100,7 @@ def test_reruns_and_retries_never_exceed_fifty_and_the_error_says_what_is_left(w
             assert modify(server_domains={"requestdomain": [A]})["outcome"] == "configured"
         except AirflowFailException as error:
             refused.append(str(error))
-            wxa_default.sandbox.faults.waiting.clear()
+            wxa_default.faults.clear()
         program.third_domain = {}
     assert len(program.domain_changes) == 50
     assert len(refused) == 10

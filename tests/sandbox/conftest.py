@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, World
+from airflow_wxa.sandbox import AuditPlan, Entry, MiniProgram, Platform, World
 from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.handlers import ENDPOINTS
@@ -54,6 +54,23 @@ class Wechat:
     def post(self, path: str, body: object) -> Any:
         return self.send("POST", path, json.dumps(body).encode())
 
+    def errcodes(self, path: str, *bodies: object) -> list[int]:
+        """Return what each body is answered, in order."""
+        return [self.post(path, body).get("errcode", 0) for body in bodies]
+
+    @property
+    def versions(self) -> Any:
+        return self.post("/wxa/getversioninfo", {})
+
+    @property
+    def latest(self) -> Any:
+        return self.get("/wxa/get_latest_auditstatus")
+
+    @property
+    def last(self) -> Entry:
+        """The newest call of the journal."""
+        return self.sandbox.journal[-1]
+
     @staticmethod
     def facts(answer: Any) -> Any:
         """Return what a success tells besides."""
@@ -76,22 +93,19 @@ class Wechat:
         return self.component("api_authorizer_token", **{**body, **changes})
 
     def quota_errcode(self, token: str) -> int:
-        errcode: int = self.send("GET", "/wxa/queryquota", token=token)["errcode"]
-        return errcode
+        return int(self.send("GET", "/wxa/queryquota", token=token)["errcode"])
 
     def set_domains(self, action: str, *origins: Any) -> int:
-        errcode: int = self.post("/wxa/setwebviewdomain", {"action": action, "webviewdomain": list(origins)})["errcode"]
-        return errcode
+        return self.errcodes("/wxa/setwebviewdomain", {"action": action, "webviewdomain": list(origins)})[0]
 
-    def commit(self, version: str = "1.4.0", **changes: object) -> int:
-        body: dict[str, Any] = {
+    def commit(self, version: str = "1.4.0", *, without: str = "", **changes: object) -> int:
+        body = {
             "template_id": 47,
             "ext_json": "{}",
             "user_version": version,
             "user_desc": f"release {version}",
-        }
-        errcode: int = self.post("/wxa/commit", {**body, **changes})["errcode"]
-        return errcode
+        } | changes
+        return self.errcodes("/wxa/commit", {name: value for name, value in body.items() if name != without})[0]
 
     def submit(self, **body: object) -> Any:
         return self.post("/wxa/submit_audit", body)
@@ -100,12 +114,15 @@ class Wechat:
         self.account.scan_polls = 0
         self.account.audit = AuditPlan(**{"polls": 0, **plan})
         assert self.commit(version) == 0
-        auditid: int = self.submit()["auditid"]
-        return auditid
+        return int(self.submit()["auditid"])
 
     def release(self) -> int:
-        errcode: int = self.post("/wxa/release", {})["errcode"]
-        return errcode
+        return self.errcodes("/wxa/release", {})[0]
+
+    def released(self, *versions: str) -> None:
+        for version in versions:
+            self.submitted(version)
+            assert self.release() == 0
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+"""The audit at the emulated WeChat: scan, submission, sheets, withdrawals, and the privacy guide."""
+
 from __future__ import annotations
 
 import datetime as dt
@@ -6,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_wxa.sandbox import World
+from tests.tables import each_row
 
 if TYPE_CHECKING:
     from airflow_wxa.sandbox import MiniProgram
     from tests.sandbox.conftest import Wechat
 
-
-LATEST = "/wxa/get_latest_auditstatus"
-SCAN = "/wxa/security/get_code_privacy_info"
+SCAN, STATUS, UNDO = "/wxa/security/get_code_privacy_info", "/wxa/get_auditstatus", "/wxa/undocodeaudit"
+MATERIAL, PRIVACY = "/cgi-bin/material/get_material", "/cgi-bin/component/setprivacysetting"
 ITEM = {"first_class": "工具", "second_class": "备忘录", "first_id": 1, "second_id": 2, "title": "shop"}
+OWNER = {"contact_email": "ops@example.com", "notice_method": "popup"}
+BEIJING = dt.timezone(dt.timedelta(hours=8))
 
 
 @pytest.fixture
@@ -23,35 +27,24 @@ def account(wechat: Wechat) -> MiniProgram:
     return wechat.account
 
 
-def statuses(wechat: Wechat, polls: int) -> list[int]:
-    return [wechat.get(LATEST)["status"] for _ in range(polls)]
+def submit(wechat: Wechat, **body: object) -> int:
+    return wechat.submit(**body)["errcode"]
 
 
 @pytest.mark.parametrize("polls", [0, 1, 3])
-def test_the_scan_answers_61039_as_often_as_set(wechat: Wechat, account: MiniProgram, polls: int) -> None:
+def test_each_commit_starts_a_scan_that_answers_61039_as_often_as_set(
+    wechat: Wechat, account: MiniProgram, polls: int
+) -> None:
     account.scan_polls = polls
+    for _ in range(2):
+        wechat.commit()
+        assert [wechat.get(SCAN)["errcode"] for _ in range(polls + 1)] == [61039] * polls + [0]
     wechat.commit()
-    assert [wechat.get(SCAN)["errcode"] for _ in range(polls + 1)] == [61039] * polls + [0]
-
-
-def test_submitting_while_scanning_is_answered_61039_and_the_scan_goes_on(wechat: Wechat, account: MiniProgram) -> None:
-    account.scan_polls = 1
-    wechat.commit()
-    assert wechat.submit()["errcode"] == 61039
-    assert wechat.submit()["errcode"] == 0
-
-
-def test_a_new_commit_starts_a_new_scan(wechat: Wechat, account: MiniProgram) -> None:
-    account.scan_polls = 1
-    wechat.commit()
-    wechat.get(SCAN)
-    wechat.commit()
-    assert wechat.get(SCAN)["errcode"] == 61039
+    assert [submit(wechat) for _ in range(polls + 1)] == [61039] * polls + [0]  # by either endpoint
 
 
 def test_nothing_committed_is_answered_86001_by_the_scan_and_85086_by_the_submission(wechat: Wechat) -> None:
-    assert wechat.get(SCAN)["errcode"] == 86001
-    assert wechat.submit()["errcode"] == 85086
+    assert (wechat.get(SCAN)["errcode"], submit(wechat)) == (86001, 85086)
 
 
 @pytest.mark.parametrize("found", ["without_auth_list", "without_conf_list"])
@@ -61,48 +54,42 @@ def test_an_undeclared_privacy_api_is_answered_61040_unless_declared_unused(
     setattr(account, found, ["wx.getLocation"])
     wechat.commit()
     assert wechat.get(SCAN)[found] == ["wx.getLocation"]
-    assert wechat.submit()["errcode"] == 61040
-    assert wechat.submit(privacy_api_not_use=False)["errcode"] == 61040
-    assert wechat.submit(privacy_api_not_use=True)["errcode"] == 0
+    assert submit(wechat) == 61040
+    assert [submit(wechat, privacy_api_not_use=each) for each in (False, True)] == [61040, 0]
 
 
-def test_a_second_sheet_while_one_is_open_is_answered_85009(wechat: Wechat) -> None:
-    wechat.submitted(polls=9)
-    assert wechat.submit()["errcode"] == 85009
+@pytest.mark.parametrize("plan", [{"polls": 9}, {"result": "delayed_then_approved", "delayed_polls": 9}])
+def test_a_sheet_in_audit_is_the_only_one_until_it_is_withdrawn(wechat: Wechat, plan: dict[str, Any]) -> None:
+    wechat.submitted("1.4.0", **plan)
+    assert submit(wechat) == 85009
     wechat.commit("1.5.0")
-    assert wechat.submit()["errcode"] == 85009
+    assert submit(wechat) == 85009
+    assert wechat.get(UNDO) == {"errcode": 0, "errmsg": "ok"}
+    assert (wechat.latest["status"], wechat.release()) == (3, 85020)
+    assert wechat.versions["exp_info"]["exp_version"] == "1.5.0"  # the trial version is left alone
+    assert [submit(wechat), submit(wechat)] == [0, 85009]
+    assert len(wechat.account.sheets) == 2
+
+
+def test_a_submission_takes_one_of_the_platforms_quota_until_that_is_used_up(wechat: Wechat) -> None:
+    wechat.platform.audit_limit, wechat.platform.audit_rest = 27, 1
+    wechat.submitted()
+    quota = {"rest": 0, "limit": 27, "speedup_rest": 0, "speedup_limit": 0}
+    assert wechat.facts(wechat.get("/wxa/queryquota")) == quota
+    wechat.commit()
+    assert submit(wechat) == 85085
     assert len(wechat.account.sheets) == 1
 
 
-def test_a_delayed_sheet_is_still_open(wechat: Wechat) -> None:
-    wechat.submitted(polls=0, result="delayed_then_approved", delayed_polls=9)
-    assert wechat.submit()["errcode"] == 85009
-
-
-def test_a_used_up_quota_is_answered_85085(wechat: Wechat, account: MiniProgram) -> None:
-    wechat.platform.audit_rest = 0
+@pytest.mark.parametrize("items", [[ITEM], [ITEM] * 5, [{**ITEM, "address": "pages/order/list", "tag": "shop order"}]])
+def test_good_items_are_taken(wechat: Wechat, account: MiniProgram, items: object) -> None:
     wechat.commit()
-    assert wechat.submit()["errcode"] == 85085
-    assert account.sheets == []
+    assert submit(wechat, item_list=items) == 0
 
 
-def test_a_submission_takes_one_of_the_platforms_quota(wechat: Wechat) -> None:
-    wechat.platform.audit_limit, wechat.platform.audit_rest = 27, 8
-    wechat.submitted()
-    assert wechat.facts(wechat.get("/wxa/queryquota")) == {
-        "rest": 7,
-        "limit": 27,
-        "speedup_rest": 0,
-        "speedup_limit": 0,
-    }
-
-
-@pytest.mark.parametrize(
-    ("items", "errcode"),
+@each_row(
+    "items, errcode",
     [
-        ([ITEM], 0),
-        ([ITEM] * 5, 0),
-        ([{**ITEM, "address": "pages/order/list", "tag": "shop order"}], 0),
         ([], 85023),
         ([ITEM] * 6, 85023),
         ("[]", 85023),
@@ -120,14 +107,8 @@ def test_a_submission_takes_one_of_the_platforms_quota(wechat: Wechat) -> None:
 )
 def test_items_are_checked_when_sent(wechat: Wechat, account: MiniProgram, items: object, errcode: int) -> None:
     wechat.commit()
-    assert wechat.submit(item_list=items)["errcode"] == errcode
-    assert len(account.sheets) == (errcode == 0)
-
-
-@pytest.mark.parametrize("body", [{"privacy_api_not_use": "true"}, {"version_desc": 1}])
-def test_a_field_of_the_wrong_type_is_refused(wechat: Wechat, account: MiniProgram, body: Any) -> None:
-    wechat.commit()
-    assert wechat.submit(**body)["errcode"] == 40097
+    assert submit(wechat, item_list=items) == errcode
+    assert [submit(wechat, **body) for body in ({"privacy_api_not_use": "true"}, {"version_desc": 1})] == [40097] * 2
     assert account.sheets == []
 
 
@@ -144,91 +125,65 @@ def test_a_field_of_the_wrong_type_is_refused(wechat: Wechat, account: MiniProgr
 )
 def test_the_audit_goes_as_planned(wechat: Wechat, plan: dict[str, Any], expected: list[int]) -> None:
     wechat.submitted(**plan)
-    assert statuses(wechat, len(expected)) == expected
+    assert [wechat.latest["status"] for _ in expected] == expected
 
 
-def test_a_rejection_shows_reason_and_screenshot_in_both_spellings(wechat: Wechat) -> None:
-    auditid = wechat.submitted(result="rejected", reason="1: no", screenshot="a|b")
-    latest = wechat.get(LATEST)
-    assert (latest["status"], latest["reason"], latest["ScreenShot"]) == (1, "1: no", "a|b")
-    assert wechat.facts(wechat.post("/wxa/get_auditstatus", {"auditid": auditid})) == {
-        "status": 1,
-        "reason": "1: no",
-        "screenshot": "a|b",
-    }
+def test_a_rejection_shows_reason_and_screenshots_in_both_spellings_and_as_jpegs(wechat: Wechat) -> None:
+    auditid = wechat.submitted(result="rejected", reason="1: no", screenshot="a|b|")
+    latest = wechat.latest
+    assert (latest["status"], latest["reason"], latest["ScreenShot"]) == (1, "1: no", "a|b|")
+    told = wechat.facts(wechat.post(STATUS, {"auditid": auditid}))
+    assert told == {"status": 1, "reason": "1: no", "screenshot": "a|b|"}
+    for media_id in ("a", "b"):
+        assert wechat.post(MATERIAL, {"media_id": media_id}).startswith(b"\xff\xd8\xff")
+    unknown: list[Any] = [{}, *({"media_id": each} for each in ("", "c", [], None))]
+    assert wechat.errcodes(MATERIAL, *unknown) == [40007] * 5
+    wechat.account.sheets.clear()
+    wechat.submitted(result="approved", screenshot="a")
+    assert wechat.errcodes(MATERIAL, {"media_id": "a"}) == [40007]
 
 
 def test_the_latest_sheet_shows_what_was_submitted(wechat: Wechat) -> None:
     wechat.world.clock = lambda: 1640763673
-    wechat.submitted("1.4.0")
-    assert wechat.facts(wechat.get(LATEST)) == {
-        "auditid": 400000001,
+    assert wechat.latest["errcode"] == 85058
+    wechat.commit()
+    assert wechat.latest["errcode"] == 85058
+    ids = [wechat.submitted(version) for version in ("1.3.0", "1.4.0")]
+    assert ids == [400000001, 400000002]
+    assert wechat.facts(wechat.latest) == {
+        "auditid": 400000002,
         "status": 0,
         "user_version": "1.4.0",
         "user_desc": "release 1.4.0",
         "submit_audit_time": 1640763673,
     }
+    assert wechat.post(STATUS, {"auditid": str(ids[0])})["status"] == 0
+    unknown: list[Any] = [{}, {"auditid": 1}, {"auditid": None}, {"auditid": []}]
+    assert wechat.errcodes(STATUS, *unknown) == [85012] * 4
 
 
-def test_no_sheet_is_answered_85058(wechat: Wechat) -> None:
-    assert wechat.get(LATEST)["errcode"] == 85058
-    wechat.commit()
-    assert wechat.get(LATEST)["errcode"] == 85058
-
-
-def test_auditids_count_up_and_are_taken_as_number_or_text(wechat: Wechat) -> None:
-    ids = [wechat.submitted(version) for version in ("1", "2")]
-    assert ids == [400000001, 400000002]
-    assert wechat.post("/wxa/get_auditstatus", {"auditid": str(ids[0])})["status"] == 0
-
-
-@pytest.mark.parametrize("body", [{}, {"auditid": 1}, {"auditid": None}, {"auditid": []}])
-def test_an_unknown_auditid_is_answered_85012(wechat: Wechat, body: Any) -> None:
-    wechat.submitted()
-    assert wechat.post("/wxa/get_auditstatus", body)["errcode"] == 85012
-
-
-@pytest.mark.parametrize("name", ["exp_desc", "user_desc", "release_desc", "release_version"])
-def test_a_field_that_the_world_leaves_out_is_missing_from_its_answer_and_no_other(wechat: Wechat, name: Any) -> None:
-    wechat.submitted()
-    wechat.release()
-    versions, sheet = "/wxa/getversioninfo", "/wxa/get_latest_auditstatus"
-
+def test_a_field_that_the_world_leaves_out_is_missing_from_its_answer_and_no_other(wechat: Wechat) -> None:
     def told() -> set[str]:
-        info = wechat.post(versions, {})
-        return {*info["exp_info"], *info["release_info"], *wechat.get(sheet)}
+        info = wechat.versions
+        return {*info["exp_info"], *info["release_info"], *wechat.latest}
 
+    wechat.released("1.4.0")
     everything = told()
-    wechat.world.leaves_out = {name}
-    assert told() == everything - {name}
-
-
-def test_what_is_left_out_survives_json() -> None:
+    for name in ("exp_desc", "user_desc", "release_desc", "release_version"):
+        wechat.world.leaves_out = {name}
+        assert told() == everything - {name}
     assert World.from_json(World(leaves_out={"user_desc"}).to_json()).leaves_out == {"user_desc"}
 
 
-MATERIAL = "/cgi-bin/material/get_material"
-
-
-@pytest.mark.parametrize("media_id", ["a", "b"])
-def test_a_screenshot_of_a_rejected_sheet_is_a_jpeg(wechat: Wechat, media_id: str) -> None:
-    wechat.submitted(result="rejected", screenshot="a|b")
-    assert wechat.post(MATERIAL, {"media_id": media_id}).startswith(b"\xff\xd8\xff")
-
-
-@pytest.mark.parametrize("body", [{}, {"media_id": ""}, {"media_id": "c"}, {"media_id": []}, {"media_id": None}])
-def test_an_unknown_media_id_is_answered_40007(wechat: Wechat, body: Any) -> None:
-    wechat.submitted(result="rejected", screenshot="a|b|")
-    assert wechat.post(MATERIAL, body)["errcode"] == 40007
-
-
-def test_a_sheet_that_was_not_rejected_has_no_screenshots(wechat: Wechat) -> None:
-    wechat.submitted(result="approved", screenshot="a")
-    assert wechat.post(MATERIAL, {"media_id": "a"})["errcode"] == 40007
-
-
-UNDO = "/wxa/undocodeaudit"
-BEIJING = dt.timezone(dt.timedelta(hours=8))
+def test_a_speed_up_is_spent_once_a_sheet(wechat: Wechat) -> None:
+    path = "/wxa/speedupaudit"
+    sheet = {"auditid": wechat.submitted(polls=50)}
+    assert wechat.errcodes(path, {"auditid": 1}, sheet) == [85012, 89405]
+    wechat.platform.speedup_rest = 2
+    assert wechat.errcodes(path, sheet, sheet) == [0, 89404]
+    assert wechat.platform.speedup_rest == 1
+    assert [wechat.latest["status"] for _ in range(2)] == [2, 0]
+    assert wechat.errcodes(path, sheet) == [89402]
 
 
 def at(wechat: Wechat, *moment: int) -> None:
@@ -246,21 +201,6 @@ def withdrawn(wechat: Wechat, times: int) -> list[int]:
     return answers
 
 
-@pytest.mark.parametrize("plan", [{"polls": 9}, {"result": "delayed_then_approved", "delayed_polls": 9}])
-def test_a_sheet_in_audit_is_withdrawn(wechat: Wechat, plan: dict[str, Any]) -> None:
-    wechat.submitted(**plan)
-    assert wechat.get(UNDO) == {"errcode": 0, "errmsg": "ok"}
-    assert wechat.get(LATEST)["status"] == 3
-    assert wechat.release() == 85020
-    assert wechat.submit()["errcode"] == 0
-
-
-def test_a_withdrawal_leaves_the_trial_version_alone(wechat: Wechat) -> None:
-    wechat.submitted("1.4.0", polls=9)
-    wechat.get(UNDO)
-    assert wechat.post("/wxa/getversioninfo", {})["exp_info"]["exp_version"] == "1.4.0"
-
-
 @pytest.mark.parametrize("plan", [None, {}, {"result": "rejected"}, {"result": "withdrawn"}])
 def test_nothing_in_audit_is_answered_87012_and_not_counted(wechat: Wechat, plan: dict[str, Any] | None) -> None:
     if plan is not None:
@@ -270,18 +210,12 @@ def test_nothing_in_audit_is_answered_87012_and_not_counted(wechat: Wechat, plan
 
 
 def test_the_sixth_withdrawal_of_a_day_is_answered_87013(wechat: Wechat) -> None:
-    at(wechat, 3, 14, 12, 0)
-    assert withdrawn(wechat, 5) == [0] * 5
-    wechat.submitted(polls=9)
-    assert wechat.get(UNDO)["errcode"] == 87013
-    assert wechat.get(LATEST)["status"] == 2
-
-
-def test_a_day_begins_at_midnight_in_beijing(wechat: Wechat) -> None:
     at(wechat, 3, 14, 23, 59)
     assert withdrawn(wechat, 5) == [0] * 5
-    at(wechat, 3, 15, 0, 0)
-    assert withdrawn(wechat, 1) == [0]
+    wechat.submitted(polls=9)
+    assert (wechat.get(UNDO)["errcode"], wechat.latest["status"]) == (87013, 2)
+    at(wechat, 3, 15, 0, 0)  # a day begins at midnight in Beijing
+    assert wechat.get(UNDO)["errcode"] == 0
 
 
 def test_the_eleventh_withdrawal_of_a_month_is_answered_87013_until_the_next(wechat: Wechat) -> None:
@@ -293,10 +227,37 @@ def test_the_eleventh_withdrawal_of_a_month_is_answered_87013_until_the_next(wec
     assert wechat.get(UNDO)["errcode"] == 87013
     at(wechat, 4, 1, 0, 0)
     assert wechat.get(UNDO)["errcode"] == 0
+    wechat.sandbox.reset()  # which forgets withdrawals, time and again
+    assert withdrawn(wechat, 5) == [0] * 5
+    wechat.sandbox.reset()
+    assert wechat.account.withdrawals == []
 
 
-def test_a_reset_forgets_withdrawals_time_and_again(wechat: Wechat) -> None:
-    for _ in range(3):
-        assert withdrawn(wechat, 5) == [0] * 5
-        wechat.sandbox.reset()
-        assert wechat.account.withdrawals == []
+@each_row(
+    "body, errcode",
+    [
+        ({"owner_setting": {"notice_method": "popup"}, "setting_list": []}, 86069),
+        ({"owner_setting": {"contact_qq": "1"}, "setting_list": []}, 86070),
+        ({"owner_setting": OWNER, "privacy_ver": 1}, 86074),
+        ({"owner_setting": OWNER}, 40097),
+        ({"owner_setting": OWNER, "privacy_ver": 1, "setting_list": []}, 40097),
+    ],
+)
+def test_a_privacy_guide_lacks_nothing(wechat: Wechat, body: Any, errcode: int) -> None:
+    assert wechat.errcodes(PRIVACY, body) == [errcode]
+
+
+def test_a_privacy_guide_is_live_after_a_release_and_can_be_asked_for_before_an_audit(
+    wechat: Wechat, account: MiniProgram
+) -> None:
+    live = {"owner_setting": OWNER, "privacy_ver": 1}
+    wechat.world.loose.needs_privacy_guide = True
+    wechat.commit()
+    assert submit(wechat) == 85086
+    settings = [{"privacy_key": "Location", "privacy_text": "附近的店"}]
+    wechat.post(PRIVACY, {"owner_setting": OWNER, "setting_list": settings})
+    shown = wechat.post("/cgi-bin/component/getprivacysetting", {"privacy_ver": 2})
+    assert shown["setting_list"] == [{**settings[0], "privacy_label": ""}]
+    assert wechat.errcodes(PRIVACY, live) == [86074]
+    wechat.released("1")
+    assert wechat.errcodes(PRIVACY, live) == [0]

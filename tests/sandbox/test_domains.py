@@ -1,20 +1,28 @@
+"""Business domains and server domains at the emulated WeChat: of a Mini Program, and of its platform."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_wxa.sandbox import MiniProgram
+from airflow_wxa.sandbox import MiniProgram, Platform
 from airflow_wxa.sandbox.testing import COMPONENT_APPID
-from airflow_wxa.sandbox.values import bare_host, covered, host_of_origin, still_covered
+from airflow_wxa.sandbox.values import SERVER_KINDS, bare_host, covered, host_of_origin, still_covered
+from tests.tables import each_row
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.sandbox.conftest import Wechat
 
-
-SET = "/wxa/setwebviewdomain"
-EFFECTIVE = "/wxa/get_effective_webviewdomain"
-WRITES = [{"action": action, "webviewdomain": ["https://example.com"]} for action in ("add", "set", "delete")] + [{}]
+SET, DIRECT, EFFECTIVE = "/wxa/setwebviewdomain", "/wxa/setwebviewdomain_directly", "/wxa/get_effective_webviewdomain"
+SERVER, DIRECT_SERVER = "/wxa/modify_domain", "/wxa/modify_domain_directly"
+PLATFORM = "/cgi-bin/component/modify_wxa_jump_domain"
+PLATFORM_SERVER = "/cgi-bin/component/modify_wxa_server_domain"
+API, EXAMPLE = "https://api.example.com", "https://example.com"
+A, B, C = (f"https://{each}.example.com" for each in "abc")
+WRITES = [{"action": action, "webviewdomain": [EXAMPLE]} for action in ("add", "set", "delete")] + [{}]
 
 
 @pytest.fixture
@@ -23,37 +31,23 @@ def account(wechat: Wechat) -> MiniProgram:
 
 
 def test_added_domains_are_read_back_and_not_yet_effective(wechat: Wechat) -> None:
-    assert wechat.set_domains("add", "https://shop.example.com", "https://example.com") == 0
-    assert set(wechat.post(SET, {"action": "get"})["webviewdomain"]) == {
-        "https://shop.example.com",
-        "https://example.com",
-    }
+    assert wechat.set_domains("add", "https://shop.example.com", EXAMPLE) == 0
+    told = wechat.post(SET, {"action": "get"})["webviewdomain"]
+    assert set(told) == {"https://shop.example.com", EXAMPLE}
     assert wechat.post(EFFECTIVE, {})["effective_webviewdomain"] == []
+    wechat.world.get_lists = False  # no page promises the list
+    assert wechat.post(SET, {"action": "get"}) == {"errcode": 0, "errmsg": "ok"}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "origin",
     [
-        "example.com",
-        "http://example.com",
-        "https:/example.com",
-        "https://example.com:443",
-        "https://example.com/path",
-        "https://example.com?x=1",
-        "https://user@example.com",
-        "https://*.example.com",
-        "https://1.2.3.4",
-        "https://example",
-        "https://",
-        "",
-        "https://notexample.com",
-        "https://example.com.evil.org",
-        "https://other.org",
-        None,
-        7,
-        ["https://example.com"],
+        "example.com", "http://example.com", "https:/example.com", "https://example.com:443", "https://example.com/path",
+        "https://example.com?x=1", "https://user@example.com", "https://*.example.com", "https://1.2.3.4",
+        "https://example", "https://", "", "https://notexample.com", "https://example.com.evil.org",
+        "https://other.org", None, 7, [EXAMPLE],
     ],
-)
+)  # fmt: skip
 def test_a_bad_or_uncovered_origin_is_answered_89021_and_fails_the_whole_call(
     wechat: Wechat, account: MiniProgram, origin: Any
 ) -> None:
@@ -61,123 +55,75 @@ def test_a_bad_or_uncovered_origin_is_answered_89021_and_fails_the_whole_call(
     assert account.third_webviewdomain == []
 
 
-@pytest.mark.parametrize("sent", ['["https://example.com"]', "https://example.com", {"0": "https://example.com"}, None])
-def test_a_list_that_is_no_array_is_answered_89021(wechat: Wechat, sent: object) -> None:
-    assert wechat.post(SET, {"action": "add", "webviewdomain": sent})["errcode"] == 89021
+def test_what_makes_no_sense_is_refused_by_its_errcode(wechat: Wechat) -> None:
+    no_arrays: list[Any] = [f'["{EXAMPLE}"]', EXAMPLE, {"0": EXAMPLE}, None]
+    assert wechat.errcodes(SET, *({"action": "add", "webviewdomain": each} for each in no_arrays)) == [89021] * 4
+    actions: list[Any] = ["remove", None, ["add"], "ADD"]
+    assert wechat.errcodes(SET, *({"action": each, "webviewdomain": []} for each in actions)) == [40097] * 4
+    assert wechat.errcodes(SET, {"action": "add"}) == [40101]
 
 
-@pytest.mark.parametrize("origin", ["https://example.com", "https://a.b.example.com", "HTTPS://Shop.EXAMPLE.com/"])
+@pytest.mark.parametrize("origin", [EXAMPLE, "https://a.b.example.com", "HTTPS://Shop.EXAMPLE.com/"])
 def test_a_registered_domain_covers_itself_and_all_below(wechat: Wechat, origin: Any) -> None:
     assert wechat.set_domains("add", origin) == 0
 
 
 def test_a_registered_subdomain_covers_no_sibling_and_no_parent(wechat: Wechat) -> None:
     wechat.platform.published = ["www.example.com"]
-    assert wechat.set_domains("add", "https://app.example.com") == 89021
-    assert wechat.set_domains("add", "https://example.com") == 89021
-    assert wechat.set_domains("add", "https://x.www.example.com") == 0
+    origins = ("https://app.example.com", EXAMPLE, "https://x.www.example.com")
+    assert [wechat.set_domains("add", each) for each in origins] == [89021, 89021, 0]
 
 
-@pytest.mark.parametrize("action", ["add", "set"])
-def test_nothing_to_change_is_answered_89019(wechat: Wechat, account: MiniProgram, action: str) -> None:
-    account.third_webviewdomain = ["https://example.com/"]
-    assert wechat.set_domains(action, "https://EXAMPLE.com") == 89019
-    assert account.third_webviewdomain == ["https://example.com/"]
-
-
-def test_set_replaces_the_list(wechat: Wechat, account: MiniProgram) -> None:
-    account.third_webviewdomain = ["https://a.example.com", "https://b.example.com"]
-    assert wechat.set_domains("set", "https://c.example.com", "https://b.example.com") == 0
-    assert account.third_webviewdomain == ["https://c.example.com", "https://b.example.com"]
-
-
-def test_set_of_an_empty_list_empties_it(wechat: Wechat, account: MiniProgram) -> None:
-    account.third_webviewdomain = ["https://a.example.com"]
-    assert wechat.set_domains("set") == 0
-    assert account.third_webviewdomain == []
+@pytest.mark.parametrize(
+    ("action", "before", "sent", "errcode", "after"),
+    [
+        ("add", [f"{EXAMPLE}/"], ["https://EXAMPLE.com"], 89019, [f"{EXAMPLE}/"]),
+        ("set", [f"{EXAMPLE}/"], ["https://EXAMPLE.com"], 89019, [f"{EXAMPLE}/"]),
+        ("set", [A, B], [C, B], 0, [C, B]),
+        ("set", [A], [], 0, []),
+        ("delete", [A, B], [f"{A}/", "https://gone.example.com"], 0, [B]),
+        ("delete", [A], [EXAMPLE], 89022, [A]),
+        ("delete", ["https://left.org"], ["https://left.org"], 0, []),  # it left the platform list
+        ("delete", [A], ["a.example.com"], 89021, [A]),
+    ],
+)
+def test_a_list_is_changed_by_its_action(
+    wechat: Wechat,
+    account: MiniProgram,
+    action: str,
+    before: list[str],
+    sent: list[str],
+    errcode: int,
+    after: list[str],
+) -> None:
+    account.third_webviewdomain = before
+    assert wechat.set_domains(action, *sent) == errcode
+    assert account.third_webviewdomain == after
 
 
 def test_omitted_action_adds_every_platform_domain_once(wechat: Wechat, account: MiniProgram) -> None:
     wechat.platform.published = ["a.org", "b.org"]
     account.third_webviewdomain = ["https://b.org"]
-    assert wechat.post(SET, {})["errcode"] == 0
+    assert wechat.errcodes(SET, {}, {}) == [0, 89019]
     assert set(account.third_webviewdomain) == {"https://a.org", "https://b.org"}
-    assert wechat.post(SET, {})["errcode"] == 89019
 
 
-def test_deleting_takes_what_is_there(wechat: Wechat, account: MiniProgram) -> None:
-    account.third_webviewdomain = ["https://a.example.com", "https://b.example.com"]
-    assert wechat.set_domains("delete", "https://a.example.com/", "https://gone.example.com") == 0
-    assert account.third_webviewdomain == ["https://b.example.com"]
-
-
-def test_deleting_what_is_not_there_is_answered_89022(wechat: Wechat, account: MiniProgram) -> None:
-    account.third_webviewdomain = ["https://a.example.com"]
-    assert wechat.set_domains("delete", "https://example.com") == 89022
-
-
-def test_a_domain_that_left_the_platform_list_can_still_be_deleted(wechat: Wechat, account: MiniProgram) -> None:
-    account.third_webviewdomain = ["https://left.org"]
-    assert wechat.set_domains("delete", "https://left.org") == 0
-
-
-def test_deleting_without_a_scheme_is_answered_89021(wechat: Wechat, account: MiniProgram) -> None:
-    account.third_webviewdomain = ["https://a.example.com"]
-    assert wechat.set_domains("delete", "a.example.com") == 89021
-
-
-@pytest.mark.parametrize("body", WRITES)
-def test_more_domains_than_allowed_are_answered_89029(wechat: Wechat, account: MiniProgram, body: Any) -> None:
+def test_more_domains_than_allowed_are_answered_89029(wechat: Wechat, account: MiniProgram) -> None:
     wechat.world.webviewdomain_limit = 0
-    account.third_webviewdomain = ["https://a.example.com"] * 2
-    wechat.platform.published = ["example.com"]
-    expected = 89022 if body.get("action") == "delete" else 89029
-    assert wechat.post(SET, body)["errcode"] == expected
-
-
-@pytest.mark.parametrize("body", WRITES)
-def test_an_empty_platform_list_is_answered_89020(wechat: Wechat, body: Any) -> None:
-    wechat.platform.published = []
-    assert wechat.post(SET, body)["errcode"] == 89020
-
-
-@pytest.mark.parametrize("body", WRITES)
-def test_an_individual_is_answered_89231(wechat: Wechat, account: MiniProgram, body: Any) -> None:
-    account.individual = True
-    assert wechat.post(SET, body)["errcode"] == 89231
-
-
-def test_an_individual_hears_of_the_empty_platform_list_first(wechat: Wechat, account: MiniProgram) -> None:
-    account.individual, wechat.platform.published = True, []
-    assert wechat.set_domains("add", "https://example.com") == 89020
-    wechat.platform.published = ["example.com"]
-    assert wechat.set_domains("add", "https://example.com") == 89231
+    account.third_webviewdomain = [A] * 2
+    assert wechat.errcodes(SET, *WRITES) == [89029, 89029, 89022, 89029]
 
 
 @pytest.mark.parametrize(("refuses", "empty", "individual"), [(True, 89020, 89231), (False, 0, 0)])
-def test_a_setting_decides_whether_get_refuses(
+def test_an_individual_and_an_empty_platform_list_are_told_apart_and_a_setting_decides_whether_get_refuses(
     wechat: Wechat, account: MiniProgram, refuses: bool, empty: int, individual: int
 ) -> None:
-    wechat.world.get_refuses = refuses
-    account.individual = True
-    assert wechat.post(SET, {"action": "get"})["errcode"] == individual
-    wechat.platform.published = []
-    assert wechat.post(SET, {"action": "get"})["errcode"] == empty
-    assert wechat.set_domains("add", "https://example.com") == 89020
-
-
-def test_a_setting_leaves_the_list_out_of_get(wechat: Wechat) -> None:
-    wechat.world.get_lists = False
-    assert wechat.post(SET, {"action": "get"}) == {"errcode": 0, "errmsg": "ok"}
-
-
-@pytest.mark.parametrize(("action", "errcode"), [("remove", 40097), (None, 40097), (["add"], 40097), ("ADD", 40097)])
-def test_an_unknown_action_is_refused(wechat: Wechat, action: str, errcode: int) -> None:
-    assert wechat.post(SET, {"action": action, "webviewdomain": []})["errcode"] == errcode
-
-
-def test_a_write_without_its_list_is_refused(wechat: Wechat) -> None:
-    assert wechat.post(SET, {"action": "add"})["errcode"] == 40101
+    wechat.world.get_refuses, account.individual = refuses, True
+    assert wechat.errcodes(SET, {"action": "get"}, *WRITES) == [individual, *[89231] * 4]
+    wechat.platform.published = []  # which is heard of first
+    assert wechat.errcodes(SET, {"action": "get"}, *WRITES) == [empty, *[89020] * 4]
+    account.individual = False
+    assert wechat.errcodes(SET, *WRITES) == [89020] * 4
 
 
 def test_the_testing_list_counts_only_where_nothing_is_published(wechat: Wechat) -> None:
@@ -187,55 +133,233 @@ def test_the_testing_list_counts_only_where_nothing_is_published(wechat: Wechat)
     assert wechat.set_domains("add", "https://test.org") == 0
 
 
-def test_effective_lists_start_with_what_the_owner_had() -> None:
+def test_effective_lists_start_with_what_the_owner_had_and_are_readable_for_an_individual(
+    wechat: Wechat, account: MiniProgram
+) -> None:
     own = ["https://own.org"]
     fresh = MiniProgram(appid="wx1", component_appid=COMPONENT_APPID, mp_webviewdomain=own)
     assert fresh.effective_webviewdomain == own
-
-
-def test_effective_lists_are_readable_for_an_individual(wechat: Wechat, account: MiniProgram) -> None:
     account.individual = True
-    assert wechat.facts(wechat.post(EFFECTIVE, {})) == {
-        "mp_webviewdomain": [],
-        "third_webviewdomain": [],
-        "direct_webviewdomain": [],
-        "effective_webviewdomain": [],
-    }
+    lists = ("mp_webviewdomain", "third_webviewdomain", "direct_webviewdomain", "effective_webviewdomain")
+    assert wechat.facts(wechat.post(EFFECTIVE, {})) == {each: [] for each in lists}
 
 
-@pytest.mark.parametrize(
-    ("origin", "host"),
+def test_the_direct_mode_is_effective_after_a_release_and_a_set_ends_that(wechat: Wechat) -> None:
+    own = {"webviewdomain": ["https://own.org"]}
+    assert wechat.post(DIRECT, {"action": "add", **own})["webviewdomain"] == ["https://own.org"]
+    wechat.released("1")
+    assert wechat.account.effective_webviewdomain == ["https://own.org"]
+    assert wechat.errcodes(DIRECT, {"action": "set", **own}) == [0]
+    assert wechat.account.effective_webviewdomain == []
+    assert wechat.post(DIRECT, {"action": "delete", **own})["webviewdomain"] == []
+
+
+def test_the_direct_mode_refuses_by_host_and_by_owner(wechat: Wechat) -> None:
+    wechat.platform.unverifiable, wechat.platform.bound_to_many = {"no-file.org"}, {"everywhere.org"}
+    add = [{"action": "add", "webviewdomain": [f"https://{host}"]} for host in ("no-file.org", "everywhere.org")]
+    assert wechat.errcodes(DIRECT, *add) == [86103, 506015]
+    wechat.account.individual = True
+    assert wechat.errcodes(DIRECT, {"action": "add", "webviewdomain": []}) == [89231]
+    assert set(wechat.post("/wxa/get_webviewdomain_confirmfile", {})) >= {"file_name", "file_content"}
+
+
+@each_row(
+    "read, text, value",
     [
-        ("https://qq.com", "qq.com"),
-        ("https://QQ.com/", "qq.com"),
-        ("https://xn--fiqs8s.example.com", "xn--fiqs8s.example.com"),
-        ("https://qq.com//", None),
-        (" https://qq.com", None),
-        ("https://qq.com\n", None),
-        ("https://-qq.com", None),
-        ("https://中国.cn", None),
-        ("https://qq.com.", None),
-        (b"https://qq.com", None),
+        (host_of_origin, "https://qq.com", "qq.com"),
+        (host_of_origin, "https://QQ.com/", "qq.com"),
+        (host_of_origin, "https://xn--fiqs8s.example.com", "xn--fiqs8s.example.com"),
+        *((host_of_origin, f"{each}", None) for each in ("https://qq.com//", " https://qq.com", "https://qq.com\n")),
+        *((host_of_origin, f"{each}", None) for each in ("https://-qq.com", "https://中国.cn", "https://qq.com.")),
+        (host_of_origin, b"https://qq.com", None),
+        (bare_host, "WX.qq.com", "wx.qq.com"),
+        *((bare_host, each, None) for each in ("qq.com:443", "127.0.0.1", "qq")),
+        *((lambda host: covered(host, ["qq.com"]), each, True) for each in ("qq.com", "a.b.qq.com")),
+        *((lambda host: covered(host, ["qq.com"]), each, False) for each in ("notqq.com", "com", "qq.com.cn", "")),
+        # An origin that nobody can read is not covered.
+        (
+            lambda origins: still_covered(origins, iter(["qq.com"])),
+            ["https://a.qq.com/", "a.qq.com"],
+            ["https://a.qq.com/"],
+        ),
     ],
 )
-def test_an_origin_is_scheme_and_host_alone(origin: object, host: str | None) -> None:
-    assert host_of_origin(origin) == host
+def test_origins_hosts_and_coverage_are_read_as_wechats_page_says(
+    read: Callable[[Any], Any], text: Any, value: Any
+) -> None:
+    assert read(text) == value
+
+
+# The platform's own list ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def platform(wechat: Wechat) -> Platform:
+    wechat.platform.testing, wechat.platform.published = ["a.org"], ["a.org"]
+    wechat.platform.server_published = ["example.com"]
+    return wechat.platform
+
+
+@pytest.fixture
+def modify(wechat: Wechat, platform: Platform) -> Callable[..., Any]:
+    def modify(action: str, hosts: str = "", **more: Any) -> Any:
+        return wechat.post(PLATFORM, {"action": action, "wxa_jump_h5_domain": hosts, **more})
+
+    return modify
+
+
+def test_get_answers_both_versions_without_an_errcode_and_of_an_unpublished_platform_one(
+    modify: Callable[..., Any], platform: Platform
+) -> None:
+    assert modify("get") == {"testing_wxa_jump_h5_domain": "a.org", "published_wxa_jump_h5_domain": "a.org"}
+    platform.published, platform.testing = None, []
+    assert modify("get") == {"testing_wxa_jump_h5_domain": ""}
+    assert modify("add", "b.org", is_modify_published_together=True)["errcode"] == 0
+    assert (platform.published, platform.registered) == (None, ["b.org"])
+
+
+def test_only_the_testing_version_changes_by_default(
+    wechat: Wechat, modify: Callable[..., Any], platform: Platform
+) -> None:
+    lists = {"testing_wxa_jump_h5_domain": "a.org;b.org;c.org", "published_wxa_jump_h5_domain": "a.org"}
+    assert wechat.facts(modify("add", "b.org;c.org")) == lists
+    assert platform.registered == ["a.org"]
+    assert wechat.set_domains("add", "https://shop.b.org") == 89021
+    assert modify("add", "b.org", is_modify_published_together=True)["errcode"] == 0
+    assert wechat.set_domains("add", "https://shop.b.org") == 0
 
 
 @pytest.mark.parametrize(
-    ("entry", "host"), [("WX.qq.com", "wx.qq.com"), ("qq.com:443", None), ("127.0.0.1", None), ("qq", None)]
+    ("action", "hosts", "after"),
+    [
+        ("add", "b.org", ["a.org", "b.org"]),
+        ("add", "A.org", ["a.org"]),
+        ("set", "b.org;b.org;", ["b.org"]),
+        ("set", "", []),
+        ("delete", "a.org", []),
+        ("delete", "absent.org", ["a.org"]),
+    ],
 )
-def test_a_platform_entry_is_a_bare_host(entry: str, host: str | None) -> None:
-    assert bare_host(entry) == host
+def test_both_versions_change_together_when_asked(
+    modify: Callable[..., Any], platform: Platform, action: str, hosts: str, after: list[str]
+) -> None:
+    assert modify(action, hosts, is_modify_published_together=True)["errcode"] == 0
+    assert platform.testing == platform.published == after
+
+
+def test_hosts_without_their_file_are_listed_and_the_others_added(
+    wechat: Wechat, modify: Callable[..., Any], platform: Platform
+) -> None:
+    platform.unverifiable = {"b.org", "c.org"}
+    assert modify("add", "b.org;c.org")["errcode"] == -1  # no host has its file
+    for action in ("add", "set"):
+        assert wechat.facts(modify(action, "https://b.org")) == {"invalid_wxa_jump_h5_domain": "https://b.org"}
+    assert platform.testing == ["a.org"]
+    answer = modify("add", "x.org;c.org;https://d.org;e.org/x;1.2.3.4")
+    assert answer["errcode"] == 0
+    assert answer["invalid_wxa_jump_h5_domain"].split(";") == ["https://d.org", "e.org/x", "1.2.3.4", "c.org"]
+    assert platform.testing == ["a.org", "x.org"]
+    platform.unverifiable = {"a.org"}
+    assert modify("delete", "a.org")["errcode"] == 0
+    assert platform.testing == ["x.org"]
+
+
+@each_row(
+    "body, errcode",
+    [
+        ({}, 40052),
+        ({"action": "remove"}, 40052),
+        ({"action": "add"}, 40101),
+        ({"action": "set"}, 40101),
+        ({"action": "add", "wxa_jump_h5_domain": ["b.org"]}, 40097),
+        ({"action": "add", "wxa_jump_h5_domain": "b.org", "is_modify_published_together": "true"}, 40097),
+        ({"action": "add", "wxa_jump_h5_domain": "b.org;c.org"}, 65316),
+    ],
+)
+def test_malformed_changes_and_too_many_hosts_are_refused(
+    wechat: Wechat, platform: Platform, body: Any, errcode: int
+) -> None:
+    wechat.world.platform_domain_limit = 2
+    assert wechat.errcodes(PLATFORM, body) == [errcode]
+    assert platform.testing == ["a.org"]
+
+
+# Server domains ---------------------------------------------------------------------------------------------------
+
+
+def test_server_domains_are_changed_in_part_and_what_is_invalid_is_named_beside_errcode_0(
+    wechat: Wechat, platform: Platform
+) -> None:
+    platform.without_icp = {"new.example.com"}
+    asked = {"requestdomain": [API, "https://new.example.com"], "wsrequestdomain": ["https://ws.example.com"]}
+    answer = wechat.post(SERVER, {"action": "add", **asked})
+    assert (answer["errcode"], answer["requestdomain"]) == (0, [API])
+    assert answer["invalid_wsrequestdomain"] == ["wss://https://ws.example.com"]
+    assert answer["no_icp_domain"] == ["https://new.example.com"]
+    assert wechat.post(SERVER, {"action": "get"})["requestdomain"] == [API]
+
+
+@each_row(
+    "lists, errcode",
+    [
+        ({"requestdomain": []}, 85017),
+        ({"requestdomain": ["https://api.other.org"]}, 85018),
+        ({"requestdomain": ["https://1.2.3.4", "https://api.weixin.qq.com"]}, 85301),
+        ({"requestdomain": ["https://icp.example.com"]}, 85302),
+        ({"requestdomain": ["https://icp.example.com"], "udpdomain": ["x"]}, 85303),
+        ({"requestdomain": [f"https://a{number}.example.com" for number in range(201)]}, 85016),
+        ({"requestdomain": "https://api.example.com"}, 40097),
+        ({}, 40101),
+    ],
+)
+def test_a_change_of_nothing_is_refused_by_its_reason(
+    wechat: Wechat, platform: Platform, lists: Any, errcode: int
+) -> None:
+    platform.without_icp = {"icp.example.com"}
+    assert wechat.errcodes(SERVER, {"action": "add", **lists}) == [errcode]
+    assert wechat.account.third_domain == {}
+
+
+@pytest.mark.parametrize("path", [SERVER, DIRECT_SERVER])
+def test_the_fifty_first_change_of_a_month_is_refused(wechat: Wechat, platform: Platform, path: str) -> None:
+    wechat.account.domain_changes = [wechat.world.time()] * 49
+    bodies = [{"action": "add", "requestdomain": [each]} for each in (API, B)]
+    assert wechat.errcodes(path, *bodies) == [0, 86102]
 
 
 @pytest.mark.parametrize(
-    ("host", "is_covered"),
-    [("qq.com", True), ("a.b.qq.com", True), ("notqq.com", False), ("com", False), ("qq.com.cn", False), ("", False)],
+    ("value", "errcode"),
+    [("http://a.org", 86100), ("https://api.weixin.qq.com", 86101), ("https://icp.org", 45082), ("https://a.org", 0)],
 )
-def test_coverage_stops_at_labels(host: str, is_covered: bool) -> None:
-    assert covered(host, ["qq.com"]) is is_covered
+def test_server_domains_of_the_direct_mode_ask_no_platform_list(wechat: Wechat, value: str, errcode: int) -> None:
+    wechat.platform.without_icp = {"icp.org"}
+    assert wechat.errcodes(DIRECT_SERVER, {"action": "set", "requestdomain": [value]}) == [errcode]
 
 
-def test_an_origin_no_one_can_read_is_not_covered() -> None:
-    assert still_covered(["https://a.qq.com/", "a.qq.com"], iter(["qq.com"])) == ["https://a.qq.com/"]
+def test_server_domains_are_effective_after_a_release_while_the_platform_list_has_them(
+    wechat: Wechat, platform: Platform
+) -> None:
+    def effective() -> Any:
+        return wechat.post("/wxa/get_effective_domain", {})["effective_domain"]
+
+    wechat.post(SERVER, {"action": "add", "requestdomain": [API], "tcpdomain": ["tcp://t.example.com:99"]})
+    wechat.post(DIRECT_SERVER, {"action": "add", "requestdomain": ["https://own.org"]})
+    assert effective()["requestdomain"] == []
+    wechat.released("1")
+    domains = {"requestdomain": ["https://own.org", API], "tcpdomain": ["tcp://t.example.com:99"]}
+    assert effective() == {kind: [] for kind in SERVER_KINDS} | domains
+    platform.server_published = []
+    wechat.released("2")
+    assert effective()["requestdomain"] == ["https://own.org"]
+
+
+def test_the_platforms_server_list_changes_both_versions_when_asked(wechat: Wechat, platform: Platform) -> None:
+    body = {"action": "add", "wxa_server_domain": "a.org;https://b.org", "is_modify_published_together": True}
+    answer = wechat.post(PLATFORM_SERVER, body)
+    assert answer["published_wxa_server_domain"] == "example.com;a.org"
+    assert answer["invalid_wxa_server_domain"] == "https://b.org"
+    assert wechat.post(PLATFORM_SERVER, {"action": "get"})["testing_wxa_server_domain"] == "a.org"
+    platform.server_changes, platform.server_published = [wechat.world.time()] * 50, None
+    gone = {"action": "delete", "wxa_server_domain": "a.org"}
+    together = {**gone, "is_modify_published_together": True}
+    assert wechat.errcodes(PLATFORM_SERVER, gone, together, {"action": "fetch"}) == [45104, 61028, 40052]

@@ -4,8 +4,6 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import pytest
-
 from airflow_wxa.sandbox import MiniProgram
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.testing import (
@@ -18,11 +16,13 @@ from airflow_wxa.sandbox.testing import (
     PUSH_TOKEN,
     REFRESH_TOKEN,
 )
+from tests.tables import each_row
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import Wechat
 
 CANARY = "canary+token/with=signs"
+NO_SECRETS = {"user_version": "1.4.0", "n": 7, "ok": True, "token_count": 3}
 
 
 def test_calls_are_written_down_in_order(wechat: Wechat) -> None:
@@ -30,7 +30,7 @@ def test_calls_are_written_down_in_order(wechat: Wechat) -> None:
     wechat.set_domains("add", "https://example.com")
     wechat.send("POST", "/cgi-bin/component/get_domain_confirmfile")
     wechat.get("/wxa/get_qrcode")
-    first, second, third = (entry.to_json() for entry in wechat.sandbox.journal.entries)
+    first, second, third = (entry.to_json() for entry in wechat.sandbox.journal)
     assert first == {
         "seq": 1,
         "method": "POST",
@@ -46,24 +46,15 @@ def test_calls_are_written_down_in_order(wechat: Wechat) -> None:
     assert (third["method"], third["errcode"]) == ("GET", -1)
 
 
-def test_a_picture_is_written_down_as_errcode_0(wechat: Wechat) -> None:
+def test_a_picture_and_an_answer_without_errcode_are_written_down_as_errcode_0(wechat: Wechat) -> None:
     wechat.commit()
     wechat.get("/wxa/get_qrcode")
-    assert wechat.sandbox.journal.entries[-1].errcode == 0
-
-
-def test_an_answer_without_errcode_is_written_down_as_0(wechat: Wechat) -> None:
+    assert wechat.last.errcode == 0
     wechat.post("/cgi-bin/component/modify_wxa_jump_domain", {"action": "get"})
-    assert wechat.sandbox.journal.entries[-1].errcode == 0
+    assert wechat.last.errcode == 0
 
 
-def test_a_token_that_is_nobodys_has_no_appid(wechat: Wechat) -> None:
-    wechat.send("POST", "/wxa/release", b"{}", token=CANARY)
-    entry = wechat.sandbox.journal.entries[-1]
-    assert (entry.appid, entry.errcode) == (None, 40001)
-
-
-@pytest.mark.parametrize(
+@each_row(
     "body",
     [
         {"user_desc": f"it is {MERCHANT_TOKEN}!"},
@@ -77,21 +68,41 @@ def test_no_token_is_written_down_wherever_it_was_sent(wechat: Wechat, body: Any
     wechat.world.expired_tokens = {"the-expired-one"}
     wechat.send("POST", "/wxa/commit", json.dumps(body).encode(), token=CANARY)
     wechat.send("POST", f"/wxa/{CANARY}", f"no json: {CANARY} {MERCHANT_TOKEN}".encode(), token=CANARY)
-    written = json.dumps([entry.to_json() for entry in wechat.sandbox.journal.entries])
+    written = json.dumps([entry.to_json() for entry in wechat.sandbox.journal])
     secrets = (CANARY, quote(CANARY, safe=""), MERCHANT_TOKEN, PLATFORM_TOKEN, "someone-else", "s3cret", "expired-one")
     assert [secret for secret in secrets if secret in written] == []
+    assert (wechat.last.appid, wechat.last.errcode) == (None, 40066)  # a token that is nobody's
 
 
-def test_what_is_no_secret_stays_readable(wechat: Wechat) -> None:
-    body = {"user_version": "1.4.0", "n": 7, "ok": True, "token_count": 3}
+@each_row(
+    "body, written",
+    [
+        (NO_SECRETS, NO_SECRETS),
+        *(
+            ({name: "someone-else's", "errcode": 5}, {name: "***", "errcode": 5})
+            for name in (
+                "authorization_code", "auth_code", "pre_auth_code", "component_verify_ticket",
+                "authorizer_refresh_token", "AESKey",
+            )
+        ),
+        # A secret that begins another leaves no tail; one that is shorter than most is found, too.
+        ({"desc": "a long-secret-and-more b long-secret c long-secre"}, {"desc": "a *** b *** c long-secre"}),
+        ({"r#1": ["xr#1x", "r%231"]}, {"***": ["x***x", "***"]}),
+    ],
+)  # fmt: skip
+def test_secrets_and_values_of_secret_names_are_taken_out_and_nothing_else(
+    wechat: Wechat, body: Any, written: Any
+) -> None:
+    wechat.account.authorizer_access_token, wechat.account.refresh_token = "long-secret", "long-secret-and-more"
+    wechat.platform.component_appsecret = "r#1"
     wechat.post("/wxa/commit", body)
-    assert wechat.sandbox.journal.entries[-1].body == body
+    assert wechat.last.body == written
 
 
-@pytest.mark.parametrize("raw", [b"\xff\xfe", b"x" * 100_000, b"[" * 100_000, b"[" * 900 + b"]" * 900])
+@each_row("raw", [b"\xff\xfe", b"x" * 100_000, b"[" * 100_000, b"[" * 900 + b"]" * 900])
 def test_a_body_that_is_no_json_or_too_deep_is_written_down_as_text_in_short(wechat: Wechat, raw: bytes) -> None:
     wechat.send("POST", "/wxa/release", raw)
-    entry = wechat.sandbox.journal.entries[-1].to_json()
+    entry = wechat.last.to_json()
     assert isinstance(entry["body"], str)
     assert len(entry["body"]) <= 2000
 
@@ -125,63 +136,30 @@ def test_nothing_that_was_issued_is_written_down_even_after_it_died(wechat: Wech
     wechat.world.withdraw(APPID)
     wechat.sandbox.reset()
     for secret in secrets:
-        wechat.post(
-            "/wxa/commit", {"user_desc": f"<{secret}>", "ext_json": json.dumps({"url": quote(secret, safe="")})}
-        )
+        url = json.dumps({"url": quote(secret, safe="")})
+        wechat.post("/wxa/commit", {"user_desc": f"<{secret}>", "ext_json": url})
         wechat.send("POST", "/wxa/commit", f"no json {secret}{secret}".encode())
         wechat.send("GET", f"/wxa/{secret}")
-    written = json.dumps([entry.to_json() for entry in wechat.sandbox.journal.entries])
+    written = json.dumps([entry.to_json() for entry in wechat.sandbox.journal])
     spellings = {spelling for secret in secrets for spelling in (secret, quote(secret, safe=""))}
     assert [spelling for spelling in spellings if spelling in written] == []
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "authorization_code",
-        "auth_code",
-        "pre_auth_code",
-        "component_verify_ticket",
-        "authorizer_refresh_token",
-        "AESKey",
-    ],
-)
-def test_values_of_secret_names_are_never_written_down(wechat: Wechat, name: str) -> None:
-    wechat.post("/wxa/commit", {name: "someone-else's", "errcode": 5})
-    assert wechat.sandbox.journal.entries[-1].body == {name: "***", "errcode": 5}
-
-
-def test_a_secret_that_begins_another_leaves_no_tail(wechat: Wechat) -> None:
-    wechat.account.authorizer_access_token, wechat.account.refresh_token = "long-secret", "long-secret-and-more"
-    wechat.post("/wxa/commit", {"user_desc": "a long-secret-and-more b long-secret c long-secre"})
-    assert wechat.sandbox.journal.entries[-1].body == {"user_desc": "a *** b *** c long-secre"}
-
-
-def test_a_secret_shorter_than_most_is_found_too(wechat: Wechat) -> None:
-    wechat.account.refresh_token = "r#1"
-    wechat.post("/wxa/commit", {"r#1": ["xr#1x", "r%231"]})
-    assert wechat.sandbox.journal.entries[-1].body == {"***": ["x***x", "***"]}
 
 
 def test_calls_are_counted_by_path_and_by_what_the_body_names(wechat: Wechat) -> None:
     wechat.refresh()
     wechat.refresh(authorizer_appid="wx9")
     wechat.get("/wxa/queryquota")
-    path, calls = "/cgi-bin/component/api_authorizer_token", wechat.sandbox.journal.entries
+    path, calls = "/cgi-bin/component/api_authorizer_token", wechat.sandbox.journal
     assert (calls.count(path), calls.count(path, authorizer_appid=APPID), calls.count(calls[0])) == (2, 1, 1)
-    assert wechat.sandbox.journal.counts() == {path: 2, "/wxa/queryquota": 1}
+    assert wechat.sandbox.journal.totals == {path: 2, "/wxa/queryquota": 1}
     assert calls.count("/wxa/queryquota", authorizer_appid=APPID) == 0
 
 
 def test_a_call_without_a_token_is_its_platforms(wechat: Wechat) -> None:
     for token, appid in (("", COMPONENT_APPID), ("", "wx9"), ("nobody's", COMPONENT_APPID)):
         raw = json.dumps({"component_appid": appid}).encode()
-        wechat.sandbox.answer(
-            Request(
-                method="POST", path="/cgi-bin/component/api_component_token", query={"access_token": token}, raw=raw
-            )
-        )
-    assert [entry.appid for entry in wechat.sandbox.journal.entries] == [COMPONENT_APPID, None, None]
+        wechat.sandbox.answer(Request("POST", "/cgi-bin/component/api_component_token", {"access_token": token}, raw))
+    assert [entry.appid for entry in wechat.sandbox.journal] == [COMPONENT_APPID, None, None]
 
 
 def test_a_dead_token_still_tells_whose_it_was(wechat: Wechat) -> None:
@@ -189,7 +167,7 @@ def test_a_dead_token_still_tells_whose_it_was(wechat: Wechat) -> None:
     dead = wechat.refresh()["authorizer_access_token"]
     wechat.refresh()
     assert wechat.quota_errcode(dead) == 40001
-    assert wechat.sandbox.journal.entries[-1].appid == APPID
+    assert wechat.last.appid == APPID
 
 
 def test_a_token_of_an_account_that_left_the_world_is_nobodys(wechat: Wechat) -> None:
@@ -204,6 +182,6 @@ def test_the_journal_forgets_the_oldest_calls_and_goes_on_counting(wechat: Wecha
     wechat.world.journal_keeps = 10
     for _ in range(25):
         wechat.get("/wxa/queryquota")
-    assert 10 <= len(wechat.sandbox.journal.entries) <= 11
-    assert wechat.sandbox.journal.entries[-1].seq == 25
-    assert wechat.sandbox.journal.counts() == {"/wxa/queryquota": 25}
+    assert 10 <= len(wechat.sandbox.journal) <= 11
+    assert wechat.last.seq == 25
+    assert wechat.sandbox.journal.totals == {"/wxa/queryquota": 25}

@@ -28,6 +28,12 @@ def test_it_has_a_connection(wxa_connection, wxa_sandbox):
     connection = json.loads(os.environ["AIRFLOW_CONN_WXA_DEFAULT"])
     assert connection["host"] == wxa_sandbox.url
     assert list(connection["extra"]["authorizer_access_tokens"]) == ["wx0000000000000001"]
+
+def test_the_fixtures_come_with_the_module_of_tests_too():
+    from airflow_wxa import pytest_plugin, testing
+
+    for name in ("wxa_world", "wxa_sandbox", "wxa_connection", "wxa_default"):
+        assert getattr(testing, name) is getattr(pytest_plugin, name)
 """
 
 
@@ -54,32 +60,18 @@ def test_every_exported_name_is_there_once() -> None:
 
 
 def test_a_users_test_suite_takes_the_fixtures_by_name_and_overrides_the_world(tmp_path: Path) -> None:
-    (tmp_path / "test_users.py").write_text(USERS_TEST, encoding="utf-8")
-    (tmp_path / "test_page.py").write_text(example_of_the_page(), "utf-8")
-    assert "5 passed" in users_pytest(tmp_path)
-
-
-def test_the_fixtures_come_with_the_module_of_tests_too(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["airflow_wxa.testing"]\n', encoding="utf-8")
-    (tmp_path / "test_users.py").write_text(USERS_TEST, encoding="utf-8")
-    assert "2 passed" in users_pytest(tmp_path)
-
-
-def example_of_the_page() -> str:
     page = (Path(__file__).parents[2] / "docs/reference/test-kit.md").read_text("utf-8")
-    return page.partition("```python\n")[2].partition("```")[0]
-
-
-def users_pytest(folder: Path) -> str:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", folder, folder]
+    (tmp_path / "test_users.py").write_text(USERS_TEST, encoding="utf-8")
+    (tmp_path / "test_page.py").write_text(page.partition("```python\n")[2].partition("```")[0], "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path]
     # Where the checkout was installed before it had an entry point, the plugin is named.
     is_found = any(each.name == "wxa" for each in entry_points(group="pytest11"))
     command += [] if is_found else ["-p", "airflow_wxa.pytest_plugin"]
-    root, home = Path(airflow_wxa.sandbox.__file__).parents[2], {"AIRFLOW_HOME": str(folder)}
+    root, home = Path(airflow_wxa.sandbox.__file__).parents[2], {"AIRFLOW_HOME": str(tmp_path)}
     run = subprocess.run(
         command, cwd=root, env={**os.environ, **home}, capture_output=True, text=True, timeout=120, check=False
     )
-    return run.stdout + run.stderr
+    assert "6 passed" in run.stdout + run.stderr
 
 
 def test_a_test_suite_that_asks_for_nothing_imports_nothing() -> None:

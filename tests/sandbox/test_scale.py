@@ -19,7 +19,7 @@ from airflow_wxa.sandbox.worlds import PLATFORM_APPID
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MANY = 10_000
+MANY = 2000
 FIRST = f"wx{1:016x}"
 CLIENT = """
 import sys, requests
@@ -66,25 +66,14 @@ def calls(sandbox: Sandbox, path: str, token: str, **body: object) -> float:
     return seconds(lambda: [post(sandbox, path, token, **body) for _ in range(100)], 5)
 
 
-def test_a_call_costs_no_more_in_a_world_of_ten_thousand(large: Sandbox, small: Sandbox) -> None:
+def test_a_call_and_a_refresh_cost_no_more_in_a_world_a_hundred_times_as_large(large: Sandbox, small: Sandbox) -> None:
     body = {"ext_json": json.dumps({"ext": {"text": "x" * 300}}), "user_version": "1.4.0", "user_desc": "checkout"}
     token = f"sandbox-token-{FIRST}"
     assert calls(large, "/wxa/commit", token, **body) < 3 * calls(small, "/wxa/commit", token, **body)
-
-
-def test_a_refresh_costs_no_more_in_a_world_of_ten_thousand(large: Sandbox, small: Sandbox) -> None:
     names = {"component_appid": PLATFORM_APPID, "authorizer_appid": FIRST}
     body = {**names, "authorizer_refresh_token": f"refreshtoken@@@{FIRST}"}
     path, token = "/cgi-bin/component/api_authorizer_token", "sandbox-platform-token"
     assert calls(large, path, token, **body) < 3 * calls(small, path, token, **body)
-
-
-def test_ten_thousand_merchants_are_listed_in_twenty_pages(large: Sandbox) -> None:
-    path, appids = "/cgi-bin/component/api_get_authorizer_list", set()
-    for offset in range(0, MANY, 500):
-        page = post(large, path, "sandbox-platform-token", component_appid=PLATFORM_APPID, offset=offset, count=500)
-        appids |= {row["authorizer_appid"] for row in page["list"]}
-    assert len(appids) == MANY
 
 
 def test_seeding_and_resetting_grow_with_the_world_and_no_faster(large: Sandbox, small: Sandbox) -> None:
@@ -102,20 +91,20 @@ def test_sixty_four_clients_at_once_are_all_answered(wxa_sandbox: RunningSandbox
     def client(_: int) -> int:
         with requests.Session() as session:
             session.params = {"access_token": PLATFORM_TOKEN}
-            answers = [session.post(url, json=body, timeout=30).json() for _ in range(5)]
+            answers = [session.post(url, json=body, timeout=30).json() for _ in range(2)]
         return sum("authorizer_access_token" in answer for answer in answers)
 
     with ThreadPoolExecutor(64) as pool:
-        assert sum(pool.map(client, range(64))) == 320
+        assert sum(pool.map(client, range(64))) == 128
     path = "/cgi-bin/component/api_authorizer_token"
-    assert wxa_sandbox.journal.count(path, authorizer_appid=APPID) == 320
-    assert requests.get(f"{wxa_sandbox.url}/_sandbox/counts", timeout=5).json() == {path: 320}
+    assert wxa_sandbox.journal.count(path, authorizer_appid=APPID) == 128
+    assert requests.get(f"{wxa_sandbox.url}/_sandbox/counts", timeout=5).json() == {path: 128}
 
 
 def test_other_processes_are_clients_too(wxa_sandbox: RunningSandbox) -> None:
     body = {"component_appid": COMPONENT_APPID, "authorizer_appid": APPID, "authorizer_refresh_token": REFRESH_TOKEN}
     url = f"{wxa_sandbox.url}/cgi-bin/component/api_authorizer_token"
     command = [sys.executable, "-c", CLIENT, url, PLATFORM_TOKEN]
-    started = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    started = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     shown = [process.communicate(json.dumps(body), timeout=60)[0] for process in started]
-    assert [each.split() for each in shown] == [["7200"] * 3] * 4
+    assert [each.split() for each in shown] == [["7200"] * 3] * 2

@@ -6,14 +6,14 @@ import re
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 import requests
 
 from airflow_wxa.sandbox import World, serve
-from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN
+from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN
+from tests.tables import each_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
 
     At = Callable[[str], str]
-    from tests.sandbox.conftest import Wechat
 
 
 FOREGROUND = """
@@ -47,58 +46,58 @@ def test_errors_come_under_http_200_as_json(http: requests.Session, at: At) -> N
     answer = http.get(at("/wxa/commit"))
     assert (answer.status_code, answer.json()["errcode"]) == (200, 43002)
     assert answer.headers["content-type"] == "application/json; encoding=utf-8"
+    for path in ("/wxa/no_such_api", "/wxa/commit/", "/docs", "/openapi.json", "/wxa"):
+        answer = http.get(at(path), allow_redirects=False)
+        assert (answer.status_code, answer.json()["errcode"]) == (200, 40066)
+    for query in ("", "?access_token=", "?token=x"):
+        answer = requests.get(at(f"/wxa/queryquota{query}"), headers={"Host": "api.weixin.qq.com"}, timeout=5)
+        assert answer.json()["errcode"] == 41001  # by any name
 
 
-@pytest.mark.parametrize("path", ["/wxa/no_such_api", "/wxa/commit/", "/docs", "/openapi.json", "/wxa"])
-def test_unknown_paths_come_under_http_200_too(http: requests.Session, at: At, path: str) -> None:
-    answer = http.get(at(path), allow_redirects=False)
-    assert (answer.status_code, answer.json()["errcode"]) == (200, 40066)
+def test_a_token_is_read_url_decoded_from_the_query_name_of_its_call(
+    http: requests.Session, at: At, wxa_sandbox: RunningSandbox
+) -> None:
+    token, merchants = wxa_sandbox.world.platforms[0].component_access_token, wxa_sandbox.world.mini_programs[0]
+    url, family = at("/cgi-bin/component/get_domain_confirmfile"), at("/cgi-bin/component/api_create_preauthcode")
 
+    def errcode(url: str, **query: str) -> int:
+        body = {"component_appid": COMPONENT_APPID}
+        return int(requests.post(url, params=query, json=body, timeout=5).json().get("errcode", 0))
 
-def test_a_missing_token_is_answered_41001(at: At) -> None:
-    for url in (at("/wxa/queryquota"), at("/wxa/queryquota?access_token="), at("/wxa/queryquota?token=x")):
-        assert requests.get(url, timeout=5).json()["errcode"] == 41001
-
-
-def test_a_platform_call_wants_its_token_as_access_token(at: At, wxa_sandbox: RunningSandbox) -> None:
-    token = wxa_sandbox.world.platforms[0].component_access_token
-    url = at("/cgi-bin/component/get_domain_confirmfile")
-    assert requests.post(url, params={"component_access_token": token}, timeout=5).json()["errcode"] == 41001
-    assert requests.post(url, params={"access_token": token}, timeout=5).json()["errcode"] == 0
-
-
-def test_a_token_is_read_url_decoded(http: requests.Session, at: At, wxa_sandbox: RunningSandbox) -> None:
-    wxa_sandbox.world.mini_programs[0].authorizer_access_token = "a+b/c=d&e"
+    assert (errcode(url, component_access_token=token), errcode(url, access_token=token)) == (41001, 0)
+    assert (errcode(family, component_access_token=token), errcode(family, access_token=token)) == (0, 0)
+    assert [errcode(family, component_access_token=each) for each in ("x", MERCHANT_TOKEN)] == [40001, 61014]
+    assert errcode(family) == 41001
+    merchants.authorizer_access_token = "a+b/c=d&e"
     http.params = {"access_token": "a+b/c=d&e"}
     assert http.get(at("/wxa/queryquota")).json()["errcode"] == 0
 
 
-def test_the_qrcode_is_binary_and_its_error_text_plain(http: requests.Session, at: At) -> None:
+def test_pictures_texts_and_uploads_travel_as_at_wechat(
+    http: requests.Session, at: At, wxa_sandbox: RunningSandbox
+) -> None:
     refused = http.get(at("/wxa/get_qrcode"))
     assert refused.headers["content-type"].startswith("text/plain")
     assert json.loads(refused.text)["errcode"] == -1
-    commit = {"template_id": 47, "ext_json": "{}", "user_version": "1", "user_desc": "d"}
-    http.post(at("/wxa/commit"), json=commit)
+    commit = {"template_id": 47, "ext_json": "{}", "user_version": "1", "user_desc": "结账\ud83d"}
+    http.post(at("/wxa/commit"), data=json.dumps(commit))
     answer = http.get(at("/wxa/get_qrcode"), params={"path": "page/index?action=1"})
     assert answer.headers["content-type"] == "image/jpeg"
     assert answer.headers["content-disposition"].startswith("attachment")
+    assert "结账?".encode() in http.post(at("/wxa/getversioninfo"), json={}).content  # raw, and half a character
+    told = http.post(at("/wxa/uploadmedia"), files={"media": ("a.png", b"\x89PNG", "image/png")}).json()
+    assert (told["errcode"], told["type"]) == (0, "image")
+    assert http.post(at("/wxa/uploadmedia"), data=b"a=b").json()["errcode"] == 47001
+    wxa_sandbox.world.clock = lambda: 1640763902.0
+    assert http.get(at("/wxa/queryquota")).headers["date"] == "Wed, 29 Dec 2021 07:45:02 GMT"
 
 
-def test_answers_are_raw_utf8_even_for_half_a_character(http: requests.Session, at: At) -> None:
-    commit = {"template_id": 47, "ext_json": "{}", "user_version": "1", "user_desc": "结账\ud83d"}
-    http.post(at("/wxa/commit"), data=json.dumps(commit))
-    answer = http.post(at("/wxa/getversioninfo"), json={})
-    assert "结账?".encode() in answer.content
-
-
-def test_the_journal_is_served(http: requests.Session, at: At) -> None:
-    http.get(at("/wxa/queryquota"))
-    (entry,) = requests.get(at("/_sandbox/journal"), timeout=5).json()
-    assert (entry["method"], entry["path"], entry["appid"]) == ("GET", "/wxa/queryquota", APPID)
-
-
-def test_reset_goes_back_to_the_start(http: requests.Session, at: At, wxa_sandbox: RunningSandbox) -> None:
+def test_the_journal_is_served_and_reset_goes_back_to_the_start(
+    http: requests.Session, at: At, wxa_sandbox: RunningSandbox
+) -> None:
     http.post(at("/wxa/setwebviewdomain"), json={"action": "add", "webviewdomain": ["https://example.com"]})
+    (entry,) = requests.get(at("/_sandbox/journal"), timeout=5).json()
+    assert (entry["method"], entry["path"], entry["appid"]) == ("POST", "/wxa/setwebviewdomain", APPID)
     http.post(at("/_sandbox/faults"), json={"path": "*", "kind": "empty"})
     assert http.post(at("/_sandbox/reset")).json() == {"reset": True}
     assert (wxa_sandbox.journal, wxa_sandbox.world.mini_programs[0].third_webviewdomain) == ([], [])
@@ -115,25 +114,55 @@ def test_a_world_is_shown_without_tokens_and_taken_back_with_them_kept(http: req
     assert answer.json()["third_webviewdomain"] == ["https://example.com"]
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
+@each_row(
+    "call, body, said",
     [
-        ("PUT", "/_sandbox/world", b"{"),
-        ("PUT", "/_sandbox/world", b'{"x":1}'),
-        ("POST", "/_sandbox/faults", b"x"),
-        ("POST", "/_sandbox/faults", b'{"path":"*","kind":"explode"}'),
-        ("POST", "/_sandbox/faults", b'{"path":"*","kind":"empty","times":"1"}'),
-        ("POST", "/_sandbox/faults", b'[{"kind":"empty"}]'),
+        ("PUT world", b"{", ""),
+        ("PUT world", b'{"x":1}', ""),
+        ("POST faults", b"x", ""),
+        ("POST faults", b'{"path":"*","kind":"explode"}', ""),
+        ("POST faults", b'{"path":"*","kind":"empty","times":"1"}', ""),
+        ("POST faults", b'[{"kind":"empty"}]', ""),
+        ("POST push/ticket?component_appid=wx9", b"", "no account 'wx9'"),
+        ("POST push/ticket", b"", "no account ''"),
+        ("POST push/event?event=authorized&appid=wx9", b"", "no account 'wx9'"),
+        (
+            f"POST push/event?event=exploded&appid={APPID}",
+            b"",
+            "'exploded' is none of component_verify_ticket, authorized",
+        ),
+        ("POST authorise?appid=wx9", b"", "no account 'wx9'"),
+        ("POST withdraw", b"", "no account ''"),
+        ("POST advance?seconds=soon", b"", "soon"),
+        ("POST draft?component_appid=wx9", b"", "no account 'wx9'"),
     ],
 )
-def test_a_bad_control_request_is_answered_http_400(
-    http: requests.Session, at: At, wxa_sandbox: RunningSandbox, method: str, path: str, body: Any
+def test_a_control_request_that_makes_no_sense_is_answered_http_400(
+    http: requests.Session, at: At, wxa_sandbox: RunningSandbox, call: str, body: bytes, said: str
 ) -> None:
     before = wxa_sandbox.world.to_json(tokens=True)
-    answer = http.request(method, at(path), data=body)
+    method, path = call.split(" ")
+    answer = http.request(method, at(f"/_sandbox/{path}"), data=body)
     assert answer.status_code == 400
-    assert answer.json()["error"]
+    assert said in (answer.json()["error"] or "nothing is said")
     assert wxa_sandbox.world.to_json(tokens=True) == before
+
+
+def test_people_authorise_withdraw_upload_drafts_and_let_time_pass_over_http(
+    http: requests.Session, at: At, wxa_sandbox: RunningSandbox
+) -> None:
+    account, platform = wxa_sandbox.world.mini_program(APPID), wxa_sandbox.world.platforms[0]
+    http.post(at("/_sandbox/withdraw"), params={"appid": APPID})
+    assert not account.authorised
+    answer = http.post(at("/_sandbox/authorise"), params={"appid": APPID}).json()
+    assert (answer["auth_code"], answer["expires_in"], account.authorised) == (account.code, 3600, True)
+    before = wxa_sandbox.world.time()
+    http.post(at("/_sandbox/advance"), params={"seconds": "7200"})
+    assert wxa_sandbox.world.time() - before >= 7200
+    draft = http.post(at("/_sandbox/draft"), params={"user_version": "2.0.0"}).json()
+    http.params = {"access_token": platform.component_access_token}
+    assert http.post(at("/wxa/addtotemplate"), json={"draft_id": draft["draft_id"]}).json()["errcode"] == 0
+    assert [each.user_version for each in platform.templates] == ["2.0.0"]
 
 
 def test_faults_are_taken_over_http(http: requests.Session, at: At) -> None:
@@ -163,22 +192,13 @@ def test_start_and_stop_are_quiet(
     assert capfd.readouterr() == ("", "")
 
 
-def test_two_sandboxes_run_side_by_side(wxa_sandbox: RunningSandbox) -> None:
-    with serve(World()) as other:
-        assert other.url != wxa_sandbox.url
+def test_two_sandboxes_run_side_by_side_and_a_port_in_use_is_an_os_error(wxa_sandbox: RunningSandbox) -> None:
+    with serve(World(), host="::1") as other:
+        assert other.url.startswith("http://[::1]:")
         assert requests.get(f"{other.url}/_sandbox/journal", timeout=5).json() == []
-
-
-def test_a_port_in_use_is_an_os_error(wxa_sandbox: RunningSandbox) -> None:
     port = int(wxa_sandbox.url.rpartition(":")[2])
     with pytest.raises(OSError, match="in use"), serve(World(), port=port):
         pass
-
-
-def test_an_ipv6_address_stands_in_brackets() -> None:
-    with serve(World(), host="::1") as running:
-        assert running.url.startswith("http://[::1]:")
-        assert requests.get(f"{running.url}/_sandbox/journal", timeout=5).json() == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
@@ -193,39 +213,25 @@ def test_ctrl_c_ends_the_foreground_quietly() -> None:
     assert (process.returncode, out, err) == (0, "over\n", "")
 
 
-@pytest.mark.parametrize("host", ["evil.example.com", "evil.example.com:8099", "", "[::1", "127.0.0.1.evil.example"])
-@pytest.mark.parametrize("path", ["/", "/_sandbox/world", "/_sandbox/journal"])
-def test_a_name_that_is_not_ours_is_refused(wxa_sandbox: RunningSandbox, host: str, path: str) -> None:
-    answer = httpx.get(wxa_sandbox.url + path, headers={"Host": host}, trust_env=False)
-    assert answer.status_code in (400, 403)
-    assert "wx" not in answer.text
+def test_a_name_that_is_not_ours_is_refused_and_one_of_this_network_is_taken(wxa_sandbox: RunningSandbox) -> None:
+    def asked(host: str, path: str) -> requests.Response:
+        return requests.get(wxa_sandbox.url + path, headers={"Host": host}, timeout=5)
+
+    for host in ("evil.example.com", "evil.example.com:8099", "", "[::1", "127.0.0.1.evil.example"):
+        for path in ("/", "/_sandbox/world", "/_sandbox/journal"):
+            answer = asked(host, path)
+            assert (answer.status_code in (400, 403), "wx" in answer.text) == (True, False)
+    for host in ("localhost:8099", "127.0.0.1", "[::1]:8099", "sandbox:8099"):
+        assert asked(host, "/_sandbox/counts").status_code == 200
 
 
-@pytest.mark.parametrize("host", ["localhost:8099", "127.0.0.1", "[::1]:8099", "sandbox:8099"])
-def test_an_address_or_a_name_of_this_network_is_taken(wxa_sandbox: RunningSandbox, host: str) -> None:
-    answer = httpx.get(f"{wxa_sandbox.url}/_sandbox/counts", headers={"Host": host}, trust_env=False)
-    assert answer.status_code == 200
-
-
-@pytest.mark.parametrize("origin", ["https://evil.example.com", "null", "http://127.0.0.1:1", ""])
-def test_another_origin_steers_nothing(wxa_sandbox: RunningSandbox, origin: str) -> None:
+def test_another_origin_steers_nothing(wxa_sandbox: RunningSandbox) -> None:
     before = wxa_sandbox.world.time()
     url = f"{wxa_sandbox.url}/_sandbox/advance?seconds=9000"
-    assert httpx.post(url, headers={"Origin": origin}, trust_env=False).status_code == 403
+    for origin in ("https://evil.example.com", "null", "http://127.0.0.1:1", ""):
+        assert requests.post(url, headers={"Origin": origin}, timeout=5).status_code == 403
     assert wxa_sandbox.world.time() < before + 9000
-    assert httpx.post(url, headers={"Origin": wxa_sandbox.url}, trust_env=False).status_code == 200
-
-
-def test_wechats_paths_answer_by_any_name(wxa_sandbox: RunningSandbox) -> None:
-    answer = httpx.post(f"{wxa_sandbox.url}/wxa/release", headers={"Host": "api.weixin.qq.com"}, trust_env=False)
-    assert answer.json()["errcode"] == 41001
-
-
-def test_the_trial_qr_code_differs_by_version_and_path(wechat: Wechat) -> None:
-    wechat.commit("1")
-    first = wechat.get("/wxa/get_qrcode")
-    wechat.commit("2")
-    assert len({first, wechat.get("/wxa/get_qrcode")}) == 2
+    assert requests.post(url, headers={"Origin": wxa_sandbox.url}, timeout=5).status_code == 200
 
 
 def test_a_person_sees_the_qr_code_and_decides_on_the_page(wxa_sandbox: RunningSandbox) -> None:

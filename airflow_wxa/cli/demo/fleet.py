@@ -209,7 +209,7 @@ def _look(wechat: RunningSandbox, airflow: ThrowawayAirflow) -> _Look:
             together += mib
             if " ".join(process.cmdline()).startswith(_TASK_TITLE):
                 largest = max(largest, process.memory_info().rss / 1024**2)
-    return _Look(time.time(), sum(wechat.sandbox.journal.counts().values()), together, largest)
+    return _Look(time.time(), sum(wechat.journal.totals.values()), together, largest)
 
 
 def _progress(api: AirflowApi, fleets: Fleets, key: RunKey) -> Text:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rich import box
@@ -161,7 +161,7 @@ class Report:
             "rows": [row.to_json() for row in self.rows],
             **{f"{about.removesuffix('s')}_problems": problems for about, problems in self.problems.items()},
             "journal": [entry.to_json() for entry in self.journal],
-            "deliveries": [delivery.to_json() for delivery in self.deliveries],
+            "deliveries": [asdict(delivery) for delivery in self.deliveries],
         }
 
     def _ticket_problems(self) -> list[Text]:

@@ -7,24 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, found, refuse_if, taken
-from airflow_wxa.sandbox.gate import (
-    ENDPOINTS,
-    Answer,
-    Body,
-    PlatformHandler,
-    merchant_call,
-    ok,
-    open_call,
-    platform_call,
-    quota_call,
-)
-from airflow_wxa.sandbox.platforms import API_COMPONENT_TOKEN, Account, Platform
+from airflow_wxa.sandbox.gate import ENDPOINTS, Answer, Body, answers, ok
+from airflow_wxa.sandbox.platforms import API_COMPONENT_TOKEN, COMPONENT, Account, Platform
 from airflow_wxa.sandbox.pushes import TICKET, missing_for
 from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.sandbox.values import spent
 from airflow_wxa.sandbox.world import AnyAccount, World
 
-COMPONENT = "/cgi-bin/component/"
+PlatformHandler = Callable[[World, Platform, Body], Answer | None]
 MOST_AUTHORISERS = 500
 RESETS_A_MONTH = 10
 CALLS_A_DAY = 10_000
@@ -41,7 +31,7 @@ MINI_PROGRAM = 3
 INDIVIDUAL, ENTERPRISE = 0, 1
 
 
-@open_call(COMPONENT + "api_start_push_ticket", "component_appid component_secret")
+@answers(f"POST {COMPONENT}api_start_push_ticket", None, "component_appid component_secret")
 def api_start_push_ticket(world: World, body: Body) -> Answer:
     """Start pushing tickets again when they stopped; the first one follows at once."""
     platform = proven(world, body, "component_secret")
@@ -53,7 +43,7 @@ def api_start_push_ticket(world: World, body: Body) -> Answer:
     return ok()
 
 
-@open_call(API_COMPONENT_TOKEN, "component_appid component_appsecret component_verify_ticket")
+@answers(f"POST {API_COMPONENT_TOKEN}", None, "component_appid component_appsecret component_verify_ticket")
 def api_component_token(world: World, body: Body) -> Answer:
     """Issue a platform token for the secret and a ticket."""
     platform = proven(world, body, "component_appsecret", path=API_COMPONENT_TOKEN)
@@ -92,7 +82,7 @@ def proven(world: World, body: Body, secret_name: str, path: str = "") -> Platfo
 
 def _component_call(name: str, fields: str = "") -> Callable[[PlatformHandler], PlatformHandler]:
     """Declare a call by which a platform has to name itself, counted against a daily limit."""
-    declare = platform_call(COMPONENT + name, f"component_appid {fields}", old_query_name=True)
+    declare = answers(f"POST {COMPONENT}{name}", Platform, f"component_appid {fields}", old_query_name=True)
 
     def checked(handle: PlatformHandler) -> PlatformHandler:
         def answer(world: World, account: Platform, body: Body) -> Answer | None:
@@ -238,9 +228,9 @@ def accepted_methods(world: World) -> tuple[str, ...]:
     return ("POST", "GET") if world.basicinfo_method == "any" else (world.basicinfo_method,)
 
 
-@merchant_call(
-    "POST",
-    "/cgi-bin/account/getaccountbasicinfo",
+@answers(
+    "POST /cgi-bin/account/getaccountbasicinfo",
+    MiniProgram,
     empty_body=True,
     permission_set=BASIC_INFO_SET,
     methods=accepted_methods,
@@ -260,14 +250,14 @@ def getaccountbasicinfo(world: World, account: MiniProgram, body: Body) -> Answe
     )
 
 
-@merchant_call("GET", "/wxa/icp/get_icp_entrance_info")
+@answers("GET /wxa/icp/get_icp_entrance_info", MiniProgram)
 def get_icp_entrance_info(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer how far the filing (备案) of the Mini Program is."""
     why = [{"key_name": "主体信息", "error": "与证件不符", "suggest": "请更正"}]
     return ok(info={"status": account.filing_status, "audit_data": why if account.filing_status in (3, 5) else []})
 
 
-@merchant_call("POST", "/wxa/getillegalrecords", "start_time end_time", empty_body=True, permission_set=RECORDS_SET)
+@answers("POST /wxa/getillegalrecords", MiniProgram, "start_time end_time", empty_body=True, permission_set=RECORDS_SET)
 def getillegalrecords(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer violations; without times those of the last 90 days."""
     until: int = body.get("end_time", body.get("start_time", world.now() - NINETY_DAYS) + NINETY_DAYS)
@@ -275,14 +265,14 @@ def getillegalrecords(world: World, account: MiniProgram, body: Body) -> Answer:
     return ok(records=[each for each in account.illegal_records if since <= each["create_time"] <= until])
 
 
-@quota_call("/cgi-bin/clear_quota", "appid", writes=True)
+@answers("POST /cgi-bin/clear_quota", AnyAccount, "appid", writes=True, permission_set=None)
 def clear_quota(world: World, account: AnyAccount, body: Body) -> None:
     """Begin the day's call counts anew, ten times a month."""
     refuse_if(body.get("appid") != account.appid, Errcode.INVALID_APPID)
     _reset(world, account)
 
 
-@open_call("/cgi-bin/component/clear_quota/v2", "component_appid appsecret appid")
+@answers("POST /cgi-bin/component/clear_quota/v2", None, "component_appid appsecret appid")
 def clear_quota_by_appsecret(world: World, body: Body) -> None:
     """Do the same without a token, for the platform or for one of its merchants."""
     platform = proven(world, body, "appsecret")
@@ -300,7 +290,7 @@ def _reset(world: World, account: Account) -> None:
         account.calls_today = {}
 
 
-@quota_call("/cgi-bin/openapi/quota/get", "cgi_path")
+@answers("POST /cgi-bin/openapi/quota/get", AnyAccount, "cgi_path", permission_set=None)
 def quota_get(world: World, account: AnyAccount, body: Body) -> Answer:
     """Answer how often a path may be called a day, and was."""
     path = body.get("cgi_path")
@@ -312,7 +302,7 @@ def quota_get(world: World, account: AnyAccount, body: Body) -> Answer:
     return ok(quota={"daily_limit": limit, "used": used, "remain": limit - used})
 
 
-@quota_call("/cgi-bin/openapi/rid/get", "rid")
+@answers("POST /cgi-bin/openapi/rid/get", AnyAccount, "rid", permission_set=None)
 def rid_get(world: World, account: AnyAccount, body: Body) -> Answer:
     """Answer what is known of a call that was refused, by the ``rid`` of its errmsg."""
     return ok(request=found(world.refused.get(str(body.get("rid"))), Errcode.RID_NOT_FOUND))

@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, found, refuse_if, taken
-from airflow_wxa.sandbox.gate import Answer, Body, merchant_call, merchant_reads, ok
+from airflow_wxa.sandbox.gate import Answer, Body, answers, merchant_reads, ok
 from airflow_wxa.sandbox.handlers.code import picture_of
 from airflow_wxa.sandbox.loose import UNNAMED_STATUS
 from airflow_wxa.sandbox.pushes import announce_audit
@@ -21,7 +21,7 @@ TITLE_LENGTH = 32
 ITEM_FIELDS = ("first_class", "second_class", "first_id", "second_id", "title")
 
 
-@merchant_call("GET", "/wxa/security/get_code_privacy_info")
+@answers("GET /wxa/security/get_code_privacy_info", MiniProgram)
 def get_code_privacy_info(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer what the privacy scan found, 61039 before it has."""
     account.poll_scan()
@@ -32,7 +32,7 @@ SUBMIT_FIELDS = """item_list preview_info version_desc feedback_info feedback_st
 order_path"""
 
 
-@merchant_call("POST", "/wxa/submit_audit", SUBMIT_FIELDS, writes=True)
+@answers("POST /wxa/submit_audit", MiniProgram, SUBMIT_FIELDS, writes=True)
 def submit_audit(world: World, account: MiniProgram, body: Body) -> Answer:
     """Open an audit sheet for the trial version and spend one of the platform's submissions."""
     not_used = taken(body, "privacy_api_not_use", bool, Errcode.INVALID_ARGUMENTS, default=False)
@@ -75,7 +75,7 @@ def _check_item(item: dict[str, Any], account: MiniProgram) -> None:
     refuse_if((item["first_id"], item["second_id"]) not in usable, Errcode.BAD_CATEGORY)
 
 
-@merchant_call("POST", "/wxa/get_auditstatus", "auditid")
+@answers("POST /wxa/get_auditstatus", MiniProgram, "auditid")
 def get_auditstatus(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer where one sheet stands; old samples name it by a string, the page by a number."""
     auditid = str(body.get("auditid"))
@@ -86,7 +86,7 @@ def get_auditstatus(world: World, account: MiniProgram, body: Body) -> Answer:
     raise RefusalError(Errcode.INVALID_AUDITID, **status)
 
 
-@merchant_call("GET", "/wxa/get_latest_auditstatus")
+@answers("GET /wxa/get_latest_auditstatus", MiniProgram)
 def get_latest_auditstatus(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer the newest sheet.
 
@@ -127,7 +127,7 @@ def _status(world: World, account: MiniProgram, sheet: AuditSheet, screenshot: s
     return shown
 
 
-@merchant_call("GET", "/wxa/undocodeaudit", writes=True)
+@answers("GET /wxa/undocodeaudit", MiniProgram, writes=True)
 def undocodeaudit(world: World, account: MiniProgram, body: Body) -> None:
     """Take the sheet in audit back."""
     try:
@@ -137,7 +137,7 @@ def undocodeaudit(world: World, account: MiniProgram, body: Body) -> None:
             raise
 
 
-@merchant_call("POST", "/cgi-bin/material/get_material", "media_id")
+@answers("POST /cgi-bin/material/get_material", MiniProgram, "media_id")
 def get_material(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer a screenshot of a rejected sheet as a JPEG; no other material exists here."""
     rejected = [sheet for sheet in account.sheets if sheet.stage is Stage.REJECTED]
@@ -146,7 +146,7 @@ def get_material(world: World, account: MiniProgram, body: Body) -> Answer:
     return picture_of("screenshot.jpg")
 
 
-@merchant_call("POST", "/wxa/speedupaudit", "auditid", writes=True)
+@answers("POST /wxa/speedupaudit", MiniProgram, "auditid", writes=True)
 def speedupaudit(world: World, account: MiniProgram, body: Body) -> None:
     """Let the reviewers decide at the next question."""
     platform, auditid = world.platform_of(account), str(body.get("auditid"))
@@ -169,7 +169,9 @@ def _quota(world: World, account: MiniProgram) -> dict[str, Any]:
 merchant_reads({"GET /wxa/queryquota": _quota})
 
 
-@merchant_call("POST", "/cgi-bin/component/setprivacysetting", "privacy_ver owner_setting setting_list", writes=True)
+@answers(
+    "POST /cgi-bin/component/setprivacysetting", MiniProgram, "privacy_ver owner_setting setting_list", writes=True
+)
 def setprivacysetting(world: World, account: MiniProgram, body: Body) -> None:
     """Write a privacy guide: the one in development, live after the next release, or the live one's contacts."""
     owner, version = taken(body, "owner_setting", dict, Errcode.INVALID_ARGUMENTS), body.get("privacy_ver", DEVELOPMENT)
@@ -183,7 +185,7 @@ def setprivacysetting(world: World, account: MiniProgram, body: Body) -> None:
     account.privacy[str(version)] = {"owner_setting": owner, "setting_list": settings, "update_time": world.now()}
 
 
-@merchant_call("POST", "/cgi-bin/component/getprivacysetting", "privacy_ver")
+@answers("POST /cgi-bin/component/getprivacysetting", MiniProgram, "privacy_ver")
 def getprivacysetting(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer a privacy guide and the interfaces that the committed code uses."""
     guide = account.privacy.get(str(body.get("privacy_ver", DEVELOPMENT)), {})
@@ -198,7 +200,7 @@ def getprivacysetting(world: World, account: MiniProgram, body: Body) -> Answer:
     )
 
 
-@merchant_call("POST", "/wxa/security/apply_privacy_interface", "api_name content url_list pic_list video_list")
+@answers("POST /wxa/security/apply_privacy_interface", MiniProgram, "api_name content url_list pic_list video_list")
 def apply_privacy_interface(world: World, account: MiniProgram, body: Body) -> Answer:
     """Apply for a privacy interface; it stays under review."""
     name = taken(body, "api_name", str, Errcode.INVALID_ARGUMENTS)
@@ -208,7 +210,7 @@ def apply_privacy_interface(world: World, account: MiniProgram, body: Body) -> A
     return ok(audit_id=world.take_auditid())
 
 
-@merchant_call("POST", "/wxa/uploadmedia", media=True)
+@answers("POST /wxa/uploadmedia", MiniProgram, media=True)
 def uploadmedia(world: World, account: MiniProgram, body: Body) -> Answer:
     """Take a picture or a video for ``preview_info``; nothing looks at it."""
     raw: bytes = body["media"]

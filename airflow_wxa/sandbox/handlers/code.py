@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any, TypeVar
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, found, refuse_if, taken
-from airflow_wxa.sandbox.gate import Answer, Body, merchant_call, merchant_reads, ok, platform_call, strict_json
+from airflow_wxa.sandbox.gate import Answer, Body, answers, merchant_reads, ok, strict_json
 from airflow_wxa.sandbox.platforms import Draft, Platform, Template
 from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.sandbox.world import World
@@ -20,7 +20,7 @@ STANDARD_KEYS = frozenset({"extAppid", "ext", "window"})
 STANDARD_TEMPLATE = 1
 
 
-@merchant_call("POST", "/wxa/commit", "template_id ext_json user_version user_desc", writes=True)
+@answers("POST /wxa/commit", MiniProgram, "template_id ext_json user_version user_desc", writes=True)
 def commit(world: World, account: MiniProgram, body: Body) -> None:
     """Make a template the trial version."""
     most = world.looseness(account).commits_at_once
@@ -48,7 +48,7 @@ def _template(world: World, account: MiniProgram, template_id: object) -> Templa
     return found(world.template(world.platform_of(account), number), Errcode.TEMPLATE_NOT_EXIST)
 
 
-@merchant_call("GET", "/wxa/get_page")
+@answers("GET /wxa/get_page", MiniProgram)
 def get_page(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer the pages of the committed code."""
     found(account.exp_info, Errcode.NO_COMMITTED_CODE)
@@ -56,7 +56,7 @@ def get_page(world: World, account: MiniProgram, body: Body) -> Answer:
     return ok(page_list=[] if account.direct_commit else account.trial_pages)
 
 
-@merchant_call("GET", "/wxa/get_qrcode", "path")
+@answers("GET /wxa/get_qrcode", MiniProgram, "path")
 def get_qrcode(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer the QR code of the trial version as a JPEG; -1 is the failure that WeChat's page shows."""
     trial = found(account.exp_info, Errcode.SYSTEM_ERROR)
@@ -75,7 +75,7 @@ def picture_of(file: str) -> bytes:
     return resources.files("airflow_wxa.sandbox").joinpath(file).read_bytes()
 
 
-@merchant_call("POST", "/wxa/getversioninfo")
+@answers("POST /wxa/getversioninfo", MiniProgram)
 def getversioninfo(world: World, account: MiniProgram, body: Body) -> Answer:
     """Answer the trial and the online version."""
     slots = {
@@ -86,14 +86,14 @@ def getversioninfo(world: World, account: MiniProgram, body: Body) -> Answer:
     return ok(**{name: world.told(account, slot) for name, slot in slots.items() if slot})
 
 
-@merchant_call("POST", "/wxa/release", writes=True)
+@answers("POST /wxa/release", MiniProgram, writes=True)
 def release(world: World, account: MiniProgram, body: Body) -> None:
     """Publish the approved version."""
     platform = world.platform_of(account)
     account.release(registered=platform.registered, server_hosts=platform.server_hosts, now=world.now())
 
 
-@merchant_call("POST", "/wxa/grayrelease", GRAY_FIELDS, writes=True)
+@answers("POST /wxa/grayrelease", MiniProgram, GRAY_FIELDS, writes=True)
 def grayrelease(world: World, account: MiniProgram, body: Body) -> None:
     """Show the approved version to a part of the users."""
     account.release_gray(
@@ -107,14 +107,14 @@ def grayrelease(world: World, account: MiniProgram, body: Body) -> None:
     )
 
 
-@merchant_call("GET", "/wxa/revertgrayrelease", writes=True)
+@answers("GET /wxa/revertgrayrelease", MiniProgram, writes=True)
 def revertgrayrelease(world: World, account: MiniProgram, body: Body) -> None:
     """Cancel a staged release; the answer without one is written nowhere, here it is 87012."""
     refuse_if(account.gray["status"] != 1, Errcode.NOT_REVERTIBLE)
     account.gray = {**account.gray, "status": 4}
 
 
-@merchant_call("GET", "/wxa/revertcoderelease", "action app_version", writes=True)
+@answers("GET /wxa/revertcoderelease", MiniProgram, "action app_version", writes=True)
 def revertcoderelease(world: World, account: MiniProgram, body: Body) -> Answer:
     """List the versions that can be rolled back to, or roll back: without ``action`` it is done at once."""
     if body.get("action") == "get_history_version":
@@ -125,7 +125,7 @@ def revertcoderelease(world: World, account: MiniProgram, body: Body) -> Answer:
     return ok()
 
 
-@merchant_call("POST", "/wxa/change_visitstatus", "action", writes=True)
+@answers("POST /wxa/change_visitstatus", MiniProgram, "action", writes=True)
 def change_visitstatus(world: World, account: MiniProgram, body: Body) -> None:
     """Open or close the online version to visitors."""
     refuse_if(body.get("action") not in ("open", "close"), Errcode.BAD_VISIT_ACTION)
@@ -145,7 +145,7 @@ merchant_reads(
 )
 
 
-@merchant_call("POST", "/wxa/bind_tester", "wechatid", writes=True)
+@answers("POST /wxa/bind_tester", MiniProgram, "wechatid", writes=True)
 def bind_tester(world: World, account: MiniProgram, body: Body) -> Answer:
     """Add a tester."""
     wechatid = taken(body, "wechatid", str, Errcode.TESTER_NOT_FOUND)
@@ -155,7 +155,7 @@ def bind_tester(world: World, account: MiniProgram, body: Body) -> Answer:
     return ok(userstr=hashlib.sha256(wechatid.encode()).hexdigest()[:28])
 
 
-@merchant_call("POST", "/cgi-bin/wxopen/setweappsupportversion", "version", writes=True)
+@answers("POST /cgi-bin/wxopen/setweappsupportversion", MiniProgram, "version", writes=True)
 def setweappsupportversion(world: World, account: MiniProgram, body: Body) -> None:
     """Set the lowest base library."""
     version = taken(body, "version", str, Errcode.BAD_SUPPORT_VERSION)
@@ -163,19 +163,19 @@ def setweappsupportversion(world: World, account: MiniProgram, body: Body) -> No
     account.support_version = version
 
 
-@merchant_call("POST", "/wxa/set_prefetchdnsdomain", "prefetch_dns_domain", writes=True)
+@answers("POST /wxa/set_prefetchdnsdomain", MiniProgram, "prefetch_dns_domain", writes=True)
 def set_prefetchdnsdomain(world: World, account: MiniProgram, body: Body) -> None:
     """Keep the domains; which errcode a sixth one is refused with is written on no page that was read."""
     account.prefetch_dns_domain = body.get("prefetch_dns_domain", [])
 
 
-@platform_call("/wxa/gettemplatedraftlist", method="GET")
+@answers("GET /wxa/gettemplatedraftlist", Platform)
 def gettemplatedraftlist(world: World, account: Platform, body: Body) -> Answer:
     """Answer the drafts that developers uploaded."""
     return ok(draft_list=[{**_shown(each), **SOURCE, "developer": "dev"} for each in account.drafts])
 
 
-@platform_call("/wxa/gettemplatelist", "template_type", method="GET")
+@answers("GET /wxa/gettemplatelist", Platform, "template_type")
 def gettemplatelist(world: World, account: Platform, body: Body) -> Answer:
     """Answer the templates, all or of one type; the type stands in the query."""
     kinds = (body["template_type"],) if "template_type" in body else ("0", "1")
@@ -184,7 +184,7 @@ def gettemplatelist(world: World, account: Platform, body: Body) -> Answer:
     return ok(template_list=[_listed(each) for each in library])
 
 
-@platform_call("/wxa/addtotemplate", "draft_id template_type", writes=True)
+@answers("POST /wxa/addtotemplate", Platform, "draft_id template_type", writes=True)
 def addtotemplate(world: World, account: Platform, body: Body) -> None:
     """Make a template of a draft; the answer does not tell which, and a second call makes a second one."""
     named = (each for each in account.drafts if each.draft_id == body.get("draft_id"))
@@ -196,7 +196,7 @@ def addtotemplate(world: World, account: Platform, body: Body) -> None:
     account.templates = [*account.templates, Template(template_id=newest + 1, template_type=kind, **told)]
 
 
-@platform_call("/wxa/deletetemplate", "template_id", writes=True)
+@answers("POST /wxa/deletetemplate", Platform, "template_id", writes=True)
 def deletetemplate(world: World, account: Platform, body: Body) -> None:
     """Take a template out of the library."""
     left = [each for each in account.templates if each.template_id != body.get("template_id")]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from airflow_wxa.sandbox.errors import Errcode, RefusalError, refuse_if, taken
-from airflow_wxa.sandbox.gate import Answer, Body, merchant_call, merchant_reads, ok, platform_call
-from airflow_wxa.sandbox.platforms import Platform
+from airflow_wxa.sandbox.gate import Answer, Body, answers, merchant_reads, ok
+from airflow_wxa.sandbox.platforms import COMPONENT, Platform
 from airflow_wxa.sandbox.state import MiniProgram
 from airflow_wxa.sandbox.values import (
     SERVER_KINDS,
@@ -28,11 +28,12 @@ MOST_SERVER_DOMAINS = 1000
 CHANGES_A_MONTH = 50
 MOST_OF_A_KIND = 200
 FORBIDDEN_HOST = "api.weixin.qq.com"
+PLATFORM_FIELDS = "action is_modify_published_together"
 FIELDS = "action " + " ".join(SERVER_KINDS)
 ACTIONS = ("add", "delete", "set", "get")
 
 
-@merchant_call("POST", "/wxa/setwebviewdomain", "action webviewdomain", writes=True)
+@answers("POST /wxa/setwebviewdomain", MiniProgram, "action webviewdomain", writes=True)
 def setwebviewdomain(world: World, account: MiniProgram, body: Body) -> Answer:
     """Read or change the business domains of one Mini Program.
 
@@ -86,7 +87,7 @@ def _changed(action: object, present: Origins, wanted: Origins) -> Origins:
     return {**present, **wanted, **present}
 
 
-@merchant_call("POST", "/wxa/setwebviewdomain_directly", "action webviewdomain", writes=True)
+@answers("POST /wxa/setwebviewdomain_directly", MiniProgram, "action webviewdomain", writes=True)
 def setwebviewdomain_directly(world: World, account: MiniProgram, body: Body) -> Answer:
     """Read or change the direct mode, effective after a release; ``set`` ends what is effective until the next."""
     action, platform = body.get("action"), world.platform_of(account)
@@ -122,9 +123,7 @@ merchant_reads(
 )
 
 
-@platform_call(
-    "/cgi-bin/component/modify_wxa_jump_domain", "action wxa_jump_h5_domain is_modify_published_together", writes=True
-)
+@answers(f"POST {COMPONENT}modify_wxa_jump_domain", Platform, f"wxa_jump_h5_domain {PLATFORM_FIELDS}", writes=True)
 def modify_wxa_jump_domain(world: World, account: Platform, body: Body) -> Answer:
     """Read or change the platform's own list of business domains, the testing version alone or both."""
     if body.get("action") == "get":
@@ -142,9 +141,7 @@ def modify_wxa_jump_domain(world: World, account: Platform, body: Body) -> Answe
     return ok(**account.lists(), **failed)
 
 
-@platform_call(
-    "/cgi-bin/component/modify_wxa_server_domain", "action wxa_server_domain is_modify_published_together", writes=True
-)
+@answers(f"POST {COMPONENT}modify_wxa_server_domain", Platform, f"wxa_server_domain {PLATFORM_FIELDS}", writes=True)
 def modify_wxa_server_domain(world: World, account: Platform, body: Body) -> Answer:
     """Read or change the platform's own list of server domains, 50 times a month."""
     if body.get("action") == "get":
@@ -200,7 +197,7 @@ class _PlatformChange:
         return testing, published
 
 
-@platform_call("/cgi-bin/component/get_domain_confirmfile", empty_body=True)
+@answers(f"POST {COMPONENT}get_domain_confirmfile", Platform, empty_body=True)
 def get_domain_confirmfile(world: World, account: Platform, body: Body) -> Answer:
     """Answer the file that proves a domain for the platform list."""
     name, content = account.confirm_file
@@ -210,7 +207,7 @@ def get_domain_confirmfile(world: World, account: Platform, body: Body) -> Answe
 # Server domains of a Mini Program -----------------------------------------------------------------------------------
 
 
-@merchant_call("POST", "/wxa/modify_domain", FIELDS, writes=True)
+@answers("POST /wxa/modify_domain", MiniProgram, FIELDS, writes=True)
 def modify_domain(world: World, account: MiniProgram, body: Body) -> Answer:
     """Read or change the server domains; invalid ones are named beside errcode 0 when the rest was changed."""
     action, asked = _asked(body)
@@ -227,7 +224,7 @@ def modify_domain(world: World, account: MiniProgram, body: Body) -> Answer:
     return ok(**after, **problems)
 
 
-@merchant_call("POST", "/wxa/modify_domain_directly", FIELDS, writes=True)
+@answers("POST /wxa/modify_domain_directly", MiniProgram, FIELDS, writes=True)
 def modify_domain_directly(world: World, account: MiniProgram, body: Body) -> Answer:
     """Read or change the server domains of the direct mode, effective after a release."""
     action, asked = _asked(body)

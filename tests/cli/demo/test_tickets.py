@@ -13,7 +13,6 @@ from airflow_wxa.cli.demo.command import ATTEMPTS, PUSH_PREFIX, PushRefusedError
 from airflow_wxa.cli.demo.releases import FIRST_PLATFORM, SECOND_PLATFORM, demo_world
 from airflow_wxa.plugins import plugin
 from airflow_wxa.sandbox import RunningSandbox
-from airflow_wxa.sandbox.exchange import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +60,7 @@ def receiver(received: Received) -> Iterator[str]:
 
 @pytest.fixture
 def sandbox() -> RunningSandbox:
-    return RunningSandbox(url="http://127.0.0.1:1", sandbox=Sandbox.of(demo_world()))
+    return RunningSandbox(world=demo_world(), seed={}, url="http://127.0.0.1:1")
 
 
 @pytest.fixture(autouse=True)

@@ -5,13 +5,12 @@ from itertools import count
 
 from airflow_wxa.cli.demo.releases import RELEASES, connections, demo_world
 from airflow_wxa.sandbox import RunningSandbox
-from airflow_wxa.sandbox.exchange import Sandbox
 
 
 def numbered_secrets() -> RunningSandbox:
     numbers = count(1)
     world = demo_world(lambda: f"secret-{next(numbers)}", lambda: f"{next(numbers):043d}")
-    return RunningSandbox(url="http://127.0.0.1:1", sandbox=Sandbox.of(world))
+    return RunningSandbox(world=world, seed={}, url="http://127.0.0.1:1")
 
 
 def test_the_releases_are_six_roads_of_six_mini_programs() -> None:

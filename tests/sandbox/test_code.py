@@ -1,0 +1,249 @@
+"""Code at the emulated WeChat: templates, commits, releases, staged ones, and the way back."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.sandbox import Looseness, Template
+from airflow_wxa.sandbox.handlers.code import USER_VERSION_LENGTH
+from airflow_wxa.sandbox.platforms import Draft
+from airflow_wxa.sandbox.state import STAGES, Stage
+from airflow_wxa.sandbox.testing import APPID
+from tests.tables import each_row
+
+if TYPE_CHECKING:
+    from tests.sandbox.conftest import Wechat
+
+GRAY, ROLLBACK = "/wxa/grayrelease", "/wxa/revertcoderelease"
+SHOP = ["https://shop.example.com"]
+
+
+@pytest.mark.parametrize("template_id", [47, "47"])
+def test_commit_makes_the_trial_version(wechat: Wechat, template_id: object) -> None:
+    wechat.world.clock = lambda: 1640762988.7
+    assert wechat.commit("1.4.0", template_id=template_id, user_desc="结账 [wxa:1a2b3c4d]") == 0
+    trial = {"exp_time": 1640762988, "exp_version": "1.4.0", "exp_desc": "结账 [wxa:1a2b3c4d]"}
+    assert wechat.facts(wechat.versions) == {"exp_info": trial}
+    assert wechat.get("/wxa/get_page")["page_list"] == ["pages/index/index", "pages/order/list"]
+
+
+#: Errcode → what is wrong with the commit that it answers.
+REFUSED: dict[int, list[dict[str, Any]]] = {
+    85014: [{"template_id": each} for each in (48, "48", "", "4 7", "47.0", 47.5, True, None, [47])],
+    40097: [{"user_version": each} for each in ("v" * (USER_VERSION_LENGTH + 1), "", 14)] + [{"user_desc": None}],
+    40101: [{"without": each} for each in ("template_id", "ext_json", "user_version", "user_desc")],
+    85048: [{"ext_json": each} for each in ({"extAppid": APPID}, None, "", "{", "{'a':1}", "[" * 100_000)],
+    85013: [
+        {"ext_json": each}
+        for each in ("[]", "null", '{"pages":"pages/index/index"}', '{"extPages":[]}', '{"tabBar":[]}')
+    ]
+    + [{"ext_json": '{"subpackages":[{}]}'}],
+    49001: [{"ext_json": '{"extAppid":"wx00000000000000ff"}'}],
+    85047: [{"ext_json": '{"pages":[]}'}],
+    85045: [
+        {"ext_json": each}
+        for each in (
+            '{"pages":["pages/absent"]}',
+            '{"pages":[{}]}',
+            '{"extPages":{"pages/absent":{}}}',
+            '{"subpackages":[{"root":"pages/","pages":["absent"]}]}',
+            '{"tabBar":{"list":[{"pagePath":"pages/absent"}]}}',
+            '{"pages":["pages/index/index"],"tabBar":{"list":[{"pagePath":"pages/order/list"}]}}',
+        )
+    ],
+    85046: [{"ext_json": '{"tabBar":{"list":[{"text":"home"}]}}'}],
+}
+
+
+@each_row("errcode, changes", [(errcode, each) for errcode, rows in REFUSED.items() for each in rows])
+def test_a_bad_commit_is_refused_by_its_errcode_and_changes_nothing(
+    wechat: Wechat, errcode: int, changes: dict[str, Any]
+) -> None:
+    wechat.world.templates = [Template(template_id=each) for each in (47, 1)]
+    assert wechat.commit(**changes) == errcode
+    assert wechat.account.exp_info is None
+
+
+def test_a_full_ext_json_is_taken_and_chooses_the_pages(wechat: Wechat) -> None:
+    parts = {
+        "extEnable": True,
+        "extAppid": APPID,
+        "ext": {"shop": "8016"},
+        "pages": ["pages/index/index"],
+        "extPages": {"pages/index/index": {"navigationBarTitleText": "shop"}},
+        "subpackages": [{"root": "pages", "pages": ["order/list"]}],
+        "tabBar": {"list": [{"pagePath": "pages/index/index", "text": "home"}]},
+        "unknown": 1,
+    }
+    assert wechat.commit("v" * USER_VERSION_LENGTH, ext_json=json.dumps(parts)) == 0
+    assert wechat.get("/wxa/get_page")["page_list"] == ["pages/index/index"]
+
+
+def test_a_platform_has_templates_of_its_own_and_a_standard_one_takes_three_keys_only(wechat: Wechat) -> None:
+    own, standard = Template(template_id=9, pages=["pages/own"]), Template(template_id=50, template_type=1)
+    wechat.platform.templates = [own, standard]
+    assert wechat.commit(template_id=9) == 0
+    assert wechat.account.trial_pages == ["pages/own"]
+    assert wechat.commit(template_id=50, ext_json=json.dumps({"extAppid": APPID, "ext": {}, "window": {}})) == 0
+    assert wechat.commit(template_id=50, ext_json='{"pages":["pages/index/index"]}') == 9402203
+
+
+def test_a_fresh_account_has_no_versions_no_pages_and_no_qrcode(wechat: Wechat) -> None:
+    assert wechat.versions == {"errcode": 0, "errmsg": "ok"}
+    assert wechat.get("/wxa/get_page")["errcode"] == 86001
+    assert wechat.get("/wxa/get_qrcode")["errcode"] == -1
+    assert wechat.get("/wxa/get_category")["category_list"] == [
+        {"first_class": "工具", "second_class": "备忘录", "first_id": 1, "second_id": 2}
+    ]
+
+
+def test_the_qrcode_of_each_version_is_another_whole_jpeg(wechat: Wechat) -> None:
+    pictures = set()
+    for version in ("1", "2"):
+        wechat.commit(version)
+        picture = wechat.get("/wxa/get_qrcode")
+        assert (picture[:3], picture[-2:]) == (b"\xff\xd8\xff", b"\xff\xd9")
+        pictures.add(picture)
+    assert len(pictures) == 2
+
+
+def test_release_publishes_the_approved_sheet_once(wechat: Wechat) -> None:
+    wechat.world.clock = lambda: 1640763902
+    wechat.commit("1.4.0")
+    assert wechat.release() == 85019
+    wechat.released("1.4.0")
+    online = {"release_time": 1640763902, "release_version": "1.4.0", "release_desc": "release 1.4.0"}
+    assert wechat.versions["release_info"] == online
+    assert wechat.release() == 85052
+    wechat.commit("1.5.0")
+    assert wechat.release() == 85052
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {"polls": 5},
+        {"result": "delayed_then_approved", "delayed_polls": 5},
+        {"result": "rejected"},
+        {"result": "withdrawn"},
+    ],
+)
+def test_a_sheet_that_is_not_approved_is_answered_85020_and_nothing_is_pruned(
+    wechat: Wechat, plan: dict[str, Any]
+) -> None:
+    wechat.account.mp_webviewdomain = ["https://own.org"]
+    wechat.submitted(**plan)
+    assert wechat.release() == 85020
+    assert (wechat.account.release_info, wechat.account.mp_webviewdomain) == (None, ["https://own.org"])
+
+
+def test_a_commit_between_approval_and_release_is_answered_85020_though_the_status_is_0(wechat: Wechat) -> None:
+    wechat.submitted("1.4.0")
+    wechat.commit("1.5.0")
+    assert wechat.latest["status"] == 0
+    assert wechat.release() == 85020
+    wechat.released("1.6.0")  # a new sheet supersedes it
+    assert wechat.versions["release_info"]["release_version"] == "1.6.0"
+
+
+def test_a_commit_during_the_audit_leaves_the_reviewed_code_releasable(wechat: Wechat) -> None:
+    wechat.submitted("1.4.0", polls=1)
+    wechat.commit("1.5.0")
+    assert wechat.latest["status"] == 2
+    assert wechat.release() == 0
+    told = wechat.versions
+    assert (told["release_info"]["release_version"], told["exp_info"]["exp_version"]) == ("1.4.0", "1.5.0")
+
+
+def test_release_makes_configured_and_direct_domains_effective_and_drops_those_off_the_platform_list(
+    wechat: Wechat,
+) -> None:
+    wechat.account.mp_webviewdomain = ["https://own.org", "https://kept.example.com"]
+    wechat.account.direct_webviewdomain = ["https://direct.org"]
+    wechat.platform.published = ["example.com", "left.org"]
+    wechat.set_domains("set", *SHOP, "https://left.org")
+    wechat.submitted()
+    wechat.platform.published = ["example.com"]
+    assert wechat.release() == 0
+    told = wechat.post("/wxa/get_effective_webviewdomain", {})
+    assert (told["mp_webviewdomain"], told["third_webviewdomain"]) == (["https://kept.example.com"], SHOP)
+    assert told["effective_webviewdomain"] == ["https://direct.org", *SHOP, "https://kept.example.com"]
+
+
+def test_every_stage_has_a_rule_and_only_one_is_releasable() -> None:
+    assert set(STAGES) == set(Stage)
+    assert [stage for stage, rule in STAGES.items() if rule.release is None] == [Stage.APPROVED]
+
+
+def test_a_staged_release_only_rises_and_holds_up_a_rollback(wechat: Wechat) -> None:
+    def plan(name: str) -> Any:
+        return wechat.get("/wxa/getgrayreleaseplan")["gray_release_plan"][name]
+
+    def share(*parts: object) -> list[int]:
+        return wechat.errcodes(GRAY, *({"gray_percentage": part} for part in parts))
+
+    assert share(5) == [85079]
+    wechat.released("1")
+    assert share(5) == [85080]
+    wechat.submitted("2")
+    assert share(101, "5", 0, 5, 5, 20) == [85081, 85081, 85081, 0, 85082, 0]
+    assert plan("gray_percentage") == 20
+    assert wechat.get(ROLLBACK)["errcode"] == 87011
+    assert [wechat.get("/wxa/revertgrayrelease")["errcode"] for _ in range(2)] == [0, 87012]
+    assert plan("status") == 4
+    assert wechat.errcodes(GRAY, {"gray_percentage": 0, "support_debuger_first": True}) == [0]
+    assert wechat.release() == 0
+    assert plan("status") == 3
+
+
+def test_a_rollback_is_done_at_once_and_once(wechat: Wechat) -> None:
+    def listed() -> Any:
+        return wechat.get(ROLLBACK, action="get_history_version")["version_list"]
+
+    assert wechat.get(ROLLBACK)["errcode"] == 87012
+    wechat.released("1", "2", "3")
+    assert [each["user_version"] for each in listed()] == ["2", "1"]
+    assert wechat.get(ROLLBACK, app_version="7")["errcode"] == 87012
+    assert wechat.get(ROLLBACK, app_version=str(listed()[1]["app_version"]))["errcode"] == 0
+    assert wechat.versions["release_info"]["release_version"] == "1"
+    assert listed() == []
+    assert wechat.get(ROLLBACK)["errcode"] == 87012
+    assert wechat.release() == 85052
+
+
+def test_five_versions_are_kept_and_a_rollback_lags_as_a_release_does(wechat: Wechat) -> None:
+    wechat.released(*"1234567")
+    assert [each["user_version"] for each in wechat.account.versions] == ["6", "5", "4", "3", "2"]
+    wechat.world.loose = Looseness(lag={"online_version": 1})
+    wechat.get(ROLLBACK)
+    assert [wechat.versions["release_info"]["release_version"] for _ in range(2)] == ["7", "6"]
+
+
+def test_a_template_is_made_of_a_draft_each_time_and_committed(wechat: Wechat) -> None:
+    wechat.platform.drafts = [Draft(draft_id=12, user_version="2.0", user_desc="spring")]
+    wechat.platform.most_templates = 2
+    assert wechat.get("/wxa/gettemplatedraftlist")["draft_list"][0]["user_version"] == "2.0"
+    ids = {"draft_id": 12}
+    assert wechat.errcodes("/wxa/addtotemplate", {"draft_id": 13}, ids, ids, ids) == [85064, 0, 0, 85065]
+    listed = wechat.get("/wxa/gettemplatelist", template_type="0")["template_list"]
+    assert [(each["template_id"], each["draft_id"]) for each in listed] == [(48, 12), (49, 12), (47, 0)]
+    assert wechat.get("/wxa/gettemplatelist", template_type="1")["template_list"] == []
+    assert wechat.commit(template_id=48) == 0
+    assert wechat.errcodes("/wxa/deletetemplate", {"template_id": 48}, {"template_id": 48}) == [0, 85064]
+
+
+def test_small_settings_are_kept_and_refused_by_their_errcodes(wechat: Wechat) -> None:
+    change = "/wxa/change_visitstatus"
+    assert wechat.errcodes(change, {"action": "shut"}, {"action": "close"}) == [85022, 0]
+    assert wechat.post("/wxa/getvisitstatus", {})["status"] == 0
+    wechat.post(change, {"action": "open"})
+    assert wechat.post("/wxa/getvisitstatus", {})["status"] == 1
+    wanted = {"api_name": "wx.getLocation", "content": "shops nearby"}
+    assert wechat.errcodes("/wxa/security/apply_privacy_interface", wanted, wanted, {}) == [0, 61031, 40097]
+    assert wechat.errcodes("/wxa/bind_tester", {"wechatid": "lin"}, {"wechatid": "lin"}, {}) == [0, 85004, 85001]
+    version = "/cgi-bin/wxopen/setweappsupportversion"
+    assert wechat.errcodes(version, {"version": "2.30.0"}, {"version": "two"}) == [0, 89014]
+    assert wechat.account.support_version == "2.30.0"
