@@ -11,14 +11,13 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.answers import integer_in
-from airflow_wxa.api.call import Call, body_schema, of_merchant
+from airflow_wxa.api.call import Call, Reply, body_schema, of_merchant
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_wxa.api.call import Reply
 
 _log = logging.getLogger(__name__)
 _WITHDRAWALS_A_DAY: Final = 5  # from midnight, Beijing's

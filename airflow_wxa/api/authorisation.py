@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlencode
 
-from airflow_wxa.api.call import Call, of_merchant
+from airflow_wxa.api.call import Call, Reply, of_merchant
 from airflow_wxa.api.redaction import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_wxa.api.call import Reply
 
 #: "Development & data": all release and domain APIs. 30 is basic info and category.
 RELEASE_PERMISSION_SET: Final = 18
@@ -56,8 +55,7 @@ def api_start_push_ticket(component_appid: str, component_appsecret: Secret) -> 
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/ticket-token/api_startpushticket
     """
-    body = {"component_appid": component_appid, "component_secret": component_appsecret}
-    return Call.to("api_start_push_ticket", None, body)
+    return _asked("api_start_push_ticket", component_appid, component_secret=component_appsecret)
 
 
 def api_component_token(component_appid: str, component_appsecret: Secret, ticket: Secret) -> Call:
@@ -68,12 +66,8 @@ def api_component_token(component_appid: str, component_appsecret: Secret, ticke
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/ticket-token/api_getcomponentaccesstoken
     """
-    body = {
-        "component_appid": component_appid,
-        "component_appsecret": component_appsecret,
-        "component_verify_ticket": ticket,
-    }
-    return Call.to("api_component_token", None, body)
+    proof = {"component_appsecret": component_appsecret, "component_verify_ticket": ticket}
+    return _asked("api_component_token", component_appid, **proof)
 
 
 def api_authorizer_token(component_appid: str, appid: str, refresh_token: Secret) -> Call:
@@ -83,8 +77,8 @@ def api_authorizer_token(component_appid: str, appid: str, refresh_token: Secret
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/ticket-token/api_getauthorizeraccesstoken
     """
-    body = {"component_appid": component_appid, "authorizer_appid": appid, "authorizer_refresh_token": refresh_token}
-    return Call.to("api_authorizer_token", None, body)
+    named = {"authorizer_appid": appid, "authorizer_refresh_token": refresh_token}
+    return _asked("api_authorizer_token", component_appid, **named)
 
 
 def api_get_authorizer_list(component_appid: str, offset: int, count: int) -> Call:
@@ -92,13 +86,12 @@ def api_get_authorizer_list(component_appid: str, offset: int, count: int) -> Ca
 
     :return: a call whose reply holds ``total_count`` and ``list`` of ``authorizer_appid``, ``refresh_token``.
     """
-    body = {"component_appid": component_appid, "offset": offset, "count": count}
-    return Call.to("api_get_authorizer_list", None, body)
+    return _asked("api_get_authorizer_list", component_appid, offset=offset, count=count)
 
 
 def api_create_preauthcode(component_appid: str) -> Call:
     """Fetch the code that an authorisation link needs: ``pre_auth_code``, good for ``expires_in`` seconds."""
-    return Call.to("api_create_preauthcode", None, {"component_appid": component_appid})
+    return _asked("api_create_preauthcode", component_appid)
 
 
 def api_query_auth(component_appid: str, authorization_code: Secret) -> Call:
@@ -106,8 +99,7 @@ def api_query_auth(component_appid: str, authorization_code: Secret) -> Call:
 
     :return: a call whose reply :func:`read_authorisation` reads.
     """
-    body = {"component_appid": component_appid, "authorization_code": authorization_code}
-    return Call.to("api_query_auth", None, body)
+    return _asked("api_query_auth", component_appid, authorization_code=authorization_code)
 
 
 def api_get_authorizer_info(component_appid: str, appid: str) -> Call:
@@ -115,8 +107,12 @@ def api_get_authorizer_info(component_appid: str, appid: str) -> Call:
 
     Source: https://developers.weixin.qq.com/doc/oplatform/openApi/authorization-management/api_getauthorizerinfo
     """
-    body = {"component_appid": component_appid, "authorizer_appid": appid}
-    return Call.to("api_get_authorizer_info", None, body)
+    return _asked("api_get_authorizer_info", component_appid, authorizer_appid=appid)
+
+
+def _asked(name: str, component_appid: str, **fields: Any) -> Call:
+    """Return a call of the token family, whose body names the platform."""
+    return Call.to(name, None, {"component_appid": component_appid, **fields})
 
 
 #: Read the account's owner: ``principal_type`` 0 is an individual; needs permission set 30.

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
-from airflow_wxa.api.call import Call, body_schema, of_merchant
+from airflow_wxa.api.call import Call, Reply, body_schema, of_merchant
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaSpecError, shown
 from airflow_wxa.texts import Text
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_wxa.api.audit import AuditSheet
-    from airflow_wxa.api.call import Reply
 
 _MARK: Final = re.compile(r"\[wxa:([0-9a-f]{8})\]")
 _NUMBER: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?", re.ASCII)

@@ -14,11 +14,10 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from airflow_wxa.api.answers import as_told, integer_in
-from airflow_wxa.api.call import Call, of_merchant
+from airflow_wxa.api.call import Call, Reply, of_merchant
 from airflow_wxa.api.endpoints import CATALOGUE
 
 if TYPE_CHECKING:
-    from airflow_wxa.api.call import Reply
     from airflow_wxa.api.code import OnlineVersion
 
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from airflow_wxa.api.answers import as_told
-from airflow_wxa.api.call import Call
-
-if TYPE_CHECKING:
-    from airflow_wxa.api.call import Reply
+from airflow_wxa.api.call import Call, Reply
 
 
 @dataclass(frozen=True, slots=True)

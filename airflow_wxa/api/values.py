@@ -9,14 +9,11 @@ import ast
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from airflow_wxa.errors import shown
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: ``wx`` and 16 hex digits in lower case; to be matched as a whole.
 APPID: Final = re.compile(r"wx[0-9a-f]{16}")

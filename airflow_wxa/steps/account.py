@@ -12,13 +12,12 @@ from airflow_wxa.api.endpoints import BEIJING, CATALOGUE
 from airflow_wxa.api.errcodes import API_UNAUTHORIZED, PERMISSION_SET_NOT_GRANTED
 from airflow_wxa.api.privacy import CONTACTS, DEVELOPMENT, getprivacysetting, keys_without_text
 from airflow_wxa.errors import WxaApiError, WxaError, WxaStateError
-from airflow_wxa.steps.outcome import AccountOutcome, Platform
+from airflow_wxa.steps.outcome import AccountOutcome, Platform, Step
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_wxa.steps.outcome import Step
 
 _RELEASE_SET, _BASIC_INFO_SET = 18, 30
 _LIVE: Final = 1
@@ -53,7 +52,12 @@ def check_account(appid: str, *, guide_is_given: bool = False, only_blocking: bo
     not_read: list[str] = []
     to_know: list[str] = []
     needed = (_RELEASE_SET,) if only_blocking else (_RELEASE_SET, _BASIC_INFO_SET)
-    looks = [_basic_info(appid, needed), _category(appid), _filing(appid, to_know), _violations(appid, to_know)]
+    looks = [
+        _basics(getaccountbasicinfo(appid), _BASIC_INFO_SET, needed),
+        _basics(get_category(appid), _RELEASE_SET, needed),
+        _filing(appid, to_know),
+        _violations(appid, to_know),
+    ]
     if component_appid := cast("str", (yield Platform())):
         looks.insert(0, _authorisation(appid, component_appid, needed))
     else:
@@ -78,24 +82,16 @@ def check_account(appid: str, *, guide_is_given: bool = False, only_blocking: bo
 
 def read_name(appid: str) -> Step[str]:
     """Return the name that people know a Mini Program by; ``""``: WeChat tells it neither platform nor merchant."""
-    for look in (_told_to_platform(appid), _told_to_merchant(appid)):
+    component_appid = cast("str", (yield Platform()))
+    looks = [api_get_authorizer_info(component_appid, appid)] if component_appid else []
+    for look in (*looks, getaccountbasicinfo(appid)):
         try:
-            if name := (yield from look):
-                return name
+            answer = (yield look).answer
         except WxaError:
             continue
+        if name := answer.get("authorizer_info", {}).get("nick_name") or answer.get("nickname"):
+            return str(name)
     return ""
-
-
-def _told_to_platform(appid: str) -> Step[str]:
-    if not (component_appid := cast("str", (yield Platform()))):
-        return ""
-    answer = (yield api_get_authorizer_info(component_appid, appid)).answer
-    return str(answer["authorizer_info"].get("nick_name") or "")
-
-
-def _told_to_merchant(appid: str) -> Step[str]:
-    return str((yield getaccountbasicinfo(appid)).answer.get("nickname") or "")
 
 
 def _authorisation(appid: str, component_appid: str, needed: Sequence[int]) -> Step[list[str]]:
@@ -111,22 +107,17 @@ def _authorisation(appid: str, component_appid: str, needed: Sequence[int]) -> S
     return todo
 
 
-def _basic_info(appid: str, needed: Sequence[int]) -> Step[list[str]]:
-    answer = yield from _answer(getaccountbasicinfo(appid))
-    if answer is None:
-        return [_not_granted(_BASIC_INFO_SET)] if _BASIC_INFO_SET in needed else []
+def _basics(call: Call, permission_set: int, needed: Sequence[int]) -> Step[list[str]]:
+    """Look at real name or category; one whose permission set is not granted is said if the set is needed."""
+    try:
+        answer = (yield call).answer
+    except WxaApiError as error:
+        if error.errcode not in {PERMISSION_SET_NOT_GRANTED, API_UNAUTHORIZED}:
+            raise
+        return [_not_granted(permission_set)] if permission_set in needed else []
     if answer.get("realname_status", _REAL_NAME) != _REAL_NAME:
         return [Text("real_name_is_not_verified")]
-    return []
-
-
-def _category(appid: str) -> Step[list[str]]:
-    answer = yield from _answer(get_category(appid))
-    if answer is None:
-        return [_not_granted(_RELEASE_SET)]
-    if answer.get("category_list") == []:
-        return [Text(_NO_CATEGORY)]
-    return []
+    return [Text(_NO_CATEGORY)] if answer.get("category_list") == [] else []
 
 
 def _filing(appid: str, to_know: list[str]) -> Step[list[str]]:
@@ -163,16 +154,6 @@ def _privacy_guide(appid: str, *, only_blocking: bool) -> Step[list[str]]:
     if silent := keys_without_text(guide):
         return [Text("privacy_guide_is_silent", silent=", ".join(silent))]
     return []
-
-
-def _answer(call: Call) -> Step[Mapping[str, Any] | None]:
-    """Return the answer; ``None`` where the permission set is not granted."""
-    try:
-        return (yield call).answer
-    except WxaApiError as error:
-        if error.errcode in {PERMISSION_SET_NOT_GRANTED, API_UNAUTHORIZED}:
-            return None
-        raise
 
 
 def _not_granted(number: int) -> str:

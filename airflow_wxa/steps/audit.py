@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow_wxa.api.audit import AuditStatus, get_auditstatus, queryquota, read_sheet, submit_audit
+from airflow_wxa.api.audit import AuditSheet, AuditStatus, get_auditstatus, queryquota, read_sheet, submit_audit
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import AUDIT_ALREADY_RUNNING, AUDIT_QUOTA_REACHED, error_for
 from airflow_wxa.errors import (
@@ -20,7 +20,7 @@ from airflow_wxa.errors import (
 )
 from airflow_wxa.steps.code import undeclared_interfaces
 from airflow_wxa.steps.lag import read_past_lag, recall, still_lagging
-from airflow_wxa.steps.outcome import AuditOutcome, SubmitOutcome, WithdrawOutcome, withdrawals_left
+from airflow_wxa.steps.outcome import AuditOutcome, Step, SubmitOutcome, WithdrawOutcome, withdrawals_left
 from airflow_wxa.steps.remote_state import (
     NO_SHEET,
     foreign_open_sheet,
@@ -38,9 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Literal
 
-    from airflow_wxa.api.audit import AuditSheet
     from airflow_wxa.api.code import CodeVersion
-    from airflow_wxa.steps.outcome import Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from airflow_wxa.api.code import commit, get_code_privacy_info, user_desc_problems
+from airflow_wxa.api.code import CodeVersion, commit, get_code_privacy_info, user_desc_problems
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import PRIVACY_API_MISSING_RIGHT_OR_DECLARATION, PRIVACY_CHECK_RUNNING
 from airflow_wxa.errors import WxaApiError, WxaError, WxaInputError, WxaSpecError
 from airflow_wxa.steps import remote_state
 from airflow_wxa.steps.lag import recall, sent
 from airflow_wxa.steps.online import read_online
-from airflow_wxa.steps.outcome import CommitOutcome, PrivacyOutcome
+from airflow_wxa.steps.outcome import CommitOutcome, PrivacyOutcome, Step
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from airflow_wxa.api.audit import AuditSheet
-    from airflow_wxa.api.code import CodeVersion
-    from airflow_wxa.steps.outcome import Step
 
 
 def commit_code(version: CodeVersion, user_desc: str, *, withdraw_foreign_audit: bool = False) -> Step[CommitOutcome]:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-from airflow_wxa.api.call import named_in_full, refused_values
-from airflow_wxa.api.endpoints import CATALOGUE, budget_used_up
+from airflow_wxa.api.call import Reply, named_in_full, refused_values
+from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, budget_used_up
 from airflow_wxa.api.errcodes import (
     DELETE_DOMAIN_NOT_EXIST,
     INDIVIDUAL_NOT_SUPPORTED,
@@ -18,6 +18,8 @@ from airflow_wxa.api.server_domain import modify_wxa_server_domain
 from airflow_wxa.api.webview_domain import (
     ACTIONS,
     LIST_ACTIONS,
+    Action,
+    WebviewDomain,
     action_problems,
     get_domain_confirmfile,
     left_to_do,
@@ -38,8 +40,8 @@ from airflow_wxa.errors import (
     WxaSpecError,
     WxaStateError,
 )
-from airflow_wxa.steps.lag import NOTHING_ACCEPTED, Watched, read_past_lag, recall, sent, still_lagging
-from airflow_wxa.steps.offline import WEBVIEW
+from airflow_wxa.steps.lag import NOTHING_ACCEPTED, AcceptedWrites, Watched, read_past_lag, recall, sent, still_lagging
+from airflow_wxa.steps.offline import WEBVIEW, Kinds, Offline, Online
 from airflow_wxa.steps.online import (
     SERVER_LIST,
     PlatformList,
@@ -49,10 +51,12 @@ from airflow_wxa.steps.online import (
     refuse_losses,
 )
 from airflow_wxa.steps.outcome import (
+    Approved,
     DirectDomainOutcome,
     DomainOutcome,
     PlatformOutcome,
     PlatformServerOutcome,
+    Step,
     approved,
     changes_left,
     in_order,
@@ -64,12 +68,6 @@ from airflow_wxa.texts import Text
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from airflow_wxa.api.call import Reply
-    from airflow_wxa.api.endpoints import Endpoint
-    from airflow_wxa.api.webview_domain import Action, WebviewDomain
-    from airflow_wxa.steps.lag import AcceptedWrites
-    from airflow_wxa.steps.offline import Kinds, Offline, Online
-    from airflow_wxa.steps.outcome import Approved, Step
 
 P = TypeVar("P", bound=PlatformOutcome)
 

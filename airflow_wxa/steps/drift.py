@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.errcodes import INDIVIDUAL_NOT_SUPPORTED
-from airflow_wxa.api.webview_domain import is_permitted
+from airflow_wxa.api.webview_domain import WebviewDomain, is_permitted
 from airflow_wxa.errors import WxaApiError, WxaError
 from airflow_wxa.steps.account import read_name
 from airflow_wxa.steps.domains import read_own_domains
 from airflow_wxa.steps.online import read_webview_lists
-from airflow_wxa.steps.outcome import DriftOutcome, in_order
+from airflow_wxa.steps.outcome import DriftOutcome, Step, in_order
 from airflow_wxa.steps.remote_state import if_known, read_versions
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from airflow_wxa.api.webview_domain import WebviewDomain
-    from airflow_wxa.steps.outcome import Step
 
 #: What is found, by the names of :class:`DriftOutcome`.
 FINDINGS: Final = ("missing", "too_many", "unregistered", "not_effective")

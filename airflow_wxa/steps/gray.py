@@ -7,11 +7,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.api.release import GrayStatus, getgrayreleaseplan, grayrelease, read_gray_plan, revertgrayrelease
+from airflow_wxa.api.release import (
+    GrayPlan,
+    GrayStatus,
+    getgrayreleaseplan,
+    grayrelease,
+    read_gray_plan,
+    revertgrayrelease,
+)
 from airflow_wxa.errors import WxaApiError, WxaStateError
 from airflow_wxa.steps.lag import Watched, recall, sent
-from airflow_wxa.steps.offline import may_be_lost
-from airflow_wxa.steps.outcome import GrayOutcome, approved
+from airflow_wxa.steps.offline import Kinds, may_be_lost
+from airflow_wxa.steps.outcome import Approved, GrayOutcome, Step, approved
 from airflow_wxa.steps.release import guard_domains, judged, releasable_sheet
 from airflow_wxa.texts import Text
 
@@ -19,10 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from airflow_wxa.api.code import CodeVersion
-    from airflow_wxa.api.release import GrayPlan
     from airflow_wxa.api.webview_domain import WebviewDomain
-    from airflow_wxa.steps.offline import Kinds
-    from airflow_wxa.steps.outcome import Approved, Step
 
 
 _GRAY, _REVERT = CATALOGUE["grayrelease"], CATALOGUE["revertgrayrelease"]

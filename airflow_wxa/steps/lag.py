@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from airflow_wxa.errors import WxaBusyError, WxaError, WxaTransportError
 from airflow_wxa.steps.offline import Past
-from airflow_wxa.steps.outcome import Pause, Recall
+from airflow_wxa.steps.outcome import Pause, Recall, Step
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow_wxa.api.call import Call, Reply
-    from airflow_wxa.steps.outcome import Step
 
 S = TypeVar("S")
 

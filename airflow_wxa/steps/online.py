@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_wxa.api.endpoints import CATALOGUE
+from airflow_wxa.api.endpoints import CATALOGUE, Endpoint
 from airflow_wxa.api.errcodes import INDIVIDUAL_NOT_SUPPORTED
 from airflow_wxa.api.server_domain import SERVER_KINDS, get_effective_domain, lists_in, modify_wxa_server_domain
 from airflow_wxa.api.webview_domain import (
@@ -16,7 +16,7 @@ from airflow_wxa.api.webview_domain import (
 )
 from airflow_wxa.errors import WxaApiError, WxaStateError
 from airflow_wxa.steps.offline import WEBVIEW, Kinds, Lists, Offline, Online, Past, goes_offline, joined
-from airflow_wxa.steps.outcome import in_order
+from airflow_wxa.steps.outcome import Step, in_order
 from airflow_wxa.steps.remote_state import if_known, read_versions
 from airflow_wxa.texts import Text
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_wxa.api.call import Reply
-    from airflow_wxa.api.endpoints import Endpoint
-    from airflow_wxa.steps.outcome import Step
 
 #: Field of :class:`Lists` → its name in WeChat's answers.
 _NAMES: Final[Mapping[str, str]] = {"api": "third", "own": "mp", "direct": "direct", "effective": "effective"}

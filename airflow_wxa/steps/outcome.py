@@ -6,7 +6,7 @@ A release manager routes on outcomes. An effect asks the driver for a pause, or 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Generator
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from dataclasses import fields as dataclass_fields
 from itertools import chain
@@ -18,11 +18,9 @@ from airflow_wxa.api.endpoints import BEIJING, CATALOGUE
 from airflow_wxa.api.errcodes import error_for
 from airflow_wxa.api.release import EarlierVersion
 from airflow_wxa.steps.offline import WEBVIEW, Offline
-from airflow_wxa.texts import Text
+from airflow_wxa.texts import ENGLISH, Text, template
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
     from airflow_wxa.api.webview_domain import Action
     from airflow_wxa.errors import WxaApiError
 
@@ -115,13 +113,16 @@ def withdrawals_left(appid: str) -> Step[int]:
 
 
 class _Outcome:
-    """Base of all outcomes."""
+    """Base of all outcomes; texts such as ``outcome_commit_unchanged`` say in a sentence what is true by then."""
 
     __slots__ = ()
 
     def in_words(self) -> str:
         """Return what is now true, in a sentence, times as WeChat's (UTC+8); ``""``: the value says it all."""
-        return ""
+        values = self.to_json()
+        key = f"outcome_{type(self).__name__.removesuffix('Outcome')}_{values.get('outcome')}".lower()
+        said = template(key, "what", ENGLISH)
+        return Text(key, **{name: value for name, value in values.items() if f"{{{name}}}" in said}) if said else ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the outcome as plain JSON values, for XCom."""
@@ -302,10 +303,6 @@ class TemplateOutcome(_Outcome):
     user_version: str
     user_desc: str
 
-    def in_words(self) -> str:
-        values = {"user_version": self.user_version, "draft_id": self.draft_id, "template_id": self.template_id}
-        return Text("outcome_template_added" if self.outcome == "added" else "outcome_template_was_there", **values)
-
 
 @dataclass(frozen=True, slots=True)
 class CommitOutcome(_Outcome):
@@ -319,11 +316,6 @@ class CommitOutcome(_Outcome):
     user_version: str
     fingerprint: str
     superseded: str | None = None
-
-    def in_words(self) -> str:
-        said = Text("is_the_trial_version") if self.outcome == "committed" else Text("nothing_was_uploaded")
-        values = {"user_version": self.user_version, "appid": self.appid, "fingerprint": self.fingerprint}
-        return Text("outcome_commit", said=said, **values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,11 +343,6 @@ class SubmitOutcome(_Outcome):
     auditid: str
     superseded: str | None = None
     quota: Mapping[str, Any] | None = None
-
-    def in_words(self) -> str:
-        said = Text("is_submitted") if self.outcome == "submitted" else Text("is_adopted")
-        values = {"user_version": self.user_version, "appid": self.appid, "auditid": self.auditid}
-        return Text("outcome_submit", said=said, **values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,12 +414,6 @@ class GrayOutcome(_Outcome):
     gray_percentage: int
     status: str
 
-    def in_words(self) -> str:
-        if self.outcome in {"reverted", "already_reverted"}:
-            return Text("outcome_gray_reverted", appid=self.appid)
-        key = "outcome_gray_unchanged" if self.outcome == "unchanged" else "outcome_gray"
-        return Text(key, gray_percentage=self.gray_percentage, appid=self.appid)
-
 
 @dataclass(frozen=True, slots=True)
 class TrialQrcodeOutcome(_Outcome):
@@ -464,10 +445,6 @@ class WithdrawOutcome(_Outcome):
     appid: str
     auditid: str
     left: int
-
-    def in_words(self) -> str:
-        said = Text("is_taken_back") if self.outcome == "withdrawn" else Text("was_taken_back_before")
-        return Text("outcome_withdraw", auditid=self.auditid, appid=self.appid, said=said, left=self.left)
 
 
 _LISTED: Final = 10

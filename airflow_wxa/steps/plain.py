@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_wxa.api.audit import uploadmedia
+from airflow_wxa.api.audit import Media, uploadmedia
 from airflow_wxa.api.call import Call, body_schema
 from airflow_wxa.api.code import get_qrcode
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.unlisted import without_tokens
 from airflow_wxa.errors import WxaSpecError
-from airflow_wxa.steps.outcome import TrialQrcodeOutcome
+from airflow_wxa.steps.outcome import Step, TrialQrcodeOutcome
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from airflow_wxa.api.audit import Media
-    from airflow_wxa.steps.outcome import Step
 
 
 def plain_call(endpoint: str, appid: str | None, fields: Mapping[str, Any]) -> Step[dict[str, Any]]:

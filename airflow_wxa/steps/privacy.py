@@ -9,13 +9,12 @@ from airflow_wxa.api import privacy
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.errors import WxaInputError, WxaStateError
 from airflow_wxa.steps.lag import Watched, recall
-from airflow_wxa.steps.outcome import PrivacySettingOutcome
+from airflow_wxa.steps.outcome import PrivacySettingOutcome, Step
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_wxa.steps.outcome import Step
 
 _ENDPOINT: Final = CATALOGUE["setprivacysetting"]
 

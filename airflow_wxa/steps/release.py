@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from airflow_wxa.api.audit import AuditSheet, AuditStatus, get_auditstatus, read_sheet
-from airflow_wxa.api.code import AdoptedVersion, release
+from airflow_wxa.api.code import AdoptedVersion, CodeVersion, OnlineVersion, release
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import (
     AUDIT_STATUS_NOT_RELEASABLE,
@@ -16,10 +16,10 @@ from airflow_wxa.api.errcodes import (
 )
 from airflow_wxa.errors import WxaApiError, WxaError, WxaStateError, WxaTransportError
 from airflow_wxa.steps.domains import read_own_domains, read_platform_hosts
-from airflow_wxa.steps.lag import Watched, read_past_lag, recall, sent, still_lagging
-from airflow_wxa.steps.offline import WEBVIEW, Offline, Online, Past, goes_offline, may_be_lost, was_lost
+from airflow_wxa.steps.lag import AcceptedWrites, Watched, read_past_lag, recall, sent, still_lagging
+from airflow_wxa.steps.offline import WEBVIEW, Kinds, Lists, Offline, Online, Past, goes_offline, may_be_lost, was_lost
 from airflow_wxa.steps.online import going_offline, in_words, read_online, read_webview_lists, refuse_losses
-from airflow_wxa.steps.outcome import ReleaseOutcome, approved, in_order
+from airflow_wxa.steps.outcome import Approved, ReleaseOutcome, Step, approved, in_order
 from airflow_wxa.steps.remote_state import (
     cut_off,
     foreign_trial,
@@ -33,11 +33,7 @@ from airflow_wxa.texts import Text
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from airflow_wxa.api.code import CodeVersion, OnlineVersion
     from airflow_wxa.api.webview_domain import WebviewDomain
-    from airflow_wxa.steps.lag import AcceptedWrites
-    from airflow_wxa.steps.offline import Kinds, Lists
-    from airflow_wxa.steps.outcome import Approved, Step
 
 T = TypeVar("T")
 

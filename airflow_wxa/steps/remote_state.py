@@ -10,8 +10,8 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from airflow_wxa.api.audit import get_latest_auditstatus, read_sheet, undocodeaudit
-from airflow_wxa.api.code import AdoptedVersion, getversioninfo, read_version_info
+from airflow_wxa.api.audit import AuditSheet, get_latest_auditstatus, read_sheet, undocodeaudit
+from airflow_wxa.api.code import AdoptedVersion, CodeVersion, VersionInfo, getversioninfo, read_version_info
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import (
     INVALID_AUDIT_ID,
@@ -21,17 +21,13 @@ from airflow_wxa.api.errcodes import (
     error_for,
 )
 from airflow_wxa.errors import WxaApiError, WxaError, WxaStateError
-from airflow_wxa.steps.lag import Watched, read_past_lag, recall, sent, still_lagging
-from airflow_wxa.steps.outcome import withdrawals_left
+from airflow_wxa.steps.lag import AcceptedWrites, Watched, read_past_lag, recall, sent, still_lagging
+from airflow_wxa.steps.outcome import Step, withdrawals_left
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_wxa.api.audit import AuditSheet
-    from airflow_wxa.api.code import CodeVersion, VersionInfo
-    from airflow_wxa.steps.lag import AcceptedWrites
-    from airflow_wxa.steps.outcome import Step
 
 T = TypeVar("T")
 

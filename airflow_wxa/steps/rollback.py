@@ -12,20 +12,18 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from airflow_wxa.api.endpoints import CATALOGUE
 from airflow_wxa.api.errcodes import VERSION_NOT_REVERTIBLE, error_for
-from airflow_wxa.api.release import get_history_version, read_earlier_versions, revertcoderelease
+from airflow_wxa.api.release import EarlierVersion, get_history_version, read_earlier_versions, revertcoderelease
 from airflow_wxa.errors import WxaSpecError, WxaStateError
 from airflow_wxa.steps.domains import read_own_domains
 from airflow_wxa.steps.lag import Watched, recall, sent
 from airflow_wxa.steps.offline import ALLOWS_NOTHING, WEBVIEW, Online
 from airflow_wxa.steps.online import going_offline, read_online, read_webview_lists, refuse_losses
-from airflow_wxa.steps.outcome import RollbackOutcome, RollbackPlan, approved, changes_left, in_order
+from airflow_wxa.steps.outcome import Approved, RollbackOutcome, RollbackPlan, Step, approved, changes_left, in_order
 from airflow_wxa.steps.remote_state import if_known, read_versions
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from airflow_wxa.api.code import OnlineVersion
-    from airflow_wxa.api.release import EarlierVersion
-    from airflow_wxa.steps.outcome import Approved, Step
 
 _ENDPOINT: Final = CATALOGUE["revertcoderelease"]
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from airflow_wxa.api.call import named_in_full, refused_values
-from airflow_wxa.api.endpoints import CATALOGUE, budget_used_up
+from airflow_wxa.api.call import Call, Reply, named_in_full, refused_values
+from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, budget_used_up
 from airflow_wxa.api.errcodes import DOMAIN_NOT_ON_PLATFORM, NO_DOMAIN_TO_MODIFY, WEBVIEW_CONFIRM_FILE_CHECK_FAILED
 from airflow_wxa.api.server_domain import (
     SERVER_KINDS,
+    DomainLists,
     bare_hosts,
     get_effective_domain,
     lists_in,
@@ -44,17 +45,13 @@ from airflow_wxa.errors import (
 )
 from airflow_wxa.steps.lag import Watched, read_past_lag, recall, sent
 from airflow_wxa.steps.online import SERVER_LIST, read_platform_list
-from airflow_wxa.steps.outcome import DomainListsOutcome, changes_left
+from airflow_wxa.steps.outcome import DomainListsOutcome, Step, changes_left
 from airflow_wxa.steps.remote_state import if_known
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from airflow_wxa.api.call import Call, Reply
-    from airflow_wxa.api.endpoints import Endpoint
-    from airflow_wxa.api.server_domain import DomainLists
-    from airflow_wxa.steps.outcome import Step
 
 _WEBVIEW: Final = "webviewdomain"
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from airflow_wxa.api.endpoints import CATALOGUE
-from airflow_wxa.api.templates import addtotemplate, gettemplatedraftlist, gettemplatelist, read_drafts, read_templates
+from airflow_wxa.api.templates import (
+    Draft,
+    Template,
+    addtotemplate,
+    gettemplatedraftlist,
+    gettemplatelist,
+    read_drafts,
+    read_templates,
+)
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.steps.lag import read_past_lag, recall, sent, still_lagging
-from airflow_wxa.steps.outcome import TemplateOutcome
+from airflow_wxa.steps.outcome import Step, TemplateOutcome
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_wxa.api.templates import Draft, Template
-    from airflow_wxa.steps.outcome import Step
 
 _STEP = "addtotemplate"
 

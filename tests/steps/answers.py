@@ -54,14 +54,22 @@ def platform(*hosts: str) -> dict[str, Any]:
 
 
 def to_commit(*looks: dict[str, Any], sheet: Any = NO_SHEET, said: Any = 0) -> dict[str, list[Any]]:
-    """Return the answers to a commit: each look at the versions, the latest sheet, and what ``commit`` says."""
-    return {"getversioninfo": list(looks), "get_latest_auditstatus": [sheet], "commit": [said]}
+    """Return the answers to a commit: each look at the versions, the latest sheet, and what ``commit`` says.
+
+    :param said: ``None``: it is not sent.
+    """
+    sent = {} if said is None else {"commit": [said]}
+    return {"getversioninfo": list(looks), "get_latest_auditstatus": [sheet], **sent}
 
 
-def to_submit_audit(*sheets: Any, said: Any = ACCEPTED) -> dict[str, list[Any]]:
-    """Return the answers to a submission of our trial version: each look at the latest sheet, and what it says."""
-    reads = {"getversioninfo": [versions(OURS)], "queryquota": [QUOTA]}
-    return {"get_latest_auditstatus": list(sheets), **reads, "submit_audit": [said]}
+def to_submit_audit(*sheets: Any, said: Any = ACCEPTED, trial: Any = OURS, quota: Any = QUOTA) -> dict[str, list[Any]]:
+    """Return the answers to a submission: each look at the latest sheet, and what ``submit_audit`` says.
+
+    :param said: ``None``: it is not sent.
+    :param trial: the version on trial; ``quota``: what ``queryquota`` says, ``None``: it is not asked.
+    """
+    told = {"getversioninfo": versions(trial), "queryquota": quota, "submit_audit": said}
+    return {"get_latest_auditstatus": list(sheets)} | {name: [each] for name, each in told.items() if each is not None}
 
 
 def to_release(*looks: dict[str, Any], said: Any = 0) -> dict[str, list[Any]]:

@@ -9,6 +9,7 @@ import pytest
 from airflow_wxa.errors import (
     WxaAuditRejected,
     WxaBusyError,
+    WxaError,
     WxaInputError,
     WxaQuotaError,
     WxaStateError,
@@ -30,18 +31,29 @@ from tests.steps.answers import (
     WITHDRAWN,
     a_sheet,
     to_submit_audit,
-    versions,
 )
 
 if TYPE_CHECKING:
+    from airflow_wxa.steps import SubmitOutcome
     from tests.steps.conftest import Script
 
 
+LOST = WxaTransportError("got no answer: the connection broke")
+IN_AUDIT = a_sheet(OURS, AUDITING)
+NAMELESS = OURS | {"user_desc": ""}
+PLAIN = Submission()
+CLEAR = {"errcode": 0, "without_auth_list": [], "without_conf_list": []}
+LOCATION = ["wx.getLocation"]
+
+
+def submits(script: Script, *sheets: Any, how: Submission = PLAIN, scan: Any = None, **said: Any) -> SubmitOutcome:
+    """Submit our version while WeChat answers so: each look at the latest sheet, and the rest."""
+    scans = {} if scan is None else {"get_code_privacy_info": [scan]}
+    return script.play(submit_version(VERSION, how), **to_submit_audit(*sheets, **said), **scans)
+
+
 def test_our_trial_is_submitted_and_the_auditid_is_text(script: Script) -> None:
-    outcome = script.play(
-        submit_version(VERSION, Submission(version_desc="demo 1/1", privacy_api_not_use=True)),
-        **to_submit_audit(NO_SHEET, a_sheet(OURS, AUDITING)),
-    )
+    outcome = submits(script, NO_SHEET, IN_AUDIT, how=Submission(version_desc="demo 1/1", privacy_api_not_use=True))
     assert outcome.to_json() == {
         "outcome": "submitted",
         "appid": APPID,
@@ -51,148 +63,147 @@ def test_our_trial_is_submitted_and_the_auditid_is_text(script: Script) -> None:
         "quota": {"rest": QUOTA["rest"], "limit": QUOTA["limit"]},
     }
     assert script.bodies("submit_audit") == [{"version_desc": "demo 1/1", "privacy_api_not_use": True}]
-    assert script.asked == [
-        "get_latest_auditstatus",
-        "queryquota",
-        "getversioninfo",
-        "submit_audit",
-        "get_latest_auditstatus",
-    ]
+    reads = ["get_latest_auditstatus", "queryquota", "getversioninfo"]
+    assert script.asked == [*reads, "submit_audit", "get_latest_auditstatus"]
 
 
 @pytest.mark.parametrize("status", [AUDITING, DELAYED, APPROVED])
-def test_a_sheet_that_carries_our_fingerprint_is_adopted(script: Script, status: int) -> None:
-    outcome = script.play(submit_version(VERSION), get_latest_auditstatus=[a_sheet(OURS, status, auditid=777)])
+@pytest.mark.parametrize("noted", ["", "777"])
+def test_a_sheet_that_carries_our_fingerprint_or_has_the_noted_number_is_adopted(
+    script: Script, status: int, noted: str
+) -> None:
+    sheet = a_sheet(NAMELESS if noted else OURS, status, auditid=777)
+    outcome = script.play(submit_version(VERSION, Submission(noted_auditid=noted)), get_latest_auditstatus=[sheet])
     assert (outcome.outcome, outcome.auditid) == ("adopted", "777")
     assert script.asked == ["get_latest_auditstatus"]
 
 
-@pytest.mark.parametrize("status", [REJECTED, WITHDRAWN])
-def test_our_sheet_that_ended_badly_is_submitted_anew(script: Script, status: int) -> None:
-    outcome = script.play(submit_version(VERSION), **to_submit_audit(a_sheet(OURS, status), a_sheet(OURS, AUDITING)))
-    assert (outcome.outcome, outcome.superseded) == ("submitted", None)
+@pytest.mark.parametrize(
+    ("sheets", "how", "superseded"),
+    [
+        *(([a_sheet(OURS, status), IN_AUDIT], {}, None) for status in (REJECTED, WITHDRAWN)),
+        *(([a_sheet(FOREIGN, status), IN_AUDIT], {}, "9.9.9") for status in (APPROVED, REJECTED, WITHDRAWN)),
+        # A quota that reads used up stops nothing without a reserve, nor does one that cannot be read.
+        *(([NO_SHEET, IN_AUDIT], {"quota": QUOTA | {"rest": rest}}, None) for rest in (0, -1)),
+        *(([NO_SHEET, IN_AUDIT], {"quota": quota}, None) for quota in (-1, 48001)),
+        ([NO_SHEET, IN_AUDIT], {"how": Submission(quota_reserve=7)}, None),  # one above the reserve
+        ([NO_SHEET, IN_AUDIT], {"how": Submission(quota_reserve=5, audit_quota=6), "quota": None}, None),
+        # A sheet that cannot be compared yet is taken by the number that we were answered.
+        ([NO_SHEET, *[NO_SHEET] * 6], {}, None),
+        ([NO_SHEET, a_sheet(FOREIGN, AUDITING) | {"auditid": 7654321}], {}, None),
+        ([NO_SHEET, a_sheet(NAMELESS, AUDITING)], {}, None),
+    ],
+)
+def test_a_version_is_submitted_anew_and_supersedes_a_foreign_sheet_that_has_ended(
+    script: Script, sheets: Any, how: Any, superseded: str | None
+) -> None:
+    outcome = submits(script, *sheets, **how)
+    assert (outcome.outcome, outcome.auditid, outcome.superseded) == ("submitted", "1234567", superseded)
 
 
-@pytest.mark.parametrize("status", [APPROVED, REJECTED, WITHDRAWN])
-def test_a_foreign_sheet_that_has_ended_is_superseded_and_named(script: Script, status: int) -> None:
-    outcome = script.play(submit_version(VERSION), **to_submit_audit(a_sheet(FOREIGN, status), a_sheet(OURS, AUDITING)))
-    assert (outcome.outcome, outcome.superseded) == ("submitted", "9.9.9")
-
-
-@pytest.mark.parametrize("status", [AUDITING, DELAYED])
-def test_a_foreign_sheet_in_audit_stops_the_submission_and_is_named(script: Script, status: int) -> None:
-    with pytest.raises(WxaStateError, match="submit_audit stopped: another version of this Mini Program") as raised:
-        script.play(
-            submit_version(VERSION),
-            get_latest_auditstatus=[a_sheet(FOREIGN, status)],
-            queryquota=[QUOTA],
-            getversioninfo=[versions(OURS)],
-        )
-    assert "in audit 9.9.9" in str(raised.value)
-    assert not raised.value.retryable
-
-
-@pytest.mark.parametrize("whose", [None, "foreign"])
-def test_only_a_trial_with_our_fingerprint_is_submitted(script: Script, whose: str | None) -> None:
-    trial = versions(FOREIGN if whose else None)
-    with pytest.raises(WxaStateError, match="submit_audit stopped: the trial version is not the one") as raised:
-        script.play(
-            submit_version(VERSION),
-            get_latest_auditstatus=[NO_SHEET],
-            queryquota=[QUOTA],
-            getversioninfo=[trial],
-        )
-    assert ("trial version 9.9.9" if whose else "trial version none") in str(raised.value)
-    assert "submit_audit" not in script.asked
-
-
-@pytest.mark.parametrize("rest", [0, -1])
-def test_a_quota_that_reads_used_up_stops_nothing_without_a_reserve(script: Script, rest: int) -> None:
-    outcome = script.play(
-        submit_version(VERSION),
-        get_latest_auditstatus=[NO_SHEET, a_sheet(OURS, AUDITING)],
-        getversioninfo=[versions(OURS)],
-        queryquota=[QUOTA | {"rest": rest}],
-        submit_audit=[ACCEPTED],
-    )
-    assert outcome.outcome == "submitted"
+@pytest.mark.parametrize(
+    ("sheets", "how", "error", "told"),
+    [
+        *(
+            (
+                [a_sheet(FOREIGN, status)],
+                {},
+                WxaStateError,
+                r"stopped: another version of this Mini Program[^,]*\n.*in audit 9\.9\.9",
+            )
+            for status in (AUDITING, DELAYED)
+        ),
+        *(
+            (
+                [NO_SHEET],
+                {"trial": trial},
+                WxaStateError,
+                rf"the trial version is not the one[\s\S]*trial version {name}",
+            )
+            for trial, name in ((None, "none"), (FOREIGN, "9.9.9"))
+        ),
+        (
+            [NO_SHEET],
+            {"trial": NAMELESS},
+            WxaStateError,
+            r"its description left out[\s\S]*nothing proves whose version it is",
+        ),
+        *(
+            (
+                [a_sheet(NAMELESS, AUDITING)],
+                {"how": Submission(noted_auditid=noted)},
+                WxaStateError,
+                r"in audit 1\.4\.0",
+            )
+            for noted in ("", "7654321")
+        ),
+        *(
+            (
+                [NO_SHEET],
+                {"how": Submission(quota_reserve=5), "quota": QUOTA | {"rest": rest}, "trial": None},
+                WxaQuotaError,
+                rf"not sent: the platform's audit quota is at the[\s\S]*rest {rest}, limit 27, reserve 5",
+            )
+            for rest in (5, 4, 0)
+        ),
+        (
+            [NO_SHEET],
+            {"how": Submission(quota_reserve=5, audit_quota=5), "quota": None, "trial": None},
+            WxaQuotaError,
+            "rest 5, limit unknown, reserve 5",
+        ),
+    ],
+)
+def test_somebody_elses_sheet_or_trial_and_a_reserve_stop_the_submission_and_are_named(
+    script: Script, sheets: Any, how: Any, error: type[WxaError], told: str
+) -> None:
+    answers = to_submit_audit(*sheets, said=None, **{name: each for name, each in how.items() if name != "how"})
+    if how.get("trial", OURS) is None and error is WxaQuotaError:
+        del answers["getversioninfo"]  # it is not looked at any more
+    with pytest.raises(error, match=told) as raised:
+        script.play(submit_version(VERSION, how.get("how", Submission())), **answers)
+    assert str(raised.value).startswith("submit_audit ")
+    assert not raised.value.retryable or error is WxaQuotaError
 
 
 def test_85085_decides_and_says_what_queryquota_had_told(script: Script) -> None:
-    with pytest.raises(WxaQuotaError, match="queryquota told rest 8 of limit 27") as raised:
-        script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, said=85085))
+    with pytest.raises(WxaQuotaError, match=r"submit_audit refused[\s\S]*queryquota told rest 8 of limit 27") as raised:
+        submits(script, NO_SHEET, said=85085)
     assert raised.value.errcode == 85085
 
 
-@pytest.mark.parametrize(("audit_quota", "submits"), [(6, True), (5, False)])
-def test_a_given_quota_takes_the_place_of_what_queryquota_tells(
-    script: Script, audit_quota: int, submits: bool
-) -> None:
-    step = submit_version(VERSION, Submission(quota_reserve=5, audit_quota=audit_quota))
-    if not submits:
-        with pytest.raises(WxaQuotaError, match="rest 5, limit unknown, reserve 5"):
-            script.play(step, get_latest_auditstatus=[NO_SHEET])
-        return
-    script.play(
-        step,
-        get_latest_auditstatus=[NO_SHEET, a_sheet(OURS, AUDITING)],
-        getversioninfo=[versions(OURS)],
-        submit_audit=[ACCEPTED],
-    )
-    assert "queryquota" not in script.asked
-
-
-@pytest.mark.parametrize("said", [-1, 48001, {"errcode": 0, "rest": 8, "limit": 27}])
-def test_a_quota_that_cannot_be_read_stops_nothing(script: Script, said: int) -> None:
-    outcome = script.play(
-        submit_version(VERSION),
-        get_latest_auditstatus=[NO_SHEET, a_sheet(OURS, AUDITING)],
-        getversioninfo=[versions(OURS)],
-        queryquota=[said],
-        submit_audit=[ACCEPTED],
-    )
-    assert outcome.outcome == "submitted"
-
-
-def test_85085_on_the_submission_itself_is_a_quota_error(script: Script) -> None:
-    with pytest.raises(WxaQuotaError, match="submit_audit refused"):
-        script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, said=85085))
-
-
-def test_after_a_lost_answer_our_sheet_is_adopted(script: Script, lost: WxaTransportError) -> None:
-    outcome = script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, a_sheet(OURS, AUDITING), said=lost))
+@pytest.mark.parametrize("said", [LOST, 85009])
+def test_after_a_lost_answer_our_sheet_is_adopted(script: Script, said: Any) -> None:
+    outcome = submits(script, NO_SHEET, IN_AUDIT, said=said)
     assert (outcome.outcome, outcome.auditid) == ("adopted", "1234567")
     assert script.asked.count("submit_audit") == 1
 
 
-@pytest.mark.parametrize("sheet", [None, "foreign", "ours rejected"])
-def test_a_submission_that_was_lost_before_its_work_is_a_transport_error(
-    script: Script, lost: WxaTransportError, sheet: str | None
-) -> None:
-    sheets: dict[str | None, Any] = {
-        None: NO_SHEET,
-        "foreign": a_sheet(FOREIGN, AUDITING),
-        "ours rejected": a_sheet(OURS, REJECTED),
-    }
-    with pytest.raises(WxaTransportError) as raised:
-        script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, sheets[sheet], said=lost))
-    assert raised.value is lost
-
-
-def test_85009_for_our_own_sheet_is_adopted(script: Script) -> None:
-    outcome = script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, a_sheet(OURS, AUDITING), said=85009))
-    assert outcome.outcome == "adopted"
-
-
 @pytest.mark.parametrize(
-    ("status", "when"),
-    [(AUDITING, "is in audit"), (DELAYED, "is in audit")],
+    ("sheet", "said", "error", "errcode"),
+    [
+        *(
+            (sheet, LOST, WxaTransportError, None)
+            for sheet in (NO_SHEET, a_sheet(FOREIGN, AUDITING), a_sheet(OURS, REJECTED))
+        ),
+        *((NO_SHEET, errcode, WxaBusyError, errcode) for errcode in (61039, -1)),
+        (NO_SHEET, 85086, WxaStateError, 85086),
+    ],
 )
-def test_85009_for_a_foreign_sheet_names_it(script: Script, status: int, when: str) -> None:
-    with pytest.raises(WxaStateError, match=rf"another version .* {when}(.|\n)*in audit 9\.9\.9") as raised:
-        script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, a_sheet(FOREIGN, status), said=85009))
-    assert isinstance(raised.value.__cause__, WxaStateError)
-    assert raised.value.__cause__.errcode == 85009
+def test_a_submission_without_a_sheet_of_ours_behind_it_is_what_wechat_said(
+    script: Script, sheet: Any, said: Any, error: type[WxaError], errcode: int | None
+) -> None:
+    with pytest.raises(error) as raised:
+        submits(script, NO_SHEET, sheet, said=said)
+    assert (raised.value is LOST, getattr(raised.value, "errcode", None)) == (said is LOST, errcode)
+
+
+@pytest.mark.parametrize("status", [AUDITING, DELAYED])
+@pytest.mark.parametrize("said", [85009, ACCEPTED])  # accepted: they committed between our look and our submission
+def test_a_foreign_sheet_behind_our_submission_is_named(script: Script, status: int, said: Any) -> None:
+    with pytest.raises(WxaStateError, match=r"another version .* is in audit(.|\n)*in audit 9\.9\.9") as raised:
+        submits(script, NO_SHEET, a_sheet(FOREIGN, status), said=said)
+    assert getattr(raised.value.__cause__, "errcode", None) == (85009 if said == 85009 else None)
 
 
 @pytest.mark.parametrize("said", [None, OURS, FOREIGN])
@@ -200,49 +211,29 @@ def test_85009_without_an_open_sheet_is_read_again_and_then_left_to_a_retry(scri
     # Reported once by a developer: 85009 from submit_audit and 85058 from get_latest_auditstatus together.
     sheet = a_sheet(said, REJECTED) if said else NO_SHEET
     with pytest.raises(WxaBusyError, match="85009: a sheet is in audit") as raised:
-        script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, *[sheet] * 6, said=85009))
+        submits(script, NO_SHEET, *[sheet] * 6, said=85009)
     assert raised.value.retryable
     assert sum(script.pauses) == 30
     assert ("rejected" if said else "no sheet") in str(raised.value)
 
 
-@pytest.mark.parametrize(("errcode", "cls"), [(61039, WxaBusyError), (-1, WxaBusyError), (85086, WxaStateError)])
-def test_a_refusal_of_the_moment_is_read_back_and_then_raised(
-    script: Script, errcode: int, cls: type[WxaStateError | WxaBusyError]
-) -> None:
-    with pytest.raises(cls) as raised:
-        script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, NO_SHEET, said=errcode))
-    assert raised.value.errcode == errcode
-
-
-CLEAR = {"errcode": 0, "without_auth_list": [], "without_conf_list": []}
-
-
 def test_a_submission_that_someone_must_fix_is_raised_at_once(script: Script) -> None:
     with pytest.raises(WxaInputError, match="85010"):
-        script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, said=85010))
+        submits(script, NO_SHEET, said=85010)
     assert script.asked[-1] == "submit_audit"
 
 
 def test_61040_on_the_submission_names_the_interfaces(script: Script) -> None:
     with pytest.raises(WxaInputError, match=r"wx\.getLocation") as raised:
-        script.play(
-            submit_version(VERSION),
-            **to_submit_audit(NO_SHEET, said=61040),
-            get_code_privacy_info=[CLEAR | {"without_conf_list": ["wx.getLocation"]}],
-        )
+        submits(script, NO_SHEET, said=61040, scan=CLEAR | {"without_conf_list": LOCATION})
     assert raised.value.errcode == 61040
     assert "if the code truly does not use them, set privacy_api_not_use" in raised.value.next_step
 
 
-@pytest.mark.parametrize("said", [CLEAR, CLEAR | {"without_auth_list": ["wx.getLocation"]}, -1])
+@pytest.mark.parametrize("said", [CLEAR, CLEAR | {"without_auth_list": LOCATION}, -1])
 def test_61040_although_not_used_was_declared_advises_what_can_cure_it(script: Script, said: Any) -> None:
     with pytest.raises(WxaInputError) as raised:
-        script.play(
-            submit_version(VERSION, Submission(privacy_api_not_use=True)),
-            **to_submit_audit(NO_SHEET, said=61040),
-            get_code_privacy_info=[said],
-        )
+        submits(script, NO_SHEET, how=Submission(privacy_api_not_use=True), said=61040, scan=said)
     assert raised.value.next_step.startswith("apply for the right with WxaApplyPrivacyInterfaceOperator, or take")
     assert "set privacy_api_not_use" not in str(raised.value)
 
@@ -250,83 +241,8 @@ def test_61040_although_not_used_was_declared_advises_what_can_cure_it(script: S
 @pytest.mark.parametrize("said", [CLEAR, -1, 61039, WxaTransportError("lost")])
 def test_61040_stands_as_itself_where_the_scan_tells_no_interface(script: Script, said: Any) -> None:
     with pytest.raises(WxaInputError, match="submit_audit refused") as raised:
-        script.play(
-            submit_version(VERSION),
-            **to_submit_audit(NO_SHEET, said=61040),
-            get_code_privacy_info=[said],
-        )
+        submits(script, NO_SHEET, said=61040, scan=said)
     assert raised.value.errcode == 61040
-
-
-@pytest.mark.parametrize("rest", [5, 4, 0])
-def test_a_quota_at_the_reserve_is_kept_for_others(script: Script, rest: int) -> None:
-    with pytest.raises(WxaQuotaError, match="submit_audit not sent: the platform's audit quota is at the") as raised:
-        script.play(
-            submit_version(VERSION, Submission(quota_reserve=5)),
-            get_latest_auditstatus=[NO_SHEET],
-            queryquota=[QUOTA | {"rest": rest}],
-        )
-    assert f"rest {rest}, limit 27, reserve 5" in str(raised.value)
-    assert "submit_audit" not in script.asked
-
-
-def test_one_above_the_reserve_is_submitted(script: Script) -> None:
-    outcome = script.play(
-        submit_version(VERSION, Submission(quota_reserve=7)), **to_submit_audit(NO_SHEET, a_sheet(OURS, AUDITING))
-    )
-    assert outcome.outcome == "submitted"
-
-
-def test_a_commit_that_came_between_our_look_and_our_submission_is_named(script: Script) -> None:
-    with pytest.raises(WxaStateError, match=r"submit_audit stopped.*\n.*in audit 9\.9\.9"):
-        script.play(submit_version(VERSION), **to_submit_audit(NO_SHEET, a_sheet(FOREIGN, AUDITING)))
-
-
-@pytest.mark.parametrize(
-    "said",
-    [NO_SHEET, {"auditid": 7654321}, {"user_desc": "", "user_version": "1.4.0"}],
-    ids=["no sheet yet", "another number", "no description"],
-)
-def test_a_sheet_that_cannot_be_compared_yet_is_taken_by_the_number_we_were_answered(script: Script, said: Any) -> None:
-    sheet = said if isinstance(said, int) else a_sheet(FOREIGN, AUDITING) | said
-    outcome = script.play(
-        submit_version(VERSION), **to_submit_audit(NO_SHEET, *[sheet] * (6 if said == NO_SHEET else 1))
-    )
-    assert (outcome.outcome, outcome.auditid) == ("submitted", "1234567")
-
-
-def nameless(status: int) -> dict[str, Any]:
-    """Return our sheet as a WeChat that leaves descriptions out shows it."""
-    return a_sheet(OURS | {"user_desc": ""}, status)
-
-
-@pytest.mark.parametrize("status", [AUDITING, DELAYED, APPROVED])
-def test_a_sheet_without_description_is_adopted_by_its_noted_number(script: Script, status: int) -> None:
-    how = Submission(noted_auditid="1234567")
-    outcome = script.play(submit_version(VERSION, how), get_latest_auditstatus=[nameless(status)])
-    assert (outcome.outcome, outcome.auditid) == ("adopted", "1234567")
-
-
-@pytest.mark.parametrize("noted", ["", "7654321"])
-def test_a_sheet_without_description_that_nobody_noted_stops(script: Script, noted: str) -> None:
-    with pytest.raises(WxaStateError, match=r"in audit 1\.4\.0"):
-        script.play(
-            submit_version(VERSION, Submission(noted_auditid=noted)),
-            get_latest_auditstatus=[nameless(AUDITING)],
-            queryquota=[QUOTA],
-            getversioninfo=[versions(OURS)],
-        )
-
-
-def test_a_trial_version_without_description_is_not_submitted_whatever_it_is_called(script: Script) -> None:
-    with pytest.raises(WxaStateError, match="its description left out") as raised:
-        script.play(
-            submit_version(VERSION),
-            get_latest_auditstatus=[NO_SHEET],
-            queryquota=[QUOTA],
-            getversioninfo=[versions(OURS | {"user_desc": ""})],
-        )
-    assert "nothing proves whose version it is" in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -360,20 +276,14 @@ def test_a_rejection_is_an_error_that_carries_reason_and_screenshots() -> None:
     assert not error.retryable
 
 
-def test_a_rejection_without_words_says_so() -> None:
+def test_other_ends_of_a_review_are_errors_only_where_somebody_must_act() -> None:
     assert "    none given" in str(audit_error(AuditOutcome("rejected", APPID, "7"))).splitlines()
-
-
-def test_a_withdrawal_is_an_error_of_state() -> None:
     error = audit_error(AuditOutcome("withdrawn", APPID, "7"))
     assert isinstance(error, WxaStateError)
     assert "auditid 7" in str(error)
     assert "undocodeaudit" in str(error)
-
-
-@pytest.mark.parametrize("word", ["approved", "delayed", "auditing"])
-def test_a_review_that_goes_well_or_goes_on_is_no_error(word: str) -> None:
-    assert audit_error(AuditOutcome(word, APPID, "7")) is None  # type: ignore[arg-type]
+    for word in ("approved", "delayed", "auditing"):
+        assert audit_error(AuditOutcome(word, APPID, "7")) is None
 
 
 SEEN = {"auditid": "7", "user_version": "1.4.0", "status": "approved", "submit_audit_time": 100}

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_wxa.errors import WxaBusyError, WxaInputError, WxaPermissionError, WxaStateError, WxaTransportError
+from airflow_wxa.errors import (
+    WxaBusyError,
+    WxaError,
+    WxaInputError,
+    WxaPermissionError,
+    WxaStateError,
+    WxaTransportError,
+)
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import commit_code, privacy_scan
 from tests.steps.answers import (
@@ -25,11 +32,19 @@ from tests.steps.answers import (
 )
 
 if TYPE_CHECKING:
+    from airflow_wxa.steps import CommitOutcome
     from tests.steps.conftest import Script
+
+LOST = WxaTransportError("got no answer: the connection broke")
+FRESH = [versions(), versions(OURS)]
+
+
+def commits(script: Script, looks: Any, sheet: Any = NO_SHEET, said: Any = 0) -> CommitOutcome:
+    return script.play(commit_code(VERSION, "release 1.4.0"), **to_commit(*looks, sheet=sheet, said=said))
 
 
 def test_a_fresh_mini_program_is_committed_to_and_read_back(script: Script) -> None:
-    outcome = script.play(commit_code(VERSION, "release 1.4.0"), **to_commit(versions(), versions(OURS)))
+    outcome = commits(script, FRESH)
     assert outcome.to_json() == {
         "outcome": "committed",
         "appid": APPID,
@@ -41,122 +56,68 @@ def test_a_fresh_mini_program_is_committed_to_and_read_back(script: Script) -> N
     assert script.bodies("commit")[0]["user_desc"] == f"release 1.4.0 [wxa:{VERSION.fingerprint}]"
 
 
-def test_a_foreign_trial_before_our_commit_is_overwritten(script: Script) -> None:
-    outcome = script.play(
-        commit_code(VERSION, "release 1.4.0"), **to_commit(versions(FOREIGN, FOREIGN), versions(OURS, FOREIGN))
-    )
-    assert outcome.outcome == "committed"
-
-
-def test_a_foreign_trial_after_our_commit_stops_and_is_named(script: Script) -> None:
-    with pytest.raises(WxaStateError, match="commit stopped") as raised:
-        script.play(commit_code(VERSION, "release 1.4.0"), **to_commit(versions(), versions(FOREIGN)))
-    assert not raised.value.retryable
-    assert "trial version 9.9.9, its description their release [wxa:0badcafe]" in str(raised.value)
-    assert f"ours 1.4.0 {VERSION.mark}" in str(raised.value)
-
-
-def test_no_trial_where_one_was_before_our_commit_stops(script: Script) -> None:
-    with pytest.raises(WxaStateError, match="trial version none"):
-        script.play(commit_code(VERSION, ""), **to_commit(versions(FOREIGN), versions()))
-
-
-def test_our_trial_is_not_committed_again(script: Script) -> None:
-    outcome = script.play(
-        commit_code(VERSION, "another text, the same version"),
-        getversioninfo=[versions(OURS)],
-        get_latest_auditstatus=[NO_SHEET],
-    )
-    assert outcome.outcome == "unchanged"
-    assert "commit" not in script.asked
-
-
-@pytest.mark.parametrize("status", [AUDITING, DELAYED, APPROVED])
-def test_our_live_sheet_is_not_disturbed_by_another_commit(script: Script, status: int) -> None:
-    outcome = script.play(
-        commit_code(VERSION, "release 1.4.0"),
-        getversioninfo=[versions(FOREIGN)],
-        get_latest_auditstatus=[a_sheet(OURS, status)],
-    )
-    assert outcome.outcome == "unchanged"
-
-
-@pytest.mark.parametrize("status", [REJECTED, WITHDRAWN])
-def test_our_ended_sheet_does_not_keep_us_from_committing(script: Script, status: int) -> None:
-    outcome = script.play(
-        commit_code(VERSION, "release 1.4.0"), **to_commit(versions(), versions(OURS), sheet=a_sheet(OURS, status))
-    )
-    assert (outcome.outcome, outcome.superseded) == ("committed", None)
-
-
-@pytest.mark.parametrize(("status", "word"), [(AUDITING, "auditing"), (DELAYED, "delayed")])
-def test_a_foreign_sheet_in_audit_stops_before_the_commit_and_is_named(script: Script, status: int, word: str) -> None:
-    with pytest.raises(WxaStateError, match="commit stopped: another version of this Mini Program is in audit") as it:
-        script.play(
-            commit_code(VERSION, "release 1.4.0"),
-            getversioninfo=[versions()],
-            get_latest_auditstatus=[a_sheet(FOREIGN, status)],
-        )
-    assert "commit" not in script.asked
-    assert f"in audit 9.9.9, its description their release [wxa:0badcafe], auditid 1234567, status {word}" in str(
-        it.value
-    )
-
-
-@pytest.mark.parametrize("status", [APPROVED, REJECTED, WITHDRAWN])
-def test_a_foreign_sheet_that_has_ended_is_superseded_and_named(script: Script, status: int) -> None:
-    outcome = script.play(
-        commit_code(VERSION, "release 1.4.0"), **to_commit(versions(), versions(OURS), sheet=a_sheet(FOREIGN, status))
-    )
-    assert (outcome.outcome, outcome.superseded) == ("committed", "9.9.9")
-
-
-def test_a_lost_answer_is_read_back_instead_of_committed_again(script: Script, lost: WxaTransportError) -> None:
-    outcome = script.play(commit_code(VERSION, "release 1.4.0"), **to_commit(versions(), versions(OURS), said=lost))
-    assert outcome.outcome == "committed"
+@pytest.mark.parametrize(
+    ("looks", "sheet", "said", "superseded"),
+    [
+        ([versions(FOREIGN, FOREIGN), versions(OURS, FOREIGN)], NO_SHEET, 0, None),  # normal before our first commit
+        *((FRESH, a_sheet(OURS, status), 0, None) for status in (REJECTED, WITHDRAWN)),
+        *((FRESH, a_sheet(FOREIGN, status), 0, "9.9.9") for status in (APPROVED, REJECTED, WITHDRAWN)),
+        *((FRESH, NO_SHEET, said, None) for said in (LOST, -1, 9402202)),  # read back, and not sent again
+    ],
+)
+def test_ended_sheets_foreign_trials_and_lost_answers_keep_nobody_from_committing_once(
+    script: Script, looks: Any, sheet: Any, said: Any, superseded: str | None
+) -> None:
+    outcome = commits(script, looks, sheet, said)
+    assert (outcome.outcome, outcome.superseded) == ("committed", superseded)
     assert script.asked.count("commit") == 1
 
 
-@pytest.mark.parametrize("whose", [None, "foreign"])
-def test_a_commit_that_was_lost_before_its_work_is_a_transport_error(
-    script: Script, lost: WxaTransportError, whose: str | None
+@pytest.mark.parametrize(
+    ("trial", "sheet"),
+    [
+        *((OURS, none) for none in (NO_SHEET, 85012, 86001)),  # three codes say that there is no sheet
+        *((FOREIGN, a_sheet(OURS, status)) for status in (AUDITING, DELAYED, APPROVED)),
+    ],
+)
+def test_what_is_on_trial_in_audit_or_approved_is_not_committed_again(script: Script, trial: Any, sheet: Any) -> None:
+    assert commits(script, [versions(trial)], sheet, said=None).outcome == "unchanged"
+
+
+@pytest.mark.parametrize(
+    ("looks", "sheet", "said", "error", "told"),
+    [
+        (
+            [versions(), versions(FOREIGN)],
+            NO_SHEET,
+            0,
+            WxaStateError,
+            "commit stopped(.|\n)*trial version 9.9.9, its description their release .wxa:0badcafe., ours 1.4.0 .wxa:",
+        ),
+        ([versions(FOREIGN), versions()], NO_SHEET, 0, WxaStateError, "trial version none"),
+        *(
+            (
+                [versions()],
+                a_sheet(FOREIGN, status),
+                None,
+                WxaStateError,
+                rf"commit stopped: another version(.|\n)*in audit 9.9.9, .*auditid 1234567, status {word}",
+            )
+            for status, word in ((AUDITING, "auditing"), (DELAYED, "delayed"))
+        ),
+        ([versions(), versions()], NO_SHEET, LOST, WxaTransportError, "got no answer"),
+        ([versions(FOREIGN), versions(FOREIGN)], NO_SHEET, LOST, WxaTransportError, "got no answer"),
+        ([versions(), versions()], NO_SHEET, -1, WxaBusyError, "-1"),
+        ([versions()], NO_SHEET, 85014, WxaInputError, "85014"),  # it is not read back
+        ([versions()], 86000, None, WxaPermissionError, "86000"),  # any other code for the sheet
+    ],
+)
+def test_a_commit_that_is_not_ours_in_the_end_or_must_not_be_sent_is_an_error(
+    script: Script, looks: Any, sheet: Any, said: Any, error: type[WxaError], told: str
 ) -> None:
-    trial = versions(FOREIGN if whose else None)
-    with pytest.raises(WxaTransportError) as raised:
-        script.play(commit_code(VERSION, "release 1.4.0"), **to_commit(trial, trial, said=lost))
-    assert raised.value is lost
-
-
-@pytest.mark.parametrize("errcode", [-1, 9402202])
-def test_a_busy_wechat_may_have_done_the_work_so_it_is_read(script: Script, errcode: int) -> None:
-    outcome = script.play(commit_code(VERSION, "release 1.4.0"), **to_commit(versions(), versions(OURS), said=errcode))
-    assert outcome.outcome == "committed"
-
-
-def test_a_busy_wechat_that_did_nothing_is_repeated_by_the_task(script: Script) -> None:
-    with pytest.raises(WxaBusyError) as raised:
-        script.play(commit_code(VERSION, "release 1.4.0"), **to_commit(versions(), versions(), said=-1))
-    assert raised.value.retryable
-
-
-def test_a_refused_commit_is_not_read_back(script: Script) -> None:
-    with pytest.raises(WxaInputError, match="85014"):
-        script.play(commit_code(VERSION, "release 1.4.0"), **to_commit(versions(), said=85014))
-
-
-@pytest.mark.parametrize("errcode", [85058, 85012, 86001])
-def test_three_codes_say_that_there_is_no_sheet(script: Script, errcode: int) -> None:
-    outcome = script.play(
-        commit_code(VERSION, "release 1.4.0"),
-        getversioninfo=[versions(OURS)],
-        get_latest_auditstatus=[errcode],
-    )
-    assert outcome.outcome == "unchanged"
-
-
-def test_any_other_code_for_the_sheet_is_an_error(script: Script) -> None:
-    with pytest.raises(WxaPermissionError, match="86000"):
-        script.play(commit_code(VERSION, "release 1.4.0"), getversioninfo=[versions()], get_latest_auditstatus=[86000])
+    with pytest.raises(error, match=told) as raised:
+        commits(script, looks, sheet, said)
+    assert raised.value.retryable is (error in (WxaTransportError, WxaBusyError))
 
 
 CLEAR = {"errcode": 0, "without_auth_list": [], "without_conf_list": []}
@@ -165,16 +126,7 @@ CLEAR = {"errcode": 0, "without_auth_list": [], "without_conf_list": []}
 @pytest.mark.parametrize("answer", [CLEAR, {"errcode": 0}, {"without_auth_list": []}])
 def test_a_scan_without_findings_is_clear(script: Script, answer: dict[str, Any]) -> None:
     outcome = script.play(privacy_scan(APPID), get_code_privacy_info=[answer])
-    assert outcome.to_json() == {
-        "outcome": "clear",
-        "appid": APPID,
-        "without_auth_list": [],
-        "without_conf_list": [],
-    }
-
-
-def test_61039_means_that_the_scan_still_runs(script: Script) -> None:
-    assert script.play(privacy_scan(APPID), get_code_privacy_info=[61039]).outcome == "scanning"
+    assert outcome.to_json() == {"outcome": "clear", "appid": APPID, "without_auth_list": [], "without_conf_list": []}
 
 
 @pytest.mark.parametrize(
@@ -195,25 +147,18 @@ def test_61039_means_that_the_scan_still_runs(script: Script) -> None:
 def test_findings_are_named_before_the_submission_is_refused_for_them(
     script: Script, found: dict[str, Any], said: str, cure: str
 ) -> None:
-    with pytest.raises(WxaInputError) as raised:
+    with pytest.raises(WxaInputError, match=f"{said}(.|\n)*{cure}") as raised:
         script.play(privacy_scan(APPID), get_code_privacy_info=[CLEAR | found])
     assert raised.value.errcode == 61040
-    assert said in str(raised.value)
-    assert cure in str(raised.value)
+    outcome = script.play(privacy_scan(APPID, privacy_api_not_use=True), get_code_privacy_info=[CLEAR | found])
+    assert outcome.outcome == "clear"  # declared unused, they are shown and no error
+    assert {name: list(getattr(outcome, name)) for name in found} == found
 
 
-def test_findings_that_are_declared_unused_are_shown_and_no_error(script: Script) -> None:
-    found = CLEAR | {"without_auth_list": ["wx.getLocation"]}
-    outcome = script.play(privacy_scan(APPID, privacy_api_not_use=True), get_code_privacy_info=[found])
-    assert (outcome.outcome, outcome.without_auth_list) == ("clear", ("wx.getLocation",))
-
-
-def test_61040_is_clear_only_when_the_interfaces_are_declared_unused(script: Script) -> None:
+def test_a_scan_that_runs_is_an_outcome_and_61040_is_clear_only_if_declared_unused(script: Script) -> None:
+    assert script.play(privacy_scan(APPID), get_code_privacy_info=[61039]).outcome == "scanning"
     assert script.play(privacy_scan(APPID, privacy_api_not_use=True), get_code_privacy_info=[61040]).outcome == "clear"
     with pytest.raises(WxaInputError, match="61040"):
         script.play(privacy_scan(APPID), get_code_privacy_info=[61040])
-
-
-def test_any_other_code_of_the_scan_is_an_error(script: Script) -> None:
-    with pytest.raises(WxaBusyError):
+    with pytest.raises(WxaBusyError):  # any other code is an error
         script.play(privacy_scan(APPID, privacy_api_not_use=True), get_code_privacy_info=[-1])

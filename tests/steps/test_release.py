@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_wxa.api.webview_domain import WebviewDomain
-from airflow_wxa.errors import WxaBusyError, WxaPermissionError, WxaStateError, WxaTransportError
+from airflow_wxa.errors import WxaError, WxaPermissionError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import Approved, gray_release, release_version, verify_release
 from airflow_wxa.steps.release import before_release
@@ -58,6 +58,39 @@ def test_our_approved_sheet_is_published_and_read_back(script: Script) -> None:
     assert script.asked[sent - 1] == "get_latest_auditstatus"  # the last look before the write
 
 
+LOST = WxaTransportError("got no answer: the connection broke")
+NAMELESS = {"user_version": "", "user_desc": ""}
+PLAIN = {"user_version": "1.4.0", "user_desc": ""}
+
+
+def at(online: dict[str, Any], seconds: int) -> dict[str, Any]:
+    """Return an answer of getversioninfo whose online version went online at this time."""
+    return online | {"release_info": online["release_info"] | {"release_time": seconds}}
+
+
+def lists(own_said: Any, platform_said: Any) -> dict[str, Any]:
+    return {"setwebviewdomain": [own_said], "modify_wxa_jump_domain": [platform_said]}
+
+
+@pytest.mark.parametrize(
+    ("looks", "said", "version"),
+    [
+        *(([versions(None, before), versions(None, OURS)], LOST, "1.4.0") for before in (None, FOREIGN)),
+        # release_version came back empty once (a developer's post): ours, if it went online by our release.
+        *(([versions(None, each), at(versions(None, NAMELESS), 3)], 0, "") for each in (None, NAMELESS, FOREIGN)),
+        ([versions(), versions(None, OURS | {"user_version": ""})], 0, ""),  # its description carries the fingerprint
+    ],
+)
+def test_an_empty_release_version_is_ours_when_it_went_online_by_our_release(
+    script: Script, looks: Any, said: Any, version: str
+) -> None:
+    outcome = script.play(
+        release_version(VERSION), **to_release(*looks, said=said), get_effective_webviewdomain=[effective(A)]
+    )
+    assert (outcome.outcome, outcome.release_version) == ("released", version)
+    assert script.asked.count("release") == 1
+
+
 @pytest.mark.parametrize("said", [-1, WxaTransportError("lost")])
 def test_effective_domains_that_cannot_be_read_fail_no_release(script: Script, said: Any) -> None:
     outcome = script.play(
@@ -69,11 +102,8 @@ def test_effective_domains_that_cannot_be_read_fail_no_release(script: Script, s
 
 
 def test_what_is_online_already_is_not_published_again(script: Script) -> None:
-    outcome = script.play(
-        release_version(VERSION),
-        getversioninfo=[versions(None, OURS)],
-        get_effective_webviewdomain=[effective()],
-    )
+    online = {"getversioninfo": [versions(None, OURS)], "get_effective_webviewdomain": [effective()]}
+    outcome = script.play(release_version(VERSION), **online)
     assert (outcome.outcome, outcome.release_version, outcome.effective) == ("already_released", "1.4.0", ())
     assert "release" not in script.asked
 
@@ -199,127 +229,63 @@ def test_only_a_sheet_with_our_fingerprint_is_published(script: Script, said: An
     assert "release" not in script.asked
 
 
-@pytest.mark.parametrize("before", [None, "foreign"])
-def test_after_a_lost_answer_the_online_version_tells_whether_it_was_published(
-    script: Script, lost: WxaTransportError, before: str | None
+@pytest.mark.parametrize(
+    ("looks", "said", "told", "retryable"),
+    [
+        *(([versions(None, each)] * 2, LOST, "got no answer", True) for each in (None, FOREIGN)),
+        ([versions()] * 2, -1, "-1", True),
+        ([versions(), versions(None, FOREIGN)], LOST, "release stopped: another version is online", False),
+        # 85052 while another version is online: the replica may lag, unless that came meanwhile.
+        ([versions(None, FOREIGN)] * 7, 85052, r"release stopped.*\n  .*online 9\.9\.9", True),
+        ([versions(), versions(None, FOREIGN)], 85052, r"release stopped.*\n  .*online 9\.9\.9", False),
+        ([versions(None, NAMELESS)] * 7, 85052, "another version is online than the one released", True),
+        *(
+            (
+                [versions(None, before), versions(None, after)],
+                0,
+                "another version is online than the one released",
+                False,
+            )
+            for before, after in ((FOREIGN, None), (None, FOREIGN))
+        ),
+    ],
+)
+def test_a_release_behind_which_ours_is_not_online_is_an_error(
+    script: Script, looks: Any, said: Any, told: str, retryable: bool
 ) -> None:
-    outcome = script.play(
-        release_version(VERSION),
-        **to_release(versions(None, FOREIGN if before else None), versions(None, OURS), said=lost),
-        get_effective_webviewdomain=[effective(A)],
-    )
-    assert outcome.outcome == "released"
-    assert script.asked.count("release") == 1
-
-
-@pytest.mark.parametrize("before", [None, "foreign"])
-def test_a_release_that_was_lost_before_its_work_is_a_transport_error(
-    script: Script, lost: WxaTransportError, before: str | None
-) -> None:
-    online = versions(None, FOREIGN if before else None)
-    with pytest.raises(WxaTransportError) as raised:
-        script.play(release_version(VERSION), **to_release(online, online, said=lost))
-    assert raised.value is lost
-
-
-def test_a_busy_wechat_that_did_nothing_is_repeated_by_the_task(script: Script) -> None:
-    with pytest.raises(WxaBusyError):
-        script.play(release_version(VERSION), **to_release(versions(), versions(), said=-1))
-
-
-def test_another_version_that_went_online_while_our_answer_was_lost_is_named(
-    script: Script, lost: WxaTransportError
-) -> None:
-    with pytest.raises(WxaStateError, match="release stopped: another version is online"):
-        script.play(release_version(VERSION), **to_release(versions(), versions(None, FOREIGN), said=lost))
+    with pytest.raises(WxaError, match=told) as raised:
+        script.play(release_version(VERSION), **to_release(*looks, said=said))
+    assert raised.value.retryable is retryable
+    assert (raised.value is LOST) == (told == "got no answer")
+    assert sum(script.pauses) == (30 if len(looks) > 2 else 0)
 
 
 def test_85052_is_success_when_ours_is_online(script: Script) -> None:
-    plain = {"user_version": "1.4.0", "user_desc": ""}
     outcome = script.play(
         release_version(VERSION, [A]),
-        setwebviewdomain=[own(A)],
-        modify_wxa_jump_domain=[platform("example.com")],
-        **to_release(versions(None, plain), versions(None, plain), said=85052),
+        **lists(own(A), platform("example.com")),
+        **to_release(versions(None, PLAIN), versions(None, PLAIN), said=85052),
         get_effective_webviewdomain=[effective(A), effective(A)],
     )
     assert outcome.outcome == "already_released"
 
 
-def test_85052_is_an_error_of_state_when_another_version_is_online(script: Script) -> None:
-    with pytest.raises(WxaStateError, match=r"release stopped.*\n  .*online 9\.9\.9") as raised:
-        script.play(release_version(VERSION), **to_release(*[versions(None, FOREIGN)] * 7, said=85052))
-    assert raised.value.retryable  # the replica may lag
-    assert sum(script.pauses) == 30
-
-
-def test_85052_is_not_tried_again_when_another_version_came_online_meanwhile(script: Script) -> None:
-    with pytest.raises(WxaStateError, match=r"release stopped.*\n  .*online 9\.9\.9") as raised:
-        script.play(release_version(VERSION), **to_release(versions(), versions(None, FOREIGN), said=85052))
-    assert not raised.value.retryable
-    assert script.pauses == []
-
-
 @pytest.mark.parametrize("errcode", [85019, 85020])
-@pytest.mark.parametrize("trial", [None, "ours"])
-def test_a_refused_release_is_raised_as_itself(script: Script, errcode: int, trial: str | None) -> None:
-    with pytest.raises(WxaStateError, match=f"release refused.*\n.*errcode {errcode}"):
-        script.play(release_version(VERSION), **to_release(versions(), versions(OURS if trial else None), said=errcode))
-
-
-@pytest.mark.parametrize(
-    ("errcode", "trial", "again"), [(85020, "ours", True), (85020, None, False), (85019, "ours", False)]
-)
+@pytest.mark.parametrize("trial", [None, OURS, FOREIGN])
 def test_85020_for_our_approved_sheet_is_tried_again_by_the_task_and_not_by_the_step(
-    script: Script, errcode: int, trial: str | None, again: bool
+    script: Script, errcode: int, trial: Any
 ) -> None:
-    with pytest.raises(WxaStateError, match=f"errcode {errcode}, errmsg said WeChat, rid 0-1-2") as raised:
-        script.play(release_version(VERSION), **to_release(versions(), versions(OURS if trial else None), said=errcode))
-    assert raised.value.retryable == again
-    assert script.asked.count("release") == 1
-
-
-@pytest.mark.parametrize("errcode", [85019, 85020])
-def test_a_release_that_a_newer_commit_blocks_names_the_newer_commit(script: Script, errcode: int) -> None:
     # Developers report 85020 for an approved version when somebody committed before it was released.
-    with pytest.raises(WxaStateError, match=r"release stopped.*\n.*trial version 9\.9\.9") as raised:
-        script.play(release_version(VERSION), **to_release(versions(), versions(FOREIGN), said=errcode))
-    assert raised.value.errcode == errcode
-    assert f"errcode {errcode}, errmsg said WeChat, rid 0-1-2" in str(raised.value)
-
-
-@pytest.mark.parametrize("online", [None, "foreign"])
-def test_an_accepted_release_after_which_ours_is_not_online_is_an_error(script: Script, online: str | None) -> None:
-    whose = FOREIGN if online else None
-    before = None if online else FOREIGN
-    with pytest.raises(WxaStateError, match="another version is online than the one released"):
-        script.play(release_version(VERSION), **to_release(versions(None, before), versions(None, whose)))
-
-
-NAMELESS = {"user_version": "", "user_desc": ""}
-
-
-def at(online: dict[str, Any], seconds: int) -> dict[str, Any]:
-    """Return an answer of getversioninfo whose online version went online at this time."""
-    return online | {"release_info": online["release_info"] | {"release_time": seconds}}
-
-
-@pytest.mark.parametrize("before", [None, NAMELESS, "foreign"])
-def test_an_empty_release_version_is_ours_when_it_went_online_by_our_release(script: Script, before: Any) -> None:
-    # release_version came back empty once (a developer's post).
-    theirs = FOREIGN if before == "foreign" else before
-    outcome = script.play(
-        release_version(VERSION),
-        **to_release(versions(None, theirs), at(versions(None, NAMELESS), 3)),
-        get_effective_webviewdomain=[effective()],
+    told = (
+        r"release stopped.*\n.*trial version 9\.9\.9"
+        if trial == FOREIGN
+        else rf"release refused.*\n.*errcode {errcode}"
     )
-    assert (outcome.outcome, outcome.release_version, outcome.release_time) == ("released", "", 3)
-
-
-def test_an_empty_release_version_from_before_our_release_is_not_ours(script: Script) -> None:
-    nameless = versions(None, NAMELESS)
-    with pytest.raises(WxaStateError, match="another version is online than the one released"):
-        script.play(release_version(VERSION), **to_release(*[nameless] * 7, said=85052))
+    with pytest.raises(WxaStateError, match=told) as raised:
+        script.play(release_version(VERSION), **to_release(versions(), versions(trial), said=errcode))
+    assert f"errcode {errcode}, errmsg said WeChat, rid 0-1-2" in str(raised.value)
+    assert (raised.value.errcode, raised.value.retryable) == (errcode, errcode == 85020 and trial == OURS)
+    assert script.asked.count("release") == 1
 
 
 @pytest.mark.parametrize(("released_at", "ours"), [(2, True), (1, True), (3, False), (0, False)])
@@ -339,17 +305,6 @@ def test_verify_takes_an_empty_release_version_for_ours_by_the_time_of_our_relea
             step()
 
 
-def test_an_empty_release_version_is_ours_when_its_description_carries_the_fingerprint(script: Script) -> None:
-    # release_version came back empty once (a developer's post).
-    nameless = OURS | {"user_version": ""}
-    outcome = script.play(
-        release_version(VERSION),
-        **to_release(versions(), versions(None, nameless)),
-        get_effective_webviewdomain=[effective()],
-    )
-    assert (outcome.outcome, outcome.release_version) == ("released", "")
-
-
 @pytest.mark.parametrize("platform_said", [platform("example.com"), {"errcode": 0}, -1, 61007])
 @pytest.mark.parametrize("own_said", [own(A, B), {"errcode": 0}])
 def test_domains_that_are_on_both_lists_as_far_as_they_can_be_read_are_released(
@@ -357,8 +312,7 @@ def test_domains_that_are_on_both_lists_as_far_as_they_can_be_read_are_released(
 ) -> None:
     outcome = script.play(
         release_version(VERSION, [A, B]),
-        setwebviewdomain=[own_said],
-        modify_wxa_jump_domain=[platform_said],
+        **lists(own_said, platform_said),
         **to_release(versions(), versions(None, OURS)),
         get_effective_webviewdomain=[effective(), effective(A, B)],
     )
@@ -366,7 +320,7 @@ def test_domains_that_are_on_both_lists_as_far_as_they_can_be_read_are_released(
 
 
 @pytest.mark.parametrize(
-    ("own_said", "platform_said", "missing", "lists"),
+    ("own_said", "platform_said", "missing", "shown"),
     [
         (own(A, B), platform("a.example.com"), ("none", B.origin), (f"{A.origin}, {B.origin}", "a.example.com")),
         (own(A), platform("example.com"), (B.origin, "none"), (A.origin, "example.com")),
@@ -375,29 +329,23 @@ def test_domains_that_are_on_both_lists_as_far_as_they_can_be_read_are_released(
     ],
 )
 def test_a_wanted_domain_that_the_release_would_leave_offline_stops_it_and_is_named(
-    script: Script, own_said: Any, platform_said: Any, missing: Any, lists: Any
+    script: Script, own_said: Any, platform_said: Any, missing: Any, shown: Any
 ) -> None:
     with pytest.raises(WxaStateError, match="release not sent: it would leave wanted business domains") as raised:
-        script.play(
-            release_version(VERSION, [A, B]),
-            setwebviewdomain=[own_said],
-            modify_wxa_jump_domain=[platform_said],
-            getversioninfo=[versions()],
-        )
+        script.play(release_version(VERSION, [A, B]), **lists(own_said, platform_said), getversioninfo=[versions()])
     text = str(raised.value)
     assert f"not configured {missing[0]}, not on the platform list {missing[1]}, " in text
-    assert f"configured {lists[0]}, platform list {lists[1]}\n" in text
+    assert f"configured {shown[0]}, platform list {shown[1]}\n" in text
     assert "release" not in script.asked
 
 
 @pytest.mark.parametrize("refused", [False, True])
 def test_ours_that_is_online_without_a_wanted_domain_needs_a_new_version(script: Script, refused: bool) -> None:
-    plain = {"user_version": "1.4.0", "user_desc": ""}
     asked = {
         "setwebviewdomain": [own(A), own(A)],
         "modify_wxa_jump_domain": [-1],
         "get_latest_auditstatus": [a_sheet(OURS, APPROVED)],
-        "getversioninfo": [versions(None, plain), versions(None, plain)],
+        "getversioninfo": [versions(None, PLAIN), versions(None, PLAIN)],
         "release": [85052],
     }
     online_already = {"setwebviewdomain": [own(A)], "getversioninfo": [versions(None, OURS)]}
@@ -446,40 +394,26 @@ def test_verify_fails_when_another_version_is_online(script: Script, online: str
         (WxaTransportError("lost"), "configured unknown", "At release WeChat keeps only domains"),
     ],
 )
+@pytest.mark.parametrize("online", [(B,), ()])
 def test_verify_names_wanted_domains_that_are_not_effective_and_the_likely_cause(
-    script: Script, said: Any, configured: str, why: str
+    script: Script, said: Any, configured: str, why: str, online: Any
 ) -> None:
     with pytest.raises(WxaStateError, match="wanted business domains are not effective") as raised:
         script.play(
-            verify_release(VERSION, [A, B]),
+            verify_release(VERSION, [A, *online]),
             getversioninfo=[versions(None, OURS)],
-            get_effective_webviewdomain=[effective(B)],
+            get_effective_webviewdomain=[effective(*online)],
             setwebviewdomain=[said],
         )
-    text = str(raised.value)
-    assert f"missing {A.origin}, effective {B.origin}" in text
-    assert configured in text
-    assert why in text
-    assert "release a new user_version" in text
-
-
-def test_verify_says_none_where_nothing_is_effective(script: Script) -> None:
-    with pytest.raises(WxaStateError, match=f"missing {A.origin}, effective none"):
-        script.play(
-            verify_release(VERSION, [A]),
-            getversioninfo=[versions(None, OURS)],
-            get_effective_webviewdomain=[effective()],
-            setwebviewdomain=[own()],
-        )
+    told = str(raised.value)
+    named = f"missing {A.origin}, effective {B.origin if online else 'none'}"
+    assert [each for each in (named, configured, why, "release a new user_version") if each not in told] == []
 
 
 def test_verify_does_not_guess_when_the_effective_domains_cannot_be_read(script: Script) -> None:
+    told = {"getversioninfo": [versions(None, OURS)], "get_effective_webviewdomain": [61007]}
     with pytest.raises(WxaPermissionError, match="61007"):
-        script.play(
-            verify_release(VERSION, [A]),
-            getversioninfo=[versions(None, OURS)],
-            get_effective_webviewdomain=[61007],
-        )
+        script.play(verify_release(VERSION, [A]), **told)
 
 
 def test_85052_without_a_version_is_ours_when_it_went_online_after_our_sheet_was_submitted(script: Script) -> None:
@@ -498,8 +432,7 @@ def test_85052_without_a_version_is_ours_when_it_went_online_after_our_sheet_was
 def test_a_release_that_proves_its_domains_reads_them_once(script: Script) -> None:
     outcome = script.play(
         release_version(VERSION, [A], prove=True),
-        setwebviewdomain=[own(A)],
-        modify_wxa_jump_domain=[platform("example.com")],
+        **lists(own(A), platform("example.com")),
         **to_release(versions(), versions(None, OURS)),
         get_effective_webviewdomain=[effective(), effective(A)],
     )
@@ -510,8 +443,7 @@ def test_a_release_whose_domains_do_not_open_is_told_at_once(script: Script) -> 
     with pytest.raises(WxaStateError, match="wanted business domains are not effective"):
         script.play(
             release_version(VERSION, [A], prove=True),
-            setwebviewdomain=[own(A)] * 2,
-            modify_wxa_jump_domain=[platform("example.com")],
+            **lists(own(A), platform("example.com")) | {"setwebviewdomain": [own(A)] * 2},
             **to_release(versions(), versions(None, OURS)),
             get_effective_webviewdomain=[effective(B), effective()],
         )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from airflow_wxa.steps import outcome as outcomes
-from airflow_wxa.texts import Text, in_language
+from airflow_wxa.texts import ENGLISH, Text, in_language, templates
 from tests.english import english_in
 
 APPID = "wx0123456789abcdef"
 MANY = tuple(f"https://h{number}.example.com" for number in range(12))
+#: Keys of sentences that an outcome does not put together itself.
+BY_WORD = re.compile("outcome_(commit|gray|submit|template|withdraw)_")
 DOMAINS: dict[str, Any] = {"appid": APPID, "action": "add"}
 SAID = [
     outcomes.DomainOutcome("configured", **DOMAINS, before=(), after=MANY, added=MANY, will_be_lost=MANY),
@@ -41,6 +44,7 @@ SAID = [
     outcomes.GrayOutcome("raised", APPID, 10, "running"),
     outcomes.GrayOutcome("unchanged", APPID, 10, "running"),
     outcomes.GrayOutcome("reverted", APPID, 10, "deleted"),
+    outcomes.GrayOutcome("already_reverted", APPID, 10, "deleted"),
     outcomes.WithdrawOutcome("withdrawn", APPID, "7", 4),
     outcomes.WithdrawOutcome("already_withdrawn", APPID, "7", 4),
     outcomes.RollbackOutcome("rolled_back", APPID, "1.3.0", "12"),
@@ -58,3 +62,5 @@ def test_an_outcome_is_said_in_chinese(outcome: Any) -> None:
 def test_every_outcome_that_says_something_is_among_them() -> None:
     kinds = {each for each in vars(outcomes).values() if isinstance(each, type) and "in_words" in vars(each)}
     assert kinds - {outcomes._Outcome} <= {type(each) for each in SAID}
+    by_word = {f"outcome_{type(each).__name__.removesuffix('Outcome').lower()}_{each.outcome}" for each in SAID}
+    assert {key for key in templates(ENGLISH) if BY_WORD.match(key)} <= by_word

@@ -29,6 +29,7 @@ from airflow_wxa.errors import WxaError, WxaSpecError, WxaStateError
 from airflow_wxa.notifications.notifier import EVENTS
 from airflow_wxa.plugins.board import languages as board_languages
 from airflow_wxa.release import FIELDS
+from airflow_wxa.steps import outcome
 from airflow_wxa.texts import ENGLISH, Text, from_data, in_language, languages, templates, to_data
 from airflow_wxa.texts.setting import as_set
 from tests.tables import each_row
@@ -49,6 +50,11 @@ MADE |= {f"owner_{each}" for each in ("individual", "company", "withdrew")}
 MADE |= {f"command_{name}".replace("-", "_") for group in ("program", "wxa") for name in names(group)}
 MADE |= {f"command_{group}_{name}" for group in ("fleet", "db") for name in names(group)}
 MADE |= {f"field_{name}" for name in FIELDS} | {f"dag_{path.stem}" for path in (ROOT / "dags").glob("wxa_*.py")}
+MADE |= {
+    f"outcome_{kind.lower()}_{word}"
+    for kind in ("Commit", "Gray", "Submit", "Template", "Withdraw")
+    for word in re.findall(r"'(\w+)'", vars(outcome)[f"{kind}Outcome"].__annotations__["outcome"])
+}
 #: Recognised: what a value must be stands in JSON Schema files and readers, behind a name and a value.
 MADE |= {"value_must_be", "must"}
 #: WeChat's own answers, which the sandbox imitates, are texts of WeChat's.
