@@ -16,7 +16,7 @@ MANY = tuple(f"https://h{number}.example.com" for number in range(12))
 #: Keys of sentences that an outcome does not put together itself.
 BY_WORD = re.compile("outcome_(commit|gray|submit|template|withdraw)_")
 DOMAINS: dict[str, Any] = {"appid": APPID, "action": "add"}
-SAID = [
+SAID: list[Any] = [
     outcomes.DomainOutcome("configured", **DOMAINS, before=(), after=MANY, added=MANY, will_be_lost=MANY),
     outcomes.DomainOutcome("unchanged", **DOMAINS, after=None),
     outcomes.DomainOutcome("configured", **DOMAINS, after=(), will_be_lost=()),
