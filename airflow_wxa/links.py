@@ -68,7 +68,7 @@ class WxaErrcodeLink(BaseOperatorLink):
 class VerificationFileLink(BaseOperatorLink):
     """Leads to the verification file that a task has read, as a download."""
 
-    name = "Verification file"
+    name = "Verification file 校验文件"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the address; ``""``: there is none."""

@@ -84,8 +84,8 @@ def read_merchants(text: str) -> dict[str, Secret]:
         if missing:
             raise _csv_refused([_at(1, Text("column_is_missing", name=name)) for name in missing])
         rows = [(reader.line_num, row) for row in reader]
-    except csv.Error as error:
-        raise _csv_refused([_at(reader.line_num, str(error))]) from None
+    except csv.Error:
+        raise _csv_refused([_at(reader.line_num, Text("cell_is_no_csv"))]) from None
     problems = [] if rows else [Text("file_holds_no_merchant")]
     found: dict[str, Secret] = {}
     lines: dict[str, int] = {}

@@ -97,10 +97,11 @@ _Table = tuple[list[str], list[list[str]]]
 def _table(text: str, appids_of: Callable[[str], Sequence[str]]) -> _Table | list[str]:
     """Return fields and rows of the merchants, each with its appid; or what is wrong, by line."""
     text = text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}").strip("\r\n ")
+    reader = csv.reader(io.StringIO(text, newline=""), _dialect(text), strict=True)
     try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), _dialect(text), strict=True))
-    except csv.Error as error:
-        return [Text("table_is_no_csv", why=str(error))]
+        lines = list(reader)
+    except csv.Error:
+        return [Text("at_line", line=reader.line_num, problem=Text("cell_is_no_csv"))]
     if not lines:
         return [f"appid = '': must be {FIELDS['appid'].must}"]
     headings = [_field(cell) for cell in lines[0]]
