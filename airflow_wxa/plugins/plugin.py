@@ -6,8 +6,8 @@ request, in the API server.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
 
 from airflow.plugins_manager import AirflowPlugin
 
@@ -19,58 +19,43 @@ if TYPE_CHECKING:
 
 #: As a browser asks for it: the UI puts an address into the page as it is.
 _BOARD = f"{api_root_path()}{BOARD_PREFIX}"
+_NAME = "小程序 Mini Programs"
 
 
-class _BuiltOnDemand:
+class BuiltOnDemand:
     """An ASGI app that its first request builds.
 
-    :cvar factory: module and name of the function that builds it.
+    :param factory: the function that builds it, as ``module:name``.
     """
 
-    factory: ClassVar[tuple[str, str]]
-
-    def __init__(self) -> None:
+    def __init__(self, factory: str) -> None:
+        self.factory = factory
         self._app: FastAPI | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
         if self._app is None:
-            module, name = self.factory
-            self._app = getattr(import_module(module), name)()
+            self._app = resolve_name(self.factory)()
         # The app that this one is mounted in is Airflow's: the board asks its API.
         await self._app({**scope, "wxa.airflow": scope.get("app")}, receive, send)
 
 
-class PushReceiver(_BuiltOnDemand):
-    """The push receiver; it is public by design, so it is an app of its own that does nothing else."""
-
-    factory = ("airflow_wxa.plugins.receiver", "create_receiver")
-
-
-class TrialQrcodes(_BuiltOnDemand):
-    """Trial versions' QR codes, for users who may see the release's runs."""
-
-    factory = ("airflow_wxa.plugins.trial", "create_trial_qrcodes")
-
-
-class Board(_BuiltOnDemand):
-    """The page for release managers."""
-
-    factory = ("airflow_wxa.plugins.board.app", "create_board")
-
-
 class WxaPlugin(AirflowPlugin):
-    """Mounts the push receiver and the QR codes."""
+    """Mounts the push receiver, the QR codes and the page for release managers."""
 
     name = "wxa"
     fastapi_apps: list[dict[str, Any]] = [  # noqa: RUF012  (Airflow declares it so)
-        {"app": PushReceiver(), "url_prefix": PUSH_PREFIX, "name": "WeChat push receiver"},
-        {"app": TrialQrcodes(), "url_prefix": TRIAL_PREFIX, "name": "WeChat trial QR codes"},
-        {"app": Board(), "url_prefix": BOARD_PREFIX, "name": "Mini Programs"},
+        {"app": BuiltOnDemand(factory), "url_prefix": prefix, "name": name}
+        for factory, prefix, name in (
+            # The push receiver is public by design, so it is an app of its own that does nothing else.
+            ("airflow_wxa.plugins.receiver:create_receiver", PUSH_PREFIX, "WeChat push receiver"),
+            ("airflow_wxa.plugins.trial:create_trial_qrcodes", TRIAL_PREFIX, "WeChat trial QR codes"),
+            ("airflow_wxa.plugins.board.app:create_board", BOARD_PREFIX, "Mini Programs"),
+        )
     ]
     external_views: list[dict[str, Any]] = [  # noqa: RUF012  (as above)
         {
-            "name": "小程序 Mini Programs",
+            "name": _NAME,
             "href": f"{_BOARD}/",
             "url_route": "wxa-board",
             "destination": "nav",
@@ -79,7 +64,7 @@ class WxaPlugin(AirflowPlugin):
             "icon_dark_mode": f"{_BOARD}/static/board_dark.svg",
         },
         {
-            "name": "小程序 Mini Programs",
+            "name": _NAME,
             "href": f"{_BOARD}/?dag_id={{DAG_ID}}&run_id={{RUN_ID}}",
             "url_route": "wxa-run",
             "destination": "dag_run",

@@ -27,7 +27,7 @@ from airflow_wxa.plugins.forwarding import FORWARDED, PushForwarder, forward_pus
 from airflow_wxa.plugins.push_handler import REFUSED, UNAVAILABLE, Answer, PushHandler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from airflow_wxa.store import Store
 
@@ -73,7 +73,8 @@ def create_receiver(
             handler.refusals.count("", "connection")
             return REFUSED
         body = await _body(request)
-        handle = partial(handler.handle, wxa_conn_id, appid, _envelope(request.query_params, body))
+        signed = {name: request.query_params.get(name, "") for name in ("msg_signature", "timestamp", "nonce")}
+        handle = partial(handler.handle, wxa_conn_id, appid, Envelope(**signed, body=body))
         try:
             with fail_after(_QUEUE_SECONDS):  # only waiting for a thread can end so; what has begun is finished
                 answer = await to_thread.run_sync(handle, limiter=threads)
@@ -91,7 +92,9 @@ def create_receiver(
         answer = await answer_to(wxa_conn_id, appid, request)
         if answer is REFUSED:
             await asyncio.sleep(_REFUSED_SECONDS)
-        background = answer.afterwards and _in_thread(answer.afterwards, threads_afterwards)
+        background = answer.afterwards and BackgroundTask(
+            partial(to_thread.run_sync, answer.afterwards, limiter=threads_afterwards)
+        )
         return Response(answer.text, answer.status, media_type="text/plain", background=background)
 
     @app.post("/{wxa_conn_id:path}/authorisation")
@@ -108,10 +111,6 @@ def create_receiver(
 
 async def _authorised() -> Response:
     return Response(_THANKS, media_type="text/plain")
-
-
-def _in_thread(work: Callable[[], None], threads: CapacityLimiter) -> BackgroundTask:
-    return BackgroundTask(partial(to_thread.run_sync, work, limiter=threads))
 
 
 def _forwarder() -> PushForwarder | None:
@@ -135,7 +134,3 @@ async def _body(request: Request) -> bytes:
     except (TimeoutError, ClientDisconnect):
         body.clear()
     return bytes(body)
-
-
-def _envelope(query: Mapping[str, str], body: bytes) -> Envelope:
-    return Envelope(query.get("msg_signature", ""), query.get("timestamp", ""), query.get("nonce", ""), body)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import hmac
 import json
 import logging
 import secrets
-import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -21,6 +20,7 @@ from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessE
 from airflow.configuration import conf as settings
 from anyio import to_thread
 from fastapi import Response
+from itsdangerous import BadData, URLSafeTimedSerializer
 
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.templates import gettemplatelist, read_templates
@@ -28,9 +28,8 @@ from airflow_wxa.api.values import APPID
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.fleet.manifest import MAX_PARAM_BYTES
 from airflow_wxa.hooks.store import store_url
-from airflow_wxa.plugins.board.access import may, may_see_runs
 from airflow_wxa.plugins.board.form import as_texts, read_form
-from airflow_wxa.plugins.board.pages import Pages
+from airflow_wxa.plugins.board.pages import RELEASE, Pages
 from airflow_wxa.plugins.board.plans import ABOUT, OF_FLEET, OF_MINI_PROGRAM, dag_run, plan
 from airflow_wxa.plugins.board.reader import RefusedError
 from airflow_wxa.plugins.trial import WeChatReads
@@ -41,7 +40,7 @@ from airflow_wxa.texts import Text
 from airflow_wxa.trial_link import api_base_url, api_root_path
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
 
     from anyio import CapacityLimiter
     from fastapi import Request
@@ -49,7 +48,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.templates import Template
     from airflow_wxa.plugins.board.plans import Plan
     from airflow_wxa.plugins.board.reader import Reader
-
+    from airflow_wxa.release import Field
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +57,6 @@ _LIFE_SECONDS: Final = 3600
 _UNKNOWN_SECONDS: Final = 120.0
 _MAX_BODY: Final = 6 * MAX_PARAM_BYTES  # each byte of a manifest as three, those of its quotation marks twice
 _SECONDS: Final = 30.0
-_RELEASE: Final = "wxa_release"
 _FLEET: Final = "wxa_fleet_release"
 _NAMES_READ: Final = 50
 #: Status of Airflow's API → the text that says what it means here; any other below 500 has Airflow's own words.
@@ -80,10 +78,6 @@ class ActingPages(Pages):
         self._threads = threads
         self._reads = WeChatReads()
         self._turns = asyncio.Semaphore(int(threads.total_tokens))
-
-    def _page(self, reader: Reader, name: str, status: int = 200, **values: Any) -> Response:
-        may_release = may(reader.user, "POST", DagAccessEntity.RUN, _RELEASE)
-        return super()._page(reader, name, status, may_release=may_release, **values)
 
     def confirmation(self, reader: Reader) -> Response:
         """Show what an act would do, and the button that does it."""
@@ -108,7 +102,7 @@ class ActingPages(Pages):
             about=about,
             plan=planned,
             titles={name: reader.language.read(field.title) for name, field in FIELDS.items()},
-            token=_Token.new(reader, act, about, planned).text,
+            token=_token(reader, act, about, planned),
             back=back,
         )
 
@@ -118,18 +112,19 @@ class ActingPages(Pages):
         about = dict.fromkeys(ABOUT, "") | {
             name: form.get(name) or reader.asked(name) for name in ("dag_id", "run_id", "appid")
         }
-        about["dag_id"] = about["dag_id"] or _RELEASE
+        about["dag_id"] = about["dag_id"] or RELEASE
         return await self._guarded(reader, "form", about, self._form(reader, about, form))
 
     async def _form(self, reader: Reader, about: dict[str, str], form: Mapping[str, str]) -> Response:
         details = await _asked_airflow(reader.request, "GET", f"/dags/{quote(about['dag_id'], safe='')}/details")
-        params = details["params"] or {}
-        defaults = {name: params[name]["value"] for name in FIELDS if name in params}
-        fixed = {name for name in defaults if "const" in params[name].get("schema", {})}
+        params = {name: each for name, each in (details["params"] or {}).items() if name in FIELDS}
+        defaults = {name: each["value"] for name, each in params.items()}
+        fixed = {"appid", *(name for name, each in params.items() if "const" in each.get("schema", {}))}
+        fields = [field for name, field in FIELDS.items() if name in params.keys() - fixed]
         conn_id = str(defaults.get("platform_conn_id") or defaults.get("wxa_conn_id") or "")
         await self._in_thread(_require_form, reader, about["dag_id"], defaults)  # before WeChat is asked
         library = await self._library(about["dag_id"], conn_id)
-        shown: Response = await self._in_thread(self._filled, reader, about, form, defaults, fixed, library)
+        shown: Response = await self._in_thread(self._filled, reader, about, form, defaults, fields, library)
         return shown
 
     async def _guarded(
@@ -176,7 +171,7 @@ class ActingPages(Pages):
         about: dict[str, str],
         form: Mapping[str, str],
         defaults: Mapping[str, Any],
-        fixed: Collection[str],
+        fields: Sequence[Field],
         library: Sequence[Template],
     ) -> Response:
         texts, problems = dict(form), {}
@@ -194,12 +189,12 @@ class ActingPages(Pages):
                 asked = {"dag_id": _FLEET, "appid": ""} if is_fleet else {"appid": str(filled.conf["appid"])}
                 return self._confirmed(reader, "release", {**about, **asked, "conf": json.dumps(dict(filled.conf))})
         else:
-            conf = dag_run(about)[0] if about["run_id"] and may_see_runs(reader.user, about["dag_id"]) else {}
+            conf = dag_run(about)[0] if about["run_id"] and reader.may_see_runs(about["dag_id"]) else {}
             texts = as_texts({**defaults, **conf}) | {"merchants": str(conf.get("appid") or about["appid"])}
         return self._page(
             reader,
             "form",
-            fields=[field for name, field in FIELDS.items() if name in defaults and name not in {*fixed, "appid"}],
+            fields=fields,
             said=reader.language.read,
             heading=lambda key: reader.language.read(Text(key)),
             about=about,
@@ -220,15 +215,15 @@ class ActingPages(Pages):
         """Do an act; return the text that says so and the link that it made, ``""`` for one that makes none."""
         if not form or not _is_of_our_page(reader.request):
             raise RefusedError(403, "act.refused.origin")
-        token = _Token(form.get("token", ""))
-        if not token.is_of(reader, act, about):
-            raise RefusedError(403, "act.refused.token")
+        nonce, state = _opened(form.get("token", ""), reader, act, about)
         planned: Plan = await self._in_thread(plan, act, reader, about)
-        if token.state != _digest(planned.state):
+        if state != _digest(planned.state):
             raise RefusedError(409, "act.refused.stale")
         why = form.get("comment", "").strip()[:2000]
         body = await self._in_thread(planned.answered, form.get("choice", ""), why)
-        key, acts = token.key(act, planned), Acts(Secret(store_url()))
+        # Done once is the change of this state, or what this very page asked for.
+        key = _digest([act, planned.path, state, nonce if planned.is_repeatable else ""])
+        acts = Acts(Secret(store_url()))
         again_after = _LIFE_SECONDS if planned.is_repeatable else _UNKNOWN_SECONDS
         before = await self._in_thread(acts.claim, key, reader.names[1], again_after=again_after)
         if before is not None:
@@ -242,7 +237,7 @@ class ActingPages(Pages):
 
     async def _carried_out(self, reader: Reader, dag_id: str, planned: Plan, why: str, body: Mapping[str, Any]) -> str:
         if planned.do is not None:
-            await self._in_thread(planned.do, reader.user, why)
+            await self._in_thread(planned.do, why)
         if planned.path:
             await _asked_airflow(reader.request, planned.method, planned.path, body)
         if planned.step is None:
@@ -257,7 +252,7 @@ class ActingPages(Pages):
 
 def _require_form(reader: Reader, dag_id: str, defaults: Mapping[str, Any]) -> None:
     """Return if the reader may start runs of a DAG that releases."""
-    if not may(reader.user, "POST", DagAccessEntity.RUN, dag_id) or "user_version" not in defaults:
+    if not reader.may("POST", DagAccessEntity.RUN, dag_id) or "user_version" not in defaults:
         raise RefusedError(403, "act.refused.rights")
 
 
@@ -303,33 +298,30 @@ def _is_of_our_page(request: Request) -> bool:
     return bool(origin) and origin in own and request.headers.get("sec-fetch-site", "same-origin") == "same-origin"
 
 
-class _Token:
-    """What a page hands to its button: when it ends, a number of its own, the state's digest, and a signature."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self._signed, _, self._signature = text.rpartition(".")
-        self._ends, self._nonce, self.state = (*self._signed.split("."), "", "", "")[:3]
-
-    @classmethod
-    def new(cls, reader: Reader, act: str, about: Mapping[str, str], planned: Plan) -> _Token:
-        signed = f"{int(time.time()) + _LIFE_SECONDS}.{secrets.token_hex(8)}.{_digest(planned.state)}"
-        return cls(f"{signed}.{_signature(reader, act, about, signed)}")
-
-    def is_of(self, reader: Reader, act: str, about: Mapping[str, str]) -> bool:
-        """Tell whether we gave it to this reader for this act, not long ago."""
-        is_ours = hmac.compare_digest(self._signature.encode(), _signature(reader, act, about, self._signed).encode())
-        return is_ours and int(self._ends) > time.time()
-
-    def key(self, act: str, planned: Plan) -> str:
-        """Return what is done once: the change of this state, or what this very page asked for."""
-        return _digest([act, planned.path, self.state, self._nonce if planned.is_repeatable else ""])
-
-
-def _signature(reader: Reader, act: str, about: Mapping[str, str], signed: str) -> str:
+def _seal() -> URLSafeTimedSerializer:
     key = settings.get_mandatory_value("api", "secret_key")
-    message = json.dumps(["wxa.board.act", reader.names[0], act, dict(about), signed], sort_keys=True)
-    return hmac.new(key.encode(), message.encode(), hashlib.sha256).hexdigest()
+    return URLSafeTimedSerializer(key, salt="wxa.board.act", signer_kwargs={"digest_method": hashlib.sha256})
+
+
+def _token(reader: Reader, act: str, about: Mapping[str, str], planned: Plan) -> str:
+    """Return what a page hands to its button, sealed: what it is for, a number of its own, and the state's digest."""
+    return str(_seal().dumps([_purpose(reader, act, about), secrets.token_hex(8), _digest(planned.state)]))
+
+
+def _opened(token: str, reader: Reader, act: str, about: Mapping[str, str]) -> tuple[str, str]:
+    """Return number and state's digest of a token.
+
+    :raises RefusedError: we did not give it to this reader for this act, or longer ago than it lives.
+    """
+    with suppress(BadData):
+        purpose, nonce, state = _seal().loads(token, max_age=_LIFE_SECONDS)
+        if purpose == _purpose(reader, act, about):
+            return nonce, state
+    raise RefusedError(403, "act.refused.token")
+
+
+def _purpose(reader: Reader, act: str, about: Mapping[str, str]) -> str:
+    return _digest([reader.names[0], act, dict(about)])
 
 
 def _digest(value: Any) -> str:

@@ -9,12 +9,14 @@ import re
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from http import HTTPStatus
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 import segno
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from jinja2 import ChoiceLoader, DictLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -26,37 +28,17 @@ from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.values import APPID, THE_PLATFORM, csv_cell
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.screenshots import read_screenshot
-from airflow_wxa.hooks.store import open_ledger, store_url
-from airflow_wxa.plugins.board.access import may_see_runs, readable
+from airflow_wxa.hooks.store import open_fleets, open_ledger, store_url
+from airflow_wxa.plugins.board import views
 from airflow_wxa.plugins.board.columns import COLUMNS, template_of
 from airflow_wxa.plugins.board.languages import LANGUAGES
 from airflow_wxa.plugins.board.plans import OF_FLEET, OF_MINI_PROGRAM, offered
 from airflow_wxa.plugins.board.reader import Reader, RefusedError
-from airflow_wxa.plugins.board.runs import Watch, lives_of
-from airflow_wxa.plugins.board.views import (
-    domain_table,
-    gates_of,
-    headline,
-    parts_of,
-    pipeline,
-    rejection_of,
-    run_view,
-    seconds_left,
-    waves_of,
-    will_be_lost,
-)
-from airflow_wxa.store.fleets import Fleets, RunKey
+from airflow_wxa.plugins.board.runs import OVER, Kept, lives_of, runs_under_way
+from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.history import History
 from airflow_wxa.store.ledger import VERIFICATION_FILE_READ
-from airflow_wxa.store.mini_programs import (
-    ENDED,
-    HALTED,
-    KINDS,
-    SORTS,
-    MiniProgram,
-    MiniPrograms,
-    Wanted,
-)
+from airflow_wxa.store.mini_programs import ENDED, HALTED, KINDS, SORTS, MiniProgram, MiniPrograms, Wanted
 from airflow_wxa.store.questions import values_of
 from airflow_wxa.texts import template
 from airflow_wxa.trial_link import api_root_path
@@ -67,16 +49,18 @@ if TYPE_CHECKING:
     from fastapi import Request
 
     from airflow_wxa.plugins.board.runs import Question, UnderWay
+    from airflow_wxa.store.mini_programs import Tally
 
     _Values = Mapping[str, object] | None
 
 log = logging.getLogger(__name__)
 
+#: The DAG that the form releases with unless it is asked for another one's.
+RELEASE: Final = "wxa_release"
 _ENTRIES_SHOWN: Final = 100
 _VERSIONS_SHOWN: Final = 20
 #: Values that are words → the texts that say them.
 _WORDS: Final = {"outcome": "outcome", "who": "who", "drift_word": "drift"}
-_ENDED: Final = frozenset({"over", "gone"})
 _FILE_NAME: Final = re.compile(r"[\w.-]{1,100}", re.ASCII)
 HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
@@ -99,12 +83,12 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._watch = Watch()
+        self._kept = Kept()
         self._templates.filters |= {"iso": _iso, "minute": _minute}
 
     def answered(self, page: Callable[[Reader], Response], reader: Reader) -> Response:
         """Return a page, or the one that says why it is not shown."""
-        if not may_see_runs(reader.user, None):
+        if not reader.may_see_runs(None):
             return self.told(reader, 403, "refused.no_runs")
         try:
             return page(reader)
@@ -118,7 +102,7 @@ class Pages:
         """Show each Mini Program: what is online, and what runs."""
         seen = self._seen(reader)
         wanted = _wanted(reader.request, seen.mine)
-        tally = self._watch.tally(seen.store, seen.dag_ids, (wanted.dag_id, wanted.run_id), seen.mine)
+        tally = self._tally(seen, wanted)
         rows, total = seen.store.page(seen.dag_ids, wanted, total=tally.of(wanted))
         if total and not rows:  # past the end: the last page
             wanted = replace(wanted, page=-(-total // wanted.page_size))
@@ -171,7 +155,7 @@ class Pages:
         platform = ledger.entries(component_appid=row.component_appid, appid="", most=_ENTRIES_SHOWN)
         lives = lives_of({(each.dag_id, each.run_id) for each in outcomes})
         read = {"own": (row.own_at, row.own), "effective": (row.effective_at, row.effective)}
-        runs = [run_view(each, entries, lives.get((each.dag_id, each.run_id))) for each in outcomes]
+        runs = [views.run_view(each, entries, lives.get((each.dag_id, each.run_id))) for each in outcomes]
         return self._page(
             reader,
             "mini_program",
@@ -180,8 +164,8 @@ class Pages:
             row=self._shown(reader, seen, row),
             online_url=_run_url(row.online_dag_id, row.online_run_id) if row.online_dag_id in seen.dag_ids else "",
             acts=offered(reader, OF_MINI_PROGRAM, dag_id=row.dag_id, run_id=row.run_id, appid=appid),
-            domains=domain_table(entries, platform, [(each.at, each.said) for each in outcomes], read),
-            will_be_lost=will_be_lost(outcomes),
+            domains=views.domain_table(entries, platform, outcomes, read),
+            will_be_lost=views.will_be_lost(outcomes),
             runs=[_told(reader, each) for each in runs],
             entries=entries,
         )
@@ -192,7 +176,7 @@ class Pages:
         seen = self._seen(reader)
         row = seen.store.of(appid, seen.dag_ids) if APPID.fullmatch(appid) else None
         outcomes = open_ledger().outcomes(row.component_appid, appid, dag_ids=seen.dag_ids) if row else []
-        rejected = [rejection_of([each]) for each in outcomes]
+        rejected = [views.rejection_of([each]) for each in outcomes]
         known = [each for each in rejected if each and each["auditid"] == auditid and number in each["screenshots"]]
         found = read_screenshot(appid, auditid, int(number)) if known else None
         if found is None:
@@ -203,7 +187,7 @@ class Pages:
     def verification_file(self, reader: Reader) -> Response:
         """Return the verification file that a task has read, as a download: as the ledger has it, not as an XCom."""
         dag_id, run_id, task_id = (reader.asked(name) for name in ("dag_id", "run_id", "task_id"))
-        if not may_see_runs(reader.user, dag_id):
+        if not reader.may_see_runs(dag_id):
             raise RefusedError(403, "refused.no_runs")
         rows = open_ledger().entries(appid=THE_PLATFORM, run_id=run_id, dag_ids=[dag_id])
         read = (row for row in rows if (row.endpoint, row.task.task_id) == (VERIFICATION_FILE_READ, task_id))
@@ -216,28 +200,28 @@ class Pages:
 
     def fleets(self, reader: Reader) -> Response:
         """Show the latest fleets."""
-        fleets = Fleets(Secret(store_url()))
-        runs = fleets.latest(readable(reader.user, fleets.dag_ids()))
+        fleets = open_fleets()
+        runs = fleets.latest(reader.readable(fleets.dag_ids()))
         lives = lives_of({(each.dag_id, each.run_id) for each in runs})
-        shown = [(each, parts_of(each.outcomes), lives[each.dag_id, each.run_id]) for each in runs]
+        shown = [(each, views.parts_of(each.outcomes), lives[each.dag_id, each.run_id]) for each in runs]
         return self._page(reader, "fleets", runs=shown)
 
     def fleet(self, reader: Reader) -> Response:
         """Show one fleet: what holds it, waves with their gates, errcodes."""
         dag_id, run_id = reader.asked("dag_id"), reader.asked("run_id")
-        if not may_see_runs(reader.user, dag_id):
+        if not reader.may_see_runs(dag_id):
             raise RefusedError(404, "refused.fleet")
-        fleets, key = Fleets(Secret(store_url())), RunKey(dag_id, run_id)
+        fleets, key = open_fleets(), RunKey(dag_id, run_id)
         run, counts = fleets.run(key), fleets.counts(key)
         if run is None or not counts:
             raise RefusedError(404, "refused.fleet")
-        gates = gates_of(run)
-        waves, codes = waves_of(counts, run.manifest, gates)
+        gates = views.gates_of(run)
+        waves, codes = views.waves_of(counts, run.manifest, gates)
         life = lives_of({(dag_id, run_id)})[dag_id, run_id]
-        state, values, since = headline(run, waves, life)
+        state, values, since = views.headline(run, waves, life)
         gate = gates.get(values.get("wave", ""))
         asked_of = values_of(gate.asked["question"]).get("approvers", ()) if gate else life.asked_of
-        left = None if life.word in {"interrupted", *_ENDED} else seconds_left(run, waves, time.time())
+        left = None if life.word in {"interrupted", *OVER} else views.seconds_left(run, waves, time.time())
         return self._page(
             reader,
             "fleet",
@@ -253,7 +237,7 @@ class Pages:
             state=state,
             hours_left=left / 3600 if left is not None else None,
             waves=waves,
-            parts_of=parts_of,
+            parts_of=views.parts_of,
             errcodes=[(code, count, errcodes().get(code)) for code, count in codes.most_common()],
         )
 
@@ -313,7 +297,7 @@ class Pages:
             versions=versions[:_VERSIONS_SHOWN],
             more_versions=len(versions[_VERSIONS_SHOWN:]),
             total=sum(number for _, number in versions),
-            tally=self._watch.tally(seen.store, seen.dag_ids, ("", ""), seen.mine),
+            tally=self._tally(seen, Wanted()),
             compared=seen.store.compared(seen.dag_ids),
             quota=seen.store.quota(seen.dag_ids),
             reviews=len(reviews),
@@ -324,11 +308,16 @@ class Pages:
     def _seen(self, reader: Reader) -> _Seen:
         url = Secret(store_url())
         store = MiniPrograms(url)
-        dag_ids = store.dag_ids()
-        under_way = self._watch.look(store)
-        runs = under_way.runs(reader.names[0])
-        mine = readable(reader.user, dag_ids, "PUT")
-        return _Seen(MiniPrograms(url, runs), readable(reader.user, dag_ids), mine, under_way)
+        dag_ids = self._kept.get("DAGs", store.dag_ids)
+        under_way = self._kept.get("runs", partial(runs_under_way, store))
+        store = MiniPrograms(url, under_way.runs(reader.names[0]))
+        return _Seen(store, reader.readable(dag_ids), reader.readable(dag_ids, "PUT"), under_way)
+
+    def _tally(self, seen: _Seen, wanted: Wanted) -> Tally:
+        """Return how many there are of each kind, of the run that is asked for or of all."""
+        of_run = Wanted(dag_id=wanted.dag_id, run_id=wanted.run_id)
+        key = (seen.store.runs, seen.dag_ids, seen.mine, of_run)
+        return self._kept.get(key, partial(seen.store.tally, seen.dag_ids, of_run, seen.mine))
 
     def _shown(self, reader: Reader, seen: _Seen, row: MiniProgram) -> dict[str, Any]:
         """Return a row as the templates show it."""
@@ -336,7 +325,7 @@ class Pages:
         values = {name: getattr(row, name) for name in MiniProgram.__slots__} | {"life": life}
         account = (row.account or {}).items()
         values["account"] = {kind: [reader.language.read(each) for each in said] for kind, said in account}
-        return _told(reader, values | {"pipeline": pipeline(row.outcome, row.task_id)})
+        return _told(reader, values | {"pipeline": views.pipeline(row.outcome, row.task_id)})
 
     def told(
         self, reader: Reader, status: int, key: str, values: _Values = None, *, back: str = "", link: str = ""
@@ -367,7 +356,8 @@ class Pages:
             languages=LANGUAGES,
             base=reader.base,
             kept=[(name, value) for name, value in query.items() if name != "lang"],
-            link=_Linker(reader.base, query),
+            link=partial(_link, reader.base, query),
+            may_release=reader.may("POST", DagAccessEntity.RUN, RELEASE),
             **{"title": reader.word(name), "section": name, **values},
         )
         return HTMLResponse(content, status, headers=dict(HEADERS))
@@ -392,17 +382,11 @@ class _Seen:
         return [each for each in mine if each.run not in of_rows]
 
 
-@dataclass(frozen=True, slots=True)
-class _Linker:
-    """Makes the addresses of this page with something changed."""
-
-    base: str
-    query: Mapping[str, str]
-
-    def __call__(self, path: str = "/", **changes: Any) -> str:
-        changed = {**self.query, **changes}
-        kept = {name: value for name, value in changed.items() if value not in (None, "") and name != "lang"}
-        return f"{self.base}{path}{'?' + urlencode(kept) if kept else ''}"
+def _link(base: str, query: Mapping[str, str], path: str = "/", **changes: Any) -> str:
+    """Return the address of a page with something changed."""
+    changed = {**query, **changes}
+    kept = {name: value for name, value in changed.items() if value not in (None, "") and name != "lang"}
+    return f"{base}{path}{'?' + urlencode(kept) if kept else ''}"
 
 
 def _wanted(request: Request, mine: frozenset[str]) -> Wanted:
@@ -438,7 +422,7 @@ def _told(reader: Reader, row: dict[str, Any]) -> dict[str, Any]:
         run_url += "/required_actions"  # where Airflow asks it
     if outcome in HALTED:
         task = life.task_id if life else ""
-        what = reader.word(f"what.{'ended' if life and life.word in _ENDED else outcome}", task=task or row["task_id"])
+        what = reader.word(f"what.{'ended' if life and life.word in OVER else outcome}", task=task or row["task_id"])
         return row | {"what": what, "next_step": reader.word(f"next.{outcome}"), "run_url": run_url}
     known = errcodes().get(errcode) if errcode and row["who"] != "nobody" else None
     in_general = ("", template("page", f"next.{outcome}", reader.language.code))

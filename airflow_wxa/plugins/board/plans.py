@@ -45,7 +45,6 @@ from airflow_wxa.operators.approve_plan import (
 from airflow_wxa.operators.call import WxaApproveClearQuotaOperator
 from airflow_wxa.operators.platform_domains import WxaApprovePlatformDomainOperator
 from airflow_wxa.operators.rollback import WxaApproveRollbackOperator
-from airflow_wxa.plugins.board.access import may, may_see_runs
 from airflow_wxa.plugins.board.reader import RefusedError
 from airflow_wxa.plugins.board.views import domain_table, gates_of
 from airflow_wxa.steps.authorisation import new_authorisation_link
@@ -60,7 +59,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
-    from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
     from airflow_wxa.plugins.board.reader import Reader
     from airflow_wxa.steps import Step
@@ -111,7 +109,7 @@ class Plan:
     :param needs: what Airflow asks of whoever does it: method, entity and DAG.
     :param state: whatever must be the same when the button is pressed, as JSON; the act is done once for it.
     :param path: of Airflow's API, below ``/api/v2``; ``""``: ``do`` does all of it.
-    :param do: comes first, with the reader and why they do it.
+    :param do: comes first, with why the reader does it.
     :param asks_why: a reason must be given.
     :param conf: of the run that is started, where it takes long to make; ``body`` has the rest of it.
     :param is_repeatable: a page that is opened anew may do it again, though the state is the same.
@@ -128,7 +126,7 @@ class Plan:
     path: str = ""
     method: str = "POST"
     body: Mapping[str, Any] = field(default_factory=dict)
-    do: Callable[[BaseUser, str], object] | None = None
+    do: Callable[[str], object] | None = None
     asks_why: bool = False
     step: tuple[Step[str], str, str] | None = None
     conf: Callable[[], Mapping[str, Any]] | None = None
@@ -162,10 +160,10 @@ def plan(act: str, reader: Reader, about: About) -> Plan:
     """
     if act not in ACTS or not about["dag_id"] or (about["appid"] and not APPID.fullmatch(about["appid"])):
         raise RefusedError(404, "act.refused.gone")
-    if not may_see_runs(reader.user, about["dag_id"]):
+    if not reader.may_see_runs(about["dag_id"]):
         raise RefusedError(403, "act.refused.rights")
     found = ACTS[act](reader, about)
-    if not may(reader.user, *found.needs):
+    if not reader.may(*found.needs):
         raise RefusedError(403, "act.refused.rights")
     return found
 
@@ -265,8 +263,8 @@ def _clear(_reader: Reader, about: About) -> Plan:
     """Run the failed tasks again, or the earlier one that the next step names, with the tasks behind them."""
     tasks = _tasks(about)
     failed = [(task_id, index) for (task_id, index), (_, state) in tasks.items() if state == "failed"]
-    fleets = (run for run in open_fleets().runs_named(about["run_id"]) if run.dag_id == about["dag_id"])
-    if not failed or any(run.stopped_by is not None for run in fleets):  # what is stopped stays so, however often
+    fleet = open_fleets().run(RunKey(about["dag_id"], about["run_id"]))
+    if not failed or (fleet and fleet.stopped_by is not None):  # what is stopped stays so, however often
         raise RefusedError(409, "act.refused.nothing")
     said = open_ledger().outcome(about["dag_id"], about["run_id"], about["appid"]) or {}
     group = failed[0][0].rpartition(".")[0]
@@ -391,10 +389,9 @@ def _register(_reader: Reader, about: About) -> Plan:
     ledger = open_ledger()
     entries = ledger.entries(appid=about["appid"], dag_ids=[about["dag_id"]], most=_ENTRIES_READ)
     platform = ledger.entries(component_appid=row.component_appid, appid="", most=_ENTRIES_READ)
-    table = domain_table(entries, platform, [])
-    at = [each.name for each in table.lists].index
-    wanted = [each for each in table.origins if each.marks[at("wanted")] == "yes"]
-    missing = [each.text for each in wanted if each.marks[at("platform")] != "yes"] or [each.text for each in wanted]
+    marks = domain_table(entries, platform).marks
+    wanted = [each for each, of_list in marks.items() if of_list["wanted"] == "yes"]
+    missing = [each for each in wanted if marks[each]["platform"] != "yes"] or wanted.copy()
     if row.errcode == PLATFORM_WEBVIEW_DOMAIN_EMPTY:  # answered before any write that the ledger could tell of
         missing += [str(each) for each in dag_run(about)[0].get("webviewdomain") or ()]
     hosts = set()
@@ -436,22 +433,21 @@ def _authorise(_reader: Reader, about: About) -> Plan:
 
 def _fleet(about: About) -> tuple[Fleets, FleetRun]:
     fleets = open_fleets()
-    found = [run for run in fleets.runs_named(about["run_id"]) if run.dag_id == about["dag_id"]]
-    if not found:
+    run = fleets.run(RunKey(about["dag_id"], about["run_id"]))
+    if run is None:
         raise RefusedError(404, "act.refused.gone")
-    return fleets, found[0]
+    return fleets, run
 
 
-def _stop(_reader: Reader, about: About) -> Plan:
+def _stop(reader: Reader, about: About) -> Plan:
     """Let running calls finish, and no new write start."""
     fleets, run = _fleet(about)
     if run.stopped_by is not None or dag_run(about)[1] in _OVER:
         raise RefusedError(409, "act.refused.nothing")
-    key = RunKey(run.dag_id, run.run_id)
     return Plan(
         needs=("PUT", DagAccessEntity.RUN, run.dag_id),
         state=[run.dag_id, run.run_id],
-        do=lambda user, _: fleets.stop(key, str(user.get_name())),
+        do=lambda _: fleets.stop(run.key, reader.names[1]),
     )
 
 
@@ -466,11 +462,13 @@ def _open_gate(reader: Reader, about: About) -> Plan:
     if not may_open_gate(asked, *reader.names):
         raise RefusedError(403, "act.refused.rights")
 
-    def opened(user: BaseUser, why: str) -> None:
-        open_gate(open_ledger(), run, wave, by=str(user.get_name()), why=why, user=str(user.get_id()))
-
+    user, by = reader.names
     cleared = _cleared(about, failed[:1], [*failed[0], asked.id])
     facts = {name: _shown(value) for name, value in values_of(asked.asked["question"]).items()}
+
+    def opened(why: str) -> None:
+        open_gate(open_ledger(), run, wave, by=by, why=why, user=user)
+
     return replace(cleared, do=opened, asks_why=True, facts=facts)
 
 
@@ -507,15 +505,6 @@ def _undo(_reader: Reader, about: About) -> Plan:
 
 
 ACTS: Final[Mapping[str, Callable[[Reader, About], Plan]]] = {
-    "answer": _answer,
-    "clear": _clear,
-    "register": _register,
-    "authorise": _authorise,
-    "again": _again,
-    "release": _release,
-    "roll_back": _roll_back,
-    "stop": _stop,
-    "open_gate": _open_gate,
-    "rerun": _rerun,
-    "undo": _undo,
+    each.__name__.removeprefix("_"): each
+    for each in (_answer, _clear, _register, _authorise, _again, _release, _roll_back, _stop, _open_gate, _rerun, _undo)
 }

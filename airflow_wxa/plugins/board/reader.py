@@ -1,11 +1,18 @@
-"""Readers of the board, and why something is not there for them."""
+"""Readers of the board: their language and rights, and why something is not there for them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+from airflow.models.dag import DagModel
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
     from fastapi import Request
 
@@ -20,14 +27,12 @@ class RefusedError(Exception):
 
     def __init__(self, status: int, key: str, **values: object) -> None:
         super().__init__(key)
-        self.status = status
-        self.key = key
-        self.values = values
+        self.status, self.key, self.values = status, key, values
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who looks, in which language, and from where.
+    """A user who looks; a manager of one team sees that team's DAGs, row by row.
 
     :param base: the path that the app is mounted at.
     """
@@ -50,3 +55,27 @@ class Reader:
     def names(self) -> tuple[str, str]:
         """Id and name of the user; a run names its user by name, and FAB's ids are numbers."""
         return str(self.user.get_id()), str(self.user.get_name())
+
+    def readable(self, dag_ids: Iterable[str], method: ResourceMethod = "GET") -> frozenset[str]:
+        """Return those DAGs whose runs the reader may see; by another method: those where it may be used."""
+        details = _details(dag_ids)
+        return frozenset(each.id for each in details if each.id and self._may(method, DagAccessEntity.RUN, each))
+
+    def may_see_runs(self, dag_id: str | None) -> bool:
+        """Tell whether the reader may see runs: of a DAG, or, for ``None``, of DAGs at all."""
+        return self._may("GET", DagAccessEntity.RUN, _details([dag_id])[0] if dag_id else None)
+
+    def may(self, method: ResourceMethod, entity: DagAccessEntity, dag_id: str) -> bool:
+        """Tell whether the reader may do something with a DAG, as Airflow's own routes ask it."""
+        return self._may(method, entity, _details([dag_id])[0])
+
+    def _may(self, method: ResourceMethod, entity: DagAccessEntity, details: DagDetails | None) -> bool:
+        manager = get_auth_manager()
+        return manager.is_authorized_dag(method=method, user=self.user, access_entity=entity, details=details)
+
+
+def _details(dag_ids: Iterable[str]) -> list[DagDetails]:
+    """Name each DAG with its team: an auth manager asked without it answers for a DAG that is everybody's."""
+    ids = sorted(dag_ids)
+    teams = DagModel.get_dag_id_to_team_name_mapping(ids)
+    return [DagDetails(id=dag_id, team_name=teams.get(dag_id)) for dag_id in ids]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
@@ -13,15 +13,15 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from sqlalchemy import select, tuple_
 
-from airflow_wxa.store.mini_programs import ENDED, HALTED, Runs, Wanted
+from airflow_wxa.store.mini_programs import ENDED, HALTED, Runs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Hashable, Mapping
     from datetime import datetime
 
-    from sqlalchemy.orm import Session
+    from airflow_wxa.store.mini_programs import MiniPrograms, Run
 
-    from airflow_wxa.store.mini_programs import MiniPrograms, Run, Tally
+T = TypeVar("T")
 
 _KEPT_SECONDS: Final = 3.0
 #: A task that no worker has taken for this long is stuck.
@@ -29,6 +29,8 @@ _QUEUED_SECONDS: Final = 600.0
 #: State of a task that decides what its run does → the word for it; the first one that a task has counts.
 _WORDS: Final = {"awaiting_input": "asks", "running": "goes_on", "deferred": "goes_on", "up_for_reschedule": "goes_on",
                  "up_for_retry": "retries"}  # fmt: skip
+#: Words for runs that do no more, and did not fail.
+OVER: Final = frozenset({"over", "gone"})
 _TOLD: Final = (*_WORDS, "scheduled", "queued", "failed")
 
 
@@ -74,13 +76,13 @@ class Question:
 class UnderWay:
     """Runs that the store takes for under way, as Airflow has them."""
 
-    lives: Mapping[Run, Life] = field(default_factory=dict)
-    questions: tuple[Question, ...] = ()
+    lives: Mapping[Run, Life]
+    questions: tuple[Question, ...]
 
     def runs(self, user_id: str) -> Runs:
         """Return what a reader's list needs."""
         of = {word: frozenset(run for run, life in self.lives.items() if life.word == word) for word in HALTED}
-        over = frozenset(run for run, life in self.lives.items() if life.word in {"over", "gone"})
+        over = frozenset(run for run, life in self.lives.items() if life.word in OVER)
         others = frozenset(each.run for each in self.questions if not each.is_for(user_id))
         return Runs(**of, over=over, alive=frozenset(self.lives) - of["interrupted"] - over, others=others)
 
@@ -91,56 +93,48 @@ def halted(outcome: str, who: str, life: Life | None) -> tuple[str, str]:
         return outcome, who
     if life.word in HALTED:
         return life.word, HALTED[life.word]
-    if life.word in {"over", "gone"} and who != "nobody":
+    if life.word in OVER and who != "nobody":
         return "interrupted", HALTED["interrupted"]
     return outcome, who
 
 
-class Watch:
-    """Looks at the runs under way and counts, once in a few seconds for all readers of the same rights."""
+class Kept:
+    """Answers that hold for a few seconds, for all readers who ask the same with the same rights."""
 
     def __init__(self) -> None:
-        self._seen = (0.0, UnderWay())
-        self._tallies: dict[Any, tuple[float, Tally]] = {}
+        self._answers: dict[Hashable, tuple[float, Any]] = {}
 
-    def look(self, store: MiniPrograms) -> UnderWay:
-        """Return them as they are, or were a moment ago."""
-        at, seen = self._seen
-        if time.monotonic() - at > _KEPT_SECONDS or not at:
-            seen = UnderWay(lives_of(store.under_way()), _questions())
-            self._seen = (time.monotonic(), seen)
-        return seen
+    def get(self, asked: Hashable, answer: Callable[[], T]) -> T:
+        """Return an answer as it is, or was a moment ago."""
+        now = time.monotonic()
+        answers = {each: kept for each, kept in self._answers.items() if now - kept[0] < _KEPT_SECONDS}
+        found: T = answers[asked][1] if asked in answers else answer()
+        self._answers = {asked: (now, found)} | answers
+        return found
 
-    def tally(self, store: MiniPrograms, dag_ids: frozenset[str], run: Run, mine: frozenset[str]) -> Tally:
-        """Return how many there are of each kind, of a run's or, for two empty texts, of all."""
-        now, key = time.monotonic(), (store.runs, dag_ids, run, mine)
-        tallies = {asked: kept for asked, kept in self._tallies.items() if now - kept[0] < _KEPT_SECONDS}
-        if key not in tallies:
-            tallies[key] = (now, store.tally(dag_ids, Wanted(dag_id=run[0], run_id=run[1]), mine))
-        self._tallies = tallies
-        return tallies[key][1]
+
+def runs_under_way(store: MiniPrograms) -> UnderWay:
+    """Return the runs that the store takes for under way, and all questions."""
+    return UnderWay(lives_of(store.under_way()), _questions())
 
 
 def lives_of(runs: Collection[Run]) -> dict[Run, Life]:
     """Return what Airflow knows of runs."""
     if not runs:
         return {}
-    with create_session() as session:
-        return _lives(session, runs)
-
-
-def _lives(session: Session, runs: Collection[Run]) -> dict[Run, Life]:
     columns = DagRun.dag_id, DagRun.run_id, DagRun.state, DagRun.queued_at, DagRun.end_date, DagModel.is_paused
     query = select(*columns).outerjoin(DagModel, DagModel.dag_id == DagRun.dag_id)
-    found = {(row.dag_id, row.run_id): row for row in session.execute(query.where(_in(DagRun, runs)))}
+    query = query.where(_in(DagRun, runs))
     tasks: dict[Run, list[Any]] = {}
     of_task = (TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.state,
                TaskInstance.queued_dttm, TaskInstance.scheduled_dttm, TaskInstance.start_date, TaskInstance.end_date,
                HITLDetail.assignees, HITLDetail.created_at)  # fmt: skip
-    query = select(*of_task).outerjoin(HITLDetail, HITLDetail.ti_id == TaskInstance.id)
-    told = _in(TaskInstance, runs), TaskInstance.state.in_(_TOLD)
-    for row in session.execute(query.where(*told).order_by(TaskInstance.start_date)):
-        tasks.setdefault((row.dag_id, row.run_id), []).append(row)
+    told = select(*of_task).outerjoin(HITLDetail, HITLDetail.ti_id == TaskInstance.id)
+    told = told.where(_in(TaskInstance, runs), TaskInstance.state.in_(_TOLD)).order_by(TaskInstance.start_date)
+    with create_session() as session:
+        found = {(row.dag_id, row.run_id): row for row in session.execute(query)}
+        for row in session.execute(told):
+            tasks.setdefault((row.dag_id, row.run_id), []).append(row)
     return {run: _life(found.get(run), tasks.get(run, [])) for run in runs}
 
 

@@ -28,53 +28,35 @@ if TYPE_CHECKING:
 _SCREENSHOTS_SHOWN: Final = 20
 _ENTRIES_READ: Final = 100
 _GOING_ON: Final = frozenset({"goes_on", "asks", "retries"})  # somebody has cleared what the gate waits for
-_LISTS: Final = ("wanted", "own", "platform", "effective")
 _List: TypeAlias = "tuple[float | None, Collection[str] | None]"
 
 
 @dataclass(frozen=True, slots=True)
-class DomainList:
-    """One of the four lists.
+class DomainTable:
+    """The four lists side by side.
 
-    :param at: epoch seconds of when it was read, or asked for; ``None``: never.
+    :param lists: by name: epoch seconds of when it was read or asked for, and its origins; ``None``: never.
+    :param marks: origin → list → ``yes``, ``no`` or ``unknown``: whether the list holds it.
     """
 
-    name: str
-    at: float | None
-    origins: Collection[str] | None
+    lists: Mapping[str, _List]
+    marks: Mapping[str, Mapping[str, str]]
 
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """A domain and the lists that hold it: ``yes``, ``no`` or ``unknown`` each."""
-
-    text: str
-    marks: tuple[str, ...]
-
-    @property
-    def differs(self) -> bool:
+    def differs(self, origin: str) -> bool:
         """Tell whether the lists that are known disagree."""
-        return len({mark for mark in self.marks if mark != "unknown"}) > 1
-
-
-@dataclass(frozen=True, slots=True)
-class DomainTable:
-    """The lists side by side."""
-
-    lists: tuple[DomainList, ...]
-    origins: tuple[Origin, ...]
+        return {"yes", "no"} <= set(self.marks[origin].values())
 
 
 def domain_table(
     entries: Iterable[Entry],
     platform: Iterable[Entry],
-    outcomes: Sequence[Any],
+    outcomes: Iterable[Outcome] = (),
     read: Mapping[str, _List] = MappingProxyType({}),
 ) -> DomainTable:
     """Return the four lists as they were read last.
 
     :param entries: the Mini Program's rows of the ledger, the newest first; ``platform``: the platform's.
-    :param outcomes: ``(at, said)`` of its latest outcomes, the newest first.
+    :param outcomes: its latest outcomes, the newest first.
     :param read: lists by name as other tasks have read them.
     """
     own = [each for each in entries if each.endpoint.startswith("setwebviewdomain")]
@@ -84,14 +66,14 @@ def domain_table(
         "wanted": _latest((each.sent_at, list(each.asked.get("webviewdomain") or ())) for each in asked),
         "own": _latest((each.sent_at, _own(each.after)) for each in own),
         "platform": _latest((each.sent_at, (each.after or {}).get("published")) for each in registered),
-        "effective": _latest((at, said.get("effective")) for at, said in outcomes),
+        "effective": _latest((each.at, each.said.get("effective")) for each in outcomes),
     }
     for name, found in read.items():
         if found[1] is not None and (found[0] or 0) >= (lists[name][0] or 0):
             lists[name] = found
-    shown = tuple(DomainList(name, *lists[name]) for name in _LISTS)
-    texts = sorted({text for each in shown if each.name != "platform" for text in each.origins or ()})
-    return DomainTable(shown, tuple(Origin(text, tuple(_mark(text, each) for each in shown)) for text in texts))
+    origins = {each for name, (_, known) in lists.items() if name != "platform" for each in known or ()}
+    marks = {each: {name: _mark(each, name, known) for name, (_, known) in lists.items()} for each in sorted(origins)}
+    return DomainTable(lists, marks)
 
 
 def _latest(read: Iterable[_List]) -> _List:
@@ -104,15 +86,14 @@ def _own(after: Any) -> Any:
     return known.get("webviewdomain") if isinstance(known, dict) else known
 
 
-def _mark(text: str, which: DomainList) -> str:
-    if which.origins is None:
+def _mark(origin: str, name: str, known: Collection[str] | None) -> str:
+    if known is None:
         return "unknown"
-    if which.name != "platform":
-        return "yes" if text in which.origins else "no"
     try:
-        return "yes" if WebviewDomain.parse(text).covered_by(frozenset(which.origins)) else "no"
+        is_there = origin in known if name != "platform" else WebviewDomain.parse(origin).covered_by(frozenset(known))
     except WxaSpecError:
         return "unknown"
+    return "yes" if is_there else "no"
 
 
 #: Parts of a fleet's bar, in their order → the outcomes that they hold; ``None``: not ended.
@@ -292,7 +273,7 @@ def _approval(entries: Iterable[Entry]) -> dict[str, Any] | None:
     return None
 
 
-def will_be_lost(outcomes: Iterable[Any]) -> dict[str, Any] | None:
+def will_be_lost(outcomes: Iterable[Outcome]) -> dict[str, Any] | None:
     """Return the domains that the next release takes offline, as a run has seen since the latest one."""
     for each in outcomes:
         if each.said.get("lost") is not None:
@@ -302,7 +283,7 @@ def will_be_lost(outcomes: Iterable[Any]) -> dict[str, Any] | None:
     return None
 
 
-def rejection_of(outcomes: Iterable[Any]) -> dict[str, Any] | None:
+def rejection_of(outcomes: Iterable[Outcome]) -> dict[str, Any] | None:
     """Return the reviewer's latest words, and the numbers of the screenshots that belong to them."""
     for each in outcomes:
         if each.said.get("reason"):
