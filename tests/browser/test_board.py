@@ -10,7 +10,7 @@ import pytest
 from tests.browser.board import APPROVED, FLEET, IN_AUDIT, REJECTED, STUCK, fill
 from tests.browser.conftest import ACCOUNT, PLAIN, Stage, findings, log_in, opened, picture, released_on
 from tests.browser.test_release import ASKED, wait_for_state
-from tests.plugins.hostile import PAYLOADS, fill_with
+from tests.plugins.hostile import PAYLOADS, SHARED, fill_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,15 +193,11 @@ def test_no_payload_acts_in_a_browser(browser: Browser, stage: Stage) -> None:
         page.on("pageerror", lambda error: acted.append(f"error {error}"))
         page.on("console", lambda said: acted.append(said.text) if "Content Security Policy" in said.text else None)
         page.on("request", lambda asked: acted.extend([asked.url] * (not asked.url.startswith(stage.airflow.url))))
-        shown = 0
-        for number, payload in enumerate(PAYLOADS):
-            appid = f"wx{number:016x}"
-            paths = fill_with(url, payload, appid)
-            for path in paths:
-                page.goto(f"{BOARD}{path}")
-                assert page.url.startswith(f"{stage.airflow.url}{BOARD}"), payload
-                page.mouse.move(400, 300)
-                shown += 1
+        paths = [path for number, each in enumerate(PAYLOADS) for path in fill_with(url, each, f"wx{number:016x}")]
+        for path in (*paths, *SHARED):
+            page.goto(f"{BOARD}{path}")
+            assert page.url.startswith(f"{stage.airflow.url}{BOARD}"), path
+            page.mouse.move(400, 300)
             assert page.locator("main :focus").count() == 0
-    print(f"{len(PAYLOADS)} payloads on {shown} pages: {len(acted)} acted")
+    print(f"{len(PAYLOADS)} payloads on {len(paths) + len(SHARED)} pages: {len(acted)} acted")
     assert acted == []

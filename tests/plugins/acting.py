@@ -21,24 +21,20 @@ from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
 from airflow_wxa.dags.wxa_fleet_rollback import fleet_rollback_dag
 from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
 from airflow_wxa.dags.wxa_rollback import rollback_dag
-from airflow_wxa.hooks.store import open_fleets, open_ledger
+from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.store import TaskRef
-from airflow_wxa.store.fleets import NewApp, RunKey
-from airflow_wxa.store.ledger import Result
 from airflow_wxa.store.questions import Question, told
 from airflow_wxa.trial_link import BOARD_PREFIX
 from tests.airflow_session import load_release_dag, register_dag
+from tests.plugins.airflow_runs import APPID, DAG, FLEET, OTHER, PLATFORM, load_fleet, settle
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from pathlib import Path
 
     import httpx
 
     from tests.plugins.browser import Browser
 
-PLATFORM, APPID, OTHER = "wx00000000000000c1", "wx00000000000000a1", "wx00000000000000a2"
-DAG, FLEET = "wxa_release", "wxa_fleet_release"
 CONF = {"appid": APPID, "template_id": "47", "user_version": "1.4.0", "webviewdomain": ["https://m.example.com"]}
 SHOWN: dict[str, Any] = {
     "offline": {"lost": {"webviewdomain": ["https://h5.example.com"]}, "asked": {}, "not_proven": {}},
@@ -54,8 +50,6 @@ SHOWN: dict[str, Any] = {
     "before": {"list": ["https://m.example.com", "https://old.example.com"]},
 }
 ORIGIN = {"Origin": "http://airflow"}
-
-
 FILLED = {"template_id": "47", "user_version": "1.5.0", "webviewdomain": "https://m.example.com"}
 
 
@@ -92,6 +86,15 @@ class Page:
         method, path, parts = self.request(act, fields, **headers)
         return self.browser.send(method, path, **parts)
 
+    def do(self, act: str, about: dict[str, str], **answer: str) -> httpx.Response:
+        """Open the page of an act, and press its button."""
+        return self.press(act, self.fields(act, **about) | answer)
+
+    def press_at_once(self, act: str, *fields: dict[str, str]) -> None:
+        """Press a button several times at the same moment: it is done once."""
+        answers = self.browser.send_at_once([self.request(act, each) for each in fields])
+        assert sorted(each.status_code for each in answers) == [200] + [409] * (len(fields) - 1), answers[0].text
+
     def fill(self, **texts: str) -> httpx.Response:
         """Send the form of a release."""
         sent = urlencode({"dag_id": DAG, **texts})
@@ -99,15 +102,13 @@ class Page:
 
 
 @pytest.fixture
-def page(airflow: Browser, dags: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Page:
-    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")
+def page(airflow: Browser, dags: None, url: str, monkeypatch: pytest.MonkeyPatch) -> Page:
     monkeypatch.setenv("AIRFLOW__API__SECRET_KEY", "signs-the-pages-of-this-test")
     return Page(airflow)
 
 
 @pytest.fixture(scope="session")
 def dags(airflow_database: None) -> None:
-
     for dag in (load_release_dag(), fleet_release_dag(), platform_domains_dag(), rollback_dag(), fleet_rollback_dag()):
         register_dag(dag)
 
@@ -119,8 +120,26 @@ def start(page: Page, run_id: str, dag_id: str = DAG, **conf: Any) -> None:
     assert made.status_code == 200, made.text
 
 
-def set_states(run_id: str, dag_id: str = DAG, *, run: str = "running", **states: str) -> None:
+def about(run_id: str) -> dict[str, str]:
+    """Return what an act on a run of one Mini Program is about."""
+    return {"dag_id": DAG, "run_id": run_id, "appid": APPID}
 
+
+def asked(page: Page, run_id: str, **question: Any) -> dict[str, str]:
+    """Start a run and let it wait with a question."""
+    start(page, run_id)
+    ask(run_id, **question)
+    return about(run_id)
+
+
+def failed(page: Page, run_id: str, **states: str) -> dict[str, str]:
+    """Start a run and let it fail at its domains."""
+    start(page, run_id)
+    set_states(run_id, run="failed", **states or {"configure_domains": "failed"})
+    return about(run_id)
+
+
+def set_states(run_id: str, dag_id: str = DAG, *, run: str = "running", **states: str) -> None:
     with create_session() as session:
         for ti in session.scalars(select(TaskInstance).where(TaskInstance.run_id == run_id)):
             if ti.dag_id == dag_id and ti.task_id in states:
@@ -129,7 +148,6 @@ def set_states(run_id: str, dag_id: str = DAG, *, run: str = "running", **states
 
 
 def states_of(run_id: str, dag_id: str = DAG) -> dict[str, str | None]:
-
     query = select(TaskInstance.task_id, TaskInstance.state)
     with create_session() as session:
         found = query.where(TaskInstance.run_id == run_id, TaskInstance.dag_id == dag_id)
@@ -137,7 +155,6 @@ def states_of(run_id: str, dag_id: str = DAG) -> dict[str, str | None]:
 
 
 def runs_of(dag_id: str) -> dict[str, dict[str, Any]]:
-
     with create_session() as session:
         return {run.run_id: run.conf for run in session.scalars(select(DagRun).where(DagRun.dag_id == dag_id))}
 
@@ -159,7 +176,6 @@ def ask(
     question: tuple[str, Any, str, str] | None = None,
 ) -> None:
     """Let a run wait with a question, as the operator leaves it."""
-
     facts = told("run", named=True, user_version="1.4.0") | told("run", appid=APPID, trial="https://elsewhere.example")
     facts |= told("WeChat", **SHOWN)
     with create_session() as session:
@@ -182,17 +198,9 @@ def ask(
         session.execute(update(TaskInstance).where(TaskInstance.id == ti.id).values(updated_at=asked_at))
 
 
-def settle(run_id: str, task_id: str = "configure_domains", *, wxa_conn_id: str = "", **said: Any) -> None:
-    task = TaskRef(dag_id=DAG, run_id=run_id, task_id=task_id, wxa_conn_id=wxa_conn_id)
-    open_ledger().settle(PLATFORM, task, [Result(APPID, "release", {"appid": APPID, **said}, resolves=False)])
-
-
 def fleet(page: Page, run_id: str) -> None:
     """Let a fleet of two run, of which the canary is released."""
-    fleets, key = open_fleets(), RunKey(FLEET, run_id)
-    apps = [NewApp(APPID, "canary", 0, {}), NewApp(OTHER, "rest", 0, {})]
-    fleets.load(key, PLATFORM, {"release": {"user_version": "3.2.0"}}, "digest", apps)
-    fleets.change(key, {0: {"outcome": "released"}})
+    load_fleet(run_id, [("canary", APPID), ("rest", OTHER)], {"outcome": "released"})
     start(page, run_id, FLEET, manifest="sale.yaml", shard_size=50)
 
 
@@ -209,14 +217,13 @@ def possible(page: Page, act: str, run_id: str) -> dict[str, str]:
         gate(page, run_id) if act == "open_gate" else fleet(page, run_id)
         set_states(run_id, FLEET, run="running" if act == "stop" else "failed")
         return {"dag_id": FLEET, "run_id": run_id}
-    start(page, run_id)
-    set_states(run_id, run="failed", configure_domains="failed")
-    settle(run_id, outcome="stopped", errcode=61003)
+    failed(page, run_id)
+    settle(APPID, run_id, outcome="stopped", errcode=61003)
     if act == "answer":
         ask(run_id)
     if act == "register":
         write_domains(run_id, "https://shop.example.org")
-    return {"dag_id": DAG, "run_id": run_id, "appid": APPID}
+    return about(run_id)
 
 
 def gate(page: Page, run_id: str, *, approvers: tuple[str, ...] = (), approver_must_differ: bool = False) -> None:

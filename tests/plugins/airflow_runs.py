@@ -1,20 +1,60 @@
-"""Runs in Airflow's own database, as a scheduler would have left them."""
-# ruff: noqa: PLC0415  (Airflow takes seconds to import: only where a test needs it)
+"""Runs in Airflow's own database and in the store, as a scheduler and tasks would have left them."""
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.models.dag import DagModel
+from airflow.models.dagbundle import DagBundleModel
+from airflow.models.dagrun import DagRun
+from airflow.models.hitl import HITLDetail
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.session import create_session
+
+from airflow_wxa.hooks.store import open_fleets, open_ledger
+from airflow_wxa.store import TaskRef
+from airflow_wxa.store.fleets import NewApp, RunKey
+from airflow_wxa.store.ledger import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     AirflowRun = Callable[..., None]
 
-__all__ = ["airflow_run", "put_run"]
+__all__ = ["airflow_run", "load_fleet", "put_run", "settle", "url"]
+
+PLATFORM, APPID, OTHER = "wx00000000000000c1", "wx00000000000000a1", "wx00000000000000a2"
+DAG, FLEET = "wxa_release", "wxa_fleet_release"
+
+
+@pytest.fixture
+def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return that of an empty store, of which pages are as new as of Airflow."""
+    named = f"sqlite:///{tmp_path / 'wxa.db'}"
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", named)
+    monkeypatch.setattr("airflow_wxa.plugins.board.runs._KEPT_SECONDS", -1.0)
+    return named
+
+
+def settle(appid: str = APPID, run_id: str = "monday", task_id: str = "release", *, dag_id: str = DAG,
+           platform: str = PLATFORM, wxa_conn_id: str = "", **said: Any) -> None:  # fmt: skip
+    """Note what a task came to with a Mini Program."""
+    task = TaskRef(dag_id=dag_id, run_id=run_id, task_id=task_id, triggered_by="li", wxa_conn_id=wxa_conn_id)
+    open_ledger().settle(platform, task, [Result(appid, "release", {"appid": appid, **said}, resolves=False)])
+
+
+def load_fleet(
+    run_id: str, apps: Sequence[tuple[str, str]], *changes: Mapping[str, Any], dag_id: str = FLEET, **manifest: Any
+) -> None:
+    """Load a fleet of pairs of wave and appid, and change its first rows."""
+    fleets, key = open_fleets(), RunKey(dag_id, run_id)
+    new = [NewApp(appid, wave, 0, {}) for wave, appid in apps]
+    fleets.load(key, PLATFORM, {"release": {"user_version": "3.2.0"}, **manifest}, "digest", new)
+    fleets.change(key, dict(enumerate(changes)))
 
 
 def put_run(
@@ -28,14 +68,7 @@ def put_run(
     asked_of: Sequence[str] = (),
     subject: str = "",
 ) -> None:
-    """Put a run there, whose tasks are in these states since some hours."""
-    from airflow.models.dag import DagModel
-    from airflow.models.dagbundle import DagBundleModel
-    from airflow.models.dagrun import DagRun
-    from airflow.models.hitl import HITLDetail
-    from airflow.models.taskinstance import TaskInstance
-    from airflow.utils.session import create_session
-
+    """Put a run into Airflow, whose tasks are in these states since some hours."""
     at = dt.datetime.now(dt.UTC) - dt.timedelta(hours=hours)
     ended = at if state in {"success", "failed"} else None
     run = {"dag_id": dag_id, "run_id": run_id, "state": state, "run_type": "manual", "span_status": "not_started"}
@@ -62,11 +95,6 @@ def put_run(
 @pytest.fixture
 def airflow_run(airflow_database: None) -> Iterator[AirflowRun]:
     """Return what puts a run there; all are gone afterwards."""
-    from airflow.models.dag import DagModel
-    from airflow.models.dagrun import DagRun
-    from airflow.models.hitl import HITLDetail
-    from airflow.models.taskinstance import TaskInstance
-    from airflow.utils.session import create_session
 
     def empty() -> None:
         with create_session() as session:

@@ -1,5 +1,4 @@
 """Airflow's own app with the plugin as Airflow found it, asked without a network."""
-# ruff: noqa: PLC0415  (Airflow takes seconds to import: only where a test needs it)
 
 from __future__ import annotations
 
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from airflow.api_fastapi.app import _AuthManagerState, create_app, get_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
 from airflow_wxa.plugins.plugin import WxaPlugin
 from airflow_wxa.trial_link import BOARD_PREFIX
@@ -22,9 +23,6 @@ __all__ = ["Browser", "airflow", "login"]
 
 def login(role: str | None, user: str = "lin") -> dict[str, str]:
     """Return the headers of a user of the simple auth manager; ``""``: of somebody who has not logged in."""
-    from airflow.api_fastapi.app import get_auth_manager
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-
     if role == "":
         return {}
     token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=user, role=role))
@@ -62,8 +60,6 @@ class Browser:
 @contextmanager
 def app_with(**settings: str) -> Iterator[Any]:
     """Build Airflow's app with settings of its own; an earlier one is as it was afterwards."""
-    from airflow.api_fastapi.app import _AuthManagerState, create_app
-
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "signs-the-logins-of-this-test" * 3)
         for name, value in settings.items():
@@ -74,7 +70,7 @@ def app_with(**settings: str) -> Iterator[Any]:
         yield create_app(apps="core")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def airflow(airflow_database: None) -> Iterator[Browser]:
     with app_with() as app:
         yield Browser(app)

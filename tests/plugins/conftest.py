@@ -7,6 +7,6 @@ with warnings.catch_warnings():
     import airflow.api_fastapi.app
 
 from tests.plugins.acting import dags, page  # noqa: F401  fixtures
-from tests.plugins.airflow_runs import airflow_run  # noqa: F401  fixture
+from tests.plugins.airflow_runs import airflow_run, url  # noqa: F401  fixtures
 from tests.plugins.browser import airflow  # noqa: F401  fixture
 from tests.plugins.receiving import receiver, store  # noqa: F401  fixtures

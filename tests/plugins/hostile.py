@@ -12,7 +12,6 @@ from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from airflow_wxa.store.ledger import Result
 
-PLATFORM = "wx00000000000000c1"
 PAYLOADS = [
     "<script>alert(1)</script>",
     "</script><script>alert(1)</script>",
@@ -48,38 +47,36 @@ PAYLOADS = [
 ]  # fmt: skip
 
 
-def _asking(text: str, appid: str) -> Call:
-    return replace(setwebviewdomain(appid, "get"), body={"action": "set", "webviewdomain": [text]})
+#: Pages that show all that was filled in, whoever it is of.
+SHARED = ["/", "/fleets", "/releases", "/overview"]
 
 
 def fill_with(url: str, text: str, appid: str) -> list[str]:
     """Fill every text that WeChat or a merchant can set, and those of Airflow that a person chooses.
 
-    :return: the board's pages that show them, the second of which is asked with them.
+    :param appid: of a Mini Program and its platform, for this text alone.
+    :return: the board's pages about this text, beside those that are :data:`SHARED`; the last two are asked with it.
     """
-    ledger = Ledger(url)
-    task = TaskRef(dag_id=text, run_id=text, task_id=text, triggered_by=text)
-    (noted,) = ledger.intend(PLATFORM, [_asking(text, appid)], task)
-    ledger.answered({noted: WxaApiError("refused", errcode=89021, errmsg=text, rid=text)})
-    ledger.decided(PLATFORM, appid, task, {"outcome": "approved", "by": text, "why": text})
+    ledger, task = Ledger(url), TaskRef(dag_id=text, run_id=text, task_id=text, triggered_by=text)
+
+    asking = replace(setwebviewdomain(appid, "get"), body={"action": "set", "webviewdomain": [text]})
+    noted, released = ledger.intend(appid, [asking, Call.to("release", appid)], task)
+    refused = WxaApiError("refused", errcode=89021, errmsg=text, rid=text)
+    ledger.answered({noted: refused, released: 0})
+    ledger.decided(appid, appid, task, {"outcome": "approved", "by": text, "why": text})
     texts = ("what", "next_step", "reason", "user_version", "auditid", "name", "wave", "release_version")
-    lists = {name: [text] for name in ("screenshot", "effective", "lost")}
+    lists = {name: [text] for name in ("screenshot", "effective", "lost", "after", "published", "files")}
     said = {"outcome": text, **dict.fromkeys(texts, text), **lists, "account": {text: [text], "to_do": [text]}}
-    said |= {"quota": {"rest": text, "limit": text}}
-    listed = {"after": [text], "published": [text], "files": [text]}
-    results = [Result(appid, "setwebviewdomain", {**said, **listed, "errcode": 89021}, resolves=False)]
-    ledger.settle(PLATFORM, task, results)
-    (released,) = ledger.intend(PLATFORM, [Call.to("release", appid)], task)
-    ledger.answered({released: 0})
-    ledger.settle(PLATFORM, task, [Result(appid, "release", {**said, "outcome": "released"}, resolves=False)])
+    said |= {"quota": {"rest": text, "limit": text}, "errcode": 89021}
+    ledger.settle(appid, task, [Result(appid, "release", {**said, "outcome": "released"}, resolves=False)])
     drift = {"outcome": "differs", "missing": [text], "own": [text], "name": text, "release_version": text}
-    ledger.know(PLATFORM, TaskRef(text, f"drift {text}", text), {appid: drift})
-    ledger.settle(PLATFORM, task, results)
+    ledger.know(appid, TaskRef(text, f"drift {text}", text), {appid: drift})
+    ledger.settle(appid, task, [Result(appid, "setwebviewdomain", said, resolves=False)])
     fleets, key = Fleets(url), RunKey(text, text)
-    fleets.load(key, PLATFORM, {"release": {"user_version": text}}, "digest", [NewApp(appid, text, 0, {"name": text})])
+    fleets.load(key, appid, {"release": {"user_version": text}}, "digest", [NewApp(appid, text, 0, {"name": text})])
     fleets.change(key, {0: {"outcome": "blocked", "errcode": 61007, "what": text}})
     run = urlencode({"dag_id": text, "run_id": text})
     asked = urlencode({"q": text, "wave": text, "outcome": text, text: text})
-    pages = ["/", f"/?{asked}", f"/?{run}", f"/mini-program/{appid}", "/fleets", f"/fleet?{run}"]
     feed = urlencode(dict.fromkeys(("day", "by", "dag_id"), text))
-    return [*pages, f"/errcodes?{urlencode({'q': text})}", "/releases", f"/releases?{feed}", "/overview"]
+    shown = [f"/mini-program/{appid}", f"/fleet?{run}", f"/?{run}&{asked}"]
+    return [*shown, f"/releases?{feed}", f"/errcodes?{urlencode({'q': text})}"]

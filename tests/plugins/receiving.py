@@ -27,7 +27,7 @@ from airflow_wxa.store import Store
 from tests.sealing import sealed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
     from fastapi import FastAPI
@@ -108,11 +108,22 @@ def store(tmp_path: Path) -> Store:
     return Store(f"sqlite:///{tmp_path / 'wxa.db'}", [Fernet.generate_key().decode()])
 
 
+def receiver_on(
+    store: Store,
+    found: PushConnection | None = None,
+    *,
+    read: Callable[[str], PushConnection | None] | None = None,
+    open_store: Callable[[], Store] | None = None,
+) -> Receiver:
+    """Return a receiver for one Connection: found, or read by a function."""
+    connections = PushConnections(["wxa_default"], read or {"wxa_default": found or push_connection()}.get)
+    return Receiver(store, create_receiver(connections, open_store=open_store or (lambda: store), clock=lambda: NOW))
+
+
 @pytest.fixture
 def receiver(store: Store, monkeypatch: pytest.MonkeyPatch) -> Receiver:
     monkeypatch.setattr(receiver_module, "_REFUSED_SECONDS", 0)
-    connections = PushConnections(["wxa_default"], {"wxa_default": push_connection()}.get)
-    return Receiver(store, create_receiver(connections, open_store=lambda: store, clock=lambda: NOW))
+    return receiver_on(store)
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from tests.fleet.fleets import appid, fleet_connection, fleet_world, manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from airflow_wxa.sandbox import World
     from tests.plugins.browser import Browser
@@ -28,11 +27,10 @@ PARAMS: dict[str, Any] = {"appid": X, "webviewdomain": ["https://m.example.com"]
 
 
 @pytest.fixture
-def world(airflow_database: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[World]:
+def world(airflow_database: None, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made = fleet_world(4)
     with serve(made) as running:
         monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", fleet_connection(running.url, 4))
-        monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")
         yield made
 
 

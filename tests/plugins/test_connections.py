@@ -36,26 +36,19 @@ def read(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> PushConnection | No
     return read_push_connection("pushed")
 
 
-def test_a_connection_with_push_fields_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_with_push_fields_is_found_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     found = read(monkeypatch)
     assert found is not None
-    assert found.keys.component_appid == COMPONENT_APPID
-    assert found.keys.previous_encoding_aes_key is None
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
+    assert (found.keys.component_appid, found.keys.previous_encoding_aes_key) == (COMPONENT_APPID, None)
+    for changes in (
         {"conn_type": "http"},
         {"login": ""},
         {"extra": {"encoding_aes_key": ENCODING_AES_KEY}},
         {"extra": {"push_token": PUSH_TOKEN}},
         {"extra": {"push_token": PUSH_TOKEN, "encoding_aes_key": "short"}},
         {"extra": {}},
-    ],
-)
-def test_any_other_connection_is_not_there(monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]) -> None:
-    assert read(monkeypatch, **changes) is None
+    ):
+        assert read(monkeypatch, **changes) is None, changes
 
 
 def test_a_connection_that_airflow_does_not_give_may_be_there_in_a_moment() -> None:

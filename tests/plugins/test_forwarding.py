@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 
 from airflow_wxa.errors import WxaSpecError
-from airflow_wxa.plugins.connections import PushConnections
 from airflow_wxa.plugins.forwarding import FORWARDED, forward_pushes_to
-from airflow_wxa.plugins.receiver import create_receiver
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from tests.plugins.receiving import KEYS, NOW, Receiver, push_connection, query, served, ticket, xml
+from tests.plugins.receiving import KEYS, NOW, Receiver, query, receiver_on, served, ticket, xml
 from tests.sealing import sealed
 
 if TYPE_CHECKING:
@@ -55,8 +54,7 @@ REGISTERED = xml(
 
 @pytest.fixture
 def receiver(store: Store, service: Service) -> Receiver:
-    connections = PushConnections(["wxa_default"], {"wxa_default": push_connection()}.get)
-    return Receiver(store, create_receiver(connections, open_store=lambda: store, clock=lambda: NOW))
+    return receiver_on(store)
 
 
 def test_a_visitors_message_goes_on_as_it_came_and_its_answer_comes_back(receiver: Receiver, service: Service) -> None:
@@ -72,9 +70,8 @@ def test_an_event_about_the_platform_that_we_do_not_know_goes_on(receiver: Recei
     assert [each["appid"] for each in service.came] == [COMPONENT_APPID]
 
 
-@pytest.mark.parametrize(
-    ("path", "text"),
-    [
+def test_what_is_ours_forged_or_handed_on_or_holds_a_secret_stays(receiver: Receiver, service: Service) -> None:
+    for path, text in (
         ("/wxa_default/authorisation", ticket()),
         (MESSAGE, ticket()),  # the same push at the other address
         (MESSAGE, xml(InfoType="authorized", AuthorizationCode="queryauthcode@@@x")),
@@ -82,24 +79,12 @@ def test_an_event_about_the_platform_that_we_do_not_know_goes_on(receiver: Recei
         ("/wxa_default/authorisation", REGISTERED),
         (MESSAGE, REGISTERED),
         (MESSAGE, xml(ToUserName="gh_000000000001", CreateTime=NOW, MsgType="event", Event="weapp_audit_success")),
-    ],
-)
-def test_what_is_ours_or_holds_a_secret_stays(receiver: Receiver, service: Service, path: str, text: str) -> None:
-    assert receiver.send(path, text).text == "success"
-    assert service.came == []
-
-
-def test_a_forged_push_goes_nowhere(receiver: Receiver, service: Service) -> None:
+    ):
+        assert receiver.send(path, text).text == "success", text
+        assert service.came == [], text
     envelope = sealed(KEYS, VISITOR, timestamp=NOW)
     forged = query(envelope) | {"msg_signature": "0" * 40}
     assert receiver.request("POST", MESSAGE, envelope.body, forged).status_code == 403
-    assert service.came == []
-
-
-def test_a_push_that_was_handed_on_goes_no_further(receiver: Receiver, service: Service) -> None:
-    envelope = sealed(KEYS, VISITOR, timestamp=NOW)
-    import httpx  # noqa: PLC0415
-
     with served(receiver.app) as url:
         sent = httpx.post(url + MESSAGE, content=envelope.body, params=query(envelope), headers={FORWARDED: "1"})
     assert (sent.text, service.came) == ("success", [])
@@ -143,8 +128,7 @@ def test_an_address_that_is_refused_stops_no_ticket(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("AIRFLOW__WXA__FORWARD_PUSHES_TO", "http://service.example.com/x")
-    connections = PushConnections(["wxa_default"], {"wxa_default": push_connection()}.get)
-    receiver = Receiver(store, create_receiver(connections, open_store=lambda: store, clock=lambda: NOW))
+    receiver = receiver_on(store)
     assert "forward_pushes_to is refused" in caplog.text
     assert receiver.event(ticket()).text == "success"
     assert receiver.ticket == "ticket@@@1"

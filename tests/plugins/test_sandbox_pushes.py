@@ -32,16 +32,15 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def pushing(
-    wxa_sandbox: RunningSandbox, airflow_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wxa_sandbox: RunningSandbox, airflow_database: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[RunningSandbox]:
     """A sandbox whose platform pushes to a receiver that Airflow's settings describe."""
-    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")
     monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", Fernet.generate_key().decode())
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_sandbox))
     platform = wxa_sandbox.world.platforms[0]
-    with served(create_receiver()) as url:
-        platform.push_url = f"{url}/wxa_default/authorisation"
-        platform.message_url = f"{url}/wxa_default/message/$APPID$"
+    with served(create_receiver()) as receiver:
+        platform.push_url = f"{receiver}/wxa_default/authorisation"
+        platform.message_url = f"{receiver}/wxa_default/message/$APPID$"
         yield wxa_sandbox
 
 
@@ -61,23 +60,25 @@ def stored() -> Mapping[str, Credential]:
     return open_store().merchants(COMPONENT_APPID)
 
 
-def test_a_pushed_ticket_reaches_the_store(pushing: RunningSandbox) -> None:
+@pytest.mark.parametrize("event", ["authorized", "updateauthorized"])
+def test_pushes_end_in_the_store(pushing: RunningSandbox, event: str) -> None:
     assert pushing.push_ticket().text == "success"
     seen = open_store().platform(COMPONENT_APPID)
     assert seen is not None
     assert seen.renewal is not None
     assert seen.renewal.reveal() in pushing.world.platforms[0].tickets
-
-
-@pytest.mark.parametrize("event", ["authorized", "updateauthorized"])
-def test_an_authorisation_ends_with_tokens_in_the_store(pushing: RunningSandbox, event: str) -> None:
-    pushing.push_ticket()
     push = pushing.compose(event, APPID)  # type: ignore[arg-type]
     assert [pushing.send(push).text, pushing.send(push).text] == ["success", "success"]
     wait_for_exchange()
-    seen = stored()[APPID]
-    assert (seen.state, seen.renewal is not None, bool(seen.granted)) == ("authorised", True, True)
+    row = stored()[APPID]
+    assert (row.state, row.renewal is not None, bool(row.granted)) == ("authorised", True, True)
     assert pushing.journal.count("/cgi-bin/component/api_query_auth") == 1
+    assert pushing.push("unauthorized", APPID).text == "success"
+    assert stored()[APPID].state == "withdrawn"
+    for audit in ("weapp_audit_success", "weapp_audit_fail", "weapp_audit_delay"):
+        assert pushing.push(audit, APPID).text == "success"  # type: ignore[arg-type]
+        (kept,) = open_store().pushes(COMPONENT_APPID, [audit])
+        assert kept.told["appid"] == APPID
 
 
 def test_the_code_of_a_mini_program_that_was_registered_is_exchanged(pushing: RunningSandbox) -> None:
@@ -118,21 +119,6 @@ def test_a_code_is_left_to_the_company_token_server(pushing: RunningSandbox, mon
     assert pushing.push("authorized", APPID).text == "success"
     time.sleep(0.2)
     assert pushing.journal.count("/cgi-bin/component/api_query_auth") == 0
-
-
-def test_a_withdrawal_is_marked(pushing: RunningSandbox) -> None:
-    pushing.push_ticket()
-    pushing.push("authorized", APPID)
-    wait_for_exchange()
-    assert pushing.push("unauthorized", APPID).text == "success"
-    assert stored()[APPID].state == "withdrawn"
-
-
-@pytest.mark.parametrize("event", ["weapp_audit_success", "weapp_audit_fail", "weapp_audit_delay"])
-def test_an_audit_event_is_kept(pushing: RunningSandbox, event: str) -> None:
-    assert pushing.push(event, APPID).text == "success"  # type: ignore[arg-type]
-    (kept,) = open_store().pushes(COMPONENT_APPID, [event])
-    assert kept.told["appid"] == APPID
 
 
 def wait_for_exchange() -> None:

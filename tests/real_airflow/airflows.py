@@ -1,4 +1,4 @@
-"""Airflows of the tests that start a real one: their start and end, waiting, the Connection, and other versions."""
+"""Airflows of the tests that start a real one: start and end, waiting, the world they talk to, other versions."""
 
 from __future__ import annotations
 
@@ -10,15 +10,22 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
+from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World
+from airflow_wxa.sandbox.state import AuditSheet, Stage
+from airflow_wxa.sandbox.testing import COMPONENT_APPID, PLATFORM_TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from airflow_wxa.cli.demo.airflow import TaskInstance
     from airflow_wxa.cli.demo.processes import Component
     from airflow_wxa.sandbox import RunningSandbox
 
 SECONDS: Final = 300.0
+ENDED: Final = {"success", "failed"}
+WAITING: Final = {"awaiting_input", "deferred"}  # with Airflow 3.3, and 3.2
+LISTED: Final = ["example.com"]
 SOON: Final = {"AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "0.5", "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "0.5"}
 
 
@@ -49,6 +56,53 @@ def connection(wechat: RunningSandbox, **extra: Any) -> str:
     made = json.loads(wechat.connection())
     platform = wechat.world.platforms[0].component_appid
     return json.dumps(made | {"login": platform, "extra": made["extra"] | extra})
+
+
+def task_of(airflow: ThrowawayAirflow, dag_id: str, run_id: str, task_id: str) -> TaskInstance | None:
+    """Return the latest try of a task; ``None``: the run has none yet."""
+    found = airflow.api.task_instances(dag_id, run_id)
+    return next((each for each in found if each.task_id == task_id), None)
+
+
+def state_of(airflow: ThrowawayAirflow, dag_id: str, run_id: str, task_id: str) -> str:
+    """Return the state of a task; ``""``: the run has none yet."""
+    task = task_of(airflow, dag_id, run_id, task_id)
+    return task.state if task else ""
+
+
+def end_of(airflow: ThrowawayAirflow, dag_id: str, run_id: str = "run", seconds: float = SECONDS) -> str:
+    """Wait for the end of a run, and return its state."""
+
+    def state() -> str:
+        return airflow.api.run_states(dag_id).get(run_id, "")
+
+    def tasks() -> str:
+        return (
+            f"{dag_id} {run_id}: {[(each.task_id, each.state) for each in airflow.api.task_instances(dag_id, run_id)]}"
+        )
+
+    until(lambda: state() in ENDED, tasks, seconds)
+    return state()
+
+
+def world(mini_programs: Iterable[MiniProgram], **platform: Any) -> World:
+    """Return one platform, whose list holds ``example.com``, with Mini Programs and the template 47."""
+    lists = {"testing": LISTED.copy(), "published": LISTED.copy()}
+    made: dict[str, Any] = {"component_access_token": PLATFORM_TOKEN, **lists, **platform}
+    platforms = [Platform(component_appid=COMPONENT_APPID, **made)]
+    return World(platforms=platforms, mini_programs=list(mini_programs), templates=[Template(template_id=47)])
+
+
+def mini_program(appid: str, **fields: Any) -> MiniProgram:
+    """Return a Mini Program of that platform with a token of its own; what is waited for is there at once."""
+    made: dict[str, Any] = {"authorizer_access_token": f"token-of-{appid}", "audit": AuditPlan(polls=0), **fields}
+    return MiniProgram(appid=appid, component_appid=COMPONENT_APPID, scan_polls=0, **made)
+
+
+def sheet(stage: Stage, auditid: int = 7, **said: Any) -> AuditSheet:
+    """Return an audit sheet that stays at a stage until somebody moves it."""
+    made = {"user_version": "1.4.0", "user_desc": "", "submit_audit_time": 1, **said}
+    return AuditSheet(auditid=auditid, plan=AuditPlan(polls=10**6), stage=stage, **made)
 
 
 class OfVersion(ThrowawayAirflow):

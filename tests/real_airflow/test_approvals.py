@@ -22,11 +22,22 @@ from airflow_wxa.operators import (
     WxaApproveReleaseOperator,
     WxaApproveRollbackOperator,
 )
-from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World, serve
-from airflow_wxa.sandbox.state import AuditSheet, Stage
-from airflow_wxa.sandbox.testing import COMPONENT_APPID, PLATFORM_TOKEN
+from airflow_wxa.sandbox import MiniProgram, Platform, serve
+from airflow_wxa.sandbox.state import Stage
 from airflow_wxa.store.questions import Fact, Question
-from tests.real_airflow.airflows import connection, started, until
+from tests.real_airflow.airflows import (
+    ENDED,
+    LISTED,
+    WAITING,
+    connection,
+    end_of,
+    mini_program,
+    sheet,
+    started,
+    task_of,
+    until,
+    world,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -49,9 +60,6 @@ TASKS: Final[Mapping[str, tuple[str, str, type[WxaApprovalOperator] | None]]] = 
     FLEET: ("approve_plan", "check_platform_list", None),
 }
 ORIGIN: Final = "https://m.example.com"
-LISTED: Final = ["example.com"]
-WAITING: Final = {"awaiting_input", "deferred"}  # with Airflow 3.3, and 3.2
-ENDED: Final = {"success", "failed"}
 RUNS: Final = 20
 APPIDS: Final = [f"wx{number:016x}" for number in range(1, 41)]
 DAG_FILE: Final = """
@@ -78,45 +86,19 @@ other_rollback, other_platform = rollback_dag("other_rollback", **once), platfor
 """
 
 
-def mini_program(appid: str) -> MiniProgram:
+def account_of(appid: str) -> MiniProgram:
     """Return a Mini Program whose 1.4.0 is approved by WeChat, and that can go back to 2, 1 and 0."""
-    version = CodeVersion.of(appid, 47, "1.4.0")
-    sheet = AuditSheet(
-        auditid=7,
-        user_version="1.4.0",
-        user_desc=version.described("d"),
-        submit_audit_time=1,
-        plan=AuditPlan(polls=0),
-        stage=Stage.APPROVED,
-    )
+    described = CodeVersion.of(appid, 47, "1.4.0").described("d")
     earlier: list[Any] = [
         {"app_version": 10 + each, "user_version": str(each), "user_desc": f"v{each}", "commit_time": 1}
         for each in (2, 1, 0)
     ]
-    return MiniProgram(
-        appid=appid,
-        component_appid=COMPONENT_APPID,
-        authorizer_access_token=f"token-of-{appid}",
-        scan_polls=0,
-        audit=AuditPlan(polls=0),
+    return mini_program(
+        appid,
         third_webviewdomain=[ORIGIN],
-        sheets=[sheet],
+        sheets=[sheet(Stage.APPROVED, user_desc=described)],
         release_info={"release_time": 1, "release_version": "3", "release_desc": "v3"},
         versions=earlier,
-    )
-
-
-def world() -> World:
-    platform = Platform(
-        component_appid=COMPONENT_APPID,
-        component_access_token=PLATFORM_TOKEN,
-        testing=LISTED.copy(),
-        published=LISTED.copy(),
-    )
-    return World(
-        platforms=[platform],
-        mini_programs=[mini_program(appid) for appid in APPIDS],
-        templates=[Template(template_id=47)],
     )
 
 
@@ -136,8 +118,8 @@ class Asked:
         return self.task(task_id).state
 
     def task(self, task_id: str) -> TaskInstance:
-        found: list[TaskInstance] = self.here.api.task_instances(self.dag_id, self.run_id)
-        [task] = [each for each in found if each.task_id == task_id]
+        task = task_of(self.here.airflow, self.dag_id, self.run_id, task_id)
+        assert task is not None
         return task
 
     def waits(self) -> Asked:
@@ -151,8 +133,7 @@ class Asked:
         return self.here.api.run_states(self.dag_id).get(self.run_id) in ENDED
 
     def ends(self) -> str:
-        until(self.has_ended, f"{self.run_id} ends")
-        return str(self.here.api.run_states(self.dag_id)[self.run_id])
+        return end_of(self.here.airflow, self.dag_id, self.run_id)
 
     def why(self, task_id: str) -> str:
         return " ".join(self.here.api.error_text(self.dag_id, self.run_id, self.task(task_id)).split())
@@ -270,7 +251,7 @@ class Here:
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    with serve(world()) as wechat:
+    with serve(world(map(account_of, APPIDS))) as wechat:
         yield from _here(tmp_path_factory.mktemp("approvals") / "home", wechat)
 
 
@@ -416,16 +397,7 @@ def a_domain_goes(asked: Asked, account: MiniProgram) -> None:
 
 
 def a_newer_sheet(asked: Asked, account: MiniProgram) -> None:
-    account.sheets.append(
-        AuditSheet(
-            auditid=8,
-            user_version="1.4.0",
-            user_desc="theirs",
-            submit_audit_time=2,
-            plan=AuditPlan(polls=0),
-            stage=Stage.APPROVED,
-        )
-    )
+    account.sheets.append(sheet(Stage.APPROVED, 8, user_desc="theirs", submit_audit_time=2))
 
 
 def the_history_changes(asked: Asked, account: MiniProgram) -> None:

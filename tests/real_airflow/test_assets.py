@@ -8,16 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_wxa.cli.demo.airflow import DAGS, ThrowawayAirflow
-from airflow_wxa.sandbox import AuditPlan, MiniProgram, World
-from airflow_wxa.sandbox.state import AuditSheet, Stage
-from airflow_wxa.sandbox.testing import (
-    APPID,
-    COMPONENT_APPID,
-    ENCODING_AES_KEY,
-    PUSH_TOKEN,
-)
+from airflow_wxa.sandbox import AuditPlan, World
+from airflow_wxa.sandbox.state import Stage
+from airflow_wxa.sandbox.testing import APPID, ENCODING_AES_KEY, PUSH_TOKEN
 from airflow_wxa.trial_link import PUSH_PREFIX
-from tests.real_airflow.airflows import SOON, connection, started, until
+from tests.real_airflow.airflows import SOON, connection, mini_program, sheet, started, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.real_airflow
 
-POLLED, POLLED_TOKEN = "wx00000000000000b2", "token-of-the-polled"
+POLLED, VERSION = "wx00000000000000b2", "1.3.0"
 LATEST = "/wxa/get_latest_auditstatus"
 FOLLOWERS = f"""
 from airflow.sdk import dag, task
@@ -60,17 +55,14 @@ for dag_id, asset in FOLLOWED.items():
 
 @pytest.fixture
 def wxa_world(wxa_world: World) -> World:
-    polled = MiniProgram(appid=POLLED, component_appid=COMPONENT_APPID, authorizer_access_token=POLLED_TOKEN)
-    wxa_world.mini_programs.append(polled)
+    wxa_world.mini_programs.append(mini_program(POLLED))
     for account in wxa_world.mini_programs:
-        account.audit, account.scan_polls, account.sheets = AuditPlan(polls=0), 0, [sheet(Stage.AUDITING)]
+        account.audit, account.scan_polls, account.sheets = (
+            AuditPlan(polls=0),
+            0,
+            [sheet(Stage.AUDITING, user_version=VERSION)],
+        )
     return World.from_json(wxa_world.to_json(tokens=True))
-
-
-def sheet(stage: Stage) -> AuditSheet:
-    plan = AuditPlan(polls=10**6)
-    told: dict[str, Any] = {"auditid": 7, "user_version": "1.3.0", "user_desc": "", "submit_audit_time": 1}
-    return AuditSheet(**told, plan=plan, stage=stage)
 
 
 def test_dags_follow_a_release_a_push_and_a_poll(tmp_path: Path, wxa_sandbox: RunningSandbox) -> None:
@@ -80,10 +72,10 @@ def test_dags_follow_a_release_a_push_and_a_poll(tmp_path: Path, wxa_sandbox: Ru
     world = wxa_sandbox.world
     with started(airflow, "wxa_release", "after_release", "after_push", "after_poll"):
         until(lambda: looked_at(wxa_sandbox) >= {APPID, POLLED}, "the watches did not look")
-        world.mini_program(POLLED).sheets = [sheet(Stage.APPROVED)]  # and nothing is pushed
+        world.mini_program(POLLED).sheets = [sheet(Stage.APPROVED, user_version=VERSION)]  # and nothing is pushed
         polled = first_run(airflow, "after_poll")
         world.platforms[0].message_url = f"{airflow.url}{PUSH_PREFIX}/wxa_default/message/$APPID$"
-        world.mini_program(APPID).sheets = [sheet(Stage.REJECTED)]
+        world.mini_program(APPID).sheets = [sheet(Stage.REJECTED, user_version=VERSION)]
         assert wxa_sandbox.push("weapp_audit_fail", APPID).text == "success"
         pushed = first_run(airflow, "after_push")
         world.platforms[0].message_url = ""

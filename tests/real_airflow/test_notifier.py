@@ -15,7 +15,7 @@ import pytest
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
 from airflow_wxa.sandbox.testing import APPID
-from tests.real_airflow.airflows import connection, started, until
+from tests.real_airflow.airflows import ENDED, connection, started, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -163,4 +163,4 @@ def read(told: Path) -> list[dict[str, Any]]:
 def ends(airflow: ThrowawayAirflow) -> dict[str, str]:
     """Return the states of all runs once they have ended."""
     states = {dag_id: airflow.api.run_states(dag_id)["run"] for dag_id in TOLD}
-    return states if set(states.values()) <= {"success", "failed"} else {}
+    return states if set(states.values()) <= ENDED else {}

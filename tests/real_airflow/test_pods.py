@@ -28,11 +28,12 @@ from cryptography.fernet import Fernet
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.api.values import THE_PLATFORM
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow, connection_of, free_port
-from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World, serve
+from airflow_wxa.sandbox import AuditPlan, World, serve
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, COMPONENT_APPSECRET, COMPONENT_VERIFY_TICKET, REFRESH_TOKEN
 from airflow_wxa.store import Store
 from airflow_wxa.store.fleets import Fleets, RunKey
-from tests.real_airflow.airflows import until
+from tests.real_airflow.airflows import end_of, mini_program, state_of, until
+from tests.real_airflow.airflows import world as world_of
 from tests.store.databases import programs_of_postgresql, running, server_home, server_user
 from tests.tables import print_rows
 
@@ -226,25 +227,10 @@ class OnANode(ThrowawayAirflow):
 
 
 def world() -> World:
-    platform = Platform(
-        component_appid=COMPONENT_APPID,
-        component_appsecret=COMPONENT_APPSECRET,
-        component_verify_ticket=COMPONENT_VERIFY_TICKET,
-        testing=["example.com"],
-        published=["example.com"],
-        audit_limit=1000,
-    )
-    merchants = [
-        MiniProgram(
-            appid=appid,
-            component_appid=COMPONENT_APPID,
-            refresh_token=f"{REFRESH_TOKEN} {appid}",
-            scan_polls=0,
-            audit=AuditPlan(polls=1),
-        )
-        for appid in (ALONE, *FLEET)
-    ]
-    return World(platforms=[platform], mini_programs=merchants, templates=[Template(template_id=47)])
+    issued = {"authorizer_access_token": "", "audit": AuditPlan(polls=1)}
+    merchants = (mini_program(appid, refresh_token=f"{REFRESH_TOKEN} {appid}", **issued) for appid in (ALONE, *FLEET))
+    secrets = {"component_appsecret": COMPONENT_APPSECRET, "component_verify_ticket": COMPONENT_VERIFY_TICKET}
+    return world_of(merchants, component_access_token="", audit_limit=1000, **secrets)
 
 
 def secret(connection: str, store: str, keys: str) -> dict[str, str]:
@@ -328,33 +314,20 @@ def test_a_release_and_a_fleet_by_pods(tmp_path: Path, image: Image, network: st
         conf = {"manifest": yaml.safe_dump(manifest), "approval": False, "shard_size": 30}
         airflow.api.trigger("wxa_fleet_release", "run", conf)
 
-        def tasks(dag_id: str) -> dict[str, str]:
-            return {each.task_id: each.state for each in airflow.api.task_instances(dag_id, "run")}
+        def is_asked() -> bool:
+            return state_of(airflow, "wxa_release", "run", "approve_release") == "awaiting_input"
 
-        until(
-            lambda: tasks("wxa_release").get("approve_release") == "awaiting_input",
-            lambda: tasks("wxa_release"),
-            SECONDS,
-        )
+        until(is_asked, "nobody was asked", SECONDS)
         time.sleep(15)  # the scheduler has heard by now that the pod ended: see test_approvals.py
         airflow.api.approve("wxa_release", "run", "approve_release")
-        ended = {"success", "failed"}
-        for dag_id in ("wxa_release", "wxa_fleet_release"):
-            until(
-                lambda dag_id=dag_id: airflow.api.run_states(dag_id).get("run") in ended,
-                lambda dag_id=dag_id: tasks(dag_id),
-                SECONDS,
-            )
-        states = {dag_id: airflow.api.run_states(dag_id)["run"] for dag_id in ("wxa_release", "wxa_fleet_release")}
+        dag_ids = ("wxa_release", "wxa_fleet_release")
+        states = {dag_id: end_of(airflow, dag_id, seconds=SECONDS) for dag_id in dag_ids}
         outcomes = [each.outcome for each in Fleets(store).apps(RunKey("wxa_fleet_release", "run"))]
         sent = sorted(each.appid for each in wechat.journal if (each.path, each.errcode) == ("/wxa/release", 0))
-        pods = (
-            (tmp_path / "scheduler.out")
-            .read_text("utf-8", "replace")
-            .count("Received executor event with state success")
-        )
+        said = (tmp_path / "scheduler.out").read_text("utf-8", "replace")
+        pods = said.count("Received executor event with state success")
         log = (tmp_path / "pods.log").read_text("utf-8", "replace")
-        assert states == dict.fromkeys(states, "success"), [tasks(each) for each in states] + [log[-3000:]]
+        assert states == dict.fromkeys(states, "success"), log[-3000:]
     assert outcomes == ["released"] * len(FLEET)
     assert sent == sorted([ALONE, *FLEET])
     assert key not in log

@@ -16,23 +16,33 @@ import pytest
 
 from airflow_wxa.cli.demo.airflow import AirflowApi, TaskInstance, ThrowawayAirflow
 from airflow_wxa.cli.demo.command import read_ledger
-from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World
-from airflow_wxa.sandbox.testing import COMPONENT_APPID, PLATFORM_TOKEN
-from tests.real_airflow.airflows import SECONDS, connection, started, until
+from tests.real_airflow.airflows import (
+    ENDED,
+    LISTED,
+    SECONDS,
+    WAITING,
+    connection,
+    end_of,
+    mini_program,
+    started,
+    state_of,
+    task_of,
+    until,
+    world,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from airflow_wxa.cli.demo.processes import Component
-    from airflow_wxa.sandbox import RunningSandbox
+    from airflow_wxa.sandbox import RunningSandbox, World
 
 pytestmark = pytest.mark.real_airflow
 
 ROLES: Final = ("viewer", "user", "op")
 APPROVER: Final = "wu"
 USERS: Final = {"admin": "admin", APPROVER: "user", **{role: role for role in ROLES}}  # name → role
-ENDED: Final = {"success", "failed", "skipped", "upstream_failed"}
 RELEASED: Final = {role: f"wx{number:016x}" for number, role in enumerate(ROLES, 1)}
 ROLLED_BACK: Final = {role: f"wx{number:016x}" for number, role in enumerate(ROLES, 101)}
 #: DAG → the task that asks, the task that must not run without an answer.
@@ -41,7 +51,6 @@ GUARDED: Final = {
     "wxa_rollback": ("approve_rollback", "rollback"),
     "wxa_platform_domains": ("approve_change", "modify_platform_domains"),
 }
-LISTED: Final = ["example.com"]
 WANTED: Final = "new.example.com"
 FAB: Final = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 FAB_USERS: Final = """
@@ -66,28 +75,15 @@ rollback, platform_domains = rollback_dag(), platform_domains_dag()
 @pytest.fixture
 def wxa_world() -> World:
     """For each role a Mini Program to release and one to roll back, of a platform whose list holds one host."""
-    platform = Platform(
-        component_appid=COMPONENT_APPID,
-        component_access_token=PLATFORM_TOKEN,
-        testing=LISTED.copy(),
-        published=LISTED.copy(),
-    )
-    at_once: dict[str, Any] = {"component_appid": COMPONENT_APPID, "scan_polls": 0}
-    released = [
-        MiniProgram(appid=appid, authorizer_access_token=f"token-of-{appid}", audit=AuditPlan(polls=0), **at_once)
-        for appid in RELEASED.values()
-    ]
     rolled_back = [
-        MiniProgram(
-            appid=appid,
-            authorizer_access_token=f"token-of-{appid}",
+        mini_program(
+            appid,
             release_info={"release_time": 1, "release_version": "3", "release_desc": "v3"},
             versions=[{"app_version": 12, "user_version": "2", "user_desc": "v2", "commit_time": 1}],
-            **at_once,
         )
         for appid in ROLLED_BACK.values()
     ]
-    return World(platforms=[platform], mini_programs=released + rolled_back, templates=[Template(template_id=47)])
+    return world([*map(mini_program, RELEASED.values()), *rolled_back])
 
 
 class WithUsers(ThrowawayAirflow):
@@ -112,14 +108,11 @@ class WithUsers(ThrowawayAirflow):
         (self.home / "dags" / "wxa.py").write_text(DAG_FILE.format(approvers=[self.approver]), "utf-8")
         until(lambda: all(self.api.knows(dag_id) for dag_id in GUARDED), "the DAGs are known")
 
-    def task(self, dag_id: str, run_id: str, task_id: str) -> TaskInstance:
-        [found] = [each for each in self.api.task_instances(dag_id, run_id) if each.task_id == task_id]
-        return found
-
     def is_asked(self, role: str) -> bool:
         """Tell whether all three runs of a role wait for an answer."""
-        found = [self.task(dag_id, f"asked_for_{role}", asks) for dag_id, (asks, _) in GUARDED.items()]
-        return {each.state for each in found} <= {"awaiting_input", "deferred"}  # with Airflow 3.3, and 3.2
+        return all(
+            state_of(self, dag_id, f"asked_for_{role}", asks) in WAITING for dag_id, (asks, _) in GUARDED.items()
+        )
 
     @property
     def approver(self) -> str:
@@ -177,7 +170,7 @@ class Attacker:
 
     def clear(self, dag_id: str, task_id: str) -> bool:
         """Clear a task of a run that has ended, and wait until it has run again."""
-        before = self._airflow.task(dag_id, self.run_id, task_id).try_number
+        before = self._task(dag_id, task_id).try_number
         body = {"dry_run": False, "dag_run_id": self.run_id, "task_ids": [task_id], "only_failed": False}
         if not self(f"clear {task_id}", "POST", f"/dags/{dag_id}/clearTaskInstances", body):
             return False
@@ -195,8 +188,14 @@ class Attacker:
         return self(f"trigger with {', '.join(conf)}", "POST", "/dags/wxa_release/dagRuns", body)
 
     def _has_run_again(self, dag_id: str, task_id: str, before: int) -> bool:
-        task = self._airflow.task(dag_id, self.run_id, task_id)
-        return task.state in ENDED and (task.try_number > before or task.state == "skipped")
+        task = self._task(dag_id, task_id)
+        has_ended = task.state in {*ENDED, "upstream_failed"} and task.try_number > before
+        return has_ended or task.state == "skipped"
+
+    def _task(self, dag_id: str, task_id: str) -> TaskInstance:
+        task = task_of(self._airflow, dag_id, self.run_id, task_id)
+        assert task is not None
+        return task
 
     def _place(self, dag_id: str, task_id: str) -> str:
         return f"/dags/{dag_id}/dagRuns/{self.run_id}/taskInstances/{task_id}"
@@ -244,7 +243,7 @@ def attack(airflow: WithUsers, attacker: Attacker, role: str) -> set[str]:
         assert not attacker.answer(dag_id), "only the approver may answer"
         attacker.forge(dag_id, asks, forged(role)[dag_id])
         if attacker.mark(dag_id, asks):
-            until(lambda: airflow.api.run_states(dag_id)[attacker.run_id] in ENDED, f"{acts} ends")  # noqa: B023
+            end_of(airflow, dag_id, attacker.run_id)
             started.add(acts)
             attacker.forge(dag_id, asks, {"skipped": []}, key="skipmixin_key")
             attacker.clear(dag_id, acts)

@@ -25,8 +25,18 @@ from airflow_wxa.sandbox import AuditPlan, World
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.sandbox.state import Stage
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from tests.real_airflow.airflows import (
+    ENDED,
+    WAITING,
+    OfVersion,
+    connection,
+    end_of,
+    installed,
+    started,
+    state_of,
+    until,
+)
 from tests.real_airflow.airflows import SOON as SOON_AT_WECHAT
-from tests.real_airflow.airflows import OfVersion, connection, installed, started, until
 from tests.tables import print_rows
 
 if TYPE_CHECKING:
@@ -63,11 +73,11 @@ def release(airflow: ThrowawayAirflow, dag_id: str = DAG_ID, **conf: Any) -> Non
     succeeded(airflow, dag_id)
 
 
-def succeeded(airflow: ThrowawayAirflow, dag_id: str = DAG_ID, run_id: str = "run") -> None:
-    until(lambda: airflow.api.run_states(dag_id).get(run_id) in {"success", "failed"}, f"{dag_id} goes on and on")
-    tasks = airflow.api.task_instances(dag_id, run_id)
-    failed = {each.task_id: airflow.api.error_text(dag_id, run_id, each) for each in tasks if each.state == "failed"}
-    assert (airflow.api.run_states(dag_id)[run_id], failed) == ("success", {})
+def succeeded(airflow: ThrowawayAirflow, dag_id: str = DAG_ID) -> None:
+    ended = end_of(airflow, dag_id)
+    tasks = airflow.api.task_instances(dag_id, "run")
+    failed = {each.task_id: airflow.api.error_text(dag_id, "run", each) for each in tasks if each.state == "failed"}
+    assert (ended, failed) == ("success", {})
 
 
 def texts_below(*folders: Path) -> str:
@@ -334,7 +344,7 @@ def test_what_happens_in_flight(tmp_path: Path, wxa_sandbox: RunningSandbox) -> 
     airflow = ThrowawayAirflow(home=tmp_path, environment=environment, dags=DAGS | {"drift.py": DRIFT})
     with started(airflow, DAG_ID, "wxa_domain_drift"):
         airflow.api.trigger(DAG_ID, "run", PARAMS)
-        until(lambda: state(airflow, "wait_for_audit") == "deferred", "the wait was not deferred")
+        until(lambda: state_of(airflow, DAG_ID, "run", "wait_for_audit") == "deferred", "the wait was not deferred")
         (triggerer,) = [each for each in airflow.processes.components if each.name == "triggerer"]
         triggerer.process.kill()
         triggerer.process.wait()
@@ -371,14 +381,9 @@ def test_what_happens_in_flight(tmp_path: Path, wxa_sandbox: RunningSandbox) -> 
     )
 
 
-def state(airflow: ThrowawayAirflow, task_id: str) -> str:
-    found = [each.state for each in airflow.api.task_instances(DAG_ID, "run") if each.task_id == task_id]
-    return found[0] if found else ""
-
-
 def backfilled(airflow: ThrowawayAirflow) -> dict[str, str]:
     runs = {name: each for name, each in airflow.api.run_states("wxa_domain_drift").items() if "backfill" in name}
-    return runs if len(runs) == 2 and set(runs.values()) <= {"success", "failed"} else {}
+    return runs if len(runs) == 2 and set(runs.values()) <= ENDED else {}
 
 
 def newest_prerelease() -> str:
@@ -402,7 +407,7 @@ def test_another_version(tmp_path: Path, wxa_sandbox: RunningSandbox, *, is_olde
     airflow.python = python
     with started(airflow, DAG_ID):
         airflow.api.trigger(DAG_ID, "run", PARAMS | {"approval": True})
-        until(lambda: state(airflow, "approve_release") in {"awaiting_input", "deferred"}, "nobody was asked")
+        until(lambda: state_of(airflow, DAG_ID, "run", "approve_release") in WAITING, "nobody was asked")
         time.sleep(5)  # see test_approvals.py
         airflow.api.approve(DAG_ID, "run", "approve_release")
         succeeded(airflow)

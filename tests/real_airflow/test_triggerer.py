@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
-from airflow_wxa.sandbox.state import AuditPlan, AuditSheet, Stage
+from airflow_wxa.sandbox.state import Stage
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.triggers.sharing import _PATIENCE_SECONDS
-from tests.real_airflow.airflows import connection, started, until
+from tests.real_airflow.airflows import connection, end_of, sheet, started, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,24 +44,14 @@ class OnTheWorkersOnly(ThrowawayAirflow):
 
 
 def test_a_triggerer_without_the_connection_ends_the_wait_soon(tmp_path: Path, wxa_sandbox: RunningSandbox) -> None:
-    sheet = AuditSheet(
-        auditid=400000001,
-        user_version="1.4.0",
-        user_desc="",
-        submit_audit_time=0,
-        plan=AuditPlan(polls=10**6),
-        stage=Stage.AUDITING,
-    )
-    wxa_sandbox.world.mini_program(APPID).sheets.append(sheet)
+    wxa_sandbox.world.mini_program(APPID).sheets.append(sheet(Stage.AUDITING, 400000001))
     environment = {VARIABLE: connection(wxa_sandbox)}
     airflow = OnTheWorkersOnly(home=tmp_path, environment=environment, dags={"waits.py": DAG})
     with started(airflow, "waits"):
         airflow.api.trigger("waits", "run", {})
         until(lambda: wxa_sandbox.journal.count("/wxa/get_auditstatus"), "nobody looks")
         begin = time.monotonic()
-        until(
-            lambda: airflow.api.run_states("waits")["run"] in {"success", "failed"}, "it ends", 20 * _PATIENCE_SECONDS
-        )
+        end_of(airflow, "waits", seconds=20 * _PATIENCE_SECONDS)
         took = time.monotonic() - begin
         [task] = airflow.api.task_instances("waits", "run")
         said = airflow.api.error_text("waits", "run", task)

@@ -19,21 +19,32 @@ import pytest
 import yaml
 
 from airflow_wxa.cli.demo.airflow import COMPONENTS, MIGRATE
-from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World
+from airflow_wxa.sandbox import AuditPlan
 from airflow_wxa.sandbox.state import Stage
-from airflow_wxa.sandbox.testing import COMPONENT_APPID, PLATFORM_TOKEN
 from airflow_wxa.store.fleets import Fleets, RunKey
-from tests.real_airflow.airflows import SOON, OfVersion, connection, installed, started, until
+from tests.real_airflow.airflows import (
+    SECONDS,
+    SOON,
+    WAITING,
+    OfVersion,
+    connection,
+    end_of,
+    installed,
+    mini_program,
+    started,
+    state_of,
+    until,
+    world,
+)
 from tests.tables import print_rows
 
 if TYPE_CHECKING:
-    from airflow_wxa.sandbox import RunningSandbox
+    from airflow_wxa.sandbox import RunningSandbox, World
 
 pytestmark = pytest.mark.real_airflow
 
 ROOT: Final = Path(__file__).parents[2]
 EARLIER: Final = "a2f84e0"
-SECONDS: Final = 300.0
 ORIGIN: Final = "https://m.example.com"
 RELEASE, ROLLBACK, LIST, FLEET = "wxa_release", "wxa_rollback", "wxa_platform_domains", "wxa_fleet_release"
 DAGS: Final = {
@@ -62,27 +73,12 @@ BEHIND_THE_GATE: Final = ("commit_rest", "submit_rest", "carry_over")
 
 @pytest.fixture
 def wxa_world() -> World:
-    platform = Platform(
-        component_appid=COMPONENT_APPID,
-        component_access_token=PLATFORM_TOKEN,
-        testing=["example.com"],
-        published=["example.com"],
-    )
     slow = {WAITS, *RELEASING}
-    merchants = [
-        MiniProgram(
-            appid=appid,
-            component_appid=COMPONENT_APPID,
-            authorizer_access_token=f"token-of-{appid}",
-            scan_polls=0,
-            audit=AuditPlan(polls=10**6 if appid in slow else 0),
-        )
-        for appid in APPIDS
-    ]
+    merchants = [mini_program(appid, audit=AuditPlan(polls=10**6 if appid in slow else 0)) for appid in APPIDS]
     merchants[3].third_webviewdomain = [ORIGIN]
     merchants[3].release_info = {"release_time": 1, "release_version": "3", "release_desc": "v3"}
     merchants[3].versions = [{"app_version": 12, "user_version": "2", "user_desc": "v2", "commit_time": 1}]
-    return World(platforms=[platform], mini_programs=merchants, templates=[Template(template_id=47)])
+    return world(merchants)
 
 
 class Upgraded(OfVersion):
@@ -129,16 +125,9 @@ def manifest(appids: list[str]) -> str:
 
 
 def test_nothing_in_flight_is_lost(tmp_path: Path, wxa_sandbox: RunningSandbox, earlier: str) -> None:
-    world = wxa_sandbox.world
     environment = SOON | {"AIRFLOW_CONN_WXA_DEFAULT": connection(wxa_sandbox)}
     airflow = Upgraded(home=tmp_path, environment=environment, dags=DAGS)
     airflow.python = earlier
-
-    def states(dag_id: str, run_id: str) -> dict[str, str]:
-        return {each.task_id: each.state for each in airflow.api.task_instances(dag_id, run_id)}
-
-    def ended(dag_id: str, run_id: str) -> bool:
-        return airflow.api.run_states(dag_id).get(run_id) in {"success", "failed"}
 
     common = {"webviewdomain": [ORIGIN], "template_id": 47, "user_version": "1.4.0"}
     runs: dict[tuple[str, str], dict[str, Any]] = {
@@ -156,25 +145,20 @@ def test_nothing_in_flight_is_lost(tmp_path: Path, wxa_sandbox: RunningSandbox, 
         for (dag_id, run_id), conf in runs.items():
             airflow.api.trigger(dag_id, run_id, conf)
         for (dag_id, run_id), task_id in waiting.items():
-            until(
-                lambda run=(dag_id, run_id), task_id=task_id: (
-                    states(*run).get(task_id) in {"deferred", "awaiting_input"}
-                ),
-                f"{dag_id} {run_id}: {states(dag_id, run_id)}",
-            )
+            asked = (airflow, dag_id, run_id, task_id)
+            until(lambda asked=asked: state_of(*asked) in WAITING, f"{dag_id} {run_id}: {task_id}")
         before = ledger_rows(tmp_path)
 
         airflow.replace(sys.executable)
         for appid in (WAITS, *RELEASING):
-            account = world.mini_program(appid)
+            account = wxa_sandbox.world.mini_program(appid)
             account.audit = AuditPlan(polls=0)
             for sheet in account.sheets:
                 sheet.stage = Stage.APPROVED
         for (dag_id, run_id), (task_id, choice) in QUESTIONS.items():
             path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
             airflow.api._send("PATCH", path, {"chosen_options": [choice], "params_input": {}})
-        for dag_id, run_id in runs:
-            until(lambda run=(dag_id, run_id): ended(*run), f"{dag_id} {run_id}: {states(dag_id, run_id)}")
+        outcomes = {run: end_of(airflow, *run) for run in runs}
         left = {
             f"{dag_id} {run_id} {each.task_id}": airflow.api.error_text(dag_id, run_id, each)
             for dag_id, run_id in runs
@@ -183,11 +167,10 @@ def test_nothing_in_flight_is_lost(tmp_path: Path, wxa_sandbox: RunningSandbox, 
             and run_id != "planned"
             and each.task_id not in BEHIND_THE_GATE
         }
-        outcomes = {run: airflow.api.run_states(run[0])[run[1]] for run in runs}
         # Planned before fleets had a stage behind the canary's gate: its manifest is released by a run of its own.
         (rerun,) = tmp_path.rglob("planned/rerun.yaml")
         airflow.api.trigger(FLEET, "again", {"manifest": rerun.read_text("utf-8"), "approval": False})
-        until(lambda: ended(FLEET, "again"), lambda: f"{FLEET} again: {states(FLEET, 'again')}")
+        end_of(airflow, FLEET, "again")
         fleets = {
             run_id: {each.outcome for each in Fleets(f"sqlite:///{tmp_path / 'wxa.db'}").apps(RunKey(FLEET, run_id))}
             for run_id in ("planned", "again", "releasing")
@@ -199,8 +182,8 @@ def test_nothing_in_flight_is_lost(tmp_path: Path, wxa_sandbox: RunningSandbox, 
     assert before <= after
     released = sorted(each.appid for each in wxa_sandbox.journal if (each.path, each.errcode) == ("/wxa/release", 0))
     assert released == sorted([WAITS, APPROVED, *PLANNED, *RELEASING])  # each once, and not the rejected one
-    assert world.mini_program(BACK).versions == []
-    assert world.platforms[0].published == ["example.com", "new.example.com"]
-    sheets = {appid: len(world.mini_program(appid).sheets) for appid in APPIDS if appid != BACK}
+    assert wxa_sandbox.world.mini_program(BACK).versions == []
+    assert wxa_sandbox.world.platforms[0].published == ["example.com", "new.example.com"]
+    sheets = {appid: len(wxa_sandbox.world.mini_program(appid).sheets) for appid in APPIDS if appid != BACK}
     assert set(sheets.values()) == {1}
     print_rows({"upgrade in flight": f"{len(runs)} runs of {EARLIER}, {len(before)} rows of the ledger: nothing lost"})
