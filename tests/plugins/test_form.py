@@ -118,4 +118,4 @@ def test_a_problem_stands_beside_its_field(merchants: str, texts: dict[str, str]
 def test_a_table_that_is_no_csv_is_said_to_be_none() -> None:
     (said,) = read(f'appid\n"{A}').problems["merchants"]
     assert said.startswith("line 2: is no CSV")
-    assert in_language(said, "zh").startswith("第 2 行：不是有效的 CSV")
+    assert "不是有效的 CSV" in in_language(said, "zh")
