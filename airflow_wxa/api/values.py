@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import wraps
 from typing import Any, Final, TypeAlias
 
 from airflow_wxa.errors import shown
@@ -180,7 +181,12 @@ def read_attributes(
 
 def optional(read: Reader) -> Reader:
     """Return a reader that leaves ``None`` as it is."""
-    return lambda value: None if value is None else read(value)
+
+    @wraps(read)
+    def or_none(value: Any) -> Any:
+        return None if value is None else read(value)
+
+    return or_none
 
 
 def choice(*words: str) -> Reader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import pytest
@@ -9,12 +10,13 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_wxa import operators, sensors
-from airflow_wxa.acts.code import OfUploaded
+from airflow_wxa.api import values
+from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.operators import WxaCommitOperator, WxaSetWebviewDomainOperator
 from airflow_wxa.sandbox.testing import APPID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection
 
     from airflow_wxa.sandbox import RunningSandbox
 
@@ -104,64 +106,26 @@ def json_object(value: Any) -> Any:
     return {"a": 1} if str(value) == "{'a': 1}" else REFUSED
 
 
-def or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else read(value)
-
-
-def refused(value: Any) -> Any:
-    return REFUSED
-
-
-#: Field → what it comes to, told by what it was rendered to; none of the values is an appid, or a word of a choice.
-COMES_TO: Final[dict[str, Callable[[Any], Any]]] = {
-    **dict.fromkeys(["url_list", "pic_list", "video_list"], texts),
-    **dict.fromkeys(["api_name", "content"], named),
-    "guide_is_given": flag,
-    "privacy_ver": whole,
-    **dict.fromkeys(["support_debuger_first", "support_experiencer_first"], flag),
-    **dict.fromkeys(
-        ["withdraw_foreign_audit", "privacy_api_not_use", "individual", "approver_must_differ", "direct"], flag
-    ),
-    **dict.fromkeys(["user_desc", "version_desc", "feedback_info", "feedback_stuff", "order_path"], text),
-    **dict.fromkeys(["user_version", "wxa_conn_id", "platform_conn_id", "path", "version", "wechatid", "file"], named),
-    **dict.fromkeys(["template_id", "auditid", "app_version"], digits),
-    **dict.fromkeys(["quota_reserve", "released_at", "template_type", "gray_percentage"], whole),
-    **dict.fromkeys(["webviewdomain", "hosts", "approvers"], texts),
-    **dict.fromkeys(
-        ["ext_json", "outcomes", "preview_info", "ugc_declare", "adopt_trial", "body"], or_none(json_object)
-    ),
-    **dict.fromkeys(
-        [
-            "appid",
-            "action",
-            "on_platform_list_empty",
-            "on_individual",
-            "plan",
-            "method",
-            "on_lost_domains",
-            "domain_mode",
-        ],
-        refused,
-    ),
-    **dict.fromkeys(["read", "server_domains", "privacy_setting", "audit_form"], json_object),
-    "prefetch_dns_domain": json_list,
-    "item_list": or_none(json_list),
-    "timeout": number,
-    "approval_timeout_hours": or_none(number),
-    "audit_quota": or_none(whole),
+#: Reader → what a field that it reads comes to, told by what the field was rendered to.
+COMES_TO: Final[dict[Any, Callable[[Any], Any]]] = {
+    values.flag: flag,
+    values.text: text,
+    values.named: named,
+    values.digits: digits,
+    values.whole: whole,
+    values.hours: number,
+    values.seconds: number,
+    values.texts: texts,
+    values.json_list: json_list,
+    values.json_object: json_object,
 }
 
 
-def comes_to(cls: Any, field: str, value: Any) -> Any:
-    """Return what a field comes to; not every class needs a version."""
-    read = COMES_TO[field]
-    if field == "path" and cls is operators.WxaTrialQrcodeOperator:
-        return text(value)
-    if field == "template_id" and issubclass(getattr(cls, "act", object), OfUploaded):
-        read = or_none(digits)
-    if field == "user_version":
-        read = text if "template_type" in cls.reads else or_none(named) if "adopt_trial" in cls.reads else named
-    return read(value)
+def comes_to(read: Any, value: Any) -> Any:
+    """Return what a field comes to; none of the values is an appid, a word of a choice, or a plan."""
+    if inner := getattr(read, "__wrapped__", None):  # optional
+        return None if value is None else comes_to(inner, value)
+    return COMES_TO.get(read, lambda _: REFUSED)(value)
 
 
 def task(cls: Any, *, native: bool = False, **fields: Any) -> Any:
@@ -173,34 +137,47 @@ def task(cls: Any, *, native: bool = False, **fields: Any) -> Any:
         return cls(task_id="task", **{name: value for name, value in right.items() if name in accepted} | fields)
 
 
-def rendered(cls: Any, field: str, value: Any, *, native: bool) -> tuple[Any, Any]:
-    """Return a task whose field is a template of this value, and what that was rendered to."""
-    each = task(cls, native=native, **{field: "{{ params.value }}"})
+def rendered(cls: Any, fields: Collection[str], value: Any, *, native: bool) -> Any:
+    """Return a task whose fields are templates of this value, once they are rendered."""
+    each = task(cls, native=native, **dict.fromkeys(fields, "{{ params.value }}"))
     each.render_template_fields({"params": {"value": value}})
-    return each, getattr(each, field)
+    return each
 
 
-def cases(cls: Any) -> Iterator[tuple[str, Any, bool]]:
-    return ((field, value, native) for field in cls.reads for value in VALUES for native in (False, True))
+#: A field of each kind that there is: an operator that has it, and the reader.
+KINDS: Final = {
+    (read.__qualname__, hasattr(read, "__wrapped__")): (cls, field, read)
+    for cls in CLASSES
+    for field, read in cls.reads.items()
+}
 
 
-@pytest.mark.parametrize("cls", CLASSES)
-def test_a_template_means_what_it_renders_to_or_is_refused_by_name_and_nothing_is_sent(
-    cls: Any, wxa_default: RunningSandbox
+@pytest.mark.parametrize(("cls", "field", "read"), KINDS.values(), ids=lambda each: getattr(each, "__name__", each))
+def test_a_template_means_what_it_renders_to_or_is_refused_by_name(
+    cls: Any, field: str, read: Any, airflow_database: None
 ) -> None:
-    assert set(cls.template_fields) == set(cls.reads)
-    for field, value, native in cases(cls):
-        each, was_rendered_to = rendered(cls, field, value, native=native)
-        wanted = comes_to(cls, field, was_rendered_to)
+    for value, native in product(VALUES, (False, True)):
+        each = rendered(cls, [field], value, native=native)
+        was_rendered_to = getattr(each, field)
+        wanted = comes_to(read, was_rendered_to)
         where = f"{field} = {value!r}, rendered to {was_rendered_to!r}"
         if wanted is REFUSED:
             with pytest.raises(AirflowFailException, match=rf"nothing was sent(.|\n)*- {field} = "):
-                each.execute({})
+                each.read_fields()
             continue
         for _ in range(2):  # what was read is read again
             each.read_fields()
             assert getattr(each, field) == wanted, where
             assert type(getattr(each, field)) is type(wanted), where
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_each_templated_field_is_read_before_anything_is_sent(cls: Any, wxa_default: RunningSandbox) -> None:
+    assert set(cls.template_fields) == set(cls.reads)
+    each = rendered(cls, cls.reads, object(), native=True)
+    with pytest.raises(WxaSpecError) as raised:
+        each.execute({})
+    assert [problem.partition(" = ")[0] for problem in raised.value.problems] == list(cls.reads)
     assert wxa_default.journal == []
 
 
@@ -222,7 +199,7 @@ def test_only_none_in_the_dag_file_leaves_the_action_out(airflow_database: objec
     literal.read_fields()
     assert literal.action == "all"
     for native in (False, True):
-        each, _ = rendered(WxaSetWebviewDomainOperator, "action", nothing, native=native)
+        each = rendered(WxaSetWebviewDomainOperator, ["action"], nothing, native=native)
         with pytest.raises(AirflowFailException, match=r"action = .*: must be one of add, delete, set, get, all"):
             each.read_fields()
 
