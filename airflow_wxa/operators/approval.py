@@ -1,6 +1,7 @@
 """The question that a person answers before something goes ahead; :mod:`airflow_wxa.hooks.approvals` reads answers."""
 
 import datetime as dt
+import json
 import re
 import unicodedata
 from abc import abstractmethod
@@ -24,6 +25,7 @@ from airflow_wxa.operators.declared import Declared
 from airflow_wxa.release.dag import failing_at_once, form_param
 from airflow_wxa.store.questions import Fact, Question, told
 from airflow_wxa.texts import Text
+from airflow_wxa.texts.setting import phrase
 
 
 class _Asking(ApprovalOperator):
@@ -71,12 +73,15 @@ class WxaApprovalOperator(Declared, _Asking):
         """Read the facts at their source: WeChat, the ledger, the run's params."""
 
     @staticmethod
-    @abstractmethod
     def words(question: Question) -> tuple[str, str]:
-        """Return the question in one line, and everything that is needed to decide as Markdown.
+        """Return the question in one line, and everything that is needed to decide as Markdown; here, all facts.
 
         A function of the question alone, without clock or configuration: the same facts are the same text.
         """
+        facts = {name: fact.value for name, fact in question.facts.items()}
+        whose = facts.get("appid") or phrase("the_platform")
+        rows = {as_code(name): _as_value(value) for name, value in facts.items()}
+        return phrase("ask_about", asks=question.asks, whose=whose), as_table(rows)
 
     def execute(self, context: Context) -> Any:
         """Note that it is asked, and wait for the answer without taking a worker."""
@@ -201,6 +206,19 @@ class WxaApprovalOperator(Declared, _Asking):
         return WxaHook(self.wxa_conn_id).read().component_appid
 
 
+def kinds() -> list[type[WxaApprovalOperator]]:
+    """Return all kinds of approval that have been imported."""
+    found = WxaApprovalOperator.__subclasses__()
+    for kind in found:
+        found += kind.__subclasses__()
+    return found
+
+
+def kind_of(asks: str) -> type[WxaApprovalOperator]:
+    """Return the kind of approval that asks this; the base where none does."""
+    return next((kind for kind in kinds() if vars(kind).get("asks") == asks), WxaApprovalOperator)
+
+
 def as_table(rows: Mapping[str, str]) -> str:
     """Return a Markdown table of two columns; rows without a text are left out."""
     return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {text} |" for name, text in rows.items() if text)])
@@ -225,6 +243,13 @@ def as_code(text: object) -> str:
 def as_text(text: object) -> str:
     """Return a text in a cell of a Markdown table, its own Markdown and HTML taken literally."""
     return re.sub(r"[!-/:-@\[-`{-~]", lambda mark: f"&#{ord(mark[0])};", _one_line(text))
+
+
+def _as_value(value: Any) -> str:
+    """Return the value of a fact in a cell of a Markdown table."""
+    if value in (None, "", [], {}):
+        return phrase("none")
+    return as_code(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _fenced(text: str) -> str:

@@ -106,6 +106,8 @@ _ROW = CATALOGUE["clear_quota"]
 class WxaApproveClearQuotaOperator(WxaApprovalOperator):
     """Ask a person whether to spend one of the account's ten resets a month; shows how many are left by the ledger.
 
+    The decision names the counters and how many resets are left.
+
     :param appid: the Mini Program whose counters are meant; the word ``platform``: the platform's own (templated).
     """
 

@@ -21,6 +21,9 @@ from airflow_wxa.texts.setting import phrase
 class WxaApproveRollbackOperator(WxaApprovalOperator):
     """Ask a person whether a version may come back, in place of the one online, for everyone and at once.
 
+    The decision names the version online, the entry of WeChat's history (``app_version``, name, description), and the
+    domains that go offline: :class:`WxaRollbackOperator` brings back no other one.
+
     :param appid: the Mini Program (templated).
     :param plan: return value of :class:`WxaListVersionsOperator`: it tells which version is meant (templated).
     """

@@ -21,6 +21,7 @@ from airflow_wxa.fleet.schema import RELEASE_FIELDS, SCHEMA_FILE, packaged_schem
 from airflow_wxa.get_provider_info import get_provider_info
 from airflow_wxa.hooks.taskflow import ReleaseSteps
 from airflow_wxa.hooks.wxa import WxaHook
+from airflow_wxa.operators.approval import kinds
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.operators.fleet import WxaFleetShardOperator
 from airflow_wxa.release import FIELDS, Field
@@ -450,9 +451,19 @@ def acts_table() -> list[str]:
     return rows
 
 
+def approvals() -> list[str]:
+    """Return a row for each kind of approval."""
+    ours = [kind for kind in kinds() if kind.__module__.startswith("airflow_wxa.")]
+    return [f"| `{kind.__name__}` | {_named(kind)} |" for kind in sorted(ours, key=lambda kind: kind.__name__)]
+
+
+def _named(kind: type[Any]) -> str:
+    return _cell("".join(re.findall(r"The decision names (.*?)\.(?=\s|$)", kind.__doc__ or "", re.DOTALL)))
+
+
 def files() -> dict[Path, str]:
     """Return each file that is made of the code, and what it must hold."""
-    release, cli = _REFERENCE / "release.md", _REFERENCE / "cli.md"
+    release, cli, approve = _REFERENCE / "release.md", _REFERENCE / "cli.md", ROOT / "docs/how-to/approve.md"
     chinese = ROOT / "docs/zh/errcodes.md"
     return {
         _REFERENCE / "operators.md": page(),
@@ -465,6 +476,7 @@ def files() -> dict[Path, str]:
             _with_table(release, "| param | must be | default | meaning |", params()),
         ),
         cli: _with_table(cli, "| rule | level | what it looks at |", rules()),
+        approve: _with_table(approve, "| approval | what it names |", approvals()),
         _REFERENCE / "errcodes.md": _with_table(_REFERENCE / "errcodes.md", _ERRCODE_HEAD, errcode_rows()),
         chinese: _with_table(chinese, "| 错误码 | 类别 | 含义 | 下一步 |", errcode_rows("zh")),
         _REFERENCE / "errors.md": _with_table(_REFERENCE / "errors.md", _ERROR_HEAD, error_rows()),

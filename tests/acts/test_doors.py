@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_wxa import operators
 from airflow_wxa.acts import account, code, domains, plain, platform, release, rollback
 from airflow_wxa.acts.act import Act
 from airflow_wxa.acts.plain import _Plain
@@ -22,8 +24,10 @@ from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, World, serve
 from airflow_wxa.sandbox.platforms import Draft, Template
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from airflow_wxa.steps import RollbackPlan, roll_back
-from docs.generate.pages import operator_of
+from docs.generate.pages import described, operator_of
 from tests.airflow_session import connection
+from tests.operators.test_approval import answer as answer_of
+from tests.operators.test_approval import answered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -87,6 +91,11 @@ DOORS: Final[Mapping[str, Callable[[type[Act], Mapping[str, Any]], Any]]] = {
 }
 
 
+approved = pytest.mark.parametrize(
+    "act", [each for each in CASES if "approval_task_id" in inspect.signature(each).parameters]
+)
+
+
 def all_acts(of: type[Act] = Act) -> Iterator[type[Act]]:
     """Yield each act that can be built."""
     for each in of.__subclasses__():
@@ -102,6 +111,15 @@ def doors_of(act: type[Act]) -> list[str]:
 def method_of(act: type[Act]) -> Any:
     (found,) = (each for cls in WxaHook.__mro__ for each in vars(cls).values() if getattr(each, "act", None) is act)
     return found
+
+
+def approval_of(act: type[Act], fields: Mapping[str, Any]) -> Any:
+    """Return the task that asks about an act with these fields; one that reads what a task returned gets them so."""
+    (said,) = (text for parameter, text in described(operator_of(act)) if parameter.name == "approval_task_id")
+    kind = getattr(operators, re.findall(r"Wxa\w+", said)[0])
+    taken = {parameter.name for parameter, _ in described(kind)}
+    offered = {"appid": APPID, **fields, "read": dict(fields)}
+    return kind(task_id="approve", **{name: value for name, value in offered.items() if name in taken})
 
 
 def world() -> World:
@@ -157,25 +175,26 @@ def prepared(running: RunningSandbox, before: Sequence[str]) -> dict[str, Any]:
 def by_door(airflow_database: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ByDoor:
     """Return a function that does an act on a world of its own, and returns calls, outcome and writes."""
 
-    def done(act: type[Act], door: str, *, is_decided: bool = True) -> tuple[list[Any], Any, set[str]]:
+    def done(act: type[Act], door: str, answer: str | None = None) -> tuple[list[Any], Any, set[str]]:
         fields, before = CASES[act]
-        fields = fields if is_decided else {**fields, "approval_task_id": "approve"}
+        fields = fields if answer is None else {**fields, "approval_task_id": ""}  # outside of a run no task has a name
         (tmp_path / "shop.png").write_bytes(b"\x89PNG and more")
         monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / door}.db")
         monkeypatch.setenv("AIRFLOW__WXA__SCREENSHOT_DIR", str(tmp_path))
-        # With a decision: as in a run that asks for none.
-        monkeypatch.setattr(recorder, "is_approval_wanted", lambda _: not is_decided)
+        monkeypatch.setattr(recorder, "is_approval_wanted", lambda _: answer is not None)
         with serve(world()) as running:
             monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(running.url))
             named = {"folder": str(tmp_path), **prepared(running, before)}
-            calls, writes = len(running.journal), len(open_ledger().entries(most=None))
             given = {name: filled(value, named) for name, value in fields.items()}
-            if is_decided:
-                outcome = DOORS[door](act, given)
-            else:
+            if answer:
+                answered(monkeypatch, approval_of(act, given), answer_of(answer))
+            calls, writes = len(running.journal), len(open_ledger().entries(most=None))
+            if answer == "":
                 with pytest.raises(WxaStateError, match="nobody has approved it"):
                     DOORS[door](act, given)
                 outcome = {}
+            else:
+                outcome = DOORS[door](act, given)
             wrote = open_ledger().entries(most=None)
             sent = [(each.method, each.path, each.body, each.errcode) for each in running.journal[calls:]]
         return sent, plain(outcome), {each.endpoint for each in wrote[: len(wrote) - writes]}
@@ -224,12 +243,18 @@ def test_each_door_does_the_same_and_the_step_reads_each_field(
         assert by_door(act, door) == (calls, outcome, writes), door
 
 
-@pytest.mark.parametrize("act", [each for each in CASES if "approval_task_id" in inspect.signature(each).parameters])
+@approved
 def test_an_act_that_names_an_approval_writes_nothing_without_a_decision(act: type[Act], by_door: ByDoor) -> None:
     for door in ("step", *doors_of(act)):
-        calls, _, _ = by_door(act, door, is_decided=False)
+        calls, _, _ = by_door(act, door, answer="")
         paths = {CATALOGUE[name].path for name in act.writes}
         assert not [path for _, path, body, _ in calls if path in paths and (body or {}).get("action") != "get"], door
+
+
+@approved
+def test_an_approval_names_what_its_act_finds_right_before_the_write(act: type[Act], by_door: ByDoor) -> None:
+    _, _, writes = by_door(act, "operator", answer="Approve")
+    assert writes == set(act.writes)
 
 
 @pytest.mark.parametrize("act", CASES)

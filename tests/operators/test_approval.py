@@ -25,7 +25,7 @@ from airflow_wxa.operators import (
     WxaApproveRollbackOperator,
     human_input,
 )
-from airflow_wxa.operators.approval import as_code, as_text
+from airflow_wxa.operators.approval import as_code, as_table, as_text
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.operators.approve_release import _domain_diff
 from airflow_wxa.sandbox import AuditPlan, Fault
@@ -362,9 +362,9 @@ def test_a_question_that_nobody_could_approve_is_not_put() -> None:
         operator(approvers=["lin"], approver_must_differ=True).execute(context(triggered_by="lin"))
 
 
-@pytest.mark.parametrize(
-    ("params_input", "why"),
-    [
+def test_no_comment_costs_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked(monkeypatch, operator())
+    for params_input, why in (
         ({}, ""),
         (None, ""),
         ({"comment": None}, ""),
@@ -373,11 +373,8 @@ def test_a_question_that_nobody_could_approve_is_not_put() -> None:
         ({"comment": "x" * 10_000}, "x" * 400 + "… (9600 more characters)"),
         ({"comment": {"a": 1}, "unknown": 2}, "{'a': 1}"),
         (["no", "object"], ""),
-    ],
-)
-def test_no_comment_costs_the_answer(monkeypatch: pytest.MonkeyPatch, params_input: Any, why: str) -> None:
-    event = answer() | {"params_input": params_input}
-    assert answered(monkeypatch, operator(), event)["why"] == why
+    ):
+        assert operator().execute_complete(context(), answer() | {"params_input": params_input})["why"] == why
 
 
 def test_an_answer_that_chooses_nothing_approves_nothing() -> None:
@@ -437,6 +434,19 @@ def test_an_approval_that_ran_out_fails_without_retry_and_says_to_clear(monkeypa
     with pytest.raises(AirflowFailException, match=r"nobody answered in time[\s\S]*clear this task"):
         task.execute_complete(context(), {"error": "timed out", "error_type": "timeout"})
     assert open_ledger().entries()[0].after["outcome"] == "expired"
+
+
+def test_a_question_without_words_of_its_own_shows_its_facts_in_the_readers_language() -> None:
+    facts = told("run", appid=APPID, auditid="460001", why="a|b") | told("WeChat: queryquota", left=3, lists=[])
+    question = Question("undo_audit", facts)
+    assert WxaApprovalOperator.words(question) == (
+        f"Go ahead with undo_audit: {APPID}?",
+        as_table(
+            {"`appid`": f"`{APPID}`", "`auditid`": "`460001`", "`why`": "a&#124;b", "`left`": "`3`", "`lists`": "none"}
+        ),
+    )
+    with speaking("zh"):
+        assert english_in(*WxaApprovalOperator.words(question)) == []
 
 
 QUESTIONS: dict[type[WxaApprovalOperator], dict[str, Any]] = {

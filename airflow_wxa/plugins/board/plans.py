@@ -36,15 +36,8 @@ from airflow_wxa.fleet.summary import FINISHED, rerun_manifest
 from airflow_wxa.fleet.waves import places, read_waves
 from airflow_wxa.hooks.approvals import is_trigger, may_open_gate, open_gate
 from airflow_wxa.hooks.store import open_fleets, open_ledger, store_url
-from airflow_wxa.operators.approval import WxaApprovalOperator
-from airflow_wxa.operators.approve_plan import (
-    WxaApproveFleetRollbackOperator,
-    WxaApprovePlanOperator,
-    WxaApproveWaveOperator,
-)
-from airflow_wxa.operators.call import WxaApproveClearQuotaOperator
-from airflow_wxa.operators.platform_domains import WxaApprovePlatformDomainOperator
-from airflow_wxa.operators.rollback import WxaApproveRollbackOperator
+from airflow_wxa.operators import approve_plan  # noqa: F401  (that of fleets is known, too)
+from airflow_wxa.operators.approval import WxaApprovalOperator, kind_of
 from airflow_wxa.plugins.board.reader import RefusedError
 from airflow_wxa.plugins.board.views import domain_table, gates_of
 from airflow_wxa.steps.authorisation import new_authorisation_link
@@ -90,15 +83,6 @@ _EARLIER: Final[Mapping[str, Sequence[str]]] = {
     "platform_list_empty": ["configure_domains"],
 }
 _NO_RUN_ID: Final = re.compile(r"[^A-Za-z0-9_.~:+-]+")  # what [scheduler] allowed_run_id_pattern refuses
-#: Operators whose words are the ledger's facts in a language; the page has words of its own for a release.
-_ASKED_BY: Final[Sequence[type[WxaApprovalOperator]]] = (
-    WxaApproveClearQuotaOperator,
-    WxaApproveFleetRollbackOperator,
-    WxaApprovePlanOperator,
-    WxaApprovePlatformDomainOperator,
-    WxaApproveRollbackOperator,
-    WxaApproveWaveOperator,
-)
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 
 
@@ -227,14 +211,12 @@ def _answer(reader: Reader, about: About) -> Plan:
 
 def _in_language(question: Mapping[str, Any], stored: tuple[str, str], language: str) -> tuple[str, str]:
     """Return subject and text of the ledger's question in a language; as Airflow has them where a team words it."""
-    words = next((each.words for each in _ASKED_BY if each.asks == question.get("asks")), None)
-    if words is None:
-        return stored
-    facts = {name: Fact(**fact) for name, fact in question["facts"].items()}
+    facts = {name: Fact(**fact) for name, fact in question.get("facts", {}).items()}
     said = {}
     for code in languages():
         with speaking(code), suppress(LookupError, TypeError, ValueError):  # facts of an earlier version
-            subject, text = words(Question(question["asks"], facts, question["nonce"]))
+            asked = Question(question["asks"], facts, question["nonce"])
+            subject, text = kind_of(asked.asks).words(asked)
             said[code] = subject, text.rstrip()
     return said[language] if stored in said.values() else stored
 
