@@ -117,7 +117,6 @@ def _build(release_fixed: Mapping[str, Any], checks: Mapping[str, Callable[[], o
     approve_rest = _approval("rest", "all_success")
     release_rest = mapped("release_rest", early_gate.output, "none_failed_min_one_success")
     carry_over = mapped(CARRY_OVER, [{"wave": CARRY_OVER, "number": 0}], "none_failed")
-    summary = summarize()
 
     first >> later >> approve_plan >> platform_list
     later >> platform_list
@@ -130,8 +129,9 @@ def _build(release_fixed: Mapping[str, Any], checks: Mapping[str, Callable[[], o
     canary_gate >> approve_early
     submit_rest >> release_early
     early_gate >> approve_rest >> release_rest
-    release_rest >> [carry_over, summary]  # which carry_over holds up only where it is asked for
-    carry_over >> summary >> fleet_result()
+    release_rest >> carry_over
+    # Whatever nothing follows; carry_over holds the summary up only where it is asked for.
+    [release_rest, *carry_over.dag.leaves] >> summarize() >> fleet_result()  # type: ignore[union-attr]  # it stands in one
 
 
 def _second(pair: Any) -> Any:
@@ -140,12 +140,13 @@ def _second(pair: Any) -> Any:
 
 def mapped(task_id: str, shards: Any, trigger_rule: str) -> MappedOperator:
     """Return a task that is mapped over shards, which another one returns."""
+    help_of = read_help(HELP)
     return WxaFleetShardOperator.partial(
         task_id=task_id,
         trigger_rule=trigger_rule,
         pre_execute=_ASKED.get(task_id, _ASKED.get((task_id, 0))),
         wxa_conn_id="{{ params.wxa_conn_id }}",
-        doc_md=read_help(HELP)[task_id],
+        doc_md=help_of.get(task_id, help_of["any_stage"]),
         map_index_template="{{ task.shard['wave'] }} {{ task.shard['number'] + 1 }}",
     ).expand(shard=shards)
 

@@ -30,9 +30,12 @@ from airflow_wxa.steps import (
     verify_rollback,
 )
 from airflow_wxa.store.fleets import AUDIT_QUOTA_USED_UP
+from airflow_wxa.store.tables import fleet_app
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
     from airflow_wxa.release import ReleaseSpec
     from airflow_wxa.steps import Step
     from airflow_wxa.steps.offline import Kinds
@@ -200,6 +203,7 @@ class Stage:
     :param submits: whether it needs the grant of a submission: one that ended badly there waits for a grant anew.
     :param gates: waves whose gates have opened before.
     :param wave: its own shards do it; ``""``: each shard does, with the Mini Programs that it carries.
+    :param behind: outcome of those that it takes up besides such as have not ended; its last step says it again.
     """
 
     place: int
@@ -208,6 +212,19 @@ class Stage:
     submits: bool = False
     gates: tuple[str, ...] = ()
     wave: str = ""
+    behind: Word | None = None
+
+    def mine(self, wave: str, number: int) -> ColumnElement[bool]:
+        """Pick the rows of the shard that a task of this stage is for."""
+        if self.wave:
+            return (fleet_app.c.wave == wave) & (fleet_app.c.shard == number)
+        return fleet_app.c.carrier == f"{wave}/{number}"
+
+    def due(self, wave: str, number: int) -> ColumnElement[bool]:
+        """Pick those among them that the task works on."""
+        has_not_ended = fleet_app.c.outcome.is_(None)
+        due = has_not_ended | (fleet_app.c.outcome == self.behind) if self.behind else has_not_ended
+        return self.mine(wave, number) & due
 
 
 CARRY_OVER: Final = "carry_over"

@@ -103,16 +103,14 @@ class WxaFleetShardOperator(Declared, BaseOperator):
 
     @property
     def _mine(self) -> Any:
-        if STAGES[self.stage].wave:
-            return (fleet_app.c.wave == self.shard["wave"]) & (fleet_app.c.shard == self.shard["number"])
-        return fleet_app.c.carrier == self._carrier
+        return STAGES[self.stage].mine(**self.shard)
 
     def _worked(self, context: Context, *, is_refused: bool = False) -> dict[str, int]:
         with failing_at_once():
             fleets, run, hook = open_fleets(), fleet_run(context), WxaHook(self.wxa_conn_id)
             if self.stage == CARRY_OVER:
                 grant_quota(hook, fleets, run, self._carrier)
-            apps = list(fleets.apps(run.key, self._mine, fleet_app.c.outcome.is_(None)))
+            apps = list(fleets.apps(run.key, STAGES[self.stage].due(**self.shard)))
             wake = asyncio.run(self._driven(fleets, run, apps, hook.read()))
             if self.stage == CARRY_OVER and run.stopped_by is None and any(fleets.apps(run.key, _WITHOUT_QUOTA)):
                 turn = looks_again(dt.datetime.now(dt.UTC))

@@ -18,7 +18,6 @@ from airflow_wxa.fleet.waves import places, read_waves
 from airflow_wxa.hooks.recorder import Recorder
 from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
-from airflow_wxa.store.tables import fleet_app
 from tests.fleet.test_manifest import Files
 
 if TYPE_CHECKING:
@@ -102,19 +101,14 @@ class Drive:
     def shards(self, task_id: str) -> list[tuple[str, int]]:
         if task_id == stages.CARRY_OVER:
             return [(task_id, 0)]
-        wave = task_id.removeprefix("release_")
-        return [
-            (name, number) for name in WAVES for number in self.fleets.shards(self.key, name) if wave in (name, task_id)
-        ]
+        waves = [stages.STAGES[task_id].wave] if stages.STAGES[task_id].wave else WAVES
+        return [(name, number) for name in waves for number in self.fleets.shards(self.key, name)]
 
     async def _shard(self, task_id: str, shard: tuple[str, int]) -> Wake | None:
-        wave, number = shard
-        mine = fleet_app.c.carrier == f"{wave}/{number}"
-        if task_id.startswith("release_"):
-            mine = (fleet_app.c.wave == wave) & (fleet_app.c.shard == number)
-        needs_grant = stages.BEFORE_SUBMISSION if stages.STAGES[task_id].submits else ()
-        self.fleets.reopen(self.key, mine, task_id, needs_grant=needs_grant)
-        apps = list(self.fleets.apps(self.key, mine, fleet_app.c.outcome.is_(None)))
+        (wave, number), of_task = shard, stages.STAGES[task_id]
+        needs_grant = stages.BEFORE_SUBMISSION if of_task.submits else ()
+        self.fleets.reopen(self.key, of_task.mine(*shard), task_id, needs_grant=needs_grant)
+        apps = list(self.fleets.apps(self.key, of_task.due(*shard)))
         results = LateResults(self.recorder(task_id))
         async with self.client(results) as client:
             carried = Shard(
