@@ -1,5 +1,6 @@
 """Write all files that are made of the code; a test holds them to it.
 
+``python -m docs.generate migration "What is new"`` writes the migration that the tables ask for;
 ``python -m docs.generate acts`` prints a table of the acts and their doors;
 ``python -m docs.generate translated`` notes that each Chinese page was compared with its English one.
 """
@@ -14,6 +15,11 @@ from docs.generate.translated import note
 
 if sys.argv[1:] == ["translated"]:
     note()
+    raise SystemExit
+if sys.argv[1:2] == ["migration"]:
+    from docs.generate.migration import write_migration
+
+    sys.stdout.write(f"{write_migration(sys.argv[2])}\n")
     raise SystemExit
 
 with tempfile.TemporaryDirectory(prefix="wxa-airflow-") as home:
