@@ -1,7 +1,7 @@
 """Sources of a manifest's files and merchants, as Airflow's configuration and the store say."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from airflow.sdk import ObjectStoragePath
@@ -86,6 +86,4 @@ class ManifestSources:
 
 def _is_below(path: str, folder: str) -> bool:
     """Tell whether a file is below a folder, symbolic links followed."""
-    from pathlib import Path  # noqa: PLC0415  (of this machine only)
-
     return Path(path).resolve().is_relative_to(Path(folder).resolve())

@@ -33,8 +33,6 @@ def screenshot_dir() -> Path | ObjectStoragePath:
     """Return the folder or object storage that ``[wxa] screenshot_dir`` names, else a folder in AIRFLOW_HOME."""
     named: str = (conf.get("wxa", "screenshot_dir", fallback="") or "").strip()
     if "://" in named:
-        from airflow.sdk import ObjectStoragePath  # noqa: PLC0415  (takes a while, and few need it)
-
         return ObjectStoragePath(named)
     home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow")
     return (Path(named) if named else home / "wxa-screenshots").expanduser().resolve()
@@ -86,8 +84,6 @@ def read_media(file: str) -> Media:
     """
     try:
         if "://" in file:
-            from airflow.sdk import ObjectStoragePath  # noqa: PLC0415  (as above)
-
             return Media(file.rpartition("/")[2], ObjectStoragePath(file).read_bytes())
         return Media(Path(file).name, Path(file).read_bytes())
     except Exception as error:  # noqa: BLE001  (as in _saved)

@@ -82,12 +82,6 @@ def test_of_a_refused_url_at_most_the_hosts_name_is_shown(host: str, extra: dict
     assert "canary" not in str(error.value)
 
 
-@pytest.mark.parametrize("timeout", ["ten", 0, -1, True, float("nan"), float("inf"), []])
-def test_a_timeout_that_is_no_number_of_seconds_is_refused(timeout: object) -> None:
-    with pytest.raises(WxaSpecError, match="extra timeout"):
-        of({"timeout": timeout})
-
-
 # The store that Airflow's configuration names --------------------------------------------------------------------
 
 

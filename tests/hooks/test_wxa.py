@@ -86,7 +86,7 @@ def test_merchant_tokens_of_another_shape_are_refused_without_being_shown(tokens
     assert said in problem
 
 
-@pytest.mark.parametrize("timeout", [0, -1, True, False, "ten", "0", [1]])
+@pytest.mark.parametrize("timeout", [0, -1, True, "ten", "0", [1], float("nan"), float("inf")])
 def test_a_timeout_that_is_no_number_of_seconds_is_refused(timeout: Any) -> None:
     (problem,) = refused(extra={"timeout": timeout})
     assert repr(timeout) in problem

@@ -43,10 +43,14 @@ def routed(wxa_default: RunningSandbox, result: str, polls: int = 2, **fields: A
     return run_dag(dag)
 
 
-@pytest.mark.parametrize("deferrable", [True, False])
 @pytest.mark.parametrize(
-    ("result", "followed"),
-    [("approved", {"go_on"}), ("rejected", {"tell_the_shop"}), ("withdrawn", {"ask", "tell_the_shop"})],
+    ("result", "followed", "deferrable"),
+    [
+        ("approved", {"go_on"}, True),
+        ("rejected", {"tell_the_shop"}, True),
+        ("withdrawn", {"ask", "tell_the_shop"}, True),
+        ("rejected", {"tell_the_shop"}, False),
+    ],
 )
 def test_each_end_of_a_review_opens_its_road(
     airflow_database: None, wxa_default: RunningSandbox, result: str, followed: set[str], deferrable: bool

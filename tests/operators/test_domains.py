@@ -8,18 +8,13 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from airflow_wxa.errors import WxaTransportError
-from airflow_wxa.operators import (
-    WxaModifyPlatformDomainOperator,
-    WxaSetWebviewDomainBranchOperator,
-    WxaSetWebviewDomainOperator,
-)
+from airflow_wxa.operators import WxaSetWebviewDomainBranchOperator, WxaSetWebviewDomainOperator
 from airflow_wxa.sandbox import Fault
-from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from tests.airflow_session import connection, run_dag
+from airflow_wxa.sandbox.testing import APPID
+from tests.airflow_session import run_dag
 
 if TYPE_CHECKING:
-    from airflow_wxa.sandbox import Platform, RunningSandbox
+    from airflow_wxa.sandbox import RunningSandbox
 
 SET = "/wxa/setwebviewdomain"
 
@@ -34,35 +29,14 @@ def configure(**changes: Any) -> Any:
     return WxaSetWebviewDomainOperator(**fields).execute({})
 
 
-def modify(**changes: Any) -> Any:
-    return WxaModifyPlatformDomainOperator(
-        task_id="t", **{"action": "add", "hosts": ["m.example.org"]} | changes
-    ).execute({})
-
-
-def platform(sandbox: RunningSandbox) -> Platform:
-    return sandbox.world.platform(COMPONENT_APPID)
-
-
 @pytest.mark.parametrize(
-    ("before", "fields", "expected"),
-    [
-        ([], {}, {"outcome": "configured", "added": ["https://m.example.com"]}),
-        (["https://m.example.com"], {}, {"outcome": "unchanged", "errcode": 89019, "added": []}),
-        (["https://a.example.com"], {"action": "set"}, {"outcome": "configured", "removed": ["https://a.example.com"]}),
-        (["https://m.example.com"], {"action": "delete"}, {"outcome": "configured", "after": []}),
-        (["https://a.example.com"], {"action": "delete"}, {"outcome": "unchanged", "errcode": 89022}),
-        (["https://a.example.com"], {"action": "get", "webviewdomain": []}, {"after": ["https://a.example.com"]}),
-        ([], {"action": None, "webviewdomain": []}, {"outcome": "configured", "after": ["https://example.com"]}),
-    ],
+    ("fields", "after"),
+    [({"action": "set"}, "https://m.example.com"), ({"action": None, "webviewdomain": []}, "https://example.com")],
 )
-def test_each_action_ends_as_its_outcome_says(
-    wxa_default: RunningSandbox, before: list[str], fields: dict[str, Any], expected: dict[str, Any]
-) -> None:
-    wxa_default.world.mini_program(APPID).third_webviewdomain = before
-    outcome = configure(**fields)
-    assert outcome | expected == outcome
-    assert outcome["action"] == fields.get("action", "add")
+def test_an_action_is_one_of_wechats_or_none_for_every_platform_domain(fields: dict[str, Any], after: str) -> None:
+    assert (
+        configure(**fields).items() >= {"outcome": "configured", "action": fields["action"], "after": [after]}.items()
+    )
 
 
 def test_action_must_be_said() -> None:
@@ -96,18 +70,6 @@ def test_the_plain_operator_cannot_route_so_both_roads_are_errors(
 ) -> None:
     wxa_default.add_fault(Fault(path=SET, kind="errcode_before", errcode=errcode))
     with pytest.raises(AirflowFailException, match=f"(?s)errcode {errcode}.*{said}"):
-        configure()
-
-
-def test_bad_domains_are_refused_together_and_nothing_is_sent(wxa_default: RunningSandbox) -> None:
-    with pytest.raises(AirflowFailException, match=r"(?s)http://a\.example\.com.*https://b\.example\.com/path"):
-        configure(webviewdomain=["http://a.example.com", "https://b.example.com/path"])
-    assert wxa_default.journal == []
-
-
-def test_what_may_pass_is_left_to_the_retries(wxa_default: RunningSandbox) -> None:
-    wxa_default.add_fault(Fault(path=SET, kind="html_502", times=3))
-    with pytest.raises(WxaTransportError, match="HTTP status 502"):
         configure()
 
 
@@ -171,43 +133,3 @@ def test_an_answer_without_a_road_fails(wxa_default: RunningSandbox, errcode: in
     )
     with pytest.raises(AirflowFailException, match=f"errcode {errcode}"):
         operator.execute({})
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        ({}, {"outcome": "registered", "added": ["m.example.org"], "published": ["example.com", "m.example.org"]}),
-        ({"hosts": ["example.com"]}, {"outcome": "unchanged", "added": []}),
-        ({"hosts": ["example.com"], "action": "delete"}, {"outcome": "registered", "removed": ["example.com"]}),
-        ({"action": "set"}, {"testing": ["m.example.org"], "published": ["m.example.org"]}),
-        ({"hosts": [], "action": "get"}, {"outcome": "unchanged", "published": ["example.com"]}),
-    ],
-)
-def test_the_platform_list_ends_as_the_outcome_says(fields: dict[str, Any], expected: dict[str, Any]) -> None:
-    outcome = modify(**fields)
-    assert outcome | expected == outcome
-
-
-@pytest.mark.parametrize("hosts", [["m.example.org"], ["m.example.org", "n.example.org"]])
-def test_a_host_that_cannot_be_verified_comes_with_its_file_and_where_to_put_it(
-    wxa_default: RunningSandbox, hosts: list[str]
-) -> None:
-    platform(wxa_default).unverifiable = {"m.example.org"}
-    # Where no host of the call can be verified WeChat says -1, which is retryable; else it names the host.
-    with pytest.raises(Exception, match=r"m\.example\.org") as failed:
-        modify(hosts=hosts)
-    text = " ".join(str(failed.value).split())
-    name, content = platform(wxa_default).confirm_file
-    assert f"file name {name}" in text
-    assert f"file content {content}" in text
-    assert f"https://m.example.org/{name}" in text
-    assert isinstance(failed.value, AirflowFailException) == (len(hosts) > 1)
-
-
-def test_a_platform_write_needs_the_platforms_own_token(
-    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_default.url, component_access_token=None))
-    with pytest.raises(AirflowFailException, match="component_access_token is missing"):
-        modify()
-    assert wxa_default.journal == []

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox import RunningSandbox
 
 CLEAR = "/cgi-bin/clear_quota"
-either = pytest.mark.parametrize("whose", [APPID, "platform"])
+either = pytest.mark.parametrize(
+    ("whose", "sandbox"), [(APPID, "strict"), ("platform", "loose")], indirect=["sandbox"], ids=["merchant", "platform"]
+)
 
 
-@pytest.fixture(autouse=True, params=["strict", "loose"])
+@pytest.fixture(autouse=True)
 def sandbox(
     airflow_database: None,
     wxa_default: RunningSandbox,
@@ -32,7 +34,7 @@ def sandbox(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> RunningSandbox:
-    if request.param == "loose":
+    if getattr(request, "param", "strict") == "loose":
         wxa_default.world.loose = Looseness.everything()
     monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")  # a month of its own
     with_login = connection(wxa_default.url).replace('"conn_type"', f'"login": "{COMPONENT_APPID}", "conn_type"')
