@@ -18,6 +18,7 @@ from airflow_wxa.api.webview_domain import WebviewDomain, setwebviewdomain
 from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.plugins.board.columns import COLUMNS
 from airflow_wxa.plugins.board.languages import chosen
+from airflow_wxa.plugins.plugin import WxaPlugin
 from airflow_wxa.steps import outcome as outcomes
 from airflow_wxa.store import TaskRef
 from airflow_wxa.store.fleets import RunKey, Word
@@ -82,6 +83,21 @@ def test_a_manager_sees_what_their_dags_did_only(
     assert "spring" not in board.get("/fleets").text
     paths = (f"/mini-program/{STUCK}", f"/mini-program/{ELSEWHERE}", FLEET_PAGE)
     assert [board.get(path).status_code for path in paths] == [200, 404, 404]
+
+
+def test_a_page_is_shared_for_a_moment_by_readers_of_the_same_rights_and_language(
+    board: Browser, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WxaPlugin.fastapi_apps[-1]["app"], "_app", None)
+    monkeypatch.setattr("airflow_wxa.plugins.board.runs._KEPT_SECONDS", 60.0)
+    shown = board.get("/").text
+    came_to(STUCK, outcome="released", release_version="9.9.9")
+    assert board.get("/", user="wang").text == shown
+    assert "9.9.9" in board.get("/", "user").text  # who may go on with runs
+    assert "9.9.9" in board.get("/?page=1").text
+    assert "<h1>小程序</h1>" in board.get("/", **{"Accept-Language": "zh"}).text
+    request.getfixturevalue("team_a")
+    assert ELSEWHERE not in board.get("/").text
 
 
 def test_an_old_run_names_the_mini_programs_that_a_later_run_has_gone_on_with(board: Browser, team_a: None) -> None:

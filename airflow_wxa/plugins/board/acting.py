@@ -29,9 +29,9 @@ from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.fleet.manifest import MAX_PARAM_BYTES
 from airflow_wxa.hooks.store import store_url
 from airflow_wxa.plugins.board.form import as_texts, read_form
-from airflow_wxa.plugins.board.pages import RELEASE, Pages
+from airflow_wxa.plugins.board.pages import Pages
 from airflow_wxa.plugins.board.plans import ABOUT, OF_FLEET, OF_MINI_PROGRAM, dag_run, plan
-from airflow_wxa.plugins.board.reader import RefusedError
+from airflow_wxa.plugins.board.reader import RELEASE, RefusedError
 from airflow_wxa.plugins.trial import WeChatReads
 from airflow_wxa.release import FIELDS
 from airflow_wxa.store.acts import Acts

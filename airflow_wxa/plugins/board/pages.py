@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 import segno
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from jinja2 import ChoiceLoader, DictLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -44,7 +43,7 @@ from airflow_wxa.texts import template
 from airflow_wxa.trial_link import api_root_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from fastapi import Request
 
@@ -55,8 +54,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: The DAG that the form releases with unless it is asked for another one's.
-RELEASE: Final = "wxa_release"
 _ENTRIES_SHOWN: Final = 100
 _VERSIONS_SHOWN: Final = 20
 #: Values that are words → the texts that say them.
@@ -102,14 +99,20 @@ class Pages:
         """Show each Mini Program: what is online, and what runs."""
         seen = self._seen(reader)
         wanted = _wanted(reader.request, seen.mine)
+        questions = () if wanted.run_id else seen.questions(reader.names[0])
+        # All that the page is made of: whoever asks the same within seconds is shown the same.
+        asked = (seen.store.runs, seen.dag_ids, wanted, questions, reader.language, reader.base, reader.may_release)
+        listed = partial(self._listed, reader, seen, wanted, questions)
+        return _html(self._kept.get((*asked, str(reader.request.query_params)), listed))
+
+    def _listed(self, reader: Reader, seen: _Seen, wanted: Wanted, questions: Sequence[Question]) -> str:
         tally = self._tally(seen, wanted)
         rows, total = seen.store.page(seen.dag_ids, wanted, total=tally.of(wanted))
         if total and not rows:  # past the end: the last page
             wanted = replace(wanted, page=-(-total // wanted.page_size))
             rows, total = seen.store.page(seen.dag_ids, wanted, total=total)
         first = (wanted.page - 1) * wanted.page_size
-        questions = [] if wanted.run_id else seen.questions(reader.names[0])
-        return self._page(
+        return self._filled_in(
             reader,
             "mini_programs",
             heading=wanted.run_id or reader.word("mini_programs"),
@@ -347,9 +350,12 @@ class Pages:
         )
 
     def _page(self, reader: Reader, name: str, status: int = 200, **values: Any) -> Response:
+        return _html(self._filled_in(reader, name, **values), status)
+
+    def _filled_in(self, reader: Reader, name: str, **values: Any) -> str:
         """Fill a page's template; in the navigation it stands under its own name, unless ``section`` says another."""
         query = dict(reader.request.query_params)
-        content = self._templates.get_template(f"{name}.html").render(
+        return self._templates.get_template(f"{name}.html").render(
             t=reader.word,
             read=reader.language.read,
             language=reader.language,
@@ -357,10 +363,9 @@ class Pages:
             base=reader.base,
             kept=[(name, value) for name, value in query.items() if name != "lang"],
             link=partial(_link, reader.base, query),
-            may_release=reader.may("POST", DagAccessEntity.RUN, RELEASE),
+            may_release=reader.may_release,
             **{"title": reader.word(name), "section": name, **values},
         )
-        return HTMLResponse(content, status, headers=dict(HEADERS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,11 +380,14 @@ class _Seen:
     mine: frozenset[str]
     under_way: UnderWay
 
-    def questions(self, user_id: str) -> list[Question]:
+    def questions(self, user_id: str) -> tuple[Question, ...]:
         """Return the questions to this person that are not about one Mini Program: those stand in its row."""
-        of_rows = self.store.waiting()
         mine = (each for each in self.under_way.questions if each.dag_id in self.mine and each.is_for(user_id))
-        return [each for each in mine if each.run not in of_rows]
+        return tuple(each for each in mine if each.run not in self.under_way.waiting)
+
+
+def _html(text: str, status: int = 200) -> Response:
+    return HTMLResponse(text, status, headers=dict(HEADERS))
 
 
 def _link(base: str, query: Mapping[str, str], path: str = "/", **changes: Any) -> str:

@@ -74,10 +74,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class UnderWay:
-    """Runs that the store takes for under way, as Airflow has them."""
+    """Runs that the store takes for under way, as Airflow has them.
+
+    :param waiting: those that have asked about one Mini Program.
+    """
 
     lives: Mapping[Run, Life]
     questions: tuple[Question, ...]
+    waiting: Collection[Run]
 
     def runs(self, user_id: str) -> Runs:
         """Return what a reader's list needs."""
@@ -115,7 +119,7 @@ class Kept:
 
 def runs_under_way(store: MiniPrograms) -> UnderWay:
     """Return the runs that the store takes for under way, and all questions."""
-    return UnderWay(lives_of(store.under_way()), _questions())
+    return UnderWay(lives_of(store.under_way()), _questions(), store.waiting())
 
 
 def lives_of(runs: Collection[Run]) -> dict[Run, Life]:
