@@ -1,16 +1,15 @@
 """Every way by which a text can leave a process of ours: each row keeps what left by it, and can show that it would."""
 
-from __future__ import annotations
-
 import io
 import json
 import logging
 import os
 import sqlite3
 import sys
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import requests
 import sentry_sdk
@@ -27,9 +26,6 @@ from rich.traceback import Traceback
 from sentry_sdk.scrubber import EventScrubber
 
 from airflow_wxa.client import telemetry
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 NOWHERE = "http://127.0.0.1:1/"
 
@@ -95,6 +91,21 @@ class _Kept(sentry_sdk.Transport):
         self._left.append(envelope.serialize().decode("utf-8", "replace"))
 
 
+def careless_client(left: list[str], **options: Any) -> sentry_sdk.Client:
+    """Return a client of Sentry that keeps the variables of each frame, and scrubs nothing.
+
+    :param left: takes what would be sent.
+    """
+    return sentry_sdk.Client(
+        dsn="http://key@127.0.0.1:1/1",
+        transport=_Kept(left),
+        include_local_variables=True,
+        max_value_length=100_000,
+        event_scrubber=EventScrubber(denylist=[], pii_denylist=[]),  # it hides by the names of variables
+        **options,
+    )
+
+
 class Sentry(Row):
     """Events with the variables of each frame, traces, breadcrumbs, logs; nothing is scrubbed on the way."""
 
@@ -102,16 +113,7 @@ class Sentry(Row):
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        client = sentry_sdk.Client(
-            dsn="http://key@127.0.0.1:1/1",
-            transport=_Kept(self.left),
-            traces_sample_rate=1.0,
-            max_breadcrumbs=1000,
-            max_value_length=100_000,
-            include_local_variables=True,
-            enable_logs=True,
-            event_scrubber=EventScrubber(denylist=[], pii_denylist=[]),
-        )
+        client = careless_client(self.left, traces_sample_rate=1.0, max_breadcrumbs=1000, enable_logs=True)
         scope = sentry_sdk.get_global_scope()
         scope.set_client(client)
         try:
@@ -125,25 +127,35 @@ class Sentry(Row):
     plant = OpenTelemetry.plant
 
 
+def without_tests(error: BaseException) -> BaseException:
+    """Return the error without the frames of the tests, which name the secrets."""
+    trace_ = error.__traceback__
+    while trace_ is not None and "/tests/" in trace_.tb_frame.f_code.co_filename:
+        trace_ = trace_.tb_next
+    return error.with_traceback(trace_)
+
+
+def shown_by_rich(error: BaseException) -> str:
+    """Return the traceback with all variables, as rich prints it."""
+    console = Console(width=400, file=io.StringIO())
+    shown = Traceback.from_exception(
+        type(error), error, error.__traceback__, show_locals=True, locals_max_string=10**6, locals_max_length=None
+    )
+    with console.capture() as captured:
+        console.print(shown)
+    return captured.get()
+
+
 class Frames(Row):
     """The variables of every frame of a traceback, as rich and Sentry show them."""
 
     name = "frames"
 
     def caught(self, error: BaseException) -> None:
-        """Take an error's traceback, without the frames of the tests, which name the secrets."""
-        trace_ = error.__traceback__
-        while trace_ is not None and "/tests/" in trace_.tb_frame.f_code.co_filename:
-            trace_ = trace_.tb_next
-        error = error.with_traceback(trace_)
+        """Take an error's traceback."""
+        error = without_tests(error)
         sentry_sdk.capture_exception(error)
-        console = Console(width=400, file=io.StringIO())
-        shown = Traceback.from_exception(
-            type(error), error, trace_, show_locals=True, locals_max_string=None, locals_max_length=None
-        )
-        with console.capture() as captured:
-            console.print(shown)
-        self.left.append(captured.get())
+        self.left.append(shown_by_rich(error))
 
     def plant(self, text: str) -> None:
         try:
