@@ -13,12 +13,13 @@ import tempfile
 import threading
 import time
 import warnings
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from jinja2 import Environment
@@ -27,7 +28,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 from airflow_wxa.sandbox.testing import APPID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
     from uuid import UUID
 
     from airflow.models.taskinstance import TaskInstance
@@ -38,6 +39,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 DAGS = ROOT / "dags"
+#: A run of ``wxa_release`` against the sandbox of ``wxa_world``, without an approval.
+PLAIN: Final[Mapping[str, Any]] = {
+    "appid": APPID,
+    "webviewdomain": ["https://m.example.com"],
+    "template_id": 47,
+    "user_version": "1.4.0",
+    "approval": False,
+}
 
 # In memory where there is such a place: Airflow commits often, and each commit waits for the disk.
 _MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -253,24 +262,20 @@ def load_release_dag() -> DAG:
 
 
 @pytest.fixture
-def release_dag(airflow_database: None) -> DAG:
+def release_dag() -> DAG:
     """Return ``wxa_release`` as nobody has used it yet."""
     return load_release_dag()
 
 
+Release = Callable[..., Run]
+
+
 @pytest.fixture
-def release(release_dag: DAG, wxa_default: RunningSandbox) -> Callable[..., Run]:
-    """Walk ``wxa_release`` against the sandbox: version 1.4.0 of template 47, no approval, unless the test says so."""
+def release(release_dag: DAG, wxa_default: RunningSandbox) -> Release:
+    """Walk ``wxa_release`` by :data:`PLAIN`, unless the test says otherwise."""
 
     def run(**params: Any) -> Run:
-        plain: dict[str, Any] = {
-            "appid": APPID,
-            "webviewdomain": ["https://m.example.com"],
-            "template_id": 47,
-            "user_version": "1.4.0",
-            "approval": False,
-        }
-        return run_dag(release_dag, **plain | params)
+        return run_dag(release_dag, **{**PLAIN, **params})
 
     return run
 

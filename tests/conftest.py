@@ -1,22 +1,18 @@
 """What every test shares: the sandbox's fixtures, and which tests wait until they are asked for."""
 
-from __future__ import annotations
-
 import os
 import re
 import secrets
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 import pytest
 
 # They are imported, not found: a checkout may be installed as it was before it had an entry point.
 from airflow_wxa.pytest_plugin import wxa_connection, wxa_sandbox, wxa_world  # noqa: F401
 from tests.store.templates import from_migrations, stores_from_a_template  # noqa: F401  fixtures
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 # Each process of a run would compile the package and rewrite the tests anew, for itself.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

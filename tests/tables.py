@@ -1,16 +1,12 @@
 """Tables whose rows are one claim: one test tries every row, and names each that fails."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
 
 
 def each_row(names: str, rows: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:

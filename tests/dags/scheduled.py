@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.airflow_session import a_person_answers, load_release_dag
-from tests.dags.stepwise import PLAIN
+from tests.airflow_session import PLAIN, a_person_answers, load_release_dag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

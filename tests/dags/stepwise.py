@@ -4,32 +4,18 @@ So two runs can be interleaved and a run can be rescued. ``scheduled.py`` is the
 ``test_whole_runs.py`` holds this one to it.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
+from uuid import UUID
 
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.sdk.execution_time import comms
 
-from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.testing import _FAILED, _Run
-from tests.airflow_session import load_release_dag
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from uuid import UUID
-
-    from airflow.sdk import DAG
-
-PLAIN: Final[Mapping[str, Any]] = {
-    "appid": APPID,
-    "webviewdomain": ["https://m.example.com"],
-    "template_id": 47,
-    "user_version": "1.4.0",
-    "approval": False,
-}
+from tests.airflow_session import PLAIN, load_release_dag
 
 
 class _Asked(BaseException):
@@ -157,10 +143,6 @@ class Stepwise:
     def write_xcom(self, task_id: str, value: Any, *, key: str = "return_value") -> None:
         """Write an XCom, as whoever may edit the run can."""
         self._run.xcoms.setdefault((task_id, -1), {})[key] = value
-
-    def shown(self, task_id: str) -> str:
-        """Return the text of the question that is shown."""
-        return str(self._run.walk.questions[task_id].body)
 
     def tries(self, task_id: str) -> int:
         """Return how often a task was tried."""

@@ -1,10 +1,10 @@
 """``[wxa] language``: what a release manager reads of a DAG, in one language, whoever looks."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_wxa.dags.wiring import read_help
@@ -12,11 +12,6 @@ from airflow_wxa.dags.wxa_release import release_dag
 from airflow_wxa.texts.setting import language
 from tests.dags.test_factories import all_factories
 from tests.english import english_in
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow.sdk import DAG
 
 
 @pytest.fixture

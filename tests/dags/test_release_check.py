@@ -1,28 +1,19 @@
 """``check_release``: everything that is wrong at once, and nothing sent."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 
 from airflow_wxa.dags.wxa_domain_drift import domain_drift_dag
 from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
 from airflow_wxa.dags.wxa_rollback import rollback_dag
 from airflow_wxa.dags.wxa_webview_domains import webview_domains_dag
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
-from tests.airflow_session import connection, run_dag
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow.sdk import DAG
-
-    from airflow_wxa.sandbox import RunningSandbox
-    from tests.airflow_session import Run
-
-    Release = Callable[..., Run]
+from tests.airflow_session import Release, Run, connection, run_dag
 
 
 def problems(run: Run) -> list[str]:
@@ -67,12 +58,6 @@ def test_nine_problems_of_params_and_connections_are_reported_at_once_and_nothin
 @pytest.mark.parametrize(
     ("params", "extra", "said"),
     [
-        ({"appid": "wx00000000000000ff"}, {}, ["authorizer_access_tokens['wx00000000000000ff'] is missing"]),
-        (
-            {"on_platform_list_empty": "register"},
-            {"component_access_token": None},
-            ["component_access_token is missing"],
-        ),
         (
             {"appid": "wx00000000000000ff", "on_platform_list_empty": "register"},
             {"component_access_token": None},
@@ -90,8 +75,7 @@ def test_a_token_or_a_setting_that_the_connection_lacks_is_a_problem_of_the_run(
     said: list[str],
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_default.url, **extra))
-    run = release(**params)
-    found = problems(run)
+    found = problems(release(**params))
     assert len(found) == len(said)
     for words in said:
         assert [line for line in found if words in line], f"{words} is not named in {found}"
@@ -128,7 +112,6 @@ def test_a_misspelt_param_is_refused_and_a_key_of_another_tool_is_not(
     assert release(openlineage={"run": "1"}, approval=False).states["verify_release"] == "success"
 
 
-@pytest.mark.usefixtures("airflow_database")
 @pytest.mark.parametrize(
     ("build", "conf", "what"),
     [

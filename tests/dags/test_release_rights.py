@@ -1,78 +1,41 @@
 """What users try with the REST API who may not approve: nothing is released, and no platform list is written."""
 
-from __future__ import annotations
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-import threading
-import time
-from typing import TYPE_CHECKING, Any, Final
-
-import httpx
 import pytest
-import uvicorn
-from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.sdk import DAG
 
-from airflow_wxa.cli.demo.airflow import free_port
 from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
 from airflow_wxa.dags.wxa_release import release_dag
 from airflow_wxa.dags.wxa_rollback import rollback_dag
 from airflow_wxa.hooks.store import open_ledger
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
-from tests.airflow_session import calls, register_dag
+from tests.airflow_session import register_dag
 from tests.dags.scheduled import Scheduled
 from tests.dags.stepwise import Stepwise
 from tests.dags.test_release_approval import approved_by_hand
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from airflow.sdk import DAG
-
-    from airflow_wxa.sandbox import RunningSandbox
+from tests.dags.worlds import REGISTER, writes
+from tests.plugins.browser import Browser, login
 
 pytestmark = pytest.mark.usefixtures("airflow_database", "wxa_default")
 
-PLATFORM_LIST: Final = "/cgi-bin/component/modify_wxa_jump_domain"
 FORBIDDEN: Final = 403
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[httpx.Client]:
-    """Airflow's own REST API, with the simple auth manager."""
-    from airflow.api_fastapi.app import create_app  # noqa: PLC0415  (Airflow's home is set by then)
-
-    port = free_port()
-    app = create_app(apps="core")
-    api = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="on", ws="none"))
-    thread = threading.Thread(target=api.run, name="airflow-api")
-    thread.start()
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
-        while not api.started:
-            assert thread.is_alive(), "the API did not come up"
-            time.sleep(0.05)
-        yield client
-    api.should_exit = True
-    thread.join()
-
-
-def token_of(role: str) -> str:
-    """Return the token of a user who is named as their role."""
-    from airflow.api_fastapi.app import get_auth_manager  # noqa: PLC0415  (as above)
-
-    token: str = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=role, role=role.upper()))
-    return token
-
-
 class Attacker:
-    """A user with a role, who tries things with one run."""
+    """A user who is named as their role, and tries things with one run."""
 
-    def __init__(self, server: httpx.Client, run: Scheduled, role: str) -> None:
-        self._server, self._run, self._headers = server, run, {"Authorization": f"Bearer {token_of(role)}"}
+    def __init__(self, airflow: Browser, run: Scheduled, role: str) -> None:
+        self._airflow, self._run, self._role = airflow, run, role
         self.statuses: list[tuple[str, int]] = []
 
     def __call__(self, what: str, method: str, path: str, body: Mapping[str, Any]) -> None:
         run = f"/api/v2/dags/wxa_release/dagRuns/{self._run.run_id}/taskInstances"
         url = path if path.startswith("/api") else f"{run}/{path}"
-        answer = self._server.request(method, url, json=dict(body), headers=self._headers)
+        headers = login(self._role.upper(), self._role)
+        answer = self._airflow.send(method, url, json=dict(body), headers=headers)
         self.statuses.append((what, answer.status_code))
 
     def forge(self, task_id: str, value: Any, key: str = "return_value") -> None:
@@ -92,28 +55,27 @@ class Attacker:
         self("answer in place of an approver", "PATCH", "approve_release/-1/hitlDetails", body)
 
 
-def forged_89020() -> dict[str, Any]:
-    return {
-        "outcome": "platform_list_empty",
-        "appid": APPID,
-        "action": "add",
-        "errcode": 89020,
-        "errmsg": "",
-        "before": None,
-        "after": None,
-        "added": [],
-        "removed": [],
-    }
+FORGED_89020 = {
+    "outcome": "platform_list_empty",
+    "appid": APPID,
+    "action": "add",
+    "errcode": 89020,
+    "errmsg": "",
+    "before": None,
+    "after": None,
+    "added": [],
+    "removed": [],
+}
 
 
 @pytest.mark.parametrize("role", ["viewer", "user", "op"])
 def test_no_role_releases_what_nobody_approved_or_writes_a_platform_list_that_is_not_empty(
-    server: httpx.Client, wxa_default: RunningSandbox, role: str
+    airflow: Browser, wxa_default: RunningSandbox, role: str
 ) -> None:
-    asked = {"approval": True, "approvers": ["wu"], "on_platform_list_empty": "register", "platform_domains": []}
-    run = Scheduled(asked | {"platform_domains": ["m.example.com", "new.example.com"]}, triggered_by=role)
+    hosts = {"platform_domains": ["m.example.com", "new.example.com"]}
+    run = Scheduled({"approval": True, "approvers": ["wu"], **REGISTER, **hosts}, triggered_by=role)
     assert run.go_on() == "running"
-    attacker = Attacker(server, run, role)
+    attacker = Attacker(airflow, run, role)
     approval = approved_by_hand(run)
 
     attacker.answer()
@@ -124,15 +86,15 @@ def test_no_role_releases_what_nobody_approved_or_writes_a_platform_list_that_is
     attacker.forge("approve_release", {"skipped": []}, key="skipmixin_key")
     attacker.clear("release")
     run.go_on()
-    attacker.forge("configure_domains", forged_89020())
+    attacker.forge("configure_domains", FORGED_89020)
     attacker.forge("configure_domains", {"skipped": []}, key="skipmixin_key")
     attacker.clear("register_platform_domains")
     run.go_on()
     run.mark("approve_release", "failed")  # no question of this run may wait for the answer to another's
 
     print(role, *attacker.statuses, sep="\n")
-    assert calls(wxa_default.journal, "/wxa/release") == []
-    assert [each for each in calls(wxa_default.journal, PLATFORM_LIST) if each.body["action"] != "get"] == []
+    assert wxa_default.journal.count("/wxa/release") == 0
+    assert writes(wxa_default) == []
     refused = {each.task.task_id for each in open_ledger().entries(run_id=run.run_id) if each.result == "refused"}
     tried = {what for what, status in attacker.statuses if status < 300}
     assert refused == (set() if role == "viewer" else {"release", "register_platform_domains"})
@@ -145,11 +107,11 @@ def test_who_says_by_an_xcom_that_an_individual_owns_it_does_not_release_without
 ) -> None:
     run = Stepwise({"approval": False})
     run.go_on(until="release")
-    run.write_xcom("configure_domains", forged_89020() | {"outcome": "individual", "errcode": 89231})
+    run.write_xcom("configure_domains", FORGED_89020 | {"outcome": "individual", "errcode": 89231})
     assert run.go_on() == "failed"
     assert "this one has\n" in str(run.errors["release"])
     assert "https://m.example.com" in str(run.errors["release"])
-    assert (run.tries("release"), calls(wxa_default.journal, "/wxa/release")) == (1, [])
+    assert (run.tries("release"), wxa_default.journal.count("/wxa/release")) == (1, 0)
     [refused] = [each.task.task_id for each in open_ledger().entries(run_id=run.run_id) if each.result == "refused"]
     assert refused == "release"
 
@@ -163,11 +125,10 @@ def test_who_says_by_an_xcom_that_an_individual_owns_it_does_not_release_without
     ],
 )
 def test_a_trigger_with_another_value_than_the_fixed_one_gets_400(
-    server: httpx.Client, new_dag: Callable[..., DAG], conf: dict[str, Any]
+    airflow: Browser, new_dag: Callable[..., DAG], conf: dict[str, Any]
 ) -> None:
     dag_id = f"fixed_{new_dag.__name__}"
     register_dag(new_dag(dag_id, fixed={"approval": True, "approvers": ["wu"]}))
-    admin = {"Authorization": f"Bearer {token_of('admin')}"}
     body = {"logical_date": None, "conf": conf | {"approval": False}}
-    answer = server.post(f"/api/v2/dags/{dag_id}/dagRuns", json=body, headers=admin)
+    answer = airflow.send("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body, headers=login("ADMIN"))
     assert (answer.status_code, "param approval" in answer.json()["detail"]) == (400, True)

@@ -1,42 +1,48 @@
-"""Traces of a release: links beside its tasks, no token anywhere, and how often a task reads what was asked for."""
-
-from __future__ import annotations
+"""Traces of a release: links beside its tasks, events of its Asset, and how often a task reads what was asked for."""
 
 import os
-import sqlite3
 import sys
 from collections import Counter
-from contextlib import closing
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from types import FrameType, SimpleNamespace
+from typing import Any
 
+import pytest
+from airflow.sdk import dag, task
+from airflow.sdk.execution_time.context import OutletEventAccessor
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from sqlalchemy import select
 
 from airflow_wxa.api import code, webview_domain
+from airflow_wxa.assets import RELEASES, announce_release
 from airflow_wxa.hooks.store import open_ledger
+from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.release import spec
-from airflow_wxa.sandbox import Fault
-from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
+from airflow_wxa.sandbox import MiniProgram, RunningSandbox
+from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.store.tables import outcome
-from tests.airflow_session import connection
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
-
-    import pytest
-
-    from airflow_wxa.sandbox import RunningSandbox
-    from tests.airflow_session import Run
+from tests.airflow_session import Release, run_dag
+from tests.dags.worlds import ORIGIN, REGISTER, empty_list, reviewed_at_once
 
 BASE = "https://airflow.example.com/data"
+URI = f"wxa://{APPID}/release"
+VERSION: dict[str, Any] = {"appid": APPID, "template_id": 47, "user_version": "1.4.0"}
 
 
-def test_a_task_that_an_errcode_stopped_links_to_what_to_do(
-    release: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """Return URI and extra of each event that tasks emit, oldest first."""
+    told: list[tuple[str, Any]] = []
+    add = OutletEventAccessor.add
+
+    def added(self: Any, asset: Any, extra: Any = None) -> None:
+        told.append((asset.uri, extra))
+        add(self, asset, extra)
+
+    monkeypatch.setattr(OutletEventAccessor, "add", added)
+    return told
+
+
+def test_a_task_that_an_errcode_stopped_links_to_what_to_do(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", f"{BASE}/")
     run = release(template_id=404)
     assert run.states["commit_code"] == "failed"
@@ -47,55 +53,58 @@ def test_a_task_that_an_errcode_stopped_links_to_what_to_do(
     assert str(run.errors["commit_code"]).splitlines()[-1] == f"  {BASE}/wxa/board/errcode/85014"
 
 
-def test_a_task_that_succeeded_links_to_its_mini_program_only(release: Callable[..., Run]) -> None:
-    run = release()
-    assert run.state == "success"
-    shown = run.links["commit_code"]
-    assert shown["WxaErrcodeLink"] == ""
-    assert shown["WxaMiniProgramLink"] == f"/wxa/board/mini-program/{APPID}"
-    assert "WxaTrialQrcodeLink" not in run.links["configure_domains"]
-
-
-def test_a_run_notes_the_connection_that_its_pages_may_use(
-    release: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+def test_a_release_links_to_its_mini_program_only_notes_its_connection_and_tells_its_asset(
+    release: Release, events: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_WXA_DEFAULT"])
-    assert release(wxa_conn_id="other").state == "success"
+    run = release(wxa_conn_id="other")
+    assert run.state == "success"
+    shown = run.links["commit_code"]
+    assert (shown["WxaErrcodeLink"], shown["WxaMiniProgramLink"]) == ("", f"/wxa/board/mini-program/{APPID}")
+    assert "WxaTrialQrcodeLink" not in run.links["configure_domains"]
     with open_ledger()._database.reading() as connection:
         row = connection.execute(select(outcome).order_by(outcome.c.at.desc()).limit(1)).one()
     assert open_ledger().conn_id(row.dag_id, row.run_id, APPID) == "other"
+    [(uri, extra)] = events
+    told = {"appid": APPID, "outcome": "released", "user_version": "1.4.0", "version": "1.4.0", "lost": []}
+    assert (uri, extra.items() >= (told | {"domains": [ORIGIN], "dag_id": "wxa_release"}).items()) == (URI, True)
 
 
-MERCHANT = "canary/merchant+token&of-runs"
-PLATFORM = "canary/platform+token&of-runs"
+def test_a_run_that_does_not_release_tells_nothing(events: list[tuple[str, Any]], release: Release) -> None:
+    assert release(user_version="1.5.0", release=False).state == "success"
+    assert events == []
 
 
-def written_anywhere() -> str:
-    """Return all that Airflow keeps: each row of its database, each file of its home."""
-    home = Path(os.environ["AIRFLOW_HOME"])
-    with closing(sqlite3.connect(home / "airflow.db")) as database:
-        rows = "\n".join(database.iterdump())
-    files = [path.read_bytes().decode("utf-8", "replace") for path in home.rglob("*") if path.is_file()]
-    return "\n".join([rows, *files])
-
-
-def test_runs_leave_no_token_behind(
-    release: Callable[..., Run], wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("has_outlet", [True, False])
+def test_a_release_in_taskflow_tells_it_where_the_task_has_the_outlet_and_else_says_so(
+    events: list[tuple[str, Any]], account: MiniProgram, *, has_outlet: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    platform = wxa_default.world.platform(COMPONENT_APPID)
-    platform.testing, platform.published = [], []
-    platform.component_access_token = PLATFORM
-    wxa_default.world.mini_program(APPID).authorizer_access_token = MERCHANT
-    tokens = {"authorizer_access_tokens": {APPID: MERCHANT}, "component_access_token": PLATFORM}
-    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_default.url, **tokens))
-    assert release(on_platform_list_empty="register").state == "success"
-    wxa_default.add_fault(Fault(path="/wxa/commit", kind="drop_before", times=3))
-    assert release(user_version="1.5.0").state == "failed"
-    written = written_anywhere()
-    assert APPID in written
-    for token in (MERCHANT, PLATFORM):
-        assert token not in written
-        assert quote(token, safe="") not in written
+    reviewed_at_once(account)
+
+    @dag(schedule=None)
+    def released_in_taskflow() -> None:
+        @task(outlets=[RELEASES] if has_outlet else [])
+        def publish() -> dict[str, Any]:
+            WxaHook().commit(**VERSION)
+            return WxaHook().release(**VERSION, auditid=WxaHook().submit_audit(**VERSION)["auditid"])
+
+        publish()
+
+    with caplog.at_level("WARNING", logger="airflow_wxa.hooks.outlets"):
+        run = run_dag(released_in_taskflow())
+    assert run.errors == {}
+    assert [uri for uri, _ in events] == ([URI] if has_outlet else [])
+    assert ("give the task outlets=[RELEASES]" in caplog.text) == (not has_outlet)
+
+
+def test_a_version_that_wechat_leaves_out_is_the_one_that_was_released() -> None:
+    told: list[Any] = []
+    event = SimpleNamespace(add=lambda asset, extra: told.append((asset.uri, extra)))
+    context: Any = {"outlet_events": {RELEASES: event}, "ti": SimpleNamespace(dag_id="ours", run_id="spring")}
+    released = {"outcome": "released", "appid": APPID, "lost": None}
+    announce_release(context, released | {"release_version": "", "effective": []}, user_version="1.4.0")
+    named = {"user_version": "1.4.0", "dag_id": "ours", "run_id": "spring", "version": "1.4.0", "domains": []}
+    assert told == [(URI, released | named)]
 
 
 #: These read what WeChat answers, not what was asked for.
@@ -140,15 +149,11 @@ def callers(frame: FrameType | None) -> set[str]:
 
 
 def test_a_task_parses_a_domain_at_most_three_times_and_checks_the_whole_form_once(
-    release: Callable[..., Run], wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+    release: Release, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    platform = wxa_default.world.platforms[0]
-    platform.testing, platform.published = [], []
+    empty_list(wxa_default)
     counts = Counts(monkeypatch)
-
-    run = release(on_platform_list_empty="register")
-
-    assert run.state == "success"
+    assert release(**REGISTER).state == "success"
     assert {"configure_domains", "register_platform_domains", "configure_domains_again"} <= set(counts.parsed)
     assert max(counts.parsed.values()) <= 3, counts.parsed
     assert set(counts.checked.values()) == {1}, counts.checked

@@ -1,16 +1,15 @@
 """A release by a worker that has no keys of the platform, and a database role that may not read its credentials."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
@@ -21,7 +20,7 @@ from sqlalchemy.exc import ProgrammingError
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.hooks.store import open_ledger, open_store
-from airflow_wxa.sandbox import serve
+from airflow_wxa.sandbox import RunningSandbox, serve
 from airflow_wxa.sandbox.testing import (
     APPID,
     COMPONENT_APPID,
@@ -31,14 +30,8 @@ from airflow_wxa.sandbox.testing import (
     one_merchant,
 )
 from airflow_wxa.store import Store
-from tests.airflow_session import ROOT
+from tests.airflow_session import ROOT, Run
 from tests.store.databases import new_postgresql_database
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from airflow_wxa.sandbox import RunningSandbox
-    from tests.airflow_session import Run
 
 BEARER, OTHERS = "bearer-of-team-a", "wx00000000000000ff"
 PLATFORM = {"conn_type": "wxa", "login": COMPONENT_APPID, "password": COMPONENT_APPSECRET}

@@ -1,27 +1,22 @@
 """``wxa_rollback``: what is asked, what is sent, and what a forged or stale approval changes."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 
 from airflow_wxa.dags.wxa_rollback import rollback_dag
+from airflow_wxa.operators import WxaApproveRollbackOperator
 from airflow_wxa.release.dag import rendered
-from airflow_wxa.sandbox import Looseness
+from airflow_wxa.sandbox import Looseness, MiniProgram, RunningSandbox, World
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.store.questions import Question
-from tests.airflow_session import run_dag
+from tests.airflow_session import Run, run_dag
 from tests.chaos.rolling_back import Moves, world
+from tests.dags.worlds import ORIGIN, is_online, online
 from tests.english import english_in
 
-if TYPE_CHECKING:
-    from airflow.sdk import DAG
-
-    from airflow_wxa.sandbox import RunningSandbox, World
-    from tests.airflow_session import Run
-
-pytestmark = pytest.mark.usefixtures("airflow_database")
+pytestmark = pytest.mark.usefixtures("wxa_default")
 
 
 @pytest.fixture
@@ -36,17 +31,9 @@ def moves(monkeypatch: pytest.MonkeyPatch) -> Moves:
     return moves
 
 
-def rolled_back(choice: str | None = None, **params: Any) -> Run:
-    dag = rollback_dag()
-    conf: dict[str, Any] = {"appid": APPID, "approval": choice is not None, **params}
-    if choice is None:
-        return run_dag(dag, **conf)
-    return run_dag(dag, **conf, answers=choice)
-
-
-def online(sandbox: RunningSandbox) -> str:
-    info = sandbox.world.mini_program(APPID).release_info
-    return info["release_version"] if info else ""
+def rolled_back(choice: str | None = None, dag: DAG | None = None, **params: Any) -> Run:
+    asked: dict[str, Any] = {"appid": APPID, "approval": choice is not None}
+    return run_dag(dag or rollback_dag(), answers=choice, **asked | params)
 
 
 @pytest.mark.parametrize(("app_version", "comes_back"), [(None, "2"), ("11", "1")])
@@ -79,16 +66,11 @@ def test_a_mark_of_success_approves_nothing(wxa_default: RunningSandbox, moves: 
 
 
 def test_what_went_online_since_the_list_was_read_stays(
-    wxa_default: RunningSandbox, moves: Moves, monkeypatch: pytest.MonkeyPatch
+    wxa_default: RunningSandbox, account: MiniProgram, moves: Moves
 ) -> None:
     dag = rollback_dag()
-
-    def interfere(context: Any) -> None:
-        info: Any = {"release_time": 9, "release_version": "4", "release_desc": "v4"}
-        wxa_default.world.mini_program(APPID).release_info = info
-
-    monkeypatch.setattr(dag.get_task("rollback"), "_pre_execute_hook", interfere)
-    run = run_dag(dag, appid=APPID, approval=False)
+    dag.get_task("rollback")._pre_execute_hook = lambda _: is_online(account, "4")
+    run = rolled_back(dag=dag)
     assert run.states["rollback"] == "failed"
     assert "Somebody released or rolled back in between" in str(run.errors["rollback"])
     assert (online(wxa_default), moves.asked) == ("4", [])
@@ -107,47 +89,35 @@ def test_a_version_that_is_not_listed_is_refused_with_those_that_are(wxa_default
     assert "app_version = '99': is not among 12 (2), 11 (1), 10 (0)" in str(run.errors["list_versions"])
 
 
-def test_a_lost_domain_is_named(wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_domain_is_named(account: MiniProgram) -> None:
     dag = rollback_dag()
-    account = wxa_default.world.mini_program(APPID)
-    account.third_webviewdomain = account.effective_webviewdomain = ["https://m.example.com"]
+    account.third_webviewdomain = account.effective_webviewdomain = [ORIGIN]
 
-    def lose(context: Any) -> None:
+    def lose(_: Any) -> None:
         account.effective_webviewdomain = ["https://other.example.com"]
 
-    monkeypatch.setattr(dag.get_task("verify_rollback"), "_pre_execute_hook", lose)
-    run = run_dag(dag, appid=APPID, approval=False)
-    assert "https://m.example.com" in str(run.errors["verify_rollback"])
+    dag.get_task("verify_rollback")._pre_execute_hook = lose
+    assert ORIGIN in str(rolled_back(dag=dag).errors["verify_rollback"])
 
 
-OWN = "https://h5.merchant.example"
-
-
-def test_what_may_go_offline_stops_it_before_anything_is_sent(wxa_default: RunningSandbox, moves: Moves) -> None:
-    account = wxa_default.world.mini_program(APPID)
-    account.mp_webviewdomain = account.effective_webviewdomain = [OWN]
-    run = rolled_back()
-    assert (run.states["list_versions"], moves.asked) == ("failed", [])
-    assert f"goes offline {OWN}" in str(run.errors["list_versions"])
-
-
-@pytest.mark.parametrize("how", [{"on_lost_domains": "release"}, {"choice": "Approve"}])
-def test_what_somebody_said_yes_to_may_go(
-    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch, how: dict[str, Any]
+@pytest.mark.parametrize("how", [{}, {"on_lost_domains": "release"}, {"choice": "Approve"}])
+def test_what_may_go_offline_stops_it_before_anything_is_sent_unless_somebody_said_yes(
+    account: MiniProgram, moves: Moves, how: dict[str, Any]
 ) -> None:
-    account = wxa_default.world.mini_program(APPID)
-    account.mp_webviewdomain = account.effective_webviewdomain = [OWN]
+    own = "https://h5.merchant.example"
+    account.mp_webviewdomain = account.effective_webviewdomain = [own]
     run = rolled_back(**how)
-    assert run.state == "success", run.errors
-    assert run.xcoms["list_versions"]["offline"]["lost"] == {"webviewdomain": [OWN]}
+    if how:
+        assert run.state == "success", run.errors
+        assert run.xcoms["list_versions"]["offline"]["lost"] == {"webviewdomain": [own]}
+    else:
+        assert (run.states["list_versions"], moves.asked) == ("failed", [])
+        assert f"goes offline {own}" in str(run.errors["list_versions"])
 
 
 def test_the_question_shows_what_goes_what_comes_back_and_the_domains(
-    wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+    account: MiniProgram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_wxa.operators import WxaApproveRollbackOperator  # noqa: PLC0415  (Airflow is set up first)
-
-    account = wxa_default.world.mini_program(APPID)
     account.third_webviewdomain = ["https://new.example.com"]
     account.versions = account.versions[:2]
     online = {"version": "forged", "description": "", "time": 0}
@@ -173,20 +143,14 @@ def test_the_question_shows_what_goes_what_comes_back_and_the_domains(
 def test_a_plan_that_somebody_edited_sends_nothing(
     wxa_default: RunningSandbox, moves: Moves, forged: dict[str, str]
 ) -> None:
-    """Show 2, as approved or not, and send the number of another version."""
+    """Send the number of another version than was listed; where one was approved, test_questions_and_writes.py does."""
 
     def edited(context: Any) -> dict[str, Any]:
         plan: dict[str, Any] = context["ti"].xcom_pull(task_ids="list_versions")
         return plan | {"target": plan["target"] | forged}
 
-    def edited_dag() -> DAG:
-        dag = rollback_dag()
-        dag.get_task("rollback").plan = rendered(edited)  # type: ignore[attr-defined]
-        return dag
-
-    run = run_dag(edited_dag(), appid=APPID, approval=False)
-    assert run.states["rollback"] == "failed"
+    dag = rollback_dag()
+    dag.get_task("rollback").plan = rendered(edited)  # type: ignore[attr-defined]
+    run = rolled_back(dag=dag)
     assert "WeChat lists another version under this number" in str(run.errors["rollback"])
-    run = run_dag(edited_dag(), appid=APPID, approval=True, answers="Approve")
-    assert "something else was approved" in str(run.errors["rollback"])
     assert (online(wxa_default), moves.asked) == ("3", [])

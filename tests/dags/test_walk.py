@@ -1,12 +1,11 @@
 """What a walk does beside what ``test_whole_runs.py`` holds it to."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -17,14 +16,9 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from packaging.version import Version
 
 from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.testing import walk
-from tests.airflow_session import load_release_dag
-from tests.dags.stepwise import PLAIN
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from airflow_wxa.sandbox import RunningSandbox
+from tests.airflow_session import PLAIN, load_release_dag
 
 
 class Sleeps(BaseTrigger):

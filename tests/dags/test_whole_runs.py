@@ -3,14 +3,13 @@
 Every other test of a DAG walks; here a walk ends as ``DAG.test`` does, with the same states and XComs.
 """
 
-from __future__ import annotations
-
 import re
 import runpy
+from collections.abc import Callable
 from contextlib import nullcontext
 from itertools import combinations_with_replacement, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from airflow.sdk import DAG, task, task_group
@@ -19,11 +18,13 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_wxa.dags.wxa_platform_domains import platform_domains_dag
 from airflow_wxa.operators import WxaSetWebviewDomainOperator
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.testing import Walk
 from tests.airflow_session import (
+    PLAIN,
     ROOT,
     a_person_answers,
-    calls,
     connection,
     load_release_dag,
     register_dag,
@@ -31,20 +32,14 @@ from tests.airflow_session import (
     whole_run,
 )
 from tests.dags.scheduled import Scheduled
-from tests.dags.stepwise import PLAIN, Stepwise
+from tests.dags.stepwise import Stepwise
 from tests.dags.test_release_roads import ROADS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_wxa.sandbox import RunningSandbox
-    from airflow_wxa.testing import Walk
-    from tests.dags.test_release_roads import Arrange
+from tests.dags.worlds import Arrange, writes
 
 pytestmark = pytest.mark.usefixtures("airflow_database", "wxa_default")
 
 #: Of the roads that end with the same states, the first.
-ONCE = list({states: (name, arrange, params) for name, arrange, params, states in reversed(ROADS)}.values())
+ONCE = list({states: (name, arrange, params) for name, arrange, params, states, _ in reversed(ROADS)}.values())
 TESTS = Path(__file__).parents[1]
 
 
@@ -142,28 +137,17 @@ def test_the_plain_operator_maps_over_mini_programs(
     wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection(wxa_default.url, timeout=5))
+    adds: list[dict[str, Any]] = [
+        {"action": "add", "webviewdomain": ["https://a.example.com"]},
+        {"action": "add", "webviewdomain": ["https://b.example.com", "https://c.example.com"]},
+    ]
     with DAG("mapped", schedule=None) as dag:
-        WxaSetWebviewDomainOperator.partial(task_id="each", appid=APPID).expand_kwargs(
-            [
-                {"action": "add", "webviewdomain": ["https://a.example.com"]},
-                {"action": "add", "webviewdomain": ["https://b.example.com", "https://c.example.com"]},
-                {"action": None},
-            ]
-        )
+        WxaSetWebviewDomainOperator.partial(task_id="each", appid=APPID).expand_kwargs([*adds, {"action": None}])
         WxaSetWebviewDomainOperator.partial(task_id="reads", action="get").expand(appid=[APPID, APPID])
     run = whole_run(register_dag(dag))
     assert run.states == {"each": "success,success,success", "reads": "success,success"}
     assert names_of_instances("mapped") == {APPID}
-    sent = [entry.body for entry in calls(wxa_default.journal, "/wxa/setwebviewdomain")]
-    writes = [body for body in sent if body.get("action") != "get"]
-    assert sorted(writes, key=str) == sorted(
-        [
-            {"action": "add", "webviewdomain": ["https://a.example.com"]},
-            {"action": "add", "webviewdomain": ["https://b.example.com", "https://c.example.com"]},
-            {},
-        ],
-        key=str,
-    )
+    assert sorted(writes(wxa_default, "/wxa/setwebviewdomain"), key=str) == sorted([*adds, {}], key=str)
 
 
 def names_of_instances(dag_id: str) -> set[str | None]:
@@ -241,6 +225,7 @@ def asked_again(run: Stepwise | Scheduled) -> None:
     run.go_on()
     run.clear("release")
     assert run.go_on() == "success"
+    assert run.states["release"] == "skipped", "a rejection holds until somebody is asked again"
     run.clear("approve_release")
     assert run.go_on() == "running"
     run.be_answered("Approve")
@@ -280,8 +265,3 @@ def test_no_other_test_runs_a_dag_as_a_whole() -> None:
         "test_release_group.py",
         "test_release_rights.py",
     }
-
-
-def test_the_how_to_shows_a_test_that_runs() -> None:
-    example = (TESTS / "dags/test_composed.py").read_text("utf-8")
-    assert f"```python\n{example}```\n" in (TESTS.parent / "docs/how-to/test-a-dag.md").read_text("utf-8")

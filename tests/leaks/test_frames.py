@@ -179,7 +179,7 @@ def a_lost_merchant_token(scene: Scene) -> None:
 
 
 def the_second_page_of_a_list(scene: Scene) -> None:
-    scene.sandbox.sandbox.replace_world(world(600).to_json(tokens=True))
+    scene.sandbox.replace_world(world(600).to_json(tokens=True))
     step = list_refresh_tokens(COMPONENT_APPID)
     with WxaClient(scene.egress, scene.fixed) as client:
         reply = client.send(next(step))  # type: ignore[arg-type]

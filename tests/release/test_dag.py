@@ -1,28 +1,21 @@
 """What DAGs of one's own are given: the form, fields that keep their type, errors that end a task."""
 
-from __future__ import annotations
-
 import pickle
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Context
 from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 
-from airflow_wxa.errors import WxaBusyError, WxaPlatformSetupError, WxaSpecError, WxaTransportError
+from airflow_wxa.errors import WxaBusyError, WxaError, WxaPlatformSetupError, WxaSpecError, WxaTransportError
 from airflow_wxa.operators import WxaCommitOperator
 from airflow_wxa.release.dag import failing_at_once, param, release_params, release_spec, rendered
 from airflow_wxa.release.fields import FIELDS
+from airflow_wxa.sandbox import RunningSandbox
 from airflow_wxa.sandbox.testing import APPID
 from tests.airflow_session import ROOT, run_dag
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
-
-    from airflow_wxa.errors import WxaError
-    from airflow_wxa.sandbox import RunningSandbox
 
 
 def context(**params: Any) -> Context:

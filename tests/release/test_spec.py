@@ -29,15 +29,14 @@ def test_good_params_become_a_release() -> None:
     assert (spec.version.appid, spec.version.template_id, spec.version.user_version) == (APPID, "47", "1.4.0")
 
 
-@pytest.mark.parametrize(("word", "action"), [("add", "add"), ("set", "set"), ("delete", "delete")])
-def test_an_action_of_the_form_is_wechats_own(word: str, action: str) -> None:
-    assert ReleaseSpec.from_params(PARAMS | {"domain_action": word}).action == action
-
-
-@pytest.mark.parametrize(("word", "action"), [("get", "get"), ("all", None)])
-def test_get_and_all_take_no_domains(word: str, action: str | None) -> None:
-    spec = ReleaseSpec.from_params(PARAMS | {"domain_action": word, "webviewdomain": []})
-    assert (spec.action, spec.wanted, spec.platform_hosts) == (action, (), ())
+@pytest.mark.parametrize(
+    ("word", "action"), [("add", "add"), ("set", "set"), ("delete", "delete"), ("get", "get"), ("all", None)]
+)
+def test_an_action_of_the_form_is_wechats_own_and_get_and_all_take_no_domains(word: str, action: str | None) -> None:
+    wanted = [] if word in {"get", "all"} else PARAMS["webviewdomain"]
+    spec = ReleaseSpec.from_params(PARAMS | {"domain_action": word, "webviewdomain": wanted})
+    assert (spec.action, [each.origin for each in spec.wanted]) == (action, wanted)
+    assert len(spec.platform_hosts) == len(wanted)
 
 
 def test_named_platform_hosts_are_registered_instead_of_the_wanted_ones() -> None:
@@ -59,6 +58,8 @@ def test_named_platform_hosts_are_registered_instead_of_the_wanted_ones() -> Non
 def test_what_can_be_right_passes(changes: dict[str, Any]) -> None:
     assert read_release(PARAMS | changes)[1] == []
 
+
+GUIDE = {"owner_setting": {"contact_email": "ops@example.com", "notice_method": "弹窗"}, "setting_list": []}
 
 #: Changed params, and what is said of them.
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -109,6 +110,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"on_platform_list_empty": "register", "platform_domains": ["other.com"]},
         "webviewdomain: 'https://m.example.com' is covered by none of platform_domains = ['other.com']",
     ),
+    ({"domain_mode": "both"}, "domain_mode = 'both'"),
+    ({"domain_mode": "direct", "domain_action": "all", "webviewdomain": []}, "domain_action = 'all'"),
+    ({"domain_mode": "direct", "on_platform_list_empty": "register"}, "on_platform_list_empty = 'register'"),
+    ({"server_domains": {"requestdomain": ["wss://a.example.com"]}}, "server_domains: requestdomain: "),
+    ({"server_domains": {"action": "set"}}, "server_domains: {'action': 'set'}: names no domain, leave it empty"),
+    ({"privacy_setting": {**GUIDE, "privacy_ver": 1}}, "privacy_setting = "),
+    ({"check_account": "yes"}, "check_account = 'yes': must be true or false"),
 ]
 
 
@@ -118,6 +126,19 @@ def test_a_param_that_cannot_be_right_is_named_with_its_value(changes: dict[str,
         ReleaseSpec.from_params(PARAMS | changes)
     (problem,) = raised.value.problems
     assert problem.startswith(said)
+
+
+@each_row(
+    "changes, said",
+    [
+        ({"server_domains": {"action": "get"}}, "server_domains.action = 'get': must be add, delete or set"),
+        ({"server_domains": {"domain": []}}, "server_domains: 'domain': must be one of requestdomain"),
+        ({"privacy_setting": {"owner_setting": {}}}, "privacy_setting.owner_setting = {}: must be an object with"),
+    ],
+)
+def test_one_wrong_object_may_be_several_problems(changes: dict[str, Any], said: str) -> None:
+    problems = read_release(PARAMS | changes)[1]
+    assert len([each for each in problems if each.startswith(said)]) == 1 < len(problems)
 
 
 def test_what_is_left_out_has_its_default_and_what_has_none_is_named() -> None:
