@@ -55,6 +55,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.
                 item.add_marker(skip)
 
 
+@pytest.fixture(scope="session")
+def airflow(airflow_database: None) -> Iterator[Any]:
+    """Build Airflow's own app, once for all rooms, and return a browser in front of it."""
+    from tests.plugins.browser import Browser, app_with  # noqa: PLC0415  (its room has set Airflow's home by then)
+
+    with app_with() as app:
+        yield Browser(app)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def signals_as_in_a_terminal() -> Iterator[None]:
     """Take the signals that a suite started in the background inherits as ignored; tests send them to themselves."""

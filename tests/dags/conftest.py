@@ -1,3 +1,2 @@
 from tests.airflow_session import airflow_database, release, release_dag, wxa_default  # noqa: F401  fixtures
 from tests.dags.worlds import account, platform  # noqa: F401  fixtures
-from tests.plugins.browser import airflow  # noqa: F401  fixture

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from airflow.api_fastapi.app import _AuthManagerState, create_app, get_auth_manager
-from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
 from airflow_wxa.plugins.plugin import WxaPlugin
 from airflow_wxa.trial_link import BOARD_PREFIX
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # the deprecations in what Airflow imports are not ours
+    from airflow.api_fastapi.app import _AuthManagerState, create_app, get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-__all__ = ["Browser", "airflow", "login"]
 
 
 def login(role: str | None, user: str = "lin") -> dict[str, str]:
@@ -68,9 +70,3 @@ def app_with(**settings: str) -> Iterator[Any]:
         for each in WxaPlugin.fastapi_apps:
             patched.setattr(each["app"], "_app", None)
         yield create_app(apps="core")
-
-
-@pytest.fixture(scope="session")
-def airflow(airflow_database: None) -> Iterator[Browser]:
-    with app_with() as app:
-        yield Browser(app)

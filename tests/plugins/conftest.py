@@ -4,9 +4,8 @@ from tests.airflow_session import airflow_database, wxa_default  # noqa: F401  f
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the deprecations in what Airflow imports are not ours
-    import airflow.api_fastapi.app
+    import airflow.api_fastapi.app  # noqa: F401
 
 from tests.plugins.acting import dags, page  # noqa: F401  fixtures
 from tests.plugins.airflow_runs import airflow_run, url  # noqa: F401  fixtures
-from tests.plugins.browser import airflow  # noqa: F401  fixture
 from tests.plugins.receiving import receiver, store  # noqa: F401  fixtures
