@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 _FORKING_COMMANDS: Final = frozenset({"scheduler", "dag-processor", "celery"})
 #: Besides the DAGs: modules that tasks import where they need them.
-_LATE: Final = ("airflow_wxa.client.asynchronous", "sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql")
+_LATE: Final = ("airflow_wxa.client.connections", "sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql")
 
 
 def preload(arguments: Sequence[str]) -> None:

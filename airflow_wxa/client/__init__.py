@@ -1,4 +1,4 @@
-"""The only rooms that do HTTP: :class:`WxaClient` on requests, :class:`AsyncWxaClient` on httpcore."""
+"""The only rooms that do HTTP: :class:`WxaClient` on requests, :class:`AsyncWxaClient` on aiohttp."""
 
 from airflow_wxa.client.asynchronous import AsyncWxaClient
 from airflow_wxa.client.delivery import Observer, TokenSource

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from airflow_wxa.api.redaction import Secret
 
 WECHAT: Final = "https://api.weixin.qq.com"
-#: What names certificates in the environment, for requests and for httpx; the first that is set counts.
+#: What names certificates in the environment, for both clients; the first that is set counts.
 _CA_BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 # An underscore is no host name by the book, and common inside companies. Behind the bar: an IPv6 address.
 _LABEL: Final = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -39,7 +39,9 @@ READ_ONLY: Final = (
 )
 NO_NAME: Final = "the host's name could not be resolved (DNS)"
 NO_PROXY: Final = "the proxy refused or could not be reached"
-BAD_PROXY: Final = "the proxy's URL cannot be used: write http://host:port (SOCKS needs PySocks and httpx[socks])"
+BAD_PROXY: Final = (
+    "the proxy's URL cannot be used: write http://host:port (SOCKS needs PySocks, and fleets and triggers take none)"
+)
 NO_TLS: Final = "the TLS handshake failed: no TLS there, or a certificate that is not trusted or not for this host"
 
 
@@ -111,8 +113,8 @@ def check_ca_bundle(url: str, egress: Egress) -> None:
 def proxy_to(url: str, egress: Egress) -> str | None:
     """Return the proxy on the way to ``url``, the same for both clients; ``None``: there is none.
 
-    Left to itself, httpx stumbles over what requests takes: a SOCKS proxy in ALL_PROXY beside the one that is used, an
-    IPv6 network in NO_PROXY.
+    Left to itself, aiohttp looks at no environment at all, and other clients stumble over what requests takes: a SOCKS
+    proxy in ALL_PROXY beside the one that is used, an IPv6 network in NO_PROXY.
     """
     if is_loopback(url):  # a proxy would look for it on its own machine
         return None
@@ -163,7 +165,7 @@ def in_flight() -> Iterator[None]:
 class _WithoutTokens(logging.Filter):
     """Takes tokens out of the records of the HTTP libraries, and drops their DEBUG records of our requests.
 
-    urllib3 and httpcore tell URLs and headers there, httpx tells URLs at INFO.
+    urllib3 tells URLs and headers there.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -183,12 +185,8 @@ _URL_LOGGERS: Final = (
     "urllib3.poolmanager",
     "urllib3.response",
     "urllib3.util.retry",
-    "httpx",
-    "httpcore.connection",
-    "httpcore.http11",  # the headers of answers, and a redirect's Location can repeat our URL
-    "httpcore.http2",
-    "httpcore.proxy",
-    "httpcore.socks",
+    "aiohttp.client",
+    "aiohttp.internal",
 )
 
 

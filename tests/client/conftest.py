@@ -73,7 +73,7 @@ class Twins:
         return asyncio.run(carry())
 
 
-@pytest.fixture(params=["requests", "httpx"])
+@pytest.fixture(params=["requests", "aiohttp"])
 def twins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Twins:
     """Return either client, with canary tokens, without waits between attempts."""
     monkeypatch.setattr(delivery, "PAUSES", (0, 0))

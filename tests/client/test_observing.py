@@ -78,7 +78,7 @@ class Notebook:
 TOKENS = FixedTokens({APPID: MERCHANT_TOKEN})
 
 
-@pytest.mark.parametrize("kind", ["requests", "httpx"])
+@pytest.mark.parametrize("kind", ["requests", "aiohttp"])
 def test_both_tell_of_a_write_and_of_the_end_of_its_step(kind: str, wxa_sandbox: RunningSandbox) -> None:
     notebook, egress = Notebook(), Egress(wxa_sandbox.url)
 
@@ -86,7 +86,7 @@ def test_both_tell_of_a_write_and_of_the_end_of_its_step(kind: str, wxa_sandbox:
         async with AsyncWxaClient(egress, TOKENS, notebook) as client:
             await client.run(commit_code(VERSION, "release"))
 
-    if kind == "httpx":
+    if kind == "aiohttp":
         asyncio.run(carry())
     else:
         with WxaClient(egress, TOKENS, notebook) as client:
@@ -217,7 +217,7 @@ def test_who_is_cancelled_takes_nobody_along(wxa_sandbox: RunningSandbox) -> Non
     assert [type(each).__name__ for each in results] == ["CancelledError", *["Reply"] * 4, "CancelledError"]
 
 
-@pytest.mark.parametrize("kind", ["requests", "httpx"])
+@pytest.mark.parametrize("kind", ["requests", "aiohttp"])
 def test_sleep_is_whatever_it_is_told_to_be(kind: str, wxa_sandbox: RunningSandbox) -> None:
     slept: list[float] = []
 
@@ -233,7 +233,7 @@ def test_sleep_is_whatever_it_is_told_to_be(kind: str, wxa_sandbox: RunningSandb
         async with AsyncWxaClient(Egress(wxa_sandbox.url), TOKENS, sleep=sleep) as client:
             await client.run(pausing())
 
-    if kind == "httpx":
+    if kind == "aiohttp":
         asyncio.run(carry())
     else:
         with WxaClient(Egress(wxa_sandbox.url), TOKENS, sleep=slept.append) as client:

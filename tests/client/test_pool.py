@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+import socketserver
 import ssl
+import threading
+import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_wxa.access.fixed import FixedTokens
-from airflow_wxa.api.code import getversioninfo
+from airflow_wxa.api.code import getversioninfo, release
 from airflow_wxa.client import AsyncWxaClient, Egress, asynchronous
-from airflow_wxa.errors import WxaSpecError
+from airflow_wxa.client.connections import MAX_CONNECTIONS, Connections
+from airflow_wxa.errors import WxaSpecError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
 from tests.client.conftest import CANARY
 
@@ -29,7 +33,7 @@ def client(egress: Egress) -> AsyncWxaClient:
 def test_clients_of_one_loop_share_a_pool_for_each_way_out() -> None:
     here, there = Egress("http://127.0.0.1:1"), Egress("http://127.0.0.1:1", timeout=3)
 
-    async def pools() -> list[asynchronous._Pool]:
+    async def pools() -> list[Connections]:
         async with client(here) as one, client(here) as another, client(there) as third:
             return [one._entered, another._entered, third._entered]
 
@@ -46,11 +50,10 @@ def test_the_last_to_leave_closes_the_pool_and_the_next_gets_a_new_one(wxa_sandb
         async with client(egress) as one:
             first = one._entered
             await one.send(getversioninfo(APPID))
-            (connection,) = first.connections
             async with one, client(egress):
                 pass
-            seen.append(connection.is_closed())
-        seen.append(connection.is_closed())
+            seen.append(first.connector.closed)
+        seen.append(first.connector.closed)
         async with client(egress) as one:
             return seen, one._entered is first
 
@@ -63,13 +66,13 @@ def test_one_after_the_other_uses_the_same_connection_again(wxa_sandbox: Running
         async with client(Egress(wxa_sandbox.url)) as one:
             for _ in range(5):
                 await one.send(getversioninfo(APPID))
-            return len(one._entered.connections)
+            return len(one._entered.connector._used)
 
     assert asyncio.run(opened()) == 1
 
 
 def test_each_loop_has_a_pool_of_its_own() -> None:
-    async def mine() -> asynchronous._Pool:
+    async def mine() -> Connections:
         async with client(Egress()) as one:
             return one._entered
 
@@ -87,13 +90,13 @@ def test_a_burst_queues_up_instead_of_failing(wxa_sandbox: RunningSandbox) -> No
             async def look() -> None:
                 nonlocal most
                 await one.send(getversioninfo(APPID))
-                most = max(most, len(one._entered.connections))
+                most = max(most, len(one._entered.connector._used))
 
             await asyncio.gather(*(look() for _ in range(calls)))
 
     asyncio.run(burst())
     assert wxa_sandbox.journal.count("/wxa/getversioninfo") == calls
-    assert 1 < most <= asynchronous._MOST_CONNECTIONS
+    assert 1 < most <= MAX_CONNECTIONS
 
 
 def test_certificates_that_are_none_are_refused_and_leave_nothing_behind(tmp_path: Path) -> None:
@@ -108,22 +111,59 @@ def test_certificates_that_are_none_are_refused_and_leave_nothing_behind(tmp_pat
     assert not asynchronous._pools._loops
 
 
-def test_no_call_is_answered_by_bytes_that_came_behind_an_answer() -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n"
+@pytest.mark.parametrize("when", ["with the answer", "while the loop waits", "while the loop is busy"])
+def test_no_call_is_answered_by_bytes_that_came_behind_an_answer(when: str) -> None:
+    head, later = b"HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n", threading.Event()
 
-    async def twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with closing(writer):
-            await reader.readuntil(b"\r\n\r\n{}")
-            writer.write(head + b'{"errcode":0,"n":"a"}' + head + b'{"errcode":0,"n":"b"}')
-            await reader.read()
+    class Twice(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline().strip():
+                pass
+            self.rfile.read(2)
+            unasked = head + b'{"errcode":0,"n":"b"}'
+            self.wfile.write(head + b'{"errcode":0,"n":"a"}' + (unasked if when == "with the answer" else b""))
+            if when != "with the answer":
+                later.wait(5)
+                self.wfile.write(unasked)
+            self.rfile.read()
 
-    async def answers() -> list[Any]:
-        async with await asyncio.start_server(twice, "127.0.0.1", 0) as server:
+    async def answers(host: str) -> list[Any]:
+        seen = []
+        async with client(Egress(host)) as one:
+            for _ in range(3):
+                seen.append((await one.send(getversioninfo(APPID))).answer["n"])
+                later.set()
+                await asyncio.sleep(0.05 if when == "while the loop waits" else 0)
+                time.sleep(0.05 if when == "while the loop is busy" else 0)  # noqa: ASYNC251
+                later.clear()
+        return seen
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Twice) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        try:
+            assert asyncio.run(answers(f"http://127.0.0.1:{server.server_address[1]}")) == ["a"] * 3
+        finally:
+            server.shutdown()
+
+
+def test_an_answer_that_comes_in_drops_ends_like_one_that_does_not_come() -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer), suppress(ConnectionError):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n")
+            while not reader.at_eof():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+
+    async def answer() -> None:
+        async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
             host = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            async with client(Egress(host)) as one:
-                return [(await one.send(getversioninfo(APPID))).answer["n"] for _ in range(3)]
+            async with client(Egress(host, timeout=0.1)) as one:
+                await one.send(release(APPID))
 
-    assert asyncio.run(answers()) == ["a"] * 3
+    with pytest.raises(WxaTransportError, match=r"release got no answer: no whole answer within 0\.6"):
+        asyncio.run(answer())
 
 
 def test_no_call_is_answered_by_a_tls_record_that_came_behind_an_answer(certificate: Path) -> None:
@@ -182,7 +222,7 @@ def test_a_call_that_is_cancelled_at_any_moment_costs_no_later_one(*, through_pr
 def test_a_folder_of_certificates_is_taken(tmp_path: Path) -> None:
     async def enter() -> bool:
         async with client(Egress(ca_bundle=str(tmp_path))) as one:
-            return one._entered._verify.verify_mode is ssl.CERT_REQUIRED
+            return one._entered.verify.verify_mode is ssl.CERT_REQUIRED
 
     assert asyncio.run(enter())
 

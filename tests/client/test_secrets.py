@@ -136,7 +136,7 @@ def test_a_success_logs_no_token_either(twins: Twins) -> None:
     assert "canary" not in repr(reply) + repr(CALLS[1]) + repr(twins.tokens)
 
 
-@pytest.mark.parametrize("name", ["urllib3.connectionpool", "httpx"])
+@pytest.mark.parametrize("name", ["urllib3.connectionpool", "aiohttp.client"])
 def test_the_libraries_still_log_their_calls_only_without_the_token(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:

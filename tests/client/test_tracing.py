@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
-import httpx
+import aiohttp
 import pytest
 import requests
 import sentry_sdk
 from opentelemetry import trace
-from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
 from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
 from opentelemetry.sdk.trace import TracerProvider
@@ -37,7 +38,7 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
     monkeypatch.setattr(telemetry, "_TRACER", trace.get_tracer("airflow_wxa"))
-    instrumentors = [RequestsInstrumentor(), URLLib3Instrumentor(), HTTPXClientInstrumentor()]
+    instrumentors = [RequestsInstrumentor(), URLLib3Instrumentor(), AioHttpClientInstrumentor()]
     for each in instrumentors:
         each.instrument(tracer_provider=provider)
     yield exporter
@@ -68,7 +69,12 @@ def test_requests_of_others_are_spans_as_before(wxa_sandbox: RunningSandbox, exp
     with telemetry.unobserved():
         pass
     requests.get(f"{wxa_sandbox.url}/wxa/x?access_token=theirs", timeout=5)
-    httpx.get(f"{wxa_sandbox.url}/wxa/x?access_token=theirs")
+
+    async def theirs() -> None:
+        async with aiohttp.ClientSession() as http, http.get(f"{wxa_sandbox.url}/wxa/x?access_token=theirs"):
+            pass
+
+    asyncio.run(theirs())
     assert str([span.attributes for span in exported.get_finished_spans()]).count("theirs") >= 2
 
 

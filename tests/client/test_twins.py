@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpcore
+import aiohttp
 import pytest
 import requests
 
@@ -15,7 +15,7 @@ from airflow_wxa.api.audit import submit_audit
 from airflow_wxa.api.call import MAX_ANSWER_BYTES, Call
 from airflow_wxa.api.code import CodeVersion, commit, get_qrcode, getversioninfo, release
 from airflow_wxa.api.webview_domain import WebviewDomain, get_domain_confirmfile, setwebviewdomain
-from airflow_wxa.client import Egress, asynchronous, sync
+from airflow_wxa.client import Egress, connections, sync
 from airflow_wxa.errors import WxaBusyError, WxaCredentialError, WxaSpecError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
@@ -304,13 +304,13 @@ def test_requests_own_words_are_never_repeated(error: requests.RequestException,
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (httpcore.ConnectTimeout("canary"), "no connection within 10 s"),
-        (httpcore.ReadTimeout("canary"), "no answer within 10 s"),
-        (httpcore.ProxyError("canary"), "the proxy refused"),
-        (httpcore.ConnectError("canary"), "the connection broke (ConnectError)"),
-        (httpcore.ReadError("canary"), "the connection broke (ReadError)"),
-        (httpcore.RemoteProtocolError("canary"), "the connection broke (RemoteProtocolError)"),
+        (aiohttp.ConnectionTimeoutError("canary"), "no connection within 10 s"),
+        (aiohttp.SocketTimeoutError("canary"), "no answer within 10 s"),
+        (TimeoutError("canary"), "no whole answer within 60 s"),
+        (aiohttp.ServerDisconnectedError("canary"), "the connection broke (ServerDisconnectedError)"),
+        (aiohttp.ClientPayloadError("canary"), "the connection broke (ClientPayloadError)"),
+        (aiohttp.InvalidURL("canary"), "the connection broke (InvalidURL)"),
     ],
 )
-def test_httpcores_own_words_are_never_repeated(error: Exception, said: str) -> None:
-    assert asynchronous._in_words(error, 10).startswith(said)
+def test_aiohttps_own_words_are_never_repeated(error: Exception, said: str) -> None:
+    assert connections.in_words(error, 10).startswith(said)

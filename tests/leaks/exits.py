@@ -15,7 +15,7 @@ import requests
 import sentry_sdk
 import structlog
 from opentelemetry import trace
-from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
 from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
 from opentelemetry.sdk.trace import TracerProvider
@@ -66,7 +66,7 @@ class OpenTelemetry(Row):
         provider.add_span_processor(SimpleSpanProcessor(exporter))
         before = telemetry._TRACER
         telemetry._TRACER = trace.get_tracer("airflow_wxa", tracer_provider=provider)
-        instrumentors = [RequestsInstrumentor(), URLLib3Instrumentor(), HTTPXClientInstrumentor()]
+        instrumentors = [RequestsInstrumentor(), URLLib3Instrumentor(), AioHttpClientInstrumentor()]
         for each in instrumentors:
             each.instrument(tracer_provider=provider)
         try:
@@ -173,7 +173,7 @@ class Loggers(Row):
     def watched(self) -> Iterator[None]:
         handler = logging.Handler(logging.NOTSET)
         handler.emit = lambda record: self.left.extend([record.getMessage(), repr(record.__dict__)])  # type: ignore[method-assign]
-        names = ["", "urllib3", "httpx", "httpcore", "sqlalchemy", "airflow", "airflow_wxa", "airflow.task", "uvicorn"]
+        names = ["", "urllib3", "aiohttp", "sqlalchemy", "airflow", "airflow_wxa", "airflow.task", "uvicorn"]
         before = {name: logging.getLogger(name).level for name in names}
         for name in names:
             logging.getLogger(name).setLevel(logging.DEBUG)

@@ -88,7 +88,7 @@ class Overheard:
 @pytest.fixture
 def overheard() -> Iterator[Overheard]:
     overheard = Overheard()
-    names = ["", "urllib3", "urllib3.connectionpool", "httpx", "httpcore", "airflow", "airflow_wxa", "airflow.task"]
+    names = ["", "urllib3", "urllib3.connectionpool", "aiohttp", "airflow", "airflow_wxa", "airflow.task"]
     before = {name: logging.getLogger(name).level for name in names}
     for name in names:
         logging.getLogger(name).setLevel(logging.DEBUG)
