@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -15,7 +15,7 @@ from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.endpoints import CATALOGUE, Endpoint, TokenKind, files
 from airflow_wxa.api.errcodes import errcodes
 from airflow_wxa.errors import WxaPlatformSetupError
-from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform
+from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, World
 from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.handlers import ENDPOINTS
@@ -24,9 +24,6 @@ from airflow_wxa.sandbox.handlers.code import USER_VERSION_LENGTH
 from airflow_wxa.sandbox.platforms import Draft, Template
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from tests.tables import each_row
-
-if TYPE_CHECKING:
-    from airflow_wxa.sandbox import World
 
 SCHEMAS = resources.files("airflow_wxa.api").joinpath("schemas")
 SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*.json"))

@@ -18,7 +18,7 @@ from airflow_wxa.errors import WxaError
 from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-from airflow_wxa.steps import Pause
+from airflow_wxa.steps import Pause, Step
 from airflow_wxa.steps.authorisation import (
     exchange_code,
     fetch_merchant_token,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from airflow_wxa.sandbox import World
-    from airflow_wxa.steps import Step
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/reference/answers.md"
 PLATFORM = "wx00000000000000c1"

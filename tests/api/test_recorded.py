@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from airflow_wxa.api.authorisation import read_authorisation, read_grant, read_granted
-from airflow_wxa.api.call import Call, read_reply
+from airflow_wxa.api.call import Call, Reply, read_reply
 from airflow_wxa.api.templates import read_drafts, read_templates
 from airflow_wxa.sandbox.testing import APPID
-
-if TYPE_CHECKING:
-    from airflow_wxa.api.call import Reply
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from airflow_wxa.api.webview_domain import (
     ACTIONS,
+    Action,
     WebviewDomain,
     get_domain_confirmfile,
     get_effective_webviewdomain,
@@ -23,9 +24,6 @@ from airflow_wxa.api.webview_domain import (
 )
 from airflow_wxa.errors import WxaSpecError
 from tests.tables import each_row
-
-if TYPE_CHECKING:
-    from airflow_wxa.api.webview_domain import Action
 
 APPID = "wx0000000000000001"
 A, B, C = (WebviewDomain(f"{name}.example.com") for name in "abc")

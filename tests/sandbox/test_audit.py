@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_wxa.sandbox import World
+from airflow_wxa.sandbox import MiniProgram, World
 from tests.tables import each_row
 
 if TYPE_CHECKING:
-    from airflow_wxa.sandbox import MiniProgram
     from tests.sandbox.conftest import Wechat
 
 SCAN, STATUS, UNDO = "/wxa/security/get_code_privacy_info", "/wxa/get_auditstatus", "/wxa/undocodeaudit"

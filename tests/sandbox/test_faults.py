@@ -8,14 +8,13 @@ import httpx
 import pytest
 import requests
 
-from airflow_wxa.sandbox import Fault, create_app
+from airflow_wxa.sandbox import Fault, RunningSandbox, World, create_app
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_wxa.sandbox import RunningSandbox, World
     from airflow_wxa.sandbox.exchange import FaultKind
     from tests.sandbox.conftest import Wechat
 

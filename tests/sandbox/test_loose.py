@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 import requests
 
-from airflow_wxa.sandbox import Looseness, MiniProgram, Platform, World
+from airflow_wxa.sandbox import Looseness, MiniProgram, Platform, RunningSandbox, World
 from airflow_wxa.sandbox.exchange import Sandbox
 from airflow_wxa.sandbox.gate import Request
 from airflow_wxa.sandbox.handlers import ENDPOINTS
@@ -17,7 +17,6 @@ from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_wxa.sandbox import RunningSandbox
     from tests.sandbox.conftest import Wechat
 
 SET, EFFECTIVE = "/wxa/setwebviewdomain", "/wxa/get_effective_webviewdomain"

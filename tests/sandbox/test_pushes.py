@@ -11,7 +11,7 @@ import pytest
 import requests
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from airflow_wxa.sandbox import Platform, encrypt
+from airflow_wxa.sandbox import Platform, RunningSandbox, World, encrypt
 from airflow_wxa.sandbox.pushes import compose, deliver
 from airflow_wxa.sandbox.testing import (
     APPID,
@@ -23,7 +23,6 @@ from airflow_wxa.sandbox.testing import (
 )
 
 if TYPE_CHECKING:
-    from airflow_wxa.sandbox import RunningSandbox, World
     from tests.sandbox.conftest import Receiver, Wechat
 
 

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from airflow_wxa.sandbox import World, serve
+from airflow_wxa.sandbox import RunningSandbox, World, serve
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, MERCHANT_TOKEN
 from tests.tables import each_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from airflow_wxa.sandbox import RunningSandbox
 
     At = Callable[[str], str]
 

@@ -5,17 +5,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_wxa.api.code import CodeVersion
+from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
+from airflow_wxa.steps import (
+    NOTHING_ACCEPTED,
+    AcceptedWrites,
+    CommitOutcome,
+    ReleaseOutcome,
+    Submission,
+    SubmitOutcome,
+    commit_code,
+    release_version,
+    submit_version,
+    verify_release,
+)
 
 if TYPE_CHECKING:
-    from airflow_wxa.api.webview_domain import WebviewDomain
+    from collections.abc import Collection
 
+    from airflow_wxa.api.webview_domain import WebviewDomain
+    from tests.steps.conftest import Script
+
+#: Raised by a client when no answer came: the work may have been done.
+LOST: Final = WxaTransportError("got no answer: the connection broke")
 NO_SHEET: Final = 85058
 QUOTA: Final = {"errcode": 0, "rest": 8, "limit": 27}
 ACCEPTED: Final = {"errcode": 0, "auditid": 1234567}
 APPROVED, REJECTED, AUDITING, WITHDRAWN, DELAYED = range(5)
 VERSION: Final = CodeVersion.of(APPID, 47, "1.4.0", {"ext": {"shop": "8016"}})
 OURS: Final = {"user_version": "1.4.0", "user_desc": VERSION.described("release 1.4.0")}
+NAMELESS: Final = {"user_version": "", "user_desc": ""}
 FOREIGN: Final = {"user_version": "9.9.9", "user_desc": "their release [wxa:0badcafe]"}
 
 
@@ -38,6 +57,12 @@ def a_sheet(whose: dict[str, str], status: int, auditid: int = 1234567) -> dict[
     return {"errcode": 0, "auditid": auditid, "status": status, **whose}
 
 
+APPROVED_SHEET: Final = a_sheet(OURS, APPROVED)
+IN_AUDIT: Final = a_sheet(OURS, AUDITING)
+THEIRS: Final = a_sheet(FOREIGN, AUDITING)
+PLAIN: Final = Submission()
+
+
 def own(*domains: WebviewDomain) -> dict[str, Any]:
     """Return an answer of setwebviewdomain."""
     return {"errcode": 0, "errmsg": "ok", "webviewdomain": [domain.origin for domain in domains]}
@@ -53,25 +78,65 @@ def platform(*hosts: str) -> dict[str, Any]:
     return {"testing_wxa_jump_h5_domain": ";".join(hosts), "published_wxa_jump_h5_domain": ";".join(hosts)}
 
 
-def to_commit(*looks: dict[str, Any], sheet: Any = NO_SHEET, said: Any = 0) -> dict[str, list[Any]]:
-    """Return the answers to a commit: each look at the versions, the latest sheet, and what ``commit`` says.
+def commits(
+    script: Script, *looks: dict[str, Any], sheets: Any = NO_SHEET, said: Any = 0, withdraw: bool = False, **more: Any
+) -> CommitOutcome:
+    """Commit our version while WeChat answers so: each look at the versions, the latest sheet, and the commit.
 
-    :param said: ``None``: it is not sent.
+    :param said: ``None``: it is not sent; so in all of these.
     """
-    sent = {} if said is None else {"commit": [said]}
-    return {"getversioninfo": list(looks), "get_latest_auditstatus": [sheet], **sent}
+    step = commit_code(VERSION, "release 1.4.0", withdraw_foreign_audit=withdraw)
+    return script.play(step, looks=looks, sheets=sheets, **_sent(commit=said), **more)
 
 
-def to_submit_audit(*sheets: Any, said: Any = ACCEPTED, trial: Any = OURS, quota: Any = QUOTA) -> dict[str, list[Any]]:
-    """Return the answers to a submission: each look at the latest sheet, and what ``submit_audit`` says.
+def submits(
+    script: Script,
+    *sheets: Any,
+    how: Submission = PLAIN,
+    said: Any = ACCEPTED,
+    trial: Any = OURS,
+    quota: Any = QUOTA,
+    **more: Any,
+) -> SubmitOutcome:
+    """Submit our version while WeChat answers so: each look at the latest sheet, and the submission.
 
-    :param said: ``None``: it is not sent.
-    :param trial: the version on trial; ``quota``: what ``queryquota`` says, ``None``: it is not asked.
+    :param trial: the version on trial; ``"unasked"``: it is not looked at. ``quota``: likewise with ``None``.
     """
-    told = {"getversioninfo": versions(trial), "queryquota": quota, "submit_audit": said}
-    return {"get_latest_auditstatus": list(sheets)} | {name: [each] for name, each in told.items() if each is not None}
+    looks = {} if trial == "unasked" else {"looks": versions(trial)}
+    asked = _sent(submit_audit=said, queryquota=quota)
+    return script.play(submit_version(VERSION, how), sheets=sheets, **looks, **asked, **more)
 
 
-def to_release(*looks: dict[str, Any], said: Any = 0) -> dict[str, list[Any]]:
-    """Return the answers to a release of our approved sheet: each look at the versions, and what ``release`` says."""
-    return {"get_latest_auditstatus": [a_sheet(OURS, APPROVED)], "getversioninfo": list(looks), "release": [said]}
+def releases(
+    script: Script,
+    *looks: dict[str, Any],
+    wanted: Collection[WebviewDomain] = (),
+    said: Any = 0,
+    sheets: Any = APPROVED_SHEET,
+    prove: bool = False,
+    noted: str = "",
+    **more: Any,
+) -> ReleaseOutcome:
+    """Release our version while WeChat answers so: each look at the versions, the latest sheet, and the release."""
+    step = release_version(VERSION, wanted, prove=prove, noted_auditid=noted)
+    return script.play(step, looks=looks, sheets=sheets, **_sent(release=said), **more)
+
+
+def verifies(
+    script: Script,
+    *effective: Any,
+    wanted: Collection[WebviewDomain] = (),
+    online: Any = OURS,
+    known: AcceptedWrites = NOTHING_ACCEPTED,
+    own: Any = (),
+    hosts: Any = (),
+    **how: Any,
+) -> ReleaseOutcome:
+    """Verify the release of our version while WeChat answers so: each look at the effective domains."""
+    looks = versions(None, online)
+    step = verify_release(VERSION, wanted, **how)
+    return script.play(step, known, looks=looks, effective=effective, own=own, hosts=hosts)
+
+
+def _sent(**said: Any) -> dict[str, Any]:
+    return {name: each for name, each in said.items() if each is not None}

@@ -7,21 +7,29 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from airflow_wxa.api.call import Call, read_reply
+from airflow_wxa.api.call import Call, Reply, read_reply
 from airflow_wxa.errors import WxaError, WxaPermissionError, WxaTransportError
-from airflow_wxa.steps import NOTHING_ACCEPTED, Approved, Left, Pause, Platform, Recall
+from airflow_wxa.steps import NOTHING_ACCEPTED, AcceptedWrites, Approved, Left, Pause, Platform, Recall, Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from airflow_wxa.api.call import Reply
-    from airflow_wxa.steps import AcceptedWrites, Step
 
     Answer = dict[str, Any] | int | WxaError
 
 T = TypeVar("T")
 
 
+#: Endpoints that nearly every script answers, by the short names that scripts have for them.
+SHORT = {
+    "looks": "getversioninfo",
+    "sheets": "get_latest_auditstatus",
+    "status": "get_auditstatus",
+    "own": "setwebviewdomain",
+    "direct": "setwebviewdomain_directly",
+    "effective": "get_effective_webviewdomain",
+    "hosts": "modify_wxa_jump_domain",
+    "scan": "get_code_privacy_info",
+}
 #: Readings of what is online or direct: where a script does not tell them, WeChat refuses them, and nobody counts them.
 _ONLINE = ("get_effective_webviewdomain", "get_effective_domain", "setwebviewdomain_directly")
 
@@ -59,7 +67,7 @@ class Script:
         left: int = 50,
         approved: bool | WxaError = False,
         platform: str = "",
-        **answers: Sequence[Answer],
+        **answers: Sequence[Answer] | Answer,
     ) -> T:
         """Carry the step to its end; every answer of the script must have been asked for by then.
 
@@ -67,10 +75,13 @@ class Script:
         :param left: how often a counted call may still be sent.
         :param approved: whether a person was asked and has approved; an error is raised in the step.
         :param platform: ``component_appid`` of the Connection.
-        :param answers: endpoint name → what it answers, call by call.
+        :param answers: name or short name of an endpoint → what it answers, call by call or once.
         """
         self.known, self.left, self.approved, self.platform = known, left, approved, platform
-        said_by = {endpoint: list(said) for endpoint, said in answers.items()}
+        said_by = {
+            SHORT.get(name, name): list(said) if isinstance(said, list | tuple) else [said]
+            for name, said in answers.items()
+        }
         try:
             return self._carry(step, said_by)
         finally:

@@ -16,40 +16,37 @@ from airflow_wxa.errors import (
     WxaTransportError,
 )
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import AuditOutcome, Submission, audit_error, audit_seen, audit_status, submit_version
+from airflow_wxa.steps import (
+    AuditOutcome,
+    Submission,
+    audit_error,
+    audit_seen,
+    audit_status,
+)
 from tests.steps.answers import (
     ACCEPTED,
     APPROVED,
     AUDITING,
     DELAYED,
     FOREIGN,
+    IN_AUDIT,
+    LOST,
     NO_SHEET,
     OURS,
     QUOTA,
     REJECTED,
-    VERSION,
     WITHDRAWN,
     a_sheet,
-    to_submit_audit,
+    submits,
 )
 
 if TYPE_CHECKING:
-    from airflow_wxa.steps import SubmitOutcome
     from tests.steps.conftest import Script
 
 
-LOST = WxaTransportError("got no answer: the connection broke")
-IN_AUDIT = a_sheet(OURS, AUDITING)
 NAMELESS = OURS | {"user_desc": ""}
-PLAIN = Submission()
 CLEAR = {"errcode": 0, "without_auth_list": [], "without_conf_list": []}
 LOCATION = ["wx.getLocation"]
-
-
-def submits(script: Script, *sheets: Any, how: Submission = PLAIN, scan: Any = None, **said: Any) -> SubmitOutcome:
-    """Submit our version while WeChat answers so: each look at the latest sheet, and the rest."""
-    scans = {} if scan is None else {"get_code_privacy_info": [scan]}
-    return script.play(submit_version(VERSION, how), **to_submit_audit(*sheets, **said), **scans)
 
 
 def test_our_trial_is_submitted_and_the_auditid_is_text(script: Script) -> None:
@@ -73,9 +70,8 @@ def test_a_sheet_that_carries_our_fingerprint_or_has_the_noted_number_is_adopted
     script: Script, status: int, noted: str
 ) -> None:
     sheet = a_sheet(NAMELESS if noted else OURS, status, auditid=777)
-    outcome = script.play(submit_version(VERSION, Submission(noted_auditid=noted)), get_latest_auditstatus=[sheet])
+    outcome = submits(script, sheet, how=Submission(noted_auditid=noted), said=None, trial="unasked", quota=None)
     assert (outcome.outcome, outcome.auditid) == ("adopted", "777")
-    assert script.asked == ["get_latest_auditstatus"]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +136,7 @@ def test_a_version_is_submitted_anew_and_supersedes_a_foreign_sheet_that_has_end
         *(
             (
                 [NO_SHEET],
-                {"how": Submission(quota_reserve=5), "quota": QUOTA | {"rest": rest}, "trial": None},
+                {"how": Submission(quota_reserve=5), "quota": QUOTA | {"rest": rest}, "trial": "unasked"},
                 WxaQuotaError,
                 rf"not sent: the platform's audit quota is at the[\s\S]*rest {rest}, limit 27, reserve 5",
             )
@@ -148,7 +144,7 @@ def test_a_version_is_submitted_anew_and_supersedes_a_foreign_sheet_that_has_end
         ),
         (
             [NO_SHEET],
-            {"how": Submission(quota_reserve=5, audit_quota=5), "quota": None, "trial": None},
+            {"how": Submission(quota_reserve=5, audit_quota=5), "quota": None, "trial": "unasked"},
             WxaQuotaError,
             "rest 5, limit unknown, reserve 5",
         ),
@@ -157,11 +153,8 @@ def test_a_version_is_submitted_anew_and_supersedes_a_foreign_sheet_that_has_end
 def test_somebody_elses_sheet_or_trial_and_a_reserve_stop_the_submission_and_are_named(
     script: Script, sheets: Any, how: Any, error: type[WxaError], told: str
 ) -> None:
-    answers = to_submit_audit(*sheets, said=None, **{name: each for name, each in how.items() if name != "how"})
-    if how.get("trial", OURS) is None and error is WxaQuotaError:
-        del answers["getversioninfo"]  # it is not looked at any more
     with pytest.raises(error, match=told) as raised:
-        script.play(submit_version(VERSION, how.get("how", Submission())), **answers)
+        submits(script, *sheets, said=None, **how)
     assert str(raised.value).startswith("submit_audit ")
     assert not raised.value.retryable or error is WxaQuotaError
 

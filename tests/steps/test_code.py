@@ -15,36 +15,31 @@ from airflow_wxa.errors import (
     WxaTransportError,
 )
 from airflow_wxa.sandbox.testing import APPID
-from airflow_wxa.steps import commit_code, privacy_scan
+from airflow_wxa.steps import privacy_scan
 from tests.steps.answers import (
     APPROVED,
     AUDITING,
     DELAYED,
     FOREIGN,
+    LOST,
     NO_SHEET,
     OURS,
     REJECTED,
     VERSION,
     WITHDRAWN,
     a_sheet,
-    to_commit,
+    commits,
     versions,
 )
 
 if TYPE_CHECKING:
-    from airflow_wxa.steps import CommitOutcome
     from tests.steps.conftest import Script
 
-LOST = WxaTransportError("got no answer: the connection broke")
 FRESH = [versions(), versions(OURS)]
 
 
-def commits(script: Script, looks: Any, sheet: Any = NO_SHEET, said: Any = 0) -> CommitOutcome:
-    return script.play(commit_code(VERSION, "release 1.4.0"), **to_commit(*looks, sheet=sheet, said=said))
-
-
 def test_a_fresh_mini_program_is_committed_to_and_read_back(script: Script) -> None:
-    outcome = commits(script, FRESH)
+    outcome = commits(script, *FRESH)
     assert outcome.to_json() == {
         "outcome": "committed",
         "appid": APPID,
@@ -68,7 +63,7 @@ def test_a_fresh_mini_program_is_committed_to_and_read_back(script: Script) -> N
 def test_ended_sheets_foreign_trials_and_lost_answers_keep_nobody_from_committing_once(
     script: Script, looks: Any, sheet: Any, said: Any, superseded: str | None
 ) -> None:
-    outcome = commits(script, looks, sheet, said)
+    outcome = commits(script, *looks, sheets=sheet, said=said)
     assert (outcome.outcome, outcome.superseded) == ("committed", superseded)
     assert script.asked.count("commit") == 1
 
@@ -81,7 +76,7 @@ def test_ended_sheets_foreign_trials_and_lost_answers_keep_nobody_from_committin
     ],
 )
 def test_what_is_on_trial_in_audit_or_approved_is_not_committed_again(script: Script, trial: Any, sheet: Any) -> None:
-    assert commits(script, [versions(trial)], sheet, said=None).outcome == "unchanged"
+    assert commits(script, versions(trial), sheets=sheet, said=None).outcome == "unchanged"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +111,7 @@ def test_a_commit_that_is_not_ours_in_the_end_or_must_not_be_sent_is_an_error(
     script: Script, looks: Any, sheet: Any, said: Any, error: type[WxaError], told: str
 ) -> None:
     with pytest.raises(error, match=told) as raised:
-        commits(script, looks, sheet, said)
+        commits(script, *looks, sheets=sheet, said=said)
     assert raised.value.retryable is (error in (WxaTransportError, WxaBusyError))
 
 
@@ -125,7 +120,7 @@ CLEAR = {"errcode": 0, "without_auth_list": [], "without_conf_list": []}
 
 @pytest.mark.parametrize("answer", [CLEAR, {"errcode": 0}, {"without_auth_list": []}])
 def test_a_scan_without_findings_is_clear(script: Script, answer: dict[str, Any]) -> None:
-    outcome = script.play(privacy_scan(APPID), get_code_privacy_info=[answer])
+    outcome = script.play(privacy_scan(APPID), scan=answer)
     assert outcome.to_json() == {"outcome": "clear", "appid": APPID, "without_auth_list": [], "without_conf_list": []}
 
 
@@ -148,17 +143,17 @@ def test_findings_are_named_before_the_submission_is_refused_for_them(
     script: Script, found: dict[str, Any], said: str, cure: str
 ) -> None:
     with pytest.raises(WxaInputError, match=f"{said}(.|\n)*{cure}") as raised:
-        script.play(privacy_scan(APPID), get_code_privacy_info=[CLEAR | found])
+        script.play(privacy_scan(APPID), scan=CLEAR | found)
     assert raised.value.errcode == 61040
-    outcome = script.play(privacy_scan(APPID, privacy_api_not_use=True), get_code_privacy_info=[CLEAR | found])
+    outcome = script.play(privacy_scan(APPID, privacy_api_not_use=True), scan=CLEAR | found)
     assert outcome.outcome == "clear"  # declared unused, they are shown and no error
     assert {name: list(getattr(outcome, name)) for name in found} == found
 
 
 def test_a_scan_that_runs_is_an_outcome_and_61040_is_clear_only_if_declared_unused(script: Script) -> None:
-    assert script.play(privacy_scan(APPID), get_code_privacy_info=[61039]).outcome == "scanning"
-    assert script.play(privacy_scan(APPID, privacy_api_not_use=True), get_code_privacy_info=[61040]).outcome == "clear"
+    assert script.play(privacy_scan(APPID), scan=61039).outcome == "scanning"
+    assert script.play(privacy_scan(APPID, privacy_api_not_use=True), scan=61040).outcome == "clear"
     with pytest.raises(WxaInputError, match="61040"):
-        script.play(privacy_scan(APPID), get_code_privacy_info=[61040])
+        script.play(privacy_scan(APPID), scan=61040)
     with pytest.raises(WxaBusyError):  # any other code is an error
-        script.play(privacy_scan(APPID, privacy_api_not_use=True), get_code_privacy_info=[-1])
+        script.play(privacy_scan(APPID, privacy_api_not_use=True), scan=-1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_wxa.api.webview_domain import WebviewDomain
+from airflow_wxa.api.webview_domain import Action, WebviewDomain
 from airflow_wxa.errors import (
     WxaInputError,
     WxaPermissionError,
@@ -21,7 +21,6 @@ from airflow_wxa.steps import DomainOutcome, configure_domains
 from tests.steps.answers import own, platform
 
 if TYPE_CHECKING:
-    from airflow_wxa.api.webview_domain import Action
     from tests.steps.conftest import Script
 
 A, B, C = (WebviewDomain(f"{name}.example.com") for name in "abc")

@@ -11,9 +11,11 @@ from airflow_wxa.api.code import CodeVersion
 from airflow_wxa.api.webview_domain import WebviewDomain
 from airflow_wxa.client import Egress, WxaClient, delivery
 from airflow_wxa.errors import WxaBusyError, WxaTransportError
-from airflow_wxa.sandbox import Fault
+from airflow_wxa.sandbox import Fault, RunningSandbox
 from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
 from airflow_wxa.steps import (
+    ReleaseOutcome,
+    Step,
     audit_status,
     commit_code,
     configure_domains,
@@ -26,9 +28,7 @@ from airflow_wxa.steps import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airflow_wxa.sandbox import RunningSandbox
     from airflow_wxa.sandbox.exchange import FaultKind
-    from airflow_wxa.steps import ReleaseOutcome, Step
 
 T = TypeVar("T")
 WANTED = (WebviewDomain("m.example.com"),)

@@ -7,8 +7,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_wxa.errors import WxaSpecError, WxaStateError
-from airflow_wxa.steps import commit_code, release_version, submit_version, verify_release
-from tests.steps.answers import APPROVED, AUDITING, NO_SHEET, OURS, QUOTA, VERSION, a_sheet, to_commit, versions
+from airflow_wxa.steps import commit_code
+from tests.steps.answers import (
+    APPROVED,
+    AUDITING,
+    NO_SHEET,
+    OURS,
+    VERSION,
+    a_sheet,
+    commits,
+    releases,
+    submits,
+    verifies,
+    versions,
+)
 
 if TYPE_CHECKING:
     from tests.steps.conftest import Script
@@ -26,35 +38,21 @@ def forged(request: pytest.FixtureRequest) -> dict[str, str]:
     }[request.param]
 
 
-def named(error: WxaStateError, forged: dict[str, str]) -> bool:
-    return all(part in str(error) for part in forged.values())
+def test_a_forged_version_is_not_submitted_published_or_taken_for_a_proof(
+    script: Script, forged: dict[str, str]
+) -> None:
+    def named(error: WxaStateError) -> bool:
+        return all(part in str(error) for part in forged.values())
 
-
-def test_a_forged_trial_is_not_submitted(script: Script, forged: dict[str, str]) -> None:
     with pytest.raises(WxaStateError) as raised:
-        script.play(
-            submit_version(VERSION),
-            get_latest_auditstatus=[NO_SHEET],
-            queryquota=[QUOTA],
-            getversioninfo=[versions(forged)],
-        )
-    assert named(raised.value, forged)
-
-
-def test_a_forged_sheet_is_neither_adopted_nor_published(script: Script, forged: dict[str, str]) -> None:
+        submits(script, NO_SHEET, trial=forged, said=None)
+    assert named(raised.value)
     with pytest.raises(WxaStateError) as raised:
-        script.play(
-            release_version(VERSION, noted_auditid="1234567"),
-            getversioninfo=[versions()],
-            get_latest_auditstatus=[a_sheet(forged, APPROVED)],
-        )
-    assert named(raised.value, forged)
-
-
-def test_a_forged_online_version_is_no_proof(script: Script, forged: dict[str, str]) -> None:
+        releases(script, versions(), sheets=a_sheet(forged, APPROVED), said=None, noted="1234567")
+    assert named(raised.value)
     with pytest.raises(WxaStateError) as raised:
-        script.play(verify_release(VERSION, released_at=1), getversioninfo=[versions(None, forged)])
-    assert named(raised.value, forged)
+        verifies(script, online=forged, released_at=1)
+    assert named(raised.value)
 
 
 def test_a_mark_in_a_description_of_ones_own_is_refused_before_anything_is_sent(script: Script) -> None:
@@ -67,10 +65,7 @@ def test_a_mark_in_a_description_of_ones_own_is_refused_before_anything_is_sent(
 def test_a_description_that_comes_back_cut_off_says_so_and_what_to_shorten(script: Script, kept: int) -> None:
     cut: dict[str, Any] = OURS | {"user_desc": OURS["user_desc"][:kept]}
     with pytest.raises(WxaStateError, match="WeChat cut the description off") as raised:
-        script.play(
-            commit_code(VERSION, "release 1.4.0"),
-            **to_commit(versions(), versions(cut)),
-        )
+        commits(script, versions(), versions(cut))
     assert not raised.value.retryable
     assert f"at most {max(kept - 15, 0)} characters" in raised.value.next_step
 
@@ -78,9 +73,5 @@ def test_a_description_that_comes_back_cut_off_says_so_and_what_to_shorten(scrip
 def test_a_sheet_with_a_cut_off_description_is_not_withdrawn(script: Script) -> None:
     cut = OURS | {"user_desc": OURS["user_desc"][:-3]}
     with pytest.raises(WxaStateError, match="WeChat cut the description off"):
-        script.play(
-            commit_code(VERSION, "release 1.4.0", withdraw_foreign_audit=True),
-            getversioninfo=[versions()],
-            get_latest_auditstatus=[a_sheet(cut, AUDITING)],
-        )
+        commits(script, versions(), sheets=a_sheet(cut, AUDITING), said=None, withdraw=True)
     assert "undocodeaudit" not in script.asked

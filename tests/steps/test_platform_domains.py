@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_wxa.errors import WxaBusyError, WxaPlatformSetupError, WxaSpecError, WxaStateError, WxaTransportError
-from airflow_wxa.steps import modify_platform_domains, modify_platform_server_domains
+from airflow_wxa.steps import PlatformOutcome, modify_platform_domains, modify_platform_server_domains
 
 if TYPE_CHECKING:
-    from airflow_wxa.steps import PlatformOutcome
     from tests.steps.conftest import Script
 
 FILE = {"errcode": 0, "file_name": "AbCdEf1234.txt", "file_content": "0123456789abcdef"}

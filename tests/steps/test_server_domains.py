@@ -19,6 +19,7 @@ from airflow_wxa.errors import (
 )
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import (
+    DomainListsOutcome,
     configure_server_domains,
     configure_webview_domains_directly,
     lag,
@@ -27,7 +28,6 @@ from airflow_wxa.steps import (
 )
 
 if TYPE_CHECKING:
-    from airflow_wxa.steps import DomainListsOutcome
     from tests.steps.conftest import Script
 
 A, B, C = (f"https://{name}.example.com" for name in "abc")
