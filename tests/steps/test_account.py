@@ -12,6 +12,7 @@ from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.steps import check_account
 
 if TYPE_CHECKING:
+    from airflow_wxa.steps import AccountOutcome
     from tests.steps.conftest import Script
 
 CATEGORY: dict[str, Any] = {"category_list": [{"first_id": 1}]}
@@ -26,29 +27,28 @@ def told(sets: Any = SETS, **profile: Any) -> dict[str, Any]:
     return {"authorizer_info": whole, "authorization_info": {"func_info": sets}}
 
 
+def checks(script: Script, guide_is_given: bool = False, **answers: Any) -> AccountOutcome:
+    """Check an account of which nothing lacks, but for these answers; without a platform's token unless it answers."""
+    good = FILED | {"getaccountbasicinfo": {"realname_status": 1}, "get_category": CATEGORY}
+    good |= {} if guide_is_given else {"getprivacysetting": GUIDE}
+    if "api_get_authorizer_info" in answers:
+        answers["platform"] = COMPONENT_APPID
+    return script.play(check_account(APPID, guide_is_given=guide_is_given), **good | answers)
+
+
 def test_an_account_of_which_nothing_lacks_is_ready(script: Script) -> None:
-    outcome = script.play(
-        check_account(APPID),
-        platform=COMPONENT_APPID,
-        api_get_authorizer_info=[told()],
-        getaccountbasicinfo=[{"realname_status": 1}],
-        get_category=[CATEGORY],
-        getprivacysetting=[GUIDE],
-        **FILED,
-    )
+    outcome = checks(script, api_get_authorizer_info=told())
     assert (outcome.outcome, outcome.not_read, outcome.to_know) == ("ready", (), ())
 
 
 def test_everything_is_one_list_and_each_line_has_its_twin(script: Script) -> None:
     with pytest.raises(WxaStateError) as refused:
-        script.play(
-            check_account(APPID),
-            platform=COMPONENT_APPID,
-            api_get_authorizer_info=[told([], nick_name="", head_img="", signature="", account_status=19)],
-            getaccountbasicinfo=[{"realname_status": 3}],
-            get_category=[{"category_list": []}],
-            get_icp_entrance_info=[{"info": {"status": 1026}}],
-            getillegalrecords=[{}],
+        checks(
+            script,
+            api_get_authorizer_info=told([], nick_name="", head_img="", signature="", account_status=19),
+            getaccountbasicinfo={"realname_status": 3},
+            get_category={"category_list": []},
+            get_icp_entrance_info={"info": {"status": 1026}},
             getprivacysetting=[{}, {}],
         )
     lines = [line.strip() for line in refused.value.why.splitlines()]
@@ -63,16 +63,9 @@ def test_everything_is_one_list_and_each_line_has_its_twin(script: Script) -> No
 
 @pytest.mark.parametrize("refused", [61007, 48001])
 def test_a_set_that_is_not_granted_is_named_once(script: Script, refused: int) -> None:
+    looks = ("getaccountbasicinfo", "get_category", "get_icp_entrance_info", "getillegalrecords")
     with pytest.raises(WxaStateError) as error:
-        script.play(
-            check_account(APPID, guide_is_given=True),
-            platform=COMPONENT_APPID,
-            api_get_authorizer_info=[told([])],
-            getaccountbasicinfo=[refused],
-            get_category=[refused],
-            get_icp_entrance_info=[refused],
-            getillegalrecords=[refused],
-        )
+        checks(script, guide_is_given=True, api_get_authorizer_info=told([]), **dict.fromkeys(looks, refused))
     assert [line for line in error.value.why.splitlines() if "set" in line] == error.value.why.splitlines()
     assert len(error.value.why.splitlines()) == 2
 
@@ -80,47 +73,27 @@ def test_a_set_that_is_not_granted_is_named_once(script: Script, refused: int) -
 def test_what_cannot_be_read_or_is_not_told_stops_nothing_and_is_said(script: Script) -> None:
     lost = WxaTransportError("getaccountbasicinfo got no usable answer")
     refused = WxaPermissionError("getprivacysetting refused", errcode=61007)
-    outcome = script.play(
-        check_account(APPID),
-        getaccountbasicinfo=[lost],
-        get_category=[{}],
-        get_icp_entrance_info=[61007],
-        getillegalrecords=[48001],
-        getprivacysetting=[refused],
-    )
-    assert [each.partition(" ")[0] for each in outcome.not_read] == [
-        "name,",
-        "getaccountbasicinfo",
-        "get_icp_entrance_info",
-        "getillegalrecords",
-        "getprivacysetting",
-    ]
+    answers = {"getaccountbasicinfo": lost, "get_category": {}, "getprivacysetting": refused}
+    outcome = checks(script, get_icp_entrance_info=61007, getillegalrecords=48001, **answers)
+    named = ["name,", "getaccountbasicinfo", *FILED, "getprivacysetting"]
+    assert [each.partition(" ")[0] for each in outcome.not_read] == named
     assert script.asked == ["getaccountbasicinfo", "get_category", *FILED, "getprivacysetting"]
 
 
 @pytest.mark.parametrize("status", [3, 5, 1024, 1031])
 def test_what_cannot_be_put_online_is_said_before_an_audit_is_spent(script: Script, status: int) -> None:
     why = [{"key_name": "主体信息", "error": "与证件不符"}]
+    filing = {"info": {"status": status, "audit_data": why}}
     with pytest.raises(WxaStateError, match="备案") as refused:
-        script.play(
-            check_account(APPID, guide_is_given=True),
-            getaccountbasicinfo=[{}],
-            get_category=[CATEGORY],
-            **FILED | {"get_icp_entrance_info": [{"info": {"status": status, "audit_data": why}}]},
-        )
+        checks(script, guide_is_given=True, get_icp_entrance_info=filing)
     assert ("主体信息: 与证件不符" in refused.value.why) == (status < 1024)
     assert refused.value.values["to do"] == 1
 
 
 def test_violations_and_a_filing_under_review_stop_nothing_and_are_said(script: Script) -> None:
     record = {"create_time": 1600051806, "illegal_reason": "侵犯知识产权", "rule_name": "规范"}
-    outcome = script.play(
-        check_account(APPID, guide_is_given=True),
-        getaccountbasicinfo=[{}],
-        get_category=[CATEGORY],
-        get_icp_entrance_info=[{"info": {"status": 4}}],
-        getillegalrecords=[{"records": [record]}],
-    )
+    told = {"get_icp_entrance_info": {"info": {"status": 4}}, "getillegalrecords": {"records": [record]}}
+    outcome = checks(script, guide_is_given=True, **told)
     filing, violation = outcome.to_know
     assert "status 4" in filing
     assert violation == "violation (违规) of 2020-09-14: 侵犯知识产权, 规范"
@@ -130,10 +103,4 @@ def test_violations_and_a_filing_under_review_stop_nothing_and_are_said(script: 
 def test_a_live_guide_counts_and_a_key_without_text_is_named(script: Script) -> None:
     code = {"privacy_list": ["Location", "Album"], "setting_list": [{"privacy_key": "Album", "privacy_text": "t"}]}
     with pytest.raises(WxaStateError, match=r"used for: Location$|used for: Location\n"):
-        script.play(
-            check_account(APPID),
-            getaccountbasicinfo=[{}],
-            get_category=[CATEGORY],
-            getprivacysetting=[code, GUIDE],
-            **FILED,
-        )
+        checks(script, getprivacysetting=[code, GUIDE])

@@ -11,7 +11,7 @@ from airflow_wxa.api.release import GrayPlan, GrayStatus
 from airflow_wxa.errors import WxaBusyError, WxaStateError, WxaTransportError
 from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import NOTHING_ACCEPTED, gray_release, revert_gray_release
-from tests.steps.answers import APPROVED, OURS, VERSION, a_sheet
+from tests.steps.answers import APPROVED_SHEET, LOST, VERSION
 
 if TYPE_CHECKING:
     from tests.steps.conftest import Script
@@ -23,17 +23,22 @@ def plan(percentage: int, status: int = 1) -> dict[str, Any]:
     return {"errcode": 0, "gray_release_plan": {"status": status, "gray_percentage": percentage}}
 
 
-def to_gray(*looks: dict[str, Any], said: Any = 0) -> dict[str, list[Any]]:
-    """Return the answers to a staged release of our approved sheet: each look at the plan, and what it says."""
-    return {
-        "getgrayreleaseplan": list(looks),
-        "get_latest_auditstatus": [a_sheet(OURS, APPROVED)],
-        "grayrelease": [said],
-    }
+def raises(script: Script, *looks: dict[str, Any], said: Any = 0) -> Any:
+    """Raise a staged release to 30 percent: each look at the plan, and what it says."""
+    return script.play(gray_release(VERSION, 30), getgrayreleaseplan=looks, sheets=APPROVED_SHEET, grayrelease=said)
 
 
-def test_an_old_plan_right_after_the_write_is_lag(script: Script) -> None:
-    outcome = script.play(gray_release(VERSION, 30), **to_gray(plan(10), plan(10), plan(30)))
+@pytest.mark.parametrize(
+    ("looks", "said"),
+    [
+        ([plan(10), plan(10), plan(30)], 0),  # an old plan right after the write is lag
+        ([plan(10), plan(30)], 85082),  # somebody who raised it to the same part did it for us
+        # A plan that WeChat does not tell is none.
+        *(([told, plan(30)], 0) for told in ({"errcode": 0}, {"errcode": 0, "gray_release_plan": {"status": 9}}, NONE)),
+    ],
+)
+def test_the_part_rises_to_what_was_asked_for(script: Script, looks: Any, said: int) -> None:
+    outcome = raises(script, *looks, said=said)
     assert (outcome.outcome, outcome.gray_percentage) == ("raised", 30)
 
 
@@ -44,33 +49,16 @@ def test_a_retry_that_sees_the_plan_from_before_its_write_sends_nothing(script: 
     assert "grayrelease" not in script.asked
 
 
-def test_somebody_who_raised_it_to_the_same_part_did_it_for_us(script: Script) -> None:
-    outcome = script.play(gray_release(VERSION, 30), **to_gray(plan(10), plan(30), said=85082))
-    assert outcome.outcome == "raised"
-
-
 def test_somebody_who_raised_it_further_is_left_alone(script: Script) -> None:
     with pytest.raises(WxaStateError, match="85082"):
-        script.play(gray_release(VERSION, 30), **to_gray(plan(10), plan(60), said=85082))
+        raises(script, plan(10), plan(60), said=85082)
 
 
-@pytest.mark.parametrize("told", [{"errcode": 0}, {"errcode": 0, "gray_release_plan": {"status": 9}}, NONE])
-def test_a_plan_that_wechat_does_not_tell_is_none(script: Script, told: dict[str, Any]) -> None:
-    outcome = script.play(gray_release(VERSION, 30), **to_gray(told, plan(30)))
-    assert outcome.outcome == "raised"
-
-
-def test_a_cancellation_that_was_refused_while_the_plan_runs_says_why(script: Script) -> None:
+def test_a_cancellation_is_read_back_when_it_was_refused_or_its_answer_lost(script: Script) -> None:
     with pytest.raises(WxaStateError, match="87012"):
-        script.play(revert_gray_release(APPID), getgrayreleaseplan=[plan(10), plan(10)], revertgrayrelease=[87012])
-
-
-def test_a_cancellation_whose_answer_was_lost_is_read(script: Script) -> None:
-    outcome = script.play(
-        revert_gray_release(APPID),
-        getgrayreleaseplan=[plan(10), plan(10, 4)],
-        revertgrayrelease=[WxaTransportError("lost")],
-    )
+        script.play(revert_gray_release(APPID), getgrayreleaseplan=[plan(10), plan(10)], revertgrayrelease=87012)
+    looks = [plan(10), plan(10, 4)]
+    outcome = script.play(revert_gray_release(APPID), getgrayreleaseplan=looks, revertgrayrelease=LOST)
     assert outcome.outcome == "reverted"
 
 

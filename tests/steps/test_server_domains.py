@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 A, B, C = (f"https://{name}.example.com" for name in "abc")
 EMPTY: dict[str, Any] = {kind: [] for kind in SERVER_KINDS}
+NONE, NULLS = frozenset[str](), {"errcode": 0, **dict.fromkeys(SERVER_KINDS)}
 
 
 def six(**lists: list[str]) -> dict[str, Any]:
@@ -44,19 +45,34 @@ def request(*domains: str) -> dict[str, frozenset[str]]:
     return {"requestdomain": frozenset(domains)}
 
 
+def directly(script: Script, action: str, wanted: Any, *answers: Any, **others: Any) -> DomainListsOutcome:
+    """Configure business domains in direct mode, likewise; an answer is the list, or what is said instead."""
+    said = [{"webviewdomain": each} if isinstance(each, list) else each for each in answers]
+    step = configure_webview_domains_directly(APPID, action, [WebviewDomain.parse(each) for each in wanted])
+    return script.play(step, direct=said, **others)
+
+
+def actions(script: Script, endpoint: str) -> list[str]:
+    return [body["action"] for body in script.bodies(endpoint)]
+
+
 def configured(script: Script, action: str, wanted: Any, *answers: Any, **others: Any) -> DomainListsOutcome:
     """Configure server domains while modify_domain answers so, look by look: read, write, read back."""
     return script.play(configure_server_domains(APPID, action, wanted), modify_domain=answers, **others)
 
 
 @pytest.mark.parametrize(
-    ("action", "wanted", "before"),
-    [("add", request(A), [A, B]), ("delete", request(C), [A, B]), ("set", request(A, B), [A, B])],
+    ("action", "wanted", "told"),
+    [
+        ("add", request(A), six(requestdomain=[A, B])),
+        ("delete", request(C), six(requestdomain=[A, B])),
+        ("set", request(A, B), six(requestdomain=[A, B])),
+        # Empty lists that come as null cost no change.
+        ("set", dict.fromkeys(SERVER_KINDS, NONE) | request(A), NULLS | {"requestdomain": [A]}),
+    ],
 )
-def test_what_is_so_already_is_not_sent(
-    script: Script, action: str, wanted: dict[str, frozenset[str]], before: list[str]
-) -> None:
-    outcome = configured(script, action, wanted, six(requestdomain=before))
+def test_what_is_so_already_is_not_sent(script: Script, action: str, wanted: Any, told: Any) -> None:
+    outcome = configured(script, action, wanted, told)
     assert outcome.outcome == "unchanged"
     assert script.bodies("modify_domain") == [{"action": "get"}]
 
@@ -132,16 +148,16 @@ def test_a_part_of_the_platforms_list_is_no_success_either(script: Script, field
 
 
 def test_the_published_version_is_changed_where_there_is_one(script: Script) -> None:
+    def added(*told: Any) -> Any:
+        return script.play(modify_platform_server_domains("add", ["a.org"]), modify_wxa_server_domain=told)
+
     one = {"testing_wxa_server_domain": "a.org", "errcode": 0}
-    outcome = script.play(modify_platform_server_domains("add", ["a.org"]), modify_wxa_server_domain=[{}, one, one])
+    outcome = added({}, one, one)
     assert (outcome.outcome, outcome.published) == ("registered", None)
-    assert script.bodies("modify_wxa_server_domain")[1]["is_modify_published_together"] is False
     both = {**one, "published_wxa_server_domain": "a.org"}
-    script.play(
-        modify_platform_server_domains("add", ["a.org"]),
-        modify_wxa_server_domain=[{**both, "published_wxa_server_domain": ""}, both, both],
-    )
-    assert script.bodies("modify_wxa_server_domain")[-2]["is_modify_published_together"] is True
+    added({**both, "published_wxa_server_domain": ""}, both, both)
+    sent = script.bodies("modify_wxa_server_domain")
+    assert [sent[place]["is_modify_published_together"] for place in (1, -2)] == [False, True]
 
 
 @pytest.mark.parametrize("left", [0, 1])
@@ -170,67 +186,51 @@ def test_a_direct_list_that_is_online_is_not_set_again(
     script: Script, effective: list[str] | None, sent: list[tuple[str, list[str]]]
 ) -> None:
     told = {} if effective is None else {"effective_webviewdomain": effective}
-    outcome = script.play(
-        configure_webview_domains_directly(APPID, "set", [WebviewDomain.parse(B), WebviewDomain.parse(C)]),
-        setwebviewdomain_directly=[{"webviewdomain": [A, B]}, *({} for _ in sent), {"webviewdomain": [B, C]}],
-        get_effective_webviewdomain=[told],
-    )
+    outcome = directly(script, "set", [B, C], [A, B], *({} for _ in sent), [B, C], effective=told)
     bodies = [(body["action"], body.get("webviewdomain")) for body in script.bodies("setwebviewdomain_directly")]
     assert bodies[1:-1] == sent
     assert (outcome.added, outcome.removed) == ({"webviewdomain": [C]}, {"webviewdomain": [A]})
 
 
-def test_direct_server_lists_that_are_online_are_not_set_again(script: Script) -> None:
-    after = six(requestdomain=[B])
-    script.play(
-        configure_server_domains(APPID, "set", request(B), direct=True),
-        modify_domain_directly=[six(requestdomain=[A]), {}, {}, after],
-        get_effective_domain=[{"effective_domain": six(requestdomain=[A])}],
-    )
-    assert [body["action"] for body in script.bodies("modify_domain_directly")] == ["get", "add", "delete", "get"]
+@pytest.mark.parametrize(("before", "sent"), [([A], ["add", "delete"]), (None, ["add"])])
+def test_direct_server_lists_that_are_online_or_not_told_are_not_set_again(
+    script: Script, before: Any, sent: list[str]
+) -> None:
+    step = configure_server_domains(APPID, "set", request(B), direct=True)
+    told = [{"effective_domain": six(requestdomain=[A])}]
+    answers = [six(requestdomain=before), *[{}] * len(sent), six(requestdomain=[B])]
+    script.play(step, modify_domain_directly=answers, get_effective_domain=told)
+    assert actions(script, "modify_domain_directly") == ["get", *sent, "get"]
 
 
 def test_a_file_that_wechat_cannot_read_is_handed_over(script: Script) -> None:
-    with pytest.raises(
-        WxaPlatformSetupError, match=r"(?s)file name a1\.txt, file content 0f.*https://a\.example\.com/a1\.txt"
-    ):
-        script.play(
-            configure_webview_domains_directly(APPID, "add", [WebviewDomain.parse(A)]),
-            setwebviewdomain_directly=[{"webviewdomain": []}, 86103],
-            get_webviewdomain_confirmfile=[{"file_name": "a1.txt", "file_content": "0f"}],
-        )
+    told = r"(?s)file name a1\.txt, file content 0f.*https://a\.example\.com/a1\.txt"
+    file = {"file_name": "a1.txt", "file_content": "0f"}
+    with pytest.raises(WxaPlatformSetupError, match=told):
+        directly(script, "add", [A], [], 86103, get_webviewdomain_confirmfile=file)
 
 
 @pytest.mark.parametrize("lists", [request(A), request()])
 def test_85017_is_success_only_where_everything_is_there(script: Script, lists: dict[str, frozenset[str]]) -> None:
     is_there = bool(lists["requestdomain"])
-    step = configure_server_domains(APPID, "add", request(A))
     if is_there:
         have = six(requestdomain=[A])
-        assert script.play(step, modify_domain=[six(), 85017, have, have]).outcome == "configured"
+        assert configured(script, "add", request(A), six(), 85017, have, have).outcome == "configured"
         return
+    told = {"testing_wxa_server_domain": "b.org"}
     with pytest.raises(WxaStateError, match=r"not on the platform's list a\.example\.com"):
-        script.play(
-            step, modify_domain=[six(), 85017, six()], modify_wxa_server_domain=[{"testing_wxa_server_domain": "b.org"}]
-        )
+        configured(script, "add", request(A), six(), 85017, six(), modify_wxa_server_domain=told)
 
 
 def test_a_host_that_the_platform_lacks_is_named_where_its_list_can_be_read(script: Script) -> None:
+    told = {"testing_wxa_server_domain": "a.example.com;x.org"}
     with pytest.raises(WxaPlatformSetupError, match=r"not on the platform's list b\.example\.com"):
-        configured(
-            script,
-            "add",
-            request(A, B),
-            six(),
-            85018,
-            modify_wxa_server_domain=[{"testing_wxa_server_domain": "a.example.com;x.org"}],
-        )
+        configured(script, "add", request(A, B), six(), 85018, modify_wxa_server_domain=told)
 
 
 def test_a_lost_answer_is_read_back_and_never_repeated(script: Script, lost: WxaTransportError) -> None:
-    step = configure_server_domains(APPID, "add", request(A))
-    assert script.play(step, modify_domain=[six(), lost, six(requestdomain=[A])]).outcome == "configured"
-    assert [body["action"] for body in script.bodies("modify_domain")] == ["get", "add", "get"]
+    assert configured(script, "add", request(A), six(), lost, six(requestdomain=[A])).outcome == "configured"
+    assert actions(script, "modify_domain") == ["get", "add", "get"]
     with pytest.raises(WxaTransportError):
         configured(script, "add", request(A), six(), lost, *(six() for _ in range(6)))
 
@@ -272,43 +272,19 @@ UNTOLD: list[dict[str, Any]] = [{"errcode": 0}, {"webviewdomain": None}, {"webvi
 def test_a_direct_list_that_wechat_does_not_tell_is_not_set(
     script: Script, own: dict[str, Any], effective: dict[str, Any]
 ) -> None:
-    script.play(
-        configure_webview_domains_directly(APPID, "set", [WebviewDomain.parse(B)]),
-        setwebviewdomain_directly=[own, {}, {"webviewdomain": [B]}],
-        get_effective_webviewdomain=[effective],
-    )
-    assert [body["action"] for body in script.bodies("setwebviewdomain_directly")] == ["get", "add", "get"]
-
-
-def test_a_direct_server_list_that_wechat_does_not_tell_is_not_set(script: Script) -> None:
-    script.play(
-        configure_server_domains(APPID, "set", request(B), direct=True),
-        modify_domain_directly=[six(requestdomain=None), {}, six(requestdomain=[B])],
-        get_effective_domain=[{"effective_domain": six(requestdomain=[A])}],
-    )
-    assert [body["action"] for body in script.bodies("modify_domain_directly")] == ["get", "add", "get"]
+    directly(script, "set", [B], own, {}, [B], effective=effective)
+    assert actions(script, "setwebviewdomain_directly") == ["get", "add", "get"]
 
 
 def test_what_lies_between_two_writes_is_lag(script: Script) -> None:
     read = [[A, B], [A, B, C], [B, C]]  # from before both, between them, behind both
-    outcome = script.play(
-        configure_webview_domains_directly(APPID, "set", [WebviewDomain.parse(B), WebviewDomain.parse(C)]),
-        setwebviewdomain_directly=[{"webviewdomain": [A, B]}, {}, {}, *({"webviewdomain": each} for each in read)],
-        get_effective_webviewdomain=[{"effective_webviewdomain": [A, B]}],
-    )
+    told = {"effective_webviewdomain": [A, B]}
+    outcome = directly(script, "set", [B, C], [A, B], {}, {}, *read, effective=told)
     assert outcome.after == {"webviewdomain": [B, C]}
-
-
-def test_empty_lists_that_come_as_null_cost_no_change(script: Script) -> None:
-    wanted = {kind: frozenset[str]() for kind in SERVER_KINDS} | request(A)
-    told = {"errcode": 0, **dict.fromkeys(SERVER_KINDS), "requestdomain": [A]}
-    assert configured(script, "set", wanted, told).outcome == "unchanged"
-    assert script.bodies("modify_domain") == [{"action": "get"}]
 
 
 @pytest.mark.parametrize(
     "told", ["xn--fsqu00a.cn", "HTTPS://XN--FSQU00A.cn./", "https://例子.cn", "https://xn--fsqu00a.cn:443"]
 )
 def test_a_direct_domain_is_there_however_wechat_writes_it(script: Script, told: str) -> None:
-    step = configure_webview_domains_directly(APPID, "add", [WebviewDomain.parse("https://例子.cn")])
-    assert script.play(step, setwebviewdomain_directly=[{"webviewdomain": [told]}]).outcome == "unchanged"
+    assert directly(script, "add", ["https://例子.cn"], [told]).outcome == "unchanged"

@@ -23,13 +23,15 @@ MADE: dict[str, Any] = {
 }
 
 
+def makes(script: Script, *lists: Any, said: Any = None, template_type: int = 0, **known: Any) -> Any:
+    """Make a template of the draft while the library shows these lists, look by look."""
+    sent = {} if said is None else {"addtotemplate": said}
+    step = add_to_template(**NAMES, template_type=template_type)
+    return script.play(step, gettemplatedraftlist=DRAFTS, gettemplatelist=lists, **sent, **known)
+
+
 def test_a_template_that_shows_late_is_waited_for(script: Script) -> None:
-    outcome = script.play(
-        add_to_template(**NAMES),
-        gettemplatedraftlist=[DRAFTS],
-        gettemplatelist=[OLD, OLD, OLD, MADE],
-        addtotemplate=[{}],
-    )
+    outcome = makes(script, OLD, OLD, OLD, MADE, said={})
     assert (outcome.outcome, outcome.template_id) == ("added", 48)
     assert script.bodies("addtotemplate") == [{"draft_id": 12, "template_type": 0}]
     assert len(script.pauses) == 2
@@ -38,37 +40,25 @@ def test_a_template_that_shows_late_is_waited_for(script: Script) -> None:
 def test_a_draft_that_was_taken_is_not_sent_again_while_its_template_is_not_seen(script: Script) -> None:
     accepted = AcceptedWrites(before={"addtotemplate": [{"draft_id": 12, "template_type": 0}]})
     with pytest.raises(WxaBusyError, match="still shows the state from before it"):
-        script.play(add_to_template(**NAMES), known=accepted, gettemplatedraftlist=[DRAFTS], gettemplatelist=[OLD] * 6)
+        makes(script, *[OLD] * 6, known=accepted)
     assert script.bodies("addtotemplate") == []
 
 
 def test_a_list_that_wechat_leaves_out_is_read_again_before_anything_is_added(script: Script) -> None:
-    outcome = script.play(
-        add_to_template(**NAMES), gettemplatedraftlist=[DRAFTS], gettemplatelist=[{}, {"template_list": None}, MADE]
-    )
+    outcome = makes(script, {}, {"template_list": None}, MADE)
     assert (outcome.outcome, outcome.template_id) == ("unchanged", 48)
 
 
 def test_a_lost_answer_is_read_back_and_only_an_unseen_template_leaves_it_lost(script: Script) -> None:
     lost = WxaTransportError("addtotemplate got no answer")
-    found = script.play(
-        add_to_template(**NAMES), gettemplatedraftlist=[DRAFTS], gettemplatelist=[OLD, MADE], addtotemplate=[lost]
-    )
-    assert found.template_id == 48
+    assert makes(script, OLD, MADE, said=lost).template_id == 48
     with pytest.raises(WxaTransportError):
-        script.play(
-            add_to_template(**NAMES), gettemplatedraftlist=[DRAFTS], gettemplatelist=[OLD] * 7, addtotemplate=[lost]
-        )
+        makes(script, *[OLD] * 7, said=lost)
 
 
 def test_a_template_of_the_other_type_is_another_one(script: Script) -> None:
     standard = {
         "template_list": [*MADE["template_list"], MADE["template_list"][-1] | {"template_id": 49, "template_type": 1}]
     }
-    outcome = script.play(
-        add_to_template(**NAMES, template_type=1),
-        gettemplatedraftlist=[DRAFTS],
-        gettemplatelist=[MADE, standard],
-        addtotemplate=[{}],
-    )
+    outcome = makes(script, MADE, standard, said={}, template_type=1)
     assert (outcome.outcome, outcome.template_id) == ("added", 49)
