@@ -63,6 +63,8 @@ class Connections:
                 total=_MAX_TIMEOUTS * egress.timeout, connect=egress.timeout, sock_read=egress.timeout
             ),
         )
+        # Else it sends a GET a second time where a kept connection breaks, and WeChat takes some writes by GET.
+        self._http._retry_connection = False  # noqa: SLF001
 
     async def answer(self, request: Request) -> Answer:
         """Send, and return the answer, cut off behind the limit; no redirect is followed, the URL is secret."""

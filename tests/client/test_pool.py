@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_wxa.access.fixed import FixedTokens
+from airflow_wxa.api.audit import undocodeaudit
 from airflow_wxa.api.code import getversioninfo, release
 from airflow_wxa.client import AsyncWxaClient, Egress, asynchronous
 from airflow_wxa.client.connections import MAX_CONNECTIONS, Connections
@@ -145,6 +146,29 @@ def test_no_call_is_answered_by_bytes_that_came_behind_an_answer(when: str) -> N
             assert asyncio.run(answers(f"http://127.0.0.1:{server.server_address[1]}")) == ["a"] * 3
         finally:
             server.shutdown()
+
+
+def test_a_write_by_get_is_sent_once_where_a_kept_connection_breaks() -> None:
+    seen: list[bytes] = []
+
+    async def breaks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer), suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                seen.append((await reader.readuntil(b"\r\n\r\n")).split(b"?")[0])
+                if len(seen) > 1:
+                    return
+                writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"errcode":0}')
+
+    async def twice() -> None:
+        async with await asyncio.start_server(breaks, "127.0.0.1", 0) as server:
+            host = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with client(Egress(host)) as one:
+                await one.send(undocodeaudit(APPID))
+                await one.send(undocodeaudit(APPID))
+
+    with pytest.raises(WxaTransportError, match="undocodeaudit got no answer"):
+        asyncio.run(twice())
+    assert seen == [b"GET /wxa/undocodeaudit"] * 2
 
 
 def test_an_answer_that_comes_in_drops_ends_like_one_that_does_not_come() -> None:
