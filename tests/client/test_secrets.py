@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import pickle
+import select
 import socket
+import socketserver
 import ssl
+import threading
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -204,3 +207,37 @@ def test_a_certificate_of_another_host_is_no_answer(twins: Twins, elsewhere_tls:
     url = elsewhere_tls.url.replace("localhost", "127.0.0.1")
     error = failure(twins, release(APPID), at=Egress(url, ca_bundle=str(certificate)))
     assert "the TLS handshake failed" in str(error)
+
+
+class Tunnel(socketserver.StreamRequestHandler):
+    """A proxy that takes CONNECT."""
+
+    def handle(self) -> None:
+        asked = list(iter(lambda: self.rfile.readline().strip(), b""))
+        self.server.asked += asked  # type: ignore[attr-defined]
+        host, _, port = asked[0].split()[1].decode().partition(":")
+        with socket.create_connection((host, int(port))) as there:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            other = {self.connection: there, there: self.connection}
+            while True:
+                for end in select.select(list(other), [], [])[0]:
+                    if not (data := end.recv(65536)):
+                        return
+                    other[end].sendall(data)
+
+
+def test_a_proxy_that_tunnels_sees_its_password_and_no_token(
+    twins: Twins, elsewhere_tls: Elsewhere, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "is_loopback", lambda _url: False)  # or none would be asked on this machine
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Tunnel) as server:
+        server.daemon_threads, server.asked = True, []  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        proxy = f"http://user:pass@127.0.0.1:{server.server_address[1]}"
+        try:
+            twins.send(CALLS[0], at=Egress(elsewhere_tls.url, proxy=proxy, ca_bundle=str(certificate)))
+        finally:
+            server.shutdown()
+        assert b"Proxy-Authorization: Basic dXNlcjpwYXNz" in server.asked  # type: ignore[attr-defined]
+    assert "canary" not in str(server.asked)  # type: ignore[attr-defined]
+    assert len(elsewhere_tls.requests) == 1
