@@ -12,11 +12,10 @@ import threading
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from cryptography.fernet import Fernet
 from sqlalchemy import Engine, event, inspect, select, text
@@ -42,14 +41,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-pytestmark = pytest.mark.usefixtures("from_migrations")
+from_migrations = pytest.mark.usefixtures("from_migrations")
 
 PLATFORM = "wx00000000000000c1"
 KEY = Fernet.generate_key().decode()
-COUNT_TABLES = {
-    "sqlite": "SELECT count(*) FROM sqlite_master WHERE name LIKE 'wxa%'",
-    "postgresql": "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename LIKE 'wxa%'",
-}
 
 
 @pytest.fixture
@@ -63,38 +58,25 @@ def modes(folder: Path) -> dict[str, int]:
     return {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
 
 
-@pytest.mark.parametrize(("query", "seconds"), [("", 10), ("?connect_timeout=3", 3)])
-def test_a_server_that_is_silent_is_given_up_soon(query: str, seconds: int) -> None:
+@pytest.mark.parametrize("asked", [{}, {"connect_timeout": "3", "keepalives_idle": "5"}])
+def test_a_server_that_is_or_falls_silent_is_given_up_soon(asked: dict[str, str]) -> None:
     pytest.importorskip("psycopg2")
-    engine = _created(f"postgresql+psycopg2://wxa@127.0.0.1:1/wxa{query}")
+    engine = _created(f"postgresql+psycopg2://wxa@127.0.0.1:1/wxa?{urlencode(asked)}")
     _, connecting = engine.dialect.create_connect_args(engine.url)
-    assert int(connecting["connect_timeout"]) == seconds
-
-
-def test_a_server_that_falls_silent_later_is_given_up_as_well() -> None:
-    pytest.importorskip("psycopg2")
-    engine = _created("postgresql+psycopg2://wxa@127.0.0.1:1/wxa?keepalives_idle=5")
-    _, connecting = engine.dialect.create_connect_args(engine.url)
-    assert int(connecting["tcp_user_timeout"]) == 30_000
-    assert int(connecting["keepalives_idle"]) == 5
+    wanted = {"connect_timeout": "10", "keepalives_idle": "30", "tcp_user_timeout": "30000"} | asked
+    assert {name: connecting[name] for name in wanted} == wanted
 
 
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
 def test_a_connection_that_may_only_read_after_a_failover_is_given_up(store_url: str) -> None:
     store = Store(store_url, [KEY])
+    open_engine(store_url).dispose()
     with open_engine(store_url).begin() as connection:  # the only one of the pool
         connection.execute(text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
     with pytest.raises(WxaTransportError, match="read-only transaction"):
         store.ensure(PLATFORM)
     store.ensure(PLATFORM)
     assert store.platform(PLATFORM) is not None
-
-
-def test_an_error_that_only_the_driver_knows_is_a_store_that_does_not_answer(store_url: str) -> None:
-    database = Database(store_url)
-    driver = database.engine.dialect.loaded_dbapi
-    with pytest.raises(WxaTransportError, match="the store does not answer"), database.reading():
-        raise driver.OperationalError("died before it was given back")
 
 
 # The file ---------------------------------------------------------------------------------------------------------
@@ -126,30 +108,18 @@ def test_a_file_that_was_put_back_from_a_copy_is_the_one_that_is_read(tmp_path: 
 # Privacy ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_file_and_its_side_files_are_private_whatever_the_umask(tmp_path: Path, open_umask: None) -> None:
-    store = Store(f"sqlite:///{tmp_path / 'wxa.db'}", [KEY])
-    store.ensure(PLATFORM)
-    assert modes(tmp_path) == {"wxa.db": 0o600, "wxa.db-wal": 0o600, "wxa.db-shm": 0o600}
-
-
-def test_the_file_is_private_before_anything_is_in_it(
-    tmp_path: Path, open_umask: None, monkeypatch: pytest.MonkeyPatch
+@from_migrations
+def test_the_file_and_its_side_files_are_private_before_anything_is_in_them(
+    tmp_path: Path, open_umask: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    seen: list[dict[str, int]] = []
-    monkeypatch.setattr("airflow_wxa.store.engine._check_schema", lambda _: seen.append(modes(tmp_path)))
-    open_engine(f"sqlite:///{tmp_path / 'wxa.db'}")
-    assert seen == [{"wxa.db": 0o600}]
-
-
-def test_a_missing_folder_is_made(tmp_path: Path) -> None:
-    Store(f"sqlite:///{tmp_path / 'home' / 'wxa.db'}", [KEY])
-    assert modes(tmp_path / "home")["wxa.db"] == 0o600
-
-
-def test_opening_says_nothing_in_a_tasks_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    open_engine(f"sqlite:///{tmp_path / 'quiet.db'}")
-    assert caplog.records == []
+    folder, seen = tmp_path / "made", list[dict[str, int]]()
+    check = engine_module._check_schema
+    monkeypatch.setattr(engine_module, "_check_schema", lambda engine: (seen.append(modes(folder)), check(engine)))
+    Store(f"sqlite:///{folder / 'wxa.db'}", [KEY]).ensure(PLATFORM)
+    assert seen == [{"wxa.db": 0o600}]
+    assert modes(folder) == {"wxa.db": 0o600, "wxa.db-wal": 0o600, "wxa.db-shm": 0o600}
+    assert caplog.records == []  # a task's log hears nothing of the migrations
 
 
 def test_a_store_in_memory_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,24 +131,15 @@ def test_a_store_in_memory_makes_no_file(tmp_path: Path, monkeypatch: pytest.Mon
 # Schema ----------------------------------------------------------------------------------------------------------
 
 
-def test_tables_and_migrations_agree(store_url: str) -> None:
-    with open_engine(store_url).connect() as connection:
+@from_migrations
+def test_the_migrations_make_the_tables_that_the_code_has(store_url: str) -> None:
+    engine, statements = open_engine(store_url), list[str]()
+    event.listen(engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    _check_schema(engine)  # up to date: nothing is migrated
+    assert not [each for each in statements if "CREATE" in each or "UPDATE" in each or "BEGIN" in each]
+    with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "version_table": VERSION_TABLE})
         assert compare_metadata(context, metadata) == []
-
-
-def test_migrations_can_be_undone_and_done_again(store_url: str) -> None:
-    engine = open_engine(store_url)
-    config = Config()
-    config.set_main_option("script_location", "airflow_wxa.store:migrations")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
-        assert connection.execute(text(COUNT_TABLES[engine.dialect.name])).scalar_one() == 0
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    Store(store_url, [KEY]).ensure(PLATFORM)
 
 
 def first_use(url: str) -> str:
@@ -186,20 +147,16 @@ def first_use(url: str) -> str:
     return "opened"
 
 
+@from_migrations
 @pytest.mark.parametrize("processes", [3, pytest.param(8, marks=pytest.mark.load)])
 def test_processes_that_open_a_new_store_at_the_same_time_all_can(store_url: str, processes: int) -> None:
     assert together(processes, first_use, store_url) == ["opened"] * processes
 
 
-def test_threads_that_open_a_new_store_at_the_same_time_all_can(store_url: str) -> None:
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(first_use, [store_url] * 8)) == ["opened"] * 8
-
-
-def test_threads_that_open_a_store_at_the_same_time_share_one_engine_and_leave_none_open(
+@from_migrations
+def test_threads_that_open_a_new_store_at_the_same_time_share_one_engine_and_leave_none_open(
     store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_engine(store_url).dispose()
     made, all_there = list[Engine](), threading.Barrier(4)
     create = engine_module.create_engine
 
@@ -211,32 +168,26 @@ def test_threads_that_open_a_store_at_the_same_time_share_one_engine_and_leave_n
     monkeypatch.setattr(engine_module, "create_engine", created)
     monkeypatch.setattr(engine_module, "_engines", {})
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        (kept,) = set(pool.map(open_engine, [store_url] * 4))
+        assert list(pool.map(first_use, [store_url] * 4)) == ["opened"] * 4
+    kept = open_engine(store_url)
     assert len(made) == 4
     assert [each.pool.checkedin() for each in made if each is not kept] == [0] * 3  # type: ignore[attr-defined]
     kept.dispose()
 
 
-def test_a_store_that_is_up_to_date_is_opened_without_a_migration(store_url: str) -> None:
-    engine = open_engine(store_url)
-    statements: list[str] = []
-    event.listen(engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
-    _check_schema(engine)
-    assert not [each for each in statements if "CREATE" in each or "UPDATE" in each or "BEGIN" in each]
-
-
+@from_migrations
 def test_a_store_of_a_newer_version_is_used_as_it_is(store_url: str) -> None:
     migrate(store_url)
-    engine = _created(store_url)
-    with engine.begin() as connection:
+    with open_engine(store_url).begin() as connection:
         connection.execute(text("UPDATE alembic_version_wxa SET version_num = '9999'"))
         connection.execute(text("ALTER TABLE wxa_credential ADD COLUMN what_is_new TEXT"))
-    engine.dispose()
+    open_engine(store_url).dispose()
     Store(store_url, [KEY]).ensure(PLATFORM)
     assert migrate(store_url) == ("9999", "9999")
 
 
-def test_a_database_of_another_program_is_refused(store_url: str, tmp_path: Path) -> None:
+@from_migrations
+def test_a_database_of_another_program_is_refused(store_url: str) -> None:
     engine = _created(store_url)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
@@ -253,57 +204,48 @@ def test_a_database_of_another_program_is_refused(store_url: str, tmp_path: Path
 # Readers and writers ---------------------------------------------------------------------------------------------
 
 
-def test_readers_do_not_wait_for_a_writer(store_url: str) -> None:
+def test_readers_do_not_wait_for_a_writer_and_what_fails_in_a_transaction_leaves_nothing(store_url: str) -> None:
     store = Store(store_url, [KEY])
-    with Database(store_url).writing() as connection:
+    with pytest.raises(ZeroDivisionError), Database(store_url).writing() as connection:  # noqa: PT012  one transaction
         connection.execute(credential.insert().values(component_appid=PLATFORM, appid="", generation=0, state=""))
         begin = time.perf_counter()
-        assert store.merchants(PLATFORM) == {}
+        assert store.platform(PLATFORM) is None
         assert time.perf_counter() - begin < 1
+        raise ZeroDivisionError
+    assert store.platform(PLATFORM) is None
 
 
 def test_a_writer_waits_for_another_and_loses_nothing(store_url: str) -> None:
     store = Store(store_url, [KEY])
     store.ensure(PLATFORM)
-    threads = [threading.Thread(target=_count_up, args=[store_url, 20]) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+
+    def count_up(_: int) -> None:
+        for _ in range(10):
+            with Database(store_url).writing() as connection:
+                now = connection.execute(select(credential.c.generation).with_for_update()).scalar_one()
+                connection.execute(credential.update().values(generation=now + 1))
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(count_up, range(4)))
     seen = store.platform(PLATFORM)
     assert seen is not None
-    assert seen.generation == 80
+    assert seen.generation == 40
 
 
-def _count_up(url: str, times: int) -> None:
-    for _ in range(times):
-        with Database(url).writing() as connection:
-            now = connection.execute(select(credential.c.generation).with_for_update()).scalar_one()
-            connection.execute(credential.update().values(generation=now + 1))
+_inherited: dict[str, Store] = {}
 
 
-def test_what_fails_in_a_transaction_leaves_nothing(store_url: str) -> None:
-    store = Store(store_url, [KEY])
-    with pytest.raises(ZeroDivisionError), Database(store_url).writing() as connection:  # noqa: PT012  one transaction
-        connection.execute(credential.insert().values(component_appid=PLATFORM, appid="", generation=0, state=""))
-        raise ZeroDivisionError
-    assert store.platform(PLATFORM) is None
+def _has_another_engine(ours: int) -> bool:
+    store = _inherited["store"]
+    return id(store._database.engine) != ours and store.platform(PLATFORM) is not None
 
 
 def test_an_engine_belongs_to_one_process(store_url: str) -> None:
-    store = Store(store_url, [KEY])
+    store = _inherited["store"] = Store(store_url, [KEY])
     store.ensure(PLATFORM)
-    ours = id(store._database.engine)
-    context = multiprocessing.get_context("fork")
-    with concurrent.futures.ProcessPoolExecutor(1, context) as pool:
-        theirs, seen = pool.submit(_look, store_url).result(30)
-    assert (theirs != ours, seen) == (True, True)
+    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+        assert pool.submit(_has_another_engine, id(store._database.engine)).result(30)
     assert store.platform(PLATFORM) is not None  # and ours still works
-
-
-def _look(url: str) -> tuple[int, bool]:
-    store = Store(url, [KEY])
-    return id(store._database.engine), store.platform(PLATFORM) is not None
 
 
 # What is said ----------------------------------------------------------------------------------------------------
@@ -324,16 +266,13 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(url: str)
     assert "hidden-pw" not in f"{error.value} {error.value!r} {vars(error.value)}"
 
 
-def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    (tmp_path / "wxa.db").mkdir()
-    with pytest.raises(WxaTransportError, match=r"wxa\.db, it says unable to open"):
-        Store(f"sqlite:///{tmp_path / 'wxa.db'}", [KEY])
-
-
-def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
-    (tmp_path / "wxa.db").write_bytes(b"not a database" * 100)
+def test_a_file_that_cannot_be_opened_or_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "folder.db").mkdir()
+    with pytest.raises(WxaTransportError, match=r"folder\.db, it says unable to open"):
+        Store(f"sqlite:///{tmp_path / 'folder.db'}", [KEY])
+    (tmp_path / "text.db").write_bytes(b"not a database" * 100)
     with pytest.raises(WxaTransportError, match="not a database"):
-        Store(f"sqlite:///{tmp_path / 'wxa.db'}", [KEY])
+        Store(f"sqlite:///{tmp_path / 'text.db'}", [KEY])
 
 
 @pytest.mark.parametrize(
@@ -352,12 +291,14 @@ def test_a_url_that_cannot_be_right_is_refused_without_its_password(url: str) ->
     assert "hidden-pw" not in str(error.value)
 
 
-def test_an_error_of_the_database_shows_no_parameter(store_url: str) -> None:
+def test_an_error_of_the_database_shows_no_parameter_and_one_of_the_driver_is_explained(store_url: str) -> None:
     database = Database(store_url)
     with pytest.raises(WxaTransportError) as error, database.writing() as connection:
         connection.execute(text("SELECT :value FROM missing"), {"value": "hidden-value"})
     assert "missing" in str(error.value)
     assert "hidden-value" not in str(error.value)
+    with pytest.raises(WxaTransportError, match="the store does not answer"), database.reading():
+        raise database.engine.dialect.loaded_dbapi.OperationalError("died before it was given back")
 
 
 def test_the_first_line_of_what_the_driver_says_is_enough(tmp_path: Path) -> None:

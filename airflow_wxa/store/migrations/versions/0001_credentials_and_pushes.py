@@ -36,9 +36,3 @@ def upgrade() -> None:
         sa.Column("received_at", sa.Float, nullable=False),
         sa.Column("told", sa.JSON),
     )
-
-
-def downgrade() -> None:
-    """Drop both tables."""
-    op.drop_table("wxa_push")
-    op.drop_table("wxa_credential")

@@ -51,9 +51,3 @@ def upgrade() -> None:
         sa.Column("attempt", sa.String(40), nullable=False),
         sa.Column("sent", sa.Integer, nullable=False),
     )
-
-
-def downgrade() -> None:
-    """Drop them."""
-    for name in ("wxa_fence", "wxa_outcome", "wxa_ledger"):
-        op.drop_table(name)

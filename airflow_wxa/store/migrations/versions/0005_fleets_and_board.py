@@ -82,11 +82,3 @@ def upgrade() -> None:
     )
     op.add_column("wxa_ledger", sa.Column("fingerprint", sa.String(16)))
     op.add_column("wxa_ledger", sa.Column("auditid", sa.String(64)))
-
-
-def downgrade() -> None:
-    """Drop them."""
-    for column in ("auditid", "fingerprint"):
-        op.drop_column("wxa_ledger", column)
-    for table in ("wxa_mini_program", "wxa_fleet_pace", "wxa_fleet_app", "wxa_fleet_run"):
-        op.drop_table(table)

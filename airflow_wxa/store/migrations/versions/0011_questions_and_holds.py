@@ -13,13 +13,6 @@ from alembic import op
 revision = "0011"
 down_revision = "0005"
 
-_INDEXES = {
-    "ix_wxa_ledger_run_appid": ("wxa_ledger", ["run_id", "appid"]),
-    "ix_wxa_ledger_nonce": ("wxa_ledger", ["nonce"]),
-    "ix_wxa_fleet_app_wave": ("wxa_fleet_app", ["run_id", "wave", "shard"]),
-    "ix_wxa_fleet_app_grant": ("wxa_fleet_app", ["run_id", "audit_grant", "position"]),
-}
-
 
 def upgrade() -> None:
     """Add tables, columns and indexes; rows from before have nothing in the new columns."""
@@ -44,33 +37,18 @@ def upgrade() -> None:
     op.add_column("wxa_ledger", sa.Column("nonce", sa.String(32)))
     op.add_column("wxa_ledger", sa.Column("online", sa.JSON))
     op.add_column("wxa_outcome", sa.Column("wxa_conn_id", sa.String(250)))
-    _make_pace("appid", "endpoint", writes=True)
-    for name, (table, columns) in _INDEXES.items():
-        op.create_index(name, table, columns)
-    op.drop_index("ix_wxa_ledger_run_id", "wxa_ledger")  # beside it, the new one would not be used
-
-
-def downgrade() -> None:
-    """Bring back what was there."""
-    op.create_index("ix_wxa_ledger_run_id", "wxa_ledger", ["run_id"])
-    for name, (table, _) in _INDEXES.items():
-        op.drop_index(name, table)
-    _make_pace("endpoint", writes=False)
-    op.drop_column("wxa_outcome", "wxa_conn_id")
-    for name in ("online", "nonce"):
-        op.drop_column("wxa_ledger", name)
-    for table in ("wxa_run_task", "wxa_run"):
-        op.drop_table(table)
-
-
-def _make_pace(*called: str, writes: bool) -> None:
-    """Make the table of holds anew: a hold lasts until midnight at most."""
-    op.drop_table("wxa_fleet_pace")
+    op.drop_table("wxa_fleet_pace")  # made anew: a hold lasts until midnight at most
     op.create_table(
         "wxa_fleet_pace",
         sa.Column("component_appid", sa.String(32), primary_key=True),
-        *(sa.Column(name, sa.String(64 if name == "endpoint" else 32), primary_key=True) for name in called),
-        *([sa.Column("writes", sa.Boolean, primary_key=True)] if writes else []),
+        sa.Column("appid", sa.String(32), primary_key=True),
+        sa.Column("endpoint", sa.String(64), primary_key=True),
+        sa.Column("writes", sa.Boolean, primary_key=True),
         sa.Column("held_until", sa.Float, nullable=False),
         sa.Column("errcode", sa.Integer, nullable=False),
     )
+    op.create_index("ix_wxa_ledger_run_appid", "wxa_ledger", ["run_id", "appid"])
+    op.create_index("ix_wxa_ledger_nonce", "wxa_ledger", ["nonce"])
+    op.create_index("ix_wxa_fleet_app_wave", "wxa_fleet_app", ["run_id", "wave", "shard"])
+    op.create_index("ix_wxa_fleet_app_grant", "wxa_fleet_app", ["run_id", "audit_grant", "position"])
+    op.drop_index("ix_wxa_ledger_run_id", "wxa_ledger")  # beside it, the new one would not be used

@@ -45,18 +45,3 @@ def upgrade() -> None:
         sa.Column("at", sa.Float, nullable=False),
     )
     op.create_index("ix_wxa_act_at", "wxa_act", ["at"])
-
-
-def downgrade() -> None:
-    """Move the facts back to every run's row."""
-    op.drop_table("wxa_act")
-    op.drop_column("wxa_fleet_app", "released_at")
-    op.drop_column("wxa_ledger", "reviewed_at")
-    columns = sa.Column("name", sa.String(250)), sa.Column("online_version", sa.Text), sa.Column("online_at", sa.Float)
-    for name, column in zip(_MOVED, columns, strict=True):
-        op.add_column("wxa_mini_program", column)
-        op.execute(
-            f"update wxa_mini_program set {name} = (select s.{name} from wxa_standing s "  # noqa: S608  (as above)
-            "where s.component_appid = wxa_mini_program.component_appid and s.appid = wxa_mini_program.appid)"
-        )
-    op.drop_table("wxa_standing")

@@ -9,11 +9,6 @@ down_revision = "0014"
 
 _RUN = ["dag_id", "run_id"]
 _COLUMNS = {
-    "shard": ["run_id", "carrier", "outcome"],
-    "wave": ["run_id", "wave", "shard"],
-    "grant": ["run_id", "audit_grant", "position"],
-}
-_NEW_COLUMNS = {
     "shard": [*_RUN, "carrier", "position"],
     "wave": [*_RUN, "wave", "shard", "position"],
     "grant": [*_RUN, "audit_grant", "position"],
@@ -22,17 +17,7 @@ _NEW_COLUMNS = {
 
 def upgrade() -> None:
     """Let the indexes begin as the primary key does: SQLite takes the primary key where another serves no better."""
-    _replaced(_NEW_COLUMNS)
-    op.create_index("ix_wxa_fleet_app_appid", "wxa_fleet_app", [*_RUN, "appid"])
-
-
-def downgrade() -> None:
-    """Put the former indexes back."""
-    op.drop_index("ix_wxa_fleet_app_appid", "wxa_fleet_app")
-    _replaced(_COLUMNS)
-
-
-def _replaced(columns: dict[str, list[str]]) -> None:
-    for name, of_index in columns.items():
+    for name, columns in _COLUMNS.items():
         op.drop_index(f"ix_wxa_fleet_app_{name}", "wxa_fleet_app")
-        op.create_index(f"ix_wxa_fleet_app_{name}", "wxa_fleet_app", of_index)
+        op.create_index(f"ix_wxa_fleet_app_{name}", "wxa_fleet_app", columns)
+    op.create_index("ix_wxa_fleet_app_appid", "wxa_fleet_app", [*_RUN, "appid"])
