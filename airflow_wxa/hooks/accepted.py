@@ -78,24 +78,30 @@ def noted_writes(
     past = pasts(ledger.since_release(component_appid, with_past), task) if with_past else {}
     if not task.run_id:
         return lambda asked: replace(NOTHING_ACCEPTED, past=past.get(asked.appid, Past()))
-    lately, withdrawn, noted = (defaultdict[str, list[Any]](list) for _ in range(3))
-    for row in ledger.accepted(component_appid, appids, task, seconds=LAG_SECONDS):
-        lately[row[0].appid].append(row)
-    for appid, auditid in ledger.withdrawn(component_appid, appids, task):
-        withdrawn[appid].append(auditid)
-    for appid, mark, auditid in ledger.auditids(component_appid, appids, task):
-        noted[appid].append((mark, auditid))
+    writes = defaultdict[str, list[tuple[Entry, float]]](list)
+    for row, ago in ledger.writes_of(component_appid, appids, task):
+        writes[row.appid].append((row, ago))
 
     def answer(asked: Recall) -> AcceptedWrites:
-        rows = lately[asked.appid] + (lately[THE_PLATFORM] if asked.appid else [])
-        sheets = [auditid for mark, auditid in noted[asked.appid] if _is_about(asked, mark)]
-        about = [(row, ago) for row, ago in rows if _is_about(asked, row.fingerprint)]
-        return _accepted(about, withdrawn[asked.appid], sheets[-1] if sheets else "", past.get(asked.appid, Past()))
+        mine = [row for row, _ in writes[asked.appid]]
+        rows = writes[asked.appid] + (writes[THE_PLATFORM] if asked.appid else [])
+        lately = [
+            (row, ago)
+            for row, ago in rows
+            if row.errcode == 0 and ago < LAG_SECONDS and _is_about(asked, row.fingerprint)
+        ]
+        withdrawn = [
+            row.before["auditid"]
+            for row in mine
+            if row.endpoint == "undocodeaudit" and row.errcode == 0 and (row.before or {}).get("auditid")
+        ]
+        sheets = [row.auditid for row in mine if row.auditid and _is_about(asked, row.fingerprint)]
+        return _accepted(lately, withdrawn, sheets[0] if sheets else "", past.get(asked.appid, Past()))
 
     return answer
 
 
-def _is_about(asked: Recall, fingerprint: str | None) -> bool:
+def _is_about(asked: Recall, fingerprint: str) -> bool:
     """Tell whether a row is about the version that is asked for; one that another tool uploaded has no fingerprint."""
     return asked.fingerprint in ("", fingerprint) or not fingerprint
 

@@ -8,6 +8,7 @@ the same Mini Program resolves it.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import uuid
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -387,32 +388,18 @@ class Ledger(OfStore):
         with self._database.reading() as connection:
             return _left(connection, component_appid, appid, endpoint)
 
-    def accepted(
-        self, component_appid: str, appids: Collection[str], task: TaskRef, *, seconds: float
-    ) -> list[tuple[Entry, float]]:
-        """Return the writes of a run that WeChat accepted lately, the newest first, and how long ago in seconds.
+    def writes_of(self, component_appid: str, appids: Collection[str], task: TaskRef) -> list[tuple[Entry, float]]:
+        """Return a run's writes to Mini Programs and to the platform's list, the newest first.
 
-        :param appids: of these Mini Programs, and of the platform's list.
+        Beside each stands how long ago it was answered, in seconds; infinity: it was not.
         """
-        ago = database_now() - ledger.c.answered_at
-        query = select(ledger, ago.label("ago")).where(
+        query = select(ledger, (database_now() - ledger.c.answered_at).label("ago")).where(
             _of_run(component_appid, task),
             ledger.c.appid.in_((*appids, THE_PLATFORM)),
-            ledger.c.errcode == 0,
             ledger.c.endpoint.not_in((APPROVAL, VERIFICATION_FILE_READ)),
-            ago < seconds,
         )
-        return [(_entry(row), row.ago) for row in self._database.rows(query.order_by(ledger.c.id.desc()))]
-
-    def withdrawn(self, component_appid: str, appids: Collection[str], task: TaskRef) -> list[tuple[str, str]]:
-        """Return appid and auditid of Mini Programs' sheets whose withdrawal WeChat accepted in a run."""
-        query = select(ledger.c.appid, ledger.c.before).where(
-            _of_run(component_appid, task),
-            ledger.c.appid.in_(appids),
-            _with(ledger, endpoint="undocodeaudit", errcode=0),
-        )
-        rows = self._database.rows(query)
-        return [(appid, before["auditid"]) for appid, before in rows if before and before.get("auditid")]
+        rows = self._database.rows(query.order_by(ledger.c.id.desc()))
+        return [(_entry(row), math.inf if row.ago is None else row.ago) for row in rows]
 
     def submitted(self, component_appid: str, appids: Collection[str], dag_id: str) -> set[tuple[str, str]]:
         """Return appid and auditid of Mini Programs' submissions by runs of a DAG, found after a lost answer, too."""
@@ -424,15 +411,6 @@ class Ledger(OfStore):
         rows = self._database.rows(query)
         found = {(row.appid, row.auditid or (row.after or {}).get("auditid", "")) for row in rows}
         return {each for each in found if each[1]}
-
-    def auditids(
-        self, component_appid: str, appids: Collection[str], task: TaskRef
-    ) -> list[tuple[str, str | None, str]]:
-        """Return appid, fingerprint and auditid of Mini Programs' submissions in a run, the oldest first."""
-        query = select(ledger.c.appid, ledger.c.fingerprint, ledger.c.auditid).where(
-            _of_run(component_appid, task), ledger.c.appid.in_(appids), ledger.c.auditid.is_not(None)
-        )
-        return [tuple(row) for row in self._database.rows(query.order_by(ledger.c.id)) if row.auditid]
 
     def since_release(self, component_appid: str, appids: Collection[str]) -> list[Entry]:
         """Return the writes that concern Mini Programs' domains, from their last releases on, the oldest first."""
