@@ -114,18 +114,11 @@ class Recipe:
     def refused(self, seconds_ago: float) -> Recipe:
         """Let WeChat have refused the merchant's refresh token some time ago."""
         self.store().mark(self.component_appid, self.appid, "refused")
-        with self.store()._database.writing() as connection:
-            connection.execute(
-                update(credential)
-                .where(credential.c.component_appid == self.component_appid, credential.c.appid == self.appid)
-                .values(renewal_at=credential.c.renewal_at - seconds_ago)
-            )
-        return self
+        return self._changed(self.appid, renewal_at=credential.c.renewal_at - seconds_ago)
 
     def expired(self, appid: str | None = None) -> Recipe:
         """Put an access token into the store whose time is over."""
-        self.ageing(-1, appid)
-        return self
+        return self.ageing(-1, appid)
 
     def ageing(self, seconds_left: float, appid: str | None = None) -> Recipe:
         """Leave the stored access token, made up if there is none, so many seconds."""
@@ -133,10 +126,9 @@ class Recipe:
         if seen.access_token is None:
             self.store().store_grant(seen, Grant(Secret("made up, and run out"), 7200))
         older = seconds_left - self.seen(appid).seconds_left
-        with self.store()._database.writing() as connection:
-            connection.execute(
-                update(credential)
-                .where(credential.c.component_appid == self.component_appid, credential.c.appid == seen.appid)
-                .values(access_expires_at=credential.c.access_expires_at + older)
-            )
+        return self._changed(seen.appid, access_expires_at=credential.c.access_expires_at + older)
+
+    def _changed(self, appid: str, **values: Any) -> Recipe:
+        mine = credential.c.component_appid == self.component_appid, credential.c.appid == appid
+        self.store()._database.write(update(credential).where(*mine).values(**values))
         return self

@@ -95,6 +95,7 @@ def in_a_process(work: Callable[..., None], *arguments: Any) -> int | None:
 
 
 @pytest.mark.parametrize("known", [REFRESH, pytest.param("dead", marks=pytest.mark.chaos)])
+@pytest.mark.parametrize("store_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.chaos)], indirect=True)
 def test_a_killed_refresh_costs_nothing_wherever_it_was_killed(store_url: str, tmp_path: Path, known: str) -> None:
     with serve(world_of(MOST_POSITIONS)) as sandbox:
         recipes = [Recipe(sandbox.url, store_url, number, LEASE_SECONDS) for number in range(1, MOST_POSITIONS + 1)]

@@ -36,17 +36,27 @@ CANARY_PLATFORM = "canary+platform/token=0123456789"
 
 @dataclass
 class Twins:
-    """One of the two clients, made anew for each piece of work."""
+    """One of the two clients, made anew for each piece of work.
+
+    :param options: further arguments of the client.
+    """
 
     kind: str
     tokens: TokenSource
     request: pytest.FixtureRequest
+    options: dict[str, Any] = field(default_factory=dict)
+    _seen: int = 0
 
     @property
     def sandbox(self) -> RunningSandbox:
         """The sandbox of this test, started when it is first wanted."""
         running: RunningSandbox = self.request.getfixturevalue("wxa_sandbox")
         return running
+
+    def arrived(self) -> int:
+        """Return how many requests have come to the sandbox since this was asked last."""
+        before, self._seen = self._seen, len(self.sandbox.journal)
+        return self._seen - before
 
     def send(self, call: Call, *, at: Egress | None = None) -> Reply:
         """Send one call.
@@ -63,11 +73,11 @@ class Twins:
 
     def _work(self, egress: Egress, work: Callable[[Any], Any]) -> Any:
         if self.kind == "requests":
-            with WxaClient(egress, self.tokens) as client:
+            with WxaClient(egress, self.tokens, **self.options) as client:
                 return work(client)
 
         async def carry() -> Any:
-            async with AsyncWxaClient(egress, self.tokens) as client:
+            async with AsyncWxaClient(egress, self.tokens, **self.options) as client:
                 return await work(client)
 
         return asyncio.run(carry())
@@ -95,6 +105,7 @@ class Elsewhere:
     :param url: scheme, host and port.
     :param answer: status, headers and body of every answer; ``{url}`` in a body becomes the path and query asked for.
     :param requests: method, path with query, and body of each request.
+    :param authorizations: the header of each.
     """
 
     url: str
@@ -102,6 +113,7 @@ class Elsewhere:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b'{"errcode":0,"errmsg":"ok"}'
     requests: list[tuple[str, str, bytes]] = field(default_factory=list)
+    authorizations: list[str | None] = field(default_factory=list)
     tls: ssl.SSLContext | None = None
 
     def behind(self, tls: ssl.SSLContext) -> None:
@@ -110,8 +122,10 @@ class Elsewhere:
         self.url = self.url.replace("http://127.0.0.1", "https://localhost")
 
     def answers(self, status: int, body: bytes, **headers: str) -> None:
-        """Set what is answered from now on; a header's ``_`` stands for ``-``."""
+        """Set what is answered from now on, and forget earlier requests; a header's ``_`` stands for ``-``."""
         self.status, self.body = status, body
+        self.requests.clear()
+        self.authorizations.clear()
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
@@ -123,6 +137,7 @@ def elsewhere() -> Iterator[Elsewhere]:
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             told.requests.append((self.command, self.path, body))
+            told.authorizations.append(self.headers.get("Authorization"))
             self.send_response(told.status)
             content = told.body.replace(b"{url}", self.path.encode())
             headers = {"Content-Length": str(len(content)), "Connection": "close"} | told.headers

@@ -10,7 +10,8 @@ import socketserver
 import ssl
 import threading
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 
@@ -21,6 +22,7 @@ from airflow_wxa.client.wire import quiet_url_loggers
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
 from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import APPID
+from tests.tables import each_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox.exchange import FaultKind
     from tests.client.conftest import Elsewhere, Twins
 
-#: A safe call, so that the road through the repetitions is searched as well.
-CALLS = [release(APPID), Call.to("getversioninfo", APPID)]
+#: Calls, and how often each is sent: a safe one as well, for the road through the repetitions.
+CALLS = [(release(APPID), 1), (Call.to("getversioninfo", APPID), 3)]
 
 
 @pytest.fixture(autouse=True)
@@ -64,41 +66,28 @@ def failure(twins: Twins, call: Call, *, at: Egress | None = None) -> WxaError:
     return raised.value
 
 
-@pytest.fixture(params=CALLS, ids=lambda call: call.endpoint.name)
-def call(request: pytest.FixtureRequest) -> Call:
-    wanted: Call = request.param
-    return wanted
-
-
-@pytest.mark.parametrize(
-    "kind", ["drop_before", "drop_after", "html_502", "truncated", "empty", "errcode_before", "errcode_after"]
-)
-def test_no_fault_of_the_sandbox_shows_the_token(twins: Twins, call: Call, kind: FaultKind) -> None:
-    twins.sandbox.add_fault(Fault(path="*", kind=kind, times=3))
-    failure(twins, call)
+@each_row("kind", ["drop_before", "drop_after", "html_502", "truncated", "empty", "errcode_before", "errcode_after"])
+def test_no_fault_of_the_sandbox_shows_the_token(twins: Twins, kind: FaultKind) -> None:
+    for call, times in CALLS:
+        twins.sandbox.add_fault(Fault(path="*", kind=kind, times=times))
+        failure(twins, call)
     assert "canary" not in repr(twins.sandbox.journal)
 
 
-def test_no_time_out_shows_the_token(twins: Twins, call: Call) -> None:
-    twins.sandbox.add_fault(Fault(path="*", kind="slow", seconds=60, times=3))
+@each_row("call, times", CALLS)
+def test_no_connection_that_fails_shows_the_token(twins: Twins, call: Call, times: int) -> None:
+    twins.sandbox.add_fault(Fault(path="*", kind="slow", seconds=60, times=times))
     failure(twins, call, at=Egress(twins.sandbox.url, timeout=0.05))
-
-
-def test_no_refused_connection_shows_the_token(twins: Twins, call: Call) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     failure(twins, call, at=Egress(f"http://127.0.0.1:{port}"))
+    with pytest.MonkeyPatch.context() as names:
+        error = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        names.setattr(socket, "getaddrinfo", Mock(side_effect=error))
+        failure(twins, call, at=Egress("https://wechat.invalid"))
 
 
-def test_no_missing_name_shows_the_token(twins: Twins, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody(*_args: Any, **_options: Any) -> Any:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", nobody)
-    failure(twins, call, at=Egress("https://wechat.invalid"))
-
-
-@pytest.mark.parametrize("host", ["https://" + "a" * 64 + ".com", "https://xn--zz.com", "https://exa mple.com"])
+@each_row("host", ["https://" + "a" * 64 + ".com", "https://xn--zz.com", "https://exa mple.com"])
 def test_no_host_that_is_none_shows_the_token(twins: Twins, host: str) -> None:
     failure(twins, release(APPID), at=Egress(host, timeout=1))
 
@@ -106,37 +95,36 @@ def test_no_host_that_is_none_shows_the_token(twins: Twins, host: str) -> None:
 ECHO = b"<html>GET {url} failed; the same again: {url}</html>"
 
 
-@pytest.mark.parametrize("status", [200, 302, 403, 502])
-def test_a_proxy_page_that_echoes_the_url_does_not_leak_it(
-    twins: Twins, elsewhere: Elsewhere, call: Call, status: int
-) -> None:
+@each_row("status", [200, 302, 403, 502])
+def test_a_proxy_page_that_echoes_the_url_does_not_leak_it(twins: Twins, elsewhere: Elsewhere, status: int) -> None:
     elsewhere.answers(status, ECHO, Location="{url}", X_Asked="{url}")
-    error = failure(twins, call, at=Egress(elsewhere.url))
-    assert isinstance(error, WxaTransportError)
-    assert "access_token=***" in str(error)
+    for call, _ in CALLS:
+        error = failure(twins, call, at=Egress(elsewhere.url))
+        assert isinstance(error, WxaTransportError)
+        assert "access_token=***" in str(error)
 
 
-@pytest.mark.parametrize(
-    "body", [b'{"errcode":-1,"errmsg":"{url}"}', b'{"errcode":1234567,"errmsg":"{url}"}', b'{"errcode":"{url}"}']
+@each_row(
+    "body, headers",
+    [
+        (b'{"errcode":-1,"errmsg":"{url}"}', {}),
+        (b'{"errcode":1234567,"errmsg":"{url}"}', {}),
+        (b'{"errcode":"{url}"}', {}),
+        (ECHO, {"Content_Length": "9999"}),
+        (ECHO, {"Content_Encoding": "gzip"}),
+    ],
 )
-def test_an_answer_that_echoes_the_url_does_not_leak_it(
-    twins: Twins, elsewhere: Elsewhere, call: Call, body: bytes
+def test_an_answer_that_echoes_the_url_or_breaks_off_does_not_leak_it(
+    twins: Twins, elsewhere: Elsewhere, body: bytes, headers: dict[str, str]
 ) -> None:
-    elsewhere.answers(200, body)
-    failure(twins, call, at=Egress(elsewhere.url))
-
-
-@pytest.mark.parametrize("headers", [{"Content_Length": "9999"}, {"Content_Encoding": "gzip"}])
-def test_a_body_that_breaks_off_does_not_leak_the_url(
-    twins: Twins, elsewhere: Elsewhere, call: Call, headers: dict[str, str]
-) -> None:
-    elsewhere.answers(200, ECHO, **headers)
-    failure(twins, call, at=Egress(elsewhere.url))
+    elsewhere.answers(200, body, **headers)
+    for call, _ in CALLS:
+        failure(twins, call, at=Egress(elsewhere.url))
 
 
 def test_a_success_logs_no_token_either(twins: Twins) -> None:
-    reply = twins.send(CALLS[1])
-    assert "canary" not in repr(reply) + repr(CALLS[1]) + repr(twins.tokens)
+    call = Call.to("getversioninfo", APPID)
+    assert "canary" not in repr(twins.send(call)) + repr(call) + repr(twins.tokens)
 
 
 @pytest.mark.parametrize("name", ["urllib3.connectionpool", "aiohttp.client"])
@@ -165,48 +153,39 @@ def elsewhere_tls(elsewhere: Elsewhere, certificate: Path) -> Elsewhere:
     return elsewhere
 
 
-def test_a_certificate_that_is_not_trusted_is_no_answer(twins: Twins, elsewhere_tls: Elsewhere, call: Call) -> None:
-    error = failure(twins, call, at=Egress(elsewhere_tls.url))
-    assert "the TLS handshake failed" in str(error)
+def test_a_certificate_that_is_not_trusted_or_of_another_host_is_no_answer(
+    twins: Twins, elsewhere_tls: Elsewhere, certificate: Path
+) -> None:
+    another = Egress(elsewhere_tls.url.replace("localhost", "127.0.0.1"), ca_bundle=str(certificate))
+    for egress in (Egress(elsewhere_tls.url), another):
+        assert "the TLS handshake failed" in str(failure(twins, release(APPID), at=egress))
     assert elsewhere_tls.requests == []
 
 
-def test_a_certificate_of_the_connections_own_bundle_is_trusted(
-    twins: Twins, elsewhere_tls: Elsewhere, certificate: Path
+def test_a_certificate_of_the_connections_own_bundle_or_the_environments_is_trusted(
+    twins: Twins, elsewhere_tls: Elsewhere, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert twins.send(release(APPID), at=Egress(elsewhere_tls.url, ca_bundle=str(certificate))).errcode == 0
+    egress = Egress(elsewhere_tls.url, ca_bundle=str(certificate))
+    assert twins.send(release(APPID), at=egress).errcode == 0
+    for variable in wire._CA_BUNDLES:
+        for name in wire._CA_BUNDLES:
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(variable, str(certificate))
+        assert twins.send(release(APPID), at=Egress(elsewhere_tls.url)).errcode == 0
 
 
-@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_a_certificate_of_the_environments_bundle_is_trusted(
-    twins: Twins, elsewhere_tls: Elsewhere, certificate: Path, monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
-    for name in wire._CA_BUNDLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(variable, str(certificate))
-    assert twins.send(release(APPID), at=Egress(elsewhere_tls.url)).errcode == 0
-
-
-@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_a_bundle_of_the_environment_that_is_not_there_is_refused_before_anything_is_sent(
-    twins: Twins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+@each_row("named", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "extra ca_bundle"])
+def test_a_bundle_that_is_not_there_is_refused_before_anything_is_sent(
+    twins: Twins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
 ) -> None:
     for name in wire._CA_BUNDLES:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(variable, str(tmp_path / "absent.pem"))
-    with pytest.raises(WxaSpecError, match=rf"{variable} = .*absent\.pem.*cannot be read"):
-        twins.send(release(APPID), at=Egress("https://localhost:9"))
-
-
-def test_a_bundle_that_is_not_there_is_refused_before_anything_is_sent(twins: Twins, tmp_path: Path) -> None:
-    with pytest.raises(WxaSpecError, match=r"absent\.pem.*cannot be read"):
-        twins.send(release(APPID), at=Egress("https://localhost:9", ca_bundle=str(tmp_path / "absent.pem")))
-
-
-def test_a_certificate_of_another_host_is_no_answer(twins: Twins, elsewhere_tls: Elsewhere, certificate: Path) -> None:
-    url = elsewhere_tls.url.replace("localhost", "127.0.0.1")
-    error = failure(twins, release(APPID), at=Egress(url, ca_bundle=str(certificate)))
-    assert "the TLS handshake failed" in str(error)
+    absent = str(tmp_path / "absent.pem")
+    if named in wire._CA_BUNDLES:
+        monkeypatch.setenv(named, absent)
+    own = absent if named == "extra ca_bundle" else None
+    with pytest.raises(WxaSpecError, match=rf"{named} = .*absent\.pem.*cannot be read"):
+        twins.send(release(APPID), at=Egress("https://localhost:9", ca_bundle=own))
 
 
 class Tunnel(socketserver.StreamRequestHandler):
@@ -235,7 +214,7 @@ def test_a_proxy_that_tunnels_sees_its_password_and_no_token(
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
         proxy = f"http://user:pass@127.0.0.1:{server.server_address[1]}"
         try:
-            twins.send(CALLS[0], at=Egress(elsewhere_tls.url, proxy=proxy, ca_bundle=str(certificate)))
+            twins.send(release(APPID), at=Egress(elsewhere_tls.url, proxy=proxy, ca_bundle=str(certificate)))
         finally:
             server.shutdown()
         assert b"Proxy-Authorization: Basic dXNlcjpwYXNz" in server.asked  # type: ignore[attr-defined]

@@ -16,23 +16,30 @@ from airflow_wxa.api.call import MAX_ANSWER_BYTES, Call
 from airflow_wxa.api.code import CodeVersion, commit, get_qrcode, getversioninfo, release
 from airflow_wxa.api.webview_domain import WebviewDomain, get_domain_confirmfile, setwebviewdomain
 from airflow_wxa.client import Egress, connections, sync
-from airflow_wxa.errors import WxaBusyError, WxaCredentialError, WxaSpecError, WxaStateError, WxaTransportError
+from airflow_wxa.errors import (
+    WxaApiError,
+    WxaBusyError,
+    WxaCredentialError,
+    WxaPermissionError,
+    WxaSpecError,
+    WxaStateError,
+    WxaTransportError,
+)
 from airflow_wxa.sandbox import Fault
 from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
 from airflow_wxa.steps import Pause, configure_domains
+from tests.tables import each_row
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_wxa.sandbox.exchange import FaultKind
-    from airflow_wxa.steps import Step
+    from airflow_wxa.steps import DomainOutcome, Step
     from tests.client.conftest import Elsewhere, Twins
 
 VERSION = CodeVersion.of(APPID, 47, "1.4.0")
 SAFE = [getversioninfo(APPID), setwebviewdomain(APPID, "add", [WebviewDomain("m.example.com")])]
 UNSAFE = [commit(VERSION, "release"), submit_audit(APPID), release(APPID)]
-
-
-def named(call: Call) -> str:
-    return call.endpoint.name
 
 
 def test_a_call_arrives_with_method_path_body_and_the_token_of_its_appid(twins: Twins) -> None:
@@ -54,7 +61,15 @@ def test_a_pause_of_a_step_is_slept_between_its_calls(twins: Twins) -> None:
         return time.monotonic() - began
 
     assert twins.run(looks_twice()) >= 0.05
-    assert len(twins.sandbox.journal) == 2
+    assert twins.arrived() == 2
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    twins.options["sleep"] = slept.append if twins.kind == "requests" else sleep
+    assert twins.run(looks_twice()) < 0.05
+    assert slept == [0.05]
 
 
 def test_a_get_has_no_body_and_a_query_is_encoded_once(twins: Twins, elsewhere: Elsewhere) -> None:
@@ -79,54 +94,43 @@ def test_errcode_and_class_come_through(twins: Twins) -> None:
     assert len(twins.sandbox.journal) == 1
 
 
-@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "html_502", "truncated", "empty", "errcode_before"])
-@pytest.mark.parametrize("call", SAFE, ids=named)
-def test_a_safe_call_is_sent_three_times_at_most(twins: Twins, call: Call, kind: FaultKind) -> None:
-    twins.sandbox.add_fault(Fault(path="*", kind=kind, times=9))
-    with pytest.raises((WxaTransportError, WxaBusyError)):
-        twins.send(call)
-    assert len(twins.sandbox.journal) == 3
+@each_row("kind", ["drop_before", "drop_after", "html_502", "truncated", "empty", "errcode_before"])
+def test_a_safe_call_is_sent_three_times_at_most(twins: Twins, kind: FaultKind) -> None:
+    for call in SAFE:
+        twins.sandbox.add_fault(Fault(path="*", kind=kind, times=3))
+        with pytest.raises((WxaTransportError, WxaBusyError)):
+            twins.send(call)
+        assert twins.arrived() == 3
 
 
-@pytest.mark.parametrize("times", [1, 2])
-def test_a_safe_call_succeeds_when_a_later_attempt_does(twins: Twins, times: int) -> None:
-    twins.sandbox.add_fault(Fault(path="*", kind="drop_before", times=times))
-    assert twins.send(SAFE[0]).errcode == 0
-    assert len(twins.sandbox.journal) == times + 1
+def test_a_safe_call_succeeds_when_a_later_attempt_does(twins: Twins) -> None:
+    for times in (1, 2):
+        twins.sandbox.add_fault(Fault(path="*", kind="drop_before", times=times))
+        assert twins.send(SAFE[0]).errcode == 0
+        assert twins.arrived() == times + 1
 
 
-@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "html_502", "errcode_before"])
-@pytest.mark.parametrize("call", UNSAFE, ids=named)
-def test_an_unsafe_call_is_never_sent_again(twins: Twins, call: Call, kind: FaultKind) -> None:
-    twins.sandbox.add_fault(Fault(path="*", kind=kind))
-    with pytest.raises((WxaTransportError, WxaBusyError)):
-        twins.send(call)
-    assert len(twins.sandbox.journal) == 1
+@each_row("kind", ["drop_before", "drop_after", "html_502", "errcode_before"])
+def test_an_unsafe_call_is_never_sent_again(twins: Twins, kind: FaultKind) -> None:
+    for call in UNSAFE:
+        twins.sandbox.add_fault(Fault(path="*", kind=kind))
+        with pytest.raises((WxaTransportError, WxaBusyError)):
+            twins.send(call)
+        assert twins.arrived() == 1
 
 
-@pytest.mark.parametrize("errcode", [61039, 45009, 40001, 9402202])
+@each_row("errcode", [61039, 45009, 40001, 9402202])
 def test_what_a_sensor_or_a_person_waits_for_is_not_repeated_at_once(twins: Twins, errcode: int) -> None:
+    """40001 neither: a fixed token has no successor."""
     twins.sandbox.add_fault(Fault(path="*", kind="errcode_before", errcode=errcode))
-    with pytest.raises((WxaBusyError, WxaCredentialError, WxaStateError, Exception), match=str(errcode)):
+    with pytest.raises(WxaApiError, match=str(errcode)) as raised:
         twins.send(SAFE[0])
-    assert len(twins.sandbox.journal) == 1
+    assert isinstance(raised.value, WxaCredentialError) == (errcode == 40001)
+    assert twins.arrived() == 1
 
 
-def test_a_fixed_token_that_is_refused_has_no_successor(twins: Twins) -> None:
-    twins.sandbox.world.mini_program(APPID).authorizer_access_token = "another"
-    with pytest.raises(WxaCredentialError, match="40001"):
-        twins.send(SAFE[0])
-    assert len(twins.sandbox.journal) == 1
-
-
-def test_a_body_that_is_refused_here_is_not_sent(twins: Twins) -> None:
-    with pytest.raises(WxaSpecError):
-        twins.send(Call.to("commit", APPID, {}))
-    assert twins.sandbox.journal == []
-
-
-@pytest.mark.parametrize(
-    ("call", "said"),
+@each_row(
+    "call, said",
     [
         (getversioninfo("wx0000000000000002"), rf"none for wx0000000000000002[\s\S]*there for: {APPID}"),
         (Call.to("getversioninfo", None), r"getversioninfo not sent: it names no Mini Program[\s\S]*appid = None"),
@@ -135,68 +139,53 @@ def test_a_body_that_is_refused_here_is_not_sent(twins: Twins) -> None:
 def test_a_call_for_an_appid_without_a_token_is_not_sent(twins: Twins, call: Call, said: str) -> None:
     with pytest.raises(WxaSpecError, match=said):
         twins.send(call)
-    assert twins.sandbox.journal == []
+    assert twins.arrived() == 0
 
 
-def test_a_step_is_carried_to_its_end(twins: Twins) -> None:
-    step = configure_domains(APPID, "add", [WebviewDomain("m.example.com")])
-    assert twins.run(step).after == ("https://m.example.com",)
+def test_a_step_is_carried_to_its_end_and_errors_are_thrown_into_it_first(twins: Twins) -> None:
+    def configured() -> DomainOutcome:
+        return twins.run(configure_domains(APPID, "add", [WebviewDomain("m.example.com")]))
+
+    assert configured().after == ("https://m.example.com",)
     assert twins.sandbox.journal.count("/wxa/setwebviewdomain") == 3
-
-
-def test_an_error_is_thrown_into_the_step_first(twins: Twins) -> None:
     twins.sandbox.world.platforms[0].published = []
-    step = configure_domains(APPID, "add", [WebviewDomain("m.example.com")])
-    assert twins.run(step).outcome == "platform_list_empty"
-
-
-def test_what_the_step_does_not_answer_for_is_raised(twins: Twins) -> None:
+    assert configured().outcome == "platform_list_empty"
     twins.sandbox.world.mini_program(APPID).granted_sets.clear()
-    with pytest.raises(Exception, match="61007"):
-        twins.run(configure_domains(APPID, "add", [WebviewDomain("m.example.com")]))
+    with pytest.raises(WxaPermissionError, match="61007"):  # which no step answers for
+        configured()
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_not_followed(twins: Twins, elsewhere: Elsewhere, status: int) -> None:
-    elsewhere.answers(status, b"", Location="{url}")
-    with pytest.raises(WxaTransportError, match=f"HTTP status {status} instead of 200"):
+MOVED = [(status, b"", "{url}", f"HTTP status {status} instead of 200") for status in (301, 302, 303, 307, 308)]
+NOWHERE = [(302, b"moved", where, "release got no") for where in ("http://[", "http://h:port/", "ftp://h/", "", "\xff")]
+ENDLESS = (302, b" " * (3 * MAX_ANSWER_BYTES), "/elsewhere", f"more than {MAX_ANSWER_BYTES} bytes")
+
+
+@each_row("status, body, location, said", [*MOVED, *NOWHERE, (302, b"moved", "//", "release got no"), ENDLESS])
+def test_a_redirect_is_not_followed(
+    twins: Twins, elsewhere: Elsewhere, status: int, body: bytes, location: str, said: str
+) -> None:
+    elsewhere.answers(status, body, Location=location)
+    with pytest.raises(WxaTransportError, match=said):
         twins.send(release(APPID), at=Egress(elsewhere.url))
     assert len(elsewhere.requests) == 1
 
 
-@pytest.mark.parametrize("where", ["http://[", "http://h:port/", "ftp://h/", "", "\xff", "//"])
-def test_a_redirect_to_nowhere_is_one_typed_error(twins: Twins, elsewhere: Elsewhere, where: str) -> None:
-    elsewhere.answers(302, b"moved", Location=where)
-    with pytest.raises(WxaTransportError, match="release got no"):
-        twins.send(release(APPID), at=Egress(elsewhere.url))
-
-
-def test_a_redirect_with_an_endless_body_is_cut_off(twins: Twins, elsewhere: Elsewhere) -> None:
-    elsewhere.answers(302, b" " * (3 * MAX_ANSWER_BYTES), Location="/elsewhere")
-    with pytest.raises(WxaTransportError, match=f"more than {MAX_ANSWER_BYTES} bytes"):
-        twins.send(release(APPID), at=Egress(elsewhere.url))
-
-
 def test_an_answer_longer_than_any_honest_one_is_cut_off(twins: Twins, elsewhere: Elsewhere) -> None:
-    elsewhere.answers(200, b" " * (MAX_ANSWER_BYTES + 1))
-    with pytest.raises(WxaTransportError, match=f"more than {MAX_ANSWER_BYTES} bytes"):
-        twins.send(release(APPID), at=Egress(elsewhere.url))
-
-
-def test_an_answer_of_the_longest_size_is_read(twins: Twins, elsewhere: Elsewhere) -> None:
     elsewhere.answers(200, b'{"errcode":0}' + b" " * (MAX_ANSWER_BYTES - 13))
     assert twins.send(release(APPID), at=Egress(elsewhere.url)).errcode == 0
+    elsewhere.answers(200, elsewhere.body + b" ")
+    with pytest.raises(WxaTransportError, match=f"more than {MAX_ANSWER_BYTES} bytes"):
+        twins.send(release(APPID), at=Egress(elsewhere.url))
 
 
-@pytest.mark.parametrize(
-    ("body", "headers"),
+@each_row(
+    "body, headers",
     [
         (b'{"errcode":0}', {"Content_Length": "99"}),
         (b"\x1f\x8b not gzip after all", {"Content_Encoding": "gzip"}),
         (b"5\r\n{}", {"Transfer_Encoding": "chunked"}),
         (b"zz\r\n{}", {"Transfer_Encoding": "chunked"}),
     ],
-    ids=["shorter than announced", "no gzip", "a chunk that breaks off", "no chunk"],
 )
 def test_a_body_that_breaks_off_or_cannot_be_decoded_is_no_answer(
     twins: Twins, elsewhere: Elsewhere, body: bytes, headers: dict[str, str]
@@ -254,7 +243,7 @@ def test_a_proxy_that_is_not_there_is_no_answer(twins: Twins) -> None:
     assert "canary" not in str(raised.value) + repr(egress)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "proxy",
     ["ftp://user:canary@127.0.0.1:1", "socks5://user:canary@127.0.0.1:1", "http://user:canary/x@127.0.0.1:1"],
 )
@@ -264,29 +253,24 @@ def test_a_proxy_that_cannot_be_used_is_no_answer(twins: Twins, proxy: str) -> N
     assert "canary" not in str(raised.value)
 
 
-@pytest.mark.parametrize(
-    "beside", [{"all_proxy": "socks5://127.0.0.1:1"}, {"no_proxy": "localhost,[::1],fd00::/8"}], ids=["socks", "ipv6"]
-)
-def test_calls_go_through_the_proxy_of_the_environment(
-    twins: Twins, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch, beside: dict[str, str]
+@each_row("beside", [{"all_proxy": "socks5://127.0.0.1:1"}, {"no_proxy": "localhost,[::1],fd00::/8"}, None])
+def test_calls_go_through_the_proxy_that_is_named_or_of_the_environment(
+    twins: Twins, elsewhere: Elsewhere, beside: dict[str, str] | None
 ) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    for name, value in {"http_proxy": elsewhere.url, **beside}.items():
-        monkeypatch.setenv(name, value)
-    assert twins.send(release(APPID), at=Egress("http://wechat.invalid")).errcode == 0
+    elsewhere.answers(200, elsewhere.body)
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+            environment.delenv(name, raising=False)
+            environment.delenv(name.upper(), raising=False)
+        for name, value in ({} if beside is None else {"http_proxy": elsewhere.url, **beside}).items():
+            environment.setenv(name, value)
+        egress = Egress("http://wechat.invalid", proxy=elsewhere.url if beside is None else None)
+        assert twins.send(release(APPID), at=egress).errcode == 0
     assert elsewhere.requests[0][1].startswith("http://wechat.invalid/wxa/release?")
 
 
-def test_calls_go_through_the_proxy_that_is_named(twins: Twins, elsewhere: Elsewhere) -> None:
-    assert twins.send(release(APPID), at=Egress("http://wechat.invalid", proxy=elsewhere.url)).errcode == 0
-    assert elsewhere.requests[0][1].startswith("http://wechat.invalid/wxa/release?")
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
+IN_WORDS: dict[Callable[[Any, float], str], list[tuple[Exception, str]]] = {
+    sync._in_words: [
         (requests.ConnectTimeout(), "no connection within 10 s"),
         (requests.ReadTimeout(), "no answer within 10 s"),
         (requests.exceptions.ProxyError(), "the proxy refused"),
@@ -296,14 +280,7 @@ def test_calls_go_through_the_proxy_that_is_named(twins: Twins, elsewhere: Elsew
         (requests.exceptions.InvalidURL("canary"), "the connection broke (InvalidURL)"),
         (requests.ConnectionError(), "the connection broke (ConnectionError)"),
     ],
-)
-def test_requests_own_words_are_never_repeated(error: requests.RequestException, said: str) -> None:
-    assert sync._in_words(error, 10).startswith(said)
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
+    connections.in_words: [
         (aiohttp.ConnectionTimeoutError("canary"), "no connection within 10 s"),
         (aiohttp.SocketTimeoutError("canary"), "no answer within 10 s"),
         (TimeoutError("canary"), "no whole answer within 60 s"),
@@ -311,6 +288,9 @@ def test_requests_own_words_are_never_repeated(error: requests.RequestException,
         (aiohttp.ClientPayloadError("canary"), "the connection broke (ClientPayloadError)"),
         (aiohttp.InvalidURL("canary"), "the connection broke (InvalidURL)"),
     ],
-)
-def test_aiohttps_own_words_are_never_repeated(error: Exception, said: str) -> None:
-    assert connections.in_words(error, 10).startswith(said)
+}
+
+
+@each_row("in_words, error, said", [(in_words, *row) for in_words, rows in IN_WORDS.items() for row in rows])
+def test_a_librarys_own_words_are_never_repeated(in_words: Any, error: Exception, said: str) -> None:
+    assert in_words(error, 10).startswith(said)

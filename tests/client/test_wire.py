@@ -13,10 +13,11 @@ from airflow_wxa.client import Egress, api_host
 from airflow_wxa.client.wire import url_of
 from airflow_wxa.errors import WxaSpecError
 from airflow_wxa.sandbox.testing import APPID
+from tests.tables import each_row
 
 
-@pytest.mark.parametrize(
-    ("written", "host"),
+@each_row(
+    "written, host",
     [
         ("", "https://api.weixin.qq.com"),
         ("  ", "https://api.weixin.qq.com"),
@@ -35,7 +36,7 @@ def test_a_host_is_scheme_host_and_port(written: str, host: str) -> None:
     assert api_host(written) == host
 
 
-@pytest.mark.parametrize(
+@each_row(
     "host",
     [
         "http://api.weixin.qq.com",
@@ -55,7 +56,7 @@ def test_plain_http_to_another_machine_is_refused_unless_it_is_asked_for(host: s
     assert api_host(host, allow_http=True) == host
 
 
-@pytest.mark.parametrize(
+@each_row(
     "host",
     [
         "ftp://api.weixin.qq.com",
@@ -81,7 +82,7 @@ def test_what_is_no_url_of_a_host_is_refused(host: str) -> None:
     assert raised.value.problems == (said,)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "host",
     ["https://h/wxa", "https://h?a=1", "https://h#top", "https://user@h", "https://:word@h", "https://h//"],
 )
@@ -95,9 +96,6 @@ def test_a_url_carries_the_token_encoded_and_the_query_behind_it() -> None:
     assert url_of("https://h", release(APPID), token) == "https://h/wxa/release?access_token=a%2Bb%2Fc%3Dd%20e"
     call = Call(release(APPID).endpoint, APPID, query={"path": "a/b?c=1&d"})
     assert url_of("https://h", call, token).endswith("&path=a%2Fb%3Fc%3D1%26d")
-
-
-def test_a_url_without_token_and_query_ends_after_the_path() -> None:
     assert url_of("https://h", release(APPID), None) == "https://h/wxa/release"
 
 

@@ -23,13 +23,13 @@ def test_a_fleet_reads_the_ledger_for_many_mini_programs_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     reads: list[int] = []
-    accepted = Ledger.accepted
+    writes_of = Ledger.writes_of
 
     def counted(self: Ledger, platform: str, appids: Any, *args: Any, **how: Any) -> Any:
         reads.append(len(appids))
-        return accepted(self, platform, appids, *args, **how)
+        return writes_of(self, platform, appids, *args, **how)
 
-    monkeypatch.setattr(Ledger, "accepted", counted)
+    monkeypatch.setattr(Ledger, "writes_of", counted)
     with serve(fleet_world(count)) as wechat:
         tokens = {appid(number): token(number) for number in range(count)}
         drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", wechat.url, tokens)

@@ -22,6 +22,7 @@ from sqlalchemy import create_engine
 
 from airflow_wxa.errors import WxaError
 from airflow_wxa.store.engine import open_engine
+from airflow_wxa.store.tables import metadata
 from tests.store.templates import migrations
 
 if TYPE_CHECKING:
@@ -55,16 +56,33 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Return the URL of a store of the test's own: its tables are there, unless it is about the migrations."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'wxa.db'}"  # copied when it is opened
-    else:
-        url = _new_schema("" if "from_migrations" in request.fixturenames else _migrations())
+    elif "from_migrations" in request.fixturenames:
+        url = _new_schema("")
         yield url
         with suppress(WxaError):
             open_engine(url).dispose()  # the schema stays, and goes with its server
+    else:
+        url = _emptied.pop() if _emptied else _new_schema(_migrations())
+        yield url
+        with open_engine(url).begin() as connection:  # emptied faster than another one is made
+            connection.exec_driver_sql(_emptying())
+        _emptied.append(url)
+
+
+#: Schemas that no test uses any more, as the migrations leave them.
+_emptied: Final[list[str]] = []
 
 
 @cache
 def _migrations() -> str:
     return migrations(_new_schema(""))
+
+
+@cache
+def _emptying() -> str:
+    kept = [each for each in _migrations().split(";\n") if each.startswith("INSERT INTO wxa_")]
+    limits = [f"SET LOCAL lock_timeout = '{START_SECONDS}s'"]  # a process that was killed may not have let go yet
+    return "; ".join([*limits, *(str(table.delete()) for table in metadata.sorted_tables), *kept])
 
 
 def _new_schema(statements: str) -> str:

@@ -66,25 +66,20 @@ def test_a_version_of_another_run_does_not_stand_beside_this_runs_outcome(ledger
     assert (row.user_version, row.auditid) == ("", "")
 
 
-@pytest.mark.parametrize(
-    ("read", "expected"),
-    [
+def test_a_foreign_release_is_nobodys_of_ours(ledger: Ledger, store_url: str) -> None:
+    for read, expected in [
         ({}, ("1.4.0", 1_790_000_000, "li", "monday")),
         ({"release_version": "1.4.0"}, ("1.4.0", 1_790_000_000, "li", "monday")),
         ({"release_version": "9.9.9", "release_time": 1_790_000_500}, ("9.9.9", 1_790_000_500, None, "")),
         ({"release_version": "1.4.0", "release_time": 1_790_000_500}, ("1.4.0", 1_790_000_500, None, "")),
         ({"release_version": "9.9.9"}, ("9.9.9", None, None, "")),
-    ],
-)
-def test_a_foreign_release_is_nobodys_of_ours(
-    ledger: Ledger, store_url: str, read: dict[str, Any], expected: tuple[Any, ...]
-) -> None:
-    released(ledger)
-    ledger.know(PLATFORM, DRIFT, {APPID: {"outcome": "as_wanted", "name": "Tea 茶馆", **read}})
-    row = seen(store_url)
-    assert online(row) == expected
-    assert (row.name, row.drift_word) == ("Tea 茶馆", "as_wanted")
-    assert (row.outcome, row.run_id) == ("released", "monday")  # a reading stands above no run
+    ]:
+        released(ledger)
+        ledger.know(PLATFORM, DRIFT, {APPID: {"outcome": "as_wanted", "name": "Tea 茶馆", **read}})
+        row = seen(store_url)
+        assert online(row) == expected, read
+        assert (row.name, row.drift_word) == ("Tea 茶馆", "as_wanted")
+        assert (row.outcome, row.run_id) == ("released", "monday")  # a reading stands above no run
 
 
 def test_a_question_tells_name_and_online_version(ledger: Ledger, store_url: str) -> None:

@@ -25,7 +25,7 @@ def test_a_copy_is_what_the_migrations_make(store_url: str, tmp_path: Path, monk
     _template()
     monkeypatch.setattr(command, "upgrade", None)  # no migration is run from here on
     with open_engine(store_url).connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "version_table": VERSION_TABLE})
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         assert compare_metadata(context, metadata) == []
         assert _revision(connection) == _head()
     if store_url.startswith("sqlite"):

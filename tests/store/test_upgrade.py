@@ -59,7 +59,7 @@ def test_this_version_waits_for_the_migration_and_changes_nothing_meanwhile(firs
     assert Store(first_store, [KEY]).platform(PLATFORM) is not None  # the same process, without a restart
 
 
-def test_nothing_is_lost_by_the_migration(first_store: str) -> None:
+def test_nothing_is_lost_by_the_migration_and_what_waited_goes_on(first_store: str) -> None:
     assert migrate(first_store) == ("0002", _head())
     assert migrate(first_store) == (_head(), _head())
     store, ledger = Store(first_store, [KEY]), Ledger(first_store)
@@ -77,29 +77,19 @@ def test_nothing_is_lost_by_the_migration(first_store: str) -> None:
         (IN_AUDIT, "undocodeaudit", "ok"),
     ]
     assert (ledger.outcome("wxa_release", "manual__1", IN_AUDIT) or {})["auditid"] == "1234567"
-
-
-def test_what_waited_goes_on(first_store: str) -> None:
-    migrate(first_store)
-    store, ledger = Store(first_store, [KEY]), Ledger(first_store)
-    seen = store.merchants(PLATFORM)[IN_AUDIT]
-    assert store.take_lease(seen, "me", 30)
-    assert store.store_grant(seen, Grant(Secret("access two"), 7200, Secret("refresh three")))
+    assert store.take_lease(rows[IN_AUDIT], "me", 30)
+    assert store.store_grant(rows[IN_AUDIT], Grant(Secret("access two"), 7200, Secret("refresh three")))
     task = TaskRef("wxa_release", "manual__2", "release", -1, 2, "lin")
     ledger.settle(PLATFORM, task, [Result(LOST, "release", {"outcome": "released"}, resolves=True)])
     assert {entry.result for entry in ledger.entries(appid=LOST)} == {"ok", "resolved"}
 
 
-def test_a_store_that_is_new_and_one_that_was_migrated_are_alike(first_store: str, tmp_path: Path) -> None:
+def test_the_first_version_goes_on_beside_this_schema(first_store: str, tmp_path: Path) -> None:
     migrate(first_store)
     new = f"sqlite:///{tmp_path / 'new.db'}"
     assert migrate(new) == ("", _head())
     assert tables(first_store) == tables(new) | {"alembic_version": {"version_num"}}
     assert set(metadata.tables) < set(tables(new))
-
-
-def test_the_first_version_goes_on_beside_this_schema(first_store: str) -> None:
-    migrate(first_store)
     engine = _created(first_store)
     with engine.connect() as connection:  # it looks there, and refuses what it does not know
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "0002"
@@ -126,11 +116,3 @@ def _with_its_columns(statement: str) -> str:
     lines = STATEMENTS.partition(f"CREATE TABLE {table} (\n")[2].partition("\n);")[0].splitlines()
     names = [line.split()[0] for line in lines if not line.strip().startswith(("PRIMARY", "CONSTRAINT"))]
     return statement.replace(" VALUES", f" ({', '.join(names)}) VALUES", 1)
-
-
-def test_the_migrations_make_the_tables_that_the_code_has(store_url: str) -> None:
-    migrate(store_url)
-    made = tables(store_url)
-    assert {name: made[name] for name in metadata.tables} == {
-        name: set(table.columns.keys()) for name, table in metadata.tables.items()
-    }
