@@ -12,7 +12,7 @@ import argparse
 import base64
 import json
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from airflow_wxa.sandbox import testing
 
@@ -28,10 +28,13 @@ CANARIES = (
 
 
 def spellings(secret: str) -> set[bytes]:
-    """Return the secret raw, URL-encoded, JSON-escaped, and as base64 at each of the three offsets."""
-    forms = {secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}
-    inner = {base64.b64encode(b"x" * shift + secret.encode())[4 : -4 if shift else None].decode() for shift in range(3)}
-    return {form.encode() for form in forms | inner if form}
+    """Return the secret raw, URL-encoded, JSON-escaped, and as base64 at each of the three offsets in another text."""
+    escaped = json.dumps(secret)[1:-1]
+    forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), escaped, escaped.replace("/", "\\/")}
+    for shift in range(3):
+        inner = base64.b64encode(b"x" * shift + secret.encode())[4:-8].decode()  # what its neighbours have no part in
+        forms |= {inner, inner.translate(str.maketrans("+/", "-_"))}
+    return {form.encode() for form in forms if form}
 
 
 def main() -> int:

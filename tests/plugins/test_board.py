@@ -86,7 +86,7 @@ def test_a_manager_sees_what_their_dags_did_only(
 
 
 def test_a_page_is_shared_for_a_moment_by_readers_of_the_same_rights_and_language(
-    board: Browser, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    board: Browser, airflow_run: AirflowRun, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(WxaPlugin.fastapi_apps[-1]["app"], "_app", None)
     monkeypatch.setattr("airflow_wxa.plugins.board.runs._KEPT_SECONDS", 60.0)
