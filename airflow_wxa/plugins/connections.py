@@ -58,6 +58,11 @@ class TeamHook(WxaHook):
 
         return Connection.get_connection_from_secrets(conn_id, team_name=self._team)
 
+    def read_own(self) -> WxaConnection | None:
+        """Read the Connection; ``None``: it is of another type."""
+        of_this_type = self.get_connection(self.wxa_conn_id).conn_type == self.conn_type
+        return self.read() if of_this_type else None
+
 
 def team_and_conn_id(listed: str) -> tuple[str, str]:
     """Return the parts of ``team/conn_id``, as an Airflow of several teams lists it; the team may be ``""``."""
@@ -132,18 +137,15 @@ def read_push_connection(wxa_conn_id: str) -> PushConnection | None:
         that does not answer and of a Connection that does not exist.
     """
     team, conn_id = team_and_conn_id(wxa_conn_id)
-    hook = TeamHook(conn_id, team)
     try:
-        if hook.get_connection(conn_id).conn_type != hook.conn_type:
-            return None
-        read = hook.read()
+        read = TeamHook(conn_id, team).read_own()
     except WxaSpecError as error:
         log.warning("no pushes for the Connection %s: %s", wxa_conn_id, "; ".join(error.problems))
         return None
     except (AirflowException, AirflowRuntimeError) as error:
         failure = type(error).__name__  # a text of Airflow's may hold anything
     else:
-        if not read.component_appid or read.push_token is None or read.encoding_aes_key is None:
+        if read is None or not read.component_appid or read.push_token is None or read.encoding_aes_key is None:
             return None
         keys = PushKeys(read.component_appid, read.push_token, read.encoding_aes_key, read.previous_encoding_aes_key)
         return PushConnection(keys, read)

@@ -11,7 +11,7 @@ that serves Airflow's pages waits for WeChat.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
@@ -119,17 +119,13 @@ def create_trial_qrcodes() -> FastAPI:
 
 
 def _client(asks: str, wxa_conn_id: str, dag_id: str) -> AsyncWxaClient:
-    hook = TeamHook(wxa_conn_id, DagModel.get_dag_id_to_team_name_mapping([dag_id]).get(dag_id) or "")
-    try:
-        is_ours = hook.get_connection(wxa_conn_id).conn_type == hook.conn_type
-    except (AirflowException, AirflowRuntimeError):
-        is_ours = False
-    if not is_ours:
-        raise WxaSpecError(
-            Text("page_reads_nothing", asks=asks),
-            [Text("no_connection_of_type", wxa_conn_id=wxa_conn_id, conn_type=hook.conn_type)],
-        )
-    read = hook.read()
+    team = DagModel.get_dag_id_to_team_name_mapping([dag_id]).get(dag_id) or ""
+    read = None
+    with suppress(AirflowException, AirflowRuntimeError):
+        read = TeamHook(wxa_conn_id, team).read_own()
+    if read is None:
+        problem = Text("no_connection_of_type", wxa_conn_id=wxa_conn_id, conn_type=TeamHook.conn_type)
+        raise WxaSpecError(Text("page_reads_nothing", asks=asks), [problem])
     return AsyncWxaClient(read.egress, read.tokens, sleep=partial(_no_second_attempt, asks))
 
 

@@ -23,10 +23,6 @@ from airflow_wxa.plugins.board.reader import Reader
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-    from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
-
-    from airflow_wxa.plugins.board.languages import Language
-
 # Threads of our own: whoever loads this page must not take those that serve Airflow's pages. Pages are made one at a
 # time, since Python runs one thread at a time: with more of them, Airflow's would wait for each in turn.
 _THREADS: Final = 4
@@ -57,41 +53,30 @@ def create_board() -> FastAPI:
         "/verification-file": pages.verification_file,
         "/act/{act}": pages.confirmation,
     }
+
+    async def in_thread(page: Callable[[Reader], Response], reader: Reader) -> Response:
+        return await to_thread.run_sync(pages.answered, page, reader, limiter=one)
+
     for path, page in routes.items():
-        app.add_api_route(path, _served(partial(pages.answered, page), one))
-    app.add_api_route("/act/{act}", _acting(pages.done), methods=["POST"])
-    app.add_api_route("/release", _acting(pages.form), methods=["GET", "POST"])
+        app.add_api_route(path, _route(partial(in_thread, page)))
+    app.add_api_route("/act/{act}", _route(pages.done), methods=["POST"])
+    app.add_api_route("/release", _route(pages.form), methods=["GET", "POST"])
     app.add_api_route("/static/{name}", _static)
     return app
 
 
-def _acting(page: Callable[[Reader], Awaitable[Response]]) -> Callable[..., Any]:
-    """Return a route that waits for Airflow's API or for WeChat."""
+def _route(page: Callable[[Reader], Awaitable[Response]]) -> Callable[..., Any]:
+    """Return a page's route, which remembers the language that was switched to."""
 
-    async def act(request: Request, user: GetUserDep) -> Response:
-        return _remembered(request, await page(_reader(request, user)))
+    async def route(request: Request, user: GetUserDep) -> Response:
+        asked, kept = request.query_params.get("lang"), request.cookies.get(_LANGUAGE_COOKIE)
+        language = chosen(asked, kept, request.headers.get("accept-language", ""))
+        response = await page(Reader(user, language, request.scope.get("root_path", ""), request))
+        if asked:
+            response.set_cookie(_LANGUAGE_COOKIE, chosen(asked, None, "").code, samesite="lax")
+        return response
 
-    return act
-
-
-def _served(page: Callable[[Reader], Response], one: CapacityLimiter) -> Callable[..., Any]:
-    """Return a route that makes a page in a thread."""
-
-    async def serve(request: Request, user: GetUserDep) -> Response:
-        return _remembered(request, await to_thread.run_sync(page, _reader(request, user), limiter=one))
-
-    return serve
-
-
-def _remembered(request: Request, response: Response) -> Response:
-    """Remember the language that was switched to."""
-    if asked := request.query_params.get("lang"):
-        response.set_cookie(_LANGUAGE_COOKIE, chosen(asked, None, "").code, samesite="lax")
-    return response
-
-
-def _reader(request: Request, user: BaseUser) -> Reader:
-    return Reader(user, _language(request), request.scope.get("root_path", ""), request)
+    return route
 
 
 async def _static(name: str) -> Response:
@@ -105,11 +90,3 @@ async def _static(name: str) -> Response:
 async def _with_auth_manager(app: FastAPI) -> AsyncIterator[None]:
     app.state.auth_manager = get_auth_manager()  # Airflow's own dependencies look for it in the app that serves
     yield
-
-
-def _language(request: Request) -> Language:
-    return chosen(
-        request.query_params.get("lang"),
-        request.cookies.get(_LANGUAGE_COOKIE),
-        request.headers.get("accept-language", ""),
-    )
