@@ -31,7 +31,6 @@ PLAIN: Final = "wx00000000000000a1"
 REJECTED: Final = "wx00000000000000a2"
 UNREGISTERED: Final = "wx00000000000000a3"
 REFUSED: Final = "wx00000000000000a4"
-STOPPED: Final = "wx00000000000000a5"
 ASKED_ABOUT: Final = "wx00000000000000a6"
 ONLINE: Final = "wx00000000000000a7"
 UNLISTED: Final = "wx00000000000000a8"
@@ -51,7 +50,6 @@ NAMES: Final = {
     REJECTED: "Book Shop",
     UNREGISTERED: "Bakery",
     REFUSED: "Flower Shop",
-    STOPPED: "Cinema",
     ASKED_ABOUT: "Pharmacy",
     ONLINE: "Barber",
     UNLISTED: "面包房",

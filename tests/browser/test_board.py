@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.browser.board import APPROVED, FLEET, IN_AUDIT, REJECTED, STUCK, fill
-from tests.browser.conftest import ACCOUNT, PLAIN, Stage, findings, log_in, opened, picture, released_on
+from tests.browser.board import APPROVED, IN_AUDIT, fill
+from tests.browser.conftest import ACCOUNT, PLAIN, Stage, log_in, opened, picture, released_on
 from tests.browser.test_release import ASKED, wait_for_state
 from tests.plugins.hostile import PAYLOADS, SHARED, fill_with
 
@@ -20,18 +20,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 BOARD: Final = "/wxa/board"
-PAGES: Final = {
-    "mini_programs": "/",
-    "filtered": "/?who=merchant&sort=errcode",
-    "stuck": f"/mini-program/{STUCK}",
-    "rejected": f"/mini-program/{REJECTED}",
-    "approved": f"/mini-program/{APPROVED}",
-    "fleets": "/fleets",
-    "fleet": f"/fleet?dag_id={FLEET.dag_id}&run_id={FLEET.run_id}",
-    "errcodes": "/errcodes",
-    "errcode": "/errcode/89021",
-    "nothing": "/mini-program/wx0123456789abcdef",
-}
 
 
 @pytest.fixture(scope="module")
@@ -83,56 +71,6 @@ def test_what_waits_for_me_is_found_approved_and_seen_online(
     row.get_by_text(online, exact=True).wait_for()
     assert version in row.inner_text()
     picture(page, f"online_{language}")
-
-
-#: Question → what is clicked inside the board behind the click on it in Airflow's navigation → what answers it.
-QUESTIONS: Final = {
-    "which Mini Programs are stuck and why": ([], STUCK, ["webview domain not on platform", "89021"]),
-    "who must act": ([], STUCK, ["Platform team"]),
-    "what changes for one": ([APPROVED], "", ["https://m.example.com", "differs", "1.4.0"]),
-    "who approved": ([APPROVED], "", ["wang", "tested on two phones"]),
-    "what is online": ([], APPROVED, ["1.4.0", "since"]),
-    "what to do about 89021": (["89021"], "", ["Platform team", "wxa_platform_domains"]),
-}
-
-
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_a_question_is_answered_within_two_clicks(reader: Page, question: str) -> None:
-    links, row, answers = QUESTIONS[question]
-    reader.goto("/")
-    clicks = [reader.get_by_role("link", name=re.compile("小程序 Mini Programs")).first]
-    board = reader.frame_locator("iframe")
-    clicks += [board.get_by_role("link", name=link, exact=True).first for link in links]
-    for each in clicks:
-        each.click()
-    place = board.locator("tr", has_text=row) if row else board.locator("main")
-    for answer in answers:
-        place.get_by_text(answer).first.wait_for()
-    print(f"{question}: {len(clicks)} clicks")
-    assert len(clicks) <= 2
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("language", ["en", "zh-CN"])
-def test_axe_finds_nothing(browser: Browser, stage: Stage, language: str, theme: Any) -> None:
-    found = {}
-    with opened(browser, stage, locale=language, color_scheme=theme) as page:
-        for name, path in PAGES.items():
-            page.goto(f"{BOARD}{path}")
-            picture(page, f"{name}_{language}_{theme}")
-            found[name] = findings(page)
-    print(f"axe, {language}, {theme}: {len(PAGES)} pages, findings of any weight: {found}")
-    assert [each for each in found.items() if each[1]] == []
-
-
-@pytest.mark.parametrize("language", ["en", "zh-CN"])
-def test_a_phone_shows_each_page_without_moving_it_sideways(browser: Browser, stage: Stage, language: str) -> None:
-    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "locale": language}
-    with opened(browser, stage, **phone) as page:
-        for name, path in PAGES.items():
-            page.goto(f"{BOARD}{path}")
-            picture(page, f"phone_{name}_{language}")
-            assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
 
 
 def test_the_keyboard_reaches_the_content_the_filter_and_a_mini_program(browser: Browser, stage: Stage) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
+from tests.browser.board import APPROVED, FLEET, REJECTED, STUCK
 from tests.browser.conftest import ACCOUNT, Stage, findings, opened, picture
 from tests.browser.managers import DRIFTED, KILLED, ME, ONLINE, WAITING, YESTERDAY, fill_week, put_runs
 from tests.browser.test_board import BOARD
@@ -52,6 +53,19 @@ QUESTIONS: Final[dict[str, tuple[tuple[str, str] | None, Sequence[tuple[str, str
     "which versions are online": (("Overview", "概览"), [("1.4.0", "1.4.0"), ("1.3.0", "1.3.0")]),
     "quota left": (("Overview", "概览"), [("12 of 30 left", "剩余 12 次\uff0c共 30 次")]),
     "how long reviews take": (("Overview", "概览"), [("1 reviews ended", "1 次审核结束")]),
+    "who must act": (
+        ("Platform team", "平台团队"),
+        [("webview domain not on platform", "webview domain not on platform"), ("89021", "89021")],
+    ),
+    "what changes for one": (
+        (APPROVED, APPROVED),
+        [("https://m.example.com", "https://m.example.com"), ("differs", "不一致"), ("1.4.0", "1.4.0")],
+    ),
+    "who approved": ((APPROVED, APPROVED), [("wang", "wang"), ("tested on two phones", "tested on two phones")]),
+    "what to do about 89021": (
+        ("89021", "89021"),
+        [("Platform team", "平台团队"), ("wxa_platform_domains", "wxa_platform_domains")],
+    ),
 }
 
 
@@ -99,7 +113,7 @@ def test_each_question_is_answered_within_two_clicks_of_airflows_first_page(
             clicks[question] = 1
             if link is not None:
                 board.get_by_role("link", name=link[which]).first.click()
-                board.locator("[aria-current]", has_text=link[which]).first.wait_for()
+                board.locator("[aria-current], h1", has_text=link[which]).first.wait_for()
                 clicks[question] = 2
             for each in expected:
                 board.locator("main").get_by_text(each[which]).locator("visible=true").first.wait_for()
@@ -111,13 +125,15 @@ def test_each_question_is_answered_within_two_clicks_of_airflows_first_page(
 PAGES: Final = (
     "/",
     "/?kind=stuck",
-    f"/mini-program/{ONLINE}",
-    f"/mini-program/{KILLED}",
+    "/?who=merchant&sort=errcode",
+    "/?q=nothing-like-this",
+    *(f"/mini-program/{appid}" for appid in (ONLINE, KILLED, STUCK, REJECTED, APPROVED, "wx0123456789abcdef")),
     "/releases",
     "/overview",
     "/fleets",
-    "/fleet?dag_id=wxa_fleet_release&run_id=spring sale 2026",
-    "/?q=nothing-like-this",
+    f"/fleet?dag_id={FLEET.dag_id}&run_id={FLEET.run_id}",
+    "/errcodes",
+    "/errcode/89021",
 )
 
 

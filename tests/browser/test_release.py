@@ -8,22 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.conftest import (
-    ASKED_ABOUT,
-    NAMES,
-    ONLINE,
-    PLAIN,
-    REASON,
-    REFUSED,
-    REJECTED,
-    STOPPED,
-    TOKEN,
-    UNREGISTERED,
-    picture,
-)
+from tests.browser.conftest import ASKED_ABOUT, NAMES, PLAIN, REASON, REFUSED, REJECTED, TOKEN, UNREGISTERED, picture
 
 if TYPE_CHECKING:
-    from playwright.sync_api import FrameLocator, Locator, Page
+    from playwright.sync_api import Page
 
     from tests.browser.conftest import Stage
 
@@ -167,79 +155,12 @@ def test_a_connection_made_in_the_browser_can_be_tested_there(page: Page, stage:
     page.get_by_text("accepts the platform token").wait_for()
 
 
-class Clicks:
-    """Counts what somebody clicks who starts on Airflow's first page."""
-
-    def __init__(self, page: Page) -> None:
-        self.count = 0
-        self.page = page
-        page.goto("/")
-
-    def on(self, place: Locator) -> None:
-        place.click()
-        self.count += 1
-
-    def on_the_board(self) -> FrameLocator:
-        """Open the page of all Mini Programs."""
-        self.on(self.page.get_by_role("link", name=re.compile("Mini Prog")).first)
-        return self.page.frame_locator("iframe")
-
-
-def test_why_it_stopped_and_what_to_do_is_three_clicks_away(page: Page, stage: Stage) -> None:
-    stage.release("stopped", STOPPED, webviewdomain=["https://shop.example.net"])
-    wait_for_state(stage, "stopped", "configure_domains", "failed")
-    clicks = Clicks(page)
-    clicks.on(clicks.on_the_board().get_by_role("link", name=STOPPED))
-    board = page.frame_locator("iframe")
-    board.get_by_text("webview domain not on platform").first.wait_for()
-    board.get_by_text("register them with the DAG wxa_platform_domains").first.wait_for()
-    print(f"why it stopped, and what to do: {clicks.count} clicks")
-    assert clicks.count <= 3
-
-
 def test_what_an_approval_changes_is_two_clicks_away(page: Page, stage: Stage) -> None:
     stage.release("asked", ASKED_ABOUT)
     wait_for_state(stage, "asked", "approve_release", *ASKED)
-    clicks = Clicks(page)
-    clicks.on(page.get_by_text("Required Actions").first)
+    page.goto("/")
+    page.get_by_text("Required Actions").first.click()
     dialog = page.get_by_role("dialog")
-    clicks.on(dialog.get_by_text("approve_release").first)  # which one, where several wait
+    dialog.get_by_text("approve_release").first.click()  # which one, where several wait
     dialog.get_by_text(f"Release 1.4.0 of {ASKED_ABOUT}?").wait_for()
     dialog.get_by_text("0 before, 1 after: 1 added, 0 removed.").wait_for()
-    print(f"what the approval changes: {clicks.count} clicks")
-    assert clicks.count <= 2
-
-
-def test_what_is_online_is_three_clicks_away(page: Page, stage: Stage) -> None:
-    stage.release("online", ONLINE, approval=False)
-    wait_for_state(stage, "online", "verify_release", "success")
-    clicks = Clicks(page)
-    row = clicks.on_the_board().locator("tr", has_text=ONLINE)
-    row.get_by_text("1.4.0").first.wait_for()
-    clicks.on(row.get_by_role("link", name=ONLINE))
-    board = page.frame_locator("iframe")
-    board.get_by_text(re.compile(r"1\.4\.0, since")).wait_for()
-    board.get_by_text("https://m.example.com").first.wait_for()
-    print(f"what is online, with its domains: {clicks.count} clicks")
-    assert clicks.count <= 3
-
-
-@pytest.mark.parametrize(
-    ("language", "heading", "who"), [("en", "Mini Programs", "Nobody"), ("zh-CN", "小程序", "无需处理")]
-)
-def test_the_board_shows_what_is_online_in_the_readers_language(
-    page: Page, stage: Stage, language: str, heading: str, who: str
-) -> None:
-    stage.release(f"board-{language}", PLAIN, user_version="1.6.0", approval=False)
-    wait_for_state(stage, f"board-{language}", "verify_release", "success")
-    page.goto("/")
-    page.get_by_role("link", name=re.compile("Mini Prog")).first.click()
-    board = page.frame_locator("iframe")
-    board.get_by_role("heading", name=heading).wait_for()
-    row = board.locator("tr", has_text=PLAIN)
-    row.get_by_text(who, exact=True).wait_for()
-    assert "1.6.0" in row.inner_text()
-    picture(page, f"board_{language}")
-    row.get_by_role("link", name=NAMES[PLAIN]).click()
-    board.get_by_role("heading", name=NAMES[PLAIN], exact=True).wait_for()
-    board.get_by_text("https://m.example.com").first.wait_for()
