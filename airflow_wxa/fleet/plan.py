@@ -285,10 +285,11 @@ async def plan_all(
             async with turn:
                 if not todo:
                     todo.extend(await asyncio.to_thread(lambda: list(islice(source, _AT_ONCE))))
-                    await client.preload([spec.version.appid for _, spec in todo])
-                    await asyncio.to_thread(looks.recall, [spec.version.appid for _, spec in todo])
-                if not todo:
-                    return
+                    if not todo:
+                        return
+                    appids = [spec.version.appid for _, spec in todo]
+                    await client.preload(appids)
+                    await asyncio.to_thread(looks.recall, appids)
                 position, spec = todo.popleft()
             step = partial(plan, position, spec) if plan else partial(plan_app, spec, is_asked=is_asked)
             planned[position] = await looks.looked_at(spec, await _planned(step, client, pace, unread), client, pace)
