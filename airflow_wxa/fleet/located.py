@@ -15,11 +15,18 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 _MOST_NESTED: Final = 100
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast
 _PREFIX: Final = "tag:yaml.org,2002:"
+_SCALARS: Final[Mapping[str, Callable[[str], object]]] = {
+    "str": str,
+    "null": lambda _: None,
+    "bool": lambda text: text.lower() == "true",
+    "int": int,
+    "float": float,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +165,9 @@ class _Reader:
 
     def _scalar(self, node: Any) -> Any:
         kind = node.tag.removeprefix(_PREFIX)
-        text: str = node.value
-        if kind == "str":
-            return text
-        if kind == "null":
-            return None
-        if kind == "bool":
-            return text.lower() == "true"
-        if kind in {"int", "float"} and not node.style:  # not where somebody wrote !!int before a quoted text
-            return int(text) if kind == "int" else float(text)
+        # A number in quotes has the tag of one where somebody wrote !!int before it.
+        if kind in _SCALARS and not (node.style and kind in {"int", "float"}):
+            return _SCALARS[kind](node.value)
         self._refuse(node, f"has the tag {node.tag!r}: only plain texts, numbers, flags, lists and mappings are taken")
         return None
 

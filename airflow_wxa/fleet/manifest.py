@@ -29,7 +29,7 @@ from airflow_wxa.release import FIELDS, read_release
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from jsonschema.protocols import Validator
 
@@ -118,13 +118,11 @@ def read_manifest(
     return manifest
 
 
-def _refusal(problems: Sequence[Problem]) -> WxaSpecError:
+def _refusal(problems: Iterable[Problem]) -> WxaSpecError:
     listed = [str(each) for each in sorted(problems, key=lambda each: (each.file, each.line))]
     more = len(listed) - _MOST_PROBLEMS
-    return WxaSpecError(
-        Text("manifest_is_refused"),
-        [*listed[:_MOST_PROBLEMS], *([f"and {more} more"] if more > 0 else [])],
-    )
+    listed[_MOST_PROBLEMS:] = [f"and {more} more"] if more > 0 else []
+    return WxaSpecError(Text("manifest_is_refused"), listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +142,7 @@ class _ManifestReader:
     """Reads one manifest and collects what is wrong with it."""
 
     def __init__(
-        self, file: str, sources: Sources, fixed: Mapping[str, Any], problems: list[Problem], *, rolls_back: bool
+        self, file: str, sources: Sources, fixed: Mapping[str, Any], problems: Iterable[Problem], *, rolls_back: bool
     ) -> None:
         self._rolls_back = rolls_back
         self._fields = ("appid", *(_OF_ROLLBACK if rolls_back else ()), *RELEASE_FIELDS)
@@ -153,8 +151,7 @@ class _ManifestReader:
         self._fixed = fixed
         self._platform = LocatedDict(1)
         self._adds = False  # whether a Mini Program gets domains
-        self._seen: set[tuple[str, int, str]] = {(each.file, each.line, each.text) for each in problems}
-        self.problems = problems
+        self.problems = dict.fromkeys(problems)  # in order, each once
 
     def read(self, document: Any) -> Manifest:
         if not isinstance(document, LocatedDict):
@@ -165,10 +162,7 @@ class _ManifestReader:
             document |= {"release": LocatedDict(document.line)}
             document.pop("platform", None)
         self._check_shape(document)
-        release = document.get("release")
-        release = release if isinstance(release, LocatedDict) else LocatedDict(document.line)
-        if isinstance(document.get("platform"), LocatedDict):
-            self._platform = document["platform"]
+        release, self._platform = _inside(document, "release"), _inside(document, "platform")
         for name in sorted(name for name in set(release) & set(self._fixed) if release[name] != self._fixed[name]):
             self._say(release.lines[name], f"release.{name}: the DAG has decided it, take it out")
         self._read_calendar(document)
@@ -181,8 +175,8 @@ class _ManifestReader:
             what = "goes with domain_action add or set, and no Mini Program has one"
             line = self._platform.lines["on_platform_list_empty"]
             self._say(line, f"platform.on_platform_list_empty = 'register': {what}")
-        of_platform = isinstance(document.get("apps"), LocatedDict) and "authorised" in document["apps"]
-        if document.get("order", "oldest_first" if of_platform else "manifest") == "oldest_first" and apps:
+        by_age = "oldest_first" if "authorised" in _inside(document, "apps") else "manifest"
+        if document.get("order", by_age) == "oldest_first" and apps:
             released_at = self._sources.released_at()
             apps = tuple(sorted(apps, key=lambda app: released_at.get(app.appid, 0.0)))
         common = {name: _plain(value) for name, value in document.items() if name != "apps"}
@@ -203,8 +197,7 @@ class _ManifestReader:
 
     def _read_calendar(self, document: LocatedDict) -> None:
         """Check days and time zone, and put the days of holidays and files in place of their names."""
-        window = document.get("window")
-        window = window if isinstance(window, LocatedDict) else LocatedDict(document.line)
+        window = _inside(document, "window")
         zone = window.get("time_zone", "Asia/Shanghai")
         try:
             ZoneInfo(zone)
@@ -290,12 +283,10 @@ class _ManifestReader:
         """Return a row with each cell as the type of its field; an empty cell gives nothing."""
         found: dict[str, Any] = {}
         for name, text in row.items():
-            if not text.strip():
-                continue
             value, ok = read_cell(name, text.strip())
-            if ok:
+            if text.strip() and ok:
                 found[name] = value
-            else:
+            elif text.strip():
                 self._say(line, f"{name} = {shown(repr(text))}: must be {FIELDS[name].must}, as JSON", file)
         return found
 
@@ -349,11 +340,13 @@ class _ManifestReader:
         return _unknown(name, self._fields)
 
     def _say(self, line: int, text: str, file: str = "") -> None:
-        problem = Problem(file or self._file, line, text)
-        key = (problem.file, problem.line, problem.text)
-        if key not in self._seen:
-            self._seen.add(key)
-            self.problems.append(problem)
+        self.problems[Problem(file or self._file, line, text)] = None
+
+
+def _inside(document: LocatedDict, name: str) -> LocatedDict:
+    """Return a mapping in a document; an empty one where there is none."""
+    found = document.get(name)
+    return found if isinstance(found, LocatedDict) else LocatedDict(document.line)
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +25,7 @@ from airflow_wxa.fleet.pace import HeldError, Pace, StoppedError
 from airflow_wxa.fleet.rows import Rows
 from airflow_wxa.fleet.stages import FIRST, STAGES, ending, steps_for
 from airflow_wxa.fleet.waves import STRAGGLERS, WAVES, wave_of
-from airflow_wxa.fleet.window import deadline, opens_at
+from airflow_wxa.fleet.window import audit_hours, deadline, opens_at
 from airflow_wxa.release import ReleaseSpec
 from airflow_wxa.steps import LAG_SECONDS
 from airflow_wxa.store.tables import fleet_app
@@ -71,6 +71,7 @@ def spec_of(run: FleetRun, app: FleetApp) -> ReleaseSpec:
     return ReleaseSpec.from_params({**run.manifest["release"], **app.given, "appid": app.appid})
 
 
+@dataclass(eq=False)
 class Shard:
     """One task of a shard.
 
@@ -81,37 +82,28 @@ class Shard:
     :param results: observer of the client.
     """
 
-    def __init__(
-        self,
-        fleets: Fleets,
-        run: FleetRun,
-        client: AsyncWxaClient,
-        stage: str,
-        task_id: str,
-        carrier: str,
-        *,
-        scan_seconds: float,
-        results: LateResults,
-    ) -> None:
-        self._fleets = fleets
-        self._run = run
-        self._client = client
-        self._stage = stage
-        self._task_id = task_id
-        self._carrier = carrier
-        self._scan_seconds = scan_seconds
-        self._results = results
+    fleets: Fleets
+    run: FleetRun
+    client: AsyncWxaClient
+    stage: str
+    task_id: str
+    carrier: str
+    _: KW_ONLY
+    scan_seconds: float
+    results: LateResults
+
+    def __post_init__(self) -> None:
         # A release, or a rollback, asks for itself: another attempt may have sent it seconds ago, and WeChat lags.
-        self._reads_ahead = not STAGES[stage].wave and stage != stages.CARRY_OVER
-        self._pace = Pace(run.manifest, fleets, run, *([results.known] if self._reads_ahead else []))
+        self._reads_ahead = not STAGES[self.stage].wave and self.stage != stages.CARRY_OVER
+        self._pace = Pace(self.run.manifest, self.fleets, self.run, *([self.results.known] * self._reads_ahead))
         self._appids = self._pace.appids = set[str]()
-        self._rows = Rows(fleets, run.key, results)
+        self._rows = Rows(self.fleets, self.run.key, self.results)
         self._todo: deque[FleetApp] = deque()
         self._later: list[FleetApp] = []
         self._in_audit: list[FleetApp] = []
         self._elsewhere: dict[int, str] = {}  # position → earlier run of this DAG that has it under way
         self._beyond_told = 1  # submissions to try beyond what queryquota told
-        self._expedited = self._first_of(run.manifest.get("expedite") or {})
+        self._expedited = self._first_of(self.run.manifest.get("expedite") or {})
 
     @property
     def is_stopped(self) -> bool:
@@ -126,14 +118,14 @@ class Shard:
             (self._later if (app.again_at or 0.0) > due else now).append(app)
         self._appids.update(app.appid for app in self._later)
         # The run's only shard that carries over leaves the quota to no earlier run; others look at their own.
-        is_only = self._stage == stages.CARRY_OVER
-        await self._take_up(now, *([] if is_only else [fleet_app.c.carrier == self._carrier]))
+        is_only = self.stage == stages.CARRY_OVER
+        await self._take_up(now, *([] if is_only else [fleet_app.c.carrier == self.carrier]))
         if self._elsewhere and is_only:
             await asyncio.to_thread(self._take_over_waiting)
         appids = [app.appid for app in now]
-        await self._client.preload(appids)
+        await self.client.preload(appids)
         if self._reads_ahead:
-            await asyncio.to_thread(self._results.preload, appids)
+            await asyncio.to_thread(self.results.preload, appids)
         async with self._pace.watching(), self._rows.saving():
             while self._todo and not self.is_stopped:
                 async with asyncio.TaskGroup() as group:
@@ -151,21 +143,21 @@ class Shard:
         :param which: rows of the run among which those are looked for that an earlier run has under way.
         """
         self._appids.update(app.appid for app in apps)
-        if self._run.manifest.get("supersede") and STAGES[self._stage].submits:
-            self._elsewhere |= await asyncio.to_thread(self._fleets.under_way, self._run.key, *which)
+        if self.run.manifest.get("supersede") and STAGES[self.stage].submits:
+            self._elsewhere |= await asyncio.to_thread(self.fleets.under_way, self.run.key, *which)
         self._todo.extend(apps)
 
     def _take_over_waiting(self) -> None:
         """Leave the next month's quota to no earlier run that has a Mini Program without any, as this one has it."""
         waiting = fleet_app.c.outcome == "no_quota"
-        for app in self._fleets.apps(self._run.key, waiting):
+        for app in self.fleets.apps(self.run.key, waiting):
             if app.position in self._elsewhere:
-                self._fleets.take_over(self._run.key, app.appid, waiting)
+                self.fleets.take_over(self.run.key, app.appid, waiting)
 
     async def _worker(self) -> None:
         while self._todo and not self.is_stopped:
             app = self._todo.popleft()
-            if steps := steps_for(self._stage, app.done):
+            if steps := steps_for(self.stage, app.done):
                 await self._bring_on(app, deque(steps))
 
     async def _slept_out(self) -> None:
@@ -178,13 +170,13 @@ class Shard:
 
     async def _go_beyond(self) -> None:
         """Submit beyond what ``queryquota`` told, without a reserve: the first, then all others."""
-        stage = STAGES[self._stage]
-        if stages.submit not in (*stage.makes_up, *stage.steps) or self._run.manifest.get("audit_quota_reserve"):
+        stage = STAGES[self.stage]
+        if stages.submit not in (*stage.makes_up, *stage.steps) or self.run.manifest.get("audit_quota_reserve"):
             return
         await self._rows.save()
         most, self._beyond_told = self._beyond_told, stages.MAX_QUOTA
-        more = await asyncio.to_thread(self._fleets.grant_beyond, self._run.key, self._carrier, most)
-        await self._take_up(more, fleet_app.c.carrier == self._carrier)
+        more = await asyncio.to_thread(self.fleets.grant_beyond, self.run.key, self.carrier, most)
+        await self._take_up(more, fleet_app.c.carrier == self.carrier)
 
     def _wake(self) -> Wake | None:
         if not self._later and not self._in_audit:
@@ -197,17 +189,17 @@ class Shard:
         """Return the positions of the Mini Programs whose reviews are to be expedited: the first of a wave."""
         if not expedite:
             return frozenset()
-        wave = self._fleets.apps(self._run.key, fleet_app.c.wave == expedite["wave"])
+        wave = self.fleets.apps(self.run.key, fleet_app.c.wave == expedite["wave"])
         return frozenset(app.position for app in islice(wave, expedite["most"]))
 
     async def _leave_stragglers(self) -> None:
         """Leave Mini Programs still in review to the last wave, when this one has released as much as it must."""
-        asked = STAGES[self._stage].wave
-        percent = wave_of(self._run.manifest, asked).released_percent if asked else None
+        asked = STAGES[self.stage].wave
+        percent = wave_of(self.run.manifest, asked).released_percent if asked else None
         if not self._in_audit or percent is None:
             return
         await self._rows.save()
-        if await asyncio.to_thread(self._fleets.released_percent, self._run.key, asked) >= percent:
+        if await asyncio.to_thread(self.fleets.released_percent, self.run.key, asked) >= percent:
             log.info("%s has released enough: %d in review are left to the last wave", asked, len(self._in_audit))
             for app in self._in_audit:
                 self._noted(app, {"wave": WAVES[-1], "shard": STRAGGLERS})
@@ -217,13 +209,13 @@ class Shard:
 
     async def _bring_on(self, app: FleetApp, steps: deque[StageStep]) -> None:
         """Run the steps that this task has for a Mini Program, and note how far they came."""
-        spec = spec_of(self._run, app)
+        spec = spec_of(self.run, app)
         if app.position in self._elsewhere and "release" in (app.plan or {}).get("steps", ()):
-            await asyncio.to_thread(self._fleets.take_over, self._run.key, app.appid)
+            await asyncio.to_thread(self.fleets.take_over, self.run.key, app.appid)
         try:
             while steps:
                 step = steps.popleft()
-                progress = await self._client.run(self._pace.paced(step(app, spec)))
+                progress = await self.client.run(self._pace.paced(step(app, spec)))
                 app = self._noted(app, progress.values)
                 steps.extend(self._following(app, step, progress))
                 if progress.scans:
@@ -241,12 +233,12 @@ class Shard:
         except WxaError as error:
             await self._failed(app, error)
         else:
-            self._noted(app, {"done": self._stage, "stage": self._task_id, "tries": 0, "again_at": None})
+            self._noted(app, {"done": self.stage, "stage": self.task_id, "tries": 0, "again_at": None})
 
     def _following(self, app: FleetApp, step: StageStep, progress: Progress) -> Iterator[StageStep]:
         """Yield what a step leads to."""
         has_submitted = step is stages.submit and app.audit_grant == "spent"
-        if has_submitted and app.done != self._stage and app.position in self._expedited:  # also after a kill
+        if has_submitted and app.done != self.stage and app.position in self._expedited:  # also after a kill
             yield stages.speed_up
         if progress.then is not None:
             yield progress.then
@@ -263,13 +255,13 @@ class Shard:
         return replace(app, **changes)
 
     def _try_later(self, app: FleetApp, at: float, **values: Any) -> None:
-        self._later.append(self._noted(app, {"again_at": at, "stage": self._task_id, **values}))
+        self._later.append(self._noted(app, {"again_at": at, "stage": self.task_id, **values}))
 
     async def _wait_for_scan(self, app: FleetApp) -> None:
         now = time.time()
         since = app.submitted_at or now
         if now < since + _SCAN_GIVEN_UP:
-            self._try_later(app, now + self._scan_seconds, submitted_at=since)
+            self._try_later(app, now + self.scan_seconds, submitted_at=since)
             return
         endless = error_for(
             PRIVACY_CHECK_RUNNING,
@@ -283,20 +275,12 @@ class Shard:
         if time.time() < self._deadline(app):
             self._in_audit.append(self._noted(app, {"again_at": None}) if app.again_at else app)
             return
-        hours = self._run.manifest.get("audit_timeout_hours", 264)
-        self._noted(
-            app,
-            {
-                "outcome": "pending",
-                "stage": self._task_id,
-                "what": Text("review_takes_too_long", hours=f"{hours:g}"),
-                "next_step": Text("rerun_adopts_the_sheet"),
-            },
-        )
+        what = Text("review_takes_too_long", hours=f"{audit_hours(self.run.manifest):g}")
+        next_step = Text("rerun_adopts_the_sheet")
+        self._noted(app, {"outcome": "pending", "stage": self.task_id, "what": what, "next_step": next_step})
 
     def _deadline(self, app: FleetApp) -> float:
-        hours: float = self._run.manifest.get("audit_timeout_hours", 264)
-        return deadline(self._run.manifest, app.submitted_at or time.time(), hours)
+        return deadline(self.run.manifest, app.submitted_at or time.time())
 
     def _may_release(self, app: FleetApp) -> bool:
         """Tell whether an approved version may be released now; else it waits for the window.
@@ -305,7 +289,7 @@ class Shard:
         """
         _time_audit(app, "approved")
         now = time.time()
-        opens = opens_at(self._run.manifest, now)
+        opens = opens_at(self.run.manifest, now)
         if opens == math.inf:
             raise WxaStateError(
                 Text("calendar_is_over"), appid=app.appid, next_step=Text("rerun_with_another_calendar")
@@ -322,7 +306,7 @@ class Shard:
             await self._ended(app, error)
 
     async def _ended(self, app: FleetApp, error: WxaError) -> None:
-        values = {**ending(error), "stage": self._task_id}
+        values = {**ending(error), "stage": self.task_id}
         if error.endpoint == "get_auditstatus" and not getattr(error, "errcode", 0):
             _time_audit(app, "rejected" if isinstance(error, WxaAuditRejected) else "withdrawn")
         if not app.auditid:  # who takes it up again waits for its scan anew
@@ -330,7 +314,7 @@ class Shard:
         log.warning("%s %s: %s", app.appid, values["outcome"], error.what)
         if app.audit_grant == "held" and values["outcome"] == "no_quota":
             await self._rows.save()
-            await asyncio.to_thread(self._fleets.use_up, self._run.key, {app.position: values})
+            await asyncio.to_thread(self.fleets.use_up, self.run.key, {app.position: values})
         elif app.audit_grant == "held" and not _may_have_submitted(error):
             await self._pass_on(app, values)
         elif values["outcome"] == "no_quota" and app.audit_grant == "":
@@ -342,7 +326,7 @@ class Shard:
     async def _pass_on(self, app: FleetApp, values: Mapping[str, Any]) -> None:
         """End a Mini Program, and go on with those that its part of the audit quota goes to."""
         await self._rows.save()
-        taken = await asyncio.to_thread(self._fleets.pass_on, self._run.key, {app.position: values}, self._carrier)
+        taken = await asyncio.to_thread(self.fleets.pass_on, self.run.key, {app.position: values}, self.carrier)
         for each in taken:
             log.info("%s: its submission goes to %s", app.appid, each.appid)
         await self._take_up(taken, _among(taken))

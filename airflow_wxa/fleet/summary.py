@@ -115,7 +115,7 @@ def time_left(run: FleetRun, apps: Iterable[FleetApp], now: float) -> str:
         if app.outcome is None:
             calls += sum(CALLS.get(step, 0) for step in (app.plan or {}).get("steps", ()))
             if app.auditid and app.submitted_at:
-                reviews.append(deadline(run.manifest, app.submitted_at, run.manifest.get("audit_timeout_hours", 264)))
+                reviews.append(deadline(run.manifest, app.submitted_at))
         without += app.outcome == "no_quota"
     minutes = calls * CALL_SECONDS / Pace(run.manifest).concurrency / 60
     found = [Text("left_of_calls", minutes=f"{minutes:.0f}")] if calls else []

@@ -38,9 +38,14 @@ def opens_at(manifest: Mapping[str, Any], now: float) -> float:
     return math.inf
 
 
-def deadline(manifest: Mapping[str, Any], since: float, hours: float) -> float:
-    """Return when a review that began at a time has taken so many hours, the days without reviews left out."""
-    end = since + 3600 * hours
+def audit_hours(manifest: Mapping[str, Any]) -> float:
+    """Return how long a review is waited for."""
+    return float(manifest.get("audit_timeout_hours", 264))
+
+
+def deadline(manifest: Mapping[str, Any], since: float) -> float:
+    """Return until when a review that began at a time is waited for, the days without reviews left out."""
+    end = since + 3600 * audit_hours(manifest)
     for start, stop in _spans(manifest.get("reviews_stop") or (), _zone(manifest)):
         if since < stop and start <= end:
             end += stop - max(start, since)
