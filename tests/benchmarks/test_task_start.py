@@ -19,7 +19,7 @@ import pytest
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
 from airflow_wxa.sandbox.server import serve
 from tests.benchmarks.test_fleets import FOLDER, IS_FULL
-from tests.fleet.fleets import appid, fleet_connection, fleet_world
+from tests.fleet.fleets import appid, fleet_world
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +88,7 @@ def cpu_by_task(home: Path, *, preload: bool) -> dict[str, list[tuple[float, flo
     home.mkdir()
     with serve(fleet_world(ROUNDS)) as wechat:
         settings = {
-            "AIRFLOW_CONN_WXA_DEFAULT": fleet_connection(wechat.url, ROUNDS),
+            "AIRFLOW_CONN_WXA_DEFAULT": wechat.connection(),
             "AIRFLOW__WXA__PRELOAD": str(preload),
             "PYTHONDONTWRITEBYTECODE": "",
             "PYTHONPYCACHEPREFIX": str(home / "compiled"),

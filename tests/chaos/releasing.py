@@ -135,54 +135,48 @@ def tasks(plan: Plan) -> Generator[Task, Any, ReleaseOutcome]:
     return outcome
 
 
-def carried(plan: Plan, work: Callable[[Task, int], Any]) -> ReleaseOutcome:
-    """Carry a release to its end; a task whose error may be repeated is tried three times, as by Airflow.
+def as_one_step(
+    plan: Plan, tried: Callable[[Task, int], Step[Any]] = lambda task, _: task.make()
+) -> Step[ReleaseOutcome]:
+    """Return a release as the calls that it makes, one by one, for whoever wants to stand between them.
 
-    :param work: does one try of a task, and returns its outcome.
+    A task whose error may be repeated is tried three times, as by Airflow.
+
+    :param tried: one try of a task.
     :raises WxaError: what stopped the run.
     """
-    flow = tasks(plan)
-    outcome: Any = None
+    flow, outcome = tasks(plan), None
     while True:
         try:
             task = flow.send(outcome)
         except StopIteration as stop:
             released: ReleaseOutcome = stop.value
             return released
-        outcome = _tried(task, work)
+        for try_number in range(1, TRIES + 1):
+            try:
+                outcome = yield from tried(task, try_number)
+                break
+            except WxaError as error:
+                if not error.retryable or try_number == TRIES:
+                    raise
 
 
-def _tried(task: Task, work: Callable[[Task, int], Any]) -> Any:
-    for try_number in range(1, TRIES):
-        try:
-            return work(task, try_number)
-        except WxaError as error:
-            if not error.retryable:
-                raise
-    return work(task, TRIES)
+def carried(plan: Plan, work: Callable[[Task, int], Any]) -> ReleaseOutcome:
+    """Carry a release to its end; raises as :func:`as_one_step`.
 
+    :param work: does one try of a task, and returns its outcome.
+    """
 
-def as_one_step(plan: Plan) -> Step[ReleaseOutcome]:
-    """Return a release as the calls that it makes, one by one, for whoever wants to stand between them."""
-    flow = tasks(plan)
-    outcome: Any = None
-    while True:
-        try:
-            task = flow.send(outcome)
-        except StopIteration as stop:
-            released: ReleaseOutcome = stop.value
-            return released
-        outcome = yield from _tried_step(task)
+    def at_once(task: Task, try_number: int) -> Step[Any]:
+        yield from ()
+        return work(task, try_number)
 
-
-def _tried_step(task: Task) -> Step[Any]:
-    for _ in range(1, TRIES):
-        try:
-            return (yield from task.make())
-        except WxaError as error:
-            if not error.retryable:
-                raise
-    return (yield from task.make())
+    try:
+        as_one_step(plan, at_once).send(None)  # type: ignore[arg-type]
+    except StopIteration as stop:
+        released: ReleaseOutcome = stop.value
+        return released
+    raise AssertionError("a try is one call of work")
 
 
 class Recorded:

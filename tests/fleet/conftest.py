@@ -1,1 +1,64 @@
+"""Fleets that start from a world, in a store of the test's own."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_wxa.sandbox.server import serve
 from tests.airflow_session import airflow_database, wxa_default  # noqa: F401  fixtures
+from tests.fleet.driving import Drive
+from tests.fleet.fleets import fleet_world, manifest
+from tests.fleet.walking import Fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from airflow_wxa.sandbox import RunningSandbox, World
+    from tests.fleet.fleets import Serves
+
+
+@pytest.fixture
+def serving() -> Iterator[Serves]:
+    """Return what serves a world, or one of so many Mini Programs, until the test ends."""
+    with ExitStack() as stack:
+        yield lambda world: stack.enter_context(serve(fleet_world(world) if isinstance(world, int) else world))
+
+
+@pytest.fixture
+def store_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'wxa.db'}"
+
+
+@pytest.fixture
+def drive(serving: Serves, store_url: str) -> Callable[..., Drive]:
+    """Return what loads a release of all Mini Programs of a world, with changes of the manifest."""
+
+    def start(world: World | int, *, shard_size: int = 200, **changes: Any) -> Drive:
+        started = Drive.on(serving(world), store_url)
+        started.load(manifest(list(started.tokens), **changes), shard_size)
+        return started
+
+    return start
+
+
+@pytest.fixture
+def connected(serving: Serves, store_url: str, monkeypatch: pytest.MonkeyPatch) -> Serves:
+    """Return what serves a world, and makes it the one of ``wxa_default``."""
+
+    def start(world: World | int) -> RunningSandbox:
+        wechat = serving(world)
+        monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", wechat.connection())
+        monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", store_url)
+        return wechat
+
+    return start
+
+
+@pytest.fixture
+def fleet(airflow_database: None, connected: Serves) -> Callable[..., Fleet]:  # noqa: F811
+    """Return what starts a fleet of so many Mini Programs that the DAG releases."""
+    return lambda count, **world: Fleet(connected(fleet_world(count, **world)))

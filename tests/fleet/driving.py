@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,17 +19,22 @@ from airflow_wxa.fleet.waves import places, read_waves
 from airflow_wxa.hooks.recorder import Recorder
 from airflow_wxa.store import Ledger, TaskRef
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
+from tests.fleet.fleets import accepted, manifest
 from tests.fleet.test_manifest import Files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow_wxa.fleet.plan import AppPlan
     from airflow_wxa.fleet.shard import Wake
+    from airflow_wxa.sandbox.server import RunningSandbox
     from airflow_wxa.store.fleets import FleetApp, FleetRun
 
+    #: Takes a world, or the number of Mini Programs in one, and changes of the manifest.
+    Drives = Callable[..., "Drive"]
+
 PLATFORM: Final = "wx00000000000000c1"
-STAGES = ("configure_domains", "commit_code", "submit_audit")
+STAGES = ("configure_domains", "domain_gate", "commit_code", "submit_audit")
 WAVES = ("canary", "early", "rest")
 
 
@@ -36,7 +42,7 @@ WAVES = ("canary", "early", "rest")
 class Drive:
     """One run.
 
-    :param url: of the emulated WeChat.
+    :param url: of the emulated WeChat, which is ``wechat`` where it runs in this process.
     :param tokens: appid → token.
     """
 
@@ -46,9 +52,23 @@ class Drive:
     key: RunKey = field(default_factory=lambda: RunKey("wxa_fleet_release", "run"))
     platform_token: str = ""
     fleets: Fleets = field(init=False)
+    wechat: RunningSandbox = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.fleets = Fleets(self.store_url)
+
+    @classmethod
+    def on(cls, wechat: RunningSandbox, store_url: str, run_id: str = "run") -> Drive:
+        tokens = {each.appid: each.fixed_token for each in wechat.world.mini_programs}
+        made = cls(store_url, wechat.url, tokens, RunKey("wxa_fleet_release", run_id))
+        made.wechat = wechat
+        return made
+
+    def another(self, run_id: str, **changes: Any) -> Drive:
+        """Return another run of the same fleet, with changes of the manifest."""
+        made = self.on(self.wechat, self.store_url, run_id)
+        made.load(manifest(list(self.tokens), **changes))
+        return made
 
     @property
     def run(self) -> FleetRun:
@@ -66,8 +86,8 @@ class Drive:
         task, supersedes = TaskRef(self.key.dag_id, self.key.run_id, task_id), bool(self.run.manifest.get("supersede"))
         return Recorder(self.ledger, PLATFORM, task, supersedes=supersedes)
 
-    def load(self, manifest: str, shard_size: int = 200) -> None:
-        read = read_manifest("fleet", Files(fleet=manifest))  # a form takes a megabyte, a file takes more
+    def load(self, text: str, shard_size: int = 200, sources: Files | None = None) -> None:
+        read = read_manifest("fleet", sources or Files(fleet=text))  # a form takes a megabyte, a file takes more
         where = places(read_waves(read.common.get("waves") or {}), len(read.apps), shard_size)
         apps = [NewApp(app.appid, *place, app.given) for app, place in zip(read.apps, where, strict=True)]
         self.fleets.load(self.key, PLATFORM, read.common, read.digest, apps)
@@ -89,7 +109,10 @@ class Drive:
         self.fleets.open_quota(self.key, self.run.component_appid, usable, 0)
 
     def stage(self, task_id: str, *, parallel: bool = False) -> list[Wake | None]:
-        """Run one task of every shard, one after the other or at once."""
+        """Run one task of every shard, one after the other or at once; or the gate before the code."""
+        if task_id == "domain_gate":
+            self.gate()
+            return []
 
         async def all_of_them() -> list[Wake | None]:
             if parallel:
@@ -126,10 +149,8 @@ class Drive:
     def submitted(self, usable: int = 10**6, *, parallel: bool = False) -> None:
         """Carry the fleet to its audits."""
         self.plan()
-        self.stage("configure_domains", parallel=parallel)
-        self.gate(usable)
-        self.stage("commit_code", parallel=parallel)
-        self.stage("submit_audit", parallel=parallel)
+        for each in STAGES:
+            self.gate(usable) if each == "domain_gate" else self.stage(each, parallel=parallel)
 
     def released(self, *waves: str) -> None:
         """Release waves, whose audits have ended or end while they are asked about."""
@@ -137,6 +158,20 @@ class Drive:
             for _ in range(20):
                 if not any(self.stage(f"release_{wave}")):
                     break
+
+    def carried(self, usable: int = 10**6, *, parallel: bool = False) -> Counter[str | None]:
+        """Carry the fleet to its end, and return the number of Mini Programs by outcome."""
+        self.submitted(usable, parallel=parallel)
+        self.released()
+        return self.outcomes
+
+    def accepted(self, endpoint: str) -> list[str]:
+        """Return the Mini Programs of the calls that WeChat accepted, in order."""
+        return accepted(self.wechat, endpoint)
+
+    @property
+    def outcomes(self) -> Counter[str | None]:
+        return Counter(app.outcome for app in self.apps().values())
 
     def apps(self) -> dict[str, FleetApp]:
         return {app.appid: app for app in self.fleets.apps(self.key)}

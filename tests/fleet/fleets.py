@@ -1,9 +1,8 @@
-"""Fleets of Mini Programs in an emulated WeChat, and runs of ``wxa_fleet_release`` on them."""
+"""Fleets of Mini Programs in an emulated WeChat, and manifests for them."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
@@ -11,6 +10,24 @@ from airflow_wxa.sandbox.platforms import Platform, Template
 from airflow_wxa.sandbox.state import AuditPlan, MiniProgram
 from airflow_wxa.sandbox.testing import COMPONENT_APPID, PLATFORM_TOKEN
 from airflow_wxa.sandbox.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from airflow_wxa.sandbox.server import RunningSandbox
+
+    #: Takes a world, or the number of Mini Programs in one.
+    Serves = Callable[["World | int"], RunningSandbox]
+
+NEVER: Final = 10**6  # polls
+RELEASE: Final[Mapping[str, Any]] = {
+    "template_id": 47,
+    "user_version": "1.4.0",
+    "domain_action": "set",
+    "webviewdomain": ["https://m.example.com"],
+}
+#: Changes of a release that leaves domains alone.
+NO_DOMAINS: Final[Mapping[str, Any]] = {"domain_action": "get", "webviewdomain": None}
 
 
 def appid(number: int) -> str:
@@ -23,14 +40,10 @@ def token(number: int) -> str:
 
 def fleet_world(count: int, *, audit_polls: int = 0, **platform: Any) -> World:
     """Return a platform with ``example.com`` and as many Mini Programs, whose audits end at once."""
+    hosts = {"testing": ["example.com"], "published": ["example.com"], "audit_limit": 100_000}
+    tokens = {"component_appid": COMPONENT_APPID, "component_access_token": PLATFORM_TOKEN}
     return World(
-        platforms=[
-            Platform(
-                component_appid=COMPONENT_APPID,
-                component_access_token=PLATFORM_TOKEN,
-                **{"testing": ["example.com"], "published": ["example.com"], "audit_limit": 100_000} | platform,
-            )
-        ],
+        platforms=[Platform(**tokens, **hosts | platform)],
         mini_programs=[
             MiniProgram(
                 appid=appid(number),
@@ -45,24 +58,21 @@ def fleet_world(count: int, *, audit_polls: int = 0, **platform: Any) -> World:
     )
 
 
-def fleet_connection(host: str, count: int) -> str:
-    """Return a Connection with a fixed token for each."""
-    extra = {
-        "authorizer_access_tokens": {appid(number): token(number) for number in range(count)},
-        "component_access_token": PLATFORM_TOKEN,
-    }
-    return json.dumps({"conn_type": "wxa", "host": host, "extra": extra})
+def manifest(apps: int | Sequence[str], /, *, release: Mapping[str, Any] | None = None, **changes: Any) -> str:
+    """Return a manifest for these, or for so many; a value of ``None`` leaves a part out.
+
+    :param release: changes of the values for all.
+    """
+    named = [appid(number) for number in range(apps)] if isinstance(apps, int) else list(apps)
+    whole = {"release": _given(RELEASE, release or {}), "apps": named}
+    return yaml.safe_dump(_given(whole, changes), allow_unicode=True)
 
 
-def manifest(count: int, **changes: Any) -> str:
-    """Return a manifest for all of them; a value of ``None`` leaves a part out."""
-    whole: dict[str, Any] = {
-        "release": {
-            "template_id": 47,
-            "user_version": "1.4.0",
-            "domain_action": "set",
-            "webviewdomain": ["https://m.example.com"],
-        },
-        "apps": [appid(number) for number in range(count)],
-    }
-    return yaml.safe_dump({name: value for name, value in (whole | changes).items() if value is not None})
+def _given(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in {**values, **changes}.items() if value is not None}
+
+
+def accepted(wechat: RunningSandbox, endpoint: str) -> list[str]:
+    """Return the Mini Programs of the calls that WeChat accepted, in order."""
+    taken = [each for each in list(wechat.journal) if (each.path, each.errcode) == (f"/wxa/{endpoint}", 0)]
+    return [str(each.appid) for each in taken]

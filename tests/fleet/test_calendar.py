@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import update
@@ -12,26 +14,34 @@ from sqlalchemy import update
 from airflow_wxa.fleet import shard
 from airflow_wxa.fleet.summary import time_left
 from airflow_wxa.fleet.window import deadline, opens_at
-from airflow_wxa.sandbox.server import serve
-from airflow_wxa.store.engine import Database
 from airflow_wxa.store.tables import fleet_run
-from tests.fleet.driving import Drive
-from tests.fleet.fleets import appid, fleet_world, manifest, token
+from tests.fleet.fleets import NEVER, appid, fleet_world
 from tests.fleet.test_manifest import FIRST, RELEASE, problems, read
-from tests.fleet.test_waves import at
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.fleet.driving import Drives
 
+WINDOW = {"days": ["mon", "tue", "fri"], "from": "10:00", "to": "17:00", "time_zone": "Asia/Shanghai"}
 FESTIVAL = {"from": "2027-02-05", "to": "2027-02-13", "reason": "Spring Festival"}
 SATURDAY = {"from": "2026-11-28", "to": "2026-11-28"}
 NIGHT = {"days": ["fri"], "from": "22:00", "to": "02:00"}
 HOUR = 3600.0
 
 
+def at(text: str) -> float:
+    return dt.datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("Asia/Shanghai")).timestamp()
+
+
 @pytest.mark.parametrize(
     ("calendar", "now", "opens"),
     [
+        ({}, "2026-11-23T12:00", "2026-11-23T12:00"),
+        ({"window": WINDOW}, "2026-11-23T12:00", "2026-11-23T12:00"),  # Monday, open
+        ({"window": WINDOW}, "2026-11-23T09:59", "2026-11-23T10:00"),
+        ({"window": WINDOW}, "2026-11-23T17:00", "2026-11-24T10:00"),
+        ({"window": WINDOW}, "2026-11-25T12:00", "2026-11-27T10:00"),  # Wednesday
+        ({"window": WINDOW}, "2026-11-27T23:00", "2026-11-30T10:00"),
+        ({"window": WINDOW | {"days": ["mon"]}}, "2026-11-23T18:00", "2026-11-30T10:00"),
         ({"freeze": [FESTIVAL]}, "2027-02-04T23:59", "2027-02-04T23:59"),
         ({"freeze": [FESTIVAL]}, "2027-02-05T00:00", "2027-02-14T00:00"),
         ({"freeze": [FESTIVAL, {"from": "2027-02-14", "to": "2027-02-14"}]}, "2027-02-09T12:00", "2027-02-15T00:00"),
@@ -80,7 +90,7 @@ DAYS = 11 * 24 * HOUR
     ],
 )
 def test_a_deadline_grows_by_the_days_without_reviews(since: str, hours: float, ends: float) -> None:
-    assert deadline({"reviews_stop": STOP}, at(since), hours) == ends
+    assert deadline({"reviews_stop": STOP, "audit_timeout_hours": hours}, at(since)) == ends
 
 
 def test_no_deadline_lies_within_days_without_reviews() -> None:
@@ -88,7 +98,8 @@ def test_no_deadline_lies_within_days_without_reviews() -> None:
     moments = random.Random(7)  # noqa: S311  (the same each time)
     for _ in range(500):
         since = at("2027-01-20T00:00") + moments.uniform(0, 40 * 24 * HOUR)
-        ends = deadline({"reviews_stop": stops}, since, moments.choice([1, 24, 264]))
+        hours = moments.choice([1, 24, 264])
+        ends = deadline({"reviews_stop": stops, "audit_timeout_hours": hours}, since)
         assert not any(at(f"{stop['from']}T00:00") <= ends < at(f"{stop['to']}T23:59") for stop in stops)
 
 
@@ -135,84 +146,65 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def driven(url: str, tmp_path: Path, count: int, **common: Any) -> Drive:
-    tokens = {appid(number): token(number) for number in range(count)}
-    drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", url, tokens)
-    drive.load(manifest(count, **common))
-    return drive
-
-
-def test_a_shard_releases_nothing_in_a_freeze_and_waits_for_its_end(tmp_path: Path, clock: list[float]) -> None:
-    with serve(fleet_world(3)) as wechat:
-        drive = driven(wechat.url, tmp_path, 3, freeze=[FESTIVAL])
-        drive.submitted()
-        (wake,) = drive.stage("release_rest")
-        assert wake is not None
-        assert (wake.at, wechat.journal.count("/wxa/release")) == (at("2027-02-14T00:00"), 0)
-        clock[0] = wake.at
-        drive.released("rest")
-    assert {app.outcome for app in drive.apps().values()} == {"released"}
+def test_a_shard_releases_nothing_in_a_freeze_and_waits_for_its_end(drive: Drives, clock: list[float]) -> None:
+    here = drive(3, freeze=[FESTIVAL])
+    here.submitted()
+    (wake,) = here.stage("release_rest")
+    assert wake is not None
+    assert (wake.at, here.accepted("release")) == (at("2027-02-14T00:00"), [])
+    clock[0] = wake.at
+    here.released("rest")
+    assert here.outcomes == {"released": 3}
 
 
 def test_an_approved_version_whose_days_are_over_is_named_and_its_run_still_shown(
-    tmp_path: Path, clock: list[float]
+    drive: Drives, clock: list[float]
 ) -> None:
-    world = fleet_world(2)
-    with serve(world) as wechat:
-        drive = driven(wechat.url, tmp_path, 2)
-        drive.submitted()
-        dated = {**drive.run.manifest, "window": {"dates": [FESTIVAL]}}
-        with Database(drive.store_url).writing() as connection:
-            connection.execute(update(fleet_run).values(manifest=dated))
-        clock[0] = at("2027-02-14T00:00")
-        assert "no release" in time_left(drive.run, drive.fleets.apps(drive.key), clock[0])
-        drive.released("rest")
-        assert wechat.journal.count("/wxa/release") == 0
-    (ended,) = {(app.outcome, app.what, app.next_step) for app in drive.apps().values()}
-    assert ended[0] == "blocked"
-    assert "leave no hour" in ended[1]
-    assert "other days" in ended[2]
+    here = drive(2)
+    here.submitted()
+    dated = {**here.run.manifest, "window": {"dates": [FESTIVAL]}}
+    here.fleets._database.write(update(fleet_run).values(manifest=dated))
+    clock[0] = at("2027-02-14T00:00")
+    assert "no release" in time_left(here.run, here.fleets.apps(here.key), clock[0])
+    here.released("rest")
+    assert here.wechat.journal.count("/wxa/release") == 0
+    ((outcome, what, next_step),) = {(app.outcome, app.what, app.next_step) for app in here.apps().values()}
+    assert outcome == "blocked"
+    assert "leave no hour" in what
+    assert "other days" in next_step
 
 
-def test_a_review_over_the_festival_is_not_pending_before_reviews_go_on(tmp_path: Path, clock: list[float]) -> None:
+def test_a_review_over_the_festival_is_not_pending_before_reviews_go_on(drive: Drives, clock: list[float]) -> None:
     clock[0] = at("2027-02-03T12:00")
-    with serve(fleet_world(2, audit_polls=10**6)) as wechat:
-        drive = driven(wechat.url, tmp_path, 2, reviews_stop=STOP, audit_timeout_hours=24)
-        drive.submitted()
-        for moment in ("2027-02-10T12:00", "2027-02-15T11:00"):
-            clock[0] = at(moment)
-            drive.stage("release_rest")
-            assert {app.outcome for app in drive.apps().values()} == {None}
-        clock[0] = at("2027-02-15T12:01")
-        drive.stage("release_rest")
-    assert {app.outcome for app in drive.apps().values()} == {"pending"}
+    here = drive(fleet_world(2, audit_polls=NEVER), reviews_stop=STOP, audit_timeout_hours=24)
+    here.submitted()
+    for moment, outcome in (("10T12:00", None), ("15T11:00", None), ("15T12:01", "pending")):
+        clock[0] = at(f"2027-02-{moment}")
+        here.stage("release_rest")
+        assert here.outcomes == {outcome: 2}
 
 
-@pytest.mark.parametrize(("most", "left", "sped_up"), [(2, 5, 2), (5, 1, 1), (2, 0, 0)])
+@pytest.mark.parametrize(("most", "left", "sped_up"), [(2, 5, 2), (5, 1, 1)])
 def test_the_first_of_a_wave_are_expedited_within_what_is_left(
-    tmp_path: Path, most: int, left: int, sped_up: int
+    drive: Drives, most: int, left: int, sped_up: int
 ) -> None:
     world = fleet_world(6, audit_polls=3, speedup_limit=5, speedup_rest=left)
-    with serve(world) as wechat:
-        waves = {"canary": {"apps": 3}}
-        drive = driven(wechat.url, tmp_path, 6, waves=waves, expedite={"wave": "canary", "most": most})
-        drive.submitted()
-        drive.stage("submit_audit")
-    asked = [each.appid for each in wechat.journal if each.path == "/wxa/speedupaudit" and each.errcode == 0]
+    here = drive(world, waves={"canary": {"apps": 3}}, expedite={"wave": "canary", "most": most})
+    here.submitted()
+    here.stage("submit_audit")
+    asked = here.accepted("speedupaudit")
     assert len(set(asked)) == len(asked) == sped_up
     # All of them are submitted at once: where fewer are left, those whose answers come first have them.
     assert set(asked) <= {appid(number) for number in range(min(most, 3))}
-    assert {app.outcome for app in drive.apps().values()} == {None}
+    assert here.outcomes == {None: 6}
 
 
-def test_a_review_is_expedited_also_if_its_shard_was_killed_before(tmp_path: Path) -> None:
+def test_a_review_is_expedited_also_if_its_shard_was_killed_before(drive: Drives) -> None:
     world = fleet_world(2, audit_polls=3, speedup_limit=5, speedup_rest=0)
-    with serve(world) as wechat:
-        drive = driven(wechat.url, tmp_path, 2, waves={"canary": {"apps": 2}}, expedite={"wave": "canary", "most": 1})
-        drive.submitted()
-        world.platforms[0].speedup_rest = 5
-        drive.fleets.change(drive.key, {at: {"done": "commit_code"} for at in range(2)})
-        for _ in range(2):
-            drive.stage("submit_audit")
-    asked = [each.appid for each in wechat.journal if each.path == "/wxa/speedupaudit"]
-    assert (asked, wechat.journal.count("/wxa/submit_audit")) == ([appid(0)], 2)
+    here = drive(world, waves={"canary": {"apps": 2}}, expedite={"wave": "canary", "most": 1})
+    here.submitted()
+    world.platforms[0].speedup_rest = 5
+    here.fleets.change(here.key, {number: {"done": "commit_code"} for number in range(2)})
+    for _ in range(2):
+        here.stage("submit_audit")
+    assert (here.accepted("speedupaudit"), here.wechat.journal.count("/wxa/submit_audit")) == ([appid(0)], 2)

@@ -1,29 +1,30 @@
-"""What a fleet asks WeChat for each Mini Program, call by call, and what for: no stage asks twice for one answer."""
+"""What a fleet asks WeChat for each Mini Program, and what for; and how often it asks the ledger.
+
+No stage asks twice for one answer, and questions of one moment are read together.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from airflow_wxa.api.code import getversioninfo
 from airflow_wxa.fleet.stages import STAGES, Progress, Stage
-from airflow_wxa.sandbox.server import serve
+from airflow_wxa.hooks.recorder import Recorder
 from airflow_wxa.sandbox.testing import PLATFORM_TOKEN
-from airflow_wxa.store.fleets import RunKey
-from tests.fleet.driving import Drive
-from tests.fleet.fleets import appid, fleet_world, manifest, token
+from airflow_wxa.store import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from airflow_wxa.release import ReleaseSpec
     from airflow_wxa.sandbox import RunningSandbox
     from airflow_wxa.steps import Step
     from airflow_wxa.store.fleets import FleetApp
+    from tests.fleet.driving import Drives
 
 COUNT = 3
 #: Proof that nothing goes offline unsaid, which no figure counts; its last answer proves the wanted domains, too.
@@ -102,13 +103,6 @@ CALLS: Final[dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]]] = {
 }
 
 
-@pytest.fixture
-def drive(tmp_path: Path) -> Iterator[tuple[Drive, RunningSandbox]]:
-    tokens = {appid(number): token(number) for number in range(COUNT)}
-    with serve(fleet_world(COUNT)) as wechat:
-        yield Drive(f"sqlite:///{tmp_path / 'wxa.db'}", wechat.url, tokens, platform_token=PLATFORM_TOKEN), wechat
-
-
 def asked(wechat: RunningSandbox, work: Callable[[], object]) -> list[str]:
     """Return what the work made WeChat answer for each Mini Program, by name."""
     before = len(wechat.journal)
@@ -116,25 +110,23 @@ def asked(wechat: RunningSandbox, work: Callable[[], object]) -> list[str]:
     counts = Counter[str]()
     for entry in list(wechat.journal)[before:]:
         action = (entry.body or {}).get("action", "") if isinstance(entry.body, dict) else ""
-        name = f"{entry.path.rpartition('/')[2]} {action}".strip()
-        counts[name] += 1
+        counts[f"{entry.path.rpartition('/')[2]} {action}".strip()] += 1
     assert counts.pop(PLATFORM_LIST, 0) <= COUNT  # a shard keeps it for some seconds
     assert all(count % COUNT == 0 for count in counts.values()), counts
     return sorted(name for name, count in counts.items() for _ in range(count // COUNT))
 
 
-def test_each_call_of_each_stage_has_its_purpose(drive: tuple[Drive, RunningSandbox]) -> None:
-    driven, wechat = drive
-    work: dict[str, Callable[[], object]] = {each: partial(driven.stage, each) for each in CALLS}
-    work["plan"] = driven.plan
+def test_each_call_of_each_stage_has_its_purpose(drive: Drives) -> None:
+    driven = drive(COUNT)
     for turn in (0, 1):
-        driven.key = RunKey("wxa_fleet_release", f"run {turn}")
-        driven.load(manifest(COUNT))
+        driven.platform_token = PLATFORM_TOKEN
         for stage, calls in CALLS.items():
-            assert asked(wechat, work[stage]) == sorted(call for call, _ in calls[turn]), (stage, turn)
+            work = driven.plan if stage == "plan" else partial(driven.stage, stage)
+            assert asked(driven.wechat, work) == sorted(call for call, _ in calls[turn]), (stage, turn)
             if stage == "configure_domains":
                 driven.gate()
-        assert {app.outcome for app in driven.apps().values()} == {"released"}
+        assert driven.outcomes == {"released": COUNT}
+        driven = driven.another("again")
 
 
 def test_each_stage_of_a_release_is_among_them_and_asks_something() -> None:
@@ -143,18 +135,44 @@ def test_each_stage_of_a_release_is_among_them_and_asks_something() -> None:
     assert all(first for first, _ in CALLS.values())
 
 
-def test_a_stage_behind_a_release_takes_up_what_is_online(
-    drive: tuple[Drive, RunningSandbox], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stage_behind_a_release_takes_up_what_is_online(drive: Drives, monkeypatch: pytest.MonkeyPatch) -> None:
     def look_again(app: FleetApp, spec: ReleaseSpec) -> Step[Progress]:
         yield getversioninfo(app.appid)
         return Progress(values={"outcome": "released"})
 
     monkeypatch.setitem(STAGES, "look_again", Stage(4, (look_again,), behind="released"))  # type: ignore[arg-type]
-    driven, wechat = drive
-    driven.load(manifest(COUNT))
+    driven = drive(COUNT)
     driven.submitted()
-    assert asked(wechat, partial(driven.stage, "look_again")) == []
+    assert asked(driven.wechat, partial(driven.stage, "look_again")) == []
     driven.released("rest")
-    assert asked(wechat, partial(driven.stage, "look_again")) == ["getversioninfo"]
+    assert asked(driven.wechat, partial(driven.stage, "look_again")) == ["getversioninfo"]
     assert {(app.done, app.outcome) for app in driven.apps().values()} == {("look_again", "released")}
+
+
+MAX_READS = 40  # 19 are seen for 120; 141 while each moment's questions were read together, 244 before that
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(120, marks=pytest.mark.load)])
+def test_a_fleet_reads_the_ledger_for_many_mini_programs_at_once(
+    drive: Drives, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    reads: list[int] = []
+    writes_of = Ledger.writes_of
+
+    def counted(self: Ledger, platform: str, appids: Any, *args: Any, **how: Any) -> Any:
+        reads.append(len(appids))
+        return writes_of(self, platform, appids, *args, **how)
+
+    monkeypatch.setattr(Ledger, "writes_of", counted)
+    assert drive(count).carried() == {"released": count}
+    print(f"\na fleet of {count} read the ledger {len(reads)} times, for {sum(reads)} questions")
+    assert len(reads) <= MAX_READS
+
+
+def test_a_release_asks_the_ledger_for_itself(drive: Drives, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another attempt of the task may have sent it since this one began: what was read then would send it twice."""
+    here = drive(2)
+    here.submitted()
+    monkeypatch.setattr(Recorder, "noted", lambda *_: pytest.fail("read ahead"))
+    here.released()
+    assert here.outcomes == {"released": 2}

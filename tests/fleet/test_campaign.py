@@ -8,12 +8,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
-from airflow.providers.standard.operators.python import PythonOperator, ShortCircuitOperator
+from airflow.providers.standard.operators.python import ShortCircuitOperator
 from airflow.sdk import task
 from sqlalchemy import update
 
-from airflow_wxa import testing
 from airflow_wxa.cli import fleet as cli_fleet
 from airflow_wxa.dags.wxa_fleet_release import fleet_release_dag
 from airflow_wxa.errors import WxaSpecError
@@ -22,105 +20,80 @@ from airflow_wxa.hooks.store import open_fleets, open_ledger
 from airflow_wxa.sandbox.state import AuditPlan
 from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.tables import fleet_app, fleet_run
-from tests.airflow_session import register_dag, run_dag, whole_run
-from tests.fleet.fleets import appid, manifest
-from tests.fleet.test_fleet_dag import fleet as fleet  # noqa: PLC0414  a fixture
+from tests.airflow_session import register_dag, whole_run
+from tests.fleet.fleets import NEVER, accepted, appid, manifest
+from tests.fleet.walking import Walked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow.sdk import DAG
-
-    from tests.airflow_session import Run
-    from tests.fleet.test_fleet_dag import Fleet
-
-NEVER = 10**6  # polls
-
-
-def spent(here: Fleet) -> dict[str, int]:
-    """Return how many commits, submissions and releases WeChat took."""
-    taken = [each.path.rpartition("/")[2] for each in here.sandbox.journal if each.errcode == 0]
-    return {path: taken.count(path) for path in ("commit", "submit_audit", "release")}
-
-
-def outcomes(here: Fleet) -> dict[str | None, int]:
-    found = [app.outcome for app in here.apps]
-    return {each: found.count(each) for each in dict.fromkeys(found)}
-
-
-def on(here: Fleet, dag: DAG, text: str, **params: Any) -> Run:
-    """Run another DAG than the standard one."""
-    return run_dag(dag, **{"approval": False, "shard_size": 2, "manifest": text} | params)
+    from tests.fleet.walking import Fleet, Walks
 
 
 @pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.load)])
-def test_a_rejected_canary_of_5_spends_5_submissions_of_all(fleet: Callable[..., Fleet], count: int) -> None:
+def test_a_rejected_canary_of_5_spends_5_submissions_of_all(fleet: Walks, count: int) -> None:
     here = fleet(count)
     for canary in here.world.mini_programs[:5]:
         canary.audit.result = "rejected"
-    run = here.release(manifest(count, waves={"canary": {"apps": 5}}), shard_size=count // 4)
+    run = here.release(waves={"canary": {"apps": 5}}, shard_size=count // 4)
     assert (run.state, run.states["canary_gate"]) == ("failed", "failed"), run.errors
-    assert spent(here) == {"commit": 5, "submit_audit": 5, "release": 0}
-    assert outcomes(here) == {"rejected": 5, "not_reached": count - 5}
+    assert here.spent == {"commit": 5, "submit_audit": 5, "release": 0}
+    assert here.outcomes == {"rejected": 5, "not_reached": count - 5}
     assert {run.states[each] for each in ("commit_rest", "submit_rest", "release_early")} == {"upstream_failed"}
-    print(f"\nfleet of {count}, canary of 5 rejected: {spent(here)}, {outcomes(here)}")
+    print(f"\nfleet of {count}, canary of 5 rejected: {here.spent}, {dict(here.outcomes)}")
 
 
-def test_the_others_are_submitted_behind_the_canary_with_the_quota_that_is_left_then(
-    fleet: Callable[..., Fleet],
-) -> None:
-    here = fleet(9, audit_rest=7)
-    text = manifest(9, waves={"canary": {"apps": 2}, "early": {"apps": 3}}, audit_quota_reserve=1)
-    run = here.release(text)
-    assert run.state == "success", (run.errors, run.states)
-    assert outcomes(here) == {"released": 6, "no_quota": 3}
+def submitted_before_the_first_release(here: Fleet) -> list[int]:
+    """Return how many commits and submissions came before."""
     paths = [each.path for each in here.sandbox.journal]
-    first_release = paths.index("/wxa/release")
-    assert [paths[:first_release].count(each) for each in ("/wxa/commit", "/wxa/submit_audit")] == [2, 2]
+    return [paths[: paths.index("/wxa/release")].count(each) for each in ("/wxa/commit", "/wxa/submit_audit")]
+
+
+def test_the_others_are_submitted_behind_the_canary_with_the_quota_that_is_left_then(fleet: Walks) -> None:
+    here = fleet(9, audit_rest=7)
+    run = here.release(waves={"canary": {"apps": 2}, "early": {"apps": 3}}, audit_quota_reserve=1)
+    assert run.state == "success", (run.errors, run.states)
+    assert here.outcomes == {"released": 6, "no_quota": 3}
+    assert submitted_before_the_first_release(here) == [2, 2]
     counted = {name: run.states[name].count("success") for name in run.states if "_audit" in name or "rest" in name}
     assert counted == {"submit_audit": 1, "commit_rest": 4, "submit_rest": 4, "release_rest": 2, "approve_rest": 0}
 
 
-@pytest.mark.parametrize("waves", [{"canary": {"apps": 2}}, {"early": {"apps": 2}}, {}])
-def test_ahead_and_without_a_canary_all_is_submitted_first(fleet: Callable[..., Fleet], waves: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("waves", "submit"), [({"canary": {"apps": 2}}, "ahead"), ({"early": {"apps": 2}}, None)])
+def test_ahead_and_without_a_canary_all_is_submitted_first(
+    fleet: Walks, waves: dict[str, Any], submit: str | None
+) -> None:
     here = fleet(6)
-    run = here.release(manifest(6, waves=waves, submit="ahead" if "canary" in waves else None))
+    run = here.release(waves=waves, submit=submit)
     assert run.xcoms["fleet_result"] == {"released": 6}, (run.errors, run.states)
-    paths = [each.path for each in here.sandbox.journal]
-    assert paths[: paths.index("/wxa/release")].count("/wxa/submit_audit") == 6
+    assert submitted_before_the_first_release(here) == [6, 6]
     skipped = ("commit_rest", "submit_rest", "approve_canary", "approve_early", "approve_rest")
     assert {(run.states[each], run.tries[each]) for each in skipped} == {("skipped", 0)}
     assert run.states["commit_code"].count("success") == 3
 
 
-def test_a_fleet_that_is_all_canary_has_nothing_to_submit_behind_it(fleet: Callable[..., Fleet]) -> None:
-    run = fleet(2).release(manifest(2, waves={"canary": {"apps": 5}}))
+def test_a_fleet_that_is_all_canary_has_nothing_to_submit_behind_it(fleet: Walks) -> None:
+    run = fleet(2).release(waves={"canary": {"apps": 5}})
     assert run.xcoms["fleet_result"] == {"released": 2}, (run.errors, run.states)
     assert run.states["submit_rest"] == "skipped"
 
 
-def test_a_shard_that_is_lost_holds_up_no_other_one_behind_the_canary(fleet: Callable[..., Fleet]) -> None:
+def test_a_shard_that_is_lost_holds_up_no_other_one_behind_the_canary(fleet: Walks) -> None:
+    def lose_the_second(context: Any) -> None:
+        if context["ti"].map_index == 1:
+            raise OSError("killed")
+
     here = fleet(6)
     for stage in ("commit_rest", "submit_rest"):
-        here.dag.get_task(stage).partial_kwargs["pre_execute"] = _lose_the_second  # type: ignore[union-attr]
-    run = here.release(manifest(6, waves={"canary": {"apps": 2}}))
+        here.dag.get_task(stage).partial_kwargs["pre_execute"] = lose_the_second  # type: ignore[union-attr]
+    run = here.release(waves={"canary": {"apps": 2}})
     assert run.state == "failed"
-    assert outcomes(here) == {"released": 4, "not_reached": 2}, (run.errors, run.states)
+    assert here.outcomes == {"released": 4, "not_reached": 2}, (run.errors, run.states)
 
 
-def _lose_the_second(context: Any) -> None:
-    if context["ti"].map_index == 1:
-        raise OSError("killed")
-
-
-def test_a_wave_is_released_when_somebody_has_said_yes_to_its_figures(fleet: Callable[..., Fleet]) -> None:
-    here = fleet(6)
-    waves = {
-        "canary": {"apps": 2, "approval": True},
-        "early": {"apps": 0, "approval": True},
-        "rest": {"approval": True},
-    }
-    run = here.release(manifest(6, waves=waves), answers="Approve")
+def test_a_wave_is_released_when_somebody_has_said_yes_to_its_figures(fleet: Walks) -> None:
+    waves = {name: {"apps": count, "approval": True} for name, count in (("canary", 2), ("early", 0))}
+    run = fleet(6).release(waves=waves | {"rest": {"approval": True}}, answers="Approve")
     assert run.xcoms["fleet_result"] == {"released": 6}, (run.errors, run.states)
     assert run.questions.keys() == {"approve_canary", "approve_early", "approve_rest"}
     assert "| **canary** | goes on 2 |" in run.questions["approve_canary"].body
@@ -133,77 +106,66 @@ def test_a_wave_is_released_when_somebody_has_said_yes_to_its_figures(fleet: Cal
 @pytest.mark.parametrize(
     ("said", "state", "done"),
     [
-        ({"approve_early": "Reject"}, "success", {"released": 2, "not_reached": 4}),
+        ({"approve_canary": "Approve", "approve_early": "Reject"}, "success", {"released": 2, "not_reached": 4}),
         ({"approve_canary": "Reject"}, "success", {"not_reached": 6}),
         ({}, "failed", {"not_reached": 6}),  # nobody in time
     ],
 )
-def test_no_wave_goes_on_behind_a_no(
-    fleet: Callable[..., Fleet], said: dict[str, str], state: str, done: dict[str, int]
-) -> None:
+def test_no_wave_goes_on_behind_a_no(fleet: Walks, said: dict[str, str], state: str, done: dict[str, int]) -> None:
     here = fleet(6)
-    waves = {name: {"apps": 2, "approval": True} for name in ("canary", "early")}
-    run = here.release(
-        manifest(6, waves=waves), answers=({"approve_canary": "Approve"} if "approve_early" in said else {}) | said
-    )
-    assert (run.state, outcomes(here)) == (state, done), (run.errors, run.states)
+    run = here.release(waves={name: {"apps": 2, "approval": True} for name in ("canary", "early")}, answers=said)
+    assert (run.state, here.outcomes) == (state, done), (run.errors, run.states)
     assert run.states["fleet_result"] == ("skipped" if state == "success" else "failed")
 
 
-def test_an_approval_of_a_wave_that_is_marked_success_approves_nothing(fleet: Callable[..., Fleet]) -> None:
+def test_an_approval_and_a_gate_that_are_marked_success_open_nothing(fleet: Walks) -> None:
     here = fleet(4)
-    waves = {"canary": {"apps": 2}, "rest": {"approval": True}}
-    run = here.release(manifest(4, waves=waves), mark_success="approve_rest")
+    run = here.release(waves={"canary": {"apps": 2}, "rest": {"approval": True}}, mark_success="approve_rest")
     assert "nobody has approved it" in str(run.errors["release_rest"])
-    assert spent(here)["release"] == 2
-
-
-def test_a_gate_that_is_marked_success_opens_nothing(fleet: Callable[..., Fleet]) -> None:
+    assert here.spent["release"] == 2
     here = fleet(4)
     here.world.mini_programs[0].audit.result = "rejected"
-    run = here.release(manifest(4, waves={"canary": {"apps": 2}}), mark_success="canary_gate")
+    run = here.release(waves={"canary": {"apps": 2}}, mark_success="canary_gate")
     assert run.state == "failed"
-    assert spent(here) == {"commit": 2, "submit_audit": 2, "release": 1}
+    assert here.spent == {"commit": 2, "submit_audit": 2, "release": 1}
 
 
-def test_a_wave_soaks_from_its_last_release(fleet: Callable[..., Fleet]) -> None:
+def test_a_wave_soaks_from_its_last_release(fleet: Walks) -> None:
     here, soak = fleet(4), 1.5
     began = time.time()
-    run = here.release(manifest(4, waves={"canary": {"apps": 2, "soak_minutes": soak / 60}}))
+    run = here.release(waves={"canary": {"apps": 2, "soak_minutes": soak / 60}})
     assert run.xcoms["fleet_result"] == {"released": 4}, (run.errors, run.states)
     at = [app.released_at or 0.0 for app in here.apps]
     assert began < max(at[:2]) <= min(at[2:]) - soak
 
 
-def test_stragglers_are_left_at_90_percent_and_released_when_their_review_ends(fleet: Callable[..., Fleet]) -> None:
+def test_stragglers_are_left_at_90_percent_and_released_when_their_review_ends(fleet: Walks) -> None:
     here = fleet(12)
     here.world.mini_programs[8].audit = AuditPlan(polls=9)
     waves = {"canary": {"apps": 10, "released_percent": 90, "soak_minutes": 1 / 60}}
-    began = time.monotonic()
-    run = here.release(manifest(12, waves=waves), shard_size=5)
+    run = here.release(waves=waves, shard_size=5)
     assert run.xcoms["fleet_result"] == {"released": 12}, (run.errors, run.states)
-    order = [each.appid for each in here.sandbox.journal if each.path == "/wxa/release" and each.errcode == 0]
+    order = accepted(here.sandbox, "release")
     assert set(order[:9]) == {appid(number) for number in range(10) if number != 8}
     assert [app.wave for app in here.apps if app.appid == appid(8)] == ["rest"]
-    print(f"\none delayed canary of 10, released_percent 90: all 12 released in {time.monotonic() - began:.1f} s")
 
 
-def test_a_review_without_end_holds_nobody_and_ends_pending(fleet: Callable[..., Fleet]) -> None:
+def test_a_review_without_end_holds_nobody_and_ends_pending(fleet: Walks) -> None:
     here = fleet(12)
     here.world.mini_programs[3].audit = AuditPlan(polls=NEVER)
     waves = {"canary": {"apps": 10, "released_percent": 90}}
-    run = here.release(manifest(12, waves=waves, audit_timeout_hours=3 / 3600), shard_size=10)
-    assert (run.state, outcomes(here)) == ("success", {"released": 11, "pending": 1}), (run.errors, run.states)
+    run = here.release(waves=waves, audit_timeout_hours=3 / 3600, shard_size=10)
+    assert (run.state, here.outcomes) == ("success", {"released": 11, "pending": 1}), (run.errors, run.states)
 
 
-def test_too_few_released_wait_for_all(fleet: Callable[..., Fleet]) -> None:
+def test_too_few_released_wait_for_all(fleet: Walks) -> None:
     here = fleet(12)
     for straggler in here.world.mini_programs[2:4]:
         straggler.audit = AuditPlan(polls=5)
-    run = here.release(manifest(12, waves={"canary": {"apps": 10, "released_percent": 90}}), shard_size=10)
+    run = here.release(waves={"canary": {"apps": 10, "released_percent": 90}}, shard_size=10)
     assert run.xcoms["fleet_result"] == {"released": 12}, (run.errors, run.states)
     assert {app.wave for app in here.apps[:10]} >= {"canary"}
-    order = [each.appid for each in here.sandbox.journal if each.path == "/wxa/release" and each.errcode == 0]
+    order = accepted(here.sandbox, "release")
     assert {appid(2), appid(3)} & set(order[:10]), order
 
 
@@ -218,14 +180,12 @@ def find_errors() -> None:
     raise ValueError("3 % of the pages fail")
 
 
-def skip_the_gate() -> None:
-    ShortCircuitOperator(task_id="look", python_callable=lambda: False, ignore_downstream_trigger_rules=False)
-
-
-def skip_a_check() -> None:
-    ShortCircuitOperator(
-        task_id="look", python_callable=lambda: False, ignore_downstream_trigger_rules=False
-    ) >> PythonOperator(task_id="measure", python_callable=int)
+def skip(then: Callable[[], object] = lambda: None, *, all_that_follows: bool = False) -> None:
+    """Skip the gate, or a check before it."""
+    how = {"python_callable": lambda: False, "ignore_downstream_trigger_rules": all_that_follows}
+    look = ShortCircuitOperator(task_id="look", **how)
+    if check := then():
+        look >> check
 
 
 @pytest.mark.parametrize(
@@ -233,65 +193,41 @@ def skip_a_check() -> None:
     [
         (lambda: measure_errors() >> measure_errors.override(task_id="again")(), "success", 6),
         (find_errors, "upstream_failed", 2),
-        (skip_the_gate, "skipped", 2),
-        (skip_a_check, "skipped", 2),
+        (skip, "skipped", 2),
+        (lambda: skip(measure_errors), "skipped", 2),
     ],
 )
-def test_a_team_decides_between_waves(
-    fleet: Callable[..., Fleet], build: Callable[[], object], gate: str, released: int
-) -> None:
+def test_a_team_decides_between_waves(fleet: Walks, build: Callable[[], object], gate: str, released: int) -> None:
     here = fleet(6)
-    dag = fleet_release_dag("checked", between={"canary": build})
-    run = on(here, dag, manifest(6, waves={"canary": {"apps": 2}}))
-    assert (run.states["canary_gate"], spent(here)["release"]) == (gate, released), (run.errors, run.states)
+    run = here.release(dag=fleet_release_dag("checked", between={"canary": build}), waves={"canary": {"apps": 2}})
+    assert (run.states["canary_gate"], here.spent["release"]) == (gate, released), (run.errors, run.states)
     assert run.state == ("success" if released == 6 else "failed"), run.states
 
 
-def test_an_empty_wave_is_checked_all_the_same(fleet: Callable[..., Fleet]) -> None:
-    here = fleet(2)
-    dag = fleet_release_dag("checked_empty", between={"early": measure_errors})
-    run = on(here, dag, manifest(2))
+def test_an_empty_wave_is_checked_all_the_same(fleet: Walks) -> None:
+    run = fleet(2).release(dag=fleet_release_dag("checked_empty", between={"early": measure_errors}))
     assert run.xcoms["fleet_result"] == {"released": 2}, (run.errors, run.states)
     assert run.states["measure_errors"] == "success"
 
 
 def test_what_cannot_stand_between_waves_is_refused_at_parse() -> None:
-    with pytest.raises(WxaSpecError, match="between canary: look skips all that follows"):
-        fleet_release_dag(
-            between={"canary": lambda: ShortCircuitOperator(task_id="look", python_callable=lambda: False)}
-        )
-    with pytest.raises(WxaSpecError, match="between rest: no gate follows it"):
-        fleet_release_dag(between={"rest": measure_errors})
-    with pytest.raises(WxaSpecError, match="between early: builds no task"):
-        fleet_release_dag(between={"early": int})
-
-
-class Walked:
-    """A run whose tasks can be cleared, as a person or a command clears them."""
-
-    def __init__(self, dag: DAG, text: str, **params: Any) -> None:
-        conf = {"approval": False, "shard_size": 2, "manifest": text} | params
-        self.run = testing._Run(dag, conf, "Approve", "release-manager", "lin")
-        self.run.go_on()
-
-    def clear(self, task_id: str) -> None:
-        """Clear a task and those behind it, and go on."""
-        for each in (task_id, *self.run.dag.get_task(task_id).get_flat_relative_ids(upstream=False)):
-            self.run.skipped.pop(each, None)
-            for index in self.run.indexes(each):
-                del self.run.states[each, index]
-                self.run.tried[each] = 1
-        self.run.go_on()
+    for between, refusal in (
+        ({"canary": lambda: skip(all_that_follows=True)}, "between canary: look skips all that follows"),
+        ({"rest": measure_errors}, "between rest: no gate follows it"),
+        ({"early": int}, "between early: builds no task"),
+    ):
+        with pytest.raises(WxaSpecError, match=refusal):
+            fleet_release_dag(between=between)
 
 
 @pytest.fixture
-def closed(fleet: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Walked]:
+def closed(fleet: Walks, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Walked]:
     """Return a run of 6 whose canary's gate closed; what the command clears is carried out at once."""
 
     def start(**params: Any) -> Walked:
         here = fleet(6)
         here.world.mini_programs[0].audit.result = "rejected"
-        walked = Walked(here.dag, manifest(6, waves={"canary": {"apps": 2}}), **params)
+        walked = Walked(here.dag, manifest=manifest(6, waves={"canary": {"apps": 2}}), **params)
         monkeypatch.setattr(cli_fleet, "_cleared", lambda _run, task_id: walked.clear(task_id))
         return walked
 
@@ -352,34 +288,30 @@ def test_a_gate_that_has_not_closed_and_other_figures_open_nothing(closed: Calla
 
 # The loop of a trigger is closed when its deadline comes, with the connection that its last look kept open.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_hotfix_says_in_its_plan_that_it_takes_over_and_the_older_run_ends_superseded(
-    fleet: Callable[..., Fleet],
-) -> None:
+def test_a_hotfix_says_in_its_plan_that_it_takes_over_and_the_older_run_ends_superseded(fleet: Walks) -> None:
     here = fleet(3, audit_polls=NEVER)
-    here.release(manifest(3, audit_timeout_hours=1 / 3600))
-    (older,) = open_fleets()._runs(fleet_run.c.run_id != "")
+    here.release(audit_timeout_hours=1 / 3600)
+    older = here.key
     with open_fleets()._database.writing() as connection:  # as it was while its reviews went on
         connection.execute(update(fleet_run).values(ended_at=None, loaded_at=fleet_run.c.loaded_at - 60))
         connection.execute(update(fleet_app).values(outcome=None))
     for each in here.world.mini_programs:
         each.audit.polls = 0
-    text = yaml.safe_load(manifest(3, supersede=True))
-    text["release"]["user_version"] = "1.4.1"
-    run = here.release(yaml.safe_dump(text), approval=True, answers="Approve")
+    run = here.release(supersede=True, release={"user_version": "1.4.1"}, approval=True, answers="Approve")
     assert run.xcoms["fleet_result"] == {"released": 3}, (run.errors, run.states)
     body = html.unescape(run.questions["approve_plan"].body)
     assert "supersedes 1.4.0" in body
     assert f"taken over from run {older.run_id}" in body
-    assert {app.outcome for app in open_fleets().apps(older.key)} == {"superseded"}
-    assert spent(here) == {"commit": 6, "submit_audit": 6, "release": 3}
+    assert {app.outcome for app in open_fleets().apps(older)} == {"superseded"}
+    assert here.spent == {"commit": 6, "submit_audit": 6, "release": 3}
 
 
-def test_airflow_itself_starts_no_task_more_than_a_campaign_needs(fleet: Callable[..., Fleet]) -> None:
+def test_airflow_itself_starts_no_task_more_than_a_campaign_needs(fleet: Walks) -> None:
     here = fleet(6)
     dag = register_dag(fleet_release_dag("whole_campaign"))
     waves = {"canary": {"apps": 2, "soak_minutes": 1 / 60}, "early": {"apps": 2}}
     run = whole_run(dag, approval=False, shard_size=2, manifest=manifest(6, waves=waves))
-    assert (run.state, outcomes(here)) == ("success", {"released": 6}), (run.errors, run.states)
+    assert (run.state, here.outcomes) == ("success", {"released": 6}), (run.errors, run.states)
     ran = {task_id: state.count("success") for task_id, state in run.states.items() if "success" in state}
     shards = {"configure_domains": 3, "commit_rest": 2, "submit_rest": 2}
     assert {task_id: count for task_id, count in ran.items() if count > 1} == shards

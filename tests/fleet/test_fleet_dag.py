@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from airflow import sdk
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -17,56 +15,21 @@ from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.notifications import WxaNotifier
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator
 from airflow_wxa.sandbox.exchange import Fault
-from airflow_wxa.sandbox.server import serve
 from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.questions import Fact, Question
-from airflow_wxa.store.tables import fleet_app, fleet_run
-from tests.airflow_session import run_dag
+from airflow_wxa.store.tables import fleet_app
 from tests.english import english_in
-from tests.fleet.fleets import appid, fleet_connection, fleet_world, manifest
+from tests.fleet.fleets import NO_DOMAINS, accepted, appid, fleet_world, manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from airflow_wxa.sandbox.server import RunningSandbox
     from airflow_wxa.sandbox.world import World
-    from airflow_wxa.store.fleets import FleetApp
-    from tests.airflow_session import Run
+    from tests.fleet.fleets import Serves
+    from tests.fleet.walking import Walks
 
 WAVES = {"canary": {"apps": 2}, "early": {"apps": 3}}
 BUTTONS = ("Undo", "Clear", "Mark success", "Mark failed")
-
-
-class Fleet:
-    """A running emulated WeChat, and the DAG on it."""
-
-    def __init__(self, sandbox: RunningSandbox, world: World) -> None:
-        self.sandbox, self.world = sandbox, world
-        self.dag = fleet_release_dag()
-
-    def release(self, text: str, **params: Any) -> Run:
-        return run_dag(self.dag, **{"approval": False, "shard_size": 2, "manifest": text} | params)
-
-    @property
-    def apps(self) -> list[FleetApp]:
-        """What became of each in the latest run."""
-        fleets = open_fleets()
-        return list(fleets.apps(fleets._runs(fleet_run.c.run_id != "")[-1].key))
-
-
-@pytest.fixture
-def fleet(airflow_database: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
-    with ExitStack() as stack:
-
-        def start(count: int, **world: Any) -> Fleet:
-            made = fleet_world(count, **world)
-            running = stack.enter_context(serve(made))
-            monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", fleet_connection(running.url, count))
-            monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")
-            return Fleet(running, made)
-
-        yield start
 
 
 class Alone:
@@ -91,19 +54,16 @@ class Alone:
 
 
 @pytest.fixture
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Alone]]:
-    with ExitStack() as stack:
-
-        def start(*, platform_token: bool = True, **world: Any) -> Alone:
-            made = fleet_world(3, **world)
-            connection = json.loads(fleet_connection(stack.enter_context(serve(made)).url, 3))
-            if not platform_token:
-                del connection["extra"]["component_access_token"]
+def alone(connected: Serves, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Alone]:
+    def start(*, platform_token: bool = True, **world: Any) -> Alone:
+        wechat = connected(fleet_world(3, **world))
+        if not platform_token:
+            connection = json.loads(wechat.connection())
+            del connection["extra"]["component_access_token"]
             monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(connection))
-            monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path / 'wxa.db'}")
-            return Alone(made, monkeypatch)
+        return Alone(wechat.world, monkeypatch)
 
-        yield start
+    return start
 
 
 def test_a_misspelt_param_and_what_a_manifest_says_are_refused(alone: Callable[..., Alone]) -> None:
@@ -124,15 +84,9 @@ def test_a_plan_that_is_cleared_when_the_run_has_ended_plans_all_again(alone: Ca
 def test_an_approval_shows_the_domains_that_are_asked_for(
     alone: Callable[..., Alone], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = {
-        "template_id": 47,
-        "user_version": "1.4.0",
-        "domain_action": "set",
-        "webviewdomain": ["https://m.example.com"],
-    }
     servers = {"requestdomain": ["https://api.example.com"]}
     own = {"appid": appid(0), "domain_action": "all", "webviewdomain": []}
-    alone().load(manifest(3, apps=[own, appid(1)], release={**plain, "server_domains": servers}))
+    alone().load(manifest(3, apps=[own, appid(1)], release={"server_domains": servers}))
     fleet_tasks.plan_release.function()
     context: Any = fleet_tasks.get_current_context()
     facts = WxaApprovePlanOperator(task_id="approve_plan").facts(context)
@@ -193,10 +147,8 @@ def test_the_first_one_decides_for_nobody_else(
 
 def test_one_that_wants_domains_decides_where_the_others_only_read(alone: Callable[..., Alone]) -> None:
     here = alone(testing=[], published=[])
-    text = yaml.safe_load(manifest(3, platform=REGISTER))
-    text["release"] |= {"domain_action": "get", "webviewdomain": []}
-    text["apps"][2] = {"appid": appid(2), "domain_action": "add", "webviewdomain": ["https://m.example.com"]}
-    here.load(yaml.safe_dump(text))
+    adds = {"appid": appid(2), "domain_action": "add", "webviewdomain": ["https://m.example.com"]}
+    here.load(manifest(3, platform=REGISTER, release=NO_DOMAINS, apps=[appid(0), appid(1), adds]))
     assert fleet_tasks.check_platform_list.function() == "register_platform_domains"
 
 
@@ -219,67 +171,58 @@ def test_each_task_says_what_it_does_and_what_its_buttons_do(airflow_database: N
         assert all(f"**{button}**" in task.doc_md for button in BUTTONS) or "the same" in task.doc_md, task.task_id
 
 
-def test_a_fleet_is_released_in_waves(fleet: Callable[..., Fleet]) -> None:
+def test_a_fleet_is_released_in_waves(fleet: Walks) -> None:
     here = fleet(9)
-    run = here.release(manifest(9, waves=WAVES))
+    run = here.release(waves=WAVES)
     assert (run.state, run.xcoms["fleet_result"]) == ("success", {"released": 9})
     assert run.states["configure_domains"].count("success") == 5
-    released = [each.appid for each in here.sandbox.journal if each.path == "/wxa/release"]
+    released = accepted(here.sandbox, "release")
     order = [app.appid for app in here.apps]
     assert [sorted(released[a:b]) for a, b in ((0, 2), (2, 5), (5, 9))] == [order[0:2], order[2:5], order[5:9]]
 
 
-def test_a_bad_canary_stops_the_rest(fleet: Callable[..., Fleet]) -> None:
+def test_a_bad_canary_stops_the_rest(fleet: Walks) -> None:
     here = fleet(9)
     here.world.mini_programs[1].audit.result = "rejected"
-    run = here.release(manifest(9, waves=WAVES))
-    assert run.state == "failed"
-    assert run.states["canary_gate"] == "failed"
+    run = here.release(waves=WAVES)
+    assert (run.state, run.states["canary_gate"]) == ("failed", "failed")
     assert "canary: 1 of 2 failed (50.0%)" in str(run.errors["fleet_result"])
-    assert here.sandbox.journal.count("/wxa/release") == 1
+    assert here.spent["release"] == 1
     assert [app.outcome for app in here.apps] == ["released", "rejected", *["not_reached"] * 7]
 
 
-def test_an_empty_platform_list_stops_or_is_filled(fleet: Callable[..., Fleet]) -> None:
+def test_an_empty_platform_list_stops_or_is_filled(fleet: Walks) -> None:
     here = fleet(3, testing=[], published=[])
-    run = here.release(manifest(3))
+    run = here.release()
     assert (run.state, run.states["check_platform_list"]) == ("failed", "failed")
     assert "89020" in str(run.errors["check_platform_list"])
     assert "a task before failed" in str(run.errors["fleet_result"])
     assert {app.what for app in here.apps} == {"a task before its turn failed or was skipped"}
-    platform = {"on_platform_list_empty": "register", "platform_domains": ["example.com"]}
-    run = here.release(manifest(3, platform=platform))
+    run = here.release(platform=REGISTER | {"platform_domains": ["example.com"]})
     assert (run.state, run.states["register_platform_domains"]) == ("success", "success"), (run.errors, run.states)
 
 
-def test_direct_mode_needs_no_platform_list_and_adds_nothing_to_one(fleet: Callable[..., Fleet]) -> None:
+def test_direct_mode_needs_no_platform_list_and_adds_nothing_to_one(fleet: Walks) -> None:
     here = fleet(3, testing=[], published=[])
-    own: list[dict[str, Any]] = [
+    own: list[Any] = [
         {"appid": appid(number), "domain_mode": "direct", "webviewdomain": [f"https://m{number}.example.net"]}
         for number in range(3)
     ]
-    run = here.release(manifest(3, apps=own))
+    run = here.release(apps=own)
     assert (run.state, run.states["register_platform_domains"]) == ("success", "skipped"), (run.errors, run.states)
-    assert {
-        call.path for call in here.sandbox.journal if "jump_domain" in call.path and call.body["action"] != "get"
-    } == set()
-    release = {
-        "template_id": 47,
-        "user_version": "1.5.0",
-        "domain_action": "set",
-        "webviewdomain": ["https://m.example.com"],
-    }
-    run = here.release(manifest(3, apps=[*own[:2], appid(2)], release=release, platform=REGISTER))
+    lists = [call.body["action"] for call in here.sandbox.journal if "jump_domain" in call.path]
+    assert set(lists) <= {"get"}
+    run = here.release(apps=[*own[:2], appid(2)], release={"user_version": "1.5.0"}, platform=REGISTER)
     assert run.state == "success", (run.errors, run.states)
     assert here.world.platforms[0].published == ["m.example.com"]
 
 
-def test_a_quota_that_wechat_does_not_tell_stops_only_who_keeps_a_reserve(fleet: Callable[..., Fleet]) -> None:
+def test_a_quota_that_wechat_does_not_tell_stops_only_who_keeps_a_reserve(fleet: Walks) -> None:
     here = fleet(3)
     here.sandbox.add_fault(Fault(path="/wxa/queryquota", kind="errcode_before", errcode=48001, times=None))
-    run = here.release(manifest(3, audit_quota_reserve=1))
+    run = here.release(audit_quota_reserve=1)
     assert (run.state, run.states["domain_gate"]) == ("failed", "failed")
-    run = here.release(manifest(3))
+    run = here.release()
     assert (run.state, run.xcoms["fleet_result"]) == ("success", {"released": 3}), run.errors
 
 
@@ -293,20 +236,19 @@ def test_a_quota_that_wechat_does_not_tell_stops_only_who_keeps_a_reserve(fleet:
     ],
 )
 def test_queryquota_that_tells_0_of_27_stops_only_a_reserve(
-    fleet: Callable[..., Fleet], common: dict[str, int], outcomes: dict[str, int]
+    fleet: Walks, common: dict[str, int], outcomes: dict[str, int]
 ) -> None:
     here = fleet(3, audit_limit=27, audit_rest=0, audit_raise=222)
-    run = here.release(manifest(3, **common))
+    run = here.release(**common)
     assert run.xcoms.get("fleet_result", {"no_quota": 3}) == outcomes, run.errors
 
 
-def test_all_that_authorised_are_those_with_a_token_where_all_tokens_are_fixed(fleet: Callable[..., Fleet]) -> None:
-    here = fleet(2)
-    run = here.release(manifest(2, apps={"authorised": True, "exclude": [appid(0)]}))
+def test_all_that_authorised_are_those_with_a_token_where_all_tokens_are_fixed(fleet: Walks) -> None:
+    run = fleet(2).release(apps={"authorised": True, "exclude": [appid(0)]})
     assert (run.state, run.xcoms["fleet_result"]) == ("success", {"released": 1}), run.errors
 
 
-def test_what_is_wrong_with_a_manifest_fails_before_anything_is_sent(fleet: Callable[..., Fleet]) -> None:
+def test_what_is_wrong_with_a_manifest_fails_before_anything_is_sent(fleet: Walks) -> None:
     here = fleet(2)
     run = here.release("release: {template_id: x}\napps: [wx1]")
     assert run.states["load_manifest"] == "failed"
@@ -314,36 +256,31 @@ def test_what_is_wrong_with_a_manifest_fails_before_anything_is_sent(fleet: Call
     assert here.sandbox.journal == []
 
 
-def test_an_approved_plan_is_carried_out(fleet: Callable[..., Fleet]) -> None:
+def test_a_plan_is_carried_out_if_somebody_approves_it_only(fleet: Walks) -> None:
     here = fleet(3)
-    run = here.release(manifest(3), approval=True, answers="Approve")
+    run = here.release(approval=True, answers="Reject")
+    behind = run.states.keys() - {"load_manifest", "plan_release", "approve_plan", "summarize"}
+    assert {state for task_id in behind for state in run.states[task_id].split(",")} == {"skipped"}
+    assert (run.state, here.outcomes) == ("success", {"not_reached": 3})
+    run = here.release(approval=True, mark_success="approve_plan")
+    assert run.states["check_platform_list"] == "failed"
+    assert "nobody has approved it" in str(run.errors["check_platform_list"])
+    assert here.spent == {"commit": 0, "submit_audit": 0, "release": 0}
+    run = here.release(approval=True, answers="Approve")
     assert (run.state, run.xcoms["fleet_result"]) == ("success", {"released": 3}), (run.errors, run.states)
     assert run.xcoms["approve_plan"]["outcome"] == "approved"
 
 
-def test_a_rejected_plan_writes_nothing(fleet: Callable[..., Fleet]) -> None:
-    here = fleet(3)
-    run = here.release(manifest(3), approval=True, answers="Reject")
-    behind = run.states.keys() - {"load_manifest", "plan_release", "approve_plan", "summarize"}
-    assert {state for task_id in behind for state in run.states[task_id].split(",")} == {"skipped"}
-    assert {app.outcome for app in here.apps} == {"not_reached"}
-    assert run.state == "success"
-    assert not [each for each in here.sandbox.journal if each.path in ("/wxa/commit", "/wxa/submit_audit")]
-
-
-def test_an_approval_that_is_marked_successful_approves_nothing(fleet: Callable[..., Fleet]) -> None:
-    here = fleet(3)
-    run = here.release(manifest(3), approval=True, mark_success="approve_plan")
-    assert run.states["check_platform_list"] == "failed"
-    assert "nobody has approved it" in str(run.errors["check_platform_list"])
-
-
-def test_a_shard_waits_for_its_reviews_in_one_trigger(fleet: Callable[..., Fleet]) -> None:
-    here = fleet(4, audit_polls=4)
-    run = here.release(manifest(4), shard_size=4)
-    assert (run.state, run.xcoms["fleet_result"]) == ("success", {"released": 4})
-    polls = here.sandbox.journal.count("/wxa/get_auditstatus")
-    assert polls > 8
+def test_a_shard_waits_for_its_reviews_in_one_trigger_and_each_is_timed_once(
+    fleet: Walks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, timed = fleet(3, audit_polls=4), list[str]()
+    here.world.mini_programs[1].audit.result = "rejected"
+    monkeypatch.setattr("airflow_wxa.fleet.shard.timing", lambda name, _, outcome: timed.append(f"{name} {outcome}"))
+    run = here.release(shard_size=3)
+    assert (run.state, run.xcoms["fleet_result"]) == ("success", {"released": 2, "rejected": 1})
+    assert here.sandbox.journal.count("/wxa/get_auditstatus") > 6
+    assert sorted(timed) == ["wxa.audit_wait approved", "wxa.audit_wait approved", "wxa.audit_wait rejected"]
 
 
 @pytest.mark.parametrize(
@@ -353,23 +290,15 @@ def test_a_shard_waits_for_its_reviews_in_one_trigger(fleet: Callable[..., Fleet
         ([0], ["gate_closed canary: 1 rejected, 1 released", "run_stopped rest: 4 not_reached"]),
     ],
 )
-def test_a_fleet_is_told_wave_by_wave(fleet: Callable[..., Fleet], rejected: list[int], told: list[str]) -> None:
+def test_a_fleet_is_told_wave_by_wave(fleet: Walks, rejected: list[int], told: list[str]) -> None:
     here, said = fleet(9), list[str]()
     for position in rejected:
         here.world.mini_programs[position].audit.result = "rejected"
     tell = WxaNotifier(lambda context: said.append(f"{context['wxa_event']} {context['wxa_text'].splitlines()[-1]}"))
     each = {"on_success_callback": tell, "on_failure_callback": tell}
     dag = fleet_release_dag("told_fleet", default_args=each)
-    run_dag(dag, approval=False, shard_size=2, manifest=manifest(9, waves=WAVES))
+    here.release(dag=dag, waves=WAVES)
     assert said == told
-
-
-def test_each_review_of_a_fleet_is_timed_once(fleet: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch) -> None:
-    here, timed = fleet(3, audit_polls=2), list[str]()
-    here.world.mini_programs[1].audit.result = "rejected"
-    monkeypatch.setattr("airflow_wxa.fleet.shard.timing", lambda name, _, outcome: timed.append(f"{name} {outcome}"))
-    here.release(manifest(3))
-    assert sorted(timed) == ["wxa.audit_wait approved", "wxa.audit_wait approved", "wxa.audit_wait rejected"]
 
 
 def test_a_teams_task_in_a_group_may_be_named_as_one_of_ours() -> None:

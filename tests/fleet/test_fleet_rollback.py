@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import tempfile
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,45 +14,38 @@ import pytest
 import yaml
 
 from airflow_wxa.dags.wxa_fleet_rollback import fleet_rollback_dag
-from airflow_wxa.fleet.pace import Pace
-from airflow_wxa.fleet.plan import plan_all, plan_app_rollback
-from airflow_wxa.fleet.shard import spec_of
 from airflow_wxa.fleet.summary import outcome_of, rerun_manifest
 from airflow_wxa.sandbox.errors import Errcode, refuse_if
 from airflow_wxa.sandbox.exchange import Fault
 from airflow_wxa.sandbox.server import serve
 from airflow_wxa.sandbox.state import MiniProgram
-from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
+from airflow_wxa.store.fleets import Fleets
 from airflow_wxa.store.tables import fleet_app
 from tests.airflow_session import run_dag
 from tests.fleet.driving import PLATFORM, Drive
-from tests.fleet.fleets import appid, fleet_connection, fleet_world, manifest, token
-from tests.fleet.test_killed import STAGES, kill_in
+from tests.fleet.fleets import appid, fleet_world, manifest
+from tests.fleet.test_killed import kill_in
+from tests.fleet.walking import Walked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from airflow_wxa.fleet.plan import AppPlan
-    from airflow_wxa.release import ReleaseSpec
     from airflow_wxa.sandbox.exchange import FaultKind
     from airflow_wxa.sandbox.server import RunningSandbox
     from airflow_wxa.sandbox.world import World
-    from airflow_wxa.steps import Step
     from airflow_wxa.store.fleets import FleetApp, FleetRun
     from tests.airflow_session import Run
+    from tests.fleet.fleets import Serves
 
-BACK = RunKey("wxa_fleet_rollback", "back")
+BACK = ["blocked"] * 2 + ["rolled_back"] * 7
 
 
 class Released:
     """Mini Programs that a run has released; those below ``first_time`` had no version before."""
 
-    def __init__(self, world: World, wechat: RunningSandbox, store: str) -> None:
-        self.world, self.wechat, self.store = world, wechat, store
+    def __init__(self, wechat: RunningSandbox, store: str) -> None:
+        self.world, self.wechat, self.store = wechat.world, wechat, store
         self.moves: list[str] = []  # Mini Programs that WeChat moved back, each as often as it did
         self.refused: set[str] = set()  # Mini Programs that WeChat does not move back
-        tokens = {appid(number): token(number) for number in range(len(world.mini_programs))}
-        self.drive = Drive(store, wechat.url, tokens, RunKey("wxa_fleet_release", "spring"))
+        self.drive = Drive.on(wechat, store, "spring")
 
     def roll_back(self, **params: Any) -> Run:
         return run_dag(fleet_rollback_dag(), **{"approval": False, "run_id": "spring"} | params)
@@ -81,10 +74,9 @@ def release(count: int, first_time: int) -> tuple[World, bytes]:
         at.release_info = {"release_time": 1, "release_version": "1.3.0", "release_desc": "winter"}
         at.app_version = 1
     with serve(world) as wechat, tempfile.TemporaryDirectory() as folder:
-        drive = Released(world, wechat, f"sqlite:///{folder}/wxa.db").drive
+        drive = Drive.on(wechat, f"sqlite:///{folder}/wxa.db", "spring")
         drive.load(manifest(count, waves={"canary": {"apps": 5}}))
-        drive.submitted()
-        drive.released()
+        drive.carried()
         drive.fleets.end(drive.key)
         drive.fleets._database.engine.dispose()  # its last connection puts all of it into the file
         return world, Path(folder, "wxa.db").read_bytes()
@@ -92,29 +84,28 @@ def release(count: int, first_time: int) -> tuple[World, bytes]:
 
 @pytest.fixture
 def released(
-    airflow_database: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[Released]:
-    count, first_time = getattr(request, "param", (9, 2))
-    at_release, rows = release(count, first_time)
-    world, store = deepcopy(at_release), f"sqlite:///{tmp_path / 'wxa.db'}"
+    airflow_database: None,
+    connected: Serves,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Released:
+    at_release, rows = release(*getattr(request, "param", (9, 2)))
     (tmp_path / "wxa.db").write_bytes(rows)
-    with serve(world) as wechat:
-        connection = json.loads(fleet_connection(wechat.url, count)) | {"login": PLATFORM}
-        monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(connection))
-        monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", store)
-        made = Released(world, wechat, store)
-        do = MiniProgram.roll_back
+    wechat = connected(deepcopy(at_release))
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(json.loads(wechat.connection()) | {"login": PLATFORM}))
+    made, do = Released(wechat, f"sqlite:///{tmp_path / 'wxa.db'}"), MiniProgram.roll_back
 
-        def roll_back(account: MiniProgram, app_version: int | None, *, now: int) -> None:
-            refuse_if(account.appid in made.refused, Errcode.GRAY_RELEASE_RUNNING)
-            do(account, app_version, now=now)
-            made.moves.append(account.appid)
+    def roll_back(account: MiniProgram, app_version: int | None, *, now: int) -> None:
+        refuse_if(account.appid in made.refused, Errcode.GRAY_RELEASE_RUNNING)
+        do(account, app_version, now=now)
+        made.moves.append(account.appid)
 
-        monkeypatch.setattr(MiniProgram, "roll_back", roll_back)
-        yield made
+    monkeypatch.setattr(MiniProgram, "roll_back", roll_back)
+    return made
 
 
-@pytest.mark.parametrize("released", [(30, 3), pytest.param((200, 20), marks=pytest.mark.load)], indirect=True)
+@pytest.mark.parametrize("released", [(10, 1), pytest.param((200, 20), marks=pytest.mark.load)], indirect=True)
 def test_nine_in_ten_go_back_once_and_the_others_are_named(released: Released) -> None:
     run, count = released.roll_back(), len(released.world.mini_programs)
     back, first_time = count * 9 // 10, count // 10
@@ -136,11 +127,8 @@ def test_nine_in_ten_go_back_once_and_the_others_are_named(released: Released) -
 def test_a_canary_that_cannot_be_moved_keeps_the_rest_online(released: Released) -> None:
     released.refused = {appid(3)}
     run = released.roll_back()
-    assert (run.state, run.states["canary_gate"], run.states["rollback_rest"]) == (
-        "failed",
-        "failed",
-        "upstream_failed",
-    )
+    assert (run.state, run.states["canary_gate"]) == ("failed", "failed")
+    assert run.states["rollback_rest"] == "upstream_failed"
     outcomes = [app.outcome for app in released.rows()]
     assert outcomes == ["blocked"] * 2 + ["rolled_back", "blocked", "rolled_back"] + ["not_reached"] * 4
     text = rerun_manifest(released.run, released.rows())
@@ -175,10 +163,7 @@ def test_a_list_goes_back_to_the_versions_that_it_names(released: Released) -> N
     [
         ({"run_id": "autumn"}, "run_id = 'autumn': the store knows no release"),
         ({"run_id": "", "manifest": "apps: [wx1]"}, "appid = 'wx1': must be"),
-        (
-            {"run_id": "", "manifest": f"apps: [{{appid: {appid(2)}, app_version: x}}]"},
-            "app_version = 'x': must be digits",
-        ),
+        ({"run_id": "", "manifest": f"apps: [{{appid: {appid(2)}, app_version: x}}]"}, "= 'x': must be digits"),
         ({"app_version": {appid(77): "1"}}, f"app_version: {appid(77)} is none of the Mini Programs that go back"),
     ],
 )
@@ -203,61 +188,33 @@ def test_the_question_names_versions_and_a_rejection_moves_nothing(released: Rel
     assert run.state == "success"
 
 
-def load_and_plan(released: Released) -> Drive:
-    drive = Drive(released.store, released.wechat.url, released.drive.tokens, BACK)
-    of_run = {"release": released.drive.run.manifest["release"], "rollback": {"run_id": "spring"}}
-    apps = [NewApp(app.appid, "rest", 0, app.given) for app in released.drive.apps().values()]
-    drive.fleets.load(BACK, PLATFORM, of_run, "digest", apps)
-    plan_again(drive)
-    return drive
-
-
-def plan_again(drive: Drive) -> None:
-    """Plan what has not ended, as a Clear of plan_rollback does."""
-    rows = list(drive.fleets.apps(BACK, fleet_app.c.outcome.is_(None)))
-
-    def save(plans: Mapping[int, AppPlan]) -> None:
-        drive.fleets.change(BACK, {at: {"stage": "plan_rollback", **plan.values} for at, plan in plans.items()})
-
-    def plan(position: int, spec: ReleaseSpec) -> Step[AppPlan]:
-        before = next((app.plan or {}).get("rollback") for app in rows if app.position == position)
-        return plan_app_rollback(spec, "stop", before=before)
-
-    async def planned() -> None:
-        async with drive.client() as client:
-            apps = ((app.position, spec_of(drive.run, app)) for app in rows)
-            await plan_all(apps, client, Pace({}), save, plan=plan, unread=("blocked",))
-
-    asyncio.run(planned())
-
-
 def test_a_plan_that_is_cleared_knows_what_is_back_already(released: Released) -> None:
-    drive = load_and_plan(released)
-    drive.stage("rollback_rest")
-    drive.fleets.change(BACK, {4: {"outcome": None, "done": ""}})  # killed before its row was saved
-    plan_again(drive)
-    drive.stage("rollback_rest")
-    assert drive.apps()[appid(4)].outcome == "rolled_back"
+    walked = Walked(fleet_rollback_dag(), run_id="spring")
+    killed = {4: {"outcome": None, "done": ""}}  # before its row was saved
+    Fleets(released.store).change(released.run.key, killed)
+    walked.clear("plan_rollback")
+    assert [app.outcome for app in released.rows()] == BACK
     assert len(released.moves) == 7
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "errcode_after", "truncated"])
 def test_a_lost_answer_moves_nobody_twice(released: Released, kind: FaultKind, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_wxa.fleet.shard.RETRY_SECONDS", (0.0, 0.0, 0.0))
-    drive = load_and_plan(released)
     released.wechat.add_fault(Fault(path="/wxa/revertcoderelease", kind=kind, times=3))
-    drive.stage("rollback_rest")
-    assert [app.outcome for app in drive.apps().values()] == ["blocked"] * 2 + ["rolled_back"] * 7
+    released.roll_back()
+    assert [app.outcome for app in released.rows()] == BACK
     assert len(released.moves) == len(set(released.moves)) == 7
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("released", [(40, 5)], indirect=True)
-def test_a_shard_that_is_killed_goes_on(released: Released, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shard_that_is_killed_goes_on(released: Released) -> None:
+    released.roll_back(approval=True)  # it is planned, and nobody answers
     released.world.latency = {"*": 0.01}
-    drive = load_and_plan(released)
-    monkeypatch.setitem(STAGES, "rollback_rest", "/wxa/revertcoderelease")
-    kill_in(drive, "rollback_rest", released.wechat, released.wechat.journal.count("/wxa/revertcoderelease") + 30)
+    drive = replace(released.drive, key=released.run.key)
+    drive.wechat = released.wechat
+    drive.stage("rollback_canary")
+    kill_in(drive, "rollback_rest", 30, "/wxa/revertcoderelease")
     assert 0 < len(released.moves) < 35
     drive.stage("rollback_rest")
     assert [app.outcome for app in drive.apps().values()] == ["blocked"] * 5 + ["rolled_back"] * 35

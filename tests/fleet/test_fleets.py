@@ -24,11 +24,17 @@ def fleets(store_url: str) -> Fleets:  # noqa: F811
     return Fleets(store_url)
 
 
-def load(fleets: Fleets, count: int, key: RunKey = KEY, shard: int = 2) -> None:
-    apps = [NewApp(f"wx{number:016x}", "rest", number // shard, {}) for number in range(count)]
+def load(fleets: Fleets, count: int, key: RunKey = KEY) -> None:
+    apps = [NewApp(f"wx{number:016x}", "rest", number // 2, {}) for number in range(count)]
     fleets.load(key, PLATFORM, {}, f"of {count}", apps)
     waiting: dict[str, Any] = {"audit_grant": "waiting", "done": "configure_domains"}
     fleets.change(key, dict.fromkeys(range(count), waiting))
+
+
+def grant(fleets: Fleets, usable: int, key: RunKey = KEY) -> list[int]:
+    """Hand the quota out, and return the positions that hold a grant."""
+    fleets.open_quota(key, PLATFORM, usable, fleets.held_elsewhere(key, PLATFORM))
+    return held(fleets, key)
 
 
 def held(fleets: Fleets, key: RunKey = KEY) -> list[int]:
@@ -49,63 +55,43 @@ def test_the_same_manifest_leaves_progress_alone_and_another_one_does_not(fleets
     assert [app.outcome for app in fleets.apps(KEY)] == [None]
 
 
-def test_grants_go_by_the_order_and_the_rest_has_no_quota(fleets: Fleets) -> None:
+def test_grants_go_by_the_order_and_a_gate_that_is_cleared_counts_what_was_spent(fleets: Fleets) -> None:
     load(fleets, 5)
     assert fleets.open_quota(KEY, PLATFORM, usable=3, held_before=0) == 2
     assert held(fleets) == [0, 1, 2]
     assert [app.outcome for app in fleets.apps(KEY)] == [None, None, None, "no_quota", "no_quota"]
-
-
-def test_what_another_run_holds_is_not_granted_twice(fleets: Fleets) -> None:
-    load(fleets, 5)
-    load(fleets, 5, OTHER)
-    fleets.open_quota(KEY, PLATFORM, usable=6, held_before=fleets.held_elsewhere(KEY, PLATFORM))
-    fleets.open_quota(OTHER, PLATFORM, usable=6, held_before=fleets.held_elsewhere(OTHER, PLATFORM))
-    assert (held(fleets), held(fleets, OTHER)) == ([0, 1, 2, 3, 4], [0])
-
-
-def test_what_an_ended_run_held_is_free(fleets: Fleets) -> None:
-    load(fleets, 5)
-    load(fleets, 5, OTHER)
-    fleets.open_quota(KEY, PLATFORM, usable=5, held_before=0)
-    fleets.end(KEY)
-    fleets.open_quota(OTHER, PLATFORM, usable=5, held_before=fleets.held_elsewhere(OTHER, PLATFORM))
-    assert len(held(fleets, OTHER)) == 5
-
-
-@pytest.mark.parametrize(
-    ("manifest", "is_stopped", "count"),
-    [
-        ({}, False, 0),
-        ({"carry_over": False}, False, 0),
-        ({"carry_over": True}, False, 5),
-        ({"carry_over": True}, True, 0),
-    ],
-)
-def test_what_a_run_of_long_ago_held_is_free_unless_it_goes_on_for_months(
-    fleets: Fleets, manifest: dict[str, Any], is_stopped: bool, count: int
-) -> None:
-    load(fleets, 5)
-    fleets.open_quota(KEY, PLATFORM, usable=5, held_before=0)
-    long_ago = update(fleet_run).values(loaded_at=fleet_run.c.loaded_at - 40 * 86400, manifest=manifest)
-    with fleets._database.writing() as connection:
-        connection.execute(long_ago)
-    if is_stopped:
-        fleets.stop(KEY, "lin")
-    assert fleets.held_elsewhere(OTHER, PLATFORM) == count
-
-
-def test_a_gate_that_is_cleared_counts_what_was_spent(fleets: Fleets) -> None:
-    load(fleets, 5)
-    fleets.open_quota(KEY, PLATFORM, usable=3, held_before=0)
     fleets.change(KEY, {0: {"audit_grant": "spent"}})
     assert fleets.open_quota(KEY, PLATFORM, usable=2, held_before=0) == 2
     assert held(fleets) == [1, 2]
 
 
+def test_what_another_run_holds_is_not_granted_twice_and_is_free_when_it_has_ended(fleets: Fleets) -> None:
+    load(fleets, 5)
+    load(fleets, 5, OTHER)
+    assert (grant(fleets, 6), grant(fleets, 6, OTHER)) == ([0, 1, 2, 3, 4], [0])
+    fleets.end(KEY)
+    assert grant(fleets, 5, OTHER) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "is_stopped", "count"),
+    [({}, False, 0), ({"carry_over": True}, False, 5), ({"carry_over": True}, True, 0)],
+)
+def test_what_a_run_of_long_ago_held_is_free_unless_it_goes_on_for_months(
+    fleets: Fleets, manifest: dict[str, Any], is_stopped: bool, count: int
+) -> None:
+    load(fleets, 5)
+    grant(fleets, 5)
+    long_ago = fleet_run.c.loaded_at - 40 * 86400
+    fleets._database.write(update(fleet_run).values(loaded_at=long_ago, manifest=manifest))
+    if is_stopped:
+        fleets.stop(KEY, "lin")
+    assert fleets.held_elsewhere(OTHER, PLATFORM) == count
+
+
 def test_what_one_gives_back_goes_to_the_next_and_to_the_shard_that_gave_it(fleets: Fleets) -> None:
     load(fleets, 6)
-    fleets.open_quota(KEY, PLATFORM, usable=3, held_before=0)
+    grant(fleets, 3)
     (taken,) = fleets.pass_on(KEY, {1: {"outcome": "blocked"}}, "rest/0")
     assert (taken.position, taken.carrier, taken.outcome) == (3, "rest/0", None)
     mine = (fleet_app.c.carrier == "rest/0", fleet_app.c.outcome.is_(None))
@@ -115,7 +101,7 @@ def test_what_one_gives_back_goes_to_the_next_and_to_the_shard_that_gave_it(flee
 
 def test_shards_that_give_back_at_the_same_moment_neither_lose_nor_double_a_grant(fleets: Fleets) -> None:
     load(fleets, 40)
-    fleets.open_quota(KEY, PLATFORM, usable=20, held_before=0)
+    grant(fleets, 20)
 
     def give_back(position: int) -> Sequence[int]:
         return [app.position for app in fleets.pass_on(KEY, {position: {"outcome": "failed"}}, f"rest/{position}")]
@@ -128,7 +114,7 @@ def test_shards_that_give_back_at_the_same_moment_neither_lose_nor_double_a_gran
 
 def test_what_failed_is_taken_up_again_with_a_grant_of_its_own(fleets: Fleets) -> None:
     load(fleets, 4)
-    fleets.open_quota(KEY, PLATFORM, usable=2, held_before=0)
+    grant(fleets, 2)
     fleets.pass_on(KEY, {0: {"outcome": "blocked", "stage": "commit_code"}}, "rest/0")
     fleets.reopen(KEY, fleet_app.c.carrier == "rest/0", "commit_code", needs_grant=BEFORE_SUBMISSION)
     assert held(fleets) == [1, 2]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import gc
 import json
 import time
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -16,6 +16,10 @@ from airflow_wxa.release import FIELDS
 
 FIRST, SECOND, THIRD = (f"wx000000000000000{number}" for number in "123")
 RELEASE = 'release: {template_id: 47, user_version: "1.4.0", webviewdomain: [https://m.example.com]}\n'
+GETS = "  template_id: 47\n  domain_action: get\n"
+DELETES = RELEASE.replace("webview", "domain_action: delete, webview")
+OF_CSV = f"{RELEASE}apps: {{csv: shops.csv}}"
+REGISTER = "on_platform_list_empty: register"
 
 
 class Files:
@@ -64,11 +68,6 @@ def test_json_is_read_as_well() -> None:
     assert read(json.dumps(whole)).apps[0].appid == FIRST
 
 
-def test_one_line_names_a_file() -> None:
-    assert len(read("sale.yaml", **{"sale.yaml": f"{RELEASE}apps: [{FIRST}]"}).apps) == 1
-    assert problems("other.yaml") == ["no such file below the manifest folder"]
-
-
 def test_all_problems_come_at_once_with_file_and_line() -> None:
     text = f"""release:
   template_id: x
@@ -95,17 +94,51 @@ audit_quota_reserve: -1
 
 
 def test_what_is_wrong_for_all_is_said_once() -> None:
-    apps = "\n".join(f"  - wx{number:016x}" for number in range(50))
     too_long = "x" * (FIELDS["user_version"].schema["maxLength"] + 1)
-    (found,) = problems(f"release:\n  template_id: 47\n  user_version: {too_long}\n  domain_action: get\napps:\n{apps}")
-    assert found.startswith(f"manifest:3: release.user_version = '{too_long}': must be ")
+    (found,) = problems(f"release:\n{GETS}  user_version: {too_long}\napps: [{FIRST}, {SECOND}, {THIRD}]")
+    assert found.startswith(f"manifest:4: release.user_version = '{too_long}': must be ")
 
 
-@pytest.mark.parametrize("name", ["approval", "approvers", "wxa_conn_id", "platform_conn_id", "release"])
-def test_what_belongs_to_a_run_is_refused(name: str) -> None:
-    plain = "  template_id: 47\n  user_version: a\n  domain_action: get\n"
-    (found,) = problems(f"release:\n{plain}  {name}: x\napps: [{FIRST}]")
-    assert found == f"manifest:5: release.{name}: belongs to the run or the whole fleet, not here; take it out"
+def test_what_belongs_to_a_run_is_refused() -> None:
+    of_run = [name for name, field in FIELDS.items() if field.of_run]
+    release = "".join(f"  {name}: x\n" for name in ("user_version", *of_run))
+    assert problems(f"release:\n{GETS}{release}apps: [{FIRST}]") == [
+        f"manifest:{line}: release.{name}: belongs to the run or the whole fleet, not here; take it out"
+        for line, name in enumerate(of_run, 5)
+    ]
+    assert {"approval", "approvers", "wxa_conn_id", "platform_conn_id", "release"} <= set(of_run)
+
+
+#: Files of a manifest, which is the first → the problems, or their beginnings.
+REFUSED: Final[list[tuple[dict[str, str], list[str]]]] = [
+    ({"manifest": "other.yaml"}, ["no such file below the manifest folder"]),
+    (
+        {"manifest": OF_CSV, "shops.csv": f"appid,privacy_api_not_use\n{FIRST},perhaps\n{SECOND},true,x\nwx01,\n"},
+        ["shops.csv:2: privacy_api_not_use = ", "shops.csv:3: has another number", "shops.csv:4: appid = 'wx01'"],
+    ),
+    (
+        {"manifest": OF_CSV, "shops.csv": f"appid,user_desc,user_desc\n{FIRST},a,b\n"},
+        ["shops.csv:1: has more than one column user_desc"],
+    ),
+    (
+        {"manifest": f"{RELEASE}apps: [{FIRST}]\nplatform: {{platform_domains: [a.example.com/x]}}"},
+        ["manifest:3: platform.platform_domains: "],
+    ),
+    (
+        {"manifest": f"{RELEASE}apps: [{FIRST}, {SECOND}]\nplatform: {{{REGISTER}, platform_domains: [example.org]}}"},
+        ["manifest:1: release.webviewdomain: 'https://m.example.com' is covered by none of"],
+    ),
+    (
+        {"manifest": f"{DELETES}apps: [{FIRST}]\nplatform: {{{REGISTER}}}"},
+        ["manifest:3: platform.on_platform_list_empty = 'register': goes with domain_action add"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("files", "found"), REFUSED)
+def test_a_manifest_is_refused_by_file_and_line(files: dict[str, str], found: list[str]) -> None:
+    said = problems(files.pop("manifest"), **files)
+    assert [text[: len(begin)] for text, begin in zip(said, found, strict=True)] == found
 
 
 def test_what_the_dag_has_decided_is_refused_for_all_and_for_one() -> None:
@@ -116,59 +149,21 @@ def test_what_the_dag_has_decided_is_refused_for_all_and_for_one() -> None:
     ]
 
 
-def test_what_the_dag_has_decided_may_stand_there_as_it_is() -> None:
+def test_what_the_dag_has_decided_may_stand_there_as_it_is_and_is_asked_for_all() -> None:
     text = f"{RELEASE}apps:\n  - {{appid: {FIRST}, template_id: 47}}\n"
     asked = read(text, fixed={"template_id": 47, "on_individual": "stop"})
     assert (asked.common["release"]["on_individual"], asked.apps[0].given) == ("stop", {})
-
-
-def test_what_the_dag_has_decided_is_asked_for_all() -> None:
     text = f"release: {{user_version: a, domain_action: get}}\napps: [{FIRST}]"
     assert read(text, fixed={"template_id": 49}).common["release"]["template_id"] == 49
 
 
 def test_a_csv_gives_each_its_own() -> None:
     first = f'{FIRST},https://a.example.com https://b.example.com,"{{""ext"":{{}}}}"'
-    table = f"appid,webviewdomain,ext_json\n{first}\n{SECOND},,\n"
-    manifest = read(f"{RELEASE}apps: {{csv: shops.csv}}", **{"shops.csv": table})
-    assert manifest.apps[0].given == {
-        "webviewdomain": ["https://a.example.com", "https://b.example.com"],
-        "ext_json": {"ext": {}},
-    }
-    assert manifest.apps[1].given == {}
-
-
-def test_a_csv_is_refused_by_its_own_lines() -> None:
-    table = f"appid,privacy_api_not_use\n{FIRST},perhaps\n{SECOND},true,x\nwx01,\n"
-    found = problems(f"{RELEASE}apps: {{csv: shops.csv}}", **{"shops.csv": table})
-    assert [each.split(": ")[0] for each in found] == ["shops.csv:2", "shops.csv:3", "shops.csv:4"]
-
-
-def test_a_column_that_stands_twice_is_refused() -> None:
-    table = f"appid,user_desc,user_desc\n{FIRST},a,b\n"
-    (found,) = problems(f"{RELEASE}apps: {{csv: shops.csv}}", **{"shops.csv": table})
-    assert found == "shops.csv:1: has more than one column user_desc"
-
-
-@pytest.mark.parametrize(
-    ("platform", "problem"),
-    [
-        ("{platform_domains: [a.example.com/x]}", "manifest:3: platform.platform_domains: "),
-        (
-            "{on_platform_list_empty: register, platform_domains: [example.org]}",
-            "manifest:1: release.webviewdomain: 'https://m.example.com' is covered by none of",
-        ),
-    ],
-)
-def test_the_platform_is_asked_for_as_for_one_release(platform: str, problem: str) -> None:
-    (found,) = problems(f"{RELEASE}apps: [{FIRST}, {SECOND}]\nplatform: {platform}")
-    assert found.startswith(problem)
-
-
-def test_nothing_is_registered_where_nobody_adds_domains() -> None:
-    apps = f"apps: [{FIRST}]\nplatform: {{on_platform_list_empty: register}}"
-    (found,) = problems(RELEASE.replace("webview", "domain_action: delete, webview") + apps)
-    assert found.startswith("manifest:3: platform.on_platform_list_empty = 'register': goes with domain_action add")
+    manifest = read(OF_CSV, **{"shops.csv": f"appid,webviewdomain,ext_json\n{first}\n{SECOND},,\n"})
+    assert [app.given for app in manifest.apps] == [
+        {"webviewdomain": ["https://a.example.com", "https://b.example.com"], "ext_json": {"ext": {}}},
+        {},
+    ]
 
 
 def test_all_authorised_ones_but_those_excluded() -> None:

@@ -14,19 +14,17 @@ from airflow_wxa.api.webview_domain import modify_wxa_jump_domain, parse_origins
 from airflow_wxa.errors import WxaTransportError
 from airflow_wxa.fleet import rows, shard
 from airflow_wxa.fleet.plan import plan_digest
-from airflow_wxa.sandbox import seeded_fleet
-from airflow_wxa.sandbox.server import serve
 from airflow_wxa.steps import NOTHING_ACCEPTED, AcceptedWrites, DomainOutcome, Left, Recall
 from airflow_wxa.store.fleets import RunKey
 from tests.fleet.driving import Drive
-from tests.fleet.test_outcomes import manifest, tokens
+from tests.fleet.fleets import NEVER, fleet_world, manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
-    from pathlib import Path
 
     from airflow_wxa.api.call import Call
     from airflow_wxa.steps import Approved
+    from tests.fleet.driving import Drives
 
 KEY = RunKey("wxa_fleet_release", "run")
 
@@ -62,17 +60,15 @@ def saved(store: Hiccuping, seconds: float) -> dict[int, dict[str, Any]]:
     return store.rows
 
 
-def test_what_the_store_did_not_take_is_saved_later(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_store_did_not_take_is_saved_later_and_the_shard_fails_if_it_is_still_away_at_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(rows, "_SAVE_SECONDS", 0.01)
     assert saved(Hiccuping(2), 0.3) == {
         1: {"stage": "newer", "done": "commit_code"},
         2: {"stage": "older"},
         3: {"stage": "last"},
     }
-
-
-def test_a_store_that_is_still_away_at_the_end_fails_the_shard(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "_SAVE_SECONDS", 0.01)
     with pytest.raises(WxaTransportError, match="the store does not answer"):
         saved(Hiccuping(float("inf")), 0.1)
 
@@ -191,27 +187,23 @@ def test_what_was_read_ahead_is_read_again_together_when_it_is_old(monkeypatch: 
 
 
 def test_a_scan_that_never_ends_holds_neither_the_fleet_nor_its_grant(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    drive: Drives, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shard, "_SCAN_GIVEN_UP", 0.3)
-    fleet = seeded_fleet(4, seed=5)
-    endless, *others = fleet.kinds
-    fleet.world.mini_program(endless).scan_polls = 10**6
-    with serve(fleet.world) as wechat:
-        drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", wechat.url, tokens(fleet))
-        drive.load(manifest(fleet))
-        drive.submitted(usable=3)
-    apps = drive.apps()
-    assert (apps[endless].outcome, apps[endless].errcode) == ("failed", 61039)
-    assert (apps[endless].audit_grant, apps[endless].submitted_at) == ("", None)
-    assert [apps[appid].audit_grant for appid in others] == ["spent"] * 3
+    world = fleet_world(4)
+    world.mini_programs[0].scan_polls = NEVER
+    here = drive(world)
+    here.submitted(usable=3)
+    endless, *others = here.apps().values()
+    assert (endless.outcome, endless.errcode) == ("failed", 61039)
+    assert (endless.audit_grant, endless.submitted_at) == ("", None)
+    assert [each.audit_grant for each in others] == ["spent"] * 3
 
 
-def test_another_manifest_is_another_plan_also_where_only_its_common_part_differs(tmp_path: Path) -> None:
-    fleet = seeded_fleet(2, seed=5)
-    drive = Drive(f"sqlite:///{tmp_path / 'wxa.db'}", "http://127.0.0.1:1", tokens(fleet))
+def test_another_manifest_is_another_plan_also_where_only_its_common_part_differs(store_url: str) -> None:
+    drive = Drive(store_url, "http://127.0.0.1:1", {})
     digests = set()
-    for text in (manifest(fleet), manifest(fleet, audit_quota_reserve=1), manifest(fleet)):
-        drive.load(text)
+    for reserve in (None, 1, None):
+        drive.load(manifest(2, audit_quota_reserve=reserve))
         digests.add(plan_digest(drive.run.digest, drive.fleets.apps(drive.key)))
     assert len(digests) == 2

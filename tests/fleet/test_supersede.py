@@ -6,49 +6,39 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from sqlalchemy import delete, update
 
 from airflow_wxa.api.code import release
 from airflow_wxa.fleet.pace import Pace, StoppedError
 from airflow_wxa.fleet.plan import AppPlan
 from airflow_wxa.sandbox.exchange import Fault
-from airflow_wxa.sandbox.server import serve
 from airflow_wxa.store.engine import Database
-from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.tables import fleet_app, fleet_run, ledger
 from tests.fleet.driving import PLATFORM, Drive
-from tests.fleet.fleets import appid, fleet_world, manifest, token
+from tests.fleet.fleets import NEVER, appid, fleet_world, manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from airflow_wxa.sandbox.server import RunningSandbox
-
-NEVER = 10**6  # polls
-DAG_ID = "wxa_fleet_release"
+    from tests.fleet.fleets import Serves
 
 
 class Campaign:
     """A run with sheets in review, and a hotfix over it."""
 
-    def __init__(self, wechat: RunningSandbox, store_url: str, count: int) -> None:
-        self.wechat, self.count, self.database = wechat, count, Database(store_url)
-        known = {appid(number): token(number) for number in range(count)}
-        self.older, self.hotfix = (
-            Drive(store_url, wechat.url, known, key=RunKey(DAG_ID, run_id)) for run_id in ("monday", "hotfix")
-        )
-        self.older.load(manifest(count))
+    def __init__(self, wechat: RunningSandbox, store_url: str) -> None:
+        self.wechat, self.database = wechat, Database(store_url)
+        self.older, self.hotfix = (Drive.on(wechat, store_url, run_id) for run_id in ("monday", "hotfix"))
+        self.older.load(manifest(list(self.older.tokens)))
         self.older.submitted(parallel=True)
 
     def load(self, **changes: Any) -> None:
         """Load the hotfix, whose reviews end at once."""
-        text = yaml.safe_load(manifest(self.count, **{"supersede": True} | changes))
-        text["release"]["user_version"] = "1.4.1"
         for each in self.wechat.world.mini_programs:
             each.audit.polls = 0
-        self.hotfix.load(yaml.safe_dump(text))
+        asked = {"supersede": True, "release": {"user_version": "1.4.1"}}
+        self.hotfix.load(manifest(list(self.hotfix.tokens), **asked | changes))
         with self.database.writing() as connection:  # both were loaded within a second
             of_older = update(fleet_run).where(fleet_run.c.run_id == "monday")
             connection.execute(of_older.values(loaded_at=fleet_run.c.loaded_at - 60))
@@ -67,33 +57,14 @@ class Campaign:
                 row |= {"try_number": 0, "sent_at": time.time(), "answered_at": time.time(), "errcode": 0}
                 connection.execute(ledger.insert(), [row] * 5)
 
-    def sent(self, path: str, *, version: str = "") -> list[str]:
-        """Return the Mini Programs of accepted calls."""
-        return [
-            str(each.appid)
-            for each in self.wechat.journal
-            if each.path == f"/wxa/{path}" and each.errcode == 0 and version in str(each.body)
-        ]
+    def sent(self, *endpoints: str) -> list[int]:
+        """Return how many calls WeChat accepted."""
+        return [len(self.older.accepted(each)) for each in endpoints]
 
 
 @pytest.fixture
-def campaign(tmp_path: Path) -> Iterator[Callable[[int], Campaign]]:
-    worlds = []
-
-    def start(count: int) -> Campaign:
-        world = fleet_world(count, audit_polls=NEVER)
-        running = serve(world)
-        worlds.append(running)
-        return Campaign(running.__enter__(), f"sqlite:///{tmp_path / 'wxa.db'}", count)
-
-    yield start
-    for each in worlds:
-        each.__exit__(None, None, None)
-
-
-def outcomes(drive: Drive) -> dict[str | None, int]:
-    found = [app.outcome for app in drive.apps().values()]
-    return {each: found.count(each) for each in dict.fromkeys(found)}
+def campaign(serving: Serves, store_url: str) -> Callable[[int], Campaign]:
+    return lambda count: Campaign(serving(fleet_world(count, audit_polls=NEVER)), store_url)
 
 
 @pytest.mark.parametrize(
@@ -107,37 +78,32 @@ def test_own_sheets_are_superseded_and_the_others_are_named(
     here.forget_submissions(range(20, 20 + foreign))
     here.use_withdrawals_up(range(10, 10 + tired))
     here.load()
-    submitted = len(here.sent("submit_audit"))
-    here.hotfix.submitted(parallel=True)
-    here.hotfix.released()
     named = foreign + tired
-    assert outcomes(here.hotfix) == {"released": count - named, "blocked": named}
-    assert outcomes(here.older) == {"superseded": count - named, None: named}
-    assert len(here.sent("submit_audit")) - submitted == count - named
-    withdrawn = here.sent("undocodeaudit")
+    assert here.hotfix.carried(parallel=True) == {"released": count - named, "blocked": named}
+    assert here.older.outcomes == {"superseded": count - named, None: named}
+    assert here.sent("submit_audit") == [2 * count - named]
+    withdrawn = here.hotfix.accepted("undocodeaudit")
     assert len(withdrawn) == len(set(withdrawn)) == count - named
     theirs, used_up = (here.hotfix.apps()[appid(number)] for number in (20, 10))
     assert "another version" in theirs.what
     assert (used_up.errcode, "withdrawals" in used_up.what) == (87013, True)
-    print(f"\nhotfix over {count} in review: {outcomes(here.hotfix)}, older run {outcomes(here.older)}")
+    print(f"\nhotfix over {count} in review: {here.hotfix.outcomes}, older run {here.older.outcomes}")
 
 
 def test_a_rerun_of_the_same_version_takes_the_sheets_over_and_withdraws_none(
     campaign: Callable[[int], Campaign],
 ) -> None:
     here = campaign(3)
-    release = {"template_id": 47, "user_version": "1.4.0", "domain_action": "set"}
-    here.load()  # and again with the version that is in review
-    text = manifest(3, supersede=True, release=release | {"webviewdomain": ["https://m.example.com"]})
-    here.hotfix.load(text)
+    here.load()
+    here.hotfix.load(manifest(3, supersede=True))  # and again with the version that is in review
     here.hotfix.submitted()
-    assert outcomes(here.older) == {"superseded": 3}
+    assert here.older.outcomes == {"superseded": 3}
     here.older.released()
     for each in here.wechat.world.mini_programs:
         each.sheets[-1].polls = NEVER
     here.hotfix.released()
-    assert (outcomes(here.older), outcomes(here.hotfix)) == ({"superseded": 3}, {"released": 3})
-    assert [len(here.sent(path)) for path in ("undocodeaudit", "submit_audit", "release")] == [0, 3, 3]
+    assert (here.older.outcomes, here.hotfix.outcomes) == ({"superseded": 3}, {"released": 3})
+    assert here.sent("undocodeaudit", "submit_audit", "release") == [0, 3, 3]
 
 
 def test_of_those_without_quota_in_both_runs_the_month_that_turns_serves_the_hotfix(
@@ -149,32 +115,32 @@ def test_of_those_without_quota_in_both_runs_the_month_that_turns_serves_the_hot
     here.load(carry_over=True)
     platform.audit_rest = 0
     here.hotfix.submitted(usable=0)
-    assert outcomes(here.hotfix) == {"no_quota": 4}
+    assert here.hotfix.outcomes == {"no_quota": 4}
     here.hotfix.stage("carry_over")
-    assert outcomes(here.older) == {None: 2, "superseded": 2}, "two have a sheet in review, which is worth its quota"
+    assert here.older.outcomes == {None: 2, "superseded": 2}, "two have a sheet in review, which is worth its quota"
     platform.audit_rest = 4
     for run in (here.older, here.hotfix):
         run.fleets.open_quota(run.key, PLATFORM, platform.audits_left, 0, "carry_over/0")
         run.stage("carry_over")
-    assert (outcomes(here.older), outcomes(here.hotfix)) == ({"superseded": 4}, {"released": 4})
+    assert (here.older.outcomes, here.hotfix.outcomes) == ({"superseded": 4}, {"released": 4})
     assert platform.audits_left == 0
 
 
 def test_the_older_run_writes_nothing_more_for_what_was_taken_over(campaign: Callable[[int], Campaign]) -> None:
-    here = campaign(6)
+    here = campaign(3)
     here.load()
     here.hotfix.submitted()
-    before = [len(here.sent(path)) for path in ("commit", "submit_audit", "release", "undocodeaudit")]
-    late = here.older.apps()[appid(0)]
+    paths = ("commit", "submit_audit", "release", "undocodeaudit")
+    before, late = here.sent(*paths), here.older.apps()[appid(0)]
     here.older.fleets.change(here.older.key, {0: {"outcome": "blocked", "what": "it was withdrawn"}})
     assert here.older.apps()[appid(0)] == late, "what was taken over stays so"
     for stage in ("commit_code", "submit_audit"):
         here.older.stage(stage)
     here.older.released()
-    assert [len(here.sent(path)) for path in ("commit", "submit_audit", "release", "undocodeaudit")] == before
-    assert outcomes(here.older) == {"superseded": 6}
+    assert here.sent(*paths) == before
+    assert here.older.outcomes == {"superseded": 3}
     here.hotfix.released()
-    assert outcomes(here.hotfix) == {"released": 6}
+    assert here.hotfix.outcomes == {"released": 3}
 
 
 @pytest.mark.parametrize("appids", [None, {appid(1), appid(2)}], ids=["any", "its own"])
@@ -201,27 +167,22 @@ def _writing(whose: str) -> Any:
 def test_a_lost_answer_on_the_way_costs_no_second_sheet_and_no_second_withdrawal(
     campaign: Callable[[int], Campaign], path: str, kind: Any
 ) -> None:
-    here = campaign(4)
+    here = campaign(3)
     here.load()
     here.wechat.add_fault(Fault(path=path, kind=kind, times=2))
-    submitted = len(here.sent("submit_audit"))
     here.hotfix.submitted()
-    here.hotfix.submitted()  # cleared, or killed and tried again
-    here.hotfix.released()
-    assert outcomes(here.hotfix) == {"released": 4}
-    assert outcomes(here.older) == {"superseded": 4}
-    world = here.wechat.world
-    assert [len(world.mini_program(appid(number)).sheets) for number in range(4)] == [2] * 4
-    assert len(here.sent("submit_audit")) - submitted <= 4
+    assert here.hotfix.carried() == {"released": 3}  # cleared, or killed and tried again
+    assert here.older.outcomes == {"superseded": 3}
+    assert [len(each.sheets) for each in here.wechat.world.mini_programs] == [2] * 3
+    assert here.sent("submit_audit") <= [6]
 
 
 def test_without_supersede_each_sheet_in_review_is_foreign(campaign: Callable[[int], Campaign]) -> None:
     here = campaign(2)
     here.load(supersede=None)
     here.hotfix.submitted()
-    assert outcomes(here.hotfix) == {"blocked": 2}
-    assert outcomes(here.older) == {None: 2}
-    assert here.sent("undocodeaudit") == []
+    assert (here.hotfix.outcomes, here.older.outcomes) == ({"blocked": 2}, {None: 2})
+    assert here.sent("undocodeaudit") == [0]
 
 
 def test_a_run_that_was_loaded_later_is_not_taken_over(campaign: Callable[[int], Campaign]) -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
-
-import pytest
 
 from airflow_wxa.api.call import Call, Reply
 from airflow_wxa.api.endpoints import BEIJING
@@ -16,69 +13,48 @@ from airflow_wxa.errors import WxaApiError, WxaQuotaError
 from airflow_wxa.fleet import shard
 from airflow_wxa.fleet.pace import HeldError, Pace
 from airflow_wxa.sandbox.exchange import Fault
-from airflow_wxa.sandbox.server import serve
-from airflow_wxa.store.fleets import RunKey
-from tests.fleet.driving import Drive
-from tests.fleet.fleets import appid, fleet_world, manifest, token
+from tests.fleet.fleets import appid
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import pytest
 
     from airflow_wxa.steps import Step
-
-SET_DOMAINS = "/wxa/setwebviewdomain"
-
-
-def drive(url: str, tmp_path: Path, count: int, run_id: str = "run") -> Drive:
-    tokens = {appid(number): token(number) for number in range(count)}
-    return Drive(f"sqlite:///{tmp_path / 'wxa.db'}", url, tokens, RunKey("wxa_fleet_release", run_id))
+    from tests.fleet.driving import Drive, Drives
 
 
-def test_19_of_20_are_released_at_once_and_the_tired_one_says_when_it_is_free(tmp_path: Path) -> None:
-    with serve(fleet_world(20)) as wechat:
-        wechat.add_fault(Fault(path="/wxa/commit", kind="errcode_before", errcode=45009, appid=appid(7), times=None))
-        fleet = drive(wechat.url, tmp_path, 20)
-        fleet.load(manifest(20), shard_size=7)
-        fleet.submitted()
-        fleet.released()
-        apps = fleet.apps()
-        assert Counter(app.outcome for app in apps.values()) == {"released": 19, "failed": 1}
-        tired = apps[appid(7)]
-        tomorrow = dt.datetime.now(BEIJING) + dt.timedelta(days=1)
-        assert (tired.outcome, tired.errcode, tired.stage) == ("failed", 45009, "commit_code")
-        assert f"free at {tomorrow:%Y-%m-%d} 00:00 (UTC+8)" in tired.what
-        assert "rerun manifest" in tired.next_step
+def commits_asked(here: Drive, number: int) -> int:
+    """Return how many commits of a Mini Program WeChat was asked for."""
+    return sum((call.path, call.appid) == ("/wxa/commit", appid(number)) for call in here.wechat.journal)
 
-        # A later run of the day does not ask again, and releases the others all the same.
-        asked = len([call for call in wechat.journal if call.path == "/wxa/commit" and call.appid == appid(7)])
-        later = drive(wechat.url, tmp_path, 20, "later")
-        release = {
-            "template_id": 47,
-            "user_version": "1.4.1",
-            "domain_action": "set",
-            "webviewdomain": ["https://m.example.com"],
-        }
-        later.load(manifest(20, release=release), shard_size=20)
-        later.submitted()
-        later.released()
-        assert Counter(app.outcome for app in later.apps().values()) == {"released": 19, "failed": 1}
-        assert "not sent" in later.apps()[appid(7)].what
-        assert len([call for call in wechat.journal if call.path == "/wxa/commit" and call.appid == appid(7)]) == asked
+
+def test_all_but_one_are_released_at_once_and_the_tired_one_says_when_it_is_free(drive: Drives) -> None:
+    here = drive(10, shard_size=4)
+    tired = Fault(path="/wxa/commit", kind="errcode_before", errcode=45009, appid=appid(7), times=None)
+    here.wechat.add_fault(tired)
+    assert here.carried() == {"released": 9, "failed": 1}
+    app = here.apps()[appid(7)]
+    tomorrow = dt.datetime.now(BEIJING) + dt.timedelta(days=1)
+    assert (app.outcome, app.errcode, app.stage) == ("failed", 45009, "commit_code")
+    assert f"free at {tomorrow:%Y-%m-%d} 00:00 (UTC+8)" in app.what
+    assert "rerun manifest" in app.next_step
+
+    # A later run of the day does not ask again, and releases the others all the same.
+    asked = commits_asked(here, 7)
+    later = here.another("later", release={"user_version": "1.4.1"})
+    assert later.carried() == {"released": 9, "failed": 1}
+    assert "not sent" in later.apps()[appid(7)].what
+    assert commits_asked(here, 7) == asked
 
 
 def test_85020_twice_although_the_sheet_reads_approved_is_released_at_the_third_look(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    drive: Drives, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shard, "RETRY_SECONDS", (0.01, 0.02, 0.04))
-    with serve(fleet_world(2)) as wechat:
-        wechat.add_fault(Fault(path="/wxa/release", kind="errcode_before", errcode=85020, appid=appid(1), times=2))
-        fleet = drive(wechat.url, tmp_path, 2)
-        fleet.load(manifest(2))
-        fleet.submitted()
-        fleet.released()
-        assert [app.outcome for app in fleet.apps().values()] == ["released", "released"]
-        looks = [call.path for call in wechat.journal if call.appid == appid(1)]
-        released = [index for index, path in enumerate(looks) if path == "/wxa/release"]
+    here = drive(2)
+    here.wechat.add_fault(Fault(path="/wxa/release", kind="errcode_before", errcode=85020, appid=appid(1), times=2))
+    assert here.carried() == {"released": 2}
+    looks = [call.path for call in here.wechat.journal if call.appid == appid(1)]
+    released = [index for index, path in enumerate(looks) if path == "/wxa/release"]
     assert len(released) == 3
     for first, second in pairwise(released):  # fresh reads before each
         assert {"/wxa/getversioninfo", "/wxa/get_latest_auditstatus"} <= set(looks[first + 1 : second])
@@ -135,6 +111,5 @@ def test_reads_of_an_endpoint_go_on_where_its_writes_are_used_up() -> None:
     assert [paced(pace, read), paced(pace, write)] == ["answered", "not sent"]
 
 
-@pytest.mark.parametrize("call", [Call.to("modify_wxa_jump_domain", None, {"action": "get"})])
-def test_the_platforms_own_token_is_the_platforms_counter(call: Call) -> None:
-    assert paced(Pace({}), call, 45009) == "held"
+def test_the_platforms_own_token_is_the_platforms_counter() -> None:
+    assert paced(Pace({}), Call.to("modify_wxa_jump_domain", None, {"action": "get"}), 45009) == "held"

@@ -14,7 +14,7 @@ from airflow_wxa.dags.wxa_release import release_dag
 from airflow_wxa.dags.wxa_rollback import rollback_dag
 from airflow_wxa.sandbox import AuditPlan, serve
 from tests.airflow_session import run_dag
-from tests.fleet.fleets import appid, fleet_connection, fleet_world, manifest
+from tests.fleet.fleets import appid, fleet_world, manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ PARAMS: dict[str, Any] = {"appid": X, "webviewdomain": ["https://m.example.com"]
 def world(airflow_database: None, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made = fleet_world(4)
     with serve(made) as running:
-        monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", fleet_connection(running.url, 4))
+        monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", running.connection())
         yield made
 
 
@@ -65,8 +65,7 @@ def test_the_questions_are_answered_right_after_a_release_a_fleet_a_rollback_and
     assert "by wang" in row(airflow, X)
 
     world.mini_program(REJECTED).audit = AuditPlan(polls=0, result="rejected", reason="1: 类目不符")
-    release = {"template_id": 47, "user_version": "2.0.0", "webviewdomain": ["https://m.example.com"]}
-    text = manifest(3, release=release)
+    text = manifest(3, release={"user_version": "2.0.0", "domain_action": "add"})
     run_dag(fleet_release_dag(), manifest=text, approval=False, shard_size=2, triggered_by="chen")
     after_fleet = row(airflow, X)
     assert "2.0.0" in after_fleet
