@@ -21,12 +21,13 @@ from airflow_wxa.api.audit import (
 )
 from airflow_wxa.api.call import Reply, read_reply
 from airflow_wxa.errors import WxaInputError
+from tests.tables import each_row
 
 APPID = "wx0000000000000001"
 
 
-@pytest.mark.parametrize(
-    ("status", "word", "is_open", "is_live"),
+@each_row(
+    "status, word, is_open, is_live",
     [
         (0, "APPROVED", False, True),
         (1, "REJECTED", False, False),
@@ -41,42 +42,29 @@ def test_wechats_numbers_have_names(status: int, word: str, is_open: bool, is_li
     assert (sheet.status.is_open, sheet.is_live) == (is_open, is_live)
 
 
-@pytest.mark.parametrize("name", ["screenshot", "ScreenShot"])
-def test_screenshots_are_read_under_both_names(name: str) -> None:
-    assert read_sheet(Reply({"status": 1, name: "m1|m2|"})).screenshot == ("m1", "m2")
+NULLS = dict.fromkeys(("reason", "screenshot", "ScreenShot", "user_version", "user_desc"))
 
 
-@pytest.mark.parametrize("auditid", [1234567, "1234567"])
-def test_an_auditid_is_text_whether_it_comes_as_number_or_text(auditid: Any) -> None:
-    assert read_sheet(Reply({"status": 2, "auditid": auditid})).auditid == "1234567"
-
-
-def test_an_answer_without_auditid_is_about_the_sheet_asked_for() -> None:
-    assert read_sheet(Reply({"status": 2}), "7") == AuditSheet("7", AuditStatus.AUDITING)
-
-
-@pytest.mark.parametrize(
-    ("reason", "lines"),
+@each_row(
+    "answer, read",
     [
-        ("1: one<br>2: two<br/>", "1: one\n2: two"),
-        ("1: one<BR />  2: two", "1: one\n2: two"),
-        ("plain", "plain"),
-        ("", ""),
-        (None, ""),
+        *[({name: "m1|m2|"}, {"screenshot": ("m1", "m2")}) for name in ("screenshot", "ScreenShot")],
+        *[({"auditid": auditid}, {"auditid": "1234567"}) for auditid in (1234567, "1234567")],
+        ({"reason": "1: one<br>2: two<br/>"}, {"reason": "1: one\n2: two"}),
+        ({"reason": "1: one<BR />  2: two"}, {"reason": "1: one\n2: two"}),
+        ({"reason": "plain"}, {"reason": "plain"}),
+        ({"reason": ""}, {}),
+        (NULLS, {}),
+        ({}, {}),  # it is about the sheet asked for
     ],
 )
-def test_a_reason_is_shown_in_lines(reason: Any, lines: str) -> None:
-    assert read_sheet(Reply({"status": 1, "reason": reason})).reason == lines
+def test_a_sheet_is_read_however_it_is_spelt(answer: dict[str, Any], read: dict[str, Any]) -> None:
+    sheet = AuditSheet(**{"auditid": "7", "status": AuditStatus.DELAYED, **read})
+    assert read_sheet(Reply({"status": 4, **answer}), "7") == sheet
 
 
-def test_nulls_are_empty_texts() -> None:
-    nulls = dict.fromkeys(("reason", "screenshot", "ScreenShot", "user_version", "user_desc"))
-    sheet = read_sheet(Reply({"status": 4, "auditid": 7, **nulls}))
-    assert sheet == AuditSheet("7", AuditStatus.DELAYED)
-
-
-@pytest.mark.parametrize(
-    ("call", "body"),
+@each_row(
+    "call, body",
     [
         (submit_audit(APPID), {"privacy_api_not_use": False}),
         (
@@ -93,7 +81,7 @@ def test_a_body_holds_what_was_said_and_nothing_else(call: Any, body: dict[str, 
     assert call.content()
 
 
-@pytest.mark.parametrize("make", [get_latest_auditstatus, get_category, queryquota, undocodeaudit])
+@each_row("make", [get_latest_auditstatus, get_category, queryquota, undocodeaudit])
 def test_a_call_without_fields_is_a_get(make: Any) -> None:
     call = make(APPID)
     assert (call.endpoint.method, call.appid, call.content()) == ("GET", APPID, None)
@@ -113,6 +101,6 @@ def test_a_screenshot_is_an_image_and_an_unknown_one_an_error() -> None:
         read_reply(call, 200, b'{"errcode":40007,"errmsg":"invalid media_id"}')
 
 
-@pytest.mark.parametrize(("spent", "left"), [((0, 0), 5), ((2, 9), 1), ((5, 5), 0), ((0, 11), -1)])
+@each_row("spent, left", [((0, 0), 5), ((2, 9), 1), ((5, 5), 0), ((0, 11), -1)])
 def test_withdrawals_are_bounded_by_the_day_and_by_the_month(spent: tuple[int, int], left: int) -> None:
     assert withdrawals_left(*spent) == left

@@ -1,8 +1,9 @@
-"""The catalogue and its schemas: every row whole, and true to samples and to the sandbox."""
+"""The catalogue and its schemas: every endpoint named anywhere, rows whole, and true to samples and the sandbox."""
 
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,12 @@ from tests.tables import each_row
 SCHEMAS = resources.files("airflow_wxa.api").joinpath("schemas")
 SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*.json"))
 VERSION = code.CodeVersion.of(APPID, 47, "1.4.0")
-every = each_row("endpoint", CATALOGUE.values())
+NAMED = json.loads((Path(__file__).parent / "named_endpoints.json").read_text("utf-8"))
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/reference/endpoints.md").read_text("utf-8")
+STUBS = [(ROOT / "airflow_wxa" / room / "__init__.pyi").read_text("utf-8") for room in ("operators", "sensors")]
+OPERATORS = set(re.findall(r"^class (Wxa\w+)", "\n".join(STUBS), re.MULTILINE))
+every = each_row("row", CATALOGUE.values())
 
 PRIVACY = {
     "owner_setting": {"contact_email": "ops@example.com", "notice_method": "popup"},
@@ -98,49 +104,49 @@ RELEASE = (
 )
 
 
-def schema_of(endpoint: Endpoint) -> dict[str, Any]:
-    return {part: schema for part, schema in files()[endpoint.name].items() if part != "endpoint"}
+@every
+def test_a_row_is_whole(row: Endpoint) -> None:
+    assert row.path.endswith(f"/{row.name}")
+    assert row.path.startswith("/")
+    assert row.source
+    assert row.query_name in {"access_token", "component_access_token"}
+    assert row.writes or row.safe_to_repeat
+    assert not row.plain or (row.writes and (row.safe_to_repeat or row.budget)), "a plain write may be sent twice"
+    assert f"`{row.method} {row.path}`" in PAGE
 
 
 @every
-def test_a_file_has_the_schemas_that_its_method_needs(endpoint: Endpoint) -> None:
-    assert set(schema_of(endpoint)) == {"answer"} | ({"body"} if endpoint.method == "POST" else set())
-
-
-@every
-def test_a_schema_is_itself_valid(endpoint: Endpoint) -> None:
-    for half in schema_of(endpoint).values():
-        Draft202012Validator.check_schema(half)
-
-
-@every
-def test_a_body_names_all_its_fields_so_that_a_slip_is_refused(endpoint: Endpoint) -> None:
-    body = schema_of(endpoint).get("body", {"maxProperties": 0})
+def test_a_row_has_the_schemas_that_its_method_needs_and_its_body_names_all_fields(row: Endpoint) -> None:
+    file = json.loads(SCHEMAS.joinpath(f"{row.name.replace('/', '_')}.json").read_text("utf-8"))
+    assert file.keys() == {"endpoint", "answer"} | ({"body"} if row.method == "POST" else set())
+    for half in file.keys() - {"endpoint"}:
+        Draft202012Validator.check_schema(file[half])
+    body = file.get("body", {"maxProperties": 0})
     assert body.get("additionalProperties") is False or body.get("maxProperties") == 0
 
 
-@every
-def test_a_row_is_named_by_the_end_of_its_path(endpoint: Endpoint) -> None:
-    assert endpoint.path.endswith(f"/{endpoint.name}")
-    assert endpoint.path.startswith("/")
-    assert endpoint.source
-    assert endpoint.query_name in {"access_token", "component_access_token"}
+def test_every_named_endpoint_is_counted_once() -> None:
+    rows, others = NAMED["rows"], NAMED["without_a_row"]
+    assert rows.keys() & others.keys() == set()
+    assert {row.path for row in CATALOGUE.values()} == rows.keys()
+    assert len(rows) == len(CATALOGUE) == len(list(SCHEMAS.iterdir())) > 40
+    filed = {path for row in errcodes().values() for path in row.endpoints} - {"*", "/cgi-bin/component/*"}
+    assert filed - rows.keys() - others.keys() == set()
 
 
 @every
-def test_what_writes_and_cannot_be_sent_twice_is_said(endpoint: Endpoint) -> None:
-    if not endpoint.writes:
-        assert endpoint.safe_to_repeat
+def test_a_row_has_an_operator_or_says_why_it_has_none(row: Endpoint) -> None:
+    said = NAMED["rows"][row.path]
+    operators = set(re.findall(r"`(Wxa\w+(?:Operator|Sensor))`", said))
+    assert operators <= OPERATORS
+    assert operators or (said.startswith("none: ") and len(said) > len("none: ") + 20)
+    assert operators or not row.writes or row.holds_secrets or row.plain, "nothing sends it: say plain in its schema"
 
 
-@every
-def test_a_plain_write_may_be_sent_twice(endpoint: Endpoint) -> None:
-    assert not endpoint.plain or (endpoint.writes and (endpoint.safe_to_repeat or endpoint.budget))
-
-
-def test_a_file_is_named_by_its_endpoint() -> None:
-    names = {path.name.removesuffix(".json") for path in SCHEMAS.iterdir() if path.name.endswith(".json")}
-    assert names == {name.replace("/", "_") for name in CATALOGUE}
+@each_row("path, why", NAMED["without_a_row"].items())
+def test_what_has_no_row_says_why_and_stands_in_the_docs(path: str, why: str) -> None:
+    assert len(why) > 20
+    assert f"| `{path}` | {why} |" in PAGE
 
 
 def test_the_calls_that_are_never_blindly_repeated() -> None:
@@ -161,12 +167,7 @@ def test_the_longest_version_that_we_send_is_the_longest_that_the_sandbox_takes(
     assert files()["commit"]["body"]["properties"]["user_version"]["maxLength"] == USER_VERSION_LENGTH
 
 
-@each_row("path", sorted({path for row in errcodes().values() for path in row.endpoints} - {"*"}))
-def test_an_errcode_is_filed_under_a_path(path: str) -> None:
-    assert path.startswith("/")
-
-
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+@each_row("sample", SAMPLES)
 def test_a_sample_is_read(sample: Path) -> None:
     call = Call.to(sample.name.partition(".")[0], APPID)
     answer = json.loads(sample.read_text("utf-8"))
@@ -176,6 +177,14 @@ def test_a_sample_is_read(sample: Path) -> None:
     else:
         read = read_reply(call, 200, sample.read_bytes()).answer
         assert read == answer | ({"auditid": str(answer["auditid"])} if "auditid" in answer else {})
+
+
+def ask(sandbox: Sandbox, call: Call) -> Any:
+    """Return what a sandbox answers a call that needs a token."""
+    token = PLATFORM_TOKEN if call.endpoint.token is TokenKind.PLATFORM else MERCHANT_TOKEN
+    query = {"access_token": token, **call.query}
+    answer, _ = sandbox.answer(Request(call.endpoint.method, call.endpoint.path, query, call.content() or b""))
+    return answer
 
 
 @pytest.fixture
@@ -194,16 +203,9 @@ def answers(wxa_world: World) -> list[tuple[Call, bytes]]:
     sandbox = Sandbox.of(wxa_world)
     answered = []
     for call in RELEASE:
-        token = PLATFORM_TOKEN if call.endpoint.token is TokenKind.PLATFORM else MERCHANT_TOKEN
         if call.endpoint.name == "submit_audit":
             mini_program.audit = next(plans)
-        request = Request(
-            method=call.endpoint.method,
-            path=call.endpoint.path,
-            query={"access_token": token, **call.query},
-            raw=call.content() or b"",
-        )
-        answer, _ = sandbox.answer(request)
+        answer = ask(sandbox, call)
         raw = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         answered.append((call, raw))
     return answered

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pickle
-
-import pytest
+from typing import Any
 
 from airflow_wxa import errors
 from airflow_wxa.errors import WxaApiError, WxaAuditRejected, WxaError, WxaSpecError, WxaStateError, WxaTransportError
+from tests.tables import each_row
 
 CLASSES = [getattr(errors, name) for name in errors.__all__]
 
@@ -16,29 +16,30 @@ def test_the_docstring_of_the_module_draws_the_whole_tree() -> None:
     assert [name for name in errors.__all__ if name not in (errors.__doc__ or "")] == []
 
 
-@pytest.mark.parametrize("cls", CLASSES)
+@each_row("cls", CLASSES)
 def test_every_error_is_one_of_ours(cls: type[WxaError]) -> None:
     assert issubclass(cls, WxaError)
     assert cls.__doc__
 
 
-def test_the_five_parts_stand_a_line_each() -> None:
-    error = WxaError("what", values={"a": 1}, why="why", next_step="next", source="source", appid="wx1")
-    assert str(error) == "what\n  appid wx1, a 1\n  why\n  next\n  source"
-
-
-def test_a_part_that_is_missing_leaves_no_line() -> None:
-    assert str(WxaError("what")) == "what"
-    assert str(WxaError("what", source="there")) == "what\n  there"
-
-
-def test_an_appid_among_the_values_is_not_said_twice() -> None:
-    assert str(WxaError("what", values={"appid": "wx2"}, appid="wx1")) == "what\n  appid wx2"
-
-
-@pytest.mark.parametrize(("value", "shown"), [("x" * 400, "x" * 400), ("x" * 403, "x" * 400 + "… (3 more characters)")])
-def test_a_long_value_is_cut_and_counted(value: str, shown: str) -> None:
-    assert str(WxaError("what", values={"a": value})) == f"what\n  a {shown}"
+@each_row(
+    "parts, lines",
+    [
+        (
+            {"values": {"a": 1}, "why": "why", "next_step": "next", "source": "source", "appid": "wx1"},
+            ["appid wx1, a 1", "why", "next", "source"],
+        ),
+        ({}, []),
+        ({"source": "there"}, ["there"]),
+        ({"values": {"appid": "wx2"}, "appid": "wx1"}, ["appid wx2"]),  # not twice
+        ({"values": {"a": "x" * 400}}, ["a " + "x" * 400]),
+        ({"values": {"a": "x" * 403}}, ["a " + "x" * 400 + "… (3 more characters)"]),
+    ],
+)
+def test_the_five_parts_stand_a_line_each_and_a_long_value_is_cut_and_counted(
+    parts: dict[str, Any], lines: list[str]
+) -> None:
+    assert str(WxaError("what", **parts)).split("\n  ") == ["what", *lines]
 
 
 def test_a_spec_error_names_every_problem_and_that_nothing_was_sent() -> None:
@@ -47,7 +48,7 @@ def test_a_spec_error_names_every_problem_and_that_nothing_was_sent() -> None:
     assert error.problems == ("first = 1", "second = 2")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "error",
     [
         WxaSpecError("refused", ["first"], appid="wx1"),
@@ -56,15 +57,14 @@ def test_a_spec_error_names_every_problem_and_that_nothing_was_sent() -> None:
         WxaApiError("refused", errcode=1, errmsg="m", rid="r", retryable=True),
         WxaAuditRejected("rejected", reason="because", screenshot=["m1"]),
     ],
-    ids=lambda error: type(error).__name__,
 )
 def test_an_error_keeps_all_it_knows_when_pickled(error: WxaError) -> None:
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
     assert (type(copy), str(copy), repr(copy), copy.__dict__) == (type(error), str(error), repr(error), error.__dict__)
 
 
-@pytest.mark.parametrize(
-    ("error", "retryable"),
+@each_row(
+    "error, retryable",
     [
         (WxaTransportError("lost"), True),
         (WxaSpecError("refused", []), False),

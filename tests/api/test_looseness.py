@@ -12,12 +12,11 @@ import pytest
 from airflow_wxa.api.audit import AuditStatus
 from airflow_wxa.api.call import Call, read_reply
 from airflow_wxa.api.code import CodeVersion
-from airflow_wxa.api.endpoints import CATALOGUE, TokenKind, files
+from airflow_wxa.api.endpoints import CATALOGUE, files
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.errors import WxaError
 from airflow_wxa.sandbox.exchange import Sandbox
-from airflow_wxa.sandbox.gate import Request
-from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
+from airflow_wxa.sandbox.testing import APPID
 from airflow_wxa.steps import Pause, Step
 from airflow_wxa.steps.authorisation import (
     exchange_code,
@@ -27,6 +26,7 @@ from airflow_wxa.steps.authorisation import (
     new_authorisation_link,
 )
 from airflow_wxa.steps.outcome import Approved, Left, Recall
+from tests.api.test_catalogue import ask
 from tests.chaos.releasing import Memory, Plan, as_one_step
 from tests.tables import each_row
 
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from airflow_wxa.sandbox import World
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/reference/answers.md"
+ROWS = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| `")]
+#: The fields that the page lists, each behind its endpoint but for ``errcode``, which every answer has.
+LISTED = {row.split("`")[1] for row in ROWS}
+SCHEMAS = {name: file["answer"] for name, file in files().items()}
 PLATFORM = "wx00000000000000c1"
 ABSENT = object()
 #: What a field is replaced by; where a value stays itself, it is spelt as the other type.
@@ -50,21 +54,6 @@ LOOSE: Mapping[str, Callable[[Any], Any]] = {
 MOST_CALLS = 300
 
 
-def needed() -> dict[str, list[str]]:
-    """Return, by endpoint, the fields that the page lists; ``errcode`` stands under ``""``."""
-    rows = [line.split("`")[1] for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| `")]
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        endpoint, _, path = row.rpartition(".") if row.count(".") < 2 else (row.split(".")[0], "", row.split(".", 1)[1])
-        found.setdefault(endpoint, []).append(path)
-    return found
-
-
-def schema_of(name: str) -> dict[str, Any]:
-    answer: dict[str, Any] = files()[name]["answer"]
-    return answer
-
-
 def fields(schema: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """Yield the path of every field below an answer; entries of lists are loosened as a whole."""
     for name, field in schema.get("properties", {}).items():
@@ -75,8 +64,8 @@ def fields(schema: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 MATRIX = [
     (name, path, how)
     for name in CATALOGUE
-    if "not" not in schema_of(name)
-    for path in [("errcode",), ("errmsg",), *fields(schema_of(name))]
+    if "not" not in SCHEMAS[name]
+    for path in [("errcode",), ("errmsg",), *fields(SCHEMAS[name])]
     for how in LOOSE
     if how != "unnamed value" or path[-1] == "status"
 ]
@@ -134,10 +123,8 @@ def stop_of(step: Step[Any], answer: Callable[[Call], Any], memory: Memory) -> W
 
 def is_needed(name: str, path: tuple[str, ...]) -> bool:
     """Tell whether the page lists a field, or one below it."""
-    dotted = ".".join(path)
-    return path == ("errcode",) or any(
-        each == dotted or each.startswith(f"{dotted}.") for each in needed().get(name, ())
-    )
+    dotted = ".".join((name, *path))
+    return path == ("errcode",) or any(f"{each}.".startswith(f"{dotted}.") for each in LISTED)
 
 
 #: 14 is a version that can be spelt as a number.
@@ -149,15 +136,8 @@ def released(world: World, name: str = "", path: tuple[str, ...] = (), how: str 
     sandbox, asked = Sandbox.of(copy.deepcopy(world)), list[str]()
 
     def answer(call: Call) -> Any:
-        token = PLATFORM_TOKEN if call.endpoint.token is TokenKind.PLATFORM else MERCHANT_TOKEN
-        request = Request(
-            method=call.endpoint.method,
-            path=call.endpoint.path,
-            query={"access_token": token},
-            raw=call.content() or b"",
-        )
         asked.append(call.endpoint.name)
-        said, _ = sandbox.answer(request)
+        said = ask(sandbox, call)
         return loosened(said, path, how) if call.endpoint.name == name else said
 
     return stop_of(as_one_step(PLAN), answer, Memory()), asked
@@ -225,10 +205,6 @@ def test_a_token_is_refused_only_for_what_it_cannot_do_without(name: str, path: 
 
 
 def test_the_page_lists_every_field_that_a_schema_requires_and_few_besides() -> None:
-    listed = {(endpoint, field) for endpoint, names in needed().items() for field in names}
-    required = {(name, field) for name in CATALOGUE for field in schema_of(name).get("required", ())}
-    assert required <= listed
-    assert len(listed) <= 17  # thirteen of a release, four of the calls beside it
-    for line in PAGE.read_text("utf-8").splitlines():
-        if line.startswith("| `"):
-            assert line.rpartition(" | ")[2].strip(" |")
+    assert {f"{name}.{field}" for name in CATALOGUE for field in SCHEMAS[name].get("required", ())} <= LISTED
+    assert len(LISTED) <= 17  # thirteen of a release, four of the calls beside it
+    assert [row for row in ROWS if not row.rpartition(" | ")[2].strip(" |")] == []

@@ -1,37 +1,32 @@
-"""Secrets do not show, and texts lose them."""
+"""Secrets do not show, and texts lose them; a cell of our CSV files is no formula."""
 
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import pytest
 
 from airflow_wxa.api.redaction import Secret, without_secrets, without_token_queries
+from airflow_wxa.api.values import csv_cell
+from tests.tables import each_row
 
 TOKEN = "canary+token/with=odd signs"
 
 
-@pytest.mark.parametrize("shown", [str(Secret(TOKEN)), repr(Secret(TOKEN)), f"{Secret(TOKEN)}", f"{[Secret(TOKEN)]}"])
-def test_a_secret_says_nothing_about_itself(shown: str) -> None:
-    assert TOKEN not in shown
-    assert "***" in shown
-
-
-def test_a_secret_reveals_itself_only_when_asked() -> None:
-    assert Secret(TOKEN).reveal() == TOKEN
-
-
-def test_secrets_are_equal_by_value_and_unequal_to_texts() -> None:
+def test_a_secret_reveals_itself_only_when_asked_and_does_not_leave_its_process() -> None:
+    secret = Secret(TOKEN)
+    for shown in (str(secret), repr(secret), f"{secret}", f"{[secret]}"):
+        assert TOKEN not in shown
+        assert "***" in shown
+    assert secret.reveal() == TOKEN
     assert len({Secret("a"), Secret("a"), Secret("b")}) == 2
     assert Secret("a") != "a"
-
-
-def test_a_secret_does_not_leave_its_process() -> None:
     with pytest.raises(TypeError, match="does not leave its process"):
         pickle.dumps(Secret(TOKEN))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         f"GET /wxa/x?access_token={TOKEN}",
@@ -46,8 +41,8 @@ def test_a_known_secret_is_taken_out_raw_and_encoded(text: str) -> None:
     assert "***" in clean
 
 
-@pytest.mark.parametrize(
-    ("text", "clean"),
+@each_row(
+    "text, clean",
     [
         ("/wxa/commit?access_token=SECRET&path=a", "/wxa/commit?access_token=***&path=a"),
         ("?component_access_token=SECRET", "?component_access_token=***"),
@@ -61,3 +56,13 @@ def test_a_known_secret_is_taken_out_raw_and_encoded(text: str) -> None:
 def test_the_value_of_a_token_query_is_taken_out_whoever_wrote_it(text: str, clean: str) -> None:
     assert without_token_queries(text) == clean
     assert without_secrets(text, []) == clean
+
+
+@each_row("formula", ["=cmd()", "+1", "-1", "@sum", "\t=1", "\r=1", " =1", "＝1"])  # noqa: RUF001
+def test_what_a_spreadsheet_would_take_for_a_formula_becomes_a_text(formula: str) -> None:
+    assert csv_cell(formula) == f"'{formula}"
+
+
+@each_row("value", [None, -1, 89020, "", "spring sale", "a=b"])
+def test_any_other_cell_stays(value: Any) -> None:
+    assert csv_cell(value) == value

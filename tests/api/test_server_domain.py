@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from airflow_wxa.api.call import Call, read_reply
@@ -15,10 +17,11 @@ from airflow_wxa.api.server_domain import (
 )
 from airflow_wxa.errors import WxaInputError, WxaSpecError
 from airflow_wxa.sandbox.testing import APPID
+from tests.tables import each_row
 
 
-@pytest.mark.parametrize(
-    ("kind", "text", "domain"),
+@each_row(
+    "kind, text, domain",
     [
         ("requestdomain", "https://API.example.com/", "https://api.example.com"),
         ("requestdomain", "https://api.example.com:8443", "https://api.example.com:8443"),
@@ -70,8 +73,8 @@ def test_lists_are_read_as_loosely_as_they_come_and_one_that_is_not_told_is_not_
     assert bare_hosts({"requestdomain": frozenset({"https://a.example.com:8443"})}) == {"a.example.com"}
 
 
-@pytest.mark.parametrize(
-    ("told", "meant"),
+@each_row(
+    "told, meant",
     [
         ("https://例子.example.com", "https://xn--fsqu00a.example.com"),
         ("HTTPS://A.example.com.", "https://a.example.com"),
@@ -89,11 +92,5 @@ def test_a_refusal_names_every_value_that_wechat_names_in_full() -> None:
     invalid = [f"wss://{'x' * 60}.host-{number}.example.com" for number in range(40)]
     answer = {"errcode": 85303, "errmsg": "no", "invalid_wsrequestdomain": invalid, "no_icp_domain": ["https://n.org"]}
     with pytest.raises(WxaInputError) as refused:
-        read_reply(Call.to("modify_domain", APPID, {"action": "get"}), 200, _json(answer))
+        read_reply(Call.to("modify_domain", APPID, {"action": "get"}), 200, json.dumps(answer).encode())
     assert [value for value in (*invalid, "https://n.org") if value not in str(refused.value)] == []
-
-
-def _json(answer: object) -> bytes:
-    import json  # noqa: PLC0415
-
-    return json.dumps(answer).encode()

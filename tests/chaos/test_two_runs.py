@@ -100,12 +100,7 @@ class Run:
 
     def _answer(self, call: Call) -> Reply:
         token = PLATFORM_TOKEN if call.endpoint.token is TokenKind.PLATFORM else MERCHANT_TOKEN
-        request = Request(
-            method=call.endpoint.method,
-            path=call.endpoint.path,
-            query={"access_token": token},
-            raw=call.content() or b"",
-        )
+        request = Request(call.endpoint.method, call.endpoint.path, {"access_token": token}, call.content() or b"")
         noted = self._memory.before([call])
         answer, _ = self.sandbox.answer(request)
         reply = read_reply(call, 200, self.sandbox.encode(request, answer))
