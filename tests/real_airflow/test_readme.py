@@ -87,7 +87,7 @@ class Walk:
     def finish(self, terminal: Component) -> str:
         """Wait until a command ends well, and return what it said."""
         self.until(lambda: terminal.process.poll() is not None)
-        assert terminal.process.returncode == 0, terminal.last_lines(60)
+        assert terminal.process.poll() == 0, terminal.last_lines(60)
         return self.said(terminal)
 
 

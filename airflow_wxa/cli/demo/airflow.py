@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import os
 import socket
 import sys
@@ -24,20 +25,21 @@ import httpx
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 import airflow_wxa
-from airflow_wxa.cli.demo.processes import ProcessSessions
+from airflow_wxa.cli.demo.processes import ForkServer, ProcessSessions
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_wxa.cli.demo.processes import Component
 
 LOOPBACK: Final = "127.0.0.1"
 PATIENCE: Final = 240
-LOOK_SECONDS: Final = 0.25
+LOOK_SECONDS: Final = 0.1
 TIMEOUT_SECONDS: Final = 20.0
 PATIENCE_SECONDS: Final = 90.0  # one slow answer, and another
 PAGE_SIZE: Final = 100
+ALL_RUNS: Final = "~"
 
 MIGRATE: Final = ("db", "migrate")
 COMPONENTS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -58,6 +60,7 @@ TUNING: Final[Mapping[str, str]] = {
     "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
     "AIRFLOW__CORE__PARALLELISM": "4",
     "AIRFLOW__API__WORKERS": "1",
+    "AIRFLOW__DATABASE__CHECK_MIGRATIONS": "False",  # each component would, and the database has just been made
     "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
@@ -98,6 +101,7 @@ class TaskInstance:
     try_number: int
     started: float = 0.0
     ended: float = 0.0
+    run_id: str = ""
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -160,13 +164,17 @@ class AirflowApi:
         runs = self._get(f"/dags/{dag_id}/dagRuns", limit=PAGE_SIZE)["dag_runs"]
         return {run["dag_run_id"]: run["state"] for run in runs}
 
-    def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
-        """Return the tasks of a run, each instance of a mapped one."""
+    def task_instances(self, dag_id: str, run_id: str, states: Sequence[str] = ()) -> list[TaskInstance]:
+        """Return the tasks of a run, each instance of a mapped one.
+
+        :param run_id: :data:`ALL_RUNS` for those of all.
+        :param states: none for all.
+        """
         found: list[TaskInstance] = []
         total = 1
         while len(found) < total:
             path = f"{_run(dag_id, run_id)}/taskInstances"
-            answer = self._get(path, limit=PAGE_SIZE, offset=len(found), order_by="id")
+            answer = self._get(path, limit=PAGE_SIZE, offset=len(found), order_by="id", state=states)
             total = answer.get("total_entries", 0) if answer["task_instances"] else 0
             found += [
                 TaskInstance(
@@ -175,6 +183,7 @@ class AirflowApi:
                     each["try_number"],
                     _epoch(each.get("start_date")),
                     _epoch(each.get("end_date")),
+                    each["dag_run_id"],
                 )
                 for each in answer["task_instances"]
             ]
@@ -197,7 +206,7 @@ class AirflowApi:
         path = f"{_run(dag_id, run_id)}/taskInstances/{task_id}/-1/hitlDetails"
         self._send("PATCH", path, {"chosen_options": ["Approve"], "params_input": {}})
 
-    def _get(self, path: str, **params: str | int) -> Any:
+    def _get(self, path: str, **params: str | int | Sequence[str]) -> Any:
         """Return the JSON; ``None`` for a missing resource."""
         return self._request("GET", path, missing_is=httpx.codes.NOT_FOUND, params=params)
 
@@ -274,6 +283,8 @@ class ThrowawayAirflow:
     processes: ProcessSessions = field(init=False)
     _keys: Mapping[str, str] = field(init=False, default_factory=_fresh_keys, repr=False)
     _api: AirflowApi | None = field(init=False, default=None)
+    _fork_server: ForkServer | None = field(init=False, default=None)
+    _deadline: float = field(init=False, default=math.inf)
 
     def __post_init__(self) -> None:
         self.processes = ProcessSessions(cwd=self.home)
@@ -298,7 +309,7 @@ class ThrowawayAirflow:
         :raises AirflowStartError: a component ended.
         :raises OutOfTimeError: the time is over.
         """
-        deadline = time.monotonic() + patience
+        self._deadline = deadline = time.monotonic() + patience
         (self.home / "dags").mkdir()
         for name, text in self.dags.items():
             (self.home / "dags" / name).write_text(text, "utf-8")
@@ -323,6 +334,7 @@ class ThrowawayAirflow:
         """End every process that :meth:`start` started, and their children; safe at any moment."""
         if self._api is not None:
             self._api.close()
+        self._fork_server = None
         self.processes.stop()
 
     def component_env(self) -> dict[str, str]:
@@ -361,8 +373,14 @@ class ThrowawayAirflow:
 
     def _spawn(self, name: str, arguments: tuple[str, ...]) -> Component:
         self.tell(Text("component_is_starting", name=name))
-        command = (sys.executable, "-m", "airflow", *arguments)
-        return self.processes.start(name, command, self.component_env(), self.home / f"{name}.out")
+        output = self.home / f"{name}.out"
+        if sys.platform == "darwin":  # its libraries do not survive a fork
+            command = (sys.executable, "-m", "airflow", *arguments)
+            return self.processes.start(name, command, self.component_env(), output)
+        if self._fork_server is None:
+            self._fork_server = ForkServer(self.processes, self.component_env())
+        self._await(self._fork_server.is_ready, self._fork_server.component, self._deadline)
+        return self._fork_server.fork(name, arguments, output)
 
     def _await(self, is_so: Callable[[], bool], component: Component, deadline: float) -> None:
         """Wait for a condition that ``component`` is to bring about, as long as all of them live."""
@@ -380,8 +398,11 @@ class ThrowawayAirflow:
 
     def _logged_in(self) -> bool:
         try:
+            socket.create_connection((LOOPBACK, self.port)).close()  # costs less than a client for each look
+            # At its first request the API of the tasks is built, which takes seconds: not when they wait for it.
+            httpx.get(f"{self.url}/execution/health", timeout=TIMEOUT_SECONDS, trust_env=False)
             self._api = AirflowApi.login(self.url, self.account, self.check_lives)
-        except httpx.HTTPError:
+        except (httpx.HTTPError, OSError):
             return False
         return True
 

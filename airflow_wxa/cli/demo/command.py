@@ -56,8 +56,8 @@ if TYPE_CHECKING:
 #: Seconds between two looks; WeChat's sensors look once a minute, an emulated one need not be waited for.
 #: And the Connections that pushes may come for.
 SETTINGS: Final = {
-    "AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "1",
-    "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "1",
+    "AIRFLOW__WXA__PRIVACY_POLL_SECONDS": "0.2",
+    "AIRFLOW__WXA__AUDIT_POLL_SECONDS": "0.2",
     "AIRFLOW__WXA__PUSH_CONN_IDS": ",".join(CONNECTIONS),
 }
 FILE_WIDTH: Final = 120
@@ -168,14 +168,13 @@ def play(options: Options, home: Path, console: Terminal, world: World) -> Repor
     """Release, and read what came of it; see :func:`started`."""
     began = time.monotonic()
     with telling(console) as tell, started(options, home, world, tell) as (airflow, sandbox):
-        states = release(airflow.api, RELEASES, tell, patience=options.patience, check=airflow.check_lives)
-        effective = {each.appid: each.effective_webviewdomain for each in sandbox.world.mini_programs}
-        rows = [
-            read_row(airflow.api, each, run_state=states[each.word], effective=effective[each.appid])
-            for each in RELEASES
-        ]
+        rows = {}
+        ended = release(airflow.api, RELEASES, tell, patience=options.patience, check=airflow.check_lives)
+        for each, state in ended:
+            effective = sandbox.world.mini_program(each.appid).effective_webviewdomain
+            rows[each.word] = read_row(airflow.api, each, run_state=state, effective=effective)
     report = Report(
-        rows=rows,
+        rows=[rows[each.word] for each in RELEASES],
         journal=list(sandbox.journal),
         deliveries=list(sandbox.deliveries),
         ledger=read_ledger(home),
@@ -219,7 +218,10 @@ def keep(options: Options, home: Path, console: Terminal, world: World) -> int:
         with telling(console) as tell:
             up = started(options, home, world, tell, dags=every_dag(), account=account)
             airflow, sandbox = stack.enter_context(up)
-            release(airflow.api, RELEASES, tell, approves=False, patience=options.patience, check=airflow.check_lives)
+            watch = release(
+                airflow.api, RELEASES, tell, approves=False, patience=options.patience, check=airflow.check_lives
+            )
+            list(watch)
         console.print(_kept(airflow, account, sandbox), markup=False, highlight=False, soft_wrap=True)
         serve_until_interrupted(airflow)
     console.print(phrase("demo_has_ended"))

@@ -10,16 +10,18 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from multiprocessing import Pipe
+from typing import TYPE_CHECKING, Final, Protocol
 
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import FrameType
 
@@ -76,12 +78,30 @@ def uninterrupted() -> Iterator[None]:
         signal.raise_signal(received[0])
 
 
+class Process(Protocol):
+    """A process, as :class:`subprocess.Popen` has it."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Return the exit code; ``None`` while it runs."""
+
+    def wait(self) -> int:
+        """Return the exit code once there is one."""
+
+    def send_signal(self, sig: int) -> None:
+        """Send a signal, unless it has ended."""
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Component:
     """A process that was started, and the file that holds what it says."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: Process
     output: Path
 
     def last_lines(self, count: int = 15) -> str:
@@ -96,7 +116,9 @@ class ProcessSessions:
     cwd: Path
     components: list[Component] = field(default_factory=list)
 
-    def start(self, name: str, command: Sequence[str], env: Mapping[str, str], output: Path) -> Component:
+    def start(
+        self, name: str, command: Sequence[str], env: Mapping[str, str], output: Path, pass_fds: Collection[int] = ()
+    ) -> Component:
         """Start a process in a session of its own, its output in a file."""
         with uninterrupted(), output.open("wb") as sink:
             process = subprocess.Popen(  # noqa: S603  the command is ours
@@ -107,37 +129,121 @@ class ProcessSessions:
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=pass_fds,
             )
             component = Component(name=name, process=process, output=output)
             self.components.append(component)
         return component
 
     def stop(self, patience: float = PATIENCE_SECONDS) -> None:
-        """End every process of every session: ask first, then kill, until none is left."""
+        """End every process of every session: ask first, then kill, until none is left; who forked others goes last."""
         with uninterrupted():
-            self._signal(signal.SIGTERM)
+            self._signal(signal.SIGTERM, self.components)
             deadline = time.monotonic() + patience
             while self.pids() and time.monotonic() < deadline:
                 time.sleep(LOOK_SECONDS)
-            while self._signal(signal.SIGKILL):
-                time.sleep(LOOK_SECONDS)
-            for component in self.components:
-                component.process.wait()
-            self.components.clear()
+            while self.components:
+                while self._signal(signal.SIGKILL, self.components[-1:]):
+                    time.sleep(LOOK_SECONDS)
+                self.components.pop().process.wait()
 
-    def pids(self) -> list[int]:
-        """Return what is still alive."""
-        for component in self.components:
+    def pids(self, components: Collection[Component] | None = None) -> list[int]:
+        """Return what is still alive of these components, of all by default."""
+        of = self.components if components is None else components
+        for component in of:
             component.process.poll()  # a child that ended stays in the table until somebody asks
-        sessions = {component.process.pid for component in self.components}
+        sessions = {component.process.pid for component in of}
         return [pid for pid in psutil.pids() if _lives_in(pid, sessions)]
 
-    def _signal(self, signum: int) -> list[int]:
-        alive = self.pids()
+    def _signal(self, signum: int, components: Collection[Component]) -> list[int]:
+        alive = self.pids(components)
         for pid in alive:
             with suppress(ProcessLookupError):
                 os.kill(pid, signum)
         return alive
+
+
+class ForkServer:
+    """A process that has imported Airflow, see :mod:`airflow_wxa.cli.demo.fork_server`, and forks its components.
+
+    :param env: of every component.
+    """
+
+    def __init__(self, sessions: ProcessSessions, env: Mapping[str, str]) -> None:
+        self._sessions = sessions
+        self._connection, theirs = Pipe()
+        with theirs:
+            fd = theirs.fileno()
+            command = (sys.executable, "-m", "airflow_wxa.cli.demo.fork_server", str(fd))
+            self.component = sessions.start("fork-server", command, env, sessions.cwd / "fork-server.out", (fd,))
+        self._is_ready = False
+        self._ended: dict[int, int] = {}
+
+    def is_ready(self) -> bool:
+        """Tell whether the next component is forked at once."""
+        self._hear()
+        return self._is_ready
+
+    def fork(self, name: str, arguments: Sequence[str], output: Path) -> Component:
+        """Fork a component, its output in a file; without a process that could do it, return that process itself.
+
+        :param arguments: of the command ``airflow``.
+        """
+        self._is_ready = False
+        with uninterrupted():
+            with suppress(BrokenPipeError):
+                self._connection.send((arguments, output))
+            while not (pid := self._hear()):
+                if self.component.process.poll() is not None:
+                    return self.component
+                self._connection.poll(LOOK_SECONDS)
+            component = Component(name=name, process=_Forked(pid, self), output=output)
+            self._sessions.components.append(component)
+        return component
+
+    def exit_code(self, pid: int) -> int | None:
+        """Return the exit code of a component; ``None`` while it runs."""
+        self._hear()
+        if pid not in self._ended and self.component.process.poll() is not None:
+            return -signal.SIGKILL  # nobody can tell any more, and nobody waits for it
+        return self._ended.get(pid)
+
+    def _hear(self) -> int:
+        """Take in what it has said, and return the process that it has forked, if any."""
+        forked = 0
+        with suppress(EOFError, ConnectionResetError):
+            while self._connection.poll():
+                pid, code = self._connection.recv()
+                if code is not None:
+                    self._ended[pid] = code
+                elif pid:
+                    forked = pid
+                else:
+                    self._is_ready = True
+        return forked
+
+
+@dataclass(slots=True)
+class _Forked:
+    """A process of a fork server."""
+
+    pid: int
+    server: ForkServer
+
+    def poll(self) -> int | None:
+        return self.server.exit_code(self.pid)
+
+    def wait(self) -> int:
+        while (code := self.poll()) is None:
+            time.sleep(LOOK_SECONDS)
+        return code
+
+    def send_signal(self, sig: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, sig)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
 
 def _lives_in(pid: int, sessions: set[int]) -> bool:

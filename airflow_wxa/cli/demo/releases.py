@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import string
 import time
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_wxa.cli.demo.airflow import PATIENCE, connection_of
+from airflow_wxa.cli.demo.airflow import ALL_RUNS, PATIENCE, connection_of
 from airflow_wxa.sandbox import AuditPlan, MiniProgram, Platform, Template, World
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set, phrase
@@ -57,12 +59,14 @@ _REGISTER: Final = ("register_platform_domains", "configure_domains_again")
 
 LOOK_SECONDS: Final = 0.5
 APPROVAL: Final = "approve_release"
-WAITING: Final = ("awaiting_input", "deferred")  # as Airflow 3.3, and 3.2, call a task that waits for a person
+#: As Airflow 3.3, and 3.2, call a task that waits for a person; each refuses a state that it does not know.
+WAITING: Final = ("deferred",) if version("apache-airflow-core").startswith("3.2.") else ("awaiting_input", "deferred")
 #: Nobody answers faster than this, and Airflow 3.3 does not expect it: an answer that comes before the scheduler has
 #: noticed that the task went to wait makes it take the task for lost, and repeat it a minute later.
 THINKING_SECONDS: Final = 2.0
 FINAL: Final = frozenset({"success", "failed"})
-UNEVENTFUL: Final = frozenset({"scheduled", "queued", "success"})
+#: States that are told; a task that waits for its turn, or ended well, is not asked for at all.
+EVENTFUL: Final = ("running", *WAITING, "up_for_retry", "failed")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -268,14 +272,13 @@ def release(
     approves: bool = True,
     patience: float = PATIENCE,
     check: Callable[[], object] = bool,
-) -> dict[str, str]:
-    """Start all runs and watch until the last has ended.
+) -> Iterator[tuple[DemoRelease, str]]:
+    """Start all runs, watch until the last has ended, and yield each with the state of its run, as soon as it ends.
 
     :param tell: called with a line when a run comes to another task, or its task into another state.
     :param approves: whether an approval is given; else a run that waits for one counts as ended.
     :param patience: seconds after which runs that still go on are left as they are.
     :param check: called at each look; raises where nothing more can come.
-    :return: word of a release → state of its run.
     """
     deadline = time.monotonic() + patience
     for each in releases:
@@ -283,27 +286,26 @@ def release(
     states: dict[str, str] = {}
     told: dict[str, tuple[str, str]] = {}
     asked_at: dict[str, float] = {}
-    waiting: set[str] = set()
     watched = list(releases)
     while watched and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
         check()
         states = api.run_states(DAG_ID)
-        for each in watched:
-            tasks = in_order(api.task_instances(DAG_ID, each.word))
-            current = current_task(tasks)
+        tasks = in_order(api.task_instances(DAG_ID, ALL_RUNS, EVENTFUL))
+        for each in tuple(watched):
+            of_run = [task for task in tasks if task.run_id == each.word]
+            current = current_task(of_run)
             if current is not None and told.get(each.word) != (current.task_id, current.state):
                 told[each.word] = (current.task_id, current.state)
-                if current.state not in UNEVENTFUL:
-                    tell(f"{each.word}: {current.task_id} {current.state}")
-            if any(task.task_id == APPROVAL and task.state in WAITING for task in tasks):
-                since = asked_at.setdefault(each.word, time.monotonic())
-                if not approves:
-                    waiting.add(each.word)
-                elif time.monotonic() - since >= THINKING_SECONDS:
-                    api.approve(DAG_ID, each.word, APPROVAL)
-        watched = [each for each in watched if states.get(each.word) not in FINAL and each.word not in waiting]
-    return {each.word: states.get(each.word, "") for each in releases}
+                tell(f"{each.word}: {current.task_id} {current.state}")
+            is_asked = any(task.task_id == APPROVAL and task.state in WAITING for task in of_run)
+            since = asked_at.setdefault(each.word, time.monotonic()) if is_asked else math.inf
+            if is_asked and approves and time.monotonic() - since >= THINKING_SECONDS:
+                api.approve(DAG_ID, each.word, APPROVAL)
+            if states.get(each.word) in FINAL or (is_asked and not approves):
+                watched.remove(each)
+                yield each, states[each.word]
+    yield from ((each, states.get(each.word, "")) for each in watched)
 
 
 def in_order(tasks: Sequence[TaskInstance]) -> list[TaskInstance]:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import psutil
 import pytest
 
 import airflow_wxa
 from airflow_wxa.cli.demo import airflow as launcher
 from airflow_wxa.cli.demo.airflow import AirflowStartError, OutOfTimeError, ThrowawayAirflow, every_dag
 
+IS_COMMAND = "__name__ == '__main__'"  # and not imported for others to be forked
 FOREIGN = {
     "AIRFLOW_HOME": "/elsewhere",
     "AIRFLOW_CONFIG": "/elsewhere/airflow.cfg",
@@ -28,31 +31,24 @@ def home(tmp_path: Path) -> Path:
 
 
 def test_nothing_of_another_airflow_leaks_into_this_one(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in FOREIGN.items():
+    for name, value in (FOREIGN | {"no_proxy": "intranet.example.com"}).items():
         monkeypatch.setenv(name, value)
+    monkeypatch.delenv("NO_PROXY", raising=False)
     environment = ThrowawayAirflow(home, {"AIRFLOW_CONN_WXA_SECOND": "{}"}).component_env()
     assert [name for name, value in FOREIGN.items() if environment.get(name) == value] == []
     assert environment["AIRFLOW_HOME"] == str(home)
     assert environment["AIRFLOW_CONN_WXA_SECOND"] == "{}"
+    # A proxy is not asked for this machine.
+    assert (environment["no_proxy"], environment["NO_PROXY"]) == ("intranet.example.com,127.0.0.1", "127.0.0.1")
 
 
 def test_all_components_share_keys_and_no_two_airflows_do(home: Path) -> None:
-    one, other = ThrowawayAirflow(home, {}), ThrowawayAirflow(home, {})
+    one, other = (ThrowawayAirflow(home, {"AIRFLOW_CONN_WXA_DEFAULT": "a token"}) for _ in range(2))
     assert one.component_env() == one.component_env()
     for name in ("AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET"):
         assert one.component_env()[name] != other.component_env()[name]
         assert one.component_env()[name] not in repr(one)
-
-
-def test_a_connection_is_not_in_what_it_shows_of_itself(home: Path) -> None:
-    assert "a token" not in repr(ThrowawayAirflow(home, {"AIRFLOW_CONN_WXA_DEFAULT": "a token"}))
-
-
-def test_a_proxy_is_not_asked_for_this_machine(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "intranet.example.com")
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    environment = ThrowawayAirflow(home, {}).component_env()
-    assert (environment["no_proxy"], environment["NO_PROXY"]) == ("intranet.example.com,127.0.0.1", "127.0.0.1")
+    assert "a token" not in repr(one)
 
 
 def test_it_listens_on_loopback_and_logs_as_it_is_told(home: Path) -> None:
@@ -88,15 +84,33 @@ def test_a_component_that_ends_is_named_with_its_last_lines(home: Path, no_airfl
 
 
 def test_a_component_that_is_never_ready_is_given_up(home: Path, no_airflow: Path) -> None:
-    no_airflow.write_text("import sys, time\nif 'db' not in sys.argv: time.sleep(60)\n", "utf-8")
+    no_airflow.write_text(f"import sys, time\nif {IS_COMMAND} and 'db' not in sys.argv: time.sleep(60)\n", "utf-8")
     told: list[str] = []
     airflow = ThrowawayAirflow(home, {}, tell=told.append)
     with pytest.raises(OutOfTimeError, match=r"api-server was not ready in time[\s\S]*--patience"):
         airflow.start("wxa_release", patience=1.5)
-    assert len(airflow.processes.pids()) == len(launcher.COMPONENTS)
+    pids = airflow.processes.pids()
+    assert len(pids) == len(launcher.COMPONENTS) + 1  # and the one that forked them
+    assert {os.getsid(pid) for pid in pids} == set(pids)
     airflow.stop()
     assert airflow.processes.pids() == []
     assert told == ["database starting", "database up", *(f"{name} starting" for name in launcher.COMPONENTS)]
+
+
+def test_components_that_lost_the_process_that_forked_them_count_as_dead(home: Path, no_airflow: Path) -> None:
+    no_airflow.write_text(f"import time\nif {IS_COMMAND}: time.sleep(60)\n", "utf-8")
+    airflow = ThrowawayAirflow(home, {})
+    (home / "tmp").mkdir()
+    component = airflow._spawn("scheduler", ("scheduler",))
+    assert component.process.poll() is None
+    airflow.check_lives()
+    airflow.processes.components[0].process.kill()
+    airflow.processes.components[0].process.wait()
+    with pytest.raises(AirflowStartError, match="fork-server ended with exit code -9"):
+        airflow.check_lives()
+    airflow.stop()
+    pid = component.process.pid  # an orphan whose new parent never asks for it stays a zombie
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_before_it_has_started_it_has_no_api(home: Path) -> None:

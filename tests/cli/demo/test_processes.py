@@ -67,26 +67,20 @@ def test_nothing_is_left_of_a_program(sessions: ProcessSessions, start: Start, p
     assert [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"] == []
 
 
-def test_a_program_that_ends_when_it_is_asked_is_not_waited_for(sessions: ProcessSessions, start: Start) -> None:
+def test_a_program_has_a_session_of_its_own_and_is_not_waited_for_when_it_has_ended(
+    sessions: ProcessSessions, start: Start
+) -> None:
     start(POLITE)
+    assert os.getsid(sessions.components[0].process.pid) != os.getsid(0)
     began = time.monotonic()
     sessions.stop(patience=30)
     assert time.monotonic() - began < 5
 
 
-def test_a_program_has_a_session_of_its_own(sessions: ProcessSessions, start: Start) -> None:
-    start(POLITE)
-    assert os.getsid(sessions.components[0].process.pid) != os.getsid(0)
-
-
-def test_stopping_nothing_is_fine(sessions: ProcessSessions) -> None:
-    sessions.stop()
-
-
 def test_the_last_lines_are_kept_for_whom_they_may_help(sessions: ProcessSessions, tmp_path: Path) -> None:
     program = "for line in range(30): print('line', line)"
     component = sessions.start("program", [sys.executable, "-c", program], {}, tmp_path / "out")
-    component.process.wait(10)
+    component.process.wait()
     assert component.last_lines(2) == "line 28\nline 29"
 
 
@@ -113,8 +107,8 @@ def test_each_signal_interrupts_and_is_named(signum: signal.Signals) -> None:
     assert interrupted.value.signum == signum
 
 
-def test_a_second_signal_does_not_cut_cleaning_up_short() -> None:
-    cleaned = []
+def test_a_second_signal_does_not_cut_cleaning_up_short_and_the_handlers_before_are_put_back() -> None:
+    cleaned, before = [], [signal.getsignal(each) for each in SIGNALS]
 
     def work() -> None:
         try:
@@ -126,12 +120,6 @@ def test_a_second_signal_does_not_cut_cleaning_up_short() -> None:
     with pytest.raises(Interrupted, match="SIGTERM"), interruptible():
         work()
     assert cleaned == [True]
-
-
-def test_the_handlers_before_are_put_back() -> None:
-    before = [signal.getsignal(each) for each in SIGNALS]
-    with interruptible(), uninterrupted():
-        assert [signal.getsignal(each) for each in SIGNALS] != before
     assert [signal.getsignal(each) for each in SIGNALS] == before
 
 

@@ -89,8 +89,15 @@ def test_a_component_that_never_reported_has_no_health() -> None:
 
 
 def test_a_task_without_a_state_has_an_empty_one() -> None:
-    answer = {"task_instances": [{"task_id": "release", "state": None, "try_number": 0}]}
-    assert api((200, answer)).task_instances("wxa_release", "plain") == [TaskInstance("release", "", 0)]
+    answer = {"task_instances": [{"task_id": "release", "state": None, "try_number": 0, "dag_run_id": "plain"}]}
+    assert api((200, answer)).task_instances("wxa_release", "~") == [TaskInstance("release", "", 0, run_id="plain")]
+
+
+def test_tasks_are_asked_for_by_state_where_their_number_matters() -> None:
+    asked: list[httpx.Request] = []
+    for states in ((), ("running", "failed")):
+        api((200, {"task_instances": []}), asked=asked).task_instances("wxa_release", "~", states)
+    assert [each.url.params.get_list("state") for each in asked] == [[], ["running", "failed"]]
 
 
 def test_a_task_that_returned_nothing_has_no_xcom() -> None:
@@ -135,7 +142,7 @@ REFUSAL = (
 def airflow_that_ended(release: DemoRelease, outcomes: dict[str, Any], error: str = "") -> AirflowApi:
     """An Airflow in which a story's tasks are in the states that it must end with, in no order."""
     tasks = [
-        {"task_id": task_id, "state": state, "try_number": 1}
+        {"task_id": task_id, "state": state, "try_number": 1, "dag_run_id": release.word}
         for task_id, state in sorted(release.must_be["task_states"].items())
     ]
 

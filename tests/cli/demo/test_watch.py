@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from airflow_wxa.cli.demo.airflow import AirflowApi, AirflowStartError, TaskInstance
+from airflow_wxa.cli.demo.airflow import ALL_RUNS, AirflowApi, AirflowStartError, TaskInstance
 from airflow_wxa.cli.demo.releases import RELEASES, current_task, release, telling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
+
+    from airflow_wxa.cli.demo.releases import DemoRelease
 
 PLAIN, UNCHANGED = RELEASES[:2]
 
@@ -24,7 +26,7 @@ class ScriptedAirflow(AirflowApi):
 
     def __init__(self, scripts: dict[str, list[str]]) -> None:
         self.scripts = scripts
-        self.looks = dict.fromkeys(scripts, 0)
+        self.looks = 0
         self.triggered: list[tuple[str, bool]] = []
         self.approved: list[str] = []
 
@@ -33,17 +35,23 @@ class ScriptedAirflow(AirflowApi):
 
     def run_states(self, _dag_id: str) -> dict[str, str]:
         return {
-            run_id: "running" if self.looks[run_id] < len(states) - 1 else "success"
-            for run_id, states in self.scripts.items()
+            run_id: "running" if self.looks < len(states) - 1 else "success" for run_id, states in self.scripts.items()
         }
 
-    def task_instances(self, _dag_id: str, run_id: str) -> list[TaskInstance]:
-        place = min(self.looks[run_id], len(self.scripts[run_id]) - 1)
-        self.looks[run_id] += 1
-        return [TaskInstance("approve_release", self.scripts[run_id][place], 1)]
+    def task_instances(self, _dag_id: str, run_id: str, states: Sequence[str] = ()) -> list[TaskInstance]:
+        assert run_id == ALL_RUNS
+        self.looks += 1
+        now = {run_id: script[min(self.looks, len(script)) - 1] for run_id, script in self.scripts.items()}
+        return [
+            TaskInstance("approve_release", state, 1, run_id=run_id) for run_id, state in now.items() if state in states
+        ]
 
     def approve(self, _dag_id: str, run_id: str, task_id: str) -> None:
-        self.approved.append(f"{run_id}/{task_id} at look {self.looks[run_id]}")
+        self.approved.append(f"{run_id}/{task_id} at look {self.looks}")
+
+
+def states(runs: Iterable[tuple[DemoRelease, str]]) -> dict[str, str]:
+    return {each.word: state for each, state in runs}
 
 
 @pytest.fixture(autouse=True)
@@ -56,40 +64,41 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_all_runs_are_started_before_any_is_watched() -> None:
     airflow = ScriptedAirflow({"plain": ["running", "success"], "unchanged": ["success"]})
-    states = release(airflow, (PLAIN, UNCHANGED), str)
+    ended = list(release(airflow, (PLAIN, UNCHANGED), str))
     assert airflow.triggered == [("plain", True), ("unchanged", False)]
-    assert states == {"plain": "success", "unchanged": "success"}
+    assert ended == [(UNCHANGED, "success"), (PLAIN, "success")]  # each as soon as it has ended
 
 
 def test_an_approval_is_given_only_after_a_while() -> None:
     airflow = ScriptedAirflow({"plain": ["awaiting_input"] * 6 + ["success"]})
-    release(airflow, (PLAIN,), str)
+    states(release(airflow, (PLAIN,), str))
     assert airflow.approved[0] == "plain/approve_release at look 5"
 
 
 def test_a_run_that_is_left_at_its_approval_counts_as_ended() -> None:
     airflow = ScriptedAirflow({"plain": ["running", "awaiting_input", "awaiting_input"], "unchanged": ["success"]})
-    assert release(airflow, (PLAIN, UNCHANGED), str, approves=False) == {"plain": "running", "unchanged": "success"}
+    ended = states(release(airflow, (PLAIN, UNCHANGED), str, approves=False))
+    assert ended == {"plain": "running", "unchanged": "success"}
     assert airflow.approved == []
 
 
 def test_nothing_is_approved_that_does_not_ask() -> None:
     airflow = ScriptedAirflow({"plain": ["running"] * 8 + ["success"]})
-    release(airflow, (PLAIN,), str)
+    states(release(airflow, (PLAIN,), str))
     assert airflow.approved == []
 
 
 def test_a_state_is_told_once_unless_the_task_waits_for_its_turn_or_ended_well() -> None:
     told: list[str] = []
     airflow = ScriptedAirflow({"plain": ["queued", "running", "running", "deferred", "success"]})
-    release(airflow, (PLAIN,), told.append)
+    states(release(airflow, (PLAIN,), told.append))
     assert told == ["plain: approve_release running", "plain: approve_release deferred"]
 
 
 def test_runs_that_never_end_are_left_as_they_are() -> None:
     airflow = ScriptedAirflow({"plain": ["running"] * 100, "unchanged": ["success"]})
-    states = release(airflow, (PLAIN, UNCHANGED), str, patience=5)
-    assert states == {"plain": "running", "unchanged": "success"}
+    ended = states(release(airflow, (PLAIN, UNCHANGED), str, patience=5))
+    assert ended == {"plain": "running", "unchanged": "success"}
 
 
 @pytest.mark.parametrize(
@@ -130,5 +139,5 @@ def test_a_component_that_died_is_named_at_the_next_look() -> None:
             raise AirflowStartError("Airflow's scheduler ended with exit code 1")
 
     with pytest.raises(AirflowStartError, match="scheduler ended"):
-        release(airflow, (PLAIN,), str, check=check)
-    assert airflow.looks["plain"] == 2
+        states(release(airflow, (PLAIN,), str, check=check))
+    assert airflow.looks == 2

@@ -1,16 +1,9 @@
 from __future__ import annotations
 
 import json
-from itertools import count
 
 from airflow_wxa.cli.demo.releases import RELEASES, connections, demo_world
 from airflow_wxa.sandbox import RunningSandbox
-
-
-def numbered_secrets() -> RunningSandbox:
-    numbers = count(1)
-    world = demo_world(lambda: f"secret-{next(numbers)}", lambda: f"{next(numbers):043d}")
-    return RunningSandbox(world=world, seed={}, url="http://127.0.0.1:1")
 
 
 def test_the_releases_are_six_roads_of_six_mini_programs() -> None:
@@ -23,9 +16,6 @@ def test_the_releases_are_six_roads_of_six_mini_programs() -> None:
         ("rejected", 0),
     ]
     assert len({each.appid for each in RELEASES}) == len(RELEASES)
-
-
-def test_only_the_plain_release_asks_a_person() -> None:
     assert [each.word for each in RELEASES if each.conf["approval"]] == ["plain"]
 
 
@@ -34,23 +24,18 @@ def test_one_demo_leaves_nothing_in_the_world_of_the_next() -> None:
     assert demo_world().mini_programs[0].mp_webviewdomain == ["https://old.example.net"]
 
 
-def test_every_platform_has_three_secrets_of_its_own_and_every_mini_program_one() -> None:
-    world = numbered_secrets().world
-    assert len(world.tokens()) == 3 * len(world.platforms) + len(RELEASES)
-
-
-def test_no_account_has_a_token_that_was_not_asked_for() -> None:
+def test_each_account_has_secrets_of_its_own_and_no_token_that_was_not_asked_for() -> None:
     world = demo_world()
+    assert len(world.tokens()) == 3 * len(world.platforms) + len(RELEASES)
+    assert world.tokens() & demo_world().tokens() == set()
     assert [each.component_access_token + each.component_verify_ticket for each in world.platforms] == ["", ""]
     assert {each.authorizer_access_token for each in world.mini_programs} == {""}
-
-
-def test_two_demos_have_no_secret_in_common() -> None:
-    assert demo_world().tokens() & demo_world().tokens() == set()
+    renewals = [(each.rotate_refresh_tokens, each.refresh_grace_seconds) for each in world.platforms]
+    assert renewals == [("each", 0)] * 2
 
 
 def test_each_run_finds_its_platform_in_its_connection() -> None:
-    running = numbered_secrets()
+    running = RunningSandbox(world=demo_world(), seed={}, url="http://127.0.0.1:1")
     by_name = {name: json.loads(value) for name, value in connections(running).items()}
     for each in RELEASES:
         found = by_name[f"AIRFLOW_CONN_{each.conf.get('wxa_conn_id', 'wxa_default').upper()}"]
@@ -60,8 +45,3 @@ def test_each_run_finds_its_platform_in_its_connection() -> None:
             "push_token": platform.push_token,
             "encoding_aes_key": platform.encoding_aes_key,
         }
-
-
-def test_refresh_tokens_are_replaced_at_each_refresh() -> None:
-    platforms = demo_world().platforms
-    assert [(each.rotate_refresh_tokens, each.refresh_grace_seconds) for each in platforms] == [("each", 0)] * 2

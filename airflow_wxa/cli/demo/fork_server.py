@@ -1,0 +1,98 @@
+"""A process that imports Airflow once and forks its components: each import of its own costs two CPU seconds.
+
+``python -m airflow_wxa.cli.demo.fork_server FD`` takes commands from a connection of :mod:`multiprocessing`, see
+:class:`~airflow_wxa.cli.demo.processes.ForkServer`. A forked component is in every respect the one that
+``python -m airflow …`` starts: command line, session, output and exit code are its own.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import runpy
+import signal
+import sys
+from contextlib import suppress
+from importlib import import_module
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Final
+
+from setproctitle import setproctitle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    Message = tuple[int, int | None]
+
+LOOK_SECONDS: Final = 0.05
+READY: Final[Message] = (0, None)
+#: What the migration of the database needs; the rest is imported while it runs.
+_FIRST: Final = ("airflow.__main__", "airflow.cli.commands.db_command", "airflow.models.dagrun")
+_REST: Final = (
+    "airflow.cli.commands.api_server_command",
+    "airflow.cli.commands.dag_processor_command",
+    "airflow.cli.commands.scheduler_command",
+    "airflow.cli.commands.triggerer_command",
+    "airflow.executors.local_executor",
+    "airflow.sdk.execution_time.task_runner",
+    "airflow.api_fastapi.core_api.routes.public",
+    "airflow.api_fastapi.core_api.routes.ui",
+    "airflow.api_fastapi.execution_api.routes",
+)
+#: Objects between two looks for garbage. Airflow makes many that stay: by default looking is a quarter of its start.
+_GARBAGE_THRESHOLD: Final = 50_000
+
+
+def main() -> int:
+    """Fork what the connection asks for, until it is told to end and all that was forked has ended."""
+    connection = Connection(int(sys.argv[1]))
+    sys.argv = ["airflow", "scheduler"]  # the command for which [wxa] preload imports what every task needs
+    ending: list[int] = []
+    signal.signal(signal.SIGTERM, lambda signum, _: ending.append(signum))
+    running: set[int] = set()
+    gc.set_threshold(_GARBAGE_THRESHOLD)
+    _import(_FIRST)
+    connection.send(READY)
+    while running or not ending:
+        if connection.poll(LOOK_SECONDS):
+            try:
+                arguments, output = connection.recv()
+            except EOFError:
+                return 0
+            if (pid := os.fork()) == 0:
+                connection.close()
+                return _component(arguments, output)
+            running.add(pid)
+            connection.send((pid, None))
+            _import(_REST)
+            connection.send(READY)
+        while running and (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            running.remove(ended[0])
+            connection.send((ended[0], os.waitstatus_to_exitcode(ended[1])))
+    return 0
+
+
+def _import(names: Iterable[str]) -> None:
+    """Import modules; the component tells of one that cannot be."""
+    for name in names:
+        with suppress(Exception, SystemExit):
+            import_module(name)
+    gc.freeze()  # none of them goes
+
+
+def _component(arguments: Sequence[str], output: Path) -> int:
+    os.setsid()
+    sys.stdout.flush()
+    with output.open("wb") as sink:
+        os.dup2(sink.fileno(), 1)
+        os.dup2(sink.fileno(), 2)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    sys.argv = ["airflow", *arguments]
+    setproctitle(" ".join(sys.argv))
+    runpy.run_module("airflow", run_name="__main__")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
