@@ -6,7 +6,7 @@ import io
 import json
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 from airflow.sdk import Connection
@@ -110,11 +110,27 @@ class Ended:
     out: str
     err: str
 
+    def says(self, *parts: str) -> None:
+        """Assert that these parts were printed, a result on standard output or a remark beside it."""
+        said = self.out + self.err
+        assert [part for part in parts if part not in said] == [], said
+
+    def refuses(self, *parts: str) -> None:
+        """Assert that it ended with exit code 1 and these parts, no result and no traceback."""
+        assert (self.code, self.out) == (1, "")
+        self.says(*parts)
+        self.hides("Traceback")
+
+    def hides(self, *secrets: str) -> None:
+        """Assert that none of these was printed."""
+        assert [secret for secret in secrets if secret in self.out + self.err] == []
+
+
+Command: TypeAlias = "Callable[..., Ended]"
+
 
 @pytest.fixture
-def command(
-    set_up: SetUp, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., Ended]]:
+def command(set_up: SetUp, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
     """Return what runs ``airflow-wxa`` on the set-up: its words, and what stands on its standard input."""
     connection = set_up.connection
     monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connection.as_json())

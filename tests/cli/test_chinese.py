@@ -20,11 +20,10 @@ from tests.cli.test_fleet import fleet, fleets, written  # noqa: F401  fixtures
 from tests.english import english_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from airflow_wxa.store.fleets import Fleets
-    from tests.cli.healthy import Ended, SetUp
+    from tests.cli.healthy import Command, Ended, SetUp
 
 #: Words of argparse, of WeChat, and of who made up the runs.
 _OTHERS = re.compile(
@@ -70,12 +69,12 @@ def told(ended: Ended) -> str:
         "token-server --bearers nothing.json",
     ],
 )
-def test_a_command_speaks_chinese(command: Callable[..., Ended], words: str) -> None:
+def test_a_command_speaks_chinese(command: Command, words: str) -> None:
     told(command(*words.format(appid=APPID).split(), stdin="appid,refresh_token\nx,\nwx1,a b,c\n"))
 
 
 @pytest.mark.parametrize("name", ["ip_allowed", "keys"])
-def test_a_doctor_with_findings_speaks_chinese(set_up: SetUp, command: Callable[..., Ended], name: str) -> None:
+def test_a_doctor_with_findings_speaks_chinese(set_up: SetUp, command: Command, name: str) -> None:
     if name == "keys":
         set_up.monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", Fernet.generate_key().decode())
     else:
@@ -84,7 +83,7 @@ def test_a_doctor_with_findings_speaks_chinese(set_up: SetUp, command: Callable[
     told(command("doctor"))
 
 
-def test_a_fleet_is_told_in_chinese(fleets: Fleets, fleet: Callable[..., Ended], tmp_path: Path) -> None:  # noqa: F811
+def test_a_fleet_is_told_in_chinese(fleets: Fleets, fleet: Command, tmp_path: Path) -> None:  # noqa: F811
     path = written(tmp_path, [APPID, "wx00000000000000ff"])
     for words in (f"plan {path}", f"check {path}", "status spring", "stop spring", "status nothing"):
         told(fleet(*words.split()))
@@ -114,7 +113,7 @@ def test_words_that_programs_read_stay_as_they_are(capsys: pytest.CaptureFixture
     assert json.loads(capsys.readouterr().out) == [row]
 
 
-def test_the_steps_of_a_plan_stay_words_for_programs(fleet: Callable[..., Ended], tmp_path: Path) -> None:  # noqa: F811
+def test_the_steps_of_a_plan_stay_words_for_programs(fleet: Command, tmp_path: Path) -> None:  # noqa: F811
     rows = json.loads(fleet("plan", str(written(tmp_path, [APPID])), "-o", "json").out)
     assert rows[0]["steps"] == "configure commit submit wait release"
 

@@ -30,9 +30,9 @@ from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID, ENCODING_AES_KEY
 from tests.plugins.receiving import served
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from tests.cli.healthy import Ended, SetUp
+    from tests.cli.healthy import Command, SetUp
 
 
 async def greets(scope: Any, receive: Any, send: Any) -> None:
@@ -121,8 +121,6 @@ def test_a_proxy_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 COMMAND = [str(Path(sys.executable).with_name("airflow-wxa")), "receiver", "--port", "0"]
-
-
 EXTRA = {"push_token": PUSH_TOKEN, "encoding_aes_key": ENCODING_AES_KEY}
 
 
@@ -250,14 +248,14 @@ def test_bearers_of_a_file_that_is_not_there_are_refused(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "tokens.example.com"])  # noqa: S104
-def test_tokens_leave_this_machine_by_https_only(command: Callable[..., Ended], tmp_path: Path, host: str) -> None:
+def test_tokens_leave_this_machine_by_https_only(command: Command, tmp_path: Path, host: str) -> None:
     path = bearers(tmp_path, {"a": {"sha256": SHA, "appids": "*"}})
     ended = command("token-server", "--bearers", str(path), "--host", host, "--port", "0")
-    assert (ended.code, "--certificate is missing" in ended.err) == (1, True)
+    ended.refuses("--certificate is missing")
 
 
 def test_a_connection_without_credentials_serves_nothing(
-    set_up: SetUp, command: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    set_up: SetUp, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extra = {"token_url": "https://tokens.example.com/token"}
     for fields in ({"extra": extra, "password": "appsecret"}, {"extra": {}}):
@@ -265,4 +263,4 @@ def test_a_connection_without_credentials_serves_nothing(
         monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", json.dumps(connection))
         path = bearers(tmp_path, {"a": {"sha256": SHA, "appids": "*"}})
         ended = command("token-server", "--bearers", str(path), "--port", "0")
-        assert (ended.code, "must have login and password" in ended.err) == (1, True)
+        ended.refuses("must have login and password")
