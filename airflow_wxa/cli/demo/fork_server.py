@@ -1,8 +1,8 @@
 """A process that imports Airflow once and forks its components: each import of its own costs two CPU seconds.
 
 ``python -m airflow_wxa.cli.demo.fork_server FD`` takes commands from a connection of :mod:`multiprocessing`, see
-:class:`~airflow_wxa.cli.demo.processes.ForkServer`. A forked component is in every respect the one that
-``python -m airflow …`` starts: command line, session, output and exit code are its own.
+:class:`~airflow_wxa.cli.demo.processes.ForkServer`. A forked component is the one that
+``python -m airflow …`` starts: arguments, session, output and exit code are its own.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from contextlib import suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Final
-
-from setproctitle import setproctitle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -89,7 +87,6 @@ def _component(arguments: Sequence[str], output: Path) -> int:
         os.dup2(sink.fileno(), 2)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     sys.argv = ["airflow", *arguments]
-    setproctitle(" ".join(sys.argv))
     runpy.run_module("airflow", run_name="__main__")
     return 0
 
