@@ -68,7 +68,7 @@ class WxaAuditChangeTrigger(BaseEventTrigger):
                 self._pushes.add(key)
                 pushed.set()
 
-        with connection.watcher.watching(connection.component_appid, self.appid, on_push):
+        with connection.watcher.watching(connection.component_appid, {self.appid: on_push}):
             try:
                 async with asyncio.timeout(seconds):
                     await pushed.wait()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.triggers.base import TriggerEvent
@@ -13,13 +12,12 @@ from airflow.triggers.base import TriggerEvent
 from airflow_wxa.errors import WxaError
 from airflow_wxa.hooks.store import open_fleets
 from airflow_wxa.store.fleets import RunKey
-from airflow_wxa.triggers.polling import WxaAuditTrigger, look_at
+from airflow_wxa.triggers.polling import WxaAuditTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
 
     from airflow_wxa.steps import AuditOutcome, Step
-    from airflow_wxa.triggers.polling import Look
 
 _SETTLE_SECONDS: Final = 300.0
 _STOP_SECONDS: Final = 3.0
@@ -61,8 +59,11 @@ class WxaFleetTrigger(WxaAuditTrigger):
         mine = ("dag_id", "run_id", "settle_seconds", "wave", "released_percent")
         return super().arguments() | {name: getattr(self, name) for name in mine}
 
-    def looks(self) -> dict[str, Look]:
-        return {each["appid"]: partial(self._look, each) for each in self.sheets}
+    def look(self, appid: str) -> Step[AuditOutcome]:
+        outcome = yield from super().look(appid)
+        if outcome.outcome not in self.pending:
+            self._has_result.set()
+        return outcome
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         ends = [asyncio.create_task(each) for each in (self._slept(), self._settled(), self._called_off())]
@@ -75,12 +76,6 @@ class WxaFleetTrigger(WxaAuditTrigger):
                 each.cancel()
             await asyncio.gather(*ends, return_exceptions=True)
         yield TriggerEvent(self._reviews or {"status": "final", "end_time": self.end_time})  # type: ignore[no-untyped-call]
-
-    def _look(self, sheet: Mapping[str, Any]) -> Step[AuditOutcome]:
-        outcome = yield from look_at(sheet)
-        if outcome.outcome not in self.pending:
-            self._has_result.set()
-        return outcome
 
     async def _slept(self) -> None:
         await asyncio.sleep(self.end_time - time.time())

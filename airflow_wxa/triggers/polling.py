@@ -11,25 +11,23 @@ import logging
 import random
 import time
 from abc import abstractmethod
-from functools import partial
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from cachetools import TTLCache
 
 from airflow_wxa.errors import WxaError, WxaQuotaError, WxaSpecError
-from airflow_wxa.steps import AuditOutcome, PrivacyOutcome, audit_status, privacy_scan
+from airflow_wxa.steps import audit_status, privacy_scan
 from airflow_wxa.texts import Text
 from airflow_wxa.triggers.sharing import shared_connection
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from airflow_wxa.steps import Step
+    from airflow_wxa.steps import AuditOutcome, PrivacyOutcome, Step
     from airflow_wxa.store import LoggedPush
     from airflow_wxa.triggers.sharing import SharedConnection
-
-    Look = Callable[[], Step[AuditOutcome | PrivacyOutcome]]
 
 #: Of one Mini Program. ``final``: it ended. ``refused``: WeChat refuses to tell. ``unusable``: this triggerer cannot
 #: ask, nothing was sent. ``waiting``: the time is over.
@@ -76,8 +74,12 @@ class _PollingTrigger(BaseTrigger):
         self.end_time = end_time
 
     @abstractmethod
-    def looks(self) -> dict[str, Look]:
-        """Return, by appid, the maker of the step that looks once."""
+    def appids(self) -> Collection[str]:
+        """Return the Mini Programs."""
+
+    @abstractmethod
+    def look(self, appid: str) -> Step[AuditOutcome | PrivacyOutcome]:
+        """Look once where a Mini Program stands."""
 
     def arguments(self) -> dict[str, Any]:
         """Return what ``__init__`` takes; no secret among it."""
@@ -95,39 +97,23 @@ class _PollingTrigger(BaseTrigger):
             "end_time": self.end_time,
         }
         payload |= {"cause": cause} if cause else {}
-        payload |= {"appids": dict(states)} if len(states) > 1 else {}
+        payload |= {"appids": states} if len(states) > 1 else {}
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
-    async def _wait_for_all(self, connection: SharedConnection) -> tuple[Mapping[str, WaitState], str]:
+    async def _wait_for_all(self, connection: SharedConnection) -> tuple[dict[str, WaitState], str]:
         """Return what became of each, and why this triggerer could not ask for one; ``""``: it could."""
-        looks = self.looks()
+        appids = self.appids()
         try:
             client = await connection.client_with_patience()
-            if len(looks) > 1:
-                await client.preload(looks)
+            if len(appids) > 1:
+                await client.preload(appids)
         except WxaSpecError as error:
-            return dict.fromkeys(looks, "unusable"), "; ".join(error.problems)
+            return dict.fromkeys(appids, "unusable"), "; ".join(error.problems)
         except WxaError:  # the store does not answer yet
             pass
-        throttled = ThrottledLog(self.log.log)
-        waits: list[_Wait] = []
-        tasks: dict[str, asyncio.Task[WaitState]] = {}
-        try:
-            for appid, look in looks.items():
-                waits.append(wait := _Wait(self, connection, appid, look, throttled))
-                tasks[appid] = asyncio.create_task(wait.until_ended())
-                if len(waits) % _BEGUN_AT_ONCE == 0:  # every other trigger of this process waits meanwhile
-                    await asyncio.sleep(0)
-            if tasks:
-                left = max(self.end_time - time.time(), 0)
-                await asyncio.wait(tasks.values(), timeout=left, return_when=asyncio.FIRST_EXCEPTION)
-        finally:  # a look is cut off where the time ends
-            waiting = [task for task in tasks.values() if not task.done()]
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
-        cause = next((wait.cause for wait in waits if wait.cause), "")
-        return {appid: "waiting" if task.cancelled() else task.result() for appid, task in tasks.items()}, cause
+        waits = _Waits(self, connection)
+        await waits.until_over()
+        return waits.states, waits.cause
 
     def about(self, appid: str) -> str:
         return appid
@@ -147,8 +133,11 @@ class WxaPrivacyScanTrigger(_PollingTrigger):
         self.appid = appid
         self.privacy_api_not_use = privacy_api_not_use
 
-    def looks(self) -> dict[str, Look]:
-        return {self.appid: partial(privacy_scan, self.appid, privacy_api_not_use=self.privacy_api_not_use)}
+    def appids(self) -> Collection[str]:
+        return (self.appid,)
+
+    def look(self, appid: str) -> Step[PrivacyOutcome]:
+        return privacy_scan(appid, privacy_api_not_use=self.privacy_api_not_use)
 
     def arguments(self) -> dict[str, Any]:
         return super().arguments() | {"appid": self.appid, "privacy_api_not_use": self.privacy_api_not_use}
@@ -173,24 +162,23 @@ class WxaAuditTrigger(_PollingTrigger):
     def __init__(self, *, sheets: Iterable[Mapping[str, Any]], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.sheets: Sequence[dict[str, Any]] = [dict(sheet) for sheet in sheets]
-        self._auditids = {each["appid"]: each["auditid"] for each in self.sheets}
-        if len(self._auditids) < len(self.sheets):
+        self._sheet_of = {each["appid"]: each for each in self.sheets}
+        if len(self._sheet_of) < len(self.sheets):
             raise ValueError("sheets: two of one Mini Program, which has one sheet in audit at a time")
 
-    def looks(self) -> dict[str, Look]:
-        return {each["appid"]: partial(look_at, each) for each in self.sheets}
+    def appids(self) -> Collection[str]:
+        return self._sheet_of
+
+    def look(self, appid: str) -> Step[AuditOutcome]:
+        sheet = self._sheet_of[appid]
+        just_submitted = time.time() < sheet.get("seen_by", 0.0)
+        return audit_status(appid, sheet["auditid"], just_submitted=just_submitted)
 
     def about(self, appid: str) -> str:
-        return f"sheet {self._auditids[appid]} of {appid}"
+        return f"sheet {self._sheet_of[appid]['auditid']} of {appid}"
 
     def arguments(self) -> dict[str, Any]:
         return super().arguments() | {"sheets": self.sheets}
-
-
-def look_at(sheet: Mapping[str, Any]) -> Step[AuditOutcome]:
-    """Look once where the review of a sheet stands."""
-    just_submitted = time.time() < sheet.get("seen_by", 0.0)
-    return audit_status(sheet["appid"], sheet["auditid"], just_submitted=just_submitted)
 
 
 def unusable_connection(wxa_conn_id: str, cause: str) -> WxaSpecError:
@@ -201,89 +189,157 @@ def unusable_connection(wxa_conn_id: str, cause: str) -> WxaSpecError:
     )
 
 
-class _Wait:
-    """The wait for one Mini Program: sleep, look, and again, until there is nothing left to wait for.
+class _Waits:
+    """All waits of a trigger, until the last of them is over.
 
-    There are ten thousand at a time, and a garbage collection goes over all that they are made of.
+    There are ten thousand at a time, and each garbage collection goes over all that they are made of while the loop
+    stands still: so a wait is a timer of the loop, or an entry of a queue, and no task before it looks.
 
-    :ivar cause: why this triggerer cannot ask; ``""``: it can.
+    :ivar cause: why this triggerer cannot ask for one; ``""``: it can.
     """
 
-    def __init__(
-        self, trigger: _PollingTrigger, connection: SharedConnection, appid: str, look: Look, throttled: ThrottledLog
-    ) -> None:
-        self.appid = appid
+    def __init__(self, trigger: _PollingTrigger, connection: SharedConnection) -> None:
+        self.trigger = trigger
+        self.connection = connection
         self.cause = ""
-        self._trigger = trigger
-        self._connection = connection
+        #: The trigger's own, by which Airflow files the log; one for all timers.
+        self.context = copy_context()
+        self._loop = asyncio.get_running_loop()
+        self._throttled = ThrottledLog(trigger.log.log)
+        self._waits = {appid: _Wait(self, appid) for appid in trigger.appids()}
+        self._left = len(self._waits)
+        self._over = self._loop.create_future()
+
+    @property
+    def states(self) -> dict[str, WaitState]:
+        """Of each Mini Program."""
+        return {appid: wait.state for appid, wait in self._waits.items()}
+
+    async def until_over(self) -> None:
+        """Return when all have ended, or the trigger's time has: a look is cut off then."""
+        platform = self.connection.component_appid if self.trigger.heeds_pushes else ""
+        with self.connection.watcher.watching(platform, {appid: wait.on_push for appid, wait in self._waits.items()}):
+            try:
+                for number, wait in enumerate(self._waits.values(), 1):
+                    wait.sleep()
+                    if number % _BEGUN_AT_ONCE == 0:  # every other trigger of this process waits meanwhile
+                        await asyncio.sleep(0)
+                if self._waits:
+                    await asyncio.wait([self._over], timeout=max(self.trigger.end_time - time.time(), 0))
+            finally:
+                looks = [look for wait in self._waits.values() if (look := wait.stopped()) is not None]
+                await asyncio.gather(*looks, return_exceptions=True)
+        if self._over.done():
+            self._over.result()
+
+    def log(self, level: int, appid: str, said: str, more: str) -> None:
+        """Log a text about a Mini Program, unless it was logged a moment ago."""
+        self._throttled.log(level, f"{self.trigger.about(appid)}: {said}", more)
+
+    def looked(self, look: asyncio.Task[WaitState]) -> None:
+        """Note that a look has come to its end, and with it perhaps the wait."""
+        if look.cancelled() or self._over.done():
+            return
+        if (error := look.exception()) is not None:
+            self._over.set_exception(error)
+        elif look.result() != "waiting":
+            self._left -= 1
+            if not self._left:
+                self._over.set_result(None)
+
+
+class _Wait:
+    """The wait for one Mini Program: sleep, look, and again, until there is nothing left to wait for."""
+
+    __slots__ = (
+        "_appid", "_is_pushed", "_is_queued", "_look", "_pauses", "_said", "_seen_pushes", "_timer", "_waits", "state",
+    )  # fmt: skip
+
+    def __init__(self, waits: _Waits, appid: str) -> None:
+        self.state: WaitState = "waiting"
+        self._appid = appid
+        self._waits = waits
         self._said = "waiting"
-        self._look = look
-        self._throttled = throttled
         self._seen_pushes: frozenset[tuple[str, int]] = frozenset()
-        self._is_pushed = False
-        self._pause: asyncio.Timeout | None = None
+        self._is_pushed = self._is_queued = False
+        self._pauses = self._backoff()
+        self._timer: asyncio.TimerHandle | None = None
+        self._look: asyncio.Task[WaitState] | None = None
 
-    async def until_ended(self) -> WaitState:
-        """Look after each pause, or when a push says that it is worth it, until there is nothing left to wait for."""
-        platform = self._connection.component_appid if self._trigger.heeds_pushes else ""
-        with self._connection.watcher.watching(platform, self.appid, self.on_push):
-            state: WaitState = "waiting"
-            pauses = self._backoff()
-            while state == "waiting":
-                pause = next(pauses)
-                self._log(logging.INFO, self._said, f"; next look at {clock(time.time() + pause)}")
-                if await self._is_pushed_during(pause):
-                    pauses = self._backoff()  # something is about to happen
-                    state = await self._looked()
-                else:
-                    try:
-                        state = await self._looked()
-                    finally:
-                        self._connection.polls.release()
-            return state
-
-    def _log(self, level: int, said: str, more: str) -> None:
-        self._throttled.log(level, f"{self._trigger.about(self.appid)}: {said}", more)
+    def sleep(self) -> None:
+        """Look after the next pause, or as soon as can be where a push has come since the last look began."""
+        pause = next(self._pauses)
+        self._waits.log(logging.INFO, self._appid, self._said, f"; next look at {clock(time.time() + pause)}")
+        if self._is_pushed:
+            self._queue_up()
+        else:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(pause, self._queue_up, context=self._waits.context)
 
     def on_push(self, push: LoggedPush) -> None:
-        """Look at once, one time for each push."""
+        """Look as soon as can be, one time for each push."""
         if (key := (push.kind, push.create_time)) in self._seen_pushes:
             return
         self._seen_pushes |= {key}
-        if self._pause is not None and not self._is_pushed:
-            self._pause.reschedule(asyncio.get_running_loop().time())
-        self._is_pushed = True
+        if not self._is_pushed:
+            self._is_pushed = True
+            if self._timer is not None or self._is_queued:
+                self._queue_up()
+
+    def begin(self) -> asyncio.Task[WaitState] | None:
+        if not self._is_queued:
+            return None
+        self._is_queued = False
+        if self._is_pushed:
+            self._is_pushed = False
+            self._pauses = self._backoff()  # something is about to happen
+        self._look = asyncio.get_running_loop().create_task(self._looked(), context=self._waits.context.copy())
+        self._look.add_done_callback(self._waits.looked)
+        return self._look
+
+    def stopped(self) -> asyncio.Task[WaitState] | None:
+        """Sleep and queue no more, and return the look that is under way, cancelled."""
+        self._wake()
+        self._is_queued = False
+        if self._look is not None:
+            self._look.cancel()
+        return self._look
+
+    def _queue_up(self) -> None:
+        self._wake()
+        self._is_queued = True
+        self._waits.connection.turns.ask(self, hurried=self._is_pushed)
+
+    def _wake(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _backoff(self) -> Iterator[float]:
-        return backoff(self._trigger.poll_seconds, self._trigger.longest_pause)
-
-    async def _is_pushed_during(self, pause: float) -> bool:
-        """Sleep, then queue up for a turn to poll; a push ends both, and needs no turn."""
-        try:
-            async with asyncio.timeout(0 if self._is_pushed else None) as self._pause:
-                await asyncio.sleep(pause)
-                await self._connection.polls.acquire()
-        except TimeoutError:
-            self._is_pushed = False
-            return True
-        finally:
-            self._pause = None
-        return False
+        return backoff(self._waits.trigger.poll_seconds, self._waits.trigger.longest_pause)
 
     async def _looked(self) -> WaitState:
+        self.state = await self._seen()
+        self._look = None
+        if self.state == "waiting":
+            self.sleep()
+        return self.state
+
+    async def _seen(self) -> WaitState:
+        trigger = self._waits.trigger
         try:
-            async with await self._connection.client_with_patience() as client:
-                outcome = await client.run(self._look())
+            async with await self._waits.connection.client_with_patience() as client:
+                outcome = await client.run(trigger.look(self._appid))
         except WxaSpecError as error:
-            self.cause = "; ".join(error.problems)
+            self._waits.cause = self._waits.cause or "; ".join(error.problems)
             return "unusable"
         except WxaError as error:
             # A counter that is used up resets by the minute or the day, and this wait lasts days.
             is_worth_waiting = error.retryable or isinstance(error, WxaQuotaError)
-            self._log(logging.WARNING, error.what, "; waits on" if is_worth_waiting else "")
+            self._waits.log(logging.WARNING, self._appid, error.what, "; waits on" if is_worth_waiting else "")
             return "waiting" if is_worth_waiting else "refused"
         self._said = outcome.outcome
-        return "waiting" if outcome.outcome in self._trigger.pending else "final"
+        return "waiting" if outcome.outcome in trigger.pending else "final"
 
 
 def backoff(first: float, longest: float) -> Iterator[float]:

@@ -6,11 +6,12 @@ import asyncio
 import gc
 import logging
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import Context
-from functools import cache
-from typing import TYPE_CHECKING, Final
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException, AirflowRuntimeError
@@ -24,7 +25,7 @@ from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.texts import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from airflow.sdk import Connection
@@ -40,7 +41,44 @@ _FAILED_SECONDS: Final = 5.0
 # A secrets backend that is down for a moment looks like a Connection that is not there, and must end no wait of days.
 _PATIENCE_SECONDS: Final = 20.0
 _PATIENCE_ONCE_USABLE_SECONDS: Final = 600.0
-_POLLS_AT_ONCE: Final = 24  # fewer than the connections that a pool has
+_LOOKS_AT_ONCE: Final = 32  # as many as the connections that a pool has
+_POLLS_AT_ONCE: Final = 24  # of them: those that a push asked for find a free connection
+
+
+class Looker(Protocol):
+    """A wait that is to look."""
+
+    def begin(self) -> asyncio.Task[Any] | None:
+        """Begin to look; ``None``: it has begun, or was given up."""
+
+
+class Turns:
+    """Lets waits look, so many at a time: first those that a push hurries.
+
+    A wait is no task before its turn: ten thousand pushes may come at once.
+    """
+
+    def __init__(self) -> None:
+        self._hurried, self._polls = deque[Looker](), deque[Looker]()
+        self._free, self._free_for_polls = _LOOKS_AT_ONCE, _POLLS_AT_ONCE
+
+    def ask(self, wait: Looker, *, hurried: bool) -> None:
+        """Let a wait begin when it is its turn; one that was in the queue and is hurried may ask again."""
+        (self._hurried if hurried else self._polls).append(wait)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        while self._free and (self._hurried or (self._polls and self._free_for_polls)):
+            is_poll = not self._hurried
+            if (look := (self._hurried or self._polls).popleft().begin()) is not None:
+                self._free -= 1
+                self._free_for_polls -= is_poll
+                look.add_done_callback(partial(self._give_back, is_poll=is_poll))
+
+    def _give_back(self, _look: object, *, is_poll: bool) -> None:
+        self._free += 1
+        self._free_for_polls += is_poll
+        self._go_on()
 
 
 class SharedConnection:
@@ -50,8 +88,7 @@ class SharedConnection:
         _spare_the_loop()
         #: Of the loop, whatever the Connection.
         self.watcher = _watchers.setdefault(asyncio.get_running_loop(), PushWatcher())
-        #: Held by looks that nothing hurries, so that those which a push asked for find a free connection.
-        self.polls = asyncio.Semaphore(_POLLS_AT_ONCE)
+        self.turns = Turns()
         self._hook = WxaHook(wxa_conn_id)
         self._one_at_a_time = asyncio.Lock()
         self._seen: Connection | None = None
@@ -145,6 +182,7 @@ log = logging.getLogger(__name__)
 
 _AUDIT_EVENTS: Final = ("weapp_audit_success", "weapp_audit_fail", "weapp_audit_delay")
 _EVERY_SECONDS: Final = 5.0
+_TOLD_AT_ONCE: Final = 100
 # Each question reaches back over the one before: a push that was being written then is not lost, nor is one that
 # came between the sensor's look and the start of its trigger.
 _LOOK_BACK_SECONDS: Final = 60.0
@@ -163,34 +201,33 @@ class PushWatcher:
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
-    def watching(self, component_appid: str, appid: str, on_push: OnPush) -> Iterator[None]:
-        """Tell of pushes about a Mini Program while the block runs; of each several times.
+    def watching(self, component_appid: str, on_push: Mapping[str, OnPush]) -> Iterator[None]:
+        """Tell of pushes while the block runs; of each several times.
 
         :param component_appid: empty: the Connection names no platform, so that no push can be told apart.
+        :param on_push: by Mini Program.
         """
-        if not component_appid:
+        if not component_appid or not on_push:
             yield
             return
-        waits = self._waits.setdefault(component_appid, {}).setdefault(appid, set())
-        waits.add(on_push)
+        platform = self._waits.setdefault(component_appid, {})
+        for appid, each in on_push.items():
+            platform.setdefault(appid, set()).add(each)
         if self._task is None:
             # In a context of its own: Airflow would file its log under the trigger that happened to come first.
             self._task = asyncio.create_task(self._watch(), name="wxa-push-watcher", context=Context())
         try:
             yield
         finally:
-            waits.discard(on_push)
-            self._tidy(component_appid, appid)
-
-    def _tidy(self, component_appid: str, appid: str) -> None:
-        platform = self._waits[component_appid]
-        if not platform.get(appid, True):
-            del platform[appid]
-        if not platform:
-            del self._waits[component_appid]
-        if not self._waits and self._task is not None:
-            self._task.cancel()
-            self._task = None
+            for appid, each in on_push.items():
+                platform[appid].discard(each)
+                if not platform[appid]:
+                    del platform[appid]
+            if not platform:
+                del self._waits[component_appid]
+            if not self._waits and self._task is not None:
+                self._task.cancel()
+                self._task = None
 
     async def _watch(self) -> None:
         # A thread of its own: those of the loop may all be busy renewing tokens.
@@ -216,7 +253,7 @@ class PushWatcher:
                 is_silent = True
             else:
                 answered, is_silent = begin, False
-                self._tell(pushes)
+                await self._tell(pushes)
             await asyncio.sleep(_EVERY_SECONDS)
 
     def _recent(self, platforms: list[str], seconds: float) -> dict[str, list[LoggedPush]]:
@@ -224,9 +261,10 @@ class PushWatcher:
             self._store = self._open_store()
         return {each: self._store.pushes(each, _AUDIT_EVENTS, seconds=seconds) for each in platforms}
 
-    def _tell(self, pushes: dict[str, list[LoggedPush]]) -> None:
+    async def _tell(self, pushes: dict[str, list[LoggedPush]]) -> None:
         for component_appid, told in pushes.items():
-            platform = self._waits.get(component_appid, {})
-            for push in told:
-                for on_push in platform.get(push.told.get("appid", ""), ()):
+            for number, push in enumerate(told, 1):
+                for on_push in self._waits.get(component_appid, {}).get(push.told.get("appid", ""), ()):
                     on_push(push)
+                if number % _TOLD_AT_ONCE == 0:  # every trigger of this process waits meanwhile
+                    await asyncio.sleep(0)

@@ -1,74 +1,132 @@
+"""Triggers that wait for one Mini Program or several: by polls, at once after a push, and never beyond their end."""
+
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk._shared.module_loading import import_string
+from cryptography.fernet import Fernet
 
 from airflow_wxa.sandbox import Fault
-from airflow_wxa.sandbox.testing import APPID, MERCHANT_TOKEN, PLATFORM_TOKEN
-from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger, sharing
-from tests.airflow_session import calls, connection
-from tests.sensors.reviewed import SCAN, STATUS, submitted
+from airflow_wxa.sandbox.state import Stage
+from airflow_wxa.store import LoggedPush
+from airflow_wxa.triggers import sharing
+from airflow_wxa.triggers.polling import ThrottledLog, _Waits
+from airflow_wxa.triggers.sharing import shared_connection
+from tests.airflow_session import connection
+from tests.tables import each_row
+from tests.triggers.waiting import (
+    APPIDS,
+    AUDITID,
+    SCAN,
+    STATUS,
+    decide,
+    event,
+    event_of,
+    looks,
+    push,
+    scanning,
+    sheet,
+    waiting_on,
+)
 
 if TYPE_CHECKING:
-    from airflow_wxa.sandbox import MiniProgram, RunningSandbox
-    from airflow_wxa.sandbox.exchange import FaultKind
+    from airflow_wxa.sandbox import RunningSandbox, World
+    from airflow_wxa.store import Store
+    from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger
 
-pytestmark = pytest.mark.usefixtures("account")
-
-
-def waiting_on(auditid: str, seconds: float = 30, **fields: Any) -> WxaAuditTrigger:
-    return WxaAuditTrigger(
-        **{
-            "sheets": [{"appid": APPID, "auditid": auditid}],
-            "wxa_conn_id": "wxa_default",
-            "poll_seconds": 0.01,
-            "end_time": time.time() + seconds,
-        }
-        | fields
-    )
+pytestmark = pytest.mark.usefixtures("airflow_database", "wechat")
+APPID = APPIDS[0]
 
 
-def scanning(seconds: float = 30) -> WxaPrivacyScanTrigger:
-    end_time = time.time() + seconds
-    return WxaPrivacyScanTrigger(appid=APPID, wxa_conn_id="wxa_default", poll_seconds=0.01, end_time=end_time)
-
-
-def events(trigger: WxaAuditTrigger | WxaPrivacyScanTrigger) -> list[Any]:
-    return asyncio.run(collected(trigger))
-
-
-async def collected(trigger: WxaAuditTrigger | WxaPrivacyScanTrigger) -> list[Any]:
-    return [event.payload async for event in trigger.run()]
-
-
-@pytest.mark.parametrize(
-    "result", ["approved", "rejected", "withdrawn", "delayed_then_approved", "delayed_then_rejected"]
-)
+@each_row("result, polls", [("approved", 3), ("withdrawn", 3), ("delayed_then_rejected", 5)])
 def test_it_looks_until_the_review_has_ended_and_says_only_that(
-    account: MiniProgram, wxa_default: RunningSandbox, result: str
+    wechat: RunningSandbox, result: str, polls: int
 ) -> None:
-    trigger = waiting_on(submitted(account, polls=2, delayed_polls=2, result=result))
-    assert events(trigger) == [{"status": "final", "end_time": trigger.end_time}]
-    assert len(calls(wxa_default.journal, STATUS)) == (5 if result.startswith("delayed") else 3)
+    wechat.world.mini_program(APPID).sheets = [sheet(polls=2, delayed_polls=2, result=result)]
+    before, trigger = looks(wechat), waiting_on(APPID)
+    assert event(trigger) == {"status": "final", "end_time": trigger.end_time}
+    assert looks(wechat) - before == polls
 
 
-def test_it_looks_until_the_scan_has_ended(account: MiniProgram, wxa_default: RunningSandbox) -> None:
-    account.scan_polls_left = 3
-    trigger = scanning()
-    assert events(trigger) == [{"status": "final", "end_time": trigger.end_time}]
-    assert len(calls(wxa_default.journal, SCAN)) == 4
+def test_it_looks_until_the_scan_has_ended(wechat: RunningSandbox) -> None:
+    wechat.world.mini_program(APPID).scan_polls_left = 3
+    trigger = scanning(APPID)
+    assert event(trigger) == {"status": "final", "end_time": trigger.end_time}
+    assert looks(wechat, path=SCAN) == 4
 
 
-def test_what_cannot_be_waited_for_wakes_the_task(account: MiniProgram) -> None:
-    account.without_conf_list = ["wx.getLocation"]
-    assert [event["status"] for event in events(scanning())] == ["refused"]
-    assert [event["status"] for event in events(waiting_on("1"))] == ["refused"]
+def test_the_event_of_several_comes_when_all_have_ended_and_names_appids_and_states_only(wxa_world: World) -> None:
+    decide(wxa_world, dict(zip(APPIDS, (Stage.APPROVED, Stage.REJECTED, Stage.WITHDRAWN), strict=True)))
+    trigger = waiting_on(*APPIDS)
+    states = dict.fromkeys(APPIDS, "final")
+    assert event(trigger) == {"status": "final", "end_time": trigger.end_time, "appids": states}
+
+
+def test_a_review_that_goes_on_holds_the_event_back_until_the_time_is_over(
+    wechat: RunningSandbox, wxa_world: World
+) -> None:
+    decide(wxa_world, {APPIDS[0]: Stage.APPROVED, APPIDS[1]: Stage.DELAYED})
+    trigger = waiting_on(*APPIDS, seconds=0.3)
+    told = event(trigger)
+    assert (told["status"], told["appids"]) == (
+        "timeout",
+        dict(zip(APPIDS, ("final", "waiting", "waiting"), strict=True)),
+    )
+    assert looks(wechat, APPIDS[0]) == 1
+    assert time.time() == pytest.approx(trigger.end_time, abs=1)
+
+
+def test_a_refusal_of_wechats_wakes_the_task_and_never_says_that_the_triggerer_is_at_fault(
+    wechat: RunningSandbox,
+) -> None:
+    wechat.world.mini_program(APPID).without_conf_list = ["wx.getLocation"]
+    assert event(scanning(APPID))["status"] == "refused"
+    wechat.add_fault(Fault(path=STATUS, kind="errcode_before", errcode=61004))
+    told = event(waiting_on(APPID))
+    assert (told["status"], "cause" in told) == ("refused", False)
+
+
+def test_one_that_no_look_helps_does_not_end_the_wait_for_the_others(wxa_world: World) -> None:
+    decide(wxa_world, {APPIDS[0]: Stage.APPROVED})
+    wxa_world.mini_program(APPIDS[1]).authorised = False
+    told = event(waiting_on(*APPIDS[:2]))
+    assert (told["status"], told["appids"]) == ("refused", {APPIDS[0]: "final", APPIDS[1]: "refused"})
+
+
+def test_two_sheets_of_one_mini_program_are_refused() -> None:
+    with pytest.raises(ValueError, match="two of one Mini Program"):
+        waiting_on(APPID, APPID)
+
+
+@pytest.mark.parametrize("trigger", [waiting_on(*APPIDS), scanning(APPID)])
+def test_a_restarted_trigger_waits_for_the_same_until_the_same_end_and_holds_no_secret(
+    trigger: WxaAuditTrigger | WxaPrivacyScanTrigger,
+) -> None:
+    path, arguments = trigger.serialize()
+    written = json.dumps(arguments)
+    again = import_string(path)(**json.loads(written))
+    assert (type(again), again.serialize()) == (type(trigger), (path, arguments))
+    assert "token-of-" not in written + repr(vars(trigger))
+
+
+def test_neither_a_sleep_nor_a_look_outlasts_the_end(wechat: RunningSandbox) -> None:
+    begin = time.monotonic()
+    assert event(waiting_on(APPID, seconds=0.1, poll_seconds=3600))["status"] == "timeout"
+    late = waiting_on(APPID, seconds=-1)
+    assert event(late) == {"status": "timeout", "end_time": late.end_time}
+    wechat.add_fault(Fault(path=STATUS, kind="slow", seconds=5, times=10))
+    assert event(waiting_on(APPID, seconds=0.3))["status"] == "timeout"
+    assert time.monotonic() - begin < 4
+
+
+# Connections ------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -78,8 +136,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sharing, name, 0)
 
 
-@pytest.mark.parametrize(
-    ("spoilt", "cause"),
+@each_row(
+    "spoilt, cause",
     [
         (None, "does not exist"),
         (connection("http://wechat.example.com"), "plain http"),
@@ -89,106 +147,152 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 @pytest.mark.usefixtures("impatient")
 def test_a_connection_that_cannot_be_used_here_ends_the_wait_with_its_cause(
-    account: MiniProgram, monkeypatch: pytest.MonkeyPatch, spoilt: str | None, cause: str
+    monkeypatch: pytest.MonkeyPatch, spoilt: str | None, cause: str
 ) -> None:
-    trigger = waiting_on(submitted(account))
-    monkeypatch.delenv("AIRFLOW_CONN_WXA_DEFAULT")
+    monkeypatch.delenv("AIRFLOW_CONN_WXA_DEFAULT", raising=False)
     if spoilt:
         monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", spoilt)
-    [event] = events(trigger)
-    assert event["status"] == "unusable"
-    assert cause in event["cause"]
-    assert MERCHANT_TOKEN not in json.dumps(event)
+    told = event(waiting_on(APPID))
+    assert told["status"] == "unusable"
+    assert cause in told["cause"]
+    assert "token-of-" not in json.dumps(told)
+
+
+async def changed(
+    trigger: WxaAuditTrigger, seconds: float, monkeypatch: pytest.MonkeyPatch, **to: str
+) -> dict[str, Any]:
+    """Return what a wait tells during which the Connection is changed; without ``to`` it is taken away."""
+    wait = asyncio.create_task(event_of(trigger))
+    await asyncio.sleep(seconds)
+    monkeypatch.delenv("AIRFLOW_CONN_WXA_DEFAULT", raising=False)
+    for name, value in to.items():
+        monkeypatch.setenv(name, value)
+    return await wait
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_connection_that_is_spoilt_meanwhile_ends_the_wait_too(
-    account: MiniProgram, wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+    wechat: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trigger = waiting_on(submitted(account, polls=10_000), poll_seconds=0.05)
-
-    async def spoilt() -> list[Any]:
-        wait = asyncio.create_task(collected(trigger))
-        await asyncio.sleep(0.5)
-        assert calls(wxa_default.journal, STATUS)
-        monkeypatch.delenv("AIRFLOW_CONN_WXA_DEFAULT")
-        return await wait
-
-    assert [event["status"] for event in asyncio.run(spoilt())] == ["unusable"]
+    assert asyncio.run(changed(waiting_on(APPID, poll_seconds=0.05), 0.3, monkeypatch))["status"] == "unusable"
+    assert looks(wechat)
 
 
-def test_a_connection_that_comes_back_ends_no_wait(account: MiniProgram, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_comes_back_ends_no_wait(wxa_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing, "_FAILED_SECONDS", 0.05)
-    trigger, right = waiting_on(submitted(account)), os.environ["AIRFLOW_CONN_WXA_DEFAULT"]
+    decide(wxa_world, {APPID: Stage.APPROVED})
+    right = {"AIRFLOW_CONN_WXA_DEFAULT": os.environ["AIRFLOW_CONN_WXA_DEFAULT"]}
     monkeypatch.delenv("AIRFLOW_CONN_WXA_DEFAULT")
+    assert asyncio.run(changed(waiting_on(APPID), 0.2, monkeypatch, **right))["status"] == "final"
 
-    async def back() -> list[Any]:
-        wait = asyncio.create_task(collected(trigger))
+
+@each_row(
+    "fault",
+    [
+        *({"kind": kind, "times": 3} for kind in ("drop_before", "html_502", "truncated", "errcode_before")),
+        # A counter that is used up: it resets by the minute or the day.
+        *({"kind": "errcode_before", "errcode": errcode, "times": 2} for errcode in (45009, 45011)),
+    ],
+)
+def test_an_answer_that_may_come_later_is_waited_for(wechat: RunningSandbox, fault: dict[str, Any]) -> None:
+    wechat.world.mini_program(APPID).sheets = [sheet(stage=Stage.APPROVED)]
+    before = looks(wechat)
+    wechat.add_fault(Fault(path=STATUS, **fault))
+    assert event(waiting_on(APPID))["status"] == "final"
+    assert looks(wechat) - before > fault["times"] - ("drop" in fault["kind"])
+
+
+# Pushes -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_push_wakes_a_wait_that_would_sleep_for_an_hour(wxa_world: World, store: Store) -> None:
+    async def pushed() -> float:
+        wait = asyncio.create_task(event_of(waiting_on(APPID, seconds=7200, poll_seconds=36_000)))
         await asyncio.sleep(0.2)
-        monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", right)
+        decide(wxa_world, {APPID: Stage.APPROVED})
+        await asyncio.to_thread(push, store, APPID)
+        begin = time.monotonic()
+        assert (await wait)["status"] == "final"
+        return time.monotonic() - begin
+
+    assert asyncio.run(pushed()) < 5
+
+
+def test_a_push_overtakes_polls_that_queue_up(wxa_world: World, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "_POLLS_AT_ONCE", 0)  # no poll ever gets its turn
+
+    async def overtaken() -> dict[str, Any]:
+        wait = asyncio.create_task(event_of(waiting_on(*APPIDS[:2], seconds=1, poll_seconds=0.01)))
+        await asyncio.sleep(0.3)
+        decide(wxa_world, {APPID: Stage.APPROVED})
+        await asyncio.to_thread(push, store, APPID)
         return await wait
 
-    assert [event["status"] for event in asyncio.run(back())] == ["final"]
+    assert asyncio.run(overtaken())["appids"] == {APPIDS[0]: "final", APPIDS[1]: "waiting"}
 
 
-def test_what_wechat_refuses_never_says_that_the_triggerer_is_at_fault(
-    account: MiniProgram, wxa_default: RunningSandbox
-) -> None:
-    trigger = waiting_on(submitted(account))
-    wxa_default.add_fault(Fault(path=STATUS, kind="errcode_before", errcode=61004))
-    [event] = events(trigger)
-    assert (event["status"], "cause" in event) == ("refused", False)
+def test_a_push_before_its_time_is_only_a_hint(wechat: RunningSandbox, store: Store) -> None:
+    push(store, APPID, at=1)
+    assert event(waiting_on(APPID, seconds=0.5, poll_seconds=36_000))["status"] == "timeout"
+    assert looks(wechat) == 1
 
 
-@pytest.mark.parametrize("kind", ["drop_before", "html_502", "truncated", "errcode_before"])
-def test_an_answer_that_may_come_later_is_waited_for(
-    account: MiniProgram, wxa_default: RunningSandbox, kind: FaultKind
-) -> None:
-    trigger = waiting_on(submitted(account))
-    wxa_default.add_fault(Fault(path=STATUS, kind=kind, times=3))
-    assert [event["status"] for event in events(trigger)] == ["final"]
+def test_pushes_in_a_row_and_pushes_during_a_look_hurry_the_wait_once(wechat: RunningSandbox) -> None:
+    wechat.add_fault(Fault(path=STATUS, kind="slow", seconds=0.3, times=1))
+    pushes = [LoggedPush("weapp_audit_success", "gh_1", at, 0, {}) for at in range(6)]
+
+    async def hurried() -> list[int]:
+        seen = []
+        async with shared_connection("wxa_default") as connection:
+            waits = _Waits(waiting_on(APPID, seconds=2, poll_seconds=36_000), connection)
+            wait = waits._waits[APPID]
+            for each in pushes[:2]:  # nobody sleeps yet
+                wait.on_push(each)
+            over = asyncio.create_task(waits.until_over())
+            await asyncio.sleep(0.15)
+            for each in pushes:  # the first look is under way
+                wait.on_push(each)
+            seen.append(looks(wechat))
+            await asyncio.sleep(0.6)
+            seen.append(looks(wechat))
+            for each in pushes:  # all of them are known
+                wait.on_push(each)
+            await over
+        return [*seen, looks(wechat)]
+
+    assert asyncio.run(hurried())[1:] == [2, 2]
 
 
-def test_the_end_of_its_time_wakes_the_task(account: MiniProgram) -> None:
-    trigger = waiting_on(submitted(account, polls=10_000), seconds=0.1)
-    assert [event["status"] for event in events(trigger)] == ["timeout"]
-    assert time.time() == pytest.approx(trigger.end_time, abs=1)
+def test_a_store_out_of_reach_is_no_reason_to_stop_polling(wxa_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", "postgresql+psycopg2://nobody@127.0.0.1:1/wxa")
+    monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", Fernet.generate_key().decode())
+    decide(wxa_world, {APPID: Stage.APPROVED})
+    assert event(waiting_on(APPID))["status"] == "final"
 
 
-def test_the_last_sleep_does_not_outlast_the_end(account: MiniProgram) -> None:
-    trigger = waiting_on(submitted(account, polls=10_000), seconds=0.1, poll_seconds=3600)
-    assert [event["status"] for event in events(trigger)] == ["timeout"]
+# The log ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_restarted_trigger_keeps_its_end(account: MiniProgram) -> None:
-    path, arguments = waiting_on(submitted(account, polls=10_000), seconds=-1).serialize()
-    restarted = import_string(path)(**arguments)
-    assert restarted.end_time == arguments["end_time"]
-    assert events(restarted) == [{"status": "timeout", "end_time": arguments["end_time"]}]
+def test_the_log_says_which_sheet_and_when_it_looks_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(ThrottledLog, "log", lambda _self, _level, text, more="": told.append(f"{text}{more}"))
+    event(waiting_on(APPID, seconds=0.3, poll_seconds=0.1))
+    assert told[0].startswith(f"sheet {AUDITID} of {APPID}: waiting; next look at 20")
+    assert told[1].startswith(f"sheet {AUDITID} of {APPID}: auditing; next look at 20")
 
 
-@pytest.mark.parametrize("trigger", [waiting_on("400000001"), scanning()])
-def test_its_arguments_survive_json_and_hold_no_secret(trigger: WxaAuditTrigger | WxaPrivacyScanTrigger) -> None:
-    path, arguments = trigger.serialize()
-    written = json.dumps(arguments)
-    again = import_string(path)(**json.loads(written))
-    assert type(again) is type(trigger)
-    assert again.serialize() == (path, arguments)
-    for token in (MERCHANT_TOKEN, PLATFORM_TOKEN):
-        assert token not in written
-        assert token not in repr(trigger.__dict__)
+def test_the_same_failure_is_told_once_in_a_while(wechat: RunningSandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    wechat.add_fault(Fault(path=STATUS, kind="errcode_before", errcode=45011, times=1000))
+    event(waiting_on(APPID, seconds=0.3))
+    assert looks(wechat) > 2
+    assert capsys.readouterr().out.count(f"sheet {AUDITID} of {APPID}: get_auditstatus") == 1
 
 
-def test_many_wait_in_one_loop_without_holding_each_other_up(account: MiniProgram) -> None:
-    auditid = submitted(account, polls=10_000)
-
-    async def wait() -> float:
-        async def until_over(trigger: WxaAuditTrigger) -> None:
-            async for _ in trigger.run():
-                pass
-
-        started = time.monotonic()
-        await asyncio.gather(*(until_over(waiting_on(auditid, 0.3, poll_seconds=0.2)) for _ in range(20)))
-        return time.monotonic() - started
-
-    assert asyncio.run(wait()) < 20 * 0.3
+def test_a_text_is_logged_once_and_another_one_is_logged_too() -> None:
+    logged: list[str] = []
+    throttled = ThrottledLog(lambda _level, text: logged.append(text))
+    for text in ("auditing", "auditing", "delayed", "auditing"):
+        throttled.log(logging.INFO, text)
+    for more in ("; next look at one", "; next look at two"):
+        throttled.log(logging.INFO, "approved", more)
+    assert logged == ["auditing", "delayed", "approved; next look at one"]

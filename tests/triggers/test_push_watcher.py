@@ -6,19 +6,21 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography.fernet import Fernet
 
 from airflow_wxa.errors import WxaError, WxaSpecError, WxaTransportError
-from airflow_wxa.sandbox.testing import APPID, COMPONENT_APPID
-from airflow_wxa.store import LoggedPush, NewPush, Store
+from airflow_wxa.sandbox.testing import COMPONENT_APPID
 from airflow_wxa.triggers import sharing
 from airflow_wxa.triggers.sharing import PushWatcher
+from tests.triggers.waiting import APPIDS, push
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable, Sequence
 
-OTHER = "wx0000000000000002"
+    from airflow_wxa.store import LoggedPush, Store
+
+    Watched = Callable[[PushWatcher, Sequence["Told"]], Awaitable[None]]
+
+APPID, OTHER, THIRD = APPIDS
 UNREACHABLE = WxaTransportError("the store does not answer")
 
 
@@ -27,99 +29,68 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing, "_EVERY_SECONDS", 0.02)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(f"sqlite:///{tmp_path / 'wxa.db'}", [Fernet.generate_key().decode()])
-
-
-def push(store: Store, appid: str = APPID, kind: str = "weapp_audit_success", at: int = 0) -> None:
-    new = NewPush(COMPONENT_APPID, kind, f"gh_{appid[-12:]}", at or int(time.time()), {"appid": appid})
-    assert store.log_push(new)
-
-
-class Wait:
-    """Counts the pushes that it is told of, each once."""
-
-    def __init__(self) -> None:
-        self.told: set[tuple[str, int]] = set()
+class Told(set[tuple[str, int]]):
+    """The pushes that a wait was told of, each once."""
 
     def on_push(self, push: LoggedPush) -> None:
-        self.told.add((push.kind, push.create_time))
+        self.add((push.kind, push.create_time))
 
-    async def is_told(self, pushes: int = 1) -> bool:
+    async def comes_to(self, pushes: int) -> bool:
         """Tell whether it is told of so many within a few questions to the store."""
         for _ in range(50):
-            if len(self.told) >= pushes:
+            if len(self) >= pushes:
                 return True
             await asyncio.sleep(0.01)
         return False
 
 
-def test_whoever_waits_for_that_mini_program_is_told(store: Store) -> None:
-    async def both() -> tuple[bool, bool]:
-        watcher, meant, another = PushWatcher(lambda: store), Wait(), Wait()
-        with (
-            watcher.watching(COMPONENT_APPID, APPID, meant.on_push),
-            watcher.watching(COMPONENT_APPID, OTHER, another.on_push),
-        ):
-            await asyncio.to_thread(push, store)
-            return await meant.is_told(), await another.is_told()
+def watched(
+    open_store: Callable[[], Store], meanwhile: Watched, *appids: str, platform: str = COMPONENT_APPID
+) -> list[Told]:
+    """Watch for some Mini Programs while something happens, and return what each was told of."""
 
-    assert asyncio.run(both()) == (True, False)
+    async def run() -> list[Told]:
+        watcher, told = PushWatcher(open_store), [Told() for _ in appids]
+        with watcher.watching(platform, {appid: each.on_push for appid, each in zip(appids, told, strict=True)}):
+            await meanwhile(watcher, told)
+        return told
 
-
-@pytest.mark.parametrize("kind", ["weapp_audit_success", "weapp_audit_fail", "weapp_audit_delay"])
-def test_the_next_push_of_the_same_kind_is_told_as_well(store: Store, kind: str) -> None:
-    async def twice() -> list[bool]:
-        wait = Wait()
-        with PushWatcher(lambda: store).watching(COMPONENT_APPID, APPID, wait.on_push):
-            push(store, kind=kind, at=1)
-            seen = [await wait.is_told(), await wait.is_told(2)]
-            push(store, kind=kind, at=2)
-            return [*seen, await wait.is_told(2)]
-
-    assert asyncio.run(twice()) == [True, False, True]
+    return asyncio.run(run())
 
 
-def test_a_push_that_came_just_before_the_wait_counts(store: Store) -> None:
-    push(store)
-
-    async def late() -> bool:
-        wait = Wait()
-        with PushWatcher(lambda: store).watching(COMPONENT_APPID, APPID, wait.on_push):
-            return await wait.is_told()
-
-    assert asyncio.run(late())
+async def for_a_while(watcher: PushWatcher, told: Sequence[Told]) -> None:
+    await asyncio.sleep(0.1)
 
 
-@pytest.mark.parametrize(
-    ("component_appid", "kind"), [(COMPONENT_APPID, "unauthorized"), ("wx00000000000000c2", "weapp_audit_success")]
-)
-def test_pushes_of_another_kind_or_platform_are_not_told(store: Store, component_appid: str, kind: str) -> None:
-    store.log_push(NewPush(component_appid, kind, "gh_1", 1, {"appid": APPID}))
+def test_whoever_waits_for_that_mini_program_is_told_also_of_a_push_just_before(store: Store) -> None:
+    push(store, APPID)
+    push(store, THIRD, "unauthorized")
+    push(store, THIRD, platform="wx00000000000000c2")
 
-    async def told() -> bool:
-        wait = Wait()
-        with PushWatcher(lambda: store).watching(COMPONENT_APPID, APPID, wait.on_push):
-            await asyncio.sleep(0.1)
-            return bool(wait.told)
+    async def meanwhile(watcher: PushWatcher, told: Sequence[Told]) -> None:
+        assert await told[0].comes_to(1)
+        await asyncio.to_thread(push, store, OTHER)
+        assert await told[1].comes_to(1)
+        await for_a_while(watcher, told)
 
-    assert not asyncio.run(told())
+    assert [len(each) for each in watched(lambda: store, meanwhile, APPID, OTHER, THIRD)] == [1, 1, 0]
+
+
+def test_the_next_push_of_each_kind_is_told_as_well(store: Store) -> None:
+    async def meanwhile(watcher: PushWatcher, told: Sequence[Told]) -> None:
+        for at in (1, 2):
+            for kind in ("weapp_audit_success", "weapp_audit_fail", "weapp_audit_delay"):
+                push(store, APPID, kind, at)
+            assert await told[0].comes_to(3 * at)
+            assert not await told[0].comes_to(3 * at + 1)
+
+    watched(lambda: store, meanwhile, APPID)
 
 
 def test_all_waits_of_a_platform_take_one_question(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(store, "pushes", lambda *args, **_: asked.append(args) or [])
-
-    async def wait() -> None:
-        watcher, one = PushWatcher(lambda: store), Wait()
-        with (
-            watcher.watching(COMPONENT_APPID, APPID, one.on_push),
-            watcher.watching(COMPONENT_APPID, OTHER, one.on_push),
-        ):
-            await asyncio.sleep(0.1)
-
-    asyncio.run(wait())
+    watched(lambda: store, for_a_while, APPID, OTHER)
     assert {platform for platform, _ in asked} == {COMPONENT_APPID}
     assert len(asked) <= 0.1 / 0.02 + 1
 
@@ -139,37 +110,22 @@ def test_a_store_that_comes_back_is_asked_again_and_its_silence_is_told_once(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "airflow_wxa.triggers.sharing")
+    push(store, APPID)
 
-    async def is_told() -> bool:
-        wait = Wait()
-        with PushWatcher(failing([UNREACHABLE] * 3, store)).watching(COMPONENT_APPID, APPID, wait.on_push):
-            await asyncio.to_thread(push, store)
-            return await wait.is_told()
+    async def meanwhile(watcher: PushWatcher, told: Sequence[Told]) -> None:
+        assert await told[0].comes_to(1)
 
-    assert asyncio.run(is_told())
-    told = [record.getMessage() for record in caplog.records]
-    assert told == ["no pushes cut the waits short, polling goes on: the store does not answer"]
+    watched(failing([UNREACHABLE] * 3, store), meanwhile, APPID)
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["no pushes cut the waits short, polling goes on: the store does not answer"]
 
 
-def test_a_store_that_cannot_be_opened_is_left_alone(store: Store) -> None:
+def test_a_store_that_cannot_be_opened_is_left_alone_and_without_a_platform_nothing_is_watched(store: Store) -> None:
     errors: list[WxaError] = [WxaSpecError("the store cannot be a SQLite file here", ["…"]), UNREACHABLE]
-
-    async def wait() -> None:
-        with PushWatcher(failing(errors, store)).watching(COMPONENT_APPID, APPID, Wait().on_push):
-            await asyncio.sleep(0.1)
-
-    asyncio.run(wait())
+    watched(failing(errors, store), for_a_while, APPID, platform="")
+    assert len(errors) == 2
+    watched(failing(errors, store), for_a_while, APPID)
     assert errors == [UNREACHABLE]
-
-
-def test_without_a_platform_nothing_is_watched(store: Store) -> None:
-    async def wait() -> object:
-        watcher = PushWatcher(failing([UNREACHABLE], store))
-        with watcher.watching("", APPID, Wait().on_push):
-            await asyncio.sleep(0.01)
-            return watcher._task
-
-    assert asyncio.run(wait()) is None
 
 
 def test_the_watcher_ends_with_the_last_wait_and_begins_anew(store: Store) -> None:
@@ -177,8 +133,8 @@ def test_the_watcher_ends_with_the_last_wait_and_begins_anew(store: Store) -> No
         watcher, alive = PushWatcher(lambda: store), []
         for _ in range(2):
             with (
-                watcher.watching(COMPONENT_APPID, APPID, Wait().on_push),
-                watcher.watching(COMPONENT_APPID, APPID, Wait().on_push),
+                watcher.watching(COMPONENT_APPID, {APPID: Told().on_push}),
+                watcher.watching(COMPONENT_APPID, {APPID: Told().on_push, OTHER: Told().on_push}),
             ):
                 task = watcher._task
                 assert task is not None
@@ -195,12 +151,11 @@ def test_the_watcher_ends_with_the_last_wait_and_begins_anew(store: Store) -> No
 def test_a_slow_store_does_not_hold_the_loop_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "pushes", lambda *_, **__: time.sleep(0.3) or [])
 
-    async def longest_gap() -> float:
-        with PushWatcher(lambda: store).watching(COMPONENT_APPID, APPID, Wait().on_push):
-            longest, last = 0.0, time.monotonic()
-            for _ in range(40):
-                await asyncio.sleep(0.01)
-                longest, last = max(longest, time.monotonic() - last), time.monotonic()
-            return longest
+    async def meanwhile(watcher: PushWatcher, told: Sequence[Told]) -> None:
+        longest, last = 0.0, time.monotonic()
+        for _ in range(40):
+            await asyncio.sleep(0.01)
+            longest, last = max(longest, time.monotonic() - last), time.monotonic()
+        assert longest < 0.2
 
-    assert asyncio.run(longest_gap()) < 0.2
+    watched(lambda: store, meanwhile, APPID)

@@ -1,0 +1,121 @@
+"""Three Mini Programs with a sheet in audit each, the store that pushes come to, and triggers that wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from airflow_wxa.sandbox import AuditPlan, MiniProgram
+from airflow_wxa.sandbox.state import AuditSheet, Stage
+from airflow_wxa.sandbox.testing import COMPONENT_APPID, one_merchant
+from airflow_wxa.store import NewPush, Store
+from airflow_wxa.triggers import WxaAuditTrigger, WxaPrivacyScanTrigger, sharing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from airflow_wxa.sandbox import RunningSandbox, World
+
+APPIDS = [f"wx00000000000001{number:02d}" for number in range(3)]
+AUDITID = 400000007
+STATUS = "/wxa/get_auditstatus"
+SCAN = "/wxa/security/get_code_privacy_info"
+NEVER = 10_000
+
+
+def sheet(auditid: int = AUDITID, stage: Stage = Stage.AUDITING, **plan: Any) -> AuditSheet:
+    """Return an audit sheet, on which nobody decides unless a plan says so."""
+    return AuditSheet(
+        auditid=auditid,
+        user_version="1.4.0",
+        user_desc="",
+        submit_audit_time=1_700_000_000 + auditid % 100,
+        plan=AuditPlan(**{"polls": NEVER} | plan),
+        stage=stage,
+    )
+
+
+@pytest.fixture
+def wxa_world() -> World:
+    """Return the usual world with three Mini Programs more."""
+    world = one_merchant()
+    world.mini_programs += [
+        MiniProgram(
+            appid=appid,
+            component_appid=COMPONENT_APPID,
+            authorizer_access_token=f"token-of-{appid}",
+            exp_info={"exp_time": 1, "exp_version": "1.4.0", "exp_desc": ""},
+            sheets=[sheet()],
+        )
+        for appid in APPIDS
+    ]
+    return world
+
+
+def connected(url: str) -> str:
+    """Return a Connection that names the platform and holds the three tokens."""
+    extra = {"authorizer_access_tokens": {appid: f"token-of-{appid}" for appid in APPIDS}}
+    return json.dumps({"conn_type": "wxa", "host": url, "login": COMPONENT_APPID, "extra": extra})
+
+
+@pytest.fixture
+def wechat(wxa_default: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
+    """Serve the world behind that Connection; the store is asked for pushes often."""
+    monkeypatch.setenv("AIRFLOW_CONN_WXA_DEFAULT", connected(wxa_default.url))
+    monkeypatch.setattr(sharing, "_EVERY_SECONDS", 0.02)
+    return wxa_default
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Return the store that ``[wxa]`` names."""
+    url, key = f"sqlite:///{tmp_path / 'wxa.db'}", Fernet.generate_key().decode()
+    monkeypatch.setenv("AIRFLOW__WXA__SQL_ALCHEMY_CONN", url)
+    monkeypatch.setenv("AIRFLOW__WXA__ENCRYPTION_KEYS", key)
+    return Store(url, [key])
+
+
+def push(store: Store, appid: str, kind: str = "weapp_audit_success", at: int = 0, platform: str = "") -> None:
+    """Keep a push as its receiver does; one that came before is another one only at another second."""
+    new = NewPush(platform or COMPONENT_APPID, kind, f"gh_{appid[-12:]}", at or int(time.time()), {"appid": appid})
+    assert store.log_push(new)
+
+
+def waiting_on(*appids: str, seconds: float = 30, poll_seconds: float = 0.01) -> WxaAuditTrigger:
+    sheets = [{"appid": appid, "auditid": str(AUDITID)} for appid in appids]
+    end_time = time.time() + seconds
+    return WxaAuditTrigger(sheets=sheets, wxa_conn_id="wxa_default", poll_seconds=poll_seconds, end_time=end_time)
+
+
+def scanning(appid: str) -> WxaPrivacyScanTrigger:
+    end_time = time.time() + 30
+    return WxaPrivacyScanTrigger(appid=appid, wxa_conn_id="wxa_default", poll_seconds=0.01, end_time=end_time)
+
+
+async def event_of(trigger: WxaAuditTrigger | WxaPrivacyScanTrigger) -> dict[str, Any]:
+    """Return what the only event of a trigger tells."""
+    [event] = [event.payload async for event in trigger.run()]
+    told: dict[str, Any] = event
+    return told
+
+
+def event(trigger: WxaAuditTrigger | WxaPrivacyScanTrigger) -> dict[str, Any]:
+    return asyncio.run(event_of(trigger))
+
+
+def decide(world: World, stages: Mapping[str, Stage]) -> None:
+    """Let reviewers decide on sheets, by appid."""
+    for appid, stage in stages.items():
+        world.mini_program(appid).sheets[-1].stage = stage
+
+
+def looks(wechat: RunningSandbox, *appids: str, path: str = STATUS) -> int:
+    """Return how often WeChat was asked about these Mini Programs, or about any."""
+    asked: Sequence[Any] = wechat.journal
+    return sum(each.path == path and (not appids or each.appid in appids) for each in asked)
