@@ -36,8 +36,9 @@ def preload(arguments: Sequence[str]) -> None:
         folder = import_module("airflow_wxa.dags")
         for name in (*(each.name for each in pkgutil.iter_modules(folder.__path__, f"{folder.__name__}.")), *_LATE):
             import_module(name)
-        # Once: texts, help pages, and modules that Airflow imports where a DAG needs them, are inherited as well.
-        import_module("airflow_wxa.dags.wxa_release").release_dag()
+        # Once: texts, help pages, signatures, checkers of params, and modules that Airflow imports where a DAG needs
+        # them, are inherited as well.
+        import_module("airflow_wxa.dags.wxa_release").release_dag(default_args={"retries": 2}).params.dump()
     except Exception as error:  # noqa: BLE001  (a scheduler must start whatever is wrong with one package)
         log.warning("[wxa] preload: not everything was imported, tasks import it themselves: %s", type(error).__name__)
 

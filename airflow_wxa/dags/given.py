@@ -1,7 +1,7 @@
 """Arguments that a DAG file hands to a factory: each is honoured, or refused by name when the file is parsed."""
 
 import inspect
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, Final
@@ -148,8 +148,13 @@ def _class_of(task: Task) -> type[BaseOperator]:
 
 @cache
 def _arguments(cls: type[BaseOperator]) -> frozenset[str]:
-    signatures = [inspect.signature(vars(each)["__init__"]) for each in cls.__mro__[:-1] if "__init__" in vars(each)]
-    return frozenset(name for each in signatures for name in each.parameters) - {"self", "args", "kwargs"}
+    inits = [vars(each)["__init__"] for each in cls.__mro__[:-1] if "__init__" in vars(each)]
+    return frozenset(name for each in inits for name in _parameters(each)) - {"self", "args", "kwargs"}
+
+
+@cache
+def _parameters(function: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(function).parameters)
 
 
 def _is_ours(task: Task) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
-from functools import wraps
+from functools import cache, wraps
 from importlib import resources
 from typing import Any, Final, Protocol
 
@@ -22,7 +22,7 @@ from airflow_wxa.hooks.approvals import is_approval_wanted
 from airflow_wxa.operators.human_input import skip_tasks
 from airflow_wxa.release.dag import failing_at_once, refuse_given
 from airflow_wxa.texts import Text
-from airflow_wxa.texts.setting import as_set, language
+from airflow_wxa.texts.setting import as_set, language, speaking
 
 log = logging.getLogger(__name__)
 
@@ -79,32 +79,29 @@ def dag_factory(
             overrides: Overrides | None = None,
             **dag_kwargs: Any,
         ) -> DAG:
-            given, form, title = (
-                Given(fixed, defaults, overrides, dag_kwargs),
-                params(),
-                as_set(Text(f"dag_{standard}")),
-            )
-            all_params, problems = given.params(form)
-            refuse_given(problems)
-            title = as_set(Text(f"dag_{standard}"))
-            plain: dict[str, Any] = {
-                "dag_display_name": title if dag_id == standard else f"{title} ({dag_id})",
-                "is_paused_upon_creation": False,
-                "catchup": False,
-                "tags": ["wechat", tag],
-                "doc_md": read_help(help_page).get(standard, doc),
-            }
-            plain |= {} if max_active_runs is None else {"max_active_runs": max_active_runs}
-            default_args: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(minutes=1)}
-            default_args |= {} if checks_itself else {"pre_execute": refuse_misspelt_params}
-            plain |= given.dag_kwargs | {"default_args": default_args | given.default_args}
-            with DAG(dag_id, schedule=plain.pop("schedule", None), **plain) as dag:
-                build()
-            refuse_given([*given.apply(dag, form)])
-            dag.params = ParamsDict(all_params)
-            # A team's own tasks may stand in groups, by any name.
-            add_help(*(each for each in dag.tasks if "." not in each.task_id), page=help_page)
-            return dag
+            with speaking(language()):  # which is asked for by each of its two hundred texts
+                given, form = Given(fixed, defaults, overrides, dag_kwargs), params()
+                all_params, problems = given.params(form)
+                refuse_given(problems)
+                title = as_set(Text(f"dag_{standard}"))
+                plain: dict[str, Any] = {
+                    "dag_display_name": title if dag_id == standard else f"{title} ({dag_id})",
+                    "is_paused_upon_creation": False,
+                    "catchup": False,
+                    "tags": ["wechat", tag],
+                    "doc_md": read_help(help_page).get(standard, doc),
+                }
+                plain |= {} if max_active_runs is None else {"max_active_runs": max_active_runs}
+                default_args: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(minutes=1)}
+                default_args |= {} if checks_itself else {"pre_execute": refuse_misspelt_params}
+                plain |= given.dag_kwargs | {"default_args": default_args | given.default_args}
+                with DAG(dag_id, schedule=plain.pop("schedule", None), **plain) as dag:
+                    build()
+                refuse_given([*given.apply(dag, form)])
+                dag.params = ParamsDict(all_params)
+                # A team's own tasks may stand in groups, by any name.
+                add_help(*(each for each in dag.tasks if "." not in each.task_id), page=help_page)
+                return dag
 
         del factory.__wrapped__  # whose signature is another one
         return factory
@@ -193,13 +190,18 @@ def add_help(*tasks: BaseOperator | MappedOperator, page: str = "task_help.md") 
             task.doc_md = text  # type: ignore[misc]  # of a mapped one it is given where it is built
 
 
-def read_help(page: str) -> dict[str, str]:
+def read_help(page: str) -> Mapping[str, str]:
     """Return the sections of a page of this folder, by task id or DAG id, in the language of ``[wxa] language``.
 
     A DAG has a section in translations only: in English it is the docstring of its module.
     """
+    return _sections(page, language())
+
+
+@cache
+def _sections(page: str, language: str) -> Mapping[str, str]:
     folder, found = resources.files(__package__), dict[str, str]()
-    for each in (folder.joinpath(page), folder.joinpath(page.replace(".md", f".{language()}.md"))):
+    for each in (folder.joinpath(page), folder.joinpath(page.replace(".md", f".{language}.md"))):
         text = each.read_text("utf-8") if each.is_file() else ""
         found |= re.findall(r"^## (\w+)\n\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     return {name: section.rstrip() for name, section in found.items()}

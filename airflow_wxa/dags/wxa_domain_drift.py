@@ -24,7 +24,7 @@ from airflow_wxa.hooks.manifests import ManifestSources
 from airflow_wxa.hooks.recorder import current_task
 from airflow_wxa.hooks.store import open_ledger
 from airflow_wxa.hooks.wxa import WxaHook
-from airflow_wxa.release.dag import failing_at_once, form_param, release_params
+from airflow_wxa.release.dag import failing_at_once, form_of, form_param
 from airflow_wxa.release.spec import ReleaseSpec
 from airflow_wxa.steps.domains import read_platform_hosts
 from airflow_wxa.steps.drift import FINDINGS, domain_drift
@@ -49,7 +49,7 @@ def _params() -> dict[str, Param]:
         ),
         "manifest": form_param(Text("param_drift_manifest", "title"), default="", type="string", format="multiline"),
         "fail_on_drift": form_param(Text("param_fail_on_drift", "title"), default=False, type="boolean"),
-        "wxa_conn_id": release_params()["wxa_conn_id"],
+        **form_of("wxa_conn_id"),
     }
 
 

@@ -29,12 +29,11 @@ from airflow_wxa.fleet.waves import WAVES, submits_ahead, wave_of
 from airflow_wxa.operators.approve_plan import WxaApprovePlanOperator, WxaApproveWaveOperator
 from airflow_wxa.operators.fleet import WxaFleetShardOperator, WxaWaveGateOperator
 from airflow_wxa.operators.fleet_run import fleet_run
-from airflow_wxa.release.dag import form_param, params_of, refuse_given, release_params
+from airflow_wxa.release.dag import form_of, form_param, params_of, refuse_given, release_params
 from airflow_wxa.texts import Text
 from airflow_wxa.texts.setting import as_set
 
 HELP: Final = "fleet_task_help.md"
-_OF_RUN = ("approvers", "approver_must_differ", "wxa_conn_id", "platform_conn_id")
 #: All that could run has run, and something did: a shard that is lost does not hold up the others.
 _AFTER_SHARDS = "all_done_min_one_success"
 
@@ -198,12 +197,11 @@ def _gate(wave: str, release: MappedOperator, build_checks: Callable[[], object]
 
 def _params() -> dict[str, Param]:
     """Return the params of a run: values that no manifest holds."""
-    of_release = release_params()
     return {
         "manifest": form_param(Text("param_manifest", "title"), type="string", format="multiline", minLength=1),
-        "approval": of_release["approval"],
+        **form_of("approval"),
         "shard_size": form_param(
             Text("param_shard_size", "title"), default=200, type="integer", minimum=1, maximum=2000
         ),
-        **{name: of_release[name] for name in _OF_RUN},
+        **form_of("approvers", "approver_must_differ", "wxa_conn_id", "platform_conn_id"),
     }

@@ -23,12 +23,11 @@ from airflow_wxa.operators.approve_plan import WxaApproveFleetRollbackOperator
 from airflow_wxa.operators.fleet import WxaWaveGateOperator
 from airflow_wxa.operators.fleet_run import fleet_run, shards_of
 from airflow_wxa.release import FIELDS, ReleaseSpec, refuse
-from airflow_wxa.release.dag import failing_at_once, form_param, params_of, release_params
+from airflow_wxa.release.dag import failing_at_once, form_of, form_param, params_of
 from airflow_wxa.steps import Step
 from airflow_wxa.store.fleets import ROLLBACK, FleetApp
 from airflow_wxa.texts import Text
 
-_OF_RUN: Final = ("approval", "approvers", "approver_must_differ", "on_lost_domains", "wxa_conn_id")
 _SHARD_SIZE: Final = 200
 _OF_FLEET: Final = ("waves", "pace")  # what a rollback takes of a manifest, its Mini Programs aside
 
@@ -114,7 +113,6 @@ def plan_rollback() -> list[dict[str, Any]]:
 
 
 def _params() -> dict[str, Param]:
-    of_release = release_params()
     return {
         "run_id": form_param(Text("param_run_to_undo", "title"), default="", type="string"),
         "manifest": form_param(Text("param_rollback_manifest", "title"), default="", type="string", format="multiline"),
@@ -125,7 +123,7 @@ def _params() -> dict[str, Param]:
             patternProperties={APPID_PATTERN: {"type": ["string", "integer"], "pattern": "^[0-9]+$", "minimum": 0}},
             additionalProperties=False,
         ),
-        **{name: of_release[name] for name in _OF_RUN},
+        **form_of("approval", "approvers", "approver_must_differ", "on_lost_domains", "wxa_conn_id"),
     }
 
 

@@ -14,12 +14,11 @@ from airflow_wxa.operators import (
     WxaChangePlatformDomainOperator,
     WxaReadPlatformDomainOperator,
 )
-from airflow_wxa.release.dag import form_param, param, release_params, rendered
+from airflow_wxa.release.dag import form_of, form_param, param, rendered
 from airflow_wxa.texts import Text
 
 
 def _params() -> dict[str, Param]:
-    of_release = release_params()
     actions = ["add", "delete", "set"]
     return {
         "action": form_param(
@@ -27,8 +26,7 @@ def _params() -> dict[str, Param]:
         ),
         "hosts": form_param(Text("param_hosts", "title"), type="array", items={"type": "string"}, minItems=1),
         "approval": form_param(Text("param_platform_approval", "title"), default=True, type="boolean"),
-        "approvers": of_release["approvers"],
-        "approver_must_differ": of_release["approver_must_differ"],
+        **form_of("approvers", "approver_must_differ"),
         "platform_conn_id": form_param(
             Text("param_platform_conn_id", "title"), default="wxa_default", type="string", section="section_connections"
         ),

@@ -16,14 +16,13 @@ from airflow_wxa.operators import (
     WxaRollbackOperator,
     WxaVerifyRollbackOperator,
 )
-from airflow_wxa.release.dag import form_param, param, release_params, rendered
+from airflow_wxa.release.dag import form_of, form_param, param, rendered
 from airflow_wxa.texts import Text
 
 
 def _params() -> dict[str, Param]:
-    of_release = release_params()
     return {
-        "appid": of_release["appid"],
+        **form_of("appid"),
         "app_version": form_param(
             Text("param_app_version", "title"),
             default=None,
@@ -32,10 +31,7 @@ def _params() -> dict[str, Param]:
             minimum=0,
         ),
         "approval": form_param(Text("param_rollback_approval", "title"), default=True, type="boolean"),
-        "approvers": of_release["approvers"],
-        "approver_must_differ": of_release["approver_must_differ"],
-        "on_lost_domains": of_release["on_lost_domains"],
-        "wxa_conn_id": of_release["wxa_conn_id"],
+        **form_of("approvers", "approver_must_differ", "on_lost_domains", "wxa_conn_id"),
     }
 
 

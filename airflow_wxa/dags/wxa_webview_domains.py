@@ -6,13 +6,13 @@ Configured domains are effective only after the next release.
 from functools import partial
 from typing import Any, Final
 
-from airflow.sdk import Context, Param
+from airflow.sdk import Context
 
 from airflow_wxa.dags.webview_domain_gate import webview_domain_gate
 from airflow_wxa.dags.wiring import dag_factory, platform_conn_id
 from airflow_wxa.hooks.wxa import WxaHook
 from airflow_wxa.release import domain_problems, refuse
-from airflow_wxa.release.dag import failing_at_once, param, release_params, rendered
+from airflow_wxa.release.dag import failing_at_once, form_of, param, rendered
 
 _PARAMS: Final = (
     "appid",
@@ -27,12 +27,7 @@ _PARAMS: Final = (
 )
 
 
-def _params() -> dict[str, Param]:
-    of_release = release_params()
-    return {name: of_release[name] for name in _PARAMS}
-
-
-@dag_factory(_params, tag="domains")
+@dag_factory(lambda: form_of(*_PARAMS), tag="domains")
 def webview_domains_dag() -> None:
     """Build the DAG that configures one Mini Program's business domains."""
     own: dict[str, Any] = {

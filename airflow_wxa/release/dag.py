@@ -17,6 +17,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager, suppress
 from copy import deepcopy
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from airflow.sdk import Param, get_current_context
@@ -30,7 +31,7 @@ from airflow_wxa.links import WxaErrcodeLink, WxaMiniProgramLink, errcode_page
 from airflow_wxa.release.fields import FIELDS
 from airflow_wxa.release.spec import ReleaseSpec
 from airflow_wxa.texts import Text
-from airflow_wxa.texts.setting import as_set, language
+from airflow_wxa.texts.setting import as_set, language, speaking
 from airflow_wxa.trial_link import api_base_url
 
 if TYPE_CHECKING:
@@ -58,9 +59,14 @@ def release_params(
     :param defaults: param → another default; the field stays.
     :raises WxaSpecError: one of them names no param, or a value that cannot be right.
     """
-    params, problems = valued_params({name: _param(field) for name, field in FIELDS.items()}, fixed, defaults)
+    params, problems = valued_params(form_of(*FIELDS), fixed, defaults)
     refuse_given(problems)
     return params
+
+
+def form_of(*names: str) -> dict[str, Param]:
+    """Return some params of a release as its form has them."""
+    return {name: _param(FIELDS[name]) for name in names}
 
 
 def valued_params(
@@ -254,10 +260,17 @@ def _noted_errcode(error: WxaError) -> str:
 
 
 def _param(field: Field) -> Param:
-    more: dict[str, Any] = dict(field.schema)
-    if not field.required:
-        more["default"] = deepcopy(field.default)
-    return form_param(field.title, choices=field.values, section=field.section, **more)
+    default = {} if field.required else {"default": deepcopy(field.default)}
+    return Param(**default, **_of_form(field.name, language()))
+
+
+@cache
+def _of_form(name: str, language: str) -> Mapping[str, Any]:
+    """Return what stands in the form of a field, its default aside."""
+    field = FIELDS[name]
+    with speaking(language):
+        shown = form_param(field.title, choices=field.values, section=field.section, **field.schema)
+    return {"description": shown.description, **shown.schema}
 
 
 def form_param(text: Text, *, choices: Sequence[str] = (), section: str = "", **schema: Any) -> Param:
