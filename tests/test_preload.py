@@ -5,55 +5,78 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.airflow_session import airflow_database  # noqa: F401  a fixture; and it must come before Airflow
+from tests.tables import each_row
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PROGRAM = """
 import sys
-command, parsed = sys.argv[1], sys.argv[2]
-sys.argv = ["airflow", *command.split()]
+sys.argv = ["airflow", "scheduler", "--skip-serve-logs"]
 import airflow
 before = set(sys.modules)
 from airflow_wxa.dags.wxa_release import release_dag
 release_dag()
-imported = {name for name in set(sys.modules) - before if name.startswith("airflow_wxa")}
-print(len(imported))
+print(len(before), *sorted({name for name in set(sys.modules) - before if name.startswith("airflow_wxa")}))
 """
 
 
-def imported_by_a_task(home: Path, command: str, **environment: str) -> int:
-    """Return how many modules of ours a parse still imports, in a process as ``command`` starts it."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
-    env |= {"AIRFLOW_HOME": str(home), **environment}
-    called = [sys.executable, "-c", PROGRAM, command, "wxa_release"]
-    done = subprocess.run(called, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return int(done.stdout.splitlines()[-1])
-
-
-@pytest.mark.parametrize("command", ["scheduler --skip-serve-logs", "dag-processor", "celery worker"])
-def test_what_forks_tasks_has_imported_all_that_they_parse(tmp_path: Path, command: str) -> None:
-    assert imported_by_a_task(tmp_path, command) == 0
-
-
-@pytest.mark.parametrize(
-    ("command", "preload"), [("scheduler", "False"), ("api-server", "True"), ("db migrate", "True")]
-)
-def test_nothing_is_imported_where_forbidden_or_where_nothing_forks(tmp_path: Path, command: str, preload: str) -> None:
-    assert imported_by_a_task(tmp_path, command, AIRFLOW__WXA__PRELOAD=preload) > 50
-
-
-def test_a_scheduler_starts_whatever_is_wrong_with_a_package(tmp_path: Path) -> None:
-    # An import of it fails.
-    program = (
-        "import sys; sys.argv = ['airflow', 'scheduler']; sys.modules['airflow_wxa.dags'] = None; import airflow;"
-        "print('started')"
-    )
+def test_a_task_of_a_scheduler_imports_none_of_ours(tmp_path: Path) -> None:
     env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
     env |= {"AIRFLOW_HOME": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=False)
-    assert done.stdout.endswith("started\n"), done.stderr
+    done = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()[-1].split()) == 1
+
+
+@pytest.fixture
+def imported(airflow_database: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:  # noqa: F811
+    """Return the modules that are imported beforehand."""
+    from airflow_wxa import preload  # noqa: PLC0415  (Airflow's home must be set first)
+
+    names, import_module = list[str](), preload.import_module
+
+    def noted(name: str) -> Any:
+        names.append(name)
+        return import_module(name)
+
+    monkeypatch.setattr(preload, "import_module", noted)
+    return names
+
+
+@each_row(
+    "command, setting, imports",
+    [
+        ("scheduler", "", True),
+        ("dag-processor", "True", True),
+        ("celery worker", "", True),
+        ("scheduler", "False", False),
+        ("api-server", "True", False),
+        ("db migrate", "", False),
+    ],
+)
+def test_those_import_it_that_fork_tasks_or_parsers_unless_it_is_forbidden(
+    imported: list[str], monkeypatch: pytest.MonkeyPatch, command: str, setting: str, imports: bool
+) -> None:
+    from airflow_wxa.preload import preload  # noqa: PLC0415  (as above)
+
+    imported.clear()
+    monkeypatch.setenv("AIRFLOW__WXA__PRELOAD", setting or "True")
+    preload(["airflow", *command.split()])
+    assert ("airflow_wxa.dags.wxa_release" in imported) is imports
+    assert bool(imported) is imports
+
+
+def test_a_scheduler_starts_whatever_is_wrong_with_a_package(
+    imported: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from airflow_wxa.preload import preload  # noqa: PLC0415  (as above)
+
+    monkeypatch.setitem(sys.modules, "airflow_wxa.dags", None)  # an import of it fails
+    preload(["airflow", "scheduler"])
+    assert "ModuleNotFoundError" in caplog.text
