@@ -32,13 +32,13 @@ from airflow_wxa.hooks.recorder import Recorder
 from airflow_wxa.store import Ledger, Store, TaskRef
 from airflow_wxa.store.fleets import Fleets, NewApp, RunKey
 from airflow_wxa.store.tables import credential, fleet_app
+from tests.benchmarks.figures import FERNET_KEY
 from tests.benchmarks.fleet_server import REQUESTS, WANTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PLATFORM = "wx00000000000000c1"
-FERNET_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 KEY = RunKey("wxa_fleet_release", "measured")
 AT_ONCE = 16
 SHARD = 200

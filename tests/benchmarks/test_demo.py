@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.test_fleets import IS_FULL
+from tests.benchmarks.figures import IS_FULL
 
 pytestmark = [
     pytest.mark.benchmark,

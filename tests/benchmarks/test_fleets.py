@@ -7,7 +7,6 @@ WXA_BENCHMARK=full pytest -m benchmark tests/benchmarks/test_fleets.py -s
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from tests.benchmarks.figures import FOLDER, IS_FULL, keep
 from tests.benchmarks.fleet_server import REQUESTS, counted, fleet_server
 from tests.benchmarks.growth import drawn
 
@@ -27,12 +27,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.benchmark
 
-IS_FULL = os.environ.get("WXA_BENCHMARK") == "full"
 SMALL = 1000 if IS_FULL else 100
 SIZES = (100, 1000, 10_000) if IS_FULL else (100, 1000)
 ROUNDS = 3
 CALLS = 3
-FOLDER = Path(os.environ.get("WXA_BENCHMARK_FOLDER", "build/benchmarks"))
 #: What test_http_operator.py measured, when it has run.
 HTTP_OPERATOR = FOLDER / "http_operator.json"
 #: The picture of the README is drawn by a full run.
@@ -60,8 +58,7 @@ def measured(way: str, count: int, url: str, folder: Path, shared: str = "") -> 
 
 
 def told(name: str, rows: list[dict[str, Any]]) -> None:
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / f"{name}.json").write_text(json.dumps(rows, indent=2) + "\n")
+    keep(name, rows)
     print(f"\n{'way':10} {'count':>6} {'requests':>8} {'seconds':>8} {'CPU s':>7} {'ms each':>8} {'peak MiB':>9}")
     for row in rows:
         each = 1000 * row["seconds"] / row["count"]

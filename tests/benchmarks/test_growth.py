@@ -11,13 +11,11 @@ process of its own. Counted is CPU: this process and the database's.
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import subprocess
 import sys
 import time
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import psutil
@@ -34,23 +32,22 @@ from airflow_wxa.store import Store, TaskRef
 from airflow_wxa.store.fleets import RunKey
 from airflow_wxa.store.mini_programs import MiniPrograms, Wanted
 from airflow_wxa.store.tables import fleet_app, ledger
+from tests.benchmarks.figures import FERNET_KEY, IS_FULL, keep
 from tests.fleet.driving import PLATFORM, Drive
 from tests.fleet.fleets import appid, manifest, token
 from tests.store.databases import new_postgresql_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from airflow_wxa.fleet.shard import Wake
 
 pytestmark = pytest.mark.benchmark
 
-IS_FULL = os.environ.get("WXA_BENCHMARK") == "full"
 SIZES = (1000, 10_000, 100_000) if IS_FULL else (300, 3000)
 SHARD = 100
 AT_ONCE = 1000
-FOLDER = Path(os.environ.get("WXA_BENCHMARK_FOLDER", "build/benchmarks"))
-FERNET_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 EARLIER = RunKey("wxa_fleet_release", "earlier")
 WRITES: Final = ("setwebviewdomain", "commit", "submit_audit", "release")
 MOST_GROWTH = 1.3
@@ -223,9 +220,7 @@ def test_no_stage_costs_a_mini_program_more_in_a_larger_fleet(new_store: Callabl
         print(f"{stage:24}" + "".join(f"{row[stage]:10.3f}" for row in rows) + f"{growth:9.2f}")
     whole = [sum(row.values()) for row in rows]
     print(f"{'all':24}" + "".join(f"{each:10.3f}" for each in whole) + f"{whole[-1] / whole[0]:9.2f}")
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    told = {"database": database, "sizes": SIZES, "cpu_ms": rows}
-    (FOLDER / f"growth_{database}.json").write_text(json.dumps(told, indent=2) + "\n")
+    keep(f"growth_{database}", {"database": database, "sizes": SIZES, "cpu_ms": rows})
     grown = {
         stage: last[stage] / first[stage]
         for stage in first

@@ -21,9 +21,9 @@ import pytest
 import yaml
 
 from airflow_wxa.cli.demo.airflow import ThrowawayAirflow
-from tests.benchmarks.fleet_server import counted, fleet_server
-from tests.benchmarks.fleet_work import FERNET_KEY, PLATFORM, RELEASE, WANTED, appid, filled, token
-from tests.benchmarks.test_fleets import FOLDER
+from tests.benchmarks.figures import FERNET_KEY, keep
+from tests.benchmarks.fleet_server import WANTED, counted, fleet_server
+from tests.benchmarks.fleet_work import PLATFORM, RELEASE, appid, filled, token
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,9 +108,7 @@ def test_five_shards_take_a_fiftieth_of_a_thousand_mapped_tasks(tmp_path: Path) 
     assert called == MAPPED
     median = statistics.median(ours)
     whole = theirs * COUNT / MAPPED
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    row = {"way": "HttpOperator", "count": MAPPED, "seconds": theirs}
-    (FOLDER / "http_operator.json").write_text(json.dumps({"ours": ours, "theirs": row}, indent=2) + "\n")
+    keep("http_operator", {"ours": ours, "theirs": {"way": "HttpOperator", "count": MAPPED, "seconds": theirs}})
     how = "measured" if MAPPED == COUNT else f"at that rate; measured: {MAPPED} in {theirs:.0f} s"
     print(
         f"\n{COUNT} Mini Programs in {SHARDS} shards: {', '.join(f'{each:.1f}' for each in ours)} s; "

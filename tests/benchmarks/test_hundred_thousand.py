@@ -22,7 +22,8 @@ from airflow_wxa.fleet.waves import wave_counts
 from airflow_wxa.store.mini_programs import MiniPrograms, Wanted
 from airflow_wxa.store.tables import fleet_app
 from airflow_wxa.triggers.fleet import WxaFleetTrigger
-from tests.benchmarks.test_growth import FOLDER, IS_FULL, cpu_seconds, new_store, written_by_others
+from tests.benchmarks.figures import IS_FULL, keep
+from tests.benchmarks.test_growth import cpu_seconds, new_store, written_by_others  # noqa: F401  a fixture among them
 from tests.fleet.driving import PLATFORM, Drive
 from tests.fleet.fleets import appid, manifest
 from tests.fleet.test_manifest import Files
@@ -37,7 +38,6 @@ SHARD: Final = 200
 MOST_GROWTH: Final = 1.5  # of the CPU for one Mini Program, where there are ten times as many
 NOTHING_MS: Final = 0.02
 PLAN = AppPlan(("configure", "commit", "submit", "wait", "release"), "trial version: none")
-__all__ = ["new_store"]
 
 
 class Figures:
@@ -94,7 +94,7 @@ def triggers(number: int) -> int:
     return len(json.dumps(WxaFleetTrigger(**shard, poll_seconds=60.0, end_time=0.0).serialize()[1]))
 
 
-def test_no_quantity_grows_faster_than_the_fleet(new_store: Callable[[], str], request: pytest.FixtureRequest) -> None:
+def test_no_quantity_grows_faster_than_the_fleet(new_store: Callable[[], str], request: pytest.FixtureRequest) -> None:  # noqa: F811
     found = {count: measured(new_store(), count) for count in SIZES}
     small, large = (found[count] for count in SIZES)
     lines = [f"{'':32}{'':>8}" + "".join(f"{count:>10,} CPU s   wall s   MiB" for count in SIZES)]
@@ -103,8 +103,6 @@ def test_no_quantity_grows_faster_than_the_fleet(new_store: Callable[[], str], r
         shown = "".join(f"{at['cpu']:>16.2f}{at['wall']:>9.2f}{at['MiB']:>6.0f}" for at in (each, large[name]))
         lines.append(f"{name:32}{shown}")
     print("\n" + "\n".join(lines))
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    name = f"hundred-thousand-{request.node.callspec.id}.json"
-    (FOLDER / name).write_text(json.dumps(found, indent=1))
+    keep(f"hundred-thousand-{request.node.callspec.id}", found)
     before, after = (per_one[count] for count in SIZES)
     assert {name: after[name] for name in after if after[name] > MOST_GROWTH * before[name] + NOTHING_MS} == {}

@@ -14,20 +14,20 @@ from airflow_wxa.api.authorisation import Authorisation, Grant
 from airflow_wxa.api.redaction import Secret
 from airflow_wxa.client import Egress
 from airflow_wxa.store import Store
+from tests.benchmarks.figures import FERNET_KEY
 from tests.store.databases import store_url  # noqa: F401  a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PLATFORM = "wx00000000000000c1"
-KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 APPIDS = [f"wx{number:016x}" for number in range(10_000)]
 BATCH = 100
 
 
 @pytest.fixture
 def store(store_url: str) -> Store:  # noqa: F811
-    store = Store(store_url, [KEY])
+    store = Store(store_url, [FERNET_KEY])
     store.put_renewals(PLATFORM, {appid: Secret(f"refreshtoken@@@{appid}") for appid in APPIDS})
     for appid in APPIDS[:: len(APPIDS) // 1000]:
         grant = Grant(Secret(f"{appid} token {'x' * 100}"), 7200, Secret(f"refreshtoken@@@{appid}"))
