@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -37,15 +38,13 @@ def test_a_task_of_a_scheduler_imports_none_of_ours(tmp_path: Path) -> None:
 @pytest.fixture
 def imported(airflow_database: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:  # noqa: F811
     """Return the modules that are imported beforehand."""
-    from airflow_wxa import preload  # noqa: PLC0415  (Airflow's home must be set first)
-
-    names, import_module = list[str](), preload.import_module
+    names = list[str]()
 
     def noted(name: str) -> Any:
         names.append(name)
         return import_module(name)
 
-    monkeypatch.setattr(preload, "import_module", noted)
+    monkeypatch.setattr("airflow_wxa.preload.import_module", noted)
     return names
 
 
@@ -63,7 +62,7 @@ def imported(airflow_database: None, monkeypatch: pytest.MonkeyPatch) -> list[st
 def test_those_import_it_that_fork_tasks_or_parsers_unless_it_is_forbidden(
     imported: list[str], monkeypatch: pytest.MonkeyPatch, command: str, setting: str, imports: bool
 ) -> None:
-    from airflow_wxa.preload import preload  # noqa: PLC0415  (as above)
+    from airflow_wxa.preload import preload  # noqa: PLC0415  (Airflow's home must be set first)
 
     imported.clear()
     monkeypatch.setenv("AIRFLOW__WXA__PRELOAD", setting or "True")
