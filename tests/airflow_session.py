@@ -120,7 +120,6 @@ def _make_database() -> None:
     with warnings.catch_warnings():
         # What Airflow imports late is imported here, where the deprecations in it are not ours.
         warnings.simplefilter("ignore")
-        import airflow.api_fastapi.core_api.routes.public.hitl
         import airflow.api_fastapi.execution_api.app  # noqa: F401
         from airflow.utils.db import initdb
 
@@ -290,6 +289,9 @@ def a_person_answers(choice: str, *, since: datetime | None = None) -> Iterator[
 
     if not hasattr(TaskInstanceState, "AWAITING_INPUT"):
         pytest.skip("a run in one process cannot wait for a person before Airflow 3.3: the demo shows an approval")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as above; it takes two seconds
+        import airflow.api_fastapi.core_api.routes.public.hitl  # noqa: F401
     stop = threading.Event()
     person = threading.Thread(target=_answer, args=(choice, since or datetime.now(UTC), stop), name="release-manager")
     person.start()

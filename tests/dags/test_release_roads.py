@@ -77,7 +77,6 @@ ROADS: list[tuple[str, Arrange, dict[str, Any], str, str]] = [
     ("any other errcode",         setwebviewdomain_is_refused, {},                 "SF UU U UUUU -UU failed", "85004"),
     ("rejected",                  rejected, {},                                    "SS -- - SSSF -UU failed",
      "the pages do not match the chosen category"),
-    ("rejected of an individual", all_of(rejected, individual), {},                "SS -- S SSSF -UU failed", "pages"),
     ("rejected, approval asked",  rejected, ASKED,                                 "SS -- - SSSF UUU failed", "pages"),
     ("no release",                nothing, {"release": False},                     "SS -- - SSSS --- success", ""),
     ("no release, approval asked", nothing, {"release": False} | ASKED,            "SS -- - SSSS --- success", ""),
@@ -85,7 +84,6 @@ ROADS: list[tuple[str, Arrange, dict[str, Any], str, str]] = [
     ("no release, 89231 stop",    individual, {"release": False} | STOP,           "SS -- F UUUU -UU failed", "89231"),
     ("approved",                  nothing, ASKED | {"answers": "Approve"},         "SS -- - SSSS SSS success", ""),
     ("refused",                   nothing, REFUSED,                                "SS -- - SSSS S-- success", ""),
-    ("refused after register",    empty_list, REGISTER | REFUSED,                  "SS SS - SSSS S-- success", ""),
 ]
 # fmt: on
 

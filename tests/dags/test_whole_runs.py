@@ -201,8 +201,8 @@ def test_a_change_of_the_platforms_list_ends_as_it_does_in_a_run(wxa_default: Ru
 
 
 def cleared(run: Stepwise | Scheduled) -> None:
-    """Clear submit_audit of a run that has ended."""
-    run.go_on()
+    """Clear submit_audit while the review goes on."""
+    run.go_on(until="wait_for_audit")
     run.clear("submit_audit")
     run.go_on()
 

@@ -69,4 +69,7 @@ def app_with(**settings: str) -> Iterator[Any]:
         patched.setattr(_AuthManagerState, "instance", None)
         for each in WxaPlugin.fastapi_apps:
             patched.setattr(each["app"], "_app", None)
-        yield create_app(apps="core")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            app = create_app(apps="core")
+        yield app
